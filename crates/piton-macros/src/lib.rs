@@ -1,0 +1,75 @@
+//! The attribute and derive macros of Piton. They parse, and emit calls to plain public functions
+//! of the `piton` crate that a person could write; `myservice routes --explain` prints them.
+
+mod from_row;
+mod migrations;
+mod route;
+mod settings;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, ItemFn, parse_macro_input};
+
+/// Makes each attribute that is named after a method.
+macro_rules! methods {
+    ($($name:ident $method:literal)*) => {
+        $(
+            #[doc = concat!("Routes `", $method, "` requests for a path to the function below: `#[", stringify!($name), "(\"/path/{id}\")]`.")]
+            ///
+            /// The function is registered wherever it stands; a `blueprint!` in its module or
+            /// around it puts a prefix before the path. Its doc comment documents the route.
+            #[proc_macro_attribute]
+            pub fn $name(arguments: TokenStream, item: TokenStream) -> TokenStream {
+                let arguments = parse_macro_input!(arguments as route::Arguments);
+                let function = parse_macro_input!(item as ItemFn);
+                finish(route::expand(arguments, function, Some($method)))
+            }
+        )*
+    };
+}
+
+methods! {
+    get "GET"
+    post "POST"
+    put "PUT"
+    patch "PATCH"
+    delete "DELETE"
+}
+
+/// Routes requests of several methods to the function below:
+/// `#[route("/path", methods = ["GET", "POST"])]`.
+#[proc_macro_attribute]
+pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = parse_macro_input!(arguments as route::Arguments);
+    let function = parse_macro_input!(item as ItemFn);
+    finish(route::expand(arguments, function, None))
+}
+
+/// Makes an `async fn` a test with a runtime of its own.
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(route::test(&arguments.into(), function))
+}
+
+/// Reads a struct as a section of the settings: doc comments become documentation, the `Default`
+/// gives the defaults.
+#[proc_macro_derive(Settings, attributes(setting))]
+pub fn settings(input: TokenStream) -> TokenStream {
+    finish(settings::derive(parse_macro_input!(input as DeriveInput)))
+}
+
+/// Reads a struct from a row of the database, by the columns' names.
+#[proc_macro_derive(FromRow, attributes(row))]
+pub fn from_row(input: TokenStream) -> TokenStream {
+    finish(from_row::derive(parse_macro_input!(input as DeriveInput)))
+}
+
+/// Embeds the `.sql` files of a folder (`migrations` unless named) in the program.
+#[proc_macro]
+pub fn migrations(input: TokenStream) -> TokenStream {
+    migrations::expand(input.into()).into()
+}
+
+fn finish(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    expanded.unwrap_or_else(syn::Error::into_compile_error).into()
+}

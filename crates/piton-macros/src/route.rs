@@ -1,0 +1,250 @@
+//! `#[get("/path")]` and its kin: one call of `piton::http::get`, registered.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{
+    Error, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Result, ReturnType, Token, Type,
+};
+
+/// `"/path"`, and `methods = ["GET"]` for `#[route]`.
+pub struct Arguments {
+    path: LitStr,
+    methods: Vec<LitStr>,
+}
+
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if input.is_empty() {
+            return Err(input.error("a route needs a path, such as `\"/users/{id}\"`"));
+        }
+        let path: LitStr = input.parse()?;
+        let mut methods = Vec::new();
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if input.is_empty() {
+                break;
+            }
+            let name: syn::Ident = input.parse()?;
+            if name != "methods" {
+                return Err(Error::new(
+                    name.span(),
+                    "the only option is `methods = [\"GET\", ..]`",
+                ));
+            }
+            input.parse::<Token![=]>()?;
+            let list;
+            syn::bracketed!(list in input);
+            methods.extend(Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?);
+        }
+        Ok(Self { path, methods })
+    }
+}
+
+/// The function as it stands, checks that make the compiler's messages point at the right place,
+/// and its registration.
+pub fn expand(arguments: Arguments, function: ItemFn, method: Option<&str>) -> Result<TokenStream> {
+    check_path(&arguments.path)?;
+    check_function(&function)?;
+    let name = &function.sig.ident;
+    let make = make(&arguments, name, method)?;
+    let doc = documentation(&function);
+    let describe = describe(&function);
+    let checks = checks(&function);
+    let span = name.span();
+    let source = quote_spanned!(span=> .at(::core::file!(), ::core::line!()));
+    Ok(quote! {
+        #function
+
+        const _: () = {
+            #checks
+
+            ::piton::__private::inventory::submit! {
+                ::piton::http::Registration {
+                    module: ::core::module_path!(),
+                    route: || #make.doc(#doc)#source.describe(|operation| { #describe }),
+                }
+            }
+        };
+    })
+}
+
+/// The call that a person could write: `piton::http::get("/path", name)`.
+fn make(arguments: &Arguments, name: &syn::Ident, method: Option<&str>) -> Result<TokenStream> {
+    let path = &arguments.path;
+    if let Some(method) = method {
+        if let Some(extra) = arguments.methods.first() {
+            return Err(Error::new(
+                extra.span(),
+                "for several methods use `#[route(\"/path\", methods = [..])]`",
+            ));
+        }
+        let function = format_ident!("{}", method.to_ascii_lowercase());
+        return Ok(quote!(::piton::http::#function(#path, #name)));
+    }
+    if arguments.methods.is_empty() {
+        return Err(Error::new(
+            path.span(),
+            "say which methods: `#[route(\"/path\", methods = [\"GET\", \"POST\"])]`",
+        ));
+    }
+    let mut methods = Vec::new();
+    for method in &arguments.methods {
+        let upper = method.value().to_ascii_uppercase();
+        if !["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"]
+            .contains(&upper.as_str())
+        {
+            return Err(Error::new(method.span(), format!("`{upper}` is not a method of HTTP")));
+        }
+        let constant = format_ident!("{upper}");
+        methods.push(quote!(::piton::axum::http::Method::#constant));
+    }
+    Ok(quote!(::piton::http::route(&[#(#methods),*], #path, #name)))
+}
+
+fn check_path(path: &LitStr) -> Result<()> {
+    let value = path.value();
+    if !value.is_empty() && !value.starts_with('/') {
+        return Err(Error::new(path.span(), format!("a path begins with `/`: write \"/{value}\"")));
+    }
+    if let Some(old) = value.split('/').find(|segment| segment.starts_with([':', '*', '<'])) {
+        let name = old.trim_start_matches([':', '*', '<']).trim_end_matches('>');
+        let name = name.rsplit(':').next().unwrap_or(name);
+        return Err(Error::new(
+            path.span(),
+            format!("`{old}` is another framework's way to write a parameter: write `{{{name}}}`"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_function(function: &ItemFn) -> Result<()> {
+    let signature = &function.sig;
+    if signature.asyncness.is_none() {
+        return Err(Error::new(
+            signature.fn_token.span(),
+            "a handler is an `async fn`: write `async` before `fn`",
+        ));
+    }
+    if !signature.generics.params.is_empty() {
+        return Err(Error::new(
+            signature.generics.span(),
+            "a handler cannot be generic: nothing would say for which types",
+        ));
+    }
+    for argument in &signature.inputs {
+        match argument {
+            FnArg::Receiver(receiver) => {
+                return Err(Error::new(
+                    receiver.span(),
+                    "a handler is a function and takes no `self`",
+                ));
+            }
+            FnArg::Typed(typed) => {
+                if let Type::ImplTrait(opaque) = &*typed.ty {
+                    return Err(Error::new(
+                        opaque.span(),
+                        "an argument of a handler needs a type of its own, not `impl`",
+                    ));
+                }
+            }
+        }
+    }
+    if signature.inputs.len() > 16 {
+        return Err(Error::new(signature.inputs.span(), "a handler takes at most 16 arguments"));
+    }
+    Ok(())
+}
+
+fn argument_types(function: &ItemFn) -> Vec<&Type> {
+    function
+        .sig
+        .inputs
+        .iter()
+        .filter_map(|argument| match argument {
+            FnArg::Typed(typed) => Some(&*typed.ty),
+            FnArg::Receiver(_) => None,
+        })
+        .collect()
+}
+
+/// Asks every type of the signature what it reads or answers.
+fn describe(function: &ItemFn) -> TokenStream {
+    let arguments = argument_types(function);
+    let inputs = arguments
+        .iter()
+        .map(|argument| quote!((&Probe::<#argument>::NEW).describe_input(operation);));
+    let output = match &function.sig.output {
+        ReturnType::Default => quote!((&Probe::<()>::NEW).describe_output(operation);),
+        ReturnType::Type(_, output) if matches!(**output, Type::ImplTrait(_)) => {
+            quote!(operation.undocumented("impl IntoResponse");)
+        }
+        ReturnType::Type(_, output) => quote!((&Probe::<#output>::NEW).describe_output(operation);),
+    };
+    quote! {
+        #[allow(unused_imports, reason = "which of the traits is used depends on the types")]
+        use ::piton::http::probe::{KnownInput, KnownOutput, Probe, UnknownInput, UnknownOutput};
+        #(#inputs)*
+        #output
+    }
+}
+
+/// Demands of each type what the handler needs, where the type stands: without this, one message
+/// says that the whole function is not a handler.
+fn checks(function: &ItemFn) -> TokenStream {
+    let arguments = argument_types(function);
+    let mut checks = TokenStream::new();
+    if let Some((last, others)) = arguments.split_last() {
+        for argument in others {
+            checks.extend(quote_spanned!(argument.span()=> parts::<#argument>();));
+        }
+        checks.extend(quote_spanned!(last.span()=> request::<#last, _>();));
+    }
+    if let ReturnType::Type(_, output) = &function.sig.output
+        && !matches!(**output, Type::ImplTrait(_))
+    {
+        checks.extend(quote_spanned!(output.span()=> answer::<#output>();));
+    }
+    quote! {
+        #[allow(dead_code, reason = "it is compiled, never run")]
+        fn check() {
+            fn parts<T: ::piton::axum::extract::FromRequestParts<::piton::Handle> + Send>() {}
+            fn request<T: ::piton::axum::extract::FromRequest<::piton::Handle, M> + Send, M>() {}
+            fn answer<T: ::piton::axum::response::IntoResponse>() {}
+            #checks
+        }
+    }
+}
+
+/// The doc comment, without the space that stands after `///`.
+fn documentation(function: &ItemFn) -> String {
+    let lines = function.attrs.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => Some(line.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let lines: Vec<String> =
+        lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned()).collect();
+    lines.join("\n").trim().to_owned()
+}
+
+/// `#[piton::test]`.
+pub fn test(arguments: &TokenStream, mut function: ItemFn) -> Result<TokenStream> {
+    if !arguments.is_empty() {
+        return Err(Error::new(arguments.span(), "`#[piton::test]` takes no arguments"));
+    }
+    if function.sig.asyncness.take().is_none() {
+        return Err(Error::new(
+            function.sig.fn_token.span(),
+            "`#[piton::test]` is for an `async fn`; for others there is `#[test]`",
+        ));
+    }
+    let block = &function.block;
+    let body = quote!({ ::piton::testing::block_on(async move #block) });
+    function.block = syn::parse2(body)?;
+    Ok(quote!(#[::core::prelude::v1::test] #function))
+}

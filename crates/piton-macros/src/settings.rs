@@ -1,0 +1,282 @@
+//! `#[derive(Settings)]`: one call of `Reader::setting` or `Reader::section` for each field.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Lit, LitStr, Meta, Path, Result,
+};
+
+/// The implementation of `::piton::config::Settings` for a struct with named fields.
+pub fn derive(input: DeriveInput) -> Result<TokenStream> {
+    let fields = named_fields(&input)?;
+    let check = check_of(&input.attrs)?;
+    let doc = doc_of(&input.attrs);
+    let (read, names): (Vec<_>, Vec<_>) =
+        fields.into_iter().map(field).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    refuse_doubles(&names)?;
+
+    let name = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    // A struct whose fields are all sections does not look at its own default.
+    let default = format_ident!("_default", span = proc_macro2::Span::mixed_site());
+    let check = check.map(|check| quote!(#check(&settings, from);));
+    Ok(quote! {
+        #[automatically_derived]
+        impl #generics ::piton::config::Settings for #name #arguments #bounds {
+            const DOC: &'static str = #doc;
+
+            fn read(from: &mut ::piton::config::Reader<'_>) -> Self {
+                let #default = <Self as ::core::default::Default>::default();
+                let settings = Self { #(#read),* };
+                #check
+                settings
+            }
+        }
+    })
+}
+
+fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
+    let refusal = "settings are a struct with named fields: each field is a setting";
+    match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => Ok(fields.named.iter().collect()),
+            Fields::Unit => Ok(Vec::new()),
+            Fields::Unnamed(_) => Err(Error::new_spanned(&input.ident, refusal)),
+        },
+        _ => Err(Error::new_spanned(&input.ident, refusal)),
+    }
+}
+
+/// The initializer of a field, and the setting's name.
+fn field(field: &Field) -> Result<(TokenStream, LitStr)> {
+    let ident = field.ident.as_ref().expect("only named fields come here");
+    let Options { section, rename } = options_of(&field.attrs)?;
+    let name = rename.unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
+    let (doc, ty) = (doc_of(&field.attrs), &field.ty);
+    let default = format_ident!("_default", span = proc_macro2::Span::mixed_site());
+    let read = if section {
+        quote!(#ident: from.section::<#ty>(#name, #doc))
+    } else {
+        quote!(#ident: from.setting::<#ty>(#name, #doc, #default.#ident))
+    };
+    Ok((read, name))
+}
+
+#[derive(Default)]
+struct Options {
+    section: bool,
+    rename: Option<LitStr>,
+}
+
+/// What `#[setting(..)]` on a field says.
+fn options_of(attributes: &[Attribute]) -> Result<Options> {
+    let mut options = Options::default();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("setting")) {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("section") {
+                options.section = true;
+                Ok(())
+            } else if meta.path.is_ident("rename") {
+                let name: LitStr = meta.value()?.parse()?;
+                check_name(&name)?;
+                options.rename = Some(name);
+                Ok(())
+            } else {
+                Err(meta.error("a field knows `section` and `rename = \"..\"`"))
+            }
+        })?;
+    }
+    Ok(options)
+}
+
+/// What `#[setting(check = ..)]` on the struct names.
+fn check_of(attributes: &[Attribute]) -> Result<Option<Path>> {
+    let mut check = None;
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("setting")) {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("check") {
+                check = Some(meta.value()?.parse::<Path>()?);
+                Ok(())
+            } else {
+                Err(meta.error("a struct knows `check = path::of::a_function`"))
+            }
+        })?;
+    }
+    Ok(check)
+}
+
+/// Environment variables are made of the name, so it must survive that.
+fn check_name(name: &LitStr) -> Result<()> {
+    let text = name.value();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(plain) {
+        Ok(())
+    } else {
+        Err(Error::new_spanned(name, "a name has lower-case letters, digits, `_` and `-`"))
+    }
+}
+
+fn refuse_doubles(names: &[LitStr]) -> Result<()> {
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].iter().any(|before| before.value() == name.value()) {
+            return Err(Error::new_spanned(name, "two fields have this name"));
+        }
+    }
+    Ok(())
+}
+
+/// The doc comment, without the space that stands before each line.
+fn doc_of(attributes: &[Attribute]) -> String {
+    let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
+    let lines: Vec<&str> = lines
+        .iter()
+        .flat_map(|line| line.lines())
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    lines.join("\n").trim().to_owned()
+}
+
+fn doc_line(attribute: &Attribute) -> Option<String> {
+    let Meta::NameValue(meta) = &attribute.meta else { return None };
+    let Expr::Lit(value) = &meta.value else { return None };
+    match &value.lit {
+        Lit::Str(text) if meta.path.is_ident("doc") => Some(text.value() + "\n"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derived(input: TokenStream) -> String {
+        match derive(syn::parse2(input).expect("the input is Rust")) {
+            Ok(output) => {
+                syn::parse2::<syn::ItemImpl>(output.clone()).expect("the output is an impl");
+                output.to_string()
+            }
+            Err(error) => format!("refused: {error}"),
+        }
+    }
+
+    #[test]
+    fn each_field_is_one_call_with_its_doc_comment_and_default() {
+        let output = derived(quote! {
+            /// A section.
+            struct Http {
+                /// Where to listen.
+                /// **Default: `5000`.**
+                port: u16,
+                #[setting(section)]
+                pool: Pool,
+            }
+        });
+        let call = r#"port : from . setting :: < u16 > ("port" , "Where to listen.\n**Default: `5000`.**" , _default . port)"#;
+        assert!(output.contains(call), "{output}");
+        assert!(output.contains(r#"from . section :: < Pool > ("pool" , "")"#), "{output}");
+        assert!(output.contains(r#"DOC : & 'static str = "A section.""#), "{output}");
+    }
+
+    #[test]
+    fn a_raw_or_renamed_field_has_its_plain_name() {
+        let output = derived(quote!(
+            struct S {
+                r#type: u8,
+                #[setting(rename = "max-body")]
+                body: u8,
+            }
+        ));
+        assert!(output.contains(r#"r#type : from . setting :: < u8 > ("type""#), "{output}");
+        assert!(output.contains(r#"("max-body""#), "{output}");
+    }
+
+    #[test]
+    fn a_check_is_called_with_the_settings_and_the_reader() {
+        let output = derived(quote!(
+            #[setting(check = Self::check)]
+            struct S {
+                a: u8,
+            }
+        ));
+        assert!(output.contains("Self :: check (& settings , from) ;"), "{output}");
+    }
+
+    #[test]
+    fn a_unit_struct_and_generics_are_no_trouble() {
+        assert!(
+            derived(quote!(
+                struct S;
+            ))
+            .contains("Self { }")
+        );
+        assert!(
+            derived(quote!(
+                struct S<T: Setting + Default + 'static> {
+                    a: T,
+                }
+            ))
+            .contains("for S < T >")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_settings_is_refused() {
+        for (input, why) in [
+            (
+                quote!(
+                    enum E {
+                        A,
+                    }
+                ),
+                "named fields",
+            ),
+            (
+                quote!(
+                    struct S(u8);
+                ),
+                "named fields",
+            ),
+            (
+                quote!(
+                    struct S {
+                        #[setting(sektion)]
+                        a: u8,
+                    }
+                ),
+                "a field knows",
+            ),
+            (
+                quote!(
+                    #[setting(rename = "x")]
+                    struct S {
+                        a: u8,
+                    }
+                ),
+                "a struct knows",
+            ),
+            (
+                quote!(
+                    struct S {
+                        #[setting(rename = "Max Body")]
+                        a: u8,
+                    }
+                ),
+                "lower-case",
+            ),
+            (
+                quote!(
+                    struct S {
+                        a: u8,
+                        #[setting(rename = "a")]
+                        b: u8,
+                    }
+                ),
+                "two fields",
+            ),
+        ] {
+            let output = derived(input);
+            assert!(output.starts_with("refused: ") && output.contains(why), "{output}");
+        }
+    }
+}

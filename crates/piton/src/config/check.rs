@@ -1,0 +1,173 @@
+//! Checks of all settings together: wrong values, keys and variables that nobody reads, two
+//! settings with one variable.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::nearest::{nearest, nearest_key};
+use super::problem::{Origin, Problem, Problems};
+use super::{Config, Section};
+
+impl Config {
+    /// Everything that is wrong: values of the sections that are `read`, and keys in files, code
+    /// and flags that no `known` section has.
+    #[must_use]
+    pub fn check(&self, known: &[&Section], read: &[&Section]) -> Problems {
+        let mut problems = Problems::new();
+        for section in read {
+            section.visit(&mut self.reader(section.name(), &mut problems));
+        }
+        let keys = keys(self.prefix(), known);
+        let keys = Keys::new(&keys);
+        let flags = self.0.flags.iter().chain(&self.0.code);
+        let in_files = self
+            .0
+            .files
+            .iter()
+            .flat_map(|file| file.leaves.iter().map(|key| (key, &file.values[key])));
+        for (key, given) in flags.chain(in_files) {
+            problems.extend(keys.refuse(key, &given.value, &given.origin));
+        }
+        problems
+    }
+
+    /// Warnings of the variables under the prefix that no `known` section has. They are no
+    /// problems: Kubernetes puts variables of its own into every pod, and those are not even
+    /// mentioned.
+    #[must_use]
+    pub fn unknown_variables(&self, known: &[&Section]) -> Vec<String> {
+        let prefix = self.prefix();
+        if prefix.is_empty() {
+            return Vec::new();
+        }
+        let layers = &*self.0;
+        let described = self.describe(known);
+        let names: HashSet<&str> = described.iter().map(|setting| &*setting.variable).collect();
+        let mut unknown: Vec<_> = layers
+            .environment
+            .iter()
+            .chain(layers.dotenv.iter().filter(|(name, _)| !layers.environment.contains_key(*name)))
+            .filter(|(name, given)| {
+                !names.contains(name.as_str())
+                    && !is_kubernetes(&name[prefix.len()..], &given.value)
+            })
+            .collect();
+        unknown.sort_by_key(|(name, _)| *name);
+        let short = |name: &'_ str| name.len().min(prefix.len() + 1);
+        unknown
+            .into_iter()
+            .map(|(name, given)| {
+                let place = match &given.origin {
+                    origin @ Origin::DotEnv { .. } => format!("`{name}` at {origin}"),
+                    _ => format!("environment variable `{name}`"),
+                };
+                // The prefix, which is always right, must not make names look alike.
+                let candidates =
+                    described.iter().map(|setting| &setting.variable[short(&setting.variable)..]);
+                match nearest(&name[short(name)..], candidates) {
+                    Some(near) => format!("{place} is no setting: did you mean `{prefix}_{near}`?"),
+                    None => format!("{place} is no setting"),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Two settings that would be read from one environment variable, and settings declared twice: a
+/// bug in the sections, whatever the configuration.
+#[must_use]
+pub fn collisions(prefix: &str, known: &[&Section]) -> Problems {
+    let mut first: HashMap<String, String> = HashMap::new();
+    let mut problems = Problems::new();
+    for (key, variable) in keys(prefix, known) {
+        let why = match first.get(&variable) {
+            Some(other) if *other == key => "declared by two sections".to_owned(),
+            Some(other) => format!("`{other}` is read from the variable {variable} too"),
+            None => {
+                first.insert(variable, key);
+                continue;
+            }
+        };
+        problems.push(Problem::new(key, why, "rename one of the two in the code"));
+    }
+    problems
+}
+
+/// Key and variable of every setting.
+fn keys(prefix: &str, known: &[&Section]) -> Vec<(String, String)> {
+    let described = Config::empty(prefix).describe(known);
+    described.into_iter().map(|setting| (setting.key, setting.variable)).collect()
+}
+
+/// The keys that are known.
+struct Keys<'a> {
+    list: Vec<&'a str>,
+    set: HashSet<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    fn new(keys: &'a [(String, String)]) -> Self {
+        let list: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
+        Self { set: list.iter().copied().collect(), list }
+    }
+
+    fn refuse(&self, key: &str, value: &Value, origin: &Origin) -> Option<Problem> {
+        if self.knows(key) {
+            return None;
+        }
+        let mut within =
+            self.list.iter().filter_map(|known| known.strip_prefix(key)?.strip_prefix('.'));
+        let (why, fix) = match within.next() {
+            // `[http]` with nothing in it.
+            Some(_) if value.as_object().is_some_and(serde_json::Map::is_empty) => return None,
+            Some(name) => {
+                let fix = format!("write a setting of it, such as `{key}.{name}`");
+                ("a section, not a setting".to_owned(), fix)
+            }
+            None => ("unknown setting".to_owned(), self.propose(key)),
+        };
+        Some(Problem::new(key, why, fix).at(origin.clone()))
+    }
+
+    /// The key itself, or a setting that is a whole table and holds the key.
+    fn knows(&self, key: &str) -> bool {
+        let dots = key.match_indices('.').map(|(at, _)| &key[..at]);
+        self.set.contains(key) || dots.into_iter().any(|table| self.set.contains(table))
+    }
+
+    fn propose(&self, key: &str) -> String {
+        if let Some(near) = nearest_key(key, &self.list) {
+            return format!("did you mean `{near}`?");
+        }
+        let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+        let names: Vec<&str> = self
+            .list
+            .iter()
+            .filter_map(|known| known.strip_prefix(section)?.strip_prefix('.'))
+            .filter(|_| !section.is_empty())
+            .collect();
+        if names.is_empty() {
+            "remove it; the verb `config` lists every setting".to_owned()
+        } else {
+            format!("remove it; `{section}` has {}", names.join(", "))
+        }
+    }
+}
+
+/// What Kubernetes tells every pod of each service: `X_SERVICE_HOST`, `X_SERVICE_PORT`,
+/// `X_SERVICE_PORT_NAME`, `X_PORT=tcp://..`, `X_PORT_80_TCP`, `X_PORT_80_TCP_ADDR`.
+fn is_kubernetes(name: &str, value: &Value) -> bool {
+    let numbered = name.match_indices("_PORT_").any(|(at, found)| {
+        let rest = name[at + found.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+        ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| rest.starts_with(protocol))
+    });
+    let address = value
+        .as_str()
+        .is_some_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"));
+    numbered
+        || address
+        || name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+}

@@ -1,0 +1,151 @@
+//! Hides what must not be read over somebody's shoulder: in problems, in the `config` verb, in
+//! log lines.
+
+use serde_json::Value;
+
+/// What stands in the place of a secret.
+pub(crate) const HIDDEN: &str = "***";
+
+/// Words that make a key a secret's key.
+const WORDS: [&str; 14] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "authorization",
+    "api_key",
+    "api-key",
+    "apikey",
+    "private_key",
+    "secret_key",
+    "access_key",
+    "cookie",
+    "credential",
+];
+
+/// Whether the name of a field of a log line promises a secret: one of the words stands in it.
+pub(crate) fn names_secret(field: &str) -> bool {
+    let field = field.as_bytes();
+    WORDS.iter().any(|word| {
+        field.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    })
+}
+
+/// Whether the key of a setting promises a secret: it ends with one of the words, so that
+/// `jwt.token` does and `jwt.token_ttl` does not.
+pub(crate) fn keys_secret(key: &str) -> bool {
+    let key = key.strip_suffix('s').unwrap_or(key).as_bytes();
+    WORDS.iter().any(|word| {
+        key.len() >= word.len()
+            && key[key.len() - word.len()..].eq_ignore_ascii_case(word.as_bytes())
+    })
+}
+
+/// A value as people may see it.
+pub(crate) fn shown(secret: bool, value: &Value) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        Value::String(text) if text.is_empty() => value.clone(),
+        _ if secret => Value::from(HIDDEN),
+        Value::String(text) => Value::from(address(text)),
+        Value::Array(items) => items.iter().map(|item| shown(false, item)).collect(),
+        Value::Object(fields) => {
+            let show =
+                |(key, value): (&String, &Value)| (key.clone(), shown(keys_secret(key), value));
+            Value::Object(fields.iter().map(show).collect())
+        }
+        Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// `text` without the value it may repeat.
+pub(crate) fn without(text: &str, value: &Value, shown: &Value) -> String {
+    match (value, shown) {
+        (Value::String(value), Value::String(shown)) if value != shown => {
+            text.replace(value, shown)
+        }
+        _ => address(text),
+    }
+}
+
+/// An address without the credentials in it: `postgres://***@db/x`, `?password=***`.
+pub(crate) fn address(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("://") {
+        let (before, after) = rest.split_at(start + 3);
+        safe.push_str(before);
+        let end = after.find(['/', '?', '#', ' ', '`', '"', ',']).unwrap_or(after.len());
+        rest = match after[..end].rfind('@') {
+            Some(at) => {
+                safe.push_str(HIDDEN);
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    safe.push_str(rest);
+    query(safe)
+}
+
+fn query(mut text: String) -> String {
+    const LEAD: &str = "password=";
+    let mut from = 0;
+    while let Some(found) = text[from..].find(LEAD) {
+        let start = from + found + LEAD.len();
+        let end = text[start..].find(['&', ' ', '`', '"']).map_or(text.len(), |end| start + end);
+        text.replace_range(start..end, HIDDEN);
+        from = start + HIDDEN.len();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_ends_with_a_secrets_word_is_a_secret() {
+        for key in ["smtp.password", "jwt.secret", "api_keys", "auth.TOKEN", "aws.secret_key"] {
+            assert!(keys_secret(key), "{key}");
+        }
+        for key in ["jwt.token_ttl", "http.cookie_name", "http.port", "", "s"] {
+            assert!(!keys_secret(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_field_with_a_secrets_word_anywhere_in_it_is_a_secret() {
+        for field in ["password", "user_password_old", "Set-Cookie", "X-Api-Key", "authorization"] {
+            assert!(names_secret(field), "{field}");
+        }
+        assert!(!names_secret("path") && !names_secret("user"));
+    }
+
+    #[test]
+    fn credentials_leave_addresses_and_the_rest_stays() {
+        let cases = [
+            ("postgres://me:p@ss@db:5432/x", "postgres://***@db:5432/x"),
+            ("redis://:pw@cache", "redis://***@cache"),
+            ("a://u@b, c://v:w@d", "a://***@b, c://***@d"),
+            ("pg://h/x?password=pw&ssl=1", "pg://h/x?password=***&ssl=1"),
+            ("https://example.org/a@b", "https://example.org/a@b"),
+            ("plain", "plain"),
+        ];
+        for (text, safe) in cases {
+            assert_eq!(address(text), safe);
+        }
+    }
+
+    #[test]
+    fn secrets_are_hidden_inside_lists_and_tables() {
+        let value = json!({"peers": [{"url": "http://a:b@c", "token": "t"}], "n": 1});
+        let safe = json!({"peers": [{"url": "http://***@c", "token": "***"}], "n": 1});
+        assert_eq!(shown(false, &value), safe);
+        assert_eq!(shown(true, &value), json!("***"));
+        assert_eq!(shown(true, &json!("")), json!(""));
+    }
+}

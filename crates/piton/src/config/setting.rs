@@ -1,0 +1,412 @@
+//! The type of one setting: how its text is read, what it expects, how it is shown.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::redact;
+
+/// The type of one setting. Implement it to have settings of a type of your own; for a choice
+/// between names use [`setting_enum!`](crate::setting_enum!).
+pub trait Setting: Sized {
+    /// Whether the value must never be shown.
+    const SECRET: bool = false;
+
+    /// What to write, such as "a duration with its unit, such as `30s`".
+    fn expects() -> Cow<'static, str>;
+
+    /// Reads a value. From the environment and from flags it arrives as text.
+    ///
+    /// # Errors
+    /// Why the value is refused, for people. Where the message ends with "write \`x\`" or "did you
+    /// mean \`x\`", the report proposes `x` as the fix; otherwise it proposes the default.
+    fn parse(value: &Value) -> Result<Self, String>;
+
+    /// The value as people may see it, in the form in which it could be written.
+    fn show(&self) -> Value;
+
+    /// The JSON Schema of the value.
+    fn schema() -> Value;
+}
+
+/// "expected ..", the reason that suits most wrong values.
+pub(crate) fn expected<T: Setting>() -> String {
+    format!("expected {}", T::expects())
+}
+
+/// Reads text by way of `FromStr`.
+fn from_text<T: Setting + FromStr>(value: &Value) -> Result<T, String> {
+    let text = value.as_str().ok_or_else(expected::<T>)?;
+    text.trim().parse().map_err(|_| expected::<T>())
+}
+
+macro_rules! whole_numbers {
+    ($($number:ty),*) => {$(
+        impl Setting for $number {
+            fn expects() -> Cow<'static, str> {
+                format!("a whole number from {} to {}", <$number>::MIN, <$number>::MAX).into()
+            }
+
+            fn parse(value: &Value) -> Result<Self, String> {
+                match value {
+                    Value::Number(number) => number
+                        .as_i64().and_then(|number| number.try_into().ok())
+                        .or_else(|| number.as_u64().and_then(|number| number.try_into().ok()))
+                        .ok_or_else(expected::<Self>),
+                    text => from_text(text),
+                }
+            }
+
+            fn show(&self) -> Value {
+                Value::from(*self)
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "integer", "minimum": <$number>::MIN, "maximum": <$number>::MAX })
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u8, u16, u32, u64, usize, i32, i64);
+
+impl Setting for f64 {
+    fn expects() -> Cow<'static, str> {
+        "a number, such as `0.5`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::Number(number) => number.as_f64().ok_or_else(expected::<Self>)?,
+            text => from_text(text)?,
+        };
+        if number.is_finite() { Ok(number) } else { Err(expected::<Self>()) }
+    }
+
+    fn show(&self) -> Value {
+        Value::from(*self)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "number" })
+    }
+}
+
+impl Setting for bool {
+    fn expects() -> Cow<'static, str> {
+        "`true` or `false`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Bool(yes) => Ok(*yes),
+            Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => Ok(true),
+                "false" | "0" | "no" | "off" => Ok(false),
+                _ => Err(expected::<Self>()),
+            },
+            _ => Err(expected::<Self>()),
+        }
+    }
+
+    fn show(&self) -> Value {
+        Value::from(*self)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+impl Setting for String {
+    fn expects() -> Cow<'static, str> {
+        "text".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => Ok(text.clone()),
+            Value::Bool(_) | Value::Number(_) => {
+                Err(format!("expected text, in quotes: write `{value}`"))
+            }
+            _ => Err(expected::<Self>()),
+        }
+    }
+
+    fn show(&self) -> Value {
+        Value::from(self.as_str())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl Setting for SecretString {
+    const SECRET: bool = true;
+
+    fn expects() -> Cow<'static, str> {
+        "a secret text".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        // Not the words of `String`: they repeat the value.
+        value.as_str().map(Self::from).ok_or_else(expected::<Self>)
+    }
+
+    fn show(&self) -> Value {
+        redact::shown(true, &Value::from(self.expose_secret()))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "password", "writeOnly": true })
+    }
+}
+
+impl Setting for PathBuf {
+    fn expects() -> Cow<'static, str> {
+        "a path".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some(path) if !path.is_empty() => Ok(Self::from(path)),
+            _ => Err(expected::<Self>()),
+        }
+    }
+
+    fn show(&self) -> Value {
+        Value::from(self.to_string_lossy())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// Types whose text is read by `FromStr` and shown by `Display`.
+macro_rules! addresses {
+    ($($address:ty: $expects:literal, $schema:tt;)*) => {$(
+        impl Setting for $address {
+            fn expects() -> Cow<'static, str> {
+                $expects.into()
+            }
+
+            fn parse(value: &Value) -> Result<Self, String> {
+                from_text(value)
+            }
+
+            fn show(&self) -> Value {
+                text(self)
+            }
+
+            fn schema() -> Value {
+                json!($schema)
+            }
+        }
+    )*};
+}
+
+addresses! {
+    IpAddr: "an IP address, such as `127.0.0.1` or `::1`",
+        { "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] };
+    SocketAddr: "an IP address with a port, such as `127.0.0.1:9000`", { "type": "string" };
+}
+
+pub(crate) fn text(value: &impl Display) -> Value {
+    Value::from(value.to_string())
+}
+
+/// Empty text and `null` are `None`.
+impl<T: Setting> Setting for Option<T> {
+    const SECRET: bool = T::SECRET;
+
+    fn expects() -> Cow<'static, str> {
+        format!("{}, or nothing", T::expects()).into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Ok(None),
+            Value::String(text) if text.trim().is_empty() => Ok(None),
+            value => T::parse(value).map(Some),
+        }
+    }
+
+    fn show(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Setting::show)
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [T::schema(), { "type": "null" }, { "const": "" }] })
+    }
+}
+
+/// A list in files; in the environment its items are separated by commas.
+impl<T: Setting> Setting for Vec<T> {
+    const SECRET: bool = T::SECRET;
+
+    fn expects() -> Cow<'static, str> {
+        format!("a list (in the environment separated by commas), each {}", T::expects()).into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let item = |(index, value): (usize, &Value)| {
+            T::parse(value).map_err(|why| format!("item {}: {why}", index + 1))
+        };
+        match value {
+            Value::Array(items) => items.iter().enumerate().map(item).collect(),
+            Value::String(text) if text.trim().is_empty() => Ok(Self::new()),
+            Value::String(text) => {
+                let items = text.split(',').map(|item| Value::from(item.trim()));
+                items.enumerate().map(|(index, value)| item((index, &value))).collect()
+            }
+            _ => Err(expected::<Self>()),
+        }
+    }
+
+    fn show(&self) -> Value {
+        self.iter().map(Setting::show).collect()
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "array", "items": T::schema() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse<T: Setting>(value: impl Into<Value>) -> Result<T, String> {
+        T::parse(&value.into())
+    }
+
+    #[test]
+    fn a_whole_number_is_read_from_a_number_and_from_text() {
+        assert_eq!(parse::<u16>(80), Ok(80));
+        assert_eq!(parse::<u16>(" 80 "), Ok(80));
+        assert_eq!(parse::<i32>("-3"), Ok(-3));
+        assert_eq!(parse::<u64>(u64::MAX), Ok(u64::MAX));
+        assert_eq!(parse::<i64>(i64::MIN), Ok(i64::MIN));
+        assert_eq!(parse::<u8>(255), Ok(255));
+        assert_eq!(parse::<usize>("7"), Ok(7));
+        assert_eq!(parse::<u32>(9), Ok(9));
+    }
+
+    #[test]
+    fn a_number_out_of_range_or_with_a_fraction_is_refused_with_the_range() {
+        let why = Err("expected a whole number from 0 to 65535".to_owned());
+        for value in [json!(65536), json!(-1), json!(1.5), json!("eighty"), json!(""), json!(true)]
+        {
+            assert_eq!(parse::<u16>(value.clone()), why, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_is_read_and_what_is_no_number_is_refused() {
+        assert_eq!(parse::<f64>("0.5"), Ok(0.5));
+        assert_eq!(parse::<f64>(2), Ok(2.0));
+        assert!(parse::<f64>("NaN").is_err());
+        assert!(parse::<f64>("inf").is_err());
+        assert!(parse::<f64>("half").is_err());
+    }
+
+    #[test]
+    fn yes_and_no_have_four_spellings_each() {
+        for yes in ["true", "1", "yes", "on", "TRUE", " Yes "] {
+            assert_eq!(parse::<bool>(yes), Ok(true), "{yes}");
+        }
+        for no in ["false", "0", "no", "off", "OFF"] {
+            assert_eq!(parse::<bool>(no), Ok(false), "{no}");
+        }
+        assert_eq!(parse::<bool>(true), Ok(true));
+        for wrong in [json!("maybe"), json!(""), json!(1), json!(null)] {
+            assert_eq!(parse::<bool>(wrong), Err("expected `true` or `false`".into()));
+        }
+    }
+
+    #[test]
+    fn text_without_quotes_is_refused_with_the_correction() {
+        assert_eq!(parse::<String>(" a "), Ok(" a ".into()));
+        assert_eq!(parse::<String>(5), Err("expected text, in quotes: write `5`".into()));
+        assert!(parse::<String>(json!([])).is_err());
+    }
+
+    #[test]
+    fn a_secret_shows_as_three_stars_and_its_refusal_does_not_repeat_it() {
+        let secret = parse::<SecretString>("hunter2").expect("text is a secret");
+        assert_eq!(secret.expose_secret(), "hunter2");
+        assert_eq!(secret.show(), json!("***"));
+        let refusal = parse::<SecretString>(1234).expect_err("no text");
+        assert!(!refusal.contains("1234"), "{refusal}");
+        const { assert!(<Option<SecretString> as Setting>::SECRET) };
+        const { assert!(<Vec<SecretString> as Setting>::SECRET) };
+        assert_eq!(Some(secret).show(), json!("***"));
+    }
+
+    #[test]
+    fn addresses_and_paths_are_read_and_shown_alike() {
+        assert_eq!(parse::<IpAddr>("::1").map(|ip| ip.show()), Ok(json!("::1")));
+        assert_eq!(parse::<SocketAddr>("[::1]:80").map(|at| at.show()), Ok(json!("[::1]:80")));
+        assert_eq!(parse::<PathBuf>("a/b").map(|path| path.show()), Ok(json!("a/b")));
+        assert!(parse::<IpAddr>("localhost").expect_err("a name").contains("127.0.0.1"));
+        assert!(parse::<PathBuf>("").is_err());
+    }
+
+    #[test]
+    fn empty_text_and_null_are_nothing() {
+        assert_eq!(parse::<Option<u16>>(""), Ok(None));
+        assert_eq!(parse::<Option<u16>>(Value::Null), Ok(None));
+        assert_eq!(parse::<Option<u16>>("80"), Ok(Some(80)));
+        assert!(parse::<Option<u16>>("x").is_err());
+        assert_eq!(None::<u16>.show(), Value::Null);
+    }
+
+    #[test]
+    fn a_list_is_an_array_or_text_with_commas() {
+        assert_eq!(parse::<Vec<u16>>(json!([1, 2])), Ok(vec![1, 2]));
+        assert_eq!(parse::<Vec<u16>>("1, 2"), Ok(vec![1, 2]));
+        assert_eq!(parse::<Vec<String>>(""), Ok(vec![]));
+        assert_eq!(parse::<Vec<bool>>("on,x"), Err("item 2: expected `true` or `false`".into()));
+        assert!(parse::<Vec<u16>>(json!([1, "x"])).expect_err("x").starts_with("item 2: "));
+        assert!(parse::<Vec<u16>>(3).is_err());
+        assert_eq!(vec![1_u16, 2].show(), json!([1, 2]));
+    }
+
+    #[test]
+    fn every_shown_value_parses_again() {
+        fn round<T: Setting>(value: T) {
+            let shown = value.show();
+            assert_eq!(T::parse(&shown).map(|again| again.show()), Ok(shown));
+        }
+        round(true);
+        round(0.25);
+        round(u64::MAX);
+        round(String::from("x"));
+        round(None::<u8>);
+        round(vec![Some(1_i64)]);
+    }
+
+    #[test]
+    fn every_type_has_a_schema_and_says_what_it_expects() {
+        fn check<T: Setting>() {
+            assert!(T::schema().is_object());
+            assert!(!T::expects().is_empty());
+        }
+        check::<bool>();
+        check::<u8>();
+        check::<f64>();
+        check::<String>();
+        check::<SecretString>();
+        check::<PathBuf>();
+        check::<IpAddr>();
+        check::<SocketAddr>();
+        check::<Option<Vec<u16>>>();
+    }
+}

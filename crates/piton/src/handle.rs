@@ -1,0 +1,257 @@
+//! The running app, as everything that runs in it sees it: parts, settings, state.
+//!
+//! `piton::app()` returns it, axum's router carries it as its state, and each room adds its own
+//! short-hands in its own file (`impl Handle { pub fn db(&self) -> Db { .. } }`).
+
+use std::any::{Any, TypeId};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::http::{Error, RouteInfo};
+use crate::part::{Entry, Health, Part, Running};
+
+/// The running app. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle(Arc<Inner>);
+
+#[derive(Clone)]
+pub(crate) struct WeakHandle(Weak<Inner>);
+
+/// What a [`Handle`] is made of.
+pub(crate) struct Inner {
+    pub name: String,
+    pub production: bool,
+    pub data_dir: PathBuf,
+    pub config: Config,
+    pub parts: Vec<Slot>,
+    pub states: Attachments,
+    pub attachments: Attachments,
+    pub routes: OnceLock<Vec<RouteInfo>>,
+    pub draining: AtomicBool,
+    pub started: Instant,
+}
+
+/// A planned part: started or not yet, connected or not yet.
+pub(crate) struct Slot {
+    pub id: TypeId,
+    pub entry: &'static Entry,
+    pub part: OnceLock<Arc<dyn Running>>,
+    pub connected: AtomicBool,
+    /// Why the last attempt to connect failed.
+    pub trouble: Mutex<Option<String>>,
+}
+
+/// Values by their type, several of one type in the order given.
+#[derive(Default)]
+pub(crate) struct Attachments(Vec<Box<dyn Any + Send + Sync>>);
+
+impl Attachments {
+    pub fn push<T: Any + Send + Sync>(&mut self, value: T) {
+        self.0.push(Box::new(value));
+    }
+
+    pub fn iter<T: Any>(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().filter_map(|value| value.downcast_ref())
+    }
+
+    pub fn has(&self, id: TypeId) -> bool {
+        self.0.iter().any(|value| (**value).type_id() == id)
+    }
+}
+
+/// How one part is, as the health answers show it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PartHealth {
+    /// The part's name.
+    pub name: &'static str,
+    /// Whether the service is not ready while this part is down.
+    pub critical: bool,
+    /// How it is.
+    #[serde(flatten)]
+    pub health: Health,
+}
+
+impl Slot {
+    pub fn new(entry: &'static Entry) -> Self {
+        Self {
+            id: (entry.id)(),
+            entry,
+            part: OnceLock::new(),
+            connected: AtomicBool::new(false),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    async fn health(&self, limit: Duration) -> Health {
+        let Some(part) = self.part.get() else {
+            return Health::Down("not started yet".into());
+        };
+        if !self.connected.load(Ordering::Acquire) {
+            let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            return Health::Down(trouble.unwrap_or_else(|| "not connected yet".into()));
+        }
+        match tokio::time::timeout(limit, part.health()).await {
+            Ok(health) => health,
+            Err(_) => {
+                Health::Down(format!("no answer within {}", humantime::format_duration(limit)))
+            }
+        }
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// The app's name, as given to `App::new`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether the service runs in production.
+    #[must_use]
+    pub fn production(&self) -> bool {
+        self.0.production
+    }
+
+    /// The folder of the embedded engines' files; it may not exist yet.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.0.data_dir
+    }
+
+    /// Every setting with its value and where that came from.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// How long ago the app was launched.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// Whether the app has been told to stop and only finishes what it has begun.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
+    /// The routes the app serves, in the order of their paths. Empty before the step
+    /// `configure_routes`.
+    #[must_use]
+    pub fn routes(&self) -> &[RouteInfo] {
+        self.0.routes.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// A part, as a handler's argument would give it.
+    ///
+    /// # Panics
+    /// If nothing asked for `P`: no route takes it and `App::with::<P>()` was not said. Also before
+    /// the part's own step has run. [`Handle::try_part`] gives these as errors.
+    #[must_use]
+    #[track_caller]
+    pub fn part<P: Part>(&self) -> P {
+        match self.find::<P>() {
+            Ok((_, part)) => part,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    /// A part that is ready to work.
+    ///
+    /// # Errors
+    /// 503 while the part has not reached what it depends on; 500 if nothing asked for the part at
+    /// launch.
+    pub fn try_part<P: Part>(&self) -> Result<P, Error> {
+        let (slot, part) = self.find::<P>().map_err(Error::internal)?;
+        if slot.connected.load(Ordering::Acquire) { Ok(part) } else { Err(not_ready(slot)) }
+    }
+
+    fn find<P: Part>(&self) -> Result<(&Slot, P), String> {
+        let id = TypeId::of::<P>();
+        let Some(slot) = self.0.parts.iter().find(|slot| slot.id == id) else {
+            return Err(format!(
+                "the part `{0}` was not started because nothing asks for it: take it as an argument \
+                 of a route, or say `App::with::<{1}>()`",
+                P::NAME,
+                short_type_name::<P>()
+            ));
+        };
+        let Some(part) = slot.part.get() else {
+            return Err(format!(
+                "the part `{}` starts in step `{}`, which has not run yet",
+                P::NAME,
+                P::STEP
+            ));
+        };
+        let part = part.as_any().downcast_ref::<P>().expect("slots are found by the part's type");
+        Ok((slot, part.clone()))
+    }
+
+    /// The service's own state, as given to `App::state`.
+    #[must_use]
+    pub fn state<S: Clone + Send + Sync + 'static>(&self) -> Option<S> {
+        self.0.states.iter::<S>().next().cloned()
+    }
+
+    /// What the service attached with `App::attach`, in the order given.
+    pub fn attached<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
+        self.0.attachments.iter::<T>()
+    }
+
+    /// What every started part shows of itself, by its name.
+    #[must_use]
+    pub fn snapshots(&self) -> serde_json::Map<String, serde_json::Value> {
+        let started =
+            self.0.parts.iter().filter_map(|slot| Some((slot.entry.name, slot.part.get()?)));
+        started.map(|(name, part)| (name.to_owned(), part.snapshot())).collect()
+    }
+
+    /// How every part is. Each is asked at the same time and given one second.
+    pub async fn health(&self) -> Vec<PartHealth> {
+        const LIMIT: Duration = Duration::from_secs(1);
+        let checks = self.0.parts.iter().map(|slot| async {
+            PartHealth {
+                name: slot.entry.name,
+                critical: slot.entry.critical,
+                health: slot.health(LIMIT).await,
+            }
+        });
+        futures_util::future::join_all(checks).await
+    }
+}
+
+#[cold]
+fn not_ready(slot: &Slot) -> Error {
+    let trouble = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Error::unavailable(format!("`{}` is not ready yet", slot.entry.name))
+        .caused_by(trouble.unwrap_or_else(|| "it has not connected yet".into()))
+        .retry_after(Duration::from_secs(1))
+}
+
+impl WeakHandle {
+    pub fn upgrade(&self) -> Option<Handle> {
+        self.0.upgrade().map(Handle)
+    }
+}
+
+/// `piton::db::Db` as a person would write it: `Db`.
+pub(crate) fn short_type_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    name.rsplit("::").next().unwrap_or(name)
+}

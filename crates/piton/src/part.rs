@@ -1,0 +1,333 @@
+//! What a capability of a running service is: something with settings that starts, is healthy or
+//! not, and stops.
+//!
+//! Every room of Piton that holds a resource (a pool of connections, a cache, a client) is a
+//! [`Part`], and so is whatever a third party adds: implement the trait, then say
+//! `piton::part!(MyPart);` once. From then on `MyPart` is an argument that handlers may take, its
+//! settings have a section of their own, `/readyz` asks for its health, and it is started only
+//! when something asks for it.
+//!
+//! `app` knows parts through this file alone, which is why it names no room.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::config::{self, Settings};
+
+pub use crate::config::Problem;
+use crate::handle::Handle;
+use crate::step::Step;
+use crate::stop::Stop;
+
+/// A capability with settings, health, a start and a stop. The value is the handle that handlers
+/// take: make it cheap to clone.
+///
+/// ```
+/// use piton::prelude::*;
+/// use piton::part::{self, Launch, Part};
+///
+/// #[derive(Clone)]
+/// struct Greeter { greeting: String }
+///
+/// /// How we greet.
+/// #[derive(Settings)]
+/// struct GreeterSettings {
+///     /// The word before the name. **Default: `Hello`.**
+///     greeting: String,
+/// }
+///
+/// impl Default for GreeterSettings {
+///     fn default() -> Self { Self { greeting: "Hello".into() } }
+/// }
+///
+/// impl Part for Greeter {
+///     const NAME: &'static str = "greeter";
+///     type Settings = GreeterSettings;
+///
+///     async fn start(settings: GreeterSettings, _: &Launch) -> Result<Self, part::Error> {
+///         Ok(Self { greeting: settings.greeting })
+///     }
+/// }
+///
+/// piton::part!(Greeter);
+///
+/// #[get("/")]
+/// async fn greet(greeter: Greeter) -> String { format!("{}, world", greeter.greeting) }
+/// # fn main() {}
+/// ```
+pub trait Part: Clone + Send + Sync + 'static {
+    /// The part's name in health answers and logs, and the name of its settings' section.
+    const NAME: &'static str;
+
+    /// The run step in which the part starts.
+    const STEP: Step = Step::Postconfig;
+
+    /// Whether the service is not ready (`/readyz` answers 503) while this part is down.
+    /// Only for what no request can do without, such as the database.
+    const CRITICAL: bool = false;
+
+    /// The part's section of the settings.
+    type Settings: Settings + Send;
+
+    /// Names the parts that must be started before this one.
+    fn needs(_needs: &mut Needs) {}
+
+    /// Makes the part from its settings. Talks to no server: an unreachable one must not keep the
+    /// service from starting, see [`Part::connect`].
+    ///
+    /// # Errors
+    /// A [`Problem`] (by `?` or `.into()`) is a wrong setting: it is reported with all others and
+    /// the service exits with 2. Any other error is a fault of the machine: it exits with 1.
+    fn start(
+        settings: Self::Settings,
+        launch: &Launch<'_>,
+    ) -> impl Future<Output = Result<Self, Error>> + Send;
+
+    /// Reaches whatever the part depends on. Called until it succeeds, with growing pauses; until
+    /// then handlers that take the part answer 503. Must be safe to call again after a failure.
+    ///
+    /// # Errors
+    /// Any error is logged and shown in the health answer, and `connect` is called again.
+    fn connect(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Work in the background, from the first successful `connect` until `stop`.
+    fn run(&self, _stop: Stop) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// How the part is now. Bounded in time by the caller.
+    fn health(&self) -> impl Future<Output = Health> + Send {
+        std::future::ready(Health::Up)
+    }
+
+    /// What the part would show of itself: figures and states, never a secret.
+    fn snapshot(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Lets go of what the part holds. Called once, after the last request, in reverse order of
+    /// the start.
+    fn stop(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// An error that says nothing but its message and its causes.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a part is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "status", content = "reason", rename_all = "lowercase")]
+pub enum Health {
+    /// Does its work.
+    Up,
+    /// Does its work, but slower or without something. Never fails readiness.
+    Degraded(String),
+    /// Cannot do its work, and why: without addresses that hold credentials.
+    Down(String),
+}
+
+/// Why a part could not be made. From a [`Problem`] it is a wrong setting, from any other error a
+/// fault.
+pub struct Error(pub(crate) Failure);
+
+pub(crate) enum Failure {
+    Setting(Problem),
+    Fault(BoxError),
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self(Failure::Setting(problem))
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Failure::Fault(error.into()))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Failure::Setting(problem) => fmt::Debug::fmt(problem, f),
+            Failure::Fault(error) => fmt::Debug::fmt(error, f),
+        }
+    }
+}
+
+/// What a part may ask for while it starts.
+pub struct Launch<'a> {
+    pub(crate) handle: &'a Handle,
+}
+
+impl Launch<'_> {
+    /// The app's name, as given to `App::new`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.handle.name()
+    }
+
+    /// Whether the service runs in production.
+    #[must_use]
+    pub fn production(&self) -> bool {
+        self.handle.production()
+    }
+
+    /// The folder where embedded engines keep their files (`data` unless set; a temporary folder
+    /// in a test). It may not exist yet: whoever writes the first file creates it.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        self.handle.data_dir()
+    }
+
+    /// A part named in [`Part::needs`]: it has been started before.
+    ///
+    /// # Panics
+    /// If the part was not named in `needs`: a bug in the part.
+    #[must_use]
+    pub fn part<P: Part>(&self) -> P {
+        self.handle.part::<P>()
+    }
+
+    /// What the service attached for this part with `App::attach`, in the order given.
+    pub fn attached<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
+        self.handle.attached::<T>()
+    }
+}
+
+/// Collects the parts that a part, a route or a verb asks for.
+#[derive(Default, Debug)]
+pub struct Needs(pub(crate) Vec<Need>);
+
+/// One part asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    pub(crate) id: TypeId,
+    pub(crate) type_name: &'static str,
+}
+
+impl Needs {
+    /// Asks for the part `P`.
+    pub fn part<P: Part>(&mut self) {
+        self.0.push(Need { id: TypeId::of::<P>(), type_name: std::any::type_name::<P>() });
+    }
+}
+
+/// A part as the app sees it before it is started. Made by [`part!`](crate::part!).
+pub struct Entry {
+    pub(crate) id: fn() -> TypeId,
+    pub(crate) name: &'static str,
+    pub(crate) step: Step,
+    pub(crate) critical: bool,
+    pub(crate) needs: fn(&mut Needs),
+    pub(crate) section: config::Section,
+    pub(crate) start: StartPart,
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type StartPart = for<'a> fn(
+    &'a mut config::Reader<'_>,
+    &'a Launch<'a>,
+) -> BoxFuture<'a, Result<Arc<dyn Running>, Error>>;
+
+inventory::collect!(Entry);
+
+impl Entry {
+    /// Describes the part `P`.
+    #[must_use]
+    pub const fn of<P: Part>() -> Self {
+        Self {
+            id: TypeId::of::<P>,
+            name: P::NAME,
+            step: P::STEP,
+            critical: P::CRITICAL,
+            needs: P::needs,
+            section: config::Section::of::<P::Settings>(P::NAME),
+            start: |reader, launch| {
+                let settings = P::Settings::read(reader);
+                Box::pin(async move {
+                    let part = P::start(settings, launch).await?;
+                    Ok(Arc::new(part) as Arc<dyn Running>)
+                })
+            },
+        }
+    }
+}
+
+/// A started part whose type is not known: what the app keeps.
+pub(crate) trait Running: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn connect(&self) -> BoxFuture<'_, Result<(), BoxError>>;
+    fn run(&self, stop: Stop) -> BoxFuture<'_, ()>;
+    fn health(&self) -> BoxFuture<'_, Health>;
+    fn snapshot(&self) -> serde_json::Value;
+    fn stop(&self) -> BoxFuture<'_, ()>;
+}
+
+impl<P: Part> Running for P {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(Part::connect(self))
+    }
+
+    fn run(&self, stop: Stop) -> BoxFuture<'_, ()> {
+        Box::pin(Part::run(self, stop))
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(Part::health(self))
+    }
+
+    fn snapshot(&self) -> serde_json::Value {
+        Part::snapshot(self)
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Part::stop(self))
+    }
+}
+
+/// Registers a [`Part`]: handlers may take it as an argument from now on.
+///
+/// It writes three things that could be written by hand: `axum::extract::FromRequestParts` by way
+/// of [`Handle::try_part`], an empty [`Input`](crate::http::Input), and the registration of
+/// [`Entry::of`].
+#[macro_export]
+macro_rules! part {
+    ($part:ty) => {
+        impl<S> $crate::axum::extract::FromRequestParts<S> for $part
+        where
+            S: Send + Sync,
+            $crate::Handle: $crate::axum::extract::FromRef<S>,
+        {
+            type Rejection = $crate::Error;
+
+            async fn from_request_parts(
+                _: &mut $crate::axum::http::request::Parts,
+                state: &S,
+            ) -> ::core::result::Result<Self, $crate::Error> {
+                let handle: $crate::Handle = $crate::axum::extract::FromRef::from_ref(state);
+                handle.try_part::<$part>()
+            }
+        }
+
+        impl $crate::http::Input for $part {
+            fn describe(operation: &mut $crate::http::Operation) {
+                operation.needs::<$part>();
+            }
+        }
+
+        $crate::__private::inventory::submit! { $crate::part::Entry::of::<$part>() }
+    };
+}

@@ -1,0 +1,328 @@
+//! A service under test: whole, in process, with a data folder of its own.
+//!
+//! [`TestApp`] runs the same steps as `App::run` and answers requests without a socket. Each has
+//! its own temporary data folder, so each has its own database. It reads neither the process's
+//! environment nor a file of settings: what a test needs, it says.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, LaunchError, Launched, Sources};
+use crate::handle::Handle;
+use crate::stop::{Stop, Trigger};
+
+/// How long parts may take to connect before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service that a test talks to, without a socket.
+///
+/// ```
+/// use piton::prelude::*;
+/// use piton::http::get;
+///
+/// async fn hello() -> &'static str { "hello" }
+///
+/// #[piton::test]
+/// async fn it_says_hello() {
+///     let app = TestApp::new(App::new("greeter").route(get("/", hello))).await;
+///     let answer = app.get("/").await;
+///     assert_eq!(answer.status(), 200);
+///     assert_eq!(answer.text(), "hello");
+/// }
+/// # fn main() {}
+/// ```
+pub struct TestApp {
+    launched: Option<Launched>,
+    folder: TempDir,
+}
+
+/// A service that a test talks to over a socket on a free port. It stops when dropped.
+pub struct TestServer {
+    address: SocketAddr,
+    trigger: Trigger,
+    task: Option<JoinHandle<Result<(), LaunchError>>>,
+    handle: Handle,
+    _folder: TempDir,
+}
+
+/// A request to a [`TestApp`], in the making. Await it to send it.
+#[must_use = "a request is sent when it is awaited"]
+pub struct TestRequest<'a> {
+    app: &'a TestApp,
+    request: Request<Body>,
+}
+
+/// An answer, its body read.
+#[derive(Clone, Debug)]
+pub struct TestAnswer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+async fn launch(app: App) -> (Launched, TempDir) {
+    let folder = tempfile::tempdir().expect("a test may write to the folder for temporary files");
+    let data_dir = folder.path().join("data").to_string_lossy().into_owned();
+    let sources = Sources { flags: Vec::new(), file: None, ambient: false };
+    match app.set("data_dir", data_dir).launch(sources).await {
+        Ok(launched) => (launched, folder),
+        Err(error) => panic!("{}", error.report("the app under test")),
+    }
+}
+
+impl TestApp {
+    /// Launches `app` and waits for its parts.
+    ///
+    /// # Panics
+    /// When the app does not start, with the message that `run` would have printed, or when a
+    /// critical part is not up within 30 seconds.
+    pub async fn new(app: App) -> Self {
+        let (mut launched, folder) = launch(app).await;
+        launched.connect(PATIENCE).await;
+        Self { launched: Some(launched), folder }
+    }
+
+    fn launched(&self) -> &Launched {
+        self.launched.as_ref().expect("it is there until `stop`")
+    }
+
+    /// The running app: its parts, for looking behind the answers.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.launched().handle
+    }
+
+    /// The folder that is the service's `data_dir`'s parent, gone when the test ends.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// `GET path`.
+    pub fn get(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::GET, path)
+    }
+
+    /// `POST path`.
+    pub fn post(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::POST, path)
+    }
+
+    /// `PUT path`.
+    pub fn put(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::PUT, path)
+    }
+
+    /// `PATCH path`.
+    pub fn patch(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::PATCH, path)
+    }
+
+    /// `DELETE path`.
+    pub fn delete(&self, path: &str) -> TestRequest<'_> {
+        self.request(Method::DELETE, path)
+    }
+
+    /// A request with any method.
+    ///
+    /// # Panics
+    /// When `path` is not a path, with or without a query.
+    pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        TestRequest { app: self, request: request.expect("a path and perhaps a query") }
+    }
+
+    /// Stops every part, as the end of the service would.
+    pub async fn stop(mut self) {
+        if let Some(launched) = self.launched.take() {
+            launched.stop().await;
+        }
+    }
+}
+
+impl TestRequest<'_> {
+    /// Adds a header.
+    ///
+    /// # Panics
+    /// When name or value are none.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let name: HeaderName = name.parse().expect("a header's name");
+        let value: HeaderValue = value.parse().expect("a header's value");
+        self.request.headers_mut().append(name, value);
+        self
+    }
+
+    /// Sends `body` as JSON.
+    ///
+    /// # Panics
+    /// When it does not serialize.
+    pub fn json(self, body: &impl Serialize) -> Self {
+        self.header("content-type", "application/json")
+            .body(serde_json::to_vec(body).expect("a test's body serializes"))
+    }
+
+    /// Sends `body` as a form.
+    ///
+    /// # Panics
+    /// When it does not serialize.
+    pub fn form(self, body: &impl Serialize) -> Self {
+        self.header("content-type", "application/x-www-form-urlencoded")
+            .body(serde_urlencoded::to_string(body).expect("a test's form serializes"))
+    }
+
+    /// Sends `body` as it is.
+    pub fn body(mut self, body: impl Into<Body>) -> Self {
+        *self.request.body_mut() = body.into();
+        self
+    }
+
+    async fn send(self) -> TestAnswer {
+        let response = self.app.launched().stack.answer(self.request).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("the answer's body can be read").to_bytes();
+        TestAnswer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl<'a> IntoFuture for TestRequest<'a> {
+    type Output = TestAnswer;
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = TestAnswer> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl TestAnswer {
+    /// The status; it can be compared with a number.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// One header as text, or "" where there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as it came.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as text; what is not UTF-8 shows as `�`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body, from JSON.
+    ///
+    /// # Panics
+    /// When it is not JSON of that shape; the message shows the body.
+    #[must_use]
+    #[track_caller]
+    pub fn json<T: DeserializeOwned>(&self) -> T {
+        match serde_json::from_slice(&self.body) {
+            Ok(value) => value,
+            Err(error) => panic!(
+                "{} with a body that is not as expected ({error}): {}",
+                self.status,
+                self.text()
+            ),
+        }
+    }
+
+    /// Whether the answer is a problem document.
+    #[must_use]
+    pub fn is_problem(&self) -> bool {
+        self.header(header::CONTENT_TYPE.as_str()) == "application/problem+json"
+    }
+}
+
+impl TestServer {
+    /// Launches `app` on a free port of this machine.
+    ///
+    /// # Panics
+    /// When the app does not start, with the message that `run` would have printed.
+    pub async fn start(app: App) -> Self {
+        let (launched, folder) = launch(app).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let (trigger, stop) = Stop::new();
+        let handle = launched.handle.clone();
+        let task = tokio::spawn(launched.serve(listener, stop, Stop::never()));
+        Self { address, trigger, task: Some(task), handle, _folder: folder }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A URL of the service, from a path that begins with `/`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The running app.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Gives the signal to stop, without waiting for the end.
+    pub fn begin_to_stop(&self) {
+        self.trigger.stop();
+    }
+
+    /// Stops the service as SIGTERM would, and waits for its end.
+    ///
+    /// # Panics
+    /// When the service ended in an error.
+    pub async fn stop(mut self) {
+        self.trigger.stop();
+        if let Some(task) = self.task.take() {
+            task.await.expect("the server does not panic").expect("the server ends well");
+        }
+    }
+}
+
+impl fmt::Debug for TestApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestApp").field("folder", &self.folder.path()).finish_non_exhaustive()
+    }
+}
+
+/// What `#[piton::test]` runs a test in: a runtime of its own, with two threads so that a handler
+/// that blocks shows.
+#[doc(hidden)]
+pub fn block_on<F: Future>(test: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a test may start threads")
+        .block_on(test)
+}
