@@ -1,0 +1,298 @@
+//! The command line of every service: `serve`, `routes`, `config`, and the verbs of rooms and of
+//! the service itself.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::mem;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use super::plan::plan;
+use super::steps::{self, Flag, Sources};
+use super::verb::{RoomVerb, Verb};
+use super::{App, Exit, LaunchError, Launched};
+use crate::context;
+use crate::http::{self, RouteInfo};
+use crate::stop::Stop;
+
+/// Settings with a flag of their own: flag, key, placeholder, help.
+const SETTING_FLAGS: [(&str, &str, &str, &str); 3] = [
+    ("host", "http.host", "ADDRESS", "Listen on this address"),
+    ("port", "http.port", "PORT", "Listen on this port; 0 takes a free one"),
+    ("log-level", "log.level", "LEVEL", "Log from this level up: debug, info, warning, error"),
+];
+
+/// Does what the command line says.
+pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let mut verbs = mem::take(&mut app.verbs);
+    verbs.extend(inventory::iter::<RoomVerb>().map(|verb| verb.0()));
+    let matches = match command(&app, &verbs).try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::wrong_configuration() } else { Exit::OK };
+        }
+    };
+    let name = app.name.clone();
+    let done = sources(&matches).and_then(|sources| match matches.subcommand() {
+        None | Some(("serve", _)) => runtime()?.block_on(serve(app, sources)),
+        Some(("routes", matches)) => list_routes(&mut app, matches.get_flag("explain")),
+        Some(("config", _)) => show_config(&app, &sources),
+        Some((verb, matches)) => {
+            let verb = verbs.into_iter().find(|known| known.command.get_name() == verb);
+            let verb = verb.expect("clap accepts known verbs only");
+            runtime()?.block_on(run_verb(app, sources, verb, matches.clone()))
+        }
+    });
+    match done {
+        Ok(()) => Exit::OK,
+        Err(error) => {
+            eprintln!("{}", error.report(&name));
+            error.exit()
+        }
+    }
+}
+
+fn command(app: &App, verbs: &[Verb]) -> Command {
+    let mut command = Command::new(app.name.clone())
+        .about(format!("{}, a service. Without a verb it serves.", app.name))
+        .after_help(
+            "Settings come from defaults, a file (config.toml or --config), `.env`, the environment, the code and \
+             these flags; what comes later wins.\n`config` lists every setting with its value, where that came from, \
+             and its variable.",
+        )
+        .subcommand(Command::new("serve").about("Serve until Ctrl-C or SIGTERM (the default)"))
+        .subcommand(
+            Command::new("routes").about("List the routes").arg(
+                Arg::new("explain")
+                    .long("explain")
+                    .action(ArgAction::SetTrue)
+                    .help("Print the plain calls that the route macros stand for"),
+            ),
+        )
+        .subcommand(Command::new("config").about("List every setting: value, origin, variable"))
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .global(true)
+                .help("Read settings from this file (TOML or JSON)"),
+        )
+        .arg(
+            Arg::new("set")
+                .long("set")
+                .value_name("KEY=VALUE")
+                .action(ArgAction::Append)
+                .global(true)
+                .help("Set any setting, such as http.timeout=5s"),
+        )
+        .arg(
+            Arg::new("production")
+                .long("production")
+                .action(ArgAction::SetTrue)
+                .global(true)
+                .help("Run in production: all interfaces, errors show nothing of the inside"),
+        );
+    if let Some(version) = &app.version {
+        command = command.version(version.to_string());
+    }
+    for (flag, _, placeholder, help) in SETTING_FLAGS {
+        command =
+            command.arg(Arg::new(flag).long(flag).value_name(placeholder).global(true).help(help));
+    }
+    verbs.iter().fold(command, |command, verb| command.subcommand(verb.command.clone()))
+}
+
+/// The settings given as flags.
+fn sources(matches: &ArgMatches) -> Result<Sources, LaunchError> {
+    // Global flags are found in the innermost matches as well as here.
+    let mut flags = Vec::new();
+    for (flag, key, ..) in SETTING_FLAGS {
+        if let Some(value) = matches.get_one::<String>(flag) {
+            flags.push(Flag {
+                key: key.into(),
+                value: value.clone().into(),
+                flag: format!("--{flag}"),
+            });
+        }
+    }
+    if matches.get_flag("production") {
+        flags.push(Flag {
+            key: "production".into(),
+            value: true.into(),
+            flag: "--production".into(),
+        });
+    }
+    for setting in matches.get_many::<String>("set").into_iter().flatten() {
+        let Some((key, value)) = setting.split_once('=') else {
+            let why = format!(
+                "`--set {setting}` has no `=`\n    fix: --set KEY=VALUE, such as --set http.timeout=5s"
+            );
+            return Err(LaunchError::Refused(vec![why]));
+        };
+        let value = Value::String(value.trim().to_owned());
+        flags.push(Flag { key: key.trim().to_owned(), value, flag: "--set".into() });
+    }
+    Ok(Sources { flags, file: matches.get_one::<PathBuf>("config").cloned(), ambient: true })
+}
+
+fn runtime() -> Result<Runtime, LaunchError> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+async fn serve(app: App, sources: Sources) -> Result<(), LaunchError> {
+    let (stop, at_once) = signals()?;
+    let launched = app.launch(sources).await?;
+    let address =
+        SocketAddr::new(launched.http.host(launched.handle.production()), launched.http.port);
+    match listen(address).await {
+        Ok(listener) => launched.serve(listener, stop, at_once).await,
+        Err(error) => {
+            launched.stop().await;
+            Err(error)
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, LaunchError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let fix = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "something listens there already: stop it, or take another port with `--port`"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need privileges: take another with `--port`"
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address: see `--host`",
+            _ => "see `--host` and `--port`",
+        };
+        LaunchError::Fault(format!("listen on {address}: {error}\n    fix: {fix}").into())
+    })
+}
+
+/// The first signal to stop, and the second.
+fn signals() -> Result<(Stop, Stop), LaunchError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (first, stop) = Stop::new();
+    let (second, at_once) = Stop::new();
+    tokio::spawn(async move {
+        for trigger in [&first, &second] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            trigger.stop();
+        }
+        // The triggers live on: a dropped one would mean "stop".
+        std::future::pending::<()>().await;
+    });
+    Ok((stop, at_once))
+}
+
+/// Runs a verb with the parts it needs, and without the routes.
+async fn run_verb(
+    mut app: App,
+    sources: Sources,
+    mut verb: Verb,
+    matches: ArgMatches,
+) -> Result<(), LaunchError> {
+    let run = verb.run.take().ok_or_else(|| {
+        LaunchError::Refused(vec![format!(
+            "the verb `{}` does nothing: give it a `.run(..)`",
+            verb.command.get_name()
+        )])
+    })?;
+    app.routes.clear();
+    app.mounts.clear();
+    app.modules = Some(Vec::new());
+    app.needs = mem::take(&mut verb.needs);
+    let (stop, _) = signals()?;
+    let mut launched = app.launch(sources).await?;
+    let work = async {
+        connect_all(&mut launched).await;
+        context::within(launched.handle.clone(), run(launched.handle.clone(), matches)).await
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = stop.stopped() => Err(LaunchError::Fault("interrupted".into())),
+    };
+    launched.stop().await;
+    outcome
+}
+
+/// A verb cannot do without its parts: it waits for them, and Ctrl-C ends the wait.
+async fn connect_all(launched: &mut Launched) {
+    launched.connect(std::time::Duration::MAX).await;
+}
+
+/// Prints the routes even when some are wrong: then one sees which.
+fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
+    let (found, notes) = http::scan(&app.name, app.modules.as_deref());
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    app.routes.extend(found);
+    let mut infos: Vec<RouteInfo> = app.routes.iter().flat_map(http::Route::infos).collect();
+    infos
+        .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
+    print(&if explain { explained(&app.name, &infos) } else { table(&infos) })?;
+    let mut reasons = http::problems(&app.routes, |id| app.states.has(id));
+    if let Err(more) = plan(&app.routes, &app.needs) {
+        reasons.extend(more);
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(LaunchError::Refused(reasons)) }
+}
+
+/// Method, path, handler and line, in columns.
+fn table(infos: &[RouteInfo]) -> String {
+    let width = |of: fn(&RouteInfo) -> usize| infos.iter().map(of).max().unwrap_or_default();
+    let (methods, paths) =
+        (width(|info| info.method.as_str().len()), width(|info| info.path.len()));
+    let handlers = width(|info| info.handler.len());
+    infos
+        .iter()
+        .map(|info| {
+            let (method, path, handler) = (info.method.as_str(), &info.path, info.handler);
+            let line =
+                format!("{method:methods$}  {path:paths$}  {handler:handlers$}  {}", info.source);
+            format!("{}\n", line.trim_end())
+        })
+        .collect()
+}
+
+/// The same app without macros.
+fn explained(name: &str, infos: &[RouteInfo]) -> String {
+    let calls: String = infos
+        .iter()
+        .map(|info| {
+            let function = info.method.as_str().to_ascii_lowercase();
+            format!(
+                "    .route(piton::http::{function}({:?}, {})) // {}\n",
+                info.path, info.handler, info.source
+            )
+        })
+        .collect();
+    format!("piton::App::new({name:?})\n{calls}")
+}
+
+fn show_config(app: &App, sources: &Sources) -> Result<(), LaunchError> {
+    let parts: Vec<_> = inventory::iter::<crate::part::Entry>().collect();
+    let (config, problems) = steps::load(app, sources, &parts);
+    let known = steps::sections();
+    print(&crate::config::Config::table(&config.describe(&known.iter().collect::<Vec<_>>())))?;
+    if problems.is_empty() { Ok(()) } else { Err(LaunchError::Settings(problems)) }
+}
+
+/// To standard output; whoever stops reading it early (`| head`) is not an error.
+fn print(text: &str) -> Result<(), LaunchError> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,256 @@
+//! From launched to stopped: parts started in order, connected with patience, stopped in reverse.
+
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use futures_util::future::join_all;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use super::LaunchError;
+use super::exit::chain;
+use crate::config::Problems;
+use crate::context;
+use crate::handle::{Handle, Slot};
+use crate::http::{HttpSettings, Stack, StackLayer, serve};
+use crate::part::{Failure, Launch, Running};
+use crate::step::Step;
+use crate::stop::{Stop, Trigger};
+
+/// How long the first request waits for parts that connect quickly.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a part may take to stop.
+const LAST_CALL: Duration = Duration::from_secs(10);
+
+/// An app whose steps have run.
+pub(crate) struct Launched {
+    pub handle: Handle,
+    pub stack: Stack<Router>,
+    pub http: HttpSettings,
+    background: Background,
+}
+
+/// What runs beside the requests: connecting parts, and the parts' own work.
+struct Background {
+    trigger: Trigger,
+    stop: Stop,
+    tasks: JoinSet<()>,
+}
+
+impl Launched {
+    pub fn new(handle: Handle, stack: Stack<Router>, http: HttpSettings) -> Self {
+        let (trigger, stop) = Stop::new();
+        Self {
+            handle,
+            stack,
+            http,
+            background: Background { trigger, stop, tasks: JoinSet::new() },
+        }
+    }
+
+    /// Begins to connect every part. Returns when all are connected, or after `patience`: those
+    /// that are not go on trying, and `/readyz` says so.
+    pub async fn connect(&mut self, patience: Duration) {
+        let mut connected = Vec::new();
+        for index in 0..self.handle.inner().parts.len() {
+            let (done, wait) = tokio::sync::oneshot::channel();
+            let work = keep(self.handle.clone(), index, self.background.stop.clone(), done);
+            self.background.tasks.spawn(context::within(self.handle.clone(), work));
+            connected.push(wait);
+        }
+        let _ = tokio::time::timeout(patience, join_all(connected)).await;
+    }
+
+    /// Serves until `stop`; `at_once` ends the drain.
+    pub async fn serve(
+        mut self,
+        listener: TcpListener,
+        stop: Stop,
+        at_once: Stop,
+    ) -> Result<(), LaunchError> {
+        let address = listener.local_addr()?;
+        {
+            let mut connect = pin!(self.connect(PATIENCE));
+            tokio::select! {
+                () = &mut connect => {}
+                () = stop.stopped() => {}
+            }
+        }
+        announce(&self.handle, address);
+        serve(listener, self.stack.clone(), &self.http, stop, at_once).await;
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Stops what runs beside the requests, then every part.
+    pub async fn stop(mut self) {
+        self.background.trigger.stop();
+        let ended = async { while self.background.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_CALL, ended).await.is_err() {
+            warn!(
+                "Some background work did not end within {}",
+                humantime::format_duration(LAST_CALL)
+            );
+        }
+        stop_parts(&self.handle).await;
+        info!("{} has stopped", self.handle.name());
+    }
+
+    /// The service as a plain router; parts connect in the background.
+    pub fn into_router(self) -> Router {
+        for index in 0..self.handle.inner().parts.len() {
+            let (done, _) = tokio::sync::oneshot::channel();
+            let work = keep(self.handle.clone(), index, Stop::never(), done);
+            tokio::spawn(context::within(self.handle.clone(), work));
+        }
+        let (router, rules) = self.stack.into_parts();
+        router.layer(StackLayer(rules))
+    }
+}
+
+fn announce(handle: &Handle, address: std::net::SocketAddr) {
+    let mode = if handle.production() { "production" } else { "development" };
+    let routes = handle.routes().len();
+    info!(routes, mode, "{} is up at http://{address} (Ctrl-C stops it)", handle.name());
+}
+
+/// Starts the parts that are planned for `step`, each after what it needs.
+pub(crate) async fn start_parts(handle: &Handle, step: Step) -> Result<(), LaunchError> {
+    let slots = &handle.inner().parts;
+    for (index, slot) in slots.iter().enumerate() {
+        // The plan's order puts what a part needs before it: start that now, whatever its step.
+        let due = slot.entry.step == step
+            || slots[index + 1..]
+                .iter()
+                .any(|later| later.entry.step == step && needs(later, slot));
+        if due && slot.part.get().is_none() {
+            start(handle, slot).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether `part` needs `other`, directly or by way of others.
+fn needs(part: &Slot, other: &Slot) -> bool {
+    let mut open = vec![part.entry];
+    while let Some(entry) = open.pop() {
+        let mut needs = crate::part::Needs::default();
+        (entry.needs)(&mut needs);
+        for need in needs.0 {
+            if need.id == other.id {
+                return true;
+            }
+            open.extend(crate::http::entry_of(need.id));
+        }
+    }
+    false
+}
+
+async fn start(handle: &Handle, slot: &Slot) -> Result<(), LaunchError> {
+    let entry = slot.entry;
+    let mut ignored = Problems::default();
+    // The settings have been checked in `configure_http`: what is wrong now is for the part to say.
+    let mut reader = handle.config().reader(entry.name, &mut ignored);
+    let launch = Launch { handle };
+    let part = (entry.start)(&mut reader, &launch).await.map_err(|error| match error.0 {
+        Failure::Setting(problem) => LaunchError::Settings(Problems(vec![problem])),
+        Failure::Fault(error) => LaunchError::Fault(
+            format!("start the part `{}`: {}", entry.name, chain(&*error)).into(),
+        ),
+    })?;
+    let _ = slot.part.set(part);
+    Ok(())
+}
+
+/// Stops every started part, the last started first.
+pub(crate) async fn stop_parts(handle: &Handle) {
+    for slot in handle.inner().parts.iter().rev() {
+        let Some(part) = slot.part.get() else { continue };
+        slot.connected.store(false, Ordering::Release);
+        if tokio::time::timeout(LAST_CALL, part.stop()).await.is_err() {
+            warn!(
+                "The part `{}` did not stop within {}",
+                slot.entry.name,
+                humantime::format_duration(LAST_CALL)
+            );
+        }
+    }
+}
+
+/// Connects a part, then runs it until `stop`.
+async fn keep(
+    handle: Handle,
+    index: usize,
+    stop: Stop,
+    connected: tokio::sync::oneshot::Sender<()>,
+) {
+    let slot = &handle.inner().parts[index];
+    let Some(part) = slot.part.get().cloned() else { return };
+    tokio::select! {
+        () = connect(slot, &part) => {}
+        () = stop.stopped() => return,
+    }
+    let _ = connected.send(());
+    part.run(stop).await;
+}
+
+/// Tries until it succeeds, with growing pauses. Cancel safe: the part's `connect` may be called
+/// again.
+async fn connect(slot: &Slot, part: &Arc<dyn Running>) {
+    let mut pauses = Pauses::new();
+    loop {
+        match part.connect().await {
+            Ok(()) => break,
+            Err(why) => note_trouble(slot, &chain(&*why)),
+        }
+        tokio::time::sleep(pauses.next()).await;
+    }
+    slot.connected.store(true, Ordering::Release);
+    let troubled = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if troubled.is_some() {
+        info!("`{}` is connected now", slot.entry.name);
+    }
+}
+
+/// Says it when the reason is new: a server that stays away for an hour is one line, not a thousand.
+fn note_trouble(slot: &Slot, why: &str) {
+    let mut trouble = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    if trouble.as_deref() != Some(why) {
+        error!("`{}` cannot connect, trying again until it can: {why}", slot.entry.name);
+        *trouble = Some(why.to_owned());
+    }
+}
+
+/// Pauses from 100 ms, doubled up to 10 s, each up to a quarter longer by chance so that replicas
+/// do not come back all at once.
+struct Pauses(Duration);
+
+impl Pauses {
+    fn new() -> Self {
+        Self(Duration::from_millis(100))
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = self.0.mul_f64(1.0 + fastrand::f64() / 4.0);
+        self.0 = (self.0 * 2).min(Duration::from_secs(10));
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_ten_seconds_and_no_further_than_a_quarter_above() {
+        let mut pauses = Pauses::new();
+        let taken: Vec<_> = (0..12).map(|_| pauses.next()).collect();
+        assert!(taken[0] >= Duration::from_millis(100) && taken[0] <= Duration::from_millis(125));
+        assert!(taken[11] >= Duration::from_secs(10) && taken[11] <= Duration::from_millis(12_500));
+    }
+}

@@ -1,0 +1,337 @@
+//! The app: a builder, and the run steps that make a service of it.
+//!
+//! `App::new("my_service").run()` reads the settings, starts the parts that the routes ask for,
+//! joins the routes into a router and serves it until a signal says to stop. [`steps`] is that
+//! list; [`plan`] decides which parts start; [`lifecycle`] starts, connects and stops them.
+
+mod cli;
+mod exit;
+mod lifecycle;
+mod plan;
+mod steps;
+mod verb;
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::panic::Location;
+use std::path::PathBuf;
+
+use axum::Router;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+pub use exit::{Exit, LaunchError};
+pub use steps::{Setup, StepResult};
+pub use verb::{Arguments, RoomVerb, Verb};
+
+pub(crate) use lifecycle::Launched;
+pub(crate) use steps::Sources;
+
+use crate::Settings;
+use crate::handle::{Attachments, Handle};
+use crate::http::{Blueprint, Route};
+use crate::logging::LogLevel;
+use crate::part::{Needs, Part};
+use crate::step::Step;
+use crate::stop::Stop;
+use steps::Hooks;
+
+/// A service in the making.
+///
+/// ```no_run
+/// use piton::prelude::*;
+///
+/// #[get("/user/get")]
+/// async fn user_get() -> &'static str { "ok" }
+///
+/// fn main() -> piton::Exit {
+///     App::new("my_service").run()
+/// }
+/// ```
+pub struct App {
+    name: String,
+    version: Option<Cow<'static, str>>,
+    env_prefix: Cow<'static, str>,
+    code: Vec<CodeSetting>,
+    routes: Vec<Route>,
+    modules: Option<Vec<String>>,
+    mounts: Vec<Mount>,
+    states: Attachments,
+    attachments: Attachments,
+    needs: Needs,
+    verbs: Vec<Verb>,
+    hooks: Hooks,
+}
+
+/// A setting said in code, and where.
+struct CodeSetting {
+    key: Cow<'static, str>,
+    value: Value,
+    origin: String,
+}
+
+struct Mount {
+    router: Router<Handle>,
+    location: &'static Location<'static>,
+}
+
+/// What every service has, whatever it does. These keys stand at the top of the file.
+#[derive(Clone, Debug, Settings)]
+pub struct AppSettings {
+    /// Whether the service runs in production: then it listens on all interfaces, its errors show
+    /// nothing of the inside, and development's defaults are refused. **Default: `false`.**
+    pub production: bool,
+    /// The folder of the files that embedded engines keep, such as the SQLite database.
+    /// **Default: `data`.**
+    pub data_dir: PathBuf,
+}
+
+impl Default for AppSettings {
+    fn default() -> Self {
+        Self { production: false, data_dir: "data".into() }
+    }
+}
+
+/// Makes the builder methods that replace a step.
+macro_rules! replaceable {
+    ($($step:ident $name:ident)*) => {
+        $(
+            #[doc = concat!("Replaces the step `", stringify!($name), "`. `setup.default(Step::", stringify!($step), ")` is what it would have done.")]
+            #[must_use]
+            pub fn $name<F, Fut>(mut self, step: F) -> Self
+            where
+                F: FnOnce(Setup) -> Fut + Send + 'static,
+                Fut: Future<Output: StepResult> + Send + 'static,
+            {
+                self.hooks.replace(Step::$step, step);
+                self
+            }
+        )*
+    };
+}
+
+impl App {
+    /// An app called `name`. As in Gnar Gear the name is that of the top-level module, which is the
+    /// crate's: the scan takes the routes in it.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: None,
+            env_prefix: "PITON".into(),
+            code: Vec::new(),
+            routes: Vec::new(),
+            modules: None,
+            mounts: Vec::new(),
+            states: Attachments::default(),
+            attachments: Attachments::default(),
+            needs: Needs::default(),
+            verbs: Vec::new(),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// The version that `--version` shows: `env!("CARGO_PKG_VERSION")`.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Whether the service runs in production. A flag can say otherwise, the environment cannot.
+    #[must_use]
+    #[track_caller]
+    pub fn production(self, production: bool) -> Self {
+        self.set("production", production)
+    }
+
+    /// The address to listen on.
+    #[must_use]
+    #[track_caller]
+    pub fn host(self, host: impl Into<String>) -> Self {
+        self.set("http.host", host.into())
+    }
+
+    /// The address to listen on, as an [`IpAddr`].
+    #[must_use]
+    #[track_caller]
+    pub fn address(self, address: IpAddr) -> Self {
+        self.set("http.host", address.to_string())
+    }
+
+    /// The port to listen on; 0 takes a free one.
+    #[must_use]
+    #[track_caller]
+    pub fn port(self, port: u16) -> Self {
+        self.set("http.port", port)
+    }
+
+    /// What the environment's variables begin with. **Default: `PITON`.**
+    #[must_use]
+    pub fn env_prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
+        self.env_prefix = prefix.into();
+        self
+    }
+
+    /// The least severe level that is logged.
+    #[must_use]
+    #[track_caller]
+    pub fn log_level(self, level: LogLevel) -> Self {
+        self.set("log.level", level.to_string())
+    }
+
+    /// Any setting by its key. It outranks the environment and is outranked by flags.
+    #[must_use]
+    #[track_caller]
+    pub fn set(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        let origin = Location::caller().to_string();
+        self.code.push(CodeSetting { key: key.into(), value: value.into(), origin });
+        self
+    }
+
+    /// Takes the routes of these modules only, instead of all that the scan finds. A module is
+    /// named as seen from the crate (`user`, `admin::users`).
+    #[must_use]
+    pub fn blueprints<M: Into<String>>(mut self, modules: impl IntoIterator<Item = M>) -> Self {
+        self.modules.get_or_insert_default().extend(modules.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a group of routes made by hand.
+    #[must_use]
+    pub fn blueprint(mut self, blueprint: Blueprint) -> Self {
+        self.routes.extend(blueprint.into_routes());
+        self
+    }
+
+    /// Adds a route made by hand.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Adds the routes of a plain axum router. They stand behind the same stack and outside the
+    /// OpenAPI document. A router with a state is given it first (`Router::with_state`); its
+    /// handlers reach the app's parts by [`piton::app()`](crate::app()).
+    #[must_use]
+    #[track_caller]
+    pub fn mount(mut self, router: Router) -> Self {
+        let router = router.with_state(());
+        self.mounts.push(Mount { router, location: Location::caller() });
+        self
+    }
+
+    /// The service's own state, which handlers take as `State<S>`.
+    #[must_use]
+    pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> Self {
+        self.states.push(state);
+        self
+    }
+
+    /// Hands a value to the part that looks for its type while it starts, such as migrations to the
+    /// database.
+    #[must_use]
+    pub fn attach<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.attachments.push(value);
+        self
+    }
+
+    /// Starts the part `P` though no route takes it: for `piton::app().part::<P>()`.
+    #[must_use]
+    pub fn with<P: Part>(mut self) -> Self {
+        self.needs.part::<P>();
+        self
+    }
+
+    /// Adds a verb of the service's own to its command line.
+    #[must_use]
+    pub fn verb(mut self, verb: Verb) -> Self {
+        self.verbs.push(verb);
+        self
+    }
+
+    replaceable! {
+        Preconfig preconfig
+        ConfigureHttp configure_http
+        ConfigureLogger configure_logger
+        ConfigurePassword configure_password
+        ConfigureDatabase configure_database
+        AttachInstance attach_instance
+        ConfigureRoutes configure_routes
+        ConfigureErrorhandler configure_errorhandler
+        ConfigureJwt configure_jwt
+        ConfigureSqsPolls configure_sqs_polls
+        ConfigureAfterRequest configure_after_request
+        Postconfig postconfig
+    }
+
+    /// Runs something before a step.
+    #[must_use]
+    pub fn before<F, Fut>(mut self, step: Step, hook: F) -> Self
+    where
+        F: FnOnce(Setup) -> Fut + Send + 'static,
+        Fut: Future<Output: StepResult> + Send + 'static,
+    {
+        self.hooks.before(step, hook);
+        self
+    }
+
+    /// Runs something after a step.
+    ///
+    /// ```
+    /// # use piton::prelude::*;
+    /// let app = App::new("my_service").after(Step::AttachInstance, |setup| async move {
+    ///     println!("{} has its parts", setup.handle().name());
+    /// });
+    /// ```
+    #[must_use]
+    pub fn after<F, Fut>(mut self, step: Step, hook: F) -> Self
+    where
+        F: FnOnce(Setup) -> Fut + Send + 'static,
+        Fut: Future<Output: StepResult> + Send + 'static,
+    {
+        self.hooks.after(step, hook);
+        self
+    }
+
+    /// Does what the command line says (to serve, unless it says otherwise) and returns how it
+    /// went. Makes the runtime, so it is called from a plain `main`.
+    #[must_use = "return it from main: it is the process's exit code"]
+    pub fn run(self) -> Exit {
+        cli::run(self, std::env::args_os())
+    }
+
+    /// Serves on `listener` until `stop`, then drains: for those who have a runtime. The command
+    /// line is not read.
+    ///
+    /// # Errors
+    /// See [`LaunchError`]: settings or routes are wrong, or a part failed to start.
+    pub async fn serve(self, listener: TcpListener, stop: Stop) -> Result<(), LaunchError> {
+        let launched = self.launch(Sources::of_process()).await?;
+        launched.serve(listener, stop, Stop::never()).await
+    }
+
+    /// Ejects to plain axum: the whole service, with its stack, as a router to serve as you like.
+    /// Parts are started and connecting; they end with the process.
+    ///
+    /// # Errors
+    /// As [`App::serve`].
+    pub async fn into_router(self) -> Result<Router, LaunchError> {
+        Ok(self.launch(Sources::of_process()).await?.into_router())
+    }
+
+    /// Runs the steps.
+    pub(crate) async fn launch(self, sources: Sources) -> Result<Launched, LaunchError> {
+        steps::run(self, sources).await
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! Which parts start, and in which order: those that something asks for, and what those need,
+//! each after what it needs itself.
+
+use std::any::TypeId;
+
+use crate::http::{Route, entry_of};
+use crate::part::{Entry, Need, Needs};
+
+/// The parts to start, in an order in which each comes after what it needs.
+pub(crate) fn plan(routes: &[Route], asked: &Needs) -> Result<Vec<&'static Entry>, Vec<String>> {
+    let mut planner = Planner::default();
+    for route in routes {
+        for need in route.needed_parts() {
+            planner.add(*need, &|| format!("the handler `{}` ({})", route.handler, route.source));
+        }
+        // A route made by hand says no more than its argument types: those that are parts are asked for.
+        for argument in &route.arguments {
+            if let Some(entry) = entry_of(argument.id) {
+                let need = Need { id: (entry.id)(), type_name: argument.name };
+                planner
+                    .add(need, &|| format!("the handler `{}` ({})", route.handler, route.source));
+            }
+        }
+    }
+    for need in &asked.0 {
+        planner.add(*need, &|| "the app".to_owned());
+    }
+    if planner.problems.is_empty() { Ok(planner.order) } else { Err(planner.problems) }
+}
+
+#[derive(Default)]
+struct Planner {
+    order: Vec<&'static Entry>,
+    /// The parts between the one asked for and the one looked at: to find a circle.
+    way: Vec<TypeId>,
+    problems: Vec<String>,
+}
+
+impl Planner {
+    fn add(&mut self, need: Need, who: &dyn Fn() -> String) {
+        if self.order.iter().any(|entry| (entry.id)() == need.id) {
+            return;
+        }
+        let Some(entry) = entry_of(need.id) else {
+            return self.refuse(format!(
+                "{} asks for the part `{}`, which is not registered\n    fix: say `piton::part!({1});` beside its `impl Part`",
+                who(),
+                need.type_name
+            ));
+        };
+        if self.way.contains(&need.id) {
+            return self
+                .refuse(format!("the part `{}` needs itself, by way of others", entry.name));
+        }
+        self.way.push(need.id);
+        let mut needs = Needs::default();
+        (entry.needs)(&mut needs);
+        for inner in needs.0 {
+            self.add(inner, &|| format!("the part `{}`", entry.name));
+        }
+        self.way.pop();
+        self.order.push(entry);
+    }
+
+    fn refuse(&mut self, problem: String) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part::{self, Launch, Part};
+
+    macro_rules! parts {
+        ($($name:ident needs [$($need:ident)*])*) => {$(
+            #[derive(Clone)]
+            struct $name;
+            impl Part for $name {
+                const NAME: &'static str = stringify!($name);
+                type Settings = ();
+                fn needs(needs: &mut Needs) { $(needs.part::<$need>();)* let _ = needs; }
+                async fn start(_: (), _: &Launch<'_>) -> Result<Self, part::Error> { Ok(Self) }
+            }
+        )*};
+    }
+
+    parts! {
+        Roof needs [Walls]
+        Walls needs [Floor]
+        Floor needs []
+        Hen needs [Egg]
+        Egg needs [Hen]
+        Stranger needs []
+    }
+    crate::part!(Roof);
+    crate::part!(Walls);
+    crate::part!(Floor);
+    crate::part!(Hen);
+    crate::part!(Egg);
+
+    fn names<P: Part>() -> Result<Vec<&'static str>, Vec<String>> {
+        let mut needs = Needs::default();
+        needs.part::<P>();
+        plan(&[], &needs).map(|plan| plan.iter().map(|entry| entry.name).collect())
+    }
+
+    #[test]
+    fn a_part_starts_after_what_it_needs_and_nothing_else_starts() {
+        assert_eq!(names::<Roof>().unwrap(), ["Floor", "Walls", "Roof"]);
+    }
+
+    #[test]
+    fn a_circle_is_refused() {
+        assert!(names::<Hen>().unwrap_err()[0].contains("needs itself"));
+    }
+
+    #[test]
+    fn a_part_that_is_not_registered_is_refused_with_the_fix() {
+        assert!(names::<Stranger>().unwrap_err()[0].contains("piton::part!("));
+    }
+
+    async fn lives_under_a_roof(_: Roof) {}
+
+    #[test]
+    fn a_route_made_by_hand_asks_by_its_arguments() {
+        let routes = [crate::http::get("/", lives_under_a_roof)];
+        assert_eq!(plan(&routes, &Needs::default()).unwrap().len(), 3);
+    }
+}

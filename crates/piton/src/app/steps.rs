@@ -1,0 +1,513 @@
+//! The run steps, one function each, in the order in which they run.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::mem;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::lifecycle::{self, Launched};
+use super::plan::plan;
+use super::{App, AppSettings, LaunchError, Mount};
+use crate::config::{Config, Problems, Section};
+use crate::handle::{Attachments, Handle, Inner, Slot};
+use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
+use crate::logging::{self, LogSettings};
+use crate::part::{Entry, Part};
+use crate::step::Step;
+use crate::{admin, context};
+
+/// The app while its steps run: what a hook may ask and change.
+///
+/// Cheap to clone; every clone is the same app.
+#[derive(Clone)]
+pub struct Setup(Arc<Mutex<State>>);
+
+/// What the steps hand on to each other.
+struct State {
+    app: App,
+    sources: Sources,
+    routes: Vec<Route>,
+    http: HttpSettings,
+    log: LogSettings,
+    handle: Option<Handle>,
+    router: Option<Router<Handle>>,
+    infos: Vec<RouteInfo>,
+    rules: Option<Arc<Rules>>,
+}
+
+/// Where settings come from beside the code.
+pub(crate) struct Sources {
+    pub flags: Vec<Flag>,
+    /// The file named by `--config`.
+    pub file: Option<PathBuf>,
+    /// Whether the process's environment and the files of the working folder are read. A test reads
+    /// neither.
+    pub ambient: bool,
+}
+
+/// A setting given on the command line.
+#[derive(Clone)]
+pub(crate) struct Flag {
+    pub key: String,
+    pub value: Value,
+    pub flag: String,
+}
+
+impl Sources {
+    /// The environment and the files, without a command line.
+    pub fn of_process() -> Self {
+        Self { flags: Vec::new(), file: None, ambient: true }
+    }
+}
+
+/// What a hook may return: nothing, or a result.
+pub trait StepResult {
+    /// As a result.
+    ///
+    /// # Errors
+    /// The hook's own: the app does not start.
+    fn into_result(self) -> Result<(), LaunchError>;
+}
+
+impl StepResult for () {
+    fn into_result(self) -> Result<(), LaunchError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<LaunchError>> StepResult for Result<(), E> {
+    fn into_result(self) -> Result<(), LaunchError> {
+        self.map_err(Into::into)
+    }
+}
+
+impl From<http::Error> for LaunchError {
+    fn from(error: http::Error) -> Self {
+        Self::Fault(error.to_string().into())
+    }
+}
+
+type Hook =
+    Box<dyn FnOnce(Setup) -> Pin<Box<dyn Future<Output = Result<(), LaunchError>> + Send>> + Send>;
+
+/// What a service has put before, after and in the place of steps.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    before: HashMap<Step, Vec<Hook>>,
+    instead: HashMap<Step, Hook>,
+    after: HashMap<Step, Vec<Hook>>,
+}
+
+fn hook<F, Fut>(hook: F) -> Hook
+where
+    F: FnOnce(Setup) -> Fut + Send + 'static,
+    Fut: Future<Output: StepResult> + Send + 'static,
+{
+    Box::new(move |setup| {
+        let future = hook(setup);
+        Box::pin(async move { future.await.into_result() })
+    })
+}
+
+impl Hooks {
+    pub fn before<F, Fut>(&mut self, step: Step, f: F)
+    where
+        F: FnOnce(Setup) -> Fut + Send + 'static,
+        Fut: Future<Output: StepResult> + Send + 'static,
+    {
+        self.before.entry(step).or_default().push(hook(f));
+    }
+
+    pub fn replace<F, Fut>(&mut self, step: Step, f: F)
+    where
+        F: FnOnce(Setup) -> Fut + Send + 'static,
+        Fut: Future<Output: StepResult> + Send + 'static,
+    {
+        self.instead.insert(step, hook(f));
+    }
+
+    pub fn after<F, Fut>(&mut self, step: Step, f: F)
+    where
+        F: FnOnce(Setup) -> Fut + Send + 'static,
+        Fut: Future<Output: StepResult> + Send + 'static,
+    {
+        self.after.entry(step).or_default().push(hook(f));
+    }
+}
+
+/// Runs every step. What has been started is stopped again if a later step fails.
+pub(crate) async fn run(mut app: App, sources: Sources) -> Result<Launched, LaunchError> {
+    let mut hooks = mem::take(&mut app.hooks);
+    let setup = Setup::new(app, sources);
+    let ran = async {
+        for step in Step::ALL {
+            setup.run(step, &mut hooks).await?;
+        }
+        setup.check_started()
+    };
+    match ran.await {
+        Ok(()) => Ok(setup.launched()),
+        Err(error) => {
+            if let Some(handle) = setup.try_handle() {
+                lifecycle::stop_parts(&handle).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+impl Setup {
+    fn new(mut app: App, sources: Sources) -> Self {
+        let routes = mem::take(&mut app.routes);
+        Self(Arc::new(Mutex::new(State {
+            app,
+            sources,
+            routes,
+            http: HttpSettings::default(),
+            log: LogSettings::default(),
+            handle: None,
+            router: None,
+            infos: Vec::new(),
+            rules: None,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, step: Step, hooks: &mut Hooks) -> Result<(), LaunchError> {
+        for hook in hooks.before.remove(&step).unwrap_or_default() {
+            hook(self.clone()).await?;
+        }
+        match hooks.instead.remove(&step) {
+            Some(hook) => hook(self.clone()).await?,
+            None => self.default(step).await?,
+        }
+        for hook in hooks.after.remove(&step).unwrap_or_default() {
+            hook(self.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what a step does unless it is replaced.
+    ///
+    /// # Errors
+    /// Whatever keeps the app from starting.
+    pub async fn default(&self, step: Step) -> Result<(), LaunchError> {
+        match step {
+            Step::ConfigureHttp => self.configure_http()?,
+            Step::ConfigureLogger => self.configure_logger(),
+            Step::AttachInstance => context::attach(&self.handle()),
+            Step::ConfigureRoutes => self.configure_routes()?,
+            Step::ConfigureErrorhandler => self.configure_errorhandler(),
+            Step::Preconfig
+            | Step::ConfigurePassword
+            | Step::ConfigureDatabase
+            | Step::ConfigureJwt
+            | Step::ConfigureSqsPolls
+            | Step::ConfigureAfterRequest
+            | Step::Postconfig => {}
+        }
+        match self.try_handle() {
+            Some(handle) => lifecycle::start_parts(&handle, step).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Collects the routes, plans the parts, reads every setting. Everything that is wrong is
+    /// found here, before anything has been started.
+    fn configure_http(&self) -> Result<(), LaunchError> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let parts = state.collect()?;
+        let config = state.configure(&parts)?;
+        let app = read::<AppSettings>(&config, "");
+        state.http = read(&config, "http");
+        state.log = read(&config, "log");
+        state.handle = Some(Handle::new(Inner {
+            name: state.app.name.clone(),
+            production: app.production,
+            data_dir: app.data_dir,
+            config,
+            parts: parts.into_iter().map(Slot::new).collect(),
+            states: mem::take(&mut state.app.states),
+            attachments: mem::take(&mut state.app.attachments),
+            routes: OnceLock::new(),
+            draining: AtomicBool::new(false),
+            started: Instant::now(),
+        }));
+        Ok(())
+    }
+
+    fn configure_logger(&self) {
+        let state = self.state();
+        logging::start(&state.log);
+        info!("Logging at {}", state.log.level);
+        let known = sections();
+        let Some(handle) = &state.handle else { return };
+        for warning in handle.config().unknown_variables(&known.iter().collect::<Vec<_>>()) {
+            warn!("{warning}");
+        }
+    }
+
+    fn configure_routes(&self) -> Result<(), LaunchError> {
+        let mut state = self.state();
+        let routes = mem::take(&mut state.routes);
+        if routes.is_empty() && state.app.mounts.is_empty() {
+            warn!(
+                "No route found. Is the module with the handlers linked (`mod user;`)? Does `main` call a function of \
+                 the library the handlers are in?"
+            );
+        }
+        let (router, infos) = http::router(routes);
+        for group in groups(&infos) {
+            info!("Listening on {group}");
+        }
+        let mut router = with_mounts(router, mem::take(&mut state.app.mounts))?;
+        router = with_probes(router, &infos).fallback(nothing_here);
+        let limit = state.http.body_limit.as_usize();
+        // axum's own extractors know a limit of their own, which costs a header of every request
+        // to change: only where it would get in the way.
+        if limit > 2 * 1024 * 1024 {
+            router = router.layer(DefaultBodyLimit::max(limit));
+        }
+        state.router = Some(router);
+        state.infos = infos;
+        Ok(())
+    }
+
+    fn configure_errorhandler(&self) {
+        http::keep_panics();
+        let handle = self.handle();
+        let mut state = self.state();
+        state.rules = Some(Arc::new(Rules::new(handle, &state.http, &state.log)));
+    }
+
+    /// A step that was replaced may have left out what the app cannot do without.
+    fn check_started(&self) -> Result<(), LaunchError> {
+        let handle = self.handle();
+        let idle = handle.inner().parts.iter().filter(|slot| slot.part.get().is_none());
+        let reasons: Vec<String> = idle
+            .map(|slot| {
+                format!(
+                    "the part `{}` was not started: step `{}` was replaced\n    fix: call `setup.default(Step::{:?}).await` in it",
+                    slot.entry.name, slot.entry.step, slot.entry.step
+                )
+            })
+            .collect();
+        if reasons.is_empty() { Ok(()) } else { Err(LaunchError::Refused(reasons)) }
+    }
+
+    fn launched(&self) -> Launched {
+        let handle = self.handle();
+        let mut state = self.state();
+        let state = &mut *state;
+        let _ = handle.inner().routes.set(mem::take(&mut state.infos));
+        let router = state.router.take().unwrap_or_default().with_state(handle.clone());
+        let rules = state
+            .rules
+            .take()
+            .unwrap_or_else(|| Arc::new(Rules::new(handle.clone(), &state.http, &state.log)));
+        Launched::new(handle, Stack::new(router, rules), state.http.clone())
+    }
+
+    /// The app's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.state().app.name.clone()
+    }
+
+    /// The running app as it will be.
+    ///
+    /// # Panics
+    /// Before the step `configure_http`, which makes it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.try_handle().expect("there is no handle before the step `configure_http` has run")
+    }
+
+    fn try_handle(&self) -> Option<Handle> {
+        self.state().handle.clone()
+    }
+
+    /// A part that has been started.
+    ///
+    /// # Panics
+    /// As [`Handle::part`].
+    #[must_use]
+    pub fn part<P: Part>(&self) -> P {
+        self.handle().part()
+    }
+
+    /// Sets a setting, as `App::set` does. After the step `configure_http` it has no effect: the
+    /// settings have been read.
+    #[track_caller]
+    pub fn set(&self, key: impl Into<std::borrow::Cow<'static, str>>, value: impl Into<Value>) {
+        let origin = std::panic::Location::caller().to_string();
+        self.state().app.code.push(super::CodeSetting {
+            key: key.into(),
+            value: value.into(),
+            origin,
+        });
+    }
+
+    /// Adds a route. Before the step `configure_http` if the route takes parts, before
+    /// `configure_routes` otherwise.
+    pub fn route(&self, route: Route) {
+        self.state().routes.push(route);
+    }
+
+    /// Changes the router that the step `configure_routes` has made: adds a layer, say.
+    pub fn map_router(&self, map: impl FnOnce(Router<Handle>) -> Router<Handle>) {
+        let mut state = self.state();
+        let router = state.router.take().unwrap_or_default();
+        state.router = Some(map(router));
+    }
+}
+
+impl State {
+    /// The scan's routes beside those made by hand, and the parts they ask for.
+    fn collect(&mut self) -> Result<Vec<&'static Entry>, LaunchError> {
+        let (found, notes) = http::scan(&self.app.name, self.app.modules.as_deref());
+        self.routes.extend(found);
+        for note in notes {
+            // The log is not there yet, and this is for the one who writes the service.
+            eprintln!("note: {note}");
+        }
+        let mut reasons = http::problems(&self.routes, |id| self.app.states.has(id));
+        let planned = plan(&self.routes, &self.app.needs);
+        if let Err(more) = &planned {
+            reasons.extend(
+                more.iter().filter(|reason| !reasons.contains(reason)).cloned().collect::<Vec<_>>(),
+            );
+        }
+        match planned {
+            Ok(parts) if reasons.is_empty() => Ok(parts),
+            _ => Err(LaunchError::Refused(reasons)),
+        }
+    }
+
+    /// Every setting, read and checked.
+    fn configure(&self, parts: &[&'static Entry]) -> Result<Config, LaunchError> {
+        let (config, problems) = load(&self.app, &self.sources, parts);
+        if problems.is_empty() { Ok(config) } else { Err(LaunchError::Settings(problems)) }
+    }
+}
+
+/// The settings of an app whose parts are `parts`, with everything that is wrong with them.
+pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (Config, Problems) {
+    let known = sections();
+    let known: Vec<&Section> = known.iter().collect();
+    let mut loader = Config::loader(&app.env_prefix);
+    if sources.ambient {
+        if let Some(file) =
+            sources.file.clone().or_else(|| named_file(&app.env_prefix)).or_else(found_file)
+        {
+            loader = loader.file(file);
+        }
+        loader = loader.env_file(".env").env(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
+    }
+    for setting in &app.code {
+        loader = loader.code(&*setting.key, setting.value.clone(), &*setting.origin);
+    }
+    for flag in &sources.flags {
+        loader = loader.flag(&*flag.key, flag.value.clone(), &*flag.flag);
+    }
+    let (config, mut problems) = loader.load(&known);
+    let core = core_sections();
+    let read: Vec<&Section> = core.iter().chain(parts.iter().map(|entry| &entry.section)).collect();
+    problems.extend(config.check(&known, &read));
+    (config, problems)
+}
+
+/// The file that `<PREFIX>_CONFIG` names.
+fn named_file(prefix: &str) -> Option<PathBuf> {
+    std::env::var_os(format!("{prefix}_CONFIG")).filter(|name| !name.is_empty()).map(PathBuf::from)
+}
+
+/// The file found where one would look for it.
+fn found_file() -> Option<PathBuf> {
+    ["config.toml", "config.json", "config/config.toml", "config/config.json"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.is_file())
+}
+
+fn core_sections() -> [Section; 3] {
+    [Section::of::<AppSettings>(""), HttpSettings::SECTION, logging::SECTION]
+}
+
+/// The sections of every room in this build, started or not: all of them may stand in a file.
+pub(crate) fn sections() -> Vec<Section> {
+    core_sections()
+        .into_iter()
+        .chain(inventory::iter::<Entry>().map(|entry| entry.section))
+        .collect()
+}
+
+/// Reads a section that has been checked.
+fn read<S: crate::Settings>(config: &Config, section: &str) -> S {
+    config.read(section, &mut Problems::default())
+}
+
+/// The first segment of each path, once: `/user` for `/user/me` and `/user/get`.
+fn groups(infos: &[RouteInfo]) -> Vec<String> {
+    let mut groups: Vec<String> = infos
+        .iter()
+        .map(|info| format!("/{}", info.path.split('/').nth(1).unwrap_or_default()))
+        .collect();
+    groups.dedup();
+    groups
+}
+
+/// Merging panics where paths overlap; at launch that is a message.
+fn with_mounts(router: Router<Handle>, mounts: Vec<Mount>) -> Result<Router<Handle>, LaunchError> {
+    let mut merged = router;
+    for Mount { router, location } in mounts {
+        let attempt = std::panic::AssertUnwindSafe(|| merged.merge(router));
+        merged = std::panic::catch_unwind(attempt).map_err(|panic| {
+            let why = panic.downcast_ref::<String>().map_or("its paths overlap", String::as_str);
+            LaunchError::Refused(vec![format!(
+                "the router mounted at {location} does not fit: {why}"
+            )])
+        })?;
+    }
+    Ok(merged)
+}
+
+/// The probes, unless the service has routes of its own at their paths.
+fn with_probes(router: Router<Handle>, infos: &[RouteInfo]) -> Router<Handle> {
+    if infos.iter().any(|info| admin::PROBE_PATHS.contains(&info.path.as_str())) {
+        return router;
+    }
+    router.merge(admin::probes())
+}
+
+async fn nothing_here() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "nothing is served at this path")
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Attachments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attachments")
+    }
+}

@@ -1,0 +1,78 @@
+//! Verbs: what a service can do from the command line beside serving.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{LaunchError, StepResult};
+use crate::handle::Handle;
+use crate::part::{Needs, Part};
+
+/// The arguments a verb was called with.
+pub type Arguments = ArgMatches;
+
+type Run = Box<
+    dyn FnOnce(Handle, ArgMatches) -> Pin<Box<dyn Future<Output = Result<(), LaunchError>> + Send>>
+        + Send,
+>;
+
+/// One verb. Only the parts it names are started for it, and they are connected when it runs.
+///
+/// ```
+/// use piton::prelude::*;
+///
+/// let app = App::new("my_service").verb(
+///     Verb::new("greet", "Say hello to somebody")
+///         .arg(piton::clap::Arg::new("name").required(true))
+///         .run(|_, arguments| async move {
+///             println!("Hello, {}", arguments.get_one::<String>("name").expect("it is required"));
+///         }),
+/// );
+/// ```
+pub struct Verb {
+    pub(super) command: Command,
+    pub(super) needs: Needs,
+    pub(super) run: Option<Run>,
+}
+
+/// A verb that a room adds to every service that has it in its build.
+pub struct RoomVerb(pub fn() -> Verb);
+
+inventory::collect!(RoomVerb);
+
+impl Verb {
+    /// A verb and, in a line, what it does.
+    #[must_use]
+    pub fn new(name: &'static str, about: &'static str) -> Self {
+        Self { command: Command::new(name).about(about), needs: Needs::default(), run: None }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: Arg) -> Self {
+        self.command = self.command.arg(arg);
+        self
+    }
+
+    /// Starts the part `P` for the verb.
+    #[must_use]
+    pub fn needs<P: Part>(mut self) -> Self {
+        self.needs.part::<P>();
+        self
+    }
+
+    /// What the verb does.
+    #[must_use]
+    pub fn run<F, Fut>(mut self, run: F) -> Self
+    where
+        F: FnOnce(Handle, Arguments) -> Fut + Send + 'static,
+        Fut: Future<Output: StepResult> + Send + 'static,
+    {
+        self.run = Some(Box::new(move |handle, arguments| {
+            let future = run(handle, arguments);
+            Box::pin(async move { future.await.into_result() })
+        }));
+        self
+    }
+}

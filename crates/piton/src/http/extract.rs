@@ -1,0 +1,609 @@
+//! Arguments of handlers: axum's extractors, with refusals in our error format and a description
+//! of what they read. axum's own extractors work beside them.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use axum::body::Body;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError};
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use serde::{Deserializer, Serialize};
+
+use super::error::{Error, Fault};
+use super::operation::{Input, Operation, Output, Place};
+use crate::handle::{Handle, short_type_name};
+
+/// Gives the wrapper's content by `.0`, `*` and methods.
+macro_rules! transparent {
+    ($($name:ident),*) => {
+        $(
+            impl<T> Deref for $name<T> {
+                type Target = T;
+                fn deref(&self) -> &T { &self.0 }
+            }
+
+            impl<T> DerefMut for $name<T> {
+                fn deref_mut(&mut self) -> &mut T { &mut self.0 }
+            }
+        )*
+    };
+}
+
+transparent!(Json, Path, Query, Form, State);
+
+/// JSON, in the request's body or in the answer's.
+///
+/// # Errors
+/// 415 when the request does not say that its body is JSON, 413 when it is too large, 400 when it
+/// is not JSON, 422 with a JSON Pointer when it is JSON of another shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+/// Parameters of the path, in their order (`Path<(u32, String)>`), by name (a struct), or the one
+/// there is (`Path<u32>`).
+///
+/// # Errors
+/// 422 with the parameter's name when it is not of its type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Path<T>(pub T);
+
+/// Parameters of the query, by name.
+///
+/// # Errors
+/// 422 with the parameter's name when one is missing or not of its type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Query<T>(pub T);
+
+/// A form: the body of a `POST` (`application/x-www-form-urlencoded`), the query of a `GET`.
+///
+/// # Errors
+/// As [`Json`], with the field's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form<T>(pub T);
+
+/// The service's own state, as given to `App::state`. Without it the app does not start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State<T>(pub T);
+
+// ---------------------------------------------------------------------------- Json
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(unsupported(&parts.headers, "application/json"));
+        }
+        let bytes = read(body).await?;
+        parse_json(&bytes).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+impl<T: JsonSchema> Input for Json<T> {
+    fn describe(operation: &mut Operation) {
+        operation.body::<T>("application/json");
+    }
+}
+
+impl<T: JsonSchema> Output for Json<T> {
+    fn describe(operation: &mut Operation) {
+        operation.answer::<T>(StatusCode::OK, "application/json");
+    }
+}
+
+/// `application/json`, or anything that ends in `+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
+}
+
+#[cold]
+fn unsupported(headers: &HeaderMap, wanted: &'static str) -> Error {
+    let detail = match headers.get(header::CONTENT_TYPE) {
+        Some(_) => format!("the body must be `{wanted}`, as `content-type` says it is not"),
+        None => format!("the request has no `content-type`: send `content-type: {wanted}`"),
+    };
+    Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+        .header(header::ACCEPT, HeaderValue::from_static(wanted))
+}
+
+/// The whole body, whose size the stack has bounded.
+async fn read(body: Body) -> Result<Bytes, Error> {
+    match body.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) => Err(unread(error)),
+    }
+}
+
+#[cold]
+fn unread(error: axum::Error) -> Error {
+    let error = error.into_inner();
+    if error.is::<LengthLimitError>() {
+        return too_large();
+    }
+    Error::bad_request("the body ended before it was complete").caused_by(error)
+}
+
+/// 413, said in one place for every way of finding out.
+pub(crate) fn too_large() -> Error {
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this service accepts")
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // The path is looked for only when there is something to say about it.
+    serde_json::from_slice(bytes).map_err(|error| json_refusal::<T>(bytes, error))
+}
+
+#[cold]
+fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> Error {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Data => {}
+        Category::Eof if bytes.iter().all(u8::is_ascii_whitespace) => {
+            return Error::bad_request("the body is empty; JSON was expected");
+        }
+        _ => return Error::bad_request(format!("the body is not JSON: {error}")),
+    }
+    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
+    let (pointer, what) = match serde_path_to_error::deserialize::<_, T>(deserializer) {
+        Ok(_) => (String::new(), error.to_string()),
+        Err(error) => (pointer(error.path()), error.inner().to_string()),
+    };
+    // " at line 1 column 7" says the same as the pointer, less well.
+    let what = what.split(" at line ").next().unwrap_or(&what).to_owned();
+    Error::unprocessable("the body is not of the expected shape").fault(Fault::at(pointer, what))
+}
+
+/// RFC 6901 from serde's own notion of a path.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => push_token(&mut pointer, key),
+            Segment::Enum { variant } => push_token(&mut pointer, variant),
+            Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+fn push_token(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+}
+
+// ---------------------------------------------------------------------------- Path
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(rejection) => Err(path_refusal(rejection, &parameter_names(parts).await)),
+        }
+    }
+}
+
+impl<T: JsonSchema> Input for Path<T> {
+    fn describe(operation: &mut Operation) {
+        operation.parameters::<T>(Place::Path);
+    }
+}
+
+/// The names of the path's parameters, in their order.
+#[cold]
+async fn parameter_names(parts: &mut Parts) -> Vec<String> {
+    let parameters = RawPathParams::from_request_parts(parts, &()).await;
+    let names = |parameters: &RawPathParams| {
+        parameters.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+    };
+    parameters.as_ref().map(names).unwrap_or_default()
+}
+
+#[cold]
+fn path_refusal(rejection: PathRejection, names: &[String]) -> Error {
+    let PathRejection::FailedToDeserializePathParams(failure) = rejection else {
+        return Error::internal(rejection.body_text());
+    };
+    let invalid = |expected: &str| format!("is not a valid {}", plain_type(expected));
+    let only = || if let [name] = names { Some(name.clone()) } else { None };
+    let (parameter, what) = match failure.into_kind() {
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+            (Some(key), invalid(expected_type))
+        }
+        ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
+            (names.get(index).cloned(), invalid(expected_type))
+        }
+        ErrorKind::ParseError { expected_type, .. } => (only(), invalid(expected_type)),
+        ErrorKind::DeserializeError { key, message, .. } => (Some(key), message),
+        ErrorKind::Message(message) => (only(), message),
+        ErrorKind::InvalidUtf8InPathParam { key } => {
+            return Error::bad_request("the path is not UTF-8")
+                .fault(Fault::parameter(key, "is not UTF-8"));
+        }
+        // The route and the handler disagree: nothing a client could mend.
+        other => return Error::internal(other.to_string()),
+    };
+    Error::unprocessable("the path is not acceptable").fault(Fault {
+        detail: what,
+        pointer: None,
+        parameter,
+    })
+}
+
+/// What a Rust type's name means to whoever sent the request.
+fn plain_type(name: &str) -> &str {
+    match name {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
+            "whole number from 0 up, or is too large"
+        }
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "whole number, or is too large",
+        "f32" | "f64" => "number",
+        "bool" => "`true` or `false`",
+        other => other,
+    }
+}
+
+// ---------------------------------------------------------------------------- Query, Form
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parse_query(parts).map(Self)
+    }
+}
+
+impl<T: JsonSchema> Input for Query<T> {
+    fn describe(operation: &mut Operation) {
+        operation.parameters::<T>(Place::Query);
+    }
+}
+
+fn parse_query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Error> {
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    parse_pairs(query).map_err(|(parameter, what)| {
+        Error::unprocessable("the query is not acceptable").fault(Fault {
+            detail: what,
+            pointer: None,
+            parameter,
+        })
+    })
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        let (parts, body) = request.into_parts();
+        if matches!(parts.method, Method::GET | Method::HEAD) {
+            return parse_query(&parts).map(Self);
+        }
+        if !is_form(&parts.headers) {
+            return Err(unsupported(&parts.headers, "application/x-www-form-urlencoded"));
+        }
+        let bytes = read(body).await?;
+        parse_pairs(&bytes).map(Self).map_err(|(field, what)| {
+            let pointer = field.map(|field| {
+                let mut pointer = String::new();
+                push_token(&mut pointer, &field);
+                pointer
+            });
+            Error::unprocessable("the form is not acceptable")
+                .fault(Fault::at(pointer.unwrap_or_default(), what))
+        })
+    }
+}
+
+impl<T: JsonSchema> Input for Form<T> {
+    fn describe(operation: &mut Operation) {
+        operation.body::<T>("application/x-www-form-urlencoded");
+    }
+}
+
+impl<T: Serialize> IntoResponse for Form<T> {
+    fn into_response(self) -> Response {
+        axum::Form(self.0).into_response()
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// `a=1&b=2` as a `T`, or which parameter is wrong and why.
+fn parse_pairs<T: DeserializeOwned>(pairs: &[u8]) -> Result<T, (Option<String>, String)> {
+    serde_urlencoded::from_bytes(pairs).map_err(|error| pairs_refusal::<T>(pairs, &error))
+}
+
+#[cold]
+fn pairs_refusal<T: DeserializeOwned>(
+    pairs: &[u8],
+    error: &serde_urlencoded::de::Error,
+) -> (Option<String>, String) {
+    let Ok(pairs) = serde_urlencoded::from_bytes::<Vec<(String, String)>>(pairs) else {
+        return (None, error.to_string());
+    };
+    let mut deserializer = Named { pairs: pairs.into_iter(), current: None };
+    match T::deserialize(&mut deserializer) {
+        Err(error) => {
+            // A missing field is found after the last pair: the message names it, no pair does.
+            let missing =
+                error.0.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            (missing.map(str::to_owned).or(deserializer.current), error.0)
+        }
+        Ok(_) => (None, error.to_string()),
+    }
+}
+
+/// Goes over pairs once more to find the name of the one that is refused, which
+/// `serde_urlencoded` does not tell.
+struct Named {
+    pairs: std::vec::IntoIter<(String, String)>,
+    current: Option<String>,
+}
+
+#[derive(Debug)]
+struct NamedError(String);
+
+impl fmt::Display for NamedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NamedError {}
+
+impl serde::de::Error for NamedError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Named {
+    type Error = NamedError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_map(NamedPairs { named: self, value: None })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct NamedPairs<'a> {
+    named: &'a mut Named,
+    value: Option<String>,
+}
+
+impl<'de> MapAccess<'de> for NamedPairs<'_> {
+    type Error = NamedError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, NamedError> {
+        let Some((name, value)) = self.named.pairs.next() else {
+            self.named.current = None;
+            return Ok(None);
+        };
+        self.named.current = Some(name.clone());
+        self.value = Some(value);
+        seed.deserialize(serde::de::value::StringDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, NamedError> {
+        let value = self.value.take().expect("a value is asked for after its key");
+        seed.deserialize(Text(value))
+    }
+}
+
+/// One value as text: numbers and the like are parsed out of it, as `serde_urlencoded` does.
+struct Text(String);
+
+macro_rules! parsed {
+    ($($method:ident $visit:ident $type:ty),* $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+            match self.0.parse::<$type>() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) if self.0.is_empty() => Err(NamedError("is empty".into())),
+                Err(_) => Err(NamedError(format!("is not a valid {}", plain_type(stringify!($type))))),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Text {
+    type Error = NamedError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_string(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        use serde::de::IntoDeserializer;
+        self.0.into_deserializer().deserialize_enum(name, variants, visitor)
+    }
+
+    parsed!(
+        deserialize_bool visit_bool bool,
+        deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16,
+        deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
+        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16,
+        deserialize_i32 visit_i32 i32, deserialize_i64 visit_i64 i64,
+        deserialize_f32 visit_f32 f32, deserialize_f64 visit_f64 f64,
+    );
+
+    serde::forward_to_deserialize_any! {
+        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+// ---------------------------------------------------------------------------- State
+
+impl<T, S> FromRequestParts<S> for State<T>
+where
+    T: Clone + Send + Sync + 'static,
+    S: Send + Sync,
+    Handle: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Error> {
+        Handle::from_ref(state).state::<T>().map(Self).ok_or_else(|| {
+            Error::internal(format!(
+                "no state of the type: say `App::state(..)` with a `{}`",
+                short_type_name::<T>()
+            ))
+        })
+    }
+}
+
+impl<T: 'static> Input for State<T> {
+    fn describe(operation: &mut Operation) {
+        operation.needs_state::<T>();
+    }
+}
+
+/// What is optional reads the same as what is not.
+impl<T: Input> Input for Option<T> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+impl<T: Input, E> Input for Result<T, E> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Company {
+        name: String,
+        partners: Vec<Partner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Partner {
+        #[serde(rename = "a/b")]
+        share: u8,
+    }
+
+    fn refuse(body: &str) -> Error {
+        parse_json::<Company>(body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn the_wrong_place_in_a_body_is_named_by_its_pointer() {
+        let error = refuse(r#"{"name":"x","partners":[{"a/b":1},{"a/b":"much"}]}"#);
+        assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(error.faults()[0].pointer.as_deref(), Some("#/partners/1/a~1b"));
+        assert_eq!(error.faults()[0].detail, r#"invalid type: string "much", expected u8"#);
+    }
+
+    #[test]
+    fn what_is_not_json_is_400_and_what_is_missing_is_422() {
+        assert_eq!(refuse("{").status(), StatusCode::BAD_REQUEST);
+        assert_eq!(refuse("").detail(), Some("the body is empty; JSON was expected"));
+        let missing = refuse(r#"{"name":"x"}"#);
+        assert_eq!(missing.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(missing.faults()[0].detail, "missing field `partners`");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Page {
+        page: Option<u32>,
+        order: Order,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Order {
+        Up,
+        Down,
+    }
+
+    #[test]
+    fn the_wrong_parameter_of_a_query_is_named() {
+        let refuse = |query: &str| parse_pairs::<Page>(query.as_bytes()).unwrap_err();
+        assert_eq!(refuse("order=up&page=-1").0.as_deref(), Some("page"));
+        assert_eq!(refuse("page=1").0.as_deref(), Some("order"));
+        let (parameter, what) = refuse("page=1&order=sideways");
+        assert_eq!(parameter.as_deref(), Some("order"));
+        assert!(what.contains("`up` or `down`"), "{what}");
+        assert!(parse_pairs::<Page>(b"order=down&page=2").is_ok());
+    }
+
+    #[test]
+    fn json_is_known_by_its_media_type_alone() {
+        for (value, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/merge-patch+json", true),
+            ("text/json", false),
+            ("application/jsonx", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
+            assert_eq!(is_json(&headers), expected, "{value}");
+        }
+    }
+}

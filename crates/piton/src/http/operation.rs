@@ -1,0 +1,359 @@
+//! What a handler reads and answers, known from its own types before the first request.
+//!
+//! [`Input`] says what an argument reads, [`Output`] what a return type answers. The route macros
+//! ask both of every handler, so a handler never describes itself a second time: the plan of
+//! parts comes from it now, the OpenAPI document later.
+
+use std::any::TypeId;
+use std::borrow::Cow;
+
+use axum::response::Response;
+use http::StatusCode;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::part::{Needs, Part};
+
+/// What an argument of a handler reads of the request, and which parts it takes.
+///
+/// Your own extractor implements it to say what it needs; one that does not works as well and is
+/// listed as undocumented.
+///
+/// ```
+/// use piton::http::{Input, Operation};
+///
+/// struct Tenant(String);
+/// impl Input for Tenant {
+///     fn describe(operation: &mut Operation) { operation.header("x-tenant"); }
+/// }
+/// ```
+pub trait Input {
+    /// Adds what the argument reads to `operation`.
+    fn describe(operation: &mut Operation);
+}
+
+/// What a return type answers.
+pub trait Output {
+    /// Adds the answers to `operation`.
+    fn describe(operation: &mut Operation);
+}
+
+/// Everything known of a handler before it runs.
+#[derive(Debug, Default)]
+pub struct Operation {
+    pub(crate) needs: Needs,
+    pub(crate) states: Vec<(TypeId, &'static str)>,
+    parameters: Vec<Parameter>,
+    body: Option<Content>,
+    answers: Vec<Answer>,
+    undocumented: Vec<&'static str>,
+}
+
+/// Makes the schema of a type when a document asks for it, not before.
+pub type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the path, as `{name}`.
+    Path,
+    /// In the query, after `?`.
+    Query,
+    /// In a header.
+    Header,
+}
+
+/// Parameters of one place. Those of path and query stand in one schema, a property each.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Where it stands.
+    pub place: Place,
+    /// A header's name; `None` for path and query, whose names are in the schema.
+    pub name: Option<Cow<'static, str>>,
+    /// The schema, where one is known.
+    pub schema: Option<MakeSchema>,
+}
+
+/// A body and its media type.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Such as `application/json`.
+    pub media_type: &'static str,
+    /// The schema, where one is known.
+    pub schema: Option<MakeSchema>,
+}
+
+/// One possible answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, if there is one.
+    pub content: Option<Content>,
+}
+
+impl Operation {
+    /// The handler takes the part `P`: no start without it.
+    pub fn needs<P: Part>(&mut self) {
+        self.needs.part::<P>();
+    }
+
+    /// The handler takes the service's own state `S`: no start without `.state(S)`.
+    pub fn needs_state<S: 'static>(&mut self) {
+        self.states.push((TypeId::of::<S>(), std::any::type_name::<S>()));
+    }
+
+    /// The handler reads the parameters that are the properties of `T`.
+    pub fn parameters<T: JsonSchema>(&mut self, place: Place) {
+        self.parameters.push(Parameter { place, name: None, schema: Some(schema_of::<T>) });
+    }
+
+    /// The handler reads a header.
+    pub fn header(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.parameters.push(Parameter {
+            place: Place::Header,
+            name: Some(name.into()),
+            schema: None,
+        });
+    }
+
+    /// The handler reads a body of the type `T`.
+    pub fn body<T: JsonSchema>(&mut self, media_type: &'static str) {
+        self.body = Some(Content { media_type, schema: Some(schema_of::<T>) });
+    }
+
+    /// The handler reads a body of any form.
+    pub fn any_body(&mut self, media_type: &'static str) {
+        self.body = Some(Content { media_type, schema: None });
+    }
+
+    /// The handler answers `status` with a body of the type `T`.
+    pub fn answer<T: JsonSchema>(&mut self, status: StatusCode, media_type: &'static str) {
+        let content = Content { media_type, schema: Some(schema_of::<T>) };
+        self.answers.push(Answer { status, content: Some(content) });
+    }
+
+    /// The handler answers `status` with a body of any form.
+    pub fn answer_any(&mut self, status: StatusCode, media_type: &'static str) {
+        self.answers.push(Answer { status, content: Some(Content { media_type, schema: None }) });
+    }
+
+    /// The handler answers `status` without a body.
+    pub fn answer_empty(&mut self, status: StatusCode) {
+        self.answers.push(Answer { status, content: None });
+    }
+
+    /// Something of the handler says nothing of itself.
+    pub fn undocumented(&mut self, type_name: &'static str) {
+        self.undocumented.push(type_name);
+    }
+
+    /// The parameters that the handler reads.
+    #[must_use]
+    pub fn read_parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The body that the handler reads, if any.
+    #[must_use]
+    pub fn read_body(&self) -> Option<&Content> {
+        self.body.as_ref()
+    }
+
+    /// The answers known.
+    #[must_use]
+    pub fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// The types that say nothing of themselves.
+    #[must_use]
+    pub fn undocumented_types(&self) -> &[&'static str] {
+        &self.undocumented
+    }
+
+    /// Changes the status of the answers that `describe` adds: for a type that wraps another and
+    /// answers with a status of its own.
+    pub fn with_status(&mut self, status: StatusCode, describe: impl FnOnce(&mut Self)) {
+        let first = self.answers.len();
+        describe(self);
+        for answer in &mut self.answers[first..] {
+            answer.status = status;
+        }
+    }
+}
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Arguments that read nothing a document would name.
+macro_rules! reads_nothing_named {
+    ($($type:ty),* $(,)?) => { $(impl Input for $type { fn describe(_: &mut Operation) {} })* };
+}
+
+reads_nothing_named!(
+    http::HeaderMap,
+    http::Method,
+    http::Uri,
+    http::Version,
+    http::Extensions,
+    axum::extract::OriginalUri,
+    axum::extract::MatchedPath,
+    crate::Handle,
+);
+
+impl<T> Input for axum::Extension<T> {
+    fn describe(_: &mut Operation) {}
+}
+
+impl<T> Input for axum::extract::ConnectInfo<T> {
+    fn describe(_: &mut Operation) {}
+}
+
+macro_rules! reads_any_body {
+    ($($type:ty: $media_type:expr),* $(,)?) => {
+        $(impl Input for $type {
+            fn describe(operation: &mut Operation) { operation.any_body($media_type); }
+        })*
+    };
+}
+
+reads_any_body!(
+    String: TEXT,
+    bytes::Bytes: "application/octet-stream",
+    axum::body::Body: "application/octet-stream",
+    axum::extract::Request: "*/*",
+);
+
+macro_rules! answers_text {
+    ($($type:ty),* $(,)?) => {
+        $(impl Output for $type {
+            fn describe(operation: &mut Operation) { operation.answer_any(StatusCode::OK, TEXT); }
+        })*
+    };
+}
+
+answers_text!(&'static str, String, Cow<'static, str>);
+
+impl Output for () {
+    fn describe(operation: &mut Operation) {
+        operation.answer_empty(StatusCode::OK);
+    }
+}
+
+impl<T> Output for axum::response::Html<T> {
+    fn describe(operation: &mut Operation) {
+        operation.answer_any(StatusCode::OK, "text/html; charset=utf-8");
+    }
+}
+
+impl Output for bytes::Bytes {
+    fn describe(operation: &mut Operation) {
+        operation.answer_any(StatusCode::OK, "application/octet-stream");
+    }
+}
+
+impl Output for axum::response::Redirect {
+    fn describe(operation: &mut Operation) {
+        operation.answer_empty(StatusCode::SEE_OTHER);
+    }
+}
+
+/// The status is a value, so a document cannot know it.
+impl Output for StatusCode {
+    fn describe(operation: &mut Operation) {
+        operation.undocumented("StatusCode");
+    }
+}
+
+impl Output for Response {
+    fn describe(operation: &mut Operation) {
+        operation.undocumented("Response");
+    }
+}
+
+/// Failures are the same for every operation (the problem document), so only success is described.
+impl<T: Output, E> Output for Result<T, E> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+/// Asks a type for its description if it has one, without demanding that it has: "autoref
+/// specialization". The macros call `(&Probe::<T>::NEW).describe_input(..)`; a method found without
+/// another `&` wins, so [`Known`](probe::KnownInput) is chosen where the type implements the trait.
+#[doc(hidden)]
+pub mod probe {
+    use std::marker::PhantomData;
+
+    use super::{Input, Operation, Output};
+
+    pub struct Probe<T>(PhantomData<T>);
+
+    impl<T> Probe<T> {
+        pub const NEW: Self = Self(PhantomData);
+    }
+
+    pub trait KnownInput {
+        fn describe_input(&self, operation: &mut Operation);
+    }
+
+    impl<T: Input> KnownInput for Probe<T> {
+        fn describe_input(&self, operation: &mut Operation) {
+            T::describe(operation);
+        }
+    }
+
+    pub trait UnknownInput {
+        fn describe_input(&self, operation: &mut Operation);
+    }
+
+    impl<T> UnknownInput for &Probe<T> {
+        fn describe_input(&self, operation: &mut Operation) {
+            operation.undocumented(std::any::type_name::<T>());
+        }
+    }
+
+    pub trait KnownOutput {
+        fn describe_output(&self, operation: &mut Operation);
+    }
+
+    impl<T: Output> KnownOutput for Probe<T> {
+        fn describe_output(&self, operation: &mut Operation) {
+            T::describe(operation);
+        }
+    }
+
+    pub trait UnknownOutput {
+        fn describe_output(&self, operation: &mut Operation);
+    }
+
+    impl<T> UnknownOutput for &Probe<T> {
+        fn describe_output(&self, operation: &mut Operation) {
+            operation.undocumented(std::any::type_name::<T>());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::probe::*;
+    use super::*;
+
+    struct Silent;
+
+    #[test]
+    #[expect(clippy::needless_borrow, reason = "the borrow is what tells the two traits apart")]
+    fn a_type_that_says_nothing_of_itself_is_listed_and_not_refused() {
+        let mut operation = Operation::default();
+        (&Probe::<Silent>::NEW).describe_input(&mut operation);
+        (&Probe::<String>::NEW).describe_input(&mut operation);
+        (&Probe::<Result<String, Silent>>::NEW).describe_output(&mut operation);
+        assert_eq!(operation.undocumented_types().len(), 1);
+        assert!(operation.undocumented_types()[0].ends_with("Silent"));
+        assert_eq!(operation.read_body().unwrap().media_type, TEXT);
+        assert_eq!(operation.answers()[0].status, StatusCode::OK);
+    }
+}

@@ -1,0 +1,400 @@
+//! Routes and blueprints: where handlers are found, by the scan or by hand.
+//!
+//! `#[get("/me")]` over a function emits one call of [`get`] and registers it; `blueprint!` gives
+//! the routes of a module their prefix. Nothing here is magic: `App::route(get("/me", me))` does
+//! the same without the scan.
+
+use std::any::TypeId;
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::Location;
+
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter};
+use http::Method;
+
+use super::operation::Operation;
+use crate::handle::Handle;
+use crate::part::{Need, Part};
+
+/// One way into the service: methods, a path, a handler, and what is known of it.
+pub struct Route {
+    pub(crate) methods: Vec<Method>,
+    pub(crate) path: Cow<'static, str>,
+    pub(crate) endpoint: MethodRouter<Handle>,
+    pub(crate) arguments: Vec<ArgumentType>,
+    pub(crate) operation: Operation,
+    pub(crate) handler: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) source: Source,
+    pub(crate) tag: Option<&'static str>,
+}
+
+/// A line of code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file, as the compiler names it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+impl From<&'static Location<'static>> for Source {
+    fn from(location: &'static Location<'static>) -> Self {
+        Self { file: location.file(), line: location.line() }
+    }
+}
+
+/// A served route, as `routes` lists it.
+#[derive(Clone, Debug)]
+pub struct RouteInfo {
+    /// The method.
+    pub method: Method,
+    /// The whole path, prefixes joined.
+    pub path: String,
+    /// The handler's path in the code, such as `registry::apis::companies::create`.
+    pub handler: &'static str,
+    /// The first paragraph of the handler's doc comment.
+    pub summary: &'static str,
+    /// The line of the route.
+    pub source: Source,
+    /// The tag of its blueprint.
+    pub tag: Option<&'static str>,
+}
+
+/// The type of one argument of a handler.
+#[derive(Clone, Copy, Debug)]
+pub struct ArgumentType {
+    pub(crate) id: TypeId,
+    pub(crate) name: &'static str,
+}
+
+/// The argument types of a handler, read from the tuple by which axum tells handlers apart. That
+/// is how a route made by hand is known to take `Db` without saying so.
+pub trait Arguments: 'static {
+    /// The types, in their order.
+    fn types() -> Vec<ArgumentType>;
+}
+
+impl Arguments for ((),) {
+    fn types() -> Vec<ArgumentType> {
+        Vec::new()
+    }
+}
+
+macro_rules! arguments {
+    ($($argument:ident)*) => {
+        impl<M: 'static, $($argument: 'static),*> Arguments for (M, $($argument,)*) {
+            fn types() -> Vec<ArgumentType> {
+                vec![$(ArgumentType {
+                    id: TypeId::of::<$argument>(),
+                    name: std::any::type_name::<$argument>(),
+                }),*]
+            }
+        }
+    };
+}
+
+arguments!(T1);
+arguments!(T1 T2);
+arguments!(T1 T2 T3);
+arguments!(T1 T2 T3 T4);
+arguments!(T1 T2 T3 T4 T5);
+arguments!(T1 T2 T3 T4 T5 T6);
+arguments!(T1 T2 T3 T4 T5 T6 T7);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15);
+arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15 T16);
+
+/// Makes one function a method.
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident $method:ident)*) => {
+        $(
+            $(#[$doc])*
+            #[must_use = "a route does nothing until it is given to `App::route` or a `Blueprint`"]
+            #[track_caller]
+            pub fn $name<H, T>(path: impl Into<Cow<'static, str>>, handler: H) -> Route
+            where
+                H: Handler<T, Handle>,
+                T: Arguments,
+            {
+                route(&[Method::$method], path, handler)
+            }
+        )*
+    };
+}
+
+verbs! {
+    /// A route for `GET`, and for `HEAD`.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    /// use piton::http::get;
+    ///
+    /// async fn hello() -> &'static str { "hello" }
+    ///
+    /// let app = App::new("by_hand").route(get("/hello", hello));
+    /// ```
+    get GET
+    /// A route for `POST`.
+    post POST
+    /// A route for `PUT`.
+    put PUT
+    /// A route for `PATCH`.
+    patch PATCH
+    /// A route for `DELETE`.
+    delete DELETE
+}
+
+/// A route for several methods.
+///
+/// # Panics
+/// When a method is none of those that HTTP itself defines.
+#[must_use = "a route does nothing until it is given to `App::route` or a `Blueprint`"]
+#[track_caller]
+pub fn route<H, T>(methods: &[Method], path: impl Into<Cow<'static, str>>, handler: H) -> Route
+where
+    H: Handler<T, Handle>,
+    T: Arguments,
+{
+    let filter = methods
+        .iter()
+        .map(|method| {
+            MethodFilter::try_from(method.clone())
+                .unwrap_or_else(|_| panic!("`{method}` is not a method of HTTP"))
+        })
+        .reduce(MethodFilter::or)
+        .expect("a route has at least one method");
+    let endpoint = axum::routing::on(filter, handler);
+    Route::new(methods, path.into(), endpoint, T::types(), std::any::type_name::<H>())
+}
+
+impl Route {
+    #[track_caller]
+    fn new(
+        methods: &[Method],
+        path: Cow<'static, str>,
+        endpoint: MethodRouter<Handle>,
+        arguments: Vec<ArgumentType>,
+        handler: &'static str,
+    ) -> Self {
+        Self {
+            methods: methods.to_vec(),
+            path,
+            endpoint,
+            arguments,
+            operation: Operation::default(),
+            handler,
+            doc: "",
+            source: Location::caller().into(),
+            tag: None,
+        }
+    }
+
+    /// Says what the handler reads and answers. The route macros call it with what the handler's
+    /// types say.
+    #[must_use]
+    pub fn describe(mut self, describe: impl FnOnce(&mut Operation)) -> Self {
+        describe(&mut self.operation);
+        self
+    }
+
+    /// The route's documentation: a first paragraph that sums it up, then the rest.
+    #[must_use]
+    pub fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// The handler takes the part `P` in a way its arguments do not show.
+    #[must_use]
+    pub fn needs<P: Part>(mut self) -> Self {
+        self.operation.needs::<P>();
+        self
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn at(mut self, file: &'static str, line: u32) -> Self {
+        self.source = Source { file, line };
+        self
+    }
+
+    pub(crate) fn needed_parts(&self) -> impl Iterator<Item = &Need> {
+        self.operation.needs.0.iter()
+    }
+
+    pub(crate) fn infos(&self) -> impl Iterator<Item = RouteInfo> {
+        let summary = self.doc.split("\n\n").next().unwrap_or_default().trim();
+        self.methods.iter().map(move |method| RouteInfo {
+            method: method.clone(),
+            path: self.path.to_string(),
+            handler: self.handler,
+            summary,
+            source: self.source,
+            tag: self.tag,
+        })
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {} -> {} ({})", self.methods, self.path, self.handler, self.source)
+    }
+}
+
+/// A group of routes with one prefix, by hand. The macro [`blueprint!`](crate::blueprint!) does it
+/// for the routes of a module.
+///
+/// ```
+/// use piton::prelude::*;
+/// use piton::http::{Blueprint, get};
+///
+/// async fn me() -> &'static str { "me" }
+///
+/// let app = App::new("by_hand").blueprint(Blueprint::new("/user").tag("users").route(get("/me", me)));
+/// ```
+#[derive(Debug)]
+pub struct Blueprint {
+    prefix: Cow<'static, str>,
+    tag: Option<&'static str>,
+    routes: Vec<Route>,
+}
+
+impl Blueprint {
+    /// A blueprint without routes.
+    #[must_use]
+    pub fn new(prefix: impl Into<Cow<'static, str>>) -> Self {
+        Self { prefix: prefix.into(), tag: None, routes: Vec::new() }
+    }
+
+    /// The tag under which the document lists the routes.
+    #[must_use]
+    pub fn tag(mut self, tag: &'static str) -> Self {
+        self.tag = Some(tag);
+        self
+    }
+
+    /// Adds a route.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// The routes, their paths behind the prefix.
+    pub(crate) fn into_routes(self) -> impl Iterator<Item = Route> {
+        self.routes.into_iter().map(move |route| Route {
+            path: join(&self.prefix, &route.path).into(),
+            tag: route.tag.or(self.tag),
+            ..route
+        })
+    }
+}
+
+/// A route that a macro has registered.
+pub struct Registration {
+    /// `module_path!()` of the handler.
+    pub module: &'static str,
+    /// Makes the route.
+    pub route: fn() -> Route,
+}
+
+/// A prefix that [`blueprint!`](crate::blueprint!) has given to a module.
+#[derive(Debug)]
+pub struct ModulePrefix {
+    /// `module_path!()` of the module.
+    pub module: &'static str,
+    /// The prefix of its routes and of those of the modules in it.
+    pub prefix: &'static str,
+    /// The tag of its routes.
+    pub tag: Option<&'static str>,
+    /// Where it was said.
+    pub source: Source,
+}
+
+inventory::collect!(Registration);
+inventory::collect!(ModulePrefix);
+
+/// Gives the routes of the module it stands in, and of the modules inside, a prefix and a tag.
+///
+/// ```
+/// mod user {
+///     use piton::prelude::*;
+///
+///     piton::blueprint!("/user", tag = "users");
+///
+///     #[get("/me")] // served at /user/me
+///     async fn me() -> &'static str { "me" }
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! blueprint {
+    ($prefix:literal $(, tag = $tag:literal)? $(,)?) => {
+        $crate::__private::inventory::submit! {
+            $crate::http::ModulePrefix {
+                module: ::core::module_path!(),
+                prefix: $prefix,
+                tag: $crate::blueprint!(@tag $($tag)?),
+                source: $crate::http::Source { file: ::core::file!(), line: ::core::line!() },
+            }
+        }
+    };
+    (@tag) => { ::core::option::Option::None };
+    (@tag $tag:literal) => { ::core::option::Option::Some($tag) };
+}
+
+/// `/user` and `/me` as `/user/me`; `/user` and `/` as `/user`.
+pub(crate) fn join(prefix: &str, path: &str) -> String {
+    let prefix = prefix.trim_end_matches('/');
+    match path {
+        "" | "/" if !prefix.is_empty() => prefix.to_owned(),
+        _ => format!("{prefix}{path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn no_arguments() {}
+    async fn two_arguments(_: Method, _: String) {}
+
+    #[test]
+    fn a_route_knows_its_arguments_and_its_line() {
+        assert!(get("/", no_arguments).arguments.is_empty());
+        let route = post("/x", two_arguments);
+        let names: Vec<_> = route.arguments.iter().map(|argument| argument.name).collect();
+        assert_eq!(names, ["http::method::Method", "alloc::string::String"]);
+        assert!(route.source.file.ends_with("http/route.rs"));
+        assert!(route.handler.ends_with("two_arguments"));
+    }
+
+    #[test]
+    fn prefixes_join_without_doubled_or_lost_slashes() {
+        for (prefix, path, whole) in [
+            ("", "/", "/"),
+            ("/", "/", "/"),
+            ("", "/me", "/me"),
+            ("/user", "/", "/user"),
+            ("/user", "", "/user"),
+            ("/user/", "/me", "/user/me"),
+            ("/api/user", "/{id}", "/api/user/{id}"),
+        ] {
+            assert_eq!(join(prefix, path), whole, "{prefix} + {path}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The listener's own loop: accept, serve, and stop without losing a request.
+//!
+//! Stopping has an order. First readiness fails while requests are still accepted, so that load
+//! balancers turn away; every answer carries `connection: close` from then on, so that clients
+//! come back by another way. Then the listener closes, what is under way is finished, and only
+//! what is left at the deadline is cut off.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::HttpSettings;
+use super::polite::Polite;
+use super::stack::Stack;
+use crate::stop::Stop;
+
+/// How long connections that have just been accepted may take to say what they want, once the
+/// listener is closed.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Serves until `stop`, then drains. Returns when the last connection has ended or was cut off.
+///
+/// `at_once` is the second signal: it ends the drain.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    stack: Stack<Router>,
+    settings: &HttpSettings,
+    stop: Stop,
+    at_once: Stop,
+) {
+    let handle = stack.handle().clone();
+    let (close, closing) = Stop::new();
+    let mut server = Server {
+        stack,
+        http: protocol(settings),
+        places: Arc::new(Semaphore::new(settings.max_connections)),
+        connections: JoinSet::new(),
+        closing,
+    };
+
+    server.accept_until(&listener, stop.stopped()).await;
+
+    handle.inner().draining.store(true, Ordering::Relaxed);
+    let wait = settings.drain_wait(handle.production());
+    info!(wait = %humantime::format_duration(wait), "Stopping: not ready any more, still answering");
+    let waited = async {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = at_once.stopped() => {}
+        }
+    };
+    server.accept_until(&listener, waited).await;
+    server.accept_waiting(&listener).await;
+    drop(listener);
+
+    server.drain(close, settings.drain_timeout, at_once).await;
+}
+
+struct Server {
+    stack: Stack<Router>,
+    http: http1::Builder,
+    places: Arc<Semaphore>,
+    connections: JoinSet<()>,
+    closing: Stop,
+}
+
+fn protocol(settings: &HttpSettings) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
+    http
+}
+
+impl Server {
+    async fn accept_until(&mut self, listener: &TcpListener, until: impl Future<Output = ()>) {
+        let mut until = pin!(until);
+        loop {
+            let places = self.places.clone();
+            let accepted = async {
+                // A place first: without one the system's queue holds the connection for us.
+                let place = places.acquire_owned().await.expect("the semaphore is never closed");
+                (listener.accept().await, place)
+            };
+            tokio::select! {
+                biased;
+                () = &mut until => return,
+                Some(_) = self.connections.join_next() => {}
+                (accepted, place) = accepted => match accepted {
+                    Ok((stream, peer)) => self.open(stream, peer, place),
+                    Err(error) => after_accept_error(error).await,
+                },
+            }
+        }
+    }
+
+    /// Takes what is already in the system's queue: a closed listener would reset it.
+    async fn accept_waiting(&mut self, listener: &TcpListener) {
+        while let Ok(Ok((stream, peer))) =
+            tokio::time::timeout(Duration::ZERO, listener.accept()).await
+        {
+            let Ok(place) = self.places.clone().try_acquire_owned() else { return };
+            self.open(stream, peer, place);
+        }
+    }
+
+    fn open(
+        &mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: tokio::sync::OwnedSemaphorePermit,
+    ) {
+        // Small answers must not wait for more to come.
+        let _ = stream.set_nodelay(true);
+        let connection =
+            connection(stream, peer, self.stack.clone(), self.http.clone(), self.closing.clone());
+        self.connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+
+    async fn drain(mut self, close: crate::stop::Trigger, limit: Duration, at_once: Stop) {
+        let ended = async {
+            tokio::select! {
+                () = tokio::time::sleep(LAST_WORDS) => {}
+                () = async { while self.connections.join_next().await.is_some() {} } => return,
+            }
+            close.stop();
+            while self.connections.join_next().await.is_some() {}
+        };
+        let cut = tokio::select! {
+            () = ended => None,
+            () = tokio::time::sleep(limit) => Some("the deadline (http.drain_timeout) has passed"),
+            () = at_once.stopped() => Some("the second signal says at once"),
+        };
+        if let Some(why) = cut
+            && !self.connections.is_empty()
+        {
+            warn!("Cutting off {} connections: {why}", self.connections.len());
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    stack: Stack<Router>,
+    http: http1::Builder,
+    closing: Stop,
+) {
+    let served = Arc::new(AtomicBool::new(false));
+    let io = Polite::new(TokioIo::new(stream), served.clone());
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        served.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let stack = stack.clone();
+        async move { Ok::<_, Infallible>(stack.answer(request).await) }
+    });
+    let mut connection = pin!(http.serve_connection(io, service).with_upgrades());
+    let result = tokio::select! {
+        biased;
+        result = &mut connection => result,
+        () = closing.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        // Clients vanish: that is no news, and what they sent does not belong in a log.
+        debug!("A connection ended early: {error}");
+    }
+}
+
+/// Out of file descriptors, say: to try again at once would only spin.
+async fn after_accept_error(error: std::io::Error) {
+    use std::io::ErrorKind;
+    if matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+    ) {
+        return;
+    }
+    warn!("Cannot accept a connection, trying again in a second: {error}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}

@@ -1,0 +1,235 @@
+//! Every failure comes in one format, with the right status, and shows nothing of the inside in
+//! production.
+
+use std::time::Duration;
+
+use piton::http::{get, post};
+use piton::prelude::*;
+use piton::serde_json::{Value, json};
+use piton::testing::TestAnswer;
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Company {
+    name: String,
+    partners: Vec<Partner>,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+struct Partner {
+    share: u8,
+}
+
+async fn create(Json(company): Json<Company>) -> Json<Company> {
+    Json(company)
+}
+
+async fn axum_create(axum::Json(company): axum::Json<Company>) -> axum::Json<Company> {
+    axum::Json(company)
+}
+
+async fn by_id(Path(id): Path<u32>) -> String {
+    id.to_string()
+}
+
+#[derive(Deserialize)]
+struct Page {
+    page: u32,
+}
+
+async fn page(Query(page): Query<Page>) -> String {
+    page.page.to_string()
+}
+
+async fn fails() -> Result<&'static str> {
+    std::fs::read_to_string("/nowhere/hunter2")?;
+    Ok("never")
+}
+
+async fn panics() -> &'static str {
+    let empty = std::env::args().nth(99);
+    assert!(empty.is_some(), "hunter2 was here");
+    "never"
+}
+
+async fn hangs() -> &'static str {
+    std::future::pending().await
+}
+
+async fn says_so() -> Error {
+    Error::conflict("that name is taken").caused_by("row 7 is hunter2")
+}
+
+async fn plain_status() -> (StatusCode, &'static str) {
+    (StatusCode::IM_A_TEAPOT, "short and stout")
+}
+
+async fn own_fault_in_plain_text() -> (StatusCode, String) {
+    (StatusCode::BAD_GATEWAY, "the upstream at 10.0.0.7 said hunter2".into())
+}
+
+async fn own_format() -> (StatusCode, Json<Value>) {
+    (StatusCode::BAD_REQUEST, Json(json!({ "mine": true })))
+}
+
+fn app() -> App {
+    App::new("failures")
+        .blueprints(["none"])
+        .set("http.timeout", "200ms")
+        .set("http.body_limit", "1KiB")
+        .set("log.requests", "none")
+        .set("log.level", "critical")
+        .route(post("/companies", create))
+        .route(post("/axum", axum_create))
+        .route(get("/id/{id}", by_id))
+        .route(get("/page", page))
+        .route(get("/fails", fails))
+        .route(get("/panics", panics))
+        .route(get("/hangs", hangs))
+        .route(get("/says-so", says_so))
+        .route(get("/teapot", plain_status))
+        .route(get("/upstream", own_fault_in_plain_text))
+        .route(get("/own", own_format))
+}
+
+/// The answer is a problem document that agrees with itself; its members.
+#[track_caller]
+fn problem(answer: &TestAnswer, status: u16) -> Value {
+    assert_eq!(answer.status(), status, "{}", answer.text());
+    assert!(answer.is_problem(), "{:?}", answer.headers());
+    let problem: Value = answer.json();
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["type"], "about:blank");
+    assert_eq!(problem["request_id"], answer.header("x-request-id"));
+    assert!(!problem["title"].as_str().unwrap().is_empty());
+    problem
+}
+
+#[piton::test]
+async fn an_unknown_path_is_404_and_a_wrong_method_405_with_allow() {
+    let app = TestApp::new(app()).await;
+    assert_eq!(problem(&app.get("/nope").await, 404)["instance"], "/nope");
+    let answer = app.delete("/page").await;
+    problem(&answer, 405);
+    assert_eq!(answer.header("allow"), "GET,HEAD");
+}
+
+#[piton::test]
+async fn a_body_that_is_not_json_is_400_and_one_of_another_type_415() {
+    let app = TestApp::new(app()).await;
+    let answer = app.post("/companies").header("content-type", "application/json").body("{").await;
+    problem(&answer, 400);
+    let answer = app.post("/companies").header("content-type", "text/csv").body("{}").await;
+    problem(&answer, 415);
+    problem(&app.post("/companies").body("{}").await, 415);
+}
+
+#[piton::test]
+async fn a_body_of_another_shape_is_422_with_the_place() {
+    let app = TestApp::new(app()).await;
+    let body = json!({ "name": "x", "partners": [{ "share": 1 }, { "share": 300 }] });
+    let problem = problem(&app.post("/companies").json(&body).await, 422);
+    assert_eq!(problem["errors"][0]["pointer"], "#/partners/1/share");
+}
+
+#[piton::test]
+async fn a_body_above_the_limit_is_413_whether_or_not_it_says_its_length() {
+    let app = TestApp::new(app()).await;
+    let body = json!({ "name": "x".repeat(2000), "partners": [] });
+    problem(&app.post("/companies").json(&body).await, 413);
+    let chunks =
+        futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
+    let body = axum::body::Body::from_stream(chunks);
+    let answer = app.post("/companies").header("content-type", "application/json").body(body).await;
+    problem(&answer, 413);
+    let chunks =
+        futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
+    let body = axum::body::Body::from_stream(chunks);
+    problem(&app.post("/axum").header("content-type", "application/json").body(body).await, 413);
+}
+
+#[piton::test]
+async fn parameters_of_another_type_are_422_with_their_name() {
+    let app = TestApp::new(app()).await;
+    assert_eq!(problem(&app.get("/id/x").await, 422)["errors"][0]["parameter"], "id");
+    assert_eq!(problem(&app.get("/page?page=x").await, 422)["errors"][0]["parameter"], "page");
+    assert_eq!(problem(&app.get("/page").await, 422)["errors"][0]["parameter"], "page");
+}
+
+#[piton::test]
+async fn axums_own_refusals_come_in_our_format() {
+    let app = TestApp::new(app()).await;
+    let answer = app.post("/axum").json(&json!({ "name": 1 })).await;
+    let problem = problem(&answer, 422);
+    assert!(problem["detail"].as_str().unwrap().contains("name"), "{problem}");
+}
+
+#[piton::test]
+async fn a_handler_that_fails_panics_or_hangs_is_answered() {
+    let app = TestApp::new(app()).await;
+    let failed = problem(&app.get("/fails").await, 500);
+    assert!(failed["chain"][0].as_str().unwrap().contains("No such file"), "{failed}");
+    assert!(failed["location"].as_str().unwrap().contains("failures.rs"), "{failed}");
+    let panicked = problem(&app.get("/panics").await, 500);
+    assert!(panicked["chain"][0].as_str().unwrap().contains("hunter2 was here"), "{panicked}");
+    assert!(panicked["location"].as_str().unwrap().contains("failures.rs"), "{panicked}");
+    problem(&app.get("/hangs").await, 503);
+}
+
+#[piton::test]
+async fn a_client_that_does_not_send_its_body_gets_408() {
+    let app = TestApp::new(app()).await;
+    let body = axum::body::Body::from_stream(futures_util::stream::pending::<
+        Result<String, std::io::Error>,
+    >());
+    let answer = app.post("/companies").header("content-type", "application/json").body(body).await;
+    problem(&answer, 408);
+}
+
+#[piton::test]
+async fn an_error_says_one_thing_to_the_client_and_another_to_the_log() {
+    let app = TestApp::new(app().production(true)).await;
+    let problem = problem(&app.get("/says-so").await, 409);
+    assert_eq!(problem["detail"], "that name is taken");
+    assert!(!problem.to_string().contains("hunter2"));
+}
+
+#[piton::test]
+async fn nothing_of_the_inside_leaves_in_production() {
+    let app = TestApp::new(app().production(true)).await;
+    for path in ["/fails", "/panics", "/says-so", "/upstream"] {
+        let answer = app.get(path).await;
+        let problem = problem(&answer, answer.status().as_u16());
+        let text = problem.to_string();
+        assert!(!text.contains("hunter2") && !text.contains(".rs"), "{path}: {text}");
+        assert!(problem.get("chain").is_none() && problem.get("location").is_none(), "{text}");
+    }
+}
+
+#[piton::test]
+async fn a_plain_status_becomes_a_problem_and_a_body_of_its_own_stays() {
+    let app = TestApp::new(app()).await;
+    assert_eq!(problem(&app.get("/teapot").await, 418)["detail"], "short and stout");
+    let own = app.get("/own").await;
+    assert_eq!((own.status().as_u16(), own.text()), (400, r#"{"mine":true}"#.into()));
+}
+
+#[piton::test]
+async fn a_request_that_is_no_http_is_answered_in_the_same_format() {
+    use piton::tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = TestServer::start(app()).await;
+    let too_many_headers = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1_000_000));
+    for (sent, status) in [("GARBAGE\r\n\r\n", "400"), (too_many_headers.as_str(), "431")] {
+        let mut stream = piton::tokio::net::TcpStream::connect(server.address()).await.unwrap();
+        // The server may answer and close before it has read everything.
+        let _ = stream.write_all(sent.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(
+            answer.contains("application/problem+json") && answer.contains("\"request_id\""),
+            "{answer}"
+        );
+    }
+    server.stop().await;
+}

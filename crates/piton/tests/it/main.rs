@@ -1,0 +1,10 @@
+//! What the users of the framework see of it, through the doors they use.
+
+#![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
+
+mod failures;
+mod launch;
+mod parts;
+mod routes;
+mod serving;
+mod steps;

@@ -1,0 +1,165 @@
+//! Parts: started when asked for, in order, connected with patience, stopped in reverse.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use piton::http::get;
+use piton::part::{self, BoxError, Health, Launch, Needs, Part};
+use piton::prelude::*;
+
+/// What happened, in order; attached to the app so that parts find it.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Diary {
+    fn note(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Lets a test decide when the part can connect.
+#[derive(Clone, Default)]
+struct Reachable(Arc<AtomicBool>);
+
+macro_rules! diarist {
+    ($name:ident, $label:literal, needs $($need:ident)?) => {
+        #[derive(Clone)]
+        struct $name(Diary);
+
+        impl Part for $name {
+            const NAME: &'static str = $label;
+            type Settings = ();
+
+            fn needs(_needs: &mut Needs) {
+                $(_needs.part::<$need>();)?
+            }
+
+            async fn start(_: (), launch: &Launch<'_>) -> Result<Self, part::Error> {
+                let diary = launch.attached::<Diary>().next().expect("the test attaches one").clone();
+                diary.note(concat!("start ", $label));
+                Ok(Self(diary))
+            }
+
+            async fn run(&self, stop: piton::Stop) {
+                stop.stopped().await;
+                self.0.note(concat!("end of work ", $label));
+            }
+
+            async fn stop(&self) {
+                self.0.note(concat!("stop ", $label));
+            }
+        }
+
+        piton::part!($name);
+    };
+}
+
+diarist!(Ground, "ground", needs);
+diarist!(House, "house", needs Ground);
+diarist!(Unused, "unused", needs);
+
+async fn visit(_house: House) -> &'static str {
+    "welcome"
+}
+
+fn app() -> App {
+    App::new("parts").blueprints(["none"]).set("log.level", "critical")
+}
+
+#[piton::test]
+async fn parts_start_after_what_they_need_stop_in_reverse_and_only_when_asked_for() {
+    let diary = Diary::default();
+    let app = TestApp::new(app().attach(diary.clone()).route(get("/", visit))).await;
+    assert_eq!(app.get("/").await.text(), "welcome");
+    assert_eq!(diary.all(), ["start ground", "start house"]);
+    app.stop().await;
+    let all = diary.all();
+    assert_eq!(all[4..], ["stop house", "stop ground"], "{all:?}");
+}
+
+#[piton::test]
+async fn a_part_is_had_without_a_route_by_saying_with() {
+    let diary = Diary::default();
+    let app = TestApp::new(app().attach(diary.clone()).with::<Unused>()).await;
+    let _: Unused = app.handle().part();
+    assert_eq!(diary.all(), ["start unused"]);
+}
+
+/// Needs a server that a test switches on.
+#[derive(Clone)]
+struct Remote(Reachable);
+
+impl Part for Remote {
+    const NAME: &'static str = "remote";
+    const CRITICAL: bool = true;
+    type Settings = ();
+
+    async fn start(_: (), launch: &Launch<'_>) -> Result<Self, part::Error> {
+        Ok(Self(launch.attached::<Reachable>().next().cloned().unwrap_or_default()))
+    }
+
+    async fn connect(&self) -> Result<(), BoxError> {
+        if self.0.0.load(Ordering::SeqCst) { Ok(()) } else { Err("nobody answers".into()) }
+    }
+
+    async fn health(&self) -> Health {
+        if self.0.0.load(Ordering::SeqCst) { Health::Up } else { Health::Down("gone".into()) }
+    }
+}
+
+piton::part!(Remote);
+
+async fn ask(_remote: Remote) -> &'static str {
+    "answer"
+}
+
+#[piton::test]
+async fn an_unreachable_server_does_not_keep_the_service_from_starting() {
+    let reachable = Reachable::default();
+    let server = TestServer::start(app().attach(reachable.clone()).route(get("/", ask))).await;
+    let get = |path: &'static str| crate::serving::get(server.address(), path);
+    let answer = get("/").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
+    assert!(answer.contains("`remote` is not ready yet"), "{answer}");
+    assert!(get("/readyz").await.starts_with("HTTP/1.1 503"));
+    assert!(get("/livez").await.starts_with("HTTP/1.1 200"));
+
+    reachable.0.store(true, Ordering::SeqCst);
+    crate::serving::wait_for(|| async { get("/readyz").await.starts_with("HTTP/1.1 200") }).await;
+    assert!(get("/").await.ends_with("answer"));
+
+    reachable.0.store(false, Ordering::SeqCst);
+    assert!(
+        get("/readyz").await.starts_with("HTTP/1.1 503"),
+        "a critical part that is down fails readiness"
+    );
+    server.stop().await;
+}
+
+/// A part whose settings do not add up.
+#[derive(Clone)]
+struct Picky;
+
+impl Part for Picky {
+    const NAME: &'static str = "picky";
+    type Settings = ();
+
+    async fn start(_: (), _: &Launch<'_>) -> Result<Self, part::Error> {
+        Err(part::Problem::new("picky.mood", "the mood is wrong", "change it").into())
+    }
+}
+
+piton::part!(Picky);
+
+#[piton::test]
+async fn a_part_that_refuses_its_settings_stops_the_start_and_those_before_it() {
+    let diary = Diary::default();
+    let app = app().attach(diary.clone()).with::<Ground>().with::<Picky>();
+    let error = app.into_router().await.expect_err("the part refuses");
+    assert!(error.report("parts").contains("picky.mood"), "{error:?}");
+    assert_eq!(diary.all(), ["start ground", "stop ground"]);
+}

@@ -1,0 +1,160 @@
+//! Serving over a socket: limits, timeouts, and a stop that loses nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use piton::http;
+use piton::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// One `GET` on a connection of its own; the whole answer as text.
+pub async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("the server reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the server answers in text");
+    answer
+}
+
+/// Waits until `condition` holds; a test that waits in vain fails.
+pub async fn wait_for<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    let begin = Instant::now();
+    while !condition().await {
+        assert!(begin.elapsed() < Duration::from_secs(20), "waited in vain");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Says when a request is inside, and holds it until told.
+#[derive(Clone, Default)]
+struct Gate {
+    inside: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+async fn gated(State(gate): State<Gate>) -> &'static str {
+    gate.inside.notify_one();
+    gate.open.notified().await;
+    "through"
+}
+
+async fn ok() -> &'static str {
+    "ok"
+}
+
+fn app(gate: &Gate) -> App {
+    App::new("serving")
+        .blueprints(["none"])
+        .set("log.level", "critical")
+        .state(gate.clone())
+        .route(http::get("/gated", gated))
+        .route(http::get("/", ok))
+}
+
+#[piton::test]
+async fn what_is_under_way_is_finished_and_its_connection_closed() {
+    let gate = Gate::default();
+    let server = TestServer::start(app(&gate)).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(b"GET /gated HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    gate.inside.notified().await;
+    server.begin_to_stop();
+    let handle = server.handle().clone();
+    wait_for(|| async { handle.draining() }).await;
+    gate.open.notify_one();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("through"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    server.stop().await;
+}
+
+#[piton::test]
+async fn readiness_fails_first_and_requests_are_answered_while_the_wait_lasts() {
+    let server = TestServer::start(app(&Gate::default()).set("http.drain_wait", "2s")).await;
+    let address = server.address();
+    assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+    server.begin_to_stop();
+    wait_for(|| async { get(address, "/readyz").await.starts_with("HTTP/1.1 503") }).await;
+    let answer = get(address, "/").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    server.stop().await;
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
+}
+
+#[piton::test]
+async fn an_idle_connection_does_not_hold_up_the_end() {
+    let server = TestServer::start(app(&Gate::default())).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let silent = TcpStream::connect(server.address()).await.unwrap();
+    let begin = Instant::now();
+    server.stop().await;
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    drop((stream, silent));
+}
+
+#[piton::test]
+async fn what_is_left_at_the_deadline_is_cut_off() {
+    let gate = Gate::default();
+    let server = TestServer::start(app(&gate).set("http.drain_timeout", "300ms")).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(b"GET /gated HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    gate.inside.notified().await;
+    let begin = Instant::now();
+    server.stop().await;
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    assert_eq!(answer, "");
+}
+
+#[piton::test]
+async fn a_head_that_does_not_end_is_given_up() {
+    let server = TestServer::start(app(&Gate::default()).set("http.header_timeout", "200ms")).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "the server closes the connection");
+    server.stop().await;
+}
+
+#[piton::test]
+async fn above_the_cap_connections_wait_and_are_not_refused() {
+    let gate = Gate::default();
+    let server = TestServer::start(app(&gate).set("http.max_connections", 1)).await;
+    let address = server.address();
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first
+        .write_all(b"GET /gated HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    gate.inside.notified().await;
+    let second = tokio::spawn(async move { get(address, "/").await });
+    // The second is in the system's queue; nothing of it can be seen until the first has ended.
+    assert!(!second.is_finished());
+    gate.open.notify_one();
+    assert!(second.await.unwrap().ends_with("ok"));
+    server.stop().await;
+}
+
+#[piton::test]
+async fn requests_on_one_connection_are_answered_one_after_the_other() {
+    let server = TestServer::start(app(&Gate::default())).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let request = "GET / HTTP/1.1\r\nhost: test\r\n\r\n".repeat(9)
+        + "GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 10);
+    server.stop().await;
+}
