@@ -1,0 +1,263 @@
+//! What goes wrong with a database, by what the caller can do about it.
+//!
+//! The text of an error holds statements and names of tables and columns, all of which are in the
+//! program's own source, but never a parameter or anything read from the database.
+
+use std::fmt;
+
+use http::StatusCode;
+use sqlx::error::ErrorKind;
+
+use super::value::ValueError;
+
+/// Why a statement did not do what it should. [`Error::kind`] is what to branch on.
+///
+/// As the answer of a handler [`Kind::Unique`] becomes 409, [`Kind::Unavailable`] 503, and every
+/// other kind 500.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    message: String,
+    constraint: Option<String>,
+    source: Option<sqlx::Error>,
+}
+
+/// What kind of error it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No connection was free in time, somebody else kept the database locked, or it cannot be
+    /// opened or written. Nothing was changed (after `commit`: perhaps); trying again may help.
+    Unavailable,
+    /// A row with that key exists. [`Error::constraint`] says which key.
+    Unique,
+    /// The row points to one that does not exist, or is still pointed to.
+    ForeignKey,
+    /// A column that must have a value was given none.
+    NotNull,
+    /// A `CHECK` does not hold.
+    Check,
+    /// A trigger refused the change with `RAISE`; its text is the error's text.
+    Refused,
+    /// The number of parameters is not that of the placeholders: a bug in the caller.
+    Arity,
+    /// A parameter cannot be stored, or a column is missing or not of the type it is read as.
+    Type,
+    /// [`one`](super::Db::one) found more than one row.
+    TooMany,
+    /// The database does not understand the statement: a bug in it, or a table that is missing.
+    Statement,
+    /// The migrations do not fit the database, or one of them failed.
+    Migration,
+    /// Anything else, such as a damaged file.
+    Other,
+}
+
+impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What was violated, as the database names it. SQLite names the columns for
+    /// [`Kind::Unique`] and [`Kind::NotNull`] (`users.email`, `stock.shop, stock.item`), and the
+    /// constraint, or else its expression, for [`Kind::Check`].
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        self.0.constraint.as_deref()
+    }
+
+    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), constraint: None, source: None }))
+    }
+
+    pub(super) fn parameter(place: usize, error: ValueError) -> Self {
+        Self::new(Kind::Type, format!("parameter ${place}: {error}"))
+    }
+
+    pub(super) fn column(name: impl fmt::Display, error: ValueError) -> Self {
+        Self::new(Kind::Type, format!("column {name}: {error}"))
+    }
+
+    /// Says first what was being done.
+    pub(super) fn while_doing(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// Keeps of the text what comes before anything it quotes.
+    pub(super) fn without_quotes(mut self) -> Self {
+        let text = &mut self.0.message;
+        text.truncate(text.find([':', '"', '\'', '`']).unwrap_or(text.len()).max(1));
+        text.push_str(" (the rest may quote a parameter and is left out)");
+        self
+    }
+
+    pub(super) fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Database(database) = &error {
+            let (kind, text) = of_database(&**database);
+            let mut new = Self::new(kind, text);
+            new.0.constraint = constraint(database.message());
+            return new;
+        }
+        let (kind, message) = match &error {
+            sqlx::Error::PoolTimedOut => (Kind::Unavailable, "no connection was free in time"),
+            sqlx::Error::PoolClosed => {
+                (Kind::Unavailable, "the database is closed: the service is stopping")
+            }
+            sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) | sqlx::Error::BeginFailed => {
+                (Kind::Unavailable, "lost the connection to the database")
+            }
+            _ => (Kind::Other, "the database failed"),
+        };
+        let mut new = Self::new(kind, message);
+        new.0.source = Some(error);
+        new
+    }
+}
+
+/// SQLite's primary result codes: <https://www.sqlite.org/rescode.html>.
+mod code {
+    pub(super) const ERROR: i32 = 1;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const IOERR: i32 = 10;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const MISMATCH: i32 = 20;
+    /// Extended: raised by a trigger.
+    pub(super) const CONSTRAINT_TRIGGER: i32 = 1811;
+    /// Extended: two rows with one rowid.
+    pub(super) const CONSTRAINT_ROWID: i32 = 2579;
+    /// Extended: a value that a `STRICT` table does not take.
+    pub(super) const CONSTRAINT_DATATYPE: i32 = 3091;
+}
+
+fn of_database(error: &dyn sqlx::error::DatabaseError) -> (Kind, String) {
+    let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
+    let kind = match error.kind() {
+        ErrorKind::UniqueViolation => Kind::Unique,
+        ErrorKind::ForeignKeyViolation => Kind::ForeignKey,
+        ErrorKind::NotNullViolation => Kind::NotNull,
+        ErrorKind::CheckViolation => Kind::Check,
+        _ => match code {
+            code::CONSTRAINT_TRIGGER => Kind::Refused,
+            code::CONSTRAINT_ROWID => Kind::Unique,
+            code::CONSTRAINT_DATATYPE => Kind::Type,
+            _ => of_primary(code & 0xff),
+        },
+    };
+    let mut text = lower_first(error.message());
+    if matches!(kind, Kind::Unavailable | Kind::Other) {
+        text = format!("{text} (sqlite code {code})");
+    }
+    (kind, text)
+}
+
+fn of_primary(code: i32) -> Kind {
+    match code {
+        code::BUSY | code::LOCKED | code::READONLY | code::IOERR | code::FULL | code::CANTOPEN => {
+            Kind::Unavailable
+        }
+        code::MISMATCH => Kind::Type,
+        code::ERROR => Kind::Statement,
+        _ => Kind::Other,
+    }
+}
+
+/// `UNIQUE constraint failed: users.email` names `users.email`.
+fn constraint(message: &str) -> Option<String> {
+    let (_, name) = message.split_once(" constraint failed: ")?;
+    Some(name.to_owned())
+}
+
+/// House style: errors begin in lower case. SQLite's own words in capitals stay.
+fn lower_first(message: &str) -> String {
+    let mut chars = message.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+fn status(error: &(dyn std::error::Error + 'static)) -> Option<StatusCode> {
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return match error.kind() {
+            Kind::Unique => Some(StatusCode::CONFLICT),
+            Kind::Unavailable => Some(StatusCode::SERVICE_UNAVAILABLE),
+            _ => None,
+        };
+    }
+    match error.downcast_ref::<sqlx::Error>()? {
+        sqlx::Error::RowNotFound => Some(StatusCode::NOT_FOUND),
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+            Some(StatusCode::SERVICE_UNAVAILABLE)
+        }
+        sqlx::Error::Database(error) => match of_database(&**error).0 {
+            Kind::Unique => Some(StatusCode::CONFLICT),
+            Kind::Unavailable => Some(StatusCode::SERVICE_UNAVAILABLE),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+inventory::submit! { crate::http::Recognise(status) }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_kinds_are_recognised_by_status() {
+        let status_of =
+            |error: &(dyn std::error::Error + 'static)| status(error).map(|status| status.as_u16());
+        assert_eq!(status_of(&Error::new(Kind::Unique, "")), Some(409));
+        assert_eq!(status_of(&Error::new(Kind::Unavailable, "")), Some(503));
+        assert_eq!(status_of(&Error::new(Kind::Type, "")), None);
+        assert_eq!(status_of(&Error::from(sqlx::Error::PoolTimedOut)), Some(503));
+        assert_eq!(status_of(&Error::from(sqlx::Error::PoolClosed)), Some(503));
+        assert_eq!(status_of(&sqlx::Error::RowNotFound), Some(404));
+        assert_eq!(status_of(&sqlx::Error::PoolTimedOut), Some(503));
+        assert_eq!(status_of(&fmt::Error), None);
+    }
+
+    #[test]
+    fn busy_in_all_its_extended_forms_is_unavailable() {
+        for extended in [5, 261, 517, 773, 6, 262] {
+            assert_eq!(of_primary(extended & 0xff), Kind::Unavailable);
+        }
+    }
+
+    #[test]
+    fn sentences_begin_in_lower_case_and_keywords_stay() {
+        assert_eq!(lower_first("No such thing"), "no such thing");
+        assert_eq!(lower_first("UNIQUE constraint failed: a.b"), "UNIQUE constraint failed: a.b");
+    }
+}

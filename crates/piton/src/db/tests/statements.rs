@@ -1,0 +1,246 @@
+//! Running statements and reading rows.
+
+use super::*;
+
+#[tokio::test]
+async fn run_says_how_many_rows_it_changed() {
+    let db = shop().await;
+    assert_eq!(db.run("UPDATE shops SET city = $1", ("Rome",)).await.unwrap(), 2);
+    assert_eq!(
+        db.run("UPDATE shops SET city = $1 WHERE name = $2", ("Rome", "nowhere")).await.unwrap(),
+        0
+    );
+    // SQLite would repeat the 2.
+    db.run("UPDATE shops SET city = 'Rome'", ()).await.unwrap();
+    assert_eq!(db.run("CREATE TABLE more (a INTEGER)", ()).await.unwrap(), 0);
+    assert_eq!(db.run("SELECT * FROM shops", ()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn one_is_none_or_the_row_and_refuses_to_choose() {
+    let db = shop().await;
+    let north = Shop { name: "north".into(), city: Some("Oslo".into()) };
+    let found: Option<Shop> =
+        db.one("SELECT * FROM shops WHERE name = $1", ("north",)).await.unwrap();
+    assert_eq!(found, Some(north));
+    let none: Option<Shop> =
+        db.one("SELECT * FROM shops WHERE name = $1", ("nowhere",)).await.unwrap();
+    assert_eq!(none, None);
+    let error = db.one::<Shop>("SELECT * FROM shops", ()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::TooMany);
+    // The connection is whole after a row was left unread.
+    assert_eq!(db.all::<Shop>("SELECT * FROM shops", ()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn rows_are_read_as_structs_tuples_and_single_columns() {
+    let db = shop().await;
+    let shops: Vec<Shop> =
+        db.all("SELECT city, name, 1 AS extra FROM shops ORDER BY name", ()).await.unwrap();
+    assert_eq!(shops[1], Shop { name: "south".into(), city: None });
+    let pairs: Vec<(String, Option<String>)> =
+        db.all("SELECT * FROM shops ORDER BY name", ()).await.unwrap();
+    assert_eq!(pairs[0], ("north".into(), Some("Oslo".into())));
+    let names: Vec<String> = db.all("SELECT name FROM shops ORDER BY name", ()).await.unwrap();
+    assert_eq!(names, ["north", "south"]);
+    let wide: (i64, i64, i64, i64, i64, i64, i64, i64) =
+        db.one("SELECT 1, 2, 3, 4, 5, 6, 7, 8", ()).await.unwrap().unwrap();
+    assert_eq!(wide.7, 8);
+}
+
+#[tokio::test]
+async fn what_a_statement_returns_it_has_also_done() {
+    let db = shop().await;
+    let id: Option<i64> = db
+        .one("INSERT INTO items (shop, cents) VALUES ($1, $2) RETURNING id", ("north", 5))
+        .await
+        .unwrap();
+    assert_eq!(id, Some(1));
+    assert_eq!(items(&db).await, 1);
+}
+
+#[tokio::test]
+async fn a_statement_made_of_pieces_runs_with_its_values() {
+    let db = shop().await;
+    for cents in 1..=9 {
+        db.run(ADD, ("north", cents)).await.unwrap();
+    }
+    let sql = Sql::new("SELECT cents FROM items WHERE shop = $1")
+        .push(" AND cents IN (")
+        .bind_all([2, 4, 6, 8, 10])
+        .push(") AND cents >")
+        .bind(3)
+        .push("ORDER BY cents LIMIT")
+        .bind(2);
+    assert_eq!(db.all::<i64>(sql, ("north",)).await.unwrap(), [4, 6]);
+    let none = Sql::new("SELECT cents FROM items WHERE cents IN (").bind_all::<i64>([]).push(")");
+    assert!(db.all::<i64>(none, ()).await.unwrap().is_empty());
+    let many: Vec<Value> = vec![Value::Text("south".into()), Value::Integer(1)];
+    assert_eq!(db.run(ADD, many).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn both_styles_of_placeholders_bind_in_order() {
+    let db = shop().await;
+    let row: (i64, String, i64) = db.one("SELECT ?, ?, ?", (1, "b", 3)).await.unwrap().unwrap();
+    assert_eq!(row, (1, "b".into(), 3));
+    let row: (i64, i64, i64) = db.one("SELECT $2, $1, $2", (1, 2)).await.unwrap().unwrap();
+    assert_eq!(row, (2, 1, 2));
+    let row: (i64, i64) = db.one("SELECT ?2, ?1", (1, 2)).await.unwrap().unwrap();
+    assert_eq!(row, (2, 1));
+}
+
+mod derived {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+    struct Address {
+        street: String,
+    }
+
+    #[derive(Debug, PartialEq, FromRow)]
+    struct Person<T> {
+        #[row(rename = "full name")]
+        name: T,
+        r#type: String,
+        #[row(json)]
+        address: Address,
+        #[row(json)]
+        other: Option<Address>,
+        #[row(default)]
+        visits: i64,
+    }
+
+    #[tokio::test]
+    async fn fields_are_renamed_read_from_json_and_defaulted() {
+        let db = shop().await;
+        let address = || Address { street: "Main".into() };
+        let person: Person<String> = db
+            .one(
+                "SELECT 'Ada' AS \"full name\", 'x' AS type, $1 AS address, NULL AS other",
+                (AsJson(&address()),),
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        let wanted = Person {
+            name: "Ada".to_owned(),
+            r#type: "x".into(),
+            address: address(),
+            other: None,
+            visits: 0,
+        };
+        assert_eq!(person, wanted);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_column_is_named_with_what_was_wanted_and_found() {
+        let db = shop().await;
+        let error = |sql: &'static str| {
+            let db = &db;
+            async move {
+                let error = db.one::<Shop>(sql, ()).await.unwrap_err();
+                assert_eq!(error.kind(), Kind::Type);
+                error.to_string()
+            }
+        };
+        assert_eq!(error("SELECT 'a' AS name").await, "there is no column `city`, only name");
+        assert_eq!(
+            error("SELECT 5 AS name, 'a' AS city").await,
+            "column `name`: expected text, found an integer"
+        );
+        assert_eq!(
+            error("SELECT NULL AS name, 'a' AS city").await,
+            "column `name`: expected text, found NULL: use `Option` for what may be NULL"
+        );
+        let error = db.one::<(i64, i64)>("SELECT 1", ()).await.unwrap_err();
+        assert_eq!(error.to_string(), "expected a row of 2 columns, found 1");
+        let error = db.one::<(i64, i64)>("SELECT 1, 'a'", ()).await.unwrap_err();
+        assert_eq!(error.to_string(), "column 2: expected an integer (`i64`), found text");
+        let error = db.one::<String>("SELECT CAST(x'ff' AS TEXT)", ()).await.unwrap_err();
+        assert_eq!(error.to_string(), "column 1: found text that is not UTF-8");
+    }
+}
+
+#[tokio::test]
+async fn constraints_are_told_apart_and_named() {
+    let db = shop().await;
+    let kind = |sql: &'static str| {
+        let db = &db;
+        async move {
+            let error = db.run(sql, ()).await.unwrap_err();
+            (error.kind(), error.constraint().unwrap_or_default().to_owned(), error.to_string())
+        }
+    };
+    let (found, constraint, text) = kind("INSERT INTO shops VALUES ('north', NULL)").await;
+    assert_eq!(
+        (found, &*constraint, &*text),
+        (Kind::Unique, "shops.name", "UNIQUE constraint failed: shops.name")
+    );
+    assert_eq!(
+        kind("INSERT INTO items (shop, cents) VALUES ('west', 1)").await.0,
+        Kind::ForeignKey
+    );
+    let (found, constraint, _) = kind("INSERT INTO items (shop, cents) VALUES ('north', -1)").await;
+    assert_eq!((found, &*constraint), (Kind::Check, "cents >= 0"));
+    let (found, constraint, _) = kind("INSERT INTO items (shop, cents) VALUES (NULL, 1)").await;
+    assert_eq!((found, &*constraint), (Kind::NotNull, "items.shop"));
+    assert_eq!(kind("INSERT INTO items (shop, cents) VALUES ('north', 'x')").await.0, Kind::Type);
+    assert_eq!(kind("SELEKT 1").await.0, Kind::Statement);
+    assert_eq!(kind("SELECT * FROM nowhere").await.2, "no such table: nowhere");
+    assert_eq!(kind("BEGIN").await.0, Kind::Statement);
+}
+
+#[tokio::test]
+async fn a_trigger_refuses_with_its_own_words() {
+    let db = shop().await;
+    db.run(ADD, ("north", 5)).await.unwrap();
+    let error = db.run("DELETE FROM items", ()).await.unwrap_err();
+    assert_eq!((error.kind(), &*error.to_string()), (Kind::Refused, "items are never deleted"));
+    assert_eq!(items(&db).await, 1);
+}
+
+#[tokio::test]
+async fn a_missing_parameter_is_an_error_and_not_null() {
+    let db = shop().await;
+    let error = db.run("UPDATE shops SET city = $1 WHERE name = $2", ("Rome",)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Arity);
+    assert!(
+        error.to_string().starts_with("the statement takes 2 parameters, 1 was given"),
+        "{error}"
+    );
+    let error = db.all::<Shop>("SELECT * FROM shops WHERE name = ?", ("a", "b")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Arity);
+    let error = db.one::<Shop>("SELECT * FROM shops WHERE name = '$1'", ("a",)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Arity);
+}
+
+#[tokio::test]
+async fn an_error_never_holds_a_parameter() {
+    let db = shop().await;
+    db.run("CREATE VIRTUAL TABLE notes USING fts5(text)", ()).await.unwrap();
+    let secret = "hunter2";
+    let errors = [
+        db.run(ADD, (secret, 1)).await.unwrap_err(),
+        db.run("INSERT INTO items (shop, cents) VALUES ('north', $1)", (secret,))
+            .await
+            .unwrap_err(),
+        db.one::<i64>("SELECT $1", (secret,)).await.unwrap_err(),
+        db.one::<serde_json::Value>("SELECT json($1)", (secret,)).await.unwrap_err(),
+        db.one::<String>("SELECT json_extract('{}', $1)", (secret,)).await.unwrap_err(),
+        db.run("INSERT INTO notes (notes) VALUES ($1)", (secret,)).await.unwrap_err(),
+        db.all::<String>("SELECT text FROM notes WHERE notes MATCH $1", ("\"hunter2",))
+            .await
+            .unwrap_err(),
+        db.all::<String>("SELECT text FROM notes WHERE notes MATCH $1", ("a hunter2:b:c",))
+            .await
+            .unwrap_err(),
+    ];
+    for error in errors {
+        let all = format!(
+            "{error} {error:?} {:?}",
+            std::error::Error::source(&error).map(ToString::to_string)
+        );
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+}
