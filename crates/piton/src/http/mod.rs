@@ -1,6 +1,7 @@
 //! The public listener: routes, arguments, answers, errors, and the loop that serves them.
 
 mod error;
+mod exchange;
 mod extract;
 mod operation;
 mod panics;

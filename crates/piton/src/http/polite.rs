@@ -8,12 +8,12 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use http::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
+use super::exchange::Exchange;
 use super::problem;
 use super::stack::X_REQUEST_ID;
 use crate::context::RequestId;
@@ -21,20 +21,18 @@ use crate::context::RequestId;
 /// A stream whose outgoing heads are looked at.
 pub(crate) struct Polite<T> {
     stream: T,
-    /// Whether a request has reached the router.
-    served: Arc<AtomicBool>,
+    exchange: Arc<Exchange>,
     /// An answer put in the place of hyper's, as far as it is not written yet.
     instead: Vec<u8>,
 }
 
 impl<T> Polite<T> {
-    /// `served` is set by the connection's service when it is called.
-    pub fn new(stream: T, served: Arc<AtomicBool>) -> Self {
-        Self { stream, served, instead: Vec::new() }
+    pub fn new(stream: T, exchange: Arc<Exchange>) -> Self {
+        Self { stream, exchange, instead: Vec::new() }
     }
 
     fn instead_of(&self, head: &[u8]) -> Option<Vec<u8>> {
-        if self.served.load(Ordering::Relaxed) { None } else { instead_of(head) }
+        if self.exchange.has_served() { None } else { instead_of(head) }
     }
 }
 
@@ -101,7 +99,9 @@ impl<T: Write + Unpin> Write for Polite<T> {
             this.instead = instead;
             return Poll::Ready(Ok(buffer.len()));
         }
-        Pin::new(&mut this.stream).poll_write(cx, buffer)
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buffer));
+        this.exchange.moved();
+        Poll::Ready(written)
     }
 
     fn poll_write_vectored(
@@ -117,7 +117,9 @@ impl<T: Write + Unpin> Write for Polite<T> {
             this.instead = instead;
             return Poll::Ready(Ok(first.len()));
         }
-        Pin::new(&mut this.stream).poll_write_vectored(cx, buffers)
+        let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, buffers));
+        this.exchange.moved();
+        Poll::Ready(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -144,8 +146,8 @@ mod tests {
     #[test]
     fn an_answer_of_hypers_own_is_replaced_until_the_first_request_is_served() {
         let own = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
-        let served = Arc::new(AtomicBool::new(false));
-        let polite = Polite::new((), served.clone());
+        let exchange = Arc::new(Exchange::default());
+        let polite = Polite::new((), exchange.clone());
         let instead = String::from_utf8(polite.instead_of(own).unwrap()).unwrap();
         assert!(
             instead.starts_with(
@@ -154,7 +156,7 @@ mod tests {
         );
         assert!(instead.ends_with('}'));
         assert_eq!(polite.instead_of(b"HTTP/1.1 404 Not Found\r\n\r\n"), None);
-        served.store(true, Ordering::Relaxed);
+        exchange.begin();
         assert_eq!(polite.instead_of(own), None);
     }
 }

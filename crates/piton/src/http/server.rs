@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,13 +17,14 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::HttpSettings;
+use super::exchange::{Answering, Exchange};
 use super::polite::Polite;
 use super::stack::Stack;
 use crate::stop::Stop;
@@ -46,7 +47,10 @@ pub(crate) async fn serve(
     let (close, closing) = Stop::new();
     let mut server = Server {
         stack,
-        http: protocol(settings),
+        rules: ConnectionRules {
+            http: http1::Builder::new(),
+            header_timeout: settings.header_timeout,
+        },
         places: Arc::new(Semaphore::new(settings.max_connections)),
         connections: JoinSet::new(),
         closing,
@@ -72,16 +76,17 @@ pub(crate) async fn serve(
 
 struct Server {
     stack: Stack<Router>,
-    http: http1::Builder,
+    rules: ConnectionRules,
     places: Arc<Semaphore>,
     connections: JoinSet<()>,
     closing: Stop,
 }
 
-fn protocol(settings: &HttpSettings) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout);
-    http
+/// What every connection is served by.
+#[derive(Clone)]
+struct ConnectionRules {
+    http: http1::Builder,
+    header_timeout: Duration,
 }
 
 impl Server {
@@ -125,7 +130,7 @@ impl Server {
         // Small answers must not wait for more to come.
         let _ = stream.set_nodelay(true);
         let connection =
-            connection(stream, peer, self.stack.clone(), self.http.clone(), self.closing.clone());
+            connection(stream, peer, self.stack.clone(), self.rules.clone(), self.closing.clone());
         self.connections.spawn(async move {
             connection.await;
             drop(place);
@@ -158,27 +163,32 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     stack: Stack<Router>,
-    http: http1::Builder,
+    rules: ConnectionRules,
     closing: Stop,
 ) {
-    let served = Arc::new(AtomicBool::new(false));
-    let io = Polite::new(TokioIo::new(stream), served.clone());
+    let exchange = Arc::new(Exchange::default());
+    let io = Polite::new(TokioIo::new(stream), exchange.clone());
+    let answered = exchange.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        served.store(true, Ordering::Relaxed);
+        answered.begin();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let stack = stack.clone();
-        async move { Ok::<_, Infallible>(stack.answer(request).await) }
+        let (stack, exchange) = (stack.clone(), answered.clone());
+        async move { Ok::<_, Infallible>(Answering::wrap(stack.answer(request).await, exchange)) }
     });
-    let mut connection = pin!(http.serve_connection(io, service).with_upgrades());
-    let result = tokio::select! {
+    let mut connection = pin!(rules.http.serve_connection(io, service).with_upgrades());
+    let ended = tokio::select! {
         biased;
         result = &mut connection => result,
+        () = exchange.idle_for(rules.header_timeout) => return,
         () = closing.stopped() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                result = &mut connection => result,
+                () = exchange.idle_for(rules.header_timeout) => return,
+            }
         }
     };
-    if let Err(error) = result {
+    if let Err(error) = ended {
         // Clients vanish: that is no news, and what they sent does not belong in a log.
         debug!("A connection ended early: {error}");
     }

@@ -130,7 +130,7 @@ where
             Ok((request, body)) => {
                 let answer = self.inner.clone().call(request);
                 let caught = AssertUnwindSafe(answer).catch_unwind();
-                let timed = tokio::time::timeout(rules.timeout, caught);
+                let timed = tokio::time::timeout_at((seen.at + rules.timeout).into(), caught);
                 let answer = context::within_request(rules.handle.clone(), seen.id, timed).await;
                 outcome(answer, body.as_deref(), rules.timeout)
             }
