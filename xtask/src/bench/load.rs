@@ -1,0 +1,150 @@
+//! Requests a second, by wrk: one processor for the server, the other for wrk.
+//!
+//! The rounds are short, many and interleaved, so that a busy minute of the machine meets all
+//! contenders; the ratio is the median of the rounds' ratios, which forgets those that met
+//! only one. The processor's time a request stands beside it: it hardly notices who else is
+//! at work.
+
+use std::fs;
+
+use super::contender::Contender;
+use super::server::{LOAD_CORE, SERVER_CORE, Server, pinned, with_us};
+use super::{Effort, median};
+use crate::run::{Result, say};
+
+const CONNECTIONS: u32 = 32;
+/// The unit of times in `/proc`: Linux gives them in hundredths of a second.
+const TICK_MICROSECONDS: f64 = 10_000.0;
+
+/// The medians of the rounds, for each contender.
+pub struct Load {
+    pub per_second: [f64; 2],
+    /// The processor's time that a request takes in the server, in microseconds.
+    pub cpu: [f64; 2],
+    /// The second contender's rate over the first one's.
+    pub ratio: f64,
+}
+
+/// What one run of wrk found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Run {
+    per_second: f64,
+    requests: f64,
+}
+
+/// Sends requests for `path` to both contenders in turn.
+///
+/// # Errors
+/// When a server cannot be started, or a request was not answered with 2xx.
+pub fn measure(contenders: &[Contender; 2], path: &str, effort: Effort) -> Result<Load> {
+    let (rounds, seconds) = effort.pick((3, 1), (15, 2));
+    let prefix = pinned(SERVER_CORE);
+    let servers =
+        [Server::start(&contenders[0], &prefix)?, Server::start(&contenders[1], &prefix)?];
+    for server in &servers {
+        wrk(server, path, 1)?;
+    }
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut cpu = [Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        // Who goes first changes, in case the second of a round has it better.
+        for which in [round % 2, (round + 1) % 2] {
+            let before = cpu_time(&servers[which])?;
+            let run = wrk(&servers[which], path, seconds)?;
+            rates[which].push(run.per_second);
+            cpu[which].push((cpu_time(&servers[which])? - before) / run.requests);
+        }
+        let [one, other] = [rates[0][round], rates[1][round]];
+        say(&format!("  round {} of {rounds}: {one:.0} and {other:.0} requests/s", round + 1));
+    }
+    let ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(b, a)| b / a).collect();
+    Ok(Load {
+        per_second: rates.map(|all| median(&all)),
+        cpu: cpu.map(|all| median(&all)),
+        ratio: median(&ratios),
+    })
+}
+
+fn wrk(server: &Server, path: &str, seconds: u32) -> Result<Run> {
+    let mut words = pinned(LOAD_CORE);
+    words.push("wrk".to_owned());
+    let output = with_us(&words)
+        .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
+        .args(["--duration", &format!("{seconds}s")])
+        .arg(format!("http://127.0.0.1:{}{path}", server.port))
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    read(&text).map_err(|problem| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        format!("wrk: {problem}\n{}{}", text.trim_end(), said.trim_end()).into()
+    })
+}
+
+// wrk's report. The lines about failures stand there only when something failed.
+fn read(report: &str) -> Result<Run, String> {
+    let bad =
+        |line: &&str| line.contains("Non-2xx or 3xx responses") || line.contains("Socket errors");
+    if let Some(line) = report.lines().find(bad) {
+        return Err(line.trim().to_owned());
+    }
+    let rate = |line: &str| line.strip_prefix("Requests/sec:")?.trim().parse().ok();
+    let count = |line: &str| line.split_once(" requests in ")?.0.trim().parse().ok();
+    let per_second = report.lines().find_map(rate).ok_or("no requests per second in its report")?;
+    let requests = report.lines().find_map(count).ok_or("no count of requests in its report")?;
+    Ok(Run { per_second, requests })
+}
+
+/// What the server has used of the processor until now, in microseconds.
+fn cpu_time(server: &Server) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid()))?;
+    let ticks = ticks(&stat).ok_or("no times in the server's /proc/<pid>/stat")?;
+    Ok(ticks * TICK_MICROSECONDS)
+}
+
+// `pid (name) state ...`: the name may have spaces; the 14th and 15th fields are the times in
+// user and system mode (proc(5)).
+fn ticks(stat: &str) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
+    Some(times.next()?.ok()? + times.next()?.ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = "\
+Running 3s test @ http://127.0.0.1:5001/
+  1 threads and 32 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   410.05us  112.20us   4.02ms   92.11%
+    Req/Sec    77.41k     2.99k   81.22k    80.65%
+  238640 requests in 3.10s, 29.36MB read
+Requests/sec:  76982.20
+Transfer/sec:      9.47MB
+";
+
+    #[test]
+    fn the_rate_is_read_from_the_report() {
+        assert_eq!(read(REPORT), Ok(Run { per_second: 76_982.20, requests: 238_640.0 }));
+    }
+
+    #[test]
+    fn refused_requests_do_not_count_as_speed() {
+        let report = format!("{REPORT}  Non-2xx or 3xx responses: 12\n");
+        assert_eq!(read(&report), Err("Non-2xx or 3xx responses: 12".to_owned()));
+    }
+
+    #[test]
+    fn broken_connections_do_not_count_as_speed() {
+        let line = "  Socket errors: connect 0, read 3, write 0, timeout 0\n";
+        assert!(read(&format!("{line}{REPORT}")).is_err());
+    }
+
+    #[test]
+    fn the_times_of_a_process_are_found_behind_a_name_with_spaces() {
+        let stat = "77 (a (b) c) S 1 77 77 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 2 0 12345";
+        assert_eq!(ticks(stat), Some(300.0));
+        assert_eq!(ticks("77 (a) S 1"), None);
+    }
+}

@@ -1,0 +1,49 @@
+//! How much memory a server holds while nobody asks anything of it.
+
+use std::fs;
+
+use super::client::Client;
+use super::contender::Contender;
+use super::server::Server;
+use crate::run::Result;
+
+const REQUESTS: u32 = 1_000;
+
+/// Resident memory, in megabytes (1,000,000 bytes).
+pub struct Memory {
+    pub ready: f64,
+    pub after_requests: f64,
+}
+
+/// Reads what the server holds once it is ready, and after 1,000 requests.
+///
+/// # Errors
+/// When the server cannot be started or asked.
+pub fn measure(contender: &Contender) -> Result<Memory> {
+    let server = Server::start(contender, &[])?;
+    let ready = resident(&server)?;
+    Client::connect(server.port)?.get_often("/", REQUESTS)?;
+    Ok(Memory { ready, after_requests: resident(&server)? })
+}
+
+fn resident(server: &Server) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid()))?;
+    megabytes(&status).ok_or_else(|| "no VmRSS in the process's status".into())
+}
+
+fn megabytes(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024.0 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_read_from_the_status_of_a_process() {
+        let megabytes = megabytes("Name:\thello\nVmRSS:\t    5000 kB\n").unwrap();
+        assert!((megabytes - 5.12).abs() < 1e-9, "{megabytes}");
+    }
+}

@@ -1,0 +1,107 @@
+//! `cargo xtask bench`: how much Piton costs, measured beside its peers on this machine.
+//!
+//! A suite is a file that fills rows ([`report::Row`]) from measurements of contenders
+//! ([`contender::Contender`]), each a package in `bench/` outside the workspace, so that no
+//! feature of the workspace reaches its build. What is measured is never shared: a server a
+//! measurement, on a free port of the loopback, stopped when its guard goes.
+
+mod builds;
+mod client;
+mod contender;
+mod core;
+mod instructions;
+mod load;
+mod memory;
+mod report;
+mod server;
+mod start;
+
+use std::process::ExitCode;
+
+use crate::run::Result;
+
+/// The packages that are measured, in `bench/`.
+pub const PACKAGES: [&str; 2] = ["axum-hello", "piton-hello"];
+
+const HELP: &str = "\
+Measures Piton beside its peers on this machine.
+
+Usage: cargo xtask bench <suite> [--quick]
+
+Suites:
+  core       the hello service beside bare axum; writes bench/results/core.md
+
+  --quick    fewer runs, no builds, nothing written: to see whether a change matters
+
+Leave the machine alone meanwhile: the builds and the requests are timed.
+";
+
+/// How thorough a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    Quick,
+    Full,
+}
+
+impl Effort {
+    /// `quick` in a quick run, otherwise `full`.
+    pub fn pick<T>(self, quick: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Full => full,
+        }
+    }
+}
+
+/// `cargo xtask bench`.
+///
+/// # Errors
+/// When something cannot be built, started or measured, and on arguments it does not know.
+/// A measurement beyond its limit is told in the exit code.
+pub fn main(args: &[String]) -> Result<ExitCode> {
+    let mut effort = Effort::Full;
+    let mut suite = None;
+    for arg in args {
+        match arg.as_str() {
+            "-h" | "--help" => {
+                print!("{HELP}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            "--quick" => effort = Effort::Quick,
+            "core" if suite.is_none() => suite = Some(core::run),
+            other => return Err(format!("no suite or option `{other}`\n\n{HELP}").into()),
+        }
+    }
+    let suite = suite.ok_or_else(|| format!("name a suite\n\n{HELP}"))?;
+    Ok(if suite(effort)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The value in the middle, or between the two in the middle.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => sorted[half],
+        _ => f64::midpoint(sorted[half - 1], sorted[half]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert!((median(&[9.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(&[4.0, 1.0, 2.0, 9.0]) - 3.0).abs() < 1e-9);
+        assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_suite_must_be_named() {
+        let error = main(&["--quick".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("name a suite"), "{error}");
+    }
+}

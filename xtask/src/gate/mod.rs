@@ -1,0 +1,248 @@
+//! `cargo xtask test`: what must be true before a change may land.
+//!
+//! CI runs this and nothing else, so what passes here passes there. The cheap stages come
+//! first; the first one that fails ends the run and says the command that repeats it.
+
+mod dependencies;
+mod features;
+mod tally;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::install;
+use crate::run::{self, Cmd, Result, bold, green, human, red, say};
+use tally::Tally;
+
+const HELP: &str = "\
+The gate: everything that CI checks, in CI's order.
+
+Usage: cargo xtask test [--only STAGE]... [--from STAGE] [--list]
+
+  --only STAGE    this stage and no other; may be given more than once
+  --from STAGE    this stage and all after it
+  --list          what the stages are, without running any
+
+The last line is the tests' own: `N passed, N failed`.
+";
+
+/// What the end-to-end tests start, and the Debian package that brings it.
+const PROGRAMS: [(&str, &str); 1] = [("nginx", "nginx")];
+
+struct Stage {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&mut Tally) -> Result<()>,
+}
+
+const STAGES: [Stage; 9] = [
+    Stage {
+        name: "install",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx",
+        run: |_| {
+            install::cargo_tools()?;
+            install::debian(&PROGRAMS)
+        },
+    },
+    Stage { name: "fmt", what: "the code is formatted", run: |_| fmt() },
+    Stage {
+        name: "duplicates",
+        what: "no crate in two versions, no second TLS, no pre-release",
+        run: |_| dependencies::check(),
+    },
+    Stage {
+        name: "crates",
+        what: "the core without a database stays small",
+        run: |_| dependencies::count(),
+    },
+    Stage { name: "clippy", what: "no warnings", run: |_| clippy() },
+    Stage { name: "docs", what: "the documentation builds without warnings", run: |_| docs() },
+    Stage {
+        name: "features",
+        what: "piton builds with no feature and with each alone",
+        run: |_| features::check(),
+    },
+    Stage { name: "nextest", what: "the tests", run: nextest },
+    Stage { name: "doctests", what: "the examples in the documentation", run: doctests },
+];
+
+/// `cargo xtask test`.
+///
+/// # Errors
+/// On an argument that it does not know. A stage that fails is told in the exit code.
+pub fn main(args: &[String]) -> Result<ExitCode> {
+    match parse(args)? {
+        Plan::Help => print!("{HELP}"),
+        Plan::List => {
+            for stage in &STAGES {
+                println!("{:<11} {}", stage.name, stage.what);
+            }
+        }
+        Plan::Run(stages) => return Ok(run_all(&stages)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+enum Plan {
+    Help,
+    List,
+    Run(Vec<&'static Stage>),
+}
+
+fn parse(args: &[String]) -> Result<Plan> {
+    let mut only = Vec::new();
+    let mut from = 0;
+    let mut args = args.iter().map(String::as_str);
+    while let Some(arg) = args.next() {
+        match arg {
+            "-h" | "--help" => return Ok(Plan::Help),
+            "--list" => return Ok(Plan::List),
+            "--only" => only.push(position(args.next())?),
+            "--from" => from = position(args.next())?,
+            other => return Err(format!("no option `{other}`\n\n{HELP}").into()),
+        }
+    }
+    let chosen = |at: &usize| {
+        if only.is_empty() { *at >= from } else { only.contains(at) }
+    };
+    Ok(Plan::Run((0..STAGES.len()).filter(chosen).map(|at| &STAGES[at]).collect()))
+}
+
+fn position(name: Option<&str>) -> Result<usize> {
+    let names = STAGES.map(|stage| stage.name);
+    let name = name.ok_or_else(|| format!("name a stage: {}", names.join(", ")))?;
+    names
+        .iter()
+        .position(|known| *known == name)
+        .ok_or_else(|| format!("no stage `{name}`; the stages are {}", names.join(", ")).into())
+}
+
+fn run_all(stages: &[&Stage]) -> ExitCode {
+    let mut tally = Tally::default();
+    let mut times = Vec::new();
+    let mut failed = None;
+    for stage in stages {
+        say(&format!("\n{} {}", bold(&format!("== {}", stage.name)), stage.what));
+        let start = Instant::now();
+        let result = (stage.run)(&mut tally);
+        times.push((stage.name, start.elapsed()));
+        say(&format!("== {} took {}", stage.name, human(start.elapsed())));
+        if let Err(error) = result {
+            failed = Some((stage.name, error));
+            break;
+        }
+    }
+    close(&times, &tally, failed)
+}
+
+fn close(
+    times: &[(&str, Duration)],
+    tally: &Tally,
+    failed: Option<(&str, Box<dyn std::error::Error>)>,
+) -> ExitCode {
+    say("");
+    for (name, time) in times {
+        let bad = failed.as_ref().is_some_and(|(stage, _)| stage == name);
+        let mark = if bad { red("failed") } else { green("ok") };
+        say(&format!("{name:<11} {:>12}  {mark}", human(*time)));
+    }
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    say(&format!("{:<11} {:>12}", "all", human(total)));
+    if let Some((stage, error)) = &failed {
+        say(&format!("\n{} {stage}: {error}", red("failed:")));
+        say(&format!("repeat it with: cargo xtask test --only {stage}"));
+    }
+    if *tally != Tally::default() {
+        say(&format!("\n{tally}"));
+    }
+    if failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn fmt() -> Result<()> {
+    check_format(Cmd::new("cargo fmt --check --all"))?;
+    // The packages in bench/ are no members of the workspace.
+    crate::bench::PACKAGES.iter().try_for_each(|package| {
+        let manifest = format!("bench/{package}/Cargo.toml");
+        check_format(Cmd::new("cargo fmt --check --manifest-path").arg(manifest))
+    })
+}
+
+fn check_format(command: Cmd) -> Result<()> {
+    // Alone of all, rustfmt colours what does not go to a terminal.
+    let command = if run::colours() { command } else { command.arg("--").arg("--color=never") };
+    command.run()
+}
+
+fn clippy() -> Result<()> {
+    gate_cargo("cargo clippy --workspace --all-targets --all-features -- -D warnings").run()
+}
+
+fn docs() -> Result<()> {
+    gate_cargo("cargo doc --workspace --no-deps --all-features")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
+}
+
+fn nextest(tally: &mut Tally) -> Result<()> {
+    let command = gate_cargo("cargo nextest run --workspace --all-features --no-fail-fast");
+    count(&command, tally, tally::nextest)
+}
+
+fn doctests(tally: &mut Tally) -> Result<()> {
+    let command = gate_cargo("cargo test --doc --workspace --all-features --no-fail-fast");
+    count(&command, tally, tally::doctests)
+}
+
+/// Runs tests and adds them up; tests of which none ran have failed.
+fn count(command: &Cmd, tally: &mut Tally, parse: fn(&str) -> Tally) -> Result<()> {
+    // Behind our copying they would see no terminal.
+    let coloured = command.clone().env("CARGO_TERM_COLOR", "always");
+    let tee = if run::colours() { coloured.tee()? } else { command.tee()? };
+    let ran = parse(&tee.text);
+    tally.add(&ran);
+    if !tee.ended_well {
+        return Err(format!("{ran}: `{command}`").into());
+    }
+    if ran.passed == 0 {
+        return Err(format!("no test ran: `{command}`").into());
+    }
+    Ok(())
+}
+
+/// A cargo command whose artifacts nobody will build upon: on CI's fresh clone the files of
+/// incremental compilation cost time and disk and are never read.
+fn gate_cargo(line: &str) -> Cmd {
+    let command = Cmd::new(line);
+    if std::env::var_os("CI").is_some() { command.env("CARGO_INCREMENTAL", "0") } else { command }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(args: &[&str]) -> Result<Vec<&'static str>> {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        match parse(&args)? {
+            Plan::Run(stages) => Ok(stages.iter().map(|stage| stage.name).collect()),
+            Plan::Help | Plan::List => Ok(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn every_stage_runs_when_nothing_is_said() {
+        assert_eq!(names(&[]).unwrap().len(), STAGES.len());
+    }
+
+    #[test]
+    fn one_stage_or_the_rest_can_be_chosen() {
+        assert_eq!(names(&["--only", "fmt"]).unwrap(), ["fmt"]);
+        assert_eq!(names(&["--only", "docs", "--only", "fmt"]).unwrap(), ["fmt", "docs"]);
+        assert_eq!(names(&["--from", "nextest"]).unwrap(), ["nextest", "doctests"]);
+    }
+
+    #[test]
+    fn a_stage_that_does_not_exist_is_refused_with_those_that_do() {
+        let error = names(&["--only", "lint"]).unwrap_err().to_string();
+        assert!(error.starts_with("no stage `lint`; the stages are install, fmt, "), "{error}");
+    }
+}

@@ -1,0 +1,56 @@
+//! The project's own commands, `cargo xtask <command>`, in Rust so that they run wherever it builds.
+//!
+//! Each command has its own folder: `gate/` is `cargo xtask test`, `bench/` is
+//! `cargo xtask bench`. What both need stands beside them: `run` starts commands, `install`
+//! gets Debian's packages, `tree` reads `cargo tree`.
+
+mod bench;
+mod gate;
+mod install;
+mod run;
+mod tree;
+
+use std::process::ExitCode;
+
+use run::Result;
+
+const HELP: &str = "\
+The project's own commands.
+
+Usage: cargo xtask <command>
+
+Commands:
+  test          the gate: everything that CI checks, in CI's order
+  bench core    the hello service beside bare axum: speed, memory, start, size, builds
+
+`cargo xtask <command> --help` says more about one of them.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    // The commands below say paths as seen from here, wherever `cargo xtask` was typed.
+    let dispatched = std::env::set_current_dir(run::root()).map_err(Into::into);
+    match dispatched.and_then(|()| dispatch(&args)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error}", run::red("xtask:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<ExitCode> {
+    let Some((command, rest)) = args.split_first() else {
+        print!("{HELP}");
+        return Ok(ExitCode::from(2));
+    };
+    match command.as_str() {
+        "test" => gate::main(rest),
+        "bench" => bench::main(rest),
+        "-h" | "--help" | "help" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => Err(format!("no command `{other}`; `cargo xtask --help` lists them").into()),
+    }
+}
