@@ -210,9 +210,9 @@ async fn run_verb(
             verb.command.get_name()
         )])
     })?;
+    app.for_verb = true;
     app.routes.clear();
     app.mounts.clear();
-    app.modules = Some(Vec::new());
     app.needs = mem::take(&mut verb.needs);
     let (stop, _) = signals()?;
     let mut launched = app.launch(sources).await?;

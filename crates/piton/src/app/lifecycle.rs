@@ -116,7 +116,11 @@ impl Launched {
 fn announce(handle: &Handle, address: std::net::SocketAddr) {
     let mode = if handle.production() { "production" } else { "development" };
     let routes = handle.routes().len();
-    info!(routes, mode, "{} is up at http://{address} (Ctrl-C stops it)", handle.name());
+    let name = handle.name();
+    info!(routes, mode, "{name} is up at http://{address} (Ctrl-C stops it)");
+    if !handle.production() {
+        info!("`{name} routes` lists what it serves, `{name} config` what can be set");
+    }
 }
 
 /// Starts the parts that are planned for `step`, each after what it needs.

@@ -63,6 +63,8 @@ pub struct App {
     attachments: Attachments,
     needs: Needs,
     verbs: Vec<Verb>,
+    /// Whether it is launched for a verb: then nothing is served, and the verb does the talking.
+    for_verb: bool,
     hooks: Hooks,
 }
 
@@ -130,6 +132,7 @@ impl App {
             attachments: Attachments::default(),
             needs: Needs::default(),
             verbs: Vec::new(),
+            for_verb: false,
             hooks: Hooks::default(),
         }
     }

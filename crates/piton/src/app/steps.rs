@@ -18,10 +18,10 @@ use tracing::{info, warn};
 use super::lifecycle::{self, Launched};
 use super::plan::plan;
 use super::{App, AppSettings, LaunchError, Mount};
-use crate::config::{Config, Problems, Section};
+use crate::config::{Config, Origin, Problems, Section};
 use crate::handle::{Attachments, Handle, Inner, Slot};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
-use crate::logging::{self, LogSettings};
+use crate::logging::{self, LogLevel, LogSettings};
 use crate::part::{Entry, Part};
 use crate::step::Step;
 use crate::{admin, context};
@@ -251,7 +251,11 @@ impl Setup {
     }
 
     fn configure_logger(&self) {
-        let state = self.state();
+        let mut state = self.state();
+        let level_is_set = |handle: &Handle| handle.config().origin("log.level") != Origin::Default;
+        if state.app.for_verb && !state.handle.as_ref().is_some_and(level_is_set) {
+            state.log.level = LogLevel::Warning;
+        }
         logging::start(&state.log);
         info!("Logging at {}", state.log.level);
         let known = sections();
@@ -264,7 +268,7 @@ impl Setup {
     fn configure_routes(&self) -> Result<(), LaunchError> {
         let mut state = self.state();
         let routes = mem::take(&mut state.routes);
-        if routes.is_empty() && state.app.mounts.is_empty() {
+        if routes.is_empty() && state.app.mounts.is_empty() && !state.app.for_verb {
             warn!(
                 "No route found. Is the module with the handlers linked (`mod user;`)? Does `main` call a function of \
                  the library the handlers are in?"
@@ -379,11 +383,8 @@ impl Setup {
 impl State {
     /// The scan's routes beside those made by hand, and the parts they ask for.
     fn collect(&mut self) -> Result<Vec<&'static Entry>, LaunchError> {
-        let (found, notes) = http::scan(&self.app.name, self.app.modules.as_deref());
-        self.routes.extend(found);
-        for note in notes {
-            // The log is not there yet, and this is for the one who writes the service.
-            eprintln!("note: {note}");
+        if !self.app.for_verb {
+            self.scan();
         }
         let mut reasons = http::problems(&self.routes, |id| self.app.states.has(id));
         let planned = plan(&self.routes, &self.app.needs);
@@ -395,6 +396,15 @@ impl State {
         match planned {
             Ok(parts) if reasons.is_empty() => Ok(parts),
             _ => Err(LaunchError::Refused(reasons)),
+        }
+    }
+
+    fn scan(&mut self) {
+        let (found, notes) = http::scan(&self.app.name, self.app.modules.as_deref());
+        self.routes.extend(found);
+        for note in notes {
+            // The log is not there yet, and this is for the one who writes the service.
+            eprintln!("note: {note}");
         }
     }
 

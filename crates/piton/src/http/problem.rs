@@ -60,12 +60,18 @@ impl<'a> Failure<'a> {
             status: error.status(),
             detail: error.detail(),
             faults: error.faults(),
-            inside: Some(Inside {
-                chain: error.chain(),
-                location: Some(error.location().to_string()),
-            }),
+            inside: Some(Inside { chain: error.chain(), location: own_line(error) }),
         }
     }
+}
+
+/// The line of the service's code where the error was made. Those made in this crate, such as an
+/// extractor's refusal, have none: nobody would look there.
+fn own_line(error: &Error) -> Option<String> {
+    let here = file!();
+    let crate_sources = here.strip_suffix("http/problem.rs").unwrap_or(here);
+    let location = error.location();
+    (!location.file().starts_with(crate_sources)).then(|| location.to_string())
 }
 
 /// The document for `failure`, the answer to request `id` for `instance` (a path).
@@ -126,7 +132,7 @@ mod tests {
         let error = Error::internal("the password is hunter2");
         let id = RequestId::new();
         let shown = String::from_utf8(render(&Failure::of(&error), id, "/x", true)).unwrap();
-        assert!(shown.contains("hunter2") && shown.contains("problem.rs"), "{shown}");
+        assert!(shown.contains("hunter2") && !shown.contains("location"), "{shown}");
         let hidden = String::from_utf8(render(&Failure::of(&error), id, "/x", false)).unwrap();
         assert_eq!(
             hidden,

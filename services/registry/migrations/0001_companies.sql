@@ -1,0 +1,27 @@
+-- Companies as they are now.
+CREATE TABLE companies (
+    cnpj       TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    -- The name in lower case and without accents: what a search looks at.
+    searched   TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    -- JSON, or NULL where they are not known.
+    partners   TEXT,
+    revision   BIGINT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+);
+
+CREATE INDEX companies_by_state ON companies (state, searched, cnpj);
+CREATE INDEX companies_by_name ON companies (searched, cnpj);
+
+-- Companies as they were after each change.
+CREATE TABLE company_history (
+    cnpj     TEXT NOT NULL REFERENCES companies (cnpj),
+    revision BIGINT NOT NULL,
+    action   TEXT NOT NULL CHECK (action IN ('insert', 'update')),
+    at       TEXT NOT NULL,
+    -- The whole company as JSON.
+    company  TEXT NOT NULL,
+    PRIMARY KEY (cnpj, revision)
+);

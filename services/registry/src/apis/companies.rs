@@ -1,0 +1,74 @@
+//! Companies over HTTP. There is no `DELETE`: what was registered stays registered.
+
+use piton::prelude::*;
+
+use crate::converters::Cnpj;
+use crate::models::{
+    Companies, Company, CompanyFields, CompanyPatch, HistoryEntry, NewCompany, Search,
+};
+use crate::repositories::companies;
+
+piton::blueprint!("/companies", tag = "companies");
+
+/// Registers a company.
+///
+/// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
+#[post("/")]
+async fn create(
+    db: Db,
+    Valid(Json(new)): Valid<Json<NewCompany>>,
+) -> Result<Created<Json<Company>>> {
+    let company = companies::insert(&db, new).await?;
+    Ok(Created::at(format!("/api/companies/{}", company.cnpj), Json(company)))
+}
+
+/// Finds companies.
+///
+/// By state, by a part of the name, page by page, in the order of their names.
+#[get("/")]
+async fn list(db: Db, Valid(Query(search)): Valid<Query<Search>>) -> Result<Json<Companies>> {
+    Ok(Json(companies::search(&db, &search).await?))
+}
+
+/// Shows a company.
+#[get("/{cnpj}")]
+async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
+    Ok(Json(companies::find(&db, cnpj).await?))
+}
+
+/// Replaces all of a company that can change.
+///
+/// What is not given is not known any more: to change only some of it there is `PATCH`.
+#[put("/{cnpj}")]
+async fn replace(
+    db: Db,
+    Path(cnpj): Path<Cnpj>,
+    Valid(Json(fields)): Valid<Json<CompanyFields>>,
+) -> Result<Json<Company>> {
+    if fields.cnpj.is_some_and(|other| other != cnpj) {
+        let fault =
+            piton::Fault::at("/cnpj", "this is not the CNPJ of the path, and a CNPJ never changes");
+        return Err(Error::unprocessable("the company cannot be replaced by another").fault(fault));
+    }
+    let company = companies::update(&db, cnpj, |company| fields.replacing(company)).await?;
+    Ok(Json(company))
+}
+
+/// Changes some of a company.
+///
+/// What is not given stays as it is; `"partners": null` says that they are not known.
+#[patch("/{cnpj}")]
+async fn change(
+    db: Db,
+    Path(cnpj): Path<Cnpj>,
+    Valid(Json(patch)): Valid<Json<CompanyPatch>>,
+) -> Result<Json<Company>> {
+    let company = companies::update(&db, cnpj, |company| patch.changing(company)).await?;
+    Ok(Json(company))
+}
+
+/// Shows what became of a company, the latest change first.
+#[get("/{cnpj}/history")]
+async fn history(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Vec<HistoryEntry>>> {
+    Ok(Json(companies::history(&db, cnpj).await?))
+}

@@ -1,0 +1,5 @@
+//! The routes.
+
+mod companies;
+
+piton::blueprint!("/api");

@@ -1,0 +1,231 @@
+//! The number by which a company is known in Brazil, with its two check digits.
+//!
+//! Twelve characters and two check digits. The characters are digits or, in numbers given out since
+//! July 2026, capital letters too (Instrução Normativa RFB 2.229/2024). A character counts with its
+//! ASCII code less 48, so the old numbers keep their check digits.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use piton::db::{Bind, Column, Value, ValueError};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A CNPJ whose check digits are right, as 14 characters without punctuation.
+///
+/// ```
+/// use registry::converters::Cnpj;
+///
+/// let cnpj: Cnpj = "12.ABC.345/01DE-35".parse()?;
+/// assert_eq!(cnpj.as_str(), "12ABC34501DE35");
+/// # Ok::<(), registry::converters::WrongCnpj>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cnpj([u8; 14]);
+
+/// Why a text is not a CNPJ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongCnpj {
+    /// Not 14 characters without the punctuation.
+    Length(usize),
+    /// A character that is neither digit nor letter, or a letter where a check digit stands.
+    Character(char),
+    /// The check digits are not those of the twelve characters before them.
+    CheckDigits,
+    /// All characters are the same: the check digits may be right, but no company has it.
+    Repeated,
+}
+
+impl Cnpj {
+    /// The CNPJ of twelve characters, digits or capital letters, with the check digits they have.
+    ///
+    /// # Errors
+    /// [`WrongCnpj::Character`] for any other character, [`WrongCnpj::Repeated`] if all are alike.
+    pub fn from_base(base: [u8; 12]) -> Result<Self, WrongCnpj> {
+        let wrong = base.iter().find(|c| !c.is_ascii_digit() && !c.is_ascii_uppercase());
+        if let Some(wrong) = wrong {
+            return Err(WrongCnpj::Character(char::from(*wrong)));
+        }
+        let mut characters = [0; 14];
+        characters[..12].copy_from_slice(&base);
+        characters[12] = check_digit(&characters[..12]);
+        characters[13] = check_digit(&characters[..13]);
+        if characters.iter().all(|c| *c == characters[0]) {
+            return Err(WrongCnpj::Repeated);
+        }
+        Ok(Self(characters))
+    }
+
+    /// The 14 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits and letters are ASCII")
+    }
+}
+
+/// Modulo 11, the weights 2 to 9 from the right and again from 2.
+fn check_digit(characters: &[u8]) -> u8 {
+    let weights = (2..=9).cycle();
+    let sum: u32 = characters.iter().rev().zip(weights).map(|(c, w)| u32::from(c - b'0') * w).sum();
+    match sum % 11 {
+        0 | 1 => b'0',
+        rest => b'0' + u8::try_from(11 - rest).expect("at most 9"),
+    }
+}
+
+impl FromStr for Cnpj {
+    type Err = WrongCnpj;
+
+    fn from_str(text: &str) -> Result<Self, WrongCnpj> {
+        let mut characters = [0; 14];
+        let mut length = 0;
+        for character in text.trim().chars().filter(|c| !matches!(c, '.' | '/' | '-')) {
+            let upper = character.to_ascii_uppercase();
+            let allowed =
+                if length < 12 { upper.is_ascii_alphanumeric() } else { upper.is_ascii_digit() };
+            if !allowed {
+                return Err(WrongCnpj::Character(character));
+            }
+            if let Some(place) = characters.get_mut(length) {
+                *place = upper as u8;
+            }
+            length += 1;
+        }
+        if length != 14 {
+            return Err(WrongCnpj::Length(length));
+        }
+        let base = characters[..12].try_into().expect("it is 14 long");
+        let right = Self::from_base(base)?;
+        if right.0 == characters { Ok(right) } else { Err(WrongCnpj::CheckDigits) }
+    }
+}
+
+impl fmt::Display for WrongCnpj {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length(length) => {
+                write!(f, "a CNPJ has 14 characters beside `.`, `/` and `-`, and this has {length}")
+            }
+            Self::Character(character) => write!(
+                f,
+                "a CNPJ is 12 digits or letters and 2 check digits: {character:?} is not allowed there"
+            ),
+            Self::CheckDigits => {
+                f.write_str("the check digits of this CNPJ are wrong: is it mistyped?")
+            }
+            Self::Repeated => f.write_str("no company has a CNPJ of one repeated character"),
+        }
+    }
+}
+
+impl std::error::Error for WrongCnpj {}
+
+impl fmt::Display for Cnpj {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Cnpj {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Cnpj {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Cnpj {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Cnpj {
+    fn schema_name() -> Cow<'static, str> {
+        "Cnpj".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": "cnpj",
+            "description": "12 digits or letters and 2 check digits, with or without punctuation",
+            "pattern": r"^[0-9A-Za-z]{2}\.?[0-9A-Za-z]{3}\.?[0-9A-Za-z]{3}/?[0-9A-Za-z]{4}-?[0-9]{2}$",
+            "examples": ["11222333000181", "12.ABC.345/01DE-35"],
+        })
+    }
+}
+
+impl Bind for Cnpj {
+    fn bind(self) -> Result<Value, ValueError> {
+        self.as_str().bind()
+    }
+}
+
+impl Column for Cnpj {
+    fn from_value(value: Value) -> Result<Self, ValueError> {
+        String::from_value(value)?
+            .parse()
+            .map_err(|wrong: WrongCnpj| ValueError::new(wrong.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_numbers_are_right_in_every_way_of_writing_them() {
+        for (written, bare) in [
+            ("11.222.333/0001-81", "11222333000181"),
+            ("11222333000181", "11222333000181"),
+            ("00.000.000/0001-91", "00000000000191"),
+            ("33.000.167/0001-01", "33000167000101"),
+            ("12.ABC.345/01DE-35", "12ABC34501DE35"),
+            ("12abc34501de35", "12ABC34501DE35"),
+            (" 12ABC34501DE35 ", "12ABC34501DE35"),
+        ] {
+            assert_eq!(written.parse::<Cnpj>().map(|cnpj| cnpj.to_string()), Ok(bare.into()));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, why) in [
+            ("", WrongCnpj::Length(0)),
+            ("1122233300018", WrongCnpj::Length(13)),
+            ("112223330001811", WrongCnpj::Length(15)),
+            ("11222333000182", WrongCnpj::CheckDigits),
+            ("12ABC34501DE36", WrongCnpj::CheckDigits),
+            ("1122233300018A", WrongCnpj::Character('A')),
+            ("11222333 00181", WrongCnpj::Character(' ')),
+            ("1122233300018１", WrongCnpj::Character('１')),
+            ("00000000000000", WrongCnpj::Repeated),
+        ] {
+            assert_eq!(text.parse::<Cnpj>(), Err(why), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn any_change_of_one_digit_is_found() {
+        let right = "11222333000181";
+        for place in 0..14 {
+            for digit in b'0'..=b'9' {
+                let mut changed = right.as_bytes().to_vec();
+                changed[place] = digit;
+                let changed = String::from_utf8(changed).unwrap();
+                assert_eq!(changed.parse::<Cnpj>().is_ok(), changed == right, "{changed}");
+            }
+        }
+    }
+}

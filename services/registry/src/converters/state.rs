@@ -1,0 +1,96 @@
+//! The states of Brazil, by their two letters.
+
+use std::fmt;
+use std::str::FromStr;
+
+use piton::db::{Bind, Column, Value, ValueError};
+use piton::prelude::*;
+use serde::{Deserializer, de};
+
+/// Declares the states once, for everything that goes over all of them.
+macro_rules! states {
+    ($($state:ident $name:literal)*) => {
+        /// A state of Brazil, or its federal district.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+        #[serde(rename_all = "UPPERCASE")]
+        pub enum State {
+            $(#[doc = $name] $state,)*
+        }
+
+        impl State {
+            /// All of them, in the order of their letters.
+            pub const ALL: [Self; 27] = [$(Self::$state),*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$state => $name),* }
+            }
+        }
+    };
+}
+
+states! {
+    Ac "Acre" Al "Alagoas" Am "Amazonas" Ap "Amapá" Ba "Bahia" Ce "Ceará" Df "Distrito Federal"
+    Es "Espírito Santo" Go "Goiás" Ma "Maranhão" Mg "Minas Gerais" Ms "Mato Grosso do Sul"
+    Mt "Mato Grosso" Pa "Pará" Pb "Paraíba" Pe "Pernambuco" Pi "Piauí" Pr "Paraná"
+    Rj "Rio de Janeiro" Rn "Rio Grande do Norte" Ro "Rondônia" Rr "Roraima" Rs "Rio Grande do Sul"
+    Sc "Santa Catarina" Se "Sergipe" Sp "São Paulo" To "Tocantins"
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format!("{self:?}").to_ascii_uppercase())
+    }
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let known =
+            Self::ALL.into_iter().find(|state| state.to_string().eq_ignore_ascii_case(text));
+        known.ok_or_else(|| {
+            let all: Vec<String> = Self::ALL.iter().map(ToString::to_string).collect();
+            format!("a state is one of {}", all.join(", "))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Bind for State {
+    fn bind(self) -> Result<Value, ValueError> {
+        self.to_string().bind()
+    }
+}
+
+impl Column for State {
+    fn from_value(value: Value) -> Result<Self, ValueError> {
+        String::from_value(value)?.parse().map_err(|why: String| ValueError::new(why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_read_as_it_is_written() {
+        for state in State::ALL {
+            assert_eq!(state.to_string().parse(), Ok(state));
+            assert_eq!(state.to_string().to_lowercase().parse(), Ok(state));
+        }
+        assert_eq!(State::Sp.name(), "São Paulo");
+    }
+
+    #[test]
+    fn another_is_refused_with_the_list() {
+        assert!("XX".parse::<State>().unwrap_err().contains("SC, SE, SP, TO"));
+    }
+}

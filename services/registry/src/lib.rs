@@ -1,0 +1,22 @@
+//! The company registry: companies by their CNPJ, inserted and updated, never deleted.
+//!
+//! `apis` are the routes, `converters` the types of what is written in paths and bodies, `models`
+//! what is stored and shown, `repositories` the statements, `seed` the verb that fills an empty
+//! registry.
+
+pub mod apis;
+pub mod converters;
+pub mod models;
+pub mod repositories;
+pub mod seed;
+
+use piton::prelude::*;
+
+/// The service: `main` runs it, tests launch it.
+#[must_use]
+pub fn app() -> App {
+    App::new("registry")
+        .version(env!("CARGO_PKG_VERSION"))
+        .migrations(piton::migrations!())
+        .verb(seed::verb())
+}
