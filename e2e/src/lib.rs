@@ -1,0 +1,35 @@
+//! What the end-to-end tests share: the built programs, real servers, and a client that counts what
+//! goes wrong instead of hiding it.
+//!
+//! Everything listens on loopback, on free ports, in temporary folders, and is stopped by its own
+//! process id when it goes out of scope.
+
+pub mod client;
+pub mod nginx;
+pub mod service;
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+/// A port that was free a moment ago.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// After 30 seconds, with what was waited for.
+pub async fn wait_for<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let begin = Instant::now();
+    while !condition().await {
+        assert!(begin.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

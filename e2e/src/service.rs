@@ -1,0 +1,83 @@
+//! A built service as a process of its own.
+
+use std::path::PathBuf;
+use std::process::{ExitStatus, Output, Stdio};
+
+use tokio::process::{Child, Command};
+
+use crate::client;
+
+/// The program `name`, as `cargo` has built it beside the tests.
+///
+/// # Panics
+/// If it has not been built, with the command that does.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test is a program");
+    let folder =
+        test.parent().and_then(|deps| deps.parent()).expect("tests lie in target/<profile>/deps");
+    let program = folder.join(name);
+    assert!(program.is_file(), "{} is missing: cargo build -p {name}", program.display());
+    program
+}
+
+/// Runs the program to its end, away from the environment and the settings of whoever runs the test.
+///
+/// # Panics
+/// If it cannot be started.
+pub async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(program(name));
+    command.current_dir(folder.path()).env_clear().envs(variables.iter().copied()).args(arguments);
+    command.output().await.expect("the program starts")
+}
+
+/// A service that runs. It is killed when dropped.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl Service {
+    /// Starts the program `name` on `port`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start(name: &str, port: u16, arguments: &[&str]) -> Self {
+        let child = Command::new(program(name))
+            .env_clear()
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let service = Self { child, port };
+        crate::wait_for("the service to be ready", || async {
+            client::get(port, "/readyz").await.is_ok_and(|answer| answer.status == 200)
+        })
+        .await;
+        service
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    pub async fn signal(&self, signal: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status().await;
+        assert!(sent.expect("`kill` is there").success(), "SIG{signal} to {pid}");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it cannot be waited for.
+    pub async fn ended(mut self) -> ExitStatus {
+        self.child.wait().await.expect("a child can be waited for")
+    }
+}

@@ -1,0 +1,122 @@
+//! Two replicas behind nginx, each restarted in turn under load: nobody notices.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use e2e::client::{self, Answer, Connection};
+use e2e::free_port;
+use e2e::nginx::Nginx;
+use e2e::service::Service;
+
+use super::company;
+
+const CLIENTS: u32 = 16;
+const ROUNDS: u32 = 3;
+
+/// What the clients saw.
+#[derive(Debug, Default)]
+struct Seen {
+    answered: AtomicU32,
+    registered: AtomicU32,
+    wrong: std::sync::Mutex<Vec<String>>,
+    enough: AtomicBool,
+}
+
+impl Seen {
+    fn note(&self, what: &str, expected: u16, answer: &std::io::Result<Answer>) {
+        match answer {
+            Ok(answer) if answer.status == expected => {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+            }
+            other => self.wrong.lock().unwrap().push(format!("{what}: {other:?}")),
+        }
+    }
+}
+
+/// One client after the other's manner: look, register, look, until there is enough.
+async fn client(port: u16, number: u32, writes: bool, seen: Arc<Seen>) {
+    let mut connection = Connection::open(port).await.unwrap();
+    let mut turn = 0_u32;
+    while !seen.enough.load(Ordering::Relaxed) {
+        let company = company(number * 1_000_000 + turn + 1);
+        let (method, path, body, expected) = if writes && turn % 4 == 0 {
+            ("POST", "/api/companies", company.as_str(), 201)
+        } else {
+            ("GET", "/api/companies?per_page=5", "", 200)
+        };
+        let answer = connection.request(method, path, body).await;
+        seen.note(method, expected, &answer);
+        match answer {
+            Ok(answer) if answer.status == 201 => {
+                seen.registered.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(_) => {}
+            Err(_) => connection = Connection::open(port).await.unwrap(),
+        }
+        turn += 1;
+    }
+}
+
+async fn rolling_restart(keepalive: bool, writes: bool, drain_wait: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = format!("db.path={}", folder.path().join("shared.db").display());
+    let wait = format!("http.drain_wait={drain_wait}");
+    let arguments = ["--production", "--set", &path, "--set", &wait];
+    let ports = [free_port(), free_port()];
+    let mut replicas = Vec::new();
+    for port in ports {
+        replicas.push(Service::start("registry", port, &arguments).await);
+    }
+    let nginx = Nginx::start(&ports, keepalive).await;
+
+    let seen = Arc::new(Seen::default());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| tokio::spawn(client(nginx.port, number, writes, seen.clone())))
+        .collect();
+    for _ in 0..ROUNDS {
+        for port in ports {
+            let before = seen.answered.load(Ordering::Relaxed);
+            let replica = replicas.remove(0);
+            replica.signal("TERM").await;
+            assert_eq!(replica.ended().await.code(), Some(0));
+            replicas.push(Service::start("registry", port, &arguments).await);
+            e2e::wait_for("answers after the restart", || async {
+                seen.answered.load(Ordering::Relaxed) > before + 100
+                    || !seen.wrong.lock().unwrap().is_empty()
+            })
+            .await;
+        }
+    }
+    seen.enough.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+
+    let wrong = std::mem::take(&mut *seen.wrong.lock().unwrap());
+    assert!(wrong.is_empty(), "{} went wrong, first: {:?}", wrong.len(), wrong.first());
+    let page = client::get(nginx.port, "/api/companies?per_page=1").await.unwrap();
+    let page: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
+    assert_eq!(page["total"], seen.registered.load(Ordering::Relaxed));
+    println!(
+        "{} answers during {} restarts (keepalive: {keepalive}, drain_wait: {drain_wait}), none wrong",
+        seen.answered.load(Ordering::Relaxed),
+        ROUNDS * 2,
+    );
+}
+
+#[tokio::test]
+async fn nobody_notices_behind_an_nginx_that_keeps_connections() {
+    rolling_restart(true, true, "500ms").await;
+}
+
+#[tokio::test]
+async fn nobody_notices_behind_an_nginx_that_does_not() {
+    rolling_restart(false, true, "500ms").await;
+}
+
+/// Without a wait, connections are closed under nginx's hands; what can be asked twice, it asks the
+/// other replica.
+#[tokio::test]
+async fn readers_do_not_notice_even_without_a_wait() {
+    rolling_restart(true, false, "0s").await;
+}
