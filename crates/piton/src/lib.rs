@@ -3,14 +3,56 @@
 //! ```no_run
 //! use piton::prelude::*;
 //!
+//! /// Says that all is well.
 //! #[get("/user/get")]
-//! async fn user_get() -> Json<Status> { Json(Status { status: "ok" }) }
+//! async fn user_get() -> Json<Status> {
+//!     Json(Status { status: "ok" })
+//! }
 //!
 //! #[derive(Serialize, JsonSchema)]
-//! struct Status { status: &'static str }
+//! struct Status {
+//!     status: &'static str,
+//! }
 //!
-//! fn main() -> piton::Exit { App::new("my_service").run() }
+//! fn main() -> piton::Exit {
+//!     App::new("my_service").run()
+//! }
 //! ```
+//!
+//! `cargo run` serves it on <http://127.0.0.1:5000>; `cargo run -- --help` says what else it can do.
+//!
+//! # The map
+//!
+//! | to | see |
+//! |---|---|
+//! | build a service, change a step, add a verb | [`App`], [`Setup`], [`Step`], [`Verb`] |
+//! | route, read, answer, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
+//! | read settings | [`config`]: [`Settings`] |
+//! | log | [`logging`] |
+//! | add a capability of your own | [`mod@part`]: [`Part`](part::Part), [`part!`](macro@part) |
+//! | keep rows | `db` (feature `sqlite`) |
+//! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
+//! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
+//!
+//! # Features
+//!
+//! None is on by default; a service names what it uses.
+//!
+//! | feature | what it brings | what it pulls in | since |
+//! |---|---|---|---|
+//! | none | the core: app, steps, routes, arguments, errors, settings, log, serving, probes, tests | axum, hyper, tokio, serde, schemars, clap, tracing; no C build | 0.1 |
+//! | `sqlite` | `Db` on a SQLite file, migrations | sqlx, SQLite's own C source | 0.1 |
+//! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
+//! | `postgres` | `Db` on PostgreSQL | sqlx with rustls | planned |
+//! | `jwt`, `password`, `api-key` | who is calling | jsonwebtoken, argon2 | planned |
+//! | `client` | peers, strangers, Tor | reqwest with rustls | planned |
+//! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2 | planned |
+//! | `cache`, `redis` | remembered answers | moka, redis | planned |
+//! | `openapi` | the document, Swagger UI, Postman, `.http` | embedded assets | planned |
+//! | `tasks` | work in the background, Celery's wire format | croner | planned |
+//!
+//! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that
+//! uses them lists them beside `piton`.
 
 // The macros write `::piton::..`, in this crate too.
 extern crate self as piton;
@@ -31,6 +73,9 @@ mod app;
 pub mod db;
 pub mod prelude;
 pub mod testing;
+#[cfg(not(feature = "sqlite"))]
+#[doc(hidden)]
+pub mod without_database;
 
 pub use ::http::StatusCode;
 pub use app::{App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb};
@@ -54,4 +99,33 @@ pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio,
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;
+}
+
+#[cfg(test)]
+mod tests {
+    /// The table of features is the same here and in the README, and true.
+    #[test]
+    fn the_feature_table_names_the_features_there_are() {
+        let rows = |text: &str| {
+            let lines = text.lines().map(|line| line.trim_start_matches("//!").trim().to_owned());
+            lines
+                .filter(|line| line.starts_with("| ") && line.matches('|').count() == 5)
+                .collect::<Vec<_>>()
+        };
+        let here = rows(include_str!("lib.rs"));
+        let readme = rows(include_str!("../../../README.md"));
+        assert!(!here.is_empty());
+        assert_eq!(
+            here, readme,
+            "copy the table of crates/piton/src/lib.rs into README.md, or the reverse"
+        );
+        let manifest = include_str!("../Cargo.toml");
+        let features =
+            manifest.split("[features]").nth(1).and_then(|rest| rest.split("\n[").next());
+        for line in features.unwrap_or_default().lines().filter(|line| line.contains(" = ")) {
+            let name = line.split(" = ").next().unwrap_or_default();
+            let row = here.iter().find(|row| row.contains(&format!("`{name}`")));
+            assert!(name == "default" || row.is_some_and(|row| !row.contains("planned")), "{name}");
+        }
+    }
 }

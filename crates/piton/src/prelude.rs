@@ -7,6 +7,8 @@ pub use crate::db::{Db, FromRow};
 pub use crate::http::Valid;
 pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result, State};
 pub use crate::testing::{TestApp, TestServer};
+#[cfg(not(feature = "sqlite"))]
+pub use crate::without_database::Db;
 pub use crate::{App, Handle, StatusCode, Step, Verb, delete, get, patch, post, put, route};
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};

@@ -39,7 +39,7 @@ async fn client(port: u16, number: u32, writes: bool, seen: Arc<Seen>) {
     let mut turn = 0_u32;
     while !seen.enough.load(Ordering::Relaxed) {
         let company = company(number * 1_000_000 + turn + 1);
-        let (method, path, body, expected) = if writes && turn % 4 == 0 {
+        let (method, path, body, expected) = if writes && turn.is_multiple_of(4) {
             ("POST", "/api/companies", company.as_str(), 201)
         } else {
             ("GET", "/api/companies?per_page=5", "", 200)
