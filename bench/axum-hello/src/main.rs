@@ -16,24 +16,15 @@ async fn hello() -> &'static str {
 }
 
 async fn json() -> Json<Greeting> {
-    Json(Greeting {
-        message: "Hello, world!",
-    })
+    Json(Greeting { message: "Hello, world!" })
 }
 
 #[tokio::main]
 async fn main() {
-    let port = std::env::args()
-        .nth(1)
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(5000_u16);
-    let listener = TcpListener::bind(("127.0.0.1", port))
-        .await
-        .expect("the port is free");
+    let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(5000_u16);
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
     let mut term = signal(SignalKind::terminate()).expect("SIGTERM can be listened to");
-    let router = Router::new()
-        .route("/", get(hello))
-        .route("/json", get(json));
+    let router = Router::new().route("/", get(hello)).route("/json", get(json));
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             term.recv().await;

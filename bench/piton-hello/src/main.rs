@@ -1,7 +1,6 @@
 //! Piton's hello service: `piton-hello --host 127.0.0.1 --port 5001` listens until SIGTERM.
 
 use piton::prelude::*;
-use serde::Serialize;
 
 #[derive(Serialize)]
 struct Greeting {
@@ -15,9 +14,7 @@ async fn hello() -> &'static str {
 
 #[get("/json")]
 async fn json() -> Json<Greeting> {
-    Json(Greeting {
-        message: "Hello, world!",
-    })
+    Json(Greeting { message: "Hello, world!" })
 }
 
 fn main() -> piton::Exit {

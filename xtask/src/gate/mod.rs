@@ -200,13 +200,12 @@ fn count(command: &Cmd, tally: &mut Tally, parse: fn(&str) -> Tally) -> Result<(
     let tee = if run::colours() { coloured.tee()? } else { command.tee()? };
     let ran = parse(&tee.text);
     tally.add(&ran);
-    if !tee.ended_well {
-        return Err(format!("{ran}: `{command}`").into());
+    match (tee.ended_well, ran == Tally::default()) {
+        (true, false) => Ok(()),
+        (true, true) => Err(format!("no test ran: `{command}`").into()),
+        (false, false) => Err(format!("{ran}: `{command}`").into()),
+        (false, true) => Err(format!("it did not get as far as the tests: `{command}`").into()),
     }
-    if ran.passed == 0 {
-        return Err(format!("no test ran: `{command}`").into());
-    }
-    Ok(())
 }
 
 /// A cargo command whose artifacts nobody will build upon: on CI's fresh clone the files of
