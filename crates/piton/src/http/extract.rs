@@ -120,7 +120,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 #[cold]
 fn unsupported(headers: &HeaderMap, wanted: &'static str) -> Error {
     let detail = match headers.get(header::CONTENT_TYPE) {
-        Some(_) => format!("the body must be `{wanted}`, as `content-type` says it is not"),
+        Some(_) => format!("the body must be `{wanted}`, and its `content-type` says otherwise"),
         None => format!("the request has no `content-type`: send `content-type: {wanted}`"),
     };
     Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)

@@ -8,6 +8,7 @@ use crate::{Settings, config};
 
 /// The public listener and the limits of every request.
 #[derive(Clone, Debug, Settings)]
+#[setting(check = Self::check)]
 pub struct HttpSettings {
     /// The address to listen on: `127.0.0.1` for this machine alone, `0.0.0.0` for all interfaces.
     /// **Default: `127.0.0.1` in development, `0.0.0.0` in production.**
@@ -18,7 +19,8 @@ pub struct HttpSettings {
     /// (408 if it was the client who did not send the rest of its body). **Default: `30s`.**
     pub timeout: Duration,
     /// How long a client may take to send the head of a request, and how long a connection may
-    /// stay open without one. **Default: `30s`.**
+    /// stay open without one; it is closed then, or at most half as long after.
+    /// **Default: `30s`.**
     pub header_timeout: Duration,
     /// The largest body that a request may have; above it the client gets 413. **Default: `2MiB`.**
     pub body_limit: ByteSize,
@@ -52,6 +54,21 @@ impl Default for HttpSettings {
 impl HttpSettings {
     /// The section's name.
     pub(crate) const SECTION: config::Section = config::Section::of::<Self>("http");
+
+    /// Values of the right type that no service could work with.
+    fn check(&self, reader: &mut config::Reader<'_>) {
+        const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        for (name, limit) in [("timeout", self.timeout), ("header_timeout", self.header_timeout)] {
+            if limit < Duration::from_millis(1) || limit > LONGEST {
+                let why = "a limit of time lies between `1ms` and `365days`";
+                reader.refuse(name, why, format!("{name} = \"30s\""));
+            }
+        }
+        if !(1..=1_000_000).contains(&self.max_connections) {
+            let why = "between 1 and 1000000 connections may be open";
+            reader.refuse("max_connections", why, "max_connections = 10000");
+        }
+    }
 
     pub(crate) fn host(&self, production: bool) -> IpAddr {
         let everywhere = if production { [0, 0, 0, 0] } else { [127, 0, 0, 1] };

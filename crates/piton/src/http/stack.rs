@@ -22,7 +22,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use tower::{Layer, Service};
-use tracing::{Level, error, info, warn};
+use tracing::{Level, debug, enabled, error, info, warn};
 
 use super::error::Carried;
 use super::extract::too_large;
@@ -161,6 +161,11 @@ impl Seen {
     fn path(&self) -> &str {
         self.uri.path()
     }
+
+    /// How long it has taken, to the hundredth.
+    fn duration_ms(&self) -> f64 {
+        (self.at.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
+    }
 }
 
 /// How it went inside.
@@ -208,12 +213,11 @@ fn timed_out(client: bool, limit: Duration) -> Outcome {
 impl Rules {
     /// The answer as it leaves.
     fn finish(&self, outcome: Outcome, seen: &Seen) -> Response {
-        let mut response = match outcome {
+        let (mut response, told) = match outcome {
             Outcome::Answered(response) => self.in_one_format(response, seen),
             Outcome::Failed(status, detail, inside) => {
                 let failure = Failure { inside: Some(inside), ..Failure::new(status, detail) };
-                self.log_failure(&failure, seen);
-                self.with_document(problem_response(status), &failure, seen)
+                self.fail(problem_response(status), &failure, seen)
             }
         };
         let headers = response.headers_mut();
@@ -222,42 +226,47 @@ impl Rules {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let status = response.status();
-        if self.log_all || (self.log_failures && status.is_server_error()) {
+        if !told && (self.log_all || (self.log_failures && status.is_server_error())) {
             self.log_request(status, seen);
         }
         response
     }
 
-    /// A failure that is not a problem document yet becomes one.
-    fn in_one_format(&self, mut response: Response, seen: &Seen) -> Response {
+    /// A failure that is not a problem document yet becomes one. Also says whether the log has been
+    /// told.
+    fn in_one_format(&self, mut response: Response, seen: &Seen) -> (Response, bool) {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
-            return response;
+            return (response, false);
         }
         if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
-            let failure = Failure::of(&error);
-            self.log_failure(&failure, seen);
-            return self.with_document(response, &failure, seen);
+            return self.fail(response, &Failure::of(&error), seen);
         }
         match said(&mut response) {
-            Said::InItsOwnFormat => response,
+            Said::InItsOwnFormat => (response, false),
             Said::Nothing => {
                 let detail = (status == StatusCode::METHOD_NOT_ALLOWED).then_some(
                     "this method is not to be had here; the header `Allow` lists those that are",
                 );
-                self.with_document(response, &Failure::new(status, detail), seen)
+                self.fail(response, &Failure::new(status, detail), seen)
             }
             Said::Text(text) if status.is_client_error() => {
-                self.with_document(response, &Failure::new(status, Some(&text)), seen)
+                self.fail(response, &Failure::new(status, Some(&text)), seen)
             }
             // What is said of a fault of ours is for the log.
             Said::Text(text) => {
                 let inside = Inside { chain: vec![text], location: None };
                 let failure = Failure { inside: Some(inside), ..Failure::new(status, None) };
-                self.log_failure(&failure, seen);
-                self.with_document(response, &failure, seen)
+                self.fail(response, &failure, seen)
             }
         }
+    }
+
+    /// The answer with its problem document. A failure with something inside is told to the log.
+    fn fail(&self, response: Response, failure: &Failure<'_>, seen: &Seen) -> (Response, bool) {
+        let told =
+            failure.inside.as_ref().is_some_and(|inside| self.log_failure(failure, inside, seen));
+        (self.with_document(response, failure, seen), told)
     }
 
     fn with_document(
@@ -274,38 +283,38 @@ impl Rules {
         response
     }
 
-    /// Once, where it is handled: our faults loudly, refusals only to those who look.
+    /// Once, where it is handled: our faults loudly, refusals only to those who look. Returns whether
+    /// it was loud: then the request needs no line of its own.
     #[cold]
-    fn log_failure(&self, failure: &Failure<'_>, seen: &Seen) {
-        let Some(inside) = &failure.inside else { return };
+    fn log_failure(&self, failure: &Failure<'_>, inside: &Inside, seen: &Seen) -> bool {
         let (method, path, status) = (&seen.method, seen.path(), failure.status.as_u16());
-        let said = failure.detail.map(str::to_owned);
-        let what =
-            said.into_iter().chain(inside.chain.iter().cloned()).collect::<Vec<_>>().join(": ");
-        let location = inside.location.as_deref().unwrap_or("unknown");
-        let log = || {
-            if failure.status.is_server_error() {
-                error!(status, at = location, "{method} {path} failed: {what}");
+        let said = failure.detail.into_iter().chain(inside.chain.iter().map(String::as_str));
+        let what = said.collect::<Vec<_>>().join(": ");
+        let at = inside.location.as_deref();
+        let duration_ms = seen.duration_ms();
+        let loud = failure.status.is_server_error();
+        context::within_request_now(&self.handle, seen.id, || {
+            if loud {
+                error!(status, duration_ms, at, "{method} {path} failed: {what}");
             } else {
-                tracing::debug!(status, at = location, "{method} {path} refused: {what}");
+                debug!(status, duration_ms, at, "{method} {path} refused: {what}");
             }
-        };
-        context::within_request_now(&self.handle, seen.id, log);
+        });
+        loud
     }
 
     fn log_request(&self, status: StatusCode, seen: &Seen) {
-        let (method, path, duration) = (&seen.method, seen.path(), seen.at.elapsed());
-        let duration_ms = (duration.as_secs_f64() * 100_000.0).round() / 100.0;
-        let code = status.as_u16();
         let failed = status.is_server_error();
-        if failed && !tracing::enabled!(Level::WARN) || !failed && !tracing::enabled!(Level::INFO) {
+        if !(failed && enabled!(Level::WARN) || enabled!(Level::INFO)) {
             return;
         }
+        let (method, path, duration_ms) = (&seen.method, seen.path(), seen.duration_ms());
+        let status = status.as_u16();
         context::within_request_now(&self.handle, seen.id, || {
             if failed {
-                warn!(duration_ms, "{method} {path} {code}");
+                warn!(status, duration_ms, "{method} {path} {status}");
             } else {
-                info!(duration_ms, "{method} {path} {code}");
+                info!(status, duration_ms, "{method} {path} {status}");
             }
         });
     }

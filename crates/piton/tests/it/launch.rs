@@ -42,6 +42,16 @@ async fn three_wrong_settings_are_one_message_with_three_problems_and_exit_2() {
 }
 
 #[piton::test]
+async fn limits_that_no_service_could_work_with_are_refused() {
+    let app = app()
+        .set("http.timeout", "0s")
+        .set("http.header_timeout", "9999999days")
+        .set("http.max_connections", 0);
+    let (report, _) = refusal(app).await;
+    assert!(report.contains("3 settings are wrong"), "{report}");
+}
+
+#[piton::test]
 async fn a_route_said_twice_is_refused_with_both_lines() {
     let (report, exit) = refusal(app().route(get("/a", ok)).route(get("/a", ok))).await;
     assert!(
