@@ -51,14 +51,15 @@ impl Exchange {
     /// Returns when the client has not sent a whole head for at least `limit`, and at most half as
     /// long again. Cancel safe.
     pub async fn idle_for(&self, limit: Duration) {
-        let mut looks = tokio::time::interval(limit / 2);
+        let half = limit / 2;
+        let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + half, half);
         let mut still = 0;
         loop {
             looks.tick().await;
             let moved = self.moved.swap(false, Ordering::Relaxed);
             still = if moved || self.busy.load(Ordering::Relaxed) { 0 } else { still + 1 };
-            // The first look is at once, and what it sees is not old yet.
-            if still > 2 {
+            // Whatever moved did so at the latest just before the look that did not count.
+            if still == 2 {
                 return;
             }
         }
@@ -126,12 +127,13 @@ mod tests {
             let exchange = exchange.clone();
             async move { exchange.idle_for(LIMIT).await }
         });
-        tokio::time::sleep(LIMIT * 10).await;
+        tokio::time::sleep(LIMIT * 10 + Duration::from_secs(1)).await;
         assert!(!watch.is_finished());
         drop(answer);
         let begin = tokio::time::Instant::now();
         watch.await.unwrap();
-        assert!(begin.elapsed() >= LIMIT, "{:?}", begin.elapsed());
+        let waited = begin.elapsed();
+        assert!(waited >= LIMIT && waited <= LIMIT * 3 / 2, "{waited:?}");
     }
 
     #[tokio::test(start_paused = true)]
