@@ -29,9 +29,11 @@ use super::polite::Polite;
 use super::stack::Stack;
 use crate::stop::Stop;
 
-/// How long connections that have just been accepted may take to say what they want, once the
-/// listener is closed.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long connections whose handshake is under way may take to arrive, before the listener closes.
+const LAST_ARRIVALS: Duration = Duration::from_millis(100);
+
+/// How long a connection that has not said anything yet may take to, once the listener is closed.
+const FIRST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves until `stop`, then drains. Returns when the last connection has ended or was cut off.
 ///
@@ -68,7 +70,8 @@ pub(crate) async fn serve(
         }
     };
     server.accept_until(&listener, waited).await;
-    server.accept_waiting(&listener).await;
+    turn_away(&listener);
+    server.accept_until(&listener, tokio::time::sleep(LAST_ARRIVALS)).await;
     drop(listener);
 
     server.drain(close, settings.drain_timeout, at_once).await;
@@ -111,16 +114,6 @@ impl Server {
         }
     }
 
-    /// Takes what is already in the system's queue: a closed listener would reset it.
-    async fn accept_waiting(&mut self, listener: &TcpListener) {
-        while let Ok(Ok((stream, peer))) =
-            tokio::time::timeout(Duration::ZERO, listener.accept()).await
-        {
-            let Ok(place) = self.places.clone().try_acquire_owned() else { return };
-            self.open(stream, peer, place);
-        }
-    }
-
     fn open(
         &mut self,
         stream: TcpStream,
@@ -138,14 +131,8 @@ impl Server {
     }
 
     async fn drain(mut self, close: crate::stop::Trigger, limit: Duration, at_once: Stop) {
-        let ended = async {
-            tokio::select! {
-                () = tokio::time::sleep(LAST_WORDS) => {}
-                () = async { while self.connections.join_next().await.is_some() {} } => return,
-            }
-            close.stop();
-            while self.connections.join_next().await.is_some() {}
-        };
+        close.stop();
+        let ended = async { while self.connections.join_next().await.is_some() {} };
         let cut = tokio::select! {
             () = ended => None,
             () = tokio::time::sleep(limit) => Some("the deadline (http.drain_timeout) has passed"),
@@ -181,6 +168,18 @@ async fn connection(
         result = &mut connection => result,
         () = exchange.idle_for(rules.header_timeout) => return,
         () = closing.stopped() => {
+            let begun = async {
+                if !exchange.has_served() {
+                    tokio::time::sleep(FIRST_WORDS).await;
+                }
+            };
+            // What was sent before the listener closed may not have been read yet: hyper would close
+            // on it. Whatever is answered now carries `connection: close`.
+            tokio::select! {
+                biased;
+                result = &mut connection => return report(result),
+                () = begun => {}
+            }
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 result = &mut connection => result,
@@ -188,10 +187,39 @@ async fn connection(
             }
         }
     };
+    report(ended);
+}
+
+/// Clients vanish: that is no news, and what they sent does not belong in a log.
+fn report(ended: hyper::Result<()>) {
     if let Err(error) = ended {
-        // Clients vanish: that is no news, and what they sent does not belong in a log.
         debug!("A connection ended early: {error}");
     }
+}
+
+/// Lets no new connection begin, while those that have begun still arrive.
+///
+/// Closing a listener resets what is in the system's queue, and between a last look at the queue and
+/// the close there is always room for one more. So the packets that begin a connection are dropped
+/// first: their senders try again a second later, when nobody listens, and go elsewhere.
+fn turn_away(listener: &TcpListener) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use socket2::{SockFilter, SockRef};
+        // Classic BPF over the TCP header: byte 13 holds the flags, 2 is SYN. Connections that are
+        // accepted inherit the filter, and never see a SYN again.
+        let drop_syn = [
+            SockFilter::new(0x30, 0, 0, 13),
+            SockFilter::new(0x45, 0, 1, 2),
+            SockFilter::new(0x06, 0, 0, 0),
+            SockFilter::new(0x06, 0, 0, u32::MAX),
+        ];
+        if let Err(error) = SockRef::from(listener).attach_filter(&drop_syn) {
+            debug!("Connections that begin in the last moment may be reset: {error}");
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = listener;
 }
 
 /// Out of file descriptors, say: to try again at once would only spin.
