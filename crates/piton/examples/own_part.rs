@@ -32,7 +32,7 @@ impl Part for Quotes {
     const NAME: &'static str = "quotes";
     type Settings = QuotesSettings;
 
-    async fn start(settings: QuotesSettings, _: &Launch<'_>) -> Result<Self, part::Error> {
+    async fn start(settings: QuotesSettings, _: &Launch) -> Result<Self, part::Error> {
         if settings.limit == 0 {
             return Err(
                 Problem::new("quotes.limit", "no quotes at all", "allow at least one").into()

@@ -84,7 +84,7 @@ pub trait Part: Clone + Send + Sync + 'static {
     /// the service exits with 2. Any other error is a fault of the machine: it exits with 1.
     fn start(
         settings: Self::Settings,
-        launch: &Launch<'_>,
+        launch: &Launch,
     ) -> impl Future<Output = Result<Self, Error>> + Send;
 
     /// Reaches whatever the part depends on. Called until it succeeds, with growing pauses; until
@@ -164,11 +164,11 @@ impl fmt::Debug for Error {
 }
 
 /// What a part may ask for while it starts.
-pub struct Launch<'a> {
-    pub(crate) handle: &'a Handle,
+pub struct Launch {
+    pub(crate) handle: Handle,
 }
 
-impl Launch<'_> {
+impl Launch {
     /// The app's name, as given to `App::new`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -235,7 +235,7 @@ pub struct Entry {
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type StartPart = for<'a> fn(
     &'a mut config::Reader<'_>,
-    &'a Launch<'a>,
+    &'a Launch,
 ) -> BoxFuture<'a, Result<Arc<dyn Running>, Error>>;
 
 inventory::collect!(Entry);

@@ -160,7 +160,7 @@ async fn start(handle: &Handle, slot: &Slot) -> Result<(), LaunchError> {
     let mut ignored = Problems::default();
     // The settings have been checked in `configure_http`: what is wrong now is for the part to say.
     let mut reader = handle.config().reader(entry.name, &mut ignored);
-    let launch = Launch { handle };
+    let launch = Launch { handle: handle.clone() };
     let part = (entry.start)(&mut reader, &launch).await.map_err(|error| match error.0 {
         Failure::Setting(problem) => LaunchError::Settings(Problems(vec![problem])),
         Failure::Fault(error) => LaunchError::Fault(

@@ -82,7 +82,7 @@ mod tests {
                 const NAME: &'static str = stringify!($name);
                 type Settings = ();
                 fn needs(needs: &mut Needs) { $(needs.part::<$need>();)* let _ = needs; }
-                async fn start(_: (), _: &Launch<'_>) -> Result<Self, part::Error> { Ok(Self) }
+                async fn start(_: (), _: &Launch) -> Result<Self, part::Error> { Ok(Self) }
             }
         )*};
     }

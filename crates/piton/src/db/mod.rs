@@ -396,7 +396,7 @@ impl Part for Db {
 
     type Settings = DbSettings;
 
-    async fn start(settings: DbSettings, launch: &Launch<'_>) -> Result<Self, part::Error> {
+    async fn start(settings: DbSettings, launch: &Launch) -> Result<Self, part::Error> {
         let file = settings.file(launch.name(), launch.data_dir());
         let migrations = launch.attached::<Migrations>().copied().collect();
         Ok(Self::sqlite(file, &settings, migrations)?)

@@ -38,7 +38,7 @@ macro_rules! diarist {
                 $(_needs.part::<$need>();)?
             }
 
-            async fn start(_: (), launch: &Launch<'_>) -> Result<Self, part::Error> {
+            async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
                 let diary = launch.attached::<Diary>().next().expect("the test attaches one").clone();
                 diary.note(concat!("start ", $label));
                 Ok(Self(diary))
@@ -98,7 +98,7 @@ impl Part for Remote {
     const CRITICAL: bool = true;
     type Settings = ();
 
-    async fn start(_: (), launch: &Launch<'_>) -> Result<Self, part::Error> {
+    async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
         Ok(Self(launch.attached::<Reachable>().next().cloned().unwrap_or_default()))
     }
 
@@ -148,7 +148,7 @@ impl Part for Picky {
     const NAME: &'static str = "picky";
     type Settings = ();
 
-    async fn start(_: (), _: &Launch<'_>) -> Result<Self, part::Error> {
+    async fn start(_: (), _: &Launch) -> Result<Self, part::Error> {
         Err(part::Problem::new("picky.mood", "the mood is wrong", "change it").into())
     }
 }

@@ -84,7 +84,7 @@ impl Part for Late {
     const STEP: Step = Step::ConfigureDatabase;
     type Settings = ();
 
-    async fn start(_: (), _: &Launch<'_>) -> Result<Self, part::Error> {
+    async fn start(_: (), _: &Launch) -> Result<Self, part::Error> {
         Ok(Self)
     }
 }
