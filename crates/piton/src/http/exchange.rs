@@ -22,6 +22,8 @@ pub(crate) struct Exchange {
     served: AtomicBool,
     /// A request is being answered: from its head to the last of its answer's body.
     busy: AtomicBool,
+    /// Nothing more is expected of the client: what it sends now comes too late.
+    given_up: AtomicBool,
     /// An answer has ended, or some of one was written, since the last look.
     moved: AtomicBool,
 }
@@ -42,6 +44,15 @@ impl Exchange {
     /// Something was written.
     pub fn moved(&self) {
         self.moved.store(true, Ordering::Relaxed);
+    }
+
+    /// The client has had its time.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
     }
 
     pub fn has_served(&self) -> bool {

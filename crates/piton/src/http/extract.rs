@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError};
 use schemars::JsonSchema;
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserializer, Serialize};
 
 use super::error::{Error, Fault};
@@ -157,6 +157,11 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 #[cold]
 fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> Error {
     use serde_json::error::Category;
+    // A body may be of another shape before the place where it stops being JSON.
+    let error = match error.classify() {
+        Category::Data => serde_json::from_slice::<IgnoredAny>(bytes).err().unwrap_or(error),
+        _ => error,
+    };
     match error.classify() {
         Category::Data => {}
         Category::Eof if bytes.iter().all(u8::is_ascii_whitespace) => {
@@ -561,6 +566,7 @@ mod tests {
     #[test]
     fn what_is_not_json_is_400_and_what_is_missing_is_422() {
         assert_eq!(refuse("{").status(), StatusCode::BAD_REQUEST);
+        assert_eq!(refuse(r#"{"name":7,"#).status(), StatusCode::BAD_REQUEST);
         assert_eq!(refuse("").detail(), Some("the body is empty; JSON was expected"));
         let missing = refuse(r#"{"name":"x"}"#);
         assert_eq!(missing.status(), StatusCode::UNPROCESSABLE_ENTITY);

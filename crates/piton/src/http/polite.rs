@@ -1,11 +1,12 @@
 //! The stream under a connection, which puts our error format into the answers that hyper makes
 //! by itself: a head that is not HTTP never reaches the router, and hyper answers it with an empty
-//! 400, 414 or 431.
+//! 400, 414 or 431. A head that does not end in time is answered 408.
 //!
 //! Only what goes out before the first request has reached the router is looked at: until then
 //! nothing written can be ours, so no answer of a handler can be mistaken for one of hyper's.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -22,13 +23,15 @@ use crate::context::RequestId;
 pub(crate) struct Polite<T> {
     stream: T,
     exchange: Arc<Exchange>,
+    /// Whether the client has sent anything.
+    heard: bool,
     /// An answer put in the place of hyper's, as far as it is not written yet.
     instead: Vec<u8>,
 }
 
 impl<T> Polite<T> {
     pub fn new(stream: T, exchange: Arc<Exchange>) -> Self {
-        Self { stream, exchange, instead: Vec::new() }
+        Self { stream, exchange, heard: false, instead: Vec::new() }
     }
 
     fn instead_of(&self, head: &[u8]) -> Option<Vec<u8>> {
@@ -77,13 +80,24 @@ impl<T: Write + Unpin> Polite<T> {
     }
 }
 
-impl<T: Read + Unpin> Read for Polite<T> {
+impl<T: Read + Write + Unpin> Read for Polite<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+        let this = self.get_mut();
+        if this.exchange.is_given_up() {
+            // To hyper it looks as if the client had closed; the client reads why.
+            if mem::take(&mut this.heard) && !this.exchange.has_served() {
+                let detail = "the head of the request did not arrive in time";
+                this.instead = answer(StatusCode::REQUEST_TIMEOUT, detail);
+            }
+            return this.poll_instead(cx);
+        }
+        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer));
+        this.heard = true;
+        Poll::Ready(read)
     }
 }
 

@@ -35,6 +35,9 @@ const LAST_ARRIVALS: Duration = Duration::from_millis(100);
 /// How long a connection that has not said anything yet may take to, once the listener is closed.
 const FIRST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long a client that is given up may take to read why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Serves until `stop`, then drains. Returns when the last connection has ended or was cut off.
 ///
 /// `at_once` is the second signal: it ends the drain.
@@ -166,7 +169,11 @@ async fn connection(
     let ended = tokio::select! {
         biased;
         result = &mut connection => result,
-        () = exchange.idle_for(rules.header_timeout) => return,
+        () = exchange.idle_for(rules.header_timeout) => {
+            exchange.give_up();
+            let _ = tokio::time::timeout(LAST_WORDS, &mut connection).await;
+            return;
+        }
         () = closing.stopped() => {
             let begun = async {
                 if !exchange.has_served() {

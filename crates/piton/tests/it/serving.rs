@@ -124,6 +124,19 @@ async fn a_head_that_does_not_end_is_given_up() {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
     assert!(read.is_ok(), "the server closes the connection");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("application/problem+json"), "{answer}");
+    server.stop().await;
+}
+
+#[piton::test]
+async fn a_connection_on_which_nothing_is_said_is_closed_without_a_word() {
+    let server = TestServer::start(app(&Gate::default()).set("http.header_timeout", "200ms")).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "");
     server.stop().await;
 }
 
