@@ -69,7 +69,6 @@ mod placeholders;
 mod row;
 mod settings;
 mod sql;
-#[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -104,7 +103,6 @@ pub struct Db(Store);
 
 #[derive(Clone)]
 enum Store {
-    #[cfg(feature = "sqlite")]
     Sqlite(Arc<sqlite::Store>),
 }
 
@@ -116,7 +114,6 @@ pub struct Tx {
 }
 
 enum Open {
-    #[cfg(feature = "sqlite")]
     Sqlite(sqlite::Open),
 }
 
@@ -135,7 +132,6 @@ impl Db {
         let statement = self.statement(sql.into(), params);
         async move {
             match &self.0 {
-                #[cfg(feature = "sqlite")]
                 Store::Sqlite(store) => store.run(statement?).await,
             }
         }
@@ -220,13 +216,11 @@ impl Db {
     /// [`Kind::Unavailable`] if its turn did not come in time.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let open = match &self.0 {
-            #[cfg(feature = "sqlite")]
             Store::Sqlite(store) => Open::Sqlite(store.begin().await?),
         };
         Ok(Tx { open, failed: None })
     }
 
-    #[cfg(feature = "sqlite")]
     fn sqlite(
         file: PathBuf,
         settings: &DbSettings,
@@ -245,7 +239,6 @@ impl Db {
         limit: usize,
     ) -> Result<Vec<Row>, Error> {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Store::Sqlite(store) => store.rows(statement?, limit).await,
         }
     }
@@ -254,7 +247,6 @@ impl Db {
 impl Store {
     fn dialect(&self) -> Dialect {
         match self {
-            #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => Dialect::Sqlite,
         }
     }
@@ -275,7 +267,6 @@ impl Tx {
         async move {
             let statement = statement?;
             let done = match &mut self.open {
-                #[cfg(feature = "sqlite")]
                 Open::Sqlite(open) => open.run(statement).await,
             };
             self.remember(done)
@@ -318,7 +309,6 @@ impl Tx {
     pub async fn commit(self) -> Result<(), Error> {
         self.usable()?;
         match self.open {
-            #[cfg(feature = "sqlite")]
             Open::Sqlite(open) => open.commit().await,
         }
     }
@@ -330,10 +320,8 @@ impl Tx {
     /// [`Kind::Unavailable`] if the connection was lost; the database then undoes it by itself.
     pub async fn rollback(self) -> Result<(), Error> {
         match self.open {
-            #[cfg(feature = "sqlite")]
             Open::Sqlite(open) if self.failed.is_none() => open.rollback().await,
             // SQLite may have undone it by itself, and would then refuse to do so again.
-            #[cfg(feature = "sqlite")]
             Open::Sqlite(open) => {
                 let _ = open.rollback().await;
                 Ok(())
@@ -344,7 +332,6 @@ impl Tx {
     fn statement(&self, sql: Sql, params: impl Params) -> Result<Statement, Error> {
         self.usable()?;
         let dialect = match &self.open {
-            #[cfg(feature = "sqlite")]
             Open::Sqlite(_) => Dialect::Sqlite,
         };
         Statement::new(sql, params, dialect)
@@ -357,7 +344,6 @@ impl Tx {
     ) -> Result<Vec<Row>, Error> {
         let statement = statement?;
         let rows = match &mut self.open {
-            #[cfg(feature = "sqlite")]
             Open::Sqlite(open) => open.rows(statement, limit).await,
         };
         self.remember(rows)
@@ -404,14 +390,12 @@ impl Part for Db {
 
     async fn connect(&self) -> Result<(), BoxError> {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Store::Sqlite(store) => Ok(store.connect().await?),
         }
     }
 
     async fn health(&self) -> Health {
         let answered = match &self.0 {
-            #[cfg(feature = "sqlite")]
             Store::Sqlite(store) => store.check().await,
         };
         match answered {
@@ -423,14 +407,12 @@ impl Part for Db {
 
     fn snapshot(&self) -> serde_json::Value {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Store::Sqlite(store) => store.snapshot(),
         }
     }
 
     async fn stop(&self) {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Store::Sqlite(store) => store.close().await,
         }
     }

@@ -12,7 +12,6 @@ pub use piton_macros::FromRow;
 pub struct Row(Stored);
 
 enum Stored {
-    #[cfg(feature = "sqlite")]
     Sqlite(sqlx::sqlite::SqliteRow),
 }
 
@@ -54,7 +53,6 @@ pub trait FromRow: Sized {
 }
 
 impl Row {
-    #[cfg(feature = "sqlite")]
     pub(super) fn sqlite(row: sqlx::sqlite::SqliteRow) -> Self {
         Self(Stored::Sqlite(row))
     }
@@ -103,7 +101,6 @@ impl Row {
     /// The columns' names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Stored::Sqlite(row) => row.columns().iter().map(sqlx::Column::name),
         }
     }
@@ -113,14 +110,12 @@ impl Row {
     #[expect(clippy::len_without_is_empty, reason = "a row has at least one column")]
     pub fn len(&self) -> usize {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Stored::Sqlite(row) => row.len(),
         }
     }
 
     fn find(&self, name: &str) -> Option<usize> {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Stored::Sqlite(row) => sqlx::ColumnIndex::index(&name, row).ok(),
         }
     }
@@ -128,7 +123,6 @@ impl Row {
     /// `index` must be that of a column.
     fn value(&self, index: usize) -> Result<Value, ValueError> {
         match &self.0 {
-            #[cfg(feature = "sqlite")]
             Stored::Sqlite(row) => super::sqlite::value(row, index),
         }
     }
