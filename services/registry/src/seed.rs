@@ -87,6 +87,10 @@ const PLACES: [State; 20] = [
     State::Pa,
 ];
 
+/// They are written in one transaction, and a service that runs beside waits for its end: it must be
+/// shorter than the service's patience (`db.busy_timeout`).
+const MOST: i64 = 10_000;
+
 /// The verb.
 #[must_use]
 pub fn verb() -> Verb {
@@ -96,7 +100,7 @@ pub fn verb() -> Verb {
             Arg::new("count")
                 .long("count")
                 .value_name("NUMBER")
-                .value_parser(value_parser!(u32).range(1..=100_000))
+                .value_parser(value_parser!(u32).range(1..=MOST))
                 .default_value("300")
                 .help("How many; those that are there already are left as they are"),
         )

@@ -150,8 +150,50 @@ pub(crate) fn too_large() -> Error {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // serde's structs take a list of their fields' values as well: nobody means that in JSON.
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') && wants_object::<T>() {
+        let what = "invalid type: sequence, expected an object";
+        return Err(Error::unprocessable("the body is not of the expected shape")
+            .fault(Fault::at("", what)));
+    }
     // The path is looked for only when there is something to say about it.
     serde_json::from_slice(bytes).map_err(|error| json_refusal::<T>(bytes, error))
+}
+
+/// Whether `T` is a struct with named fields: asked of its own `Deserialize`, which says what it
+/// wants before it reads anything.
+#[cold]
+fn wants_object<T: DeserializeOwned>() -> bool {
+    struct Ask(bool);
+
+    impl<'de> Deserializer<'de> for &mut Ask {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(serde::de::Error::custom("nothing is read"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            _: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            self.0 = true;
+            self.deserialize_any(visitor)
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+            option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
+            ignored_any
+        }
+    }
+
+    let mut ask = Ask(false);
+    let _ = T::deserialize(&mut ask);
+    ask.0
 }
 
 #[cold]
@@ -571,6 +613,15 @@ mod tests {
         let missing = refuse(r#"{"name":"x"}"#);
         assert_eq!(missing.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(missing.faults()[0].detail, "missing field `partners`");
+    }
+
+    #[test]
+    fn a_list_is_no_object_and_a_list_that_is_meant_is_read() {
+        let error = refuse(r#" ["x", []]"#);
+        assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(error.faults()[0].detail, "invalid type: sequence, expected an object");
+        assert_eq!(parse_json::<Vec<u8>>(b"[1, 2]").unwrap(), [1, 2]);
+        assert_eq!(parse_json::<(u8, String)>(br#"[1, "x"]"#).unwrap(), (1, "x".into()));
     }
 
     #[derive(Debug, Deserialize)]

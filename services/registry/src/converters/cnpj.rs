@@ -216,6 +216,38 @@ mod tests {
         }
     }
 
+    /// The rule as the Receita Federal writes it down: tables of weights, from the left.
+    fn by_the_book(base: &[u8]) -> String {
+        const WEIGHTS: [u32; 13] = [6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2];
+        let mut all = base.to_vec();
+        for weights in [&WEIGHTS[1..], &WEIGHTS[..]] {
+            let sum: u32 = all.iter().zip(weights).map(|(c, w)| (u32::from(*c) - 48) * w).sum();
+            let rest = sum % 11;
+            all.extend((if rest < 2 { 0 } else { 11 - rest }).to_string().bytes());
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    #[test]
+    fn of_all_check_digits_only_those_of_the_rule_are_accepted() {
+        const CHARACTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let mut dice = 1_u64;
+        for kinds in [10, 36] {
+            for _ in 0..200 {
+                let base: [u8; 12] = std::array::from_fn(|_| {
+                    dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    CHARACTERS[usize::try_from((dice >> 33) % kinds).unwrap()]
+                });
+                let right = by_the_book(&base);
+                assert_eq!(Cnpj::from_base(base).unwrap().as_str(), right);
+                for digits in 0..100 {
+                    let text = format!("{}{digits:02}", &right[..12]);
+                    assert_eq!(text.parse::<Cnpj>().is_ok(), text == right, "{text}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn any_change_of_one_digit_is_found() {
         let right = "11222333000181";

@@ -1,7 +1,7 @@
 //! A company, and the forms in which it comes in.
 
 use garde::Validate;
-use piton::chrono::{DateTime, Utc};
+use piton::chrono::{DateTime, SubsecRound, Utc};
 use piton::prelude::*;
 use serde::Deserializer;
 
@@ -33,6 +33,7 @@ pub struct Company {
 pub struct Partner {
     /// Their name.
     #[garde(custom(is_a_name))]
+    #[serde(deserialize_with = "trimmed")]
     pub name: String,
     /// Their share in percent, where it is known.
     #[garde(range(min = 0.0, max = 100.0))]
@@ -104,7 +105,11 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
-/// Between 1 and 200 characters, not all of them blank, none of them a control character.
+fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|text| text.trim().to_owned())
+}
+
+/// At most 200 characters, one of them a letter or a digit, none of them a control character.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "garde calls it so")]
 fn is_a_name(name: &str, _: &()) -> garde::Result {
     let length = name.trim().chars().count();
@@ -114,6 +119,10 @@ fn is_a_name(name: &str, _: &()) -> garde::Result {
     if length > 200 {
         return Err(garde::Error::new("a name has at most 200 characters"));
     }
+    // Some characters are not white space and show nothing all the same, such as U+200B.
+    if !name.chars().any(char::is_alphanumeric) {
+        return Err(garde::Error::new("a name has a letter or a digit"));
+    }
     if name.trim().chars().any(char::is_control) {
         return Err(garde::Error::new("a name has no control characters"));
     }
@@ -121,9 +130,11 @@ fn is_a_name(name: &str, _: &()) -> garde::Result {
 }
 
 impl NewCompany {
-    /// The company as it is registered `now`.
+    /// The company as it is registered `now`, which is kept to the microsecond, as the database
+    /// keeps it: what the history shows is what was there.
     #[must_use]
     pub fn registered(self, now: DateTime<Utc>) -> Company {
+        let now = now.trunc_subsecs(6);
         Company {
             cnpj: self.cnpj,
             name: self.name.trim().to_owned(),
@@ -180,7 +191,7 @@ mod tests {
     #[test]
     fn a_name_is_neither_blank_nor_endless_nor_controls_anything() {
         assert!(is_a_name("Café São João", &()).is_ok());
-        for wrong in ["", "  \t", "a\u{7}b", &"x".repeat(201)] {
+        for wrong in ["", "  \t", "\u{200b}", "--", "a\u{7}b", &"x".repeat(201)] {
             assert!(is_a_name(wrong, &()).is_err(), "{wrong:?}");
         }
     }

@@ -9,23 +9,23 @@ use crate::converters::State;
 
 /// Which companies, and which of them. An empty parameter is one that is not given.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Validate)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Search {
     /// Those of one state.
     #[garde(skip)]
     #[serde(deserialize_with = "unless_empty")]
     pub state: Option<State>,
     /// Those with this in their name, whatever its case and accents.
-    #[garde(length(chars, max = 200))]
+    #[garde(length(chars, max = 200), inner(custom(is_writing)))]
     #[serde(deserialize_with = "unless_empty")]
     pub q: Option<String>,
     /// Which page, from 1.
     #[garde(range(min = 1))]
-    #[serde(deserialize_with = "unless_empty_or::<1, _>")]
+    #[serde(deserialize_with = "number_or::<1, _>")]
     pub page: u32,
     /// How many to a page, 100 at most.
     #[garde(range(min = 1, max = 100))]
-    #[serde(deserialize_with = "unless_empty_or::<20, _>")]
+    #[serde(deserialize_with = "number_or::<20, _>")]
     pub per_page: u32,
 }
 
@@ -55,11 +55,23 @@ where
     text.trim().parse().map(Some).map_err(de::Error::custom)
 }
 
-fn unless_empty_or<'de, const DEFAULT: u32, D>(deserializer: D) -> Result<u32, D::Error>
+fn number_or<'de, const DEFAULT: u32, D>(deserializer: D) -> Result<u32, D::Error>
 where
     D: Deserializer<'de>,
 {
-    Ok(unless_empty(deserializer)?.unwrap_or(DEFAULT))
+    let text: Option<String> = unless_empty(deserializer)?;
+    let Some(text) = text else { return Ok(DEFAULT) };
+    text.parse().map_err(|_| de::Error::custom(format!("is no whole number up to {}", u32::MAX)))
+}
+
+/// SQLite ends a pattern at a zero byte, so that `%` and one would find everything; PostgreSQL has no
+/// such text at all.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde calls it so")]
+fn is_writing(q: &str, _: &()) -> garde::Result {
+    if q.chars().any(char::is_control) {
+        return Err(garde::Error::new("a name has no control characters, so none has these"));
+    }
+    Ok(())
 }
 
 /// One page of what was found.

@@ -12,6 +12,12 @@ use crate::models::{Action, Companies, Company, HistoryEntry, NewCompany, Search
 const COLUMNS: &str =
     "SELECT cnpj, name, state, partners, revision, created_at, updated_at FROM companies";
 
+/// Reads a company and keeps its row until the transaction ends. SQLite has one writer at a time and
+/// does not need it; where there are several, two changes at once would both start from what was
+/// before, and one of them would be lost.
+const LOCK: &str = "UPDATE companies SET revision = revision WHERE cnpj = $1
+    RETURNING cnpj, name, state, partners, revision, created_at, updated_at";
+
 /// Now, as exactly as the database keeps it: what is answered is what is read again later.
 fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
@@ -116,8 +122,7 @@ pub async fn update(
     change: impl FnOnce(&Company) -> Company,
 ) -> Result<Company> {
     let mut tx = db.begin().await?;
-    let sql = Sql::new(COLUMNS).push(" WHERE cnpj = ").bind(cnpj);
-    let before: Company = tx.one(sql, ()).await?.ok_or_else(|| unknown(cnpj))?;
+    let before: Company = tx.one(LOCK, (cnpj,)).await?.ok_or_else(|| unknown(cnpj))?;
     let mut after = change(&before);
     if after == before {
         return Ok(before);

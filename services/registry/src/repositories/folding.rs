@@ -4,7 +4,13 @@
 /// finds "São".
 #[must_use]
 pub fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).map(without_accent).collect()
+    let letters = text.chars().flat_map(char::to_lowercase).filter(|c| !is_combining(*c));
+    letters.map(without_accent).collect()
+}
+
+/// An accent that stands as a character of its own after its letter, as macOS writes names of files.
+fn is_combining(letter: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&letter)
 }
 
 fn without_accent(letter: char) -> char {
@@ -27,6 +33,7 @@ mod tests {
     #[test]
     fn case_and_accents_do_not_count() {
         assert_eq!(folded("AÇÃO São João & Irmãos"), "acao sao joao & irmaos");
+        assert_eq!(folded("Sa\u{303}o Joa\u{303}o"), "sao joao");
         assert_eq!(folded("日本"), "日本");
     }
 }

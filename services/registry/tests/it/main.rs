@@ -186,6 +186,7 @@ async fn companies_are_found_by_state_and_by_a_part_of_their_name() {
     assert_eq!(found("q=s%C3%A3o&state=rj").await, ["Sao Bento_Energia"]);
     assert_eq!(found("q=%25").await, ["Pão & Cia 100%"]);
     assert_eq!(found("q=_").await, ["Sao Bento_Energia"]);
+    assert_eq!(found("q=sa%CC%83o").await, ["Café São João", "Sao Bento_Energia"]);
     assert_eq!(found("state=&q=&page=&per_page=").await.len(), 3);
     assert_eq!(found("q='%20OR%201=1%20--").await, Vec::<String>::new());
 }
@@ -212,13 +213,44 @@ async fn pages_follow_each_other_and_end() {
         ("page=0", "page"),
         ("per_page=101", "per_page"),
         ("page=x", "page"),
+        ("page=18446744073709551615", "page"),
         ("state=ZZ", "state"),
+        ("state=SP&state=RJ", "state"),
+        ("stat=SP", "stat"),
+        ("q=%00", "q"),
     ] {
         let answer = app.get(&format!("/api/companies?{query}")).await;
         assert_eq!(places(&answer, 422), [parameter], "{query}");
     }
     let far = app.get("/api/companies?page=4294967295&per_page=100").await;
     assert_eq!(far.json::<Value>()["items"], json!([]));
+}
+
+#[piton::test]
+async fn names_are_kept_without_the_blanks_around_them() {
+    let app = registry().await;
+    let mut sent = company(ONE, " One ", "SP");
+    sent["partners"] = json!([{ "name": " Ana " }]);
+    let registered: Value = post(&app, &sent).await.json();
+    assert_eq!(
+        (&registered["name"], &registered["partners"][0]["name"]),
+        (&json!("One"), &json!("Ana"))
+    );
+}
+
+#[piton::test]
+async fn a_body_of_another_type_is_415_and_one_that_is_no_json_400() {
+    let app = registry().await;
+    post(&app, &company(ONE, "One", "SP")).await;
+    for (media_type, body, status) in
+        [("text/plain", "{}", 415), ("application/json", "{", 400), ("application/json", "", 400)]
+    {
+        let path = format!("/api/companies/{ONE}");
+        let answer = app.patch(&path).header("content-type", media_type).body(body).await;
+        assert_eq!(answer.status(), status, "{}", answer.text());
+        assert!(answer.is_problem());
+    }
+    assert_eq!(revisions(&app, ONE).await, [1]);
 }
 
 #[piton::test]
@@ -254,7 +286,9 @@ async fn nothing_is_ever_deleted() {
     for statement in [
         "DELETE FROM companies",
         "DELETE FROM company_history",
+        "INSERT OR REPLACE INTO companies SELECT * FROM companies",
         "UPDATE company_history SET action = 'insert'",
+        "INSERT OR REPLACE INTO company_history SELECT cnpj, revision, 'update', at, company FROM company_history",
     ] {
         let refused = db.run(statement, ()).await.unwrap_err();
         assert_eq!(refused.kind(), piton::db::Kind::Refused, "{statement}: {refused}");
@@ -270,6 +304,9 @@ async fn seeding_twice_registers_once() {
     assert_eq!(registry::seed::seed(&db, 310).await.unwrap(), 10);
     let page: Value = app.get("/api/companies?per_page=1").await.json();
     assert_eq!(page["total"], 310);
+    let company = &page["items"][0];
+    let path = format!("/api/companies/{}/history", company["cnpj"].as_str().unwrap());
+    assert_eq!(&app.get(&path).await.json::<Value>()[0]["company"], company);
 }
 
 #[piton::test]

@@ -66,6 +66,8 @@ impl Store {
             .filename(&file)
             .create_if_missing(true)
             .foreign_keys(true)
+            // Without it `INSERT OR REPLACE` deletes rows behind the back of their delete triggers.
+            .pragma("recursive_triggers", "ON")
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(settings.busy_timeout)
             .pragma("journal_size_limit", JOURNAL_SIZE_BYTES);
