@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub attachments: Attachments,
     pub routes: OnceLock<Vec<RouteInfo>>,
     pub draining: AtomicBool,
+    /// Whether something may ask a request for the address of its connection's other end.
+    pub tells_peer: AtomicBool,
     pub started: Instant,
 }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::mem;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -245,6 +245,7 @@ impl Setup {
             attachments: mem::take(&mut state.app.attachments),
             routes: OnceLock::new(),
             draining: AtomicBool::new(false),
+            tells_peer: AtomicBool::new(false),
             started: Instant::now(),
         }));
         Ok(())
@@ -273,6 +274,9 @@ impl Setup {
                 "No route found. Is the module with the handlers linked (`mod user;`)? Does `main` call a function of \
                  the library the handlers are in?"
             );
+        }
+        if !state.app.mounts.is_empty() || routes.iter().any(http::Route::may_ask_for_peer) {
+            state.tell_peer();
         }
         let (router, infos) = http::router(routes);
         for group in groups(&infos) {
@@ -375,6 +379,8 @@ impl Setup {
     /// Changes the router that the step `configure_routes` has made: adds a layer, say.
     pub fn map_router(&self, map: impl FnOnce(Router<Handle>) -> Router<Handle>) {
         let mut state = self.state();
+        // What a layer asks of a request cannot be seen.
+        state.tell_peer();
         let router = state.router.take().unwrap_or_default();
         state.router = Some(map(router));
     }
@@ -396,6 +402,12 @@ impl State {
         match planned {
             Ok(parts) if reasons.is_empty() => Ok(parts),
             _ => Err(LaunchError::Refused(reasons)),
+        }
+    }
+
+    fn tell_peer(&self) {
+        if let Some(handle) = &self.handle {
+            handle.inner().tells_peer.store(true, Ordering::Relaxed);
         }
     }
 

@@ -199,7 +199,6 @@ reads_nothing_named!(
     http::Uri,
     http::Version,
     http::Extensions,
-    axum::extract::OriginalUri,
     axum::extract::MatchedPath,
     crate::Handle,
 );

@@ -236,6 +236,18 @@ impl Route {
         self.operation.needs.0.iter()
     }
 
+    /// Whether an argument may ask for `axum::extract::ConnectInfo`: that one itself, and what is
+    /// neither a part nor of the crates whose extractors are known not to.
+    pub(crate) fn may_ask_for_peer(&self) -> bool {
+        const KNOWN: [&str; 7] = ["piton::", "axum", "http::", "bytes::", "alloc::", "core::", "("];
+        let silent = |argument: &ArgumentType| {
+            let known = KNOWN.iter().any(|crate_name| argument.name.starts_with(crate_name));
+            !argument.name.contains("ConnectInfo")
+                && (known || super::entry_of(argument.id).is_some())
+        };
+        !self.arguments.iter().all(silent)
+    }
+
     pub(crate) fn infos(&self) -> impl Iterator<Item = RouteInfo> {
         let summary = self.doc.split("\n\n").next().unwrap_or_default().trim();
         self.methods.iter().map(move |method| RouteInfo {
@@ -381,6 +393,25 @@ mod tests {
         assert_eq!(names, ["http::method::Method", "alloc::string::String"]);
         assert!(route.source.file.ends_with("http/route.rs"));
         assert!(route.handler.ends_with("two_arguments"));
+    }
+
+    struct Own;
+
+    impl<S: Sync> axum::extract::FromRequestParts<S> for Own {
+        type Rejection = ();
+        async fn from_request_parts(_: &mut http::request::Parts, _: &S) -> Result<Self, ()> {
+            Ok(Self)
+        }
+    }
+
+    #[test]
+    fn the_peers_address_is_told_to_those_who_may_ask() {
+        use axum::extract::ConnectInfo;
+        async fn asks(_: ConnectInfo<std::net::SocketAddr>) {}
+        async fn might(_: Method, _: Own) {}
+        assert!(get("/", asks).may_ask_for_peer() && get("/", might).may_ask_for_peer());
+        assert!(!get("/", no_arguments).may_ask_for_peer());
+        assert!(!get("/", two_arguments).may_ask_for_peer());
     }
 
     #[test]

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -55,6 +57,7 @@ pub(crate) async fn serve(
         rules: ConnectionRules {
             http: http1::Builder::new(),
             header_timeout: settings.header_timeout,
+            tells_peer: handle.inner().tells_peer.load(Ordering::Relaxed),
         },
         places: Arc::new(Semaphore::new(settings.max_connections)),
         connections: JoinSet::new(),
@@ -93,6 +96,8 @@ struct Server {
 struct ConnectionRules {
     http: http1::Builder,
     header_timeout: Duration,
+    /// Whether requests carry the address of the connection's other end.
+    tells_peer: bool,
 }
 
 impl Server {
@@ -161,40 +166,48 @@ async fn connection(
     let answered = exchange.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         answered.begin();
-        request.extensions_mut().insert(ConnectInfo(peer));
+        if rules.tells_peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         let (stack, exchange) = (stack.clone(), answered.clone());
         async move { Ok::<_, Infallible>(Answering::wrap(stack.answer(request).await, exchange)) }
     });
     let mut connection = pin!(rules.http.serve_connection(io, service).with_upgrades());
-    let ended = tokio::select! {
-        biased;
-        result = &mut connection => result,
-        () = exchange.idle_for(rules.header_timeout) => {
-            exchange.give_up();
-            let _ = tokio::time::timeout(LAST_WORDS, &mut connection).await;
-            return;
-        }
-        () = closing.stopped() => {
-            let begun = async {
-                if !exchange.has_served() {
-                    tokio::time::sleep(FIRST_WORDS).await;
+    let silent = async { exchange.idle_for(rules.header_timeout).await }.map(|()| Signal::Silent);
+    let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
+    // Only what has been woken is polled again: a request costs these two nothing.
+    let mut signals: FuturesUnordered<_> = [silent.boxed(), closing.boxed()].into_iter().collect();
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut connection => return report(result),
+            Some(signal) = signals.next() => match signal {
+                Signal::Silent => {
+                    exchange.give_up();
+                    let _ = tokio::time::timeout(LAST_WORDS, &mut connection).await;
+                    return;
                 }
-            };
-            // What was sent before the listener closed may not have been read yet: hyper would close
-            // on it. Whatever is answered now carries `connection: close`.
-            tokio::select! {
-                biased;
-                result = &mut connection => return report(result),
-                () = begun => {}
-            }
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                result = &mut connection => result,
-                () = exchange.idle_for(rules.header_timeout) => return,
-            }
+                Signal::Closing => {
+                    // What was sent before the listener closed may not have been read yet: hyper would
+                    // close on it. Whatever is answered now carries `connection: close`.
+                    if !exchange.has_served() {
+                        tokio::select! {
+                            biased;
+                            result = &mut connection => return report(result),
+                            () = tokio::time::sleep(FIRST_WORDS) => {}
+                        }
+                    }
+                    connection.as_mut().graceful_shutdown();
+                }
+            },
         }
-    };
-    report(ended);
+    }
+}
+
+/// What may end a connection beside its client.
+enum Signal {
+    Silent,
+    Closing,
 }
 
 /// Clients vanish: that is no news, and what they sent does not belong in a log.

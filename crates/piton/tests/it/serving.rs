@@ -42,6 +42,10 @@ async fn gated(State(gate): State<Gate>) -> &'static str {
     "through"
 }
 
+async fn peer(axum::extract::ConnectInfo(peer): axum::extract::ConnectInfo<SocketAddr>) -> String {
+    peer.ip().to_string()
+}
+
 async fn ok() -> &'static str {
     "ok"
 }
@@ -53,6 +57,7 @@ fn app(gate: &Gate) -> App {
         .state(gate.clone())
         .route(http::get("/gated", gated))
         .route(http::get("/", ok))
+        .route(http::get("/peer", peer))
 }
 
 #[piton::test]
@@ -84,6 +89,13 @@ async fn readiness_fails_first_and_requests_are_answered_while_the_wait_lasts() 
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
     server.stop().await;
     assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
+}
+
+#[piton::test]
+async fn a_handler_may_ask_who_is_at_the_other_end() {
+    let server = TestServer::start(app(&Gate::default())).await;
+    assert!(get(server.address(), "/peer").await.ends_with("127.0.0.1"));
+    server.stop().await;
 }
 
 #[piton::test]
