@@ -239,9 +239,19 @@ impl Route {
     /// Whether an argument may ask for `axum::extract::ConnectInfo`: that one itself, and what is
     /// neither a part nor of the crates whose extractors are known not to.
     pub(crate) fn may_ask_for_peer(&self) -> bool {
-        const KNOWN: [&str; 7] = ["piton::", "axum", "http::", "bytes::", "alloc::", "core::", "("];
+        const KNOWN: [&str; 9] = [
+            "piton::http::extract::",
+            "piton::http::valid::",
+            "piton::handle::",
+            "axum::",
+            "axum_core::",
+            "http::",
+            "bytes::",
+            "alloc::",
+            "core::",
+        ];
         let silent = |argument: &ArgumentType| {
-            let known = KNOWN.iter().any(|crate_name| argument.name.starts_with(crate_name));
+            let known = KNOWN.iter().any(|place| argument.name.starts_with(place));
             !argument.name.contains("ConnectInfo")
                 && (known || super::entry_of(argument.id).is_some())
         };
