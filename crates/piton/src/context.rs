@@ -4,14 +4,19 @@
 //! handler without being handed around. A task started with `tokio::spawn` leaves the context;
 //! [`spawn`] carries it along.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{PoisonError, RwLock};
 
 use http::HeaderValue;
 use tokio::task::JoinHandle;
 
 use crate::handle::{Handle, WeakHandle};
+use crate::http::TraceContext;
+use crate::metrics::{PathIndex, UNMATCHED};
 
 tokio::task_local! {
     static CURRENT: Context;
@@ -23,7 +28,25 @@ static ATTACHED: RwLock<Option<WeakHandle>> = RwLock::new(None);
 #[derive(Clone)]
 struct Context {
     handle: Handle,
-    request_id: Option<RequestId>,
+    request: Option<Current>,
+}
+
+/// The request that is being answered.
+#[derive(Clone)]
+pub(crate) struct Current {
+    pub id: RequestId,
+    /// The other end of the connection; `None` where there is none, as in a test.
+    pub peer: Option<IpAddr>,
+    /// The trace it belongs to, where the client said one.
+    pub trace: Option<TraceContext>,
+    /// The route that was matched, once one is.
+    pub path: Cell<PathIndex>,
+}
+
+impl Current {
+    pub fn new(id: RequestId, peer: Option<IpAddr>, trace: Option<TraceContext>) -> Self {
+        Self { id, peer, trace, path: Cell::new(UNMATCHED) }
+    }
 }
 
 /// The app this code runs in: its parts, settings and state, from anywhere.
@@ -76,65 +99,116 @@ pub(crate) fn attach(handle: &Handle) {
 
 /// Runs `future` as part of the app, outside any request.
 pub(crate) fn within<F: Future>(handle: Handle, future: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(Context { handle, request_id: None }, future)
+    CURRENT.scope(Context { handle, request: None }, future)
 }
 
-/// Runs `future` as part of the request `id`.
-pub(crate) fn within_request<F: Future>(
+/// Runs `future` as part of a request; also says which route it matched.
+pub(crate) async fn within_request<F: Future>(
     handle: Handle,
-    id: RequestId,
+    request: Current,
     future: F,
-) -> impl Future<Output = F::Output> {
-    CURRENT.scope(Context { handle, request_id: Some(id) }, future)
+) -> (F::Output, PathIndex) {
+    let mut scoped = pin!(CURRENT.scope(Context { handle, request: Some(request) }, future));
+    let output = scoped.as_mut().await;
+    let left = scoped.take_value().and_then(|context| context.request);
+    (output, left.map_or(UNMATCHED, |request| request.path.get()))
 }
 
-/// Runs `now` as part of the request `id`.
-pub(crate) fn within_request_now<R>(handle: &Handle, id: RequestId, now: impl FnOnce() -> R) -> R {
-    CURRENT.sync_scope(Context { handle: handle.clone(), request_id: Some(id) }, now)
+/// Runs `now` as part of a request.
+pub(crate) fn within_request_now<R>(
+    handle: &Handle,
+    request: &Current,
+    now: impl FnOnce() -> R,
+) -> R {
+    let context = Context { handle: handle.clone(), request: Some(request.clone()) };
+    CURRENT.sync_scope(context, now)
+}
+
+/// Notes which route the current request has matched.
+pub(crate) fn matched(path: PathIndex) {
+    let _ = CURRENT.try_with(|context| {
+        if let Some(request) = &context.request {
+            request.path.set(path);
+        }
+    });
 }
 
 /// Gives the current request's id to `use_id`, or `None` outside any request.
 pub(crate) fn with_request_id<R>(use_id: impl FnOnce(Option<&str>) -> R) -> R {
     // Copied out first: `use_id` may itself ask for the context.
-    let id = CURRENT.try_with(|context| context.request_id).ok().flatten();
+    let id = current(|request| request.id);
     use_id(id.as_ref().map(RequestId::as_str))
+}
+
+/// Something of the current request, if there is one.
+pub(crate) fn current<R>(of: impl FnOnce(&Current) -> R) -> Option<R> {
+    CURRENT.try_with(|context| context.request.as_ref().map(of)).ok().flatten()
 }
 
 /// Whether the running code belongs to a request.
 pub(crate) fn in_request() -> bool {
-    CURRENT.try_with(|context| context.request_id.is_some()).unwrap_or(false)
+    current(|_| ()).is_some()
 }
 
-/// What one request is called in logs, answers and, later, traces: 32 hexadecimal digits, the
-/// form of a W3C trace id.
+/// The trace that the current request belongs to: the one its client said, or else a trace of its
+/// own. Hand it on to whom you call. `None` outside any request.
+#[must_use]
+pub fn trace() -> Option<TraceContext> {
+    current(|request| request.trace.unwrap_or_else(|| TraceContext::of_request(&request.id)))
+}
+
+/// What one request is called in logs and answers: 32 hexadecimal digits, the form of a W3C trace
+/// id, unless a trusted proxy has given it another name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RequestId([u8; 32]);
+pub struct RequestId {
+    text: [u8; Self::LONGEST],
+    length: u8,
+}
 
 impl RequestId {
+    /// The longest name that is taken from a proxy, in bytes.
+    const LONGEST: usize = 64;
+
     /// A new id: 128 random bits.
     #[must_use]
     pub fn new() -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut bits = fastrand::u128(..);
-        let mut text = [0; 32];
-        for digit in &mut text {
+        let mut text = [0; Self::LONGEST];
+        for digit in &mut text[..32] {
             *digit = DIGITS[(bits & 15) as usize];
             bits >>= 4;
         }
-        Self(text)
+        Self { text, length: 32 }
+    }
+
+    /// The name that a proxy gave the request, if it is one that can stand in a log line and in a
+    /// header: up to 64 letters, digits and `-_.:=+/@`.
+    #[must_use]
+    pub fn given(name: &[u8]) -> Option<Self> {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:=+/@".contains(byte);
+        if name.is_empty() || name.len() > Self::LONGEST || !name.iter().all(plain) {
+            return None;
+        }
+        let mut text = [0; Self::LONGEST];
+        text[..name.len()].copy_from_slice(name);
+        Some(Self { text, length: u8::try_from(name.len()).ok()? })
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("the digits are ASCII")
+        std::str::from_utf8(self.as_bytes()).expect("only ASCII is taken")
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
     }
 
     pub(crate) fn header(self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.0).expect("hexadecimal digits are a header value")
+        HeaderValue::from_bytes(self.as_bytes()).expect("only visible ASCII is taken")
     }
 }
-
 impl Default for RequestId {
     fn default() -> Self {
         Self::new()
@@ -162,6 +236,16 @@ mod tests {
         let (one, other) = (RequestId::new(), RequestId::new());
         assert!(one.as_str().len() == 32 && one.as_str().bytes().all(|b| b.is_ascii_hexdigit()));
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_name_given_by_a_proxy_is_taken_if_it_can_stand_in_a_header() {
+        for name in ["f47ac10b-58cc-4372-a567-0e02b2c3d479", "Root=1-67891233-abcdef", "x"] {
+            assert_eq!(RequestId::given(name.as_bytes()).unwrap().as_str(), name);
+        }
+        for name in ["", "a b", "a\"b", "a\nb", "\u{e9}", &"x".repeat(65)] {
+            assert_eq!(RequestId::given(name.as_bytes()), None, "{name:?}");
+        }
     }
 
     #[tokio::test]

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
-use crate::http::{Error, RouteInfo};
+use crate::config::{Config, Described, Section};
+use crate::http::{Error, Proxies, RouteInfo};
+use crate::metrics::Metrics;
 use crate::part::{Entry, Health, Part, Running};
 
 /// The running app. Cheap to clone.
@@ -23,9 +24,14 @@ pub(crate) struct WeakHandle(Weak<Inner>);
 /// What a [`Handle`] is made of.
 pub(crate) struct Inner {
     pub name: String,
+    pub version: Option<String>,
     pub production: bool,
     pub data_dir: PathBuf,
     pub config: Config,
+    /// The sections of every setting there is.
+    pub sections: Vec<Section>,
+    pub metrics: Metrics,
+    pub proxies: Proxies,
     pub parts: Vec<Slot>,
     pub states: Attachments,
     pub attachments: Attachments,
@@ -123,6 +129,12 @@ impl Handle {
         &self.0.name
     }
 
+    /// Its version, as given to `App::version`.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.0.version.as_deref()
+    }
+
     /// Whether the service runs in production.
     #[must_use]
     pub fn production(&self) -> bool {
@@ -139,6 +151,18 @@ impl Handle {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Every setting as people may see it: secrets stand as `***`.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Described> {
+        self.0.config.describe(&self.0.sections.iter().collect::<Vec<_>>())
+    }
+
+    /// The service's figures: what `/metrics` tells, and the place to add one's own.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// How long ago the app was launched.

@@ -40,9 +40,10 @@
 //!
 //! | feature | what it brings | what it pulls in | since |
 //! |---|---|---|---|
-//! | none | the core: app, steps, routes, arguments, errors, settings, log, serving, probes, tests | axum, hyper, tokio, serde, schemars, clap, tracing; no C build | 0.1 |
+//! | none | the core: app, steps, routes, arguments, errors, settings, log, serving, probes, metrics, tests | axum, hyper, tokio, serde, schemars, clap, tracing, prometheus-client; no C build | 0.1 |
 //! | `sqlite` | `Db` on a SQLite file, migrations | sqlx, SQLite's own C source | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
+//! | `compression` | gzip for clients that ask for it | tower-http, flate2 | 0.1 |
 //! | `postgres` | `Db` on PostgreSQL | sqlx with rustls | planned |
 //! | `jwt`, `password`, `api-key` | who is calling | jsonwebtoken, argon2 | planned |
 //! | `client` | peers, strangers, Tor | reqwest with rustls | planned |
@@ -61,13 +62,14 @@ pub mod config;
 mod context;
 mod handle;
 pub mod logging;
+pub mod metrics;
 pub mod part;
 mod step;
 mod stop;
 
 pub mod http;
 
-mod admin;
+pub mod admin;
 mod app;
 #[cfg(feature = "sqlite")]
 pub mod db;
@@ -80,7 +82,7 @@ pub mod without_database;
 pub use ::http::StatusCode;
 pub use app::{App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb};
 pub use config::Settings;
-pub use context::{RequestId, app, spawn, try_app};
+pub use context::{RequestId, app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, Fault, HttpSettings, Result};
 pub use piton_macros::{delete, get, patch, post, put, route, test};

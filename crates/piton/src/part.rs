@@ -20,6 +20,7 @@ use crate::config::{self, Settings};
 
 pub use crate::config::Problem;
 use crate::handle::Handle;
+use crate::metrics::Metrics;
 use crate::step::Step;
 use crate::stop::Stop;
 
@@ -110,6 +111,9 @@ pub trait Part: Clone + Send + Sync + 'static {
     fn snapshot(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
+
+    /// Adds the part's figures to the service's: called once, after the start.
+    fn metrics(&self, _metrics: &Metrics) {}
 
     /// Lets go of what the part holds. Called once, after the last request, in reverse order of
     /// the start.
@@ -269,6 +273,7 @@ pub(crate) trait Running: Send + Sync {
     fn run(&self, stop: Stop) -> BoxFuture<'_, ()>;
     fn health(&self) -> BoxFuture<'_, Health>;
     fn snapshot(&self) -> serde_json::Value;
+    fn metrics(&self, metrics: &Metrics);
     fn stop(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -291,6 +296,10 @@ impl<P: Part> Running for P {
 
     fn snapshot(&self) -> serde_json::Value {
         Part::snapshot(self)
+    }
+
+    fn metrics(&self, metrics: &Metrics) {
+        Part::metrics(self, metrics);
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {

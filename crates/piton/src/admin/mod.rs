@@ -1,4 +1,12 @@
-//! What those who run the service ask it: is it alive, is it ready?
+//! What those who run the service ask it: is it alive, is it ready, how is it, how much does it do?
+//!
+//! The two probes stand on the public port and say a status and no more. Everything else is told on
+//! the admin address only, which is this machine's own in production; in development, where nothing
+//! listens there, the public port tells it too, to who sits at this machine.
+
+mod details;
+mod guard;
+mod settings;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,14 +18,27 @@ use serde::Serialize;
 use crate::handle::{Handle, PartHealth};
 use crate::part::Health;
 
-/// The probes of the public listener. They say a status and no more: details belong on the admin
-/// address.
+pub use settings::{AdminAddress, AdminSettings};
+
+pub(crate) use details::{DETAIL_PATHS, details};
+pub(crate) use guard::Guard;
+
+/// The paths that are the probes' own.
+pub(crate) const PROBE_PATHS: [&str; 2] = ["/livez", "/readyz"];
+
+/// The probes. They say a status and no more: details belong on the admin address.
 pub(crate) fn probes() -> Router<Handle> {
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz))
 }
 
-/// The paths that are the probes' own.
-pub(crate) const PROBE_PATHS: [&str; 2] = ["/livez", "/readyz"];
+/// Everything the admin address serves.
+pub(crate) fn router() -> Router<Handle> {
+    let index = format!("{}\n{}\n", PROBE_PATHS.join("\n"), DETAIL_PATHS.join("\n"));
+    probes()
+        .merge(details(&DETAIL_PATHS, Guard::Admin))
+        .route("/", get(|| async { index }))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "nothing is served at this path") })
+}
 
 #[derive(Serialize)]
 struct Probe {
@@ -26,27 +47,33 @@ struct Probe {
 
 /// Whoever can answer this is alive. It asks nothing of any part: a restart mends no database.
 async fn livez() -> Response {
-    answer(StatusCode::OK, "alive")
+    answer(StatusCode::OK, &Probe { status: "alive" })
 }
 
 async fn readyz(State(handle): State<Handle>) -> Response {
+    let (code, status) = readiness(&handle, &handle.health().await);
+    answer(code, &Probe { status })
+}
+
+/// Whether requests should be sent here, given how the parts are.
+fn readiness(handle: &Handle, parts: &[PartHealth]) -> (StatusCode, &'static str) {
     if handle.draining() {
-        return answer(StatusCode::SERVICE_UNAVAILABLE, "stopping");
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else if parts.iter().any(keeps_from_ready) {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    } else {
+        (StatusCode::OK, "ready")
     }
-    if handle.health().await.iter().any(keeps_from_ready) {
-        return answer(StatusCode::SERVICE_UNAVAILABLE, "not ready");
-    }
-    answer(StatusCode::OK, "ready")
 }
 
 fn keeps_from_ready(part: &PartHealth) -> bool {
     part.critical && matches!(part.health, Health::Down(_))
 }
 
-/// Probes are read by machines that look at the status and people who look at the word: not a
-/// failure of a request, so not the error format.
-fn answer(code: StatusCode, status: &'static str) -> Response {
-    let mut response = (code, axum::Json(Probe { status })).into_response();
+/// What is asked here is read by machines that look at the status and people who look at the rest:
+/// not a failure of a request, so not the error format. Never kept by a cache.
+fn answer(code: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = (code, axum::Json(body)).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,5 +1,6 @@
 //! From launched to stopped: parts started in order, connected with patience, stopped in reverse.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -13,10 +14,11 @@ use tracing::{error, info, warn};
 
 use super::LaunchError;
 use super::exit::chain;
+use crate::admin::{self, AdminSettings};
 use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, Slot};
-use crate::http::{HttpSettings, Stack, StackLayer, serve};
+use crate::http::{HttpSettings, Rules, Stack, StackLayer, serve, serve_beside};
 use crate::part::{Failure, Launch, Running};
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
@@ -32,6 +34,7 @@ pub(crate) struct Launched {
     pub handle: Handle,
     pub stack: Stack<Router>,
     pub http: HttpSettings,
+    admin: AdminSettings,
     background: Background,
 }
 
@@ -43,12 +46,18 @@ struct Background {
 }
 
 impl Launched {
-    pub fn new(handle: Handle, stack: Stack<Router>, http: HttpSettings) -> Self {
+    pub fn new(
+        handle: Handle,
+        stack: Stack<Router>,
+        http: HttpSettings,
+        admin: AdminSettings,
+    ) -> Self {
         let (trigger, stop) = Stop::new();
         Self {
             handle,
             stack,
             http,
+            admin,
             background: Background { trigger, stop, tasks: JoinSet::new() },
         }
     }
@@ -74,6 +83,7 @@ impl Launched {
         at_once: Stop,
     ) -> Result<(), LaunchError> {
         let address = listener.local_addr()?;
+        let admin = self.open_admin().await?;
         {
             let mut connect = pin!(self.connect(PATIENCE));
             tokio::select! {
@@ -84,7 +94,46 @@ impl Launched {
         announce(&self.handle, address);
         serve(listener, self.stack.clone(), &self.http, stop, at_once).await;
         self.stop().await;
+        // Last of all: until here it tells how the end is coming along.
+        drop(admin);
         Ok(())
+    }
+
+    /// Opens the admin address, if there is one. Dropping what is returned closes it.
+    ///
+    /// # Errors
+    /// An address that somebody chose cannot be had. Where nobody chose it, another service of this
+    /// machine may have it: then this one goes without until it is free.
+    async fn open_admin(&self) -> Result<Option<AbortOnDrop>, LaunchError> {
+        let Some(address) = self.admin.listens(self.handle.production()) else { return Ok(None) };
+        let chosen = self.admin.address.is_some();
+        let first = match TcpListener::bind(address).await {
+            Ok(listener) => Some(listener),
+            Err(error) if chosen => {
+                let fix = "take another with admin.address, or `off`";
+                let why = format!("listen on the admin address {address}: {error}\n    fix: {fix}");
+                return Err(LaunchError::Fault(why.into()));
+            }
+            Err(error) => {
+                warn!("The admin address {address} cannot be had, trying again: {error}");
+                None
+            }
+        };
+        let rules = Arc::new(Rules::of_admin(self.handle.clone(), &self.http));
+        let router = admin::router().with_state(self.handle.clone());
+        let (stack, http) = (Stack::new(router, rules), self.http.clone());
+        let serve = async move {
+            let listener = match first {
+                Some(listener) => listener,
+                None => listen_at_last(address).await,
+            };
+            if let Ok(address) = listener.local_addr() {
+                info!("Health, metrics and more at http://{address}");
+            }
+            serve_beside(listener, stack, &http, Stop::never()).await;
+        };
+        let within = context::within(self.handle.clone(), serve);
+        Ok(Some(AbortOnDrop(tokio::spawn(within))))
     }
 
     /// Stops what runs beside the requests, then every part.
@@ -110,6 +159,25 @@ impl Launched {
         }
         let (router, rules) = self.stack.into_parts();
         router.layer(StackLayer(rules))
+    }
+}
+
+/// A task that ends when this is dropped.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Tries until the address is free.
+async fn listen_at_last(address: SocketAddr) -> TcpListener {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return listener;
+        }
     }
 }
 
@@ -167,6 +235,7 @@ async fn start(handle: &Handle, slot: &Slot) -> Result<(), LaunchError> {
             format!("start the part `{}`: {}", entry.name, chain(&*error)).into(),
         ),
     })?;
+    part.metrics(handle.metrics());
     let _ = slot.part.set(part);
     Ok(())
 }

@@ -13,6 +13,7 @@ mod verb;
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
@@ -20,6 +21,8 @@ use std::panic::Location;
 use std::path::PathBuf;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -32,7 +35,7 @@ pub(crate) use steps::Sources;
 
 use crate::Settings;
 use crate::handle::{Attachments, Handle};
-use crate::http::{Blueprint, Route};
+use crate::http::{self, Blueprint, RequestHead, Route};
 use crate::logging::LogLevel;
 use crate::part::{Needs, Part};
 use crate::step::Step;
@@ -66,7 +69,12 @@ pub struct App {
     /// Whether it is launched for a verb: then nothing is served, and the verb does the talking.
     for_verb: bool,
     hooks: Hooks,
+    /// What stands around every request.
+    around: http::Hooks,
+    layers: Vec<LayerOfRouter>,
 }
+
+type LayerOfRouter = Box<dyn FnOnce(Router<Handle>) -> Router<Handle> + Send>;
 
 /// A setting said in code, and where.
 struct CodeSetting {
@@ -134,6 +142,8 @@ impl App {
             verbs: Vec::new(),
             for_verb: false,
             hooks: Hooks::default(),
+            around: http::Hooks::default(),
+            layers: Vec::new(),
         }
     }
 
@@ -240,6 +250,66 @@ impl App {
     #[must_use]
     pub fn attach<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.attachments.push(value);
+        self
+    }
+
+    /// Looks at every request before its handler does, and may change it or answer it: `Ok` with the
+    /// request goes on, `Err` with an [`Error`](crate::Error) or any answer ends it. Several run in
+    /// the order given. What takes long or fails is dealt with as in a handler.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    /// use piton::axum::extract::Request;
+    ///
+    /// let app = App::new("my_service").before_request(|request: Request| async move {
+    ///     if request.headers().contains_key("x-forbidden") {
+    ///         return Err(Error::forbidden("take that header away"));
+    ///     }
+    ///     Ok(request)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn before_request<F, Fut, E>(mut self, hook: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Request, E>> + Send + 'static,
+        E: IntoResponse + 'static,
+    {
+        self.around.before(hook);
+        self
+    }
+
+    /// Changes every answer before it leaves, failures too. Several run in the order given.
+    ///
+    /// ```
+    /// # use piton::prelude::*;
+    /// let app = App::new("my_service").after_request(|head, answer| {
+    ///     if head.method == "GET" {
+    ///         answer.headers_mut().insert("x-served-by", "piton".parse().expect("it is a header"));
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn after_request(
+        mut self,
+        hook: impl Fn(&RequestHead, &mut Response) + Send + Sync + 'static,
+    ) -> Self {
+        self.around.after(hook);
+        self
+    }
+
+    /// Puts a layer of `tower` around the router, inside of everything that Piton puts there. The one
+    /// given last is the outermost.
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: tower::Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
+        L::Service: tower::Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as tower::Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as tower::Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as tower::Service<Request>>::Future: Send + 'static,
+    {
+        self.layers.push(Box::new(move |router| router.layer(layer)));
         self
     }
 

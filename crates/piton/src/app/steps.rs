@@ -18,13 +18,15 @@ use tracing::{info, warn};
 use super::lifecycle::{self, Launched};
 use super::plan::plan;
 use super::{App, AppSettings, LaunchError, Mount};
+use crate::admin::{self, AdminSettings, Guard};
 use crate::config::{Config, Origin, Problems, Section};
+use crate::context;
 use crate::handle::{Attachments, Handle, Inner, Slot};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
 use crate::logging::{self, LogLevel, LogSettings};
+use crate::metrics::{Build, Metrics, Requests};
 use crate::part::{Entry, Part};
 use crate::step::Step;
-use crate::{admin, context};
 
 /// The app while its steps run: what a hook may ask and change.
 ///
@@ -39,6 +41,7 @@ struct State {
     routes: Vec<Route>,
     http: HttpSettings,
     log: LogSettings,
+    admin: AdminSettings,
     handle: Option<Handle>,
     router: Option<Router<Handle>>,
     infos: Vec<RouteInfo>,
@@ -175,6 +178,7 @@ impl Setup {
             routes,
             http: HttpSettings::default(),
             log: LogSettings::default(),
+            admin: AdminSettings::default(),
             handle: None,
             router: None,
             infos: Vec::new(),
@@ -235,8 +239,15 @@ impl Setup {
         let app = read::<AppSettings>(&config, "");
         state.http = read(&config, "http");
         state.log = read(&config, "log");
+        state.admin = read(&config, "admin");
+        let (name, version) = (state.app.name.clone(), state.app.version.as_deref());
+        let build = Build { service: name.clone(), version: version.unwrap_or_default().into() };
         state.handle = Some(Handle::new(Inner {
-            name: state.app.name.clone(),
+            name,
+            version: version.map(str::to_owned),
+            sections: sections(),
+            metrics: Metrics::of_service(build),
+            proxies: state.http.proxies(),
             production: app.production,
             data_dir: app.data_dir,
             config,
@@ -278,12 +289,19 @@ impl Setup {
         if !state.app.mounts.is_empty() || routes.iter().any(http::Route::may_ask_for_peer) {
             state.tell_peer();
         }
-        let (router, infos) = http::router(routes);
+        let handle = state.handle.clone().expect("the step `configure_http` has made it");
+        let figures = handle.metrics().requests().clone();
+        let (router, infos) = http::router(routes, &figures);
         for group in groups(&infos) {
             info!("Listening on {group}");
         }
-        let mut router = with_mounts(router, mem::take(&mut state.app.mounts))?;
-        router = with_probes(router, &infos).fallback(nothing_here);
+        let mut router = with_mounts(router, mem::take(&mut state.app.mounts), &figures)?;
+        let public = state.admin.on_public_port(handle.production());
+        router = with_admin(router, &infos, public, &figures).fallback(nothing_here);
+        for layer in mem::take(&mut state.app.layers) {
+            router = layer(router);
+        }
+        router = http::compressed(router, state.http.compression);
         let limit = state.http.body_limit.as_usize();
         // axum's own extractors know a limit of their own, which costs a header of every request
         // to change: only where it would get in the way.
@@ -299,7 +317,8 @@ impl Setup {
         http::keep_panics();
         let handle = self.handle();
         let mut state = self.state();
-        state.rules = Some(Arc::new(Rules::new(handle, &state.http, &state.log)));
+        let hooks = state.app.around.clone();
+        state.rules = Some(Arc::new(Rules::new(handle, &state.http, &state.log, hooks)));
     }
 
     /// A step that was replaced may have left out what the app cannot do without.
@@ -323,11 +342,12 @@ impl Setup {
         let state = &mut *state;
         let _ = handle.inner().routes.set(mem::take(&mut state.infos));
         let router = state.router.take().unwrap_or_default().with_state(handle.clone());
-        let rules = state
-            .rules
-            .take()
-            .unwrap_or_else(|| Arc::new(Rules::new(handle.clone(), &state.http, &state.log)));
-        Launched::new(handle, Stack::new(router, rules), state.http.clone())
+        let rules = state.rules.take().unwrap_or_else(|| {
+            let hooks = state.app.around.clone();
+            Arc::new(Rules::new(handle.clone(), &state.http, &state.log, hooks))
+        });
+        let stack = Stack::new(router, rules);
+        Launched::new(handle, stack, state.http.clone(), state.admin.clone())
     }
 
     /// The app's name.
@@ -468,8 +488,9 @@ fn found_file() -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn core_sections() -> [Section; 3] {
-    [Section::of::<AppSettings>(""), HttpSettings::SECTION, logging::SECTION]
+fn core_sections() -> [Section; 4] {
+    let app = Section::of::<AppSettings>("");
+    [app, HttpSettings::SECTION, logging::SECTION, AdminSettings::SECTION]
 }
 
 /// The sections of every room in this build, started or not: all of them may stand in a file.
@@ -496,9 +517,14 @@ fn groups(infos: &[RouteInfo]) -> Vec<String> {
 }
 
 /// Merging panics where paths overlap; at launch that is a message.
-fn with_mounts(router: Router<Handle>, mounts: Vec<Mount>) -> Result<Router<Handle>, LaunchError> {
+fn with_mounts(
+    router: Router<Handle>,
+    mounts: Vec<Mount>,
+    figures: &Arc<Requests>,
+) -> Result<Router<Handle>, LaunchError> {
     let mut merged = router;
     for Mount { router, location } in mounts {
+        let router = http::counted(router, figures.clone());
         let attempt = std::panic::AssertUnwindSafe(|| merged.merge(router));
         merged = std::panic::catch_unwind(attempt).map_err(|panic| {
             let why = panic.downcast_ref::<String>().map_or("its paths overlap", String::as_str);
@@ -510,12 +536,27 @@ fn with_mounts(router: Router<Handle>, mounts: Vec<Mount>) -> Result<Router<Hand
     Ok(merged)
 }
 
-/// The probes, unless the service has routes of its own at their paths.
-fn with_probes(router: Router<Handle>, infos: &[RouteInfo]) -> Router<Handle> {
-    if infos.iter().any(|info| admin::PROBE_PATHS.contains(&info.path.as_str())) {
+/// The probes and, on the public port of development, the details: each unless the service has a
+/// route of its own at that path.
+fn with_admin(
+    router: Router<Handle>,
+    infos: &[RouteInfo],
+    details: bool,
+    figures: &Arc<Requests>,
+) -> Router<Handle> {
+    let free = |path: &&str| !infos.iter().any(|info| info.path == *path);
+    let mut admin = Router::new();
+    if admin::PROBE_PATHS.iter().all(&free) {
+        admin = admin.merge(admin::probes());
+    }
+    let paths: Vec<&str> = admin::DETAIL_PATHS.into_iter().filter(free).collect();
+    if details && !paths.is_empty() {
+        admin = admin.merge(admin::details(&paths, Guard::Public));
+    }
+    if !admin.has_routes() {
         return router;
     }
-    router.merge(admin::probes())
+    router.merge(http::counted(admin, figures.clone()))
 }
 
 async fn nothing_here() -> (StatusCode, &'static str) {

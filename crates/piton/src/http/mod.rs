@@ -1,8 +1,12 @@
 //! The public listener: routes, arguments, answers, errors, and the loop that serves them.
 
+mod cors;
+mod envelope;
 mod error;
 mod exchange;
 mod extract;
+mod forwarded;
+mod hooks;
 mod operation;
 mod panics;
 mod polite;
@@ -13,11 +17,16 @@ mod server;
 mod settings;
 mod stack;
 mod table;
+mod trace;
 #[cfg(feature = "validation")]
 mod valid;
 
+pub use cors::CorsSettings;
+pub use envelope::{ErrorStyle, Traceback};
 pub use error::{Error, Fault, Recognise, Result};
 pub use extract::{Form, Json, Path, Query, State};
+pub use forwarded::{ClientIp, ClientIpHeader, Network};
+pub use hooks::RequestHead;
 pub use operation::{
     Answer, Content, Input, MakeSchema, Operation, Output, Parameter, Place, probe,
 };
@@ -26,11 +35,14 @@ pub use route::{
     ArgumentType, Arguments, Blueprint, ModulePrefix, Registration, Route, RouteInfo, Source,
     delete, get, patch, post, put, route,
 };
-pub use settings::HttpSettings;
+pub use settings::{HeaderLine, HttpSettings};
+pub use trace::{TRACEPARENT, TraceContext};
 #[cfg(feature = "validation")]
 pub use valid::{Checked, Valid};
 
+pub(crate) use forwarded::Proxies;
+pub(crate) use hooks::Hooks;
 pub(crate) use panics::install as keep_panics;
-pub(crate) use server::serve;
-pub(crate) use stack::{Rules, Stack, StackLayer};
-pub(crate) use table::{entry_of, problems, router, scan};
+pub(crate) use server::{serve, serve_beside};
+pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
+pub(crate) use table::{counted, entry_of, problems, router, scan};

@@ -8,13 +8,17 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 
 use super::operation::Operation;
+use crate::context;
 use crate::handle::Handle;
+use crate::metrics::{PathIndex, UNMATCHED};
 use crate::part::{Need, Part};
 
 /// One way into the service: methods, a path, a handler, and what is known of it.
@@ -28,6 +32,28 @@ pub struct Route {
     pub(crate) doc: &'static str,
     pub(crate) source: Source,
     pub(crate) tag: Option<&'static str>,
+    /// The number of its path in the figures, which its handler knows it by.
+    pub(crate) number: &'static AtomicU32,
+}
+
+/// A handler that says which path has been matched, before it does its work. It returns the
+/// handler's own future: there is nothing around it.
+#[derive(Clone)]
+struct Known<H> {
+    handler: H,
+    number: &'static AtomicU32,
+}
+
+impl<H, T> Handler<T, Handle> for Known<H>
+where
+    H: Handler<T, Handle>,
+{
+    type Future = H::Future;
+
+    fn call(self, request: Request, state: Handle) -> H::Future {
+        context::matched(self.number.load(Ordering::Relaxed));
+        self.handler.call(request, state)
+    }
 }
 
 /// A line of code.
@@ -177,30 +203,27 @@ where
         })
         .reduce(MethodFilter::or)
         .expect("a route has at least one method");
-    let endpoint = axum::routing::on(filter, handler);
-    Route::new(methods, path.into(), endpoint, T::types(), std::any::type_name::<H>())
+    // Routes live as long as the program; this way their handlers are cloned for nothing.
+    let number: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(UNMATCHED)));
+    let endpoint = axum::routing::on(filter, Known { handler, number });
+    Route {
+        methods: methods.to_vec(),
+        path: path.into(),
+        endpoint,
+        arguments: T::types(),
+        operation: Operation::default(),
+        handler: std::any::type_name::<H>(),
+        doc: "",
+        source: Location::caller().into(),
+        tag: None,
+        number,
+    }
 }
 
 impl Route {
-    #[track_caller]
-    fn new(
-        methods: &[Method],
-        path: Cow<'static, str>,
-        endpoint: MethodRouter<Handle>,
-        arguments: Vec<ArgumentType>,
-        handler: &'static str,
-    ) -> Self {
-        Self {
-            methods: methods.to_vec(),
-            path,
-            endpoint,
-            arguments,
-            operation: Operation::default(),
-            handler,
-            doc: "",
-            source: Location::caller().into(),
-            tag: None,
-        }
+    /// Gives the path its number in the figures.
+    pub(crate) fn count_as(&self, number: PathIndex) {
+        self.number.store(number, Ordering::Relaxed);
     }
 
     /// Says what the handler reads and answers. The route macros call it with what the handler's

@@ -29,7 +29,8 @@ use super::HttpSettings;
 use super::exchange::{Answering, Exchange};
 use super::polite::Polite;
 use super::stack::Stack;
-use crate::stop::Stop;
+use crate::metrics::Requests;
+use crate::stop::{Stop, Trigger};
 
 /// How long connections whose handshake is under way may take to arrive, before the listener closes.
 const LAST_ARRIVALS: Duration = Duration::from_millis(100);
@@ -51,18 +52,7 @@ pub(crate) async fn serve(
     at_once: Stop,
 ) {
     let handle = stack.handle().clone();
-    let (close, closing) = Stop::new();
-    let mut server = Server {
-        stack,
-        rules: ConnectionRules {
-            http: http1::Builder::new(),
-            header_timeout: settings.header_timeout,
-            tells_peer: handle.inner().tells_peer.load(Ordering::Relaxed),
-        },
-        places: Arc::new(Semaphore::new(settings.max_connections)),
-        connections: JoinSet::new(),
-        closing,
-    };
+    let (mut server, close) = Server::new(stack, settings);
 
     server.accept_until(&listener, stop.stopped()).await;
 
@@ -83,6 +73,20 @@ pub(crate) async fn serve(
     server.drain(close, settings.drain_timeout, at_once).await;
 }
 
+/// Serves until `stop` beside the public listener, without its ceremony: nobody balances load over
+/// an admin address.
+pub(crate) async fn serve_beside(
+    listener: TcpListener,
+    stack: Stack<Router>,
+    settings: &HttpSettings,
+    stop: Stop,
+) {
+    let (mut server, close) = Server::new(stack, settings);
+    server.accept_until(&listener, stop.stopped()).await;
+    drop(listener);
+    server.drain(close, LAST_WORDS, Stop::never()).await;
+}
+
 struct Server {
     stack: Stack<Router>,
     rules: ConnectionRules,
@@ -101,6 +105,24 @@ struct ConnectionRules {
 }
 
 impl Server {
+    /// A server, and what tells its connections to end.
+    fn new(stack: Stack<Router>, settings: &HttpSettings) -> (Self, Trigger) {
+        let (close, closing) = Stop::new();
+        let tells_peer = stack.handle().inner().tells_peer.load(Ordering::Relaxed);
+        let server = Self {
+            stack,
+            rules: ConnectionRules {
+                http: http1::Builder::new(),
+                header_timeout: settings.header_timeout,
+                tells_peer,
+            },
+            places: Arc::new(Semaphore::new(settings.max_connections)),
+            connections: JoinSet::new(),
+            closing,
+        };
+        (server, close)
+    }
+
     async fn accept_until(&mut self, listener: &TcpListener, until: impl Future<Output = ()>) {
         let mut until = pin!(until);
         loop {
@@ -132,13 +154,15 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let connection =
             connection(stream, peer, self.stack.clone(), self.rules.clone(), self.closing.clone());
+        let figures = self.stack.requests().clone();
         self.connections.spawn(async move {
+            let _open = Open::count(figures);
             connection.await;
             drop(place);
         });
     }
 
-    async fn drain(mut self, close: crate::stop::Trigger, limit: Duration, at_once: Stop) {
+    async fn drain(mut self, close: Trigger, limit: Duration, at_once: Stop) {
         close.stop();
         let ended = async { while self.connections.join_next().await.is_some() {} };
         let cut = tokio::select! {
@@ -151,6 +175,22 @@ impl Server {
         {
             warn!("Cutting off {} connections: {why}", self.connections.len());
         }
+    }
+}
+
+/// An open connection among the figures.
+struct Open(Arc<Requests>);
+
+impl Open {
+    fn count(figures: Arc<Requests>) -> Self {
+        figures.connection(1);
+        Self(figures)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connection(-1);
     }
 }
 
@@ -170,7 +210,10 @@ async fn connection(
             request.extensions_mut().insert(ConnectInfo(peer));
         }
         let (stack, exchange) = (stack.clone(), answered.clone());
-        async move { Ok::<_, Infallible>(Answering::wrap(stack.answer(request).await, exchange)) }
+        async move {
+            let response = stack.answer(request, Some(peer.ip())).await;
+            Ok::<_, Infallible>(Answering::wrap(response, exchange))
+        }
     });
     let mut connection = pin!(rules.http.serve_connection(io, service).with_upgrades());
     let silent = async { exchange.idle_for(rules.header_timeout).await }.map(|()| Signal::Silent);

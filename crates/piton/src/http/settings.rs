@@ -1,9 +1,17 @@
 //! The settings of the listener and of what stands around every request.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::config::ByteSize;
+use http::{HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::cors::CorsSettings;
+use super::envelope::{ErrorStyle, Traceback};
+use super::forwarded::{ClientIpHeader, Network, Proxies};
+use crate::config::{ByteSize, Setting};
 use crate::{Settings, config};
 
 /// The public listener and the limits of every request.
@@ -27,6 +35,33 @@ pub struct HttpSettings {
     /// How many connections may be open at once; more wait in the system's queue.
     /// **Default: `10000`.**
     pub max_connections: usize,
+    /// How many requests may be under way at once; more are answered 503 with `Retry-After` at
+    /// once, probes excepted. Lower it until what is accepted is answered in good time under the
+    /// heaviest load. **Default: `5000`.**
+    pub max_requests: u32,
+    /// The proxies before the service, whose `X-Request-Id` and word on the client's address are
+    /// believed: networks such as `10.0.0.0/8`, or `loopback`, or `private`. **Default: none.**
+    pub trusted_proxies: Vec<Network>,
+    /// The header in which they name the client: `x-forwarded-for`, `forwarded` or `x-real-ip`. Name
+    /// the one that yours overwrite or append to: another one could have been sent by anybody.
+    /// **Default: `x-forwarded-for`.**
+    pub client_ip_header: ClientIpHeader,
+    /// Headers that every answer has unless the handler says otherwise; add
+    /// `Strict-Transport-Security: max-age=31536000` when all clients come by HTTPS.
+    /// **Default: `X-Content-Type-Options: nosniff`, `X-Frame-Options: DENY`.**
+    pub headers: Vec<HeaderLine>,
+    /// Whether answers are compressed (gzip) for clients that ask for it. Leave it to the proxy, if
+    /// there is one. Needs the feature `compression`. **Default: `false`.**
+    pub compression: bool,
+    /// What a failure looks like: `problem` (RFC 9457, with its true status) or `gnar`
+    /// (`{"error","traceback"}` with status 200). **Default: `problem`.**
+    pub error_style: ErrorStyle,
+    /// Whether failures show their causes and lines of code to the client: `always`, `never`, or
+    /// `auto`, which is in development only. **Default: `auto`.**
+    pub traceback: Traceback,
+    /// Which other origins' pages may call the service from a browser.
+    #[setting(section)]
+    pub cors: CorsSettings,
     /// How long to go on accepting requests after the signal to stop, while `/readyz` says 503, so
     /// that load balancers learn of it. As long as yours take to notice.
     /// **Default: `0s` in development, `5s` in production.**
@@ -45,6 +80,17 @@ impl Default for HttpSettings {
             header_timeout: Duration::from_secs(30),
             body_limit: ByteSize::mib(2),
             max_connections: 10_000,
+            max_requests: 5_000,
+            trusted_proxies: Vec::new(),
+            client_ip_header: ClientIpHeader::default(),
+            headers: vec![
+                HeaderLine::of("x-content-type-options", "nosniff"),
+                HeaderLine::of("x-frame-options", "DENY"),
+            ],
+            compression: false,
+            error_style: ErrorStyle::default(),
+            traceback: Traceback::default(),
+            cors: CorsSettings::default(),
             drain_wait: None,
             drain_timeout: Duration::from_secs(20),
         }
@@ -68,6 +114,22 @@ impl HttpSettings {
             let why = "between 1 and 1000000 connections may be open";
             reader.refuse("max_connections", why, "max_connections = 10000");
         }
+        if self.max_requests == 0 {
+            let why = "no request could ever be answered";
+            reader.refuse("max_requests", why, "max_requests = 5000");
+        }
+        if self.compression && cfg!(not(feature = "compression")) {
+            let why = "this build of piton cannot compress";
+            reader.refuse(
+                "compression",
+                why,
+                "give piton the feature `compression`, or leave it to the proxy",
+            );
+        }
+    }
+
+    pub(crate) fn proxies(&self) -> Proxies {
+        Proxies { trusted: self.trusted_proxies.clone(), header: self.client_ip_header }
     }
 
     pub(crate) fn host(&self, production: bool) -> IpAddr {
@@ -77,5 +139,70 @@ impl HttpSettings {
 
     pub(crate) fn drain_wait(&self, production: bool) -> Duration {
         self.drain_wait.unwrap_or(Duration::from_secs(if production { 5 } else { 0 }))
+    }
+}
+
+/// A header as a line: `X-Frame-Options: DENY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderLine {
+    /// The name.
+    pub name: HeaderName,
+    /// The value.
+    pub value: HeaderValue,
+}
+
+impl HeaderLine {
+    fn of(name: &'static str, value: &'static str) -> Self {
+        Self { name: HeaderName::from_static(name), value: HeaderValue::from_static(value) }
+    }
+}
+
+impl fmt::Display for HeaderLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, String::from_utf8_lossy(self.value.as_bytes()))
+    }
+}
+
+impl Setting for HeaderLine {
+    fn expects() -> Cow<'static, str> {
+        "a header as a line, such as `X-Frame-Options: DENY`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        /// What the server writes itself, or what would break the message.
+        const OURS: [&str; 5] =
+            ["content-length", "transfer-encoding", "connection", "date", "content-type"];
+        let line = value.as_str().and_then(|line| line.split_once(':'));
+        let parsed = line.and_then(|(name, value)| {
+            let (name, value) = (name.trim().parse().ok()?, value.trim().parse().ok()?);
+            Some(Self { name, value })
+        });
+        let line = parsed.ok_or_else(|| format!("expected {}", Self::expects()))?;
+        if OURS.contains(&line.name.as_str()) {
+            return Err(format!("`{}` is written by the server itself", line.name));
+        }
+        Ok(line)
+    }
+
+    fn show(&self) -> Value {
+        Value::from(self.to_string())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[^:]+:.*$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_written_as_a_line() {
+        let line = HeaderLine::parse(&json!("Referrer-Policy:  no-referrer ")).unwrap();
+        assert_eq!(line.to_string(), "referrer-policy: no-referrer");
+        for wrong in ["x", "a b: c", "x: a\nb", "Content-Length: 3"] {
+            assert!(HeaderLine::parse(&json!(wrong)).is_err(), "{wrong}");
+        }
     }
 }

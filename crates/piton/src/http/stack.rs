@@ -1,36 +1,59 @@
 //! Everything that stands around a handler, in one file, in order.
 //!
-//! From the outside in: request id, body limit, ambient context, timeout, panic catch, the router.
-//! On the way out: the one error format, `x-request-id`, `connection: close` while draining, the
-//! access log. It is one service and not a tower of ten, because every request passes through it.
+//! From the outside in:
+//!
+//! 1. request id, the client's address and the trace: believed of trusted proxies only
+//! 2. the cap on requests under way: what is above it is answered 503 at once
+//! 3. cross-origin questions of browsers (preflight)
+//! 4. the body's limit
+//! 5. ambient context: `piton::app()`, the id in log lines
+//! 6. timeout, panic catch
+//! 7. the service's own `before_request`
+//! 8. compression and the service's own layers, if any; the router
+//!
+//! On the way out: the one error format, the service's own `after_request`, headers (the settings',
+//! CORS, `x-request-id`, `connection: close` while draining), figures, access log. It is one service
+//! and not a tower of ten, because every request passes through it; what is not switched on costs a
+//! look at a flag.
 
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use tower::{Layer, Service};
 use tracing::{Level, debug, enabled, error, info, warn};
 
+use super::cors::Cors;
+use super::envelope::{self, ErrorStyle};
 use super::error::Carried;
 use super::extract::too_large;
+use super::forwarded::Proxies;
+use super::hooks::{Hooks, RequestHead};
 use super::problem::{self, Failure, Inside};
+use super::settings::HeaderLine;
+use super::trace::{TRACEPARENT, TraceContext};
 use super::{Error, HttpSettings, panics};
-use crate::context::{self, RequestId};
+use crate::admin;
+use crate::context::{self, Current, RequestId};
 use crate::handle::Handle;
 use crate::logging::{LogRequests, LogSettings};
+use crate::metrics::Requests;
 use crate::part::BoxError;
 
 /// The header that carries the request's id.
@@ -39,21 +62,55 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// What the stack needs to know, once for all requests.
 pub(crate) struct Rules {
     pub handle: Handle,
-    pub timeout: Duration,
-    pub body_limit: usize,
-    pub log_all: bool,
-    pub log_failures: bool,
+    timeout: Duration,
+    body_limit: usize,
+    max_requests: i64,
+    proxies: Proxies,
+    cors: Option<Cors>,
+    headers: Vec<HeaderLine>,
+    style: ErrorStyle,
+    /// What Gnar Gear calls every failure of this app.
+    title: String,
+    show_inside: bool,
+    hooks: Hooks,
+    requests: Arc<Requests>,
+    log_all: bool,
+    log_failures: bool,
+    overload: Overload,
 }
 
 impl Rules {
-    pub fn new(handle: Handle, http: &HttpSettings, log: &LogSettings) -> Self {
-        let requests = log.requests.resolve(handle.production());
+    pub fn new(handle: Handle, http: &HttpSettings, log: &LogSettings, hooks: Hooks) -> Self {
+        let production = handle.production();
+        let requests = log.requests.resolve(production);
         Self {
             timeout: http.timeout,
             body_limit: http.body_limit.as_usize(),
+            max_requests: http.max_requests.into(),
+            proxies: http.proxies(),
+            cors: Cors::new(&http.cors, production),
+            headers: http.headers.clone(),
+            style: http.error_style,
+            title: envelope::title(handle.name()),
+            show_inside: http.traceback.shown(production),
+            hooks,
+            requests: handle.metrics().requests().clone(),
             log_all: requests == LogRequests::All,
             log_failures: requests != LogRequests::None,
+            overload: Overload::default(),
             handle,
+        }
+    }
+
+    /// The rules of the admin address: the same limits and formats, without what is only for the
+    /// public. What is asked there is neither counted nor logged.
+    pub fn of_admin(handle: Handle, http: &HttpSettings) -> Self {
+        let log = LogSettings { requests: LogRequests::None, ..LogSettings::default() };
+        Self {
+            cors: None,
+            style: ErrorStyle::Problem,
+            requests: Arc::default(),
+            ..Self::new(handle, http, &log, Hooks::default())
         }
     }
 }
@@ -74,9 +131,26 @@ impl<S> Stack<S> {
         &self.rules.handle
     }
 
+    pub fn requests(&self) -> &Arc<Requests> {
+        &self.rules.requests
+    }
+
     pub fn into_parts(self) -> (S, Arc<Rules>) {
         (self.inner, self.rules)
     }
+}
+
+/// Compresses what the router answers, if that is wanted.
+#[cfg(feature = "compression")]
+pub(crate) fn compressed(router: Router<Handle>, wanted: bool) -> Router<Handle> {
+    use tower_http::compression::CompressionLayer;
+    if wanted { router.layer(CompressionLayer::new()) } else { router }
+}
+
+/// Without the feature the setting is refused at launch.
+#[cfg(not(feature = "compression"))]
+pub(crate) fn compressed(router: Router<Handle>, _: bool) -> Router<Handle> {
+    router
 }
 
 /// Puts the stack around the routes of an ejected router.
@@ -110,7 +184,8 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let stack = self.clone();
-        Box::pin(async move { Ok(stack.answer(request).await) })
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        Box::pin(async move { Ok(stack.answer(request, peer).await) })
     }
 }
 
@@ -119,42 +194,119 @@ where
     S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + Sync,
     S::Future: Send,
 {
-    /// Answers one request. Never fails: whatever happens inside becomes an answer.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response
+    /// Answers one request from `peer`. Never fails: whatever happens inside becomes an answer.
+    pub async fn answer<B>(self, request: Request<B>, peer: Option<IpAddr>) -> Response
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let rules = &*self.rules;
-        let seen = Seen::of(&request);
-        let outcome = match limit(request, rules.body_limit) {
-            Ok((request, body)) => {
-                let answer = self.inner.clone().call(request);
-                let caught = AssertUnwindSafe(answer).catch_unwind();
-                let timed = tokio::time::timeout_at((seen.at + rules.timeout).into(), caught);
-                let answer = context::within_request(rules.handle.clone(), seen.id, timed).await;
-                outcome(answer, body.as_deref(), rules.timeout)
+        let Self { mut inner, rules } = self;
+        let rules = &*rules;
+        let mut seen = Seen::of(&request, peer, rules);
+        let mut turn = Turn::begin(&rules.requests);
+        let outcome = if let Some(answer) = rules.turned_away(&turn, &seen) {
+            answer
+        } else if let Some(answer) = rules.preflight(&request) {
+            Outcome::Answered(answer)
+        } else {
+            match limit(request, rules.body_limit) {
+                Ok((request, body)) => {
+                    let work = async {
+                        let request = if rules.hooks.has_before() {
+                            match rules.hooks.check(request).await {
+                                Ok(request) => request,
+                                Err(answer) => return Ok(answer),
+                            }
+                        } else {
+                            request
+                        };
+                        inner.call(request).await
+                    };
+                    let caught = AssertUnwindSafe(work).catch_unwind();
+                    let timed = tokio::time::timeout_at((seen.at + rules.timeout).into(), caught);
+                    let (handle, current) = (rules.handle.clone(), seen.current.clone());
+                    let (answer, path) = context::within_request(handle, current, timed).await;
+                    seen.current.path.set(path);
+                    outcome(answer, body.as_deref(), rules.timeout)
+                }
+                Err(refusal) => Outcome::Answered(refusal.into_response()),
             }
-            Err(refusal) => Outcome::Answered(refusal.into_response()),
         };
-        rules.finish(outcome, &seen)
+        turn.answered = true;
+        rules.finish(outcome, &mut seen)
+    }
+}
+
+/// A request's place among those under way, given back when it ends, however it does.
+struct Turn<'a> {
+    requests: &'a Requests,
+    /// How many there are with it.
+    place: i64,
+    answered: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn begin(requests: &'a Requests) -> Self {
+        Self { requests, place: requests.begin(), answered: false }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.requests.end(self.answered);
+    }
+}
+
+/// Says that requests are turned away, a line a second and not a line a request.
+#[derive(Default)]
+struct Overload {
+    /// The second of the last line, since the app was launched, plus one.
+    told: AtomicU64,
+    count: AtomicU64,
+}
+
+impl Overload {
+    fn tell(&self, handle: &Handle, limit: i64) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let now = handle.uptime().as_secs() + 1;
+        if self.told.swap(now, Ordering::Relaxed) == now {
+            return;
+        }
+        let count = self.count.swap(0, Ordering::Relaxed);
+        warn!(
+            count,
+            limit, "Turned requests away: there are more under way than http.max_requests allows"
+        );
     }
 }
 
 /// What is remembered of a request for its answer's sake.
 struct Seen {
-    id: RequestId,
+    current: Current,
     method: Method,
     uri: Uri,
     at: Instant,
+    /// The client's address, where the connection's other end is a trusted proxy.
+    client: Option<IpAddr>,
+    /// The page that asks, where that makes a difference.
+    origin: Option<HeaderValue>,
+    head: Option<RequestHead>,
 }
 
 impl Seen {
-    fn of<B>(request: &Request<B>) -> Self {
+    fn of<B>(request: &Request<B>, peer: Option<IpAddr>, rules: &Rules) -> Self {
+        let headers = request.headers();
+        let trace = headers.get(TRACEPARENT);
+        let trace = trace.and_then(|value| TraceContext::parse(value.as_bytes()));
+        let proxied = peer.filter(|peer| rules.proxies.trust(*peer));
+        let given = proxied.and_then(|_| given_id(headers));
         Self {
-            id: RequestId::new(),
+            current: Current::new(given.unwrap_or_default(), peer, trace),
             method: request.method().clone(),
             uri: request.uri().clone(),
             at: Instant::now(),
+            client: proxied.map(|peer| rules.proxies.client(peer, headers)),
+            origin: rules.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
+            head: rules.hooks.head(request),
         }
     }
 
@@ -162,16 +314,47 @@ impl Seen {
         self.uri.path()
     }
 
-    /// How long it has taken, to the hundredth.
-    fn duration_ms(&self) -> f64 {
-        (self.at.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
+    fn id(&self) -> RequestId {
+        self.current.id
     }
+
+    /// Whom to name in the log.
+    fn client(&self) -> Option<IpAddr> {
+        self.client.or(self.current.peer)
+    }
+}
+
+/// To the hundredth.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+/// The id that a proxy gave the request.
+fn given_id(headers: &HeaderMap) -> Option<RequestId> {
+    headers.get(X_REQUEST_ID).and_then(|id| RequestId::given(id.as_bytes()))
 }
 
 /// How it went inside.
 enum Outcome {
     Answered(Response),
     Failed(StatusCode, Option<&'static str>, Inside),
+    /// Turned away, which the log knows already.
+    Shed(Response),
+}
+
+/// An answer on its way out.
+struct Finished {
+    response: Response,
+    /// What it is called inside; over the wire Gnar Gear's envelope has another.
+    status: StatusCode,
+    /// Whether the log has been told.
+    told: bool,
+}
+
+impl Finished {
+    fn plain(response: Response) -> Self {
+        Self { status: response.status(), response, told: false }
+    }
 }
 
 type Caught = Result<Result<Response, Infallible>, Box<dyn Any + Send>>;
@@ -211,39 +394,82 @@ fn timed_out(client: bool, limit: Duration) -> Outcome {
 }
 
 impl Rules {
+    /// The answer to a request for which there is no room.
+    fn turned_away(&self, turn: &Turn<'_>, seen: &Seen) -> Option<Outcome> {
+        if turn.place <= self.max_requests || admin::PROBE_PATHS.contains(&seen.path()) {
+            return None;
+        }
+        self.requests.shed();
+        self.overload.tell(&self.handle, self.max_requests);
+        let refusal = Error::unavailable("too many requests are under way")
+            .retry_after(Duration::from_secs(1));
+        Some(Outcome::Shed(refusal.into_response()))
+    }
+
+    fn preflight<B>(&self, request: &Request<B>) -> Option<Response> {
+        // Nearly every request is no question.
+        if request.method() != Method::OPTIONS {
+            return None;
+        }
+        self.cors.as_ref()?.preflight(request.method(), request.headers())
+    }
+
     /// The answer as it leaves.
-    fn finish(&self, outcome: Outcome, seen: &Seen) -> Response {
-        let (mut response, told) = match outcome {
+    fn finish(&self, outcome: Outcome, seen: &mut Seen) -> Response {
+        let Finished { mut response, status, told } = match outcome {
             Outcome::Answered(response) => self.in_one_format(response, seen),
             Outcome::Failed(status, detail, inside) => {
                 let failure = Failure { inside: Some(inside), ..Failure::new(status, detail) };
                 self.fail(problem_response(status), &failure, seen)
             }
+            Outcome::Shed(mut response) => match response.extensions_mut().remove::<Carried>() {
+                Some(Carried(error)) => {
+                    let failure = Failure { inside: None, ..Failure::of(&error) };
+                    Finished { told: true, ..self.fail(response, &failure, seen) }
+                }
+                None => Finished::plain(response),
+            },
         };
-        let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, seen.id.header());
-        if self.handle.draining() {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if let Some(head) = seen.head.take() {
+            context::within_request_now(&self.handle, &seen.current, || {
+                self.hooks.finish(&head, &mut response);
+            });
         }
-        let status = response.status();
+        self.add_headers(response.headers_mut(), seen);
+        let took = seen.at.elapsed();
+        self.requests.observe(seen.current.path.get(), &seen.method, status, took);
         if !told && (self.log_all || (self.log_failures && status.is_server_error())) {
-            self.log_request(status, seen);
+            self.log_request(status, took, seen);
         }
         response
     }
 
-    /// A failure that is not a problem document yet becomes one. Also says whether the log has been
-    /// told.
-    fn in_one_format(&self, mut response: Response, seen: &Seen) -> (Response, bool) {
+    fn add_headers(&self, headers: &mut HeaderMap, seen: &Seen) {
+        for line in &self.headers {
+            if !headers.contains_key(&line.name) {
+                headers.insert(line.name.clone(), line.value.clone());
+            }
+        }
+        if let Some(cors) = &self.cors {
+            cors.finish(seen.origin.as_ref(), headers);
+        }
+        headers.insert(X_REQUEST_ID, seen.id().header());
+        if self.handle.draining() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
+    /// A failure that is not a problem document yet becomes one.
+    fn in_one_format(&self, mut response: Response, seen: &Seen) -> Finished {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
-            return (response, false);
+            return Finished::plain(response);
         }
         if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
             return self.fail(response, &Failure::of(&error), seen);
         }
         match said(&mut response) {
-            Said::InItsOwnFormat => (response, false),
+            Said::InItsOwnFormat => Finished::plain(response),
             Said::Nothing => {
                 let detail = (status == StatusCode::METHOD_NOT_ALLOWED).then_some(
                     "this method is not to be had here; the header `Allow` lists those that are",
@@ -262,11 +488,12 @@ impl Rules {
         }
     }
 
-    /// The answer with its problem document. A failure with something inside is told to the log.
-    fn fail(&self, response: Response, failure: &Failure<'_>, seen: &Seen) -> (Response, bool) {
+    /// The answer in its format. A failure with something inside is told to the log.
+    fn fail(&self, response: Response, failure: &Failure<'_>, seen: &Seen) -> Finished {
         let told =
             failure.inside.as_ref().is_some_and(|inside| self.log_failure(failure, inside, seen));
-        (self.with_document(response, failure, seen), told)
+        let response = self.with_document(response, failure, seen);
+        Finished { response, status: failure.status, told }
     }
 
     fn with_document(
@@ -275,9 +502,20 @@ impl Rules {
         failure: &Failure<'_>,
         seen: &Seen,
     ) -> Response {
-        let document = problem::render(failure, seen.id, seen.path(), !self.handle.production());
+        let (media_type, document) = match self.style {
+            ErrorStyle::Problem => {
+                let inside = self.show_inside;
+                let document = problem::render(failure, seen.id(), seen.path(), inside);
+                (problem::MEDIA_TYPE, document)
+            }
+            ErrorStyle::Gnar => {
+                *response.status_mut() = StatusCode::OK;
+                let document = envelope::render(failure, &self.title, self.show_inside);
+                ("application/json", document)
+            }
+        };
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(problem::MEDIA_TYPE));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(document);
         response
@@ -291,30 +529,32 @@ impl Rules {
         let said = failure.detail.into_iter().chain(inside.chain.iter().map(String::as_str));
         let what = said.collect::<Vec<_>>().join(": ");
         let at = inside.location.as_deref();
-        let duration_ms = seen.duration_ms();
+        let duration_ms = milliseconds(seen.at.elapsed());
+        let client = seen.client().map(tracing::field::display);
         let loud = failure.status.is_server_error();
-        context::within_request_now(&self.handle, seen.id, || {
+        context::within_request_now(&self.handle, &seen.current, || {
             if loud {
-                error!(status, duration_ms, at, "{method} {path} failed: {what}");
+                error!(status, duration_ms, client, at, "{method} {path} failed: {what}");
             } else {
-                debug!(status, duration_ms, at, "{method} {path} refused: {what}");
+                debug!(status, duration_ms, client, at, "{method} {path} refused: {what}");
             }
         });
         loud
     }
 
-    fn log_request(&self, status: StatusCode, seen: &Seen) {
+    fn log_request(&self, status: StatusCode, took: Duration, seen: &Seen) {
         let failed = status.is_server_error();
         if !(failed && enabled!(Level::WARN) || enabled!(Level::INFO)) {
             return;
         }
-        let (method, path, duration_ms) = (&seen.method, seen.path(), seen.duration_ms());
+        let (method, path, duration_ms) = (&seen.method, seen.path(), milliseconds(took));
         let status = status.as_u16();
-        context::within_request_now(&self.handle, seen.id, || {
+        let client = seen.client().map(tracing::field::display);
+        context::within_request_now(&self.handle, &seen.current, || {
             if failed {
-                warn!(status, duration_ms, "{method} {path} {status}");
+                warn!(status, duration_ms, client, "{method} {path} {status}");
             } else {
-                info!(status, duration_ms, "{method} {path} {status}");
+                info!(status, duration_ms, client, "{method} {path} {status}");
             }
         });
     }

@@ -3,11 +3,16 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::map_request;
 
 use super::route::{ModulePrefix, Registration, Route, RouteInfo, join};
+use crate::context;
 use crate::handle::Handle;
+use crate::metrics::{PathIndex, Requests, UNMATCHED};
 use crate::part::Entry;
 
 /// The routes that the macros registered for the app `name`, prefixes joined.
@@ -168,8 +173,19 @@ fn crossing(routes: &[Route]) -> Vec<String> {
     problems
 }
 
-/// The routes as one router, and their list. The routes have been found free of problems.
-pub(crate) fn router(routes: Vec<Route>) -> (Router<Handle>, Vec<RouteInfo>) {
+/// The routes as one router, and their list. The routes have been found free of problems. Each path
+/// gets its place among the figures.
+pub(crate) fn router(routes: Vec<Route>, figures: &Requests) -> (Router<Handle>, Vec<RouteInfo>) {
+    let mut paths: Vec<String> = Vec::new();
+    for route in &routes {
+        let known = paths.iter().position(|path| *path == route.path);
+        let number = known.unwrap_or_else(|| {
+            paths.push(route.path.to_string());
+            paths.len() - 1
+        });
+        route.count_as(PathIndex::try_from(number).unwrap_or(UNMATCHED));
+    }
+    figures.prepare(paths);
     let mut infos: Vec<RouteInfo> = routes.iter().flat_map(Route::infos).collect();
     infos
         .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
@@ -177,6 +193,16 @@ pub(crate) fn router(routes: Vec<Route>) -> (Router<Handle>, Vec<RouteInfo>) {
         .into_iter()
         .fold(Router::new(), |router, route| router.route(&route.path, route.endpoint));
     (router, infos)
+}
+
+/// A plain router whose requests are counted by the paths it matches.
+pub(crate) fn counted(router: Router<Handle>, figures: Arc<Requests>) -> Router<Handle> {
+    router.layer(map_request(move |request: Request| {
+        if let Some(path) = request.extensions().get::<MatchedPath>() {
+            context::matched(figures.find(path.as_str()));
+        }
+        std::future::ready(request)
+    }))
 }
 
 #[cfg(test)]
@@ -222,7 +248,7 @@ mod tests {
             ]
         };
         assert!(problems(&routes(), |_| true).is_empty());
-        assert_eq!(router(routes().into()).1.len(), 4);
+        assert_eq!(router(routes().into(), &Requests::default()).1.len(), 4);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
+mod admin;
+mod around;
 mod failures;
 mod launch;
 mod parts;

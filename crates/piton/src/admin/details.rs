@@ -1,0 +1,108 @@
+//! Health in detail, metrics, what runs, the log's level.
+
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Guard, answer, readiness};
+use crate::handle::{Handle, PartHealth};
+
+/// The paths of the details.
+pub(crate) const DETAIL_PATHS: [&str; 4] = ["/health", "/metrics", "/info", "/log-level"];
+
+/// Those of the details that are in `paths`, for whom `guard` lets in.
+pub(crate) fn details(paths: &[&str], guard: Guard) -> Router<Handle> {
+    let router = paths.iter().fold(Router::new(), |router, path| match endpoint(path) {
+        Some(endpoint) => router.route(path, endpoint),
+        None => router,
+    });
+    router.route_layer(from_fn(move |request, next| guard.check(request, next)))
+}
+
+fn endpoint(path: &str) -> Option<MethodRouter<Handle>> {
+    Some(match path {
+        "/health" => get(health),
+        "/metrics" => get(metrics),
+        "/info" => get(info),
+        _ => return None,
+    })
+}
+
+#[derive(Serialize)]
+struct HealthReport {
+    status: &'static str,
+    uptime_s: u64,
+    parts: Vec<PartHealth>,
+}
+
+async fn health(State(handle): State<Handle>) -> Response {
+    let parts = handle.health().await;
+    let (code, status) = readiness(&handle, &parts);
+    answer(code, &HealthReport { status, uptime_s: handle.uptime().as_secs(), parts })
+}
+
+async fn metrics(State(handle): State<Handle>, headers: HeaderMap) -> Response {
+    let wants_open = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.to_str().is_ok_and(|it| it.contains("application/openmetrics-text")));
+    let (kind, text) = if wants_open {
+        (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            handle.metrics().open_metrics(),
+        )
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", handle.metrics().text())
+    };
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
+    (headers, text).into_response()
+}
+
+/// What runs, and by which settings. No secret: settings show as the verb `config` shows them.
+async fn info(State(handle): State<Handle>) -> Response {
+    let parts = handle.health().await;
+    let snapshots = handle.snapshots();
+    let parts: Vec<Value> = parts
+        .iter()
+        .map(|part| {
+            let mut shown = serde_json::to_value(part).unwrap_or_default();
+            shown["shows"] = snapshots.get(part.name).cloned().unwrap_or_default();
+            shown
+        })
+        .collect();
+    let settings: Vec<Value> = handle
+        .settings()
+        .iter()
+        .map(|setting| {
+            let (key, value) = (&setting.key, &setting.value);
+            json!({ "key": key, "value": value, "origin": setting.origin.to_string() })
+        })
+        .collect();
+    let started = SystemTime::now() - handle.uptime();
+    answer(
+        StatusCode::OK,
+        &json!({
+            "name": handle.name(),
+            "version": handle.version(),
+            "piton_version": env!("CARGO_PKG_VERSION"),
+            "profile": if cfg!(debug_assertions) { "debug" } else { "release" },
+            "platform": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            "production": handle.production(),
+            "pid": std::process::id(),
+            "started_at": DateTime::<Utc>::from(started),
+            "uptime_s": handle.uptime().as_secs(),
+            "draining": handle.draining(),
+            "routes": handle.routes().len(),
+            "parts": parts,
+            "settings": settings,
+        }),
+    )
+}

@@ -1,0 +1,117 @@
+//! Who may ask for details, and who may change something.
+//!
+//! An address on loopback is reached by every page that a browser on the machine shows. So whoever
+//! comes by loopback must name this machine as the host (a name that was rebound to it is refused),
+//! and must not come from another origin's page.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, header};
+
+use crate::context;
+use crate::http::Error;
+
+/// Where the details are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// On an address of their own, which is the guard.
+    Admin,
+    /// On the public port: for this machine only.
+    Public,
+}
+
+impl Guard {
+    /// Lets a request pass, or answers it.
+    pub async fn check(self, request: Request, next: Next) -> Response {
+        let peer = context::current(|request| request.peer).flatten();
+        match self.refuse(peer, request.headers()) {
+            // To a stranger there is nothing at this path.
+            Some(_) if self == Self::Public => {
+                Error::not_found("nothing is served at this path").into_response()
+            }
+            Some(why) => Error::forbidden(why).into_response(),
+            None => next.run(request).await,
+        }
+    }
+
+    fn refuse(self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<&'static str> {
+        let near = peer.is_none_or(|peer| peer.to_canonical().is_loopback());
+        if self == Self::Public && (!near || was_forwarded(headers)) {
+            return Some("only for this machine");
+        }
+        if near && !names_this_machine(headers) {
+            return Some("the host is not this machine's name");
+        }
+        (!same_origin(headers)).then_some("only for pages of this address")
+    }
+}
+
+/// A proxy on this machine speaks for others.
+fn was_forwarded(headers: &HeaderMap) -> bool {
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+        .into_iter()
+        .any(|name| headers.contains_key(HeaderName::from_static(name)))
+}
+
+fn host(headers: &HeaderMap) -> Option<Authority> {
+    headers.get(header::HOST)?.to_str().ok()?.parse().ok()
+}
+
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::HOST) {
+        return true;
+    }
+    host(headers).is_some_and(|authority| {
+        let host = authority.host().trim_matches(['[', ']']);
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
+    })
+}
+
+fn same_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let origin = origin.and_then(|(_, authority)| authority.parse::<Authority>().ok());
+    origin.is_some() && origin == host(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(guard: Guard, peer: &str, headers: &[(&'static str, &'static str)]) -> bool {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        guard.refuse(Some(peer.parse().unwrap()), &map).is_some()
+    }
+
+    #[test]
+    fn the_public_port_tells_only_who_sits_at_this_machine() {
+        let public = |peer, headers: &[_]| refused(Guard::Public, peer, headers);
+        assert!(!public("127.0.0.1", &[("host", "localhost:5000")]));
+        assert!(!public("::1", &[("host", "[::1]:5000")]));
+        assert!(public("192.168.0.7", &[("host", "localhost:5000")]));
+        assert!(public("127.0.0.1", &[("host", "localhost"), ("x-forwarded-for", "1.2.3.4")]));
+    }
+
+    #[test]
+    fn a_page_of_another_origin_and_a_rebound_name_are_refused() {
+        for guard in [Guard::Public, Guard::Admin] {
+            let of = |headers: &[_]| refused(guard, "127.0.0.1", headers);
+            assert!(of(&[("host", "evil.example:9464")]));
+            assert!(of(&[("host", "localhost:9464"), ("origin", "https://evil.example")]));
+            assert!(of(&[("host", "localhost:9464"), ("origin", "null")]));
+            assert!(!of(&[("host", "localhost:9464"), ("origin", "http://localhost:9464")]));
+        }
+    }
+
+    #[test]
+    fn the_admin_address_answers_whoever_reaches_it() {
+        assert!(!refused(Guard::Admin, "10.0.0.7", &[("host", "registry.internal:9464")]));
+    }
+}

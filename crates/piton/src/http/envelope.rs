@@ -1,0 +1,126 @@
+//! Gnar Gear's error envelope: `{"error", "traceback"}` with status 200, for clients that expect it.
+//!
+//! What a failure is called inside (its status in the log and in the metrics) does not change; only
+//! what goes over the wire does.
+
+use serde::Serialize;
+
+use super::problem::Failure;
+
+crate::setting_enum! {
+    /// What a failure looks like.
+    pub enum ErrorStyle: default Problem {
+        /// RFC 9457, with its true status.
+        Problem = "problem",
+        /// `{"error", "traceback"}` with status 200, as Gnar Gear answers.
+        Gnar = "gnar",
+    }
+}
+
+crate::setting_enum! {
+    /// Whether answers show what went wrong inside.
+    pub enum Traceback: default Auto {
+        /// In development.
+        Auto = "auto",
+        /// Always, also in production: every client reads the causes and lines of code.
+        Always = "always",
+        /// Never.
+        Never = "never",
+    }
+}
+
+impl Traceback {
+    /// Whether the inside is shown.
+    #[must_use]
+    pub const fn shown(self, production: bool) -> bool {
+        match self {
+            Self::Auto => !production,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceback: Option<String>,
+}
+
+/// The title that Gnar Gear gives every failure: `My Gnarly App API Error`.
+pub(crate) fn title(app: &str) -> String {
+    let mut title = String::with_capacity(app.len() + 10);
+    let mut begins = true;
+    for c in app.chars() {
+        // As Python's `str.title`: a letter after anything that is none is a capital.
+        match c {
+            '_' => title.push(' '),
+            c if begins => title.extend(c.to_uppercase()),
+            c => title.extend(c.to_lowercase()),
+        }
+        begins = !c.is_alphabetic();
+    }
+    title + " API Error"
+}
+
+/// The body for `failure`.
+pub(crate) fn render(failure: &Failure<'_>, title: &str, show_inside: bool) -> Vec<u8> {
+    let traceback = show_inside.then(|| traceback(failure, title));
+    let envelope = Envelope { error: title, traceback };
+    serde_json::to_vec(&envelope).expect("an envelope holds nothing but text")
+}
+
+/// The title, what is known of the failure, its causes, and the line: one below the other.
+fn traceback(failure: &Failure<'_>, title: &str) -> String {
+    let mut text = format!("{title}:\n{}", failure.status);
+    let mut line = |part: &str| {
+        text.push('\n');
+        text.push_str(part);
+    };
+    if let Some(detail) = failure.detail {
+        line(detail);
+    }
+    for fault in failure.faults {
+        let place = fault.pointer.as_deref().or(fault.parameter.as_deref()).unwrap_or_default();
+        line(&format!("{place}: {}", fault.detail));
+    }
+    if let Some(inside) = &failure.inside {
+        inside.chain.iter().for_each(|cause| line(cause));
+        if let Some(location) = &inside.location {
+            line(&format!("  at {location}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::super::Error;
+    use super::*;
+
+    #[test]
+    fn the_title_is_pythons() {
+        assert_eq!(title("piste"), "Piste API Error");
+        assert_eq!(title("my_gnarly_app"), "My Gnarly App API Error");
+        assert_eq!(title("off-piste2go"), "Off-Piste2Go API Error");
+    }
+
+    #[test]
+    fn a_traceback_is_there_only_where_the_inside_is_shown() {
+        let error = Error::not_found("no such user");
+        let failure = Failure::of(&error);
+        let shown = String::from_utf8(render(&failure, "Piste API Error", true)).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"error":"Piste API Error","traceback":"Piste API Error:\n404 Not Found\nno such user"}"#
+        );
+        let hidden =
+            render(&Failure::new(StatusCode::NOT_FOUND, Some("x")), "Piste API Error", false);
+        assert_eq!(hidden, br#"{"error":"Piste API Error"}"#);
+        assert!(Traceback::Auto.shown(false) && !Traceback::Auto.shown(true));
+        assert!(Traceback::Always.shown(true) && !Traceback::Never.shown(false));
+    }
+}

@@ -1,0 +1,129 @@
+//! W3C Trace Context: the header `traceparent`, by which a request is followed across services.
+//!
+//! <https://www.w3.org/TR/trace-context/>. Nothing is recorded or exported here: the ids stand in the
+//! log's lines and go on to whom the service calls.
+
+use std::fmt;
+
+use http::HeaderName;
+
+use crate::context::RequestId;
+
+/// The header.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Which trace a request belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    trace_id: u128,
+    parent_id: u64,
+    flags: u8,
+}
+
+impl TraceContext {
+    /// Reads the header's value. `None` if it is not one that the recommendation lets pass: then the
+    /// trace begins anew.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(value).ok()?.trim();
+        let mut parts = text.split('-');
+        let version = hex(parts.next()?, 2)?;
+        let trace_id = hex(parts.next()?, 32)?;
+        let parent_id = u64::try_from(hex(parts.next()?, 16)?).ok()?;
+        let flags = u8::try_from(hex(parts.next()?, 2)?).ok()?;
+        // Later versions may add parts; this one has four.
+        let more = parts.next().is_some();
+        let valid = version != 0xff && trace_id != 0 && parent_id != 0 && (version > 0 || !more);
+        valid.then_some(Self { trace_id, parent_id, flags })
+    }
+
+    /// A trace that begins with a request: its id is the request's, where that has the form of one.
+    pub(crate) fn of_request(id: &RequestId) -> Self {
+        let trace_id = hex(id.as_str(), 32).filter(|id| *id != 0);
+        let trace_id = trace_id.unwrap_or_else(|| fastrand::u128(1..));
+        Self { trace_id, parent_id: fastrand::u64(1..), flags: 0 }
+    }
+
+    /// The trace's id: 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> String {
+        format!("{:032x}", self.trace_id)
+    }
+
+    /// The caller's span: 16 hexadecimal digits.
+    #[must_use]
+    pub fn parent_id(&self) -> String {
+        format!("{:016x}", self.parent_id)
+    }
+
+    /// Whether the caller records the trace.
+    #[must_use]
+    pub fn sampled(&self) -> bool {
+        self.flags & 1 == 1
+    }
+
+    /// The same trace as seen from a new span of ours: what to send to whom we call.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { parent_id: fastrand::u64(1..), ..*self }
+    }
+}
+
+/// The header's value.
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.parent_id, self.flags)
+    }
+}
+
+/// Lower-case hexadecimal digits, exactly that many.
+fn hex(text: &str, digits: usize) -> Option<u128> {
+    let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() != digits || !text.bytes().all(lower) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn what_is_read_is_written_again() {
+        let trace = TraceContext::parse(GIVEN.as_bytes()).unwrap();
+        assert_eq!(trace.to_string(), GIVEN);
+        assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(trace.sampled());
+        let child = trace.child();
+        assert!(child.trace_id() == trace.trace_id() && child.parent_id() != trace.parent_id());
+    }
+
+    #[test]
+    fn what_the_recommendation_forbids_begins_a_new_trace() {
+        for wrong in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::parse(wrong.as_bytes()), None, "{wrong}");
+        }
+        let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+        assert!(TraceContext::parse(later.as_bytes()).is_some());
+    }
+
+    #[test]
+    fn a_trace_of_its_own_has_the_requests_id() {
+        let id = RequestId::new();
+        assert_eq!(TraceContext::of_request(&id).trace_id(), id.as_str());
+        let named = RequestId::given(b"by-a-proxy").unwrap();
+        assert_eq!(TraceContext::of_request(&named).trace_id().len(), 32);
+    }
+}
