@@ -21,7 +21,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -221,7 +221,8 @@ where
                         };
                         inner.call(request).await
                     };
-                    let caught = AssertUnwindSafe(work).catch_unwind();
+                    // Pinned where it is: what wraps it then moves a pointer, not the whole of it.
+                    let caught = pin!(AssertUnwindSafe(work).catch_unwind());
                     let timed = tokio::time::timeout_at((seen.at + rules.timeout).into(), caught);
                     let (handle, current) = (rules.handle.clone(), seen.current.clone());
                     let (answer, path) = context::within_request(handle, current, timed).await;
@@ -446,9 +447,7 @@ impl Rules {
 
     fn add_headers(&self, headers: &mut HeaderMap, seen: &Seen) {
         for line in &self.headers {
-            if !headers.contains_key(&line.name) {
-                headers.insert(line.name.clone(), line.value.clone());
-            }
+            headers.entry(&line.name).or_insert_with(|| line.value.clone());
         }
         if let Some(cors) = &self.cors {
             cors.finish(seen.origin.as_ref(), headers);
