@@ -98,7 +98,7 @@ pub fn request(method: &str, path: &str, json: &str) -> String {
     } else {
         format!("content-type: application/json\r\ncontent-length: {}\r\n", json.len())
     };
-    format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{content}\r\n{json}")
+    format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{content}\r\n{json}")
 }
 
 /// One `GET` on a connection of its own.

@@ -27,7 +27,7 @@ The last line is the tests' own: `N passed, N failed`.
 ";
 
 /// What the end-to-end tests start, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 1] = [("nginx", "nginx")];
+const PROGRAMS: [(&str, &str); 2] = [("nginx", "nginx"), ("promtool", "prometheus")];
 
 struct Stage {
     name: &'static str,
@@ -38,7 +38,7 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, promtool",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)
