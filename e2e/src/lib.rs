@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod nginx;
+pub mod postgres;
 pub mod service;
 
 use std::future::Future;

@@ -208,6 +208,19 @@ impl Handle {
         if slot.connected.load(Ordering::Acquire) { Ok(part) } else { Err(not_ready(slot)) }
     }
 
+    /// A part that has been started and perhaps never connected: for verbs of rooms.
+    ///
+    /// # Panics
+    /// If the part was not started.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[track_caller]
+    pub(crate) fn part_unconnected<P: Part>(&self) -> P {
+        match self.find::<P>() {
+            Ok((_, part)) => part,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
     fn find<P: Part>(&self) -> Result<(&Slot, P), String> {
         let id = TypeId::of::<P>();
         let Some(slot) = self.0.parts.iter().find(|slot| slot.id == id) else {

@@ -30,7 +30,7 @@
 //! | read settings | [`config`]: [`Settings`] |
 //! | log | [`logging`] |
 //! | add a capability of your own | [`mod@part`]: [`Part`](part::Part), [`part!`](macro@part) |
-//! | keep rows | `db` (feature `sqlite`) |
+//! | keep rows | `db` (features `sqlite`, `postgres`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
 //! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
 //!
@@ -42,9 +42,9 @@
 //! |---|---|---|---|
 //! | none | the core: app, steps, routes, arguments, errors, settings, log, serving, probes, metrics, tests | axum, hyper, tokio, serde, schemars, clap, tracing, prometheus-client; no C build | 0.1 |
 //! | `sqlite` | `Db` on a SQLite file, migrations | sqlx, SQLite's own C source | 0.1 |
+//! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
 //! | `compression` | gzip for clients that ask for it | tower-http, flate2 | 0.1 |
-//! | `postgres` | `Db` on PostgreSQL | sqlx with rustls | planned |
 //! | `jwt`, `password`, `api-key` | who is calling | jsonwebtoken, argon2 | planned |
 //! | `client` | peers, strangers, Tor | reqwest with rustls | planned |
 //! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2 | planned |
@@ -71,11 +71,11 @@ pub mod http;
 
 pub mod admin;
 mod app;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod db;
 pub mod prelude;
 pub mod testing;
-#[cfg(not(feature = "sqlite"))]
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 #[doc(hidden)]
 pub mod without_database;
 
@@ -91,11 +91,9 @@ pub use stop::{Stop, Trigger};
 
 #[cfg(feature = "validation")]
 pub use garde;
-#[cfg(feature = "sqlite")]
-pub use piton_macros::migrations;
-#[cfg(feature = "sqlite")]
-pub use uuid;
 pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio, tracing};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use {piton_macros::migrations, uuid};
 
 /// What the macros write names of; not for people.
 #[doc(hidden)]

@@ -1,13 +1,13 @@
 //! What nearly every file of a service uses: `use piton::prelude::*;`.
 
 pub use crate::Settings;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use crate::db::{Db, FromRow};
 #[cfg(feature = "validation")]
 pub use crate::http::Valid;
 pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result, State};
 pub use crate::testing::{TestApp, TestServer};
-#[cfg(not(feature = "sqlite"))]
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 pub use crate::without_database::Db;
 pub use crate::{App, Handle, StatusCode, Step, Verb, delete, get, patch, post, put, route};
 pub use schemars::JsonSchema;

@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use crate::http::Error;
 
-/// There is no database in this build: give piton the feature `sqlite`.
+/// There is no database in this build: give piton the feature `sqlite` or `postgres`.
 #[derive(Clone, Debug)]
 pub struct Db(());
 

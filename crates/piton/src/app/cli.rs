@@ -216,8 +216,11 @@ async fn run_verb(
     app.needs = mem::take(&mut verb.needs);
     let (stop, _) = signals()?;
     let mut launched = app.launch(sources).await?;
+    let connects = verb.connects;
     let work = async {
-        connect_all(&mut launched).await;
+        if connects {
+            connect_all(&mut launched).await;
+        }
         context::within(launched.handle.clone(), run(launched.handle.clone(), matches)).await
     };
     let outcome = tokio::select! {

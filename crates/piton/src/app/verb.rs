@@ -33,6 +33,8 @@ type Run = Box<
 pub struct Verb {
     pub(super) command: Command,
     pub(super) needs: Needs,
+    /// Whether the parts are connected before it runs.
+    pub(super) connects: bool,
     pub(super) run: Option<Run>,
 }
 
@@ -45,13 +47,33 @@ impl Verb {
     /// A verb and, in a line, what it does.
     #[must_use]
     pub fn new(name: &'static str, about: &'static str) -> Self {
-        Self { command: Command::new(name).about(about), needs: Needs::default(), run: None }
+        Self {
+            command: Command::new(name).about(about),
+            needs: Needs::default(),
+            connects: true,
+            run: None,
+        }
     }
 
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: Arg) -> Self {
         self.command = self.command.arg(arg);
+        self
+    }
+
+    /// Adds a verb below this one, such as `up` in `migrate up`. One of them must be given.
+    #[must_use]
+    pub fn subcommand(mut self, command: Command) -> Self {
+        self.command = self.command.subcommand(command).subcommand_required(true);
+        self.command = self.command.arg_required_else_help(true);
+        self
+    }
+
+    /// Does not connect the parts: for a verb that looks at what connecting would change.
+    #[must_use]
+    pub fn unconnected(mut self) -> Self {
+        self.connects = false;
         self
     }
 

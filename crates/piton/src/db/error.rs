@@ -4,11 +4,13 @@
 //! program's own source, but never a parameter or anything read from the database.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 use sqlx::error::ErrorKind;
 
 use super::value::ValueError;
+use crate::http::{Known, Recognise};
 
 /// Why a statement did not do what it should. [`Error::kind`] is what to branch on.
 ///
@@ -22,6 +24,8 @@ struct Inner {
     kind: Kind,
     message: String,
     constraint: Option<String>,
+    /// Whether the connection is to blame, not the statement.
+    of_connection: bool,
     source: Option<sqlx::Error>,
 }
 
@@ -72,7 +76,13 @@ impl Error {
     }
 
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), constraint: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            constraint: None,
+            of_connection: false,
+            source: None,
+        }))
     }
 
     pub(super) fn parameter(place: usize, error: ValueError) -> Self {
@@ -97,6 +107,12 @@ impl Error {
         self
     }
 
+    /// Whether the connection is broken: then the server may be, too.
+    #[cfg(feature = "postgres")]
+    pub(super) fn is_of_connection(&self) -> bool {
+        self.0.of_connection
+    }
+
     pub(super) fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
         self
@@ -118,10 +134,7 @@ impl std::error::Error for Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::Database(database) = &error {
-            let (kind, text) = of_database(&**database);
-            let mut new = Self::new(kind, text);
-            new.0.constraint = constraint(database.message());
-            return new;
+            return of_database(&**database);
         }
         let (kind, message) = match &error {
             sqlx::Error::PoolTimedOut => (Kind::Unavailable, "no connection was free in time"),
@@ -131,12 +144,33 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) | sqlx::Error::BeginFailed => {
                 (Kind::Unavailable, "lost the connection to the database")
             }
+            sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                (Kind::Unavailable, "the connection to the database failed")
+            }
             _ => (Kind::Other, "the database failed"),
         };
         let mut new = Self::new(kind, message);
+        new.0.of_connection =
+            matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_));
         new.0.source = Some(error);
         new
     }
+}
+
+/// What a database itself says.
+fn of_database(error: &dyn sqlx::error::DatabaseError) -> Error {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        let (kind, text, constraint) = super::postgres::error::of(error);
+        let mut new = Error::new(kind, text);
+        new.0.constraint = constraint;
+        new.0.of_connection = super::postgres::error::spoils_connection(error);
+        return new;
+    }
+    let (kind, text) = of_sqlite(error);
+    let mut new = Error::new(kind, text);
+    new.0.constraint = constraint(error.message());
+    new
 }
 
 /// SQLite's primary result codes: <https://www.sqlite.org/rescode.html>.
@@ -157,7 +191,7 @@ mod code {
     pub(super) const CONSTRAINT_DATATYPE: i32 = 3091;
 }
 
-fn of_database(error: &dyn sqlx::error::DatabaseError) -> (Kind, String) {
+fn of_sqlite(error: &dyn sqlx::error::DatabaseError) -> (Kind, String) {
     let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
     let kind = match error.kind() {
         ErrorKind::UniqueViolation => Kind::Unique,
@@ -206,29 +240,31 @@ fn lower_first(message: &str) -> String {
     }
 }
 
-fn status(error: &(dyn std::error::Error + 'static)) -> Option<StatusCode> {
+fn known(error: &(dyn std::error::Error + 'static)) -> Option<Known> {
     if let Some(error) = error.downcast_ref::<Error>() {
-        return match error.kind() {
-            Kind::Unique => Some(StatusCode::CONFLICT),
-            Kind::Unavailable => Some(StatusCode::SERVICE_UNAVAILABLE),
-            _ => None,
-        };
+        return of_kind(error.kind());
     }
     match error.downcast_ref::<sqlx::Error>()? {
-        sqlx::Error::RowNotFound => Some(StatusCode::NOT_FOUND),
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-            Some(StatusCode::SERVICE_UNAVAILABLE)
-        }
-        sqlx::Error::Database(error) => match of_database(&**error).0 {
-            Kind::Unique => Some(StatusCode::CONFLICT),
-            Kind::Unavailable => Some(StatusCode::SERVICE_UNAVAILABLE),
-            _ => None,
-        },
+        sqlx::Error::RowNotFound => Some(StatusCode::NOT_FOUND.into()),
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => of_kind(Kind::Unavailable),
+        sqlx::Error::Database(error) => of_kind(of_database(&**error).kind()),
         _ => None,
     }
 }
 
-inventory::submit! { crate::http::Recognise(status) }
+fn of_kind(kind: Kind) -> Option<Known> {
+    match kind {
+        Kind::Unique => Some(StatusCode::CONFLICT.into()),
+        Kind::Unavailable => Some(
+            Known::from(StatusCode::SERVICE_UNAVAILABLE)
+                .detail("the database is not available at the moment")
+                .retry_after(Duration::from_secs(1)),
+        ),
+        _ => None,
+    }
+}
+
+inventory::submit! { Recognise(known) }
 
 #[cfg(test)]
 mod tests {
@@ -236,16 +272,17 @@ mod tests {
 
     #[test]
     fn known_kinds_are_recognised_by_status() {
-        let status_of =
-            |error: &(dyn std::error::Error + 'static)| status(error).map(|status| status.as_u16());
-        assert_eq!(status_of(&Error::new(Kind::Unique, "")), Some(409));
-        assert_eq!(status_of(&Error::new(Kind::Unavailable, "")), Some(503));
-        assert_eq!(status_of(&Error::new(Kind::Type, "")), None);
-        assert_eq!(status_of(&Error::from(sqlx::Error::PoolTimedOut)), Some(503));
-        assert_eq!(status_of(&Error::from(sqlx::Error::PoolClosed)), Some(503));
-        assert_eq!(status_of(&sqlx::Error::RowNotFound), Some(404));
-        assert_eq!(status_of(&sqlx::Error::PoolTimedOut), Some(503));
-        assert_eq!(status_of(&fmt::Error), None);
+        let of = |status: u16| StatusCode::from_u16(status).map(Known::from).ok();
+        assert_eq!(known(&Error::new(Kind::Unique, "")), of(409));
+        assert_eq!(known(&Error::new(Kind::Type, "")), None);
+        assert_eq!(known(&sqlx::Error::RowNotFound), of(404));
+        assert_eq!(known(&fmt::Error), None);
+        let unavailable = of_kind(Kind::Unavailable);
+        assert!(unavailable.is_some());
+        assert_eq!(known(&Error::new(Kind::Unavailable, "")), unavailable);
+        assert_eq!(known(&Error::from(sqlx::Error::PoolTimedOut)), unavailable);
+        assert_eq!(known(&Error::from(sqlx::Error::PoolClosed)), unavailable);
+        assert_eq!(known(&sqlx::Error::PoolTimedOut), unavailable);
     }
 
     #[test]

@@ -17,7 +17,8 @@
 use std::borrow::Cow;
 
 use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migration, MigrationType};
+use sqlx::migrate::{MigrateError, Migration, MigrationType};
+use tracing::warn;
 
 use super::error::{Error, Kind};
 
@@ -56,6 +57,13 @@ impl Migrations {
             .collect()
     }
 }
+
+/// Where sqlx notes which migrations have run.
+pub(super) const TABLE: &str = "_sqlx_migrations";
+
+/// The first line of a file that cannot stand in a transaction, such as one that says
+/// `CREATE INDEX CONCURRENTLY`.
+const NO_TRANSACTION: &str = "-- no-transaction";
 
 /// Which variants of a migration run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +126,9 @@ fn parse(name: &'static str, sql: &'static str, backend: Backend) -> Result<Opti
         return Ok(None);
     }
     let description = Cow::Owned(description.replace('_', " "));
-    let migration =
-        Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false);
+    let no_tx = sql.lines().next().is_some_and(|line| line.trim() == NO_TRANSACTION);
+    let kind = MigrationType::Simple;
+    let migration = Migration::new(version, description, kind, sql.into_sql_str(), no_tx);
     Ok(Some(File { name, migration }))
 }
 
@@ -128,6 +137,8 @@ pub(super) struct Applied {
     pub version: i64,
     pub description: String,
     pub checksum: Vec<u8>,
+    /// When it ran, as the database writes it.
+    pub at: String,
 }
 
 /// Compares the program's migrations with what has run, and returns those that have not.
@@ -175,6 +186,44 @@ fn changed(file: &File) -> Error {
     ))
 }
 
+/// What keeps a service from being ready that is not to migrate by itself.
+///
+/// # Errors
+/// [`Kind::Migration`] if something is pending, with the command that runs it.
+pub(super) fn require_none(pending: &[File]) -> Result<(), Error> {
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = pending.iter().map(|file| file.name).collect();
+    Err(wrong(format!(
+        "{} have not run, and db.migrate is off: run them with the verb `migrate up`",
+        names.join(", ")
+    )))
+}
+
+/// A macro cannot see that a file was added to a folder; in development we can.
+pub(super) async fn warn_of_forgotten_files(lists: &[Migrations]) {
+    let lists = lists.to_vec();
+    let look = move || lists.iter().flat_map(Migrations::forgotten).collect::<Vec<_>>();
+    for name in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
+        warn!(
+            "The migration {name} is not in this build: save the file that says `piton::migrations!()` and build again"
+        );
+    }
+}
+
+/// The error of a migration, by its name.
+pub(super) fn failed(name: &str, error: MigrateError) -> Error {
+    let error = match error {
+        MigrateError::ExecuteMigration(error, _) | MigrateError::Execute(error) => {
+            Error::from(error)
+        }
+        other => wrong(other.to_string()),
+    };
+    let kind = if error.kind() == Kind::Unavailable { Kind::Unavailable } else { Kind::Migration };
+    error.while_doing(format_args!("migration {name}")).with_kind(kind)
+}
+
 pub(super) fn wrong(why: impl Into<String>) -> Error {
     Error::new(Kind::Migration, why).while_doing("migrations")
 }
@@ -192,6 +241,7 @@ mod tests {
             version: file.migration.version,
             description: file.migration.description.to_string(),
             checksum: file.migration.checksum.to_vec(),
+            at: String::new(),
         };
         files.iter().map(apply).collect()
     }

@@ -1,4 +1,4 @@
-//! The service's database: a SQLite file when nothing is configured.
+//! The service's database: a SQLite file when nothing is configured, PostgreSQL by one setting.
 //!
 //! SQL stays SQL. There is no query language of our own and no mapper to learn: a statement, its
 //! parameters, and the type that each row becomes. What the room adds is what goes wrong in
@@ -21,22 +21,27 @@
 //! What each Rust type is in the database, both ways. Anything else that is found there is an
 //! error which names the column, and is never converted in silence.
 //!
-//! | Rust | SQLite | declare the column as |
-//! |---|---|---|
-//! | `bool` | integer 0 or 1 | `INTEGER` |
-//! | `i8` to `i64`, `isize`, `u8` to `u64`, `usize` | integer; a `u64` above `i64::MAX` is refused | `INTEGER` |
-//! | `f32`, `f64` | real; NaN is refused; whole numbers are read too | `REAL` |
-//! | `String`, `&str`, `Cow<str>` | text | `TEXT` |
-//! | `Vec<u8>`, `&[u8]`, `[u8; N]` | blob | `BLOB` |
-//! | [`uuid::Uuid`] | text, `67e55044-10b1-426f-9247-bb680e5fe0c8` | `TEXT` |
-//! | [`chrono::NaiveDate`] | text, `2026-11-21` | `TEXT` |
-//! | [`chrono::NaiveTime`] | text, `01:02:03.000000` | `TEXT` |
-//! | [`chrono::NaiveDateTime`] | text, `2026-11-21T01:02:03.000000` | `TEXT` |
-//! | [`chrono::DateTime<Utc>`] | text, RFC 3339 in UTC, `2026-11-21T01:02:03.000000Z` | `TEXT` |
-//! | [`serde_json::Value`], [`AsJson<T>`] | text | `TEXT` |
-//! | `Option<T>` | `NULL` or what `T` is | as for `T`, without `NOT NULL` |
-//! | your own | what its [`Bind`] and [`Column`] say | |
+//! | Rust | SQLite | declare it as | PostgreSQL |
+//! |---|---|---|---|
+//! | `bool` | integer 0 or 1 | `INTEGER` | `boolean` |
+//! | `i8` to `i64`, `isize`, `u8` to `u64`, `usize` | integer; a `u64` above `i64::MAX` is refused | `INTEGER` | `smallint`, `integer`, `bigint`: refused where it does not fit |
+//! | `f32`, `f64` | real; NaN is refused; whole numbers are read too | `REAL` | `real`, `double precision` |
+//! | [`rust_decimal::Decimal`] | text, `12.50` | `TEXT` | `numeric` |
+//! | `String`, `&str`, `Cow<str>` | text | `TEXT` | `text`, `varchar`, `char`, `citext`, an enum |
+//! | `Vec<u8>`, `&[u8]`, `[u8; N]` | blob | `BLOB` | `bytea` |
+//! | [`uuid::Uuid`] | text, `67e55044-10b1-426f-9247-bb680e5fe0c8` | `TEXT` | `uuid` |
+//! | [`chrono::NaiveDate`] | text, `2026-11-21` | `TEXT` | `date` |
+//! | [`chrono::NaiveTime`] | text, `01:02:03.000000` | `TEXT` | `time` |
+//! | [`chrono::NaiveDateTime`] | text, `2026-11-21T01:02:03.000000` | `TEXT` | `timestamp` |
+//! | [`chrono::DateTime<Utc>`] | text, RFC 3339 in UTC, `2026-11-21T01:02:03.000000Z` | `TEXT` | `timestamptz` |
+//! | [`serde_json::Value`], [`AsJson<T>`] | text | `TEXT` | `jsonb`, `json` |
+//! | `Option<T>` | `NULL` or what `T` is | as for `T`, without `NOT NULL` | as for `T` |
+//! | your own | what its [`Bind`] and [`Column`] say | | |
 //!
+//! - PostgreSQL says which type each parameter's place has, and the value is written for it: an `i64`
+//!   into an `integer` column, text into an enum, and everything that has a text in the table above
+//!   into a `text` column as that same text. What does not fit is refused with the parameter's number.
+//! - Whole `numeric`s, such as `sum(bigint)`, are read as integers too.
 //! - Times are kept to the microsecond; what is finer is cut off. Each has the same length, so that
 //!   texts sort as the times do. To have SQLite write such a time itself:
 //!   `DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'))`. Its `CURRENT_TIMESTAMP` is read, as UTC,
@@ -53,9 +58,10 @@
 //! same without the closure. After a statement in it has failed a transaction can only be undone,
 //! on SQLite too, so that code which works here works on every database.
 //!
-//! Writes wait for each other in the order they come, at most
-//! [`acquire_timeout`](DbSettings::acquire_timeout); reads wait for nobody and see the state
-//! before the write.
+//! In SQLite writes wait for each other in the order they come, at most
+//! [`acquire_timeout`](DbSettings::acquire_timeout); reads wait for nobody and see the state before
+//! the write. PostgreSQL runs transactions side by side (`READ COMMITTED`): lock the row that a
+//! change depends on, by `SELECT .. FOR UPDATE` or an `UPDATE` that comes first.
 //!
 //! # Cancellation
 //!
@@ -63,58 +69,93 @@
 //! outside of a transaction, or a commit, still happened is not known.
 
 mod error;
+mod figures;
+mod migrate_verb;
 mod migrations;
 mod params;
 mod placeholders;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod row;
 mod settings;
 mod sql;
+#[cfg(feature = "sqlite")]
 mod sqlite;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod value;
+mod verb;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::handle::Handle;
+use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Health, Launch, Part};
 use crate::step::Step;
+use crate::stop::Stop;
 
+use figures::Figures;
 use placeholders::Dialect;
 use sql::Statement;
+use statements::Statements;
 
 pub use error::{Error, Kind};
 pub use migrations::Migrations;
 pub use params::Params;
 pub use row::{FromRow, Row};
-pub use settings::DbSettings;
+pub use settings::{DbSettings, DbUrl, Tls};
 pub use sql::Sql;
 pub use value::{AsJson, Bind, Column, Value, ValueError};
+pub use {rust_decimal, sqlx};
 
 /// The database. Cheap to clone; every clone uses the same connections.
 ///
 /// Statements are text from the program's source: a literal, or [`Sql`] made of literals. They
 /// write placeholders as `$1`, `$2`; their number must be that of the [`Params`].
 #[derive(Clone)]
-pub struct Db(Store);
+pub struct Db {
+    store: Store,
+    statements: Statements,
+}
 
 #[derive(Clone)]
 enum Store {
+    #[cfg(feature = "sqlite")]
     Sqlite(Arc<sqlite::Store>),
+    #[cfg(feature = "postgres")]
+    Postgres(Arc<postgres::Store>),
 }
 
 /// A transaction. Dropping it undoes everything it did.
 pub struct Tx {
     open: Open,
+    store: Store,
+    statements: Statements,
     /// Why a statement in it failed: from then on it can only be undone.
     failed: Option<(Kind, String)>,
 }
 
 enum Open {
+    #[cfg(feature = "sqlite")]
     Sqlite(sqlite::Open),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Open),
+}
+
+/// Does the same with either database: their stores, and their open transactions, have the same
+/// methods.
+macro_rules! each {
+    ($of:expr, $kind:ident, $it:ident => $do:expr) => {
+        match $of {
+            #[cfg(feature = "sqlite")]
+            $kind::Sqlite($it) => $do,
+            #[cfg(feature = "postgres")]
+            $kind::Postgres($it) => $do,
+        }
+    };
 }
 
 impl Db {
@@ -131,9 +172,10 @@ impl Db {
     ) -> impl Future<Output = Result<u64, Error>> + Send {
         let statement = self.statement(sql.into(), params);
         async move {
-            match &self.0 {
-                Store::Sqlite(store) => store.run(statement?).await,
-            }
+            let (statement, clock) = self.statements.begin(statement?);
+            let done = each!(&self.store, Store, store => store.run(statement).await);
+            self.statements.end(clock, &done, |rows| *rows, self).await;
+            done
         }
     }
 
@@ -215,22 +257,103 @@ impl Db {
     /// # Errors
     /// [`Kind::Unavailable`] if its turn did not come in time.
     pub async fn begin(&self) -> Result<Tx, Error> {
-        let open = match &self.0 {
+        let open = match &self.store {
+            #[cfg(feature = "sqlite")]
             Store::Sqlite(store) => Open::Sqlite(store.begin().await?),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(store) => Open::Postgres(store.begin().await?),
         };
-        Ok(Tx { open, failed: None })
+        let (store, statements) = (self.store.clone(), self.statements.clone());
+        Ok(Tx { open, store, statements, failed: None })
     }
 
-    fn sqlite(
-        file: PathBuf,
+    /// How the database would go about a statement, a line a step: `EXPLAIN` (in SQLite
+    /// `EXPLAIN QUERY PLAN`) with the same parameters. The statement is not run.
+    ///
+    /// # Errors
+    /// Those of [`all`](Self::all).
+    pub async fn explain(
+        &self,
+        sql: impl Into<Sql>,
+        params: impl Params,
+    ) -> Result<Vec<String>, Error> {
+        let statement = self.statement(sql.into(), params)?;
+        self.plan(statement).await
+    }
+
+    async fn plan(&self, statement: Statement) -> Result<Vec<String>, Error> {
+        let (lead, column) = match self.store.dialect() {
+            Dialect::Sqlite => ("EXPLAIN QUERY PLAN ", 3),
+            Dialect::Postgres => ("EXPLAIN ", 0),
+        };
+        let text = format!("{lead}{}", statement.text).into();
+        let statement = Statement { text, values: statement.values };
+        let rows = each!(&self.store, Store, store => store.rows(statement, usize::MAX).await)?;
+        rows.iter().map(|row| row.at(column)).collect()
+    }
+
+    /// sqlx's own pool, if the database is PostgreSQL: for what this room does not do, and for other
+    /// libraries that take one.
+    ///
+    /// ```
+    /// # async fn f(db: piton::db::Db) -> Result<(), piton::db::sqlx::Error> {
+    /// use piton::db::sqlx::Executor;
+    ///
+    /// if let Some(pool) = db.postgres_pool() {
+    ///     pool.execute("NOTIFY companies").await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn postgres_pool(&self) -> Option<&sqlx::PgPool> {
+        match &self.store {
+            Store::Postgres(store) => Some(store.pool()),
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(_) => None,
+        }
+    }
+
+    /// sqlx's own pool, if the database is SQLite. Writes by it do not queue with those of `Db`.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn sqlite_pool(&self) -> Option<&sqlx::SqlitePool> {
+        match &self.store {
+            Store::Sqlite(store) => Some(store.pool()),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => None,
+        }
+    }
+
+    /// The database that the settings choose. Nothing is opened.
+    fn new(
         settings: &DbSettings,
+        app: &str,
+        data_dir: &std::path::Path,
+        development: bool,
         migrations: Vec<Migrations>,
     ) -> Result<Self, Error> {
-        Ok(Self(Store::Sqlite(Arc::new(sqlite::Store::new(file, settings, migrations)?))))
+        let store = Store::new(settings, app, data_dir, migrations)?;
+        Ok(Self { store, statements: Statements::new(settings.slow, development) })
+    }
+
+    /// Runs the migrations that have not run, and returns their names.
+    async fn migrate_now(&self) -> Result<Vec<&'static str>, Error> {
+        each!(&self.store, Store, store => store.migrate_now().await)
+    }
+
+    /// The migrations that have run.
+    async fn applied(&self) -> Result<Vec<migrations::Applied>, Error> {
+        each!(&self.store, Store, store => store.applied().await)
+    }
+
+    /// The migrations of this program, for this database.
+    fn files(&self) -> Vec<migrations::File> {
+        each!(&self.store, Store, store => store.files().to_vec())
     }
 
     fn statement(&self, sql: Sql, params: impl Params) -> Result<Statement, Error> {
-        Statement::new(sql, params, self.0.dialect())
+        Statement::new(sql, params, self.store.dialect())
     }
 
     async fn rows(
@@ -238,16 +361,45 @@ impl Db {
         statement: Result<Statement, Error>,
         limit: usize,
     ) -> Result<Vec<Row>, Error> {
-        match &self.0 {
-            Store::Sqlite(store) => store.rows(statement?, limit).await,
-        }
+        let (statement, clock) = self.statements.begin(statement?);
+        let rows = each!(&self.store, Store, store => store.rows(statement, limit).await);
+        self.statements.end(clock, &rows, |rows| rows.len() as u64, self).await;
+        rows
     }
 }
 
 impl Store {
+    #[cfg_attr(
+        not(all(feature = "sqlite", feature = "postgres")),
+        expect(unused_variables, reason = "each database asks for something else")
+    )]
+    fn new(
+        settings: &DbSettings,
+        app: &str,
+        data_dir: &std::path::Path,
+        migrations: Vec<Migrations>,
+    ) -> Result<Self, Error> {
+        #[cfg(feature = "postgres")]
+        if settings.is_postgres() {
+            let store = postgres::Store::new(settings, app, migrations)?;
+            return Ok(Self::Postgres(Arc::new(store)));
+        }
+        #[cfg(feature = "sqlite")]
+        {
+            let file = settings.file(app, data_dir);
+            Ok(Self::Sqlite(Arc::new(sqlite::Store::new(file, settings, migrations)?)))
+        }
+        // The settings' check has refused this already.
+        #[cfg(not(feature = "sqlite"))]
+        Err(Error::new(Kind::Other, "no database is named, and this build has no SQLite"))
+    }
+
     fn dialect(&self) -> Dialect {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => Dialect::Sqlite,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Dialect::Postgres,
         }
     }
 }
@@ -265,10 +417,9 @@ impl Tx {
     ) -> impl Future<Output = Result<u64, Error>> + Send {
         let statement = self.statement(sql.into(), params);
         async move {
-            let statement = statement?;
-            let done = match &mut self.open {
-                Open::Sqlite(open) => open.run(statement).await,
-            };
+            let (statement, clock) = self.statements.begin(statement?);
+            let done = each!(&mut self.open, Open, open => open.run(statement).await);
+            self.statements.told(clock, &done, |rows| *rows);
             self.remember(done)
         }
     }
@@ -308,9 +459,8 @@ impl Tx {
     /// statement failed: nothing was done. With [`Kind::Unavailable`] that is not known.
     pub async fn commit(self) -> Result<(), Error> {
         self.usable()?;
-        match self.open {
-            Open::Sqlite(open) => open.commit().await,
-        }
+        let committed = each!(self.open, Open, open => open.commit().await);
+        committed.map_err(|error| each!(&self.store, Store, store => store.noticing(error)))
     }
 
     /// Undoes what the transaction did, and waits until that is done. Dropping the transaction
@@ -319,22 +469,14 @@ impl Tx {
     /// # Errors
     /// [`Kind::Unavailable`] if the connection was lost; the database then undoes it by itself.
     pub async fn rollback(self) -> Result<(), Error> {
-        match self.open {
-            Open::Sqlite(open) if self.failed.is_none() => open.rollback().await,
-            // SQLite may have undone it by itself, and would then refuse to do so again.
-            Open::Sqlite(open) => {
-                let _ = open.rollback().await;
-                Ok(())
-            }
-        }
+        let undone = each!(self.open, Open, open => open.rollback().await);
+        // SQLite may have undone it by itself, and then refuses to do so again.
+        if self.failed.is_some() { Ok(()) } else { undone }
     }
 
     fn statement(&self, sql: Sql, params: impl Params) -> Result<Statement, Error> {
         self.usable()?;
-        let dialect = match &self.open {
-            Open::Sqlite(_) => Dialect::Sqlite,
-        };
-        Statement::new(sql, params, dialect)
+        Statement::new(sql, params, self.store.dialect())
     }
 
     async fn rows(
@@ -342,14 +484,15 @@ impl Tx {
         statement: Result<Statement, Error>,
         limit: usize,
     ) -> Result<Vec<Row>, Error> {
-        let statement = statement?;
-        let rows = match &mut self.open {
-            Open::Sqlite(open) => open.rows(statement, limit).await,
-        };
+        let (statement, clock) = self.statements.begin(statement?);
+        let rows = each!(&mut self.open, Open, open => open.rows(statement, limit).await);
+        self.statements.told(clock, &rows, |rows| rows.len() as u64);
         self.remember(rows)
     }
 
     fn remember<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let outcome =
+            outcome.map_err(|error| each!(&self.store, Store, store => store.noticing(error)));
         if let Err(error) = &outcome {
             self.failed.get_or_insert_with(|| (error.kind(), error.to_string()));
         }
@@ -383,22 +526,22 @@ impl Part for Db {
     type Settings = DbSettings;
 
     async fn start(settings: DbSettings, launch: &Launch) -> Result<Self, part::Error> {
-        let file = settings.file(launch.name(), launch.data_dir());
         let migrations = launch.attached::<Migrations>().copied().collect();
-        Ok(Self::sqlite(file, &settings, migrations)?)
+        let development = !launch.production();
+        let (name, data_dir) = (launch.name(), launch.data_dir());
+        Ok(Self::new(&settings, name, data_dir, development, migrations)?)
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
-        match &self.0 {
-            Store::Sqlite(store) => Ok(store.connect().await?),
-        }
+        Ok(each!(&self.store, Store, store => store.connect().await)?)
+    }
+
+    async fn run(&self, stop: Stop) {
+        each!(&self.store, Store, store => store.watch(stop).await);
     }
 
     async fn health(&self) -> Health {
-        let answered = match &self.0 {
-            Store::Sqlite(store) => store.check().await,
-        };
-        match answered {
+        match each!(&self.store, Store, store => store.check().await) {
             Ok(true) => Health::Up,
             Ok(false) => Health::Degraded("every connection is busy".into()),
             Err(error) => Health::Down(error.to_string()),
@@ -406,15 +549,15 @@ impl Part for Db {
     }
 
     fn snapshot(&self) -> serde_json::Value {
-        match &self.0 {
-            Store::Sqlite(store) => store.snapshot(),
-        }
+        each!(&self.store, Store, store => store.snapshot())
+    }
+
+    fn metrics(&self, metrics: &Metrics) {
+        metrics.collect(Figures(self.clone()));
     }
 
     async fn stop(&self) {
-        match &self.0 {
-            Store::Sqlite(store) => store.close().await,
-        }
+        each!(&self.store, Store, store => store.close().await);
     }
 }
 

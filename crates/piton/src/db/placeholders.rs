@@ -64,14 +64,6 @@ impl Found {
         Ok(())
     }
 
-    pub fn merge(&mut self, other: Self) {
-        self.highest = self.highest.max(other.highest);
-        self.positional += other.positional;
-        self.seen |= other.seen;
-        self.bad = self.bad.take().or(other.bad);
-        self.open |= other.open;
-    }
-
     fn number(&mut self, digits: &str, whole: &str) {
         match digits.parse::<usize>() {
             Ok(number @ 1..=HIGHEST) => {

@@ -12,7 +12,22 @@ pub use piton_macros::FromRow;
 pub struct Row(Stored);
 
 enum Stored {
+    #[cfg(feature = "sqlite")]
     Sqlite(sqlx::sqlite::SqliteRow),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::postgres::PgRow),
+}
+
+/// Does the same with the row of either database.
+macro_rules! each {
+    ($row:expr, $stored:ident => $do:expr) => {
+        match &$row.0 {
+            #[cfg(feature = "sqlite")]
+            Stored::Sqlite($stored) => $do,
+            #[cfg(feature = "postgres")]
+            Stored::Postgres($stored) => $do,
+        }
+    };
 }
 
 /// A type that a row can be read as.
@@ -53,6 +68,12 @@ pub trait FromRow: Sized {
 }
 
 impl Row {
+    #[cfg(feature = "postgres")]
+    pub(super) fn postgres(row: sqlx::postgres::PgRow) -> Self {
+        Self(Stored::Postgres(row))
+    }
+
+    #[cfg(feature = "sqlite")]
     pub(super) fn sqlite(row: sqlx::sqlite::SqliteRow) -> Self {
         Self(Stored::Sqlite(row))
     }
@@ -100,30 +121,29 @@ impl Row {
 
     /// The columns' names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        match &self.0 {
-            Stored::Sqlite(row) => row.columns().iter().map(sqlx::Column::name),
-        }
+        let names: Vec<&str> =
+            each!(self, row => row.columns().iter().map(sqlx::Column::name).collect());
+        names.into_iter()
     }
 
     /// How many columns there are.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a row has at least one column")]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Stored::Sqlite(row) => row.len(),
-        }
+        each!(self, row => row.len())
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        match &self.0 {
-            Stored::Sqlite(row) => sqlx::ColumnIndex::index(&name, row).ok(),
-        }
+        each!(self, row => sqlx::ColumnIndex::index(&name, row).ok())
     }
 
     /// `index` must be that of a column.
     fn value(&self, index: usize) -> Result<Value, ValueError> {
         match &self.0 {
+            #[cfg(feature = "sqlite")]
             Stored::Sqlite(row) => super::sqlite::value(row, index),
+            #[cfg(feature = "postgres")]
+            Stored::Postgres(row) => super::postgres::types::value(row, index),
         }
     }
 

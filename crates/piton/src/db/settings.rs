@@ -1,43 +1,184 @@
 //! The section `[db]`.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::Reader;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
-/// The database.
+use crate::config::{Reader, Setting, redact};
+
+/// The database: a SQLite file, or PostgreSQL where `url` or `host` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
 pub struct DbSettings {
+    /// The address of a PostgreSQL database, `postgres://user:password@host:5432/database`, or
+    /// `sqlite:` and a path. What is set singly below replaces that part of it. **Default: none.**
+    pub url: Option<DbUrl>,
+
+    /// The PostgreSQL server: a name, an address, either with `:port`, or the folder of its socket
+    /// (`/run/postgresql`). **Default: none, which means SQLite.**
+    pub host: Option<String>,
+
+    /// The server's port. **Default: `5432`.**
+    pub port: Option<u16>,
+
+    /// Who connects to the server. **Default: none.**
+    pub user: Option<String>,
+
+    /// Their password. **Default: none.**
+    pub password: Option<SecretString>,
+
+    /// The database on the server. **Default: none.**
+    pub database: Option<String>,
+
+    /// Whether the way to the server is encrypted: `disable`, `prefer` (if the server can),
+    /// `require`, `verify-ca` (and the server's certificate is from `tls_ca`), `verify-full` (and it
+    /// is for this host). **Default: what the address says, else `prefer`.**
+    pub tls: Option<Tls>,
+
+    /// The file with the certificates (PEM) of those who may vouch for the server. **Default: those
+    /// that browsers trust.**
+    pub tls_ca: Option<PathBuf>,
+
+    /// What the server lists this service as. **Default: the name of the app.**
+    pub application_name: Option<String>,
+
+    /// How long the server may take to accept a connection before it counts as gone.
+    /// **Default: `5s`.**
+    pub connect_timeout: Duration,
+
+    /// How long one statement may run before PostgreSQL ends it and the request is answered 503;
+    /// `0s` is without end. Behind PgBouncer set it to `0s` and limit it there.
+    /// **Default: `30s`.**
+    pub statement_timeout: Duration,
+
     /// The file that holds the data. Beside it SQLite keeps two more while the service runs
     /// (`-wal` and `-shm`); they belong together. Set it when the data has a disk of its own; the
     /// disk must be a local one, as SQLite's locks do not work over a network.
     /// **Default: `<name of the app>.db` in the data folder.**
     pub path: Option<PathBuf>,
 
-    /// How many connections there are at most. Each reads on its own, and costs a thread and up
-    /// to 2 MiB of cache; only one at a time writes, so more of them do not make writing faster.
-    /// Raise it when many long reads run at once. **Default: `8`.**
+    /// How many connections there are at most. In SQLite each reads on its own, and costs a thread
+    /// and up to 2 MiB of cache; only one at a time writes. A PostgreSQL server has a limit of its own
+    /// for all replicas together (100 unless changed). Raise it when requests wait for connections
+    /// while the database has nothing to do. **Default: `8`.**
     pub max_connections: u32,
 
-    /// How long a request waits for a free connection, or for its turn to write, before it is
-    /// answered 503. Keep it below the time a request may take. **Default: `5s`.**
+    /// How long a request waits for a free connection, or for its turn to write to SQLite, before it
+    /// is answered 503. Keep it below the time a request may take. **Default: `5s`.**
     pub acquire_timeout: Duration,
 
-    /// How long a statement waits for another *process* that is writing to the same file, before
-    /// it is answered 503. Raise it when a backup or a second service holds the file for longer.
-    /// **Default: `5s`.**
+    /// How long a statement waits for another *process* that is writing to the same SQLite file,
+    /// before it is answered 503. Raise it when a backup or a second service holds the file for
+    /// longer. **Default: `5s`.**
     pub busy_timeout: Duration,
+
+    /// How long a connection to the server may lie idle before it is closed. **Default: `10m`.**
+    pub idle_timeout: Duration,
+
+    /// How long a connection to the server is used before another takes its place.
+    /// **Default: `30m`.**
+    pub max_lifetime: Duration,
+
+    /// Whether migrations that have not run are run when the service connects. Otherwise it is not
+    /// ready until somebody has run them with the verb `migrate up`. **Default: `true`.**
+    pub migrate: bool,
+
+    /// Statements that take longer get a line in the log, without their parameters; in development
+    /// with the database's plan. **Default: `500ms`.**
+    pub slow: Duration,
 }
 
 impl Default for DbSettings {
     fn default() -> Self {
         Self {
+            url: None,
+            host: None,
+            port: None,
+            user: None,
+            password: None,
+            database: None,
+            tls: None,
+            tls_ca: None,
+            application_name: None,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
             path: None,
             max_connections: 8,
             acquire_timeout: Duration::from_secs(5),
             busy_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(600),
+            max_lifetime: Duration::from_secs(1800),
+            migrate: true,
+            slow: Duration::from_millis(500),
         }
+    }
+}
+
+crate::setting_enum! {
+    /// How the way to a PostgreSQL server is protected, as libpq's `sslmode`.
+    pub enum Tls: default Prefer {
+        /// Not at all.
+        Disable = "disable",
+        /// Encrypted, if the server can.
+        Prefer = "prefer",
+        /// Encrypted, whoever the server is.
+        Require = "require",
+        /// Encrypted, and the server's certificate is vouched for.
+        VerifyCa = "verify-ca",
+        /// Encrypted, and the server is the one that is meant.
+        VerifyFull = "verify-full",
+    }
+}
+
+/// The address of a database. It may hold a password, so what is shown of it has none.
+#[derive(Clone)]
+pub struct DbUrl(SecretString);
+
+impl DbUrl {
+    /// The whole address.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The path, if it is that of a SQLite file.
+    fn sqlite_path(&self) -> Option<&Path> {
+        let path = self.expose().strip_prefix("sqlite:")?;
+        Some(Path::new(path.strip_prefix("//").unwrap_or(path)))
+    }
+}
+
+impl fmt::Debug for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.show(), f)
+    }
+}
+
+impl Setting for DbUrl {
+    fn expects() -> Cow<'static, str> {
+        "an address such as `postgres://user:password@host:5432/database` or `sqlite:data/service.db`"
+            .into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let text = value.as_str().unwrap_or_default().trim();
+        let schemes = ["postgres://", "postgresql://", "sqlite:"];
+        if schemes.iter().any(|scheme| text.starts_with(scheme)) {
+            return Ok(Self(text.into()));
+        }
+        // Not a word of the value: there may be a password anywhere in it.
+        Err(format!("expected {}", Self::expects()))
+    }
+
+    fn show(&self) -> Value {
+        redact::shown(false, &Value::from(self.expose()))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^(postgres(ql)?://|sqlite:)" })
     }
 }
 
@@ -58,19 +199,80 @@ impl DbSettings {
         if self.acquire_timeout.is_zero() {
             problems.push(("acquire_timeout", "no request could ever get a connection", "5s"));
         }
+        if self.connect_timeout.is_zero() {
+            problems.push(("connect_timeout", "no server is as fast as that", "5s"));
+        }
         if self.busy_timeout > LONGEST {
             problems.push(("busy_timeout", "longer than an hour", "5s"));
         }
         if !self.path.as_deref().is_none_or(is_file) {
             problems.push(("path", "not the path of a file", "data/service.db"));
         }
+        self.choice(&mut problems);
         problems
+    }
+
+    /// Which database is meant, and whether enough is said of it.
+    fn choice(&self, problems: &mut Vec<(&'static str, &'static str, &'static str)>) {
+        let postgres = self.is_postgres();
+        if postgres && cfg!(not(feature = "postgres")) {
+            let name = if self.host.is_some() { "host" } else { "url" };
+            let fix = "give piton the feature `postgres` in Cargo.toml, or use SQLite";
+            problems.push((name, "this build of piton does not know PostgreSQL", fix));
+        }
+        if !postgres && cfg!(not(feature = "sqlite")) {
+            let fix = "set db.url or db.host, or give piton the feature `sqlite` in Cargo.toml";
+            problems.push(("host", "no database is named, and this build has no SQLite", fix));
+        }
+        if postgres && self.path.is_some() {
+            let fix = "remove it, or db.host and db.url";
+            problems.push(("path", "SQLite's file beside a PostgreSQL server", fix));
+        }
+        let named = [
+            ("user", self.user.is_some()),
+            ("password", self.password.is_some()),
+            ("database", self.database.is_some()),
+            ("port", self.port.is_some()),
+        ];
+        if !postgres {
+            for (name, _) in named.iter().filter(|(_, given)| *given) {
+                let fix = "set db.host or db.url too, or remove it";
+                problems.push((name, "of a PostgreSQL server that is not named", fix));
+            }
+        } else if self.url.is_none() {
+            for name in ["user", "database"] {
+                if named.contains(&(name, false)) {
+                    problems.push((name, "missing: db.host alone does not say enough", "set it"));
+                }
+            }
+        }
+    }
+
+    /// Whether the database is a PostgreSQL server's.
+    pub(super) fn is_postgres(&self) -> bool {
+        let by_url = self.url.as_ref().is_some_and(|url| url.sqlite_path().is_none());
+        by_url || self.host.is_some()
+    }
+
+    /// The host and, where it is written with it, the port: Gnar Gear's endpoint may have both.
+    #[cfg(feature = "postgres")]
+    pub(super) fn host(&self) -> Option<(String, Option<u16>)> {
+        let text = self.host.as_deref()?.trim();
+        let (host, port) = match text.rsplit_once(':') {
+            // More than one colon, and no brackets: an IPv6 address.
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().ok())
+            }
+            _ => (text, None),
+        };
+        Some((host.trim_matches(['[', ']']).to_owned(), port))
     }
 
     /// The file that holds the data.
     pub(super) fn file(&self, app: &str, data_dir: &Path) -> PathBuf {
-        match &self.path {
-            Some(path) => path.clone(),
+        let by_url = self.url.as_ref().and_then(DbUrl::sqlite_path);
+        match self.path.as_deref().or(by_url) {
+            Some(path) => path.to_owned(),
             None => data_dir.join(format!("{}.db", app.replace(['/', '\\'], "_"))),
         }
     }
@@ -102,10 +304,52 @@ mod tests {
             max_connections: 0,
             acquire_timeout: Duration::ZERO,
             busy_timeout: Duration::MAX,
+            ..DbSettings::default()
         };
         let names: Vec<_> = wrong.problems().iter().map(|(name, ..)| *name).collect();
         assert_eq!(names, ["max_connections", "acquire_timeout", "busy_timeout", "path"]);
         let url = DbSettings { path: Some("file:a.db?mode=ro".into()), ..DbSettings::default() };
         assert_eq!(url.problems().len(), 1);
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_host_may_bring_its_port() {
+        let host = |text: &str| {
+            let settings = DbSettings { host: Some(text.into()), ..DbSettings::default() };
+            settings.host().unwrap()
+        };
+        assert_eq!(host("db"), ("db".into(), None));
+        assert_eq!(host("db.internal:6432"), ("db.internal".into(), Some(6432)));
+        assert_eq!(host("::1"), ("::1".into(), None));
+        assert_eq!(host("[::1]:6432"), ("::1".into(), Some(6432)));
+        assert_eq!(host("/run/postgresql"), ("/run/postgresql".into(), None));
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let url = DbUrl::parse(&json!("postgres://me:hunter2@db/x")).unwrap();
+        assert_eq!(url.show(), json!("postgres://***@db/x"));
+        assert!(!format!("{url:?}").contains("hunter2"));
+        let error = DbUrl::parse(&json!("postgrs://me:hunter2@db/x")).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_said_of_a_server_must_be_enough_and_of_one_database() {
+        let names = |settings: DbSettings| -> Vec<&'static str> {
+            settings.problems().iter().map(|(name, ..)| *name).collect()
+        };
+        let none = DbSettings::default;
+        assert_eq!(names(DbSettings { user: Some("me".into()), ..none() }), ["user"]);
+        let url = DbUrl::parse(&json!("sqlite:data/x.db")).ok();
+        let settings = DbSettings { url, ..none() };
+        assert_eq!(settings.file("app", Path::new("d")), Path::new("data/x.db"));
+        assert!(!settings.is_postgres());
+        let host = || Some("db".to_owned());
+        let missing = names(DbSettings { host: host(), ..none() });
+        assert!(missing.contains(&"user") && missing.contains(&"database"), "{missing:?}");
+        let both = DbSettings { host: host(), path: Some("a.db".into()), ..none() };
+        assert!(names(both).contains(&"path"));
     }
 }

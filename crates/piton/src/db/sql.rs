@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use super::error::{Error, Kind};
 use super::params::Params;
-use super::placeholders::{self, Dialect, Found};
+use super::placeholders::{self, Dialect};
 use super::value::{Bind, Value};
 
 /// A statement whose text is known when the program is built.
@@ -55,7 +55,8 @@ pub struct Sql {
     /// The number of the first placeholder made by `bind`; those before it are for the parameters
     /// given when the statement is run.
     first_bound: usize,
-    found: Found,
+    /// The highest number of a placeholder so far.
+    highest: usize,
     problem: Option<Problem>,
 }
 
@@ -69,7 +70,7 @@ impl From<&'static str> for Sql {
             text: Cow::Borrowed(text),
             bound: Vec::new(),
             first_bound: 0,
-            found: Found::default(),
+            highest: 0,
             problem: None,
         }
     }
@@ -84,20 +85,16 @@ impl Sql {
 
     /// Adds text. Each piece must close the quotes and comments it opens.
     pub fn push(mut self, piece: &'static str) -> Self {
-        let found = placeholders::scan(piece, Dialect::Sqlite);
-        if found.open {
+        // Whose rules apply is known when the statement runs: a piece must be clear by either.
+        let found =
+            [Dialect::Sqlite, Dialect::Postgres].map(|rules| placeholders::scan(piece, rules));
+        if found.iter().all(|found| found.open) {
             self.fail(
                 Kind::Statement,
                 format!("a piece of a statement must close its quotes and comments: {piece}"),
             );
         }
-        if found.positional > 0 {
-            self.fail(
-                Kind::Arity,
-                "in a statement made of pieces write `$1` instead of `?`".into(),
-            );
-        }
-        self.found.merge(found);
+        self.highest = found.iter().map(|found| found.highest).fold(self.highest, usize::max);
         self.append(piece);
         self
     }
@@ -130,8 +127,8 @@ impl Sql {
     }
 
     fn add(&mut self, value: Result<Value, super::ValueError>) {
-        let number = self.found.highest + 1;
-        self.found.highest = number;
+        let number = self.highest + 1;
+        self.highest = number;
         if self.bound.is_empty() {
             self.first_bound = number;
         }
@@ -171,7 +168,7 @@ impl fmt::Debug for Sql {
 }
 
 /// A statement with all its values, checked: what a backend runs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Statement {
     pub text: Cow<'static, str>,
     pub values: Vec<Value>,
@@ -193,7 +190,11 @@ impl Statement {
         let given = values.len();
         let bound = sql.bound.len();
         values.extend(sql.bound);
-        placeholders::scan(&sql.text, dialect).check(values.len(), &sql.text)?;
+        placeholders::scan(&sql.text, dialect).check(values.len(), &sql.text).map_err(|error| {
+            let foreign = dialect == Dialect::Postgres
+                && placeholders::scan(&sql.text, Dialect::Sqlite).positional > 0;
+            if foreign { error.while_doing("`?` is SQLite's alone, write `$1`") } else { error }
+        })?;
         if bound > 0 && sql.first_bound != given + 1 {
             return Err(Error::new(
                 Kind::Arity,

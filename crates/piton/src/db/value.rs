@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -39,6 +41,8 @@ pub enum Value {
     DateTime(NaiveDateTime),
     /// A moment.
     Timestamp(DateTime<Utc>),
+    /// A number with a decimal fraction, kept exactly.
+    Decimal(Decimal),
     /// A JSON document.
     Json(serde_json::Value),
 }
@@ -59,9 +63,30 @@ impl Value {
             Self::Time(_) => "a time",
             Self::DateTime(_) => "a date and time",
             Self::Timestamp(_) => "a timestamp",
+            Self::Decimal(_) => "a decimal number",
             Self::Json(_) => "JSON",
         }
     }
+}
+
+/// The published text of a value that some databases, or some columns, hold as text. `None` for those
+/// that never are: no value, and bytes.
+pub(super) fn text(value: &Value) -> Option<String> {
+    const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.6f";
+    Some(match value {
+        Value::Null | Value::Bytes(_) => return None,
+        Value::Bool(value) => value.to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Real(value) => value.to_string(),
+        Value::Text(value) => value.clone(),
+        Value::Uuid(value) => value.to_string(),
+        Value::Date(value) => value.format("%Y-%m-%d").to_string(),
+        Value::Time(value) => value.format("%H:%M:%S%.6f").to_string(),
+        Value::DateTime(value) => value.format(MOMENT).to_string(),
+        Value::Timestamp(value) => format!("{}Z", value.format(MOMENT)),
+        Value::Decimal(value) => value.to_string(),
+        Value::Json(value) => value.to_string(),
+    })
 }
 
 /// A value that does not fit: it cannot be stored, or is not what the reader wanted.
@@ -193,6 +218,12 @@ macro_rules! integers {
                     Value::Integer(number) => Self::try_from(number).map_err(|_| {
                         ValueError::new(concat!("expected `", stringify!($int), "`, found an integer outside of its range"))
                     }),
+                    // What PostgreSQL makes of `sum(bigint)`.
+                    Value::Decimal(number) if number.is_integer() => {
+                        number.to_i64().and_then(|number| Self::try_from(number).ok()).ok_or_else(|| {
+                            ValueError::new(concat!("expected `", stringify!($int), "`, found an integer outside of its range"))
+                        })
+                    }
                     other => Err(ValueError::expected(concat!("an integer (`", stringify!($int), "`)"), &other)),
                 }
             }
@@ -242,6 +273,9 @@ impl Column for f64 {
                 reason = "within the range in which nothing is lost"
             )]
             Value::Integer(number) if number.unsigned_abs() <= EXACT => Ok(number as Self),
+            Value::Decimal(number) => number
+                .to_f64()
+                .ok_or_else(|| ValueError::expected("a real number", &Value::Decimal(number))),
             other => Err(ValueError::expected("a real number", &other)),
         }
     }
@@ -257,6 +291,26 @@ impl Column for f32 {
     #[expect(clippy::cast_possible_truncation, reason = "the nearest `f32` is what is asked for")]
     fn from_value(value: Value) -> Result<Self, ValueError> {
         f64::from_value(value).map(|number| number as Self)
+    }
+}
+
+impl Bind for Decimal {
+    fn bind(self) -> Result<Value, ValueError> {
+        Ok(Value::Decimal(self))
+    }
+}
+
+impl Column for Decimal {
+    fn from_value(value: Value) -> Result<Self, ValueError> {
+        match value {
+            Value::Decimal(number) => Ok(number),
+            Value::Integer(number) => Ok(number.into()),
+            Value::Text(text) => text
+                .parse()
+                .map_err(|_| ValueError::new("expected a decimal number, found other text")),
+            // A `REAL` has been rounded already: to call it exact would be a lie.
+            other => Err(ValueError::expected("a decimal number", &other)),
+        }
     }
 }
 

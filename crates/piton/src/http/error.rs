@@ -66,15 +66,51 @@ pub struct Fault {
 ///     error.is::<std::num::ParseIntError>().then_some(piton::StatusCode::BAD_REQUEST)
 /// });
 /// ```
-pub struct Recognise(pub fn(&(dyn StdError + 'static)) -> Option<StatusCode>);
+pub struct Recognise(pub fn(&(dyn StdError + 'static)) -> Option<Known>);
 
 inventory::collect!(Recognise);
+
+/// What is known of an error of a library: a status, perhaps with words for the client and a time to
+/// come back. A status alone turns into it by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    status: StatusCode,
+    detail: Option<&'static str>,
+    retry_after: Option<Duration>,
+}
+
+impl Known {
+    /// For the client to read, as in [`Error::new`].
+    #[must_use]
+    pub const fn detail(self, detail: &'static str) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    /// When the client may try again, as in [`Error::retry_after`].
+    #[must_use]
+    pub const fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}
+
+impl From<StatusCode> for Known {
+    fn from(status: StatusCode) -> Self {
+        Self { status, detail: None, retry_after: None }
+    }
+}
 
 /// Registers which status an error type means wherever `?` meets it; see [`Recognise`](crate::http::Recognise).
 #[macro_export]
 macro_rules! recognise {
     ($recognise:expr) => {
-        $crate::__private::inventory::submit! { $crate::http::Recognise($recognise) }
+        $crate::__private::inventory::submit! {
+            $crate::http::Recognise(|error| {
+                let recognise: fn(
+                    &(dyn ::std::error::Error + 'static),
+                ) -> ::core::option::Option<_> = $recognise;
+                recognise(error).map(::core::convert::Into::into)
+            })
+        }
     };
 }
 
@@ -233,13 +269,17 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
 impl Error {
     #[track_caller]
     fn from_boxed(error: BoxError) -> Self {
-        let status = status_of(&*error).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::with(status, None, Some(error))
+        let known = known(&*error).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR.into());
+        let new = Self::with(known.status, known.detail.map(Cow::Borrowed), Some(error));
+        match known.retry_after {
+            Some(wait) => new.retry_after(wait),
+            None => new,
+        }
     }
 }
 
-/// The status that the first recogniser knows for the error or one of its causes.
-fn status_of(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
+/// What the first recogniser knows of the error or one of its causes.
+fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
     let mut next = Some(error);
     while let Some(error) = next {
         let known = inventory::iter::<Recognise>().find_map(|recognise| recognise.0(error));

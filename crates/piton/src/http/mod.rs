@@ -23,7 +23,7 @@ mod valid;
 
 pub use cors::CorsSettings;
 pub use envelope::{ErrorStyle, Traceback};
-pub use error::{Error, Fault, Recognise, Result};
+pub use error::{Error, Fault, Known, Recognise, Result};
 pub use extract::{Form, Json, Path, Query, State};
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
 pub use hooks::RequestHead;

@@ -24,12 +24,14 @@ use sqlx::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
-use super::migrations::{self, File, Migrations};
+use super::migrations::{self, Applied, File, Migrations};
 use crate::db::error::{Error, Kind};
 use crate::db::row::Row;
 use crate::db::settings::DbSettings;
 use crate::db::sql::Statement;
-use crate::db::value::{Value, ValueError};
+use crate::db::value::{Value, ValueError, text};
+use crate::db::verb::{Verb, verb};
+use crate::stop::Stop;
 
 /// How large the write-ahead log stays on disk after a burst of writes.
 const JOURNAL_SIZE_BYTES: &str = "67108864";
@@ -42,6 +44,7 @@ pub(super) struct Store {
     writers: Arc<Semaphore>,
     patience: Duration,
     busy_timeout: Duration,
+    migrate_at_start: bool,
     migrations: Vec<File>,
     lists: Vec<Migrations>,
 }
@@ -70,7 +73,8 @@ impl Store {
             .pragma("recursive_triggers", "ON")
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(settings.busy_timeout)
-            .pragma("journal_size_limit", JOURNAL_SIZE_BYTES);
+            .pragma("journal_size_limit", JOURNAL_SIZE_BYTES)
+            .disable_statement_logging();
         let pool = SqlitePoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
@@ -85,6 +89,7 @@ impl Store {
             writers: Arc::new(Semaphore::new(1)),
             patience: settings.acquire_timeout,
             busy_timeout: settings.busy_timeout,
+            migrate_at_start: settings.migrate,
             migrations: migrations::collect(&lists, migrations::Backend::Sqlite)?,
             lists,
         })
@@ -93,12 +98,13 @@ impl Store {
     /// Creates the folder and the file, and brings the schema up to date. Safe to call again, and
     /// from several processes at once.
     pub async fn connect(&self) -> Result<(), Error> {
-        self.create_folder().await?;
-        // Foreign keys are off while migrations run, or rebuilding a table (SQLite's way to alter
-        // one) would delete what points to it. `migrate` checks them before it commits.
-        let options = self.options.clone().foreign_keys(false);
-        let mut connection = options.connect().await.map_err(|error| self.cannot_open(error))?;
-        let outcome = self.prepare(&mut connection).await;
+        migrations::warn_of_forgotten_files(&self.lists).await;
+        let mut connection = self.open().await?;
+        let outcome = if self.migrate_at_start {
+            self.migrate(&mut connection).await.map(drop)
+        } else {
+            self.require_no_pending(&mut connection).await
+        };
         // The pool's first connection comes before this one closes: the last one to close a file
         // removes its log, which would have to be made again.
         let outcome = match outcome {
@@ -111,9 +117,47 @@ impl Store {
         outcome
     }
 
-    async fn prepare(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
-        self.use_write_ahead_log(connection).await?;
-        self.migrate(connection).await
+    /// A connection outside of the pool, for migrations.
+    async fn open(&self) -> Result<SqliteConnection, Error> {
+        self.create_folder().await?;
+        // Foreign keys are off while migrations run, or rebuilding a table (SQLite's way to alter
+        // one) would delete what points to it. `migrate` checks them before it commits.
+        let options = self.options.clone().foreign_keys(false);
+        let mut connection = options.connect().await.map_err(|error| self.cannot_open(error))?;
+        self.use_write_ahead_log(&mut connection).await?;
+        Ok(connection)
+    }
+
+    async fn require_no_pending(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
+        let done = migrate::applied(connection).await?;
+        migrations::require_none(migrations::pending(&self.migrations, &done)?)
+    }
+
+    /// Runs what has not run; for the verb `migrate up`.
+    pub async fn migrate_now(&self) -> Result<Vec<&'static str>, Error> {
+        self.migrate(&mut self.open().await?).await
+    }
+
+    /// What has run; for the verb `migrate status`.
+    pub async fn applied(&self) -> Result<Vec<Applied>, Error> {
+        migrate::applied(&mut self.open().await?).await
+    }
+
+    pub fn files(&self) -> &[File] {
+        &self.migrations
+    }
+
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// A file does not go away: there is nothing to watch.
+    pub async fn watch(&self, stop: Stop) {
+        stop.stopped().await;
+    }
+
+    pub fn noticing(&self, error: Error) -> Error {
+        error
     }
 
     async fn create_folder(&self) -> Result<(), Error> {
@@ -269,55 +313,6 @@ impl Open {
     }
 }
 
-/// What a statement does, by its first word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Read,
-    /// Changes rows, and knows how many.
-    Change,
-    /// Changes something else, such as the schema.
-    Other,
-}
-
-/// Deciding wrongly between reading and writing costs the place in the queue, not correctness.
-fn verb(sql: &str) -> Result<Verb, Error> {
-    let is =
-        |words: &[&str], word: &str| words.iter().any(|known| known.eq_ignore_ascii_case(word));
-    const CHANGES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
-    let first = first_word(sql);
-    if is(&["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"], first) {
-        // It would end on whichever connection runs it, and the next request would find it there.
-        return Err(Error::new(
-            Kind::Statement,
-            format!("`{first}` is no statement here: use `db.begin()` or `db.transaction(..)`"),
-        ));
-    }
-    if is(&CHANGES, first) {
-        return Ok(Verb::Change);
-    }
-    if is(&["WITH"], first) {
-        let changes = sql.split(|c: char| !c.is_ascii_alphabetic()).any(|word| is(&CHANGES, word));
-        return Ok(if changes { Verb::Change } else { Verb::Read });
-    }
-    Ok(if is(&["SELECT", "VALUES", "EXPLAIN", "PRAGMA"], first) { Verb::Read } else { Verb::Other })
-}
-
-fn first_word(sql: &str) -> &str {
-    let mut rest = sql.trim_start();
-    loop {
-        let comment_end = if rest.starts_with("--") {
-            "\n"
-        } else if rest.starts_with("/*") {
-            "*/"
-        } else {
-            break;
-        };
-        rest = rest.split_once(comment_end).map_or("", |(_, rest)| rest).trim_start();
-    }
-    let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-    &rest[..end]
-}
-
 type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 fn query(statement: Statement) -> Query {
@@ -333,7 +328,6 @@ fn query(statement: Statement) -> Query {
 
 /// The published table of types: how each value is stored.
 fn store(arguments: &mut SqliteArguments, value: Value) {
-    const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.6f";
     let added = match value {
         Value::Null => arguments.add(None::<i64>),
         Value::Bool(value) => arguments.add(i64::from(value)),
@@ -341,12 +335,7 @@ fn store(arguments: &mut SqliteArguments, value: Value) {
         Value::Real(value) => arguments.add(value),
         Value::Text(value) => arguments.add(value),
         Value::Bytes(value) => arguments.add(value),
-        Value::Uuid(value) => arguments.add(value.to_string()),
-        Value::Date(value) => arguments.add(value.format("%Y-%m-%d").to_string()),
-        Value::Time(value) => arguments.add(value.format("%H:%M:%S%.6f").to_string()),
-        Value::DateTime(value) => arguments.add(value.format(MOMENT).to_string()),
-        Value::Timestamp(value) => arguments.add(format!("{}Z", value.format(MOMENT))),
-        Value::Json(value) => arguments.add(value.to_string()),
+        other => arguments.add(text(&other).unwrap_or_default()),
     };
     added.expect("numbers, text and bytes always encode");
 }
@@ -425,31 +414,5 @@ async fn refused(
     match read.map_err(Error::from) {
         Err(error) if error.kind() == Kind::Statement => error,
         _ => error.without_quotes(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_do_not_queue_with_writes() {
-        let of = |sql| verb(sql).unwrap();
-        assert_eq!(of("SELECT 1"), Verb::Read);
-        assert_eq!(of("  -- note\n /* note */ select 1"), Verb::Read);
-        assert_eq!(of("WITH a AS (SELECT 1) SELECT * FROM a"), Verb::Read);
-        assert_eq!(of("WITH a AS (SELECT 1) insert INTO b SELECT * FROM a"), Verb::Change);
-        assert_eq!(of("INSERT INTO a VALUES (1) RETURNING id"), Verb::Change);
-        assert_eq!(of("CREATE TABLE a (b)"), Verb::Other);
-        assert_eq!(of(""), Verb::Other);
-    }
-
-    #[test]
-    fn a_transaction_cannot_be_begun_behind_the_pools_back() {
-        for sql in ["BEGIN", "begin immediate", "/* */ COMMIT", "ROLLBACK", "SAVEPOINT a"] {
-            let error = verb(sql).unwrap_err();
-            assert_eq!(error.kind(), Kind::Statement);
-            assert!(error.to_string().contains("db.begin()"), "{error}");
-        }
     }
 }

@@ -117,13 +117,13 @@ async fn a_migration_that_fails_is_named_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_changed_or_missing_migration_is_refused() {
     const EDITED: Migrations =
-        Migrations::new(&[("0001_shops.sql", "CREATE TABLE shops (name TEXT)")]);
+        Migrations::new(&[("0001_shops.sqlite.sql", "CREATE TABLE shops (name TEXT)")]);
     let db = shop().await;
     let text = |lists: &'static [Migrations]| {
         let db = open(db.folder.path(), &DbSettings::default(), lists);
         async move { Part::connect(&db).await.unwrap_err().to_string() }
     };
-    assert!(text(&[EDITED]).await.contains("0001_shops.sql was changed after it had run"));
+    assert!(text(&[EDITED]).await.contains("0001_shops.sqlite.sql was changed after it had run"));
     assert!(
         text(&[]).await.contains("the database has run 0001 (shops), which is not in this program")
     );

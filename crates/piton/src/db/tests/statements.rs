@@ -2,81 +2,81 @@
 
 use super::*;
 
-#[tokio::test]
-async fn run_says_how_many_rows_it_changed() {
-    let db = shop().await;
-    assert_eq!(db.run("UPDATE shops SET city = $1", ("Rome",)).await.unwrap(), 2);
-    assert_eq!(
-        db.run("UPDATE shops SET city = $1 WHERE name = $2", ("Rome", "nowhere")).await.unwrap(),
-        0
-    );
-    // SQLite would repeat the 2.
-    db.run("UPDATE shops SET city = 'Rome'", ()).await.unwrap();
-    assert_eq!(db.run("CREATE TABLE more (a INTEGER)", ()).await.unwrap(), 0);
-    assert_eq!(db.run("SELECT * FROM shops", ()).await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn one_is_none_or_the_row_and_refuses_to_choose() {
-    let db = shop().await;
-    let north = Shop { name: "north".into(), city: Some("Oslo".into()) };
-    let found: Option<Shop> =
-        db.one("SELECT * FROM shops WHERE name = $1", ("north",)).await.unwrap();
-    assert_eq!(found, Some(north));
-    let none: Option<Shop> =
-        db.one("SELECT * FROM shops WHERE name = $1", ("nowhere",)).await.unwrap();
-    assert_eq!(none, None);
-    let error = db.one::<Shop>("SELECT * FROM shops", ()).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::TooMany);
-    // The connection is whole after a row was left unread.
-    assert_eq!(db.all::<Shop>("SELECT * FROM shops", ()).await.unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn rows_are_read_as_structs_tuples_and_single_columns() {
-    let db = shop().await;
-    let shops: Vec<Shop> =
-        db.all("SELECT city, name, 1 AS extra FROM shops ORDER BY name", ()).await.unwrap();
-    assert_eq!(shops[1], Shop { name: "south".into(), city: None });
-    let pairs: Vec<(String, Option<String>)> =
-        db.all("SELECT * FROM shops ORDER BY name", ()).await.unwrap();
-    assert_eq!(pairs[0], ("north".into(), Some("Oslo".into())));
-    let names: Vec<String> = db.all("SELECT name FROM shops ORDER BY name", ()).await.unwrap();
-    assert_eq!(names, ["north", "south"]);
-    let wide: (i64, i64, i64, i64, i64, i64, i64, i64) =
-        db.one("SELECT 1, 2, 3, 4, 5, 6, 7, 8", ()).await.unwrap().unwrap();
-    assert_eq!(wide.7, 8);
-}
-
-#[tokio::test]
-async fn what_a_statement_returns_it_has_also_done() {
-    let db = shop().await;
-    let id: Option<i64> = db
-        .one("INSERT INTO items (shop, cents) VALUES ($1, $2) RETURNING id", ("north", 5))
-        .await
-        .unwrap();
-    assert_eq!(id, Some(1));
-    assert_eq!(items(&db).await, 1);
-}
-
-#[tokio::test]
-async fn a_statement_made_of_pieces_runs_with_its_values() {
-    let db = shop().await;
-    for cents in 1..=9 {
-        db.run(ADD, ("north", cents)).await.unwrap();
+on_both! {
+    async fn run_says_how_many_rows_it_changed(db) {
+        assert_eq!(db.run("UPDATE shops SET city = $1", ("Rome",)).await.unwrap(), 2);
+        assert_eq!(
+            db.run("UPDATE shops SET city = $1 WHERE name = $2", ("Rome", "nowhere")).await.unwrap(),
+            0
+        );
+        // SQLite would repeat the 2.
+        db.run("UPDATE shops SET city = 'Rome'", ()).await.unwrap();
+        assert_eq!(db.run("CREATE TABLE more (a INTEGER)", ()).await.unwrap(), 0);
+        assert_eq!(db.run("SELECT * FROM shops", ()).await.unwrap(), 0);
     }
-    let sql = Sql::new("SELECT cents FROM items WHERE shop = $1")
-        .push(" AND cents IN (")
-        .bind_all([2, 4, 6, 8, 10])
-        .push(") AND cents >")
-        .bind(3)
-        .push("ORDER BY cents LIMIT")
-        .bind(2);
-    assert_eq!(db.all::<i64>(sql, ("north",)).await.unwrap(), [4, 6]);
-    let none = Sql::new("SELECT cents FROM items WHERE cents IN (").bind_all::<i64>([]).push(")");
-    assert!(db.all::<i64>(none, ()).await.unwrap().is_empty());
-    let many: Vec<Value> = vec![Value::Text("south".into()), Value::Integer(1)];
-    assert_eq!(db.run(ADD, many).await.unwrap(), 1);
+}
+
+on_both! {
+    async fn one_is_none_or_the_row_and_refuses_to_choose(db) {
+        let north = Shop { name: "north".into(), city: Some("Oslo".into()) };
+        let found: Option<Shop> =
+            db.one("SELECT * FROM shops WHERE name = $1", ("north",)).await.unwrap();
+        assert_eq!(found, Some(north));
+        let none: Option<Shop> =
+            db.one("SELECT * FROM shops WHERE name = $1", ("nowhere",)).await.unwrap();
+        assert_eq!(none, None);
+        let error = db.one::<Shop>("SELECT * FROM shops", ()).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::TooMany);
+        // The connection is whole after a row was left unread.
+        assert_eq!(db.all::<Shop>("SELECT * FROM shops", ()).await.unwrap().len(), 2);
+    }
+}
+
+on_both! {
+    async fn rows_are_read_as_structs_tuples_and_single_columns(db) {
+        let shops: Vec<Shop> =
+            db.all("SELECT city, name, 1 AS extra FROM shops ORDER BY name", ()).await.unwrap();
+        assert_eq!(shops[1], Shop { name: "south".into(), city: None });
+        let pairs: Vec<(String, Option<String>)> =
+            db.all("SELECT * FROM shops ORDER BY name", ()).await.unwrap();
+        assert_eq!(pairs[0], ("north".into(), Some("Oslo".into())));
+        let names: Vec<String> = db.all("SELECT name FROM shops ORDER BY name", ()).await.unwrap();
+        assert_eq!(names, ["north", "south"]);
+        let wide: (i64, i64, i64, i64, i64, i64, i64, i64) =
+            db.one("SELECT 1, 2, 3, 4, 5, 6, 7, 8", ()).await.unwrap().unwrap();
+        assert_eq!(wide.7, 8);
+    }
+}
+
+on_both! {
+    async fn what_a_statement_returns_it_has_also_done(db) {
+        let id: Option<i64> = db
+            .one("INSERT INTO items (shop, cents) VALUES ($1, $2) RETURNING id", ("north", 5))
+            .await
+            .unwrap();
+        assert_eq!(id, Some(1));
+        assert_eq!(items(&db).await, 1);
+    }
+}
+
+on_both! {
+    async fn a_statement_made_of_pieces_runs_with_its_values(db) {
+        for cents in 1..=9 {
+            db.run(ADD, ("north", cents)).await.unwrap();
+        }
+        let sql = Sql::new("SELECT cents FROM items WHERE shop = $1")
+            .push(" AND cents IN (")
+            .bind_all([2, 4, 6, 8, 10])
+            .push(") AND cents >")
+            .bind(3)
+            .push("ORDER BY cents LIMIT")
+            .bind(2);
+        assert_eq!(db.all::<i64>(sql, ("north",)).await.unwrap(), [4, 6]);
+        let none = Sql::new("SELECT cents FROM items WHERE cents IN (").bind_all::<i64>([]).push(")");
+        assert!(db.all::<i64>(none, ()).await.unwrap().is_empty());
+        let many: Vec<Value> = vec![Value::Text("south".into()), Value::Integer(1)];
+        assert_eq!(db.run(ADD, many).await.unwrap(), 1);
+    }
 }
 
 #[tokio::test]
@@ -111,26 +111,26 @@ mod derived {
         visits: i64,
     }
 
-    #[tokio::test]
-    async fn fields_are_renamed_read_from_json_and_defaulted() {
-        let db = shop().await;
-        let address = || Address { street: "Main".into() };
-        let person: Person<String> = db
-            .one(
-                "SELECT 'Ada' AS \"full name\", 'x' AS type, $1 AS address, NULL AS other",
-                (AsJson(&address()),),
-            )
-            .await
-            .unwrap()
-            .unwrap();
-        let wanted = Person {
-            name: "Ada".to_owned(),
-            r#type: "x".into(),
-            address: address(),
-            other: None,
-            visits: 0,
-        };
-        assert_eq!(person, wanted);
+    on_both! {
+        async fn fields_are_renamed_read_from_json_and_defaulted(db) {
+            let address = || Address { street: "Main".into() };
+            let person: Person<String> = db
+                .one(
+                    "SELECT 'Ada' AS \"full name\", 'x' AS type, $1 AS address, NULL AS other",
+                    (AsJson(&address()),),
+                )
+                .await
+                .unwrap()
+                .unwrap();
+            let wanted = Person {
+                name: "Ada".to_owned(),
+                r#type: "x".into(),
+                address: address(),
+                other: None,
+                visits: 0,
+            };
+            assert_eq!(person, wanted);
+        }
     }
 
     #[tokio::test]
@@ -191,13 +191,13 @@ async fn constraints_are_told_apart_and_named() {
     assert_eq!(kind("BEGIN").await.0, Kind::Statement);
 }
 
-#[tokio::test]
-async fn a_trigger_refuses_with_its_own_words() {
-    let db = shop().await;
-    db.run(ADD, ("north", 5)).await.unwrap();
-    let error = db.run("DELETE FROM items", ()).await.unwrap_err();
-    assert_eq!((error.kind(), &*error.to_string()), (Kind::Refused, "items are never deleted"));
-    assert_eq!(items(&db).await, 1);
+on_both! {
+    async fn a_trigger_refuses_with_its_own_words(db) {
+        db.run(ADD, ("north", 5)).await.unwrap();
+        let error = db.run("DELETE FROM items", ()).await.unwrap_err();
+        assert_eq!((error.kind(), &*error.to_string()), (Kind::Refused, "items are never deleted"));
+        assert_eq!(items(&db).await, 1);
+    }
 }
 
 #[tokio::test]

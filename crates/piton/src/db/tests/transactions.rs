@@ -5,114 +5,114 @@ use std::time::Duration;
 
 use super::*;
 
-#[tokio::test]
-async fn a_transaction_is_done_as_a_whole_or_not_at_all() {
-    let db = shop().await;
-    let done: Result<i64, Error> = db
-        .transaction(async |tx| {
-            tx.run(ADD, ("north", 1)).await?;
-            tx.run(ADD, ("south", 2)).await?;
-            Ok(tx.one("SELECT count(*) FROM items", ()).await?.unwrap_or_default())
-        })
-        .await;
-    assert_eq!(done.unwrap(), 2);
-    let failed: Result<(), Error> = db
-        .transaction(async |tx| {
-            tx.run(ADD, ("north", 3)).await?;
-            tx.run(ADD, ("nowhere", 4)).await?;
-            Ok(())
-        })
-        .await;
-    assert_eq!(failed.unwrap_err().kind(), Kind::ForeignKey);
-    assert_eq!(items(&db).await, 2);
-}
-
-#[tokio::test]
-async fn begin_commit_rollback_and_drop_do_what_they_say() {
-    let db = shop().await;
-    let mut tx = db.begin().await.unwrap();
-    tx.run(ADD, ("north", 1)).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(items(&db).await, 1);
-
-    let mut tx = db.begin().await.unwrap();
-    tx.run(ADD, ("north", 2)).await.unwrap();
-    tx.rollback().await.unwrap();
-    assert_eq!(items(&db).await, 1);
-
-    let mut tx = db.begin().await.unwrap();
-    tx.run(ADD, ("north", 3)).await.unwrap();
-    drop(tx);
-    assert_eq!(items(&db).await, 1);
-    db.run(ADD, ("north", 4)).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_cancelled_transaction_is_undone_and_frees_its_place() {
-    let db = shop().await;
-    let (started, has_started) = tokio::sync::oneshot::channel();
-    let task = tokio::spawn({
-        let db = db.db.clone();
-        async move {
-            db.transaction(async |tx| {
+on_both! {
+    async fn a_transaction_is_done_as_a_whole_or_not_at_all(db) {
+        let done: Result<i64, Error> = db
+            .transaction(async |tx| {
                 tx.run(ADD, ("north", 1)).await?;
-                started.send(()).ok();
-                std::future::pending::<Result<(), Error>>().await
+                tx.run(ADD, ("south", 2)).await?;
+                Ok(tx.one("SELECT count(*) FROM items", ()).await?.unwrap_or_default())
             })
-            .await
-        }
-    });
-    has_started.await.unwrap();
-    task.abort();
-    assert!(task.await.unwrap_err().is_cancelled());
-    db.run(ADD, ("south", 2)).await.unwrap();
-    assert_eq!(db.all::<String>("SELECT shop FROM items", ()).await.unwrap(), ["south"]);
+            .await;
+        assert_eq!(done.unwrap(), 2);
+        let failed: Result<(), Error> = db
+            .transaction(async |tx| {
+                tx.run(ADD, ("north", 3)).await?;
+                tx.run(ADD, ("nowhere", 4)).await?;
+                Ok(())
+            })
+            .await;
+        assert_eq!(failed.unwrap_err().kind(), Kind::ForeignKey);
+        assert_eq!(items(&db).await, 2);
+    }
 }
 
-#[tokio::test]
-async fn a_panic_in_a_transaction_undoes_it() {
-    let db = shop().await;
-    let task = tokio::spawn({
-        let db = db.db.clone();
-        async move {
-            db.transaction(async |tx| {
+on_both! {
+    async fn begin_commit_rollback_and_drop_do_what_they_say(db) {
+        let mut tx = db.begin().await.unwrap();
+        tx.run(ADD, ("north", 1)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(items(&db).await, 1);
+
+        let mut tx = db.begin().await.unwrap();
+        tx.run(ADD, ("north", 2)).await.unwrap();
+        tx.rollback().await.unwrap();
+        assert_eq!(items(&db).await, 1);
+
+        let mut tx = db.begin().await.unwrap();
+        tx.run(ADD, ("north", 3)).await.unwrap();
+        drop(tx);
+        assert_eq!(items(&db).await, 1);
+        db.run(ADD, ("north", 4)).await.unwrap();
+    }
+}
+
+on_both! {
+    async fn a_cancelled_transaction_is_undone_and_frees_its_place(db) {
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn({
+            let db = db.db.clone();
+            async move {
+                db.transaction(async |tx| {
+                    tx.run(ADD, ("north", 1)).await?;
+                    started.send(()).ok();
+                    std::future::pending::<Result<(), Error>>().await
+                })
+                .await
+            }
+        });
+        has_started.await.unwrap();
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        db.run(ADD, ("south", 2)).await.unwrap();
+        assert_eq!(db.all::<String>("SELECT shop FROM items", ()).await.unwrap(), ["south"]);
+    }
+}
+
+on_both! {
+    async fn a_panic_in_a_transaction_undoes_it(db) {
+        let task = tokio::spawn({
+            let db = db.db.clone();
+            async move {
+                db.transaction(async |tx| {
+                    tx.run(ADD, ("north", 1)).await?;
+                    panic!("as a bug would");
+                    #[expect(unreachable_code, reason = "it names the error type")]
+                    Ok::<(), Error>(())
+                })
+                .await
+            }
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        db.run(ADD, ("south", 2)).await.unwrap();
+        assert_eq!(items(&db).await, 1);
+    }
+}
+
+on_both! {
+    async fn after_a_failed_statement_a_transaction_can_only_be_undone(db) {
+        let outcome: Result<(), Error> = db
+            .transaction(async |tx| {
                 tx.run(ADD, ("north", 1)).await?;
-                panic!("as a bug would");
-                #[expect(unreachable_code, reason = "it names the error type")]
-                Ok::<(), Error>(())
+                tx.run(ADD, ("nowhere", 1)).await.unwrap_err();
+                let error = tx.run(ADD, ("north", 2)).await.unwrap_err();
+                assert!(error.to_string().contains("can only be undone"), "{error}");
+                Ok(())
             })
-            .await
-        }
-    });
-    assert!(task.await.unwrap_err().is_panic());
-    db.run(ADD, ("south", 2)).await.unwrap();
-    assert_eq!(items(&db).await, 1);
+            .await;
+        assert_eq!(outcome.unwrap_err().kind(), Kind::ForeignKey);
+        assert_eq!(items(&db).await, 0);
+    }
 }
 
-#[tokio::test]
-async fn after_a_failed_statement_a_transaction_can_only_be_undone() {
-    let db = shop().await;
-    let outcome: Result<(), Error> = db
-        .transaction(async |tx| {
-            tx.run(ADD, ("north", 1)).await?;
-            tx.run(ADD, ("nowhere", 1)).await.unwrap_err();
-            let error = tx.run(ADD, ("north", 2)).await.unwrap_err();
-            assert!(error.to_string().contains("can only be undone"), "{error}");
-            Ok(())
-        })
-        .await;
-    assert_eq!(outcome.unwrap_err().kind(), Kind::ForeignKey);
-    assert_eq!(items(&db).await, 0);
-}
-
-#[tokio::test]
-async fn a_slip_that_never_reached_the_database_spoils_nothing() {
-    let db = shop().await;
-    let mut tx = db.begin().await.unwrap();
-    assert_eq!(tx.run(ADD, ("north",)).await.unwrap_err().kind(), Kind::Arity);
-    tx.run(ADD, ("north", 1)).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(items(&db).await, 1);
+on_both! {
+    async fn a_slip_that_never_reached_the_database_spoils_nothing(db) {
+        let mut tx = db.begin().await.unwrap();
+        assert_eq!(tx.run(ADD, ("north",)).await.unwrap_err().kind(), Kind::Arity);
+        tx.run(ADD, ("north", 1)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(items(&db).await, 1);
+    }
 }
 
 #[tokio::test]
@@ -145,14 +145,14 @@ async fn a_deferred_constraint_fails_at_commit() {
     db.run(ADD, ("north", 1)).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_read_does_not_wait_for_a_write_and_sees_what_was_before() {
-    let db = shop().await;
-    let mut tx = db.begin().await.unwrap();
-    tx.run(ADD, ("north", 1)).await.unwrap();
-    assert_eq!(items(&db).await, 0);
-    tx.commit().await.unwrap();
-    assert_eq!(items(&db).await, 1);
+on_both! {
+    async fn a_read_does_not_wait_for_a_write_and_sees_what_was_before(db) {
+        let mut tx = db.begin().await.unwrap();
+        tx.run(ADD, ("north", 1)).await.unwrap();
+        assert_eq!(items(&db).await, 0);
+        tx.commit().await.unwrap();
+        assert_eq!(items(&db).await, 1);
+    }
 }
 
 #[tokio::test]

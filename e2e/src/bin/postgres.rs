@@ -1,0 +1,10 @@
+//! A PostgreSQL server to try things on: prints its URL, and stops when its input ends (Ctrl-D).
+
+use std::io::Read;
+
+fn main() {
+    let server = e2e::postgres::Postgres::start();
+    println!("{}", server.url());
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    drop(server);
+}

@@ -1,0 +1,226 @@
+//! A PostgreSQL server of one's own, in a temporary folder, on a free port of the loopback.
+
+use std::fmt::Write as _;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A server that tests share: its superuser's URL. Whoever runs many tests starts one and says so.
+const SHARED: &str = "PITON_TEST_POSTGRES";
+
+/// A server. It is stopped when dropped, and dies with the process that started it.
+#[derive(Debug)]
+pub struct Postgres {
+    child: Option<Child>,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    /// Starts a server on a new cluster, and waits until it answers.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed (`apt-get install postgresql`) or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        if is_root() {
+            // PostgreSQL refuses to run as root; Debian's packages bring a user for it.
+            run(Command::new("chown").arg("postgres").arg(folder.path()));
+        }
+        run(as_postgres(&bin("initdb"))
+            .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync"])
+            // Texts sort by their bytes, as in SQLite: a test that forgets to say so is told here.
+            .args(["--locale=C.UTF-8", "--pgdata"])
+            .arg(&data));
+        let mut server = Self { child: None, folder, port: crate::free_port() };
+        server.start_again();
+        server
+    }
+
+    /// Starts the server again after [`stop`](Self::stop), with the same data on the same port.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_again(&mut self) {
+        let mut command = as_postgres(&bin("postgres"));
+        command.arg("-D").arg(self.folder.path().join("data")).args(settings(self.port));
+        command.arg("-k").arg(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().expect("postgres starts"));
+        wait_until_it_answers(self.port);
+    }
+
+    /// Stops the server as an administrator would who does not wait (`pg_ctl stop -m fast`).
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        signal(child.id(), "INT");
+        child.wait().expect("a child can be waited for");
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The superuser's URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Makes an empty database and says its URL.
+    ///
+    /// # Panics
+    /// If that does not work.
+    #[must_use]
+    pub fn create_database(&self) -> String {
+        create_database(&self.url())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            signal(child.id(), "QUIT");
+            let _ = child.wait();
+        }
+    }
+}
+
+/// An empty database on a server that other tests use too: the one that the environment names, or
+/// else one that is started for this process.
+///
+/// # Panics
+/// If there is none and none can be started.
+#[must_use]
+pub fn database() -> String {
+    static OWN: OnceLock<String> = OnceLock::new();
+    let named = std::env::var_os(SHARED).and_then(|url| url.into_string().ok());
+    match named {
+        Some(url) => create_database(&url),
+        None => create_database(OWN.get_or_init(for_this_process)),
+    }
+}
+
+/// A server that nobody drops. A shell watches over it: when this process ends, it stops the server and
+/// removes its folder.
+fn for_this_process() -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // The kernel's "parent has died" is about the thread that started a child: this one never ends.
+    std::thread::spawn(move || {
+        let mut server = Postgres::start();
+        server.stop();
+        let (port, folder) = (server.port, server.folder.path().to_owned());
+        let mut line =
+            format!("{} -D {1}/data -k {1}", bin("postgres").display(), folder.display());
+        settings(port).iter().for_each(|word| {
+            let _ = write!(line, " {word}");
+        });
+        let script = format!(
+            "trap 'kill -QUIT $server' TERM; {line} & server=$!; wait $server; wait $server; rm -rf {}/data",
+            folder.display()
+        );
+        let mut watch = as_postgres(Path::new("sh"));
+        watch
+            .args(["-c", &script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = watch.spawn().expect("a shell starts");
+        wait_until_it_answers(port);
+        sender.send(server.url()).expect("somebody waits for it");
+        std::mem::forget(server);
+        let _ = child;
+        loop {
+            std::thread::park();
+        }
+    });
+    receiver.recv().expect("the server starts")
+}
+
+fn create_database(server: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("test_{}_{number}", std::process::id());
+    let sql = format!("CREATE DATABASE {name}");
+    run(Command::new(bin("psql")).args(["--quiet", "--no-psqlrc", "--command", &sql, server]));
+    let (address, _) = server.rsplit_once('/').expect("a URL has a path");
+    format!("{address}/{name}")
+}
+
+/// A program of PostgreSQL's, where Debian keeps it.
+fn bin(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.path().join("bin").join(name))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| name.into())
+}
+
+/// What a server for tests is started with: on loopback, and quick rather than safe from power cuts.
+fn settings(port: u16) -> Vec<String> {
+    let port = port.to_string();
+    ["-h", "127.0.0.1", "-p", &port, "-c", "fsync=off", "-c", "max_connections=200"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// A command of PostgreSQL's user, which the kernel ends when we do.
+fn as_postgres(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    if is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    }
+    // To the server that is an immediate stop; the shell that watches over one traps the other.
+    let signal = if program == Path::new("sh") { "TERM" } else { "QUIT" };
+    command.args(["--pdeathsig", signal, "--"]).arg(program).env_remove("PGOPTIONS");
+    command.current_dir("/");
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said));
+}
+
+fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+}
+
+/// An open port is not yet a server that takes requests.
+fn wait_until_it_answers(port: u16) {
+    let begin = Instant::now();
+    let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+    loop {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            let asked = Command::new(bin("psql"))
+                .args(["--quiet", "--no-psqlrc", "--command", "SELECT 1", &url])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            if asked.is_ok_and(|status| status.success()) {
+                return;
+            }
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "postgres did not start");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
