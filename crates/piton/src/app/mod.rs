@@ -7,11 +7,13 @@
 mod cli;
 mod exit;
 mod lifecycle;
+mod own;
 mod plan;
+mod settings;
 mod steps;
 mod verb;
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
@@ -37,6 +39,7 @@ use crate::logging::LogLevel;
 use crate::part::{Needs, Part};
 use crate::step::Step;
 use crate::stop::Stop;
+use own::{EnvAlias, OwnSection};
 use steps::Hooks;
 
 /// A service in the making.
@@ -56,6 +59,8 @@ pub struct App {
     version: Option<Cow<'static, str>>,
     env_prefix: Cow<'static, str>,
     code: Vec<CodeSetting>,
+    own: Vec<OwnSection>,
+    env_aliases: Vec<EnvAlias>,
     routes: Vec<Route>,
     modules: Option<Vec<String>>,
     mounts: Vec<Mount>,
@@ -125,6 +130,8 @@ impl App {
             version: None,
             env_prefix: "PITON".into(),
             code: Vec::new(),
+            own: Vec::new(),
+            env_aliases: Vec::new(),
             routes: Vec::new(),
             modules: None,
             mounts: Vec::new(),
@@ -325,6 +332,11 @@ impl App {
     /// As [`App::serve`].
     pub async fn into_router(self) -> Result<Router, LaunchError> {
         Ok(self.launch(Sources::of_process()).await?.into_router())
+    }
+
+    /// Whether handlers can be given a state of this type.
+    fn has_state(&self, id: TypeId) -> bool {
+        self.states.has(id) || self.own.iter().any(|own| own.section.type_id() == id)
     }
 
     /// Runs the steps.

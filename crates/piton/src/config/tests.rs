@@ -13,6 +13,7 @@ use super::*;
 #[derive(Settings, Debug)]
 struct Http {
     /// Where to listen. **Default: `5000`.**
+    #[setting(alias = "PORT")]
     port: u16,
     /// How long a request may take.
     timeout: Duration,
@@ -254,7 +255,7 @@ fn secrets_are_read_but_never_shown() {
     let db: Db = config.read("db", &mut Problems::new());
     assert_eq!(db.key.as_ref().map(|key| key.expose_secret()), Some("hunter2"));
     let described = config.describe(&KNOWN);
-    let all = format!("{described:?}{}{config:?}", Config::table(&described));
+    let all = format!("{described:?}{}{config:?}", Config::list(&described));
     assert!(!all.contains("hunter2"), "{all}");
     assert!(all.contains("postgres://***@db/x"));
 }
@@ -287,24 +288,24 @@ fn every_setting_is_described_in_order() {
 }
 
 #[test]
-fn the_table_says_value_origin_and_variable_of_each_setting() {
+fn the_list_says_value_origin_doc_and_variables_of_each_setting() {
     let config = load(Config::loader("PITON").env([("PITON_HTTP_PORT", "80")]));
     let expected = "\
-setting        value  from                                  variable
-http.port      80     environment variable PITON_HTTP_PORT  PITON_HTTP_PORT
-http.timeout   \"30s\"  default                               PITON_HTTP_TIMEOUT
-http.max-body  \"2MiB\" default                               PITON_HTTP_MAX_BODY
+[http] The listener.
+  http.port = 80  (from environment variable PITON_HTTP_PORT)
+      Where to listen. Default: `5000`.
+      PITON_HTTP_PORT, also PORT
+  http.timeout = \"30s\"  (default)
+      How long a request may take.
+      PITON_HTTP_TIMEOUT
+  http.max-body = \"2MiB\"  (default)
+      PITON_HTTP_MAX_BODY
 ";
-    let table = Config::table(&config.describe(&[&HTTP]));
-    let squeeze = |text: &str| {
-        text.lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(squeeze(&table), squeeze(expected));
-    let columns: Vec<_> =
-        table.lines().map(|line| line.find("PITON_HTTP").or(line.find("variable"))).collect();
-    assert_eq!(columns[2], columns[3], "{table}");
+    assert_eq!(Config::list(&config.describe(&[&HTTP])), expected);
+    let db = Config::list(&config.describe(&[&DB]));
+    assert!(db.contains("  db.key is not set  (default)\n      Signs.\n"), "{db}");
+    assert!(db.contains("PITON_DB_KEY; PITON_DB_KEY_FILE names a file with the value"), "{db}");
+    assert!(db.contains("\n[db.pool] The connections.\n"), "{db}");
 }
 
 #[test]
@@ -378,21 +379,21 @@ fn variables_without_the_prefix_are_not_read() {
 
 #[test]
 fn no_two_settings_share_a_variable_and_those_that_do_are_found() {
-    assert!(collisions("PITON", &KNOWN).is_empty());
-    assert!(collisions("PITON", &[&HTTP, &HTTP]).is_empty(), "the same section listed twice");
+    assert!(collisions_of(&KNOWN).is_empty());
+    assert!(collisions_of(&[&HTTP, &HTTP]).is_empty(), "the same section listed twice");
 
     #[derive(Settings, Default)]
     struct Flat {
         pool_max: u32,
     }
     static FLAT: Section = Section::of::<Flat>("db");
-    let problems = collisions("PITON", &[&DB, &FLAT]);
+    let problems = collisions_of(&[&DB, &FLAT]);
     assert_eq!(problems.len(), 1, "{problems}");
     assert_eq!(problems[0].key, "db.pool_max");
     assert_eq!(problems[0].why, "`db.pool.max` is read from the variable PITON_DB_POOL_MAX too");
 
     static OTHER: Section = Section::of::<Pool>("db.pool");
-    assert_eq!(collisions("PITON", &[&DB, &OTHER])[0].why, "declared by two sections");
+    assert_eq!(collisions_of(&[&DB, &OTHER])[0].why, "declared by two sections");
 }
 
 #[test]
@@ -426,4 +427,8 @@ fn a_reader_may_wait_for_a_part_that_starts_on_another_thread() {
     sync::<Config>();
     sync::<Section>();
     sync::<Problems>();
+}
+
+fn collisions_of(known: &[&Section]) -> Problems {
+    load(Config::loader("PITON")).collisions(known)
 }
