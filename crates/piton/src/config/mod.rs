@@ -24,6 +24,7 @@ mod setting;
 mod tests;
 mod units;
 mod value_file;
+mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
