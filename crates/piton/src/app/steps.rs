@@ -452,8 +452,9 @@ pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (C
     }
     let (config, mut problems) = loader.load(&known);
     problems.extend(doubt);
-    problems.extend(own::refused_sections(app));
-    problems.extend(config.collisions(&known));
+    let refused = own::refused_sections(app);
+    // A section whose name is taken shares every variable with the other.
+    problems.extend(if refused.is_empty() { config.collisions(&known) } else { refused });
     let core = core_sections();
     let parts = parts.iter().map(|entry| &entry.section);
     let own = app.own.iter().map(|own| &own.section);

@@ -300,6 +300,7 @@ fn fix(given: &Wrong<'_>, example: Option<&str>) -> String {
             format!("{variable}={example}")
         }
         Origin::ValueFile { path, .. } => format!("write `{example}` into {}", path.display()),
+        Origin::Flag(flag) if flag == "--set" => format!("--set {}={example}", given.key),
         Origin::Flag(flag) => format!("{flag} {example}"),
         Origin::Code(_) => format!("pass {example}"),
         Origin::File { .. } | Origin::Default => {
@@ -384,6 +385,9 @@ registry cannot start: 3 settings are wrong
         let origin = Origin::Flag("--port".into());
         let problem = wrong_value(&wrong(&value, &origin, why, &default));
         assert_eq!(problem.fix, "--port 30s");
+        let origin = Origin::Flag("--set".into());
+        let problem = wrong_value(&wrong(&value, &origin, why, &default));
+        assert_eq!(problem.fix, "--set http.port=30s");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! What makes a file say something that is not written there is refused: anchors and aliases,
 //! merge keys, tags other than `!!str`, several documents.
 
+use std::collections::HashSet;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Number, Value};
 
@@ -99,14 +101,14 @@ impl<'a> Reader<'a> {
     }
 
     fn mapping(&mut self, depth: usize) -> Parsed<Fields> {
-        let mut fields = Fields::new();
+        let (mut fields, mut seen) = (Fields::new(), HashSet::new());
         loop {
             let (event, line) = self.next()?;
             if event == Event::MappingEnd {
                 return Ok(fields);
             }
             let key = key(event, line)?;
-            if self.list_depth > 0 && fields.iter().any(|field| field.key == key) {
+            if self.list_depth > 0 && !seen.insert(key.clone()) {
                 return Err(refuse(line, "a key stands twice in one mapping"));
             }
             let (event, value_line) = self.next()?;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
+mod config;
 mod failures;
 mod launch;
 mod parts;
