@@ -60,7 +60,7 @@ fn field(field: &Field) -> Result<(TokenStream, LitStr)> {
     let read = if section {
         quote!(#ident: from.section::<#ty>(#name, #doc))
     } else if from_file || !aliases.is_empty() {
-        let from_file = from_file.then(|| quote!(.from_file()));
+        let from_file = from_file.then(|| quote!(.with_file()));
         let aliases = (!aliases.is_empty()).then(|| quote!(.aliases(&[#(#aliases),*])));
         let more = quote!(::piton::config::SettingOptions::new() #aliases #from_file);
         quote!(#ident: from.setting_with::<#ty>(#name, #doc, #default.#ident, #more))
@@ -241,7 +241,7 @@ mod tests {
         ));
         let port = r#"port : from . setting_with :: < u16 > ("port" , "Listens." , _default . port , :: piton :: config :: SettingOptions :: new () . aliases (& ["PORT" , "{prefix}_{app}_PORT"]))"#;
         assert!(output.contains(port), "{output}");
-        assert!(output.contains(r#". aliases (& ["DATABASE_URL"]) . from_file ()"#), "{output}");
+        assert!(output.contains(r#". aliases (& ["DATABASE_URL"]) . with_file ()"#), "{output}");
     }
 
     #[test]

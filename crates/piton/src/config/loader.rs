@@ -172,7 +172,7 @@ impl Layers {
             });
             match found {
                 Some(Ok(given)) => self.variables.insert(names.key.clone(), given).is_some(),
-                Some(Err(why)) => self.refused.insert(names.key.clone(), why).is_some(),
+                Some(Err(why)) => self.refused.insert(names.key.clone(), *why).is_some(),
                 None => false,
             };
         }
@@ -184,13 +184,15 @@ fn look(
     layer: &HashMap<String, Given>,
     names: &Names,
     variable: &Variable,
-) -> Option<Result<Given, Problem>> {
+) -> Option<Result<Given, Box<Problem>>> {
     let full = |given: &&Given| given.value.as_str() != Some("");
     let file = if names.from_file { layer.get(&variable.of_file()) } else { None };
     // An alias often arrives empty from a shell or a compose file that has no value for it.
     let value = layer.get(&variable.name).filter(|given| variable.canonical || full(given));
     match (value, file.filter(full)) {
-        (Some(value), Some(file)) if full(&value) => Some(Err(given_twice(names, value, file))),
+        (Some(value), Some(file)) if full(&value) => {
+            Some(Err(given_twice(names, value, file).into()))
+        }
         (_, Some(file)) => Some(value_file::read(&names.key, &file.value, &file.origin)),
         (Some(value), None) => Some(Ok(value.clone())),
         (None, None) => None,

@@ -303,11 +303,20 @@ fn fix(given: &Wrong<'_>, example: Option<&str>) -> String {
         Origin::Flag(flag) if flag == "--set" => format!("--set {}={example}", given.key),
         Origin::Flag(flag) => format!("{flag} {example}"),
         Origin::Code(_) => format!("pass {example}"),
-        Origin::File { .. } | Origin::Default => {
-            let bare = matches!(given.default, Value::Bool(_) | Value::Number(_));
-            let example = if bare { example.to_owned() } else { format!("{example:?}") };
-            format!("{} = {example}", given.key)
-        }
+        Origin::File { path, .. } => in_file(given, path, example),
+        Origin::Default => in_file(given, Path::new(""), example),
+    }
+}
+
+/// The line to write in a file of that kind.
+fn in_file(given: &Wrong<'_>, path: &Path, example: &str) -> String {
+    let bare = matches!(given.default, Value::Bool(_) | Value::Number(_));
+    let example = if bare { example.to_owned() } else { Value::from(example).to_string() };
+    let name = given.key.rsplit('.').next().unwrap_or(given.key);
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yaml" | "yml") => format!("{name}: {example}"),
+        Some("json") => format!("\"{name}\": {example}"),
+        _ => format!("{} = {example}", given.key),
     }
 }
 
@@ -382,6 +391,10 @@ registry cannot start: 3 settings are wrong
         let why = "`30` has no unit: write `30s`";
         let problem = wrong_value(&wrong(&value, &origin, why, &default));
         assert_eq!(problem.fix, "http.port = \"30s\"");
+        for (path, fix) in [("c.yml", "port: \"30s\""), ("c.json", "\"port\": \"30s\"")] {
+            let origin = Origin::File { path: path.into(), line: Some(4) };
+            assert_eq!(wrong_value(&wrong(&value, &origin, why, &default)).fix, fix);
+        }
         let origin = Origin::Flag("--port".into());
         let problem = wrong_value(&wrong(&value, &origin, why, &default));
         assert_eq!(problem.fix, "--port 30s");

@@ -167,7 +167,7 @@ impl SettingOptions {
 
     /// Reads `<variable>_FILE` too, though the type is no secret.
     #[must_use]
-    pub const fn from_file(mut self) -> Self {
+    pub const fn with_file(mut self) -> Self {
         self.from_file = true;
         self
     }

@@ -14,7 +14,7 @@ use super::problem::{Origin, Problem};
 const LARGEST_BYTES: u64 = 64 * 1024;
 
 /// The content of the file that a variable names, without the line end behind it.
-pub(crate) fn read(key: &str, path: &Value, named_by: &Origin) -> Result<Given, Problem> {
+pub(crate) fn read(key: &str, path: &Value, named_by: &Origin) -> Result<Given, Box<Problem>> {
     let path = PathBuf::from(path.as_str().unwrap_or_default());
     let variable = named_by.variable().unwrap_or_default();
     match content(&path) {
@@ -26,7 +26,8 @@ pub(crate) fn read(key: &str, path: &Value, named_by: &Origin) -> Result<Given, 
         }
         Err((why, fix)) => {
             let why = format!("{variable} names the file {}, which {why}", path.display());
-            Err(Problem::new(key, why, format!("{fix}, or unset {variable}")).at(named_by.clone()))
+            let problem = Problem::new(key, why, format!("{fix}, or unset {variable}"));
+            Err(problem.at(named_by.clone()).into())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The service's own settings, and the variables and files it reads them from.
 
-use piton::http::get;
+use piton::http::get as get_by_hand;
 use piton::prelude::*;
 use piton::{LaunchError, Stop};
 use tokio::net::TcpListener;
@@ -36,7 +36,7 @@ fn app() -> App {
 }
 
 fn billing() -> App {
-    app().settings::<Billing>("billing").route(get("/", price))
+    app().settings::<Billing>("billing").route(get_by_hand("/", price))
 }
 
 /// The message with which `app` refuses to start.
@@ -55,6 +55,22 @@ async fn a_section_of_the_service_is_a_state_of_its_handlers_and_of_the_handle()
     let app = TestApp::new(billing().set("billing.price", 5)).await;
     assert_eq!(app.get("/").await.text(), "5");
     assert_eq!(app.handle().state::<Billing>().map(|billing| billing.price), Some(5));
+}
+
+mod scanned {
+    use super::*;
+
+    #[get("/scanned/price")]
+    async fn scanned_price(State(billing): State<Billing>) -> String {
+        billing.price.to_string()
+    }
+}
+
+#[piton::test]
+async fn a_scanned_route_takes_a_section_as_its_state() {
+    let app = App::new("it").blueprints(["config::scanned"]).set("log.level", "critical");
+    let app = TestApp::new(app.settings::<Billing>("billing")).await;
+    assert_eq!(app.get("/scanned/price").await.text(), "3");
 }
 
 #[piton::test]

@@ -91,7 +91,7 @@ fn the_list_is_printed_though_settings_are_wrong_and_the_program_exits_with_2() 
     let timeout = settings.iter().find(|setting| setting.key == "http.timeout").expect("listed");
     assert_eq!((&timeout.value, &*timeout.origin), (&30.into(), "config.yaml:2"));
     assert!(list.err.contains("2 settings are wrong"), "{}", list.err);
-    assert!(list.err.contains("http.timeout = \"30s\"") && list.err.contains("--set log.level="));
+    assert!(list.err.contains("timeout: \"30s\"") && list.err.contains("--set log.level="));
 }
 
 #[test]
