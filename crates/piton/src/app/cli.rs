@@ -12,8 +12,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::config_verb;
 use super::plan::plan;
-use super::settings;
 use super::steps::{Flag, Sources};
 use super::verb::{RoomVerb, Verb};
 use super::{App, Exit, LaunchError, Launched};
@@ -43,7 +43,7 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
     let done = sources(&matches).and_then(|sources| match matches.subcommand() {
         None | Some(("serve", _)) => runtime()?.block_on(serve(app, sources)),
         Some(("routes", matches)) => list_routes(&mut app, matches.get_flag("explain")),
-        Some(("config", matches)) => settings::show(&app, &sources, matches),
+        Some(("config", matches)) => config_verb::show(&app, &sources, matches),
         Some((verb, matches)) => {
             let mut verbs = mem::take(&mut app.verbs).into_iter().chain(rooms);
             let verb = verbs.find(|known| known.command.get_name() == verb);
@@ -77,7 +77,7 @@ fn command(app: &App, rooms: &[Verb]) -> Command {
                     .help("Print the plain calls that the route macros stand for"),
             ),
         )
-        .subcommand(settings::command())
+        .subcommand(config_verb::command())
         .arg(
             Arg::new("config")
                 .long("config")

@@ -5,9 +5,9 @@
 //! list; [`plan`] decides which parts start; [`lifecycle`] starts, connects and stops them.
 
 mod cli;
+mod config_verb;
 mod exit;
 mod lifecycle;
-mod own;
 mod plan;
 mod settings;
 mod steps;
@@ -39,7 +39,7 @@ use crate::logging::LogLevel;
 use crate::part::{Needs, Part};
 use crate::step::Step;
 use crate::stop::Stop;
-use own::{EnvAlias, OwnSection};
+use settings::{EnvAlias, OwnSection};
 use steps::Hooks;
 
 /// A service in the making.

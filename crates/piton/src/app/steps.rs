@@ -16,8 +16,8 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::lifecycle::{self, Launched};
-use super::own::{self, OwnSection};
 use super::plan::plan;
+use super::settings::{self, OwnSection};
 use super::{App, AppSettings, LaunchError, Mount};
 use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
 use crate::handle::{Attachments, Handle, Inner, Slot};
@@ -452,7 +452,7 @@ pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (C
     }
     let (config, mut problems) = loader.load(&known);
     problems.extend(doubt);
-    let refused = own::refused_sections(app);
+    let refused = settings::refused_sections(app);
     // A section whose name is taken shares every variable with the other.
     problems.extend(if refused.is_empty() { config.collisions(&known) } else { refused });
     let core = core_sections();

@@ -244,42 +244,28 @@ impl<'a> Reader<'a> {
     ) -> T {
         let key = join(&self.section, name);
         let from_file = T::FROM_FILE || options.from_file;
+        let config = self.config;
         if let Sink::Names(names) = &mut self.sink {
-            names.push(self.config.names_of(key, options.aliases, from_file));
+            names.push(config.names_of(key, options.aliases, from_file));
             return default;
         }
         let secret = T::SECRET || redact::keys_secret(&key);
         if secret {
             self.secrets.push(key.clone());
         }
-        let refused = self.config.refused(&key);
-        let given = self.config.find(&key).filter(|_| refused.is_none());
+        let refused = config.refused(&key);
+        let given = config.find(&key).filter(|_| refused.is_none());
         let parsed = given.map(|given| T::parse(&given.value));
-        if let Sink::Descriptions(described) = &mut self.sink {
-            let default = redact::shown(secret, &default.show());
+        if let Sink::Descriptions(_) = self.sink {
+            let names = config.names_of(key.clone(), options.aliases, from_file);
             let value = match (&parsed, given) {
-                (Some(Ok(value)), _) => redact::shown(secret, &value.show()),
-                (Some(Err(_)), Some(given)) => redact::shown(secret, &given.value),
-                _ => default.clone(),
+                (Some(Ok(value)), _) => value.show(),
+                (_, Some(given)) => given.value.clone(),
+                _ => default.show(),
             };
-            let names = self.config.names_of(key.clone(), options.aliases, from_file);
             let origin =
                 refused.map(|problem| &problem.origin).or(given.map(|given| &given.origin));
-            described.push(Described {
-                section: self.section.clone().into_owned(),
-                section_doc: self.section_doc,
-                variable: names.canonical().to_owned(),
-                aliases: names.aliases(),
-                from_file,
-                value,
-                origin: origin.cloned().unwrap_or(Origin::Default),
-                default,
-                doc,
-                expects: T::expects(),
-                schema: T::schema(),
-                secret,
-                key: key.clone(),
-            });
+            self.describe::<T>(names, doc, [value, default.show()], origin, secret);
         }
         self.problems.extend(refused.cloned());
         match (parsed, given) {
@@ -298,6 +284,32 @@ impl<'a> Reader<'a> {
             }
             _ => default,
         }
+    }
+
+    fn describe<T: Setting>(
+        &mut self,
+        names: Names,
+        doc: &'static str,
+        [value, default]: [Value; 2],
+        origin: Option<&Origin>,
+        secret: bool,
+    ) {
+        let Sink::Descriptions(described) = &mut self.sink else { return };
+        described.push(Described {
+            section: self.section.clone().into_owned(),
+            section_doc: self.section_doc,
+            variable: names.canonical().to_owned(),
+            aliases: names.aliases(),
+            from_file: names.from_file,
+            value: redact::shown(secret, &value),
+            origin: origin.cloned().unwrap_or(Origin::Default),
+            default: redact::shown(secret, &default),
+            doc,
+            expects: T::expects(),
+            schema: T::schema(),
+            secret,
+            key: names.key,
+        });
     }
 
     /// A nested section, such as `[db.pool]` in `[db]`. An empty `doc` stands for [`Settings::DOC`].

@@ -61,6 +61,20 @@ fn both_files_do_not_depend_on_the_environment() {
 }
 
 #[test]
+fn the_example_file_is_accepted_with_every_setting_uncommented() {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    let uncommented: String = EXAMPLE.lines().map(line).collect();
+    let folder = folder();
+    std::fs::write(folder.path().join("config.toml"), uncommented).expect("ours");
+    let list = answer(&mut registry(folder.path(), &["config"]));
+    assert_eq!((list.code, &*list.err), (Some(0), ""));
+    assert!(list.out.contains("http.port = 5000  (from config.toml:"), "{}", list.out);
+}
+
+#[test]
 fn the_list_is_filtered_and_says_which_variable_was_used() {
     let folder = folder();
     let list = answer(registry(folder.path(), &["config", "http.port"]).env("PORT", "77"));
