@@ -1,4 +1,5 @@
-//! `#[derive(Settings)]`: one call of `Reader::setting` or `Reader::section` for each field.
+//! `#[derive(Settings)]`: one call of `Reader::setting`, `Reader::setting_with` or `Reader::section`
+//! for each field.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -51,12 +52,18 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
 /// The initializer of a field, and the setting's name.
 fn field(field: &Field) -> Result<(TokenStream, LitStr)> {
     let ident = field.ident.as_ref().expect("only named fields come here");
-    let Options { section, rename } = options_of(&field.attrs)?;
+    let options = options_of(&field.attrs)?;
+    let Options { section, rename, aliases, from_file } = options;
     let name = rename.unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
     let (doc, ty) = (doc_of(&field.attrs), &field.ty);
     let default = format_ident!("_default", span = proc_macro2::Span::mixed_site());
     let read = if section {
         quote!(#ident: from.section::<#ty>(#name, #doc))
+    } else if from_file || !aliases.is_empty() {
+        let from_file = from_file.then(|| quote!(.with_file()));
+        let aliases = (!aliases.is_empty()).then(|| quote!(.aliases(&[#(#aliases),*])));
+        let more = quote!(::piton::config::SettingOptions::new() #aliases #from_file);
+        quote!(#ident: from.setting_with::<#ty>(#name, #doc, #default.#ident, #more))
     } else {
         quote!(#ident: from.setting::<#ty>(#name, #doc, #default.#ident))
     };
@@ -67,6 +74,8 @@ fn field(field: &Field) -> Result<(TokenStream, LitStr)> {
 struct Options {
     section: bool,
     rename: Option<LitStr>,
+    aliases: Vec<LitStr>,
+    from_file: bool,
 }
 
 /// What `#[setting(..)]` on a field says.
@@ -82,10 +91,23 @@ fn options_of(attributes: &[Attribute]) -> Result<Options> {
                 check_name(&name)?;
                 options.rename = Some(name);
                 Ok(())
+            } else if meta.path.is_ident("alias") {
+                let alias: LitStr = meta.value()?.parse()?;
+                check_alias(&alias)?;
+                options.aliases.push(alias);
+                Ok(())
+            } else if meta.path.is_ident("from_file") {
+                options.from_file = true;
+                Ok(())
             } else {
-                Err(meta.error("a field knows `section` and `rename = \"..\"`"))
+                let known = "`section`, `rename = \"..\"`, `alias = \"..\"` and `from_file`";
+                Err(meta.error(format!("a field knows {known}")))
             }
         })?;
+        if options.section && (!options.aliases.is_empty() || options.from_file) {
+            let why = "a section has no variable: `alias` and `from_file` stand on its fields";
+            return Err(Error::new_spanned(attribute, why));
+        }
     }
     Ok(options)
 }
@@ -114,6 +136,21 @@ fn check_name(name: &LitStr) -> Result<()> {
         Ok(())
     } else {
         Err(Error::new_spanned(name, "a name has lower-case letters, digits, `_` and `-`"))
+    }
+}
+
+/// A variable: `PORT`, `{prefix}_{app}_LOG_LEVEL`.
+fn check_alias(alias: &LitStr) -> Result<()> {
+    let text = alias.value().replace("{prefix}", "P").replace("{app}", "A");
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(plain)
+    {
+        Ok(())
+    } else {
+        let why = "an alias is the name of a variable, and may hold `{prefix}` and `{app}`";
+        Err(Error::new_spanned(alias, why))
     }
 }
 
@@ -192,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn aliases_and_files_are_options_of_one_call() {
+        let output = derived(quote!(
+            struct S {
+                /// Listens.
+                #[setting(alias = "PORT", alias = "{prefix}_{app}_PORT")]
+                port: u16,
+                #[setting(alias = "DATABASE_URL", from_file)]
+                url: String,
+            }
+        ));
+        let port = r#"port : from . setting_with :: < u16 > ("port" , "Listens." , _default . port , :: piton :: config :: SettingOptions :: new () . aliases (& ["PORT" , "{prefix}_{app}_PORT"]))"#;
+        assert!(output.contains(port), "{output}");
+        assert!(output.contains(r#". aliases (& ["DATABASE_URL"]) . with_file ()"#), "{output}");
+    }
+
+    #[test]
     fn a_check_is_called_with_the_settings_and_the_reader() {
         let output = derived(quote!(
             #[setting(check = Self::check)]
@@ -263,6 +316,24 @@ mod tests {
                     }
                 ),
                 "lower-case",
+            ),
+            (
+                quote!(
+                    struct S {
+                        #[setting(alias = "NO SPACE")]
+                        a: u8,
+                    }
+                ),
+                "the name of a variable",
+            ),
+            (
+                quote!(
+                    struct S {
+                        #[setting(section, alias = "A")]
+                        a: T,
+                    }
+                ),
+                "a section has no variable",
             ),
             (
                 quote!(

@@ -58,7 +58,11 @@ pub(crate) struct Attachments(Vec<Box<dyn Any + Send + Sync>>);
 
 impl Attachments {
     pub fn push<T: Any + Send + Sync>(&mut self, value: T) {
-        self.0.push(Box::new(value));
+        self.push_any(Box::new(value));
+    }
+
+    pub fn push_any(&mut self, value: Box<dyn Any + Send + Sync>) {
+        self.0.push(value);
     }
 
     pub fn iter<T: Any>(&self) -> impl Iterator<Item = &T> {
@@ -242,7 +246,7 @@ impl Handle {
         Ok((slot, part.clone()))
     }
 
-    /// The service's own state, as given to `App::state`.
+    /// The service's own state, as given to `App::state`, or its section of `App::settings`.
     #[must_use]
     pub fn state<S: Clone + Send + Sync + 'static>(&self) -> Option<S> {
         self.0.states.iter::<S>().next().cloned()

@@ -12,10 +12,12 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::config_verb;
 use super::plan::plan;
-use super::steps::{self, Flag, Sources};
+use super::steps::{Flag, Sources};
 use super::verb::{RoomVerb, Verb};
 use super::{App, Exit, LaunchError, Launched};
+use crate::config::{Problem, Problems};
 use crate::context;
 use crate::http::{self, RouteInfo};
 use crate::stop::Stop;
@@ -29,9 +31,8 @@ const SETTING_FLAGS: [(&str, &str, &str, &str); 3] = [
 
 /// Does what the command line says.
 pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let mut verbs = mem::take(&mut app.verbs);
-    verbs.extend(inventory::iter::<RoomVerb>().map(|verb| verb.0()));
-    let matches = match command(&app, &verbs).try_get_matches_from(arguments) {
+    let rooms: Vec<Verb> = inventory::iter::<RoomVerb>().map(|verb| verb.0()).collect();
+    let matches = match command(&app, &rooms).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
@@ -42,9 +43,10 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
     let done = sources(&matches).and_then(|sources| match matches.subcommand() {
         None | Some(("serve", _)) => runtime()?.block_on(serve(app, sources)),
         Some(("routes", matches)) => list_routes(&mut app, matches.get_flag("explain")),
-        Some(("config", _)) => show_config(&app, &sources),
+        Some(("config", matches)) => config_verb::show(&app, &sources, matches),
         Some((verb, matches)) => {
-            let verb = verbs.into_iter().find(|known| known.command.get_name() == verb);
+            let mut verbs = mem::take(&mut app.verbs).into_iter().chain(rooms);
+            let verb = verbs.find(|known| known.command.get_name() == verb);
             let verb = verb.expect("clap accepts known verbs only");
             runtime()?.block_on(run_verb(app, sources, verb, matches.clone()))
         }
@@ -58,13 +60,13 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
     }
 }
 
-fn command(app: &App, verbs: &[Verb]) -> Command {
+fn command(app: &App, rooms: &[Verb]) -> Command {
     let mut command = Command::new(app.name.clone())
         .about(format!("{}, a service. Without a verb it serves.", app.name))
         .after_help(
-            "Settings come from defaults, a file (config.toml or --config), `.env`, the environment, the code and \
-             these flags; what comes later wins.\n`config` lists every setting with its value, where that came from, \
-             and its variable.",
+            "Settings come from defaults, a file (config.toml, .yaml, .json, or --config), `.env`, the environment, the \
+             code and these flags; what comes later wins.\n`config` lists every setting with its value, where that \
+             came from, what it does and its variables.",
         )
         .subcommand(Command::new("serve").about("Serve until Ctrl-C or SIGTERM (the default)"))
         .subcommand(
@@ -75,14 +77,14 @@ fn command(app: &App, verbs: &[Verb]) -> Command {
                     .help("Print the plain calls that the route macros stand for"),
             ),
         )
-        .subcommand(Command::new("config").about("List every setting: value, origin, variable"))
+        .subcommand(config_verb::command())
         .arg(
             Arg::new("config")
                 .long("config")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .global(true)
-                .help("Read settings from this file (TOML or JSON)"),
+                .help("Read settings from this file (TOML, YAML or JSON)"),
         )
         .arg(
             Arg::new("set")
@@ -106,7 +108,10 @@ fn command(app: &App, verbs: &[Verb]) -> Command {
         command =
             command.arg(Arg::new(flag).long(flag).value_name(placeholder).global(true).help(help));
     }
-    verbs.iter().fold(command, |command, verb| command.subcommand(verb.command.clone()))
+    app.verbs
+        .iter()
+        .chain(rooms)
+        .fold(command, |command, verb| command.subcommand(verb.command.clone()))
 }
 
 /// The settings given as flags.
@@ -131,10 +136,10 @@ fn sources(matches: &ArgMatches) -> Result<Sources, LaunchError> {
     }
     for setting in matches.get_many::<String>("set").into_iter().flatten() {
         let Some((key, value)) = setting.split_once('=') else {
-            let why = format!(
-                "`--set {setting}` has no `=`\n    fix: --set KEY=VALUE, such as --set http.timeout=5s"
-            );
-            return Err(LaunchError::Refused(vec![why]));
+            // Not with what was given: it may be a secret.
+            let why = "what stands behind `--set` has no `=`";
+            let fix = "--set KEY=VALUE, such as --set http.timeout=5s";
+            return Err(LaunchError::Settings(Problems(vec![Problem::new("--set", why, fix)])));
         };
         let value = Value::String(value.trim().to_owned());
         flags.push(Flag { key: key.trim().to_owned(), value, flag: "--set".into() });
@@ -245,7 +250,7 @@ fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
     infos
         .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
     print(&if explain { explained(&app.name, &infos) } else { table(&infos) })?;
-    let mut reasons = http::problems(&app.routes, |id| app.states.has(id));
+    let mut reasons = http::problems(&app.routes, |id| app.has_state(id));
     if let Err(more) = plan(&app.routes, &app.needs) {
         reasons.extend(more);
     }
@@ -284,16 +289,8 @@ fn explained(name: &str, infos: &[RouteInfo]) -> String {
     format!("piton::App::new({name:?})\n{calls}")
 }
 
-fn show_config(app: &App, sources: &Sources) -> Result<(), LaunchError> {
-    let parts: Vec<_> = inventory::iter::<crate::part::Entry>().collect();
-    let (config, problems) = steps::load(app, sources, &parts);
-    let known = steps::sections();
-    print(&crate::config::Config::table(&config.describe(&known.iter().collect::<Vec<_>>())))?;
-    if problems.is_empty() { Ok(()) } else { Err(LaunchError::Settings(problems)) }
-}
-
 /// To standard output; whoever stops reading it early (`| head`) is not an error.
-fn print(text: &str) -> Result<(), LaunchError> {
+pub(super) fn print(text: &str) -> Result<(), LaunchError> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

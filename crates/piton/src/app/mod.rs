@@ -5,13 +5,15 @@
 //! list; [`plan`] decides which parts start; [`lifecycle`] starts, connects and stops them.
 
 mod cli;
+mod config_verb;
 mod exit;
 mod lifecycle;
 mod plan;
+mod settings;
 mod steps;
 mod verb;
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
@@ -40,6 +42,7 @@ use crate::logging::LogLevel;
 use crate::part::{Needs, Part};
 use crate::step::Step;
 use crate::stop::Stop;
+use settings::{EnvAlias, OwnSection};
 use steps::Hooks;
 
 /// A service in the making.
@@ -59,6 +62,8 @@ pub struct App {
     version: Option<Cow<'static, str>>,
     env_prefix: Cow<'static, str>,
     code: Vec<CodeSetting>,
+    own: Vec<OwnSection>,
+    env_aliases: Vec<EnvAlias>,
     routes: Vec<Route>,
     modules: Option<Vec<String>>,
     mounts: Vec<Mount>,
@@ -133,6 +138,8 @@ impl App {
             version: None,
             env_prefix: "PITON".into(),
             code: Vec::new(),
+            own: Vec::new(),
+            env_aliases: Vec::new(),
             routes: Vec::new(),
             modules: None,
             mounts: Vec::new(),
@@ -395,6 +402,11 @@ impl App {
     /// As [`App::serve`].
     pub async fn into_router(self) -> Result<Router, LaunchError> {
         Ok(self.launch(Sources::of_process()).await?.into_router())
+    }
+
+    /// Whether handlers can be given a state of this type.
+    fn has_state(&self, id: TypeId) -> bool {
+        self.states.has(id) || self.own.iter().any(|own| own.section.type_id() == id)
     }
 
     /// Runs the steps.

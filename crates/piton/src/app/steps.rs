@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,9 +17,10 @@ use tracing::{info, warn};
 
 use super::lifecycle::{self, Launched};
 use super::plan::plan;
+use super::settings::{self, OwnSection};
 use super::{App, AppSettings, LaunchError, Mount};
 use crate::admin::{self, AdminSettings, Guard};
-use crate::config::{Config, Origin, Problems, Section};
+use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
 use crate::context;
 use crate::handle::{Attachments, Handle, Inner, Slot};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
@@ -242,10 +243,13 @@ impl Setup {
         state.admin = read(&config, "admin");
         let (name, version) = (state.app.name.clone(), state.app.version.as_deref());
         let build = Build { service: name.clone(), version: version.unwrap_or_default().into() };
+        for own in &state.app.own {
+            state.app.states.push_any(own.state(&config));
+        }
         state.handle = Some(Handle::new(Inner {
             name,
             version: version.map(str::to_owned),
-            sections: sections(),
+            sections: sections(&state.app.own),
             metrics: Metrics::of_service(build),
             proxies: state.http.proxies(),
             production: app.production,
@@ -270,7 +274,7 @@ impl Setup {
         }
         logging::start(&state.log);
         info!("Logging at {}", state.log.level);
-        let known = sections();
+        let known = sections(&state.app.own);
         let Some(handle) = &state.handle else { return };
         for warning in handle.config().unknown_variables(&known.iter().collect::<Vec<_>>()) {
             warn!("{warning}");
@@ -412,7 +416,7 @@ impl State {
         if !self.app.for_verb {
             self.scan();
         }
-        let mut reasons = http::problems(&self.routes, |id| self.app.states.has(id));
+        let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
         let planned = plan(&self.routes, &self.app.needs);
         if let Err(more) = &planned {
             reasons.extend(
@@ -449,18 +453,16 @@ impl State {
 
 /// The settings of an app whose parts are `parts`, with everything that is wrong with them.
 pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (Config, Problems) {
-    let known = sections();
+    let known = sections(&app.own);
     let known: Vec<&Section> = known.iter().collect();
-    let mut loader = Config::loader(&app.env_prefix);
+    let mut loader = app.loader();
+    let mut doubt = None;
     if sources.ambient {
-        if let Some(file) =
-            sources.file.clone().or_else(|| named_file(&app.env_prefix)).or_else(found_file)
-        {
-            loader = loader.file(file);
-        }
-        loader = loader.env_file(".env").env(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+        let named = sources.file.clone().or_else(|| named_file(&app.env_prefix));
+        let found = if named.is_none() { found_files(Path::new("")) } else { Vec::new() };
+        doubt = several_files(&found, &app.env_prefix);
+        loader = named.into_iter().chain(found).take(1).fold(loader, Loader::file);
+        loader = loader.env_file(".env").env(std::env::vars_os());
     }
     for setting in &app.code {
         loader = loader.code(&*setting.key, setting.value.clone(), &*setting.origin);
@@ -469,35 +471,60 @@ pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (C
         loader = loader.flag(&*flag.key, flag.value.clone(), &*flag.flag);
     }
     let (config, mut problems) = loader.load(&known);
+    problems.extend(doubt);
+    let refused = settings::refused_sections(app);
+    // A section whose name is taken shares every variable with the other.
+    problems.extend(if refused.is_empty() { config.collisions(&known) } else { refused });
     let core = core_sections();
-    let read: Vec<&Section> = core.iter().chain(parts.iter().map(|entry| &entry.section)).collect();
+    let parts = parts.iter().map(|entry| &entry.section);
+    let own = app.own.iter().map(|own| &own.section);
+    let read: Vec<&Section> = core.iter().chain(parts).chain(own).collect();
     problems.extend(config.check(&known, &read));
     (config, problems)
 }
 
 /// The file that `<PREFIX>_CONFIG` names.
 fn named_file(prefix: &str) -> Option<PathBuf> {
-    std::env::var_os(format!("{prefix}_CONFIG")).filter(|name| !name.is_empty()).map(PathBuf::from)
+    let name = std::env::var_os(config::variable(prefix, "config"))?;
+    (!name.is_empty()).then(|| name.into())
 }
 
-/// The file found where one would look for it.
-fn found_file() -> Option<PathBuf> {
-    ["config.toml", "config.json", "config/config.toml", "config/config.json"]
-        .into_iter()
-        .map(PathBuf::from)
-        .find(|path| path.is_file())
+/// The files found where one would look for one.
+fn found_files(folder: &Path) -> Vec<PathBuf> {
+    let names = ["config.toml", "config.yaml", "config.yml", "config.json"];
+    let folders = [folder.to_owned(), folder.join("config")];
+    let paths = folders.iter().flat_map(|folder| names.map(|name| folder.join(name)));
+    paths.filter(|path| path.is_file()).collect()
 }
 
-fn core_sections() -> [Section; 4] {
+/// Which of several is meant is not guessed.
+fn several_files(found: &[PathBuf], prefix: &str) -> Option<Problem> {
+    let [first, others @ ..] = found else { return None };
+    let others: Vec<_> = others.iter().map(|path| path.display().to_string()).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let why = format!("{} is there too, and only one file is read", others.join(", "));
+    let variable = config::variable(prefix, "config");
+    let fix = format!(
+        "keep one of them, or name the right one: `--config {}` or {variable}",
+        first.display()
+    );
+    Some(Problem::new(first.display().to_string(), why, fix))
+}
+
+pub(crate) fn core_sections() -> [Section; 4] {
     let app = Section::of::<AppSettings>("");
     [app, HttpSettings::SECTION, logging::SECTION, AdminSettings::SECTION]
 }
 
-/// The sections of every room in this build, started or not: all of them may stand in a file.
-pub(crate) fn sections() -> Vec<Section> {
+/// The sections of every room in this build, started or not, as all of them may stand in a file;
+/// and the service's own.
+pub(crate) fn sections(own: &[OwnSection]) -> Vec<Section> {
     core_sections()
         .into_iter()
         .chain(inventory::iter::<Entry>().map(|entry| entry.section))
+        .chain(own.iter().map(|own| own.section))
         .collect()
 }
 
@@ -572,5 +599,27 @@ impl std::fmt::Debug for Setup {
 impl std::fmt::Debug for Attachments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Attachments")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_files_at_once_are_refused_with_both_names_and_the_fix() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let inner = folder.path().join("config");
+        std::fs::create_dir(&inner).expect("the folder is ours");
+        assert_eq!(several_files(&found_files(folder.path()), "X"), None);
+        std::fs::write(inner.join("config.yml"), "").expect("the folder is ours");
+        assert_eq!(found_files(folder.path()), [inner.join("config.yml")]);
+        assert_eq!(several_files(&found_files(folder.path()), "X"), None);
+        std::fs::write(folder.path().join("config.toml"), "").expect("the folder is ours");
+        let found = found_files(folder.path());
+        let problem = several_files(&found, "X").expect("two files");
+        assert_eq!(found[0], folder.path().join("config.toml"));
+        assert!(problem.why.contains("config/config.yml is there too"), "{problem}");
+        assert!(problem.key.ends_with("/config.toml") && problem.fix.contains("X_CONFIG"));
     }
 }

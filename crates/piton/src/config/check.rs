@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::names::Names;
 use super::nearest::{nearest, nearest_key};
 use super::problem::{Origin, Problem, Problems};
-use super::{Config, Section};
+use super::{Config, Section, variable};
 
 impl Config {
     /// Everything that is wrong: values of the sections that are `read`, and keys in files, code
@@ -18,8 +19,8 @@ impl Config {
         for section in read {
             section.visit(&mut self.reader(section.name(), &mut problems));
         }
-        let keys = keys(self.prefix(), known);
-        let keys = Keys::new(&keys);
+        let names = self.names(known);
+        let keys = Keys::new(&names);
         let flags = self.0.flags.iter().chain(&self.0.code);
         let in_files = self
             .0
@@ -28,6 +29,39 @@ impl Config {
             .flat_map(|file| file.leaves.iter().map(|key| (key, &file.values[key])));
         for (key, given) in flags.chain(in_files) {
             problems.extend(keys.refuse(key, &given.value, &given.origin));
+        }
+        for alias in self.0.aliases.iter().filter(|alias| !keys.set.contains(&*alias.key)) {
+            let why = format!("the variable {} is given to an unknown setting", alias.variable);
+            let problem = Problem::new(&alias.key, why, keys.propose(&alias.key));
+            problems.push(problem.at(alias.origin.clone()));
+        }
+        problems
+    }
+
+    /// Two settings that would be read from one environment variable, and settings declared twice:
+    /// a bug in the sections, whatever the configuration.
+    #[must_use]
+    pub fn collisions(&self, known: &[&Section]) -> Problems {
+        let mut first: HashMap<String, String> = HashMap::new();
+        let mut problems = Problems::new();
+        for names in self.names(known) {
+            for variable in names.all() {
+                let key = &names.key;
+                let why = match first.get(&variable) {
+                    Some(other) if other == key && variable == names.canonical() => {
+                        "declared by two sections".to_owned()
+                    }
+                    // Said of the canonical variable already, or an alias written twice.
+                    Some(other) if other == key => continue,
+                    Some(other) => format!("`{other}` is read from the variable {variable} too"),
+                    None => {
+                        first.insert(variable, key.clone());
+                        continue;
+                    }
+                };
+                let fix = "rename one of the two in the code";
+                problems.push(Problem::new(key, why, fix));
+            }
         }
         problems
     }
@@ -42,14 +76,18 @@ impl Config {
             return Vec::new();
         }
         let layers = &*self.0;
-        let described = self.describe(known);
-        let names: HashSet<&str> = described.iter().map(|setting| &*setting.variable).collect();
+        let known: Vec<String> = self.names(known).iter().flat_map(Names::all).collect();
+        let names: HashSet<&str> = known.iter().map(String::as_str).collect();
+        // It names the file of settings, see `named_file` of the app.
+        let file = variable(prefix, "config");
         let mut unknown: Vec<_> = layers
             .environment
             .iter()
             .chain(layers.dotenv.iter().filter(|(name, _)| !layers.environment.contains_key(*name)))
             .filter(|(name, given)| {
                 !names.contains(name.as_str())
+                    && **name != file
+                    && name.starts_with(prefix)
                     && !is_kubernetes(&name[prefix.len()..], &given.value)
             })
             .collect();
@@ -64,7 +102,7 @@ impl Config {
                 };
                 // The prefix, which is always right, must not make names look alike.
                 let candidates =
-                    described.iter().map(|setting| &setting.variable[short(&setting.variable)..]);
+                    known.iter().filter_map(|name| name.strip_prefix(prefix)?.strip_prefix('_'));
                 match nearest(&name[short(name)..], candidates) {
                     Some(near) => format!("{place} is no setting: did you mean `{prefix}_{near}`?"),
                     None => format!("{place} is no setting"),
@@ -74,32 +112,6 @@ impl Config {
     }
 }
 
-/// Two settings that would be read from one environment variable, and settings declared twice: a
-/// bug in the sections, whatever the configuration.
-#[must_use]
-pub fn collisions(prefix: &str, known: &[&Section]) -> Problems {
-    let mut first: HashMap<String, String> = HashMap::new();
-    let mut problems = Problems::new();
-    for (key, variable) in keys(prefix, known) {
-        let why = match first.get(&variable) {
-            Some(other) if *other == key => "declared by two sections".to_owned(),
-            Some(other) => format!("`{other}` is read from the variable {variable} too"),
-            None => {
-                first.insert(variable, key);
-                continue;
-            }
-        };
-        problems.push(Problem::new(key, why, "rename one of the two in the code"));
-    }
-    problems
-}
-
-/// Key and variable of every setting.
-fn keys(prefix: &str, known: &[&Section]) -> Vec<(String, String)> {
-    let described = Config::empty(prefix).describe(known);
-    described.into_iter().map(|setting| (setting.key, setting.variable)).collect()
-}
-
 /// The keys that are known.
 struct Keys<'a> {
     list: Vec<&'a str>,
@@ -107,8 +119,8 @@ struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    fn new(keys: &'a [(String, String)]) -> Self {
-        let list: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
+    fn new(names: &'a [Names]) -> Self {
+        let list: Vec<&str> = names.iter().map(|names| names.key.as_str()).collect();
         Self { set: list.iter().copied().collect(), list }
     }
 

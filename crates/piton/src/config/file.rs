@@ -1,7 +1,9 @@
-//! Configuration files: TOML and JSON, told apart by their extension, each value with its line.
+//! Configuration files: TOML, YAML and JSON, told apart by their extension, each value with its
+//! line.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -25,17 +27,17 @@ pub(crate) fn read(path: &Path, problems: &mut Problems) -> File {
     let parse: fn(&str) -> Result<Fields, Syntax> =
         match path.extension().and_then(|it| it.to_str()) {
             Some("toml") => parse_toml,
+            Some("yaml" | "yml") => super::yaml::parse,
             Some("json") => parse_json,
             _ => {
-                let fix = "write it as `.toml` or `.json`";
+                let fix = "write it as `.toml`, `.yaml` or `.json`";
                 problems.push(Problem::in_file(path, None, "not a kind of file that is read", fix));
                 return File::default();
             }
         };
-    let text = match std::fs::read_to_string(path) {
+    let text = match read_bounded(path) {
         Ok(text) => text,
-        Err(error) => {
-            let why = format!("cannot be read: {error}");
+        Err(why) => {
             problems.push(Problem::in_file(path, None, why, "make it readable, or do not name it"));
             return File::default();
         }
@@ -43,7 +45,7 @@ pub(crate) fn read(path: &Path, problems: &mut Problems) -> File {
     // Editors on Windows begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     match parse(text) {
-        Ok(fields) => flatten(path, text, fields, problems),
+        Ok(fields) => flatten(path, fields, problems),
         Err(syntax) => {
             problems.push(Problem::in_file(path, syntax.line, syntax.why, "correct the line"));
             File::default()
@@ -51,28 +53,39 @@ pub(crate) fn read(path: &Path, problems: &mut Problems) -> File {
     }
 }
 
+/// No configuration is larger; a log or a dump named by mistake is not read to its end.
+fn read_bounded(path: &Path) -> Result<String, String> {
+    const LARGEST_BYTES: u64 = 4 * 1024 * 1024;
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(LARGEST_BYTES + 1).read_to_string(&mut text).map_err(cannot)?;
+    let fits = text.len() as u64 <= LARGEST_BYTES;
+    fits.then_some(text).ok_or_else(|| "is larger than 4MiB".to_owned())
+}
+
 /// A syntax error. Never with the text of the line: a secret may stand there.
-struct Syntax {
-    line: Option<usize>,
-    why: String,
+pub(crate) struct Syntax {
+    pub line: Option<usize>,
+    pub why: String,
 }
 
-type Fields = Vec<Field>;
+pub(crate) type Fields = Vec<Field>;
 
-/// A key of a file with its value; `at` is a byte of the text.
-struct Field {
-    key: String,
-    at: Option<usize>,
-    node: Node,
+/// A key of a file with its line, counted from 1, and its value.
+pub(crate) struct Field {
+    pub key: String,
+    pub line: Option<usize>,
+    pub node: Node,
 }
 
-enum Node {
+pub(crate) enum Node {
     Value(Value),
     Table(Fields),
 }
 
 impl Node {
-    fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match self {
             Self::Value(value) => value.clone(),
             Self::Table(fields) => {
@@ -83,15 +96,14 @@ impl Node {
     }
 }
 
-fn flatten(path: &Path, text: &str, fields: Fields, problems: &mut Problems) -> File {
+fn flatten(path: &Path, fields: Fields, problems: &mut Problems) -> File {
     let mut file = File::default();
-    Flattener { path, text, file: &mut file, problems }.fields("", fields);
+    Flattener { path, file: &mut file, problems }.fields("", fields);
     file
 }
 
 struct Flattener<'a> {
     path: &'a Path,
-    text: &'a str,
     file: &'a mut File,
     problems: &'a mut Problems,
 }
@@ -99,12 +111,11 @@ struct Flattener<'a> {
 impl Flattener<'_> {
     fn fields(&mut self, section: &str, fields: Fields) {
         for field in fields {
-            self.field(super::join(section, &field.key), field.at, field.node);
+            self.field(super::join(section, &field.key), field.line, field.node);
         }
     }
 
-    fn field(&mut self, key: String, at: Option<usize>, node: Node) {
-        let line = at.map(|at| line_of(self.text, at));
+    fn field(&mut self, key: String, line: Option<usize>, node: Node) {
         let origin = Origin::File { path: self.path.to_owned(), line };
         if let Some(before) = self.file.values.get(&key) {
             let why = format!("written twice: at {} too", before.origin);
@@ -129,7 +140,7 @@ fn parse_toml(text: &str) -> Result<Fields, Syntax> {
         line: error.span().map(|Range { start, .. }| line_of(text, start)),
         why: format!("is not TOML: {}", error.message()),
     })?;
-    toml_fields(table.get_ref()).map_err(|(at, why)| Syntax {
+    toml_fields(text, table.get_ref()).map_err(|(at, why)| Syntax {
         line: Some(line_of(text, at)),
         why: format!("is not read: {why}"),
     })
@@ -137,27 +148,29 @@ fn parse_toml(text: &str) -> Result<Fields, Syntax> {
 
 type Unreadable = (usize, String);
 
-fn toml_fields(table: &toml::de::DeTable<'_>) -> Result<Fields, Unreadable> {
-    let mut fields: Fields = table
-        .iter()
-        .map(|(key, value)| {
-            let node = match value.get_ref() {
-                toml::de::DeValue::Table(table) => Node::Table(toml_fields(table)?),
-                _ => Node::Value(toml_value(value)?),
-            };
-            let key_name = key.get_ref().to_string();
-            Ok(Field { key: key_name, at: Some(key.span().start), node })
-        })
-        .collect::<Result<_, Unreadable>>()?;
-    fields.sort_by_key(|field| field.at);
-    Ok(fields)
+fn toml_fields(text: &str, table: &toml::de::DeTable<'_>) -> Result<Fields, Unreadable> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let field = |(key, value): (&toml::Spanned<_>, &toml::Spanned<_>)| {
+        let node = match value.get_ref() {
+            toml::de::DeValue::Table(table) => Node::Table(toml_fields(text, table)?),
+            _ => Node::Value(toml_value(text, value)?),
+        };
+        let name: &std::borrow::Cow<'_, str> = key.get_ref();
+        let line = Some(line_of(text, key.span().start));
+        Ok(Field { key: name.to_string(), line, node })
+    };
+    entries.into_iter().map(field).collect()
 }
 
-fn toml_value(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<Value, Unreadable> {
+fn toml_value(
+    text: &str,
+    value: &toml::Spanned<toml::de::DeValue<'_>>,
+) -> Result<Value, Unreadable> {
     use toml::de::DeValue;
     let unreadable = |why: &str| (value.span().start, why.to_owned());
     Ok(match value.get_ref() {
-        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::String(string) => Value::from(string.as_ref()),
         DeValue::Boolean(yes) => Value::from(*yes),
         DeValue::Datetime(time) => Value::from(time.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
@@ -172,9 +185,10 @@ fn toml_value(value: &toml::Spanned<toml::de::DeValue<'_>>) -> Result<Value, Unr
             .map(Value::from)
             .ok_or_else(|| unreadable("the number is not finite"))?,
         DeValue::Array(items) => {
-            Value::Array(items.iter().map(toml_value).collect::<Result<_, _>>()?)
+            let items = items.iter().map(|item| toml_value(text, item));
+            Value::Array(items.collect::<Result<_, _>>()?)
         }
-        DeValue::Table(table) => Node::Table(toml_fields(table)?).to_value(),
+        DeValue::Table(table) => Node::Table(toml_fields(text, table)?).to_value(),
     })
 }
 
@@ -185,7 +199,7 @@ fn parse_json(text: &str) -> Result<Fields, Syntax> {
         why: format!("is not JSON: {error}"),
     })?;
     match node {
-        Json::Table(fields) => Ok(json_fields(start, fields)),
+        Json::Table(fields) => Ok(json_fields(&|at| line_of(text, at.wrapping_sub(start)), fields)),
         Json::Value(_) => {
             let why = "holds no object: begin with `{`".to_owned();
             Err(Syntax { line: Some(1), why })
@@ -206,17 +220,18 @@ enum Key<'a> {
     Unescaped(String),
 }
 
-fn json_fields(start: usize, fields: Vec<(Key<'_>, Json<'_>)>) -> Fields {
+/// `line` tells the line of an address in the text.
+fn json_fields(line: &dyn Fn(usize) -> usize, fields: Vec<(Key<'_>, Json<'_>)>) -> Fields {
     let field = |(key, value): (Key<'_>, Json<'_>)| {
-        let (key, at) = match key {
-            Key::InPlace(key) => (key.to_owned(), key.as_ptr().addr().checked_sub(start)),
+        let (key, line_of_key) = match key {
+            Key::InPlace(key) => (key.to_owned(), Some(line(key.as_ptr().addr()))),
             Key::Unescaped(key) => (key, None),
         };
         let node = match value {
             Json::Value(value) => Node::Value(value),
-            Json::Table(fields) => Node::Table(json_fields(start, fields)),
+            Json::Table(fields) => Node::Table(json_fields(line, fields)),
         };
-        Field { key, at, node }
+        Field { key, line: line_of_key, node }
     };
     fields.into_iter().map(field).collect()
 }
@@ -225,7 +240,7 @@ impl Json<'_> {
     fn into_value(self) -> Value {
         match self {
             Self::Value(value) => value,
-            Self::Table(fields) => Node::Table(json_fields(0, fields)).to_value(),
+            Self::Table(fields) => Node::Table(json_fields(&|_| 0, fields)).to_value(),
         }
     }
 }
@@ -409,12 +424,37 @@ mod tests {
     }
 
     #[test]
+    fn yaml_keys_have_their_lines_and_a_key_written_twice_is_refused() {
+        let text = "# first\nproduction: true\n\nhttp:\n  port: 80\n  timeout: 30s\ndb: {pool: {size: 0x10}}\n";
+        let (file, problems) = read_text("c.yaml", text);
+        assert!(problems.is_empty(), "{problems}");
+        let expected = [
+            ("production", Some(2)),
+            ("http.port", Some(5)),
+            ("http.timeout", Some(6)),
+            ("db.pool.size", Some(7)),
+        ];
+        assert_eq!(lines(&file), expected);
+        assert_eq!(file.values["db"].value, json!({"pool": {"size": 16}}));
+        let (_, problems) = read_text("c.yml", "a: 1\nb: 2\na: 3\n");
+        assert_eq!(problems.len(), 1, "{problems}");
+        assert!(problems[0].why.contains("c.yml:1 too"), "{problems}");
+        assert!(matches!(problems[0].origin, Origin::File { line: Some(3), .. }), "{problems}");
+    }
+
+    #[test]
+    fn a_file_that_is_larger_than_any_configuration_is_refused() {
+        let (_, problems) = read_text("c.yaml", &"# a comment\n".repeat(400_000));
+        assert_eq!(problems[0].why, "is larger than 4MiB");
+    }
+
+    #[test]
     fn an_absent_file_and_another_kind_of_file_are_refused() {
         let mut problems = Problems::new();
         read(Path::new("/nowhere/config.toml"), &mut problems);
-        read(Path::new("config.yaml"), &mut problems);
+        read(Path::new("config.ini"), &mut problems);
         assert!(problems[0].why.starts_with("cannot be read: "), "{problems}");
-        assert_eq!(problems[1].fix, "write it as `.toml` or `.json`");
+        assert_eq!(problems[1].fix, "write it as `.toml`, `.yaml` or `.json`");
     }
 
     #[test]

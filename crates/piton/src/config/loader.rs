@@ -1,14 +1,15 @@
 //! Brings the layers together: flag > code > environment > `.env` > file > default.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::names::{Names, Variable};
 use super::problem::{Origin, Problem, Problems};
-use super::{Config, Given, Layers, Section, dotenv, file};
+use super::{CodeAlias, Config, Given, Layers, Section, dotenv, file, value_file};
 
 /// Collects where settings are written, then reads it all. Made by [`Config::loader`].
 ///
@@ -17,6 +18,8 @@ use super::{Config, Given, Layers, Section, dotenv, file};
 #[derive(Default)]
 pub struct Loader {
     prefix: String,
+    app: String,
+    aliases: Vec<CodeAlias>,
     files: Vec<PathBuf>,
     env_files: Vec<PathBuf>,
     environment: Vec<(OsString, OsString)>,
@@ -29,7 +32,29 @@ impl Loader {
         Self { prefix: prefix.to_owned(), ..Self::default() }
     }
 
-    /// A configuration file, TOML or JSON by its extension. It must exist.
+    /// The app's name, for aliases that hold it.
+    #[must_use]
+    pub fn app(mut self, name: impl Into<String>) -> Self {
+        self.app = name.into();
+        self
+    }
+
+    /// A further variable for the setting `key`, and who says so. It may hold `{prefix}` and
+    /// `{app}`, and comes after the aliases that the setting has by itself: see
+    /// [`SettingOptions::aliases`](super::SettingOptions::aliases).
+    #[must_use]
+    pub fn alias(
+        mut self,
+        variable: impl Into<String>,
+        key: impl Into<String>,
+        origin: impl Into<String>,
+    ) -> Self {
+        let (variable, key) = (variable.into(), key.into());
+        self.aliases.push(CodeAlias { variable, key, origin: Origin::Code(origin.into()) });
+        self
+    }
+
+    /// A configuration file, TOML, YAML or JSON by its extension. It must exist.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.files.push(path.into());
@@ -43,7 +68,8 @@ impl Loader {
         self
     }
 
-    /// The environment, for example `std::env::vars_os()`. Variables without the prefix are ignored.
+    /// The environment, for example `std::env::vars_os()`. Only variables of known
+    /// settings and those that begin with the prefix are kept.
     #[must_use]
     pub fn env<K: Into<OsString>, V: Into<OsString>>(
         mut self,
@@ -88,32 +114,102 @@ impl Loader {
     pub fn load(self, known: &[&Section]) -> (Config, Problems) {
         let mut problems = Problems::new();
         let files = self.files.iter().map(|path| file::read(path, &mut problems)).collect();
-        let start =
-            if self.prefix.is_empty() { String::new() } else { format!("{}_", self.prefix) };
-        let mut dotenv = HashMap::new();
-        for path in &self.env_files {
-            read_dotenv(path, &start, &mut dotenv, &mut problems);
-        }
-        let (environment, garbled) = take_environment(self.environment, &start);
-        let layers = Layers {
+        let config = Config(Arc::new(Layers {
             prefix: self.prefix,
+            app: self.app,
+            aliases: self.aliases,
             flags: self.flags,
             code: self.code,
-            environment,
-            dotenv,
             files,
-        };
-        let config = Config(Arc::new(layers));
-        if !garbled.is_empty() {
-            problems.extend(not_unicode(&config, known, &garbled));
+            ..Layers::default()
+        }));
+        let names = config.names(known);
+        let wanted = Wanted::new(config.prefix(), &names);
+        let mut dotenv = HashMap::new();
+        for path in &self.env_files {
+            read_dotenv(path, &wanted, &mut dotenv, &mut problems);
         }
-        (config, problems)
+        let (environment, garbled) = take_environment(self.environment, &wanted);
+        problems.extend(not_unicode(&names, &garbled));
+        let Config(layers) = config;
+        let mut layers = Arc::into_inner(layers).expect("nobody else has seen it yet");
+        (layers.environment, layers.dotenv) = (environment, dotenv);
+        layers.resolve(&names);
+        (Config(Arc::new(layers)), problems)
     }
+}
+
+/// Which variables are kept. Of the others nothing is remembered.
+struct Wanted {
+    names: HashSet<String>,
+    /// The prefix with its `_`; empty where there is none, and then only `names` count.
+    start: String,
+}
+
+impl Wanted {
+    fn new(prefix: &str, names: &[Names]) -> Self {
+        let start = if prefix.is_empty() { String::new() } else { format!("{prefix}_") };
+        Self { names: names.iter().flat_map(Names::all).collect(), start }
+    }
+
+    fn keeps(&self, variable: &str) -> bool {
+        let ours = !self.start.is_empty() && variable.starts_with(&self.start);
+        ours || self.names.contains(variable)
+    }
+}
+
+impl Layers {
+    /// Decides what the environment and `.env` say of each setting.
+    fn resolve(&mut self, names: &[Names]) {
+        for names in names {
+            // A file that is not needed need not be there.
+            if self.flags.contains_key(&names.key) || self.code.contains_key(&names.key) {
+                continue;
+            }
+            let layers = [&self.environment, &self.dotenv];
+            let found = layers.into_iter().find_map(|layer| {
+                names.variables.iter().find_map(|variable| look(layer, names, variable))
+            });
+            match found {
+                Some(Ok(given)) => self.variables.insert(names.key.clone(), given).is_some(),
+                Some(Err(why)) => self.refused.insert(names.key.clone(), *why).is_some(),
+                None => false,
+            };
+        }
+    }
+}
+
+/// What one variable of a layer says, or the file that it names.
+fn look(
+    layer: &HashMap<String, Given>,
+    names: &Names,
+    variable: &Variable,
+) -> Option<Result<Given, Box<Problem>>> {
+    let full = |given: &&Given| given.value.as_str() != Some("");
+    let file = if names.from_file { layer.get(&variable.of_file()) } else { None };
+    // An alias often arrives empty from a shell or a compose file that has no value for it.
+    let value = layer.get(&variable.name).filter(|given| variable.canonical || full(given));
+    match (value, file.filter(full)) {
+        (Some(value), Some(file)) if full(&value) => {
+            Some(Err(given_twice(names, value, file).into()))
+        }
+        (_, Some(file)) => Some(value_file::read(&names.key, &file.value, &file.origin)),
+        (Some(value), None) => Some(Ok(value.clone())),
+        (None, None) => None,
+    }
+}
+
+fn given_twice(names: &Names, value: &Given, file: &Given) -> Problem {
+    let name = |given: &Given| given.origin.variable().unwrap_or_default().to_owned();
+    let (value, file_variable) = (name(value), name(file));
+    let why = format!("{value} and {file_variable} are both given");
+    Problem::new(&names.key, why, format!("remove {value} or {file_variable}"))
+        .at(file.origin.clone())
 }
 
 fn read_dotenv(
     path: &Path,
-    start: &str,
+    wanted: &Wanted,
     into: &mut HashMap<String, Given>,
     problems: &mut Problems,
 ) {
@@ -137,7 +233,7 @@ fn read_dotenv(
     }
     let mut here: HashMap<String, usize> = HashMap::new();
     for dotenv::Line { variable, value, line } in lines {
-        if !variable.starts_with(start) {
+        if !wanted.keeps(&variable) {
             continue;
         }
         let origin = Origin::DotEnv { path: path.to_owned(), line, variable: variable.clone() };
@@ -149,15 +245,15 @@ fn read_dotenv(
     }
 }
 
-/// The variables under the prefix, and the names of those that are not Unicode.
+/// The variables that are wanted, and the names of those that are not Unicode.
 fn take_environment(
     vars: Vec<(OsString, OsString)>,
-    start: &str,
+    wanted: &Wanted,
 ) -> (HashMap<String, Given>, Vec<String>) {
     let (mut taken, mut garbled) = (HashMap::new(), Vec::new());
     for (name, value) in vars {
         let Ok(variable) = name.into_string() else { continue };
-        if !variable.starts_with(start) {
+        if !wanted.keeps(&variable) {
             continue;
         }
         match value.into_string() {
@@ -179,14 +275,17 @@ fn is_injected_port(variable: &str, value: &str) -> bool {
         && ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
 }
 
-fn not_unicode(config: &Config, known: &[&Section], garbled: &[String]) -> Vec<Problem> {
-    let described = config.describe(known);
-    let wrong = described.into_iter().filter(|setting| garbled.contains(&setting.variable));
-    wrong
-        .map(|setting| {
-            let origin = Origin::Environment { variable: setting.variable };
-            let fix = format!("set it to {}", setting.expects);
-            Problem::new(setting.key, "the value is not Unicode text", fix).at(origin)
-        })
-        .collect()
+fn not_unicode(names: &[Names], garbled: &[String]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for variable in garbled {
+        let Some(names) = names.iter().find(|names| names.all().any(|name| name == *variable))
+        else {
+            continue;
+        };
+        let origin = Origin::Environment { variable: variable.clone() };
+        let problem =
+            Problem::new(&names.key, "the value is not Unicode text", "write it in UTF-8");
+        problems.push(problem.at(origin));
+    }
+    problems
 }

@@ -1,24 +1,30 @@
 //! Layered typed settings: every room has a typed section, every value knows where it was written.
 //!
-//! The layers, from the weakest to the strongest: the default in the code, a file (TOML or JSON),
+//! The layers, from the weakest to the strongest: the default in the code, a file (TOML, YAML or JSON),
 //! `.env`, the environment, a value that the service's code gives, a flag. Nothing is guessed: a
 //! value without its unit, a key that no section knows, a key written twice are refused, all at
 //! once, each with its place and its correction.
 
 mod check;
 mod choice;
+mod doc;
 mod dotenv;
+mod example;
 mod file;
+pub(crate) mod list;
 mod loader;
+mod names;
 mod nearest;
 mod problem;
 pub(crate) mod redact;
+mod schema;
 mod section;
 mod setting;
-mod table;
 #[cfg(test)]
 mod tests;
 mod units;
+mod value_file;
+mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -27,14 +33,16 @@ use std::sync::Arc;
 pub use piton_macros::Settings;
 pub use serde_json::Value;
 
-pub use self::check::collisions;
 #[doc(hidden)]
 pub use self::choice::{choice_schema, list_choices, refuse_choice};
 pub use self::loader::Loader;
+pub(crate) use self::nearest::nearest_key;
 pub use self::problem::{Origin, Problem, Problems};
-pub use self::section::{Described, Reader, Section, Settings};
+pub use self::section::{Described, Reader, Section, SettingOptions, Settings};
 pub use self::setting::Setting;
 pub use self::units::ByteSize;
+
+use self::names::{Names, Spelling};
 
 /// All layers of the settings, each value with its origin. Cheap to clone.
 #[derive(Clone)]
@@ -43,9 +51,15 @@ pub struct Config(Arc<Layers>);
 #[derive(Default)]
 struct Layers {
     prefix: String,
+    app: String,
+    aliases: Vec<CodeAlias>,
     flags: BTreeMap<String, Given>,
     code: BTreeMap<String, Given>,
-    /// By variable, as the next.
+    /// What the environment and `.env` say of the known settings, by key.
+    variables: HashMap<String, Given>,
+    /// By key: why what the environment says of a setting cannot be taken.
+    refused: HashMap<String, Problem>,
+    /// By variable, as the next: those of known settings, and those under the prefix.
     environment: HashMap<String, Given>,
     dotenv: HashMap<String, Given>,
     /// The last is the strongest.
@@ -53,8 +67,16 @@ struct Layers {
 }
 
 /// A value that somebody wrote.
+#[derive(Clone)]
 struct Given {
     value: Value,
+    origin: Origin,
+}
+
+/// An alias that the service's code gives to a setting.
+struct CodeAlias {
+    variable: String,
+    key: String,
     origin: Origin,
 }
 
@@ -63,11 +85,6 @@ impl Config {
     #[must_use]
     pub fn loader(env_prefix: &str) -> Loader {
         Loader::new(env_prefix)
-    }
-
-    /// Nothing but defaults.
-    fn empty(env_prefix: &str) -> Self {
-        Self(Arc::new(Layers { prefix: env_prefix.to_owned(), ..Layers::default() }))
     }
 
     /// Reads a section. Wrong values become `problems`, and have their default in the result.
@@ -97,33 +114,68 @@ impl Config {
     #[must_use]
     pub fn describe(&self, known: &[&Section]) -> Vec<Described> {
         let (mut described, mut problems) = (Vec::new(), Problems::new());
-        for (index, section) in known.iter().enumerate() {
-            if known[..index].iter().any(|before| before.is(section)) {
-                continue;
-            }
+        for section in once(known) {
             let reader = self.reader(section.name(), &mut problems);
             section.visit(&mut reader.describing(section.doc(), &mut described));
         }
         described
     }
 
-    /// The settings as a table for people: value, origin and variable of each.
+    /// The settings as a list for people: value, origin, what it does and variables of each.
     #[must_use]
-    pub fn table(described: &[Described]) -> String {
-        table::table(described)
+    pub fn list(described: &[Described]) -> String {
+        list::list(described, list::Style::default())
+    }
+
+    /// A TOML file for an app of that name: every setting of the `known` sections with what it
+    /// does, commented out at its default.
+    #[must_use]
+    pub fn example(&self, known: &[&Section]) -> String {
+        example::toml(&self.0.app, &self.describe(known))
+    }
+
+    /// The JSON Schema of a file with the settings of the `known` sections.
+    #[must_use]
+    pub fn schema(&self, known: &[&Section]) -> Value {
+        schema::schema(&self.0.app, &self.describe(known))
+    }
+
+    /// The variables of every setting, as [`Config::describe`] without the values.
+    fn names(&self, known: &[&Section]) -> Vec<Names> {
+        let (mut names, mut problems) = (Vec::new(), Problems::new());
+        for section in once(known) {
+            section.visit(&mut self.reader(section.name(), &mut problems).naming(&mut names));
+        }
+        names
+    }
+
+    /// The variables of one setting, with the aliases that its section and the code give it.
+    fn names_of(&self, key: String, aliases: &[&'static str], from_file: bool) -> Names {
+        let layers = &*self.0;
+        let spelling = Spelling { prefix: &layers.prefix, app: &layers.app };
+        let code: Vec<&str> = layers
+            .aliases
+            .iter()
+            .filter(|alias| alias.key == key)
+            .map(|alias| &*alias.variable)
+            .collect();
+        Names::new(spelling, key, aliases.iter().copied().chain(code), from_file)
     }
 
     /// The strongest value of a key.
     fn find(&self, key: &str) -> Option<&Given> {
         let layers = &*self.0;
-        layers
-            .flags
-            .get(key)
-            .or_else(|| layers.code.get(key))
+        self.stronger_than_variables(key)
+            .or_else(|| layers.variables.get(key))
             .or_else(|| self.find_variable(key))
             .or_else(|| layers.files.iter().rev().find_map(|file| file.values.get(key)))
     }
 
+    fn stronger_than_variables(&self, key: &str) -> Option<&Given> {
+        self.0.flags.get(key).or_else(|| self.0.code.get(key))
+    }
+
+    /// For settings of sections that were not known when the layers were loaded.
     fn find_variable(&self, key: &str) -> Option<&Given> {
         let layers = &*self.0;
         if layers.environment.is_empty() && layers.dotenv.is_empty() {
@@ -132,6 +184,19 @@ impl Config {
         let variable = variable(&layers.prefix, key);
         layers.environment.get(&variable).or_else(|| layers.dotenv.get(&variable))
     }
+
+    /// Why what the environment says of a setting cannot be taken.
+    fn refused(&self, key: &str) -> Option<&Problem> {
+        self.0.refused.get(key).filter(|_| self.stronger_than_variables(key).is_none())
+    }
+}
+
+/// Each section once, however often it is listed.
+fn once<'a>(known: &[&'a Section]) -> impl Iterator<Item = &'a Section> {
+    let is_new = |(index, section): &(usize, &&Section)| {
+        !known[..*index].iter().any(|before| before.is(section))
+    };
+    known.iter().enumerate().filter(is_new).map(|(_, section)| *section)
 }
 
 /// Without the values: some are secrets.

@@ -35,10 +35,29 @@ pub enum Origin {
         /// The variable, such as `PITON_HTTP_PORT`.
         variable: String,
     },
+    /// A file that a variable named: `PITON_DB_PASSWORD_FILE=/run/secrets/db`.
+    ValueFile {
+        /// The file that holds the value.
+        path: PathBuf,
+        /// The variable that names it: [`Origin::Environment`] or [`Origin::DotEnv`].
+        named_by: Box<Origin>,
+    },
     /// The service's own code, such as `App::port at src/main.rs:4`.
     Code(String),
     /// A flag of the command line, such as `--port`.
     Flag(String),
+}
+
+impl Origin {
+    /// The variable, where it is one.
+    #[must_use]
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Environment { variable } | Self::DotEnv { variable, .. } => Some(variable),
+            Self::ValueFile { named_by, .. } => named_by.variable(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -49,6 +68,12 @@ impl fmt::Display for Origin {
             Self::File { path, line: None } => write!(f, "{}", path.display()),
             Self::DotEnv { path, line, .. } => write!(f, "{}:{line}", path.display()),
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
+            Self::ValueFile { path, named_by } => match &**named_by {
+                Self::DotEnv { variable, .. } => {
+                    write!(f, "{} ({variable} at {named_by})", path.display())
+                }
+                named_by => write!(f, "{} ({named_by})", path.display()),
+            },
             Self::Code(place) => f.write_str(place),
             Self::Flag(flag) => write!(f, "flag {flag}"),
         }
@@ -231,7 +256,6 @@ pub(crate) fn wrong_value(given: &Wrong<'_>) -> Problem {
 /// What is known of a value that does not parse.
 pub(crate) struct Wrong<'a> {
     pub key: &'a str,
-    pub variable: &'a str,
     pub value: &'a Value,
     pub origin: &'a Origin,
     pub secret: bool,
@@ -262,23 +286,37 @@ fn plain(value: &Value) -> Option<String> {
 fn fix(given: &Wrong<'_>, example: Option<&str>) -> String {
     let Some(example) = example else {
         return match given.origin {
-            Origin::Environment { .. } | Origin::DotEnv { .. } => {
-                format!("set {} to {}", given.variable, given.expects)
+            Origin::Environment { variable } | Origin::DotEnv { variable, .. } => {
+                format!("set {variable} to {}", given.expects)
+            }
+            Origin::ValueFile { path, .. } => {
+                format!("write into {}: {}", path.display(), given.expects)
             }
             _ => format!("set `{}` to {}", given.key, given.expects),
         };
     };
     match given.origin {
-        Origin::Environment { .. } | Origin::DotEnv { .. } => {
-            format!("{}={example}", given.variable)
+        Origin::Environment { variable } | Origin::DotEnv { variable, .. } => {
+            format!("{variable}={example}")
         }
+        Origin::ValueFile { path, .. } => format!("write `{example}` into {}", path.display()),
+        Origin::Flag(flag) if flag == "--set" => format!("--set {}={example}", given.key),
         Origin::Flag(flag) => format!("{flag} {example}"),
         Origin::Code(_) => format!("pass {example}"),
-        Origin::File { .. } | Origin::Default => {
-            let bare = matches!(given.default, Value::Bool(_) | Value::Number(_));
-            let example = if bare { example.to_owned() } else { format!("{example:?}") };
-            format!("{} = {example}", given.key)
-        }
+        Origin::File { path, .. } => in_file(given, path, example),
+        Origin::Default => in_file(given, Path::new(""), example),
+    }
+}
+
+/// The line to write in a file of that kind.
+fn in_file(given: &Wrong<'_>, path: &Path, example: &str) -> String {
+    let bare = matches!(given.default, Value::Bool(_) | Value::Number(_));
+    let example = if bare { example.to_owned() } else { Value::from(example).to_string() };
+    let name = given.key.rsplit('.').next().unwrap_or(given.key);
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yaml" | "yml") => format!("{name}: {example}"),
+        Some("json") => format!("\"{name}\": {example}"),
+        _ => format!("{} = {example}", given.key),
     }
 }
 
@@ -303,7 +341,6 @@ mod tests {
     ) -> Wrong<'a> {
         Wrong {
             key: "http.port",
-            variable: "PITON_HTTP_PORT",
             value,
             origin,
             secret: false,
@@ -354,9 +391,16 @@ registry cannot start: 3 settings are wrong
         let why = "`30` has no unit: write `30s`";
         let problem = wrong_value(&wrong(&value, &origin, why, &default));
         assert_eq!(problem.fix, "http.port = \"30s\"");
+        for (path, fix) in [("c.yml", "port: \"30s\""), ("c.json", "\"port\": \"30s\"")] {
+            let origin = Origin::File { path: path.into(), line: Some(4) };
+            assert_eq!(wrong_value(&wrong(&value, &origin, why, &default)).fix, fix);
+        }
         let origin = Origin::Flag("--port".into());
         let problem = wrong_value(&wrong(&value, &origin, why, &default));
         assert_eq!(problem.fix, "--port 30s");
+        let origin = Origin::Flag("--set".into());
+        let problem = wrong_value(&wrong(&value, &origin, why, &default));
+        assert_eq!(problem.fix, "--set http.port=30s");
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::names::Names;
 use super::problem::{Origin, Problem, Problems, Wrong, wrong_value};
-use super::{Config, Setting, join, redact, variable};
+use super::{Config, Setting, join, redact};
 
 /// A typed section of the settings. Derive it:
 ///
@@ -33,9 +34,11 @@ use super::{Config, Setting, join, redact, variable};
 /// `PITON_CLIENT_TIMEOUT` and `PITON_CLIENT_RETRIES`. The defaults are those of `Default`.
 ///
 /// On a field, `#[setting(section)]` reads another `Settings` as a nested section (with that
-/// type's own defaults), and `#[setting(rename = "type")]` gives another name. On the struct,
-/// `#[setting(check = Self::check)]` names a `fn(&self, &mut Reader<'_>)` that looks at the fields
-/// together and may [`Reader::refuse`].
+/// type's own defaults), and `#[setting(rename = "type")]` gives another name.
+/// `#[setting(alias = "DATABASE_URL")]`, as often as needed, names a further variable (see
+/// [`SettingOptions::aliases`]), and `#[setting(from_file)]` reads `<variable>_FILE` too, as every
+/// secret does. On the struct, `#[setting(check = Self::check)]` names a
+/// `fn(&self, &mut Reader<'_>)` that looks at the fields together and may [`Reader::refuse`].
 pub trait Settings: Default + 'static {
     /// What the section is about.
     const DOC: &'static str = "";
@@ -85,6 +88,11 @@ impl Section {
         self.doc
     }
 
+    /// The type of its settings.
+    pub(crate) fn type_id(&self) -> TypeId {
+        (self.id)()
+    }
+
     /// Reads and forgets: for its problems and its description.
     pub(crate) fn visit(&self, reader: &mut Reader<'_>) {
         (self.read)(reader);
@@ -107,10 +115,16 @@ impl fmt::Debug for Section {
 pub struct Described {
     /// Such as `http.port`.
     pub key: String,
+    /// Such as `http`; "" for the top level.
+    pub section: String,
     /// What the section is about in which the setting stands.
     pub section_doc: &'static str,
     /// Such as `PITON_HTTP_PORT`.
     pub variable: String,
+    /// Further variables, the strongest first: what stands in `#[setting(alias = ..)]`, resolved.
+    pub aliases: Vec<String>,
+    /// Whether `<variable>_FILE` may name a file that holds the value.
+    pub from_file: bool,
     /// The value in force; a secret stands as `***`. Where the value is wrong: as it was written.
     pub value: Value,
     /// Where the value was written.
@@ -127,15 +141,65 @@ pub struct Described {
     pub secret: bool,
 }
 
+/// What else is known of a setting than its name, its doc and its default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SettingOptions {
+    aliases: &'static [&'static str],
+    from_file: bool,
+}
+
+impl SettingOptions {
+    /// Nothing else.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { aliases: &[], from_file: false }
+    }
+
+    /// Further environment variables. `{prefix}` stands for the service's prefix and `{app}` for
+    /// the app's name in capitals; a name without `{prefix}` is a variable without it, such as
+    /// `DATABASE_URL`. An alias with `{app}` outranks the canonical variable, the others are
+    /// outranked by it, in the order written. An empty value counts as not set.
+    #[must_use]
+    pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Reads `<variable>_FILE` too, though the type is no secret.
+    #[must_use]
+    pub const fn with_file(mut self) -> Self {
+        self.from_file = true;
+        self
+    }
+}
+
 /// Reads one section of a [`Config`].
 pub struct Reader<'a> {
     config: &'a Config,
     section: Cow<'a, str>,
     section_doc: &'static str,
     problems: &'a mut Problems,
-    described: Option<&'a mut Vec<Described>>,
+    sink: Sink<'a>,
     /// The keys read so far whose values must not be shown.
     secrets: Vec<String>,
+}
+
+/// What a reader gathers beside the values.
+enum Sink<'a> {
+    Nothing,
+    Descriptions(&'a mut Vec<Described>),
+    /// Names alone: nothing is parsed.
+    Names(&'a mut Vec<Names>),
+}
+
+impl Sink<'_> {
+    fn reborrow(&mut self) -> Sink<'_> {
+        match self {
+            Self::Nothing => Sink::Nothing,
+            Self::Descriptions(described) => Sink::Descriptions(described),
+            Self::Names(names) => Sink::Names(names),
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -145,7 +209,7 @@ impl<'a> Reader<'a> {
             section: section.into(),
             section_doc: "",
             problems,
-            described: None,
+            sink: Sink::Nothing,
             secrets: Vec::new(),
         }
     }
@@ -156,45 +220,59 @@ impl<'a> Reader<'a> {
         described: &'a mut Vec<Described>,
     ) -> Self {
         self.section_doc = section_doc;
-        self.described = Some(described);
+        self.sink = Sink::Descriptions(described);
+        self
+    }
+
+    pub(crate) fn naming(mut self, names: &'a mut Vec<Names>) -> Self {
+        self.sink = Sink::Names(names);
         self
     }
 
     /// The value of a setting. A wrong value is noted as a problem, and the default returned.
     pub fn setting<T: Setting>(&mut self, name: &'static str, doc: &'static str, default: T) -> T {
+        self.setting_with(name, doc, default, SettingOptions::new())
+    }
+
+    /// As [`Reader::setting`], for a setting of which more is known.
+    pub fn setting_with<T: Setting>(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+        default: T,
+        options: SettingOptions,
+    ) -> T {
         let key = join(&self.section, name);
-        let secret = T::SECRET || redact::keys_secret(&key);
+        let from_file = T::FROM_FILE || options.from_file;
+        let config = self.config;
+        if let Sink::Names(names) = &mut self.sink {
+            names.push(config.names_of(key, options.aliases, from_file));
+            return default;
+        }
+        let secret = T::SECRET || (!T::HARMLESS && redact::keys_secret(&key));
         if secret {
             self.secrets.push(key.clone());
         }
-        let given = self.config.find(&key);
+        let refused = config.refused(&key);
+        let given = config.find(&key).filter(|_| refused.is_none());
         let parsed = given.map(|given| T::parse(&given.value));
-        if let Some(described) = self.described.as_deref_mut() {
-            let default = redact::shown(secret, &default.show());
+        if let Sink::Descriptions(_) = self.sink {
+            let names = config.names_of(key.clone(), options.aliases, from_file);
             let value = match (&parsed, given) {
-                (Some(Ok(value)), _) => redact::shown(secret, &value.show()),
-                (Some(Err(_)), Some(given)) => redact::shown(secret, &given.value),
-                _ => default.clone(),
+                (Some(Ok(value)), _) => value.show(),
+                (_, Some(given)) => given.value.clone(),
+                _ => default.show(),
             };
-            described.push(Described {
-                section_doc: self.section_doc,
-                variable: variable(self.config.prefix(), &key),
-                value,
-                origin: given.map_or(Origin::Default, |given| given.origin.clone()),
-                default,
-                doc,
-                expects: T::expects(),
-                schema: T::schema(),
-                secret,
-                key: key.clone(),
-            });
+            let origin =
+                refused.map(|problem| &problem.origin).or(given.map(|given| &given.origin));
+            self.describe::<T>(names, doc, [value, default.show()], origin, secret);
         }
+        self.problems.extend(refused.cloned());
         match (parsed, given) {
             (Some(Ok(value)), _) => value,
             (Some(Err(why)), Some(given)) => {
                 self.problems.push(wrong_value(&Wrong {
                     key: &key,
-                    variable: &variable(self.config.prefix(), &key),
                     value: &given.value,
                     origin: &given.origin,
                     secret,
@@ -208,6 +286,32 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn describe<T: Setting>(
+        &mut self,
+        names: Names,
+        doc: &'static str,
+        [value, default]: [Value; 2],
+        origin: Option<&Origin>,
+        secret: bool,
+    ) {
+        let Sink::Descriptions(described) = &mut self.sink else { return };
+        described.push(Described {
+            section: self.section.clone().into_owned(),
+            section_doc: self.section_doc,
+            variable: names.canonical().to_owned(),
+            aliases: names.aliases(),
+            from_file: names.from_file,
+            value: redact::shown(secret, &value),
+            origin: origin.cloned().unwrap_or(Origin::Default),
+            default: redact::shown(secret, &default),
+            doc,
+            expects: T::expects(),
+            schema: T::schema(),
+            secret,
+            key: names.key,
+        });
+    }
+
     /// A nested section, such as `[db.pool]` in `[db]`. An empty `doc` stands for [`Settings::DOC`].
     pub fn section<S: Settings>(&mut self, name: &'static str, doc: &'static str) -> S {
         let mut nested = Reader {
@@ -215,7 +319,7 @@ impl<'a> Reader<'a> {
             section: join(&self.section, name).into(),
             section_doc: if doc.is_empty() { S::DOC } else { doc },
             problems: self.problems,
-            described: self.described.as_deref_mut(),
+            sink: self.sink.reborrow(),
             secrets: Vec::new(),
         };
         let settings = S::read(&mut nested);

@@ -17,6 +17,13 @@ pub trait Setting: Sized {
     /// Whether the value must never be shown.
     const SECRET: bool = false;
 
+    /// Whether the environment may name a file that holds the value: `<variable>_FILE`.
+    const FROM_FILE: bool = Self::SECRET;
+
+    /// Whether a value may be shown even if the setting's name ends with a secret's word: yes or no
+    /// gives nothing away.
+    const HARMLESS: bool = false;
+
     /// What to write, such as "a duration with its unit, such as `30s`".
     fn expects() -> Cow<'static, str>;
 
@@ -67,13 +74,25 @@ macro_rules! whole_numbers {
             }
 
             fn schema() -> Value {
-                json!({ "type": "integer", "minimum": <$number>::MIN, "maximum": <$number>::MAX })
+                integer_schema(<$number>::MIN as i128, <$number>::MAX as i128)
             }
         }
     )*};
 }
 
 whole_numbers!(u8, u16, u32, u64, usize, i32, i64);
+
+/// Without the bounds that a JSON number does not hold exactly: editors would round them.
+fn integer_schema(min: i128, max: i128) -> Value {
+    const EXACT: i128 = 1 << 53;
+    let mut schema = json!({ "type": "integer" });
+    for (name, bound) in [("minimum", min), ("maximum", max)] {
+        if let Some(bound) = i64::try_from(bound).ok().filter(|_| bound.abs() <= EXACT) {
+            schema[name] = bound.into();
+        }
+    }
+    schema
+}
 
 impl Setting for f64 {
     fn expects() -> Cow<'static, str> {
@@ -98,6 +117,8 @@ impl Setting for f64 {
 }
 
 impl Setting for bool {
+    const HARMLESS: bool = true;
+
     fn expects() -> Cow<'static, str> {
         "`true` or `false`".into()
     }
@@ -225,6 +246,7 @@ pub(crate) fn text(value: &impl Display) -> Value {
 /// Empty text and `null` are `None`.
 impl<T: Setting> Setting for Option<T> {
     const SECRET: bool = T::SECRET;
+    const FROM_FILE: bool = T::FROM_FILE;
 
     fn expects() -> Cow<'static, str> {
         format!("{}, or nothing", T::expects()).into()
@@ -250,6 +272,7 @@ impl<T: Setting> Setting for Option<T> {
 /// A list in files; in the environment its items are separated by commas.
 impl<T: Setting> Setting for Vec<T> {
     const SECRET: bool = T::SECRET;
+    const FROM_FILE: bool = T::FROM_FILE;
 
     fn expects() -> Cow<'static, str> {
         format!("a list (in the environment separated by commas), each {}", T::expects()).into()
@@ -347,6 +370,8 @@ mod tests {
         assert!(!refusal.contains("1234"), "{refusal}");
         const { assert!(<Option<SecretString> as Setting>::SECRET) };
         const { assert!(<Vec<SecretString> as Setting>::SECRET) };
+        const { assert!(<Option<SecretString> as Setting>::FROM_FILE) };
+        const { assert!(!<Option<String> as Setting>::FROM_FILE) };
         assert_eq!(Some(secret).show(), json!("***"));
     }
 
@@ -391,6 +416,13 @@ mod tests {
         round(String::from("x"));
         round(None::<u8>);
         round(vec![Some(1_i64)]);
+    }
+
+    #[test]
+    fn a_schema_has_the_bounds_that_json_can_hold() {
+        assert_eq!(u16::schema(), json!({"type": "integer", "minimum": 0, "maximum": 65535}));
+        assert_eq!(u64::schema(), json!({"type": "integer", "minimum": 0}));
+        assert_eq!(i64::schema(), json!({"type": "integer"}));
     }
 
     #[test]

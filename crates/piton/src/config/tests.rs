@@ -13,6 +13,7 @@ use super::*;
 #[derive(Settings, Debug)]
 struct Http {
     /// Where to listen. **Default: `5000`.**
+    #[setting(alias = "PORT")]
     port: u16,
     /// How long a request may take.
     timeout: Duration,
@@ -254,7 +255,7 @@ fn secrets_are_read_but_never_shown() {
     let db: Db = config.read("db", &mut Problems::new());
     assert_eq!(db.key.as_ref().map(|key| key.expose_secret()), Some("hunter2"));
     let described = config.describe(&KNOWN);
-    let all = format!("{described:?}{}{config:?}", Config::table(&described));
+    let all = format!("{described:?}{}{config:?}", Config::list(&described));
     assert!(!all.contains("hunter2"), "{all}");
     assert!(all.contains("postgres://***@db/x"));
 }
@@ -287,24 +288,24 @@ fn every_setting_is_described_in_order() {
 }
 
 #[test]
-fn the_table_says_value_origin_and_variable_of_each_setting() {
+fn the_list_says_value_origin_doc_and_variables_of_each_setting() {
     let config = load(Config::loader("PITON").env([("PITON_HTTP_PORT", "80")]));
     let expected = "\
-setting        value  from                                  variable
-http.port      80     environment variable PITON_HTTP_PORT  PITON_HTTP_PORT
-http.timeout   \"30s\"  default                               PITON_HTTP_TIMEOUT
-http.max-body  \"2MiB\" default                               PITON_HTTP_MAX_BODY
+[http] The listener.
+  http.port = 80  (from environment variable PITON_HTTP_PORT)
+      Where to listen. Default: `5000`.
+      PITON_HTTP_PORT, also PORT
+  http.timeout = \"30s\"  (default)
+      How long a request may take.
+      PITON_HTTP_TIMEOUT
+  http.max-body = \"2MiB\"  (default)
+      PITON_HTTP_MAX_BODY
 ";
-    let table = Config::table(&config.describe(&[&HTTP]));
-    let squeeze = |text: &str| {
-        text.lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(squeeze(&table), squeeze(expected));
-    let columns: Vec<_> =
-        table.lines().map(|line| line.find("PITON_HTTP").or(line.find("variable"))).collect();
-    assert_eq!(columns[2], columns[3], "{table}");
+    assert_eq!(Config::list(&config.describe(&[&HTTP])), expected);
+    let db = Config::list(&config.describe(&[&DB]));
+    assert!(db.contains("  db.key is not set  (default)\n      Signs.\n"), "{db}");
+    assert!(db.contains("PITON_DB_KEY; PITON_DB_KEY_FILE names a file with the value"), "{db}");
+    assert!(db.contains("\n[db.pool] The connections.\n"), "{db}");
 }
 
 #[test]
@@ -378,21 +379,21 @@ fn variables_without_the_prefix_are_not_read() {
 
 #[test]
 fn no_two_settings_share_a_variable_and_those_that_do_are_found() {
-    assert!(collisions("PITON", &KNOWN).is_empty());
-    assert!(collisions("PITON", &[&HTTP, &HTTP]).is_empty(), "the same section listed twice");
+    assert!(collisions_of(&KNOWN).is_empty());
+    assert!(collisions_of(&[&HTTP, &HTTP]).is_empty(), "the same section listed twice");
 
     #[derive(Settings, Default)]
     struct Flat {
         pool_max: u32,
     }
     static FLAT: Section = Section::of::<Flat>("db");
-    let problems = collisions("PITON", &[&DB, &FLAT]);
+    let problems = collisions_of(&[&DB, &FLAT]);
     assert_eq!(problems.len(), 1, "{problems}");
     assert_eq!(problems[0].key, "db.pool_max");
     assert_eq!(problems[0].why, "`db.pool.max` is read from the variable PITON_DB_POOL_MAX too");
 
     static OTHER: Section = Section::of::<Pool>("db.pool");
-    assert_eq!(collisions("PITON", &[&DB, &OTHER])[0].why, "declared by two sections");
+    assert_eq!(collisions_of(&[&DB, &OTHER])[0].why, "declared by two sections");
 }
 
 #[test]
@@ -426,4 +427,311 @@ fn a_reader_may_wait_for_a_part_that_starts_on_another_thread() {
     sync::<Config>();
     sync::<Section>();
     sync::<Problems>();
+}
+
+fn collisions_of(known: &[&Section]) -> Problems {
+    load(Config::loader("PITON")).collisions(known)
+}
+
+/// What aliases and files are for.
+#[derive(Settings, Default, Debug)]
+struct Old {
+    /// Where the log goes.
+    #[setting(alias = "OLD_LEVEL", alias = "{prefix}_{app}_LEVEL", alias = "OLDER_LEVEL")]
+    level: String,
+    /// Signs.
+    #[setting(alias = "OLD_KEY")]
+    key: Option<SecretString>,
+    /// Where the database is.
+    #[setting(from_file)]
+    url: String,
+    /// A port of another service.
+    #[setting(alias = "MS_PORT")]
+    port: u16,
+}
+
+static OLD: Section = Section::of::<Old>("old");
+
+fn old(loader: Loader) -> (Old, Config) {
+    let (config, problems) = loader.app("my-app").load(&[&OLD]);
+    assert!(problems.is_empty(), "{problems}");
+    let mut problems = config.check(&[&OLD], &[]);
+    let read = config.read("old", &mut problems);
+    assert!(problems.is_empty(), "{problems}");
+    (read, config)
+}
+
+fn old_problem(loader: Loader) -> Problem {
+    let (config, problems) = loader.app("my-app").load(&[&OLD]);
+    assert!(problems.is_empty(), "{problems}");
+    let mut problems = config.check(&[&OLD], &[&OLD]);
+    assert_eq!(problems.len(), 1, "{problems}");
+    problems.remove(0)
+}
+
+#[test]
+fn the_alias_for_the_app_beats_the_canonical_variable_beats_the_others_in_their_order() {
+    let mut vars = vec![
+        ("OLDER_LEVEL", "older"),
+        ("OLD_LEVEL", "old"),
+        ("GNAR_OLD_LEVEL", "canonical"),
+        ("GNAR_MY_APP_LEVEL", "app"),
+    ];
+    while let Some((strongest, value)) = vars.last().copied() {
+        let (read, config) = old(Config::loader("GNAR").env(vars.clone()));
+        assert_eq!(read.level, value);
+        let origin = Origin::Environment { variable: strongest.into() };
+        assert_eq!(config.origin("old.level"), origin);
+        vars.pop();
+    }
+}
+
+#[test]
+fn any_alias_of_the_environment_beats_the_canonical_variable_of_dotenv() {
+    let (_folder, dotenv) = written(".env", "GNAR_OLD_LEVEL=dotenv\nOLD_LEVEL=x\n");
+    let loader = || Config::loader("GNAR").env_file(&dotenv);
+    assert_eq!(old(loader()).0.level, "dotenv");
+    assert_eq!(old(loader().env([("OLDER_LEVEL", "environment")])).0.level, "environment");
+}
+
+#[test]
+fn an_empty_alias_is_not_set_and_an_empty_canonical_variable_is() {
+    let vars = [("GNAR_MY_APP_LEVEL", ""), ("OLD_LEVEL", "old")];
+    assert_eq!(old(Config::loader("GNAR").env(vars)).0.level, "old");
+    let vars = [("GNAR_OLD_LEVEL", ""), ("OLD_LEVEL", "old")];
+    assert_eq!(old(Config::loader("GNAR").env(vars)).0.level, "");
+}
+
+#[test]
+fn a_wrong_value_of_an_alias_names_the_alias_in_origin_and_fix() {
+    let problem = old_problem(Config::loader("GNAR").env([("MS_PORT", "x")]));
+    assert_eq!(problem.origin.to_string(), "environment variable MS_PORT");
+    assert_eq!(problem.fix, "MS_PORT=0");
+    let kubernetes = [("MS_PORT", "tcp://10.0.0.1:80")];
+    assert_eq!(old(Config::loader("GNAR").env(kubernetes)).0.port, 0);
+}
+
+#[test]
+fn an_alias_given_in_code_comes_last_and_its_key_must_be_known() {
+    let vars = [("LAST_LEVEL", "last"), ("GNAR_OLDER", "older")];
+    let loader = Config::loader("GNAR").env(vars);
+    let loader = loader.alias("{prefix}_OLDER", "old.level", "a.rs:1");
+    let (read, config) = old(loader.alias("LAST_LEVEL", "old.level", "a.rs:2"));
+    assert_eq!(read.level, "older");
+    assert_eq!(config.unknown_variables(&[&OLD]), [""; 0]);
+    let problem = old_problem(Config::loader("GNAR").alias("X", "old.levle", "a.rs:3"));
+    assert_eq!(
+        problem.to_string(),
+        "old.levle (from a.rs:3): the variable X is given to an unknown setting"
+    );
+    assert_eq!(problem.fix, "did you mean `old.level`?");
+}
+
+#[test]
+fn aliases_are_described_and_may_not_be_anothers_variable() {
+    let (_, config) = old(Config::loader("GNAR"));
+    let described = config.describe(&[&OLD]);
+    assert_eq!(described[0].variable, "GNAR_OLD_LEVEL");
+    assert_eq!(described[0].aliases, ["GNAR_MY_APP_LEVEL", "OLD_LEVEL", "OLDER_LEVEL"]);
+    assert!(described[1].from_file && described[2].from_file && !described[3].from_file);
+    let loader = Config::loader("GNAR").alias("GNAR_OLD_KEY_FILE", "old.port", "a.rs:1");
+    let (config, _) = loader.load(&[&OLD]);
+    let problems = config.collisions(&[&OLD]);
+    assert_eq!(problems.len(), 1, "{problems}");
+    assert_eq!(problems[0].key, "old.port");
+    assert_eq!(problems[0].why, "`old.key` is read from the variable GNAR_OLD_KEY_FILE too");
+}
+
+#[test]
+fn of_variables_that_nobody_asks_for_nothing_is_kept() {
+    let vars = [("HOME", "/root"), ("DATABASE_URL", "x"), ("OLD_LEVEL", "x")];
+    let (_folder, dotenv) = written(".env", "AWS_SECRET=x\nOLDER_LEVEL=x\n");
+    for prefix in ["GNAR", ""] {
+        let (_, config) = old(Config::loader(prefix).env(vars).env_file(&dotenv));
+        let kept: Vec<_> = config.0.environment.keys().chain(config.0.dotenv.keys()).collect();
+        assert_eq!(kept, ["OLD_LEVEL", "OLDER_LEVEL"], "{prefix}");
+    }
+}
+
+#[test]
+fn a_secret_is_read_from_the_file_that_its_variable_names() {
+    let (_folder, file) = written("key", "hunter2 \r\n");
+    let path = file.display().to_string();
+    let (_other, dotenv) = written(".env", &format!("\nOLD_KEY_FILE={path}\n"));
+    let environment = Config::loader("GNAR").env([("GNAR_OLD_KEY_FILE", path.as_str())]);
+    for (loader, origin) in [
+        (environment, format!("{path} (environment variable GNAR_OLD_KEY_FILE)")),
+        (
+            Config::loader("GNAR").env_file(&dotenv),
+            format!("{path} (OLD_KEY_FILE at {}:2)", dotenv.display()),
+        ),
+    ] {
+        let (read, config) = old(loader);
+        assert_eq!(read.key.as_ref().map(|key| key.expose_secret()), Some("hunter2 "));
+        assert_eq!(config.origin("old.key").to_string(), origin);
+        assert_eq!(config.unknown_variables(&[&OLD]), [""; 0]);
+        let shown = format!("{:?}", config.describe(&[&OLD]));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn a_setting_that_asks_for_it_is_read_from_a_file_and_others_are_not() {
+    let (_folder, file) = written("url", "pg://x\n\n");
+    let path = file.display().to_string();
+    let vars = [("GNAR_OLD_URL_FILE", &*path), ("GNAR_OLD_LEVEL_FILE", &*path)];
+    let (read, config) = old(Config::loader("GNAR").env(vars));
+    assert_eq!((read.url.as_str(), read.level.as_str()), ("pg://x\n", ""));
+    assert_eq!(config.unknown_variables(&[&OLD]).len(), 1);
+}
+
+#[test]
+fn a_value_and_a_file_together_are_refused_unless_the_value_is_empty() {
+    let (_folder, file) = written("key", "hunter2");
+    let path = file.display().to_string();
+    let vars = |value| [("GNAR_OLD_KEY", value), ("GNAR_OLD_KEY_FILE", path.clone())];
+    let problem = old_problem(Config::loader("GNAR").env(vars("hunter3".into())));
+    assert_eq!(problem.key, "old.key");
+    assert_eq!(problem.why, "GNAR_OLD_KEY and GNAR_OLD_KEY_FILE are both given");
+    assert_eq!(problem.fix, "remove GNAR_OLD_KEY or GNAR_OLD_KEY_FILE");
+    assert!(!format!("{problem:?}").contains("hunter"), "{problem:?}");
+    let (read, _) = old(Config::loader("GNAR").env(vars(String::new())));
+    assert_eq!(read.key.as_ref().map(|key| key.expose_secret()), Some("hunter2"));
+}
+
+#[test]
+fn a_file_that_cannot_be_taken_is_refused_with_variable_path_and_fix() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::write(folder.path().join(name), bytes).expect("the folder is ours");
+    };
+    write("binary", b"hunter\xff2");
+    write("large", &vec![b'x'; 64 * 1024 + 1]);
+    write("full", &vec![b'x'; 64 * 1024]);
+    for (name, why, fix) in [
+        ("absent", "which cannot be read: No such file", "make the file"),
+        ("", "which cannot be read: Is a directory", "name a file that can be read"),
+        ("binary", "which is not UTF-8 text", "write the value as UTF-8 text"),
+        ("large", "which is larger than 64KiB", "name a file with the value alone"),
+    ] {
+        let problem = old_problem(Config::loader("GNAR").env([("OLD_KEY_FILE", path(name))]));
+        assert_eq!(problem.key, "old.key");
+        assert_eq!(problem.origin, Origin::Environment { variable: "OLD_KEY_FILE".into() });
+        assert!(problem.why.contains(&path(name)) && problem.why.contains(why), "{problem}");
+        assert_eq!(problem.fix, format!("{fix}, or unset OLD_KEY_FILE"));
+        assert!(!problem.why.contains("hunter"), "{problem}");
+    }
+    let (read, _) = old(Config::loader("GNAR").env([("OLD_KEY_FILE", path("full"))]));
+    assert_eq!(read.key.map(|key| key.expose_secret().len()), Some(64 * 1024));
+}
+
+#[test]
+fn a_file_that_is_not_needed_is_not_looked_at() {
+    let loader = || Config::loader("GNAR").env([("OLD_KEY_FILE", "/nowhere")]);
+    let (read, _) = old(loader().flag("old.key", "x", "--set"));
+    assert!(read.key.is_some());
+    let (config, _) = loader().load(&[&OLD]);
+    assert!(config.check(&[&OLD], &[]).is_empty(), "nobody reads the section");
+}
+
+#[test]
+fn an_alias_that_is_not_unicode_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let vars = [("OLD_KEY_FILE", OsString::from_vec(vec![0xff])), ("X", OsString::from("x"))];
+    let (_, problems) = Config::loader("GNAR").env(vars).load(&[&OLD]);
+    assert_eq!(problems.len(), 1, "{problems}");
+    assert_eq!(problems[0].key, "old.key");
+}
+
+#[test]
+fn a_secret_from_code_or_a_flag_stands_in_no_message() {
+    for key in ["db.key", "db.password", "db.pasword", "db.key.x", "http.port"] {
+        let loader = Config::loader("PITON").flag(key, "hunter2", "--set");
+        let config = load(loader.code("db.key", json!({"a": "hunter2"}), "App::set"));
+        let problems = config.check(&KNOWN, &KNOWN);
+        let described = config.describe(&KNOWN);
+        let shown = format!("{}{described:?}{problems:?}{config:?}", problems.report("x"));
+        assert!(key == "http.port" || !shown.contains("hunter"), "{key}: {shown}");
+    }
+}
+
+/// A file of the example's settings, the `#` before each taken away.
+fn uncommented(example: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    example.lines().map(line).collect()
+}
+
+#[test]
+fn the_example_is_accepted_as_it_is_and_with_every_setting_uncommented() {
+    let known = [&HTTP, &TOP, &DB, &OLD];
+    let example = load(Config::loader("PITON").app("shop")).example(&known);
+    assert!(example.contains("# Variable: PITON_HTTP_PORT, also PORT\n#port = 5000\n"));
+    let whole = uncommented(&example);
+    let described = load(Config::loader("PITON")).describe(&known);
+    for (text, origin_is_file) in [(&example, false), (&whole, true)] {
+        let (_folder, file) = written("config.toml", text);
+        let (config, problems) = Config::loader("PITON").file(&file).load(&known);
+        assert!(problems.is_empty(), "{problems}\n{text}");
+        let problems = config.check(&known, &known);
+        assert!(problems.is_empty(), "{problems}\n{text}");
+        for (before, now) in described.iter().zip(config.describe(&known)) {
+            assert_eq!(before.value, now.value, "{}", now.key);
+            assert_eq!(matches!(now.origin, Origin::File { .. }), origin_is_file, "{}", now.key);
+        }
+    }
+}
+
+#[test]
+fn the_example_and_the_schema_do_not_depend_on_what_is_set() {
+    let blank = load(Config::loader("PITON").app("shop"));
+    let set = load(Config::loader("PITON").app("shop").env([("PITON_HTTP_PORT", "1")]));
+    assert_eq!(blank.example(&KNOWN), set.example(&KNOWN));
+    assert_eq!(blank.schema(&KNOWN), set.schema(&KNOWN));
+}
+
+#[derive(Settings)]
+struct Keys {
+    secret: String,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { secret: "hunter2".into() }
+    }
+}
+
+#[test]
+fn a_secrets_default_stands_in_neither_example_nor_schema_nor_list() {
+    static KEYS: Section = Section::of::<Keys>("keys");
+    let config = load(Config::loader("PITON"));
+    let described = config.describe(&[&KEYS]);
+    let (example, schema) = (config.example(&[&KEYS]), config.schema(&[&KEYS]));
+    assert!(example.contains("#secret = \"\"\n"), "{example}");
+    assert!(schema["properties"]["keys"]["properties"]["secret"].get("default").is_none());
+    let json = list::json(&described);
+    let all = format!("{example}{schema}{json}{}", Config::list(&described));
+    assert!(!all.contains("hunter"), "{all}");
+}
+
+#[test]
+fn the_schema_has_sections_as_closed_objects_with_docs_and_defaults() {
+    let schema = load(Config::loader("PITON").app("shop")).schema(&KNOWN);
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(schema["additionalProperties"], false);
+    let http = &schema["properties"]["http"];
+    assert_eq!(http["description"], "The listener.");
+    assert_eq!(http["additionalProperties"], false);
+    let port = json!({
+        "type": "integer", "minimum": 0, "maximum": 65535, "default": 5000,
+        "description": "Where to listen. Default: `5000`.",
+    });
+    assert_eq!(http["properties"]["port"], port);
+    let pool = &schema["properties"]["db"]["properties"]["pool"];
+    assert_eq!(pool["description"], "The connections.");
+    assert_eq!(pool["properties"]["max"]["default"], 8);
+    assert_eq!(schema["properties"]["production"]["type"], "boolean");
 }

@@ -100,6 +100,7 @@ impl Error {
     }
 
     /// Keeps of the text what comes before anything it quotes.
+    #[cfg(feature = "sqlite")]
     pub(super) fn without_quotes(mut self) -> Self {
         let text = &mut self.0.message;
         text.truncate(text.find([':', '"', '\'', '`']).unwrap_or(text.len()).max(1));

@@ -16,22 +16,32 @@ use crate::config::{Reader, Setting, redact};
 pub struct DbSettings {
     /// The address of a PostgreSQL database, `postgres://user:password@host:5432/database`, or
     /// `sqlite:` and a path. What is set singly below replaces that part of it. **Default: none.**
+    #[setting(alias = "DATABASE_URL", from_file)]
     pub url: Option<DbUrl>,
 
     /// The PostgreSQL server: a name, an address, either with `:port`, or the folder of its socket
     /// (`/run/postgresql`). **Default: none, which means SQLite.**
+    #[setting(alias = "{prefix}_PG_ENDPOINT")]
+    #[setting(alias = "POSTGRESQL_HOST")]
     pub host: Option<String>,
 
     /// The server's port. **Default: `5432`.**
+    #[setting(alias = "POSTGRESQL_PORT")]
     pub port: Option<u16>,
 
     /// Who connects to the server. **Default: none.**
+    #[setting(alias = "{prefix}_PG_USERNAME")]
+    #[setting(alias = "POSTGRESQL_USER")]
     pub user: Option<String>,
 
     /// Their password. **Default: none.**
+    #[setting(alias = "{prefix}_PG_PASSWORD")]
+    #[setting(alias = "POSTGRESQL_PASSWORD")]
     pub password: Option<SecretString>,
 
     /// The database on the server. **Default: none.**
+    #[setting(alias = "{prefix}_PG_DATABASE")]
+    #[setting(alias = "POSTGRESQL_DATABASE")]
     pub database: Option<String>,
 
     /// Whether the way to the server is encrypted: `disable`, `prefer` (if the server can),
@@ -269,6 +279,7 @@ impl DbSettings {
     }
 
     /// The file that holds the data.
+    #[cfg(feature = "sqlite")]
     pub(super) fn file(&self, app: &str, data_dir: &Path) -> PathBuf {
         let by_url = self.url.as_ref().and_then(DbUrl::sqlite_path);
         match self.path.as_deref().or(by_url) {

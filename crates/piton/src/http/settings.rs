@@ -20,8 +20,10 @@ use crate::{Settings, config};
 pub struct HttpSettings {
     /// The address to listen on: `127.0.0.1` for this machine alone, `0.0.0.0` for all interfaces.
     /// **Default: `127.0.0.1` in development, `0.0.0.0` in production.**
+    #[setting(alias = "MS_HOST")]
     pub host: Option<IpAddr>,
     /// The port to listen on; `0` takes a free one. **Default: `5000`.**
+    #[setting(alias = "PORT", alias = "MS_PORT")]
     pub port: u16,
     /// How long a request may take from its first byte to its answer before the client gets 503
     /// (408 if it was the client who did not send the rest of its body). **Default: `30s`.**

@@ -79,6 +79,7 @@ impl LogRequests {
 pub struct LogSettings {
     /// How much is written: `TRACE`, `DEBUG`, `INFO`, `WARNING` or `ERROR`. Take `DEBUG` to find
     /// a fault: libraries speak then, too. **Default: `INFO`.**
+    #[setting(alias = "{prefix}_{app}_LOG_LEVEL")]
     pub level: LogLevel,
     /// What a line looks like: `human`, `json`, or `auto`, which is `human` on a terminal and
     /// `json` otherwise. **Default: `auto`.**
@@ -130,6 +131,6 @@ fn style(format: LogFormat) -> Style {
 }
 
 /// <https://no-color.org>: set and not empty.
-fn no_color() -> bool {
+pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

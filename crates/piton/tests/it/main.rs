@@ -4,6 +4,7 @@
 
 mod admin;
 mod around;
+mod config;
 mod failures;
 mod launch;
 mod parts;

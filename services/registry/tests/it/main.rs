@@ -1,5 +1,7 @@
 //! The registry through the doors its users use.
 
+mod config;
+
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use piton::testing::TestAnswer;

@@ -1,0 +1,200 @@
+//! A service's own settings, and everything that is known of an app's settings before it runs.
+
+use std::any::Any;
+use std::panic::Location;
+
+use serde_json::Value;
+
+use super::App;
+use super::plan::plan;
+use super::steps::{core_sections, sections};
+use crate::Settings;
+use crate::config::{Config, Problem, Problems, Section};
+use crate::http;
+use crate::part::Entry;
+
+/// A section that the service declared with `App::settings`.
+pub(crate) struct OwnSection {
+    pub section: Section,
+    location: &'static Location<'static>,
+    /// The settings as the state that handlers take.
+    read: fn(&Config, &str) -> Box<dyn Any + Send + Sync>,
+}
+
+impl OwnSection {
+    pub fn new<S>(name: &'static str, location: &'static Location<'static>) -> Self
+    where
+        S: Settings + Clone + Send + Sync,
+    {
+        Self {
+            section: Section::of::<S>(name),
+            location,
+            read: |config, name| Box::new(config.read::<S>(name, &mut Problems::new())),
+        }
+    }
+
+    /// The settings, which have been checked.
+    pub fn state(&self, config: &Config) -> Box<dyn Any + Send + Sync> {
+        (self.read)(config, self.section.name())
+    }
+
+    fn refuse(&self, why: impl Into<String>, fix: &str) -> Problem {
+        let origin = crate::config::Origin::Code(self.location.to_string());
+        Problem::new(self.section.name(), why, fix).at(origin)
+    }
+}
+
+/// An environment variable that the service's code gives to a setting.
+pub(crate) struct EnvAlias {
+    pub variable: String,
+    pub key: String,
+    pub location: &'static Location<'static>,
+}
+
+/// What is wrong with the sections that the service declared.
+pub(super) fn refused_sections(app: &App) -> Problems {
+    let rooms = sections(&[]);
+    let mut problems = Problems::new();
+    for (index, own) in app.own.iter().enumerate() {
+        let before = &app.own[..index];
+        problems.extend(refused_name(own, &rooms).or_else(|| refused_double(own, before)));
+        let id = own.section.type_id();
+        if app.states.has(id) || before.iter().any(|before| before.section.type_id() == id) {
+            let why = "its type is the type of another state or section";
+            problems.push(own.refuse(why, "give it a type of its own"));
+        }
+    }
+    problems
+}
+
+fn refused_name(own: &OwnSection, rooms: &[Section]) -> Option<Problem> {
+    let name = own.section.name();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(plain) {
+        let fix = "take lower-case letters, digits, `_` and `-`";
+        return Some(own.refuse("not the name of a section", fix));
+    }
+    let first = |section: &Section| section.name().split('.').next() == Some(name);
+    if rooms.iter().any(first) {
+        let why = format!("the section `{name}` belongs to the framework");
+        return Some(own.refuse(why, "take another name"));
+    }
+    let top_level = Config::loader("").load(&[]).0;
+    let top = core_sections();
+    let taken = top_level.describe(&top.iter().collect::<Vec<_>>());
+    taken
+        .iter()
+        .any(|setting| setting.key == name)
+        .then(|| own.refuse(format!("`{name}` is a setting of the framework"), "take another name"))
+}
+
+fn refused_double(own: &OwnSection, before: &[OwnSection]) -> Option<Problem> {
+    let first = before.iter().find(|before| before.section.name() == own.section.name())?;
+    Some(own.refuse(format!("declared at {} too", first.location), "remove one, or rename it"))
+}
+
+impl App {
+    /// A section of the service's own: read and checked with all other settings at launch, listed
+    /// by the verb `config`. Handlers take it as `State<S>`, other code as
+    /// [`Handle::state`](crate::Handle::state).
+    ///
+    /// ```
+    /// use piton::http::get;
+    /// use piton::prelude::*;
+    ///
+    /// /// What we charge.
+    /// #[derive(Clone, Settings)]
+    /// struct Billing {
+    ///     /// Whole cents a call. **Default: `3`.**
+    ///     price: u32,
+    /// }
+    ///
+    /// impl Default for Billing {
+    ///     fn default() -> Self { Self { price: 3 } }
+    /// }
+    ///
+    /// async fn price(State(billing): State<Billing>) -> String {
+    ///     format!("{} cents", billing.price)
+    /// }
+    ///
+    /// #[piton::test]
+    /// async fn the_price_is_a_setting() {
+    ///     let app = App::new("shop").settings::<Billing>("billing").route(get("/", price));
+    ///     let app = TestApp::new(app.set("billing.price", 5)).await;
+    ///     assert_eq!(app.get("/").await.text(), "5 cents");
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// In the environment it is `PITON_BILLING_PRICE`. A name that a room of the framework has is
+    /// refused at launch.
+    #[must_use]
+    #[track_caller]
+    pub fn settings<S>(mut self, section: &'static str) -> Self
+    where
+        S: Settings + Clone + Send + Sync,
+    {
+        self.own.push(OwnSection::new::<S>(section, Location::caller()));
+        self
+    }
+
+    /// Reads a setting from one more environment variable, such as the one that an older service
+    /// called it: `.env_alias("OLD_DB_HOST", "db.host")`. The setting's own variable outranks it,
+    /// unless the name holds `{app}`; `{prefix}` and `{app}` are replaced, see
+    /// [`SettingOptions::aliases`](crate::config::SettingOptions::aliases).
+    #[must_use]
+    #[track_caller]
+    pub fn env_alias(mut self, variable: impl Into<String>, key: impl Into<String>) -> Self {
+        let (variable, key) = (variable.into(), key.into());
+        self.env_aliases.push(EnvAlias { variable, key, location: Location::caller() });
+        self
+    }
+
+    /// A file to start from (TOML): every setting that the app reads, with what it does, commented
+    /// out at its default. It does not depend on the machine, so that it can be checked in and a
+    /// test can compare it. `config --example` prints it.
+    #[must_use]
+    pub fn config_example(&self) -> String {
+        self.blank(|config, sections| config.example(sections))
+    }
+
+    /// The JSON Schema (draft 2020-12) of the app's configuration file, for editors. As
+    /// [`App::config_example`], it does not depend on the machine; `config --schema` prints it.
+    #[must_use]
+    pub fn config_schema(&self) -> Value {
+        self.blank(|config, sections| config.schema(sections))
+    }
+
+    /// Looks at the sections that the app reads, with nothing set.
+    fn blank<T>(&self, look: impl FnOnce(&Config, &[&Section]) -> T) -> T {
+        let sections = self.read_sections();
+        let sections: Vec<&Section> = sections.iter().collect();
+        let (config, _) = self.loader().load(&sections);
+        look(&config, &sections)
+    }
+
+    /// A loader that knows the app's names.
+    pub(super) fn loader(&self) -> crate::config::Loader {
+        let loader = Config::loader(&self.env_prefix).app(&*self.name);
+        self.env_aliases.iter().fold(loader, |loader, alias| {
+            loader.alias(&*alias.variable, &*alias.key, alias.location.to_string())
+        })
+    }
+
+    /// The sections of the parts that start, and not of all that happen to be in the build: a
+    /// workspace builds a room for one service and thereby into the others.
+    fn read_sections(&self) -> Vec<Section> {
+        let (scanned, _) = http::scan(&self.name, self.modules.as_deref());
+        let mut needs = crate::part::Needs(self.needs.0.clone());
+        needs.0.extend(self.verbs.iter().flat_map(|verb| verb.needs.0.iter().copied()));
+        let every = || inventory::iter::<Entry>().collect::<Vec<_>>();
+        let planned = |routes| plan(routes, &needs).unwrap_or_else(|_| every());
+        let mut parts: Vec<&Entry> = planned(&scanned);
+        parts.extend(planned(&self.routes));
+        parts.sort_by_key(|part| part.name);
+        parts.dedup_by_key(|part| (part.id)());
+        let own = self.own.iter().map(|own| own.section);
+        let parts = parts.into_iter().map(|part| part.section);
+        core_sections().into_iter().chain(parts).chain(own).collect()
+    }
+}

@@ -1,0 +1,71 @@
+//! The doc comments of settings as terminals and files show them: no markup, wrapped, or cut down
+//! to what one needs at a glance.
+
+/// The paragraphs, each in one line, without the asterisks.
+pub(crate) fn paragraphs(doc: &str) -> Vec<String> {
+    let plain = doc.replace("**", "");
+    let paragraphs = plain.split("\n\n").map(one_line);
+    paragraphs.filter(|paragraph| !paragraph.is_empty()).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The first sentence, and what the default is.
+pub(crate) fn summary(doc: &str) -> String {
+    let (text, default) = match doc.split_once("**Default:") {
+        Some((text, rest)) => (text, rest.split("**").next()),
+        None => (doc, None),
+    };
+    let sentence = paragraphs(text).first().map(|text| first_sentence(text).to_owned());
+    let default = default.map(|default| format!("Default: {}", one_line(default)));
+    sentence.into_iter().chain(default).collect::<Vec<_>>().join(" ")
+}
+
+/// Up to a full stop behind which a new sentence begins.
+fn first_sentence(text: &str) -> &str {
+    let mut ends = text.match_indices(". ").map(|(at, _)| at + 1);
+    let begins = |at: &usize| text[at + 1..].starts_with(|c: char| c.is_uppercase() || c == '`');
+    ends.find(begins).map_or(text, |end| &text[..end])
+}
+
+/// Lines of at most `width` characters; a longer word has a line of its own.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_the_first_sentence_and_the_default() {
+        let doc = "The port, e.g. 80; `0`\ntakes a free one. Raise it\nwhen asked. **Default:\n`5000`.**\n\nMore.";
+        assert_eq!(summary(doc), "The port, e.g. 80; `0` takes a free one. Default: `5000`.");
+        assert_eq!(summary("Signs."), "Signs.");
+        assert_eq!(summary("Signs. `a` is one."), "Signs.");
+        assert_eq!(summary(""), "");
+    }
+
+    #[test]
+    fn paragraphs_stay_apart_and_lose_their_asterisks() {
+        assert_eq!(paragraphs("a\nb **c**\n\n\nd\n"), ["a b c", "d"]);
+    }
+
+    #[test]
+    fn lines_are_no_longer_than_asked_unless_a_word_is() {
+        assert_eq!(wrap("a bb ccc dddddddd e", 6), ["a bb", "ccc", "dddddddd", "e"]);
+        assert_eq!(wrap("ééé ééé", 7), ["ééé ééé"]);
+    }
+}

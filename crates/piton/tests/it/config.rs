@@ -1,0 +1,154 @@
+//! The service's own settings, and the variables and files it reads them from.
+
+use piton::http::get as get_by_hand;
+use piton::prelude::*;
+use piton::{LaunchError, Stop};
+use tokio::net::TcpListener;
+
+/// What we charge.
+#[derive(Clone, Debug, Settings)]
+struct Billing {
+    /// Whole cents a call. **Default: `3`.**
+    price: u32,
+    /// Signs the bills.
+    key: Option<piton::secrecy::SecretString>,
+}
+
+impl Default for Billing {
+    fn default() -> Self {
+        Self { price: 3, key: None }
+    }
+}
+
+/// Another section.
+#[derive(Clone, Debug, Default, Settings)]
+struct Other {
+    /// A word.
+    word: String,
+}
+
+async fn price(State(billing): State<Billing>) -> String {
+    billing.price.to_string()
+}
+
+fn app() -> App {
+    App::new("shop").blueprints(["none"]).set("log.level", "critical")
+}
+
+fn billing() -> App {
+    app().settings::<Billing>("billing").route(get_by_hand("/", price))
+}
+
+/// The message with which `app` refuses to start.
+async fn refusal(app: App) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (trigger, stop) = Stop::new();
+    trigger.stop();
+    let error: LaunchError = app.serve(listener, stop).await.expect_err("the app is wrong");
+    error.report("shop")
+}
+
+#[piton::test]
+async fn a_section_of_the_service_is_a_state_of_its_handlers_and_of_the_handle() {
+    let app = TestApp::new(billing()).await;
+    assert_eq!(app.get("/").await.text(), "3");
+    let app = TestApp::new(billing().set("billing.price", 5)).await;
+    assert_eq!(app.get("/").await.text(), "5");
+    assert_eq!(app.handle().state::<Billing>().map(|billing| billing.price), Some(5));
+}
+
+mod scanned {
+    use super::*;
+
+    #[get("/scanned/price")]
+    async fn scanned_price(State(billing): State<Billing>) -> String {
+        billing.price.to_string()
+    }
+}
+
+#[piton::test]
+async fn a_scanned_route_takes_a_section_as_its_state() {
+    let app = App::new("it").blueprints(["config::scanned"]).set("log.level", "critical");
+    let app = TestApp::new(app.settings::<Billing>("billing")).await;
+    assert_eq!(app.get("/scanned/price").await.text(), "3");
+}
+
+#[piton::test]
+async fn a_section_of_the_service_is_checked_with_all_others() {
+    let app = billing().set("billing.price", "x").set("billing.prise", 1).set("http.port", "x");
+    let report = refusal(app).await;
+    assert!(report.contains("3 settings are wrong"), "{report}");
+    assert!(report.contains("billing.price = \"x\"") && report.contains("pass 3"), "{report}");
+    assert!(report.contains("did you mean `billing.price`?"), "{report}");
+}
+
+#[piton::test]
+async fn a_section_whose_name_or_type_is_taken_is_refused_with_its_line() {
+    for (app, why) in [
+        (app().settings::<Other>("http"), "the section `http` belongs to the framework"),
+        (app().settings::<Other>("production"), "`production` is a setting of the framework"),
+        (app().settings::<Other>("Billing"), "not the name of a section"),
+        (app().settings::<Other>(""), "not the name of a section"),
+        (app().settings::<Other>("a.b"), "not the name of a section"),
+        (billing().settings::<Other>("billing"), "declared at"),
+        (billing().settings::<Billing>("again"), "its type is the type of another"),
+        (app().state(Other::default()).settings::<Other>("a"), "its type is the type of another"),
+    ] {
+        let report = refusal(app).await;
+        assert!(report.contains("1 setting is wrong"), "{report}");
+        assert!(report.contains(why), "{report}");
+        assert!(report.contains("config.rs:"), "{report}");
+    }
+}
+
+#[piton::test]
+async fn two_settings_with_one_variable_are_refused() {
+    #[derive(Clone, Debug, Default, Settings)]
+    struct Greedy {
+        #[setting(alias = "PORT")]
+        port: u16,
+    }
+    let report = refusal(app().settings::<Greedy>("greedy")).await;
+    assert!(report.contains("`http.port` is read from the variable PORT too"), "{report}");
+}
+
+#[piton::test]
+async fn an_alias_for_a_setting_that_is_not_there_is_refused() {
+    let report = refusal(app().env_alias("OLD_PORT", "http.prot")).await;
+    assert!(report.contains("config.rs:") && report.contains("`http.port`?"), "{report}");
+    TestApp::new(app().env_alias("OLD_PORT", "http.port")).await;
+}
+
+#[test]
+fn the_example_and_the_schema_hold_the_services_own_section() {
+    let app = billing().env_alias("OLD_PRICE", "billing.price");
+    let example = app.config_example();
+    let expected = "\
+# What we charge.
+[billing]
+
+# Whole cents a call. Default: `3`.
+# Variable: PITON_BILLING_PRICE, also OLD_PRICE
+#price = 3
+
+# Signs the bills.
+# Write a secret text, or nothing.
+# Variable: PITON_BILLING_KEY; PITON_BILLING_KEY_FILE names a file with the value
+#key = \"\"
+";
+    assert!(example.ends_with(expected), "{example}");
+    let schema = app.config_schema();
+    assert_eq!(schema["title"], "shop");
+    assert_eq!(schema["properties"]["billing"]["properties"]["price"]["default"], 3);
+}
+
+#[test]
+fn the_example_holds_only_the_rooms_that_the_app_uses() {
+    let sections = |app: App| -> Vec<String> {
+        let schema = app.config_schema();
+        let properties = schema["properties"].as_object().expect("an object");
+        properties.iter().filter(|(_, it)| it["type"] == "object").map(|it| it.0.clone()).collect()
+    };
+    assert_eq!(sections(app()), ["admin", "http", "log"]);
+    assert_eq!(sections(billing()), ["admin", "billing", "http", "log"]);
+}

@@ -1,0 +1,147 @@
+//! The settings as the operator meets them: the checked-in files, the verb `config`, refusals.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde::Deserialize;
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+const SCHEMA: &str = include_str!("../../config.schema.json");
+
+#[test]
+fn the_example_file_is_what_the_program_prints() {
+    assert!(
+        EXAMPLE == registry::app().config_example(),
+        "services/registry/config.example.toml is not up to date; to correct it:\n\
+         cargo run -p registry -- config --example > services/registry/config.example.toml"
+    );
+}
+
+#[test]
+fn the_schema_file_is_what_the_program_prints() {
+    assert!(
+        json(SCHEMA) == registry::app().config_schema(),
+        "services/registry/config.schema.json is not up to date; to correct it:\n\
+         cargo run -p registry -- config --schema > services/registry/config.schema.json"
+    );
+}
+
+/// The order of the keys may differ with the features of the build.
+fn json(text: &str) -> piton::serde_json::Value {
+    piton::serde_json::from_str(text).expect("a schema is JSON")
+}
+
+/// The program in a folder of its own, with nothing of the environment.
+fn registry(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
+    command.current_dir(folder).args(arguments).env_clear();
+    command
+}
+
+struct Answer {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn answer(command: &mut Command) -> Answer {
+    let Output { status, stdout, stderr } = command.output().expect("the program was built");
+    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+    Answer { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+#[test]
+fn both_files_do_not_depend_on_the_environment() {
+    let folder = folder();
+    let example = answer(registry(folder.path(), &["config", "--example"]).env("PORT", "1"));
+    assert_eq!((example.code, &*example.out), (Some(0), EXAMPLE));
+    let schema = answer(registry(folder.path(), &["config", "--schema"]).env("PORT", "1"));
+    assert_eq!((schema.code, json(&schema.out)), (Some(0), json(SCHEMA)));
+}
+
+#[test]
+fn the_example_file_is_accepted_with_every_setting_uncommented() {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    let uncommented: String = EXAMPLE.lines().map(line).collect();
+    let folder = folder();
+    std::fs::write(folder.path().join("config.toml"), uncommented).expect("ours");
+    let list = answer(&mut registry(folder.path(), &["config"]));
+    assert_eq!((list.code, &*list.err), (Some(0), ""));
+    assert!(list.out.contains("http.port = 5000  (from config.toml:"), "{}", list.out);
+}
+
+#[test]
+fn the_list_is_filtered_and_says_which_variable_was_used() {
+    let folder = folder();
+    let list = answer(registry(folder.path(), &["config", "http.port"]).env("PORT", "77"));
+    assert_eq!(list.code, Some(0));
+    assert!(list.out.contains("  http.port = 77  (from environment variable PORT)\n"));
+    assert!(!list.out.contains("http.host"), "{}", list.out);
+    assert!(list.out.lines().all(|line| line.len() <= 80), "{}", list.out);
+    assert!(!list.out.contains('\u{1b}'), "no colours outside a terminal");
+    let unknown = answer(&mut registry(folder.path(), &["config", "htp"]));
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.err.contains("did you mean `http`?"), "{}", unknown.err);
+}
+
+#[derive(Deserialize)]
+struct Setting {
+    key: String,
+    value: piton::serde_json::Value,
+    origin: String,
+}
+
+#[test]
+fn the_list_is_printed_though_settings_are_wrong_and_the_program_exits_with_2() {
+    let folder = folder();
+    std::fs::write(folder.path().join("config.yaml"), "http:\n  timeout: 30\n").expect("ours");
+    let list = answer(&mut registry(folder.path(), &["config", "--json", "--set", "log.level=x"]));
+    assert_eq!(list.code, Some(2));
+    let settings: Vec<Setting> = piton::serde_json::from_str(&list.out).expect("JSON");
+    let timeout = settings.iter().find(|setting| setting.key == "http.timeout").expect("listed");
+    assert_eq!((&timeout.value, &*timeout.origin), (&30.into(), "config.yaml:2"));
+    assert!(list.err.contains("2 settings are wrong"), "{}", list.err);
+    assert!(list.err.contains("timeout: \"30s\"") && list.err.contains("--set log.level="));
+}
+
+#[test]
+fn two_files_at_once_are_refused() {
+    let folder = folder();
+    std::fs::write(folder.path().join("config.yaml"), "").expect("ours");
+    std::fs::write(folder.path().join("config.toml"), "").expect("ours");
+    let refused = answer(&mut registry(folder.path(), &["config"]));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("config.yaml is there too"), "{}", refused.err);
+    let named = answer(registry(folder.path(), &["config"]).env("PITON_CONFIG", "config.yaml"));
+    assert_eq!((named.code, &*named.err), (Some(0), ""));
+}
+
+#[test]
+fn a_variable_that_is_not_unicode_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let garbled = std::ffi::OsString::from_vec(vec![0xff]);
+    let folder = folder();
+    let refused = answer(registry(folder.path(), &["config"]).env("PITON_HTTP_PORT", garbled));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("http.port") && refused.err.contains("not Unicode"));
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_not_repeated() {
+    let folder = folder();
+    for wrong in
+        ["db.nothing=hunter2", "nothing.password=hunter2", "hunter2", "http.port=x://u:hunter2@h"]
+    {
+        let refused = answer(&mut registry(folder.path(), &["config", "--set", wrong]));
+        assert_eq!(refused.code, Some(2), "{wrong}");
+        let all = format!("{}{}", refused.out, refused.err);
+        assert!(!all.contains("hunter2"), "{wrong}: {all}");
+    }
+}
