@@ -9,8 +9,36 @@ use piton::testing::TestAnswer;
 const ONE: &str = "11222333000181";
 const OTHER: &str = "12ABC34501DE35";
 
+/// On a SQLite file of its own.
 async fn registry() -> TestApp {
     TestApp::new(registry::app().set("log.level", "critical")).await
+}
+
+/// On a PostgreSQL database of its own.
+async fn registry_on_a_server() -> TestApp {
+    let url = e2e::postgres::database();
+    TestApp::new(registry::app().set("log.level", "critical").set("db.url", url)).await
+}
+
+/// Makes of each function a test on either database: the same requests, the same answers.
+macro_rules! on_both {
+    ($(async fn $name:ident($app:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn check($app: TestApp) $body
+
+            #[piton::test]
+            async fn on_sqlite() {
+                check(registry().await).await;
+            }
+
+            #[piton::test]
+            async fn on_postgres() {
+                check(registry_on_a_server().await).await;
+            }
+        }
+    )*};
 }
 
 fn company(cnpj: &str, name: &str, state: &str) -> Value {
@@ -44,271 +72,295 @@ async fn revisions(app: &TestApp, cnpj: &str) -> Vec<i64> {
     history.iter().filter_map(|entry| entry["revision"].as_i64()).collect()
 }
 
-#[piton::test]
-async fn a_company_is_registered_with_its_address_and_shown_there() {
-    let app = registry().await;
-    let sent = json!({ "cnpj": "11.222.333/0001-81", "name": "  Café São João ", "state": "sp",
-        "partners": [{ "name": "Ana", "share": 60.0 }, { "name": "Zé" }] });
-    let answer = post(&app, &sent).await;
-    assert_eq!(answer.status(), 201, "{}", answer.text());
-    assert_eq!(answer.header("location"), "/api/companies/11222333000181");
-    let registered: Value = answer.json();
-    assert_eq!(registered["name"], "Café São João");
-    assert_eq!(registered["state"], "SP");
-    assert_eq!(registered["partners"], json!([{ "name": "Ana", "share": 60.0 }, { "name": "Zé" }]));
-    let shown: Value = app.get(answer.header("location")).await.json();
-    assert_eq!(shown, registered);
-    let by_punctuation: Value = app.get("/api/companies/11.222.333%2F0001-81").await.json();
-    assert_eq!(by_punctuation, registered);
-}
-
-#[piton::test]
-async fn a_number_is_registered_once() {
-    let app = registry().await;
-    assert_eq!(post(&app, &company(ONE, "One", "SP")).await.status(), 201);
-    let again = post(&app, &company("11.222.333/0001-81", "Two", "RJ")).await;
-    assert_eq!(again.status(), 409);
-    assert!(again.json::<Value>()["detail"].as_str().unwrap().contains(ONE));
-    assert_eq!(revisions(&app, ONE).await, [1]);
-}
-
-#[piton::test]
-async fn put_replaces_and_patch_changes() {
-    let app = registry().await;
-    let mut sent = company(ONE, "One", "SP");
-    sent["partners"] = json!([{ "name": "Ana" }]);
-    post(&app, &sent).await;
-    let path = format!("/api/companies/{ONE}");
-
-    let patched: Value = app.patch(&path).json(&json!({ "state": "RJ" })).await.json();
-    assert_eq!((&patched["name"], &patched["state"]), (&json!("One"), &json!("RJ")));
-    assert_eq!(patched["partners"], json!([{ "name": "Ana" }]));
-
-    let replaced: Value =
-        app.put(&path).json(&json!({ "name": "New", "state": "MG" })).await.json();
-    assert_eq!((&replaced["name"], &replaced["partners"]), (&json!("New"), &Value::Null));
-    assert_eq!(replaced["created_at"], patched["created_at"]);
-    assert!(replaced["updated_at"].as_str() > patched["updated_at"].as_str());
-
-    let other = json!({ "cnpj": OTHER, "name": "New", "state": "MG" });
-    assert_eq!(places(&app.put(&path).json(&other).await, 422), ["#/cnpj"]);
-}
-
-#[piton::test]
-async fn a_merge_patch_clears_partners_with_null() {
-    let app = registry().await;
-    let mut sent = company(ONE, "One", "SP");
-    sent["partners"] = json!([{ "name": "Ana" }]);
-    post(&app, &sent).await;
-    let answer = app
-        .patch(&format!("/api/companies/{ONE}"))
-        .header("content-type", "application/merge-patch+json")
-        .body(r#"{"partners":null}"#)
-        .await;
-    assert_eq!(answer.json::<Value>()["partners"], Value::Null);
-}
-
-#[piton::test]
-async fn every_change_leaves_its_trace_and_no_change_leaves_none() {
-    let app = registry().await;
-    post(&app, &company(ONE, "One", "SP")).await;
-    let path = format!("/api/companies/{ONE}");
-    app.patch(&path).json(&json!({ "name": "Two" })).await;
-    app.patch(&path).json(&json!({ "name": "Two" })).await;
-    app.put(&path).json(&json!({ "name": "Three", "state": "RJ" })).await;
-    let history: Vec<Value> = app.get(&format!("{path}/history")).await.json();
-    let told: Vec<_> = history
-        .iter()
-        .map(|entry| {
-            (entry["action"].as_str().unwrap(), entry["company"]["name"].as_str().unwrap())
-        })
-        .collect();
-    assert_eq!(told, [("update", "Three"), ("update", "Two"), ("insert", "One")]);
-    let now: Value = app.get(&path).await.json();
-    assert_eq!(history[0]["company"], now);
-}
-
-#[piton::test]
-async fn what_is_not_registered_is_404_everywhere() {
-    let app = registry().await;
-    let path = format!("/api/companies/{ONE}");
-    for answer in [
-        app.get(&path).await,
-        app.get(&format!("{path}/history")).await,
-        app.put(&path).json(&json!({ "name": "x", "state": "SP" })).await,
-        app.patch(&path).json(&json!({ "name": "x" })).await,
-    ] {
-        assert_eq!(answer.status(), 404, "{}", answer.text());
-        assert!(answer.is_problem());
+on_both! {
+    async fn a_company_is_registered_with_its_address_and_shown_there(app) {
+        let sent = json!({ "cnpj": "11.222.333/0001-81", "name": "  Café São João ", "state": "sp",
+            "partners": [{ "name": "Ana", "share": 60.0 }, { "name": "Zé" }] });
+        let answer = post(&app, &sent).await;
+        assert_eq!(answer.status(), 201, "{}", answer.text());
+        assert_eq!(answer.header("location"), "/api/companies/11222333000181");
+        let registered: Value = answer.json();
+        assert_eq!(registered["name"], "Café São João");
+        assert_eq!(registered["state"], "SP");
+        assert_eq!(registered["partners"], json!([{ "name": "Ana", "share": 60.0 }, { "name": "Zé" }]));
+        let shown: Value = app.get(answer.header("location")).await.json();
+        assert_eq!(shown, registered);
+        let by_punctuation: Value = app.get("/api/companies/11.222.333%2F0001-81").await.json();
+        assert_eq!(by_punctuation, registered);
     }
 }
 
-#[piton::test]
-async fn everything_wrong_with_a_company_is_said_with_its_place() {
-    let app = registry().await;
-    let refused = |body: Value| {
-        let app = &app;
-        async move { places(&post(app, &body).await, 422) }
-    };
-    assert_eq!(refused(company("11222333000182", "x", "SP")).await, ["#/cnpj"]);
-    assert_eq!(refused(company(ONE, "x", "XX")).await, ["#/state"]);
-    assert_eq!(refused(company(ONE, " ", "SP")).await, ["#/name"]);
-    assert_eq!(
-        refused(json!({ "cnpj": ONE, "name": "x", "state": "SP", "nmae": 1 })).await,
-        ["#/nmae"]
-    );
-    let mut two = company(ONE, "", "SP");
-    two["partners"] = json!([{ "name": "x" }, { "name": "", "share": 101 }]);
-    let mut found = refused(two).await;
-    found.sort();
-    assert_eq!(found, ["#/name", "#/partners/1/name", "#/partners/1/share"]);
-    let mut many = company(ONE, "x", "SP");
-    many["partners"] = Value::from(vec![json!({ "name": "x" }); 101]);
-    assert_eq!(refused(many).await, ["#/partners"]);
-    let total = app.get("/api/companies").await.json::<Value>()["total"].clone();
-    assert_eq!(total, 0, "nothing of it was registered");
-}
-
-#[piton::test]
-async fn companies_are_found_by_state_and_by_a_part_of_their_name() {
-    let app = registry().await;
-    post(&app, &company(ONE, "Café São João", "SP")).await;
-    post(&app, &company(OTHER, "Pão & Cia 100%", "RJ")).await;
-    post(&app, &company("33000167000101", "Sao Bento_Energia", "RJ")).await;
-    let found = |query: &'static str| {
-        let app = &app;
-        async move {
-            let page: Value = app.get(&format!("/api/companies?{query}")).await.json();
-            let names = page["items"].as_array().unwrap().iter();
-            names.map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-        }
-    };
-    assert_eq!(found("").await, ["Café São João", "Pão & Cia 100%", "Sao Bento_Energia"]);
-    assert_eq!(found("q=SAO").await, ["Café São João", "Sao Bento_Energia"]);
-    assert_eq!(found("q=s%C3%A3o&state=rj").await, ["Sao Bento_Energia"]);
-    assert_eq!(found("q=%25").await, ["Pão & Cia 100%"]);
-    assert_eq!(found("q=_").await, ["Sao Bento_Energia"]);
-    assert_eq!(found("q=sa%CC%83o").await, ["Café São João", "Sao Bento_Energia"]);
-    assert_eq!(found("state=&q=&page=&per_page=").await.len(), 3);
-    assert_eq!(found("q='%20OR%201=1%20--").await, Vec::<String>::new());
-}
-
-#[piton::test]
-async fn pages_follow_each_other_and_end() {
-    let app = registry().await;
-    registry::seed::seed(&app.handle().db(), 45).await.unwrap();
-    let mut seen = Vec::new();
-    for number in 1..=4 {
-        let page: Value = app.get(&format!("/api/companies?page={number}")).await.json();
-        assert_eq!(
-            (&page["total"], &page["pages"], &page["per_page"]),
-            (&json!(45), &json!(3), &json!(20))
-        );
-        let items = page["items"].as_array().unwrap();
-        seen.extend(items.iter().map(|item| item["cnpj"].as_str().unwrap().to_owned()));
+on_both! {
+    async fn a_number_is_registered_once(app) {
+        assert_eq!(post(&app, &company(ONE, "One", "SP")).await.status(), 201);
+        let again = post(&app, &company("11.222.333/0001-81", "Two", "RJ")).await;
+        assert_eq!(again.status(), 409);
+        assert!(again.json::<Value>()["detail"].as_str().unwrap().contains(ONE));
+        assert_eq!(revisions(&app, ONE).await, [1]);
     }
-    let count = seen.len();
-    seen.sort();
-    seen.dedup();
-    assert_eq!((count, seen.len()), (45, 45));
-    for (query, parameter) in [
-        ("page=0", "page"),
-        ("per_page=101", "per_page"),
-        ("page=x", "page"),
-        ("page=18446744073709551615", "page"),
-        ("state=ZZ", "state"),
-        ("state=SP&state=RJ", "state"),
-        ("stat=SP", "stat"),
-        ("q=%00", "q"),
-    ] {
-        let answer = app.get(&format!("/api/companies?{query}")).await;
-        assert_eq!(places(&answer, 422), [parameter], "{query}");
-    }
-    let far = app.get("/api/companies?page=4294967295&per_page=100").await;
-    assert_eq!(far.json::<Value>()["items"], json!([]));
 }
 
-#[piton::test]
-async fn names_are_kept_without_the_blanks_around_them() {
-    let app = registry().await;
-    let mut sent = company(ONE, " One ", "SP");
-    sent["partners"] = json!([{ "name": " Ana " }]);
-    let registered: Value = post(&app, &sent).await.json();
-    assert_eq!(
-        (&registered["name"], &registered["partners"][0]["name"]),
-        (&json!("One"), &json!("Ana"))
-    );
-}
-
-#[piton::test]
-async fn a_body_of_another_type_is_415_and_one_that_is_no_json_400() {
-    let app = registry().await;
-    post(&app, &company(ONE, "One", "SP")).await;
-    for (media_type, body, status) in
-        [("text/plain", "{}", 415), ("application/json", "{", 400), ("application/json", "", 400)]
-    {
+on_both! {
+    async fn put_replaces_and_patch_changes(app) {
+        let mut sent = company(ONE, "One", "SP");
+        sent["partners"] = json!([{ "name": "Ana" }]);
+        post(&app, &sent).await;
         let path = format!("/api/companies/{ONE}");
-        let answer = app.patch(&path).header("content-type", media_type).body(body).await;
-        assert_eq!(answer.status(), status, "{}", answer.text());
-        assert!(answer.is_problem());
+
+        let patched: Value = app.patch(&path).json(&json!({ "state": "RJ" })).await.json();
+        assert_eq!((&patched["name"], &patched["state"]), (&json!("One"), &json!("RJ")));
+        assert_eq!(patched["partners"], json!([{ "name": "Ana" }]));
+
+        let replaced: Value =
+            app.put(&path).json(&json!({ "name": "New", "state": "MG" })).await.json();
+        assert_eq!((&replaced["name"], &replaced["partners"]), (&json!("New"), &Value::Null));
+        assert_eq!(replaced["created_at"], patched["created_at"]);
+        assert!(replaced["updated_at"].as_str() > patched["updated_at"].as_str());
+
+        let other = json!({ "cnpj": OTHER, "name": "New", "state": "MG" });
+        assert_eq!(places(&app.put(&path).json(&other).await, 422), ["#/cnpj"]);
     }
-    assert_eq!(revisions(&app, ONE).await, [1]);
+}
+
+on_both! {
+    async fn a_merge_patch_clears_partners_with_null(app) {
+        let mut sent = company(ONE, "One", "SP");
+        sent["partners"] = json!([{ "name": "Ana" }]);
+        post(&app, &sent).await;
+        let answer = app
+            .patch(&format!("/api/companies/{ONE}"))
+            .header("content-type", "application/merge-patch+json")
+            .body(r#"{"partners":null}"#)
+            .await;
+        assert_eq!(answer.json::<Value>()["partners"], Value::Null);
+    }
+}
+
+on_both! {
+    async fn every_change_leaves_its_trace_and_no_change_leaves_none(app) {
+        post(&app, &company(ONE, "One", "SP")).await;
+        let path = format!("/api/companies/{ONE}");
+        app.patch(&path).json(&json!({ "name": "Two" })).await;
+        app.patch(&path).json(&json!({ "name": "Two" })).await;
+        app.put(&path).json(&json!({ "name": "Three", "state": "RJ" })).await;
+        let history: Vec<Value> = app.get(&format!("{path}/history")).await.json();
+        let told: Vec<_> = history
+            .iter()
+            .map(|entry| {
+                (entry["action"].as_str().unwrap(), entry["company"]["name"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(told, [("update", "Three"), ("update", "Two"), ("insert", "One")]);
+        let now: Value = app.get(&path).await.json();
+        assert_eq!(history[0]["company"], now);
+    }
+}
+
+on_both! {
+    async fn what_is_not_registered_is_404_everywhere(app) {
+        let path = format!("/api/companies/{ONE}");
+        for answer in [
+            app.get(&path).await,
+            app.get(&format!("{path}/history")).await,
+            app.put(&path).json(&json!({ "name": "x", "state": "SP" })).await,
+            app.patch(&path).json(&json!({ "name": "x" })).await,
+        ] {
+            assert_eq!(answer.status(), 404, "{}", answer.text());
+            assert!(answer.is_problem());
+        }
+    }
+}
+
+on_both! {
+    async fn everything_wrong_with_a_company_is_said_with_its_place(app) {
+        let refused = |body: Value| {
+            let app = &app;
+            async move { places(&post(app, &body).await, 422) }
+        };
+        assert_eq!(refused(company("11222333000182", "x", "SP")).await, ["#/cnpj"]);
+        assert_eq!(refused(company(ONE, "x", "XX")).await, ["#/state"]);
+        assert_eq!(refused(company(ONE, " ", "SP")).await, ["#/name"]);
+        assert_eq!(
+            refused(json!({ "cnpj": ONE, "name": "x", "state": "SP", "nmae": 1 })).await,
+            ["#/nmae"]
+        );
+        let mut two = company(ONE, "", "SP");
+        two["partners"] = json!([{ "name": "x" }, { "name": "", "share": 101 }]);
+        let mut found = refused(two).await;
+        found.sort();
+        assert_eq!(found, ["#/name", "#/partners/1/name", "#/partners/1/share"]);
+        let mut many = company(ONE, "x", "SP");
+        many["partners"] = Value::from(vec![json!({ "name": "x" }); 101]);
+        assert_eq!(refused(many).await, ["#/partners"]);
+        let total = app.get("/api/companies").await.json::<Value>()["total"].clone();
+        assert_eq!(total, 0, "nothing of it was registered");
+    }
+}
+
+on_both! {
+    async fn companies_are_found_by_state_and_by_a_part_of_their_name(app) {
+        post(&app, &company(ONE, "Café São João", "SP")).await;
+        post(&app, &company(OTHER, "Pão & Cia 100%", "RJ")).await;
+        post(&app, &company("33000167000101", "Sao Bento_Energia", "RJ")).await;
+        let found = |query: &'static str| {
+            let app = &app;
+            async move {
+                let page: Value = app.get(&format!("/api/companies?{query}")).await.json();
+                let names = page["items"].as_array().unwrap().iter();
+                names.map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            }
+        };
+        assert_eq!(found("").await, ["Café São João", "Pão & Cia 100%", "Sao Bento_Energia"]);
+        assert_eq!(found("q=SAO").await, ["Café São João", "Sao Bento_Energia"]);
+        assert_eq!(found("q=s%C3%A3o&state=rj").await, ["Sao Bento_Energia"]);
+        assert_eq!(found("q=%25").await, ["Pão & Cia 100%"]);
+        assert_eq!(found("q=_").await, ["Sao Bento_Energia"]);
+        assert_eq!(found("q=sa%CC%83o").await, ["Café São João", "Sao Bento_Energia"]);
+        assert_eq!(found("state=&q=&page=&per_page=").await.len(), 3);
+        assert_eq!(found("q='%20OR%201=1%20--").await, Vec::<String>::new());
+    }
+}
+
+on_both! {
+    async fn pages_follow_each_other_and_end(app) {
+        registry::seed::seed(&app.handle().db(), 45).await.unwrap();
+        let mut seen = Vec::new();
+        for number in 1..=4 {
+            let page: Value = app.get(&format!("/api/companies?page={number}")).await.json();
+            assert_eq!(
+                (&page["total"], &page["pages"], &page["per_page"]),
+                (&json!(45), &json!(3), &json!(20))
+            );
+            let items = page["items"].as_array().unwrap();
+            seen.extend(items.iter().map(|item| item["cnpj"].as_str().unwrap().to_owned()));
+        }
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!((count, seen.len()), (45, 45));
+        for (query, parameter) in [
+            ("page=0", "page"),
+            ("per_page=101", "per_page"),
+            ("page=x", "page"),
+            ("page=18446744073709551615", "page"),
+            ("state=ZZ", "state"),
+            ("state=SP&state=RJ", "state"),
+            ("stat=SP", "stat"),
+            ("q=%00", "q"),
+        ] {
+            let answer = app.get(&format!("/api/companies?{query}")).await;
+            assert_eq!(places(&answer, 422), [parameter], "{query}");
+        }
+        let far = app.get("/api/companies?page=4294967295&per_page=100").await;
+        assert_eq!(far.json::<Value>()["items"], json!([]));
+    }
+}
+
+on_both! {
+    async fn names_are_kept_without_the_blanks_around_them(app) {
+        let mut sent = company(ONE, " One ", "SP");
+        sent["partners"] = json!([{ "name": " Ana " }]);
+        let registered: Value = post(&app, &sent).await.json();
+        assert_eq!(
+            (&registered["name"], &registered["partners"][0]["name"]),
+            (&json!("One"), &json!("Ana"))
+        );
+    }
+}
+
+on_both! {
+    async fn a_body_of_another_type_is_415_and_one_that_is_no_json_400(app) {
+        post(&app, &company(ONE, "One", "SP")).await;
+        for (media_type, body, status) in
+            [("text/plain", "{}", 415), ("application/json", "{", 400), ("application/json", "", 400)]
+        {
+            let path = format!("/api/companies/{ONE}");
+            let answer = app.patch(&path).header("content-type", media_type).body(body).await;
+            assert_eq!(answer.status(), status, "{}", answer.text());
+            assert!(answer.is_problem());
+        }
+        assert_eq!(revisions(&app, ONE).await, [1]);
+    }
+}
+
+on_both! {
+    async fn changes_at_the_same_time_lose_nothing(app) {
+        post(&app, &company(ONE, "One", "SP")).await;
+        let path = format!("/api/companies/{ONE}");
+        let (name, state, partners) = (
+            json!({ "name": "Two" }),
+            json!({ "state": "RJ" }),
+            json!({ "partners": [{ "name": "Ana" }] }),
+        );
+        let (one, two, three) = piton::tokio::join!(
+            app.patch(&path).json(&name),
+            app.patch(&path).json(&state),
+            app.patch(&path).json(&partners),
+        );
+        assert!([one, two, three].iter().all(|answer| answer.status() == 200));
+        let now: Value = app.get(&path).await.json();
+        assert_eq!((&now["name"], &now["state"]), (&json!("Two"), &json!("RJ")));
+        assert_eq!(now["partners"], json!([{ "name": "Ana" }]));
+        assert_eq!(revisions(&app, ONE).await, [4, 3, 2, 1]);
+    }
 }
 
 #[piton::test]
-async fn changes_at_the_same_time_lose_nothing() {
-    let app = registry().await;
-    post(&app, &company(ONE, "One", "SP")).await;
-    let path = format!("/api/companies/{ONE}");
-    let (name, state, partners) = (
-        json!({ "name": "Two" }),
-        json!({ "state": "RJ" }),
-        json!({ "partners": [{ "name": "Ana" }] }),
-    );
-    let (one, two, three) = piton::tokio::join!(
-        app.patch(&path).json(&name),
-        app.patch(&path).json(&state),
-        app.patch(&path).json(&partners),
-    );
-    assert!([one, two, three].iter().all(|answer| answer.status() == 200));
-    let now: Value = app.get(&path).await.json();
-    assert_eq!((&now["name"], &now["state"]), (&json!("Two"), &json!("RJ")));
-    assert_eq!(now["partners"], json!([{ "name": "Ana" }]));
-    assert_eq!(revisions(&app, ONE).await, [4, 3, 2, 1]);
+async fn nothing_is_ever_deleted_from_sqlite() {
+    nothing_is_ever_deleted(
+        &registry().await,
+        &[
+            "DELETE FROM companies",
+            "DELETE FROM company_history",
+            "INSERT OR REPLACE INTO companies SELECT * FROM companies",
+            "UPDATE company_history SET action = 'insert'",
+            "INSERT OR REPLACE INTO company_history SELECT cnpj, revision, 'update', at, company FROM company_history",
+        ],
+    )
+    .await;
 }
 
 #[piton::test]
-async fn nothing_is_ever_deleted() {
-    let app = registry().await;
-    post(&app, &company(ONE, "One", "SP")).await;
+async fn nothing_is_ever_deleted_from_postgres() {
+    nothing_is_ever_deleted(
+        &registry_on_a_server().await,
+        &[
+            "DELETE FROM companies",
+            "DELETE FROM company_history",
+            "TRUNCATE companies CASCADE",
+            "TRUNCATE company_history",
+            "UPDATE company_history SET action = 'insert'",
+            "INSERT INTO company_history SELECT * FROM company_history
+             ON CONFLICT (cnpj, revision) DO UPDATE SET action = 'update'",
+        ],
+    )
+    .await;
+}
+
+async fn nothing_is_ever_deleted(app: &TestApp, statements: &[&'static str]) {
+    post(app, &company(ONE, "One", "SP")).await;
     let answer = app.delete(&format!("/api/companies/{ONE}")).await;
     assert_eq!(answer.status(), 405);
     assert!(!answer.header("allow").contains("DELETE") && answer.header("allow").contains("PATCH"));
     let db = app.handle().db();
-    for statement in [
-        "DELETE FROM companies",
-        "DELETE FROM company_history",
-        "INSERT OR REPLACE INTO companies SELECT * FROM companies",
-        "UPDATE company_history SET action = 'insert'",
-        "INSERT OR REPLACE INTO company_history SELECT cnpj, revision, 'update', at, company FROM company_history",
-    ] {
-        let refused = db.run(statement, ()).await.unwrap_err();
+    for statement in statements {
+        let refused = db.run(*statement, ()).await.unwrap_err();
         assert_eq!(refused.kind(), piton::db::Kind::Refused, "{statement}: {refused}");
         assert!(refused.to_string().contains("never"), "{refused}");
     }
 }
 
-#[piton::test]
-async fn seeding_twice_registers_once() {
-    let app = registry().await;
-    let db = app.handle().db();
-    assert_eq!(registry::seed::seed(&db, 300).await.unwrap(), 300);
-    assert_eq!(registry::seed::seed(&db, 310).await.unwrap(), 10);
-    let page: Value = app.get("/api/companies?per_page=1").await.json();
-    assert_eq!(page["total"], 310);
-    let company = &page["items"][0];
-    let path = format!("/api/companies/{}/history", company["cnpj"].as_str().unwrap());
-    assert_eq!(&app.get(&path).await.json::<Value>()[0]["company"], company);
+on_both! {
+    async fn seeding_twice_registers_once(app) {
+        let db = app.handle().db();
+        assert_eq!(registry::seed::seed(&db, 300).await.unwrap(), 300);
+        assert_eq!(registry::seed::seed(&db, 310).await.unwrap(), 10);
+        let page: Value = app.get("/api/companies?per_page=1").await.json();
+        assert_eq!(page["total"], 310);
+        let company = &page["items"][0];
+        let path = format!("/api/companies/{}/history", company["cnpj"].as_str().unwrap());
+        assert_eq!(&app.get(&path).await.json::<Value>()[0]["company"], company);
+    }
 }
 
 #[piton::test]
