@@ -1,6 +1,6 @@
 //! A built service as a process of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 
 use tokio::process::{Child, Command};
@@ -38,6 +38,7 @@ pub struct Service {
     child: Child,
     /// Where it listens.
     pub port: u16,
+    _folder: tempfile::TempDir,
 }
 
 impl Service {
@@ -46,21 +47,60 @@ impl Service {
     /// # Panics
     /// If it does not become ready.
     pub async fn start(name: &str, port: u16, arguments: &[&str]) -> Self {
+        let port_text = port.to_string();
+        let host = ["--host", "127.0.0.1", "--port", &port_text];
+        let service = Self::spawn(name, port, &[&host, arguments].concat(), &[], None);
+        service.ready().await;
+        service
+    }
+
+    /// Starts the program `name`, which will listen on `port` if `arguments` and `variables` say so,
+    /// in a folder of its own, and waits for nothing. What it prints goes to `log`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn spawn(
+        name: &str,
+        port: u16,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        log: Option<&Path>,
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let output = || match log {
+            Some(path) => {
+                let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+                Stdio::from(file.expect("the log can be written"))
+            }
+            None => Stdio::null(),
+        };
         let child = Command::new(program(name))
+            .current_dir(folder.path())
             .env_clear()
-            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .envs(variables.iter().copied())
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(output())
+            .stderr(if log.is_some() { output() } else { Stdio::inherit() })
             .kill_on_drop(true)
             .spawn()
             .expect("the program starts");
-        let service = Self { child, port };
-        crate::wait_for("the service to be ready", || async {
-            client::get(port, "/readyz").await.is_ok_and(|answer| answer.status == 200)
-        })
-        .await;
-        service
+        Self { child, port, _folder: folder }
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn ready(&self) {
+        crate::wait_for("the service to be ready", || self.is_ready(true)).await;
+    }
+
+    /// Whether `/readyz` answers, and answers that the service is (`true`) or is not ready.
+    pub async fn is_ready(&self, ready: bool) -> bool {
+        let wanted = if ready { 200 } else { 503 };
+        client::get(self.port, "/readyz").await.is_ok_and(|answer| answer.status == wanted)
     }
 
     /// Sends it a signal, such as `TERM`.

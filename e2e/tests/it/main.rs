@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod admin;
+mod database;
 mod process;
 mod rolling_restart;
 

@@ -17,6 +17,8 @@ use piton::prelude::*;
 pub fn app() -> App {
     App::new("registry")
         .version(env!("CARGO_PKG_VERSION"))
+        // It takes the place of a service made with Gnar Gear, in whose environment it finds itself.
+        .also_env_prefix("GNAR")
         .migrations(piton::migrations!())
         .verb(seed::verb())
 }

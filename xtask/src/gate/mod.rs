@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod features;
+mod postgres;
 mod tally;
 
 use std::process::ExitCode;
@@ -27,7 +28,8 @@ The last line is the tests' own: `N passed, N failed`.
 ";
 
 /// What the end-to-end tests start, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 2] = [("nginx", "nginx"), ("promtool", "prometheus")];
+const PROGRAMS: [(&str, &str); 3] =
+    [("nginx", "nginx"), ("promtool", "prometheus"), (postgres::PROGRAM, "postgresql-15")];
 
 struct Stage {
     name: &'static str,
@@ -38,7 +40,7 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, promtool",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, promtool, postgres",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)
@@ -184,7 +186,10 @@ fn docs() -> Result<()> {
 }
 
 fn nextest(tally: &mut Tally) -> Result<()> {
-    let command = gate_cargo("cargo nextest run --workspace --all-features --no-fail-fast");
+    // One server for all tests that only need a database of their own; it stops with this stage.
+    let server = postgres::Server::start()?;
+    let command = gate_cargo("cargo nextest run --workspace --all-features --no-fail-fast")
+        .env("PITON_TEST_POSTGRES", server.url());
     count(&command, tally, tally::nextest)
 }
 

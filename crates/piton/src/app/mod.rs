@@ -61,6 +61,7 @@ pub struct App {
     name: String,
     version: Option<Cow<'static, str>>,
     env_prefix: Cow<'static, str>,
+    also_env_prefixes: Vec<Cow<'static, str>>,
     code: Vec<CodeSetting>,
     own: Vec<OwnSection>,
     env_aliases: Vec<EnvAlias>,
@@ -137,6 +138,7 @@ impl App {
             name: name.into(),
             version: None,
             env_prefix: "PITON".into(),
+            also_env_prefixes: Vec::new(),
             code: Vec::new(),
             own: Vec::new(),
             env_aliases: Vec::new(),
@@ -193,6 +195,15 @@ impl App {
     #[must_use]
     pub fn env_prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
         self.env_prefix = prefix.into();
+        self
+    }
+
+    /// Reads variables with this prefix too, after those with the first: for a service that takes the
+    /// place of an older one and its environment. `.also_env_prefix("GNAR")` reads a Gnar Gear
+    /// deployment's.
+    #[must_use]
+    pub fn also_env_prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
+        self.also_env_prefixes.push(prefix.into());
         self
     }
 

@@ -176,6 +176,8 @@ impl App {
     /// A loader that knows the app's names.
     pub(super) fn loader(&self) -> crate::config::Loader {
         let loader = Config::loader(&self.env_prefix).app(&*self.name);
+        let also = self.also_env_prefixes.iter();
+        let loader = also.fold(loader, |loader, prefix| loader.also_prefix(&**prefix));
         self.env_aliases.iter().fold(loader, |loader, alias| {
             loader.alias(&*alias.variable, &*alias.key, alias.location.to_string())
         })

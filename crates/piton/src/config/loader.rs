@@ -18,6 +18,7 @@ use super::{CodeAlias, Config, Given, Layers, Section, dotenv, file, value_file}
 #[derive(Default)]
 pub struct Loader {
     prefix: String,
+    also: Vec<String>,
     app: String,
     aliases: Vec<CodeAlias>,
     files: Vec<PathBuf>,
@@ -30,6 +31,14 @@ pub struct Loader {
 impl Loader {
     pub(crate) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), ..Self::default() }
+    }
+
+    /// A prefix that variables may have too, such as that of an older service. Those of the first
+    /// outrank them.
+    #[must_use]
+    pub fn also_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.also.push(prefix.into());
+        self
     }
 
     /// The app's name, for aliases that hold it.
@@ -116,6 +125,7 @@ impl Loader {
         let files = self.files.iter().map(|path| file::read(path, &mut problems)).collect();
         let config = Config(Arc::new(Layers {
             prefix: self.prefix,
+            also: self.also,
             app: self.app,
             aliases: self.aliases,
             flags: self.flags,

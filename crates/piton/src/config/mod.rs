@@ -51,6 +51,8 @@ pub struct Config(Arc<Layers>);
 #[derive(Default)]
 struct Layers {
     prefix: String,
+    /// Prefixes that are read too, after the first.
+    also: Vec<String>,
     app: String,
     aliases: Vec<CodeAlias>,
     flags: BTreeMap<String, Given>,
@@ -152,7 +154,7 @@ impl Config {
     /// The variables of one setting, with the aliases that its section and the code give it.
     fn names_of(&self, key: String, aliases: &[&'static str], from_file: bool) -> Names {
         let layers = &*self.0;
-        let spelling = Spelling { prefix: &layers.prefix, app: &layers.app };
+        let spelling = Spelling { prefix: &layers.prefix, also: &layers.also, app: &layers.app };
         let code: Vec<&str> = layers
             .aliases
             .iter()

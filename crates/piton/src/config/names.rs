@@ -23,6 +23,8 @@ pub(crate) struct Variable {
     pub name: String,
     /// Made of the key, not an alias.
     pub canonical: bool,
+    /// Of another prefix: read, and not listed one by one.
+    pub foreign: bool,
 }
 
 impl Variable {
@@ -41,16 +43,15 @@ impl Names {
         aliases: impl Iterator<Item = &'a str>,
         from_file: bool,
     ) -> Self {
-        let canonical = Variable { name: variable(spelling.prefix, &key), canonical: true };
-        let (mut variables, mut weaker) = (Vec::new(), Vec::new());
-        for alias in aliases {
-            let side = if alias.contains("{app}") { &mut variables } else { &mut weaker };
-            side.push(Variable { name: spelling.resolve(alias), canonical: false });
+        let aliases: Vec<&str> = aliases.collect();
+        let mut variables = ranked(spelling, &key, &aliases);
+        for prefix in spelling.also {
+            for variable in ranked(Spelling { prefix, ..spelling }, &key, &aliases) {
+                if variables.iter().all(|known| known.name != variable.name) {
+                    variables.push(Variable { canonical: false, foreign: true, ..variable });
+                }
+            }
         }
-        variables.push(canonical);
-        variables.append(&mut weaker);
-        let canonical = variable(spelling.prefix, &key);
-        variables.retain(|variable| variable.canonical || variable.name != canonical);
         Self { key, variables, from_file }
     }
 
@@ -62,7 +63,8 @@ impl Names {
 
     /// The aliases, the strongest first.
     pub fn aliases(&self) -> Vec<String> {
-        let aliases = self.variables.iter().filter(|variable| !variable.canonical);
+        let aliases =
+            self.variables.iter().filter(|variable| !variable.canonical && !variable.foreign);
         aliases.map(|variable| variable.name.clone()).collect()
     }
 
@@ -73,10 +75,27 @@ impl Names {
     }
 }
 
+/// The variables of `key` under one prefix, the strongest first.
+fn ranked(spelling: Spelling<'_>, key: &str, aliases: &[&str]) -> Vec<Variable> {
+    let alias = |name| Variable { name, canonical: false, foreign: false };
+    let canonical = variable(spelling.prefix, key);
+    let (mut variables, mut weaker) = (Vec::new(), Vec::new());
+    for name in aliases {
+        let side = if name.contains("{app}") { &mut variables } else { &mut weaker };
+        side.push(alias(spelling.resolve(name)));
+    }
+    variables.push(Variable { canonical: true, ..alias(canonical.clone()) });
+    variables.append(&mut weaker);
+    variables.retain(|variable| variable.canonical || variable.name != canonical);
+    variables
+}
+
 /// What the placeholders in an alias stand for.
 #[derive(Clone, Copy)]
 pub(crate) struct Spelling<'a> {
     pub prefix: &'a str,
+    /// Prefixes that are read too, after the first.
+    pub also: &'a [String],
     pub app: &'a str,
 }
 
@@ -102,7 +121,7 @@ mod tests {
     use super::*;
 
     fn names(prefix: &str, app: &str, aliases: &[&str]) -> Vec<String> {
-        let spelling = Spelling { prefix, app };
+        let spelling = Spelling { prefix, also: &[], app };
         let names = Names::new(spelling, "log.level".into(), aliases.iter().copied(), true);
         names.variables.into_iter().map(|variable| variable.name).collect()
     }
@@ -112,6 +131,19 @@ mod tests {
         let ranked = names("GNAR", "my-app.é", &["B", "{prefix}_{app}_LEVEL", "A", "{app}_L"]);
         let expected = ["GNAR_MY_APP___LEVEL", "MY_APP___L", "GNAR_LOG_LEVEL", "B", "A"];
         assert_eq!(ranked, expected);
+    }
+
+    #[test]
+    fn another_prefix_is_read_after_the_first_and_not_listed() {
+        let also = ["GNAR".to_owned()];
+        let spelling = Spelling { prefix: "PITON", also: &also, app: "x" };
+        let aliases = ["{prefix}_PG_ENDPOINT", "POSTGRESQL_HOST"];
+        let names = Names::new(spelling, "db.host".into(), aliases.into_iter(), false);
+        let all: Vec<String> = names.all().collect();
+        let first = ["PITON_DB_HOST", "PITON_PG_ENDPOINT", "POSTGRESQL_HOST"];
+        assert_eq!(all[..3], first);
+        assert_eq!(all[3..], ["GNAR_DB_HOST", "GNAR_PG_ENDPOINT"]);
+        assert_eq!(names.aliases(), first[1..]);
     }
 
     #[test]
@@ -127,7 +159,7 @@ mod tests {
 
     #[test]
     fn each_name_has_a_companion_for_a_file_where_files_are_read() {
-        let spelling = Spelling { prefix: "A", app: "x" };
+        let spelling = Spelling { prefix: "A", also: &[], app: "x" };
         let names = |file| Names::new(spelling, "k".into(), ["B"].into_iter(), file);
         assert_eq!(names(true).all().collect::<Vec<_>>(), ["A_K", "B", "A_K_FILE", "B_FILE"]);
         assert_eq!(names(false).all().collect::<Vec<_>>(), ["A_K", "B"]);

@@ -1,5 +1,7 @@
 //! The registry through the doors its users use.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
+
 mod config;
 
 use piton::prelude::*;
