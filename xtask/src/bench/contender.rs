@@ -1,5 +1,6 @@
 //! What is measured: a package in `bench/` that builds one server.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::run::{Cmd, Result, root};
@@ -12,7 +13,7 @@ pub struct Contender {
     /// The package in `bench/`, and its program.
     pub package: &'static str,
     /// The program's arguments; `{port}` stands for the port.
-    pub arguments: &'static str,
+    pub arguments: Cow<'static, str>,
 }
 
 impl Contender {

@@ -2,6 +2,8 @@
 //!
 //! The limits are those of the project's second issue.
 
+use std::borrow::Cow;
+
 use super::contender::Contender;
 use super::report::{self, Limit, Row};
 use super::{Effort, PACKAGES, builds, instructions, load, memory, start};
@@ -9,9 +11,13 @@ use crate::install;
 use crate::run::{Cmd, Result, bold, say};
 use crate::tree;
 
-const AXUM: Contender = Contender { name: "axum", package: PACKAGES[0], arguments: "{port}" };
-const PITON: Contender =
-    Contender { name: "piton", package: PACKAGES[1], arguments: "--host 127.0.0.1 --port {port}" };
+const AXUM: Contender =
+    Contender { name: "axum", package: PACKAGES[0], arguments: Cow::Borrowed("{port}") };
+const PITON: Contender = Contender {
+    name: "piton",
+    package: PACKAGES[1],
+    arguments: Cow::Borrowed("--host 127.0.0.1 --port {port}"),
+};
 
 const PROGRAMS: [(&str, &str); 2] = [("wrk", "wrk"), ("valgrind", "valgrind")];
 
@@ -42,7 +48,7 @@ fn speed(contenders: &[Contender; 2], effort: Effort, rows: &mut Vec<Row>) -> Re
     let [axum, piton] = contenders;
     for path in ["/", "/json"] {
         step(&format!("requests/s, GET {path}"));
-        let load = load::measure(contenders, path, effort)?;
+        let load = load::measure(contenders, &load::Request::get(path), effort)?;
         let rate = row(path, "requests/s", "", load.per_second, Limit::RatioFrom(0.95));
         rows.push(Row { ratio: load.ratio, ..rate });
         rows.push(row(path, "processor time a request", "µs", load.cpu, Limit::None));

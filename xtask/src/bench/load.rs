@@ -6,9 +6,10 @@
 //! at work.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::contender::Contender;
-use super::server::{LOAD_CORE, SERVER_CORE, Server, pinned, with_us};
+use super::server::{LOAD_CORE, SERVER_CORE, Server, pinned, scratch, with_us};
 use super::{Effort, median};
 use crate::run::{Result, say};
 
@@ -25,6 +26,39 @@ pub struct Load {
     pub ratio: f64,
 }
 
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: &'static str,
+    /// `{n}` stands for a number from 1 to 1,000, another one each time.
+    path: String,
+}
+
+impl Request {
+    pub fn get(path: impl Into<String>) -> Self {
+        Self { method: "GET", path: path.into() }
+    }
+
+    pub fn post(path: impl Into<String>) -> Self {
+        Self { method: "POST", path: path.into() }
+    }
+
+    /// What makes wrk ask for it, unless that is what wrk does by itself.
+    fn script(&self) -> Result<Option<PathBuf>> {
+        if self.method == "GET" && !self.path.contains("{n}") {
+            return Ok(None);
+        }
+        let file = scratch("wrk")?.join("request.lua");
+        let path = self.path.replace("{n}", "\" .. math.random(1, 1000) .. \"");
+        let method = self.method;
+        fs::write(
+            &file,
+            format!("request = function() return wrk.format(\"{method}\", \"{path}\") end\n"),
+        )?;
+        Ok(Some(file))
+    }
+}
+
 /// What one run of wrk found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Run {
@@ -32,17 +66,17 @@ struct Run {
     requests: f64,
 }
 
-/// Sends requests for `path` to both contenders in turn.
+/// Sends the request to both contenders in turn.
 ///
 /// # Errors
 /// When a server cannot be started, or a request was not answered with 2xx.
-pub fn measure(contenders: &[Contender; 2], path: &str, effort: Effort) -> Result<Load> {
+pub fn measure(contenders: &[Contender; 2], request: &Request, effort: Effort) -> Result<Load> {
     let (rounds, seconds) = effort.pick((3, 1), (15, 2));
     let prefix = pinned(SERVER_CORE);
     let servers =
         [Server::start(&contenders[0], &prefix)?, Server::start(&contenders[1], &prefix)?];
     for server in &servers {
-        wrk(server, path, 1)?;
+        wrk(server, request, 1)?;
     }
     let mut rates = [Vec::new(), Vec::new()];
     let mut cpu = [Vec::new(), Vec::new()];
@@ -50,7 +84,7 @@ pub fn measure(contenders: &[Contender; 2], path: &str, effort: Effort) -> Resul
         // Who goes first changes, in case the second of a round has it better.
         for which in [round % 2, (round + 1) % 2] {
             let before = cpu_time(&servers[which])?;
-            let run = wrk(&servers[which], path, seconds)?;
+            let run = wrk(&servers[which], request, seconds)?;
             rates[which].push(run.per_second);
             cpu[which].push((cpu_time(&servers[which])? - before) / run.requests);
         }
@@ -65,13 +99,14 @@ pub fn measure(contenders: &[Contender; 2], path: &str, effort: Effort) -> Resul
     })
 }
 
-fn wrk(server: &Server, path: &str, seconds: u32) -> Result<Run> {
+fn wrk(server: &Server, request: &Request, seconds: u32) -> Result<Run> {
     let mut words = pinned(LOAD_CORE);
     words.push("wrk".to_owned());
     let output = with_us(&words)
         .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
         .args(["--duration", &format!("{seconds}s")])
-        .arg(format!("http://127.0.0.1:{}{path}", server.port))
+        .args(request.script()?.into_iter().flat_map(|file| ["--script".into(), file]))
+        .arg(format!("http://127.0.0.1:{}{}", server.port, request.path.replace("{n}", "1")))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     read(&text).map_err(|problem| {

@@ -9,6 +9,7 @@ mod builds;
 mod client;
 mod contender;
 mod core;
+mod db;
 mod instructions;
 mod load;
 mod memory;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use crate::run::Result;
 
 /// The packages that are measured, in `bench/`.
-pub const PACKAGES: [&str; 2] = ["axum-hello", "piton-hello"];
+pub const PACKAGES: [&str; 4] = ["axum-hello", "piton-hello", "axum-db", "piton-db"];
 
 const HELP: &str = "\
 Measures Piton beside its peers on this machine.
@@ -30,6 +31,7 @@ Usage: cargo xtask bench <suite> [--quick]
 
 Suites:
   core       the hello service beside bare axum; writes bench/results/core.md
+  db         Db on PostgreSQL beside bare sqlx in bare axum; writes bench/results/db.md
 
   --quick    fewer runs, no builds, nothing written: to see whether a change matters
 
@@ -68,7 +70,8 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             "--quick" => effort = Effort::Quick,
-            "core" if suite.is_none() => suite = Some(core::run),
+            "core" if suite.is_none() => suite = Some(core::run as fn(Effort) -> Result<bool>),
+            "db" if suite.is_none() => suite = Some(db::run),
             other => return Err(format!("no suite or option `{other}`\n\n{HELP}").into()),
         }
     }

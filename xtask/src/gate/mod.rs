@@ -5,7 +5,7 @@
 
 mod dependencies;
 mod features;
-mod postgres;
+pub mod postgres;
 mod tally;
 
 use std::process::ExitCode;
