@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::problem::{Origin, Problem, Problems, Wrong, wrong_value};
-use super::{Config, Setting, join, redact, variable};
+use super::{Config, Setting, join, redact, secrets, variable};
 
 /// A typed section of the settings. Derive it:
 ///
@@ -168,6 +168,9 @@ impl<'a> Reader<'a> {
             self.secrets.push(key.clone());
         }
         let given = self.config.find(&key);
+        if let Some(given) = given {
+            secrets::remember_setting(secret, &given.value);
+        }
         let parsed = given.map(|given| T::parse(&given.value));
         if let Some(described) = self.described.as_deref_mut() {
             let default = redact::shown(secret, &default.show());
