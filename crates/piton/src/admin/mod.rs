@@ -19,6 +19,10 @@ pub(crate) fn probes() -> Router<Handle> {
 /// The paths that are the probes' own.
 pub(crate) const PROBE_PATHS: [&str; 2] = ["/livez", "/readyz"];
 
+/// Paths that machines ask for every few seconds: their requests are logged only if they fail, or at
+/// `DEBUG`.
+pub(crate) const QUIET_PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
 #[derive(Serialize)]
 struct Probe {
     status: &'static str,

@@ -28,6 +28,7 @@ use super::error::Carried;
 use super::extract::too_large;
 use super::problem::{self, Failure, Inside};
 use super::{Error, HttpSettings, panics};
+use crate::admin;
 use crate::context::{self, RequestId};
 use crate::handle::Handle;
 use crate::logging::{LogRequests, LogSettings};
@@ -43,6 +44,8 @@ pub(crate) struct Rules {
     pub body_limit: usize,
     pub log_all: bool,
     pub log_failures: bool,
+    /// From where on a request is slow, if such requests are logged.
+    pub log_slow: Option<Duration>,
 }
 
 impl Rules {
@@ -53,6 +56,7 @@ impl Rules {
             body_limit: http.body_limit.as_usize(),
             log_all: requests == LogRequests::All,
             log_failures: requests != LogRequests::None,
+            log_slow: (requests != LogRequests::None && !log.slow.is_zero()).then_some(log.slow),
             handle,
         }
     }
@@ -226,8 +230,9 @@ impl Rules {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let status = response.status();
-        if !told && (self.log_all || (self.log_failures && status.is_server_error())) {
-            self.log_request(status, seen);
+        let slow = self.log_slow.is_some_and(|limit| seen.at.elapsed() >= limit);
+        if !told && (self.log_all || slow || (self.log_failures && status.is_server_error())) {
+            self.log_request(status, slow, seen);
         }
         response
     }
@@ -303,16 +308,21 @@ impl Rules {
         loud
     }
 
-    fn log_request(&self, status: StatusCode, seen: &Seen) {
-        let failed = status.is_server_error();
-        if !(failed && enabled!(Level::WARN) || enabled!(Level::INFO)) {
+    fn log_request(&self, status: StatusCode, slow: bool, seen: &Seen) {
+        let loud = slow || status.is_server_error();
+        if !(loud && enabled!(Level::WARN) || enabled!(Level::INFO)) {
             return;
         }
         let (method, path, duration_ms) = (&seen.method, seen.path(), seen.duration_ms());
+        // Asked every few seconds by machines; whoever wants to see that looks at `DEBUG`.
+        let probe = admin::QUIET_PATHS.contains(&path);
         let status = status.as_u16();
+        let slow = slow.then_some(true);
         context::within_request_now(&self.handle, seen.id, || {
-            if failed {
-                warn!(status, duration_ms, "{method} {path} {status}");
+            if loud {
+                warn!(status, duration_ms, slow, "{method} {path} {status}");
+            } else if probe {
+                debug!(status, duration_ms, "{method} {path} {status}");
             } else {
                 info!(status, duration_ms, "{method} {path} {status}");
             }

@@ -278,7 +278,8 @@ impl<'a> Line<'a> {
             &*safe
         };
         if is_message {
-            let fitting = escape::fitting(whole, self.room());
+            // What is left is for the fields, which may come later.
+            let fitting = escape::fitting(whole, self.room() / 4 * 3);
             self.push_message(fitting, fitting.len() < whole.len() || read.len() < text.len());
         } else if self.field(field) {
             // Half of the room, so that one field does not leave out all others.
