@@ -46,15 +46,29 @@ impl Service {
     /// # Panics
     /// If it does not become ready.
     pub async fn start(name: &str, port: u16, arguments: &[&str]) -> Self {
-        let child = Command::new(program(name))
+        Self::start_logging_to(Stdio::null(), name, port, arguments).await
+    }
+
+    /// Starts it with its log going to `log`; the reading end of a pipe is closed at once.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_logging_to(
+        log: impl Into<Stdio>,
+        name: &str,
+        port: u16,
+        arguments: &[&str],
+    ) -> Self {
+        let mut child = Command::new(program(name))
             .env_clear()
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(log)
             .kill_on_drop(true)
             .spawn()
             .expect("the program starts");
+        drop(child.stdout.take());
         let service = Self { child, port };
         crate::wait_for("the service to be ready", || async {
             client::get(port, "/readyz").await.is_ok_and(|answer| answer.status == 200)

@@ -131,14 +131,16 @@ fn header_value(text: &str, start: usize, end: usize) -> Option<(usize, usize)> 
     } else if let Some(items) = value.strip_prefix('[') {
         (items, items.find(']').unwrap_or(items.len()))
     } else if sign == '=' {
-        let scheme = starts_with(value.as_bytes(), "bearer ") || starts_with(value.as_bytes(), "basic ");
+        let scheme =
+            starts_with(value.as_bytes(), "bearer ") || starts_with(value.as_bytes(), "basic ");
         let end = value.find([' ', ',', ';', '&', '\n', '"']).unwrap_or(value.len());
         (value, if scheme { 0 } else { end })
     } else {
         (value, line_end(value, text[..start].chars().next_back()))
     };
     let at = text.len() - value.len();
-    let nothing = length == 0 || value[..length].starts_with(HIDDEN) || value.starts_with("Sensitive");
+    let nothing =
+        length == 0 || value[..length].starts_with(HIDDEN) || value.starts_with("Sensitive");
     (!nothing).then_some((at, at + length))
 }
 
@@ -175,7 +177,8 @@ fn schemes(text: &str) -> String {
             let credentials = end + spaces;
             let length = token_length(&text[credentials..], b"-._~+/=");
             let alone = !text[..start].ends_with(|c: char| c.is_alphanumeric());
-            if alone && is_credentials(&lower[start..end], &text[credentials..credentials + length]) {
+            if alone && is_credentials(&lower[start..end], &text[credentials..credentials + length])
+            {
                 return Some((credentials, credentials + length));
             }
             at = end;
@@ -229,7 +232,10 @@ mod tests {
             ("X-API-Key: hunter22", "X-API-Key: ***"),
             ("authorization=hunter22 path=/x", "authorization=*** path=/x"),
             ("authorization=Bearer hunter22 path=/x", "authorization=Bearer *** path=/x"),
-            ("curl -H 'Authorization: Token h22' http://x", "curl -H 'Authorization: ***' http://x"),
+            (
+                "curl -H 'Authorization: Token h22' http://x",
+                "curl -H 'Authorization: ***' http://x",
+            ),
             ("authorization: Some(\"a\\\"b\") c", "authorization: Some(\"***\") c"),
             ("{\\\"cookie\\\": \\\"a=b\\\"} x", "{\\\"cookie\\\": \\\"***\\\"} x"),
             ("{\"cookie\":[\"a\",\"b\"],\"x\":1}", "{\"cookie\":[***],\"x\":1}"),
@@ -270,7 +276,11 @@ mod tests {
         headers.append(header::SET_COOKIE, HeaderValue::from_static("b=hunter22"));
         headers.insert("x-api-key", HeaderValue::from_static("hunter22"));
         headers.insert(header::HOST, HeaderValue::from_static("example.org"));
-        for shown in [format!("{headers:?}"), format!("{headers:#?}"), format!("{:?}", format!("{headers:?}"))] {
+        for shown in [
+            format!("{headers:?}"),
+            format!("{headers:#?}"),
+            format!("{:?}", format!("{headers:?}")),
+        ] {
             let safe = text(&shown).into_owned();
             assert!(!safe.contains("hunter22") && safe.contains("example.org"), "{safe}");
         }

@@ -89,7 +89,10 @@ impl Switch {
             (state.number, state.configured)
         };
         let time = humantime::format_duration(how_long);
-        self.change(level, &format!("The log level is {level} for {time}, then {configured} again"));
+        self.change(
+            level,
+            &format!("The log level is {level} for {time}, then {configured} again"),
+        );
         self.await_end(Change { switch: self, number, ends: Instant::now() + how_long }, how_long);
         self.state()
     }

@@ -5,9 +5,8 @@ use std::fmt::Write;
 /// The inside of a JSON string. What could move the cursor of a terminal or end a line of a script
 /// is escaped too, though JSON does not ask for it.
 pub(super) fn json(out: &mut String, text: &str) {
-    let stops = |byte: u8| byte == b'"' || byte == b'\\' || may_be_unsafe(byte);
     let (mut done, mut from) = (0, 0);
-    while let Some(found) = text.as_bytes()[from..].iter().position(|byte| stops(*byte)) {
+    while let Some(found) = stop(&text[from..], IN_JSON | IN_ALL) {
         let at = from + found;
         let Some(c) = text[at..].chars().next() else { break };
         from = at + c.len_utf8();
@@ -30,9 +29,31 @@ pub(super) fn json(out: &mut String, text: &str) {
     out.push_str(&text[done..]);
 }
 
-/// Whether a character with this first byte may be unsafe: a quick look before the exact one.
-const fn may_be_unsafe(byte: u8) -> bool {
-    byte < 0x20 || byte == 0x7f || byte == 0xc2 || byte == 0xe2
+/// Bytes with which a character begins that may be unsafe in any form: a quick look before the exact
+/// one.
+const IN_ALL: u8 = 1;
+
+/// Those that JSON escapes beside.
+const IN_JSON: u8 = 2;
+
+const STOPS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = IN_ALL;
+        byte += 1;
+    }
+    table[0x7f] = IN_ALL;
+    table[0xc2] = IN_ALL;
+    table[0xe2] = IN_ALL;
+    table[b'"' as usize] = IN_JSON;
+    table[b'\\' as usize] = IN_JSON;
+    table
+};
+
+/// Where the next byte of these kinds stands.
+fn stop(text: &str, kinds: u8) -> Option<usize> {
+    text.bytes().position(|byte| STOPS[usize::from(byte)] & kinds != 0)
 }
 
 /// Control characters, the two line ends of Unicode, and what turns the direction of writing around
@@ -93,7 +114,7 @@ pub(super) fn value(out: &mut String, text: &str) {
 /// Copies all but unsafe characters.
 fn escape(out: &mut String, text: &str, replace: impl Fn(&mut String, char)) {
     let (mut done, mut from) = (0, 0);
-    while let Some(found) = text.as_bytes()[from..].iter().position(|byte| may_be_unsafe(*byte)) {
+    while let Some(found) = stop(&text[from..], IN_ALL) {
         let at = from + found;
         let Some(c) = text[at..].chars().next() else { break };
         from = at + c.len_utf8();

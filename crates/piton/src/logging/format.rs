@@ -163,8 +163,7 @@ impl PythonFormat {
     /// Writes the line, without its end. The fields follow the message, or stand at the end where
     /// the format has none.
     pub(super) fn write(&self, line: &mut String, record: &Record<'_>) {
-        let is_message =
-            |part: &Part| matches!(part, Part::Attribute(Attribute::Message, _));
+        let is_message = |part: &Part| matches!(part, Part::Attribute(Attribute::Message, _));
         let last = self.parts.iter().rposition(is_message);
         for (index, part) in self.parts.iter().enumerate() {
             match part {
@@ -301,7 +300,10 @@ impl MsecFormat {
             parts.push(match piece {
                 Piece::Text(text) => MsecPart::Text(text),
                 Piece::Conversion { name: Some(name), .. } => {
-                    return Err(format!("`%({name})` has a name, where none may stand: {}", default()));
+                    return Err(format!(
+                        "`%({name})` has a name, where none may stand: {}",
+                        default()
+                    ));
                 }
                 Piece::Conversion { spec, .. } => {
                     count += 1;
@@ -368,7 +370,8 @@ impl fmt::Display for LogFormat {
 
 impl Setting for LogFormat {
     fn expects() -> Cow<'static, str> {
-        "`auto`, `human`, `json` or a format of Python's, such as `%(levelname)s %(message)s`".into()
+        "`auto`, `human`, `json` or a format of Python's, such as `%(levelname)s %(message)s`"
+            .into()
     }
 
     fn parse(value: &Value) -> Result<Self, String> {

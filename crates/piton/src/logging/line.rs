@@ -398,13 +398,15 @@ fn plain_name(field: &Field) -> &'static str {
 
 /// The place that logs, in Python's spelling: `gear.gnar_app`.
 pub(super) fn logger(line: &mut String, metadata: &Metadata<'_>) {
-    for (index, part) in metadata.target().split("::").enumerate() {
-        if index > 0 {
-            line.push('.');
-        }
-        // A target is a constant of the program, but it may be any text.
-        escape::json(line, part);
+    // A target is a constant of the program, but it may be any text.
+    let mut rest = metadata.target();
+    while let Some(at) = rest.find(':') {
+        escape::json(line, &rest[..at]);
+        let after = &rest[at + 1..];
+        line.push(if after.starts_with(':') { '.' } else { ':' });
+        rest = after.strip_prefix(':').unwrap_or(after);
     }
+    escape::json(line, rest);
 }
 
 #[cfg(test)]

@@ -180,7 +180,12 @@ impl Spec {
 
     /// Writes the digits, at least as many as the precision says. Returns whether it is negative.
     fn whole(self, digits: &mut String, number: i64) -> bool {
-        let _ = write!(digits, "{:0least$}", number.unsigned_abs(), least = self.precision.unwrap_or(0));
+        let _ = write!(
+            digits,
+            "{:0least$}",
+            number.unsigned_abs(),
+            least = self.precision.unwrap_or(0)
+        );
         number < 0
     }
 

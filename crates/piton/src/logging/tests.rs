@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeZone, Utc};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tracing::callsite::Callsite;
 use tracing::field::FieldSet;
@@ -22,6 +23,9 @@ use super::line::{Buffers, LONGEST_BYTES, Line, Style};
 use super::moment::Moment;
 use super::*;
 use crate::config::{Config, Problems, Setting};
+use crate::http::get;
+use crate::testing::TestApp;
+use crate::{App, StatusCode};
 
 /// Collects what the layer writes at a level.
 fn lines(level: LogLevel, style: Style, work: impl FnOnce(&'static Rules)) -> Vec<String> {
@@ -464,7 +468,8 @@ fn gnars_variables_work_unchanged() {
 #[test]
 fn the_milliseconds_of_the_human_form_are_as_the_settings_say() {
     let msec = MsecFormat::new("").expect("nothing is a format");
-    let settings = LogSettings { format: LogFormat::Human, format_msec: msec, ..LogSettings::default() };
+    let settings =
+        LogSettings { format: LogFormat::Human, format_msec: msec, ..LogSettings::default() };
     let written = lines(LogLevel::Info, Style::Json, |rules| {
         configure(rules, &settings);
         info!(a = 1, "hi");
@@ -523,7 +528,21 @@ fn fields_without_room_are_left_out_and_the_line_says_so() {
     let long = "x".repeat(1 << 17);
     let l = long.as_str();
     let line = fixed(Style::Json, Some("r-1"), || {
-        info!(a = l, b = l, c = l, d = l, e = l, f = l, g = l, h = l, i = l, j = l, k = l, m = l, "hi");
+        info!(
+            a = l,
+            b = l,
+            c = l,
+            d = l,
+            e = l,
+            f = l,
+            g = l,
+            h = l,
+            i = l,
+            j = l,
+            k = l,
+            m = l,
+            "hi"
+        );
     });
     let value: Value = serde_json::from_str(&line).expect("a cut line is JSON");
     assert!(line.len() <= LONGEST_BYTES && value["a"].is_string());
@@ -578,7 +597,11 @@ fn a_secret_where_a_long_text_is_cut_is_not_half_seen() {
 #[ignore = "a measurement, for an optimized build"]
 fn a_line_costs_less_than_ten_microseconds() {
     const LINES: u32 = 200_000;
-    for (name, style) in [("human", Style::Human), ("json", Style::Json)] {
+    let forms = [("human", Style::Human), ("json", Style::Json), ("with a secret", Style::Json)];
+    for (name, style) in forms {
+        if name == "with a secret" {
+            remember_secret(&secrecy::SecretString::from("0123456789abcdef"));
+        }
         let rules: &'static Rules = Box::leak(Box::new(Rules::new()));
         rules.set_style(style);
         let layer = Layer::new(rules, |line: &str| {
@@ -620,7 +643,8 @@ fn a_format_of_pythons_makes_the_line_that_python_makes() {
         let millis = case["millis"].as_u64().expect("the script wrote a number");
         let nanos = u32::try_from(millis * 1_000_000).expect("below a second");
         let time = Utc.timestamp_opt(1_531_150_906, nanos).single().expect("a time");
-        let written = record(&text("level"), &format, &msec, &around, Moment::of(&time), &text("message"));
+        let written =
+            record(&text("level"), &format, &msec, &around, Moment::of(&time), &text("message"));
         assert_eq!(written, text("output") + "\n", "{case}");
     }
 }
@@ -656,4 +680,129 @@ fn record(
     let record = Record { moment, metadata: &metadata, message, fields: "", around, msec };
     format.write(&mut line, &record);
     line + "\n"
+}
+
+/// Runs an app whose lines are collected, on this thread only.
+fn lines_of(level: LogLevel, app: App, work: impl AsyncFnOnce(&TestApp)) -> Vec<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a test may make a runtime");
+    let lines = lines(level, Style::Json, |_| {
+        runtime.block_on(async {
+            let app = TestApp::new(app).await;
+            work(&app).await;
+            app.stop().await;
+        });
+    });
+    let parsed = lines.iter().map(|line| serde_json::from_str(line).expect("the line is JSON"));
+    parsed.collect()
+}
+
+fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["message"] == message).collect()
+}
+
+/// A part with a secret in its settings.
+#[derive(Clone)]
+struct Vault(secrecy::SecretString);
+
+#[derive(Settings, Default)]
+struct VaultSettings {
+    /// What opens it.
+    key: secrecy::SecretString,
+}
+
+impl crate::part::Part for Vault {
+    const NAME: &'static str = "test-vault";
+    type Settings = VaultSettings;
+
+    async fn start(
+        settings: VaultSettings,
+        _: &crate::part::Launch,
+    ) -> Result<Self, crate::part::Error> {
+        Ok(Self(settings.key))
+    }
+}
+
+crate::part!(Vault);
+
+#[test]
+fn a_secret_setting_stands_neither_in_the_log_nor_in_the_problem() {
+    async fn fails(vault: Vault) -> crate::Result<&'static str> {
+        let key = vault.0.expose_secret().to_owned();
+        warn!(note = key, "The key is {key}, sent to http://vault/?key={key}");
+        Err(crate::Error::internal(format!("the vault refused `{key}`: {:?}", [&key])))
+    }
+    let app = App::new("secrets")
+        .blueprints(["none"])
+        .set("test-vault.key", "open sesame, please")
+        .route(get("/fails", fails));
+    let lines = lines_of(LogLevel::Trace, app, async |app| {
+        let answer = app.get("/fails").await;
+        assert_eq!(answer.status(), 500);
+        assert!(answer.text().contains("the vault refused `***`"), "{}", answer.text());
+        assert!(!answer.text().contains("sesame"), "{}", answer.text());
+    });
+    let all: String = lines.iter().map(Value::to_string).collect();
+    assert!(!all.contains("sesame"), "{all}");
+    assert_eq!(said(&lines, "The key is ***, sent to http://vault/?key=***").len(), 1, "{all}");
+    let failure = "GET /fails failed: the vault refused `***`: [\"***\"]";
+    assert_eq!(said(&lines, failure).len(), 1, "{all}");
+}
+
+#[test]
+fn a_slow_request_has_a_line_though_only_failures_are_logged() {
+    async fn slow() -> &'static str {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        "done"
+    }
+    async fn fast() -> &'static str {
+        "done"
+    }
+    let app = |slow_from: &str| {
+        App::new("slow")
+            .blueprints(["none"])
+            .set("log.requests", "failures")
+            .set("log.slow", slow_from)
+            .route(get("/slow", slow))
+            .route(get("/fast", fast))
+    };
+    let ask = async |app: &TestApp| {
+        app.get("/slow").await;
+        app.get("/fast").await;
+    };
+    let lines = lines_of(LogLevel::Info, app("5ms"), ask);
+    let slow = said(&lines, "GET /slow 200");
+    assert_eq!(slow.len(), 1, "{lines:?}");
+    assert_eq!((&slow[0]["slow"], &slow[0]["level"]), (&json!(true), &json!("WARNING")));
+    let lines = lines_of(LogLevel::Info, app("0s"), ask);
+    assert!(said(&lines, "GET /slow 200").is_empty(), "{lines:?}");
+}
+
+#[test]
+fn probes_are_logged_only_if_they_fail_or_a_fault_is_looked_for() {
+    async fn broken() -> StatusCode {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+    let app = || {
+        App::new("probes")
+            .blueprints(["none"])
+            .set("log.requests", "all")
+            .route(get("/metrics", broken))
+            .route(get("/other", async || "other"))
+    };
+    let ask = async |app: &TestApp| {
+        for path in ["/livez", "/readyz", "/metrics", "/other"] {
+            app.get(path).await;
+        }
+    };
+    let paths = |level| {
+        let lines = lines_of(level, app(), ask);
+        let messages = lines.iter().filter_map(|line| line["message"].as_str());
+        messages.filter(|message| message.starts_with("GET ")).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(paths(LogLevel::Info), "GET /metrics 503, GET /other 200");
+    assert_eq!(
+        paths(LogLevel::Debug),
+        "GET /livez 200, GET /readyz 200, GET /metrics 503, GET /other 200"
+    );
 }
