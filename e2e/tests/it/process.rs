@@ -97,6 +97,21 @@ async fn a_log_that_nobody_reads_or_that_finds_no_room_stops_no_request() {
 }
 
 #[tokio::test]
+async fn a_log_whose_reader_hangs_stops_no_request() {
+    let (_folder, data) = folder();
+    let (reader, log) = std::io::pipe().unwrap();
+    let service = Service::start_logging_to(log, "registry", free_port(), &["--set", &data]).await;
+    // Several times what a pipe holds.
+    for _ in 0..1500 {
+        let answer = client::get(service.port, "/api/companies").await.unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    service.signal("TERM").await;
+    assert_eq!(service.ended().await.code(), Some(0));
+    drop(reader);
+}
+
+#[tokio::test]
 async fn a_format_of_pythons_is_checked_at_the_start() {
     let variables = [("PITON_LOG_FORMAT", "%(asctime)s %(mesage)s")];
     let output = run("registry", &[], &variables).await;

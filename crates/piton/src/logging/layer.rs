@@ -1,7 +1,6 @@
 //! Decides which events are written, and hands them over as lines.
 
 use std::cell::Cell;
-use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -151,12 +150,6 @@ impl<W: Fn(&str)> Layer<W> {
     pub(super) const fn new(rules: &'static Rules, write: W) -> Self {
         Self { rules, write }
     }
-}
-
-/// One write under one lock, so that lines of two threads do not mix.
-pub(super) fn to_stdout(line: &str) {
-    // A reader that is gone (`service | head`) is no reason to fail, and there is nobody to tell.
-    let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
 
 /// Python's `time.time()` when the log began.

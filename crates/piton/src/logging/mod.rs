@@ -12,6 +12,7 @@ mod layer;
 mod level;
 mod line;
 mod moment;
+mod output;
 mod percent;
 #[cfg(test)]
 mod tests;
@@ -124,7 +125,7 @@ pub fn start(settings: &LogSettings) {
     configure(&RULES, settings);
     SWITCH.configure(settings.level, settings.revert_after);
     INSTALL.call_once(|| {
-        let subscriber = tracing_subscriber::registry().with(Layer::new(&RULES, layer::to_stdout));
+        let subscriber = tracing_subscriber::registry().with(Layer::new(&RULES, output::to_stdout));
         // Refused only if the service installed one of its own, which then is what it wants.
         let _ = tracing::subscriber::set_global_default(subscriber);
     });

@@ -649,6 +649,20 @@ fn a_format_of_pythons_makes_the_line_that_python_makes() {
     }
 }
 
+#[test]
+fn the_recorded_lines_are_those_that_the_script_records() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/logging/python");
+    let Ok(output) = Command::new("python3").arg("record.py").current_dir(folder).output() else {
+        eprintln!("not compared: there is no python3 here");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.stdout == include_bytes!("python/recorded.json"),
+        "run `python3 record.py > recorded.json` in {folder}"
+    );
+}
+
 /// The line of an event of Gnar Gear's at a level.
 fn record(
     level: &str,
