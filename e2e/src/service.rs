@@ -47,9 +47,24 @@ impl Service {
     /// # Panics
     /// If it does not become ready.
     pub async fn start(name: &str, port: u16, arguments: &[&str]) -> Self {
+        Self::start_logging_to(Stdio::null(), name, port, arguments).await
+    }
+
+    /// Starts it with its log going to `log`; the reading end of a pipe is closed at once.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn start_logging_to(
+        log: impl Into<Stdio>,
+        name: &str,
+        port: u16,
+        arguments: &[&str],
+    ) -> Self {
         let port_text = port.to_string();
         let host = ["--host", "127.0.0.1", "--port", &port_text];
-        let service = Self::spawn(name, port, &[&host, arguments].concat(), &[], None);
+        let arguments = [&host, arguments].concat();
+        let output = (log.into(), Stdio::inherit());
+        let service = Self::launch(name, port, &arguments, &[], output);
         service.ready().await;
         service
     }
@@ -67,25 +82,42 @@ impl Service {
         variables: &[(&str, &str)],
         log: Option<&Path>,
     ) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let output = || match log {
-            Some(path) => {
-                let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-                Stdio::from(file.expect("the log can be written"))
-            }
-            None => Stdio::null(),
+        let Some(path) = log else {
+            return Self::launch(
+                name,
+                port,
+                arguments,
+                variables,
+                (Stdio::null(), Stdio::inherit()),
+            );
         };
-        let child = Command::new(program(name))
+        let file = || {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            Stdio::from(file.expect("the log can be written"))
+        };
+        Self::launch(name, port, arguments, variables, (file(), file()))
+    }
+
+    fn launch(
+        name: &str,
+        port: u16,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        (output, errors): (Stdio, Stdio),
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut child = Command::new(program(name))
             .current_dir(folder.path())
             .env_clear()
             .envs(variables.iter().copied())
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(output())
-            .stderr(if log.is_some() { output() } else { Stdio::inherit() })
+            .stdout(output)
+            .stderr(errors)
             .kill_on_drop(true)
             .spawn()
             .expect("the program starts");
+        drop(child.stdout.take());
         Self { child, port, _folder: folder }
     }
 

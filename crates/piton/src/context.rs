@@ -133,11 +133,10 @@ pub(crate) fn matched(path: PathIndex) {
     });
 }
 
-/// Gives the current request's id to `use_id`, or `None` outside any request.
-pub(crate) fn with_request_id<R>(use_id: impl FnOnce(Option<&str>) -> R) -> R {
-    // Copied out first: `use_id` may itself ask for the context.
-    let id = current(|request| request.id);
-    use_id(id.as_ref().map(RequestId::as_str))
+/// The current request's id, and the trace that its client said, if there is one. Copied out:
+/// whoever asks may write a line that asks again.
+pub(crate) fn request_and_trace() -> (Option<RequestId>, Option<TraceContext>) {
+    current(|request| (Some(request.id), request.trace)).unwrap_or_default()
 }
 
 /// Something of the current request, if there is one.
@@ -251,6 +250,6 @@ mod tests {
     #[tokio::test]
     async fn outside_a_request_there_is_no_id() {
         assert!(!in_request());
-        with_request_id(|id| assert_eq!(id, None));
+        assert_eq!(request_and_trace(), (None, None));
     }
 }

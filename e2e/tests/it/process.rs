@@ -54,6 +54,73 @@ async fn a_second_signal_stops_at_once() {
 }
 
 #[tokio::test]
+async fn signals_raise_the_log_level_for_a_time_and_end_that() {
+    let (folder, data) = folder();
+    let log = folder.path().join("log");
+    let file = std::fs::File::create(&log).unwrap();
+    let settings = ["--set", &data, "--set", "log.revert_after=2s"];
+    let service = Service::start_logging_to(file, "registry", free_port(), &settings).await;
+    let said = async |message: &str, times: usize| {
+        wait_for(message, || async {
+            std::fs::read_to_string(&log).unwrap().matches(message).count() == times
+        })
+        .await;
+    };
+    service.signal("USR1").await;
+    said("The log level is DEBUG for 2s, then INFO again", 1).await;
+    service.signal("USR1").await;
+    said("The log level is TRACE for 2s, then INFO again", 1).await;
+    service.signal("USR2").await;
+    said("The log level is INFO again", 1).await;
+    service.signal("USR1").await;
+    said("The log level is DEBUG for 2s, then INFO again", 2).await;
+    // By itself.
+    said("The log level is INFO again", 2).await;
+    service.signal("TERM").await;
+    assert_eq!(service.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_or_that_finds_no_room_stops_no_request() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for log in [std::process::Stdio::piped(), full.into()] {
+        let (_folder, data) = folder();
+        let settings = ["--set", &data, "--log-level", "debug"];
+        let service = Service::start_logging_to(log, "registry", free_port(), &settings).await;
+        for _ in 0..200 {
+            let answer = client::get(service.port, "/api/companies").await.unwrap();
+            assert_eq!(answer.status, 200);
+        }
+        service.signal("TERM").await;
+        assert_eq!(service.ended().await.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_reader_hangs_stops_no_request() {
+    let (_folder, data) = folder();
+    let (reader, log) = std::io::pipe().unwrap();
+    let service = Service::start_logging_to(log, "registry", free_port(), &["--set", &data]).await;
+    // Several times what a pipe holds.
+    for _ in 0..1500 {
+        let answer = client::get(service.port, "/api/companies").await.unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    service.signal("TERM").await;
+    assert_eq!(service.ended().await.code(), Some(0));
+    drop(reader);
+}
+
+#[tokio::test]
+async fn a_format_of_pythons_is_checked_at_the_start() {
+    let variables = [("PITON_LOG_FORMAT", "%(asctime)s %(mesage)s")];
+    let output = run("registry", &[], &variables).await;
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("PITON_LOG_FORMAT=%(asctime)s %(message)s"), "{message}");
+}
+
+#[tokio::test]
 async fn three_wrong_settings_are_one_message_and_exit_2() {
     let variables = [("PITON_HTTP_PORT", "eighty"), ("PITON_HTTP_TIMEOUT", "30")];
     let output = run("registry", &["--set", "db.pth=x"], &variables).await;

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Guard, answer, readiness};
+use super::{Guard, answer, level, readiness};
 use crate::handle::{Handle, PartHealth};
 
 /// The paths of the details.
@@ -32,6 +32,7 @@ fn endpoint(path: &str) -> Option<MethodRouter<Handle>> {
         "/health" => get(health),
         "/metrics" => get(metrics),
         "/info" => get(info),
+        "/log-level" => get(level::show).put(level::set).delete(level::revert),
         _ => return None,
     })
 }

@@ -50,6 +50,12 @@ impl Guard {
     }
 }
 
+/// Whether the request comes from this machine itself: for what changes something.
+pub(crate) fn is_local(headers: &HeaderMap) -> bool {
+    let peer = context::current(|request| request.peer).flatten();
+    peer.is_none_or(|peer| peer.to_canonical().is_loopback()) && !was_forwarded(headers)
+}
+
 /// A proxy on this machine speaks for others.
 fn was_forwarded(headers: &HeaderMap) -> bool {
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]

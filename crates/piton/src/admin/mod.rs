@@ -6,6 +6,7 @@
 
 mod details;
 mod guard;
+mod level;
 mod settings;
 
 use axum::Router;
@@ -39,6 +40,10 @@ pub(crate) fn router() -> Router<Handle> {
         .route("/", get(|| async { index }))
         .fallback(|| async { (StatusCode::NOT_FOUND, "nothing is served at this path") })
 }
+
+/// Paths that machines ask for every few seconds: their requests are logged only if they fail, or at
+/// `DEBUG`.
+pub(crate) const QUIET_PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 #[derive(Serialize)]
 struct Probe {

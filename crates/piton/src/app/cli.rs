@@ -20,6 +20,7 @@ use super::{App, Exit, LaunchError, Launched};
 use crate::config::{Problem, Problems};
 use crate::context;
 use crate::http::{self, RouteInfo};
+use crate::logging;
 use crate::stop::Stop;
 
 /// Settings with a flag of their own: flag, key, placeholder, help.
@@ -153,6 +154,7 @@ fn runtime() -> Result<Runtime, LaunchError> {
 
 async fn serve(app: App, sources: Sources) -> Result<(), LaunchError> {
     let (stop, at_once) = signals()?;
+    follow_level_signals()?;
     let launched = app.launch(sources).await?;
     let address =
         SocketAddr::new(launched.http.host(launched.handle.production()), launched.http.port);
@@ -200,6 +202,23 @@ fn signals() -> Result<(Stop, Stop), LaunchError> {
         std::future::pending::<()>().await;
     });
     Ok((stop, at_once))
+}
+
+/// SIGUSR1 raises the log level for a time, SIGUSR2 ends that at once.
+fn follow_level_signals() -> Result<(), LaunchError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut raise = signal(SignalKind::user_defined1())?;
+    let mut revert = signal(SignalKind::user_defined2())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = raise.recv() => logging::raise(),
+                Some(()) = revert.recv() => logging::revert(),
+                else => break,
+            };
+        }
+    });
+    Ok(())
 }
 
 /// Runs a verb with the parts it needs, and without the routes.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
-use crate::config::Problems;
+use crate::config::{Problems, mask};
 use crate::part::BoxError;
 
 /// What `main` returns: 0 when all went well, 1 after a fault while running, 2 when the service was
@@ -73,7 +73,7 @@ impl LaunchError {
                 let list: String = reasons.iter().map(|reason| format!("\n  {reason}\n")).collect();
                 format!("{app} cannot start: {count} wrong with its routes\n{list}")
             }
-            Self::Fault(error) => format!("{app} stopped: {}", chain(&**error)),
+            Self::Fault(error) => format!("{app} stopped: {}", mask::text(&chain(&**error))),
         }
     }
 }

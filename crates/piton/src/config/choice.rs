@@ -77,9 +77,11 @@ macro_rules! setting_enum {
             }
 
             fn parse(value: &$crate::config::Value) -> ::core::result::Result<Self, ::std::string::String> {
-                match value.as_str() {
-                    ::core::option::Option::Some(text) => text.parse(),
-                    ::core::option::Option::None => ::core::result::Result::Err(
+                match value {
+                    $crate::config::Value::String(text) => text.parse(),
+                    // A name may be a number: Python's `10` is `DEBUG`.
+                    $crate::config::Value::Number(number) => number.to_string().parse(),
+                    _ => ::core::result::Result::Err(
                         ::std::format!("expected {}", <Self as $crate::config::Setting>::expects()),
                     ),
                 }

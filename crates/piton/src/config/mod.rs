@@ -13,11 +13,13 @@ mod example;
 mod file;
 pub(crate) mod list;
 mod loader;
+pub(crate) mod mask;
 mod names;
 mod nearest;
 mod problem;
 pub(crate) mod redact;
 mod schema;
+pub(crate) mod secrets;
 mod section;
 mod setting;
 #[cfg(test)]
@@ -36,7 +38,7 @@ pub use serde_json::Value;
 #[doc(hidden)]
 pub use self::choice::{choice_schema, list_choices, refuse_choice};
 pub use self::loader::Loader;
-pub(crate) use self::nearest::nearest_key;
+pub(crate) use self::nearest::{nearest, nearest_key};
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::section::{Described, Reader, Section, SettingOptions, Settings};
 pub use self::setting::Setting;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::names::Names;
 use super::problem::{Origin, Problem, Problems, Wrong, wrong_value};
-use super::{Config, Setting, join, redact};
+use super::{Config, Setting, join, redact, secrets};
 
 /// A typed section of the settings. Derive it:
 ///
@@ -255,6 +255,9 @@ impl<'a> Reader<'a> {
         }
         let refused = config.refused(&key);
         let given = config.find(&key).filter(|_| refused.is_none());
+        if let Some(given) = given {
+            secrets::remember_setting(secret, &given.value);
+        }
         let parsed = given.map(|given| T::parse(&given.value));
         if let Sink::Descriptions(_) = self.sink {
             let names = config.names_of(key.clone(), options.aliases, from_file);

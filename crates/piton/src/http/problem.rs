@@ -4,12 +4,15 @@
 //! come out of [`render`], with the id of the request. In development the answer also has the
 //! causes and the line of code; in production nothing of the inside leaves.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::error::{Error, Fault};
+use crate::config::{mask, secrets};
 use crate::context::RequestId;
 
 /// The media type of RFC 9457.
@@ -30,7 +33,7 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
     #[serde(skip_serializing_if = "Option::is_none")]
-    chain: Option<&'a [String]>,
+    chain: Option<Vec<Cow<'a, str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
 }
@@ -82,12 +85,15 @@ pub(crate) fn render(
     show_inside: bool,
 ) -> Vec<u8> {
     let inside = failure.inside.as_ref().filter(|_| show_inside);
+    // Developers share what they see, too.
+    let chain = inside.map(|inside| inside.chain.iter().map(|said| mask::text(said)).collect());
+    let detail = failure.detail.map(secrets::hide);
     document(&Problem {
         request_id: Some(id.as_str()),
-        instance: Some(instance),
-        chain: inside.map(|inside| inside.chain.as_slice()).filter(|chain| !chain.is_empty()),
+        instance: Some(&secrets::hide(instance)),
+        chain: chain.filter(|chain: &Vec<_>| !chain.is_empty()),
         location: inside.and_then(|inside| inside.location.clone()),
-        ..problem(failure.status, failure.detail, failure.faults)
+        ..problem(failure.status, detail.as_deref(), failure.faults)
     })
 }
 

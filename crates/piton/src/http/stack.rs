@@ -76,6 +76,8 @@ pub(crate) struct Rules {
     requests: Arc<Requests>,
     log_all: bool,
     log_failures: bool,
+    /// From where on a request is slow, if such requests are logged.
+    log_slow: Option<Duration>,
     overload: Overload,
 }
 
@@ -97,6 +99,7 @@ impl Rules {
             requests: handle.metrics().requests().clone(),
             log_all: requests == LogRequests::All,
             log_failures: requests != LogRequests::None,
+            log_slow: (requests != LogRequests::None && !log.slow.is_zero()).then_some(log.slow),
             overload: Overload::default(),
             handle,
         }
@@ -439,8 +442,9 @@ impl Rules {
         self.add_headers(response.headers_mut(), seen);
         let took = seen.at.elapsed();
         self.requests.observe(seen.current.path.get(), &seen.method, status, took);
-        if !told && (self.log_all || (self.log_failures && status.is_server_error())) {
-            self.log_request(status, took, seen);
+        let slow = self.log_slow.is_some_and(|limit| took >= limit);
+        if !told && (self.log_all || slow || (self.log_failures && status.is_server_error())) {
+            self.log_request(status, took, slow, seen);
         }
         response
     }
@@ -541,17 +545,22 @@ impl Rules {
         loud
     }
 
-    fn log_request(&self, status: StatusCode, took: Duration, seen: &Seen) {
-        let failed = status.is_server_error();
-        if !(failed && enabled!(Level::WARN) || enabled!(Level::INFO)) {
+    fn log_request(&self, status: StatusCode, took: Duration, slow: bool, seen: &Seen) {
+        let loud = slow || status.is_server_error();
+        if !(loud && enabled!(Level::WARN) || enabled!(Level::INFO)) {
             return;
         }
         let (method, path, duration_ms) = (&seen.method, seen.path(), milliseconds(took));
+        // Asked every few seconds by machines; whoever wants to see that looks at `DEBUG`.
+        let probe = admin::QUIET_PATHS.contains(&path);
         let status = status.as_u16();
+        let slow = slow.then_some(true);
         let client = seen.client().map(tracing::field::display);
         context::within_request_now(&self.handle, &seen.current, || {
-            if failed {
-                warn!(status, duration_ms, client, "{method} {path} {status}");
+            if loud {
+                warn!(status, duration_ms, slow, client, "{method} {path} {status}");
+            } else if probe {
+                debug!(status, duration_ms, client, "{method} {path} {status}");
             } else {
                 info!(status, duration_ms, client, "{method} {path} {status}");
             }

@@ -2,25 +2,86 @@
 
 use std::fmt::Write;
 
-/// The inside of a JSON string.
+/// The inside of a JSON string. What could move the cursor of a terminal or end a line of a script
+/// is escaped too, though JSON does not ask for it.
 pub(super) fn json(out: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
-        out.push_str(&rest[..at]);
-        match rest.as_bytes()[at] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            byte => {
-                let _ = write!(out, "\\u{byte:04x}");
+    let (mut done, mut from) = (0, 0);
+    while let Some(found) = stop(&text[from..], IN_JSON | IN_ALL) {
+        let at = from + found;
+        let Some(c) = text[at..].chars().next() else { break };
+        from = at + c.len_utf8();
+        if !matches!(c, '"' | '\\') && !is_unsafe(c) {
+            continue;
+        }
+        out.push_str(&text[done..at]);
+        done = from;
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
         }
-        rest = &rest[at + 1..];
     }
-    out.push_str(rest);
+    out.push_str(&text[done..]);
+}
+
+/// Bytes with which a character begins that may be unsafe in any form: a quick look before the exact
+/// one.
+const IN_ALL: u8 = 1;
+
+/// Those that JSON escapes beside.
+const IN_JSON: u8 = 2;
+
+const STOPS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = IN_ALL;
+        byte += 1;
+    }
+    table[0x7f] = IN_ALL;
+    table[0xc2] = IN_ALL;
+    table[0xe2] = IN_ALL;
+    table[b'"' as usize] = IN_JSON;
+    table[b'\\' as usize] = IN_JSON;
+    table
+};
+
+/// Where the next byte of these kinds stands.
+fn stop(text: &str, kinds: u8) -> Option<usize> {
+    text.bytes().position(|byte| STOPS[usize::from(byte)] & kinds != 0)
+}
+
+/// Control characters, the two line ends of Unicode, and what turns the direction of writing around
+/// (so that a line reads as something else). All lie below U+10000.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The beginning of `text` that fits into so many bytes when it is escaped, in whatever form.
+pub(super) fn fitting(text: &str, room: usize) -> &str {
+    /// The longest escape, `\u{202e}`.
+    const LONGEST: usize = 8;
+    if text.len() * LONGEST <= room {
+        return text;
+    }
+    // The quotes around a value.
+    let mut used = 2;
+    let does_not_fit = |(_, c): &(usize, char)| {
+        used += match c {
+            '"' | '\\' => 2,
+            c if is_unsafe(*c) => LONGEST,
+            c => c.len_utf8(),
+        };
+        used > room
+    };
+    let end = text.char_indices().find(does_not_fit).map_or(text.len(), |(at, _)| at);
+    &text[..end]
 }
 
 /// A message for people. Its further lines are indented, so that none looks like a line of the log.
@@ -50,18 +111,20 @@ pub(super) fn value(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Copies all but control characters.
-fn escape(out: &mut String, text: &str, control: impl Fn(&mut String, char)) {
-    let mut rest = text;
-    while let Some(at) = rest.find(char::is_control) {
-        out.push_str(&rest[..at]);
-        let mut chars = rest[at..].chars();
-        if let Some(c) = chars.next() {
-            control(out, c);
+/// Copies all but unsafe characters.
+fn escape(out: &mut String, text: &str, replace: impl Fn(&mut String, char)) {
+    let (mut done, mut from) = (0, 0);
+    while let Some(found) = stop(&text[from..], IN_ALL) {
+        let at = from + found;
+        let Some(c) = text[at..].chars().next() else { break };
+        from = at + c.len_utf8();
+        if is_unsafe(c) {
+            out.push_str(&text[done..at]);
+            done = from;
+            replace(out, c);
         }
-        rest = chars.as_str();
     }
-    out.push_str(rest);
+    out.push_str(&text[done..]);
 }
 
 #[cfg(test)]
@@ -85,6 +148,32 @@ mod tests {
         let text = "a\n2018-07-09 INFO forged\r\u{1b}[31mred\u{9b}";
         let safe = "a\n    2018-07-09 INFO forged\\r\\u{1b}[31mred\\u{9b}";
         assert_eq!(escaped(super::message, text), safe);
+    }
+
+    #[test]
+    fn nothing_that_moves_a_cursor_or_ends_a_line_is_left_as_it_is() {
+        let text = "a\u{2028}b\u{2029}c\u{7f}d\u{85}e\u{202e}f\u{2066}g\u{1b}[2J\u{0}";
+        let safe = "a\\u{2028}b\\u{2029}c\\u{7f}d\\u{85}e\\u{202e}f\\u{2066}g\\u{1b}[2J\\u{0}";
+        assert_eq!(escaped(super::message, text), safe);
+        assert_eq!(escaped(super::value, text), format!("\"{safe}\""));
+        let json = "a\\u2028b\\u2029c\\u007fd\\u0085e\\u202ef\\u2066g\\u001b[2J\\u0000";
+        assert_eq!(escaped(super::json, text), json);
+        let kept = "é € “quoted” 🦀 \u{a0}";
+        assert_eq!(escaped(super::message, kept), kept);
+        assert_eq!(escaped(super::json, kept), kept);
+    }
+
+    #[test]
+    fn what_fits_is_never_longer_than_the_room_in_any_form() {
+        let text = "a\"\\\n\u{202e}é🦀\u{1b}".repeat(40);
+        for room in 0..600 {
+            let fitting = super::fitting(&text, room);
+            for escape in [super::json, super::message, super::value] {
+                assert!(fitting.is_empty() || escaped(escape, fitting).len() <= room, "{room}");
+            }
+        }
+        assert_eq!(super::fitting("short", 7), "short");
+        assert_eq!(super::fitting("short", 6), "shor");
     }
 
     #[test]

@@ -1,83 +1,117 @@
 //! Decides which events are written, and hands them over as lines.
 
 use std::cell::Cell;
-use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use chrono::{Local, Utc};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
 
-use super::LogLevel;
+use super::format::{Around, MsecFormat, PythonFormat};
 use super::line::{Buffers, Line, Style};
-use crate::context;
+use super::moment::Moment;
+use super::{LogLevel, LogLevels};
+use crate::context::{self, RequestId};
 
 /// What may change while the service runs.
 pub(super) struct Rules {
     level: AtomicU8,
     style: AtomicU8,
+    levels: RwLock<LogLevels>,
+    python: RwLock<Option<Arc<Python>>>,
 }
 
-const LEVELS: [LogLevel; 5] =
-    [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error];
+/// A form of lines in Python's spelling.
+pub(super) struct Python {
+    pub format: PythonFormat,
+    pub msec: MsecFormat,
+}
 
 impl Rules {
     pub(super) const fn new() -> Self {
         Self {
             level: AtomicU8::new(LogLevel::Info as u8),
             style: AtomicU8::new(Style::Human as u8),
+            levels: RwLock::new(LogLevels::none()),
+            python: RwLock::new(None),
         }
     }
 
     pub(super) fn level(&self) -> LogLevel {
-        LEVELS[usize::from(self.level.load(Ordering::Relaxed))]
+        LogLevel::ALL[usize::from(self.level.load(Ordering::Relaxed))]
     }
 
-    /// Whether that is another level than before.
-    pub(super) fn set_level(&self, level: LogLevel) -> bool {
-        self.level.swap(level as u8, Ordering::Relaxed) != level as u8
+    /// The level of one logger: its own, or everyone's.
+    pub(super) fn level_of(&self, logger: &str) -> LogLevel {
+        self.own_level(logger).unwrap_or_else(|| self.level())
+    }
+
+    fn own_level(&self, logger: &str) -> Option<LogLevel> {
+        self.levels.read().unwrap_or_else(PoisonError::into_inner).of(logger)
+    }
+
+    /// Changes everyone's level.
+    pub(super) fn set_level(&self, level: LogLevel) {
+        if self.level.swap(level as u8, Ordering::Relaxed) != level as u8 {
+            tracing::callsite::rebuild_interest_cache();
+        }
+    }
+
+    /// Changes the levels of single loggers.
+    pub(super) fn set_levels(&self, levels: LogLevels) {
+        let before = {
+            let mut known = self.levels.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *known, levels.clone())
+        };
+        if before != levels {
+            tracing::callsite::rebuild_interest_cache();
+        }
     }
 
     pub(super) fn set_style(&self, style: Style) {
         self.style.store(style as u8, Ordering::Relaxed);
     }
 
-    fn style(&self) -> Style {
+    pub(super) fn set_python(&self, format: PythonFormat, msec: MsecFormat) {
+        let python = Some(Arc::new(Python { format, msec }));
+        *self.python.write().unwrap_or_else(PoisonError::into_inner) = python;
+        self.set_style(Style::Python);
+    }
+
+    /// The form of lines, and the format of one in Python's spelling.
+    fn style(&self) -> (Style, Option<Arc<Python>>) {
         match self.style.load(Ordering::Relaxed) {
-            style if style == Style::Json as u8 => Style::Json,
-            style if style == Style::Coloured as u8 => Style::Coloured,
-            _ => Style::Human,
+            style if style == Style::Json as u8 => (Style::Json, None),
+            style if style == Style::Coloured as u8 => (Style::Coloured, None),
+            // Cloned, as a field's `Debug` may log in its turn and would want the lock.
+            style if style == Style::Python as u8 => {
+                match self.python.read().unwrap_or_else(PoisonError::into_inner).clone() {
+                    Some(python) => (Style::Python, Some(python)),
+                    None => (Style::Human, None),
+                }
+            }
+            _ => (Style::Human, None),
         }
     }
 
     fn allow(&self, metadata: &Metadata<'_>) -> bool {
-        let level = filter(self.level());
+        if let Some(level) = self.own_level(metadata.target()) {
+            return *metadata.level() <= level.filter();
+        }
+        let level = self.level().filter();
         // At `DEBUG` one looks for a fault, which may be in a library.
         let quiet = level < LevelFilter::DEBUG && is_dependency(metadata);
         *metadata.level() <= if quiet { level.min(LevelFilter::WARN) } else { level }
     }
-}
 
-fn filter(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Trace => LevelFilter::TRACE,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Error => LevelFilter::ERROR,
-    }
-}
-
-/// The level's name, as Python has it.
-pub(super) fn name(level: Level) -> &'static str {
-    match level {
-        Level::TRACE => "TRACE",
-        Level::DEBUG => "DEBUG",
-        Level::INFO => "INFO",
-        Level::WARN => "WARNING",
-        Level::ERROR => "ERROR",
+    /// The most that anyone may say.
+    fn most(&self) -> LevelFilter {
+        let levels = self.levels.read().unwrap_or_else(PoisonError::into_inner);
+        let level = self.level().filter();
+        levels.most().map_or(level, |most| most.max(level))
     }
 }
 
@@ -118,17 +152,21 @@ impl<W: Fn(&str)> Layer<W> {
     }
 }
 
-/// One write under one lock, so that lines of two threads do not mix.
-pub(super) fn to_stdout(line: &str) {
-    // A reader that is gone (`service | head`) is no reason to fail, and there is nobody to tell.
-    let _ = std::io::stdout().lock().write_all(line.as_bytes());
+/// Python's `time.time()` when the log began.
+pub(super) fn began() -> f64 {
+    static BEGAN: OnceLock<f64> = OnceLock::new();
+    *BEGAN.get_or_init(|| Moment::utc().created())
 }
 
 thread_local! {
     static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers::new()) };
 }
 
-impl<S: Subscriber, W: Fn(&str) + 'static> tracing_subscriber::Layer<S> for Layer<W> {
+impl<S, W> tracing_subscriber::Layer<S> for Layer<W>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: Fn(&str) + 'static,
+{
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         // Whether a place may write changes only with the level, and then everyone is asked again.
         if self.rules.allow(metadata) { Interest::always() } else { Interest::never() }
@@ -139,21 +177,26 @@ impl<S: Subscriber, W: Fn(&str) + 'static> tracing_subscriber::Layer<S> for Laye
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(filter(self.rules.level()))
+        Some(self.rules.most())
     }
 
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         // The buffers are taken out, not borrowed: a field's `Debug` may log in its turn, and a
         // thread that ends has none any more. Both then have fresh ones.
         let mut buffers = BUFFERS.try_with(Cell::take).unwrap_or_default();
-        let style = self.rules.style();
-        context::with_request_id(|id| {
-            let line = Line::begin(&mut buffers, style, id);
-            match style {
-                Style::Json => line.write(Utc::now().naive_utc(), event),
-                Style::Human | Style::Coloured => line.write(Local::now().naive_local(), event),
+        let (style, python) = self.rules.style();
+        let (id, trace) = context::request_and_trace();
+        let id = id.as_ref().map(RequestId::as_str);
+        let line = Line::begin(&mut buffers, style, id).within(trace);
+        match &python {
+            Some(python) => {
+                let span = context.event_span(event).map(|span| span.name());
+                let around = Around::new(span, began());
+                line.write_in(&python.format, &python.msec, &around, Moment::local(), event);
             }
-        });
+            None if style == Style::Json => line.write(Moment::utc(), event),
+            None => line.write(Moment::local(), event),
+        }
         (self.write)(buffers.line());
         buffers.clear();
         let _ = BUFFERS.try_with(|kept| kept.set(buffers));

@@ -1,15 +1,16 @@
 //! One event as one line: the fixed part, the message, the fields, the id of the request.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write};
 
-use chrono::{Datelike, NaiveDateTime, Timelike};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 
-use super::{escape, layer};
-use crate::config::redact;
+use super::format::{Around, MsecFormat, PythonFormat, Record};
+use super::moment::{Moment, date_time};
+use super::{escape, level};
+use crate::config::{mask, redact};
+use crate::http::TraceContext;
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +19,28 @@ pub(super) enum Style {
     Human,
     Coloured,
     Json,
+    /// As the service was told, in Python's spelling.
+    Python,
 }
+
+/// No line is longer: most of what reads logs cuts or refuses those that are.
+pub(super) const LONGEST_BYTES: usize = 64 * 1024;
+
+/// Of the longest line, for what stands around message and fields.
+const FRAME_BYTES: usize = 1024;
+
+/// How far beyond the longest line a text is read, so that a secret at its end is still seen whole.
+const OVERLAP_BYTES: usize = 4 * 1024;
+
+/// Stands where a text was cut.
+const CUT: &str = "…[cut]";
 
 /// Text that is used again and again, so that a line costs no allocation.
 #[derive(Default)]
 pub(super) struct Buffers {
     line: String,
+    /// The message of a line in Python's spelling, which may have something before and after it.
+    message: String,
     /// The fields: they may be told before the message, and are written after it.
     fields: String,
     /// One value.
@@ -32,7 +49,12 @@ pub(super) struct Buffers {
 
 impl Buffers {
     pub(super) const fn new() -> Self {
-        Self { line: String::new(), fields: String::new(), value: String::new() }
+        Self {
+            line: String::new(),
+            message: String::new(),
+            fields: String::new(),
+            value: String::new(),
+        }
     }
 
     pub(super) fn line(&self) -> &str {
@@ -40,9 +62,10 @@ impl Buffers {
     }
 
     pub(super) fn clear(&mut self) {
-        /// A single huge line must not be paid for ever after by each thread.
-        const KEPT_BYTES: usize = 64 * 1024;
-        for buffer in [&mut self.line, &mut self.fields, &mut self.value] {
+        /// A single long line must not be paid for ever after by each thread.
+        const KEPT_BYTES: usize = 8 * 1024;
+        let Self { line, message, fields, value } = self;
+        for buffer in [line, message, fields, value] {
             buffer.clear();
             buffer.shrink_to(KEPT_BYTES);
         }
@@ -54,10 +77,13 @@ pub(super) struct Line<'a> {
     buffers: &'a mut Buffers,
     style: Style,
     request_id: Option<&'a str>,
+    trace: Option<TraceContext>,
+    /// Whether a field was left out for want of room.
+    left_out: bool,
 }
 
 /// Keys of a JSON line that fields must not take.
-const RESERVED: [&str; 5] = ["time", "level", "logger", "line", "message"];
+const RESERVED: [&str; 6] = ["time", "level", "logger", "line", "message", "line_cut"];
 
 impl<'a> Line<'a> {
     pub(super) fn begin(
@@ -66,20 +92,54 @@ impl<'a> Line<'a> {
         request_id: Option<&'a str>,
     ) -> Self {
         buffers.clear();
-        Self { buffers, style, request_id }
+        Self { buffers, style, request_id, trace: None, left_out: false }
     }
 
-    /// Writes the whole event at a time of the wall.
-    pub(super) fn write(mut self, time: NaiveDateTime, event: &Event<'_>) {
-        match self.style {
-            Style::Json => self.begin_json(time, event.metadata()),
-            Style::Human | Style::Coloured => self.begin_human(time, event.metadata()),
+    /// The trace that the request's client said.
+    pub(super) fn within(mut self, trace: Option<TraceContext>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Writes the whole event in a form of our own.
+    pub(super) fn write(mut self, moment: Moment, event: &Event<'_>) {
+        if self.style == Style::Json {
+            self.begin_json(moment, event.metadata());
+        } else {
+            self.begin_human(moment, event.metadata());
         }
         event.record(&mut self);
-        self.end();
+        self.end_fields();
+        let json = self.style == Style::Json;
+        let Buffers { line, fields, .. } = self.buffers;
+        line.push_str(if json { "\"" } else { "" });
+        line.push_str(fields);
+        line.push_str(if json { "}\n" } else { "\n" });
     }
 
-    fn begin_human(&mut self, time: NaiveDateTime, metadata: &Metadata<'_>) {
+    /// Writes the whole event in a format of Python's.
+    pub(super) fn write_in(
+        mut self,
+        format: &PythonFormat,
+        msec: &MsecFormat,
+        around: &Around,
+        moment: Moment,
+        event: &Event<'_>,
+    ) {
+        event.record(&mut self);
+        self.end_fields();
+        let Buffers { line, message, fields, .. } = self.buffers;
+        let metadata = event.metadata();
+        format.write(line, &Record { moment, metadata, message, fields, around, msec });
+        // The format may say the message twice.
+        if line.len() >= LONGEST_BYTES {
+            line.truncate(line.floor_char_boundary(LONGEST_BYTES - CUT.len() - 1));
+            line.push_str(CUT);
+        }
+        line.push('\n');
+    }
+
+    fn begin_human(&mut self, moment: Moment, metadata: &Metadata<'_>) {
         let coloured = self.style == Style::Coloured;
         let line = &mut self.buffers.line;
         let paint = |line: &mut String, code: &str| {
@@ -88,11 +148,11 @@ impl<'a> Line<'a> {
             }
         };
         paint(line, DIM);
-        date_time(line, time, ' ');
+        date_time(line, moment, ' ');
         paint(line, RESET);
         line.push(' ');
         paint(line, colour(*metadata.level()));
-        let _ = write!(line, "{:<8}", layer::name(*metadata.level()));
+        let _ = write!(line, "{:<8}", level::name(*metadata.level()));
         paint(line, RESET);
         line.push(' ');
         paint(line, DIM);
@@ -104,12 +164,12 @@ impl<'a> Line<'a> {
         line.push_str("   ");
     }
 
-    fn begin_json(&mut self, time: NaiveDateTime, metadata: &Metadata<'_>) {
+    fn begin_json(&mut self, moment: Moment, metadata: &Metadata<'_>) {
         let line = &mut self.buffers.line;
         line.push_str("{\"time\":\"");
-        date_time(line, time, 'T');
+        date_time(line, moment, 'T');
         line.push_str("Z\",\"level\":\"");
-        line.push_str(layer::name(*metadata.level()));
+        line.push_str(level::name(*metadata.level()));
         line.push_str("\",\"logger\":\"");
         logger(line, metadata);
         line.push('"');
@@ -119,24 +179,33 @@ impl<'a> Line<'a> {
         line.push_str(",\"message\":\"");
     }
 
-    fn end(mut self) {
-        if self.style == Style::Json {
-            self.buffers.line.push('"');
-        }
+    fn end_fields(&mut self) {
         if let Some(id) = self.request_id {
             self.key("request_id");
-            self.push_text(id);
+            self.push_text(id, false);
         }
-        let Buffers { line, fields, .. } = self.buffers;
-        line.push_str(fields);
-        line.push_str(if self.style == Style::Json { "}\n" } else { "\n" });
+        if let Some(trace) = self.trace {
+            self.key("trace_id");
+            self.push_text(&trace.trace_id(), false);
+        }
+        if self.left_out {
+            self.key("line_cut");
+            self.buffers.fields.push_str("true");
+        }
+    }
+
+    /// How much may still be written.
+    fn room(&self) -> usize {
+        let Buffers { line, message, fields, .. } = &*self.buffers;
+        let written = line.len() + message.len() + fields.len();
+        (LONGEST_BYTES - FRAME_BYTES).saturating_sub(written)
     }
 
     /// Begins a field whose name is taken as it is.
     fn key(&mut self, name: &str) {
         let fields = &mut self.buffers.fields;
         match self.style {
-            Style::Human => {
+            Style::Human | Style::Python => {
                 fields.push(' ');
                 escape::message(fields, name);
                 fields.push('=');
@@ -156,9 +225,18 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn field(&mut self, field: &Field) {
+    /// Begins a field of the event. Returns whether there is room for it.
+    fn field(&mut self, field: &Field) -> bool {
+        /// For the signs around it, and a number.
+        const AROUND_BYTES: usize = 64;
         let name = plain_name(field);
-        let taken = RESERVED.contains(&name) || (name == "request_id" && self.request_id.is_some());
+        if self.room() < name.len() + AROUND_BYTES {
+            self.left_out = true;
+            return false;
+        }
+        let taken = RESERVED.contains(&name)
+            || (name == "request_id" && self.request_id.is_some())
+            || (name == "trace_id" && self.trace.is_some());
         if taken && self.style == Style::Json {
             self.buffers.value.clear();
             let mut renamed = std::mem::take(&mut self.buffers.value);
@@ -169,33 +247,58 @@ impl<'a> Line<'a> {
         } else {
             self.key(name);
         }
+        true
     }
 
-    fn push_text(&mut self, text: &str) {
+    fn push_text(&mut self, text: &str, cut: bool) {
         let fields = &mut self.buffers.fields;
+        let mark = if cut { CUT } else { "" };
         if self.style == Style::Json {
             fields.push('"');
             escape::json(fields, text);
+            fields.push_str(mark);
             fields.push('"');
         } else {
             escape::value(fields, text);
+            fields.push_str(mark);
         }
     }
 
+    fn push_message(&mut self, text: &str, cut: bool) {
+        let buffer = match self.style {
+            Style::Python => &mut self.buffers.message,
+            _ => &mut self.buffers.line,
+        };
+        match self.style {
+            Style::Json => escape::json(buffer, text),
+            _ => escape::message(buffer, text),
+        }
+        buffer.push_str(if cut { CUT } else { "" });
+    }
+
     fn text(&mut self, field: &Field, text: &str) {
-        let text = without_credentials(text);
-        if field.name() == "message" {
-            match self.style {
-                Style::Json => escape::json(&mut self.buffers.line, &text),
-                Style::Human | Style::Coloured => escape::message(&mut self.buffers.line, &text),
+        let is_message = field.name() == "message";
+        if !is_message && redact::names_secret(field.name()) {
+            if self.field(field) {
+                self.push_text(redact::HIDDEN, false);
             }
             return;
         }
-        self.field(field);
-        if redact::names_secret(field.name()) {
-            self.push_text(redact::HIDDEN);
+        let read = &text[..text.floor_char_boundary(LONGEST_BYTES + OVERLAP_BYTES)];
+        let safe = mask::text(read);
+        let whole = if read.len() < text.len() {
+            &safe[..safe.floor_char_boundary(safe.len().saturating_sub(OVERLAP_BYTES))]
         } else {
-            self.push_text(&text);
+            &*safe
+        };
+        if is_message {
+            // What is left is for the fields, which may come later.
+            let fitting = escape::fitting(whole, self.room() / 4 * 3);
+            self.push_message(fitting, fitting.len() < whole.len() || read.len() < text.len());
+        } else if self.field(field) {
+            // Half of the room, so that one field does not leave out all others.
+            let fitting = escape::fitting(whole, self.room() / 2);
+            self.push_text(fitting, fitting.len() < whole.len() || read.len() < text.len());
         }
     }
 
@@ -204,8 +307,9 @@ impl<'a> Line<'a> {
         if field.name() == "message" {
             return self.formatted(field, value);
         }
-        self.field(field);
-        let _ = self.buffers.fields.write_fmt(value);
+        if self.field(field) {
+            let _ = self.buffers.fields.write_fmt(value);
+        }
     }
 
     fn formatted(&mut self, field: &Field, value: fmt::Arguments<'_>) {
@@ -215,9 +319,22 @@ impl<'a> Line<'a> {
         let mut buffer = std::mem::take(&mut self.buffers.value);
         buffer.clear();
         // A `Display` that fails leaves what it wrote until then.
-        let _ = buffer.write_fmt(value);
+        let _ = Bounded(&mut buffer).write_fmt(value);
         self.text(field, &buffer);
         self.buffers.value = buffer;
+    }
+}
+
+/// Ends the formatting of a value that would not fit: it may be without end.
+struct Bounded<'a>(&'a mut String);
+
+impl fmt::Write for Bounded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        /// One character more than is read, to be seen as cut.
+        const MOST: usize = LONGEST_BYTES + OVERLAP_BYTES + 4;
+        let room = MOST.saturating_sub(self.0.len());
+        self.0.push_str(&text[..text.floor_char_boundary(room)]);
+        if text.len() > room { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -293,71 +410,42 @@ fn plain_name(field: &Field) -> &'static str {
     field.name().strip_prefix("r#").unwrap_or(field.name())
 }
 
-fn without_credentials(text: &str) -> Cow<'_, str> {
-    if text.contains("://") && (text.contains('@') || text.contains("password=")) {
-        redact::address(text).into()
-    } else {
-        text.into()
-    }
-}
-
 /// The place that logs, in Python's spelling: `gear.gnar_app`.
-fn logger(line: &mut String, metadata: &Metadata<'_>) {
-    for (index, part) in metadata.target().split("::").enumerate() {
-        if index > 0 {
-            line.push('.');
-        }
-        // A target is a constant of the program, but it may be any text.
-        escape::json(line, part);
+pub(super) fn logger(line: &mut String, metadata: &Metadata<'_>) {
+    // A target is a constant of the program, but it may be any text.
+    let mut rest = metadata.target();
+    while let Some(at) = rest.find(':') {
+        escape::json(line, &rest[..at]);
+        let after = &rest[at + 1..];
+        line.push(if after.starts_with(':') { '.' } else { ':' });
+        rest = after.strip_prefix(':').unwrap_or(after);
     }
-}
-
-/// `2018-07-09 15:41:46.420`; by hand, as this is on the way of every line.
-fn date_time(line: &mut String, time: NaiveDateTime, between: char) {
-    let year = u32::try_from(time.year()).unwrap_or(0);
-    digits(line, year, 4);
-    for (lead, number, width) in [
-        ('-', time.month(), 2),
-        ('-', time.day(), 2),
-        (between, time.hour(), 2),
-        (':', time.minute(), 2),
-        (':', time.second(), 2),
-        // A leap second has more than a thousand milliseconds.
-        ('.', (time.nanosecond() / 1_000_000).min(999), 3),
-    ] {
-        line.push(lead);
-        digits(line, number, width);
-    }
-}
-
-fn digits(line: &mut String, number: u32, width: u32) {
-    for place in (0..width).rev() {
-        let digit = number / 10_u32.pow(place) % 10;
-        line.push(char::from_digit(digit, 10).unwrap_or('0'));
-    }
+    escape::json(line, rest);
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::NaiveDate;
-
     use super::*;
 
     #[test]
-    fn a_time_has_milliseconds_and_leading_zeros() {
-        let time = NaiveDate::from_ymd_opt(2018, 7, 9)
-            .and_then(|day| day.and_hms_milli_opt(5, 1, 6, 42))
-            .expect("a day of the calendar");
-        let mut line = String::new();
-        date_time(&mut line, time, ' ');
-        assert_eq!(line, "2018-07-09 05:01:06.042");
-        assert_eq!(line, time.format("%Y-%m-%d %H:%M:%S%.3f").to_string());
+    fn a_long_line_is_not_kept() {
+        let mut buffers = Buffers { line: "x".repeat(1 << 16), ..Buffers::new() };
+        buffers.clear();
+        assert!(buffers.line.capacity() <= 8 * 1024);
     }
 
     #[test]
-    fn a_huge_line_is_not_kept() {
-        let mut buffers = Buffers { line: "x".repeat(1 << 20), ..Buffers::new() };
-        buffers.clear();
-        assert!(buffers.line.capacity() <= 64 * 1024);
+    fn formatting_ends_where_nothing_more_would_be_written() {
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("and so on, ")?;
+                }
+            }
+        }
+        let mut text = String::new();
+        assert!(write!(Bounded(&mut text), "{Endless}").is_err());
+        assert!(text.len() > LONGEST_BYTES && text.len() < LONGEST_BYTES * 2);
     }
 }

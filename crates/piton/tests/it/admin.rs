@@ -130,3 +130,22 @@ async fn a_service_may_have_a_route_of_its_own_at_one_of_the_paths() {
     assert_eq!(app.get("/health").await.text(), "hello");
     assert_eq!(app.get("/info").await.status(), 200);
 }
+
+#[piton::test]
+async fn the_logs_level_is_changed_for_a_while_and_taken_back() {
+    let app = TestApp::new(app()).await;
+    let level = |state: &Value| state["level"].as_str().unwrap().to_owned();
+    let before: Value = app.get("/log-level").await.json();
+    assert_eq!((level(&before).as_str(), &before["reverts_at"]), ("ERROR", &Value::Null));
+    let answer = app.put("/log-level").body(r#"{"level":"DEBUG","for":"10m"}"#).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let changed: Value = app.get("/log-level").await.json();
+    assert_eq!(level(&changed), "DEBUG");
+    assert!(changed["reverts_at"].is_string(), "{changed}");
+    let refused = app.put("/log-level").body(r#"{"level":"loud"}"#).await;
+    assert_eq!((refused.status().as_u16(), refused.is_problem()), (422, true));
+    let elsewhere = app.put("/log-level").header("via", "a proxy").body(r#"{"level":"DEBUG"}"#);
+    assert_eq!(elsewhere.await.status(), 404);
+    app.delete("/log-level").await;
+    assert_eq!(level(&app.get("/log-level").await.json()), "ERROR");
+}

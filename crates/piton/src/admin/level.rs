@@ -1,0 +1,88 @@
+//! The log's level while the service runs: looked at, raised for a while, taken back.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use super::answer;
+use super::guard::is_local;
+use crate::config::Setting;
+use crate::http::{Error, Fault, Result};
+use crate::logging::{self, LogLevel};
+
+/// What to change it to.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    level: serde_json::Value,
+    /// For how long; `log.revert_after` unless said.
+    #[serde(default)]
+    r#for: Option<serde_json::Value>,
+}
+
+pub(super) async fn show() -> Response {
+    answer(StatusCode::OK, &logging::state())
+}
+
+/// Changes it for a while. The body is read by hand: whoever types it into `curl` need not name its
+/// media type.
+pub(super) async fn set(headers: HeaderMap, body: Bytes) -> Result<Response> {
+    only_from_here(&headers)?;
+    let (level, how_long) = wanted(&body)?;
+    Ok(answer(StatusCode::OK, &logging::set_level_for(level, how_long)))
+}
+
+pub(super) async fn revert(headers: HeaderMap) -> Result<Response> {
+    only_from_here(&headers)?;
+    Ok(answer(StatusCode::OK, &logging::revert()).into_response())
+}
+
+/// Whoever reaches the admin address may look; to change something one must be on the machine.
+fn only_from_here(headers: &HeaderMap) -> Result<()> {
+    if is_local(headers) {
+        return Ok(());
+    }
+    Err(Error::forbidden("only from this machine: run it there, or by `kubectl port-forward`"))
+}
+
+fn wanted(body: &[u8]) -> Result<(LogLevel, Duration)> {
+    const EXAMPLE: &str = r#"send `{"level":"DEBUG","for":"10m"}`"#;
+    let wanted: Wanted = serde_json::from_slice(body).map_err(|_| Error::unprocessable(EXAMPLE))?;
+    let refused =
+        |pointer: &str, why: String| Error::unprocessable(EXAMPLE).fault(Fault::at(pointer, why));
+    let level = LogLevel::parse(&wanted.level).map_err(|why| refused("/level", why))?;
+    let how_long = match &wanted.r#for {
+        Some(text) => Duration::parse(text).map_err(|why| refused("/for", why))?,
+        None => logging::revert_after(),
+    };
+    if how_long.is_zero() {
+        return Err(refused("/for", "longer than nothing".into()));
+    }
+    Ok((level, how_long))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_and_a_time_are_read_and_wrong_ones_refused_with_their_place() {
+        let read = wanted(br#"{"level":"debug","for":"10m"}"#).unwrap();
+        assert_eq!(read, (LogLevel::Debug, Duration::from_secs(600)));
+        assert!(wanted(br#"{"level":"10"}"#).is_ok());
+        for (body, place) in [
+            (r#"{"level":"loud"}"#, Some("#/level")),
+            (r#"{"level":"DEBUG","for":10}"#, Some("#/for")),
+            (r#"{"level":"DEBUG","for":"0s"}"#, Some("#/for")),
+            ("DEBUG", None),
+            (r#"{"level":"DEBUG","until":"x"}"#, None),
+        ] {
+            let error = wanted(body.as_bytes()).unwrap_err();
+            let fault = error.faults().first().and_then(|fault| fault.pointer.as_deref());
+            assert_eq!(fault, place, "{body}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Finds secrets in a sentence by what they look like: credentials in addresses, headers that carry
+//! them, `Bearer ..` and `Basic ..`, JSON Web Tokens; and those that are known by value.
+//!
+//! Every text of every log line comes through here, so the common one, in which nothing is to be
+//! found, is looked at once and not copied.
+
+use std::borrow::Cow;
+
+use super::redact::{self, HIDDEN};
+use super::secrets;
+
+/// Headers whose values are secrets; `set-cookie` and `proxy-authorization` end with them.
+const HEADERS: [&str; 3] = ["authorization", "cookie", "x-api-key"];
+
+/// What follows "Bearer" and "Basic" in a sentence about them.
+const WORDS: [&str; 14] = [
+    "access",
+    "and",
+    "auth",
+    "authentication",
+    "authorization",
+    "credential",
+    "credentials",
+    "header",
+    "is",
+    "or",
+    "realm",
+    "scheme",
+    "token",
+    "tokens",
+];
+
+/// `text` as people may see it.
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    let safe = secrets::hide(text);
+    if !suspicious(safe.as_bytes()) {
+        return safe;
+    }
+    let safe = headers(&redact::address(&safe));
+    Cow::Owned(web_tokens(&schemes(&safe)))
+}
+
+/// Bytes that are rare in sentences and part of what is looked for.
+const TRIGGERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b":=JBbzZkK";
+    let mut index = 0;
+    while index < bytes.len() {
+        table[bytes[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
+/// Whether there is something to look for.
+fn suspicious(text: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(found) = text[from..].iter().position(|byte| TRIGGERS[usize::from(*byte)]) {
+        let at = from + found;
+        let (before, after) = (&text[..at], &text[at + 1..]);
+        let hit = match text[at] {
+            b':' => after.starts_with(b"//"),
+            b'=' => ends_with(before, "password"),
+            b'J' => before.ends_with(b"ey"),
+            b'b' | b'B' => starts_with(after, "earer ") || starts_with(after, "asic "),
+            b'z' | b'Z' => ends_with(before, "authori"),
+            _ => ends_with(before, "coo") || ends_with(before, "x-api-"),
+        };
+        if hit {
+            return true;
+        }
+        from = at + 1;
+    }
+    false
+}
+
+fn starts_with(text: &[u8], word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn ends_with(text: &[u8], word: &str) -> bool {
+    text.len().checked_sub(word.len()).is_some_and(|at| starts_with(&text[at..], word))
+}
+
+/// The text with `***` over the ranges that `next` finds, each from the end of the one before.
+fn covered(text: &str, mut next: impl FnMut(usize) -> Option<(usize, usize)>) -> String {
+    let (mut safe, mut done) = (String::with_capacity(text.len()), 0);
+    while let Some((start, end)) = next(done) {
+        safe.push_str(&text[done..start]);
+        safe.push_str(HIDDEN);
+        done = end;
+    }
+    safe.push_str(&text[done..]);
+    safe
+}
+
+/// `Cookie: a=b`, `"cookie": "a=b"` as a header map's `{:?}` has it, `cookie=a`.
+fn headers(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    covered(text, |from| {
+        let mut at = from;
+        loop {
+            let names = HEADERS.iter().filter_map(|name| {
+                lower[at..].find(name).map(|found| (at + found, at + found + name.len()))
+            });
+            let (start, end) = names.min()?;
+            match header_value(text, start, end) {
+                Some(value) => return Some(value),
+                None => at = end,
+            }
+        }
+    })
+}
+
+/// The range of the value of the header whose name stands from `start` to `end`.
+fn header_value(text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
+    let rest = &text[end..];
+    let after_quote = rest.trim_start_matches(['\\', '"', '\'']);
+    let after_name = after_quote.trim_start_matches(' ');
+    let quoted = after_quote.len() < rest.len();
+    let sign = after_name.chars().next()?;
+    if !(sign == ':' || sign == '=' || quoted && sign == ',') {
+        return None;
+    }
+    let value = after_name[1..].trim_start_matches(' ');
+    let value = value.strip_prefix("Some(").unwrap_or(value);
+    let opening = value.trim_start_matches('\\');
+    let backslashes = value.len() - opening.len();
+    let (value, length) = if let Some(inside) = opening.strip_prefix('"') {
+        (inside, quote_end(inside, backslashes))
+    } else if let Some(items) = value.strip_prefix('[') {
+        (items, items.find(']').unwrap_or(items.len()))
+    } else if sign == '=' {
+        let scheme =
+            starts_with(value.as_bytes(), "bearer ") || starts_with(value.as_bytes(), "basic ");
+        let end = value.find([' ', ',', ';', '&', '\n', '"']).unwrap_or(value.len());
+        (value, if scheme { 0 } else { end })
+    } else {
+        (value, line_end(value, text[..start].chars().next_back()))
+    };
+    let at = text.len() - value.len();
+    let nothing =
+        length == 0 || value[..length].starts_with(HIDDEN) || value.starts_with("Sensitive");
+    (!nothing).then_some((at, at + length))
+}
+
+/// Where a quoted text ends that was opened with so many backslashes before its quote.
+fn quote_end(text: &str, backslashes: usize) -> usize {
+    let closes = |at: usize| {
+        let before = &text[..at];
+        let escapes = before.len() - before.trim_end_matches('\\').len();
+        if backslashes == 0 { escapes.is_multiple_of(2) } else { escapes <= backslashes }
+    };
+    let end = text.match_indices('"').map(|(at, _)| at).find(|at| closes(*at));
+    let end = end.unwrap_or(text.len());
+    text[..end].trim_end_matches('\\').len()
+}
+
+/// The value goes to the end of the line, or to the quote that was opened before the name.
+fn line_end(value: &str, before: Option<char>) -> usize {
+    let quote = before.filter(|before| matches!(before, '"' | '\'' | '`'));
+    let ends = |c: char| c == '\n' || c == '\r' || Some(c) == quote;
+    value.find(ends).unwrap_or(value.len())
+}
+
+/// `Bearer abc`, `Basic dXNlcjpwYXNz`.
+fn schemes(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    covered(text, |from| {
+        let mut at = from;
+        loop {
+            let starts = ["bearer ", "basic "].iter().filter_map(|scheme| {
+                lower[at..].find(scheme).map(|found| (at + found, at + found + scheme.len()))
+            });
+            let (start, end) = starts.min()?;
+            let spaces = text[end..].len() - text[end..].trim_start_matches(' ').len();
+            let credentials = end + spaces;
+            let length = token_length(&text[credentials..], b"-._~+/=");
+            let alone = !text[..start].ends_with(|c: char| c.is_alphanumeric());
+            if alone && is_credentials(&lower[start..end], &text[credentials..credentials + length])
+            {
+                return Some((credentials, credentials + length));
+            }
+            at = end;
+        }
+    })
+}
+
+fn token_length(text: &str, more: &[u8]) -> usize {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || more.contains(byte);
+    text.bytes().position(|byte| !part(&byte)).unwrap_or(text.len())
+}
+
+/// Credentials, not the next word of a sentence such as "Basic settings".
+fn is_credentials(scheme: &str, credentials: &str) -> bool {
+    let word = credentials.trim_end_matches('.');
+    let plain = word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let prose = scheme == "basic " && plain;
+    !word.is_empty() && !prose && !WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// `eyJ..` with two dots in it.
+fn web_tokens(text: &str) -> String {
+    covered(text, |from| {
+        let mut at = from;
+        loop {
+            let start = at + text[at..].find("eyJ")?;
+            let length = token_length(&text[start..], b"-_.");
+            if text[start..start + length].matches('.').count() >= 2 {
+                return Some((start, start + length));
+            }
+            at = start + length;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::*;
+
+    #[test]
+    fn credentials_leave_a_sentence_and_the_rest_stays() {
+        let cases = [
+            ("sent Bearer abc.def-1", "sent Bearer ***"),
+            ("bearer  hunter22, then", "bearer  ***, then"),
+            ("with Basic dXNlcjpodW50ZXIy.", "with Basic ***"),
+            ("Basic xxx", "Basic ***"),
+            ("Cookie: a=b; c=\"d\"\nnext", "Cookie: ***\nnext"),
+            ("Set-Cookie: id=7; HttpOnly", "Set-Cookie: ***"),
+            ("X-API-Key: hunter22", "X-API-Key: ***"),
+            ("authorization=hunter22 path=/x", "authorization=*** path=/x"),
+            ("authorization=Bearer hunter22 path=/x", "authorization=Bearer *** path=/x"),
+            (
+                "curl -H 'Authorization: Token h22' http://x",
+                "curl -H 'Authorization: ***' http://x",
+            ),
+            ("authorization: Some(\"a\\\"b\") c", "authorization: Some(\"***\") c"),
+            ("{\\\"cookie\\\": \\\"a=b\\\"} x", "{\\\"cookie\\\": \\\"***\\\"} x"),
+            ("{\"cookie\":[\"a\",\"b\"],\"x\":1}", "{\"cookie\":[***],\"x\":1}"),
+            ("(\"x-api-key\", \"hunter22\")", "(\"x-api-key\", \"***\")"),
+            ("got eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.sig-_1, ok", "got ***, ok"),
+            ("redis://:pw@cache and ?password=pw&x", "redis://***@cache and ?password=***&x"),
+            ("PASSWORD=hunter2", "PASSWORD=***"),
+        ];
+        for (given, safe) in cases {
+            assert_eq!(text(given), safe, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_about_secrets_is_no_secret() {
+        let cases = [
+            "Missing Authorization Header",
+            "the Bearer token is missing",
+            "Basic settings are read, basic authentication is off",
+            "a cookie a day",
+            "eyJust a word. eyJ.",
+            "SELECT id FROM companies WHERE zip = ?",
+            "took 5ms: ok",
+            "key=value",
+            "Authorization:",
+        ];
+        for given in cases {
+            assert_eq!(text(given), given);
+        }
+    }
+
+    #[test]
+    fn a_header_map_shows_its_harmless_headers_only() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer hunter22"));
+        headers.insert(header::COOKIE, HeaderValue::from_static("id=\"hunter22\"; x=hunter22"));
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("a=hunter22"));
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("b=hunter22"));
+        headers.insert("x-api-key", HeaderValue::from_static("hunter22"));
+        headers.insert(header::HOST, HeaderValue::from_static("example.org"));
+        for shown in [
+            format!("{headers:?}"),
+            format!("{headers:#?}"),
+            format!("{:?}", format!("{headers:?}")),
+        ] {
+            let safe = text(&shown).into_owned();
+            assert!(!safe.contains("hunter22") && safe.contains("example.org"), "{safe}");
+        }
+    }
+
+    #[test]
+    fn what_is_masked_once_is_not_changed_by_a_second_time() {
+        for given in ["Cookie: a", "Bearer a1", "\"cookie\": \"a\"", "authorization=a"] {
+            let once = text(given).into_owned();
+            assert_eq!(text(&once), once);
+        }
+    }
+
+    #[test]
+    fn a_plain_text_is_not_copied() {
+        assert!(matches!(text("GET /api/companies 200 in 5 ms: kept, blue"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,246 @@
+//! Python's `%` formats, read once: what stands between the conversions, and each conversion with
+//! its flags, width and precision.
+
+use std::fmt::Write;
+use std::iter::repeat_n;
+
+/// A piece of a format.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Piece<'a> {
+    Text(String),
+    /// `%(name)-8s`, or `%-8s` without a name.
+    Conversion {
+        name: Option<&'a str>,
+        spec: Spec,
+    },
+}
+
+/// `-8s`: how a value is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spec {
+    left: bool,
+    zeros: bool,
+    /// `+` or ` `: what stands before a number that is not negative.
+    sign: Option<char>,
+    /// `#`: a fraction keeps its point.
+    point: bool,
+    width: usize,
+    precision: Option<usize>,
+    pub kind: Kind,
+}
+
+/// What a conversion makes of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Whole,
+    Fraction,
+}
+
+/// A value that a conversion writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Number {
+    Whole(i64),
+    Fraction(f64),
+}
+
+/// Wider is a slip of the pen, and would be paid for by every line.
+const WIDEST: usize = 1000;
+
+/// The pieces of a format.
+///
+/// # Errors
+/// Which part is no conversion, and why.
+pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, String> {
+    let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), format);
+    while let Some((before, after)) = rest.split_once('%') {
+        text.push_str(before);
+        if let Some(after) = after.strip_prefix('%') {
+            text.push('%');
+            rest = after;
+            continue;
+        }
+        if !text.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut text)));
+        }
+        let (piece, after) = conversion(after)?;
+        pieces.push(piece);
+        rest = after;
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
+}
+
+/// What follows a `%`, and the rest.
+fn conversion(text: &str) -> Result<(Piece<'_>, &str), String> {
+    let (name, after) = match text.strip_prefix('(') {
+        Some(inside) => {
+            let (name, after) = inside
+                .split_once(')')
+                .ok_or_else(|| format!("`%{}` has no `)`", shortened(text)))?;
+            (Some(name), after)
+        }
+        None => (None, text),
+    };
+    let numbers = after.trim_start_matches(['-', '0', '+', ' ', '#']);
+    let flags = &after[..after.len() - numbers.len()];
+    let (width, rest) = digits(numbers);
+    let (precision, rest) = match rest.strip_prefix('.') {
+        Some(rest) => {
+            let (digits, rest) = digits(rest);
+            (Some(digits), rest)
+        }
+        None => (None, rest),
+    };
+    let letter = rest.chars().next();
+    let end = text.len() - rest.len() + letter.map_or(0, char::len_utf8);
+    let whole = shortened(&text[..end]);
+    let kind = match letter {
+        Some('s') => Kind::Text,
+        Some('d' | 'i') => Kind::Whole,
+        Some('f' | 'F') => Kind::Fraction,
+        Some(letter) => {
+            return Err(format!("`%{whole}` ends in `{letter}`, where `s`, `d` or `f` must stand"));
+        }
+        None => return Err(format!("`%{whole}` is not complete: `s`, `d` or `f` is missing")),
+    };
+    let number = |digits: &str| match digits {
+        "" => Ok(0),
+        digits => digits
+            .parse()
+            .ok()
+            .filter(|width| *width <= WIDEST)
+            .ok_or_else(|| format!("`%{whole}` is wider than {WIDEST}")),
+    };
+    let spec = Spec {
+        left: flags.contains('-'),
+        zeros: flags.contains('0'),
+        sign: ['+', ' '].into_iter().find(|sign| flags.contains(*sign)),
+        point: flags.contains('#'),
+        width: number(width)?,
+        precision: precision.map(number).transpose()?,
+        kind,
+    };
+    Ok((Piece::Conversion { name, spec }, &text[end..]))
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// So that a message stays a line.
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+impl Spec {
+    /// Writes a text: `%-8s`, `%.3s`.
+    pub fn text(self, line: &mut String, text: &str) {
+        let cut = self.precision.and_then(|most| text.char_indices().nth(most));
+        let text = cut.map_or(text, |(end, _)| &text[..end]);
+        if self.width == 0 {
+            return line.push_str(text);
+        }
+        let padding = self.width.saturating_sub(text.chars().count());
+        if !self.left {
+            line.extend(repeat_n(' ', padding));
+        }
+        line.push_str(text);
+        if self.left {
+            line.extend(repeat_n(' ', padding));
+        }
+    }
+
+    /// Writes a number by whatever conversion this is.
+    #[expect(clippy::cast_precision_loss, reason = "as Python's `%f` does")]
+    #[expect(clippy::cast_possible_truncation, reason = "as Python's `%d` does; times fit")]
+    pub fn number(self, line: &mut String, number: Number) {
+        let mut digits = String::new();
+        let negative = match (self.kind, number) {
+            (Kind::Text, Number::Whole(number)) => {
+                let _ = write!(digits, "{number}");
+                return self.text(line, &digits);
+            }
+            (Kind::Text, Number::Fraction(number)) => {
+                // The shortest text that is read back as the same number, as `repr` has it.
+                let _ = write!(digits, "{number:?}");
+                return self.text(line, &digits);
+            }
+            (Kind::Whole, Number::Whole(number)) => self.whole(&mut digits, number),
+            (Kind::Whole, Number::Fraction(number)) => self.whole(&mut digits, number as i64),
+            (Kind::Fraction, Number::Whole(number)) => self.fraction(&mut digits, number as f64),
+            (Kind::Fraction, Number::Fraction(number)) => self.fraction(&mut digits, number),
+        };
+        self.signed(line, negative, &digits);
+    }
+
+    /// Writes the digits, at least as many as the precision says. Returns whether it is negative.
+    fn whole(self, digits: &mut String, number: i64) -> bool {
+        let _ = write!(
+            digits,
+            "{:0least$}",
+            number.unsigned_abs(),
+            least = self.precision.unwrap_or(0)
+        );
+        number < 0
+    }
+
+    fn fraction(self, digits: &mut String, number: f64) -> bool {
+        let places = self.precision.unwrap_or(6);
+        let _ = write!(digits, "{:.places$}", number.abs());
+        if self.point && places == 0 {
+            digits.push('.');
+        }
+        number.is_sign_negative()
+    }
+
+    fn signed(self, line: &mut String, negative: bool, digits: &str) {
+        let sign = if negative { Some('-') } else { self.sign };
+        let length = digits.len() + usize::from(sign.is_some());
+        let padding = self.width.saturating_sub(length);
+        let zeros = self.zeros && !self.left;
+        if !zeros && !self.left {
+            line.extend(repeat_n(' ', padding));
+        }
+        line.extend(sign);
+        if zeros {
+            line.extend(repeat_n('0', padding));
+        }
+        line.push_str(digits);
+        if self.left {
+            line.extend(repeat_n(' ', padding));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_conversion_is_refused_with_the_part_that_is_wrong() {
+        let cases = [
+            ("100%", "`%` is not complete"),
+            ("%(message", "`%(message` has no `)`"),
+            ("%(message)", "`%(message)` is not complete"),
+            ("%(message)-8", "`%(message)-8` is not complete"),
+            ("a %(message)q b", "`%(message)q` ends in `q`"),
+            ("%(lineno)*d", "`%(lineno)*` ends in `*`"),
+            ("%(message)99999s", "wider than 1000"),
+            ("%(created).2000f", "wider than 1000"),
+        ];
+        for (format, part) in cases {
+            let why = pieces(format).expect_err(format);
+            assert!(why.contains(part), "{format}: {why}");
+        }
+    }
+
+    #[test]
+    fn two_percent_signs_are_one() {
+        assert_eq!(pieces("100%% of %%(x)s"), Ok(vec![Piece::Text("100% of %(x)s".into())]));
+    }
+}
