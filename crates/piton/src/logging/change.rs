@@ -27,6 +27,8 @@ pub struct LevelState {
 /// The level of one log, and the change of it that is in force.
 pub(super) struct Switch {
     rules: &'static Rules,
+    /// One change after the other, so that the level is that of the last one noted.
+    turn: Mutex<()>,
     state: Mutex<State>,
     /// Wakes a thread that waits for the end of a change which another has replaced.
     replaced: Condvar,
@@ -48,6 +50,7 @@ impl Switch {
     pub const fn new(rules: &'static Rules) -> Self {
         Self {
             rules,
+            turn: Mutex::new(()),
             state: Mutex::new(State {
                 configured: LogLevel::Info,
                 revert_after: Duration::from_secs(15 * 60),
@@ -59,18 +62,21 @@ impl Switch {
         }
     }
 
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The level of the settings, in force at once and without a word.
     pub fn configure(&self, level: LogLevel, revert_after: Duration) {
-        {
-            let mut state = self.lock();
+        let _turn = self.turn();
+        self.end(|state| {
             state.configured = level;
             state.revert_after = revert_after;
-            self.end(&mut state);
-        }
+        });
         self.rules.set_level(level);
     }
 
@@ -81,18 +87,18 @@ impl Switch {
     /// A level for some time.
     pub fn set_for(&'static self, level: LogLevel, how_long: Duration) -> LevelState {
         let how_long = how_long.min(LONGEST);
-        let (number, configured) = {
-            let mut state = self.lock();
-            self.end(&mut state);
-            let delta = TimeDelta::from_std(how_long).unwrap_or(TimeDelta::MAX);
+        let delta = TimeDelta::from_std(how_long).unwrap_or(TimeDelta::MAX);
+        let turn = self.turn();
+        let (number, configured) = self.end(|state| {
             state.reverts_at = Utc::now().checked_add_signed(delta);
             (state.number, state.configured)
-        };
+        });
         let time = humantime::format_duration(how_long);
         self.change(
             level,
             &format!("The log level is {level} for {time}, then {configured} again"),
         );
+        drop(turn);
         self.await_end(Change { switch: self, number, ends: Instant::now() + how_long }, how_long);
         self.state()
     }
@@ -109,8 +115,9 @@ impl Switch {
 
     /// The configured level at once.
     pub fn revert(&self) -> LevelState {
-        let number = self.lock().number;
-        self.revert_change(number);
+        let turn = self.turn();
+        self.back();
+        drop(turn);
         self.state()
     }
 
@@ -125,25 +132,31 @@ impl Switch {
 
     /// Back to the configured level, unless the change has been replaced.
     fn revert_change(&self, number: u64) {
-        let configured = {
-            let mut state = self.lock();
-            if state.number != number {
-                return;
-            }
-            self.end(&mut state);
-            state.configured
-        };
+        let _turn = self.turn();
+        if self.lock().number == number {
+            self.back();
+        }
+    }
+
+    fn back(&self) {
+        let configured = self.end(|state| state.configured);
         self.change(configured, &format!("The log level is {configured} again"));
     }
 
-    /// Forgets the change in force.
-    fn end(&self, state: &mut State) {
+    /// Forgets the change in force, and begins the next with `begin`.
+    fn end<R>(&self, begin: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
         state.number += 1;
         state.reverts_at = None;
-        if let Some(task) = state.task.take() {
+        let task = state.task.take();
+        let begun = begin(&mut state);
+        drop(state);
+        self.replaced.notify_all();
+        // Not under the lock, which a task that is dropped takes.
+        if let Some(task) = task {
             task.abort();
         }
-        self.replaced.notify_all();
+        begun
     }
 
     /// Changes the level and says so while the more talkative of the two is in force: with the
@@ -279,6 +292,24 @@ mod tests {
         assert!(switch.set_for(LogLevel::Debug, Duration::MAX).reverts_at.is_some());
         tokio::time::sleep(LONGEST + MINUTE).await;
         assert_eq!(level(switch), LogLevel::Info);
+    }
+
+    #[test]
+    fn whoever_changes_the_level_at_the_same_time_it_is_the_configured_one_at_last() {
+        let switch = switch(LogLevel::Info);
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    for _ in 0..50 {
+                        switch.set_for(LogLevel::Debug, Duration::from_millis(1));
+                        switch.revert();
+                        switch.set_for(LogLevel::Error, Duration::from_millis(1));
+                    }
+                });
+            }
+        });
+        wait_until(switch, LogLevel::Info);
+        assert_eq!(switch.state().reverts_at, None);
     }
 
     /// Waits in real time, for what happens in another thread.
