@@ -113,6 +113,7 @@ impl Store {
         let _ = connection.close().await;
         outcome?;
         self.away.send_replace(None);
+        info!("Database connected at {}@{}", self.place, self.options.get_username());
         Ok(())
     }
 
