@@ -16,7 +16,24 @@ use serde_json::Value;
 use super::redact::HIDDEN;
 
 /// A shorter one is also a word of the language, or a number, and would blot out half of the log.
-const SHORTEST: usize = 8;
+const SHORTEST: usize = 6;
+
+/// Below this many bytes a secret must have more than letters, for the same reason.
+const ANY_WORD: usize = 8;
+
+/// What people write as a password where there is none to keep. They are no secrets, and hiding them
+/// would hide the names of databases, files and settings.
+const WELL_KNOWN: [&str; 9] = [
+    "postgres",
+    "postgresql",
+    "password",
+    "passw0rd",
+    "changeme",
+    "database",
+    "localhost",
+    "123456",
+    "12345678",
+];
 
 /// Above this the oldest is forgotten: a service that rotates secrets must not grow.
 const MOST: usize = 256;
@@ -29,8 +46,8 @@ static KNOWN: RwLock<Known> = RwLock::new(Known::new());
 /// Remembers a secret that was not read as a setting, say one from a vault: from now on its value
 /// stands in no log line and in no problem document.
 ///
-/// Values of fewer than 8 bytes are not remembered. Of more than 256 spellings the oldest are
-/// forgotten.
+/// Values of fewer than 8 letters, or of fewer than 6 bytes, are not remembered, and neither are those
+/// that are no secrets, such as `postgres`. Of more than 256 spellings the oldest are forgotten.
 pub fn remember_secret(secret: &SecretString) {
     remember(secret.expose_secret());
 }
@@ -62,7 +79,7 @@ pub(crate) fn hide(text: &str) -> Cow<'_, str> {
 
 fn remember(secret: &str) {
     let secret = secret.trim();
-    if secret.len() < SHORTEST {
+    if !is_worth_hiding(secret) {
         return;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
@@ -70,6 +87,12 @@ fn remember(secret: &str) {
     let spellings = [secret.to_owned(), secret.escape_debug().to_string(), percent(secret)];
     spellings.into_iter().for_each(|spelling| known.add(spelling));
     ANY.store(true, Ordering::Relaxed);
+}
+
+fn is_worth_hiding(secret: &str) -> bool {
+    let is_word = secret.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let least = if is_word { ANY_WORD } else { SHORTEST };
+    secret.len() >= least && !WELL_KNOWN.iter().any(|word| word.eq_ignore_ascii_case(secret))
 }
 
 /// `postgres://me:PASSWORD@db/x`.
@@ -205,8 +228,12 @@ mod tests {
 
     #[test]
     fn what_is_too_short_is_not_remembered() {
+        for none in ["shrt7", "shortly", "Postgres", "password"] {
+            remember_secret(&SecretString::from(none));
+            assert_eq!(hide(&format!("a {none} is a word")), format!("a {none} is a word"));
+        }
         remember_secret(&SecretString::from("shorty7"));
-        assert_eq!(hide("a shorty7 is a word"), "a shorty7 is a word");
+        assert_eq!(hide("a shorty7 is none"), "a *** is none");
     }
 
     #[test]
