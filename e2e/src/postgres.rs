@@ -44,6 +44,24 @@ impl Postgres {
         server
     }
 
+    /// Starts a server that speaks TLS as `localhost`; also says where the certificate of the authority
+    /// is that vouches for it.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), and if `openssl` is not installed.
+    #[must_use]
+    pub fn start_with_tls() -> (Self, PathBuf) {
+        let mut server = Self::start();
+        server.stop();
+        let folder = server.folder.path().to_owned();
+        make_certificates(&folder);
+        let settings =
+            "ssl = on\nssl_cert_file = '../server.pem'\nssl_key_file = '../server.key'\n";
+        std::fs::write(folder.join("data/postgresql.auto.conf"), settings).expect("it is ours");
+        server.start_again();
+        (server, folder.join("authority.pem"))
+    }
+
     /// Starts the server again after [`stop`](Self::stop), with the same data on the same port.
     ///
     /// # Panics
@@ -176,6 +194,24 @@ fn settings(port: u16) -> Vec<String> {
     ["-h", "127.0.0.1", "-p", &port, "-c", "fsync=off", "-c", "max_connections=200"]
         .map(str::to_owned)
         .to_vec()
+}
+
+/// An authority, and a certificate of its for `localhost`. PostgreSQL wants to own its key.
+fn make_certificates(folder: &Path) {
+    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").expect("it is ours");
+    for line in [
+        "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",
+        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
+        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem -days 2 -extfile names",
+    ] {
+        run(Command::new("openssl").args(line.split(' ')).current_dir(folder));
+    }
+    if is_root() {
+        run(Command::new("chown").arg("postgres").arg(folder.join("server.key")));
+    }
+    run(Command::new("chmod").arg("600").arg(folder.join("server.key")));
+    // The folder is PostgreSQL's; whoever checks its certificate has to read the authority's.
+    run(Command::new("chmod").arg("755").arg(folder));
 }
 
 fn is_root() -> bool {

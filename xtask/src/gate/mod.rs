@@ -28,8 +28,12 @@ The last line is the tests' own: `N passed, N failed`.
 ";
 
 /// What the end-to-end tests start, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 3] =
-    [("nginx", "nginx"), ("promtool", "prometheus"), (postgres::PROGRAM, "postgresql-15")];
+const PROGRAMS: [(&str, &str); 4] = [
+    ("nginx", "nginx"),
+    ("openssl", "openssl"),
+    ("promtool", "prometheus"),
+    (postgres::PROGRAM, "postgresql-15"),
+];
 
 struct Stage {
     name: &'static str,
@@ -40,7 +44,7 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, promtool, postgres",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, openssl, promtool, postgres",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)

@@ -272,6 +272,35 @@ async fn connections_that_broke_while_idle_cost_no_request() {
 }
 
 #[tokio::test]
+async fn a_server_is_believed_only_if_somebody_vouches_for_it() {
+    let (server, authority) = Postgres::start_with_tls();
+    let at = |host: &str, tls: Tls, authority: Option<&Path>| DbSettings {
+        host: Some(format!("{host}:{}", server.port())),
+        user: Some("postgres".into()),
+        database: Some("postgres".into()),
+        tls: Some(tls),
+        tls_ca: authority.map(Path::to_owned),
+        ..DbSettings::default()
+    };
+    let encrypted = async |settings: DbSettings| {
+        let db = with(settings, &[]).await;
+        let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        db.one::<bool>(sql, ()).await.unwrap().unwrap()
+    };
+    assert!(encrypted(at("localhost", Tls::Prefer, None)).await);
+    assert!(encrypted(at("localhost", Tls::Require, None)).await);
+    assert!(encrypted(at("localhost", Tls::VerifyFull, Some(&authority))).await);
+    assert!(!encrypted(at("localhost", Tls::Disable, None)).await);
+    for settings in
+        [at("localhost", Tls::VerifyCa, None), at("127.0.0.1", Tls::VerifyFull, Some(&authority))]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Part::connect(&open(folder.path(), &settings, &[])).await.unwrap_err();
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_without_it() {
     let settings = DbSettings {
         host: Some("127.0.0.1:1".into()),
