@@ -108,6 +108,14 @@ impl Error {
         self
     }
 
+    /// The server cannot be reached.
+    #[cfg(feature = "postgres")]
+    pub(super) fn gone(why: impl Into<String>) -> Self {
+        let mut new = Self::new(Kind::Unavailable, why);
+        new.0.of_connection = true;
+        new
+    }
+
     /// Whether the connection is broken: then the server may be, too.
     #[cfg(feature = "postgres")]
     pub(super) fn is_of_connection(&self) -> bool {

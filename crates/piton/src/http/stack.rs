@@ -293,7 +293,7 @@ struct Seen {
     client: Option<IpAddr>,
     /// The page that asks, where that makes a difference.
     origin: Option<HeaderValue>,
-    head: Option<RequestHead>,
+    head: Option<Box<RequestHead>>,
 }
 
 impl Seen {
@@ -310,7 +310,7 @@ impl Seen {
             at: Instant::now(),
             client: proxied.map(|peer| rules.proxies.client(peer, headers)),
             origin: rules.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
-            head: rules.hooks.head(request),
+            head: rules.hooks.head(request).map(Box::new),
         }
     }
 

@@ -23,7 +23,7 @@ use sqlx::{
     Statement as _, Transaction,
 };
 use tokio::sync::{Notify, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::migrations::{self, Applied, File, Migrations};
 use crate::db::error::{Error, Kind};
@@ -132,10 +132,10 @@ impl Store {
         let error = match connected {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => cannot_connect(error),
-            Err(_) => Error::new(
-                Kind::Unavailable,
-                format!("no answer within {}", humantime::format_duration(self.connect_timeout)),
-            ),
+            Err(_) => {
+                let limit = humantime::format_duration(self.connect_timeout);
+                Error::gone(format!("no answer within {limit}"))
+            }
         };
         Err(error.while_doing(format_args!("connect to postgres at {}", self.place)))
     }
@@ -178,11 +178,16 @@ impl Store {
         let mut told = false;
         loop {
             match self.open().await {
+                // Somebody answers, if only that there is no room for one more: the connections that we
+                // have are good.
+                Err(error) if !error.is_of_connection() => {
+                    debug!(%error, "The database is there, but takes no new connection");
+                    self.is_there();
+                    return;
+                }
                 Ok(connection) => {
                     let _ = connection.close().await;
-                    if self.away.send_replace(None).is_some() {
-                        info!("The database at {} is back", self.place);
-                    }
+                    self.is_there();
                     return;
                 }
                 Err(error) => {
@@ -194,6 +199,12 @@ impl Store {
                 }
             }
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn is_there(&self) {
+        if self.away.send_replace(None).is_some() {
+            info!("The database at {} is back", self.place);
         }
     }
 
@@ -276,9 +287,9 @@ impl Store {
         if let Some(why) = &*self.away.borrow() {
             return Err(Error::new(Kind::Unavailable, why.clone()));
         }
-        let busy = self.pool.num_idle() == 0
-            && self.pool.size() >= self.pool.options().get_max_connections();
-        if busy {
+        // Those who wait for a connection find out whether the server is gone; asking for one more would
+        // only wait with them.
+        if self.pool.num_idle() == 0 && self.pool.size() > 0 {
             return Ok(false);
         }
         let mut connection = self.acquire().await?;
@@ -392,9 +403,8 @@ fn ssl_mode(tls: Tls) -> PgSslMode {
 /// somebody has still to create.
 fn cannot_connect(error: sqlx::Error) -> Error {
     match &error {
-        sqlx::Error::Io(io) => Error::new(Kind::Unavailable, io.to_string()),
-        sqlx::Error::Tls(tls) => Error::new(Kind::Unavailable, format!("TLS: {tls}")),
-        sqlx::Error::Database(_) => Error::from(error).with_kind(Kind::Unavailable),
+        sqlx::Error::Io(io) => Error::gone(io.to_string()),
+        sqlx::Error::Tls(tls) => Error::gone(format!("TLS: {tls}")),
         _ => Error::from(error).with_kind(Kind::Unavailable),
     }
 }

@@ -247,6 +247,36 @@ async fn a_server_that_goes_away_is_told_at_once_and_found_again() {
     watch.await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_more_connections_is_not_gone() {
+    let server = Postgres::start();
+    let url = server.create_database();
+    let settings = |url: &str, max_connections| DbSettings {
+        url: Some(crate::config::Setting::parse(&url.into()).unwrap()),
+        max_connections,
+        acquire_timeout: Duration::from_millis(100),
+        ..DbSettings::default()
+    };
+    let root = with(settings(&url, 1), &[]).await;
+    root.run("CREATE ROLE me LOGIN CONNECTION LIMIT 2", ()).await.unwrap();
+    let db = with(settings(&url.replace("postgres@", "me@"), 4), &[]).await;
+    let (trigger, stop) = Stop::new();
+    let watch = tokio::spawn({
+        let db = db.db.clone();
+        async move { Part::run(&db, stop).await }
+    });
+    let mut held = vec![db.begin().await.unwrap(), db.begin().await.unwrap()];
+    for _ in 0..3 {
+        let error = db.one::<i64>("SELECT 1", ()).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+        assert!(matches!(Part::health(&db.db).await, Health::Degraded(_)));
+    }
+    held.pop().unwrap().rollback().await.unwrap();
+    assert_eq!(db.one::<i64>("SELECT 1", ()).await.unwrap(), Some(1));
+    trigger.stop();
+    watch.await.unwrap();
+}
+
 async fn wait(condition: impl AsyncFn() -> bool) {
     let begin = Instant::now();
     while !condition().await {
