@@ -40,6 +40,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How often an absent server is looked for.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How long the health answer waits for a connection.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// One database on a server.
 pub(super) struct Store {
     pool: PgPool,
@@ -211,7 +214,7 @@ impl Store {
     /// A connection, or at once the reason why there is none.
     async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
         if let Some(why) = &*self.away.borrow() {
-            return Err(Error::new(Kind::Unavailable, why.clone()));
+            return Err(Error::gone(why.clone()));
         }
         let mut away = self.away.subscribe();
         let acquired = tokio::select! {
@@ -219,7 +222,7 @@ impl Store {
             acquired = self.pool.acquire() => acquired,
             gone = away.wait_for(Option::is_some) => {
                 let why = gone.ok().and_then(|why| why.clone()).unwrap_or_default();
-                return Err(Error::new(Kind::Unavailable, why));
+                return Err(Error::gone(why));
             }
         };
         acquired.map_err(|error| match error {
@@ -287,12 +290,17 @@ impl Store {
         if let Some(why) = &*self.away.borrow() {
             return Err(Error::new(Kind::Unavailable, why.clone()));
         }
-        // Those who wait for a connection find out whether the server is gone; asking for one more would
-        // only wait with them.
-        if self.pool.num_idle() == 0 && self.pool.size() > 0 {
-            return Ok(false);
-        }
-        let mut connection = self.acquire().await?;
+        // Whether there is room for one more connection is not the question: with some of them at work it
+        // is load that keeps us from getting one, unless somebody knows better.
+        let at_work = self.pool.size() > 0;
+        let mut connection = match tokio::time::timeout(MOMENT, self.acquire()).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) if error.is_of_connection() || !at_work => return Err(error),
+            Err(_) if !at_work => {
+                return Err(Error::gone(format!("no connection to postgres at {}", self.place)));
+            }
+            Ok(Err(_)) | Err(_) => return Ok(false),
+        };
         match connection.ping().await {
             Ok(()) => Ok(true),
             Err(error) => {
