@@ -213,8 +213,13 @@ async fn read(port: u16, tally: Arc<Tally>) {
 async fn a_server_stopped_under_load_and_started_again_loses_nothing() {
     let mut server = Postgres::start();
     let url = format!("db.url={}", server.create_database());
-    let service = Service::start("registry", free_port(), &["--set", &url]).await;
-    let port = service.port;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let port = free_port();
+    let port_text = port.to_string();
+    let arguments = ["--port", &port_text, "--set", &url, "--set", "log.requests=failures"];
+    let service = Service::spawn("registry", port, &arguments, &[], Some(&log));
+    service.ready().await;
     let tally = Arc::new(Tally::default());
     let mut tasks = tokio::task::JoinSet::new();
     for writer in 0..4 {

@@ -252,7 +252,11 @@ impl DbSettings {
         } else if self.url.is_none() {
             for name in ["user", "database"] {
                 if named.contains(&(name, false)) {
-                    problems.push((name, "missing: db.host alone does not say enough", "set it"));
+                    problems.push((
+                        name,
+                        "missing: db.host alone does not say enough",
+                        "set it, or write all of it as db.url",
+                    ));
                 }
             }
         }

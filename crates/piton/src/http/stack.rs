@@ -78,7 +78,10 @@ pub(crate) struct Rules {
     log_failures: bool,
     /// From where on a request is slow, if such requests are logged.
     log_slow: Option<Duration>,
-    overload: Overload,
+    /// Requests that are turned away.
+    overload: Throttle,
+    /// Requests that fail because something is away: all of them, until it is back.
+    away: Throttle,
 }
 
 impl Rules {
@@ -100,7 +103,8 @@ impl Rules {
             log_all: requests == LogRequests::All,
             log_failures: requests != LogRequests::None,
             log_slow: (requests != LogRequests::None && !log.slow.is_zero()).then_some(log.slow),
-            overload: Overload::default(),
+            overload: Throttle::default(),
+            away: Throttle::default(),
             handle,
         }
     }
@@ -260,26 +264,23 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Says that requests are turned away, a line a second and not a line a request.
+/// Lets one line a second through, where there would be a line a request.
 #[derive(Default)]
-struct Overload {
+struct Throttle {
     /// The second of the last line, since the app was launched, plus one.
     told: AtomicU64,
     count: AtomicU64,
 }
 
-impl Overload {
-    fn tell(&self, handle: &Handle, limit: i64) {
+impl Throttle {
+    /// How many there were since the last line, with this one; `None` if it has had its line.
+    fn pass(&self, handle: &Handle) -> Option<u64> {
         self.count.fetch_add(1, Ordering::Relaxed);
         let now = handle.uptime().as_secs() + 1;
         if self.told.swap(now, Ordering::Relaxed) == now {
-            return;
+            return None;
         }
-        let count = self.count.swap(0, Ordering::Relaxed);
-        warn!(
-            count,
-            limit, "Turned requests away: there are more under way than http.max_requests allows"
-        );
+        Some(self.count.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -404,7 +405,14 @@ impl Rules {
             return None;
         }
         self.requests.shed();
-        self.overload.tell(&self.handle, self.max_requests);
+        if let Some(count) = self.overload.pass(&self.handle) {
+            let limit = self.max_requests;
+            warn!(
+                count,
+                limit,
+                "Turned requests away: there are more under way than http.max_requests allows"
+            );
+        }
         let refusal = Error::unavailable("too many requests are under way")
             .retry_after(Duration::from_secs(1));
         Some(Outcome::Shed(refusal.into_response()))
@@ -535,9 +543,17 @@ impl Rules {
         let duration_ms = milliseconds(seen.at.elapsed());
         let client = seen.client().map(tracing::field::display);
         let loud = failure.status.is_server_error();
+        let alike = match failure.status {
+            StatusCode::SERVICE_UNAVAILABLE => match self.away.pass(&self.handle) {
+                Some(count) => (count > 1).then_some(count),
+                // Where every request has a line, it has that.
+                None => return !self.log_all,
+            },
+            _ => None,
+        };
         context::within_request_now(&self.handle, &seen.current, || {
             if loud {
-                error!(status, duration_ms, client, at, "{method} {path} failed: {what}");
+                error!(status, duration_ms, client, at, alike, "{method} {path} failed: {what}");
             } else {
                 debug!(status, duration_ms, client, at, "{method} {path} refused: {what}");
             }
