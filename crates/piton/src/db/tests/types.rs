@@ -133,3 +133,19 @@ async fn what_sqlite_writes_by_itself_is_read() {
     let _: (NaiveDate, NaiveTime) =
         db.one("SELECT CURRENT_DATE, CURRENT_TIME", ()).await.unwrap().unwrap();
 }
+
+#[test]
+fn every_type_of_the_table_may_stand_in_a_documented_answer() {
+    #[derive(schemars::JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is made")]
+    struct Shown {
+        id: Uuid,
+        price: Decimal,
+        day: NaiveDate,
+        at: DateTime<Utc>,
+        more: serde_json::Value,
+    }
+    let schema = schemars::schema_for!(Shown).to_value();
+    assert_eq!(schema["properties"]["id"]["format"], "uuid");
+    assert_eq!(schema["properties"]["at"]["format"], "date-time");
+}
