@@ -321,8 +321,7 @@ impl Setup {
         http::keep_panics();
         let handle = self.handle();
         let mut state = self.state();
-        let hooks = state.app.around.clone();
-        state.rules = Some(Arc::new(Rules::new(handle, &state.http, &state.log, hooks)));
+        state.rules = Some(state.rules_of(handle));
     }
 
     /// A step that was replaced may have left out what the app cannot do without.
@@ -346,10 +345,7 @@ impl Setup {
         let state = &mut *state;
         let _ = handle.inner().routes.set(mem::take(&mut state.infos));
         let router = state.router.take().unwrap_or_default().with_state(handle.clone());
-        let rules = state.rules.take().unwrap_or_else(|| {
-            let hooks = state.app.around.clone();
-            Arc::new(Rules::new(handle.clone(), &state.http, &state.log, hooks))
-        });
+        let rules = state.rules.take().unwrap_or_else(|| state.rules_of(handle.clone()));
         let stack = Stack::new(router, rules);
         Launched::new(handle, stack, state.http.clone(), state.admin.clone())
     }
@@ -427,6 +423,10 @@ impl State {
             Ok(parts) if reasons.is_empty() => Ok(parts),
             _ => Err(LaunchError::Refused(reasons)),
         }
+    }
+
+    fn rules_of(&self, handle: Handle) -> Arc<Rules> {
+        Arc::new(Rules::new(handle, &self.http, &self.log, self.app.around.clone()))
     }
 
     fn tell_peer(&self) {

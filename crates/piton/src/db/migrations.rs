@@ -17,8 +17,8 @@
 use std::borrow::Cow;
 
 use sqlx::SqlSafeStr;
-use sqlx::migrate::{MigrateError, Migration, MigrationType};
-use tracing::warn;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType};
+use tracing::{info, warn};
 
 use super::error::{Error, Kind};
 
@@ -59,7 +59,7 @@ impl Migrations {
 }
 
 /// Where sqlx notes which migrations have run.
-pub(super) const TABLE: &str = "_sqlx_migrations";
+const TABLE: &str = "_sqlx_migrations";
 
 /// The first line of a file that cannot stand in a transaction, such as one that says
 /// `CREATE INDEX CONCURRENTLY`.
@@ -212,8 +212,37 @@ pub(super) async fn warn_of_forgotten_files(lists: &[Migrations]) {
     }
 }
 
+/// What `_sqlx_migrations` says of one: version, description, checksum, and when as text.
+pub(super) type AppliedRow = (i64, String, Vec<u8>, String);
+
+impl From<AppliedRow> for Applied {
+    fn from((version, description, checksum, at): AppliedRow) -> Self {
+        Self { version, description, checksum, at }
+    }
+}
+
+/// Runs the files in order, on whichever connection or transaction that is.
+///
+/// # Errors
+/// That of the first that fails, with its name.
+pub(super) async fn apply(to: &mut impl Migrate, files: &[File]) -> Result<(), Error> {
+    to.ensure_migrations_table(TABLE).await.map_err(|error| failed(TABLE, error))?;
+    for file in files {
+        to.apply(TABLE, &file.migration).await.map_err(|error| failed(file.name, error))?;
+    }
+    Ok(())
+}
+
+/// Says which have run, and returns their names.
+pub(super) fn tell(files: &[File]) -> Vec<&'static str> {
+    for file in files {
+        info!(migration = file.name, "Ran migration {}", file.name);
+    }
+    files.iter().map(|file| file.name).collect()
+}
+
 /// The error of a migration, by its name.
-pub(super) fn failed(name: &str, error: MigrateError) -> Error {
+fn failed(name: &str, error: MigrateError) -> Error {
     let error = match error {
         MigrateError::ExecuteMigration(error, _) | MigrateError::Execute(error) => {
             Error::from(error)

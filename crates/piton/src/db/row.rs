@@ -1,7 +1,8 @@
 //! Rows, and what they are read as.
 
+use futures_util::{TryStream, TryStreamExt};
 use serde::de::DeserializeOwned;
-use sqlx::Row as _;
+use sqlx::{Either, Row as _};
 
 use super::error::{Error, Kind};
 use super::value::{AsJson, Column, Value, ValueError};
@@ -28,6 +29,24 @@ macro_rules! each {
             Stored::Postgres($stored) => $do,
         }
     };
+}
+
+/// The first `limit` rows of a statement's answers.
+pub(super) async fn take<D, R>(
+    mut answers: impl TryStream<Ok = Either<D, R>, Error = sqlx::Error> + Unpin,
+    limit: usize,
+    row: fn(R) -> Row,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let mut rows = Vec::new();
+    while let Some(answer) = answers.try_next().await? {
+        if let Either::Right(found) = answer {
+            rows.push(row(found));
+            if rows.len() == limit {
+                break;
+            }
+        }
+    }
+    Ok(rows)
 }
 
 /// A type that a row can be read as.

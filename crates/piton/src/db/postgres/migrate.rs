@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::Migrate;
-use sqlx::{Connection, PgConnection, Row as _};
-use tracing::info;
+use sqlx::{Connection, PgConnection};
 
 use super::Store;
 use crate::db::error::Error;
-use crate::db::migrations::{self, Applied, File, TABLE, failed};
+use crate::db::migrations::{self, Applied, AppliedRow, File};
 
 /// "piton", and that it is about migrations. Advisory locks are a database's own.
 const LOCK: i64 = 0x70_69_74_6f_6e_01;
@@ -46,10 +44,7 @@ impl Store {
         for group in pending.chunk_by(|one, other| !one.migration.no_tx && !other.migration.no_tx) {
             run(connection, group).await?;
         }
-        for file in pending {
-            info!(migration = file.name, "Ran migration {}", file.name);
-        }
-        Ok(pending.iter().map(|file| file.name).collect())
+        Ok(migrations::tell(pending))
     }
 }
 
@@ -61,20 +56,11 @@ async fn try_lock(connection: &mut PgConnection) -> Result<bool, Error> {
 }
 
 async fn run(connection: &mut PgConnection, files: &[File]) -> Result<(), Error> {
-    if let [file] = files
-        && file.migration.no_tx
-    {
-        connection.ensure_migrations_table(TABLE).await.map_err(|error| failed(TABLE, error))?;
-        let applied = connection.apply(TABLE, &file.migration).await;
-        applied.map_err(|error| failed(file.name, error))?;
-        return Ok(());
+    if files.iter().any(|file| file.migration.no_tx) {
+        return migrations::apply(connection, files).await;
     }
     let mut transaction = connection.begin().await?;
-    transaction.ensure_migrations_table(TABLE).await.map_err(|error| failed(TABLE, error))?;
-    for file in files {
-        let applied = transaction.apply(TABLE, &file.migration).await;
-        applied.map_err(|error| failed(file.name, error))?;
-    }
+    migrations::apply(&mut *transaction, files).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -85,19 +71,10 @@ pub(super) async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied
     if !exists {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(
+    let rows: Vec<AppliedRow> = sqlx::query_as(
         "SELECT version, description, checksum, installed_on::text FROM _sqlx_migrations ORDER BY version",
     )
     .fetch_all(&mut *connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Applied {
-                version: row.try_get(0)?,
-                description: row.try_get(1)?,
-                checksum: row.try_get(2)?,
-                at: row.try_get(3)?,
-            })
-        })
-        .collect()
+    Ok(rows.into_iter().map(Applied::from).collect())
 }

@@ -13,7 +13,6 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{
     PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode, PgStatement,
@@ -27,7 +26,7 @@ use tracing::{debug, info, warn};
 
 use super::migrations::{self, Applied, File, Migrations};
 use crate::db::error::{Error, Kind};
-use crate::db::row::Row;
+use crate::db::row::{self, Row};
 use crate::db::settings::{DbSettings, Tls};
 use crate::db::sql::Statement;
 use crate::db::verb::{Verb, verb};
@@ -287,9 +286,6 @@ impl Store {
 
     /// Asks the server. `Ok(false)` if every connection is busy, which is load and not a fault.
     pub async fn check(&self) -> Result<bool, Error> {
-        if let Some(why) = &*self.away.borrow() {
-            return Err(Error::new(Kind::Unavailable, why.clone()));
-        }
         // Whether there is room for one more connection is not the question: with some of them at work it
         // is load that keeps us from getting one, unless somebody knows better.
         let at_work = self.pool.size() > 0;
@@ -459,15 +455,6 @@ async fn fetch(
     limit: usize,
 ) -> Result<Vec<Row>, Error> {
     let (prepared, arguments) = prepared(connection, statement).await?;
-    let mut answers = connection.fetch_many(prepared.query_with(arguments));
-    let mut rows = Vec::new();
-    while let Some(answer) = answers.try_next().await? {
-        if let Either::Right(row) = answer {
-            rows.push(Row::postgres(row));
-            if rows.len() == limit {
-                break;
-            }
-        }
-    }
-    Ok(rows)
+    let answers = connection.fetch_many(prepared.query_with(arguments));
+    Ok(row::take(answers, limit, Row::postgres).await?)
 }

@@ -1,14 +1,11 @@
 //! Brings a SQLite file's schema up to date, whoever else is trying to.
 
 use sqlx::Connection;
-use sqlx::Row as _;
-use sqlx::migrate::Migrate;
 use sqlx::sqlite::SqliteConnection;
-use tracing::info;
 
 use super::Store;
 use crate::db::error::Error;
-use crate::db::migrations::{self, Applied, TABLE, failed};
+use crate::db::migrations::{self, Applied, AppliedRow};
 
 impl Store {
     /// Runs what has not run. Returns the names of what was run.
@@ -28,21 +25,12 @@ impl Store {
             return Ok(Vec::new());
         }
         let before = dangling(&mut transaction).await.unwrap_or_default();
-        transaction.ensure_migrations_table(TABLE).await.map_err(|error| failed(TABLE, error))?;
-        for file in pending {
-            transaction
-                .apply(TABLE, &file.migration)
-                .await
-                .map_err(|error| failed(file.name, error))?;
-        }
+        migrations::apply(&mut *transaction, pending).await?;
         if dangling(&mut transaction).await? > before {
             return Err(dangling_error(&mut transaction).await);
         }
         transaction.commit().await?;
-        for file in pending {
-            info!(migration = file.name, "Ran migration {}", file.name);
-        }
-        Ok(pending.iter().map(|file| file.name).collect())
+        Ok(migrations::tell(pending))
     }
 }
 
@@ -55,22 +43,12 @@ pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<Vec<App
     if !exists {
         return Ok(Vec::new());
     }
-    let rows =
-        sqlx::query(
+    let rows: Vec<AppliedRow> = sqlx::query_as(
         "SELECT version, description, checksum, CAST(installed_on AS TEXT) FROM _sqlx_migrations ORDER BY version",
     )
     .fetch_all(&mut *connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Applied {
-                version: row.try_get(0)?,
-                description: row.try_get(1)?,
-                checksum: row.try_get(2)?,
-                at: row.try_get(3)?,
-            })
-        })
-        .collect()
+    Ok(rows.into_iter().map(Applied::from).collect())
 }
 
 /// How many rows point to rows that do not exist.

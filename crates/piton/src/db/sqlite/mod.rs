@@ -11,22 +11,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
 use sqlx::{
-    Arguments, AssertSqlSafe, ConnectOptions, Connection, Decode, Either, Executor, Row as _,
-    SqlSafeStr, Sqlite, Transaction, TypeInfo, ValueRef,
+    Arguments, AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, Row as _, SqlSafeStr,
+    Sqlite, Transaction, TypeInfo, ValueRef,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
 use super::migrations::{self, Applied, File, Migrations};
 use crate::db::error::{Error, Kind};
-use crate::db::row::Row;
+use crate::db::row::{self, Row};
 use crate::db::settings::DbSettings;
 use crate::db::sql::Statement;
 use crate::db::value::{Value, ValueError, text};
@@ -386,17 +385,7 @@ async fn fetch_rows(
     query: Query,
     limit: usize,
 ) -> Result<Vec<Row>, sqlx::Error> {
-    let mut answers = connection.fetch_many(query);
-    let mut rows = Vec::new();
-    while let Some(answer) = answers.try_next().await? {
-        if let Either::Right(row) = answer {
-            rows.push(Row::sqlite(row));
-            if rows.len() == limit {
-                break;
-            }
-        }
-    }
-    Ok(rows)
+    row::take(connection.fetch_many(query), limit, Row::sqlite).await
 }
 
 /// What SQLite says while a statement *runs* may quote a parameter: a search word, a JSON path.
