@@ -4,14 +4,14 @@
 //! handler without being handed around. A task started with `tokio::spawn` leaves the context;
 //! [`spawn`] carries it along.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use tokio::task::JoinHandle;
 
 use crate::handle::{Handle, WeakHandle};
@@ -41,11 +41,24 @@ pub(crate) struct Current {
     pub trace: Option<TraceContext>,
     /// The route that was matched, once one is.
     pub path: Cell<PathIndex>,
+    /// Who is calling, once somebody has found out.
+    pub caller: OnceCell<Arc<dyn Caller>>,
+}
+
+/// Who is calling, as far as those need to know who do not ask for it themselves: the answer on its way
+/// out, and requests to others on the caller's behalf.
+pub(crate) trait Caller: Send + Sync {
+    /// The value of an `Authorization` header with which to call another service in the caller's
+    /// name.
+    fn authorization(&self) -> Option<HeaderValue>;
+
+    /// Adds to the head of the answer what the caller needs for their next request.
+    fn answer(&self, headers: &mut HeaderMap);
 }
 
 impl Current {
     pub fn new(id: RequestId, peer: Option<IpAddr>, trace: Option<TraceContext>) -> Self {
-        Self { id, peer, trace, path: Cell::new(UNMATCHED) }
+        Self { id, peer, trace, path: Cell::new(UNMATCHED), caller: OnceCell::new() }
     }
 }
 

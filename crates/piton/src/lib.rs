@@ -45,9 +45,11 @@
 //! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
 //! | `compression` | gzip for clients that ask for it | tower-http, flate2 | 0.1 |
-//! | `jwt`, `password`, `api-key` | who is calling | jsonwebtoken, argon2 | planned |
-//! | `client` | peers, strangers, Tor | reqwest with rustls | planned |
-//! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2 | planned |
+//! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | jsonwebtoken, aws-lc-rs (C) | 0.1 |
+//! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
+//! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
+//! | `client` | `External`, `Peers`: requests to strangers and to other services | reqwest, rustls with aws-lc-rs (C) | 0.1 |
+//! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2, rustls with aws-lc-rs (C) | 0.1 |
 //! | `cache`, `redis` | remembered answers | moka, redis | planned |
 //! | `openapi` | the document, Swagger UI, Postman, `.http` | embedded assets | planned |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
@@ -71,6 +73,11 @@ pub mod http;
 
 pub mod admin;
 mod app;
+pub mod auth;
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod db;
 pub mod prelude;

@@ -1,0 +1,1 @@
+//! JSON Web Tokens, as Flask-JWT-Extended writes and reads them.

@@ -1,0 +1,1 @@
+//! Passwords, hashed as argon2-cffi hashes them.

@@ -1,0 +1,1 @@
+//! Queues (SQS) and mail (SES) of Amazon.

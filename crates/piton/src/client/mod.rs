@@ -1,0 +1,1 @@
+//! Requests to others: to services beside this one, and to strangers.
