@@ -2,6 +2,7 @@
 //! of the `piton` crate that a person could write; `myservice routes --explain` prints them.
 
 mod from_row;
+mod guard;
 mod migrations;
 mod route;
 mod settings;
@@ -42,6 +43,22 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as route::Arguments);
     let function = parse_macro_input!(item as ItemFn);
     finish(route::expand(arguments, function, None))
+}
+
+/// Lets in only who shows a token, or a key: `#[protected]`, `#[protected(fresh)]`,
+/// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(api_key, scope = "orders:write")]`.
+/// Stands with a route's attribute.
+#[proc_macro_attribute]
+pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(guard::below("protected", &arguments.into(), function))
+}
+
+/// Lets everybody in, though the blueprint is protected. Stands with a route's attribute.
+#[proc_macro_attribute]
+pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(guard::below("public", &arguments.into(), function))
 }
 
 /// Makes an `async fn` a test with a runtime of its own.

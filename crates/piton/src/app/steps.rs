@@ -412,6 +412,8 @@ impl State {
         if !self.app.for_verb {
             self.scan();
         }
+        let routes = mem::take(&mut self.routes);
+        self.routes = routes.into_iter().map(Route::with_guard_described).collect();
         let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
         let planned = plan(&self.routes, &self.app.needs);
         if let Err(more) = &planned {

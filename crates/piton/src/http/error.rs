@@ -43,6 +43,7 @@ struct Inner {
     cause: Option<BoxError>,
     location: &'static Location<'static>,
     headers: HeaderMap,
+    plain: bool,
 }
 
 /// One thing that is wrong with what the client sent.
@@ -175,6 +176,7 @@ impl Error {
             cause,
             location: Location::caller(),
             headers: HeaderMap::new(),
+            plain: false,
         }))
     }
 
@@ -204,6 +206,18 @@ impl Error {
     pub fn retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// In Gnar Gear's envelope ([`ErrorStyle::Gnar`](super::ErrorStyle)) the detail stands as the
+    /// `error` itself, without a traceback, as for an expired token: a refusal that is no fault.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.0.plain = true;
+        self
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.plain
     }
 
     /// The status of the answer.

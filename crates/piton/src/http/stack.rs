@@ -232,8 +232,8 @@ where
                     let caught = pin!(AssertUnwindSafe(work).catch_unwind());
                     let timed = tokio::time::timeout_at((seen.at + rules.timeout).into(), caught);
                     let (handle, current) = (rules.handle.clone(), seen.current.clone());
-                    let (answer, path) = context::within_request(handle, current, timed).await;
-                    seen.current.path.set(path);
+                    let (answer, left) = context::within_request(handle, current, timed).await;
+                    seen.current = left.unwrap_or(seen.current);
                     outcome(answer, body.as_deref(), rules.timeout)
                 }
                 Err(refusal) => Outcome::Answered(refusal.into_response()),
@@ -442,6 +442,9 @@ impl Rules {
                 None => Finished::plain(response),
             },
         };
+        if let Some(caller) = seen.current.caller.get() {
+            caller.answer(response.headers_mut());
+        }
         if let Some(head) = seen.head.take() {
             context::within_request_now(&self.handle, &seen.current, || {
                 self.hooks.finish(&head, &mut response);
@@ -521,6 +524,8 @@ impl Rules {
             }
             ErrorStyle::Gnar => {
                 *response.status_mut() = StatusCode::OK;
+                // It says how to come in after a 401, which this is no longer.
+                response.headers_mut().remove(header::WWW_AUTHENTICATE);
                 let document = envelope::render(failure, &self.title, self.show_inside);
                 ("application/json", document)
             }
