@@ -129,3 +129,23 @@ async fn an_empty_password_is_the_clients_mistake_and_a_stopping_room_is_busy() 
     let answer = app.post("/").body("x").await;
     assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (503, "1"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_requests_are_answered_while_many_log_in() {
+    let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
+    let app = app.route(post("/", make)).route(get("/", async || "here"));
+    let app = TestApp::new(app).await;
+    let passwords = app.handle().argon2();
+    let logins: Vec<_> = (0..40)
+        .map(|_| {
+            let passwords = passwords.clone();
+            tokio::spawn(async move { passwords.check_nobody("swordfish").await })
+        })
+        .collect();
+    e2e::wait_for("a queue", || std::future::ready(passwords.load().waiting > 20)).await;
+    for _ in 0..20 {
+        assert_eq!(app.get("/").await.text(), "here");
+    }
+    assert!(passwords.load().waiting > 0, "the logins were not waited for");
+    logins.iter().for_each(tokio::task::JoinHandle::abort);
+}
