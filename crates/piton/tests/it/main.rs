@@ -8,6 +8,8 @@ mod config;
 mod failures;
 mod launch;
 mod parts;
+#[cfg(feature = "password")]
+mod passwords;
 mod routes;
 mod serving;
 mod steps;

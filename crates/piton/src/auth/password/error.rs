@@ -1,0 +1,83 @@
+//! What goes wrong with passwords, by what the caller can do about it. Never a password, never a hash.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::http::Known;
+
+/// Why a password was not hashed, or does not pass. [`Error::kind`] is what to branch on.
+///
+/// As the answer of a handler [`Kind::Mismatch`] becomes 401, [`Kind::Empty`], [`Kind::TooLong`] and
+/// [`Kind::Encoding`] 422, [`Kind::Busy`] 503 with `Retry-After`, and the others 500.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: Cow<'static, str>,
+}
+
+/// What kind of error it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The password is not the one that was hashed.
+    Mismatch,
+    /// The hash is none of Argon2's.
+    InvalidHash,
+    /// The hash needs more memory than `password.memory_budget`, or more work than
+    /// `password.work_limit`.
+    TooCostly,
+    /// More are waiting than `password.max_waiting`, there is no memory, or the service is stopping:
+    /// try again later.
+    Busy,
+    /// The password is empty.
+    Empty,
+    /// The password is longer than 64 KiB.
+    TooLong,
+    /// The password has characters that `password.encoding` does not have.
+    Encoding,
+    /// Anything else: a fault of ours.
+    Other,
+}
+
+impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Gnar Gear's words.
+pub(super) const EMPTY: &str = "Password cannot be empty";
+
+fn known(error: &Error) -> Option<Known> {
+    let of = |status: StatusCode, detail| Some(Known::from(status).detail(detail));
+    match error.kind {
+        Kind::Mismatch => of(StatusCode::UNAUTHORIZED, "the password is wrong"),
+        Kind::Empty => of(StatusCode::UNPROCESSABLE_ENTITY, EMPTY),
+        Kind::TooLong => of(StatusCode::UNPROCESSABLE_ENTITY, "the password is too long"),
+        Kind::Encoding => {
+            of(StatusCode::UNPROCESSABLE_ENTITY, "the password has characters that cannot be used")
+        }
+        Kind::Busy => of(StatusCode::SERVICE_UNAVAILABLE, "too many passwords are being checked")
+            .map(|known| known.retry_after(Duration::from_secs(1))),
+        Kind::InvalidHash | Kind::TooCostly | Kind::Other => None,
+    }
+}
+
+crate::recognise!(|error| error.downcast_ref::<Error>().and_then(known));

@@ -1,0 +1,258 @@
+//! The section `[password]`.
+
+use argon2::{Params, Version};
+
+use super::phc::{LONGEST, Parameters};
+use crate::config::{ByteSize, Reader};
+
+/// How passwords are hashed, and how much memory and time that may take.
+#[derive(Clone, Debug, piton_macros::Settings)]
+#[setting(check = Self::check)]
+pub struct PasswordSettings {
+    /// The costs of a hash, by the names of argon2-cffi's profiles: `rfc9106-low-memory` (argon2id,
+    /// 64 MiB, 3 passes, 4 lanes), `rfc9106-high-memory` (argon2id, 2 GiB, 1 pass, 4 lanes),
+    /// `pre-21.2` (argon2id, 100 MiB, 2 passes, 8 lanes), `gnar` (argon2i, 512 KiB, 2 passes, 2 lanes: Gnar
+    /// Gear's) and `cheapest` (8 KiB, for tests alone). The settings below replace single costs.
+    /// **Default: `rfc9106-low-memory`.**
+    pub profile: Profile,
+
+    /// Which Argon2: `argon2id`, `argon2i` or `argon2d`. Hashes of any of them are checked whatever
+    /// is set. **Default: the profile's.**
+    pub variant: Option<Variant>,
+
+    /// How often a hash passes over its memory. Raise it to make a hash take longer when there is no
+    /// more memory to spend. **Default: the profile's.**
+    #[setting(alias = "{prefix}_ARGON2_TIME_COST")]
+    pub time_cost: Option<u32>,
+
+    /// The memory of one hash, in KiB; at least 8 for each lane. **Default: the profile's.**
+    #[setting(alias = "{prefix}_ARGON2_MEMORY_COST")]
+    pub memory_cost_kib: Option<u32>,
+
+    /// The number of lanes in which the memory is filled. It changes the hash; each hash is worked
+    /// on by one thread all the same. **Default: the profile's.**
+    #[setting(alias = "{prefix}_ARGON2_PARALLELISM")]
+    pub parallelism: Option<u32>,
+
+    /// The length of a hash in bytes, 4 to 1024. **Default: the profile's.**
+    #[setting(alias = "{prefix}_ARGON2_HASH_LEN")]
+    pub hash_len: Option<u32>,
+
+    /// The length of the random salt in bytes, 8 to 1024. **Default: the profile's.**
+    #[setting(alias = "{prefix}_ARGON2_SALT_LEN")]
+    pub salt_len: Option<u32>,
+
+    /// How the characters of a password become bytes: `utf-8` or `latin-1`. Keep what the stored
+    /// hashes were made with. **Default: `utf-8`.**
+    #[setting(alias = "{prefix}_ARGON2_ENCODING")]
+    pub encoding: Encoding,
+
+    /// The most memory that all hashes worked on at one time may take; what needs more waits. A
+    /// stored hash that alone needs more is refused. Lower it where the service has less memory.
+    /// **Default: `2GiB`.**
+    pub memory_budget: ByteSize,
+
+    /// The most work that a stored hash may ask for: its memory, times the passes over it. 64 GiB take a
+    /// core about a minute. It keeps a hash that somebody made up from holding a thread for hours.
+    /// **Default: `64GiB`.**
+    pub work_limit: ByteSize,
+
+    /// How many passwords may wait for their turn; more are answered 503. **Default: `1000`.**
+    pub max_waiting: usize,
+
+    /// By how much the threads that hash step back for all others, from 0 to 19: with 0 a rush of
+    /// logins makes every other request wait. Only on Linux. **Default: `10`.**
+    pub nice: u8,
+}
+
+impl Default for PasswordSettings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            variant: None,
+            time_cost: None,
+            memory_cost_kib: None,
+            parallelism: None,
+            hash_len: None,
+            salt_len: None,
+            encoding: Encoding::default(),
+            memory_budget: ByteSize::mib(2048),
+            work_limit: ByteSize::mib(64 * 1024),
+            max_waiting: 1000,
+            nice: 10,
+        }
+    }
+}
+
+crate::setting_enum! {
+    /// Costs that belong together; argon2-cffi's, and Gnar Gear's.
+    pub enum Profile: default Rfc9106LowMemory {
+        /// RFC 9106's second recommendation, and argon2-cffi's default.
+        Rfc9106LowMemory = "rfc9106-low-memory" | "rfc_9106_low_memory",
+        /// RFC 9106's first recommendation: 2 GiB a hash.
+        Rfc9106HighMemory = "rfc9106-high-memory" | "rfc_9106_high_memory",
+        /// argon2-cffi's default from 18.2 to 21.1.
+        Pre21_2 = "pre-21.2" | "pre_21_2",
+        /// What Gnar Gear documents.
+        Gnar = "gnar",
+        /// For tests alone.
+        Cheapest = "cheapest",
+    }
+}
+
+crate::setting_enum! {
+    /// Which Argon2.
+    pub enum Variant: default Argon2id {
+        /// Good against those who measure and those who have many machines.
+        Argon2id = "argon2id" | "id",
+        /// Gnar Gear's.
+        Argon2i = "argon2i" | "i",
+        /// The one that those who can measure learn most from.
+        Argon2d = "argon2d" | "d",
+    }
+}
+
+crate::setting_enum! {
+    /// How characters become bytes, by Python's names.
+    pub enum Encoding: default Utf8 {
+        /// Every character there is.
+        Utf8 = "utf-8" | "utf8" | "utf_8",
+        /// One byte a character, of which there are 256.
+        Latin1 = "latin-1" | "latin1" | "latin_1" | "iso-8859-1" | "iso8859-1",
+    }
+}
+
+impl Profile {
+    pub(super) const fn parameters(self) -> Parameters {
+        let rfc9106 = Parameters {
+            variant: Variant::Argon2id,
+            version: Version::V0x13,
+            time_cost: 3,
+            memory_cost_kib: 64 * 1024,
+            parallelism: 4,
+            hash_len: 32,
+            salt_len: 16,
+        };
+        match self {
+            Self::Rfc9106LowMemory => rfc9106,
+            Self::Rfc9106HighMemory => {
+                Parameters { time_cost: 1, memory_cost_kib: 2 << 20, ..rfc9106 }
+            }
+            Self::Pre21_2 => Parameters {
+                time_cost: 2,
+                memory_cost_kib: 100 * 1024,
+                parallelism: 8,
+                hash_len: 16,
+                ..rfc9106
+            },
+            Self::Gnar => Parameters {
+                variant: Variant::Argon2i,
+                time_cost: 2,
+                memory_cost_kib: 512,
+                parallelism: 2,
+                hash_len: 16,
+                ..rfc9106
+            },
+            Self::Cheapest => Parameters {
+                time_cost: 1,
+                memory_cost_kib: 8,
+                parallelism: 1,
+                hash_len: 4,
+                salt_len: 8,
+                ..rfc9106
+            },
+        }
+    }
+}
+
+impl PasswordSettings {
+    /// The costs in force.
+    pub(super) fn parameters(&self) -> Parameters {
+        let profile = self.profile.parameters();
+        Parameters {
+            variant: self.variant.unwrap_or(profile.variant),
+            version: profile.version,
+            time_cost: self.time_cost.unwrap_or(profile.time_cost),
+            memory_cost_kib: self.memory_cost_kib.unwrap_or(profile.memory_cost_kib),
+            parallelism: self.parallelism.unwrap_or(profile.parallelism),
+            hash_len: self.hash_len.unwrap_or(profile.hash_len),
+            salt_len: self.salt_len.unwrap_or(profile.salt_len),
+        }
+    }
+
+    /// What is not as by default, for the line of the log that says so.
+    pub(super) fn chosen(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut chosen = serde_json::Map::new();
+        let mut add = |name: &str, value: Option<serde_json::Value>| {
+            chosen.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        let profile = Some(self.profile).filter(|profile| *profile != Profile::default());
+        add("profile", profile.map(|profile| profile.name().into()));
+        add("type", self.variant.map(|variant| variant.name().into()));
+        add("time_cost", self.time_cost.map(Into::into));
+        add("memory_cost", self.memory_cost_kib.map(Into::into));
+        add("parallelism", self.parallelism.map(Into::into));
+        add("hash_len", self.hash_len.map(Into::into));
+        add("salt_len", self.salt_len.map(Into::into));
+        let encoding = Some(self.encoding).filter(|encoding| *encoding != Encoding::default());
+        add("encoding", encoding.map(|encoding| encoding.name().into()));
+        chosen
+    }
+
+    fn check(&self, from: &mut Reader<'_>) {
+        for (name, why, fix) in self.problems() {
+            from.refuse(name, why, fix);
+        }
+    }
+
+    /// What parses but cannot work: the setting, why, and what to write.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String, String)> {
+        let all = self.parameters();
+        let mut problems = Vec::new();
+        let mut refuse = |wrong: bool, name, why: &str, fix: String| {
+            if wrong {
+                problems.push((name, why.to_owned(), fix));
+            }
+        };
+        let lanes = all.parallelism.clamp(Params::MIN_P_COST, Params::MAX_P_COST);
+        refuse(all.time_cost == 0, "time_cost", "without a pass nothing is hashed", "1".into());
+        refuse(
+            all.parallelism != lanes,
+            "parallelism",
+            "expected 1 to 16777215 lanes",
+            lanes.to_string(),
+        );
+        let least = lanes * 8;
+        let name = if self.memory_cost_kib.is_none() && self.parallelism.is_some() {
+            "parallelism"
+        } else {
+            "memory_cost_kib"
+        };
+        refuse(
+            all.memory_cost_kib < least,
+            name,
+            "each lane needs 8 KiB of memory",
+            format!("password.memory_cost_kib={least}, or fewer lanes"),
+        );
+        let long = |least, length: u32| length < least || length > LONGEST;
+        refuse(long(4, all.hash_len), "hash_len", "expected 4 to 1024 bytes", "32".into());
+        refuse(long(8, all.salt_len), "salt_len", "expected 8 to 1024 bytes", "16".into());
+        let one = ByteSize::bytes(all.memory_bytes());
+        refuse(
+            one > self.memory_budget,
+            "memory_budget",
+            &format!("one hash needs {one}"),
+            format!("{one}, or a smaller password.memory_cost_kib"),
+        );
+        let work = ByteSize::bytes(all.work_bytes());
+        refuse(
+            work > self.work_limit,
+            "work_limit",
+            &format!("one hash goes through {work}"),
+            format!("{work}, or a smaller password.time_cost"),
+        );
+        refuse(self.max_waiting == 0, "max_waiting", "nobody could ever wait", "1000".into());
+        refuse(self.nice > 19, "nice", "expected 0 to 19", "10".into());
+        problems
+    }
+}

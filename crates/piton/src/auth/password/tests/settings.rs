@@ -1,0 +1,151 @@
+//! The section, and the room as a part of an app.
+
+use crate::auth::password::*;
+use crate::config::{ByteSize, Config, Section};
+use crate::http::{get, post};
+use crate::prelude::{App, TestApp};
+
+static SECTION: Section = Section::of::<PasswordSettings>("password");
+
+fn read(variables: &[(&str, &str)]) -> (PasswordSettings, String) {
+    let loader = Config::loader("GNAR").app("piste").env(variables.iter().copied());
+    let (config, mut problems) = loader.load(&[&SECTION]);
+    let settings = config.read("password", &mut problems);
+    (settings, problems.to_string())
+}
+
+#[test]
+fn gnar_gears_variables_are_read() {
+    let (settings, problems) = read(&[
+        ("GNAR_ARGON2_TIME_COST", "4"),
+        ("GNAR_ARGON2_MEMORY_COST", "1024"),
+        ("GNAR_ARGON2_PARALLELISM", "3"),
+        ("GNAR_ARGON2_HASH_LEN", "24"),
+        ("GNAR_ARGON2_SALT_LEN", "12"),
+        ("GNAR_ARGON2_ENCODING", "latin1"),
+    ]);
+    assert_eq!(problems, "");
+    let all = settings.parameters();
+    assert_eq!((all.time_cost, all.memory_cost_kib, all.parallelism), (4, 1024, 3));
+    assert_eq!((all.hash_len, all.salt_len, settings.encoding), (24, 12, Encoding::Latin1));
+    let words = "{\"time_cost\": 4, \"memory_cost\": 1024, \"parallelism\": 3, \"hash_len\": 24, \
+                 \"salt_len\": 12, \"encoding\": \"latin-1\"}";
+    let mut said: Vec<_> =
+        said(&settings).trim_matches(['{', '}']).split(", ").map(String::from).collect();
+    let mut expected: Vec<_> = words.trim_matches(['{', '}']).split(", ").collect();
+    said.sort();
+    expected.sort();
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn empty_variables_count_as_unset() {
+    let names = ["TIME_COST", "MEMORY_COST", "PARALLELISM", "HASH_LEN", "SALT_LEN", "ENCODING"];
+    let names = names.map(|name| format!("GNAR_ARGON2_{name}"));
+    let empty: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let (settings, problems) = read(&empty);
+    assert_eq!(problems, "");
+    assert_eq!(settings.parameters(), Profile::default().parameters());
+    assert_eq!(said(&settings), "defaults");
+}
+
+#[test]
+fn what_argon2_cannot_do_is_refused_with_the_fix() {
+    for (variable, value, word) in [
+        ("GNAR_PASSWORD_PROFILE", "gnarly", "did you mean `gnar`?"),
+        ("GNAR_ARGON2_ENCODING", "utf-16", "expected `utf-8` or `latin-1`"),
+        ("GNAR_ARGON2_TIME_COST", "0", "without a pass nothing is hashed"),
+        ("GNAR_ARGON2_TIME_COST", "-1", "a whole number from 0"),
+        ("GNAR_ARGON2_MEMORY_COST", "31", "password.memory_cost_kib=32"),
+        ("GNAR_ARGON2_PARALLELISM", "0", "expected 1 to 16777215 lanes"),
+        ("GNAR_ARGON2_PARALLELISM", "4294967295", "expected 1 to 16777215 lanes"),
+        ("GNAR_ARGON2_HASH_LEN", "3", "expected 4 to 1024 bytes"),
+        ("GNAR_ARGON2_SALT_LEN", "7", "expected 8 to 1024 bytes"),
+        ("GNAR_PASSWORD_MEMORY_BUDGET", "63MiB", "one hash needs 64MiB"),
+        ("GNAR_PASSWORD_WORK_LIMIT", "191MiB", "one hash goes through 192MiB"),
+        ("GNAR_PASSWORD_MAX_WAITING", "0", "nobody could ever wait"),
+        ("GNAR_PASSWORD_NICE", "20", "expected 0 to 19"),
+    ] {
+        let (_, problems) = read(&[(variable, value)]);
+        assert!(problems.contains(word), "{variable}={value}: {problems}");
+        assert!(problems.contains(variable), "{problems}");
+    }
+    let high = PasswordSettings { profile: Profile::Rfc9106HighMemory, ..Default::default() };
+    assert!(high.problems().is_empty(), "2 GiB hold one");
+    let less = PasswordSettings { memory_budget: ByteSize::mib(2047), ..high };
+    assert_eq!(less.problems()[0].0, "memory_budget");
+}
+
+async fn make(passwords: Passwords, password: String) -> crate::Result<String> {
+    Ok(passwords.hash(&password).await?)
+}
+
+async fn ask(handle: crate::http::State<Answer>) -> String {
+    let app = crate::app();
+    let right = app.check_password_hash(&handle.0.0, "swordfish").await;
+    format!("{right} {}", app.generate_password_hash("x").await.is_ok())
+}
+
+#[derive(Clone)]
+struct Answer(String);
+
+async fn app() -> TestApp {
+    let hash = super::with(super::cheapest()).hash("swordfish").await.unwrap();
+    let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
+    let app = app.set("password.profile", "cheapest").state(Answer(hash));
+    TestApp::new(app.route(post("/", make)).route(get("/", ask))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_running_app_hashes_and_checks_from_anywhere() {
+    let app = app().await;
+    assert_eq!(app.get("/").await.text(), "true true");
+    let hash = app.post("/").body("secret of mine").await.text();
+    assert!(app.handle().argon2().check(&hash, "secret of mine").await);
+    let text = app.handle().metrics().text();
+    for line in [
+        "password_hashes_total{operation=\"hash\"} 2",
+        "password_hashes_total{operation=\"check\"} 2",
+        "password_hash_seconds_count 4",
+        "password_waiting 0",
+        "# TYPE password_memory_bytes gauge",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let snapshot = &app.handle().snapshots()["password"];
+    assert_eq!(
+        (&snapshot["variant"], &snapshot["memory_cost_kib"]),
+        (&"argon2id".into(), &8.into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_password_is_the_clients_mistake_and_a_stopping_room_is_busy() {
+    let app = app().await;
+    let answer = app.post("/").body("").await;
+    assert_eq!(answer.status(), 422);
+    assert!(answer.text().contains("Password cannot be empty"), "{}", answer.text());
+    Part::stop(&app.handle().argon2()).await;
+    let answer = app.post("/").body("x").await;
+    assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (503, "1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_requests_are_answered_while_many_log_in() {
+    let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
+    let app = app.route(post("/", make)).route(get("/", async || "here"));
+    let app = TestApp::new(app).await;
+    let passwords = app.handle().argon2();
+    let logins: Vec<_> = (0..40)
+        .map(|_| {
+            let passwords = passwords.clone();
+            tokio::spawn(async move { passwords.check_nobody("swordfish").await })
+        })
+        .collect();
+    e2e::wait_for("a queue", || std::future::ready(passwords.load().waiting > 20)).await;
+    for _ in 0..20 {
+        assert_eq!(app.get("/").await.text(), "here");
+    }
+    assert!(passwords.load().waiting > 0, "the logins were not waited for");
+    logins.iter().for_each(tokio::task::JoinHandle::abort);
+}
