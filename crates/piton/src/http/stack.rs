@@ -482,6 +482,9 @@ impl Rules {
         if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
             return self.fail(response, &Failure::of(&error), seen);
         }
+        if status == StatusCode::METHOD_NOT_ALLOWED && seen.method == Method::OPTIONS {
+            return Finished::plain(options(response));
+        }
         match said(&mut response) {
             Said::InItsOwnFormat => Finished::plain(response),
             Said::Nothing => {
@@ -587,6 +590,19 @@ impl Rules {
             }
         });
     }
+}
+
+/// The answer to `OPTIONS` of a path that does not route it: the methods that the router has listed.
+fn options(mut response: Response) -> Response {
+    let allowed = response.headers().get(header::ALLOW).and_then(|methods| methods.to_str().ok());
+    let allowed = format!("{},OPTIONS", allowed.unwrap_or_default());
+    let mut answer = Response::new(Body::empty());
+    if let Ok(allowed) = HeaderValue::try_from(allowed.trim_start_matches(',')) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    answer
 }
 
 fn problem_response(status: StatusCode) -> Response {
