@@ -1,6 +1,8 @@
 //! What nearly every file of a service uses: `use piton::prelude::*;`.
 
 pub use crate::Settings;
+#[cfg(feature = "client")]
+pub use crate::client::{External, Peers};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use crate::db::{Db, FromRow};
 #[cfg(feature = "validation")]
