@@ -3,6 +3,8 @@
 pub use crate::Settings;
 #[cfg(feature = "jwt")]
 pub use crate::auth::jwt::{Identity, Tokens};
+#[cfg(feature = "client")]
+pub use crate::client::{External, Peers};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use crate::db::{Db, FromRow};
 #[cfg(feature = "validation")]

@@ -73,23 +73,23 @@ inventory::collect!(Recognise);
 
 /// What is known of an error of a library: a status, perhaps with words for the client and a time to
 /// come back. A status alone turns into it by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     status: StatusCode,
-    detail: Option<&'static str>,
+    detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
 }
 
 impl Known {
     /// For the client to read, as in [`Error::new`].
     #[must_use]
-    pub const fn detail(self, detail: &'static str) -> Self {
-        Self { detail: Some(detail), ..self }
+    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
     }
 
     /// When the client may try again, as in [`Error::retry_after`].
     #[must_use]
-    pub const fn retry_after(self, wait: Duration) -> Self {
+    pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
 }
@@ -284,7 +284,7 @@ impl Error {
     #[track_caller]
     fn from_boxed(error: BoxError) -> Self {
         let known = known(&*error).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR.into());
-        let new = Self::with(known.status, known.detail.map(Cow::Borrowed), Some(error));
+        let new = Self::with(known.status, known.detail, Some(error));
         match known.retry_after {
             Some(wait) => new.retry_after(wait),
             None => new,
