@@ -87,7 +87,7 @@ pub mod testing;
 pub mod without_database;
 
 pub use ::http::StatusCode;
-pub use app::{App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb};
+pub use app::{Addition, App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb};
 pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
