@@ -7,8 +7,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use http::StatusCode;
 
 use crate::http::Known;
@@ -97,13 +97,25 @@ fn of_code(code: &str, status: u16) -> Kind {
     // `com.amazonaws.sqs#QueueDoesNotExist`, `AWS.SimpleQueueService.NonExistentQueue`
     let name = code.rsplit(['#', '.']).next().unwrap_or(code);
     let is = |part: &str| name.contains(part);
-    if is("Throttl") || is("OverLimit") || is("TooManyRequests") || is("LimitExceeded") || status == 429 {
+    if is("Throttl")
+        || is("OverLimit")
+        || is("TooManyRequests")
+        || is("LimitExceeded")
+        || status == 429
+    {
         return Kind::Throttled;
     }
     if is("DoesNotExist") || is("NonExistentQueue") || is("NotFound") {
         return Kind::NotFound;
     }
-    let denied = ["AccessDenied", "ClientTokenId", "UnrecognizedClient", "Signature", "Expired", "AuthFailure"];
+    let denied = [
+        "AccessDenied",
+        "ClientTokenId",
+        "UnrecognizedClient",
+        "Signature",
+        "Expired",
+        "AuthFailure",
+    ];
     if matches!(status, 401 | 403) || denied.iter().any(|part| is(part)) {
         return Kind::Denied;
     }

@@ -15,6 +15,7 @@ mod access;
 mod error;
 pub mod ses;
 pub mod sqs;
+mod trouble;
 
 pub use error::{Error, Kind};
 pub use {aws_sdk_sesv2, aws_sdk_sqs};

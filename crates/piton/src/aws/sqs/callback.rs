@@ -101,7 +101,7 @@ pub trait Callback<Arguments>: Send + Sync + 'static {
 pub type Called = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 macro_rules! callbacks {
-    ($($part:ident)*) => {
+    ($($part:ident $given:ident)*) => {
         impl<F, Fut, $($part: Given),*> Callback<($($part,)*)> for F
         where
             F: Fn(Message, $($part),*) -> Fut + Send + Sync + 'static,
@@ -116,13 +116,12 @@ macro_rules! callbacks {
                 Ok(())
             }
 
-            #[expect(non_snake_case, reason = "each argument is named by its type")]
             fn call(&self, message: Message, _handle: &Handle) -> Called {
-                $(let $part = match $part::given(_handle) {
+                $(let $given = match $part::given(_handle) {
                     Ok(given) => given,
                     Err(error) => return Box::pin(std::future::ready(Verdict::Failed(error))),
                 };)*
-                let work = self(message, $($part),*);
+                let work = self(message, $($given),*);
                 Box::pin(async move { work.await.verdict() })
             }
         }
@@ -130,12 +129,12 @@ macro_rules! callbacks {
 }
 
 callbacks!();
-callbacks!(P1);
-callbacks!(P1 P2);
-callbacks!(P1 P2 P3);
-callbacks!(P1 P2 P3 P4);
-callbacks!(P1 P2 P3 P4 P5);
-callbacks!(P1 P2 P3 P4 P5 P6);
+callbacks!(P1 p1);
+callbacks!(P1 p1 P2 p2);
+callbacks!(P1 p1 P2 p2 P3 p3);
+callbacks!(P1 p1 P2 p2 P3 p3 P4 p4);
+callbacks!(P1 p1 P2 p2 P3 p3 P4 p4 P5 p5);
+callbacks!(P1 p1 P2 p2 P3 p3 P4 p4 P5 p5 P6 p6);
 
 #[cfg(test)]
 mod tests {

@@ -59,7 +59,9 @@ impl Queue {
             let attempt = poll.receive_request_attempt_id.clone();
             call = call
                 .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
-                .receive_request_attempt_id(attempt.unwrap_or_else(|| RequestId::new().to_string()));
+                .receive_request_attempt_id(
+                    attempt.unwrap_or_else(|| RequestId::new().to_string()),
+                );
         }
         let timeouts = self.sqs.0.access.timeouts(poll.wait_time);
         let patient = aws_sdk_sqs::Config::builder().timeout_config(timeouts);
@@ -70,7 +72,7 @@ impl Queue {
     }
 
     /// How long a received message is hidden.
-    pub async fn visibility(&self) -> Duration {
+    pub fn visibility(&self) -> Duration {
         self.visibility.get().copied().unwrap_or(USUAL_VISIBILITY)
     }
 

@@ -221,11 +221,12 @@ impl TryFrom<Attribute> for MessageAttributeValue {
                 builder.data_type("Number").string_value(number)
             }
             Attribute::Number(_) => {
-                return Err(Error::new(Kind::Invalid, "an attribute is to be a number and is none"));
+                return Err(Error::new(
+                    Kind::Invalid,
+                    "an attribute is to be a number and is none",
+                ));
             }
-            Attribute::Binary(bytes) => {
-                builder.data_type("Binary").binary_value(Blob::new(bytes))
-            }
+            Attribute::Binary(bytes) => builder.data_type("Binary").binary_value(Blob::new(bytes)),
         };
         builder.build().map_err(|error| Error::new(Kind::Invalid, error.to_string()))
     }

@@ -31,7 +31,7 @@ mod settings;
 mod state;
 mod work;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::http::HttpResponse;
@@ -39,6 +39,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::OnceCell;
 
 use super::access::Access;
+use super::trouble::Trouble;
 use super::{Error, Kind};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
@@ -65,8 +66,7 @@ struct Inner {
     client: OnceCell<Client>,
     queues: Queues,
     figures: Figures,
-    /// What the last call failed with, if it did and sending it again would not help.
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
 }
 
 impl Sqs {
@@ -96,35 +96,16 @@ impl Sqs {
     /// [`Kind::Misconfigured`].
     pub async fn queue_url(&self, queue: &str) -> Result<String, Error> {
         let ask = || async {
-            let asked = self.client().await.get_queue_url().queue_name(queue).send().await;
-            let found = self.note(asked, || format!("find the queue `{queue}`"))?;
+            let call = self.client().await.get_queue_url().queue_name(queue);
+            let asked = Box::pin(call.send()).await;
+            let found = self.0.trouble.note(asked, || format!("find the queue `{queue}`"))?;
             let none = || Error::new(Kind::Other, format!("the queue `{queue}` has no URL"));
             found.queue_url().map(str::to_owned).ok_or_else(none)
         };
         self.0.queues.url(queue, ask).await
     }
 
-    /// Keeps in mind how a call went.
-    fn note<T, E>(
-        &self,
-        result: Result<T, SdkError<E, HttpResponse>>,
-        what: impl FnOnce() -> String,
-    ) -> Result<T, Error>
-    where
-        E: std::error::Error + ProvideErrorMetadata + 'static,
-    {
-        let result = result.map_err(|error| Error::of(what(), &error));
-        let trouble = match &result {
-            Err(error) if !matches!(error.kind(), Kind::NotFound | Kind::Invalid) => {
-                Some(error.to_string())
-            }
-            _ => None,
-        };
-        *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-        result
-    }
-
-    /// As [`note`](Self::note), of a call about a queue: one that is not there is forgotten.
+    /// Keeps in mind how a call about a queue went; a queue that is not there is forgotten.
     fn note_of_queue<T, E>(
         &self,
         queue: &str,
@@ -134,7 +115,7 @@ impl Sqs {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let result = self.note(result, what);
+        let result = self.0.trouble.note(result, what);
         if matches!(&result, Err(error) if error.kind() == Kind::NotFound) {
             self.0.queues.forget(queue);
         }
@@ -152,13 +133,12 @@ impl Part for Sqs {
             client: OnceCell::new(),
             queues: Queues::default(),
             figures: Figures::default(),
-            trouble: Mutex::new(None),
+            trouble: Trouble::default(),
         })))
     }
 
     async fn health(&self) -> Health {
-        let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        trouble.map_or(Health::Up, Health::Degraded)
+        self.0.trouble.health()
     }
 
     fn metrics(&self, metrics: &Metrics) {
@@ -184,7 +164,11 @@ impl Handle {
     /// # Panics
     /// As [`Handle::sqs`].
     #[track_caller]
-    pub fn send_sqs_message(&self, queue: impl Into<String>, body: impl Into<String>) -> SendMessage {
+    pub fn send_sqs_message(
+        &self,
+        queue: impl Into<String>,
+        body: impl Into<String>,
+    ) -> SendMessage {
         self.sqs().send(queue, body)
     }
 }
@@ -215,7 +199,7 @@ mod tests {
             client: OnceCell::new(),
             queues: Queues::default(),
             figures: Figures::default(),
-            trouble: Mutex::new(None),
+            trouble: Trouble::default(),
         }))
     }
 }

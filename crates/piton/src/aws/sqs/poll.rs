@@ -49,8 +49,10 @@ pub struct Poll {
 pub(super) struct Function {
     needs: fn(&mut Needs),
     pub ready: fn(&Handle) -> Result<(), Error>,
-    pub call: Box<dyn Fn(Message, &Handle) -> Called + Send + Sync>,
+    pub call: Call,
 }
+
+type Call = Box<dyn Fn(Message, &Handle) -> Called + Send + Sync>;
 
 impl Poll {
     /// Reads the queue with this name, or with this URL, every 60 seconds, a message at a time.
@@ -150,7 +152,8 @@ impl Poll {
             return refuse("interval", why, "leave it out (60 seconds), or wait with `wait_time`");
         }
         let visibility = self.visibility_timeout.unwrap_or_default();
-        let limits = [("visibility_timeout", visibility, 43_200), ("wait_time", self.wait_time, 20)];
+        let limits =
+            [("visibility_timeout", visibility, 43_200), ("wait_time", self.wait_time, 20)];
         for (option, time, most) in limits {
             if time.subsec_nanos() > 0 || time.as_secs() > most {
                 let time = humantime::format_duration(time);
@@ -218,7 +221,8 @@ mod tests {
         }
         let patient = poll("q").interval(Duration::ZERO).wait_time(seconds(20));
         assert!(patient.problem().is_none());
-        let fifo = poll("q.fifo").receive_request_attempt_id("x").visibility_timeout(seconds(43_200));
+        let fifo =
+            poll("q.fifo").receive_request_attempt_id("x").visibility_timeout(seconds(43_200));
         assert!(fifo.problem().is_none());
     }
 }

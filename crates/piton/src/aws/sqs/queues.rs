@@ -69,7 +69,9 @@ pub(super) fn wrong_name(name: &str) -> Option<&'static str> {
     if stem.is_empty() || name.len() > 80 {
         Some("the name of a queue has 1 to 80 characters")
     } else if !stem.bytes().all(plain) {
-        Some("the name of a queue is made of letters, digits, `-`, `_`, and perhaps `.fifo` at its end")
+        Some(
+            "the name of a queue is made of letters, digits, `-`, `_`, and perhaps `.fifo` at its end",
+        )
     } else {
         None
     }

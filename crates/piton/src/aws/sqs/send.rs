@@ -103,7 +103,8 @@ impl SendMessage {
         }
         let url = self.sqs.queue_url(&self.queue).await?;
         let md5 = md5_hex(self.body.as_bytes());
-        let mut call = self.sqs.client().await.send_message().queue_url(url).message_body(self.body);
+        let mut call =
+            self.sqs.client().await.send_message().queue_url(url).message_body(self.body);
         for (name, value) in attributes {
             call = call.message_attributes(name, value);
         }

@@ -88,7 +88,10 @@ impl State {
         now.trouble = Some(why);
         drop(now);
         if is_new {
-            warn!(queue = self.queue, "The SQS queue {} cannot be read, trying again until it can: {error}", self.queue);
+            warn!(
+                queue = self.queue,
+                "The SQS queue {} cannot be read, trying again until it can: {error}", self.queue
+            );
         }
     }
 

@@ -109,7 +109,8 @@ impl Worker {
 
     /// `None` if the service stops.
     async fn receive(&self) -> Option<Result<Vec<Message>, Error>> {
-        let mut receive = pin!(self.queue.receive());
+        // The SDK's futures are large.
+        let mut receive = Box::pin(self.queue.receive());
         tokio::select! {
             received = &mut receive => return Some(received),
             () = self.stop.stopped() => {}
@@ -122,7 +123,7 @@ impl Worker {
 
     /// One message after the other, in the order received.
     async fn deal_with(&mut self, batch: Vec<Message>) {
-        let mut hold = Hold::new(self.queue.visibility().await);
+        let mut hold = Hold::new(self.queue.visibility());
         let mut batch = VecDeque::from(batch);
         while let Some(message) = batch.pop_front() {
             if self.stop.is_stopped() {
@@ -198,11 +199,19 @@ impl Worker {
                 ("failed", Some(failure.to_string()))
             }
             Done::Panicked(why) => {
-                error!(queue, id, "Message {id} of the SQS queue {queue} was kept, its function panicked: {why}");
+                error!(
+                    queue,
+                    id,
+                    "Message {id} of the SQS queue {queue} was kept, its function panicked: {why}"
+                );
                 ("failed", Some(why))
             }
             Done::CutOff => {
-                warn!(queue, id, "Message {id} of the SQS queue {queue} was given back: its function did not end in time");
+                warn!(
+                    queue,
+                    id,
+                    "Message {id} of the SQS queue {queue} was given back: its function did not end in time"
+                );
                 self.give_back(std::slice::from_ref(message)).await;
                 ("kept", None)
             }
@@ -223,7 +232,11 @@ impl Worker {
             }
             Err(error) => {
                 let queue = &self.state.queue;
-                warn!(queue, id, "Message {id} of the SQS queue {queue} was dealt with, but not deleted: {error}");
+                warn!(
+                    queue,
+                    id,
+                    "Message {id} of the SQS queue {queue} was dealt with, but not deleted: {error}"
+                );
                 if self.undeleted.len() >= MOST_UNDELETED {
                     self.undeleted.pop_front();
                 }
@@ -240,7 +253,9 @@ impl Worker {
         let all: Vec<&Message> = messages.iter().collect();
         match self.queue.hide(&all, Duration::ZERO).await {
             Ok(()) => self.state.given_back(messages.len()),
-            Err(error) => info!(queue = self.state.queue, "Messages could not be given back: {error}"),
+            Err(error) => {
+                info!(queue = self.state.queue, "Messages could not be given back: {error}");
+            }
         }
     }
 }
@@ -328,7 +343,9 @@ mod tests {
         assert_eq!(begin.elapsed().as_secs(), 15);
         hold.until_due().await;
         assert_eq!(begin.elapsed().as_secs(), 30);
-        let never = timeout(Duration::from_secs(9999), async { Hold::new(Duration::ZERO).until_due().await });
+        let never = timeout(Duration::from_secs(9999), async {
+            Hold::new(Duration::ZERO).until_due().await;
+        });
         assert!(never.await.is_err());
     }
 
