@@ -7,6 +7,7 @@
 pub mod client;
 pub mod nginx;
 pub mod postgres;
+pub mod python;
 pub mod service;
 
 use std::future::Future;

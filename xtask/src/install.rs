@@ -45,9 +45,14 @@ pub fn debian(programs: &[(&str, &str)]) -> Result<()> {
         .filter(|(program, _)| which(program).is_none())
         .map(|(_, package)| *package)
         .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
+    if missing.is_empty() { Ok(()) } else { packages(&missing) }
+}
+
+/// Installs Debian packages. A service that comes with one is not started.
+///
+/// # Errors
+/// When `apt-get` fails or is not there; the message names the packages.
+pub fn packages(missing: &[&str]) -> Result<()> {
     if which("apt-get").is_none() {
         return Err(format!("install {} and run this again", missing.join(", ")).into());
     }

@@ -1,12 +1,13 @@
 //! The project's own commands, `cargo xtask <command>`, in Rust so that they run wherever it builds.
 //!
-//! Each command has its own folder: `gate/` is `cargo xtask test`, `bench/` is
-//! `cargo xtask bench`. What both need stands beside them: `run` starts commands, `install`
-//! gets Debian's packages, `tree` reads `cargo tree`.
+//! Each command has its own module: `gate/` is `cargo xtask test`, `bench/` is `cargo xtask bench`,
+//! `python` makes what the tests compare with. What all need stands beside them: `run` starts
+//! commands, `install` gets Debian's packages, `tree` reads `cargo tree`.
 
 mod bench;
 mod gate;
 mod install;
+mod python;
 mod run;
 mod tree;
 
@@ -22,6 +23,7 @@ Usage: cargo xtask <command>
 Commands:
   test          the gate: everything that CI checks, in CI's order
   bench core    the hello service beside bare axum: speed, memory, start, size, builds
+  python        the Python programs that Piton is compared with, each in a venv
 
 `cargo xtask <command> --help` says more about one of them.
 ";
@@ -47,6 +49,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     match command.as_str() {
         "test" => gate::main(rest),
         "bench" => bench::main(rest),
+        "python" => python::main(rest),
         "-h" | "--help" | "help" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::install;
+use crate::python;
 use crate::run::{self, Cmd, Result, bold, green, human, red, say};
 use tally::Tally;
 
@@ -44,10 +45,11 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, openssl, promtool, postgres",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, openssl, promtool, postgres, the Python peers",
         run: |_| {
             install::cargo_tools()?;
-            install::debian(&PROGRAMS)
+            install::debian(&PROGRAMS)?;
+            python::all()
         },
     },
     Stage { name: "fmt", what: "the code is formatted", run: |_| fmt() },

@@ -1,0 +1,6 @@
+ACCOUNT_NOT_ACTIVE = 'Account is not active'
+EMAIL_IS_TAKEN = 'Email is taken'
+EMAIL_AND_PASSWORD_REQUIRED = 'Email and password are required'
+INVALID_ACTIVATION_TOKEN = 'Invalid activation token'
+INVALID_LOGIN = 'Invalid email or password'
+USER_NOT_FOUND = 'User not found'

@@ -1,0 +1,187 @@
+//! The Python programs that Piton is compared with: real Flask, real Flask-JWT-Extended, real Gnar Gear.
+//!
+//! Their environments are made by `cargo xtask python`. One that is missing fails the test: a
+//! comparison that is skipped is believed to have passed.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a peer may take to start, or to end once it was asked to.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The Python of the environment `name`, such as `gnar`.
+///
+/// # Panics
+/// If it has not been made.
+#[must_use]
+pub fn interpreter(name: &str) -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e is a member");
+    let python = workspace.join("target/python").join(name).join("bin/python");
+    assert!(python.exists(), "{} is missing: run `cargo xtask python` first", python.display());
+    python
+}
+
+/// A file of `e2e/python/<name>`.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn script(name: &str, file: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name).join(file);
+    assert!(path.exists(), "there is no {}", path.display());
+    path
+}
+
+/// A Python server that runs. It is ended when dropped.
+#[derive(Debug)]
+pub struct Peer {
+    child: Child,
+    /// Where it listens, on the loopback.
+    pub port: u16,
+    folder: TempDir,
+}
+
+impl Peer {
+    /// Starts `e2e/python/<name>/<file> PORT ARGUMENTS..` on a free port, in a folder of its own, with no
+    /// variables but `variables`, and waits until the port takes connections.
+    ///
+    /// # Panics
+    /// If it does not start, with what it printed.
+    #[must_use]
+    pub fn start(name: &str, file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_on(crate::free_port(), name, file, arguments, variables)
+    }
+
+    /// As [`start`](Self::start), on a port that somebody else has to know before.
+    ///
+    /// # Panics
+    /// If it does not start, with what it printed.
+    #[must_use]
+    pub fn start_on(
+        port: u16,
+        name: &str,
+        file: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let output = File::create(folder.path().join("output")).expect("the folder is ours");
+        let errors = output.try_clone().expect("a file can be shared");
+        let child = command(name, file, variables)
+            .arg(port.to_string())
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .spawn()
+            .expect("Python starts");
+        let mut peer = Self { child, port, folder };
+        peer.wait_until_it_listens();
+        peer
+    }
+
+    /// What it has printed so far, on both outputs.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let bytes = std::fs::read(self.folder.path().join("output")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn wait_until_it_listens(&mut self) {
+        let begin = Instant::now();
+        loop {
+            let ended = self.child.try_wait().expect("a child can be asked");
+            let late = begin.elapsed() > PATIENCE;
+            assert!(ended.is_none() && !late, "{ended:?}, the peer said:\n{}", self.output());
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        end(&mut self.child);
+        if std::thread::panicking() {
+            eprintln!("the peer on port {} said:\n{}", self.port, self.output());
+        }
+    }
+}
+
+/// A script that answers each line of its input by a line.
+#[derive(Debug)]
+pub struct Dialogue {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Dialogue {
+    /// Starts `e2e/python/<name>/<file> ARGUMENTS..`, with no variables but `variables`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(name: &str, file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = command(name, file, variables)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let input = child.stdin.take().expect("it is piped");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self { child, input, output }
+    }
+
+    /// Says a line and gives what the script answers, without the line's end.
+    ///
+    /// # Panics
+    /// If the script has ended; why is in what it wrote to stderr.
+    pub fn ask(&mut self, line: &str) -> String {
+        assert!(!line.contains('\n'), "a question is one line: {line}");
+        writeln!(self.input, "{line}").expect("the script reads its input");
+        let mut answer = String::new();
+        let read = self.output.read_line(&mut answer).expect("the script writes text");
+        assert!(read > 0, "the script ended on: {line}");
+        answer.truncate(answer.trim_end_matches('\n').len());
+        answer
+    }
+}
+
+impl Drop for Dialogue {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Away from the environment of whoever runs the test; compiled files do not go beside the sources.
+fn command(name: &str, file: &str, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(interpreter(name));
+    command
+        .env_clear()
+        .envs([("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONUTF8", "1")])
+        .envs(variables.iter().copied())
+        .arg(script(name, file));
+    command
+}
+
+/// Asks it to end, so that it can end its own children, and insists after a while.
+fn end(child: &mut Child) {
+    let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    let begin = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) && begin.elapsed() < PATIENCE {
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}

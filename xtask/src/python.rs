@@ -1,0 +1,172 @@
+//! `cargo xtask python`: the Python programs that Piton is compared with, each in a venv of its own.
+//!
+//! Every folder of `e2e/python` lists the whole of what it needs in `requirements.txt`, with versions.
+//! A venv is made once; its stamp is a copy of that list, so that a change of it makes another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+use crate::install;
+use crate::run::{self, Cmd, Result};
+
+const HELP: &str = "\
+The Python programs that Piton is compared with.
+
+Usage: cargo xtask python [NAME]...
+
+Makes `target/python/NAME` for each folder of `e2e/python`, or for those that are named, and
+leaves those that are as their `requirements.txt` says.
+";
+
+/// Where the lists and the scripts are.
+const SOURCES: &str = "e2e/python";
+
+/// The first that can make a venv and compile is taken. Gnar Gear's Flask does not run on 3.14.
+const INTERPRETERS: [&str; 5] =
+    ["python3.11", "python3.12", "python3.13", "python3", "/usr/bin/python3"];
+
+/// What an interpreter needs: its version, and what Debian ships in `python3-venv` and `python3-dev`.
+const USABLE: &str = "import ensurepip, os, sys, sysconfig, venv; \
+    header = os.path.join(sysconfig.get_path('include'), 'Python.h'); \
+    sys.exit(not (sys.version_info >= (3, 11) and os.path.exists(header)))";
+
+/// `cargo xtask python`.
+///
+/// # Errors
+/// On a name that has no folder, and when a venv cannot be made.
+pub fn main(args: &[String]) -> Result<ExitCode> {
+    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
+        print!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let known = names()?;
+    if let Some(other) = args.iter().find(|arg| !known.contains(arg)) {
+        return Err(format!("no `{SOURCES}/{other}`; there are {}", known.join(", ")).into());
+    }
+    make(if args.is_empty() { &known } else { args })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the venvs of all folders that are not as their lists say.
+///
+/// # Errors
+/// When one cannot be made; the message is the command that failed.
+pub fn all() -> Result<()> {
+    make(&names()?)
+}
+
+fn names() -> Result<Vec<String>> {
+    let mut names: Vec<String> = fs::read_dir(run::root().join(SOURCES))?
+        .flatten()
+        .filter(|entry| entry.path().join("requirements.txt").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn make(names: &[String]) -> Result<()> {
+    let wanted: Vec<Venv> = names.iter().map(|name| Venv::of(name)).collect::<Result<_>>()?;
+    let missing: Vec<&Venv> = wanted.iter().filter(|venv| !venv.is_made()).collect();
+    if missing.is_empty() {
+        eprintln!("python: {} as their requirements say", names.join(", "));
+        return Ok(());
+    }
+    let interpreter = interpreter()?;
+    install::debian(&[("gcc", "gcc")])?;
+    if !Path::new("/usr/include/ev.h").exists() {
+        // bjoern, the server of Gnar Gear, is built from its source.
+        install::packages(&["libev-dev"])?;
+    }
+    missing.into_iter().try_for_each(|venv| venv.make(interpreter))
+}
+
+/// An interpreter that can make a venv; Debian's is installed when there is none.
+fn interpreter() -> Result<&'static str> {
+    let usable =
+        || INTERPRETERS.into_iter().find(|name| Cmd::new(name).arg("-c").arg(USABLE).works());
+    if let Some(found) = usable() {
+        return Ok(found);
+    }
+    install::packages(&["python3", "python3-venv", "python3-dev"])?;
+    usable().ok_or_else(|| "no python3 of version 3.11 or newer, with its headers".into())
+}
+
+/// One folder of `e2e/python` and what is made of it.
+struct Venv {
+    name: String,
+    list: PathBuf,
+    requirements: String,
+    folder: PathBuf,
+}
+
+impl Venv {
+    fn of(name: &str) -> Result<Self> {
+        let list = run::root().join(SOURCES).join(name).join("requirements.txt");
+        let requirements = fs::read_to_string(&list)?;
+        // Not where CARGO_TARGET_DIR says: the tests look for it where the sources are.
+        let folder = run::root().join("target/python").join(name);
+        Ok(Self { name: name.to_owned(), list, requirements, folder })
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.folder.join("requirements.stamp")
+    }
+
+    fn python(&self) -> PathBuf {
+        self.folder.join("bin/python")
+    }
+
+    fn pip(&self, words: &str) -> Cmd {
+        let line = format!("-m pip --disable-pip-version-check {words}");
+        line.split(' ').fold(Cmd::new("").arg(self.python()), |command, word| command.arg(word))
+    }
+
+    /// An interpreter that was removed since leaves a dangling link.
+    fn is_made(&self) -> bool {
+        fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.requirements)
+            && self.python().exists()
+    }
+
+    fn make(&self, interpreter: &str) -> Result<()> {
+        eprintln!("python: making target/python/{}", self.name);
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder)?;
+        }
+        to_stderr(&Cmd::new(interpreter).arg("-m").arg("venv").arg(&self.folder))?;
+        // Without dependencies: what the list forgets is missed here and not fetched in some version.
+        to_stderr(&self.pip("install --quiet --no-deps --requirement").arg(&self.list))?;
+        to_stderr(&self.pip("check"))?;
+        fs::write(self.stamp(), &self.requirements)?;
+        Ok(())
+    }
+}
+
+/// Runs the command in sight, with all it says on our stderr.
+fn to_stderr(command: &Cmd) -> Result<()> {
+    eprintln!("$ {command}");
+    let status = command.std().stdin(Stdio::null()).stdout(std::io::stderr()).status();
+    let status = status.map_err(|error| format!("start `{command}`: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{command}` ended with {status}").into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_refused_with_those_that_do() {
+        let error = main(&["ruby".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("no `e2e/python/ruby`; there are gnar, "), "{error}");
+    }
+
+    #[test]
+    fn every_version_is_pinned() {
+        for name in names().unwrap() {
+            for line in Venv::of(&name).unwrap().requirements.lines() {
+                assert!(line.contains("=="), "{name}: {line}");
+            }
+        }
+    }
+}
