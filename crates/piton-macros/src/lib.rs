@@ -6,6 +6,7 @@ mod guard;
 mod migrations;
 mod route;
 mod settings;
+mod sqs;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
@@ -59,6 +60,20 @@ pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     finish(guard::below("public", &arguments.into(), function))
+}
+
+/// Gives the messages of a queue to the function below: `#[sqs("gnar-queue")]`, with the options
+/// `interval = "60s"`, `max_messages = 10`, `visibility_timeout = "30s"`, `wait_time = "20s"`,
+/// `attribute_names = ["All"]`, `message_attribute_names = ["All"]` and
+/// `receive_request_attempt_id = ".."`.
+///
+/// The function is registered wherever it stands. It takes a `Message`, then at most six parts; the
+/// message is deleted unless the function returns `false` or an error, or panics.
+#[proc_macro_attribute]
+pub fn sqs(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = parse_macro_input!(arguments as sqs::Arguments);
+    let function = parse_macro_input!(item as ItemFn);
+    finish(sqs::expand(arguments, function))
 }
 
 /// Makes an `async fn` a test with a runtime of its own.

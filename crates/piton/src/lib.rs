@@ -87,7 +87,9 @@ pub mod testing;
 pub mod without_database;
 
 pub use ::http::StatusCode;
-pub use app::{App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb};
+pub use app::{
+    Addition, App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb,
+};
 pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
@@ -98,6 +100,8 @@ pub use stop::{Stop, Trigger};
 
 #[cfg(feature = "validation")]
 pub use garde;
+#[cfg(feature = "aws")]
+pub use piton_macros::sqs;
 pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio, tracing};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use {piton_macros::migrations, uuid};

@@ -150,7 +150,8 @@ impl Hooks {
 }
 
 /// Runs every step. What has been started is stopped again if a later step fails.
-pub(crate) async fn run(mut app: App, sources: Sources) -> Result<Launched, LaunchError> {
+pub(crate) async fn run(app: App, sources: Sources) -> Result<Launched, LaunchError> {
+    let mut app = app.with_additions();
     let mut hooks = mem::take(&mut app.hooks);
     let setup = Setup::new(app, sources);
     let ran = async {

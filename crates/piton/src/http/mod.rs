@@ -47,4 +47,4 @@ pub(crate) use hooks::Hooks;
 pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};
 pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
-pub(crate) use table::{counted, entry_of, problems, router, scan};
+pub(crate) use table::{counted, entry_of, is_within, problems, router, scan};

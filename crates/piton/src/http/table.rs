@@ -61,7 +61,8 @@ fn placed(registered: &Registration, prefixes: &[&ModulePrefix]) -> Route {
     route
 }
 
-fn is_within(module: &str, root: &str) -> bool {
+/// Whether a module is `root` or lies in it.
+pub(crate) fn is_within(module: &str, root: &str) -> bool {
     module.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
