@@ -24,7 +24,7 @@ async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
 }
 
 /// Keeps a message. One that is delivered twice, as queues do, is kept once.
-#[sqs("gnar-queue", interval = "60s", wait_time = "20s", max_messages = 10)]
+#[piton::sqs("gnar-queue", interval = "60s", wait_time = "20s", max_messages = 10)]
 async fn keep(message: Message, db: Db) -> Result<()> {
     messages::keep(&db, message.id(), message.body()).await
 }
