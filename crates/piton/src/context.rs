@@ -51,6 +51,7 @@ pub(crate) struct Current {
 pub(crate) trait Caller: Any + Send + Sync {
     /// The value of an `Authorization` header with which to call another service in the caller's
     /// name.
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "the client asks for it"))]
     fn authorization(&self) -> Option<HeaderValue>;
 
     /// Adds to the head of the answer what the caller needs for their next request.

@@ -4,6 +4,7 @@
 
 mod admin;
 mod database;
+mod gnar;
 mod process;
 mod rolling_restart;
 
