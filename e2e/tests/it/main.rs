@@ -5,6 +5,7 @@
 mod admin;
 mod database;
 mod process;
+mod python;
 mod rolling_restart;
 
 /// A CNPJ with right check digits for each number.
