@@ -102,6 +102,15 @@ pub fn environment(database: &str) -> Vec<(&'static str, String)> {
 /// If the server breaks a connection.
 #[must_use]
 pub fn record(port: u16, database: &str) -> Vec<Value> {
+    serde_json::from_str(&record_text(port, database)).expect("it prints JSON")
+}
+
+/// As [`record`], but as it stands in a file: an answer a line.
+///
+/// # Panics
+/// If the server breaks a connection.
+#[must_use]
+pub fn record_text(port: u16, database: &str) -> String {
     let output = Command::new(interpreter("gnar"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PYTHONUTF8", "1")
@@ -110,7 +119,7 @@ pub fn record(port: u16, database: &str) -> Vec<Value> {
         .output()
         .expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("it prints JSON")
+    String::from_utf8(output.stdout).expect("it prints UTF-8")
 }
 
 /// What the real app answered, in the order of the requests.
