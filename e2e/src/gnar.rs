@@ -122,6 +122,16 @@ pub fn record_text(port: u16, database: &str) -> String {
     String::from_utf8(output.stdout).expect("it prints UTF-8")
 }
 
+/// `requests.json`: its `tokens` are recipes by name, which a `Dialogue` makes into tokens (`{"op":"make"}`).
+///
+/// # Panics
+/// If it cannot be read.
+#[must_use]
+pub fn requests() -> Value {
+    let text = std::fs::read_to_string(script("gnar", "requests.json"));
+    serde_json::from_str(&text.expect("it is in the repository")).expect("it is JSON")
+}
+
 /// What the real app answered, in the order of the requests.
 ///
 /// # Panics

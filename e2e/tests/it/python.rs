@@ -53,6 +53,24 @@ fn both_versions_of_the_extension_make_and_read_tokens() {
 }
 
 #[test]
+fn version_4_refuses_what_the_table_says_it_refuses() {
+    let mut peer = Dialogue::start("jwt4", "tokens.py", &[], &[]);
+    let recipes = &gnar::requests()["tokens"];
+    for (name, text) in [
+        ("alg_missing", "Algorithm not specified"),
+        ("future_iat", "The token is not yet valid (iat)"),
+        ("sub_number", "Subject must be a string"),
+        ("signature_strange_characters", "Invalid crypto padding"),
+    ] {
+        let made = ask(&mut peer, json!({"op": "make", "recipe": recipes[name]}));
+        let question =
+            json!({"op": "verify", "token": made["token"], "secret": gnar::KEY}).to_string();
+        let said: Value = serde_json::from_str(&peer.ask(&question)).unwrap();
+        assert_eq!(said, json!({"ok": false, "status": 422, "error": text}), "{name}");
+    }
+}
+
+#[test]
 fn a_question_that_raises_does_not_end_the_dialogue() {
     let mut peer = Dialogue::start("jwt4", "tokens.py", &[], &[]);
     assert!(peer.ask("no JSON").contains("exception"));
