@@ -11,6 +11,7 @@ Flask's configuration, such as {"JWT_ENCODE_ISSUER": "me"}.
 - {"op": "verify", "token": .., "type": .., "location": "headers" | "cookies", "fresh": bool, "optional": bool,
   "csrf": the value of X-CSRF-TOKEN, "method": "GET"} -> {"ok": true, "identity": .., "claims": ..} or
   {"ok": false, "status": .., "error": ..}. Instead of "token", "authorization" is a whole header.
+- {"op": "make", "recipe": {..}} -> {"token": ..}, by a recipe as in gnar/requests.json
 
 What raises is answered by {"exception": ..}.
 """
@@ -18,8 +19,15 @@ import json
 import sys
 from base64 import urlsafe_b64decode
 from datetime import timedelta
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 from flask import Flask, Response, jsonify
+
+# By its path, since `tokens` is the name of the script that imports this.
+RECIPES = spec_from_file_location('recipes', Path(__file__).parent / 'gnar' / 'tokens.py')
+recipes = module_from_spec(RECIPES)
+RECIPES.loader.exec_module(recipes)
 
 
 def serve(extension):
@@ -32,6 +40,8 @@ def serve(extension):
 
 
 def answer_to(extension, asked):
+    if asked['op'] == 'make':
+        return {'token': recipes.make(asked['recipe'])}
     app = app_for(extension, asked)
     if asked['op'] == 'verify':
         return verify(extension, app, asked)
