@@ -6,6 +6,7 @@
 use piton::auth::password::Passwords;
 use piton::aws::ses::Ses;
 use piton::prelude::*;
+use piton::serde_json::Value;
 
 use crate::mail::{self, ActivationSettings};
 use crate::repositories::users;
@@ -139,7 +140,12 @@ async fn login(
 /// Says who one is.
 #[get("/me")]
 async fn me(who: Identity, db: Db) -> Result<Json<Me>> {
-    let user = users::find(&db, who.subject()).await?;
+    let email = match who.value() {
+        Value::String(email) => email,
+        Value::Null => "",
+        _ => return Err(Error::unprocessable("the token does not name its user by email")),
+    };
+    let user = users::find(&db, email).await?;
     let user = user.ok_or_else(|| Error::not_found("User not found").plain())?;
     Ok(Json(Me { email: user.email, name: user.name, active: user.active }))
 }

@@ -146,7 +146,7 @@ impl Known {
 
 impl Caller for Known {
     fn authorization(&self) -> Option<HeaderValue> {
-        self.fresh_token()
+        is_somebody(self.identity.value()).then(|| self.fresh_token()).flatten()
     }
 
     fn answer(&self, headers: &mut HeaderMap) {
