@@ -136,7 +136,7 @@ async fn ask_plainly() -> Answered<Json<Value>> {
 
 async fn asking(teller: &TestServer) -> TestApp {
     let routes = app().route(get("/ask", ask)).route(get("/plain", ask_plainly));
-    TestApp::new(routes.set("client.peers.teller", teller.address().to_string())).await
+    caller(routes.set("client.peers.teller", teller.address().to_string())).await
 }
 
 #[piton::test]

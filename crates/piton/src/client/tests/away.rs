@@ -125,7 +125,7 @@ async fn a_peer_that_is_away_is_503_at_once_and_found_again_without_a_restart() 
     let address = nobody().await;
     let app = app().route(get("/ask", ask)).set("client.peers.off-piste", address.to_string());
     let app = app.set("client.breaker_failures", 2).set("client.breaker_pause", "300ms");
-    let app = TestApp::new(app.set("client.retries", 0)).await;
+    let app = caller(app.set("client.retries", 0)).await;
     for _ in 0..2 {
         let answer = app.get("/ask").await;
         assert_eq!(answer.status(), 503);
@@ -201,7 +201,7 @@ async fn a_bad_answer_is_502_and_a_fault_of_ours_500() {
     let server = Scripted::new(&[&answer("404 Not Found", "", "secret")]).await;
     let app = app().route(get("/unusable", unusable)).route(post("/unknown", unknown));
     let app = app.set("client.peers.off-piste", server.address.to_string());
-    let app = TestApp::new(app).await;
+    let app = caller(app).await;
     let answer = app.get("/unusable").await;
     assert_eq!(answer.status(), 502);
     let problem: Value = answer.json();
