@@ -166,3 +166,11 @@ async fn the_callers_authorization_goes_along_only_where_that_is_said() {
     assert_eq!(told["authorization"], "Bearer of-the-service", "what the code says wins");
     assert_eq!(told["x-request-id"], "mine");
 }
+
+#[test]
+fn a_handler_that_takes_peers_starts_the_client() {
+    let mut operation = Operation::default();
+    <Peers as Input>::describe(&mut operation);
+    let asked: Vec<_> = operation.needs.0.iter().map(|need| need.id).collect();
+    assert_eq!(asked, [std::any::TypeId::of::<External>()]);
+}

@@ -21,7 +21,8 @@ fn all_of(error: &Error) -> String {
 async fn no_secret_stands_in_any_error() {
     let app = caller(app().set("client.retries", 0)).await;
     let external = app.handle().external();
-    let address = nobody().await;
+    let nobody = Nobody::new();
+    let address = nobody.address;
     let breaks = Scripted::new(&["break"]).await;
     let hangs = Scripted::new(&["hang"]).await;
     let loops = Scripted::new(&[&answer("302 Found", "location: /?token=hunter2\r\n", "")]).await;
@@ -49,7 +50,8 @@ async fn no_secret_stands_in_any_error() {
 
 #[piton::test]
 async fn the_message_says_who_and_why() {
-    let address = nobody().await;
+    let nobody = Nobody::new();
+    let address = nobody.address;
     let app = app().set("client.peers.off-piste", address.to_string()).set("client.retries", 0);
     let app = caller(app).await;
     let error = app.handle().peer("off-piste").unwrap().get("/").send().await.unwrap_err();

@@ -34,7 +34,8 @@ async fn redirects_are_followed_up_to_their_number() {
 
 #[piton::test]
 async fn a_call_whose_redirect_leads_nowhere_is_not_made_again() {
-    let location = format!("location: http://{}/\r\n", nobody().await);
+    let nobody = Nobody::new();
+    let location = format!("location: http://{}/\r\n", nobody.address);
     let first = Scripted::new(&[&answer("303 See Other", &location, "")]).await;
     let app = caller(app()).await;
     let call = app.handle().external().post(&first.url("/")).body("order");
