@@ -22,7 +22,8 @@ pub struct ClientSettings {
     pub peers: BTreeMap<String, PeerAddress>,
 
     /// How long a call may take altogether: all attempts, the pauses between them, and reading the
-    /// answer. Keep it below the time a request may take (`http.timeout`). **Default: `30s`.**
+    /// answer. Keep it below the time a request may take (`http.timeout`), so that whoever asks is told
+    /// who did not answer. **Default: `25s`.**
     pub timeout: Duration,
 
     /// How long one attempt may take until the head of the answer, if another attempt may follow. The
@@ -65,7 +66,8 @@ pub struct ClientSettings {
     /// What the service calls itself to others. **Default: `<name of the app>/<its version>`.**
     pub user_agent: Option<String>,
 
-    /// How long a connection may lie idle before it is closed. **Default: `30s`.**
+    /// How long a connection may lie idle before it is closed. Keep it below the time after which the
+    /// other side closes it (in Piton `http.header_timeout`). **Default: `20s`.**
     pub pool_idle_timeout: Duration,
 
     /// How many idle connections are kept to one host. Raise it where calls come in bursts.
@@ -77,7 +79,7 @@ impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             peers: BTreeMap::new(),
-            timeout: Duration::from_secs(30),
+            timeout: Duration::from_secs(25),
             attempt_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             retries: 2,
@@ -88,7 +90,7 @@ impl Default for ClientSettings {
             refuse_private: false,
             proxy: None,
             user_agent: None,
-            pool_idle_timeout: Duration::from_secs(30),
+            pool_idle_timeout: Duration::from_secs(20),
             max_idle_per_host: 32,
         }
     }
@@ -97,7 +99,7 @@ impl Default for ClientSettings {
 impl ClientSettings {
     fn check(&self, from: &mut Reader<'_>) {
         let times = [
-            ("timeout", self.timeout, "30s"),
+            ("timeout", self.timeout, "25s"),
             ("attempt_timeout", self.attempt_timeout, "10s"),
             ("connect_timeout", self.connect_timeout, "5s"),
         ];

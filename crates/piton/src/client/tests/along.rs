@@ -136,7 +136,7 @@ async fn ask_plainly() -> Answered<Json<Value>> {
 
 async fn asking(teller: &TestServer) -> TestApp {
     let routes = app().route(get("/ask", ask)).route(get("/plain", ask_plainly));
-    TestApp::new(routes.set("client.peers.teller", teller.address().to_string())).await
+    caller(routes.set("client.peers.teller", teller.address().to_string())).await
 }
 
 #[piton::test]
@@ -165,4 +165,12 @@ async fn the_callers_authorization_goes_along_only_where_that_is_said() {
     let told: Value = app.get("/ask").header("x-own", "1").await.json();
     assert_eq!(told["authorization"], "Bearer of-the-service", "what the code says wins");
     assert_eq!(told["x-request-id"], "mine");
+}
+
+#[test]
+fn a_handler_that_takes_peers_starts_the_client() {
+    let mut operation = Operation::default();
+    <Peers as Input>::describe(&mut operation);
+    let asked: Vec<_> = operation.needs.0.iter().map(|need| need.id).collect();
+    assert_eq!(asked, [std::any::TypeId::of::<External>()]);
 }

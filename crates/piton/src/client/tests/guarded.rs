@@ -33,30 +33,63 @@ async fn without_the_setting_and_for_peers_they_are_not() {
     assert_eq!(open.handle().external().get(&url).send().await.unwrap().status(), 200);
 }
 
-#[test]
-fn a_redirect_to_a_private_address_is_refused() {
-    // No test reaches a public server, so the policy's own part is asked: what it looks at.
-    let guard = super::super::guard::Guard { proxy: None };
-    for url in ["http://127.0.0.1/", "http://[::1]/", "http://169.254.169.254/latest/meta-data"] {
-        assert!(guard.check(&Url::parse(url).unwrap()).is_err(), "{url}");
+/// A SOCKS proxy that answers each connection itself, with the same text, and notes where it was to
+/// lead.
+async fn socks(text: String) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, seen) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let noted = seen.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut hello = [0; 3];
+            socket.read_exact(&mut hello).await.unwrap();
+            socket.write_all(&[5, 0]).await.unwrap();
+            let mut head = [0; 4];
+            socket.read_exact(&mut head).await.unwrap();
+            let host = if head[3] == 3 {
+                let length = socket.read_u8().await.unwrap();
+                let mut name = vec![0; length.into()];
+                socket.read_exact(&mut name).await.unwrap();
+                String::from_utf8(name).unwrap()
+            } else {
+                std::net::Ipv4Addr::from_bits(socket.read_u32().await.unwrap()).to_string()
+            };
+            let port = socket.read_u16().await.unwrap();
+            noted.lock().unwrap().push(format!("{host}:{port}"));
+            socket.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+            read_request(&mut socket).await;
+            socket.write_all(text.as_bytes()).await.unwrap();
+        }
+    });
+    (address, seen)
+}
+
+#[piton::test]
+async fn a_redirect_to_a_private_address_is_refused() {
+    let near = Scripted::new(&[&ok("secret")]).await;
+    for host in ["127.0.0.1", "localhost"] {
+        let location = format!("location: http://{host}:{}/\r\n", near.address.port());
+        // It stands for the public internet, to which no test leads.
+        let (proxy, seen) = socks(answer("302 Found", &location, "")).await;
+        let app = app().set("client.refuse_private", true).set("client.retries", 0);
+        let app = caller(app.set("client.proxy", format!("socks5://{proxy}"))).await;
+        let external = app.handle().external();
+        let error = external.get("http://198.41.0.4/").send().await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused, "{error:?}");
+        assert_eq!(*seen.lock().unwrap(), ["198.41.0.4:80"]);
+        let error = external.get(&format!("http://{host}/")).send().await.unwrap_err();
+        assert_eq!((error.kind(), near.count()), (Kind::Refused, 0), "{error:?}");
     }
 }
 
 #[piton::test]
-async fn a_redirect_is_looked_at_like_the_first_url() {
-    let near = Scripted::new(&[&ok("secret")]).await;
-    // The proxy is the only way out of here that a test has; it may be near.
-    let location = format!("location: {}\r\n", near.url("/"));
-    let proxy = Scripted::new(&[&answer("302 Found", &location, "")]).await;
-    let guard = super::super::guard::Guard { proxy: None };
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(super::super::guard::redirects(5, Some(guard)))
-        .build()
-        .unwrap();
-    let error = client.get(proxy.url("/")).send().await.unwrap_err();
-    let error = Error::of(error, &Who::Host("x".into()));
-    assert_eq!((error.kind(), near.count()), (Kind::Refused, 0), "{error:?}");
+async fn a_socks_proxy_resolves_the_names_where_that_is_said() {
+    let (proxy, seen) = socks(ok("by the proxy")).await;
+    let app = caller(app().set("client.proxy", format!("socks5h://{proxy}"))).await;
+    let call = app.handle().external().get("http://hidden.onion:81/");
+    assert_eq!(call.send().await.unwrap().text().await.unwrap(), "by the proxy");
+    assert_eq!(*seen.lock().unwrap(), ["hidden.onion:81"]);
 }
 
 #[piton::test]

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::*;
@@ -128,9 +128,23 @@ fn ok(body: &str) -> String {
     answer("200 OK", "", body)
 }
 
-/// An address at which nobody listens.
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// An address at which nobody listens yet, and which nobody else can take.
+struct Nobody {
+    address: SocketAddr,
+    socket: TcpSocket,
+}
+
+impl Nobody {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        Self { address: socket.local_addr().unwrap(), socket }
+    }
+
+    /// From now on somebody does.
+    fn comes_up(self, answers: &[&str]) -> Scripted {
+        Scripted::at(self.socket.listen(64).unwrap(), answers)
+    }
 }
 
 /// A header of a recorded request.

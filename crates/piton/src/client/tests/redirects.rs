@@ -34,7 +34,8 @@ async fn redirects_are_followed_up_to_their_number() {
 
 #[piton::test]
 async fn a_call_whose_redirect_leads_nowhere_is_not_made_again() {
-    let location = format!("location: http://{}/\r\n", nobody().await);
+    let nobody = Nobody::new();
+    let location = format!("location: http://{}/\r\n", nobody.address);
     let first = Scripted::new(&[&answer("303 See Other", &location, "")]).await;
     let app = caller(app()).await;
     let call = app.handle().external().post(&first.url("/")).body("order");
@@ -47,6 +48,6 @@ async fn a_redirect_to_another_scheme_is_not_followed() {
     let server =
         Scripted::new(&[&answer("302 Found", "location: file:///etc/passwd\r\n", "")]).await;
     let app = caller(app()).await;
-    let error = app.handle().external().get(&server.url("/")).retries(0).send().await.unwrap_err();
-    assert!(matches!(error.kind(), Kind::Redirect | Kind::Invalid), "{error:?}");
+    let answer = app.handle().external().get(&server.url("/")).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), server.count()), (302, 1));
 }
