@@ -16,11 +16,15 @@ const STEP: TimeDelta = TimeDelta::seconds(60);
 /// More than these are not noted until there is room: it is no more than a hint for people.
 const MOST: usize = 1024;
 
+/// The id of a key, and when it was used.
+type Use = (String, DateTime<Utc>);
+
 #[derive(Clone)]
 pub(super) struct Used {
     db: Db,
-    sender: mpsc::Sender<(String, DateTime<Utc>)>,
-    receiver: Arc<Mutex<Option<mpsc::Receiver<(String, DateTime<Utc>)>>>>,
+    sender: mpsc::Sender<Use>,
+    /// Until `run` takes it.
+    receiver: Arc<Mutex<Option<mpsc::Receiver<Use>>>>,
 }
 
 impl Used {

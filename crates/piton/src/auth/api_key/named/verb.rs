@@ -51,10 +51,10 @@ fn verb() -> Verb {
             let keys = app.api_keys();
             match arguments.subcommand() {
                 Some(("create", arguments)) => {
-                    print_new(&keys, &create_key(&keys, arguments).await?)
+                    print_new(&keys, &create_key(&keys, arguments).await?);
                 }
                 Some(("rotate", arguments)) => {
-                    print_new(&keys, &rotate_key(&keys, arguments).await?)
+                    print_new(&keys, &rotate_key(&keys, arguments).await?);
                 }
                 Some(("revoke", arguments)) => {
                     let count = keys.revoke(text(arguments, "key")).await?;
