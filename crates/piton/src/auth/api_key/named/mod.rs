@@ -159,7 +159,7 @@ fn parse(text: &[u8]) -> Option<(&str, &str)> {
 impl ApiKeys {
     /// Makes a key that is valid for `lifetime`, or until it is revoked.
     ///
-    /// A name has up to 64 letters, digits, `.`, `-` and `_`; a scope up to 64 visible ASCII characters
+    /// A name has up to 64 letters, digits, `.`, `-` and `_`, the first a letter or a digit; a scope up to 64 visible ASCII characters
     /// without commas. A key without scopes is valid where none is asked for; `*` is every scope.
     ///
     /// # Errors
@@ -211,11 +211,14 @@ impl ApiKeys {
         Ok(made(id, name, &secret, scopes, expires_at))
     }
 
-    /// Ends a key at once, by its id, or all keys of a name. Says how many were valid until now.
+    /// Ends a key at once, by its id or its own text, or all keys of a name. Says how many were valid
+    /// until now.
     ///
     /// # Errors
     /// [`KeyErrorKind::Unknown`] if there is none to be revoked; [`KeyErrorKind::Database`].
     pub async fn revoke(&self, name_or_id: &str) -> Result<u64, KeyError> {
+        // Somebody who has found a key has all of it.
+        let name_or_id = parse(name_or_id.as_bytes()).map_or(name_or_id, |(id, _)| id);
         let count = store::revoke(&self.0.named.db, name_or_id, Utc::now()).await?;
         if count == 0 {
             return Err(unknown(name_or_id));
@@ -281,11 +284,13 @@ fn after(now: DateTime<Utc>, time: Duration) -> Result<DateTime<Utc>, KeyError> 
 
 fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(plain)
+    // What begins as a key may be one, put in the wrong place: it must not become a name, nor be said.
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && !name.starts_with(PREFIX);
+    begins && name.len() <= 64 && name.bytes().all(plain)
 }
 
 fn check_name(name: &str) -> Result<(), KeyError> {
-    let why = "a name has 1 to 64 letters, digits, `.`, `-` and `_`";
+    let why = "a name has 1 to 64 letters, digits, `.`, `-` and `_`, and begins with neither of these nor with `piton_`";
     if is_name(name) { Ok(()) } else { Err(KeyError::new(KeyErrorKind::Invalid, why)) }
 }
 

@@ -96,6 +96,19 @@ on_both! {
         assert!(text.contains("has not the scope `read`"), "{text}");
     }
 
+    async fn a_key_that_was_found_somewhere_is_revoked_by_itself_and_never_said(db) {
+        let app = TestApp::new(app(&db)).await;
+        let keys = app.handle().api_keys();
+        let key = keys.create("a", &scopes(&["read"]), None).await.unwrap();
+        let text = key.key.expose_secret();
+        assert_eq!(keys.revoke(text).await.unwrap(), 1);
+        assert_eq!(get_with(&app, &key).await.0, 401);
+        for error in [keys.revoke(text).await.unwrap_err(), keys.revoke(&text[..40]).await.unwrap_err()] {
+            assert_eq!(error.kind(), KeyErrorKind::Unknown);
+            assert!(!error.to_string().contains(&text[20..40]), "{error}");
+        }
+    }
+
     async fn a_wrong_key_is_refused_whatever_is_wrong_with_it(db) {
         let app = TestApp::new(app(&db)).await;
         let key = app.handle().api_keys().create("a", &scopes(&["*"]), None).await.unwrap();
@@ -131,7 +144,7 @@ on_both! {
         keys.create("b", &[], None).await.unwrap();
         keys.revoke("a").await.unwrap();
         keys.create("a", &[], None).await.unwrap();
-        for (name, scope) in [("", "x"), ("a b", "x"), (&*"x".repeat(65), "x"), ("c", ""), ("c", "a,b"), ("c", "a b")] {
+        for (name, scope) in [("", "x"), ("a b", "x"), ("-a", "x"), ("piton_a", "x"), (&*"x".repeat(65), "x"), ("c", ""), ("c", "a,b"), ("c", "a b")] {
             let error = keys.create(name, &scopes(&[scope]), None).await.unwrap_err();
             assert_eq!(error.kind(), KeyErrorKind::Invalid, "{name} {scope}");
         }

@@ -31,9 +31,12 @@ fn verb() -> Verb {
     let list = Command::new("list").about("List every key: never what could be called with").arg(
         Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON, for programs"),
     );
-    let revoke = Command::new("revoke")
-        .about("End a key at once, or every key of a name")
-        .arg(Arg::new("key").value_name("NAME-OR-ID").required(true));
+    let revoke = Command::new("revoke").about("End a key at once, or every key of a name").arg(
+        Arg::new("key")
+            .value_name("NAME-OR-ID")
+            .required(true)
+            .help("The name, the id, or the whole key where somebody has found it"),
+    );
     let rotate = Command::new("rotate")
         .about("Make a key in the place of another, with its name and scopes, and print it")
         .arg(name("The key in use"))
