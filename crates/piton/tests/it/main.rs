@@ -6,6 +6,8 @@ mod admin;
 mod around;
 mod config;
 mod failures;
+#[cfg(all(feature = "api-key", feature = "sqlite"))]
+mod keys;
 mod launch;
 mod parts;
 #[cfg(feature = "password")]

@@ -1,0 +1,59 @@
+//! The section `[api_key]`.
+
+use http::HeaderName;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::{Problem, Reader};
+
+/// A shorter key is one that somebody made up.
+const SHORTEST_IN_PRODUCTION: usize = 16;
+
+/// Keys that programs call with.
+#[derive(Clone, Debug, piton_macros::Settings)]
+#[setting(check = Self::check)]
+pub struct ApiKeySettings {
+    /// The simple form: one key without a name, which may do everything. In production it has at
+    /// least 16 characters. Leave it out where keys have names (the verb `keys`). **Default: none.**
+    #[setting(alias = "API_KEY")]
+    #[setting(alias = "{prefix}_API_KEY")]
+    pub key: Option<SecretString>,
+
+    /// The header that holds the key. A key that begins with `piton_` is also taken from
+    /// `Authorization: Bearer` and `Authorization: ApiKey`. **Default: `X-API-Key`.**
+    pub header: String,
+}
+
+impl Default for ApiKeySettings {
+    fn default() -> Self {
+        Self { key: None, header: "X-API-Key".into() }
+    }
+}
+
+impl ApiKeySettings {
+    pub(super) fn header_name(&self) -> Option<HeaderName> {
+        self.header.trim().parse().ok().filter(|name| *name != http::header::AUTHORIZATION)
+    }
+
+    fn check(&self, from: &mut Reader<'_>) {
+        if self.header_name().is_none() {
+            from.refuse("header", "expected the name of a header", "X-API-Key");
+        }
+        let can_be_sent = |key: &str| key.bytes().all(|byte| byte.is_ascii_graphic());
+        if self.key.as_ref().is_some_and(|key| !can_be_sent(key.expose_secret())) {
+            let why = "it has spaces, or characters that cannot stand in a header";
+            from.refuse(
+                "key",
+                why,
+                "letters, digits and punctuation, such as from `openssl rand -hex 32`",
+            );
+        }
+    }
+
+    /// What may be in development, and not in production.
+    pub(super) fn problem_in_production(&self) -> Option<Problem> {
+        let short = |key: &SecretString| key.expose_secret().len() < SHORTEST_IN_PRODUCTION;
+        let why = format!("in production a key has at least {SHORTEST_IN_PRODUCTION} characters");
+        let fix = "set API_KEY to the output of `openssl rand -hex 32`";
+        self.key.as_ref().filter(|key| short(key)).map(|_| Problem::new("api_key.key", why, fix))
+    }
+}

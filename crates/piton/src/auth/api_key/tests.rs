@@ -1,0 +1,117 @@
+//! The key of the settings, which needs no database.
+
+use crate::auth::api_key::*;
+use crate::config::{Config, Section};
+use crate::http::get;
+use crate::prelude::{App, TestApp};
+
+const KEY: &str = "a-key-of-24-characters!!";
+
+async fn strict(key: ApiKey) -> String {
+    format!("{:?} {}", key.name(), key.has_scope("anything"))
+}
+
+async fn lenient(key: Option<ApiKey>) -> &'static str {
+    if key.is_some() { "known" } else { "stranger" }
+}
+
+fn app() -> App {
+    let app = App::new("keys").blueprints(["none"]).set("log.level", "critical");
+    app.with::<ApiKeys>().route(get("/", strict)).route(get("/lenient", lenient))
+}
+
+#[piton::test]
+async fn the_one_key_may_do_everything() {
+    let app = TestApp::new(app().set("api_key.key", KEY)).await;
+    let answer = app.get("/").header("x-api-key", KEY).await;
+    assert_eq!((answer.status().as_u16(), &*answer.text()), (200, "None true"));
+    assert_eq!(app.get("/lenient").header("x-api-key", KEY).await.text(), "known");
+}
+
+#[piton::test]
+async fn a_stranger_gets_401_and_is_told_the_header_and_nothing_else() {
+    let app = TestApp::new(app().set("api_key.key", KEY)).await;
+    let missing = app.get("/").await;
+    assert_eq!((missing.status().as_u16(), missing.is_problem()), (401, true));
+    assert!(missing.text().contains("an API key is missing"), "{}", missing.text());
+    let wrong = app.get("/").header("x-api-key", "a-key-of-24-characters!?").await;
+    assert_eq!(wrong.status(), 401);
+    assert!(wrong.text().contains("the API key is not valid"), "{}", wrong.text());
+    for answer in [&missing, &wrong] {
+        assert_eq!(answer.header("www-authenticate"), "ApiKey header=\"X-API-Key\"");
+        assert!(!answer.text().contains("24-char"));
+    }
+    let twice = app.get("/").header("x-api-key", KEY).header("x-api-key", KEY).await;
+    assert_eq!(twice.status(), 401);
+    let elsewhere = app.get("/").header("authorization", &format!("Bearer {KEY}")).await;
+    assert_eq!(elsewhere.status(), 401, "only our own keys are taken from there");
+    let text = app.handle().metrics().text();
+    assert!(text.contains("api_key_checks_total{outcome=\"missing\"} 2"), "{text}");
+    assert!(text.contains("api_key_checks_total{outcome=\"refused\"} 2"), "{text}");
+}
+
+#[piton::test]
+async fn who_may_come_without_a_key_may_not_come_with_a_wrong_one() {
+    let app = TestApp::new(app().set("api_key.key", KEY)).await;
+    assert_eq!(app.get("/lenient").await.text(), "stranger");
+    assert_eq!(app.get("/lenient").header("authorization", "Bearer eyJ").await.text(), "stranger");
+    assert_eq!(app.get("/lenient").header("x-api-key", "wrong").await.status(), 401);
+    assert_eq!(app.get("/lenient").header("x-api-key", "").await.status(), 401);
+}
+
+#[piton::test]
+async fn the_header_can_have_another_name() {
+    let app = app().set("api_key.key", KEY).set("api_key.header", "X-Gateway-Key");
+    let app = TestApp::new(app).await;
+    assert_eq!(app.get("/").header("x-gateway-key", KEY).await.status(), 200);
+    let answer = app.get("/").header("x-api-key", KEY).await;
+    assert_eq!(answer.header("www-authenticate"), "ApiKey header=\"X-Gateway-Key\"");
+}
+
+#[piton::test]
+async fn production_refuses_a_key_that_somebody_made_up() {
+    let start = |key: &'static str| app().set("api_key.key", key).production(true).into_router();
+    let error = start("test-key").await.expect_err("it is short");
+    let report = error.report("keys");
+    assert!(report.contains("api_key.key") && report.contains("at least 16"), "{report}");
+    assert!(!report.contains("test-key"), "{report}");
+    assert!(start(KEY).await.is_ok());
+}
+
+#[test]
+fn a_key_stands_in_any_of_its_variables_and_never_in_a_problem() {
+    static SECTION: Section = Section::of::<ApiKeySettings>("api_key");
+    for (variable, value, good) in [
+        ("API_KEY", KEY, true),
+        ("GNAR_API_KEY", KEY, true),
+        ("GNAR_API_KEY_KEY", KEY, true),
+        ("API_KEY", "two words of mine", false),
+        ("GNAR_API_KEY_HEADER", "not a header", false),
+        ("GNAR_API_KEY_HEADER", "Authorization", false),
+    ] {
+        let loader = Config::loader("GNAR").app("x").env([(variable, value)]);
+        let (config, mut problems) = loader.load(&[&SECTION]);
+        let settings: ApiKeySettings = config.read("api_key", &mut problems);
+        assert_eq!(problems.is_empty(), good, "{problems}");
+        assert!(!problems.to_string().contains("of mine"), "{problems}");
+        assert!(!good || settings.key.is_some());
+        let shown = format!("{:?}", config.describe(&[&SECTION]));
+        assert!(!shown.contains(KEY), "{shown}");
+    }
+}
+
+#[test]
+fn a_scope_is_that_scope_and_no_other() {
+    let key = |scopes: &[&str]| {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        ApiKey(Arc::new(Known { named: Some(("id".into(), "name".into())), scopes }))
+    };
+    let reader = key(&["companies:read", "people:read"]);
+    assert!(reader.has_scope("companies:read") && reader.require_scope("people:read").is_ok());
+    for other in ["companies:write", "companies", "companies:rea", "*", ""] {
+        let error = reader.require_scope(other).expect_err(other);
+        assert_eq!(error.status(), 403);
+    }
+    assert!(!key(&[]).has_scope("*") && key(&["*"]).has_scope("x"));
+    assert_eq!(ApiKey::simple().id(), None);
+}
