@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod gnar;
+pub mod moto;
 pub mod nginx;
 pub mod postgres;
 pub mod python;
