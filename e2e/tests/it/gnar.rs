@@ -30,7 +30,10 @@ const APART: [(&str, &str); 15] = [
 
 /// The answers by the requests' names.
 fn by_name(answers: Vec<Value>) -> BTreeMap<String, Value> {
-    answers.into_iter().map(|answer| (answer["name"].as_str().unwrap().to_owned(), answer)).collect()
+    answers
+        .into_iter()
+        .map(|answer| (answer["name"].as_str().unwrap().to_owned(), answer))
+        .collect()
 }
 
 /// What is compared: the status, the body without the traceback, whether the token is renewed and what

@@ -270,6 +270,8 @@ where
     }
 }
 
+crate::taken_from!(External: Peers);
+
 impl Input for Peers {
     fn describe(operation: &mut Operation) {
         operation.needs::<External>();

@@ -6,6 +6,10 @@ mod admin;
 mod around;
 mod config;
 mod failures;
+#[cfg(feature = "jwt")]
+mod flask;
+#[cfg(all(feature = "api-key", feature = "jwt"))]
+mod guards;
 #[cfg(all(feature = "api-key", feature = "sqlite"))]
 mod keys;
 mod launch;

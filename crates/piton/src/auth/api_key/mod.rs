@@ -18,6 +18,7 @@
 //! ```
 
 mod figures;
+mod guard;
 mod key;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod named;
@@ -38,7 +39,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::handle::Handle;
-use crate::http::{Error, Input, Operation};
+use crate::http::{Error, Guard, Input, Operation};
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Launch, Needs, Part};
 use crate::step::Step;
@@ -49,6 +50,7 @@ use key::Digest;
 use named::Named;
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use guard::Protected;
 pub use named::{KeyError, KeyErrorKind, KeyInfo, KeyState, NewKey};
 pub use settings::ApiKeySettings;
 
@@ -120,7 +122,7 @@ impl ApiKey {
         if self.has_scope(scope) {
             return Ok(());
         }
-        Err(Error::forbidden(format!("the API key has not the scope `{scope}`")))
+        Err(Error::forbidden(format!("the API key has not the scope `{scope}`")).plain())
     }
 }
 
@@ -186,7 +188,8 @@ impl ApiKeys {
             Outcome::Missing => "an API key is missing",
             _ => "the API key is not valid",
         };
-        Error::unauthorized(why).header(header::WWW_AUTHENTICATE, self.0.challenge.clone())
+        let challenge = self.0.challenge.clone();
+        Error::unauthorized(why).header(header::WWW_AUTHENTICATE, challenge).plain()
     }
 
     /// The header that holds a key.
@@ -269,7 +272,10 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        ApiKeys::of(&Handle::from_ref(state))?.check(&parts.headers).await
+        match guard::let_in(parts) {
+            Some(key) => Ok(key),
+            None => ApiKeys::of(&Handle::from_ref(state))?.check(&parts.headers).await,
+        }
     }
 }
 
@@ -281,15 +287,20 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Error> {
-        ApiKeys::of(&Handle::from_ref(state))?.check_if_any(&parts.headers).await
+        match guard::let_in(parts) {
+            Some(key) => Ok(Some(key)),
+            None => ApiKeys::of(&Handle::from_ref(state))?.check_if_any(&parts.headers).await,
+        }
     }
 }
 
 impl Input for ApiKey {
     fn describe(operation: &mut Operation) {
-        operation.needs::<ApiKeys>();
+        Protected::new().describe(operation);
     }
 }
+
+crate::taken_from!(ApiKeys: ApiKey, Option<ApiKey>);
 
 impl Handle {
     /// The keys that programs may call with, as a handler's argument `keys: ApiKeys` would give them.

@@ -17,7 +17,7 @@ async fn lenient(key: Option<ApiKey>) -> &'static str {
 
 fn app() -> App {
     let app = App::new("keys").blueprints(["none"]).set("log.level", "critical");
-    app.with::<ApiKeys>().route(get("/", strict)).route(get("/lenient", lenient))
+    app.route(get("/", strict)).route(get("/lenient", lenient))
 }
 
 #[piton::test]
