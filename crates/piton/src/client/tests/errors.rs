@@ -19,7 +19,8 @@ fn all_of(error: &Error) -> String {
 
 #[piton::test]
 async fn no_secret_stands_in_any_error() {
-    let app = caller(app().set("client.retries", 0)).await;
+    let app = app().set("client.retries", 0).set("client.connect_timeout", "1s");
+    let app = caller(app).await;
     let external = app.handle().external();
     let nobody = Nobody::new();
     let address = nobody.address;
@@ -31,6 +32,7 @@ async fn no_secret_stands_in_any_error() {
     let short = std::time::Duration::from_millis(50);
     let calls = [
         (external.get(&with(&address)), Kind::Connect),
+        // It waits for a request, and the client for its certificate.
         (external.get(&with(&plain.address).replace("http://", "https://")), Kind::Connect),
         (external.get(&with(&breaks.address)), Kind::Lost),
         (external.get(&with(&hangs.address)).timeout(short), Kind::Timeout),
