@@ -173,7 +173,7 @@ fn classify(error: &reqwest::Error) -> (Kind, &'static str) {
         (Kind::Redirect, "it redirects too often, or to where nothing is sent")
     } else if error.is_builder() {
         (Kind::Invalid, "the call cannot be sent as it is")
-    } else if error.is_decode() {
+    } else if error.is_decode() && !causes(error).any(|cause| cause.is::<hyper::Error>()) {
         (Kind::Decode, "the answer cannot be unpacked")
     } else {
         (Kind::Lost, "the connection broke before the answer was whole")

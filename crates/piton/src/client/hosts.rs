@@ -111,10 +111,10 @@ impl Permit<'_> {
         }
     }
 
-    /// The host has not answered, or that it cannot.
-    pub fn failed(mut self, who: &Who) {
+    /// The host has not answered, or that it cannot. Says whether it is left alone from now on.
+    pub fn failed(mut self, who: &Who) -> bool {
         if self.hosts.failures == 0 {
-            return;
+            return false;
         }
         let trial = std::mem::take(&mut self.trial);
         let now = Instant::now();
@@ -146,8 +146,9 @@ impl Permit<'_> {
                     "Calls to {who} fail at once for {pause}, after {failures} failures in a row"
                 );
             }
-            None => {}
+            None => return false,
         }
+        true
     }
 }
 
@@ -179,8 +180,8 @@ mod tests {
         Who::Peer("off-piste".into())
     }
 
-    fn fail(hosts: &Hosts, host: &str) {
-        hosts.admit(host).unwrap_or_else(|_| panic!("{host} is let through")).failed(&who());
+    fn fail(hosts: &Hosts, host: &str) -> bool {
+        hosts.admit(host).unwrap_or_else(|_| panic!("{host} is let through")).failed(&who())
     }
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
         assert!(hosts.admit("a:1").is_err(), "one at a time");
         drop(trial);
         let trial = hosts.admit("a:1").unwrap_or_else(|_| panic!("the trial was given up"));
-        trial.failed(&who());
+        assert!(trial.failed(&who()));
         hosts.admit("a:1").unwrap_or_else(|_| panic!("the next trial")).succeeded();
         assert!(hosts.failing().is_empty());
     }

@@ -121,12 +121,13 @@ impl Plan {
             };
             let another = attempt < self.retries && !matches!(self.request.body, Body::Form(_));
             let outcome = self.attempt(another && self.safe).await;
-            if outcome.redirected || !says_it_is_away(&outcome.result) {
+            let left_alone = if outcome.redirected || !says_it_is_away(&outcome.result) {
                 permit.succeeded();
+                false
             } else {
-                permit.failed(&self.who);
-            }
-            let wait = if another { self.wait(&outcome, attempt) } else { None };
+                permit.failed(&self.who)
+            };
+            let wait = if another && !left_alone { self.wait(&outcome, attempt) } else { None };
             let Some(wait) = wait.filter(|wait| Instant::now() + *wait < self.deadline) else {
                 return self.answer(outcome.result);
             };

@@ -112,3 +112,17 @@ async fn a_body_that_stops_on_its_way_ends_with_the_calls_time() {
     assert_eq!(error.kind(), Kind::Timeout);
     server.abort();
 }
+
+#[piton::test]
+async fn a_body_that_breaks_off_or_cannot_be_unpacked_is_no_answer() {
+    let half = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
+    let no_gzip = answer("200 OK", "content-encoding: gzip\r\n", "hunter2 hunter2");
+    let server = Scripted::new(&[half, &no_gzip]).await;
+    let app = caller(app()).await;
+    for kind in [Kind::Lost, Kind::Decode] {
+        let answer = app.handle().external().get(&server.url("/")).send().await.unwrap();
+        let error = answer.bytes().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}

@@ -182,8 +182,12 @@ async fn answers_of_503_count_as_being_away_and_those_of_500_do_not() {
     for status in [503, 500, 503, 503] {
         assert_eq!(external.get(&server.url("/")).send().await.unwrap().status(), status);
     }
-    let error = external.get(&server.url("/")).send().await.unwrap_err();
+    let error = external.get(&server.url("/")).retries(9).send().await.unwrap_err();
     assert_eq!((error.kind(), server.count()), (Kind::Open, 4));
+    // Who finds out is not kept waiting, and is given what there is.
+    let other = Scripted::new(&[BUSY]).await;
+    let answer = external.get(&other.url("/")).retries(9).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), other.count()), (503, 2));
     let wait = error.retry_after().unwrap();
     assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
 }
