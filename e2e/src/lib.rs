@@ -5,6 +5,8 @@
 //! process id when it goes out of scope.
 
 pub mod client;
+pub mod gnar;
+pub mod moto;
 pub mod nginx;
 pub mod postgres;
 pub mod python;

@@ -21,8 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// If it has not been made.
 #[must_use]
 pub fn interpreter(name: &str) -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e is a member");
-    let python = workspace.join("target/python").join(name).join("bin/python");
+    let python = workspace().join("target/python").join(name).join("bin/python");
     assert!(python.exists(), "{} is missing: run `cargo xtask python` first", python.display());
     python
 }
@@ -33,9 +32,17 @@ pub fn interpreter(name: &str) -> PathBuf {
 /// If there is none.
 #[must_use]
 pub fn script(name: &str, file: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(name).join(file);
+    let path = workspace().join("e2e/python").join(name).join(file);
     assert!(path.exists(), "there is no {}", path.display());
     path
+}
+
+/// The workspace of the test that runs; that of the build may be another that shares its target folder.
+fn workspace() -> PathBuf {
+    let built = || env!("CARGO_MANIFEST_DIR").into();
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
+    let is_workspace = |folder: &&Path| folder.join("e2e/python").is_dir();
+    manifest.ancestors().find(is_workspace).expect("e2e is a member of the workspace").to_owned()
 }
 
 /// A Python server that runs. It is ended when dropped.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -128,7 +129,14 @@ pub struct Tee {
 
 /// The folder of the workspace.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace's folder")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // Worktrees that share a target folder share this program too: where it was built may be
+        // another of them than the one in which `cargo xtask` was typed.
+        let built = || env!("CARGO_MANIFEST_DIR").into();
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
+        manifest.parent().expect("xtask lies in the workspace's folder").to_owned()
+    })
 }
 
 /// Where `program` is, on the path or in the folders for administrators.

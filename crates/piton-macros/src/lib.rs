@@ -2,9 +2,11 @@
 //! of the `piton` crate that a person could write; `myservice routes --explain` prints them.
 
 mod from_row;
+mod guard;
 mod migrations;
 mod route;
 mod settings;
+mod sqs;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
@@ -42,6 +44,36 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as route::Arguments);
     let function = parse_macro_input!(item as ItemFn);
     finish(route::expand(arguments, function, None))
+}
+
+/// Lets in only who shows a token, or a key: `#[protected]`, `#[protected(fresh)]`,
+/// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(api_key, scope = "orders:write")]`.
+/// Stands with a route's attribute.
+#[proc_macro_attribute]
+pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(guard::below("protected", &arguments.into(), function))
+}
+
+/// Lets everybody in, though the blueprint is protected. Stands with a route's attribute.
+#[proc_macro_attribute]
+pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(guard::below("public", &arguments.into(), function))
+}
+
+/// Gives the messages of a queue to the function below: `#[sqs("gnar-queue")]`, with the options
+/// `interval = "60s"`, `max_messages = 10`, `visibility_timeout = "30s"`, `wait_time = "20s"`,
+/// `attribute_names = ["All"]`, `message_attribute_names = ["All"]` and
+/// `receive_request_attempt_id = ".."`.
+///
+/// The function is registered wherever it stands. It takes a `Message`, then at most six parts; the
+/// message is deleted unless the function returns `false` or an error, or panics.
+#[proc_macro_attribute]
+pub fn sqs(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = parse_macro_input!(arguments as sqs::Arguments);
+    let function = parse_macro_input!(item as ItemFn);
+    finish(sqs::expand(arguments, function))
 }
 
 /// Makes an `async fn` a test with a runtime of its own.

@@ -9,6 +9,8 @@ use syn::{
     Error, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Result, ReturnType, Token, Type,
 };
 
+use super::guard;
+
 /// `"/path"`, and `methods = ["GET"]` for `#[route]`.
 pub struct Arguments {
     path: LitStr,
@@ -45,7 +47,12 @@ impl Parse for Arguments {
 
 /// The function as it stands, checks that make the compiler's messages point at the right place,
 /// and its registration.
-pub fn expand(arguments: Arguments, function: ItemFn, method: Option<&str>) -> Result<TokenStream> {
+pub fn expand(
+    arguments: Arguments,
+    mut function: ItemFn,
+    method: Option<&str>,
+) -> Result<TokenStream> {
+    let guard = guard::take(&mut function)?;
     check_path(&arguments.path)?;
     check_function(&function)?;
     let name = &function.sig.ident;
@@ -64,7 +71,7 @@ pub fn expand(arguments: Arguments, function: ItemFn, method: Option<&str>) -> R
             ::piton::__private::inventory::submit! {
                 ::piton::http::Registration {
                     module: ::core::module_path!(),
-                    route: || #make.doc(#doc)#source.describe(|operation| { #describe }),
+                    route: || #make.doc(#doc)#source.describe(|operation| { #describe })#guard,
                 }
             }
         };

@@ -4,6 +4,7 @@
 //! handler without being handed around. A task started with `tokio::spawn` leaves the context;
 //! [`spawn`] carries it along.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::future::Future;
@@ -47,9 +48,10 @@ pub(crate) struct Current {
 
 /// Who is calling, as far as those need to know who do not ask for it themselves: the answer on its way
 /// out, and requests to others on the caller's behalf.
-pub(crate) trait Caller: Send + Sync {
+pub(crate) trait Caller: Any + Send + Sync {
     /// The value of an `Authorization` header with which to call another service in the caller's
     /// name.
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "the client asks for it"))]
     fn authorization(&self) -> Option<HeaderValue>;
 
     /// Adds to the head of the answer what the caller needs for their next request.
@@ -115,16 +117,17 @@ pub(crate) fn within<F: Future>(handle: Handle, future: F) -> impl Future<Output
     CURRENT.scope(Context { handle, request: None }, future)
 }
 
-/// Runs `future` as part of a request; also says which route it matched.
+/// Runs `future` as part of a request; also returns what has become known of that: the route it
+/// matched, who is calling.
 pub(crate) async fn within_request<F: Future>(
     handle: Handle,
     request: Current,
     future: F,
-) -> (F::Output, PathIndex) {
+) -> (F::Output, Option<Current>) {
     let mut scoped = pin!(CURRENT.scope(Context { handle, request: Some(request) }, future));
     let output = scoped.as_mut().await;
     let left = scoped.take_value().and_then(|context| context.request);
-    (output, left.map_or(UNMATCHED, |request| request.path.get()))
+    (output, left)
 }
 
 /// Runs `now` as part of a request.

@@ -87,17 +87,21 @@ pub mod testing;
 pub mod without_database;
 
 pub use ::http::StatusCode;
-pub use app::{App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb};
+pub use app::{
+    Addition, App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb,
+};
 pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, Fault, HttpSettings, Result};
-pub use piton_macros::{delete, get, patch, post, put, route, test};
+pub use piton_macros::{delete, get, patch, post, protected, public, put, route, test};
 pub use step::Step;
 pub use stop::{Stop, Trigger};
 
 #[cfg(feature = "validation")]
 pub use garde;
+#[cfg(feature = "aws")]
+pub use piton_macros::sqs;
 pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio, tracing};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use {piton_macros::migrations, uuid};

@@ -225,6 +225,34 @@ impl Needs {
     }
 }
 
+/// An argument of handlers that is no part and comes from one, such as who is calling. Made by
+/// [`taken_from!`](crate::taken_from!).
+pub struct Taken {
+    pub(crate) id: fn() -> TypeId,
+    pub(crate) needs: fn(&mut Needs),
+}
+
+inventory::collect!(Taken);
+
+impl Taken {
+    /// The argument `A` comes from the part `P`.
+    #[must_use]
+    pub const fn of<A: 'static, P: Part>() -> Self {
+        Self { id: TypeId::of::<A>, needs: Needs::part::<P> }
+    }
+}
+
+/// Says that an argument of handlers comes from a part, which starts then: for routes made by hand,
+/// of which no more is known than the types of their arguments.
+///
+/// `piton::taken_from!(Tokens: Identity, Option<Identity>);`
+#[macro_export]
+macro_rules! taken_from {
+    ($part:ty: $($argument:ty),+ $(,)?) => {
+        $($crate::__private::inventory::submit! { $crate::part::Taken::of::<$argument, $part>() })+
+    };
+}
+
 /// A part as the app sees it before it is started. Made by [`part!`](crate::part!).
 pub struct Entry {
     pub(crate) id: fn() -> TypeId,

@@ -1,6 +1,10 @@
 //! What nearly every file of a service uses: `use piton::prelude::*;`.
 
 pub use crate::Settings;
+#[cfg(feature = "jwt")]
+pub use crate::auth::jwt::{Identity, Tokens};
+#[cfg(feature = "client")]
+pub use crate::client::{External, Peers};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use crate::db::{Db, FromRow};
 #[cfg(feature = "validation")]
@@ -9,7 +13,8 @@ pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result
 pub use crate::testing::{TestApp, TestServer};
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 pub use crate::without_database::Db;
-pub use crate::{App, Handle, StatusCode, Step, Verb, delete, get, patch, post, put, route};
+pub use crate::{App, Handle, StatusCode, Step, Verb};
+pub use crate::{delete, get, patch, post, protected, public, put, route};
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 pub use tracing::{debug, error, info, trace, warn};

@@ -2,7 +2,7 @@
 
 The database is the server's, and its table of users is empty at the start. What differs from run to run is
 taken out of the answers: tokens (their claims stand beside the body), and all of a traceback but its first
-line (its last line, the exception, stands beside the body).
+line (the exception stands beside the body).
 """
 import json
 import re
@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 KEPT = ('content-type', 'allow', 'location', 'access-control-allow-origin', 'access-control-allow-methods',
         'access-control-allow-headers', 'access-control-expose-headers')
 A_TOKEN = re.compile(r'[\w-]+\.[\w-]+\.[\w-]{43}')
+AN_EXCEPTION = re.compile(r'[\w.]*[a-z]: ')
 TIMES = ('exp', 'iat', 'nbf')
 
 
@@ -68,9 +69,8 @@ def answer(name, response, body):
         out['body_claims'] = claims(found[0])
     if '"traceback"' in body:
         traceback = json.loads(body)['traceback']
-        first, last = traceback.split('\n')[0], traceback.rstrip('\n').split('\n')[-1]
-        body = body.replace(json.dumps(traceback), json.dumps(first))
-        out['exception'] = last
+        body = body.replace(json.dumps(traceback), json.dumps(traceback.split('\n')[0]))
+        out['exception'] = [line for line in traceback.split('\n') if AN_EXCEPTION.match(line)][-1]
     return {**out, 'body': A_TOKEN.sub('<token>', body)}
 
 

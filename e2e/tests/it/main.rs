@@ -4,7 +4,9 @@
 
 mod admin;
 mod database;
+mod gnar;
 mod process;
+mod python;
 mod rolling_restart;
 
 /// A CNPJ with right check digits for each number.

@@ -4,6 +4,7 @@
 //! joins the routes into a router and serves it until a signal says to stop. [`steps`] is that
 //! list; [`plan`] decides which parts start; [`lifecycle`] starts, connects and stops them.
 
+mod addition;
 mod cli;
 mod config_verb;
 mod exit;
@@ -28,6 +29,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+pub use addition::Addition;
 pub use exit::{Exit, LaunchError};
 pub use steps::{Setup, StepResult};
 pub use verb::{Arguments, RoomVerb, Verb};

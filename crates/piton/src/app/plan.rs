@@ -3,8 +3,8 @@
 
 use std::any::TypeId;
 
-use crate::http::{Route, entry_of};
-use crate::part::{Entry, Need, Needs};
+use crate::http::{ArgumentType, Route, entry_of};
+use crate::part::{Entry, Need, Needs, Taken};
 
 /// The parts to start, in an order in which each comes after what it needs.
 pub(crate) fn plan(routes: &[Route], asked: &Needs) -> Result<Vec<&'static Entry>, Vec<String>> {
@@ -15,8 +15,7 @@ pub(crate) fn plan(routes: &[Route], asked: &Needs) -> Result<Vec<&'static Entry
         }
         // A route made by hand says no more than its argument types: those that are parts are asked for.
         for argument in &route.arguments {
-            if let Some(entry) = entry_of(argument.id) {
-                let need = Need { id: (entry.id)(), type_name: argument.name };
+            for need in needs_of(argument) {
                 planner
                     .add(need, &|| format!("the handler `{}` ({})", route.handler, route.source));
             }
@@ -26,6 +25,18 @@ pub(crate) fn plan(routes: &[Route], asked: &Needs) -> Result<Vec<&'static Entry
         planner.add(*need, &|| "the app".to_owned());
     }
     if planner.problems.is_empty() { Ok(planner.order) } else { Err(planner.problems) }
+}
+
+/// The part that an argument is, or comes from.
+fn needs_of(argument: &ArgumentType) -> Vec<Need> {
+    let mut needs = Needs::default();
+    if let Some(entry) = entry_of(argument.id) {
+        needs.0.push(Need { id: (entry.id)(), type_name: argument.name });
+    }
+    for taken in inventory::iter::<Taken>().filter(|taken| (taken.id)() == argument.id) {
+        (taken.needs)(&mut needs);
+    }
+    needs.0
 }
 
 #[derive(Default)]

@@ -188,6 +188,7 @@ impl App {
     fn read_sections(&self) -> Vec<Section> {
         let (scanned, _) = http::scan(&self.name, self.modules.as_deref());
         let mut needs = crate::part::Needs(self.needs.0.clone());
+        needs.0.extend(self.needed_by_additions().0);
         needs.0.extend(self.verbs.iter().flat_map(|verb| verb.needs.0.iter().copied()));
         let every = || inventory::iter::<Entry>().collect::<Vec<_>>();
         let planned = |routes| plan(routes, &needs).unwrap_or_else(|_| every());

@@ -150,7 +150,8 @@ impl Hooks {
 }
 
 /// Runs every step. What has been started is stopped again if a later step fails.
-pub(crate) async fn run(mut app: App, sources: Sources) -> Result<Launched, LaunchError> {
+pub(crate) async fn run(app: App, sources: Sources) -> Result<Launched, LaunchError> {
+    let mut app = app.with_additions();
     let mut hooks = mem::take(&mut app.hooks);
     let setup = Setup::new(app, sources);
     let ran = async {
@@ -412,6 +413,8 @@ impl State {
         if !self.app.for_verb {
             self.scan();
         }
+        let routes = mem::take(&mut self.routes);
+        self.routes = routes.into_iter().map(Route::with_guard_described).collect();
         let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
         let planned = plan(&self.routes, &self.app.needs);
         if let Err(more) = &planned {

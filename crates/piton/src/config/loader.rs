@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::names::{Names, Variable};
 use super::problem::{Origin, Problem, Problems};
+use super::table::is_of_service;
 use super::{CodeAlias, Config, Given, Layers, Section, dotenv, file, value_file};
 
 /// Collects where settings are written, then reads it all. Made by [`Config::loader`].
@@ -78,7 +79,7 @@ impl Loader {
     }
 
     /// The environment, for example `std::env::vars_os()`. Only variables of known
-    /// settings and those that begin with the prefix are kept.
+    /// settings, those that begin with the prefix and those that say where services are are kept.
     #[must_use]
     pub fn env<K: Into<OsString>, V: Into<OsString>>(
         mut self,
@@ -164,7 +165,7 @@ impl Wanted {
 
     fn keeps(&self, variable: &str) -> bool {
         let ours = !self.start.is_empty() && variable.starts_with(&self.start);
-        ours || self.names.contains(variable)
+        ours || self.names.contains(variable) || is_of_service(variable)
     }
 }
 
@@ -267,7 +268,7 @@ fn take_environment(
             continue;
         }
         match value.into_string() {
-            Ok(value) if is_injected_port(&variable, &value) => {}
+            Ok(value) if is_injected_port(&variable, &value) && !is_of_service(&variable) => {}
             Ok(value) => {
                 let origin = Origin::Environment { variable: variable.clone() };
                 taken.insert(variable, Given { value: Value::from(value), origin });

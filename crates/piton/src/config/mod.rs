@@ -22,6 +22,7 @@ mod schema;
 pub(crate) mod secrets;
 mod section;
 mod setting;
+mod table;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -63,7 +64,8 @@ struct Layers {
     variables: HashMap<String, Given>,
     /// By key: why what the environment says of a setting cannot be taken.
     refused: HashMap<String, Problem>,
-    /// By variable, as the next: those of known settings, and those under the prefix.
+    /// By variable, as the next: those of known settings, those under the prefix, and those that say
+    /// where services are.
     environment: HashMap<String, Given>,
     dotenv: HashMap<String, Given>,
     /// The last is the strongest.

@@ -254,7 +254,10 @@ impl<'a> Reader<'a> {
             self.secrets.push(key.clone());
         }
         let refused = config.refused(&key);
-        let given = config.find(&key).filter(|_| refused.is_none());
+        let entry = T::expects_of_entry();
+        let table = entry.as_ref().and_then(|_| config.whole_table(&key));
+        let given = if entry.is_some() { table.as_ref() } else { config.find(&key) };
+        let given = given.filter(|_| refused.is_none());
         if let Some(given) = given {
             secrets::remember_setting(secret, &given.value);
         }
@@ -274,19 +277,42 @@ impl<'a> Reader<'a> {
         match (parsed, given) {
             (Some(Ok(value)), _) => value,
             (Some(Err(why)), Some(given)) => {
-                self.problems.push(wrong_value(&Wrong {
-                    key: &key,
-                    value: &given.value,
-                    origin: &given.origin,
-                    secret,
-                    why: &why,
-                    expects: &T::expects(),
-                    default: &default.show(),
-                }));
+                let refused = entry.is_some_and(|it| self.refuse_entries::<T>(&key, &it, secret));
+                if !refused {
+                    self.problems.push(wrong_value(&Wrong {
+                        key: &key,
+                        value: &given.value,
+                        origin: &given.origin,
+                        secret,
+                        why: &why,
+                        expects: &T::expects(),
+                        default: &default.show(),
+                    }));
+                }
                 default
             }
             _ => default,
         }
+    }
+
+    /// Notes each entry of a table that is wrong on its own, and says whether there was one.
+    fn refuse_entries<T: Setting>(&mut self, key: &str, expects: &str, secret: bool) -> bool {
+        let before = self.problems.len();
+        for (name, (value, origin)) in self.config.entries(key) {
+            let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+            let Err(why) = T::parse(&alone) else { continue };
+            let (key, quoted) = (join(key, &name), format!("`{name}`: "));
+            self.problems.push(wrong_value(&Wrong {
+                key: &key,
+                value: &value,
+                origin: &origin,
+                secret,
+                why: why.strip_prefix(&quoted).unwrap_or(&why),
+                expects,
+                default: &Value::Null,
+            }));
+        }
+        self.problems.len() > before
     }
 
     fn describe<T: Setting>(

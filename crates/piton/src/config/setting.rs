@@ -27,6 +27,13 @@ pub trait Setting: Sized {
     /// What to write, such as "a duration with its unit, such as `30s`".
     fn expects() -> Cow<'static, str>;
 
+    /// What to write for one entry, where the value is a table whose entries are looked for in every
+    /// layer.
+    #[must_use]
+    fn expects_of_entry() -> Option<Cow<'static, str>> {
+        None
+    }
+
     /// Reads a value. From the environment and from flags it arrives as text.
     ///
     /// # Errors

@@ -66,8 +66,13 @@ pub(crate) fn title(app: &str) -> String {
 
 /// The body for `failure`.
 pub(crate) fn render(failure: &Failure<'_>, title: &str, show_inside: bool) -> Vec<u8> {
-    let traceback = show_inside.then(|| traceback(failure, title));
-    let envelope = Envelope { error: title, traceback };
+    let envelope = match failure.detail.filter(|_| failure.plain) {
+        Some(detail) => Envelope { error: detail, traceback: None },
+        None => {
+            let traceback = show_inside.then(|| traceback(failure, title));
+            Envelope { error: title, traceback }
+        }
+    };
     serde_json::to_vec(&envelope).expect("an envelope holds nothing but text")
 }
 

@@ -43,6 +43,7 @@ struct Inner {
     cause: Option<BoxError>,
     location: &'static Location<'static>,
     headers: HeaderMap,
+    plain: bool,
 }
 
 /// One thing that is wrong with what the client sent.
@@ -72,23 +73,23 @@ inventory::collect!(Recognise);
 
 /// What is known of an error of a library: a status, perhaps with words for the client and a time to
 /// come back. A status alone turns into it by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     status: StatusCode,
-    detail: Option<&'static str>,
+    detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
 }
 
 impl Known {
     /// For the client to read, as in [`Error::new`].
     #[must_use]
-    pub const fn detail(self, detail: &'static str) -> Self {
-        Self { detail: Some(detail), ..self }
+    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
     }
 
     /// When the client may try again, as in [`Error::retry_after`].
     #[must_use]
-    pub const fn retry_after(self, wait: Duration) -> Self {
+    pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
 }
@@ -175,6 +176,7 @@ impl Error {
             cause,
             location: Location::caller(),
             headers: HeaderMap::new(),
+            plain: false,
         }))
     }
 
@@ -204,6 +206,18 @@ impl Error {
     pub fn retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// In Gnar Gear's envelope ([`ErrorStyle::Gnar`](super::ErrorStyle)) the detail stands as the
+    /// `error` itself, without a traceback, as for an expired token: a refusal that is no fault.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.0.plain = true;
+        self
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.plain
     }
 
     /// The status of the answer.
@@ -270,7 +284,7 @@ impl Error {
     #[track_caller]
     fn from_boxed(error: BoxError) -> Self {
         let known = known(&*error).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR.into());
-        let new = Self::with(known.status, known.detail.map(Cow::Borrowed), Some(error));
+        let new = Self::with(known.status, known.detail, Some(error));
         match known.retry_after {
             Some(wait) => new.retry_after(wait),
             None => new,

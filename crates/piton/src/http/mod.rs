@@ -6,6 +6,7 @@ mod error;
 mod exchange;
 mod extract;
 mod forwarded;
+mod guard;
 mod hooks;
 mod operation;
 mod panics;
@@ -26,14 +27,15 @@ pub use envelope::{ErrorStyle, Traceback};
 pub use error::{Error, Fault, Known, Recognise, Result};
 pub use extract::{Form, Json, Path, Query, State};
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
+pub use guard::{Guard, Passed};
 pub use hooks::RequestHead;
 pub use operation::{
     Answer, Content, Input, MakeSchema, Operation, Output, Parameter, Place, probe,
 };
 pub use respond::{Created, NoContent};
 pub use route::{
-    ArgumentType, Arguments, Blueprint, ModulePrefix, Registration, Route, RouteInfo, Source,
-    delete, get, patch, post, put, route,
+    ArgumentType, Arguments, Blueprint, MakeGuard, ModulePrefix, Registration, Route, RouteInfo,
+    Source, delete, get, patch, post, put, route,
 };
 pub use settings::{HeaderLine, HttpSettings};
 pub use trace::{TRACEPARENT, TraceContext};
@@ -45,4 +47,4 @@ pub(crate) use hooks::Hooks;
 pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};
 pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
-pub(crate) use table::{counted, entry_of, problems, router, scan};
+pub(crate) use table::{counted, entry_of, is_within, problems, router, scan};

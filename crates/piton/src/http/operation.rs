@@ -45,6 +45,7 @@ pub struct Operation {
     parameters: Vec<Parameter>,
     body: Option<Content>,
     answers: Vec<Answer>,
+    securities: Vec<&'static str>,
     undocumented: Vec<&'static str>,
 }
 
@@ -140,6 +141,19 @@ impl Operation {
     /// The handler answers `status` without a body.
     pub fn answer_empty(&mut self, status: StatusCode) {
         self.answers.push(Answer { status, content: None });
+    }
+
+    /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
+    pub fn security(&mut self, scheme: &'static str) {
+        if !self.securities.contains(&scheme) {
+            self.securities.push(scheme);
+        }
+    }
+
+    /// By which schemes the handler asks who is calling.
+    #[must_use]
+    pub fn securities(&self) -> &[&'static str] {
+        &self.securities
     }
 
     /// Something of the handler says nothing of itself.

@@ -43,6 +43,8 @@ pub(crate) struct Failure<'a> {
     pub status: StatusCode,
     pub detail: Option<&'a str>,
     pub faults: &'a [Fault],
+    /// Whether Gnar Gear's envelope says the detail and nothing else.
+    pub plain: bool,
     /// Cause and place: shown in development.
     pub inside: Option<Inside>,
 }
@@ -55,7 +57,7 @@ pub(crate) struct Inside {
 
 impl<'a> Failure<'a> {
     pub fn new(status: StatusCode, detail: Option<&'a str>) -> Self {
-        Self { status, detail, faults: &[], inside: None }
+        Self { status, detail, faults: &[], plain: false, inside: None }
     }
 
     pub fn of(error: &'a Error) -> Self {
@@ -63,6 +65,7 @@ impl<'a> Failure<'a> {
             status: error.status(),
             detail: error.detail(),
             faults: error.faults(),
+            plain: error.is_plain(),
             inside: Some(Inside { chain: error.chain(), location: own_line(error) }),
         }
     }

@@ -8,6 +8,7 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::extract::Request;
@@ -15,6 +16,7 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 
+use super::guard::{self, Guard, Guarded};
 use super::operation::Operation;
 use crate::context;
 use crate::handle::Handle;
@@ -32,27 +34,41 @@ pub struct Route {
     pub(crate) doc: &'static str,
     pub(crate) source: Source,
     pub(crate) tag: Option<&'static str>,
-    /// The number of its path in the figures, which its handler knows it by.
-    pub(crate) number: &'static AtomicU32,
+    /// What its handler knows of the route.
+    place: &'static Place,
+    guard: Option<Box<dyn Guard>>,
 }
 
-/// A handler that says which path has been matched, before it does its work. It returns the
-/// handler's own future: there is nothing around it.
+/// What is known of a route once the service has been put together.
+struct Place {
+    /// The number of its path in the figures.
+    number: AtomicU32,
+    guard: OnceLock<Box<dyn Guard>>,
+}
+
+/// Makes a guard: what `blueprint!` keeps until the routes of its module are known.
+pub type MakeGuard = fn() -> Box<dyn Guard>;
+
+/// A handler that says which path has been matched, before it does its work or a guard is asked.
 #[derive(Clone)]
 struct Known<H> {
     handler: H,
-    number: &'static AtomicU32,
+    place: &'static Place,
 }
 
 impl<H, T> Handler<T, Handle> for Known<H>
 where
     H: Handler<T, Handle>,
+    T: 'static,
 {
-    type Future = H::Future;
+    type Future = Guarded<H::Future>;
 
-    fn call(self, request: Request, state: Handle) -> H::Future {
-        context::matched(self.number.load(Ordering::Relaxed));
-        self.handler.call(request, state)
+    fn call(self, request: Request, state: Handle) -> Self::Future {
+        context::matched(self.place.number.load(Ordering::Relaxed));
+        match self.place.guard.get() {
+            None => Guarded::Open { future: self.handler.call(request, state) },
+            Some(guard) => guard::ask(&**guard, self.handler, request, state),
+        }
     }
 }
 
@@ -204,8 +220,9 @@ where
         .reduce(MethodFilter::or)
         .expect("a route has at least one method");
     // Routes live as long as the program; this way their handlers are cloned for nothing.
-    let number: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(UNMATCHED)));
-    let endpoint = axum::routing::on(filter, Known { handler, number });
+    let place: &'static Place =
+        Box::leak(Box::new(Place { number: AtomicU32::new(UNMATCHED), guard: OnceLock::new() }));
+    let endpoint = axum::routing::on(filter, Known { handler, place });
     Route {
         methods: methods.to_vec(),
         path: path.into(),
@@ -216,14 +233,50 @@ where
         doc: "",
         source: Location::caller().into(),
         tag: None,
-        number,
+        place,
+        guard: None,
     }
 }
 
 impl Route {
     /// Gives the path its number in the figures.
     pub(crate) fn count_as(&self, number: PathIndex) {
-        self.number.store(number, Ordering::Relaxed);
+        self.place.number.store(number, Ordering::Relaxed);
+    }
+
+    /// Asks `guard` before the handler, and before anything of the body is read. A route has one
+    /// guard: its own, which `#[protected]` and `#[public]` say, outranks its blueprint's.
+    #[must_use]
+    pub fn guard(mut self, guard: impl Guard) -> Self {
+        self.guard = Some(Box::new(guard));
+        self
+    }
+
+    /// Lets everybody pass, whatever the blueprint says.
+    #[must_use]
+    pub fn public(self) -> Self {
+        self.guard(Everybody)
+    }
+
+    /// The guard of its blueprint, unless it has its own.
+    pub(crate) fn or_guard(mut self, make: Option<MakeGuard>) -> Self {
+        self.guard = self.guard.or_else(|| make.map(|make| make()));
+        self
+    }
+
+    /// Its guard, if it has one, says what it needs.
+    pub(crate) fn with_guard_described(mut self) -> Self {
+        if let Some(guard) = &self.guard {
+            guard.describe(&mut self.operation);
+        }
+        self
+    }
+
+    /// From here on the guard is asked.
+    pub(crate) fn post_guard(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            let _ = self.place.guard.set(guard);
+        }
     }
 
     /// Says what the handler reads and answers. The route macros call it with what the handler's
@@ -262,7 +315,8 @@ impl Route {
     /// Whether an argument may ask for `axum::extract::ConnectInfo`: that one itself, and what is
     /// neither a part nor of the crates whose extractors are known not to.
     pub(crate) fn may_ask_for_peer(&self) -> bool {
-        const KNOWN: [&str; 9] = [
+        const KNOWN: [&str; 10] = [
+            "piton::auth::",
             "piton::http::extract::",
             "piton::http::valid::",
             "piton::handle::",
@@ -300,6 +354,21 @@ impl fmt::Debug for Route {
     }
 }
 
+/// The guard that lets everybody pass.
+struct Everybody;
+
+impl Guard for Everybody {
+    fn describe(&self, _: &mut Operation) {}
+
+    fn check<'a>(
+        &'a self,
+        _: &'a mut http::request::Parts,
+        _: &'a Handle,
+    ) -> super::guard::Passed<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 /// A group of routes with one prefix, by hand. The macro [`blueprint!`](crate::blueprint!) does it
 /// for the routes of a module.
 ///
@@ -315,6 +384,7 @@ impl fmt::Debug for Route {
 pub struct Blueprint {
     prefix: Cow<'static, str>,
     tag: Option<&'static str>,
+    guard: Option<MakeGuard>,
     routes: Vec<Route>,
 }
 
@@ -322,13 +392,21 @@ impl Blueprint {
     /// A blueprint without routes.
     #[must_use]
     pub fn new(prefix: impl Into<Cow<'static, str>>) -> Self {
-        Self { prefix: prefix.into(), tag: None, routes: Vec::new() }
+        Self { prefix: prefix.into(), tag: None, guard: None, routes: Vec::new() }
     }
 
     /// The tag under which the document lists the routes.
     #[must_use]
     pub fn tag(mut self, tag: &'static str) -> Self {
         self.tag = Some(tag);
+        self
+    }
+
+    /// Asks a guard before every route that has none of its own:
+    /// `.guard(|| Box::new(jwt::Protected::new()))`.
+    #[must_use]
+    pub fn guard(mut self, make: MakeGuard) -> Self {
+        self.guard = Some(make);
         self
     }
 
@@ -344,7 +422,7 @@ impl Blueprint {
         self.routes.into_iter().map(move |route| Route {
             path: join(&self.prefix, &route.path).into(),
             tag: route.tag.or(self.tag),
-            ..route
+            ..route.or_guard(self.guard)
         })
     }
 }
@@ -366,6 +444,8 @@ pub struct ModulePrefix {
     pub prefix: &'static str,
     /// The tag of its routes.
     pub tag: Option<&'static str>,
+    /// What is asked before those of its routes that do not say it themselves.
+    pub guard: Option<MakeGuard>,
     /// Where it was said.
     pub source: Source,
 }
@@ -373,7 +453,9 @@ pub struct ModulePrefix {
 inventory::collect!(Registration);
 inventory::collect!(ModulePrefix);
 
-/// Gives the routes of the module it stands in, and of the modules inside, a prefix and a tag.
+/// Gives the routes of the module it stands in, and of the modules inside, a prefix and a tag, and
+/// with `protected` a guard: `blueprint!("/user", tag = "users", protected)` stands for `#[protected]`
+/// over each of them. What a route says itself (`#[protected(..)]`, `#[public]`) outranks it.
 ///
 /// ```
 /// mod user {
@@ -389,11 +471,29 @@ inventory::collect!(ModulePrefix);
 #[macro_export]
 macro_rules! blueprint {
     ($prefix:literal $(, tag = $tag:literal)? $(,)?) => {
+        $crate::blueprint!(@submit $prefix, $crate::blueprint!(@tag $($tag)?), ::core::option::Option::None);
+    };
+    ($prefix:literal $(, tag = $tag:literal)?, protected $(,)?) => {
+        $crate::blueprint!(
+            @submit $prefix,
+            $crate::blueprint!(@tag $($tag)?),
+            ::core::option::Option::Some(|| ::std::boxed::Box::new($crate::auth::jwt::Protected::new()))
+        );
+    };
+    ($prefix:literal $(, tag = $tag:literal)?, guard = $guard:expr $(,)?) => {
+        $crate::blueprint!(
+            @submit $prefix,
+            $crate::blueprint!(@tag $($tag)?),
+            ::core::option::Option::Some(|| ::std::boxed::Box::new($guard))
+        );
+    };
+    (@submit $prefix:literal, $tag:expr, $guard:expr) => {
         $crate::__private::inventory::submit! {
             $crate::http::ModulePrefix {
                 module: ::core::module_path!(),
                 prefix: $prefix,
-                tag: $crate::blueprint!(@tag $($tag)?),
+                tag: $tag,
+                guard: $guard,
                 source: $crate::http::Source { file: ::core::file!(), line: ::core::line!() },
             }
         }

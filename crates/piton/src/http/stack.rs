@@ -232,8 +232,8 @@ where
                     let caught = pin!(AssertUnwindSafe(work).catch_unwind());
                     let timed = tokio::time::timeout_at((seen.at + rules.timeout).into(), caught);
                     let (handle, current) = (rules.handle.clone(), seen.current.clone());
-                    let (answer, path) = context::within_request(handle, current, timed).await;
-                    seen.current.path.set(path);
+                    let (answer, left) = context::within_request(handle, current, timed).await;
+                    seen.current = left.unwrap_or(seen.current);
                     outcome(answer, body.as_deref(), rules.timeout)
                 }
                 Err(refusal) => Outcome::Answered(refusal.into_response()),
@@ -442,6 +442,9 @@ impl Rules {
                 None => Finished::plain(response),
             },
         };
+        if let Some(caller) = seen.current.caller.get() {
+            caller.answer(response.headers_mut());
+        }
         if let Some(head) = seen.head.take() {
             context::within_request_now(&self.handle, &seen.current, || {
                 self.hooks.finish(&head, &mut response);
@@ -478,6 +481,9 @@ impl Rules {
         }
         if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
             return self.fail(response, &Failure::of(&error), seen);
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED && seen.method == Method::OPTIONS {
+            return Finished::plain(options(response));
         }
         match said(&mut response) {
             Said::InItsOwnFormat => Finished::plain(response),
@@ -521,6 +527,8 @@ impl Rules {
             }
             ErrorStyle::Gnar => {
                 *response.status_mut() = StatusCode::OK;
+                // It says how to come in after a 401, which this is no longer.
+                response.headers_mut().remove(header::WWW_AUTHENTICATE);
                 let document = envelope::render(failure, &self.title, self.show_inside);
                 ("application/json", document)
             }
@@ -582,6 +590,19 @@ impl Rules {
             }
         });
     }
+}
+
+/// The answer to `OPTIONS` of a path that does not route it: the methods that the router has listed.
+fn options(mut response: Response) -> Response {
+    let allowed = response.headers().get(header::ALLOW).and_then(|methods| methods.to_str().ok());
+    let allowed = format!("{},OPTIONS", allowed.unwrap_or_default());
+    let mut answer = Response::new(Body::empty());
+    if let Ok(allowed) = HeaderValue::try_from(allowed.trim_start_matches(',')) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    answer
 }
 
 fn problem_response(status: StatusCode) -> Response {

@@ -54,10 +54,15 @@ fn placed(registered: &Registration, prefixes: &[&ModulePrefix]) -> Route {
     let prefix = around.iter().fold(String::new(), |joined, prefix| join(&joined, prefix.prefix));
     let route = (registered.route)();
     let tag = around.iter().rev().find_map(|prefix| prefix.tag);
-    Route { path: join(&prefix, &route.path).into(), tag: route.tag.or(tag), ..route }
+    let guard = around.iter().rev().find_map(|prefix| prefix.guard);
+    let mut route = route.or_guard(guard);
+    route.path = join(&prefix, &route.path).into();
+    route.tag = route.tag.or(tag);
+    route
 }
 
-fn is_within(module: &str, root: &str) -> bool {
+/// Whether a module is `root` or lies in it.
+pub(crate) fn is_within(module: &str, root: &str) -> bool {
     module.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
@@ -175,9 +180,13 @@ fn crossing(routes: &[Route]) -> Vec<String> {
 
 /// The routes as one router, and their list. The routes have been found free of problems. Each path
 /// gets its place among the figures.
-pub(crate) fn router(routes: Vec<Route>, figures: &Requests) -> (Router<Handle>, Vec<RouteInfo>) {
+pub(crate) fn router(
+    mut routes: Vec<Route>,
+    figures: &Requests,
+) -> (Router<Handle>, Vec<RouteInfo>) {
     let mut paths: Vec<String> = Vec::new();
-    for route in &routes {
+    for route in &mut routes {
+        route.post_guard();
         let known = paths.iter().position(|path| *path == route.path);
         let number = known.unwrap_or_else(|| {
             paths.push(route.path.to_string());

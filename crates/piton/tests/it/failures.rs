@@ -233,3 +233,19 @@ async fn a_request_that_is_no_http_is_answered_in_the_same_format() {
     }
     server.stop().await;
 }
+
+#[piton::test]
+async fn options_lists_the_methods_and_is_no_failure() {
+    async fn hello() -> &'static str {
+        "hello"
+    }
+    let app = TestApp::new(
+        App::new("it").blueprints(["failures"]).route(piton::http::get("/options", hello)),
+    )
+    .await;
+    let ask = |path: &str| app.request("OPTIONS".parse().unwrap(), path);
+    let answer = ask("/options").await;
+    assert_eq!((answer.status().as_u16(), answer.text().as_str()), (200, ""));
+    assert_eq!(answer.header("allow"), "GET,HEAD,OPTIONS");
+    assert_eq!(ask("/nowhere").await.status(), 404);
+}

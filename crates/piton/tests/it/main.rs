@@ -15,3 +15,5 @@ mod passwords;
 mod routes;
 mod serving;
 mod steps;
+#[cfg(feature = "jwt")]
+mod tokens;

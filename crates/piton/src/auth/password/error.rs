@@ -49,6 +49,13 @@ impl Error {
         self.kind
     }
 
+    /// Whether it is the password that is to blame: it is another one, or none that can have been
+    /// hashed. What is left is a fault, or will pass.
+    #[must_use]
+    pub fn is_wrong_password(&self) -> bool {
+        matches!(self.kind, Kind::Mismatch | Kind::Empty | Kind::TooLong | Kind::Encoding)
+    }
+
     pub(super) fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into() }
     }

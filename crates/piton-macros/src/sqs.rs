@@ -1,0 +1,113 @@
+//! `#[sqs("queue")]`: one call of `App::sqs`, registered.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ItemFn, Lit, LitStr, Result, Token};
+
+/// `"queue", interval = "60s", max_messages = 10`.
+pub struct Arguments {
+    queue: Expr,
+    options: Vec<(syn::Ident, Expr)>,
+}
+
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if input.is_empty() {
+            return Err(input.error("say which queue: `#[sqs(\"gnar-queue\")]`"));
+        }
+        let queue = input.parse()?;
+        let mut options = Vec::new();
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if input.is_empty() {
+                break;
+            }
+            let name = input.parse()?;
+            input.parse::<Token![=]>()?;
+            options.push((name, input.parse()?));
+        }
+        Ok(Self { queue, options })
+    }
+}
+
+/// The function as it stands, and its registration.
+pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
+    let signature = &function.sig;
+    if signature.asyncness.is_none() {
+        let why = "messages are given to an `async fn`: write `async` before `fn`";
+        return Err(Error::new(signature.fn_token.span(), why));
+    }
+    if !signature.generics.params.is_empty() {
+        let why = "it cannot be generic: nothing would say for which types";
+        return Err(Error::new(signature.generics.span(), why));
+    }
+    let (queue, name) = (&arguments.queue, &signature.ident);
+    let options = arguments.options.iter().map(|(name, value)| option(name, value));
+    let options: Vec<TokenStream> = options.collect::<Result<_>>()?;
+    Ok(quote! {
+        #function
+
+        ::piton::__private::inventory::submit! {
+            ::piton::Addition {
+                module: ::core::module_path!(),
+                add: |app| app.sqs(::piton::aws::sqs::Poll::new(#queue, #name) #(#options)*),
+            }
+        }
+    })
+}
+
+/// `.interval(..)` for `interval = ".."`.
+fn option(name: &syn::Ident, value: &Expr) -> Result<TokenStream> {
+    let (method, value) = match name.to_string().as_str() {
+        "interval" | "visibility_timeout" | "wait_time" => (name.clone(), duration(value)?),
+        "max_messages" | "max_number_of_messages" => {
+            (format_ident!("max_number_of_messages"), quote!(#value))
+        }
+        "attribute_names" | "message_attribute_names" => {
+            let names = names(value)?;
+            (name.clone(), quote!([#(#names),*]))
+        }
+        "receive_request_attempt_id" => (name.clone(), quote!(#value)),
+        _ => {
+            let why = "the options are `interval`, `max_messages`, `visibility_timeout`, `wait_time`, \
+                       `attribute_names`, `message_attribute_names` and `receive_request_attempt_id`";
+            return Err(Error::new(name.span(), why));
+        }
+    };
+    Ok(quote!(.#method(#value)))
+}
+
+/// `"60s"` as a `Duration`.
+fn duration(value: &Expr) -> Result<TokenStream> {
+    let wrong =
+        || Error::new(value.span(), "a time with its unit, such as `\"60s\"` or `\"500ms\"`");
+    let Expr::Lit(literal) = value else { return Err(wrong()) };
+    let Lit::Str(text) = &literal.lit else { return Err(wrong()) };
+    let text = text.value();
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
+    let number: u64 = text[..end].parse().map_err(|_| wrong())?;
+    let each: u64 = match &text[end..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    let millis = number.checked_mul(each).ok_or_else(wrong)?;
+    Ok(quote!(::core::time::Duration::from_millis(#millis)))
+}
+
+fn names(value: &Expr) -> Result<Vec<LitStr>> {
+    let wrong = || Error::new(value.span(), "a list of names, such as `[\"All\"]`");
+    let Expr::Array(array) = value else { return Err(wrong()) };
+    let name = |element: &Expr| match element {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) => Ok(text.clone()),
+            _ => Err(wrong()),
+        },
+        _ => Err(wrong()),
+    };
+    array.elems.iter().map(name).collect()
+}

@@ -1,0 +1,235 @@
+//! What a token says, and how it is read and written.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::keys::Keys;
+use super::python;
+use super::refusal::{Refusal, RefusalKind};
+use super::settings::IdentityClaim;
+use crate::part::BoxError;
+
+/// The claims of a token, by their names.
+pub type Claims = Map<String, Value>;
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenType {
+    /// For calling.
+    Access,
+    /// For getting another access token.
+    Refresh,
+}
+
+impl TokenType {
+    /// As it stands in the claim `type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// What tokens must be like to be taken.
+pub(super) struct Expected {
+    pub leeway: u64,
+    pub required: Vec<String>,
+    pub issuer: Option<String>,
+    pub audience: Vec<String>,
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+/// Reads a token. The order of the looks is Flask-JWT-Extended's, so that of several things that are
+/// wrong the same one is named.
+pub(super) fn read(token: &str, keys: &Keys, expected: &Expected) -> Result<Claims, Refusal> {
+    let (message, signature) = token.rsplit_once('.').ok_or_else(not_enough_segments)?;
+    let (header, payload) = message.split_once('.').ok_or_else(not_enough_segments)?;
+    let padding = |part: &str| Refusal::invalid(format!("Invalid {part} padding"));
+    let header = decoded(header).ok_or_else(|| padding("header"))?;
+    let header = object(&header, "header")?;
+    let payload = decoded(payload).ok_or_else(|| padding("payload"))?;
+    if decoded(signature).is_none() {
+        return Err(padding("crypto"));
+    }
+    let claims = object(&payload, "payload")?;
+    if header.get("kid").is_some_and(|kid| !kid.is_string()) {
+        return Err(Refusal::invalid("Key ID header parameter must be a string"));
+    }
+    if header.get("alg").and_then(Value::as_str) != Some(keys.name()) {
+        return Err(Refusal::invalid("The specified alg value is not allowed"));
+    }
+    // Extensions that a reader must know, and none is known here (RFC 7515, 4.1.11).
+    if header.contains_key("crit") {
+        return Err(Refusal::invalid("Critical header parameters are not supported"));
+    }
+    if !keys.check(signature.trim_end_matches('='), message.as_bytes()) {
+        return Err(Refusal::invalid("Signature verification failed"));
+    }
+    expected.look_at(&claims, now())?;
+    Ok(claims)
+}
+
+fn not_enough_segments() -> Refusal {
+    Refusal::invalid("Not enough segments")
+}
+
+fn decoded(segment: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(segment).ok().or_else(|| python::base64(segment.as_bytes()))
+}
+
+fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
+    let wrong = |why: String| Refusal::invalid(format!("Invalid {part} string: {why}"));
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(wrong("must be a json object".into())),
+        Err(_) => Err(wrong(python::utf8(bytes).map_or_else(|why| why, python::json))),
+    }
+}
+
+impl Expected {
+    fn look_at(&self, claims: &Claims, now: u64) -> Result<(), Refusal> {
+        let (now, leeway) = (i128::from(now), i128::from(self.leeway));
+        if let Some(issued) = claims.get("iat") {
+            seconds(issued)
+                .ok_or_else(|| Refusal::invalid("Issued At claim (iat) must be an integer."))?;
+        }
+        if let Some(from) = claims.get("nbf") {
+            let from = seconds(from)
+                .ok_or_else(|| Refusal::invalid("Not Before claim (nbf) must be an integer."))?;
+            if from > now + leeway {
+                return Err(Refusal::invalid("The token is not yet valid (nbf)"));
+            }
+        }
+        let end = claims.get("exp").map(|end| {
+            seconds(end)
+                .ok_or_else(|| Refusal::invalid("Expiration Time claim (exp) must be an integer."))
+        });
+        let end = end.transpose()?;
+        self.look_at_issuer(claims)?;
+        self.look_at_audience(claims)?;
+        if !claims.contains_key("sub") && !claims.contains_key("identity") {
+            return Err(Refusal::invalid("Missing claim: identity"));
+        }
+        let known = |value: &Value| value == "access" || value == "refresh";
+        if claims.get("type").is_some_and(|value| !known(value)) {
+            return Err(Refusal::invalid("Missing or invalid claim: type"));
+        }
+        if let Some(missing) = self.required.iter().find(|name| !claims.contains_key(*name)) {
+            return Err(Refusal::invalid(format!("Token is missing the \"{missing}\" claim")));
+        }
+        if end.is_some_and(|end| end <= now - leeway) {
+            return Err(Refusal::new(RefusalKind::Expired, "Token has expired"));
+        }
+        Ok(())
+    }
+
+    fn look_at_issuer(&self, claims: &Claims) -> Result<(), Refusal> {
+        let Some(expected) = &self.issuer else { return Ok(()) };
+        match claims.get("iss") {
+            None => Err(Refusal::invalid("Token is missing the \"iss\" claim")),
+            Some(issuer) if issuer == expected => Ok(()),
+            Some(_) => Err(Refusal::invalid("Invalid issuer")),
+        }
+    }
+
+    fn look_at_audience(&self, claims: &Claims) -> Result<(), Refusal> {
+        let Some(given) = claims.get("aud") else {
+            return match self.audience.is_empty() {
+                true => Ok(()),
+                false => Err(Refusal::invalid("Token is missing the \"aud\" claim")),
+            };
+        };
+        let given = match given {
+            Value::Array(several) => several.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        if !given.iter().all(Value::is_string) {
+            return Err(Refusal::invalid("Invalid claim format in token"));
+        }
+        let ours = |one: &Value| self.audience.iter().any(|name| one == name);
+        if given.iter().any(ours) { Ok(()) } else { Err(Refusal::invalid("Invalid audience")) }
+    }
+}
+
+/// A moment as `int(..)` of Python reads it: whole seconds, whatever it is written as.
+fn seconds(value: &Value) -> Option<i128> {
+    match value {
+        Value::Number(number) => {
+            number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).or_else(
+                || number.as_f64().filter(|float| float.abs() < 1e18).map(|float| float as i128),
+            )
+        }
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Bool(yes) => Some(i128::from(*yes)),
+        _ => None,
+    }
+}
+
+/// The claims of a token that is being made, in the order of Flask-JWT-Extended 3.
+#[derive(Serialize)]
+pub(super) struct Written<'a> {
+    pub iat: u64,
+    pub nbf: u64,
+    pub jti: &'a str,
+    pub exp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<Cow<'a, Value>>,
+    pub fresh: &'a Value,
+    pub r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csrf: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Value>,
+    #[serde(flatten)]
+    pub more: &'a Claims,
+}
+
+impl Written<'_> {
+    /// The token, signed.
+    pub fn sign(&self, keys: &Keys) -> Result<String, BoxError> {
+        let header = format!(r#"{{"typ":"JWT","alg":"{}"}}"#, keys.name());
+        let mut token = URL_SAFE_NO_PAD.encode(header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(self)?, &mut token);
+        let signature = keys.sign(token.as_bytes())?;
+        token.push('.');
+        token.push_str(&signature);
+        Ok(token)
+    }
+}
+
+/// What stands in `identity` and `sub`.
+pub(super) fn named(
+    identity: &Value,
+    claim: IdentityClaim,
+) -> (Option<&Value>, Option<Cow<'_, Value>>) {
+    let sub = || match identity {
+        // It has to be text (RFC 7519, 4.1.2), and PyJWT insists.
+        Value::Number(number) => Cow::Owned(Value::String(number.to_string())),
+        other => Cow::Borrowed(other),
+    };
+    match claim {
+        IdentityClaim::Identity => (Some(identity), None),
+        IdentityClaim::Sub => (None, Some(sub())),
+        // An identity that is no name cannot be a `sub`.
+        IdentityClaim::Both if identity.is_object() || identity.is_array() => {
+            (Some(identity), None)
+        }
+        IdentityClaim::Both => (Some(identity), Some(sub())),
+    }
+}

@@ -1,0 +1,215 @@
+//! What Python says of text that it cannot read.
+//!
+//! Flask-JWT-Extended hands the messages of Python's decoders on to the client, and so clients, tests
+//! and dashboards of a service that moves over know them. Only tokens that are refused come here.
+
+/// The bytes of base64 for URLs, read as Python reads them: what is none of its characters is
+/// skipped, and padding ends it. `None` where Python speaks of wrong padding.
+pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let padding = (4 - text.len() % 4) % 4;
+    let padded = text.iter().copied().chain(std::iter::repeat_n(b'=', padding));
+    let mut bytes = Vec::with_capacity(text.len());
+    let (mut bits, mut place, mut pads) = (0_u32, 0, 0);
+    for byte in padded {
+        if byte == b'=' {
+            pads += 1;
+            if place >= 2 && place + pads >= 4 {
+                return Some(bytes);
+            }
+            continue;
+        }
+        let Some(value) = sextet(byte) else { continue };
+        pads = 0;
+        bits = bits << 6 | value;
+        place = (place + 1) % 4;
+        if place != 1 {
+            let shift = [0, 0, 4, 2][place];
+            bytes.push(u8::try_from(bits >> shift & 0xff).unwrap_or_default());
+        }
+    }
+    (place == 0).then_some(bytes)
+}
+
+fn sextet(byte: u8) -> Option<u32> {
+    let value = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'-' | b'+' => 62,
+        b'_' | b'/' => 63,
+        _ => return None,
+    };
+    Some(value.into())
+}
+
+/// The text, or what `bytes.decode("utf-8")` says.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let from = error.valid_up_to();
+        let length = error.error_len().unwrap_or(bytes.len() - from);
+        let why = match (error.error_len(), bytes[from]) {
+            (None, _) => "unexpected end of data",
+            (Some(1), 0x80..=0xc1 | 0xf5..) => "invalid start byte",
+            (Some(_), _) => "invalid continuation byte",
+        };
+        if length == 1 {
+            let byte = bytes[from];
+            format!("'utf-8' codec can't decode byte {byte:#04x} in position {from}: {why}")
+        } else {
+            let to = from + length - 1;
+            format!("'utf-8' codec can't decode bytes in position {from}-{to}: {why}")
+        }
+    })
+}
+
+/// What `json.loads` says of text that is not JSON.
+pub(super) fn json(text: &str) -> String {
+    if text.starts_with('\u{feff}') {
+        return "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)".into();
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let scanner = Scanner { chars: &chars };
+    let start = scanner.blank(0);
+    let wrong = match scanner.value(start, 0) {
+        Ok(end) => Wrong("Extra data", scanner.blank(end)),
+        Err(wrong) => wrong,
+    };
+    let Wrong(what, at) = wrong;
+    let at = at.min(chars.len());
+    let before = &chars[..at];
+    let line = before.iter().filter(|c| **c == '\n').count() + 1;
+    let column = before.iter().rev().take_while(|c| **c != '\n').count() + 1;
+    format!("{what}: line {line} column {column} (char {at})")
+}
+
+/// What is wrong, and before which character.
+struct Wrong(&'static str, usize);
+
+type End = Result<usize, Wrong>;
+
+/// Python's scanner: where a value ends, or what it expected.
+struct Scanner<'a> {
+    chars: &'a [char],
+}
+
+impl Scanner<'_> {
+    fn at(&self, index: usize) -> Option<char> {
+        self.chars.get(index).copied()
+    }
+
+    fn blank(&self, mut index: usize) -> usize {
+        while matches!(self.at(index), Some(' ' | '\t' | '\n' | '\r')) {
+            index += 1;
+        }
+        index
+    }
+
+    fn value(&self, index: usize, depth: usize) -> End {
+        match self.at(index) {
+            Some('"') => self.string(index),
+            Some('{') if depth < 500 => self.object(index + 1, depth + 1),
+            Some('[') if depth < 500 => self.array(index + 1, depth + 1),
+            _ => self
+                .word(index)
+                .or_else(|| self.number(index))
+                .ok_or(Wrong("Expecting value", index)),
+        }
+    }
+
+    fn word(&self, index: usize) -> Option<usize> {
+        let words = ["null", "true", "false", "NaN", "Infinity", "-Infinity"];
+        let rest = &self.chars[index.min(self.chars.len())..];
+        let is_next =
+            |word: &&str| word.chars().zip(0..).all(|(c, i)| rest.get::<usize>(i) == Some(&c));
+        words.iter().find(|word| is_next(word)).map(|word| index + word.len())
+    }
+
+    fn number(&self, index: usize) -> Option<usize> {
+        let digits = |mut at: usize| {
+            while self.at(at).is_some_and(|c| c.is_ascii_digit()) {
+                at += 1;
+            }
+            at
+        };
+        let start = if self.at(index) == Some('-') { index + 1 } else { index };
+        let mut end = match self.at(start)? {
+            '0' => start + 1,
+            '1'..='9' => digits(start),
+            _ => return None,
+        };
+        if self.at(end) == Some('.') && digits(end + 1) > end + 1 {
+            end = digits(end + 1);
+        }
+        if matches!(self.at(end), Some('e' | 'E')) {
+            let sign = usize::from(matches!(self.at(end + 1), Some('+' | '-')));
+            let power = digits(end + 1 + sign);
+            if power > end + 1 + sign {
+                end = power;
+            }
+        }
+        Some(end)
+    }
+
+    fn string(&self, begin: usize) -> End {
+        let unterminated = Wrong("Unterminated string starting at", begin);
+        let mut index = begin + 1;
+        loop {
+            match self.at(index) {
+                None => return Err(unterminated),
+                Some('"') => return Ok(index + 1),
+                Some('\\') => match self.at(index + 1) {
+                    None => return Err(unterminated),
+                    Some('u') => {
+                        let hex = (2..6)
+                            .all(|i| self.at(index + i).is_some_and(|c| c.is_ascii_hexdigit()));
+                        if !hex {
+                            return Err(Wrong("Invalid \\uXXXX escape", index + 1));
+                        }
+                        index += 6;
+                    }
+                    Some('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => index += 2,
+                    Some(_) => return Err(Wrong("Invalid \\escape", index)),
+                },
+                Some(c) if c < ' ' => return Err(Wrong("Invalid control character at", index)),
+                Some(_) => index += 1,
+            }
+        }
+    }
+
+    fn object(&self, after: usize, depth: usize) -> End {
+        let mut index = self.blank(after);
+        if self.at(index) == Some('}') {
+            return Ok(index + 1);
+        }
+        loop {
+            if self.at(index) != Some('"') {
+                return Err(Wrong("Expecting property name enclosed in double quotes", index));
+            }
+            index = self.blank(self.string(index)?);
+            if self.at(index) != Some(':') {
+                return Err(Wrong("Expecting ':' delimiter", index));
+            }
+            index = self.blank(self.value(self.blank(index + 1), depth)?);
+            match self.at(index) {
+                Some('}') => return Ok(index + 1),
+                Some(',') => index = self.blank(index + 1),
+                _ => return Err(Wrong("Expecting ',' delimiter", index)),
+            }
+        }
+    }
+
+    fn array(&self, after: usize, depth: usize) -> End {
+        let mut index = self.blank(after);
+        if self.at(index) == Some(']') {
+            return Ok(index + 1);
+        }
+        loop {
+            index = self.blank(self.value(index, depth)?);
+            match self.at(index) {
+                Some(']') => return Ok(index + 1),
+                Some(',') => index = self.blank(index + 1),
+                _ => return Err(Wrong("Expecting ',' delimiter", index)),
+            }
+        }
+    }
+}

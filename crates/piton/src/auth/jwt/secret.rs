@@ -1,0 +1,33 @@
+//! The secret of development, when nobody has set one: made once and kept in the data folder, so that
+//! tokens outlive a restart.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use secrecy::SecretString;
+use tempfile::NamedTempFile;
+
+use crate::config::secrets;
+
+const FILE: &str = "jwt.secret";
+
+/// The secret kept in `folder`, made if there is none. The file is the owner's alone.
+pub(super) fn of_development(folder: &Path) -> io::Result<SecretString> {
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(FILE);
+    if !path.exists() {
+        // Two services may begin at once: the file appears whole, and the first one stays.
+        let mut file = NamedTempFile::new_in(folder)?;
+        let (a, b) = (uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        write!(file, "{a}{b}")?;
+        match file.persist_noclobber(&path) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error.error);
+            }
+            _ => {}
+        }
+    }
+    let secret = SecretString::from(std::fs::read_to_string(&path)?);
+    secrets::remember_secret(&secret);
+    Ok(secret)
+}

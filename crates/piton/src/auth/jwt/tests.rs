@@ -1,0 +1,405 @@
+use serde_json::json;
+
+use super::*;
+use crate::http::{Blueprint, Json, get, post};
+use crate::testing::{TestAnswer, TestApp};
+
+const SECRET: &str = "a secret of 32 characters, no less";
+
+async fn me(who: Identity) -> Json<Value> {
+    Json(json!({ "subject": who.subject(), "value": who.value(), "fresh": who.is_fresh() }))
+}
+
+async fn perhaps(who: Option<Identity>) -> String {
+    who.map_or_else(|| "nobody".into(), |who| who.subject().to_owned())
+}
+
+async fn open() -> &'static str {
+    "open"
+}
+
+async fn fails(_: Identity) -> Result<()> {
+    Err(Error::conflict("not now"))
+}
+
+async fn logout(who: Identity) {
+    who.end();
+}
+
+fn app() -> App {
+    App::new("piste")
+        .set("jwt.secret_key", SECRET)
+        .route(get("/me", me))
+        .route(post("/me", me))
+        .route(get("/perhaps", perhaps))
+        .route(get("/open", open))
+        .route(get("/fails", fails))
+        .route(post("/logout", logout))
+        .route(get("/fresh", open).guard(Protected::new().fresh()))
+        .route(get("/refresh", perhaps).guard(Protected::new().refresh()))
+        .blueprint(
+            Blueprint::new("/inside")
+                .guard(|| Box::new(Protected::new()))
+                .route(get("/", open))
+                .route(get("/public", open).public()),
+        )
+}
+
+async fn with(app: &TestApp, path: &str, token: &str) -> TestAnswer {
+    app.get(path).header("authorization", &format!("Bearer {token}")).await
+}
+
+/// A token that says `claims`, signed with `secret`.
+fn signed(secret: &str, header: &Value, claims: &Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;
+    let message =
+        format!("{}.{}", base64.encode(header.to_string()), base64.encode(claims.to_string()));
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    let algorithm = jsonwebtoken::Algorithm::HS256;
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+fn claims() -> Value {
+    let now = claims::now();
+    json!({
+        "iat": now, "nbf": now, "jti": "1", "exp": now + 900,
+        "identity": "ada@example.org", "fresh": false, "type": "access",
+    })
+}
+
+fn changed(change: impl FnOnce(&mut Value)) -> Value {
+    let mut claims = claims();
+    change(&mut claims);
+    claims
+}
+
+fn hs256() -> Value {
+    json!({ "typ": "JWT", "alg": "HS256" })
+}
+
+#[crate::test]
+async fn a_token_opens_what_it_is_for_and_comes_back_fresh() {
+    let app = TestApp::new(app()).await;
+    let tokens = app.handle().tokens();
+    let token = tokens.access("ada@example.org").claim("role", "admin").sign().unwrap();
+    let answer = with(&app, "/me", &token).await;
+    assert_eq!(answer.status(), 200);
+    let expected =
+        json!({ "subject": "ada@example.org", "value": "ada@example.org", "fresh": false });
+    assert_eq!(answer.json::<Value>(), expected);
+    let renewed = answer.header("authorization").strip_prefix("Bearer ").unwrap();
+    let identity = tokens.read(renewed).unwrap();
+    assert_eq!(identity.subject(), "ada@example.org");
+    assert_eq!(identity.claim::<String>("role").unwrap(), "admin");
+    assert!(!identity.is_fresh());
+    assert_ne!(identity.token_id(), tokens.read(&token).unwrap().token_id());
+}
+
+#[crate::test]
+async fn only_a_route_that_asks_renews_also_when_it_fails_but_not_after_a_logout() {
+    let app = TestApp::new(app()).await;
+    let token = app.handle().tokens().access("ada").sign().unwrap();
+    assert_eq!(with(&app, "/open", &token).await.header("authorization"), "");
+    let failed = with(&app, "/fails", &token).await;
+    assert_eq!(failed.status(), 409);
+    assert!(failed.header("authorization").starts_with("Bearer "));
+    assert!(with(&app, "/perhaps", &token).await.header("authorization").starts_with("Bearer "));
+    let bearer = format!("Bearer {token}");
+    let out = app.post("/logout").header("authorization", &bearer).await;
+    assert_eq!((out.status().as_u16(), out.header("authorization")), (200, ""));
+}
+
+#[crate::test]
+async fn every_refusal_is_401_and_says_what_flask_says() {
+    let app = TestApp::new(app()).await;
+    let now = claims::now();
+    let good = signed(SECRET, &hs256(), &claims());
+    let none = json!({ "typ": "JWT", "alg": "none" });
+    let without = |name: &str| {
+        signed(
+            SECRET,
+            &hs256(),
+            &changed(|claims| {
+                claims.as_object_mut().unwrap().remove(name);
+            }),
+        )
+    };
+    let with_claim = |name: &str, value: Value| {
+        signed(SECRET, &hs256(), &changed(|claims| claims[name] = value))
+    };
+    let last = good.len() - 1;
+    let flipped = format!("{}{}", &good[..last], if good.ends_with('A') { 'B' } else { 'A' });
+    for (token, said) in [
+        ("garbage".into(), "Not enough segments"),
+        ("a.b.c".into(), "Invalid header padding"),
+        (
+            "abc.def.ghi".into(),
+            "Invalid header string: 'utf-8' codec can't decode byte 0xb7 in position 1: invalid start byte",
+        ),
+        (
+            signed("another secret of 32 characters...", &hs256(), &claims()),
+            "Signature verification failed",
+        ),
+        (flipped, "Signature verification failed"),
+        (signed(SECRET, &none, &claims()), "The specified alg value is not allowed"),
+        (
+            signed(SECRET, &json!({ "alg": "HS512" }), &claims()),
+            "The specified alg value is not allowed",
+        ),
+        (
+            signed(SECRET, &json!({ "alg": "RS256" }), &claims()),
+            "The specified alg value is not allowed",
+        ),
+        (
+            signed(SECRET, &json!({ "alg": "HS256", "crit": ["exp"] }), &claims()),
+            "Critical header parameters are not supported",
+        ),
+        (signed(SECRET, &hs256(), &json!([])), "Invalid payload string: must be a json object"),
+        (with_claim("exp", json!(now - 1)), "Token has expired"),
+        (with_claim("exp", json!("soon")), "Expiration Time claim (exp) must be an integer."),
+        (with_claim("nbf", json!(now + 100)), "The token is not yet valid (nbf)"),
+        (with_claim("type", json!("refresh")), "Only access tokens are allowed"),
+        (with_claim("type", json!("other")), "Missing or invalid claim: type"),
+        (with_claim("aud", json!("others")), "Invalid audience"),
+        (without("identity"), "Missing claim: identity"),
+        (without("exp"), "Token is missing the \"exp\" claim"),
+        (without("jti"), "Token is missing the \"jti\" claim"),
+        (without("type"), "Token is missing the \"type\" claim"),
+    ] {
+        let answer = with(&app, "/me", &token).await;
+        assert_eq!(answer.status(), 401, "{said}");
+        assert!(answer.is_problem());
+        assert_eq!(answer.json::<Value>()["detail"], said);
+        assert!(
+            answer
+                .header("www-authenticate")
+                .starts_with("Bearer realm=\"piste\", error=\"invalid_token\"")
+        );
+        assert_eq!(answer.header("authorization"), "");
+        let optional = with(&app, "/perhaps", &token).await;
+        assert_eq!(optional.status(), 401, "an optional token must be valid, too: {said}");
+    }
+    let nothing = app.get("/me").await;
+    assert_eq!(nothing.json::<Value>()["detail"], "Missing Authorization Header");
+    assert_eq!(nothing.header("www-authenticate"), "Bearer realm=\"piste\"");
+    assert_eq!(app.get("/perhaps").await.text(), "nobody");
+}
+
+#[crate::test]
+async fn the_header_is_read_as_flask_reads_it() {
+    let app = TestApp::new(app()).await;
+    let good = signed(SECRET, &hs256(), &claims());
+    let bad = "Bad Authorization header. Expected value 'Bearer <JWT>'";
+    for (value, said) in [
+        ("", "Missing Authorization Header"),
+        ("Bearer", bad),
+        ("Basic dXNlcjpwYXNz", bad),
+        (&format!("bearer {good}"), bad),
+        (&format!("Bearer {good} b"), bad),
+        (&good, bad),
+    ] {
+        let answer = app.get("/me").header("authorization", value).await;
+        assert_eq!(answer.json::<Value>()["detail"], said, "{value}");
+    }
+    for value in [
+        format!("Bearer  {good}"),
+        format!("Basic x, Bearer {good}"),
+        format!("Bearer {good}, Basic x"),
+    ] {
+        assert_eq!(app.get("/me").header("authorization", &value).await.status(), 200, "{value}");
+    }
+    let twice = app.get("/me").header("authorization", &format!("Bearer {good}"));
+    assert_eq!(twice.header("authorization", "Bearer x").await.status(), 401);
+}
+
+#[crate::test]
+async fn gnars_style_says_it_in_the_envelope_with_200_and_asks_for_no_more_claims() {
+    let app = TestApp::new(app().set("http.error_style", "gnar")).await;
+    let refused = app.get("/me").await;
+    assert_eq!(refused.status(), 200);
+    assert_eq!(refused.text(), r#"{"error":"Missing Authorization Header"}"#);
+    assert_eq!(refused.header("www-authenticate"), "");
+    let bare = signed(SECRET, &hs256(), &json!({ "identity": 7 }));
+    let answer = with(&app, "/me", &bare).await.json::<Value>();
+    assert_eq!((answer["subject"].as_str(), answer["value"].as_i64()), (Some("7"), Some(7)));
+}
+
+#[crate::test]
+async fn guards_ask_before_the_handler_and_a_routes_own_outranks_its_blueprints() {
+    let app = TestApp::new(app()).await;
+    let tokens = app.handle().tokens();
+    let stale = tokens.access("ada").sign().unwrap();
+    let fresh = tokens.access("ada").fresh().sign().unwrap();
+    let until = tokens.access("ada").fresh_for(Duration::from_secs(60)).sign().unwrap();
+    let refused = with(&app, "/fresh", &stale).await;
+    assert_eq!(
+        (refused.status().as_u16(), refused.json::<Value>()["detail"].as_str()),
+        (401, Some("Fresh token required"))
+    );
+    assert_eq!(with(&app, "/fresh", &fresh).await.status(), 200);
+    assert_eq!(with(&app, "/fresh", &until).await.status(), 200);
+    let refresh = tokens.refresh("ada").sign().unwrap();
+    assert_eq!(with(&app, "/refresh", &refresh).await.text(), "ada");
+    assert_eq!(
+        with(&app, "/refresh", &fresh).await.json::<Value>()["detail"],
+        "Only refresh tokens are allowed"
+    );
+    assert_eq!(with(&app, "/me", &refresh).await.status(), 401);
+    assert_eq!(app.get("/inside").await.status(), 401);
+    assert_eq!(with(&app, "/inside", &stale).await.status(), 200);
+    assert_eq!(app.get("/inside/public").await.status(), 200);
+}
+
+#[crate::test]
+async fn a_token_that_was_taken_back_is_refused_and_a_list_that_fails_lets_nobody_in() {
+    let app = TestApp::new(app().token_revoked(|token| async move {
+        match token.subject() {
+            "thief" => Ok(true),
+            "unlucky" => Err(Error::unavailable("the list is away")),
+            _ => Ok(false),
+        }
+    }))
+    .await;
+    let token = |who: &str| app.handle().tokens().access(who).sign().unwrap();
+    let refused = with(&app, "/me", &token("thief")).await;
+    assert_eq!(refused.json::<Value>()["detail"], "Token has been revoked");
+    assert_eq!(with(&app, "/me", &token("unlucky")).await.status(), 503);
+    assert_eq!(with(&app, "/me", &token("ada")).await.status(), 200);
+}
+
+#[crate::test]
+async fn a_cookie_needs_what_only_a_page_of_ours_can_read() {
+    let app = TestApp::new(app().set("jwt.location", json!(["headers", "cookies"]))).await;
+    let tokens = app.handle().tokens();
+    let token = tokens.access("ada").sign().unwrap();
+    let csrf = tokens.read(&token).unwrap().claim::<String>("csrf").unwrap();
+    let cookie = format!("theme=dark; access_token_cookie={token}");
+    let read = app.get("/me").header("cookie", &cookie).await;
+    assert_eq!(read.status(), 200);
+    assert_eq!(read.header("authorization"), "", "a page must not read what is in the cookie");
+    let change =
+        |shown: &str| app.post("/me").header("cookie", &cookie).header("x-csrf-token", shown);
+    assert_eq!(
+        app.post("/me").header("cookie", &cookie).await.json::<Value>()["detail"],
+        "Missing CSRF token"
+    );
+    assert_eq!(
+        change("wrong").await.json::<Value>()["detail"],
+        "CSRF double submit tokens do not match"
+    );
+    assert_eq!(change(&csrf).await.status(), 200);
+    let nothing = app.get("/me").await.json::<Value>();
+    assert_eq!(
+        nothing["detail"],
+        "Missing JWT in headers or cookies (Missing Authorization Header; Missing cookie \"access_token_cookie\")"
+    );
+}
+
+#[crate::test]
+async fn cookies_hide_the_token_and_show_its_proof() {
+    async fn login(tokens: Tokens) -> Result<(TokenCookies, &'static str)> {
+        let token = tokens.access("ada").fresh().sign()?;
+        Ok((tokens.cookies(&token)?, "in"))
+    }
+    async fn out(tokens: Tokens) -> (TokenCookies, &'static str) {
+        (tokens.no_cookies(), "out")
+    }
+    let app = app()
+        .production(true)
+        .set("jwt.location", json!(["cookies"]))
+        .set("http.host", "127.0.0.1");
+    let app = app.set("admin.address", "off").route(post("/login", login)).route(post("/out", out));
+    let app = TestApp::new(app).await;
+    let answer = app.post("/login").await;
+    let cookies: Vec<_> =
+        answer.headers().get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert!(cookies[0].starts_with("access_token_cookie=ey"), "{cookies:?}");
+    assert!(cookies[0].ends_with("; HttpOnly; Path=/; Secure; SameSite=Lax"), "{cookies:?}");
+    assert!(
+        cookies[1].starts_with("csrf_access_token=") && !cookies[1].contains("HttpOnly"),
+        "{cookies:?}"
+    );
+    let out = app.post("/out").await;
+    assert_eq!(out.headers().get_all("set-cookie").iter().count(), 4);
+    assert!(out.header("set-cookie").starts_with("access_token_cookie=; Max-Age=0"));
+}
+
+#[crate::test]
+async fn previous_secrets_are_taken_and_not_used() {
+    let before = "the secret of before, 32 characters";
+    let app = TestApp::new(app().set("jwt.previous_secret_keys", json!([before]))).await;
+    let old = signed(before, &hs256(), &claims());
+    let answer = with(&app, "/me", &old).await;
+    assert_eq!(answer.status(), 200);
+    let renewed = answer.header("authorization").trim_start_matches("Bearer ").to_owned();
+    let alone = TestApp::new(self::app()).await;
+    assert_eq!(with(&alone, "/me", &renewed).await.status(), 200);
+    assert_eq!(with(&alone, "/me", &old).await.status(), 401);
+}
+
+#[crate::test]
+async fn the_secret_of_development_stays_and_production_wants_one() {
+    let without = || App::new("piste").route(get("/me", me));
+    let first = TestApp::new(without()).await;
+    let kept = std::fs::read_to_string(first.folder().join("data/jwt.secret")).unwrap();
+    assert_eq!(kept.len(), 64);
+    let token = first.handle().tokens().access("ada").sign().unwrap();
+    assert_eq!(with(&first, "/me", &token).await.status(), 200);
+    let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+    let refused = without().production(true).launch(sources).await.err().unwrap().report("piste");
+    assert!(refused.contains("PITON_JWT_SECRET_KEY"), "{refused}");
+}
+
+#[test]
+fn the_identity_stands_where_each_version_looks_for_it() {
+    let (text, number, object) = (json!("ada"), json!(7), json!({ "id": 1 }));
+    let named = |value, claim| {
+        let (identity, sub) = claims::named(value, claim);
+        (identity.cloned(), sub.map(Cow::into_owned))
+    };
+    assert_eq!(named(&text, IdentityClaim::Both), (Some(json!("ada")), Some(json!("ada"))));
+    assert_eq!(named(&number, IdentityClaim::Both), (Some(json!(7)), Some(json!("7"))));
+    assert_eq!(named(&number, IdentityClaim::Sub), (None, Some(json!("7"))));
+    assert_eq!(named(&text, IdentityClaim::Identity), (Some(json!("ada")), None));
+    assert_eq!(named(&object, IdentityClaim::Both), (Some(object.clone()), None));
+}
+
+#[test]
+fn python_is_quoted_word_for_word() {
+    for (text, said) in [
+        ("", "Expecting value: line 1 column 1 (char 0)"),
+        ("{'a': 1}", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("{\"a\" 1}", "Expecting ':' delimiter: line 1 column 6 (char 5)"),
+        ("{\"a\": 1 2", "Expecting ',' delimiter: line 1 column 9 (char 8)"),
+        ("{\"a\": }", "Expecting value: line 1 column 7 (char 6)"),
+        (
+            "{\"a\": 1,}",
+            "Expecting property name enclosed in double quotes: line 1 column 9 (char 8)",
+        ),
+        ("{} x", "Extra data: line 1 column 4 (char 3)"),
+        ("\"ab", "Unterminated string starting at: line 1 column 1 (char 0)"),
+        ("[1,\n tru]", "Expecting value: line 2 column 2 (char 5)"),
+        ("\"\\q\"", "Invalid \\escape: line 1 column 2 (char 1)"),
+        ("[1.]", "Expecting ',' delimiter: line 1 column 3 (char 2)"),
+    ] {
+        assert_eq!(python::json(text), said, "{text}");
+    }
+    for (bytes, said) in [
+        (&b"\xff"[..], "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        (b"a\xe2", "'utf-8' codec can't decode byte 0xe2 in position 1: unexpected end of data"),
+        (b"\xe2\x82", "'utf-8' codec can't decode bytes in position 0-1: unexpected end of data"),
+        (b"\xe2a", "'utf-8' codec can't decode byte 0xe2 in position 0: invalid continuation byte"),
+        (
+            b"\xe2\x82a",
+            "'utf-8' codec can't decode bytes in position 0-1: invalid continuation byte",
+        ),
+    ] {
+        assert_eq!(python::utf8(bytes).unwrap_err(), said);
+    }
+    assert_eq!(python::base64(b"YQ").unwrap(), b"a");
+    assert_eq!(python::base64(b"Y!Q").unwrap_or_default(), b"");
+    assert_eq!(python::base64(b"YWJj").unwrap(), b"abc");
+    assert_eq!(python::base64(b"Y"), None);
+}

@@ -1,0 +1,195 @@
+//! How a service of Amazon is reached: where, as whom, and how long that may take. Both parts have
+//! the same settings for it, and the same way from settings to a client.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::config::{Reader, Setting};
+
+/// What the settings of a section say of it.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    pub region_name: Option<String>,
+    pub access_key_id: Option<String>,
+    pub secret_access_key: Option<SecretString>,
+    pub session_token: Option<SecretString>,
+    pub endpoint_url: Option<EndpointUrl>,
+    pub connect_timeout: Duration,
+    pub timeout: Duration,
+}
+
+/// Makes `access()` and the check of a section that has all the fields of [`Access`].
+macro_rules! access {
+    ($settings:ty) => {
+        impl $settings {
+            pub(super) fn access(&self) -> $crate::aws::access::Access {
+                $crate::aws::access::Access {
+                    region_name: self.region_name.clone(),
+                    access_key_id: self.access_key_id.clone(),
+                    secret_access_key: self.secret_access_key.clone(),
+                    session_token: self.session_token.clone(),
+                    endpoint_url: self.endpoint_url.clone(),
+                    connect_timeout: self.connect_timeout,
+                    timeout: self.timeout,
+                }
+            }
+        }
+    };
+}
+pub(super) use access;
+
+impl Access {
+    /// Refuses what cannot work.
+    pub fn check(&self, from: &mut Reader<'_>) {
+        for (name, why, fix) in self.problems() {
+            from.refuse(name, why, fix);
+        }
+    }
+
+    fn problems(&self) -> Vec<(&'static str, &'static str, &'static str)> {
+        const BOTH: &str = "set both, or neither to take the machine's own credentials";
+        let mut problems = Vec::new();
+        let secret = self.secret_access_key.is_some();
+        match &self.access_key_id {
+            Some(_) if !secret => {
+                problems.push(("secret_access_key", "a key's id without its secret", BOTH));
+            }
+            None if secret => {
+                problems.push(("access_key_id", "a key's secret without its id", BOTH));
+            }
+            None if self.session_token.is_some() => {
+                problems.push(("session_token", "a token of a session without its key", BOTH));
+            }
+            _ => {}
+        }
+        for (name, time) in [("connect_timeout", self.connect_timeout), ("timeout", self.timeout)] {
+            if time.is_zero() {
+                problems.push((name, "no server is as fast as that", "30s"));
+            }
+        }
+        problems
+    }
+
+    /// What a client is made of. Talks to nobody unless region or credentials are not set: then the
+    /// machine is asked for the region.
+    pub async fn load(&self) -> SdkConfig {
+        let client = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(client)
+            .timeout_config(self.timeouts(Duration::ZERO));
+        if let Some(region) = &self.region_name {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &self.endpoint_url {
+            loader = loader.endpoint_url(&url.0);
+        }
+        if let Some(credentials) = self.credentials() {
+            loader = loader.credentials_provider(credentials);
+        }
+        loader.load().await
+    }
+
+    /// The timeouts of a call that may take `longer` than others, as one that waits for a message.
+    pub fn timeouts(&self, longer: Duration) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect_timeout)
+            .operation_timeout(self.timeout + longer)
+            .build()
+    }
+
+    fn credentials(&self) -> Option<aws_sdk_sqs::config::Credentials> {
+        let (id, secret) = (self.access_key_id.as_ref()?, self.secret_access_key.as_ref()?);
+        let token = self.session_token.as_ref().map(|token| token.expose_secret().to_owned());
+        let secret = secret.expose_secret();
+        Some(aws_sdk_sqs::config::Credentials::new(id, secret, token, None, "settings"))
+    }
+}
+
+/// The address of something that speaks as Amazon does: `http` or `https`, and no credentials in it.
+#[derive(Clone)]
+pub struct EndpointUrl(String);
+
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Setting for EndpointUrl {
+    fn expects() -> Cow<'static, str> {
+        "an address such as `http://127.0.0.1:4566`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let text = value.as_str().unwrap_or_default().trim();
+        // Not a word of the value: there may be a password in it.
+        let wrong = || format!("expected {}, without user and password", Self::expects());
+        let uri: http::Uri = text.parse().map_err(|_| wrong())?;
+        let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        let known = matches!(uri.scheme_str(), Some("http" | "https"));
+        if plain && known { Ok(Self(text.to_owned())) } else { Err(wrong()) }
+    }
+
+    fn show(&self) -> Value {
+        Value::from(self.0.as_str())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^https?://[^@]+$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access() -> Access {
+        Access {
+            region_name: Some("eu-central-1".into()),
+            access_key_id: None,
+            secret_access_key: None,
+            session_token: None,
+            endpoint_url: None,
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    fn refused(access: &Access) -> Vec<&'static str> {
+        access.problems().iter().map(|(name, ..)| *name).collect()
+    }
+
+    #[test]
+    fn one_half_of_a_key_is_refused() {
+        let (id, secret) = (Some("AKIA".to_owned()), Some(SecretString::from("hunter2")));
+        assert!(refused(&access()).is_empty());
+        let only_id = Access { access_key_id: id.clone(), ..access() };
+        assert_eq!(refused(&only_id), ["secret_access_key"]);
+        let only_secret = Access { secret_access_key: secret.clone(), ..access() };
+        assert_eq!(refused(&only_secret), ["access_key_id"]);
+        let both = Access { access_key_id: id, secret_access_key: secret.clone(), ..access() };
+        assert!(refused(&both).is_empty() && both.credentials().is_some());
+        assert!(!format!("{both:?}").contains("hunter2"));
+        assert_eq!(refused(&Access { session_token: secret, ..access() }), ["session_token"]);
+        assert_eq!(refused(&Access { timeout: Duration::ZERO, ..access() }), ["timeout"]);
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address_without_credentials() {
+        let parse = |text: &str| EndpointUrl::parse(&json!(text));
+        assert_eq!(parse("http://127.0.0.1:4566").unwrap().0, "http://127.0.0.1:4566");
+        for wrong in ["127.0.0.1:4566", "ftp://a", "https://me:hunter2@sqs", "", "http://"] {
+            let error = parse(wrong).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The function that a message is given to: which it may be, and what its answer means.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::Message;
+use crate::handle::Handle;
+use crate::http::Error;
+use crate::part::{Needs, Part};
+
+/// What becomes of a message.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It has been dealt with and is deleted.
+    Delete,
+    /// It stays in the queue, and is delivered again when its visibility timeout has run out.
+    Keep,
+    /// As `Keep`, because of an error.
+    Failed(Error),
+}
+
+/// What a callback may return: nothing, a `bool` (`false` keeps the message), or a `Result` of
+/// either. An error keeps the message.
+pub trait Outcome {
+    /// What it means for the message.
+    fn verdict(self) -> Verdict;
+}
+
+impl Outcome for () {
+    fn verdict(self) -> Verdict {
+        Verdict::Delete
+    }
+}
+
+impl Outcome for bool {
+    fn verdict(self) -> Verdict {
+        if self { Verdict::Delete } else { Verdict::Keep }
+    }
+}
+
+impl<T: Outcome, E: Into<Error>> Outcome for Result<T, E> {
+    fn verdict(self) -> Verdict {
+        match self {
+            Ok(outcome) => outcome.verdict(),
+            Err(error) => Verdict::Failed(error.into()),
+        }
+    }
+}
+
+/// What a callback may take beside its message: a [`Part`], or the [`Handle`].
+pub trait Given: Sized + Send {
+    /// Names the part, if it is one.
+    fn needs(needs: &mut Needs);
+
+    /// The argument.
+    ///
+    /// # Errors
+    /// The part has not connected yet.
+    fn given(handle: &Handle) -> Result<Self, Error>;
+}
+
+impl<P: Part> Given for P {
+    fn needs(needs: &mut Needs) {
+        needs.part::<P>();
+    }
+
+    fn given(handle: &Handle) -> Result<Self, Error> {
+        handle.try_part()
+    }
+}
+
+impl Given for Handle {
+    fn needs(_: &mut Needs) {}
+
+    fn given(handle: &Handle) -> Result<Self, Error> {
+        Ok(handle.clone())
+    }
+}
+
+/// A function that messages are given to: `async fn(Message) -> R`, with up to six parts behind the
+/// message. `Arguments` are their types, by which the compiler tells such functions apart.
+#[diagnostic::on_unimplemented(
+    message = "messages of a queue cannot be given to `{Self}`",
+    note = "it is an `async fn` that takes a `Message`, then at most six parts, and returns nothing, a `bool`, or a `Result` of either"
+)]
+pub trait Callback<Arguments>: Send + Sync + 'static {
+    /// Names the parts it takes.
+    fn needs(needs: &mut Needs);
+
+    /// Whether all of them can be had now.
+    ///
+    /// # Errors
+    /// One of them has not connected yet.
+    fn ready(handle: &Handle) -> Result<(), Error>;
+
+    /// Calls it.
+    fn call(&self, message: Message, handle: &Handle) -> Called;
+}
+
+/// The work of a callback.
+pub type Called = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+macro_rules! callbacks {
+    ($($part:ident $given:ident)*) => {
+        impl<F, Fut, $($part: Given),*> Callback<($($part,)*)> for F
+        where
+            F: Fn(Message, $($part),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output: Outcome> + Send + 'static,
+        {
+            fn needs(_needs: &mut Needs) {
+                $($part::needs(_needs);)*
+            }
+
+            fn ready(_handle: &Handle) -> Result<(), Error> {
+                $($part::given(_handle)?;)*
+                Ok(())
+            }
+
+            fn call(&self, message: Message, _handle: &Handle) -> Called {
+                $(let $given = match $part::given(_handle) {
+                    Ok(given) => given,
+                    Err(error) => return Box::pin(std::future::ready(Verdict::Failed(error))),
+                };)*
+                let work = self(message, $($given),*);
+                Box::pin(async move { work.await.verdict() })
+            }
+        }
+    };
+}
+
+callbacks!();
+callbacks!(P1 p1);
+callbacks!(P1 p1 P2 p2);
+callbacks!(P1 p1 P2 p2 P3 p3);
+callbacks!(P1 p1 P2 p2 P3 p3 P4 p4);
+callbacks!(P1 p1 P2 p2 P3 p3 P4 p4 P5 p5);
+callbacks!(P1 p1 P2 p2 P3 p3 P4 p4 P5 p5 P6 p6);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(outcome: impl Outcome) -> &'static str {
+        match outcome.verdict() {
+            Verdict::Delete => "delete",
+            Verdict::Keep => "keep",
+            Verdict::Failed(_) => "failed",
+        }
+    }
+
+    #[test]
+    fn a_message_is_deleted_unless_its_function_says_false_or_fails() {
+        let failure = || Error::unavailable("not now");
+        assert_eq!(is(()), "delete");
+        assert_eq!((is(true), is(false)), ("delete", "keep"));
+        assert_eq!(is(Ok::<(), Error>(())), "delete");
+        assert_eq!((is(Ok::<bool, Error>(true)), is(Ok::<bool, Error>(false))), ("delete", "keep"));
+        assert_eq!(is(Err::<(), _>(failure())), "failed");
+        assert_eq!(is(Err::<bool, _>("x".parse::<u8>().unwrap_err())), "failed");
+    }
+
+    #[test]
+    fn what_a_function_takes_is_known_from_its_types() {
+        use crate::aws::sqs::Sqs;
+
+        async fn alone(_: Message) {}
+        async fn with_parts(_: Message, _: Sqs, _: Handle) -> Result<bool, Error> {
+            Ok(true)
+        }
+        fn asked<Arguments, C: Callback<Arguments>>(_: C) -> usize {
+            let mut needs = Needs::default();
+            C::needs(&mut needs);
+            needs.0.len()
+        }
+        assert_eq!((asked(alone), asked(with_parts)), (0, 1));
+        assert_eq!(asked(|message: Message| async move { message.body().is_empty() }), 0);
+    }
+}

@@ -1,0 +1,359 @@
+//! One poll at work: receive, give to the function, delete; wait when there is nothing, and when
+//! nobody answers.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{error, info, warn};
+
+use super::calls::Queue;
+use super::figures::PollFigures;
+use super::message::Message;
+use super::state::{Doing, State};
+use super::{Poll, Sqs, Verdict};
+use crate::aws::Error;
+use crate::handle::Handle;
+use crate::stop::Stop;
+
+/// How long a function may go on after the service was told to stop. The service itself waits ten
+/// seconds for all background work; the rest is for giving back what was not finished.
+const LAST_MESSAGE: Duration = Duration::from_secs(8);
+
+/// How long a receive may go on after the service was told to stop: messages on their way here would
+/// otherwise be hidden from everybody for a while.
+const LAST_RECEIVE: Duration = Duration::from_secs(2);
+
+/// How many messages are remembered that were dealt with and could not be deleted.
+const MOST_UNDELETED: usize = 1000;
+
+/// One poll at work.
+pub(super) struct Worker {
+    handle: Handle,
+    poll: Poll,
+    queue: Queue,
+    state: Arc<State>,
+    figures: PollFigures,
+    stop: Stop,
+    /// Ids of messages that were dealt with, and that the queue will deliver again all the same.
+    undeleted: VecDeque<String>,
+}
+
+/// What became of one message.
+enum Done {
+    Verdict(Verdict),
+    Panicked(String),
+    /// The service stopped before the function had ended.
+    CutOff,
+}
+
+impl Worker {
+    pub fn new(
+        handle: Handle,
+        sqs: Sqs,
+        poll: Poll,
+        state: Arc<State>,
+        figures: PollFigures,
+        stop: Stop,
+    ) -> Self {
+        let queue = Queue::new(sqs, &poll);
+        Self { handle, poll, queue, state, figures, stop, undeleted: VecDeque::new() }
+    }
+
+    pub async fn run(mut self) {
+        let mut pauses = Pauses::new();
+        while self.wait_for_parts().await {
+            let pause = match self.receive().await {
+                None => break,
+                Some(Ok(batch)) => {
+                    pauses = Pauses::new();
+                    self.state.received(batch.len());
+                    if !batch.is_empty() {
+                        self.deal_with(batch).await;
+                        continue;
+                    }
+                    self.state.is(Doing::Waiting);
+                    self.poll.interval
+                }
+                Some(Err(error)) => {
+                    self.state.away(&error);
+                    pauses.next()
+                }
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.stop.stopped() => break,
+            }
+        }
+        self.state.is(Doing::Stopped);
+    }
+
+    /// Waits until the function can be given all it takes. `false` if the service stops first.
+    async fn wait_for_parts(&self) -> bool {
+        while !self.stop.is_stopped() {
+            if (self.poll.function.ready)(&self.handle).is_ok() {
+                return true;
+            }
+            self.state.is(Doing::Waiting);
+            tokio::select! {
+                () = sleep(Duration::from_millis(100)) => {}
+                () = self.stop.stopped() => {}
+            }
+        }
+        false
+    }
+
+    /// `None` if the service stops.
+    async fn receive(&self) -> Option<Result<Vec<Message>, Error>> {
+        // The SDK's futures are large.
+        let mut receive = Box::pin(self.queue.receive());
+        tokio::select! {
+            received = &mut receive => return Some(received),
+            () = self.stop.stopped() => {}
+        }
+        if let Ok(Ok(batch)) = timeout(LAST_RECEIVE, receive).await {
+            self.give_back(&batch).await;
+        }
+        None
+    }
+
+    /// One message after the other, in the order received.
+    async fn deal_with(&mut self, batch: Vec<Message>) {
+        let mut hold = Hold::new(self.queue.visibility());
+        let mut batch = VecDeque::from(batch);
+        while let Some(message) = batch.pop_front() {
+            if self.stop.is_stopped() {
+                batch.push_front(message);
+                break;
+            }
+            let done = self.deal_with_one(&message, &batch, &mut hold).await;
+            if !self.conclude(&message, done).await && self.queue.is_fifo {
+                let (same, rest) = parted(batch, message.group());
+                self.give_back(&same).await;
+                batch = rest;
+            }
+        }
+        self.give_back(batch.make_contiguous()).await;
+    }
+
+    /// Calls the function, and keeps the messages in hand hidden while it runs.
+    async fn deal_with_one(
+        &self,
+        message: &Message,
+        rest: &VecDeque<Message>,
+        hold: &mut Hold,
+    ) -> Done {
+        if self.undeleted.iter().any(|id| id == message.id()) {
+            return Done::Verdict(Verdict::Delete);
+        }
+        if !message.is_whole() {
+            return Done::Panicked("the body is not the one that the queue has".into());
+        }
+        let begin = Instant::now();
+        let call = async { (self.poll.function.call)(message.clone(), &self.handle).await };
+        let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
+        let last = async {
+            self.stop.stopped().await;
+            sleep(LAST_MESSAGE).await;
+        };
+        let in_hand: Vec<&Message> = std::iter::once(message).chain(rest).collect();
+        let done = tokio::select! {
+            biased;
+            returned = &mut call => match returned {
+                Ok(verdict) => Done::Verdict(verdict),
+                Err(panic) => Done::Panicked(what_it_said(&*panic)),
+            },
+            () = last => Done::CutOff,
+            never = self.hide(&in_hand, hold) => match never {},
+        };
+        self.figures.took(&self.state.queue, begin.elapsed());
+        done
+    }
+
+    /// Keeps messages hidden for as long as it is polled.
+    async fn hide(&self, messages: &[&Message], hold: &mut Hold) -> std::convert::Infallible {
+        loop {
+            hold.until_due().await;
+            if let Err(error) = self.queue.hide(messages, hold.time).await {
+                warn!(queue = self.state.queue, "A message may be delivered twice: {error}");
+            }
+        }
+    }
+
+    /// Does what the function's answer means, and says whether the message is out of the queue.
+    async fn conclude(&mut self, message: &Message, done: Done) -> bool {
+        let (queue, id) = (&self.state.queue, message.id());
+        let (outcome, why) = match done {
+            Done::Verdict(Verdict::Delete) => {
+                self.delete(message).await;
+                self.figures.count(&self.state.queue, "deleted");
+                return true;
+            }
+            Done::Verdict(Verdict::Keep) => ("kept", None),
+            Done::Verdict(Verdict::Failed(failure)) => {
+                error!(queue, id, "Message {id} of the SQS queue {queue} was kept: {failure}");
+                ("failed", Some(failure.to_string()))
+            }
+            Done::Panicked(why) => {
+                error!(
+                    queue,
+                    id,
+                    "Message {id} of the SQS queue {queue} was kept, its function panicked: {why}"
+                );
+                ("failed", Some(why))
+            }
+            Done::CutOff => {
+                warn!(
+                    queue,
+                    id,
+                    "Message {id} of the SQS queue {queue} was given back: its function did not end in time"
+                );
+                self.give_back(std::slice::from_ref(message)).await;
+                ("kept", None)
+            }
+        };
+        self.figures.count(queue, outcome);
+        self.state.kept(why);
+        false
+    }
+
+    /// Deletes a message. One that cannot be deleted comes again, and is then deleted without being
+    /// dealt with a second time.
+    async fn delete(&mut self, message: &Message) {
+        let id = message.id();
+        match self.queue.delete(message).await {
+            Ok(()) => {
+                self.undeleted.retain(|other| other != id);
+                self.state.deleted();
+            }
+            Err(error) => {
+                let queue = &self.state.queue;
+                warn!(
+                    queue,
+                    id,
+                    "Message {id} of the SQS queue {queue} was dealt with, but not deleted: {error}"
+                );
+                if self.undeleted.len() >= MOST_UNDELETED {
+                    self.undeleted.pop_front();
+                }
+                self.undeleted.push_back(id.to_owned());
+            }
+        }
+    }
+
+    /// Lets others have messages at once, in their order.
+    async fn give_back(&self, messages: &[Message]) {
+        if messages.is_empty() {
+            return;
+        }
+        let all: Vec<&Message> = messages.iter().collect();
+        match self.queue.hide(&all, Duration::ZERO).await {
+            Ok(()) => self.state.given_back(messages.len()),
+            Err(error) => {
+                info!(queue = self.state.queue, "Messages could not be given back: {error}");
+            }
+        }
+    }
+}
+
+/// The messages of one group, and the others, each in their order.
+fn parted(batch: VecDeque<Message>, group: Option<&str>) -> (Vec<Message>, VecDeque<Message>) {
+    let (same, rest): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|message| message.group() == group);
+    (same, rest.into())
+}
+
+fn what_it_said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// When the messages in hand must be hidden anew: half-way, so that one failed call does no harm.
+struct Hold {
+    time: Duration,
+    due: Instant,
+}
+
+impl Hold {
+    fn new(time: Duration) -> Self {
+        Self { time, due: Instant::now() + time / 2 }
+    }
+
+    async fn until_due(&mut self) {
+        // A queue may hide nothing; then there is nothing to keep hidden.
+        if self.time.is_zero() {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep_until(self.due).await;
+        self.due = Instant::now() + self.time / 2;
+    }
+}
+
+/// Pauses from half a second, doubled up to 30 seconds, each up to a quarter longer by chance so that
+/// replicas do not come back all at once.
+struct Pauses(Duration);
+
+impl Pauses {
+    fn new() -> Self {
+        Self(Duration::from_millis(500))
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = self.0.mul_f64(1.0 + fastrand::f64() / 4.0);
+        self.0 = (self.0 * 2).min(Duration::from_secs(30));
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use aws_sdk_sqs::types::{Message as Received, MessageSystemAttributeName};
+
+    use super::*;
+
+    fn of_group(id: &str, group: &str) -> Message {
+        let attributes =
+            HashMap::from([(MessageSystemAttributeName::MessageGroupId, group.to_owned())]);
+        Message::of(Received::builder().message_id(id).set_attributes(Some(attributes)).build())
+    }
+
+    #[test]
+    fn of_a_group_that_failed_the_rest_is_given_back_in_its_order() {
+        let batch = [("2", "a"), ("3", "b"), ("4", "a"), ("5", "b")];
+        let batch = batch.iter().map(|(id, group)| of_group(id, group)).collect();
+        let (same, rest) = parted(batch, Some("a"));
+        let ids = |messages: &mut dyn Iterator<Item = &Message>| {
+            messages.map(|message| message.id().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&mut same.iter()), ["2", "4"]);
+        assert_eq!(ids(&mut rest.iter()), ["3", "5"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_in_hand_are_hidden_anew_half_way() {
+        let begin = Instant::now();
+        let mut hold = Hold::new(Duration::from_secs(30));
+        hold.until_due().await;
+        assert_eq!(begin.elapsed().as_secs(), 15);
+        hold.until_due().await;
+        assert_eq!(begin.elapsed().as_secs(), 30);
+        let never = timeout(Duration::from_secs(9999), async {
+            Hold::new(Duration::ZERO).until_due().await;
+        });
+        assert!(never.await.is_err());
+    }
+
+    #[test]
+    fn pauses_grow_to_half_a_minute() {
+        let mut pauses = Pauses::new();
+        let taken: Vec<_> = (0..12).map(|_| pauses.next()).collect();
+        assert!(taken[0] < Duration::from_secs(1));
+        assert!(taken[11] >= Duration::from_secs(30) && taken[11] <= Duration::from_millis(37_500));
+    }
+}

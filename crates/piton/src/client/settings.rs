@@ -1,0 +1,175 @@
+//! The section `[client]`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::peers::PeerAddress;
+use crate::config::{ByteSize, Reader, Setting, redact};
+
+/// Requests to other services and to strangers.
+#[derive(Clone, Debug, piton_macros::Settings)]
+#[setting(check = Self::check)]
+pub struct ClientSettings {
+    /// Where the services beside this one are, each `host:port`, or `https://host:port` where it is
+    /// encrypted. A service that is not named here is looked for in the variable
+    /// `<SERVICE>_SERVICE_PORT`, in development with the prefix before it. **Default: none.**
+    pub peers: BTreeMap<String, PeerAddress>,
+
+    /// How long a call may take altogether: all attempts, the pauses between them, and reading the
+    /// answer. Keep it below the time a request may take (`http.timeout`), so that whoever asks is told
+    /// who did not answer. **Default: `25s`.**
+    pub timeout: Duration,
+
+    /// How long one attempt may take until the head of the answer, if another attempt may follow. The
+    /// last has all the time that is left. **Default: `10s`.**
+    pub attempt_timeout: Duration,
+
+    /// How long it may take to get a connection, encryption included. **Default: `5s`.**
+    pub connect_timeout: Duration,
+
+    /// How often a call is made again that may be: one that only reads, or that the program has called
+    /// idempotent; any call, if there was no connection. `0` is never. **Default: `2`.**
+    pub retries: u32,
+
+    /// How large an answer may be, unpacked. Raise it for a service that reads large files, or in the
+    /// call itself. **Default: `16MiB`.**
+    pub answer_limit: ByteSize,
+
+    /// How many redirects are followed. With `0` the redirect itself is the answer.
+    /// **Default: `5`.**
+    pub redirects: usize,
+
+    /// After how many failures in a row calls to a host fail at once for `breaker_pause`; `0` is
+    /// never. **Default: `5`.**
+    pub breaker_failures: u32,
+
+    /// How long calls to a host that has failed so often fail at once. Then one is let through to
+    /// see. **Default: `10s`.**
+    pub breaker_pause: Duration,
+
+    /// Whether addresses that only this machine or this network can reach are refused, for calls to
+    /// strangers. Set it where people may say which URL is called. Not for peers, which are
+    /// always near. **Default: `false`.**
+    pub refuse_private: bool,
+
+    /// A proxy for calls to strangers, not for peers: `socks5h://127.0.0.1:9050` (the proxy resolves
+    /// names, as Tor does), `socks5://`, `http://`. The variables `HTTP_PROXY` and its like are not
+    /// read. **Default: none.**
+    pub proxy: Option<ProxyUrl>,
+
+    /// What the service calls itself to others. **Default: `<name of the app>/<its version>`.**
+    pub user_agent: Option<String>,
+
+    /// How long a connection may lie idle before it is closed. Keep it below the time after which the
+    /// other side closes it (in Piton `http.header_timeout`). **Default: `20s`.**
+    pub pool_idle_timeout: Duration,
+
+    /// How many idle connections are kept to one host. Raise it where calls come in bursts.
+    /// **Default: `32`.**
+    pub max_idle_per_host: usize,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            timeout: Duration::from_secs(25),
+            attempt_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            retries: 2,
+            answer_limit: ByteSize::mib(16),
+            redirects: 5,
+            breaker_failures: 5,
+            breaker_pause: Duration::from_secs(10),
+            refuse_private: false,
+            proxy: None,
+            user_agent: None,
+            pool_idle_timeout: Duration::from_secs(20),
+            max_idle_per_host: 32,
+        }
+    }
+}
+
+impl ClientSettings {
+    fn check(&self, from: &mut Reader<'_>) {
+        let times = [
+            ("timeout", self.timeout, "25s"),
+            ("attempt_timeout", self.attempt_timeout, "10s"),
+            ("connect_timeout", self.connect_timeout, "5s"),
+        ];
+        for (name, time, example) in times {
+            if time.is_zero() {
+                let fix = format!("write a time such as `{example}`");
+                from.refuse(name, "no call could ever succeed", fix);
+            }
+        }
+        let agent = self.user_agent.as_deref().unwrap_or_default();
+        if HeaderValue::from_str(agent).is_err() {
+            let why = "holds characters that a header cannot";
+            from.refuse("user_agent", why, "write it in plain letters");
+        }
+        if self.refuse_private && self.proxy.as_ref().is_some_and(ProxyUrl::resolves) {
+            let why = "the proxy would resolve the names, so private addresses cannot be refused";
+            from.refuse("refuse_private", why, "use a `socks5://` proxy, or set it to `false`");
+        }
+    }
+}
+
+/// The address of a proxy. It may hold a password, so what is shown of it has none.
+#[derive(Clone)]
+pub struct ProxyUrl(SecretString);
+
+impl ProxyUrl {
+    const SCHEMES: [&str; 4] = ["socks5h://", "socks5://", "http://", "https://"];
+
+    /// The whole address.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether the proxy resolves names, and not this machine.
+    fn resolves(&self) -> bool {
+        !self.expose().starts_with("socks5://")
+    }
+
+    /// The proxy's own host.
+    pub(super) fn host(&self) -> Option<String> {
+        reqwest::Url::parse(self.expose()).ok()?.host_str().map(str::to_owned)
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.show(), f)
+    }
+}
+
+impl Setting for ProxyUrl {
+    fn expects() -> Cow<'static, str> {
+        "the address of a proxy, such as `socks5h://127.0.0.1:9050`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let text = value.as_str().unwrap_or_default().trim();
+        let known = Self::SCHEMES.iter().any(|scheme| text.starts_with(scheme));
+        if known && reqwest::Proxy::all(text).is_ok() {
+            return Ok(Self(text.into()));
+        }
+        // Not a word of the value: there may be a password in it.
+        Err(format!("expected {}", Self::expects()))
+    }
+
+    fn show(&self) -> Value {
+        redact::shown(false, &Value::from(self.expose()))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^(socks5h?|https?)://" })
+    }
+}

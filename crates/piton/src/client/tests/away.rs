@@ -1,0 +1,211 @@
+//! Others that are slow, broken or away: calls are made again where that does no harm, given up in
+//! time, and not made at all where it is known better.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::*;
+use crate::http::{get, post};
+use crate::prelude::Result as Answered;
+
+const BUSY: &str = "HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+#[piton::test]
+async fn a_call_that_only_reads_is_made_again() {
+    for trouble in [BUSY, "break"] {
+        let server = Scripted::new(&[trouble, trouble, &ok("well")]).await;
+        let app = caller(app()).await;
+        let answer = app.handle().external().get(&server.url("/")).send().await.unwrap();
+        assert_eq!((answer.text().await.unwrap().as_str(), server.count()), ("well", 3));
+    }
+}
+
+#[piton::test]
+async fn another_call_is_not_made_again_unless_it_is_said_to_be_idempotent() {
+    let app = caller(app().set("client.breaker_failures", 0)).await;
+    let external = app.handle().external();
+    let server = Scripted::new(&[BUSY, "break", &ok("")]).await;
+    let post = || external.post(&server.url("/")).body("x");
+    assert_eq!(post().send().await.unwrap().status(), 503);
+    let error = post().send().await.unwrap_err();
+    assert_eq!((error.kind(), server.count()), (Kind::Lost, 2));
+    let server = Scripted::new(&[BUSY, "break", &ok("")]).await;
+    let call = external.post(&server.url("/")).body("x").idempotent();
+    assert_eq!(call.send().await.unwrap().status(), 200);
+    let bodies = server.seen();
+    assert!(bodies.len() == 3 && bodies.iter().all(|it| it.ends_with("\r\n\r\nx")), "{bodies:?}");
+}
+
+#[piton::test]
+async fn a_call_is_made_again_so_often_and_the_last_answer_is_handed_out() {
+    let app = caller(app().set("client.breaker_failures", 0)).await;
+    let external = app.handle().external();
+    let server = Scripted::new(&[BUSY]).await;
+    assert_eq!(external.get(&server.url("/")).send().await.unwrap().status(), 503);
+    assert_eq!(server.count(), 3);
+    assert_eq!(external.get(&server.url("/")).retries(0).send().await.unwrap().status(), 503);
+    assert_eq!(server.count(), 4);
+    let refusal = Scripted::new(&[&answer("500 Oops", "", "")]).await;
+    assert_eq!(external.get(&refusal.url("/")).send().await.unwrap().status(), 500);
+    assert_eq!(refusal.count(), 1, "to ask again would change nothing");
+    assert!(
+        app.handle().metrics().text().contains("http_client_retries_total{peer=\"external\"} 2")
+    );
+}
+
+#[piton::test]
+async fn a_multipart_form_is_sent_once() {
+    let server = Scripted::new(&[BUSY]).await;
+    let app = caller(app()).await;
+    let form = Multipart::new().text("a", "b");
+    let call = app.handle().external().post(&server.url("/")).multipart(form).idempotent();
+    assert_eq!(call.send().await.unwrap().status(), 503);
+    assert_eq!(server.count(), 1);
+}
+
+#[piton::test]
+async fn whatever_could_not_be_connected_may_be_called_again() {
+    let nobody = Nobody::new();
+    let address = nobody.address;
+    let app = caller(app().set("client.retries", 50).set("client.breaker_failures", 0)).await;
+    let call = app.handle().external().post(&format!("http://{address}/")).body("x");
+    let call = tokio::spawn(call.send());
+    // It comes up a moment later.
+    tokio::task::yield_now().await;
+    let server = nobody.comes_up(&[&ok("")]);
+    assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    assert_eq!(server.count(), 1);
+}
+
+#[piton::test]
+async fn retry_after_is_honoured_up_to_a_bound() {
+    let app = caller(app()).await;
+    let soon = answer("429 Too Many", "retry-after: 1\r\n", "");
+    let server = Scripted::new(&[&soon, &ok("")]).await;
+    let begun = Instant::now();
+    let answer_after = app.handle().external().get(&server.url("/")).send().await.unwrap();
+    assert_eq!(answer_after.status(), 200);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    let late = answer("503 Busy", "retry-after: 3600\r\n", "");
+    let server = Scripted::new(&[&late]).await;
+    let answer = app.handle().external().get(&server.url("/")).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), server.count()), (503, 1));
+    let error = answer.error_for_status().unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+}
+
+#[piton::test]
+async fn an_attempt_and_the_whole_call_have_an_end() {
+    let app = caller(app().set("client.attempt_timeout", "300ms").set("client.timeout", "2s"));
+    let app = app.await;
+    let server = Scripted::new(&["hang", &ok("")]).await;
+    assert_eq!(app.handle().external().get(&server.url("/")).send().await.unwrap().status(), 200);
+    assert_eq!(server.count(), 2);
+
+    let server = Scripted::new(&["hang"]).await;
+    let begun = Instant::now();
+    let error = app.handle().external().get(&server.url("/")).send().await.unwrap_err();
+    assert_eq!(error.to_string(), "host 127.0.0.1: no answer within 2s");
+    assert_eq!(error.kind(), Kind::Timeout);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+
+    let server = Scripted::new(&["hang"]).await;
+    let call = app.handle().external().post(&server.url("/")).timeout(Duration::from_millis(100));
+    let error = call.send().await.unwrap_err();
+    assert_eq!((error.kind(), server.count()), (Kind::Timeout, 1));
+    assert_eq!(error.to_string(), "host 127.0.0.1: no answer within 100ms");
+}
+
+async fn ask(peers: Peers) -> Answered<String> {
+    Ok(peers.peer("off-piste")?.post("/").send().await?.error_for_status()?.text().await?)
+}
+
+#[piton::test]
+async fn a_peer_that_is_away_is_503_at_once_and_found_again_without_a_restart() {
+    let nobody = Nobody::new();
+    let address = nobody.address;
+    let app = app().route(get("/ask", ask)).set("client.peers.off-piste", address.to_string());
+    let app = app.set("client.breaker_failures", 2).set("client.breaker_pause", "3s");
+    let app = caller(app.set("client.retries", 0)).await;
+    for _ in 0..2 {
+        let answer = app.get("/ask").await;
+        assert_eq!(answer.status(), 503);
+        let problem: Value = answer.json();
+        assert_eq!(problem["detail"], "the peer `off-piste` cannot be reached");
+        assert_eq!(answer.header("retry-after"), "");
+    }
+    let answer = app.get("/ask").await;
+    let wait: u8 = answer.header("retry-after").parse().expect("nothing was sent");
+    assert!(answer.status() == 503 && (1..=3).contains(&wait), "{answer:?}");
+    assert!(answer.text().contains("the peer `off-piste` cannot be reached"), "{}", answer.text());
+    assert!(breaker(&app).contains("peer off-piste"), "{}", breaker(&app));
+    let open = "http_client_breakers_open{peer=\"off-piste\"} 1";
+    assert!(app.handle().metrics().text().contains(open));
+    let shown = &app.handle().snapshots()["client"];
+    assert_eq!(shown["failing"][address.to_string()]["failures"], 2);
+    assert_eq!(shown["peers"]["off-piste"], address.to_string());
+
+    let _server = nobody.comes_up(&[&ok("back")]);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while app.get("/ask").await.status() != 200 {
+        assert!(Instant::now() < patience, "it is not found again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(breaker(&app), "");
+    assert_eq!(app.handle().snapshots()["client"]["failing"], serde_json::json!({}));
+    let text = app.handle().metrics().text();
+    assert!(text.contains("http_client_breakers_open{peer=\"off-piste\"} 0"), "{text}");
+    for status in ["error", "2xx"] {
+        let line = format!(
+            "http_client_request_duration_seconds_count{{peer=\"off-piste\",method=\"POST\",status=\"{status}\"}}"
+        );
+        assert!(text.contains(&line), "{text}");
+    }
+}
+
+/// Why the part is degraded, or "".
+fn breaker(app: &TestApp) -> String {
+    let health = futures_util::FutureExt::now_or_never(app.handle().health()).expect("no waiting");
+    match &health.iter().find(|part| part.name == "client").unwrap().health {
+        Health::Degraded(why) => why.clone(),
+        _ => String::new(),
+    }
+}
+
+#[piton::test]
+async fn answers_of_503_count_as_being_away_and_those_of_500_do_not() {
+    let app = caller(app().set("client.breaker_failures", 2).set("client.retries", 0)).await;
+    let external = app.handle().external();
+    let oops = answer("500 Oops", "", "");
+    let server = Scripted::new(&[BUSY, &oops, BUSY, BUSY]).await;
+    for status in [503, 500, 503, 503] {
+        assert_eq!(external.get(&server.url("/")).send().await.unwrap().status(), status);
+    }
+    let error = external.get(&server.url("/")).send().await.unwrap_err();
+    assert_eq!((error.kind(), server.count()), (Kind::Open, 4));
+    let wait = error.retry_after().unwrap();
+    assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
+}
+
+async fn unusable(peers: Peers) -> Answered<String> {
+    let answer = peers.peer("off-piste")?.get("/").send().await?;
+    Ok(answer.error_for_status()?.text().await?)
+}
+
+async fn unknown(peers: Peers) -> Answered<String> {
+    Ok(peers.peer("nobody")?.get("/").send().await?.text().await?)
+}
+
+#[piton::test]
+async fn a_bad_answer_is_502_and_a_fault_of_ours_500() {
+    let server = Scripted::new(&[&answer("404 Not Found", "", "secret")]).await;
+    let app = app().route(get("/unusable", unusable)).route(post("/unknown", unknown));
+    let app = app.set("client.peers.off-piste", server.address.to_string());
+    let app = caller(app).await;
+    let answer = app.get("/unusable").await;
+    assert_eq!(answer.status(), 502);
+    let problem: Value = answer.json();
+    assert_eq!(problem["detail"], "the peer `off-piste` gave no usable answer");
+    assert_eq!(app.post("/unknown").await.status(), 500);
+}

@@ -1,0 +1,178 @@
+//! Tokens by the macros, and signed with keys out of files.
+
+use piton::prelude::*;
+use piton::serde_json::{Value, json};
+
+const SECRET: &str = "a secret of 32 characters, no less";
+
+mod inside {
+    use super::*;
+
+    piton::blueprint!("/tokens/inside", tag = "inside", protected);
+
+    #[get("/")]
+    async fn closed(who: Identity) -> String {
+        who.subject().to_owned()
+    }
+
+    #[get("/open")]
+    #[public]
+    async fn open() -> &'static str {
+        "open"
+    }
+
+    #[protected(fresh)]
+    #[get("/fresh")]
+    async fn fresh() -> &'static str {
+        "fresh"
+    }
+
+    #[get("/anew")]
+    #[protected(refresh)]
+    async fn anew(who: Identity, tokens: Tokens) -> Result<String> {
+        tokens.access(who.subject()).sign()
+    }
+
+    #[get("/perhaps")]
+    #[protected(optional)]
+    async fn perhaps(who: Option<Identity>) -> String {
+        who.map_or_else(|| "nobody".to_owned(), |who| who.subject().to_owned())
+    }
+
+    /// Says nothing of who is calling; the guard is all.
+    #[post("/write")]
+    async fn write(_: Json<Value>) -> NoContent {
+        NoContent
+    }
+}
+
+fn app() -> App {
+    App::new("it").blueprints(["tokens::inside"])
+}
+
+async fn get(app: &TestApp, path: &str, token: &str) -> (u16, String) {
+    let answer = app.get(path).header("authorization", &format!("Bearer {token}")).await;
+    (answer.status().as_u16(), answer.text())
+}
+
+#[piton::test]
+async fn the_macros_guard_routes_and_blueprints() {
+    let app = TestApp::new(app().set("jwt.secret_key", SECRET)).await;
+    let tokens = app.handle().tokens();
+    let access = tokens.access("ada").sign().unwrap();
+    let fresh = tokens.access("ada").fresh().sign().unwrap();
+    let refresh = tokens.refresh("ada").sign().unwrap();
+
+    assert_eq!(app.get("/tokens/inside").await.status(), 401);
+    assert_eq!(get(&app, "/tokens/inside", &access).await, (200, "ada".into()));
+    assert_eq!(app.get("/tokens/inside/open").await.text(), "open");
+    assert_eq!(get(&app, "/tokens/inside/fresh", &access).await.0, 401);
+    assert_eq!(get(&app, "/tokens/inside/fresh", &fresh).await, (200, "fresh".into()));
+    assert_eq!(app.get("/tokens/inside/perhaps").await.text(), "nobody");
+    assert_eq!(get(&app, "/tokens/inside/perhaps", &access).await.1, "ada");
+    assert_eq!(get(&app, "/tokens/inside/perhaps", "no.such.token").await.0, 401);
+    assert_eq!(get(&app, "/tokens/inside/anew", &access).await.0, 401);
+    let (status, anew) = get(&app, "/tokens/inside/anew", &refresh).await;
+    assert_eq!(status, 200);
+    assert_eq!(get(&app, "/tokens/inside", &anew).await.1, "ada");
+}
+
+#[piton::test]
+async fn a_guard_refuses_before_the_body_is_looked_at() {
+    let app = TestApp::new(app().set("jwt.secret_key", SECRET)).await;
+    let stranger = app.post("/tokens/inside/write").body("{ this is no JSON");
+    assert_eq!(stranger.await.status(), 401);
+    let token = app.handle().tokens().access("ada").sign().unwrap();
+    let known =
+        app.post("/tokens/inside/write").header("authorization", &format!("Bearer {token}"));
+    let known = known.header("content-type", "application/json");
+    assert_eq!(known.body("{ this is no JSON").await.status(), 400);
+}
+
+fn key(name: &str) -> String {
+    format!("{}/tests/data/jwt/{name}.pem", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn with_keys(algorithm: &str, private: Option<&str>, public: Option<&str>) -> App {
+    let app = app().set("jwt.algorithm", algorithm);
+    let app = match private {
+        Some(name) => app.set("jwt.private_key_file", key(name)),
+        None => app,
+    };
+    match public {
+        Some(name) => app.set("jwt.public_key_file", key(name)),
+        None => app,
+    }
+}
+
+#[piton::test]
+async fn whoever_has_the_public_key_takes_what_the_private_one_signs() {
+    for (algorithm, private, public) in [
+        ("RS256", "rsa", "rsa.pub"),
+        ("RS384", "rsa", "rsa.pub"),
+        ("RS512", "rsa_pkcs1", "rsa.pub"),
+        ("PS256", "rsa", "rsa.pub"),
+        ("ES256", "p256", "p256.pub"),
+        ("ES384", "p384", "p384.pub"),
+        ("EdDSA", "ed25519", "ed25519.pub"),
+    ] {
+        let alone = TestApp::new(with_keys(algorithm, Some(private), None)).await;
+        let token = alone.handle().tokens().access("ada").sign().unwrap();
+        assert_eq!(get(&alone, "/tokens/inside", &token).await.0, 200, "{algorithm}, its own key");
+        let reader = TestApp::new(with_keys(algorithm, None, Some(public))).await;
+        let answer =
+            reader.get("/tokens/inside").header("authorization", &format!("Bearer {token}"));
+        let answer = answer.await;
+        assert_eq!(answer.text(), "ada", "{algorithm}, the public key alone");
+        assert_eq!(answer.header("authorization"), "", "who cannot sign renews nothing");
+        assert!(reader.handle().tokens().access("ada").sign().is_err());
+        let secret = TestApp::new(app().set("jwt.secret_key", SECRET)).await;
+        assert_eq!(
+            get(&secret, "/tokens/inside", &token).await.0,
+            401,
+            "{algorithm} where HS256 is asked"
+        );
+    }
+}
+
+#[piton::test]
+async fn the_public_key_is_no_secret_to_sign_with() {
+    let reader = TestApp::new(with_keys("RS256", None, Some("rsa.pub"))).await;
+    let pem = std::fs::read_to_string(key("rsa.pub")).unwrap();
+    // What an attacker does who has the public key: HS256 with its text as the secret.
+    let forger = TestApp::new(app().set("jwt.secret_key", pem)).await;
+    let forged = forger.handle().tokens().access("root").sign().unwrap();
+    let (status, said) = get(&reader, "/tokens/inside", &forged).await;
+    assert_eq!(status, 401);
+    assert!(said.contains("The specified alg value is not allowed"), "{said}");
+}
+
+#[piton::test]
+async fn wrong_keys_are_found_at_launch() {
+    for (algorithm, private, public, said) in [
+        ("RS256", None, None, "neither of the key files is named"),
+        ("RS256", Some("nowhere"), None, "No such file"),
+        ("RS256", Some("ed25519"), None, "not a key of that kind"),
+        ("EdDSA", Some("ed25519"), Some("other.pub"), "do not belong together"),
+        ("HS256", Some("rsa"), None, "signs with `jwt.secret_key`"),
+    ] {
+        let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (_trigger, stop) = piton::Stop::new();
+        let app = with_keys(algorithm, private, public).set("jwt.secret_key", SECRET);
+        let refused = app.serve(listener, stop).await.unwrap_err().report("it");
+        assert!(refused.contains(said), "{algorithm}: {refused}");
+    }
+}
+
+#[piton::test]
+async fn a_token_says_what_flask_jwt_extended_expects() {
+    let app = TestApp::new(app().set("jwt.secret_key", SECRET)).await;
+    let tokens = app.handle().tokens();
+    let identity = tokens.read(&tokens.access("ada").sign().unwrap()).unwrap();
+    let claims = identity.claims();
+    let names: Vec<&str> = claims.keys().map(String::as_str).collect();
+    assert_eq!(names, ["exp", "fresh", "iat", "identity", "jti", "nbf", "sub", "type"]);
+    assert_eq!((&claims["sub"], &claims["type"]), (&json!("ada"), &json!("access")));
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 15 * 60);
+    assert!(tokens.access("ada").claim("exp", 1).sign().is_err());
+}

@@ -1,0 +1,95 @@
+//! piste in the place of the real Gnar Gear: the same requests, the same answers.
+
+use std::collections::BTreeMap;
+
+use e2e::free_port;
+use e2e::gnar::{self, Mode};
+use e2e::postgres::database;
+use e2e::service::Service;
+use serde_json::Value;
+
+/// Requests that are answered differently on purpose, or by the servers and not by the services. Each has
+/// its reason.
+const APART: [(&str, &str); 15] = [
+    ("echo", "piste has no such route"),
+    ("double slash", "werkzeug sends the client to another address; here it is an unknown path"),
+    ("encoded path", "the path of a route is compared as it was sent"),
+    ("unknown method", "bjoern knows no such method and answers 400"),
+    ("comma at", "Gnar Gear fails on an empty field of the header; here it is skipped"),
+    ("sub_only", "a token of Flask-JWT-Extended 4, which piste takes too"),
+    ("crit", "a token that demands what the reader does not know is refused (RFC 7515)"),
+    ("exp_null", "Gnar Gear fails on a moment that is null or a list; here it is refused"),
+    ("nbf_null", "as exp_null"),
+    ("iat_null", "as exp_null"),
+    ("exp_list", "as exp_null"),
+    ("claims_nan", "Python takes it for JSON, and it is none"),
+    ("claims_infinity", "as claims_nan"),
+    ("user_claims", "Gnar Gear forgets them when it renews the token"),
+    ("signature_strange_characters", "what is no base64 is skipped in Python, and refused here"),
+];
+
+/// The answers by the requests' names.
+fn by_name(answers: Vec<Value>) -> BTreeMap<String, Value> {
+    answers.into_iter().map(|answer| (answer["name"].as_str().unwrap().to_owned(), answer)).collect()
+}
+
+/// What is compared: the status, the body without the traceback, whether the token is renewed and what
+/// the new one says.
+fn essence(answer: &Value) -> Value {
+    let text = answer["body"].as_str().unwrap_or_default();
+    let mut body = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("traceback");
+    }
+    let mut claims = answer["authorization_claims"].clone();
+    if let Some(claims) = claims.as_object_mut() {
+        // The name under which Flask-JWT-Extended 4 looks for it, beside the one of 3.
+        claims.remove("sub");
+    }
+    serde_json::json!({
+        "status": answer["status"],
+        "media_type": if text.is_empty() { Value::Null } else { answer["headers"]["content-type"].clone() },
+        "authorization": answer["headers"]["authorization"],
+        "body": body,
+        "claims": claims,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn piste_answers_what_gnar_gear_answers() {
+    let database = database();
+    let (port, neighbour) = (free_port(), free_port());
+    let mut environment = gnar::environment(&database);
+    // Python has the server's port from a variable of libpq's; piste has it with the host.
+    let server_port = environment.remove(1).1;
+    environment[0].1 = format!("{}:{server_port}", environment[0].1);
+    let off_piste = format!("tcp://127.0.0.1:{neighbour}");
+    let mut variables: Vec<_> = environment.iter().map(|(name, value)| (*name, &**value)).collect();
+    variables.push(("OFF_PISTE_SERVICE_PORT", &off_piste));
+    let style = ["--production", "--set", "http.error_style=gnar", "--set", "admin.address=off"];
+    let mut services = Vec::new();
+    for port in [neighbour, port] {
+        let port_text = port.to_string();
+        let arguments = [&style[..], &["--host", "127.0.0.1", "--port", &port_text]].concat();
+        let service = Service::spawn("piste", port, &arguments, &variables, None);
+        service.ready().await;
+        services.push(service);
+    }
+    // That these are what the real one answers today is another test's claim.
+    let expected = by_name(gnar::recorded(Mode::Production));
+    let answers = by_name(gnar::record(port, &database));
+
+    let (mut compared, mut different) = (0, Vec::new());
+    for (name, theirs) in &expected {
+        if APART.iter().any(|(apart, _)| name.contains(apart)) {
+            continue;
+        }
+        compared += 1;
+        let (theirs, ours) = (essence(theirs), essence(&answers[name]));
+        if theirs != ours {
+            different.push(format!("{name}\n  gnar  {theirs}\n  piste {ours}"));
+        }
+    }
+    assert!(different.is_empty(), "{} of {compared}:\n{}", different.len(), different.join("\n"));
+    assert!(compared >= 130, "{compared} requests are compared");
+}

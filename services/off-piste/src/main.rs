@@ -1,0 +1,5 @@
+//! Runs the service.
+
+fn main() -> piton::Exit {
+    off_piste::app().run()
+}

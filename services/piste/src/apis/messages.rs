@@ -1,0 +1,30 @@
+//! Messages out of a queue, kept.
+
+use piton::aws::sqs::Message;
+use piton::prelude::*;
+
+use crate::repositories::messages::{self, Kept};
+
+piton::blueprint!("/messages", tag = "messages");
+
+/// How many messages one answer has at most.
+const MOST: u32 = 100;
+
+/// Which messages to show.
+#[derive(Deserialize, JsonSchema)]
+pub struct Page {
+    /// How many at most, up to 100.
+    pub limit: Option<u32>,
+}
+
+/// Shows the messages that came by the queue, the latest first.
+#[get("/")]
+async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
+    Ok(Json(messages::latest(&db, page.limit.unwrap_or(MOST).min(MOST)).await?))
+}
+
+/// Keeps a message. One that is delivered twice, as queues do, is kept once.
+#[piton::sqs("gnar-queue", interval = "60s", wait_time = "20s", max_messages = 10)]
+async fn keep(message: Message, db: Db) -> Result<()> {
+    messages::keep(&db, message.id(), message.body()).await
+}

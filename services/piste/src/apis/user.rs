@@ -1,0 +1,151 @@
+//! Users: signing up, activating, logging in, and who one is.
+//!
+//! Refusals are `plain`: with `http.error_style` `gnar` their words are the whole `error`, which is
+//! what clients of the service in Python look at.
+
+use piton::auth::password::Passwords;
+use piton::aws::ses::Ses;
+use piton::prelude::*;
+use piton::serde_json::Value;
+
+use crate::mail::{self, ActivationSettings};
+use crate::repositories::users;
+
+piton::blueprint!("/user", tag = "users");
+
+/// That the service is there.
+#[derive(Serialize, JsonSchema)]
+pub struct Status {
+    /// Always `ok`.
+    pub status: &'static str,
+}
+
+/// Who wants an account.
+#[derive(Deserialize, JsonSchema)]
+pub struct Signup {
+    /// The email address, which is who they are.
+    pub email: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// What they are called.
+    pub name: Option<String>,
+}
+
+/// Whose account it is.
+#[derive(Serialize, JsonSchema)]
+pub struct Account {
+    /// The email address.
+    pub email: String,
+}
+
+/// Who wants to come in.
+#[derive(Deserialize, JsonSchema)]
+pub struct Login {
+    /// The email address.
+    pub email: String,
+    /// The password.
+    pub password: String,
+}
+
+/// What lets them in.
+#[derive(Serialize, JsonSchema)]
+pub struct Token {
+    /// The access token, for the header `Authorization: Bearer`.
+    pub token: String,
+}
+
+/// A user, as they see themselves.
+#[derive(Serialize, JsonSchema)]
+pub struct Me {
+    /// The email address.
+    pub email: String,
+    /// What they are called, if they said it.
+    pub name: Option<String>,
+    /// Whether they have shown that the address is theirs.
+    pub active: bool,
+}
+
+/// Says that the service is there.
+#[get("/get")]
+async fn status() -> Json<Status> {
+    Json(Status { status: "ok" })
+}
+
+/// Makes an account, and sends the letter that activates it.
+///
+/// Answers 409 if the address has one. If the letter cannot be sent there is no account either, and
+/// one can try again.
+#[post("/signup")]
+async fn signup(
+    db: Db,
+    passwords: Passwords,
+    ses: Ses,
+    State(activation): State<ActivationSettings>,
+    Json(signup): Json<Signup>,
+) -> Result<Json<Account>> {
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let (Some(email), Some(password)) = (given(signup.email), given(signup.password)) else {
+        return Err(Error::unprocessable("Email and password are required").plain());
+    };
+    let hash = passwords.hash(&password).await?;
+    let new = users::add(&db, &email, &hash, signup.name.as_deref()).await?;
+    let new = new.ok_or_else(|| Error::conflict("Email is taken").plain())?;
+    if let Err(error) = mail::send_activation(&ses, &activation, &new).await {
+        users::remove_inactive(&db, &new.activation_token).await?;
+        return Err(error);
+    }
+    Ok(Json(Account { email: new.email }))
+}
+
+/// Activates an account: where the letter leads.
+#[get("/activate/{token}")]
+async fn activate(db: Db, Path(token): Path<String>) -> Result<Json<Account>> {
+    let email = users::activate(&db, &token).await?;
+    let email = email.ok_or_else(|| Error::not_found("Invalid activation token").plain())?;
+    Ok(Json(Account { email }))
+}
+
+/// Lets a user in.
+///
+/// A wrong address and a wrong password cannot be told apart, by the time it takes either. A hash
+/// made with weaker parameters than today's is made anew.
+#[post("/login")]
+async fn login(
+    db: Db,
+    passwords: Passwords,
+    tokens: Tokens,
+    Json(login): Json<Login>,
+) -> Result<Json<Token>> {
+    let wrong = || Error::unauthorized("Invalid email or password").plain();
+    let Some(user) = users::find(&db, &login.email).await? else {
+        passwords.check_nobody(&login.password).await;
+        return Err(wrong());
+    };
+    match passwords.verify(&user.password_hash, &login.password).await {
+        Ok(()) => {}
+        Err(error) if error.is_wrong_password() => return Err(wrong()),
+        Err(error) => return Err(error.into()),
+    }
+    if !user.active {
+        return Err(Error::forbidden("Account is not active").plain());
+    }
+    if passwords.needs_rehash(&user.password_hash) {
+        let hash = passwords.hash(&login.password).await?;
+        users::set_password(&db, &user.email, &user.password_hash, &hash).await?;
+    }
+    let token = tokens.access(user.email).fresh().sign()?;
+    Ok(Json(Token { token }))
+}
+
+/// Says who one is.
+#[get("/me")]
+async fn me(who: Identity, db: Db) -> Result<Json<Me>> {
+    let email = match who.value() {
+        Value::String(email) => email,
+        Value::Null => "",
+        _ => return Err(Error::unprocessable("the token does not name its user by email")),
+    };
+    let user = users::find(&db, email).await?;
+    let user = user.ok_or_else(|| Error::not_found("User not found").plain())?;
+    Ok(Json(Me { email: user.email, name: user.name, active: user.active }))
+}

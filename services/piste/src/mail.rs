@@ -1,0 +1,48 @@
+//! The letter that shows that an address belongs to who signs up with it.
+
+use piton::aws::ses::{Email, Ses};
+use piton::prelude::*;
+
+use crate::repositories::users::NewUser;
+
+/// How accounts are activated.
+#[derive(Clone, Debug, Settings)]
+pub struct ActivationSettings {
+    /// Where the letter leads, before the token. **Default: `http://127.0.0.1:5000/user/activate`.**
+    pub url: String,
+    /// Who the letter is from. Without a sender no letter is sent, and in development the link stands
+    /// in the log. **Default: none.**
+    pub from: Option<String>,
+}
+
+impl Default for ActivationSettings {
+    fn default() -> Self {
+        Self { url: "http://127.0.0.1:5000/user/activate".into(), from: None }
+    }
+}
+
+/// Sends the letter.
+///
+/// # Errors
+/// 503 if SES is away: nothing was sent.
+pub async fn send_activation(
+    ses: &Ses,
+    settings: &ActivationSettings,
+    user: &NewUser,
+) -> Result<()> {
+    let link = format!("{}/{}", settings.url.trim_end_matches('/'), user.activation_token);
+    let Some(from) = &settings.from else {
+        if !piton::app().production() {
+            info!("Nobody is set as `activation.from`: activate {} at {link}", user.email);
+        }
+        return Ok(());
+    };
+    let email = Email::new()
+        .from(from)
+        .to(&user.email)
+        .subject("Activate your account")
+        .text(format!("Welcome! Follow this link to activate your account:\n\n{link}\n"))
+        .html(format!("<p>Welcome! <a href=\"{link}\">Activate your account</a></p>"));
+    ses.send(email).await?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The statements, a file a table.
+
+pub mod messages;
+pub mod users;
