@@ -149,3 +149,44 @@ async fn other_requests_are_answered_while_many_log_in() {
     assert!(passwords.load().waiting > 0, "the logins were not waited for");
     logins.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+/// What a rush of logins costs the others: `cargo test --release -p piton --features password --lib --
+/// --ignored --nocapture log_in_at_once`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn what_others_wait_while_200_log_in_at_once() {
+    for nice in ["0", "10"] {
+        let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
+        let app = app.set("password.nice", nice).route(post("/", make));
+        let app = TestApp::new(app.route(get("/", async || "here"))).await;
+        let passwords = app.handle().argon2();
+        let begin = std::time::Instant::now();
+        let login = || {
+            let passwords = passwords.clone();
+            tokio::spawn(async move { passwords.check_nobody("swordfish").await })
+        };
+        let logins: Vec<_> = (0..200).map(|_| login()).collect();
+        e2e::wait_for("a queue", || std::future::ready(passwords.load().threads > 1)).await;
+        let mut waits = Vec::new();
+        while passwords.load().waiting > 0 {
+            let begin = std::time::Instant::now();
+            assert_eq!(app.get("/").await.text(), "here");
+            waits.push(begin.elapsed());
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        for login in logins {
+            assert!(!login.await.unwrap());
+        }
+        waits.sort();
+        let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
+        println!(
+            "nice {nice}: 200 logins in {:?}; {} other requests: median {:?}, 99% {:?}, longest {:?}; {} MiB",
+            begin.elapsed(),
+            waits.len(),
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            passwords.load().peak_memory_bytes >> 20,
+        );
+    }
+}
