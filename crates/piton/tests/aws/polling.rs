@@ -28,7 +28,9 @@ async fn a_thousand_messages_are_dealt_with_once_each() {
     let poll = poll.interval(SHORT).max_number_of_messages(10);
     let app = TestApp::new(app(&moto).sqs(poll)).await;
     boto3.send("many", &numbered("n", 400));
-    seen.wait_for(1000).await;
+    for many in [250, 500, 750, 1000] {
+        seen.wait_for(many).await;
+    }
     boto3.wait_until_empty("many").await;
     let mut all = seen.all();
     all.sort();
