@@ -179,7 +179,7 @@ impl Worker {
     async fn hide(&self, messages: &[&Message], hold: &mut Hold) -> std::convert::Infallible {
         loop {
             hold.until_due().await;
-            if let Err(error) = self.queue.hide(messages, hold.time).await {
+            if let Err(error) = Box::pin(self.queue.hide(messages, hold.time)).await {
                 warn!(queue = self.state.queue, "A message may be delivered twice: {error}");
             }
         }
@@ -232,8 +232,10 @@ impl Worker {
     /// dealt with a second time.
     async fn delete(&mut self, message: &Message, in_hand: &[&Message], hold: &mut Hold) {
         let id = message.id();
+        // The SDK's futures are large.
+        let delete = Box::pin(self.queue.delete(message));
         let deleted = tokio::select! {
-            deleted = self.queue.delete(message) => deleted,
+            deleted = delete => deleted,
             never = self.hide(in_hand, hold) => match never {},
         };
         match deleted {
@@ -262,7 +264,7 @@ impl Worker {
             return;
         }
         let all: Vec<&Message> = messages.iter().collect();
-        match self.queue.hide(&all, Duration::ZERO).await {
+        match Box::pin(self.queue.hide(&all, Duration::ZERO)).await {
             Ok(()) => self.state.given_back(messages.len()),
             Err(error) => {
                 info!(queue = self.state.queue, "Messages could not be given back: {error}");
