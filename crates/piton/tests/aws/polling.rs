@@ -18,7 +18,7 @@ async fn a_thousand_messages_are_dealt_with_once_each() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("many", json!({}));
-    boto3.send("many", &numbered("m", 600));
+    boto3.send("many", &numbered("0-", 250));
     let seen = Seen::default();
     let note = seen.clone();
     let poll = Poll::new("many", move |message: Message| {
@@ -27,7 +27,11 @@ async fn a_thousand_messages_are_dealt_with_once_each() {
     });
     let poll = poll.interval(SHORT).max_number_of_messages(10);
     let app = TestApp::new(app(&moto).sqs(poll)).await;
-    boto3.send("many", &numbered("n", 400));
+    // Not all at once: what moto has in a queue it goes through for every call.
+    for wave in 1..4 {
+        seen.wait_for(wave * 250 - 50).await;
+        boto3.send("many", &numbered(&format!("{wave}-"), 250));
+    }
     seen.wait_for(1000).await;
     boto3.wait_until_empty("many").await;
     let mut all = seen.all();

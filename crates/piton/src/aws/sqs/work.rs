@@ -130,8 +130,10 @@ impl Worker {
                 batch.push_front(message);
                 break;
             }
-            let done = self.deal_with_one(&message, &batch, &mut hold).await;
-            if !self.conclude(&message, done).await && self.queue.is_fifo {
+            let in_hand: Vec<&Message> = std::iter::once(&message).chain(&batch).collect();
+            let done = self.deal_with_one(&message, &in_hand, &mut hold).await;
+            let is_out = self.conclude(&message, done, &in_hand, &mut hold).await;
+            if !is_out && self.queue.is_fifo {
                 let (same, rest) = parted(batch, message.group());
                 self.give_back(&same).await;
                 batch = rest;
@@ -144,7 +146,7 @@ impl Worker {
     async fn deal_with_one(
         &self,
         message: &Message,
-        rest: &VecDeque<Message>,
+        in_hand: &[&Message],
         hold: &mut Hold,
     ) -> Done {
         if self.undeleted.iter().any(|id| id == message.id()) {
@@ -160,7 +162,6 @@ impl Worker {
             self.stop.stopped().await;
             sleep(LAST_MESSAGE).await;
         };
-        let in_hand: Vec<&Message> = std::iter::once(message).chain(rest).collect();
         let done = tokio::select! {
             biased;
             returned = &mut call => match returned {
@@ -168,7 +169,7 @@ impl Worker {
                 Err(panic) => Done::Panicked(what_it_said(&*panic)),
             },
             () = last => Done::CutOff,
-            never = self.hide(&in_hand, hold) => match never {},
+            never = self.hide(in_hand, hold) => match never {},
         };
         self.figures.took(&self.state.queue, begin.elapsed());
         done
@@ -178,18 +179,24 @@ impl Worker {
     async fn hide(&self, messages: &[&Message], hold: &mut Hold) -> std::convert::Infallible {
         loop {
             hold.until_due().await;
-            if let Err(error) = self.queue.hide(messages, hold.time).await {
+            if let Err(error) = Box::pin(self.queue.hide(messages, hold.time)).await {
                 warn!(queue = self.state.queue, "A message may be delivered twice: {error}");
             }
         }
     }
 
     /// Does what the function's answer means, and says whether the message is out of the queue.
-    async fn conclude(&mut self, message: &Message, done: Done) -> bool {
+    async fn conclude(
+        &mut self,
+        message: &Message,
+        done: Done,
+        in_hand: &[&Message],
+        hold: &mut Hold,
+    ) -> bool {
         let (queue, id) = (&self.state.queue, message.id());
         let (outcome, why) = match done {
             Done::Verdict(Verdict::Delete) => {
-                self.delete(message).await;
+                self.delete(message, in_hand, hold).await;
                 self.figures.count(&self.state.queue, "deleted");
                 return true;
             }
@@ -223,9 +230,15 @@ impl Worker {
 
     /// Deletes a message. One that cannot be deleted comes again, and is then deleted without being
     /// dealt with a second time.
-    async fn delete(&mut self, message: &Message) {
+    async fn delete(&mut self, message: &Message, in_hand: &[&Message], hold: &mut Hold) {
         let id = message.id();
-        match self.queue.delete(message).await {
+        // The SDK's futures are large.
+        let delete = Box::pin(self.queue.delete(message));
+        let deleted = tokio::select! {
+            deleted = delete => deleted,
+            never = self.hide(in_hand, hold) => match never {},
+        };
+        match deleted {
             Ok(()) => {
                 self.undeleted.retain(|other| other != id);
                 self.state.deleted();
@@ -251,7 +264,7 @@ impl Worker {
             return;
         }
         let all: Vec<&Message> = messages.iter().collect();
-        match self.queue.hide(&all, Duration::ZERO).await {
+        match Box::pin(self.queue.hide(&all, Duration::ZERO)).await {
             Ok(()) => self.state.given_back(messages.len()),
             Err(error) => {
                 info!(queue = self.state.queue, "Messages could not be given back: {error}");
