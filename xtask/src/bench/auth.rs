@@ -65,7 +65,12 @@ pub fn run(effort: Effort) -> Result<bool> {
         let load = load::measure(&contenders, &request, effort)?;
         let rate = Row::new(format!("{what}: requests/s"), "", load.per_second, limit);
         rows.push(Row { ratio: load.ratio, ..rate });
-        rows.push(Row::new(format!("{what}: processor time a request"), "µs", load.cpu, Limit::None));
+        rows.push(Row::new(
+            format!("{what}: processor time a request"),
+            "µs",
+            load.cpu,
+            Limit::None,
+        ));
     }
     say(&bold(&format!("measuring what {LOGINS} logins at once do to others")));
     logins(&contenders[1], effort, &mut rows)?;
@@ -160,7 +165,9 @@ fn logins(contender: &Contender, effort: Effort, rows: &mut Vec<Row>) -> Result<
     let quiet = probe(&server, &AtomicBool::new(false), Duration::from_secs(5))?;
     let stop = AtomicBool::new(false);
     let (rate, among) = std::thread::scope(|scope| {
-        let asking = scope.spawn(|| probe(&server, &stop, Duration::from_secs(600)).map_err(|error| error.to_string()));
+        let asking = scope.spawn(|| {
+            probe(&server, &stop, Duration::from_secs(600)).map_err(|error| error.to_string())
+        });
         let rate = load::many(&server, &login, LOGINS, seconds).map_err(|error| error.to_string());
         stop.store(true, Ordering::Relaxed);
         let among = asking.join().map_err(|_| "the asking thread panicked".to_owned());
@@ -168,7 +175,8 @@ fn logins(contender: &Contender, effort: Effort, rows: &mut Vec<Row>) -> Result<
     });
     let (rate, among) = (rate?, among??);
     let limit = (5.0 * quiet.p99).max(20.0);
-    let alone = |what: &str, unit, value: f64, limit| Row::new(what, unit, [f64::NAN, value], limit);
+    let alone =
+        |what: &str, unit, value: f64, limit| Row::new(what, unit, [f64::NAN, value], limit);
     rows.push(alone(&format!("{LOGINS} logins at once: logins/s"), "", rate, Limit::None));
     rows.push(alone("another route meanwhile, quiet: p99", "ms", quiet.p99, Limit::None));
     let what = format!("another route meanwhile, {LOGINS} logins: p99");

@@ -23,8 +23,7 @@ use std::process::ExitCode;
 use crate::run::Result;
 
 /// The packages that are measured, in `bench/`.
-pub const PACKAGES: [&str; 5] =
-    ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth"];
+pub const PACKAGES: [&str; 5] = ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth"];
 
 const HELP: &str = "\
 Measures Piton beside its peers on this machine.
