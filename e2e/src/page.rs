@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 /// How long an answer may differ: nginx says that it reloads before it has.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long what was left running may take until it listens.
-const START: Duration = Duration::from_secs(30);
+/// How long what was left running may take until it listens; it may have to be compiled before.
+const START: Duration = Duration::from_secs(120);
 
 /// No line of an answer begins with it.
 const END: &str = "--- end of the answer, exit code";
@@ -321,9 +321,11 @@ impl Shell {
         self.run(&format!("{command} >>{} 2>&1 &", self.log.display()));
     }
 
-    /// What everything that runs has printed.
+    /// What everything that runs has printed lately.
     fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 }
 
