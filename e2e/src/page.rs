@@ -230,10 +230,9 @@ impl Reader {
     fn leave_running(&mut self, step: &Step, command: &str) {
         let command = self.here(command);
         self.shell.leave_running(&command);
-        let ports =
+        let mut ports =
             command.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
-        let port: u16 =
-            ports.filter(|port| *port > 1023).last().expect("its port is in the command");
+        let port: u16 = ports.rfind(|port| *port > 1023).expect("its port is in the command");
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let late = begin.elapsed() > START;

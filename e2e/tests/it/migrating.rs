@@ -9,7 +9,7 @@ use e2e::client;
 use e2e::free_port;
 use e2e::nginx::Sites;
 use e2e::page::{Action, Page, Reader};
-use e2e::python::{interpreter, script};
+use e2e::python::{Dialogue, interpreter, script};
 use e2e::service;
 use serde_json::{Value, json};
 
@@ -91,6 +91,7 @@ fn variables(folder: &Path) -> Vec<(&'static str, String)> {
         "RUSTUP_HOME",
         "RUSTUP_TOOLCHAIN",
         "RUSTFLAGS",
+        "CARGO_INCREMENTAL",
         "CARGO_PROFILE_DEV_DEBUG",
     ];
     let inherited = inherited.map(|name| (name, std::env::var_os(name)));
@@ -123,6 +124,61 @@ fn names(folder: &Path) -> Vec<(&'static str, String)> {
         // The folder is in this workspace, and not part of it.
         ("[dependencies]", "[workspace]\n[dependencies]".to_owned()),
     ]
+}
+
+/// What either side answers, by the page's names of their ports.
+fn refusals_are_as_in_the_table(reader: &mut Reader) {
+    let secret = reader.ask("echo $FLASK_JWT_SECRET_KEY");
+    let mut flask = Dialogue::start("jwt4", "tokens.py", &[], &[]);
+    let mut token = |mut question: Value| {
+        let fields = question.as_object_mut().unwrap();
+        fields.insert("op".into(), "create".into());
+        fields.entry("secret").or_insert_with(|| secret.clone().into());
+        fields.entry("identity").or_insert_with(|| "ada@example.org".into());
+        let made: Value = serde_json::from_str(&flask.ask(&question.to_string())).unwrap();
+        format!("-H 'Authorization: Bearer {}' /user/me", made["token"].as_str().unwrap())
+    };
+    let json = "-H 'content-type: application/json'";
+    let cases = [
+        ("no token", "/user/me".to_owned(), "401", "401", true),
+        ("expired", token(json!({"expires": -60})), "401", "401", true),
+        (
+            "bad signature",
+            token(json!({"secret": "another one of 32 characters, no less"})),
+            "422",
+            "401",
+            true,
+        ),
+        ("refresh token", token(json!({"type": "refresh"})), "422", "401", false),
+        ("no such user", token(json!({"identity": "nobody@example.org"})), "404", "404", true),
+        ("another shape", format!("{json} -d '{{}}' /user/login"), "500", "422", false),
+        ("no JSON", format!("{json} -d '{{' /user/login"), "400", "400", false),
+        (
+            "no JSON at all",
+            "-H 'content-type: text/plain' -d x /user/login".to_owned(),
+            "415",
+            "415",
+            false,
+        ),
+    ];
+    for (name, arguments, by_flask, by_piton, same_words) in cases {
+        let (arguments, path) = arguments.rsplit_once(' ').unwrap_or(("", &arguments));
+        let mut ask = |port: &str| {
+            let answer = reader
+                .ask(&format!("curl -s -w '\\n%{{http_code}}' {arguments} 127.0.0.1:{port}{path}"));
+            let (body, status) = answer.rsplit_once('\n').unwrap();
+            (
+                status.to_owned(),
+                serde_json::from_str::<Value>(body).unwrap_or_default()["msg"].clone(),
+            )
+        };
+        let (flask, piton) = (ask("5000"), ask("5001"));
+        assert_eq!((&*flask.0, &*piton.0), (by_flask, by_piton), "{name}: {flask:?}, {piton:?}");
+        assert!(
+            !same_words || flask.1 == piton.1 && flask.1.is_string(),
+            "{name}: {flask:?}, {piton:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,6 +218,7 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
         println!("{}: {:?}", step.line, step.action);
         reader.follow(step);
     }
+    refusals_are_as_in_the_table(&mut reader);
     assert_eq!(clients.len(), 2, "no section begins with {MOVES}");
     for client in clients {
         client.await.unwrap();
