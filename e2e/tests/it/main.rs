@@ -5,6 +5,7 @@
 mod admin;
 mod database;
 mod gnar;
+mod migrating;
 mod process;
 mod python;
 mod rolling_restart;
