@@ -5,6 +5,7 @@
 mod admin;
 mod database;
 mod gnar;
+mod piste;
 mod process;
 mod python;
 mod rolling_restart;
