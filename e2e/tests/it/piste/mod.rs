@@ -6,7 +6,7 @@ mod neighbour;
 mod queue;
 mod secrets;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use e2e::client::{Answer, Connection};
 use e2e::python::Dialogue;
@@ -90,14 +90,14 @@ impl Deployment {
     }
 }
 
-/// off-piste on this port.
-async fn off_piste(port: u16, log: Option<&std::path::Path>) -> Service {
+/// off-piste on this port, with more arguments.
+async fn off_piste(port: u16, arguments: &[&str], log: Option<&Path>) -> Service {
     let port_text = port.to_string();
-    let arguments = ["--production", "--host", "127.0.0.1", "--port", &port_text];
-    let more = ["--set", "admin.address=off", "--set", "log.requests=all"];
+    let own = ["--production", "--host", "127.0.0.1", "--port", &port_text];
+    let quiet = ["--set", "admin.address=off", "--set", "log.requests=all"];
+    let arguments = [&own[..], &quiet, arguments].concat();
     let variables = [("GNAR_JWT_SECRET_KEY", gnar::KEY)];
-    let service =
-        Service::spawn("off-piste", port, &[&arguments[..], &more].concat(), &variables, log);
+    let service = Service::spawn("off-piste", port, &arguments, &variables, log);
     service.ready().await;
     service
 }

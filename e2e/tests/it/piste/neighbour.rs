@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::postgres::database;
 use e2e::{free_port, wait_for};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -19,7 +19,7 @@ fn beside(address: &str) -> Deployment {
 #[tokio::test]
 async fn each_form_of_the_variable_leads_to_the_neighbour() {
     let port = free_port();
-    let _neighbour = off_piste(port, None).await;
+    let _neighbour = off_piste(port, &[], None).await;
     let token = token(ADA);
     let address = format!("127.0.0.1:{port}");
     let nowhere = "127.0.0.1:1";
@@ -44,7 +44,7 @@ async fn each_form_of_the_variable_leads_to_the_neighbour() {
 #[tokio::test]
 async fn a_neighbour_that_is_killed_is_named_at_once_and_found_when_it_is_back() {
     let port = free_port();
-    let neighbour = off_piste(port, None).await;
+    let neighbour = off_piste(port, &[], None).await;
     let piste = beside(&format!("tcp://127.0.0.1:{port}")).set("client.breaker_pause=3s");
     let _service = piste.start().await;
     let token = token(ADA);
@@ -70,7 +70,7 @@ async fn a_neighbour_that_is_killed_is_named_at_once_and_found_when_it_is_back()
     took.sort_unstable();
     assert!(took[5] < Duration::from_millis(50), "{took:?}");
 
-    let _again = off_piste(port, None).await;
+    let _again = off_piste(port, &[], None).await;
     wait_for("the neighbour to be asked again", || async {
         get_as(piste.port, "/peer/me", &token).await.status == 200
     })
@@ -81,10 +81,13 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
 const ID: &str = "the-id-of-this-request";
 
+/// The name that a request has is taken from those who are trusted alone.
+const TRUST: &str = "http.trusted_proxies=127.0.0.0/8";
+
 #[tokio::test]
 async fn the_request_is_followed_to_the_neighbour() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let piste = beside(&listener.local_addr().unwrap().to_string());
+    let piste = beside(&listener.local_addr().unwrap().to_string()).set(TRUST);
     let _service = piste.start().await;
     let heard = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
@@ -121,18 +124,23 @@ async fn the_request_is_followed_to_the_neighbour() {
 }
 
 #[tokio::test]
-async fn the_neighbours_log_has_the_id_of_the_request() {
+async fn the_neighbours_log_can_be_searched_for_the_request() {
     let folder = tempfile::tempdir().unwrap();
-    let (port, log) = (free_port(), folder.path().join("log"));
-    let _neighbour = off_piste(port, Some(&log)).await;
-    let piste = beside(&format!("127.0.0.1:{port}"));
-    let _service = piste.start().await;
-    let authorization = format!("Bearer {}", token(ADA));
-    let headers = [("authorization", &*authorization), ("x-request-id", ID)];
-    assert_eq!(get(piste.port, "/peer/me", &headers).await.status, 200);
-    wait_for("a line in the log", || async {
-        let text = std::fs::read_to_string(&log).unwrap();
-        text.lines().any(|line| line.contains("GET /user/me 200") && line.contains(ID))
-    })
-    .await;
+    let token = token(ADA);
+    for (trust, field) in [(&[][..], "trace_id"), (&["--set", TRUST], "request_id")] {
+        let (port, log) = (free_port(), folder.path().join(field));
+        let _neighbour = off_piste(port, trust, Some(&log)).await;
+        let piste = beside(&format!("127.0.0.1:{port}"));
+        let _service = piste.start().await;
+        let answer = get_as(piste.port, "/peer/me", &token).await;
+        assert_eq!(answer.status, 200);
+        let id = answer.header("x-request-id");
+        wait_for("a line in the log", || async {
+            let text = std::fs::read_to_string(&log).unwrap();
+            let found: Vec<Value> =
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            found.iter().any(|line| line["message"] == "GET /user/me 200" && line[field] == id)
+        })
+        .await;
+    }
 }
