@@ -105,3 +105,11 @@ fn every_variable_of_gnar_gear_is_read_and_no_secret_is_shown() {
         assert!(line.contains(key) && line.contains(shown), "{name}: {list}");
     }
 }
+
+#[test]
+fn a_sender_that_is_no_address_is_refused_at_launch() {
+    let folder = folder();
+    let refused = answer(piste(folder.path(), &[]).env("GNAR_ACTIVATION_FROM", "gnar"));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("activation.from"), "{}", refused.err);
+}

@@ -159,9 +159,13 @@ async fn without_ses_there_is_no_account_and_one_can_try_again(app: TestApp) {
         assert_eq!(refusal(&answer).0, 503);
         assert_ne!(answer.header("retry-after"), "");
     }
+    assert_eq!(count_users(&app).await, 0);
+}
+
+async fn count_users(app: &TestApp) -> i64 {
     let sql = "SELECT count(*) FROM users";
     let count: Option<(i64,)> = app.handle().db().one(sql, ()).await.unwrap();
-    assert_eq!(count, Some((0,)));
+    count.unwrap().0
 }
 
 /// The service that sends letters, where nobody takes them.
@@ -177,4 +181,41 @@ async fn without_ses_there_is_no_account_on_sqlite() {
 #[piton::test]
 async fn without_ses_there_is_no_account_on_postgres() {
     without_ses_there_is_no_account_and_one_can_try_again(on_a_server(with_a_sender()).await).await;
+}
+
+/// Where SES would be, somebody who takes connections and says nothing.
+async fn silent() -> (piton::tokio::net::TcpListener, String) {
+    let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[piton::test]
+async fn a_client_that_leaves_while_its_letter_is_sent_has_no_account() {
+    let (listener, url) = silent().await;
+    let app = on_a_file(with_a_sender().set("ses.endpoint_url", url)).await;
+    piton::tokio::select! {
+        _ = listener.accept() => {}
+        answer = signup(&app, "ada@example.org", "x") => panic!("{}", answer.text()),
+    }
+    assert_eq!(count_users(&app).await, 0);
+}
+
+#[piton::test]
+async fn a_letter_that_takes_longer_than_a_request_may_leaves_no_account() {
+    let (_listener, url) = silent().await;
+    let app = with_a_sender().set("ses.endpoint_url", url).set("http.timeout", "500ms");
+    let app = on_a_file(app).await;
+    assert_eq!(refusal(&signup(&app, "ada@example.org", "x").await).0, 503);
+    assert_eq!(count_users(&app).await, 0);
+}
+
+#[piton::test]
+async fn who_signs_up_with_what_is_no_address_is_told_so_where_letters_are_sent() {
+    let app = on_a_file(with_a_sender()).await;
+    for email in ["ada", "a@b\r\nBcc: c@d.org", "Ada <ada@example.org>", "zoë@example.org", " @"] {
+        let answer = signup(&app, email, "x").await;
+        assert_eq!(refusal(&answer), (422, "Email is not an address".into()), "{email:?}");
+    }
+    assert_eq!(count_users(&app).await, 0);
 }
