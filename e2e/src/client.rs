@@ -13,8 +13,29 @@ pub struct Answer {
     pub status: u16,
     /// Whether the server closes the connection after it.
     pub closes: bool,
+    /// The headers, their names in small letters.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first header with this name, in small letters, or "" where there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        let text = String::from_utf8_lossy(&self.body);
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{} {text}", self.status))
+    }
 }
 
 /// A connection that stays open.
@@ -45,7 +66,21 @@ impl Connection {
     /// # Errors
     /// When the connection breaks, or no answer comes within 20 seconds.
     pub async fn request(&mut self, method: &str, path: &str, json: &str) -> io::Result<Answer> {
-        self.send(request(method, path, json).as_bytes()).await?;
+        self.request_with(method, path, &[], json).await
+    }
+
+    /// As [`request`](Self::request), with headers of one's own.
+    ///
+    /// # Errors
+    /// When the connection breaks, or no answer comes within 20 seconds.
+    pub async fn request_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        json: &str,
+    ) -> io::Result<Answer> {
+        self.send(request_with(method, path, headers, json).as_bytes()).await?;
         self.answer().await
     }
 
@@ -61,18 +96,16 @@ impl Connection {
         let head = self.head().await?;
         let first = head.first().ok_or(ErrorKind::UnexpectedEof)?;
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let field = |name: &str| {
-            let lines = head.iter().skip(1).filter_map(|line| line.split_once(':'));
-            lines
-                .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.trim())
-                .next()
-        };
-        let length = field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await?;
-        let closes = field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        Ok(Answer { status: status.ok_or(ErrorKind::InvalidData)?, closes, body })
+        let lines = head.iter().skip(1).filter_map(|line| line.split_once(':'));
+        let headers: Vec<(String, String)> = lines
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let status = status.ok_or(ErrorKind::InvalidData)?;
+        let mut answer = Answer { status, closes: false, headers, body: Vec::new() };
+        answer.closes = answer.header("connection").eq_ignore_ascii_case("close");
+        answer.body = vec![0; answer.header("content-length").parse().unwrap_or(0)];
+        self.0.read_exact(&mut answer.body).await?;
+        Ok(answer)
     }
 
     async fn head(&mut self) -> io::Result<Vec<String>> {
@@ -93,12 +126,19 @@ impl Connection {
 /// A request as it goes over the wire.
 #[must_use]
 pub fn request(method: &str, path: &str, json: &str) -> String {
+    request_with(method, path, &[], json)
+}
+
+fn request_with(method: &str, path: &str, headers: &[(&str, &str)], json: &str) -> String {
+    let lines: Vec<_> =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = lines.concat();
     let content = if json.is_empty() {
         String::new()
     } else {
         format!("content-type: application/json\r\ncontent-length: {}\r\n", json.len())
     };
-    format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{content}\r\n{json}")
+    format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}{content}\r\n{json}")
 }
 
 /// One `GET` on a connection of its own.

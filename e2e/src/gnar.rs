@@ -95,6 +95,19 @@ pub fn environment(database: &str) -> Vec<(&'static str, String)> {
     .into()
 }
 
+/// As [`environment`], for a service in Rust: Python has the server's port from a variable of libpq's, which
+/// here stands with the host.
+///
+/// # Panics
+/// If the database is written otherwise.
+#[must_use]
+pub fn environment_of_piton(database: &str) -> Vec<(&'static str, String)> {
+    let mut environment = environment(database);
+    let port = environment.remove(1).1;
+    environment[0].1 = format!("{}:{port}", environment[0].1);
+    environment
+}
+
 /// Sends all requests to the server on `port`, whose database, with a table of users that is empty, is
 /// `database`. The answers are in the order of the requests; `e2e/python/gnar/record.py` says what is in one.
 ///

@@ -31,10 +31,22 @@ pub fn free_port() -> u16 {
 ///
 /// # Panics
 /// After 30 seconds, with what was waited for.
-pub async fn wait_for<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub async fn wait_for<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
+    wait_longer_for(what, Duration::from_secs(30), condition).await;
+}
+
+/// As [`wait_for`], for what takes longer.
+///
+/// # Panics
+/// After `limit`, with what was waited for.
+pub async fn wait_longer_for<F: Future<Output = bool>>(
+    what: &str,
+    limit: Duration,
+    mut condition: impl FnMut() -> F,
+) {
     let begin = Instant::now();
     while !condition().await {
-        assert!(begin.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+        assert!(begin.elapsed() < limit, "waited in vain for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

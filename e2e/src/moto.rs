@@ -1,5 +1,7 @@
 //! moto, which answers as Amazon's queues and mail do, and boto3 as the one at a queue's other end.
 
+use serde_json::{Value, json};
+
 use crate::python::{Dialogue, Peer};
 
 /// A moto. It is ended when dropped, and forgets everything when it ends.
@@ -44,5 +46,38 @@ impl Moto {
     #[must_use]
     pub fn boto3(&self) -> Dialogue {
         Dialogue::start("aws", "peer.py", &[&self.port.to_string()], &[])
+    }
+}
+
+/// boto3, whose answers are no exceptions.
+#[derive(Debug)]
+pub struct Boto3(Dialogue);
+
+impl Boto3 {
+    /// One that speaks to this moto.
+    #[must_use]
+    pub fn of(moto: &Moto) -> Self {
+        Self(moto.boto3())
+    }
+
+    /// Asks what `e2e/python/aws/peer.py` lists.
+    ///
+    /// # Panics
+    /// If the answer is an exception.
+    pub fn ask(&mut self, question: &Value) -> Value {
+        let text = self.0.ask(&question.to_string());
+        let answer: Value = serde_json::from_str(&text).expect("it writes JSON");
+        assert!(answer.get("exception").is_none(), "{answer} to {question}");
+        answer
+    }
+
+    /// The messages that can be received, and those that somebody has in hand.
+    ///
+    /// # Panics
+    /// If there is no such queue.
+    pub fn count(&mut self, queue: &str) -> (u64, u64) {
+        let count = self.ask(&json!({ "op": "count", "queue": queue }));
+        let number = |name: &str| count[name].as_u64().expect("a number");
+        (number("visible"), number("hidden"))
     }
 }

@@ -62,10 +62,7 @@ fn essence(answer: &Value) -> Value {
 async fn piste_answers_what_gnar_gear_answers() {
     let database = database();
     let (port, neighbour) = (free_port(), free_port());
-    let mut environment = gnar::environment(&database);
-    // Python has the server's port from a variable of libpq's; piste has it with the host.
-    let server_port = environment.remove(1).1;
-    environment[0].1 = format!("{}:{server_port}", environment[0].1);
+    let environment = gnar::environment_of_piton(&database);
     let off_piste = format!("tcp://127.0.0.1:{neighbour}");
     let mut variables: Vec<_> = environment.iter().map(|(name, value)| (*name, &**value)).collect();
     variables.push(("OFF_PISTE_SERVICE_PORT", &off_piste));

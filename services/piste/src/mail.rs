@@ -1,12 +1,15 @@
 //! The letter that shows that an address belongs to who signs up with it.
 
+use piton::aws::Kind;
 use piton::aws::ses::{Email, Ses};
+use piton::config::Reader;
 use piton::prelude::*;
 
 use crate::repositories::users::NewUser;
 
 /// How accounts are activated.
 #[derive(Clone, Debug, Settings)]
+#[setting(check = Self::check)]
 pub struct ActivationSettings {
     /// Where the letter leads, before the token. **Default: `http://127.0.0.1:5000/user/activate`.**
     pub url: String,
@@ -21,10 +24,19 @@ impl Default for ActivationSettings {
     }
 }
 
+impl ActivationSettings {
+    fn check(&self, from: &mut Reader<'_>) {
+        let wrong = |address: &String| !address.contains('@') || address.contains(char::is_control);
+        if self.from.as_ref().is_some_and(wrong) {
+            from.refuse("from", "not the address of a sender", "Gnar <gnar@example.com>");
+        }
+    }
+}
+
 /// Sends the letter.
 ///
 /// # Errors
-/// 503 if SES is away: nothing was sent.
+/// 422 if the user's address is none, 503 if SES is away: nothing was sent.
 pub async fn send_activation(
     ses: &Ses,
     settings: &ActivationSettings,
@@ -39,10 +51,17 @@ pub async fn send_activation(
     };
     let email = Email::new()
         .from(from)
-        .to(&user.email)
+        // As an address and nothing else: a text could bring a name with it.
+        .to(("", &user.email))
         .subject("Activate your account")
         .text(format!("Welcome! Follow this link to activate your account:\n\n{link}\n"))
         .html(format!("<p>Welcome! <a href=\"{link}\">Activate your account</a></p>"));
-    ses.send(email).await?;
-    Ok(())
+    match ses.send(email).await {
+        Ok(_) => Ok(()),
+        // Amazon has not seen it. The sender was looked at when the service started.
+        Err(error) if error.kind() == Kind::Invalid && error.code().is_none() => {
+            Err(Error::unprocessable("Email is not an address").plain().caused_by(error))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -15,12 +15,15 @@ const MOST: u32 = 100;
 pub struct Page {
     /// How many at most, up to 100.
     pub limit: Option<u32>,
+    /// Only those before the message with this `id`: the last one of the page before.
+    pub before: Option<i64>,
 }
 
 /// Shows the messages that came by the queue, the latest first.
 #[get("/")]
 async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
-    Ok(Json(messages::latest(&db, page.limit.unwrap_or(MOST).min(MOST)).await?))
+    let limit = page.limit.unwrap_or(MOST).min(MOST);
+    Ok(Json(messages::latest(&db, page.before, limit).await?))
 }
 
 /// Keeps a message. One that is delivered twice, as queues do, is kept once.

@@ -9,7 +9,7 @@ use piton::prelude::*;
 use piton::serde_json::Value;
 
 use crate::mail::{self, ActivationSettings};
-use crate::repositories::users;
+use crate::repositories::users::{self, NewUser};
 
 piton::blueprint!("/user", tag = "users");
 
@@ -73,8 +73,8 @@ async fn status() -> Json<Status> {
 
 /// Makes an account, and sends the letter that activates it.
 ///
-/// Answers 409 if the address has one. If the letter cannot be sent there is no account either, and
-/// one can try again.
+/// Answers 409 if the address has one, 422 if it is no address. If the letter cannot be sent there is
+/// no account either, and one can try again.
 #[post("/signup")]
 async fn signup(
     db: Db,
@@ -87,12 +87,17 @@ async fn signup(
     let (Some(email), Some(password)) = (given(signup.email), given(signup.password)) else {
         return Err(Error::unprocessable("Email and password are required").plain());
     };
+    let taken = || Error::conflict("Email is taken").plain();
+    if users::find(&db, &email).await?.is_some() {
+        return Err(taken());
+    }
     let hash = passwords.hash(&password).await?;
-    let new = users::add(&db, &email, &hash, signup.name.as_deref()).await?;
-    let new = new.ok_or_else(|| Error::conflict("Email is taken").plain())?;
-    if let Err(error) = mail::send_activation(&ses, &activation, &new).await {
-        users::remove_inactive(&db, &new.activation_token).await?;
-        return Err(error);
+    let new = NewUser::new(email, hash, signup.name);
+    // The letter goes first: should this end here, because the client leaves or the service is killed,
+    // there is a link that leads nowhere, and not an account that nobody can activate or make anew.
+    mail::send_activation(&ses, &activation, &new).await?;
+    if !users::add(&db, &new).await? {
+        return Err(taken());
     }
     Ok(Json(Account { email: new.email }))
 }

@@ -6,6 +6,8 @@ use piton::prelude::*;
 /// A message as stored.
 #[derive(Debug, FromRow, Serialize, JsonSchema)]
 pub struct Kept {
+    /// Its place: what came later has a larger one.
+    pub id: i64,
     /// What the queue calls it.
     pub message_id: String,
     /// What it says.
@@ -25,11 +27,12 @@ pub async fn keep(db: &Db, id: &str, body: &str) -> Result<()> {
     Ok(())
 }
 
-/// The latest messages.
+/// The latest messages, or the latest before the one with the `id` `before`.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn latest(db: &Db, limit: u32) -> Result<Vec<Kept>> {
-    let sql = "SELECT message_id, body, received_at FROM messages ORDER BY id DESC LIMIT $1";
-    Ok(db.all(sql, (limit,)).await?)
+pub async fn latest(db: &Db, before: Option<i64>, limit: u32) -> Result<Vec<Kept>> {
+    let sql = "SELECT id, message_id, body, received_at FROM messages WHERE id < $1
+        ORDER BY id DESC LIMIT $2";
+    Ok(db.all(sql, (before.unwrap_or(i64::MAX), limit)).await?)
 }

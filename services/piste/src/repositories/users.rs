@@ -16,13 +16,25 @@ pub struct User {
     pub active: bool,
 }
 
-/// A user who has just been added.
-#[derive(Debug, FromRow)]
+/// A user who is not active yet.
+#[derive(Debug)]
 pub struct NewUser {
     /// The email address.
     pub email: String,
+    /// The hash of the password.
+    pub password_hash: String,
+    /// What they are called.
+    pub name: Option<String>,
     /// What activates the account.
     pub activation_token: String,
+}
+
+impl NewUser {
+    /// Somebody with a token of their own.
+    #[must_use]
+    pub fn new(email: String, password_hash: String, name: Option<String>) -> Self {
+        Self { email, password_hash, name, activation_token: Uuid::new_v4().to_string() }
+    }
 }
 
 /// The user with this address, if there is one.
@@ -34,26 +46,18 @@ pub async fn find(db: &Db, email: &str) -> Result<Option<User>> {
     Ok(db.one(sql, (email,)).await?)
 }
 
-/// Adds a user who is not active yet; `None` if the address is taken.
+/// Adds a user; `false` if the address is taken.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn add(db: &Db, email: &str, hash: &str, name: Option<&str>) -> Result<Option<NewUser>> {
+pub async fn add(db: &Db, new: &NewUser) -> Result<bool> {
     let sql =
         "INSERT INTO users (email, password_hash, name, activation_token) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (email) DO NOTHING RETURNING email, activation_token";
-    let token = Uuid::new_v4().to_string();
-    Ok(db.one(sql, (email, hash, name, token)).await?)
-}
-
-/// Takes back a user whose letter could not be sent.
-///
-/// # Errors
-/// Those of the database.
-pub async fn remove_inactive(db: &Db, activation_token: &str) -> Result<()> {
-    let sql = "DELETE FROM users WHERE activation_token = $1 AND NOT active";
-    db.run(sql, (activation_token,)).await?;
-    Ok(())
+        ON CONFLICT (email) DO NOTHING RETURNING email";
+    let NewUser { email, password_hash, name, activation_token } = new;
+    let added: Option<(String,)> =
+        db.one(sql, (email, password_hash, name, activation_token)).await?;
+    Ok(added.is_some())
 }
 
 /// Activates the account that the token is for, once; its address, or `None`.

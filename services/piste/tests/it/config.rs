@@ -1,0 +1,115 @@
+//! The settings as the operator meets them: the checked-in files, and Gnar Gear's environment.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+const SCHEMA: &str = include_str!("../../config.schema.json");
+
+#[test]
+fn the_example_file_is_what_the_program_prints() {
+    assert!(
+        EXAMPLE == piste::app().config_example(),
+        "services/piste/config.example.toml is not up to date; to correct it:\n\
+         cargo run -p piste -- config --example > services/piste/config.example.toml"
+    );
+}
+
+#[test]
+fn the_schema_file_is_what_the_program_prints() {
+    assert!(
+        json(SCHEMA) == piste::app().config_schema(),
+        "services/piste/config.schema.json is not up to date; to correct it:\n\
+         cargo run -p piste -- config --schema > services/piste/config.schema.json"
+    );
+}
+
+/// The order of the keys may differ with the features of the build.
+fn json(text: &str) -> piton::serde_json::Value {
+    piton::serde_json::from_str(text).expect("a schema is JSON")
+}
+
+/// The program in a folder of its own, with nothing of the environment.
+fn piste(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_piste"));
+    command.current_dir(folder).args(arguments).env_clear();
+    command
+}
+
+struct Answer {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn answer(command: &mut Command) -> Answer {
+    let Output { status, stdout, stderr } = command.output().expect("the program was built");
+    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+    Answer { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+#[test]
+fn the_example_file_is_accepted_with_every_setting_uncommented() {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    let uncommented: String = EXAMPLE.lines().map(line).collect();
+    let folder = folder();
+    std::fs::write(folder.path().join("config.toml"), uncommented).expect("ours");
+    let list = answer(&mut piste(folder.path(), &["config"]));
+    assert_eq!((list.code, &*list.err), (Some(0), ""));
+    assert!(list.out.contains("activation.url = "), "{}", list.out);
+}
+
+/// Every variable of Gnar Gear's document.
+const GNAR: [(&str, &str, &str); 18] = [
+    ("GNAR_ARGON2_ENCODING", "utf-8", "password.encoding"),
+    ("GNAR_ARGON2_HASH_LEN", "17", "password.hash_len"),
+    ("GNAR_ARGON2_MEMORY_COST", "513", "password.memory_cost_kib"),
+    ("GNAR_ARGON2_PARALLELISM", "3", "password.parallelism"),
+    ("GNAR_ARGON2_SALT_LEN", "18", "password.salt_len"),
+    ("GNAR_ARGON2_TIME_COST", "4", "password.time_cost"),
+    ("GNAR_JWT_SECRET_KEY", "hunter2-of-jwt", "jwt.secret_key"),
+    ("GNAR_LOG_LEVEL", "WARNING", "log.level"),
+    ("GNAR_PG_DATABASE", "gnar", "db.database"),
+    ("GNAR_PG_ENDPOINT", "pg.example.org", "db.host"),
+    ("GNAR_PG_PASSWORD", "hunter2-of-pg", "db.password"),
+    ("GNAR_PG_USERNAME", "gnarly", "db.user"),
+    ("GNAR_SES_ACCESS_KEY_ID", "AKIASES", "ses.access_key_id"),
+    ("GNAR_SES_REGION_NAME", "us-west-2", "ses.region_name"),
+    ("GNAR_SES_SECRET_ACCESS_KEY", "hunter2-of-ses", "ses.secret_access_key"),
+    ("GNAR_SQS_ACCESS_KEY_ID", "AKIASQS", "sqs.access_key_id"),
+    ("GNAR_SQS_REGION_NAME", "us-east-2", "sqs.region_name"),
+    ("GNAR_SQS_SECRET_ACCESS_KEY", "hunter2-of-sqs", "sqs.secret_access_key"),
+];
+
+#[test]
+fn every_variable_of_gnar_gear_is_read_and_no_secret_is_shown() {
+    let variables = GNAR.map(|(name, value, _)| (name, value));
+    let folder = folder();
+    for form in [&["config"][..], &["config", "--json"]] {
+        let list = answer(piste(folder.path(), form).envs(variables));
+        assert_eq!((list.code, &*list.err), (Some(0), ""));
+        assert!(!list.out.contains("hunter2"), "{}", list.out);
+    }
+    for (name, value, key) in GNAR {
+        let shown = if value.contains("hunter2") { "***" } else { value };
+        let list = answer(piste(folder.path(), &["config", key]).envs(variables)).out;
+        let from = format!("(from environment variable {name})");
+        let line = list.lines().find(|line| line.contains(&from)).unwrap_or_default();
+        assert!(line.contains(key) && line.contains(shown), "{name}: {list}");
+    }
+}
+
+#[test]
+fn a_sender_that_is_no_address_is_refused_at_launch() {
+    let folder = folder();
+    let refused = answer(piste(folder.path(), &[]).env("GNAR_ACTIVATION_FROM", "gnar"));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("activation.from"), "{}", refused.err);
+}

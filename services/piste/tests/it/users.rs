@@ -1,0 +1,221 @@
+//! Signing up, activating, logging in, and who one is.
+
+use super::*;
+
+on_both! {
+    async fn who_signs_up_and_activates_comes_in_and_is_told_who_they_are(app) {
+        let ada = json!({ "email": "ada@example.org", "password": "correct horse", "name": "Ada" });
+        let answer = app.post("/user/signup").json(&ada).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert_eq!(answer.json::<Value>(), json!({ "email": "ada@example.org" }));
+        let activation = activation_token(&app, "ada@example.org").await;
+        let answer = app.get(&format!("/user/activate/{activation}")).await;
+        assert_eq!(answer.json::<Value>(), json!({ "email": "ada@example.org" }));
+        let token = token_of(&app, "ada@example.org", "correct horse").await;
+        let me: Value = get_as(&app, "/user/me", &token).await.json();
+        assert_eq!(me, json!({ "email": "ada@example.org", "name": "Ada", "active": true }));
+    }
+}
+
+on_both! {
+    async fn an_address_has_one_account(app) {
+        assert_eq!(signup(&app, "ada@example.org", "one").await.status(), 200);
+        let before = activation_token(&app, "ada@example.org").await;
+        let again = signup(&app, "ada@example.org", "two").await;
+        assert_eq!(refusal(&again), (409, "Email is taken".into()));
+        assert_eq!(activation_token(&app, "ada@example.org").await, before);
+    }
+}
+
+on_both! {
+    async fn of_many_who_take_an_address_at_once_one_gets_it(app) {
+        let one = || signup(&app, "ada@example.org", "x");
+        let (a, b, c, d) = piton::tokio::join!(one(), one(), one(), one());
+        let mut statuses = [a, b, c, d].map(|answer| answer.status().as_u16());
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409, 409, 409]);
+    }
+}
+
+on_both! {
+    async fn what_is_missing_in_a_signup_is_422(app) {
+        for body in [
+            json!({}),
+            json!({ "email": "ada@example.org" }),
+            json!({ "password": "x" }),
+            json!({ "email": "", "password": "x" }),
+            json!({ "email": "ada@example.org", "password": "" }),
+            json!({ "email": null, "password": "x" }),
+        ] {
+            let answer = app.post("/user/signup").json(&body).await;
+            assert_eq!(refusal(&answer), (422, "Email and password are required".into()), "{body}");
+        }
+        let wrong = app.post("/user/signup").json(&json!({ "email": 1, "password": "x" })).await;
+        assert_eq!(refusal(&wrong).0, 422);
+        let half = app.post("/user/login").json(&json!({ "email": "ada@example.org" })).await;
+        assert_eq!(refusal(&half).0, 422);
+    }
+}
+
+on_both! {
+    async fn a_letter_activates_once(app) {
+        signup(&app, "ada@example.org", "x").await;
+        let path = format!("/user/activate/{}", activation_token(&app, "ada@example.org").await);
+        assert_eq!(app.get(&path).await.status(), 200);
+        let invalid = (404, "Invalid activation token".to_owned());
+        assert_eq!(refusal(&app.get(&path).await), invalid);
+        assert_eq!(refusal(&app.get("/user/activate/None").await), invalid);
+        assert_eq!(refusal(&app.get("/user/activate/%27%20OR%201=1").await), invalid);
+    }
+}
+
+on_both! {
+    async fn a_wrong_password_and_a_stranger_cannot_be_told_apart(app) {
+        activated(&app, "ada@example.org", "correct horse").await;
+        let wrong = login(&app, "ada@example.org", "battery staple").await;
+        let nobody = login(&app, "nobody@example.org", "correct horse").await;
+        assert_eq!(refusal(&wrong), (401, "Invalid email or password".into()));
+        assert_eq!(refusal(&nobody), refusal(&wrong));
+        let names = |answer: &TestAnswer| {
+            answer.headers().keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&nobody), names(&wrong));
+        assert_eq!(refusal(&login(&app, "ada@example.org", "").await).0, 401);
+    }
+}
+
+on_both! {
+    async fn who_has_not_activated_is_403_and_only_with_the_right_password(app) {
+        signup(&app, "ada@example.org", "correct horse").await;
+        let right = login(&app, "ada@example.org", "correct horse").await;
+        assert_eq!(refusal(&right), (403, "Account is not active".into()));
+        assert_eq!(login(&app, "ada@example.org", "wrong").await.status(), 401);
+    }
+}
+
+on_both! {
+    async fn who_is_calling_must_be_shown_and_must_be_there(app) {
+        for path in ["/user/me", "/peer/me"] {
+            assert_eq!(app.get(path).await.status(), 401, "{path}");
+            assert_eq!(get_as(&app, path, "no.such.token").await.status(), 401, "{path}");
+        }
+        let token = app.handle().tokens().access("gone@example.org").sign().unwrap();
+        let gone = get_as(&app, "/user/me", &token).await;
+        assert_eq!(refusal(&gone), (404, "User not found".into()));
+        let number = app.handle().tokens().access(7).sign().unwrap();
+        assert_eq!(refusal(&get_as(&app, "/user/me", &number).await).0, 422);
+    }
+}
+
+on_both! {
+    async fn an_answer_renews_the_token_and_the_new_one_is_not_fresh(app) {
+        activated(&app, "ada@example.org", "correct horse").await;
+        let token = token_of(&app, "ada@example.org", "correct horse").await;
+        let answer = get_as(&app, "/user/me", &token).await;
+        let renewed = answer.header("authorization").strip_prefix("Bearer ").unwrap().to_owned();
+        assert_ne!(renewed, token);
+        assert_eq!(get_as(&app, "/user/me", &renewed).await.status(), 200);
+        assert!(claims(&token)["fresh"] == true && claims(&renewed)["fresh"] == false);
+        assert_eq!(app.get("/user/get").await.header("authorization"), "");
+    }
+}
+
+/// What a token says.
+fn claims(token: &str) -> Value {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (mut bits, mut held, mut bytes) = (0u32, 0, Vec::new());
+    for letter in token.split('.').nth(1).unwrap().bytes() {
+        let value = LETTERS.iter().position(|it| *it == letter).unwrap();
+        bits = bits << 6 | u32::try_from(value).unwrap();
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    piton::serde_json::from_slice(&bytes).unwrap()
+}
+
+#[piton::test]
+async fn in_the_style_of_gnar_a_refusal_is_its_words_with_status_200() {
+    let app = on_a_file(quiet().set("http.error_style", "gnar")).await;
+    signup(&app, "ada@example.org", "x").await;
+    for (answer, words) in [
+        (signup(&app, "ada@example.org", "x").await, "Email is taken"),
+        (signup(&app, "", "x").await, "Email and password are required"),
+        (login(&app, "ada@example.org", "y").await, "Invalid email or password"),
+        (login(&app, "ada@example.org", "x").await, "Account is not active"),
+        (app.get("/user/activate/x").await, "Invalid activation token"),
+        (app.get("/user/me").await, "Missing Authorization Header"),
+    ] {
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.json::<Value>(), json!({ "error": words }));
+    }
+}
+
+async fn without_ses_there_is_no_account_and_one_can_try_again(app: TestApp) {
+    for _ in 0..2 {
+        let answer = signup(&app, "ada@example.org", "x").await;
+        assert_eq!(refusal(&answer).0, 503);
+        assert_ne!(answer.header("retry-after"), "");
+    }
+    assert_eq!(count_users(&app).await, 0);
+}
+
+async fn count_users(app: &TestApp) -> i64 {
+    let sql = "SELECT count(*) FROM users";
+    let count: Option<(i64,)> = app.handle().db().one(sql, ()).await.unwrap();
+    count.unwrap().0
+}
+
+/// The service that sends letters, where nobody takes them.
+fn with_a_sender() -> App {
+    quiet().set("activation.from", "shop@example.com")
+}
+
+#[piton::test]
+async fn without_ses_there_is_no_account_on_sqlite() {
+    without_ses_there_is_no_account_and_one_can_try_again(on_a_file(with_a_sender()).await).await;
+}
+
+#[piton::test]
+async fn without_ses_there_is_no_account_on_postgres() {
+    without_ses_there_is_no_account_and_one_can_try_again(on_a_server(with_a_sender()).await).await;
+}
+
+/// Where SES would be, somebody who takes connections and says nothing.
+async fn silent() -> (piton::tokio::net::TcpListener, String) {
+    let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[piton::test]
+async fn a_client_that_leaves_while_its_letter_is_sent_has_no_account() {
+    let (listener, url) = silent().await;
+    let app = on_a_file(with_a_sender().set("ses.endpoint_url", url)).await;
+    piton::tokio::select! {
+        _ = listener.accept() => {}
+        answer = signup(&app, "ada@example.org", "x") => panic!("{}", answer.text()),
+    }
+    assert_eq!(count_users(&app).await, 0);
+}
+
+#[piton::test]
+async fn a_letter_that_takes_longer_than_a_request_may_leaves_no_account() {
+    let (_listener, url) = silent().await;
+    let app = with_a_sender().set("ses.endpoint_url", url).set("http.timeout", "500ms");
+    let app = on_a_file(app).await;
+    assert_eq!(refusal(&signup(&app, "ada@example.org", "x").await).0, 503);
+    assert_eq!(count_users(&app).await, 0);
+}
+
+#[piton::test]
+async fn who_signs_up_with_what_is_no_address_is_told_so_where_letters_are_sent() {
+    let app = on_a_file(with_a_sender()).await;
+    for email in ["ada", "a@b\r\nBcc: c@d.org", "Ada <ada@example.org>", "zoë@example.org", " @"] {
+        let answer = signup(&app, email, "x").await;
+        assert_eq!(refusal(&answer), (422, "Email is not an address".into()), "{email:?}");
+    }
+    assert_eq!(count_users(&app).await, 0);
+}
