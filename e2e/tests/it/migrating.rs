@@ -213,6 +213,15 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
         reader.follow(step);
     }
     refusals_are_as_in_the_table(&mut reader);
+    let sql = "SELECT group_concat(name) FROM sqlite_schema WHERE sql NOT NULL";
+    let tables = format!(
+        "import os, sqlite3; print(*sqlite3.connect(os.environ['FLASK_DATABASE']).execute('{sql}'))"
+    );
+    assert_eq!(
+        reader.ask(&format!("python -c \"{tables}\"")),
+        "('users',)",
+        "the tables are Flask's alone"
+    );
     assert_eq!(clients.len(), 2, "no section begins with {MOVES}");
     for client in clients {
         client.await.unwrap();
