@@ -185,10 +185,26 @@ impl Reader {
         Self { shell: Shell::start(folder, variables), names }
     }
 
-    /// What the page calls `text`, as it is here.
+    /// `text` of the page as it is here. What a name has been replaced by is not looked at again: the digits of one
+    /// port may stand in another.
     #[must_use]
     pub fn here(&self, text: &str) -> String {
-        self.names.iter().fold(text.to_owned(), |text, (name, here)| text.replace(name, here))
+        let (mut here, mut rest) = (String::new(), text);
+        while let Some(first) = rest.chars().next() {
+            let name = self.names.iter().find(|(name, _)| rest.starts_with(name));
+            let skipped = match name {
+                Some((name, other)) => {
+                    here.push_str(other);
+                    name.len()
+                }
+                None => {
+                    here.push(first);
+                    first.len_utf8()
+                }
+            };
+            rest = &rest[skipped..];
+        }
+        here
     }
 
     /// Does a step of the page.

@@ -85,15 +85,8 @@ fn folder() -> PathBuf {
 
 /// The environment of who follows the page: Python's and cargo's programs, no registry, and what says how to build.
 fn variables(folder: &Path) -> Vec<(&'static str, String)> {
-    let inherited = [
-        "HOME",
-        "CARGO_HOME",
-        "RUSTUP_HOME",
-        "RUSTUP_TOOLCHAIN",
-        "RUSTFLAGS",
-        "CARGO_INCREMENTAL",
-        "CARGO_PROFILE_DEV_DEBUG",
-    ];
+    let inherited =
+        ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_INCREMENTAL"];
     let inherited = inherited.map(|name| (name, std::env::var_os(name)));
     let mut variables: Vec<_> = inherited
         .into_iter()
@@ -106,6 +99,7 @@ fn variables(folder: &Path) -> Vec<(&'static str, String)> {
         ("PATH", format!("{python}:{cargo}:{path}:/usr/sbin")),
         ("CARGO_TARGET_DIR", folder.join("build").display().to_string()),
         ("CARGO_NET_OFFLINE", "true".to_owned()),
+        ("CARGO_PROFILE_DEV_DEBUG", "0".to_owned()),
         ("CARGO_TERM_COLOR", "never".to_owned()),
         ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
     ]);
@@ -219,6 +213,15 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
         reader.follow(step);
     }
     refusals_are_as_in_the_table(&mut reader);
+    let sql = "SELECT group_concat(name) FROM sqlite_schema WHERE sql NOT NULL";
+    let tables = format!(
+        "import os, sqlite3; print(*sqlite3.connect(os.environ['FLASK_DATABASE']).execute('{sql}'))"
+    );
+    assert_eq!(
+        reader.ask(&format!("python -c \"{tables}\"")),
+        "('users',)",
+        "the tables are Flask's alone"
+    );
     assert_eq!(clients.len(), 2, "no section begins with {MOVES}");
     for client in clients {
         client.await.unwrap();
