@@ -148,3 +148,16 @@ fn request_with(method: &str, path: &str, headers: &[(&str, &str)], json: &str) 
 pub async fn get(port: u16, path: &str) -> io::Result<Answer> {
     Connection::open(port).await?.request("GET", path, "").await
 }
+
+/// One `GET` with the header `Authorization`, on a connection of its own.
+///
+/// # Errors
+/// When the connection cannot be made or breaks.
+pub async fn get_as(port: u16, path: &str, authorization: &str) -> io::Result<Answer> {
+    let mut connection = Connection::open(port).await?;
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: {authorization}\r\n\r\n"
+    );
+    connection.send(head.as_bytes()).await?;
+    connection.answer().await
+}

@@ -1,6 +1,7 @@
-//! nginx, as it stands before replicas.
+//! nginx, as it stands before replicas, and as it stands before an app while a route moves.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
@@ -45,6 +46,80 @@ impl Nginx {
     }
 }
 
+/// An nginx with a master and workers, as a distribution installs it: what it serves stands in `*.conf` of a
+/// folder, and it reads them again when it is told to. It ends when dropped.
+#[derive(Debug)]
+pub struct Sites {
+    child: std::process::Child,
+    folder: TempDir,
+}
+
+impl Sites {
+    /// Starts one that serves the `*.conf` of the folder `sites`, of which there may be none yet.
+    ///
+    /// # Panics
+    /// If nginx is not installed (`apt-get install nginx-light`) or does not start.
+    pub async fn start(sites: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let text = configuration_of_sites(sites, &folder.path().to_string_lossy());
+        std::fs::write(config(&folder), text).expect("the folder can be written to");
+        let child = std::process::Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--", "nginx", "-e", "stderr", "-c"])
+            .arg(config(&folder))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("setpriv is part of every Linux");
+        let sites = Self { child, folder };
+        let pid = sites.folder.path().join("nginx.pid");
+        crate::wait_for("nginx (apt-get install nginx-light)", || async { pid.exists() }).await;
+        sites
+    }
+
+    /// A function for a shell, by which `nginx -s reload` is said to this one.
+    #[must_use]
+    pub fn as_shell_function(&self) -> String {
+        format!(
+            "nginx() {{ command nginx -e stderr -c {} \"$@\"; }}",
+            config(&self.folder).display()
+        )
+    }
+}
+
+impl Drop for Sites {
+    fn drop(&mut self) {
+        // Killed outright, it would leave its workers behind.
+        let pid = self.child.id().to_string();
+        let _ = std::process::Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn config(folder: &TempDir) -> PathBuf {
+    folder.path().join("nginx.conf")
+}
+
+fn configuration_of_sites(sites: &Path, folder: &str) -> String {
+    let (sites, temporary) = (sites.display(), temporary(folder));
+    format!(
+        "daemon off; worker_processes 2; pid {folder}/nginx.pid;
+events {{ worker_connections 512; }}
+http {{
+    access_log off; error_log stderr crit;
+{temporary}
+    include {sites}/*.conf;
+}}
+"
+    )
+}
+
+/// The folders that nginx would otherwise have where only root may write.
+fn temporary(folder: &str) -> String {
+    format!(
+        "    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;"
+    )
+}
+
 /// One process and not a master with workers: whoever kills it has killed all of it.
 ///
 /// Otherwise Debian's nginx with its defaults, among them when it tries the next server: on errors and
@@ -59,13 +134,13 @@ fn configuration(port: u16, ports: &[u16], keepalive: bool, folder: &str) -> Str
     } else {
         ("", "")
     };
+    let temporary = temporary(folder);
     format!(
         "daemon off; master_process off; pid {folder}/nginx.pid;
 events {{ worker_connections 512; }}
 http {{
     access_log off; error_log stderr crit;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+{temporary}
     upstream replicas {{ {servers} {kept} }}
     server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://replicas; {version} }} }}
 }}

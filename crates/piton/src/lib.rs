@@ -31,6 +31,9 @@
 //! | log | [`logging`] |
 //! | add a capability of your own | [`mod@part`]: [`Part`](part::Part), [`part!`](macro@part) |
 //! | keep rows | `db` (features `sqlite`, `postgres`) |
+//! | know who is calling | [`auth`]: tokens, passwords, keys (features `jwt`, `password`, `api-key`) |
+//! | call others | `client` (feature `client`) |
+//! | read queues, send mail | `aws` (feature `aws`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
 //! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
 //!
@@ -49,7 +52,7 @@
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
 //! | `client` | `External`, `Peers`: requests to strangers and to other services | reqwest, rustls with aws-lc-rs (C) | 0.1 |
-//! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2, rustls with aws-lc-rs (C) | 0.1 |
+//! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2, lettre, rustls with aws-lc-rs (C) | 0.1 |
 //! | `cache`, `redis` | remembered answers | moka, redis | planned |
 //! | `openapi` | the document, Swagger UI, Postman, `.http` | embedded assets | planned |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |

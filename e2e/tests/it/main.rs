@@ -5,6 +5,7 @@
 mod admin;
 mod database;
 mod gnar;
+mod migrating;
 mod piste;
 mod process;
 mod python;

@@ -36,6 +36,20 @@ impl Client {
         read_answer(&mut self.stream).map_err(|error| format!("GET {path}: {error}").into())
     }
 
+    /// Sends a request with a body of JSON and gives the body of the answer.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn post(&mut self, path: &str, json: &str) -> Result<Vec<u8>> {
+        let (port, length) = (self.port, json.len());
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{json}"
+        );
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        read_answer(&mut self.stream).map_err(|error| format!("POST {path}: {error}").into())
+    }
+
     /// Sends `count` GET requests, one after the other.
     ///
     /// # Errors

@@ -14,6 +14,10 @@ pub struct Contender {
     pub package: &'static str,
     /// The program's arguments; `{port}` stands for the port.
     pub arguments: Cow<'static, str>,
+    /// The environment of `cargo xtask python` whose Python it is a program for, instead of a package.
+    pub python: Option<&'static str>,
+    /// Variables that it is started with.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Contender {
@@ -23,7 +27,10 @@ impl Contender {
 
     /// Its program as a service runs it: built for release.
     pub fn program(&self) -> PathBuf {
-        self.dir().join("target/release").join(self.package)
+        match self.python {
+            Some(name) => root().join("target/python").join(name).join("bin/python"),
+            None => self.dir().join("target/release").join(self.package),
+        }
     }
 
     /// Builds the program for release, as services are.
@@ -31,6 +38,9 @@ impl Contender {
     /// # Errors
     /// When it does not compile.
     pub fn build(&self) -> Result<()> {
+        if self.python.is_some() {
+            return Ok(());
+        }
         // Said here, because a CARGO_TARGET_DIR of the caller's would put it elsewhere.
         Cmd::new("cargo build --release --quiet --target-dir target").dir(&self.dir()).run()
     }

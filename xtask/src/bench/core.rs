@@ -11,12 +11,19 @@ use crate::install;
 use crate::run::{Cmd, Result, bold, say};
 use crate::tree;
 
-const AXUM: Contender =
-    Contender { name: "axum", package: PACKAGES[0], arguments: Cow::Borrowed("{port}") };
+const AXUM: Contender = Contender {
+    name: "axum",
+    package: PACKAGES[0],
+    arguments: Cow::Borrowed("{port}"),
+    python: None,
+    variables: Vec::new(),
+};
 const PITON: Contender = Contender {
     name: "piton",
     package: PACKAGES[1],
     arguments: Cow::Borrowed("--host 127.0.0.1 --port {port}"),
+    python: None,
+    variables: Vec::new(),
 };
 
 const PROGRAMS: [(&str, &str); 2] = [("wrk", "wrk"), ("valgrind", "valgrind")];
@@ -35,10 +42,10 @@ pub fn run(effort: Effort) -> Result<bool> {
     if effort == Effort::Full {
         waiting(&contenders, &mut rows)?;
     }
-    say(&format!("\n{}", report::table(&rows)));
+    say(&format!("\n{}", report::table("axum", &rows)));
     if effort == Effort::Full {
         let title = "Piton's hello service beside bare axum";
-        report::write("core", &report::page(title, "cargo xtask bench core", &rows))?;
+        report::write("core", &report::page(title, "cargo xtask bench core", "axum", &rows))?;
         say("written to bench/results/core.md");
     }
     Ok(rows.iter().all(|row| row.is_ok() != Some(false)))

@@ -35,11 +35,15 @@ pub fn run(effort: Effort) -> Result<bool> {
             name: "axum",
             package: PACKAGES[2],
             arguments: format!("{{port}} {}", urls[0]).into(),
+            python: None,
+            variables: Vec::new(),
         },
         Contender {
             name: "piton",
             package: PACKAGES[3],
             arguments: format!("--host 127.0.0.1 --port {{port}} --set db.url={}", urls[1]).into(),
+            python: None,
+            variables: Vec::new(),
         },
     ];
     contenders.iter().try_for_each(Contender::build)?;
@@ -58,10 +62,10 @@ pub fn run(effort: Effort) -> Result<bool> {
         let time = format!("{what}: processor time a request");
         rows.push(Row::new(time, "µs", load.cpu, Limit::None));
     }
-    say(&format!("\n{}", report::table(&rows)));
+    say(&format!("\n{}", report::table("axum", &rows)));
     if effort == Effort::Full {
         let title = "Db on PostgreSQL beside bare sqlx in bare axum";
-        report::write("db", &report::page(title, "cargo xtask bench db", &rows))?;
+        report::write("db", &report::page(title, "cargo xtask bench db", "axum", &rows))?;
         say("written to bench/results/db.md");
     }
     Ok(rows.iter().all(|row| row.is_ok() != Some(false)))
@@ -69,14 +73,20 @@ pub fn run(effort: Effort) -> Result<bool> {
 
 /// A database with the rows; its URL.
 fn database(server: &str, name: &str) -> Result<String> {
-    psql(server, &format!("CREATE DATABASE {name}"))?;
-    let (address, _) = server.rsplit_once('/').ok_or("the server's URL has no path")?;
-    let url = format!("{address}/{name}");
+    let url = empty_database(server, name)?;
     psql(&url, SCHEMA)?;
     Ok(url)
 }
 
-fn psql(url: &str, sql: &str) -> Result<()> {
+/// A database with nothing in it; its URL.
+pub(super) fn empty_database(server: &str, name: &str) -> Result<String> {
+    psql(server, &format!("CREATE DATABASE {name}"))?;
+    let (address, _) = server.rsplit_once('/').ok_or("the server's URL has no path")?;
+    Ok(format!("{address}/{name}"))
+}
+
+/// Runs statements on the database.
+pub(super) fn psql(url: &str, sql: &str) -> Result<()> {
     let program = postgres::PROGRAM.replace("bin/postgres", "bin/psql");
     let output =
         Command::new(program).args(["--quiet", "--no-psqlrc", "--command", sql, url]).output()?;

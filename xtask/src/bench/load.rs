@@ -32,15 +32,28 @@ pub struct Request {
     method: &'static str,
     /// `{n}` stands for a number from 1 to 1,000, another one each time.
     path: String,
+    headers: Vec<(&'static str, String)>,
+    body: String,
 }
 
 impl Request {
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET", path: path.into() }
+        Self { method: "GET", path: path.into(), headers: Vec::new(), body: String::new() }
     }
 
     pub fn post(path: impl Into<String>) -> Self {
-        Self { method: "POST", path: path.into() }
+        Self { method: "POST", ..Self::get(path) }
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sends `body` as JSON.
+    pub fn json(mut self, body: impl Into<String>) -> Self {
+        self.body = body.into();
+        self.header("content-type", "application/json")
     }
 
     /// What makes wrk ask for it, unless that is what wrk does by itself.
@@ -51,9 +64,12 @@ impl Request {
         let file = scratch("wrk")?.join("request.lua");
         let path = self.path.replace("{n}", "\" .. math.random(1, 1000) .. \"");
         let method = self.method;
+        let body = &self.body;
         fs::write(
             &file,
-            format!("request = function() return wrk.format(\"{method}\", \"{path}\") end\n"),
+            format!(
+                "request = function() return wrk.format(\"{method}\", \"{path}\", nil, [==[{body}]==]) end\n"
+            ),
         )?;
         Ok(Some(file))
     }
@@ -66,6 +82,15 @@ struct Run {
     requests: f64,
 }
 
+/// Sends the request by so many connections at once, for so many seconds; how many were answered a
+/// second.
+///
+/// # Errors
+/// When a request was not answered with 2xx.
+pub fn many(server: &Server, request: &Request, connections: u32, seconds: u32) -> Result<f64> {
+    Ok(wrk(server, request, connections, seconds)?.per_second)
+}
+
 /// Sends the request to both contenders in turn.
 ///
 /// # Errors
@@ -76,7 +101,7 @@ pub fn measure(contenders: &[Contender; 2], request: &Request, effort: Effort) -
     let servers =
         [Server::start(&contenders[0], &prefix)?, Server::start(&contenders[1], &prefix)?];
     for server in &servers {
-        wrk(server, request, 1)?;
+        wrk(server, request, CONNECTIONS, 1)?;
     }
     let mut rates = [Vec::new(), Vec::new()];
     let mut cpu = [Vec::new(), Vec::new()];
@@ -84,7 +109,7 @@ pub fn measure(contenders: &[Contender; 2], request: &Request, effort: Effort) -
         // Who goes first changes, in case the second of a round has it better.
         for which in [round % 2, (round + 1) % 2] {
             let before = cpu_time(&servers[which])?;
-            let run = wrk(&servers[which], request, seconds)?;
+            let run = wrk(&servers[which], request, CONNECTIONS, seconds)?;
             rates[which].push(run.per_second);
             cpu[which].push((cpu_time(&servers[which])? - before) / run.requests);
         }
@@ -99,12 +124,15 @@ pub fn measure(contenders: &[Contender; 2], request: &Request, effort: Effort) -
     })
 }
 
-fn wrk(server: &Server, request: &Request, seconds: u32) -> Result<Run> {
+fn wrk(server: &Server, request: &Request, connections: u32, seconds: u32) -> Result<Run> {
     let mut words = pinned(LOAD_CORE);
     words.push("wrk".to_owned());
+    let headers = request.headers.iter();
+    let headers = headers.flat_map(|(name, value)| ["--header".into(), format!("{name}: {value}")]);
     let output = with_us(&words)
-        .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
-        .args(["--duration", &format!("{seconds}s")])
+        .args(["--threads", "1", "--connections", &connections.to_string()])
+        .args(["--duration", &format!("{seconds}s"), "--timeout", "60s"])
+        .args(headers)
         .args(request.script()?.into_iter().flat_map(|file| ["--script".into(), file]))
         .arg(format!("http://127.0.0.1:{}{}", server.port, request.path.replace("{n}", "1")))
         .output()?;

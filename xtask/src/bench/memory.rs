@@ -26,7 +26,11 @@ pub fn measure(contender: &Contender) -> Result<Memory> {
     Ok(Memory { ready, after_requests: resident(&server)? })
 }
 
-fn resident(server: &Server) -> Result<f64> {
+/// What the server holds now.
+///
+/// # Errors
+/// When it has ended.
+pub fn resident(server: &Server) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid()))?;
     megabytes(&status).ok_or_else(|| "no VmRSS in the process's status".into())
 }

@@ -5,6 +5,7 @@
 //! feature of the workspace reaches its build. What is measured is never shared: a server a
 //! measurement, on a free port of the loopback, stopped when its guard goes.
 
+mod auth;
 mod builds;
 mod client;
 mod contender;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use crate::run::Result;
 
 /// The packages that are measured, in `bench/`.
-pub const PACKAGES: [&str; 4] = ["axum-hello", "piton-hello", "axum-db", "piton-db"];
+pub const PACKAGES: [&str; 5] = ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth"];
 
 const HELP: &str = "\
 Measures Piton beside its peers on this machine.
@@ -31,6 +32,7 @@ Usage: cargo xtask bench <suite> [--quick]
 
 Suites:
   core       the hello service beside bare axum; writes bench/results/core.md
+  auth       tokens and passwords beside Gnar Gear on bjoern; writes bench/results/auth.md
   db         Db on PostgreSQL beside bare sqlx in bare axum; writes bench/results/db.md
 
   --quick    fewer runs, no builds, nothing written: to see whether a change matters
@@ -71,6 +73,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
             }
             "--quick" => effort = Effort::Quick,
             "core" if suite.is_none() => suite = Some(core::run as fn(Effort) -> Result<bool>),
+            "auth" if suite.is_none() => suite = Some(auth::run),
             "db" if suite.is_none() => suite = Some(db::run),
             other => return Err(format!("no suite or option `{other}`\n\n{HELP}").into()),
         }

@@ -23,7 +23,8 @@ pub enum Limit {
 pub struct Row {
     pub what: String,
     pub unit: &'static str,
-    pub axum: f64,
+    /// The value of whom Piton is compared with.
+    pub peer: f64,
     pub piton: f64,
     /// Piton's over axum's; measured by itself where rounds are paired.
     pub ratio: f64,
@@ -37,8 +38,8 @@ impl Row {
         values: [f64; 2],
         limit: Limit,
     ) -> Self {
-        let [axum, piton] = values;
-        Self { what: what.into(), unit, axum, piton, ratio: piton / axum, limit }
+        let [peer, piton] = values;
+        Self { what: what.into(), unit, peer, piton, ratio: piton / peer, limit }
     }
 
     /// Whether the row is within its limit; `None` when it has none.
@@ -69,7 +70,7 @@ impl Row {
             } else {
                 format!("{}, {}", self.what, self.unit)
             },
-            number(self.axum),
+            number(self.peer),
             number(self.piton),
             format!("{:.2}", self.ratio),
             limit,
@@ -78,12 +79,14 @@ impl Row {
     }
 }
 
-const HEADINGS: [&str; 6] = ["", "axum", "piton", "ratio", "limit", ""];
+fn headings(peer: &str) -> [&str; 6] {
+    ["", peer, "piton", "ratio", "limit", ""]
+}
 
 /// The rows as columns of text.
-pub fn table(rows: &[Row]) -> String {
+pub fn table(peer: &str, rows: &[Row]) -> String {
     let cells: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
-    let heading = HEADINGS.map(str::to_owned);
+    let heading = headings(peer).map(str::to_owned);
     let width = |column: usize| {
         let lengths = cells.iter().chain([&heading]).map(|row| row[column].chars().count());
         lengths.max().unwrap_or(0)
@@ -91,11 +94,11 @@ pub fn table(rows: &[Row]) -> String {
     let widths: [usize; 6] = std::array::from_fn(width);
     let mut text = String::new();
     for row in [&heading].into_iter().chain(&cells) {
-        let [what, axum, piton, ratio, limit, verdict] = row;
+        let [what, peer, piton, ratio, limit, verdict] = row;
         let [a, b, c, d, e, _] = widths;
         let verdict = if verdict == "not ok" { red(verdict) } else { green(verdict) };
         let line =
-            format!("{what:<a$}  {axum:>b$}  {piton:>c$}  {ratio:>d$}  {limit:<e$}  {verdict}");
+            format!("{what:<a$}  {peer:>b$}  {piton:>c$}  {ratio:>d$}  {limit:<e$}  {verdict}");
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -103,14 +106,14 @@ pub fn table(rows: &[Row]) -> String {
 }
 
 /// The rows as a page in Markdown, with the machine on which they were measured.
-pub fn page(title: &str, command: &str, rows: &[Row]) -> String {
+pub fn page(title: &str, command: &str, peer: &str, rows: &[Row]) -> String {
     let mut text =
         format!("# {title}\n\nWritten by `{command}`; numbers of another machine differ.\n\n");
     for (name, value) in machine() {
         let _ = writeln!(text, "- {name}: {value}");
     }
     text.push_str("\nRates are measured in interleaved rounds: their ratio is the median of the rounds' ratios.\n");
-    let _ = writeln!(text, "\n| {} |", HEADINGS.join(" | "));
+    let _ = writeln!(text, "\n| {} |", headings(peer).join(" | "));
     text.push_str("|---|---:|---:|---:|---|---|\n");
     for row in rows {
         let _ = writeln!(text, "| {} |", row.cells().join(" | "));
@@ -192,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_page_has_a_row_a_measurement() {
-        let page = page("Core", "cargo xtask bench core", &[row(Limit::PitonTo(50.0))]);
+        let page = page("Core", "cargo xtask bench core", "axum", &[row(Limit::PitonTo(50.0))]);
         assert!(page.contains("| start to ready, ms | 2 | 3 | 1.50 | 50 ms | ok |"), "{page}");
     }
 

@@ -68,6 +68,7 @@ impl Server {
                 command.env_remove(name);
             }
         }
+        command.envs(contender.variables.iter().map(|(name, value)| (name, value)));
         let name = contender.name;
         let child = command.spawn().map_err(|error| format!("start {name}'s server: {error}"))?;
         Ok(Self { child, port, name })

@@ -273,6 +273,9 @@ impl Setup {
         if state.app.for_verb && !state.handle.as_ref().is_some_and(level_is_set) {
             state.log.level = LogLevel::Warning;
         }
+        if state.app.for_verb {
+            logging::step_aside();
+        }
         logging::start(&state.log);
         info!("Logging at {}", state.log.level);
         let known = sections(&state.app.own);

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -11,7 +12,9 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::config::{Reader, Setting};
+use super::{Error, Kind};
+use crate::config::{self, Reader, Setting};
+use crate::part::Launch;
 
 /// What the settings of a section say of it.
 #[derive(Clone, Debug)]
@@ -23,7 +26,20 @@ pub(super) struct Access {
     pub endpoint_url: Option<EndpointUrl>,
     pub connect_timeout: Duration,
     pub timeout: Duration,
+    /// Why nobody is asked: nothing says where Amazon is, and this is no machine of Amazon's.
+    pub nowhere: Option<String>,
 }
+
+/// What says on a developer's machine where Amazon is, and who one is there.
+const MACHINES: [&str; 7] = [
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONFIG_FILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+];
 
 /// Makes `access()` and the check of a section that has all the fields of [`Access`].
 macro_rules! access {
@@ -38,6 +54,7 @@ macro_rules! access {
                     endpoint_url: self.endpoint_url.clone(),
                     connect_timeout: self.connect_timeout,
                     timeout: self.timeout,
+                    nowhere: None,
                 }
             }
         }
@@ -75,6 +92,31 @@ impl Access {
             }
         }
         problems
+    }
+
+    /// In development, with nothing set here or on the machine, nobody is asked: the SDK would look for
+    /// the machine's role in a network that is not Amazon's, again and again.
+    pub fn of(self, section: &str, launch: &Launch) -> Self {
+        let set = self.region_name.is_some() || self.endpoint_url.is_some();
+        let set = set || MACHINES.iter().any(|name| std::env::var_os(name).is_some());
+        let profile = std::env::var_os("HOME").map(|home| Path::new(&home).join(".aws/config"));
+        if launch.production() || set || profile.is_some_and(|profile| profile.is_file()) {
+            return self;
+        }
+        let prefix = launch.handle.config().prefix();
+        let variable = config::variable(prefix, &format!("{section}.region_name"));
+        Self { nowhere: Some(format!("no region is set: {variable}, or AWS_REGION")), ..self }
+    }
+
+    /// Whether there is somebody to ask.
+    ///
+    /// # Errors
+    /// [`Kind::Misconfigured`], with what to set.
+    pub fn known(&self) -> Result<(), Error> {
+        match &self.nowhere {
+            Some(why) => Err(Error::new(Kind::Misconfigured, why.clone())),
+            None => Ok(()),
+        }
     }
 
     /// What a client is made of. Talks to nobody unless region or credentials are not set: then the
@@ -161,6 +203,7 @@ mod tests {
             endpoint_url: None,
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
+            nowhere: None,
         }
     }
 

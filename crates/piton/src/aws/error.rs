@@ -73,7 +73,10 @@ impl Error {
         let (kind, why) = match error {
             SdkError::TimeoutError(_) => (Kind::Unavailable, "no answer in time".to_owned()),
             SdkError::ResponseError(_) => (Kind::Unavailable, "the answer broke off".to_owned()),
-            SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+            // A connection that broke off has a kind of the SDK's, credentials that are not found none.
+            SdkError::DispatchFailure(failure)
+                if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
+            {
                 (Kind::Unavailable, causes(error))
             }
             SdkError::ServiceError(said) => {

@@ -126,10 +126,15 @@ pub fn start(settings: &LogSettings) {
     configure(&RULES, settings);
     SWITCH.configure(settings.level, settings.revert_after);
     INSTALL.call_once(|| {
-        let subscriber = tracing_subscriber::registry().with(Layer::new(&RULES, output::to_stdout));
+        let subscriber = tracing_subscriber::registry().with(Layer::new(&RULES, output::write));
         // Refused only if the service installed one of its own, which then is what it wants.
         let _ = tracing::subscriber::set_global_default(subscriber);
     });
+}
+
+/// From here on the log goes to the standard error, as the standard output is for what a verb prints.
+pub(crate) fn step_aside() {
+    output::step_aside();
 }
 
 /// Changes the level for good, as if the settings said so. For a time: [`set_level_for`].

@@ -1,4 +1,4 @@
-//! Where lines go: the standard output, in one write each. A reader that is gone, a full disk and a
+//! Where lines go: the standard output (the standard error while a verb runs), in one write each. A reader that is gone, a full disk and a
 //! reader that has stopped reading cost lines, never the service.
 //!
 //! Lines are written by whoever logs, so that none is lost when the process dies. A pipe is opened
@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,16 +22,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a full pipe is tried again.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Writes to the standard output of the process.
-pub(super) fn to_stdout(line: &str) {
-    static PIPE: OnceLock<Option<Mutex<Pipe>>> = OnceLock::new();
-    match PIPE.get_or_init(|| Pipe::open(Path::new("/proc/self/fd/1")).map(Mutex::new)) {
+/// Whether the standard output is for something else than lines.
+static BESIDE: AtomicBool = AtomicBool::new(false);
+
+/// From here on lines go to the standard error: a verb's output is what it was asked for, and may be
+/// read by a program.
+pub(super) fn step_aside() {
+    BESIDE.store(true, Ordering::Relaxed);
+}
+
+/// Writes to the standard output of the process, or beside it.
+pub(super) fn write(line: &str) {
+    static OUTPUT: OnceLock<Option<Mutex<Pipe>>> = OnceLock::new();
+    static ERRORS: OnceLock<Option<Mutex<Pipe>>> = OnceLock::new();
+    let beside = BESIDE.load(Ordering::Relaxed);
+    let (pipe, path) = match beside {
+        false => (&OUTPUT, "/proc/self/fd/1"),
+        true => (&ERRORS, "/proc/self/fd/2"),
+    };
+    // A reader that is gone (`service | head`) is no reason to fail, and there is nobody to tell.
+    match pipe.get_or_init(|| Pipe::open(Path::new(path)).map(Mutex::new)) {
         Some(pipe) => pipe.lock().unwrap_or_else(PoisonError::into_inner).write(line),
-        None => {
-            // A reader that is gone (`service | head`) is no reason to fail, and there is nobody to
-            // tell.
-            let _ = std::io::stdout().lock().write_all(line.as_bytes());
-        }
+        None if beside => drop(std::io::stderr().lock().write_all(line.as_bytes())),
+        None => drop(std::io::stdout().lock().write_all(line.as_bytes())),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Reading queues, when all goes well.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use e2e::moto::Moto;
 use piton::aws::sqs::{Message, Poll, Sqs};
+use piton::part::{self, BoxError, Launch, Part};
 use piton::prelude::*;
 use piton::serde_json::json;
 use tokio::sync::Semaphore;
@@ -89,6 +91,59 @@ async fn a_function_is_given_the_parts_that_it_takes() {
     let received = boto3.ask(&json!({ "op": "receive", "queue": "next" }));
     assert_eq!(received["messages"][0]["Body"], "x0");
     app.stop().await;
+}
+
+/// A part that can be reached when the test says so.
+#[derive(Clone)]
+struct Late(Arc<AtomicBool>);
+
+impl Part for Late {
+    const NAME: &'static str = "late";
+    type Settings = ();
+
+    async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
+        Ok(Self(launch.attached::<Arc<AtomicBool>>().next().cloned().unwrap_or_default()))
+    }
+
+    async fn connect(&self) -> Result<(), BoxError> {
+        if self.0.load(Ordering::SeqCst) { Ok(()) } else { Err("nobody answers".into()) }
+    }
+}
+
+piton::part!(Late);
+
+#[piton::test]
+async fn a_queue_is_not_read_before_the_parts_of_its_function_are_there() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("q", json!({}));
+    boto3.send("q", &numbered("x", 1));
+    let (seen, there) = (Seen::default(), Arc::new(AtomicBool::new(false)));
+    let note = seen.clone();
+    let poll = Poll::new("q", move |message: Message, _: Late| {
+        note.note(&message);
+        async {}
+    });
+    let server = TestServer::start(app(&moto).attach(there.clone()).sqs(poll)).await;
+    let state = || std::future::ready(server.handle().snapshots()["sqs_polls"][0]["state"].clone());
+    e2e::wait_for("the poll to wait", || async { state().await == "waiting" }).await;
+    assert_eq!((seen.all().len(), boto3.count("q")), (0, (1, 0)));
+    there.store(true, Ordering::SeqCst);
+    boto3.wait_until_empty("q").await;
+    assert_eq!(seen.all(), ["x0"]);
+    server.stop().await;
+}
+
+#[piton::test]
+async fn a_stop_does_not_wait_for_a_message_that_may_come() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("quiet", json!({}));
+    let poll = Poll::new("quiet", |_: Message| async {}).wait_time(Duration::from_secs(20));
+    let app = TestApp::new(app(&moto).sqs(poll)).await;
+    let begin = Instant::now();
+    app.stop().await;
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
 }
 
 #[piton::test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
@@ -137,8 +138,9 @@ struct Known {
 
 impl Known {
     fn fresh_token(&self) -> Option<HeaderValue> {
-        let token = self.tokens.renewed(&self.identity).ok()?;
-        let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+        let mut token = self.tokens.renewed(&self.identity).ok()?;
+        token.insert_str(0, "Bearer ");
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from(token)).ok()?;
         value.set_sensitive(true);
         Some(value)
     }

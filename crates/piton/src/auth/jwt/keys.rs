@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::{self, CryptoProvider, aws_lc};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
@@ -15,9 +18,22 @@ use crate::part::BoxError;
 /// to agree.
 pub(super) struct Keys {
     name: &'static str,
+    /// The heads of the tokens made here and by PyJWT 2, as they stand in a token.
+    heads: [String; 2],
+    kind: Kind,
+}
+
+enum Kind {
+    /// The first signs, all check. They are made ready once: a request checks one token and signs the
+    /// next.
+    Secrets(Vec<hmac::Key>),
+    Pair(Box<Pair>),
+}
+
+struct Pair {
     algorithm: Algorithm,
     sign: Option<EncodingKey>,
-    check: Vec<DecodingKey>,
+    check: DecodingKey,
 }
 
 impl Keys {
@@ -28,19 +44,24 @@ impl Keys {
     ) -> Result<Self, Box<Problem>> {
         // One provider for the whole process, whatever other crates bring; a second time is no error.
         let _ = CryptoProvider::install_default(&aws_lc::DEFAULT_PROVIDER);
-        let algorithm = algorithm(settings.algorithm);
-        let (sign, check) = match secret {
+        let kind = match secret {
             Some(secret) => {
-                let bytes = |secret: &SecretString| secret.expose_secret().as_bytes().to_vec();
                 let all = std::iter::once(secret).chain(&settings.previous_secret_keys);
-                let check = all.map(|secret| DecodingKey::from_secret(&bytes(secret))).collect();
-                (Some(EncodingKey::from_secret(&bytes(secret))), check)
+                let key = |secret: &SecretString| {
+                    hmac::Key::new(hash(settings.algorithm), secret.expose_secret().as_bytes())
+                };
+                Kind::Secrets(all.map(key).collect())
             }
-            None => pair(settings, algorithm)?,
+            None => Kind::Pair(Box::new(pair(settings, algorithm(settings.algorithm))?)),
         };
-        let keys = Self { name: settings.algorithm.name(), algorithm, sign, check };
+        let name = settings.algorithm.name();
+        let heads = [
+            format!(r#"{{"typ":"JWT","alg":"{name}"}}"#),
+            format!(r#"{{"alg":"{name}","typ":"JWT"}}"#),
+        ];
+        let keys = Self { name, heads: heads.map(|head| URL_SAFE_NO_PAD.encode(head)), kind };
         keys.try_out().map_err(|why| {
-            let key = if keys.sign.is_some() { "private_key_file" } else { "public_key_file" };
+            let key = if keys.can_sign() { "private_key_file" } else { "public_key_file" };
             let fix = format!("name a PEM file with a key for {}", keys.name);
             Box::new(Problem::new(format!("jwt.{key}"), why, fix))
         })?;
@@ -52,50 +73,79 @@ impl Keys {
         self.name
     }
 
-    pub fn can_sign(&self) -> bool {
-        self.sign.is_some()
+    /// The head of the tokens made here, as it stands in them.
+    pub fn head(&self) -> &str {
+        &self.heads[0]
     }
 
-    /// The signature of `message` as it stands in a token.
-    pub fn sign(&self, message: &[u8]) -> Result<String, BoxError> {
-        let key = self.sign.as_ref().ok_or(
-            "no token can be signed: `jwt.private_key_file` is not set, and the public key only checks",
-        )?;
-        Ok(crypto::sign(message, key, self.algorithm)?)
+    /// Whether this is the head of a token signed as those here are, without having to read it.
+    pub fn knows(&self, head: &str) -> bool {
+        self.heads.iter().any(|known| known == head)
+    }
+
+    pub fn can_sign(&self) -> bool {
+        match &self.kind {
+            Kind::Secrets(_) => true,
+            Kind::Pair(pair) => pair.sign.is_some(),
+        }
+    }
+
+    /// Adds to the token what signs it.
+    pub fn sign(&self, token: &mut String) -> Result<(), BoxError> {
+        match &self.kind {
+            Kind::Secrets(keys) => {
+                let tag = hmac::sign(&keys[0], token.as_bytes());
+                token.push('.');
+                URL_SAFE_NO_PAD.encode_string(tag, token);
+            }
+            Kind::Pair(pair) => {
+                let key = pair.sign.as_ref().ok_or(
+                    "no token can be signed: `jwt.private_key_file` is not set, and the public key only checks",
+                )?;
+                let signature = crypto::sign(token.as_bytes(), key, pair.algorithm)?;
+                token.push('.');
+                token.push_str(&signature);
+            }
+        }
+        Ok(())
     }
 
     /// Whether one of the keys has signed `message`. The comparison takes the same time wherever they
     /// differ.
-    pub fn check(&self, signature: &str, message: &[u8]) -> bool {
-        self.check
-            .iter()
-            .any(|key| crypto::verify(signature, message, key, self.algorithm).unwrap_or_default())
+    pub fn check(&self, signature: &[u8], message: &[u8]) -> bool {
+        match &self.kind {
+            Kind::Secrets(keys) => {
+                keys.iter().any(|key| hmac::verify(key, message, signature).is_ok())
+            }
+            Kind::Pair(pair) => {
+                let signature = URL_SAFE_NO_PAD.encode(signature);
+                crypto::verify(&signature, message, &pair.check, pair.algorithm).unwrap_or_default()
+            }
+        }
     }
 
     /// Keys that do not fit their algorithm, or each other, are found now and not by the first token.
     fn try_out(&self) -> Result<(), String> {
-        const MESSAGE: &[u8] = b"piton";
-        if self.sign.is_none() {
+        const MESSAGE: &str = "piton";
+        let Kind::Pair(pair) = &self.kind else { return Ok(()) };
+        let Some(sign) = &pair.sign else {
             // A wrong key and a wrong signature cannot be told apart, but what is no key at all can.
-            let signature = "AAAA";
-            let first = self.check.first().ok_or("there is no key")?;
-            return crypto::verify(signature, MESSAGE, first, self.algorithm)
+            return crypto::verify("AAAA", MESSAGE.as_bytes(), &pair.check, pair.algorithm)
                 .map(drop)
                 .map_err(|error| error.to_string());
+        };
+        let signed = crypto::sign(MESSAGE.as_bytes(), sign, pair.algorithm);
+        let signature = signed.map_err(|error| error.to_string())?;
+        match crypto::verify(&signature, MESSAGE.as_bytes(), &pair.check, pair.algorithm) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the two key files do not belong together".into()),
+            Err(error) => Err(error.to_string()),
         }
-        let signature = self.sign(MESSAGE).map_err(|error| error.to_string())?;
-        if self.check(&signature, MESSAGE) {
-            return Ok(());
-        }
-        Err("the two key files do not belong together".into())
     }
 }
 
 /// The keys of the files.
-fn pair(
-    settings: &JwtSettings,
-    algorithm: Algorithm,
-) -> Result<(Option<EncodingKey>, Vec<DecodingKey>), Box<Problem>> {
+fn pair(settings: &JwtSettings, algorithm: Algorithm) -> Result<Pair, Box<Problem>> {
     let sign = match &settings.private_key_file {
         Some(path) => Some(read("private_key_file", path, |pem| private(algorithm, pem))?),
         None => None,
@@ -115,7 +165,7 @@ fn pair(
             return Err(Box::new(problem));
         }
     };
-    Ok((sign, vec![check]))
+    Ok(Pair { algorithm, sign, check })
 }
 
 fn read<K>(
@@ -144,6 +194,14 @@ fn public(algorithm: Algorithm, pem: &[u8]) -> Result<DecodingKey, jsonwebtoken:
         AlgorithmFamily::Ec => DecodingKey::from_ec_pem(pem),
         AlgorithmFamily::Ed => DecodingKey::from_ed_pem(pem),
         _ => DecodingKey::from_rsa_pem(pem),
+    }
+}
+
+const fn hash(algorithm: JwtAlgorithm) -> hmac::Algorithm {
+    match algorithm {
+        JwtAlgorithm::Hs384 => hmac::HMAC_SHA384,
+        JwtAlgorithm::Hs512 => hmac::HMAC_SHA512,
+        _ => hmac::HMAC_SHA256,
     }
 }
 

@@ -77,7 +77,7 @@ fn in_header(headers: &HeaderMap) -> Result<Found<'_>, NotFound> {
         return Err(NotFound::Absent(missing()));
     }
     // Several may stand in one line, with commas.
-    let mut fields = value.split(',').map(str::split_whitespace);
+    let mut fields = value.split(',').map(str::split_ascii_whitespace);
     let bearer = fields.find_map(|mut words| (words.next() == Some("Bearer")).then_some(words));
     let mut words = bearer.ok_or_else(|| NotFound::Absent(bad()))?;
     match (words.next(), words.next()) {

@@ -38,6 +38,7 @@ mod identity;
 mod keys;
 mod location;
 mod python;
+mod random;
 mod refusal;
 mod secret;
 mod settings;
@@ -54,7 +55,6 @@ use http::request::Parts;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 use tracing::{info, warn};
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::config::{Problem, Problems};
@@ -363,9 +363,9 @@ impl<'a> NewToken<'a> {
         }
         let Inner { keys, settings, .. } = &*self.tokens.0;
         let now = claims::now();
-        let (jti, csrf) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
         let in_cookies =
             settings.cookie_csrf && settings.location.contains(&TokenLocation::Cookies);
+        let (jti, csrf) = (random::uuid(), in_cookies.then(random::uuid));
         let (identity, sub) = claims::named(&self.identity, settings.identity_claim);
         let audience = match settings.audience.as_slice() {
             [] => None,
@@ -381,7 +381,7 @@ impl<'a> NewToken<'a> {
             sub: sub.map(|sub| Cow::Owned(sub.into_owned())),
             fresh: &self.fresh,
             r#type: self.kind.name(),
-            csrf: in_cookies.then_some(&*csrf),
+            csrf: csrf.as_deref(),
             iss: settings.issuer.as_deref(),
             aud: audience,
             more: &self.more,

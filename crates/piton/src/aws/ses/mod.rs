@@ -64,6 +64,7 @@ impl Ses {
     /// [`Kind::Unavailable`] if Amazon did not answer, when it may have been sent;
     /// [`Kind::Throttled`], [`Kind::Denied`], [`Kind::Misconfigured`], when it was not.
     pub async fn send(&self, email: Email) -> Result<String, Error> {
+        self.0.access.known()?;
         let reply_to = email.reply_to_addresses()?;
         let (from, destination, content) = email.into_parts(self.0.from.as_deref())?;
         let call = self.client().await.send_email();
@@ -94,9 +95,9 @@ impl Part for Ses {
     const NAME: &'static str = "ses";
     type Settings = SesSettings;
 
-    async fn start(settings: SesSettings, _: &Launch) -> Result<Self, part::Error> {
+    async fn start(settings: SesSettings, launch: &Launch) -> Result<Self, part::Error> {
         Ok(Self(Arc::new(Inner {
-            access: settings.access(),
+            access: settings.access().of("ses", launch),
             from: settings.from,
             client: OnceCell::new(),
             trouble: Trouble::default(),

@@ -79,9 +79,18 @@ impl Message {
     /// The body, from JSON.
     ///
     /// # Errors
-    /// The body is not JSON of that shape. The error's words quote of it what is wrong.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.body)
+    /// [`Kind::Invalid`] if the body is not JSON of that shape. The error says where, and nothing of
+    /// what stands there.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(&self.body).map_err(|error| {
+            let why = match error.classify() {
+                serde_json::error::Category::Data => "is not of the expected shape",
+                _ => "is not JSON",
+            };
+            let (line, column) = (error.line(), error.column());
+            let text = format!("the body of the message {why} (line {line}, column {column})");
+            Error::new(Kind::Invalid, text)
+        })
     }
 
     /// What the queue says of it, as far as the poll asked (`attribute_names`):
@@ -280,5 +289,8 @@ mod tests {
         }
         let order: Order = Message::new("1", r#"{"id":7}"#).json().unwrap();
         assert_eq!(order.id, 7);
+        let wrong = Message::new("1", r#"{"id":"hunter2"}"#).json::<Order>().map(drop).unwrap_err();
+        let text = wrong.to_string();
+        assert!(text.contains("column 15") && !text.contains("hunter2"), "{text}");
     }
 }

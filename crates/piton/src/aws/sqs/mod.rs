@@ -95,6 +95,7 @@ impl Sqs {
     /// every call: [`Kind::Unavailable`], [`Kind::Throttled`], [`Kind::Denied`],
     /// [`Kind::Misconfigured`].
     pub async fn queue_url(&self, queue: &str) -> Result<String, Error> {
+        self.0.access.known()?;
         let ask = || async {
             let call = self.client().await.get_queue_url().queue_name(queue);
             let asked = Box::pin(call.send()).await;
@@ -127,9 +128,9 @@ impl Part for Sqs {
     const NAME: &'static str = "sqs";
     type Settings = SqsSettings;
 
-    async fn start(settings: SqsSettings, _: &Launch) -> Result<Self, part::Error> {
+    async fn start(settings: SqsSettings, launch: &Launch) -> Result<Self, part::Error> {
         Ok(Self(Arc::new(Inner {
-            access: settings.access(),
+            access: settings.access().of("sqs", launch),
             client: OnceCell::new(),
             queues: Queues::default(),
             figures: Figures::default(),

@@ -59,3 +59,46 @@ impl SqsSettings {
         self.access().check(from);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::aws::ses::SesSettings;
+    use crate::config::{Config, Problems, Section};
+
+    fn gnars(variables: &[(&'static str, &'static str)]) -> (Config, Problems) {
+        let sections = [Section::of::<SqsSettings>("sqs"), Section::of::<SesSettings>("ses")];
+        let known: Vec<&Section> = sections.iter().collect();
+        let (config, mut problems) =
+            Config::loader("GNAR").env(variables.iter().copied()).load(&known);
+        problems.extend(config.check(&known, &known));
+        (config, problems)
+    }
+
+    #[test]
+    fn gnar_gears_variables_are_read_as_they_are() {
+        let (config, problems) = gnars(&[
+            ("GNAR_SQS_REGION_NAME", "us-west-2"),
+            ("GNAR_SQS_ACCESS_KEY_ID", "AKIA"),
+            ("GNAR_SQS_SECRET_ACCESS_KEY", "hunter2"),
+            ("GNAR_SES_REGION_NAME", "us-east-1"),
+        ]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let sqs: SqsSettings = config.read("sqs", &mut Problems::default());
+        assert_eq!(sqs.region_name.as_deref(), Some("us-west-2"));
+        assert_eq!(sqs.access_key_id.as_deref(), Some("AKIA"));
+        assert_eq!(sqs.secret_access_key.expect("it is set").expose_secret(), "hunter2");
+        let ses: SesSettings = config.read("ses", &mut Problems::default());
+        assert_eq!(ses.region_name.as_deref(), Some("us-east-1"));
+    }
+
+    #[test]
+    fn half_a_key_and_a_sender_who_is_none_are_refused_by_name() {
+        let (_, problems) =
+            gnars(&[("GNAR_SQS_ACCESS_KEY_ID", "AKIA"), ("GNAR_SES_FROM", "nobody")]);
+        let keys: Vec<&str> = problems.iter().map(|problem| &*problem.key).collect();
+        assert_eq!(keys, ["sqs.secret_access_key", "ses.from"]);
+    }
+}

@@ -153,7 +153,8 @@ impl Worker {
             return Done::Verdict(Verdict::Delete);
         }
         if !message.is_whole() {
-            return Done::Panicked("the body is not the one that the queue has".into());
+            let why = crate::Error::internal("the body is not the one that the queue has");
+            return Done::Verdict(Verdict::Failed(why));
         }
         let begin = Instant::now();
         let call = async { (self.poll.function.call)(message.clone(), &self.handle).await };

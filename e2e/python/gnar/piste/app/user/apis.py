@@ -50,6 +50,12 @@ def user_me():
     return jsonify({'email': user.email, 'name': user.name, 'active': user.active})
 
 
+@blueprint.route('/identity', methods=['GET'])
+@jwt_required
+def user_identity():
+    return jsonify({'identity': get_jwt_identity()})
+
+
 @blueprint.route('/echo', methods=['POST'])
 def user_echo():
     return jsonify(request.get_json())
