@@ -96,7 +96,8 @@ pub fn environment(database: &str) -> Vec<(&'static str, String)> {
 }
 
 /// As [`environment`], for a service in Rust: Python has the server's port from a variable of libpq's, which
-/// here stands with the host.
+/// here stands with the host. Where Amazon's queues and mail would be is nobody: else the machine, and so
+/// the network, would be asked for them.
 ///
 /// # Panics
 /// If the database is written otherwise.
@@ -105,6 +106,17 @@ pub fn environment_of_piton(database: &str) -> Vec<(&'static str, String)> {
     let mut environment = environment(database);
     let port = environment.remove(1).1;
     environment[0].1 = format!("{}:{port}", environment[0].1);
+    let nobody = [
+        ("GNAR_SQS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("GNAR_SQS_REGION_NAME", "us-east-1"),
+        ("GNAR_SQS_ACCESS_KEY_ID", "AKIA"),
+        ("GNAR_SQS_SECRET_ACCESS_KEY", "of-the-queues"),
+        ("GNAR_SES_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("GNAR_SES_REGION_NAME", "us-east-1"),
+        ("GNAR_SES_ACCESS_KEY_ID", "AKIA"),
+        ("GNAR_SES_SECRET_ACCESS_KEY", "of-the-mail"),
+    ];
+    environment.extend(nobody.map(|(name, value)| (name, value.to_owned())));
     environment
 }
 

@@ -13,8 +13,8 @@ use crate::repositories::users::NewUser;
 pub struct ActivationSettings {
     /// Where the letter leads, before the token. **Default: `http://127.0.0.1:5000/user/activate`.**
     pub url: String,
-    /// Who the letter is from. Without a sender no letter is sent, and in development the link stands
-    /// in the log. **Default: none.**
+    /// Who the letter is from. Without a sender no letter is sent; in development the link stands in the
+    /// log. **Default: none.**
     pub from: Option<String>,
 }
 
@@ -44,7 +44,9 @@ pub async fn send_activation(
 ) -> Result<()> {
     let link = format!("{}/{}", settings.url.trim_end_matches('/'), user.activation_token);
     let Some(from) = &settings.from else {
-        if !piton::app().production() {
+        if piton::app().production() {
+            warn!("A user has signed up and gets no letter: set `activation.from`");
+        } else {
             info!("Nobody is set as `activation.from`: activate {} at {link}", user.email);
         }
         return Ok(());

@@ -36,9 +36,10 @@ impl Deployment {
             gnar::environment_of_piton(database).into_iter().map(|(name, it)| (name.into(), it));
         let new =
             Self { port, arguments: arguments.into(), variables: variables.collect(), log: None };
-        let new = new.with("GNAR_PG_PASSWORD", PG_PASSWORD).amazon("http://127.0.0.1:1");
-        let new = new.with("GNAR_SQS_SECRET_ACCESS_KEY", SQS_SECRET);
-        new.with("GNAR_SES_SECRET_ACCESS_KEY", SES_SECRET).set("http.drain_wait=0s")
+        new.with("GNAR_PG_PASSWORD", PG_PASSWORD)
+            .with("GNAR_SQS_SECRET_ACCESS_KEY", SQS_SECRET)
+            .with("GNAR_SES_SECRET_ACCESS_KEY", SES_SECRET)
+            .set("http.drain_wait=0s")
     }
 
     fn production(mut self) -> Self {
@@ -47,14 +48,8 @@ impl Deployment {
     }
 
     /// With queues and mail at this address.
-    fn amazon(mut self, url: &str) -> Self {
-        for service in ["SQS", "SES"] {
-            self = self
-                .with(&format!("GNAR_{service}_ENDPOINT_URL"), url)
-                .with(&format!("GNAR_{service}_REGION_NAME"), "us-east-1")
-                .with(&format!("GNAR_{service}_ACCESS_KEY_ID"), "AKIA");
-        }
-        self
+    fn amazon(self, url: &str) -> Self {
+        self.with("GNAR_SQS_ENDPOINT_URL", url).with("GNAR_SES_ENDPOINT_URL", url)
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {
