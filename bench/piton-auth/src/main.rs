@@ -1,6 +1,5 @@
 //! A Piton service with Gnar Gear's users: `GNAR_PG_ENDPOINT=.. piton-auth --port 5001` until SIGTERM.
 
-use piton::auth::password::Passwords;
 use piton::prelude::*;
 
 #[derive(Serialize, JsonSchema)]

@@ -1,8 +1,12 @@
 //! What nearly every file of a service uses: `use piton::prelude::*;`.
 
 pub use crate::Settings;
+#[cfg(feature = "api-key")]
+pub use crate::auth::api_key::{ApiKey, ApiKeys};
 #[cfg(feature = "jwt")]
 pub use crate::auth::jwt::{Identity, Tokens};
+#[cfg(feature = "password")]
+pub use crate::auth::password::Passwords;
 #[cfg(feature = "client")]
 pub use crate::client::{External, Peers};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -1,4 +1,5 @@
-CREATE TABLE users (
+-- The table may be there: it is that of the service in Python whose place this one takes.
+CREATE TABLE IF NOT EXISTS users (
     id               INTEGER PRIMARY KEY,
     email            TEXT NOT NULL UNIQUE,
     password_hash    TEXT NOT NULL,

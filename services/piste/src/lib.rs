@@ -12,7 +12,6 @@ pub mod apis;
 pub mod mail;
 pub mod repositories;
 
-use piton::auth::password::Passwords;
 use piton::prelude::*;
 
 /// The service: `main` runs it, tests launch it.

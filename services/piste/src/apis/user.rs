@@ -3,7 +3,6 @@
 //! Refusals are `plain`: with `http.error_style` `gnar` their words are the whole `error`, which is
 //! what clients of the service in Python look at.
 
-use piton::auth::password::Passwords;
 use piton::aws::ses::Ses;
 use piton::prelude::*;
 use piton::serde_json::Value;

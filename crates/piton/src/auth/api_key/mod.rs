@@ -49,8 +49,8 @@ use figures::{Figures, Outcome};
 use key::Digest;
 use named::Named;
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use guard::Protected;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use named::{KeyError, KeyErrorKind, KeyInfo, KeyState, NewKey};
 pub use settings::ApiKeySettings;
 

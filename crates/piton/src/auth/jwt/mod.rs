@@ -183,7 +183,9 @@ fn no_secret(launch: &Launch) -> Problem {
         format!(
             "Environment variable \"{variable}\" does not exist. Production makes no secret of its own"
         ),
-        format!("{variable}=<32 random characters>, as `openssl rand -base64 32` prints them"),
+        format!(
+            "{variable} or JWT_SECRET_KEY, 32 random characters as `openssl rand -base64 32` prints them"
+        ),
     )
 }
 
@@ -239,8 +241,12 @@ impl Tokens {
     /// pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`.
     ///
     /// # Errors
-    /// The token is not one of ours.
+    /// The token is not one of ours, or `jwt.location` says that nobody looks for it in a cookie.
     pub fn cookies(&self, token: &str) -> Result<TokenCookies, Refusal> {
+        if !self.0.settings.location.contains(&TokenLocation::Cookies) {
+            let said = "jwt.location has no `cookies`: nobody would read them";
+            return Err(Refusal::new(RefusalKind::Misplaced, said));
+        }
         let identity = self.read(token)?;
         let csrf = identity.claims().get("csrf").and_then(Value::as_str);
         let left = identity.expires().map_or(0, |end| end.saturating_sub(claims::now()));

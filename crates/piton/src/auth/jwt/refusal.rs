@@ -27,6 +27,8 @@ pub enum RefusalKind {
     NotFresh,
     /// It has been taken back.
     Revoked,
+    /// It is to go where nobody looks for it: a fault of ours.
+    Misplaced,
     /// It came in a cookie, and nothing proves that the page that sent it may read the cookies.
     Csrf,
 }
@@ -72,4 +74,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-crate::recognise!(|error| error.is::<Refusal>().then_some(http::StatusCode::UNAUTHORIZED));
+crate::recognise!(|error| {
+    let refusal: &Refusal = error.downcast_ref()?;
+    (refusal.kind != RefusalKind::Misplaced).then_some(http::StatusCode::UNAUTHORIZED)
+});

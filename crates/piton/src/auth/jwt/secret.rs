@@ -6,6 +6,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 use tempfile::NamedTempFile;
+use tracing::info;
 
 use crate::config::secrets;
 
@@ -15,6 +16,10 @@ const FILE: &str = "jwt.secret";
 pub(super) fn of_development(folder: &Path) -> io::Result<SecretString> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join(FILE);
+    info!(
+        "No jwt.secret_key is set: tokens are signed with development's own, in {}",
+        path.display()
+    );
     if !path.exists() {
         // Two services may begin at once: the file appears whole, and the first one stays.
         let mut file = NamedTempFile::new_in(folder)?;

@@ -122,7 +122,12 @@ impl Store {
         // Foreign keys are off while migrations run, or rebuilding a table (SQLite's way to alter
         // one) would delete what points to it. `migrate` checks them before it commits.
         let options = self.options.clone().foreign_keys(false);
+        // A path with a typing error in it looks like an empty database.
+        let new = !self.file.exists();
         let mut connection = options.connect().await.map_err(|error| self.cannot_open(error))?;
+        if new {
+            tracing::info!("Made the database {}", self.file.display());
+        }
         self.use_write_ahead_log(&mut connection).await?;
         Ok(connection)
     }
