@@ -270,7 +270,7 @@ fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
         .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
     print(&if explain { explained(&app.name, &infos) } else { table(&infos) })?;
     let mut reasons = http::problems(&app.routes, |id| app.has_state(id));
-    if let Err(more) = plan(&app.routes, &app.needs) {
+    if let Err(more) = plan(&app.routes, &app.needs, &app.without) {
         reasons.extend(more);
     }
     if reasons.is_empty() { Ok(()) } else { Err(LaunchError::Refused(reasons)) }

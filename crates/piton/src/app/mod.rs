@@ -73,6 +73,7 @@ pub struct App {
     states: Attachments,
     attachments: Attachments,
     needs: Needs,
+    without: Needs,
     verbs: Vec<Verb>,
     /// Whether it is launched for a verb: then nothing is served, and the verb does the talking.
     for_verb: bool,
@@ -150,6 +151,7 @@ impl App {
             states: Attachments::default(),
             attachments: Attachments::default(),
             needs: Needs::default(),
+            without: Needs::default(),
             verbs: Vec::new(),
             for_verb: false,
             hooks: Hooks::default(),
@@ -337,6 +339,15 @@ impl App {
     #[must_use]
     pub fn with<P: Part>(mut self) -> Self {
         self.needs.part::<P>();
+        self
+    }
+
+    /// Goes without the part `P`: what asks for it, however indirectly, is refused at launch. Parts
+    /// that nothing asks for are not started in any case; this says that none of them may. Gnar
+    /// Gear's `no_db` and `no_jwt` are `App::no_db` and `App::no_jwt`.
+    #[must_use]
+    pub fn without<P: Part>(mut self) -> Self {
+        self.without.part::<P>();
         self
     }
 

@@ -7,8 +7,15 @@ use crate::http::{ArgumentType, Route, entry_of};
 use crate::part::{Entry, Need, Needs, Taken};
 
 /// The parts to start, in an order in which each comes after what it needs.
-pub(crate) fn plan(routes: &[Route], asked: &Needs) -> Result<Vec<&'static Entry>, Vec<String>> {
-    let mut planner = Planner::default();
+///
+/// What is asked for and stands among those the app goes `without` is refused.
+pub(crate) fn plan(
+    routes: &[Route],
+    asked: &Needs,
+    without: &Needs,
+) -> Result<Vec<&'static Entry>, Vec<String>> {
+    let without = without.0.iter().map(|need| need.id).collect();
+    let mut planner = Planner { without, ..Planner::default() };
     for route in routes {
         for need in route.needed_parts() {
             planner.add(*need, &|| format!("the handler `{}` ({})", route.handler, route.source));
@@ -44,6 +51,7 @@ struct Planner {
     order: Vec<&'static Entry>,
     /// The parts between the one asked for and the one looked at: to find a circle.
     way: Vec<TypeId>,
+    without: Vec<TypeId>,
     problems: Vec<String>,
 }
 
@@ -59,6 +67,13 @@ impl Planner {
                 need.type_name
             ));
         };
+        if self.without.contains(&need.id) {
+            return self.refuse(format!(
+                "{} asks for the part `{}`, and the app says that it goes without\n    fix: take the argument away, or `App::without`",
+                who(),
+                entry.name
+            ));
+        }
         if self.way.contains(&need.id) {
             return self
                 .refuse(format!("the part `{}` needs itself, by way of others", entry.name));
@@ -115,7 +130,8 @@ mod tests {
     fn names<P: Part>() -> Result<Vec<&'static str>, Vec<String>> {
         let mut needs = Needs::default();
         needs.part::<P>();
-        plan(&[], &needs).map(|plan| plan.iter().map(|entry| entry.name).collect())
+        plan(&[], &needs, &Needs::default())
+            .map(|plan| plan.iter().map(|entry| entry.name).collect())
     }
 
     #[test]
@@ -138,6 +154,15 @@ mod tests {
     #[test]
     fn a_route_made_by_hand_asks_by_its_arguments() {
         let routes = [crate::http::get("/", lives_under_a_roof)];
-        assert_eq!(plan(&routes, &Needs::default()).unwrap().len(), 3);
+        assert_eq!(plan(&routes, &Needs::default(), &Needs::default()).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_the_app_goes_without_is_not_asked_for_behind_its_back() {
+        let routes = [crate::http::get("/", lives_under_a_roof)];
+        let mut without = Needs::default();
+        without.part::<Walls>();
+        let refused = plan(&routes, &Needs::default(), &without).err().unwrap();
+        assert!(refused[0].contains("the part `Roof` asks for the part `Walls`"), "{refused:?}");
     }
 }

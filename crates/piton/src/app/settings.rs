@@ -191,7 +191,7 @@ impl App {
         needs.0.extend(self.needed_by_additions().0);
         needs.0.extend(self.verbs.iter().flat_map(|verb| verb.needs.0.iter().copied()));
         let every = || inventory::iter::<Entry>().collect::<Vec<_>>();
-        let planned = |routes| plan(routes, &needs).unwrap_or_else(|_| every());
+        let planned = |routes| plan(routes, &needs, &self.without).unwrap_or_else(|_| every());
         let mut parts: Vec<&Entry> = planned(&scanned);
         parts.extend(planned(&self.routes));
         parts.sort_by_key(|part| part.name);

@@ -416,10 +416,8 @@ impl State {
         if !self.app.for_verb {
             self.scan();
         }
-        let routes = mem::take(&mut self.routes);
-        self.routes = routes.into_iter().map(Route::with_guard_described).collect();
         let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
-        let planned = plan(&self.routes, &self.app.needs);
+        let planned = plan(&self.routes, &self.app.needs, &self.app.without);
         if let Err(more) = &planned {
             reasons.extend(
                 more.iter().filter(|reason| !reasons.contains(reason)).cloned().collect::<Vec<_>>(),

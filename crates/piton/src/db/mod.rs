@@ -564,6 +564,12 @@ impl Part for Db {
 crate::part!(Db);
 
 impl App {
+    /// Goes without a database, as [`App::without`]: Gnar Gear's `no_db`.
+    #[must_use]
+    pub fn no_db(self) -> Self {
+        self.without::<Db>()
+    }
+
     /// The service's migrations: `.migrations(piton::migrations!())`. They run when the database
     /// is first reached, before any request that needs it. Several lists become one, in the order
     /// of their numbers.

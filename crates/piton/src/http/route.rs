@@ -248,6 +248,7 @@ impl Route {
     /// guard: its own, which `#[protected]` and `#[public]` say, outranks its blueprint's.
     #[must_use]
     pub fn guard(mut self, guard: impl Guard) -> Self {
+        guard.describe(&mut self.operation);
         self.guard = Some(Box::new(guard));
         self
     }
@@ -260,14 +261,10 @@ impl Route {
 
     /// The guard of its blueprint, unless it has its own.
     pub(crate) fn or_guard(mut self, make: Option<MakeGuard>) -> Self {
-        self.guard = self.guard.or_else(|| make.map(|make| make()));
-        self
-    }
-
-    /// Its guard, if it has one, says what it needs.
-    pub(crate) fn with_guard_described(mut self) -> Self {
-        if let Some(guard) = &self.guard {
+        if let (None, Some(make)) = (&self.guard, make) {
+            let guard = make();
             guard.describe(&mut self.operation);
+            self.guard = Some(guard);
         }
         self
     }

@@ -97,6 +97,12 @@ type Answer = Pin<Box<dyn Future<Output = Result<bool>> + Send>>;
 struct Revoked(Arc<dyn Fn(Identity) -> Answer + Send + Sync>);
 
 impl App {
+    /// Goes without tokens, as [`App::without`]: Gnar Gear's `no_jwt`.
+    #[must_use]
+    pub fn no_jwt(self) -> Self {
+        self.without::<Tokens>()
+    }
+
     /// Asks, for every token that is otherwise valid, whether it has been taken back: the deny-list.
     /// An error is answered as a handler's would be: the token is not taken.
     ///
