@@ -163,6 +163,14 @@ impl TestRequest<'_> {
         self
     }
 
+    /// Shows an access token.
+    ///
+    /// # Panics
+    /// When it cannot stand in a header.
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
     /// Sends `body` as JSON.
     ///
     /// # Panics

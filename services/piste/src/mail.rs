@@ -14,7 +14,7 @@ pub struct ActivationSettings {
     /// Where the letter leads, before the token. **Default: `http://127.0.0.1:5000/user/activate`.**
     pub url: String,
     /// Who the letter is from. Without a sender no letter is sent; in development the link stands in the
-    /// log. **Default: none.**
+    /// log. **Default: `ses.from`.**
     pub from: Option<String>,
 }
 
@@ -43,9 +43,9 @@ pub async fn send_activation(
     user: &NewUser,
 ) -> Result<()> {
     let link = format!("{}/{}", settings.url.trim_end_matches('/'), user.activation_token);
-    let Some(from) = &settings.from else {
+    let Some(from) = settings.from.as_deref().or(ses.sender()) else {
         if piton::app().production() {
-            warn!("A user has signed up and gets no letter: set `activation.from`");
+            warn!("A user has signed up and gets no letter: set `activation.from`, or `ses.from`");
         } else {
             info!("Nobody is set as `activation.from`: activate {} at {link}", user.email);
         }

@@ -1,6 +1,7 @@
 //! From launched to stopped: parts started in order, connected with patience, stopped in reverse.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -187,7 +188,9 @@ fn announce(handle: &Handle, address: std::net::SocketAddr) {
     let name = handle.name();
     info!(routes, mode, "{name} is up at http://{address} (Ctrl-C stops it)");
     if !handle.production() {
-        info!("`{name} routes` lists what it serves, `{name} config` what can be set");
+        let program = std::env::args_os().next().map(PathBuf::from);
+        let program = program.as_ref().and_then(|path| path.file_name()?.to_str()).unwrap_or(name);
+        info!("`{program} routes` lists what it serves, `{program} config` what can be set");
     }
 }
 

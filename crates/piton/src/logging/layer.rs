@@ -102,6 +102,9 @@ impl Rules {
             return *metadata.level() <= level.filter();
         }
         let level = self.level().filter();
+        if level > LevelFilter::DEBUG && writes_bodies(metadata.target()) {
+            return *metadata.level() <= LevelFilter::DEBUG;
+        }
         // At `DEBUG` one looks for a fault, which may be in a library.
         let quiet = level < LevelFilter::DEBUG && is_dependency(metadata);
         *metadata.level() <= if quiet { level.min(LevelFilter::WARN) } else { level }
@@ -113,6 +116,12 @@ impl Rules {
         let level = self.level().filter();
         levels.most().map_or(level, |most| most.max(level))
     }
+}
+
+/// Whether at `TRACE` a library writes whole requests and answers, in which there is what nobody should
+/// read: messages, mails, receipts. Whoever wants that says it of the library (`log.levels`).
+fn writes_bodies(logger: &str) -> bool {
+    logger.starts_with("aws_smithy_") || logger.starts_with("aws_sigv4")
 }
 
 /// Whether a library speaks, not the service: cargo compiled it from its registry or from a git

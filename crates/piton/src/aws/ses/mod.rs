@@ -85,6 +85,12 @@ impl Ses {
         }
     }
 
+    /// Who sends mail that does not say so: `ses.from`.
+    #[must_use]
+    pub fn sender(&self) -> Option<&str> {
+        self.0.from.as_deref()
+    }
+
     /// Amazon's own client, for what this room does not do.
     pub async fn client(&self) -> &Client {
         self.0.client.get_or_init(|| async { Client::new(&self.0.access.load().await) }).await

@@ -37,7 +37,7 @@ pub struct SesSettings {
     pub connect_timeout: Duration,
 
     /// How long one mail may take. Raise it when large attachments leave by a slow line.
-    /// **Default: `30s`.**
+    /// **Default: `25s`.**
     pub timeout: Duration,
 }
 
@@ -51,7 +51,7 @@ impl Default for SesSettings {
             endpoint_url: None,
             from: None,
             connect_timeout: Duration::from_secs(3),
-            timeout: Duration::from_secs(30),
+            timeout: Duration::from_secs(25),
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct SqsSettings {
     pub connect_timeout: Duration,
 
     /// How long one call may take, attempts of it that failed included; receiving may take
-    /// `wait_time` longer. **Default: `30s`.**
+    /// `wait_time` longer. **Default: `25s`.**
     pub timeout: Duration,
 }
 
@@ -47,7 +47,7 @@ impl Default for SqsSettings {
             session_token: None,
             endpoint_url: None,
             connect_timeout: Duration::from_secs(3),
-            timeout: Duration::from_secs(30),
+            timeout: Duration::from_secs(25),
         }
     }
 }
