@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::config::{Config, Described, Section};
+use crate::config::{Config, Described, Section, mask};
 use crate::http::{Error, Proxies, RouteInfo};
 use crate::metrics::Metrics;
 use crate::part::{Entry, Health, Part, Running};
@@ -84,6 +84,9 @@ pub struct PartHealth {
     /// How it is.
     #[serde(flatten)]
     pub health: Health,
+    /// What it tells beside that.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub details: serde_json::Value,
 }
 
 impl Slot {
@@ -272,10 +275,21 @@ impl Handle {
             PartHealth {
                 name: slot.entry.name,
                 critical: slot.entry.critical,
-                health: slot.health(LIMIT).await,
+                health: masked(slot.health(LIMIT).await),
+                details: slot.part.get().map_or(serde_json::Value::Null, |part| part.details()),
             }
         });
         futures_util::future::join_all(checks).await
+    }
+}
+
+/// A reason may quote what a server has said.
+fn masked(health: Health) -> Health {
+    let hide = |reason: String| mask::text(&reason).into_owned();
+    match health {
+        Health::Up => Health::Up,
+        Health::Degraded(reason) => Health::Degraded(hide(reason)),
+        Health::Down(reason) => Health::Down(hide(reason)),
     }
 }
 

@@ -107,6 +107,12 @@ pub trait Part: Clone + Send + Sync + 'static {
         std::future::ready(Health::Up)
     }
 
+    /// What `/health` tells of the part beside its health, such as the state of each queue that it reads.
+    /// Nothing, unless it says something.
+    fn details(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
     /// What the part would show of itself: figures and states, never a secret.
     fn snapshot(&self) -> serde_json::Value {
         serde_json::Value::Null
@@ -300,6 +306,7 @@ pub(crate) trait Running: Send + Sync {
     fn connect(&self) -> BoxFuture<'_, Result<(), BoxError>>;
     fn run(&self, stop: Stop) -> BoxFuture<'_, ()>;
     fn health(&self) -> BoxFuture<'_, Health>;
+    fn details(&self) -> serde_json::Value;
     fn snapshot(&self) -> serde_json::Value;
     fn metrics(&self, metrics: &Metrics);
     fn stop(&self) -> BoxFuture<'_, ()>;
@@ -320,6 +327,10 @@ impl<P: Part> Running for P {
 
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(Part::health(self))
+    }
+
+    fn details(&self) -> serde_json::Value {
+        Part::details(self)
     }
 
     fn snapshot(&self) -> serde_json::Value {

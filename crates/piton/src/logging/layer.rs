@@ -107,7 +107,14 @@ impl Rules {
         }
         // At `DEBUG` one looks for a fault, which may be in a library.
         let quiet = level < LevelFilter::DEBUG && is_dependency(metadata);
-        *metadata.level() <= if quiet { level.min(LevelFilter::WARN) } else { level }
+        let most = match quiet {
+            // It warns of each place where it finds no credentials, and of all of them each time; what
+            // comes of it is told once, by who asked.
+            true if metadata.target().starts_with("aws_config") => LevelFilter::ERROR,
+            true => LevelFilter::WARN,
+            false => level,
+        };
+        *metadata.level() <= level.min(most)
     }
 
     /// The most that anyone may say.

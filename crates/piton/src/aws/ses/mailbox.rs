@@ -42,6 +42,14 @@ impl<N: Into<String>, A: Into<String>> From<(N, A)> for Mailbox {
 }
 
 impl Mailbox {
+    /// Whether mail can be sent to it, or from it: for a setting, or a form.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`]: it is no address, or one that Amazon does not take.
+    pub fn check(&self) -> Result<(), Error> {
+        self.parse().map(drop)
+    }
+
     pub(super) fn parse(&self) -> Result<lettre::message::Mailbox, Error> {
         let wrong = |_| Error::new(Kind::Invalid, "an address of the mail is none");
         let mailbox = match &self.0 {
