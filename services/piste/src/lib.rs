@@ -22,5 +22,6 @@ pub fn app() -> App {
         .env_prefix("GNAR")
         .migrations(piton::migrations!())
         .settings::<mail::ActivationSettings>("activation")
+        .after(Step::ConfigureHttp, mail::check)
         .with::<Passwords>()
 }

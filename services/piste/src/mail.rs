@@ -1,36 +1,69 @@
 //! The letter that shows that an address belongs to who signs up with it.
 
 use piton::aws::Kind;
-use piton::aws::ses::{Email, Ses};
-use piton::config::Reader;
+use piton::aws::ses::{Email, Mailbox, Ses};
+use piton::config::{Problem, Problems, Reader};
 use piton::prelude::*;
+use piton::{HttpSettings, LaunchError, Setup};
 
 use crate::repositories::users::NewUser;
 
 /// How accounts are activated.
-#[derive(Clone, Debug, Settings)]
+#[derive(Clone, Debug, Default, Settings)]
 #[setting(check = Self::check)]
 pub struct ActivationSettings {
-    /// Where the letter leads, before the token. **Default: `http://127.0.0.1:5000/user/activate`.**
-    pub url: String,
+    /// Where the letter leads, before the token: `https://` and what users see of `/user/activate`. Production
+    /// that sends letters needs it. **Default: in development this service itself.**
+    pub url: Option<String>,
     /// Who the letter is from. Without a sender no letter is sent; in development the link stands in the
     /// log. **Default: `ses.from`.**
     pub from: Option<String>,
 }
 
-impl Default for ActivationSettings {
-    fn default() -> Self {
-        Self { url: "http://127.0.0.1:5000/user/activate".into(), from: None }
-    }
-}
-
 impl ActivationSettings {
     fn check(&self, from: &mut Reader<'_>) {
-        let wrong = |address: &String| !address.contains('@') || address.contains(char::is_control);
+        let wrong = |sender: &String| Mailbox::from(sender).check().is_err();
         if self.from.as_ref().is_some_and(wrong) {
             from.refuse("from", "not the address of a sender", "Gnar <gnar@example.com>");
         }
+        if self.url.as_ref().is_some_and(|url| !is_address(url)) {
+            from.refuse(
+                "url",
+                "not an address of a page",
+                "https://gnar.example.com/user/activate",
+            );
+        }
     }
+
+    /// Where the letter leads, before the token.
+    fn url(&self) -> String {
+        self.url.clone().unwrap_or_else(|| {
+            let http: HttpSettings = piton::app().config().read("http", &mut Problems::default());
+            format!("http://127.0.0.1:{}/user/activate", http.port)
+        })
+    }
+}
+
+/// Whether a browser finds its way there, and nothing in it is more than an address.
+fn is_address(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let strange = |c: char| c.is_control() || c.is_whitespace() || "\"<>'\\".contains(c);
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/')) && !url.contains(strange)
+}
+
+/// Refuses a production whose letters would lead to the reader's own machine.
+///
+/// # Errors
+/// The setting that is missing.
+pub async fn check(setup: Setup) -> Result<(), LaunchError> {
+    let handle = setup.handle();
+    let settings: ActivationSettings = handle.state().unwrap_or_default();
+    if !handle.production() || settings.from.is_none() || settings.url.is_some() {
+        return Ok(());
+    }
+    let fix = "GNAR_ACTIVATION_URL=https://gnar.example.com/user/activate";
+    let problem = Problem::new("activation.url", "letters have to lead somewhere", fix);
+    Err(LaunchError::Settings(Problems(vec![problem])))
 }
 
 /// Sends the letter.
@@ -42,7 +75,7 @@ pub async fn send_activation(
     settings: &ActivationSettings,
     user: &NewUser,
 ) -> Result<()> {
-    let link = format!("{}/{}", settings.url.trim_end_matches('/'), user.activation_token);
+    let link = format!("{}/{}", settings.url().trim_end_matches('/'), user.activation_token);
     let Some(from) = settings.from.as_deref().or(ses.sender()) else {
         if piton::app().production() {
             warn!("A user has signed up and gets no letter: set `activation.from`, or `ses.from`");

@@ -27,7 +27,10 @@ async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
 }
 
 /// Keeps a message. One that is delivered twice, as queues do, is kept once.
-#[piton::sqs("gnar-queue", interval = "60s", wait_time = "20s", max_messages = 10)]
+///
+/// An empty queue is asked again after a second, and answers as soon as there is something: so a message
+/// is here at once, and a stop does not wait long for a question under way.
+#[piton::sqs("gnar-queue", interval = "1s", wait_time = "2s", max_messages = 10)]
 async fn keep(message: Message, db: Db) -> Result<()> {
     messages::keep(&db, message.id(), message.body()).await
 }

@@ -70,6 +70,18 @@ async fn status() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
+/// The longest address that mail has (RFC 5321).
+const LONGEST: usize = 254;
+
+/// The address as it is kept: without blanks around it. `None` if it is none.
+fn address(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (name, domain) = text.rsplit_once('@')?;
+    let strange = |c: char| c.is_control() || c.is_whitespace() || "<>,;".contains(c);
+    let whole = !name.is_empty() && !domain.is_empty() && text.len() <= LONGEST;
+    (whole && !text.contains(strange)).then(|| text.to_owned())
+}
+
 /// Makes an account, and sends the letter that activates it.
 ///
 /// Answers 409 if the address has one, 422 if it is no address. If the letter cannot be sent there is
@@ -86,6 +98,11 @@ async fn signup(
     let (Some(email), Some(password)) = (given(signup.email), given(signup.password)) else {
         return Err(Error::unprocessable("Email and password are required").plain());
     };
+    let email = address(&email);
+    let email = email.ok_or_else(|| Error::unprocessable("Email is not an address").plain())?;
+    if signup.name.as_ref().is_some_and(|name| name.contains(char::is_control)) {
+        return Err(Error::unprocessable("Name has characters that cannot be shown").plain());
+    }
     let taken = || Error::conflict("Email is taken").plain();
     if users::find(&db, &email).await?.is_some() {
         return Err(taken());
@@ -121,7 +138,11 @@ async fn login(
     Json(login): Json<Login>,
 ) -> Result<Json<Token>> {
     let wrong = || Error::unauthorized("Invalid email or password").plain();
-    let Some(user) = users::find(&db, &login.email).await? else {
+    let user = match address(&login.email) {
+        Some(email) => users::find(&db, &email).await?,
+        None => None,
+    };
+    let Some(user) = user else {
         passwords.check_nobody(&login.password).await;
         return Err(wrong());
     };
