@@ -163,6 +163,16 @@ impl TestRequest<'_> {
         self
     }
 
+    /// Adds a header whose value need not be text.
+    ///
+    /// # Panics
+    /// When the name is none.
+    pub fn header_value(mut self, name: &str, value: HeaderValue) -> Self {
+        let name: HeaderName = name.parse().expect("a header's name");
+        self.request.headers_mut().append(name, value);
+        self
+    }
+
     /// Shows an access token.
     ///
     /// # Panics

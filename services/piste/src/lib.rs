@@ -22,6 +22,6 @@ pub fn app() -> App {
         .env_prefix("GNAR")
         .migrations(piton::migrations!())
         .settings::<mail::ActivationSettings>("activation")
-        .after(Step::ConfigureHttp, mail::check)
+        .after(Step::Postconfig, mail::check)
         .with::<Passwords>()
 }

@@ -58,7 +58,14 @@ fn is_address(url: &str) -> bool {
 pub async fn check(setup: Setup) -> Result<(), LaunchError> {
     let handle = setup.handle();
     let settings: ActivationSettings = handle.state().unwrap_or_default();
-    if !handle.production() || settings.from.is_none() || settings.url.is_some() {
+    if !handle.production() {
+        return Ok(());
+    }
+    if settings.from.is_none() && handle.ses().sender().is_none() {
+        warn!("Nobody who signs up gets a letter: set `activation.from`, or `ses.from`");
+        return Ok(());
+    }
+    if settings.url.is_some() {
         return Ok(());
     }
     let fix = "GNAR_ACTIVATION_URL=https://gnar.example.com/user/activate";
@@ -77,9 +84,7 @@ pub async fn send_activation(
 ) -> Result<()> {
     let link = format!("{}/{}", settings.url().trim_end_matches('/'), user.activation_token);
     let Some(from) = settings.from.as_deref().or(ses.sender()) else {
-        if piton::app().production() {
-            warn!("A user has signed up and gets no letter: set `activation.from`, or `ses.from`");
-        } else {
+        if !piton::app().production() {
             info!("Nobody is set as `activation.from`: activate {} at {link}", user.email);
         }
         return Ok(());

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::config::{Problem, Problems};
 use crate::context;
 use crate::http::{self, RouteInfo};
 use crate::logging;
+use crate::part::Health;
 use crate::stop::Stop;
 
 /// Settings with a flag of their own: flag, key, placeholder, help.
@@ -243,7 +245,7 @@ async fn run_verb(
     let connects = verb.connects;
     let work = async {
         if connects {
-            connect_all(&mut launched).await;
+            connect_all(&mut launched).await?;
         }
         context::within(launched.handle.clone(), run(launched.handle.clone(), matches)).await
     };
@@ -255,9 +257,20 @@ async fn run_verb(
     outcome
 }
 
-/// A verb cannot do without its parts: it waits for them, and Ctrl-C ends the wait.
-async fn connect_all(launched: &mut Launched) {
-    launched.connect(std::time::Duration::MAX).await;
+/// How long a verb waits for what it cannot do without.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A verb waits for its parts; Ctrl-C ends the wait, and so does its end.
+async fn connect_all(launched: &mut Launched) -> Result<(), LaunchError> {
+    launched.connect(PATIENCE).await;
+    let away = launched.handle.health().await.into_iter().find_map(|part| match part.health {
+        Health::Down(why) => Some(format!("`{}` cannot be reached: {why}", part.name)),
+        Health::Up | Health::Degraded(_) => None,
+    });
+    match away {
+        Some(why) => Err(LaunchError::Fault(why.into())),
+        None => Ok(()),
+    }
 }
 
 /// Prints the routes even when some are wrong: then one sees which.

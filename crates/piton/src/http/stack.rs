@@ -17,6 +17,7 @@
 //! look at a flag.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -50,6 +51,7 @@ use super::settings::HeaderLine;
 use super::trace::{TRACEPARENT, TraceContext};
 use super::{Error, HttpSettings, panics};
 use crate::admin;
+use crate::config::redact;
 use crate::context::{self, Current, RequestId};
 use crate::handle::Handle;
 use crate::logging::{LogRequests, LogSettings};
@@ -544,7 +546,8 @@ impl Rules {
     /// it was loud: then the request needs no line of its own.
     #[cold]
     fn log_failure(&self, failure: &Failure<'_>, inside: &Inside, seen: &Seen) -> bool {
-        let (method, path, status) = (&seen.method, seen.path(), failure.status.as_u16());
+        let path = self.path_for_log(seen);
+        let (method, status) = (&seen.method, failure.status.as_u16());
         let said = failure.detail.into_iter().chain(inside.chain.iter().map(String::as_str));
         let what = said.collect::<Vec<_>>().join(": ");
         let at = inside.location.as_deref();
@@ -569,14 +572,23 @@ impl Rules {
         loud
     }
 
+    /// What the log may know of the path.
+    fn path_for_log<'a>(&self, seen: &'a Seen) -> Cow<'a, str> {
+        match self.requests.pattern(seen.current.path.get()) {
+            Some(pattern) => without_secrets(seen.path(), pattern),
+            None => Cow::Borrowed(seen.path()),
+        }
+    }
+
     fn log_request(&self, status: StatusCode, took: Duration, slow: bool, seen: &Seen) {
         let loud = slow || status.is_server_error();
         if !(loud && enabled!(Level::WARN) || enabled!(Level::INFO)) {
             return;
         }
-        let (method, path, duration_ms) = (&seen.method, seen.path(), milliseconds(took));
+        let (method, duration_ms) = (&seen.method, milliseconds(took));
+        let path = self.path_for_log(seen);
         // Asked every few seconds by machines; whoever wants to see that looks at `DEBUG`.
-        let probe = admin::QUIET_PATHS.contains(&path);
+        let probe = admin::QUIET_PATHS.contains(&&*path);
         let status = status.as_u16();
         let slow = slow.then_some(true);
         let client = seen.client().map(tracing::field::display);
@@ -603,6 +615,20 @@ fn options(mut response: Response) -> Response {
     response.headers_mut().remove(header::CONTENT_TYPE);
     *answer.headers_mut() = std::mem::take(response.headers_mut());
     answer
+}
+
+/// `path` with `***` for each parameter of `pattern` that has a secret's name, such as `{token}`.
+fn without_secrets<'a>(path: &'a str, pattern: &str) -> Cow<'a, str> {
+    let secret = |part: &str| {
+        let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        name.is_some_and(redact::keys_secret)
+    };
+    if !pattern.split('/').any(secret) {
+        return Cow::Borrowed(path);
+    }
+    let parts = path.split('/').zip(pattern.split('/').chain(std::iter::repeat("")));
+    let shown = parts.map(|(part, said)| if secret(said) { "***" } else { part });
+    Cow::Owned(shown.collect::<Vec<_>>().join("/"))
 }
 
 fn problem_response(status: StatusCode) -> Response {
@@ -689,5 +715,22 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_with_a_secrets_name_is_not_for_the_log() {
+        for (path, pattern, shown) in [
+            ("/user/activate/1b2c", "/user/activate/{token}", "/user/activate/***"),
+            ("/reset/1b2c/done", "/reset/{reset_token}/done", "/reset/***/done"),
+            ("/user/7", "/user/{id}", "/user/7"),
+            ("/token/7", "/token/{id}", "/token/7"),
+        ] {
+            assert_eq!(without_secrets(path, pattern), shown);
+        }
     }
 }

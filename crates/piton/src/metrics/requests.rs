@@ -161,6 +161,12 @@ impl Requests {
         let _ = self.routes.set(paths.collect());
     }
 
+    /// The path of a route, as the route says it: `/user/{id}`.
+    pub fn pattern(&self, number: PathIndex) -> Option<&str> {
+        let known = self.routes.get()?.get(usize::try_from(number).ok()?)?;
+        Some(&known.path)
+    }
+
     /// The number of a path that a mounted router matched.
     pub fn find(&self, path: &str) -> PathIndex {
         let known = self.routes.get().map_or(0, Vec::len);

@@ -5,6 +5,8 @@ use piton::auth::jwt::TokenType;
 use piton::prelude::*;
 use piton::serde_json::{self, Value, json};
 
+use super::pem;
+
 const SECRET: &str = "the-key-of-the-peers-64-bytes-ok-for-every-hmac-there-is-in-2026";
 
 async fn me(who: Identity) -> Json<Value> {
@@ -25,14 +27,12 @@ fn symmetric(algorithm: &str) -> Signing {
 }
 
 fn by_key(algorithm: &str, name: &str) -> Signing {
-    let path = |name: &str| format!("{}/tests/data/jwt/{name}.pem", env!("CARGO_MANIFEST_DIR"));
-    let pem = |name: &str| std::fs::read_to_string(path(name)).unwrap();
     let public = format!("{name}.pub");
     Signing {
-        question: json!({ "algorithm": algorithm, "private_key": pem(name), "public_key": pem(&public) }),
+        question: json!({ "algorithm": algorithm, "private_key": pem::text(name), "public_key": pem::text(&public) }),
         settings: vec![
             ("jwt.algorithm", algorithm.into()),
-            ("jwt.private_key_file", path(name).into()),
+            ("jwt.private_key_file", pem::path(name).into()),
         ],
     }
 }

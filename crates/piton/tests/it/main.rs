@@ -16,6 +16,8 @@ mod launch;
 mod parts;
 #[cfg(feature = "password")]
 mod passwords;
+#[cfg(feature = "jwt")]
+mod pem;
 mod routes;
 mod serving;
 mod steps;

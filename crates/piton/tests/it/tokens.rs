@@ -3,6 +3,8 @@
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 
+use super::pem;
+
 const SECRET: &str = "a secret of 32 characters, no less";
 
 mod inside {
@@ -89,18 +91,14 @@ async fn a_guard_refuses_before_the_body_is_looked_at() {
     assert_eq!(known.body("{ this is no JSON").await.status(), 400);
 }
 
-fn key(name: &str) -> String {
-    format!("{}/tests/data/jwt/{name}.pem", env!("CARGO_MANIFEST_DIR"))
-}
-
 fn with_keys(algorithm: &str, private: Option<&str>, public: Option<&str>) -> App {
     let app = app().set("jwt.algorithm", algorithm);
     let app = match private {
-        Some(name) => app.set("jwt.private_key_file", key(name)),
+        Some(name) => app.set("jwt.private_key_file", pem::path(name)),
         None => app,
     };
     match public {
-        Some(name) => app.set("jwt.public_key_file", key(name)),
+        Some(name) => app.set("jwt.public_key_file", pem::path(name)),
         None => app,
     }
 }
@@ -138,7 +136,7 @@ async fn whoever_has_the_public_key_takes_what_the_private_one_signs() {
 #[piton::test]
 async fn the_public_key_is_no_secret_to_sign_with() {
     let reader = TestApp::new(with_keys("RS256", None, Some("rsa.pub"))).await;
-    let pem = std::fs::read_to_string(key("rsa.pub")).unwrap();
+    let pem = pem::text("rsa.pub");
     // What an attacker does who has the public key: HS256 with its text as the secret.
     let forger = TestApp::new(app().set("jwt.secret_key", pem)).await;
     let forged = forger.handle().tokens().access("root").sign().unwrap();
@@ -155,12 +153,32 @@ async fn wrong_keys_are_found_at_launch() {
         ("RS256", Some("ed25519"), None, "not a key of that kind"),
         ("EdDSA", Some("ed25519"), Some("other.pub"), "do not belong together"),
         ("HS256", Some("rsa"), None, "signs with `jwt.secret_key`"),
+        ("ES256", Some("p256_sec1"), None, "openssl pkcs8 -topk8"),
+        ("ES256", Some("p256.pub"), None, "this is no private key"),
+        ("RS256", None, Some("rsa"), "this is the private key"),
     ] {
         let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (_trigger, stop) = piton::Stop::new();
         let app = with_keys(algorithm, private, public).set("jwt.secret_key", SECRET);
         let refused = app.serve(listener, stop).await.unwrap_err().report("it");
         assert!(refused.contains(said), "{algorithm}: {refused}");
+    }
+}
+
+#[piton::test]
+async fn settings_that_would_let_everybody_in_are_refused() {
+    for (key, value, said) in [
+        ("jwt.previous_secret_keys", json!("oldsecret,"), "anybody could sign with it"),
+        ("jwt.previous_secret_keys", json!([""]), "anybody could sign with it"),
+        ("jwt.access_token_expires", json!("500ms"), "whole seconds"),
+        ("jwt.access_token_expires", json!("0s"), "never valid"),
+        ("jwt.cookie_domain", json!("x; Secure"), "not a domain"),
+    ] {
+        let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (_trigger, stop) = piton::Stop::new();
+        let app = app().set("jwt.secret_key", SECRET).set(key, value);
+        let refused = app.serve(listener, stop).await.unwrap_err().report("it");
+        assert!(refused.contains(said), "{key}: {refused}");
     }
 }
 

@@ -52,8 +52,13 @@ on_both! {
         }
         let wrong = app.post("/user/signup").json(&json!({ "email": 1, "password": "x" })).await;
         assert_eq!(refusal(&wrong).0, 422);
+        for email in ["ada", "ada@", "@example.org", "a@b.c\r\nBcc: eve@example.org", "a\0@example.org"] {
+            let none = json!({ "email": email, "password": "x" });
+            let answer = app.post("/user/signup").json(&none).await;
+            assert_eq!(refusal(&answer), (422, "Email is not an address".into()), "{email}");
+        }
         let half = app.post("/user/login").json(&json!({ "email": "ada@example.org" })).await;
-        assert_eq!(refusal(&half).0, 422);
+        assert_eq!(refusal(&half).0, 401, "whether there is such a user is not said");
     }
 }
 

@@ -174,10 +174,15 @@ impl ApiKeys {
         match (values.next(), values.next()) {
             (Some(one), None) => Presented::One(one.as_bytes()),
             (Some(_), Some(_)) => Presented::Several,
-            (None, _) => headers
-                .get(header::AUTHORIZATION)
-                .and_then(|value| key::in_authorization(value.as_bytes()))
-                .map_or(Presented::None, Presented::One),
+            (None, _) => {
+                let values = headers.get_all(header::AUTHORIZATION);
+                let ours = |value: &'a HeaderValue| key::in_authorization(value.as_bytes());
+                match (values.iter().count(), values.iter().find_map(ours)) {
+                    (_, None) => Presented::None,
+                    (1, Some(key)) => Presented::One(key),
+                    (_, Some(_)) => Presented::Several,
+                }
+            }
         }
     }
 

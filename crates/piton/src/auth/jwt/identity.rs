@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::Tokens;
 use super::claims::{Claims, TokenType, now};
-use super::settings::TokenLocation;
+use super::settings::{IdentityClaim, TokenLocation};
 use crate::context::{self, Caller};
 use crate::handle::Handle;
 use crate::http::{Error, Guard, Input, Operation, Passed};
@@ -36,25 +36,22 @@ pub struct Identity(Arc<Inner>);
 
 struct Inner {
     claims: Claims,
+    /// The claim that is looked at first.
+    first: IdentityClaim,
     subject: String,
     kind: TokenType,
 }
 
 impl Identity {
-    pub(super) fn new(claims: Claims) -> Self {
-        let subject = match Self::named_in(&claims) {
+    pub(super) fn new(claims: Claims, first: IdentityClaim) -> Self {
+        let subject = match named_in(&claims, first) {
             Some(Value::String(text)) => text.clone(),
             None | Some(Value::Null) => String::new(),
             Some(other) => other.to_string(),
         };
         let refresh = claims.get("type").is_some_and(|kind| kind == "refresh");
         let kind = if refresh { TokenType::Refresh } else { TokenType::Access };
-        Self(Arc::new(Inner { claims, subject, kind }))
-    }
-
-    /// Flask-JWT-Extended 3 writes `identity`, which may be any JSON; 4 writes `sub`.
-    fn named_in(claims: &Claims) -> Option<&Value> {
-        claims.get("identity").or_else(|| claims.get("sub"))
+        Self(Arc::new(Inner { claims, first, subject, kind }))
     }
 
     /// Who is calling, as text: what the token was made for, such as an email address. An identity
@@ -67,7 +64,7 @@ impl Identity {
     /// Who is calling, as it stands in the token.
     #[must_use]
     pub fn value(&self) -> &Value {
-        Self::named_in(&self.0.claims).unwrap_or(&Value::Null)
+        named_in(&self.0.claims, self.0.first).unwrap_or(&Value::Null)
     }
 
     /// Everything the token says.
@@ -126,6 +123,15 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("subject", &self.0.subject).finish_non_exhaustive()
     }
+}
+
+/// Flask-JWT-Extended 3 writes `identity`, which may be any JSON; 4 writes `sub`.
+fn named_in(claims: &Claims, first: IdentityClaim) -> Option<&Value> {
+    let (first, second) = match first {
+        IdentityClaim::Sub => ("sub", "identity"),
+        IdentityClaim::Both | IdentityClaim::Identity => ("identity", "sub"),
+    };
+    claims.get(first).or_else(|| claims.get(second))
 }
 
 /// The caller of the current request, for its answer and for those it calls.

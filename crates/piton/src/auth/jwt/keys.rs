@@ -155,9 +155,9 @@ fn pair(settings: &JwtSettings, algorithm: Algorithm) -> Result<Pair, Box<Proble
         (None, Some(sign)) => {
             let jwk = Jwk::from_encoding_key(sign, algorithm);
             jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk)).map_err(|error| {
-                let fix = "name the public key's file too";
-                let why = format!("it is not in the private one: {error}");
-                Box::new(Problem::new("jwt.public_key_file", why, fix))
+                let fix = format!("name a key for {}", settings.algorithm);
+                let why = format!("this is not a key of that kind: {error}");
+                Box::new(Problem::new("jwt.private_key_file", why, fix))
             })?
         }
         (None, None) => {
@@ -171,30 +171,47 @@ fn pair(settings: &JwtSettings, algorithm: Algorithm) -> Result<Pair, Box<Proble
 fn read<K>(
     key: &str,
     path: &Path,
-    parse: impl Fn(&[u8]) -> Result<K, jsonwebtoken::errors::Error>,
+    parse: impl Fn(&[u8]) -> Result<K, String>,
 ) -> Result<K, Box<Problem>> {
     let problem = |why: String| {
         let why = format!("{}: {why}", path.display());
         Box::new(Problem::new(format!("jwt.{key}"), why, "name a PEM file"))
     };
     let pem = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
-    parse(&pem).map_err(|error| problem(format!("this is not a key of that kind: {error}")))
+    parse(&pem).map_err(problem)
 }
 
-fn private(algorithm: Algorithm, pem: &[u8]) -> Result<EncodingKey, jsonwebtoken::errors::Error> {
-    match algorithm.family() {
+fn private(algorithm: Algorithm, pem: &[u8]) -> Result<EncodingKey, String> {
+    let key = match algorithm.family() {
         AlgorithmFamily::Ec => EncodingKey::from_ec_pem(pem),
         AlgorithmFamily::Ed => EncodingKey::from_ed_pem(pem),
         _ => EncodingKey::from_rsa_pem(pem),
+    };
+    match key {
+        Err(_) if has(pem, "BEGIN EC PRIVATE KEY") => Err(
+            "it is in the older form of `openssl ecparam`: `openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW` makes the one that is read".into(),
+        ),
+        Err(_) if !has(pem, "PRIVATE KEY") => Err("this is no private key".into()),
+        other => other.map_err(|error| format!("this is not a key of that kind: {error}")),
     }
 }
 
-fn public(algorithm: Algorithm, pem: &[u8]) -> Result<DecodingKey, jsonwebtoken::errors::Error> {
-    match algorithm.family() {
+fn public(algorithm: Algorithm, pem: &[u8]) -> Result<DecodingKey, String> {
+    if has(pem, "PRIVATE KEY") {
+        return Err(
+            "this is the private key: `openssl pkey -in KEY -pubout` prints the public one".into(),
+        );
+    }
+    let key = match algorithm.family() {
         AlgorithmFamily::Ec => DecodingKey::from_ec_pem(pem),
         AlgorithmFamily::Ed => DecodingKey::from_ed_pem(pem),
         _ => DecodingKey::from_rsa_pem(pem),
-    }
+    };
+    key.map_err(|error| format!("this is not a key of that kind: {error}"))
+}
+
+fn has(pem: &[u8], label: &str) -> bool {
+    pem.windows(label.len()).any(|found| found == label.as_bytes())
 }
 
 const fn hash(algorithm: JwtAlgorithm) -> hmac::Algorithm {

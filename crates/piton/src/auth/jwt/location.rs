@@ -41,7 +41,10 @@ pub(super) fn find<'a>(
             TokenLocation::Cookies => in_cookie(head, wanted, csrf),
         };
         match found {
-            Err(NotFound::Absent(refusal)) if refusal.kind() == RefusalKind::Missing => {
+            // A header with another scheme is for the proxy, say, where a cookie has the token.
+            Err(NotFound::Absent(refusal))
+                if refusal.kind() == RefusalKind::Missing || locations.len() > 1 =>
+            {
                 missing.push(refusal);
             }
             other => return other,
@@ -108,9 +111,10 @@ fn in_cookie(head: &Parts, wanted: TokenType, csrf: bool) -> Result<Found<'_>, N
 }
 
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
+        // Another cookie may have letters of another alphabet.
+        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
         Some((name.trim(), value.trim().trim_matches('"')))
     })
 }

@@ -147,8 +147,10 @@ impl Part for Tokens {
             None if launch.production() => return Err(no_secret(launch).into()),
             None => Some(secret::of_development(launch.data_dir())?),
         };
-        if let Some(short) = settings.secret_key.as_ref().and_then(short) {
-            warn!("jwt.secret_key has {short} characters; 32 from a random source are safe");
+        for short in
+            settings.secret_key.iter().chain(&settings.previous_secret_keys).filter_map(short)
+        {
+            warn!("A secret of [jwt] has {short} characters; 32 from a random source are safe");
         }
         let keys = Keys::new(&settings, secret.as_ref()).map_err(|problem| *problem)?;
         let expected = Expected {
@@ -240,7 +242,8 @@ impl Tokens {
     /// # Errors
     /// Why it is not taken; `?` in a handler makes 401 of it.
     pub fn read(&self, token: &str) -> Result<Identity, Refusal> {
-        claims::read(token, &self.0.keys, &self.0.expected).map(Identity::new)
+        let claims = claims::read(token, &self.0.keys, &self.0.expected)?;
+        Ok(Identity::new(claims, self.0.settings.identity_claim))
     }
 
     /// The cookies that keep `token` in a browser: the token itself, which no page can read, and what
@@ -348,7 +351,7 @@ impl<'a> NewToken<'a> {
 
     /// Fresh for so long.
     pub fn fresh_for(mut self, duration: Duration) -> Self {
-        self.fresh = Value::from(claims::now() + duration.as_secs());
+        self.fresh = Value::from(claims::now().saturating_add(duration.as_secs()));
         self
     }
 
@@ -388,7 +391,7 @@ impl<'a> NewToken<'a> {
             iat: now,
             nbf: now,
             jti: &jti,
-            exp: now + self.expires.as_secs(),
+            exp: now.saturating_add(self.expires.as_secs()),
             identity,
             sub: sub.map(|sub| Cow::Owned(sub.into_owned())),
             fresh: &self.fresh,

@@ -70,8 +70,10 @@ pub(super) fn json(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let scanner = Scanner { chars: &chars };
     let start = scanner.blank(0);
-    let wrong = match scanner.value(start, 0) {
-        Ok(end) => Wrong("Extra data", scanner.blank(end)),
+    let wrong = match scanner.value(start, 0).map(|end| scanner.blank(end)) {
+        // Python reads numbers that are none, halves of characters, and any depth.
+        Ok(end) if end >= chars.len() => return "not JSON (RFC 8259)".into(),
+        Ok(end) => Wrong("Extra data", end),
         Err(wrong) => wrong,
     };
     let Wrong(what, at) = wrong;

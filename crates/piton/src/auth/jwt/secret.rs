@@ -1,7 +1,9 @@
 //! The secret of development, when nobody has set one: made once and kept in the data folder, so that
 //! tokens outlive a restart.
 
+use std::fs::DirBuilder;
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use secrecy::SecretString;
@@ -14,7 +16,7 @@ const FILE: &str = "jwt.secret";
 
 /// The secret kept in `folder`, made if there is none. The file is the owner's alone.
 pub(super) fn of_development(folder: &Path) -> io::Result<SecretString> {
-    std::fs::create_dir_all(folder)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let path = folder.join(FILE);
     info!(
         "No jwt.secret_key is set: tokens are signed with development's own, in {}",

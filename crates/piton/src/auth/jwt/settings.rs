@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Reader;
 
@@ -201,6 +201,29 @@ impl JwtSettings {
                 "tokens that are never valid, or always, are of no use",
                 "say how long, such as 15 minutes",
             );
+        }
+        let shortest = self.access_expires().min(self.refresh_token_expires);
+        if !self.access_expires().is_zero() && shortest < Duration::from_secs(1) {
+            let why = "moments in tokens are whole seconds";
+            let key = match self.refresh_token_expires < Duration::from_secs(1) {
+                true => "refresh_token_expires",
+                false => "access_token_expires",
+            };
+            reader.refuse(key, why, "say how long, such as `15m`");
+        }
+        let empty = |secret: &SecretString| secret.expose_secret().trim().is_empty();
+        if self.previous_secret_keys.iter().any(empty) {
+            // A key without a byte is everybody's.
+            let why = "one of them is empty, and anybody could sign with it";
+            reader.refuse(
+                "previous_secret_keys",
+                why,
+                "take the comma away, or write a list in a file",
+            );
+        }
+        let strange = |c: char| c.is_control() || !c.is_ascii() || ";, \"".contains(c);
+        if self.cookie_domain.as_ref().is_some_and(|domain| domain.contains(strange)) {
+            reader.refuse("cookie_domain", "not a domain", "cookie_domain = \"example.org\"");
         }
         if self.location.is_empty() {
             reader.refuse("location", "nothing says where tokens are", "location = [\"headers\"]");

@@ -290,6 +290,15 @@ async fn a_cookie_needs_what_only_a_page_of_ours_can_read() {
         "CSRF double submit tokens do not match"
     );
     assert_eq!(change(&csrf).await.status(), 200);
+    let foreign = [&b"x=\xe9; "[..], cookie.as_bytes()].concat();
+    let foreign = http::HeaderValue::from_bytes(&foreign).unwrap();
+    let beside =
+        app.get("/me").header_value("cookie", foreign).header("authorization", "Basic eDp5");
+    assert_eq!(
+        beside.await.status(),
+        200,
+        "another cookie's letters and a proxy's password do no harm"
+    );
     let nothing = app.get("/me").await.json::<Value>();
     assert_eq!(
         nothing["detail"],
@@ -324,6 +333,17 @@ async fn cookies_hide_the_token_and_show_its_proof() {
     let out = app.post("/out").await;
     assert_eq!(out.headers().get_all("set-cookie").iter().count(), 4);
     assert!(out.header("set-cookie").starts_with("access_token_cookie=; Max-Age=0"));
+}
+
+#[crate::test]
+async fn of_two_names_the_one_that_the_settings_say_counts() {
+    let two = signed(SECRET, &hs256(), &changed(|claims| claims["sub"] = json!("bob")));
+    for (claim, subject) in
+        [("both", "ada@example.org"), ("identity", "ada@example.org"), ("sub", "bob")]
+    {
+        let app = TestApp::new(app().set("jwt.identity_claim", claim)).await;
+        assert_eq!(with(&app, "/me", &two).await.json::<Value>()["subject"], subject, "{claim}");
+    }
 }
 
 #[crate::test]

@@ -15,11 +15,13 @@
 //! #[post("/login")]
 //! async fn login(passwords: Passwords, Json(login): Json<Login>) -> Result<NoContent> {
 //!     let found: Option<String> = stored_hash(&login.name);
-//!     let right = match found {
-//!         Some(hash) => passwords.check(&hash, &login.password).await,
-//!         None => passwords.check_nobody(&login.password).await,
-//!     };
-//!     if right { Ok(NoContent) } else { Err(Error::unauthorized("name or password is wrong")) }
+//!     match passwords.login(found.as_deref(), &login.password).await {
+//!         Ok(()) => Ok(NoContent),
+//!         Err(error) if error.is_wrong_password() => {
+//!             Err(Error::unauthorized("name or password is wrong"))
+//!         }
+//!         Err(error) => Err(error.into()), // too many wait: 503
+//!     }
 //! }
 //! # fn stored_hash(_: &str) -> Option<String> { None }
 //! # fn main() {}
@@ -124,6 +126,38 @@ impl Passwords {
         false
     }
 
+    /// Checks the password of a login: `hash` is the user's, or `None` where there is no such user. Whether
+    /// there is one cannot be told by the time it takes, nor by what is said when too many wait: a user
+    /// who does not exist, and one whose hash is cheaper than those of today, cost as much.
+    ///
+    /// ```
+    /// # use piton::prelude::*;
+    /// # async fn f(passwords: Passwords, hash: Option<String>) -> Result<()> {
+    /// match passwords.login(hash.as_deref(), "correct horse").await {
+    ///     Ok(()) => {}
+    ///     Err(error) if error.is_wrong_password() => {
+    ///         return Err(Error::unauthorized("wrong user or password"));
+    ///     }
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify); [`Kind::Mismatch`] if there is no such user.
+    pub async fn login(&self, hash: Option<&str>, password: &str) -> Result<(), Error> {
+        let Some(hash) = hash else {
+            self.verify_stored(self.0.nobody.clone(), password).await?;
+            return Err(Error::new(Kind::Mismatch, MISMATCH));
+        };
+        let outcome = self.verify(hash, password).await;
+        let wrong = matches!(&outcome, Err(error) if error.kind() == Kind::Mismatch);
+        if wrong && self.needs_rehash(hash) {
+            self.verify_stored(self.0.nobody.clone(), password).await?;
+        }
+        outcome
+    }
+
     /// Whether `hash` was made with other costs than those set now, or is none. To be asked after a
     /// successful check, as then the password is there to be hashed anew.
     #[must_use]
@@ -140,7 +174,7 @@ impl Passwords {
         if bool::from(computed.ct_eq(&hash)) {
             Ok(())
         } else {
-            Err(Error::new(Kind::Mismatch, "The password does not match the supplied hash"))
+            Err(Error::new(Kind::Mismatch, MISMATCH))
         }
     }
 
@@ -221,6 +255,9 @@ fn random(length: u32) -> Result<Vec<u8>, Error> {
 }
 
 /// What nobody would hear of otherwise.
+/// argon2-cffi's words.
+const MISMATCH: &str = "The password does not match the supplied hash";
+
 fn log(error: &Error) {
     match error.kind() {
         Kind::Mismatch | Kind::Empty | Kind::TooLong | Kind::Encoding => {}

@@ -7,6 +7,7 @@
 mod migrate;
 
 use std::borrow::Cow;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -169,7 +170,9 @@ impl Store {
             return Ok(());
         };
         let shown = folder.display().to_string();
-        let made = tokio::task::spawn_blocking(move || std::fs::create_dir_all(folder)).await;
+        // What is in it is the service's alone: hashes of passwords, tokens.
+        let make = move || std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let made = tokio::task::spawn_blocking(make).await;
         match made {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {

@@ -180,6 +180,9 @@ pub(super) async fn replace(
         let Some(old) = tx.one::<Row>(find, (next.name,)).await? else {
             return Err(unknown(next.name));
         };
+        if old.expires_at.is_some_and(|end| end <= now) {
+            return Err(unknown(next.name));
+        }
         let end = old.expires_at.map_or(ends, |end| end.min(ends));
         let over = "UPDATE piton_api_keys SET replaced_at = $2, expires_at = $3 WHERE id = $1 \
             AND replaced_at IS NULL AND revoked_at IS NULL";

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use secrecy::ExposeSecret;
 
-use super::{ApiKeys, KeyError, KeyInfo, KeyState, NewKey};
+use super::{ApiKeys, KeyError, KeyErrorKind, KeyInfo, KeyState, NewKey};
 use crate::app::{LaunchError, RoomVerb, Verb};
 use crate::config::{Setting, Value};
 
@@ -87,12 +87,21 @@ fn text<'a>(arguments: &'a ArgMatches, name: &str) -> &'a str {
 async fn create_key(keys: &ApiKeys, arguments: &ArgMatches) -> Result<NewKey, KeyError> {
     let scopes = arguments.get_many::<String>("scope").unwrap_or_default();
     let scopes: Vec<String> = scopes.map(|scope| scope.trim().to_owned()).collect();
-    keys.create(text(arguments, "name"), &scopes, arguments.get_one("expires").copied()).await
+    keys.create(text(arguments, "name"), &scopes, lifetime(arguments)?).await
 }
 
 async fn rotate_key(keys: &ApiKeys, arguments: &ArgMatches) -> Result<NewKey, KeyError> {
     let grace = arguments.get_one::<Duration>("grace").copied().unwrap_or_default();
-    keys.rotate(text(arguments, "name"), grace, arguments.get_one("expires").copied()).await
+    keys.rotate(text(arguments, "name"), grace, lifetime(arguments)?).await
+}
+
+fn lifetime(arguments: &ArgMatches) -> Result<Option<Duration>, KeyError> {
+    match arguments.get_one::<Duration>("expires").copied() {
+        Some(Duration::ZERO) => {
+            Err(KeyError::new(KeyErrorKind::Invalid, "a key that is over before it begins"))
+        }
+        lifetime => Ok(lifetime),
+    }
 }
 
 fn print_new(keys: &ApiKeys, new: &NewKey) {
