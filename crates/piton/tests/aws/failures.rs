@@ -8,7 +8,7 @@ use e2e::moto::Moto;
 use piton::aws::sqs::{Message, Poll};
 use piton::part::Health;
 use piton::prelude::*;
-use piton::serde_json::json;
+use piton::serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -50,6 +50,46 @@ async fn what_failed_comes_again_until_it_succeeds() {
     ] {
         assert!(figures.contains(line), "{line} in {figures}");
     }
+    app.stop().await;
+}
+
+#[piton::test]
+async fn health_tells_of_each_queue_and_of_its_last_message_if_that_failed() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("sick", json!({ "VisibilityTimeout": "1" }));
+    boto3.send("sick", &["x".to_owned()]);
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = well.clone();
+    let poll = Poll::new("sick", move |_: Message| {
+        let is_well = is_well.load(Ordering::SeqCst);
+        async move { if is_well { Ok(()) } else { Err(Error::unavailable("not yet")) } }
+    });
+    let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
+    e2e::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
+    let why = trouble(&app).await.unwrap();
+    assert!(why.contains("`sick` failed") && why.contains("not yet"), "{why}");
+    let health: Value = app.get("/health").await.json();
+    let parts = health["parts"].as_array().unwrap();
+    let polls = parts.iter().find(|part| part["name"] == "sqs_polls").unwrap();
+    let queue = &polls["details"][0];
+    assert_eq!((&polls["status"], &queue["queue"]), (&json!("degraded"), &json!("sick")));
+    assert!(queue["kept"].as_u64() >= Some(1) && queue["deleted"] == 0, "{queue}");
+    assert!(queue["last_error"].as_str().unwrap().contains("not yet"), "{queue}");
+    assert!(queue["last_poll"].is_string() && queue["state"].is_string(), "{queue}");
+    well.store(true, Ordering::SeqCst);
+    e2e::wait_for("no trouble", || async { trouble(&app).await.is_none() }).await;
+    app.stop().await;
+}
+
+#[piton::test]
+async fn a_poll_that_waits_for_a_message_says_that_it_receives() {
+    let moto = Moto::start();
+    Boto3::of(&moto).create("quiet", json!({}));
+    let poll = Poll::new("quiet", |_: Message| async {}).wait_time(Duration::from_secs(2));
+    let app = TestApp::new(app(&moto).sqs(poll)).await;
+    let state = || async { app.handle().snapshots()["sqs_polls"][0]["state"].clone() };
+    e2e::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
     app.stop().await;
 }
 

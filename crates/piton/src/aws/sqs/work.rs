@@ -67,6 +67,7 @@ impl Worker {
     pub async fn run(mut self) {
         let mut pauses = Pauses::new();
         while self.wait_for_parts().await {
+            self.state.receiving();
             let pause = match self.receive().await {
                 None => break,
                 Some(Ok(batch)) => {
@@ -198,6 +199,7 @@ impl Worker {
         let (outcome, why) = match done {
             Done::Verdict(Verdict::Delete) => {
                 self.delete(message, in_hand, hold).await;
+                self.state.succeeded();
                 self.figures.count(&self.state.queue, "deleted");
                 return true;
             }
@@ -225,7 +227,7 @@ impl Worker {
             }
         };
         self.figures.count(queue, outcome);
-        self.state.kept(why);
+        self.state.kept(why.as_deref());
         false
     }
 
