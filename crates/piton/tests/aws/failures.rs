@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use e2e::moto::Moto;
 use piton::aws::sqs::{Message, Poll};
-use piton::part::Health;
+use piton::part::{self, Health, Launch, Part};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -90,6 +90,76 @@ async fn a_poll_that_waits_for_a_message_says_that_it_receives() {
     let app = TestApp::new(app(&moto).sqs(poll)).await;
     let state = || async { app.handle().snapshots()["sqs_polls"][0]["state"].clone() };
     e2e::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
+    app.stop().await;
+}
+
+/// A part that is down when the test says so.
+#[derive(Clone)]
+struct Frail(Arc<AtomicBool>);
+
+impl Part for Frail {
+    const NAME: &'static str = "frail";
+    type Settings = ();
+
+    async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
+        Ok(Self(launch.attached::<Arc<AtomicBool>>().next().cloned().unwrap_or_default()))
+    }
+
+    async fn health(&self) -> Health {
+        let is_down = self.0.load(Ordering::SeqCst);
+        if is_down { Health::Down("no such host".into()) } else { Health::Up }
+    }
+}
+
+piton::part!(Frail);
+
+#[piton::test]
+async fn a_queue_is_not_read_while_a_part_of_its_function_is_down() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("q", json!({}));
+    boto3.send("q", &numbered("x", 3));
+    let (seen, down) = (Seen::default(), Arc::new(AtomicBool::new(true)));
+    let note = seen.clone();
+    let poll = Poll::new("q", move |message: Message, _: Frail| {
+        note.note(&message);
+        async {}
+    });
+    let app = TestApp::new(app(&moto).attach(down.clone()).sqs(poll.interval(SHORT))).await;
+    e2e::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
+    let why = trouble(&app).await.unwrap();
+    assert_eq!(why, "the queue `q` is not read: `frail` is down: no such host");
+    assert_eq!(
+        app.handle().snapshots()["sqs_polls"][0]["waits_for"],
+        "`frail` is down: no such host"
+    );
+    assert_eq!((seen.all().len(), boto3.count("q")), (0, (3, 0)));
+    down.store(false, Ordering::SeqCst);
+    boto3.wait_until_empty("q").await;
+    assert_eq!((seen.all().len(), trouble(&app).await), (3, None));
+    app.stop().await;
+}
+
+#[piton::test]
+async fn a_function_that_fails_does_not_empty_the_queue() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("long", json!({}));
+    boto3.send("long", &numbered("x", 50));
+    let (seen, well) = (Seen::default(), Arc::new(AtomicBool::new(false)));
+    let (note, is_well) = (seen.clone(), well.clone());
+    let poll = Poll::new("long", move |message: Message| {
+        note.note(&message);
+        let is_well = is_well.load(Ordering::SeqCst);
+        async move { if is_well { Ok(()) } else { Err(Error::unavailable("no database")) } }
+    });
+    let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
+    seen.wait_for(3).await;
+    // Without pauses all fifty would have been tried in that time.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(seen.all().len() <= 5, "{:?}", seen.all());
+    well.store(true, Ordering::SeqCst);
+    seen.wait_for(50).await;
     app.stop().await;
 }
 

@@ -23,6 +23,7 @@ mod callback;
 mod calls;
 mod figures;
 mod message;
+mod pace;
 mod poll;
 mod polls;
 mod queues;
@@ -48,7 +49,7 @@ use crate::part::{self, Health, Launch, Part};
 use figures::Figures;
 use queues::Queues;
 
-pub use callback::{Callback, Given, Outcome, Verdict};
+pub use callback::{Callback, Given, Outcome, Ready, Verdict};
 pub use message::{Attribute, Message};
 pub use poll::Poll;
 pub use polls::Polls;

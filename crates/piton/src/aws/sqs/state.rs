@@ -40,6 +40,8 @@ struct Now {
     given_back: u64,
     /// Why the queue cannot be read, while it cannot.
     trouble: Option<String>,
+    /// Which of the parts that the function takes is not there, and why.
+    waits_for: Option<String>,
     /// Why the last message failed, until one succeeds.
     failing: Option<String>,
     last_error: Option<String>,
@@ -55,6 +57,7 @@ impl State {
             kept: 0,
             given_back: 0,
             trouble: None,
+            waits_for: None,
             failing: None,
             last_error: None,
             last_poll: None,
@@ -75,6 +78,23 @@ impl State {
         let mut now = self.now();
         if now.doing != Doing::Away {
             now.doing = Doing::Receiving;
+        }
+    }
+
+    /// The poll sleeps. One that is away stays so.
+    pub fn waiting(&self) {
+        let mut now = self.now();
+        if now.doing != Doing::Away {
+            now.doing = Doing::Waiting;
+        }
+    }
+
+    /// The queue is not read, as the function could not be given all it takes; or it could again.
+    pub fn waits_for(&self, part: Option<&str>) {
+        let mut now = self.now();
+        now.waits_for = part.map(shown);
+        if part.is_some() {
+            now.doing = Doing::Waiting;
         }
     }
 
@@ -134,9 +154,11 @@ impl State {
 
     /// Why the queue cannot be read, or why its last message failed.
     pub fn trouble(&self) -> Option<String> {
-        let now = self.now();
-        let failed = |why| format!("the last message of the queue `{}` failed: {why}", self.queue);
-        now.trouble.clone().or_else(|| now.failing.as_ref().map(failed))
+        let (now, queue) = (self.now(), &self.queue);
+        let waits = |why| format!("the queue `{queue}` is not read: {why}");
+        let failed = |why| format!("the last message of the queue `{queue}` failed: {why}");
+        let waits = now.waits_for.as_ref().map(waits);
+        waits.or_else(|| now.trouble.clone()).or_else(|| now.failing.as_ref().map(failed))
     }
 
     /// What `/health` tells of the poll.
@@ -149,6 +171,7 @@ impl State {
             "deleted": now.deleted,
             "kept": now.kept,
             "given_back": now.given_back,
+            "waits_for": now.waits_for,
             "last_error": now.last_error,
             "last_poll": now.last_poll,
         })
@@ -179,6 +202,20 @@ mod tests {
         assert_eq!(state.trouble(), None);
         assert_eq!(state.snapshot()["kept"], 2);
         assert_eq!(state.snapshot()["last_error"], "no such customer");
+    }
+
+    #[test]
+    fn a_poll_says_which_part_it_waits_for() {
+        let state = State::new("q");
+        state.waits_for(Some("`db` is down"));
+        assert_eq!(state.trouble().as_deref(), Some("the queue `q` is not read: `db` is down"));
+        let snapshot = state.snapshot();
+        assert_eq!(
+            (&snapshot["state"], &snapshot["waits_for"]),
+            (&json!("waiting"), &json!("`db` is down"))
+        );
+        state.waits_for(None);
+        assert_eq!(state.trouble(), None);
     }
 
     #[test]
