@@ -41,6 +41,13 @@ const MACHINES: [&str; 7] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
+/// Whether the machine says where Amazon is.
+fn the_machine_knows() -> bool {
+    let profile = std::env::var_os("HOME").map(|home| Path::new(&home).join(".aws/config"));
+    MACHINES.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        || profile.is_some_and(|profile| profile.is_file())
+}
+
 /// Makes `access()` and the check of a section that has all the fields of [`Access`].
 macro_rules! access {
     ($settings:ty) => {
@@ -95,15 +102,22 @@ impl Access {
     }
 
     /// In development, with nothing set here or on the machine, nobody is asked: the SDK would look for
-    /// the machine's role in a network that is not Amazon's, again and again.
+    /// the machine's role in a network that is not Amazon's, again and again. A test asks nobody unless
+    /// it says whom, as what the machine knows is a developer's own account.
     pub fn of(self, section: &str, launch: &Launch) -> Self {
-        let set = self.region_name.is_some() || self.endpoint_url.is_some();
-        let set = set || MACHINES.iter().any(|name| std::env::var_os(name).is_some());
-        let profile = std::env::var_os("HOME").map(|home| Path::new(&home).join(".aws/config"));
-        if launch.production() || set || profile.is_some_and(|profile| profile.is_file()) {
+        if self.region_name.is_some() || self.endpoint_url.is_some() {
             return self;
         }
         let prefix = launch.handle.config().prefix();
+        if !launch.handle.inner().ambient {
+            let why = format!(
+                "a test asks nobody unless it says whom: set {section}.endpoint_url, or {section}.region_name"
+            );
+            return Self { nowhere: Some(why), ..self };
+        }
+        if launch.production() || the_machine_knows() {
+            return self;
+        }
         let variable = config::variable(prefix, &format!("{section}.region_name"));
         Self { nowhere: Some(format!("no region is set: {variable}, or AWS_REGION")), ..self }
     }
@@ -122,6 +136,10 @@ impl Access {
     /// What a client is made of. Talks to nobody unless region or credentials are not set: then the
     /// machine is asked for the region.
     pub async fn load(&self) -> SdkConfig {
+        if self.nowhere.is_some() {
+            // Neither region nor credentials: each call fails, and says so.
+            return SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        }
         let client = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .build_https();

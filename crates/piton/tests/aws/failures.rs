@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use e2e::moto::Moto;
-use piton::aws::sqs::{Message, Poll};
+use piton::aws::Kind;
+use piton::aws::ses::{Email, Ses};
+use piton::aws::sqs::{Message, Poll, Sqs};
 use piton::part::{self, Health, Launch, Part};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
@@ -160,6 +162,23 @@ async fn a_function_that_fails_does_not_empty_the_queue() {
     assert!(seen.all().len() <= 5, "{:?}", seen.all());
     well.store(true, Ordering::SeqCst);
     seen.wait_for(50).await;
+    app.stop().await;
+}
+
+#[piton::test]
+async fn a_test_that_names_no_server_does_not_reach_the_developers_own() {
+    // In production the machine's own account would be taken.
+    let bare = App::new("nobody").blueprints(["none"]).set("log.level", "critical");
+    let bare = bare.set("production", true).with::<Sqs>().with::<Ses>();
+    let app = TestApp::new(bare.sqs(Poll::new("q", |_: Message| async {}))).await;
+    let error = app.handle().sqs().send("q", "x").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Misconfigured);
+    assert!(error.to_string().ends_with("set sqs.endpoint_url, or sqs.region_name"), "{error}");
+    let email = Email::new().to("ada@example.com").from("me@example.com").subject("x").text("x");
+    let error = app.handle().ses().send(email).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Misconfigured, "{error}");
+    assert!(app.handle().sqs().client().await.list_queues().send().await.is_err());
+    e2e::wait_for("the poll to say so", || async { trouble(&app).await.is_some() }).await;
     app.stop().await;
 }
 
