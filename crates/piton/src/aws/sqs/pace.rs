@@ -4,6 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How long a receive may go on after the service was told to stop. The queue does not learn that
+/// nobody listens any more: a message that came before its wait is over would be hidden from
+/// everybody for a while.
+pub(super) fn last_receive(wait_time: Duration) -> Duration {
+    // The service itself waits ten seconds for all background work.
+    (wait_time + Duration::from_secs(1)).min(Duration::from_secs(8))
+}
+
 /// When the messages in hand must be hidden anew: half-way, so that one failed call does no harm.
 pub(super) struct Hold {
     pub time: Duration,
@@ -67,6 +75,12 @@ mod tests {
             Hold::new(Duration::ZERO).until_due().await;
         });
         assert!(never.await.is_err());
+    }
+
+    #[test]
+    fn a_stop_waits_as_long_as_the_queue_may_hand_out_messages() {
+        let last = |seconds| last_receive(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([last(0), last(5), last(20)], [1, 6, 8]);
     }
 
     #[test]

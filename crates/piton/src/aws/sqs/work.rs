@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::calls::Queue;
 use super::figures::PollFigures;
 use super::message::Message;
-use super::pace::{Hold, Pauses};
+use super::pace::{Hold, Pauses, last_receive};
 use super::state::{Doing, State};
 use super::{Poll, Sqs, Verdict};
 use crate::aws::Error;
@@ -24,10 +24,6 @@ use crate::stop::Stop;
 /// How long a function may go on after the service was told to stop. The service itself waits ten
 /// seconds for all background work; the rest is for giving back what was not finished.
 const LAST_MESSAGE: Duration = Duration::from_secs(8);
-
-/// How long a receive may go on after the service was told to stop: messages on their way here would
-/// otherwise be hidden from everybody for a while.
-const LAST_RECEIVE: Duration = Duration::from_secs(2);
 
 /// How many messages are remembered that were dealt with and could not be deleted.
 const MOST_UNDELETED: usize = 1000;
@@ -138,7 +134,7 @@ impl Worker {
             received = &mut receive => return Some(received),
             () = self.stop.stopped() => {}
         }
-        if let Ok(Ok(batch)) = timeout(LAST_RECEIVE, receive).await {
+        if let Ok(Ok(batch)) = timeout(last_receive(self.poll.wait_time), receive).await {
             self.give_back(&batch).await;
         }
         None
