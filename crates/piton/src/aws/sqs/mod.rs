@@ -40,7 +40,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::OnceCell;
 
 use super::access::Access;
-use super::trouble::Trouble;
+use super::trouble::{Help, Trouble};
 use super::{Error, Kind};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
@@ -135,7 +135,7 @@ impl Part for Sqs {
             client: OnceCell::new(),
             queues: Queues::default(),
             figures: Figures::default(),
-            trouble: Trouble::default(),
+            trouble: Trouble::new(Help::of("sqs", launch)),
         })))
     }
 

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::queues;
 use crate::aws::Error;
+use crate::aws::error::shortened;
 use crate::config::mask;
 
 /// What a poll is doing.
@@ -180,7 +181,7 @@ impl State {
 
 /// A reason as people may see it, and not more of it than an answer can bear.
 fn shown(why: &str) -> String {
-    mask::text(why).chars().take(500).collect()
+    shortened(&mask::text(why), 500)
 }
 
 #[cfg(test)]
