@@ -41,16 +41,23 @@ impl Help {
         format!("set {id} and {secret}, or AWS_*")
     }
 
-    /// An error of the SDK tells in its own words only which of them is missing.
-    fn with(&self, error: Error) -> Error {
-        let text = error.to_string().to_lowercase();
-        let missing = |word: &str| text.contains(word);
-        match error.kind() {
-            Kind::Misconfigured if missing("region") => error.with(&self.region()),
-            Kind::Misconfigured if missing("credential") || missing("identity") => {
-                error.with(&self.keys())
-            }
-            _ => error,
+    /// The SDK says in words of its own what is missing: of a signature that it cannot make, say.
+    fn with(&self, what: &str, error: Error) -> Error {
+        let text = error.to_string();
+        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let missing = |thing: &str, advice: String| {
+            Error::new(Kind::Misconfigured, format!("{what}: {thing}: {advice}"))
+        };
+        if error.kind() != Kind::Misconfigured {
+            error
+        } else if has(&["Region", "region"]) {
+            missing("no region is set", self.region())
+        } else if has(&["no providers in chain", "identity resolver"]) {
+            missing("no credentials were found", self.keys())
+        } else if has(&["redential", "identity"]) {
+            error.with(&self.keys())
+        } else {
+            error
         }
     }
 }
@@ -69,7 +76,10 @@ impl Trouble {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let result = result.map_err(|error| self.help.with(Error::of(what(), &error)));
+        let result = result.map_err(|error| {
+            let what = what();
+            self.help.with(&what, Error::of(&what, &error))
+        });
         let trouble = match &result {
             Err(error) if !matches!(error.kind(), Kind::NotFound | Kind::Invalid) => {
                 Some(error.to_string())
@@ -90,31 +100,48 @@ impl Trouble {
 mod tests {
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use aws_sdk_sqs::Client;
+    use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 
     use super::*;
 
-    async fn said(region: Option<&'static str>) -> String {
-        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest());
-        let config = config.region(region.map(Region::new)).build();
-        let help = Help { prefix: "GNAR".into(), section: "sqs" };
-        let sent = Client::new(&config).list_queues().send().await;
-        let error = Trouble::new(help).note(sent, || "list the queues".into()).unwrap_err();
+    const KEYS: &str = "set GNAR_SQS_ACCESS_KEY_ID and GNAR_SQS_SECRET_ACCESS_KEY, or AWS_*";
+
+    fn help() -> Help {
+        Help { prefix: "GNAR".into(), section: "sqs" }
+    }
+
+    async fn said(region: Option<&'static str>, keys: bool) -> String {
+        let keys = keys.then(|| Credentials::new("id", "secret", None, None, "a test"));
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region.map(Region::new));
+        config.set_credentials_provider(keys.map(SharedCredentialsProvider::new));
+        let config = config.build();
+
+        let sent = Box::pin(Client::new(&config).list_queues().send()).await;
+        let error = Trouble::new(help()).note(sent, || "list".into()).expect_err("it is missing");
         assert_eq!(error.kind(), Kind::Misconfigured, "{error}");
         error.to_string()
     }
 
     #[tokio::test]
     async fn a_missing_region_is_told_with_what_to_set() {
-        let said = said(None).await;
-        println!("{said}");
-        assert!(said.ends_with(": set GNAR_SQS_REGION_NAME, or AWS_REGION"), "{said}");
+        let told = "list: no region is set: set GNAR_SQS_REGION_NAME, or AWS_REGION";
+        assert_eq!(said(None, true).await, told);
     }
 
     #[tokio::test]
     async fn missing_credentials_are_told_with_what_to_set() {
-        let said = said(Some("eu-central-1")).await;
-        println!("{said}");
-        let ending = ": set GNAR_SQS_ACCESS_KEY_ID and GNAR_SQS_SECRET_ACCESS_KEY, or AWS_*";
-        assert!(said.ends_with(ending), "{said}");
+        let told = format!("list: no credentials were found: {KEYS}");
+        assert_eq!(said(Some("eu-central-1"), false).await, told);
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_had_are_told_with_their_cause() {
+        let why = "list: an error occurred while loading credentials: no such file.";
+        let error = help().with("list", Error::new(Kind::Misconfigured, why));
+        assert_eq!(error.to_string(), format!("{}: {KEYS}", why.trim_end_matches('.')));
+        let other = help().with("list", Error::new(Kind::Denied, "credentials"));
+        assert_eq!(other.to_string(), "credentials");
     }
 }
