@@ -221,6 +221,41 @@ async fn a_server_that_goes_away_and_comes_back_is_read_again() {
     app.stop().await;
 }
 
+#[piton::test]
+async fn a_queue_that_was_made_anew_is_asked_again_how_long_it_hides_messages() {
+    let mut moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("q", json!({ "VisibilityTimeout": "600" }));
+    let seen = Seen::default();
+    let poll = |note: Seen| {
+        let slow = move |message: Message| {
+            note.note(&message);
+            tokio::time::sleep(Duration::from_millis(3500))
+        };
+        Poll::new("q", slow).interval(SHORT)
+    };
+    let one = TestApp::new(app(&moto).sqs(poll(seen.clone()))).await;
+    let other = TestApp::new(app(&moto).sqs(poll(seen.clone()))).await;
+    for app in [&one, &other] {
+        let polled = || async { app.handle().snapshots()["sqs_polls"][0]["last_poll"].is_string() };
+        e2e::wait_for("an answer", polled).await;
+    }
+    moto.start_again();
+    for app in [&one, &other] {
+        let gone = || async { trouble(app).await.is_some_and(|why| why.contains("not exist")) };
+        e2e::wait_for("the queue to be missing", gone).await;
+    }
+    boto3.create("q", json!({ "VisibilityTimeout": "1" }));
+    for app in [&one, &other] {
+        e2e::wait_for("the queue again", || async { trouble(app).await.is_none() }).await;
+    }
+    boto3.send("q", &numbered("x", 1));
+    boto3.wait_until_empty("q").await;
+    assert_eq!(seen.all(), ["x0"]);
+    one.stop().await;
+    other.stop().await;
+}
+
 /// Stands before moto, and hangs up on whoever wants to delete a message while it is `closed`.
 async fn before(moto: &Moto, closed: Arc<AtomicBool>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

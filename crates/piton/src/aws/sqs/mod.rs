@@ -30,6 +30,7 @@ mod queues;
 mod send;
 mod settings;
 mod state;
+mod visibility;
 mod work;
 
 use std::sync::Arc;
