@@ -128,13 +128,11 @@ async fn a_queue_is_not_read_while_a_part_of_its_function_is_down() {
         async {}
     });
     let app = TestApp::new(app(&moto).attach(down.clone()).sqs(poll.interval(SHORT))).await;
-    e2e::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
-    let why = trouble(&app).await.unwrap();
-    assert_eq!(why, "the queue `q` is not read: `frail` is down: no such host");
-    assert_eq!(
-        app.handle().snapshots()["sqs_polls"][0]["waits_for"],
-        "`frail` is down: no such host"
-    );
+    let waits_for = || async { app.handle().snapshots()["sqs_polls"][0]["waits_for"].clone() };
+    let why = "`frail` is down: no such host";
+    e2e::wait_for("the poll to wait", || async { waits_for().await == why }).await;
+    let told = trouble(&app).await.unwrap();
+    assert_eq!(told, format!("the queue `q` is not read: {why}"));
     assert_eq!((seen.all().len(), boto3.count("q")), (0, (3, 0)));
     down.store(false, Ordering::SeqCst);
     boto3.wait_until_empty("q").await;

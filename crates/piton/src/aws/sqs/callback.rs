@@ -66,8 +66,13 @@ pub trait Given: Sized + Send {
     /// # Errors
     /// Why not.
     fn ready(handle: &Handle) -> impl Future<Output = Result<(), String>> + Send {
-        std::future::ready(Self::given(handle).map(drop).map_err(|error| error.to_string()))
+        std::future::ready(Self::given(handle).map(drop).map_err(|error| reason(&error)))
     }
+}
+
+/// Without the status that it would be as an answer.
+fn reason(error: &Error) -> String {
+    error.detail().map_or_else(|| error.to_string(), str::to_owned)
 }
 
 /// How long a part may think about its health.
@@ -83,7 +88,7 @@ impl<P: Part> Given for P {
     }
 
     async fn ready(handle: &Handle) -> Result<(), String> {
-        let part = handle.try_part::<P>().map_err(|error| error.to_string())?;
+        let part = handle.try_part::<P>().map_err(|error| reason(&error))?;
         match timeout(HEALTH, part.health()).await {
             Ok(Health::Up | Health::Degraded(_)) => Ok(()),
             Ok(Health::Down(why)) => Err(format!("`{}` is down: {why}", P::NAME)),
