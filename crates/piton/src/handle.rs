@@ -26,6 +26,8 @@ pub(crate) struct Inner {
     pub name: String,
     pub version: Option<String>,
     pub production: bool,
+    /// Whether the process's environment counts. Not in a test.
+    pub ambient: bool,
     pub data_dir: PathBuf,
     pub config: Config,
     /// The sections of every setting there is.

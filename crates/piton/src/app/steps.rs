@@ -254,6 +254,7 @@ impl Setup {
             metrics: Metrics::of_service(build),
             proxies: state.http.proxies(),
             production: app.production,
+            ambient: state.sources.ambient,
             data_dir: app.data_dir,
             config,
             parts: parts.into_iter().map(Slot::new).collect(),

@@ -12,8 +12,9 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::trouble::Help;
 use super::{Error, Kind};
-use crate::config::{self, Reader, Setting};
+use crate::config::{Reader, Setting};
 use crate::part::Launch;
 
 /// What the settings of a section say of it.
@@ -41,17 +42,28 @@ const MACHINES: [&str; 7] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
+/// Whether the machine says where Amazon is.
+fn the_machine_knows() -> bool {
+    let profile = std::env::var_os("HOME").map(|home| Path::new(&home).join(".aws/config"));
+    MACHINES.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        || profile.is_some_and(|profile| profile.is_file())
+}
+
 /// Makes `access()` and the check of a section that has all the fields of [`Access`].
 macro_rules! access {
     ($settings:ty) => {
         impl $settings {
             pub(super) fn access(&self) -> $crate::aws::access::Access {
+                use ::secrecy::ExposeSecret as _;
+                use $crate::aws::access::given;
                 $crate::aws::access::Access {
-                    region_name: self.region_name.clone(),
-                    access_key_id: self.access_key_id.clone(),
-                    secret_access_key: self.secret_access_key.clone(),
-                    session_token: self.session_token.clone(),
-                    endpoint_url: self.endpoint_url.clone(),
+                    region_name: given(&self.region_name, |name| name),
+                    access_key_id: given(&self.access_key_id, |id| id),
+                    secret_access_key: given(&self.secret_access_key, |secret| {
+                        secret.expose_secret()
+                    }),
+                    session_token: given(&self.session_token, |token| token.expose_secret()),
+                    endpoint_url: given(&self.endpoint_url, |url| url.as_str()),
                     connect_timeout: self.connect_timeout,
                     timeout: self.timeout,
                     nowhere: None,
@@ -61,6 +73,11 @@ macro_rules! access {
     };
 }
 pub(super) use access;
+
+/// What is set to an empty text, as by a variable without a value, is not set.
+pub(super) fn given<T: Clone>(value: &Option<T>, text: impl Fn(&T) -> &str) -> Option<T> {
+    value.clone().filter(|value| !text(value).trim().is_empty())
+}
 
 impl Access {
     /// Refuses what cannot work.
@@ -86,6 +103,11 @@ impl Access {
             }
             _ => {}
         }
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if self.region_name.as_ref().is_some_and(|name| !name.bytes().all(plain)) {
+            let why = "the name of a region is made of small letters, digits and `-`";
+            problems.push(("region_name", why, "eu-central-1"));
+        }
         for (name, time) in [("connect_timeout", self.connect_timeout), ("timeout", self.timeout)] {
             if time.is_zero() {
                 problems.push((name, "no server is as fast as that", "30s"));
@@ -95,17 +117,23 @@ impl Access {
     }
 
     /// In development, with nothing set here or on the machine, nobody is asked: the SDK would look for
-    /// the machine's role in a network that is not Amazon's, again and again.
-    pub fn of(self, section: &str, launch: &Launch) -> Self {
-        let set = self.region_name.is_some() || self.endpoint_url.is_some();
-        let set = set || MACHINES.iter().any(|name| std::env::var_os(name).is_some());
-        let profile = std::env::var_os("HOME").map(|home| Path::new(&home).join(".aws/config"));
-        if launch.production() || set || profile.is_some_and(|profile| profile.is_file()) {
+    /// the machine's role in a network that is not Amazon's, again and again. A test asks nobody unless
+    /// it says whom, as what the machine knows is a developer's own account.
+    pub fn of(self, section: &'static str, launch: &Launch) -> Self {
+        if self.region_name.is_some() || self.endpoint_url.is_some() {
             return self;
         }
-        let prefix = launch.handle.config().prefix();
-        let variable = config::variable(prefix, &format!("{section}.region_name"));
-        Self { nowhere: Some(format!("no region is set: {variable}, or AWS_REGION")), ..self }
+        if !launch.handle.inner().ambient {
+            let why = format!(
+                "a test asks nobody unless it says whom: set {section}.endpoint_url, or {section}.region_name"
+            );
+            return Self { nowhere: Some(why), ..self };
+        }
+        if launch.production() || the_machine_knows() {
+            return self;
+        }
+        let why = format!("no region is set: {}", Help::of(section, launch).region());
+        Self { nowhere: Some(why), ..self }
     }
 
     /// Whether there is somebody to ask.
@@ -122,6 +150,10 @@ impl Access {
     /// What a client is made of. Talks to nobody unless region or credentials are not set: then the
     /// machine is asked for the region.
     pub async fn load(&self) -> SdkConfig {
+        if self.nowhere.is_some() {
+            // Neither region nor credentials: each call fails, and says so.
+            return SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        }
         let client = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .build_https();
@@ -166,6 +198,12 @@ impl fmt::Debug for EndpointUrl {
     }
 }
 
+impl EndpointUrl {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Setting for EndpointUrl {
     fn expects() -> Cow<'static, str> {
         "an address such as `http://127.0.0.1:4566`".into()
@@ -173,6 +211,9 @@ impl Setting for EndpointUrl {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let text = value.as_str().unwrap_or_default().trim();
+        if text.is_empty() {
+            return Ok(Self(String::new()));
+        }
         // Not a word of the value: there may be a password in it.
         let wrong = || format!("expected {}, without user and password", Self::expects());
         let uri: http::Uri = text.parse().map_err(|_| wrong())?;
@@ -186,7 +227,7 @@ impl Setting for EndpointUrl {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^https?://[^@]+$" })
+        json!({ "type": "string", "pattern": "^(https?://[^@]+)?$" })
     }
 }
 
@@ -227,10 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_a_region_is_refused() {
+        let named = |name: &str| Access { region_name: Some(name.to_owned()), ..access() };
+        assert!(refused(&named("us-gov-west-1")).is_empty());
+        for wrong in ["EU-CENTRAL-1", "eu central", "eu-central-1.example.com/", "ü"] {
+            assert_eq!(refused(&named(wrong)), ["region_name"], "{wrong}");
+        }
+    }
+
+    #[test]
     fn an_endpoint_is_an_address_without_credentials() {
         let parse = |text: &str| EndpointUrl::parse(&json!(text));
         assert_eq!(parse("http://127.0.0.1:4566").unwrap().0, "http://127.0.0.1:4566");
-        for wrong in ["127.0.0.1:4566", "ftp://a", "https://me:hunter2@sqs", "", "http://"] {
+        for wrong in ["127.0.0.1:4566", "ftp://a", "https://me:hunter2@sqs", "http://"] {
             let error = parse(wrong).unwrap_err();
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -65,6 +65,12 @@ impl Error {
         Self(Box::new(Inner { kind, message: message.into(), code: None }))
     }
 
+    /// The same, with what to do about it at its end.
+    pub(super) fn with(mut self, advice: &str) -> Self {
+        self.0.message = format!("{}: {advice}", self.0.message.trim_end_matches(['.', ' ']));
+        self
+    }
+
     /// An error of the SDK, met while doing `what`.
     pub(super) fn of<E>(what: impl fmt::Display, error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -145,7 +151,18 @@ fn causes(error: &dyn StdError) -> String {
 
 /// The first line, and not more of it than a log line can bear.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(300).collect()
+    shortened(text.lines().next().unwrap_or_default(), 300)
+}
+
+/// At most `most` characters of a text: whole sentences, or whole words with a sign that there were
+/// more.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
+    let begin = &text[..end];
+    if let Some(stop) = begin.rfind(". ") {
+        return begin[..=stop].to_owned();
+    }
+    format!("{} …", begin.rfind(' ').map_or(begin, |space| &begin[..space]))
 }
 
 impl fmt::Display for Error {
@@ -196,6 +213,14 @@ mod tests {
         assert!(known(&Error::new(Kind::Unavailable, "")).is_some());
         assert_eq!(known(&Error::new(Kind::Denied, "")), None);
         assert_eq!(known(&fmt::Error), None);
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_ends_with_a_sentence_or_a_word() {
+        assert_eq!(shortened("all of it", 9), "all of it");
+        assert_eq!(shortened("One. Two is too long", 12), "One.");
+        assert_eq!(shortened("one two three", 9), "one two …");
+        assert_eq!(shortened("ünbroken", 3), "ünb …");
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use e2e::moto::Moto;
-use piton::aws::sqs::{Message, Poll};
-use piton::part::Health;
+use piton::aws::Kind;
+use piton::aws::ses::{Email, Ses};
+use piton::aws::sqs::{Message, Poll, Sqs};
+use piton::part::{self, Health, Launch, Part};
 use piton::prelude::*;
-use piton::serde_json::json;
+use piton::serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -53,6 +55,131 @@ async fn what_failed_comes_again_until_it_succeeds() {
     app.stop().await;
 }
 
+#[piton::test]
+async fn health_tells_of_each_queue_and_of_its_last_message_if_that_failed() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("sick", json!({ "VisibilityTimeout": "1" }));
+    boto3.send("sick", &["x".to_owned()]);
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = well.clone();
+    let poll = Poll::new("sick", move |_: Message| {
+        let is_well = is_well.load(Ordering::SeqCst);
+        async move { if is_well { Ok(()) } else { Err(Error::unavailable("not yet")) } }
+    });
+    let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
+    e2e::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
+    let why = trouble(&app).await.unwrap();
+    assert!(why.contains("`sick` failed") && why.contains("not yet"), "{why}");
+    let health: Value = app.get("/health").await.json();
+    let parts = health["parts"].as_array().unwrap();
+    let polls = parts.iter().find(|part| part["name"] == "sqs_polls").unwrap();
+    let queue = &polls["details"][0];
+    assert_eq!((&polls["status"], &queue["queue"]), (&json!("degraded"), &json!("sick")));
+    assert!(queue["kept"].as_u64() >= Some(1) && queue["deleted"] == 0, "{queue}");
+    assert!(queue["last_error"].as_str().unwrap().contains("not yet"), "{queue}");
+    assert!(queue["last_poll"].is_string() && queue["state"].is_string(), "{queue}");
+    well.store(true, Ordering::SeqCst);
+    e2e::wait_for("no trouble", || async { trouble(&app).await.is_none() }).await;
+    app.stop().await;
+}
+
+#[piton::test]
+async fn a_poll_that_waits_for_a_message_says_that_it_receives() {
+    let moto = Moto::start();
+    Boto3::of(&moto).create("quiet", json!({}));
+    let poll = Poll::new("quiet", |_: Message| async {}).wait_time(Duration::from_secs(2));
+    let app = TestApp::new(app(&moto).sqs(poll)).await;
+    let state = || async { app.handle().snapshots()["sqs_polls"][0]["state"].clone() };
+    e2e::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
+    app.stop().await;
+}
+
+/// A part that is down when the test says so.
+#[derive(Clone)]
+struct Frail(Arc<AtomicBool>);
+
+impl Part for Frail {
+    const NAME: &'static str = "frail";
+    type Settings = ();
+
+    async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
+        Ok(Self(launch.attached::<Arc<AtomicBool>>().next().cloned().unwrap_or_default()))
+    }
+
+    async fn health(&self) -> Health {
+        let is_down = self.0.load(Ordering::SeqCst);
+        if is_down { Health::Down("no such host".into()) } else { Health::Up }
+    }
+}
+
+piton::part!(Frail);
+
+#[piton::test]
+async fn a_queue_is_not_read_while_a_part_of_its_function_is_down() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("q", json!({}));
+    boto3.send("q", &numbered("x", 3));
+    let (seen, down) = (Seen::default(), Arc::new(AtomicBool::new(true)));
+    let note = seen.clone();
+    let poll = Poll::new("q", move |message: Message, _: Frail| {
+        note.note(&message);
+        async {}
+    });
+    let app = TestApp::new(app(&moto).attach(down.clone()).sqs(poll.interval(SHORT))).await;
+    let waits_for = || async { app.handle().snapshots()["sqs_polls"][0]["waits_for"].clone() };
+    let why = "`frail` is down: no such host";
+    e2e::wait_for("the poll to wait", || async { waits_for().await == why }).await;
+    let told = trouble(&app).await.unwrap();
+    assert_eq!(told, format!("the queue `q` is not read: {why}"));
+    assert_eq!((seen.all().len(), boto3.count("q")), (0, (3, 0)));
+    down.store(false, Ordering::SeqCst);
+    boto3.wait_until_empty("q").await;
+    assert_eq!((seen.all().len(), trouble(&app).await), (3, None));
+    app.stop().await;
+}
+
+#[piton::test]
+async fn a_function_that_fails_does_not_empty_the_queue() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("long", json!({}));
+    boto3.send("long", &numbered("x", 50));
+    let (seen, well) = (Seen::default(), Arc::new(AtomicBool::new(false)));
+    let (note, is_well) = (seen.clone(), well.clone());
+    let poll = Poll::new("long", move |message: Message| {
+        note.note(&message);
+        let is_well = is_well.load(Ordering::SeqCst);
+        async move { if is_well { Ok(()) } else { Err(Error::unavailable("no database")) } }
+    });
+    let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
+    seen.wait_for(3).await;
+    // Without pauses all fifty would have been tried in that time.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(seen.all().len() <= 5, "{:?}", seen.all());
+    well.store(true, Ordering::SeqCst);
+    seen.wait_for(50).await;
+    app.stop().await;
+}
+
+#[piton::test]
+async fn a_test_that_names_no_server_does_not_reach_the_developers_own() {
+    // In production the machine's own account would be taken.
+    let bare = App::new("nobody").blueprints(["none"]).set("log.level", "critical");
+    let bare = bare.set("production", true).with::<Sqs>().with::<Ses>();
+    let app = TestApp::new(bare.sqs(Poll::new("q", |_: Message| async {}))).await;
+    let error = app.handle().sqs().send("q", "x").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Misconfigured);
+    assert!(error.to_string().ends_with("set sqs.endpoint_url, or sqs.region_name"), "{error}");
+    let email = Email::new().to("ada@example.com").from("me@example.com").subject("x").text("x");
+    let error = app.handle().ses().send(email).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Misconfigured, "{error}");
+    assert!(app.handle().sqs().client().await.list_queues().send().await.is_err());
+    e2e::wait_for("the poll to say so", || async { trouble(&app).await.is_some() }).await;
+    app.stop().await;
+}
+
 async fn trouble(app: &TestApp) -> Option<String> {
     let health = app.handle().health().await;
     health.into_iter().find(|part| part.name == "sqs_polls").and_then(|part| match part.health {
@@ -90,6 +217,41 @@ async fn a_server_that_goes_away_and_comes_back_is_read_again() {
     assert_eq!(seen.all(), ["before0", "after0"]);
     assert_eq!(trouble(&app).await, None);
     app.stop().await;
+}
+
+#[piton::test]
+async fn a_queue_that_was_made_anew_is_asked_again_how_long_it_hides_messages() {
+    let mut moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("q", json!({ "VisibilityTimeout": "600" }));
+    let seen = Seen::default();
+    let poll = |note: Seen| {
+        let slow = move |message: Message| {
+            note.note(&message);
+            tokio::time::sleep(Duration::from_millis(3500))
+        };
+        Poll::new("q", slow).interval(SHORT)
+    };
+    let one = TestApp::new(app(&moto).sqs(poll(seen.clone()))).await;
+    let other = TestApp::new(app(&moto).sqs(poll(seen.clone()))).await;
+    for app in [&one, &other] {
+        let polled = || async { app.handle().snapshots()["sqs_polls"][0]["last_poll"].is_string() };
+        e2e::wait_for("an answer", polled).await;
+    }
+    moto.start_again();
+    for app in [&one, &other] {
+        let gone = || async { trouble(app).await.is_some_and(|why| why.contains("not exist")) };
+        e2e::wait_for("the queue to be missing", gone).await;
+    }
+    boto3.create("q", json!({ "VisibilityTimeout": "1" }));
+    for app in [&one, &other] {
+        e2e::wait_for("the queue again", || async { trouble(app).await.is_none() }).await;
+    }
+    boto3.send("q", &numbered("x", 1));
+    boto3.wait_until_empty("q").await;
+    assert_eq!(seen.all(), ["x0"]);
+    one.stop().await;
+    other.stop().await;
 }
 
 /// Stands before moto, and hangs up on whoever wants to delete a message while it is `closed`.

@@ -28,8 +28,8 @@ use aws_sdk_sesv2::config::retry::RetryConfig;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
-use super::access::Access;
-use super::trouble::Trouble;
+use super::access::{Access, given};
+use super::trouble::{Help, Trouble};
 use super::{Error, Kind};
 use crate::handle::Handle;
 use crate::part::{self, Health, Launch, Part};
@@ -104,9 +104,9 @@ impl Part for Ses {
     async fn start(settings: SesSettings, launch: &Launch) -> Result<Self, part::Error> {
         Ok(Self(Arc::new(Inner {
             access: settings.access().of("ses", launch),
-            from: settings.from,
+            from: given(&settings.from, |from| from),
             client: OnceCell::new(),
-            trouble: Trouble::default(),
+            trouble: Trouble::new(Help::of("ses", launch)),
         })))
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::aws::access::{EndpointUrl, access};
+use crate::aws::access::{EndpointUrl, access, given};
 use crate::config::Reader;
 
 /// Mail by Amazon: where, as whom, and from whom. With no key set, what the machine knows: the
@@ -62,7 +62,7 @@ impl SesSettings {
     fn check(&self, from: &mut Reader<'_>) {
         self.access().check(from);
         let wrong = |from: &String| super::Mailbox::from(from.as_str()).parse().is_err();
-        if self.from.as_ref().is_some_and(wrong) {
+        if given(&self.from, |from| from).as_ref().is_some_and(wrong) {
             from.refuse("from", "not the address of a sender", "Shop <shop@example.com>");
         }
     }

@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::Message;
 use crate::handle::Handle;
 use crate::http::Error;
-use crate::part::{Needs, Part};
+use crate::part::{Health, Needs, Part};
 
 /// What becomes of a message.
 #[derive(Debug)]
@@ -57,7 +60,23 @@ pub trait Given: Sized + Send {
     /// # Errors
     /// The part has not connected yet.
     fn given(handle: &Handle) -> Result<Self, Error>;
+
+    /// Whether it can be had, and does its work.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(handle: &Handle) -> impl Future<Output = Result<(), String>> + Send {
+        std::future::ready(Self::given(handle).map(drop).map_err(|error| reason(&error)))
+    }
 }
+
+/// Without the status that it would be as an answer.
+fn reason(error: &Error) -> String {
+    error.detail().map_or_else(|| error.to_string(), str::to_owned)
+}
+
+/// How long a part may think about its health.
+const HEALTH: Duration = Duration::from_secs(1);
 
 impl<P: Part> Given for P {
     fn needs(needs: &mut Needs) {
@@ -66,6 +85,15 @@ impl<P: Part> Given for P {
 
     fn given(handle: &Handle) -> Result<Self, Error> {
         handle.try_part()
+    }
+
+    async fn ready(handle: &Handle) -> Result<(), String> {
+        let part = handle.try_part::<P>().map_err(|error| reason(&error))?;
+        match timeout(HEALTH, part.health()).await {
+            Ok(Health::Up | Health::Degraded(_)) => Ok(()),
+            Ok(Health::Down(why)) => Err(format!("`{}` is down: {why}", P::NAME)),
+            Err(_) => Err(format!("`{}` is down: it does not answer", P::NAME)),
+        }
     }
 }
 
@@ -87,11 +115,8 @@ pub trait Callback<Arguments>: Send + Sync + 'static {
     /// Names the parts it takes.
     fn needs(needs: &mut Needs);
 
-    /// Whether all of them can be had now.
-    ///
-    /// # Errors
-    /// One of them has not connected yet.
-    fn ready(handle: &Handle) -> Result<(), Error>;
+    /// Whether all of them can be had now, and do their work: otherwise the queue is not read.
+    fn ready(handle: &Handle) -> Ready<'_>;
 
     /// Calls it.
     fn call(&self, message: Message, handle: &Handle) -> Called;
@@ -99,6 +124,9 @@ pub trait Callback<Arguments>: Send + Sync + 'static {
 
 /// The work of a callback.
 pub type Called = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// Whether a callback can be given all it takes, and if not, why.
+pub type Ready<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
 macro_rules! callbacks {
     ($($part:ident $given:ident)*) => {
@@ -111,9 +139,11 @@ macro_rules! callbacks {
                 $($part::needs(_needs);)*
             }
 
-            fn ready(_handle: &Handle) -> Result<(), Error> {
-                $($part::given(_handle)?;)*
-                Ok(())
+            fn ready(_handle: &Handle) -> Ready<'_> {
+                Box::pin(async move {
+                    $($part::ready(_handle).await?;)*
+                    Ok(())
+                })
             }
 
             fn call(&self, message: Message, _handle: &Handle) -> Called {

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
 };
-use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
+use super::visibility::Visibility;
 use super::{Message, Poll, Sqs, queues};
 use crate::aws::{Error, Kind};
 use crate::context::RequestId;
-
-/// What Amazon's queues have unless somebody chose otherwise.
-const USUAL_VISIBILITY: Duration = Duration::from_secs(30);
 
 /// The pauses between attempts to delete; each attempt is several of the SDK's own.
 const DELETE_PAUSES: [Duration; 3] =
@@ -25,19 +24,19 @@ pub(super) struct Queue {
     name: String,
     pub is_fifo: bool,
     poll: Poll,
-    visibility: OnceCell<Duration>,
+    visibility: Visibility,
 }
 
 impl Queue {
     pub fn new(sqs: Sqs, poll: &Poll) -> Self {
         let name = poll.queue.clone();
-        let visibility = OnceCell::new_with(poll.visibility_timeout);
+        let visibility = Visibility::new(poll.visibility_timeout);
         Self { sqs, is_fifo: queues::is_fifo(&name), name, poll: poll.clone(), visibility }
     }
 
     /// The messages that are there, perhaps after a wait.
     pub async fn receive(&self) -> Result<Vec<Message>, Error> {
-        let url = self.sqs.queue_url(&self.name).await?;
+        let url = self.url().await?;
         self.learn_visibility(&url).await?;
         let poll = &self.poll;
         let mut call = self
@@ -67,39 +66,66 @@ impl Queue {
         let patient = aws_sdk_sqs::Config::builder().timeout_config(timeouts);
         let received = call.customize().config_override(patient).send().await;
         let what = || format!("read the queue `{}`", self.name);
-        let received = self.sqs.note_of_queue(&self.name, received, what)?;
+        let received = self.note(received, what)?;
         Ok(received.messages.unwrap_or_default().into_iter().map(Message::of).collect())
     }
 
     /// How long a received message is hidden.
     pub fn visibility(&self) -> Duration {
-        self.visibility.get().copied().unwrap_or(USUAL_VISIBILITY)
+        self.visibility.get()
     }
 
-    /// Asks the queue, once, how long it hides messages. Who may read a queue may not always ask: then
-    /// it is taken for the usual.
+    /// The queue's address. One that is gone may come again with another visibility timeout.
+    async fn url(&self) -> Result<String, Error> {
+        self.noted(self.sqs.queue_url(&self.name).await)
+    }
+
+    fn note<T, E>(
+        &self,
+        result: Result<T, SdkError<E, HttpResponse>>,
+        what: impl FnOnce() -> String,
+    ) -> Result<T, Error>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        self.noted(self.sqs.note_of_queue(&self.name, result, what))
+    }
+
+    fn noted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if result.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
+            self.visibility.forget();
+        }
+        result
+    }
+
+    /// Asks the queue every few minutes how long it hides messages. Who may read a queue may not always
+    /// ask: then it is taken for the usual.
     async fn learn_visibility(&self, url: &str) -> Result<(), Error> {
-        let learn = || async {
-            let name = QueueAttributeName::VisibilityTimeout;
-            let client = self.sqs.client().await;
-            let call = client.get_queue_attributes().queue_url(url).attribute_names(name.clone());
-            let what = || format!("ask the queue `{}` for its visibility timeout", self.name);
-            match self.sqs.note_of_queue(&self.name, call.send().await, what) {
-                Ok(told) => {
-                    let text = told.attributes.unwrap_or_default().remove(&name);
-                    let seconds = text.and_then(|text| text.parse().ok());
-                    Ok(seconds.map_or(USUAL_VISIBILITY, Duration::from_secs))
-                }
-                Err(error) if error.kind() == Kind::Denied => Ok(USUAL_VISIBILITY),
-                Err(error) => Err(error),
+        if !self.visibility.is_due() {
+            return Ok(());
+        }
+        let name = QueueAttributeName::VisibilityTimeout;
+        let client = self.sqs.client().await;
+        let call = client.get_queue_attributes().queue_url(url).attribute_names(name.clone());
+        let what = || format!("ask the queue `{}` for its visibility timeout", self.name);
+        match self.note(Box::pin(call.send()).await, what) {
+            Ok(told) => {
+                let text = told.attributes.unwrap_or_default().remove(&name);
+                self.visibility
+                    .learn(text.and_then(|text| text.parse().ok()).map(Duration::from_secs));
+                Ok(())
             }
-        };
-        self.visibility.get_or_try_init(learn).await.map(drop)
+            Err(error) if error.kind() == Kind::Denied => {
+                self.visibility.learn(None);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Hides messages for `time` from now; for no time at all gives them back. At most ten.
     pub async fn hide(&self, messages: &[&Message], time: Duration) -> Result<(), Error> {
-        let url = self.sqs.queue_url(&self.name).await?;
+        let url = self.url().await?;
         let mut call = self.sqs.client().await.change_message_visibility_batch().queue_url(url);
         for (number, message) in messages.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -111,7 +137,7 @@ impl Queue {
             call = call.entries(entry);
         }
         let what = || format!("say how long the queue `{}` hides messages", self.name);
-        let answer = self.sqs.note_of_queue(&self.name, call.send().await, what)?;
+        let answer = self.note(call.send().await, what)?;
         match answer.failed.first() {
             None => Ok(()),
             Some(failed) => Err(Error::new(Kind::Other, format!("{}: {}", what(), failed.code()))),
@@ -132,11 +158,11 @@ impl Queue {
     }
 
     async fn delete_once(&self, message: &Message) -> Result<(), Error> {
-        let url = self.sqs.queue_url(&self.name).await?;
+        let url = self.url().await?;
         let call = self.sqs.client().await.delete_message().queue_url(url);
         let deleted = call.receipt_handle(message.receipt_handle()).send().await;
         let what = || format!("delete a message of the queue `{}`", self.name);
-        self.sqs.note_of_queue(&self.name, deleted, what).map(drop)
+        self.note(deleted, what).map(drop)
     }
 }
 

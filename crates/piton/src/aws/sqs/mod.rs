@@ -23,12 +23,14 @@ mod callback;
 mod calls;
 mod figures;
 mod message;
+mod pace;
 mod poll;
 mod polls;
 mod queues;
 mod send;
 mod settings;
 mod state;
+mod visibility;
 mod work;
 
 use std::sync::Arc;
@@ -39,7 +41,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::OnceCell;
 
 use super::access::Access;
-use super::trouble::Trouble;
+use super::trouble::{Help, Trouble};
 use super::{Error, Kind};
 use crate::handle::Handle;
 use crate::metrics::Metrics;
@@ -48,7 +50,7 @@ use crate::part::{self, Health, Launch, Part};
 use figures::Figures;
 use queues::Queues;
 
-pub use callback::{Callback, Given, Outcome, Verdict};
+pub use callback::{Callback, Given, Outcome, Ready, Verdict};
 pub use message::{Attribute, Message};
 pub use poll::Poll;
 pub use polls::Polls;
@@ -134,7 +136,7 @@ impl Part for Sqs {
             client: OnceCell::new(),
             queues: Queues::default(),
             figures: Figures::default(),
-            trouble: Trouble::default(),
+            trouble: Trouble::new(Help::of("sqs", launch)),
         })))
     }
 

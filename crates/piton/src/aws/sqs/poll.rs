@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::callback::{Callback, Called};
+use super::callback::{Callback, Called, Ready};
 use super::{Message, Polls, queues};
 use crate::app::App;
 use crate::config::Problem;
 use crate::handle::Handle;
-use crate::http::Error;
 use crate::part::Needs;
 
 /// A queue to be read, and the function that its messages are given to. Give it to [`App::sqs`].
@@ -48,7 +47,7 @@ pub struct Poll {
 /// A callback whose arguments are not known any more.
 pub(super) struct Function {
     needs: fn(&mut Needs),
-    pub ready: fn(&Handle) -> Result<(), Error>,
+    pub ready: fn(&Handle) -> Ready<'_>,
     pub call: Call,
 }
 

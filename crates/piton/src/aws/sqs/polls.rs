@@ -74,6 +74,10 @@ impl Part for Polls {
         if troubles.is_empty() { Health::Up } else { Health::Degraded(troubles.join("; ")) }
     }
 
+    fn details(&self) -> serde_json::Value {
+        self.snapshot()
+    }
+
     fn snapshot(&self) -> serde_json::Value {
         self.0.polls.iter().map(|(_, state)| state.snapshot()).collect()
     }

@@ -101,4 +101,28 @@ mod tests {
         let keys: Vec<&str> = problems.iter().map(|problem| &*problem.key).collect();
         assert_eq!(keys, ["sqs.secret_access_key", "ses.from"]);
     }
+
+    #[test]
+    fn a_variable_without_a_value_is_not_set() {
+        let (config, problems) = gnars(&[
+            ("GNAR_SQS_REGION_NAME", ""),
+            ("GNAR_SQS_ACCESS_KEY_ID", ""),
+            ("GNAR_SQS_SECRET_ACCESS_KEY", ""),
+            ("GNAR_SQS_SESSION_TOKEN", ""),
+            ("GNAR_SQS_ENDPOINT_URL", ""),
+            ("GNAR_SES_FROM", ""),
+        ]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let access = config.read::<SqsSettings>("sqs", &mut Problems::default()).access();
+        assert!(access.region_name.is_none() && access.endpoint_url.is_none());
+        assert!(access.access_key_id.is_none() && access.secret_access_key.is_none());
+        assert!(access.session_token.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_a_region_is_refused_at_launch() {
+        let (_, problems) = gnars(&[("GNAR_SQS_REGION_NAME", "Frankfurt am Main")]);
+        let keys: Vec<&str> = problems.iter().map(|problem| &*problem.key).collect();
+        assert_eq!(keys, ["sqs.region_name"]);
+    }
 }

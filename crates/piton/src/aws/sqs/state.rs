@@ -8,6 +8,8 @@ use tracing::{info, warn};
 
 use super::queues;
 use crate::aws::Error;
+use crate::aws::error::shortened;
+use crate::config::mask;
 
 /// What a poll is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -15,7 +17,9 @@ use crate::aws::Error;
 pub(super) enum Doing {
     /// Waits for its interval to end, or for the parts that its function takes.
     Waiting,
-    /// Receives, or deals with messages.
+    /// Asks the queue for messages.
+    Receiving,
+    /// Deals with messages.
     Working,
     /// The server or the queue is away.
     Away,
@@ -37,6 +41,10 @@ struct Now {
     given_back: u64,
     /// Why the queue cannot be read, while it cannot.
     trouble: Option<String>,
+    /// Which of the parts that the function takes is not there, and why.
+    waits_for: Option<String>,
+    /// Why the last message failed, until one succeeds.
+    failing: Option<String>,
     last_error: Option<String>,
     last_poll: Option<DateTime<Utc>>,
 }
@@ -50,6 +58,8 @@ impl State {
             kept: 0,
             given_back: 0,
             trouble: None,
+            waits_for: None,
+            failing: None,
             last_error: None,
             last_poll: None,
         };
@@ -62,6 +72,31 @@ impl State {
 
     pub fn is(&self, doing: Doing) {
         self.now().doing = doing;
+    }
+
+    /// The queue is asked. One that was away stays so until it answers.
+    pub fn receiving(&self) {
+        let mut now = self.now();
+        if now.doing != Doing::Away {
+            now.doing = Doing::Receiving;
+        }
+    }
+
+    /// The poll sleeps. One that is away stays so.
+    pub fn waiting(&self) {
+        let mut now = self.now();
+        if now.doing != Doing::Away {
+            now.doing = Doing::Waiting;
+        }
+    }
+
+    /// The queue is not read, as the function could not be given all it takes; or it could again.
+    pub fn waits_for(&self, part: Option<&str>) {
+        let mut now = self.now();
+        now.waits_for = part.map(shown);
+        if part.is_some() {
+            now.doing = Doing::Waiting;
+        }
     }
 
     /// The queue answered. The first time after it did not, the log says so.
@@ -83,7 +118,7 @@ impl State {
         let mut now = self.now();
         now.doing = Doing::Away;
         let is_new = now.trouble.is_none();
-        let why = error.to_string();
+        let why = shown(&error.to_string());
         now.last_error = Some(why.clone());
         now.trouble = Some(why);
         drop(now);
@@ -99,21 +134,35 @@ impl State {
         self.now().deleted += 1;
     }
 
-    pub fn kept(&self, error: Option<String>) {
+    /// A message was dealt with, even if it could not be deleted.
+    pub fn succeeded(&self) {
+        self.now().failing = None;
+    }
+
+    /// A message stays in the queue, because of an error if there is one.
+    pub fn kept(&self, error: Option<&str>) {
         let mut now = self.now();
         now.kept += 1;
-        now.last_error = error.or(now.last_error.take());
+        if let Some(error) = error.map(shown) {
+            now.last_error = Some(error.clone());
+            now.failing = Some(error);
+        }
     }
 
     pub fn given_back(&self, messages: usize) {
         self.now().given_back += messages as u64;
     }
 
-    /// Why the queue cannot be read, if it cannot.
+    /// Why the queue cannot be read, or why its last message failed.
     pub fn trouble(&self) -> Option<String> {
-        self.now().trouble.clone()
+        let (now, queue) = (self.now(), &self.queue);
+        let waits = |why| format!("the queue `{queue}` is not read: {why}");
+        let failed = |why| format!("the last message of the queue `{queue}` failed: {why}");
+        let waits = now.waits_for.as_ref().map(waits);
+        waits.or_else(|| now.trouble.clone()).or_else(|| now.failing.as_ref().map(failed))
     }
 
+    /// What `/health` tells of the poll.
     pub fn snapshot(&self) -> Value {
         let now = self.now();
         json!({
@@ -123,10 +172,16 @@ impl State {
             "deleted": now.deleted,
             "kept": now.kept,
             "given_back": now.given_back,
+            "waits_for": now.waits_for,
             "last_error": now.last_error,
             "last_poll": now.last_poll,
         })
     }
+}
+
+/// A reason as people may see it, and not more of it than an answer can bear.
+fn shown(why: &str) -> String {
+    shortened(&mask::text(why), 500)
 }
 
 #[cfg(test)]
@@ -135,12 +190,53 @@ mod tests {
     use crate::aws::Kind;
 
     #[test]
+    fn a_message_that_failed_is_trouble_until_one_succeeds() {
+        let state = State::new("q");
+        state.receiving();
+        assert_eq!(state.snapshot()["state"], "receiving");
+        state.received(2);
+        state.kept(Some("no such customer"));
+        state.kept(None);
+        let trouble = state.trouble().expect("a message failed");
+        assert_eq!(trouble, "the last message of the queue `q` failed: no such customer");
+        state.succeeded();
+        assert_eq!(state.trouble(), None);
+        assert_eq!(state.snapshot()["kept"], 2);
+        assert_eq!(state.snapshot()["last_error"], "no such customer");
+    }
+
+    #[test]
+    fn a_poll_says_which_part_it_waits_for() {
+        let state = State::new("q");
+        state.waits_for(Some("`db` is down"));
+        assert_eq!(state.trouble().as_deref(), Some("the queue `q` is not read: `db` is down"));
+        let snapshot = state.snapshot();
+        assert_eq!(
+            (&snapshot["state"], &snapshot["waits_for"]),
+            (&json!("waiting"), &json!("`db` is down"))
+        );
+        state.waits_for(None);
+        assert_eq!(state.trouble(), None);
+    }
+
+    #[test]
+    fn an_error_is_shown_without_secrets_and_not_in_all_its_length() {
+        let state = State::new("q");
+        let long = "x".repeat(10_000);
+        state.kept(Some(&format!("connect to postgres://me:hunter2@db/: {long}")));
+        let shown = state.trouble().expect("a message failed");
+        assert!(!shown.contains("hunter2") && shown.len() < 1000, "{shown}");
+    }
+
+    #[test]
     fn a_queue_that_is_away_is_trouble_until_it_answers() {
         let state = State::new("https://sqs/1/q");
         assert_eq!(state.snapshot()["state"], "stopped");
         state.away(&Error::new(Kind::Unavailable, "no answer"));
         assert_eq!(state.trouble().as_deref(), Some("no answer"));
         assert_eq!(state.snapshot()["state"], "away");
+        state.receiving();
+        assert_eq!(state.snapshot()["state"], "away", "until it answers");
         state.received(2);
         assert_eq!(state.trouble(), None);
         let snapshot = state.snapshot();

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use super::calls::Queue;
 use super::figures::PollFigures;
 use super::message::Message;
+use super::pace::{Hold, Pauses, last_receive};
 use super::state::{Doing, State};
 use super::{Poll, Sqs, Verdict};
 use crate::aws::Error;
@@ -23,10 +24,6 @@ use crate::stop::Stop;
 /// How long a function may go on after the service was told to stop. The service itself waits ten
 /// seconds for all background work; the rest is for giving back what was not finished.
 const LAST_MESSAGE: Duration = Duration::from_secs(8);
-
-/// How long a receive may go on after the service was told to stop: messages on their way here would
-/// otherwise be hidden from everybody for a while.
-const LAST_RECEIVE: Duration = Duration::from_secs(2);
 
 /// How many messages are remembered that were dealt with and could not be deleted.
 const MOST_UNDELETED: usize = 1000;
@@ -51,6 +48,14 @@ enum Done {
     CutOff,
 }
 
+/// What that means for the message, and for what is received next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Became {
+    Deleted,
+    Kept,
+    Failed,
+}
+
 impl Worker {
     pub fn new(
         handle: Handle,
@@ -65,25 +70,33 @@ impl Worker {
     }
 
     pub async fn run(mut self) {
-        let mut pauses = Pauses::new();
+        let (mut while_away, mut while_failing) = (Pauses::new(), Pauses::new());
         while self.wait_for_parts().await {
+            self.state.receiving();
             let pause = match self.receive().await {
                 None => break,
                 Some(Ok(batch)) => {
-                    pauses = Pauses::new();
+                    while_away = Pauses::new();
                     self.state.received(batch.len());
-                    if !batch.is_empty() {
-                        self.deal_with(batch).await;
-                        continue;
+                    let was_empty = batch.is_empty();
+                    match self.deal_with(batch).await {
+                        _ if was_empty => self.poll.interval,
+                        // What ails the function ails it for the next messages too: received at
+                        // once, each would be a step nearer to the dead letters.
+                        Became::Failed => while_failing.next(),
+                        Became::Deleted => {
+                            while_failing = Pauses::new();
+                            continue;
+                        }
+                        Became::Kept => continue,
                     }
-                    self.state.is(Doing::Waiting);
-                    self.poll.interval
                 }
                 Some(Err(error)) => {
                     self.state.away(&error);
-                    pauses.next()
+                    while_away.next()
                 }
             };
+            self.state.waiting();
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.stop.stopped() => break,
@@ -94,13 +107,19 @@ impl Worker {
 
     /// Waits until the function can be given all it takes. `false` if the service stops first.
     async fn wait_for_parts(&self) -> bool {
+        let mut pauses = Pauses::between(Duration::from_millis(100), Duration::from_secs(5));
         while !self.stop.is_stopped() {
-            if (self.poll.function.ready)(&self.handle).is_ok() {
+            let asked = tokio::select! {
+                asked = (self.poll.function.ready)(&self.handle) => asked,
+                () = self.stop.stopped() => break,
+            };
+            let Err(why) = asked else {
+                self.state.waits_for(None);
                 return true;
-            }
-            self.state.is(Doing::Waiting);
+            };
+            self.state.waits_for(Some(&why));
             tokio::select! {
-                () = sleep(Duration::from_millis(100)) => {}
+                () = sleep(pauses.next()) => {}
                 () = self.stop.stopped() => {}
             }
         }
@@ -115,14 +134,15 @@ impl Worker {
             received = &mut receive => return Some(received),
             () = self.stop.stopped() => {}
         }
-        if let Ok(Ok(batch)) = timeout(LAST_RECEIVE, receive).await {
+        if let Ok(Ok(batch)) = timeout(last_receive(self.poll.wait_time), receive).await {
             self.give_back(&batch).await;
         }
         None
     }
 
-    /// One message after the other, in the order received.
-    async fn deal_with(&mut self, batch: Vec<Message>) {
+    /// One message after the other, in the order received. Says what became of the best of them.
+    async fn deal_with(&mut self, batch: Vec<Message>) -> Became {
+        let (mut any_deleted, mut any_failed) = (false, false);
         let mut hold = Hold::new(self.queue.visibility());
         let mut batch = VecDeque::from(batch);
         while let Some(message) = batch.pop_front() {
@@ -132,14 +152,21 @@ impl Worker {
             }
             let in_hand: Vec<&Message> = std::iter::once(&message).chain(&batch).collect();
             let done = self.deal_with_one(&message, &in_hand, &mut hold).await;
-            let is_out = self.conclude(&message, done, &in_hand, &mut hold).await;
-            if !is_out && self.queue.is_fifo {
+            let became = self.conclude(&message, done, &in_hand, &mut hold).await;
+            any_deleted |= became == Became::Deleted;
+            any_failed |= became == Became::Failed;
+            if became != Became::Deleted && self.queue.is_fifo {
                 let (same, rest) = parted(batch, message.group());
                 self.give_back(&same).await;
                 batch = rest;
             }
         }
         self.give_back(batch.make_contiguous()).await;
+        match (any_deleted, any_failed) {
+            (true, _) => Became::Deleted,
+            (false, true) => Became::Failed,
+            (false, false) => Became::Kept,
+        }
     }
 
     /// Calls the function, and keeps the messages in hand hidden while it runs.
@@ -186,25 +213,26 @@ impl Worker {
         }
     }
 
-    /// Does what the function's answer means, and says whether the message is out of the queue.
+    /// Does what the function's answer means.
     async fn conclude(
         &mut self,
         message: &Message,
         done: Done,
         in_hand: &[&Message],
         hold: &mut Hold,
-    ) -> bool {
+    ) -> Became {
         let (queue, id) = (&self.state.queue, message.id());
-        let (outcome, why) = match done {
+        let (outcome, became, why) = match done {
             Done::Verdict(Verdict::Delete) => {
                 self.delete(message, in_hand, hold).await;
+                self.state.succeeded();
                 self.figures.count(&self.state.queue, "deleted");
-                return true;
+                return Became::Deleted;
             }
-            Done::Verdict(Verdict::Keep) => ("kept", None),
+            Done::Verdict(Verdict::Keep) => ("kept", Became::Kept, None),
             Done::Verdict(Verdict::Failed(failure)) => {
                 error!(queue, id, "Message {id} of the SQS queue {queue} was kept: {failure}");
-                ("failed", Some(failure.to_string()))
+                ("failed", Became::Failed, Some(failure.to_string()))
             }
             Done::Panicked(why) => {
                 error!(
@@ -212,7 +240,7 @@ impl Worker {
                     id,
                     "Message {id} of the SQS queue {queue} was kept, its function panicked: {why}"
                 );
-                ("failed", Some(why))
+                ("failed", Became::Failed, Some(why))
             }
             Done::CutOff => {
                 warn!(
@@ -221,12 +249,12 @@ impl Worker {
                     "Message {id} of the SQS queue {queue} was given back: its function did not end in time"
                 );
                 self.give_back(std::slice::from_ref(message)).await;
-                ("kept", None)
+                ("kept", Became::Kept, None)
             }
         };
         self.figures.count(queue, outcome);
-        self.state.kept(why);
-        false
+        self.state.kept(why.as_deref());
+        became
     }
 
     /// Deletes a message. One that cannot be deleted comes again, and is then deleted without being
@@ -286,43 +314,6 @@ fn what_it_said(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// When the messages in hand must be hidden anew: half-way, so that one failed call does no harm.
-struct Hold {
-    time: Duration,
-    due: Instant,
-}
-
-impl Hold {
-    fn new(time: Duration) -> Self {
-        Self { time, due: Instant::now() + time / 2 }
-    }
-
-    async fn until_due(&mut self) {
-        // A queue may hide nothing; then there is nothing to keep hidden.
-        if self.time.is_zero() {
-            return std::future::pending().await;
-        }
-        tokio::time::sleep_until(self.due).await;
-        self.due = Instant::now() + self.time / 2;
-    }
-}
-
-/// Pauses from half a second, doubled up to 30 seconds, each up to a quarter longer by chance so that
-/// replicas do not come back all at once.
-struct Pauses(Duration);
-
-impl Pauses {
-    fn new() -> Self {
-        Self(Duration::from_millis(500))
-    }
-
-    fn next(&mut self) -> Duration {
-        let pause = self.0.mul_f64(1.0 + fastrand::f64() / 4.0);
-        self.0 = (self.0 * 2).min(Duration::from_secs(30));
-        pause
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -347,27 +338,5 @@ mod tests {
         };
         assert_eq!(ids(&mut same.iter()), ["2", "4"]);
         assert_eq!(ids(&mut rest.iter()), ["3", "5"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn messages_in_hand_are_hidden_anew_half_way() {
-        let begin = Instant::now();
-        let mut hold = Hold::new(Duration::from_secs(30));
-        hold.until_due().await;
-        assert_eq!(begin.elapsed().as_secs(), 15);
-        hold.until_due().await;
-        assert_eq!(begin.elapsed().as_secs(), 30);
-        let never = timeout(Duration::from_secs(9999), async {
-            Hold::new(Duration::ZERO).until_due().await;
-        });
-        assert!(never.await.is_err());
-    }
-
-    #[test]
-    fn pauses_grow_to_half_a_minute() {
-        let mut pauses = Pauses::new();
-        let taken: Vec<_> = (0..12).map(|_| pauses.next()).collect();
-        assert!(taken[0] < Duration::from_secs(1));
-        assert!(taken[11] >= Duration::from_secs(30) && taken[11] <= Duration::from_millis(37_500));
     }
 }

@@ -1,0 +1,93 @@
+//! When a poll does something again: hides the messages in hand anew, tries what has failed.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a receive may go on after the service was told to stop. The queue does not learn that
+/// nobody listens any more: a message that came before its wait is over would be hidden from
+/// everybody for a while.
+pub(super) fn last_receive(wait_time: Duration) -> Duration {
+    // The service itself waits ten seconds for all background work.
+    (wait_time + Duration::from_secs(1)).min(Duration::from_secs(8))
+}
+
+/// When the messages in hand must be hidden anew: half-way, so that one failed call does no harm.
+pub(super) struct Hold {
+    pub time: Duration,
+    due: Instant,
+}
+
+impl Hold {
+    pub fn new(time: Duration) -> Self {
+        Self { time, due: Instant::now() + time / 2 }
+    }
+
+    pub async fn until_due(&mut self) {
+        // A queue may hide nothing; then there is nothing to keep hidden.
+        if self.time.is_zero() {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep_until(self.due).await;
+        self.due = Instant::now() + self.time / 2;
+    }
+}
+
+/// Pauses that grow to twice the one before, each up to a quarter longer by chance so that replicas
+/// do not come back all at once.
+pub(super) struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    /// From half a second to 30 seconds.
+    pub fn new() -> Self {
+        Self::between(Duration::from_millis(500), Duration::from_secs(30))
+    }
+
+    pub fn between(shortest: Duration, longest: Duration) -> Self {
+        Self { next: shortest, longest }
+    }
+
+    pub fn next(&mut self) -> Duration {
+        let pause = self.next.mul_f64(1.0 + fastrand::f64() / 4.0);
+        self.next = (self.next * 2).min(self.longest);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_in_hand_are_hidden_anew_half_way() {
+        let begin = Instant::now();
+        let mut hold = Hold::new(Duration::from_secs(30));
+        hold.until_due().await;
+        assert_eq!(begin.elapsed().as_secs(), 15);
+        hold.until_due().await;
+        assert_eq!(begin.elapsed().as_secs(), 30);
+        let never = timeout(Duration::from_secs(9999), async {
+            Hold::new(Duration::ZERO).until_due().await;
+        });
+        assert!(never.await.is_err());
+    }
+
+    #[test]
+    fn a_stop_waits_as_long_as_the_queue_may_hand_out_messages() {
+        let last = |seconds| last_receive(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([last(0), last(5), last(20)], [1, 6, 8]);
+    }
+
+    #[test]
+    fn pauses_grow_to_half_a_minute() {
+        let mut pauses = Pauses::new();
+        let taken: Vec<_> = (0..12).map(|_| pauses.next()).collect();
+        assert!(taken[0] < Duration::from_secs(1));
+        assert!(taken[11] >= Duration::from_secs(30) && taken[11] <= Duration::from_millis(37_500));
+    }
+}
