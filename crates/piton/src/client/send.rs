@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::{Client, Request, RequestBuilder, Response, Url};
 use tokio::time::Instant;
 use tracing::debug;
@@ -17,9 +17,7 @@ use super::error::{Error, Kind, Who};
 use super::guard::REDIRECTED;
 use super::{Room, peers};
 use crate::context::{self, RequestId};
-use crate::http::{TRACEPARENT, TraceContext};
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::http::{TRACEPARENT, TraceContext, X_REQUEST_ID};
 
 /// Before the first retry on average half of this passes, and twice as much before each next.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
