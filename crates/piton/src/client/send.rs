@@ -17,7 +17,7 @@ use super::error::{Error, Kind, Who};
 use super::guard::REDIRECTED;
 use super::{Room, peers};
 use crate::context::{self, RequestId};
-use crate::http::{TRACEPARENT, TraceContext, X_REQUEST_ID};
+use crate::http::{TRACEPARENT, TRACESTATE, TraceContext, X_REQUEST_ID};
 
 /// Before the first retry on average half of this passes, and twice as much before each next.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -257,6 +257,10 @@ fn add_context(headers: &mut HeaderMap, auto_auth: bool) {
         let trace = context::trace().unwrap_or_else(|| TraceContext::of_request(&RequestId::new()));
         if let Ok(value) = trace.child().to_string().parse() {
             headers.insert(TRACEPARENT, value);
+        }
+        // It belongs to that trace, and not to one that the caller has named.
+        if let Some(state) = context::current(|request| request.trace_state.clone()).flatten() {
+            headers.entry(TRACESTATE).or_insert(state);
         }
     }
     if auto_auth && !headers.contains_key(header::AUTHORIZATION) {

@@ -50,3 +50,5 @@ pub(crate) use server::{serve, serve_beside};
 pub(crate) use stack::X_REQUEST_ID;
 pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
 pub(crate) use table::{counted, entry_of, is_within, problems, router, scan};
+#[cfg(feature = "client")]
+pub(crate) use trace::TRACESTATE;
