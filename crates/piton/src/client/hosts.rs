@@ -80,7 +80,7 @@ impl Hosts {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To how many hosts calls fail at once now, by the label of their figures.
+    /// How many hosts have failed too often and not answered since, by the label of their figures.
     pub fn open_by_label(&self) -> BTreeMap<String, i64> {
         let mut open = BTreeMap::new();
         for (_, who) in self.open() {
@@ -89,12 +89,11 @@ impl Hosts {
         open
     }
 
-    /// To whom calls fail at once now.
+    /// Who has failed too often and not answered since. That the pause is over says nothing: nobody
+    /// may have tried.
     pub fn open(&self) -> Vec<(String, Who)> {
-        let now = Instant::now();
-        let is_open = |state: &State| state.open.as_ref().is_some_and(|open| now < open.until);
         let failing = self.failing();
-        let open = failing.iter().filter(|(_, state)| is_open(state));
+        let open = failing.iter().filter(|(_, state)| state.open.is_some());
         open.map(|(host, state)| (host.clone(), state.who.clone())).collect()
     }
 
@@ -220,13 +219,15 @@ mod tests {
     fn after_the_pause_one_call_at_a_time_is_let_through() {
         let hosts = Arc::new(Hosts::new(1, Duration::ZERO));
         fail(&hosts, "a:1");
+        assert_eq!(hosts.open_by_label(), [("off-piste".to_owned(), 1)].into());
         let trial = admit(&hosts, "a:1").unwrap_or_else(|_| panic!("the pause is over"));
         assert!(admit(&hosts, "a:1").is_err(), "one at a time");
         drop(trial);
         let trial = admit(&hosts, "a:1").unwrap_or_else(|_| panic!("the trial was given up"));
         assert!(trial.failed());
+        assert_eq!(hosts.open().len(), 1, "nobody has answered yet");
         admit(&hosts, "a:1").unwrap_or_else(|_| panic!("the next trial")).succeeded();
-        assert!(hosts.failing().is_empty());
+        assert!(hosts.failing().is_empty() && hosts.open().is_empty());
     }
 
     #[test]
