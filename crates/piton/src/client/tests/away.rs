@@ -249,3 +249,33 @@ async fn a_bad_answer_is_502_and_a_fault_of_ours_500() {
     assert_eq!(problem["detail"], "the peer `off-piste` gave no usable answer");
     assert_eq!(app.post("/unknown").await.status(), 500);
 }
+
+#[piton::test]
+async fn who_asks_for_patience_is_503_and_other_refusals_are_502() {
+    let busy = |status: &str, wait: &str| answer(status, wait, "secret");
+    let server = Scripted::new(&[
+        &busy("503 Busy", "retry-after: 7\r\n"),
+        &busy("429 Too Many", "retry-after: 999999\r\n"),
+        &busy("503 Busy", ""),
+        &busy("500 Oops", "retry-after: 7\r\n"),
+        &busy("504 Late", ""),
+        &busy("403 Forbidden", ""),
+    ])
+    .await;
+    let app = app().route(get("/ask", ask)).set("client.breaker_failures", 0);
+    let app = app.set("client.peers.off-piste", server.address.to_string());
+    let app = caller(app.set("client.retries", 0)).await;
+    for (status, wait, what) in [
+        (503, "7", "cannot answer now"),
+        (503, "3600", "cannot answer now"),
+        (503, "", "cannot answer now"),
+        (502, "", "gave no usable answer"),
+        (502, "", "gave no usable answer"),
+        (502, "", "gave no usable answer"),
+    ] {
+        let answer = app.get("/ask").await;
+        assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (status, wait));
+        let detail = answer.json::<Value>()["detail"].clone();
+        assert_eq!(detail, format!("the peer `off-piste` {what}"));
+    }
+}
