@@ -222,8 +222,10 @@ impl Part for External {
         let own_name = || format!("{}/{version}", launch.name());
         let user_agent = settings.user_agent.clone().unwrap_or_else(own_name);
         let peers = std::mem::take(&mut settings.peers);
+        let book = Book::new(launch.handle.config().clone(), launch.production(), peers);
+        book.check()?;
         Ok(Self(Arc::new(Room {
-            book: Book::new(launch.handle.config().clone(), launch.production(), peers),
+            book,
             hosts: Arc::new(Hosts::new(settings.breaker_failures, settings.breaker_pause)),
             transport: Transport::new(settings.clone(), user_agent),
             figures: Figures::default(),
