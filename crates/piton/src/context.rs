@@ -40,6 +40,9 @@ pub(crate) struct Current {
     pub peer: Option<IpAddr>,
     /// The trace it belongs to, where the client said one.
     pub trace: Option<TraceContext>,
+    /// What others than us say of that trace, to be handed on as it is: the header `tracestate`.
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "the client hands it on"))]
+    pub trace_state: Option<HeaderValue>,
     /// The route that was matched, once one is.
     pub path: Cell<PathIndex>,
     /// Who is calling, once somebody has found out.
@@ -60,7 +63,8 @@ pub(crate) trait Caller: Any + Send + Sync {
 
 impl Current {
     pub fn new(id: RequestId, peer: Option<IpAddr>, trace: Option<TraceContext>) -> Self {
-        Self { id, peer, trace, path: Cell::new(UNMATCHED), caller: OnceCell::new() }
+        let (path, caller) = (Cell::new(UNMATCHED), OnceCell::new());
+        Self { id, peer, trace, trace_state: None, path, caller }
     }
 }
 

@@ -11,11 +11,16 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::error::{Error, Kind, Who};
+use super::hosts::Permit;
 use crate::config::ByteSize;
 
 /// An answer, with any status. Dropping it unread closes its connection.
 pub struct Answer {
     response: Response,
+    /// Until something is known of whether the host ends its answers.
+    permit: Option<Permit>,
+    /// Whether somebody waits for a piece, or has given that up.
+    waiting: bool,
     who: Who,
     limit: ByteSize,
     read: u64,
@@ -27,12 +32,13 @@ pub struct Answer {
 impl Answer {
     pub(super) fn new(
         response: Response,
+        permit: Option<Permit>,
         who: Who,
         limit: ByteSize,
         deadline: Instant,
         timeout: Duration,
     ) -> Self {
-        Self { response, who, limit, read: 0, deadline, timeout }
+        Self { response, permit, waiting: false, who, limit, read: 0, deadline, timeout }
     }
 
     /// The status.
@@ -82,10 +88,18 @@ impl Answer {
     /// [`Kind::TooLarge`] above the limit, [`Kind::Timeout`] at the end of the call's time,
     /// [`Kind::Lost`] if the connection breaks, [`Kind::Decode`] if it cannot be unpacked.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        match tokio::time::timeout_at(self.deadline, self.response.chunk()).await {
-            Err(_) => Err(Error::timeout(&self.who, self.timeout)),
-            Ok(Err(error)) => Err(Error::of(error, &self.who)),
-            Ok(Ok(None)) => Ok(None),
+        // Who comes too late to read has nothing to say of the host.
+        let late = Instant::now() >= self.deadline;
+        self.waiting = true;
+        let next = tokio::time::timeout_at(self.deadline, self.response.chunk()).await;
+        self.waiting = false;
+        match next {
+            Err(_) => Err(self.broken(Error::timeout(&self.who, self.timeout), late)),
+            Ok(Err(error)) => Err(self.broken(Error::of(error, &self.who), late)),
+            Ok(Ok(None)) => {
+                self.ended();
+                Ok(None)
+            }
             Ok(Ok(Some(chunk))) => {
                 self.read = self.read.saturating_add(chunk.len() as u64);
                 if self.read > self.limit.as_u64() {
@@ -94,6 +108,23 @@ impl Answer {
                     Ok(Some(chunk))
                 }
             }
+        }
+    }
+
+    fn broken(&mut self, error: Error, late: bool) -> Error {
+        if matches!(error.kind(), Kind::Timeout | Kind::Lost) {
+            let permit = self.permit.take();
+            if let Some(permit) = permit.filter(|_| !late) {
+                permit.failed();
+            }
+        }
+        error
+    }
+
+    /// The host has answered.
+    fn ended(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.succeeded();
         }
     }
 
@@ -163,6 +194,15 @@ fn not_json(error: &serde_json::Error, who: Who) -> Error {
         format!("the answer is not JSON, at line {line} column {column}")
     };
     Error::new(Kind::Decode, Some(who), message)
+}
+
+/// Whoever lets go of it has got what they wanted, unless they have given up waiting for more.
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if !self.waiting {
+            self.ended();
+        }
+    }
 }
 
 /// Without the headers: some are secrets.

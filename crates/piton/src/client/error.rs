@@ -13,11 +13,15 @@ use http::StatusCode;
 use super::guard::Private;
 use crate::http::{Known, Recognise};
 
+/// The longest that our own clients are told to wait, on the word of somebody else.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+
 /// Why a call did not give what it should. [`Error::kind`] is what to branch on.
 ///
 /// As the answer of a handler [`Kind::Connect`], [`Kind::Timeout`], [`Kind::Lost`] and [`Kind::Open`]
-/// become 503 with a detail that says who is away, [`Kind::Unknown`], [`Kind::Invalid`] and
-/// [`Kind::Other`] 500, and every other kind 502.
+/// become 503 with a detail that says who is away, and so does a [`Kind::Status`] of 429 or 503, with
+/// its `Retry-After` up to an hour; [`Kind::Unknown`], [`Kind::Invalid`] and [`Kind::Other`] become 500,
+/// and every other kind and status 502.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -118,6 +122,11 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    fn asks_to_come_back(&self) -> bool {
+        let (busy, too_many) = (StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS);
+        self.status().is_some_and(|status| status == busy || status == too_many)
     }
 
     pub(super) fn new(kind: Kind, who: Option<Who>, message: impl Into<String>) -> Self {
@@ -232,13 +241,16 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
         Kind::Unknown | Kind::Invalid | Kind::Other => return None,
         Kind::Connect | Kind::Open => (StatusCode::SERVICE_UNAVAILABLE, "cannot be reached"),
         Kind::Timeout | Kind::Lost => (StatusCode::SERVICE_UNAVAILABLE, "did not answer"),
+        Kind::Status if error.asks_to_come_back() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "cannot answer now")
+        }
         Kind::Refused => (StatusCode::BAD_GATEWAY, "may not be called"),
         _ => (StatusCode::BAD_GATEWAY, "gave no usable answer"),
     };
     let known = Known::from(status).detail(format!("{who} {what}"));
     let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
     Some(match error.retry_after().filter(|_| unavailable) {
-        Some(wait) => known.retry_after(wait),
+        Some(wait) => known.retry_after(wait.min(LONGEST_RETRY_AFTER)),
         None => known,
     })
 }

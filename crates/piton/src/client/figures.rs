@@ -90,7 +90,7 @@ impl Collector for Breakers {
         for peer in self.0.book.known().into_keys() {
             open.entry(peer.to_string()).or_default();
         }
-        let help = "Hosts that have failed so often that nothing is sent to them for a while";
+        let help = "Hosts that have failed so often that they are left alone, until one answers";
         let mut family = encoder.encode_descriptor(
             "http_client_breakers_open",
             help,

@@ -1,8 +1,11 @@
 //! Remembers which hosts fail, so that nobody waits for one that is away: after some failures in a
 //! row calls to it fail at once for a while (a circuit breaker), then one is let through to see.
+//!
+//! A host has answered when its answer has been read to the end, or nobody cares for the rest of it;
+//! one that begins an answer and never ends it has failed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -31,14 +34,15 @@ struct State {
 
 struct Open {
     until: Instant,
-    /// Whether a call is on its way to see.
-    trial: bool,
+    /// Until when a call is on its way to see, if one is.
+    trial: Option<Instant>,
 }
 
 /// One attempt that may be made. Dropped without a word it says nothing of the host.
-pub(super) struct Permit<'a> {
-    hosts: &'a Hosts,
-    host: &'a str,
+pub(super) struct Permit {
+    hosts: Arc<Hosts>,
+    host: Arc<str>,
+    who: Who,
     trial: bool,
 }
 
@@ -47,28 +51,36 @@ impl Hosts {
         Self { failures, pause, failing: Mutex::default() }
     }
 
-    /// Asks for one attempt. Otherwise says how long nothing is sent.
-    pub fn admit<'a>(&'a self, host: &'a str) -> Result<Permit<'a>, Duration> {
+    /// Asks for one attempt, which ends by `deadline`. Otherwise says how long nothing is sent.
+    pub fn admit(
+        self: &Arc<Self>,
+        host: &Arc<str>,
+        who: &Who,
+        deadline: Instant,
+    ) -> Result<Permit, Duration> {
         let now = Instant::now();
         let mut failing = self.failing();
-        let state = failing.get_mut(host);
+        let state = failing.get_mut(&**host);
         let trial = match state.and_then(|state| state.open.as_mut()) {
             None => false,
             Some(open) if now < open.until => return Err(open.until - now),
-            Some(Open { trial: true, .. }) => return Err(self.pause.min(Duration::from_secs(1))),
+            // One that is held for longer than it may take keeps nobody else from seeing.
+            Some(Open { trial: Some(end), .. }) if now < *end => {
+                return Err(self.pause.min(Duration::from_secs(1)));
+            }
             Some(open) => {
-                open.trial = true;
+                open.trial = Some(deadline);
                 true
             }
         };
-        Ok(Permit { hosts: self, host, trial })
+        Ok(Permit { hosts: self.clone(), host: host.clone(), who: who.clone(), trial })
     }
 
     fn failing(&self) -> MutexGuard<'_, HashMap<String, State>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To how many hosts calls fail at once now, by the label of their figures.
+    /// How many hosts have failed too often and not answered since, by the label of their figures.
     pub fn open_by_label(&self) -> BTreeMap<String, i64> {
         let mut open = BTreeMap::new();
         for (_, who) in self.open() {
@@ -77,12 +89,11 @@ impl Hosts {
         open
     }
 
-    /// To whom calls fail at once now.
+    /// Who has failed too often and not answered since. That the pause is over says nothing: nobody
+    /// may have tried.
     pub fn open(&self) -> Vec<(String, Who)> {
-        let now = Instant::now();
-        let is_open = |state: &State| state.open.as_ref().is_some_and(|open| now < open.until);
         let failing = self.failing();
-        let open = failing.iter().filter(|(_, state)| is_open(state));
+        let open = failing.iter().filter(|(_, state)| state.open.is_some());
         open.map(|(host, state)| (host.clone(), state.who.clone())).collect()
     }
 
@@ -101,29 +112,29 @@ impl Hosts {
     }
 }
 
-impl Permit<'_> {
+impl Permit {
     /// The host has answered.
     pub fn succeeded(mut self) {
         self.trial = false;
-        let state = self.hosts.failing().remove(self.host);
+        let state = self.hosts.failing().remove(&*self.host);
         if let Some(State { who, open: Some(_), .. }) = state {
             info!(peer = %who.name(), "Calls to {who} are sent again");
         }
     }
 
     /// The host has not answered, or that it cannot. Says whether it is left alone from now on.
-    pub fn failed(mut self, who: &Who) -> bool {
+    pub fn failed(mut self) -> bool {
         if self.hosts.failures == 0 {
             return false;
         }
         let trial = std::mem::take(&mut self.trial);
         let now = Instant::now();
         let mut failing = self.hosts.failing();
-        if failing.len() >= MOST && !failing.contains_key(self.host) {
+        if failing.len() >= MOST && !failing.contains_key(&*self.host) {
             forget_one(&mut failing);
         }
-        let state = failing.entry(self.host.to_owned()).or_insert_with(|| State {
-            who: who.clone(),
+        let state = failing.entry(self.host.to_string()).or_insert_with(|| State {
+            who: self.who.clone(),
             failures: 0,
             open: None,
             touched: now,
@@ -132,13 +143,14 @@ impl Permit<'_> {
         state.failures = state.failures.saturating_add(1);
         let until = now + self.hosts.pause;
         match &mut state.open {
-            Some(open) if trial => *open = Open { until, trial: false },
+            Some(open) if trial => *open = Open { until, trial: None },
             // It was on its way when the others failed.
             Some(_) => {}
             None if state.failures >= self.hosts.failures => {
-                state.open = Some(Open { until, trial: false });
+                state.open = Some(Open { until, trial: None });
                 let (failures, pause) = (state.failures, self.hosts.pause);
                 drop(failing);
+                let who = &self.who;
                 let pause = humantime::format_duration(pause);
                 warn!(
                     peer = %who.name(),
@@ -152,14 +164,14 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for Permit {
     fn drop(&mut self) {
         if !self.trial {
             return;
         }
         let mut failing = self.hosts.failing();
-        if let Some(open) = failing.get_mut(self.host).and_then(|state| state.open.as_mut()) {
-            open.trial = false;
+        if let Some(open) = failing.get_mut(&*self.host).and_then(|state| state.open.as_mut()) {
+            open.trial = None;
         }
     }
 }
@@ -180,41 +192,55 @@ mod tests {
         Who::Peer("off-piste".into())
     }
 
-    fn fail(hosts: &Hosts, host: &str) -> bool {
-        hosts.admit(host).unwrap_or_else(|_| panic!("{host} is let through")).failed(&who())
+    fn admit(hosts: &Arc<Hosts>, host: &str) -> Result<Permit, Duration> {
+        hosts.admit(&host.into(), &who(), Instant::now() + Duration::from_secs(60))
+    }
+
+    fn fail(hosts: &Arc<Hosts>, host: &str) -> bool {
+        admit(hosts, host).unwrap_or_else(|_| panic!("{host} is let through")).failed()
     }
 
     #[test]
     fn a_host_is_left_alone_after_so_many_failures_in_a_row() {
-        let hosts = Hosts::new(2, Duration::from_secs(60));
+        let hosts = Arc::new(Hosts::new(2, Duration::from_secs(60)));
         fail(&hosts, "a:1");
-        hosts.admit("a:1").unwrap_or_else(|_| panic!("open")).succeeded();
+        admit(&hosts, "a:1").unwrap_or_else(|_| panic!("open")).succeeded();
         fail(&hosts, "a:1");
-        assert!(hosts.admit("a:1").is_ok(), "the success has begun a new row");
+        assert!(admit(&hosts, "a:1").is_ok(), "the success has begun a new row");
         fail(&hosts, "a:1");
-        let left = hosts.admit("a:1").err().expect("two in a row");
+        let left = admit(&hosts, "a:1").err().expect("two in a row");
         assert!(left > Duration::from_secs(50) && left <= Duration::from_secs(60), "{left:?}");
-        assert!(hosts.admit("b:1").is_ok(), "others are not to blame");
+        assert!(admit(&hosts, "b:1").is_ok(), "others are not to blame");
         assert_eq!(hosts.open_by_label(), [("off-piste".to_owned(), 1)].into());
         assert_eq!(hosts.snapshot()["a:1"]["failures"], 2);
     }
 
     #[test]
     fn after_the_pause_one_call_at_a_time_is_let_through() {
-        let hosts = Hosts::new(1, Duration::ZERO);
+        let hosts = Arc::new(Hosts::new(1, Duration::ZERO));
         fail(&hosts, "a:1");
-        let trial = hosts.admit("a:1").unwrap_or_else(|_| panic!("the pause is over"));
-        assert!(hosts.admit("a:1").is_err(), "one at a time");
+        assert_eq!(hosts.open_by_label(), [("off-piste".to_owned(), 1)].into());
+        let trial = admit(&hosts, "a:1").unwrap_or_else(|_| panic!("the pause is over"));
+        assert!(admit(&hosts, "a:1").is_err(), "one at a time");
         drop(trial);
-        let trial = hosts.admit("a:1").unwrap_or_else(|_| panic!("the trial was given up"));
-        assert!(trial.failed(&who()));
-        hosts.admit("a:1").unwrap_or_else(|_| panic!("the next trial")).succeeded();
-        assert!(hosts.failing().is_empty());
+        let trial = admit(&hosts, "a:1").unwrap_or_else(|_| panic!("the trial was given up"));
+        assert!(trial.failed());
+        assert_eq!(hosts.open().len(), 1, "nobody has answered yet");
+        admit(&hosts, "a:1").unwrap_or_else(|_| panic!("the next trial")).succeeded();
+        assert!(hosts.failing().is_empty() && hosts.open().is_empty());
+    }
+
+    #[test]
+    fn a_trial_that_is_held_too_long_keeps_nobody_from_seeing() {
+        let hosts = Arc::new(Hosts::new(1, Duration::ZERO));
+        fail(&hosts, "a:1");
+        let held = hosts.admit(&"a:1".into(), &who(), Instant::now());
+        assert!(held.is_ok() && admit(&hosts, "a:1").is_ok());
     }
 
     #[test]
     fn without_a_number_of_failures_nothing_is_remembered() {
-        let hosts = Hosts::new(0, Duration::from_secs(60));
+        let hosts = Arc::new(Hosts::new(0, Duration::from_secs(60)));
         for _ in 0..100 {
             fail(&hosts, "a:1");
         }
@@ -223,13 +249,13 @@ mod tests {
 
     #[test]
     fn the_memory_has_a_bound_and_keeps_those_that_are_left_alone() {
-        let hosts = Hosts::new(2, Duration::from_secs(60));
+        let hosts = Arc::new(Hosts::new(2, Duration::from_secs(60)));
         fail(&hosts, "open:1");
         fail(&hosts, "open:1");
         for number in 0..2 * MOST {
             fail(&hosts, &format!("host:{number}"));
         }
         assert_eq!(hosts.failing().len(), MOST);
-        assert!(hosts.admit("open:1").is_err());
+        assert!(admit(&hosts, "open:1").is_err());
     }
 }

@@ -41,7 +41,8 @@
 //! | 429, 502, 503, 504 | yes, after `Retry-After` if it is 5 s or less | no |
 //! | anything else | no | no |
 //!
-//! A [`Multipart`] is never sent again.
+//! A [`Multipart`] is never sent again, and no call is once the head of its answer is there: what
+//! breaks while the body is read is an error. As a failure of the host it counts all the same.
 
 mod answer;
 mod call;
@@ -103,7 +104,7 @@ struct Room {
     settings: ClientSettings,
     transport: Transport,
     book: Book,
-    hosts: Hosts,
+    hosts: Arc<Hosts>,
     figures: Figures,
 }
 
@@ -221,9 +222,11 @@ impl Part for External {
         let own_name = || format!("{}/{version}", launch.name());
         let user_agent = settings.user_agent.clone().unwrap_or_else(own_name);
         let peers = std::mem::take(&mut settings.peers);
+        let book = Book::new(launch.handle.config().clone(), launch.production(), peers);
+        book.check()?;
         Ok(Self(Arc::new(Room {
-            book: Book::new(launch.handle.config().clone(), launch.production(), peers),
-            hosts: Hosts::new(settings.breaker_failures, settings.breaker_pause),
+            book,
+            hosts: Arc::new(Hosts::new(settings.breaker_failures, settings.breaker_pause)),
             transport: Transport::new(settings.clone(), user_agent),
             figures: Figures::default(),
             settings,

@@ -1,6 +1,8 @@
 //! Where the services beside this one are: by the settings, by what Kubernetes tells every pod, and
 //! in development by variables of the same form under the service's prefix.
 
+mod check;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -154,13 +156,18 @@ impl Book {
             (None, Some(_)) => {}
         }
         let (text, origin) = variable.expect("both arms without it have returned");
-        let is_port = text.trim().bytes().all(|byte| byte.is_ascii_digit());
-        let text = match self.strongest(key, "HOST") {
-            Some((host, _)) if is_port => Cow::from(with_port(host.trim(), text.trim())),
-            _ => Cow::from(text),
-        };
-        let address = PeerAddress::read(&text).ok_or_else(|| wrong(name, origin, is_port))?;
+        let address = self.read(key, text).ok_or_else(|| wrong(name, origin, text))?;
         Ok(Found { name: name.into(), address, origin: origin.clone() })
+    }
+
+    /// What a variable says: an address, or a port that has its host elsewhere.
+    fn read(&self, key: &str, text: &str) -> Option<PeerAddress> {
+        match self.strongest(key, "HOST") {
+            Some((host, _)) if is_port(text) => {
+                PeerAddress::read(&with_port(host.trim(), text.trim()))
+            }
+            _ => PeerAddress::read(text),
+        }
     }
 
     /// `<SERVICE>_SERVICE_PORT` of the layer that is the strongest, and of the first prefix there.
@@ -205,15 +212,24 @@ fn with_port(host: &str, port: &str) -> String {
     if bare_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-fn wrong(name: &str, origin: &Origin, is_port: bool) -> Error {
+fn is_port(text: &str) -> bool {
+    text.trim().bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn wrong(name: &str, origin: &Origin, text: &str) -> Error {
     let variable = origin.variable().unwrap_or_default();
-    let why = if is_port {
+    let (why, fix) = flaw(variable, text);
+    Error::new(Kind::Unknown, Some(Who::Peer(name.into())), format!("{variable} {why}: {fix}"))
+}
+
+/// Why what a variable holds is no address, and what to do.
+fn flaw(variable: &str, text: &str) -> (&'static str, String) {
+    if is_port(text) {
         let host = variable.replace("_SERVICE_PORT", "_SERVICE_HOST");
-        format!("{variable} holds a port alone: write `host:port`, or set {host} too")
+        ("holds a port alone", format!("write `host:port`, or set {host} too"))
     } else {
-        format!("{variable} holds no address: write `host:port`")
-    };
-    Error::new(Kind::Unknown, Some(Who::Peer(name.into())), why)
+        ("holds no address", "write `host:port`".to_owned())
+    }
 }
 
 /// `off-piste` is `OFF_PISTE` in a variable.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::{Client, Request, RequestBuilder, Response, Url};
 use tokio::time::Instant;
 use tracing::debug;
@@ -15,11 +15,10 @@ use super::answer::Answer;
 use super::call::{Body, Call};
 use super::error::{Error, Kind, Who};
 use super::guard::REDIRECTED;
+use super::hosts::Permit;
 use super::{Room, peers};
 use crate::context::{self, RequestId};
-use crate::http::{TRACEPARENT, TraceContext};
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::http::{TRACEPARENT, TRACESTATE, TraceContext, X_REQUEST_ID};
 
 /// Before the first retry on average half of this passes, and twice as much before each next.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +37,7 @@ struct Plan {
     room: Arc<Room>,
     who: Who,
     /// `host:port`.
-    host: String,
+    host: Arc<str>,
     client: Client,
     request: Prepared,
     retries: u32,
@@ -92,7 +91,7 @@ impl Plan {
         let settings = &room.settings;
         let timeout = call.timeout.unwrap_or(settings.timeout);
         Ok(Self {
-            host: format!("{}:{}", url.host_str().unwrap_or_default(), peers::port(&url)),
+            host: format!("{}:{}", url.host_str().unwrap_or_default(), peers::port(&url)).into(),
             client: client.clone(),
             retries: call.retries.unwrap_or(settings.retries),
             safe: call.idempotent || is_safe(&method),
@@ -114,23 +113,29 @@ impl Plan {
         let room = self.room.clone();
         let (mut last, mut attempt) = (None, 0);
         loop {
-            let host = self.host.clone();
-            let permit = match room.hosts.admit(&host) {
+            let deadline = self.deadline.into_std();
+            let permit = match room.hosts.admit(&self.host, &self.who, deadline) {
                 Ok(permit) => permit,
                 Err(left) => return Err(last.unwrap_or_else(|| Error::open(&self.who, left))),
             };
             let another = attempt < self.retries && !matches!(self.request.body, Body::Form(_));
             let outcome = self.attempt(another && self.safe).await;
-            let left_alone = if outcome.redirected || !says_it_is_away(&outcome.result) {
-                permit.succeeded();
-                false
-            } else {
-                permit.failed(&self.who)
+            let (left_alone, permit) = match &outcome.result {
+                result if !outcome.redirected && says_it_is_away(result) => (permit.failed(), None),
+                // Whether it ends is seen by who reads it.
+                Ok(_) if !outcome.redirected => (false, Some(permit)),
+                _ => {
+                    permit.succeeded();
+                    (false, None)
+                }
             };
             let wait = if another && !left_alone { self.wait(&outcome, attempt) } else { None };
             let Some(wait) = wait.filter(|wait| Instant::now() + *wait < self.deadline) else {
-                return self.answer(outcome.result);
+                return self.answer(outcome.result, permit);
             };
+            if let Some(permit) = permit {
+                permit.succeeded();
+            }
             last = outcome.result.err();
             room.figures.retried(&self.who);
             tokio::time::sleep(wait).await;
@@ -185,9 +190,14 @@ impl Plan {
         }
     }
 
-    fn answer(self, result: Result<Response, Error>) -> Result<Answer, Error> {
+    fn answer(
+        self,
+        result: Result<Response, Error>,
+        permit: Option<Permit>,
+    ) -> Result<Answer, Error> {
         let response = result?;
-        Ok(Answer::new(response, self.who, self.answer_limit, self.deadline, self.timeout))
+        let Self { who, answer_limit, deadline, timeout, .. } = self;
+        Ok(Answer::new(response, permit, who, answer_limit, deadline, timeout))
     }
 }
 
@@ -259,6 +269,10 @@ fn add_context(headers: &mut HeaderMap, auto_auth: bool) {
         let trace = context::trace().unwrap_or_else(|| TraceContext::of_request(&RequestId::new()));
         if let Ok(value) = trace.child().to_string().parse() {
             headers.insert(TRACEPARENT, value);
+        }
+        // It belongs to that trace, and not to one that the caller has named.
+        if let Some(state) = context::current(|request| request.trace_state.clone()).flatten() {
+            headers.entry(TRACESTATE).or_insert(state);
         }
     }
     if auto_auth && !headers.contains_key(header::AUTHORIZATION) {

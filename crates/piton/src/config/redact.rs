@@ -53,7 +53,7 @@ pub(crate) fn shown(secret: bool, value: &Value) -> Value {
         Value::Null => Value::Null,
         Value::String(text) if text.is_empty() => value.clone(),
         _ if secret => Value::from(HIDDEN),
-        Value::String(text) => Value::from(address(text)),
+        Value::String(text) => Value::from(bare_address(&address(text))),
         Value::Array(items) => items.iter().map(|item| shown(false, item)).collect(),
         Value::Object(fields) => {
             let show =
@@ -92,6 +92,27 @@ pub(crate) fn address(text: &str) -> String {
     }
     safe.push_str(rest);
     query(safe)
+}
+
+/// `***@host` for `me:pw@host`, which is how people write an address whose scheme they forget. Only for
+/// values: in a sentence it would be anything.
+fn bare_address(text: &str) -> String {
+    if text.contains("://") {
+        let items = text.split(',');
+        let safe = items.map(|it| if it.contains("://") { it.into() } else { bare_address(it) });
+        return safe.collect::<Vec<_>>().join(",");
+    }
+    let credentials = text.rfind('@').filter(|_| !is_mail(text));
+    let colon = credentials.and_then(|at| text[..at].find(':'));
+    let (Some(at), Some(colon)) = (credentials, colon) else { return text.to_owned() };
+    // A table in a variable is `name=me:pw@host,..`.
+    let start = text[..colon].rfind(['=', ',', ' ']).map_or(0, |before| before + 1);
+    format!("{}{HIDDEN}{}", &text[..start], &text[at..])
+}
+
+/// `mailto:me@host`, `Snow: news <me@host>`.
+fn is_mail(text: &str) -> bool {
+    text.starts_with("mailto:") || (text.contains(": ") && text.ends_with('>'))
 }
 
 fn query(mut text: String) -> String {
@@ -148,6 +169,24 @@ mod tests {
         ];
         for (text, safe) in cases {
             assert_eq!(address(text), safe);
+        }
+    }
+
+    #[test]
+    fn credentials_leave_a_value_that_is_an_address_without_its_scheme() {
+        for (text, safe) in [
+            ("me:pw@host:80", "***@host:80"),
+            (":pw@host", "***@host"),
+            ("me:p@s:s@host", "***@host"),
+            ("a=me:pw@host:80", "a=***@host:80"),
+            ("a=h:1,b=me:p,w@host:80", "a=***@host:80"),
+            ("a=tcp://h:1,b=me:pw@host:80", "a=tcp://h:1,b=***@host:80"),
+            ("me@host:80", "me@host:80"),
+            ("mailto:me@host", "mailto:me@host"),
+            ("Snow: news <me@host>", "Snow: news <me@host>"),
+            ("postgres://me:pw@db", "postgres://***@db"),
+        ] {
+            assert_eq!(shown(false, &json!(text)), json!(safe));
         }
     }
 

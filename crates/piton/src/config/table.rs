@@ -5,7 +5,7 @@
 //! knows beforehand which there are.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -88,6 +88,19 @@ impl Config {
             let text = given.value.as_str().filter(|text| !text.trim().is_empty())?;
             Some((text, &given.origin))
         })
+    }
+
+    /// The variables whose names end with `_SERVICE_PORT`, by name, each with what it says; without
+    /// those that are settings.
+    #[must_use]
+    pub fn service_ports(&self) -> Vec<(&str, &str, &Origin)> {
+        let of_settings = self.0.variables.values().filter_map(|given| given.origin.variable());
+        let of_settings: BTreeSet<&str> = of_settings.collect();
+        let names = self.0.environment.keys().chain(self.0.dotenv.keys()).map(String::as_str);
+        let names = names.filter(|name| name.ends_with(OF_SERVICE[0]));
+        let names: BTreeSet<&str> = names.filter(|name| !of_settings.contains(name)).collect();
+        let said = |name| self.service_variable(name).map(|(text, origin)| (name, text, origin));
+        names.into_iter().filter_map(said).collect()
     }
 
     /// What environment variables may begin with, without the `_`: the prefix, then those that are

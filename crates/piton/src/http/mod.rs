@@ -46,5 +46,9 @@ pub(crate) use forwarded::Proxies;
 pub(crate) use hooks::Hooks;
 pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};
+#[cfg(feature = "client")]
+pub(crate) use stack::X_REQUEST_ID;
 pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
 pub(crate) use table::{counted, entry_of, is_within, problems, router, scan};
+#[cfg(feature = "client")]
+pub(crate) use trace::TRACESTATE;

@@ -48,7 +48,7 @@ use super::forwarded::Proxies;
 use super::hooks::{Hooks, RequestHead};
 use super::problem::{self, Failure, Inside};
 use super::settings::HeaderLine;
-use super::trace::{TRACEPARENT, TraceContext};
+use super::trace::{TRACEPARENT, TraceContext, trace_state};
 use super::{Error, HttpSettings, panics};
 use crate::admin;
 use crate::config::redact;
@@ -306,8 +306,10 @@ impl Seen {
         let trace = trace.and_then(|value| TraceContext::parse(value.as_bytes()));
         let proxied = peer.filter(|peer| rules.proxies.trust(*peer));
         let given = proxied.and_then(|_| given_id(headers));
+        let mut current = Current::new(given.unwrap_or_default(), peer, trace);
+        current.trace_state = trace.and_then(|_| trace_state(headers));
         Self {
-            current: Current::new(given.unwrap_or_default(), peer, trace),
+            current,
             method: request.method().clone(),
             uri: request.uri().clone(),
             at: Instant::now(),

@@ -1,16 +1,45 @@
-//! W3C Trace Context: the header `traceparent`, by which a request is followed across services.
+//! W3C Trace Context: the header `traceparent`, by which a request is followed across services, and
+//! `tracestate`, what others say of the trace.
 //!
 //! <https://www.w3.org/TR/trace-context/>. Nothing is recorded or exported here: the ids stand in the
 //! log's lines and go on to whom the service calls.
 
 use std::fmt;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::context::RequestId;
 
 /// The header.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The header beside it.
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The longest `tracestate` that is handed on, in bytes: what the recommendation asks for at least.
+const LONGEST_STATE: usize = 512;
+
+/// What `tracestate` says, its lines joined to one. `None` where it says nothing, or too much.
+pub(super) fn trace_state(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(TRACESTATE).iter().filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    if first.len() > LONGEST_STATE {
+        return None;
+    }
+    let mut joined: Option<Vec<u8>> = None;
+    for line in lines {
+        let joined = joined.get_or_insert_with(|| first.as_bytes().to_vec());
+        joined.push(b',');
+        joined.extend_from_slice(line.as_bytes());
+        if joined.len() > LONGEST_STATE {
+            return None;
+        }
+    }
+    match joined {
+        Some(joined) => HeaderValue::from_bytes(&joined).ok(),
+        None => Some(first.clone()),
+    }
+}
 
 /// Which trace a request belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +146,24 @@ mod tests {
         }
         let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
         assert!(TraceContext::parse(later.as_bytes()).is_some());
+    }
+
+    #[test]
+    fn a_state_is_joined_and_has_a_bound() {
+        let state = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(TRACESTATE, line.parse().unwrap());
+            }
+            trace_state(&headers).map(|state| state.to_str().unwrap().to_owned())
+        };
+        assert_eq!(state(&["a=1,b=2"]).unwrap(), "a=1,b=2");
+        assert_eq!(state(&["a=1", "", "b=2"]).unwrap(), "a=1,b=2");
+        assert_eq!((state(&[]), state(&[""])), (None, None));
+        let half = "x".repeat(256);
+        assert_eq!(state(&[&half, &half[1..]]).unwrap().len(), 512);
+        assert_eq!(state(&[&half, &half]), None);
+        assert_eq!(state(&[&half.repeat(3)]), None);
     }
 
     #[test]

@@ -105,6 +105,7 @@ async fn told(headers: Headers) -> Json<Value> {
     Json(json!({
         "trace": crate::trace().map(|trace| trace.trace_id()),
         "traceparent": text("traceparent"),
+        "tracestate": text("tracestate"),
         "x-request-id": text("x-request-id"),
         "authorization": text("authorization"),
     }))
@@ -125,6 +126,7 @@ async fn ask(peers: Peers, headers: Headers) -> Answered<Json<Value>> {
     let mut call = peers.peer("teller")?.get("told").auto_auth();
     if headers.contains_key("x-own") {
         call = call.bearer("of-the-service").header("x-request-id", "mine");
+        call = call.header("tracestate", "mine=1");
     }
     Ok(Json(call.send().await?.json().await?))
 }
@@ -154,6 +156,24 @@ async fn the_request_id_and_the_trace_go_along() {
     let answer = app.get("/ask").await;
     let told: Value = answer.json();
     assert_eq!(told["trace"], answer.header("x-request-id"), "a trace that begins here");
+}
+
+#[piton::test]
+async fn the_state_of_the_trace_goes_along_with_the_trace() {
+    let teller = TestServer::start(App::new("teller").route(get("/told", told))).await;
+    let app = asking(&teller).await;
+    let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let with = |traceparent: &str| {
+        let request = app.get("/ask").header("traceparent", traceparent);
+        request.header("tracestate", "a=1").header("tracestate", "b=2")
+    };
+    assert_eq!(with(given).await.json::<Value>()["tracestate"], "a=1,b=2");
+    assert_eq!(with("none").await.json::<Value>()["tracestate"], Value::Null);
+    let told: Value = with(given).header("x-own", "1").await.json();
+    assert_eq!(told["tracestate"], "mine=1", "what the code says wins");
+    let long = "x".repeat(513);
+    let told = app.get("/ask").header("traceparent", given).header("tracestate", &long).await;
+    assert_eq!(told.json::<Value>()["tracestate"], Value::Null);
 }
 
 #[piton::test]

@@ -192,6 +192,42 @@ async fn answers_of_503_count_as_being_away_and_those_of_500_do_not() {
     assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
 }
 
+#[piton::test]
+async fn an_answer_that_never_ends_is_a_failure_of_the_host() {
+    let app = app().set("client.breaker_failures", 2).set("client.retries", 0);
+    let app = caller(app.set("client.timeout", "300ms")).await;
+    let external = app.handle().external();
+    let begun = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nbegun";
+    for (trouble, kind) in [(begun.to_owned(), Kind::Lost), (format!("{begun}hang"), Kind::Timeout)]
+    {
+        let server = Scripted::new(&[&trouble]).await;
+        for _ in 0..2 {
+            let answer = external.get(&server.url("/")).send().await.unwrap();
+            assert_eq!(answer.text().await.unwrap_err().kind(), kind);
+        }
+        let error = external.get(&server.url("/")).send().await.unwrap_err();
+        assert_eq!((error.kind(), server.count()), (Kind::Open, 2));
+    }
+}
+
+#[piton::test]
+async fn an_answer_nobody_reads_counts_and_one_that_is_given_up_says_nothing() {
+    let app = caller(app().set("client.breaker_failures", 2).set("client.retries", 0)).await;
+    let external = app.handle().external();
+    let hangs = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhang";
+    let server = Scripted::new(&[BUSY, hangs, BUSY, hangs, BUSY]).await;
+    let call = || external.get(&server.url("/")).send();
+    call().await.unwrap();
+    drop(call().await.unwrap());
+    call().await.unwrap();
+    let mut answer = call().await.unwrap();
+    assert!(futures_util::FutureExt::now_or_never(answer.chunk()).is_none(), "it hangs");
+    drop(answer);
+    call().await.unwrap();
+    let error = call().await.unwrap_err();
+    assert_eq!((error.kind(), server.count()), (Kind::Open, 5), "two in a row");
+}
+
 async fn unusable(peers: Peers) -> Answered<String> {
     let answer = peers.peer("off-piste")?.get("/").send().await?;
     Ok(answer.error_for_status()?.text().await?)
@@ -212,4 +248,34 @@ async fn a_bad_answer_is_502_and_a_fault_of_ours_500() {
     let problem: Value = answer.json();
     assert_eq!(problem["detail"], "the peer `off-piste` gave no usable answer");
     assert_eq!(app.post("/unknown").await.status(), 500);
+}
+
+#[piton::test]
+async fn who_asks_for_patience_is_503_and_other_refusals_are_502() {
+    let busy = |status: &str, wait: &str| answer(status, wait, "secret");
+    let server = Scripted::new(&[
+        &busy("503 Busy", "retry-after: 7\r\n"),
+        &busy("429 Too Many", "retry-after: 999999\r\n"),
+        &busy("503 Busy", ""),
+        &busy("500 Oops", "retry-after: 7\r\n"),
+        &busy("504 Late", ""),
+        &busy("403 Forbidden", ""),
+    ])
+    .await;
+    let app = app().route(get("/ask", ask)).set("client.breaker_failures", 0);
+    let app = app.set("client.peers.off-piste", server.address.to_string());
+    let app = caller(app.set("client.retries", 0)).await;
+    for (status, wait, what) in [
+        (503, "7", "cannot answer now"),
+        (503, "3600", "cannot answer now"),
+        (503, "", "cannot answer now"),
+        (502, "", "gave no usable answer"),
+        (502, "", "gave no usable answer"),
+        (502, "", "gave no usable answer"),
+    ] {
+        let answer = app.get("/ask").await;
+        assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (status, wait));
+        let detail = answer.json::<Value>()["detail"].clone();
+        assert_eq!(detail, format!("the peer `off-piste` {what}"));
+    }
 }

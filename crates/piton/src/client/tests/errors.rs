@@ -132,3 +132,21 @@ fn settings_that_could_never_work_are_refused_with_their_names() {
     let described = config.describe(&[&CLIENT]);
     assert!(!format!("{described:?}").contains("hunter2"), "{described:?}");
 }
+
+#[test]
+fn a_password_in_the_address_of_a_peer_is_not_shown_even_without_a_scheme() {
+    use crate::config::{Config, Section};
+
+    static CLIENT: Section = Section::of::<ClientSettings>("client");
+    let env = [("PITON_CLIENT_PEERS", "billing=h:1,off-piste=user:hunter2@host:80")];
+    for loader in [
+        Config::loader("PITON").code("client.peers.off-piste", "user:hunter2@host:80", "x"),
+        Config::loader("PITON").env(env),
+    ] {
+        let (config, _) = loader.load(&[&CLIENT]);
+        let problems = config.check(&[&CLIENT], &[&CLIENT]);
+        let all = format!("{} {:?}", problems.report("caller"), config.describe(&[&CLIENT]));
+        assert_eq!(problems[0].key, "client.peers.off-piste", "{problems}");
+        assert!(!all.contains("hunter2") && all.contains("***@host:80"), "{all}");
+    }
+}

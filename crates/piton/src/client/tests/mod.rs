@@ -27,7 +27,7 @@ fn app() -> App {
 }
 
 /// A server that answers the first request with the first text, and so on; the last one for ever.
-/// "hang" is no answer, "break" a broken connection.
+/// "hang" is no answer, or no more of one, "break" a broken connection.
 struct Scripted {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
@@ -80,14 +80,15 @@ async fn serve(listener: TcpListener, answers: Vec<String>, seen: Arc<Mutex<Vec<
                 seen.len() - 1
             };
             let answer = answers.get(number).or(answers.last()).unwrap();
-            match &**answer {
-                "hang" => std::future::pending().await,
-                "break" => {}
-                answer => {
-                    let _ = socket.write_all(answer.as_bytes()).await;
-                    let _ = socket.shutdown().await;
-                }
+            if answer == "break" {
+                return;
             }
+            let sent = answer.strip_suffix("hang").unwrap_or(answer);
+            let _ = socket.write_all(sent.as_bytes()).await;
+            if sent.len() < answer.len() {
+                std::future::pending::<()>().await;
+            }
+            let _ = socket.shutdown().await;
         });
     }
 }
