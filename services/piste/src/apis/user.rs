@@ -143,16 +143,13 @@ async fn login(
     Json(login): Json<Login>,
 ) -> Result<Json<Token>> {
     let wrong = || Error::unauthorized("Invalid email or password").plain();
+    // Before anybody is looked for: whether there is such a user is nobody's business.
+    let password = login.password.ok_or_else(|| Error::unprocessable("a password is missing"))?;
     let user = match login.email.as_deref().and_then(address) {
         Some(email) => users::find(&db, &email).await?,
         None => None,
     };
     let hash = user.as_ref().map(|user| &*user.password_hash);
-    let password = match (&user, login.password) {
-        (_, Some(password)) => password,
-        (None, None) => return Err(wrong()),
-        (Some(_), None) => return Err(Error::unprocessable("a password is missing")),
-    };
     match passwords.login(hash, &password).await {
         Ok(()) => {}
         Err(error) if error.is_wrong_password() => return Err(wrong()),

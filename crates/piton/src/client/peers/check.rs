@@ -11,10 +11,10 @@ impl Book {
     /// # Errors
     /// The first of those that are meant for this service: in development, those with its own prefix.
     /// The others may be meant for somebody else.
-    pub fn check(&self) -> Result<(), Problem> {
+    pub fn check(&self) -> Result<(), Box<Problem>> {
         for (ours, problem) in self.wrong_variables() {
             if ours {
-                return Err(problem);
+                return Err(Box::new(problem));
             }
             warn!("{} {}: {}", problem.key, problem.why, problem.fix);
         }
