@@ -210,12 +210,12 @@ impl Setting for EndpointUrl {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let text = value.as_str().unwrap_or_default().trim();
+        // Not a word of the value: there may be a password in it.
+        let wrong = || format!("expected {}, without user and password", Self::expects());
+        let text = value.as_str().ok_or_else(wrong)?.trim();
         if text.is_empty() {
             return Ok(Self(String::new()));
         }
-        // Not a word of the value: there may be a password in it.
-        let wrong = || format!("expected {}, without user and password", Self::expects());
         let uri: http::Uri = text.parse().map_err(|_| wrong())?;
         let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         let known = matches!(uri.scheme_str(), Some("http" | "https"));
@@ -280,6 +280,8 @@ mod tests {
     fn an_endpoint_is_an_address_without_credentials() {
         let parse = |text: &str| EndpointUrl::parse(&json!(text));
         assert_eq!(parse("http://127.0.0.1:4566").unwrap().0, "http://127.0.0.1:4566");
+        assert!(EndpointUrl::parse(&json!(4566)).is_err());
+        assert!(parse("").unwrap().as_str().is_empty(), "as good as none");
         for wrong in ["127.0.0.1:4566", "ftp://a", "https://me:hunter2@sqs", "http://"] {
             let error = parse(wrong).unwrap_err();
             assert!(!error.contains("hunter2"), "{error}");

@@ -43,18 +43,18 @@ impl Help {
 
     /// The SDK says in words of its own what is missing: of a signature that it cannot make, say.
     fn with(&self, what: &str, error: Error) -> Error {
-        let text = error.to_string();
+        let text = error.to_string().to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let missing = |thing: &str, advice: String| {
             Error::new(Kind::Misconfigured, format!("{what}: {thing}: {advice}"))
         };
         if error.kind() != Kind::Misconfigured {
             error
-        } else if has(&["Region", "region"]) {
+        } else if has(&["missing region", "signing region", "region must be set"]) {
             missing("no region is set", self.region())
         } else if has(&["no providers in chain", "identity resolver"]) {
             missing("no credentials were found", self.keys())
-        } else if has(&["redential", "identity"]) {
+        } else if has(&["credential", "identity"]) {
             error.with(&self.keys())
         } else {
             error

@@ -254,8 +254,12 @@ async fn a_queue_that_was_made_anew_is_asked_again_how_long_it_hides_messages() 
     other.stop().await;
 }
 
-/// Stands before moto, and hangs up on whoever wants to delete a message while it is `closed`.
-async fn before(moto: &Moto, closed: Arc<AtomicBool>) -> String {
+/// Stands before moto, and hangs up on whoever calls `operation` while it is `closed`.
+pub(crate) async fn before(
+    moto: &Moto,
+    operation: &'static str,
+    closed: Arc<AtomicBool>,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let behind = moto.url().trim_start_matches("http://").to_owned();
@@ -267,8 +271,9 @@ async fn before(moto: &Moto, closed: Arc<AtomicBool>) -> String {
                 let mut head = vec![0; 16 * 1024];
                 let length = client.read(&mut head).await.unwrap_or(0);
                 let head = &head[..length];
-                let deletes = String::from_utf8_lossy(head).contains("AmazonSQS.DeleteMessage");
-                if deletes && closed.load(Ordering::SeqCst) {
+                let operation = format!("AmazonSQS.{operation}");
+                let is_it = String::from_utf8_lossy(head).contains(&operation);
+                if is_it && closed.load(Ordering::SeqCst) {
                     return;
                 }
                 let mut server = TcpStream::connect(&behind).await.unwrap();
@@ -293,7 +298,8 @@ async fn what_was_dealt_with_and_could_not_be_deleted_is_deleted_when_it_comes_a
         note.note(&message);
         async {}
     });
-    let app = app(&moto).set("sqs.endpoint_url", before(&moto, closed.clone()).await);
+    let app =
+        app(&moto).set("sqs.endpoint_url", before(&moto, "DeleteMessage", closed.clone()).await);
     let app = TestApp::new(app.sqs(poll.interval(SHORT))).await;
     // Received a second time, it is dealt with no second time.
     let received = || async { app.handle().snapshots()["sqs_polls"][0]["received"].as_u64() };

@@ -1,5 +1,7 @@
 //! Queues whose messages have an order.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use e2e::moto::Moto;
@@ -7,6 +9,7 @@ use piton::aws::sqs::{Message, Poll};
 use piton::prelude::*;
 use piton::serde_json::json;
 
+use crate::failures::before;
 use crate::{Boto3, Seen, app, numbered};
 
 #[piton::test]
@@ -42,5 +45,28 @@ async fn the_order_of_a_group_is_kept_when_one_of_its_messages_fails() {
     assert_eq!(of('a'), numbered("a", 10));
     assert_eq!(of('b'), numbered("b", 10));
     assert_eq!((tried.times("a3"), tried.times("a4"), tried.times("b5")), (2, 1, 3));
+    app.stop().await;
+}
+
+#[piton::test]
+async fn messages_that_could_not_be_kept_hidden_are_received_again_before_they_are_dealt_with() {
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.create("ordered.fifo", json!({ "FifoQueue": "true", "VisibilityTimeout": "1" }));
+    boto3.send_to_group("ordered.fifo", "a", &numbered("a", 2));
+    let seen = Seen::default();
+    let note = seen.clone();
+    let slow = move |message: Message| {
+        note.note(&message);
+        let time = if message.body() == "a0" { 2500 } else { 0 };
+        tokio::time::sleep(Duration::from_millis(time))
+    };
+    let poll = Poll::new("ordered.fifo", slow).max_number_of_messages(10);
+    let deaf = before(&moto, "ChangeMessageVisibility", Arc::new(AtomicBool::new(true))).await;
+    let app = app(&moto).set("sqs.endpoint_url", deaf);
+    let app = TestApp::new(app.sqs(poll.interval(Duration::from_millis(100)))).await;
+    boto3.wait_until_empty("ordered.fifo").await;
+    let received = app.handle().snapshots()["sqs_polls"][0]["received"].as_u64();
+    assert_eq!((seen.times("a1"), received >= Some(3)), (1, true), "{received:?}");
     app.stop().await;
 }

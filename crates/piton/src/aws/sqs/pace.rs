@@ -16,11 +16,24 @@ pub(super) fn last_receive(wait_time: Duration) -> Duration {
 pub(super) struct Hold {
     pub time: Duration,
     due: Instant,
+    /// Until when they are hidden for certain.
+    until: Instant,
 }
 
 impl Hold {
     pub fn new(time: Duration) -> Self {
-        Self { time, due: Instant::now() + time / 2 }
+        let now = Instant::now();
+        Self { time, due: now + time / 2, until: now + time }
+    }
+
+    /// They were hidden anew by a call that began then.
+    pub fn renewed(&mut self, begin: Instant) {
+        self.until = begin + self.time;
+    }
+
+    /// Whether somebody else may have received them since.
+    pub fn is_lost(&self) -> bool {
+        !self.time.is_zero() && Instant::now() >= self.until
     }
 
     pub async fn until_due(&mut self) {
@@ -75,6 +88,19 @@ mod tests {
             Hold::new(Duration::ZERO).until_due().await;
         });
         assert!(never.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_that_could_not_be_hidden_anew_are_lost_to_others() {
+        let half = Duration::from_secs(15);
+        let mut hold = Hold::new(2 * half);
+        tokio::time::advance(half).await;
+        hold.renewed(Instant::now());
+        tokio::time::advance(half).await;
+        assert!(!hold.is_lost(), "it was renewed half-way");
+        tokio::time::advance(half).await;
+        assert!(hold.is_lost());
+        assert!(!Hold::new(Duration::ZERO).is_lost(), "a queue that hides nothing");
     }
 
     #[test]

@@ -155,6 +155,10 @@ impl Worker {
             let became = self.conclude(&message, done, &in_hand, &mut hold).await;
             any_deleted |= became == Became::Deleted;
             any_failed |= became == Became::Failed;
+            if self.queue.is_fifo && hold.is_lost() {
+                self.drop_rest(std::mem::take(&mut batch).len());
+                break;
+            }
             if became != Became::Deleted && self.queue.is_fifo {
                 let (same, rest) = parted(batch, message.group());
                 self.give_back(&same).await;
@@ -166,6 +170,18 @@ impl Worker {
             (true, _) => Became::Deleted,
             (false, true) => Became::Failed,
             (false, false) => Became::Kept,
+        }
+    }
+
+    /// Another replica may have received the messages by now: dealt with here as well, they would be
+    /// out of their order. They are not given back, as they are not ours any more.
+    fn drop_rest(&self, messages: usize) {
+        if messages > 0 {
+            let queue = &self.state.queue;
+            warn!(
+                queue,
+                "{messages} messages of the SQS queue {queue} are left to whoever receives them next: they could not be kept hidden"
+            );
         }
     }
 
@@ -207,8 +223,12 @@ impl Worker {
     async fn hide(&self, messages: &[&Message], hold: &mut Hold) -> std::convert::Infallible {
         loop {
             hold.until_due().await;
-            if let Err(error) = Box::pin(self.queue.hide(messages, hold.time)).await {
-                warn!(queue = self.state.queue, "A message may be delivered twice: {error}");
+            let begin = Instant::now();
+            match Box::pin(self.queue.hide(messages, hold.time)).await {
+                Ok(()) => hold.renewed(begin),
+                Err(error) => {
+                    warn!(queue = self.state.queue, "A message may be delivered twice: {error}");
+                }
             }
         }
     }
