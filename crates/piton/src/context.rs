@@ -41,7 +41,6 @@ pub(crate) struct Current {
     /// The trace it belongs to, where the client said one.
     pub trace: Option<TraceContext>,
     /// What others than us say of that trace, to be handed on as it is: the header `tracestate`.
-    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "the client hands it on"))]
     pub trace_state: Option<HeaderValue>,
     /// The route that was matched, once one is.
     pub path: Cell<PathIndex>,

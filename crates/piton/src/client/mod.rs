@@ -223,7 +223,9 @@ impl Part for External {
         let user_agent = settings.user_agent.clone().unwrap_or_else(own_name);
         let peers = std::mem::take(&mut settings.peers);
         let book = Book::new(launch.handle.config().clone(), launch.production(), peers);
-        book.check().map_err(|problem| *problem)?;
+        if let Some(problem) = book.check() {
+            return Err(problem.into());
+        }
         Ok(Self(Arc::new(Room {
             book,
             hosts: Arc::new(Hosts::new(settings.breaker_failures, settings.breaker_pause)),

@@ -6,19 +6,18 @@ use super::{Book, flaw};
 use crate::part::Problem;
 
 impl Book {
-    /// Warns of each variable that holds no address.
-    ///
-    /// # Errors
-    /// The first of those that are meant for this service: in development, those with its own prefix.
-    /// The others may be meant for somebody else.
-    pub fn check(&self) -> Result<(), Box<Problem>> {
+    /// The first variable that holds no address and is meant for this service: in development, one with
+    /// its own prefix. Warns of the others: they may be meant for somebody else.
+    pub fn check(&self) -> Option<Problem> {
+        let mut of_ours = None;
         for (ours, problem) in self.wrong_variables() {
             if ours {
-                return Err(Box::new(problem));
+                of_ours.get_or_insert(problem);
+            } else {
+                warn!("{} {}: {}", problem.key, problem.why, problem.fix);
             }
-            warn!("{} {}: {}", problem.key, problem.why, problem.fix);
         }
-        Ok(())
+        of_ours
     }
 
     /// Each with whether it has the service's own prefix. What it holds is not repeated: it may be
@@ -88,7 +87,7 @@ mod tests {
             (true, "PITON_B_SERVICE_PORT"),
         ];
         assert_eq!(names(&book), expected.map(|(ours, name)| (ours, name.to_owned())));
-        let problem = book.check().expect_err("the first of ours");
+        let problem = book.check().expect("the first of ours");
         assert_eq!(problem.key, "PITON_A_SERVICE_PORT");
         let all = format!("{:?}", book.wrong_variables());
         assert!(!all.contains("hunter2"), "{all}");
@@ -99,7 +98,7 @@ mod tests {
     fn in_production_none_keeps_the_service_from_starting() {
         let book = book(true);
         assert_eq!(names(&book).len(), 4);
-        assert_eq!(book.check(), Ok(()));
+        assert_eq!(book.check(), None);
     }
 
     #[test]
