@@ -191,6 +191,13 @@ impl Launch {
         self.handle.production()
     }
 
+    /// Whether the process's environment counts. In a test (`TestApp`, `TestServer`) it does not: there a
+    /// part must not reach what the developer's machine happens to know.
+    #[must_use]
+    pub fn ambient(&self) -> bool {
+        self.handle.inner().ambient
+    }
+
     /// The folder where embedded engines keep their files (`data` unless set; a temporary folder
     /// in a test). It may not exist yet: whoever writes the first file creates it.
     #[must_use]

@@ -123,7 +123,7 @@ impl Access {
         if self.region_name.is_some() || self.endpoint_url.is_some() {
             return self;
         }
-        if !launch.handle.inner().ambient {
+        if !launch.ambient() {
             let why = format!(
                 "a test asks nobody unless it says whom: set {section}.endpoint_url, or {section}.region_name"
             );
