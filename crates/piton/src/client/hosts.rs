@@ -89,11 +89,15 @@ impl Hosts {
         open
     }
 
-    /// Who has failed too often and not answered since. That the pause is over says nothing: nobody
-    /// may have tried.
+    /// Who has failed too often and not answered since. Of a peer, that the pause is over says nothing:
+    /// nobody may have tried. A stranger may be called once and never again.
     pub fn open(&self) -> Vec<(String, Who)> {
-        let failing = self.failing();
-        let open = failing.iter().filter(|(_, state)| state.open.is_some());
+        let (failing, now) = (self.failing(), Instant::now());
+        let counts = |state: &State| {
+            let peer = matches!(state.who, Who::Peer(_));
+            state.open.as_ref().is_some_and(|open| peer || now < open.until)
+        };
+        let open = failing.iter().filter(|(_, state)| counts(state));
         open.map(|(host, state)| (host.clone(), state.who.clone())).collect()
     }
 
