@@ -72,7 +72,7 @@ impl Row {
             },
             number(self.peer),
             number(self.piton),
-            format!("{:.2}", self.ratio),
+            if self.ratio.is_finite() { format!("{:.2}", self.ratio) } else { "-".to_owned() },
             limit,
             verdict.to_owned(),
         ]
