@@ -14,6 +14,7 @@ piton::blueprint!("/companies", tag = "companies");
 ///
 /// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
 #[post("/")]
+#[protected(api_key, scope = "companies:write")]
 async fn create(
     db: Db,
     Valid(Json(new)): Valid<Json<NewCompany>>,
@@ -26,12 +27,14 @@ async fn create(
 ///
 /// By state, by a part of the name, page by page, in the order of their names.
 #[get("/")]
+#[protected(api_key, scope = "companies:read")]
 async fn list(db: Db, Valid(Query(search)): Valid<Query<Search>>) -> Result<Json<Companies>> {
     Ok(Json(companies::search(&db, &search).await?))
 }
 
 /// Shows a company.
 #[get("/{cnpj}")]
+#[protected(api_key, scope = "companies:read")]
 async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
     Ok(Json(companies::find(&db, cnpj).await?))
 }
@@ -40,6 +43,7 @@ async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
 ///
 /// What is not given is not known any more: to change only some of it there is `PATCH`.
 #[put("/{cnpj}")]
+#[protected(api_key, scope = "companies:write")]
 async fn replace(
     db: Db,
     Path(cnpj): Path<Cnpj>,
@@ -58,6 +62,7 @@ async fn replace(
 ///
 /// What is not given stays as it is; `"partners": null` says that they are not known.
 #[patch("/{cnpj}")]
+#[protected(api_key, scope = "companies:write")]
 async fn change(
     db: Db,
     Path(cnpj): Path<Cnpj>,
@@ -69,6 +74,7 @@ async fn change(
 
 /// Shows what became of a company, the latest change first.
 #[get("/{cnpj}/history")]
+#[protected(api_key, scope = "companies:read")]
 async fn history(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Vec<HistoryEntry>>> {
     Ok(Json(companies::history(&db, cnpj).await?))
 }

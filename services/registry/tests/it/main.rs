@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod config;
+mod keys;
+mod services;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};

@@ -237,7 +237,7 @@ impl Part for ApiKeys {
         if let Some(problem) = settings.problem_in_production().filter(|_| launch.production()) {
             return Err(problem.into());
         }
-        let open = open::start(settings.key.is_some(), launch)?;
+        let open = open::start(settings.key.is_some(), launch).map_err(|problem| *problem)?;
         if settings.key.is_none() && !Named::THERE && !open {
             tracing::warn!("No API key is set, so that none is valid: set API_KEY");
         }

@@ -19,7 +19,7 @@ impl App {
 }
 
 /// Whether the service is open.
-pub(super) fn start(has_key: bool, launch: &Launch) -> Result<bool, Problem> {
+pub(super) fn start(has_key: bool, launch: &Launch) -> Result<bool, Box<Problem>> {
     if has_key || launch.attached::<OpenInLocal>().next().is_none() {
         return Ok(false);
     }
@@ -31,7 +31,7 @@ pub(super) fn start(has_key: bool, launch: &Launch) -> Result<bool, Problem> {
             launch.production()
         );
         let fix = "set API_KEY to the output of `openssl rand -hex 32`";
-        return Err(Problem::new("api_key.key", why, fix));
+        return Err(Problem::new("api_key.key", why, fix).into());
     }
     tracing::warn!(
         "No API key is set: everybody may call this service. Set API_KEY to ask for one"

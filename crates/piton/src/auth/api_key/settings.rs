@@ -34,7 +34,7 @@ impl Default for ApiKeySettings {
 /// [`App::outside_local`](crate::App::outside_local).
 #[must_use]
 pub const fn key_required() -> Requirement {
-    const WHY: &str = "no API key is set, and nobody could call, or everybody";
+    const WHY: &str = "no API key is set, and the service is for those who have one";
     const FIX: &str = "set API_KEY to the output of `openssl rand -hex 32`";
     Requirement::new("api_key.key", WHY, FIX, |config| {
         let mut problems = Problems::new();
