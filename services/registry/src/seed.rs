@@ -152,7 +152,7 @@ fn company(number: u32) -> Company {
 
 fn partner(dice: &mut Dice) -> Partner {
     let name = format!("{} {}", dice.one_of(&GIVEN), dice.one_of(&FAMILIES));
-    Partner { name, share: None }
+    Partner { name, cpf: None, share: None }
 }
 
 /// One in five has letters, as those given out since July 2026 do. The number is in it, so that no
