@@ -27,6 +27,8 @@
 //! |---|---|
 //! | build a service, change a step, add a verb | [`App`], [`Setup`], [`Step`], [`Verb`] |
 //! | route, read, answer, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
+//! | check what is written in paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
+//! | search, sort and page | [`http::Listing`], [`http::Page`] |
 //! | read settings | [`config`]: [`Settings`] |
 //! | log | [`logging`] |
 //! | add a capability of your own | [`mod@part`]: [`Part`](part::Part), [`part!`](macro@part) |
@@ -65,6 +67,7 @@ extern crate self as piton;
 
 pub mod config;
 mod context;
+pub mod convert;
 mod handle;
 pub mod logging;
 pub mod metrics;

@@ -28,3 +28,10 @@ where
         Err(Error::internal("this build of piton has no database"))
     }
 }
+
+/// What `converter!` makes beside the rest in a build with a database; here nothing.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __converter_column {
+    ($type:ident) => {};
+}

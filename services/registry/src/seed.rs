@@ -176,7 +176,7 @@ pub fn known_elsewhere(cnpj: Cnpj) -> Option<Registered> {
 
 fn partner(dice: &mut Dice) -> Partner {
     let name = format!("{} {}", dice.one_of(&GIVEN), dice.one_of(&FAMILIES));
-    Partner { name, share: None }
+    Partner { name, cpf: None, share: None }
 }
 
 /// One in five has letters, as those given out since July 2026 do. The number is in it, so that no

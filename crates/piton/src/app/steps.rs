@@ -22,6 +22,7 @@ use super::{App, AppSettings, LaunchError, Mount, environment};
 use crate::admin::{self, AdminSettings, Guard};
 use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
 use crate::context;
+use crate::convert;
 use crate::handle::{Attachments, Handle, Inner, Slot};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
 use crate::logging::{self, LogLevel, LogSettings};
@@ -419,6 +420,7 @@ impl State {
             self.scan();
         }
         let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
+        reasons.extend(convert::problems());
         let planned = plan(&self.routes, &self.app.needs, &self.app.without);
         if let Err(more) = &planned {
             reasons.extend(

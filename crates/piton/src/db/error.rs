@@ -14,8 +14,8 @@ use crate::http::{Known, Recognise};
 
 /// Why a statement did not do what it should. [`Error::kind`] is what to branch on.
 ///
-/// As the answer of a handler [`Kind::Unique`] becomes 409, [`Kind::Unavailable`] 503, and every
-/// other kind 500.
+/// As the answer of a handler [`Kind::Unique`] becomes 409, [`Kind::Character`] 422,
+/// [`Kind::Unavailable`] 503, and every other kind 500.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -48,6 +48,8 @@ pub enum Kind {
     Refused,
     /// The number of parameters is not that of the placeholders: a bug in the caller.
     Arity,
+    /// A text has a character that the database cannot hold: U+0000 in PostgreSQL.
+    Character,
     /// A parameter cannot be stored, or a column is missing or not of the type it is read as.
     Type,
     /// [`one`](super::Db::one) found more than one row.
@@ -264,6 +266,11 @@ fn known(error: &(dyn std::error::Error + 'static)) -> Option<Known> {
 fn of_kind(kind: Kind) -> Option<Known> {
     match kind {
         Kind::Unique => Some(StatusCode::CONFLICT.into()),
+        // Whatever a handler lets through: what was sent is at fault, not the service.
+        Kind::Character => Some(
+            Known::from(StatusCode::UNPROCESSABLE_ENTITY)
+                .detail("a text has a character that cannot be stored: U+0000"),
+        ),
         Kind::Unavailable => Some(
             Known::from(StatusCode::SERVICE_UNAVAILABLE)
                 .detail("the database is not available at the moment")
@@ -284,6 +291,7 @@ mod tests {
         let of = |status: u16| StatusCode::from_u16(status).map(Known::from).ok();
         assert_eq!(known(&Error::new(Kind::Unique, "")), of(409));
         assert_eq!(known(&Error::new(Kind::Type, "")), None);
+        assert!(known(&Error::new(Kind::Character, "")).is_some());
         assert_eq!(known(&sqlx::Error::RowNotFound), of(404));
         assert_eq!(known(&fmt::Error), None);
         let unavailable = of_kind(Kind::Unavailable);

@@ -68,8 +68,11 @@
 //! A future of this room that is dropped before it is done frees its connection. Whether a write
 //! outside of a transaction, or a commit, still happened is not known.
 
+mod conditions;
+mod converters;
 mod error;
 mod figures;
+mod listing;
 mod migrate_verb;
 mod migrations;
 mod params;
@@ -102,6 +105,9 @@ use placeholders::Dialect;
 use sql::Statement;
 use statements::Statements;
 
+pub use conditions::Where;
+#[doc(hidden)]
+pub use converters::column_of_converter;
 pub use error::{Error, Kind};
 pub use migrations::Migrations;
 pub use params::Params;

@@ -1,7 +1,6 @@
 //! Arguments of handlers: axum's extractors, with refusals in our error format and a description
 //! of what they read. axum's own extractors work beside them.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use axum::body::Body;
@@ -14,11 +13,13 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError};
 use schemars::JsonSchema;
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserializer, Serialize};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::{Error, Fault};
 use super::operation::{Input, Operation, Output, Place};
+use super::shape::push_token;
+use super::{pairs, shape};
 use crate::handle::{Handle, short_type_name};
 
 /// Gives the wrapper's content by `.0`, `*` and methods.
@@ -152,48 +153,13 @@ pub(crate) fn too_large() -> Error {
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     // serde's structs take a list of their fields' values as well: nobody means that in JSON.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') && wants_object::<T>() {
+    if first == Some(&b'[') && pairs::fields::<T>().is_some() {
         let what = "invalid type: sequence, expected an object";
         return Err(Error::unprocessable("the body is not of the expected shape")
             .fault(Fault::at("", what)));
     }
     // The path is looked for only when there is something to say about it.
     serde_json::from_slice(bytes).map_err(|error| json_refusal::<T>(bytes, error))
-}
-
-/// Whether `T` is a struct with named fields: asked of its own `Deserialize`, which says what it
-/// wants before it reads anything.
-#[cold]
-fn wants_object<T: DeserializeOwned>() -> bool {
-    struct Ask(bool);
-
-    impl<'de> Deserializer<'de> for &mut Ask {
-        type Error = serde::de::value::Error;
-
-        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
-            Err(serde::de::Error::custom("nothing is read"))
-        }
-
-        fn deserialize_struct<V: Visitor<'de>>(
-            self,
-            _: &'static str,
-            _: &'static [&'static str],
-            visitor: V,
-        ) -> Result<V::Value, Self::Error> {
-            self.0 = true;
-            self.deserialize_any(visitor)
-        }
-
-        serde::forward_to_deserialize_any! {
-            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-            option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
-            ignored_any
-        }
-    }
-
-    let mut ask = Ask(false);
-    let _ = T::deserialize(&mut ask);
-    ask.0
 }
 
 #[cold]
@@ -211,34 +177,9 @@ fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> 
         }
         _ => return Error::bad_request(format!("the body is not JSON: {error}")),
     }
-    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
-    let (pointer, what) = match serde_path_to_error::deserialize::<_, T>(deserializer) {
-        Ok(_) => (String::new(), error.to_string()),
-        Err(error) => (pointer(error.path()), error.inner().to_string()),
-    };
-    // " at line 1 column 7" says the same as the pointer, less well.
-    let what = what.split(" at line ").next().unwrap_or(&what).to_owned();
-    Error::unprocessable("the body is not of the expected shape").fault(Fault::at(pointer, what))
-}
-
-/// RFC 6901 from serde's own notion of a path.
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path.iter() {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => push_token(&mut pointer, key),
-            Segment::Enum { variant } => push_token(&mut pointer, variant),
-            Segment::Unknown => {}
-        }
-    }
-    pointer
-}
-
-fn push_token(pointer: &mut String, token: &str) {
-    pointer.push('/');
-    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+    let wrong = shape::wrong::<T>(bytes, &error);
+    let error = Error::unprocessable("the body is not of the expected shape");
+    wrong.into_iter().fold(error, |error, (pointer, what)| error.fault(Fault::at(pointer, what)))
 }
 
 // ---------------------------------------------------------------------------- Path
@@ -302,7 +243,7 @@ fn path_refusal(rejection: PathRejection, names: &[String]) -> Error {
 }
 
 /// What a Rust type's name means to whoever sent the request.
-fn plain_type(name: &str) -> &str {
+pub(super) fn plain_type(name: &str) -> &str {
     match name {
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
             "whole number from 0 up, or is too large"
@@ -332,12 +273,15 @@ impl<T: JsonSchema> Input for Query<T> {
 
 fn parse_query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Error> {
     let query = parts.uri.query().unwrap_or_default().as_bytes();
-    parse_pairs(query).map_err(|(parameter, what)| {
-        Error::unprocessable("the query is not acceptable").fault(Fault {
-            detail: what,
-            pointer: None,
-            parameter,
-        })
+    pairs::parse(query).map_err(query_refusal)
+}
+
+/// 422 with everything that is wrong with a query.
+#[cold]
+pub(super) fn query_refusal(wrong: Vec<pairs::Wrong>) -> Error {
+    let error = Error::unprocessable("the query is not acceptable");
+    wrong.into_iter().fold(error, |error, (parameter, detail)| {
+        error.fault(Fault { detail, pointer: None, parameter })
     })
 }
 
@@ -353,16 +297,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             return Err(unsupported(&parts.headers, "application/x-www-form-urlencoded"));
         }
         let bytes = read(body).await?;
-        parse_pairs(&bytes).map(Self).map_err(|(field, what)| {
-            let pointer = field.map(|field| {
-                let mut pointer = String::new();
-                push_token(&mut pointer, &field);
-                pointer
-            });
-            Error::unprocessable("the form is not acceptable")
-                .fault(Fault::at(pointer.unwrap_or_default(), what))
-        })
+        pairs::parse(&bytes).map(Self).map_err(form_refusal)
     }
+}
+
+#[cold]
+fn form_refusal(wrong: Vec<pairs::Wrong>) -> Error {
+    let error = Error::unprocessable("the form is not acceptable");
+    wrong.into_iter().fold(error, |error, (field, what)| {
+        let mut pointer = String::new();
+        if let Some(field) = field {
+            push_token(&mut pointer, &field);
+        }
+        error.fault(Fault::at(pointer, what))
+    })
 }
 
 impl<T: JsonSchema> Input for Form<T> {
@@ -381,157 +329,6 @@ fn is_form(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-/// `a=1&b=2` as a `T`, or which parameter is wrong and why.
-fn parse_pairs<T: DeserializeOwned>(pairs: &[u8]) -> Result<T, (Option<String>, String)> {
-    serde_urlencoded::from_bytes(pairs).map_err(|error| pairs_refusal::<T>(pairs, &error))
-}
-
-#[cold]
-fn pairs_refusal<T: DeserializeOwned>(
-    pairs: &[u8],
-    error: &serde_urlencoded::de::Error,
-) -> (Option<String>, String) {
-    let Ok(pairs) = serde_urlencoded::from_bytes::<Vec<(String, String)>>(pairs) else {
-        return (None, error.to_string());
-    };
-    let mut deserializer = Named { pairs: pairs.into_iter(), current: None };
-    match T::deserialize(&mut deserializer) {
-        Err(error) => {
-            // A missing field is found after the last pair: the message names it, no pair does.
-            let missing =
-                error.0.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-            (missing.map(str::to_owned).or(deserializer.current), error.0)
-        }
-        Ok(_) => (None, error.to_string()),
-    }
-}
-
-/// Goes over pairs once more to find the name of the one that is refused, which
-/// `serde_urlencoded` does not tell.
-struct Named {
-    pairs: std::vec::IntoIter<(String, String)>,
-    current: Option<String>,
-}
-
-#[derive(Debug)]
-struct NamedError(String);
-
-impl fmt::Display for NamedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NamedError {}
-
-impl serde::de::Error for NamedError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-}
-
-impl<'de> Deserializer<'de> for &mut Named {
-    type Error = NamedError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
-        visitor.visit_map(NamedPairs { named: self, value: None })
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-struct NamedPairs<'a> {
-    named: &'a mut Named,
-    value: Option<String>,
-}
-
-impl<'de> MapAccess<'de> for NamedPairs<'_> {
-    type Error = NamedError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, NamedError> {
-        let Some((name, value)) = self.named.pairs.next() else {
-            self.named.current = None;
-            return Ok(None);
-        };
-        self.named.current = Some(name.clone());
-        self.value = Some(value);
-        seed.deserialize(serde::de::value::StringDeserializer::new(name)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, NamedError> {
-        let value = self.value.take().expect("a value is asked for after its key");
-        seed.deserialize(Text(value))
-    }
-}
-
-/// One value as text: numbers and the like are parsed out of it, as `serde_urlencoded` does.
-struct Text(String);
-
-macro_rules! parsed {
-    ($($method:ident $visit:ident $type:ty),* $(,)?) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
-            match self.0.parse::<$type>() {
-                Ok(value) => visitor.$visit(value),
-                Err(_) if self.0.is_empty() => Err(NamedError("is empty".into())),
-                Err(_) => Err(NamedError(format!("is not a valid {}", plain_type(stringify!($type))))),
-            }
-        })*
-    };
-}
-
-impl<'de> Deserializer<'de> for Text {
-    type Error = NamedError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
-        visitor.visit_string(self.0)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, NamedError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, NamedError> {
-        use serde::de::IntoDeserializer;
-        self.0.into_deserializer().deserialize_enum(name, variants, visitor)
-    }
-
-    parsed!(
-        deserialize_bool visit_bool bool,
-        deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16,
-        deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
-        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16,
-        deserialize_i32 visit_i32 i32, deserialize_i64 visit_i64 i64,
-        deserialize_f32 visit_f32 f32, deserialize_f64 visit_f64 f64,
-    );
-
-    serde::forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
-    }
 }
 
 // ---------------------------------------------------------------------------- State
@@ -622,31 +419,6 @@ mod tests {
         assert_eq!(error.faults()[0].detail, "invalid type: sequence, expected an object");
         assert_eq!(parse_json::<Vec<u8>>(b"[1, 2]").unwrap(), [1, 2]);
         assert_eq!(parse_json::<(u8, String)>(br#"[1, "x"]"#).unwrap(), (1, "x".into()));
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "read by Debug alone")]
-    struct Page {
-        page: Option<u32>,
-        order: Order,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum Order {
-        Up,
-        Down,
-    }
-
-    #[test]
-    fn the_wrong_parameter_of_a_query_is_named() {
-        let refuse = |query: &str| parse_pairs::<Page>(query.as_bytes()).unwrap_err();
-        assert_eq!(refuse("order=up&page=-1").0.as_deref(), Some("page"));
-        assert_eq!(refuse("page=1").0.as_deref(), Some("order"));
-        let (parameter, what) = refuse("page=1&order=sideways");
-        assert_eq!(parameter.as_deref(), Some("order"));
-        assert!(what.contains("`up` or `down`"), "{what}");
-        assert!(parse_pairs::<Page>(b"order=down&page=2").is_ok());
     }
 
     #[test]

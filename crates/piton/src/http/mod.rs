@@ -8,7 +8,9 @@ mod extract;
 mod forwarded;
 mod guard;
 mod hooks;
+mod listing;
 mod operation;
+mod pairs;
 mod panics;
 mod polite;
 mod problem;
@@ -16,6 +18,7 @@ mod respond;
 mod route;
 mod server;
 mod settings;
+mod shape;
 mod stack;
 mod table;
 mod trace;
@@ -29,6 +32,7 @@ pub use extract::{Form, Json, Path, Query, State};
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
 pub use guard::{Guard, Passed};
 pub use hooks::RequestHead;
+pub use listing::{Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
 pub use operation::{
     Answer, Content, Input, MakeSchema, Operation, Output, Parameter, Place, probe,
 };

@@ -312,9 +312,10 @@ impl Route {
     /// Whether an argument may ask for `axum::extract::ConnectInfo`: that one itself, and what is
     /// neither a part nor of the crates whose extractors are known not to.
     pub(crate) fn may_ask_for_peer(&self) -> bool {
-        const KNOWN: [&str; 10] = [
+        const KNOWN: [&str; 11] = [
             "piton::auth::",
             "piton::http::extract::",
+            "piton::http::listing::",
             "piton::http::valid::",
             "piton::handle::",
             "axum::",

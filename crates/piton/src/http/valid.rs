@@ -8,7 +8,8 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error::{Error, Fault};
-use super::extract::{Form, Json, Query};
+use super::extract::{Form, Json, Path, Query};
+use super::listing::{Listing, SortBy};
 use super::operation::{Input, Operation};
 
 /// An extractor whose value has passed its own rules (`#[derive(garde::Validate)]`).
@@ -79,6 +80,32 @@ impl<T: Validate> Checked for Query<T> {
     }
 }
 
+impl<T: Validate> Checked for Path<T> {
+    type Value = T;
+
+    fn value(&self) -> &T {
+        &self.0
+    }
+
+    fn fault(place: &str, what: String) -> Fault {
+        Fault::parameter(place, what)
+    }
+}
+
+impl<F: Validate, B: SortBy, const PER_PAGE: u32, const MOST: u32> Checked
+    for Listing<F, B, PER_PAGE, MOST>
+{
+    type Value = F;
+
+    fn value(&self) -> &F {
+        &self.filter
+    }
+
+    fn fault(place: &str, what: String) -> Fault {
+        Fault::parameter(place, what)
+    }
+}
+
 impl<T, S> FromRequest<S> for Valid<Json<T>>
 where
     T: DeserializeOwned + Validate<Context: Default>,
@@ -112,6 +139,32 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         check(Query::from_request_parts(parts, state).await?)
+    }
+}
+
+impl<T, S> FromRequestParts<S> for Valid<Path<T>>
+where
+    T: DeserializeOwned + Send + Validate<Context: Default>,
+    S: Send + Sync,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        check(Path::from_request_parts(parts, state).await?)
+    }
+}
+
+impl<F, B, S, const PER_PAGE: u32, const MOST: u32> FromRequestParts<S>
+    for Valid<Listing<F, B, PER_PAGE, MOST>>
+where
+    F: DeserializeOwned + Validate<Context: Default>,
+    B: SortBy,
+    S: Send + Sync,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        check(Listing::from_request_parts(parts, state).await?)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Companies over HTTP. There is no `DELETE`: what was registered stays registered.
 
+use piton::http::{Listing, Page};
 use piton::prelude::*;
 
 use crate::converters::Cnpj;
 use crate::models::{
-    Companies, Company, CompanyFields, CompanyPatch, HistoryEntry, NewCompany, Search,
+    Company, CompanyFields, CompanyOrder, CompanyPatch, HistoryEntry, NewCompany, Search,
 };
 use crate::repositories::companies;
 
@@ -25,11 +26,12 @@ async fn create(
 
 /// Finds companies.
 ///
-/// By state, by a part of the name, page by page, in the order of their names.
+/// By state, by a part of the name, by when they were written, page by page; by name unless `sort` says
+/// otherwise.
 #[get("/")]
 #[protected(api_key, scope = "companies:read")]
-async fn list(db: Db, Valid(Query(search)): Valid<Query<Search>>) -> Result<Json<Companies>> {
-    Ok(Json(companies::search(&db, &search).await?))
+async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Result<Page<Company>> {
+    companies::search(&db, &asked).await
 }
 
 /// Shows a company.
@@ -52,7 +54,7 @@ async fn replace(
     if fields.cnpj.is_some_and(|other| other != cnpj) {
         let fault =
             piton::Fault::at("/cnpj", "this is not the CNPJ of the path, and a CNPJ never changes");
-        return Err(Error::unprocessable("the company cannot be replaced by another").fault(fault));
+        return Err(Error::conflict("the company cannot be replaced by another").fault(fault));
     }
     let company = companies::update(&db, cnpj, |company| fields.replacing(company)).await?;
     Ok(Json(company))
@@ -75,6 +77,6 @@ async fn change(
 /// Shows what became of a company, the latest change first.
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
-async fn history(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Vec<HistoryEntry>>> {
-    Ok(Json(companies::history(&db, cnpj).await?))
+async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Listing) -> Result<Page<HistoryEntry>> {
+    companies::history(&db, cnpj, &asked).await
 }

@@ -4,13 +4,11 @@
 //! July 2026, capital letters too (Instrução Normativa RFB 2.229/2024). A character counts with its
 //! ASCII code less 48, so the old numbers keep their check digits.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use piton::db::{Bind, Column, Value, ValueError};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use super::check_digit::modulo_11;
+use super::written;
 
 /// A CNPJ whose check digits are right, as 14 characters without punctuation.
 ///
@@ -64,42 +62,43 @@ impl Cnpj {
     }
 }
 
-/// Modulo 11, the weights 2 to 9 from the right and again from 2.
+/// The weights 2 to 9 from the right and again from 2.
 fn check_digit(characters: &[u8]) -> u8 {
-    let weights = (2..=9).cycle();
-    let sum: u32 = characters.iter().rev().zip(weights).map(|(c, w)| u32::from(c - b'0') * w).sum();
-    match sum % 11 {
-        0 | 1 => b'0',
-        rest => b'0' + u8::try_from(11 - rest).expect("at most 9"),
-    }
+    modulo_11(characters, (2..=9).cycle())
 }
 
 impl FromStr for Cnpj {
     type Err = WrongCnpj;
 
     fn from_str(text: &str) -> Result<Self, WrongCnpj> {
+        let written = written::bare(text, &[(2, '.'), (5, '.'), (8, '/'), (12, '-')]);
         let mut characters = [0; 14];
-        let mut length = 0;
-        for character in text.trim().chars().filter(|c| !matches!(c, '.' | '/' | '-')) {
+        for (place, character) in written.chars().enumerate() {
             let upper = character.to_ascii_uppercase();
             let allowed =
-                if length < 12 { upper.is_ascii_alphanumeric() } else { upper.is_ascii_digit() };
+                if place < 12 { upper.is_ascii_alphanumeric() } else { upper.is_ascii_digit() };
             if !allowed {
                 return Err(WrongCnpj::Character(character));
             }
-            if let Some(place) = characters.get_mut(length) {
-                *place = upper as u8;
+            if let Some(known) = characters.get_mut(place) {
+                *known = upper as u8;
             }
-            length += 1;
         }
-        if length != 14 {
-            return Err(WrongCnpj::Length(length));
+        if written.len() != 14 {
+            return Err(WrongCnpj::Length(written.len()));
         }
         let base = characters[..12].try_into().expect("it is 14 long");
         let right = Self::from_base(base)?;
         if right.0 == characters { Ok(right) } else { Err(WrongCnpj::CheckDigits) }
     }
 }
+
+piton::converter!(Cnpj:
+    format = "cnpj",
+    about = "12 digits or letters and 2 check digits, with or without punctuation",
+    pattern = r"^ *[0-9A-Za-z]{2}\.?[0-9A-Za-z]{3}\.?[0-9A-Za-z]{3}/?[0-9A-Za-z]{4}-?[0-9]{2} *$",
+    example = "11222333000181", "12.ABC.345/01DE-35",
+);
 
 impl fmt::Display for WrongCnpj {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,53 +129,6 @@ impl fmt::Display for Cnpj {
 impl fmt::Debug for Cnpj {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Cnpj {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Cnpj {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
-    }
-}
-
-impl JsonSchema for Cnpj {
-    fn schema_name() -> Cow<'static, str> {
-        "Cnpj".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": "cnpj",
-            "description": "12 digits or letters and 2 check digits, with or without punctuation",
-            "pattern": r"^[0-9A-Za-z]{2}\.?[0-9A-Za-z]{3}\.?[0-9A-Za-z]{3}/?[0-9A-Za-z]{4}-?[0-9]{2}$",
-            "examples": ["11222333000181", "12.ABC.345/01DE-35"],
-        })
-    }
-}
-
-impl Bind for Cnpj {
-    fn bind(self) -> Result<Value, ValueError> {
-        self.as_str().bind()
-    }
-}
-
-impl Column for Cnpj {
-    fn from_value(value: Value) -> Result<Self, ValueError> {
-        String::from_value(value)?
-            .parse()
-            .map_err(|wrong: WrongCnpj| ValueError::new(wrong.to_string()))
     }
 }
 
@@ -211,6 +163,10 @@ mod tests {
             ("11222333 00181", WrongCnpj::Character(' ')),
             ("1122233300018１", WrongCnpj::Character('１')),
             ("00000000000000", WrongCnpj::Repeated),
+            ("1122.2333000181", WrongCnpj::Character('.')),
+            ("11..222333000181", WrongCnpj::Character('.')),
+            ("11222333000181-", WrongCnpj::Character('-')),
+            ("\t11222333000181", WrongCnpj::Character('\t')),
         ] {
             assert_eq!(text.parse::<Cnpj>(), Err(why), "{text:?}");
         }

@@ -3,16 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use piton::db::{Bind, Column, Value, ValueError};
-use piton::prelude::*;
-use serde::{Deserializer, de};
+use piton::convert;
 
 /// Declares the states once, for everything that goes over all of them.
 macro_rules! states {
     ($($state:ident $name:literal)*) => {
         /// A state of Brazil, or its federal district.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-        #[serde(rename_all = "UPPERCASE")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum State {
             $(#[doc = $name] $state,)*
         }
@@ -20,6 +17,9 @@ macro_rules! states {
         impl State {
             /// All of them, in the order of their letters.
             pub const ALL: [Self; 27] = [$(Self::$state),*];
+
+            /// Its two letters, written small or in capitals alike.
+            const LETTERS: [&str; 27] = [$(stringify!($state)),*];
 
             /// Its name.
             #[must_use]
@@ -40,7 +40,9 @@ states! {
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&format!("{self:?}").to_ascii_uppercase())
+        Self::LETTERS[*self as usize]
+            .chars()
+            .try_for_each(|c| write!(f, "{}", c.to_ascii_uppercase()))
     }
 }
 
@@ -48,33 +50,20 @@ impl FromStr for State {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let known =
-            Self::ALL.into_iter().find(|state| state.to_string().eq_ignore_ascii_case(text));
-        known.ok_or_else(|| {
+        let known = Self::LETTERS.iter().position(|letters| letters.eq_ignore_ascii_case(text));
+        known.map(|place| Self::ALL[place]).ok_or_else(|| {
             let all: Vec<String> = Self::ALL.iter().map(ToString::to_string).collect();
             format!("a state is one of {}", all.join(", "))
         })
     }
 }
 
-impl<'de> Deserialize<'de> for State {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
-
-impl Bind for State {
-    fn bind(self) -> Result<Value, ValueError> {
-        self.to_string().bind()
-    }
-}
-
-impl Column for State {
-    fn from_value(value: Value) -> Result<Self, ValueError> {
-        String::from_value(value)?.parse().map_err(|why: String| ValueError::new(why))
-    }
-}
+piton::converter!(State:
+    format = "uf",
+    about = "a state of Brazil by its two letters",
+    pattern = convert::any_case(State::LETTERS),
+    example = "SP", "RJ",
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,9 @@
 
 mod company;
 mod history;
-mod page;
+mod name;
+mod search;
 
 pub use company::{Company, CompanyFields, CompanyPatch, NewCompany, Partner};
 pub use history::{Action, HistoryEntry};
-pub use page::{Companies, Search};
+pub use search::{CompanyOrder, Search};

@@ -2,12 +2,13 @@
 //! transaction.
 
 use piton::chrono::{DateTime, SubsecRound, Utc};
-use piton::db::{AsJson, Kind, Sql, Tx};
+use piton::db::{AsJson, Kind, Sql, Tx, Where};
+use piton::http::{Listing, Page};
 use piton::prelude::*;
 
 use super::folded;
 use crate::converters::Cnpj;
-use crate::models::{Action, Companies, Company, HistoryEntry, NewCompany, Search};
+use crate::models::{Action, Company, CompanyOrder, HistoryEntry, NewCompany, Search};
 
 const COLUMNS: &str =
     "SELECT cnpj, name, state, partners, revision, created_at, updated_at FROM companies";
@@ -36,39 +37,23 @@ fn unknown(cnpj: Cnpj) -> Error {
     Error::not_found(format!("no company with the CNPJ {cnpj} is registered"))
 }
 
-/// One page of the companies that fit, by name.
+/// One page of the companies that fit.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn search(db: &Db, search: &Search) -> Result<Companies> {
-    let count = fitting(Sql::new("SELECT count(*) FROM companies"), search);
+pub async fn search(db: &Db, asked: &Listing<Search, CompanyOrder>) -> Result<Page<Company>> {
+    let fitting = fitting(&asked.filter);
+    let count = Sql::new("SELECT count(*) FROM companies").filter(&fitting);
     let total: i64 = db.one(count, ()).await?.unwrap_or_default();
-    let page = fitting(Sql::new(COLUMNS), search)
-        .push(" ORDER BY searched, cnpj LIMIT ")
-        .bind(search.per_page)
-        .push(" OFFSET ")
-        .bind(search.offset());
-    let items = db.all::<Company>(page, ()).await?;
-    Ok(Companies::new(search, items, total.unsigned_abs()))
+    let page = Sql::new(COLUMNS).filter(&fitting).sort(&asked.sort).page(asked.paging);
+    Ok(asked.page(db.all::<Company>(page, ()).await?, total.unsigned_abs()))
 }
 
-/// The statement with the search's conditions.
-fn fitting(sql: Sql, search: &Search) -> Sql {
-    let sql = sql.push(" WHERE 1 = 1");
-    let sql = match search.state {
-        Some(state) => sql.push(" AND state = ").bind(state),
-        None => sql,
-    };
-    match &search.q {
-        Some(q) => sql.push(" AND searched LIKE ").bind(pattern(q)).push(" ESCAPE '\\'"),
-        None => sql,
-    }
-}
-
-/// `%` and `_` in what is looked for mean themselves.
-fn pattern(q: &str) -> String {
-    let escaped = folded(q).replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-    format!("%{escaped}%")
+fn fitting(search: &Search) -> Where {
+    Where::new()
+        .one_of("state", search.state.as_ref())
+        .contains("searched", search.q.as_deref().map(folded))
+        .at_least("updated_at", search.updated_since)
 }
 
 /// Registers a company.
@@ -159,17 +144,21 @@ async fn remember(tx: &mut Tx, action: Action, company: &Company) -> Result<(), 
     Ok(())
 }
 
-/// What became of a company, the latest first.
+/// One page of what became of a company, the latest first.
 ///
 /// # Errors
 /// 404 if it is not registered.
-pub async fn history(db: &Db, cnpj: Cnpj) -> Result<Vec<HistoryEntry>> {
-    let entries = db
-        .all::<HistoryEntry>(
-            "SELECT revision, action, at, company FROM company_history WHERE cnpj = $1 ORDER BY revision DESC",
-            (cnpj,),
-        )
-        .await?;
+pub async fn history(db: &Db, cnpj: Cnpj, asked: &Listing) -> Result<Page<HistoryEntry>> {
+    let of = Where::new().equal("cnpj", Some(cnpj));
+    let count = Sql::new("SELECT count(*) FROM company_history").filter(&of);
+    let total: i64 = db.one(count, ()).await?.unwrap_or_default();
     // Registering writes the first entry: without one there is no company.
-    if entries.is_empty() { Err(unknown(cnpj)) } else { Ok(entries) }
+    if total == 0 {
+        return Err(unknown(cnpj));
+    }
+    let page = Sql::new("SELECT revision, action, at, company FROM company_history")
+        .filter(&of)
+        .push(" ORDER BY revision DESC")
+        .page(asked.paging);
+    Ok(asked.page(db.all::<HistoryEntry>(page, ()).await?, total.unsigned_abs()))
 }

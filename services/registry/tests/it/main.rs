@@ -72,8 +72,13 @@ fn places(answer: &TestAnswer, status: u16) -> Vec<String> {
 }
 
 async fn revisions(app: &TestApp, cnpj: &str) -> Vec<i64> {
-    let history: Vec<Value> = app.get(&format!("/api/companies/{cnpj}/history")).await.json();
-    history.iter().filter_map(|entry| entry["revision"].as_i64()).collect()
+    let history: Value = app.get(&format!("/api/companies/{cnpj}/history")).await.json();
+    history["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|entry| entry["revision"].as_i64())
+        .collect()
 }
 
 on_both! {
@@ -122,7 +127,7 @@ on_both! {
         assert!(replaced["updated_at"].as_str() > patched["updated_at"].as_str());
 
         let other = json!({ "cnpj": OTHER, "name": "New", "state": "MG" });
-        assert_eq!(places(&app.put(&path).json(&other).await, 422), ["#/cnpj"]);
+        assert_eq!(places(&app.put(&path).json(&other).await, 409), ["#/cnpj"]);
     }
 }
 
@@ -147,7 +152,8 @@ on_both! {
         app.patch(&path).json(&json!({ "name": "Two" })).await;
         app.patch(&path).json(&json!({ "name": "Two" })).await;
         app.put(&path).json(&json!({ "name": "Three", "state": "RJ" })).await;
-        let history: Vec<Value> = app.get(&format!("{path}/history")).await.json();
+        let history: Value = app.get(&format!("{path}/history")).await.json();
+        let history = history["items"].as_array().unwrap();
         let told: Vec<_> = history
             .iter()
             .map(|entry| {
@@ -187,6 +193,14 @@ on_both! {
         assert_eq!(
             refused(json!({ "cnpj": ONE, "name": "x", "state": "SP", "nmae": 1 })).await,
             ["#/nmae"]
+        );
+        let mut shapes = json!({ "cnpj": "1", "name": 7, "state": "XX", "nmae": 1,
+            "partners": [{ "name": "x", "cpf": "52998224724", "share": "much" }] });
+        let mut found = refused(shapes.take()).await;
+        found.sort();
+        assert_eq!(
+            found,
+            ["#/cnpj", "#/name", "#/nmae", "#/partners/0/cpf", "#/partners/0/share", "#/state"]
         );
         let mut two = company(ONE, "", "SP");
         two["partners"] = json!([{ "name": "x" }, { "name": "", "share": 101 }]);
@@ -249,6 +263,11 @@ on_both! {
             ("page=18446744073709551615", "page"),
             ("state=ZZ", "state"),
             ("state=SP&state=RJ", "state"),
+            ("state=SP,,RJ", "state"),
+            ("sort=revision", "sort"),
+            ("sort=name,-name", "sort"),
+            ("updated_since=2026-11-21", "updated_since"),
+            ("updated_since=2026-11-21T00:00:00+00:00", "updated_since"),
             ("stat=SP", "stat"),
             ("q=%00", "q"),
         ] {
@@ -257,6 +276,131 @@ on_both! {
         }
         let far = app.get("/api/companies?page=4294967295&per_page=100").await;
         assert_eq!(far.json::<Value>()["items"], json!([]));
+    }
+}
+
+on_both! {
+    async fn companies_are_sorted_by_what_is_asked_for(app) {
+        for (cnpj, name, state) in
+            [(ONE, "b", "SP"), (OTHER, "a", "RJ"), ("33000167000101", "b", "MG")]
+        {
+            post(&app, &company(cnpj, name, state)).await;
+        }
+        app.patch(&format!("/api/companies/{ONE}")).json(&json!({ "state": "RJ" })).await;
+        let found = |query: &'static str| {
+            let app = &app;
+            async move {
+                let answer = app.get(&format!("/api/companies?{query}")).await;
+                assert_eq!(answer.status(), 200, "{}", answer.text());
+                let page: Value = answer.json();
+                let items = page["items"].as_array().unwrap().iter();
+                items.map(|item| item["cnpj"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            }
+        };
+        const THIRD: &str = "33000167000101";
+        assert_eq!(found("").await, [OTHER, ONE, THIRD]);
+        assert_eq!(found("sort=-name").await, [ONE, THIRD, OTHER]);
+        assert_eq!(found("sort=-name,-cnpj").await, [THIRD, ONE, OTHER]);
+        assert_eq!(found("sort=created_at").await, [ONE, OTHER, THIRD]);
+        assert_eq!(found("sort=-updated_at&per_page=1").await, [ONE]);
+        assert_eq!(found("sort=cnpj&per_page=1&page=3").await, [THIRD]);
+        assert_eq!(found("state=RJ,mg&sort=cnpj").await, [ONE, OTHER, THIRD]);
+        assert_eq!(found("state=MG").await, [THIRD]);
+    }
+}
+
+on_both! {
+    async fn companies_are_found_by_when_they_were_written(app) {
+        post(&app, &company(ONE, "One", "SP")).await;
+        let other: Value = post(&app, &company(OTHER, "Other", "SP")).await.json();
+        app.patch(&format!("/api/companies/{ONE}")).json(&json!({ "state": "RJ" })).await;
+        let since = other["updated_at"].as_str().unwrap();
+        let total = |since: String| {
+            let app = &app;
+            async move {
+                let page = app.get(&format!("/api/companies?updated_since={since}")).await;
+                page.json::<Value>()["total"].as_i64().unwrap()
+            }
+        };
+        assert_eq!(total(since.to_owned()).await, 2);
+        let one: Value = app.get(&format!("/api/companies/{ONE}")).await.json();
+        assert_eq!(total(one["updated_at"].as_str().unwrap().to_owned()).await, 1);
+        assert_eq!(total("2999-12-31T23:59:59.5%2B23:59".into()).await, 0);
+        assert_eq!(total("0000-01-01T00:00:00Z".into()).await, 2);
+    }
+}
+
+on_both! {
+    async fn a_page_links_to_the_others(app) {
+        registry::seed::seed(&app.handle().db(), 45).await.unwrap();
+        let mut query = "per_page=10&sort=-cnpj&state=".to_owned();
+        let mut seen = 0;
+        loop {
+            let answer = app.get(&format!("/api/companies?{query}")).await;
+            seen += answer.json::<Value>()["items"].as_array().unwrap().len();
+            let links = answer.header("link").to_owned();
+            assert!(links.contains(r#"rel="last""#) && !links.contains("state"), "{links}");
+            let next = links.split(", ").find_map(|link| link.strip_suffix(r#">; rel="next""#));
+            let Some(next) = next else { break };
+            query = next.trim_start_matches("<?").to_owned();
+        }
+        assert_eq!(seen, 45);
+    }
+}
+
+on_both! {
+    async fn the_history_comes_in_pages_too(app) {
+        post(&app, &company(ONE, "One", "SP")).await;
+        let path = format!("/api/companies/{ONE}");
+        for state in ["RJ", "MG", "BA"] {
+            app.patch(&path).json(&json!({ "state": state })).await;
+        }
+        let page: Value = app.get(&format!("{path}/history?per_page=3&page=2")).await.json();
+        assert_eq!((&page["total"], &page["pages"]), (&json!(4), &json!(2)));
+        assert_eq!(page["items"].as_array().unwrap().len(), 1);
+        assert_eq!(page["items"][0]["action"], "insert");
+        let refused = app.get(&format!("{path}/history?sort=at&per_page=101")).await;
+        assert_eq!(places(&refused, 422), ["sort", "per_page"]);
+    }
+}
+
+on_both! {
+    async fn a_partner_may_have_a_number_of_their_own(app) {
+        let mut sent = company(ONE, "One", "SP");
+        sent["partners"] = json!([{ "name": "Ana", "cpf": "529.982.247-25" }, { "name": "Zé" }]);
+        let registered: Value = post(&app, &sent).await.json();
+        assert_eq!(
+            registered["partners"],
+            json!([{ "name": "Ana", "cpf": "52998224725" }, { "name": "Zé" }])
+        );
+        let shown: Value = app.get(&format!("/api/companies/{ONE}")).await.json();
+        assert_eq!(shown, registered);
+        sent["partners"][1]["cpf"] = json!("111.111.111-11");
+        assert_eq!(places(&post(&app, &sent).await, 422), ["#/partners/1/cpf"]);
+    }
+}
+
+on_both! {
+    async fn nothing_that_can_be_written_in_an_address_is_our_fault(app) {
+        let long = "9".repeat(4000);
+        for segment in ["%00", "%ff", "%F0%28%8C%28", "%0a", "%E2%80%AE", "'", ";--", &*long, "..%2f"] {
+            for path in [format!("/api/companies/{segment}"), format!("/api/companies/{segment}/history")] {
+                let answer = app.get(&path).await;
+                assert!([400, 404, 422].contains(&answer.status().as_u16()), "{path}: {}", answer.text());
+                assert!(answer.is_problem());
+            }
+            for name in ["q", "state", "sort", "page", "updated_since", segment] {
+                let path = format!("/api/companies?{name}={segment}");
+                let answer = app.get(&path).await;
+                assert!([200, 422].contains(&answer.status().as_u16()), "{path}: {}", answer.text());
+            }
+        }
+        for body in [r#"{"cnpj":"11222333000181","name":"a\u0000b","state":"SP"}"#,
+            r#"{"cnpj":"11222333000181","name":"a","state":"SP","partners":[{"name":"\u0000"}]}"#]
+        {
+            let sent = app.post("/api/companies").header("content-type", "application/json");
+            assert_eq!(sent.body(body).await.status(), 422);
+        }
     }
 }
 
@@ -363,7 +507,7 @@ on_both! {
         assert_eq!(page["total"], 310);
         let company = &page["items"][0];
         let path = format!("/api/companies/{}/history", company["cnpj"].as_str().unwrap());
-        assert_eq!(&app.get(&path).await.json::<Value>()[0]["company"], company);
+        assert_eq!(&app.get(&path).await.json::<Value>()["items"][0]["company"], company);
     }
 }
 

@@ -38,6 +38,8 @@ fn kind(code: &str) -> Kind {
         "23514" => Kind::Check,
         // `RAISE EXCEPTION` in a function or a trigger.
         "P0001" => Kind::Refused,
+        // A zero byte in text; `\u0000` in a JSON document.
+        "22021" | "22P05" => Kind::Character,
         // A serialization failure, a deadlock, a lock or a statement that took too long, a server that
         // starts or stops, a read-only standby: later, or on another connection, it may work.
         "40001" | "40P01" | "55P03" | "57014" | "25006" => Kind::Unavailable,
@@ -76,6 +78,8 @@ mod tests {
             ("53300", Kind::Unavailable),
             ("42P01", Kind::Statement),
             ("22P02", Kind::Type),
+            ("22021", Kind::Character),
+            ("22P05", Kind::Character),
             ("XX000", Kind::Other),
         ] {
             assert_eq!(kind(code), wanted, "{code}");

@@ -353,3 +353,20 @@ async fn a_plan_is_explained_and_nothing_is_run() {
     assert!(plan[0].contains("Delete on shops"), "{plan:?}");
     assert_eq!(db.all::<Shop>("SELECT * FROM shops", ()).await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_zero_byte_in_text_is_the_senders_fault() {
+    let db = empty().await;
+    db.run("CREATE TABLE t (a text, b jsonb)", ()).await.unwrap();
+    let text = db.run("INSERT INTO t (a) VALUES ($1)", ("a\0b",)).await.unwrap_err();
+    let json = AsJson(serde_json::json!({ "name": "a\0b" }));
+    let json = db.run("INSERT INTO t (b) VALUES ($1)", (json,)).await.unwrap_err();
+    let asked = db.all::<String>("SELECT a FROM t WHERE a = $1", ("\0",)).await.unwrap_err();
+    for error in [text, json, asked] {
+        assert_eq!(error.kind(), Kind::Character, "{error}");
+        let answer = crate::Error::from(error);
+        assert_eq!(answer.status(), crate::StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let all: Vec<i64> = db.all("SELECT 1::bigint FROM t", ()).await.unwrap();
+    assert_eq!(all, [0; 0]);
+}

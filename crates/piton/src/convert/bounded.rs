@@ -1,0 +1,136 @@
+//! Whole numbers with a least and a most.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Refused;
+
+/// A whole number from `MIN` to `MAX`, both included.
+///
+/// ```
+/// use piton::convert::Bounded;
+///
+/// type Percent = Bounded<0, 100>;
+/// assert_eq!("7".parse::<Percent>()?.get(), 7);
+/// assert_eq!(Percent::new(101).unwrap_err().to_string(), "is not a whole number from 0 to 100");
+/// # Ok::<(), piton::convert::Refused>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bounded<const MIN: i64, const MAX: i64>(i64);
+
+impl<const MIN: i64, const MAX: i64> Bounded<MIN, MAX> {
+    /// The number, if it is within the bounds.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn new(number: i64) -> Result<Self, Refused> {
+        const { assert!(MIN <= MAX, "no number is at least MIN and at most MAX") };
+        if (MIN..=MAX).contains(&number) { Ok(Self(number)) } else { Err(Self::refused()) }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    fn refused() -> Refused {
+        Refused::new(format!("is not a whole number from {MIN} to {MAX}"))
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> From<Bounded<MIN, MAX>> for i64 {
+    fn from(number: Bounded<MIN, MAX>) -> Self {
+        number.0
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> FromStr for Bounded<MIN, MAX> {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        // Rust reads `+7` too, which JSON and the schema do not.
+        let number = text.strip_prefix('-').unwrap_or(text);
+        if number.is_empty() || !number.bytes().all(|c| c.is_ascii_digit()) {
+            return Err(Self::refused());
+        }
+        text.parse().map_err(|_| Self::refused()).and_then(Self::new)
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> fmt::Display for Bounded<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Serialize for Bounded<MIN, MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0)
+    }
+}
+
+impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Bounded<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number<const MIN: i64, const MAX: i64>;
+
+        impl<const MIN: i64, const MAX: i64> Visitor<'_> for Number<MIN, MAX> {
+            type Value = Bounded<MIN, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from {MIN} to {MAX}")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                Bounded::new(number).map_err(E::custom)
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+                let number = i64::try_from(number);
+                let number = number.map_err(|_| Bounded::<MIN, MAX>::refused());
+                number.and_then(Bounded::new).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_i64(Number::<MIN, MAX>)
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> JsonSchema for Bounded<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("From{MIN}To{MAX}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "format": "int64", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_numbers_within_the_bounds_are_read() {
+        type Few = Bounded<-3, 3>;
+        for (json, wanted) in [("-3", Some(-3)), ("3", Some(3)), ("4", None), ("-4", None)] {
+            assert_eq!(serde_json::from_str::<Few>(json).ok().map(Few::get), wanted, "{json}");
+            assert_eq!(json.parse::<Few>().ok().map(Few::get), wanted, "{json}");
+        }
+        for json in ["1.5", "\"1\"", "18446744073709551615", "null"] {
+            assert!(serde_json::from_str::<Few>(json).is_err(), "{json}");
+        }
+        for text in ["", "-", "+1", " 1", "1.0", "١", "99999999999999999999"] {
+            assert!(text.parse::<Few>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Several values in one parameter: `SP,RJ`.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Refused;
+
+/// Values with commas between them, in one parameter of a path or a query: `SP,RJ`. At least one
+/// and at most `MOST`, each in a form that has no comma.
+///
+/// In a document it is an array of the style `form` without `explode` (`simple` in a path). In
+/// JSON there are real arrays: take `Vec<T>` there.
+///
+/// ```
+/// use piton::convert::List;
+///
+/// let numbers: List<u8> = "1,2,3".parse()?;
+/// assert_eq!(*numbers, [1, 2, 3]);
+/// let why = "1,x".parse::<List<u8>>().unwrap_err().to_string();
+/// assert_eq!(why, "value 2 of the list: invalid digit found in string");
+/// # Ok::<(), piton::convert::Refused>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct List<T, const MOST: usize = 100>(Vec<T>);
+
+impl<T, const MOST: usize> List<T, MOST> {
+    /// The values.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<T> {
+        self.0
+    }
+}
+
+impl<T, const MOST: usize> Deref for List<T, MOST> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T, const MOST: usize> IntoIterator for List<T, MOST> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T, const MOST: usize> IntoIterator for &'a List<T, MOST> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: FromStr<Err: Display>, const MOST: usize> FromStr for List<T, MOST> {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        let mut values = Vec::new();
+        for value in text.split(',') {
+            let place = values.len() + 1;
+            if place > MOST {
+                return Err(Refused::new(format!("a list here has at most {MOST} values")));
+            }
+            if value.is_empty() {
+                return Err(Refused::new(format!("value {place} of the list is empty")));
+            }
+            let value = value.parse();
+            values.push(
+                value.map_err(|why| Refused::new(format!("value {place} of the list: {why}")))?,
+            );
+        }
+        Ok(Self(values))
+    }
+}
+
+impl<T: Display, const MOST: usize> Display for List<T, MOST> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, value) in self.0.iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            write!(f, "{comma}{value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Display, const MOST: usize> Serialize for List<T, MOST> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, T: FromStr<Err: Display>, const MOST: usize> Deserialize<'de> for List<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Values<T, const MOST: usize>(PhantomData<T>);
+
+        impl<T: FromStr<Err: Display>, const MOST: usize> Visitor<'_> for Values<T, MOST> {
+            type Value = List<T, MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("values with commas between them")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Values::<T, MOST>(PhantomData))
+    }
+}
+
+impl<T: JsonSchema, const MOST: usize> JsonSchema for List<T, MOST> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("ListOf{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "items": generator.subschema_for::<T>(),
+            "minItems": 1,
+            "maxItems": MOST,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_neither_empty_nor_endless_nor_has_holes() {
+        let why = |text: &str| text.parse::<List<u8, 3>>().unwrap_err().to_string();
+        assert_eq!(why(""), "value 1 of the list is empty");
+        assert_eq!(why("1,,2"), "value 2 of the list is empty");
+        assert_eq!(why("1,2,"), "value 3 of the list is empty");
+        assert_eq!(why("1,2,3,4"), "a list here has at most 3 values");
+        assert_eq!("3,1,3".parse::<List<u8, 3>>().unwrap().to_string(), "3,1,3");
+    }
+}

@@ -1,0 +1,51 @@
+//! UUIDs in the one form that documents know.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Refused;
+
+/// A UUID as RFC 9562 writes it, with its hyphens, in small or capital letters. `uuid::Uuid` itself
+/// also reads braces, `urn:uuid:` and bare digits, which no document says.
+///
+/// ```
+/// use piton::convert::Uuid;
+///
+/// let id: Uuid = "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6".parse()?;
+/// assert_eq!(id.to_string(), "f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+/// assert!("f81d4fae7dec11d0a76500a0c91e6bf6".parse::<Uuid>().is_err());
+/// # Ok::<(), piton::convert::Refused>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(pub ::uuid::Uuid);
+
+crate::__converter!(Uuid:
+    format = "uuid",
+    about = "a UUID",
+    pattern = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
+    example = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+);
+
+impl FromStr for Uuid {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        let refused = || Refused::new("a UUID is written as f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+        if text.len() != 36 {
+            return Err(refused());
+        }
+        ::uuid::Uuid::try_parse(text).map(Self).map_err(|_| refused())
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Uuid> for ::uuid::Uuid {
+    fn from(id: Uuid) -> Self {
+        id.0
+    }
+}

@@ -1,0 +1,95 @@
+//! Converters as parameters and columns: most as the text they are written as, those that have a
+//! type of their own in the database as that.
+
+use super::value::{Bind, Column, Value, ValueError};
+use crate::convert::{Bounded, Converter, Date, Moment, Uuid};
+
+/// What [`converter!`](crate::converter) makes in a build with a database.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __converter_column {
+    ($type:ident) => {
+        impl $crate::db::Bind for $type {
+            fn bind(self) -> ::std::result::Result<$crate::db::Value, $crate::db::ValueError> {
+                $crate::db::Bind::bind(::std::string::ToString::to_string(&self))
+            }
+        }
+
+        impl $crate::db::Column for $type {
+            fn from_value(
+                value: $crate::db::Value,
+            ) -> ::std::result::Result<Self, $crate::db::ValueError> {
+                $crate::db::column_of_converter(value)
+            }
+        }
+    };
+}
+
+/// Reads a converter from a column of text.
+///
+/// # Errors
+/// It is no text, or not of the converter's form; what it is instead is not told.
+#[doc(hidden)]
+pub fn column_of_converter<T: Converter>(value: Value) -> Result<T, ValueError> {
+    let other = || ValueError::new(format!("expected a `{}`, found other text", T::NAME));
+    String::from_value(value)?.parse().map_err(|_| other())
+}
+
+/// Converters that are stored as the type inside.
+macro_rules! stored_as_inside {
+    ($($type:ident)*) => {$(
+        impl Bind for $type {
+            fn bind(self) -> Result<Value, ValueError> {
+                self.0.bind()
+            }
+        }
+
+        impl Column for $type {
+            fn from_value(value: Value) -> Result<Self, ValueError> {
+                Column::from_value(value).map(Self)
+            }
+        }
+    )*};
+}
+
+stored_as_inside!(Date Moment Uuid);
+
+impl<const MIN: i64, const MAX: i64> Bind for Bounded<MIN, MAX> {
+    fn bind(self) -> Result<Value, ValueError> {
+        self.get().bind()
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Column for Bounded<MIN, MAX> {
+    fn from_value(value: Value) -> Result<Self, ValueError> {
+        let number = i64::from_value(value)?;
+        Self::new(number).map_err(|_| {
+            ValueError::new(format!("expected an integer from {MIN} to {MAX}, found another"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::Slug;
+
+    #[test]
+    fn a_converter_comes_back_from_what_it_is_stored_as() {
+        let slug: Slug = "open-source".parse().unwrap();
+        assert_eq!(slug.clone().bind(), Ok(Value::Text("open-source".into())));
+        assert_eq!(Slug::from_value(Value::Text("open-source".into())), Ok(slug));
+        let date: Date = "2026-11-21".parse().unwrap();
+        assert_eq!(Date::from_value(date.bind().unwrap()), Ok(date));
+        assert_eq!(Date::from_value(Value::Text("2026-11-21".into())), Ok(date));
+        assert_eq!(Bounded::<1, 3>::from_value(Value::Integer(3)).map(Bounded::get), Ok(3));
+    }
+
+    #[test]
+    fn what_is_stored_wrongly_is_refused_without_being_shown() {
+        let why = Slug::from_value(Value::Text("Hunter 2".into())).unwrap_err().to_string();
+        assert_eq!(why, "expected a `Slug`, found other text");
+        let why = Bounded::<1, 3>::from_value(Value::Integer(4)).unwrap_err().to_string();
+        assert_eq!(why, "expected an integer from 1 to 3, found another");
+    }
+}

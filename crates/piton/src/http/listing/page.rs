@@ -1,0 +1,77 @@
+//! One page of a list, as it is answered.
+
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::links;
+use super::paging::Paging;
+use crate::http::operation::{Operation, Output};
+
+/// One page of what was found, and how much there is in all. As an answer it has a header `Link`
+/// (RFC 8288) with the first page, the one before, the next one and the last.
+///
+/// [`Listing::page`](super::Listing::page) makes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
+pub struct Page<T> {
+    /// The entries of the page, in the order that was asked for.
+    pub items: Vec<T>,
+    /// Which page it is, from 1.
+    pub page: u32,
+    /// How many entries there are to a page.
+    pub per_page: u32,
+    /// How many entries were found in all.
+    pub total: u64,
+    /// How many pages that makes.
+    pub pages: u64,
+    #[serde(skip)]
+    query: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page with `items` of `total`, without links to others.
+    #[must_use]
+    pub fn new(paging: Paging, items: Vec<T>, total: u64) -> Self {
+        let Paging { page, per_page } = paging;
+        let pages = total.div_ceil(u64::from(per_page.max(1)));
+        Self { items, page, per_page, total, pages, query: None }
+    }
+
+    pub(super) fn with_links(self, query: &str) -> Self {
+        Self { query: Some(query.to_owned()), ..self }
+    }
+
+    /// The page with other entries in the place of these.
+    ///
+    /// ```
+    /// # use piton::http::{Page, Paging};
+    /// let page = Page::new(Paging { page: 1, per_page: 20 }, vec![1, 2], 2);
+    /// assert_eq!(page.map(|number| number * 2).items, [2, 4]);
+    /// ```
+    #[must_use]
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        let Self { items, page, per_page, total, pages, query } = self;
+        let items = items.into_iter().map(change).collect();
+        Page { items, page, per_page, total, pages, query }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        let query = self.query.as_deref();
+        let links = query.and_then(|query| links::links(query, u64::from(self.page), self.pages));
+        let mut response = axum::Json(self).into_response();
+        if let Some(links) = links {
+            response.headers_mut().insert(header::LINK, links);
+        }
+        response
+    }
+}
+
+impl<T: JsonSchema> Output for Page<T> {
+    fn describe(operation: &mut Operation) {
+        operation.answer::<Self>(StatusCode::OK, "application/json");
+    }
+}

@@ -1,0 +1,141 @@
+use axum::response::IntoResponse;
+use schemars::generate::SchemaSettings;
+use serde_json::json;
+
+use super::*;
+use crate::convert::{Bounded, List};
+
+#[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Search {
+    /// Its years.
+    year: Option<List<u16, 3>>,
+    #[serde(rename = "title[contains]", alias = "q")]
+    title: Option<String>,
+    stars: Option<Bounded<1, 5>>,
+}
+
+#[derive(Debug)]
+struct Order;
+
+impl SortBy for Order {
+    const FIELDS: &'static [(&'static str, &'static str)] =
+        &[("title", "lower(title)"), ("year", "printed_in"), ("id", "id")];
+    const DEFAULT: &'static str = "-year,title";
+    const UNIQUE: &'static str = "id";
+}
+
+type Asked = Listing<Search, Order>;
+
+fn asked(query: &str) -> Asked {
+    Asked::from_query(query).unwrap()
+}
+
+/// The names of the parameters that are wrong, in their order.
+fn wrong(query: &str) -> Vec<String> {
+    let error = Asked::from_query(query).unwrap_err();
+    assert_eq!(error.status(), 422);
+    error.faults().iter().filter_map(|fault| fault.parameter.clone()).collect()
+}
+
+#[test]
+fn what_is_not_said_or_has_no_value_has_its_default() {
+    for query in ["", "page=&per_page=&sort=&year=&q=&title%5Bcontains%5D="] {
+        let asked = asked(query);
+        assert_eq!(asked.filter, Search::default());
+        assert_eq!(asked.paging, Paging { page: 1, per_page: 20 });
+        assert_eq!(asked.sort.to_string(), "-year,title");
+    }
+    let few = Listing::<NoFilter, Unsorted, 5, 10>::from_query("page=2").unwrap();
+    assert_eq!(few.paging.offset(), 5);
+}
+
+#[test]
+fn filter_order_and_page_are_read_together() {
+    let asked =
+        asked("sort=title&title[contains]=caf%C3%A9&page=3&year=2024,2025&per_page=7&stars=5");
+    assert_eq!(asked.filter.title.as_deref(), Some("café"));
+    assert_eq!(asked.filter.year.unwrap().into_vec(), [2024, 2025]);
+    assert_eq!(asked.filter.stars.unwrap().get(), 5);
+    assert_eq!((asked.paging.offset(), asked.paging.per_page), (14, 7));
+}
+
+#[test]
+fn every_wrong_parameter_is_named() {
+    assert_eq!(
+        wrong("page=0&per_page=101&sort=size&year=x&odd="),
+        ["odd", "page", "per_page", "sort", "year"]
+    );
+    assert_eq!(wrong("page=1&page=2"), ["page"]);
+    assert_eq!(wrong("year=1,2,3,4&stars=6"), ["year", "stars"]);
+    for query in ["page=+1", "page=%2B1", "page=-1", "page=1.0", "page=4294967296", "page=%D9%A1"] {
+        assert_eq!(wrong(query), ["page"], "{query}");
+    }
+    for query in
+        ["sort=title,title", "sort=title,-title", "sort=,title", "sort=title,", "sort=--title"]
+    {
+        assert_eq!(wrong(query), ["sort"], "{query}");
+    }
+}
+
+#[test]
+fn a_parameter_nobody_knows_is_refused_with_those_there_are() {
+    let error = Listing::<NoFilter>::from_query("sort=title").unwrap_err();
+    assert_eq!(
+        error.faults()[0].detail,
+        "there is no such parameter here, only `page`, `per_page`"
+    );
+}
+
+#[test]
+fn every_order_ends_with_the_unique_column_and_has_it_once() {
+    let columns = |query: &str| asked(query).sort.columns().collect::<Vec<_>>();
+    assert_eq!(columns(""), [("printed_in", true), ("lower(title)", false), ("id", false)]);
+    assert_eq!(columns("sort=-id,title"), [("id", true), ("lower(title)", false)]);
+    assert_eq!(Sort::<Unsorted>::default().columns().count(), 0);
+}
+
+fn links(query: &str, total: u64) -> String {
+    let response = asked(query).page(vec![1], total).into_response();
+    let link = response.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
+    link.unwrap_or_default()
+}
+
+#[test]
+fn a_page_links_to_the_others_with_the_same_question() {
+    assert_eq!(
+        links("q=a%26b%3E&page=2&per_page=10&year=", 35),
+        "<?q=a%26b%3E&per_page=10&page=1>; rel=\"first\", <?q=a%26b%3E&per_page=10&page=1>; rel=\"prev\", \
+         <?q=a%26b%3E&per_page=10&page=3>; rel=\"next\", <?q=a%26b%3E&per_page=10&page=4>; rel=\"last\""
+    );
+    assert_eq!(links("", 1), "<?page=1>; rel=\"first\", <?page=1>; rel=\"last\"");
+    assert!(links("page=9", 30).contains("<?page=2>; rel=\"prev\""), "the last there is");
+    assert_eq!(links("", 0), "");
+}
+
+#[test]
+fn a_page_says_how_much_there_is_in_all() {
+    let page = asked("per_page=2").page(vec!["a", "b"], 5).map(str::len);
+    let json = serde_json::to_value(&page).unwrap();
+    assert_eq!(json, json!({ "items": [1, 1], "page": 1, "per_page": 2, "total": 5, "pages": 3 }));
+}
+
+#[test]
+fn the_schema_has_every_parameter_with_its_bounds() {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let schema = Asked::json_schema(&mut generator).to_value();
+    let parameters = schema["properties"].as_object().unwrap();
+    let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, ["page", "per_page", "sort", "stars", "title[contains]", "year"]);
+    assert_eq!(parameters["per_page"]["maximum"], 100);
+    assert_eq!(parameters["per_page"]["default"], 20);
+    assert_eq!(
+        parameters["sort"]["items"]["enum"],
+        json!(["title", "year", "id", "-title", "-year", "-id"])
+    );
+    assert_eq!(parameters["sort"]["default"], json!(["-year", "title"]));
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(Page::<u32>::schema_name(), "PageOfuint32");
+}

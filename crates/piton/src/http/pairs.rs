@@ -1,0 +1,290 @@
+//! `a=1&b=2` as a value, and everything that is wrong with it by the parameter's name.
+//!
+//! `serde_urlencoded` does the reading, and tells neither which parameter it refuses nor what else
+//! is wrong. So what was refused is read once more, by a deserializer that knows where it is: as often
+//! as there are parameters to refuse, each left out after its turn.
+
+use std::fmt;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::extract::plain_type;
+
+/// A name and its value, decoded.
+pub(super) type Pair = (String, String);
+
+/// What is wrong: with which parameter, where that is known, and why.
+pub(super) type Wrong = (Option<String>, String);
+
+/// More is not told of one request.
+pub(super) const MOST_FAULTS: usize = 20;
+
+/// `a=1&b=2` as a `T`, or everything that is wrong with it.
+pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<Wrong>> {
+    serde_urlencoded::from_bytes(text).map_err(|error| refusal::<T>(text, &error))
+}
+
+/// The pairs of a query.
+pub(super) fn split(text: &[u8]) -> Vec<Pair> {
+    serde_urlencoded::from_bytes(text).unwrap_or_default()
+}
+
+#[cold]
+fn refusal<T: DeserializeOwned>(text: &[u8], error: &serde_urlencoded::de::Error) -> Vec<Wrong> {
+    match read::<T>(split(text)) {
+        Err(wrong) => wrong,
+        Ok(_) => vec![(None, error.to_string())],
+    }
+}
+
+/// Pairs as a `T`, or everything that is wrong with them.
+pub(super) fn read<T: DeserializeOwned>(mut pairs: Vec<Pair>) -> Result<T, Vec<Wrong>> {
+    let mut wrong: Vec<Wrong> = Vec::new();
+    loop {
+        let (refused, why) = match read_once::<T>(pairs.clone()) {
+            Ok(value) if wrong.is_empty() => return Ok(value),
+            Ok(_) => return Err(wrong),
+            Err(refused) => refused,
+        };
+        let Some(place) = refused else {
+            // What is missing is found after the last pair, and is no news if it was refused.
+            let missing = missing(&why);
+            if missing.is_none() || wrong.iter().all(|(name, _)| *name != missing) {
+                wrong.push((missing, why));
+            }
+            return Err(wrong);
+        };
+        wrong.push((Some(pairs.remove(place).0), why));
+        if wrong.len() >= MOST_FAULTS {
+            return Err(wrong);
+        }
+    }
+}
+
+/// The name in serde's own words for a member that is not there.
+pub(super) fn missing(why: &str) -> Option<String> {
+    let rest = why.strip_prefix("missing field `")?;
+    rest.split('`').next().map(str::to_owned)
+}
+
+/// The value, or the place of the pair that is refused.
+fn read_once<T: DeserializeOwned>(pairs: Vec<Pair>) -> Result<T, (Option<usize>, String)> {
+    let mut named = Named { pairs: pairs.into_iter(), read: 0, ended: false };
+    T::deserialize(&mut named).map_err(|error| {
+        let place = if named.ended { None } else { named.read.checked_sub(1) };
+        (place, error.0)
+    })
+}
+
+/// The names of the fields of `T`, if it is a struct: asked of its own `Deserialize`, which says what
+/// it wants before it reads anything.
+pub(super) fn fields<'de, T: Deserialize<'de>>() -> Option<&'static [&'static str]> {
+    struct Ask(Option<&'static [&'static str]>);
+
+    impl<'de> Deserializer<'de> for &mut Ask {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(serde::de::Error::custom("nothing is read"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            self.0 = Some(fields);
+            self.deserialize_any(visitor)
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+            option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
+            ignored_any
+        }
+    }
+
+    let mut ask = Ask(None);
+    let _ = T::deserialize(&mut ask);
+    ask.0
+}
+
+/// Goes over pairs and remembers how far it came.
+struct Named {
+    pairs: std::vec::IntoIter<Pair>,
+    read: usize,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct NamedError(String);
+
+impl fmt::Display for NamedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NamedError {}
+
+impl serde::de::Error for NamedError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Named {
+    type Error = NamedError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_map(NamedPairs { named: self, value: None })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct NamedPairs<'a> {
+    named: &'a mut Named,
+    value: Option<String>,
+}
+
+impl<'de> MapAccess<'de> for NamedPairs<'_> {
+    type Error = NamedError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, NamedError> {
+        let Some((name, value)) = self.named.pairs.next() else {
+            self.named.ended = true;
+            return Ok(None);
+        };
+        self.named.read += 1;
+        self.value = Some(value);
+        seed.deserialize(serde::de::value::StringDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, NamedError> {
+        let value = self.value.take().expect("a value is asked for after its key");
+        seed.deserialize(Text(value))
+    }
+}
+
+/// One value as text: numbers and the like are parsed out of it, as `serde_urlencoded` does.
+struct Text(String);
+
+macro_rules! parsed {
+    ($($method:ident $visit:ident $type:ty),* $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+            match self.0.parse::<$type>() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) if self.0.is_empty() => Err(NamedError("is empty".into())),
+                Err(_) => Err(NamedError(format!("is not a valid {}", plain_type(stringify!($type))))),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Text {
+    type Error = NamedError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_string(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        use serde::de::IntoDeserializer;
+        self.0.into_deserializer().deserialize_enum(name, variants, visitor)
+    }
+
+    parsed!(
+        deserialize_bool visit_bool bool,
+        deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16,
+        deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
+        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16,
+        deserialize_i32 visit_i32 i32, deserialize_i64 visit_i64 i64,
+        deserialize_f32 visit_f32 f32, deserialize_f64 visit_f64 f64,
+    );
+
+    serde::forward_to_deserialize_any! {
+        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Page {
+        page: Option<u32>,
+        #[serde(alias = "by")]
+        order: Order,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Order {
+        Up,
+        Down,
+    }
+
+    /// The names of what is wrong, in order.
+    fn wrong(query: &str) -> Vec<String> {
+        let wrong = parse::<Page>(query.as_bytes()).unwrap_err();
+        wrong.into_iter().map(|(name, _)| name.unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn the_wrong_parameter_of_a_query_is_named() {
+        assert_eq!(wrong("order=up&page=-1"), ["page"]);
+        assert_eq!(wrong("page=1"), ["order"]);
+        let wrong = parse::<Page>(b"page=1&order=sideways").unwrap_err();
+        assert_eq!(wrong[0].0.as_deref(), Some("order"));
+        assert!(wrong[0].1.contains("`up` or `down`"), "{wrong:?}");
+        assert!(parse::<Page>(b"order=down&page=2").is_ok());
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_named_at_once() {
+        assert_eq!(wrong("page=x&order=sideways&odd=1"), ["page", "order", "odd"]);
+        assert_eq!(wrong("page=x"), ["page", "order"]);
+        assert_eq!(wrong("order=up&order=down"), ["order"]);
+        let many: String = (0..1000).map(|n| format!("&x{n}=1")).collect();
+        assert_eq!(wrong(&many).len(), MOST_FAULTS);
+    }
+
+    #[test]
+    fn a_struct_tells_its_fields() {
+        assert_eq!(fields::<Page>(), Some(&["page", "by", "order"][..]));
+        assert_eq!(fields::<Vec<Pair>>(), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! Everything about a JSON body that is not of its type's shape, each with its place.
+//!
+//! serde stops at the first thing it cannot read. So the body is read again without it, and again,
+//! until nothing more is refused. What cannot be told that way is not told: after a member that is
+//! missing, and after something wrong that a list holds itself, nothing behind it is looked at.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::pairs::{MOST_FAULTS, missing};
+
+/// A JSON Pointer (RFC 6901), and what is wrong there.
+pub(super) type Wrong = (String, String);
+
+/// What is wrong with `body`, which is JSON and no `T`; `error` says so much.
+#[cold]
+pub(super) fn wrong<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Vec<Wrong> {
+    let deserializer = &mut serde_json::Deserializer::from_slice(body);
+    // A member that is given twice is seen in the text alone.
+    let first = refusal::<T, _>(deserializer).unwrap_or((String::new(), without_line(error)));
+    let mut wrong = vec![first];
+    let Ok(mut rest) = serde_json::from_slice::<Value>(body) else { return wrong };
+    while wrong.len() < MOST_FAULTS && remove(&mut rest, &wrong[wrong.len() - 1].0) {
+        match refusal::<T, _>(&rest) {
+            Some(next) if is_news(&next, &wrong) => wrong.push(next),
+            _ => break,
+        }
+    }
+    wrong
+}
+
+/// The pointer and the message of what is refused first.
+fn refusal<'de, T, D>(deserializer: D) -> Option<Wrong>
+where
+    T: DeserializeOwned,
+    D: serde::Deserializer<'de, Error = serde_json::Error>,
+{
+    let error = serde_path_to_error::deserialize::<_, T>(deserializer).err()?;
+    Some((pointer(error.path()), without_line(error.inner())))
+}
+
+/// " at line 1 column 7" says the same as the pointer, less well.
+fn without_line(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+/// Whether it is wrong by itself, and not for lack of what was taken out before.
+fn is_news((pointer, what): &Wrong, known: &[Wrong]) -> bool {
+    if let Some(name) = missing(what) {
+        let mut absent = pointer.clone();
+        push_token(&mut absent, &name);
+        return known.iter().all(|(pointer, _)| *pointer != absent);
+    }
+    let holds = |other: &str| {
+        other.strip_prefix(&**pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    known.iter().all(|(other, _)| !holds(other))
+}
+
+/// Takes the member at `pointer` out of the object that holds it.
+fn remove(body: &mut Value, pointer: &str) -> bool {
+    let Some((parent, token)) = pointer.rsplit_once('/') else { return false };
+    let name = token.replace("~1", "/").replace("~0", "~");
+    let parent = body.pointer_mut(parent).and_then(Value::as_object_mut);
+    parent.is_some_and(|parent| parent.remove(&name).is_some())
+}
+
+/// RFC 6901 from serde's own notion of a path.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => push_token(&mut pointer, &index.to_string()),
+            Segment::Map { key } => push_token(&mut pointer, key),
+            Segment::Enum { variant } => push_token(&mut pointer, variant),
+            Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// Goes one step down.
+pub(super) fn push_token(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Company {
+        name: String,
+        state: State,
+        #[serde(default)]
+        partners: Vec<Partner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum State {
+        Sp,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Partner {
+        name: Option<String>,
+        #[serde(rename = "a/b")]
+        share: Option<u8>,
+    }
+
+    /// The places of what is wrong, in order.
+    fn places(body: &str) -> Vec<String> {
+        let error = serde_json::from_str::<Company>(body).unwrap_err();
+        wrong::<Company>(body.as_bytes(), &error).into_iter().map(|(pointer, _)| pointer).collect()
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let body =
+            r#"{"odd":1,"state":"XX","partners":[{"name":"x"},{"name":7,"a/b":300}],"name":5}"#;
+        let mut found = places(body);
+        found.sort();
+        assert_eq!(found, ["/name", "/odd", "/partners/1/a~1b", "/partners/1/name", "/state"]);
+    }
+
+    #[test]
+    fn what_was_taken_out_is_not_called_missing() {
+        assert_eq!(places(r#"{"name":5,"state":"Sp"}"#), ["/name"]);
+        let body = r#"{"state":5}"#;
+        let error = serde_json::from_str::<Company>(body).unwrap_err();
+        let wrong = wrong::<Company>(body.as_bytes(), &error);
+        assert_eq!(wrong[1], (String::new(), "missing field `name`".into()));
+    }
+
+    #[test]
+    fn what_a_list_holds_or_a_whole_that_is_wrong_is_told_once() {
+        assert_eq!(places(r#"{"name":"x","state":"Sp","partners":[1,2]}"#), ["/partners/0"]);
+        assert_eq!(places("7"), [""]);
+        assert_eq!(places(r#"{"name":"x","name":"y","state":"Sp"}"#), [""]);
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "Either")]
+    struct One;
+
+    #[derive(Deserialize)]
+    struct Either {
+        a: Option<u8>,
+        b: Option<u8>,
+    }
+
+    impl TryFrom<Either> for One {
+        type Error = &'static str;
+
+        fn try_from(either: Either) -> Result<Self, &'static str> {
+            either.a.or(either.b).map(|_| Self).ok_or("one of `a` and `b` is needed")
+        }
+    }
+
+    #[test]
+    fn a_rule_that_is_broken_for_lack_of_what_was_taken_out_is_not_told() {
+        let body = r#"{"a":"x"}"#;
+        let error = serde_json::from_str::<One>(body).unwrap_err();
+        let wrong = wrong::<One>(body.as_bytes(), &error);
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert_eq!(wrong[0].0, "/a");
+    }
+}
