@@ -1,13 +1,13 @@
 //! Companies over HTTP. There is no `DELETE`: what was registered stays registered.
 
-use piton::http::{Listing, Page};
+use piton::http::{Items, Listing, Page};
 use piton::prelude::*;
 
 use crate::converters::Cnpj;
 use crate::models::{
     Company, CompanyFields, CompanyOrder, CompanyPatch, HistoryEntry, NewCompany, Search,
 };
-use crate::repositories::companies;
+use crate::repositories::companies::{self, Changes};
 
 piton::blueprint!("/companies", tag = "companies");
 
@@ -77,6 +77,6 @@ async fn change(
 /// Shows what became of a company, the latest change first.
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
-async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Listing) -> Result<Page<HistoryEntry>> {
-    companies::history(&db, cnpj, &asked).await
+async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Changes) -> Result<Items<HistoryEntry>> {
+    Ok(companies::history(&db, cnpj, &asked).await?.items_alone())
 }
