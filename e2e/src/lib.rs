@@ -11,6 +11,7 @@ pub mod nginx;
 pub mod page;
 pub mod postgres;
 pub mod python;
+pub mod redis;
 pub mod service;
 
 use std::future::Future;

@@ -34,6 +34,7 @@
 //! | add a capability of your own | [`mod@part`]: [`Part`](part::Part), [`part!`](macro@part) |
 //! | keep rows | `db` (features `sqlite`, `postgres`) |
 //! | know who is calling | [`auth`]: tokens, passwords, keys (features `jwt`, `password`, `api-key`) |
+//! | remember answers | `cache` (features `cache`, `redis`) |
 //! | call others | `client` (feature `client`) |
 //! | read queues, send mail | `aws` (feature `aws`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
@@ -55,7 +56,8 @@
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
 //! | `client` | `External`, `Peers`: requests to strangers and to other services | reqwest, rustls with aws-lc-rs (C) | 0.1 |
 //! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2, lettre, rustls with aws-lc-rs (C) | 0.1 |
-//! | `cache`, `redis` | remembered answers | moka, redis | planned |
+//! | `cache` | `Cache`, `#[cached]`, `#[memoize]`: remembered answers, in memory | moka, sha2 | 0.1 |
+//! | `redis` | `Cache` in Redis, shared by all processes | redis, rustls with aws-lc-rs (C) | 0.1 |
 //! | `openapi` | the document, Swagger UI, Postman, `.http` | embedded assets | planned |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
 //!
@@ -82,6 +84,8 @@ mod app;
 pub mod auth;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "cache")]
+pub mod cache;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -108,6 +112,8 @@ pub use stop::{Stop, Trigger};
 pub use garde;
 #[cfg(feature = "aws")]
 pub use piton_macros::sqs;
+#[cfg(feature = "cache")]
+pub use piton_macros::{cached, memoize};
 pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio, tracing};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use {piton_macros::migrations, uuid};

@@ -7,6 +7,10 @@ pub use crate::auth::api_key::{ApiKey, ApiKeys};
 pub use crate::auth::jwt::{Identity, Tokens};
 #[cfg(feature = "password")]
 pub use crate::auth::password::Passwords;
+#[cfg(feature = "cache")]
+pub use crate::cache::Cache;
+#[cfg(feature = "cache")]
+pub use crate::cached;
 #[cfg(feature = "client")]
 pub use crate::client::{External, Peers};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -1,5 +1,6 @@
 //! The public listener: routes, arguments, answers, errors, and the loop that serves them.
 
+mod around;
 mod cors;
 mod envelope;
 mod error;
@@ -25,12 +26,13 @@ mod trace;
 #[cfg(feature = "validation")]
 mod valid;
 
+pub use around::{Answering, Around, Next, Surroundings};
 pub use cors::CorsSettings;
 pub use envelope::{ErrorStyle, Traceback};
 pub use error::{Error, Fault, Known, Recognise, Result};
 pub use extract::{Form, Json, Path, Query, State};
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
-pub use guard::{Guard, Passed};
+pub use guard::{CredentialHeader, Guard, Passed};
 pub use hooks::RequestHead;
 pub use listing::{Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
 pub use operation::{
@@ -47,6 +49,8 @@ pub use trace::{TRACEPARENT, TraceContext};
 pub use valid::{Checked, Valid};
 
 pub(crate) use forwarded::Proxies;
+#[cfg(feature = "cache")]
+pub(crate) use guard::credential_headers;
 pub(crate) use hooks::Hooks;
 pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};

@@ -16,6 +16,7 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 
+use super::around::{Around, Surroundings};
 use super::guard::{self, Guard, Guarded};
 use super::operation::Operation;
 use crate::context;
@@ -37,6 +38,7 @@ pub struct Route {
     /// What its handler knows of the route.
     place: &'static Place,
     guard: Option<Box<dyn Guard>>,
+    around: Option<Box<dyn Around>>,
 }
 
 /// What is known of a route once the service has been put together.
@@ -44,6 +46,7 @@ struct Place {
     /// The number of its path in the figures.
     number: AtomicU32,
     guard: OnceLock<Box<dyn Guard>>,
+    around: OnceLock<Box<dyn Around>>,
 }
 
 /// Makes a guard: what `blueprint!` keeps until the routes of its module are known.
@@ -65,9 +68,12 @@ where
 
     fn call(self, request: Request, state: Handle) -> Self::Future {
         context::matched(self.place.number.load(Ordering::Relaxed));
-        match self.place.guard.get() {
-            None => Guarded::Open { future: self.handler.call(request, state) },
-            Some(guard) => guard::ask(&**guard, self.handler, request, state),
+        match (self.place.guard.get(), self.place.around.get()) {
+            (None, None) => Guarded::Open { future: self.handler.call(request, state) },
+            (guard, around) => {
+                let (guard, around) = (guard.map(|it| &**it), around.map(|it| &**it));
+                guard::ask(guard, around, self.handler, request, state)
+            }
         }
     }
 }
@@ -220,8 +226,11 @@ where
         .reduce(MethodFilter::or)
         .expect("a route has at least one method");
     // Routes live as long as the program; this way their handlers are cloned for nothing.
-    let place: &'static Place =
-        Box::leak(Box::new(Place { number: AtomicU32::new(UNMATCHED), guard: OnceLock::new() }));
+    let place: &'static Place = Box::leak(Box::new(Place {
+        number: AtomicU32::new(UNMATCHED),
+        guard: OnceLock::new(),
+        around: OnceLock::new(),
+    }));
     let endpoint = axum::routing::on(filter, Known { handler, place });
     Route {
         methods: methods.to_vec(),
@@ -235,6 +244,7 @@ where
         tag: None,
         place,
         guard: None,
+        around: None,
     }
 }
 
@@ -269,10 +279,34 @@ impl Route {
         self
     }
 
+    /// Puts `around` between the guard and the handler: it sees each request that the guard lets
+    /// pass, and its answer, and may answer itself. A route has one; `#[cached]` is such.
+    #[must_use]
+    pub fn around(mut self, around: impl Around) -> Self {
+        around.describe(&mut self.operation);
+        self.around = Some(Box::new(around));
+        self
+    }
+
+    /// Why what stands around the handler cannot work here.
+    pub(crate) fn around_problem(&self) -> Option<String> {
+        let guarded = self.guard.as_ref().is_some_and(|guard| !guard.is_open());
+        let surroundings = Surroundings {
+            methods: &self.methods,
+            path: &self.path,
+            guarded,
+            operation: &self.operation,
+        };
+        self.around.as_ref()?.problem(&surroundings)
+    }
+
     /// From here on the guard is asked.
     pub(crate) fn post_guard(&mut self) {
         if let Some(guard) = self.guard.take() {
             let _ = self.place.guard.set(guard);
+        }
+        if let Some(around) = self.around.take() {
+            let _ = self.place.around.set(around);
         }
     }
 
@@ -364,6 +398,10 @@ impl Guard for Everybody {
         _: &'a Handle,
     ) -> super::guard::Passed<'a> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn is_open(&self) -> bool {
+        true
     }
 }
 

@@ -79,6 +79,9 @@ pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec
     problems.extend(twice(routes));
     problems.extend(crossing(routes));
     for route in routes {
+        if let Some(problem) = route.around_problem() {
+            problems.push(format!("{}: {problem}", who(route)));
+        }
         for need in route.needed_parts().filter(|need| entry_of(need.id).is_none()) {
             problems.push(format!(
                 "{} takes the part `{}`, which is not registered\n    fix: say `piton::part!({0});` beside its `impl Part`",
