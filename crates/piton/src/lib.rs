@@ -33,6 +33,7 @@
 //! | keep rows | `db` (features `sqlite`, `postgres`) |
 //! | know who is calling | [`auth`]: tokens, passwords, keys (features `jwt`, `password`, `api-key`) |
 //! | call others | `client` (feature `client`) |
+//! | show what the service offers | `openapi` (feature `openapi`) |
 //! | read queues, send mail | `aws` (feature `aws`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
 //! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
@@ -54,7 +55,7 @@
 //! | `client` | `External`, `Peers`: requests to strangers and to other services | reqwest, rustls with aws-lc-rs (C) | 0.1 |
 //! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2, lettre, rustls with aws-lc-rs (C) | 0.1 |
 //! | `cache`, `redis` | remembered answers | moka, redis | planned |
-//! | `openapi` | the document, Swagger UI, Postman, `.http` | embedded assets | planned |
+//! | `openapi` | the OpenAPI document, Swagger UI, a Postman collection, a `.http` file | flate2, Swagger UI's files (0.5 MB) | 0.1 |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
 //!
 //! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that
@@ -83,6 +84,8 @@ pub mod aws;
 pub mod client;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod db;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod prelude;
 pub mod testing;
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
@@ -91,7 +94,8 @@ pub mod without_database;
 
 pub use ::http::StatusCode;
 pub use app::{
-    Addition, App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb,
+    Addition, App, AppSettings, Arguments, Exit, LaunchError, Outline, RoomVerb, Setup, StepResult,
+    Verb,
 };
 pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};

@@ -20,5 +20,15 @@ pub fn app() -> App {
         // It takes the place of a service made with Gnar Gear, in whose environment it finds itself.
         .also_env_prefix("GNAR")
         .migrations(piton::migrations!())
+        .openapi(description())
         .verb(seed::verb())
+}
+
+/// What the OpenAPI document says beside what the routes say of themselves.
+fn description() -> OpenApi {
+    OpenApi::new()
+        .title("Company registry")
+        .description("Companies by their CNPJ: registered and changed, never deleted.")
+        .license("MIT OR Apache-2.0")
+        .tag("companies", "What is registered, and what became of it.")
 }

@@ -9,6 +9,7 @@ mod cli;
 mod config_verb;
 mod exit;
 mod lifecycle;
+mod outline;
 mod plan;
 mod settings;
 mod steps;
@@ -31,6 +32,7 @@ use tokio::net::TcpListener;
 
 pub use addition::Addition;
 pub use exit::{Exit, LaunchError};
+pub use outline::Outline;
 pub use steps::{Setup, StepResult};
 pub use verb::{Arguments, RoomVerb, Verb};
 
