@@ -257,8 +257,8 @@ fn bare(value: &mut Value, names: bool) {
     match value {
         Value::Object(map) => {
             if !names {
-                const WORDS: [&str; 6] =
-                    ["format", "description", "title", "examples", "example", "default"];
+                const WORDS: [&str; 7] =
+                    ["format", "pattern", "description", "title", "examples", "example", "default"];
                 map.retain(|key, _| !WORDS.contains(&&**key));
             }
             for (key, inner) in map.iter_mut() {

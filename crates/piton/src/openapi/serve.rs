@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::ui::{self, Asset, Page};
 use super::{OpenApi, OpenApiSettings, SECTION, json, of_handle, read};
@@ -86,7 +86,7 @@ fn answer(
         tags.split(',').any(|tag| tag.trim() == asset.etag || tag.trim() == "*")
     });
     let zipped = text(&header::ACCEPT_ENCODING).is_some_and(takes_gzip);
-    let body = match (known || request.method() == Method::HEAD, zipped) {
+    let body = match (known, zipped) {
         (true, _) => Bytes::new(),
         (false, true) => asset.gzip.clone(),
         (false, false) => asset.plain(),

@@ -33,6 +33,7 @@ pub struct Company {
 pub struct Partner {
     /// Their name.
     #[garde(custom(is_a_name))]
+    #[schemars(length(min = 1, max = 200), extend("format" = "name"), example = &"Ana Souza")]
     #[serde(deserialize_with = "trimmed")]
     pub name: String,
     /// Their share in percent, where it is known.
@@ -50,6 +51,7 @@ pub struct NewCompany {
     pub cnpj: Cnpj,
     /// Its name.
     #[garde(custom(is_a_name))]
+    #[schemars(length(min = 1, max = 200), extend("format" = "name"), example = &"Padaria Souza Ltda")]
     pub name: String,
     /// Where it is registered.
     #[garde(skip)]
@@ -70,6 +72,7 @@ pub struct CompanyFields {
     pub cnpj: Option<Cnpj>,
     /// The name.
     #[garde(custom(is_a_name))]
+    #[schemars(length(min = 1, max = 200), extend("format" = "name"), example = &"Padaria Souza Ltda")]
     pub name: String,
     /// Where it is registered.
     #[garde(skip)]
@@ -87,10 +90,12 @@ pub struct CompanyPatch {
     /// Another name.
     #[garde(inner(custom(is_a_name)))]
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1, max = 200), extend("format" = "name"), example = &"Padaria Souza & Filhos Ltda")]
     pub name: Option<String>,
     /// Another state.
     #[garde(skip)]
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "State")]
     pub state: Option<State>,
     /// Other partners; `null` says that they are not known.
     #[garde(length(max = 100), dive)]

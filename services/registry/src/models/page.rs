@@ -17,6 +17,7 @@ pub struct Search {
     pub state: Option<State>,
     /// Those with this in their name, whatever its case and accents.
     #[garde(length(chars, max = 200), inner(custom(is_writing)))]
+    #[schemars(example = &"padaria", regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     #[serde(deserialize_with = "unless_empty")]
     pub q: Option<String>,
     /// Which page, from 1.
