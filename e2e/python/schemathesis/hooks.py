@@ -1,5 +1,7 @@
 """What our own formats mean: values whose check digits are right, in every way of writing them."""
 
+from urllib.parse import unquote
+
 import schemathesis
 from hypothesis import strategies as st
 
@@ -66,4 +68,4 @@ def before_call(context, case, kwargs):
     if valid and isinstance(case.body, dict):
         for name, value in (case.path_parameters or {}).items():
             if isinstance(case.body.get(name), str):
-                case.body[name] = value
+                case.body[name] = unquote(value)
