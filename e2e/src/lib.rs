@@ -8,6 +8,7 @@ pub mod client;
 pub mod gnar;
 pub mod moto;
 pub mod nginx;
+pub mod node;
 pub mod page;
 pub mod postgres;
 pub mod python;

@@ -18,6 +18,8 @@ pub use crate::db::{Db, FromRow};
 #[cfg(feature = "validation")]
 pub use crate::http::Valid;
 pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result, State};
+#[cfg(feature = "openapi")]
+pub use crate::openapi::OpenApi;
 pub use crate::testing::{TestApp, TestServer};
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 pub use crate::without_database::Db;

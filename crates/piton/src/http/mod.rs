@@ -36,7 +36,8 @@ pub use guard::{CredentialHeader, Guard, Passed};
 pub use hooks::RequestHead;
 pub use listing::{Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
 pub use operation::{
-    Answer, Content, Input, MakeSchema, Operation, Output, Parameter, Place, probe,
+    Answer, AnswerHeader, Content, Input, MakeSchema, Operation, Output, Parameter, Place,
+    SecurityWays, probe,
 };
 pub use respond::{Created, NoContent};
 pub use route::{
@@ -57,6 +58,6 @@ pub(crate) use server::{serve, serve_beside};
 #[cfg(feature = "client")]
 pub(crate) use stack::X_REQUEST_ID;
 pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
-pub(crate) use table::{counted, entry_of, is_within, problems, router, scan};
+pub(crate) use table::{counted, entry_of, infos, is_within, problems, router, scan, sort};
 #[cfg(feature = "client")]
 pub(crate) use trace::TRACESTATE;

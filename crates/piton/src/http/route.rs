@@ -8,8 +8,8 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::Request;
 use axum::handler::Handler;
@@ -35,6 +35,8 @@ pub struct Route {
     pub(crate) doc: &'static str,
     pub(crate) source: Source,
     pub(crate) tag: Option<&'static str>,
+    /// Whether it is part of what the service offers: in lists and in the OpenAPI document.
+    listed: bool,
     /// What its handler knows of the route.
     place: &'static Place,
     guard: Option<Box<dyn Guard>>,
@@ -114,6 +116,12 @@ pub struct RouteInfo {
     pub source: Source,
     /// The tag of its blueprint.
     pub tag: Option<&'static str>,
+    /// The handler's whole doc comment.
+    pub doc: &'static str,
+    /// What the handler reads and answers.
+    pub operation: Arc<Operation>,
+    /// Whether the OpenAPI document lists it; see [`Route::unlisted`].
+    pub listed: bool,
 }
 
 /// The type of one argument of a handler.
@@ -242,6 +250,7 @@ where
         doc: "",
         source: Location::caller().into(),
         tag: None,
+        listed: true,
         place,
         guard: None,
         around: None,
@@ -325,6 +334,13 @@ impl Route {
         self
     }
 
+    /// Leaves the route out of the OpenAPI document: for what is nobody else's business.
+    #[must_use]
+    pub fn unlisted(mut self) -> Self {
+        self.listed = false;
+        self
+    }
+
     /// The handler takes the part `P` in a way its arguments do not show.
     #[must_use]
     pub fn needs<P: Part>(mut self) -> Self {
@@ -369,6 +385,7 @@ impl Route {
 
     pub(crate) fn infos(&self) -> impl Iterator<Item = RouteInfo> {
         let summary = self.doc.split("\n\n").next().unwrap_or_default().trim();
+        let operation = Arc::new(self.operation.clone());
         self.methods.iter().map(move |method| RouteInfo {
             method: method.clone(),
             path: self.path.to_string(),
@@ -376,6 +393,9 @@ impl Route {
             summary,
             source: self.source,
             tag: self.tag,
+            doc: self.doc,
+            operation: operation.clone(),
+            listed: self.listed,
         })
     }
 }

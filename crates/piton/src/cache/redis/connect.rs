@@ -71,7 +71,8 @@ impl Server {
         match &self.sentinels {
             None => self.info.addr().to_string(),
             Some(Sentinels { addresses, master, .. }) => {
-                let all: Vec<_> = addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+                let all: Vec<_> =
+                    addresses.iter().map(|(host, port)| format!("{host}:{port}")).collect();
                 format!("{master} of {}", all.join(", "))
             }
         }
@@ -95,13 +96,13 @@ impl Server {
                 self.info.clone().set_addr(self.address_of(host, port))
             }
         };
-        self.in_time(async {
-            Link::greet(self.open(info).await?, greeting).await
-        })
-        .await
+        self.in_time(async { Link::greet(self.open(info).await?, greeting).await }).await
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let late = Err(Failure::Late(self.connect_timeout));
         tokio::time::timeout(self.connect_timeout, work).await.unwrap_or(late)
     }
@@ -119,9 +120,8 @@ impl Server {
             _ => Client::open(info)?,
         };
         // Its own limits are off: ours are around it.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         client.get_multiplexed_async_connection_with_config(&config).await
     }
 
@@ -130,7 +130,8 @@ impl Server {
         let mut last = Failure::Away;
         for (host, port) in &sentinels.addresses {
             let address = self.address_of(host.clone(), *port);
-            let info = self.info.clone().set_addr(address).set_redis_settings(sentinels.user.clone());
+            let info =
+                self.info.clone().set_addr(address).set_redis_settings(sentinels.user.clone());
             let asked = self.in_time(async {
                 let mut connection = self.open(info).await?;
                 let mut command = redis::cmd("SENTINEL");
@@ -165,7 +166,8 @@ fn user(info: ConnectionInfo, settings: &CacheSettings) -> ConnectionInfo {
 impl Tls {
     fn of(settings: &CacheSettings) -> Result<Option<Self>, Problem> {
         let by_url = settings.url.as_ref().is_some_and(|url| url.is_tls());
-        let said = settings.tls.unwrap_or(if by_url { CacheTls::Verify } else { CacheTls::Disable });
+        let said =
+            settings.tls.unwrap_or(if by_url { CacheTls::Verify } else { CacheTls::Disable });
         let authority = settings.tls_ca.as_ref().map(|path| {
             std::fs::read(path).map_err(|error| {
                 let why = format!("cannot be read: {error}");
@@ -186,7 +188,8 @@ impl Sentinels {
         if settings.sentinel.is_empty() {
             return Ok(None);
         }
-        let addresses: Result<_, Problem> = settings.sentinel.iter().map(|text| host(text)).collect();
+        let addresses: Result<_, Problem> =
+            settings.sentinel.iter().map(|text| host(text)).collect();
         let mut user = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(password) = &settings.sentinel_password {
             user = user.set_password(password.expose_secret());
@@ -200,7 +203,8 @@ fn host(text: &str) -> Result<(String, u16), Problem> {
     let text = text.trim();
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            let wrong = |_| Problem::new("cache.sentinel", format!("`{text}` is no address"), "host:26379");
+            let wrong =
+                |_| Problem::new("cache.sentinel", format!("`{text}` is no address"), "host:26379");
             (host, port.parse().map_err(wrong)?)
         }
         _ => (text, PORTS[1]),
