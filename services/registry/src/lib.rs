@@ -33,6 +33,7 @@ pub fn app_with(look_up: LookUp, workflow: Workflow) -> App {
         // A developer needs no servers and no key; where others rely on it, nothing is made up.
         .open_in_local()
         .outside_local(piton::db::postgres_required())
+        .outside_local(piton::cache::redis_required())
         .outside_local(piton::auth::api_key::key_required())
         .settings::<RegisterSettings>("register")
         .settings::<WorkflowSettings>("workflow")

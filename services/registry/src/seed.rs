@@ -5,6 +5,7 @@ use piton::chrono::Utc;
 use piton::clap::{Arg, value_parser};
 use piton::prelude::*;
 
+use crate::apis::COMPANIES;
 use crate::converters::{Cnpj, State};
 use crate::models::{Company, NewCompany, Partner};
 use crate::repositories::companies;
@@ -97,6 +98,7 @@ const MOST: i64 = 10_000;
 pub fn verb() -> Verb {
     Verb::new("seed", "Register made-up companies, to have something to look at")
         .needs::<Db>()
+        .needs::<Cache>()
         .arg(
             Arg::new("count")
                 .long("count")
@@ -107,7 +109,9 @@ pub fn verb() -> Verb {
         )
         .run(|app, arguments| async move {
             let count = *arguments.get_one::<u32>("count").expect("it has a default");
-            let inserted = seed(&app.db(), count).await?;
+            let db = app.db();
+            let work = seed(&db, count);
+            let inserted = app.cache().invalidating([COMPANIES], work).await?;
             let there = count - inserted;
             println!("Registered {inserted} companies; {there} were there already.");
             println!("Look at them: start `registry`, then");

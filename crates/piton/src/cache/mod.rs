@@ -44,6 +44,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod writing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ use store::Looked;
 pub use address::RedisUrl;
 pub use cached::Cached;
 pub use entry::{Entry, entry};
-pub use settings::{CacheSettings, CacheTls};
+pub use settings::{CacheSettings, CacheTls, redis_required};
 
 /// The cache. Cheap to clone; every clone is the same cache.
 ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::address::RedisUrl;
-use crate::config::{ByteSize, Config, Problems, Reader};
+use crate::config::{ByteSize, Config, Problems, Reader, Requirement};
 
 /// Remembered answers: in memory, or in Redis where `url`, `host` or `sentinel` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -123,6 +123,20 @@ crate::setting_enum! {
         /// Encrypted, and the server is the one that is meant.
         Verify = "verify",
     }
+}
+
+/// What a service asks for that shares its cache everywhere but on a developer's machine: for
+/// [`App::outside_local`](crate::App::outside_local).
+#[must_use]
+pub const fn redis_required() -> Requirement {
+    const WHY: &str = "no Redis server is named, and each process would remember for itself";
+    const FIX: &str = "set REDIS_HOST (and REDIS_PORT, REDIS_DB, REDIS_PASSWORD), or REDIS_URL";
+    Requirement::new("cache.host", WHY, FIX, |config| {
+        let mut problems = Problems::new();
+        let settings: CacheSettings = config.read("cache", &mut problems);
+        // What is wrong is reported by itself.
+        settings.is_redis() || !problems.is_empty()
+    })
 }
 
 type Wrong = (&'static str, &'static str, &'static str);

@@ -305,6 +305,7 @@ impl Operation {
 ///     SecurityWays {
 ///         scheme: "badge",
 ///         ways: |_| vec![("badge", json!({ "type": "apiKey", "in": "header", "name": "X-Badge" }))],
+///         open: |_| false,
 ///     }
 /// }
 /// # fn main() {}
@@ -314,6 +315,8 @@ pub struct SecurityWays {
     pub scheme: &'static str,
     /// The ways there are, by the settings.
     pub ways: fn(&Config) -> Vec<(&'static str, serde_json::Value)>,
+    /// Whether this running app lets everybody in all the same.
+    pub open: fn(&crate::Handle) -> bool,
 }
 
 inventory::collect!(SecurityWays);

@@ -8,6 +8,7 @@ use super::schemas::Schemas;
 use super::security::Securities;
 use super::{OpenApi, clean, examples, ids, read};
 use crate::config::Config;
+use crate::handle::Handle;
 use crate::http::{HttpSettings, RouteInfo};
 
 /// What a document is made from.
@@ -16,6 +17,8 @@ pub(super) struct Source<'a> {
     pub version: Option<&'a str>,
     pub routes: &'a [RouteInfo],
     pub config: &'a Config,
+    /// The app that is described, where it is running.
+    pub running: Option<&'a Handle>,
     pub said: &'a OpenApi,
 }
 
@@ -30,7 +33,7 @@ pub(super) struct Made {
 pub(super) fn make(source: &Source<'_>) -> Made {
     let routes: Vec<&RouteInfo> = source.routes.iter().filter(|info| is_listed(info)).collect();
     let mut schemas = Schemas::new();
-    let mut securities = Securities::new(source.config);
+    let mut securities = Securities::new(source.config, source.running);
     let failures = Failures::new(read::<HttpSettings>(source.config, "http").error_style);
     let mut paths: Map<String, Value> = Map::new();
     for (info, id) in routes.iter().zip(ids::of(&routes)) {

@@ -207,6 +207,7 @@ fn of_handle(handle: &Handle) -> Made {
         version: handle.version(),
         routes: handle.routes(),
         config: handle.config(),
+        running: Some(handle),
         said: handle.attached().next().unwrap_or(&OpenApi::default()),
     })
 }
@@ -217,6 +218,7 @@ fn of_outline(outline: &Outline<'_>) -> Made {
         version: outline.version(),
         routes: outline.routes(),
         config: outline.config(),
+        running: None,
         said: outline.attached().next().unwrap_or(&OpenApi::default()),
     })
 }

@@ -3,24 +3,26 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::handle::Handle;
 use crate::http::{Operation, SecurityWays};
 
 /// The ways that operations use, gathered as they are met.
 pub(super) struct Securities<'a> {
     config: &'a Config,
+    running: Option<&'a Handle>,
     used: Map<String, Value>,
 }
 
 impl<'a> Securities<'a> {
-    pub fn new(config: &'a Config) -> Self {
-        Self { config, used: Map::new() }
+    pub fn new(config: &'a Config, running: Option<&'a Handle>) -> Self {
+        Self { config, running, used: Map::new() }
     }
 
     /// The requirements of an operation: each entry is enough.
     pub fn of(&mut self, operation: &Operation) -> Value {
         let mut enough: Vec<Map<String, Value>> = vec![Map::new()];
         for scheme in operation.securities() {
-            enough = product(&enough, &self.ways(scheme), false);
+            enough = product(&enough, &self.ways(scheme), self.is_open(scheme));
         }
         for scheme in operation.optional_securities() {
             enough = product(&enough, &self.ways(scheme), true);
@@ -34,9 +36,14 @@ impl<'a> Securities<'a> {
         self.used
     }
 
+    /// Whether the app that runs lets everybody in.
+    fn is_open(&self, scheme: &str) -> bool {
+        let known = known(scheme);
+        known.zip(self.running).is_some_and(|(known, app)| (known.open)(app))
+    }
+
     fn ways(&mut self, scheme: &str) -> Vec<String> {
-        let known = inventory::iter::<SecurityWays>().find(|known| known.scheme == scheme);
-        let ways = match known {
+        let ways = match known(scheme) {
             Some(known) => (known.ways)(self.config),
             None => Vec::new(),
         };
@@ -50,6 +57,10 @@ impl<'a> Securities<'a> {
         }
         names
     }
+}
+
+fn known(scheme: &str) -> Option<&'static SecurityWays> {
+    inventory::iter::<SecurityWays>().find(|known| known.scheme == scheme)
 }
 
 fn product(

@@ -11,6 +11,11 @@ use crate::repositories::companies::{self, Changes};
 
 piton::blueprint!("/companies", tag = "companies");
 
+/// What the answers that show companies depend on. One change may be seen in any list, so that it is
+/// one tag for them all. They are kept for a short while only: where several processes share a
+/// database but no Redis, one does not hear of another's writes.
+pub(crate) const COMPANIES: &str = "companies";
+
 /// Registers a company.
 ///
 /// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
@@ -18,9 +23,10 @@ piton::blueprint!("/companies", tag = "companies");
 #[protected(api_key, scope = "companies:write")]
 async fn create(
     db: Db,
+    cache: Cache,
     Valid(Json(new)): Valid<Json<NewCompany>>,
 ) -> Result<Created<Json<Company>>> {
-    let company = companies::insert(&db, new).await?;
+    let company = cache.invalidating([COMPANIES], companies::insert(&db, new)).await?;
     Ok(Created::at(format!("/api/companies/{}", company.cnpj), Json(company)))
 }
 
@@ -30,6 +36,7 @@ async fn create(
 /// otherwise.
 #[get("/")]
 #[protected(api_key, scope = "companies:read")]
+#[cached(ttl = "10s", tags = ["companies"], shared)]
 async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Result<Page<Company>> {
     companies::search(&db, &asked).await
 }
@@ -37,6 +44,7 @@ async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Res
 /// Shows a company.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
+#[cached(ttl = "10s", tags = ["companies"], shared)]
 async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
     Ok(Json(companies::find(&db, cnpj).await?))
 }
@@ -48,6 +56,7 @@ async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
 #[protected(api_key, scope = "companies:write")]
 async fn replace(
     db: Db,
+    cache: Cache,
     Path(cnpj): Path<Cnpj>,
     Valid(Json(fields)): Valid<Json<CompanyFields>>,
 ) -> Result<Json<Company>> {
@@ -56,8 +65,8 @@ async fn replace(
             piton::Fault::at("/cnpj", "this is not the CNPJ of the path, and a CNPJ never changes");
         return Err(Error::conflict("the company cannot be replaced by another").fault(fault));
     }
-    let company = companies::update(&db, cnpj, |company| fields.replacing(company)).await?;
-    Ok(Json(company))
+    let work = companies::update(&db, cnpj, |company| fields.replacing(company));
+    Ok(Json(cache.invalidating([COMPANIES], work).await?))
 }
 
 /// Changes some of a company.
@@ -67,16 +76,18 @@ async fn replace(
 #[protected(api_key, scope = "companies:write")]
 async fn change(
     db: Db,
+    cache: Cache,
     Path(cnpj): Path<Cnpj>,
     Valid(Json(patch)): Valid<Json<CompanyPatch>>,
 ) -> Result<Json<Company>> {
-    let company = companies::update(&db, cnpj, |company| patch.changing(company)).await?;
-    Ok(Json(company))
+    let work = companies::update(&db, cnpj, |company| patch.changing(company));
+    Ok(Json(cache.invalidating([COMPANIES], work).await?))
 }
 
 /// Shows what became of a company, the latest change first.
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
+#[cached(ttl = "10s", tags = ["companies"], shared)]
 async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Changes) -> Result<Items<HistoryEntry>> {
     Ok(companies::history(&db, cnpj, &asked).await?.items_alone())
 }

@@ -4,4 +4,6 @@ mod companies;
 mod register;
 mod workflow;
 
+pub(crate) use companies::COMPANIES;
+
 piton::blueprint!("/api");

@@ -63,8 +63,14 @@ impl LookUp {
     /// 404 if the register knows none, or none is configured; 502 and 503 if it does not answer as it
     /// should.
     pub async fn find(&self, cnpj: Cnpj) -> Result<Registered> {
-        let unknown = || Error::not_found(format!("the register knows no company {cnpj}"));
-        self.0.find(cnpj).await?.ok_or_else(unknown)
+        let remember = piton::app().state::<RegisterSettings>().unwrap_or_default().remember;
+        let entry = piton::cache::entry(format!("register:{cnpj}")).ttl(remember);
+        // What it does not know is no value, and is asked again: the company may be a new one.
+        let found = entry.get_or_insert_with(async || {
+            let unknown = || Error::not_found(format!("the register knows no company {cnpj}"));
+            self.0.find(cnpj).await?.ok_or_else(unknown)
+        });
+        found.await
     }
 }
 

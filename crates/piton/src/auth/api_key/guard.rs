@@ -58,7 +58,12 @@ impl Guard for Protected {
     }
 }
 
-inventory::submit! { SecurityWays { scheme: "api_key", ways } }
+inventory::submit! { SecurityWays { scheme: "api_key", ways, open: is_open } }
+
+/// Whether everybody may call.
+fn is_open(app: &Handle) -> bool {
+    ApiKeys::of(app).is_ok_and(|keys| keys.is_open())
+}
 
 /// Where a key is taken from, by the settings.
 fn ways(config: &Config) -> Vec<(&'static str, Value)> {
@@ -78,7 +83,7 @@ fn ways(config: &Config) -> Vec<(&'static str, Value)> {
             json!({
                 "type": "http",
                 "scheme": "bearer",
-                "description": "A key that begins with `piton_`, as a bearer token.",
+                "description": "The same key, as a bearer token.",
             }),
         ),
     ]

@@ -202,6 +202,13 @@ impl ApiKeys {
         Error::unauthorized(why).header(header::WWW_AUTHENTICATE, challenge).plain()
     }
 
+    /// Whether everybody may call, as [`App::open_in_local`](crate::App::open_in_local) has it, as long
+    /// as no named key was made.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.open
+    }
+
     /// The header that holds a key.
     #[must_use]
     pub fn header(&self) -> &HeaderName {

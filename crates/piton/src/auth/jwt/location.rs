@@ -16,7 +16,7 @@ use crate::part::Part;
 /// The header that shows that a page may read the cookies.
 const CSRF_HEADER: &str = "x-csrf-token";
 
-inventory::submit! { SecurityWays { scheme: "bearer", ways } }
+inventory::submit! { SecurityWays { scheme: "bearer", ways, open: |_| false } }
 
 /// Where a token is looked for, by the settings.
 fn ways(config: &Config) -> Vec<(&'static str, Value)> {
