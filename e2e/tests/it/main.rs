@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod admin;
+mod cache;
 mod database;
 mod gnar;
 mod migrating;
