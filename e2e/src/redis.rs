@@ -66,11 +66,13 @@ impl Redis {
         let mut server = Self::new(&[]);
         make_certificates(server.folder.path());
         let file = |name: &str| server.folder.path().join(name).to_string_lossy().into_owned();
-        let (port, authority) = (server.port.to_string(), server.folder.path().join("authority.pem"));
+        let (port, authority) =
+            (server.port.to_string(), server.folder.path().join("authority.pem"));
         let (cert, key, ca) = (file("server.pem"), file("server.key"), file("authority.pem"));
         let options = ["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"];
         let files = ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
-        server.arguments = [&options[..], &files[..]].concat().into_iter().map(str::to_owned).collect();
+        server.arguments =
+            [&options[..], &files[..]].concat().into_iter().map(str::to_owned).collect();
         server.start_again();
         (server, authority)
     }
@@ -94,8 +96,10 @@ impl Redis {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = crate::free_port();
         let port_options = ["--port".to_owned(), port.to_string()];
-        let arguments =
-            port_options.into_iter().chain(options.iter().map(|&option| option.to_owned())).collect();
+        let arguments = port_options
+            .into_iter()
+            .chain(options.iter().map(|&option| option.to_owned()))
+            .collect();
         Self { child: None, folder, port, arguments, password: None }
     }
 
@@ -114,7 +118,8 @@ impl Redis {
 
     fn spawn(&mut self, mut command: Command) {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("redis-server is installed (apt-get install redis-server)");
+        let mut child =
+            command.spawn().expect("redis-server is installed (apt-get install redis-server)");
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let ended = child.try_wait().expect("a child can be asked");
@@ -273,6 +278,10 @@ fn make_certificates(folder: &Path) {
     ] {
         let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output();
         let output = output.expect("openssl is installed");
-        assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "openssl {line}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }

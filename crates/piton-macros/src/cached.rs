@@ -7,8 +7,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, FnArg, Ident, ItemFn, LitStr, Meta, Pat, Result, ReturnType, Token, Type,
-    parse_quote,
+    Attribute, Error, Expr, FnArg, Ident, ItemFn, LitStr, Meta, Pat, Result, ReturnType, Token,
+    Type, parse_quote,
 };
 
 use super::duration;
@@ -62,7 +62,10 @@ impl Said {
     }
 
     fn ttl(&self) -> Result<Option<TokenStream>> {
-        self.ttl.as_ref().map(|ttl| duration::literal(ttl).map(|ttl| quote!(.ttl(#ttl)))).transpose()
+        self.ttl
+            .as_ref()
+            .map(|ttl| duration::literal(ttl).map(|ttl| quote!(.ttl(#ttl))))
+            .transpose()
     }
 }
 
@@ -81,7 +84,8 @@ pub fn take(function: &mut ItemFn, methods: &[String]) -> Result<TokenStream> {
         return Err(Error::new(second.span(), "a route is remembered once: write one of them"));
     }
     let Some(attribute) = found.pop() else { return Ok(TokenStream::new()) };
-    if let Some(method) = methods.iter().find(|method| !["GET", "HEAD"].contains(&method.as_str())) {
+    if let Some(method) = methods.iter().find(|method| !["GET", "HEAD"].contains(&method.as_str()))
+    {
         let why = format!("`#[cached]` is for GET: an answer to {method} is not remembered");
         return Err(Error::new(attribute.span(), why));
     }
@@ -104,7 +108,9 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
         let why = "the cache may have to be asked for: write `async` before `fn`";
         return Err(Error::new(signature.fn_token.span(), why));
     }
-    if let Some(other) = said.vary.first().map(Spanned::span).or(said.shared.as_ref().map(Ident::span)) {
+    if let Some(other) =
+        said.vary.first().map(Spanned::span).or(said.shared.as_ref().map(Ident::span))
+    {
         return Err(Error::new(other, "this is of `#[cached]`: a function reads no headers"));
     }
     let arguments = arguments(&function)?;
@@ -128,7 +134,9 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
         format_ident!("get_or_insert")
     };
     let mut inner = function.clone();
-    inner.attrs.retain(|attribute| attribute.path().is_ident("allow") || attribute.path().is_ident("expect"));
+    inner.attrs.retain(|attribute| {
+        attribute.path().is_ident("allow") || attribute.path().is_ident("expect")
+    });
     inner.vis = syn::Visibility::Inherited;
     inner.sig.ident = format_ident!("compute");
     function.block = parse_quote!({

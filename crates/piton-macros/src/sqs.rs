@@ -63,7 +63,9 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
 /// `.interval(..)` for `interval = ".."`.
 fn option(name: &syn::Ident, value: &Expr) -> Result<TokenStream> {
     let (method, value) = match name.to_string().as_str() {
-        "interval" | "visibility_timeout" | "wait_time" => (name.clone(), duration::literal(value)?),
+        "interval" | "visibility_timeout" | "wait_time" => {
+            (name.clone(), duration::literal(value)?)
+        }
         "max_messages" | "max_number_of_messages" => {
             (format_ident!("max_number_of_messages"), quote!(#value))
         }

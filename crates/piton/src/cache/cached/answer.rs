@@ -69,7 +69,7 @@ impl Answer {
             return Err(response);
         }
         let size = response.body().size_hint().exact();
-        if !size.and_then(|size| usize::try_from(size).ok()).is_some_and(|size| size <= limit) {
+        if size.and_then(|size| usize::try_from(size).ok()).is_none_or(|size| size > limit) {
             return Err(response);
         }
         let (head, body) = response.into_parts();
@@ -151,7 +151,8 @@ impl Headers<'_> {
             && !headers.contains_key(header::SET_COOKIE)
             && !words(headers, header::CACHE_CONTROL)
                 .any(|word| ["no-store", "private"].contains(&&*word))
-            && words(headers, header::VARY).all(|name| self.vary.iter().any(|known| *known == *name))
+            && words(headers, header::VARY)
+                .all(|name| self.vary.iter().any(|known| *known == *name))
     }
 
     /// Adds what the handler has not said.
@@ -174,9 +175,9 @@ impl Headers<'_> {
 /// The words of a list, without what is assigned to them.
 fn words(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = String> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(|word| {
-        word.split('=').next().unwrap_or_default().trim().to_ascii_lowercase()
-    })
+    lines
+        .flat_map(|line| line.split(','))
+        .map(|word| word.split('=').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 #[cfg(test)]

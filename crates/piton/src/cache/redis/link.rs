@@ -58,8 +58,7 @@ impl Link {
         let mut hello = redis::cmd("EVAL");
         hello.arg(HELLO).arg(0).arg(greeting.prefix).arg(&greeting.server);
         hello.arg(u8::from(greeting.ends_epoch));
-        let (server, ended): (String, u8) =
-            hello.query_async(&mut connection).await?;
+        let (server, ended): (String, u8) = hello.query_async(&mut connection).await?;
         Ok((Self(connection), Greeted { server, ended_epoch: ended == 1 }))
     }
 
@@ -84,11 +83,12 @@ impl Failure {
         match error.kind() {
             ErrorKind::Server(kind) => matches!(
                 kind,
-                ServerErrorKind::ResponseError | ServerErrorKind::ExecAbort | ServerErrorKind::NoPerm
+                ServerErrorKind::ResponseError
+                    | ServerErrorKind::ExecAbort
+                    | ServerErrorKind::NoPerm
             ),
-            ErrorKind::Extension => {
-                !["NOAUTH", "MISCONF", "LOADING", "MASTERDOWN"].contains(&error.code().unwrap_or(""))
-            }
+            ErrorKind::Extension => !["NOAUTH", "MISCONF", "LOADING", "MASTERDOWN"]
+                .contains(&error.code().unwrap_or("")),
             _ => false,
         }
     }

@@ -21,7 +21,7 @@ use super::invalidations::Invalidations;
 use super::settings::CacheSettings;
 use super::store::{Begun, Looked, Stored, Ticket};
 use crate::config::mask;
-use crate::part::{self, Health};
+use crate::part::{Health, Problem};
 use crate::stop::Stop;
 
 use connect::Server;
@@ -78,7 +78,7 @@ impl Store {
         app: &str,
         local: Arc<Invalidations>,
         figures: Arc<Figures>,
-    ) -> Result<Arc<Self>, part::Error> {
+    ) -> Result<Arc<Self>, Box<Problem>> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let namespace = settings.namespace.clone();
         let namespace = namespace.unwrap_or_else(|| app.chars().map(plain).collect());
