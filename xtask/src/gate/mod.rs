@@ -29,13 +29,15 @@ The last line is the tests' own: `N passed, N failed`.
 ";
 
 /// What the end-to-end tests start, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("jq", "jq"),
     ("openssl", "openssl"),
     ("promtool", "prometheus"),
     (postgres::PROGRAM, "postgresql-15"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
 ];
 
 struct Stage {
@@ -47,7 +49,7 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, postgres, the Python peers",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, postgres, redis, the Python peers",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)?;

@@ -121,6 +121,31 @@ async fn a_password_and_a_number_of_a_database_are_used() {
     assert!(server.command(&["-n", "3", "EXISTS", "shop:cache:d:a"]).ends_with('1'));
 }
 
+/// What `docs/cache.md` says that a user needs.
+const RIGHTS: &str =
+    "+eval +evalsha +script|load +get +getrange +set +del +mget +pttl +pexpire +info +ping";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_needs_no_more_rights_than_the_page_says() {
+    let page = include_str!("../../../../../docs/cache.md");
+    assert!(page.contains(RIGHTS));
+    let server = Redis::start();
+    let words = ["ACL", "SETUSER", "shop", "on", ">hunter2", "~shop:cache:*"];
+    let words: Vec<&str> = words.into_iter().chain(RIGHTS.split(' ')).collect();
+    assert_eq!(server.command(&words), "OK");
+    let (username, password) = (Some("shop".to_owned()), Some("hunter2".into()));
+    let one = Process::start(CacheSettings { username, password, ..on(&server) }).await;
+    one.is_up().await;
+    one.entry("a").tags(["x"]).set(&1).await;
+    assert_eq!(one.get::<u32>("a").await, Some(1));
+    one.invalidate(["x"]).await;
+    assert_eq!(now(&one, "b", 2).await, 2);
+    assert_eq!(now(&one, "b", 3).await, 2);
+    one.clear().await;
+    assert_eq!(now(&one, "b", 4).await, 4);
+    assert_eq!(one.counted("cache_errors_total"), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password_is_said_without_the_password() {
     let server = Redis::start_with_password("hunter2");
