@@ -72,7 +72,7 @@ pub fn run(effort: Effort) -> Result<bool> {
 }
 
 /// A database with the rows; its URL.
-fn database(server: &str, name: &str) -> Result<String> {
+pub(super) fn database(server: &str, name: &str) -> Result<String> {
     let url = empty_database(server, name)?;
     psql(&url, SCHEMA)?;
     Ok(url)

@@ -96,11 +96,23 @@ pub fn many(server: &Server, request: &Request, connections: u32, seconds: u32) 
 /// # Errors
 /// When a server cannot be started, or a request was not answered with 2xx.
 pub fn measure(contenders: &[Contender; 2], request: &Request, effort: Effort) -> Result<Load> {
+    measure_each(contenders, [request, request], effort)
+}
+
+/// Sends each contender its own request, in turn.
+///
+/// # Errors
+/// Those of [`measure`].
+pub fn measure_each(
+    contenders: &[Contender; 2],
+    requests: [&Request; 2],
+    effort: Effort,
+) -> Result<Load> {
     let (rounds, seconds) = effort.pick((3, 1), (15, 2));
     let prefix = pinned(SERVER_CORE);
     let servers =
         [Server::start(&contenders[0], &prefix)?, Server::start(&contenders[1], &prefix)?];
-    for server in &servers {
+    for (server, request) in servers.iter().zip(requests) {
         wrk(server, request, CONNECTIONS, 1)?;
     }
     let mut rates = [Vec::new(), Vec::new()];
@@ -109,7 +121,7 @@ pub fn measure(contenders: &[Contender; 2], request: &Request, effort: Effort) -
         // Who goes first changes, in case the second of a round has it better.
         for which in [round % 2, (round + 1) % 2] {
             let before = cpu_time(&servers[which])?;
-            let run = wrk(&servers[which], request, CONNECTIONS, seconds)?;
+            let run = wrk(&servers[which], requests[which], CONNECTIONS, seconds)?;
             rates[which].push(run.per_second);
             cpu[which].push((cpu_time(&servers[which])? - before) / run.requests);
         }

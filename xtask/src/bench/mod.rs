@@ -7,6 +7,7 @@
 
 mod auth;
 mod builds;
+mod cache;
 mod client;
 mod contender;
 mod core;
@@ -23,7 +24,8 @@ use std::process::ExitCode;
 use crate::run::Result;
 
 /// The packages that are measured, in `bench/`.
-pub const PACKAGES: [&str; 5] = ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth"];
+pub const PACKAGES: [&str; 6] =
+    ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth", "piton-cache"];
 
 const HELP: &str = "\
 Measures Piton beside its peers on this machine.
@@ -33,6 +35,7 @@ Usage: cargo xtask bench <suite> [--quick]
 Suites:
   core       the hello service beside bare axum; writes bench/results/core.md
   auth       tokens and passwords beside Gnar Gear on bjoern; writes bench/results/auth.md
+  cache      remembered answers beside those that are not; writes bench/results/cache.md
   db         Db on PostgreSQL beside bare sqlx in bare axum; writes bench/results/db.md
 
   --quick    fewer runs, no builds, nothing written: to see whether a change matters
@@ -74,6 +77,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
             "--quick" => effort = Effort::Quick,
             "core" if suite.is_none() => suite = Some(core::run as fn(Effort) -> Result<bool>),
             "auth" if suite.is_none() => suite = Some(auth::run),
+            "cache" if suite.is_none() => suite = Some(cache::run),
             "db" if suite.is_none() => suite = Some(db::run),
             other => return Err(format!("no suite or option `{other}`\n\n{HELP}").into()),
         }

@@ -30,7 +30,7 @@ The last line is the tests' own: `N passed, N failed`.
 ";
 
 /// What the end-to-end tests start, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("jq", "jq"),
@@ -38,6 +38,8 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("promtool", "prometheus"),
     ("chromium", "chromium"),
     (postgres::PROGRAM, "postgresql-15"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
 ];
 
 struct Stage {
@@ -49,7 +51,7 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, the peers in Python and for Node",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, redis, the peers in Python and for Node",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)?;

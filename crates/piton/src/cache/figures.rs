@@ -20,6 +20,8 @@ const BOUNDS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 
 
 type Count = AtomicU64;
 
+type Label = (&'static str, &'static str);
+
 /// What is counted. Plain cells: a hit in memory takes less time than a map of labels.
 pub(super) struct Figures {
     hits: Count,
@@ -36,7 +38,7 @@ pub(super) struct Figures {
     undelivered: Count,
     errors: Count,
     evicted: Count,
-    operations: Family<[(&'static str, &'static str); 1], Histogram, fn() -> Histogram>,
+    operations: Family<[Label; 1], Histogram, fn() -> Histogram>,
 }
 
 impl Default for Figures {

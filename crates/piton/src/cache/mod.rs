@@ -57,7 +57,7 @@ use serde_json::json;
 
 use crate::handle::Handle;
 use crate::metrics::Metrics;
-use crate::part::{self, BoxError, Health, Launch, Part};
+use crate::part::{self, BoxError, Health, Launch, Part, Problem};
 use crate::stop::Stop;
 
 use entry::Said;
@@ -214,7 +214,7 @@ impl Cache {
     }
 
     /// A cache with these settings for an app of that name: one process's worth.
-    fn new(settings: &CacheSettings, app: &str) -> Result<Self, part::Error> {
+    fn new(settings: &CacheSettings, app: &str) -> Result<Self, Box<Problem>> {
         let (local, figures) = (Arc::<Invalidations>::default(), Arc::<Figures>::default());
         Ok(Self(Arc::new(Inner {
             store: Store::new(settings, app, local.clone(), figures.clone())?,
@@ -236,7 +236,7 @@ impl Store {
         app: &str,
         local: Arc<Invalidations>,
         figures: Arc<Figures>,
-    ) -> Result<Self, part::Error> {
+    ) -> Result<Self, Box<Problem>> {
         #[cfg(feature = "redis")]
         if settings.is_redis() {
             return Ok(Self::Redis(redis::Store::new(settings, app, local, figures)?));
@@ -263,7 +263,7 @@ impl Part for Cache {
     type Settings = CacheSettings;
 
     async fn start(settings: CacheSettings, launch: &Launch) -> Result<Self, part::Error> {
-        Self::new(&settings, launch.name())
+        Ok(Self::new(&settings, launch.name()).map_err(|problem| *problem)?)
     }
 
     /// Never fails: without its server the cache remembers nothing, and the service works.

@@ -12,6 +12,7 @@ pub(super) enum Looked {
     /// There is one, and it was invalidated.
     Stale,
     /// The server cannot be asked.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "memory is never away"))]
     Away,
 }
 
@@ -26,6 +27,7 @@ pub(super) enum Begun {
         stale: bool,
     },
     /// The server cannot be asked.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "memory is never away"))]
     Away(Ticket),
 }
 
@@ -45,5 +47,6 @@ pub(super) enum Stored {
     /// Something it depends on was invalidated while it was computed.
     Outdated,
     /// The server cannot be asked, or refused.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "memory is never away"))]
     Failed,
 }

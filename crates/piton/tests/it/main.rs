@@ -4,6 +4,8 @@
 
 mod admin;
 mod around;
+#[cfg(feature = "cache")]
+mod cached;
 mod config;
 mod failures;
 #[cfg(feature = "jwt")]

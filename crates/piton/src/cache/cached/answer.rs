@@ -69,7 +69,7 @@ impl Answer {
             return Err(response);
         }
         let size = response.body().size_hint().exact();
-        if !size.and_then(|size| usize::try_from(size).ok()).is_some_and(|size| size <= limit) {
+        if size.and_then(|size| usize::try_from(size).ok()).is_none_or(|size| size > limit) {
             return Err(response);
         }
         let (head, body) = response.into_parts();

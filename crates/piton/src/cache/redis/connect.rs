@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 
 use super::link::{Failure, Greeted, Greeting, Link};
 use crate::cache::settings::{CacheSettings, CacheTls};
-use crate::part::{self, Problem};
+use crate::part::Problem;
 
 /// The port of a Redis server, and of a sentinel.
 const PORTS: [u16; 2] = [6379, 26379];
@@ -39,15 +39,15 @@ impl Server {
     /// # Errors
     /// A setting that only the client can judge: an address that does not parse, a file that cannot
     /// be read.
-    pub fn new(settings: &CacheSettings) -> Result<Self, part::Error> {
+    pub fn new(settings: &CacheSettings) -> Result<Self, Box<Problem>> {
         // Two providers of cryptography in one process would end it: this one is meant.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let info = match &settings.url {
             Some(url) => url.expose().into_connection_info().map_err(|error| {
                 let why = format!("not the address of a Redis server: {}", error.category());
-                Problem::new("cache.url", why, "redis://user:password@host:6379/0")
+                Box::new(Problem::new("cache.url", why, "redis://user:password@host:6379/0"))
             })?,
-            None => ("localhost", PORTS[0]).into_connection_info()?,
+            None => ("localhost", PORTS[0]).into_connection_info().expect("a name and a port"),
         };
         let server = Self {
             tls: Tls::of(settings)?,
@@ -164,14 +164,14 @@ fn user(info: ConnectionInfo, settings: &CacheSettings) -> ConnectionInfo {
 }
 
 impl Tls {
-    fn of(settings: &CacheSettings) -> Result<Option<Self>, Problem> {
+    fn of(settings: &CacheSettings) -> Result<Option<Self>, Box<Problem>> {
         let by_url = settings.url.as_ref().is_some_and(|url| url.is_tls());
         let said =
             settings.tls.unwrap_or(if by_url { CacheTls::Verify } else { CacheTls::Disable });
         let authority = settings.tls_ca.as_ref().map(|path| {
             std::fs::read(path).map_err(|error| {
                 let why = format!("cannot be read: {error}");
-                Problem::new("cache.tls_ca", why, "the path of a PEM file")
+                Box::new(Problem::new("cache.tls_ca", why, "the path of a PEM file"))
             })
         });
         let authority = authority.transpose()?;
@@ -184,11 +184,11 @@ impl Tls {
 }
 
 impl Sentinels {
-    fn of(settings: &CacheSettings) -> Result<Option<Self>, Problem> {
+    fn of(settings: &CacheSettings) -> Result<Option<Self>, Box<Problem>> {
         if settings.sentinel.is_empty() {
             return Ok(None);
         }
-        let addresses: Result<_, Problem> =
+        let addresses: Result<_, Box<Problem>> =
             settings.sentinel.iter().map(|text| host(text)).collect();
         let mut user = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(password) = &settings.sentinel_password {
@@ -199,12 +199,12 @@ impl Sentinels {
 }
 
 /// `host:port`, or the host of a sentinel at its usual port.
-fn host(text: &str) -> Result<(String, u16), Problem> {
+fn host(text: &str) -> Result<(String, u16), Box<Problem>> {
     let text = text.trim();
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            let wrong =
-                |_| Problem::new("cache.sentinel", format!("`{text}` is no address"), "host:26379");
+            let why = || format!("`{text}` is no address");
+            let wrong = |_| Box::new(Problem::new("cache.sentinel", why(), "host:26379"));
             (host, port.parse().map_err(wrong)?)
         }
         _ => (text, PORTS[1]),

@@ -21,7 +21,7 @@ use super::invalidations::Invalidations;
 use super::settings::CacheSettings;
 use super::store::{Begun, Looked, Stored, Ticket};
 use crate::config::mask;
-use crate::part::{self, Health};
+use crate::part::{Health, Problem};
 use crate::stop::Stop;
 
 use connect::Server;
@@ -72,13 +72,20 @@ struct State {
     has_invalidated: bool,
 }
 
+impl State {
+    /// Whether this is the connection that is used.
+    fn has(&self, link: &Arc<Link>) -> bool {
+        self.link.as_ref().is_some_and(|now| Arc::ptr_eq(now, link))
+    }
+}
+
 impl Store {
     pub fn new(
         settings: &CacheSettings,
         app: &str,
         local: Arc<Invalidations>,
         figures: Arc<Figures>,
-    ) -> Result<Arc<Self>, part::Error> {
+    ) -> Result<Arc<Self>, Box<Problem>> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let namespace = settings.namespace.clone();
         let namespace = namespace.unwrap_or_else(|| app.chars().map(plain).collect());
@@ -248,17 +255,22 @@ impl Store {
             let begin = Instant::now();
             let answer = link.ask(command, store.timeout).await;
             store.figures.took(operation, begin.elapsed());
-            if let Err(failure) = answer {
-                store.failed(&link, operation, &failure);
-                store.change(|state| {
-                    state.undelivered += 1;
-                    state.link = None;
-                });
-                store.note_trouble(&format!("an invalidation was not done: {failure}"));
-                store.lost.notify_one();
-                return false;
-            }
-            true
+            let trouble = match answer {
+                // An answer on a connection that another has replaced may be another server's.
+                Ok(_) if store.read(|state| state.has(&link)) => return true,
+                Ok(_) => "the connection was lost meanwhile".to_owned(),
+                Err(failure) => {
+                    store.failed(&link, operation, &failure);
+                    failure.to_string()
+                }
+            };
+            store.change(|state| {
+                state.undelivered += 1;
+                state.link = None;
+            });
+            store.note_trouble(&format!("an invalidation was not done: {trouble}"));
+            store.lost.notify_one();
+            false
         };
         tokio::spawn(told).await.unwrap_or(false)
     }
@@ -275,7 +287,7 @@ impl Store {
             return;
         }
         self.change(|state| {
-            if state.link.as_ref().is_some_and(|now| Arc::ptr_eq(now, link)) {
+            if state.has(link) {
                 state.link = None;
                 *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
             }

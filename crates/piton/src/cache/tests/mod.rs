@@ -1,1 +1,154 @@
-//! The contract of the cache, over both backends.
+//! The room's contract, through the door that services use, over both backends from one source; and
+//! what is Redis's own, with servers of our own that are killed, frozen and set back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// Makes of each function a test in memory and one on Redis.
+macro_rules! on_both {
+    ($(async fn $name:ident($cache:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn check($cache: Process) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_memory() {
+                check(Process::start(settings()).await).await;
+            }
+
+            #[cfg(feature = "redis")]
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_redis() {
+                let server = e2e::redis::Redis::start();
+                check(Process::on(&server).await).await;
+            }
+        }
+    )*};
+}
+
+mod contract;
+mod flights;
+#[cfg(feature = "redis")]
+mod hardship;
+#[cfg(feature = "redis")]
+mod processes;
+#[cfg(feature = "redis")]
+mod stress;
+
+fn settings() -> CacheSettings {
+    CacheSettings {
+        max_value_size: crate::config::ByteSize::kib(64),
+        // A machine that is busy with other tests is no server that is away.
+        timeout: Duration::from_secs(2),
+        ..CacheSettings::default()
+    }
+}
+
+/// A cache with its work in the background: one process's worth.
+struct Process {
+    cache: Cache,
+    work: JoinHandle<()>,
+}
+
+impl Process {
+    async fn start(settings: CacheSettings) -> Self {
+        let cache = Cache::new(&settings, "shop").ok().unwrap();
+        cache.connect().await.unwrap();
+        let running = cache.clone();
+        let work = tokio::spawn(async move { running.run(Stop::never()).await });
+        Self { cache, work }
+    }
+
+    #[cfg(feature = "redis")]
+    async fn on(server: &e2e::redis::Redis) -> Self {
+        let process = Self::start(on(server)).await;
+        process.is_up().await;
+        process
+    }
+
+    /// Waits until it can ask Redis.
+    #[cfg(feature = "redis")]
+    async fn is_up(&self) {
+        e2e::wait_for("the connection", async || self.health().await == Health::Up).await;
+    }
+
+    /// How often something was counted.
+    fn counted(&self, line: &str) -> u64 {
+        let metrics = Metrics::default();
+        self.cache.metrics(&metrics);
+        let text = metrics.text();
+        let found = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
+        found.unwrap_or_else(|| panic!("no {line} in {text}")).parse().unwrap()
+    }
+}
+
+#[cfg(feature = "redis")]
+fn on(server: &e2e::redis::Redis) -> CacheSettings {
+    let host = Some("127.0.0.1".to_owned());
+    CacheSettings { host, port: Some(server.port()), ..settings() }
+}
+
+impl std::ops::Deref for Process {
+    type Target = Cache;
+
+    fn deref(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
+}
+
+/// A computation that says when it has begun, and goes on when told to.
+#[derive(Clone)]
+struct Slow {
+    begun: Arc<Notify>,
+    go_on: Arc<Semaphore>,
+    runs: Arc<AtomicU32>,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        let go_on = Arc::new(Semaphore::new(0));
+        Self { begun: Arc::default(), go_on, runs: Arc::default() }
+    }
+}
+
+impl Slow {
+    async fn compute(&self, value: u32) -> Result<u32, String> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        self.begun.notify_one();
+        self.go_on.acquire().await.unwrap().forget();
+        Ok(value)
+    }
+
+    /// Somebody asks for `key`, and computes `value` if it has to.
+    fn ask(&self, cache: &Cache, key: &str, value: u32) -> JoinHandle<Result<u32, String>> {
+        let (slow, entry) = (self.clone(), cache.entry(key).tags(["slow"]));
+        tokio::spawn(async move { entry.get_or_insert_with(|| slow.compute(value)).await })
+    }
+
+    /// Lets that many computations end.
+    fn end(&self, count: usize) {
+        self.go_on.add_permits(count);
+    }
+
+    fn runs(&self) -> u32 {
+        self.runs.load(Ordering::SeqCst)
+    }
+}
+
+/// What `key` is now, computed as `value` if it has to be.
+async fn now(cache: &Cache, key: &str, value: u32) -> u32 {
+    cache.entry(key).tags(["slow"]).get_or_insert(|| async { value }).await
+}

@@ -1,0 +1,459 @@
+//! `#[cached]` and `#[piton::memoize]`, as services write them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use piton::cache::Cached;
+use piton::http::get;
+use piton::prelude::*;
+
+/// How often a handler has run, each test by a name of its own in the path.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+fn run() -> u32 {
+    RUNS.fetch_add(1, Ordering::SeqCst)
+}
+
+mod inside {
+    use piton::http::Json;
+
+    use super::*;
+
+    piton::blueprint!("/cached", tag = "cached");
+
+    #[get("/numbers/{name}")]
+    #[cached(ttl = "60s", tags = ["numbers", "number:{name}"])]
+    async fn number(Path(name): Path<String>) -> Json<(String, u32)> {
+        Json((name, run()))
+    }
+
+    #[cached(key = "page:{name}")]
+    #[get("/pages/{name}")]
+    async fn page(Path(_): Path<String>) -> String {
+        run().to_string()
+    }
+
+    #[get("/languages")]
+    #[cached(vary = ["accept-language"])]
+    async fn language(headers: piton::axum::http::HeaderMap) -> String {
+        let language = headers.get("accept-language").and_then(|value| value.to_str().ok());
+        format!("{} {}", language.unwrap_or("none"), run())
+    }
+
+    #[get("/failing")]
+    #[cached]
+    async fn failing() -> Result<String> {
+        Err(Error::not_found(format!("number {}", run())))
+    }
+
+    #[get("/cookie")]
+    #[cached]
+    async fn cookie() -> impl piton::axum::response::IntoResponse {
+        ([("set-cookie", "a=b")], run().to_string())
+    }
+
+    #[get("/headers")]
+    #[cached]
+    async fn headers() -> impl piton::axum::response::IntoResponse {
+        run();
+        ([("cache-control", "max-age=5"), ("etag", "\"mine\""), ("x-total", "7")], "body")
+    }
+
+    #[get("/panics")]
+    #[cached]
+    async fn panics() -> String {
+        assert!(run() == u32::MAX, "on purpose");
+        String::new()
+    }
+
+    #[post("/numbers")]
+    async fn change(cache: Cache) -> NoContent {
+        cache.invalidate(["number:a"]).await;
+        NoContent
+    }
+
+    #[piton::memoize(ttl = "60s", tags = ["double:{number}"], key = "double:{number}")]
+    async fn double(_db: &str, number: u32) -> Result<u32> {
+        if number == 0 {
+            return Err(Error::bad_request("zero"));
+        }
+        run();
+        Ok(number * 2)
+    }
+
+    #[piton::memoize]
+    async fn seven() -> u32 {
+        run();
+        7
+    }
+
+    #[get("/double/{number}")]
+    async fn doubled(Path(number): Path<u32>) -> Result<Json<u32>> {
+        Ok(Json(double("a database", number).await? + seven().await))
+    }
+}
+
+async fn app() -> TestApp {
+    TestApp::new(App::new("it").blueprints(["cached::inside"])).await
+}
+
+#[piton::test]
+async fn an_answer_is_remembered_by_path_and_query_until_its_tag_is_invalidated() {
+    let app = app().await;
+    let first = app.get("/cached/numbers/a").await;
+    let again = app.get("/cached/numbers/a").await;
+    assert_eq!((first.status(), first.text()), (StatusCode::OK, again.text()));
+    assert_ne!(app.get("/cached/numbers/a?x=1").await.text(), first.text());
+    let other = app.get("/cached/numbers/b").await.text();
+    assert_eq!(app.post("/cached/numbers").await.status(), 204);
+    assert_ne!(app.get("/cached/numbers/a").await.text(), first.text());
+    assert_eq!(app.get("/cached/numbers/b").await.text(), other);
+    app.handle().cache().invalidate(["numbers"]).await;
+    assert_ne!(app.get("/cached/numbers/b").await.text(), other);
+}
+
+#[piton::test]
+async fn the_first_answer_and_a_remembered_one_are_alike_but_for_the_request() {
+    let app = app().await;
+    let (first, again) = (app.get("/cached/headers").await, app.get("/cached/headers").await);
+    let headers = |answer: &piton::testing::TestAnswer| {
+        let mut headers = answer.headers().clone();
+        headers.remove("x-request-id").expect("each has its own");
+        headers
+    };
+    assert_eq!(headers(&first), headers(&again));
+    assert_ne!(first.header("x-request-id"), again.header("x-request-id"));
+    assert_eq!(again.header("x-total"), "7");
+    assert_eq!(again.header("cache-control"), "max-age=5");
+    assert_eq!(again.header("etag"), "\"mine\"");
+    assert_eq!(again.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(again.header("content-length"), "4");
+}
+
+#[piton::test]
+async fn who_has_the_answer_gets_304() {
+    let app = app().await;
+    let first = app.get("/cached/numbers/a").await;
+    let etag = first.header("etag");
+    assert!(etag.starts_with("W/\""), "{etag}");
+    assert_eq!(first.header("cache-control"), "no-cache");
+    let same = app.get("/cached/numbers/a").header("if-none-match", etag).await;
+    assert_eq!(same.status(), 304);
+    assert_eq!((same.text().as_str(), same.header("etag")), ("", etag));
+    assert_eq!(same.header("cache-control"), "no-cache");
+    assert_eq!(same.header("content-type"), "");
+    // Also when it is not remembered yet, and not when it has changed.
+    app.handle().cache().clear().await;
+    let changed = app.get("/cached/numbers/a").header("if-none-match", etag).await;
+    assert_eq!(changed.status(), 200);
+    app.handle().cache().clear().await;
+    let fresh = app.get("/cached/headers").header("if-none-match", "\"mine\"").await;
+    assert_eq!(fresh.status(), 304);
+}
+
+#[piton::test]
+async fn head_and_get_have_one_answer() {
+    let app = app().await;
+    let head = app.request(piton::axum::http::Method::HEAD, "/cached/numbers/a").await;
+    let get = app.get("/cached/numbers/a").await;
+    assert_eq!((head.status(), head.text().as_str()), (StatusCode::OK, ""));
+    assert_eq!(head.header("etag"), get.header("etag"));
+    assert_eq!(head.header("content-length"), get.text().len().to_string());
+}
+
+#[piton::test]
+async fn a_said_key_stands_for_path_and_query_and_can_be_forgotten() {
+    let app = app().await;
+    let first = app.get("/cached/pages/a?x=1").await.text();
+    assert_eq!(app.get("/cached/pages/a?x=2").await.text(), first);
+    assert_ne!(app.get("/cached/pages/b").await.text(), first);
+    app.handle().cache().delete("page:a").await;
+    assert_ne!(app.get("/cached/pages/a?x=1").await.text(), first);
+}
+
+#[piton::test]
+async fn an_answer_may_depend_on_headers_and_says_so() {
+    let app = app().await;
+    let of =
+        |language: &'static str| app.get("/cached/languages").header("accept-language", language);
+    let (pt, en) = (of("pt").await, of("en").await);
+    assert!(pt.text().starts_with("pt") && en.text().starts_with("en"));
+    assert_eq!(of("pt").await.text(), pt.text());
+    assert_eq!(pt.header("vary"), "accept-language");
+}
+
+#[piton::test]
+async fn what_fails_or_sets_a_cookie_or_panics_is_not_remembered() {
+    let app = app().await;
+    for path in ["/cached/failing", "/cached/cookie", "/cached/panics"] {
+        let before = RUNS.load(Ordering::SeqCst);
+        let (first, again) = (app.get(path).await, app.get(path).await);
+        assert_eq!(first.status(), again.status(), "{path}");
+        assert!(RUNS.load(Ordering::SeqCst) >= before + 2, "{path}");
+        assert_eq!(first.header("etag"), "", "{path}");
+    }
+    assert!(app.get("/cached/failing").await.is_problem());
+    assert_eq!(app.get("/cached/panics").await.status(), 500);
+}
+
+#[piton::test]
+async fn a_function_is_remembered_by_its_key_and_its_errors_are_not() {
+    let app = app().await;
+    assert_eq!(app.get("/cached/double/21").await.json::<u32>(), 49);
+    let cache = app.handle().cache();
+    assert_eq!(cache.get::<u32>("double:21").await, Some(42));
+    assert_eq!(cache.get::<u32>("it::cached::inside::seven").await, Some(7));
+    cache.entry("double:21").tags(["double:21"]).set(&1).await;
+    assert_eq!(app.get("/cached/double/21").await.json::<u32>(), 8);
+    cache.delete("double:21").await;
+    assert_eq!(app.get("/cached/double/21").await.json::<u32>(), 49);
+    cache.invalidate(["double:21"]).await;
+    assert_eq!(cache.get::<u32>("double:21").await, None);
+    assert_eq!(app.get("/cached/double/0").await.status(), 400);
+    assert_eq!(cache.get::<u32>("double:0").await, None);
+}
+
+async fn slow() -> String {
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    run().to_string()
+}
+
+#[piton::test]
+async fn a_hundred_requests_are_one_run_of_the_handler() {
+    let app =
+        App::new("by_hand").blueprints(["nothing"]).route(get("/slow", slow).around(Cached::new()));
+    let app = TestApp::new(app).await;
+    let requests = (0..100).map(|_| async { app.get("/slow").await.text() });
+    let texts = futures_util::future::join_all(requests).await;
+    assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+}
+
+/// What `launch` says of an app that cannot be launched.
+async fn refused(route: piton::http::Route) -> String {
+    let app = App::new("by_hand").blueprints(["nothing"]).route(route);
+    let launched = tokio::spawn(async move {
+        TestApp::new(app).await;
+    });
+    let panic = launched.await.expect_err("it is refused").into_panic();
+    panic.downcast_ref::<String>().cloned().unwrap_or_default()
+}
+
+#[piton::test]
+async fn what_cannot_be_remembered_is_refused_at_launch() {
+    async fn hello() -> &'static str {
+        "hello"
+    }
+    let named = get("/{id}", hello).around(Cached::new().tags(["company:{cnpj}"]));
+    assert!(refused(named).await.contains("`{cnpj}`, which is no parameter of the path"));
+    let braces = get("/", hello).around(Cached::new().key("a{"));
+    assert!(refused(braces).await.contains("braces"));
+    let header = get("/", hello).around(Cached::new().vary(["not a header"]));
+    assert!(refused(header).await.contains("is not the name of a header"));
+    let post = piton::http::post("/", hello).around(Cached::new());
+    assert!(refused(post).await.contains("is for GET"));
+}
+
+/// The same by Redis, and what becomes of requests while it has trouble.
+#[cfg(feature = "redis")]
+mod by_redis {
+    use std::time::{Duration, Instant};
+
+    use e2e::redis::Redis;
+
+    use super::*;
+
+    async fn app(server: &Redis) -> TestApp {
+        let app = App::new("it")
+            .blueprints(["cached::inside"])
+            .set("cache.host", "127.0.0.1")
+            .set("cache.timeout", "100ms")
+            .set("cache.port", server.port());
+        TestApp::new(app).await
+    }
+
+    #[piton::test]
+    async fn two_processes_have_one_answer_and_its_headers() {
+        let server = Redis::start();
+        let (one, other) = (app(&server).await, app(&server).await);
+        let first = one.get("/cached/headers").await;
+        let again = other.get("/cached/headers").await;
+        assert_eq!(first.header("x-total"), again.header("x-total"));
+        assert_eq!(first.header("etag"), again.header("etag"));
+        let number = one.get("/cached/numbers/a").await.text();
+        assert_eq!(other.get("/cached/numbers/a").await.text(), number);
+        assert_eq!(other.post("/cached/numbers").await.status(), 204);
+        assert_ne!(one.get("/cached/numbers/a").await.text(), number);
+    }
+
+    #[piton::test]
+    async fn credentials_do_not_stand_in_redis() {
+        let server = Redis::start();
+        let app = app(&server).await;
+        let hidden = app.get("/cached/numbers/a").header("authorization", "Bearer hunter2");
+        assert_eq!(hidden.await.status(), 200);
+        let keys = server.command(&["KEYS", "*"]);
+        assert!(keys.contains("it:cache:d:#") && !keys.contains("hunter2"), "{keys}");
+    }
+
+    #[piton::test]
+    async fn no_request_fails_while_redis_is_killed_frozen_and_started_again() {
+        let mut server = Redis::start();
+        let app = app(&server).await;
+        let up = async || {
+            app.handle().health().await.iter().all(|part| part.health == piton::part::Health::Up)
+        };
+        let ask = async || {
+            for number in 0..20 {
+                let path = format!("/cached/numbers/{number}");
+                assert_eq!(app.get(&path).await.status(), 200);
+                assert_eq!(app.post("/cached/numbers").await.status(), 204);
+            }
+        };
+        ask().await;
+        server.kill();
+        ask().await;
+        assert_eq!(app.get("/readyz").await.status(), 200);
+        server.start_again();
+        ask().await;
+        e2e::wait_for("the return", up).await;
+        server.freeze();
+        let begin = Instant::now();
+        ask().await;
+        let took = begin.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?} for forty requests");
+        server.thaw();
+        e2e::wait_for("the return", up).await;
+        ask().await;
+    }
+}
+
+/// A hit asks the guard, and tells callers apart.
+#[cfg(feature = "api-key")]
+mod guarded {
+    use std::sync::atomic::AtomicBool;
+
+    use piton::auth::api_key::Protected;
+
+    use super::*;
+
+    const KEY: &str = "a-key-of-24-characters!!";
+
+    async fn mine() -> String {
+        run().to_string()
+    }
+
+    async fn guarded(cached: Cached) -> TestApp {
+        let route = get("/mine", mine).guard(Protected::new()).around(cached);
+        TestApp::new(
+            App::new("by_hand").blueprints(["nothing"]).route(route).set("api_key.key", KEY),
+        )
+        .await
+    }
+
+    #[piton::test]
+    async fn the_guard_is_asked_first_also_for_what_is_remembered() {
+        for cached in [Cached::new(), Cached::new().shared()] {
+            let app = guarded(cached).await;
+            let first = app.get("/mine").header("x-api-key", KEY).await;
+            let again = app.get("/mine").header("x-api-key", KEY).await;
+            assert_eq!(first.text(), again.text());
+            assert_eq!(first.header("cache-control"), "private, no-cache");
+            assert_eq!(app.get("/mine").await.status(), 401);
+            assert_eq!(app.get("/mine").header("x-api-key", "wrong").await.status(), 401);
+            let etag = first.header("etag");
+            assert_eq!(app.get("/mine").header("if-none-match", etag).await.status(), 401);
+        }
+    }
+
+    #[piton::test]
+    async fn an_answer_is_the_callers_own_unless_it_is_shared() {
+        let app = guarded(Cached::new()).await;
+        let of = |cookie: &'static str| {
+            let request = app.get("/mine").header("x-api-key", KEY).header("cookie", cookie);
+            async { request.await.text() }
+        };
+        let one = of("who=one").await;
+        assert_eq!(of("who=one").await, one);
+        assert_ne!(of("who=other").await, one);
+        let app = guarded(Cached::new().shared()).await;
+        let of = |cookie: &'static str| {
+            let request = app.get("/mine").header("x-api-key", KEY).header("cookie", cookie);
+            async { request.await.text() }
+        };
+        assert_eq!(of("who=one").await, of("who=other").await);
+    }
+
+    #[piton::test]
+    async fn without_a_guard_too_an_answer_to_credentials_is_the_callers_own() {
+        let route = get("/mine", mine).around(Cached::new());
+        let app = TestApp::new(App::new("by_hand").blueprints(["nothing"]).route(route)).await;
+        let of = |value: &'static str| {
+            let request = app.get("/mine").header("authorization", value);
+            async { request.await.text() }
+        };
+        let one = of("Bearer one").await;
+        assert_eq!(of("Bearer one").await, one);
+        assert_ne!(of("Bearer other").await, one);
+        assert_ne!(app.get("/mine").await.text(), one);
+        // A password could be guessed from what is kept of it: so nothing is.
+        assert_ne!(of("Basic b25lOnR3bw==").await, of("Basic b25lOnR3bw==").await);
+    }
+
+    static OPEN: AtomicBool = AtomicBool::new(true);
+
+    /// A guard that nobody here knows: it looks at something of its own.
+    struct Tenant;
+
+    impl piton::http::Guard for Tenant {
+        fn describe(&self, _: &mut piton::http::Operation) {}
+
+        fn check<'a>(
+            &'a self,
+            _: &'a mut piton::axum::http::request::Parts,
+            _: &'a Handle,
+        ) -> piton::http::Passed<'a> {
+            let open = OPEN.load(Ordering::SeqCst);
+            Box::pin(async move {
+                open.then_some(()).ok_or_else(|| Error::forbidden("not this tenant"))
+            })
+        }
+    }
+
+    #[piton::test]
+    async fn behind_a_guard_who_cannot_be_told_apart_is_not_remembered() {
+        let route = |path: &'static str, cached| get(path, mine).guard(Tenant).around(cached);
+        let app = App::new("by_hand")
+            .blueprints(["nothing"])
+            .route(route("/own", Cached::new()))
+            .route(route("/shared", Cached::new().shared()));
+        let app = TestApp::new(app).await;
+        assert_ne!(app.get("/own").await.text(), app.get("/own").await.text());
+        assert_eq!(app.get("/shared").await.text(), app.get("/shared").await.text());
+        OPEN.store(false, Ordering::SeqCst);
+        assert_eq!(app.get("/shared").await.status(), 403);
+    }
+
+    mod asks_itself {
+        use super::*;
+
+        piton::blueprint!("/asks-itself");
+
+        #[get("/")]
+        #[cached]
+        async fn who(key: piton::auth::api_key::ApiKey) -> String {
+            key.name().unwrap_or("the one key").to_owned()
+        }
+    }
+
+    #[piton::test]
+    async fn a_handler_that_asks_itself_who_is_calling_is_refused_at_launch() {
+        let app =
+            App::new("it").blueprints(["guarded::asks_itself", "cached::guarded::asks_itself"]);
+        let app = app.set("api_key.key", KEY);
+        let launched = tokio::spawn(async move {
+            TestApp::new(app).await;
+        });
+        let panic = launched.await.expect_err("it is refused").into_panic();
+        let said = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+        assert!(said.contains("write `#[protected]`"), "{said}");
+    }
+}

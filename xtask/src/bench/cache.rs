@@ -1,0 +1,124 @@
+//! `cargo xtask bench cache`: a remembered answer beside one that is computed each time.
+//!
+//! One program in each pair of rounds, asked for two things: a plain JSON answer or a row of PostgreSQL
+//! on one side, the same row remembered in memory or in Redis on the other. Redis and PostgreSQL are our
+//! own, on loopback, without limits on processors.
+
+use std::borrow::Cow;
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::contender::Contender;
+use super::db::database;
+use super::load::{self, Request};
+use super::report::{self, Limit, Row};
+use super::server::{free_port, scratch, with_us};
+use super::{Effort, PACKAGES};
+use crate::gate::postgres::{self, Server};
+use crate::install;
+use crate::run::{Result, bold, pause, say};
+
+const PROGRAMS: [(&str, &str); 3] =
+    [("wrk", "wrk"), (postgres::PROGRAM, "postgresql-15"), ("redis-server", "redis-server")];
+
+/// What is compared: the row's name, the two paths, whether it is remembered in Redis, whether the
+/// client has the answer already, and what is asked.
+const PAIRS: [(&str, [&str; 2], bool, bool, Limit); 5] = [
+    (
+        "memory beside plain JSON",
+        ["/plain/{n}", "/cached/{n}"],
+        false,
+        false,
+        Limit::RatioFrom(0.8),
+    ),
+    ("memory beside PostgreSQL", ["/row/{n}", "/cached/{n}"], false, false, Limit::RatioFrom(2.0)),
+    ("304 beside PostgreSQL", ["/row/7", "/cached/7"], false, true, Limit::RatioFrom(2.0)),
+    ("Redis beside PostgreSQL", ["/row/{n}", "/cached/{n}"], true, false, Limit::RatioFrom(1.0)),
+    ("Redis beside plain JSON", ["/plain/{n}", "/cached/{n}"], true, false, Limit::None),
+];
+
+/// Measures, prints, and writes `bench/results/cache.md`; whether all is within the limits.
+///
+/// # Errors
+/// When something cannot be built, started or measured.
+pub fn run(effort: Effort) -> Result<bool> {
+    install::debian(&PROGRAMS)?;
+    let server = Server::start()?;
+    let redis = Redis::start()?;
+    let url = database(server.url(), "bench_cache")?;
+    let memory = contender("without", format!("--set db.url={url}"));
+    let in_redis = format!("--set cache.host=127.0.0.1 --set cache.port={}", redis.port);
+    let shared = contender("piton", format!("--set db.url={url} {in_redis}"));
+    memory.build()?;
+
+    let mut rows = Vec::new();
+    for (what, [one, other], by_redis, known, limit) in PAIRS {
+        say(&bold(&format!("measuring requests/s, {what}")));
+        let remembering = if by_redis { shared.clone() } else { memory.clone() };
+        let mut request = Request::get(other);
+        if known {
+            // Any answer will do: what is measured is that none has to be sent.
+            request = request.header("if-none-match", "*");
+        }
+        let both = [memory.clone(), remembering];
+        let load = load::measure_each(&both, [&Request::get(one), &request], effort)?;
+        let rate = Row::new(format!("{what}: requests/s"), "", load.per_second, limit);
+        rows.push(Row { ratio: load.ratio, ..rate });
+        let time = format!("{what}: processor time a request");
+        rows.push(Row::new(time, "µs", load.cpu, Limit::None));
+    }
+    say(&format!("\n{}", report::table("the other", &rows)));
+    if effort == Effort::Full {
+        let title = "Remembered answers beside those that are computed";
+        let page = report::page(title, "cargo xtask bench cache", "the other", &rows);
+        report::write("cache", &page)?;
+        say("written to bench/results/cache.md");
+    }
+    Ok(rows.iter().all(|row| row.is_ok() != Some(false)))
+}
+
+fn contender(name: &'static str, more: String) -> Contender {
+    Contender {
+        name,
+        package: PACKAGES[5],
+        arguments: Cow::Owned(format!("--host 127.0.0.1 --port {{port}} {more}")),
+        python: None,
+        variables: Vec::new(),
+    }
+}
+
+/// A Redis server of our own. Dropped, it is ended.
+struct Redis {
+    child: Child,
+    port: u16,
+}
+
+impl Redis {
+    fn start() -> Result<Self> {
+        let port = free_port()?;
+        let child = with_us(&["redis-server".to_owned()])
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
+            .current_dir(scratch("redis")?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let redis = Self { child, port };
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if begin.elapsed() > Duration::from_secs(10) {
+                return Err("redis-server did not start".into());
+            }
+            pause(Duration::from_millis(10));
+        }
+        Ok(redis)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // It has nothing to save, and there is nobody to tell if it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
