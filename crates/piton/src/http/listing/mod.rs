@@ -248,10 +248,19 @@ where
         let properties = object.entry("properties").or_insert_with(|| Map::new().into());
         if let Some(properties) = properties.as_object_mut() {
             properties.extend(own);
+            properties.values_mut().for_each(may_be_empty);
         }
         object.insert("additionalProperties".into(), Value::Bool(false));
         object.insert("type".into(), "object".into());
         schema
+    }
+}
+
+/// Says that the parameter may be there without a value: what OpenAPI calls `allowEmptyValue` stands
+/// beside the schema there, and is carried in it to there.
+fn may_be_empty(parameter: &mut Value) {
+    if let Some(schema) = parameter.as_object_mut() {
+        schema.insert("x-allow-empty-value".into(), true.into());
     }
 }
 
