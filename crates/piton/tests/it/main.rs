@@ -5,6 +5,8 @@
 mod admin;
 mod around;
 mod config;
+#[cfg(feature = "validation")]
+mod converters;
 mod failures;
 #[cfg(feature = "jwt")]
 mod flask;
