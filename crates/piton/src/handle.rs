@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::config::{Config, Described, Section, mask};
+use crate::config::{Config, Described, Environment, Section, mask};
 use crate::http::{Error, Proxies, RouteInfo};
 use crate::metrics::Metrics;
 use crate::part::{Entry, Health, Part, Running};
@@ -25,6 +25,7 @@ pub(crate) struct WeakHandle(Weak<Inner>);
 pub(crate) struct Inner {
     pub name: String,
     pub version: Option<String>,
+    pub environment: Environment,
     pub production: bool,
     /// Whether the process's environment counts. Not in a test.
     pub ambient: bool,
@@ -142,6 +143,12 @@ impl Handle {
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.0.version.as_deref()
+    }
+
+    /// Where the service runs: `local`, or what the setting `environment` says.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.0.environment
     }
 
     /// Whether the service runs in production.

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::config::{self, Settings};
+use crate::config::{self, Environment, Settings};
 
 pub use crate::config::Problem;
 use crate::handle::Handle;
@@ -189,6 +189,12 @@ impl Launch {
     #[must_use]
     pub fn production(&self) -> bool {
         self.handle.production()
+    }
+
+    /// Where the service runs: `local`, or what the setting `environment` says.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        self.handle.environment()
     }
 
     /// Whether the process's environment counts. In a test (`TestApp`, `TestServer`) it does not: there a

@@ -54,8 +54,8 @@ async fn in_production_details_are_on_the_admin_address_alone() {
     let data = format!("data_dir={}", folder.path().display());
     let admin_port = free_port();
     let admin = format!("admin.address=127.0.0.1:{admin_port}");
-    let arguments =
-        ["--production", "--set", &data, "--set", &admin, "--set", "http.drain_wait=0s"];
+    let own = ["--set", "http.drain_wait=0s", "--set", "api_key.key=a-key-of-these-tests-alone"];
+    let arguments = [&["--production", "--set", &data, "--set", &admin][..], &own].concat();
     let service = Service::start("registry", free_port(), &arguments).await;
     wait_for("the admin address", || async { get(admin_port, "/livez").await.is_ok() }).await;
     for path in ["/health", "/metrics", "/info"] {

@@ -22,7 +22,7 @@ fn parts(url: &str) -> (String, String, String) {
 }
 
 /// One session: what is asked, and what is answered, without the moments.
-async fn session(port: u16) -> Vec<(u16, Value)> {
+async fn session(port: u16, headers: &[(&str, &str)]) -> Vec<(u16, Value)> {
     let mut connection = Connection::open(port).await.unwrap();
     let path = "/api/companies/00000000000191";
     let mut answers = Vec::new();
@@ -43,7 +43,7 @@ async fn session(port: u16) -> Vec<(u16, Value)> {
         ("GET", "/api/companies/00000000000191/history", ""),
         ("DELETE", path, ""),
     ] {
-        let answer = connection.request(method, path, body).await.unwrap();
+        let answer = connection.request_with(method, path, headers, body).await.unwrap();
         let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
         strip(&mut body);
         answers.push((answer.status, body));
@@ -75,7 +75,7 @@ async fn engine(port: u16) -> String {
 async fn a_gnar_deployments_variables_and_a_flask_apps_start_it_and_the_answers_are_sqlites() {
     let port = free_port();
     let on_sqlite = Service::start("registry", port, &[]).await;
-    let expected = session(port).await;
+    let expected = session(port, &[]).await;
     assert_eq!(
         expected.iter().map(|answer| answer.0).collect::<Vec<_>>(),
         [201, 409, 422, 200, 200, 200, 200, 200, 404, 200, 405]
@@ -106,7 +106,7 @@ async fn a_gnar_deployments_variables_and_a_flask_apps_start_it_and_the_answers_
     let service = Service::spawn("registry", port, &[], &gnar, None);
     service.ready().await;
     assert_eq!(engine(port).await, "postgres");
-    assert_eq!(session(port).await, expected);
+    assert_eq!(session(port, &[]).await, expected);
     drop(service);
 
     // As FLASK-APP's table has it.
@@ -132,7 +132,7 @@ async fn a_gnar_deployments_variables_and_a_flask_apps_start_it_and_the_answers_
     let service = Service::spawn("registry", port, &[], &flask, None);
     service.ready().await;
     assert_eq!(engine(port).await, "postgres");
-    assert_eq!(session(port).await, expected);
+    assert_eq!(session(port, &[("x-api-key", "key")]).await, expected);
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use super::company;
 
 const CLIENTS: u32 = 16;
 const ROUNDS: u32 = 3;
+/// Production is open to nobody without one.
+const KEY: &str = "a-key-of-these-tests-alone";
 
 /// What the clients saw.
 #[derive(Debug, Default)]
@@ -44,7 +46,8 @@ async fn client(port: u16, number: u32, writes: bool, seen: Arc<Seen>) {
         } else {
             ("GET", "/api/companies?per_page=5", "", 200)
         };
-        let answer = connection.request(method, path, body).await;
+        let key = [("x-api-key", KEY)];
+        let answer = connection.request_with(method, path, &key, body).await;
         seen.note(method, expected, &answer);
         match answer {
             Ok(answer) if answer.status == 201 => {
@@ -61,7 +64,8 @@ async fn rolling_restart(keepalive: bool, writes: bool, drain_wait: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = format!("db.path={}", folder.path().join("shared.db").display());
     let wait = format!("http.drain_wait={drain_wait}");
-    let arguments = ["--production", "--set", &path, "--set", &wait];
+    let key = format!("api_key.key={KEY}");
+    let arguments = ["--production", "--set", &path, "--set", &wait, "--set", &key];
     let ports = [free_port(), free_port()];
     let mut replicas = Vec::new();
     for port in ports {
@@ -94,7 +98,9 @@ async fn rolling_restart(keepalive: bool, writes: bool, drain_wait: &str) {
 
     let wrong = std::mem::take(&mut *seen.wrong.lock().unwrap());
     assert!(wrong.is_empty(), "{} went wrong, first: {:?}", wrong.len(), wrong.first());
-    let page = client::get(nginx.port, "/api/companies?per_page=1").await.unwrap();
+    let page = client::get_as(nginx.port, "/api/companies?per_page=1", &format!("Bearer {KEY}"))
+        .await
+        .unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
     assert_eq!(page["total"], seen.registered.load(Ordering::Relaxed));
     println!(

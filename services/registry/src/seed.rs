@@ -8,6 +8,7 @@ use piton::prelude::*;
 use crate::converters::{Cnpj, State};
 use crate::models::{Company, NewCompany, Partner};
 use crate::repositories::companies;
+use crate::services::register::Registered;
 
 const FAMILIES: [&str; 24] = [
     "Silva",
@@ -148,6 +149,29 @@ fn company(number: u32) -> Company {
         partners: (!partners.is_empty()).then_some(partners),
     };
     new.registered(Utc::now())
+}
+
+/// What a register that is made up knows of a CNPJ: always the same, and of one in ten nothing.
+#[must_use]
+pub fn known_elsewhere(cnpj: Cnpj) -> Option<Registered> {
+    let number = cnpj
+        .as_str()
+        .bytes()
+        .fold(0, |number: u64, byte| number.wrapping_mul(37).wrapping_add(u64::from(byte)));
+    let mut dice = Dice(number);
+    if dice.below(10) == 0 {
+        return None;
+    }
+    let (trade, family) = (dice.one_of(&TRADES), dice.one_of(&FAMILIES));
+    let partners = (0..dice.below(4)).map(|_| partner(&mut dice).name).collect();
+    Some(Registered {
+        cnpj,
+        name: format!("{trade} {family} {}", dice.one_of(&FORMS)),
+        trade_name: (dice.below(2) == 0).then(|| format!("{trade} {family}")),
+        state: Some(dice.one_of(&PLACES)),
+        standing: Some("ATIVA".to_owned()),
+        partners,
+    })
 }
 
 fn partner(dice: &mut Dice) -> Partner {

@@ -96,6 +96,7 @@ async fn info(State(handle): State<Handle>) -> Response {
             "piton_version": env!("CARGO_PKG_VERSION"),
             "profile": if cfg!(debug_assertions) { "debug" } else { "release" },
             "platform": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            "environment": handle.environment().as_str(),
             "production": handle.production(),
             "pid": std::process::id(),
             "started_at": DateTime::<Utc>::from(started),

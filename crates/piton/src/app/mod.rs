@@ -7,6 +7,7 @@
 mod addition;
 mod cli;
 mod config_verb;
+mod environment;
 mod exit;
 mod lifecycle;
 mod plan;
@@ -38,6 +39,7 @@ pub(crate) use lifecycle::Launched;
 pub(crate) use steps::Sources;
 
 use crate::Settings;
+use crate::config::{Environment, Requirement};
 use crate::handle::{Attachments, Handle};
 use crate::http::{self, Blueprint, RequestHead, Route};
 use crate::logging::LogLevel;
@@ -67,6 +69,8 @@ pub struct App {
     code: Vec<CodeSetting>,
     own: Vec<OwnSection>,
     env_aliases: Vec<EnvAlias>,
+    /// What it does not start without, outside of the environment `local`.
+    outside_local: Vec<Requirement>,
     routes: Vec<Route>,
     modules: Option<Vec<String>>,
     mounts: Vec<Mount>,
@@ -100,9 +104,14 @@ struct Mount {
 /// What every service has, whatever it does. These keys stand at the top of the file.
 #[derive(Clone, Debug, Settings)]
 pub struct AppSettings {
+    /// Where the service runs: `local` on a developer's machine, anything else elsewhere, such as
+    /// `staging`. Outside of `local` it runs in production unless told otherwise, and goes
+    /// without nothing that it says it needs there. **Default: `local`.**
+    pub environment: Environment,
     /// Whether the service runs in production: then it listens on all interfaces, its errors show
-    /// nothing of the inside, and development's defaults are refused. **Default: `false`.**
-    pub production: bool,
+    /// nothing of the inside, and development's defaults are refused.
+    /// **Default: `false` in the environment `local`, `true` in any other.**
+    pub production: Option<bool>,
     /// The folder of the files that embedded engines keep, such as the SQLite database.
     /// **Default: `data`.**
     pub data_dir: PathBuf,
@@ -110,7 +119,14 @@ pub struct AppSettings {
 
 impl Default for AppSettings {
     fn default() -> Self {
-        Self { production: false, data_dir: "data".into() }
+        Self { environment: Environment::default(), production: None, data_dir: "data".into() }
+    }
+}
+
+impl AppSettings {
+    /// Whether the service runs in production.
+    fn in_production(&self) -> bool {
+        self.production.unwrap_or(!self.environment.is_local())
     }
 }
 
@@ -145,6 +161,7 @@ impl App {
             code: Vec::new(),
             own: Vec::new(),
             env_aliases: Vec::new(),
+            outside_local: Vec::new(),
             routes: Vec::new(),
             modules: None,
             mounts: Vec::new(),

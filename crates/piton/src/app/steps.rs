@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use super::lifecycle::{self, Launched};
 use super::plan::plan;
 use super::settings::{self, OwnSection};
-use super::{App, AppSettings, LaunchError, Mount};
+use super::{App, AppSettings, LaunchError, Mount, environment};
 use crate::admin::{self, AdminSettings, Guard};
 use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
 use crate::context;
@@ -254,7 +254,8 @@ impl Setup {
             sections: sections(&state.app.own),
             metrics: Metrics::of_service(build),
             proxies: state.http.proxies(),
-            production: app.production,
+            production: app.in_production(),
+            environment: app.environment,
             ambient: state.sources.ambient,
             data_dir: app.data_dir,
             config,
@@ -487,6 +488,7 @@ pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (C
     let own = app.own.iter().map(|own| &own.section);
     let read: Vec<&Section> = core.iter().chain(parts).chain(own).collect();
     problems.extend(config.check(&known, &read));
+    problems.extend(environment::problems(app, &config, &read));
     (config, problems)
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod choice;
 mod doc;
 mod dotenv;
+mod environment;
 mod example;
 mod file;
 pub(crate) mod list;
@@ -18,6 +19,7 @@ mod names;
 mod nearest;
 mod problem;
 pub(crate) mod redact;
+mod requirement;
 mod schema;
 pub(crate) mod secrets;
 mod section;
@@ -38,9 +40,11 @@ pub use serde_json::Value;
 
 #[doc(hidden)]
 pub use self::choice::{choice_schema, list_choices, refuse_choice};
+pub use self::environment::Environment;
 pub use self::loader::Loader;
 pub(crate) use self::nearest::{nearest, nearest_key};
 pub use self::problem::{Origin, Problem, Problems};
+pub use self::requirement::Requirement;
 pub use self::section::{Described, Reader, Section, SettingOptions, Settings};
 pub use self::setting::Setting;
 pub use self::units::ByteSize;

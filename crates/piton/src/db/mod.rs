@@ -112,7 +112,7 @@ pub use error::{Error, Kind};
 pub use migrations::Migrations;
 pub use params::Params;
 pub use row::{FromRow, Row};
-pub use settings::{DbSettings, DbUrl, Tls};
+pub use settings::{DbSettings, DbUrl, Tls, postgres_required};
 pub use sql::Sql;
 pub use value::{AsJson, Bind, Column, Value, ValueError};
 pub use {rust_decimal, sqlx};

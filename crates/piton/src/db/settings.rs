@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::config::{Reader, Setting, redact};
+use crate::config::{Problems, Reader, Requirement, Setting, redact};
 
 /// The database: a SQLite file, or PostgreSQL where `url` or `host` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -291,6 +291,21 @@ impl DbSettings {
             None => data_dir.join(format!("{}.db", app.replace(['/', '\\'], "_"))),
         }
     }
+}
+
+/// What a service asks for that keeps its data in PostgreSQL everywhere but on a developer's machine:
+/// for [`App::outside_local`](crate::App::outside_local).
+#[must_use]
+pub const fn postgres_required() -> Requirement {
+    const WHY: &str =
+        "no PostgreSQL server is named, and the data would be kept in a file of this machine";
+    const FIX: &str = "set POSTGRESQL_HOST, POSTGRESQL_USER, POSTGRESQL_PASSWORD and POSTGRESQL_DATABASE, or DATABASE_URL";
+    Requirement::new("db.host", WHY, FIX, |config| {
+        let mut problems = Problems::new();
+        let settings: DbSettings = config.read("db", &mut problems);
+        // What is wrong is reported by itself.
+        settings.is_postgres() || !problems.is_empty()
+    })
 }
 
 /// SQLite would read `file:` as a URL, and give each connection a `:memory:` of its own.

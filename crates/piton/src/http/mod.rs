@@ -32,7 +32,7 @@ pub use extract::{Form, Json, Path, Query, State};
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
 pub use guard::{Guard, Passed};
 pub use hooks::RequestHead;
-pub use listing::{Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
+pub use listing::{Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
 pub use operation::{
     Answer, Content, Input, MakeSchema, Operation, Output, Parameter, Place, probe,
 };

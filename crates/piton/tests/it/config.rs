@@ -152,3 +152,49 @@ fn the_example_holds_only_the_rooms_that_the_app_uses() {
     assert_eq!(sections(app()), ["admin", "http", "log"]);
     assert_eq!(sections(billing()), ["admin", "billing", "http", "log"]);
 }
+
+/// What the app needs where it matters.
+fn careful() -> App {
+    billing()
+        .outside_local(piton::config::Requirement::new(
+            "billing.key",
+            "nobody could trust a bill",
+            "set PITON_BILLING_KEY",
+            |config| config.origin("billing.key") != piton::config::Origin::Default,
+        ))
+        .outside_local(piton::config::Requirement::new(
+            "billing.price",
+            "the price is made up",
+            "set PITON_BILLING_PRICE",
+            |config| config.origin("billing.price") != piton::config::Origin::Default,
+        ))
+}
+
+#[piton::test]
+async fn outside_of_local_all_that_is_missing_is_named_at_once_and_nothing_starts() {
+    assert_eq!(TestApp::new(careful()).await.get("/").await.text(), "3");
+    assert!(TestApp::new(careful().set("environment", "LOCAL")).await.get("/").await.text() == "3");
+    let report = refusal(careful().set("environment", "staging")).await;
+    for said in [
+        "2 settings are wrong",
+        "billing.key",
+        "billing.price",
+        "nobody could trust",
+        "set PITON_BILLING_KEY",
+        "`staging`",
+    ] {
+        assert!(report.contains(said), "{said}: {report}");
+    }
+    let half = careful().set("environment", "staging").set("billing.price", 4);
+    let report = refusal(half).await;
+    assert!(report.contains("1 setting is wrong") && !report.contains("made up"), "{report}");
+}
+
+#[piton::test]
+async fn outside_of_local_is_production_unless_told_otherwise() {
+    let production = async |app: App| TestApp::new(app).await.handle().production();
+    assert!(!production(billing()).await);
+    assert!(production(billing().set("environment", "staging")).await);
+    assert!(!production(billing().set("environment", "staging").production(false)).await);
+    assert!(production(billing().set("environment", "local").production(true)).await);
+}

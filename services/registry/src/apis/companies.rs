@@ -1,13 +1,13 @@
 //! Companies over HTTP. There is no `DELETE`: what was registered stays registered.
 
-use piton::http::{Listing, Page};
+use piton::http::{Items, Listing, Page};
 use piton::prelude::*;
 
 use crate::converters::Cnpj;
 use crate::models::{
     Company, CompanyFields, CompanyOrder, CompanyPatch, HistoryEntry, NewCompany, Search,
 };
-use crate::repositories::companies;
+use crate::repositories::companies::{self, Changes};
 
 piton::blueprint!("/companies", tag = "companies");
 
@@ -15,6 +15,7 @@ piton::blueprint!("/companies", tag = "companies");
 ///
 /// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
 #[post("/")]
+#[protected(api_key, scope = "companies:write")]
 async fn create(
     db: Db,
     Valid(Json(new)): Valid<Json<NewCompany>>,
@@ -28,12 +29,14 @@ async fn create(
 /// By state, by a part of the name, by when they were written, page by page; by name unless `sort` says
 /// otherwise.
 #[get("/")]
+#[protected(api_key, scope = "companies:read")]
 async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Result<Page<Company>> {
     companies::search(&db, &asked).await
 }
 
 /// Shows a company.
 #[get("/{cnpj}")]
+#[protected(api_key, scope = "companies:read")]
 async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
     Ok(Json(companies::find(&db, cnpj).await?))
 }
@@ -42,6 +45,7 @@ async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
 ///
 /// What is not given is not known any more: to change only some of it there is `PATCH`.
 #[put("/{cnpj}")]
+#[protected(api_key, scope = "companies:write")]
 async fn replace(
     db: Db,
     Path(cnpj): Path<Cnpj>,
@@ -60,6 +64,7 @@ async fn replace(
 ///
 /// What is not given stays as it is; `"partners": null` says that they are not known.
 #[patch("/{cnpj}")]
+#[protected(api_key, scope = "companies:write")]
 async fn change(
     db: Db,
     Path(cnpj): Path<Cnpj>,
@@ -71,6 +76,7 @@ async fn change(
 
 /// Shows what became of a company, the latest change first.
 #[get("/{cnpj}/history")]
-async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Listing) -> Result<Page<HistoryEntry>> {
-    companies::history(&db, cnpj, &asked).await
+#[protected(api_key, scope = "companies:read")]
+async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Changes) -> Result<Items<HistoryEntry>> {
+    Ok(companies::history(&db, cnpj, &asked).await?.items_alone())
 }

@@ -1,5 +1,7 @@
 //! The routes.
 
 mod companies;
+mod register;
+mod workflow;
 
 piton::blueprint!("/api");

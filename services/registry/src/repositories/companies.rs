@@ -3,7 +3,7 @@
 
 use piton::chrono::{DateTime, SubsecRound, Utc};
 use piton::db::{AsJson, Kind, Sql, Tx, Where};
-use piton::http::{Listing, Page};
+use piton::http::{Listing, NoFilter, Page, Unsorted};
 use piton::prelude::*;
 
 use super::folded;
@@ -144,11 +144,14 @@ async fn remember(tx: &mut Tx, action: Action, company: &Company) -> Result<(), 
     Ok(())
 }
 
+/// Which page of the changes; a page has room for those of most companies.
+pub type Changes = Listing<NoFilter, Unsorted, 100, 1000>;
+
 /// One page of what became of a company, the latest first.
 ///
 /// # Errors
 /// 404 if it is not registered.
-pub async fn history(db: &Db, cnpj: Cnpj, asked: &Listing) -> Result<Page<HistoryEntry>> {
+pub async fn history(db: &Db, cnpj: Cnpj, asked: &Changes) -> Result<Page<HistoryEntry>> {
     let of = Where::new().equal("cnpj", Some(cnpj));
     let count = Sql::new("SELECT count(*) FROM company_history").filter(&of);
     let total: i64 = db.one(count, ()).await?.unwrap_or_default();

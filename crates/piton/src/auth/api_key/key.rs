@@ -22,12 +22,17 @@ impl Digest {
     }
 }
 
-/// The scheme and the rest of an `Authorization` header, if what is there is one of our keys.
+/// What every token (JWT) begins with: `{"` in base64url.
+const TOKEN: &[u8] = b"eyJ";
+
+/// The key in an `Authorization` header, if there is one. A token is none: it is left to whoever
+/// asks for tokens.
 pub(super) fn in_authorization(value: &[u8]) -> Option<&[u8]> {
     let space = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, rest) = (&value[..space], value[space..].trim_ascii());
-    let known = scheme.eq_ignore_ascii_case(b"Bearer") || scheme.eq_ignore_ascii_case(b"ApiKey");
-    (known && rest.starts_with(PREFIX.as_bytes())).then_some(rest)
+    let bearer = scheme.eq_ignore_ascii_case(b"Bearer") && !rest.starts_with(TOKEN);
+    let known = bearer || scheme.eq_ignore_ascii_case(b"ApiKey");
+    (known && !rest.is_empty()).then_some(rest)
 }
 
 #[cfg(test)]
@@ -35,9 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_keys_are_taken_from_authorization() {
+    fn keys_are_taken_from_authorization_and_tokens_are_not() {
         let of = |value: &'static str| in_authorization(value.as_bytes());
         assert_eq!(of("Bearer piton_x"), Some(&b"piton_x"[..]));
+        assert_eq!(of("bearer my-own-key"), Some(&b"my-own-key"[..]));
         assert_eq!(of("apikey  piton_x"), Some(&b"piton_x"[..]));
         for other in ["Bearer eyJhbGciOi", "Basic piton_x", "piton_x", "Bearer", "", "Bearer "] {
             assert_eq!(of(other), None, "{other}");

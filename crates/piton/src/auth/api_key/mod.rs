@@ -25,6 +25,7 @@ mod named;
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 #[path = "unnamed.rs"]
 mod named;
+mod open;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -52,7 +53,8 @@ use named::Named;
 pub use guard::Protected;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use named::{KeyError, KeyErrorKind, KeyInfo, KeyState, NewKey};
-pub use settings::ApiKeySettings;
+pub use open::OpenInLocal;
+pub use settings::{ApiKeySettings, key_required};
 
 /// The scope of a key that may do everything.
 const EVERYTHING: &str = "*";
@@ -67,6 +69,8 @@ struct Inner {
     challenge: HeaderValue,
     simple: Option<Digest>,
     named: Named,
+    /// Whether everybody may call, as long as there is no key.
+    open: bool,
     figures: Figures,
 }
 
@@ -136,6 +140,7 @@ impl ApiKeys {
         match self.presented(headers) {
             Presented::One(key) => self.check_key(key).await,
             Presented::Several => Err(self.refuse(Outcome::Refused)),
+            Presented::None if self.0.open && !self.0.named.exist().await? => Ok(ApiKey::simple()),
             Presented::None => Err(self.refuse(Outcome::Missing)),
         }
     }
@@ -232,7 +237,8 @@ impl Part for ApiKeys {
         if let Some(problem) = settings.problem_in_production().filter(|_| launch.production()) {
             return Err(problem.into());
         }
-        if settings.key.is_none() && !Named::THERE {
+        let open = open::start(settings.key.is_some(), launch).map_err(|problem| *problem)?;
+        if settings.key.is_none() && !Named::THERE && !open {
             tracing::warn!("No API key is set, so that none is valid: set API_KEY");
         }
         let header = settings.header_name().unwrap_or(HeaderName::from_static("x-api-key"));
@@ -242,6 +248,7 @@ impl Part for ApiKeys {
             challenge: HeaderValue::try_from(format!("ApiKey header=\"{spelled}\""))?,
             simple: settings.key.map(|key| Digest::of(key.expose_secret().as_bytes())),
             named: Named::new(launch),
+            open,
             figures: Figures::default(),
         })))
     }
@@ -259,6 +266,7 @@ impl Part for ApiKeys {
             "header": self.0.header.as_str(),
             "simple": self.0.simple.is_some(),
             "named": Named::THERE,
+            "open": self.0.open,
         })
     }
 

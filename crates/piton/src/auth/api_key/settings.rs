@@ -3,7 +3,7 @@
 use http::HeaderName;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Problem, Reader};
+use crate::config::{Problem, Problems, Reader, Requirement};
 
 /// A shorter key is one that somebody made up.
 const SHORTEST_IN_PRODUCTION: usize = 16;
@@ -18,8 +18,8 @@ pub struct ApiKeySettings {
     #[setting(alias = "{prefix}_API_KEY")]
     pub key: Option<SecretString>,
 
-    /// The header that holds the key. A key that begins with `piton_` is also taken from
-    /// `Authorization: Bearer` and `Authorization: ApiKey`. **Default: `X-API-Key`.**
+    /// The header that holds the key. It is also taken from `Authorization: Bearer` and
+    /// `Authorization: ApiKey`. **Default: `X-API-Key`.**
     pub header: String,
 }
 
@@ -27,6 +27,20 @@ impl Default for ApiKeySettings {
     fn default() -> Self {
         Self { key: None, header: "X-API-Key".into() }
     }
+}
+
+/// What a service asks for that may be open on a developer's machine only, see
+/// [`App::open_in_local`](crate::App::open_in_local): for
+/// [`App::outside_local`](crate::App::outside_local).
+#[must_use]
+pub const fn key_required() -> Requirement {
+    const WHY: &str = "no API key is set, and the service is for those who have one";
+    const FIX: &str = "set API_KEY to the output of `openssl rand -hex 32`";
+    Requirement::new("api_key.key", WHY, FIX, |config| {
+        let mut problems = Problems::new();
+        let settings: ApiKeySettings = config.read("api_key", &mut problems);
+        settings.key.is_some() || !problems.is_empty()
+    })
 }
 
 impl ApiKeySettings {

@@ -43,11 +43,11 @@ async fn a_stranger_gets_401_and_is_told_the_header_and_nothing_else() {
     }
     let twice = app.get("/").header("x-api-key", KEY).header("x-api-key", KEY).await;
     assert_eq!(twice.status(), 401);
-    let elsewhere = app.get("/").header("authorization", &format!("Bearer {KEY}")).await;
-    assert_eq!(elsewhere.status(), 401, "only our own keys are taken from there");
+    let bearer = app.get("/").header("authorization", "Bearer a-key-of-24-characters!?").await;
+    assert_eq!(bearer.status(), 401);
     let text = app.handle().metrics().text();
-    assert!(text.contains("api_key_checks_total{outcome=\"missing\"} 2"), "{text}");
-    assert!(text.contains("api_key_checks_total{outcome=\"refused\"} 2"), "{text}");
+    assert!(text.contains("api_key_checks_total{outcome=\"missing\"} 1"), "{text}");
+    assert!(text.contains("api_key_checks_total{outcome=\"refused\"} 3"), "{text}");
 }
 
 #[piton::test]
@@ -57,6 +57,47 @@ async fn who_may_come_without_a_key_may_not_come_with_a_wrong_one() {
     assert_eq!(app.get("/lenient").header("authorization", "Bearer eyJ").await.text(), "stranger");
     assert_eq!(app.get("/lenient").header("x-api-key", "wrong").await.status(), 401);
     assert_eq!(app.get("/lenient").header("x-api-key", "").await.status(), 401);
+}
+
+#[piton::test]
+async fn a_key_may_come_as_a_bearer_too_and_a_token_is_no_key() {
+    let app = TestApp::new(app().set("api_key.key", KEY)).await;
+    let bearer = |value: String| app.get("/").header("authorization", &value);
+    assert_eq!(bearer(format!("Bearer {KEY}")).await.status(), 200);
+    assert_eq!(bearer(format!("ApiKey {KEY}")).await.status(), 200);
+    let token = bearer("Bearer eyJhbGciOiJIUzI1NiJ9.e30.x".into()).await;
+    assert_eq!(token.status(), 401);
+    assert!(token.text().contains("an API key is missing"), "{}", token.text());
+}
+
+#[piton::test]
+async fn without_a_key_the_service_is_open_on_a_developers_machine_and_nowhere_else() {
+    let closed = TestApp::new(app()).await;
+    assert_eq!(closed.get("/").await.status(), 401, "it has to be said in code");
+    let open = TestApp::new(app().open_in_local()).await;
+    let answer = open.get("/").await;
+    assert_eq!((answer.status().as_u16(), &*answer.text()), (200, "None true"));
+    assert_eq!(open.get("/").header("x-api-key", "wrong").await.status(), 401);
+    let with_key = TestApp::new(app().open_in_local().set("api_key.key", KEY)).await;
+    assert_eq!(with_key.get("/").await.status(), 401);
+    for (setting, value) in [("environment", json!("staging")), ("production", json!(true))] {
+        let start = app().open_in_local().set(setting, value).into_router();
+        let report = start.await.expect_err("nobody could call").report("keys");
+        assert!(report.contains("api_key.key") && report.contains("API_KEY"), "{report}");
+    }
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[piton::test]
+async fn a_named_key_closes_the_service_again() {
+    let app = TestApp::new(app().open_in_local().with::<ApiKeys>()).await;
+    assert_eq!(app.get("/").await.status(), 200);
+    let key = app.handle().api_keys().create("billing", &[], None).await.expect("it is made");
+    assert_eq!(app.get("/").await.status(), 401);
+    let answer = app.get("/").header("x-api-key", key.key.expose_secret()).await;
+    assert_eq!(answer.status(), 200);
+    app.handle().api_keys().revoke("billing").await.expect("it is there");
+    assert_eq!(app.get("/").await.status(), 401, "whoever makes keys does not go back to none");
 }
 
 #[piton::test]

@@ -25,5 +25,9 @@ impl Named {
         Ok(None)
     }
 
+    pub async fn exist(&self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     pub async fn run(&self, _: Stop) {}
 }

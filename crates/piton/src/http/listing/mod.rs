@@ -51,7 +51,7 @@ use super::extract::query_refusal;
 use super::operation::{Input, Operation, Place};
 use super::pairs::{self, Pair, Wrong};
 
-pub use page::Page;
+pub use page::{Items, Page};
 pub use paging::Paging;
 pub use sort::{Refused as SortRefused, Sort, SortBy, Unsorted};
 

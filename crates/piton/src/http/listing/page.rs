@@ -1,7 +1,7 @@
 //! One page of a list, as it is answered.
 
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,10 +58,49 @@ impl<T> Page<T> {
     }
 }
 
+impl<T> Page<T> {
+    /// The entries alone, as a JSON array; how much there is stands in the headers: `Link` as ever, and
+    /// `X-Total-Count`. For a list that was answered as an array before it had pages.
+    #[must_use]
+    pub fn items_alone(self) -> Items<T> {
+        Items(self)
+    }
+
+    fn links(&self) -> Option<HeaderValue> {
+        let query = self.query.as_deref()?;
+        links::links(query, u64::from(self.page), self.pages)
+    }
+}
+
+/// The entries of a [`Page`] alone. Made by [`Page::items_alone`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Items<T>(Page<T>);
+
+/// How many entries there are in all.
+const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+impl<T: Serialize> IntoResponse for Items<T> {
+    fn into_response(self) -> Response {
+        let links = self.0.links();
+        let mut response = axum::Json(self.0.items).into_response();
+        let headers = response.headers_mut();
+        headers.insert(X_TOTAL_COUNT, self.0.total.into());
+        if let Some(links) = links {
+            headers.insert(header::LINK, links);
+        }
+        response
+    }
+}
+
+impl<T: JsonSchema> Output for Items<T> {
+    fn describe(operation: &mut Operation) {
+        operation.answer::<Vec<T>>(StatusCode::OK, "application/json");
+    }
+}
+
 impl<T: Serialize> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
-        let query = self.query.as_deref();
-        let links = query.and_then(|query| links::links(query, u64::from(self.page), self.pages));
+        let links = self.links();
         let mut response = axum::Json(self).into_response();
         if let Some(links) = links {
             response.headers_mut().insert(header::LINK, links);

@@ -116,14 +116,15 @@ impl Named {
         self.used.run(stop).await;
     }
 
+    /// Whether a key was ever made.
+    pub async fn exist(&self) -> Result<bool, Error> {
+        store::any(&self.db).await.map_err(unchecked)
+    }
+
     /// The key of that text, if it is valid.
     pub async fn find(&self, text: &[u8]) -> Result<Option<ApiKey>, Error> {
         let Some((id, secret)) = parse(text) else { return Ok(None) };
-        let row = store::find(&self.db, id).await.map_err(|error| {
-            Error::unavailable("API keys cannot be checked at the moment")
-                .caused_by(error)
-                .retry_after(Duration::from_secs(1))
-        })?;
+        let row = store::find(&self.db, id).await.map_err(unchecked)?;
         // Somebody who tries ids learns nothing from the time that takes.
         let known = row.as_ref().and_then(Row::digest);
         let same = known.unwrap_or(self.nobody).is(&Digest::of(secret.as_bytes()));
@@ -137,6 +138,13 @@ impl Named {
             scopes: row.scopes,
         }))))
     }
+}
+
+#[cold]
+fn unchecked(error: crate::db::Error) -> Error {
+    Error::unavailable("API keys cannot be checked at the moment")
+        .caused_by(error)
+        .retry_after(Duration::from_secs(1))
 }
 
 /// Until then nothing could be made, and trying would only fill the log.

@@ -136,6 +136,11 @@ pub(super) async fn find(db: &Db, id: &str) -> Result<Option<Row>, Error> {
     db.one("SELECT * FROM piton_api_keys WHERE id = $1", (id,)).await
 }
 
+pub(super) async fn any(db: &Db) -> Result<bool, Error> {
+    let found: Option<i64> = db.one("SELECT 1 FROM piton_api_keys LIMIT 1", ()).await?;
+    Ok(found.is_some())
+}
+
 pub(super) async fn all(db: &Db) -> Result<Vec<Row>, Error> {
     db.all("SELECT * FROM piton_api_keys ORDER BY name, created_at, id", ()).await
 }

@@ -1,0 +1,44 @@
+//! The rules of the environment: what a service may go without on a developer's machine only.
+
+use super::{App, AppSettings};
+use crate::config::{Config, Problems, Requirement, Section};
+
+impl App {
+    /// Does not start outside of the environment `local` (the default) without what is said here.
+    /// All that is missing is reported at once, with every other wrong setting, and the process
+    /// exits with 2.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "postgres", feature = "api-key"))] {
+    /// use piton::prelude::*;
+    ///
+    /// let app = App::new("registry")
+    ///     .env_alias("ENVIRONMENT", "environment")
+    ///     .outside_local(piton::db::postgres_required())
+    ///     .outside_local(piton::auth::api_key::key_required());
+    /// # }
+    /// ```
+    ///
+    /// A verb asks for what it uses: `migrate` for the database, and not for the key.
+    #[must_use]
+    pub fn outside_local(mut self, requirement: Requirement) -> Self {
+        self.outside_local.push(requirement);
+        self
+    }
+}
+
+/// What is missing where the app runs. `read` are the sections that it reads.
+pub(super) fn problems(app: &App, config: &Config, read: &[&Section]) -> Problems {
+    let environment = config.read::<AppSettings>("", &mut Problems::new()).environment;
+    if environment.is_local() {
+        return Problems::new();
+    }
+    let from = config.origin("environment");
+    let asked = |requirement: &&Requirement| {
+        let section = requirement.section();
+        !app.for_verb || read.iter().any(|read| read.name() == section)
+    };
+    let requirements = app.outside_local.iter().filter(asked);
+    let missing = requirements.filter_map(|it| it.problem(config, environment.as_str(), &from));
+    Problems(missing.collect())
+}

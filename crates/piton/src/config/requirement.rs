@@ -1,0 +1,58 @@
+//! What a service may go without on a developer's machine, and nowhere else.
+
+use super::{Config, Origin, Problem};
+
+/// Something that must be configured outside of the environment `local`. Rooms make them
+/// (`piton::db::postgres_required()`), a service gives them to
+/// [`App::outside_local`](crate::App::outside_local).
+#[derive(Clone, Copy)]
+pub struct Requirement {
+    key: &'static str,
+    why: &'static str,
+    fix: &'static str,
+    met: fn(&Config) -> bool,
+}
+
+impl Requirement {
+    /// The setting `key` is needed: `why` it is refused to go without (a lower-case fragment), what to
+    /// do (`fix`), and whether all is well.
+    ///
+    /// `met` should say yes where a value is given and wrong: that is reported by itself.
+    ///
+    /// ```
+    /// use piton::config::{Config, Origin, Requirement};
+    ///
+    /// fn mailed() -> Requirement {
+    ///     let met = |config: &Config| config.origin("mail.host") != Origin::Default;
+    ///     Requirement::new("mail.host", "nobody would get their mail", "set PITON_MAIL_HOST", met)
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn new(
+        key: &'static str,
+        why: &'static str,
+        fix: &'static str,
+        met: fn(&Config) -> bool,
+    ) -> Self {
+        Self { key, why, fix, met }
+    }
+
+    /// The section that it is about.
+    pub(crate) fn section(&self) -> &'static str {
+        self.key.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// What to say in the environment of that name, which was written there, if it is not met.
+    pub(crate) fn problem(
+        &self,
+        config: &Config,
+        environment: &str,
+        from: &Origin,
+    ) -> Option<Problem> {
+        if (self.met)(config) {
+            return None;
+        }
+        let why = format!("{}\n(the environment is `{environment}`, from {from})", self.why);
+        Some(Problem::new(self.key, why, self.fix))
+    }
+}

@@ -1,0 +1,25 @@
+//! Cards of the work-flow tool.
+
+use piton::prelude::*;
+
+use crate::converters::Cnpj;
+use crate::repositories::companies;
+use crate::services::workflow::{Card, Workflow};
+
+piton::blueprint!("/companies", tag = "companies");
+
+/// Opens a card for a company.
+///
+/// In the work-flow tool, where people go on with it.
+#[post("/{cnpj}/card")]
+#[protected(api_key, scope = "companies:write")]
+async fn open(
+    db: Db,
+    State(workflow): State<Workflow>,
+    _: External,
+    Path(cnpj): Path<Cnpj>,
+) -> Result<Created<Json<Card>>> {
+    let company = companies::find(&db, cnpj).await?;
+    let card = workflow.open(&company).await?;
+    Ok(Created::at(card.url.clone(), Json(card)))
+}
