@@ -8,9 +8,11 @@ pub mod client;
 pub mod gnar;
 pub mod moto;
 pub mod nginx;
+pub mod node;
 pub mod page;
 pub mod postgres;
 pub mod python;
+pub mod redis;
 pub mod service;
 
 use std::future::Future;

@@ -38,7 +38,7 @@ pub fn script(name: &str, file: &str) -> PathBuf {
 }
 
 /// The workspace of the test that runs; that of the build may be another that shares its target folder.
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     let built = || env!("CARGO_MANIFEST_DIR").into();
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
     let is_workspace = |folder: &&Path| folder.join("e2e/python").is_dir();

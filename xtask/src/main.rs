@@ -1,14 +1,16 @@
 //! The project's own commands, `cargo xtask <command>`, in Rust so that they run wherever it builds.
 //!
 //! Each command has its own module: `gate/` is `cargo xtask test`, `bench/` is `cargo xtask bench`,
-//! `python` makes what the tests compare with. What all need stands beside them: `run` starts
+//! `python` and `node` make what the tests compare with, `swagger_ui` refreshes files of others. What all need stands beside them: `run` starts
 //! commands, `install` gets Debian's packages, `tree` reads `cargo tree`.
 
 mod bench;
 mod gate;
 mod install;
+mod node;
 mod python;
 mod run;
+mod swagger_ui;
 mod tree;
 
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ Commands:
   test          the gate: everything that CI checks, in CI's order
   bench core    the hello service beside bare axum: speed, memory, start, size, builds
   python        the Python programs that Piton is compared with, each in a venv
+  node          the programs for Node that look at what Piton makes
+  swagger-ui    brings another version of Swagger UI into the sources
 
 `cargo xtask <command> --help` says more about one of them.
 ";
@@ -50,6 +54,8 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "test" => gate::main(rest),
         "bench" => bench::main(rest),
         "python" => python::main(rest),
+        "node" => node::main(rest),
+        "swagger-ui" => swagger_ui::main(rest),
         "-h" | "--help" | "help" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -1,6 +1,8 @@
 //! The attribute and derive macros of Piton. They parse, and emit calls to plain public functions
 //! of the `piton` crate that a person could write; `myservice routes --explain` prints them.
 
+mod cached;
+mod duration;
 mod from_row;
 mod guard;
 mod migrations;
@@ -60,6 +62,30 @@ pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     finish(guard::below("public", &arguments.into(), function))
+}
+
+/// Remembers the answers of a GET route: `#[cached]`, `#[cached(ttl = "60s", tags = ["companies"])]`,
+/// with the options `ttl`, `tags = ["company:{cnpj}"]`, `key = "company:{cnpj}"`,
+/// `vary = ["accept-language"]` and `shared`; see `piton::cache::Cached`. Stands with a route's
+/// attribute.
+#[proc_macro_attribute]
+pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(guard::below("cached", &arguments.into(), function))
+}
+
+/// Remembers what an `async fn` returns, its errors not:
+/// `#[piton::memoize(ttl = "60s", tags = ["companies"], key = "by-state:{state}")]`.
+///
+/// `key` and `tags` may name arguments, as `format!` does. The key is whole: another function with the
+/// same key has the same values. It may be left out where there are no arguments. Arguments that do
+/// not tell values apart, such as the database, are not in it. Use it where `piton::cache::entry` works:
+/// where no app runs, every call computes.
+#[proc_macro_attribute]
+pub fn memoize(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let said = parse_macro_input!(arguments as cached::Said);
+    let function = parse_macro_input!(item as ItemFn);
+    finish(cached::memoize(&said, function))
 }
 
 /// Gives the messages of a queue to the function below: `#[sqs("gnar-queue")]`, with the options

@@ -9,7 +9,7 @@ use syn::{
     Error, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Result, ReturnType, Token, Type,
 };
 
-use super::guard;
+use super::{cached, guard};
 
 /// `"/path"`, and `methods = ["GET"]` for `#[route]`.
 pub struct Arguments {
@@ -53,6 +53,7 @@ pub fn expand(
     method: Option<&str>,
 ) -> Result<TokenStream> {
     let guard = guard::take(&mut function)?;
+    let cached = cached::take(&mut function, &methods(&arguments, method))?;
     check_path(&arguments.path)?;
     check_function(&function)?;
     let name = &function.sig.ident;
@@ -71,11 +72,17 @@ pub fn expand(
             ::piton::__private::inventory::submit! {
                 ::piton::http::Registration {
                     module: ::core::module_path!(),
-                    route: || #make.doc(#doc)#source.describe(|operation| { #describe })#guard,
+                    route: || #make.doc(#doc)#source.describe(|operation| { #describe })#guard #cached,
                 }
             }
         };
     })
+}
+
+/// The methods, in capitals.
+fn methods(arguments: &Arguments, method: Option<&str>) -> Vec<String> {
+    let listed = arguments.methods.iter().map(|method| method.value().to_ascii_uppercase());
+    method.map(str::to_owned).into_iter().chain(listed).collect()
 }
 
 /// The call that a person could write: `piton::http::get("/path", name)`.

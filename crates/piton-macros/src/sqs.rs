@@ -6,6 +6,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ItemFn, Lit, LitStr, Result, Token};
 
+use super::duration;
+
 /// `"queue", interval = "60s", max_messages = 10`.
 pub struct Arguments {
     queue: Expr,
@@ -61,7 +63,9 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
 /// `.interval(..)` for `interval = ".."`.
 fn option(name: &syn::Ident, value: &Expr) -> Result<TokenStream> {
     let (method, value) = match name.to_string().as_str() {
-        "interval" | "visibility_timeout" | "wait_time" => (name.clone(), duration(value)?),
+        "interval" | "visibility_timeout" | "wait_time" => {
+            (name.clone(), duration::literal(value)?)
+        }
         "max_messages" | "max_number_of_messages" => {
             (format_ident!("max_number_of_messages"), quote!(#value))
         }
@@ -77,26 +81,6 @@ fn option(name: &syn::Ident, value: &Expr) -> Result<TokenStream> {
         }
     };
     Ok(quote!(.#method(#value)))
-}
-
-/// `"60s"` as a `Duration`.
-fn duration(value: &Expr) -> Result<TokenStream> {
-    let wrong =
-        || Error::new(value.span(), "a time with its unit, such as `\"60s\"` or `\"500ms\"`");
-    let Expr::Lit(literal) = value else { return Err(wrong()) };
-    let Lit::Str(text) = &literal.lit else { return Err(wrong()) };
-    let text = text.value();
-    let end = text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..end].parse().map_err(|_| wrong())?;
-    let each: u64 = match &text[end..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    let millis = number.checked_mul(each).ok_or_else(wrong)?;
-    Ok(quote!(::core::time::Duration::from_millis(#millis)))
 }
 
 fn names(value: &Expr) -> Result<Vec<LitStr>> {

@@ -34,7 +34,9 @@
 //! | add a capability of your own | [`mod@part`]: [`Part`](part::Part), [`part!`](macro@part) |
 //! | keep rows | `db` (features `sqlite`, `postgres`) |
 //! | know who is calling | [`auth`]: tokens, passwords, keys (features `jwt`, `password`, `api-key`) |
+//! | remember answers | `cache` (features `cache`, `redis`) |
 //! | call others | `client` (feature `client`) |
+//! | show what the service offers | `openapi` (feature `openapi`) |
 //! | read queues, send mail | `aws` (feature `aws`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
 //! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
@@ -55,8 +57,9 @@
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
 //! | `client` | `External`, `Peers`: requests to strangers and to other services | reqwest, rustls with aws-lc-rs (C) | 0.1 |
 //! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2, lettre, rustls with aws-lc-rs (C) | 0.1 |
-//! | `cache`, `redis` | remembered answers | moka, redis | planned |
-//! | `openapi` | the document, Swagger UI, Postman, `.http` | embedded assets | planned |
+//! | `cache` | `Cache`, `#[cached]`, `#[memoize]`: remembered answers, in memory | moka, sha2 | 0.1 |
+//! | `redis` | `Cache` in Redis, shared by all processes | redis, rustls with aws-lc-rs (C) | 0.1 |
+//! | `openapi` | the OpenAPI document, Swagger UI, a Postman collection, a `.http` file | flate2, Swagger UI's files (0.5 MB) | 0.1 |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
 //!
 //! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that
@@ -82,10 +85,14 @@ mod app;
 pub mod auth;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "cache")]
+pub mod cache;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod db;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod prelude;
 pub mod testing;
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
@@ -94,7 +101,8 @@ pub mod without_database;
 
 pub use ::http::StatusCode;
 pub use app::{
-    Addition, App, AppSettings, Arguments, Exit, LaunchError, RoomVerb, Setup, StepResult, Verb,
+    Addition, App, AppSettings, Arguments, Exit, LaunchError, Outline, RoomVerb, Setup, StepResult,
+    Verb,
 };
 pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};
@@ -108,6 +116,8 @@ pub use stop::{Stop, Trigger};
 pub use garde;
 #[cfg(feature = "aws")]
 pub use piton_macros::sqs;
+#[cfg(feature = "cache")]
+pub use piton_macros::{cached, memoize};
 pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio, tracing};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use {piton_macros::migrations, uuid};

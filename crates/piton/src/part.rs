@@ -227,7 +227,7 @@ impl Launch {
 }
 
 /// Collects the parts that a part, a route or a verb asks for.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Needs(pub(crate) Vec<Need>);
 
 /// One part asked for.

@@ -7,6 +7,10 @@ pub use crate::auth::api_key::{ApiKey, ApiKeys};
 pub use crate::auth::jwt::{Identity, Tokens};
 #[cfg(feature = "password")]
 pub use crate::auth::password::Passwords;
+#[cfg(feature = "cache")]
+pub use crate::cache::Cache;
+#[cfg(feature = "cache")]
+pub use crate::cached;
 #[cfg(feature = "client")]
 pub use crate::client::{External, Peers};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -14,6 +18,8 @@ pub use crate::db::{Db, FromRow};
 #[cfg(feature = "validation")]
 pub use crate::http::Valid;
 pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result, State};
+#[cfg(feature = "openapi")]
+pub use crate::openapi::OpenApi;
 pub use crate::testing::{TestApp, TestServer};
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 pub use crate::without_database::Db;

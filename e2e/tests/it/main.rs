@@ -6,6 +6,7 @@ mod admin;
 mod database;
 mod gnar;
 mod migrating;
+mod openapi;
 mod piste;
 mod process;
 mod python;

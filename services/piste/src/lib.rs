@@ -21,7 +21,19 @@ pub fn app() -> App {
         .version(env!("CARGO_PKG_VERSION"))
         .env_prefix("GNAR")
         .migrations(piton::migrations!())
+        .openapi(description())
         .settings::<mail::ActivationSettings>("activation")
         .after(Step::Postconfig, mail::check)
         .with::<Passwords>()
+}
+
+/// What the OpenAPI document says beside what the routes say of themselves.
+fn description() -> OpenApi {
+    OpenApi::new()
+        .title("Piste")
+        .description("Users who sign up, activate their account by mail and log in.")
+        .license("MIT OR Apache-2.0")
+        .tag("users", "Signing up, logging in, and who one is.")
+        .tag("peers", "The neighbour, asked in the caller's name.")
+        .tag("messages", "What came out of the queue.")
 }

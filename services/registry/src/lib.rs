@@ -39,5 +39,15 @@ pub fn app_with(look_up: LookUp, workflow: Workflow) -> App {
         .state(look_up)
         .state(workflow)
         .migrations(piton::migrations!())
+        .openapi(description())
         .verb(seed::verb())
+}
+
+/// What the OpenAPI document says beside what the routes say of themselves.
+fn description() -> OpenApi {
+    OpenApi::new()
+        .title("Company registry")
+        .description("Companies by their CNPJ: registered and changed, never deleted.")
+        .license("MIT OR Apache-2.0")
+        .tag("companies", "What is registered, and what became of it.")
 }

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::install;
+use crate::node;
 use crate::python;
 use crate::run::{self, Cmd, Result, bold, green, human, red, say};
 use tally::Tally;
@@ -29,12 +30,13 @@ The last line is the tests' own: `N passed, N failed`.
 ";
 
 /// What the end-to-end tests start, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("jq", "jq"),
     ("openssl", "openssl"),
     ("promtool", "prometheus"),
+    ("chromium", "chromium"),
     (postgres::PROGRAM, "postgresql-15"),
 ];
 
@@ -47,11 +49,12 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, postgres, the Python peers",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, the peers in Python and for Node",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)?;
-            python::all()
+            python::all()?;
+            node::all()
         },
     },
     Stage { name: "fmt", what: "the code is formatted", run: |_| fmt() },

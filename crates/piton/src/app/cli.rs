@@ -17,7 +17,7 @@ use super::config_verb;
 use super::plan::plan;
 use super::steps::{Flag, Sources};
 use super::verb::{RoomVerb, Verb};
-use super::{App, Exit, LaunchError, Launched};
+use super::{App, Exit, LaunchError, Launched, Outline};
 use crate::config::{Problem, Problems};
 use crate::context;
 use crate::http::{self, RouteInfo};
@@ -50,7 +50,10 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
         Some((verb, matches)) => {
             let mut verbs = mem::take(&mut app.verbs).into_iter().chain(rooms);
             let verb = verbs.find(|known| known.command.get_name() == verb);
-            let verb = verb.expect("clap accepts known verbs only");
+            let mut verb = verb.expect("clap accepts known verbs only");
+            if let Some(look) = verb.look.take() {
+                return look(&Outline::of(&app, &sources)?, matches);
+            }
             runtime()?.block_on(run_verb(app, sources, verb, matches.clone()))
         }
     });
@@ -278,9 +281,7 @@ fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
     let (found, notes) = http::scan(&app.name, app.modules.as_deref());
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     app.routes.extend(found);
-    let mut infos: Vec<RouteInfo> = app.routes.iter().flat_map(http::Route::infos).collect();
-    infos
-        .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
+    let infos = http::infos(&app.routes);
     print(&if explain { explained(&app.name, &infos) } else { table(&infos) })?;
     let mut reasons = http::problems(&app.routes, |id| app.has_state(id));
     if let Err(more) = plan(&app.routes, &app.needs, &app.without) {

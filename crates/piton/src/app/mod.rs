@@ -10,6 +10,7 @@ mod config_verb;
 mod environment;
 mod exit;
 mod lifecycle;
+mod outline;
 mod plan;
 mod settings;
 mod steps;
@@ -32,6 +33,7 @@ use tokio::net::TcpListener;
 
 pub use addition::Addition;
 pub use exit::{Exit, LaunchError};
+pub use outline::Outline;
 pub use steps::{Setup, StepResult};
 pub use verb::{Arguments, RoomVerb, Verb};
 

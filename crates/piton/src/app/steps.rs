@@ -302,6 +302,11 @@ impl Setup {
         }
         let handle = state.handle.clone().expect("the step `configure_http` has made it");
         let figures = handle.metrics().requests().clone();
+        // Steps may have added some since the routes were looked at.
+        let reasons = http::problems(&routes, |_| true);
+        if !reasons.is_empty() {
+            return Err(LaunchError::Refused(reasons));
+        }
         let (router, infos) = http::router(routes, &figures);
         for group in groups(&infos) {
             info!("Listening on {group}");
@@ -546,6 +551,7 @@ fn read<S: crate::Settings>(config: &Config, section: &str) -> S {
 fn groups(infos: &[RouteInfo]) -> Vec<String> {
     let mut groups: Vec<String> = infos
         .iter()
+        .filter(|info| info.listed)
         .map(|info| format!("/{}", info.path.split('/').nth(1).unwrap_or_default()))
         .collect();
     groups.dedup();

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{LaunchError, StepResult};
+use super::{LaunchError, Outline, StepResult};
 use crate::handle::Handle;
 use crate::part::{Needs, Part};
 
@@ -16,6 +16,8 @@ type Run = Box<
     dyn FnOnce(Handle, ArgMatches) -> Pin<Box<dyn Future<Output = Result<(), LaunchError>> + Send>>
         + Send,
 >;
+
+type Look = Box<dyn FnOnce(&Outline<'_>, &ArgMatches) -> Result<(), LaunchError> + Send>;
 
 /// One verb. Only the parts it names are started for it, and they are connected when it runs.
 ///
@@ -36,6 +38,7 @@ pub struct Verb {
     /// Whether the parts are connected before it runs.
     pub(super) connects: bool,
     pub(super) run: Option<Run>,
+    pub(super) look: Option<Look>,
 }
 
 /// A verb that a room adds to every service that has it in its build.
@@ -52,6 +55,7 @@ impl Verb {
             needs: Needs::default(),
             connects: true,
             run: None,
+            look: None,
         }
     }
 
@@ -81,6 +85,17 @@ impl Verb {
     #[must_use]
     pub fn needs<P: Part>(mut self) -> Self {
         self.needs.part::<P>();
+        self
+    }
+
+    /// What the verb does with the app as it has been put together: nothing is started for it, and it
+    /// needs no server.
+    #[must_use]
+    pub fn look<R: StepResult>(
+        mut self,
+        look: impl FnOnce(&Outline<'_>, &Arguments) -> R + Send + 'static,
+    ) -> Self {
+        self.look = Some(Box::new(move |app, arguments| look(app, arguments).into_result()));
         self
     }
 

@@ -357,16 +357,16 @@ impl<T: 'static> Input for State<T> {
     }
 }
 
-/// What is optional reads the same as what is not.
+/// What is optional reads the same as what is not, and goes on without it.
 impl<T: Input> Input for Option<T> {
     fn describe(operation: &mut Operation) {
-        T::describe(operation);
+        operation.optionally(T::describe);
     }
 }
 
 impl<T: Input, E> Input for Result<T, E> {
     fn describe(operation: &mut Operation) {
-        T::describe(operation);
+        operation.optionally(T::describe);
     }
 }
 

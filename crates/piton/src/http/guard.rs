@@ -12,8 +12,10 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
+use http::{HeaderName, header};
 use pin_project_lite::pin_project;
 
+use super::around::{Around, Next};
 use super::{Operation, Result};
 use crate::handle::Handle;
 
@@ -52,6 +54,24 @@ pub trait Guard: Send + Sync + 'static {
 
     /// Lets the request pass, or says why not.
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a>;
+
+    /// Whether it lets everybody pass: then no answer depends on who is calling.
+    fn is_open(&self) -> bool {
+        false
+    }
+}
+
+/// A header in which callers show who they are, beside `Authorization` and `Cookie`: the rooms that
+/// know one say it, so that nobody is given an answer that was another's.
+pub struct CredentialHeader(pub fn(&Handle) -> Option<HeaderName>);
+
+inventory::collect!(CredentialHeader);
+
+/// The headers in which callers of this app show who they are.
+#[cfg_attr(not(feature = "cache"), expect(dead_code, reason = "the cache tells callers apart"))]
+pub(crate) fn credential_headers(app: &Handle) -> Vec<HeaderName> {
+    let others = inventory::iter::<CredentialHeader>().filter_map(|it| (it.0)(app));
+    [header::AUTHORIZATION, header::COOKIE].into_iter().chain(others).collect()
 }
 
 pin_project! {
@@ -75,9 +95,10 @@ impl<F: Future<Output = Response>> Future for Guarded<F> {
     }
 }
 
-/// The handler's answer, after `guard` has let the request pass.
+/// The handler's answer, after the guard has let the request pass, and with what stands around it.
 pub(super) fn ask<H, T>(
-    guard: &'static dyn Guard,
+    guard: Option<&'static dyn Guard>,
+    around: Option<&'static dyn Around>,
     handler: H,
     request: Request,
     app: Handle,
@@ -88,9 +109,20 @@ where
 {
     let answer = async move {
         let (mut head, body) = request.into_parts();
-        match guard.check(&mut head, &app).await {
-            Ok(()) => handler.call(Request::from_parts(head, body), app).await,
-            Err(refusal) => refusal.into_response(),
+        let passed = match guard {
+            Some(guard) => guard.check(&mut head, &app).await,
+            None => Ok(()),
+        };
+        let request = Request::from_parts(head, body);
+        match (passed, around) {
+            (Err(refusal), _) => refusal.into_response(),
+            (Ok(()), None) => handler.call(request, app).await,
+            (Ok(()), Some(around)) => {
+                let guarded = guard.is_some_and(|guard| !guard.is_open());
+                let running = app.clone();
+                let next = |request| Box::pin(handler.call(request, running)) as _;
+                around.answer(request, &app, Next::new(guarded, Box::new(next))).await
+            }
         }
     };
     Guarded::Asked { future: Box::pin(answer) }

@@ -1,5 +1,6 @@
 //! The public listener: routes, arguments, answers, errors, and the loop that serves them.
 
+mod around;
 mod cors;
 mod envelope;
 mod error;
@@ -25,16 +26,18 @@ mod trace;
 #[cfg(feature = "validation")]
 mod valid;
 
+pub use around::{Answering, Around, Next, Surroundings};
 pub use cors::CorsSettings;
 pub use envelope::{ErrorStyle, Traceback};
 pub use error::{Error, Fault, Known, Recognise, Result};
 pub use extract::{Form, Json, Path, Query, State};
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
-pub use guard::{Guard, Passed};
+pub use guard::{CredentialHeader, Guard, Passed};
 pub use hooks::RequestHead;
 pub use listing::{Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
 pub use operation::{
-    Answer, Content, Input, MakeSchema, Operation, Output, Parameter, Place, probe,
+    Answer, AnswerHeader, Content, Input, MakeSchema, Operation, Output, Parameter, Place,
+    SecurityWays, probe,
 };
 pub use respond::{Created, NoContent};
 pub use route::{
@@ -47,12 +50,14 @@ pub use trace::{TRACEPARENT, TraceContext};
 pub use valid::{Checked, Valid};
 
 pub(crate) use forwarded::Proxies;
+#[cfg(feature = "cache")]
+pub(crate) use guard::credential_headers;
 pub(crate) use hooks::Hooks;
 pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};
 #[cfg(feature = "client")]
 pub(crate) use stack::X_REQUEST_ID;
 pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
-pub(crate) use table::{counted, entry_of, is_within, problems, router, scan};
+pub(crate) use table::{counted, entry_of, infos, is_within, problems, router, scan, sort};
 #[cfg(feature = "client")]
 pub(crate) use trace::TRACESTATE;

@@ -11,6 +11,7 @@ use axum::response::Response;
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use crate::config::Config;
 use crate::part::{Needs, Part};
 
 /// What an argument of a handler reads of the request, and which parts it takes.
@@ -38,7 +39,7 @@ pub trait Output {
 }
 
 /// Everything known of a handler before it runs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Operation {
     pub(crate) needs: Needs,
     pub(crate) states: Vec<(TypeId, &'static str)>,
@@ -46,7 +47,10 @@ pub struct Operation {
     body: Option<Content>,
     answers: Vec<Answer>,
     securities: Vec<&'static str>,
+    optional_securities: Vec<&'static str>,
     undocumented: Vec<&'static str>,
+    deprecated: bool,
+    id: Option<&'static str>,
 }
 
 /// Makes the schema of a type when a document asks for it, not before.
@@ -72,6 +76,10 @@ pub struct Parameter {
     pub name: Option<Cow<'static, str>>,
     /// The schema, where one is known.
     pub schema: Option<MakeSchema>,
+    /// Whether a request without it is refused, where the schema does not say that.
+    pub required: bool,
+    /// What a header says; those of path and query are described by the schema.
+    pub description: &'static str,
 }
 
 /// A body and its media type.
@@ -81,6 +89,17 @@ pub struct Content {
     pub media_type: &'static str,
     /// The schema, where one is known.
     pub schema: Option<MakeSchema>,
+    /// Whether a request without it is refused.
+    pub required: bool,
+}
+
+/// A header of an answer.
+#[derive(Clone, Debug)]
+pub struct AnswerHeader {
+    /// Its name.
+    pub name: Cow<'static, str>,
+    /// What it says.
+    pub description: &'static str,
 }
 
 /// One possible answer.
@@ -90,6 +109,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// The body, if there is one.
     pub content: Option<Content>,
+    /// The headers it is known to have.
+    pub headers: Vec<AnswerHeader>,
 }
 
 impl Operation {
@@ -105,42 +126,75 @@ impl Operation {
 
     /// The handler reads the parameters that are the properties of `T`.
     pub fn parameters<T: JsonSchema>(&mut self, place: Place) {
-        self.parameters.push(Parameter { place, name: None, schema: Some(schema_of::<T>) });
+        let schema = Some(schema_of::<T> as MakeSchema);
+        let required = true;
+        self.parameters.push(Parameter { place, name: None, schema, required, description: "" });
     }
 
-    /// The handler reads a header.
+    /// The handler reads a header, and goes on without it.
     pub fn header(&mut self, name: impl Into<Cow<'static, str>>) {
         self.parameters.push(Parameter {
             place: Place::Header,
             name: Some(name.into()),
             schema: None,
+            required: false,
+            description: "",
+        });
+    }
+
+    /// The handler reads a header of the type `T`, and refuses a request without it.
+    pub fn header_of<T: JsonSchema>(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+    ) {
+        self.parameters.push(Parameter {
+            place: Place::Header,
+            name: Some(name.into()),
+            schema: Some(schema_of::<T>),
+            required: true,
+            description,
         });
     }
 
     /// The handler reads a body of the type `T`.
     pub fn body<T: JsonSchema>(&mut self, media_type: &'static str) {
-        self.body = Some(Content { media_type, schema: Some(schema_of::<T>) });
+        self.body = Some(Content { media_type, schema: Some(schema_of::<T>), required: true });
     }
 
     /// The handler reads a body of any form.
     pub fn any_body(&mut self, media_type: &'static str) {
-        self.body = Some(Content { media_type, schema: None });
+        self.body = Some(Content { media_type, schema: None, required: true });
     }
 
     /// The handler answers `status` with a body of the type `T`.
     pub fn answer<T: JsonSchema>(&mut self, status: StatusCode, media_type: &'static str) {
-        let content = Content { media_type, schema: Some(schema_of::<T>) };
-        self.answers.push(Answer { status, content: Some(content) });
+        let content = Content { media_type, schema: Some(schema_of::<T>), required: true };
+        self.answers.push(Answer { status, content: Some(content), headers: Vec::new() });
     }
 
     /// The handler answers `status` with a body of any form.
     pub fn answer_any(&mut self, status: StatusCode, media_type: &'static str) {
-        self.answers.push(Answer { status, content: Some(Content { media_type, schema: None }) });
+        let content = Content { media_type, schema: None, required: true };
+        self.answers.push(Answer { status, content: Some(content), headers: Vec::new() });
     }
 
     /// The handler answers `status` without a body.
     pub fn answer_empty(&mut self, status: StatusCode) {
-        self.answers.push(Answer { status, content: None });
+        self.answers.push(Answer { status, content: None, headers: Vec::new() });
+    }
+
+    /// Those of the answers known so far that have this status have a header, too.
+    pub fn answer_header(
+        &mut self,
+        status: StatusCode,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+    ) {
+        let header = AnswerHeader { name: name.into(), description };
+        for answer in self.answers.iter_mut().filter(|answer| answer.status == status) {
+            answer.headers.push(header.clone());
+        }
     }
 
     /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
@@ -148,6 +202,49 @@ impl Operation {
         if !self.securities.contains(&scheme) {
             self.securities.push(scheme);
         }
+    }
+
+    /// What `describe` adds may be missing from a request: a parameter, a body, who is calling.
+    pub fn optionally(&mut self, describe: impl FnOnce(&mut Self)) {
+        let (parameters, securities) = (self.parameters.len(), self.securities.len());
+        let had_body = self.body.is_some();
+        describe(self);
+        for parameter in &mut self.parameters[parameters..] {
+            parameter.required = false;
+        }
+        if let (false, Some(body)) = (had_body, &mut self.body) {
+            body.required = false;
+        }
+        let optional = self.securities.drain(securities..).collect::<Vec<_>>();
+        self.optional_securities.extend(optional);
+    }
+
+    /// The operation will go one day: clients should use another.
+    pub fn deprecated(&mut self) {
+        self.deprecated = true;
+    }
+
+    /// Whether clients should use another.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.deprecated
+    }
+
+    /// What generated clients call the operation, instead of the handler's module and name.
+    pub fn id(&mut self, id: &'static str) {
+        self.id = Some(id);
+    }
+
+    /// What generated clients call the operation, where that has been said.
+    #[must_use]
+    pub fn own_id(&self) -> Option<&'static str> {
+        self.id
+    }
+
+    /// By which schemes a caller may say who they are and need not.
+    #[must_use]
+    pub fn optional_securities(&self) -> &[&'static str] {
+        &self.optional_securities
     }
 
     /// By which schemes the handler asks who is calling.
@@ -195,6 +292,31 @@ impl Operation {
         }
     }
 }
+
+/// How callers show who they are by a scheme that operations name ([`Operation::security`]): each entry
+/// is one way that will do, a name and an OpenAPI security scheme. A room that asks who is calling
+/// submits it:
+///
+/// ```
+/// use piton::http::SecurityWays;
+/// use piton::serde_json::json;
+///
+/// piton::__private::inventory::submit! {
+///     SecurityWays {
+///         scheme: "badge",
+///         ways: |_| vec![("badge", json!({ "type": "apiKey", "in": "header", "name": "X-Badge" }))],
+///     }
+/// }
+/// # fn main() {}
+/// ```
+pub struct SecurityWays {
+    /// The name that operations use.
+    pub scheme: &'static str,
+    /// The ways there are, by the settings.
+    pub ways: fn(&Config) -> Vec<(&'static str, serde_json::Value)>,
+}
+
+inventory::collect!(SecurityWays);
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()

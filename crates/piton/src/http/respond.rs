@@ -38,6 +38,7 @@ impl<T: IntoResponse> IntoResponse for Created<T> {
 impl<T: Output> Output for Created<T> {
     fn describe(operation: &mut Operation) {
         operation.with_status(StatusCode::CREATED, T::describe);
+        operation.answer_header(StatusCode::CREATED, "Location", "Where it is now.");
     }
 }
 

@@ -8,14 +8,15 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::Method;
 
+use super::around::{Around, Surroundings};
 use super::guard::{self, Guard, Guarded};
 use super::operation::Operation;
 use crate::context;
@@ -34,9 +35,12 @@ pub struct Route {
     pub(crate) doc: &'static str,
     pub(crate) source: Source,
     pub(crate) tag: Option<&'static str>,
+    /// Whether it is part of what the service offers: in lists and in the OpenAPI document.
+    listed: bool,
     /// What its handler knows of the route.
     place: &'static Place,
     guard: Option<Box<dyn Guard>>,
+    around: Option<Box<dyn Around>>,
 }
 
 /// What is known of a route once the service has been put together.
@@ -44,6 +48,7 @@ struct Place {
     /// The number of its path in the figures.
     number: AtomicU32,
     guard: OnceLock<Box<dyn Guard>>,
+    around: OnceLock<Box<dyn Around>>,
 }
 
 /// Makes a guard: what `blueprint!` keeps until the routes of its module are known.
@@ -65,9 +70,12 @@ where
 
     fn call(self, request: Request, state: Handle) -> Self::Future {
         context::matched(self.place.number.load(Ordering::Relaxed));
-        match self.place.guard.get() {
-            None => Guarded::Open { future: self.handler.call(request, state) },
-            Some(guard) => guard::ask(&**guard, self.handler, request, state),
+        match (self.place.guard.get(), self.place.around.get()) {
+            (None, None) => Guarded::Open { future: self.handler.call(request, state) },
+            (guard, around) => {
+                let (guard, around) = (guard.map(|it| &**it), around.map(|it| &**it));
+                guard::ask(guard, around, self.handler, request, state)
+            }
         }
     }
 }
@@ -108,6 +116,12 @@ pub struct RouteInfo {
     pub source: Source,
     /// The tag of its blueprint.
     pub tag: Option<&'static str>,
+    /// The handler's whole doc comment.
+    pub doc: &'static str,
+    /// What the handler reads and answers.
+    pub operation: Arc<Operation>,
+    /// Whether the OpenAPI document lists it; see [`Route::unlisted`].
+    pub listed: bool,
 }
 
 /// The type of one argument of a handler.
@@ -220,8 +234,11 @@ where
         .reduce(MethodFilter::or)
         .expect("a route has at least one method");
     // Routes live as long as the program; this way their handlers are cloned for nothing.
-    let place: &'static Place =
-        Box::leak(Box::new(Place { number: AtomicU32::new(UNMATCHED), guard: OnceLock::new() }));
+    let place: &'static Place = Box::leak(Box::new(Place {
+        number: AtomicU32::new(UNMATCHED),
+        guard: OnceLock::new(),
+        around: OnceLock::new(),
+    }));
     let endpoint = axum::routing::on(filter, Known { handler, place });
     Route {
         methods: methods.to_vec(),
@@ -233,8 +250,10 @@ where
         doc: "",
         source: Location::caller().into(),
         tag: None,
+        listed: true,
         place,
         guard: None,
+        around: None,
     }
 }
 
@@ -269,10 +288,34 @@ impl Route {
         self
     }
 
+    /// Puts `around` between the guard and the handler: it sees each request that the guard lets
+    /// pass, and its answer, and may answer itself. A route has one; `#[cached]` is such.
+    #[must_use]
+    pub fn around(mut self, around: impl Around) -> Self {
+        around.describe(&mut self.operation);
+        self.around = Some(Box::new(around));
+        self
+    }
+
+    /// Why what stands around the handler cannot work here.
+    pub(crate) fn around_problem(&self) -> Option<String> {
+        let guarded = self.guard.as_ref().is_some_and(|guard| !guard.is_open());
+        let surroundings = Surroundings {
+            methods: &self.methods,
+            path: &self.path,
+            guarded,
+            operation: &self.operation,
+        };
+        self.around.as_ref()?.problem(&surroundings)
+    }
+
     /// From here on the guard is asked.
     pub(crate) fn post_guard(&mut self) {
         if let Some(guard) = self.guard.take() {
             let _ = self.place.guard.set(guard);
+        }
+        if let Some(around) = self.around.take() {
+            let _ = self.place.around.set(around);
         }
     }
 
@@ -288,6 +331,13 @@ impl Route {
     #[must_use]
     pub fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
+        self
+    }
+
+    /// Leaves the route out of the OpenAPI document: for what is nobody else's business.
+    #[must_use]
+    pub fn unlisted(mut self) -> Self {
+        self.listed = false;
         self
     }
 
@@ -335,6 +385,7 @@ impl Route {
 
     pub(crate) fn infos(&self) -> impl Iterator<Item = RouteInfo> {
         let summary = self.doc.split("\n\n").next().unwrap_or_default().trim();
+        let operation = Arc::new(self.operation.clone());
         self.methods.iter().map(move |method| RouteInfo {
             method: method.clone(),
             path: self.path.to_string(),
@@ -342,6 +393,9 @@ impl Route {
             summary,
             source: self.source,
             tag: self.tag,
+            doc: self.doc,
+            operation: operation.clone(),
+            listed: self.listed,
         })
     }
 }
@@ -364,6 +418,10 @@ impl Guard for Everybody {
         _: &'a Handle,
     ) -> super::guard::Passed<'a> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn is_open(&self) -> bool {
+        true
     }
 }
 

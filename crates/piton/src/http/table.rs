@@ -79,6 +79,9 @@ pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec
     problems.extend(twice(routes));
     problems.extend(crossing(routes));
     for route in routes {
+        if let Some(problem) = route.around_problem() {
+            problems.push(format!("{}: {problem}", who(route)));
+        }
         for need in route.needed_parts().filter(|need| entry_of(need.id).is_none()) {
             problems.push(format!(
                 "{} takes the part `{}`, which is not registered\n    fix: say `piton::part!({0});` beside its `impl Part`",
@@ -178,6 +181,19 @@ fn crossing(routes: &[Route]) -> Vec<String> {
     problems
 }
 
+/// The list of the routes, in the order of their paths.
+pub(crate) fn infos(routes: &[Route]) -> Vec<RouteInfo> {
+    let mut infos: Vec<RouteInfo> = routes.iter().flat_map(Route::infos).collect();
+    sort(&mut infos);
+    infos
+}
+
+/// In the order of their paths.
+pub(crate) fn sort(infos: &mut [RouteInfo]) {
+    infos
+        .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
+}
+
 /// The routes as one router, and their list. The routes have been found free of problems. Each path
 /// gets its place among the figures.
 pub(crate) fn router(
@@ -195,9 +211,7 @@ pub(crate) fn router(
         route.count_as(PathIndex::try_from(number).unwrap_or(UNMATCHED));
     }
     figures.prepare(paths);
-    let mut infos: Vec<RouteInfo> = routes.iter().flat_map(Route::infos).collect();
-    infos
-        .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
+    let infos = infos(&routes);
     let router = routes
         .into_iter()
         .fold(Router::new(), |router, route| router.route(&route.path, route.endpoint));

@@ -15,6 +15,8 @@ mod guards;
 #[cfg(all(feature = "api-key", feature = "sqlite"))]
 mod keys;
 mod launch;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod parts;
 #[cfg(feature = "password")]
 mod passwords;

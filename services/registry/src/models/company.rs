@@ -34,7 +34,7 @@ pub struct Company {
 pub struct Partner {
     /// Their name.
     #[garde(custom(is_a_name))]
-    #[schemars(length(min = 1, max = MOST), regex(pattern = name_pattern()))]
+    #[schemars(length(min = 1, max = MOST), regex(pattern = name_pattern()), example = &"Ana Souza")]
     pub name: String,
     /// Their own number, where it is known.
     #[garde(skip)]
@@ -55,7 +55,7 @@ pub struct NewCompany {
     pub cnpj: Cnpj,
     /// Its name.
     #[garde(custom(is_a_name))]
-    #[schemars(length(min = 1, max = MOST), regex(pattern = name_pattern()))]
+    #[schemars(length(min = 1, max = MOST), regex(pattern = name_pattern()), example = &"Padaria Souza Ltda")]
     pub name: String,
     /// Where it is registered.
     #[garde(skip)]
@@ -76,7 +76,7 @@ pub struct CompanyFields {
     pub cnpj: Option<Cnpj>,
     /// The name.
     #[garde(custom(is_a_name))]
-    #[schemars(length(min = 1, max = MOST), regex(pattern = name_pattern()))]
+    #[schemars(length(min = 1, max = MOST), regex(pattern = name_pattern()), example = &"Padaria Souza Ltda")]
     pub name: String,
     /// Where it is registered.
     #[garde(skip)]
@@ -94,7 +94,7 @@ pub struct CompanyPatch {
     /// Another name.
     #[garde(inner(custom(is_a_name)))]
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = MOST), regex(pattern = name_pattern()))]
+    #[schemars(with = "String", length(min = 1, max = MOST), regex(pattern = name_pattern()), example = &"Padaria Souza & Filhos Ltda")]
     pub name: Option<String>,
     /// Another state.
     #[garde(skip)]

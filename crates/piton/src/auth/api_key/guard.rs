@@ -1,10 +1,13 @@
 //! Lets in programs that show a key: `#[protected(api_key, scope = "companies:write")]`.
 
 use http::request::Parts;
+use serde_json::{Value, json};
 
-use super::{ApiKey, ApiKeys};
+use super::{ApiKey, ApiKeySettings, ApiKeys};
+use crate::config::{Config, Problems};
 use crate::handle::Handle;
-use crate::http::{Guard, Operation, Passed};
+use crate::http::{Guard, Operation, Passed, SecurityWays};
+use crate::part::Part;
 
 /// The guard of a route that asks for a key.
 ///
@@ -53,6 +56,32 @@ impl Guard for Protected {
             Ok(())
         })
     }
+}
+
+inventory::submit! { SecurityWays { scheme: "api_key", ways } }
+
+/// Where a key is taken from, by the settings.
+fn ways(config: &Config) -> Vec<(&'static str, Value)> {
+    let settings: ApiKeySettings = config.read(ApiKeys::NAME, &mut Problems::new());
+    vec![
+        (
+            "api_key",
+            json!({
+                "type": "apiKey",
+                "in": "header",
+                "name": settings.header.trim(),
+                "description": "A key of the service.",
+            }),
+        ),
+        (
+            "api_key_bearer",
+            json!({
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A key that begins with `piton_`, as a bearer token.",
+            }),
+        ),
+    ]
 }
 
 /// The key that the route's guard has let in.

@@ -40,7 +40,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::handle::Handle;
-use crate::http::{Error, Guard, Input, Operation};
+use crate::http::{CredentialHeader, Error, Guard, Input, Operation};
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Launch, Needs, Part};
 use crate::step::Step;
@@ -311,6 +311,10 @@ impl Input for ApiKey {
     fn describe(operation: &mut Operation) {
         Protected::new().describe(operation);
     }
+}
+
+inventory::submit! {
+    CredentialHeader(|app| ApiKeys::of(app).ok().map(|keys| keys.header().clone()))
 }
 
 crate::taken_from!(ApiKeys: ApiKey, Option<ApiKey>);

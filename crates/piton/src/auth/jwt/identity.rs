@@ -267,7 +267,10 @@ impl Protected {
 impl Guard for Protected {
     fn describe(&self, operation: &mut Operation) {
         operation.needs::<Tokens>();
-        operation.security("bearer");
+        match self.optional {
+            true => operation.optionally(|operation| operation.security("bearer")),
+            false => operation.security("bearer"),
+        }
     }
 
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {

@@ -3,13 +3,47 @@
 use axum::response::{IntoResponseParts, ResponseParts};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::{Value, json};
 
+use super::Tokens;
 use super::claims::TokenType;
 use super::refusal::{Refusal, RefusalKind};
 use super::settings::{JwtSettings, SameSite, TokenLocation};
+use crate::config::{Config, Problems};
+use crate::http::SecurityWays;
+use crate::part::Part;
 
 /// The header that shows that a page may read the cookies.
 const CSRF_HEADER: &str = "x-csrf-token";
+
+inventory::submit! { SecurityWays { scheme: "bearer", ways } }
+
+/// Where a token is looked for, by the settings.
+fn ways(config: &Config) -> Vec<(&'static str, Value)> {
+    let settings: JwtSettings = config.read(Tokens::NAME, &mut Problems::new());
+    let way = |location: &TokenLocation| match location {
+        TokenLocation::Headers => (
+            "bearer",
+            json!({
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "A token that says who is calling.",
+            }),
+        ),
+        TokenLocation::Cookies => (
+            "cookie",
+            json!({
+                "type": "apiKey",
+                "in": "cookie",
+                "name": cookie(TokenType::Access),
+                "description": "A token in a cookie. A request that changes something shows what \
+                    stands in the cookie `csrf_access_token` in its header `X-CSRF-TOKEN`.",
+            }),
+        ),
+    };
+    settings.location.iter().map(way).collect()
+}
 
 /// A token as it was found.
 pub(super) struct Found<'a> {

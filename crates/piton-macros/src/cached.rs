@@ -1,0 +1,177 @@
+//! `#[cached(..)]` under a route: an inert attribute that the route macro reads, one call of
+//! `piton::http::Route::around`. And `#[memoize(..)]` over any function: one call of `piton::cache::entry`.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Error, Expr, FnArg, Ident, ItemFn, LitStr, Meta, Pat, Result, ReturnType, Token,
+    Type, parse_quote,
+};
+
+use super::duration;
+
+/// What stands in the brackets.
+#[derive(Default)]
+pub struct Said {
+    ttl: Option<Expr>,
+    tags: Vec<LitStr>,
+    key: Option<LitStr>,
+    vary: Vec<LitStr>,
+    shared: Option<Ident>,
+}
+
+impl Parse for Said {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut said = Self::default();
+        while !input.is_empty() {
+            let name: Ident = input.parse()?;
+            said.read(&name, input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(said)
+    }
+}
+
+impl Said {
+    fn read(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
+        if name == "shared" {
+            self.shared = Some(name.clone());
+            return Ok(());
+        }
+        if !["ttl", "tags", "key", "vary"].iter().any(|known| name == known) {
+            let why = "the options are `ttl = \"60s\"`, `tags = [\"..\"]`, `key = \"..\"`, \
+                       `vary = [\"..\"]` and `shared`";
+            return Err(Error::new(name.span(), why));
+        }
+        input.parse::<Token![=]>()?;
+        if name == "ttl" {
+            self.ttl = Some(input.parse()?);
+        } else if name == "key" {
+            self.key = Some(input.parse()?);
+        } else if name == "tags" {
+            self.tags = list(input)?;
+        } else {
+            self.vary = list(input)?;
+        }
+        Ok(())
+    }
+
+    fn ttl(&self) -> Result<Option<TokenStream>> {
+        self.ttl
+            .as_ref()
+            .map(|ttl| duration::literal(ttl).map(|ttl| quote!(.ttl(#ttl))))
+            .transpose()
+    }
+}
+
+fn list(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
+    let list;
+    syn::bracketed!(list in input);
+    Ok(Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?.into_iter().collect())
+}
+
+/// Takes the attribute away from the function, and returns the call that it stands for.
+pub fn take(function: &mut ItemFn, methods: &[String]) -> Result<TokenStream> {
+    let of = |attribute: &Attribute| attribute.path().is_ident("cached");
+    let (mut found, others): (Vec<_>, Vec<_>) = function.attrs.drain(..).partition(of);
+    function.attrs = others;
+    if let Some(second) = found.get(1) {
+        return Err(Error::new(second.span(), "a route is remembered once: write one of them"));
+    }
+    let Some(attribute) = found.pop() else { return Ok(TokenStream::new()) };
+    if let Some(method) = methods.iter().find(|method| !["GET", "HEAD"].contains(&method.as_str()))
+    {
+        let why = format!("`#[cached]` is for GET: an answer to {method} is not remembered");
+        return Err(Error::new(attribute.span(), why));
+    }
+    let said: Said = match &attribute.meta {
+        Meta::Path(_) => Said::default(),
+        _ => attribute.parse_args()?,
+    };
+    let ttl = said.ttl()?;
+    let (tags, key, vary) = (&said.tags, said.key.iter(), &said.vary);
+    let tags = (!tags.is_empty()).then(|| quote!(.tags([#(#tags),*])));
+    let vary = (!vary.is_empty()).then(|| quote!(.vary([#(#vary),*])));
+    let shared = said.shared.map(|_| quote!(.shared()));
+    Ok(quote!(.around(::piton::cache::Cached::new()#ttl #tags #(.key(#key))* #vary #shared)))
+}
+
+/// `#[memoize(..)]` over a function.
+pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
+    let signature = &function.sig;
+    if signature.asyncness.is_none() {
+        let why = "the cache may have to be asked for: write `async` before `fn`";
+        return Err(Error::new(signature.fn_token.span(), why));
+    }
+    if let Some(other) =
+        said.vary.first().map(Spanned::span).or(said.shared.as_ref().map(Ident::span))
+    {
+        return Err(Error::new(other, "this is of `#[cached]`: a function reads no headers"));
+    }
+    let arguments = arguments(&function)?;
+    let key = match &said.key {
+        Some(key) => quote!(::std::format!(#key)),
+        None if arguments.is_empty() => {
+            let name = signature.ident.to_string();
+            quote!(::core::concat!(::core::module_path!(), "::", #name))
+        }
+        None => {
+            let why = "say which arguments tell the values apart: `key = \"by-state:{state}\"`";
+            return Err(Error::new(signature.ident.span(), why));
+        }
+    };
+    let ttl = said.ttl()?;
+    let tags = &said.tags;
+    let tags = (!tags.is_empty()).then(|| quote!(.tags([#(::std::format!(#tags)),*])));
+    let call = if answers_result(&signature.output) {
+        format_ident!("get_or_insert_with")
+    } else {
+        format_ident!("get_or_insert")
+    };
+    let mut inner = function.clone();
+    inner.attrs.retain(|attribute| {
+        attribute.path().is_ident("allow") || attribute.path().is_ident("expect")
+    });
+    inner.vis = syn::Visibility::Inherited;
+    inner.sig.ident = format_ident!("compute");
+    function.block = parse_quote!({
+        ::piton::__private::inventory::submit! {
+            ::piton::Addition {
+                module: ::core::module_path!(),
+                add: |app| app.with_needs(|needs| needs.part::<::piton::cache::Cache>()),
+            }
+        }
+        #inner
+        let entry = ::piton::cache::entry(#key)#ttl #tags;
+        entry.#call(|| compute(#(#arguments),*)).await
+    });
+    Ok(quote!(#function))
+}
+
+/// The names of the arguments.
+fn arguments(function: &ItemFn) -> Result<Vec<&Ident>> {
+    function.sig.inputs.iter().map(name).collect()
+}
+
+fn name(argument: &FnArg) -> Result<&Ident> {
+    match argument {
+        FnArg::Typed(typed) => match &*typed.pat {
+            Pat::Ident(pattern) if pattern.subpat.is_none() => Ok(&pattern.ident),
+            other => Err(Error::new(other.span(), "give the argument a name")),
+        },
+        FnArg::Receiver(receiver) => {
+            Err(Error::new(receiver.span(), "a method: remember what a function makes"))
+        }
+    }
+}
+
+fn answers_result(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, output) = output else { return false };
+    let Type::Path(path) = &**output else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Result")
+}

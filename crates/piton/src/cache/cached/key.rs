@@ -1,0 +1,189 @@
+//! What an answer belongs to.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts as Head;
+use http::{HeaderMap, HeaderName, header};
+use sha2::{Digest, Sha256};
+
+/// A longer key is hashed.
+const LONGEST: usize = 200;
+
+/// Text with parameters of the path in it: `company:{cnpj}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Parameter(String),
+}
+
+impl Template {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (mut pieces, mut rest) = (Vec::new(), text);
+        while let Some(begin) = rest.find(['{', '}']) {
+            let end = rest[begin..].find('}').filter(|end| *end > 1).map(|end| begin + end);
+            let name = end.map(|end| &rest[begin + 1..end]);
+            let Some((name, end)) = name.zip(end).filter(|(name, _)| !name.contains('{')) else {
+                return Err(format!("`{text}`: braces stand around the name of a parameter"));
+            };
+            if begin > 0 {
+                pieces.push(Piece::Text(rest[..begin].to_owned()));
+            }
+            pieces.push(Piece::Parameter(name.to_owned()));
+            rest = &rest[end + 1..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Ok(Self(pieces))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Parameter(name) => Some(name.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+
+    pub fn has_parameters(&self) -> bool {
+        self.names().next().is_some()
+    }
+
+    /// A parameter that the path has not.
+    pub fn unknown_in(&self, path: &str) -> Option<&str> {
+        let has = |name: &str| {
+            path.contains(&format!("{{{name}}}")) || path.contains(&format!("{{*{name}}}"))
+        };
+        self.names().find(|name| !has(name))
+    }
+
+    pub fn fill(&self, parameters: &[(String, String)]) -> String {
+        let value = |name: &str| {
+            let found = parameters.iter().find(|(known, _)| known == name);
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        let text = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
+            Piece::Parameter(name) => value(name),
+        });
+        text.collect()
+    }
+}
+
+/// The parameters of the path, decoded.
+pub(super) async fn parameters(head: &mut Head) -> Vec<(String, String)> {
+    let found = RawPathParams::from_request_parts(head, &()).await;
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    found.map(|found| found.iter().map(owned).collect()).unwrap_or_default()
+}
+
+/// The tag that all answers under a said key have, whatever else they depend on.
+pub(in crate::cache) fn tag_of_key(key: &str) -> String {
+    format!("={key}")
+}
+
+/// Whether a person's password is shown.
+pub(super) fn is_basic(headers: &HeaderMap) -> bool {
+    headers.get_all(header::AUTHORIZATION).iter().any(|value| {
+        value.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"))
+    })
+}
+
+/// What an answer belongs to.
+pub(super) struct Parts<'a> {
+    /// The key that the route says.
+    pub said: Option<&'a str>,
+    pub head: &'a Head,
+    pub vary: &'a [HeaderName],
+    /// The headers that show who is calling, if it depends on that.
+    pub credentials: &'a [HeaderName],
+    /// Whether path and query may hold what nobody should read in a server's memory.
+    pub secret: bool,
+}
+
+impl Parts<'_> {
+    /// The key. Its first letter keeps it apart from keys of the service's own, as far as those do not
+    /// begin with it; of credentials there is never more in it than their SHA-256.
+    pub fn key(&self) -> String {
+        let (path, query) = (self.head.uri.path(), self.head.uri.query());
+        let plain = match (self.said, query) {
+            (Some(said), _) => format!("~{said}"),
+            (None, None) => format!("/{path}"),
+            (None, Some(query)) => format!("/{path}?{query}"),
+        };
+        let depends = !self.vary.is_empty() || !self.credentials.is_empty();
+        if depends || self.secret || plain.len() > LONGEST {
+            return self.hashed(&plain);
+        }
+        plain
+    }
+
+    fn hashed(&self, plain: &str) -> String {
+        let mut hash = Sha256::new();
+        // Each piece with its length, so that no two lists of pieces are the same bytes.
+        let mut add = |piece: &[u8]| {
+            hash.update((piece.len() as u64).to_be_bytes());
+            hash.update(piece);
+        };
+        add(plain.as_bytes());
+        for name in self.vary.iter().chain(self.credentials) {
+            add(name.as_str().as_bytes());
+            let values = self.head.headers.get_all(name);
+            add(&values.iter().count().to_be_bytes());
+            values.iter().for_each(|value| add(value.as_bytes()));
+        }
+        hash.finalize().iter().fold(String::from("#"), |text, byte| text + &format!("{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(uri: &str, headers: &[(&'static str, &str)]) -> Head {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn key(head: &Head, credentials: &[HeaderName]) -> String {
+        let secret = !credentials.is_empty();
+        Parts { said: None, head, vary: &[], credentials, secret }.key()
+    }
+
+    #[test]
+    fn a_template_is_filled_and_what_is_none_is_refused() {
+        let template = Template::parse("company:{cnpj}/{year}").unwrap();
+        assert!(template.has_parameters());
+        assert_eq!(template.unknown_in("/{cnpj}/x"), Some("year"));
+        assert_eq!(template.unknown_in("/{cnpj}/{*year}"), None);
+        let values = [("year".to_owned(), "26".to_owned()), ("cnpj".into(), "1".into())];
+        assert_eq!(template.fill(&values), "company:1/26");
+        for wrong in ["{", "}", "a{}", "a{b{c}", "a}b{c}"] {
+            assert!(Template::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(!Template::parse("companies").unwrap().has_parameters());
+    }
+
+    #[test]
+    fn each_caller_has_a_key_of_their_own_and_no_credentials_are_in_it() {
+        let credentials = [header::AUTHORIZATION, header::COOKIE];
+        let of = |headers: &[(&'static str, &str)]| key(&head("/me", headers), &credentials);
+        let one = of(&[("authorization", "Bearer one")]);
+        assert_ne!(one, of(&[("authorization", "Bearer other")]));
+        assert_ne!(one, of(&[("cookie", "Bearer one")]));
+        assert_ne!(one, of(&[("authorization", "Bearer"), ("authorization", "one")]));
+        assert_eq!(one, of(&[("authorization", "Bearer one"), ("accept", "x")]));
+        assert!(!one.contains("one") && one.len() == 65);
+    }
+
+    #[test]
+    fn a_long_address_is_hashed_and_a_short_one_can_be_read() {
+        assert_eq!(key(&head("/a?b=c", &[]), &[]), "//a?b=c");
+        let long = format!("/{}", "a".repeat(300));
+        assert_eq!(key(&head(&long, &[]), &[]).len(), 65);
+    }
+}

@@ -1,0 +1,93 @@
+//! What stands between a guard and a handler, and may answer in its place: `#[cached]` over a route is
+//! one call of [`Route::around`](super::Route::around).
+//!
+//! A route without one pays nothing for those that have one.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::extract::Request;
+use axum::response::Response;
+use http::Method;
+
+use super::Operation;
+use crate::handle::Handle;
+
+/// An answer on its way.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+
+/// Sees each request that the guard lets pass, and its answer.
+///
+/// ```
+/// use piton::prelude::*;
+/// use piton::axum::extract::Request;
+/// use piton::http::{Answering, Around, Next, Operation, get};
+///
+/// struct Signed;
+///
+/// impl Around for Signed {
+///     fn describe(&self, _: &mut Operation) {}
+///
+///     fn answer<'a>(&'a self, request: Request, _: &'a Handle, next: Next<'a>) -> Answering<'a> {
+///         Box::pin(async move {
+///             let mut answer = next.run(request).await;
+///             answer.headers_mut().insert("x-signed", "yes".parse().expect("it is ASCII"));
+///             answer
+///         })
+///     }
+/// }
+///
+/// async fn work() -> &'static str { "done" }
+///
+/// let app = App::new("office").route(get("/work", work).around(Signed));
+/// ```
+pub trait Around: Send + Sync + 'static {
+    /// Says which parts it needs, what it reads of the request and what it answers.
+    fn describe(&self, operation: &mut Operation);
+
+    /// Why it cannot work where it stands, if so: asked at launch, which then fails.
+    fn problem(&self, _at: &Surroundings<'_>) -> Option<String> {
+        None
+    }
+
+    /// The answer: that of `next`, or its own.
+    fn answer<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> Answering<'a>;
+}
+
+/// Where it stands.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The methods of the route.
+    pub methods: &'a [Method],
+    /// The whole path, prefixes joined.
+    pub path: &'a str,
+    /// Whether a guard is asked before.
+    pub guarded: bool,
+    /// What is known of the handler, its guard included.
+    pub operation: &'a Operation,
+}
+
+type Run<'a> = Box<dyn FnOnce(Request) -> Answering<'a> + Send + 'a>;
+
+/// The handler.
+pub struct Next<'a> {
+    guarded: bool,
+    run: Run<'a>,
+}
+
+impl<'a> Next<'a> {
+    pub(super) fn new(guarded: bool, run: Run<'a>) -> Self {
+        Self { guarded, run }
+    }
+
+    /// Whether a guard has let this request pass that does not let everybody pass.
+    #[must_use]
+    pub fn guarded(&self) -> bool {
+        self.guarded
+    }
+
+    /// The handler's answer.
+    pub fn run(self, request: Request) -> Answering<'a> {
+        (self.run)(request)
+    }
+}

@@ -1,0 +1,225 @@
+//! What has changed between two documents, and whether clients that were made for the older one still
+//! work: of what they send nothing may be refused that was taken, in what they get nothing may be
+//! missing or new in kind.
+
+mod schema;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Whether it breaks clients.
+    pub breaking: bool,
+    /// Where, and what.
+    pub text: String,
+}
+
+/// The changes from `before` to `now`, in the order of the paths.
+pub(super) fn changes(before: &Value, now: &Value) -> Vec<Change> {
+    let mut found = Found { before, now, place: String::new(), changes: Vec::new() };
+    let (old, new) = (operations(before), operations(now));
+    for (key, (name, operation)) in &old {
+        found.place.clone_from(name);
+        match new.get(key) {
+            Some((_, now)) => found.operation(operation, now),
+            None => found.breaks("removed"),
+        }
+    }
+    for (name, _) in new.iter().filter(|(key, _)| !old.contains_key(*key)).map(|(_, one)| one) {
+        found.place.clone_from(name);
+        found.allows("added");
+    }
+    found.changes
+}
+
+/// By method and path; what the parameters of a path are called is nobody's business.
+fn operations(document: &Value) -> BTreeMap<(String, String), (String, &Value)> {
+    let mut all = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        let shape: Vec<&str> =
+            path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let name = format!("{} {path}", method.to_ascii_uppercase());
+            all.insert((shape.join("/"), method.clone()), (name, operation));
+        }
+    }
+    all
+}
+
+/// The changes found so far, and where one is looking.
+struct Found<'a> {
+    before: &'a Value,
+    now: &'a Value,
+    place: String,
+    changes: Vec<Change>,
+}
+
+impl<'a> Found<'a> {
+    fn breaks(&mut self, what: &str) {
+        self.add(true, what);
+    }
+
+    fn allows(&mut self, what: &str) {
+        self.add(false, what);
+    }
+
+    fn add(&mut self, breaking: bool, what: &str) {
+        let change = Change { breaking, text: format!("{}: {what}", self.place) };
+        // A type that is used twice changes twice in the same place.
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Looks at something inside, by its name.
+    fn within(&mut self, name: &str, look: impl FnOnce(&mut Self)) {
+        let length = self.place.len();
+        self.place += name;
+        look(self);
+        self.place.truncate(length);
+    }
+
+    fn operation(&mut self, before: &'a Value, now: &'a Value) {
+        self.parameters(before, now);
+        self.body(&before["requestBody"], &now["requestBody"]);
+        self.answers(&before["responses"], &now["responses"]);
+        self.security(&before["security"], &now["security"]);
+        if before["operationId"] != now["operationId"] {
+            let (old, new) = (&before["operationId"], &now["operationId"]);
+            self.allows(&format!("generated clients call it {new} instead of {old}"));
+        }
+        if now["deprecated"] == true && before["deprecated"] != true {
+            self.allows("deprecated");
+        }
+    }
+
+    fn parameters(&mut self, before: &'a Value, now: &'a Value) {
+        let (old, new) = (parameters(before), parameters(now));
+        for ((place, name), parameter) in &old {
+            self.within(&format!(" {place} parameter `{name}`"), |found| {
+                let Some(now) = new.get(&(*place, name.clone())) else {
+                    return found.breaks("removed");
+                };
+                match (parameter["required"] == true, now["required"] == true) {
+                    (false, true) => found.breaks("must be there now"),
+                    (true, false) => found.allows("need not be there any more"),
+                    _ => {}
+                }
+                found.request_schema(&parameter["schema"], &now["schema"]);
+            });
+        }
+        for ((place, name), parameter) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
+            self.within(&format!(" {place} parameter `{name}`"), |found| {
+                match parameter["required"] == true {
+                    true => found.breaks("added, and must be there"),
+                    false => found.allows("added"),
+                }
+            });
+        }
+    }
+
+    fn body(&mut self, before: &'a Value, now: &'a Value) {
+        self.within(" body", |found| match (before.is_null(), now.is_null()) {
+            (true, true) => {}
+            (false, true) => found.breaks("not read any more"),
+            (true, false) if now["required"] == true => found.breaks("must be there now"),
+            (true, false) => found.allows("read now"),
+            (false, false) => {
+                if before["required"] != true && now["required"] == true {
+                    found.breaks("must be there now");
+                }
+                for (media_type, content) in members(&before["content"]) {
+                    match now["content"].get(media_type) {
+                        Some(now) => found.request_schema(&content["schema"], &now["schema"]),
+                        None => found.breaks(&format!("not taken as `{media_type}` any more")),
+                    }
+                }
+                for (media_type, _) in members(&now["content"]) {
+                    if before["content"].get(media_type).is_none() {
+                        found.allows(&format!("taken as `{media_type}`, too"));
+                    }
+                }
+            }
+        });
+    }
+
+    fn answers(&mut self, before: &'a Value, now: &'a Value) {
+        let success = |status: &str| status.starts_with('2') || status.starts_with('3');
+        for (status, answer) in members(before).into_iter().filter(|(status, _)| success(status)) {
+            self.within(&format!(" answer {status}"), |found| match now.get(status) {
+                Some(now) => found.answer(answer, now),
+                None => found.breaks("removed"),
+            });
+        }
+        for (status, _) in members(now).into_iter().filter(|(status, _)| success(status)) {
+            if before.get(status).is_none() {
+                self.allows(&format!("answers {status}, too"));
+            }
+        }
+    }
+
+    fn answer(&mut self, before: &'a Value, now: &'a Value) {
+        for (media_type, content) in members(&before["content"]) {
+            match now["content"].get(media_type) {
+                Some(now) => self.answer_schema(&content["schema"], &now["schema"]),
+                None => self.breaks(&format!("not given as `{media_type}` any more")),
+            }
+        }
+        for (header, _) in members(&before["headers"]) {
+            if now["headers"].get(header).is_none() {
+                self.breaks(&format!("header `{header}` removed"));
+            }
+        }
+    }
+
+    /// Whoever was let in is let in.
+    fn security(&mut self, before: &'a Value, now: &'a Value) {
+        let (old, new) = (ways(before), ways(now));
+        let is_enough = |shown: &Vec<&str>| {
+            new.iter().any(|wanted| wanted.iter().all(|scheme| shown.contains(scheme)))
+        };
+        let refused = old.iter().filter(|way| !is_enough(way)).count();
+        if refused > 0 {
+            let wanted: Vec<String> =
+                new.iter().map(|way| format!("`{}`", way.join("` and `"))).collect();
+            self.breaks(&format!("asks who is calling in another way: {}", wanted.join(" or ")));
+        } else if old != new {
+            self.allows("lets more callers in");
+        }
+    }
+}
+
+/// What is enough, each a set of schemes; one that is empty lets everybody in.
+fn ways(security: &Value) -> Vec<Vec<&str>> {
+    let all = security.as_array().into_iter().flatten();
+    let all: Vec<Vec<&str>> =
+        all.map(|way| members(way).into_iter().map(|(name, _)| name).collect()).collect();
+    if all.is_empty() { vec![Vec::new()] } else { all }
+}
+
+/// By place and name; those of the path by their position, as their names do not matter.
+fn parameters(operation: &Value) -> BTreeMap<(&str, String), &Value> {
+    let mut all = BTreeMap::new();
+    let mut in_path = 0;
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let place = parameter["in"].as_str().unwrap_or_default();
+        let mut name = parameter["name"].as_str().unwrap_or_default().to_owned();
+        if place == "path" {
+            in_path += 1;
+            name = in_path.to_string();
+        }
+        all.insert((place, name), parameter);
+    }
+    all
+}
+
+/// In the order of their names.
+fn members(value: &Value) -> Vec<(&str, &Value)> {
+    let mut members: Vec<(&str, &Value)> =
+        value.as_object().into_iter().flatten().map(|(key, value)| (&**key, value)).collect();
+    members.sort_by_key(|(key, _)| *key);
+    members
+}

@@ -1,0 +1,179 @@
+//! From routes to the OpenAPI document.
+
+use serde_json::{Map, Value, json};
+
+use super::parameters::{self, read_by_query};
+use super::responses::{Failures, essence, media};
+use super::schemas::Schemas;
+use super::security::Securities;
+use super::{OpenApi, clean, examples, ids, read};
+use crate::config::Config;
+use crate::http::{HttpSettings, RouteInfo};
+
+/// What a document is made from.
+pub(super) struct Source<'a> {
+    pub name: &'a str,
+    pub version: Option<&'a str>,
+    pub routes: &'a [RouteInfo],
+    pub config: &'a Config,
+    pub said: &'a OpenApi,
+}
+
+/// A document, and what it could not say.
+pub(super) struct Made {
+    pub document: Value,
+    /// The handlers with types that say nothing of themselves: a line each.
+    pub undocumented: Vec<String>,
+}
+
+/// The document of `source`.
+pub(super) fn make(source: &Source<'_>) -> Made {
+    let routes: Vec<&RouteInfo> = source.routes.iter().filter(|info| is_listed(info)).collect();
+    let mut schemas = Schemas::new();
+    let mut securities = Securities::new(source.config);
+    let failures = Failures::new(read::<HttpSettings>(source.config, "http").error_style);
+    let mut paths: Map<String, Value> = Map::new();
+    for (info, id) in routes.iter().zip(ids::of(&routes)) {
+        let security = securities.of(&info.operation);
+        let operation = operation(info, &id, security, failures, &mut schemas);
+        let item = paths.entry(path(&info.path)).or_insert_with(|| json!({}));
+        item[info.method.as_str().to_ascii_lowercase()] = operation;
+    }
+    let mut document = json!({ "paths": paths });
+    let (responses, own_schemas) = failures.components();
+    let mut all = schemas.finish(&mut document);
+    all.extend(own_schemas);
+    let mut components = Map::new();
+    for (name, map) in
+        [("schemas", all), ("responses", responses), ("securitySchemes", securities.finish())]
+    {
+        if !map.is_empty() {
+            components.insert(name.into(), map.into());
+        }
+    }
+    document["openapi"] = "3.1.0".into();
+    document["info"] = info(source);
+    document["servers"] = servers(source.said);
+    document["tags"] = tags(source.said, &routes);
+    document["components"] = components.into();
+    clean::document(&mut document);
+    examples::fill(&mut document);
+    Made { document, undocumented: undocumented(&routes) }
+}
+
+/// `HEAD` is had wherever `GET` is; OpenAPI has no `CONNECT`.
+fn is_listed(info: &RouteInfo) -> bool {
+    info.listed && !matches!(info.method.as_str(), "HEAD" | "CONNECT")
+}
+
+/// `{*rest}` is `{rest}` in OpenAPI.
+fn path(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
+fn operation(
+    info: &RouteInfo,
+    id: &str,
+    security: Value,
+    failures: Failures,
+    schemas: &mut Schemas,
+) -> Value {
+    let mut operation = json!({ "operationId": id, "security": security });
+    let (summary, description) = words(info.doc);
+    for (key, text) in [("summary", summary), ("description", description)] {
+        if !text.is_empty() {
+            operation[key] = text.into();
+        }
+    }
+    if let Some(tag) = info.tag {
+        operation["tags"] = json!([tag]);
+    }
+    if info.operation.is_deprecated() {
+        operation["deprecated"] = true.into();
+    }
+    let parameters = parameters::of(info, schemas);
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    if let Some(body) = body(info, schemas) {
+        operation["requestBody"] = body;
+    }
+    operation["responses"] = failures.answers(&info.operation, schemas);
+    operation
+}
+
+fn body(info: &RouteInfo, schemas: &mut Schemas) -> Option<Value> {
+    let read = info.operation.read_body()?;
+    if read_by_query(info.method.as_str(), &info.operation).is_some() {
+        return None;
+    }
+    let schema = read.schema.map(|make| schemas.input(make));
+    let mut body = json!({ "required": read.required });
+    // Text of no length is text, too.
+    if read.schema.is_none() {
+        body["required"] = false.into();
+    }
+    body["content"][essence(read.media_type)] = media(read.media_type, schema);
+    Some(body)
+}
+
+/// The first paragraph on one line, and the others.
+fn words(doc: &str) -> (String, String) {
+    let (first, rest) = doc.split_once("\n\n").unwrap_or((doc, ""));
+    let first = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    (first.trim_end_matches('.').to_owned(), rest.trim().to_owned())
+}
+
+fn info(source: &Source<'_>) -> Value {
+    let OpenApi { title, description, contact, license, .. } = source.said;
+    let mut info = json!({
+        "title": title.as_deref().unwrap_or(source.name),
+        "version": source.version.unwrap_or("0.0.0"),
+    });
+    if let Some(description) = description {
+        info["description"] = json!(description);
+    }
+    if let Some([name, email]) = contact {
+        info["contact"] = json!({ "name": name, "email": email });
+    }
+    if let Some(license) = license {
+        info["license"] = json!({ "name": license, "identifier": license });
+    }
+    info
+}
+
+fn servers(said: &OpenApi) -> Value {
+    if said.servers.is_empty() {
+        return json!([{ "url": "/", "description": "Where this document is." }]);
+    }
+    let server = |[url, description]: &[_; 2]| json!({ "url": url, "description": description });
+    said.servers.iter().map(server).collect()
+}
+
+/// The tags that are described, in that order, then the others.
+fn tags(said: &OpenApi, routes: &[&RouteInfo]) -> Value {
+    let described = said
+        .tags
+        .iter()
+        .map(|[name, description]| json!({ "name": name, "description": description }));
+    let mut all: Vec<Value> = described.collect();
+    let mut others: Vec<&str> = routes.iter().filter_map(|info| info.tag).collect();
+    others.sort_unstable();
+    others.dedup();
+    others.retain(|name| !said.tags.iter().any(|[known, _]| known == name));
+    all.extend(others.into_iter().map(|name| json!({ "name": name })));
+    all.into()
+}
+
+fn undocumented(routes: &[&RouteInfo]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for info in routes {
+        for name in info.operation.undocumented_types() {
+            lines.push(format!(
+                "{} {}: `{name}` says nothing of itself, in `{}` ({})",
+                info.method, info.path, info.handler, info.source
+            ));
+        }
+    }
+    lines
+}

@@ -1,0 +1,197 @@
+//! Examples out of schemas: what a type says of itself (`#[schemars(example = ..)]`), else a value that
+//! its schema allows. They are what Swagger UI, Postman and the `.http` file send.
+
+use serde_json::{Map, Value, json};
+
+use super::schemas::PLACE;
+
+/// Deeper than this only what is required is shown.
+const SHALLOW: usize = 6;
+/// No example goes deeper: a type may hold itself.
+const DEEPEST: usize = 16;
+
+/// Gives each JSON body of the document an example that has none.
+pub(super) fn fill(document: &mut Value) {
+    let schemas = document["components"]["schemas"].take();
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, operation) in paths.flat_map(|(_, item)| item.as_object_mut().into_iter().flatten()) {
+        fill_content(&mut operation["requestBody"], &schemas);
+        for (_, answer) in operation["responses"].as_object_mut().into_iter().flatten() {
+            fill_content(answer, &schemas);
+        }
+        if operation["requestBody"].is_null()
+            && let Value::Object(operation) = operation
+        {
+            operation.remove("requestBody");
+        }
+    }
+    if !schemas.is_null() {
+        document["components"]["schemas"] = schemas;
+    }
+}
+
+fn fill_content(holder: &mut Value, schemas: &Value) {
+    let Some(content) = holder.get_mut("content").and_then(Value::as_object_mut) else { return };
+    for (name, media) in content.iter_mut() {
+        let known = media.get("example").is_some() || media.get("examples").is_some();
+        let json = name.contains("json") || name.contains("form");
+        let Some(schema) = media.get("schema").filter(|_| json && !known) else { continue };
+        if let Some(example) = of(schema, schemas) {
+            media["example"] = example;
+        }
+    }
+}
+
+/// A value that `schema` allows; `None` where that cannot be known, as of a pattern without an example.
+pub(super) fn of(schema: &Value, schemas: &Value) -> Option<Value> {
+    Maker { schemas }.make(schema, 0)
+}
+
+struct Maker<'a> {
+    schemas: &'a Value,
+}
+
+impl Maker<'_> {
+    fn make(&self, schema: &Value, depth: usize) -> Option<Value> {
+        if depth > DEEPEST {
+            return None;
+        }
+        let said =
+            [&schema["examples"][0], &schema["example"], &schema["const"], &schema["enum"][0]];
+        if let Some(said) = said.into_iter().find(|value| !value.is_null()) {
+            return Some(said.clone());
+        }
+        if let Some(reference) = schema["$ref"].as_str() {
+            let name = reference.strip_prefix(PLACE)?;
+            return self.make(self.schemas.get(name)?, depth + 1);
+        }
+        if let Some(default) = schema.get("default").filter(|value| !value.is_null()) {
+            return Some(default.clone());
+        }
+        for key in ["oneOf", "anyOf"] {
+            if let Some(parts) = schema[key].as_array() {
+                let made = parts.iter().filter(|part| part["type"] != "null");
+                return made.filter_map(|part| self.make(part, depth + 1)).next();
+            }
+        }
+        let parts = schema["allOf"].as_array().into_iter().flatten();
+        let parts: Vec<Value> = parts.filter_map(|part| self.make(part, depth + 1)).collect();
+        match kind(schema) {
+            "object" => self.object(schema, depth, parts),
+            _ if !parts.is_empty() => parts.into_iter().next(),
+            "array" => self.array(schema, depth),
+            "string" => text(schema).map(Value::String),
+            "integer" => Some(json!(whole(schema))),
+            "number" => Some(json!(number(schema))),
+            "boolean" => Some(json!(true)),
+            _ => None,
+        }
+    }
+
+    fn object(&self, schema: &Value, depth: usize, parts: Vec<Value>) -> Option<Value> {
+        let mut object: Map<String, Value> = Map::new();
+        for part in parts {
+            object.extend(part.as_object().cloned().into_iter().flatten());
+        }
+        let required = |name: &str| {
+            schema["required"].as_array().is_some_and(|list| list.iter().any(|one| one == name))
+        };
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            if depth > SHALLOW && !required(name) {
+                continue;
+            }
+            match self.make(property, depth + 1) {
+                Some(value) => {
+                    object.insert(name.clone(), value);
+                }
+                None if required(name) => return None,
+                None => {}
+            }
+        }
+        Some(Value::Object(object))
+    }
+
+    fn array(&self, schema: &Value, depth: usize) -> Option<Value> {
+        if let Some(items) = schema["prefixItems"].as_array() {
+            return items.iter().map(|item| self.make(item, depth + 1)).collect();
+        }
+        let least = schema["minItems"].as_u64().unwrap_or_default();
+        if schema["maxItems"] == 0 || !schema["items"].is_object() {
+            return (least == 0).then(|| json!([]));
+        }
+        match self.make(&schema["items"], depth + 1) {
+            Some(item) if least <= 1 => Some(json!([item])),
+            Some(item) if schema["uniqueItems"] != true => {
+                Some((0..least).map(|_| item.clone()).collect())
+            }
+            _ => (least == 0).then(|| json!([])),
+        }
+    }
+}
+
+/// The type, the first where there are several; that of an object or a list may be left unsaid.
+fn kind(schema: &Value) -> &str {
+    let types = &schema["type"];
+    let listed = || types.as_array()?.iter().filter_map(Value::as_str).find(|kind| *kind != "null");
+    match types.as_str().or_else(listed) {
+        Some(kind) => kind,
+        None if schema["properties"].is_object() || schema["allOf"].is_array() => "object",
+        None => "",
+    }
+}
+
+fn text(schema: &Value) -> Option<String> {
+    let known = match schema["format"].as_str().unwrap_or_default() {
+        "date" => "2026-01-31",
+        "date-time" => "2026-01-31T12:00:00Z",
+        "partial-date-time" => "2026-01-31T12:00:00",
+        "time" => "12:00:00Z",
+        "partial-time" => "12:00:00",
+        "duration" => "PT1H",
+        "email" => "ada@example.org",
+        "hostname" => "example.org",
+        "ip" | "ipv4" => "192.0.2.1",
+        "ipv6" => "2001:db8::1",
+        "uri" | "uri-reference" | "url" => "https://example.org/",
+        "uuid" => "67e55044-10b1-426f-9247-bb680e5fe0c8",
+        "" => "",
+        // Only the type itself knows what its own format means.
+        _ => return None,
+    };
+    if !known.is_empty() {
+        return Some(known.to_owned());
+    }
+    if schema.get("pattern").is_some() {
+        return None;
+    }
+    let bound = |key: &str| usize::try_from(schema[key].as_u64()?).ok();
+    let (least, most) = (bound("minLength").unwrap_or(0), bound("maxLength").unwrap_or(usize::MAX));
+    Some("text".chars().cycle().take(4.clamp(least.min(most), most.max(least))).collect())
+}
+
+fn whole(schema: &Value) -> i64 {
+    let bound = |key: &str| schema[key].as_i64().or_else(|| schema[key].as_f64().map(truncated));
+    let least = bound("minimum").or_else(|| Some(bound("exclusiveMinimum")?.saturating_add(1)));
+    let most = bound("maximum").or_else(|| Some(bound("exclusiveMaximum")?.saturating_sub(1)));
+    let (least, most) = (least.unwrap_or(i64::MIN), most.unwrap_or(i64::MAX));
+    let step = bound("multipleOf").filter(|step| *step > 0).unwrap_or(1);
+    let value = 1.max(least).min(most);
+    // The first multiple from there on.
+    value.div_euclid(step).saturating_mul(step).max(if value % step == 0 {
+        value
+    } else {
+        value.div_euclid(step).saturating_add(1).saturating_mul(step)
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "bounds of whole numbers are whole")]
+fn truncated(number: f64) -> i64 {
+    number as i64
+}
+
+fn number(schema: &Value) -> f64 {
+    let bound = |key: &str| schema[key].as_f64();
+    let least = bound("minimum").or_else(|| Some(bound("exclusiveMinimum")? + 0.5));
+    let most = bound("maximum").or_else(|| Some(bound("exclusiveMaximum")? - 0.5));
+    1.5_f64.max(least.unwrap_or(f64::MIN)).min(most.unwrap_or(f64::MAX))
+}

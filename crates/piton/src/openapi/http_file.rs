@@ -1,0 +1,93 @@
+//! The document as a `.http` file, for VS Code's REST Client and for JetBrains' editors: each request
+//! is sent by a click beside it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::postman::key_header;
+use super::requests::{Auth, Body, Request};
+
+/// The file for `document`.
+pub(super) fn file(document: &Value, requests: &[Request<'_>], base_url: &str) -> String {
+    let title = document["info"]["title"].as_str().unwrap_or_default();
+    let mut text = format!("# {title}\n\n@baseUrl = {base_url}\n");
+    let header = key_header(document);
+    if header.is_some() {
+        text.push_str("@apiKey = \n");
+    }
+    if requests.iter().any(|request| request.auth == Auth::Bearer) {
+        text.push_str("@token = \n");
+    }
+    for (name, example) in variables(requests) {
+        let _ = writeln!(text, "@{name} = {example}");
+    }
+    for request in requests {
+        write(&mut text, request, header.unwrap_or_default());
+    }
+    text
+}
+
+fn variables<'a>(requests: &'a [Request<'_>]) -> BTreeMap<&'a str, &'a str> {
+    let values = requests.iter().flat_map(|request| request.path_values.values());
+    values.filter_map(|value| Some((&**value.variable.as_ref()?, &*value.example))).collect()
+}
+
+fn write(text: &mut String, request: &Request<'_>, key_header: &str) {
+    let _ = writeln!(text, "\n### {}\n# @name {}", request.summary, request.id);
+    let _ = writeln!(text, "{} {{{{baseUrl}}}}{}", request.method, path(request));
+    match request.auth {
+        Auth::Nobody => {}
+        Auth::Key => {
+            let _ = writeln!(text, "{key_header}: {{{{apiKey}}}}");
+        }
+        Auth::Bearer => text.push_str("Authorization: Bearer {{token}}\n"),
+    }
+    for (name, value, _) in request.headers.iter().filter(|(.., sent)| *sent) {
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    let Some((media_type, body)) = &request.body else { return };
+    let _ = writeln!(text, "Content-Type: {media_type}\n");
+    match body {
+        Body::Json(value) => text.push_str(&super::json::pretty(value)),
+        Body::Text(said) => text.push_str(said),
+        Body::Form(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+            let _ = writeln!(text, "{}", fields.collect::<Vec<_>>().join("&"));
+        }
+    }
+}
+
+fn path(request: &Request<'_>) -> String {
+    let mut path = request.path.to_owned();
+    for (name, value) in &request.path_values {
+        let value = match &value.variable {
+            Some(variable) => format!("{{{{{variable}}}}}"),
+            None => encoded(&value.example),
+        };
+        path = path.replace(&format!("{{{name}}}"), &value);
+    }
+    let sent: Vec<String> = request
+        .query
+        .iter()
+        .filter(|(.., sent)| *sent)
+        .map(|(name, value, _)| format!("{name}={}", encoded(value)))
+        .collect();
+    if sent.is_empty() { path } else { format!("{path}?{}", sent.join("&")) }
+}
+
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            byte if byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte) => {
+                out.push(char::from(byte));
+            }
+            byte => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,50 @@
+//! `operationId`: what generated clients call an operation. It comes from the handler's module and
+//! name, `companies_list`, so that it is the same as long as those are.
+
+use std::collections::BTreeMap;
+
+use crate::http::RouteInfo;
+
+/// An id for each route, none twice.
+pub(super) fn of(routes: &[&RouteInfo]) -> Vec<String> {
+    let mut ids: Vec<String> = routes.iter().map(|info| id(info, 2)).collect();
+    // A handler for several methods, then handlers whose modules have the same name.
+    rename(&mut ids, |at| format!("{}_{}", id(routes[at], 2), method(routes[at])));
+    rename(&mut ids, |at| format!("{}_{}", id(routes[at], 3), method(routes[at])));
+    rename(&mut ids, |at| by_path(routes[at]));
+    ids
+}
+
+fn rename(ids: &mut [String], new: impl Fn(usize) -> String) {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for id in ids.iter() {
+        *count.entry(id.clone()).or_default() += 1;
+    }
+    for (at, id) in ids.iter_mut().enumerate() {
+        if count[id] > 1 {
+            *id = new(at);
+        }
+    }
+}
+
+/// The last `parts` parts of the handler's path in the code, without the crate.
+fn id(info: &RouteInfo, parts: usize) -> String {
+    if let Some(own) = info.operation.own_id() {
+        return own.to_owned();
+    }
+    let parts_of: Vec<&str> = info.handler.split("::").skip(1).collect();
+    let plain = |part: &&str| part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if parts_of.is_empty() || !parts_of.iter().all(plain) {
+        return by_path(info);
+    }
+    parts_of[parts_of.len().saturating_sub(parts)..].join("_")
+}
+
+fn by_path(info: &RouteInfo) -> String {
+    let words = info.path.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    std::iter::once(&*method(info)).chain(words).collect::<Vec<_>>().join("_")
+}
+
+fn method(info: &RouteInfo) -> String {
+    info.method.as_str().to_ascii_lowercase()
+}

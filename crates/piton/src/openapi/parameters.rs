@@ -1,0 +1,202 @@
+//! Parameters of path, query and header, each by its name, out of the schemas of the types that
+//! handlers read them with.
+
+use serde_json::{Map, Value, json};
+
+use super::schemas::Schemas;
+use crate::http::{Operation, Parameter, Place, RouteInfo};
+
+/// One parameter of the document.
+struct Draft {
+    name: String,
+    place: Place,
+    schema: Value,
+    required: bool,
+    description: Option<String>,
+}
+
+/// All parameters of an operation, those of the path in its order.
+pub(super) fn of(info: &RouteInfo, schemas: &mut Schemas) -> Vec<Value> {
+    let names = path_names(&info.path);
+    let mut drafts: Vec<Draft> = Vec::new();
+    for parameter in info.operation.read_parameters() {
+        for draft in split(parameter, &names, schemas) {
+            let known = |other: &Draft| other.name == draft.name && other.place == draft.place;
+            if !drafts.iter().any(known) {
+                drafts.push(draft);
+            }
+        }
+    }
+    drafts.extend(form_of_a_get(info, schemas));
+    // What the handler does not read is part of the path all the same.
+    drafts.retain(|draft| draft.place != Place::Path || names.contains(&draft.name));
+    for name in &names {
+        if !drafts.iter().any(|draft| draft.place == Place::Path && draft.name == *name) {
+            let schema = json!({ "type": "string" });
+            drafts.push(Draft::of(name.clone(), Place::Path, schema, true));
+        }
+    }
+    let in_path = |name: &str| names.iter().position(|known| known == name);
+    drafts.sort_by_key(|draft| match draft.place {
+        Place::Path => (0, in_path(&draft.name)),
+        Place::Query => (1, None),
+        Place::Header => (2, None),
+    });
+    drafts.into_iter().map(Draft::finish).collect()
+}
+
+/// The parameters that a path names: `{id}`, `{*rest}`.
+pub(super) fn path_names(path: &str) -> Vec<String> {
+    let braces = path.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    braces.map(|(name, _)| name.trim_start_matches('*').to_owned()).collect()
+}
+
+/// A form of a `GET` is its query.
+fn form_of_a_get(info: &RouteInfo, schemas: &mut Schemas) -> Vec<Draft> {
+    match read_by_query(info.method.as_str(), &info.operation) {
+        Some(schema) => properties(&schemas.input(schema), Place::Query, true, schemas),
+        None => Vec::new(),
+    }
+}
+
+/// The type of a form that is read from the query.
+pub(super) fn read_by_query(
+    method: &str,
+    operation: &Operation,
+) -> Option<crate::http::MakeSchema> {
+    let body = operation.read_body()?;
+    let form = body.media_type == "application/x-www-form-urlencoded";
+    body.schema.filter(|_| form && method == "GET")
+}
+
+fn split(parameter: &Parameter, names: &[String], schemas: &mut Schemas) -> Vec<Draft> {
+    let schema = parameter.schema.map(|make| schemas.input(make));
+    match (parameter.place, schema) {
+        (Place::Header, schema) => {
+            let name = parameter.name.clone().unwrap_or_default().into_owned();
+            let schema = schema.unwrap_or_else(|| json!({ "type": "string" }));
+            let mut draft = Draft::of(name, Place::Header, schema, parameter.required);
+            if !parameter.description.is_empty() {
+                draft.description = Some(parameter.description.to_owned());
+            }
+            vec![draft]
+        }
+        (Place::Path, Some(schema)) => in_path(&schema, names, schemas),
+        (Place::Query, Some(schema)) => {
+            properties(&schema, Place::Query, parameter.required, schemas)
+        }
+        (_, None) => Vec::new(),
+    }
+}
+
+/// A struct by its properties, a tuple by the places, anything else is the one parameter there is.
+fn in_path(schema: &Value, names: &[String], schemas: &Schemas) -> Vec<Draft> {
+    let resolved = schemas.resolved(schema);
+    if resolved["properties"].is_object() {
+        return properties(schema, Place::Path, true, schemas);
+    }
+    if let Some(items) = resolved["prefixItems"].as_array() {
+        let pairs = names.iter().zip(items);
+        let draft = |(name, item): (&String, &Value)| {
+            Draft::of(name.clone(), Place::Path, item.clone(), true)
+        };
+        return pairs.map(draft).collect();
+    }
+    match names {
+        [name] => vec![Draft::of(name.clone(), Place::Path, schema.clone(), true)],
+        _ => Vec::new(),
+    }
+}
+
+/// The properties of a struct, and of those that it is made of.
+fn properties(schema: &Value, place: Place, required: bool, schemas: &Schemas) -> Vec<Draft> {
+    let schema = schemas.resolved(schema);
+    let mut drafts = Vec::new();
+    let listed: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let required = place == Place::Path
+            || (required && listed.contains(&&**name) && property.get("default").is_none());
+        drafts.push(Draft::of(name.clone(), place, property.clone(), required));
+    }
+    for (key, required) in [("allOf", required), ("anyOf", false), ("oneOf", false)] {
+        for part in schema[key].as_array().into_iter().flatten() {
+            drafts.extend(properties(part, place, required, schemas));
+        }
+    }
+    // A map takes whatever there is.
+    let open = schema.get("additionalProperties").is_some_and(|more| *more != json!(false));
+    if open && drafts.is_empty() && place == Place::Query {
+        drafts.push(Draft::of("parameters".into(), place, schema, false));
+    }
+    drafts
+}
+
+impl Draft {
+    fn of(name: String, place: Place, schema: Value, required: bool) -> Self {
+        let mut schema = without_null(schema);
+        let description = match &mut schema {
+            Value::Object(map) => map.remove("description"),
+            _ => None,
+        };
+        let description = description.and_then(|text| text.as_str().map(str::to_owned));
+        Self { name, place, schema, required, description }
+    }
+
+    fn finish(self) -> Value {
+        let place = match self.place {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Header => "header",
+        };
+        let mut parameter = Map::new();
+        parameter.insert("name".into(), self.name.into());
+        parameter.insert("in".into(), place.into());
+        parameter.insert("required".into(), self.required.into());
+        if let Some(description) = self.description {
+            parameter.insert("description".into(), description.into());
+        }
+        if self.place == Place::Query && self.schema["type"] == "array" {
+            // Lists are read from one parameter, with commas.
+            parameter.insert("style".into(), "form".into());
+            parameter.insert("explode".into(), false.into());
+        }
+        if let Some(example) = self.schema["examples"].get(0) {
+            parameter.insert("example".into(), example.clone());
+        }
+        parameter.insert("schema".into(), self.schema);
+        Value::Object(parameter)
+    }
+}
+
+/// There is no way to write `null` in a path or a query: a parameter is there or is not.
+fn without_null(mut schema: Value) -> Value {
+    let null = |value: &Value| *value == json!("null") || value["type"] == "null";
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|one| !null(one));
+        if let [only] = &types[..] {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        values.retain(|value| !value.is_null());
+    }
+    if schema["default"].is_null()
+        && let Value::Object(map) = &mut schema
+    {
+        map.remove("default");
+    }
+    for key in ["anyOf", "oneOf"] {
+        let Some(parts) = schema.get_mut(key).and_then(Value::as_array_mut) else { continue };
+        parts.retain(|part| !null(part));
+        if let [only] = &parts[..] {
+            let only = only.clone();
+            let Value::Object(map) = &mut schema else { continue };
+            map.remove(key);
+            for (key, value) in only.as_object().into_iter().flatten() {
+                map.entry(key).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    schema
+}

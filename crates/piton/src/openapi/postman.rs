@@ -1,0 +1,288 @@
+//! The document as a Postman collection (v2.1), a folder a tag, whose requests work one after the other
+//! and look at their answers: status, media type, and the shape of JSON.
+
+use serde_json::{Map, Value, json};
+
+use super::requests::{Auth, Body, Request};
+use super::schemas::{PLACE, references};
+
+/// The collection for `document`.
+pub(super) fn collection(document: &Value, requests: &[Request<'_>], base_url: &str) -> Value {
+    let schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
+    let mut info = json!({ "name": document["info"]["title"], "schema": schema });
+    info["version"] = document["info"]["version"].clone();
+    if let Some(description) = document["info"].get("description") {
+        info["description"] = description.clone();
+    }
+    let mut variables = vec![json!({ "key": "baseUrl", "value": base_url })];
+    let header = key_header(document);
+    for (key, wanted) in [("apiKey", header.is_some()), ("token", uses(requests, Auth::Bearer))] {
+        if wanted {
+            variables.push(json!({ "key": key, "value": "" }));
+        }
+    }
+    for request in requests {
+        for value in request.path_values.values() {
+            let Some(name) = &value.variable else { continue };
+            if !variables.iter().any(|known| known["key"] == **name) {
+                variables.push(json!({ "key": name, "value": value.example }));
+            }
+        }
+    }
+    let auth = match header {
+        Some(header) => json!({
+            "type": "apikey",
+            "apikey": [pair("key", header), pair("value", "{{apiKey}}"), pair("in", "header")],
+        }),
+        None => json!({ "type": "noauth" }),
+    };
+    let items = folders(document, requests);
+    json!({ "info": info, "item": items, "auth": auth, "variable": variables })
+}
+
+fn pair(key: &str, value: &str) -> Value {
+    json!({ "key": key, "value": value, "type": "string" })
+}
+
+fn uses(requests: &[Request<'_>], auth: Auth) -> bool {
+    requests.iter().any(|request| request.auth == auth)
+}
+
+/// The header that holds a key, where some operation asks for one.
+pub(super) fn key_header(document: &Value) -> Option<&str> {
+    let schemes = document["components"]["securitySchemes"].as_object()?;
+    let keys = schemes.values().filter(|one| one["type"] == "apiKey" && one["in"] == "header");
+    keys.filter_map(|scheme| scheme["name"].as_str()).min()
+}
+
+/// Requests without a tag stand beside the folders; what deletes stands in a folder at the end.
+fn folders(document: &Value, requests: &[Request<'_>]) -> Vec<Value> {
+    let mut folders: Vec<Value> = Vec::new();
+    for request in requests {
+        let item = item(document, request);
+        let last = folders.last_mut().filter(|folder| folder["name"] == request.tag);
+        match last.and_then(|folder| folder["item"].as_array_mut()) {
+            _ if request.tag.is_empty() => folders.push(item),
+            Some(items) => items.push(item),
+            None => folders.push(folder(document, request.tag, item)),
+        }
+    }
+    folders
+}
+
+fn folder(document: &Value, tag: &str, first: Value) -> Value {
+    let tags = document["tags"].as_array().into_iter().flatten();
+    let said = tags.filter(|known| known["name"] == tag).find_map(|known| known.get("description"));
+    let mut folder = json!({ "name": tag, "item": [first] });
+    if let Some(said) = said {
+        folder["description"] = said.clone();
+    }
+    folder
+}
+
+fn item(document: &Value, request: &Request<'_>) -> Value {
+    let mut sent = json!({
+        "method": request.method,
+        "header": headers(request),
+        "url": url(request),
+    });
+    if !request.description.is_empty() {
+        sent["description"] = request.description.into();
+    }
+    match request.auth {
+        Auth::Key => {}
+        Auth::Nobody => sent["auth"] = json!({ "type": "noauth" }),
+        Auth::Bearer => {
+            sent["auth"] = json!({ "type": "bearer", "bearer": [pair("token", "{{token}}")] });
+        }
+    }
+    if let Some((_, body)) = &request.body {
+        sent["body"] = match body {
+            Body::Json(value) => json!({
+                "mode": "raw",
+                "raw": super::json::pretty(value).trim_end(),
+                "options": { "raw": { "language": "json" } },
+            }),
+            Body::Form(fields) => {
+                let fields =
+                    fields.iter().map(|(key, value)| json!({ "key": key, "value": value }));
+                json!({ "mode": "urlencoded", "urlencoded": fields.collect::<Vec<_>>() })
+            }
+            Body::Text(text) => json!({ "mode": "raw", "raw": text }),
+        };
+    }
+    let script = json!({ "type": "text/javascript", "exec": tests(document, request) });
+    json!({
+        "name": request.summary,
+        "request": sent,
+        "event": [{ "listen": "test", "script": script }],
+        "response": [],
+    })
+}
+
+fn headers(request: &Request<'_>) -> Vec<Value> {
+    let said = |(key, value, sent): &(String, String, bool)| json!({ "key": key, "value": value, "disabled": !sent });
+    let mut headers: Vec<Value> = request.headers.iter().map(said).collect();
+    if let Some((media_type, _)) = &request.body {
+        headers.push(json!({ "key": "Content-Type", "value": media_type }));
+    }
+    headers.push(json!({ "key": "Accept", "value": accepted(request) }));
+    headers
+}
+
+fn accepted(request: &Request<'_>) -> String {
+    let mut types: Vec<&str> =
+        successes(request).flat_map(|(_, answer)| media_types(answer)).collect();
+    types.sort_unstable();
+    types.dedup();
+    match types.is_empty() {
+        true => "*/*".into(),
+        false => [&types[..], &["application/problem+json"]].concat().join(", "),
+    }
+}
+
+/// The path with `:name` for its parameters, as Postman has it.
+fn url(request: &Request<'_>) -> Value {
+    let parts: Vec<String> = request
+        .path
+        .trim_start_matches('/')
+        .split('/')
+        .map(|part| part.replace('{', ":").replace('}', ""))
+        .collect();
+    let value = |name: &String, value: &super::requests::PathValue| {
+        let value = match &value.variable {
+            Some(variable) => format!("{{{{{variable}}}}}"),
+            None => value.example.clone(),
+        };
+        json!({ "key": name, "value": value })
+    };
+    let variables: Vec<Value> =
+        request.path_values.iter().map(|(name, one)| value(name, one)).collect();
+    let query: Vec<Value> = request
+        .query
+        .iter()
+        .map(|(key, value, sent)| json!({ "key": key, "value": value, "disabled": !sent }))
+        .collect();
+    let sent: Vec<String> = request
+        .query
+        .iter()
+        .filter(|one| one.2)
+        .map(|(key, value, _)| format!("{key}={value}"))
+        .collect();
+    let mark = if sent.is_empty() { "" } else { "?" };
+    let raw = format!("{{{{baseUrl}}}}/{}{mark}{}", parts.join("/"), sent.join("&"));
+    let mut url = json!({ "raw": raw, "host": ["{{baseUrl}}"], "path": parts });
+    for (key, list) in [("variable", variables), ("query", query)] {
+        if !list.is_empty() {
+            url[key] = list.into();
+        }
+    }
+    url
+}
+
+fn successes<'a>(request: &'a Request<'_>) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let all = request.responses.iter().map(|(status, answer)| (&**status, answer));
+    all.filter(|(status, _)| status.starts_with('2'))
+}
+
+fn media_types(answer: &Value) -> Vec<&str> {
+    let content = answer["content"].as_object();
+    content.into_iter().flatten().map(|(name, _)| &**name).collect()
+}
+
+/// The script that looks at the answer. Without a known success every answer but our own failure will do.
+fn tests(document: &Value, request: &Request<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut statuses: Vec<&str> = successes(request).map(|(status, _)| status).collect();
+    statuses.sort_unstable();
+    let test = |name: &str, body: &str| format!("pm.test({}, () => {{ {body} }});", json!(name));
+    if statuses.is_empty() {
+        let body = "pm.expect(pm.response.code).to.be.below(500);";
+        return vec![test("It answers", body)];
+    }
+    let list = statuses.join(", ");
+    let body = format!("pm.expect(pm.response.code).to.be.oneOf([{list}]);");
+    lines.push(test(&format!("The status is {list}"), &body));
+    let json_of = |(status, answer): (&str, &Value)| {
+        let schema = answer["content"]["application/json"].get("schema")?;
+        Some((status.to_owned(), whole(schema, document)))
+    };
+    let mut answered: Vec<(String, Value)> = successes(request).filter_map(json_of).collect();
+    answered.sort_by(|a, b| a.0.cmp(&b.0));
+    for (status, schema) in answered {
+        lines.push(format!("if (pm.response.code === {status}) {{"));
+        let header =
+            "pm.expect(pm.response.headers.get('Content-Type')).to.match(/^application\\/json/);";
+        lines.push(format!("  {}", test("It is JSON", header)));
+        lines.push(format!("  const schema = {};", compact(&schema)));
+        let body = "pm.response.to.have.jsonSchema(schema);";
+        lines.push(format!("  {}", test("It is of the documented shape", body)));
+        if let Some(created) = request.creates.as_ref().filter(|_| status == "201") {
+            let member = json!(created.member);
+            lines.push("  const location = pm.response.headers.get('Location') || '';".into());
+            lines.push(format!(
+                "  const created = pm.response.json()[{member}] ?? decodeURIComponent(location.split('/').pop());"
+            ));
+            let variable = json!(created.variable);
+            lines.push(format!("  pm.collectionVariables.set({variable}, String(created));"));
+        }
+        lines.push("}".into());
+    }
+    lines
+}
+
+/// The schema with all it refers to, for a validator that knows draft 7 and no formats of ours.
+fn whole(schema: &Value, document: &Value) -> Value {
+    let mut needed = Map::new();
+    let mut waiting = references(schema);
+    while let Some(reference) = waiting.pop() {
+        let Some(name) = reference.strip_prefix(PLACE) else { continue };
+        if needed.contains_key(name) {
+            continue;
+        }
+        let definition = document["components"]["schemas"][name].clone();
+        waiting.extend(references(&definition));
+        needed.insert(name.to_owned(), definition);
+    }
+    let mut whole = json!({ "allOf": [schema] });
+    if !needed.is_empty() {
+        whole["components"] = json!({ "schemas": needed });
+    }
+    bare(&mut whole, false);
+    whole
+}
+
+/// Without what does not narrow, and without formats.
+fn bare(value: &mut Value, names: bool) {
+    match value {
+        Value::Object(map) => {
+            if !names {
+                const WORDS: [&str; 7] =
+                    ["format", "pattern", "description", "title", "examples", "example", "default"];
+                map.retain(|key, _| !WORDS.contains(&&**key));
+            }
+            for (key, inner) in map.iter_mut() {
+                bare(inner, !names && (key == "properties" || key == "schemas"));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| bare(item, false)),
+        _ => {}
+    }
+}
+
+/// On one line, its keys in one order.
+fn compact(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut members: Vec<_> = map.iter().collect();
+            members.sort_by_key(|(key, _)| *key);
+            let member =
+                |(key, value): (&String, &Value)| format!("{}:{}", json!(key), compact(value));
+            format!("{{{}}}", members.into_iter().map(member).collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(compact).collect::<Vec<_>>().join(","))
+        }
+        plain => plain.to_string(),
+    }
+}

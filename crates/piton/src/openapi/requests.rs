@@ -1,0 +1,211 @@
+//! The document as a list of requests to send one after the other to a service that has just been
+//! started: what creates goes before what looks at it, and hands on what it has created.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{examples, parameters};
+
+/// One request to send.
+pub(super) struct Request<'a> {
+    pub id: &'a str,
+    pub summary: &'a str,
+    pub description: &'a str,
+    pub tag: &'a str,
+    pub method: String,
+    /// With `{name}` for each parameter.
+    pub path: &'a str,
+    /// Name, value, and whether it is sent: those that need not be are there to be switched on.
+    pub query: Vec<(String, String, bool)>,
+    pub headers: Vec<(String, String, bool)>,
+    /// What stands for each parameter of the path: a variable of a request before, or an example.
+    pub path_values: BTreeMap<String, PathValue>,
+    pub body: Option<(&'a str, Body)>,
+    pub auth: Auth,
+    pub responses: &'a Map<String, Value>,
+    /// What it creates: the variable, and the member of the answer that holds it.
+    pub creates: Option<Created>,
+}
+
+/// A body to send.
+pub(super) enum Body {
+    Json(Value),
+    Form(Vec<(String, String)>),
+    Text(String),
+}
+
+/// What stands for a parameter of the path.
+#[derive(Clone)]
+pub(super) struct PathValue {
+    /// The variable that a request before has set, if one has.
+    pub variable: Option<String>,
+    pub example: String,
+}
+
+/// What an answer with 201 is remembered by.
+#[derive(Clone)]
+pub(super) struct Created {
+    pub variable: String,
+    pub member: String,
+}
+
+/// Who is calling, by the first way that is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Auth {
+    Nobody,
+    Key,
+    Bearer,
+}
+
+/// The requests, in the order in which they work.
+pub(super) fn of(document: &Value) -> Vec<Request<'_>> {
+    let paths: Vec<(&str, &Value)> = members(&document["paths"]);
+    let mut requests: Vec<Request<'_>> = paths
+        .iter()
+        .flat_map(|(path, item)| {
+            members(item).into_iter().map(move |(method, it)| (path, method, it))
+        })
+        .map(|(path, method, operation)| request(document, path, method, operation))
+        .collect();
+    name_what_is_created(&mut requests, &paths);
+    let order = tag_order(document);
+    requests.sort_by_key(|request| {
+        let tag = order.iter().position(|tag| *tag == request.tag).unwrap_or(order.len());
+        let creates = request.method == "POST" && !request.path.contains('{');
+        let deletes = request.method == "DELETE";
+        let method = ["GET", "POST", "PUT", "PATCH"].iter().position(|one| *one == request.method);
+        (deletes, tag, !creates, request.path, method)
+    });
+    requests
+}
+
+/// In the order of their names, whatever the features of the build make of maps.
+fn members(value: &Value) -> Vec<(&str, &Value)> {
+    let mut members: Vec<(&str, &Value)> =
+        value.as_object().into_iter().flatten().map(|(key, value)| (&**key, value)).collect();
+    members.sort_by_key(|(key, _)| *key);
+    members
+}
+
+fn tag_order(document: &Value) -> Vec<&str> {
+    let tags = document["tags"].as_array().into_iter().flatten();
+    tags.filter_map(|tag| tag["name"].as_str()).collect()
+}
+
+fn request<'a>(
+    document: &'a Value,
+    path: &'a str,
+    method: &str,
+    operation: &'a Value,
+) -> Request<'a> {
+    let schemas = &document["components"]["schemas"];
+    let mut request = Request {
+        id: operation["operationId"].as_str().unwrap_or_default(),
+        summary: operation["summary"].as_str().unwrap_or(path),
+        description: operation["description"].as_str().unwrap_or_default(),
+        tag: operation["tags"][0].as_str().unwrap_or_default(),
+        method: method.to_ascii_uppercase(),
+        path,
+        query: Vec::new(),
+        headers: Vec::new(),
+        path_values: BTreeMap::new(),
+        body: body(&operation["requestBody"]),
+        auth: auth(document, operation),
+        responses: operation["responses"].as_object().expect("each operation has answers"),
+        creates: None,
+    };
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+        let said = parameter.get("example").cloned();
+        let example = said.or_else(|| examples::of(&parameter["schema"], schemas));
+        let example = plain(&example.unwrap_or_default());
+        let sent = parameter["required"] == true;
+        match parameter["in"].as_str() {
+            Some("query") => request.query.push((name, example, sent)),
+            Some("header") => request.headers.push((name, example, sent)),
+            _ => {
+                let value = PathValue { variable: None, example };
+                request.path_values.insert(name, value);
+            }
+        }
+    }
+    request
+}
+
+/// A value as it stands in a path or a query.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+fn body(described: &Value) -> Option<(&str, Body)> {
+    let (media_type, media) = *members(&described["content"]).first()?;
+    let example =
+        media.get("example").cloned().or_else(|| media["schema"]["examples"].get(0).cloned());
+    let body = match example {
+        Some(example) if media_type.contains("form") => Body::Form(
+            members(&example)
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), plain(value)))
+                .collect(),
+        ),
+        Some(example) => Body::Json(example),
+        None if media_type.contains("json") => Body::Json(Value::Object(Map::new())),
+        None => Body::Text(String::new()),
+    };
+    Some((media_type, body))
+}
+
+fn auth(document: &Value, operation: &Value) -> Auth {
+    let enough = operation["security"].as_array().into_iter().flatten();
+    let first = enough.filter_map(Value::as_object).find_map(|way| way.keys().min());
+    let Some(first) = first else { return Auth::Nobody };
+    let scheme = &document["components"]["securitySchemes"][first];
+    match scheme["type"].as_str() {
+        Some("apiKey") if scheme["in"] == "header" => Auth::Key,
+        Some("http") => Auth::Bearer,
+        _ => Auth::Nobody,
+    }
+}
+
+/// What `POST /companies` has created is what `/companies/{cnpj}` means.
+fn name_what_is_created(requests: &mut [Request<'_>], paths: &[(&str, &Value)]) {
+    let mut made: BTreeMap<String, Created> = BTreeMap::new();
+    for request in requests.iter_mut() {
+        if request.method != "POST" || !request.responses.contains_key("201") {
+            continue;
+        }
+        let below = format!("{}/{{", request.path.trim_end_matches('/'));
+        let Some(rest) = paths.iter().find_map(|(path, _)| path.strip_prefix(&below)) else {
+            continue;
+        };
+        let Some((member, _)) = rest.split_once('}') else { continue };
+        let mut segments = request.path.split('/').filter(|part| !part.starts_with('{'));
+        let last = segments.rfind(|part| !part.is_empty()).unwrap_or("created");
+        let created = Created { variable: format!("{last}_{member}"), member: member.to_owned() };
+        made.insert(format!("{below}{member}}}"), created.clone());
+        request.creates = Some(created);
+    }
+    for request in requests {
+        for name in parameters::path_names(request.path) {
+            let end = request.path.find(&format!("{{{name}}}")).map(|at| at + name.len() + 2);
+            let here = &request.path[..end.unwrap_or(request.path.len())];
+            let (Some(created), Some(value)) = (made.get(here), request.path_values.get_mut(&name))
+            else {
+                continue;
+            };
+            value.variable = Some(created.variable.clone());
+            // A body that repeats what the path says has to say the same.
+            if let Some((_, Body::Json(Value::Object(body)))) = &mut request.body
+                && let Some(member) = body.get_mut(&name)
+            {
+                *member = Value::String(format!("{{{{{}}}}}", created.variable));
+            }
+        }
+    }
+}

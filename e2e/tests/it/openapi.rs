@@ -1,0 +1,82 @@
+//! What services say of themselves, as others' programs read it: the validator of OpenAPI documents,
+//! Postman's Newman, Swagger UI in Chromium, Schemathesis.
+
+use std::process::Command;
+
+use e2e::node::{self, newman};
+use e2e::python::{interpreter, script};
+use e2e::service::{self, Service};
+use serde_json::{Value, json};
+
+/// In the header that the registry looks at, where it asks for a key.
+const KEY: &str = "the key of the end-to-end tests";
+
+/// A fresh registry on SQLite.
+async fn registry() -> Service {
+    let port = e2e::free_port();
+    let key = KEY.replace(' ', "-");
+    let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
+    let service = Service::spawn("registry", port, &arguments, &[("API_KEY", &key)], None);
+    service.ready().await;
+    service
+}
+
+/// The files that `openapi --out` writes.
+async fn files(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let written = service::run(name, &["openapi", "--out", out], &[]).await;
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    folder
+}
+
+#[tokio::test]
+async fn the_documents_are_valid() {
+    for name in ["registry", "piste"] {
+        let folder = files(name).await;
+        let validated = Command::new(interpreter("openapi"))
+            .arg(script("openapi", "validate.py"))
+            .arg(folder.path().join("openapi.json"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&validated.stdout);
+        assert!(validated.status.success(), "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_postman_collection_works_against_a_fresh_service() {
+    let (service, folder) = (registry().await, files("registry").await);
+    let collection = folder.path().join("postman_collection.json");
+    let base_url = format!("baseUrl=http://127.0.0.1:{}", service.port);
+    let key = format!("apiKey={}", KEY.replace(' ', "-"));
+    let arguments = [collection.to_str().unwrap(), "--env-var", &base_url, "--env-var", &key];
+    let ran = newman(&arguments).await;
+    assert!(ran.well, "{}", ran.said);
+    assert!(ran.said.contains("It is of the documented shape"), "{}", ran.said);
+    // The second time the company is there already: a collection that could not fail would not see it.
+    let again = newman(&arguments).await;
+    assert!(!again.well && again.said.contains("expected 409"), "{}", again.said);
+}
+
+#[tokio::test]
+async fn swagger_ui_works_with_no_network() {
+    let service = registry().await;
+    let folder = tempfile::tempdir().unwrap();
+    let page = format!("http://127.0.0.1:{}/api/doc", service.port);
+    let key = KEY.replace(' ', "-");
+    let arguments = [&*page, folder.path().to_str().unwrap(), &key, "companies/companies_list"];
+    let used = node::script("browser", "swagger-ui.js", &arguments).await;
+    assert!(used.well, "{}", used.said);
+    let seen: Value = serde_json::from_str(&used.last).unwrap();
+    assert_eq!(seen["strangers"], json!([]), "the page asks nobody else");
+    assert_eq!(seen["complaints"], json!([]), "the page keeps to its own policy");
+    assert_eq!((&seen["title"], &seen["status"]), (&json!("Company registry"), &json!(200)));
+    assert_ne!(seen["light"], seen["dark"], "the page follows the browser's colours");
+    if seen["authorised"] == true {
+        assert!(seen["sent"].as_str().unwrap().contains(&key), "{}", seen["sent"]);
+    }
+    for name in ["swagger-ui-light.png", "swagger-ui-dark.png"] {
+        assert!(folder.path().join(name).metadata().unwrap().len() > 10_000);
+    }
+}

@@ -1,0 +1,136 @@
+//! `cargo xtask node`: the programs for Node that look at what we make, each in a folder of its own.
+//!
+//! Every folder of `e2e/node` lists what it needs in `package.json` and `package-lock.json`, with versions
+//! and checksums. The stamp of what has been installed is a copy of the latter.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::install;
+use crate::run::{self, Cmd, Result};
+
+const HELP: &str = "\
+The programs for Node that look at what Piton makes: Newman, and a driver of Chromium.
+
+Usage: cargo xtask node [NAME]...
+
+Makes `target/node/NAME` for each folder of `e2e/node`, or for those that are named, and leaves
+those that are as their `package-lock.json` says.
+";
+
+/// Where the lists and the scripts are.
+const SOURCES: &str = "e2e/node";
+
+/// `cargo xtask node`.
+///
+/// # Errors
+/// On a name that has no folder, and when npm fails.
+pub fn main(args: &[String]) -> Result<ExitCode> {
+    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
+        print!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let known = names()?;
+    if let Some(other) = args.iter().find(|arg| !known.contains(arg)) {
+        return Err(format!("no `{SOURCES}/{other}`; there are {}", known.join(", ")).into());
+    }
+    make(if args.is_empty() { &known } else { args })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Installs what all folders need that is not there yet.
+///
+/// # Errors
+/// When one cannot be made; the message is the command that failed.
+pub fn all() -> Result<()> {
+    make(&names()?)
+}
+
+fn names() -> Result<Vec<String>> {
+    let mut names: Vec<String> = fs::read_dir(run::root().join(SOURCES))?
+        .flatten()
+        .filter(|entry| entry.path().join("package-lock.json").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn make(names: &[String]) -> Result<()> {
+    let wanted: Vec<Folder> = names.iter().map(|name| Folder::of(name)).collect::<Result<_>>()?;
+    let missing: Vec<&Folder> = wanted.iter().filter(|folder| !folder.is_made()).collect();
+    if missing.is_empty() {
+        eprintln!("node: {} as their lock files say", names.join(", "));
+        return Ok(());
+    }
+    install::debian(&[("node", "nodejs"), ("npm", "npm")])?;
+    missing.into_iter().try_for_each(Folder::make)
+}
+
+/// One folder of `e2e/node` and what is made of it.
+struct Folder {
+    name: String,
+    source: PathBuf,
+    lock: String,
+    target: PathBuf,
+}
+
+impl Folder {
+    fn of(name: &str) -> Result<Self> {
+        let source = run::root().join(SOURCES).join(name);
+        let lock = fs::read_to_string(source.join("package-lock.json"))?;
+        // Not where CARGO_TARGET_DIR says: the tests look for it where the sources are.
+        let target = run::root().join("target/node").join(name);
+        Ok(Self { name: name.to_owned(), source, lock, target })
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.target.join("package-lock.stamp")
+    }
+
+    fn is_made(&self) -> bool {
+        fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.lock)
+    }
+
+    fn make(&self) -> Result<()> {
+        eprintln!("node: making target/node/{}", self.name);
+        if self.target.exists() {
+            fs::remove_dir_all(&self.target)?;
+        }
+        fs::create_dir_all(&self.target)?;
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(self.source.join(file), self.target.join(file))?;
+        }
+        // No script of a package is run: none of those that we use needs that.
+        let npm = Cmd::new("npm ci --ignore-scripts --no-audit --no-fund --loglevel=error");
+        npm.dir(&self.target).run()?;
+        fs::write(self.stamp(), &self.lock)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_refused_with_those_that_do() {
+        let error = main(&["deno".to_owned()]).unwrap_err().to_string();
+        assert_eq!(error, "no `e2e/node/deno`; there are browser, newman");
+    }
+
+    #[test]
+    fn every_version_is_pinned() {
+        for name in names().unwrap() {
+            let list =
+                fs::read_to_string(run::root().join(SOURCES).join(&name).join("package.json"));
+            let list: serde_json::Value = serde_json::from_str(&list.unwrap()).unwrap();
+            for (package, version) in list["dependencies"].as_object().unwrap() {
+                let version = version.as_str().unwrap();
+                let plain = version.chars().all(|c| c.is_ascii_digit() || c == '.');
+                assert!(plain, "{name}: {package} {version}");
+            }
+        }
+    }
+}
