@@ -256,11 +256,13 @@ where
     }
 }
 
-/// Says that the parameter may be there without a value: what OpenAPI calls `allowEmptyValue` stands
-/// beside the schema there, and is carried in it to there.
+/// Under this name the schema of a parameter says that it may be there without a value. In OpenAPI that
+/// is `allowEmptyValue` and stands beside the schema.
+pub(crate) const ALLOW_EMPTY_VALUE: &str = "x-allow-empty-value";
+
 fn may_be_empty(parameter: &mut Value) {
     if let Some(schema) = parameter.as_object_mut() {
-        schema.insert("x-allow-empty-value".into(), true.into());
+        schema.insert(ALLOW_EMPTY_VALUE.into(), true.into());
     }
 }
 
