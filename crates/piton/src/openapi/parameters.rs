@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
-use crate::http::{Operation, Parameter, Place, RouteInfo};
+use crate::http::{ALLOW_EMPTY_VALUE, Operation, Parameter, Place, RouteInfo};
 
 /// One parameter of the document.
 struct Draft {
@@ -143,7 +143,7 @@ impl Draft {
         Self { name, place, schema, required, description }
     }
 
-    fn finish(self) -> Value {
+    fn finish(mut self) -> Value {
         let place = match self.place {
             Place::Path => "path",
             Place::Query => "query",
@@ -155,6 +155,12 @@ impl Draft {
         parameter.insert("required".into(), self.required.into());
         if let Some(description) = self.description {
             parameter.insert("description".into(), description.into());
+        }
+        // What stands beside the schema here is carried in it to here.
+        let may_be_empty =
+            self.schema.as_object_mut().and_then(|map| map.remove(ALLOW_EMPTY_VALUE));
+        if let (Place::Query, Some(allowed)) = (self.place, may_be_empty) {
+            parameter.insert("allowEmptyValue".into(), allowed);
         }
         if self.place == Place::Query && self.schema["type"] == "array" {
             // Lists are read from one parameter, with commas.

@@ -7,6 +7,8 @@ mod around;
 #[cfg(feature = "cache")]
 mod cached;
 mod config;
+#[cfg(feature = "validation")]
+mod converters;
 mod failures;
 #[cfg(feature = "jwt")]
 mod flask;

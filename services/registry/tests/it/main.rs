@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod config;
+mod document;
 mod keys;
 mod services;
 

@@ -248,10 +248,21 @@ where
         let properties = object.entry("properties").or_insert_with(|| Map::new().into());
         if let Some(properties) = properties.as_object_mut() {
             properties.extend(own);
+            properties.values_mut().for_each(may_be_empty);
         }
         object.insert("additionalProperties".into(), Value::Bool(false));
         object.insert("type".into(), "object".into());
         schema
+    }
+}
+
+/// Under this name the schema of a parameter says that it may be there without a value. In OpenAPI that
+/// is `allowEmptyValue` and stands beside the schema.
+pub(crate) const ALLOW_EMPTY_VALUE: &str = "x-allow-empty-value";
+
+fn may_be_empty(parameter: &mut Value) {
+    if let Some(schema) = parameter.as_object_mut() {
+        schema.insert(ALLOW_EMPTY_VALUE.into(), true.into());
     }
 }
 

@@ -76,6 +76,8 @@ impl<T> Page<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Items<T>(Page<T>);
 
+const LINKS: &str = "The first page, the one before, the next and the last (RFC 8288).";
+
 /// How many entries there are in all.
 const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
@@ -95,6 +97,12 @@ impl<T: Serialize> IntoResponse for Items<T> {
 impl<T: JsonSchema> Output for Items<T> {
     fn describe(operation: &mut Operation) {
         operation.answer::<Vec<T>>(StatusCode::OK, "application/json");
+        operation.answer_header(StatusCode::OK, "Link", LINKS);
+        operation.answer_header(
+            StatusCode::OK,
+            "X-Total-Count",
+            "How many entries there are in all.",
+        );
     }
 }
 
@@ -112,5 +120,6 @@ impl<T: Serialize> IntoResponse for Page<T> {
 impl<T: JsonSchema> Output for Page<T> {
     fn describe(operation: &mut Operation) {
         operation.answer::<Self>(StatusCode::OK, "application/json");
+        operation.answer_header(StatusCode::OK, "Link", LINKS);
     }
 }

@@ -13,6 +13,14 @@ struct Search {
     #[serde(rename = "title[contains]", alias = "q")]
     title: Option<String>,
     stars: Option<Bounded<1, 5>>,
+    kind: Option<Kind>,
+}
+
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Novel,
+    Essay,
 }
 
 #[derive(Debug)]
@@ -52,8 +60,10 @@ fn what_is_not_said_or_has_no_value_has_its_default() {
 
 #[test]
 fn filter_order_and_page_are_read_together() {
-    let asked =
-        asked("sort=title&title[contains]=caf%C3%A9&page=3&year=2024,2025&per_page=7&stars=5");
+    let asked = asked(
+        "sort=title&title[contains]=caf%C3%A9&page=3&year=2024,2025&per_page=7&stars=5&kind=essay",
+    );
+    assert_eq!(asked.filter.kind, Some(Kind::Essay));
     assert_eq!(asked.filter.title.as_deref(), Some("café"));
     assert_eq!(asked.filter.year.unwrap().into_vec(), [2024, 2025]);
     assert_eq!(asked.filter.stars.unwrap().get(), 5);
@@ -128,13 +138,14 @@ fn the_schema_has_every_parameter_with_its_bounds() {
     let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();
-    assert_eq!(sorted, ["page", "per_page", "sort", "stars", "title[contains]", "year"]);
+    assert_eq!(sorted, ["kind", "page", "per_page", "sort", "stars", "title[contains]", "year"]);
     assert_eq!(parameters["per_page"]["maximum"], 100);
     assert_eq!(parameters["per_page"]["default"], 20);
     assert_eq!(
         parameters["sort"]["items"]["enum"],
         json!(["title", "year", "id", "-title", "-year", "-id"])
     );
+    assert!(parameters.values().all(|schema| schema[ALLOW_EMPTY_VALUE] == true), "{schema}");
     assert_eq!(parameters["sort"]["default"], json!(["-year", "title"]));
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(Page::<u32>::schema_name(), "PageOfuint32");

@@ -1,0 +1,172 @@
+//! Converters and lists, through the door.
+
+use piton::convert::{Bounded, Date, List, Moment, Slug};
+use piton::garde::{self, Validate};
+use piton::http::{Listing, Page, Paging, SortBy, get, post};
+use piton::prelude::*;
+use piton::serde_json::{Value, json};
+use piton::testing::TestAnswer;
+
+async fn of_day(Path((blog, day)): Path<(Slug, Date)>) -> String {
+    format!("{blog} on {day}")
+}
+
+async fn several(Path(numbers): Path<List<Bounded<1, 9>, 3>>) -> String {
+    numbers.to_string()
+}
+
+async fn text(Path(text): Path<String>) -> String {
+    text
+}
+
+#[derive(Deserialize, JsonSchema, Validate)]
+struct Place {
+    #[garde(custom(is_even))]
+    row: u8,
+    #[garde(length(chars, max = 2))]
+    seat: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde calls it so")]
+fn is_even(row: &u8, _: &()) -> garde::Result {
+    if row.is_multiple_of(2) { Ok(()) } else { Err(garde::Error::new("rows are even")) }
+}
+
+async fn seat(Valid(Path(place)): Valid<Path<Place>>) -> String {
+    format!("{}{}", place.row, place.seat)
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Note {
+    blog: Slug,
+    day: Date,
+    at: Option<Moment>,
+    stars: Bounded<1, 5>,
+}
+
+async fn note(Json(note): Json<Note>) -> String {
+    let at = note.at.map(|at| at.to_string());
+    format!("{} {} {} {}", note.blog, note.day, at.unwrap_or_default(), note.stars)
+}
+
+#[derive(Default, Deserialize, JsonSchema, Validate)]
+#[serde(default)]
+struct Search {
+    #[garde(skip)]
+    year: Option<List<u16>>,
+    #[garde(length(chars, max = 3))]
+    q: Option<String>,
+}
+
+struct Order;
+
+impl SortBy for Order {
+    const FIELDS: &'static [(&'static str, &'static str)] = &[("title", "title"), ("year", "year")];
+    const DEFAULT: &'static str = "title";
+    const UNIQUE: &'static str = "id";
+}
+
+async fn books(Valid(asked): Valid<Listing<Search, Order>>) -> Page<String> {
+    let Paging { page, per_page } = asked.paging;
+    asked.page(vec![format!("{page} {per_page} {}", asked.sort)], 41)
+}
+
+async fn app() -> TestApp {
+    let app = App::new("converters")
+        .blueprints(["none"])
+        .set("log.level", "critical")
+        .route(get("/blogs/{blog}/{day}", of_day))
+        .route(get("/several/{numbers}", several))
+        .route(get("/text/{text}", text))
+        .route(get("/rows/{row}/{seat}", seat))
+        .route(get("/books", books))
+        .route(post("/notes", note));
+    TestApp::new(app).await
+}
+
+/// The places of what is wrong, and the first reason.
+#[track_caller]
+fn refused(answer: &TestAnswer, status: u16) -> (Vec<String>, String) {
+    assert_eq!(answer.status(), status, "{}", answer.text());
+    let problem: Value = answer.json();
+    let faults = problem["errors"].as_array().cloned().unwrap_or_default();
+    let place = |fault: &Value| {
+        let place = fault.get("pointer").or(fault.get("parameter"));
+        place.and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let reason = faults.first().and_then(|fault| fault["detail"].as_str()).unwrap_or_default();
+    (faults.iter().map(place).collect(), reason.to_owned())
+}
+
+#[piton::test]
+async fn a_path_is_read_by_its_converters() {
+    let app = app().await;
+    assert_eq!(app.get("/blogs/open-source/2026-11-21").await.text(), "open-source on 2026-11-21");
+    assert_eq!(app.get("/several/3,1,3").await.text(), "3,1,3");
+    assert_eq!(app.get("/several/3%2C1").await.text(), "3,1");
+    assert_eq!(app.get("/text/caf%C3%A9").await.text(), "café");
+}
+
+#[piton::test]
+async fn a_parameter_that_does_not_convert_is_named_with_the_reason() {
+    let app = app().await;
+    for (path, parameter, reason) in [
+        ("/blogs/Open/2026-11-21", "blog", "a slug is small letters and digits"),
+        ("/blogs/open/2026-02-30", "day", "there is no such day in the calendar"),
+        ("/blogs/open/+02026-11-21", "day", "a date is written as 2026-11-21"),
+        ("/several/1,0", "numbers", "value 2 of the list: is not a whole number from 1 to 9"),
+        ("/several/1,2,3,4", "numbers", "a list here has at most 3 values"),
+        ("/several/,", "numbers", "value 1 of the list is empty"),
+        ("/rows/x/a", "row", "is not a valid whole number"),
+    ] {
+        let (places, why) = refused(&app.get(path).await, 422);
+        assert_eq!(places, [parameter], "{path}");
+        assert!(why.starts_with(reason), "{path}: {why}");
+    }
+}
+
+#[piton::test]
+async fn bytes_that_are_no_text_are_refused_and_never_our_fault() {
+    let app = app().await;
+    assert_eq!(refused(&app.get("/text/%ff").await, 400).0, ["text"]);
+    assert_eq!(refused(&app.get("/blogs/%ff/2026-11-21").await, 400).0, ["blog"]);
+    assert_eq!(refused(&app.get("/blogs/%00/2026-11-21").await, 422).0, ["blog"]);
+    assert_eq!(app.get("/text/%00").await.text(), "\0");
+    let long = "x".repeat(5000);
+    assert_eq!(app.get(&format!("/text/{long}")).await.text(), long);
+    assert_eq!(refused(&app.get(&format!("/blogs/{long}/2026-11-21")).await, 422).0, ["blog"]);
+}
+
+#[piton::test]
+async fn rules_hold_for_paths_too_and_count_characters() {
+    let app = app().await;
+    assert_eq!(app.get("/rows/2/%C3%A9%C3%A9").await.text(), "2éé");
+    let (mut places, _) = refused(&app.get("/rows/3/%C3%A9%C3%A9%C3%A9").await, 422);
+    places.sort();
+    assert_eq!(places, ["row", "seat"]);
+}
+
+#[piton::test]
+async fn a_body_is_refused_for_everything_that_is_wrong_with_it() {
+    let app = app().await;
+    let right = json!({ "blog": "a-b", "day": "2026-11-21", "at": "2026-11-21T01:00:00+01:00", "stars": 5 });
+    let answer = app.post("/notes").json(&right).await;
+    assert_eq!(answer.text(), "a-b 2026-11-21 2026-11-21T00:00:00Z 5");
+    let wrong = json!({ "blog": "A", "day": 7, "at": "now", "stars": 6 });
+    let (mut places, _) = refused(&app.post("/notes").json(&wrong).await, 422);
+    places.sort();
+    assert_eq!(places, ["#/at", "#/blog", "#/day", "#/stars"]);
+}
+
+#[piton::test]
+async fn a_list_is_asked_for_by_one_vocabulary() {
+    let app = app().await;
+    let answer = app.get("/books?year=2024,2025&sort=-year&per_page=10&page=4&q=").await;
+    assert_eq!(answer.json::<Value>()["items"], json!(["4 10 -year"]));
+    assert_eq!(answer.json::<Value>()["pages"], 5);
+    assert!(answer.header("link").contains("page=5>; rel=\"next\""), "{}", answer.header("link"));
+    let wrong = app.get("/books?year=x&sort=size&page=0&odd=1").await;
+    assert_eq!(refused(&wrong, 422).0, ["odd", "page", "sort", "year"]);
+    assert_eq!(refused(&app.get("/books?q=%C3%A9%C3%A9%C3%A9%C3%A9").await, 422).0, ["q"]);
+    assert_eq!(app.get("/books?q=%C3%A9%C3%A9%C3%A9").await.status(), 200);
+}
