@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod config;
+mod openapi;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
