@@ -6,10 +6,12 @@
 
 mod bench;
 mod gate;
+mod generate;
 mod install;
 mod node;
 mod python;
 mod run;
+mod screenshot;
 mod swagger_ui;
 mod tree;
 
@@ -25,8 +27,10 @@ Usage: cargo xtask <command>
 Commands:
   test          the gate: everything that CI checks, in CI's order
   bench core    the hello service beside bare axum: speed, memory, start, size, builds
+  generate      writes anew what is checked in and made by the services: settings, OpenAPI
   python        the Python programs that Piton is compared with, each in a venv
   node          the programs for Node that look at what Piton makes
+  screenshot    takes the pictures in docs/images anew
   swagger-ui    brings another version of Swagger UI into the sources
 
 `cargo xtask <command> --help` says more about one of them.
@@ -53,8 +57,10 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     match command.as_str() {
         "test" => gate::main(rest),
         "bench" => bench::main(rest),
+        "generate" => generate::main(rest),
         "python" => python::main(rest),
         "node" => node::main(rest),
+        "screenshot" => screenshot::main(rest),
         "swagger-ui" => swagger_ui::main(rest),
         "-h" | "--help" | "help" => {
             print!("{HELP}");

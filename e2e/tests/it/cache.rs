@@ -145,10 +145,8 @@ async fn redis_killed_and_started_again_under_load_fails_no_request_and_brings_n
         (1..=6).map(|number| tokio::spawn(client(ports, number, seen.clone()))).collect();
     let more = async || {
         let before = seen.answers.load(Ordering::Relaxed);
-        wait_for("more answers", || async {
-            seen.answers.load(Ordering::Relaxed) > before + 400
-        })
-        .await;
+        wait_for("more answers", || async { seen.answers.load(Ordering::Relaxed) > before + 400 })
+            .await;
     };
     more().await;
     for round in 0..3 {
@@ -184,7 +182,10 @@ async fn a_redis_that_is_not_there_keeps_nobody_waiting() {
     redis.kill();
     let [one, _] = two(&redis).await;
     let mut connection = Connection::open(one.port).await.unwrap();
-    assert_eq!(connection.request("POST", "/api/companies", &company(1)).await.unwrap().status, 201);
+    assert_eq!(
+        connection.request("POST", "/api/companies", &company(1)).await.unwrap().status,
+        201
+    );
     let begin = std::time::Instant::now();
     for _ in 0..100 {
         let answer = connection.request("GET", "/api/companies", "").await.unwrap();

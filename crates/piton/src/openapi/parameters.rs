@@ -167,7 +167,8 @@ impl Draft {
             parameter.insert("style".into(), "form".into());
             parameter.insert("explode".into(), false.into());
         }
-        if let Some(example) = self.schema["examples"].get(0) {
+        // The page sends what it is given: of a filter nobody asked for that would not be right.
+        if let Some(example) = self.schema["examples"].get(0).filter(|_| self.required) {
             parameter.insert("example".into(), example.clone());
         }
         parameter.insert("schema".into(), self.schema);

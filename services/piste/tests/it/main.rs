@@ -5,6 +5,7 @@
 mod config;
 mod messages;
 mod neighbour;
+mod openapi;
 mod passwords;
 mod users;
 

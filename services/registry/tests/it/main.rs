@@ -5,6 +5,7 @@
 mod config;
 mod document;
 mod keys;
+mod openapi;
 mod services;
 
 use piton::prelude::*;

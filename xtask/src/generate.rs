@@ -1,0 +1,46 @@
+//! `cargo xtask generate`: writes anew what is checked in and made by the services themselves.
+//!
+//! A test of each service compares them; this is the command that corrects all of them at once.
+
+use std::fs;
+use std::process::ExitCode;
+
+use crate::run::{self, Cmd, Result};
+
+const HELP: &str = "\
+Writes anew what is checked in and made by the services themselves.
+
+Usage: cargo xtask generate
+
+For each of registry and piste: config.example.toml, config.schema.json, and dist/ with the OpenAPI
+document, the Postman collection and the .http file.
+";
+
+const SERVICES: [&str; 2] = ["registry", "piste"];
+
+/// `cargo xtask generate`.
+///
+/// # Errors
+/// When a service cannot be built or does not print what it should.
+pub fn main(args: &[String]) -> Result<ExitCode> {
+    if !args.is_empty() {
+        print!("{HELP}");
+        return Ok(ExitCode::from(2));
+    }
+    // All of them with the features that tests build them with.
+    let build = Cmd::new("cargo build --quiet");
+    SERVICES.iter().fold(build, |build, name| build.arg("--package").arg(name)).run()?;
+    SERVICES.iter().try_for_each(|name| service(name))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn service(name: &str) -> Result<()> {
+    let folder = run::root().join("services").join(name);
+    let program = || Cmd::new("cargo run --quiet --package").arg(name).arg("--");
+    for (flag, file) in [("--example", "config.example.toml"), ("--schema", "config.schema.json")] {
+        // The file is written when all of it is there, and not by a shell before.
+        let text = program().arg("config").arg(flag).read()?;
+        fs::write(folder.join(file), text)?;
+    }
+    program().arg("openapi").arg("--out").arg(folder.join("dist")).run()
+}
