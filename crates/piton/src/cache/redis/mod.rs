@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis::{Cmd, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::OncePerSecond;
 use super::figures::Figures;
@@ -38,7 +38,10 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Pauses between attempts to connect: the first, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(5)];
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+
+/// How long an invalidation waits for a server that may be back.
+const HURRY: Duration = Duration::from_millis(250);
 
 pub(super) struct Store {
     server: Server,
@@ -54,6 +57,8 @@ pub(super) struct Store {
     state: RwLock<State>,
     /// Wakes the one who connects.
     lost: Notify,
+    /// The attempts to connect so far, and whether the last took so long that nobody waits for another.
+    attempts: watch::Sender<(u64, bool)>,
     trouble: Mutex<Option<String>>,
     told: OncePerSecond,
 }
@@ -100,6 +105,7 @@ impl Store {
             figures,
             state: RwLock::default(),
             lost: Notify::new(),
+            attempts: watch::Sender::new((0, false)),
             trouble: Mutex::new(Some("not connected yet".into())),
             told: OncePerSecond::default(),
         }))
@@ -251,7 +257,7 @@ impl Store {
                 }
                 state.link.clone()
             });
-            let Some(link) = link else { return false };
+            let Some(link) = link else { return store.deliver_late().await };
             let begin = Instant::now();
             let answer = link.ask(command, store.timeout).await;
             store.figures.took(operation, begin.elapsed());
@@ -269,10 +275,32 @@ impl Store {
                 state.link = None;
             });
             store.note_trouble(&format!("an invalidation was not done: {trouble}"));
-            store.lost.notify_one();
-            false
+            store.deliver_late().await
         };
         tokio::spawn(told).await.unwrap_or(false)
+    }
+
+    /// What could not be delivered is made good by the next greeting. Another process may read of a
+    /// server that is back already, so that greeting is not waited for by the clock but tried at
+    /// once: when this returns `true`, nobody reads the old value any more. A server that is away says
+    /// so in no time; for one that says nothing nobody waits.
+    async fn deliver_late(&self) -> bool {
+        let mut attempts = self.attempts.subscribe();
+        let tried = async {
+            // The first may have begun before there was anything to make good.
+            for _ in 0..2 {
+                self.lost.notify_one();
+                let slow = attempts.borrow_and_update().1;
+                if slow || attempts.changed().await.is_err() {
+                    return false;
+                }
+                if self.is_up() {
+                    return true;
+                }
+            }
+            false
+        };
+        tokio::time::timeout(HURRY, tried).await.unwrap_or(false)
     }
 
     /// Counts a failure. After one that is about the connection the server is asked nothing more.
@@ -333,8 +361,9 @@ impl Store {
                     let _ = tokio::time::timeout(LOOK, self.lost.notified()).await;
                     let _ = self.ask("ping", redis::cmd("PING")).await;
                 } else if !self.connect().await {
-                    tokio::time::sleep(pause.mul_f64(1.0 + fastrand::f64() / 4.0)).await;
-                    pause = (pause * 2).min(longest);
+                    let pause_now = pause.mul_f64(1.0 + fastrand::f64() / 4.0);
+                    let hurry = tokio::time::timeout(pause_now, self.lost.notified()).await;
+                    pause = if hurry.is_ok() { first } else { (pause * 2).min(longest) };
                 }
             }
         };
@@ -355,7 +384,8 @@ impl Store {
             };
             (state.undelivered, greeting)
         });
-        match self.server.connect(&greeting).await {
+        let mut slow = false;
+        let is_up = match self.server.connect(&greeting).await {
             Ok((link, greeted)) => {
                 let is_in_time = self.change(|state| {
                     if greeted.ended_epoch {
@@ -374,9 +404,15 @@ impl Store {
             }
             Err(failure) => {
                 self.note_trouble(&failure.to_string());
+                slow = matches!(failure, Failure::Late(_));
                 false
             }
-        }
+        };
+        self.attempts.send_modify(|(count, was_slow)| {
+            *count += 1;
+            *was_slow = slow;
+        });
+        is_up
     }
 
     fn connected(&self) {
