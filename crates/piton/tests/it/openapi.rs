@@ -145,6 +145,7 @@ piton::__private::inventory::submit! {
     piton::http::SecurityWays {
         scheme: "it_badge",
         ways: |_| vec![("badge", json!({ "type": "apiKey", "in": "header", "name": "X-Badge" }))],
+        open: |_| false,
     }
 }
 
