@@ -13,6 +13,7 @@ pub mod page;
 pub mod postgres;
 pub mod python;
 pub mod redis;
+pub mod schemathesis;
 pub mod service;
 
 use std::future::Future;

@@ -217,6 +217,12 @@ fn tests(document: &Value, request: &Request<'_>) -> Vec<String> {
         lines.push(format!("  const schema = {};", compact(&schema)));
         let body = "pm.response.to.have.jsonSchema(schema);";
         lines.push(format!("  {}", test("It is of the documented shape", body)));
+        if let Some(member) = token(&schema) {
+            let member = json!(member);
+            lines.push(format!(
+                "  pm.collectionVariables.set(\"token\", pm.response.json()[{member}]);"
+            ));
+        }
         if let Some(created) = request.creates.as_ref().filter(|_| status == "201") {
             let member = json!(created.member);
             lines.push("  const location = pm.response.headers.get('Location') || '';".into());
@@ -229,6 +235,16 @@ fn tests(document: &Value, request: &Request<'_>) -> Vec<String> {
         lines.push("}".into());
     }
     lines
+}
+
+/// The member of an answer that lets its receiver in.
+fn token(schema: &Value) -> Option<&'static str> {
+    let reference = schema["allOf"][0]["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE));
+    let answer = match reference {
+        Some(name) => &schema["components"]["schemas"][name],
+        None => &schema["allOf"][0],
+    };
+    ["access_token", "token"].into_iter().find(|name| answer["properties"].get(name).is_some())
 }
 
 /// The schema with all it refers to, for a validator that knows draft 7 and no formats of ours.

@@ -19,6 +19,8 @@ mod keys;
 mod launch;
 #[cfg(feature = "openapi")]
 mod openapi;
+#[cfg(all(feature = "openapi", feature = "validation"))]
+mod openapi_rules;
 mod parts;
 #[cfg(feature = "password")]
 mod passwords;
