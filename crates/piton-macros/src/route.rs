@@ -223,7 +223,7 @@ fn checks(function: &ItemFn) -> TokenStream {
     }
     quote! {
         #[allow(dead_code, reason = "it is compiled, never run")]
-        fn check() {
+        fn __check_the_types_of_the_handler() {
             fn parts<T: ::piton::axum::extract::FromRequestParts<::piton::Handle> + Send>() {}
             fn request<T: ::piton::axum::extract::FromRequest<::piton::Handle, M> + Send, M>() {}
             fn answer<T: ::piton::axum::response::IntoResponse>() {}
