@@ -102,7 +102,7 @@ async fn info(State(handle): State<Handle>) -> Response {
             "started_at": DateTime::<Utc>::from(started),
             "uptime_s": handle.uptime().as_secs(),
             "draining": handle.draining(),
-            "routes": handle.routes().len(),
+            "routes": handle.routes().iter().filter(|route| route.listed).count(),
             "parts": parts,
             "settings": settings,
         }),

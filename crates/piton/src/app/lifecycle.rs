@@ -184,7 +184,7 @@ async fn listen_at_last(address: SocketAddr) -> TcpListener {
 
 fn announce(handle: &Handle, address: std::net::SocketAddr) {
     let mode = if handle.production() { "production" } else { "development" };
-    let routes = handle.routes().len();
+    let routes = handle.routes().iter().filter(|route| route.listed).count();
     let name = handle.name();
     info!(routes, mode, "{name} is up at http://{address} (Ctrl-C stops it)");
     if !handle.production() {
