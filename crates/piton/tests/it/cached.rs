@@ -227,6 +227,22 @@ async fn a_hundred_requests_are_one_run_of_the_handler() {
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
 }
 
+#[piton::test]
+async fn a_key_that_says_less_than_the_tags_does_not_hide_a_tag() {
+    async fn number(Path(_): Path<(String, String)>) -> String {
+        run().to_string()
+    }
+    let cached = Cached::new().key("k:{a}").tags(["t:{b}"]);
+    let app = App::new("by_hand").blueprints(["nothing"]);
+    let app = TestApp::new(app.route(get("/k/{a}/{b}", number).around(cached))).await;
+    let first = app.get("/k/1/x").await.text();
+    assert_eq!(app.get("/k/1/x").await.text(), first);
+    let other = app.get("/k/1/y").await.text();
+    assert_eq!(app.get("/k/1/y").await.text(), other);
+    app.handle().cache().invalidate(["t:y"]).await;
+    assert_ne!(app.get("/k/1/y").await.text(), other);
+}
+
 /// What `launch` says of an app that cannot be launched.
 async fn refused(route: piton::http::Route) -> String {
     let app = App::new("by_hand").blueprints(["nothing"]).route(route);
