@@ -72,12 +72,13 @@ mod inside {
     }
 
     #[piton::memoize(ttl = "60s", tags = ["double:{number}"], key = "double:{number}")]
-    async fn double(_db: &str, number: u32) -> Result<u32> {
+    async fn double(_db: &str, mut number: u32) -> Result<u32> {
         if number == 0 {
             return Err(Error::bad_request("zero"));
         }
         run();
-        Ok(number * 2)
+        number *= 2;
+        Ok(number)
     }
 
     #[piton::memoize]
