@@ -139,6 +139,7 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
     });
     inner.vis = syn::Visibility::Inherited;
     inner.sig.ident = format_ident!("compute");
+    function.sig.inputs.iter_mut().for_each(hand_on);
     function.block = parse_quote!({
         ::piton::__private::inventory::submit! {
             ::piton::Addition {
@@ -154,8 +155,17 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
 }
 
 /// The names of the arguments.
-fn arguments(function: &ItemFn) -> Result<Vec<&Ident>> {
-    function.sig.inputs.iter().map(name).collect()
+fn arguments(function: &ItemFn) -> Result<Vec<Ident>> {
+    function.sig.inputs.iter().map(|argument| name(argument).cloned()).collect()
+}
+
+/// An argument that is only handed on is not changed.
+fn hand_on(argument: &mut FnArg) {
+    if let FnArg::Typed(typed) = argument
+        && let Pat::Ident(pattern) = &mut *typed.pat
+    {
+        pattern.mutability = None;
+    }
 }
 
 fn name(argument: &FnArg) -> Result<&Ident> {

@@ -87,7 +87,7 @@ impl Store {
         Self { entries, local }
     }
 
-    fn find(&self, key: &str) -> Looked {
+    pub fn find(&self, key: &str) -> Looked {
         match self.entries.get(key) {
             None => Looked::Miss,
             Some(entry) if entry.is_valid(key, &self.local) => Looked::Hit(entry.held.clone()),

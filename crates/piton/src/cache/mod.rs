@@ -247,6 +247,21 @@ impl Store {
 }
 
 impl Inner {
+    /// A value that is in this process's memory, and valid: found without waiting for anybody.
+    fn in_memory(&self, key: &str) -> Option<Arc<Held>> {
+        match &self.store {
+            Store::Memory(store) => match store.find(key) {
+                looked @ Looked::Hit(_) => {
+                    self.figures.looked(&looked);
+                    looked.value()
+                }
+                _ => None,
+            },
+            #[cfg(feature = "redis")]
+            Store::Redis(_) => None,
+        }
+    }
+
     /// A value that was kept is not of the type asked for: it counts as not there.
     fn unreadable(&self, key: &str, error: &serde_json::Error) {
         self.figures.unreadable();

@@ -16,6 +16,15 @@ pub(super) enum Looked {
     Away,
 }
 
+impl Looked {
+    pub fn value(self) -> Option<Arc<Held>> {
+        match self {
+            Self::Hit(held) => Some(held),
+            Self::Miss | Self::Stale | Self::Away => None,
+        }
+    }
+}
+
 /// A look for a value by somebody who will compute it if there is none.
 pub(super) enum Begun {
     Hit(Arc<Held>),

@@ -72,12 +72,13 @@ mod inside {
     }
 
     #[piton::memoize(ttl = "60s", tags = ["double:{number}"], key = "double:{number}")]
-    async fn double(_db: &str, number: u32) -> Result<u32> {
+    async fn double(_db: &str, mut number: u32) -> Result<u32> {
         if number == 0 {
             return Err(Error::bad_request("zero"));
         }
         run();
-        Ok(number * 2)
+        number *= 2;
+        Ok(number)
     }
 
     #[piton::memoize]
@@ -225,6 +226,22 @@ async fn a_hundred_requests_are_one_run_of_the_handler() {
     let requests = (0..100).map(|_| async { app.get("/slow").await.text() });
     let texts = futures_util::future::join_all(requests).await;
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+}
+
+#[piton::test]
+async fn a_key_that_says_less_than_the_tags_does_not_hide_a_tag() {
+    async fn number(Path(_): Path<(String, String)>) -> String {
+        run().to_string()
+    }
+    let cached = Cached::new().key("k:{a}").tags(["t:{b}"]);
+    let app = App::new("by_hand").blueprints(["nothing"]);
+    let app = TestApp::new(app.route(get("/k/{a}/{b}", number).around(cached))).await;
+    let first = app.get("/k/1/x").await.text();
+    assert_eq!(app.get("/k/1/x").await.text(), first);
+    let other = app.get("/k/1/y").await.text();
+    assert_eq!(app.get("/k/1/y").await.text(), other);
+    app.handle().cache().invalidate(["t:y"]).await;
+    assert_ne!(app.get("/k/1/y").await.text(), other);
 }
 
 /// What `launch` says of an app that cannot be launched.

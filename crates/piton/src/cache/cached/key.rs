@@ -39,7 +39,7 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Parameter(name) => Some(name.as_str()),
             Piece::Text(_) => None,
@@ -58,7 +58,7 @@ impl Template {
         self.names().find(|name| !has(name))
     }
 
-    pub fn fill(&self, parameters: &[(String, String)]) -> String {
+    pub fn fill(&self, parameters: &Parameters) -> String {
         let value = |name: &str| {
             let found = parameters.iter().find(|(known, _)| known == name);
             found.map_or("", |(_, value)| value.as_str())
@@ -71,8 +71,10 @@ impl Template {
     }
 }
 
-/// The parameters of the path, decoded.
-pub(super) async fn parameters(head: &mut Head) -> Vec<(String, String)> {
+/// The parameters of the path by name, decoded.
+pub(super) type Parameters = Vec<(String, String)>;
+
+pub(super) async fn parameters(head: &mut Head) -> Parameters {
     let found = RawPathParams::from_request_parts(head, &()).await;
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     found.map(|found| found.iter().map(owned).collect()).unwrap_or_default()
@@ -160,7 +162,7 @@ mod tests {
         assert!(template.has_parameters());
         assert_eq!(template.unknown_in("/{cnpj}/x"), Some("year"));
         assert_eq!(template.unknown_in("/{cnpj}/{*year}"), None);
-        let values = [("year".to_owned(), "26".to_owned()), ("cnpj".into(), "1".into())];
+        let values = vec![("year".to_owned(), "26".to_owned()), ("cnpj".into(), "1".into())];
         assert_eq!(template.fill(&values), "company:1/26");
         for wrong in ["{", "}", "a{}", "a{b{c}", "a}b{c}"] {
             assert!(Template::parse(wrong).is_err(), "{wrong}");

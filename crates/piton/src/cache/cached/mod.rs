@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
+use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::entry::Said;
@@ -18,7 +19,7 @@ use crate::handle::Handle;
 use crate::http::{Answering, Around, Next, Operation, Surroundings, credential_headers};
 
 use answer::{Answer, Headers};
-use key::Template;
+use key::{Parameters, Template};
 
 pub(super) use key::tag_of_key;
 
@@ -119,17 +120,11 @@ impl Cached {
         Self { shared: true, ..self }
     }
 
-    /// What the answer to a request is kept as; `None` if it is not to be remembered.
-    async fn said(&self, head: &mut http::request::Parts, caller: &Caller) -> Option<Said> {
-        let names_parameters = self.tags.iter().chain(&self.key).any(Template::has_parameters);
-        let parameters = if names_parameters { key::parameters(head).await } else { Vec::new() };
-        let said_key = self.key.as_ref().map(|key| key.fill(&parameters));
-        let mut tags: Vec<String> = self.tags.iter().map(|tag| tag.fill(&parameters)).collect();
-        tags.extend(said_key.as_deref().map(tag_of_key));
-        tags.sort_unstable();
-        tags.dedup();
+    /// What the answer to a request is kept under; `None` if it is not to be remembered.
+    fn key_of(&self, head: &Head, caller: &Caller, parameters: &Parameters) -> Option<String> {
+        let said = self.key.as_ref().map(|key| key.fill(parameters));
         let key = key::Parts {
-            said: said_key.as_deref(),
+            said: said.as_deref(),
             head,
             vary: &self.vary,
             credentials: match caller {
@@ -139,7 +134,22 @@ impl Cached {
             },
             secret: !matches!(caller, Caller::Any),
         };
-        Some(Said { key: key.key(), ttl: self.ttl, tags: tags.into() })
+        Some(key.key())
+    }
+
+    /// The tags of the answer to a request.
+    fn tags_of(&self, parameters: &Parameters) -> Arc<[String]> {
+        let mut tags: Vec<String> = self.tags.iter().map(|tag| tag.fill(parameters)).collect();
+        tags.extend(self.key.as_ref().map(|key| tag_of_key(&key.fill(parameters))));
+        tags.sort_unstable();
+        tags.dedup();
+        tags.into()
+    }
+
+    /// Whether two requests with the same key have the same tags, too.
+    fn key_says_tags(&self) -> bool {
+        let said = |name| self.key.as_ref().is_none_or(|key| key.names().any(|it| it == name));
+        self.tags.iter().flat_map(Template::names).all(said)
     }
 
     /// For whom the answer is.
@@ -241,13 +251,27 @@ impl Around for Cached {
             let Ok(cache) = app.try_part::<Cache>() else { return next.run(request).await };
             let caller = self.caller(request.headers(), app, next.guarded());
             let (mut head, body) = request.into_parts();
-            let said = self.said(&mut head, &caller).await;
-            let request = Request::from_parts(head, body);
-            let headers = Headers { vary: &self.vary, private: !matches!(caller, Caller::Any) };
-            match said {
-                Some(said) => self.remembered(cache, said, request, headers, next).await,
-                None => next.run(request).await,
+            let mut parameters = Parameters::new();
+            if self.key.as_ref().is_some_and(Template::has_parameters) {
+                parameters = key::parameters(&mut head).await;
             }
+            let Some(key) = self.key_of(&head, &caller, &parameters) else {
+                return next.run(Request::from_parts(head, body)).await;
+            };
+            // Most requests end here, where that takes no round trip: before anything else is put
+            // together.
+            if self.key_says_tags()
+                && let Some(held) = cache.0.in_memory(&key)
+                && let Some(answer) = Answer::of(&held)
+            {
+                return answer.respond(&etag::Condition::of(&head.headers));
+            }
+            if parameters.is_empty() && self.tags.iter().any(Template::has_parameters) {
+                parameters = key::parameters(&mut head).await;
+            }
+            let said = Said { key, ttl: self.ttl, tags: self.tags_of(&parameters) };
+            let headers = Headers { vary: &self.vary, private: !matches!(caller, Caller::Any) };
+            self.remembered(cache, said, Request::from_parts(head, body), headers, next).await
         })
     }
 }

@@ -153,6 +153,16 @@ on_both! {
         assert_eq!(cache.counted("cache_stores_total{result=\"outdated\"}"), 4);
     }
 
+    async fn what_is_invalidated_meanwhile_is_not_even_kept(cache) {
+        let slow = Slow::default();
+        let before = slow.ask(&cache, "a", 1);
+        slow.begun.notified().await;
+        cache.invalidate(["slow"]).await;
+        slow.end(1);
+        assert_eq!(before.await.unwrap(), Ok(1));
+        assert_eq!(cache.counted("cache_stores_total{result=\"outdated\"}"), 1);
+    }
+
     async fn what_is_set_outlasts_what_is_being_computed(cache) {
         let slow = Slow::default();
         let before = slow.ask(&cache, "a", 1);

@@ -27,7 +27,8 @@ async fn two_processes_make_one_computation_of_two_hundred_misses() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn if_the_process_that_computes_gives_up_the_other_takes_over() {
     let server = Redis::start();
-    let (one, other) = (Process::on(&server).await, Process::on(&server).await);
+    let settings = CacheSettings { wait: Duration::from_secs(3600), ..on(&server) };
+    let (one, other) = (Process::start(settings.clone()).await, Process::start(settings).await);
     let slow = Slow::default();
     let first = slow.ask(&one, "a", 1);
     slow.begun.notified().await;
@@ -38,8 +39,8 @@ async fn if_the_process_that_computes_gives_up_the_other_takes_over() {
     .await;
     assert_eq!(slow.runs(), 1);
     first.abort();
-    slow.begun.notified().await;
     slow.end(1);
+    e2e::wait_for("the other to take over", async || second.is_finished()).await;
     assert_eq!(second.await.unwrap(), Ok(2));
 }
 
