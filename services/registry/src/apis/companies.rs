@@ -36,7 +36,7 @@ async fn create(
 /// otherwise.
 #[get("/")]
 #[protected(api_key, scope = "companies:read")]
-#[cached(ttl = "10s", tags = ["companies"], shared)]
+#[cached(ttl = "5s", tags = ["companies"], shared)]
 async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Result<Page<Company>> {
     companies::search(&db, &asked).await
 }
@@ -44,7 +44,7 @@ async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Res
 /// Shows a company.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
-#[cached(ttl = "10s", tags = ["companies"], shared)]
+#[cached(ttl = "5s", tags = ["companies"], shared)]
 async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
     Ok(Json(companies::find(&db, cnpj).await?))
 }
@@ -87,7 +87,7 @@ async fn change(
 /// Shows what became of a company, the latest change first.
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
-#[cached(ttl = "10s", tags = ["companies"], shared)]
+#[cached(ttl = "5s", tags = ["companies"], shared)]
 async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Changes) -> Result<Items<HistoryEntry>> {
     Ok(companies::history(&db, cnpj, &asked).await?.items_alone())
 }
