@@ -3,9 +3,6 @@
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-/// What each named key begins with, so that it is known for one wherever somebody finds it.
-pub(super) const PREFIX: &str = "piton_";
-
 /// What is kept of a key.
 #[derive(Clone, Copy)]
 pub(super) struct Digest(pub(super) [u8; 32]);

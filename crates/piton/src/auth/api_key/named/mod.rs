@@ -19,7 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::key::{Digest, PREFIX};
+use super::key::Digest;
 use super::{ApiKey, ApiKeys, Known};
 use crate::db::Db;
 use crate::http::Error;
@@ -31,6 +31,8 @@ use used::Used;
 
 pub use error::{KeyError, KeyErrorKind};
 
+/// What each key begins with, so that it is known for one wherever somebody finds it.
+const PREFIX: &str = "piton_";
 const ID_LENGTH: usize = 12;
 const SECRET_LENGTH: usize = 43;
 
