@@ -14,10 +14,16 @@ const KEY: &str = "the key of the end-to-end tests";
 
 /// A fresh registry on SQLite.
 async fn registry() -> Service {
+    registry_with(&[]).await
+}
+
+/// A fresh registry with these variables.
+async fn registry_with(variables: &[(&str, &str)]) -> Service {
     let port = e2e::free_port();
     let key = KEY.replace(' ', "-");
     let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
-    let service = Service::spawn("registry", port, &arguments, &[("API_KEY", &key)], None);
+    let variables = [&[("API_KEY", key.as_str())], variables].concat();
+    let service = Service::spawn("registry", port, &arguments, &variables, None);
     service.ready().await;
     service
 }
@@ -84,13 +90,24 @@ async fn swagger_ui_works_with_no_network() {
     }
 }
 
-#[tokio::test]
-async fn what_the_document_allows_is_taken_and_nothing_else() {
-    let service = registry().await;
+/// Schemathesis finds nothing, whatever it checks.
+async fn check(service: Service) {
     let base_url = format!("http://127.0.0.1:{}", service.port);
     let key = KEY.replace(' ', "-");
     let ran = tokio::task::spawn_blocking(move || fuzz(&base_url, ("X-API-Key", &key), 10, &[]));
     let ran = ran.await.unwrap();
     assert!(ran.clean, "{}", ran.said);
     assert!(ran.said.contains("Tested: "), "{}", ran.said);
+}
+
+#[tokio::test]
+async fn what_the_document_allows_is_taken_and_nothing_else_on_sqlite() {
+    check(registry().await).await;
+}
+
+#[tokio::test]
+async fn what_the_document_allows_is_taken_and_nothing_else_on_postgres_with_redis() {
+    let (database, redis) = (e2e::postgres::database(), e2e::redis::Redis::start());
+    let variables = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &redis.url())];
+    check(registry_with(&variables).await).await;
 }

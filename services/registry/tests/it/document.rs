@@ -17,7 +17,7 @@ fn every_parameter_of_a_list_is_in_the_document_with_its_bounds() {
         let says = (&parameter["required"], &parameter["allowEmptyValue"], &parameter["in"]);
         assert_eq!(says, (&json!(false), &json!(true), &json!("query")), "{name}");
     }
-    assert_eq!(parameters.len(), 6);
+    assert_eq!(parameters.iter().filter(|p| p["in"] == "query").count(), 6);
     for name in ["state", "sort"] {
         let written = (&named(name)["style"], &named(name)["explode"]);
         assert_eq!(written, (&json!("form"), &json!(false)), "{name}");

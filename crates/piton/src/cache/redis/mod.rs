@@ -314,6 +314,9 @@ impl Store {
         if failure.is_refusal() {
             return;
         }
+        if matches!(failure, Failure::Late(_)) {
+            self.attempts.send_modify(|(_, slow)| *slow = true);
+        }
         self.change(|state| {
             if state.has(link) {
                 state.link = None;

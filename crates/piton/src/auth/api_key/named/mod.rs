@@ -120,13 +120,34 @@ impl Named {
 
     /// Whether a key was ever made.
     pub async fn exist(&self) -> Result<bool, Error> {
-        store::any(&self.db).await.map_err(unchecked)
+        match store::any(&self.db).await {
+            Ok(any) => Ok(any),
+            Err(error) => {
+                self.mend(error).await?;
+                store::any(&self.db).await.map_err(unchecked)
+            }
+        }
+    }
+
+    /// Where the database has only just come nobody may have made the table yet. Then it is made.
+    #[cold]
+    async fn mend(&self, error: crate::db::Error) -> Result<(), Error> {
+        if error.kind() != crate::db::Kind::Statement {
+            return Err(unchecked(error));
+        }
+        store::make_table(&self.db).await.map_err(unchecked)
     }
 
     /// The key of that text, if it is valid.
     pub async fn find(&self, text: &[u8]) -> Result<Option<ApiKey>, Error> {
         let Some((id, secret)) = parse(text) else { return Ok(None) };
-        let row = store::find(&self.db, id).await.map_err(unchecked)?;
+        let row = match store::find(&self.db, id).await {
+            Ok(row) => row,
+            Err(error) => {
+                self.mend(error).await?;
+                store::find(&self.db, id).await.map_err(unchecked)?
+            }
+        };
         // Somebody who tries ids learns nothing from the time that takes.
         let known = row.as_ref().and_then(Row::digest);
         let same = known.unwrap_or(self.nobody).is(&Digest::of(secret.as_bytes()));
