@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     pub version: Option<String>,
     pub environment: Environment,
     pub production: bool,
+    /// Whether it is launched to serve, and not for a verb.
+    pub serves: bool,
     /// Whether the process's environment counts. Not in a test.
     pub ambient: bool,
     pub data_dir: PathBuf,

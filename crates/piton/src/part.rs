@@ -197,6 +197,12 @@ impl Launch {
         self.handle.environment()
     }
 
+    /// Whether the app is launched to serve, and not for a verb.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.handle.inner().serves
+    }
+
     /// Whether the process's environment counts. In a test (`TestApp`, `TestServer`) it does not: there a
     /// part must not reach what the developer's machine happens to know.
     #[must_use]

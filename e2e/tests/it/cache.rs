@@ -83,6 +83,8 @@ async fn a_client_that_has_the_answer_already_is_told_so_in_few_bytes() {
     let known = [("if-none-match", tag.as_str())];
     let again = elsewhere.request_with("GET", &path, &known, "").await.unwrap();
     assert_eq!((again.status, again.body.len()), (304, 0));
+    let head = elsewhere.request_with("HEAD", &path, &known, "").await.unwrap();
+    assert_eq!((head.status, head.header("content-length")), (304, ""));
     connection.request("PATCH", &path, r#"{"state":"RJ"}"#).await.unwrap();
     let changed = elsewhere.request_with("GET", &path, &known, "").await.unwrap();
     assert_eq!((changed.status, &changed.json()["state"]), (200, &Value::from("RJ")));

@@ -110,7 +110,7 @@ pub fn verb() -> Verb {
         .run(|app, arguments| async move {
             let count = *arguments.get_one::<u32>("count").expect("it has a default");
             let db = app.db();
-            let work = seed(&db, count);
+            let work = async move { seed(&db, count).await };
             let inserted = app.cache().invalidating([COMPANIES], work).await?;
             let there = count - inserted;
             println!("Registered {inserted} companies; {there} were there already.");

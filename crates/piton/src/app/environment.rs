@@ -34,10 +34,8 @@ pub(super) fn problems(app: &App, config: &Config, read: &[&Section]) -> Problem
         return Problems::new();
     }
     let from = config.origin("environment");
-    let asked = |requirement: &&Requirement| {
-        let section = requirement.section();
-        !app.for_verb || read.iter().any(|read| read.name() == section)
-    };
+    let sections = || read.iter().map(|section| section.name());
+    let asked = |it: &&Requirement| !app.for_verb || it.asked_by_verb(sections());
     let requirements = app.outside_local.iter().filter(asked);
     let missing = requirements.filter_map(|it| it.problem(config, environment.as_str(), &from));
     Problems(missing.collect())

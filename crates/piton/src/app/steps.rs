@@ -256,6 +256,7 @@ impl Setup {
             proxies: state.http.proxies(),
             production: app.in_production(),
             environment: app.environment,
+            serves: !state.app.for_verb,
             ambient: state.sources.ambient,
             data_dir: app.data_dir,
             config,

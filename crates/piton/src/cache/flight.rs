@@ -76,6 +76,12 @@ impl Flights {
         Seat { cache: cache.clone(), key: key.to_owned(), flight }
     }
 
+    /// How many want the value that is being computed for a key.
+    #[cfg(test)]
+    pub fn aboard(&self, key: &str) -> usize {
+        self.lock().get(key).map_or(0, |flight| Arc::strong_count(flight) - 1)
+    }
+
     /// How many values are being computed.
     pub fn count(&self) -> usize {
         self.lock().len()

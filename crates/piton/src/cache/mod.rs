@@ -278,7 +278,10 @@ impl Part for Cache {
     type Settings = CacheSettings;
 
     async fn start(settings: CacheSettings, launch: &Launch) -> Result<Self, part::Error> {
-        Ok(Self::new(&settings, launch.name()).map_err(|problem| *problem)?)
+        // Two environments that share a server share nothing else.
+        let environment = launch.environment().as_str().to_ascii_lowercase();
+        let name = format!("{}-{environment}", launch.name());
+        Ok(Self::new(&settings, &name).map_err(|problem| *problem)?)
     }
 
     /// Never fails: without its server the cache remembers nothing, and the service works.

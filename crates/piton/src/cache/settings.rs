@@ -58,7 +58,8 @@ pub struct CacheSettings {
 
     /// What the service's keys in Redis begin with: services that share a server have each their own,
     /// replicas of one service the same. Letters, digits, `-`, `_` and `.`.
-    /// **Default: the name of the app.**
+    /// **Default: the name of the app and of
+    /// the environment, such as `registry-local`.**
     pub namespace: Option<String>,
 
     /// How long a value is kept where nothing else is said. **Default: `5m`.**
@@ -187,6 +188,19 @@ impl CacheSettings {
         problems
     }
 
+    /// The host and, where it is written with it, the port.
+    pub(super) fn host_and_port(&self) -> Option<(String, Option<u16>)> {
+        let text = self.host.as_deref()?.trim();
+        let (host, port) = match text.rsplit_once(':') {
+            // More than one colon, and no brackets: an IPv6 address.
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().ok())
+            }
+            _ => (text, None),
+        };
+        Some((host.trim_matches(['[', ']']).to_owned(), port))
+    }
+
     fn limits(&self, problems: &mut Vec<Wrong>) {
         if self.ttl.is_zero() {
             problems.push(("ttl", "nothing would ever be remembered", "5m"));
@@ -209,6 +223,13 @@ impl CacheSettings {
             let name = named.iter().find(|(_, given)| *given).map_or("sentinel", |(name, _)| name);
             let fix = "give piton the feature `redis` in Cargo.toml, or remember in memory";
             problems.push((name, "this build of piton does not know Redis", fix));
+        }
+        if self.host.as_deref().is_some_and(|host| host.contains("://") || host.contains('@')) {
+            problems.push((
+                "host",
+                "an address stands where a host is meant",
+                "set cache.url (REDIS_URL) to it",
+            ));
         }
         if !self.sentinel.is_empty() && (self.host.is_some() || self.url.is_some()) {
             let fix = "remove it, or cache.host and cache.url";

@@ -43,8 +43,15 @@ impl Inner {
     /// safe.
     pub async fn turn(self: &Arc<Self>, said: &Said) -> Turn {
         let mut failures = 0;
+        let mut is_first = true;
         loop {
-            let (ticket, ours) = match self.begin(said).await {
+            let begun = each!(&self.store, store => store.begin(&said.key, &said.tags).await);
+            // Who comes back after another's failure does not look a second time.
+            if is_first {
+                self.figures.begun(&begun);
+                is_first = false;
+            }
+            let (ticket, ours) = match begun {
                 Begun::Hit(held) => return Turn::Have(held),
                 Begun::Ticket { ticket, ours, .. } => (ticket, ours),
                 Begun::Away(ticket) => (ticket, true),
@@ -73,12 +80,6 @@ impl Inner {
                 }
             }
         }
-    }
-
-    async fn begin(&self, said: &Said) -> Begun {
-        let begun = each!(&self.store, store => store.begin(&said.key, &said.tags).await);
-        self.figures.begun(&begun);
-        begun
     }
 
     /// Waits for another process, and ends the flight if that is over. `None` is for "compute".

@@ -11,6 +11,8 @@ pub struct Requirement {
     why: &'static str,
     fix: &'static str,
     met: fn(&Config) -> bool,
+    /// Whether verbs go without.
+    only_to_serve: bool,
 }
 
 impl Requirement {
@@ -34,11 +36,22 @@ impl Requirement {
         fix: &'static str,
         met: fn(&Config) -> bool,
     ) -> Self {
-        Self { key, why, fix, met }
+        Self { key, why, fix, met, only_to_serve: false }
+    }
+
+    /// No verb asks for it.
+    #[must_use]
+    pub const fn to_serve(self) -> Self {
+        Self { only_to_serve: true, ..self }
+    }
+
+    /// Whether a verb that reads the sections of these names asks for it.
+    pub(crate) fn asked_by_verb<'a>(&self, mut sections: impl Iterator<Item = &'a str>) -> bool {
+        !self.only_to_serve && sections.any(|name| name == self.section())
     }
 
     /// The section that it is about.
-    pub(crate) fn section(&self) -> &'static str {
+    fn section(&self) -> &'static str {
         self.key.rsplit_once('.').map_or("", |(section, _)| section)
     }
 

@@ -152,8 +152,23 @@ impl<S> Stack<S> {
 /// Compresses what the router answers, if that is wanted.
 #[cfg(feature = "compression")]
 pub(crate) fn compressed(router: Router<Handle>, wanted: bool) -> Router<Handle> {
+    use axum::middleware::map_response;
     use tower_http::compression::CompressionLayer;
-    if wanted { router.layer(CompressionLayer::new()) } else { router }
+
+    if !wanted {
+        return router;
+    }
+    router.layer(CompressionLayer::new()).layer(map_response(vary_of_not_modified))
+}
+
+/// A 304 says on what the answer depends that it stands for, and the layer looks at bodies alone.
+#[cfg(feature = "compression")]
+async fn vary_of_not_modified(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        let vary = HeaderValue::from_static("accept-encoding");
+        response.headers_mut().append(header::VARY, vary);
+    }
+    response
 }
 
 /// Without the feature the setting is refused at launch.
@@ -453,6 +468,10 @@ impl Rules {
             context::within_request_now(&self.handle, &seen.current, || {
                 self.hooks.finish(&head, &mut response);
             });
+        }
+        if status == StatusCode::NOT_MODIFIED {
+            // To a HEAD, axum says that the body is 0 bytes: a cache would take that for the answer's.
+            response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         self.add_headers(response.headers_mut(), seen);
         let took = seen.at.elapsed();

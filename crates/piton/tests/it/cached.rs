@@ -308,7 +308,7 @@ mod by_redis {
         let hidden = app.get("/cached/numbers/a").header("authorization", "Bearer hunter2");
         assert_eq!(hidden.await.status(), 200);
         let keys = server.command(&["KEYS", "*"]);
-        assert!(keys.contains("it:cache:d:#") && !keys.contains("hunter2"), "{keys}");
+        assert!(keys.contains("it-local:cache:d:#") && !keys.contains("hunter2"), "{keys}");
     }
 
     #[piton::test]

@@ -26,7 +26,8 @@ async fn create(
     cache: Cache,
     Valid(Json(new)): Valid<Json<NewCompany>>,
 ) -> Result<Created<Json<Company>>> {
-    let company = cache.invalidating([COMPANIES], companies::insert(&db, new)).await?;
+    let company =
+        cache.invalidating([COMPANIES], async move { companies::insert(&db, new).await }).await?;
     Ok(Created::at(format!("/api/companies/{}", company.cnpj), Json(company)))
 }
 
@@ -65,7 +66,8 @@ async fn replace(
             piton::Fault::at("/cnpj", "this is not the CNPJ of the path, and a CNPJ never changes");
         return Err(Error::conflict("the company cannot be replaced by another").fault(fault));
     }
-    let work = companies::update(&db, cnpj, |company| fields.replacing(company));
+    let work =
+        async move { companies::update(&db, cnpj, |company| fields.replacing(company)).await };
     Ok(Json(cache.invalidating([COMPANIES], work).await?))
 }
 
@@ -80,7 +82,7 @@ async fn change(
     Path(cnpj): Path<Cnpj>,
     Valid(Json(patch)): Valid<Json<CompanyPatch>>,
 ) -> Result<Json<Company>> {
-    let work = companies::update(&db, cnpj, |company| patch.changing(company));
+    let work = async move { companies::update(&db, cnpj, |company| patch.changing(company)).await };
     Ok(Json(cache.invalidating([COMPANIES], work).await?))
 }
 

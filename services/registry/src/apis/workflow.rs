@@ -21,5 +21,8 @@ async fn open(
 ) -> Result<Created<Json<Card>>> {
     let company = companies::find(&db, cnpj).await?;
     let card = workflow.open(&company).await?;
-    Ok(Created::at(card.url.clone(), Json(card)))
+    // Where people see it, as far as a header can say that.
+    let can_be_said = !card.url.is_empty() && card.url.chars().all(|c| c.is_ascii_graphic());
+    let there = if can_be_said { card.url.clone() } else { format!("/api/companies/{cnpj}") };
+    Ok(Created::at(there, Json(card)))
 }

@@ -4,6 +4,7 @@
 //! where no address is set, a register answers that is made up and always says the same.
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,14 +64,8 @@ impl LookUp {
     /// 404 if the register knows none, or none is configured; 502 and 503 if it does not answer as it
     /// should.
     pub async fn find(&self, cnpj: Cnpj) -> Result<Registered> {
-        let remember = piton::app().state::<RegisterSettings>().unwrap_or_default().remember;
-        let entry = piton::cache::entry(format!("register:{cnpj}")).ttl(remember);
-        // What it does not know is no value, and is asked again: the company may be a new one.
-        let found = entry.get_or_insert_with(async || {
-            let unknown = || Error::not_found(format!("the register knows no company {cnpj}"));
-            self.0.find(cnpj).await?.ok_or_else(unknown)
-        });
-        found.await
+        let unknown = || Error::not_found(format!("the register knows no company {cnpj}"));
+        self.0.find(cnpj).await?.ok_or_else(unknown)
     }
 }
 
@@ -82,8 +77,8 @@ pub struct RegisterSettings {
     /// `https://brasilapi.com.br/api/cnpj/v1`. **Default: none; on a developer's machine one answers
     /// then that is made up.**
     pub url: Option<String>,
-    /// How long its answers are remembered. Companies change seldom, and it counts our questions.
-    /// **Default: `1day`.**
+    /// How long its answers are remembered, ten minutes at most those where it knows no company.
+    /// Companies change seldom, and it counts our questions. **Default: `1day`.**
     pub remember: Duration,
 }
 
@@ -116,7 +111,7 @@ impl Register for AsConfigured {
             let app = piton::app();
             let settings = app.state::<RegisterSettings>().unwrap_or_default();
             match settings.url {
-                Some(url) => over_http(&app.external(), &url, cnpj).await,
+                Some(url) => remembered(&app.external(), &url, cnpj, settings.remember).await,
                 None if app.environment().is_local() => Ok(seed::known_elsewhere(cnpj)),
                 None => Err(Error::not_found("no register of companies is configured here")),
             }
@@ -140,6 +135,32 @@ struct Holder {
     nome_socio: Option<String>,
 }
 
+/// What it does not know may be a new company, and is soon asked again.
+const UNKNOWN: Duration = Duration::from_secs(600);
+
+/// The register's answer, asked once however many want it. It is remembered under the register's own
+/// address: another one may say something else.
+async fn remembered(
+    external: &External,
+    url: &str,
+    cnpj: Cnpj,
+    remember: Duration,
+) -> Result<Option<Registered>> {
+    let mut which = DefaultHasher::new();
+    url.hash(&mut which);
+    let entry = piton::cache::entry(format!("register:{:x}:{cnpj}", which.finish()));
+    let ask = async || {
+        let found = over_http(external, url, cnpj).await;
+        Ok((!matches!(found, Ok(None)), found?))
+    };
+    let (is_known, found) =
+        entry.clone().ttl(remember).get_or_insert_with::<_, Error, _, _>(ask).await?;
+    if !is_known {
+        entry.ttl(remember.min(UNKNOWN)).set(&(true, None::<Registered>)).await;
+    }
+    Ok(found)
+}
+
 async fn over_http(external: &External, url: &str, cnpj: Cnpj) -> Result<Option<Registered>> {
     let url = format!("{}/{cnpj}", url.trim_end_matches('/'));
     let answer = external.get(&url).send().await?;
@@ -147,6 +168,12 @@ async fn over_http(external: &External, url: &str, cnpj: Cnpj) -> Result<Option<
         return Ok(None);
     }
     let entry: Entry = answer.error_for_status()?.json().await?;
+    if entry.razao_social.trim().is_empty() {
+        return Err(Error::new(
+            StatusCode::BAD_GATEWAY,
+            "the register gave a company without a name",
+        ));
+    }
     Ok(Some(entry.company(cnpj)))
 }
 

@@ -123,7 +123,7 @@ struct Answer {
     #[serde(default)]
     data: Value,
     #[serde(default)]
-    errors: Vec<Refusal>,
+    errors: Option<Vec<Refusal>>,
 }
 
 #[derive(Deserialize)]
@@ -141,12 +141,22 @@ async fn over_graphql(
     let body = json!({ "query": CREATE, "variables": { "input": input(settings, company) } });
     let answer = external.post(url).bearer(token).json(&body).send().await?;
     let answer: Answer = answer.error_for_status()?.json().await?;
-    let card = &answer.data["createCard"]["card"];
-    Card::deserialize(card).map_err(|error| {
-        let said: Vec<_> = answer.errors.into_iter().map(|refusal| refusal.message).collect();
-        let why = if said.is_empty() { error.to_string() } else { said.join("; ") };
+    made(&answer.data["createCard"]["card"]).ok_or_else(|| {
+        let refusals = answer.errors.unwrap_or_default().into_iter();
+        let said: Vec<_> = refusals.map(|refusal| refusal.message).collect();
+        let why = if said.is_empty() { "it answered no card".to_owned() } else { said.join("; ") };
         Error::new(StatusCode::BAD_GATEWAY, "the work-flow tool made no card").caused_by(why)
     })
+}
+
+/// The card, if there is one. GraphQL's `ID` may be a number too.
+fn made(card: &Value) -> Option<Card> {
+    let id = match &card["id"] {
+        Value::String(id) => id.clone(),
+        Value::Number(id) => id.to_string(),
+        _ => return None,
+    };
+    Some(Card { id, url: card["url"].as_str().unwrap_or_default().to_owned() })
 }
 
 fn input(settings: &WorkflowSettings, company: &Company) -> Value {

@@ -67,3 +67,14 @@ async fn production_is_not_open_to_everybody_even_on_a_developers_machine() {
     let report = refusal(registry::app().production(true)).await;
     assert!(report.contains("API_KEY"), "{report}");
 }
+
+#[piton::test]
+async fn a_key_that_somebody_made_up_is_named_with_all_else_that_is_missing() {
+    let app = registry::app().set("environment", "staging").set("api_key.key", "short");
+    let report = refusal(app).await;
+    assert!(
+        report.contains("3 settings are wrong") && report.contains("16 characters"),
+        "{report}"
+    );
+    assert!(!report.contains("short"), "{report}");
+}

@@ -68,7 +68,13 @@ async fn server(route: piton::http::Route) -> TestServer {
 
 #[piton::test]
 async fn the_register_is_asked_over_http_in_the_form_of_brasil_api() {
-    let register = server(get("/api/cnpj/v1/{cnpj}", brasil_api)).await;
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = asked.clone();
+    let counts = move |cnpj: Path<String>| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        brasil_api(cnpj)
+    };
+    let register = server(get("/api/cnpj/v1/{cnpj}", counts)).await;
     let url = register.url("/api/cnpj/v1");
     let app = TestApp::new(quiet(registry::app()).set("register.url", url)).await;
     let found: Value = app.get(&format!("/api/register/{ONE}")).await.json();
@@ -80,6 +86,12 @@ async fn the_register_is_asked_over_http_in_the_form_of_brasil_api() {
         })
     );
     assert_eq!(app.get(&format!("/api/register/{OTHER}")).await.status(), 404);
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    for _ in 0..3 {
+        assert_eq!(app.get(&format!("/api/register/{ONE}")).await.status(), 200);
+        assert_eq!(app.get(&format!("/api/register/{OTHER}")).await.status(), 404);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "both answers are remembered");
     let broken = app.get("/api/register/00000000000191").await;
     assert_eq!(broken.status(), 502, "{}", broken.text());
 }
@@ -91,8 +103,8 @@ async fn pipefy(headers: piton::axum::http::HeaderMap, Json(body): Json<Value>) 
     assert_eq!((&input["pipe_id"], &input["title"]), (&json!("301"), &json!("One")));
     assert!(body["query"].as_str().is_some_and(|query| query.contains("createCard")));
     if input["fields_attributes"][0]["field_value"] == ONE {
-        let card = json!({ "id": "77", "url": "https://app.pipefy.com/open-cards/77" });
-        return Json(json!({ "data": { "createCard": { "card": card } } }));
+        let card = json!({ "id": 77, "url": "https://app.pipefy.com/open-cards/77" });
+        return Json(json!({ "data": { "createCard": { "card": card } }, "errors": null }));
     }
     Json(json!({ "data": { "createCard": null }, "errors": [{ "message": "Permission denied" }] }))
 }

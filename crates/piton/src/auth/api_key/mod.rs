@@ -32,6 +32,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
@@ -70,7 +71,7 @@ struct Inner {
     simple: Option<Digest>,
     named: Named,
     /// Whether everybody may call, as long as there is no key.
-    open: bool,
+    open: AtomicBool,
     figures: Figures,
 }
 
@@ -140,7 +141,7 @@ impl ApiKeys {
         match self.presented(headers) {
             Presented::One(key) => self.check_key(key).await,
             Presented::Several => Err(self.refuse(Outcome::Refused)),
-            Presented::None if self.0.open && !self.0.named.exist().await? => Ok(ApiKey::simple()),
+            Presented::None if self.lets_everybody_in().await? => Ok(ApiKey::simple()),
             Presented::None => Err(self.refuse(Outcome::Missing)),
         }
     }
@@ -175,7 +176,9 @@ impl ApiKeys {
     }
 
     fn presented<'a>(&self, headers: &'a HeaderMap) -> Presented<'a> {
-        let mut values = headers.get_all(&self.0.header).iter();
+        // An empty one is what a form or a collection sends where nobody has filled it in.
+        let said = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
+        let mut values = headers.get_all(&self.0.header).iter().filter(said);
         match (values.next(), values.next()) {
             (Some(one), None) => Presented::One(one.as_bytes()),
             (Some(_), Some(_)) => Presented::Several,
@@ -206,7 +209,18 @@ impl ApiKeys {
     /// as no named key was made.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.0.open
+        self.0.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether everybody may call now. The first named key ends it.
+    async fn lets_everybody_in(&self) -> Result<bool, Error> {
+        if !self.is_open() {
+            return Ok(false);
+        }
+        if self.0.named.exist().await? {
+            self.0.open.store(false, Ordering::Relaxed);
+        }
+        Ok(self.is_open())
     }
 
     /// The header that holds a key.
@@ -255,13 +269,19 @@ impl Part for ApiKeys {
             challenge: HeaderValue::try_from(format!("ApiKey header=\"{spelled}\""))?,
             simple: settings.key.map(|key| Digest::of(key.expose_secret().as_bytes())),
             named: Named::new(launch),
-            open,
+            open: AtomicBool::new(open),
             figures: Figures::default(),
         })))
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
-        self.0.named.connect().await
+        self.0.named.connect().await?;
+        if self.lets_everybody_in().await.unwrap_or(false) {
+            tracing::warn!(
+                "No API key is set: everybody may call this service. Set API_KEY to ask for one"
+            );
+        }
+        Ok(())
     }
 
     async fn run(&self, stop: Stop) {
@@ -273,7 +293,7 @@ impl Part for ApiKeys {
             "header": self.0.header.as_str(),
             "simple": self.0.simple.is_some(),
             "named": Named::THERE,
-            "open": self.0.open,
+            "open": self.is_open(),
         })
     }
 

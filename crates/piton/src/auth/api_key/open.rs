@@ -20,7 +20,7 @@ impl App {
 
 /// Whether the service is open.
 pub(super) fn start(has_key: bool, launch: &Launch) -> Result<bool, Box<Problem>> {
-    if has_key || launch.attached::<OpenInLocal>().next().is_none() {
+    if has_key || !launch.serves() || launch.attached::<OpenInLocal>().next().is_none() {
         return Ok(false);
     }
     let environment = launch.environment();
@@ -33,8 +33,5 @@ pub(super) fn start(has_key: bool, launch: &Launch) -> Result<bool, Box<Problem>
         let fix = "set API_KEY to the output of `openssl rand -hex 32`";
         return Err(Problem::new("api_key.key", why, fix).into());
     }
-    tracing::warn!(
-        "No API key is set: everybody may call this service. Set API_KEY to ask for one"
-    );
     Ok(true)
 }

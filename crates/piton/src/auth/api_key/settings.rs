@@ -34,13 +34,19 @@ impl Default for ApiKeySettings {
 /// [`App::outside_local`](crate::App::outside_local).
 #[must_use]
 pub const fn key_required() -> Requirement {
-    const WHY: &str = "no API key is set, and the service is for those who have one";
+    const WHY: &str = "no API key is set, or one of less than 16 characters";
     const FIX: &str = "set API_KEY to the output of `openssl rand -hex 32`";
-    Requirement::new("api_key.key", WHY, FIX, |config| {
+    let needed = Requirement::new("api_key.key", WHY, FIX, |config| {
         let mut problems = Problems::new();
         let settings: ApiKeySettings = config.read("api_key", &mut problems);
-        settings.key.is_some() || !problems.is_empty()
-    })
+        let is_good = settings.key.as_ref().is_some_and(|key| !is_short(key));
+        is_good || !problems.is_empty()
+    });
+    needed.to_serve()
+}
+
+fn is_short(key: &SecretString) -> bool {
+    key.expose_secret().len() < SHORTEST_IN_PRODUCTION
 }
 
 impl ApiKeySettings {
@@ -51,6 +57,10 @@ impl ApiKeySettings {
     fn check(&self, from: &mut Reader<'_>) {
         if self.header_name().is_none() {
             from.refuse("header", "expected the name of a header", "X-API-Key");
+        }
+        if self.key.as_ref().is_some_and(|key| key.expose_secret().starts_with("eyJ")) {
+            let why = "it begins as a token does, and as a bearer it would be taken for one";
+            from.refuse("key", why, "another one, such as from `openssl rand -hex 32`");
         }
         let can_be_sent = |key: &str| key.bytes().all(|byte| byte.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !can_be_sent(key.expose_secret())) {
@@ -65,9 +75,8 @@ impl ApiKeySettings {
 
     /// What may be in development, and not in production.
     pub(super) fn problem_in_production(&self) -> Option<Problem> {
-        let short = |key: &SecretString| key.expose_secret().len() < SHORTEST_IN_PRODUCTION;
         let why = format!("in production a key has at least {SHORTEST_IN_PRODUCTION} characters");
         let fix = "set API_KEY to the output of `openssl rand -hex 32`";
-        self.key.as_ref().filter(|key| short(key)).map(|_| Problem::new("api_key.key", why, fix))
+        self.key.as_ref().filter(|key| is_short(key)).map(|_| Problem::new("api_key.key", why, fix))
     }
 }

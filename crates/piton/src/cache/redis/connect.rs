@@ -57,7 +57,10 @@ impl Server {
         };
         let (host, port) = match server.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                (settings.host.clone().unwrap_or_else(|| host.clone()), *port)
+                match settings.host_and_port() {
+                    Some((host, given)) => (host, given.unwrap_or(*port)),
+                    None => (host.clone(), *port),
+                }
             }
             _ => return Ok(server),
         };
@@ -243,9 +246,11 @@ mod tests {
 
     #[test]
     fn a_host_alone_is_enough() {
-        let host = Some("cache".to_owned());
-        let found = server(CacheSettings { host, ..CacheSettings::default() });
-        assert_eq!(found.address(), "cache:6379");
+        for (host, address) in [("cache", "cache:6379"), ("cache:7000", "cache:7000")] {
+            let host = Some(host.to_owned());
+            let found = server(CacheSettings { host, ..CacheSettings::default() });
+            assert_eq!(found.address(), address);
+        }
     }
 
     #[test]

@@ -94,6 +94,14 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether a refusal would be said to any other value, too.
+    pub fn is_of_all_values(&self) -> bool {
+        let said = self.to_string();
+        ["OOM", "NOPERM", "READONLY"].iter().any(|code| said.contains(code))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -101,7 +109,15 @@ impl fmt::Display for Failure {
             Self::Late(limit) => {
                 write!(f, "no answer within {}", humantime::format_duration(*limit))
             }
-            Self::Server(error) => write!(f, "{error}"),
+            Self::Server(error) => match error.to_string() {
+                said if said.contains("NOAUTH") => f.write_str(
+                    "it asks for a password, and none is set (cache.password, REDIS_PASSWORD)",
+                ),
+                said if said.contains("WRONGPASS") => {
+                    f.write_str("it refuses the password (cache.password, REDIS_PASSWORD)")
+                }
+                said => f.write_str(&said),
+            },
             Self::UnknownMaster(name) => write!(f, "the sentinels know no master `{name}`"),
         }
     }

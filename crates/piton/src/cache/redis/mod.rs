@@ -61,6 +61,8 @@ pub(super) struct Store {
     attempts: watch::Sender<(u64, bool)>,
     trouble: Mutex<Option<String>>,
     told: OncePerSecond,
+    /// What the server said when it last refused something, until it takes a value again.
+    refusal: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -108,6 +110,7 @@ impl Store {
             attempts: watch::Sender::new((0, false)),
             trouble: Mutex::new(Some("not connected yet".into())),
             told: OncePerSecond::default(),
+            refusal: Mutex::default(),
         }))
     }
 
@@ -152,7 +155,10 @@ impl Store {
         let mut command = self.script(Script::Keep, Some(key));
         command.arg(&**head).arg(&self.owner).arg(millis(ttl)).arg(&held.bytes()[..]);
         match self.ask_to_the_end("keep", command).await {
-            Ok(Value::Int(1)) => Stored::Kept,
+            Ok(Value::Int(1)) => {
+                self.takes_values();
+                Stored::Kept
+            }
             Ok(_) => Stored::Outdated,
             Err(_) => Stored::Failed,
         }
@@ -172,6 +178,7 @@ impl Store {
             command.arg(tag);
         });
         if self.ask_to_the_end("set", command).await.is_ok() {
+            self.takes_values();
             return Stored::Kept;
         }
         // What was there before is not what was to be set: it goes, at least.
@@ -312,6 +319,9 @@ impl Store {
             tracing::warn!(operation, "Redis at {server} did not do its part: {reason}");
         }
         if failure.is_refusal() {
+            if failure.is_of_all_values() {
+                *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+            }
             return;
         }
         if matches!(failure, Failure::Late(_)) {
@@ -418,6 +428,10 @@ impl Store {
         is_up
     }
 
+    fn takes_values(&self) {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     fn connected(&self) {
         let before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
         if before.is_some() {
@@ -441,7 +455,9 @@ impl Store {
             let _ = self.ask("ping", redis::cmd("PING")).await;
         }
         if self.is_up() {
-            return Health::Up;
+            let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let refused = |why| format!("redis at {} refuses values: {why}", self.server.address());
+            return refusal.map_or(Health::Up, |why| Health::Degraded(refused(why)));
         }
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let reason = trouble.unwrap_or_else(|| "the connection was lost".into());

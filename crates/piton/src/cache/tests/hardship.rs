@@ -175,10 +175,12 @@ async fn a_full_server_keeps_nothing_and_forgets_what_it_is_told_to() {
     assert_eq!(now(&one, "b", 3).await, 3);
     one.set("a", &4).await;
     assert_eq!(one.get::<u32>("a").await, None, "what was before is gone");
-    assert_eq!(one.health().await, Health::Up);
+    let Health::Degraded(why) = one.health().await else { panic!("it refuses values") };
+    assert!(why.contains("refuses values") && why.contains("OOM"), "{why}");
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
     assert_eq!(now(&one, "b", 5).await, 5);
     assert_eq!(now(&one, "b", 6).await, 5);
+    assert_eq!(one.health().await, Health::Up);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
