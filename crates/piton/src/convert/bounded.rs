@@ -95,10 +95,23 @@ impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Bounded<MIN, MAX>
                 let number = number.map_err(|_| Bounded::<MIN, MAX>::refused());
                 number.and_then(Bounded::new).map_err(E::custom)
             }
+
+            // `7.0` is a whole number in JSON, and an `integer` to JSON Schema.
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+                let number = whole(number).ok_or_else(Bounded::<MIN, MAX>::refused);
+                number.and_then(Bounded::new).map_err(E::custom)
+            }
         }
 
         deserializer.deserialize_i64(Number::<MIN, MAX>)
     }
+}
+
+/// The number, if it has no fraction and is none that a float shares with its neighbours.
+#[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
+fn whole(number: f64) -> Option<i64> {
+    let is_exact = number.abs() < 9_007_199_254_740_992.0;
+    (is_exact && number.fract() == 0.0).then_some(number as i64)
 }
 
 impl<const MIN: i64, const MAX: i64> JsonSchema for Bounded<MIN, MAX> {
@@ -126,7 +139,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<Few>(json).ok().map(Few::get), wanted, "{json}");
             assert_eq!(json.parse::<Few>().ok().map(Few::get), wanted, "{json}");
         }
-        for json in ["1.5", "\"1\"", "18446744073709551615", "null"] {
+        for (json, wanted) in [("0.0", 0), ("-0.0", 0), ("3.0", 3), ("-30e-1", -3)] {
+            assert_eq!(serde_json::from_str::<Few>(json).unwrap().get(), wanted, "{json}");
+        }
+        for json in ["1.5", "4.0", "1e300", "\"1\"", "18446744073709551615", "null"] {
             assert!(serde_json::from_str::<Few>(json).is_err(), "{json}");
         }
         for text in ["", "-", "+1", " 1", "1.0", "١", "99999999999999999999"] {

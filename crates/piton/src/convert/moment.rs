@@ -35,9 +35,7 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, Refused> {
         if !is_written_right(text.as_bytes()) {
-            return Err(Refused::new(
-                "a moment is written as 2026-11-21T09:30:00Z, or with the zone's offset instead of Z",
-            ));
+            return Err(Refused::new(what_is_written_wrong(text)));
         }
         let moment = DateTime::parse_from_rfc3339(text)
             .map_err(|_| Refused::new("there is no such moment in the calendar"))?
@@ -48,6 +46,15 @@ impl FromStr for Moment {
         }
         Ok(Self(moment))
     }
+}
+
+/// A `+` in a query is a blank: whoever wrote the zone right is told what became of it.
+#[cold]
+fn what_is_written_wrong(text: &str) -> &'static str {
+    if is_written_right(text.replacen(' ', "+", 1).as_bytes()) {
+        return "the blank before the zone's offset is a `+` that a query does not keep: write it as `%2B`";
+    }
+    "a moment is written as 2026-11-21T09:30:00Z, or with the zone's offset instead of Z"
 }
 
 /// What chrono reads beyond RFC 3339 is not let through: a blank for `T`, a zone without a colon.
@@ -94,6 +101,14 @@ mod tests {
     }
 
     #[test]
+    fn a_plus_that_became_a_blank_is_told_of() {
+        for text in ["2026-11-21T09:30:00 03:00", "2026-11-21T09:30:00.5 00:00"] {
+            let why = text.parse::<Moment>().unwrap_err().to_string();
+            assert!(why.ends_with("write it as `%2B`"), "{why}");
+        }
+    }
+
+    #[test]
     fn what_is_no_moment_or_has_no_place_is_told_apart() {
         let why = |text: &str| text.parse::<Moment>().unwrap_err().to_string();
         for text in [
@@ -103,6 +118,8 @@ mod tests {
             "+2026-11-21T00:00:00Z",
             "2026-11-21T00:00:00é",
             "2026-11-21T00:00:00Z ",
+            "2026-11-21 00:00:00Z",
+            "2026-11-21 00:00:00 03:00",
         ] {
             assert!(why(text).starts_with("a moment is written as"), "{text}");
         }

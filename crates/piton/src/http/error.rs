@@ -46,6 +46,16 @@ struct Inner {
     plain: bool,
 }
 
+/// More is not told of one request. Whoever looks for faults looks for one more, so that it can be
+/// said that there are more.
+pub(super) const MOST_FAULTS: usize = 100;
+
+/// How many faults are told of what is `length` bytes long. It is read again for each of them, so of what
+/// is long fewer are looked for.
+pub(super) const fn most_faults(length: usize) -> usize {
+    if length <= 256 * 1024 { MOST_FAULTS } else { 20 }
+}
+
 /// One thing that is wrong with what the client sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
@@ -192,6 +202,22 @@ impl Error {
     pub fn fault(mut self, fault: Fault) -> Self {
         self.0.faults.push(fault);
         self
+    }
+
+    /// Adds what is wrong, as far as one answer tells it: if that is not all, it says so at last.
+    #[must_use]
+    pub(super) fn faults_of(
+        mut self,
+        most: usize,
+        faults: impl IntoIterator<Item = Fault>,
+    ) -> Self {
+        let mut faults = faults.into_iter();
+        self.0.faults.extend(faults.by_ref().take(most));
+        if faults.next().is_none() {
+            return self;
+        }
+        let detail = format!("there is more that is wrong than these {most}");
+        self.fault(Fault { detail, pointer: None, parameter: None })
     }
 
     /// Adds a header to the answer.

@@ -16,10 +16,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::error::{Error, Fault};
+use super::error::{Error, Fault, MOST_FAULTS, most_faults};
 use super::operation::{Input, Operation, Output, Place};
 use super::shape::push_token;
-use super::{pairs, shape};
+use super::{pairs, shape, words};
 use crate::handle::{Handle, short_type_name};
 
 /// Gives the wrapper's content by `.0`, `*` and methods.
@@ -154,7 +154,7 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     // serde's structs take a list of their fields' values as well: nobody means that in JSON.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') && pairs::fields::<T>().is_some() {
-        let what = "invalid type: sequence, expected an object";
+        let what = "invalid type: a list, expected an object";
         return Err(Error::unprocessable("the body is not of the expected shape")
             .fault(Fault::at("", what)));
     }
@@ -172,6 +172,7 @@ fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> 
     };
     match error.classify() {
         Category::Data => {}
+        Category::Syntax if is_too_large_a_number(bytes, &error) => {}
         Category::Eof if bytes.iter().all(u8::is_ascii_whitespace) => {
             return Error::bad_request("the body is empty; JSON was expected");
         }
@@ -179,7 +180,14 @@ fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> 
     }
     let wrong = shape::wrong::<T>(bytes, &error);
     let error = Error::unprocessable("the body is not of the expected shape");
-    wrong.into_iter().fold(error, |error, (pointer, what)| error.fault(Fault::at(pointer, what)))
+    let faults = wrong.into_iter().map(|(pointer, what)| Fault::at(pointer, what));
+    error.faults_of(most_faults(bytes.len()), faults)
+}
+
+/// `1e400` is JSON, and larger than what serde reads a number into.
+fn is_too_large_a_number(bytes: &[u8], error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("number out of range")
+        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 // ---------------------------------------------------------------------------- Path
@@ -226,8 +234,8 @@ fn path_refusal(rejection: PathRejection, names: &[String]) -> Error {
             (names.get(index).cloned(), invalid(expected_type))
         }
         ErrorKind::ParseError { expected_type, .. } => (only(), invalid(expected_type)),
-        ErrorKind::DeserializeError { key, message, .. } => (Some(key), message),
-        ErrorKind::Message(message) => (only(), message),
+        ErrorKind::DeserializeError { key, message, .. } => (Some(key), words::plain(message)),
+        ErrorKind::Message(message) => (only(), words::plain(message)),
         ErrorKind::InvalidUtf8InPathParam { key } => {
             return Error::bad_request("the path is not UTF-8")
                 .fault(Fault::parameter(key, "is not UTF-8"));
@@ -273,16 +281,29 @@ impl<T: JsonSchema> Input for Query<T> {
 
 fn parse_query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Error> {
     let query = parts.uri.query().unwrap_or_default().as_bytes();
-    pairs::parse(query).map_err(query_refusal)
+    query_is_text(query)?;
+    pairs::parse(query).map_err(|wrong| query_refusal(query.len(), wrong))
 }
 
-/// 422 with everything that is wrong with a query.
+/// Nothing, or 400 with the parameters that are not UTF-8.
+pub(super) fn query_is_text(query: &[u8]) -> Result<(), Error> {
+    is_text(query, "the query is not UTF-8", |name| Fault::parameter(name, "is not UTF-8"))
+}
+
+fn is_text(text: &[u8], what: &'static str, fault: fn(String) -> Fault) -> Result<(), Error> {
+    let wrong = pairs::not_utf8(text);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::bad_request(what).faults_of(MOST_FAULTS, wrong.into_iter().map(fault)))
+}
+
+/// 422 with everything that is wrong with a query of `length` bytes.
 #[cold]
-pub(super) fn query_refusal(wrong: Vec<pairs::Wrong>) -> Error {
-    let error = Error::unprocessable("the query is not acceptable");
-    wrong.into_iter().fold(error, |error, (parameter, detail)| {
-        error.fault(Fault { detail, pointer: None, parameter })
-    })
+pub(super) fn query_refusal(length: usize, wrong: Vec<pairs::Wrong>) -> Error {
+    let fault = |(parameter, detail)| Fault { detail, pointer: None, parameter };
+    Error::unprocessable("the query is not acceptable")
+        .faults_of(most_faults(length), wrong.into_iter().map(fault))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
@@ -297,20 +318,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             return Err(unsupported(&parts.headers, "application/x-www-form-urlencoded"));
         }
         let bytes = read(body).await?;
-        pairs::parse(&bytes).map(Self).map_err(form_refusal)
+        is_text(&bytes, "the form is not UTF-8", |name| field(Some(name), "is not UTF-8".into()))?;
+        pairs::parse(&bytes).map(Self).map_err(|wrong| form_refusal(bytes.len(), wrong))
     }
 }
 
 #[cold]
-fn form_refusal(wrong: Vec<pairs::Wrong>) -> Error {
-    let error = Error::unprocessable("the form is not acceptable");
-    wrong.into_iter().fold(error, |error, (field, what)| {
-        let mut pointer = String::new();
-        if let Some(field) = field {
-            push_token(&mut pointer, &field);
-        }
-        error.fault(Fault::at(pointer, what))
-    })
+fn form_refusal(length: usize, wrong: Vec<pairs::Wrong>) -> Error {
+    Error::unprocessable("the form is not acceptable")
+        .faults_of(most_faults(length), wrong.into_iter().map(|(name, what)| field(name, what)))
+}
+
+/// What is wrong with a field of a form, or with the whole.
+fn field(name: Option<String>, what: String) -> Fault {
+    let mut pointer = String::new();
+    if let Some(name) = name {
+        push_token(&mut pointer, &name);
+    }
+    Fault::at(pointer, what)
 }
 
 impl<T: JsonSchema> Input for Form<T> {
@@ -399,7 +424,10 @@ mod tests {
         let error = refuse(r#"{"name":"x","partners":[{"a/b":1},{"a/b":"much"}]}"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(error.faults()[0].pointer.as_deref(), Some("#/partners/1/a~1b"));
-        assert_eq!(error.faults()[0].detail, r#"invalid type: string "much", expected u8"#);
+        assert_eq!(
+            error.faults()[0].detail,
+            r#"invalid type: the string "much", expected a whole number from 0 to 255"#
+        );
     }
 
     #[test]
@@ -410,13 +438,24 @@ mod tests {
         let missing = refuse(r#"{"name":"x"}"#);
         assert_eq!(missing.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(missing.faults()[0].detail, "missing field `partners`");
+        assert_eq!(missing.faults()[0].pointer.as_deref(), Some("#/partners"));
+    }
+
+    #[test]
+    fn a_number_beyond_all_bounds_is_json_and_is_named() {
+        let error = refuse(r#"{"name":"x","partners":[{"a/b":1e400}]}"#);
+        assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(error.faults()[0].pointer.as_deref(), Some("#/partners/0/a~1b"));
+        assert_eq!(error.faults()[0].detail, "the number is out of range");
+        let error = refuse(r#"{"name":"x","partners":[{"a/b":1e400}"#);
+        assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     }
 
     #[test]
     fn a_list_is_no_object_and_a_list_that_is_meant_is_read() {
         let error = refuse(r#" ["x", []]"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error.faults()[0].detail, "invalid type: sequence, expected an object");
+        assert_eq!(error.faults()[0].detail, "invalid type: a list, expected an object");
         assert_eq!(parse_json::<Vec<u8>>(b"[1, 2]").unwrap(), [1, 2]);
         assert_eq!(parse_json::<(u8, String)>(br#"[1, "x"]"#).unwrap(), (1, "x".into()));
     }

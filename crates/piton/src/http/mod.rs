@@ -25,6 +25,7 @@ mod table;
 mod trace;
 #[cfg(feature = "validation")]
 mod valid;
+mod words;
 
 pub use around::{Answering, Around, Next, Surroundings};
 pub use cors::CorsSettings;

@@ -9,16 +9,15 @@ use std::fmt;
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::error::most_faults;
 use super::extract::plain_type;
+use super::words;
 
 /// A name and its value, decoded.
 pub(super) type Pair = (String, String);
 
 /// What is wrong: with which parameter, where that is known, and why.
 pub(super) type Wrong = (Option<String>, String);
-
-/// More is not told of one request.
-pub(super) const MOST_FAULTS: usize = 20;
 
 /// `a=1&b=2` as a `T`, or everything that is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<Wrong>> {
@@ -32,14 +31,49 @@ pub(super) fn split(text: &[u8]) -> Vec<Pair> {
 
 #[cold]
 fn refusal<T: DeserializeOwned>(text: &[u8], error: &serde_urlencoded::de::Error) -> Vec<Wrong> {
-    match read::<T>(split(text)) {
+    match read::<T>(split(text), most_faults(text.len())) {
         Err(wrong) => wrong,
         Ok(_) => vec![(None, error.to_string())],
     }
 }
 
-/// Pairs as a `T`, or everything that is wrong with them.
-pub(super) fn read<T: DeserializeOwned>(mut pairs: Vec<Pair>) -> Result<T, Vec<Wrong>> {
+/// The parameters whose bytes are no text, and which `serde_urlencoded` would change into other ones.
+pub(super) fn not_utf8(text: &[u8]) -> Vec<String> {
+    if !text.iter().any(|byte| *byte == b'%' || !byte.is_ascii()) {
+        return Vec::new();
+    }
+    let pairs = text.split(|byte| *byte == b'&');
+    let wrong = pairs.filter(|pair| std::str::from_utf8(&decoded(pair)).is_err());
+    let name = |pair: &[u8]| split(pair).into_iter().next().map_or(String::new(), |(name, _)| name);
+    wrong.map(name).collect()
+}
+
+/// The bytes that are meant by `%` and two digits.
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut rest = text;
+    let mut bytes = Vec::with_capacity(text.len());
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        bytes.push(match after {
+            [high, low, after @ ..] if *byte == b'%' => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    high * 16 + low
+                }
+                _ => *byte,
+            },
+            _ => *byte,
+        });
+    }
+    bytes
+}
+
+/// Pairs as a `T`, or what is wrong with them: one fault more than `most` if there are more.
+pub(super) fn read<T: DeserializeOwned>(
+    mut pairs: Vec<Pair>,
+    most: usize,
+) -> Result<T, Vec<Wrong>> {
     let mut wrong: Vec<Wrong> = Vec::new();
     loop {
         let (refused, why) = match read_once::<T>(pairs.clone()) {
@@ -55,8 +89,8 @@ pub(super) fn read<T: DeserializeOwned>(mut pairs: Vec<Pair>) -> Result<T, Vec<W
             }
             return Err(wrong);
         };
-        wrong.push((Some(pairs.remove(place).0), why));
-        if wrong.len() >= MOST_FAULTS {
+        wrong.push((Some(pairs.remove(place).0), words::plain(why)));
+        if wrong.len() > most {
             return Err(wrong);
         }
     }
@@ -64,8 +98,12 @@ pub(super) fn read<T: DeserializeOwned>(mut pairs: Vec<Pair>) -> Result<T, Vec<W
 
 /// The name in serde's own words for a member that is not there.
 pub(super) fn missing(why: &str) -> Option<String> {
-    let rest = why.strip_prefix("missing field `")?;
-    rest.split('`').next().map(str::to_owned)
+    member(why, "missing field `")
+}
+
+/// The name that stands between `before` and the next accent.
+pub(super) fn member(why: &str, before: &str) -> Option<String> {
+    why.strip_prefix(before)?.split('`').next().map(str::to_owned)
 }
 
 /// The value, or the place of the pair that is refused.
@@ -279,7 +317,18 @@ mod tests {
         assert_eq!(wrong("page=x"), ["page", "order"]);
         assert_eq!(wrong("order=up&order=down"), ["order"]);
         let many: String = (0..1000).map(|n| format!("&x{n}=1")).collect();
-        assert_eq!(wrong(&many).len(), MOST_FAULTS);
+        // One more than is told, so that it can be said that there are more.
+        assert_eq!(wrong(&many).len(), 101);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_named_by_their_parameter() {
+        for text in ["", "a=b", "q=caf%C3%A9&x=%", "a=é", "a=%2", "a=%zz", "q=%EF%BF%BD"] {
+            assert!(not_utf8(text.as_bytes()).is_empty(), "{text}");
+        }
+        assert_eq!(not_utf8(b"a=1&q=%ff&x=%C3&y=%C3%A9"), ["q", "x"]);
+        assert_eq!(not_utf8(b"q=\xff"), ["q"]);
+        assert_eq!(not_utf8(b"%ff=1"), ["\u{fffd}"]);
     }
 
     #[test]

@@ -7,7 +7,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::pairs::{MOST_FAULTS, missing};
+use super::error::most_faults;
+use super::pairs::{member, missing};
+use super::words;
 
 /// A JSON Pointer (RFC 6901), and what is wrong there.
 pub(super) type Wrong = (String, String);
@@ -17,10 +19,12 @@ pub(super) type Wrong = (String, String);
 pub(super) fn wrong<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Vec<Wrong> {
     let deserializer = &mut serde_json::Deserializer::from_slice(body);
     // A member that is given twice is seen in the text alone.
-    let first = refusal::<T, _>(deserializer).unwrap_or((String::new(), without_line(error)));
+    let first = refusal::<T, _>(deserializer)
+        .unwrap_or_else(|| (String::new(), words::plain(without_line(error))));
     let mut wrong = vec![first];
     let Ok(mut rest) = serde_json::from_slice::<Value>(body) else { return wrong };
-    while wrong.len() < MOST_FAULTS && remove(&mut rest, &wrong[wrong.len() - 1].0) {
+    // One more than is told.
+    while wrong.len() <= most_faults(body.len()) && without(&mut rest, &wrong[wrong.len() - 1]) {
         match refusal::<T, _>(&rest) {
             Some(next) if is_news(&next, &wrong) => wrong.push(next),
             _ => break,
@@ -36,7 +40,13 @@ where
     D: serde::Deserializer<'de, Error = serde_json::Error>,
 {
     let error = serde_path_to_error::deserialize::<_, T>(deserializer).err()?;
-    Some((pointer(error.path()), without_line(error.inner())))
+    let what = without_line(error.inner());
+    let mut pointer = pointer(error.path());
+    // serde stands at the object; what is meant is its member.
+    if let Some(name) = missing(&what).or_else(|| twice(&what)) {
+        push_token(&mut pointer, &name);
+    }
+    Some((pointer, words::plain(what)))
 }
 
 /// " at line 1 column 7" says the same as the pointer, less well.
@@ -47,15 +57,24 @@ fn without_line(error: &serde_json::Error) -> String {
 
 /// Whether it is wrong by itself, and not for lack of what was taken out before.
 fn is_news((pointer, what): &Wrong, known: &[Wrong]) -> bool {
-    if let Some(name) = missing(what) {
-        let mut absent = pointer.clone();
-        push_token(&mut absent, &name);
-        return known.iter().all(|(pointer, _)| *pointer != absent);
+    if missing(what).is_some() {
+        return known.iter().all(|(known, _)| known != pointer);
     }
     let holds = |other: &str| {
         other.strip_prefix(&**pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     known.iter().all(|(other, _)| !holds(other))
+}
+
+/// The name in serde's own words for a member that is given twice.
+fn twice(what: &str) -> Option<String> {
+    member(what, "duplicate field `")
+}
+
+/// Whether there is more to look at without what is wrong. What is given twice is there once by now, and
+/// may be wrong itself.
+fn without(body: &mut Value, (pointer, what): &Wrong) -> bool {
+    twice(what).is_some() || remove(body, pointer)
 }
 
 /// Takes the member at `pointer` out of the object that holds it.
@@ -101,6 +120,14 @@ mod tests {
         state: State,
         #[serde(default)]
         partners: Vec<Partner>,
+        #[serde(default)]
+        held: Vec<Held>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Held {
+        name: String,
     }
 
     #[derive(Debug, Deserialize)]
@@ -137,14 +164,36 @@ mod tests {
         let body = r#"{"state":5}"#;
         let error = serde_json::from_str::<Company>(body).unwrap_err();
         let wrong = wrong::<Company>(body.as_bytes(), &error);
-        assert_eq!(wrong[1], (String::new(), "missing field `name`".into()));
+        assert_eq!(wrong[1], ("/name".into(), "missing field `name`".into()));
     }
 
     #[test]
     fn what_a_list_holds_or_a_whole_that_is_wrong_is_told_once() {
         assert_eq!(places(r#"{"name":"x","state":"Sp","partners":[1,2]}"#), ["/partners/0"]);
         assert_eq!(places("7"), [""]);
-        assert_eq!(places(r#"{"name":"x","name":"y","state":"Sp"}"#), [""]);
+    }
+
+    #[test]
+    fn what_is_given_twice_is_named_and_the_rest_is_looked_at() {
+        assert_eq!(places(r#"{"name":"x","name":"y","state":"Sp"}"#), ["/name"]);
+        let body = r#"{"partners":[{"name":"x","name":"y"}],"name":"x","state":7,"odd":1}"#;
+        let mut found = places(body);
+        found.sort();
+        assert_eq!(found, ["/odd", "/partners/0/name", "/state"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_at_any_depth() {
+        let body = r#"{"name":"x","state":"Sp","held":[{"name":"x"},{}]}"#;
+        assert_eq!(places(body), ["/held/1/name"]);
+    }
+
+    #[test]
+    fn of_very_many_one_more_than_is_told_is_looked_for_and_fewer_of_a_large_body() {
+        let many: Vec<String> = (0..1000).map(|_| r#"{"a/b":300}"#.to_owned()).collect();
+        let body = format!(r#"{{"name":"x","state":"Sp","partners":[{}]}}"#, many.join(","));
+        assert_eq!(places(&body).len(), 101);
+        assert_eq!(places(&format!("{body}{}", " ".repeat(256 * 1024))).len(), 21);
     }
 
     #[derive(Debug, Deserialize)]

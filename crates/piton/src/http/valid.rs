@@ -7,7 +7,7 @@ use garde::{Report, Validate};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::error::{Error, Fault};
+use super::error::{Error, Fault, MOST_FAULTS};
 use super::extract::{Form, Json, Path, Query};
 use super::listing::{Listing, SortBy};
 use super::operation::{Input, Operation};
@@ -181,9 +181,10 @@ where
 #[cold]
 fn refusal<E: Checked>(report: &Report) -> Error {
     let error = Error::unprocessable("the request breaks a rule");
-    report.iter().fold(error, |error, (path, fault)| {
-        error.fault(E::fault(&path.to_string(), fault.message().to_owned()))
-    })
+    let fault = |(path, fault): &(garde::Path, garde::Error)| {
+        E::fault(&path.to_string(), fault.message().to_owned())
+    };
+    error.faults_of(MOST_FAULTS, report.iter().map(fault))
 }
 
 /// garde's `partners[0].name` as the JSON Pointer `/partners/0/name`.
@@ -245,5 +246,20 @@ mod tests {
             error.faults().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
         places.sort_unstable();
         assert_eq!(places, ["#/name", "#/partners/1/share"]);
+    }
+
+    #[test]
+    fn of_very_many_broken_rules_a_hundred_are_told_and_that_there_are_more() {
+        let refuse = |count| {
+            let partners = (0..count).map(|_| Partner { share: 101 }).collect();
+            let Err(error) = check(Json(Company { name: "x".into(), partners })) else {
+                panic!("every share is too large")
+            };
+            error.faults().to_vec()
+        };
+        assert!(refuse(100).iter().all(|fault| fault.pointer.is_some()));
+        let told = refuse(20_000);
+        assert_eq!(told.len(), 101);
+        assert_eq!(told[100].detail, "there is more that is wrong than these 100");
     }
 }

@@ -46,8 +46,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::error::Error;
-use super::extract::query_refusal;
+use super::error::{Error, most_faults};
+use super::extract::{query_is_text, query_refusal};
 use super::operation::{Input, Operation, Place};
 use super::pairs::{self, Pair, Wrong};
 
@@ -98,19 +98,21 @@ where
     /// # Errors
     /// As the argument of a handler.
     pub fn from_query(query: &str) -> Result<Self, Error> {
+        query_is_text(query.as_bytes())?;
+        let most = most_faults(query.len());
         let (own, rest) = divide(pairs::split(query.as_bytes()), is_own::<B>);
         let mut wrong = Vec::new();
         let own = Own::read(own, &mut wrong);
-        let rest = known::<F, B>(rest, &mut wrong);
+        let rest = known::<F, B>(rest, most, &mut wrong);
         let links = links::query_without_page(query);
         let paging = own.paging::<PER_PAGE, MOST>(&mut wrong);
         let sort = own.sort(&mut wrong);
-        match pairs::read(rest) {
+        match pairs::read(rest, most) {
             Ok(filter) if wrong.is_empty() => Ok(Self { filter, sort, paging, query: links }),
-            Ok(_) => Err(query_refusal(wrong)),
+            Ok(_) => Err(query_refusal(query.len(), wrong)),
             Err(more) => {
                 wrong.extend(more);
-                Err(query_refusal(wrong))
+                Err(query_refusal(query.len(), wrong))
             }
         }
     }
@@ -175,13 +177,17 @@ impl Own {
 
 /// Without the pairs that have no value, and with a fault for each that no field is named after:
 /// also where `F` itself would let it pass.
-fn known<F: DeserializeOwned, B: SortBy>(pairs: Vec<Pair>, wrong: &mut Vec<Wrong>) -> Vec<Pair> {
+fn known<F: DeserializeOwned, B: SortBy>(
+    pairs: Vec<Pair>,
+    most: usize,
+    wrong: &mut Vec<Wrong>,
+) -> Vec<Pair> {
     let fields = pairs::fields::<F>();
     let mut known = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
         let is_field = fields.is_none_or(|fields| fields.contains(&&*name));
         if !is_field {
-            if wrong.len() < pairs::MOST_FAULTS {
+            if wrong.len() <= most {
                 wrong.push((Some(name), unknown::<B>(fields.unwrap_or_default())));
             }
         } else if !value.is_empty() {

@@ -14,7 +14,10 @@ use crate::http::operation::{Operation, Output};
 ///
 /// [`Listing::page`](super::Listing::page) makes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "PageOf{T}")]
+#[schemars(
+    rename = "PageOf{T}",
+    description = "One page of what was found, and how much there is in all."
+)]
 pub struct Page<T> {
     /// The entries of the page, in the order that was asked for.
     pub items: Vec<T>,
