@@ -212,7 +212,8 @@ impl Error {
         faults: impl IntoIterator<Item = Fault>,
     ) -> Self {
         let mut faults = faults.into_iter();
-        self.0.faults.extend(faults.by_ref().take(most));
+        let known = self.0.faults.len();
+        self.0.faults.extend(faults.by_ref().take(most.saturating_sub(known)));
         if faults.next().is_none() {
             return self;
         }

@@ -19,7 +19,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::error::{Error, Fault, MOST_FAULTS, most_faults};
 use super::operation::{Input, Operation, Output, Place};
 use super::shape::push_token;
-use super::{pairs, shape, words};
+use super::{absent, pairs, shape, words};
 use crate::handle::{Handle, short_type_name};
 
 /// Gives the wrapper's content by `.0`, `*` and methods.
@@ -85,7 +85,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(unsupported(&parts.headers, "application/json"));
         }
         let bytes = read(body).await?;
-        parse_json(&bytes).map(Self)
+        parse_json(&bytes).map(Self).map_err(|error| absent::told(error, &parts, &bytes))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The public listener: routes, arguments, answers, errors, and the loop that serves them.
 
+mod absent;
 mod around;
 mod cors;
 mod envelope;

@@ -170,3 +170,18 @@ async fn a_list_is_asked_for_by_one_vocabulary() {
     assert_eq!(refused(&app.get("/books?q=%C3%A9%C3%A9%C3%A9%C3%A9").await, 422).0, ["q"]);
     assert_eq!(app.get("/books?q=%C3%A9%C3%A9%C3%A9").await.status(), 200);
 }
+
+#[piton::test]
+async fn bytes_of_a_query_that_are_no_text_are_400_with_the_parameters_name() {
+    let app = app().await;
+    for path in ["/books?title=%ff&year=%C3", "/books?title=%e9&year=x%80"] {
+        let (places, why) = refused(&app.get(path).await, 400);
+        assert_eq!((places, &*why), (vec!["title".into(), "year".into()], "is not UTF-8"));
+    }
+}
+
+#[piton::test]
+async fn what_a_body_lacks_first_is_told_by_a_handler_that_is_not_documented() {
+    let answer = app().await.post("/notes").json(&json!({ "stars": 9 })).await;
+    assert_eq!(refused(&answer, 422).0, ["#/stars", "#/blog"]);
+}

@@ -76,3 +76,12 @@ async fn what_the_schema_forbids_is_refused() {
         assert_eq!(app.post("/rules").json(&body).await.status(), 422, "{body}");
     }
 }
+
+#[piton::test]
+async fn all_that_a_body_lacks_is_told_at_once() {
+    let app = TestApp::new(app()).await;
+    let problem: Value = app.post("/rules").json(&json!({ "number": "x" })).await.json();
+    let faults = problem["errors"].as_array().unwrap();
+    let places: Vec<&str> = faults.iter().filter_map(|fault| fault["pointer"].as_str()).collect();
+    assert_eq!(places, ["#/number", "#/text", "#/list", "#/word"]);
+}
