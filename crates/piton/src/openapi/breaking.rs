@@ -32,6 +32,7 @@ pub(super) fn changes(before: &Value, now: &Value) -> Vec<Change> {
         found.place.clone_from(name);
         found.allows("added");
     }
+    found.schemes(&old.into_values().map(|(_, operation)| operation).collect::<Vec<_>>());
     found.changes
 }
 
@@ -82,6 +83,27 @@ impl<'a> Found<'a> {
         self.place.truncate(length);
     }
 
+    /// What is shown to be let in, wherever that is asked for.
+    fn schemes(&mut self, operations: &[&Value]) {
+        let (old, new) = (schemes(self.before), schemes(self.now));
+        let is_asked = |name: &str| {
+            operations.iter().any(|it| ways(&it["security"]).iter().any(|way| way.contains(&name)))
+        };
+        for (name, scheme) in members(old).into_iter().filter(|(name, _)| is_asked(name)) {
+            let Some(now) = new.get(name) else { continue };
+            let differs = |key: &&str| scheme[*key] != now[*key];
+            let changed: Vec<_> =
+                ["type", "in", "name", "scheme"].into_iter().filter(differs).collect();
+            if !changed.is_empty() {
+                self.place = format!("security scheme `{name}`");
+                self.breaks(&format!(
+                    "shown in another way now: another `{}`",
+                    changed.join("`, `")
+                ));
+            }
+        }
+    }
+
     fn operation(&mut self, before: &'a Value, now: &'a Value) {
         self.parameters(before, now);
         self.body(&before["requestBody"], &now["requestBody"]);
@@ -107,6 +129,9 @@ impl<'a> Found<'a> {
                     (false, true) => found.breaks("must be there now"),
                     (true, false) => found.allows("need not be there any more"),
                     _ => {}
+                }
+                if ["style", "explode"].iter().any(|key| parameter[*key] != now[*key]) {
+                    found.breaks("written in another way now (style, explode)");
                 }
                 found.request_schema(&parameter["schema"], &now["schema"]);
             });
@@ -154,6 +179,17 @@ impl<'a> Found<'a> {
                 None => found.breaks("removed"),
             });
         }
+        if let (Some(before), Some(now)) = (before.get("default"), now.get("default")) {
+            self.within(" answer default", |found| {
+                found.answer(resolved(found.before, before), resolved(found.now, now))
+            });
+        }
+        let failure = |status: &str| !success(status) && status != "default";
+        for (status, _) in members(before).into_iter().filter(|(status, _)| failure(status)) {
+            if now.get(status).is_none() {
+                self.allows(&format!("answer {status} is not told of any more"));
+            }
+        }
         for (status, _) in members(now).into_iter().filter(|(status, _)| success(status)) {
             if before.get(status).is_none() {
                 self.allows(&format!("answers {status}, too"));
@@ -190,6 +226,17 @@ impl<'a> Found<'a> {
             self.allows("lets more callers in");
         }
     }
+}
+
+fn schemes(document: &Value) -> &Value {
+    &document["components"]["securitySchemes"]
+}
+
+/// An answer that stands among the components.
+fn resolved<'a>(document: &'a Value, answer: &'a Value) -> &'a Value {
+    let name =
+        answer["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/responses/"));
+    name.map_or(answer, |name| &document["components"]["responses"][name])
 }
 
 /// What is enough, each a set of schemes; one that is empty lets everybody in.

@@ -23,7 +23,9 @@ fn changes(change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Thing" } } },
             } },
         } } },
-        "components": { "schemas": { "Thing": {
+        "components": { "securitySchemes": {
+            "key": { "type": "apiKey", "in": "header", "name": "X-Key" },
+        }, "schemas": { "Thing": {
             "type": "object",
             "required": ["name"],
             "properties": {
@@ -121,7 +123,7 @@ fn what_is_narrowed_breaks_those_who_send_and_what_is_widened_those_who_get() {
     assert_eq!(bad, [format!("{PUT} body/parts: array instead of array or null")]);
     let (bad, good) = changes(|now| thing(now)["required"] = json!([]));
     assert_eq!(bad, [format!("{PUT} answer 200/name: may be missing now")]);
-    assert_eq!(good, [format!("{PUT} body/name: may be missing now")]);
+    assert_eq!(good, [format!("{PUT} body/name: need not be there any more")]);
 }
 
 #[test]
@@ -133,6 +135,28 @@ fn asking_who_is_calling_breaks_and_asking_nobody_does_not() {
     assert_eq!((bad.len(), good), (0, vec![format!("{PUT}: lets more callers in")]));
     assert!(changes(security(json!([]))).0.is_empty());
     assert_eq!(changes(security(json!([{ "key": [], "token": [] }]))).0.len(), 1);
+}
+
+#[test]
+fn another_way_to_show_who_is_calling_breaks_everybody() {
+    let header = |now: &mut Value| {
+        now["components"]["securitySchemes"]["key"] =
+            json!({ "type": "apiKey", "in": "header", "name": "X-Other" });
+    };
+    let (bad, _) = changes(header);
+    assert_eq!(bad.len(), 1, "{bad:?}");
+    assert!(bad[0].starts_with("security scheme `key`: shown in another way now"), "{bad:?}");
+}
+
+#[test]
+fn one_more_condition_allows_less_and_another_form_of_a_list_or_a_moment_is_another() {
+    let schema = |now: &mut Value, what: Value| {
+        operation(now)["parameters"][1]["schema"]["allOf"] = what;
+    };
+    let (bad, _) = changes(|now| schema(now, json!([{ "maxLength": 3 }])));
+    assert!(bad.len() == 1 && bad[0].ends_with("a condition added"), "{bad:?}");
+    let (bad, _) = changes(|now| operation(now)["parameters"][1]["explode"] = false.into());
+    assert!(bad.len() == 1 && bad[0].contains("written in another way"), "{bad:?}");
 }
 
 #[test]

@@ -84,7 +84,11 @@ fn check(app: &Outline<'_>, made: &Made, folder: &Path) -> Result<(), LaunchErro
     list("These types say nothing of themselves", &made.undocumented);
     list("Outside of the document", &outside(app));
     let stale = stale(&files::all(&made.document, app.name()), folder);
-    let changes = changes(&folder.join(DOCUMENT), &made.document);
+    let (changes, unread) = match changes(&folder.join(DOCUMENT), &made.document) {
+        Ok(changes) => (changes, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    list("What would break clients cannot be told", &unread.into_iter().collect::<Vec<_>>());
     let of = |breaking: bool| -> Vec<String> {
         let of_kind = changes.iter().filter(|change| change.breaking == breaking);
         of_kind.map(|change| change.text.clone()).collect()
@@ -109,11 +113,18 @@ fn stale(files: &[File], folder: &Path) -> Vec<String> {
     files.iter().filter(differs).map(path).collect()
 }
 
-/// Nothing can be said of a document that is not there.
-fn changes(path: &Path, now: &Value) -> Vec<Change> {
-    let before = std::fs::read_to_string(path).ok();
-    match before.and_then(|text| serde_json::from_str::<Value>(&text).ok()) {
-        Some(before) => breaking::changes(&before, now),
-        None => Vec::new(),
+/// What has changed since the document was written; nothing where there is none. Of one that cannot be
+/// read: why.
+fn changes(path: &Path, now: &Value) -> Result<Vec<Change>, String> {
+    let unread = |why: &dyn std::fmt::Display| format!("{} cannot be read: {why}", path.display());
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unread(&error)),
+    };
+    match serde_json::from_str::<Value>(&text) {
+        Ok(before) if before["paths"].is_object() => Ok(breaking::changes(&before, now)),
+        Ok(_) => Err(unread(&"it is no OpenAPI document")),
+        Err(error) => Err(unread(&error)),
     }
 }

@@ -390,7 +390,7 @@ on_both! {
             for name in ["q", "state", "sort", "page", "updated_since", segment] {
                 let path = format!("/api/companies?{name}={segment}");
                 let answer = app.get(&path).await;
-                assert!([200, 422].contains(&answer.status().as_u16()), "{path}: {}", answer.text());
+                assert!([200, 400, 422].contains(&answer.status().as_u16()), "{path}: {}", answer.text());
             }
         }
         for body in [r#"{"cnpj":"11222333000181","name":"a\u0000b","state":"SP"}"#,

@@ -67,3 +67,27 @@ fn a_check_fails_where_the_files_are_old_and_names_what_breaks_clients() {
     assert!(breaking.contains("GET /api/gone: removed"), "{said}");
     assert!(others.contains("GET /api/companies: added"), "{said}");
 }
+
+#[test]
+fn a_document_that_cannot_be_read_is_said_to_be_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    assert!(registry(folder.path(), &["openapi", "--out", out]).0);
+    for (wrong, why) in
+        [("{", "EOF"), ("<<<<<<< HEAD", "expected value"), ("[]", "no OpenAPI document")]
+    {
+        fs::write(folder.path().join("openapi.json"), wrong).unwrap();
+        let (well, said, _) = registry(folder.path(), &["openapi", "--check", "--out", out]);
+        assert!(!well && said.contains("cannot be read") && said.contains(why), "{wrong}: {said}");
+        assert!(!said.contains("break nobody"), "{said}");
+    }
+}
+
+#[test]
+fn another_header_for_the_key_breaks_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = ["openapi", "--check", "--out", DIST, "--set", "api_key.header=X-Other"];
+    let (well, said, _) = registry(folder.path(), &header);
+    let named = said.contains("Changes that break clients") && said.contains("`api_key`");
+    assert!(!well && named, "{said}");
+}

@@ -58,9 +58,16 @@ impl<'a> Found<'a> {
                 self.within(name, |found| found.schema(&before[key], &now[key], way, seen));
             }
         }
-        for key in ["anyOf", "oneOf", "allOf", "prefixItems"] {
+        if way == Way::Answer && !before["format"].is_null() && before["format"] != now["format"] {
+            self.breaks(&format!(
+                "of the format {} now, and was {}",
+                now["format"], before["format"]
+            ));
+        }
+        for key in ["anyOf", "oneOf", "prefixItems"] {
             self.parts(&before[key], &now[key], way, seen);
         }
+        self.conditions(&before["allOf"], &now["allOf"], way, seen);
     }
 
     fn types(&mut self, before: &Value, now: &Value, way: Way) {
@@ -139,7 +146,11 @@ impl<'a> Found<'a> {
                     return found.breaks("removed");
                 };
                 match (old_must.contains(name), new_must.contains(name)) {
-                    (false, true) => found.add(way == Way::Request, "is always there now"),
+                    (false, true) if way == Way::Request => found.breaks("must be there now"),
+                    (false, true) => found.allows("is always there now"),
+                    (true, false) if way == Way::Request => {
+                        found.allows("need not be there any more")
+                    }
                     (true, false) => found.add(way == Way::Answer, "may be missing now"),
                     _ => {}
                 }
@@ -154,6 +165,16 @@ impl<'a> Found<'a> {
         let closed = |schema: &Value| schema["additionalProperties"] == false;
         if way == Way::Request && closed(now) && !closed(before) {
             self.breaks("members that are not known are refused now");
+        }
+    }
+
+    /// Each of these has to hold: one more allows less.
+    fn conditions(&mut self, before: &Value, now: &Value, way: Way, seen: &mut Vec<[String; 2]>) {
+        let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+        match (count(before), count(now)) {
+            (old, new) if old < new => self.add(way == Way::Request, "a condition added"),
+            (old, new) if old > new => self.add(way == Way::Answer, "a condition removed"),
+            _ => self.parts(before, now, way, seen),
         }
     }
 
