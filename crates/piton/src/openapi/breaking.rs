@@ -181,7 +181,7 @@ impl<'a> Found<'a> {
         }
         if let (Some(before), Some(now)) = (before.get("default"), now.get("default")) {
             self.within(" answer default", |found| {
-                found.answer(resolved(found.before, before), resolved(found.now, now))
+                found.answer(resolved(found.before, before), resolved(found.now, now));
             });
         }
         let failure = |status: &str| !success(status) && status != "default";

@@ -149,7 +149,7 @@ impl<'a> Found<'a> {
                     (false, true) if way == Way::Request => found.breaks("must be there now"),
                     (false, true) => found.allows("is always there now"),
                     (true, false) if way == Way::Request => {
-                        found.allows("need not be there any more")
+                        found.allows("need not be there any more");
                     }
                     (true, false) => found.add(way == Way::Answer, "may be missing now"),
                     _ => {}
