@@ -188,19 +188,6 @@ impl CacheSettings {
         problems
     }
 
-    /// The host and, where it is written with it, the port.
-    pub(super) fn host_and_port(&self) -> Option<(String, Option<u16>)> {
-        let text = self.host.as_deref()?.trim();
-        let (host, port) = match text.rsplit_once(':') {
-            // More than one colon, and no brackets: an IPv6 address.
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                (host, port.parse().ok())
-            }
-            _ => (text, None),
-        };
-        Some((host.trim_matches(['[', ']']).to_owned(), port))
-    }
-
     fn limits(&self, problems: &mut Vec<Wrong>) {
         if self.ttl.is_zero() {
             problems.push(("ttl", "nothing would ever be remembered", "5m"));

@@ -57,7 +57,7 @@ impl Server {
         };
         let (host, port) = match server.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                match settings.host_and_port() {
+                match host_and_port(settings) {
                     Some((host, given)) => (host, given.unwrap_or(*port)),
                     None => (host.clone(), *port),
                 }
@@ -149,6 +149,19 @@ impl Server {
         }
         Err(last)
     }
+}
+
+/// The host and, where it is written with it, the port.
+fn host_and_port(settings: &CacheSettings) -> Option<(String, Option<u16>)> {
+    let text = settings.host.as_deref()?.trim();
+    let (host, port) = match text.rsplit_once(':') {
+        // More than one colon, and no brackets: an IPv6 address.
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, port.parse().ok())
+        }
+        _ => (text, None),
+    };
+    Some((host.trim_matches(['[', ']']).to_owned(), port))
 }
 
 /// Who connects, and to which database: what is set singly replaces that part of the address.
