@@ -51,4 +51,5 @@ fn description() -> OpenApi {
         .description("Companies by their CNPJ: registered and changed, never deleted.")
         .license("MIT OR Apache-2.0")
         .tag("companies", "What is registered, and what became of it.")
+        .tag("register", "What the state's own register knows.")
 }
