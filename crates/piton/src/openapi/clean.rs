@@ -16,6 +16,7 @@ pub(super) fn document(document: &mut Value) {
             map.remove("default");
         }
         limit_integers(map);
+        forget_rusts_own_formats(map);
         if let Some(values) = documented_values(map) {
             list_values(map, values);
         }
@@ -37,6 +38,16 @@ fn limit_integers(schema: &mut Map<String, Value>) {
         if !schema.contains_key(other) {
             schema.entry(name).or_insert_with(|| limit.clone());
         }
+    }
+}
+
+/// Those of numbers that OpenAPI does not know, or that say nothing of JSON's one kind of number. The
+/// limits stand beside them, and a tool that spoils a format to see it refused finds that nothing is.
+fn forget_rusts_own_formats(schema: &mut Map<String, Value>) {
+    let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
+    if format.starts_with("uint") || matches!(format, "double" | "float" | "int" | "int8" | "int16")
+    {
+        schema.remove("format");
     }
 }
 
