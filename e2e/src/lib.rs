@@ -4,6 +4,7 @@
 //! Everything listens on loopback, on free ports, in temporary folders, and is stopped by its own
 //! process id when it goes out of scope.
 
+mod certificates;
 pub mod client;
 pub mod gnar;
 pub mod moto;

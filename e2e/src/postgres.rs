@@ -198,14 +198,7 @@ fn settings(port: u16) -> Vec<String> {
 
 /// An authority, and a certificate of its for `localhost`. PostgreSQL wants to own its key.
 fn make_certificates(folder: &Path) {
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").expect("it is ours");
-    for line in [
-        "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",
-        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
-        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem -days 2 -extfile names",
-    ] {
-        run(Command::new("openssl").args(line.split(' ')).current_dir(folder));
-    }
+    crate::certificates::make(folder);
     if is_root() {
         run(Command::new("chown").arg("postgres").arg(folder.join("server.key")));
     }

@@ -2,7 +2,7 @@
 //! happen to one. And a sentinel.
 
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ impl Redis {
     #[must_use]
     pub fn start_with_tls() -> (Self, PathBuf) {
         let mut server = Self::new(&[]);
-        make_certificates(server.folder.path());
+        crate::certificates::make(server.folder.path());
         let file = |name: &str| server.folder.path().join(name).to_string_lossy().into_owned();
         let (port, authority) =
             (server.port.to_string(), server.folder.path().join("authority.pem"));
@@ -266,22 +266,4 @@ fn watched(program: &str) -> Command {
 
 fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
-}
-
-/// An authority, and a certificate of its for `localhost`.
-fn make_certificates(folder: &Path) {
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").expect("it is ours");
-    for line in [
-        "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",
-        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
-        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem -days 2 -extfile names",
-    ] {
-        let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output();
-        let output = output.expect("openssl is installed");
-        assert!(
-            output.status.success(),
-            "openssl {line}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
 }

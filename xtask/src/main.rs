@@ -9,6 +9,7 @@ mod gate;
 mod generate;
 mod install;
 mod node;
+mod peers;
 mod python;
 mod run;
 mod screenshot;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::install;
+use crate::peers::Peers;
 use crate::run::{self, Cmd, Result};
 
 const HELP: &str = "\
@@ -22,21 +23,14 @@ those that are as their `package-lock.json` says.
 /// Where the lists and the scripts are.
 const SOURCES: &str = "e2e/node";
 
+const PEERS: Peers = Peers { help: HELP, sources: SOURCES, list: "package-lock.json", make };
+
 /// `cargo xtask node`.
 ///
 /// # Errors
 /// On a name that has no folder, and when npm fails.
 pub fn main(args: &[String]) -> Result<ExitCode> {
-    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
-        print!("{HELP}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let known = names()?;
-    if let Some(other) = args.iter().find(|arg| !known.contains(arg)) {
-        return Err(format!("no `{SOURCES}/{other}`; there are {}", known.join(", ")).into());
-    }
-    make(if args.is_empty() { &known } else { args })?;
-    Ok(ExitCode::SUCCESS)
+    PEERS.main(args)
 }
 
 /// Installs what all folders need that is not there yet.
@@ -44,17 +38,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 /// # Errors
 /// When one cannot be made; the message is the command that failed.
 pub fn all() -> Result<()> {
-    make(&names()?)
-}
-
-fn names() -> Result<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(run::root().join(SOURCES))?
-        .flatten()
-        .filter(|entry| entry.path().join("package-lock.json").is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    Ok(names)
+    PEERS.all()
 }
 
 fn make(names: &[String]) -> Result<()> {
@@ -122,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_version_is_pinned() {
-        for name in names().unwrap() {
+        for name in PEERS.names().unwrap() {
             let list =
                 fs::read_to_string(run::root().join(SOURCES).join(&name).join("package.json"));
             let list: serde_json::Value = serde_json::from_str(&list.unwrap()).unwrap();

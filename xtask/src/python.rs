@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use crate::install;
+use crate::peers::Peers;
 use crate::run::{self, Cmd, Result};
 
 const HELP: &str = "\
@@ -31,21 +32,14 @@ const USABLE: &str = "import ensurepip, os, sys, sysconfig, venv; \
     header = os.path.join(sysconfig.get_path('include'), 'Python.h'); \
     sys.exit(not (sys.version_info >= (3, 11) and os.path.exists(header)))";
 
+const PEERS: Peers = Peers { help: HELP, sources: SOURCES, list: "requirements.txt", make };
+
 /// `cargo xtask python`.
 ///
 /// # Errors
 /// On a name that has no folder, and when a venv cannot be made.
 pub fn main(args: &[String]) -> Result<ExitCode> {
-    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
-        print!("{HELP}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let known = names()?;
-    if let Some(other) = args.iter().find(|arg| !known.contains(arg)) {
-        return Err(format!("no `{SOURCES}/{other}`; there are {}", known.join(", ")).into());
-    }
-    make(if args.is_empty() { &known } else { args })?;
-    Ok(ExitCode::SUCCESS)
+    PEERS.main(args)
 }
 
 /// Makes the venvs of all folders that are not as their lists say.
@@ -53,17 +47,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 /// # Errors
 /// When one cannot be made; the message is the command that failed.
 pub fn all() -> Result<()> {
-    make(&names()?)
-}
-
-fn names() -> Result<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(run::root().join(SOURCES))?
-        .flatten()
-        .filter(|entry| entry.path().join("requirements.txt").is_file())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    Ok(names)
+    PEERS.all()
 }
 
 fn make(names: &[String]) -> Result<()> {
@@ -164,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_version_is_pinned() {
-        for name in names().unwrap() {
+        for name in PEERS.names().unwrap() {
             for line in Venv::of(&name).unwrap().requirements.lines() {
                 assert!(line.contains("=="), "{name}: {line}");
             }

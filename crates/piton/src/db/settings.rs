@@ -8,6 +8,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+#[cfg(feature = "postgres")]
+use crate::config::address::host_and_port;
 use crate::config::{Problems, Reader, Requirement, Setting, redact};
 
 /// The database: a SQLite file, or PostgreSQL where `url` or `host` says so.
@@ -271,15 +273,8 @@ impl DbSettings {
     /// The host and, where it is written with it, the port: Gnar Gear's endpoint may have both.
     #[cfg(feature = "postgres")]
     pub(super) fn host(&self) -> Option<(String, Option<u16>)> {
-        let text = self.host.as_deref()?.trim();
-        let (host, port) = match text.rsplit_once(':') {
-            // More than one colon, and no brackets: an IPv6 address.
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                (host, port.parse().ok())
-            }
-            _ => (text, None),
-        };
-        Some((host.trim_matches(['[', ']']).to_owned(), port))
+        let (host, port) = host_and_port(self.host.as_deref()?);
+        Some((host.to_owned(), port.and_then(|port| port.parse().ok())))
     }
 
     /// The file that holds the data.

@@ -1,5 +1,6 @@
 //! No key on a developer's machine: everybody may call, and the log says so.
 
+use super::settings::SET_ONE;
 use crate::app::App;
 use crate::config::Problem;
 use crate::part::Launch;
@@ -30,8 +31,7 @@ pub(super) fn start(has_key: bool, launch: &Launch) -> Result<bool, Box<Problem>
              (environment `{environment}`, production: {})",
             launch.production()
         );
-        let fix = "set API_KEY to the output of `openssl rand -hex 32`";
-        return Err(Problem::new("api_key.key", why, fix).into());
+        return Err(Problem::new("api_key.key", why, SET_ONE).into());
     }
     Ok(true)
 }

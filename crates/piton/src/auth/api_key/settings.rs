@@ -8,6 +8,9 @@ use crate::config::{Problem, Problems, Reader, Requirement};
 /// A shorter key is one that somebody made up.
 const SHORTEST_IN_PRODUCTION: usize = 16;
 
+/// What to do where a key is missing, or somebody made it up.
+pub(super) const SET_ONE: &str = "set API_KEY to the output of `openssl rand -hex 32`";
+
 /// Keys that programs call with.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
@@ -35,8 +38,7 @@ impl Default for ApiKeySettings {
 #[must_use]
 pub const fn key_required() -> Requirement {
     const WHY: &str = "no API key is set, or one of less than 16 characters";
-    const FIX: &str = "set API_KEY to the output of `openssl rand -hex 32`";
-    let needed = Requirement::new("api_key.key", WHY, FIX, |config| {
+    let needed = Requirement::new("api_key.key", WHY, SET_ONE, |config| {
         let mut problems = Problems::new();
         let settings: ApiKeySettings = config.read("api_key", &mut problems);
         let is_good = settings.key.as_ref().is_some_and(|key| !is_short(key));
@@ -76,7 +78,9 @@ impl ApiKeySettings {
     /// What may be in development, and not in production.
     pub(super) fn problem_in_production(&self) -> Option<Problem> {
         let why = format!("in production a key has at least {SHORTEST_IN_PRODUCTION} characters");
-        let fix = "set API_KEY to the output of `openssl rand -hex 32`";
-        self.key.as_ref().filter(|key| is_short(key)).map(|_| Problem::new("api_key.key", why, fix))
+        self.key
+            .as_ref()
+            .filter(|key| is_short(key))
+            .map(|_| Problem::new("api_key.key", why, SET_ONE))
     }
 }

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use super::link::{Failure, Greeted, Greeting, Link};
 use crate::cache::settings::{CacheSettings, CacheTls};
+use crate::config::address::host_and_port;
 use crate::part::Problem;
 
 /// The port of a Redis server, and of a sentinel.
@@ -57,8 +58,11 @@ impl Server {
         };
         let (host, port) = match server.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                match host_and_port(settings) {
-                    Some((host, given)) => (host, given.unwrap_or(*port)),
+                match settings.host.as_deref().map(host_and_port) {
+                    Some((host, given)) => {
+                        let given = given.and_then(|given| given.parse().ok());
+                        (host.to_owned(), given.unwrap_or(*port))
+                    }
                     None => (host.clone(), *port),
                 }
             }
@@ -151,19 +155,6 @@ impl Server {
     }
 }
 
-/// The host and, where it is written with it, the port.
-fn host_and_port(settings: &CacheSettings) -> Option<(String, Option<u16>)> {
-    let text = settings.host.as_deref()?.trim();
-    let (host, port) = match text.rsplit_once(':') {
-        // More than one colon, and no brackets: an IPv6 address.
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            (host, port.parse().ok())
-        }
-        _ => (text, None),
-    };
-    Some((host.trim_matches(['[', ']']).to_owned(), port))
-}
-
 /// Who connects, and to which database: what is set singly replaces that part of the address.
 fn user(info: ConnectionInfo, settings: &CacheSettings) -> ConnectionInfo {
     let mut user = info.redis_settings().clone().set_skip_set_lib_name();
@@ -216,16 +207,15 @@ impl Sentinels {
 
 /// `host:port`, or the host of a sentinel at its usual port.
 fn host(text: &str) -> Result<(String, u16), Box<Problem>> {
-    let text = text.trim();
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            let why = || format!("`{text}` is no address");
-            let wrong = |_| Box::new(Problem::new("cache.sentinel", why(), "host:26379"));
-            (host, port.parse().map_err(wrong)?)
-        }
-        _ => (text, PORTS[1]),
+    let (host, port) = host_and_port(text);
+    let port = match port {
+        Some(port) => port.parse().map_err(|_| {
+            let why = format!("`{}` is no address", text.trim());
+            Box::new(Problem::new("cache.sentinel", why, "host:26379"))
+        })?,
+        None => PORTS[1],
     };
-    Ok((host.trim_matches(['[', ']']).to_owned(), port))
+    Ok((host.to_owned(), port))
 }
 
 #[cfg(test)]
