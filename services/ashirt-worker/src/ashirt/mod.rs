@@ -1,0 +1,1 @@
+//! A client of the ASHIRT backend: signed requests, their answers as types.

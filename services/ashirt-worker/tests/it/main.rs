@@ -1,0 +1,1 @@
+//! The worker through the doors its users use.
