@@ -69,6 +69,8 @@ pub struct App {
     env_prefix: Cow<'static, str>,
     also_env_prefixes: Vec<Cow<'static, str>>,
     code: Vec<CodeSetting>,
+    /// What settings are where nobody says anything.
+    defaults: Vec<CodeSetting>,
     own: Vec<OwnSection>,
     env_aliases: Vec<EnvAlias>,
     /// What it does not start without, outside of the environment `local`.
@@ -161,6 +163,7 @@ impl App {
             env_prefix: "PITON".into(),
             also_env_prefixes: Vec::new(),
             code: Vec::new(),
+            defaults: Vec::new(),
             own: Vec::new(),
             env_aliases: Vec::new(),
             outside_local: Vec::new(),
@@ -243,6 +246,26 @@ impl App {
     pub fn set(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         let origin = Location::caller().to_string();
         self.code.push(CodeSetting { key: key.into(), value: value.into(), origin });
+        self
+    }
+
+    /// What a setting is where nobody says anything, in the place of the framework's default. Files,
+    /// the environment and flags outrank it; `config` and the example file show it as the default.
+    ///
+    /// ```
+    /// # use piton::prelude::*;
+    /// let app = App::new("patient").default_to("http.timeout", "10m");
+    /// assert!(app.config_example().contains("#timeout = \"10m\""));
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn default_to(
+        mut self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Self {
+        let origin = Location::caller().to_string();
+        self.defaults.push(CodeSetting { key: key.into(), value: value.into(), origin });
         self
     }
 

@@ -178,6 +178,9 @@ impl App {
         let loader = Config::loader(&self.env_prefix).app(&*self.name);
         let also = self.also_env_prefixes.iter();
         let loader = also.fold(loader, |loader, prefix| loader.also_prefix(&**prefix));
+        let loader = self.defaults.iter().fold(loader, |loader, own| {
+            loader.default_to(&*own.key, own.value.clone(), &*own.origin)
+        });
         self.env_aliases.iter().fold(loader, |loader, alias| {
             loader.alias(&*alias.variable, &*alias.key, alias.location.to_string())
         })

@@ -21,7 +21,7 @@ impl Config {
         }
         let names = self.names(known);
         let keys = Keys::new(&names);
-        let flags = self.0.flags.iter().chain(&self.0.code);
+        let flags = self.0.flags.iter().chain(&self.0.code).chain(&self.0.defaults);
         let in_files = self
             .0
             .files

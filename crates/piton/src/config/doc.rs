@@ -1,6 +1,10 @@
 //! The doc comments of settings as terminals and files show them: no markup, wrapped, or cut down
 //! to what one needs at a glance.
 
+use std::borrow::Cow;
+
+use serde_json::Value;
+
 /// The paragraphs, each in one line, without the asterisks.
 pub(crate) fn paragraphs(doc: &str) -> Vec<String> {
     let plain = doc.replace("**", "");
@@ -21,6 +25,17 @@ pub(crate) fn summary(doc: &str) -> String {
     let sentence = paragraphs(text).first().map(|text| first_sentence(text).to_owned());
     let default = default.map(|default| format!("Default: {}", one_line(default)));
     sentence.into_iter().chain(default).collect::<Vec<_>>().join(" ")
+}
+
+/// The doc comment with another default in the place of the one it tells.
+pub(crate) fn with_default(doc: &'static str, default: &Value) -> Cow<'static, str> {
+    let Some((before, rest)) = doc.split_once("**Default:") else { return doc.into() };
+    let after = rest.split_once("**").map_or("", |(_, after)| after);
+    let default = match default {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    format!("{before}**Default: `{default}`.**{after}").into()
 }
 
 /// Up to a full stop behind which a new sentence begins.
@@ -67,5 +82,13 @@ mod tests {
     fn lines_are_no_longer_than_asked_unless_a_word_is() {
         assert_eq!(wrap("a bb ccc dddddddd e", 6), ["a bb", "ccc", "dddddddd", "e"]);
         assert_eq!(wrap("ééé ééé", 7), ["ééé ééé"]);
+    }
+
+    #[test]
+    fn another_default_stands_where_the_first_stood() {
+        let doc = "How long. **Default: `30s`, or\nmore.** As you like.";
+        assert_eq!(with_default(doc, &"10m".into()), "How long. **Default: `10m`.** As you like.");
+        assert_eq!(with_default(doc, &3.into()), "How long. **Default: `3`.** As you like.");
+        assert_eq!(with_default("Nothing.", &3.into()), "Nothing.");
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn toml(app: &str, described: &[Described]) -> String {
 }
 
 fn entry(setting: &Described) -> String {
-    let mut entry: String = paragraphs(setting.doc).iter().map(|text| comment(text)).collect();
+    let mut entry: String = paragraphs(&setting.doc).iter().map(|text| comment(text)).collect();
     if nothing(setting) {
         entry.push_str(&comment(&format!("Write {}.", setting.expects)));
     }

@@ -66,15 +66,15 @@ fn entry(setting: &Described, style: Style) -> String {
         value => format!(" = {}", shorten(&value.to_string())),
     };
     let origin = match &setting.origin {
-        Origin::Default => "(default)".to_owned(),
+        Origin::Default | Origin::ServiceDefault(_) => "(default)".to_owned(),
         origin => format!("(from {origin})"),
     };
     let mut entry = format!("  {}{value}  {}\n", bold(&setting.key, style), dim(&origin, style));
     let docs = if style.whole_docs {
         let expects = format!("Write {}.", setting.expects);
-        paragraphs(setting.doc).into_iter().chain([expects]).collect()
+        paragraphs(&setting.doc).into_iter().chain([expects]).collect()
     } else {
-        vec![summary(setting.doc)]
+        vec![summary(&setting.doc)]
     };
     for text in docs.iter().chain([&variables(setting)]) {
         for line in wrap(text, WIDTH - INDENT.len()) {
@@ -118,7 +118,7 @@ pub(crate) fn json(described: &[Described]) -> Value {
             "from_file": setting.from_file,
             "secret": setting.secret,
             "expects": setting.expects,
-            "doc": paragraphs(setting.doc).join("\n\n"),
+            "doc": paragraphs(&setting.doc).join("\n\n"),
         })
     };
     described.iter().map(setting).collect()

@@ -26,6 +26,7 @@ pub struct Loader {
     env_files: Vec<PathBuf>,
     environment: Vec<(OsString, OsString)>,
     code: BTreeMap<String, Given>,
+    defaults: BTreeMap<String, Given>,
     flags: BTreeMap<String, Given>,
 }
 
@@ -103,6 +104,19 @@ impl Loader {
         self
     }
 
+    /// A default of the service's own, and who gave it: everything else outranks it.
+    #[must_use]
+    pub fn default_to(
+        mut self,
+        key: impl Into<String>,
+        value: impl Into<Value>,
+        origin: impl Into<String>,
+    ) -> Self {
+        let given = Given { value: value.into(), origin: Origin::ServiceDefault(origin.into()) };
+        self.defaults.insert(key.into(), given);
+        self
+    }
+
     /// A value from the command line, and its flag, such as `--port`.
     #[must_use]
     pub fn flag(
@@ -131,6 +145,7 @@ impl Loader {
             aliases: self.aliases,
             flags: self.flags,
             code: self.code,
+            defaults: self.defaults,
             files,
             ..Layers::default()
         }));

@@ -66,6 +66,8 @@ struct Layers {
     aliases: Vec<CodeAlias>,
     flags: BTreeMap<String, Given>,
     code: BTreeMap<String, Given>,
+    /// Defaults that the service's code gives in the place of the framework's.
+    defaults: BTreeMap<String, Given>,
     /// What the environment and `.env` say of the known settings, by key.
     variables: HashMap<String, Given>,
     /// By key: why what the environment says of a setting cannot be taken.
@@ -181,6 +183,12 @@ impl Config {
             .or_else(|| layers.variables.get(key))
             .or_else(|| self.find_variable(key))
             .or_else(|| layers.files.iter().rev().find_map(|file| file.values.get(key)))
+            .or_else(|| layers.defaults.get(key))
+    }
+
+    /// The service's own default of a setting.
+    fn own_default<T: Setting>(&self, key: &str) -> Option<T> {
+        T::parse(&self.0.defaults.get(key)?.value).ok()
     }
 
     fn stronger_than_variables(&self, key: &str) -> Option<&Given> {

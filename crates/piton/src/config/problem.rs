@@ -42,6 +42,8 @@ pub enum Origin {
         /// The variable that names it: [`Origin::Environment`] or [`Origin::DotEnv`].
         named_by: Box<Origin>,
     },
+    /// A default that the service's own code gives, and where, such as `src/lib.rs:12`.
+    ServiceDefault(String),
     /// The service's own code, such as `App::port at src/main.rs:4`.
     Code(String),
     /// A flag of the command line, such as `--port`.
@@ -74,6 +76,7 @@ impl fmt::Display for Origin {
                 }
                 named_by => write!(f, "{} ({named_by})", path.display()),
             },
+            Self::ServiceDefault(place) => write!(f, "the service's default at {place}"),
             Self::Code(place) => f.write_str(place),
             Self::Flag(flag) => write!(f, "flag {flag}"),
         }
@@ -302,7 +305,7 @@ fn fix(given: &Wrong<'_>, example: Option<&str>) -> String {
         Origin::ValueFile { path, .. } => format!("write `{example}` into {}", path.display()),
         Origin::Flag(flag) if flag == "--set" => format!("--set {}={example}", given.key),
         Origin::Flag(flag) => format!("{flag} {example}"),
-        Origin::Code(_) => format!("pass {example}"),
+        Origin::Code(_) | Origin::ServiceDefault(_) => format!("pass {example}"),
         Origin::File { path, .. } => in_file(given, path, example),
         Origin::Default => in_file(given, Path::new(""), example),
     }

@@ -52,7 +52,7 @@ fn property(setting: &Described) -> Value {
         // `true`: whatever is written.
         _ => Map::new(),
     };
-    insert_text(&mut schema, "description", setting.doc);
+    insert_text(&mut schema, "description", &setting.doc);
     if !setting.secret && !setting.default.is_null() {
         schema.insert("default".into(), setting.default.clone());
     }

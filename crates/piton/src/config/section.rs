@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::names::Names;
 use super::problem::{Origin, Problem, Problems, Wrong, wrong_value};
-use super::{Config, Setting, join, redact, secrets};
+use super::{Config, Setting, doc, join, redact, secrets};
 
 /// A typed section of the settings. Derive it:
 ///
@@ -132,7 +132,7 @@ pub struct Described {
     /// The value where nothing is set.
     pub default: Value,
     /// What the setting does.
-    pub doc: &'static str,
+    pub doc: Cow<'static, str>,
     /// What to write.
     pub expects: Cow<'static, str>,
     /// The JSON Schema of the value.
@@ -264,6 +264,9 @@ impl<'a> Reader<'a> {
         let parsed = given.map(|given| T::parse(&given.value));
         if let Sink::Descriptions(_) = self.sink {
             let names = config.names_of(key.clone(), options.aliases, from_file);
+            let own = config.own_default::<T>(&key);
+            let doc = own.as_ref().map_or(doc.into(), |own| doc::with_default(doc, &own.show()));
+            let default = own.as_ref().unwrap_or(&default);
             let value = match (&parsed, given) {
                 (Some(Ok(value)), _) => value.show(),
                 (_, Some(given)) => given.value.clone(),
@@ -318,7 +321,7 @@ impl<'a> Reader<'a> {
     fn describe<T: Setting>(
         &mut self,
         names: Names,
-        doc: &'static str,
+        doc: Cow<'static, str>,
         [value, default]: [Value; 2],
         origin: Option<&Origin>,
         secret: bool,

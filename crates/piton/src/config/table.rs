@@ -161,12 +161,13 @@ fn add_single(into: &mut BTreeMap<String, Given>, key: &str, layer: &BTreeMap<St
 fn rank(origin: &Origin) -> u8 {
     match origin {
         Origin::Default => 0,
-        Origin::File { .. } => 1,
-        Origin::DotEnv { .. } => 2,
-        Origin::Environment { .. } => 3,
+        Origin::ServiceDefault(_) => 1,
+        Origin::File { .. } => 2,
+        Origin::DotEnv { .. } => 3,
+        Origin::Environment { .. } => 4,
         Origin::ValueFile { named_by, .. } => rank(named_by),
-        Origin::Code(_) => 4,
-        Origin::Flag(_) => 5,
+        Origin::Code(_) => 5,
+        Origin::Flag(_) => 6,
     }
 }
 

@@ -134,6 +134,25 @@ fn flag_beats_code_beats_environment_beats_dotenv_beats_file_beats_default() {
 }
 
 #[test]
+fn a_default_of_the_service_takes_the_place_of_the_frameworks_and_no_more() {
+    let (_folder, file) = written("config.toml", "[http]\nport = 1\n");
+    let own = || Config::loader("PITON").default_to("http.port", 8080, "src/lib.rs:9");
+    let config = load(own());
+    assert_eq!(http(&config).port, 8080);
+    assert_eq!(config.origin("http.port").to_string(), "the service's default at src/lib.rs:9");
+    assert!(config.check(&KNOWN, &KNOWN).is_empty());
+    assert_eq!(http(&load(own().file(file))).port, 1);
+    let described = config.describe(&KNOWN);
+    let port = described.iter().find(|setting| setting.key == "http.port").unwrap();
+    assert_eq!((&port.default, &port.value), (&json!(8080), &json!(8080)));
+    assert!(Config::list(&described).contains("  http.port = 8080  (default)\n"));
+    let wrong = load(Config::loader("PITON").default_to("http.port", "x", "src/lib.rs:9"));
+    assert!(wrong.check(&KNOWN, &KNOWN).to_string().contains("src/lib.rs:9"));
+    let unknown = load(Config::loader("PITON").default_to("http.prot", 1, "src/lib.rs:9"));
+    assert_eq!(unknown.check(&KNOWN, &KNOWN).len(), 1);
+}
+
+#[test]
 fn the_later_file_wins_and_the_earlier_still_gives_the_rest() {
     let (_one, first) = written("a.toml", "[http]\nport = 1\ntimeout = '1s'\n");
     let (_two, second) = written("b.json", "{\"http\": {\"port\": 2}}");
