@@ -43,7 +43,7 @@ pub(crate) use steps::Sources;
 use crate::Settings;
 use crate::config::{Environment, Requirement};
 use crate::handle::{Attachments, Handle};
-use crate::http::{self, Blueprint, RequestHead, Route};
+use crate::http::{self, Blueprint, FailedRequest, RequestHead, Route};
 use crate::logging::LogLevel;
 use crate::part::{Needs, Part};
 use crate::step::Step;
@@ -359,6 +359,33 @@ impl App {
         hook: impl Fn(&RequestHead, &mut Response) + Send + Sync + 'static,
     ) -> Self {
         self.around.after(hook);
+        self
+    }
+
+    /// Answers the failures of requests for `path`, and for what is below it, in a format of the
+    /// service's own: for a protocol that says how failures look. All of them, whoever made them:
+    /// errors of handlers, refusals of arguments and guards, 404, 405, panics, timeouts, too many
+    /// requests. The log and the metrics call each what it is, whatever status the answer has.
+    ///
+    /// ```
+    /// use piton::axum::response::IntoResponse;
+    /// use piton::prelude::*;
+    ///
+    /// let app = App::new("legacy").failures("/soap", |failed| {
+    ///     let body = format!("<fault id=\"{}\">{}</fault>", failed.id(), failed.status());
+    ///     (failed.status(), [("content-type", "text/xml")], body).into_response()
+    /// });
+    /// ```
+    ///
+    /// Headers of the failure, such as `Allow` and `Retry-After`, go along. Of several paths the longest
+    /// counts.
+    #[must_use]
+    pub fn failures(
+        mut self,
+        path: impl AsRef<str>,
+        render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.around.failures(path.as_ref(), render);
         self
     }
 

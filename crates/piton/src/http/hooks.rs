@@ -1,4 +1,5 @@
-//! What a service puts around its handlers itself: before a request, after an answer.
+//! What a service puts around its handlers itself: before a request, after an answer, in the place of
+//! a failure.
 //!
 //! Both run inside the stack, so their failures, panics and time are dealt with as a handler's.
 
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, Request, Uri};
+
+use super::failed::{FailedRequest, Formats};
 
 /// The head of the request that an answer belongs to.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ type After = Arc<dyn Fn(&RequestHead, &mut Response) + Send + Sync>;
 pub(crate) struct Hooks {
     before: Vec<Before>,
     after: Vec<After>,
+    /// Failures that are answered in a format of the service's own.
+    failures: Formats,
 }
 
 impl Hooks {
@@ -48,6 +53,24 @@ impl Hooks {
 
     pub fn after(&mut self, hook: impl Fn(&RequestHead, &mut Response) + Send + Sync + 'static) {
         self.after.push(Arc::new(hook));
+    }
+
+    pub fn failures(
+        &mut self,
+        path: &str,
+        render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
+    ) {
+        self.failures.add(path, render);
+    }
+
+    /// The answer to a failed request for `path`, if those have a format of the service's own.
+    pub fn answer(
+        &self,
+        path: &str,
+        failed: &FailedRequest<'_>,
+        response: &Response,
+    ) -> Option<Response> {
+        self.failures.answer(path, failed, response)
     }
 
     /// The request as the hooks leave it, or the answer of the first that answers.

@@ -44,6 +44,7 @@ use super::cors::Cors;
 use super::envelope::{self, ErrorStyle};
 use super::error::Carried;
 use super::extract::too_large;
+use super::failed::FailedRequest;
 use super::forwarded::Proxies;
 use super::hooks::{Hooks, RequestHead};
 use super::problem::{self, Failure, Inside};
@@ -542,6 +543,10 @@ impl Rules {
         failure: &Failure<'_>,
         seen: &Seen,
     ) -> Response {
+        let failed = FailedRequest::new(failure, seen.id());
+        if let Some(own) = self.hooks.answer(seen.path(), &failed, &response) {
+            return own;
+        }
         let (media_type, document) = match self.style {
             ErrorStyle::Problem => {
                 let inside = self.show_inside;

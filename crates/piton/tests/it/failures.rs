@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use piton::http::{get, post};
+use piton::axum::response::IntoResponse;
+use piton::http::{Blueprint, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use piton::testing::TestAnswer;
@@ -248,4 +249,61 @@ async fn options_lists_the_methods_and_is_no_failure() {
     assert_eq!((answer.status().as_u16(), answer.text().as_str()), (200, ""));
     assert_eq!(answer.header("allow"), "GET,HEAD,OPTIONS");
     assert_eq!(ask("/nowhere").await.status(), 404);
+}
+
+/// As a protocol might have it: always 200, and a reason.
+fn with_own_format() -> App {
+    let below = |path: &'static str| Blueprint::new(path).route(post("/create", create));
+    app()
+        .blueprint(below("/spoken").route(get("/panics", panics)).route(get("/hangs", hangs)))
+        .blueprint(below("/spokenish"))
+        .blueprint(below("/spoken/true"))
+        .failures("/spoken/", |failed| {
+            let body = json!({ "why": failed.to_string(), "id": failed.id().as_str() });
+            Json(body).into_response()
+        })
+        .failures("/spoken/true", |failed| {
+            (failed.status(), Json(json!({ "faults": failed.faults() }))).into_response()
+        })
+}
+
+#[piton::test]
+async fn every_failure_below_a_path_can_have_a_format_of_its_own() {
+    let app = TestApp::new(with_own_format()).await;
+    for (method, path, body, why) in [
+        ("POST", "/spoken/create", "{", "the body is not JSON"),
+        ("POST", "/spoken/create", r#"{"name": 7}"#, "#/name: "),
+        ("POST", "/spoken/create", &"x".repeat(2000), "the body is larger than this service accepts"),
+        ("GET", "/spoken/create", "", "this method is not to be had here"),
+        ("GET", "/spoken/nothing", "", "not found"),
+        ("GET", "/spoken/panics", "", "internal server error"),
+        ("GET", "/spoken/hangs", "", "the answer took too long"),
+    ] {
+        let method = method.parse().unwrap();
+        let answer = app.request(method, path).header("content-type", "application/json");
+        let answer = answer.body(body.to_owned()).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let said: Value = answer.json();
+        assert!(said["why"].as_str().unwrap().contains(why), "{path}: {said}");
+        assert_eq!(said["id"], answer.header("x-request-id"));
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert!(!answer.text().contains("hunter2"), "{said}");
+    }
+    let wrong_method = app.get("/spoken/create").await;
+    assert_eq!(wrong_method.header("allow"), "POST");
+    let metrics = app.get("/metrics").await.text();
+    assert!(
+        metrics.contains(r#"status="413""#) || metrics.contains(r#"status="4xx""#),
+        "{metrics}"
+    );
+}
+
+#[piton::test]
+async fn the_longest_path_counts_and_its_neighbours_are_as_before() {
+    let app = TestApp::new(with_own_format()).await;
+    let longest = app.post("/spoken/true/create").json(&json!({ "name": "x" })).await;
+    assert_eq!(longest.status(), 422);
+    assert_eq!(longest.json::<Value>()["faults"][0]["pointer"], "#/partners");
+    let neighbour = app.post("/spokenish/create").json(&json!({})).await;
+    assert!(neighbour.is_problem() && neighbour.status() == 422);
 }
