@@ -13,6 +13,7 @@ use crate::config::{Config, Described, Environment, Section, mask};
 use crate::http::{Error, Proxies, RouteInfo};
 use crate::metrics::Metrics;
 use crate::part::{Entry, Health, Part, Running};
+use crate::stop::{Stop, Trigger};
 
 /// The running app. Cheap to clone.
 #[derive(Clone)]
@@ -41,10 +42,27 @@ pub(crate) struct Inner {
     pub states: Attachments,
     pub attachments: Attachments,
     pub routes: OnceLock<Vec<RouteInfo>>,
-    pub draining: AtomicBool,
+    pub drain: Drain,
     /// Whether something may ask a request for the address of its connection's other end.
     pub tells_peer: AtomicBool,
     pub started: Instant,
+}
+
+/// Whether the service has been told to stop. Every answer asks, so the flag stands beside the signal.
+pub(crate) struct Drain {
+    begun: AtomicBool,
+    signal: (Trigger, Stop),
+}
+
+impl Drain {
+    pub fn new() -> Self {
+        Self { begun: AtomicBool::new(false), signal: Stop::new() }
+    }
+
+    pub fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+        self.signal.0.stop();
+    }
 }
 
 /// A planned part: started or not yet, connected or not yet.
@@ -192,7 +210,30 @@ impl Handle {
     /// Whether the app has been told to stop and only finishes what it has begun.
     #[must_use]
     pub fn draining(&self) -> bool {
-        self.0.draining.load(Ordering::Relaxed)
+        self.0.drain.begun.load(Ordering::Relaxed)
+    }
+
+    /// Says when the service is told to stop: from then on it drains, and a handler that waits for its
+    /// turn had better answer within `http.drain_timeout`.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    ///
+    /// /// Waits for news, and no longer than the service lives.
+    /// #[get("/news")]
+    /// async fn news() -> Result<&'static str> {
+    ///     let stopping = piton::app().stopping();
+    ///     tokio::select! {
+    ///         () = tokio::time::sleep(std::time::Duration::from_secs(20)) => Ok("no news"),
+    ///         () = stopping.stopped() => Err(Error::unavailable("come back in a moment")),
+    ///     }
+    /// }
+    /// # use piton::tokio;
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn stopping(&self) -> Stop {
+        self.0.drain.signal.1.clone()
     }
 
     /// The routes the app serves, in the order of their paths. Empty before the step

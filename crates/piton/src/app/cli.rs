@@ -13,11 +13,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use super::config_verb;
 use super::plan::plan;
 use super::steps::{Flag, Sources};
 use super::verb::{RoomVerb, Verb};
 use super::{App, Exit, LaunchError, Launched, Outline};
+use super::{config_verb, open_files};
 use crate::config::{Problem, Problems};
 use crate::context;
 use crate::http::{self, RouteInfo};
@@ -159,6 +159,7 @@ fn runtime() -> Result<Runtime, LaunchError> {
 
 async fn serve(app: App, sources: Sources) -> Result<(), LaunchError> {
     let (stop, at_once) = signals()?;
+    open_files::raise();
     follow_level_signals()?;
     let launched = app.launch(sources).await?;
     let address =

@@ -10,6 +10,7 @@ mod config_verb;
 mod environment;
 mod exit;
 mod lifecycle;
+mod open_files;
 mod outline;
 mod plan;
 mod settings;

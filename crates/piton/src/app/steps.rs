@@ -23,7 +23,7 @@ use crate::admin::{self, AdminSettings, Guard};
 use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
 use crate::context;
 use crate::convert;
-use crate::handle::{Attachments, Handle, Inner, Slot};
+use crate::handle::{Attachments, Drain, Handle, Inner, Slot};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
 use crate::logging::{self, LogLevel, LogSettings};
 use crate::metrics::{Build, Metrics, Requests};
@@ -264,7 +264,7 @@ impl Setup {
             states: mem::take(&mut state.app.states),
             attachments: mem::take(&mut state.app.attachments),
             routes: OnceLock::new(),
-            draining: AtomicBool::new(false),
+            drain: Drain::new(),
             tells_peer: AtomicBool::new(false),
             started: Instant::now(),
         }));

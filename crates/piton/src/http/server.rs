@@ -56,7 +56,7 @@ pub(crate) async fn serve(
 
     server.accept_until(&listener, stop.stopped()).await;
 
-    handle.inner().draining.store(true, Ordering::Relaxed);
+    handle.inner().drain.begin();
     let wait = settings.drain_wait(handle.production());
     info!(wait = %humantime::format_duration(wait), "Stopping: not ready any more, still answering");
     let waited = async {

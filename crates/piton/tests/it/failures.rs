@@ -273,9 +273,14 @@ async fn every_failure_below_a_path_can_have_a_format_of_its_own() {
     for (method, path, body, why) in [
         ("POST", "/spoken/create", "{", "the body is not JSON"),
         ("POST", "/spoken/create", r#"{"name": 7}"#, "#/name: "),
-        ("POST", "/spoken/create", &"x".repeat(2000), "the body is larger than this service accepts"),
+        (
+            "POST",
+            "/spoken/create",
+            &"x".repeat(2000),
+            "the body is larger than this service accepts",
+        ),
         ("GET", "/spoken/create", "", "this method is not to be had here"),
-        ("GET", "/spoken/nothing", "", "not found"),
+        ("GET", "/spoken/nothing", "", "nothing is served at this path"),
         ("GET", "/spoken/panics", "", "internal server error"),
         ("GET", "/spoken/hangs", "", "the answer took too long"),
     ] {

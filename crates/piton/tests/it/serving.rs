@@ -78,6 +78,23 @@ async fn what_is_under_way_is_finished_and_its_connection_closed() {
     server.stop().await;
 }
 
+async fn waits_for_the_end(State(gate): State<Gate>) -> &'static str {
+    gate.inside.notify_one();
+    piton::app().stopping().stopped().await;
+    "the end"
+}
+
+#[piton::test]
+async fn a_handler_that_waits_is_told_of_the_stop() {
+    let gate = Gate::default();
+    let server = TestServer::start(app(&gate).route(http::get("/waits", waits_for_the_end))).await;
+    let waits = tokio::spawn(get(server.address(), "/waits"));
+    gate.inside.notified().await;
+    server.begin_to_stop();
+    assert!(waits.await.unwrap().ends_with("the end"));
+    server.stop().await;
+}
+
 #[piton::test]
 async fn readiness_fails_first_and_requests_are_answered_while_the_wait_lasts() {
     let server = TestServer::start(app(&Gate::default()).set("http.drain_wait", "2s")).await;
