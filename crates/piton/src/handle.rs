@@ -52,16 +52,21 @@ pub(crate) struct Inner {
 pub(crate) struct Drain {
     begun: AtomicBool,
     signal: (Trigger, Stop),
+    last_call: (Trigger, Stop),
 }
 
 impl Drain {
     pub fn new() -> Self {
-        Self { begun: AtomicBool::new(false), signal: Stop::new() }
+        Self { begun: AtomicBool::new(false), signal: Stop::new(), last_call: Stop::new() }
     }
 
     pub fn begin(&self) {
         self.begun.store(true, Ordering::Relaxed);
         self.signal.0.stop();
+    }
+
+    pub fn last_call(&self) {
+        self.last_call.0.stop();
     }
 }
 
@@ -234,6 +239,13 @@ impl Handle {
     #[must_use]
     pub fn stopping(&self) -> Stop {
         self.0.drain.signal.1.clone()
+    }
+
+    /// Says when what is still under way will soon be cut off: 2 s before `http.drain_timeout` has
+    /// passed, or at half of it. A handler that answers now is still heard.
+    #[must_use]
+    pub fn last_call(&self) -> Stop {
+        self.0.drain.last_call.1.clone()
     }
 
     /// The routes the app serves, in the order of their paths. Empty before the step

@@ -38,6 +38,9 @@ const LAST_ARRIVALS: Duration = Duration::from_millis(100);
 /// How long a connection that has not said anything yet may take to, once the listener is closed.
 const FIRST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long before the end of the drain those are told who wait for something.
+const LAST_CALL: Duration = Duration::from_secs(2);
+
 /// How long a client that is given up may take to read why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -164,9 +167,16 @@ impl Server {
 
     async fn drain(mut self, close: Trigger, limit: Duration, at_once: Stop) {
         close.stop();
+        let handle = self.stack.handle().clone();
         let ended = async { while self.connections.join_next().await.is_some() {} };
+        let last_call = async {
+            tokio::time::sleep(limit - LAST_CALL.min(limit / 2)).await;
+            handle.inner().drain.last_call();
+            std::future::pending::<()>().await;
+        };
         let cut = tokio::select! {
             () = ended => None,
+            () = last_call => None,
             () = tokio::time::sleep(limit) => Some("the deadline (http.drain_timeout) has passed"),
             () = at_once.stopped() => Some("the second signal says at once"),
         };

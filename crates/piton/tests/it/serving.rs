@@ -95,6 +95,27 @@ async fn a_handler_that_waits_is_told_of_the_stop() {
     server.stop().await;
 }
 
+async fn waits_for_the_last_call(State(gate): State<Gate>) -> &'static str {
+    gate.inside.notify_one();
+    piton::app().last_call().stopped().await;
+    "just in time"
+}
+
+#[piton::test]
+async fn who_waits_until_the_last_call_is_still_heard() {
+    let gate = Gate::default();
+    let app = app(&gate).set("http.drain_timeout", "1s");
+    let app = app.route(http::get("/waits", waits_for_the_last_call));
+    let server = TestServer::start(app).await;
+    let waits = tokio::spawn(get(server.address(), "/waits"));
+    gate.inside.notified().await;
+    let begun = Instant::now();
+    server.begin_to_stop();
+    assert!(waits.await.unwrap().ends_with("just in time"));
+    assert!(begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
+    server.stop().await;
+}
+
 #[piton::test]
 async fn readiness_fails_first_and_requests_are_answered_while_the_wait_lasts() {
     let server = TestServer::start(app(&Gate::default()).set("http.drain_wait", "2s")).await;
