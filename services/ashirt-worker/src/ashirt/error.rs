@@ -1,0 +1,140 @@
+//! Why a call failed, by kinds that a caller can act on.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What a caller can do about it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No connection was made, so nothing was sent: look at the address, or try again.
+    Connect,
+    /// There was a connection, and no answer in time. What was asked may have been done.
+    Timeout,
+    /// The connection broke before the answer was whole. What was asked may have been done.
+    Interrupted,
+    /// 401: wrong keys, a wrong clock, or a write to what does not exist.
+    Unauthorized,
+    /// 404: no such thing, or no right to read it.
+    NotFound,
+    /// Any other status from 400 to 499: the backend does not want what was sent; [`Error::reason`] says why.
+    BadRequest,
+    /// A status from 500 on: it is the backend's fault, or that of a proxy before it.
+    Server,
+    /// A redirect, which is not followed: the signature is for the address that was asked.
+    Redirect,
+    /// An answer that is not what ASHIRT answers.
+    Decode,
+    /// An answer longer than the limit.
+    TooLarge,
+    /// The caller gave what cannot be sent; nothing was.
+    Invalid,
+}
+
+impl Kind {
+    /// The word for labels of figures.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Interrupted => "interrupted",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not_found",
+            Self::BadRequest => "bad_request",
+            Self::Server => "server",
+            Self::Redirect => "redirect",
+            Self::Decode => "decode",
+            Self::TooLarge => "too_large",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// A call that failed. It holds no secret, no signature, and of an answer only its short `error`.
+///
+/// ```
+/// # use ashirt_worker::ashirt::{Kind, SecretKey};
+/// let error = "not base64".parse::<SecretKey>().unwrap_err();
+/// assert_eq!(error.kind(), Kind::Invalid);
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    call: Option<&'static str>,
+    message: String,
+    status: Option<u16>,
+    reason: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self(Box::new(Inner {
+            kind,
+            call: None,
+            message,
+            status: None,
+            reason: None,
+            source: None,
+        }))
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, message)
+    }
+
+    pub(super) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(super) fn of_call(mut self, name: &'static str) -> Self {
+        self.0.call = Some(name);
+        self
+    }
+
+    pub(super) fn answered(mut self, status: u16, reason: Option<String>) -> Self {
+        self.0.status = Some(status);
+        self.0.reason = reason;
+        self
+    }
+
+    /// What a caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The status that was answered, if one was and it is why the call failed.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// What the backend said in its `error`, at most 200 printable characters.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(call) = self.0.call {
+            write!(f, "ask ashirt for `{call}`: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        self.0.reason.as_deref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,49 @@
+//! The client before a backend that does not always behave.
+
+mod bad_answers;
+mod retries;
+mod server;
+mod signing;
+
+use std::time::Duration;
+
+use server::Server;
+
+use super::{Client, Error, Metadata, Settings, Status};
+
+const ACCESS: &str = "gR6nVtaQmp2SvzIqLUWdedDk";
+const SECRET: &str =
+    "WvtvxFaJS0mPs82nCzqamI+bOGXpq7EIQhg4UD8nxS5448XG9N0gNAceJGBLPdCA3kAzC4MdUSHnKCJ/lZD++A==";
+
+/// Settings for this address, impatient and with retries that do not wait.
+fn settings(url: &str) -> Settings {
+    let url = url.parse().unwrap();
+    let mut settings = Settings::new(url, ACCESS.parse().unwrap(), SECRET.parse().unwrap());
+    settings.backoff = Duration::from_millis(1);
+    settings
+}
+
+fn client(server: &Server) -> Client {
+    Client::new(settings(&server.url())).unwrap()
+}
+
+fn metadata() -> Metadata {
+    Metadata {
+        source: "ocr".to_owned(),
+        body: "text".to_owned(),
+        status: Status::Completed,
+        message: None,
+        can_process: Some(true),
+    }
+}
+
+/// The error with all its causes, and how its debug form looks.
+fn everything_of(error: &Error) -> String {
+    let mut text = format!("{error:?} {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
