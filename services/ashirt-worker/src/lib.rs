@@ -1,12 +1,32 @@
 //! An ASHIRT enhancement worker: it looks at evidence as it is collected, and writes down what is in it.
+//!
+//! ASHIRT sends a message for each piece of evidence (`apis`, `protocol`); it waits for its turn
+//! (`desk`), one of the `actions` looks at it, and the answer goes back as ASHIRT records it. What an action
+//! needs of ASHIRT it gets by the client of `services`: [`services::svc`]. To teach the worker
+//! something new is a file in `actions` and a line in its list.
 
+pub mod actions;
+pub mod apis;
 pub mod ashirt;
+pub mod desk;
 pub mod enhance;
+mod figures;
+pub mod protocol;
+pub mod services;
+pub mod settings;
+mod verbs;
 
 use piton::prelude::*;
 
-/// The service: `main` runs it, tests launch it.
+/// The worker: `main` runs it, tests launch it.
 #[must_use]
 pub fn app() -> App {
-    App::new("ashirt_worker").version(env!("CARGO_PKG_VERSION"))
+    App::new("ashirt_worker")
+        .version(env!("CARGO_PKG_VERSION"))
+        // Who waits for their turn waits here; ASHIRT would wait for ever.
+        .default_to("http.timeout", "30m")
+        .failures("/ashirt", apis::ashirt::failed)
+        .before(Step::ConfigureRoutes, apis::dev::add)
+        .verb(verbs::config_json())
+        .verb(verbs::try_out())
 }

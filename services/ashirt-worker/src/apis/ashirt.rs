@@ -1,0 +1,65 @@
+//! `POST /ashirt/process`: all that ASHIRT says to a worker.
+
+use piton::axum::response::{IntoResponse, Response};
+use piton::bytes::Bytes;
+use piton::http::FailedRequest;
+use piton::prelude::*;
+
+use super::shared_secret::SharedSecret;
+use crate::actions::Evidence;
+use crate::desk::Desk;
+use crate::protocol::{self, Answer, Message};
+use crate::services::Backend;
+
+piton::blueprint!("/ashirt", tag = "ashirt", guard = SharedSecret);
+
+/// Answers a test, and says what is in a piece of evidence.
+///
+/// The type of the body is not looked at: it is JSON or it is nothing, and a header that somebody has
+/// configured may say otherwise.
+#[post("/process")]
+async fn process(desk: Desk, backend: Backend, body: Bytes) -> Response {
+    let message = Message::parse(&body);
+    // It may wait for its turn; the evidence does that better without its message.
+    drop(body);
+    match message {
+        Ok(Message::Test) => json(protocol::liveness(trouble(&desk, &backend).await.as_deref())),
+        Ok(Message::EvidenceCreated(message)) => {
+            let evidence = Evidence::of_ashirt(message, backend.client().clone());
+            json(desk.look_at(evidence).await.body())
+        }
+        Ok(Message::Unknown(kind)) => {
+            let kind: String = kind.chars().take(100).collect();
+            let why = format!("this worker does not know the message type `{kind}`");
+            info!("Rejected a message: {why}");
+            json(Answer::Rejected(why.into()).body())
+        }
+        Err(why) => {
+            warn!("Cannot read a message: {why}");
+            json(protocol::failure(&why))
+        }
+    }
+}
+
+/// Why the worker could not do its work.
+async fn trouble(desk: &Desk, backend: &Backend) -> Option<String> {
+    if !desk.settings().test_asks_ashirt {
+        return None;
+    }
+    backend.check().await.err().map(|why| format!("the worker cannot work with ASHIRT: {why}"))
+}
+
+/// What a failure looks like to ASHIRT, whoever made it: it takes a reason only out of status 200. Who may
+/// not call, or calls something else, is no ASHIRT, or one that should see it in its log.
+pub(crate) fn failed(failed: &FailedRequest<'_>) -> Response {
+    let reason = format!("{failed} (request {})", failed.id());
+    let mut answer = json(protocol::failure(&reason));
+    if matches!(failed.status().as_u16(), 401 | 404 | 405) {
+        *answer.status_mut() = failed.status();
+    }
+    answer
+}
+
+fn json(body: Vec<u8>) -> Response {
+    ([("content-type", "application/json")], body).into_response()
+}

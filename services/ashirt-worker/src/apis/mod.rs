@@ -1,0 +1,5 @@
+//! The routes: those that ASHIRT calls, and those to try the worker with.
+
+pub mod ashirt;
+pub(crate) mod dev;
+mod shared_secret;

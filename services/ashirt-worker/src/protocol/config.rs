@@ -1,0 +1,68 @@
+//! What an administrator pastes into ASHIRT (Admin, Service Workers, Create New Service Worker).
+
+use std::collections::BTreeMap;
+
+use piton::axum::http::Uri;
+use serde::Serialize;
+
+/// Where ASHIRT sends its messages.
+pub const PROCESS_PATH: &str = "/ashirt/process";
+
+/// A worker as ASHIRT knows it.
+#[derive(Debug, Serialize)]
+pub struct Configuration {
+    r#type: &'static str,
+    version: u8,
+    url: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
+}
+
+impl Configuration {
+    /// A worker at `url`, to which ASHIRT shows `headers`.
+    #[must_use]
+    pub fn new(url: String, headers: BTreeMap<String, String>) -> Self {
+        Self { r#type: "web", version: 1, url, headers }
+    }
+}
+
+/// The address to which ASHIRT sends its messages, of a worker that is to be had at `address`: with
+/// [`PROCESS_PATH`], unless it has a path of its own.
+///
+/// # Errors
+/// ASHIRT would not find the worker there, and why.
+pub fn process_url(address: &str) -> Result<String, &'static str> {
+    let url: Uri = address.trim().parse().map_err(|_| "it is no address")?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) {
+        return Err("it begins neither with `http://` nor with `https://`");
+    }
+    if url.host().is_none_or(str::is_empty) {
+        return Err("it names no host");
+    }
+    let address = address.trim();
+    match url.path_and_query().map(|path| path.as_str()) {
+        None | Some("" | "/") => Ok(format!("{}{PROCESS_PATH}", address.trim_end_matches('/'))),
+        Some(_) => Ok(address.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_added_where_there_is_none() {
+        for address in ["http://testapp", "http://testapp/", " http://testapp/ashirt/process "] {
+            assert_eq!(process_url(address), Ok("http://testapp/ashirt/process".into()));
+        }
+        let behind = "https://proxy.example:8443/worker/ashirt/process?a=b";
+        assert_eq!(process_url(behind), Ok(behind.into()));
+    }
+
+    #[test]
+    fn what_ashirt_would_not_find_is_refused() {
+        for address in ["", "testapp", "/ashirt/process", "ftp://testapp", "http://"] {
+            assert!(process_url(address).is_err(), "{address}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What ASHIRT sends.
+
+use piton::serde_json::{self, Map, Value};
+use serde::Serialize;
+
+/// The content types that ASHIRT's own pages know. It checks none: others are stored as well.
+pub mod content_type {
+    /// A HAR file: requests of a browser or a proxy, with their answers.
+    pub const HTTP_REQUEST_CYCLE: &str = "http-request-cycle";
+    /// A recording of a terminal, by asciinema.
+    pub const TERMINAL_RECORDING: &str = "terminal-recording";
+    /// A piece of source code, in JSON.
+    pub const CODEBLOCK: &str = "codeblock";
+    /// A mark in time, without a file.
+    pub const EVENT: &str = "event";
+    /// A picture.
+    pub const IMAGE: &str = "image";
+    /// A note without a file.
+    pub const NONE: &str = "none";
+}
+
+/// A message of ASHIRT.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Message {
+    /// An administrator asks whether the worker is there.
+    Test,
+    /// Evidence was collected, or is to be looked at again.
+    EvidenceCreated(EvidenceCreated),
+    /// Something that no ASHIRT known today sends, with its type.
+    Unknown(String),
+}
+
+/// A piece of evidence that is to be looked at.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct EvidenceCreated {
+    /// Which one. Mostly a UUID; any text may be.
+    pub evidence_uuid: String,
+    /// The operation it belongs to.
+    pub operation_slug: String,
+    /// What it is: see [`content_type`].
+    pub content_type: String,
+    /// What the administrator wants every worker to know. An ASHIRT before November 2023 sends none.
+    pub global_variables: Vec<GlobalVariable>,
+    /// What the operation wants every worker to know.
+    pub operation_variables: Vec<OperationVariable>,
+}
+
+/// A variable of the whole ASHIRT.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct GlobalVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A variable of one operation.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct OperationVariable {
+    /// The operation.
+    pub operation_slug: String,
+    /// What the variable is called in addresses.
+    pub var_slug: String,
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl Message {
+    /// Reads a message: JSON in UTF-8, in which the last of several equal keys counts. What nobody
+    /// asks for may be of any shape.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words for whoever configures ASHIRT: it is not JSON or no object, it has no
+    /// `type`, or evidence lacks one of its three names.
+    pub fn parse(body: &[u8]) -> Result<Self, String> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let message: Value = serde_json::from_slice(body)
+            .map_err(|error| format!("the message is not JSON: {error}"))?;
+        let Value::Object(mut message) = message else {
+            return Err(format!("the message is {}, expected an object", kind(&message)));
+        };
+        let mut faults = Vec::new();
+        let message = match take_text(&mut message, "type", &mut faults).as_deref() {
+            Some("test") => Self::Test,
+            Some("evidence_created") => Self::EvidenceCreated(evidence(&mut message, &mut faults)),
+            Some(other) => Self::Unknown(other.to_owned()),
+            None => Self::Test,
+        };
+        if faults.is_empty() { Ok(message) } else { Err(faults.join("; ")) }
+    }
+}
+
+fn evidence(message: &mut Map<String, Value>, faults: &mut Vec<String>) -> EvidenceCreated {
+    let mut text = |name| take_text(message, name, faults).unwrap_or_default();
+    EvidenceCreated {
+        evidence_uuid: text("evidenceUuid"),
+        operation_slug: text("operationSlug"),
+        content_type: text("contentType"),
+        global_variables: variables(message.remove("globalVariables"), |fields| {
+            Some(GlobalVariable { name: fields("name")?, value: fields("value")? })
+        }),
+        operation_variables: variables(message.remove("operationVariables"), |fields| {
+            Some(OperationVariable {
+                operation_slug: fields("operationSlug")?,
+                var_slug: fields("varSlug")?,
+                name: fields("name")?,
+                value: fields("value")?,
+            })
+        }),
+    }
+}
+
+fn take_text(
+    message: &mut Map<String, Value>,
+    name: &str,
+    faults: &mut Vec<String>,
+) -> Option<String> {
+    let why = match message.remove(name) {
+        Some(Value::String(text)) if text.is_empty() => "is empty".to_owned(),
+        Some(Value::String(text)) => return Some(text),
+        Some(other) => format!("is {}, expected text", kind(&other)),
+        None => "is missing".to_owned(),
+    };
+    faults.push(format!("`{name}` of the message {why}"));
+    None
+}
+
+/// Those that have their shape: no evidence fails for the sake of a variable.
+fn variables<T>(
+    list: Option<Value>,
+    make: impl Fn(&mut dyn FnMut(&str) -> Option<String>) -> Option<T>,
+) -> Vec<T> {
+    let Some(Value::Array(list)) = list else { return Vec::new() };
+    let make = |item: Value| {
+        let Value::Object(mut fields) = item else { return None };
+        make(&mut |name| match fields.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        })
+    };
+    list.into_iter().filter_map(make).collect()
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Go's encoder writes it.
+    const EVIDENCE: &str = r#"{"type":"evidence_created","evidenceUuid":"u-1","operationSlug":"op","contentType":"image","globalVariables":[{"name":"g\u003c\u0026\u003e","value":"é\u2028"}],"operationVariables":[{"operationSlug":"op","varSlug":"v","name":"n","value":""}]}"#;
+
+    fn evidence_of(text: &str) -> EvidenceCreated {
+        match Message::parse(text.as_bytes()) {
+            Ok(Message::EvidenceCreated(evidence)) => evidence,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_test_is_the_sixteen_bytes_that_ashirt_sends() {
+        assert_eq!(Message::parse(br#"{"type": "test"}"#), Ok(Message::Test));
+    }
+
+    #[test]
+    fn evidence_is_read_with_its_variables() {
+        let evidence = evidence_of(EVIDENCE);
+        assert_eq!(evidence.evidence_uuid, "u-1");
+        assert_eq!((&*evidence.operation_slug, &*evidence.content_type), ("op", "image"));
+        assert_eq!(evidence.global_variables[0].name, "g<&>");
+        assert_eq!(evidence.global_variables[0].value, "é\u{2028}");
+        assert_eq!(evidence.operation_variables[0].var_slug, "v");
+    }
+
+    #[test]
+    fn variables_may_be_null_absent_or_of_any_shape() {
+        let with = |variables: &str| {
+            format!(
+                r#"{{"type":"evidence_created","evidenceUuid":"u","operationSlug":"o","contentType":"none"{variables}}}"#
+            )
+        };
+        for variables in [
+            "",
+            r#","globalVariables":null,"operationVariables":null"#,
+            r#","globalVariables":5,"operationVariables":{"a":1}"#,
+            r#","globalVariables":[1,{"name":2}],"extra":[[]],"contentType":"none""#,
+        ] {
+            let evidence = evidence_of(&with(variables));
+            assert!(evidence.global_variables.is_empty(), "{variables}");
+        }
+        let some = r#","globalVariables":[7,{"name":"a","value":"b","more":1}]"#;
+        assert_eq!(evidence_of(&with(some)).global_variables.len(), 1);
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_counts_and_a_byte_order_mark_does_no_harm() {
+        let text = "\u{feff}{\"type\":\"x\",\"type\":\"test\"}";
+        assert_eq!(Message::parse(text.as_bytes()), Ok(Message::Test));
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let text = r#"{"type":"evidence_created","operationSlug":7,"contentType":["image"]}"#;
+        let why = Message::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(
+            why,
+            "`evidenceUuid` of the message is missing; `operationSlug` of the message is a number, \
+             expected text; `contentType` of the message is a list, expected text"
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_in_words() {
+        let deep = "[".repeat(100_000);
+        for (text, why) in [
+            ("", "not JSON"),
+            ("<html>", "not JSON"),
+            ("{\"type\": NaN}", "not JSON"),
+            (&*deep, "not JSON"),
+            ("null", "is null, expected an object"),
+            ("[]", "is a list, expected an object"),
+            ("\"test\"", "is text, expected an object"),
+            ("5", "is a number, expected an object"),
+            ("true", "is a boolean, expected an object"),
+            ("{}", "`type` of the message is missing"),
+            (r#"{"type":null}"#, "`type` of the message is null"),
+            (r#"{"type":["test"]}"#, "`type` of the message is a list"),
+        ] {
+            let refused = Message::parse(text.as_bytes()).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+        assert!(Message::parse(b"\xff\xfe").unwrap_err().contains("not JSON"));
+        let unknown = Message::parse(br#"{"type":"evidence_deleted"}"#);
+        assert_eq!(unknown, Ok(Message::Unknown("evidence_deleted".into())));
+    }
+}

@@ -1,0 +1,150 @@
+//! The section `[worker]`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use piton::axum::http::HeaderName;
+use piton::config::{Problem, Reader, Setting};
+use piton::prelude::*;
+use piton::secrecy::{ExposeSecret, SecretString};
+use piton::serde_json::{Value, json};
+
+use crate::protocol::process_url;
+
+/// What the worker does with evidence, and who may send it some.
+#[derive(Clone, Settings)]
+#[setting(check = Self::check)]
+pub struct WorkerSettings {
+    /// Whether there are routes to try the worker with (`GET /`, `POST /test`): only for development.
+    /// `true` says yes, in any case. **Default: `false`.**
+    #[setting(alias = "ENABLE_DEV")]
+    pub enable_dev: DevRoutes,
+    /// What callers have to show in `worker.shared_secret_header`. `ashirt-worker config-json` prints it as
+    /// ASHIRT wants it. **Default: none, and everybody may call.**
+    pub shared_secret: Option<SecretString>,
+    /// The header with the shared secret. **Default: `X-Shared-Secret`.**
+    pub shared_secret_header: String,
+    /// Where ASHIRT reaches the worker, such as `http://ashirt-worker:5000`: for `config-json`.
+    /// **Default: none.**
+    pub url: Option<String>,
+    /// How many pieces of evidence are looked at together; all others wait. Each takes some MiB of memory.
+    /// **Default: `16`.**
+    pub at_once: usize,
+    /// How long one may take when its turn has come. **Default: `2m`.**
+    pub timeout: Duration,
+    /// Whether the button "Test" of ASHIRT's page also asks whether the worker reaches ASHIRT and its keys
+    /// are taken. **Default: `false`: that the worker is there is enough.**
+    pub test_asks_ashirt: bool,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            enable_dev: DevRoutes(false),
+            shared_secret: None,
+            shared_secret_header: "X-Shared-Secret".into(),
+            url: None,
+            at_once: 16,
+            timeout: Duration::from_secs(120),
+            test_asks_ashirt: false,
+        }
+    }
+}
+
+impl WorkerSettings {
+    fn check(&self, reader: &mut Reader<'_>) {
+        if self.header().is_none() {
+            let why = "it is no name of a header that ASHIRT could send";
+            reader.refuse(
+                "shared_secret_header",
+                why,
+                "shared_secret_header = \"X-Shared-Secret\"",
+            );
+        }
+        if let Some(secret) = &self.shared_secret {
+            let visible = |byte: u8| (0x21..=0x7e).contains(&byte);
+            let secret = secret.expose_secret();
+            if secret.len() < 8 || !secret.bytes().all(visible) {
+                let why = "it has to be 8 characters of ASCII or more, without blanks";
+                reader.refuse("shared_secret", why, "take one by `openssl rand -hex 24`");
+            }
+        }
+        if let Some(Err(why)) = self.url.as_deref().map(process_url) {
+            reader.refuse("url", why, "url = \"http://ashirt-worker:5000\"");
+        }
+        if !(1..=1024).contains(&self.at_once) {
+            reader.refuse(
+                "at_once",
+                "between 1 and 1024 can be looked at together",
+                "at_once = 16",
+            );
+        }
+        if self.timeout.is_zero() {
+            reader.refuse("timeout", "nothing would ever be looked at", "timeout = \"2m\"");
+        }
+    }
+
+    /// What is wrong with it in production, or elsewhere.
+    pub(crate) fn problem_of(&self, production: bool) -> Option<Problem> {
+        (production && self.enable_dev.0).then(|| {
+            let why = "routes for development are not for production";
+            Problem::new("worker.enable_dev", why, "take ENABLE_DEV=true away")
+        })
+    }
+
+    /// The header with the shared secret. Go sets these three itself, whatever is configured.
+    pub(crate) fn header(&self) -> Option<HeaderName> {
+        let name: HeaderName = self.shared_secret_header.parse().ok()?;
+        let taken = ["host", "content-length", "content-type", "accept-encoding"];
+        (!taken.contains(&name.as_str())).then_some(name)
+    }
+}
+
+/// Whether there are routes for development: the Python worker took `true` for yes, in any case, and
+/// everything else for no. What others take for yes is refused here, so that nobody is surprised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DevRoutes(pub bool);
+
+impl Setting for DevRoutes {
+    fn expects() -> Cow<'static, str> {
+        "`true` or `false`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Bool(yes) => Ok(Self(*yes)),
+            Value::String(word) => match &*word.to_lowercase() {
+                "true" => Ok(Self(true)),
+                "false" | "no" | "off" | "0" | "" => Ok(Self(false)),
+                _ => Err("expected `true` or `false`".into()),
+            },
+            _ => Err("expected `true` or `false`".into()),
+        }
+    }
+
+    fn show(&self) -> Value {
+        self.0.into()
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_true_says_yes_and_what_was_no_for_python_is_not_yes_here() {
+        for yes in ["true", "TRUE", "True"] {
+            assert_eq!(DevRoutes::parse(&json!(yes)), Ok(DevRoutes(true)), "{yes}");
+        }
+        for no in ["false", "False", "no", "off", "0", ""] {
+            assert_eq!(DevRoutes::parse(&json!(no)), Ok(DevRoutes(false)), "{no}");
+        }
+        for unclear in ["1", "yes", "on", " true", "true ", "enabled"] {
+            assert!(DevRoutes::parse(&json!(unclear)).is_err(), "{unclear}");
+        }
+    }
+}

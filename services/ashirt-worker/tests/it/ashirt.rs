@@ -1,0 +1,130 @@
+//! An ASHIRT for tests: it hands out the media that it was given, and counts.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use piton::axum::body::Body;
+use piton::axum::response::{IntoResponse, Response};
+use piton::bytes::Bytes;
+use piton::http::get;
+use piton::prelude::*;
+use piton::serde_json::json;
+use piton::tokio;
+use piton::tokio::sync::Semaphore;
+
+/// What it answers when somebody asks for the media of a piece of evidence.
+#[derive(Clone)]
+pub enum Media {
+    Whole(Vec<u8>),
+    Failing(u16),
+    /// Nothing comes until the test says so.
+    Held(Vec<u8>),
+    /// The connection breaks after these bytes.
+    Broken(Vec<u8>),
+}
+
+/// The ASHIRT.
+#[derive(Clone)]
+pub struct Ashirt(Arc<Inner>);
+
+struct Inner {
+    media: Mutex<HashMap<String, Media>>,
+    /// A place for each answer that is held back.
+    pub released: Semaphore,
+    asked: AtomicUsize,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    knows_keys: std::sync::atomic::AtomicBool,
+}
+
+impl Ashirt {
+    pub async fn start() -> (Self, TestServer) {
+        let ashirt = Self(Arc::new(Inner {
+            media: Mutex::default(),
+            released: Semaphore::new(0),
+            asked: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+            knows_keys: true.into(),
+        }));
+        let app = App::new("ashirt")
+            .blueprints(["none"])
+            .set("log.level", "critical")
+            .set("http.timeout", "10m")
+            .state(ashirt.clone())
+            .route(get("/api/checkconnection", check))
+            .route(get("/api/operations/{slug}/evidence/{uuid}/media", media));
+        (ashirt, TestServer::start(app).await)
+    }
+
+    /// Evidence of that name has this media.
+    pub fn has(&self, uuid: &str, media: Media) {
+        self.0.media.lock().unwrap().insert(uuid.into(), media);
+    }
+
+    /// How often media was asked for.
+    pub fn asked(&self) -> usize {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    pub fn at_once(&self) -> usize {
+        self.0.at_once.load(Ordering::SeqCst)
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.0.most_at_once.load(Ordering::SeqCst)
+    }
+
+    /// Lets so many go on that are held.
+    pub fn release(&self, count: usize) {
+        self.0.released.add_permits(count);
+    }
+
+    pub fn forget_keys(&self) {
+        self.0.knows_keys.store(false, Ordering::SeqCst);
+    }
+}
+
+async fn check(State(ashirt): State<Ashirt>) -> Response {
+    if ashirt.0.knows_keys.load(Ordering::SeqCst) {
+        return Json(json!({ "ok": true })).into_response();
+    }
+    (StatusCode::UNAUTHORIZED, Json(json!({ "error": "Unauthorized" }))).into_response()
+}
+
+async fn media(State(ashirt): State<Ashirt>, Path((_, uuid)): Path<(String, String)>) -> Response {
+    let inner = &*ashirt.0;
+    inner.asked.fetch_add(1, Ordering::SeqCst);
+    let now = inner.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+    inner.most_at_once.fetch_max(now, Ordering::SeqCst);
+    let media = inner.media.lock().unwrap().get(&uuid).cloned();
+    let answer = match media {
+        None => (StatusCode::NOT_FOUND, Json(json!({ "error": "Not Found" }))).into_response(),
+        Some(Media::Whole(media)) => media.into_response(),
+        Some(Media::Failing(status)) => {
+            let why = json!({ "error": "An unknown error occurred" });
+            (StatusCode::from_u16(status).unwrap(), Json(why)).into_response()
+        }
+        Some(Media::Held(media)) => {
+            inner.released.acquire().await.unwrap().forget();
+            media.into_response()
+        }
+        Some(Media::Broken(media)) => {
+            let pieces = [Ok(Bytes::from(media)), Err(std::io::Error::other("broken"))];
+            Body::from_stream(futures_util::stream::iter(pieces)).into_response()
+        }
+    };
+    inner.at_once.fetch_sub(1, Ordering::SeqCst);
+    answer
+}
+
+/// Waits until `condition` holds; a test that waits in vain fails.
+pub async fn wait_for(mut condition: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
