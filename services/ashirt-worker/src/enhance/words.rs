@@ -152,15 +152,15 @@ impl Tally {
         }
     }
 
-    /// `GET 12, POST 3, and 4 others`: at most `most` kinds; empty if there is none.
+    /// `GET (12), POST (3), others (4)`: at most `most` kinds; empty if there is none.
     pub(super) fn line(&self, most: usize) -> String {
         let mut all: Vec<_> = self.counts.iter().collect();
         all.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
         let mut parts: Vec<String> =
-            all.iter().take(most).map(|(what, n)| format!("{what} {}", grouped(**n))).collect();
+            all.iter().take(most).map(|(what, n)| format!("{what} ({})", grouped(**n))).collect();
         let left = self.others + all.iter().skip(most).map(|(_, n)| **n).sum::<u64>();
         if left > 0 {
-            parts.push(format!("others {}", grouped(left)));
+            parts.push(format!("others ({})", grouped(left)));
         }
         parts.join(", ")
     }

@@ -77,7 +77,9 @@ impl Entry {
                 self.status =
                     json.number()?.filter(|status| *status >= 100.0).map(|status| status as u16);
             }
-            "_error" => self.error = json.text(80)?.filter(|text| !text.is_empty()),
+            "_error" | "_failureText" => {
+                self.error = json.text(80)?.filter(|text| !text.is_empty())
+            }
             "redirectURL" => {
                 self.redirect =
                     json.text(500)?.filter(|text| !text.is_empty()).map(|text| Url::of(&text));

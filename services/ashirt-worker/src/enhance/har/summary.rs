@@ -171,7 +171,7 @@ impl Summary {
         let credentials = credentials
             .iter()
             .filter(|(n, _)| *n > 0)
-            .map(|(n, what)| format!("{what} {}", grouped(*n)));
+            .map(|(n, what)| format!("{what} ({})", grouped(*n)));
         for (name, line) in [
             ("methods", self.methods.line(12)),
             ("statuses", self.statuses.line(20)),
@@ -218,7 +218,7 @@ impl Host {
         let classes = ["failed", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
         let statuses = classes.iter().zip(self.by_class).filter(|(_, n)| *n > 0);
         let statuses: Vec<_> =
-            statuses.map(|(class, n)| format!("{class} {}", grouped(n))).collect();
+            statuses.map(|(class, n)| format!("{class} ({})", grouped(n))).collect();
         vec![
             name.to_owned(),
             count(self.requests, "request"),

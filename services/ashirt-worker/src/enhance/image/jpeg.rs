@@ -74,7 +74,7 @@ fn frame(picture: &mut Picture, kind: u8, head: &[u8]) {
     }
     let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
     picture.dimensions = Some((side(w1, w0), side(h1, h0)));
-    picture.details.push(format!("{depth} bits a channel"));
+    picture.details.push(format!("{depth}-bit"));
     picture.details.push(match channels {
         1 => "grayscale".to_owned(),
         3 => "colour".to_owned(),

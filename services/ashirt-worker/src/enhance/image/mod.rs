@@ -117,7 +117,11 @@ impl Picture {
         if self.frames > 1 {
             let _ = writeln!(out, "animated: {}", count(self.frames, "frame"));
         }
-        let _ = writeln!(out, "file: {} ({})", size(length), count(length, "byte"));
+        let _ = write!(out, "file: {}", size(length));
+        if length >= 1000 {
+            let _ = write!(out, " ({})", count(length, "byte"));
+        }
+        out.push('\n');
         let _ = writeln!(out, "metadata: {}", self.metadata());
         if let Some(after @ 1..) = self.after {
             let _ = writeln!(out, "WARNING: {} after the end of the picture", count(after, "byte"));

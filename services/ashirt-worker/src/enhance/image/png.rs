@@ -65,7 +65,7 @@ fn header(picture: &mut Picture, head: &[u8]) {
         6 => "RGB with alpha",
         _ => "unknown colours",
     };
-    picture.details.push(format!("{depth} bits a channel"));
+    picture.details.push(format!("{depth}-bit"));
     picture.details.push(colour.to_owned());
     if *interlace == 1 {
         picture.details.push("interlaced".to_owned());

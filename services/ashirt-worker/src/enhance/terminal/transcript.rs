@@ -48,7 +48,7 @@ impl Transcript {
 
     fn push(&mut self, line: &str) {
         if line.is_empty() {
-            self.blank += 1;
+            self.blank += u64::from(!self.head.is_empty());
             return;
         }
         for _ in 0..std::mem::take(&mut self.blank).min(LINE_BYTES as u64) {
