@@ -1,1 +1,117 @@
-//! What is in a piece of evidence, in words: text in, text out.
+//! What is in a piece of evidence, in words: media in, text for a person out.
+//!
+//! Nothing here knows of HTTP or of ASHIRT. Media comes from whoever collected the evidence, and perhaps from
+//! whom they looked at: it is read as it comes, a few MiB at most are kept of it whatever its size, and the work
+//! is in proportion to its length. What is quoted of it has no control characters left, and no secrets that
+//! stand in known places (headers, cookies, passwords in URLs, typed input, EXIF).
+//!
+//! The text begins with what matters most, because ASHIRT keeps 65,535 bytes of it.
+
+mod bytes;
+mod codeblock;
+mod har;
+mod image;
+mod json;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::fmt;
+use std::io::Read;
+
+/// Why there is no text.
+#[derive(Debug)]
+pub enum Fault {
+    /// The media is not what it should be, or nothing in it can be read. The words are for the people who look at
+    /// the evidence: a lower-case fragment without control characters, below 300 bytes.
+    Unfit(String),
+    /// The media could not be read to its end: the error of the reader, as it was.
+    Read(std::io::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfit(reason) => out.write_str(reason),
+            Self::Read(error) => write!(out, "read the media: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// What was asked of whom in a HAR file (1.1, 1.2): by host, by method, by status, by type; then each request.
+///
+/// Bodies, and the values of headers and cookies, are never shown, nor are passwords within URLs.
+/// A file that breaks off gives what stands before.
+///
+/// ```
+/// let har = br#"{"log": {"entries": [{"request": {"method": "GET", "url": "https://example.com/"}, "response": {"status": 200}}]}}"#;
+/// let text = ashirt_worker::enhance::har(&mut har.as_slice())?;
+/// assert!(text.starts_with("1 request to 1 host"), "{text}");
+/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// ```
+///
+/// # Errors
+/// [`Fault::Unfit`] if this is no HAR file; [`Fault::Read`] if the reader fails.
+pub fn har(media: &mut dyn Read) -> Result<String, Fault> {
+    har::describe(media)
+}
+
+/// What was to be seen in a terminal recording (asciicast 1, 2 and 3), as plain text.
+///
+/// What was typed is counted and not shown, as passwords are among it. A recording that breaks off gives what
+/// stands before.
+///
+/// ```
+/// let cast = b"{\"version\": 2, \"width\": 80, \"height\": 24}\n[0.5, \"o\", \"\\u001b[31mhello\\u001b[0m\\r\\n\"]\n";
+/// let text = ashirt_worker::enhance::terminal(&mut cast.as_slice())?;
+/// assert!(text.ends_with("hello\n"), "{text}");
+/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// ```
+///
+/// # Errors
+/// [`Fault::Unfit`] if this is no asciicast; [`Fault::Read`] if the reader fails.
+pub fn terminal(media: &mut dyn Read) -> Result<String, Fault> {
+    terminal::describe(media)
+}
+
+/// The language and the figures of a codeblock (ASHIRT's JSON with `contentSubtype`, `content` and perhaps
+/// `metadata.source`): lines, characters, indentation, SHA-256, and characters nobody sees.
+///
+/// ```
+/// let block = br##"{"contentSubtype": "python", "content": "# hello\nprint(1)\n"}"##;
+/// let text = ashirt_worker::enhance::codeblock(&mut block.as_slice())?;
+/// assert!(text.starts_with("Python, 2 lines"), "{text}");
+/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// ```
+///
+/// # Errors
+/// [`Fault::Unfit`] if this is no such JSON or has no `content`; [`Fault::Read`] if the reader fails.
+pub fn codeblock(media: &mut dyn Read) -> Result<String, Fault> {
+    codeblock::describe(media)
+}
+
+/// Format, size and SHA-256 of a picture, which metadata it has (never what it says), and what follows its end.
+///
+/// No pixel is decoded. A picture that breaks off gives what its head says.
+///
+/// ```
+/// let gif = b"GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
+/// let text = ashirt_worker::enhance::image(&mut gif.as_slice())?;
+/// assert!(text.starts_with("GIF image, 1 × 1 pixel"), "{text}");
+/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// ```
+///
+/// # Errors
+/// [`Fault::Unfit`] if this is no picture of a known format; [`Fault::Read`] if the reader fails.
+pub fn image(media: &mut dyn Read) -> Result<String, Fault> {
+    image::describe(media)
+}

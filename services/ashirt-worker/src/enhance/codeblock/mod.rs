@@ -1,0 +1,172 @@
+//! Codeblocks: `{"contentSubtype": language, "content": text, "metadata"?: {"source": text}}`.
+//!
+//! ASHIRT shows the text itself; this says of it what one does not see.
+
+mod figures;
+mod language;
+
+use std::fmt::Write;
+use std::io::Read;
+
+use self::figures::Figures;
+use self::language::Language;
+use super::Fault;
+use super::json::{Broken, Json};
+use super::words::visible;
+
+const WHAT: &str = "a codeblock of ASHIRT";
+
+pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
+    let mut json = Json::of(media, WHAT)?;
+    let mut block = Codeblock::default();
+    match json.object(|json, key| block.member(json, key)) {
+        Err(Broken::Read(error)) => Err(Fault::Read(error)),
+        Err(Broken::Cut) => Err(Fault::Unfit(format!("not {WHAT}: it breaks off"))),
+        Err(Broken::Syntax) => Err(Fault::Unfit(format!(
+            "not {WHAT}: it is no longer JSON at byte {}",
+            json.position()
+        ))),
+        Ok(_) if !block.has_content => {
+            Err(Fault::Unfit(format!("not {WHAT}: it has no content that is text")))
+        }
+        Ok(_) => Ok(block.text()),
+    }
+}
+
+#[derive(Default)]
+struct Codeblock {
+    subtype: Option<String>,
+    source: Option<String>,
+    has_content: bool,
+    figures: Figures,
+}
+
+impl Codeblock {
+    fn member(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+        match key {
+            "contentSubtype" => self.subtype = json.text(60)?,
+            "content" => {
+                self.figures = Figures::default();
+                self.has_content = json.string(|char| self.figures.add(char))?;
+                self.figures.end();
+            }
+            "metadata" => drop(json.object(|json, key| self.metadata(json, key))?),
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+
+    fn metadata(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+        match key {
+            "source" => self.source = json.text(500)?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+
+    fn text(mut self) -> String {
+        let source = self.source.take().unwrap_or_default();
+        let (name, language) = self.name(&source);
+        let mut out = self.figures.text(&name, language);
+        if !source.is_empty() {
+            let _ = writeln!(out, "source: {}", visible(&source, 500));
+        }
+        out
+    }
+
+    /// What the language is called, and what is known of it.
+    fn name(&self, source: &str) -> (String, Option<&'static Language>) {
+        let subtype = self.subtype.as_deref().unwrap_or_default().trim();
+        if let Some(language) = Language::named(subtype) {
+            return (language.name.to_owned(), Some(language));
+        }
+        let guess = Language::of_shebang(self.figures.first_line())
+            .map(|language| (language, "its first line"));
+        let guess =
+            guess.or_else(|| Language::of_source(source).map(|language| (language, "its source")));
+        let said = if language::is_plain(subtype) { String::new() } else { visible(subtype, 60) };
+        match guess {
+            Some((guess, from)) if said.is_empty() => {
+                (format!("{} (guessed from {from})", guess.name), Some(guess))
+            }
+            Some((guess, from)) => {
+                (format!("{said} (perhaps {}, guessed from {from})", guess.name), Some(guess))
+            }
+            None if said.is_empty() => ("text without a language".to_owned(), None),
+            None => (said, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::describe;
+
+    fn of(json: &str) -> String {
+        describe(&mut json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_nobody_sees_is_counted() {
+        let text = of(
+            r#"{"contentSubtype": "c", "content": "/*\u202e } \u2066if (isAdmin)\u2069 \u2066 begin */\n\u200b"}"#,
+        );
+        assert!(text.contains("WARNING: 4 characters that turn the direction of text"), "{text}");
+        assert!(text.contains("WARNING: 1 invisible character"), "{text}");
+        assert!(!text.contains('\u{202e}'), "{text}");
+    }
+
+    #[test]
+    fn a_language_that_nobody_named_is_guessed_and_that_is_said() {
+        for (json, expected) in [
+            (
+                r##"{"contentSubtype": "", "content": "#!/usr/bin/env -S python3 -u\nx"}"##,
+                "Python (guessed from its first line), 2",
+            ),
+            (r##"{"content": "#!/bin/bash\n"}"##, "Bash (guessed from its first line), 1 line"),
+            (
+                r#"{"content": "x", "metadata": {"source": "https://h/a/b.RS?raw=1#L3"}}"#,
+                "Rust (guessed from its source), 1",
+            ),
+            (r#"{"contentSubtype": "klingon", "content": "x"}"#, "klingon, 1"),
+            (r#"{"contentSubtype": null, "content": "x"}"#, "text without a language, 1"),
+        ] {
+            assert!(of(json).starts_with(expected), "{}", of(json));
+        }
+    }
+
+    #[test]
+    fn lines_are_code_or_comment_or_blank() {
+        let text =
+            of(r#"{"contentSubtype": "go", "content": "// a\n\n/* b\n c */\nfunc x() {} // d\n"}"#);
+        assert!(text.starts_with("Go, 5 lines (1 of code, 3 of comment, 1 blank)"), "{text}");
+        let text = of(r##"{"contentSubtype": "bash", "content": "# a\r\n\tb\r\n"}"##);
+        assert!(text.contains("2 lines (1 of code, 1 of comment, 0 blank)"), "{text}");
+        assert!(text.contains("line ends: CRLF 2"), "{text}");
+        assert!(text.contains("indented: 1 line with tabs"), "{text}");
+    }
+
+    #[test]
+    fn the_sha256_is_that_of_the_text() {
+        // `printf abc | sha256sum`
+        let text = of(r#"{"content": "abc"}"#);
+        assert!(
+            text.contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn without_text_there_is_nothing_to_say() {
+        for (json, expected) in [
+            (r#"{"contentSubtype": "go"}"#, "no content"),
+            (r#"{"content": 1}"#, "no content"),
+            (r#"{"content": "abc"#, "breaks off"),
+            ("", "empty"),
+            ("print(1)", "begins with “print(1)”"),
+        ] {
+            let reason = describe(&mut json.as_bytes()).unwrap_err().to_string();
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! One request with its answer.
+
+use chrono::{DateTime, Utc};
+
+use super::url::Url;
+use crate::enhance::json::{Broken, Json};
+
+/// What is kept of an entry: no body, no value of a header.
+#[derive(Default)]
+pub(super) struct Entry {
+    pub(super) began: Option<DateTime<Utc>>,
+    pub(super) milliseconds: Option<f64>,
+    pub(super) method: Option<String>,
+    pub(super) url: Option<Url>,
+    pub(super) server: Option<String>,
+    pub(super) status: Option<u16>,
+    pub(super) error: Option<String>,
+    pub(super) content_type: Option<String>,
+    pub(super) redirect: Option<Url>,
+    pub(super) sent_bytes: Option<u64>,
+    /// All of the answer over the wire, as Chromium counts it.
+    transfer_bytes: Option<u64>,
+    header_bytes: Option<u64>,
+    body_bytes: Option<u64>,
+    /// The body, unpacked.
+    pub(super) content_bytes: Option<u64>,
+    pub(super) has_authorization: bool,
+    pub(super) has_cookie: bool,
+    pub(super) sets_cookie: bool,
+}
+
+impl Entry {
+    pub(super) fn is_one(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// What came over the wire; what came out of it if that is all that is known.
+    pub(super) fn received_bytes(&self) -> u64 {
+        let body_bytes = self.body_bytes.or(self.content_bytes).unwrap_or(0);
+        self.transfer_bytes.unwrap_or(body_bytes.saturating_add(self.header_bytes.unwrap_or(0)))
+    }
+
+    pub(super) fn read(&mut self, json: &mut Json<'_>) -> Result<(), Broken> {
+        json.object(|json, key| self.member(json, key)).map(drop)
+    }
+
+    fn member(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+        match key {
+            "startedDateTime" => self.began = json.text(40)?.and_then(|text| moment(&text)),
+            "time" => self.milliseconds = json.number()?.filter(|time| *time >= 0.0),
+            "serverIPAddress" => self.server = json.text(45)?.filter(|text| !text.is_empty()),
+            "request" => drop(json.object(|json, key| self.request(json, key))?),
+            "response" => drop(json.object(|json, key| self.response(json, key))?),
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+        match key {
+            "method" => self.method = json.text(20)?,
+            "url" => self.url = json.text(2000)?.map(|text| Url::of(&text)),
+            "headersSize" | "bodySize" => add(&mut self.sent_bytes, json.number()?),
+            "headers" => header_names(json, |name| {
+                self.has_authorization |= name.eq_ignore_ascii_case("authorization");
+                self.has_cookie |= name.eq_ignore_ascii_case("cookie");
+            })?,
+            "cookies" => header_names(json, |_| self.has_cookie = true)?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+
+    fn response(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+        match key {
+            "status" => {
+                self.status =
+                    json.number()?.filter(|status| *status >= 100.0).map(|status| status as u16);
+            }
+            "_error" | "_failureText" => {
+                self.error = json.text(80)?.filter(|text| !text.is_empty())
+            }
+            "redirectURL" => {
+                self.redirect =
+                    json.text(500)?.filter(|text| !text.is_empty()).map(|text| Url::of(&text));
+            }
+            "_transferSize" => add(&mut self.transfer_bytes, json.number()?),
+            "headersSize" => add(&mut self.header_bytes, json.number()?),
+            "bodySize" => add(&mut self.body_bytes, json.number()?),
+            "headers" => {
+                header_names(json, |name| {
+                    self.sets_cookie |= name.eq_ignore_ascii_case("set-cookie");
+                })?;
+            }
+            "cookies" => header_names(json, |_| self.sets_cookie = true)?,
+            "content" => drop(json.object(|json, key| self.content(json, key))?),
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+        match key {
+            "size" => add(&mut self.content_bytes, json.number()?),
+            "mimeType" => self.content_type = json.text(80)?.and_then(|text| essence(&text)),
+            _ => json.skip()?,
+        }
+        Ok(())
+    }
+}
+
+/// `text/html` of `text/html; charset=utf-8`; Chromium says `x-unknown` where there is nothing.
+fn essence(text: &str) -> Option<String> {
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    (!essence.is_empty() && essence != "x-unknown").then_some(essence)
+}
+
+/// Minus one means "not known".
+fn add(sum: &mut Option<u64>, bytes: Option<f64>) {
+    if let Some(bytes) = bytes.filter(|bytes| *bytes >= 0.0) {
+        *sum = Some(sum.unwrap_or(0).saturating_add(bytes as u64));
+    }
+}
+
+/// Calls `each` with the `name` of each element; the values pass by.
+fn header_names(json: &mut Json<'_>, mut each: impl FnMut(&str)) -> Result<(), Broken> {
+    let mut member = |json: &mut Json<'_>, key: &str| {
+        match key {
+            "name" => each(&json.text(40)?.unwrap_or_default()),
+            _ => json.skip()?,
+        }
+        Ok(())
+    };
+    json.array(|json| json.object(&mut member).map(drop)).map(drop)
+}
+
+/// RFC 3339; an offset without its colon is written too.
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let moment =
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%+"));
+    let moment = moment.or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"));
+    moment.ok().map(|moment| moment.to_utc())
+}

@@ -1,0 +1,68 @@
+//! GIF: a screen, and blocks on it. <https://www.w3.org/Graphics/GIF/spec-gif89a.txt>
+
+use std::io;
+
+use super::Picture;
+use crate::enhance::bytes::Bytes;
+
+pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
+    let mut picture = Picture::new("GIF");
+    bytes.skip(6)?;
+    if let Some([w0, w1, h0, h1, flags, ..]) = bytes.array::<7>()? {
+        picture.dimensions = Some((le(w0, w1), le(h0, h1)));
+        palette(bytes, flags, &mut picture)?;
+    }
+    picture.end = blocks(bytes, &mut picture)?.is_some();
+    picture.cut = !picture.end;
+    Ok(picture)
+}
+
+/// Up to the trailer; `None` if there is none.
+fn blocks(bytes: &mut Bytes<'_>, picture: &mut Picture) -> io::Result<Option<()>> {
+    loop {
+        match bytes.next()? {
+            Some(0x2c) => {
+                picture.frames += 1;
+                let Some([.., flags]) = bytes.array::<9>()? else { return Ok(None) };
+                bytes.skip(table_bytes(flags))?;
+                bytes.next()?;
+            }
+            Some(0x21) => extension(bytes, picture)?,
+            Some(0x3b) => return Ok(Some(())),
+            _ => return Ok(None),
+        }
+        while let Some(length @ 1..) = bytes.next()? {
+            bytes.skip(u64::from(length))?;
+        }
+    }
+}
+
+/// Takes the label; its data follows in blocks.
+fn extension(bytes: &mut Bytes<'_>, picture: &mut Picture) -> io::Result<()> {
+    match bytes.next()? {
+        Some(0xfe) => picture.has("comment"),
+        Some(0xff) => match bytes.ahead(12)?.get(1..12) {
+            Some(b"XMP DataXMP") => picture.has("XMP"),
+            Some(b"ICCRGBG1012") => picture.has("ICC profile"),
+            _ => {}
+        },
+        _ => {}
+    }
+    Ok(())
+}
+
+fn palette(bytes: &mut Bytes<'_>, flags: u8, picture: &mut Picture) -> io::Result<()> {
+    if flags & 0x80 > 0 {
+        picture.details.push(format!("palette of {} colours", 2_u32 << (flags & 7)));
+    }
+    bytes.skip(table_bytes(flags)).map(drop)
+}
+
+/// The bytes of a table of colours, if there is one.
+fn table_bytes(flags: u8) -> u64 {
+    if flags & 0x80 > 0 { 3 * (2 << (flags & 7)) } else { 0 }
+}
+
+fn le(low: u8, high: u8) -> u64 {
+    u64::from(u16::from_le_bytes([low, high]))
+}

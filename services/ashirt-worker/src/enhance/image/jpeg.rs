@@ -1,0 +1,87 @@
+//! JPEG: segments that begin with a mark, and the picture's data between them. ITU-T T.81, annex B.
+
+use std::io;
+
+use super::Picture;
+use crate::enhance::bytes::Bytes;
+
+pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
+    let mut picture = Picture::new("JPEG");
+    bytes.skip(2)?;
+    loop {
+        match mark(bytes)? {
+            None => {
+                picture.cut = true;
+                return Ok(picture);
+            }
+            Some(0xd9) => {
+                picture.end = true;
+                return Ok(picture);
+            }
+            // Marks without data: of the picture's data, and some that nobody writes.
+            Some(0x00 | 0x01 | 0xd0..=0xd8) => {}
+            Some(kind) => segment(bytes, &mut picture, kind)?,
+        }
+    }
+}
+
+/// The mark that comes next, whatever stands before it: within the picture's data marks are searched for.
+fn mark(bytes: &mut Bytes<'_>) -> io::Result<Option<u8>> {
+    loop {
+        let here = bytes.ahead(1)?;
+        let before = here.iter().position(|byte| *byte == 0xff).unwrap_or(here.len());
+        bytes.skip(before as u64)?;
+        if before == 0 && bytes.next()?.is_none() {
+            return Ok(None);
+        }
+        if before > 0 {
+            continue;
+        }
+        // Any number of 0xff may stand before a mark.
+        while bytes.peek()? == Some(0xff) {
+            bytes.next()?;
+        }
+        return bytes.next();
+    }
+}
+
+fn segment(bytes: &mut Bytes<'_>, picture: &mut Picture, kind: u8) -> io::Result<()> {
+    let Some(length) = bytes.array::<2>()?.map(u16::from_be_bytes) else { return Ok(()) };
+    let length = usize::from(length).saturating_sub(2);
+    let head = bytes.ahead(40)?;
+    let head = &head[..head.len().min(length)];
+    match (kind, head) {
+        // Start of frame, of all kinds; 0xc4, 0xc8 and 0xcc are others.
+        (0xc0..=0xcf, _) if !matches!(kind, 0xc4 | 0xc8 | 0xcc) => frame(picture, kind, head),
+        (0xe1, [b'E', b'x', b'i', b'f', 0, ..]) => picture.has("EXIF"),
+        (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xap/1.0/") => picture.has("XMP"),
+        (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xmp/extension/") => picture.has("XMP"),
+        (0xe2, _) if head.starts_with(b"ICC_PROFILE") => picture.has("ICC profile"),
+        (0xe2, _) if head.starts_with(b"MPF") => picture.has("further pictures (MPF)"),
+        (0xeb, _) if head.windows(4).any(|four| four == b"jumb") => picture.has("C2PA"),
+        (0xed, _) if head.starts_with(b"Photoshop") => picture.has("IPTC or Photoshop"),
+        (0xfe, _) => picture.has("comment"),
+        _ => {}
+    }
+    bytes.skip(length as u64).map(drop)
+}
+
+fn frame(picture: &mut Picture, kind: u8, head: &[u8]) {
+    let [depth, h1, h0, w1, w0, channels, ..] = *head else { return };
+    // A thumbnail within the file would be a second frame.
+    if picture.dimensions.is_some() {
+        return;
+    }
+    let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
+    picture.dimensions = Some((side(w1, w0), side(h1, h0)));
+    picture.details.push(format!("{depth}-bit"));
+    picture.details.push(match channels {
+        1 => "grayscale".to_owned(),
+        3 => "colour".to_owned(),
+        4 => "CMYK".to_owned(),
+        other => format!("{other} channels"),
+    });
+    if matches!(kind, 0xc2 | 0xc6 | 0xca | 0xce) {
+        picture.details.push("progressive".to_owned());
+    }
+}

@@ -1,0 +1,171 @@
+//! Pictures: what their containers say of them.
+//!
+//! No pixel is decoded, so nothing can be blown up. Metadata is named and never shown: where a photo was taken
+//! stays with the photo.
+
+mod bmff;
+mod gif;
+mod jpeg;
+mod png;
+mod webp;
+
+use std::fmt::Write;
+use std::io::{self, Cursor, Read};
+
+use super::Fault;
+use super::bytes::Bytes;
+use super::words::{begins_with, count, grouped, size};
+
+/// What is looked at of formats that are not walked through.
+const HEAD_BYTES: usize = 16 * 1024;
+
+pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
+    let mut bytes = Bytes::new(media);
+    let Some(mut picture) = look(&mut bytes)? else {
+        return Err(Fault::Unfit(format!("not an image: {}", begins_with(bytes.ahead(256)?))));
+    };
+    let end = picture.end.then(|| bytes.position());
+    let (length, sha256) = bytes.finish()?;
+    picture.after = end.map(|end| length - end);
+    if picture.dimensions.is_none() && picture.cut {
+        return Err(Fault::Unfit(format!(
+            "not a whole {} image: it breaks off before its size",
+            picture.format
+        )));
+    }
+    Ok(picture.text(length, &sha256))
+}
+
+/// The picture the bytes begin with; `None` if they do not.
+fn look(bytes: &mut Bytes<'_>) -> io::Result<Option<Picture>> {
+    Ok(Some(match bytes.ahead(HEAD_BYTES)? {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => png::walk(bytes)?,
+        [0xff, 0xd8, 0xff, ..] => jpeg::walk(bytes)?,
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::walk(bytes)?,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::walk(bytes)?,
+        head => return Ok(other(head)),
+    }))
+}
+
+/// A format of which only the size is known.
+fn other(head: &[u8]) -> Option<Picture> {
+    let kind = imagesize::image_type(head).ok()?;
+    let format = match kind {
+        imagesize::ImageType::Bmp => "BMP",
+        imagesize::ImageType::Heif(imagesize::Compression::Av1) => "AVIF",
+        imagesize::ImageType::Heif(_) => "HEIF",
+        imagesize::ImageType::Ico => "ICO",
+        imagesize::ImageType::Jxl => "JPEG XL",
+        imagesize::ImageType::Tiff => "TIFF",
+        _ => return None,
+    };
+    let dimensions = kind.reader_size(&mut Cursor::new(head)).ok();
+    // What TIFF says of itself may stand at its end. All others have it in their head, or are none: films have HEIF's mark.
+    if dimensions.is_none() && format != "TIFF" {
+        return None;
+    }
+    let mut picture = Picture::new(format);
+    picture.dimensions = dimensions.map(|size| (size.width as u64, size.height as u64));
+    match format {
+        "HEIF" | "AVIF" => bmff::metadata(head, &mut picture),
+        "BMP" | "ICO" => {}
+        // Whether there is any would take reading the whole of it.
+        _ => picture.metadata_unknown = true,
+    }
+    Some(picture)
+}
+
+/// What is known of a picture.
+#[derive(Default)]
+struct Picture {
+    format: &'static str,
+    dimensions: Option<(u64, u64)>,
+    /// Bit depth, colours, and the like.
+    details: Vec<String>,
+    frames: u64,
+    /// Kinds of metadata, with how often each was found.
+    metadata: Vec<(&'static str, u64)>,
+    metadata_unknown: bool,
+    /// Whether its end was found, and we stand behind it.
+    end: bool,
+    cut: bool,
+    /// Bytes behind its end.
+    after: Option<u64>,
+}
+
+impl Picture {
+    fn new(format: &'static str) -> Self {
+        Self { format, ..Self::default() }
+    }
+
+    fn has(&mut self, kind: &'static str) {
+        match self.metadata.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, times)) => *times += 1,
+            None => self.metadata.push((kind, 1)),
+        }
+    }
+
+    fn text(&self, length: u64, sha256: &str) -> String {
+        let mut out = format!("{} image", self.format);
+        match self.dimensions {
+            Some((width, height)) => self.dimensions(&mut out, width, height),
+            None => out.push_str(", its size in pixels does not stand at its beginning\n"),
+        }
+        if !self.details.is_empty() {
+            let _ = writeln!(out, "{}", self.details.join(", "));
+        }
+        if self.frames > 1 {
+            let _ = writeln!(out, "animated: {}", count(self.frames, "frame"));
+        }
+        let _ = write!(out, "file: {}", size(length));
+        if length >= 1000 {
+            let _ = write!(out, " ({})", count(length, "byte"));
+        }
+        out.push('\n');
+        let _ = writeln!(out, "metadata: {}", self.metadata());
+        if let Some(after @ 1..) = self.after {
+            let _ = writeln!(out, "WARNING: {} after the end of the picture", count(after, "byte"));
+        }
+        if self.cut {
+            out.push_str("WARNING: the picture breaks off before its end\n");
+        }
+        let _ = writeln!(out, "SHA-256: {sha256}");
+        out
+    }
+
+    fn dimensions(&self, out: &mut String, width: u64, height: u64) {
+        let pixels = u128::from(width) * u128::from(height);
+        let word = if pixels == 1 { "pixel" } else { "pixels" };
+        let _ = write!(out, ", {} × {} {word}", grouped(width), grouped(height));
+        if pixels >= 100_000 {
+            let _ = write!(out, ", {:.1} megapixels", pixels as f64 / 1e6);
+        }
+        if let Some((across, down)) = ratio(width, height) {
+            let _ = write!(out, ", {across}:{down}");
+        }
+        out.push('\n');
+    }
+
+    fn metadata(&self) -> String {
+        let kinds = self.metadata.iter().map(|(kind, times)| match times {
+            1 => (*kind).to_owned(),
+            _ => format!("{kind} ({})", grouped(*times)),
+        });
+        let kinds: Vec<_> = kinds.collect();
+        match (kinds.is_empty(), self.metadata_unknown) {
+            (true, true) => "not looked for in this format".to_owned(),
+            (true, false) => "none".to_owned(),
+            _ => format!("{} (present; what it says is not shown)", kinds.join(", ")),
+        }
+    }
+}
+
+/// The ratio of the sides, if its numbers are small.
+fn ratio(width: u64, height: u64) -> Option<(u64, u64)> {
+    let (mut a, mut b) = (width, height);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    let (across, down) = (width.checked_div(a)?, height.checked_div(a)?);
+    (across <= 32 && down <= 32).then_some((across, down))
+}

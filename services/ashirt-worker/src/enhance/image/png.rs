@@ -1,0 +1,78 @@
+//! PNG: chunks of a length, a name, data and a checksum. <https://www.w3.org/TR/png-3/>
+
+use std::io;
+
+use super::Picture;
+use crate::enhance::bytes::Bytes;
+
+pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
+    let mut picture = Picture::new("PNG");
+    bytes.skip(8)?;
+    while let Some([a, b, c, d, name @ ..]) = bytes.array::<8>()? {
+        let length = u64::from(u32::from_be_bytes([a, b, c, d]));
+        let head = bytes.ahead(64)?;
+        let head = &head[..head.len().min(length as usize)];
+        chunk(&mut picture, &name, head);
+        let taken = bytes.skip(length + 4)?;
+        if &name == b"IEND" && taken == length + 4 {
+            picture.end = true;
+            return Ok(picture);
+        }
+    }
+    picture.cut = true;
+    Ok(picture)
+}
+
+fn chunk(picture: &mut Picture, name: &[u8], head: &[u8]) {
+    match name {
+        b"IHDR" => header(picture, head),
+        b"acTL" => {
+            picture.format = "APNG";
+            picture.frames = be(head, 0).unwrap_or(0);
+        }
+        b"eXIf" => picture.has("EXIF"),
+        b"iCCP" => picture.has("ICC profile"),
+        b"tIME" => picture.has("time of change"),
+        b"caBX" => picture.has("C2PA"),
+        b"tEXt" | b"zTXt" | b"iTXt" => picture.has(text(head)),
+        _ => {}
+    }
+}
+
+/// Tools keep EXIF and XMP in texts of certain names.
+fn text(head: &[u8]) -> &'static str {
+    let keyword = head.split(|byte| *byte == 0).next().unwrap_or_default();
+    match keyword {
+        b"XML:com.adobe.xmp" | b"Raw profile type xmp" => "XMP",
+        b"Raw profile type exif" | b"Raw profile type APP1" => "EXIF",
+        b"Raw profile type iptc" | b"Raw profile type 8bim" => "IPTC",
+        _ => "text",
+    }
+}
+
+fn header(picture: &mut Picture, head: &[u8]) {
+    let (Some(width), Some(height), [depth, colour, _, _, interlace]) =
+        (be(head, 0), be(head, 4), head.get(8..13).unwrap_or_default())
+    else {
+        return;
+    };
+    picture.dimensions = Some((width, height));
+    let colour = match colour {
+        0 => "grayscale",
+        2 => "RGB",
+        3 => "palette",
+        4 => "grayscale with alpha",
+        6 => "RGB with alpha",
+        _ => "unknown colours",
+    };
+    picture.details.push(format!("{depth}-bit"));
+    picture.details.push(colour.to_owned());
+    if *interlace == 1 {
+        picture.details.push("interlaced".to_owned());
+    }
+}
+
+fn be(head: &[u8], at: usize) -> Option<u64> {
+    let four = head.get(at..)?.first_chunk::<4>()?;
+    Some(u64::from(u32::from_be_bytes(*four)))
+}

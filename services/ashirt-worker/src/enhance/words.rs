@@ -1,0 +1,167 @@
+//! How figures and quotations are written.
+
+use std::fmt::Write;
+
+/// Control characters, and those that turn the direction of what follows, made visible; at most `most` characters.
+pub(super) fn visible(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for (at, char) in text.chars().enumerate() {
+        if at == most {
+            out.push('…');
+            break;
+        }
+        match char {
+            '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}' => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(char));
+            }
+            char if char.is_control() => out.extend(char.escape_default()),
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+/// `1 request`, `12,345 requests`.
+pub(super) fn count(number: u64, what: &str) -> String {
+    let plural = match what.strip_suffix('y') {
+        _ if number == 1 => what.to_owned(),
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{what}s"),
+    };
+    format!("{} {plural}", grouped(number))
+}
+
+/// `12,345`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `512 bytes`, `1.5 kB`, `12.3 MB`: thousands, as browsers show them.
+pub(super) fn size(bytes: u64) -> String {
+    let (mut amount, mut unit) = (bytes as f64, None);
+    for next in ["kB", "MB", "GB", "TB", "PB", "EB"] {
+        if amount < 999.95 {
+            break;
+        }
+        (amount, unit) = (amount / 1000.0, Some(next));
+    }
+    match unit {
+        None => count(bytes, "byte"),
+        Some(unit) => format!("{amount:.1} {unit}"),
+    }
+}
+
+/// `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 04 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match seconds {
+        ..0.9995 => format!("{:.0} ms", seconds.max(0.0) * 1000.0),
+        ..59.95 => format!("{seconds:.1} s"),
+        ..3599.5 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", grouped(whole / 3600), whole / 60 % 60),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+/// What a file is that is not what it should be.
+pub(super) fn begins_with(head: &[u8]) -> String {
+    let known = match head {
+        [] => Some("the file is empty"),
+        [0x1f, 0x8b, ..] => Some("it is compressed with gzip, unpack it first"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("it is compressed with zstd, unpack it first"),
+        [b'P', b'K', 3, 4, ..] => Some("it is a ZIP archive, unpack it first"),
+        [b'%', b'P', b'D', b'F', ..] => Some("it is a PDF document"),
+        [0x89, b'P', b'N', b'G', ..] => Some("it is a PNG image"),
+        [0xff, 0xd8, 0xff, ..] => Some("it is a JPEG image"),
+        _ if is_html(head) => Some("it is an HTML page, perhaps of an error"),
+        _ if head.trim_ascii_start().starts_with(b"<svg") => {
+            Some("it is an SVG drawing, which is text")
+        }
+        _ if head.iter().all(|byte| *byte == 0) => Some("it has nothing but zeros"),
+        _ => None,
+    };
+    known.map_or_else(|| format!("it begins with {}", quoted(head)), str::to_owned)
+}
+
+fn is_html(head: &[u8]) -> bool {
+    let head = head.trim_ascii_start().to_ascii_lowercase();
+    [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|mark| head.starts_with(mark))
+}
+
+/// A few characters, which tell formats apart and hold no secrets worth the name.
+fn quoted(head: &[u8]) -> String {
+    let few = &head[..head.len().min(12)];
+    match std::str::from_utf8(few) {
+        Ok(text) if !text.chars().any(char::is_control) => format!("“{}”", visible(text, 12)),
+        _ => format!("the bytes {}", hex(&few[..few.len().min(8)])),
+    }
+}
+
+/// Rows with their columns in line; numbers to the right where `right` says so.
+pub(super) fn table(rows: &[Vec<String>], right: &[bool]) -> String {
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..right.len()).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::from(" ");
+        for ((cell, width), right) in row.iter().zip(&widths).zip(right) {
+            let _ = if *right {
+                write!(line, " {cell:>width$} ")
+            } else {
+                write!(line, " {cell:<width$} ")
+            };
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// The most frequent of something, of which only so many kinds are told apart.
+#[derive(Default)]
+pub(super) struct Tally {
+    counts: std::collections::HashMap<String, u64>,
+    others: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, what: String) {
+        if self.counts.len() < 200 || self.counts.contains_key(&what) {
+            *self.counts.entry(what).or_default() += 1;
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// `GET (12), POST (3), others (4)`: at most `most` kinds; empty if there is none.
+    pub(super) fn line(&self, most: usize) -> String {
+        let mut all: Vec<_> = self.counts.iter().collect();
+        all.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
+        let mut parts: Vec<String> =
+            all.iter().take(most).map(|(what, n)| format!("{what} ({})", grouped(**n))).collect();
+        let left = self.others + all.iter().skip(most).map(|(_, n)| **n).sum::<u64>();
+        if left > 0 {
+            parts.push(format!("others ({})", grouped(left)));
+        }
+        parts.join(", ")
+    }
+}
