@@ -8,7 +8,7 @@ use std::process::Command;
 ///
 /// # Panics
 /// If `openssl` is not installed or fails.
-pub(crate) fn make(folder: &Path) {
+pub fn make(folder: &Path) {
     std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").expect("it is ours");
     for line in [
         "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",

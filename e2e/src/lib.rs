@@ -4,7 +4,8 @@
 //! Everything listens on loopback, on free ports, in temporary folders, and is stopped by its own
 //! process id when it goes out of scope.
 
-mod certificates;
+pub mod ashirt;
+pub mod certificates;
 pub mod client;
 pub mod gnar;
 pub mod moto;

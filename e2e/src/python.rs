@@ -101,6 +101,11 @@ impl Peer {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// The folder in which it runs, and which ends with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn wait_until_it_listens(&mut self) {
         let begin = Instant::now();
         loop {

@@ -3,8 +3,8 @@
 //! It stands alone: nothing here knows of the service around it, so that it can be taken elsewhere.
 //!
 //! Why not one of the usual HTTP clients: they tidy paths up (`%2E%2E`, `..`), and what arrives is then not
-//! what was signed. Here the text that is signed is the text that `hyper` sends. [`target`], [`signature`],
-//! [`multipart`] and [`types`] are pure; [`transport`] and [`attempts`] do the talking.
+//! what was signed. Here the text that is signed is the text that `hyper` sends. `target`, `signature`,
+//! `multipart`, `metadata` and `types` are pure; `transport` and `attempts` do the talking.
 //!
 //! ```no_run
 //! use ashirt_worker::ashirt::{Client, Error, Metadata, Part, Settings, Status};
@@ -38,6 +38,7 @@ mod call;
 mod content;
 mod error;
 mod keys;
+mod metadata;
 mod multipart;
 mod settings;
 mod signature;
@@ -60,11 +61,12 @@ use call::Call;
 pub use content::{Content, Part};
 pub use error::{Error, Kind};
 pub use keys::{AccessKey, SecretKey};
+pub use metadata::{Metadata, Status, storable};
 pub use settings::Settings;
 pub use target::BaseUrl;
 pub use types::{
-    Contributor, Evidence, EvidenceChange, EvidenceCount, File, Metadata, NewEvidence,
-    NewOperation, NewTag, Operation, Operator, Status, Tag, storable,
+    Contributor, Evidence, EvidenceChange, EvidenceCount, File, NewEvidence, NewOperation, NewTag,
+    Operation, Operator, Tag,
 };
 
 /// Speaks to one backend as one user. Clones share their connections.

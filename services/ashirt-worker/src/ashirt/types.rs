@@ -1,7 +1,6 @@
 //! What is sent and what comes back. What ASHIRT leaves out, or sends as `null`, is empty here; what it adds
 //! in later versions is ignored.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,9 +10,6 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::multipart::Form;
-
-/// What the backend's column of a metadata's text holds: MySQL's `TEXT`.
-const TEXT_BYTES: usize = 65_535;
 
 /// A collection of evidence.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -186,83 +182,6 @@ pub struct File {
     pub content: Bytes,
 }
 
-/// How far a worker is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub enum Status {
-    /// It will look at the evidence later.
-    Queued,
-    /// It is looking.
-    Processing,
-    /// It has looked.
-    Completed,
-    /// It could not.
-    Error,
-}
-
-/// What a worker found in a piece of evidence.
-///
-/// The first of a source has no status: the backend stores it from the second on. One that was told of the
-/// evidence by an event has no first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Metadata {
-    /// The name that the worker has *in ASHIRT*; another name makes a second entry beside the worker's.
-    pub source: String,
-    /// What was found; [`storable`] makes it fit.
-    pub body: String,
-    /// How far the worker is.
-    pub status: Status,
-    /// Why, for people.
-    pub message: Option<String>,
-    /// Whether the worker can do anything with evidence like this.
-    pub can_process: Option<bool>,
-}
-
-impl Metadata {
-    /// The backend checks none of it, and loses what it cannot store.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        let source = self.source.trim();
-        if source.is_empty() || source != self.source || source.chars().count() > 255 {
-            return Err(Error::invalid(
-                "the source of metadata is the worker's name in ashirt: 1 to 255 characters, no blank at either end",
-            ));
-        }
-        let message = self.message.as_deref().unwrap_or_default();
-        if [&*self.source, &*self.body, message].into_iter().any(|text| storable(text) != text) {
-            return Err(Error::invalid(
-                "ashirt stores texts of at most 65535 bytes, without characters from U+10000 on: `storable` makes it fit",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// The text as ASHIRT's database can hold it: cut at 65,535 bytes, and `U+FFFD` for characters from `U+10000`
-/// on (such as emoji), of which its character set knows none. Text that it cannot hold is lost as a whole.
-///
-/// ```
-/// # use ashirt_worker::ashirt::storable;
-/// assert_eq!(storable("plain"), "plain");
-/// assert_eq!(storable("a 🐍"), "a \u{fffd}");
-/// ```
-#[must_use]
-pub fn storable(text: &str) -> Cow<'_, str> {
-    let is_beyond = |character: char| u32::from(character) > 0xFFFF;
-    let mut text = if text.contains(is_beyond) {
-        Cow::Owned(text.replace(is_beyond, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    };
-    if text.len() > TEXT_BYTES {
-        let end = text.floor_char_boundary(TEXT_BYTES);
-        match &mut text {
-            Cow::Owned(text) => text.truncate(end),
-            Cow::Borrowed(text) => *text = &text[..end],
-        }
-    }
-    text
-}
-
 impl NewEvidence {
     pub(super) fn form(&self) -> Result<Form, Error> {
         let occurred_at = self.occurred_at.map(nanoseconds).transpose()?;
@@ -331,46 +250,6 @@ fn remove_nulls(value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn metadata(source: &str, body: &str) -> Metadata {
-        Metadata {
-            source: source.to_owned(),
-            body: body.to_owned(),
-            status: Status::Completed,
-            message: None,
-            can_process: Some(true),
-        }
-    }
-
-    #[test]
-    fn metadata_is_written_as_in_the_recorded_vector() {
-        let body = serde_json::to_string(&metadata("ocr", "héllo")).unwrap();
-        assert_eq!(
-            body,
-            r#"{"source":"ocr","body":"héllo","status":"Completed","message":null,"canProcess":true}"#
-        );
-    }
-
-    #[test]
-    fn metadata_that_ashirt_would_lose_is_refused() {
-        for source in ["", " ", "ocr ", "\u{1F40D}", &"x".repeat(256)] {
-            assert!(metadata(source, "x").check().is_err(), "{source}");
-        }
-        assert!(metadata("ocr", &"x".repeat(65_536)).check().is_err());
-        assert!(metadata("ocr", "\u{1F40D}").check().is_err());
-        assert!(metadata("ocr", &"x".repeat(65_535)).check().is_ok());
-        assert!(metadata("ocr", "").check().is_ok());
-    }
-
-    #[test]
-    fn a_text_is_cut_between_two_characters() {
-        let long = "é".repeat(40_000);
-        let cut = storable(&long);
-        assert_eq!(cut.len(), 65_534);
-        assert!(long.starts_with(&*cut));
-        let snakes = "\u{1F40D}".repeat(30_000);
-        assert_eq!(storable(&snakes).len(), 65_535);
-    }
 
     #[test]
     fn what_ashirt_leaves_out_or_adds_is_no_error() {
