@@ -38,6 +38,19 @@ impl Stub {
         Self { peer: Peer::start_on(port, "ashirt", "stub_backend.py", &arguments, &[]) }
     }
 
+    /// Starts one on a free port that also has evidence of `size` bytes: `ev-large-har`,
+    /// `ev-large-terminal`, `ev-large-codeblock`, `ev-large-image`.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with_large(size: usize) -> Self {
+        let arguments = ["--record", "record.jsonl", "--large", &size.to_string()];
+        Self {
+            peer: Peer::start_on(crate::free_port(), "ashirt", "stub_backend.py", &arguments, &[]),
+        }
+    }
+
     /// Where it listens, on the loopback.
     #[must_use]
     pub fn port(&self) -> u16 {

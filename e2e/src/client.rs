@@ -89,7 +89,15 @@ impl Connection {
     /// # Errors
     /// When the connection breaks, or no answer comes within 20 seconds.
     pub async fn answer(&mut self) -> io::Result<Answer> {
-        tokio::time::timeout(Duration::from_secs(20), self.read()).await?
+        self.answer_within(Duration::from_secs(20)).await
+    }
+
+    /// The next answer, for which the service may take its time.
+    ///
+    /// # Errors
+    /// When the connection breaks, or no answer comes in time.
+    pub async fn answer_within(&mut self, patience: Duration) -> io::Result<Answer> {
+        tokio::time::timeout(patience, self.read()).await?
     }
 
     async fn read(&mut self) -> io::Result<Answer> {

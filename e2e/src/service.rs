@@ -135,6 +135,20 @@ impl Service {
         client::get(self.port, "/readyz").await.is_ok_and(|answer| answer.status == wanted)
     }
 
+    /// The most memory that it has had so far, in bytes.
+    ///
+    /// # Panics
+    /// If it does not run any more.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        let process = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+        let peak =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
+    }
+
     /// Sends it a signal, such as `TERM`.
     ///
     /// # Panics

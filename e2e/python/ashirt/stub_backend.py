@@ -9,7 +9,7 @@
 Usage: stub_backend.py 3900 --record wire.jsonl [--legacy-get-evidence]
 Written from facts about the protocol; it is no copy of the Go code.
 """
-import argparse, base64, binascii, datetime, email.parser, email.policy, hashlib, hmac, json, re, sys, threading, time, uuid
+import argparse, base64, binascii, datetime, email.parser, email.policy, hashlib, hmac, json, re, struct, sys, threading, time, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit, unquote, parse_qs
 
@@ -27,6 +27,24 @@ CONTENT = {  # evidence uuid -> (contentType, media, preview)
     "ev-event": ("event", None, None),  # no file: an S3/GCS store fails to read key "" -> 500
     "ev-none": ("none", None, None),
 }
+
+
+def large(size):
+    """Evidence of each type with a file of `size` bytes or a little more."""
+    entry = json.dumps({"startedDateTime": "2024-02-16T17:50:05.123Z", "time": 12.5,
+                        "request": {"method": "GET", "url": "https://example.com/some/path?of=a&request=1", "headers": [], "headersSize": 120, "bodySize": 0},
+                        "response": {"status": 200, "headers": [], "content": {"size": 1000, "mimeType": "text/html", "text": "x" * 1000}, "headersSize": 90, "bodySize": 1000}})
+    har = '{"log":{"version":"1.2","entries":[' + ",".join([entry] * (size // len(entry) + 1)) + "]}}"
+    event = '[0.25, "o", "\\u001b[32muser@host\\u001b[0m:~$ ls -l /some/folder \\u4e16\\u754c\\r\\n"]\n'
+    cast = '{"version": 2, "width": 120, "height": 40}\n' + event * (size // len(event) + 1)
+    code = json.dumps({"contentSubtype": "python", "content": "def f(x):\n    return x + 1  # one more\n\n" * (size // 45 + 1), "metadata": {"source": "a.py"}})
+    chunk = b"\0" * size
+    data = struct.pack(">I", size) + b"IDAT" + chunk + struct.pack(">I", binascii.crc32(b"IDAT" + chunk))
+    png = PNG[:33] + data + PNG[-12:]
+    return {"ev-large-har": ("http-request-cycle", har.encode(), None), "ev-large-terminal": ("terminal-recording", cast.encode(), None),
+            "ev-large-codeblock": ("codeblock", code.encode(), None), "ev-large-image": ("image", png, png)}
+
+
 DATE_RE = re.compile(r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4}) (\d\d):(\d\d):(\d\d) (\S+)$")
 MON = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 lock = threading.Lock()
@@ -237,7 +255,10 @@ if __name__ == "__main__":
     ap.add_argument("port", type=int)
     ap.add_argument("--record", default="wire.jsonl")
     ap.add_argument("--legacy-get-evidence", action="store_true")
+    ap.add_argument("--large", type=int, metavar="BYTES", help="offer ev-large-har, -terminal, -codeblock and -image, of so many bytes")
     OPTS = ap.parse_args()
+    if OPTS.large:
+        CONTENT.update(large(OPTS.large))
     srv = Server(("127.0.0.1", OPTS.port), H)
     print("stub backend on 127.0.0.1:%d" % srv.server_address[1], flush=True)
     srv.serve_forever()

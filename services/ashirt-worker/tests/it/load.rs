@@ -70,3 +70,62 @@ async fn who_waits_when_the_worker_has_to_stop_is_told_so() {
         );
     }
 }
+
+const MIB: u64 = 1024 * 1024;
+
+/// As ASHIRT sends it: a connection for each piece of evidence, all at once, and no limit of time.
+async fn post(port: u16, number: usize) -> Value {
+    let types = [
+        ("http-request-cycle", "har"),
+        ("terminal-recording", "terminal"),
+        ("codeblock", "codeblock"),
+        ("image", "image"),
+    ];
+    // Unoptimized, text takes its time: then seven in ten are pictures.
+    let among = if cfg!(debug_assertions) { 10 } else { types.len() };
+    let (content_type, name) = types[(number % among).min(types.len() - 1)];
+    let message = json!({
+        "type": "evidence_created", "evidenceUuid": format!("ev-large-{name}"), "operationSlug": "op",
+        "contentType": content_type, "globalVariables": null, "operationVariables": null,
+    });
+    let mut connection = e2e::client::Connection::open(port).await.unwrap();
+    let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
+    connection.send(request.as_bytes()).await.unwrap();
+    let answer = connection.answer_within(Duration::from_secs(300)).await.unwrap();
+    recorded::of_evidence(answer.status, &answer.body)
+}
+
+#[tokio::test]
+async fn a_thousand_messages_at_once_with_a_megabyte_of_media_each_are_all_completed_in_little_memory()
+ {
+    let stub = e2e::ashirt::Stub::start_with_large(1_000_000);
+    let port = e2e::free_port();
+    let (url, port_text) = (stub.url(), port.to_string());
+    let variables = [
+        ("ASHIRT_BACKEND_URL", &*url),
+        ("ASHIRT_ACCESS_KEY", e2e::ashirt::ACCESS_KEY),
+        ("ASHIRT_SECRET_KEY", e2e::ashirt::SECRET_KEY),
+        ("PORT", &*port_text),
+        ("PITON_LOG_LEVEL", "warning"),
+    ];
+    let worker = e2e::service::Service::spawn("ashirt-worker", port, &[], &variables, None);
+    worker.ready().await;
+    let begun = std::time::Instant::now();
+    let idle = worker.peak_memory();
+    let answers = futures_util::future::join_all((0..1000).map(|number| post(port, number))).await;
+    let took = begun.elapsed();
+    for recorded in answers {
+        assert_eq!(recorded["status"], "Completed", "{recorded}");
+        assert!(recorded["body"].as_str().unwrap().len() > 100, "{recorded}");
+    }
+    let asked = stub.record(1001).await;
+    assert!(asked.iter().all(|request| request["auth"] == "ok"));
+    let peak = worker.peak_memory();
+    println!(
+        "1,000 messages at once, 1 MB of media each: all completed in {:.1} s; peak memory {:.1} MiB ({:.1} MiB before)",
+        took.as_secs_f64(),
+        peak as f64 / MIB as f64,
+        idle as f64 / MIB as f64
+    );
+    assert!(peak < 200_000_000, "{peak} bytes");
+}
