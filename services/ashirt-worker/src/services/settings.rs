@@ -81,10 +81,10 @@ impl AshirtSettings {
             why: "nothing says where ASHIRT's backend is".into(),
             fix: "ASHIRT_BACKEND_URL=http://backend:3000".into(),
         })?;
-        let fix = match url.trim_end_matches('/') {
-            "" => "ASHIRT_BACKEND_URL=http://backend:3000".into(),
-            bare => format!("ASHIRT_BACKEND_URL={bare}"),
-        };
+        // What has more to it than a slash too many may hold a password.
+        let plain = |bare: &&str| bare.parse::<BaseUrl>().is_ok();
+        let bare = Some(url.trim_end_matches('/')).filter(plain);
+        let fix = format!("ASHIRT_BACKEND_URL={}", bare.unwrap_or("http://backend:3000"));
         url.parse().map_err(|error| Refused { why: chain(&error), fix })
     }
 

@@ -225,8 +225,10 @@ async fn wrong_keys_and_wrong_clocks_are_told_apart() {
     let early = || SystemTime::now() + Duration::from_secs(3500);
     client(&stub.url()).with_clock(early).check_connection().await.unwrap();
     let record = stub.record(3).await;
-    assert_eq!(record[0]["auth"], "Bad HMAC");
-    assert_eq!(record[1]["auth"], "Date is not within max delta (1h)");
+    // Each came by a connection of its own: they are written down in any order.
+    for why in ["Bad HMAC", "Date is not within max delta (1h)", "ok"] {
+        assert!(record.iter().any(|request| request["auth"] == why), "{why}: {record:#?}");
+    }
 }
 
 #[tokio::test]
