@@ -67,7 +67,8 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
     headers.get(header::HOST)?.to_str().ok()?.parse().ok()
 }
 
-fn names_this_machine(headers: &HeaderMap) -> bool {
+/// Whether the request's `Host` is `localhost` or an address, and no name that was rebound to one.
+pub(crate) fn names_this_machine(headers: &HeaderMap) -> bool {
     if !headers.contains_key(header::HOST) {
         return true;
     }
