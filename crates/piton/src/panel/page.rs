@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::pieces::{Piece, pieces};
 use super::{GroupReading, Mask, Place, Reading, State, VariableReading};
+use crate::config::redact::HIDDEN;
 
 /// Escapes by the end of its name.
 const NAME: &str = "page.html";
@@ -77,11 +78,17 @@ struct Group<'a> {
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
+    /// Where a long one is broken into lines.
+    name_parts: Vec<&'a str>,
     state: State,
     pieces: Vec<Piece>,
+    /// Whether only a part of the value is hidden.
+    partly: bool,
     long: bool,
     why: Option<&'a str>,
     source: Option<&'a Place>,
+    /// Of the environment there is one: it is said what it is, and not which.
+    at_parts: Vec<&'a str>,
 }
 
 impl<'a> Page<'a> {
@@ -122,13 +129,17 @@ impl<'a> Group<'a> {
 impl<'a> Row<'a> {
     fn of(variable: &'a VariableReading) -> Self {
         let value = variable.value.as_deref().unwrap_or_default();
+        let place = variable.source.as_ref().filter(|source| source.kind != "environment");
         Self {
             name: &variable.name,
+            name_parts: variable.name.split_inclusive('_').collect(),
             state: variable.state,
             pieces: pieces(value),
+            partly: value != HIDDEN,
             long: value.chars().nth(LONG_CHARS).is_some(),
             why: variable.why.as_deref(),
             source: variable.source.as_ref(),
+            at_parts: place.map(|it| it.at.split_inclusive('/').collect()).unwrap_or_default(),
         }
     }
 }

@@ -200,7 +200,9 @@ fn what_is_hidden_is_in_neither_form() {
         for text in [reading.html(), reading.json(), format!("{reading:?}")] {
             assert!(!text.contains("hunter2") && !text.contains("pw-of-me"), "{mask}");
         }
-        assert!(reading.html().contains("set, hidden"));
+        let html = reading.html();
+        assert!(html.contains("set, hidden"));
+        assert_eq!(html.contains("a part is hidden"), mask == Mask::Secrets);
     }
     let open = of(&vars, &panel);
     assert_eq!(value(&open, "POSTGRES_PASSWORD"), (State::Set, Some("hunter2-hunter2")));
