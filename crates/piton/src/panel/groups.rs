@@ -56,7 +56,8 @@ impl Setting for Groups {
     fn show(&self) -> Value {
         let show = |group: &Group| {
             let vars: Vec<&str> = group.variables().collect();
-            json!({ "name": group.name(), "description": group.description(), "vars": vars })
+            // By the alphabet, as it is written where the order of fields is not kept.
+            json!({ "description": group.description(), "name": group.name(), "vars": vars })
         };
         self.0.iter().map(show).collect()
     }
