@@ -58,7 +58,7 @@ async function look(browser, result, options, use) {
     if (['error', 'warning'].includes(message.type())) result.complaints.push(message.text());
   });
   page.on('pageerror', (error) => result.complaints.push(String(error)));
-  await page.goto(page_url, { waitUntil: 'networkidle' });
+  await page.goto(page_url);
   const seen = await use(page);
   await context.close();
   return seen;
