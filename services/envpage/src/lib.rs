@@ -25,6 +25,8 @@ pub fn app() -> App {
     App::new("envpage")
         .version(env!("CARGO_PKG_VERSION"))
         .env_alias("ENVIRONMENT", "environment")
+        // In development others' pages may read what a service answers; never what this one does.
+        .set("http.cors.origins", Vec::<String>::new())
         .settings::<PageSettings>("page")
         .keep_variables(|config| panel(&read(config), false).variables())
         .in_production(

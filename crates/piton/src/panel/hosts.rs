@@ -1,11 +1,12 @@
-//! Which names a page may be asked for by.
+//! Which names a page may be asked for by, and by which other pages: none.
 //!
-//! What listens on loopback is reached by every page that a browser on the machine shows, if the name
-//! of its host is rebound to 127.0.0.1. Such a request tells that name in `Host`.
+//! What listens on loopback is reached by every page that a browser on the machine shows: by its address,
+//! which the request tells in `Origin`, and by the name of a host that was rebound to 127.0.0.1, which it
+//! tells in `Host`. In development the answer would be theirs to read, as CORS is open there.
 
 use http::{HeaderMap, header};
 
-use crate::admin::names_this_machine;
+use crate::admin::{names_this_machine, same_origin};
 use crate::http::Error;
 
 /// The names by which a page of this machine may be asked for: `localhost`, any address, and further
@@ -39,14 +40,18 @@ impl Hosts {
         self
     }
 
-    /// Whether the request asks for one of them.
+    /// Whether the request asks for one of them, and not from a page of another origin.
     ///
     /// # Errors
-    /// 403 if its `Host` is another name.
+    /// 403 if its `Host` is another name, and if it has an `Origin` that is not that host.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Error> {
-        let refused = "the host is not a name of this machine";
-        let known = names_this_machine(headers) || self.names(headers);
-        if known { Ok(()) } else { Err(Error::forbidden(refused)) }
+        if !names_this_machine(headers) && !self.names(headers) {
+            return Err(Error::forbidden("the host is not a name of this machine"));
+        }
+        if !same_origin(headers) {
+            return Err(Error::forbidden("only for pages of this address"));
+        }
+        Ok(())
     }
 
     fn names(&self, headers: &HeaderMap) -> bool {

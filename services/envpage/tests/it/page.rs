@@ -170,3 +170,23 @@ async fn a_name_that_was_rebound_to_this_machine_is_refused() {
     }
     assert_eq!(asked_for(&app, "/livez", "rebound.example").await.status(), 200);
 }
+
+#[piton::test]
+async fn a_page_of_another_origin_reads_nothing() {
+    let folder = no_secrets();
+    let app = TestApp::new(app(folder.path()).variable("CSRF_SECRET", "hunter2")).await;
+    for path in ["/", "/variables.json"] {
+        for origin in ["https://stranger.example", "http://localhost:3000", "null"] {
+            let request = app.get(path).header("host", "localhost:5000").header("origin", origin);
+            let refused = request.await;
+            assert_eq!(
+                (refused.status().as_u16(), refused.header("access-control-allow-origin")),
+                (403, "")
+            );
+            assert!(!refused.text().contains("hunter2"));
+        }
+        let request = app.get(path).header("host", "localhost:5000");
+        let own = request.header("origin", "http://localhost:5000").await;
+        assert_eq!((own.status().as_u16(), own.header("access-control-allow-origin")), (200, ""));
+    }
+}
