@@ -33,7 +33,7 @@ fn of(environment: &[(&'static str, &'static str)], panel: &Panel) -> Reading {
 
 fn variable<'a>(reading: &'a Reading, name: &str) -> &'a VariableReading {
     let mut all = reading.groups.iter().flat_map(|group| &group.variables);
-    all.find(|variable| variable.name == name).unwrap()
+    all.find(|variable| variable.name == name).expect("it is in a group")
 }
 
 fn value<'a>(reading: &'a Reading, name: &str) -> (State, Option<&'a str>) {
@@ -149,7 +149,7 @@ fn a_file_that_holds_no_value_is_told_in_words_and_nobody_waits_for_it() {
     assert!(std::process::Command::new("mkfifo").arg(path("PIPE")).status().unwrap().success());
     symlink("LOOP", path("LOOP")).unwrap();
     fs::write(path("CLOSED"), "x").unwrap();
-    fs::set_permissions(path("CLOSED"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path("CLOSED"), fs::Permissions::from_mode(0o0)).unwrap();
     let names = ["LARGE", "FULL", "BYTES", "FOLDER", "PIPE", "LOOP", "CLOSED", "GONE", "NOWHERE"];
     let panel = panel(names);
     let sources = sources(&panel, None, [("GONE_FILE", path("gone"))]);
