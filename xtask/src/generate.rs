@@ -12,11 +12,13 @@ Writes anew what is checked in and made by the services themselves.
 
 Usage: cargo xtask generate
 
-For each of registry and piste: config.example.toml, config.schema.json, and dist/ with the OpenAPI
-document, the Postman collection and the .http file.
+For each of registry, piste and envpage: config.example.toml and config.schema.json. For the first two
+also dist/ with the OpenAPI document, the Postman collection and the .http file.
 ";
 
-const SERVICES: [&str; 2] = ["registry", "piste"];
+const SERVICES: [&str; 3] = ["registry", "piste", "envpage"];
+/// Those of them that describe what they offer.
+const DESCRIBED: [&str; 2] = ["registry", "piste"];
 
 /// `cargo xtask generate`.
 ///
@@ -42,5 +44,8 @@ fn service(name: &str) -> Result<()> {
         let text = program().arg("config").arg(flag).read()?;
         fs::write(folder.join(file), text)?;
     }
-    program().arg("openapi").arg("--out").arg(folder.join("dist")).run()
+    if DESCRIBED.contains(&name) {
+        program().arg("openapi").arg("--out").arg(folder.join("dist")).run()?;
+    }
+    Ok(())
 }

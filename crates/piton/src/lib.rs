@@ -37,6 +37,7 @@
 //! | remember answers | `cache` (features `cache`, `redis`) |
 //! | call others | `client` (feature `client`) |
 //! | show what the service offers | `openapi` (feature `openapi`) |
+//! | show variables of the environment | `panel` (feature `panel`) |
 //! | read queues, send mail | `aws` (feature `aws`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
 //! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
@@ -60,6 +61,7 @@
 //! | `cache` | `Cache`, `#[cached]`, `#[memoize]`: remembered answers, in memory | moka, sha2 | 0.1 |
 //! | `redis` | `Cache` in Redis, shared by all processes | redis, rustls with aws-lc-rs (C) | 0.1 |
 //! | `openapi` | the OpenAPI document, Swagger UI, a Postman collection, a `.http` file | flate2, Swagger UI's files (0.5 MB) | 0.1 |
+//! | `panel` | variables of the environment as a page and as JSON, masked | minijinja, sha2 | 0.1 |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
 //!
 //! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that
@@ -93,6 +95,8 @@ pub mod client;
 pub mod db;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+#[cfg(feature = "panel")]
+pub mod panel;
 pub mod prelude;
 pub mod testing;
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]

@@ -5,6 +5,7 @@
 mod admin;
 mod cache;
 mod database;
+mod envpage;
 mod gnar;
 mod migrating;
 mod openapi;

@@ -67,7 +67,8 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
     headers.get(header::HOST)?.to_str().ok()?.parse().ok()
 }
 
-fn names_this_machine(headers: &HeaderMap) -> bool {
+/// Whether the request's `Host` is `localhost` or an address, and no name that was rebound to one.
+pub(crate) fn names_this_machine(headers: &HeaderMap) -> bool {
     if !headers.contains_key(header::HOST) {
         return true;
     }
@@ -77,7 +78,8 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     })
 }
 
-fn same_origin(headers: &HeaderMap) -> bool {
+/// Whether the request comes from a page of this address, or from no page at all.
+pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     let origin = origin.and_then(|(_, authority)| authority.parse::<Authority>().ok());

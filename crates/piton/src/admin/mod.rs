@@ -23,6 +23,8 @@ pub use settings::{AdminAddress, AdminSettings};
 
 pub(crate) use details::{DETAIL_PATHS, details};
 pub(crate) use guard::Guard;
+#[cfg(feature = "panel")]
+pub(crate) use guard::{names_this_machine, same_origin};
 
 /// The paths that are the probes' own.
 pub(crate) const PROBE_PATHS: [&str; 2] = ["/livez", "/readyz"];

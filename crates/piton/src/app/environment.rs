@@ -1,7 +1,7 @@
 //! The rules of the environment: what a service may go without on a developer's machine only.
 
 use super::{App, AppSettings};
-use crate::config::{Config, Problems, Requirement, Section};
+use crate::config::{Config, Origin, Problems, Requirement, Section};
 
 impl App {
     /// Does not start outside of the environment `local` (the default) without what is said here.
@@ -25,18 +25,31 @@ impl App {
         self.outside_local.push(requirement);
         self
     }
+
+    /// Does not start in production without what is said here, wherever that is: the environment may
+    /// be `local` and `--production` be said. As [`App::outside_local`] otherwise.
+    #[must_use]
+    pub fn in_production(mut self, requirement: Requirement) -> Self {
+        self.in_production.push(requirement);
+        self
+    }
 }
 
 /// What is missing where the app runs. `read` are the sections that it reads.
 pub(super) fn problems(app: &App, config: &Config, read: &[&Section]) -> Problems {
-    let environment = config.read::<AppSettings>("", &mut Problems::new()).environment;
-    if environment.is_local() {
-        return Problems::new();
-    }
+    let settings = config.read::<AppSettings>("", &mut Problems::new());
+    let environment = &settings.environment;
     let from = config.origin("environment");
+    let elsewhere = format!("the environment is `{environment}`, from {from}");
+    let because = match config.origin("production") {
+        Origin::Default => elsewhere.clone(),
+        said => format!("it runs in production, says {said}"),
+    };
     let sections = || read.iter().map(|section| section.name());
     let asked = |it: &&Requirement| !app.for_verb || it.asked_by_verb(sections());
-    let requirements = app.outside_local.iter().filter(asked);
-    let missing = requirements.filter_map(|it| it.problem(config, environment.as_str(), &from));
-    Problems(missing.collect())
+    let outside = app.outside_local.iter().filter(|_| !environment.is_local());
+    let outside = outside.filter(asked).filter_map(|it| it.problem(config, &elsewhere));
+    let production = app.in_production.iter().filter(|_| settings.in_production());
+    let production = production.filter(asked).filter_map(|it| it.problem(config, &because));
+    Problems(outside.chain(production).collect())
 }

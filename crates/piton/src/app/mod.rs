@@ -15,6 +15,7 @@ mod outline;
 mod plan;
 mod settings;
 mod steps;
+mod variables;
 mod verb;
 
 use std::any::{Any, TypeId};
@@ -51,6 +52,7 @@ use crate::step::Step;
 use crate::stop::Stop;
 use settings::{EnvAlias, OwnSection};
 use steps::Hooks;
+use variables::Variables;
 
 /// A service in the making.
 ///
@@ -76,6 +78,9 @@ pub struct App {
     env_aliases: Vec<EnvAlias>,
     /// What it does not start without, outside of the environment `local`.
     outside_local: Vec<Requirement>,
+    /// What it does not start without in production, wherever that is.
+    in_production: Vec<Requirement>,
+    variables: Variables,
     routes: Vec<Route>,
     modules: Option<Vec<String>>,
     mounts: Vec<Mount>,
@@ -168,6 +173,8 @@ impl App {
             own: Vec::new(),
             env_aliases: Vec::new(),
             outside_local: Vec::new(),
+            in_production: Vec::new(),
+            variables: Variables::default(),
             routes: Vec::new(),
             modules: None,
             mounts: Vec::new(),

@@ -478,6 +478,8 @@ pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (C
         loader = named.into_iter().chain(found).take(1).fold(loader, Loader::file);
         loader = loader.env_file(".env").env(std::env::vars_os());
     }
+    loader = loader.env(app.variables.given.iter().cloned());
+    loader = app.variables.keep.iter().cloned().fold(loader, Loader::keep);
     for setting in &app.code {
         loader = loader.code(&*setting.key, setting.value.clone(), &*setting.origin);
     }

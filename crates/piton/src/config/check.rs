@@ -87,6 +87,7 @@ impl Config {
             .filter(|(name, given)| {
                 !names.contains(name.as_str())
                     && **name != file
+                    && self.kept_variable(name).is_none()
                     && name.starts_with(prefix)
                     && !is_kubernetes(&name[prefix.len()..], &given.value)
             })

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::names::{Names, Variable};
 use super::problem::{Origin, Problem, Problems};
 use super::table::is_of_service;
-use super::{CodeAlias, Config, Given, Layers, Section, dotenv, file, value_file};
+use super::{CodeAlias, Config, Given, Layers, Section, dotenv, file, kept, value_file};
 
 /// Collects where settings are written, then reads it all. Made by [`Config::loader`].
 ///
@@ -28,6 +28,7 @@ pub struct Loader {
     code: BTreeMap<String, Given>,
     defaults: BTreeMap<String, Given>,
     flags: BTreeMap<String, Given>,
+    keep: Vec<kept::Names>,
 }
 
 impl Loader {
@@ -80,7 +81,8 @@ impl Loader {
     }
 
     /// The environment, for example `std::env::vars_os()`. Only variables of known
-    /// settings, those that begin with the prefix and those that say where services are are kept.
+    /// settings, those that begin with the prefix, those that say where services are and those that
+    /// are asked for by [`Loader::keep`] are kept. Of two of a name the later counts.
     #[must_use]
     pub fn env<K: Into<OsString>, V: Into<OsString>>(
         mut self,
@@ -88,6 +90,14 @@ impl Loader {
     ) -> Self {
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into()));
         self.environment.extend(vars);
+        self
+    }
+
+    /// Keeps further variables, which are no settings, for [`Config::kept_variable`]. Which they are may
+    /// stand in the settings themselves: `names` is asked when those have been read.
+    #[must_use]
+    pub fn keep(mut self, names: kept::Names) -> Self {
+        self.keep.push(names);
         self
     }
 
@@ -152,16 +162,22 @@ impl Loader {
         let names = config.names(known);
         let wanted = Wanted::new(config.prefix(), &names);
         let mut dotenv = HashMap::new();
-        for path in &self.env_files {
-            read_dotenv(path, &wanted, &mut dotenv, &mut problems);
+        let files: Vec<EnvFile> =
+            self.env_files.iter().map(|path| EnvFile::read(path, &mut problems)).collect();
+        for file in &files {
+            file.take(&wanted, &mut dotenv, &mut problems);
         }
-        let (environment, garbled) = take_environment(self.environment, &wanted);
+        let (environment, garbled) = take_environment(&self.environment, &wanted);
         problems.extend(not_unicode(&names, &garbled));
         let Config(layers) = config;
         let mut layers = Arc::into_inner(layers).expect("nobody else has seen it yet");
         (layers.environment, layers.dotenv) = (environment, dotenv);
         layers.resolve(&names);
-        (Config(Arc::new(layers)), problems)
+        let config = Config(Arc::new(layers));
+        let names = self.keep.iter().flat_map(|names| names(&config)).collect();
+        let kept = kept::take(&names, &self.environment, &files);
+        config.0.kept.set(kept).expect("nobody else sets it");
+        (config, problems)
     }
 }
 
@@ -233,62 +249,67 @@ fn given_twice(names: &Names, value: &Given, file: &Given) -> Problem {
         .at(file.origin.clone())
 }
 
-fn read_dotenv(
-    path: &Path,
-    wanted: &Wanted,
-    into: &mut HashMap<String, Given>,
-    problems: &mut Problems,
-) {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-        Err(error) => {
-            let why = format!("cannot be read: {error}");
-            problems.push(Problem::in_file(path, None, why, "make it readable, or remove it"));
-            return;
+/// A `.env` file, parsed.
+pub(super) struct EnvFile<'a> {
+    pub path: &'a Path,
+    pub lines: Vec<dotenv::Line>,
+}
+
+impl<'a> EnvFile<'a> {
+    fn read(path: &'a Path, problems: &mut Problems) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                let why = format!("cannot be read: {error}");
+                problems.push(Problem::in_file(path, None, why, "make it readable, or remove it"));
+            }
+            String::new()
+        });
+        let (lines, malformed) = dotenv::parse(&text);
+        for dotenv::Malformed { line, why } in malformed {
+            let fix = "write `NAME=value`, or `# comment`";
+            problems.push(Problem::in_file(path, Some(line), why, fix));
         }
-    };
-    let (lines, malformed) = dotenv::parse(&text);
-    for dotenv::Malformed { line, why } in malformed {
-        problems.push(Problem::in_file(
-            path,
-            Some(line),
-            why,
-            "write `NAME=value`, or `# comment`",
-        ));
+        Self { path, lines }
     }
-    let mut here: HashMap<String, usize> = HashMap::new();
-    for dotenv::Line { variable, value, line } in lines {
-        if !wanted.keeps(&variable) {
-            continue;
+
+    pub fn origin(&self, line: &dotenv::Line) -> Origin {
+        Origin::DotEnv {
+            path: self.path.to_owned(),
+            line: line.line,
+            variable: line.variable.clone(),
         }
-        let origin = Origin::DotEnv { path: path.to_owned(), line, variable: variable.clone() };
-        if let Some(before) = here.insert(variable.clone(), line) {
-            let why = format!("written twice: at {}:{before} too", path.display());
-            problems.push(Problem::new(variable.clone(), why, "remove one").at(origin.clone()));
+    }
+
+    fn take(&self, wanted: &Wanted, into: &mut HashMap<String, Given>, problems: &mut Problems) {
+        let mut here: HashMap<&str, usize> = HashMap::new();
+        for line in self.lines.iter().filter(|line| wanted.keeps(&line.variable)) {
+            let origin = self.origin(line);
+            if let Some(before) = here.insert(&line.variable, line.line) {
+                let why = format!("written twice: at {}:{before} too", self.path.display());
+                let problem = Problem::new(line.variable.clone(), why, "remove one");
+                problems.push(problem.at(origin.clone()));
+            }
+            let value = Value::from(line.value.as_str());
+            into.insert(line.variable.clone(), Given { value, origin });
         }
-        into.insert(variable, Given { value: Value::from(value), origin });
     }
 }
 
 /// The variables that are wanted, and the names of those that are not Unicode.
 fn take_environment(
-    vars: Vec<(OsString, OsString)>,
+    vars: &[(OsString, OsString)],
     wanted: &Wanted,
 ) -> (HashMap<String, Given>, Vec<String>) {
     let (mut taken, mut garbled) = (HashMap::new(), Vec::new());
     for (name, value) in vars {
-        let Ok(variable) = name.into_string() else { continue };
-        if !wanted.keeps(&variable) {
-            continue;
-        }
-        match value.into_string() {
-            Ok(value) if is_injected_port(&variable, &value) && !is_of_service(&variable) => {}
-            Ok(value) => {
-                let origin = Origin::Environment { variable: variable.clone() };
-                taken.insert(variable, Given { value: Value::from(value), origin });
+        let Some(variable) = name.to_str().filter(|name| wanted.keeps(name)) else { continue };
+        match value.to_str() {
+            Some(value) if is_injected_port(variable, value) && !is_of_service(variable) => {}
+            Some(value) => {
+                let origin = Origin::Environment { variable: variable.to_owned() };
+                taken.insert(variable.to_owned(), Given { value: Value::from(value), origin });
             }
-            Err(_) => garbled.push(variable),
+            None => garbled.push(variable.to_owned()),
         }
     }
     (taken, garbled)

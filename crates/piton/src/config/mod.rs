@@ -14,6 +14,7 @@ mod dotenv;
 mod environment;
 mod example;
 mod file;
+mod kept;
 pub(crate) mod list;
 mod loader;
 pub(crate) mod mask;
@@ -30,12 +31,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod units;
-mod value_file;
+pub(crate) mod value_file;
 mod yaml;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use piton_macros::Settings;
 pub use serde_json::Value;
@@ -43,6 +44,8 @@ pub use serde_json::Value;
 #[doc(hidden)]
 pub use self::choice::{choice_schema, list_choices, refuse_choice};
 pub use self::environment::Environment;
+pub use self::kept::Kept;
+pub(crate) use self::kept::Names as KeptNames;
 pub use self::loader::Loader;
 pub(crate) use self::nearest::{nearest, nearest_key};
 pub use self::problem::{Origin, Problem, Problems};
@@ -76,6 +79,8 @@ struct Layers {
     /// where services are.
     environment: HashMap<String, Given>,
     dotenv: HashMap<String, Given>,
+    /// Variables that are no settings and were asked for all the same.
+    kept: OnceLock<HashMap<String, Kept>>,
     /// The last is the strongest.
     files: Vec<file::File>,
 }

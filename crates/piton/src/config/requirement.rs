@@ -1,10 +1,11 @@
 //! What a service may go without on a developer's machine, and nowhere else.
 
-use super::{Config, Origin, Problem};
+use super::{Config, Problem};
 
 /// Something that must be configured outside of the environment `local`. Rooms make them
 /// (`piton::db::postgres_required()`), a service gives them to
-/// [`App::outside_local`](crate::App::outside_local).
+/// [`App::outside_local`](crate::App::outside_local), or to
+/// [`App::in_production`](crate::App::in_production).
 #[derive(Clone, Copy)]
 pub struct Requirement {
     key: &'static str,
@@ -55,17 +56,11 @@ impl Requirement {
         self.key.rsplit_once('.').map_or("", |(section, _)| section)
     }
 
-    /// What to say in the environment of that name, which was written there, if it is not met.
-    pub(crate) fn problem(
-        &self,
-        config: &Config,
-        environment: &str,
-        from: &Origin,
-    ) -> Option<Problem> {
+    /// What to say if it is not met, and in the next line why it is asked for.
+    pub(crate) fn problem(&self, config: &Config, because: &str) -> Option<Problem> {
         if (self.met)(config) {
             return None;
         }
-        let why = format!("{}\n(the environment is `{environment}`, from {from})", self.why);
-        Some(Problem::new(self.key, why, self.fix))
+        Some(Problem::new(self.key, format!("{}\n({because})", self.why), self.fix))
     }
 }

@@ -1,0 +1,86 @@
+//! The environment page: which variables and secrets have reached a container, and with what values.
+//!
+//! It stands in the place of a service while its deployment is being built, and must never be where
+//! strangers are: it refuses to start in production unless it is forced to.
+
+mod settings;
+
+use piton::axum::http::HeaderMap;
+use piton::axum::response::Response;
+use piton::config::{Config, Problems, Requirement};
+use piton::panel::{Hosts, Mask, Panel, Reading, Sources};
+use piton::prelude::*;
+use piton::tracing::warn;
+
+pub use settings::PageSettings;
+
+const ABOUT: &str = "It stands in the place of a server, to show which variables and secrets have reached \
+                     its container.";
+const WARNING: &str = "Do not use this in any production context.";
+const ALARM: &str = "This is production: whoever reaches this page sees what is below.";
+
+/// The service: `main` runs it, tests launch it.
+#[must_use]
+pub fn app() -> App {
+    App::new("envpage")
+        .version(env!("CARGO_PKG_VERSION"))
+        .env_alias("ENVIRONMENT", "environment")
+        // In development others' pages may read what a service answers; never what this one does.
+        .set("http.cors.origins", Vec::<String>::new())
+        .settings::<PageSettings>("page")
+        .keep_variables(|config| panel(&read(config), false).variables())
+        .in_production(
+            Requirement::new(
+                "page.force_production",
+                "a page of secrets must not run in production",
+                "run it elsewhere, or say that you know: PITON_PAGE_FORCE_PRODUCTION=true",
+                |config| read(config).force_production,
+            )
+            .to_serve(),
+        )
+        .after(Step::ConfigureLogger, |setup| async move {
+            if setup.handle().production() {
+                warn!("Showing the environment in production, as `page.force_production` says");
+            }
+        })
+}
+
+/// The page, or JSON for who prefers that.
+#[get("/")]
+async fn page(State(settings): State<PageSettings>, headers: HeaderMap) -> Result<Response> {
+    Ok(reading(&settings, &headers).await?.answer(&headers))
+}
+
+/// The same as JSON.
+#[get("/variables.json")]
+async fn variables(State(settings): State<PageSettings>, headers: HeaderMap) -> Result<Response> {
+    Ok(reading(&settings, &headers).await?.json_answer())
+}
+
+/// In development the page may be asked for by a name of this machine only: there it shows secrets,
+/// and a stranger's page in a browser must not read it. In production the names are those of a proxy.
+async fn reading(settings: &PageSettings, headers: &HeaderMap) -> Result<Reading> {
+    let app = piton::app();
+    if !app.production() {
+        Hosts::of_this_machine().and(&settings.hosts).check(headers)?;
+    }
+    let sources = Sources::of(&app).folders(&settings.secret_folders);
+    Ok(panel(settings, app.production()).read(&sources).await)
+}
+
+/// To see the values is what the page is for; in production it hides what it can.
+fn panel(settings: &PageSettings, production: bool) -> Panel {
+    let mask = if production { Mask::Secrets } else { Mask::None };
+    let panel = Panel::new(settings.title.clone())
+        .about(ABOUT)
+        .warning(WARNING)
+        .json_at("variables.json")
+        .mask(settings.mask.unwrap_or(mask))
+        .groups(settings.groups.0.clone());
+    if production { panel.alarm(ALARM) } else { panel }
+}
+
+/// Wrong settings are told elsewhere.
+fn read(config: &Config) -> PageSettings {
+    config.read("page", &mut Problems::new())
+}

@@ -1,0 +1,94 @@
+//! The settings as the operator meets them: the checked-in files, and groups from files of each kind.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+const SCHEMA: &str = include_str!("../../config.schema.json");
+
+#[test]
+fn the_example_file_is_what_the_program_prints() {
+    assert!(
+        EXAMPLE == envpage::app().config_example(),
+        "services/envpage/config.example.toml is not up to date; to correct it: cargo xtask generate"
+    );
+}
+
+#[test]
+fn the_schema_file_is_what_the_program_prints() {
+    assert!(
+        json(SCHEMA) == envpage::app().config_schema(),
+        "services/envpage/config.schema.json is not up to date; to correct it: cargo xtask generate"
+    );
+}
+
+/// The order of the keys may differ with the features of the build.
+fn json(text: &str) -> piton::serde_json::Value {
+    piton::serde_json::from_str(text).expect("a schema is JSON")
+}
+
+/// The program in a folder of its own, with nothing of the environment.
+pub fn envpage(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_envpage"));
+    command.current_dir(folder).args(arguments).env_clear();
+    command
+}
+
+pub struct Answer {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+pub fn answer(command: &mut Command) -> Answer {
+    let Output { status, stdout, stderr } = command.output().expect("the program was built");
+    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+    Answer { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+#[test]
+fn the_example_file_is_accepted_with_every_setting_uncommented() {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    let uncommented: String = EXAMPLE.lines().map(line).collect();
+    let folder = folder();
+    std::fs::write(folder.path().join("config.toml"), uncommented).unwrap();
+    let list = answer(&mut envpage(folder.path(), &["config"]));
+    assert_eq!((list.code, &*list.err), (Some(0), ""));
+    assert!(
+        list.out.contains("page.title = \"Lab Mock Server\"  (from config.toml:"),
+        "{}",
+        list.out
+    );
+}
+
+#[test]
+fn groups_are_read_from_each_kind_of_file_and_from_the_environment() {
+    let group = r#"[{"name": "Mail", "description": "Whom we write as", "vars": ["SMTP_USER"]}]"#;
+    let yaml = "page:\n  groups:\n    - name: Mail\n      description: Whom we write as\n      vars:\n        - SMTP_USER\n";
+    let toml =
+        "[[page.groups]]\nname = 'Mail'\ndescription = 'Whom we write as'\nvars = ['SMTP_USER']\n";
+    let json_file = format!("{{\"page\": {{\"groups\": {group}}}}}");
+    for (name, text) in
+        [("config.yaml", yaml), ("config.toml", toml), ("config.json", &json_file), ("", group)]
+    {
+        let folder = folder();
+        let mut command = envpage(folder.path(), &["config", "page.groups", "--json"]);
+        match name {
+            "" => command.env("PITON_PAGE_GROUPS", text),
+            name => {
+                std::fs::write(folder.path().join(name), text).unwrap();
+                &mut command
+            }
+        };
+        let list = answer(&mut command);
+        assert_eq!((list.code, &*list.err), (Some(0), ""), "{name}");
+        assert_eq!(json(&list.out)[0]["value"], json(group), "{name}");
+    }
+}
