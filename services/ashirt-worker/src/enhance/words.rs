@@ -4,22 +4,26 @@ use std::fmt::Write;
 
 /// Control characters, and those that turn the direction of what follows, made visible; at most `most` characters.
 pub(super) fn visible(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for (at, char) in text.chars().enumerate() {
-        if at == most {
-            out.push('…');
-            break;
-        }
-        match char {
+    let (mut out, mut left) = (String::new(), most);
+    for char in text.chars() {
+        let escaped = match char {
             '\u{202a}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}'
             | '\u{2028}'
             | '\u{2029}'
-            | '\u{feff}' => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(char));
-            }
-            char if char.is_control() => out.extend(char.escape_default()),
-            char => out.push(char),
+            | '\u{feff}' => Some(char.escape_unicode().to_string()),
+            char if char.is_control() => Some(char.escape_default().to_string()),
+            _ => None,
+        };
+        let length = escaped.as_ref().map_or(1, String::len);
+        if length > left {
+            out.push('…');
+            break;
+        }
+        left -= length;
+        match escaped {
+            Some(escaped) => out.push_str(&escaped),
+            None => out.push(char),
         }
     }
     out
@@ -192,10 +196,13 @@ mod tests {
     #[test]
     fn what_could_deceive_is_made_visible() {
         assert_eq!(
-            visible("a\0\u{1b}\u{9b}\n\u{202e}\u{2066}é日", 20),
+            visible("a\0\u{1b}\u{9b}\n\u{202e}\u{2066}é日", 60),
             r"a\u{0}\u{1b}\u{9b}\n\u{202e}\u{2066}é日"
         );
-        assert_eq!(visible("abcdef", 3), "abc…");
+        assert_eq!(
+            [visible("abcdef", 3), visible("abc", 3), visible("ab\0", 3)],
+            ["abc…", "abc", "ab…"]
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::{check, codeblock, har};
+use super::{check, codeblock};
+use crate::enhance::har;
 use crate::enhance::terminal;
 use crate::enhance::words::count;
 
@@ -44,7 +45,7 @@ const CAST: &str = "{\"version\": 2, \"width\": 80, \"height\": 24}\n";
 #[test]
 fn many_requests_are_counted_and_the_first_are_listed() {
     let entry = r#"{"request": {"method": "GET", "url": "https://a.example/x"}, "response": {"status": 204}},"#;
-    let text = har(&mut Repeated::of(HAR, entry, 4, "]}}")).unwrap();
+    let text = har::describe(&mut Repeated::of(HAR, entry, 4, "]}}")).unwrap();
     check(&text);
     let requests = (4 << 20) / entry.len();
     assert!(text.starts_with(&count(requests as u64, "request")), "{text}");
@@ -52,9 +53,24 @@ fn many_requests_are_counted_and_the_first_are_listed() {
 }
 
 #[test]
+fn text_of_the_longest_names_is_not_too_long() {
+    let mut har = String::from(HAR);
+    for at in 0..700 {
+        let long = format!("{at}{}", "😀\\u0000".repeat(300));
+        har.push_str(&format!(
+            r#"{{"request": {{"method": "{long}", "url": "http://{long}/"}}, "serverIPAddress": "{long}",
+               "response": {{"status": {at}, "_error": "{long}", "content": {{"mimeType": "{long}"}}}}}},"#
+        ));
+    }
+    let text = har::describe(&mut format!("{har}]}}}}").as_bytes()).unwrap();
+    check(&text);
+    assert!(text.starts_with("700 requests to more than 500 hosts"), "{text}");
+}
+
+#[test]
 fn a_body_passes_by() {
     let head = r#"{"log": {"entries": [{"request": {"method": "GET", "url": "https://a.example/x"}, "response": {"content": {"text": ""#;
-    let text = har(&mut Repeated::of(head, "Secret", 8, r#""}}}]}}"#)).unwrap();
+    let text = har::describe(&mut Repeated::of(head, "Secret", 8, r#""}}}]}}"#)).unwrap();
     assert!(text.starts_with("1 request to 1 host"), "{text}");
     assert!(!text.contains("Secret"));
 }
@@ -66,7 +82,7 @@ fn a_key_and_a_url_of_megabytes_are_cut() {
         r#"{"log": {"entries": [{"request": {"url":"x"}, ""#,
     ] {
         let tail = if head.ends_with("//") { r#""}}]}}"# } else { r#"": 1}]}}"# };
-        let text = har(&mut Repeated::of(head, "abcdefgh", 4, tail)).unwrap();
+        let text = har::describe(&mut Repeated::of(head, "abcdefgh", 4, tail)).unwrap();
         check(&text);
         assert!(text.starts_with("1 request to 1 host") && text.len() < 2000, "{text}");
     }
