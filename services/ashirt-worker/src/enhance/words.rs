@@ -4,22 +4,26 @@ use std::fmt::Write;
 
 /// Control characters, and those that turn the direction of what follows, made visible; at most `most` characters.
 pub(super) fn visible(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for (at, char) in text.chars().enumerate() {
-        if at == most {
-            out.push('…');
-            break;
-        }
-        match char {
+    let (mut out, mut left) = (String::new(), most);
+    for char in text.chars() {
+        let escaped = match char {
             '\u{202a}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}'
             | '\u{2028}'
             | '\u{2029}'
-            | '\u{feff}' => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(char));
-            }
-            char if char.is_control() => out.extend(char.escape_default()),
-            char => out.push(char),
+            | '\u{feff}' => Some(char.escape_unicode().to_string()),
+            char if char.is_control() => Some(char.escape_default().to_string()),
+            _ => None,
+        };
+        let length = escaped.as_ref().map_or(1, String::len);
+        if length > left {
+            out.push('…');
+            break;
+        }
+        left -= length;
+        match escaped {
+            Some(escaped) => out.push_str(&escaped),
+            None => out.push(char),
         }
     }
     out
@@ -163,5 +167,58 @@ impl Tally {
             parts.push(format!("others ({})", grouped(left)));
         }
         parts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tally, count, duration, size, table, visible};
+
+    #[test]
+    fn figures_are_written_for_people() {
+        assert_eq!(
+            [count(1, "entry"), count(12_345, "entry"), count(0, "host")],
+            ["1 entry", "12,345 entries", "0 hosts"]
+        );
+        assert_eq!(
+            [0, 1, 999, 1000, 999_949, 999_950].map(size),
+            ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "999.9 kB", "1.0 MB"]
+        );
+        assert_eq!(size(u64::MAX), "18.4 EB");
+        assert_eq!(
+            [-1.0, 0.85, 0.9996, 59.94, 59.96, 3599.4].map(duration),
+            ["0 ms", "850 ms", "1.0 s", "59.9 s", "1 min 00 s", "59 min 59 s"]
+        );
+        assert_eq!(duration(7440.0), "2 h 04 min");
+        assert_eq!(duration(f64::MAX), "5,124,095,576,030,431 h 00 min");
+    }
+
+    #[test]
+    fn what_could_deceive_is_made_visible() {
+        assert_eq!(
+            visible("a\0\u{1b}\u{9b}\n\u{202e}\u{2066}é日", 60),
+            r"a\u{0}\u{1b}\u{9b}\n\u{202e}\u{2066}é日"
+        );
+        assert_eq!(
+            [visible("abcdef", 3), visible("abc", 3), visible("ab\0", 3)],
+            ["abc…", "abc", "ab…"]
+        );
+    }
+
+    #[test]
+    fn a_tally_tells_the_most_frequent_first_and_forgets_none() {
+        let mut tally = Tally::default();
+        for number in 0..500 {
+            tally.add(number.to_string());
+            tally.add("x".to_owned());
+        }
+        assert_eq!(tally.line(2), "x (500), 0 (1), others (499)");
+        assert_eq!(Tally::default().line(2), "");
+    }
+
+    #[test]
+    fn columns_of_a_table_stand_in_line() {
+        let rows = [["a", "100"], ["bcd", "5"]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows, &[false, true]), "  a    100\n  bcd    5\n");
     }
 }

@@ -78,7 +78,7 @@ impl Entry {
                     json.number()?.filter(|status| *status >= 100.0).map(|status| status as u16);
             }
             "_error" | "_failureText" => {
-                self.error = json.text(80)?.filter(|text| !text.is_empty())
+                self.error = json.text(80)?.filter(|text| !text.is_empty());
             }
             "redirectURL" => {
                 self.redirect =

@@ -5,6 +5,8 @@
 
 mod entry;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::io::Read;

@@ -9,7 +9,7 @@ use super::entry::Entry;
 use crate::enhance::words::{Tally, count, duration, grouped, size, table, visible};
 
 /// Requests beyond this much text are only counted.
-const REQUESTS_BYTES: usize = 44 * 1024;
+const REQUESTS_BYTES: usize = 38 * 1024;
 /// Hosts beyond these share a line.
 const MOST_HOSTS: usize = 500;
 /// Hosts in the table.
@@ -86,7 +86,7 @@ impl Summary {
 
     fn host(&mut self, entry: Entry) {
         let received_bytes = entry.received_bytes();
-        let Some(name) = entry.url.map(|url| visible(&url.host, 100)) else { return };
+        let Some(name) = entry.url.map(|url| visible(&url.host, 80)) else { return };
         if self.hosts.len() >= MOST_HOSTS && !self.hosts.contains_key(&name) {
             self.other_hosts += 1;
             return;

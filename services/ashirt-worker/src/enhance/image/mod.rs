@@ -7,6 +7,8 @@ mod bmff;
 mod gif;
 mod jpeg;
 mod png;
+#[cfg(test)]
+mod tests;
 mod webp;
 
 use std::fmt::Write;

@@ -5,6 +5,8 @@
 
 mod heading;
 mod screen;
+#[cfg(test)]
+mod tests;
 mod transcript;
 
 use std::io::Read;
@@ -17,8 +19,13 @@ use super::json::{Broken, Json};
 const WHAT: &str = "a terminal recording of asciinema";
 
 pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
+    describe_within(media, screen::MOST_WORK)
+}
+
+/// With so much work for the drawing.
+pub(super) fn describe_within(media: &mut dyn Read, work: u64) -> Result<String, Fault> {
     let mut json = Json::of(media, WHAT)?;
-    let mut recording = Recording::default();
+    let mut recording = Recording { heading: Heading::default(), replay: Replay::within(work) };
     let end = recording.read(&mut json);
     recording.heading.cut = end.is_err();
     match end {
@@ -35,7 +42,6 @@ pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
 }
 
 /// What is known of a recording, while it is read.
-#[derive(Default)]
 struct Recording {
     heading: Heading,
     replay: Replay,

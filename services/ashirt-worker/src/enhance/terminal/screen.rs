@@ -11,10 +11,11 @@ use super::transcript::Transcript;
 /// Cells on the screen. At 16 bytes a cell and with the second screen that is 2 MiB.
 const MOST_CELLS: usize = 64 * 1024;
 const MOST_COLS: usize = 1024;
+const MOST_ROWS: usize = 512;
 const FEWEST_COLS: usize = 4;
 
-/// Cells that may be touched in all. 64 MiB of plain output take a third of it.
-const MOST_WORK: u64 = 2_000_000_000;
+/// Cells that may be touched in all. 64 MiB of plain output on 80 columns take two thirds of it.
+pub(super) const MOST_WORK: u64 = 1_000_000_000;
 
 /// The terminal, and what it has shown.
 pub(super) struct Replay {
@@ -25,26 +26,30 @@ pub(super) struct Replay {
     full_screens: u64,
 }
 
-impl Default for Replay {
-    fn default() -> Self {
+impl Replay {
+    /// A terminal of 80 × 24 that may touch so many cells.
+    pub(super) fn within(work_left: u64) -> Self {
         Self {
             parser: Parser::new(),
             terminal: Terminal::new(80, 24).expect("neither is zero"),
             transcript: Transcript::default(),
-            work_left: MOST_WORK,
+            work_left,
             full_screens: 0,
         }
     }
-}
 
-impl Replay {
     /// Sizes that no terminal has are cut down to what fits; zero means what a terminal has if nobody says anything.
     pub(super) fn resize(&mut self, cols: usize, rows: usize) {
         let cols = if cols == 0 { 80 } else { cols.clamp(FEWEST_COLS, MOST_COLS) };
-        let rows = if rows == 0 { 24 } else { rows.clamp(1, MOST_CELLS / cols) };
-        if (cols, rows) != self.terminal.size()
-            && self.afford(8 * self.area().max((cols * rows) as u64))
+        let rows = if rows == 0 { 24 } else { rows.clamp(1, MOST_ROWS.min(MOST_CELLS / cols)) };
+        let (old_cols, old_rows) = self.terminal.size();
+        if (cols, rows) == (old_cols, old_rows)
+            || !self.afford(8 * self.area().max((cols * rows) as u64))
         {
+            return;
+        }
+        // The rows there are get the new width before the others go: they must not become too many cells.
+        for (cols, rows) in [(old_cols, old_rows.min(MOST_CELLS / cols)), (cols, rows)] {
             self.terminal.resize_with(cols, rows, &mut Evicted(&mut self.transcript));
         }
     }
@@ -88,14 +93,10 @@ impl Replay {
             | Function::Cht(_)
             | Function::Cbt(_)
             | Function::Tbc(_) => cols as u64,
-            Function::Ed(_)
-            | Function::Il(_)
-            | Function::Dl(_)
-            | Function::Su(_)
-            | Function::Sd(_) => self.area(),
-            Function::Decaln | Function::Ris | Function::Decset(_) | Function::Decrst(_) => {
-                self.area()
-            }
+            Function::Il(_) | Function::Dl(_) | Function::Su(_) | Function::Sd(_) => self.area(),
+            // These touch each cell more than once.
+            Function::Ed(_) | Function::Decaln => 3 * self.area(),
+            Function::Ris | Function::Decset(_) | Function::Decrst(_) => self.area(),
             _ => 0,
         };
         8 + step
@@ -136,4 +137,37 @@ impl Observer for Evicted<'_> {
 pub(super) fn size_of(text: &str) -> Option<(usize, usize)> {
     let (cols, rows) = text.split_once('x')?;
     Some((cols.parse().ok()?, rows.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_CELLS, MOST_WORK, Replay, size_of};
+
+    #[test]
+    fn a_screen_never_has_more_cells_than_allowed() {
+        let mut replay = Replay::within(MOST_WORK);
+        for (cols, rows) in
+            [(4, 65_535), (65_535, 65_535), (1, 1), (usize::MAX, 1), (1, usize::MAX), (480, 135)]
+        {
+            replay.resize(cols, rows);
+            let (cols, rows) = replay.terminal.size();
+            assert!(cols > 0 && rows > 0 && cols * rows <= MOST_CELLS, "{cols} × {rows}");
+        }
+        assert_eq!(replay.terminal.size(), (480, 135));
+    }
+
+    #[test]
+    fn what_is_on_the_screen_outlives_a_change_of_its_size() {
+        let mut replay = Replay::within(MOST_WORK);
+        "one\r\ntwo\r\nthree".chars().for_each(|char| replay.show(char));
+        replay.resize(40, 2);
+        replay.resize(1024, 512);
+        assert_eq!(replay.finish().0, "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_size_is_two_numbers() {
+        assert_eq!(size_of("80x24"), Some((80, 24)));
+        assert_eq!([size_of("80"), size_of("x"), size_of("-1x5"), size_of("80x24x1")], [None; 4]);
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::io::{self, Read};
 
-use super::{check, codeblock, har, terminal};
+use super::{check, codeblock};
+use crate::enhance::har;
+use crate::enhance::terminal;
+use crate::enhance::words::count;
 
 /// `head`, and then `part` again and again up to a length, and `tail`.
 struct Repeated {
@@ -42,17 +45,32 @@ const CAST: &str = "{\"version\": 2, \"width\": 80, \"height\": 24}\n";
 #[test]
 fn many_requests_are_counted_and_the_first_are_listed() {
     let entry = r#"{"request": {"method": "GET", "url": "https://a.example/x"}, "response": {"status": 204}},"#;
-    let text = har(&mut Repeated::of(HAR, entry, 4, "]}}")).unwrap();
+    let text = har::describe(&mut Repeated::of(HAR, entry, 4, "]}}")).unwrap();
     check(&text);
-    let count = (4 << 20) / entry.len();
-    assert!(text.starts_with(&super::super::words::count(count as u64, "request")), "{text}");
+    let requests = (4 << 20) / entry.len();
+    assert!(text.starts_with(&count(requests as u64, "request")), "{text}");
     assert!(text.trim_end().ends_with(" more"), "{text}");
+}
+
+#[test]
+fn text_of_the_longest_names_is_not_too_long() {
+    let mut har = String::from(HAR);
+    for at in 0..700 {
+        let long = format!("{at}{}", "😀\\u0000".repeat(300));
+        har.push_str(&format!(
+            r#"{{"request": {{"method": "{long}", "url": "http://{long}/"}}, "serverIPAddress": "{long}",
+               "response": {{"status": {at}, "_error": "{long}", "content": {{"mimeType": "{long}"}}}}}},"#
+        ));
+    }
+    let text = har::describe(&mut format!("{har}]}}}}").as_bytes()).unwrap();
+    check(&text);
+    assert!(text.starts_with("700 requests to more than 500 hosts"), "{text}");
 }
 
 #[test]
 fn a_body_passes_by() {
     let head = r#"{"log": {"entries": [{"request": {"method": "GET", "url": "https://a.example/x"}, "response": {"content": {"text": ""#;
-    let text = har(&mut Repeated::of(head, "Secret", 8, r#""}}}]}}"#)).unwrap();
+    let text = har::describe(&mut Repeated::of(head, "Secret", 8, r#""}}}]}}"#)).unwrap();
     assert!(text.starts_with("1 request to 1 host"), "{text}");
     assert!(!text.contains("Secret"));
 }
@@ -64,7 +82,7 @@ fn a_key_and_a_url_of_megabytes_are_cut() {
         r#"{"log": {"entries": [{"request": {"url":"x"}, ""#,
     ] {
         let tail = if head.ends_with("//") { r#""}}]}}"# } else { r#"": 1}]}}"# };
-        let text = har(&mut Repeated::of(head, "abcdefgh", 4, tail)).unwrap();
+        let text = har::describe(&mut Repeated::of(head, "abcdefgh", 4, tail)).unwrap();
         check(&text);
         assert!(text.starts_with("1 request to 1 host") && text.len() < 2000, "{text}");
     }
@@ -72,7 +90,7 @@ fn a_key_and_a_url_of_megabytes_are_cut() {
 
 #[test]
 fn of_a_long_recording_the_beginning_and_the_end_are_kept() {
-    let text = terminal(&mut Repeated::of(
+    let text = terminal::describe(&mut Repeated::of(
         CAST,
         "[1, \"o\", \"line\\r\\n\"]\n",
         2,
@@ -87,28 +105,23 @@ fn of_a_long_recording_the_beginning_and_the_end_are_kept() {
 #[test]
 fn a_line_without_end_is_broken_into_several() {
     let head = "{\"version\": 2, \"width\": 80, \"height\": 24}\n[1, \"o\", \"";
-    let text = terminal(&mut Repeated::of(head, "abcdefgh", 2, "\"]\n")).unwrap();
+    let text = terminal::describe(&mut Repeated::of(head, "abcdefgh", 2, "\"]\n")).unwrap();
     check(&text);
     assert!(text.ends_with("abcdefgh\n") && text.contains("left out"), "{text}");
 }
 
 #[test]
 fn a_recording_that_would_take_for_ever_to_draw_is_not_drawn_to_its_end() {
+    let head = "{\"version\": 2, \"width\": 65535, \"height\": 65535}\n";
     let part = "[1, \"o\", \"x\\u001b[65535b\\u001b[2J\\u001b#8\"]\n";
-    let text = terminal(&mut Repeated::of(
-        "{\"version\": 2, \"width\": 65535, \"height\": 65535}\n",
-        part,
-        2,
-        "",
-    ))
-    .unwrap();
+    let text = terminal::describe_within(&mut Repeated::of(head, part, 2, ""), 10_000_000).unwrap();
     check(&text);
-    assert!(text.contains("drawing the rest of it would take too long"), "{}", &text[..300]);
+    assert!(text.contains("drawing the rest of it would take too long"), "{text}");
 }
 
 #[test]
 fn a_large_codeblock_is_counted() {
     let text = codeblock(&mut Repeated::of(r#"{"content": ""#, "0123456\\n", 4, r#""}"#)).unwrap();
     let lines = (4 << 20) / 9;
-    assert!(text.contains(&super::super::words::count(lines as u64, "line")), "{text}");
+    assert!(text.contains(&count(lines as u64, "line")), "{text}");
 }
