@@ -63,9 +63,9 @@ impl Stub {
         format!("http://127.0.0.1:{}", self.port())
     }
 
-    /// The first `count` requests or more, in the order in which they were answered. Of each: `method`, `path`
-    /// as on the wire, `headers`, `body_b64` and `body_text`, `auth` (`ok`, or why not), `form` and `files` of
-    /// forms, `response`. It waits for them, since the stub writes them down after it has answered.
+    /// What it was asked so far, as soon as that is `count` requests or more, in the order of its answers. Of each:
+    /// `method`, `path` as on the wire, `headers`, `body_b64` and `body_text`, `auth` (`ok`, or why not), `form` and
+    /// `files` of forms, `response`. A request is written down before it is answered.
     ///
     /// # Panics
     /// If they do not come.

@@ -120,6 +120,7 @@ class Server(ThreadingHTTPServer):
 class H(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "stub"
+    wbufsize = -1  # an answer leaves when its request has been written down
 
     def log_message(self, *a):
         pass

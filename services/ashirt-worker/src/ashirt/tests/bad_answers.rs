@@ -1,6 +1,6 @@
 //! Answers that lie, never end, or are another's.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::super::{Client, Content, Error, EvidenceChange, Kind, Part};
 use super::server::{self, Server, Then, answer};
@@ -17,14 +17,16 @@ fn strict(server: &Server) -> Client {
     let mut settings = settings(&server.url());
     settings.media_limit = 1000;
     settings.answer_limit = 100;
+    settings.media_timeout = Duration::from_secs(5);
+    settings.timeout = Duration::from_secs(5);
     settings.retries = 0;
     Client::new(settings).unwrap()
 }
 
-/// A client that waits for 50 ms for the next bytes, and `whole` for the whole.
-fn impatient(server: &Server, whole: Duration) -> Client {
+/// A client that waits for `idle` for the next bytes, and for `whole` for the whole.
+fn impatient(server: &Server, idle: Duration, whole: Duration) -> Client {
     let mut settings = settings(&server.url());
-    settings.idle_timeout = Duration::from_millis(50);
+    settings.idle_timeout = idle;
     settings.media_timeout = whole;
     settings.timeout = whole;
     settings.retries = 0;
@@ -100,13 +102,17 @@ async fn media_that_break_off_are_not_whole() {
 
 #[tokio::test]
 async fn media_that_stop_or_only_trickle_are_given_up() {
-    let begun = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegin";
+    let (short, long) = (Duration::from_millis(50), Duration::from_secs(10));
+    let begun = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegin";
     let server = Server::always(begun, Then::Hang).await;
-    let content = media(&impatient(&server, Duration::from_secs(60))).await.unwrap();
+    let start = Instant::now();
+    let content = media(&impatient(&server, short, long)).await.unwrap();
     assert_eq!(content.bytes().await.unwrap_err().kind(), Kind::Timeout);
+    assert!(start.elapsed() < long, "it waited for the whole, and not for the next bytes");
 
+    // The rest would take more than a second, and comes without a pause that would be too long.
     let server = Server::always(begun, Then::Trickle).await;
-    let hasty = impatient(&server, Duration::from_millis(200));
+    let hasty = impatient(&server, long, short);
     let content = media(&hasty).await.unwrap();
     assert_eq!(content.bytes().await.unwrap_err().kind(), Kind::Timeout);
     assert_eq!(hasty.operations().await.unwrap_err().kind(), Kind::Timeout);
