@@ -29,7 +29,7 @@ mod tests {
     fn the_limit_is_raised_as_far_as_it_goes() {
         let mut low = getrlimit(Resource::Nofile);
         low.current = Some(256);
-        setrlimit(Resource::Nofile, low.clone()).unwrap();
+        setrlimit(Resource::Nofile, low).unwrap();
         raise();
         let raised = getrlimit(Resource::Nofile);
         assert_eq!(raised.current, low.maximum);

@@ -22,7 +22,7 @@ pub struct Evidence {
 }
 
 enum Source {
-    Ashirt(Client),
+    Ashirt(Box<Client>),
     File(PathBuf),
 }
 
@@ -30,7 +30,7 @@ impl Evidence {
     /// Evidence of ASHIRT.
     #[must_use]
     pub fn of_ashirt(message: EvidenceCreated, client: Client) -> Self {
-        Self { message, source: Source::Ashirt(client), place: None }
+        Self { message, source: Source::Ashirt(Box::new(client)), place: None }
     }
 
     /// A file of this machine as if it were evidence, to try an action out.
