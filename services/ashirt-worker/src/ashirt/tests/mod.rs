@@ -37,6 +37,22 @@ fn metadata() -> Metadata {
     }
 }
 
+#[test]
+fn the_client_knows_nothing_of_the_service_around_it() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ashirt");
+    let files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files: Vec<_> = files.into_iter().filter(|path| path.is_file()).collect();
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+        let stranger =
+            code.into_iter().find(|line| line.contains("crate::") || line.contains("piton"));
+        assert_eq!(stranger, None, "{}", file.display());
+    }
+}
+
 /// The error with all its causes, and how its debug form looks.
 fn everything_of(error: &Error) -> String {
     let mut text = format!("{error:?} {error}");
