@@ -1,13 +1,9 @@
 //! What a worker found in a piece of evidence, as far as ASHIRT can hold it.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use super::error::Error;
-
-/// What the backend's column of a metadata's text holds: MySQL's `TEXT`.
-const TEXT_BYTES: usize = 65_535;
+use super::text::storable;
 
 /// How far a worker is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -59,32 +55,6 @@ impl Metadata {
     }
 }
 
-/// The text as ASHIRT's database can hold it: cut at 65,535 bytes, and `U+FFFD` for characters from `U+10000`
-/// on (such as emoji), of which its character set knows none. Text that it cannot hold is lost as a whole.
-///
-/// ```
-/// # use ashirt_worker::ashirt::storable;
-/// assert_eq!(storable("plain"), "plain");
-/// assert_eq!(storable("a 🐍"), "a \u{fffd}");
-/// ```
-#[must_use]
-pub fn storable(text: &str) -> Cow<'_, str> {
-    let is_beyond = |character: char| u32::from(character) > 0xFFFF;
-    let mut text = if text.contains(is_beyond) {
-        Cow::Owned(text.replace(is_beyond, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    };
-    if text.len() > TEXT_BYTES {
-        let end = text.floor_char_boundary(TEXT_BYTES);
-        match &mut text {
-            Cow::Owned(text) => text.truncate(end),
-            Cow::Borrowed(text) => *text = &text[..end],
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,15 +87,5 @@ mod tests {
         assert!(metadata("ocr", "\u{1F40D}").check().is_err());
         assert!(metadata("ocr", &"x".repeat(65_535)).check().is_ok());
         assert!(metadata("ocr", "").check().is_ok());
-    }
-
-    #[test]
-    fn a_text_is_cut_between_two_characters() {
-        let long = "é".repeat(40_000);
-        let cut = storable(&long);
-        assert_eq!(cut.len(), 65_534);
-        assert!(long.starts_with(&*cut));
-        let snakes = "\u{1F40D}".repeat(30_000);
-        assert_eq!(storable(&snakes).len(), 65_535);
     }
 }

@@ -45,6 +45,7 @@ mod signature;
 mod target;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transport;
 mod types;
 
@@ -61,9 +62,10 @@ use call::Call;
 pub use content::{Content, Part};
 pub use error::{Error, Kind};
 pub use keys::{AccessKey, SecretKey};
-pub use metadata::{Metadata, Status, storable};
+pub use metadata::{Metadata, Status};
 pub use settings::Settings;
 pub use target::BaseUrl;
+pub use text::{LONGEST_TEXT, storable};
 pub use types::{
     Contributor, Evidence, EvidenceChange, EvidenceCount, File, NewEvidence, NewOperation, NewTag,
     Operation, Operator, Tag,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::text::storable;
+use crate::ashirt::storable;
 
 /// What came of a piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +144,6 @@ mod tests {
         let reason = "\u{1f600}".repeat(100_000);
         let answer: piton::serde_json::Value =
             piton::serde_json::from_slice(&Answer::Error(reason.into()).body()).unwrap();
-        assert!(answer["content"].as_str().unwrap().len() <= super::super::LONGEST_CONTENT);
+        assert!(answer["content"].as_str().unwrap().len() <= crate::ashirt::LONGEST_TEXT);
     }
 }

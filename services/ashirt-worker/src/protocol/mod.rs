@@ -7,9 +7,7 @@
 mod answer;
 mod config;
 mod message;
-mod text;
 
 pub use answer::{Answer, Outcome, failure, liveness};
 pub use config::{Configuration, PROCESS_PATH, process_url};
 pub use message::{EvidenceCreated, GlobalVariable, Message, OperationVariable, content_type};
-pub use text::{LONGEST_CONTENT, storable};

@@ -9,7 +9,8 @@ use piton::clap::{Arg, value_parser};
 use piton::prelude::*;
 
 use crate::actions::{self, Evidence};
-use crate::protocol::{Answer, content_type, storable};
+use crate::ashirt::storable;
+use crate::protocol::{Answer, content_type};
 
 /// The verb.
 pub(crate) fn try_out() -> Verb {

@@ -18,7 +18,7 @@ const SECRET_KEY: &str =
     "WvtvxFaJS0mPs82nCzqamI+bOGXpq7EIQhg4UD8nxS5448XG9N0gNAceJGBLPdCA3kAzC4MdUSHnKCJ/lZD++A==";
 
 /// The worker of an ASHIRT.
-pub fn worker_of(ashirt: &TestServer) -> App {
+fn worker_of(ashirt: &TestServer) -> App {
     ashirt_worker::app()
         .set("log.level", "critical")
         .set("ashirt.backend_url", format!("http://{}", ashirt.address()))
