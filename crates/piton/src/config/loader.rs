@@ -81,7 +81,8 @@ impl Loader {
 
     /// The environment, for example `std::env::vars_os()`. Only variables of known
     /// settings, those that begin with the prefix, those that say where services are and those that
-    /// are asked for by [`App::keep_variables`](crate::App::keep_variables) are kept. Of two of a name the later counts.
+    /// [`App::keep_variables`](crate::App::keep_variables) names are kept. Of two of a name the later
+    /// counts.
     #[must_use]
     pub fn env<K: Into<OsString>, V: Into<OsString>>(
         mut self,
