@@ -4,7 +4,7 @@
 // node panel.js PAGE FOLDER
 //
 // Whatever the page asks of another host is refused and told. The last line is JSON: for each view its
-// title, its text, the rows of its tables, axe's findings, whether it is wider than its window, and what
+// title, its text, the rows of its tables, axe's findings, whether it is wider than its window or cut off, and what
 // keys reach; beside that the requests that were made, and what the console complained of.
 
 const axe = require('axe-core');
@@ -80,6 +80,12 @@ async function judge(page) {
   seen.first_key_reaches = await page.evaluate(() => document.activeElement.textContent);
   seen.pwned = await page.evaluate(() => typeof window.pwned);
   seen.too_wide = await page.evaluate(() => document.scrollingElement.scrollWidth - window.innerWidth);
+  // A section hides what does not fit into it: that must not be the way in which the window is kept.
+  seen.cut_off = await page.evaluate(() =>
+    [...document.querySelectorAll('h1, h2, p, li, caption:not(.same), tbody th, td, .text, .badge, .at, .note')]
+      .filter((it) => it.getBoundingClientRect().right > window.innerWidth || it.scrollWidth > it.clientWidth + 1 && it.clientWidth > 0)
+      .map(({ outerHTML }) => outerHTML.slice(0, 200)),
+  );
   seen.ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   // What a screen reader is told of the tables must be the same where their rows stand in a stack.
   seen.tables = await page.getByRole('table').count();

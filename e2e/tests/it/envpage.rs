@@ -91,6 +91,7 @@ async fn look(service: &Service) -> Value {
             assert!(passed.contains(&json!(rule)), "axe has looked for {rule}: {passed:?}");
         }
         assert!(view["too_wide"].as_i64().unwrap() <= 0, "{name}: {}", view["too_wide"]);
+        assert_eq!(view["cut_off"], json!([]), "{name}");
         assert_eq!(view["pwned"], "undefined", "{name}");
         assert_eq!(view["first_key_reaches"], "Skip to the variables", "{name}");
         assert_eq!(view["rows"], view["rowheaders"], "{name}: a stack of rows is a table still");

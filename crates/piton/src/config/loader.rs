@@ -82,7 +82,8 @@ impl Loader {
 
     /// The environment, for example `std::env::vars_os()`. Only variables of known
     /// settings, those that begin with the prefix, those that say where services are and those that
-    /// are asked for by [`Loader::keep`] are kept. Of two of a name the later counts.
+    /// [`App::keep_variables`](crate::App::keep_variables) names are kept. Of two of a name the later
+    /// counts.
     #[must_use]
     pub fn env<K: Into<OsString>, V: Into<OsString>>(
         mut self,
@@ -96,7 +97,7 @@ impl Loader {
     /// Keeps further variables, which are no settings, for [`Config::kept_variable`]. Which they are may
     /// stand in the settings themselves: `names` is asked when those have been read.
     #[must_use]
-    pub fn keep(mut self, names: kept::Names) -> Self {
+    pub(crate) fn keep(mut self, names: kept::Names) -> Self {
         self.keep.push(names);
         self
     }
