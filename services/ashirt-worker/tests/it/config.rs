@@ -29,8 +29,14 @@ fn the_schema_file_is_what_the_program_prints() {
 
 /// The program in a folder of its own, with nothing of the environment.
 pub fn program(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ashirt-worker"));
-    command.current_dir(folder).args(arguments).env_clear().envs(variables.iter().copied());
+    // What should be refused and is served would be served for ever.
+    let mut command = Command::new("/usr/bin/timeout");
+    command
+        .args(["30", env!("CARGO_BIN_EXE_ashirt-worker")])
+        .current_dir(folder)
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied());
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Answer { code: status.code(), out: text(stdout), err: text(stderr) }
@@ -45,7 +51,7 @@ pub struct Answer {
 /// What is wrong with these variables; nothing is served.
 fn refused(variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let answer = program(folder.path(), &["serve", "--port", "0"], variables);
+    let answer = program(folder.path(), &["serve"], variables);
     assert_eq!(answer.code, Some(2), "{}{}", answer.out, answer.err);
     answer.err
 }
