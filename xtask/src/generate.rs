@@ -12,11 +12,11 @@ Writes anew what is checked in and made by the services themselves.
 
 Usage: cargo xtask generate
 
-For each of registry, piste and envpage: config.example.toml and config.schema.json. For the first two
+For each service but off-piste: config.example.toml and config.schema.json. For registry and piste
 also dist/ with the OpenAPI document, the Postman collection and the .http file.
 ";
 
-const SERVICES: [&str; 3] = ["registry", "piste", "envpage"];
+const SERVICES: [&str; 4] = ["registry", "piste", "ashirt-worker", "envpage"];
 /// Those of them that describe what they offer.
 const DESCRIBED: [&str; 2] = ["registry", "piste"];
 
