@@ -5,12 +5,12 @@
 
 mod settings;
 
+use piton::HttpSettings;
 use piton::axum::http::HeaderMap;
 use piton::axum::response::Response;
 use piton::config::{Config, Problems, Requirement};
 use piton::panel::{Hosts, Mask, Panel, Reading, Sources};
 use piton::prelude::*;
-use piton::tracing::warn;
 
 pub use settings::PageSettings;
 
@@ -57,15 +57,21 @@ async fn variables(State(settings): State<PageSettings>, headers: HeaderMap) -> 
     Ok(reading(&settings, &headers).await?.json_answer())
 }
 
-/// In development the page may be asked for by a name of this machine only: there it shows secrets,
-/// and a stranger's page in a browser must not read it. In production the names are those of a proxy.
+/// Where the page is for this machine alone, it may be asked for by a name of this machine only: it shows
+/// secrets, and a stranger's page in a browser must not read it. Elsewhere somebody has let others in, by
+/// whatever name.
 async fn reading(settings: &PageSettings, headers: &HeaderMap) -> Result<Reading> {
     let app = piton::app();
-    if !app.production() {
+    if is_for_this_machine(&app) {
         Hosts::of_this_machine().and(&settings.hosts).check(headers)?;
     }
     let sources = Sources::of(&app).folders(&settings.secret_folders);
     Ok(panel(settings, app.production()).read(&sources).await)
+}
+
+fn is_for_this_machine(app: &Handle) -> bool {
+    let http: HttpSettings = app.config().read("http", &mut Problems::new());
+    !app.production() && http.host.is_none_or(|host| host.is_loopback())
 }
 
 /// To see the values is what the page is for; in production it hides what it can.

@@ -23,9 +23,9 @@ pub struct PageSettings {
     /// the first is the strongest, the environment outranks them. They are read at each request.
     /// **Default: `/etc/secrets`.**
     pub secret_folders: Vec<PathBuf>,
-    /// Names, without ports, by which the page may be asked for in development beside `localhost` and
-    /// addresses. Add that of a proxy; others are refused, as a stranger's page in a browser could
-    /// otherwise read this one. **Default: none.**
+    /// Names, without ports, by which the page may be asked for beside `localhost` and addresses, where it
+    /// listens on this machine alone (as in development). Add that of a proxy; others are refused, as a
+    /// stranger's page in a browser could otherwise read this one. **Default: none.**
     pub hosts: Vec<String>,
     /// Whether it starts in production all the same. **Default: `false`.**
     pub force_production: bool,

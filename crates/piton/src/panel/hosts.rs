@@ -46,7 +46,9 @@ impl Hosts {
     /// 403 if its `Host` is another name, and if it has an `Origin` that is not that host.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Error> {
         if !names_this_machine(headers) && !self.names(headers) {
-            return Err(Error::forbidden("the host is not a name of this machine"));
+            return Err(Error::forbidden(
+                "the host is neither a name of this machine nor one that the service was told",
+            ));
         }
         if !same_origin(headers) {
             return Err(Error::forbidden("only for pages of this address"));

@@ -172,6 +172,13 @@ async fn a_name_that_was_rebound_to_this_machine_is_refused() {
 }
 
 #[piton::test]
+async fn who_lets_others_in_is_asked_by_any_name() {
+    let folder = no_secrets();
+    let app = TestApp::new(app(folder.path()).set("http.host", "0.0.0.0")).await;
+    assert_eq!(asked_for(&app, "/", "lab.example.org").await.status(), 200);
+}
+
+#[piton::test]
 async fn a_page_of_another_origin_reads_nothing() {
     let folder = no_secrets();
     let app = TestApp::new(app(folder.path()).variable("CSRF_SECRET", "hunter2")).await;
