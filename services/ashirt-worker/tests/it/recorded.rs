@@ -110,3 +110,37 @@ fn the_rules_hold_for_every_recorded_answer() {
     }
     assert_eq!(seen, [102, 22]);
 }
+
+/// What was recorded of that very answer.
+fn line_of(kind: &str, status: u16, body: &[u8]) -> Value {
+    let body = std::str::from_utf8(body).unwrap();
+    let lines = RECORDED.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let same =
+        |line: &Value| line["kind"] == kind && line["status"] == status && line["body"] == body;
+    lines
+        .into_iter()
+        .find(same)
+        .unwrap_or_else(|| panic!("nothing was recorded of {status} {body}"))
+}
+
+#[test]
+fn our_own_answers_were_recorded_as_they_are_meant() {
+    use ashirt_worker::protocol::{Answer, liveness};
+    for (answer, status, can_process, message, body) in [
+        (Answer::Processed("hi".into()), "Completed", json!(true), Value::Null, "hi"),
+        (Answer::Processed(String::new()), "Completed", json!(true), Value::Null, ""),
+        (Answer::Rejected("why".into()), "Completed", json!(false), json!("why"), ""),
+        (Answer::Error("boom".into()), "Error", Value::Null, json!("boom"), ""),
+        (Answer::Deferred, "Queued", json!(true), Value::Null, ""),
+    ] {
+        let recorded = &line_of("process", 200, &answer.body())["recorded"];
+        assert_eq!(*recorded, record(status, can_process, message, body), "{answer:?}");
+    }
+    let functional = json!("Service is functional");
+    for (trouble, live, message) in
+        [(None, true, functional), (Some("db down"), false, json!("db down"))]
+    {
+        let result = &line_of("test", 200, &liveness(trouble))["result"];
+        assert_eq!((&result["live"], &result["message"]), (&json!(live), &message));
+    }
+}
