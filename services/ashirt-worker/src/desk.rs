@@ -7,6 +7,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use piton::axum::extract::{FromRequest, Request};
+use piton::axum::response::{IntoResponse, Response};
+use piton::bytes::Bytes;
 use piton::metrics::Metrics;
 use piton::part::{self, Health, Launch, Part};
 use piton::prelude::*;
@@ -15,20 +18,52 @@ use piton::tokio::sync::Semaphore;
 
 use crate::actions::{self, Evidence};
 use crate::figures::{Counted, Looked};
-use crate::protocol::Answer;
+use crate::protocol::{Answer, Message};
 use crate::settings::WorkerSettings;
 
 /// Where evidence is looked at. Cheap to clone.
 #[derive(Clone)]
 pub struct Desk(Arc<Inner>);
 
+/// How large a message commonly is at most: it has three names, and some variables.
+const COMMON_BYTES: u64 = 32 * 1024;
+
+/// How many larger messages are read together. Each may have as many bytes as `http.body_limit` allows,
+/// and little of them stays when it has been read.
+const READ_AT_ONCE: usize = 32;
+
+/// How long a message may take to arrive when it is being read.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
+
 struct Inner {
     settings: WorkerSettings,
+    readers: Semaphore,
     places: Arc<Semaphore>,
     looked: Looked,
 }
 
 impl Desk {
+    /// Reads a message when there is room for it; the inner error is what is wrong with the message.
+    ///
+    /// # Errors
+    /// The answer to one that is too large, or does not arrive.
+    pub(crate) async fn read(&self, request: Request) -> Result<Result<Message, String>, Response> {
+        let _reader = match length(&request) {
+            // Whoever sends a large one slowly keeps nobody waiting who sends a common one.
+            Some(length) if length <= COMMON_BYTES => None,
+            _ => Some(self.0.readers.acquire().await.expect("the semaphore is never closed")),
+        };
+        let body = tokio::time::timeout(READ_PATIENCE, Bytes::from_request(request, &())).await;
+        match body {
+            Ok(Ok(body)) => Ok(Message::parse(&body)),
+            Ok(Err(refusal)) => Err(refusal.into_response()),
+            Err(_) => {
+                let why = "the message did not arrive in time";
+                Err(Error::new(StatusCode::REQUEST_TIMEOUT, why).into_response())
+            }
+        }
+    }
+
     /// Looks at the evidence when its turn has come, and says what it comes to. Cancel safe: what was
     /// begun is given up, and its place is free when its thread has noticed.
     pub async fn look_at(&self, evidence: Evidence) -> Answer {
@@ -74,6 +109,11 @@ impl Desk {
     }
 }
 
+/// How many bytes a message says that it has.
+fn length(request: &Request) -> Option<u64> {
+    request.headers().get("content-length")?.to_str().ok()?.parse().ok()
+}
+
 /// A line in the log for each piece of evidence, with what it is called and what it came to. Of the
 /// content only the length: it may be anything.
 fn tell(answer: &Answer, uuid: &str, operation: &str, content_type: &str, took: Duration) {
@@ -114,7 +154,8 @@ impl Part for Desk {
             return Err(problem.into());
         }
         let places = Arc::new(Semaphore::new(settings.at_once));
-        Ok(Self(Arc::new(Inner { settings, places, looked: Looked::default() })))
+        let readers = Semaphore::new(READ_AT_ONCE);
+        Ok(Self(Arc::new(Inner { settings, readers, places, looked: Looked::default() })))
     }
 
     async fn health(&self) -> Health {

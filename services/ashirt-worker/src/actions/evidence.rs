@@ -29,7 +29,11 @@ enum Source {
 impl Evidence {
     /// Evidence of ASHIRT.
     #[must_use]
-    pub fn of_ashirt(message: EvidenceCreated, client: Client) -> Self {
+    pub fn of_ashirt(mut message: EvidenceCreated, client: Client) -> Self {
+        if !super::wants_variables(&message.content_type) {
+            message.global_variables = Vec::new();
+            message.operation_variables = Vec::new();
+        }
         Self { message, source: Source::Ashirt(Box::new(client)), place: None }
     }
 
@@ -66,13 +70,14 @@ impl Evidence {
         &self.message.content_type
     }
 
-    /// What the administrator of ASHIRT wants every worker to know.
+    /// What the administrator of ASHIRT wants every worker to know; nothing, unless the action
+    /// [wants it](super::Action::WANTS_VARIABLES).
     #[must_use]
     pub fn global_variables(&self) -> &[GlobalVariable] {
         &self.message.global_variables
     }
 
-    /// What the operation wants every worker to know.
+    /// What the operation wants every worker to know; as [`global_variables`](Self::global_variables).
     #[must_use]
     pub fn operation_variables(&self) -> &[OperationVariable] {
         &self.message.operation_variables

@@ -55,6 +55,10 @@ pub trait Action: Send + Sync + 'static {
     /// The content type, as ASHIRT spells it.
     const CONTENT_TYPE: &'static str;
 
+    /// Whether [`Evidence`] keeps its variables. They come again with each message, and a thousand of
+    /// those may wait for their turn: who does not need them lets them go. **Default: `false`.**
+    const WANTS_VARIABLES: bool = false;
+
     /// What can be said of the evidence. The same evidence may come again: an administrator asks, or
     /// ASHIRT for all that an operation has.
     ///
@@ -124,12 +128,17 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>>;
 #[derive(Clone, Copy)]
 struct Listed {
     content_type: &'static str,
+    wants_variables: bool,
     run: for<'a> fn(&'a Evidence) -> Running<'a>,
 }
 
 impl Listed {
     const fn of<A: Action>() -> Self {
-        Self { content_type: A::CONTENT_TYPE, run: |evidence| Box::pin(A::run(evidence)) }
+        Self {
+            content_type: A::CONTENT_TYPE,
+            wants_variables: A::WANTS_VARIABLES,
+            run: |evidence| Box::pin(A::run(evidence)),
+        }
     }
 }
 
@@ -142,6 +151,11 @@ pub fn content_types() -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn known_content_type(content_type: &str) -> &'static str {
     content_types().find(|known| *known == content_type).unwrap_or("other")
+}
+
+/// Whether the action for evidence of this type looks at variables.
+pub(crate) fn wants_variables(content_type: &str) -> bool {
+    ACTIONS.iter().any(|action| action.content_type == content_type && action.wants_variables)
 }
 
 /// What can be said of the evidence: the answer of the action for its content type.

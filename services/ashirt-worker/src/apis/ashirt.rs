@@ -1,7 +1,7 @@
 //! `POST /ashirt/process`: all that ASHIRT says to a worker.
 
+use piton::axum::extract::Request;
 use piton::axum::response::{IntoResponse, Response};
-use piton::bytes::Bytes;
 use piton::http::FailedRequest;
 use piton::prelude::*;
 
@@ -18,10 +18,11 @@ piton::blueprint!("/ashirt", tag = "ashirt", guard = SharedSecret);
 /// The type of the body is not looked at: it is JSON or it is nothing, and a header that somebody has
 /// configured may say otherwise.
 #[post("/process")]
-async fn process(desk: Desk, backend: Backend, body: Bytes) -> Response {
-    let message = Message::parse(&body);
-    // It may wait for its turn; the evidence does that better without its message.
-    drop(body);
+async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
+    let message = match desk.read(request).await {
+        Ok(message) => message,
+        Err(refusal) => return refusal,
+    };
     match message {
         Ok(Message::Test) => json(protocol::liveness(trouble(&desk, &backend).await.as_deref())),
         Ok(Message::EvidenceCreated(message)) => {

@@ -71,6 +71,29 @@ async fn who_waits_when_the_worker_has_to_stop_is_told_so() {
     }
 }
 
+#[piton::test]
+async fn large_messages_that_do_not_end_keep_no_common_one_waiting() {
+    let (ashirt, server) = Ashirt::start().await;
+    ashirt.has("code", Media::Whole(CODEBLOCK.into()));
+    let worker = TestServer::start(worker_of(&server)).await;
+    let port = worker.address().port();
+    let mut endless = Vec::new();
+    for _ in 0..100 {
+        let mut connection = e2e::client::Connection::open(port).await.unwrap();
+        let head = "POST /ashirt/process HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{";
+        connection.send(head.as_bytes()).await.unwrap();
+        endless.push(connection);
+    }
+    let message = json!({
+        "type": "evidence_created", "evidenceUuid": "code", "operationSlug": "op", "contentType": "codeblock",
+    });
+    let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
+    let mut connection = e2e::client::Connection::open(port).await.unwrap();
+    connection.send(request.as_bytes()).await.unwrap();
+    let answer = connection.answer().await.unwrap();
+    assert_eq!(recorded::of_evidence(answer.status, &answer.body)["status"], "Completed");
+}
+
 const MIB: u64 = 1024 * 1024;
 
 /// As ASHIRT sends it: a connection for each piece of evidence, all at once, and no limit of time.
