@@ -213,6 +213,13 @@ impl RequestId {
         Some(Self { text, length: u8::try_from(name.len()).ok()? })
     }
 
+    /// The id of the request that is being answered, to tell it to somebody who may ask for it: the log has
+    /// it on every line by itself. `None` outside of a request.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        current(|request| request.id)
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

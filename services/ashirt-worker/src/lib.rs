@@ -23,9 +23,11 @@ use piton::prelude::*;
 pub fn app() -> App {
     App::new("ashirt_worker")
         .version(env!("CARGO_PKG_VERSION"))
+        .env_alias("ENVIRONMENT", "environment")
         // Who waits for their turn waits here; ASHIRT would wait for ever.
         .default_to("http.timeout", "30m")
-        .failures("/ashirt", apis::ashirt::failed)
+        // Also where ASHIRT was told another path: then its test shows why.
+        .failures("/", apis::ashirt::failed)
         .before(Step::ConfigureRoutes, apis::dev::add)
         .verb(verbs::config_json())
         .verb(verbs::try_out())

@@ -116,6 +116,8 @@ impl Setting for DevRoutes {
             Value::String(word) => match &*word.to_lowercase() {
                 "true" => Ok(Self(true)),
                 "false" | "no" | "off" | "0" | "" => Ok(Self(false)),
+                // Nobody writes these who wants to say no.
+                "yes" | "on" | "1" => Err("the Python worker took it for no: write `true`".into()),
                 _ => Err("expected `true` or `false`".into()),
             },
             _ => Err("expected `true` or `false`".into()),

@@ -39,7 +39,7 @@ pub fn app() -> App {
             .to_serve(),
         )
         .after(Step::ConfigureLogger, |setup| async move {
-            if setup.handle().production() {
+            if is_production(&setup.handle()) {
                 warn!("Showing the environment in production, as `page.force_production` says");
             }
         })
@@ -66,12 +66,17 @@ async fn reading(settings: &PageSettings, headers: &HeaderMap) -> Result<Reading
         Hosts::of_this_machine().and(&settings.hosts).check(headers)?;
     }
     let sources = Sources::of(&app).folders(&settings.secret_folders);
-    Ok(panel(settings, app.production()).read(&sources).await)
+    Ok(panel(settings, is_production(&app)).read(&sources).await)
+}
+
+/// By whatever that is said: `production = false` does not make another environment a developer's machine.
+fn is_production(app: &Handle) -> bool {
+    app.production() || !app.environment().is_local()
 }
 
 fn is_for_this_machine(app: &Handle) -> bool {
     let http: HttpSettings = app.config().read("http", &mut Problems::new());
-    !app.production() && http.host.is_none_or(|host| host.is_loopback())
+    !is_production(app) && http.host.is_none_or(|host| host.is_loopback())
 }
 
 /// To see the values is what the page is for; in production it hides what it can.

@@ -69,8 +69,11 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
 
 /// Whether the request's `Host` is `localhost` or an address, and no name that was rebound to one.
 pub(crate) fn names_this_machine(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(header::HOST) {
-        return true;
+    match headers.get_all(header::HOST).iter().count() {
+        0 => return true,
+        1 => {}
+        // Whoever passes it on may go by the other.
+        _ => return false,
     }
     host(headers).is_some_and(|authority| {
         let host = authority.host().trim_matches(['[', ']']);
@@ -116,6 +119,15 @@ mod tests {
             assert!(of(&[("host", "localhost:9464"), ("origin", "null")]));
             assert!(!of(&[("host", "localhost:9464"), ("origin", "http://localhost:9464")]));
         }
+    }
+
+    #[test]
+    fn two_hosts_are_no_host() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::HOST, "localhost:5000".parse().unwrap());
+        assert!(names_this_machine(&headers));
+        headers.append(header::HOST, "evil.example".parse().unwrap());
+        assert!(!names_this_machine(&headers));
     }
 
     #[test]

@@ -26,8 +26,9 @@ impl App {
         self
     }
 
-    /// Does not start in production without what is said here, wherever that is: the environment may
-    /// be `local` and `--production` be said. As [`App::outside_local`] otherwise.
+    /// Does not start in production without what is said here, by whatever that is said: `--production`
+    /// in the environment `local`, or an environment that is not `local`, also where `production = false`
+    /// takes its consequences away. As [`App::outside_local`] otherwise.
     #[must_use]
     pub fn in_production(mut self, requirement: Requirement) -> Self {
         self.in_production.push(requirement);
@@ -42,14 +43,17 @@ pub(super) fn problems(app: &App, config: &Config, read: &[&Section]) -> Problem
     let from = config.origin("environment");
     let elsewhere = format!("the environment is `{environment}`, from {from}");
     let because = match config.origin("production") {
-        Origin::Default => elsewhere.clone(),
-        said => format!("it runs in production, says {said}"),
+        said if settings.in_production() && said != Origin::Default => {
+            format!("it runs in production, says {said}")
+        }
+        _ => elsewhere.clone(),
     };
     let sections = || read.iter().map(|section| section.name());
     let asked = |it: &&Requirement| !app.for_verb || it.asked_by_verb(sections());
     let outside = app.outside_local.iter().filter(|_| !environment.is_local());
     let outside = outside.filter(asked).filter_map(|it| it.problem(config, &elsewhere));
-    let production = app.in_production.iter().filter(|_| settings.in_production());
+    let production =
+        app.in_production.iter().filter(|_| settings.in_production() || !environment.is_local());
     let production = production.filter(asked).filter_map(|it| it.problem(config, &because));
     Problems(outside.chain(production).collect())
 }

@@ -53,7 +53,7 @@ pub(crate) fn shown(secret: bool, value: &Value) -> Value {
         Value::Null => Value::Null,
         Value::String(text) if text.is_empty() => value.clone(),
         _ if secret => Value::from(HIDDEN),
-        Value::String(text) => Value::from(bare_address(&address(text))),
+        Value::String(text) => Value::from(bare_address(&query(without_credentials(text, &[])))),
         Value::Array(items) => items.iter().map(|item| shown(false, item)).collect(),
         Value::Object(fields) => {
             let show =
@@ -74,15 +74,25 @@ pub(crate) fn without(text: &str, value: &Value, shown: &Value) -> String {
     }
 }
 
-/// An address without the credentials in it: `postgres://***@db/x`, `?password=***`.
+/// Text with addresses in it, without their credentials: `postgres://***@db/x`, `?password=***`.
 pub(crate) fn address(text: &str) -> String {
+    query(without_credentials(text, &[' ', '\n', '`', '"']))
+}
+
+/// A password may hold what ends an authority in theory (`/`, `?`, `#`, `,`), as people paste it without
+/// escaping: so all up to the last `@` goes, where a `:` stands before it. An address ends at one of `ends`,
+/// where the next one begins, and before `,name=` of a table.
+fn without_credentials(text: &str, ends: &[char]) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
         safe.push_str(before);
-        let end = after.find(['/', '?', '#', ' ', '`', '"', ',']).unwrap_or(after.len());
-        rest = match after[..end].rfind('@') {
+        let end = after.find(ends).unwrap_or(after.len());
+        let end = next_item(&after[..end]);
+        let authority = after[..end].find(['/', '?', '#', ',']).unwrap_or(end);
+        let credentials = after[..end].rfind('@');
+        rest = match credentials.filter(|at| *at < authority || after[..*at].contains(':')) {
             Some(at) => {
                 safe.push_str(HIDDEN);
                 &after[at..]
@@ -91,7 +101,19 @@ pub(crate) fn address(text: &str) -> String {
         };
     }
     safe.push_str(rest);
-    query(safe)
+    safe
+}
+
+/// Where the next address begins, or the next entry of a table.
+fn next_item(text: &str) -> usize {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
+    let scheme = text.find("://").map(|at| text[..at].trim_end_matches(of_name).len());
+    let begins = |at: &usize| {
+        let name = text[at + 1..].trim_start_matches(of_name);
+        name.len() < text.len() - at - 1 && name.starts_with('=')
+    };
+    let entry = text.match_indices(',').map(|(at, _)| at).find(begins);
+    scheme.into_iter().chain(entry).min().unwrap_or(text.len())
 }
 
 /// `***@host` for `me:pw@host`, which is how people write an address whose scheme they forget. Only for
@@ -166,6 +188,10 @@ mod tests {
             ("pg://h/x?password=pw&ssl=1", "pg://h/x?password=***&ssl=1"),
             ("https://example.org/a@b", "https://example.org/a@b"),
             ("plain", "plain"),
+            ("redis://me:Xy7,Qp2k@cache:6379", "redis://***@cache:6379"),
+            ("say postgres://me:p/w?1#2@db/x now", "say postgres://***@db/x now"),
+            ("a://u:p@b,c://v:w@d", "a://***@b,c://***@d"),
+            ("http://h:80/x, me@there", "http://h:80/x, me@there"),
         ];
         for (text, safe) in cases {
             assert_eq!(address(text), safe);
@@ -185,6 +211,9 @@ mod tests {
             ("mailto:me@host", "mailto:me@host"),
             ("Snow: news <me@host>", "Snow: news <me@host>"),
             ("postgres://me:pw@db", "postgres://***@db"),
+            ("redis://me:Xy7,Qp2k@cache:6379", "redis://***@cache:6379"),
+            ("postgres://me:p/w\" 1?#2@db/x", "postgres://***@db/x"),
+            ("https://example.org/a@b", "https://example.org/a@b"),
         ] {
             assert_eq!(shown(false, &json!(text)), json!(safe));
         }

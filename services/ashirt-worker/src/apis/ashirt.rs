@@ -1,5 +1,6 @@
 //! `POST /ashirt/process`: all that ASHIRT says to a worker.
 
+use piton::RequestId;
 use piton::axum::extract::Request;
 use piton::axum::response::{IntoResponse, Response};
 use piton::http::FailedRequest;
@@ -27,7 +28,7 @@ async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
         Ok(Message::Test) => json(protocol::liveness(trouble(&desk, &backend).await.as_deref())),
         Ok(Message::EvidenceCreated(message)) => {
             let evidence = Evidence::of_ashirt(message, backend.client().clone());
-            json(desk.look_at(evidence).await.body())
+            json(with_id(desk.look_at(evidence).await).body())
         }
         Ok(Message::Unknown(kind)) => {
             let kind: String = kind.chars().take(100).collect();
@@ -37,8 +38,23 @@ async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
         }
         Err(why) => {
             warn!("Cannot read a message: {why}");
-            json(protocol::failure(&why))
+            json(protocol::failure(&of_request(&why)))
         }
+    }
+}
+
+/// An error leads to its lines in the log.
+fn with_id(answer: Answer) -> Answer {
+    match answer {
+        Answer::Error(why) => Answer::Error(of_request(&why).into()),
+        other => other,
+    }
+}
+
+fn of_request(why: &str) -> String {
+    match RequestId::current() {
+        Some(id) => format!("{why} (request {id})"),
+        None => why.to_owned(),
     }
 }
 

@@ -102,7 +102,8 @@ fn a_wrong_variable_is_named_with_what_is_wrong_and_the_fix() {
         ("ASHIRT_SECRET_KEY", "hunter2", &["base64"]),
         ("ASHIRT_SECRET_KEY", "WvtvxFaJS0mPs82n-zqamI==", &["ashirt.secret_key"]),
         ("ASHIRT_SECRET_KEY", "WvtvxFaJS0mP s82n", &["ashirt.secret_key"]),
-        ("ENABLE_DEV", "1", &["worker.enable_dev", "`true` or `false`"]),
+        ("ENABLE_DEV", "1", &["worker.enable_dev", "fix: ENABLE_DEV=true\n"]),
+        ("ENABLE_DEV", "maybe", &["`true` or `false`"]),
         ("PORT", "eighty", &["http.port"]),
         ("PITON_WORKER_SHARED_SECRET", "short", &["worker.shared_secret"]),
         ("PITON_WORKER_SHARED_SECRET_HEADER", "Content-Type", &["worker.shared_secret_header"]),
@@ -119,7 +120,7 @@ fn a_wrong_variable_is_named_with_what_is_wrong_and_the_fix() {
 #[test]
 fn routes_for_development_are_refused_in_production() {
     let mut variables = but("ENABLE_DEV", "true");
-    variables.push(("PITON_PRODUCTION", "true"));
+    variables.push(("ENVIRONMENT", "production"));
     assert!(refused(&variables).contains("ENABLE_DEV"));
 }
 

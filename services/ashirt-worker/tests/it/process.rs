@@ -168,7 +168,7 @@ async fn a_backend_that_fails_is_an_error_with_its_reason_and_no_evidence() {
     {
         // The Python worker took `{"error": ..}` for the media.
         let told = reason(&app, &evidence("codeblock", uuid), "Error").await;
-        assert!(told.contains(why), "{told}");
+        assert!(told.contains(why) && told.contains("(request "), "{told}");
     }
 }
 
@@ -268,7 +268,10 @@ async fn paths_and_methods_are_exact_and_a_query_does_no_harm() {
     let test = json!({ "type": "test" });
     assert_eq!(app.post("/ashirt/process?a=b").json(&test).await.status(), 200);
     for path in ["/ashirt/process/", "/ashirt/Process", "/ashirt", "/process"] {
-        assert_eq!(app.post(path).json(&test).await.status(), 404, "{path}");
+        let nowhere = app.post(path).json(&test).await;
+        assert_eq!(nowhere.status(), 404, "{path}");
+        let (live, why) = recorded::of_test(404, nowhere.bytes());
+        assert!(!live && why.contains("nothing is served at this path"), "{why}");
     }
     let get = app.get(PROCESS).await;
     assert_eq!((get.status().as_u16(), get.header("allow")), (405, "POST"));

@@ -14,6 +14,11 @@ fn it_does_not_start_in_production_however_that_is_said() {
     for (variables, arguments, because) in [
         (&[("ENVIRONMENT", "production")][..], &[][..], "the environment is `production`, from"),
         (&[("PITON_ENVIRONMENT", "staging")], &[], "the environment is `staging`, from"),
+        (
+            &[("ENVIRONMENT", "production"), ("PITON_PRODUCTION", "false")],
+            &[],
+            "is `production`, from",
+        ),
         (&[("PITON_PRODUCTION", "true")], &[], "says environment variable PITON_PRODUCTION"),
         (&[], &["--production"], "it runs in production, says flag --production"),
     ] {
