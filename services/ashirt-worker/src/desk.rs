@@ -71,14 +71,16 @@ impl Desk {
         let (uuid, operation) = (evidence.uuid().to_owned(), evidence.operation().to_owned());
         let content_type = evidence.content_type().to_owned();
         let last_call = piton::app().last_call();
+        let mut abandoned =
+            Abandoned { desk: self, uuid, operation, content_type, begun, told: false };
         let answer = tokio::select! {
             answer = self.in_turn(evidence) => answer,
             () = last_call.stopped() => Answer::Error("the worker was stopped; run it again".into()),
         };
+        abandoned.told = true;
         let took = begun.elapsed();
-        let known = actions::known_content_type(&content_type);
-        self.0.looked.count(known, answer.outcome(), took);
-        tell(&answer, &uuid, &operation, &content_type, took);
+        self.0.looked.count(abandoned.known_type(), answer.outcome().as_str(), took);
+        tell(&answer, &abandoned.uuid, &abandoned.operation, &abandoned.content_type, took);
         answer
     }
 
@@ -106,6 +108,39 @@ impl Desk {
     #[must_use]
     pub fn settings(&self) -> &WorkerSettings {
         &self.0.settings
+    }
+}
+
+/// Evidence on its way. Dropped before it was told of, nobody waits for its answer any more: ASHIRT was
+/// stopped, or the connection broke. It stays "processing" there, so the log says which one.
+struct Abandoned<'a> {
+    desk: &'a Desk,
+    uuid: String,
+    operation: String,
+    content_type: String,
+    begun: Instant,
+    told: bool,
+}
+
+impl Abandoned<'_> {
+    fn known_type(&self) -> &'static str {
+        actions::known_content_type(&self.content_type)
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if self.told {
+            return;
+        }
+        self.desk.0.looked.count(self.known_type(), "abandoned", self.begun.elapsed());
+        warn!(
+            evidence = self.uuid,
+            operation = self.operation,
+            content_type = self.content_type,
+            "Nobody waits for evidence `{}` any more: to ASHIRT it stays `Processing` until it is run again",
+            self.uuid
+        );
     }
 }
 
@@ -150,8 +185,8 @@ impl Part for Desk {
     type Settings = WorkerSettings;
 
     async fn start(settings: WorkerSettings, launch: &Launch) -> Result<Self, part::Error> {
-        if let Some(problem) = settings.problem_of(launch.production()) {
-            return Err(problem.into());
+        if launch.production() && launch.serves() && settings.shared_secret.get().is_none() {
+            warn!("Whoever reaches the port may call: there is no worker.shared_secret");
         }
         let places = Arc::new(Semaphore::new(settings.at_once));
         let readers = Semaphore::new(READ_AT_ONCE);

@@ -9,7 +9,6 @@ use piton::metrics::prometheus_client::metrics::gauge::Gauge;
 use piton::metrics::prometheus_client::metrics::histogram::Histogram;
 
 use crate::ashirt::Attempt;
-use crate::protocol::Outcome;
 
 /// Upper bounds in seconds.
 const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
@@ -54,9 +53,9 @@ impl Looked {
         metrics.register("ashirt_worker_evidence_under_way", "Evidence being looked at", under_way);
     }
 
-    /// Counts evidence of a type that is known, or `other`.
-    pub fn count(&self, content_type: &'static str, outcome: Outcome, took: Duration) {
-        let labels = [("content_type", content_type), ("action", outcome.as_str())];
+    /// Counts evidence of a type that is known, or `other`, by what it came to, or `abandoned`.
+    pub fn count(&self, content_type: &'static str, action: &'static str, took: Duration) {
+        let labels = [("content_type", content_type), ("action", action)];
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 }

@@ -26,6 +26,11 @@ pub fn app() -> App {
         .env_alias("ENVIRONMENT", "environment")
         // Who waits for their turn waits here; ASHIRT would wait for ever.
         .default_to("http.timeout", "30m")
+        .default_to("log.slow", "5m")
+        // No load balancer has to notice a stop, and orchestrators kill after ten seconds.
+        .default_to("http.drain_wait", "0s")
+        .default_to("http.drain_timeout", "8s")
+        .in_production(settings::no_dev_routes())
         // Also where ASHIRT was told another path: then its test shows why.
         .failures("/", apis::ashirt::failed)
         .before(Step::ConfigureRoutes, apis::dev::add)

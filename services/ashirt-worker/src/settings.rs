@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use piton::axum::http::HeaderName;
-use piton::config::{Problem, Reader, Setting};
+use piton::config::{Config, Problems, Reader, Requirement, Setting};
 use piton::prelude::*;
 use piton::secrecy::{ExposeSecret, SecretString};
 use piton::serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub struct WorkerSettings {
     pub enable_dev: DevRoutes,
     /// What callers have to show in `worker.shared_secret_header`. `ashirt-worker config-json` prints it as
     /// ASHIRT wants it. **Default: none, and everybody may call.**
-    pub shared_secret: Option<SecretString>,
+    pub shared_secret: SharedSecret,
     /// The header with the shared secret. **Default: `X-Shared-Secret`.**
     pub shared_secret_header: String,
     /// Where ASHIRT reaches the worker, such as `http://ashirt-worker:5000`: for `config-json`.
@@ -41,7 +41,7 @@ impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             enable_dev: DevRoutes(false),
-            shared_secret: None,
+            shared_secret: SharedSecret::default(),
             shared_secret_header: "X-Shared-Secret".into(),
             url: None,
             at_once: 16,
@@ -61,14 +61,6 @@ impl WorkerSettings {
                 "shared_secret_header = \"X-Shared-Secret\"",
             );
         }
-        if let Some(secret) = &self.shared_secret {
-            let visible = |byte: u8| (0x21..=0x7e).contains(&byte);
-            let secret = secret.expose_secret();
-            if secret.len() < 8 || !secret.bytes().all(visible) {
-                let why = "it has to be 8 characters of ASCII or more, without blanks";
-                reader.refuse("shared_secret", why, "take one by `openssl rand -hex 24`");
-            }
-        }
         if let Some(Err(why)) = self.url.as_deref().map(process_url) {
             reader.refuse("url", why, "url = \"http://ashirt-worker:5000\"");
         }
@@ -84,20 +76,30 @@ impl WorkerSettings {
         }
     }
 
-    /// What is wrong with it in production, or elsewhere.
-    pub(crate) fn problem_of(&self, production: bool) -> Option<Problem> {
-        (production && self.enable_dev.0).then(|| {
-            let why = "routes for development are not for production";
-            Problem::new("worker.enable_dev", why, "take ENABLE_DEV=true away")
-        })
-    }
-
-    /// The header with the shared secret. Go sets these three itself, whatever is configured.
+    /// The header with the shared secret. Go sets these itself, or drops them, whatever is configured.
     pub(crate) fn header(&self) -> Option<HeaderName> {
         let name: HeaderName = self.shared_secret_header.parse().ok()?;
-        let taken = ["host", "content-length", "content-type", "accept-encoding"];
+        let taken = [
+            "host",
+            "content-length",
+            "content-type",
+            "accept-encoding",
+            "transfer-encoding",
+            "trailer",
+            "connection",
+        ];
         (!taken.contains(&name.as_str())).then_some(name)
     }
+}
+
+/// Routes for development are not for production.
+pub(crate) fn no_dev_routes() -> Requirement {
+    let met = |config: &Config| {
+        let worker: WorkerSettings = config.read("worker", &mut Problems::new());
+        !worker.enable_dev.0
+    };
+    let why = "routes for development are not for production";
+    Requirement::new("worker.enable_dev", why, "take ENABLE_DEV=true away", met).to_serve()
 }
 
 /// Whether there are routes for development: the Python worker took `true` for yes, in any case, and
@@ -130,6 +132,48 @@ impl Setting for DevRoutes {
 
     fn schema() -> Value {
         json!({ "type": "boolean" })
+    }
+}
+
+/// What callers have to show, if anything. Empty is what `${UNSET}` comes to, and nobody should take that for a
+/// guard: it is refused.
+#[derive(Clone, Default)]
+pub struct SharedSecret(Option<SecretString>);
+
+impl SharedSecret {
+    /// The secret.
+    pub(crate) fn get(&self) -> Option<&str> {
+        self.0.as_ref().map(ExposeSecret::expose_secret)
+    }
+}
+
+impl Setting for SharedSecret {
+    const SECRET: bool = true;
+
+    fn expects() -> Cow<'static, str> {
+        "8 visible characters of ASCII or more".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let visible = |byte: u8| (0x21..=0x7e).contains(&byte);
+        match value {
+            Value::Null => Ok(Self(None)),
+            Value::String(secret) if secret.len() >= 8 && secret.bytes().all(visible) => {
+                Ok(Self(Some(secret.clone().into())))
+            }
+            Value::String(secret) if secret.is_empty() => {
+                Err("it is empty, and everybody could call: take it away, or take one by `openssl rand -hex 24`".into())
+            }
+            _ => Err("it has to be 8 visible characters of ASCII or more, such as of `openssl rand -hex 24`".into()),
+        }
+    }
+
+    fn show(&self) -> Value {
+        self.0.as_ref().map_or(Value::Null, |_| "***".into())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "minLength": 8 })
     }
 }
 

@@ -29,20 +29,24 @@ pub fn app() -> App {
         .set("http.cors.origins", Vec::<String>::new())
         .settings::<PageSettings>("page")
         .keep_variables(|config| panel(&read(config), false).variables())
-        .in_production(
-            Requirement::new(
-                "page.force_production",
-                "a page of secrets must not run in production",
-                "run it elsewhere, or say that you know: PITON_PAGE_FORCE_PRODUCTION=true",
-                |config| read(config).force_production,
-            )
-            .to_serve(),
-        )
+        .outside_local(forced())
+        .in_production(forced())
         .after(Step::ConfigureLogger, |setup| async move {
             if is_production(&setup.handle()) {
                 warn!("Showing the environment in production, as `page.force_production` says");
             }
         })
+}
+
+/// Without force it does not start in production, by whatever that is said.
+fn forced() -> Requirement {
+    Requirement::new(
+        "page.force_production",
+        "a page of secrets must not run in production",
+        "run it elsewhere, or say that you know: PITON_PAGE_FORCE_PRODUCTION=true",
+        |config| read(config).force_production,
+    )
+    .to_serve()
 }
 
 /// The page, or JSON for who prefers that.

@@ -323,8 +323,12 @@ fn explained(name: &str, infos: &[RouteInfo]) -> String {
     format!("piton::App::new({name:?})\n{calls}")
 }
 
-/// To standard output; whoever stops reading it early (`| head`) is not an error.
-pub(super) fn print(text: &str) -> Result<(), LaunchError> {
+/// Prints the output of a verb. Whoever stops reading it early (`| head`) is no error, as it would be with
+/// `print!`, which panics.
+///
+/// # Errors
+/// When it cannot be written for another reason: a full disk, say.
+pub fn print(text: &str) -> Result<(), LaunchError> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

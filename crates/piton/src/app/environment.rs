@@ -1,7 +1,7 @@
 //! The rules of the environment: what a service may go without on a developer's machine only.
 
 use super::{App, AppSettings};
-use crate::config::{Config, Origin, Problems, Requirement, Section};
+use crate::config::{Config, Origin, Problem, Problems, Requirement, Section};
 
 impl App {
     /// Does not start outside of the environment `local` (the default) without what is said here.
@@ -26,9 +26,9 @@ impl App {
         self
     }
 
-    /// Does not start in production without what is said here, by whatever that is said: `--production`
-    /// in the environment `local`, or an environment that is not `local`, also where `production = false`
-    /// takes its consequences away. As [`App::outside_local`] otherwise.
+    /// Does not start in production without what is said here, wherever that is: the environment may
+    /// be `local` and `--production` be said. As [`App::outside_local`] otherwise; what is said to both is
+    /// asked for once.
     #[must_use]
     pub fn in_production(mut self, requirement: Requirement) -> Self {
         self.in_production.push(requirement);
@@ -51,9 +51,13 @@ pub(super) fn problems(app: &App, config: &Config, read: &[&Section]) -> Problem
     let sections = || read.iter().map(|section| section.name());
     let asked = |it: &&Requirement| !app.for_verb || it.asked_by_verb(sections());
     let outside = app.outside_local.iter().filter(|_| !environment.is_local());
-    let outside = outside.filter(asked).filter_map(|it| it.problem(config, &elsewhere));
-    let production =
-        app.in_production.iter().filter(|_| settings.in_production() || !environment.is_local());
-    let production = production.filter(asked).filter_map(|it| it.problem(config, &because));
-    Problems(outside.chain(production).collect())
+    let mut missing: Vec<_> =
+        outside.filter(asked).filter_map(|it| it.problem(config, &elsewhere)).collect();
+    let production = app.in_production.iter().filter(|_| settings.in_production());
+    for problem in production.filter(asked).filter_map(|it| it.problem(config, &because)) {
+        if missing.iter().all(|told: &Problem| told.key != problem.key) {
+            missing.push(problem);
+        }
+    }
+    Problems(missing)
 }

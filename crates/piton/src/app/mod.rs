@@ -34,6 +34,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 pub use addition::Addition;
+pub use cli::print;
 pub use exit::{Exit, LaunchError};
 pub use outline::Outline;
 pub use steps::{Setup, StepResult};

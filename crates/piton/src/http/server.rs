@@ -41,6 +41,9 @@ const FIRST_WORDS: Duration = Duration::from_secs(1);
 /// How long before the end of the drain those are told who wait for something.
 const LAST_CALL: Duration = Duration::from_secs(2);
 
+/// How long their answers may take then, whatever it is that ends the drain.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
+
 /// How long a client that is given up may take to read why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -180,6 +183,12 @@ impl Server {
             () = tokio::time::sleep(limit) => Some("the deadline (http.drain_timeout) has passed"),
             () = at_once.stopped() => Some("the second signal says at once"),
         };
+        if cut.is_some() {
+            // Without a long drain this is the first that they hear of it.
+            self.stack.handle().inner().drain.last_call();
+            let ended = async { while self.connections.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(LAST_ANSWERS, ended).await;
+        }
         if let Some(why) = cut
             && !self.connections.is_empty()
         {

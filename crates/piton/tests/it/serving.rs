@@ -117,6 +117,18 @@ async fn who_waits_until_the_last_call_is_still_heard() {
 }
 
 #[piton::test]
+async fn the_last_call_is_heard_though_there_is_no_time_to_drain() {
+    let gate = Gate::default();
+    let app = app(&gate).set("http.drain_timeout", "0s");
+    let server = TestServer::start(app.route(http::get("/waits", waits_for_the_last_call))).await;
+    let waits = tokio::spawn(get(server.address(), "/waits"));
+    gate.inside.notified().await;
+    server.begin_to_stop();
+    assert!(waits.await.unwrap().ends_with("just in time"));
+    server.stop().await;
+}
+
+#[piton::test]
 async fn readiness_fails_first_and_requests_are_answered_while_the_wait_lasts() {
     let server = TestServer::start(app(&Gate::default()).set("http.drain_wait", "2s")).await;
     let address = server.address();

@@ -1,6 +1,8 @@
 //! `POST /ashirt/process`: all that ASHIRT says to a worker.
 
-use piton::RequestId;
+use piton::{RequestId, tokio};
+use std::time::Duration;
+
 use piton::axum::extract::Request;
 use piton::axum::response::{IntoResponse, Response};
 use piton::http::FailedRequest;
@@ -9,7 +11,7 @@ use piton::prelude::*;
 use super::shared_secret::SharedSecret;
 use crate::actions::Evidence;
 use crate::desk::Desk;
-use crate::protocol::{self, Answer, Message};
+use crate::protocol::{self, Answer, Message, PROCESS_PATH};
 use crate::services::Backend;
 
 piton::blueprint!("/ashirt", tag = "ashirt", guard = SharedSecret);
@@ -58,18 +60,25 @@ fn of_request(why: &str) -> String {
     }
 }
 
+/// How long an administrator waits who presses "Test".
+const TEST_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Why the worker could not do its work.
 async fn trouble(desk: &Desk, backend: &Backend) -> Option<String> {
     if !desk.settings().test_asks_ashirt {
         return None;
     }
-    backend.check().await.err().map(|why| format!("the worker cannot work with ASHIRT: {why}"))
+    let checked = tokio::time::timeout(TEST_PATIENCE, backend.check()).await;
+    let trouble = checked.unwrap_or_else(|_| Err("it does not answer".into())).err();
+    trouble.map(|why| format!("the worker cannot work with ASHIRT: {why}"))
 }
 
 /// What a failure looks like to ASHIRT, whoever made it: it takes a reason only out of status 200. Who may
 /// not call, or calls something else, is no ASHIRT, or one that should see it in its log.
 pub(crate) fn failed(failed: &FailedRequest<'_>) -> Response {
-    let reason = format!("{failed} (request {})", failed.id());
+    let nowhere = failed.status() == StatusCode::NOT_FOUND;
+    let place = if nowhere { format!("; ASHIRT calls {PROCESS_PATH}") } else { String::new() };
+    let reason = format!("{failed}{place} (request {})", failed.id());
     let mut answer = json(protocol::failure(&reason));
     if matches!(failed.status().as_u16(), 401 | 404 | 405) {
         *answer.status_mut() = failed.status();

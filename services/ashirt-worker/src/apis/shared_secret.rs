@@ -3,7 +3,6 @@
 use piton::axum::http::request::Parts;
 use piton::http::{Guard, Operation, Passed};
 use piton::prelude::*;
-use piton::secrecy::ExposeSecret;
 
 use crate::desk::Desk;
 
@@ -19,10 +18,10 @@ impl Guard for SharedSecret {
         Box::pin(async move {
             let desk = app.try_part::<Desk>()?;
             let settings = desk.settings();
-            let Some(secret) = &settings.shared_secret else { return Ok(()) };
+            let Some(secret) = settings.shared_secret.get() else { return Ok(()) };
             let name = settings.header().expect("the settings have been checked");
             let shown = head.headers.get(&name).map_or(&[][..], |value| value.as_bytes());
-            if is_same(shown, secret.expose_secret().as_bytes()) {
+            if is_same(shown, secret.as_bytes()) {
                 return Ok(());
             }
             let why = if shown.is_empty() { "missing" } else { "wrong" };

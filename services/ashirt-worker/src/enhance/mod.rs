@@ -49,7 +49,7 @@ impl From<std::io::Error> for Fault {
 
 /// What was asked of whom in a HAR file (1.1, 1.2): by host, by method, by status, by type; then each request.
 ///
-/// Bodies, and the values of headers and cookies, are never shown, nor are passwords within URLs.
+/// Bodies, and the values of headers and cookies, are never shown, nor are users and passwords within URLs.
 /// A file that breaks off gives what stands before.
 ///
 /// ```

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use piton::axum::http::Uri;
+use piton::axum::http::uri::Authority;
 use serde::Serialize;
 
 /// Where ASHIRT sends its messages.
@@ -36,13 +37,21 @@ pub fn process_url(address: &str) -> Result<String, &'static str> {
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err("it begins neither with `http://` nor with `https://`");
     }
-    if url.host().is_none_or(str::is_empty) {
-        return Err("it names no host");
+    let authority = url.authority().map(Authority::as_str).unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let host = url.host().filter(|host| !host.is_empty()).ok_or("it names no host")?;
+    let port = place.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Err("its port is none");
     }
     let address = address.trim();
-    match url.path_and_query().map(|path| path.as_str()) {
-        None | Some("" | "/") => Ok(format!("{}{PROCESS_PATH}", address.trim_end_matches('/'))),
-        Some(_) => Ok(address.to_owned()),
+    if address.contains('#') {
+        return Err("what stands behind `#` is never sent");
+    }
+    match (url.path(), url.query()) {
+        ("" | "/", None) => Ok(format!("{}{PROCESS_PATH}", address.trim_end_matches('/'))),
+        ("" | "/", Some(_)) => Err("it has a query and no path"),
+        _ => Ok(address.to_owned()),
     }
 }
 
@@ -55,13 +64,28 @@ mod tests {
         for address in ["http://testapp", "http://testapp/", " http://testapp/ashirt/process "] {
             assert_eq!(process_url(address), Ok("http://testapp/ashirt/process".into()));
         }
+        let v6 = "http://[::1]:5000";
+        assert_eq!(process_url(v6), Ok("http://[::1]:5000/ashirt/process".into()));
         let behind = "https://proxy.example:8443/worker/ashirt/process?a=b";
         assert_eq!(process_url(behind), Ok(behind.into()));
     }
 
     #[test]
     fn what_ashirt_would_not_find_is_refused() {
-        for address in ["", "testapp", "/ashirt/process", "ftp://testapp", "http://"] {
+        for address in [
+            "",
+            "testapp",
+            "/ashirt/process",
+            "ftp://testapp",
+            "http://",
+            "http://h#f",
+            "http://h/?x=1",
+            "http://h?x",
+            "http://h:abc",
+            "http://h:99999",
+            "http://h:0",
+            "http://h:",
+        ] {
             assert!(process_url(address).is_err(), "{address}");
         }
     }

@@ -19,6 +19,9 @@ pub mod content_type {
     pub const NONE: &str = "none";
 }
 
+/// ASHIRT keeps names in columns of 255 characters; what is longer is no name.
+const LONGEST_NAME: usize = 1024;
+
 /// A message of ASHIRT.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message {
@@ -119,6 +122,9 @@ fn take_text(
 ) -> Option<String> {
     let why = match message.remove(name) {
         Some(Value::String(text)) if text.is_empty() => "is empty".to_owned(),
+        Some(Value::String(text)) if text.len() > LONGEST_NAME => {
+            format!("is longer than {LONGEST_NAME} bytes")
+        }
         Some(Value::String(text)) => return Some(text),
         Some(other) => format!("is {}, expected text", kind(&other)),
         None => "is missing".to_owned(),
@@ -235,6 +241,7 @@ mod tests {
             ("true", "is a boolean, expected an object"),
             ("{}", "`type` of the message is missing"),
             (r#"{"type":null}"#, "`type` of the message is null"),
+            (&*format!(r#"{{"type":"{}"}}"#, "x".repeat(2000)), "`type` of the message is longer"),
             (r#"{"type":["test"]}"#, "`type` of the message is a list"),
         ] {
             let refused = Message::parse(text.as_bytes()).unwrap_err();

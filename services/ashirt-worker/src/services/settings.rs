@@ -29,8 +29,8 @@ pub struct AshirtSettings {
     pub timeout: Duration,
     /// How long media may take in all. **Default: `5m`.**
     pub media_timeout: Duration,
-    /// How large media may be; what is larger is answered with an error. It is looked at as it arrives, so
-    /// that this bounds time and not memory. **Default: `64MiB`.**
+    /// How large media may be; what is larger is rejected. It is looked at as it arrives, so that this
+    /// bounds time and not memory. **Default: `64MiB`.**
     pub media_limit: ByteSize,
     /// How often a request is made again that may be. **Default: `2`.**
     pub retries: u32,
@@ -61,6 +61,14 @@ impl AshirtSettings {
         }
         if let Err(refused) = self.secret_key() {
             reader.refuse("secret_key", refused.why, refused.fix);
+        }
+        for (name, limit) in [("timeout", self.timeout), ("media_timeout", self.media_timeout)] {
+            if limit.is_zero() {
+                reader.refuse(name, "no answer is as quick", format!("{name} = \"30s\""));
+            }
+        }
+        if self.media_limit.as_u64() == 0 {
+            reader.refuse("media_limit", "no media is as small", "media_limit = \"64MiB\"");
         }
     }
 

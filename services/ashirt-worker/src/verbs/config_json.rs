@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use piton::clap::Arg;
 use piton::config::{Problem, Problems};
 use piton::prelude::*;
-use piton::secrecy::ExposeSecret;
 use piton::{Arguments, HttpSettings, LaunchError, Outline, serde_json};
 
 use crate::protocol::{Configuration, process_url};
@@ -36,10 +35,8 @@ fn print(app: &Outline<'_>, arguments: &Arguments) -> Result<(), LaunchError> {
     let (Ok(url), true) = (url, problems.is_empty()) else {
         return Err(LaunchError::Settings(problems));
     };
-    let header = settings
-        .shared_secret
-        .as_ref()
-        .map(|secret| (settings.shared_secret_header.clone(), secret.expose_secret().to_owned()));
+    let secret = settings.shared_secret.get();
+    let header = secret.map(|secret| (settings.shared_secret_header.clone(), secret.to_owned()));
     if given.is_none() {
         eprintln!(
             "note: nothing says where ASHIRT reaches the worker: the host is a guess; say it by --url or worker.url"
@@ -50,6 +47,5 @@ fn print(app: &Outline<'_>, arguments: &Arguments) -> Result<(), LaunchError> {
     }
     let headers: BTreeMap<_, _> = header.into_iter().collect();
     let configuration = serde_json::to_string_pretty(&Configuration::new(url, headers));
-    println!("{}", configuration.expect("it holds nothing but text"));
-    Ok(())
+    piton::print(&format!("{}\n", configuration.expect("it holds nothing but text")))
 }

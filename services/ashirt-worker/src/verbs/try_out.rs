@@ -43,12 +43,11 @@ async fn look_at(file: PathBuf, said: Option<&str>) -> Result<(), LaunchError> {
     })?;
     let answer = actions::look_at(&Evidence::of_file(content_type, file)).await;
     match &answer {
-        Answer::Processed(text) => print!("{}", whole_line(&storable(text))),
-        Answer::Deferred => println!("It would be said later, by the metadata of the evidence."),
-        Answer::Rejected(why) => return Err(fault(format!("rejected as {content_type}: {why}"))),
-        Answer::Error(why) => return Err(fault(format!("failed: {why}"))),
+        Answer::Processed(text) => piton::print(&whole_line(&storable(text))),
+        Answer::Deferred => piton::print("It would be said later, by the metadata.\n"),
+        Answer::Rejected(why) => Err(fault(format!("rejected as {content_type}: {why}"))),
+        Answer::Error(why) => Err(fault(format!("failed: {why}"))),
     }
-    Ok(())
 }
 
 fn fault(why: String) -> LaunchError {

@@ -106,6 +106,15 @@ fn a_wrong_variable_is_named_with_what_is_wrong_and_the_fix() {
         ("ENABLE_DEV", "maybe", &["`true` or `false`"]),
         ("PORT", "eighty", &["http.port"]),
         ("PITON_WORKER_SHARED_SECRET", "short", &["worker.shared_secret"]),
+        ("PITON_WORKER_SHARED_SECRET", "", &["worker.shared_secret"]),
+        (
+            "PITON_WORKER_SHARED_SECRET_HEADER",
+            "Transfer-Encoding",
+            &["worker.shared_secret_header"],
+        ),
+        ("PITON_ASHIRT_TIMEOUT", "0s", &["ashirt.timeout"]),
+        ("PITON_ASHIRT_MEDIA_LIMIT", "0B", &["ashirt.media_limit"]),
+        ("PITON_WORKER_URL", "http://w/?a=b", &["worker.url"]),
         ("PITON_WORKER_SHARED_SECRET_HEADER", "Content-Type", &["worker.shared_secret_header"]),
         ("PITON_WORKER_URL", "worker:5000", &["worker.url"]),
         ("PITON_WORKER_AT_ONCE", "0", &["worker.at_once"]),
@@ -119,9 +128,11 @@ fn a_wrong_variable_is_named_with_what_is_wrong_and_the_fix() {
 
 #[test]
 fn routes_for_development_are_refused_in_production() {
-    let mut variables = but("ENABLE_DEV", "true");
+    let mut variables = but("ASHIRT_SECRET_KEY", "");
+    variables.push(("ENABLE_DEV", "true"));
     variables.push(("ENVIRONMENT", "production"));
-    assert!(refused(&variables).contains("ENABLE_DEV"));
+    let told = refused(&variables);
+    assert!(told.contains("ENABLE_DEV") && told.contains("2 settings are wrong"), "{told}");
 }
 
 #[test]

@@ -94,6 +94,20 @@ async fn large_messages_that_do_not_end_keep_no_common_one_waiting() {
     assert_eq!(recorded::of_evidence(answer.status, &answer.body)["status"], "Completed");
 }
 
+#[piton::test]
+async fn evidence_that_nobody_waits_for_any_more_is_counted_and_its_place_is_free() {
+    let (ashirt, server) = Ashirt::start().await;
+    ashirt.has("held", Media::Held(CODEBLOCK.into()));
+    ashirt.has("code", Media::Whole(CODEBLOCK.into()));
+    let app = TestApp::new(worker_of(&server).set("worker.at_once", 1)).await;
+    let gone = tokio::time::timeout(Duration::from_millis(300), look_at(&app, "held")).await;
+    assert!(gone.is_err());
+    assert_eq!(look_at(&app, "code").await["status"], "Completed");
+    let metrics = app.get("/metrics").await.text();
+    let counted = r#"_duration_seconds_count{content_type="codeblock",action="abandoned"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
 const MIB: u64 = 1024 * 1024;
 
 /// As ASHIRT sends it: a connection for each piece of evidence, all at once, and no limit of time.

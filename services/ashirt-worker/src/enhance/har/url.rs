@@ -7,39 +7,68 @@ pub(super) struct Url {
 }
 
 impl Url {
-    /// Any text is taken: what is no URL of a host belongs to its scheme (`data:`), or to nobody.
+    /// Any text is taken: what is no URL of a host belongs to its scheme (`data:`), or to nobody. A text that
+    /// was cut off ends with `…`.
     pub(super) fn of(text: &str) -> Self {
-        let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme))
-        else {
-            return Self::without_host(text);
-        };
-        let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let (user, host) =
-            authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        let user = user.map(|user| match user.split_once(':') {
-            Some((name, _)) => format!("{name}:***@"),
-            None => format!("{user}@"),
-        });
-        Self {
-            shown: format!("{scheme}://{}{host}{path}", user.unwrap_or_default()),
-            host: host.to_ascii_lowercase(),
-        }
-    }
-
-    /// The data of a `data:` URL is content, which is not shown.
-    fn without_host(text: &str) -> Self {
-        match text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
+        let text = text.trim_start();
+        let scheme = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
+        let host = match scheme {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("data") => {
                 let kind = rest.split(',').next().unwrap_or_default();
-                Self { shown: format!("data:{kind},…"), host: "data:".to_owned() }
+                return Self { shown: format!("data:{kind},…"), host: "data:".to_owned() };
             }
-            Some((scheme, _)) => {
-                Self { shown: text.to_owned(), host: format!("{}:", scheme.to_ascii_lowercase()) }
+            Some((_, rest)) if rest.starts_with("//") => {
+                let authority = authority(&rest[2..]);
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                without_rest(host).to_ascii_lowercase()
             }
-            None => Self { shown: text.to_owned(), host: "(no host)".to_owned() },
-        }
+            Some((scheme, _)) => format!("{}:", scheme.to_ascii_lowercase()),
+            None => "(no host)".to_owned(),
+        };
+        Self { shown: without_credentials(text), host }
     }
+}
+
+/// What stands before the path.
+fn authority(text: &str) -> &str {
+    let end = text.find(['/', '?', '#', '\\', ' ', '&', '"', '\'', '<', '>']);
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// A name that was cut off before its `@` may be a password: no host is as long.
+fn without_rest(host: &str) -> &str {
+    if host.ends_with('…') { "(cut off)" } else { host }
+}
+
+/// `https://***@host` wherever users and passwords may stand: behind each `//` or `\\\\`, and behind a scheme
+/// that goes without. A user without a password may be a token, and goes too.
+fn without_credentials(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    if let Some((scheme, behind)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
+        safe.push_str(&text[..=scheme.len()]);
+        // `mailto:ann@example.com` has no password.
+        rest = if authority(behind).contains(':') { hide(behind, &mut safe) } else { behind };
+    }
+    while let Some(at) = [rest.find("//"), rest.find("\\\\")].into_iter().flatten().min() {
+        let (before, behind) = rest.split_at(at + 2);
+        safe.push_str(before);
+        rest = hide(behind, &mut safe);
+    }
+    safe.push_str(rest);
+    safe
+}
+
+/// Writes `***` for what stands before an `@`, and returns the rest.
+fn hide<'a>(text: &'a str, safe: &mut String) -> &'a str {
+    let authority = authority(text);
+    let hidden = match authority.rfind('@') {
+        Some(at) => at,
+        None if authority.ends_with('…') => authority.len(),
+        None => return text,
+    };
+    safe.push_str("***");
+    &text[hidden..]
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -59,13 +88,21 @@ mod tests {
     #[test]
     fn a_password_in_a_url_is_not_shown() {
         for (text, expected) in [
-            (
-                "https://ann:hunter2@Example.com:8443/a?b=c",
-                "https://ann:***@Example.com:8443/a?b=c",
-            ),
-            ("https://ann:hun@ter2@example.com", "https://ann:***@example.com"),
-            ("https://ann@example.com/x@y:z", "https://ann@example.com/x@y:z"),
-            ("https://:hunter2@example.com", "https://:***@example.com"),
+            ("https://ann:hunter2@Example.com:8443/a?b=c", "https://***@Example.com:8443/a?b=c"),
+            ("https://ann:hun@ter2@example.com", "https://***@example.com"),
+            ("https://ghp_token@example.com/x@y:z", "https://***@example.com/x@y:z"),
+            ("https://:hunter2@example.com", "https://***@example.com"),
+            (" https://u:hunter2@h/", "https://***@h/"),
+            ("//u:hunter2@h/", "//***@h/"),
+            ("view-source:https://u:hunter2@h/", "view-source:https://***@h/"),
+            ("blob:https://u:hunter2@h/", "blob:https://***@h/"),
+            ("jdbc:postgresql://u:hunter2@db/x", "jdbc:postgresql://***@db/x"),
+            ("http:\\\\u:hunter2@h/", "http:\\\\***@h/"),
+            ("https:u:hunter2@h/", "https:***@h/"),
+            ("https://p/?next=https://u:hunter2@h/", "https://p/?next=https://***@h/"),
+            ("https://oauth2:hunter2hunter…", "https://***"),
+            ("mailto:ann@example.com", "mailto:ann@example.com"),
+            ("https://example.com/a:b@c", "https://example.com/a:b@c"),
         ] {
             assert_eq!(shown(text).0, expected);
         }
@@ -78,6 +115,7 @@ mod tests {
             ("http://[::1]:80/", "[::1]:80"),
             ("data:text/html,<p>secret", "data:"),
             ("blob:https://example.com/1", "blob:"),
+            ("https://oauth2:hunter2…", "(cut off)"),
             ("/only/a/path", "(no host)"),
             ("", "(no host)"),
         ] {

@@ -53,7 +53,7 @@ fn extension(bytes: &mut Bytes<'_>, picture: &mut Picture) -> io::Result<()> {
 
 fn palette(bytes: &mut Bytes<'_>, flags: u8, picture: &mut Picture) -> io::Result<()> {
     if flags & 0x80 > 0 {
-        picture.details.push(format!("palette of {} colours", 2_u32 << (flags & 7)));
+        picture.detail(format!("palette of {} colours", 2_u32 << (flags & 7)));
     }
     bytes.skip(table_bytes(flags)).map(drop)
 }

@@ -74,14 +74,14 @@ fn frame(picture: &mut Picture, kind: u8, head: &[u8]) {
     }
     let side = |high, low| u64::from(u16::from_be_bytes([high, low]));
     picture.dimensions = Some((side(w1, w0), side(h1, h0)));
-    picture.details.push(format!("{depth}-bit"));
-    picture.details.push(match channels {
+    picture.detail(format!("{depth}-bit"));
+    picture.detail(match channels {
         1 => "grayscale".to_owned(),
         3 => "colour".to_owned(),
         4 => "CMYK".to_owned(),
         other => format!("{other} channels"),
     });
     if matches!(kind, 0xc2 | 0xc6 | 0xca | 0xce) {
-        picture.details.push("progressive".to_owned());
+        picture.detail("progressive".to_owned());
     }
 }

@@ -100,6 +100,13 @@ impl Picture {
         Self { format, ..Self::default() }
     }
 
+    /// A picture has few; a file may say them a million times.
+    fn detail(&mut self, detail: String) {
+        if self.details.len() < 8 && !self.details.contains(&detail) {
+            self.details.push(detail);
+        }
+    }
+
     fn has(&mut self, kind: &'static str) {
         match self.metadata.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, times)) => *times += 1,

@@ -25,7 +25,8 @@ pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
 
 fn chunk(picture: &mut Picture, name: &[u8], head: &[u8]) {
     match name {
-        b"IHDR" => header(picture, head),
+        // It comes first and once.
+        b"IHDR" if picture.dimensions.is_none() => header(picture, head),
         b"acTL" => {
             picture.format = "APNG";
             picture.frames = be(head, 0).unwrap_or(0);
@@ -65,14 +66,31 @@ fn header(picture: &mut Picture, head: &[u8]) {
         6 => "RGB with alpha",
         _ => "unknown colours",
     };
-    picture.details.push(format!("{depth}-bit"));
-    picture.details.push(colour.to_owned());
+    picture.detail(format!("{depth}-bit"));
+    picture.detail(colour.to_owned());
     if *interlace == 1 {
-        picture.details.push("interlaced".to_owned());
+        picture.detail("interlaced".to_owned());
     }
 }
 
 fn be(head: &[u8], at: usize) -> Option<u64> {
     let four = head.get(at..)?.first_chunk::<4>()?;
     Some(u64::from(u32::from_be_bytes(*four)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::enhance::image;
+
+    #[test]
+    fn a_head_that_is_said_a_million_times_is_said_once() {
+        let pixel = include_bytes!("../../../testdata/pixel.png");
+        let (magic, head) = (&pixel[..8], &pixel[8..33]);
+        let many = [magic, &head.repeat(100_000), &pixel[33..]].concat();
+        let text = image(&mut many.as_slice()).unwrap();
+        assert!(
+            text.starts_with("PNG image, 1 × 1 pixel, 1:1\n8-bit, RGB with alpha\nfile:"),
+            "{text}"
+        );
+    }
 }

@@ -33,18 +33,18 @@ fn chunk(picture: &mut Picture, name: &[u8], head: &[u8]) {
             let side = |a: u8, b: u8, c: u8| u64::from(u32::from_le_bytes([a, b, c, 0])) + 1;
             picture.dimensions = Some((side(*w0, *w1, *w2), side(*h0, *h1, *h2)));
             if flags & 0x10 > 0 {
-                picture.details.push("with alpha".to_owned());
+                picture.detail("with alpha".to_owned());
             }
         }
         (b"VP8 ", [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => {
             let side = |low: u8, high: u8| u64::from(u16::from_le_bytes([low, high]) & 0x3fff);
             picture.dimensions.get_or_insert((side(*w0, *w1), side(*h0, *h1)));
-            picture.details.push("lossy".to_owned());
+            picture.detail("lossy".to_owned());
         }
         (b"VP8L", [0x2f, a, b, c, d, ..]) => {
             let bits = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
             picture.dimensions.get_or_insert(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1));
-            picture.details.push("lossless".to_owned());
+            picture.detail("lossless".to_owned());
         }
         (b"ANMF", _) => picture.frames += 1,
         (b"EXIF", _) => picture.has("EXIF"),
