@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn every_version_is_pinned() {
         for name in PEERS.names().unwrap() {
-            for line in Venv::of(&name).unwrap().requirements.lines() {
+            let requirements = Venv::of(&name).unwrap().requirements;
+            for line in requirements.lines().filter(|line| !line.starts_with('#')) {
                 assert!(line.contains("=="), "{name}: {line}");
             }
         }
