@@ -281,6 +281,26 @@ fn a_long_value_can_be_scrolled_with_the_keyboard() {
 }
 
 #[test]
+fn the_page_of_hostile_values_is_bounded_and_json_has_them_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["A", "B", "C", "D", "E", "F", "G", "H"];
+    let hostile = ["\u{1}\u{2}", "\u{1}x", "/", "\u{1}"];
+    for (index, name) in names.iter().enumerate() {
+        let part = hostile[index % hostile.len()];
+        let value = part.repeat(64 * 1024 / part.len());
+        fs::write(folder.path().join(name), value).unwrap();
+    }
+    let panel = panel(names);
+    let reading = panel.read_now(&sources(&panel, None, [("", ""); 0]).folder(folder.path()));
+    let html = reading.html();
+    assert!(html.len() < 250_000, "{}", html.len());
+    assert!(html.contains("<span class=\"note\">… and 57344 more bytes</span>"), "{html}");
+    assert_eq!(value(&reading, "A").1.unwrap().len(), 64 * 1024);
+    let json: Value = serde_json::from_str(&reading.json()).unwrap();
+    assert_eq!(json["groups"][0]["variables"][2]["value"], "/".repeat(64 * 1024));
+}
+
+#[test]
 fn a_panel_of_nothing_says_so() {
     let html = of(&[], &Panel::new("Panel")).html();
     assert!(html.contains("There are no groups of variables."));
