@@ -32,7 +32,8 @@ impl Mounted {
         self.folder.path()
     }
 
-    /// Puts a new generation in the place of the old one, at one blow.
+    /// Puts a new generation in the place of the old one, at one blow; the links of secrets that are in it
+    /// no more go after that.
     fn rotate(&mut self, secrets: &[(&str, &str)]) {
         let old = format!("..generation_{}", self.generations);
         self.generations += 1;
@@ -44,6 +45,11 @@ impl Mounted {
         symlink(&new, self.path().join("..data_tmp")).unwrap();
         fs::rename(self.path().join("..data_tmp"), self.path().join("..data")).unwrap();
         let _ = fs::remove_dir_all(self.path().join(old));
+        for link in fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap()) {
+            if link.path().is_symlink() && !link.path().exists() {
+                fs::remove_file(link.path()).unwrap();
+            }
+        }
     }
 }
 
@@ -167,6 +173,9 @@ async fn a_rotated_secret_is_shown_at_the_next_request() {
     assert_eq!(variable(&service, "CSRF_SECRET").await, json!(["set", "second"]));
     mounted.rotate(&[("REDIS_PORT", "6379")]);
     assert_eq!(variable(&service, "CSRF_SECRET").await, json!(["missing", null]));
+    fs::remove_file(mounted.path().join("..data")).unwrap();
+    symlink("..data/CSRF_SECRET", mounted.path().join("CSRF_SECRET")).unwrap();
+    assert_eq!(variable(&service, "CSRF_SECRET").await, json!(["unreadable", null]));
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ async fn variables(State(settings): State<PageSettings>, headers: HeaderMap) -> 
 async fn reading(settings: &PageSettings, headers: &HeaderMap) -> Result<Reading> {
     let app = piton::app();
     if is_for_this_machine(&app) {
-        Hosts::of_this_machine().and(&settings.hosts).check(headers)?;
+        let hosts = Hosts::of_this_machine().and(&settings.hosts);
+        hosts.told_by("PITON_PAGE_HOSTS").check(headers)?;
     }
     let sources = Sources::of(&app).folders(&settings.secret_folders);
     Ok(panel(settings, is_production(&app)).read(&sources).await)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use piton::config::Reader;
-use piton::panel::{Group, Groups, Mask};
+use piton::panel::{Group, Groups, Hosts, Mask};
 use piton::prelude::*;
 
 /// What the page shows, and where it looks.
@@ -53,7 +53,25 @@ impl PageSettings {
                 "title = \"Lab Mock Server\"",
             );
         }
+        if let Some(fix) = bare_names(&self.hosts) {
+            reader.refuse(
+                "hosts",
+                "what is no bare name, or a pattern, can never be asked for",
+                fix,
+            );
+        }
     }
+}
+
+/// The names that were meant, as they must be written, unless they are written so.
+fn bare_names(hosts: &[String]) -> Option<String> {
+    let is_bare = |host: &String| Hosts::bare_name(host) == Some(host);
+    if hosts.iter().all(is_bare) {
+        return None;
+    }
+    let names: Vec<&str> = hosts.iter().filter_map(|host| Hosts::bare_name(host)).collect();
+    let names = if names.is_empty() { vec!["lab.internal"] } else { names };
+    Some(format!("hosts = {names:?}"))
 }
 
 /// Those of the Terraform lab that the page was made for.

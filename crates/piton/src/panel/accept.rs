@@ -2,12 +2,17 @@
 
 use http::{HeaderMap, header};
 
-/// Whether the request prefers JSON to a page. Who has no preference gets the page.
+/// Whether the request prefers JSON to a page, or refuses the page and not JSON. Who has no preference
+/// gets the page.
 pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let ranges: Vec<(&str, f32)> = lines.flat_map(|line| line.split(',')).map(range).collect();
-    weight(&ranges, ["application/json", "application/*", "*/*"])
-        > weight(&ranges, ["text/html", "text/*", "*/*"])
+    let json = weight(&ranges, ["application/json", "application/*", "*/*"]);
+    let page = weight(&ranges, ["text/html", "text/*", "*/*"]);
+    match (json, page) {
+        (None, page) => page.is_some_and(|page| page <= 0.0),
+        (Some(json), page) => json > page.unwrap_or(0.0),
+    }
 }
 
 /// `text/html;q=0.5`.
@@ -16,18 +21,19 @@ fn range(text: &str) -> (&str, f32) {
     let range = parts.next().unwrap_or_default();
     let weight = parts.find_map(|part| {
         let (name, weight) = part.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("q").then(|| weight.trim().parse().unwrap_or(0.0))
+        let weight = weight.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
+        name.trim().eq_ignore_ascii_case("q").then_some(weight.unwrap_or(0.0))
     });
     (range, weight.unwrap_or(1.0))
 }
 
-/// What the most specific of the ranges says.
-fn weight(ranges: &[(&str, f32)], names: [&str; 3]) -> f32 {
+/// What the most specific of the ranges says; `None` if none speaks of it.
+fn weight(ranges: &[(&str, f32)], names: [&str; 3]) -> Option<f32> {
     let of = |name: &str| {
         let mut all = ranges.iter().filter(|(range, _)| range.eq_ignore_ascii_case(name));
         all.next().map(|(_, weight)| *weight)
     };
-    names.into_iter().find_map(of).unwrap_or(0.0)
+    names.into_iter().find_map(of)
 }
 
 #[cfg(test)]
@@ -43,10 +49,19 @@ mod tests {
             ("application/*", true),
             ("application/json, text/html;q=0.9", true),
             ("*/*;q=0.1, application/json", true),
+            ("text/html;q=0", true),
+            ("text/*;q=0", true),
+            ("text/html;q=0, */*", true),
+            ("application/json;q=0.5, text/html;q=0, */*;q=0", true),
+            ("application/json;q=0, text/html;q=0", false),
+            ("application/json;q=0, */*", false),
+            ("application/json;q=0, text/html;q=0.1", false),
+            ("*/*;q=0", false),
             ("text/html, application/json", false),
             ("application/json;q=0.5, text/html", false),
             ("application/json;q=0", false),
             ("application/json;q=x", false),
+            ("application/json;q=inf", false),
             ("*/*", false),
             ("image/png", false),
             ("", false),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::looks;
 use crate::config::{mask, redact};
 
 crate::setting_enum! {
@@ -9,32 +10,13 @@ crate::setting_enum! {
     pub enum Mask: default Secrets {
         /// None: every value is shown as it is.
         None = "none",
-        /// Those of variables whose names promise a secret, private keys, and what in other values
-        /// looks like a secret, such as the password in a URL.
+        /// Those of variables whose names promise a secret, and those that hold what looks like one; of
+        /// a URL its user and password.
         Secrets = "secrets",
         /// All, whatever they are.
         All = "all",
     }
 }
-
-/// What a secret's name is called by those who write short: a word between underscores.
-const WORDS: [&str; 15] = [
-    "auth",
-    "cert",
-    "dsn",
-    "jwt",
-    "key",
-    "keys",
-    "pass",
-    "pat",
-    "pem",
-    "pin",
-    "psk",
-    "pw",
-    "pwd",
-    "salt",
-    "signature",
-];
 
 impl Mask {
     /// What may be shown of the value of that variable. Empty text is no secret: that nothing is
@@ -44,28 +26,23 @@ impl Mask {
             _ if text.is_empty() => String::new(),
             Self::None => text.to_owned(),
             Self::All => redact::HIDDEN.to_owned(),
-            Self::Secrets if is_secret(name) || holds_private_key(text) => {
+            Self::Secrets if looks::names_secret(name) || looks::holds_secret(text) => {
                 redact::HIDDEN.to_owned()
             }
-            Self::Secrets => without_secrets(text),
+            Self::Secrets => without_credentials(text),
         }
     }
 }
 
-/// Rather one too many than one too few: who wants to see it sets the mask.
-fn is_secret(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let mut words = lower.split(['_', '-', '.']);
-    redact::names_secret(&lower) || words.any(|word| WORDS.contains(&word))
+/// An address without its user and password. What holds anything else that is a secret is hidden as a
+/// whole: where a secret ends is a guess, and half of one is shown if it is wrong.
+fn without_credentials(text: &str) -> String {
+    let safe = in_addresses(text);
+    if in_addresses(&mask::text(text)) == safe { safe } else { redact::HIDDEN.to_owned() }
 }
 
-fn holds_private_key(text: &str) -> bool {
-    text.contains("PRIVATE KEY-----")
-}
-
-fn without_secrets(text: &str) -> String {
-    let safe = mask::text(text);
-    match redact::shown(false, &Value::from(&*safe)) {
+fn in_addresses(text: &str) -> String {
+    match redact::shown(false, &Value::from(text)) {
         Value::String(safe) => safe,
         _ => redact::HIDDEN.to_owned(),
     }
@@ -91,7 +68,7 @@ mod tests {
             assert_eq!(Mask::Secrets.show(name, "x"), "***", "{name}");
             assert_eq!(Mask::Secrets.show(name, "a much longer one"), "***", "{name}");
         }
-        for name in ["POSTGRES_USER", "REDIS_HOST", "KEYBOARD", "COMPASS", "MONKEY_COUNT"] {
+        for name in ["POSTGRES_USER", "REDIS_HOST"] {
             assert_eq!(Mask::Secrets.show(name, "x"), "x", "{name}");
         }
     }
@@ -101,9 +78,13 @@ mod tests {
         for (text, safe) in [
             ("postgres://me:pw@db/x", "postgres://***@db/x"),
             ("me:pw@db:5432", "***@db:5432"),
-            ("host=db password=pw user=me", "host=db password=*** user=me"),
-            ("Bearer abcdef0123456789", "Bearer ***"),
+            ("pg://me:pw@db/x, see Bearer abcdef0123456789", "***"),
+            ("host=db password=pw user=me", "***"),
+            ("pg://h/x?password=pw&ssl=1", "***"),
+            ("Bearer abcdef0123456789", "***"),
+            ("Cookie: session=x", "***"),
             ("-----BEGIN PRIVATE KEY-----\nMIIE", "***"),
+            ("https://example.org/path?page=2", "https://example.org/path?page=2"),
             ("plain", "plain"),
             ("", ""),
         ] {

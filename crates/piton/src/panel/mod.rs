@@ -36,6 +36,7 @@ mod answer;
 mod group;
 mod groups;
 mod hosts;
+mod looks;
 mod mask;
 mod page;
 mod pieces;

@@ -82,6 +82,8 @@ struct Row<'a> {
     name_parts: Vec<&'a str>,
     state: State,
     pieces: Vec<Piece>,
+    /// How many bytes of the value are in none of them.
+    rest: usize,
     /// Whether only a part of the value is hidden.
     partly: bool,
     long: bool,
@@ -129,12 +131,14 @@ impl<'a> Group<'a> {
 impl<'a> Row<'a> {
     fn of(variable: &'a VariableReading) -> Self {
         let value = variable.value.as_deref().unwrap_or_default();
+        let (pieces, rest) = pieces(value);
         let place = variable.source.as_ref().filter(|source| source.kind != "environment");
         Self {
             name: &variable.name,
             name_parts: variable.name.split_inclusive('_').collect(),
             state: variable.state,
-            pieces: pieces(value),
+            pieces,
+            rest,
             partly: value != HIDDEN,
             long: value.chars().nth(LONG_CHARS).is_some(),
             why: variable.why.as_deref(),

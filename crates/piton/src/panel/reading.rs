@@ -123,7 +123,8 @@ impl Place {
 }
 
 impl Reading {
-    /// How many variables there are, and how many of them have a value or are empty.
+    /// How many variables there are, and how many of them have a value or are empty. What cannot be read
+    /// has not reached the service.
     pub(super) fn counts(&self) -> (usize, usize) {
         let groups = self.groups.iter().map(GroupReading::counts);
         groups.fold((0, 0), |(all, there), (more, more_there)| (all + more, there + more_there))
@@ -132,7 +133,10 @@ impl Reading {
 
 impl GroupReading {
     pub(super) fn counts(&self) -> (usize, usize) {
-        let there = |variable: &&VariableReading| variable.state != State::Missing;
+        let lacks = |variable: &VariableReading| {
+            matches!(variable.state, State::Missing | State::Unreadable)
+        };
+        let there = |variable: &&VariableReading| !lacks(variable);
         (self.variables.len(), self.variables.iter().filter(there).count())
     }
 }

@@ -148,9 +148,11 @@ fn a_file_that_holds_no_value_is_told_in_words_and_nobody_waits_for_it() {
     fs::create_dir(path("FOLDER")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(path("PIPE")).status().unwrap().success());
     symlink("LOOP", path("LOOP")).unwrap();
+    symlink("nowhere", path("DANGLE")).unwrap();
     fs::write(path("CLOSED"), "x").unwrap();
     fs::set_permissions(path("CLOSED"), fs::Permissions::from_mode(0o0)).unwrap();
-    let names = ["LARGE", "FULL", "BYTES", "FOLDER", "PIPE", "LOOP", "CLOSED", "GONE", "NOWHERE"];
+    let names =
+        ["LARGE", "FULL", "BYTES", "FOLDER", "PIPE", "LOOP", "DANGLE", "CLOSED", "GONE", "NOWHERE"];
     let panel = panel(names);
     let sources = sources(&panel, None, [("GONE_FILE", path("gone"))]);
     let sources = sources.folder(path("no folder")).folder(path("FULL")).folder(folder.path());
@@ -166,6 +168,7 @@ fn a_file_that_holds_no_value_is_told_in_words_and_nobody_waits_for_it() {
     assert_eq!(why("FOLDER"), "the file is no regular file");
     assert_eq!(why("PIPE"), "the file is no regular file");
     assert!(why("LOOP").starts_with("the file cannot be read: "));
+    assert_eq!(why("DANGLE"), "the file is a link to what is not there");
     assert_eq!(why("GONE"), "the file is not there");
     assert_eq!(value(&reading, "FULL").0, State::Set);
     assert_eq!(value(&reading, "NOWHERE").0, State::Missing);
@@ -173,6 +176,29 @@ fn a_file_that_holds_no_value_is_told_in_words_and_nobody_waits_for_it() {
     if fs::read(path("CLOSED")).is_err() {
         assert!(why("CLOSED").starts_with("the file cannot be read: "));
     }
+}
+
+#[test]
+fn a_mount_whose_content_is_gone_is_broken_and_not_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    symlink("..data/A", folder.path().join("A")).unwrap();
+    let panel = panel(["A", "B"]);
+    let sources = sources(&panel, None, [("", ""); 0]).folder(folder.path());
+    let reading = panel.read_now(&sources);
+    let found = variable(&reading, "A");
+    assert_eq!(found.state, State::Unreadable);
+    assert_eq!(found.why.as_deref(), Some("the file is a link to what is not there"));
+    let at = &found.source.as_ref().unwrap().at;
+    assert_eq!(*at, folder.path().join("A").display().to_string());
+    assert_eq!(value(&reading, "B"), (State::Missing, None));
+}
+
+#[test]
+fn what_cannot_be_read_is_not_counted_as_there() {
+    let panel = panel(["A"]);
+    let html = panel.read_now(&sources(&panel, None, [("A_FILE", "/no/such/file")])).html();
+    assert!(html.contains("the file is not there") && html.contains("0 of 1 variable is there."));
+    assert!(html.contains("<span class=\"count lacking\">0"));
 }
 
 #[test]
@@ -252,6 +278,26 @@ fn a_long_value_can_be_scrolled_with_the_keyboard() {
     assert!(page(long).contains(
         "<span class=\"text long\" tabindex=\"0\" role=\"group\" aria-label=\"Value of A\">xxx"
     ));
+}
+
+#[test]
+fn the_page_of_hostile_values_is_bounded_and_json_has_them_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["A", "B", "C", "D", "E", "F", "G", "H"];
+    let hostile = ["\u{1}\u{2}", "\u{1}x", "/", "\u{1}"];
+    for (index, name) in names.iter().enumerate() {
+        let part = hostile[index % hostile.len()];
+        let value = part.repeat(64 * 1024 / part.len());
+        fs::write(folder.path().join(name), value).unwrap();
+    }
+    let panel = panel(names);
+    let reading = panel.read_now(&sources(&panel, None, [("", ""); 0]).folder(folder.path()));
+    let html = reading.html();
+    assert!(html.len() < 250_000, "{}", html.len());
+    assert!(html.contains("<span class=\"note\">… and 57344 more bytes</span>"), "{html}");
+    assert_eq!(value(&reading, "A").1.unwrap().len(), 64 * 1024);
+    let json: Value = serde_json::from_str(&reading.json()).unwrap();
+    assert_eq!(json["groups"][0]["variables"][2]["value"], "/".repeat(64 * 1024));
 }
 
 #[test]

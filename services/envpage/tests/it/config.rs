@@ -92,3 +92,24 @@ fn groups_are_read_from_each_kind_of_file_and_from_the_environment() {
         assert_eq!(json(&list.out)[0]["value"], json(group), "{name}");
     }
 }
+
+#[test]
+fn a_host_that_can_never_be_asked_for_is_refused_with_the_bare_name() {
+    for (hosts, fix) in [
+        ("other.example:8080", "hosts = [\"other.example\"]"),
+        ("http://x:1,lab.internal", "hosts = [\"x\", \"lab.internal\"]"),
+        ("*", "hosts = [\"lab.internal\"]"),
+        ("a b", "hosts = [\"lab.internal\"]"),
+    ] {
+        let folder = folder();
+        let refused = answer(envpage(folder.path(), &["config"]).env("PITON_PAGE_HOSTS", hosts));
+        assert_eq!(refused.code, Some(2), "{hosts}");
+        for said in ["page.hosts", "can never be asked for", "PITON_PAGE_HOSTS", fix] {
+            assert!(refused.err.contains(said), "{said}: {}", refused.err);
+        }
+    }
+    let folder = folder();
+    let hosts = "lab.internal,other.internal.";
+    let list = answer(envpage(folder.path(), &["config"]).env("PITON_PAGE_HOSTS", hosts));
+    assert_eq!((list.code, &*list.err), (Some(0), ""));
+}

@@ -161,10 +161,20 @@ async fn a_name_that_was_rebound_to_this_machine_is_refused() {
             let refused = asked_for(&app, path, host).await;
             assert_eq!(refused.status(), 403, "{host}");
             assert!(refused.is_problem() && !refused.text().contains("hunter2"));
+            let name = host.split(':').next().unwrap();
+            for said in [&format!("the host `{name}` is neither"), "add it to PITON_PAGE_HOSTS"] {
+                assert!(refused.text().contains(said), "{said}: {}", refused.text());
+            }
         }
-        for host in
-            ["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "172.17.0.2", "LAB.internal:80"]
-        {
+        for host in [
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "[::1]:5000",
+            "172.17.0.2",
+            "LAB.internal:80",
+            "localhost.",
+            "lab.internal.:80",
+        ] {
             assert_eq!(asked_for(&app, path, host).await.status(), 200, "{host}");
         }
     }
