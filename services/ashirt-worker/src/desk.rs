@@ -111,8 +111,8 @@ impl Desk {
     }
 }
 
-/// Evidence on its way. Dropped before it was told of, nobody waits for its answer any more: ASHIRT was
-/// stopped, or the connection broke. It stays "processing" there, so the log says which one.
+/// Evidence on its way. Where it is dropped before it was told of, ASHIRT was stopped, or the connection broke, or
+/// `http.timeout` has passed. It may stay "processing" there, so the log says which one.
 struct Abandoned<'a> {
     desk: &'a Desk,
     uuid: String,
@@ -130,7 +130,8 @@ impl Abandoned<'_> {
 
 impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
-        if self.told {
+        // A panic is told of by whoever catches it.
+        if self.told || std::thread::panicking() {
             return;
         }
         self.desk.0.looked.count(self.known_type(), "abandoned", self.begun.elapsed());
@@ -138,7 +139,7 @@ impl Drop for Abandoned<'_> {
             evidence = self.uuid,
             operation = self.operation,
             content_type = self.content_type,
-            "Nobody waits for evidence `{}` any more: to ASHIRT it stays `Processing` until it is run again",
+            "Gave evidence `{}` up: nobody waits for the answer any more, or http.timeout has passed; run it again",
             self.uuid
         );
     }

@@ -31,8 +31,8 @@ pub fn app() -> App {
         .default_to("http.drain_wait", "0s")
         .default_to("http.drain_timeout", "8s")
         .in_production(settings::no_dev_routes())
-        // Also where ASHIRT was told another path: then its test shows why.
-        .failures("/", apis::ashirt::failed)
+        .failures("/ashirt", apis::ashirt::failed)
+        .failures("/", apis::ashirt::failed_elsewhere)
         .before(Step::ConfigureRoutes, apis::dev::add)
         .verb(verbs::config_json())
         .verb(verbs::try_out())

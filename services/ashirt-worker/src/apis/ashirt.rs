@@ -1,12 +1,12 @@
 //! `POST /ashirt/process`: all that ASHIRT says to a worker.
 
-use piton::{RequestId, tokio};
 use std::time::Duration;
 
 use piton::axum::extract::Request;
 use piton::axum::response::{IntoResponse, Response};
 use piton::http::FailedRequest;
 use piton::prelude::*;
+use piton::{RequestId, tokio};
 
 use super::shared_secret::SharedSecret;
 use crate::actions::Evidence;
@@ -76,14 +76,24 @@ async fn trouble(desk: &Desk, backend: &Backend) -> Option<String> {
 /// What a failure looks like to ASHIRT, whoever made it: it takes a reason only out of status 200. Who may
 /// not call, or calls something else, is no ASHIRT, or one that should see it in its log.
 pub(crate) fn failed(failed: &FailedRequest<'_>) -> Response {
+    match failed.status().as_u16() {
+        401 | 404 | 405 => failed_elsewhere(failed),
+        _ => told(failed, ""),
+    }
+}
+
+/// What a failure looks like where ASHIRT should not have called: with its true status, and so that the test
+/// of its page shows why.
+pub(crate) fn failed_elsewhere(failed: &FailedRequest<'_>) -> Response {
     let nowhere = failed.status() == StatusCode::NOT_FOUND;
     let place = if nowhere { format!("; ASHIRT calls {PROCESS_PATH}") } else { String::new() };
-    let reason = format!("{failed}{place} (request {})", failed.id());
-    let mut answer = json(protocol::failure(&reason));
-    if matches!(failed.status().as_u16(), 401 | 404 | 405) {
-        *answer.status_mut() = failed.status();
-    }
+    let mut answer = told(failed, &place);
+    *answer.status_mut() = failed.status();
     answer
+}
+
+fn told(failed: &FailedRequest<'_>, place: &str) -> Response {
+    json(protocol::failure(&format!("{failed}{place} (request {})", failed.id())))
 }
 
 fn json(body: Vec<u8>) -> Response {
