@@ -17,6 +17,7 @@ pub mod python;
 pub mod redis;
 pub mod schemathesis;
 pub mod service;
+pub mod verb;
 
 use std::future::Future;
 use std::net::TcpListener;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use piton::axum::body::Body;
 use piton::axum::response::{IntoResponse, Response};
@@ -11,7 +10,6 @@ use piton::bytes::Bytes;
 use piton::http::get;
 use piton::prelude::*;
 use piton::serde_json::json;
-use piton::tokio;
 use piton::tokio::sync::Semaphore;
 
 /// What it answers when somebody asks for the media of a piece of evidence.
@@ -118,13 +116,4 @@ async fn media(State(ashirt): State<Ashirt>, Path((_, uuid)): Path<(String, Stri
     };
     inner.at_once.fetch_sub(1, Ordering::SeqCst);
     answer
-}
-
-/// Waits until `condition` holds; a test that waits in vain fails.
-pub async fn wait_for(mut condition: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

@@ -1,11 +1,10 @@
 //! The settings as the operator meets them.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
+use e2e::ashirt::{ACCESS_KEY, SECRET_KEY};
+use e2e::verb::{Answer, answer};
 use piton::serde_json::{self, Value, json};
-
-use super::{ACCESS_KEY, SECRET_KEY};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -30,22 +29,9 @@ fn the_schema_file_is_what_the_program_prints() {
 /// The program in a folder of its own, with nothing of the environment.
 pub fn program(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
     // What should be refused and is served would be served for ever.
-    let mut command = Command::new("/usr/bin/timeout");
-    command
-        .args(["30", env!("CARGO_BIN_EXE_ashirt-worker")])
-        .current_dir(folder)
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied());
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Answer { code: status.code(), out: text(stdout), err: text(stderr) }
-}
-
-pub struct Answer {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+    let limited = [&["30", env!("CARGO_BIN_EXE_ashirt-worker")], arguments].concat();
+    let mut command = e2e::verb::program("/usr/bin/timeout", folder, &limited);
+    answer(command.envs(variables.iter().copied()))
 }
 
 /// What is wrong with these variables; nothing is served.

@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use piton::prelude::*;
-use piton::serde_json::{Value, json};
+use piton::serde_json::Value;
 use piton::tokio;
 
-use super::ashirt::{Ashirt, Media, wait_for};
-use super::{recorded, worker_of};
+use super::ashirt::{Ashirt, Media};
+use super::{evidence, recorded, worker_of};
 
 async fn look_at(app: &TestApp, uuid: &str) -> Value {
-    let message = json!({
-        "type": "evidence_created", "evidenceUuid": uuid, "operationSlug": "op", "contentType": "codeblock",
-    });
-    let answer = app.post("/ashirt/process").json(&message).await;
+    let answer = app.post("/ashirt/process").json(&evidence("codeblock", uuid)).await;
     recorded::of_evidence(answer.status().as_u16(), answer.bytes())
 }
 
@@ -26,7 +23,7 @@ async fn a_few_are_looked_at_together_and_all_are_answered() {
     let app = TestApp::new(worker_of(&server).set("worker.at_once", 3)).await;
     let all = futures_util::future::join_all((0..40).map(|_| look_at(&app, "held")));
     let release = async {
-        wait_for(|| ashirt.at_once() == 3).await;
+        e2e::wait_for("three to be looked at", || async { ashirt.at_once() == 3 }).await;
         let metrics = app.get("/metrics").await.text();
         assert!(metrics.contains("ashirt_worker_evidence_waiting 37"), "{metrics}");
         assert!(metrics.contains("ashirt_worker_evidence_under_way 3"), "{metrics}");
@@ -46,9 +43,7 @@ async fn who_waits_when_the_worker_has_to_stop_is_told_so() {
     ashirt.has("held", Media::Held(CODEBLOCK.into()));
     let worker = worker_of(&server).set("worker.at_once", 1).set("http.drain_timeout", "1s");
     let worker = TestServer::start(worker).await;
-    let message = json!({
-        "type": "evidence_created", "evidenceUuid": "held", "operationSlug": "op", "contentType": "codeblock",
-    });
+    let message = evidence("codeblock", "held");
     let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
     let port = worker.address().port();
     let ask = || async {
@@ -58,7 +53,7 @@ async fn who_waits_when_the_worker_has_to_stop_is_told_so() {
         recorded::of_evidence(answer.status, &answer.body)
     };
     let stop = async {
-        wait_for(|| ashirt.at_once() == 1).await;
+        e2e::wait_for("one to be looked at", || async { ashirt.at_once() == 1 }).await;
         tokio::time::timeout(Duration::from_secs(10), worker.stop()).await.unwrap();
     };
     let (one, other, ()) = tokio::join!(ask(), ask(), stop);
@@ -84,9 +79,7 @@ async fn large_messages_that_do_not_end_keep_no_common_one_waiting() {
         connection.send(head.as_bytes()).await.unwrap();
         endless.push(connection);
     }
-    let message = json!({
-        "type": "evidence_created", "evidenceUuid": "code", "operationSlug": "op", "contentType": "codeblock",
-    });
+    let message = evidence("codeblock", "code");
     let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
     let mut connection = e2e::client::Connection::open(port).await.unwrap();
     connection.send(request.as_bytes()).await.unwrap();
@@ -121,10 +114,7 @@ async fn post(port: u16, number: usize) -> Value {
     // Unoptimized, text takes its time: then seven in ten are pictures.
     let among = if cfg!(debug_assertions) { 10 } else { types.len() };
     let (content_type, name) = types[(number % among).min(types.len() - 1)];
-    let message = json!({
-        "type": "evidence_created", "evidenceUuid": format!("ev-large-{name}"), "operationSlug": "op",
-        "contentType": content_type, "globalVariables": null, "operationVariables": null,
-    });
+    let message = evidence(content_type, &format!("ev-large-{name}"));
     let mut connection = e2e::client::Connection::open(port).await.unwrap();
     let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
     connection.send(request.as_bytes()).await.unwrap();

@@ -9,13 +9,10 @@ mod process;
 mod program;
 mod recorded;
 
+use e2e::ashirt::{ACCESS_KEY, SECRET_KEY};
 use piton::prelude::*;
+use piton::serde_json::{Value, json};
 use piton::testing::TestServer;
-
-/// ASHIRT's own public keys for development.
-const ACCESS_KEY: &str = "gR6nVtaQmp2SvzIqLUWdedDk";
-const SECRET_KEY: &str =
-    "WvtvxFaJS0mPs82nCzqamI+bOGXpq7EIQhg4UD8nxS5448XG9N0gNAceJGBLPdCA3kAzC4MdUSHnKCJ/lZD++A==";
 
 /// The worker of an ASHIRT.
 fn worker_of(ashirt: &TestServer) -> App {
@@ -25,4 +22,12 @@ fn worker_of(ashirt: &TestServer) -> App {
         .set("ashirt.access_key", ACCESS_KEY)
         .set("ashirt.secret_key", SECRET_KEY)
         .set("ashirt.retries", 0)
+}
+
+/// The message that ASHIRT sends of evidence.
+fn evidence(content_type: &str, uuid: &str) -> Value {
+    json!({
+        "type": "evidence_created", "evidenceUuid": uuid, "operationSlug": "op",
+        "contentType": content_type, "globalVariables": null, "operationVariables": null,
+    })
 }

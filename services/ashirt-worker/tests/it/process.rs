@@ -7,18 +7,11 @@ use piton::serde_json::{Value, json};
 use piton::testing::TestAnswer;
 
 use super::ashirt::{Ashirt, Media};
-use super::{recorded, worker_of};
+use super::{evidence, recorded, worker_of};
 
 const PROCESS: &str = "/ashirt/process";
 
 const CODEBLOCK: &[u8] = br#"{"contentSubtype":"python","content":"print(1)\n"}"#;
-
-fn evidence(content_type: &str, uuid: &str) -> Value {
-    json!({
-        "type": "evidence_created", "evidenceUuid": uuid, "operationSlug": "op",
-        "contentType": content_type, "globalVariables": null, "operationVariables": null,
-    })
-}
 
 /// What ASHIRT records.
 fn record(answer: &TestAnswer) -> Value {

@@ -4,7 +4,9 @@ use piton::App;
 use piton::serde_json::Value;
 use piton::testing::TestApp;
 
-use crate::config::{answer, envpage, folder};
+use e2e::verb::{answer, folder};
+
+use crate::config::envpage;
 
 const REFUSAL: &str = "a page of secrets must not run in production";
 const FIX: &str = "fix: run it elsewhere, or say that you know: PITON_PAGE_FORCE_PRODUCTION=true";

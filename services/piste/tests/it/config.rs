@@ -1,7 +1,9 @@
 //! The settings as the operator meets them: the checked-in files, and Gnar Gear's environment.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
+
+use e2e::verb::{answer, folder, uncommented};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -31,36 +33,13 @@ fn json(text: &str) -> piton::serde_json::Value {
 
 /// The program in a folder of its own, with nothing of the environment.
 fn piste(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_piste"));
-    command.current_dir(folder).args(arguments).env_clear();
-    command
-}
-
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-fn answer(command: &mut Command) -> Answer {
-    let Output { status, stdout, stderr } = command.output().expect("the program was built");
-    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
-    Answer { code: status.code(), out: text(stdout), err: text(stderr) }
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary folder can be made")
+    e2e::verb::program(env!("CARGO_BIN_EXE_piste"), folder, arguments)
 }
 
 #[test]
 fn the_example_file_is_accepted_with_every_setting_uncommented() {
-    let line = |line: &str| match line.strip_prefix('#') {
-        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
-        _ => format!("{line}\n"),
-    };
-    let uncommented: String = EXAMPLE.lines().map(line).collect();
     let folder = folder();
-    std::fs::write(folder.path().join("config.toml"), uncommented).expect("ours");
+    std::fs::write(folder.path().join("config.toml"), uncommented(EXAMPLE)).expect("ours");
     let list = answer(&mut piste(folder.path(), &["config"]));
     assert_eq!((list.code, &*list.err), (Some(0), ""));
     assert!(list.out.contains("jwt.renew = true"), "{}", list.out);

@@ -1,8 +1,9 @@
 //! The settings as the operator meets them: the checked-in files, the verb `config`, refusals.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
+use e2e::verb::{answer, folder, uncommented};
 use serde::Deserialize;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -33,25 +34,7 @@ fn json(text: &str) -> piton::serde_json::Value {
 
 /// The program in a folder of its own, with nothing of the environment.
 fn registry(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
-    command.current_dir(folder).args(arguments).env_clear();
-    command
-}
-
-struct Answer {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-fn answer(command: &mut Command) -> Answer {
-    let Output { status, stdout, stderr } = command.output().expect("the program was built");
-    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
-    Answer { code: status.code(), out: text(stdout), err: text(stderr) }
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary folder can be made")
+    e2e::verb::program(env!("CARGO_BIN_EXE_registry"), folder, arguments)
 }
 
 #[test]
@@ -65,13 +48,8 @@ fn both_files_do_not_depend_on_the_environment() {
 
 #[test]
 fn the_example_file_is_accepted_with_every_setting_uncommented() {
-    let line = |line: &str| match line.strip_prefix('#') {
-        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
-        _ => format!("{line}\n"),
-    };
-    let uncommented: String = EXAMPLE.lines().map(line).collect();
     let folder = folder();
-    std::fs::write(folder.path().join("config.toml"), uncommented).expect("ours");
+    std::fs::write(folder.path().join("config.toml"), uncommented(EXAMPLE)).expect("ours");
     let list = answer(&mut registry(folder.path(), &["config"]));
     assert_eq!((list.code, &*list.err), (Some(0), ""));
     assert!(list.out.contains("http.port = 5000  (from config.toml:"), "{}", list.out);
