@@ -11,12 +11,13 @@ use piton::axum::extract::{FromRequest, Request};
 use piton::axum::response::{IntoResponse, Response};
 use piton::bytes::Bytes;
 use piton::metrics::Metrics;
-use piton::part::{self, Health, Launch, Part};
+use piton::part::{self, Launch, Part};
 use piton::prelude::*;
 use piton::tokio;
 use piton::tokio::sync::Semaphore;
 
 use crate::actions::{self, Evidence};
+use crate::apis::Expected;
 use crate::figures::{Counted, Looked};
 use crate::protocol::{Answer, Message};
 use crate::settings::WorkerSettings;
@@ -37,6 +38,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(30);
 
 struct Inner {
     settings: WorkerSettings,
+    /// Known at the start; where a secret is set, it is asked for before anything is read.
+    expected: Option<Expected>,
     readers: Semaphore,
     places: Arc<Semaphore>,
     looked: Looked,
@@ -102,6 +105,11 @@ impl Desk {
                 .into(),
             ),
         }
+    }
+
+    /// What callers have to show, if anything.
+    pub(crate) fn expected(&self) -> Option<&Expected> {
+        self.0.expected.as_ref()
     }
 
     /// The settings of the worker.
@@ -186,16 +194,13 @@ impl Part for Desk {
     type Settings = WorkerSettings;
 
     async fn start(settings: WorkerSettings, launch: &Launch) -> Result<Self, part::Error> {
-        if launch.production() && launch.serves() && settings.shared_secret.get().is_none() {
+        let expected = Expected::of(&settings);
+        if launch.production() && launch.serves() && expected.is_none() {
             warn!("Whoever reaches the port may call: there is no worker.shared_secret");
         }
         let places = Arc::new(Semaphore::new(settings.at_once));
         let readers = Semaphore::new(READ_AT_ONCE);
-        Ok(Self(Arc::new(Inner { settings, readers, places, looked: Looked::default() })))
-    }
-
-    async fn health(&self) -> Health {
-        Health::Up
+        Ok(Self(Arc::new(Inner { settings, expected, readers, places, looked: Looked::default() })))
     }
 
     fn snapshot(&self) -> piton::serde_json::Value {

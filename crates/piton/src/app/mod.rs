@@ -394,7 +394,7 @@ impl App {
         path: impl AsRef<str>,
         render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
-        self.around.failures(path.as_ref(), render);
+        self.around.failures.add(path.as_ref(), render);
         self
     }
 

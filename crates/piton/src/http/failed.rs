@@ -77,9 +77,13 @@ impl fmt::Display for FailedRequest<'_> {
 
 type Render = Arc<dyn Fn(&FailedRequest<'_>) -> Response + Send + Sync>;
 
+/// A format that failures have.
+#[derive(Clone)]
+pub(super) struct Format(Render);
+
 /// Who answers the failures of which paths.
 #[derive(Clone, Default)]
-pub(super) struct Formats(Vec<(String, Render)>);
+pub(crate) struct Formats(Vec<(String, Format)>);
 
 impl Formats {
     pub fn add(
@@ -87,23 +91,24 @@ impl Formats {
         path: &str,
         render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
     ) {
-        self.0.push((path.trim_end_matches('/').to_owned(), Arc::new(render)));
+        self.0.push((path.trim_end_matches('/').to_owned(), Format(Arc::new(render))));
     }
 
-    /// The answer to a request for `path`, if its failures have a format of their own: the one of the
-    /// longest path. Headers of `response` go along, unless they say what its body is.
-    pub fn answer(
-        &self,
-        path: &str,
-        failed: &FailedRequest<'_>,
-        response: &Response,
-    ) -> Option<Response> {
-        let within = |prefix: &&(String, Render)| {
+    /// The format of requests for `path`, if they have one of their own: that of the longest path.
+    pub(super) fn of(&self, path: &str) -> Option<&Format> {
+        let within = |prefix: &&(String, Format)| {
             path.strip_prefix(&*prefix.0)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let (_, render) = self.0.iter().filter(within).max_by_key(|(prefix, _)| prefix.len())?;
-        let mut answer = render(failed);
+        let longest = self.0.iter().filter(within).max_by_key(|(prefix, _)| prefix.len());
+        longest.map(|(_, format)| format)
+    }
+}
+
+impl Format {
+    /// The answer. Headers of `response` go along, unless they say what its body is.
+    pub fn answer(&self, failed: &FailedRequest<'_>, response: &Response) -> Response {
+        let mut answer = (self.0)(failed);
         let (own, other) = (answer.headers_mut(), response.headers());
         for name in other.keys().filter(|name| !of_body(name)) {
             if !own.contains_key(name) {
@@ -112,7 +117,7 @@ impl Formats {
                 });
             }
         }
-        Some(answer)
+        answer
     }
 }
 

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, Request, Uri};
 
-use super::failed::{FailedRequest, Formats};
+use super::failed::Formats;
 
 /// The head of the request that an answer belongs to.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Hooks {
     before: Vec<Before>,
     after: Vec<After>,
     /// Failures that are answered in a format of the service's own.
-    failures: Formats,
+    pub failures: Formats,
 }
 
 impl Hooks {
@@ -53,24 +53,6 @@ impl Hooks {
 
     pub fn after(&mut self, hook: impl Fn(&RequestHead, &mut Response) + Send + Sync + 'static) {
         self.after.push(Arc::new(hook));
-    }
-
-    pub fn failures(
-        &mut self,
-        path: &str,
-        render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
-    ) {
-        self.failures.add(path, render);
-    }
-
-    /// The answer to a failed request for `path`, if those have a format of the service's own.
-    pub fn answer(
-        &self,
-        path: &str,
-        failed: &FailedRequest<'_>,
-        response: &Response,
-    ) -> Option<Response> {
-        self.failures.answer(path, failed, response)
     }
 
     /// The request as the hooks leave it, or the answer of the first that answers.

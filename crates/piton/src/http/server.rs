@@ -171,23 +171,21 @@ impl Server {
     async fn drain(mut self, close: Trigger, limit: Duration, at_once: Stop) {
         close.stop();
         let handle = self.stack.handle().clone();
-        let ended = async { while self.connections.join_next().await.is_some() {} };
         let last_call = async {
             tokio::time::sleep(limit - LAST_CALL.min(limit / 2)).await;
             handle.inner().drain.last_call();
             std::future::pending::<()>().await;
         };
         let cut = tokio::select! {
-            () = ended => None,
+            () = ended(&mut self.connections) => None,
             () = last_call => None,
             () = tokio::time::sleep(limit) => Some("the deadline (http.drain_timeout) has passed"),
             () = at_once.stopped() => Some("the second signal says at once"),
         };
         if cut.is_some() {
             // Without a long drain this is the first that they hear of it.
-            self.stack.handle().inner().drain.last_call();
-            let ended = async { while self.connections.join_next().await.is_some() {} };
-            let _ = tokio::time::timeout(LAST_ANSWERS, ended).await;
+            handle.inner().drain.last_call();
+            let _ = tokio::time::timeout(LAST_ANSWERS, ended(&mut self.connections)).await;
         }
         if let Some(why) = cut
             && !self.connections.is_empty()
@@ -195,6 +193,11 @@ impl Server {
             warn!("Cutting off {} connections: {why}", self.connections.len());
         }
     }
+}
+
+/// Waits until the last connection has ended. Cancel safe.
+async fn ended(connections: &mut JoinSet<()>) {
+    while connections.join_next().await.is_some() {}
 }
 
 /// An open connection among the figures.

@@ -543,9 +543,8 @@ impl Rules {
         failure: &Failure<'_>,
         seen: &Seen,
     ) -> Response {
-        let failed = FailedRequest::new(failure, seen.id());
-        if let Some(own) = self.hooks.answer(seen.path(), &failed, &response) {
-            return own;
+        if let Some(own) = self.hooks.failures.of(seen.path()) {
+            return own.answer(&FailedRequest::new(failure, seen.id()), &response);
         }
         let (media_type, document) = match self.style {
             ErrorStyle::Problem => {

@@ -15,7 +15,7 @@ type Piece = Option<Bytes>;
 
 /// Media as it arrives, for a thread that may wait.
 #[derive(Debug)]
-pub struct Media {
+pub(super) struct Media {
     pieces: Receiver<Piece>,
     piece: Bytes,
     ended: bool,

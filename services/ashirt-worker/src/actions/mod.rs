@@ -33,7 +33,6 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use evidence::Evidence;
-pub use media::Media;
 
 use crate::ashirt;
 use crate::enhance::Fault;

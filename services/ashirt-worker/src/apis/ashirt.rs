@@ -54,10 +54,11 @@ fn with_id(answer: Answer) -> Answer {
 }
 
 fn of_request(why: &str) -> String {
-    match RequestId::current() {
-        Some(id) => format!("{why} (request {id})"),
-        None => why.to_owned(),
-    }
+    RequestId::current().map_or_else(|| why.to_owned(), |id| named(why, id))
+}
+
+fn named(why: &str, id: RequestId) -> String {
+    format!("{why} (request {id})")
 }
 
 /// How long an administrator waits who presses "Test".
@@ -93,7 +94,7 @@ pub(crate) fn failed_elsewhere(failed: &FailedRequest<'_>) -> Response {
 }
 
 fn told(failed: &FailedRequest<'_>, place: &str) -> Response {
-    json(protocol::failure(&format!("{failed}{place} (request {})", failed.id())))
+    json(protocol::failure(&named(&format!("{failed}{place}"), failed.id())))
 }
 
 fn json(body: Vec<u8>) -> Response {

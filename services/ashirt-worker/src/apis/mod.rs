@@ -3,3 +3,5 @@
 pub mod ashirt;
 pub(crate) mod dev;
 mod shared_secret;
+
+pub(crate) use shared_secret::Expected;

@@ -1,10 +1,14 @@
 //! Who may call: ASHIRT signs nothing, and shows a header if it is configured to.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Digest, SHA256, digest};
+use piton::axum::http::HeaderName;
 use piton::axum::http::request::Parts;
 use piton::http::{Guard, Operation, Passed};
 use piton::prelude::*;
 
 use crate::desk::Desk;
+use crate::settings::WorkerSettings;
 
 /// Asks for the shared secret, if there is one.
 pub(super) struct SharedSecret;
@@ -17,11 +21,10 @@ impl Guard for SharedSecret {
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
         Box::pin(async move {
             let desk = app.try_part::<Desk>()?;
-            let settings = desk.settings();
-            let Some(secret) = settings.shared_secret.get() else { return Ok(()) };
-            let name = settings.header().expect("the settings have been checked");
-            let shown = head.headers.get(&name).map_or(&[][..], |value| value.as_bytes());
-            if is_same(shown, secret.as_bytes()) {
+            let Some(expected) = desk.expected() else { return Ok(()) };
+            let name = &expected.header;
+            let shown = head.headers.get(name).map_or(&[][..], |value| value.as_bytes());
+            if expected.is(shown) {
                 return Ok(());
             }
             let why = if shown.is_empty() { "missing" } else { "wrong" };
@@ -31,23 +34,38 @@ impl Guard for SharedSecret {
     }
 }
 
-/// Compared by their hashes, so that the time it takes says nothing of either, not even of the length.
-fn is_same(shown: &[u8], secret: &[u8]) -> bool {
-    use aws_lc_rs::constant_time::verify_slices_are_equal;
-    use aws_lc_rs::digest::{SHA256, digest};
-    verify_slices_are_equal(digest(&SHA256, shown).as_ref(), digest(&SHA256, secret).as_ref())
-        .is_ok()
+/// What callers have to show, and where.
+pub(crate) struct Expected {
+    header: HeaderName,
+    /// Of the secret.
+    hash: Digest,
+}
+
+impl Expected {
+    /// What the settings ask for, if anything.
+    pub fn of(settings: &WorkerSettings) -> Option<Self> {
+        let hash = digest(&SHA256, settings.shared_secret.get()?.as_bytes());
+        let header = settings.header().expect("the settings have been checked");
+        Some(Self { header, hash })
+    }
+
+    /// Compared by their hashes, so that the time it takes says nothing of either, not even of the length.
+    fn is(&self, shown: &[u8]) -> bool {
+        verify_slices_are_equal(digest(&SHA256, shown).as_ref(), self.hash.as_ref()).is_ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_same;
+    use super::*;
 
     #[test]
     fn only_the_whole_secret_is_the_secret() {
-        assert!(is_same(b"s3cr3t-of-ours", b"s3cr3t-of-ours"));
+        let header = HeaderName::from_static("x-shared-secret");
+        let expected = Expected { header, hash: digest(&SHA256, b"s3cr3t-of-ours") };
+        assert!(expected.is(b"s3cr3t-of-ours"));
         for other in ["", "s3cr3t-of-our", "s3cr3t-of-ours ", "S3cr3t-of-ours"] {
-            assert!(!is_same(other.as_bytes(), b"s3cr3t-of-ours"), "{other}");
+            assert!(!expected.is(other.as_bytes()), "{other}");
         }
     }
 }

@@ -38,27 +38,31 @@ pub struct Attempt {
 impl Client {
     /// The whole answer, read to its end so that the connection can be used again.
     pub(super) async fn answer(&self, call: &Call) -> Result<Bytes, Error> {
-        let mut number = 0;
-        loop {
-            let begin = Instant::now();
-            let result = self.whole(call, begin).await;
-            match self.pause_after(call, &mut number, begin, &result) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return result.map(|(_, bytes)| bytes).map_err(|e| e.of_call(call.name)),
-            }
-        }
+        self.until_done(call, |begin| self.whole(call, begin)).await
     }
 
     /// The beginning of an answer whose status is good.
     pub(super) async fn media(&self, call: &Call) -> Result<Content, Error> {
+        self.until_done(call, |begin| self.beginning(call, begin)).await
+    }
+
+    /// Attempts it until that is done, or is not to be tried again.
+    async fn until_done<T, F>(
+        &self,
+        call: &Call,
+        attempt: impl Fn(Instant) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<(StatusCode, T), Error>>,
+    {
         let mut number = 0;
         loop {
             let begin = Instant::now();
-            let result = self.beginning(call, begin).await;
+            let result = attempt(begin).await;
             match self.pause_after(call, &mut number, begin, &result) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => {
-                    return result.map(|(_, content)| content).map_err(|e| e.of_call(call.name));
+                    return result.map(|(_, done)| done).map_err(|error| error.of_call(call.name));
                 }
             }
         }

@@ -33,9 +33,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Every outcome there is.
-    pub const ALL: [Self; 4] = [Self::Processed, Self::Rejected, Self::Deferred, Self::Error];
-
     /// As ASHIRT spells it: `processed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,7 +1,6 @@
 //! What ASHIRT sends.
 
 use piton::serde_json::{self, Map, Value};
-use serde::Serialize;
 
 /// The content types that ASHIRT's own pages know. It checks none: others are stored as well.
 pub mod content_type {
@@ -49,7 +48,7 @@ pub struct EvidenceCreated {
 }
 
 /// A variable of the whole ASHIRT.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct GlobalVariable {
     /// Its name.
     pub name: String,
@@ -58,7 +57,7 @@ pub struct GlobalVariable {
 }
 
 /// A variable of one operation.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct OperationVariable {
     /// The operation.
     pub operation_slug: String,
