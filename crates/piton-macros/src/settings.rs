@@ -53,16 +53,18 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
 fn field(field: &Field) -> Result<(TokenStream, LitStr)> {
     let ident = field.ident.as_ref().expect("only named fields come here");
     let options = options_of(&field.attrs)?;
-    let Options { section, rename, aliases, from_file } = options;
+    let Options { section, rename, aliases, from_file, min, max } = options;
     let name = rename.unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
     let (doc, ty) = (doc_of(&field.attrs), &field.ty);
     let default = format_ident!("_default", span = proc_macro2::Span::mixed_site());
     let read = if section {
         quote!(#ident: from.section::<#ty>(#name, #doc))
-    } else if from_file || !aliases.is_empty() {
+    } else if from_file || !aliases.is_empty() || min.is_some() || max.is_some() {
         let from_file = from_file.then(|| quote!(.with_file()));
         let aliases = (!aliases.is_empty()).then(|| quote!(.aliases(&[#(#aliases),*])));
-        let more = quote!(::piton::config::SettingOptions::new() #aliases #from_file);
+        let min = min.map(|min| quote!(.min(#min)));
+        let max = max.map(|max| quote!(.max(#max)));
+        let more = quote!(::piton::config::SettingOptions::new() #aliases #from_file #min #max);
         quote!(#ident: from.setting_with::<#ty>(#name, #doc, #default.#ident, #more))
     } else {
         quote!(#ident: from.setting::<#ty>(#name, #doc, #default.#ident))
@@ -76,6 +78,8 @@ struct Options {
     rename: Option<LitStr>,
     aliases: Vec<LitStr>,
     from_file: bool,
+    min: Option<String>,
+    max: Option<String>,
 }
 
 /// What `#[setting(..)]` on a field says.
@@ -99,17 +103,41 @@ fn options_of(attributes: &[Attribute]) -> Result<Options> {
             } else if meta.path.is_ident("from_file") {
                 options.from_file = true;
                 Ok(())
+            } else if meta.path.is_ident("min") {
+                options.min = Some(bound(&meta.value()?.parse()?)?);
+                Ok(())
+            } else if meta.path.is_ident("max") {
+                options.max = Some(bound(&meta.value()?.parse()?)?);
+                Ok(())
             } else {
-                let known = "`section`, `rename = \"..\"`, `alias = \"..\"` and `from_file`";
+                let known = "`section`, `rename = \"..\"`, `alias = \"..\"`, `from_file`, `min = ..` and `max = ..`";
                 Err(meta.error(format!("a field knows {known}")))
             }
         })?;
-        if options.section && (!options.aliases.is_empty() || options.from_file) {
-            let why = "a section has no variable: `alias` and `from_file` stand on its fields";
+        let bounded = options.min.is_some() || options.max.is_some();
+        if options.section && (!options.aliases.is_empty() || options.from_file || bounded) {
+            let why = "a section has no variable: `alias`, `from_file`, `min` and `max` stand on its fields";
             return Err(Error::new_spanned(attribute, why));
         }
     }
     Ok(options)
+}
+
+/// A bound as values are written: `5`, `-5`, `0.5`, `"30s"`.
+fn bound(value: &Expr) -> Result<String> {
+    match value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) => return Ok(text.value()),
+            Lit::Int(number) => return Ok(number.base10_digits().to_owned()),
+            Lit::Float(number) => return Ok(number.base10_digits().to_owned()),
+            _ => {}
+        },
+        Expr::Unary(negative) if matches!(negative.op, syn::UnOp::Neg(_)) => {
+            return bound(&negative.expr).map(|number| format!("-{number}"));
+        }
+        _ => {}
+    }
+    Err(Error::new_spanned(value, "a bound is a number, or a text such as `\"30s\"`"))
 }
 
 /// What `#[setting(check = ..)]` on the struct names.
@@ -245,6 +273,23 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_options_as_they_are_written() {
+        let output = derived(quote!(
+            struct S {
+                #[setting(min = 1, max = 1_000)]
+                count: u32,
+                #[setting(min = "1ms")]
+                wait: Duration,
+                #[setting(min = -1.5)]
+                bias: f64,
+            }
+        ));
+        for call in [r#". min ("1") . max ("1000")"#, r#". min ("1ms")"#, r#". min ("-1.5")"#] {
+            assert!(output.contains(call), "{output}");
+        }
+    }
+
+    #[test]
     fn a_check_is_called_with_the_settings_and_the_reader() {
         let output = derived(quote!(
             #[setting(check = Self::check)]
@@ -325,6 +370,15 @@ mod tests {
                     }
                 ),
                 "the name of a variable",
+            ),
+            (
+                quote!(
+                    struct S {
+                        #[setting(min = false)]
+                        a: u8,
+                    }
+                ),
+                "a bound is a number",
             ),
             (
                 quote!(

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::config::{self, Environment, Settings};
+use crate::config::{self, Environment, Problems, Settings};
 
 pub use crate::config::Problem;
 use crate::handle::Handle;
@@ -148,13 +148,20 @@ pub enum Health {
 pub struct Error(pub(crate) Failure);
 
 pub(crate) enum Failure {
-    Setting(Problem),
+    Settings(Problems),
     Fault(BoxError),
 }
 
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
-        Self(Failure::Setting(problem))
+        Self(Failure::Settings(Problems(vec![problem])))
+    }
+}
+
+/// Reports all of them at once.
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Self {
+        Self(Failure::Settings(problems))
     }
 }
 
@@ -167,7 +174,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Failure::Setting(problem) => fmt::Debug::fmt(problem, f),
+            Failure::Settings(problems) => fmt::Debug::fmt(problems, f),
             Failure::Fault(error) => fmt::Debug::fmt(error, f),
         }
     }

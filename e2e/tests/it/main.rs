@@ -13,6 +13,7 @@ mod piste;
 mod process;
 mod python;
 mod rolling_restart;
+mod settings;
 
 /// A CNPJ with right check digits for each number.
 fn cnpj(number: u32) -> String {

@@ -29,8 +29,10 @@ pub struct WorkerSettings {
     pub url: Option<String>,
     /// How many pieces of evidence are looked at together; all others wait. Each takes some MiB of memory.
     /// **Default: `16`.**
+    #[setting(min = 1, max = 1024)]
     pub at_once: usize,
     /// How long one may take when its turn has come. **Default: `2m`.**
+    #[setting(max = "1day")]
     pub timeout: Duration,
     /// Whether the button "Test" of ASHIRT's page also asks whether the worker reaches ASHIRT and its keys
     /// are taken. **Default: `false`: that the worker is there is enough.**
@@ -63,13 +65,6 @@ impl WorkerSettings {
         }
         if let Some(Err(why)) = self.url.as_deref().map(process_url) {
             reader.refuse("url", why, "url = \"http://ashirt-worker:5000\"");
-        }
-        if !(1..=1024).contains(&self.at_once) {
-            reader.refuse(
-                "at_once",
-                "between 1 and 1024 can be looked at together",
-                "at_once = 16",
-            );
         }
         if self.timeout.is_zero() {
             reader.refuse("timeout", "nothing would ever be looked at", "timeout = \"2m\"");

@@ -2,7 +2,7 @@
 
 use piton::aws::Kind;
 use piton::aws::ses::{Email, Mailbox, Ses};
-use piton::config::{Problem, Problems, Reader};
+use piton::config::{AddressError, HttpUrl, Problem, Problems, Reader};
 use piton::prelude::*;
 use piton::{HttpSettings, LaunchError, Setup};
 
@@ -26,10 +26,10 @@ impl ActivationSettings {
         if self.from.as_ref().is_some_and(wrong) {
             from.refuse("from", "not the address of a sender", "Gnar <gnar@example.com>");
         }
-        if self.url.as_ref().is_some_and(|url| !is_address(url)) {
+        if let Some(Err(why)) = self.url.as_deref().map(check_page) {
             from.refuse(
                 "url",
-                "not an address of a page",
+                format!("not the address of a page: {why}"),
                 "https://gnar.example.com/user/activate",
             );
         }
@@ -44,11 +44,17 @@ impl ActivationSettings {
     }
 }
 
-/// Whether a browser finds its way there, and nothing in it is more than an address.
-fn is_address(url: &str) -> bool {
-    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let strange = |c: char| c.is_control() || c.is_whitespace() || "\"<>'\\".contains(c);
-    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/')) && !url.contains(strange)
+/// Refuses what a browser would not find, and what would end the address in the letter.
+fn check_page(url: &str) -> Result<(), &'static str> {
+    if url.contains(['"', '<', '>', '\'', '\\']) {
+        return Err("it contains a quote, `<`, `>` or `\\`");
+    }
+    // A page may find its own way by the fragment, which no server is sent.
+    let (bare, fragment) = url.split_once('#').unwrap_or((url, ""));
+    if fragment.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(AddressError::Space.reason());
+    }
+    bare.parse::<HttpUrl>().map(drop).map_err(AddressError::reason)
 }
 
 /// Refuses a production whose letters would lead to the reader's own machine.

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Guard, answer, level, readiness};
+use super::{Guard, accept, answer, level, readiness};
 use crate::handle::{Handle, PartHealth};
 
 /// The paths of the details.
@@ -51,11 +51,7 @@ async fn health(State(handle): State<Handle>) -> Response {
 }
 
 async fn metrics(State(handle): State<Handle>, headers: HeaderMap) -> Response {
-    let wants_open = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|accept| accept.to_str().is_ok_and(|it| it.contains("application/openmetrics-text")));
-    let (kind, text) = if wants_open {
+    let (kind, text) = if accept::prefers_open_metrics(&headers) {
         (
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
             handle.metrics().open_metrics(),
@@ -63,7 +59,11 @@ async fn metrics(State(handle): State<Handle>, headers: HeaderMap) -> Response {
     } else {
         ("text/plain; version=0.0.4; charset=utf-8", handle.metrics().text())
     };
-    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "accept"),
+    ];
     (headers, text).into_response()
 }
 

@@ -4,6 +4,7 @@
 //! the admin address only, which is this machine's own in production; in development, where nothing
 //! listens there, the public port tells it too, to who sits at this machine.
 
+mod accept;
 mod details;
 mod guard;
 mod level;

@@ -9,7 +9,7 @@ use crate::part::BoxError;
 /// What `main` returns: 0 when all went well, 1 after a fault while running, 2 when the service was
 /// not started because it is configured or put together wrongly.
 ///
-/// Under systemd the last is 78 (`EX_CONFIG`), which it knows by that name.
+/// Where systemd started the process the last is 78 (`EX_CONFIG`), which it knows by that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(u8);
 
@@ -19,11 +19,18 @@ impl Exit {
     /// A fault while running.
     pub const FAULT: Self = Self(1);
 
-    /// The service is configured wrongly: 2, or 78 under systemd.
+    /// The service is configured wrongly: 2, or 78 where systemd started it.
     #[must_use]
     pub fn wrong_configuration() -> Self {
-        // systemd gives every service it starts an invocation id.
-        Self(if std::env::var_os("INVOCATION_ID").is_some() { 78 } else { 2 })
+        let started = std::env::var("SYSTEMD_EXEC_PID").ok();
+        Self::wrong_configuration_of(started.as_deref(), std::process::id())
+    }
+
+    /// `started` is the process that systemd says it started. `INVOCATION_ID` would not do: everything
+    /// that a service starts inherits it, a shell on a desktop included.
+    fn wrong_configuration_of(started: Option<&str>, own_id: u32) -> Self {
+        let by_systemd = started.is_some_and(|id| id.parse() == Ok(own_id));
+        Self(if by_systemd { 78 } else { 2 })
     }
 
     /// The process's exit code.
@@ -100,4 +107,18 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         next = error.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_process_that_systemd_started_speaks_to_it() {
+        let code = |started| Exit::wrong_configuration_of(started, 42).code();
+        assert_eq!(code(Some("42")), 78);
+        for other in [None, Some("41"), Some(""), Some("x"), Some("-42")] {
+            assert_eq!(code(other), 2, "{other:?}");
+        }
+    }
 }

@@ -233,7 +233,7 @@ async fn start(handle: &Handle, slot: &Slot) -> Result<(), LaunchError> {
     let mut reader = handle.config().reader(entry.name, &mut ignored);
     let launch = Launch { handle: handle.clone() };
     let part = (entry.start)(&mut reader, &launch).await.map_err(|error| match error.0 {
-        Failure::Setting(problem) => LaunchError::Settings(Problems(vec![problem])),
+        Failure::Settings(problems) => LaunchError::Settings(problems),
         Failure::Fault(error) => LaunchError::Fault(
             format!("start the part `{}`: {}", entry.name, chain(&*error)).into(),
         ),

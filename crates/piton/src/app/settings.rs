@@ -204,3 +204,103 @@ impl App {
         core_sections().into_iter().chain(parts).chain(own).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Described;
+
+    fn is_kind(setting: &Described, kind: &str) -> bool {
+        setting.expects.contains(kind)
+    }
+
+    /// Values at and beyond the ends of every range, for a setting of that kind.
+    fn extremes(setting: &Described) -> Vec<&'static str> {
+        if is_kind(setting, "a duration") {
+            vec![
+                "0s",
+                "1ns",
+                "36500days",
+                "36501days",
+                "584542046090years",
+                "18446744073709551615s",
+            ]
+        } else if is_kind(setting, "a size") {
+            vec!["0B", "1B", "1024TiB", "1025TiB", "18446744073709551615B", "16777215TiB"]
+        } else {
+            vec!["0", "1", "65535", "4294967295", "4294967296", "18446744073709551615", "-1"]
+        }
+    }
+
+    fn ranged(known: &[&Section]) -> Vec<Described> {
+        let (config, _) = Config::loader("PITON").load(known);
+        let all = config.describe(known).into_iter();
+        all.filter(|setting| setting.range.is_some()).collect()
+    }
+
+    #[test]
+    fn every_number_duration_and_size_of_the_framework_has_bounds() {
+        let sections = sections(&[]);
+        let known: Vec<&Section> = sections.iter().collect();
+        let all = ranged(&known);
+        assert!(all.len() > 20, "{}", all.len());
+        for setting in &all {
+            let vars = [(&*setting.variable, "4294967295")];
+            let (config, _) = Config::loader("PITON").env(vars).load(&known);
+            let by_check = config.check(&known, &known).iter().any(|it| it.key == setting.key);
+            let [min, max] = setting.range.as_ref().expect("filtered");
+            let kinds = ["a whole number", "a duration", "a size", "a number"];
+            assert!(kinds.iter().any(|kind| is_kind(setting, kind)), "{}", setting.expects);
+            assert!(setting.expects.contains(&**min) && setting.expects.contains(&**max));
+            // A bound that only the type has is none: pools and timers cannot take it.
+            let of_type = [u64::MAX.to_string(), i64::MAX.to_string(), u32::MAX.to_string()];
+            assert!(
+                by_check
+                    || !of_type.contains(&max.to_string())
+                        && max != "2147483647"
+                        && !max.contains("e308"),
+                "{} needs `#[setting(max = ..)]`",
+                setting.key
+            );
+        }
+    }
+
+    #[test]
+    fn no_extreme_of_a_setting_panics_and_what_lies_outside_is_refused_by_name() {
+        let sections = sections(&[]);
+        let known: Vec<&Section> = sections.iter().collect();
+        for setting in ranged(&known) {
+            let [min, max] = setting.range.clone().expect("filtered");
+            let loaded = |value: &str| {
+                let vars = [(&*setting.variable, value)];
+                let (config, mut problems) = Config::loader("PITON").env(vars).load(&known);
+                problems.extend(config.check(&known, &known));
+                problems
+            };
+            let outside = format!("from `{min}` to `{max}`");
+            let outside = [outside, format!("from {min} to {max}")];
+            let refused = |problems: &Problems| {
+                problems.iter().any(|problem| {
+                    problem.key == setting.key
+                        && outside.iter().any(|range| problem.why.contains(&**range))
+                })
+            };
+            for bound in [&min, &max] {
+                let problems = loaded(bound);
+                assert!(!refused(&problems), "{} = {bound}: {problems}", setting.key);
+            }
+            for value in extremes(&setting) {
+                drop(loaded(value));
+            }
+            let beyond = match () {
+                () if is_kind(&setting, "a duration") => ["584542046090years", "36501days"],
+                () if is_kind(&setting, "a size") => ["18446744073709551615B", "1025TiB"],
+                () => ["18446744073709551615", "99999999999"],
+            };
+            for value in beyond {
+                let problems = loaded(value);
+                assert!(refused(&problems), "{} = {value}: {problems}", setting.key);
+            }
+        }
+    }
+}

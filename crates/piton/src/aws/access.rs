@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::trouble::Help;
 use super::{Error, Kind};
-use crate::config::{Reader, Setting};
+use crate::config::address::refusal;
+use crate::config::{AddressError, HttpUrl, Reader, Setting};
 use crate::part::Launch;
 
 /// What the settings of a section say of it.
@@ -206,20 +207,20 @@ impl EndpointUrl {
 
 impl Setting for EndpointUrl {
     fn expects() -> Cow<'static, str> {
-        "an address such as `http://127.0.0.1:4566`".into()
+        "an address such as `http://127.0.0.1:4566`, without user and password".into()
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        // Not a word of the value: there may be a password in it.
-        let wrong = || format!("expected {}, without user and password", Self::expects());
-        let text = value.as_str().ok_or_else(wrong)?.trim();
+        let text = value.as_str().ok_or_else(|| format!("expected {}", Self::expects()))?.trim();
         if text.is_empty() {
             return Ok(Self(String::new()));
         }
-        let uri: http::Uri = text.parse().map_err(|_| wrong())?;
-        let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-        let known = matches!(uri.scheme_str(), Some("http" | "https"));
-        if plain && known { Ok(Self(text.to_owned())) } else { Err(wrong()) }
+        let url: HttpUrl = text.parse().map_err(refusal::<Self>)?;
+        if url.has_query() {
+            Err(refusal::<Self>(AddressError::Query))
+        } else {
+            Ok(Self(text.into()))
+        }
     }
 
     fn show(&self) -> Value {
@@ -282,7 +283,18 @@ mod tests {
         assert_eq!(parse("http://127.0.0.1:4566").unwrap().0, "http://127.0.0.1:4566");
         assert!(EndpointUrl::parse(&json!(4566)).is_err());
         assert!(parse("").unwrap().as_str().is_empty(), "as good as none");
-        for wrong in ["127.0.0.1:4566", "ftp://a", "https://me:hunter2@sqs", "http://"] {
+        for wrong in [
+            "127.0.0.1:4566",
+            "ftp://a",
+            "https://me:hunter2@sqs",
+            "http://",
+            "http://a:x",
+            "http://a:0",
+            "http://a,b",
+            "http://a?x=hunter2",
+            "http://a#x",
+            "http://:4566",
+        ] {
             let error = parse(wrong).unwrap_err();
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
+use super::access::Access;
 use super::{Error, Kind};
 use crate::config;
 use crate::part::{Health, Launch};
@@ -14,6 +15,8 @@ use crate::part::{Health, Launch};
 pub(super) struct Trouble {
     last: Mutex<Option<String>>,
     help: Help,
+    /// The address or region that the settings name, with the name of the setting.
+    place: Option<String>,
 }
 
 /// What to set where region or credentials are missing: the service's own variables by name.
@@ -63,8 +66,22 @@ impl Help {
 }
 
 impl Trouble {
-    pub fn new(help: Help) -> Self {
-        Self { last: Mutex::default(), help }
+    pub fn new(help: Help, access: &Access) -> Self {
+        let endpoint = access.endpoint_url.as_ref();
+        let endpoint = endpoint.map(|url| ("endpoint_url", url.as_str()));
+        let region = access.region_name.as_deref().map(|name| ("region_name", name));
+        let place = endpoint.or(region);
+        let place = place.map(|(name, value)| format!("{}={value}", help.variable(name)));
+        Self { last: Mutex::default(), help, place }
+    }
+
+    /// Names the server where the error is about that, and not about the call.
+    fn placed(&self, error: Error) -> Error {
+        let by_call = [Kind::NotFound, Kind::Invalid, Kind::Throttled, Kind::Misconfigured];
+        match &self.place {
+            Some(place) if !by_call.contains(&error.kind()) => error.with(&format!("with {place}")),
+            _ => error,
+        }
     }
 
     /// Keeps in mind how a call went. `what` says what was being done.
@@ -78,7 +95,7 @@ impl Trouble {
     {
         let result = result.map_err(|error| {
             let what = what();
-            self.help.with(&what, Error::of(&what, &error))
+            self.placed(self.help.with(&what, Error::of(&what, &error)))
         });
         let trouble = match &result {
             Err(error) if !matches!(error.kind(), Kind::NotFound | Kind::Invalid) => {
@@ -119,7 +136,8 @@ mod tests {
         let config = config.build();
 
         let sent = Box::pin(Client::new(&config).list_queues().send()).await;
-        let error = Trouble::new(help()).note(sent, || "list".into()).expect_err("it is missing");
+        let trouble = Trouble { help: help(), ..Trouble::default() };
+        let error = trouble.note(sent, || "list".into()).expect_err("it is missing");
         assert_eq!(error.kind(), Kind::Misconfigured, "{error}");
         error.to_string()
     }
@@ -143,5 +161,36 @@ mod tests {
         assert_eq!(error.to_string(), format!("{}: {KEYS}", why.trim_end_matches('.')));
         let other = help().with("list", Error::new(Kind::Denied, "credentials"));
         assert_eq!(other.to_string(), "credentials");
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_named_with_the_setting_that_names_it() {
+        let trouble = |endpoint: Option<&str>, region: Option<&str>| {
+            let parse = |url| crate::config::Setting::parse(&serde_json::Value::from(url)).ok();
+            let access = Access {
+                region_name: region.map(str::to_owned),
+                access_key_id: None,
+                secret_access_key: None,
+                session_token: None,
+                endpoint_url: endpoint.and_then(parse),
+                connect_timeout: std::time::Duration::from_secs(1),
+                timeout: std::time::Duration::from_secs(1),
+                nowhere: None,
+            };
+            Trouble::new(help(), &access)
+        };
+        let away = || Error::new(Kind::Unavailable, "list: connection refused");
+        let said = |trouble: Trouble, error| trouble.placed(error).to_string();
+        assert_eq!(
+            said(trouble(Some("http://127.0.0.1:1"), Some("eu-west-1")), away()),
+            "list: connection refused: with GNAR_SQS_ENDPOINT_URL=http://127.0.0.1:1"
+        );
+        assert_eq!(
+            said(trouble(None, Some("eu-nowhere-1")), away()),
+            "list: connection refused: with GNAR_SQS_REGION_NAME=eu-nowhere-1"
+        );
+        assert_eq!(said(trouble(None, None), away()), "list: connection refused");
+        let wrong = Error::new(Kind::Invalid, "a bug");
+        assert_eq!(said(trouble(Some("http://127.0.0.1:1"), None), wrong), "a bug");
     }
 }

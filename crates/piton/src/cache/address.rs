@@ -6,10 +6,82 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::config::{Setting, redact};
+use crate::config::address::{UrlParts, cut, refusal, scheme_and_authority};
+use crate::config::{AddressError, Setting, redact};
 
 /// What an address of a Redis server begins with.
-const SCHEMES: [&str; 4] = ["redis://", "rediss://", "redis+unix://", "unix://"];
+const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
+
+/// Why an address is refused, without a word of it: a password may stand anywhere in it.
+fn check(text: &str) -> Result<(), String> {
+    let (scheme, authority, rest) = scheme_and_authority(text).map_err(|why| why.to_string())?;
+    if !SCHEMES.contains(&scheme) {
+        return Err("it begins with none of `redis://`, `rediss://`, `redis+unix://`".into());
+    }
+    if scheme.ends_with("unix") {
+        return check_socket(authority, rest);
+    }
+    let parts = UrlParts::parse(text).map_err(|why| match why {
+        AddressError::SeveralHosts => CLUSTER.to_owned(),
+        why => why.to_string(),
+    })?;
+    if matches!(parts.host, "0.0.0.0" | "::") {
+        return Err(format!(
+            "`{}` is every address of a machine, and none to connect to",
+            parts.host
+        ));
+    }
+    if !matches!(parts.path, "" | "/") && !is_number(&parts.path[1..]) {
+        return Err("what follows its host is not the number of a database, as `/0`".into());
+    }
+    if parts.fragment.is_some() {
+        return Err("it has a fragment (`#`): say by `cache.tls` what to verify".into());
+    }
+    check_query(parts.query, &["protocol"])
+}
+
+/// Several servers in an address are how other clients name a cluster.
+pub(super) const CLUSTER: &str = "it names several servers. Redis Cluster is not supported: name one server, \
+     or in `cache.sentinel` the Sentinels that know it";
+
+/// `redis+unix:///path/to/socket?db=1`.
+fn check_socket(authority: &str, rest: &str) -> Result<(), String> {
+    let (rest, fragment) = cut(rest, '#');
+    let (path, query) = cut(rest, '?');
+    if !authority.is_empty() || path.len() < 2 {
+        return Err("the path of a socket begins with `/`, so there are three: `redis+unix:///run/redis.sock`".into());
+    }
+    if fragment.is_some() {
+        return Err(AddressError::Fragment.to_string());
+    }
+    check_query(query, &["db", "user", "pass", "protocol"])
+}
+
+/// The client ignores what it does not know: `?db=1`, say, which other clients read.
+fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
+    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+        if !known.contains(&name) {
+            return Err(match known {
+                ["protocol"] => "its query has more than `protocol`: the number of the database stands in the path, everything else in settings of its own",
+                _ => "its query has more than `db`, `user`, `pass` and `protocol`",
+            }
+            .into());
+        }
+        if name == "db" && !is_number(value) {
+            return Err("its `db` is not the number of a database".into());
+        }
+        if name == "protocol" && !["2", "3", "resp2", "resp3"].contains(&value) {
+            return Err("its `protocol` is neither `resp2` nor `resp3`".into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is the number of a database, with the bounds of `cache.db`.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
 
 /// The address of a Redis server. It may hold a password, so what is shown of it has none.
 #[derive(Clone)]
@@ -20,6 +92,12 @@ impl RedisUrl {
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nobody connects to it"))]
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// Whether it is the path of a socket on this machine.
+    pub(super) fn is_socket(&self) -> bool {
+        !self.0.expose_secret().starts_with("redis")
+            || self.0.expose_secret().starts_with("redis+unix")
     }
 
     /// Whether the way to it is encrypted.
@@ -41,11 +119,8 @@ impl Setting for RedisUrl {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let text = value.as_str().unwrap_or_default().trim();
-        if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
-            return Ok(Self(text.into()));
-        }
-        // Not a word of the value: there may be a password anywhere in it.
-        Err(format!("expected {}", Self::expects()))
+        check(text).map_err(refusal::<Self>)?;
+        Ok(Self(text.into()))
     }
 
     fn show(&self) -> Value {
@@ -68,7 +143,64 @@ mod tests {
         assert!(url.is_tls() && !format!("{url:?}").contains("hunter2"));
         let url = RedisUrl::parse(&json!("redis://:hunter2@cache")).unwrap();
         assert!(!url.show().to_string().contains("hunter2"));
+        let url =
+            RedisUrl::parse(&json!("redis+unix:///run/redis.sock?db=1&pass=hunter2")).unwrap();
+        assert!(url.is_socket() && !url.show().to_string().contains("hunter2"));
         let error = RedisUrl::parse(&json!("rediz://me:hunter2@cache")).unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn an_address_is_taken_apart_at_launch() {
+        for good in [
+            "redis://h",
+            "redis://h/",
+            "redis://h:6379/15",
+            "rediss://me:p%2Fw@10.0.0.1:6380",
+            "redis://:pw@[::1]:6379/0?protocol=resp3",
+            "redis+unix:///run/redis.sock",
+            "unix:///run/redis.sock?db=3",
+        ] {
+            assert!(RedisUrl::parse(&json!(good)).is_ok(), "{good}");
+        }
+        for (wrong, why) in [
+            ("", "it is empty"),
+            ("cache", "no scheme"),
+            ("http://h", "begins with none of"),
+            ("redis://", "names no host"),
+            ("redis:///0", "names no host"),
+            ("redis://:6379", "names no host"),
+            ("redis://h1,h2", "Redis Cluster is not supported"),
+            ("rediss://h1:1,rediss://h2:2", "Redis Cluster is not supported"),
+            ("redis://me:pw@h1:6379,h2:6379/0", "Redis Cluster is not supported"),
+            ("redis://h:abc", "its port is not"),
+            ("redis://h:0", "its port is not"),
+            ("redis://h:", "its port is not"),
+            ("redis://h:99999", "its port is not"),
+            ("redis://h/abc", "the number of a database"),
+            ("redis://h/-1", "the number of a database"),
+            ("redis://h/65536", "the number of a database"),
+            ("redis://h:6379/0/1", "the number of a database"),
+            ("redis://h/0#insecure", "`cache.tls`"),
+            ("redis://h?db=3", "stands in the path"),
+            ("redis://h?ssl_cert_reqs=none", "settings of its own"),
+            ("redis://h?protocol=resp9", "neither `resp2`"),
+            ("redis://me:hunter2/x@h", "percent-encoded"),
+            ("redis://me:hunter2#x@h", "percent-encoded"),
+            ("redis://me:hunter2%@h", "percent-encoded"),
+            ("redis://me:hunter2%FF@h", "percent-encoded"),
+            ("redis://a b", "a space"),
+            ("redis://0.0.0.0", "every address"),
+            ("redis://::1", "in brackets"),
+            ("redis+unix://", "three"),
+            ("redis+unix:///", "three"),
+            ("unix://run/redis.sock", "three"),
+            ("unix:///run/redis.sock?db=x", "`db`"),
+            ("unix:///run/redis.sock?database=1", "more than `db`"),
+        ] {
+            let error = RedisUrl::parse(&json!(wrong)).unwrap_err();
+            assert!(error.contains(why), "{wrong}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 }

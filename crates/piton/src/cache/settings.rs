@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::address::RedisUrl;
-use crate::config::{ByteSize, Config, Problems, Reader, Requirement};
+use crate::config::{ByteSize, Config, HostPort, Problems, Reader, Requirement};
 
 /// Remembered answers: in memory, or in Redis where `url`, `host` or `sentinel` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -18,12 +18,14 @@ pub struct CacheSettings {
     #[setting(alias = "REDIS_URL", from_file)]
     pub url: Option<RedisUrl>,
 
-    /// The Redis server: a name or an address. **Default: none, which means memory.**
+    /// The Redis server: a name or an IP address, either with `:port`. **Default: none, which means
+    /// memory.**
     #[setting(alias = "REDIS_HOST")]
-    pub host: Option<String>,
+    pub host: Option<HostPort>,
 
     /// The server's port. **Default: `6379`.**
     #[setting(alias = "REDIS_PORT")]
+    #[setting(min = 1)]
     pub port: Option<u16>,
 
     /// The number of the database on the server. **Default: `0`.**
@@ -48,7 +50,7 @@ pub struct CacheSettings {
     pub tls_ca: Option<PathBuf>,
 
     /// Sentinels that know which server is the master, each as `host:port`. **Default: none.**
-    pub sentinel: Vec<String>,
+    pub sentinel: Vec<HostPort>,
 
     /// What the sentinels call the master. **Default: `mymaster`.**
     pub sentinel_master: String,
@@ -63,28 +65,35 @@ pub struct CacheSettings {
     pub namespace: Option<String>,
 
     /// How long a value is kept where nothing else is said. **Default: `5m`.**
+    #[setting(max = "365days")]
     pub ttl: Duration,
 
     /// How many values are kept in memory at most; those that are used least go first. Redis has a
     /// limit of its own (`maxmemory`). **Default: `100000`.**
+    #[setting(max = 1_000_000_000)]
     pub max_entries: u64,
 
     /// How much memory the values kept in memory take at most. **Default: `64MiB`.**
+    #[setting(max = "1TiB")]
     pub max_size: ByteSize,
 
     /// A value that is larger than this is not kept. **Default: `1MiB`.**
+    #[setting(max = "512MiB")]
     pub max_value_size: ByteSize,
 
     /// How long the server may take to accept a connection. Nobody waits for it but the start.
     /// **Default: `1s`.**
+    #[setting(max = "1h")]
     pub connect_timeout: Duration,
 
     /// How long the server may take for one answer before it counts as away, and is asked nothing
     /// until it is back. **Default: `250ms`.**
+    #[setting(max = "1h")]
     pub timeout: Duration,
 
     /// How long to wait for another process that computes the same value, before computing it too.
     /// **Default: `5s`.**
+    #[setting(max = "1h")]
     pub wait: Duration,
 }
 
@@ -211,16 +220,28 @@ impl CacheSettings {
             let fix = "give piton the feature `redis` in Cargo.toml, or remember in memory";
             problems.push((name, "this build of piton does not know Redis", fix));
         }
-        if self.host.as_deref().is_some_and(|host| host.contains("://") || host.contains('@')) {
-            problems.push((
-                "host",
-                "an address stands where a host is meant",
-                "set cache.url (REDIS_URL) to it",
-            ));
+        let of_host = self.host.as_ref().and_then(HostPort::port);
+        if of_host.is_some_and(|port| self.port.is_some_and(|other| other != port)) {
+            let why = "cache.host (REDIS_HOST) has another port";
+            problems.push(("port", why, "remove one of the two"));
+        }
+        if self.url.as_ref().is_some_and(RedisUrl::is_socket) {
+            let named = [
+                ("host", self.host.is_some()),
+                ("port", self.port.is_some()),
+                ("tls", self.tls.is_some_and(|tls| tls != CacheTls::Disable)),
+            ];
+            for (name, _) in named.iter().filter(|(_, given)| *given) {
+                let fix = "remove it, or give cache.url (REDIS_URL) a host";
+                problems.push((name, "cache.url names a socket of this machine", fix));
+            }
         }
         if !self.sentinel.is_empty() && (self.host.is_some() || self.url.is_some()) {
             let fix = "remove it, or cache.host and cache.url";
             problems.push(("sentinel", "sentinels beside a server: which one is meant?", fix));
+        }
+        if !self.sentinel.is_empty() && self.port.is_some() {
+            problems.push(("port", "the sentinels say the port of the server", "remove it"));
         }
         if self.tls_ca.is_some() && !self.is_verified() {
             let fix = "set cache.tls to `verify`, or remove it";
@@ -299,7 +320,7 @@ mod tests {
         let url = |text: &str| RedisUrl::parse(&json!(text)).ok();
         let settings = CacheSettings {
             url: url("redis://cache"),
-            sentinel: vec!["a:1".into()],
+            sentinel: vec!["a:1".parse().unwrap()],
             tls_ca: Some("ca.pem".into()),
             ..CacheSettings::default()
         };
@@ -317,7 +338,7 @@ mod tests {
     fn a_build_without_redis_says_so() {
         let url = RedisUrl::parse(&json!("redis://cache")).ok();
         assert_eq!(names(&CacheSettings { url, ..CacheSettings::default() }), ["url"]);
-        let host = Some("cache".to_owned());
+        let host = "cache".parse().ok();
         assert_eq!(names(&CacheSettings { host, ..CacheSettings::default() }), ["host"]);
     }
 }

@@ -223,8 +223,9 @@ impl Part for External {
         let user_agent = settings.user_agent.clone().unwrap_or_else(own_name);
         let peers = std::mem::take(&mut settings.peers);
         let book = Book::new(launch.handle.config().clone(), launch.production(), peers);
-        if let Some(problem) = book.check() {
-            return Err(problem.into());
+        let problems = book.check();
+        if !problems.is_empty() {
+            return Err(problems.into());
         }
         Ok(Self(Arc::new(Room {
             book,

@@ -11,6 +11,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::error::{Error, Kind, Who};
+use crate::config::address::{AddressError, host_port, refusal};
 use crate::config::{Config, Origin, Setting};
 
 /// Where a service is: `127.0.0.1:9402`, `tcp://10.0.0.1:80`, `https://billing.example.com:443`.
@@ -20,23 +21,22 @@ pub struct PeerAddress(Url);
 impl PeerAddress {
     /// Reads `host:port`. Any scheme before it is taken away; only `https` has a meaning, and with
     /// it and `http` the port may be left out.
-    fn read(text: &str) -> Option<Self> {
+    fn read(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("", text.trim()));
-        let rest = rest.trim_end_matches('/');
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
         let scheme = scheme.to_ascii_lowercase();
-        let port = rest.rsplit_once(':').map(|(_, port)| port);
-        let port = port.filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+        if rest.contains('@') {
+            return Err(AddressError::Credentials);
+        }
+        if rest.contains('/') {
+            return Err(AddressError::Path);
+        }
+        let (_, port) = host_port(rest)?;
         if port.is_none() && !matches!(&*scheme, "http" | "https") {
-            return None;
+            return Err(AddressError::NoPort);
         }
         let scheme = if scheme == "https" { "https" } else { "http" };
-        let url = Url::parse(&format!("{scheme}://{rest}/")).ok()?;
-        let bare = url.username().is_empty()
-            && url.password().is_none()
-            && url.path() == "/"
-            && url.query().is_none()
-            && url.fragment().is_none();
-        (bare && url.host().is_some() && url.port() != Some(0)).then_some(Self(url))
+        Url::parse(&format!("{scheme}://{rest}/")).map(Self).map_err(|_| AddressError::Host)
     }
 
     /// `host:port`.
@@ -80,7 +80,7 @@ impl Setting for PeerAddress {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let text = value.as_str().unwrap_or_default();
-        Self::read(text).ok_or_else(|| format!("expected {}", Self::expects()))
+        Self::read(text).map_err(refusal::<Self>)
     }
 
     fn show(&self) -> Value {
@@ -156,12 +156,15 @@ impl Book {
             (None, Some(_)) => {}
         }
         let (text, origin) = variable.expect("both arms without it have returned");
-        let address = self.read(key, text).ok_or_else(|| wrong(name, origin, text))?;
+        let address = self.read(key, text).map_err(|why| {
+            let has_host = self.strongest(key, "HOST").is_some();
+            wrong(name, origin, text, has_host, why)
+        })?;
         Ok(Found { name: name.into(), address, origin: origin.clone() })
     }
 
     /// What a variable says: an address, or a port that has its host elsewhere.
-    fn read(&self, key: &str, text: &str) -> Option<PeerAddress> {
+    fn read(&self, key: &str, text: &str) -> Result<PeerAddress, AddressError> {
         match self.strongest(key, "HOST") {
             Some((host, _)) if is_port(text) => {
                 PeerAddress::read(&with_port(host.trim(), text.trim()))
@@ -216,19 +219,24 @@ fn is_port(text: &str) -> bool {
     text.trim().bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn wrong(name: &str, origin: &Origin, text: &str) -> Error {
+fn wrong(name: &str, origin: &Origin, text: &str, has_host: bool, why: AddressError) -> Error {
     let variable = origin.variable().unwrap_or_default();
-    let (why, fix) = flaw(variable, text);
+    let (why, fix) = flaw(variable, text, has_host, why);
     Error::new(Kind::Unknown, Some(Who::Peer(name.into())), format!("{variable} {why}: {fix}"))
 }
 
 /// Why what a variable holds is no address, and what to do.
-fn flaw(variable: &str, text: &str) -> (&'static str, String) {
-    if is_port(text) {
-        let host = variable.replace("_SERVICE_PORT", "_SERVICE_HOST");
-        ("holds a port alone", format!("write `host:port`, or set {host} too"))
+fn flaw(variable: &str, text: &str, has_host: bool, why: AddressError) -> (String, String) {
+    let host = variable.replace("_SERVICE_PORT", "_SERVICE_HOST");
+    if is_port(text) && !has_host {
+        ("holds a port alone".into(), format!("write `host:port`, or set {host} too"))
+    } else if is_port(text) {
+        (
+            format!("makes no address with {host}: {why}"),
+            format!("correct the host in {host}, or the port"),
+        )
     } else {
-        ("holds no address", "write `host:port`".to_owned())
+        (format!("holds no address: {why}"), "write `host:port`".to_owned())
     }
 }
 
@@ -243,7 +251,7 @@ mod tests {
     use super::*;
 
     fn address(text: &str) -> PeerAddress {
-        PeerAddress::read(text).unwrap_or_else(|| panic!("{text} is an address"))
+        PeerAddress::read(text).unwrap_or_else(|why| panic!("{text} is an address: {why}"))
     }
 
     #[test]
@@ -261,12 +269,27 @@ mod tests {
         ] {
             assert_eq!(address(text).show(), shown);
         }
-        for text in ["", "80", "host", "host:", "host:x", "host:0", "host:70000", "::1", "a b:80"] {
-            assert_eq!(PeerAddress::read(text), None, "{text}");
+        for text in [
+            "",
+            "80",
+            "host",
+            "host:",
+            "host:x",
+            "host:0",
+            "host:70000",
+            "::1",
+            "a b:80",
+            "a,b:80",
+            "a..b:80",
+            "999.1.1.1:80",
+            "tcp://",
+            "http://:80",
+        ] {
+            assert!(PeerAddress::read(text).is_err(), "{text}");
         }
         for text in ["user:secret@host:80", "host:80/path", "host/path:80", "host?q:80", "host#:80"]
         {
-            assert_eq!(PeerAddress::read(text), None, "{text}");
+            assert!(PeerAddress::read(text).is_err(), "{text}");
         }
     }
 

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::peers::PeerAddress;
-use crate::config::{ByteSize, Reader, Setting, redact};
+use crate::config::address::{UrlParts, refusal, scheme_and_authority};
+use crate::config::{AddressError, ByteSize, Reader, Setting, redact};
 
 /// Requests to other services and to strangers.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -24,33 +25,41 @@ pub struct ClientSettings {
     /// How long a call may take altogether: all attempts, the pauses between them, and reading the
     /// answer. Keep it below the time a request may take (`http.timeout`), so that whoever asks is told
     /// who did not answer. **Default: `25s`.**
+    #[setting(max = "365days")]
     pub timeout: Duration,
 
     /// How long one attempt may take until the head of the answer, if another attempt may follow. The
     /// last has all the time that is left. **Default: `10s`.**
+    #[setting(max = "365days")]
     pub attempt_timeout: Duration,
 
     /// How long it may take to get a connection, encryption included. **Default: `5s`.**
+    #[setting(max = "1h")]
     pub connect_timeout: Duration,
 
     /// How often a call is made again that may be: one that only reads, or that the program has called
     /// idempotent; any call, if there was no connection. `0` is never. **Default: `2`.**
+    #[setting(max = 100)]
     pub retries: u32,
 
     /// How large an answer may be, unpacked. Raise it for a service that reads large files, or in the
     /// call itself. **Default: `16MiB`.**
+    #[setting(max = "1TiB")]
     pub answer_limit: ByteSize,
 
     /// How many redirects are followed. With `0` the redirect itself is the answer.
     /// **Default: `5`.**
+    #[setting(max = 100)]
     pub redirects: usize,
 
     /// After how many failures in a row calls to a host fail at once for `breaker_pause`; `0` is
     /// never. **Default: `5`.**
+    #[setting(max = 1_000_000)]
     pub breaker_failures: u32,
 
     /// How long calls to a host that has failed so often fail at once. Then one is let through to
     /// see. **Default: `10s`.**
+    #[setting(max = "365days")]
     pub breaker_pause: Duration,
 
     /// Whether addresses that only this machine or this network can reach are refused, for calls to
@@ -68,10 +77,12 @@ pub struct ClientSettings {
 
     /// How long a connection may lie idle before it is closed. Keep it below the time after which the
     /// other side closes it (in Piton `http.header_timeout`). **Default: `20s`.**
+    #[setting(max = "365days")]
     pub pool_idle_timeout: Duration,
 
     /// How many idle connections are kept to one host. Raise it where calls come in bursts.
     /// **Default: `32`.**
+    #[setting(max = 1_000_000)]
     pub max_idle_per_host: usize,
 }
 
@@ -126,7 +137,23 @@ impl ClientSettings {
 pub struct ProxyUrl(SecretString);
 
 impl ProxyUrl {
-    const SCHEMES: [&str; 4] = ["socks5h://", "socks5://", "http://", "https://"];
+    const SCHEMES: [&str; 4] = ["socks5h", "socks5", "http", "https"];
+
+    fn check(text: &str) -> Result<(), AddressError> {
+        let (scheme, ..) = scheme_and_authority(text)?;
+        if !Self::SCHEMES.contains(&scheme) {
+            return Err(AddressError::UnknownScheme);
+        }
+        let parts = UrlParts::parse(text)?;
+        if !matches!(parts.path, "" | "/") {
+            return Err(AddressError::Path);
+        }
+        match (parts.query, parts.fragment) {
+            (None, None) => Ok(()),
+            (Some(_), _) => Err(AddressError::Query),
+            (None, Some(_)) => Err(AddressError::Fragment),
+        }
+    }
 
     /// The whole address.
     pub(super) fn expose(&self) -> &str {
@@ -157,12 +184,12 @@ impl Setting for ProxyUrl {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let text = value.as_str().unwrap_or_default().trim();
-        let known = Self::SCHEMES.iter().any(|scheme| text.starts_with(scheme));
-        if known && reqwest::Proxy::all(text).is_ok() {
-            return Ok(Self(text.into()));
+        Self::check(text).map_err(refusal::<Self>)?;
+        match reqwest::Proxy::all(text) {
+            Ok(_) => Ok(Self(text.into())),
+            // Not a word of the value: there may be a password in it.
+            Err(_) => Err(format!("expected {}", Self::expects())),
         }
-        // Not a word of the value: there may be a password in it.
-        Err(format!("expected {}", Self::expects()))
     }
 
     fn show(&self) -> Value {
@@ -171,5 +198,47 @@ impl Setting for ProxyUrl {
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^(socks5h?|https?)://" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_proxy_is_taken_apart_at_launch() {
+        for good in [
+            "socks5h://127.0.0.1:9050",
+            "socks5://tor",
+            "http://me:p%40ss@proxy.example:3128/",
+            "https://[::1]:8443",
+        ] {
+            assert!(ProxyUrl::parse(&json!(good)).is_ok(), "{good}");
+        }
+        for (wrong, why) in [
+            ("", "it is empty"),
+            ("127.0.0.1:9050", "no scheme"),
+            ("ftp://proxy", "its scheme"),
+            ("socks4://proxy", "its scheme"),
+            ("socks5h://", "names no host"),
+            ("socks5h://:9050", "names no host"),
+            ("socks5h://me:hunter2@", "names no host"),
+            ("socks5h://tor:", "its port"),
+            ("socks5h://tor:0", "its port"),
+            ("socks5h://tor:abc", "its port"),
+            ("socks5h://tor:99999", "its port"),
+            ("socks5h://a,b:1", "several hosts"),
+            ("socks5h://a b", "a space"),
+            ("socks5h://a..b", "its host"),
+            ("socks5h://::1:9050", "in brackets"),
+            ("http://proxy/path", "a path"),
+            ("http://proxy?x=1", "a query"),
+            ("http://proxy#x", "a fragment"),
+            ("http://me:hunter2/@proxy", "percent-encoded"),
+        ] {
+            let error = ProxyUrl::parse(&json!(wrong)).unwrap_err();
+            assert!(error.contains(why), "{wrong}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 }

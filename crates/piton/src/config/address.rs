@@ -1,7 +1,21 @@
-//! The host of a server, and the port that may be written with it.
+//! Takes addresses apart, for every setting that holds one.
+//!
+//! The libraries behind the settings disagree about what an address is: the URL standard accepts a host
+//! `h1,h2`, the name lookup accepts `host/path`, and both fail only when somebody connects. Everything
+//! is therefore checked here, at launch. No error repeats the text: a password may stand anywhere in it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+
+use super::Setting;
 
 /// `host`, `host:port`, `[::1]:port`, an IPv6 address alone, or a path: the host without brackets, and
 /// the text behind the colon.
+#[cfg(feature = "postgres")]
 pub(crate) fn host_and_port(text: &str) -> (&str, Option<&str>) {
     let text = text.trim();
     let (host, port) = match text.rsplit_once(':') {
@@ -10,4 +24,511 @@ pub(crate) fn host_and_port(text: &str) -> (&str, Option<&str>) {
         _ => (text, None),
     };
     (host.trim_matches(['[', ']']), port)
+}
+
+/// The reason why a text is not an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressError {
+    /// There is no text.
+    Empty,
+    /// A space or a control character stands in it.
+    Space,
+    /// A URL without `scheme://`.
+    NoScheme,
+    /// Another scheme than those that are supported.
+    UnknownScheme,
+    /// A scheme where only a host is expected.
+    Url,
+    /// No host.
+    NoHost,
+    /// Several hosts, separated by commas.
+    SeveralHosts,
+    /// The host is neither a name nor an IP address.
+    Host,
+    /// An IPv6 address without brackets, where a port could follow.
+    Brackets,
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// No port, where one is needed.
+    NoPort,
+    /// A user name or a password where none is used.
+    Credentials,
+    /// A character in the user name or password that must be percent-encoded.
+    Encoding,
+    /// A path where none is used.
+    Path,
+    /// A query where none is used.
+    Query,
+    /// A fragment (`#`), which is never sent.
+    Fragment,
+}
+
+impl AddressError {
+    /// The reason in words, a fragment whose subject is the address.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "it is empty",
+            Self::Space => "it contains a space or a control character",
+            Self::NoScheme => "it has no scheme",
+            Self::UnknownScheme => "its scheme is not supported",
+            Self::Url => "it is a URL, and only a host is expected",
+            Self::NoHost => "it names no host",
+            Self::SeveralHosts => "it names several hosts",
+            Self::Host => {
+                "its host is neither a name (letters of ASCII, digits, `-`, `_`, `.`) nor an IP address"
+            }
+            Self::Brackets => "an IPv6 address stands in brackets, as `[::1]`",
+            Self::Port => "its port is not a number from 1 to 65535",
+            Self::NoPort => "it has no port",
+            Self::Credentials => "it contains a user name or a password, which are not used here",
+            Self::Encoding => {
+                "its user name or password contains a character that must be percent-encoded, such as `%2F` for `/`, `%23` for `#`, `%3F` for `?`, `%40` for `@` and `%25` for `%`"
+            }
+            Self::Path => "it has a path, which is not used here",
+            Self::Query => "it has a query (`?`), which is not used here",
+            Self::Fragment => "it has a fragment (`#`), which is never sent",
+        }
+    }
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl std::error::Error for AddressError {}
+
+/// A URL in its parts. Nothing is decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UrlParts<'a> {
+    pub scheme: &'a str,
+    /// What stands before the `@`.
+    pub credentials: Option<&'a str>,
+    /// Without the brackets of an IPv6 address.
+    pub host: &'a str,
+    pub port: Option<u16>,
+    /// Empty, or with its `/`.
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    pub fragment: Option<&'a str>,
+}
+
+impl<'a> UrlParts<'a> {
+    /// Takes `scheme://user:password@host:port/path?query#fragment` apart.
+    pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        let (scheme, authority, rest) = scheme_and_authority(text)?;
+        let (credentials, place) = match authority.rsplit_once('@') {
+            Some((credentials, place)) => (Some(credentials), place),
+            None => (None, authority),
+        };
+        // A URL's parser ends the host at the first of `/?#`, and would take what a password has
+        // before it for the host.
+        let hidden = credentials.is_none() && place.contains(':') && rest.contains('@');
+        let hidden = hidden && !place.contains(',');
+        if hidden || credentials.is_some_and(|it| !is_encoded(it)) {
+            return Err(AddressError::Encoding);
+        }
+        let (host, port) = host_port(place)?;
+        let (rest, fragment) = cut(rest, '#');
+        let (path, query) = cut(rest, '?');
+        Ok(Self { scheme, credentials, host, port, path, query, fragment })
+    }
+}
+
+/// The scheme, the authority, and what follows from the first of `/?#`.
+pub(crate) fn scheme_and_authority(text: &str) -> Result<(&str, &str, &str), AddressError> {
+    if text.is_empty() {
+        return Err(AddressError::Empty);
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(AddressError::Space);
+    }
+    let (scheme, rest) = text.split_once("://").ok_or(AddressError::NoScheme)?;
+    let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    if scheme.is_empty() || !scheme.chars().all(of_scheme) {
+        return Err(AddressError::NoScheme);
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    Ok((scheme, &rest[..end], &rest[end..]))
+}
+
+/// The text before `at`, and what follows it.
+pub(crate) fn cut(text: &str, at: char) -> (&str, Option<&str>) {
+    text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+/// Whether a user name and password may stand in a URL: each `%` begins a byte, and the bytes are text.
+fn is_encoded(credentials: &str) -> bool {
+    let (mut bytes, mut rest) = (Vec::with_capacity(credentials.len()), credentials.as_bytes());
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte == b'@' {
+            return false;
+        }
+        if *byte != b'%' {
+            bytes.push(*byte);
+            continue;
+        }
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+            return false;
+        };
+        bytes.push(byte);
+        rest = &after[2..];
+    }
+    String::from_utf8(bytes).is_ok()
+}
+
+/// The host (without brackets) and port of `host`, `host:port`, `[::1]`, `[::1]:port`.
+pub(crate) fn host_port(place: &str) -> Result<(&str, Option<u16>), AddressError> {
+    if place.is_empty() {
+        return Err(AddressError::NoHost);
+    }
+    if place.contains(',') {
+        return Err(AddressError::SeveralHosts);
+    }
+    if let Some(inner) = place.strip_prefix('[') {
+        let (host, rest) = inner.split_once(']').ok_or(AddressError::Host)?;
+        if host.parse::<Ipv6Addr>().is_err() {
+            return Err(AddressError::Host);
+        }
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(self::port(port)?))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(AddressError::Port),
+        };
+    }
+    let (host, port) = match place.matches(':').count() {
+        0 => (place, None),
+        1 => {
+            let (host, port) = place.split_once(':').unwrap_or((place, ""));
+            (host, Some(port))
+        }
+        _ => return Err(AddressError::Brackets),
+    };
+    if host.is_empty() {
+        return Err(AddressError::NoHost);
+    }
+    if !is_host(host) {
+        return Err(AddressError::Host);
+    }
+    Ok((host, port.map(self::port).transpose()?))
+}
+
+fn port(text: &str) -> Result<u16, AddressError> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|port| digits && *port != 0);
+    port.ok_or(AddressError::Port)
+}
+
+/// Whether it is a name of a host, or an IPv4 address. Underscores are taken, as the names of
+/// containers have them.
+pub(crate) fn is_host(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    // As in the URL standard: what ends with a number is an IPv4 address, or wrong.
+    let is_numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    if is_numeric {
+        return host.parse::<Ipv4Addr>().is_ok();
+    }
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// A host, and the port that may be written with it: `cache`, `cache:6379`, `10.0.0.1`, `[::1]:6379`,
+/// `::1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    host: String,
+    port: Option<u16>,
+}
+
+impl HostPort {
+    /// The host: a name or an IP address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, if one is written.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let wrong = |c: char| c.is_whitespace() || c.is_control();
+        if text.is_empty() {
+            return Err(AddressError::Empty);
+        }
+        if text.contains("://") {
+            return Err(AddressError::Url);
+        }
+        if text.contains('@') {
+            return Err(AddressError::Credentials);
+        }
+        if text.contains(wrong) {
+            return Err(AddressError::Space);
+        }
+        if text.contains('/') {
+            return Err(AddressError::Path);
+        }
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Ok(Self { host: text.to_owned(), port: None });
+        }
+        let (host, port) = host_port(text)?;
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            None => f.write_str(&self.host),
+            Some(port) if self.host.contains(':') => write!(f, "[{}]:{port}", self.host),
+            Some(port) => write!(f, "{}:{port}", self.host),
+        }
+    }
+}
+
+impl Setting for HostPort {
+    fn expects() -> Cow<'static, str> {
+        "a host, or a host with its port, such as `server` or `server:1234`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        parse(value)
+    }
+
+    fn show(&self) -> Value {
+        Value::from(self.to_string())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// The address of something that speaks HTTP: `http` or `https`, a host, perhaps a port, a path and a
+/// query. Credentials are refused, as addresses are logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// The whole address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether it has a query, so that no path can be added to it.
+    #[must_use]
+    pub fn has_query(&self) -> bool {
+        self.0.contains('?')
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let (scheme, ..) = scheme_and_authority(text)?;
+        if !["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+            return Err(AddressError::UnknownScheme);
+        }
+        let parts = UrlParts::parse(text)?;
+        if parts.credentials.is_some() {
+            return Err(AddressError::Credentials);
+        }
+        if parts.fragment.is_some() {
+            return Err(AddressError::Fragment);
+        }
+        // The characters of path and query are the one thing that is left to look at.
+        if text.parse::<http::Uri>().is_err() {
+            return Err(AddressError::Path);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Setting for HttpUrl {
+    fn expects() -> Cow<'static, str> {
+        "an address such as `https://example.org`, without user and password".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        parse(value)
+    }
+
+    fn show(&self) -> Value {
+        Value::from(self.as_str())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$" })
+    }
+}
+
+/// "expected ..", and why the text is not that.
+pub(crate) fn refusal<T: Setting>(why: impl fmt::Display) -> String {
+    format!("expected {}: {why}", T::expects())
+}
+
+fn parse<T: Setting + FromStr<Err = AddressError>>(value: &Value) -> Result<T, String> {
+    let text = value.as_str().ok_or_else(|| format!("expected {}", T::expects()))?;
+    text.parse().map_err(refusal::<T>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_have_a_port_and_nothing_else() {
+        for (text, host, port) in [
+            ("cache", "cache", None),
+            (" cache:6379 ", "cache", Some(6379)),
+            ("my_cache-1.svc.cluster.local.", "my_cache-1.svc.cluster.local.", None),
+            ("10.0.0.1:1", "10.0.0.1", Some(1)),
+            ("::1", "::1", None),
+            ("[::1]", "::1", None),
+            ("[fd00::2]:65535", "fd00::2", Some(65535)),
+        ] {
+            let found: HostPort = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
+            assert_eq!((found.host(), found.port()), (host, port), "{text}");
+            assert_eq!(found.to_string().parse(), Ok(found), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_with_the_reason() {
+        use AddressError as E;
+        for (text, why) in [
+            ("", E::Empty),
+            ("  ", E::Empty),
+            ("a b", E::Space),
+            ("a\tb", E::Space),
+            ("redis://a", E::Url),
+            ("me:hunter2@a", E::Credentials),
+            ("me@a:1", E::Credentials),
+            ("a/b", E::Path),
+            ("/run/redis.sock", E::Path),
+            ("a:1/0", E::Path),
+            ("a,b", E::SeveralHosts),
+            ("a:1,b:2", E::SeveralHosts),
+            ("a:", E::Port),
+            ("a:0", E::Port),
+            ("a:abc", E::Port),
+            ("a:99999", E::Port),
+            ("a:-1", E::Port),
+            ("a:+1", E::Port),
+            (":6379", E::NoHost),
+            ("a:1:2", E::Brackets),
+            ("::1:99999", E::Brackets),
+            ("[::1", E::Host),
+            ("[a]:1", E::Host),
+            ("[::1]x", E::Port),
+            ("[::1]:", E::Port),
+            ("a..b", E::Host),
+            (".a", E::Host),
+            ("-a", E::Host),
+            ("a-", E::Host),
+            ("bücher", E::Host),
+            ("a?b", E::Host),
+            ("a#b", E::Host),
+            ("999.1.1.1", E::Host),
+            ("1.2.3", E::Host),
+            ("6379", E::Host),
+            ("${HOST}", E::Host),
+        ] {
+            assert_eq!(text.parse::<HostPort>(), Err(why), "{text}");
+        }
+        assert!(format!("{}.x", "a".repeat(64)).parse::<HostPort>().is_err());
+    }
+
+    #[test]
+    fn a_url_comes_apart() {
+        let parts = UrlParts::parse("rediss://me:p%40s@[::1]:6380/0?a=b#c").unwrap();
+        let all = UrlParts {
+            scheme: "rediss",
+            credentials: Some("me:p%40s"),
+            host: "::1",
+            port: Some(6380),
+            path: "/0",
+            query: Some("a=b"),
+            fragment: Some("c"),
+        };
+        assert_eq!(parts, all);
+        let bare = UrlParts::parse("http://a").unwrap();
+        assert_eq!((bare.path, bare.query, bare.port), ("", None, None));
+    }
+
+    #[test]
+    fn an_address_of_http_has_a_host_and_no_credentials() {
+        use AddressError as E;
+        for good in [
+            "http://127.0.0.1:4566",
+            "https://api.example.org/graphql?x=1",
+            "HTTP://a_b:1/",
+            "https://[::1]:8443/x",
+        ] {
+            assert!(good.parse::<HttpUrl>().is_ok(), "{good}");
+        }
+        for (text, why) in [
+            ("", E::Empty),
+            ("a.example", E::NoScheme),
+            ("a:80", E::NoScheme),
+            ("://a", E::NoScheme),
+            ("ftp://a", E::UnknownScheme),
+            ("tcp://a:1", E::UnknownScheme),
+            ("http://", E::NoHost),
+            ("http:///x", E::NoHost),
+            ("http://?x", E::NoHost),
+            ("http://:80", E::NoHost),
+            ("http://a:", E::Port),
+            ("http://a:0", E::Port),
+            ("http://a:x", E::Port),
+            ("http://a:65536/x", E::Port),
+            ("http://me:hunter2@a", E::Credentials),
+            ("http://me@a", E::Credentials),
+            ("http://me:p/w@a", E::Encoding),
+            ("http://me:p#w@a", E::Encoding),
+            ("http://me:p@w@a", E::Encoding),
+            ("http://me:100%@a", E::Encoding),
+            ("http://a/#x", E::Fragment),
+            ("http://a b/", E::Space),
+            ("http://a/b c", E::Space),
+            ("http://a,b", E::SeveralHosts),
+            ("http://a..b", E::Host),
+            ("http://::1", E::Brackets),
+        ] {
+            assert_eq!(text.parse::<HttpUrl>(), Err(why), "{text}");
+        }
+    }
 }

@@ -1,8 +1,15 @@
-//! Reads `.env` files, with the line of each variable, and never sets a variable of the process.
+//! Reads `.env` files as python-dotenv does, with the line of each variable, and never sets a variable
+//! of the process.
 //!
-//! `KEY=value`, `export KEY=value`, `#` comments. In single quotes nothing is special; in double
-//! quotes `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are, and a value may go over several lines.
-//! `$NAME` is not replaced: a password with a dollar stays what it is.
+//! Services that come from Python bring their `.env` along. `dotenv/corpus.json` holds texts and what
+//! python-dotenv 1.2 makes of them; `dotenv/record.py` records it. There are two differences: a statement
+//! that python-dotenv warns of and skips is refused, and so is a file that is not UTF-8.
+
+use std::collections::HashMap;
+
+/// Maximum size of a file, and of all its values after `${..}` is replaced. Values that are made of
+/// earlier ones could double at every line.
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// One variable of the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,113 +20,282 @@ pub(crate) struct Line {
     pub line: usize,
 }
 
-/// A line that is not understood. Never with its text: a secret may stand there.
+/// A statement that is not understood. Never with its text: a secret may stand there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
     pub line: usize,
     pub why: &'static str,
 }
 
-/// Reads the whole text; lines that are not understood do not hide the others.
-pub(crate) fn parse(text: &str) -> (Vec<Line>, Vec<Malformed>) {
+/// The text of a file, or the line and the reason why it has none.
+///
+/// # Errors
+/// The file is not UTF-8, or holds zero bytes: a line, why, and what to do.
+pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, (usize, String, &'static str)> {
+    const UTF_16: &str = "save it as UTF-8: `iconv -f UTF-16 -t UTF-8 .env`";
+    const LATIN_1: &str = "save it as UTF-8: `iconv -f ISO-8859-1 -t UTF-8 .env`, if it is Latin-1";
+    let line_of =
+        |at: usize, bytes: &[u8]| 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err((1, "the file is UTF-16".into(), UTF_16));
+    }
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        let why = "a zero byte stands in it, as in files of UTF-16".into();
+        return Err((line_of(at, &bytes), why, UTF_16));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        (line_of(at, bytes), "a byte stands in it that is not UTF-8".into(), LATIN_1)
+    })
+}
+
+/// Reads the whole text; statements that are not understood do not hide the others. `${NAME}` is
+/// replaced by what `environment` says, else by what an earlier line says, else by the default of
+/// `${NAME:-default}`, else by nothing.
+pub(crate) fn parse(text: &str, environment: &HashMap<&str, &str>) -> (Vec<Line>, Vec<Malformed>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // As Python reads text files.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let (mut lines, mut malformed) = (Vec::new(), Vec::new());
-    let (mut rest, mut line) = (text, 1);
-    while !rest.is_empty() {
-        let (entry, length) = entry(rest);
-        match entry {
-            Ok(Some((variable, value))) => lines.push(Line { variable, value, line }),
-            Ok(None) => {}
-            Err(why) => malformed.push(Malformed { line, why }),
+    let mut earlier: HashMap<String, String> = HashMap::new();
+    let mut reader = Reader { text: &text, at: 0 };
+    let (mut line, mut counted, mut size) = (1, 0, 0);
+    loop {
+        reader.skip(is_space);
+        if reader.rest().is_empty() {
+            return (lines, malformed);
         }
-        let (read, left) = rest.split_at(length);
-        line += read.matches('\n').count();
-        rest = left;
-    }
-    (lines, malformed)
-}
-
-type Entry = Result<Option<(String, String)>, &'static str>;
-
-/// The variable that begins here, if any, and how many bytes belong to it.
-fn entry(text: &str) -> (Entry, usize) {
-    let line_length = text.find('\n').map_or(text.len(), |end| end + 1);
-    let line = text[..line_length].trim();
-    if line.is_empty() || line.starts_with('#') {
-        return (Ok(None), line_length);
-    }
-    let Some(equals) = text[..line_length].find('=') else {
-        return (Err("not `NAME=value`"), line_length);
-    };
-    let name = text[..equals].trim();
-    let name = name.strip_prefix("export ").unwrap_or(name).trim();
-    if !is_name(name) {
-        return (Err("what stands before `=` is not the name of a variable"), line_length);
-    }
-    let after = &text[equals + 1..];
-    let start = equals + 1 + (after.len() - after.trim_start_matches([' ', '\t']).len());
-    let (value, length) = match text[start..].chars().next() {
-        Some(quote @ ('"' | '\'')) => match quoted(&text[start + 1..], quote) {
-            Ok((value, length)) => (value, start + 1 + length),
-            Err(why) => return (Err(why), line_length),
-        },
-        _ => (unquoted(&text[equals + 1..line_length]).to_owned(), line_length),
-    };
-    let tail_length = text[length..].find('\n').map_or(text.len() - length, |end| end + 1);
-    let tail = if length == line_length { "" } else { text[length..length + tail_length].trim() };
-    let end = if length == line_length { length } else { length + tail_length };
-    if tail.is_empty() || tail.starts_with('#') {
-        (Ok(Some((name.to_owned(), value))), end)
-    } else {
-        (Err("something stands after the closing quote"), end)
+        line += text[counted..reader.at].matches('\n').count();
+        counted = reader.at;
+        match reader.statement() {
+            Ok(None) => {}
+            // A name alone is not set, and known to be empty.
+            Ok(Some((variable, None))) => drop(earlier.insert(variable, String::new())),
+            Ok(Some((variable, Some(value)))) => {
+                let room = MAX_BYTES.saturating_sub(size);
+                let Some(value) = expand(&value, environment, &earlier, room) else {
+                    let why = "the values become larger than 4MiB when `${..}` is replaced";
+                    malformed.push(Malformed { line, why });
+                    return (lines, malformed);
+                };
+                size += value.len();
+                earlier.insert(variable.clone(), value.clone());
+                lines.push(Line { variable, value, line });
+            }
+            Err(why) => {
+                malformed.push(Malformed { line, why });
+                reader.skip(|c| c != '\n');
+            }
+        }
     }
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+/// What Python calls white space.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+fn is_blank(c: char) -> bool {
+    is_space(c) && c != '\n'
+}
+
+/// A name, and the value behind its `=`, before `${..}` is replaced.
+type Statement = (String, Option<String>);
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn skip(&mut self, while_: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let length = rest.find(|c| !while_(c)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
+    }
+
+    /// The statement that begins here; `None` for a comment.
+    fn statement(&mut self) -> Result<Option<Statement>, &'static str> {
+        if let Some(after) = self.rest().strip_prefix("export")
+            && after.starts_with(is_blank)
+        {
+            self.at += "export".len();
+            self.skip(is_blank);
+        }
+        if self.rest().starts_with('#') {
+            self.skip(|c| c != '\n');
+            return Ok(None);
+        }
+        let name = self.name()?;
+        self.skip(is_blank);
+        if !self.rest().starts_with('=') {
+            self.end("not `NAME=value`")?;
+            return Ok(Some((name, None)));
+        }
+        self.at += 1;
+        let blanks = self.skip(is_blank);
+        let value = match self.rest().chars().next() {
+            Some('#') if !blanks.is_empty() => String::new(),
+            Some(quote @ ('"' | '\'')) => self.quoted(quote)?,
+            _ => unquoted(self.skip(|c| c != '\n')).to_owned(),
+        };
+        self.end("something stands after the closing quote")?;
+        Ok(Some((name, Some(value))))
+    }
+
+    fn name(&mut self) -> Result<String, &'static str> {
+        if let Some(rest) = self.rest().strip_prefix('\'') {
+            let Some(length) = rest.find('\'').filter(|length| *length > 0) else {
+                return Err("the quote of the name is not closed");
+            };
+            self.at += length + 2;
+            return Ok(rest[..length].to_owned());
+        }
+        match self.skip(|c| c != '=' && c != '#' && !is_space(c)) {
+            "" => Err("no name stands before `=`"),
+            name => Ok(name.to_owned()),
+        }
+    }
+
+    /// Refuses anything but a comment up to the end of the line.
+    fn end(&mut self, why: &'static str) -> Result<(), &'static str> {
+        self.skip(is_blank);
+        if self.rest().starts_with('#') {
+            self.skip(|c| c != '\n');
+        }
+        if self.rest().is_empty() || self.rest().starts_with('\n') { Ok(()) } else { Err(why) }
+    }
+
+    /// The text up to the closing quote, which may stand on a later line.
+    fn quoted(&mut self, quote: char) -> Result<String, &'static str> {
+        let mut value = String::new();
+        let mut chars = self.rest().char_indices().skip(1);
+        while let Some((at, c)) = chars.next() {
+            match c {
+                _ if c == quote => {
+                    self.at += at + 1;
+                    return Ok(value);
+                }
+                '\\' => match chars.next() {
+                    Some((_, escaped)) => match unescape(quote, escaped) {
+                        Some(c) => value.push(c),
+                        None => value.extend(['\\', escaped]),
+                    },
+                    None => break,
+                },
+                c => value.push(c),
+            }
+        }
+        Err("the quote is not closed")
+    }
+}
+
+/// The character that a backslash and `escaped` stand for.
+fn unescape(quote: char, escaped: char) -> Option<char> {
+    Some(match escaped {
+        '\\' | '\'' => escaped,
+        _ if quote == '\'' => return None,
+        '"' => '"',
+        'a' => '\u{7}',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\u{b}',
+        _ => return None,
+    })
 }
 
 /// Up to the end of the line or to a comment, which begins with a space.
 fn unquoted(text: &str) -> &str {
-    let comment = text.find(" #").or_else(|| text.find("\t#")).unwrap_or(text.len());
-    text[..comment].trim()
+    let mut comments = text.match_indices('#').map(|(at, _)| at);
+    let comment = comments.find(|at| text[..*at].ends_with(is_space));
+    text[..comment.unwrap_or(text.len())].trim_end_matches(is_space)
 }
 
-/// The text up to the closing quote, and how many bytes that took.
-fn quoted(text: &str, quote: char) -> Result<(String, usize), &'static str> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            _ if c == quote => return Ok((value, at + 1)),
-            '\\' if quote == '"' => match chars.next() {
-                Some((_, 'n')) => value.push('\n'),
-                Some((_, 'r')) => value.push('\r'),
-                Some((_, 't')) => value.push('\t'),
-                Some((_, c @ ('"' | '\\' | '$' | '\''))) => value.push(c),
-                Some((_, c)) => value.extend(['\\', c]),
-                None => break,
-            },
-            c => value.push(c),
+/// Replaces `${NAME}` and `${NAME:-default}`, whatever quotes the value has: python-dotenv does so in
+/// single quotes, too. `None` if the result is longer than `room`.
+fn expand(
+    value: &str,
+    environment: &HashMap<&str, &str>,
+    earlier: &HashMap<String, String>,
+    room: usize,
+) -> Option<String> {
+    let (mut expanded, mut rest) = (String::new(), value);
+    while let Some(start) = rest.find("${") {
+        let after = &rest[start + 2..];
+        let Some((name, default, length)) = variable(after) else {
+            // Not of this form: it stays as it is, and the next may begin behind the dollar.
+            expanded.push_str(&rest[..=start]);
+            rest = &rest[start + 1..];
+            continue;
+        };
+        expanded.push_str(&rest[..start]);
+        let found = environment.get(name).copied();
+        let found = found.or_else(|| earlier.get(name).map(String::as_str));
+        expanded.push_str(found.unwrap_or(default));
+        rest = &after[length..];
+        if expanded.len() > room {
+            return None;
         }
     }
-    Err("the quote is not closed")
+    expanded.push_str(rest);
+    (expanded.len() <= room).then_some(expanded)
+}
+
+/// Name and default of what stands behind `${`, and its length with the `}`.
+fn variable(text: &str) -> Option<(&str, &str, usize)> {
+    let end = text.find('}')?;
+    match text[..end].split_once(':') {
+        None => Some((&text[..end], "", end + 1)),
+        Some((name, rest)) => rest.strip_prefix('-').map(|default| (name, default, end + 1)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
+    fn read(text: &str) -> (Vec<Line>, Vec<Malformed>) {
+        parse(text, &HashMap::new())
+    }
+
     fn pairs(text: &str) -> Vec<(String, String, usize)> {
-        let (lines, malformed) = parse(text);
+        let (lines, malformed) = read(text);
         assert_eq!(malformed, []);
         lines.into_iter().map(|line| (line.variable, line.value, line.line)).collect()
     }
 
-    fn value(text: &str) -> String {
-        pairs(text).remove(0).1
+    #[test]
+    fn every_text_is_read_as_python_dotenv_reads_it() {
+        let corpus: Value = serde_json::from_str(include_str!("dotenv/corpus.json")).unwrap();
+        let environment = corpus["environment"].as_object().unwrap();
+        let environment =
+            environment.iter().map(|(name, value)| (&**name, value.as_str().unwrap())).collect();
+        let cases = corpus["cases"].as_array().unwrap();
+        assert!(cases.len() > 150);
+        let mut wrong = Vec::new();
+        for case in cases {
+            let (lines, malformed) = parse(case["text"].as_str().unwrap(), &environment);
+            let mut values = serde_json::Map::new();
+            for line in lines {
+                values.insert(line.variable, line.value.into());
+            }
+            if Value::Object(values.clone()) != case["values"] || malformed.len() != case["errors"]
+            {
+                wrong.push(format!("{case}\n  is read as {values:?}, {malformed:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     #[test]
@@ -132,26 +308,6 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_after_a_value_needs_a_space() {
-        assert_eq!(value("A=x # y"), "x");
-        assert_eq!(value("A=x#y"), "x#y");
-        assert_eq!(value("A='x # y' # z"), "x # y");
-        assert_eq!(value("A= # only a comment"), "");
-    }
-
-    #[test]
-    fn double_quotes_know_escapes_and_single_quotes_do_not() {
-        assert_eq!(value(r#"A="a\nb\"c\\d\$e\x""#), "a\nb\"c\\d$e\\x");
-        assert_eq!(value(r"A='a\nb'"), r"a\nb");
-        assert_eq!(value("A=it's"), "it's");
-    }
-
-    #[test]
-    fn a_dollar_is_not_replaced() {
-        assert_eq!(value("A=pa$$word${HOME}"), "pa$$word${HOME}");
-    }
-
-    #[test]
     fn a_quoted_value_goes_over_several_lines_and_the_next_line_is_counted_right() {
         let found = pairs("A=\"one\ntwo\"\nB=3\n");
         assert_eq!(found[0], ("A".into(), "one\ntwo".into(), 1));
@@ -159,18 +315,33 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_understood_is_told_and_hides_no_other() {
-        let (lines, malformed) = parse("what\n1A=2\nB='x' y\nC=\"open\nD=4");
-        let told: Vec<_> = malformed.iter().map(|malformed| malformed.line).collect();
-        assert_eq!(told, [1, 2, 3, 4]);
+    fn a_statement_that_is_not_understood_is_reported_and_hides_no_other() {
+        let (lines, malformed) = read("what is\n=2\nB='x' y\nC=\"open\nD=4");
+        let reported: Vec<_> = malformed.iter().map(|malformed| malformed.line).collect();
+        assert_eq!(reported, [1, 2, 3, 4]);
         assert_eq!(lines, [Line { variable: "D".into(), value: "4".into(), line: 5 }]);
     }
 
     #[test]
-    fn a_last_line_without_an_end_is_read() {
-        assert_eq!(value("A='x'"), "x");
-        assert_eq!(value("A=x"), "x");
-        assert_eq!(value("A="), "");
-        assert_eq!(pairs(""), []);
+    fn values_that_double_at_every_line_have_a_bound() {
+        let mut text = "A=0123456789\n".to_owned();
+        (0..200).for_each(|_| text.push_str("A=${A}${A}\n"));
+        let (lines, malformed) = read(&text);
+        assert!(lines.iter().map(|line| line.value.len()).sum::<usize>() <= MAX_BYTES);
+        assert_eq!(malformed.len(), 1);
+    }
+
+    #[test]
+    fn another_encoding_is_named_with_its_line() {
+        let utf_16: Vec<u8> = "\u{feff}A=1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let (line, why, fix) = decode(utf_16.clone()).unwrap_err();
+        assert!(line == 1 && why.contains("UTF-16") && fix.contains("iconv -f UTF-16"), "{why}");
+        let big: Vec<u8> = utf_16.chunks(2).flat_map(|pair| [pair[1], pair[0]]).collect();
+        assert!(decode(big).is_err_and(|(_, why, _)| why.contains("UTF-16")));
+        let bare = utf_16[2..].to_vec();
+        assert!(decode(bare).is_err_and(|(_, why, _)| why.contains("UTF-16")));
+        let (line, why, fix) = decode(b"A=1\nB=caf\xe9\n".to_vec()).unwrap_err();
+        assert!(line == 2 && why.contains("not UTF-8") && fix.contains("Latin-1"), "{why}");
+        assert_eq!(decode("A=é".into()).unwrap(), "A=é");
     }
 }

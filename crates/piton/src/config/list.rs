@@ -118,6 +118,7 @@ pub(crate) fn json(described: &[Described]) -> Value {
             "from_file": setting.from_file,
             "secret": setting.secret,
             "expects": setting.expects,
+            "range": setting.range,
             "doc": paragraphs(&setting.doc).join("\n\n"),
         })
     };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -163,8 +164,11 @@ impl Loader {
         let names = config.names(known);
         let wanted = Wanted::new(config.prefix(), &names);
         let mut dotenv = HashMap::new();
+        // `${NAME}` in `.env` may name any variable, also one that is not kept.
+        let all = self.environment.iter();
+        let all = all.filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))).collect();
         let files: Vec<EnvFile> =
-            self.env_files.iter().map(|path| EnvFile::read(path, &mut problems)).collect();
+            self.env_files.iter().map(|path| EnvFile::read(path, &all, &mut problems)).collect();
         for file in &files {
             file.take(&wanted, &mut dotenv, &mut problems);
         }
@@ -257,15 +261,15 @@ pub(super) struct EnvFile<'a> {
 }
 
 impl<'a> EnvFile<'a> {
-    fn read(path: &'a Path, problems: &mut Problems) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                let why = format!("cannot be read: {error}");
-                problems.push(Problem::in_file(path, None, why, "make it readable, or remove it"));
+    fn read(path: &'a Path, environment: &HashMap<&str, &str>, problems: &mut Problems) -> Self {
+        let text = match text_of(path) {
+            Ok(text) => text,
+            Err(problem) => {
+                problems.push(*problem);
+                String::new()
             }
-            String::new()
-        });
-        let (lines, malformed) = dotenv::parse(&text);
+        };
+        let (lines, malformed) = dotenv::parse(&text, environment);
         for dotenv::Malformed { line, why } in malformed {
             let fix = "write `NAME=value`, or `# comment`";
             problems.push(Problem::in_file(path, Some(line), why, fix));
@@ -294,6 +298,30 @@ impl<'a> EnvFile<'a> {
             into.insert(line.variable.clone(), Given { value, origin });
         }
     }
+}
+
+/// The text of a `.env` file; of one that is absent, none.
+fn text_of(path: &Path) -> Result<String, Box<Problem>> {
+    let problem = |line, why: String, fix| Box::new(Problem::in_file(path, line, why, fix));
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(dotenv::MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
+    match read {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => {
+            let why = format!("cannot be read: {error}");
+            return Err(problem(None, why, "make it readable, or remove it"));
+        }
+        Ok(length) if length > dotenv::MAX_BYTES => {
+            return Err(problem(
+                None,
+                "larger than 4MiB".into(),
+                "a `.env` has a line for each variable",
+            ));
+        }
+        Ok(_) => {}
+    }
+    dotenv::decode(bytes).map_err(|(line, why, fix)| problem(Some(line), why, fix))
 }
 
 /// The variables that are wanted, and the names of those that are not Unicode.

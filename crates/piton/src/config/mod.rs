@@ -5,7 +5,6 @@
 //! value without its unit, a key that no section knows, a key written twice are refused, all at
 //! once, each with its place and its correction.
 
-#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod address;
 mod check;
 mod choice;
@@ -41,6 +40,7 @@ use std::sync::{Arc, OnceLock};
 pub use piton_macros::Settings;
 pub use serde_json::Value;
 
+pub use self::address::{AddressError, HostPort, HttpUrl};
 #[doc(hidden)]
 pub use self::choice::{choice_schema, list_choices, refuse_choice};
 pub use self::environment::Environment;
@@ -51,7 +51,7 @@ pub(crate) use self::nearest::{nearest, nearest_key};
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::requirement::Requirement;
 pub use self::section::{Described, Reader, Section, SettingOptions, Settings};
-pub use self::setting::Setting;
+pub use self::setting::{Bounds, Setting};
 pub use self::units::ByteSize;
 
 use self::names::{Names, Spelling};

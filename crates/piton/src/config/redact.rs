@@ -138,10 +138,18 @@ fn is_mail(text: &str) -> bool {
 }
 
 fn query(mut text: String) -> String {
-    const LEAD: &str = "password=";
+    // The second is what the address of a Redis socket has.
+    const LEADS: [&str; 3] = ["password=", "?pass=", "&pass="];
+    for lead in LEADS {
+        text = without_parameter(text, lead);
+    }
+    text
+}
+
+fn without_parameter(mut text: String, lead: &str) -> String {
     let mut from = 0;
-    while let Some(found) = find_ignoring_case(&text[from..], LEAD) {
-        let start = from + found + LEAD.len();
+    while let Some(found) = find_ignoring_case(&text[from..], lead) {
+        let start = from + found + lead.len();
         let end = text[start..].find(['&', ' ', '`', '"']).map_or(text.len(), |end| start + end);
         text.replace_range(start..end, HIDDEN);
         from = start + HIDDEN.len();
@@ -187,6 +195,8 @@ mod tests {
             ("a://u@b, c://v:w@d", "a://***@b, c://***@d"),
             ("pg://h/x?password=pw&ssl=1", "pg://h/x?password=***&ssl=1"),
             ("https://example.org/a@b", "https://example.org/a@b"),
+            ("unix:///s?db=1&pass=hunter2&user=me", "unix:///s?db=1&pass=***&user=me"),
+            ("unix:///s?pass=hunter2", "unix:///s?pass=***"),
             ("plain", "plain"),
             ("redis://me:Xy7,Qp2k@cache:6379", "redis://***@cache:6379"),
             ("say postgres://me:p/w?1#2@db/x now", "say postgres://***@db/x now"),

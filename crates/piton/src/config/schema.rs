@@ -53,6 +53,13 @@ fn property(setting: &Described) -> Value {
         _ => Map::new(),
     };
     insert_text(&mut schema, "description", &setting.doc);
+    // JSON Schema has bounds for numbers alone.
+    let written = setting.schema.to_string();
+    let is_number = ["\"integer\"", "\"number\""].iter().any(|of| written.contains(of));
+    if let (Some([min, max]), false) = (&setting.range, is_number) {
+        let doc = format!("{}\n\nFrom `{min}` to `{max}`.", setting.doc);
+        insert_text(&mut schema, "description", &doc);
+    }
     if !setting.secret && !setting.default.is_null() {
         schema.insert("default".into(), setting.default.clone());
     }

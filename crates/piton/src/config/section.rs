@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::names::Names;
 use super::problem::{Origin, Problem, Problems, Wrong, wrong_value};
-use super::{Config, Setting, doc, join, redact, secrets};
+use super::setting::expected;
+use super::{Bounds, Config, Setting, doc, join, redact, secrets};
 
 /// A typed section of the settings. Derive it:
 ///
@@ -37,7 +38,8 @@ use super::{Config, Setting, doc, join, redact, secrets};
 /// type's own defaults), and `#[setting(rename = "type")]` gives another name.
 /// `#[setting(alias = "DATABASE_URL")]`, as often as needed, names a further variable (see
 /// [`SettingOptions::aliases`]), and `#[setting(from_file)]` reads `<variable>_FILE` too, as every
-/// secret does. On the struct, `#[setting(check = Self::check)]` names a
+/// secret does. `#[setting(min = 1, max = 100)]`, with text for durations and sizes (`min = "1ms"`,
+/// `max = "2MiB"`), refuses values outside; see [`Bounds`]. On the struct, `#[setting(check = Self::check)]` names a
 /// `fn(&self, &mut Reader<'_>)` that looks at the fields together and may [`Reader::refuse`].
 pub trait Settings: Default + 'static {
     /// What the section is about.
@@ -137,6 +139,8 @@ pub struct Described {
     pub expects: Cow<'static, str>,
     /// The JSON Schema of the value.
     pub schema: Value,
+    /// The least and the largest value, of numbers, durations and sizes.
+    pub range: Option<[Cow<'static, str>; 2]>,
     /// Whether the value is never shown.
     pub secret: bool,
 }
@@ -146,13 +150,14 @@ pub struct Described {
 pub struct SettingOptions {
     aliases: &'static [&'static str],
     from_file: bool,
+    bounds: Bounds,
 }
 
 impl SettingOptions {
     /// Nothing else.
     #[must_use]
     pub const fn new() -> Self {
-        Self { aliases: &[], from_file: false }
+        Self { aliases: &[], from_file: false, bounds: Bounds { min: None, max: None } }
     }
 
     /// Further environment variables. `{prefix}` stands for the service's prefix and `{app}` for
@@ -165,12 +170,42 @@ impl SettingOptions {
         self
     }
 
+    /// Refuses values below `min`, which is written as a value is: `1`, `1ms`, `2MiB`.
+    #[must_use]
+    pub const fn min(mut self, min: &'static str) -> Self {
+        self.bounds.min = Some(min);
+        self
+    }
+
+    /// Refuses values above `max`, which is written as a value is: `1`, `1ms`, `2MiB`.
+    #[must_use]
+    pub const fn max(mut self, max: &'static str) -> Self {
+        self.bounds.max = Some(max);
+        self
+    }
+
     /// Reads `<variable>_FILE` too, though the type is no secret.
     #[must_use]
     pub const fn with_file(mut self) -> Self {
         self.from_file = true;
         self
     }
+}
+
+/// Reads a value and refuses one outside of the bounds.
+fn parse_within<T: Setting>(value: &Value, bounds: Bounds) -> Result<T, String> {
+    let value = T::parse(value).map_err(|why| {
+        // What is too large for the type lies outside of the bounds, too.
+        let general = expected::<T>();
+        let is_general = why == general || general.strip_suffix(", or nothing") == Some(&*why);
+        if is_general && bounds != Bounds::default() {
+            format!("expected {}", T::expects_within(bounds))
+        } else {
+            why
+        }
+    })?;
+    value.within(bounds)?;
+    Ok(value)
 }
 
 /// Reads one section of a [`Config`].
@@ -261,7 +296,8 @@ impl<'a> Reader<'a> {
         if let Some(given) = given {
             secrets::remember_setting(secret, &given.value);
         }
-        let parsed = given.map(|given| T::parse(&given.value));
+        let bounds = options.bounds;
+        let parsed = given.map(|given| parse_within::<T>(&given.value, bounds));
         if let Sink::Descriptions(_) = self.sink {
             let names = config.names_of(key.clone(), options.aliases, from_file);
             let own = config.own_default::<T>(&key);
@@ -274,13 +310,14 @@ impl<'a> Reader<'a> {
             };
             let origin =
                 refused.map(|problem| &problem.origin).or(given.map(|given| &given.origin));
-            self.describe::<T>(names, doc, [value, default.show()], origin, secret);
+            self.describe::<T>(names, doc, [value, default.show()], origin, (secret, bounds));
         }
         self.problems.extend(refused.cloned());
         match (parsed, given) {
             (Some(Ok(value)), _) => value,
             (Some(Err(why)), Some(given)) => {
-                let refused = entry.is_some_and(|it| self.refuse_entries::<T>(&key, &it, secret));
+                let refused =
+                    entry.is_some_and(|it| self.refuse_entries::<T>(&key, &it, secret, bounds));
                 if !refused {
                     self.problems.push(wrong_value(&Wrong {
                         key: &key,
@@ -288,7 +325,7 @@ impl<'a> Reader<'a> {
                         origin: &given.origin,
                         secret,
                         why: &why,
-                        expects: &T::expects(),
+                        expects: &T::expects_within(bounds),
                         default: &default.show(),
                     }));
                 }
@@ -299,11 +336,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes each entry of a table that is wrong on its own, and says whether there was one.
-    fn refuse_entries<T: Setting>(&mut self, key: &str, expects: &str, secret: bool) -> bool {
+    fn refuse_entries<T: Setting>(
+        &mut self,
+        key: &str,
+        expects: &str,
+        secret: bool,
+        bounds: Bounds,
+    ) -> bool {
         let before = self.problems.len();
         for (name, (value, origin)) in self.config.entries(key) {
             let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
-            let Err(why) = T::parse(&alone) else { continue };
+            let Err(why) = parse_within::<T>(&alone, bounds) else { continue };
             let (key, quoted) = (join(key, &name), format!("`{name}`: "));
             self.problems.push(wrong_value(&Wrong {
                 key: &key,
@@ -324,7 +367,7 @@ impl<'a> Reader<'a> {
         doc: Cow<'static, str>,
         [value, default]: [Value; 2],
         origin: Option<&Origin>,
-        secret: bool,
+        (secret, bounds): (bool, Bounds),
     ) {
         let Sink::Descriptions(described) = &mut self.sink else { return };
         described.push(Described {
@@ -337,8 +380,9 @@ impl<'a> Reader<'a> {
             origin: origin.cloned().unwrap_or(Origin::Default),
             default: redact::shown(secret, &default),
             doc,
-            expects: T::expects(),
-            schema: T::schema(),
+            expects: T::expects_within(bounds),
+            schema: T::schema_within(bounds),
+            range: T::range(bounds),
             secret,
             key: names.key,
         });

@@ -46,6 +46,72 @@ pub trait Setting: Sized {
 
     /// The JSON Schema of the value.
     fn schema() -> Value;
+
+    /// The least and the largest value within `bounds`, for types that have an order: numbers,
+    /// durations, sizes, and lists and tables of them.
+    #[must_use]
+    fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+        let _ = bounds;
+        None
+    }
+
+    /// Refuses a value outside of `bounds`.
+    ///
+    /// # Errors
+    /// What is expected, for people.
+    fn within(&self, bounds: Bounds) -> Result<(), String> {
+        let _ = bounds;
+        Ok(())
+    }
+
+    /// What to write within `bounds`.
+    #[must_use]
+    fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+        let _ = bounds;
+        Self::expects()
+    }
+
+    /// The JSON Schema of a value within `bounds`.
+    #[must_use]
+    fn schema_within(bounds: Bounds) -> Value {
+        let _ = bounds;
+        Self::schema()
+    }
+}
+
+/// The least and the largest value of a setting, in the form in which values are written: `1`, `1ms`,
+/// `2MiB`. Without one the type's own holds: a duration is at most `36500days`, a size at most
+/// `1024TiB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The least value.
+    pub min: Option<&'static str>,
+    /// The largest value.
+    pub max: Option<&'static str>,
+}
+
+impl Bounds {
+    /// Whether the value lies within; `None` if the code gives a bound that is not a value.
+    pub(crate) fn hold<T: Setting + PartialOrd>(self, value: &T, own: [&str; 2]) -> Option<bool> {
+        let read = |bound: &str| T::parse(&Value::from(bound)).ok();
+        let least = read(self.min.unwrap_or(own[0]))?;
+        let largest = read(self.max.unwrap_or(own[1]))?;
+        Some(*value >= least && *value <= largest)
+    }
+
+    /// The bounds as they are written.
+    pub(crate) fn or(self, own: [&'static str; 2]) -> [Cow<'static, str>; 2] {
+        [self.min.unwrap_or(own[0]).into(), self.max.unwrap_or(own[1]).into()]
+    }
+}
+
+/// What is said of a value whose bounds hold, do not hold, or are none.
+pub(crate) fn held<T: Setting>(holds: Option<bool>, bounds: Bounds) -> Result<(), String> {
+    match holds {
+        Some(true) => Ok(()),
+        Some(false) => Err(format!("expected {}", T::expects_within(bounds))),
+        None => Err("its bounds in the code are not values of its type".into()),
+    }
 }
 
 /// "expected ..", the reason that suits most wrong values.
@@ -82,6 +148,33 @@ macro_rules! whole_numbers {
 
             fn schema() -> Value {
                 integer_schema(<$number>::MIN as i128, <$number>::MAX as i128)
+            }
+
+            fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+                let or = |bound: Option<&'static str>, own: $number| {
+                    bound.map_or_else(|| own.to_string().into(), Cow::Borrowed)
+                };
+                Some([or(bounds.min, <$number>::MIN), or(bounds.max, <$number>::MAX)])
+            }
+
+            fn within(&self, bounds: Bounds) -> Result<(), String> {
+                let own = [&*<$number>::MIN.to_string(), &*<$number>::MAX.to_string()];
+                held::<Self>(bounds.hold(self, own), bounds)
+            }
+
+            fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+                let [min, max] = Self::range(bounds).unwrap_or_default();
+                format!("a whole number from {min} to {max}").into()
+            }
+
+            fn schema_within(bounds: Bounds) -> Value {
+                let read = |bound: Option<&str>, own| bound.map_or(Ok(own), str::parse::<i128>);
+                let min = read(bounds.min, <$number>::MIN as i128);
+                let max = read(bounds.max, <$number>::MAX as i128);
+                match (min, max) {
+                    (Ok(min), Ok(max)) => integer_schema(min, max),
+                    _ => Self::schema(),
+                }
             }
         }
     )*};
@@ -121,7 +214,36 @@ impl Setting for f64 {
     fn schema() -> Value {
         json!({ "type": "number" })
     }
+
+    fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+        Some(bounds.or(FRACTIONS))
+    }
+
+    fn within(&self, bounds: Bounds) -> Result<(), String> {
+        held::<Self>(bounds.hold(self, FRACTIONS), bounds)
+    }
+
+    fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+        if bounds == Bounds::default() {
+            return Self::expects();
+        }
+        let [min, max] = bounds.or(FRACTIONS);
+        format!("a number from {min} to {max}").into()
+    }
+
+    fn schema_within(bounds: Bounds) -> Value {
+        let mut schema = Self::schema();
+        for (name, bound) in [("minimum", bounds.min), ("maximum", bounds.max)] {
+            if let Some(Ok(bound)) = bound.map(str::parse::<f64>) {
+                schema[name] = bound.into();
+            }
+        }
+        schema
+    }
 }
+
+/// Every number of `f64` that is one.
+const FRACTIONS: [&str; 2] = ["-1.7976931348623157e308", "1.7976931348623157e308"];
 
 impl Setting for bool {
     const HARMLESS: bool = true;
@@ -272,7 +394,23 @@ impl<T: Setting> Setting for Option<T> {
     }
 
     fn schema() -> Value {
-        json!({ "anyOf": [T::schema(), { "type": "null" }, { "const": "" }] })
+        Self::schema_within(Bounds::default())
+    }
+
+    fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+        T::range(bounds)
+    }
+
+    fn within(&self, bounds: Bounds) -> Result<(), String> {
+        self.as_ref().map_or(Ok(()), |value| value.within(bounds))
+    }
+
+    fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+        format!("{}, or nothing", T::expects_within(bounds)).into()
+    }
+
+    fn schema_within(bounds: Bounds) -> Value {
+        json!({ "anyOf": [T::schema_within(bounds), { "type": "null" }, { "const": "" }] })
     }
 }
 
@@ -305,7 +443,26 @@ impl<T: Setting> Setting for Vec<T> {
     }
 
     fn schema() -> Value {
-        json!({ "type": "array", "items": T::schema() })
+        Self::schema_within(Bounds::default())
+    }
+
+    fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+        T::range(bounds)
+    }
+
+    fn within(&self, bounds: Bounds) -> Result<(), String> {
+        self.iter().enumerate().try_for_each(|(index, value)| {
+            value.within(bounds).map_err(|why| format!("item {}: {why}", index + 1))
+        })
+    }
+
+    fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+        let each = T::expects_within(bounds);
+        format!("a list (in the environment separated by commas), each {each}").into()
+    }
+
+    fn schema_within(bounds: Bounds) -> Value {
+        json!({ "type": "array", "items": T::schema_within(bounds) })
     }
 }
 

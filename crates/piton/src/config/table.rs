@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::problem::Origin;
 use super::setting::expected;
-use super::{Config, Given, Setting};
+use super::{Bounds, Config, Given, Setting};
 
 /// What the names of variables end with that say where a service is.
 const OF_SERVICE: [&str; 2] = ["_SERVICE_PORT", "_SERVICE_HOST"];
@@ -50,7 +50,26 @@ impl<T: Setting> Setting for BTreeMap<String, T> {
     }
 
     fn schema() -> Value {
-        json!({ "type": "object", "additionalProperties": T::schema() })
+        Self::schema_within(Bounds::default())
+    }
+
+    fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+        T::range(bounds)
+    }
+
+    fn within(&self, bounds: Bounds) -> Result<(), String> {
+        self.iter().try_for_each(|(name, value)| {
+            value.within(bounds).map_err(|why| format!("`{name}`: {why}"))
+        })
+    }
+
+    fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+        let each = T::expects_within(bounds);
+        format!("a table (in the environment `name=value, ..`), each {each}").into()
+    }
+
+    fn schema_within(bounds: Bounds) -> Value {
+        json!({ "type": "object", "additionalProperties": T::schema_within(bounds) })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::setting::{Setting, expected};
+use super::setting::{Bounds, Setting, expected, held};
 
 /// A number or a text that is nothing but a number.
 fn bare_number(value: &Value) -> Option<String> {
@@ -47,7 +47,26 @@ impl Setting for Duration {
     fn schema() -> Value {
         json!({ "type": "string", "examples": ["30s", "1h 30m", "250ms"] })
     }
+
+    fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+        Some(bounds.or(DURATIONS))
+    }
+
+    fn within(&self, bounds: Bounds) -> Result<(), String> {
+        held::<Self>(bounds.hold(self, DURATIONS), bounds)
+    }
+
+    fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+        let [min, max] = bounds.or(DURATIONS);
+        format!("a duration with its unit, such as `30s`, from `{min}` to `{max}`").into()
+    }
 }
+
+/// Clocks and timers add durations to moments, and panic where the sum is not a moment any more.
+const DURATIONS: [&str; 2] = ["0s", "36500days"];
+
+/// What no machine has.
+const SIZES: [&str; 2] = ["0B", "1024TiB"];
 
 /// A number of bytes, written with its unit: `2MiB`, `512KB`, `100B`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +161,19 @@ impl Setting for ByteSize {
 
     fn schema() -> Value {
         json!({ "type": "string", "examples": ["2MiB", "512KB"] })
+    }
+
+    fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
+        Some(bounds.or(SIZES))
+    }
+
+    fn within(&self, bounds: Bounds) -> Result<(), String> {
+        held::<Self>(bounds.hold(self, SIZES), bounds)
+    }
+
+    fn expects_within(bounds: Bounds) -> Cow<'static, str> {
+        let [min, max] = bounds.or(SIZES);
+        format!("a size with its unit, such as `2MiB`, from `{min}` to `{max}`").into()
     }
 }
 

@@ -29,6 +29,7 @@ pub struct DbSettings {
 
     /// The server's port. **Default: `5432`.**
     #[setting(alias = "POSTGRESQL_PORT")]
+    #[setting(min = 1)]
     pub port: Option<u16>,
 
     /// Who connects to the server. **Default: none.**
@@ -60,11 +61,13 @@ pub struct DbSettings {
 
     /// How long the server may take to accept a connection before it counts as gone.
     /// **Default: `5s`.**
+    #[setting(max = "1h")]
     pub connect_timeout: Duration,
 
     /// How long one statement may run before PostgreSQL ends it and the request is answered 503;
     /// `0s` is without end. Behind PgBouncer set it to `0s` and limit it there.
     /// **Default: `30s`.**
+    #[setting(max = "24days")]
     pub statement_timeout: Duration,
 
     /// The file that holds the data. Beside it SQLite keeps two more while the service runs
@@ -77,22 +80,27 @@ pub struct DbSettings {
     /// and up to 2 MiB of cache; only one at a time writes. A PostgreSQL server has a limit of its own
     /// for all replicas together (100 unless changed). Raise it when requests wait for connections
     /// while the database has nothing to do. **Default: `8`.**
+    #[setting(max = 10_000)]
     pub max_connections: u32,
 
     /// How long a request waits for a free connection, or for its turn to write to SQLite, before it
     /// is answered 503. Keep it below the time a request may take. **Default: `5s`.**
+    #[setting(max = "1day")]
     pub acquire_timeout: Duration,
 
     /// How long a statement waits for another *process* that is writing to the same SQLite file,
     /// before it is answered 503. Raise it when a backup or a second service holds the file for
     /// longer. **Default: `5s`.**
+    #[setting(max = "1h")]
     pub busy_timeout: Duration,
 
     /// How long a connection to the server may lie idle before it is closed. **Default: `10m`.**
+    #[setting(max = "365days")]
     pub idle_timeout: Duration,
 
     /// How long a connection to the server is used before another takes its place.
     /// **Default: `30m`.**
+    #[setting(max = "365days")]
     pub max_lifetime: Duration,
 
     /// Whether migrations that have not run are run when the service connects. Otherwise it is not
@@ -101,6 +109,7 @@ pub struct DbSettings {
 
     /// Statements that take longer get a line in the log, without their parameters; in development
     /// with the database's plan. **Default: `500ms`.**
+    #[setting(max = "365days")]
     pub slow: Duration,
 }
 

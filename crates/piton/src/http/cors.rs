@@ -14,13 +14,15 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use super::origin::{Origin, Refused};
 use crate::{Settings, config};
 
 /// Which other origins' pages may call the service from a browser.
 #[derive(Clone, Debug, Settings)]
 #[setting(check = Self::check)]
 pub struct CorsSettings {
-    /// The origins, such as `https://app.example.org`; `*` is everyone, an empty list nobody.
+    /// The origins, such as `https://app.example.org`, or `https://*.example.org` for all names below
+    /// `example.org` and not itself; `*` is everyone, an empty list nobody.
     /// **Default: `*` in development, nobody in production.**
     pub origins: Option<Vec<String>>,
     /// The methods that they may use. An empty list allows whichever a browser asks for, and tells
@@ -34,6 +36,7 @@ pub struct CorsSettings {
     /// Whether they may send cookies. Needs a list of origins, not `*`. **Default: `false`.**
     pub credentials: bool,
     /// How long a browser may remember what it was told. **Default: `10m`.**
+    #[setting(max = "365days")]
     pub max_age: Duration,
 }
 
@@ -53,10 +56,14 @@ impl Default for CorsSettings {
 impl CorsSettings {
     fn check(&self, reader: &mut config::Reader<'_>) {
         let origins = self.origins.iter().flatten();
-        for origin in origins.clone().filter(|origin| !is_origin(origin)) {
-            let why =
-                format!("`{origin}` is no origin: a scheme, a host and perhaps a port, no path");
-            reader.refuse("origins", why, "https://app.example.org");
+        for origin in origins.clone() {
+            if let Err(Refused { why, fix }) = Origin::parse(origin) {
+                reader.refuse("origins", why, fix);
+            }
+        }
+        if self.credentials && origins.clone().any(|origin| origin == "null") {
+            let why = "every page can make its origin `null`, and would be sent cookies";
+            reader.refuse("credentials", why, "take `null` from http.cors.origins");
         }
         if self.credentials && origins.clone().any(|origin| origin == "*") {
             let why = "browsers send cookies only to who names their origin";
@@ -79,12 +86,6 @@ impl CorsSettings {
     }
 }
 
-fn is_origin(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let host = |rest: &str| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']);
-    text == "*" || text == "null" || rest.is_some_and(host)
-}
-
 /// The settings as the stack uses them.
 #[derive(Debug)]
 pub(crate) struct Cors {
@@ -99,7 +100,7 @@ pub(crate) struct Cors {
 #[derive(Debug)]
 enum Origins {
     Everyone,
-    Listed(Vec<HeaderValue>),
+    Listed(Vec<Origin>),
 }
 
 fn joined(list: &[String]) -> Option<HeaderValue> {
@@ -116,7 +117,7 @@ impl Cors {
             Some(list) if list.is_empty() => return None,
             Some(list) if list.iter().any(|origin| origin == "*") => Origins::Everyone,
             Some(list) => {
-                let value = |origin: &String| HeaderValue::from_str(origin).ok();
+                let value = |origin: &String| Origin::parse(origin).ok();
                 Origins::Listed(list.iter().filter_map(value).collect())
             }
         };
@@ -134,7 +135,9 @@ impl Cors {
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
         match &self.origins {
             Origins::Everyone => Some(HeaderValue::from_static("*")),
-            Origins::Listed(list) => list.iter().find(|known| Some(*known) == origin).cloned(),
+            Origins::Listed(list) => {
+                origin.filter(|origin| list.iter().any(|known| known.matches(origin))).cloned()
+            }
         }
     }
 
@@ -250,12 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_has_no_path() {
-        for good in ["*", "null", "https://a.example", "http://localhost:3000"] {
-            assert!(is_origin(good), "{good}");
-        }
-        for wrong in ["a.example", "https://a.example/", "https://", "ftp://a"] {
-            assert!(!is_origin(wrong), "{wrong}");
+    fn subdomains_are_answered_with_their_own_name_and_caches_are_told() {
+        let origins = Some(vec!["https://*.example.org".to_owned()]);
+        let settings = CorsSettings { origins, ..CorsSettings::default() };
+        let cors = Cors::new(&settings, true).unwrap();
+        let answer = finished(&cors, "https://a.example.org");
+        assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example.org");
+        assert_eq!(answer[VARY], "origin");
+        for other in ["https://example.org", "https://evil-example.org"] {
+            let answer = finished(&cors, other);
+            assert!(!answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "{other}");
+            assert_eq!(answer[VARY], "origin");
         }
     }
 }

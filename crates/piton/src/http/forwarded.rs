@@ -61,7 +61,7 @@ impl FromStr for Network {
         let word = WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
         let parse = |range: &str| {
             let single = range.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
-            single.or_else(|_| range.parse::<IpNet>()).ok()
+            single.or_else(|_| range.parse::<IpNet>()).ok().map(canonical)
         };
         let ranges: Option<Vec<IpNet>> = match word {
             Some((_, ranges)) => ranges.iter().map(|range| parse(range)).collect(),
@@ -69,6 +69,18 @@ impl FromStr for Network {
         };
         let ranges = ranges.ok_or_else(|| format!("expected {}", Self::expects()))?;
         Ok(Self { written: text.to_owned(), ranges })
+    }
+}
+
+/// A range of IPv4-mapped IPv6 addresses as the range of IPv4 that it is: addresses are compared so.
+fn canonical(range: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = range else { return range };
+    let (address, prefix) = (mapped.addr().to_ipv4_mapped(), mapped.prefix_len().checked_sub(96));
+    match (address, prefix) {
+        (Some(address), Some(prefix)) => {
+            ipnet::Ipv4Net::new(address, prefix).map_or(range, IpNet::V4)
+        }
+        _ => range,
     }
 }
 
@@ -248,6 +260,9 @@ mod tests {
         assert!(!network("1.2.3.4").contains([1, 2, 3, 5].into()));
         assert!(network("Private").contains("fd00::1".parse().unwrap()));
         assert!(network("loopback").contains("::ffff:127.0.0.1".parse().unwrap()));
+        // Addresses are compared as IPv4, so this range would match none as it is written.
+        assert!(network("::ffff:10.0.0.0/104").contains("10.1.2.3".parse().unwrap()));
+        assert!(!network("::ffff:10.0.0.0/104").contains("11.1.2.3".parse().unwrap()));
         for wrong in ["", "10.0.0.0/40", "everyone"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }

@@ -13,6 +13,7 @@ mod guard;
 mod hooks;
 mod listing;
 mod operation;
+mod origin;
 mod pairs;
 mod panics;
 mod polite;

@@ -27,19 +27,24 @@ pub struct HttpSettings {
     pub port: u16,
     /// How long a request may take from its first byte to its answer before the client gets 503
     /// (408 if it was the client who did not send the rest of its body). **Default: `30s`.**
+    #[setting(min = "1ms", max = "365days")]
     pub timeout: Duration,
     /// How long a client may take to send the head of a request, and how long a connection may
     /// stay open without one; it is closed then, or at most half as long after.
     /// **Default: `30s`.**
+    #[setting(min = "1ms", max = "365days")]
     pub header_timeout: Duration,
     /// The largest body that a request may have; above it the client gets 413. **Default: `2MiB`.**
+    #[setting(max = "1TiB")]
     pub body_limit: ByteSize,
     /// How many connections may be open at once; more wait in the system's queue.
     /// **Default: `10000`.**
+    #[setting(min = 1, max = 1_000_000)]
     pub max_connections: usize,
     /// How many requests may be under way at once; more are answered 503 with `Retry-After` at
     /// once, probes excepted. Lower it until what is accepted is answered in good time under the
     /// heaviest load. **Default: `5000`.**
+    #[setting(min = 1, max = 1_000_000)]
     pub max_requests: u32,
     /// The proxies before the service, whose `X-Request-Id` and word on the client's address are
     /// believed: networks such as `10.0.0.0/8`, or `loopback`, or `private`. **Default: none.**
@@ -67,9 +72,11 @@ pub struct HttpSettings {
     /// How long to go on accepting requests after the signal to stop, while `/readyz` says 503, so
     /// that load balancers learn of it. As long as yours take to notice.
     /// **Default: `0s` in development, `5s` in production.**
+    #[setting(max = "1day")]
     pub drain_wait: Option<Duration>,
     /// How long requests that are under way may take after that before they are cut off.
     /// **Default: `20s`.**
+    #[setting(max = "1day")]
     pub drain_timeout: Duration,
 }
 
@@ -105,21 +112,6 @@ impl HttpSettings {
 
     /// Values of the right type that no service could work with.
     fn check(&self, reader: &mut config::Reader<'_>) {
-        const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        for (name, limit) in [("timeout", self.timeout), ("header_timeout", self.header_timeout)] {
-            if limit < Duration::from_millis(1) || limit > LONGEST {
-                let why = "a limit of time lies between `1ms` and `365days`";
-                reader.refuse(name, why, format!("{name} = \"30s\""));
-            }
-        }
-        if !(1..=1_000_000).contains(&self.max_connections) {
-            let why = "between 1 and 1000000 connections may be open";
-            reader.refuse("max_connections", why, "max_connections = 10000");
-        }
-        if self.max_requests == 0 {
-            let why = "no request could ever be answered";
-            reader.refuse("max_requests", why, "max_requests = 5000");
-        }
         if self.compression && cfg!(not(feature = "compression")) {
             let why = "this build of piton cannot compress";
             reader.refuse(

@@ -49,7 +49,7 @@ use super::forwarded::Proxies;
 use super::hooks::{Hooks, RequestHead};
 use super::problem::{self, Failure, Inside};
 use super::settings::HeaderLine;
-use super::trace::{TRACEPARENT, TraceContext, trace_state};
+use super::trace::{TraceContext, trace_state};
 use super::{Error, HttpSettings, panics};
 use crate::admin;
 use crate::config::redact;
@@ -318,8 +318,7 @@ struct Seen {
 impl Seen {
     fn of<B>(request: &Request<B>, peer: Option<IpAddr>, rules: &Rules) -> Self {
         let headers = request.headers();
-        let trace = headers.get(TRACEPARENT);
-        let trace = trace.and_then(|value| TraceContext::parse(value.as_bytes()));
+        let trace = TraceContext::of_headers(headers);
         let proxied = peer.filter(|peer| rules.proxies.trust(*peer));
         let given = proxied.and_then(|_| given_id(headers));
         let mut current = Current::new(given.unwrap_or_default(), peer, trace);

@@ -19,6 +19,9 @@ pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The longest `tracestate` that is handed on, in bytes: what the recommendation asks for at least.
 const LONGEST_STATE: usize = 512;
 
+/// The flags that are passed on: sampled, and random (of level 2 of the recommendation).
+const KNOWN_FLAGS: u8 = 0b11;
+
 /// What `tracestate` says, its lines joined to one. `None` where it says nothing, or too much.
 pub(super) fn trace_state(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lines = headers.get_all(TRACESTATE).iter().filter(|line| !line.is_empty());
@@ -50,6 +53,14 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
+    /// Reads the header of a request. `None` also if there are two: which of them is meant cannot be
+    /// known, and the recommendation has the trace begin anew.
+    pub(super) fn of_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut lines = headers.get_all(TRACEPARENT).iter();
+        let line = lines.next()?;
+        if lines.next().is_some() { None } else { Self::parse(line.as_bytes()) }
+    }
+
     /// Reads the header's value. `None` if it is not one that the recommendation lets pass: then the
     /// trace begins anew.
     #[must_use]
@@ -63,7 +74,8 @@ impl TraceContext {
         // Later versions may add parts; this one has four.
         let more = parts.next().is_some();
         let valid = version != 0xff && trace_id != 0 && parent_id != 0 && (version > 0 || !more);
-        valid.then_some(Self { trace_id, parent_id, flags })
+        // What is passed on is of version 00, in which the others are zero.
+        valid.then_some(Self { trace_id, parent_id, flags: flags & KNOWN_FLAGS })
     }
 
     /// A trace that begins with a request: its id is the request's, where that has the form of one.
@@ -146,6 +158,38 @@ mod tests {
         }
         let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
         assert!(TraceContext::parse(later.as_bytes()).is_some());
+        let glued = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01more";
+        assert!(TraceContext::parse(glued.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn flags_that_are_not_known_are_not_passed_on() {
+        for (version, given, passed) in [
+            ("00", "ff", "03"),
+            ("00", "fd", "01"),
+            ("00", "02", "02"),
+            ("00", "80", "00"),
+            ("cc", "ff", "03"),
+        ] {
+            let head = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
+            let trace =
+                TraceContext::parse(format!("{version}-{head}-{given}").as_bytes()).unwrap();
+            assert_eq!(trace.to_string(), format!("00-{head}-{passed}"), "{given}");
+            assert!(trace.child().to_string().ends_with(passed));
+        }
+    }
+
+    #[test]
+    fn two_parents_begin_a_new_trace() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(TraceContext::of_headers(&headers), None);
+        headers.append(TRACEPARENT, GIVEN.parse().unwrap());
+        assert!(TraceContext::of_headers(&headers).is_some());
+        headers.append(TRACEPARENT, GIVEN.parse().unwrap());
+        assert_eq!(TraceContext::of_headers(&headers), None);
+        let joined = format!("{GIVEN},{GIVEN}");
+        headers.insert(TRACEPARENT, joined.parse().unwrap());
+        assert_eq!(TraceContext::of_headers(&headers), None);
     }
 
     #[test]

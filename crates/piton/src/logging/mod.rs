@@ -84,9 +84,11 @@ pub struct LogSettings {
     /// A request that took this long gets a line with `slow=true` at `WARNING`, also where only
     /// failures are logged. `0s` calls none slow. Raise it for a service whose requests take their
     /// time. **Default: `1s`.**
+    #[setting(max = "365days")]
     pub slow: Duration,
     /// How long a level that was changed by signal stays: SIGUSR1 raises it, SIGUSR2 ends that at
     /// once. **Default: `15m`.**
+    #[setting(max = "365days")]
     pub revert_after: Duration,
 }
 

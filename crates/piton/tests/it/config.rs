@@ -231,3 +231,76 @@ async fn a_variable_said_in_code_is_a_variable_of_the_environment() {
     let report = refusal(billing().variable("PITON_BILLING_PRICE", "seven")).await;
     assert!(report.contains("from environment variable PITON_BILLING_PRICE"), "{report}");
 }
+
+#[piton::test]
+async fn bounds_hold_for_settings_of_the_service_from_every_layer() {
+    /// What we send.
+    #[derive(Clone, Debug, Settings)]
+    struct Sending {
+        /// How many at once. **Default: `8`.**
+        #[setting(min = 1, max = 100)]
+        at_once: u32,
+        /// How long to wait. **Default: `1s`.**
+        #[setting(min = "1ms", max = "1h")]
+        wait: std::time::Duration,
+        /// How long to remember.
+        remember: Option<std::time::Duration>,
+        /// How large. **Default: `1MiB`.**
+        #[setting(max = "2MiB")]
+        size: piton::config::ByteSize,
+        /// How likely. **Default: `0.5`.**
+        #[setting(min = 0, max = 1.0)]
+        share: f64,
+        /// When to try again.
+        #[setting(max = "1m")]
+        pauses: Vec<std::time::Duration>,
+    }
+    impl Default for Sending {
+        fn default() -> Self {
+            Self {
+                at_once: 8,
+                wait: std::time::Duration::from_secs(1),
+                remember: None,
+                size: piton::config::ByteSize::mib(1),
+                share: 0.5,
+                pauses: Vec::new(),
+            }
+        }
+    }
+    let sending = || app().settings::<Sending>("sending");
+    TestApp::new(
+        sending()
+            .set("sending.at_once", 100)
+            .set("sending.wait", "1h")
+            .set("sending.remember", "36500days")
+            .set("sending.size", "2MiB")
+            .set("sending.share", 1)
+            .set("sending.pauses", "1s,1m"),
+    )
+    .await;
+    let report = refusal(
+        sending()
+            .set("sending.at_once", 101)
+            .set("sending.wait", "0s")
+            .set("sending.remember", "584542046090years")
+            .set("sending.size", "3MiB")
+            .set("sending.share", 1.5)
+            .set("sending.pauses", "1s,2m"),
+    )
+    .await;
+    assert!(report.contains("6 settings are wrong"), "{report}");
+    for why in [
+        "a whole number from 1 to 100",
+        "from `1ms` to `1h`",
+        "from `0s` to `36500days`",
+        "from `0B` to `2MiB`",
+        "a number from 0 to 1.0",
+        "item 2: expected a duration",
+    ] {
+        assert!(report.contains(why), "{why}: {report}");
+    }
+    let schema = sending().config_schema();
+    let of = |name: &str| schema["properties"]["sending"]["properties"][name].clone();
+    assert_eq!((&of("at_once")["minimum"], &of("at_once")["maximum"]), (&1.into(), &100.into()));
+    assert!(of("wait")["description"].as_str().unwrap().ends_with("From `1ms` to `1h`."));
+}

@@ -182,6 +182,42 @@ async fn settings_that_would_let_everybody_in_are_refused() {
     }
 }
 
+/// Serves the app until it is stopped at once, and returns the report if it refuses to start.
+async fn started(app: App) -> Result<(), String> {
+    let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (trigger, stop) = piton::Stop::new();
+    trigger.stop();
+    app.serve(listener, stop).await.map_err(|error| error.report("it"))
+}
+
+#[piton::test]
+async fn production_refuses_secrets_that_can_be_found_by_trying_and_names_all_and_the_way_out() {
+    let production = |secret: &str| {
+        let app = app().production(true).set("admin.address", "off").set("http.drain_wait", "0s");
+        app.set("jwt.secret_key", secret.to_owned())
+    };
+    let (short, long) = ("hunter2-with-31-bytes-in-itself", "hunter2-with-32-bytes-in-itself.");
+    assert_eq!((short.len(), long.len()), (31, 32));
+    assert_eq!(started(production(long)).await, Ok(()));
+    for algorithm in ["HS256", "HS384", "HS512"] {
+        let report = started(production(short).set("jwt.algorithm", algorithm)).await.unwrap_err();
+        assert!(report.contains("jwt.secret_key") && report.contains("31 bytes"), "{report}");
+        assert!(report.contains("openssl rand -base64 48"), "{report}");
+        assert!(report.contains("PITON_JWT_ALLOW_SHORT_SECRET=true"), "{report}");
+        assert!(!report.contains("hunter2"), "{report}");
+        assert_eq!(started(production(long).set("jwt.algorithm", algorithm)).await, Ok(()));
+    }
+    // Bytes count, not characters; a previous secret is as good for a forger.
+    assert_eq!(started(production(&"é".repeat(16))).await, Ok(()));
+    let both = production(short).set("jwt.previous_secret_keys", json!(["hunter2", long]));
+    let report = started(both).await.unwrap_err();
+    assert!(report.contains("2 settings are wrong"), "{report}");
+    assert!(report.contains("jwt.previous_secret_keys") && report.contains("7 bytes"), "{report}");
+    // The way out of a migration, and development.
+    assert_eq!(started(production(short).set("jwt.allow_short_secret", true)).await, Ok(()));
+    assert_eq!(started(app().set("jwt.secret_key", short)).await, Ok(()));
+}
+
 #[piton::test]
 async fn a_token_says_what_flask_jwt_extended_expects() {
     let app = TestApp::new(app().set("jwt.secret_key", SECRET)).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use piton::axum::http::Uri;
 use piton::axum::http::uri::Authority;
+use piton::config::HttpUrl;
 use serde::Serialize;
 
 /// Where ASHIRT sends its messages.
@@ -48,6 +49,8 @@ pub fn process_url(address: &str) -> Result<String, &'static str> {
     if address.contains('#') {
         return Err("what stands behind `#` is never sent");
     }
+    let bare = address.replacen(authority, place, 1);
+    bare.parse::<HttpUrl>().map_err(piton::config::AddressError::reason)?;
     match (url.path(), url.query()) {
         ("" | "/", None) => Ok(format!("{}{PROCESS_PATH}", address.trim_end_matches('/'))),
         ("" | "/", Some(_)) => Err("it has a query and no path"),
@@ -85,6 +88,9 @@ mod tests {
             "http://h:99999",
             "http://h:0",
             "http://h:",
+            "http://h,i",
+            "http://h..i",
+            "http://999.1.1.1",
         ] {
             assert!(process_url(address).is_err(), "{address}");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use piton::config::{ByteSize, Reader};
+use piton::config::{ByteSize, HttpUrl, Reader};
 use piton::prelude::*;
 use piton::secrecy::{ExposeSecret, SecretString};
 
@@ -26,13 +26,17 @@ pub struct AshirtSettings {
     pub secret_key: Option<SecretString>,
     /// How long a request may take: to the end of its answer, of media to its beginning.
     /// **Default: `30s`.**
+    #[setting(max = "1day")]
     pub timeout: Duration,
     /// How long media may take in all. **Default: `5m`.**
+    #[setting(max = "1day")]
     pub media_timeout: Duration,
     /// How large media may be; what is larger is rejected. It is looked at as it arrives, so that this
     /// bounds time and not memory. **Default: `64MiB`.**
+    #[setting(max = "1TiB")]
     pub media_limit: ByteSize,
     /// How often a request is made again that may be. **Default: `2`.**
+    #[setting(max = 100)]
     pub retries: u32,
 }
 
@@ -93,7 +97,12 @@ impl AshirtSettings {
         let plain = |bare: &&str| bare.parse::<BaseUrl>().is_ok();
         let bare = Some(url.trim_end_matches('/')).filter(plain);
         let fix = format!("ASHIRT_BACKEND_URL={}", bare.unwrap_or("http://backend:3000"));
-        url.parse().map_err(|error| Refused { why: chain(&error), fix })
+        let base = url.parse().map_err(|error| Refused { why: chain(&error), fix: fix.clone() })?;
+        // What the client can send, and nobody could connect to: port 0, several hosts.
+        match url.parse::<HttpUrl>() {
+            Ok(_) => Ok(base),
+            Err(error) => Err(Refused { why: error.to_string(), fix }),
+        }
     }
 
     fn access_key(&self) -> Result<AccessKey, Refused> {

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use piton::config::Reader;
+use piton::config::{HttpUrl, Reader};
 use piton::prelude::*;
 
 use crate::converters::{self, Cnpj};
@@ -76,9 +76,10 @@ pub struct RegisterSettings {
     /// The address of the register, in the form of BrasilAPI's, such as
     /// `https://brasilapi.com.br/api/cnpj/v1`. **Default: none; on a developer's machine one answers
     /// then that is made up.**
-    pub url: Option<String>,
+    pub url: Option<HttpUrl>,
     /// How long its answers are remembered, ten minutes at most those where it knows no company.
     /// Companies change seldom, and it counts our questions. **Default: `1day`.**
+    #[setting(max = "365days")]
     pub remember: Duration,
 }
 
@@ -90,16 +91,11 @@ impl Default for RegisterSettings {
 
 impl RegisterSettings {
     fn check(&self, from: &mut Reader<'_>) {
-        if self.url.as_deref().is_some_and(|url| !is_http(url)) {
-            from.refuse("url", "not an address of HTTP", "https://brasilapi.com.br/api/cnpj/v1");
+        if self.url.as_ref().is_some_and(HttpUrl::has_query) {
+            let why = "it has a query (`?`), and numbers are added to its path";
+            from.refuse("url", why, "https://brasilapi.com.br/api/cnpj/v1");
         }
     }
-}
-
-/// Whether it begins as an address of HTTP does, with a host behind that.
-pub(super) fn is_http(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 
 /// The one that the settings of the running app name.
@@ -111,7 +107,9 @@ impl Register for AsConfigured {
             let app = piton::app();
             let settings = app.state::<RegisterSettings>().unwrap_or_default();
             match settings.url {
-                Some(url) => remembered(&app.external(), &url, cnpj, settings.remember).await,
+                Some(url) => {
+                    remembered(&app.external(), url.as_str(), cnpj, settings.remember).await
+                }
                 None if app.environment().is_local() => Ok(seed::known_elsewhere(cnpj)),
                 None => Err(Error::not_found("no register of companies is configured here")),
             }

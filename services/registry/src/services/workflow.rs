@@ -7,12 +7,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use piton::config::Reader;
+use piton::config::{HttpUrl, Reader};
 use piton::prelude::*;
 use piton::secrecy::{ExposeSecret, SecretString};
 use piton::serde_json::{Value, json};
 
-use super::register::is_http;
 use crate::models::Company;
 
 /// What the tool answers: the card that it has made.
@@ -66,7 +65,7 @@ impl Workflow {
 pub struct WorkflowSettings {
     /// The address of its GraphQL, such as `https://api.pipefy.com/graphql`. **Default: none; on a
     /// developer's machine cards are made up then.**
-    pub url: Option<String>,
+    pub url: Option<HttpUrl>,
     /// The token that it asks for. **Default: none.**
     pub token: Option<SecretString>,
     /// The id of the pipe that cards are made in. **Default: none.**
@@ -75,9 +74,8 @@ pub struct WorkflowSettings {
 
 impl WorkflowSettings {
     fn check(&self, from: &mut Reader<'_>) {
-        let Some(url) = &self.url else { return };
-        if !is_http(url) {
-            from.refuse("url", "not an address of HTTP", "https://api.pipefy.com/graphql");
+        if self.url.is_none() {
+            return;
         }
         if self.token.is_none() {
             from.refuse("token", "missing: the tool lets nobody in without", "a token of its own");
@@ -101,7 +99,7 @@ impl Cards for AsConfigured {
             let app = piton::app();
             let settings = app.state::<WorkflowSettings>().unwrap_or_default();
             match &settings.url {
-                Some(url) => over_graphql(&app.external(), url, &settings, company).await,
+                Some(url) => over_graphql(&app.external(), url.as_str(), &settings, company).await,
                 None if app.environment().is_local() => Ok(made_up(company)),
                 None => Err(Error::not_found("no work-flow tool is configured here")),
             }

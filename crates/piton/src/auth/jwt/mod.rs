@@ -66,6 +66,7 @@ use crate::step::Step;
 use claims::{Expected, Written};
 use keys::Keys;
 use location::{CookieRules, Found, NotFound};
+use settings::MIN_SECRET_BYTES;
 
 pub use claims::{Claims, TokenType};
 pub use identity::{Identity, Protected};
@@ -147,11 +148,7 @@ impl Part for Tokens {
             None if launch.production() => return Err(no_secret(launch).into()),
             None => Some(secret::of_development(launch.data_dir())?),
         };
-        for short in
-            settings.secret_key.iter().chain(&settings.previous_secret_keys).filter_map(short)
-        {
-            warn!("A secret of [jwt] has {short} characters; 32 from a random source are safe");
-        }
+        check_lengths(&settings, launch)?;
         let keys = Keys::new(&settings, secret.as_ref()).map_err(|problem| *problem)?;
         let expected = Expected {
             leeway: settings.leeway.as_secs(),
@@ -197,9 +194,38 @@ fn no_secret(launch: &Launch) -> Problem {
     )
 }
 
-fn short(secret: &secrecy::SecretString) -> Option<usize> {
-    let length = secrecy::ExposeSecret::expose_secret(secret).chars().count();
-    (length < 32).then_some(length)
+/// Refuses secrets in production that can be found by trying, and warns of the others that are shorter
+/// than their algorithm asks for. A previous secret counts, too: whoever finds it signs with it.
+fn check_lengths(settings: &JwtSettings, launch: &Launch) -> Result<(), Problems> {
+    let mut problems = Problems::new();
+    if !settings.algorithm.is_symmetric() {
+        return Ok(());
+    }
+    let config = launch.handle.config();
+    let variable = |key| crate::config::variable(config.prefix(), key);
+    let current = settings.secret_key.iter().map(|secret| ("jwt.secret_key", secret));
+    let previous =
+        settings.previous_secret_keys.iter().map(|secret| ("jwt.previous_secret_keys", secret));
+    for (key, secret) in current.chain(previous) {
+        let length = secrecy::ExposeSecret::expose_secret(secret).len();
+        if length < MIN_SECRET_BYTES && launch.production() && !settings.allow_short_secret {
+            let why = format!(
+                "a secret of {length} bytes: production needs at least {MIN_SECRET_BYTES}, as a shorter \
+                 one can be found by trying"
+            );
+            let fix = format!(
+                "set {} to the output of `openssl rand -base64 48`; while other services still have the \
+                 old one, set {}=true",
+                variable(key),
+                variable("jwt.allow_short_secret"),
+            );
+            problems.push(Problem::new(key, why, fix).at(config.origin(key)));
+        } else if length < settings.algorithm.min_secret_bytes() {
+            let (algorithm, least) = (settings.algorithm, settings.algorithm.min_secret_bytes());
+            warn!("{key} has {length} bytes; {algorithm} asks for {least} from a random source");
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// The claims without which a token is refused.

@@ -6,6 +6,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::Reader;
+use crate::config::address::is_host;
+
+/// Production refuses shorter secrets: 256 random bits are out of reach of trying, whatever the hash.
+pub(super) const MIN_SECRET_BYTES: usize = 32;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -15,7 +19,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[setting(check = Self::check)]
 pub struct JwtSettings {
     /// The secret that tokens are signed with (HS256, HS384, HS512), the same in every service that
-    /// takes them; at least 32 characters from a random source.
+    /// takes them; at least 32 characters from a random source (48 for HS384, 64 for HS512). Production
+    /// refuses a shorter one than 32.
     /// **Default: in development one that is made and kept in the data folder; production needs one.**
     #[setting(alias = "JWT_SECRET_KEY")]
     pub secret_key: Option<SecretString>,
@@ -23,6 +28,11 @@ pub struct JwtSettings {
     /// Secrets of before, whose tokens are still taken: what `secret_key` was, until the last token
     /// signed with it has expired. **Default: none.**
     pub previous_secret_keys: Vec<SecretString>,
+
+    /// Whether production takes secrets of less than 32 bytes. Such a secret can be found by trying, from
+    /// one token. Set it only for the time of a migration, while services that have the old secret still
+    /// run. **Default: `false`.**
+    pub allow_short_secret: bool,
 
     /// How tokens are signed: `HS256`, `HS384`, `HS512` with the secret; `RS256` to `RS512`, `PS256` to
     /// `PS512`, `ES256`, `ES384`, `EdDSA` with the key files. Tokens signed otherwise are refused.
@@ -37,16 +47,20 @@ pub struct JwtSettings {
     pub public_key_file: Option<PathBuf>,
 
     /// How long an access token is valid. **Default: `15m`.**
+    #[setting(max = "36500days")]
     pub access_token_expires: Duration,
 
     /// The same in minutes, for the environment of a Gnar Gear service; it outranks the one above.
     /// **Default: none.**
+    #[setting(max = 52_560_000)]
     pub access_token_expires_minutes: Option<u32>,
 
     /// How long a refresh token is valid. **Default: `30days`.**
+    #[setting(max = "36500days")]
     pub refresh_token_expires: Duration,
 
     /// By how much clocks may differ when `exp` and `nbf` are looked at. **Default: `0s`.**
+    #[setting(max = "1day")]
     pub leeway: Duration,
 
     /// The claim that names who is calling in the tokens made here: `sub` (Flask-JWT-Extended 4),
@@ -96,6 +110,7 @@ impl Default for JwtSettings {
         Self {
             secret_key: None,
             previous_secret_keys: Vec::new(),
+            allow_short_secret: false,
             algorithm: JwtAlgorithm::default(),
             private_key_file: None,
             public_key_file: None,
@@ -221,8 +236,8 @@ impl JwtSettings {
                 "take the comma away, or write a list in a file",
             );
         }
-        let strange = |c: char| c.is_control() || !c.is_ascii() || ";, \"".contains(c);
-        if self.cookie_domain.as_ref().is_some_and(|domain| domain.contains(strange)) {
+        let is_domain = |domain: &String| is_host(domain.strip_prefix('.').unwrap_or(domain));
+        if !self.cookie_domain.as_ref().is_none_or(is_domain) {
             reader.refuse("cookie_domain", "not a domain", "cookie_domain = \"example.org\"");
         }
         if self.location.is_empty() {
@@ -255,6 +270,16 @@ impl JwtSettings {
 }
 
 impl JwtAlgorithm {
+    /// The least length of a secret in bytes: that of the hash (RFC 7518, section 3.2).
+    #[must_use]
+    pub(super) const fn min_secret_bytes(self) -> usize {
+        match self {
+            Self::Hs384 => 48,
+            Self::Hs512 => 64,
+            _ => MIN_SECRET_BYTES,
+        }
+    }
+
     /// Whether the same secret signs and checks.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {

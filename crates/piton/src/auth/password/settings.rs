@@ -23,10 +23,12 @@ pub struct PasswordSettings {
     /// How often a hash passes over its memory. Raise it to make a hash take longer when there is no
     /// more memory to spend. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_TIME_COST")]
+    #[setting(max = 1_000_000)]
     pub time_cost: Option<u32>,
 
     /// The memory of one hash, in KiB; at least 8 for each lane. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_MEMORY_COST")]
+    #[setting(max = 1_073_741_824)]
     pub memory_cost_kib: Option<u32>,
 
     /// The number of lanes in which the memory is filled. It changes the hash; each hash is worked
@@ -50,14 +52,17 @@ pub struct PasswordSettings {
     /// The most memory that all hashes worked on at one time may take; what needs more waits. A
     /// stored hash that alone needs more is refused. Lower it where the service has less memory.
     /// **Default: `2GiB`.**
+    #[setting(max = "1TiB")]
     pub memory_budget: ByteSize,
 
     /// The most work that a stored hash may ask for: its memory, times the passes over it. 64 GiB take a
     /// core about a minute. It keeps a hash that somebody made up from holding a thread for hours.
     /// **Default: `64GiB`.**
+    #[setting(max = "1024TiB")]
     pub work_limit: ByteSize,
 
     /// How many passwords may wait for their turn; more are answered 503. **Default: `1000`.**
+    #[setting(max = 1_000_000)]
     pub max_waiting: usize,
 
     /// By how much the threads that hash step back for all others, from 0 to 19: with 0 a rush of

@@ -64,13 +64,25 @@ impl Mailbox {
                 lettre::message::Mailbox::new(name, address)
             }
         };
-        if !address_of(&mailbox).is_ascii() {
-            let why =
-                "an address has letters that Amazon does not take: write its domain as `xn--..`";
-            return Err(Error::new(Kind::Invalid, why));
-        }
-        Ok(mailbox)
+        Ok(lettre::message::Mailbox { email: in_ascii(mailbox.email)?, name: mailbox.name })
     }
+}
+
+/// The address with its domain in punycode, as Amazon takes ASCII alone. For the part before the `@`
+/// there is no such form.
+fn in_ascii(address: lettre::Address) -> Result<lettre::Address, Error> {
+    let invalid = |why: &str| Error::new(Kind::Invalid, why);
+    if !address.user().is_ascii() {
+        return Err(invalid(
+            "the part of an address before its `@` has letters that are not ASCII, which Amazon does not take",
+        ));
+    }
+    if address.domain().is_ascii() {
+        return Ok(address);
+    }
+    let wrong = || invalid("the domain of an address is not valid");
+    let domain = idna::domain_to_ascii_strict(address.domain()).map_err(|_| wrong())?;
+    lettre::Address::new(address.user(), domain).map_err(|_| wrong())
 }
 
 pub(super) fn address_of(mailbox: &lettre::message::Mailbox) -> String {
@@ -126,6 +138,24 @@ mod tests {
         assert_eq!(jürgen, "=?utf-8?B?TcO8bGxlciwgSsO8cmdlbg==?= <jm@b.example>");
         let long = header(("ü".repeat(100), "a@b.example")).unwrap();
         assert!(long.split(' ').all(|word| word.len() <= 75), "{long}");
+    }
+
+    #[test]
+    fn a_domain_with_letters_of_any_script_is_sent_in_punycode() {
+        for (given, sent) in [
+            ("user@bücher.example", "user@xn--bcher-kva.example"),
+            ("user@BÜCHER.example", "user@xn--bcher-kva.example"),
+            ("Books <user@bücher.example>", "Books <user@xn--bcher-kva.example>"),
+            ("user@例え.テスト", "user@xn--r8jz45g.xn--zckzah"),
+            ("user@xn--bcher-kva.example", "user@xn--bcher-kva.example"),
+        ] {
+            assert_eq!(header(given).unwrap(), sent, "{given}");
+        }
+        let named = header(("Müller", "user@bücher.example")).unwrap();
+        assert!(named.ends_with("<user@xn--bcher-kva.example>"), "{named}");
+        let error = header("jürgen@bücher.example").unwrap_err();
+        assert!(error.kind() == Kind::Invalid && error.to_string().contains("before its `@`"));
+        assert!(header("user@a\u{200b}.example").is_err() || header("user@ü..example").is_err());
     }
 
     #[test]

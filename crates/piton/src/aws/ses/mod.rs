@@ -102,11 +102,12 @@ impl Part for Ses {
     type Settings = SesSettings;
 
     async fn start(settings: SesSettings, launch: &Launch) -> Result<Self, part::Error> {
+        let access = settings.access().of("ses", launch);
         Ok(Self(Arc::new(Inner {
-            access: settings.access().of("ses", launch),
+            trouble: Trouble::new(Help::of("ses", launch), &access),
+            access,
             from: given(&settings.from, |from| from),
             client: OnceCell::new(),
-            trouble: Trouble::new(Help::of("ses", launch)),
         })))
     }
 

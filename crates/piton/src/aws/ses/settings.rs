@@ -34,10 +34,12 @@ pub struct SesSettings {
     pub from: Option<String>,
 
     /// How long it may take to connect. **Default: `3s`.**
+    #[setting(max = "1h")]
     pub connect_timeout: Duration,
 
     /// How long one mail may take. Raise it when large attachments leave by a slow line.
     /// **Default: `25s`.**
+    #[setting(max = "1day")]
     pub timeout: Duration,
 }
 

@@ -131,12 +131,13 @@ impl Part for Sqs {
     type Settings = SqsSettings;
 
     async fn start(settings: SqsSettings, launch: &Launch) -> Result<Self, part::Error> {
+        let access = settings.access().of("sqs", launch);
         Ok(Self(Arc::new(Inner {
-            access: settings.access().of("sqs", launch),
+            trouble: Trouble::new(Help::of("sqs", launch), &access),
+            access,
             client: OnceCell::new(),
             queues: Queues::default(),
             figures: Figures::default(),
-            trouble: Trouble::new(Help::of("sqs", launch)),
         })))
     }
 

@@ -31,10 +31,12 @@ pub struct SqsSettings {
     pub endpoint_url: Option<EndpointUrl>,
 
     /// How long it may take to connect. **Default: `3s`.**
+    #[setting(max = "1h")]
     pub connect_timeout: Duration,
 
     /// How long one call may take, attempts of it that failed included; receiving may take
     /// `wait_time` longer. **Default: `25s`.**
+    #[setting(max = "1day")]
     pub timeout: Duration,
 }
 

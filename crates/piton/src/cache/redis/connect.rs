@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 
 use super::link::{Failure, Greeted, Greeting, Link};
 use crate::cache::settings::{CacheSettings, CacheTls};
-use crate::config::address::host_and_port;
+use crate::config::HostPort;
 use crate::part::Problem;
 
 /// The port of a Redis server, and of a sentinel.
@@ -52,17 +52,14 @@ impl Server {
         };
         let server = Self {
             tls: Tls::of(settings)?,
-            sentinels: Sentinels::of(settings)?,
+            sentinels: Sentinels::of(settings),
             connect_timeout: settings.connect_timeout,
             info: user(info, settings),
         };
         let (host, port) = match server.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                match settings.host.as_deref().map(host_and_port) {
-                    Some((host, given)) => {
-                        let given = given.and_then(|given| given.parse().ok());
-                        (host.to_owned(), given.unwrap_or(*port))
-                    }
+                match &settings.host {
+                    Some(given) => (given.host().to_owned(), given.port().unwrap_or(*port)),
                     None => (host.clone(), *port),
                 }
             }
@@ -191,31 +188,18 @@ impl Tls {
 }
 
 impl Sentinels {
-    fn of(settings: &CacheSettings) -> Result<Option<Self>, Box<Problem>> {
+    fn of(settings: &CacheSettings) -> Option<Self> {
         if settings.sentinel.is_empty() {
-            return Ok(None);
+            return None;
         }
-        let addresses: Result<_, Box<Problem>> =
-            settings.sentinel.iter().map(|text| host(text)).collect();
+        let address = |at: &HostPort| (at.host().to_owned(), at.port().unwrap_or(PORTS[1]));
+        let addresses = settings.sentinel.iter().map(address).collect();
         let mut user = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(password) = &settings.sentinel_password {
             user = user.set_password(password.expose_secret());
         }
-        Ok(Some(Self { addresses: addresses?, master: settings.sentinel_master.clone(), user }))
+        Some(Self { addresses, master: settings.sentinel_master.clone(), user })
     }
-}
-
-/// `host:port`, or the host of a sentinel at its usual port.
-fn host(text: &str) -> Result<(String, u16), Box<Problem>> {
-    let (host, port) = host_and_port(text);
-    let port = match port {
-        Some(port) => port.parse().map_err(|_| {
-            let why = format!("`{}` is no address", text.trim());
-            Box::new(Problem::new("cache.sentinel", why, "host:26379"))
-        })?,
-        None => PORTS[1],
-    };
-    Ok((host.to_owned(), port))
 }
 
 #[cfg(test)]
@@ -236,7 +220,7 @@ mod tests {
         assert_eq!(found.info.redis_settings().db(), 2);
         let found = server(CacheSettings {
             url,
-            host: Some("here".into()),
+            host: "here".parse().ok(),
             port: Some(7001),
             db: Some(3),
             password: Some("new".into()),
@@ -250,7 +234,7 @@ mod tests {
     #[test]
     fn a_host_alone_is_enough() {
         for (host, address) in [("cache", "cache:6379"), ("cache:7000", "cache:7000")] {
-            let host = Some(host.to_owned());
+            let host = host.parse().ok();
             let found = server(CacheSettings { host, ..CacheSettings::default() });
             assert_eq!(found.address(), address);
         }
@@ -258,9 +242,10 @@ mod tests {
 
     #[test]
     fn sentinels_are_named_with_their_port_or_without() {
-        assert_eq!(host("a:1").ok(), Some(("a".into(), 1)));
-        assert_eq!(host("a").ok(), Some(("a".into(), 26379)));
-        assert_eq!(host("[::1]:2").ok(), Some(("::1".into(), 2)));
-        assert!(host("a:b").is_err());
+        let sentinel = ["a:1", "a", "[::1]:2"].map(|text| text.parse().unwrap()).into();
+        let settings = CacheSettings { sentinel, ..CacheSettings::default() };
+        let expected = [("a", 1), ("a", 26379), ("::1", 2)];
+        let expected = expected.map(|(host, port)| (host.to_owned(), port));
+        assert_eq!(Sentinels::of(&settings).unwrap().addresses, expected);
     }
 }

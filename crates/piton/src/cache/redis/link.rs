@@ -35,6 +35,8 @@ pub(super) enum Failure {
     Server(RedisError),
     /// The sentinels know no master of this name.
     UnknownMaster(String),
+    /// The server is one of a cluster.
+    Cluster,
 }
 
 impl From<RedisError> for Failure {
@@ -49,6 +51,13 @@ impl Link {
         mut connection: MultiplexedConnection,
         greeting: &Greeting<'_>,
     ) -> Result<(Self, Greeted), Failure> {
+        // One of a cluster refuses some keys and not others: asked once, rather than found out by
+        // whoever meets the wrong key. A user who may not ask gets the errors that Display knows.
+        let info: Result<String, RedisError> =
+            redis::cmd("INFO").arg("cluster").query_async(&mut connection).await;
+        if info.is_ok_and(|info| info.contains("cluster_enabled:1")) {
+            return Err(Failure::Cluster);
+        }
         let mut pipe = redis::pipe();
         Script::all().for_each(|(_, source)| {
             pipe.cmd("SCRIPT").arg("LOAD").arg(source);
@@ -102,6 +111,12 @@ impl Failure {
     }
 }
 
+/// Whether only a server of a cluster answers so.
+fn of_cluster(said: &str) -> bool {
+    let codes = ["MOVED", "CROSSSLOT", "CLUSTERDOWN", "cluster mode"];
+    codes.iter().any(|code| said.contains(code))
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -113,12 +128,17 @@ impl fmt::Display for Failure {
                 said if said.contains("NOAUTH") => f.write_str(
                     "it asks for a password, and none is set (cache.password, REDIS_PASSWORD)",
                 ),
+                said if of_cluster(&said) => write!(f, "{}", Self::Cluster),
                 said if said.contains("WRONGPASS") => {
                     f.write_str("it refuses the password (cache.password, REDIS_PASSWORD)")
                 }
                 said => f.write_str(&said),
             },
             Self::UnknownMaster(name) => write!(f, "the sentinels know no master `{name}`"),
+            Self::Cluster => f.write_str(
+                "it belongs to a Redis Cluster, which is not supported: name a server of its own in \
+                 cache.host (REDIS_HOST) or cache.url (REDIS_URL), or its Sentinels in cache.sentinel",
+            ),
         }
     }
 }

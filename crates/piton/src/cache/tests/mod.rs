@@ -91,7 +91,7 @@ impl Process {
 
 #[cfg(feature = "redis")]
 fn on(server: &e2e::redis::Redis) -> CacheSettings {
-    let host = Some("127.0.0.1".to_owned());
+    let host = "127.0.0.1".parse().ok();
     CacheSettings { host, port: Some(server.port()), ..settings() }
 }
 

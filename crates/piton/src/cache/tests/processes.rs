@@ -163,7 +163,7 @@ async fn a_wrong_password_is_said_without_the_password() {
 async fn tls_is_spoken_and_the_server_has_to_be_the_one_that_is_meant() {
     let (server, authority) = Redis::start_with_tls();
     let settings = |host: &str, tls, authority: Option<&std::path::PathBuf>| CacheSettings {
-        host: Some(host.into()),
+        host: host.parse().ok(),
         tls: Some(tls),
         tls_ca: authority.cloned(),
         ..on(&server)
@@ -191,7 +191,8 @@ async fn a_replica_that_takes_over_is_found_and_what_was_before_does_not_count()
     let replica = Redis::start_replica_of(&master);
     let sentinel = Sentinel::start(&master);
     e2e::wait_for("the sentinel to know both", async || sentinel.knows_replica()).await;
-    let settings = CacheSettings { sentinel: vec![sentinel.address()], ..settings() };
+    let settings =
+        CacheSettings { sentinel: vec![sentinel.address().parse().unwrap()], ..settings() };
     let (one, other) = (Process::start(settings.clone()).await, Process::start(settings).await);
     one.is_up().await;
     other.is_up().await;

@@ -3,16 +3,17 @@
 use tracing::warn;
 
 use super::{Book, flaw};
+use crate::config::Problems;
 use crate::part::Problem;
 
 impl Book {
-    /// The first variable that holds no address and is meant for this service: in development, one with
+    /// The variables that hold no address and are meant for this service: in development, those with
     /// its own prefix. Warns of the others: they may be meant for somebody else.
-    pub fn check(&self) -> Option<Problem> {
-        let mut of_ours = None;
+    pub fn check(&self) -> Problems {
+        let mut of_ours = Problems::new();
         for (ours, problem) in self.wrong_variables() {
             if ours {
-                of_ours.get_or_insert(problem);
+                of_ours.push(problem);
             } else {
                 warn!("{} {}: {}", problem.key, problem.why, problem.fix);
             }
@@ -26,8 +27,9 @@ impl Book {
         let mut wrong = Vec::new();
         for (variable, text, origin) in self.config.service_ports() {
             let (ours, key) = self.service_of(variable);
-            if self.read(key, text).is_none() {
-                let (why, fix) = flaw(variable, text);
+            if let Err(why) = self.read(key, text) {
+                let has_host = self.strongest(key, "HOST").is_some();
+                let (why, fix) = flaw(variable, text, has_host, why);
                 wrong.push((ours, Problem::new(variable, why, fix).at(origin.clone())));
             }
         }
@@ -87,8 +89,8 @@ mod tests {
             (true, "PITON_B_SERVICE_PORT"),
         ];
         assert_eq!(names(&book), expected.map(|(ours, name)| (ours, name.to_owned())));
-        let problem = book.check().expect("the first of ours");
-        assert_eq!(problem.key, "PITON_A_SERVICE_PORT");
+        let of_ours: Vec<String> = book.check().into_iter().map(|problem| problem.key).collect();
+        assert_eq!(of_ours, ["PITON_A_SERVICE_PORT", "PITON_B_SERVICE_PORT"]);
         let all = format!("{:?}", book.wrong_variables());
         assert!(!all.contains("hunter2"), "{all}");
         assert!(all.contains("write `host:port`, or set PITON_B_SERVICE_HOST too"), "{all}");
@@ -98,7 +100,7 @@ mod tests {
     fn in_production_none_keeps_the_service_from_starting() {
         let book = book(true);
         assert_eq!(names(&book).len(), 4);
-        assert_eq!(book.check(), None);
+        assert!(book.check().is_empty());
     }
 
     #[test]

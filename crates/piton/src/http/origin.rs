@@ -1,0 +1,267 @@
+//! The origins in `http.cors.origins`: one, or all subdomains of one.
+//!
+//! A browser sends an origin in one form only (<https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin>):
+//! in small letters, without a path, without the port that belongs to the scheme. A setting in another
+//! form would match nothing, in silence, so it is refused with the form to write.
+
+use std::net::Ipv6Addr;
+
+use http::HeaderValue;
+
+use crate::config::AddressError;
+use crate::config::address::{host_port, is_host};
+use crate::config::redact;
+
+/// One entry of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// `*`.
+    Any,
+    /// `https://app.example.org`, or `null`.
+    Exact(HeaderValue),
+    /// `https://*.example.org`: every name below, at any depth, and not `example.org` itself.
+    Subdomains { scheme: &'static str, suffix: String },
+}
+
+/// Why an entry is refused, and what to write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub why: String,
+    pub fix: String,
+}
+
+impl Origin {
+    /// Reads an entry as it is written.
+    pub fn parse(written: &str) -> Result<Self, Refused> {
+        let shown = redact::address(written);
+        let refused = |why: &str, fix: String| {
+            Err(Refused { why: format!("`{shown}` {why}"), fix: format!("write `{fix}`") })
+        };
+        const EXAMPLE: &str = "https://app.example.org";
+        match written {
+            "*" => return Ok(Self::Any),
+            "null" => return Ok(Self::Exact(HeaderValue::from_static("null"))),
+            _ => {}
+        }
+        if written.contains("://") && written.contains(',') {
+            return refused(
+                "is more than one origin",
+                "[\"https://a.example\", \"https://b.example\"]".into(),
+            );
+        }
+        let Some(parts) = Parts::of(written.trim()) else {
+            return refused("is not an origin of `http://` or `https://`", EXAMPLE.into());
+        };
+        let (host, wild) = match parts.host.strip_prefix("*.") {
+            Some(rest) => (rest, true),
+            None => (&*parts.host, false),
+        };
+        if host.contains('*') {
+            let why = "has a `*` where none is possible: it stands for the names below a domain, at the front";
+            return refused(why, "https://*.example.org".into());
+        }
+        if !host.is_ascii() {
+            let why = "is not in ASCII, in which browsers send it: convert the name to punycode (`xn--..`)";
+            return refused(why, "https://xn--bcher-kva.example".into());
+        }
+        let place = match parts.port {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let (name, port) = match host_port(&place) {
+            Ok((name, port)) => (name.to_ascii_lowercase(), port),
+            Err(AddressError::Brackets) => {
+                return refused(
+                    "has an IPv6 address without brackets",
+                    "https://[::1]:3000".into(),
+                );
+            }
+            Err(why) => return refused(&format!("is not an origin: {why}"), EXAMPLE.into()),
+        };
+        let name = match name.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => name,
+        };
+        let port = port.filter(|port| *port != parts.default_port());
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let star = if wild { "*." } else { "" };
+        let canonical = format!("{}://{star}{name}{port}", parts.scheme);
+        // All names below `org` would be everybody's; `localhost` is this machine.
+        let is_top = !name.trim_end_matches('.').contains('.') && name != "localhost";
+        let is_ip = !is_host(&name)
+            || name.ends_with(|c: char| c.is_ascii_digit())
+                && name.parse::<std::net::Ipv4Addr>().is_ok();
+        if wild && (is_top || is_ip) {
+            let why = "stands for the names below what is not a domain of somebody";
+            return refused(why, "https://*.example.org".into());
+        }
+        if canonical != written {
+            let why = "is not as browsers send it (small letters, no path, no default port, no `/` at the end)";
+            return refused(why, canonical);
+        }
+        if wild {
+            return Ok(Self::Subdomains { scheme: parts.scheme, suffix: format!(".{name}{port}") });
+        }
+        match HeaderValue::from_str(&canonical) {
+            Ok(value) => Ok(Self::Exact(value)),
+            Err(_) => refused("is not an origin", EXAMPLE.into()),
+        }
+    }
+
+    /// Whether a request's `Origin` is this one.
+    pub fn matches(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(known) => known == origin,
+            Self::Subdomains { scheme, suffix } => {
+                let below = origin.to_str().ok().and_then(|origin| {
+                    origin.strip_prefix(scheme)?.strip_prefix("://")?.strip_suffix(&**suffix)
+                });
+                // What is left is a name and nothing that would make another host of the whole.
+                below.is_some_and(|name| {
+                    let plain = |byte: u8| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte)
+                    };
+                    name.bytes().all(plain) && !name.split('.').any(str::is_empty)
+                })
+            }
+        }
+    }
+}
+
+/// An origin in its parts, with what does not belong to one taken away.
+struct Parts<'a> {
+    scheme: &'static str,
+    host: std::borrow::Cow<'a, str>,
+    port: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    /// `None` if the scheme is another. Without one `https` is meant.
+    fn of(text: &'a str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => "http",
+            "https" => "https",
+            _ => return None,
+        };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, Some(port)),
+            _ => (place, None),
+        };
+        Some(Self { scheme, host: host.to_lowercase().into(), port })
+    }
+
+    fn default_port(&self) -> u16 {
+        if self.scheme == "https" { 443 } else { 80 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(written: &str, origin: &'static str) -> bool {
+        Origin::parse(written).unwrap().matches(&HeaderValue::from_static(origin))
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_send_it() {
+        for good in [
+            "*",
+            "null",
+            "https://a.example",
+            "http://localhost:3000",
+            "http://127.0.0.1:8080",
+            "http://[::1]:3000",
+            "https://a.example:80",
+            "http://a.example:443",
+            "https://xn--bcher-kva.example",
+            "https://*.example.org",
+            "https://*.app.example.org:8443",
+            "http://*.localhost:3000",
+        ] {
+            assert!(Origin::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_could_never_match_is_refused_with_what_to_write() {
+        for (wrong, fix) in [
+            ("a.example", "https://a.example"),
+            ("a.example:8080", "https://a.example:8080"),
+            ("localhost:3000", "https://localhost:3000"),
+            ("https://A.Example", "https://a.example"),
+            ("HTTPS://a.example", "https://a.example"),
+            ("https://a.example:443", "https://a.example"),
+            ("http://a.example:80", "http://a.example"),
+            ("https://a.example:08443", "https://a.example:8443"),
+            ("https://a.example/", "https://a.example"),
+            ("https://a.example/app", "https://a.example"),
+            ("https://a.example?x", "https://a.example"),
+            ("https://a.example#x", "https://a.example"),
+            (" https://a.example", "https://a.example"),
+            ("https://me:hunter2@a.example", "https://a.example"),
+            ("https://[0:0::1]:3000", "https://[::1]:3000"),
+            ("https://*.Example.org/", "https://*.example.org"),
+            ("*.example.org", "https://*.example.org"),
+            ("NULL", "https://null"),
+            ("https://", "https://app.example.org"),
+            ("ftp://a", "https://app.example.org"),
+            ("", "https://app.example.org"),
+            ("https://a.example:", "https://app.example.org"),
+            ("https://a.example:0", "https://app.example.org"),
+            ("https://a.example:99999", "https://app.example.org"),
+            ("https://a b", "https://app.example.org"),
+            ("https://::1", "https://[::1]:3000"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+            ("https://*", "https://*.example.org"),
+            ("https://a.*.org", "https://*.example.org"),
+            ("https://app-*.example.org", "https://*.example.org"),
+            ("https://*example.org", "https://*.example.org"),
+            ("https://*.*.example.org", "https://*.example.org"),
+            ("https://*.org", "https://*.example.org"),
+            ("https://*.10.0.0.1", "https://*.example.org"),
+            ("https://*.[::1]", "https://*.example.org"),
+            ("https://a.example:*", "https://app.example.org"),
+        ] {
+            let refused = Origin::parse(wrong).expect_err(wrong);
+            assert_eq!(refused.fix, format!("write `{fix}`"), "{wrong}: {}", refused.why);
+            assert!(!refused.why.contains("hunter2"), "{}", refused.why);
+        }
+        assert!(Origin::parse("https://a.example,https://b.example").is_err());
+    }
+
+    #[test]
+    fn subdomains_are_below_and_never_beside_or_above() {
+        let wild = "https://*.example.org";
+        for good in ["https://a.example.org", "https://a.b.example.org", "https://x-1.example.org"]
+        {
+            assert!(matches(wild, good), "{good}");
+        }
+        for wrong in [
+            "https://example.org",
+            "https://.example.org",
+            "https://evil-example.org",
+            "https://evilexample.org",
+            "http://a.example.org",
+            "https://a.example.org:8443",
+            "https://a.example.org.evil",
+            "https://a..example.org",
+            "https://evil/.example.org",
+            "https://evil#.example.org",
+            "https://me@.example.org",
+            "https://evil:1.example.org",
+            "https://A.example.org",
+            "null",
+        ] {
+            assert!(!matches(wild, wrong), "{wrong}");
+        }
+        assert!(matches("https://*.example.org:8443", "https://a.example.org:8443"));
+        assert!(!matches("https://*.example.org:8443", "https://a.example.org"));
+        assert!(matches("https://a.example", "https://a.example"));
+        assert!(!matches("https://a.example", "https://b.a.example"));
+    }
+}
