@@ -1,7 +1,8 @@
 //! `piton::migrations!()`: the folder of SQL files, embedded in the program.
 //!
 //! The files are read by `include_str!`, so that the compiler rebuilds when one changes. That a
-//! file was *added* it cannot see; a build in development says so when it starts.
+//! file was *added* it cannot see: a `build.rs`, which `migrate new` writes, tells cargo. Without one
+//! the service compares the folder with what it holds when it starts in development.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,8 +43,9 @@ fn embed(input: TokenStream, package: &Path) -> Result<TokenStream> {
     Ok(quote! {{
         const MIGRATIONS: ::piton::db::Migrations = {
             let embedded = ::piton::db::Migrations::new(&[#(#files),*]);
-            // Where the program was built is nobody's business in production.
-            if ::core::cfg!(debug_assertions) { embedded.embedded_from(#path) } else { embedded }
+            // A release does not hold the path of the machine that built it. It finds the folder from
+            // the working directory, as with `cargo run --release`.
+            embedded.embedded_from(if ::core::cfg!(debug_assertions) { #path } else { #folder })
         };
         MIGRATIONS
     }})

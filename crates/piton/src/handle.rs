@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::config::{Config, Described, Environment, Section, mask};
 use crate::http::{Error, Proxies, RouteInfo};
 use crate::metrics::Metrics;
@@ -76,6 +78,8 @@ pub(crate) struct Slot {
     pub entry: &'static Entry,
     pub part: OnceLock<Arc<dyn Running>>,
     pub connected: AtomicBool,
+    /// Whether it has ever connected: what the parts wait for that need it.
+    pub reached: watch::Sender<bool>,
     /// Why the last attempt to connect failed.
     pub trouble: Mutex<Option<String>>,
 }
@@ -124,6 +128,7 @@ impl Slot {
             entry,
             part: OnceLock::new(),
             connected: AtomicBool::new(false),
+            reached: watch::Sender::new(false),
             trouble: Mutex::new(None),
         }
     }

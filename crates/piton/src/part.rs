@@ -74,7 +74,7 @@ pub trait Part: Clone + Send + Sync + 'static {
     /// The part's section of the settings.
     type Settings: Settings + Send;
 
-    /// Names the parts that must be started before this one.
+    /// Names the parts that must be started before this one, and connected before it connects.
     fn needs(_needs: &mut Needs) {}
 
     /// Makes the part from its settings. Talks to no server: an unreachable one must not keep the
@@ -88,11 +88,13 @@ pub trait Part: Clone + Send + Sync + 'static {
         launch: &Launch,
     ) -> impl Future<Output = Result<Self, Error>> + Send;
 
-    /// Reaches whatever the part depends on. Called until it succeeds, with growing pauses; until
-    /// then handlers that take the part answer 503. Must be safe to call again after a failure.
+    /// Reaches whatever the part depends on. Called once the parts named in [`Part::needs`] are
+    /// connected, and until it succeeds, with growing pauses; until then handlers that take the part
+    /// answer 503. Must be safe to call again after a failure.
     ///
     /// # Errors
-    /// Any error is logged and shown in the health answer, and `connect` is called again.
+    /// Any error is logged and shown in the health answer, and `connect` is called again. A
+    /// [`Permanent`] one ends the service with exit code 2 instead.
     fn connect(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         std::future::ready(Ok(()))
     }
@@ -130,6 +132,49 @@ pub trait Part: Clone + Send + Sync + 'static {
 
 /// An error that says nothing but its message and its causes.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of [`Part::connect`] that waiting does not heal: a file that is not what it should be, a
+/// schema that does not fit the program. The service ends with exit code 2 (78 under systemd), so that
+/// whoever runs it sees restarts instead of a service that is never ready.
+///
+/// Not for what another attempt may mend, such as a server that is away, a lock, or a full disk.
+///
+/// ```
+/// use piton::part::{BoxError, Permanent};
+///
+/// async fn connect(path: &str) -> Result<(), BoxError> {
+///     if std::path::Path::new(path).is_dir() {
+///         return Err(Permanent::new(format!("{path} is a folder: set greeter.path to a file")).into());
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Permanent(BoxError);
+
+impl Permanent {
+    /// Marks `error` as one that waiting does not heal.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+
+    /// Returns whether `error`, or one of its causes, is marked.
+    pub(crate) fn is_in(error: &(dyn std::error::Error + 'static)) -> bool {
+        std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Self>())
+    }
+}
+
+impl fmt::Display for Permanent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Permanent {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
 
 /// How a part is.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

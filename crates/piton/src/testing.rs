@@ -315,6 +315,26 @@ impl TestServer {
         self.trigger.stop();
     }
 
+    /// Returns whether the service has ended by itself.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.task.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits until the service ends by itself.
+    ///
+    /// # Errors
+    /// The error that `App::run` would have exited with.
+    ///
+    /// # Panics
+    /// When the server panicked.
+    pub async fn ended(mut self) -> Result<(), LaunchError> {
+        match self.task.take() {
+            Some(task) => task.await.expect("the server does not panic"),
+            None => Ok(()),
+        }
+    }
+
     /// Stops the service as SIGTERM would, and waits for its end.
     ///
     /// # Panics

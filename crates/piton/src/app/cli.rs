@@ -267,6 +267,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A verb waits for its parts; Ctrl-C ends the wait, and so does its end.
 async fn connect_all(launched: &mut Launched) -> Result<(), LaunchError> {
     launched.connect(PATIENCE).await;
+    if let Some(error) = launched.take_permanent() {
+        return Err(error);
+    }
     let away = launched.handle.health().await.into_iter().find_map(|part| match part.health {
         Health::Down(why) => Some(format!("`{}` cannot be reached: {why}", part.name)),
         Health::Up | Health::Degraded(_) => None,

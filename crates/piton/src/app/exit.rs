@@ -6,8 +6,8 @@ use std::process::{ExitCode, Termination};
 use crate::config::{Problems, mask};
 use crate::part::BoxError;
 
-/// What `main` returns: 0 when all went well, 1 after a fault while running, 2 when the service was
-/// not started because it is configured or put together wrongly.
+/// What `main` returns: 0 when all went well, 1 after a fault while running, 2 when the service
+/// does not run because it is configured or put together wrongly, or does not fit what it depends on.
 ///
 /// Where systemd started the process the last is 78 (`EX_CONFIG`), which it knows by that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub enum LaunchError {
     /// The app is put together wrongly (routes that clash, a state that is missing): everything
     /// that is wrong with it.
     Refused(Vec<String>),
+    /// A part cannot connect, and waiting does not help: see [`Permanent`](crate::part::Permanent).
+    Permanent(BoxError),
     /// Something failed.
     Fault(BoxError),
 }
@@ -62,7 +64,9 @@ impl LaunchError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_) | Self::Refused(_) => Exit::wrong_configuration(),
+            Self::Settings(_) | Self::Refused(_) | Self::Permanent(_) => {
+                Exit::wrong_configuration()
+            }
             Self::Fault(_) => Exit::FAULT,
         }
     }
@@ -79,6 +83,10 @@ impl LaunchError {
                 };
                 let list: String = reasons.iter().map(|reason| format!("\n  {reason}\n")).collect();
                 format!("{app} cannot start: {count} wrong with its routes\n{list}")
+            }
+            Self::Permanent(error) => {
+                let why = chain(&**error);
+                format!("{app} cannot run, and waiting does not help: {}", mask::text(&why))
             }
             Self::Fault(error) => format!("{app} stopped: {}", mask::text(&chain(&**error))),
         }

@@ -8,8 +8,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -20,7 +21,7 @@ use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, Slot};
 use crate::http::{HttpSettings, Rules, Stack, StackLayer, serve, serve_beside};
-use crate::part::{Failure, Launch, Running};
+use crate::part::{Failure, Launch, Permanent, Running};
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
 
@@ -44,6 +45,8 @@ struct Background {
     trigger: Trigger,
     stop: Stop,
     tasks: JoinSet<()>,
+    /// Carries the first error that waiting does not heal.
+    permanent: (mpsc::Sender<LaunchError>, mpsc::Receiver<LaunchError>),
 }
 
 impl Launched {
@@ -59,21 +62,37 @@ impl Launched {
             stack,
             http,
             admin,
-            background: Background { trigger, stop, tasks: JoinSet::new() },
+            background: Background {
+                trigger,
+                stop,
+                tasks: JoinSet::new(),
+                permanent: mpsc::channel(1),
+            },
         }
     }
 
-    /// Begins to connect every part. Returns when all are connected, or after `patience`: those
-    /// that are not go on trying, and `/readyz` says so.
+    /// Begins to connect every part, each once those that it needs are connected. Returns when all
+    /// are, when one never will be (see [`take_permanent`](Self::take_permanent)), or after `patience`:
+    /// those that are not connected go on trying, and `/readyz` says so.
     pub async fn connect(&mut self, patience: Duration) {
         let mut connected = Vec::new();
         for index in 0..self.handle.inner().parts.len() {
-            let (done, wait) = tokio::sync::oneshot::channel();
-            let work = keep(self.handle.clone(), index, self.background.stop.clone(), done);
+            let (done, wait) = oneshot::channel();
+            let permanent = Some(self.background.permanent.0.clone());
+            let stop = self.background.stop.clone();
+            let work = keep(self.handle.clone(), index, stop, done, permanent);
             self.background.tasks.spawn(context::within(self.handle.clone(), work));
             connected.push(wait);
         }
-        let _ = tokio::time::timeout(patience, join_all(connected)).await;
+        let all = async {
+            let _ = try_join_all(connected).await;
+        };
+        let _ = tokio::time::timeout(patience, all).await;
+    }
+
+    /// Takes the error of a part that will never connect, if there is one.
+    pub fn take_permanent(&mut self) -> Option<LaunchError> {
+        self.background.permanent.1.try_recv().ok()
     }
 
     /// Serves until `stop`; `at_once` ends the drain.
@@ -92,12 +111,37 @@ impl Launched {
                 () = stop.stopped() => {}
             }
         }
-        announce(&self.handle, address);
-        serve(listener, self.stack.clone(), &self.http, stop, at_once).await;
+        let mut permanent = self.take_permanent();
+        if permanent.is_none() {
+            announce(&self.handle, address);
+            permanent = self.serve_until_permanent(listener, stop, at_once).await;
+        }
         self.stop().await;
         // Last of all: until here it tells how the end is coming along.
         drop(admin);
-        Ok(())
+        permanent.map_or(Ok(()), Err)
+    }
+
+    /// Serves until `stop`, or until a part turns out never to connect.
+    async fn serve_until_permanent(
+        &mut self,
+        listener: TcpListener,
+        stop: Stop,
+        at_once: Stop,
+    ) -> Option<LaunchError> {
+        let (end, ended) = Stop::new();
+        let permanent = &mut self.background.permanent.1;
+        let watch = async {
+            let error = tokio::select! {
+                () = stop.stopped() => None,
+                error = permanent.recv() => error,
+            };
+            end.stop();
+            error
+        };
+        let served = serve(listener, self.stack.clone(), &self.http, ended, at_once);
+        let (error, ()) = tokio::join!(watch, served);
+        error
     }
 
     /// Opens the admin address, if there is one. Dropping what is returned closes it.
@@ -154,8 +198,8 @@ impl Launched {
     /// The service as a plain router; parts connect in the background.
     pub fn into_router(self) -> Router {
         for index in 0..self.handle.inner().parts.len() {
-            let (done, _) = tokio::sync::oneshot::channel();
-            let work = keep(self.handle.clone(), index, Stop::never(), done);
+            let (done, _) = oneshot::channel();
+            let work = keep(self.handle.clone(), index, Stop::never(), done, None);
             tokio::spawn(context::within(self.handle.clone(), work));
         }
         let (router, rules) = self.stack.into_parts();
@@ -258,39 +302,86 @@ pub(crate) async fn stop_parts(handle: &Handle) {
     }
 }
 
-/// Connects a part, then runs it until `stop`.
+/// Connects a part once those that it needs are connected, then runs it until `stop`. An error that
+/// waiting does not heal goes to `permanent`.
 async fn keep(
     handle: Handle,
     index: usize,
     stop: Stop,
-    connected: tokio::sync::oneshot::Sender<()>,
+    connected: oneshot::Sender<()>,
+    permanent: Option<mpsc::Sender<LaunchError>>,
 ) {
     let slot = &handle.inner().parts[index];
     let Some(part) = slot.part.get().cloned() else { return };
-    tokio::select! {
-        () = connect(slot, &part) => {}
+    let reach = async {
+        wait_for_needed(&handle, slot).await;
+        connect(slot, &part).await
+    };
+    let outcome = tokio::select! {
+        outcome = reach => outcome,
         () = stop.stopped() => return,
+    };
+    match (outcome, permanent) {
+        (Ok(()), _) => {
+            let _ = connected.send(());
+            part.run(stop).await;
+        }
+        // The first error is enough: it ends the service.
+        (Err(error), Some(permanent)) => {
+            let _ = permanent.try_send(error);
+        }
+        // A router in somebody else's server cannot end that: it stays not ready.
+        (Err(_), None) => {}
     }
-    let _ = connected.send(());
-    part.run(stop).await;
+}
+
+/// Waits until the parts that `slot` needs are connected.
+async fn wait_for_needed(handle: &Handle, slot: &Slot) {
+    let mut needs = crate::part::Needs::default();
+    (slot.entry.needs)(&mut needs);
+    for need in needs.0 {
+        let Some(needed) = handle.inner().parts.iter().find(|slot| slot.id == need.id) else {
+            continue;
+        };
+        let mut reached = needed.reached.subscribe();
+        if !*reached.borrow() {
+            set_trouble(slot, &format!("waits for `{}` to connect", needed.entry.name));
+            // The sender is a neighbour in the same list: it is not gone before this.
+            let _ = reached.wait_for(|reached| *reached).await;
+        }
+    }
 }
 
 /// Tries until it succeeds, with growing pauses. Cancel safe: the part's `connect` may be called
 /// again.
-async fn connect(slot: &Slot, part: &Arc<dyn Running>) {
+///
+/// # Errors
+/// One that waiting does not heal.
+async fn connect(slot: &Slot, part: &Arc<dyn Running>) -> Result<(), LaunchError> {
     let mut pauses = Pauses::new();
-    loop {
-        match part.connect().await {
-            Ok(()) => break,
-            Err(why) => note_trouble(slot, &chain(&*why)),
+    let mut failed = false;
+    while let Err(why) = part.connect().await {
+        failed = true;
+        let text = chain(&*why);
+        if Permanent::is_in(&*why) {
+            error!("`{}` cannot connect, and waiting does not help: {text}", slot.entry.name);
+            set_trouble(slot, &text);
+            return Err(LaunchError::Permanent(format!("`{}`: {text}", slot.entry.name).into()));
         }
+        note_trouble(slot, &text);
         tokio::time::sleep(pauses.next()).await;
     }
     slot.connected.store(true, Ordering::Release);
-    let troubled = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if troubled.is_some() {
+    slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+    slot.reached.send_replace(true);
+    if failed {
         info!("`{}` is connected now", slot.entry.name);
     }
+    Ok(())
+}
+
+fn set_trouble(slot: &Slot, why: &str) {
+    *slot.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
 }
 
 /// Says it when the reason is new: a server that stays away for an hour is one line, not a thousand.

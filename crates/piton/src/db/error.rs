@@ -26,7 +26,19 @@ struct Inner {
     constraint: Option<String>,
     /// Whether the connection is to blame, not the statement.
     of_connection: bool,
+    /// Whether waiting cannot heal it.
+    permanent: bool,
+    storage: Option<StorageFault>,
     source: Option<sqlx::Error>,
+}
+
+/// A fault of the file that holds the data, whatever the statement was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StorageFault {
+    /// It cannot be written: the disk is full, fails, or has become read-only.
+    Unwritable,
+    /// Its content is not that of a database, or not any more.
+    Damaged,
 }
 
 /// What kind of error it is.
@@ -83,6 +95,8 @@ impl Error {
             message: message.into(),
             constraint: None,
             of_connection: false,
+            permanent: false,
+            storage: None,
             source: None,
         }))
     }
@@ -122,6 +136,25 @@ impl Error {
     #[cfg(feature = "postgres")]
     pub(super) fn is_of_connection(&self) -> bool {
         self.0.of_connection
+    }
+
+    /// Marks the error as one that waiting cannot heal.
+    pub(super) fn permanent(mut self) -> Self {
+        self.0.permanent = true;
+        self
+    }
+
+    /// Returns whether waiting cannot heal it: a migration that fails, a file that is no database.
+    /// Connecting again would end in the same error until somebody changes something.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.0.permanent
+    }
+
+    /// The fault of the file, if it is one.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn storage(&self) -> Option<StorageFault> {
+        self.0.storage
     }
 
     pub(super) fn with_kind(mut self, kind: Kind) -> Self {
@@ -180,6 +213,7 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> Error {
     }
     let (kind, text) = of_sqlite(error);
     let mut new = Error::new(kind, text);
+    new.0.storage = storage_fault(sqlite_code(error) & 0xff);
     new.0.constraint = constraint(error.message());
     new
 }
@@ -191,9 +225,11 @@ mod code {
     pub(super) const LOCKED: i32 = 6;
     pub(super) const READONLY: i32 = 8;
     pub(super) const IOERR: i32 = 10;
+    pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
     pub(super) const CANTOPEN: i32 = 14;
     pub(super) const MISMATCH: i32 = 20;
+    pub(super) const NOTADB: i32 = 26;
     /// Extended: raised by a trigger.
     pub(super) const CONSTRAINT_TRIGGER: i32 = 1811;
     /// Extended: two rows with one rowid.
@@ -202,8 +238,23 @@ mod code {
     pub(super) const CONSTRAINT_DATATYPE: i32 = 3091;
 }
 
+/// The extended result code.
+fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> i32 {
+    error.code().and_then(|code| code.parse().ok()).unwrap_or_default()
+}
+
+fn storage_fault(primary: i32) -> Option<StorageFault> {
+    match primary {
+        code::READONLY | code::IOERR | code::FULL | code::CANTOPEN => {
+            Some(StorageFault::Unwritable)
+        }
+        code::CORRUPT | code::NOTADB => Some(StorageFault::Damaged),
+        _ => None,
+    }
+}
+
 fn of_sqlite(error: &dyn sqlx::error::DatabaseError) -> (Kind, String) {
-    let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
+    let code = sqlite_code(error);
     let kind = match error.kind() {
         ErrorKind::UniqueViolation => Kind::Unique,
         ErrorKind::ForeignKeyViolation => Kind::ForeignKey,

@@ -1,14 +1,15 @@
 //! The verb `migrate`: what has run, what has not, and a file for the next one.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 
 use super::Db;
 use super::error::{Error, Kind};
-use super::migrations::{Applied, File, pending};
-use crate::app::{LaunchError, RoomVerb, Verb};
+use super::migrations::{Applied, BUILD_SCRIPT_HINT, Comparison, File, differences};
+use crate::app::{LaunchError, RoomVerb, Verb, print};
 
 inventory::submit! { RoomVerb(verb) }
 
@@ -31,16 +32,17 @@ fn verb() -> Verb {
         .needs::<Db>()
         .unconnected()
         .run(|app, arguments| async move {
-            let said = match arguments.subcommand() {
-                Some(("up", _)) => up(&app.part_unconnected()).await?,
+            let text = match arguments.subcommand() {
+                Some(("up", _)) => up(&app.part_unconnected()).await.map_err(launch_error)?,
                 Some(("new", arguments)) => {
                     let name = arguments.get_one::<String>("name").expect("it is required");
-                    new_files(Path::new("migrations"), name, arguments.get_flag("pair"))?
+                    let written =
+                        new_files(Path::new("migrations"), name, arguments.get_flag("pair"))?;
+                    format!("{written}\n{}", build_script(Path::new("."))?)
                 }
-                _ => status(&app.part_unconnected()).await?,
+                _ => return status(&app.part_unconnected()).await,
             };
-            println!("{said}");
-            Ok::<_, LaunchError>(())
+            Ok::<_, LaunchError>(print(&format!("{text}\n"))?)
         })
 }
 
@@ -52,20 +54,87 @@ async fn up(db: &Db) -> Result<String, Error> {
     })
 }
 
-async fn status(db: &Db) -> Result<String, Error> {
-    let applied = db.applied().await?;
+/// Exits with the code that the service would exit with.
+fn launch_error(error: Error) -> LaunchError {
+    if error.is_permanent() { LaunchError::Permanent(error.into()) } else { error.into() }
+}
+
+/// Lists the migrations.
+///
+/// # Errors
+/// Exit code 1 if the build is not what the folder holds, or the service would not become ready.
+async fn status(db: &Db) -> Result<(), LaunchError> {
+    let applied = db.applied().await.map_err(launch_error)?;
     let files = db.files();
-    let mut said = list(&files, &applied);
-    match pending(&files, &applied) {
-        Ok([]) => said.push_str("\nThe schema is up to date."),
-        Ok(pending) => {
-            let _ = write!(said, "\n{} to run: `migrate up`, or start the service.", pending.len());
+    let mut text = list(&files, &applied);
+    let mut faults = Vec::new();
+    match db.compare(&files, &applied) {
+        Ok(Comparison { pending, newer, .. }) => {
+            if !newer.is_empty() {
+                let _ =
+                    write!(text, "\nNewer than this program, and accepted: {}.", newer.join(", "));
+            }
+            let _ = match pending.len() {
+                0 => write!(text, "\nThe schema is up to date."),
+                more => write!(text, "\n{more} to run: `migrate up`, or start the service."),
+            };
         }
         Err(error) => {
-            let _ = write!(said, "\nThe service will not become ready: {error}");
+            let _ = write!(text, "\nThe service will not become ready: {error}");
+            faults.push("the migrations do not fit the database");
         }
     }
-    Ok(said)
+    let differences = differences(db.lists()).await;
+    if !differences.is_empty() {
+        let _ = write!(text, "\nThe folder is not what this program was built from:");
+        for difference in differences {
+            let _ = write!(text, "\n  {difference}");
+        }
+        let _ = write!(text, "\nBuild again. {BUILD_SCRIPT_HINT}.");
+        faults.push("the folder is not what this program was built from");
+    }
+    print(&format!("{text}\n"))?;
+    if faults.is_empty() { Ok(()) } else { Err(LaunchError::Fault(faults.join("; ").into())) }
+}
+
+/// Writes the `build.rs` of the package in the working directory. One that is there is left as it is,
+/// and the line that it lacks is returned.
+fn build_script(package: &Path) -> Result<String, Error> {
+    const LINE: &str = r#"println!("cargo:rerun-if-changed=migrations");"#;
+    let manifest = std::fs::read_to_string(package.join("Cargo.toml")).unwrap_or_default();
+    let manifest: toml::Table = manifest.parse().unwrap_or_default();
+    let build = manifest.get("package").and_then(|package| package.get("build"));
+    if build.and_then(toml::Value::as_bool) == Some(false) {
+        return Ok(format!(
+            "Cargo.toml says `build = false`: cargo will not notice the new file. Give the package a build.rs that says: {LINE}"
+        ));
+    }
+    let name = build.and_then(toml::Value::as_str).unwrap_or("build.rs");
+    let path = package.join(name);
+    let cannot =
+        |error: std::io::Error| Error::new(Kind::Migration, format!("{}: {error}", path.display()));
+    let text = format!(
+        "//! Builds again when a file is added to `migrations/`: the macro that embeds them cannot see that.\n\n\
+         fn main() {{\n    {LINE}\n}}\n"
+    );
+    match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+        Ok(mut file) => {
+            file.write_all(text.as_bytes()).map_err(cannot)?;
+            Ok(format!("Wrote {name}, by which cargo notices new files in `migrations`."))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let there = std::fs::read_to_string(&path).map_err(cannot)?;
+            let notices = there.contains("rerun-if-changed=migrations");
+            Ok(if notices {
+                format!("{name} makes cargo notice new files in `migrations`.")
+            } else {
+                format!(
+                    "Add this line to `main` of {name}, or cargo may not notice the new file: {LINE}"
+                )
+            })
+        }
+        Err(error) => Err(cannot(error)),
+    }
 }
 
 /// One line a migration, those that only the database knows last.
@@ -76,7 +145,7 @@ fn list(files: &[File], applied: &[Applied]) -> String {
         let done = applied.iter().find(|done| done.version == file.migration.version);
         let state = match done {
             None => "pending".to_owned(),
-            Some(done) if *done.checksum != *file.migration.checksum => {
+            Some(done) if !file.has_checksum(&done.checksum) => {
                 format!("CHANGED since it was applied at {}", done.at)
             }
             Some(done) => format!("applied at {}", done.at),
@@ -114,8 +183,9 @@ fn new_files(folder: &Path, name: &str, pair: bool) -> Result<String, Error> {
     let mut written = Vec::new();
     for kind in kinds {
         let path = folder.join(format!("{number:04}_{name}{kind}.sql"));
-        let text =
-            "-- What changes, and why. Once it has run anywhere, change it by a new file only.\n";
+        let text = "-- What changes, and why. Once it has run anywhere, change it by a new file only.\n\
+             -- Write `-- backward-compatible` on a line of its own here if the program before this one\n\
+             -- works on the schema afterwards: then that program can be brought back.\n";
         std::fs::write(&path, text).map_err(cannot)?;
         written.push(path.display().to_string());
     }
@@ -145,6 +215,28 @@ mod tests {
     }
 
     #[test]
+    fn a_build_script_is_written_and_never_overwritten() {
+        let package = tempfile::tempdir().unwrap();
+        let path = package.path().join("build.rs");
+        let read = || std::fs::read_to_string(&path).unwrap();
+        assert!(build_script(package.path()).unwrap().starts_with("Wrote build.rs"));
+        assert!(read().contains("cargo:rerun-if-changed=migrations"));
+        assert!(build_script(package.path()).unwrap().contains("makes cargo notice"));
+        std::fs::write(&path, "fn main() {}").unwrap();
+        assert!(build_script(package.path()).unwrap().contains("Add this line"));
+        assert_eq!(read(), "fn main() {}");
+        std::fs::remove_file(&path).unwrap();
+        let manifest =
+            |text: &str| std::fs::write(package.path().join("Cargo.toml"), text).unwrap();
+        manifest("[package]\nbuild = false");
+        assert!(build_script(package.path()).unwrap().contains("build = false"));
+        assert!(!path.exists());
+        manifest("[package]\nbuild = \"other.rs\"");
+        build_script(package.path()).unwrap();
+        assert!(package.path().join("other.rs").exists());
+    }
+
+    #[test]
     fn the_list_says_how_each_stands() {
         const LIST: Migrations =
             Migrations::new(&[("0001_a.sql", "a"), ("0002_b.sql", "b"), ("0003_c.sql", "c")]);
@@ -154,6 +246,7 @@ mod tests {
             description: "x".into(),
             checksum,
             at: "today".into(),
+            backward_compatible: false,
         };
         let applied =
             [done(1, files[0].migration.checksum.to_vec()), done(2, vec![1]), done(9, vec![1])];

@@ -15,12 +15,15 @@
 //! afterwards, or it is what it was.
 
 use std::borrow::Cow;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 use tracing::{info, warn};
 
 use super::error::{Error, Kind};
+use super::settings::AcceptNewer;
 
 /// The migrations of a service, embedded by [`piton::migrations!()`](crate::migrations!). Give them
 /// to the app: `App::new("registry").migrations(piton::migrations!())`.
@@ -44,26 +47,83 @@ impl Migrations {
         Self { folder: Some(folder), ..self }
     }
 
-    /// Names of files that lie in the folder but are not in this build. Reads the folder: blocks.
-    pub(super) fn forgotten(&self) -> Vec<String> {
-        let Some(Ok(folder)) = self.folder.map(std::fs::read_dir) else {
-            return Vec::new();
-        };
-        folder
+    /// Compares the files of the folder with what is embedded, and describes each difference. Reads
+    /// the folder: blocks. Nothing is compared where the folder is not there, as in production.
+    pub(super) fn differences(&self) -> Vec<String> {
+        let Some(folder) = self.folder.map(Path::new) else { return Vec::new() };
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let mut names: Vec<String> = entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| {
-                name.ends_with(".sql") && self.files.iter().all(|(known, _)| known != name)
-            })
-            .collect()
+            .filter(|name| name.ends_with(".sql") && !name.starts_with('.'))
+            .collect();
+        names.sort();
+        // A relative folder is looked for from the working directory, which may be another project's.
+        let embedded = |name: &String| self.files.iter().find(|(known, _)| known == name);
+        if folder.is_relative() && !names.iter().any(|name| embedded(name).is_some()) {
+            return Vec::new();
+        }
+        let mut differences = Vec::new();
+        for name in &names {
+            match (embedded(name), std::fs::read_to_string(folder.join(name))) {
+                (None, _) => differences.push(format!("{name} is not in this build")),
+                (Some((_, text)), Ok(now)) if normalized(&now) != normalized(text) => {
+                    differences.push(format!("{name} was edited since this build"));
+                }
+                _ => {}
+            }
+        }
+        for (name, _) in self.files.iter().filter(|(known, _)| names.iter().all(|it| it != known)) {
+            differences.push(format!("{name} is in this build, and no longer in the folder"));
+        }
+        differences
     }
 }
 
 /// Where sqlx notes which migrations have run.
 const TABLE: &str = "_sqlx_migrations";
 
-/// The first line of a file that cannot stand in a transaction, such as one that says
-/// `CREATE INDEX CONCURRENTLY`.
-const NO_TRANSACTION: &str = "-- no-transaction";
+/// Comments in a file's first lines that say something of the migration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    /// `-- no-transaction`: it cannot run in a transaction, such as `CREATE INDEX CONCURRENTLY`.
+    no_transaction: bool,
+    /// `-- backward-compatible`: programs that do not have it work on the schema as it is afterwards.
+    backward_compatible: bool,
+}
+
+impl Marks {
+    fn of(sql: &str) -> Self {
+        let mut marks = Self::default();
+        let comments =
+            sql.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));
+        for comment in comments {
+            let word = comment
+                .trim_start_matches('-')
+                .trim()
+                .trim_end_matches('.')
+                .replace([' ', '_'], "-");
+            match word.to_ascii_lowercase().as_str() {
+                "no-transaction" => marks.no_transaction = true,
+                // One spelling is documented. A mark that is missed for an `s` would be noticed at the
+                // next rollback, when the file cannot be changed any more.
+                "backward-compatible" | "backwards-compatible" | "compatible" => {
+                    marks.backward_compatible = true;
+                }
+                _ => {}
+            }
+        }
+        marks
+    }
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Returns the text with `\n` at the ends of lines and without a byte order mark. A checkout on Windows
+/// changes both, and neither changes the migration.
+fn normalized(sql: &str) -> Cow<'_, str> {
+    let text = sql.strip_prefix(BYTE_ORDER_MARK).unwrap_or(sql);
+    if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
+}
 
 /// Which variants of a migration run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +136,32 @@ pub(super) enum Backend {
 #[derive(Clone, Debug)]
 pub(super) struct File {
     pub name: &'static str,
+    /// Its text and checksum are those of the normalized file.
     pub migration: Migration,
+    /// The text as it was embedded.
+    embedded: &'static str,
+    backward_compatible: bool,
+}
+
+impl File {
+    /// Returns whether `checksum` is that of this file, with whatever line endings it ran.
+    pub fn has_checksum(&self, checksum: &[u8]) -> bool {
+        if *self.migration.checksum == *checksum {
+            return true;
+        }
+        let unix = self.migration.sql.as_str();
+        let windows = unix.replace('\n', "\r\n");
+        let with_mark = |text: &str| format!("{BYTE_ORDER_MARK}{text}");
+        [with_mark(unix), with_mark(&windows), windows, self.embedded.to_owned()]
+            .into_iter()
+            .any(|text| *checksum_of(text) == *checksum)
+    }
+}
+
+/// Returns the checksum that sqlx computes of a migration.
+fn checksum_of(text: String) -> Cow<'static, [u8]> {
+    let text = AssertSqlSafe(text).into_sql_str();
+    Migration::new(0, Cow::Borrowed(""), MigrationType::Simple, text, false).checksum
 }
 
 /// The files of all `lists` that are for `backend`, in order.
@@ -126,56 +211,121 @@ fn parse(name: &'static str, sql: &'static str, backend: Backend) -> Result<Opti
         return Ok(None);
     }
     let description = Cow::Owned(description.replace('_', " "));
-    let no_tx = sql.lines().next().is_some_and(|line| line.trim() == NO_TRANSACTION);
+    let text = match normalized(sql) {
+        Cow::Borrowed(text) => text.into_sql_str(),
+        // It is the same literal of the program with other line endings.
+        Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
+    };
+    let Marks { no_transaction, backward_compatible } = Marks::of(text.as_str());
     let kind = MigrationType::Simple;
-    let migration = Migration::new(version, description, kind, sql.into_sql_str(), no_tx);
-    Ok(Some(File { name, migration }))
+    let migration = Migration::new(version, description, kind, text, no_transaction);
+    Ok(Some(File { name, migration, embedded: sql, backward_compatible }))
 }
 
-/// What the database says has run.
+/// A migration that has run, as the database describes it.
 pub(super) struct Applied {
     pub version: i64,
     pub description: String,
     pub checksum: Vec<u8>,
     /// When it ran, as the database writes it.
     pub at: String,
+    /// Whether it is recorded as backward-compatible.
+    pub backward_compatible: bool,
 }
 
-/// Compares the program's migrations with what has run, and returns those that have not.
+impl Applied {
+    fn label(&self) -> String {
+        format!("{:04} ({})", self.version, self.description)
+    }
+}
+
+/// A program's migrations beside those that its database has run.
+#[derive(Debug)]
+pub(super) struct Comparison<'a> {
+    /// Files that have not run.
+    pub pending: &'a [File],
+    /// Labels of accepted migrations that have run and that the program does not have yet.
+    pub newer: Vec<String>,
+    /// Files that have run and whose mark is not recorded, as when sqlx's command line tool ran them.
+    pub unrecorded: Vec<&'a File>,
+}
+
+impl Comparison<'_> {
+    /// Returns whether there is nothing to write to the database.
+    pub fn is_complete(&self) -> bool {
+        self.pending.is_empty() && self.unrecorded.is_empty()
+    }
+}
+
+/// Compares the program's migrations with those that have run.
 ///
 /// # Errors
-/// [`Kind::Migration`] if a file was changed after it had run, is missing, or is new but comes
-/// before one that has run.
-pub(super) fn pending<'a>(files: &'a [File], applied: &[Applied]) -> Result<&'a [File], Error> {
-    let mut rest = files;
-    for done in applied {
-        let Some((file, later)) = rest.split_first() else {
-            return Err(missing(done));
+/// [`Kind::Migration`] if a file was changed after it had run, is missing, is new but comes before one
+/// that has run, or if the database has run newer ones that `accept` does not accept.
+pub(super) fn compare<'a>(
+    files: &'a [File],
+    applied: &[Applied],
+    accept: AcceptNewer,
+) -> Result<Comparison<'a>, Error> {
+    let mut pending = files;
+    let mut unrecorded = Vec::new();
+    for (index, done) in applied.iter().enumerate() {
+        let Some((file, later)) = pending.split_first() else {
+            let newer = accept_newer(&applied[index..], accept)?;
+            return Ok(Comparison { pending, newer, unrecorded });
         };
         match file.migration.version.cmp(&done.version) {
             std::cmp::Ordering::Less => return Err(out_of_order(file, done)),
             std::cmp::Ordering::Greater => return Err(missing(done)),
-            std::cmp::Ordering::Equal if *file.migration.checksum != *done.checksum => {
+            std::cmp::Ordering::Equal if !file.has_checksum(&done.checksum) => {
                 return Err(changed(file));
             }
-            std::cmp::Ordering::Equal => rest = later,
+            std::cmp::Ordering::Equal => pending = later,
+        }
+        if file.backward_compatible && !done.backward_compatible {
+            unrecorded.push(file);
         }
     }
-    Ok(rest)
+    Ok(Comparison { pending, newer: Vec::new(), unrecorded })
+}
+
+/// Returns the labels of `newer`, all of which come after the program's last migration.
+fn accept_newer(newer: &[Applied], accept: AcceptNewer) -> Result<Vec<String>, Error> {
+    let accepted = |done: &&Applied| match accept {
+        AcceptNewer::Any => true,
+        AcceptNewer::Compatible => done.backward_compatible,
+        AcceptNewer::None => false,
+    };
+    let refused: Vec<String> =
+        newer.iter().filter(|done| !accepted(done)).map(Applied::label).collect();
+    if refused.is_empty() {
+        return Ok(newer.iter().map(Applied::label).collect());
+    }
+    let reason = match accept {
+        AcceptNewer::None => "and db.accept_newer is `none`",
+        _ => "and not marked `-- backward-compatible`",
+    };
+    let are = if refused.len() == 1 { "is" } else { "are" };
+    Err(wrong(format!(
+        "the database has run {}, which {are} not in this program (newer, or the file was deleted) \
+         {reason}: start a newer program, or set db.accept_newer to `any` if this one works with the \
+         schema as it is",
+        refused.join(", ")
+    )))
 }
 
 fn missing(done: &Applied) -> Error {
     wrong(format!(
-        "the database has run {:04} ({}), which is not in this program: is the program older than the database, or was \
-         the file deleted?",
-        done.version, done.description
+        "the database has run {}, which is not in this program although a later one is: put the file back",
+        done.label()
     ))
 }
 
 fn out_of_order(file: &File, done: &Applied) -> Error {
     wrong(format!(
-        "{} has not run, but the later {:04} ({}) has: give the file a number above it",
-        file.name, done.version, done.description
+        "{} has not run, but the later {} has: give the file a number above it",
+        file.name,
+        done.label()
     ))
 }
 
@@ -186,7 +336,8 @@ fn changed(file: &File) -> Error {
     ))
 }
 
-/// What keeps a service from being ready that is not to migrate by itself.
+/// Refuses to go on with pending migrations, for a service that does not run them by itself. Waiting
+/// heals this: another process runs them.
 ///
 /// # Errors
 /// [`Kind::Migration`] if something is pending, with the command that runs it.
@@ -195,29 +346,81 @@ pub(super) fn require_none(pending: &[File]) -> Result<(), Error> {
         return Ok(());
     }
     let names: Vec<&str> = pending.iter().map(|file| file.name).collect();
-    Err(wrong(format!(
+    let why = format!(
         "{} have not run, and db.migrate is off: run them with the verb `migrate up`",
         names.join(", ")
-    )))
+    );
+    Err(Error::new(Kind::Migration, why).while_doing("migrations"))
 }
 
-/// A macro cannot see that a file was added to a folder; in development we can.
-pub(super) async fn warn_of_forgotten_files(lists: &[Migrations]) {
+/// Returns how the folders of `lists` differ from what is embedded.
+pub(super) async fn differences(lists: &[Migrations]) -> Vec<String> {
     let lists = lists.to_vec();
-    let look = move || lists.iter().flat_map(Migrations::forgotten).collect::<Vec<_>>();
-    for name in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
-        warn!(
-            "The migration {name} is not in this build: save the file that says `piton::migrations!()` and build again"
-        );
+    let look = move || lists.iter().flat_map(Migrations::differences).collect();
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+}
+
+/// Warns of differences: a macro cannot see that a file was added to a folder.
+pub(super) async fn warn_of_differences(lists: &[Migrations]) {
+    for difference in differences(lists).await {
+        warn!("The migration {difference}: build again. {BUILD_SCRIPT_HINT}");
     }
 }
 
-/// What `_sqlx_migrations` says of one: version, description, checksum, and when as text.
-pub(super) type AppliedRow = (i64, String, Vec<u8>, String);
+/// How cargo learns of new files.
+pub(super) const BUILD_SCRIPT_HINT: &str = "A `build.rs` with `println!(\"cargo:rerun-if-changed=migrations\");` makes cargo notice new files";
+
+/// The migrations that the database has run and the program does not have.
+#[derive(Default)]
+pub(super) struct Newer(Mutex<Vec<String>>);
+
+impl Newer {
+    /// Remembers and logs them.
+    pub fn note(&self, newer: Vec<String>) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *noted != newer && !newer.is_empty() {
+            warn!(
+                "The database has run migrations that are newer than this program, and are accepted: {}",
+                newer.join(", ")
+            );
+        }
+        *noted = newer;
+    }
+
+    /// Describes them for the health report.
+    pub fn details(&self) -> serde_json::Value {
+        let newer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if newer.is_empty() {
+            return serde_json::Value::Null;
+        }
+        serde_json::json!({ "newer_migrations": *newer })
+    }
+}
+
+/// Creates the table of what sqlx's has no column for: made when the first migration with a mark runs,
+/// and read by programs that are older than that migration.
+pub(super) const CREATE_MARKS: &str = "CREATE TABLE IF NOT EXISTS _piton_migrations \
+     (version BIGINT PRIMARY KEY, backward_compatible BOOLEAN NOT NULL)";
+
+/// Records the mark of one migration, `$1`.
+pub(super) const RECORD_MARK: &str = "INSERT INTO _piton_migrations (version, backward_compatible) \
+     VALUES ($1, TRUE) ON CONFLICT (version) DO UPDATE SET backward_compatible = TRUE";
+
+/// Returns the versions of the files whose mark is to be recorded.
+pub(super) fn marked<'a>(files: impl IntoIterator<Item = &'a File>) -> Vec<i64> {
+    files
+        .into_iter()
+        .filter(|file| file.backward_compatible)
+        .map(|file| file.migration.version)
+        .collect()
+}
+
+/// A row of `_sqlx_migrations`: version, description, checksum, when as text; and its mark.
+pub(super) type AppliedRow = (i64, String, Vec<u8>, String, bool);
 
 impl From<AppliedRow> for Applied {
-    fn from((version, description, checksum, at): AppliedRow) -> Self {
-        Self { version, description, checksum, at }
+    fn from((version, description, checksum, at, backward_compatible): AppliedRow) -> Self {
+        Self { version, description, checksum, at, backward_compatible }
     }
 }
 
@@ -249,12 +452,17 @@ fn failed(name: &str, error: MigrateError) -> Error {
         }
         other => wrong(other.to_string()),
     };
-    let kind = if error.kind() == Kind::Unavailable { Kind::Unavailable } else { Kind::Migration };
-    error.while_doing(format_args!("migration {name}")).with_kind(kind)
+    let error = error.while_doing(format_args!("migration {name}"));
+    // A lock, a full disk, a server that stops: the next attempt may succeed.
+    if error.kind() == Kind::Unavailable {
+        return error;
+    }
+    error.with_kind(Kind::Migration).permanent()
 }
 
+/// A disagreement of program and database that no waiting heals.
 pub(super) fn wrong(why: impl Into<String>) -> Error {
-    Error::new(Kind::Migration, why).while_doing("migrations")
+    Error::new(Kind::Migration, why).while_doing("migrations").permanent()
 }
 
 #[cfg(test)]
@@ -271,8 +479,13 @@ mod tests {
             description: file.migration.description.to_string(),
             checksum: file.migration.checksum.to_vec(),
             at: String::new(),
+            backward_compatible: file.backward_compatible,
         };
         files.iter().map(apply).collect()
+    }
+
+    fn pending<'a>(files: &'a [File], applied: &[Applied]) -> Result<&'a [File], Error> {
+        compare(files, applied, AcceptNewer::Compatible).map(|comparison| comparison.pending)
     }
 
     fn files(list: &'static [(&'static str, &'static str)]) -> Vec<File> {
@@ -352,12 +565,93 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_in_the_build_is_noticed() {
+    fn newer_migrations_are_accepted_where_they_are_marked() {
+        let all = files(&[
+            ("0001_a.sql", "a"),
+            ("0002_b.sql", "-- Adds a column.\n-- backward-compatible\nb"),
+            ("0003_c.sql", "-- backward-compatible\nc"),
+            ("0004_d.sql", "d"),
+        ]);
+        let done = applied(&all);
+        let newer = |program: &[File], done: &[Applied], accept| {
+            compare(program, done, accept).map(|it| it.newer).map_err(|error| error.to_string())
+        };
+        let compatible = AcceptNewer::Compatible;
+        assert_eq!(newer(&all[..1], &done[..3], compatible).unwrap(), ["0002 (b)", "0003 (c)"]);
+        let refused = newer(&all[..1], &done, compatible).unwrap_err();
+        assert!(
+            refused.contains("has run 0004 (d), which") && refused.contains("not marked"),
+            "{refused}"
+        );
+        assert_eq!(newer(&all[..1], &done, AcceptNewer::Any).unwrap().len(), 3);
+        assert!(newer(&all[..1], &done[..2], AcceptNewer::None).is_err());
+        // Deleted in the middle is not newer.
+        assert!(newer(&all[2..], &done[1..], AcceptNewer::Any).is_err());
+    }
+
+    #[test]
+    fn marks_are_read_from_the_first_comments_alone() {
+        let marks = |sql| {
+            let Marks { no_transaction, backward_compatible } = Marks::of(&normalized(sql));
+            (no_transaction, backward_compatible)
+        };
+        assert_eq!(marks("-- no-transaction\nVACUUM"), (true, false));
+        assert_eq!(marks("\u{feff}-- no-transaction\r\nVACUUM"), (true, false));
+        assert_eq!(marks("-- why\n\n-- backward-compatible\n-- no-transaction\nx"), (true, true));
+        assert_eq!(marks("--backwards compatible.\nx"), (false, true));
+        assert_eq!(marks("SELECT 1;\n-- backward-compatible"), (false, false));
+        assert_eq!(marks("-- this is not backward-compatible\nx"), (false, false));
+    }
+
+    #[test]
+    fn a_checkout_with_other_line_endings_is_the_same_migration() {
+        const FORMS: [&str; 4] = ["a\nb\n", "a\r\nb\r\n", "\u{feff}a\nb\n", "\u{feff}a\r\nb\r\n"];
+        for ran in FORMS {
+            // As programs ran them that did not normalize.
+            let mut done = applied(&files(&[("0001_a.sql", "x")]));
+            done[0].checksum = checksum_of(ran.to_owned()).into_owned();
+            for embedded in FORMS {
+                let list: &'static [_] = vec![("0001_a.sql", embedded)].leak();
+                let program = files(list);
+                assert!(pending(&program, &done).unwrap().is_empty(), "{ran:?} {embedded:?}");
+                assert_eq!(program[0].migration.sql.as_str(), "a\nb\n");
+            }
+        }
+        let edited = files(&[("0001_a.sql", "a\nc\n")]);
+        assert!(!edited[0].has_checksum(&checksum_of("a\r\nb\r\n".into())));
+    }
+
+    #[test]
+    fn a_mark_that_is_not_recorded_is_noticed() {
+        let all = files(&[("0001_a.sql", "-- backward-compatible\na")]);
+        let mut done = applied(&all);
+        assert!(compare(&all, &done, AcceptNewer::None).unwrap().is_complete());
+        done[0].backward_compatible = false;
+        let comparison = compare(&all, &done, AcceptNewer::None).unwrap();
+        assert_eq!(marked(comparison.unrecorded.iter().copied()), [1]);
+    }
+
+    #[test]
+    fn a_folder_that_differs_from_the_build_is_described() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("0001_a.sql"), "").unwrap();
-        std::fs::write(folder.path().join("0002_b.sql"), "").unwrap();
         let path: &'static str = folder.path().to_str().unwrap().to_owned().leak();
-        let list = Migrations::new(&[("0001_a.sql", "")]).embedded_from(path);
-        assert_eq!(list.forgotten(), ["0002_b.sql"]);
+        let list =
+            Migrations::new(&[("0001_a.sql", "a\n"), ("0002_b.sql", "b"), ("0003_c.sql", "")])
+                .embedded_from(path);
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("0001_a.sql", "a\r\n");
+        write("0002_b.sql", "B");
+        write("0004_d.sql", "");
+        write("notes.txt", "");
+        assert_eq!(
+            list.differences(),
+            [
+                "0002_b.sql was edited since this build",
+                "0004_d.sql is not in this build",
+                "0003_c.sql is in this build, and no longer in the folder",
+            ]
+        );
+        assert!(Migrations::new(&[]).embedded_from("/nowhere/at/all").differences().is_empty());
     }
 }

@@ -84,6 +84,7 @@ mod settings;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sqlite_address;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -96,7 +97,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::handle::Handle;
 use crate::metrics::Metrics;
-use crate::part::{self, BoxError, Health, Launch, Part};
+use crate::part::{self, BoxError, Health, Launch, Part, Permanent};
 use crate::step::Step;
 use crate::stop::Stop;
 
@@ -112,7 +113,7 @@ pub use error::{Error, Kind};
 pub use migrations::Migrations;
 pub use params::Params;
 pub use row::{FromRow, Row};
-pub use settings::{DbSettings, DbUrl, Tls, postgres_required};
+pub use settings::{AcceptNewer, DbSettings, DbUrl, Synchronous, Tls, postgres_required};
 pub use sql::Sql;
 pub use value::{AsJson, Bind, Column, Value, ValueError};
 pub use {rust_decimal, sqlx};
@@ -353,6 +354,21 @@ impl Db {
         each!(&self.store, Store, store => store.applied().await)
     }
 
+    /// The lists that the service attached.
+    fn lists(&self) -> &[Migrations] {
+        each!(&self.store, Store, store => store.lists())
+    }
+
+    /// Compares the program's migrations with those that have run.
+    fn compare<'a>(
+        &self,
+        files: &'a [migrations::File],
+        applied: &[migrations::Applied],
+    ) -> Result<migrations::Comparison<'a>, Error> {
+        let accept = each!(&self.store, Store, store => store.accept_newer());
+        migrations::compare(files, applied, accept)
+    }
+
     /// The migrations of this program, for this database.
     fn files(&self) -> Vec<migrations::File> {
         each!(&self.store, Store, store => store.files().to_vec())
@@ -392,8 +408,8 @@ impl Store {
         }
         #[cfg(feature = "sqlite")]
         {
-            let file = settings.file(app, data_dir);
-            Ok(Self::Sqlite(Arc::new(sqlite::Store::new(file, settings, migrations)?)))
+            let address = settings.file(app, data_dir);
+            Ok(Self::Sqlite(Arc::new(sqlite::Store::new(address, settings, migrations)?)))
         }
         // The settings' check has refused this already.
         #[cfg(not(feature = "sqlite"))]
@@ -539,7 +555,12 @@ impl Part for Db {
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
-        Ok(each!(&self.store, Store, store => store.connect().await)?)
+        if self.statements.development() {
+            migrations::warn_of_differences(self.lists()).await;
+        }
+        each!(&self.store, Store, store => store.connect().await).map_err(|error| {
+            if error.is_permanent() { Permanent::new(error).into() } else { error.into() }
+        })
     }
 
     async fn run(&self, stop: Stop) {
@@ -552,6 +573,10 @@ impl Part for Db {
             Ok(false) => Health::Degraded("every connection is busy".into()),
             Err(error) => Health::Down(error.to_string()),
         }
+    }
+
+    fn details(&self) -> serde_json::Value {
+        each!(&self.store, Store, store => store.details())
     }
 
     fn snapshot(&self) -> serde_json::Value {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::sqlite_address::{self, SqliteAddress};
 #[cfg(feature = "postgres")]
 use crate::config::address::host_and_port;
 use crate::config::{Problems, Reader, Requirement, Setting, redact};
@@ -17,7 +18,8 @@ use crate::config::{Problems, Reader, Requirement, Setting, redact};
 #[setting(check = Self::check)]
 pub struct DbSettings {
     /// The address of a PostgreSQL database, `postgres://user:password@host:5432/database`, or
-    /// `sqlite:` and a path. What is set singly below replaces that part of it. **Default: none.**
+    /// `sqlite:data/service.db` (relative) or `sqlite:/var/lib/service.db`. What is set singly below
+    /// replaces that part of it. **Default: none.**
     #[setting(alias = "DATABASE_URL", from_file)]
     pub url: Option<DbUrl>,
 
@@ -107,6 +109,19 @@ pub struct DbSettings {
     /// ready until somebody has run them with the verb `migrate up`. **Default: `true`.**
     pub migrate: bool,
 
+    /// What to do when the database has run migrations that are newer than this program, as after a
+    /// rollback or while a deploy goes on: `compatible` accepts those whose file says
+    /// `-- backward-compatible` in its first lines, `any` accepts all, `none` refuses all. Set `any` to
+    /// bring an older program back when you know that it works with the newer schema.
+    /// **Default: `compatible`.**
+    pub accept_newer: AcceptNewer,
+
+    /// How far SQLite waits for the disk when it commits. With `normal` a crash of the service loses
+    /// nothing, and a power cut may take the last transactions but never damages the file; `full`
+    /// waits for the disk at each commit and keeps them; `extra` also waits for the folder. Use
+    /// `full` where an acknowledged write must survive a power cut. **Default: `normal`.**
+    pub synchronous: Synchronous,
+
     /// Statements that take longer get a line in the log, without their parameters; in development
     /// with the database's plan. **Default: `500ms`.**
     #[setting(max = "365days")]
@@ -134,6 +149,8 @@ impl Default for DbSettings {
             idle_timeout: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(1800),
             migrate: true,
+            accept_newer: AcceptNewer::default(),
+            synchronous: Synchronous::default(),
             slow: Duration::from_millis(500),
         }
     }
@@ -155,6 +172,30 @@ crate::setting_enum! {
     }
 }
 
+crate::setting_enum! {
+    /// Which migrations that are newer than the program it accepts in a database.
+    pub enum AcceptNewer: default Compatible {
+        /// Those marked `-- backward-compatible`.
+        Compatible = "compatible",
+        /// All of them.
+        Any = "any",
+        /// None.
+        None = "none",
+    }
+}
+
+crate::setting_enum! {
+    /// When SQLite waits for the disk, as its `PRAGMA synchronous`.
+    pub enum Synchronous: default Normal {
+        /// At checkpoints.
+        Normal = "normal",
+        /// At each commit.
+        Full = "full",
+        /// At each commit, and for the folder's entries.
+        Extra = "extra",
+    }
+}
+
 /// The address of a database. It may hold a password, so what is shown of it has none.
 #[derive(Clone)]
 pub struct DbUrl(SecretString);
@@ -165,10 +206,9 @@ impl DbUrl {
         self.0.expose_secret()
     }
 
-    /// The path, if it is that of a SQLite file.
-    fn sqlite_path(&self) -> Option<&Path> {
-        let path = self.expose().strip_prefix("sqlite:")?;
-        Some(Path::new(path.strip_prefix("//").unwrap_or(path)))
+    /// The file, if the address is SQLite's.
+    fn sqlite(&self) -> Option<SqliteAddress> {
+        sqlite_address::parse(sqlite_address::strip_scheme(self.expose())?).ok()
     }
 }
 
@@ -186,7 +226,13 @@ impl Setting for DbUrl {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let text = value.as_str().unwrap_or_default().trim();
-        let schemes = ["postgres://", "postgresql://", "sqlite:"];
+        if let Some(rest) = sqlite_address::strip_scheme(text) {
+            return sqlite_address::parse(rest).map(|_| Self(text.into()));
+        }
+        if let Some(why) = sqlite_address::explain_other_form(text) {
+            return Err(why);
+        }
+        let schemes = ["postgres://", "postgresql://"];
         if schemes.iter().any(|scheme| text.starts_with(scheme)) {
             return Ok(Self(text.into()));
         }
@@ -208,6 +254,9 @@ impl DbSettings {
         for (name, why, fix) in self.problems() {
             from.refuse(name, why, fix);
         }
+        if let Some((why, fix)) = self.path.as_deref().and_then(sqlite_address::path_fault) {
+            from.refuse("path", why, fix);
+        }
     }
 
     /// What parses but cannot work: the setting, why, and what to write.
@@ -225,9 +274,6 @@ impl DbSettings {
         }
         if self.busy_timeout > LONGEST {
             problems.push(("busy_timeout", "longer than an hour", "5s"));
-        }
-        if !self.path.as_deref().is_none_or(is_file) {
-            problems.push(("path", "not the path of a file", "data/service.db"));
         }
         self.choice(&mut problems);
         problems
@@ -248,6 +294,10 @@ impl DbSettings {
         if postgres && self.path.is_some() {
             let fix = "remove it, or db.host and db.url";
             problems.push(("path", "SQLite's file beside a PostgreSQL server", fix));
+        }
+        if self.host.is_some() && self.url.as_ref().is_some_and(|url| url.sqlite().is_some()) {
+            let fix = "remove db.host, or the SQLite address in db.url";
+            problems.push(("url", "the address of a SQLite file beside a PostgreSQL server", fix));
         }
         let named = [
             ("user", self.user.is_some()),
@@ -275,7 +325,7 @@ impl DbSettings {
 
     /// Whether the database is a PostgreSQL server's.
     pub(super) fn is_postgres(&self) -> bool {
-        let by_url = self.url.as_ref().is_some_and(|url| url.sqlite_path().is_none());
+        let by_url = self.url.as_ref().is_some_and(|url| url.sqlite().is_none());
         by_url || self.host.is_some()
     }
 
@@ -288,12 +338,14 @@ impl DbSettings {
 
     /// The file that holds the data.
     #[cfg(feature = "sqlite")]
-    pub(super) fn file(&self, app: &str, data_dir: &Path) -> PathBuf {
-        let by_url = self.url.as_ref().and_then(DbUrl::sqlite_path);
-        match self.path.as_deref().or(by_url) {
-            Some(path) => path.to_owned(),
-            None => data_dir.join(format!("{}.db", app.replace(['/', '\\'], "_"))),
-        }
+    pub(super) fn file(&self, app: &str, data_dir: &Path) -> SqliteAddress {
+        let by_url = self.url.as_ref().and_then(DbUrl::sqlite);
+        let path = match (&self.path, by_url) {
+            (Some(path), _) => path.clone(),
+            (None, Some(address)) => return address,
+            (None, None) => data_dir.join(format!("{}.db", app.replace(['/', '\\'], "_"))),
+        };
+        SqliteAddress { path, create: true }
     }
 }
 
@@ -312,20 +364,13 @@ pub const fn postgres_required() -> Requirement {
     })
 }
 
-/// SQLite would read `file:` as a URL, and give each connection a `:memory:` of its own.
-fn is_file(path: &Path) -> bool {
-    path.to_str().is_some_and(|text| {
-        !text.contains(":memory:") && !text.starts_with("file:") && !text.contains('\0')
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_file_is_named_after_the_app() {
-        let file = |app| DbSettings::default().file(app, Path::new("data"));
+        let file = |app| DbSettings::default().file(app, Path::new("data")).path;
         assert_eq!(file("registry"), Path::new("data/registry.db"));
         assert_eq!(file("../a"), Path::new("data/.._a.db"));
     }
@@ -334,16 +379,13 @@ mod tests {
     fn settings_that_cannot_work_are_refused_all_at_once() {
         assert!(DbSettings::default().problems().is_empty());
         let wrong = DbSettings {
-            path: Some(":memory:".into()),
             max_connections: 0,
             acquire_timeout: Duration::ZERO,
             busy_timeout: Duration::MAX,
             ..DbSettings::default()
         };
         let names: Vec<_> = wrong.problems().iter().map(|(name, ..)| *name).collect();
-        assert_eq!(names, ["max_connections", "acquire_timeout", "busy_timeout", "path"]);
-        let url = DbSettings { path: Some("file:a.db?mode=ro".into()), ..DbSettings::default() };
-        assert_eq!(url.problems().len(), 1);
+        assert_eq!(names, ["max_connections", "acquire_timeout", "busy_timeout"]);
     }
 
     #[cfg(feature = "postgres")]
@@ -378,7 +420,7 @@ mod tests {
         assert_eq!(names(DbSettings { user: Some("me".into()), ..none() }), ["user"]);
         let url = DbUrl::parse(&json!("sqlite:data/x.db")).ok();
         let settings = DbSettings { url, ..none() };
-        assert_eq!(settings.file("app", Path::new("d")), Path::new("data/x.db"));
+        assert_eq!(settings.file("app", Path::new("d")).path, Path::new("data/x.db"));
         assert!(!settings.is_postgres());
         let host = || Some("db".to_owned());
         let missing = names(DbSettings { host: host(), ..none() });

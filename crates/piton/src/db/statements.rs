@@ -48,6 +48,11 @@ impl Statements {
         &self.counts
     }
 
+    /// Whether the service runs in development.
+    pub fn development(&self) -> bool {
+        self.development
+    }
+
     pub fn begin(&self, statement: Statement) -> (Statement, Clock) {
         let again = self.development.then(|| statement.clone());
         let clock = Clock { began: Instant::now(), text: statement.text.clone(), again };

@@ -140,6 +140,98 @@ async fn an_unreachable_server_does_not_keep_the_service_from_starting() {
     server.stop().await;
 }
 
+/// Connects at once, and needs [`Remote`].
+#[derive(Clone)]
+struct Dependent(Diary);
+
+impl Part for Dependent {
+    const NAME: &'static str = "dependent";
+    type Settings = ();
+
+    fn needs(needs: &mut Needs) {
+        needs.part::<Remote>();
+    }
+
+    async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
+        Ok(Self(launch.attached::<Diary>().next().expect("the test attaches one").clone()))
+    }
+
+    async fn connect(&self) -> Result<(), BoxError> {
+        self.0.note("connect");
+        Ok(())
+    }
+
+    async fn run(&self, stop: piton::Stop) {
+        self.0.note("run");
+        stop.stopped().await;
+    }
+}
+
+piton::part!(Dependent);
+
+#[piton::test]
+async fn a_part_connects_and_runs_once_what_it_needs_is_connected() {
+    let (reachable, diary) = (Reachable::default(), Diary::default());
+    let app = app().attach(reachable.clone()).attach(diary.clone()).with::<Dependent>();
+    let server = TestServer::start(app).await;
+    let health = |name: &'static str| {
+        let handle = server.handle().clone();
+        async move { handle.health().await.into_iter().find(|part| part.name == name).unwrap().health }
+    };
+    // Its failure is noted after the first attempt.
+    crate::serving::wait_for(|| async {
+        health("remote").await == Health::Down("nobody answers".into())
+    })
+    .await;
+    assert_eq!(health("dependent").await, Health::Down("waits for `remote` to connect".into()));
+    assert_eq!(diary.all(), Vec::<String>::new());
+    reachable.0.store(true, Ordering::SeqCst);
+    crate::serving::wait_for(|| async { diary.all() == ["connect", "run"] }).await;
+    assert_eq!(health("dependent").await, Health::Up);
+    server.stop().await;
+}
+
+/// Cannot connect, however long it waits, once the test says so.
+#[derive(Clone)]
+struct Hopeless(Reachable, Diary);
+
+impl Part for Hopeless {
+    const NAME: &'static str = "hopeless";
+    type Settings = ();
+
+    async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
+        let reachable = launch.attached::<Reachable>().next().cloned().unwrap_or_default();
+        Ok(Self(reachable, launch.attached::<Diary>().next().cloned().unwrap_or_default()))
+    }
+
+    async fn connect(&self) -> Result<(), BoxError> {
+        self.1.note("connect");
+        if !self.0.0.load(Ordering::SeqCst) {
+            return Err("nobody answers".into());
+        }
+        Err(part::Permanent::new("the schema does not fit").into())
+    }
+}
+
+piton::part!(Hopeless);
+
+#[piton::test]
+async fn a_part_that_waiting_does_not_help_ends_the_service() {
+    let (reachable, diary) = (Reachable::default(), Diary::default());
+    let app = app().attach(reachable.clone()).attach(diary.clone()).with::<Hopeless>();
+    let server = TestServer::start(app).await;
+    crate::serving::wait_for(|| async { diary.all().len() > 1 }).await;
+    assert!(!server.has_ended(), "a server that is away is waited for");
+    reachable.0.store(true, Ordering::SeqCst);
+    let error = server.ended().await.expect_err("it cannot go on");
+    assert_eq!(error.exit().code(), 2);
+    let report = error.report("parts");
+    assert!(
+        report.contains("waiting does not help: `hopeless`: the schema does not fit"),
+        "{report}"
+    );
+}
+
 /// A part whose settings do not add up.
 #[derive(Clone)]
 struct Picky;

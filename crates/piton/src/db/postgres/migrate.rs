@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 
 use super::Store;
 use crate::db::error::Error;
-use crate::db::migrations::{self, Applied, AppliedRow, File};
+use crate::db::migrations::{self, Applied, AppliedRow, Comparison, File};
 
 /// "piton", and that it is about migrations. Advisory locks are a database's own.
 const LOCK: i64 = 0x70_69_74_6f_6e_01;
@@ -21,7 +21,7 @@ impl Store {
         connection: &mut PgConnection,
     ) -> Result<Vec<&'static str>, Error> {
         // Most starts find nothing to do, and need not wait for anybody.
-        if migrations::pending(&self.migrations, &applied(connection).await?)?.is_empty() {
+        if self.compare(connection).await?.is_complete() {
             return Ok(Vec::new());
         }
         // The lock belongs to the session: it ends with the connection, also should we die.
@@ -33,13 +33,24 @@ impl Store {
         outcome
     }
 
+    /// Compares the program with the database, and notes what is newer there.
+    pub(super) async fn compare(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Comparison<'_>, Error> {
+        let done = applied(connection).await?;
+        let comparison = migrations::compare(&self.migrations, &done, self.accept_newer)?;
+        self.newer.note(comparison.newer.clone());
+        Ok(comparison)
+    }
+
     async fn migrate_alone(
         &self,
         connection: &mut PgConnection,
     ) -> Result<Vec<&'static str>, Error> {
         // Another replica may have been faster.
-        let done = applied(connection).await?;
-        let pending = migrations::pending(&self.migrations, &done)?;
+        let Comparison { pending, unrecorded, .. } = self.compare(connection).await?;
+        record(connection, migrations::marked(unrecorded)).await?;
         // All that can stand in one transaction does.
         for group in pending.chunk_by(|one, other| !one.migration.no_tx && !other.migration.no_tx) {
             run(connection, group).await?;
@@ -56,25 +67,46 @@ async fn try_lock(connection: &mut PgConnection) -> Result<bool, Error> {
 }
 
 async fn run(connection: &mut PgConnection, files: &[File]) -> Result<(), Error> {
+    let marked = migrations::marked(files);
     if files.iter().any(|file| file.migration.no_tx) {
+        // The mark comes first: should we die between the two, the migration runs again.
+        record(connection, marked).await?;
         return migrations::apply(connection, files).await;
     }
     let mut transaction = connection.begin().await?;
     migrations::apply(&mut *transaction, files).await?;
+    record(&mut transaction, marked).await?;
     Ok(transaction.commit().await?)
 }
 
+/// Records the marks of the migrations `versions`.
+async fn record(connection: &mut PgConnection, versions: Vec<i64>) -> Result<(), Error> {
+    if versions.is_empty() {
+        return Ok(());
+    }
+    connection.execute(migrations::CREATE_MARKS).await?;
+    for version in versions {
+        sqlx::query(migrations::RECORD_MARK).bind(version).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Returns the migrations that have run, in order.
 pub(super) async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, Error> {
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
+    let (exists, marks): (bool, bool) = sqlx::query_as(
+        "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('_piton_migrations') IS NOT NULL",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     if !exists {
         return Ok(Vec::new());
     }
-    let rows: Vec<AppliedRow> = sqlx::query_as(
-        "SELECT version, description, checksum, installed_on::text FROM _sqlx_migrations ORDER BY version",
-    )
-    .fetch_all(&mut *connection)
-    .await?;
+    let sql = if marks {
+        "SELECT version, description, checksum, installed_on::text, coalesce(backward_compatible, FALSE)
+         FROM _sqlx_migrations LEFT JOIN _piton_migrations USING (version) ORDER BY version"
+    } else {
+        "SELECT version, description, checksum, installed_on::text, FALSE FROM _sqlx_migrations ORDER BY version"
+    };
+    let rows: Vec<AppliedRow> = sqlx::query_as(sql).fetch_all(&mut *connection).await?;
     Ok(rows.into_iter().map(Applied::from).collect())
 }

@@ -24,10 +24,10 @@ use sqlx::{
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
-use super::migrations::{self, Applied, File, Migrations};
+use super::migrations::{self, Applied, File, Migrations, Newer};
 use crate::db::error::{Error, Kind};
 use crate::db::row::{self, Row};
-use crate::db::settings::{DbSettings, Tls};
+use crate::db::settings::{AcceptNewer, DbSettings, Tls};
 use crate::db::sql::Statement;
 use crate::db::verb::{Verb, verb};
 use crate::stop::Stop;
@@ -52,6 +52,8 @@ pub(super) struct Store {
     migrate_at_start: bool,
     migrations: Vec<File>,
     lists: Vec<Migrations>,
+    accept_newer: AcceptNewer,
+    newer: Newer,
     /// Why nobody can be reached, while nobody can.
     away: watch::Sender<Option<String>>,
     /// Somebody could not reach the server: time to look.
@@ -98,6 +100,8 @@ impl Store {
             migrate_at_start: settings.migrate,
             migrations: migrations::collect(&lists, migrations::Backend::Postgres)?,
             lists,
+            accept_newer: settings.accept_newer,
+            newer: Newer::default(),
             away: watch::Sender::new(None),
             doubt: Notify::new(),
         })
@@ -120,12 +124,10 @@ impl Store {
     }
 
     async fn prepare(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        migrations::warn_of_forgotten_files(&self.lists).await;
         if self.migrate_at_start {
             return self.migrate(connection).await.map(drop);
         }
-        let done = migrate::applied(connection).await?;
-        migrations::require_none(migrations::pending(&self.migrations, &done)?)
+        migrations::require_none(self.compare(connection).await?.pending)
     }
 
     /// A connection outside of the pool.
@@ -160,6 +162,19 @@ impl Store {
 
     pub fn files(&self) -> &[File] {
         &self.migrations
+    }
+
+    pub fn lists(&self) -> &[Migrations] {
+        &self.lists
+    }
+
+    pub fn accept_newer(&self) -> AcceptNewer {
+        self.accept_newer
+    }
+
+    /// Describes what `/health` shows beside the state.
+    pub fn details(&self) -> serde_json::Value {
+        self.newer.details()
     }
 
     /// While nobody can be reached, looks whether somebody can again.

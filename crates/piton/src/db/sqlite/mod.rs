@@ -4,11 +4,12 @@
 //! and before they take a connection: SQLite itself would let them poll, each holding a
 //! connection that a reader could use, and the unlucky one would fail as "locked".
 
+mod file;
 mod migrate;
+mod preflight;
 
 use std::borrow::Cow;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,14 +22,16 @@ use sqlx::{
     Arguments, AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, Row as _, SqlSafeStr,
     Sqlite, Transaction, TypeInfo, ValueRef,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
-use super::migrations::{self, Applied, File, Migrations};
-use crate::db::error::{Error, Kind};
+use self::file::{Comparison, DatabaseFile};
+use super::migrations::{self, Applied, File, Migrations, Newer};
+use crate::db::error::{Error, Kind, StorageFault};
 use crate::db::row::{self, Row};
-use crate::db::settings::DbSettings;
+use crate::db::settings::{AcceptNewer, DbSettings, Synchronous};
 use crate::db::sql::Statement;
+use crate::db::sqlite_address::SqliteAddress;
 use crate::db::value::{Value, ValueError, text};
 use crate::db::verb::{Verb, verb};
 use crate::stop::Stop;
@@ -36,22 +39,41 @@ use crate::stop::Stop;
 /// How large the write-ahead log stays on disk after a burst of writes.
 const JOURNAL_SIZE_BYTES: &str = "67108864";
 
+/// How often the file is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long connections to a file that is no longer in place may take to end what they do.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Free space below which a disk that was full still counts as full, so that the service does not come
+/// back for one page.
+const MIN_FREE_BYTES: u64 = 64 * 1024;
+
 /// One SQLite file.
 pub(super) struct Store {
     pool: SqlitePool,
     options: SqliteConnectOptions,
-    file: PathBuf,
+    file: Arc<DatabaseFile>,
+    create: bool,
+    /// A connection that is open as long as the pool may be used. The last connection that closes
+    /// removes the log, so with this one the log that was there at the start stays the same file. It
+    /// also writes the log back when the file was moved.
+    keeper: Mutex<Option<SqliteConnection>>,
     writers: Arc<Semaphore>,
     patience: Duration,
     busy_timeout: Duration,
     migrate_at_start: bool,
     migrations: Vec<File>,
     lists: Vec<Migrations>,
+    accept_newer: AcceptNewer,
+    newer: Newer,
+    synchronous: Synchronous,
 }
 
 /// An open transaction. The connection goes first when it is dropped, then the writer's turn.
 pub(super) struct Open {
     transaction: Transaction<'static, Sqlite>,
+    file: Arc<DatabaseFile>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -61,91 +83,132 @@ impl Store {
     /// # Errors
     /// [`Kind::Migration`] if the files' names are wrong.
     pub fn new(
-        file: PathBuf,
+        address: SqliteAddress,
         settings: &DbSettings,
         lists: Vec<Migrations>,
     ) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .create_if_missing(true)
+            .filename(&address.path)
+            // The pool opens further connections at any time: none of them creates a file anew after
+            // it was deleted. `open` creates it.
+            .create_if_missing(false)
             .foreign_keys(true)
             // Without it `INSERT OR REPLACE` deletes rows behind the back of their delete triggers.
             .pragma("recursive_triggers", "ON")
-            .synchronous(SqliteSynchronous::Normal)
+            .synchronous(synchronous(settings.synchronous))
             .busy_timeout(settings.busy_timeout)
             .pragma("journal_size_limit", JOURNAL_SIZE_BYTES)
             .disable_statement_logging();
+        let file = Arc::new(DatabaseFile::new(address.path));
+        let opened = Arc::clone(&file);
         let pool = SqlitePoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
             .max_lifetime(None)
-            // A file cannot go away unnoticed as a server can, and a ping costs as much as a query.
+            // A ping costs as much as a query, and would not notice that the file was moved.
             .test_before_acquire(false)
+            .after_connect(move |_, _| {
+                // It may have opened another file than the connections before it.
+                let verified = opened.verify();
+                Box::pin(async move {
+                    verified.map_err(|error| sqlx::Error::Configuration(error.into()))
+                })
+            })
             .connect_lazy_with(options.clone());
         Ok(Self {
             pool,
             options,
             file,
+            create: address.create,
+            keeper: Mutex::default(),
             writers: Arc::new(Semaphore::new(1)),
             patience: settings.acquire_timeout,
             busy_timeout: settings.busy_timeout,
             migrate_at_start: settings.migrate,
             migrations: migrations::collect(&lists, migrations::Backend::Sqlite)?,
             lists,
+            accept_newer: settings.accept_newer,
+            newer: Newer::default(),
+            synchronous: settings.synchronous,
         })
     }
 
     /// Creates the folder and the file, and brings the schema up to date. Safe to call again, and
     /// from several processes at once.
     pub async fn connect(&self) -> Result<(), Error> {
-        migrations::warn_of_forgotten_files(&self.lists).await;
-        let mut connection = self.open().await?;
+        self.open_for_use(self.create).await
+    }
+
+    async fn open_for_use(&self, create: bool) -> Result<(), Error> {
+        let mut connection = self.open(create).await?;
         let outcome = if self.migrate_at_start {
             self.migrate(&mut connection).await.map(drop)
         } else {
             self.require_no_pending(&mut connection).await
         };
-        // The pool's first connection comes before this one closes: the last one to close a file
-        // removes its log, which would have to be made again.
-        let outcome = match outcome {
-            Ok(()) => self.acquire().await.map(drop),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = connection.close().await {
-            warn!(%error, "Could not close the connection that ran the migrations");
+        if let Err(error) = outcome.and_then(|()| self.file.remember()) {
+            close(connection).await;
+            // What is damaged is not mended by looking at it again.
+            let damaged = error.storage() == Some(StorageFault::Damaged);
+            return Err(if damaged { self.cannot_open(error).permanent() } else { error });
         }
-        outcome
+        let before = self.keeper.lock().await.replace(connection);
+        if let Some(before) = before {
+            close(before).await;
+        }
+        self.acquire().await.map(drop)
     }
 
     /// A connection outside of the pool, for migrations.
-    async fn open(&self) -> Result<SqliteConnection, Error> {
-        self.create_folder().await?;
+    async fn open(&self, create: bool) -> Result<SqliteConnection, Error> {
+        let path = self.file.path().to_owned();
+        // A path with a typing error in it looks like an empty database.
+        let new = !path.exists();
+        let check = move || {
+            if create && let Some(folder) = path.parent() {
+                preflight::create_folder(folder)?;
+            }
+            preflight::check(&path, create)
+        };
+        let checked = tokio::task::spawn_blocking(check).await;
+        checked.map_err(|_| Error::new(Kind::Other, "looking at the file was interrupted"))??;
         // Foreign keys are off while migrations run, or rebuilding a table (SQLite's way to alter
         // one) would delete what points to it. `migrate` checks them before it commits.
-        let options = self.options.clone().foreign_keys(false);
-        // A path with a typing error in it looks like an empty database.
-        let new = !self.file.exists();
-        let mut connection = options.connect().await.map_err(|error| self.cannot_open(error))?;
+        let options = self.options.clone().foreign_keys(false).create_if_missing(create);
+        let mut connection =
+            options.connect().await.map_err(|error| self.cannot_open(error.into()))?;
         if new {
-            tracing::info!("Made the database {}", self.file.display());
+            tracing::info!("Made the database {}", self.file.path().display());
         }
         self.use_write_ahead_log(&mut connection).await?;
         Ok(connection)
     }
 
     async fn require_no_pending(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
-        let done = migrate::applied(connection).await?;
-        migrations::require_none(migrations::pending(&self.migrations, &done)?)
+        migrations::require_none(self.compare(connection).await?.pending)
     }
 
     /// Runs what has not run; for the verb `migrate up`.
     pub async fn migrate_now(&self) -> Result<Vec<&'static str>, Error> {
-        self.migrate(&mut self.open().await?).await
+        self.migrate(&mut self.open(self.create).await?).await
     }
 
     /// What has run; for the verb `migrate status`.
     pub async fn applied(&self) -> Result<Vec<Applied>, Error> {
-        migrate::applied(&mut self.open().await?).await
+        migrate::applied(&mut self.open(self.create).await?).await
+    }
+
+    pub fn lists(&self) -> &[Migrations] {
+        &self.lists
+    }
+
+    pub fn accept_newer(&self) -> AcceptNewer {
+        self.accept_newer
+    }
+
+    /// Describes what `/health` shows beside the state.
+    pub fn details(&self) -> serde_json::Value {
+        self.newer.details()
     }
 
     pub fn files(&self) -> &[File] {
@@ -156,36 +219,124 @@ impl Store {
         &self.pool
     }
 
-    /// A file does not go away: there is nothing to watch.
+    /// Looks every half second, and when something went wrong, whether the file is still the one that
+    /// was opened and can be written.
     pub async fn watch(&self, stop: Stop) {
-        stop.stopped().await;
-    }
-
-    pub fn noticing(&self, error: Error) -> Error {
-        error
-    }
-
-    async fn create_folder(&self) -> Result<(), Error> {
-        let Some(folder) = self.file.parent().map(Path::to_owned) else {
-            return Ok(());
-        };
-        let shown = folder.display().to_string();
-        // What is in it is the service's alone: hashes of passwords, tokens.
-        let make = move || std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        let made = tokio::task::spawn_blocking(make).await;
-        match made {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                Err(Error::new(Kind::Unavailable, format!("create the folder {shown}: {error}")))
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                () = self.file.suspected() => {}
+                () = stop.stopped() => return,
             }
-            Err(_) => {
-                Err(Error::new(Kind::Other, format!("create the folder {shown}: interrupted")))
+            tokio::select! {
+                () = self.look() => {}
+                () = stop.stopped() => return,
             }
         }
     }
 
-    fn cannot_open(&self, error: sqlx::Error) -> Error {
-        Error::from(error).while_doing(format_args!("open {}", self.file.display()))
+    async fn look(&self) {
+        match self.file.compare() {
+            Comparison::Same => self.file.is_back(),
+            Comparison::Missing(why) => {
+                if self.file.give_up(&why) {
+                    // What was acknowledged and is still in the log goes into the file, wherever it is now.
+                    self.write_log_back().await;
+                }
+            }
+            Comparison::Replaced => self.reopen(&self.file.replaced()).await,
+            Comparison::LogReplaced => {
+                let path = self.file.path().display();
+                let why = format!(
+                    "the write-ahead log of {path} was deleted or replaced while it was in use"
+                );
+                self.reopen(&why).await;
+            }
+        }
+        if self.file.is_unwritable() && self.probe_write().await.is_ok() {
+            self.file.written();
+        }
+    }
+
+    /// Lets go of every connection, and opens what is at the path now.
+    async fn reopen(&self, why: &str) {
+        if self.file.usable().is_ok() {
+            self.file.give_up(why);
+        }
+        self.write_log_back().await;
+        if !self.drain().await {
+            return;
+        }
+        if let Some(keeper) = self.keeper.lock().await.take() {
+            close(keeper).await;
+        }
+        if self.file.compare() == Comparison::Replaced && self.file.has_stale_log() {
+            self.file.give_up(&self.file.stale_log());
+            return;
+        }
+        match self.open_for_use(false).await {
+            Ok(()) => warn!("Opened {} again: {why}", self.file.path().display()),
+            Err(error) => {
+                self.file.give_up(&format!("{why}, and cannot be opened again: {error}"));
+            }
+        }
+    }
+
+    /// Writes what is in the log into the file that was opened, wherever that is now.
+    async fn write_log_back(&self) {
+        let mut keeper = self.keeper.lock().await;
+        let Some(keeper) = keeper.as_mut() else { return };
+        let written = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(keeper).await;
+        if let Err(error) = written {
+            warn!(%error, "Could not write the log back into the database file");
+        }
+    }
+
+    /// Closes the pool's connections as they become free. Returns whether none is left.
+    async fn drain(&self) -> bool {
+        const PAUSE: Duration = Duration::from_millis(10);
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        while self.pool.size() > 0 {
+            match self.pool.try_acquire() {
+                Some(connection) => {
+                    let _ = connection.close().await;
+                }
+                None if Instant::now() >= deadline => return false,
+                None => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        true
+    }
+
+    /// Writes one page: the same user version as before.
+    async fn probe_write(&self) -> Result<(), Error> {
+        let folder = self.file.path().parent().filter(|it| !it.as_os_str().is_empty());
+        let free = rustix::fs::statvfs(folder.unwrap_or(Path::new(".")));
+        if free.is_ok_and(|free| free.f_bavail.saturating_mul(free.f_frsize) < MIN_FREE_BYTES) {
+            return Err(Error::new(Kind::Unavailable, "the disk is full"));
+        }
+        let mut keeper = self.keeper.lock().await;
+        let Some(keeper) = keeper.as_mut() else {
+            return Err(Error::new(Kind::Unavailable, "no connection is open"));
+        };
+        let mut transaction = keeper.begin_with("BEGIN IMMEDIATE").await?;
+        let version: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+        let same = AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+        transaction.execute(same).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Takes note of an error that tells of the file.
+    pub fn noticing(&self, error: Error) -> Error {
+        self.file.note(&error);
+        error
+    }
+
+    fn cannot_open(&self, error: Error) -> Error {
+        let damaged = error.storage() == Some(StorageFault::Damaged);
+        let error = error.while_doing(format_args!("open {}", self.file.path().display()));
+        if damaged { error.permanent() } else { error }
     }
 
     /// The mode is a property of the file, so once is enough. Two processes that start on a new
@@ -204,7 +355,7 @@ impl Store {
                     return Ok(());
                 }
                 Err(error) => {
-                    let error = self.cannot_open(error);
+                    let error = self.cannot_open(error.into());
                     if error.kind() != Kind::Unavailable || Instant::now() >= deadline {
                         return Err(error);
                     }
@@ -217,10 +368,11 @@ impl Store {
     /// A connection with no transaction open.
     async fn acquire(&self) -> Result<PoolConnection<Sqlite>, Error> {
         loop {
-            let mut connection = self.pool.acquire().await.map_err(|error| match error {
-                sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => error.into(),
-                error => self.cannot_open(error),
-            })?;
+            self.file.usable()?;
+            let mut connection = match self.pool.try_acquire() {
+                Some(connection) => connection,
+                None => self.wait_for_connection().await?,
+            };
             if !connection.is_in_transaction() {
                 return Ok(connection);
             }
@@ -228,6 +380,23 @@ impl Store {
             // not notice, and would refuse every later transaction on this connection.
             connection.close_on_drop();
         }
+    }
+
+    async fn wait_for_connection(&self) -> Result<PoolConnection<Sqlite>, Error> {
+        let acquired = tokio::select! {
+            biased;
+            acquired = self.pool.acquire() => acquired,
+            // The pool tries for long to open a file that is not the same any more.
+            error = self.file.unusable() => return Err(error),
+        };
+        acquired.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => error.into(),
+            // That the file was moved says more than that it cannot be opened.
+            error => match self.file.verify() {
+                Err(moved) => moved,
+                Ok(()) => self.noticing(self.cannot_open(error.into())),
+            },
+        })
     }
 
     /// Waits for this writer's turn.
@@ -251,13 +420,25 @@ impl Store {
     pub async fn run(&self, statement: Statement) -> Result<u64, Error> {
         let verb = verb(&statement.text)?;
         let _turn = self.turn_for(verb).await?;
-        execute(&mut *self.acquire().await?, statement, verb).await
+        let done = execute(&mut *self.acquire().await?, statement, verb).await;
+        self.acknowledge(done, verb)
     }
 
     pub async fn rows(&self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
         let verb = verb(&statement.text)?;
         let _turn = self.turn_for(verb).await?;
-        fetch(&mut *self.acquire().await?, statement, limit).await
+        let rows = fetch(&mut *self.acquire().await?, statement, limit).await;
+        self.acknowledge(rows, verb)
+    }
+
+    /// Takes note of how a statement outside of a transaction ended. A write that went to a file which
+    /// is no longer in place is not acknowledged.
+    fn acknowledge<T>(&self, done: Result<T, Error>, verb: Verb) -> Result<T, Error> {
+        let done = done.map_err(|error| self.noticing(error))?;
+        if verb != Verb::Read {
+            self.file.verify_write()?;
+        }
+        Ok(done)
     }
 
     pub async fn begin(&self) -> Result<Open, Error> {
@@ -266,11 +447,15 @@ impl Store {
         // A transaction that begins by reading could not write later if somebody else wrote in
         // between; SQLite would refuse it at once. So each is a writer from the start.
         let begin = Some("BEGIN IMMEDIATE".into_sql_str());
-        Ok(Open { transaction: Transaction::begin(connection, begin).await?, _turn: turn })
+        let transaction = Transaction::begin(connection, begin)
+            .await
+            .map_err(|error| self.noticing(error.into()))?;
+        Ok(Open { transaction, file: Arc::clone(&self.file), _turn: turn })
     }
 
-    /// Reads the file. `Ok(false)` if every connection is busy, which is load and not a fault.
+    /// Looks at the file and reads it. `Ok(false)` if every connection is busy, which is load and not a fault.
     pub async fn check(&self) -> Result<bool, Error> {
+        self.file.check()?;
         let mut connection = match self.pool.try_acquire() {
             Some(connection) => connection,
             None if self.pool.size() >= self.pool.options().get_max_connections() => {
@@ -279,24 +464,29 @@ impl Store {
             None => self.acquire().await?,
         };
         // `SELECT 1` alone would not touch the file.
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").await?;
+        let read = connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").await;
+        read.map_err(|error| self.noticing(error.into()))?;
         Ok(true)
     }
 
     pub fn snapshot(&self) -> serde_json::Value {
         serde_json::json!({
             "engine": "sqlite",
-            "file": self.file.display().to_string(),
+            "file": self.file.path().display().to_string(),
             "connections": self.pool.size(),
             "idle": self.pool.num_idle(),
             "max_connections": self.pool.options().get_max_connections(),
             "migrations": self.migrations.len(),
+            "synchronous": self.synchronous.name(),
         })
     }
 
     /// Closes every connection; the last one to go writes the log back into the file.
     pub async fn close(&self) {
         self.pool.close().await;
+        if let Some(keeper) = self.keeper.lock().await.take() {
+            close(keeper).await;
+        }
     }
 }
 
@@ -312,11 +502,26 @@ impl Open {
     }
 
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await?;
+        self.file.verify_write()
     }
 
     pub async fn rollback(self) -> Result<(), Error> {
         Ok(self.transaction.rollback().await?)
+    }
+}
+
+fn synchronous(setting: Synchronous) -> SqliteSynchronous {
+    match setting {
+        Synchronous::Normal => SqliteSynchronous::Normal,
+        Synchronous::Full => SqliteSynchronous::Full,
+        Synchronous::Extra => SqliteSynchronous::Extra,
+    }
+}
+
+async fn close(connection: SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        warn!(%error, "Could not close a connection to the database");
     }
 }
 

@@ -1,8 +1,283 @@
-//! Opening the file, migrating it, closing it.
+//! Opening the file, migrating it, closing it, losing it.
 
 use uuid::Uuid;
 
 use super::*;
+
+/// A SQLite database whose watch runs.
+struct Watched {
+    shop: Fixture,
+    stop: crate::stop::Trigger,
+    watch: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Watched {
+    async fn new(settings: DbSettings) -> Self {
+        let shop = with(settings, &[SHOP]).await;
+        let (trigger, stop) = Stop::new();
+        let db = shop.db.clone();
+        let watch = tokio::spawn(async move { Part::run(&db, stop).await });
+        Self { shop, stop: trigger, watch: Some(watch) }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.shop.folder.path().join("data").join(name)
+    }
+
+    async fn add(&self, name: &str) -> Result<u64, Error> {
+        self.shop.run("INSERT INTO shops VALUES ($1, NULL)", (name,)).await
+    }
+
+    async fn names(&self) -> Vec<String> {
+        self.shop.all("SELECT name FROM shops ORDER BY name", ()).await.unwrap()
+    }
+
+    async fn healthy(&self) {
+        e2e::wait_for("the database to be up", || async {
+            Part::health(&self.shop.db).await == Health::Up
+        })
+        .await;
+    }
+
+    async fn down(&self) -> String {
+        match Part::health(&self.shop.db).await {
+            Health::Down(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn stop(mut self) -> TempDir {
+        self.stop.stop();
+        self.watch.take().unwrap().await.unwrap();
+        Part::stop(&self.shop.db).await;
+        self.shop.folder
+    }
+}
+
+async fn names_in(file: &Path) -> Vec<String> {
+    let settings = DbSettings { path: Some(file.into()), ..DbSettings::default() };
+    let db = open(file.parent().unwrap(), &settings, &[SHOP]);
+    Part::connect(&db).await.unwrap();
+    let names = db.all("SELECT name FROM shops ORDER BY name", ()).await.unwrap();
+    Part::stop(&db).await;
+    names
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_takes_no_more_writes_until_it_is_back() {
+    let db = Watched::new(DbSettings::default()).await;
+    db.add("kept").await.unwrap();
+    let mut tx = db.shop.begin().await.unwrap();
+    tx.run("INSERT INTO shops VALUES ('lost too', NULL)", ()).await.unwrap();
+    std::fs::rename(db.path("shop.db"), db.path("moved.db")).unwrap();
+    assert_eq!(tx.commit().await.unwrap_err().kind(), Kind::Unavailable);
+    let error = db.add("lost").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(error.to_string().contains("shop.db was moved or deleted"), "{error}");
+    assert!(db.down().await.contains("was moved or deleted"));
+    e2e::wait_for("reads to be refused", || async {
+        db.shop.one::<i64>("SELECT 1", ()).await.is_err()
+    })
+    .await;
+    assert!(!db.path("shop.db").exists(), "no empty file takes its place");
+    std::fs::rename(db.path("moved.db"), db.path("shop.db")).unwrap();
+    db.healthy().await;
+    db.add("later").await.unwrap();
+    assert!(db.names().await.contains(&"kept".to_owned()));
+    let folder = db.stop().await;
+    let names = names_in(&folder.path().join("data/shop.db")).await;
+    assert!(names.contains(&"kept".into()) && names.contains(&"later".into()), "{names:?}");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_in_the_file_that_was_moved() {
+    let db = Watched::new(DbSettings::default()).await;
+    for number in 0..50 {
+        db.add(&number.to_string()).await.unwrap();
+    }
+    // Without its log, in which all of that still is.
+    std::fs::rename(db.path("shop.db"), db.path("moved.db")).unwrap();
+    e2e::wait_for("the move to be noticed", || async {
+        db.shop.one::<i64>("SELECT 1", ()).await.is_err()
+    })
+    .await;
+    e2e::wait_for("the log to be written back", || async {
+        std::fs::metadata(db.path("shop.db-wal")).is_ok_and(|log| log.len() == 0)
+    })
+    .await;
+    assert_eq!(names_in(&db.path("moved.db")).await.len(), 50);
+    db.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_put_in_its_place_is_opened_and_brought_up_to_date() {
+    let db = Watched::new(DbSettings::default()).await;
+    db.add("before").await.unwrap();
+    std::fs::rename(db.path("shop.db"), db.path("old.db")).unwrap();
+    // Empty, as by `touch`: the migrations run.
+    std::fs::write(db.path("shop.db"), "").unwrap();
+    let error = db.add("astray").await.unwrap_err();
+    assert!(error.to_string().contains("was replaced by another file"), "{error}");
+    db.healthy().await;
+    db.add("after").await.unwrap();
+    assert_eq!(db.names().await, ["after"]);
+    assert!(names_in(&db.path("old.db")).await.contains(&"before".to_owned()));
+
+    // A restored copy, moved over the file.
+    std::fs::rename(db.path("old.db"), db.path("shop.db")).unwrap();
+    e2e::wait_for("the restored file", || async {
+        let names: Result<Vec<String>, _> = db.shop.all("SELECT name FROM shops", ()).await;
+        names.is_ok_and(|names| names.contains(&"before".to_owned()))
+    })
+    .await;
+    db.healthy().await;
+    db.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_deleted_is_not_begun_anew_behind_the_services_back() {
+    let db = Watched::new(DbSettings::default()).await;
+    db.add("kept").await.unwrap();
+    std::fs::remove_dir_all(db.path("")).unwrap();
+    assert_eq!(db.add("lost").await.unwrap_err().kind(), Kind::Unavailable);
+    e2e::wait_for("the deletion to be noticed", || async {
+        db.shop.one::<i64>("SELECT 1", ()).await.is_err()
+    })
+    .await;
+    assert!(db.down().await.contains("restart the service to begin a new one"));
+    assert!(!db.path("").exists());
+    db.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_deleted_is_saved_and_begun_anew() {
+    let db = Watched::new(DbSettings::default()).await;
+    for number in 0..50 {
+        db.add(&number.to_string()).await.unwrap();
+    }
+    std::fs::remove_file(db.path("shop.db-wal")).unwrap();
+    std::fs::remove_file(db.path("shop.db-shm")).unwrap();
+    e2e::wait_for("a new log", || async { db.path("shop.db-wal").exists() }).await;
+    db.healthy().await;
+    db.add("after").await.unwrap();
+    // As after a crash: what another process reads is all there is.
+    assert_eq!(names_in(&db.path("shop.db")).await.len(), 51);
+    db.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_database_is_not_ready_until_it_can_be_written() {
+    let settings = DbSettings { max_connections: 1, ..DbSettings::default() };
+    let db = with(settings, &[SHOP]).await;
+    db.run("PRAGMA max_page_count = 8", ()).await.unwrap();
+    let text = "x".repeat(100_000);
+    let insert = "INSERT INTO shops VALUES ('big', $1)";
+    let error = db.run(insert, (&text,)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    let Health::Down(why) = Part::health(&db.db).await else { panic!("it is full") };
+    assert!(why.contains("the last write failed") && why.contains("full"), "{why}");
+    let (trigger, stop) = Stop::new();
+    let watched = db.db.clone();
+    let watch = tokio::spawn(async move { Part::run(&watched, stop).await });
+    e2e::wait_for("a write that works", || async { Part::health(&db.db).await == Health::Up })
+        .await;
+    trigger.stop();
+    watch.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_told_by_health_once_it_was_seen() {
+    let db = shop().await;
+    db.run("CREATE TABLE big (text TEXT)", ()).await.unwrap();
+    for _ in 0..20 {
+        db.run("INSERT INTO big VALUES ($1)", ("x".repeat(3000),)).await.unwrap();
+    }
+    let _: Vec<(i64, i64, i64)> = db.all("PRAGMA wal_checkpoint(TRUNCATE)", ()).await.unwrap();
+    let path = db.folder.path().join("data/shop.db");
+    let length = usize::try_from(std::fs::metadata(&path).unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[length / 2..].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    // On a connection that has read none of it yet.
+    let _tx = db.begin().await.unwrap();
+    let error = db.all::<String>("SELECT text FROM big", ()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Other);
+    let Health::Down(why) = Part::health(&db.db).await else { panic!("it is damaged") };
+    assert!(why.contains("shop.db is damaged") && why.contains("malformed"), "{why}");
+}
+
+#[tokio::test]
+async fn waiting_does_not_help_where_the_file_or_a_migration_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("folder")).unwrap();
+    std::fs::write(at("notes"), "these are notes, not a database\n".repeat(100)).unwrap();
+    for (name, why) in [
+        ("folder", "is a folder"),
+        ("notes", "file is not a database"),
+        ("notes/x", "notes is not a folder"),
+    ] {
+        let settings = DbSettings { path: Some(at(name)), ..DbSettings::default() };
+        let error = Part::connect(&open(folder.path(), &settings, &[SHOP])).await.unwrap_err();
+        assert!(error.is::<Permanent>() && error.to_string().contains(why), "{error}");
+    }
+    const BROKEN: Migrations = Migrations::new(&[("0001_bad.sql", "CREATE TABEL x")]);
+    let error = Part::connect(&open(folder.path(), &DbSettings::default(), &[BROKEN])).await;
+    assert!(error.unwrap_err().is::<Permanent>());
+    // Another process runs what is pending.
+    let settings = DbSettings { migrate: false, path: Some(at("new.db")), ..DbSettings::default() };
+    let pending = open(folder.path(), &settings, &[SHOP]);
+    assert!(!Part::connect(&pending).await.unwrap_err().is::<Permanent>());
+}
+
+#[tokio::test]
+async fn how_far_commits_go_is_a_setting() {
+    for (setting, pragma) in
+        [(Synchronous::Normal, 1), (Synchronous::Full, 2), (Synchronous::Extra, 3)]
+    {
+        let settings = DbSettings { synchronous: setting, ..DbSettings::default() };
+        let db = with(settings, &[SHOP]).await;
+        assert_eq!(db.one::<i64>("PRAGMA synchronous", ()).await.unwrap(), Some(pragma));
+    }
+}
+
+#[tokio::test]
+async fn an_older_program_accepts_what_is_marked_and_tells_of_it() {
+    const ADDS: Migrations = Migrations::new(&[(
+        "0003_zip.sql",
+        "-- Older programs do not read it.\r\n-- backward-compatible\r\nALTER TABLE shops ADD COLUMN zip TEXT;\r\n",
+    )]);
+    const DROPS: Migrations =
+        Migrations::new(&[("0004_city.sql", "ALTER TABLE shops DROP COLUMN city")]);
+    let db = shop().await;
+    let connect = |lists: &'static [Migrations], accept_newer| {
+        let settings = DbSettings { accept_newer, ..DbSettings::default() };
+        let db = open(db.folder.path(), &settings, lists);
+        async move { Part::connect(&db).await.map(|()| Part::details(&db)).map_err(|it| it.to_string()) }
+    };
+    let compatible = AcceptNewer::Compatible;
+    assert_eq!(connect(&[SHOP, ADDS], compatible).await.unwrap(), serde_json::Value::Null);
+    let details = connect(&[SHOP], compatible).await.unwrap();
+    assert_eq!(details["newer_migrations"], serde_json::json!(["0003 (zip)"]));
+    assert!(connect(&[SHOP], AcceptNewer::None).await.is_err());
+    connect(&[SHOP, ADDS, DROPS], compatible).await.unwrap();
+    let refused = connect(&[SHOP], compatible).await.unwrap_err();
+    assert!(refused.contains("0004 (city), which is not in this program"), "{refused}");
+    connect(&[SHOP], AcceptNewer::Any).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mark_is_recorded_though_another_tool_ran_the_migration() {
+    const MARKED: Migrations =
+        Migrations::new(&[("0003_a.sql", "-- backward-compatible\nSELECT 1")]);
+    let db = shop().await;
+    let again = || open(db.folder.path(), &DbSettings::default(), &[SHOP, MARKED]);
+    Part::connect(&again()).await.unwrap();
+    db.run("DROP TABLE _piton_migrations", ()).await.unwrap();
+    Part::connect(&again()).await.unwrap();
+    let marks: Vec<i64> = db.all("SELECT version FROM _piton_migrations", ()).await.unwrap();
+    assert_eq!(marks, [3]);
+}
 
 #[tokio::test]
 async fn nothing_is_on_disk_before_connect() {
@@ -125,7 +400,9 @@ async fn a_changed_or_missing_migration_is_refused() {
     };
     assert!(text(&[EDITED]).await.contains("0001_shops.sqlite.sql was changed after it had run"));
     assert!(
-        text(&[]).await.contains("the database has run 0001 (shops), which is not in this program")
+        text(&[])
+            .await
+            .contains("has run 0001 (shops), 0002 (items), which are not in this program")
     );
 }
 

@@ -1,0 +1,307 @@
+//! The file on disk behind the open connections.
+//!
+//! SQLite goes on with a file that was moved, replaced or deleted, and writes to where nobody will
+//! look. So the file's identity is remembered when it is opened, and compared with what is at its path
+//! before a write is acknowledged, by the health check, and every half second.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tracing::{info, warn};
+
+use crate::db::error::{Error, Kind, StorageFault};
+
+/// A database's file, its identity when it was opened, and what is wrong with it.
+pub(super) struct DatabaseFile {
+    path: PathBuf,
+    log: PathBuf,
+    opened: Mutex<Option<Opened>>,
+    /// Why no statement is run, while none is.
+    gone: watch::Sender<Option<String>>,
+    faults: Mutex<Faults>,
+    suspicion: Notify,
+}
+
+/// Identities at the time of opening.
+#[derive(Clone, Copy)]
+struct Opened {
+    file: FileId,
+    /// That of the write-ahead log. `None` where there is none.
+    log: Option<FileId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl From<&Metadata> for FileId {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// What the database itself complained of.
+#[derive(Default)]
+struct Faults {
+    /// The last write failed for this reason.
+    unwritable: Option<String>,
+    /// A page was found damaged. Nothing but another file, or a restart after a repair, takes it back.
+    damaged: Option<String>,
+}
+
+/// What is at the path, compared with what was opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Same,
+    /// The file is the same, but its write-ahead log was deleted or replaced.
+    LogReplaced,
+    Replaced,
+    /// Nothing is there, or it cannot be looked at.
+    Missing(String),
+}
+
+impl DatabaseFile {
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            log: beside(&path, "-wal"),
+            path,
+            opened: Mutex::default(),
+            gone: watch::Sender::new(None),
+            faults: Mutex::default(),
+            suspicion: Notify::new(),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Remembers the file that is at the path now: it has just been opened, and is as good as new.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] if it is not there any more.
+    pub fn remember(&self) -> Result<(), Error> {
+        let metadata = std::fs::metadata(&self.path).map_err(|error| self.lost(&error))?;
+        let log = std::fs::metadata(&self.log).ok();
+        let opened = Opened { file: (&metadata).into(), log: log.as_ref().map(FileId::from) };
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = Faults::default();
+        self.gone.send_replace(None);
+        Ok(())
+    }
+
+    /// Compares what is at the path with what was opened. Costs two calls of `stat`, about 1 µs.
+    pub fn compare(&self) -> Comparison {
+        let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(opened) = opened else { return Comparison::Same };
+        match std::fs::metadata(&self.path) {
+            Err(error) => return Comparison::Missing(self.lost(&error).to_string()),
+            Ok(metadata) if FileId::from(&metadata) != opened.file => return Comparison::Replaced,
+            Ok(_) => {}
+        }
+        let Some(log) = opened.log else { return Comparison::Same };
+        match std::fs::metadata(&self.log) {
+            Ok(metadata) if FileId::from(&metadata) == log => Comparison::Same,
+            _ => Comparison::LogReplaced,
+        }
+    }
+
+    /// Returns an error if the file is not the one that was opened.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`], with what happened to it.
+    pub fn verify(&self) -> Result<(), Error> {
+        let why = match self.compare() {
+            Comparison::Same => return Ok(()),
+            Comparison::Missing(why) => why,
+            Comparison::Replaced => self.replaced(),
+            Comparison::LogReplaced => {
+                format!("{} was deleted or replaced while it was in use", self.log.display())
+            }
+        };
+        self.suspicion.notify_one();
+        Err(Error::new(Kind::Unavailable, why))
+    }
+
+    /// As [`verify`](Self::verify) after a write, which is not acknowledged if it went astray.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_write(&self) -> Result<(), Error> {
+        self.verify()
+            .map_err(|error| error.while_doing("whether this write is kept is not known"))?;
+        self.written();
+        Ok(())
+    }
+
+    /// Returns an error if no statement is to be run now.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`], with the reason.
+    pub fn usable(&self) -> Result<(), Error> {
+        match &*self.gone.borrow() {
+            None => Ok(()),
+            Some(why) => Err(Error::new(Kind::Unavailable, why.clone())),
+        }
+    }
+
+    /// Waits until no statement is to be run, and returns the reason.
+    pub async fn unusable(&self) -> Error {
+        let mut gone = self.gone.subscribe();
+        let why = gone.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        Error::new(Kind::Unavailable, why.unwrap_or_default())
+    }
+
+    /// Returns an error if the database cannot do its work.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] or [`Kind::Other`], with the reason.
+    pub fn check(&self) -> Result<(), Error> {
+        self.usable()?;
+        self.verify()?;
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&faults.damaged, &faults.unwritable) {
+            (Some(why), _) => {
+                Err(Error::new(Kind::Other, format!("{} is damaged: {why}", self.path.display())))
+            }
+            (None, Some(why)) => {
+                Err(Error::new(Kind::Unavailable, format!("the last write failed: {why}")))
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Stops running statements. Returns whether the reason is new.
+    pub fn give_up(&self, why: &str) -> bool {
+        let new = self.gone.borrow().as_deref() != Some(why);
+        if new {
+            warn!("The database cannot be used, requests that need it get 503: {why}");
+            self.gone.send_replace(Some(why.to_owned()));
+        }
+        new
+    }
+
+    /// Runs statements again, as the file that was opened is at its path.
+    pub fn is_back(&self) {
+        if self.gone.send_replace(None).is_some() {
+            info!("The database file {} is back", self.path.display());
+        }
+    }
+
+    /// Remembers what an error says of the file.
+    pub fn note(&self, error: &Error) {
+        let Some(fault) = error.storage() else { return };
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = match fault {
+            StorageFault::Unwritable => &mut faults.unwritable,
+            StorageFault::Damaged => &mut faults.damaged,
+        };
+        if noted.is_none() {
+            warn!(%error, "The database file has a fault: the service is not ready until that is mended");
+            *noted = Some(error.to_string());
+        }
+        drop(faults);
+        self.suspicion.notify_one();
+    }
+
+    /// Returns whether the last write failed.
+    pub fn is_unwritable(&self) -> bool {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).unwritable.is_some()
+    }
+
+    /// A write has succeeded.
+    pub fn written(&self) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if faults.unwritable.take().is_some() {
+            info!("The database can be written again");
+        }
+    }
+
+    /// Waits until something has gone wrong.
+    pub async fn suspected(&self) {
+        self.suspicion.notified().await;
+    }
+
+    /// Returns whether the log at the path is that of the file that was opened, and holds something.
+    /// Another file must not be opened beside it: SQLite would apply the one's log to the other.
+    pub fn has_stale_log(&self) -> bool {
+        let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(opened), Ok(metadata)) = (opened, std::fs::metadata(&self.log)) else {
+            return false;
+        };
+        opened.log == Some(FileId::from(&metadata)) && metadata.len() > 0
+    }
+
+    /// The reason for another file.
+    pub fn replaced(&self) -> String {
+        format!("{} was replaced by another file while it was in use", self.path.display())
+    }
+
+    /// The reason for another file beside the earlier one's log.
+    pub fn stale_log(&self) -> String {
+        format!(
+            "{}, and {} still belongs to the earlier one: stop the service and remove that log",
+            self.replaced(),
+            self.log.display()
+        )
+    }
+
+    fn lost(&self, error: &io::Error) -> Error {
+        let path = self.path.display();
+        let why = if error.kind() == io::ErrorKind::NotFound {
+            format!(
+                "{path} was moved or deleted while it was in use: put it back, or restart the service to begin a new one"
+            )
+        } else {
+            format!("{path} cannot be looked at any more: {error}")
+        };
+        Error::new(Kind::Unavailable, why)
+    }
+}
+
+/// The path of a file that SQLite keeps beside the database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_to_the_file_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let write = |name: &str| std::fs::write(at(name), "x").unwrap();
+        write("a.db");
+        write("a.db-wal");
+        let file = DatabaseFile::new(at("a.db"));
+        assert_eq!(file.compare(), Comparison::Same, "nothing is opened yet");
+        file.remember().unwrap();
+        assert_eq!(file.compare(), Comparison::Same);
+        assert!(file.has_stale_log());
+
+        std::fs::rename(at("a.db-wal"), at("log")).unwrap();
+        assert_eq!(file.compare(), Comparison::LogReplaced);
+        write("a.db-wal");
+        assert_eq!(file.compare(), Comparison::LogReplaced);
+        std::fs::rename(at("log"), at("a.db-wal")).unwrap();
+        assert_eq!(file.compare(), Comparison::Same);
+
+        std::fs::rename(at("a.db"), at("b.db")).unwrap();
+        assert!(matches!(file.compare(), Comparison::Missing(_)));
+        assert!(file.verify_write().unwrap_err().to_string().contains("was moved or deleted"));
+        write("a.db");
+        assert_eq!(file.compare(), Comparison::Replaced);
+        std::fs::rename(at("b.db"), at("a.db")).unwrap();
+        assert_eq!(file.compare(), Comparison::Same);
+    }
+}

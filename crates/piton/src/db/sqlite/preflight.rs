@@ -1,0 +1,159 @@
+//! What keeps a file from being opened, said in the operating system's words instead of SQLite's
+//! "unable to open database file".
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use super::file::beside;
+use crate::db::error::{Error, Kind};
+
+const FIX: &str =
+    "set db.path or db.url to a file that the service may read and write, or change who may";
+
+/// Looks at the file, those beside it and their folder. Opens no database. Blocks.
+///
+/// # Errors
+/// [`Kind::Unavailable`]. It is permanent where waiting does not help: a folder in the file's place, no
+/// permission, a read-only disk.
+pub(super) fn check(path: &Path, create: bool) -> Result<(), Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        check_folder(folder)?;
+    }
+    let exists = check_file(path)?;
+    if !exists && !create {
+        let why = "does not exist, and `mode=rw` in db.url creates none";
+        return Err(refused(path, why).permanent());
+    }
+    for suffix in ["-wal", "-shm", "-journal"] {
+        check_file(&beside(path, suffix))?;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // SQLite keeps a log beside the database while it is open.
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(folder, access)
+        .map_err(|error| of_io(folder, &error.into(), "write to the folder"))
+}
+
+/// Creates the folder of the file. What is in it is the service's alone: hashes of passwords, tokens.
+/// Blocks.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    check_folder(folder)?;
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| of_io(folder, &error, "create the folder"))
+}
+
+/// Returns whether the file is there.
+fn check_file(path: &Path) -> Result<bool, Error> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A link to nowhere is followed: SQLite creates the file at its end.
+            return Ok(false);
+        }
+        Err(error) => return Err(of_io(path, &error, "open")),
+    };
+    if metadata.is_dir() {
+        return Err(refused(path, "is a folder, not a file").permanent());
+    }
+    if !metadata.is_file() {
+        return Err(refused(path, "is not a regular file").permanent());
+    }
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) => Err(of_io(path, &error, "open for reading and writing")),
+    }
+}
+
+fn check_folder(folder: &Path) -> Result<(), Error> {
+    match fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(refused(folder, "is not a folder").permanent()),
+        // It is about to be created.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(of_io(folder, &error, "look into the folder")),
+    }
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    Error::new(Kind::Unavailable, format!("{} {why}: {FIX}", path.display()))
+}
+
+/// The error of an attempt on `path`.
+fn of_io(path: &Path, error: &io::Error, attempt: &str) -> Error {
+    let error_text = format!("{attempt} {}: {error}", path.display());
+    if !is_permanent(error) {
+        return Error::new(Kind::Unavailable, error_text);
+    }
+    Error::new(Kind::Unavailable, format!("{error_text}: {FIX}")).permanent()
+}
+
+/// Returns whether waiting cannot heal it. A full disk, too many open files or a disk that fails may
+/// pass.
+fn is_permanent(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::EACCES
+                | libc::EPERM
+                | libc::EROFS
+                | libc::EEXIST
+                | libc::EISDIR
+                | libc::ENOTDIR
+                | libc::ENAMETOOLONG
+                | libc::ELOOP
+                | libc::EINVAL
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_database_is_named_and_does_not_heal() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        fs::write(at("x.db"), "").unwrap();
+        fs::create_dir(at("x.db-wal")).unwrap();
+        symlink(at("loop"), at("loop")).unwrap();
+        let long = "x".repeat(300);
+        for (path, why) in [
+            (at("folder"), "is a folder, not a file"),
+            (at("file/x.db"), "is not a folder"),
+            (at("x.db"), "x.db-wal is a folder"),
+            (at("loop"), "loop"),
+            (at(&long), "long"),
+            ("/dev/null".into(), "is not a regular file"),
+        ] {
+            let error = check(&path, true).unwrap_err();
+            assert!(error.is_permanent() && error.to_string().contains(why), "{error}");
+        }
+        assert!(check(&at("missing"), false).unwrap_err().is_permanent());
+        check(&at("missing"), true).unwrap();
+        check(&at("file"), false).unwrap();
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again() {
+        for code in
+            [libc::ENOSPC, libc::EMFILE, libc::ENFILE, libc::EIO, libc::ESTALE, libc::EDQUOT]
+        {
+            let error = of_io(Path::new("x"), &io::Error::from_raw_os_error(code), "open");
+            assert!(!error.is_permanent(), "{error}");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Addresses of SQLite files: each is understood in one way, or refused with what to write.
+//!
+//! Libraries disagree about them: `sqlite:///x.db` is a relative path to SQLAlchemy and an absolute
+//! one to sqlx. A wrong guess opens a new, empty file, and the data seems to be gone.
+//!
+//! | written | opened |
+//! |---|---|
+//! | `sqlite:data/x.db`, `sqlite://data/x.db` | `data/x.db`, from the working directory |
+//! | `sqlite:/var/lib/x.db`, `sqlite:////var/lib/x.db` | `/var/lib/x.db` |
+//! | `?mode=rwc` (the default), `?mode=rw` | the file is created if missing, or has to exist |
+//! | `%20` | decoded, as in every URL |
+
+use std::path::{Path, PathBuf};
+
+/// A SQLite file and how it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(feature = "sqlite", test)),
+    expect(dead_code, reason = "a build without SQLite only tells addresses apart")
+)]
+pub(super) struct SqliteAddress {
+    /// The file, as the operating system names it.
+    pub path: PathBuf,
+    /// Whether a missing file is created: not with `mode=rw`.
+    pub create: bool,
+}
+
+const EXAMPLE: &str = "write `sqlite:data/service.db`";
+
+/// The part of `text` after the scheme, if the scheme is SQLite's.
+pub(super) fn strip_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    scheme.eq_ignore_ascii_case("sqlite").then_some(rest)
+}
+
+/// Explains why `text` is not a SQLite address, if it looks like one in a form that is not read.
+pub(super) fn explain_other_form(text: &str) -> Option<String> {
+    let (scheme, _) = text.split_once(':')?;
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme == "file" {
+        return Some(format!("`file:` addresses are not read: {EXAMPLE}"));
+    }
+    if scheme == "sqlite3" || scheme.starts_with("sqlite+") {
+        return Some(format!("the scheme of SQLite is `sqlite:`, without a driver: {EXAMPLE}"));
+    }
+    None
+}
+
+/// Reads what follows `sqlite:`.
+///
+/// # Errors
+/// Why it is refused, and what to write instead.
+pub(super) fn parse(rest: &str) -> Result<SqliteAddress, String> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if rest.contains('#') {
+        return Err("a fragment (`#`) means nothing in the address of a file: leave it out, or spell it `%23` in the name".into());
+    }
+    let create = mode(query)?;
+    let path = decode(without_slashes(path)?)?;
+    match fault(&path) {
+        Some((why, fix)) => Err(format!("{why}: {fix}")),
+        None => Ok(SqliteAddress { path: path.into(), create }),
+    }
+}
+
+/// Takes off the slashes that stand for an authority which a file does not have.
+fn without_slashes(path: &str) -> Result<&str, String> {
+    let slashes = path.bytes().take_while(|byte| *byte == b'/').count();
+    let name = &path[slashes..];
+    if slashes > 1 && (name.is_empty() || name == ":memory:") {
+        return Ok(name);
+    }
+    match slashes {
+        0 | 1 => Ok(path),
+        2 if has_host(name) => {
+            Err(format!("a file has no host, user or port, so two slashes start a path: {EXAMPLE}"))
+        }
+        2 => Ok(name),
+        3 => Err(format!(
+            "three slashes are ambiguous (SQLAlchemy reads a relative path, sqlx an absolute one): for the \
+             relative path write `sqlite:{name}`, for the absolute one write `sqlite:/{name}`"
+        )),
+        _ => Ok(&path[slashes - 1..]),
+    }
+}
+
+/// Whether what follows `//` starts like the authority of a URL. Other names are relative paths, as
+/// in sqlx.
+fn has_host(name: &str) -> bool {
+    let first = name.split('/').next().unwrap_or_default();
+    first.eq_ignore_ascii_case("localhost")
+        || first.contains(['@', ':', '['])
+        || first.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Reads the query: whether a missing file is created.
+fn mode(query: &str) -> Result<bool, String> {
+    let mut create = None;
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let read = match (name, value) {
+            ("mode", "rwc") => true,
+            ("mode", "rw") => false,
+            ("mode", "ro") => {
+                return Err("`mode=ro` cannot work, as the service keeps its migrations in the file: use `mode=rw`".into());
+            }
+            ("mode", "memory") => return Err(in_memory()),
+            ("mode", _) => return Err("`mode` is `rwc` (the default) or `rw`".into()),
+            ("timeout" | "busy_timeout", _) => {
+                return Err("how long to wait for a lock is the setting `db.busy_timeout`: leave the parameter out".into());
+            }
+            (name, _) => {
+                return Err(format!(
+                    "`{}` is not a parameter of a SQLite address; the only one is `mode`: leave it out",
+                    name.escape_debug()
+                ));
+            }
+        };
+        if create.replace(read).is_some() {
+            return Err("`mode` is given twice: leave one out".into());
+        }
+    }
+    Ok(create.unwrap_or(true))
+}
+
+fn in_memory() -> String {
+    format!(
+        "a database in memory would be lost with each connection, and is another one for each: {EXAMPLE}"
+    )
+}
+
+/// Decodes `%20` and the like.
+fn decode(path: &str) -> Result<String, String> {
+    let malformed = || {
+        "`%` introduces two hexadecimal digits in an address: a percent sign in the name is spelled `%25`".to_owned()
+    };
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            bytes.push(*byte);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2).ok_or_else(malformed)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
+        let (Some(high), Some(low)) = (digit(digits[0]), digit(digits[1])) else {
+            return Err(malformed());
+        };
+        bytes.push(high * 16 + low);
+        rest = after;
+    }
+    String::from_utf8(bytes).map_err(|_| "the path is not UTF-8 when decoded".to_owned())
+}
+
+/// Explains why a plain path, such as that of `db.path`, cannot be that of a database: the reason, and the fix.
+pub(super) fn path_fault(path: &Path) -> Option<(&'static str, &'static str)> {
+    let Some(text) = path.to_str() else {
+        return Some(("the path is not UTF-8", "data/service.db"));
+    };
+    if strip_scheme(text).is_some() {
+        return Some(("an address, not a path", "remove the `sqlite:`, or use db.url"));
+    }
+    if text.contains('?') {
+        let fix = "db.url = \"sqlite:data/service.db?mode=rw\", or spell it `%3F` there";
+        return Some(("parameters belong into an address, not into a path", fix));
+    }
+    fault(text)
+}
+
+fn fault(path: &str) -> Option<(&'static str, &'static str)> {
+    const NAME_A_FILE: &str =
+        "write `sqlite:data/service.db` as db.url, or `data/service.db` as db.path";
+    if path.trim().is_empty() {
+        return Some(("no file is named", NAME_A_FILE));
+    }
+    // SQLite treats both as other things than files, also behind a folder's name.
+    if path.contains(":memory:") {
+        let why =
+            "a database in memory would be lost with each connection, and is another one for each";
+        return Some((why, NAME_A_FILE));
+    }
+    if path.starts_with("file:") {
+        return Some(("`file:` addresses are not read", NAME_A_FILE));
+    }
+    if path.starts_with(['~', '$']) {
+        let fix = "write the whole path, or `./` before a name that starts so";
+        return Some(("`~` and variables are expanded by shells, and not here", fix));
+    }
+    if path.ends_with('/') || [".", ".."].contains(&path.rsplit('/').next().unwrap_or_default()) {
+        return Some(("a folder, not a file", NAME_A_FILE));
+    }
+    if path.contains('\\') {
+        return Some(("a backslash separates nothing here", "separate folders with `/`"));
+    }
+    if path.contains(char::is_control) {
+        return Some(("the path holds a control character", NAME_A_FILE));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(address: &str) -> Result<(String, bool), String> {
+        let rest = strip_scheme(address).unwrap_or_else(|| panic!("{address} is SQLite's"));
+        parse(rest).map(|it| (it.path.to_str().unwrap().to_owned(), it.create))
+    }
+
+    #[test]
+    fn each_form_that_is_understood_names_one_file() {
+        for (address, path, create) in [
+            ("sqlite:app.db", "app.db", true),
+            ("sqlite:data/app.db", "data/app.db", true),
+            ("sqlite:./app.db", "./app.db", true),
+            ("sqlite:../app.db", "../app.db", true),
+            ("sqlite:/var/lib/app.db", "/var/lib/app.db", true),
+            ("sqlite://app.db", "app.db", true),
+            ("sqlite://data/app.db", "data/app.db", true),
+            ("sqlite:////var/lib/app.db", "/var/lib/app.db", true),
+            ("SQLite:app.db", "app.db", true),
+            ("sqlite:app.db?", "app.db", true),
+            ("sqlite://app.db?mode=rwc", "app.db", true),
+            ("sqlite:app.db?mode=rw", "app.db", false),
+            ("sqlite:my%20app.db", "my app.db", true),
+            ("sqlite:my app.db", "my app.db", true),
+            ("sqlite:caf%C3%A9.db", "café.db", true),
+            ("sqlite:100%25.db", "100%.db", true),
+            ("sqlite:what%3F%23.db", "what?#.db", true),
+            ("sqlite:./~app.db", "./~app.db", true),
+        ] {
+            assert_eq!(opened(address), Ok((path.to_owned(), create)), "{address}");
+        }
+    }
+
+    #[test]
+    fn every_other_form_is_refused_with_what_to_write() {
+        for (address, why) in [
+            ("sqlite:", "no file is named"),
+            ("sqlite://", "no file is named"),
+            ("sqlite:///", "no file is named"),
+            ("sqlite:?mode=rwc", "no file is named"),
+            ("sqlite:%20", "no file is named"),
+            ("sqlite::memory:", "in memory"),
+            ("sqlite://:memory:", "in memory"),
+            ("sqlite:///:memory:", "in memory"),
+            ("sqlite:%3Amemory%3A", "in memory"),
+            ("sqlite:file::memory:?mode=memory", "in memory"),
+            ("sqlite:app.db?mode=memory", "in memory"),
+            ("sqlite:///app.db", "three slashes"),
+            ("sqlite:///var/lib/app.db", "for the absolute one write `sqlite:/var/lib/app.db`"),
+            ("sqlite://localhost/app.db", "no host"),
+            ("sqlite://LOCALHOST/app.db", "no host"),
+            ("sqlite://127.0.0.1/app.db", "no host"),
+            ("sqlite://db:5432/app.db", "no host"),
+            ("sqlite://me:hunter2@db/app.db", "no host"),
+            ("sqlite://[::1]/app.db", "no host"),
+            ("sqlite:app.db?mode=ro", "`mode=ro`"),
+            ("sqlite:app.db?mode=RWC", "`mode` is"),
+            ("sqlite:app.db?mode", "`mode` is"),
+            ("sqlite:app.db?mode=rw&mode=rwc", "twice"),
+            ("sqlite:app.db?cache=shared", "`cache`"),
+            ("sqlite:app.db?timeout=5", "db.busy_timeout"),
+            ("sqlite:app.db#x", "fragment"),
+            ("sqlite:100%.db", "%25"),
+            ("sqlite:a%zz.db", "%25"),
+            ("sqlite:a%+1.db", "%25"),
+            ("sqlite:a%ff.db", "not UTF-8"),
+            ("sqlite:a%00.db", "control character"),
+            ("sqlite:data/", "a folder"),
+            ("sqlite:.", "a folder"),
+            ("sqlite:data/..", "a folder"),
+            ("sqlite:~/app.db", "expanded by shells"),
+            ("sqlite://~/app.db", "expanded by shells"),
+            ("sqlite:$HOME/app.db", "expanded by shells"),
+            ("sqlite:file:app.db", "`file:`"),
+            (r"sqlite:data\app.db", "backslash"),
+        ] {
+            let refused = opened(address).unwrap_err();
+            assert!(refused.contains(why), "{address}: {refused}");
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is_and_never_as_an_address() {
+        for path in ["data/app.db", "/var/lib/my app.db", "100%.db", "a%20b.db", "a#b.db"] {
+            assert_eq!(path_fault(Path::new(path)), None, "{path}");
+        }
+        for path in [
+            "",
+            " ",
+            ":memory:",
+            "data/:memory:",
+            "file:a.db",
+            "file:a.db?mode=ro",
+            "sqlite:a.db",
+            "SQLITE:a.db",
+            "a.db?mode=rw",
+            "~/a.db",
+            "$HOME/a.db",
+            "data/",
+            ".",
+            "..",
+            "a\0b.db",
+            r"data\a.db",
+        ] {
+            assert!(path_fault(Path::new(path)).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_that_mean_sqlite_are_explained() {
+        for address in
+            ["file:app.db", "FILE:///app.db", "sqlite3:app.db", "sqlite+aiosqlite:///app.db"]
+        {
+            assert!(explain_other_form(address).unwrap().contains("sqlite:"), "{address}");
+        }
+        assert_eq!(explain_other_form("postgres://db/x"), None);
+        assert_eq!(explain_other_form("data/app.db"), None);
+    }
+}
