@@ -92,7 +92,8 @@ pub trait Part: Clone + Send + Sync + 'static {
     /// then handlers that take the part answer 503. Must be safe to call again after a failure.
     ///
     /// # Errors
-    /// Any error is logged and shown in the health answer, and `connect` is called again.
+    /// Any error is logged and shown in the health answer, and `connect` is called again. Behind a verb
+    /// a [`Refused`] is final.
     fn connect(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         std::future::ready(Ok(()))
     }
@@ -130,6 +131,23 @@ pub trait Part: Clone + Send + Sync + 'static {
 
 /// An error that says nothing but its message and its causes.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of [`Part::connect`] that time alone does not cure, such as a wrong password. A service
+/// goes on trying, as somebody may put it right; a verb ends with it at once.
+#[derive(Debug)]
+pub struct Refused(pub BoxError);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
 
 /// How a part is.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

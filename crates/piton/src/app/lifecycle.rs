@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -20,7 +20,7 @@ use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, Slot};
 use crate::http::{HttpSettings, Rules, Stack, StackLayer, serve, serve_beside};
-use crate::part::{Failure, Launch, Running};
+use crate::part::{Failure, Launch, Refused, Running};
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
 
@@ -64,7 +64,7 @@ impl Launched {
     }
 
     /// Begins to connect every part. Returns when all are connected, or after `patience`: those
-    /// that are not go on trying, and `/readyz` says so.
+    /// that are not go on trying, and `/readyz` says so. Returns early where one gives up.
     pub async fn connect(&mut self, patience: Duration) {
         let mut connected = Vec::new();
         for index in 0..self.handle.inner().parts.len() {
@@ -73,7 +73,7 @@ impl Launched {
             self.background.tasks.spawn(context::within(self.handle.clone(), work));
             connected.push(wait);
         }
-        let _ = tokio::time::timeout(patience, join_all(connected)).await;
+        let _ = tokio::time::timeout(patience, try_join_all(connected)).await;
     }
 
     /// Serves until `stop`; `at_once` ends the drain.
@@ -267,22 +267,28 @@ async fn keep(
 ) {
     let slot = &handle.inner().parts[index];
     let Some(part) = slot.part.get().cloned() else { return };
+    let ends_when_refused = !handle.inner().serves;
     tokio::select! {
-        () = connect(slot, &part) => {}
+        is_connected = connect(slot, &part, ends_when_refused) => if !is_connected { return },
         () = stop.stopped() => return,
     }
     let _ = connected.send(());
     part.run(stop).await;
 }
 
-/// Tries until it succeeds, with growing pauses. Cancel safe: the part's `connect` may be called
-/// again.
-async fn connect(slot: &Slot, part: &Arc<dyn Running>) {
+/// Tries until it succeeds, with growing pauses, and returns true then. Cancel safe: the part's
+/// `connect` may be called again.
+async fn connect(slot: &Slot, part: &Arc<dyn Running>, ends_when_refused: bool) -> bool {
     let mut pauses = Pauses::new();
     loop {
         match part.connect().await {
             Ok(()) => break,
-            Err(why) => note_trouble(slot, &chain(&*why)),
+            Err(why) => {
+                note_trouble(slot, &chain(&*why));
+                if ends_when_refused && why.is::<Refused>() {
+                    return false;
+                }
+            }
         }
         tokio::time::sleep(pauses.next()).await;
     }
@@ -291,6 +297,7 @@ async fn connect(slot: &Slot, part: &Arc<dyn Running>) {
     if troubled.is_some() {
         info!("`{}` is connected now", slot.entry.name);
     }
+    true
 }
 
 /// Says it when the reason is new: a server that stays away for an hour is one line, not a thousand.

@@ -5,7 +5,7 @@
 //! value without its unit, a key that no section knows, a key written twice are refused, all at
 //! once, each with its place and its correction.
 
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(feature = "redis")]
 pub(crate) mod address;
 mod check;
 mod choice;

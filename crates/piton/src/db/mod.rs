@@ -87,6 +87,7 @@ mod sqlite;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod value;
 mod verb;
 
@@ -112,7 +113,7 @@ pub use error::{Error, Kind};
 pub use migrations::Migrations;
 pub use params::Params;
 pub use row::{FromRow, Row};
-pub use settings::{DbSettings, DbUrl, Tls, postgres_required};
+pub use settings::{DbSettings, DbUrl, PgBouncer, SessionTarget, Tls, postgres_required};
 pub use sql::Sql;
 pub use value::{AsJson, Bind, Column, Value, ValueError};
 pub use {rust_decimal, sqlx};
@@ -531,7 +532,8 @@ impl Part for Db {
 
     type Settings = DbSettings;
 
-    async fn start(settings: DbSettings, launch: &Launch) -> Result<Self, part::Error> {
+    async fn start(mut settings: DbSettings, launch: &Launch) -> Result<Self, part::Error> {
+        settings.fit_request(launch);
         let migrations = launch.attached::<Migrations>().copied().collect();
         let development = !launch.production();
         let (name, data_dir) = (launch.name(), launch.data_dir());
@@ -539,7 +541,10 @@ impl Part for Db {
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
-        Ok(each!(&self.store, Store, store => store.connect().await)?)
+        let connected = each!(&self.store, Store, store => store.connect().await);
+        connected.map_err(|error| {
+            if error.is_refusal() { part::Refused(error.into()).into() } else { error.into() }
+        })
     }
 
     async fn run(&self, stop: Stop) {
@@ -547,10 +552,15 @@ impl Part for Db {
     }
 
     async fn health(&self) -> Health {
-        match each!(&self.store, Store, store => store.check().await) {
-            Ok(true) => Health::Up,
-            Ok(false) => Health::Degraded("every connection is busy".into()),
-            Err(error) => Health::Down(error.to_string()),
+        match &self.store {
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(store) => match store.check().await {
+                Ok(true) => Health::Up,
+                Ok(false) => Health::Degraded("every connection is busy".into()),
+                Err(error) => Health::Down(error.to_string()),
+            },
+            #[cfg(feature = "postgres")]
+            Store::Postgres(store) => store.health().await,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
 
 use super::Store;
+use super::state::Pooling;
 use crate::db::error::Error;
 use crate::db::migrations::{self, Applied, AppliedRow, File};
 
@@ -24,6 +25,9 @@ impl Store {
         if migrations::pending(&self.migrations, &applied(connection).await?)?.is_empty() {
             return Ok(Vec::new());
         }
+        if self.state.pooling() == Pooling::Transaction {
+            return self.migrate_by_transactions(connection).await;
+        }
         // The lock belongs to the session: it ends with the connection, also should we die.
         while !try_lock(connection).await? {
             tokio::time::sleep(PAUSE).await;
@@ -31,6 +35,44 @@ impl Store {
         let outcome = self.migrate_alone(connection).await;
         sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(connection).await?;
         outcome
+    }
+
+    /// Behind a pooler a lock of the session would stay with whoever gets that session next: here each
+    /// transaction has its own.
+    async fn migrate_by_transactions(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<&'static str>, Error> {
+        let mut names = Vec::new();
+        loop {
+            let mut transaction = connection.begin().await?;
+            if !try_lock_for_transaction(&mut transaction).await? {
+                transaction.rollback().await?;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            // Another replica may have been faster.
+            let done = applied(&mut transaction).await?;
+            let pending = migrations::pending(&self.migrations, &done)?;
+            let end = pending.iter().position(|file| file.migration.no_tx);
+            let group = &pending[..end.unwrap_or(pending.len())];
+            if let (true, Some(file)) = (group.is_empty(), pending.first()) {
+                return Err(migrations::wrong(format!(
+                    "{} runs outside of a transaction, which a pooler in transaction mode does not offer: run `migrate up` \
+                     with db.host naming the server itself",
+                    file.name
+                )));
+            }
+            let outcome = migrations::apply(&mut *transaction, group).await;
+            // Also where it failed: the session is somebody else's next.
+            transaction.clear_cached_statements().await?;
+            outcome?;
+            transaction.commit().await?;
+            names.extend(migrations::tell(group));
+            if end.is_none() {
+                return Ok(names);
+            }
+        }
     }
 
     async fn migrate_alone(
@@ -55,6 +97,11 @@ async fn try_lock(connection: &mut PgConnection) -> Result<bool, Error> {
     Ok(query.fetch_one(connection).await?)
 }
 
+async fn try_lock_for_transaction(connection: &mut PgConnection) -> Result<bool, Error> {
+    let sql = format!("SELECT pg_try_advisory_xact_lock({LOCK})");
+    Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?.try_get(0)?)
+}
+
 async fn run(connection: &mut PgConnection, files: &[File]) -> Result<(), Error> {
     if files.iter().any(|file| file.migration.no_tx) {
         return migrations::apply(connection, files).await;
@@ -64,17 +111,19 @@ async fn run(connection: &mut PgConnection, files: &[File]) -> Result<(), Error>
     Ok(transaction.commit().await?)
 }
 
+/// The migrations that have run. Asked by the simple protocol, which prepares no statement that
+/// somebody else behind a pooler could come across.
 pub(super) async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, Error> {
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !exists {
+    let exists = sqlx::raw_sql("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+    if !exists.fetch_one(&mut *connection).await?.try_get(0)? {
         return Ok(Vec::new());
     }
-    let rows: Vec<AppliedRow> = sqlx::query_as(
+    let rows = sqlx::raw_sql(
         "SELECT version, description, checksum, installed_on::text FROM _sqlx_migrations ORDER BY version",
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    Ok(rows.into_iter().map(Applied::from).collect())
+    );
+    let rows = rows.fetch_all(&mut *connection).await?;
+    let read = |row: &sqlx::postgres::PgRow| -> Result<AppliedRow, sqlx::Error> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+    };
+    rows.iter().map(|row| Ok(read(row)?.into())).collect()
 }
