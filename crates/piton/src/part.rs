@@ -94,7 +94,7 @@ pub trait Part: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Any error is logged and shown in the health answer, and `connect` is called again. A
-    /// [`Permanent`] one ends the service with exit code 2 instead.
+    /// [`Permanent`] one ends the service with exit code 2 instead; a [`Refused`] one ends a verb.
     fn connect(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         std::future::ready(Ok(()))
     }
@@ -171,6 +171,23 @@ impl fmt::Display for Permanent {
 }
 
 impl std::error::Error for Permanent {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// An error of [`Part::connect`] that time alone does not cure, such as a wrong password. A service
+/// goes on trying, as somebody may put it right on the server; a verb ends with it at once.
+#[derive(Debug)]
+pub struct Refused(pub BoxError);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Refused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
     }

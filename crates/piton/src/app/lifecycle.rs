@@ -21,7 +21,7 @@ use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, Slot};
 use crate::http::{HttpSettings, Rules, Stack, StackLayer, serve, serve_beside};
-use crate::part::{Failure, Launch, Permanent, Running};
+use crate::part::{Failure, Launch, Permanent, Refused, Running};
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
 
@@ -72,7 +72,7 @@ impl Launched {
     }
 
     /// Begins to connect every part, each once those that it needs are connected. Returns when all
-    /// are, when one never will be (see [`take_permanent`](Self::take_permanent)), or after `patience`:
+    /// are, when one gives up (see [`take_permanent`](Self::take_permanent)), or after `patience`:
     /// those that are not connected go on trying, and `/readyz` says so.
     pub async fn connect(&mut self, patience: Duration) {
         let mut connected = Vec::new();
@@ -313,9 +313,10 @@ async fn keep(
 ) {
     let slot = &handle.inner().parts[index];
     let Some(part) = slot.part.get().cloned() else { return };
+    let ends_when_refused = !handle.inner().serves;
     let reach = async {
         wait_for_needed(&handle, slot).await;
-        connect(slot, &part).await
+        connect(slot, &part, ends_when_refused).await
     };
     let outcome = tokio::select! {
         outcome = reach => outcome,
@@ -356,8 +357,12 @@ async fn wait_for_needed(handle: &Handle, slot: &Slot) {
 /// again.
 ///
 /// # Errors
-/// One that waiting does not heal.
-async fn connect(slot: &Slot, part: &Arc<dyn Running>) -> Result<(), LaunchError> {
+/// One that waiting does not heal; behind a verb also a [`Refused`].
+async fn connect(
+    slot: &Slot,
+    part: &Arc<dyn Running>,
+    ends_when_refused: bool,
+) -> Result<(), LaunchError> {
     let mut pauses = Pauses::new();
     let mut failed = false;
     while let Err(why) = part.connect().await {
@@ -369,6 +374,9 @@ async fn connect(slot: &Slot, part: &Arc<dyn Running>) -> Result<(), LaunchError
             return Err(LaunchError::Permanent(format!("`{}`: {text}", slot.entry.name).into()));
         }
         note_trouble(slot, &text);
+        if ends_when_refused && why.is::<Refused>() {
+            return Err(LaunchError::Fault(format!("`{}`: {text}", slot.entry.name).into()));
+        }
         tokio::time::sleep(pauses.next()).await;
     }
     slot.connected.store(true, Ordering::Release);

@@ -13,19 +13,6 @@ use serde_json::{Value, json};
 
 use super::Setting;
 
-/// `host`, `host:port`, `[::1]:port`, an IPv6 address alone, or a path: the host without brackets, and
-/// the text behind the colon.
-#[cfg(feature = "postgres")]
-pub(crate) fn host_and_port(text: &str) -> (&str, Option<&str>) {
-    let text = text.trim();
-    let (host, port) = match text.rsplit_once(':') {
-        // More than one colon, and no brackets: an IPv6 address.
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
-        _ => (text, None),
-    };
-    (host.trim_matches(['[', ']']), port)
-}
-
 /// The reason why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressError {

@@ -24,11 +24,10 @@ struct Inner {
     kind: Kind,
     message: String,
     constraint: Option<String>,
-    /// Whether the connection is to blame, not the statement.
-    of_connection: bool,
     /// Whether waiting cannot heal it.
     permanent: bool,
     storage: Option<StorageFault>,
+    concern: Concern,
     source: Option<sqlx::Error>,
 }
 
@@ -39,6 +38,28 @@ pub(super) enum StorageFault {
     Unwritable,
     /// Its content is not that of a database, or not any more.
     Damaged,
+}
+
+/// What an error says of the connection and of the server, beyond the statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(dead_code, reason = "a file is not reached by way of a connection")
+)]
+pub(super) enum Concern {
+    /// Nothing.
+    #[default]
+    Statement,
+    /// The connection is broken, and perhaps the server gone.
+    Connection,
+    /// What the connection remembers does not fit the server any more. The statement did not run.
+    StaleStatement,
+    /// The session cannot write.
+    ReadOnly,
+    /// The server's disk is full.
+    DiskFull,
+    /// The server does not let us in, and will not until somebody changes a setting.
+    Refused,
 }
 
 /// What kind of error it is.
@@ -94,9 +115,9 @@ impl Error {
             kind,
             message: message.into(),
             constraint: None,
-            of_connection: false,
             permanent: false,
             storage: None,
+            concern: Concern::default(),
             source: None,
         }))
     }
@@ -127,15 +148,42 @@ impl Error {
     /// The server cannot be reached.
     #[cfg(feature = "postgres")]
     pub(super) fn gone(why: impl Into<String>) -> Self {
-        let mut new = Self::new(Kind::Unavailable, why);
-        new.0.of_connection = true;
-        new
+        Self::new(Kind::Unavailable, why).with_concern(Concern::Connection)
     }
 
-    /// Whether the connection is broken: then the server may be, too.
+    /// The server does not let us in.
+    #[cfg(feature = "postgres")]
+    pub(super) fn refused(why: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable, why).with_concern(Concern::Refused)
+    }
+
+    /// Returns true if trying again does not help until somebody changes a setting.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.0.concern == Concern::Refused
+    }
+
+    /// What it says of the connection and of the server.
+    #[cfg(feature = "postgres")]
+    pub(super) fn concern(&self) -> Concern {
+        self.0.concern
+    }
+
+    /// Returns true if the connection is broken: then the server may be, too.
     #[cfg(feature = "postgres")]
     pub(super) fn is_of_connection(&self) -> bool {
-        self.0.of_connection
+        self.0.concern == Concern::Connection
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn with_concern(mut self, concern: Concern) -> Self {
+        self.0.concern = concern;
+        self
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn with_constraint(mut self, constraint: Option<String>) -> Self {
+        self.0.constraint = constraint;
+        self
     }
 
     /// Marks the error as one that waiting cannot heal.
@@ -194,8 +242,10 @@ impl From<sqlx::Error> for Error {
             _ => (Kind::Other, "the database failed"),
         };
         let mut new = Self::new(kind, message);
-        new.0.of_connection =
-            matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_));
+        #[cfg(feature = "postgres")]
+        if matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) {
+            new.0.concern = Concern::Connection;
+        }
         new.0.source = Some(error);
         new
     }
@@ -205,11 +255,7 @@ impl From<sqlx::Error> for Error {
 fn of_database(error: &dyn sqlx::error::DatabaseError) -> Error {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-        let (kind, text, constraint) = super::postgres::error::of(error);
-        let mut new = Error::new(kind, text);
-        new.0.constraint = constraint;
-        new.0.of_connection = super::postgres::error::spoils_connection(error);
-        return new;
+        return super::postgres::error::of(error, true);
     }
     let (kind, text) = of_sqlite(error);
     let mut new = Error::new(kind, text);

@@ -88,6 +88,7 @@ mod sqlite_address;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod value;
 mod verb;
 
@@ -113,7 +114,9 @@ pub use error::{Error, Kind};
 pub use migrations::Migrations;
 pub use params::Params;
 pub use row::{FromRow, Row};
-pub use settings::{AcceptNewer, DbSettings, DbUrl, Synchronous, Tls, postgres_required};
+pub use settings::{
+    AcceptNewer, DbSettings, DbUrl, PgBouncer, SessionTarget, Synchronous, Tls, postgres_required,
+};
 pub use sql::Sql;
 pub use value::{AsJson, Bind, Column, Value, ValueError};
 pub use {rust_decimal, sqlx};
@@ -547,7 +550,8 @@ impl Part for Db {
 
     type Settings = DbSettings;
 
-    async fn start(settings: DbSettings, launch: &Launch) -> Result<Self, part::Error> {
+    async fn start(mut settings: DbSettings, launch: &Launch) -> Result<Self, part::Error> {
+        settings.fit_request(launch);
         let migrations = launch.attached::<Migrations>().copied().collect();
         let development = !launch.production();
         let (name, data_dir) = (launch.name(), launch.data_dir());
@@ -559,7 +563,13 @@ impl Part for Db {
             migrations::warn_of_differences(self.lists()).await;
         }
         each!(&self.store, Store, store => store.connect().await).map_err(|error| {
-            if error.is_permanent() { Permanent::new(error).into() } else { error.into() }
+            if error.is_permanent() {
+                Permanent::new(error).into()
+            } else if error.is_refusal() {
+                part::Refused(error.into()).into()
+            } else {
+                error.into()
+            }
         })
     }
 
@@ -568,10 +578,15 @@ impl Part for Db {
     }
 
     async fn health(&self) -> Health {
-        match each!(&self.store, Store, store => store.check().await) {
-            Ok(true) => Health::Up,
-            Ok(false) => Health::Degraded("every connection is busy".into()),
-            Err(error) => Health::Down(error.to_string()),
+        match &self.store {
+            #[cfg(feature = "sqlite")]
+            Store::Sqlite(store) => match store.check().await {
+                Ok(true) => Health::Up,
+                Ok(false) => Health::Degraded("every connection is busy".into()),
+                Err(error) => Health::Down(error.to_string()),
+            },
+            #[cfg(feature = "postgres")]
+            Store::Postgres(store) => store.health().await,
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::sqlite_address::{self, SqliteAddress};
 #[cfg(feature = "postgres")]
-use crate::config::address::host_and_port;
+use super::postgres::address;
 use crate::config::{Problems, Reader, Requirement, Setting, redact};
 
 /// The database: a SQLite file, or PostgreSQL where `url` or `host` says so.
@@ -24,12 +24,14 @@ pub struct DbSettings {
     pub url: Option<DbUrl>,
 
     /// The PostgreSQL server: a name, an address, either with `:port`, or the folder of its socket
-    /// (`/run/postgresql`). **Default: none, which means SQLite.**
+    /// (`/run/postgresql`). Several stand in a list without spaces, `one:5432,two:5432`; libpq's
+    /// words may follow, such as `db port=6432 sslmode=require`. **Default: none, which means
+    /// SQLite.**
     #[setting(alias = "{prefix}_PG_ENDPOINT")]
     #[setting(alias = "POSTGRESQL_HOST")]
     pub host: Option<String>,
 
-    /// The server's port. **Default: `5432`.**
+    /// The server's port, or that of all hosts. **Default: what the address says, else `5432`.**
     #[setting(alias = "POSTGRESQL_PORT")]
     #[setting(min = 1)]
     pub port: Option<u16>,
@@ -58,6 +60,19 @@ pub struct DbSettings {
     /// that browsers trust.**
     pub tls_ca: Option<PathBuf>,
 
+    /// Which of the servers is used, as in libpq: `any`, `read-write`, `read-only`, `primary`,
+    /// `standby`, `prefer-standby`. Say `any` where a service only reads from the one server that it
+    /// has: otherwise `/readyz` is 503 while that server is read-only. **Default: what the address
+    /// says, else `read-write` where several hosts are named, and for a single host `any` as long as
+    /// `/readyz` may report it.**
+    pub target_session_attrs: Option<SessionTarget>,
+
+    /// Whether PgBouncer, or another pooler, stands before the server, and in which mode: `auto`
+    /// recognises one and is as careful as `transaction`; `off`, `session`, `transaction`. In the mode
+    /// `transaction` each statement is a transaction of its own, which costs four more messages to
+    /// the pooler. **Default: `auto`.**
+    pub pgbouncer: PgBouncer,
+
     /// What the server lists this service as. **Default: the name of the app.**
     pub application_name: Option<String>,
 
@@ -67,8 +82,9 @@ pub struct DbSettings {
     pub connect_timeout: Duration,
 
     /// How long one statement may run before PostgreSQL ends it and the request is answered 503;
-    /// `0s` is without end. Behind PgBouncer set it to `0s` and limit it there.
-    /// **Default: `30s`.**
+    /// `0s` is without end. Keep it below `http.timeout`, so that the client reads that answer and
+    /// not the one of a request that took too long. **Default: `20s`, or two thirds of
+    /// `http.timeout` where that is less.**
     #[setting(max = "24days")]
     pub statement_timeout: Duration,
 
@@ -86,7 +102,8 @@ pub struct DbSettings {
     pub max_connections: u32,
 
     /// How long a request waits for a free connection, or for its turn to write to SQLite, before it
-    /// is answered 503. Keep it below the time a request may take. **Default: `5s`.**
+    /// is answered 503. Keep it below `http.timeout`. **Default: `5s`, or half of `http.timeout` where
+    /// that is less.**
     #[setting(max = "1day")]
     pub acquire_timeout: Duration,
 
@@ -139,9 +156,11 @@ impl Default for DbSettings {
             database: None,
             tls: None,
             tls_ca: None,
+            target_session_attrs: None,
+            pgbouncer: PgBouncer::Auto,
             application_name: None,
             connect_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_secs(20),
             path: None,
             max_connections: 8,
             acquire_timeout: Duration::from_secs(5),
@@ -185,6 +204,24 @@ crate::setting_enum! {
 }
 
 crate::setting_enum! {
+    /// Which PostgreSQL server a service uses, as libpq's `target_session_attrs`.
+    pub enum SessionTarget: default Any {
+        /// The first that accepts a connection.
+        Any = "any",
+        /// One whose sessions can write.
+        ReadWrite = "read-write",
+        /// One whose sessions cannot write.
+        ReadOnly = "read-only",
+        /// One that is not a standby.
+        Primary = "primary",
+        /// A standby.
+        Standby = "standby",
+        /// A standby, or any if there is none.
+        PreferStandby = "prefer-standby",
+    }
+}
+
+crate::setting_enum! {
     /// When SQLite waits for the disk, as its `PRAGMA synchronous`.
     pub enum Synchronous: default Normal {
         /// At checkpoints.
@@ -193,6 +230,20 @@ crate::setting_enum! {
         Full = "full",
         /// At each commit, and for the folder's entries.
         Extra = "extra",
+    }
+}
+
+crate::setting_enum! {
+    /// What stands between a service and its PostgreSQL server.
+    pub enum PgBouncer: default Auto {
+        /// Recognised when the service connects.
+        Auto = "auto",
+        /// Nothing.
+        Off = "off",
+        /// A pooler that keeps a connection of the server's for each client.
+        Session = "session",
+        /// A pooler that gives one for each transaction.
+        Transaction = "transaction",
     }
 }
 
@@ -236,6 +287,10 @@ impl Setting for DbUrl {
         if schemes.iter().any(|scheme| text.starts_with(scheme)) {
             return Ok(Self(text.into()));
         }
+        #[cfg(feature = "postgres")]
+        if address::is_words(text) {
+            return Ok(Self(text.into()));
+        }
         // Not a word of the value: there may be a password anywhere in it.
         Err(format!("expected {}", Self::expects()))
     }
@@ -245,7 +300,7 @@ impl Setting for DbUrl {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^(postgres(ql)?://|sqlite:)" })
+        json!({ "type": "string", "pattern": "^(postgres(ql)?://|sqlite:|[a-z_]+ *=)" })
     }
 }
 
@@ -256,6 +311,10 @@ impl DbSettings {
         }
         if let Some((why, fix)) = self.path.as_deref().and_then(sqlite_address::path_fault) {
             from.refuse("path", why, fix);
+        }
+        #[cfg(feature = "postgres")]
+        for (name, fault) in self.server().err().unwrap_or_default() {
+            from.refuse(name, fault.why, fault.fix);
         }
     }
 
@@ -310,16 +369,6 @@ impl DbSettings {
                 let fix = "set db.host or db.url too, or remove it";
                 problems.push((name, "of a PostgreSQL server that is not named", fix));
             }
-        } else if self.url.is_none() {
-            for name in ["user", "database"] {
-                if named.contains(&(name, false)) {
-                    problems.push((
-                        name,
-                        "missing: db.host alone does not say enough",
-                        "set it, or write all of it as db.url",
-                    ));
-                }
-            }
         }
     }
 
@@ -327,13 +376,6 @@ impl DbSettings {
     pub(super) fn is_postgres(&self) -> bool {
         let by_url = self.url.as_ref().is_some_and(|url| url.sqlite().is_none());
         by_url || self.host.is_some()
-    }
-
-    /// The host and, where it is written with it, the port: Gnar Gear's endpoint may have both.
-    #[cfg(feature = "postgres")]
-    pub(super) fn host(&self) -> Option<(String, Option<u16>)> {
-        let (host, port) = host_and_port(self.host.as_deref()?);
-        Some((host.to_owned(), port.and_then(|port| port.parse().ok())))
     }
 
     /// The file that holds the data.
@@ -388,20 +430,6 @@ mod tests {
         assert_eq!(names, ["max_connections", "acquire_timeout", "busy_timeout"]);
     }
 
-    #[cfg(feature = "postgres")]
-    #[test]
-    fn a_host_may_bring_its_port() {
-        let host = |text: &str| {
-            let settings = DbSettings { host: Some(text.into()), ..DbSettings::default() };
-            settings.host().unwrap()
-        };
-        assert_eq!(host("db"), ("db".into(), None));
-        assert_eq!(host("db.internal:6432"), ("db.internal".into(), Some(6432)));
-        assert_eq!(host("::1"), ("::1".into(), None));
-        assert_eq!(host("[::1]:6432"), ("::1".into(), Some(6432)));
-        assert_eq!(host("/run/postgresql"), ("/run/postgresql".into(), None));
-    }
-
     #[test]
     fn an_address_is_shown_without_its_password() {
         let url = DbUrl::parse(&json!("postgres://me:hunter2@db/x")).unwrap();
@@ -423,8 +451,6 @@ mod tests {
         assert_eq!(settings.file("app", Path::new("d")).path, Path::new("data/x.db"));
         assert!(!settings.is_postgres());
         let host = || Some("db".to_owned());
-        let missing = names(DbSettings { host: host(), ..none() });
-        assert!(missing.contains(&"user") && missing.contains(&"database"), "{missing:?}");
         let both = DbSettings { host: host(), path: Some("a.db".into()), ..none() };
         assert!(names(both).contains(&"path"));
     }

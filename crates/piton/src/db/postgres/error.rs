@@ -1,33 +1,71 @@
-//! What PostgreSQL says went wrong, by its SQLSTATE: appendix A of its manual.
+//! What PostgreSQL says went wrong, by its SQLSTATE (appendix A of its manual) and by the routine that
+//! reports it. Its words never decide anything: they are in the language of `lc_messages`.
 
 use sqlx::postgres::PgDatabaseError;
+use sqlx::postgres::PgErrorPosition;
 
-use crate::db::error::Kind;
+use super::conditions::name_of;
+use crate::db::error::{Concern, Error, Kind};
 
-/// Whether the connection should be given up: the server is going away or is not there yet (57P01 to
-/// 57P03), or the schema has changed since the connection's statements were read.
-pub(in crate::db) fn spoils_connection(error: &PgDatabaseError) -> bool {
-    error.code().starts_with("57P")
-        || error.code() == "0A000" && error.message().contains("cached plan")
-}
-
-/// The kind of an error, its text, and what was violated.
-pub(in crate::db) fn of(error: &PgDatabaseError) -> (Kind, String, Option<String>) {
+/// The error of a statement. `without_values` says that nothing was bound to it, so that the server
+/// can only quote what the program itself has written.
+pub(in crate::db) fn of(error: &PgDatabaseError, without_values: bool) -> Error {
     let code = error.code();
-    let stale = code == "0A000" && error.message().contains("cached plan");
-    let kind = if stale { Kind::Unavailable } else { kind(code) };
-    let mut text = error.message().to_owned();
-    // Classes in which the message may quote what was given: `invalid input syntax for type uuid: ".."`.
-    // Constraints are named in quotes too, but their messages hold no values (those are in DETAIL).
-    if ["22", "XX", "0A", "P0"].iter().any(|class| code.starts_with(class)) && code != "P0001" {
-        text = unquoted(&text);
-    }
-    if matches!(kind, Kind::Unavailable | Kind::Other) {
+    let concern = concern(code, error.routine());
+    let kind = if concern == Concern::StaleStatement { Kind::Unavailable } else { kind(code) };
+    let in_statement = matches!(error.position(), Some(PgErrorPosition::Original(_)));
+    let mut text = match keeps_text(code, in_statement || without_values) {
+        true => error.message().to_owned(),
+        false => {
+            format!("{} (SQLSTATE {code}; the server's words may quote a value)", name_of(code))
+        }
+    };
+    if matches!(kind, Kind::Unavailable | Kind::Other) && keeps_text(code, true) {
         text = format!("{text} (SQLSTATE {code})");
+    }
+    if ["26000", "42P05"].contains(&code) && concern == Concern::StaleStatement {
+        text.push_str(": if a pooler stands before the server, set db.pgbouncer to `transaction`");
     }
     let column = || Some(format!("{}.{}", error.table()?, error.column()?));
     let constraint = error.constraint().map(str::to_owned).or_else(column);
-    (kind, text, constraint)
+    Error::new(kind, text).with_constraint(constraint).with_concern(concern)
+}
+
+/// Returns whether the server's text names the program's own things and no values. Of class 42 that
+/// is so where it points into the statement: `$1::text::regclass` quotes a value there, too.
+fn keeps_text(code: &str, of_statement: bool) -> bool {
+    const CODES: [&str; 2] = ["P0001", "55P03"];
+    const CLASSES: [&str; 9] = ["08", "23", "25", "28", "3D", "40", "53", "57", "0Z"];
+    let class = code.get(..2).unwrap_or_default();
+    CODES.contains(&code) || CLASSES.contains(&class) || (class == "42" && of_statement)
+}
+
+/// What the error says beyond the statement. Routines are those of PostgreSQL's source.
+fn concern(code: &str, routine: Option<&str>) -> Concern {
+    match (code, routine) {
+        // The table has changed since this connection prepared the statement.
+        ("0A000", Some("RevalidateCachedQuery")) => Concern::StaleStatement,
+        // `DISCARD`, or a pooler that gave us another session: the statement is not there, or there is
+        // one of the same name.
+        (
+            "26000",
+            Some(
+                "FetchPreparedStatement" | "exec_bind_message" | "exec_describe_statement_message",
+            ),
+        )
+        | ("42P05", _) => Concern::StaleStatement,
+        ("25006", _) => Concern::ReadOnly,
+        ("53100", _) => Concern::DiskFull,
+        // A transaction of somebody else's that was never ended.
+        ("25P02", _) => Concern::Connection,
+        _ => match code.get(..3).unwrap_or_default() {
+            // The server is going away, or is not there yet.
+            "57P" => Concern::Connection,
+            // XX: an internal error, such as a type that the session remembers and that is gone.
+            class if class.starts_with("08") || class.starts_with("XX") => Concern::Connection,
+            _ => Concern::Statement,
+        },
+    }
 }
 
 fn kind(code: &str) -> Kind {
@@ -42,7 +80,7 @@ fn kind(code: &str) -> Kind {
         "22021" | "22P05" => Kind::Character,
         // A serialization failure, a deadlock, a lock or a statement that took too long, a server that
         // starts or stops, a read-only standby: later, or on another connection, it may work.
-        "40001" | "40P01" | "55P03" | "57014" | "25006" => Kind::Unavailable,
+        "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P02" => Kind::Unavailable,
         _ => match code.get(..2).unwrap_or_default() {
             "08" | "53" | "57" | "58" => Kind::Unavailable,
             // Also who we are and where we are sent: wrong until somebody puts it right.
@@ -54,13 +92,63 @@ fn kind(code: &str) -> Kind {
     }
 }
 
-/// The text up to what it quotes.
-fn unquoted(text: &str) -> String {
-    let end = text.find([':', '"', '\'']).unwrap_or(text.len());
-    if end == text.len() {
-        return text.to_owned();
-    }
-    format!("{} (the rest may quote a parameter and is left out)", text[..end].trim_end())
+/// Why a server does not let us in, with the fix, if that is what `error` says. Waiting does not help
+/// then.
+pub(super) fn refusal(error: &sqlx::Error, place: &str, user: &str) -> Option<String> {
+    let error = match error {
+        sqlx::Error::Tls(error) => return Some(tls_refusal(place, error)),
+        // What rustls says of a certificate comes as this.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Some(tls_refusal(place, error));
+        }
+        sqlx::Error::Protocol(_) => {
+            return Some(format!(
+                "what listens at {place} does not speak PostgreSQL's protocol: set db.host and db.port"
+            ));
+        }
+        sqlx::Error::Configuration(error) => return Some(format!("connect to {place}: {error}")),
+        sqlx::Error::Database(error) => error.try_downcast_ref::<PgDatabaseError>()?,
+        _ => return None,
+    };
+    let (code, words) = (error.code(), error.message());
+    let (what, fix) = match code {
+        "28P01" => (
+            format!("does not accept the password of the user `{user}`"),
+            "set db.user and db.password",
+        ),
+        _ if code.starts_with("28") => (
+            format!("does not let the user `{user}` in ({words})"),
+            "set db.user, db.tls, or the server's pg_hba.conf",
+        ),
+        "3D000" => {
+            ("has no such database".to_owned(), "create it, or set db.database to one that exists")
+        }
+        "42501" => (
+            format!("does not let the user `{user}` use this database"),
+            "`GRANT CONNECT ON DATABASE ..`",
+        ),
+        "55000" => ("does not take connections to this database".to_owned(), "set db.database"),
+        // PgBouncer's own errors have this code, and no routine.
+        "08P01" if error.routine().is_none() => (
+            format!("is a pooler that does not take this connection ({words})"),
+            "set db.pgbouncer, or what the pooler's configuration lacks",
+        ),
+        _ => return None,
+    };
+    Some(format!("postgres at {place} {what} (SQLSTATE {code}): {fix}"))
+}
+
+fn tls_refusal(place: &str, error: &dyn std::fmt::Display) -> String {
+    format!(
+        "postgres at {place}: no TLS connection: {error}: set db.tls, or db.tls_ca to the server's authority"
+    )
+}
+
+/// Returns whether the error is a pooler's, which refuses what a session should begin with.
+pub(super) fn is_of_pooler(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| error.code() == "08P01" && error.routine().is_none())
 }
 
 #[cfg(test)]
@@ -87,12 +175,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_is_left_out() {
-        let text = unquoted("invalid input syntax for type integer: \"hunter2\"");
-        assert_eq!(
-            text,
-            "invalid input syntax for type integer (the rest may quote a parameter and is left out)"
-        );
-        assert_eq!(unquoted("division by zero"), "division by zero");
+    fn only_texts_that_cannot_quote_a_value_are_kept() {
+        for code in ["22P02", "22003", "XX000", "0A000", "P0002", "58P01", "55000", "HV000", ""] {
+            assert!(!keeps_text(code, true), "{code}");
+        }
+        for code in ["23505", "25006", "57014", "53100", "P0001", "28P01"] {
+            assert!(keeps_text(code, false), "{code}");
+        }
+        assert!(keeps_text("42P01", true) && !keeps_text("42P01", false));
+    }
+
+    #[test]
+    fn what_spoils_a_connection_is_told_by_code_and_routine() {
+        for (code, routine, wanted) in [
+            ("0A000", Some("RevalidateCachedQuery"), Concern::StaleStatement),
+            ("0A000", Some("transformLockingClause"), Concern::Statement),
+            ("26000", Some("FetchPreparedStatement"), Concern::StaleStatement),
+            ("26000", Some("DropPreparedStatement"), Concern::Statement),
+            ("25006", None, Concern::ReadOnly),
+            ("53100", None, Concern::DiskFull),
+            ("57P01", None, Concern::Connection),
+            ("57014", None, Concern::Statement),
+            ("08006", None, Concern::Connection),
+            ("XX000", None, Concern::Connection),
+            ("23505", None, Concern::Statement),
+            ("40001", None, Concern::Statement),
+        ] {
+            assert_eq!(concern(code, routine), wanted, "{code}");
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row as _};
 
 use super::Store;
+use super::state::Pooling;
 use crate::db::error::Error;
 use crate::db::migrations::{self, Applied, AppliedRow, Comparison, File};
 
@@ -24,6 +25,9 @@ impl Store {
         if self.compare(connection).await?.is_complete() {
             return Ok(Vec::new());
         }
+        if self.state.pooling() == Pooling::Transaction {
+            return self.migrate_by_transactions(connection).await;
+        }
         // The lock belongs to the session: it ends with the connection, also should we die.
         while !try_lock(connection).await? {
             tokio::time::sleep(PAUSE).await;
@@ -42,6 +46,45 @@ impl Store {
         let comparison = migrations::compare(&self.migrations, &done, self.accept_newer)?;
         self.newer.note(comparison.newer.clone());
         Ok(comparison)
+    }
+
+    /// Behind a pooler a lock of the session would stay with whoever gets that session next: here each
+    /// transaction has its own.
+    async fn migrate_by_transactions(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<&'static str>, Error> {
+        let mut names = Vec::new();
+        loop {
+            let mut transaction = connection.begin().await?;
+            if !try_lock_for_transaction(&mut transaction).await? {
+                transaction.rollback().await?;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            // Another replica may have been faster.
+            let Comparison { pending, unrecorded, .. } = self.compare(&mut transaction).await?;
+            let end = pending.iter().position(|file| file.migration.no_tx);
+            let group = &pending[..end.unwrap_or(pending.len())];
+            record(&mut transaction, migrations::marked(unrecorded)).await?;
+            if let (true, Some(file)) = (group.is_empty(), pending.first()) {
+                return Err(migrations::wrong(format!(
+                    "{} runs outside of a transaction, which a pooler in transaction mode does not offer: run `migrate up` \
+                     with db.host naming the server itself",
+                    file.name
+                )));
+            }
+            let outcome = migrations::apply(&mut *transaction, group).await;
+            // Also where it failed: the session is somebody else's next.
+            transaction.clear_cached_statements().await?;
+            outcome?;
+            record(&mut transaction, migrations::marked(group)).await?;
+            transaction.commit().await?;
+            names.extend(migrations::tell(group));
+            if end.is_none() {
+                return Ok(names);
+            }
+        }
     }
 
     async fn migrate_alone(
@@ -66,6 +109,11 @@ async fn try_lock(connection: &mut PgConnection) -> Result<bool, Error> {
     Ok(query.fetch_one(connection).await?)
 }
 
+async fn try_lock_for_transaction(connection: &mut PgConnection) -> Result<bool, Error> {
+    let sql = format!("SELECT pg_try_advisory_xact_lock({LOCK})");
+    Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?.try_get(0)?)
+}
+
 async fn run(connection: &mut PgConnection, files: &[File]) -> Result<(), Error> {
     let marked = migrations::marked(files);
     if files.iter().any(|file| file.migration.no_tx) {
@@ -79,34 +127,38 @@ async fn run(connection: &mut PgConnection, files: &[File]) -> Result<(), Error>
     Ok(transaction.commit().await?)
 }
 
-/// Records the marks of the migrations `versions`.
+/// Records the marks of the migrations `versions`, by the simple protocol.
 async fn record(connection: &mut PgConnection, versions: Vec<i64>) -> Result<(), Error> {
     if versions.is_empty() {
         return Ok(());
     }
     connection.execute(migrations::CREATE_MARKS).await?;
     for version in versions {
-        sqlx::query(migrations::RECORD_MARK).bind(version).execute(&mut *connection).await?;
+        let sql = migrations::RECORD_MARK.replace("$1", &version.to_string());
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
     }
     Ok(())
 }
 
-/// Returns the migrations that have run, in order.
+/// Returns the migrations that have run, in order. Asked by the simple protocol, which prepares no
+/// statement that somebody else behind a pooler could come across.
 pub(super) async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, Error> {
-    let (exists, marks): (bool, bool) = sqlx::query_as(
+    let exist = sqlx::raw_sql(
         "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('_piton_migrations') IS NOT NULL",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if !exists {
+    );
+    let exist = exist.fetch_one(&mut *connection).await?;
+    if !exist.try_get(0)? {
         return Ok(Vec::new());
     }
-    let sql = if marks {
+    let sql = if exist.try_get(1)? {
         "SELECT version, description, checksum, installed_on::text, coalesce(backward_compatible, FALSE)
          FROM _sqlx_migrations LEFT JOIN _piton_migrations USING (version) ORDER BY version"
     } else {
         "SELECT version, description, checksum, installed_on::text, FALSE FROM _sqlx_migrations ORDER BY version"
     };
-    let rows: Vec<AppliedRow> = sqlx::query_as(sql).fetch_all(&mut *connection).await?;
-    Ok(rows.into_iter().map(Applied::from).collect())
+    let rows = sqlx::raw_sql(sql).fetch_all(&mut *connection).await?;
+    let read = |row: &sqlx::postgres::PgRow| -> Result<AppliedRow, sqlx::Error> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?))
+    };
+    rows.iter().map(|row| Ok(read(row)?.into())).collect()
 }

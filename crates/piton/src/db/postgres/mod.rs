@@ -1,81 +1,116 @@
 //! The database on a server, beside as many replicas of the service as there are.
 //!
-//! The server may be away when the service starts, and may go away while it runs. Both are weather,
-//! not an end: what is asked meanwhile is answered "not now" within moments, since a watch in the
-//! background knows that nobody is there, and when the server is back all goes on. A statement that
-//! may have reached the server is never sent a second time.
+//! The server may be away when the service starts, and may go away while it runs, or another one may
+//! take its place. All of these are weather, not an end: what is asked meanwhile is answered "not
+//! now" within moments, since a watch in the background knows that nobody is there, and when a server
+//! is back all goes on. A statement that may have reached the server is never sent a second time,
+//! unless the server says that it did not run it.
 
+pub(super) mod address;
+mod conditions;
 pub(super) mod error;
 mod migrate;
+mod server;
+mod session;
+mod state;
+mod transaction;
 pub(super) mod types;
+mod watch;
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{
-    PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode, PgStatement,
-};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgPoolOptions, PgStatement};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Either, Executor, Postgres, SqlSafeStr, SqlStr,
-    Statement as _, Transaction,
+    AssertSqlSafe, Connection, Either, Executor, Postgres, SqlSafeStr, SqlStr, Statement as _,
 };
-use tokio::sync::{Notify, watch};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
+use self::server::Server;
+use self::session::InUse;
+use self::state::{Pooling, State, Trouble};
 use super::migrations::{self, Applied, File, Migrations, Newer};
-use crate::db::error::{Error, Kind};
+use crate::db::error::{Concern, Error, Kind};
 use crate::db::row::{self, Row};
-use crate::db::settings::{AcceptNewer, DbSettings, Tls};
+use crate::db::settings::{AcceptNewer, DbSettings};
 use crate::db::sql::Statement;
 use crate::db::verb::{Verb, verb};
-use crate::stop::Stop;
+use crate::part::Health;
+
+pub(super) use self::transaction::Open;
 
 /// How long a connection may have been idle before it is tried out first. Below it a server that went
 /// away is noticed by the statement itself.
-const FRESH: Duration = Duration::from_secs(1);
+const MAX_UNTRIED_IDLE: Duration = Duration::from_secs(1);
 
-/// How often an absent server is looked for.
-const LOOK: Duration = Duration::from_millis(250);
+/// How long such a trial may take: a server that vanished from the network never answers.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the health answer waits for a connection.
-const MOMENT: Duration = Duration::from_millis(500);
+const HEALTH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// One database on a server.
+/// One database on a server, or on whichever of several servers can do the work.
 pub(super) struct Store {
     pool: PgPool,
-    options: PgConnectOptions,
-    /// `host:port/database`, for messages.
-    place: String,
-    connect_timeout: Duration,
+    server: Server,
+    app: String,
+    state: Arc<State>,
+    in_use: InUse,
     migrate_at_start: bool,
     migrations: Vec<File>,
     lists: Vec<Migrations>,
     accept_newer: AcceptNewer,
     newer: Newer,
-    /// Why nobody can be reached, while nobody can.
-    away: watch::Sender<Option<String>>,
-    /// Somebody could not reach the server: time to look.
-    doubt: Notify,
 }
 
-/// An open transaction.
-pub(super) struct Open(Transaction<'static, Postgres>);
+/// How a statement is run.
+#[derive(Clone, Copy)]
+enum Ask {
+    Run(Verb),
+    /// At most so many rows are fetched.
+    Rows(usize),
+}
+
+/// What a statement that was run brings.
+enum Outcome {
+    Changed(u64),
+    Rows(Vec<Row>),
+}
+
+impl Outcome {
+    fn changed(self) -> u64 {
+        match self {
+            Self::Changed(rows) => rows,
+            Self::Rows(_) => 0,
+        }
+    }
+
+    fn rows(self) -> Vec<Row> {
+        match self {
+            Self::Rows(rows) => rows,
+            Self::Changed(_) => Vec::new(),
+        }
+    }
+}
 
 impl Store {
     /// Makes the pool; connects to nobody.
     ///
     /// # Errors
-    /// [`Kind::Migration`] if the files' names are wrong; [`Kind::Other`] if the address is none.
+    /// [`Kind::Migration`] if the files' names are wrong; [`Kind::Other`] if the settings do not name
+    /// a server.
     pub fn new(settings: &DbSettings, app: &str, lists: Vec<Migrations>) -> Result<Self, Error> {
-        let options = options(settings, app)?;
-        let place = format!(
-            "{}:{}/{}",
-            options.get_host(),
-            options.get_port(),
-            options.get_database().unwrap_or(options.get_username())
-        );
+        let server = settings.server().map_err(|faults| {
+            let faults = faults.iter().map(|(name, fault)| format!("db.{name}: {}", fault.why));
+            Error::new(Kind::Other, faults.collect::<Vec<_>>().join("; "))
+        })?;
+        let server = server.ok_or_else(|| Error::new(Kind::Other, "no server is named"))?;
+        let state = Arc::new(State::new(&server));
+        let in_use = InUse::new(state.pooling().is_pooled());
+        let options =
+            server.connect_options(&server.endpoints[0], app, state.pooling().is_pooled());
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
@@ -83,27 +118,38 @@ impl Store {
             .max_lifetime(settings.max_lifetime)
             // Asking the server before each use would double the way of every statement.
             .test_before_acquire(false)
-            .before_acquire(|connection, about| {
-                Box::pin(async move {
-                    if about.idle_for < FRESH {
-                        return Ok(true);
-                    }
-                    Ok(connection.ping().await.is_ok())
-                })
+            .before_acquire({
+                let state = state.clone();
+                move |connection, about| {
+                    let outdated = state.is_outdated(about.age);
+                    Box::pin(async move {
+                        if outdated || about.idle_for < MAX_UNTRIED_IDLE {
+                            return Ok(!outdated);
+                        }
+                        let trial = tokio::time::timeout(TRIAL_TIMEOUT, connection.ping()).await;
+                        Ok(matches!(trial, Ok(Ok(()))))
+                    })
+                }
             })
-            .connect_lazy_with(options.clone());
+            .after_connect({
+                let state = state.clone();
+                move |connection, _| {
+                    let state = state.clone();
+                    Box::pin(async move { state.begin_session(connection).await })
+                }
+            })
+            .connect_lazy_with(options);
         Ok(Self {
             pool,
-            options,
-            place,
-            connect_timeout: settings.connect_timeout,
+            server,
+            app: app.to_owned(),
+            state,
+            in_use,
             migrate_at_start: settings.migrate,
             migrations: migrations::collect(&lists, migrations::Backend::Postgres)?,
             lists,
             accept_newer: settings.accept_newer,
             newer: Newer::default(),
-            away: watch::Sender::new(None),
-            doubt: Notify::new(),
         })
     }
 
@@ -114,12 +160,16 @@ impl Store {
     /// Reaches the server and brings the schema up to date. Safe to call again, and from several
     /// replicas at once.
     pub async fn connect(&self) -> Result<(), Error> {
-        let mut connection = self.open().await?;
+        let (mut connection, role) = self.open().await?;
         let outcome = self.prepare(&mut connection).await;
         let _ = connection.close().await;
         outcome?;
-        self.away.send_replace(None);
-        info!("Database connected at {}@{}", self.place, self.options.get_username());
+        self.state.trouble.send_replace(None);
+        info!("Database connected at {}@{}", self.place(), self.server.user);
+        if role.read_only && self.state.expects_writes {
+            // The watch reports it, and looks for a session that can write.
+            self.state.suspect_read_only();
+        }
         Ok(())
     }
 
@@ -130,23 +180,9 @@ impl Store {
         migrations::require_none(self.compare(connection).await?.pending)
     }
 
-    /// A connection outside of the pool.
-    async fn open(&self) -> Result<PgConnection, Error> {
-        let connected = tokio::time::timeout(self.connect_timeout, self.options.connect()).await;
-        let error = match connected {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => cannot_connect(error),
-            Err(_) => {
-                let limit = humantime::format_duration(self.connect_timeout);
-                Error::gone(format!("no answer within {limit}"))
-            }
-        };
-        Err(error.while_doing(format_args!("connect to postgres at {}", self.place)))
-    }
-
     /// Runs what has not run; for the verb `migrate up`.
     pub async fn migrate_now(&self) -> Result<Vec<&'static str>, Error> {
-        let mut connection = self.open().await?;
+        let (mut connection, _) = self.open().await?;
         let outcome = self.migrate(&mut connection).await;
         let _ = connection.close().await;
         outcome
@@ -154,7 +190,7 @@ impl Store {
 
     /// What has run; for the verb `migrate status`.
     pub async fn applied(&self) -> Result<Vec<Applied>, Error> {
-        let mut connection = self.open().await?;
+        let (mut connection, _) = self.open().await?;
         let outcome = migrate::applied(&mut connection).await;
         let _ = connection.close().await;
         outcome
@@ -177,154 +213,172 @@ impl Store {
         self.newer.details()
     }
 
-    /// While nobody can be reached, looks whether somebody can again.
-    pub async fn watch(&self, stop: Stop) {
-        loop {
-            tokio::select! {
-                () = self.doubt.notified() => {}
-                () = stop.stopped() => return,
-            }
-            tokio::select! {
-                () = self.look_until_there() => {}
-                () = stop.stopped() => return,
-            }
-        }
-    }
-
-    async fn look_until_there(&self) {
-        let mut told = false;
-        loop {
-            match self.open().await {
-                // Somebody answers, if only that there is no room for one more: the connections that we
-                // have are good.
-                Err(error) if !error.is_of_connection() => {
-                    debug!(%error, "The database is there, but takes no new connection");
-                    self.is_there();
-                    return;
-                }
-                Ok(connection) => {
-                    let _ = connection.close().await;
-                    self.is_there();
-                    return;
-                }
-                Err(error) => {
-                    if !told {
-                        warn!(%error, "The database has gone away: requests that need it get 503 until it is back");
-                        told = true;
-                    }
-                    self.away.send_replace(Some(error.to_string()));
-                }
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    fn is_there(&self) {
-        if self.away.send_replace(None).is_some() {
-            info!("The database at {} is back", self.place);
-        }
-    }
-
     /// A connection, or at once the reason why there is none.
     async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        if let Some(why) = &*self.away.borrow() {
-            return Err(Error::gone(why.clone()));
+        match &*self.state.trouble.borrow() {
+            Some(Trouble::Away(why)) => return Err(Error::gone(why.clone())),
+            Some(Trouble::Refused(why)) if self.pool.size() == 0 => {
+                return Err(Error::refused(why.clone()));
+            }
+            _ => {}
         }
-        let mut away = self.away.subscribe();
+        let mut trouble = self.state.trouble.subscribe();
         let acquired = tokio::select! {
             biased;
             acquired = self.pool.acquire() => acquired,
-            gone = away.wait_for(Option::is_some) => {
-                let why = gone.ok().and_then(|why| why.clone()).unwrap_or_default();
-                return Err(Error::gone(why));
-            }
+            why = away(&mut trouble) => return Err(Error::gone(why)),
         };
         acquired.map_err(|error| match error {
             sqlx::Error::PoolClosed => error.into(),
             // Busy or gone? Whoever waits for a connection to a server that is gone waits as long.
             sqlx::Error::PoolTimedOut => {
-                self.doubt.notify_one();
+                self.state.doubt.notify_one();
                 error.into()
             }
             error => {
-                self.doubt.notify_one();
-                cannot_connect(error)
+                self.state.doubt.notify_one();
+                self.cannot_connect(error, self.in_use.index())
             }
         })
     }
 
     pub async fn run(&self, statement: Statement) -> Result<u64, Error> {
         let verb = verb(&statement.text)?;
-        let mut connection = self.acquire().await?;
-        self.doubting(execute(&mut connection, &statement, verb).await, &mut connection)
+        let changed = self.ask(&statement, Ask::Run(verb)).await?.changed();
+        if verb == Verb::Change {
+            self.state.note_write();
+        }
+        Ok(changed)
     }
 
     pub async fn rows(&self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
+        Ok(self.ask(&statement, Ask::Rows(limit)).await?.rows())
+    }
+
+    async fn ask(&self, statement: &Statement, how: Ask) -> Result<Outcome, Error> {
+        if self.state.pooling() == Pooling::Transaction {
+            return self.ask_in_transaction(statement, how).await;
+        }
         let mut connection = self.acquire().await?;
-        self.doubting(fetch(&mut connection, &statement, limit).await, &mut connection)
+        let mut outcome = ask(&mut connection, statement, how).await;
+        if let Err(error) = &outcome
+            && error.concern() == Concern::StaleStatement
+        {
+            // The server refused it before it ran, for what this connection remembers.
+            outcome = match connection.clear_cached_statements().await {
+                Ok(()) => ask(&mut connection, statement, how).await,
+                Err(error) => Err(error.into()),
+            };
+        }
+        if let Err(error) = &outcome
+            && self.state.note(error)
+        {
+            connection.close_on_drop();
+        }
+        outcome
+    }
+
+    /// Reading a statement and running it are two messages, between which a pooler may give the
+    /// session to somebody else, unless both are in one transaction.
+    async fn ask_in_transaction(&self, statement: &Statement, how: Ask) -> Result<Outcome, Error> {
+        let mut open = self.begin().await?;
+        match open.ask(statement, how).await {
+            Ok(outcome) => open.commit().await.map(|()| outcome),
+            Err(error) => {
+                if let Err(undo) = open.rollback().await {
+                    warn!(error = %undo, "Could not roll a statement back at once");
+                }
+                Err(error)
+            }
+        }
     }
 
     pub async fn begin(&self) -> Result<Open, Error> {
         // A connection that turns out to be broken has done nothing yet: the next one may be whole.
-        loop {
+        for _ in 0..self.pool.size() {
             let connection = self.acquire().await?;
-            match Transaction::begin(connection, None).await {
-                Ok(transaction) => return Ok(Open(transaction)),
-                Err(sqlx::Error::Io(_)) if self.pool.size() > 0 => self.doubt.notify_one(),
-                Err(error) => return Err(self.noticing(error.into())),
+            match Open::begin(connection, self.state.clone()).await {
+                Err(error) if error.is_of_connection() => self.state.doubt.notify_one(),
+                begun => return begun,
             }
         }
+        let connection = self.acquire().await?;
+        let begun = Open::begin(connection, self.state.clone()).await;
+        begun.map_err(|error| self.noticing(error))
     }
 
-    /// A connection on which something went wrong below SQL is given up.
-    fn doubting<T>(
-        &self,
-        outcome: Result<T, Error>,
-        connection: &mut PoolConnection<Postgres>,
-    ) -> Result<T, Error> {
-        outcome.map_err(|error| {
-            if error.is_of_connection() {
-                connection.close_on_drop();
-            }
-            self.noticing(error)
-        })
-    }
-
-    /// An error that says the server is gone makes us look.
+    /// An error that says something of the server makes us look.
     pub fn noticing(&self, error: Error) -> Error {
-        if error.is_of_connection() {
-            self.doubt.notify_one();
-        }
+        self.state.note(&error);
         error
     }
 
+    /// How the server is. A load that leaves no connection free is no fault.
+    pub async fn health(&self) -> Health {
+        let trouble = self.state.trouble.borrow().clone();
+        match trouble {
+            Some(Trouble::Refused(why)) if self.pool.size() > 0 => {
+                return Health::Degraded(format!("no further connection: {why}"));
+            }
+            Some(Trouble::Away(why) | Trouble::Refused(why) | Trouble::ReadOnly(why)) => {
+                return Health::Down(why);
+            }
+            None => {}
+        }
+        if self.state.is_disk_full() {
+            let place = self.place();
+            return Health::Down(format!(
+                "the disk of postgres at {place} is full (SQLSTATE 53100): a write failed in the last 30 s; make room"
+            ));
+        }
+        match self.check().await {
+            Ok(true) => Health::Up,
+            Ok(false) => Health::Degraded("every connection is busy".into()),
+            Err(error) => Health::Down(error.to_string()),
+        }
+    }
+
     /// Asks the server. `Ok(false)` if every connection is busy, which is load and not a fault.
-    pub async fn check(&self) -> Result<bool, Error> {
+    async fn check(&self) -> Result<bool, Error> {
         // Whether there is room for one more connection is not the question: with some of them at work it
         // is load that keeps us from getting one, unless somebody knows better.
         let at_work = self.pool.size() > 0;
-        let mut connection = match tokio::time::timeout(MOMENT, self.acquire()).await {
+        let mut connection = match tokio::time::timeout(HEALTH_TIMEOUT, self.acquire()).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) if error.is_of_connection() || !at_work => return Err(error),
             Err(_) if !at_work => {
-                return Err(Error::gone(format!("no connection to postgres at {}", self.place)));
+                return Err(Error::gone(format!("no connection to postgres at {}", self.place())));
             }
             Ok(Err(_)) | Err(_) => return Ok(false),
         };
-        match connection.ping().await {
-            Ok(()) => Ok(true),
-            Err(error) => {
-                connection.close_on_drop();
-                Err(self.noticing(error.into()))
-            }
+        let checked = self.check_session(&mut connection).await;
+        if let Err(error) = &checked
+            && self.state.note(error)
+        {
+            connection.close_on_drop();
         }
+        checked.map(|()| true)
+    }
+
+    async fn check_session(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        if !self.state.asks_for_role() {
+            return Ok(connection.ping().await?);
+        }
+        let role = state::probe(connection).await?.role;
+        if role.read_only && self.state.expects_writes {
+            return Err(
+                Error::new(Kind::Unavailable, self.read_only(role)).with_concern(Concern::ReadOnly)
+            );
+        }
+        Ok(())
     }
 
     pub fn snapshot(&self) -> serde_json::Value {
         serde_json::json!({
             "engine": "postgres",
-            "at": self.place,
+            "at": self.place(),
+            "hosts": self.server.endpoints.len(),
             "connections": self.pool.size(),
             "idle": self.pool.num_idle(),
             "max_connections": self.pool.options().get_max_connections(),
@@ -338,93 +392,12 @@ impl Store {
     }
 }
 
-impl Open {
-    pub async fn run(&mut self, statement: Statement) -> Result<u64, Error> {
-        let verb = verb(&statement.text)?;
-        execute(&mut self.0, &statement, verb).await
-    }
-
-    pub async fn rows(&mut self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
-        verb(&statement.text)?;
-        fetch(&mut self.0, &statement, limit).await
-    }
-
-    pub async fn commit(self) -> Result<(), Error> {
-        self.0.commit().await.map_err(|error| {
-            let error = Error::from(error);
-            if error.is_of_connection() {
-                return error.while_doing("commit: whether it still happened is not known");
-            }
-            error
-        })
-    }
-
-    pub async fn rollback(self) -> Result<(), Error> {
-        Ok(self.0.rollback().await?)
-    }
-}
-
-/// How to connect, from the settings.
-fn options(settings: &DbSettings, app: &str) -> Result<PgConnectOptions, Error> {
-    use secrecy::ExposeSecret;
-    let mut options = match settings.url.as_ref() {
-        Some(url) => url.expose().parse::<PgConnectOptions>().map_err(|_| {
-            Error::new(Kind::Other, "db.url is not the address of a PostgreSQL database")
-        })?,
-        // Not libpq's variables and files: every setting has one place to look for it.
-        None => PgConnectOptions::new_without_pgpass().host("localhost").port(5432),
-    };
-    if let Some((host, port)) = settings.host() {
-        options = if host.starts_with('/') {
-            options.socket(Path::new(&host))
-        } else {
-            options.host(&host)
-        };
-        options = options.port(settings.port.or(port).unwrap_or(5432));
-    } else if let Some(port) = settings.port {
-        options = options.port(port);
-    }
-    if let Some(user) = &settings.user {
-        options = options.username(user);
-    }
-    if let Some(password) = &settings.password {
-        options = options.password(password.expose_secret());
-    }
-    if let Some(database) = &settings.database {
-        options = options.database(database);
-    }
-    if let Some(tls) = settings.tls {
-        options = options.ssl_mode(ssl_mode(tls));
-    }
-    if let Some(authority) = &settings.tls_ca {
-        options = options.ssl_root_cert(authority);
-    }
-    if !settings.statement_timeout.is_zero() {
-        let limit_ms = settings.statement_timeout.as_millis().max(1).to_string();
-        options = options.options([("statement_timeout", limit_ms)]);
-    }
-    let name = settings.application_name.as_deref().unwrap_or(app);
-    // Its statements are logged by this room, which leaves parameters out.
-    Ok(options.application_name(name).statement_cache_capacity(256).disable_statement_logging())
-}
-
-fn ssl_mode(tls: Tls) -> PgSslMode {
-    match tls {
-        Tls::Disable => PgSslMode::Disable,
-        Tls::Prefer => PgSslMode::Prefer,
-        Tls::Require => PgSslMode::Require,
-        Tls::VerifyCa => PgSslMode::VerifyCa,
-        Tls::VerifyFull => PgSslMode::VerifyFull,
-    }
-}
-
-/// Whatever keeps us from connecting may pass, be it a network, a password or a database that
-/// somebody has still to create.
-fn cannot_connect(error: sqlx::Error) -> Error {
-    match &error {
-        sqlx::Error::Io(io) => Error::gone(io.to_string()),
-        sqlx::Error::Tls(tls) => Error::gone(format!("TLS: {tls}")),
-        _ => Error::from(error).with_kind(Kind::Unavailable),
+/// Waits until the server is away, and says why.
+async fn away(trouble: &mut tokio::sync::watch::Receiver<Option<Trouble>>) -> String {
+    let gone = trouble.wait_for(|trouble| matches!(trouble, Some(Trouble::Away(_)))).await;
+    match gone.as_deref() {
+        Ok(Some(Trouble::Away(why))) => why.clone(),
+        _ => String::new(),
     }
 }
 
@@ -440,7 +413,8 @@ async fn prepared(
     connection: &mut PgConnection,
     statement: &Statement,
 ) -> Result<(PgStatement, PgArguments), Error> {
-    let prepared = connection.prepare(text(statement)).await?;
+    let prepared = connection.prepare(text(statement)).await;
+    let prepared = prepared.map_err(|error| of_statement(error, statement))?;
     let places = match prepared.parameters() {
         Some(Either::Left(places)) => places,
         _ => &[],
@@ -449,13 +423,29 @@ async fn prepared(
     Ok((prepared, arguments))
 }
 
-async fn execute(
+async fn ask(
     connection: &mut PgConnection,
     statement: &Statement,
-    verb: Verb,
-) -> Result<u64, Error> {
+    how: Ask,
+) -> Result<Outcome, Error> {
     let (prepared, arguments) = prepared(connection, statement).await?;
-    let done = connection.execute(prepared.query_with(arguments)).await?;
+    let query = prepared.query_with(arguments);
+    let outcome = match how {
+        Ask::Run(verb) => execute(connection, query, verb).await.map(Outcome::Changed),
+        Ask::Rows(limit) => {
+            let answers = connection.fetch_many(query);
+            row::take(answers, limit, Row::postgres).await.map(Outcome::Rows)
+        }
+    };
+    outcome.map_err(|error| of_statement(error, statement))
+}
+
+async fn execute(
+    connection: &mut PgConnection,
+    query: sqlx::query::Query<'_, Postgres, PgArguments>,
+    verb: Verb,
+) -> Result<u64, sqlx::Error> {
+    let done = connection.execute(query).await?;
     if verb == Verb::Other {
         // It may have changed the schema, and with it the types that statements were read with.
         connection.clear_cached_statements().await?;
@@ -464,12 +454,12 @@ async fn execute(
     Ok(if verb == Verb::Change { done.rows_affected() } else { 0 })
 }
 
-async fn fetch(
-    connection: &mut PgConnection,
-    statement: &Statement,
-    limit: usize,
-) -> Result<Vec<Row>, Error> {
-    let (prepared, arguments) = prepared(connection, statement).await?;
-    let answers = connection.fetch_many(prepared.query_with(arguments));
-    Ok(row::take(answers, limit, Row::postgres).await?)
+/// The error of a statement, without anything that was bound to it.
+fn of_statement(error: sqlx::Error, statement: &Statement) -> Error {
+    if let sqlx::Error::Database(database) = &error
+        && let Some(database) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+    {
+        return error::of(database, statement.values.is_empty());
+    }
+    error.into()
 }

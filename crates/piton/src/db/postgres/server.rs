@@ -1,0 +1,284 @@
+//! The PostgreSQL server, or servers, that the settings name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use super::address::{Address, Fault, Host};
+use crate::db::settings::{DbSettings, PgBouncer, SessionTarget, Tls};
+
+/// Everything that is needed to connect.
+#[derive(Clone, Debug)]
+pub(in crate::db) struct Server {
+    pub endpoints: Vec<(Host, u16)>,
+    pub user: String,
+    pub database: String,
+    password: SecretString,
+    tls: Tls,
+    tls_ca: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    application_name: Option<String>,
+    pub connect_timeout: Duration,
+    pub statement_timeout: Duration,
+    options: Vec<(String, String)>,
+    pub target: SessionTarget,
+    /// Whether a server that refuses writes is one that cannot do the service's work.
+    pub expects_writes: bool,
+    pub pgbouncer: PgBouncer,
+}
+
+impl DbSettings {
+    /// The servers that these settings name; `Ok(None)` if they name none.
+    ///
+    /// # Errors
+    /// Every setting that is not understood or missing, with the fix.
+    pub(in crate::db) fn server(&self) -> Result<Option<Server>, Vec<(&'static str, Fault)>> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let mut faults = Vec::new();
+        let mut read = |name, parsed: Option<Result<Address, Fault>>| match parsed {
+            Some(Ok(address)) => address,
+            Some(Err(fault)) => {
+                faults.push((name, fault));
+                Address::default()
+            }
+            None => Address::default(),
+        };
+        let of_url = read("url", self.url.as_ref().map(|url| Address::parse(url.expose())));
+        let of_host = read("host", self.host.as_deref().map(Address::of_endpoint));
+        if let Some(port) = self.port {
+            let named = of_host.named_ports();
+            if port == 0 {
+                faults.push(("port", Fault::new("0 is not the port of a server", "5432")));
+            } else if named.iter().any(|other| *other != port) {
+                let fix = "remove it, or the port that db.host names";
+                faults.push(("port", Fault::new("db.host names another port", fix)));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let given = Address {
+            ports: self.port.filter(|_| of_host.named_ports().is_empty()).into_iter().collect(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+            database: self.database.clone(),
+            tls: self.tls,
+            tls_ca: self.tls_ca.clone(),
+            application_name: self.application_name.clone(),
+            target: self.target_session_attrs,
+            ..Address::default()
+        };
+        self.complete(given.over(of_host.over(of_url)))
+    }
+
+    /// Requires what has no default.
+    fn complete(&self, address: Address) -> Result<Option<Server>, Vec<(&'static str, Fault)>> {
+        let mut faults = Vec::new();
+        let of_address = if self.host.is_some() { "host" } else { "url" };
+        if let Err(fault) = address.check_ports() {
+            faults.push((of_address, fault));
+        }
+        let empty = |name: &Option<String>| name.as_deref().is_none_or(str::is_empty);
+        if address.hosts.is_empty() {
+            faults.push(("url", Fault::new(
+                "no host is named",
+                "write it into the URL, `postgres://user:password@host:5432/database`, as `?host=/run/postgresql` for a socket, or set db.host",
+            )));
+        }
+        for (name, missing) in
+            [("user", empty(&address.user)), ("database", empty(&address.database))]
+        {
+            if missing {
+                let why = "missing: the address of the server does not name it";
+                faults.push((name, Fault::new(why, "set it, or write all of it as db.url")));
+            }
+        }
+        let pooled = matches!(self.pgbouncer, PgBouncer::Session | PgBouncer::Transaction);
+        if pooled && !address.options.is_empty() {
+            faults.push(("pgbouncer", Fault::new(
+                "PgBouncer does not pass on the `options` that the address names",
+                "remove them there, and give them to the role: `ALTER ROLE .. SET search_path = ..`",
+            )));
+        }
+        let (Some(user), Some(database), true) =
+            (address.user.clone(), address.database.clone(), faults.is_empty())
+        else {
+            return Err(faults);
+        };
+        let several = address.hosts.len() > 1;
+        let default = if several { SessionTarget::ReadWrite } else { SessionTarget::Any };
+        let target = address.target.unwrap_or(default);
+        let expects_writes = match address.target {
+            None => true,
+            Some(target) => matches!(target, SessionTarget::ReadWrite | SessionTarget::Primary),
+        };
+        let chosen = self.connect_timeout != Self::default().connect_timeout;
+        let of_address = address.connect_timeout.filter(|_| !chosen);
+        Ok(Some(Server {
+            endpoints: address.endpoints(),
+            user,
+            database,
+            password: address.password.unwrap_or_default(),
+            tls: address.tls.unwrap_or_default(),
+            tls_ca: address.tls_ca,
+            tls_cert: address.tls_cert,
+            tls_key: address.tls_key,
+            application_name: address.application_name,
+            connect_timeout: of_address.unwrap_or(self.connect_timeout),
+            statement_timeout: self.statement_timeout,
+            options: address.options,
+            target,
+            expects_writes,
+            pgbouncer: self.pgbouncer,
+        }))
+    }
+}
+
+impl Server {
+    /// How to connect to one of the servers. A pooler is sent nothing that it would refuse to pass on.
+    pub fn connect_options(
+        &self,
+        (host, port): &(Host, u16),
+        app: &str,
+        pooled: bool,
+    ) -> PgConnectOptions {
+        // Not libpq's variables and files: every setting has one place to look for it.
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .port(*port)
+            .username(&self.user)
+            .password(self.password.expose_secret())
+            .database(&self.database)
+            .ssl_mode(ssl_mode(self.tls))
+            .application_name(self.application_name.as_deref().unwrap_or(app))
+            .statement_cache_capacity(256);
+        options = match host {
+            Host::Name(name) => options.host(name),
+            Host::Socket(folder) => options.host("localhost").socket(folder),
+        };
+        if let Some(authority) = &self.tls_ca {
+            options = options.ssl_root_cert(authority);
+        }
+        if let Some(certificate) = &self.tls_cert {
+            options = options.ssl_client_cert(certificate);
+        }
+        if let Some(key) = &self.tls_key {
+            options = options.ssl_client_key(key);
+        }
+        if pooled {
+            options = options.extra_float_digits(None);
+        } else {
+            if self.has_options() {
+                options = options.options(self.options.iter().map(|(name, value)| (name, value)));
+            }
+            if !self.statement_timeout.is_zero() {
+                options = options.options([("statement_timeout", self.statement_timeout_ms())]);
+            }
+        }
+        // Statements are logged by the module `statements`, which leaves parameters out.
+        options.disable_statement_logging()
+    }
+
+    /// The limit as PostgreSQL reads it, in milliseconds; `0` is without end.
+    pub fn statement_timeout_ms(&self) -> u128 {
+        match self.statement_timeout.as_millis() {
+            0 if !self.statement_timeout.is_zero() => 1,
+            limit => limit,
+        }
+    }
+
+    /// `host:port/database`, for messages.
+    pub fn place(&self, (host, port): &(Host, u16)) -> String {
+        format!("{host}:{port}/{}", self.database)
+    }
+
+    /// Whether the address names settings of the session, which a pooler does not pass on.
+    pub fn has_options(&self) -> bool {
+        !self.options.is_empty()
+    }
+}
+
+fn ssl_mode(tls: Tls) -> PgSslMode {
+    match tls {
+        Tls::Disable => PgSslMode::Disable,
+        Tls::Prefer => PgSslMode::Prefer,
+        Tls::Require => PgSslMode::Require,
+        Tls::VerifyCa => PgSslMode::VerifyCa,
+        Tls::VerifyFull => PgSslMode::VerifyFull,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Setting;
+    use crate::db::settings::DbUrl;
+
+    fn of(url: &str) -> DbSettings {
+        DbSettings { url: DbUrl::parse(&json!(url)).ok(), ..DbSettings::default() }
+    }
+
+    fn names(settings: &DbSettings) -> Vec<&'static str> {
+        settings.server().unwrap_err().iter().map(|(name, _)| *name).collect()
+    }
+
+    fn places(settings: &DbSettings) -> Vec<String> {
+        let server = settings.server().unwrap().unwrap();
+        server.endpoints.iter().map(|endpoint| server.place(endpoint)).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_named_all_at_once() {
+        let host = DbSettings { host: Some("db".into()), ..DbSettings::default() };
+        assert_eq!(names(&host), ["user", "database"]);
+        assert_eq!(names(&of("postgres://h")), ["user", "database"]);
+        assert_eq!(names(&of("postgres://me@h")), ["database"]);
+        assert_eq!(names(&of("postgres:///d")), ["url", "user"]);
+        let both =
+            DbSettings { host: Some("db:".into()), port: Some(0), ..of("postgres://a@h:0/d") };
+        assert_eq!(names(&both), ["url", "host", "port"]);
+        let ports =
+            DbSettings { host: Some("db:1".into()), port: Some(2), ..of("postgres://a@h/d") };
+        assert_eq!(names(&ports), ["port"]);
+    }
+
+    #[test]
+    fn settings_replace_that_part_of_the_address() {
+        let url = "postgres://me@h1:6000,h2:6001/d";
+        assert_eq!(places(&of(url)), ["h1:6000/d", "h2:6001/d"]);
+        let port = DbSettings { port: Some(7), ..of(url) };
+        assert_eq!(places(&port), ["h1:7/d", "h2:7/d"]);
+        let host = DbSettings { host: Some("x".into()), ..of("postgres://me@h1:6000/d") };
+        assert_eq!(places(&host), ["x:6000/d"]);
+        let database = DbSettings { database: Some("e".into()), ..of(url) };
+        assert_eq!(places(&database), ["h1:6000/e", "h2:6001/e"]);
+    }
+
+    #[test]
+    fn several_hosts_mean_the_one_that_can_write_unless_the_address_says_otherwise() {
+        let target = |settings: &DbSettings| {
+            let server = settings.server().unwrap().unwrap();
+            (server.target, server.expects_writes)
+        };
+        assert_eq!(target(&of("postgres://me@a,b/d")), (SessionTarget::ReadWrite, true));
+        assert_eq!(target(&of("postgres://me@a/d")), (SessionTarget::Any, true));
+        let any = "postgres://me@a/d?target_session_attrs=any";
+        assert_eq!(target(&of(any)), (SessionTarget::Any, false));
+        let set = DbSettings { target_session_attrs: Some(SessionTarget::Primary), ..of(any) };
+        assert_eq!(target(&set), (SessionTarget::Primary, true));
+    }
+
+    #[test]
+    fn options_do_not_pass_a_pooler() {
+        let url = "postgres://me@a/d?options=-c%20search_path%3Dx";
+        let settings = DbSettings { pgbouncer: PgBouncer::Session, ..of(url) };
+        assert_eq!(names(&settings), ["pgbouncer"]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Opens connections: tries each server in turn, and recognises a pooler before it.
+
+use std::iter::once;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tracing::{info, warn};
+
+use super::Store;
+use super::error::{is_of_pooler, refusal};
+use super::state::{Pooling, Probe, Role, probe};
+use crate::db::error::{Concern, Error, Kind};
+use crate::db::settings::SessionTarget;
+
+/// The endpoint to which the pool connects, and whether by way of a pooler.
+pub(super) struct InUse(Mutex<(usize, bool)>);
+
+impl InUse {
+    pub fn new(is_pooled: bool) -> Self {
+        Self(Mutex::new((0, is_pooled)))
+    }
+
+    pub fn index(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Returns what was in use before.
+    fn replace(&self, index: usize, is_pooled: bool) -> (usize, bool) {
+        let mut in_use = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *in_use, (index, is_pooled))
+    }
+}
+
+impl Store {
+    /// `host:port/database` of the server in use, for messages.
+    pub(super) fn place(&self) -> String {
+        self.place_of(self.in_use.index())
+    }
+
+    fn place_of(&self, index: usize) -> String {
+        self.server.place(&self.server.endpoints[index])
+    }
+
+    /// Why writes fail, and what to do about it.
+    pub(super) fn read_only(&self, role: Role) -> String {
+        let why = if role.standby { "it is a standby" } else { "its sessions cannot write" };
+        format!(
+            "postgres at {} is read-only ({why}): promote it or name the one that can write; where a service \
+             only reads, set db.target_session_attrs to `any`",
+            self.place()
+        )
+    }
+
+    /// A connection outside of the pool, to the first server that is in the role that is meant. The
+    /// pool connects to the same server from then on.
+    ///
+    /// # Errors
+    /// Each server's own reason.
+    pub(super) async fn open(&self) -> Result<(PgConnection, Role), Error> {
+        let first = self.in_use.index();
+        let others = (0..self.server.endpoints.len()).filter(|index| *index != first);
+        let mut spare = None;
+        let mut failures = Vec::new();
+        for index in once(first).chain(others) {
+            let (connection, role) = match self.open_at(index).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    failures.push(error);
+                    continue;
+                }
+            };
+            let Some(why) = role.unsuitable(self.state.target) else {
+                self.use_endpoint(index);
+                return Ok((connection, role));
+            };
+            if self.state.target == SessionTarget::PreferStandby && spare.is_none() {
+                spare = Some((index, connection, role));
+                continue;
+            }
+            let _ = connection.close().await;
+            failures.push(Error::gone(format!("postgres at {} {why}", self.place_of(index))));
+        }
+        if let Some((index, connection, role)) = spare {
+            self.use_endpoint(index);
+            return Ok((connection, role));
+        }
+        Err(self.none_of(failures))
+    }
+
+    /// The failures of all servers as one error: as grave as that of the server in use, which is first.
+    fn none_of(&self, mut failures: Vec<Error>) -> Error {
+        if failures.len() == 1 {
+            return failures.remove(0);
+        }
+        let all_refuse = failures.iter().all(|error| error.concern() == Concern::Refused);
+        let concern = match failures.first().map(Error::concern) {
+            Some(Concern::Refused) if !all_refuse => Concern::Connection,
+            Some(concern) => concern,
+            None => Concern::Connection,
+        };
+        let each: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        let target = self.state.target;
+        let text =
+            format!("no server that suits target_session_attrs={target}: {}", each.join("; "));
+        Error::new(Kind::Unavailable, text).with_concern(concern)
+    }
+
+    /// Has the pool connect there, and gives up the connections to another server.
+    fn use_endpoint(&self, index: usize) {
+        let is_pooled = self.state.pooling().is_pooled();
+        let (before, was_pooled) = self.in_use.replace(index, is_pooled);
+        if (before, was_pooled) == (index, is_pooled) {
+            return;
+        }
+        let endpoint = &self.server.endpoints[index];
+        let options = self.server.connect_options(endpoint, &self.app, is_pooled);
+        self.pool.set_connect_options(options);
+        self.renew();
+        if before != index {
+            info!("The database is now the one at {}", self.place());
+        }
+    }
+
+    /// Gives up every connection that the pool has.
+    pub(super) fn renew(&self) {
+        self.state.renew();
+        // Those in use are given up when the next request would get them.
+        for _ in 0..self.pool.num_idle() {
+            let Some(mut connection) = self.pool.try_acquire() else { return };
+            connection.close_on_drop();
+        }
+    }
+
+    async fn open_at(&self, index: usize) -> Result<(PgConnection, Role), Error> {
+        let mut opened = self.dial(index).await;
+        if self.state.pooling() == Pooling::Unknown {
+            let found = match &opened {
+                Ok((_, probe)) => !probe.is_direct,
+                Err(error) => is_of_pooler(error),
+            };
+            if found {
+                self.found_pooler(index)?;
+                opened = self.dial(index).await;
+            } else if opened.is_ok() {
+                self.state.set_pooling(Pooling::Direct);
+            }
+        }
+        let (mut connection, probe) = opened.map_err(|error| self.cannot_connect(error, index))?;
+        if self.state.pooling() == Pooling::Session {
+            let begun = self.state.begin_session(&mut connection).await;
+            begun.map_err(|error| self.cannot_connect(error, index))?;
+        }
+        Ok((connection, probe.role))
+    }
+
+    fn found_pooler(&self, index: usize) -> Result<(), Error> {
+        let place = self.place_of(index);
+        if self.server.has_options() {
+            return Err(Error::refused(format!(
+                "postgres at {place} stands behind a pooler, which does not pass on the `options` of the address: \
+                 give them to the role (`ALTER ROLE .. SET ..`) and remove them"
+            )));
+        }
+        warn!(
+            "A pooler such as PgBouncer stands before postgres at {place}: each statement is run in a transaction of \
+             its own. Where it keeps a session for each connection, set db.pgbouncer to `session`, which is faster"
+        );
+        self.state.set_pooling(Pooling::Transaction);
+        Ok(())
+    }
+
+    /// Connects and asks the session for its role, both within the time for a connection.
+    async fn dial(&self, index: usize) -> Result<(PgConnection, Probe), sqlx::Error> {
+        let is_pooled = self.state.pooling().is_pooled();
+        let endpoint = &self.server.endpoints[index];
+        let options = self.server.connect_options(endpoint, &self.app, is_pooled);
+        let dialled = async {
+            let mut connection = options.connect().await?;
+            let probe = probe(&mut connection).await?;
+            Ok((connection, probe))
+        };
+        match tokio::time::timeout(self.server.connect_timeout, dialled).await {
+            Ok(dialled) => dialled,
+            Err(_) => {
+                let limit = humantime::format_duration(self.server.connect_timeout);
+                let why = format!("no answer within {limit}");
+                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, why).into())
+            }
+        }
+    }
+
+    /// Whatever keeps us from connecting may pass, be it a network, a password or a database that
+    /// somebody has still to create.
+    pub(super) fn cannot_connect(&self, error: sqlx::Error, index: usize) -> Error {
+        let place = self.place_of(index);
+        if let Some(why) = refusal(&error, &place, &self.server.user) {
+            return Error::refused(why);
+        }
+        let error = match &error {
+            sqlx::Error::Io(io) => Error::gone(io.to_string()),
+            _ => Error::from(error).with_kind(Kind::Unavailable),
+        };
+        error.while_doing(format_args!("connect to postgres at {place}"))
+    }
+}

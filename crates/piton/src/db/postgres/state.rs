@@ -1,0 +1,277 @@
+//! What is known of the server while the service runs, shared by the pool, its connections and the
+//! watch: whether it can do its work, and which connections are too old to be used.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::AssertSqlSafe;
+use sqlx::PgConnection;
+use sqlx::Row as _;
+use tokio::sync::{Notify, watch};
+
+use super::server::Server;
+use crate::db::error::{Concern, Error};
+use crate::db::settings::{PgBouncer, SessionTarget};
+
+/// How long a full disk is reported after the last write that failed for it. Without an end a service
+/// that is not ready would get no more writes, and never find out that there is room again.
+const DISK_FULL_GRACE: Duration = Duration::from_secs(30);
+
+/// Why the server cannot do all of its work at the moment.
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    /// Nobody can be reached.
+    Away(String),
+    /// It lets nobody in: a password, a database, TLS.
+    Refused(String),
+    /// It answers, and refuses writes.
+    ReadOnly(String),
+}
+
+/// What stands between the service and the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pooling {
+    /// Not known yet: no connection has been made.
+    Unknown,
+    /// Nothing.
+    Direct,
+    /// A pooler that keeps a session of the server's for each connection.
+    Session,
+    /// A pooler that gives one for each transaction.
+    Transaction,
+}
+
+impl Pooling {
+    /// Returns true if what a session begins with is not passed on.
+    pub fn is_pooled(self) -> bool {
+        matches!(self, Self::Session | Self::Transaction)
+    }
+}
+
+/// What a server's sessions can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Role {
+    pub standby: bool,
+    pub read_only: bool,
+}
+
+impl Role {
+    /// Why a server in this role is not the one that is meant.
+    pub fn unsuitable(self, target: SessionTarget) -> Option<&'static str> {
+        match target {
+            SessionTarget::Any => None,
+            SessionTarget::ReadWrite if self.read_only => Some("is read-only"),
+            SessionTarget::ReadOnly if !self.read_only => Some("is not read-only"),
+            SessionTarget::Primary if self.standby => Some("is a standby"),
+            SessionTarget::Standby | SessionTarget::PreferStandby if !self.standby => {
+                Some("is not a standby")
+            }
+            _ => None,
+        }
+    }
+}
+
+pub(super) struct State {
+    begun: Instant,
+    /// Connections that were made before are given up, in microseconds after `begun`.
+    renewed_at_us: AtomicU64,
+    /// When a write last failed for want of room, in microseconds after `begun`; 0 is never.
+    disk_full_at_us: AtomicU64,
+    /// A session refused a write: perhaps another server, or a newer session, would not.
+    suspects_read_only: AtomicBool,
+    pooling: Mutex<Pooling>,
+    pub trouble: watch::Sender<Option<Trouble>>,
+    /// Something is wrong with the server: time to look.
+    pub doubt: Notify,
+    pub target: SessionTarget,
+    pub expects_writes: bool,
+    statement_timeout_ms: u128,
+}
+
+impl State {
+    pub fn new(server: &Server) -> Self {
+        let pooling = match server.pgbouncer {
+            PgBouncer::Auto => Pooling::Unknown,
+            PgBouncer::Off => Pooling::Direct,
+            PgBouncer::Session => Pooling::Session,
+            PgBouncer::Transaction => Pooling::Transaction,
+        };
+        Self {
+            begun: Instant::now(),
+            renewed_at_us: AtomicU64::new(0),
+            disk_full_at_us: AtomicU64::new(0),
+            suspects_read_only: AtomicBool::new(false),
+            pooling: Mutex::new(pooling),
+            trouble: watch::Sender::new(None),
+            doubt: Notify::new(),
+            target: server.target,
+            expects_writes: server.expects_writes,
+            statement_timeout_ms: server.statement_timeout_ms(),
+        }
+    }
+
+    pub fn pooling(&self) -> Pooling {
+        *self.pooling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set_pooling(&self, pooling: Pooling) {
+        *self.pooling.lock().unwrap_or_else(PoisonError::into_inner) = pooling;
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Gives up every connection that exists now.
+    pub fn renew(&self) {
+        self.renewed_at_us.store(self.now_us(), Ordering::Relaxed);
+    }
+
+    /// Returns true if a connection of that age was made before [`renew`](Self::renew).
+    pub fn is_outdated(&self, age: Duration) -> bool {
+        let renewed_at_us = self.renewed_at_us.load(Ordering::Relaxed);
+        let age_us = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+        renewed_at_us > 0 && self.now_us().saturating_sub(age_us) < renewed_at_us
+    }
+
+    pub fn is_read_only(&self) -> bool {
+        matches!(*self.trouble.borrow(), Some(Trouble::ReadOnly(_)))
+    }
+
+    /// Has the watch find out whether there is a session that can write.
+    pub fn suspect_read_only(&self) {
+        if !self.is_read_only() {
+            self.suspects_read_only.store(true, Ordering::Relaxed);
+            self.doubt.notify_one();
+        }
+    }
+
+    /// Ends the suspicion, and returns whether there was one.
+    pub fn take_suspicion(&self) -> bool {
+        self.suspects_read_only.swap(false, Ordering::Relaxed)
+    }
+
+    /// Notes what an error says of the server. Returns true if the connection is to be given up.
+    pub fn note(&self, error: &Error) -> bool {
+        match error.concern() {
+            Concern::Statement => false,
+            Concern::StaleStatement => true,
+            Concern::Connection | Concern::Refused => {
+                self.doubt.notify_one();
+                true
+            }
+            // Of a server that is known to be read-only the next connection is no better.
+            Concern::ReadOnly if self.is_read_only() => false,
+            Concern::ReadOnly => {
+                self.suspect_read_only();
+                true
+            }
+            Concern::DiskFull => {
+                self.disk_full_at_us.store(self.now_us().max(1), Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// A write has succeeded.
+    pub fn note_write(&self) {
+        if self.disk_full_at_us.load(Ordering::Relaxed) > 0 {
+            self.disk_full_at_us.store(0, Ordering::Relaxed);
+        }
+    }
+
+    pub fn is_disk_full(&self) -> bool {
+        let at_us = self.disk_full_at_us.load(Ordering::Relaxed);
+        let grace_us = u64::try_from(DISK_FULL_GRACE.as_micros()).unwrap_or(u64::MAX);
+        at_us > 0 && self.now_us().saturating_sub(at_us) < grace_us
+    }
+
+    /// Returns true if it matters which role a server has.
+    pub fn asks_for_role(&self) -> bool {
+        self.expects_writes || self.target != SessionTarget::Any
+    }
+
+    /// What a transaction begins with. Sessions behind a pooler are not ours to set.
+    pub fn begin_sql(&self) -> AssertSqlSafe<String> {
+        AssertSqlSafe(match (self.pooling(), self.statement_timeout_ms) {
+            (Pooling::Transaction, limit_ms @ 1..) => {
+                format!("BEGIN; SET LOCAL statement_timeout = {limit_ms}")
+            }
+            _ => "BEGIN".to_owned(),
+        })
+    }
+
+    /// Prepares a new session.
+    ///
+    /// # Errors
+    /// The connection failed, or the server's role is not the one that is meant.
+    pub async fn begin_session(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self.pooling() == Pooling::Session && self.statement_timeout_ms > 0 {
+            let sql = format!("SET statement_timeout = {}", self.statement_timeout_ms);
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
+        }
+        if !self.asks_for_role() {
+            return Ok(());
+        }
+        let role = probe(connection).await?.role;
+        let unsuitable = role.unsuitable(self.target);
+        if let Some(why) = unsuitable.filter(|_| self.target != SessionTarget::PreferStandby) {
+            self.doubt.notify_one();
+            return Err(sqlx::Error::Protocol(format!("the server {why}")));
+        }
+        if role.read_only && self.expects_writes {
+            self.suspect_read_only();
+        }
+        Ok(())
+    }
+}
+
+/// What a session tells of itself.
+pub(super) struct Probe {
+    pub role: Role,
+    /// Whether the parameters with which it was begun have reached the server.
+    pub is_direct: bool,
+}
+
+/// Asks a session for its role. sqlx begins each with `extra_float_digits=2`, which nobody else does
+/// by default and poolers do not pass on.
+///
+/// # Errors
+/// The connection failed. A server that does not know the question counts as one that can write.
+pub(super) async fn probe(connection: &mut PgConnection) -> Result<Probe, sqlx::Error> {
+    const SQL: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', \
+        current_setting('extra_float_digits') = '2'";
+    let row = match sqlx::raw_sql(SQL).fetch_one(connection).await {
+        Err(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| &code[..2] == "42") =>
+        {
+            return Ok(Probe { role: Role::default(), is_direct: true });
+        }
+        row => row?,
+    };
+    let role = Role { standby: row.try_get(0)?, read_only: row.try_get(1)? };
+    Ok(Probe { role, is_direct: row.try_get(2)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_suits_as_in_libpq() {
+        let primary = Role::default();
+        let standby = Role { standby: true, read_only: true };
+        let locked = Role { standby: false, read_only: true };
+        let suits = |target: SessionTarget| {
+            [primary, standby, locked].map(|role| role.unsuitable(target).is_none())
+        };
+        assert_eq!(suits(SessionTarget::Any), [true, true, true]);
+        assert_eq!(suits(SessionTarget::ReadWrite), [true, false, false]);
+        assert_eq!(suits(SessionTarget::ReadOnly), [false, true, true]);
+        assert_eq!(suits(SessionTarget::Primary), [true, false, true]);
+        assert_eq!(suits(SessionTarget::Standby), [false, true, false]);
+        assert_eq!(suits(SessionTarget::PreferStandby), [false, true, false]);
+    }
+}

@@ -1,0 +1,144 @@
+//! A transaction on a connection of the pool, which is given up if it can do no more work.
+//!
+//! sqlx's own transaction hides its connection, so that one on which something went wrong goes back
+//! to the pool and fails the next request too.
+
+use std::sync::Arc;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection, Postgres};
+
+use super::state::{Pooling, State};
+use super::{Ask, Outcome, ask};
+use crate::db::error::Error;
+use crate::db::row::Row;
+use crate::db::sql::Statement;
+use crate::db::verb::{Verb, verb};
+
+/// An open transaction. Dropped, it is rolled back in the background.
+pub(in crate::db) struct Open {
+    /// Until the transaction has ended.
+    connection: Option<PoolConnection<Postgres>>,
+    state: Arc<State>,
+    /// The connection can do no more work.
+    is_spoiled: bool,
+    has_changed_rows: bool,
+}
+
+impl Open {
+    pub(super) async fn begin(
+        connection: PoolConnection<Postgres>,
+        state: Arc<State>,
+    ) -> Result<Self, Error> {
+        let sql = state.begin_sql();
+        let mut open = Self {
+            connection: Some(connection),
+            state,
+            // Until the server says that it has begun.
+            is_spoiled: true,
+            has_changed_rows: false,
+        };
+        let begun = sqlx::raw_sql(sql).execute(open.connection()).await;
+        begun.map_err(Error::from)?;
+        open.is_spoiled = false;
+        Ok(open)
+    }
+
+    fn connection(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("it is taken when the transaction has ended")
+    }
+
+    pub async fn run(&mut self, statement: Statement) -> Result<u64, Error> {
+        let verb = verb(&statement.text)?;
+        Ok(self.ask(&statement, Ask::Run(verb)).await?.changed())
+    }
+
+    pub async fn rows(&mut self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
+        verb(&statement.text)?;
+        Ok(self.ask(&statement, Ask::Rows(limit)).await?.rows())
+    }
+
+    pub(super) async fn ask(&mut self, statement: &Statement, how: Ask) -> Result<Outcome, Error> {
+        let outcome = ask(self.connection(), statement, how).await;
+        match &outcome {
+            Ok(_) => self.has_changed_rows |= matches!(how, Ask::Run(Verb::Change)),
+            Err(error) => self.is_spoiled |= self.state.note(error),
+        }
+        outcome
+    }
+
+    pub async fn commit(mut self) -> Result<(), Error> {
+        if self.is_spoiled {
+            return Err(Error::gone("the connection failed: nothing was changed"));
+        }
+        match self.end("COMMIT").await {
+            Ok(()) => {
+                if self.has_changed_rows {
+                    self.state.note_write();
+                }
+                Ok(())
+            }
+            Err(error) if error.is_of_connection() => {
+                Err(error.while_doing("commit: whether it still happened is not known"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        self.end("ROLLBACK").await
+    }
+
+    /// If it is cancelled, the transaction is rolled back where it was still open.
+    async fn end(&mut self, sql: &'static str) -> Result<(), Error> {
+        if self.is_spoiled {
+            self.give_up();
+            return Ok(());
+        }
+        let forget = self.state.pooling() == Pooling::Transaction;
+        let ended = end(self.connection(), sql, forget).await.map_err(Error::from);
+        if let Err(error) = &ended
+            && self.state.note(error)
+        {
+            self.give_up();
+        }
+        self.connection = None;
+        ended
+    }
+
+    /// Closes the connection, with which the server rolls back.
+    fn give_up(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            connection.close_on_drop();
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.is_spoiled {
+            self.give_up();
+        }
+        let Some(mut connection) = self.connection.take() else { return };
+        let forget = self.state.pooling() == Pooling::Transaction;
+        tokio::spawn(async move {
+            if end(&mut connection, "ROLLBACK", forget).await.is_err() {
+                connection.close_on_drop();
+            }
+        });
+    }
+}
+
+/// Ends the transaction. Behind a pooler the next one may have another session of the server's, so
+/// this one is to keep none of our prepared statements.
+async fn end(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    forget_statements: bool,
+) -> Result<(), sqlx::Error> {
+    if forget_statements {
+        connection.clear_cached_statements().await?;
+    }
+    sqlx::raw_sql(sql).execute(connection).await?;
+    Ok(())
+}
