@@ -7,11 +7,11 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, FnArg, Ident, ItemFn, LitStr, Meta, Pat, Result, ReturnType, Token,
-    Type, parse_quote,
+    Attribute, Error, Expr, FnArg, GenericParam, Ident, ItemFn, LitStr, Meta, Pat, Result,
+    ReturnType, Token, Type, parse_quote,
 };
 
-use super::duration;
+use super::{cache_key, duration};
 
 /// What stands in the brackets.
 #[derive(Default)]
@@ -115,16 +115,18 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
     }
     let arguments = arguments(&function)?;
     let key = match &said.key {
-        Some(key) => quote!(::std::format!(#key)),
-        None if arguments.is_empty() => {
-            let name = signature.ident.to_string();
-            quote!(::core::concat!(::core::module_path!(), "::", #name))
-        }
+        Some(key) => cache_key::builder(key)?,
+        // The path with the type or function around it, which a macro does not see.
+        None if arguments.is_empty() => quote!({
+            fn here() {}
+            ::piton::cache::KeyBuilder::new().text(::piton::cache::function_of(&here))
+        }),
         None => {
             let why = "say which arguments tell the values apart: `key = \"by-state:{state}\"`";
             return Err(Error::new(signature.ident.span(), why));
         }
     };
+    let types = type_names(&function);
     let ttl = said.ttl()?;
     let tags = &said.tags;
     let tags = (!tags.is_empty()).then(|| quote!(.tags([#(::std::format!(#tags)),*])));
@@ -148,10 +150,33 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
             }
         }
         #inner
-        let entry = ::piton::cache::entry(#key)#ttl #tags;
+        let entry = ::piton::cache::entry_of(#key #types)#ttl #tags;
         entry.#call(|| compute(#(#arguments),*)).await
     });
     Ok(quote!(#function))
+}
+
+/// Adds the types that a generic function is called with to the key: what it returns may be of one of them.
+fn type_names(function: &ItemFn) -> TokenStream {
+    let parameters = function.sig.generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => {
+            let name = &parameter.ident;
+            Some(quote!(.type_name(::core::any::type_name::<#name>())))
+        }
+        GenericParam::Const(parameter) => {
+            let name = &parameter.ident;
+            Some(quote!(.type_name(&::std::format!("{:?}", #name))))
+        }
+        GenericParam::Lifetime(_) => None,
+    });
+    let opaque = function.sig.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(typed) if matches!(*typed.ty, Type::ImplTrait(_)) => {
+            let name = name(argument).ok()?;
+            Some(quote!(.type_name(::core::any::type_name_of_val(&#name))))
+        }
+        _ => None,
+    });
+    parameters.chain(opaque).collect()
 }
 
 /// The names of the arguments.

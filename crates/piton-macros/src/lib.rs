@@ -1,6 +1,7 @@
 //! The attribute and derive macros of Piton. They parse, and emit calls to plain public functions
 //! of the `piton` crate that a person could write; `myservice routes --explain` prints them.
 
+mod cache_key;
 mod cached;
 mod duration;
 mod from_row;
@@ -77,15 +78,23 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Remembers what an `async fn` returns, its errors not:
 /// `#[piton::memoize(ttl = "60s", tags = ["companies"], key = "by-state:{state}")]`.
 ///
-/// `key` and `tags` may name arguments, as `format!` does. The key is whole: another function with the
-/// same key has the same values. It may be left out where there are no arguments. Arguments that do
-/// not tell values apart, such as the database, are not in it. Use it where `piton::cache::entry` works:
+/// `key` and `tags` may name arguments, as `format!` does; in the key the values are escaped as
+/// `piton::cache::key!` does it, so that distinct arguments have distinct keys. The key is whole: another
+/// function with the same key has the same values. It may be left out where there are no arguments.
+/// Arguments that do not tell values apart, such as the database, are not in it. A generic function has
+/// values of its own for each type. Use it where `piton::cache::entry` works:
 /// where no app runs, every call computes.
 #[proc_macro_attribute]
 pub fn memoize(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let said = parse_macro_input!(arguments as cached::Said);
     let function = parse_macro_input!(item as ItemFn);
     finish(cached::memoize(&said, function))
+}
+
+/// Builds a key of the cache, as `format!` builds a text; see `piton::cache::key`.
+#[proc_macro]
+pub fn cache_key(input: TokenStream) -> TokenStream {
+    finish(cache_key::expand(&parse_macro_input!(input as cache_key::Arguments)))
 }
 
 /// Gives the messages of a queue to the function below: `#[sqs("gnar-queue")]`, with the options

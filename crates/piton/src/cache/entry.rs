@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::held::Held;
+use super::key::{KeyBuilder, tag_of_key};
 use super::turn::{Turn, Work};
 use super::{Cache, Inner};
 
@@ -43,6 +44,13 @@ pub(super) struct Said {
 pub fn entry(key: impl Into<String>) -> Entry {
     let cache = crate::context::try_app().and_then(|app| app.try_part::<Cache>().ok());
     Entry::new(cache, key.into())
+}
+
+/// The entry of a key with values in it, which [`Cache::delete`] also finds by the unescaped text.
+#[doc(hidden)]
+pub fn entry_of(key: KeyBuilder) -> Entry {
+    let (key, plain) = key.into_parts();
+    entry(key).tags(plain.map(|plain| tag_of_key(&plain)))
 }
 
 impl Entry {
@@ -98,7 +106,7 @@ impl Entry {
     /// # async fn look_up(cnpj: &str) -> Result<String, std::io::Error> { Ok(cnpj.into()) }
     /// # async fn f(cache: Cache, cnpj: &str) -> Result<(), std::io::Error> {
     /// let name: String = cache
-    ///     .entry(format!("company:{cnpj}"))
+    ///     .entry(piton::cache::key!("company:{cnpj}"))
     ///     .ttl(Duration::from_secs(60))
     ///     .tags(["companies"])
     ///     .get_or_insert_with(|| look_up(cnpj))

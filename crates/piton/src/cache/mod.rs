@@ -36,6 +36,7 @@ mod figures;
 mod flight;
 mod held;
 mod invalidations;
+mod key;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
@@ -69,8 +70,21 @@ use store::Looked;
 
 pub use address::RedisUrl;
 pub use cached::Cached;
-pub use entry::{Entry, entry};
+pub use entry::{Entry, entry, entry_of};
+pub use key::{KeyBuilder, function_of};
 pub use settings::{CacheSettings, CacheTls, redis_required};
+
+/// Builds a key as `format!` builds a text, with values escaped so that distinct values give distinct
+/// keys: the same key as `key = ".."` of `#[cached]` and `#[memoize]`. See [`KeyBuilder`].
+///
+/// ```
+/// use piton::cache::key;
+///
+/// let (state, city) = ("SP", "Mogi-Guaçu");
+/// assert_eq!(key!("city:{state}-{city}"), "city:SP-Mogi%2DGuaçu");
+/// assert_eq!(key!("city:{}-{}", "SP-Mogi", "Guaçu"), "city:SP%2DMogi-Guaçu");
+/// ```
+pub use piton_macros::cache_key as key;
 
 /// The cache. Cheap to clone; every clone is the same cache.
 ///
@@ -141,12 +155,14 @@ impl Cache {
     }
 
     /// Forgets the value of a key, and whatever is being computed for it. Answers of routes that
-    /// say this `key` in `#[cached]` are forgotten with it.
+    /// say this `key` in `#[cached]`, and values of functions that say it in `#[memoize]`, are forgotten
+    /// with it, whether the key was written with [`key!`] or with `format!`. As `format!` escapes nothing,
+    /// its key may be that of several values: all of them are forgotten.
     ///
     /// When this returns, no process serves the value any more. While Redis is away the other
     /// processes do not hear of it; they do as soon as this one is back.
     pub async fn delete(&self, key: &str) {
-        self.forget(vec![key.to_owned()], vec![cached::tag_of_key(key)]).await;
+        self.forget(vec![key.to_owned()], vec![key::tag_of_key(key)]).await;
     }
 
     /// Forgets every value that has one of the tags, and whatever is being computed with one. Call

@@ -77,12 +77,26 @@ impl<T: FromStr<Err: Display>, const MOST: usize> FromStr for List<T, MOST> {
             if value.is_empty() {
                 return Err(Refused::new(format!("value {place} of the list is empty")));
             }
+            if is_no_finite_float::<T>(value) {
+                return Err(Refused::new(format!(
+                    "value {place} of the list: is not a finite number"
+                )));
+            }
             let value = value.parse();
             values.push(
                 value.map_err(|why| Refused::new(format!("value {place} of the list: {why}")))?,
             );
         }
         Ok(Self(values))
+    }
+}
+
+/// Whether `T` is a float and `text` is `NaN` or infinite as one: no rule about a range would refuse it.
+fn is_no_finite_float<T>(text: &str) -> bool {
+    match std::any::type_name::<T>() {
+        "f32" => text.parse().is_ok_and(|number: f32| !number.is_finite()),
+        "f64" => text.parse().is_ok_and(|number: f64| !number.is_finite()),
+        _ => false,
     }
 }
 
@@ -152,6 +166,13 @@ mod tests {
         assert_eq!(why("1,,2"), "value 2 of the list is empty");
         assert_eq!(why("1,2,"), "value 3 of the list is empty");
         assert_eq!(why("1,2,3,4"), "a list here has at most 3 values");
+        let float = |text: &str| text.parse::<List<f64>>().map_err(|why| why.to_string());
+        for text in ["1,NaN", "1,inf", "1,-Infinity", "1,1e400"] {
+            assert_eq!(float(text).unwrap_err(), "value 2 of the list: is not a finite number");
+        }
+        assert_eq!(*float("1,1e39").unwrap(), [1.0, 1e39]);
+        assert!("1e39".parse::<List<f32>>().is_err());
+        assert_eq!(*"NaN".parse::<List<String>>().unwrap(), ["NaN"]);
         assert_eq!("3,1,3".parse::<List<u8, 3>>().unwrap().to_string(), "3,1,3");
     }
 }

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 
 use super::error::{Error, Fault, MOST_FAULTS, most_faults};
 use super::operation::{Input, Operation, Output, Place};
@@ -173,6 +174,8 @@ fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> 
     match error.classify() {
         Category::Data => {}
         Category::Syntax if is_too_large_a_number(bytes, &error) => {}
+        // serde_json calls a name that is not of its map's type an error of syntax.
+        Category::Syntax if serde_json::from_slice::<Value>(bytes).is_ok() => {}
         Category::Eof if bytes.iter().all(u8::is_ascii_whitespace) => {
             return Error::bad_request("the body is empty; JSON was expected");
         }
@@ -197,7 +200,13 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
-            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Ok(axum::extract::Path(value)) => {
+                if parts.uri.path().as_bytes().split(|c| *c == b'/').any(pairs::is_no_finite_float)
+                {
+                    path_is_finite::<T>(parts).await?;
+                }
+                Ok(Self(value))
+            }
             Err(rejection) => Err(path_refusal(rejection, &parameter_names(parts).await)),
         }
     }
@@ -206,6 +215,20 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 impl<T: JsonSchema> Input for Path<T> {
     fn describe(operation: &mut Operation) {
         operation.parameters::<T>(Place::Path);
+    }
+}
+
+/// 422 where a parameter that is read as a float is `NaN` or infinite: no rule about a range would refuse it.
+#[cold]
+async fn path_is_finite<T: DeserializeOwned>(parts: &mut Parts) -> Result<(), Error> {
+    let Ok(parameters) = RawPathParams::from_request_parts(parts, &()).await else {
+        return Ok(());
+    };
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    match pairs::not_finite::<T>(parameters.iter().map(owned).collect()) {
+        None => Ok(()),
+        Some(name) => Err(Error::unprocessable("the path is not acceptable")
+            .fault(Fault::parameter(name, "is not a finite number"))),
     }
 }
 
@@ -397,6 +420,8 @@ impl<T: Input, E> Input for Result<T, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
     use serde::Deserialize;
 
     use super::*;
@@ -439,6 +464,88 @@ mod tests {
         assert_eq!(missing.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(missing.faults()[0].detail, "missing field `partners`");
         assert_eq!(missing.faults()[0].pointer.as_deref(), Some("#/partners"));
+    }
+
+    /// The pointers of what is wrong with `body`, which is JSON.
+    fn places<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> Vec<String> {
+        let error = parse_json::<T>(body.as_bytes()).unwrap_err();
+        assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
+        let mut places: Vec<String> =
+            error.faults().iter().filter_map(|fault| fault.pointer.clone()).collect();
+        places.sort();
+        places
+    }
+
+    #[derive(Debug, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    #[serde(rename_all = "lowercase")]
+    enum Color {
+        Red,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Maps {
+        #[serde(default)]
+        map: HashMap<u32, u8>,
+        #[serde(default)]
+        list: Vec<BTreeMap<i64, Option<HashMap<u8, String>>>>,
+        #[serde(default)]
+        flags: BTreeMap<bool, u8>,
+        #[serde(default)]
+        colors: BTreeMap<Color, u8>,
+        #[serde(default)]
+        days: BTreeMap<crate::convert::Date, u8>,
+        #[serde(default)]
+        large: BTreeMap<u128, u8>,
+    }
+
+    #[test]
+    fn a_name_that_is_not_of_its_maps_type_is_named_by_its_pointer() {
+        for (body, wanted) in [
+            (r#"{"map":{"x":1}}"#, &["#/map/x"][..]),
+            (
+                r#"{"map":{"1":1,"2x":2,"-":3,"":4,"-1":5,"1.5":6,"4294967296":7,"01":8,"1e400":9}}"#,
+                &[
+                    "#/map/",
+                    "#/map/-",
+                    "#/map/-1",
+                    "#/map/01",
+                    "#/map/1.5",
+                    "#/map/1e400",
+                    "#/map/2x",
+                    "#/map/4294967296",
+                ],
+            ),
+            ("{\n \"map\" : {\n \"1\": 1, \"a/b\" : 2\n}\n}", &["#/map/a~1b"]),
+            (r#"{"map":{"x":"y"}}"#, &["#/map/x"]),
+            (r#"{"flags":{"a\"b":1,"b":1}}"#, &["#/flags/a\"b", "#/flags/b"]),
+            (r#"{"map":{"a\"b":1,"b":1}}"#, &["#/map/a\"b", "#/map/b"]),
+            (
+                r#"{"list":[{"1":null},{"é":null,"-9223372036854775809":null,"2":{"256":"x","y":"z"}}]}"#,
+                &["#/list/1/-9223372036854775809", "#/list/1/2/256", "#/list/1/2/y", "#/list/1/é"],
+            ),
+            (
+                r#"{"flags":{"true":1,"yes":1,"tru":2,"FALSE":3}}"#,
+                &["#/flags/FALSE", "#/flags/tru", "#/flags/yes"],
+            ),
+            (r#"{"colors":{"red":1,"blue":2}}"#, &["#/colors/blue"]),
+            (r#"{"days":{"2026-01-01":1,"2026-02-30":2}}"#, &["#/days/2026-02-30"]),
+            (
+                r#"{"large":{"340282366920938463463374607431768211456":1,"x":2}}"#,
+                &["#/large/340282366920938463463374607431768211456", "#/large/x"],
+            ),
+            (
+                r#"{"map":{"x":1},"flags":{"x":1},"colors":7}"#,
+                &["#/colors", "#/flags/x", "#/map/x"],
+            ),
+        ] {
+            assert_eq!(places::<Maps>(body), wanted, "{body}");
+        }
+        assert_eq!(places::<HashMap<u32, u8>>(r#"{"x":1}"#), ["#/x"]);
+        let no_json = parse_json::<Maps>(br#"{"map":{"x":1}"#).unwrap_err();
+        assert_eq!(no_json.status(), StatusCode::BAD_REQUEST);
+        let read = parse_json::<Maps>(br#"{"map":{"1":1},"flags":{"true":1}}"#).unwrap();
+        assert_eq!(read.map[&1], 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::error::most_faults;
@@ -21,20 +21,52 @@ pub(super) type Wrong = (Option<String>, String);
 
 /// `a=1&b=2` as a `T`, or everything that is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<Wrong>> {
-    serde_urlencoded::from_bytes(text).map_err(|error| refusal::<T>(text, &error))
+    // `serde_urlencoded` reads `nan` and `1e400` as floats, which pass every rule about a range.
+    if text.split(|byte| *byte == b'&').any(may_not_be_finite) {
+        return read(split(text), most_faults(text.len()));
+    }
+    serde_urlencoded::from_bytes(text).or_else(|_| read_again(text))
 }
+
+#[cold]
+fn read_again<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<Wrong>> {
+    read(split(text), most_faults(text.len()))
+}
+
+fn may_not_be_finite(pair: &[u8]) -> bool {
+    let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+    pair.get(equals + 1..).is_some_and(is_no_finite_float)
+}
+
+/// Returns whether `value`, percent-encoded or not, is a float that is not finite. As a `f32`, which
+/// is the first to overflow.
+pub(super) fn is_no_finite_float(value: &[u8]) -> bool {
+    let is_none = |value: &[u8]| {
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<f32>().ok());
+        number.is_some_and(|number| !number.is_finite())
+    };
+    match value.first() {
+        Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'i' | b'I' | b'n' | b'N' | b'%') => {}
+        _ => return false,
+    }
+    if value.contains(&b'%') { is_none(&decoded(value)) } else { is_none(value) }
+}
+
+/// The name of the parameter of a path that `T` reads as a float and that is not finite.
+#[cold]
+pub(super) fn not_finite<T: DeserializeOwned>(pairs: Vec<Pair>) -> Option<String> {
+    let names: Vec<String> = pairs.iter().map(|(name, _)| name.clone()).collect();
+    let mut named = Named { pairs: pairs.into_iter(), read: 0, ended: false };
+    let error = T::deserialize(ByPlace(&mut named)).err()?;
+    let place = named.read.checked_sub(1)?;
+    (error.0 == NOT_FINITE).then(|| names.into_iter().nth(place)).flatten()
+}
+
+const NOT_FINITE: &str = "is not a finite number";
 
 /// The pairs of a query.
 pub(super) fn split(text: &[u8]) -> Vec<Pair> {
     serde_urlencoded::from_bytes(text).unwrap_or_default()
-}
-
-#[cold]
-fn refusal<T: DeserializeOwned>(text: &[u8], error: &serde_urlencoded::de::Error) -> Vec<Wrong> {
-    match read::<T>(split(text), most_faults(text.len())) {
-        Err(wrong) => wrong,
-        Ok(_) => vec![(None, error.to_string())],
-    }
 }
 
 /// The parameters whose bytes are no text, and which `serde_urlencoded` would change into other ones.
@@ -204,7 +236,7 @@ impl<'de> MapAccess<'de> for NamedPairs<'_> {
         };
         self.named.read += 1;
         self.value = Some(value);
-        seed.deserialize(serde::de::value::StringDeserializer::new(name)).map(Some)
+        seed.deserialize(Text(name)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
@@ -226,6 +258,19 @@ macro_rules! parsed {
                 Ok(value) => visitor.$visit(value),
                 Err(_) if self.0.is_empty() => Err(NamedError("is empty".into())),
                 Err(_) => Err(NamedError(format!("is not a valid {}", plain_type(stringify!($type))))),
+            }
+        })*
+    };
+}
+
+macro_rules! finite {
+    ($($method:ident $visit:ident $type:ty),* $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+            match self.0.parse::<$type>() {
+                Ok(value) if value.is_finite() => visitor.$visit(value),
+                Ok(_) => Err(NamedError(NOT_FINITE.into())),
+                Err(_) if self.0.is_empty() => Err(NamedError("is empty".into())),
+                Err(_) => Err(NamedError("is not a valid number".into())),
             }
         })*
     };
@@ -260,18 +305,113 @@ impl<'de> Deserializer<'de> for Text {
         self.0.into_deserializer().deserialize_enum(name, variants, visitor)
     }
 
+    finite!(deserialize_f32 visit_f32 f32, deserialize_f64 visit_f64 f64);
+
     parsed!(
         deserialize_bool visit_bool bool,
         deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16,
         deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
         deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16,
         deserialize_i32 visit_i32 i32, deserialize_i64 visit_i64 i64,
-        deserialize_f32 visit_f32 f32, deserialize_f64 visit_f64 f64,
+        deserialize_u128 visit_u128 u128, deserialize_i128 visit_i128 i128,
     );
 
     serde::forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
         identifier ignored_any
+    }
+}
+
+/// Parameters of a path: one alone, in their order, or by name.
+struct ByPlace<'a>(&'a mut Named);
+
+impl ByPlace<'_> {
+    fn next(&mut self) -> Option<Text> {
+        let (_, value) = self.0.pairs.next()?;
+        self.0.read += 1;
+        Some(Text(value))
+    }
+
+    fn only(mut self) -> Result<Text, NamedError> {
+        self.next().ok_or_else(|| NamedError("is missing".into()))
+    }
+}
+
+macro_rules! only {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+            self.only()?.$method(visitor)
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for ByPlace<'_> {
+    type Error = NamedError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NamedError> {
+        self.only()?.deserialize_enum(name, variants, visitor)
+    }
+
+    only!(
+        deserialize_bool deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_u128 deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_i128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_bytes deserialize_byte_buf
+    );
+
+    serde::forward_to_deserialize_any! { unit unit_struct map struct identifier ignored_any }
+}
+
+impl<'de> SeqAccess<'de> for ByPlace<'_> {
+    type Error = NamedError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, NamedError> {
+        self.next().map(|value| seed.deserialize(value)).transpose()
     }
 }
 
@@ -329,6 +469,47 @@ mod tests {
         assert_eq!(not_utf8(b"a=1&q=%ff&x=%C3&y=%C3%A9"), ["q", "x"]);
         assert_eq!(not_utf8(b"q=\xff"), ["q"]);
         assert_eq!(not_utf8(b"%ff=1"), ["\u{fffd}"]);
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Numbers {
+        near: Option<f32>,
+        far: Option<f64>,
+        text: Option<String>,
+        whole: Option<u128>,
+    }
+
+    #[test]
+    fn a_float_is_finite_and_text_and_large_numbers_are_what_they_are() {
+        for text in [
+            "NaN", "nan", "-nan", "inf", "-inf", "%2Binf", "INFINITY", "1e400", "-1e400",
+            "1%65400", "%6eaN",
+        ] {
+            let query = format!("near=1&far={text}&text={text}");
+            let wrong = parse::<Numbers>(query.as_bytes()).unwrap_err();
+            assert_eq!(wrong, [(Some("far".into()), NOT_FINITE.into())], "{text}");
+        }
+        let wrong = parse::<Numbers>(b"near=1e39&far=1e39").unwrap_err();
+        assert_eq!(wrong, [(Some("near".into()), NOT_FINITE.into())]);
+        let read =
+            parse::<Numbers>(b"text=inf&far=-0.5e3&whole=340282366920938463463374607431768211455");
+        let Numbers { text, far, whole, .. } = read.unwrap();
+        assert_eq!((text.as_deref(), far, whole), (Some("inf"), Some(-500.0), Some(u128::MAX)));
+    }
+
+    #[test]
+    fn a_float_of_a_path_is_found_by_its_place_or_its_name() {
+        let pairs = |values: [&str; 2]| {
+            ["a", "b"].map(String::from).into_iter().zip(values.map(String::from)).collect()
+        };
+        assert_eq!(not_finite::<(f64, String)>(pairs(["inf", "nan"])).as_deref(), Some("a"));
+        assert_eq!(not_finite::<(String, f32)>(pairs(["inf", "1e39"])).as_deref(), Some("b"));
+        assert_eq!(not_finite::<(String, f64)>(pairs(["inf", "1e39"])), None);
+        let of_map = not_finite::<std::collections::BTreeMap<String, f64>>(pairs(["1", "NaN"]));
+        assert_eq!(of_map.as_deref(), Some("b"));
+        let one = vec![("ratio".to_owned(), "-inf".to_owned())];
+        assert_eq!(not_finite::<f64>(one.clone()).as_deref(), Some("ratio"));
+        assert_eq!(not_finite::<String>(one), None);
     }
 
     #[test]

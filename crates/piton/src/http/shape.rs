@@ -6,6 +6,8 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::error::Category;
+use serde_path_to_error::Segment;
 
 use super::error::most_faults;
 use super::pairs::{member, missing};
@@ -17,15 +19,15 @@ pub(super) type Wrong = (String, String);
 /// What is wrong with `body`, which is JSON and no `T`; `error` says so much.
 #[cold]
 pub(super) fn wrong<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Vec<Wrong> {
-    let deserializer = &mut serde_json::Deserializer::from_slice(body);
+    let value = serde_json::from_slice::<Value>(body);
     // A member that is given twice is seen in the text alone.
-    let first = refusal::<T, _>(deserializer)
+    let first = refusal_of_text::<T>(body, value.as_ref().unwrap_or(&Value::Null))
         .unwrap_or_else(|| (String::new(), words::plain(without_line(error))));
     let mut wrong = vec![first];
-    let Ok(mut rest) = serde_json::from_slice::<Value>(body) else { return wrong };
+    let Ok(mut rest) = value else { return wrong };
     // One more than is told.
     while wrong.len() <= most_faults(body.len()) && without(&mut rest, &wrong[wrong.len() - 1]) {
-        match refusal::<T, _>(&rest) {
+        match refusal::<T>(&rest) {
             Some(next) if is_news(&next, &wrong) => wrong.push(next),
             _ => break,
         }
@@ -34,20 +36,92 @@ pub(super) fn wrong<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error)
 }
 
 /// The pointer and the message of what is refused first.
-fn refusal<'de, T, D>(deserializer: D) -> Option<Wrong>
-where
-    T: DeserializeOwned,
-    D: serde::Deserializer<'de, Error = serde_json::Error>,
-{
+fn refusal<T: DeserializeOwned>(body: &Value) -> Option<Wrong> {
+    let error = serde_path_to_error::deserialize::<_, T>(body).err()?;
+    let wrong = said(&error);
+    if is_of_a_name(&error, &wrong, body) {
+        // Where the name stands is known of a text alone.
+        return refusal_of_text::<T>(&serde_json::to_vec(body).ok()?, body);
+    }
+    Some(wrong)
+}
+
+/// The same of `text`, which is `body`.
+fn refusal_of_text<T: DeserializeOwned>(text: &[u8], body: &Value) -> Option<Wrong> {
+    let deserializer = &mut serde_json::Deserializer::from_slice(text);
     let error = serde_path_to_error::deserialize::<_, T>(deserializer).err()?;
+    let wrong = said(&error);
+    if is_of_a_name(&error, &wrong, body)
+        && let Some(parent) = parent_of_a_name(&error, &wrong.0)
+        && let Some(object) = body.pointer(parent)
+        && let Some(name) = name_at(text, error.inner(), object)
+    {
+        let mut pointer = parent.to_owned();
+        push_token(&mut pointer, &name);
+        return Some((pointer, of_a_name(error.inner(), wrong.1)));
+    }
+    Some(wrong)
+}
+
+type Refusal = serde_path_to_error::Error<serde_json::Error>;
+
+fn said(error: &Refusal) -> Wrong {
     let what = without_line(error.inner());
     let mut pointer = pointer(error.path());
     // serde stands at the object; what is meant is its member.
     if let Some(name) = missing(&what).or_else(|| twice(&what)) {
         push_token(&mut pointer, &name);
     }
-    Some((pointer, words::plain(what)))
+    (pointer, words::plain(what))
 }
+
+/// Whether the name of a member is refused, and serde does not know it as it is written: where names are
+/// numbers, it knows the number alone (`2` of `"2x"`), or nothing.
+fn is_of_a_name(error: &Refusal, (pointer, what): &Wrong, body: &Value) -> bool {
+    // JSON it is, and a number out of range is named by the member that holds it.
+    error.inner().classify() == Category::Syntax
+        || matches!(error.path().iter().last(), Some(Segment::Unknown))
+        || missing(what).is_none() && body.pointer(pointer).is_none()
+}
+
+/// The pointer of the object whose member is refused.
+fn parent_of_a_name<'a>(error: &Refusal, pointer: &'a str) -> Option<&'a str> {
+    match error.path().iter().last()? {
+        Segment::Unknown => Some(pointer),
+        Segment::Map { .. } => pointer.rsplit_once('/').map(|(parent, _)| parent),
+        Segment::Seq { .. } | Segment::Enum { .. } => None,
+    }
+}
+
+/// serde_json speaks of the syntax of a name that is no number.
+fn of_a_name(error: &serde_json::Error, what: String) -> String {
+    if error.classify() != Category::Syntax || what == "the number is out of range" {
+        what
+    } else if what.starts_with("expected ident") {
+        "the name is not `true` or `false`".into()
+    } else {
+        "the name is not a number".into()
+    }
+}
+
+/// The name of a member of `object` at which `error` stands: it begins at one of the last quotes before.
+fn name_at(text: &[u8], error: &serde_json::Error, object: &Value) -> Option<String> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().checked_sub(1)?);
+    let end = lines.map(<[u8]>::len).sum::<usize>() + error.column();
+    let before = text.get(..end.min(text.len()))?;
+    let quotes = before.iter().enumerate().rev().filter(|(_, byte)| **byte == b'"');
+    quotes.take(MAX_QUOTES).find_map(|(begin, _)| {
+        let mut texts = serde_json::Deserializer::from_slice(&text[begin..]).into_iter::<String>();
+        let name = texts.next()?.ok()?;
+        let rest = &text[begin + texts.byte_offset()..];
+        let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());
+        // What stands between two texts looks like one, too, but for what follows it.
+        (next == Some(&b':') && object.get(&name).is_some()).then_some(name)
+    })
+}
+
+/// How many quotes are looked at for the one that begins a name: it may hold some itself.
+const MAX_QUOTES: usize = 16;
 
 /// " at line 1 column 7" says the same as the pointer, less well.
 fn without_line(error: &serde_json::Error) -> String {
@@ -87,7 +161,6 @@ fn remove(body: &mut Value, pointer: &str) -> bool {
 
 /// RFC 6901 from serde's own notion of a path.
 fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
     let mut pointer = String::new();
     for segment in path.iter() {
         match segment {

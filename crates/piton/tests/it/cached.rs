@@ -32,6 +32,70 @@ mod inside {
         run().to_string()
     }
 
+    #[cached(key = "k:{a}-{b}")]
+    #[get("/pairs/{a}/{b}")]
+    async fn pair(Path((a, b)): Path<(String, String)>) -> String {
+        format!("{a} and {b} {}", run())
+    }
+
+    #[cached(key = "{a}{b}")]
+    #[get("/joined/{a}/{b}")]
+    async fn joined(Path((a, b)): Path<(String, String)>) -> String {
+        format!("{a} and {b}")
+    }
+
+    #[cached(key = "bytes:{any}", tags = ["bytes:{any}"])]
+    #[get("/bytes/{any}")]
+    async fn bytes(uri: piton::axum::http::Uri) -> String {
+        uri.path().to_owned()
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Two {
+        a: String,
+        b: String,
+    }
+
+    #[piton::memoize(key = "pair:{a}-{b}")]
+    pub async fn pair_of(a: &str, b: &str) -> (String, String, u32) {
+        (a.to_owned(), b.to_owned(), run())
+    }
+
+    #[piton::memoize(key = "perhaps:{a:?}{b:?}")]
+    pub async fn perhaps(a: Option<&str>, b: Option<&str>) -> (Option<String>, Option<String>) {
+        (a.map(str::to_owned), b.map(str::to_owned))
+    }
+
+    #[piton::memoize(key = "default")]
+    pub async fn default_of<T>() -> T
+    where
+        T: Default + serde::Serialize + serde::de::DeserializeOwned,
+    {
+        T::default()
+    }
+
+    pub struct States;
+    pub struct Cities;
+
+    impl States {
+        #[piton::memoize]
+        pub async fn all() -> Vec<String> {
+            vec!["SP".to_owned()]
+        }
+    }
+
+    impl Cities {
+        #[piton::memoize]
+        pub async fn all() -> Vec<String> {
+            vec!["Santos".to_owned()]
+        }
+    }
+
+    #[get("/pair-of")]
+    async fn pairs_of(Query(two): Query<Two>) -> Json<(String, String, u32)> {
+        Json(pair_of(&two.a, &two.b).await)
+    }
+
     #[get("/languages")]
     #[cached(vary = ["accept-language"])]
     async fn language(headers: piton::axum::http::HeaderMap) -> String {
@@ -169,6 +233,103 @@ async fn a_said_key_stands_for_path_and_query_and_can_be_forgotten() {
     assert_ne!(app.get("/cached/pages/b").await.text(), first);
     app.handle().cache().delete("page:a").await;
     assert_ne!(app.get("/cached/pages/a?x=1").await.text(), first);
+}
+
+#[piton::test]
+async fn distinct_parameters_have_distinct_answers_whatever_stands_between_them_in_the_key() {
+    let app = app().await;
+    let cache = app.handle().cache();
+    for (one, other) in
+        [("1-2/3", "1/2-3"), ("%25/%252D", "%25-/%25"), ("-/-", "--/%2D%2D"), ("a/-b", "a-/b")]
+    {
+        let (first, second) = (format!("/cached/pairs/{one}"), format!("/cached/pairs/{other}"));
+        let (first, second) = (app.get(&first).await.text(), app.get(&second).await.text());
+        let without_run = |text: &str| text.rsplit_once(' ').unwrap().0.to_owned();
+        assert_ne!(without_run(&first), without_run(&second), "{one} and {other}");
+        assert_eq!(app.get(&format!("/cached/pairs/{one}")).await.text(), first);
+    }
+    assert_eq!(app.get("/cached/joined/1/23").await.text(), "1 and 23");
+    assert_eq!(app.get("/cached/joined/12/3").await.text(), "12 and 3");
+    // A key written either way forgets the answer.
+    let first = app.get("/cached/pairs/1-2/3").await.text();
+    let (a, b) = ("1-2", "3");
+    cache.delete(&piton::cache::key!("k:{a}-{b}")).await;
+    let second = app.get("/cached/pairs/1-2/3").await.text();
+    assert_ne!(second, first);
+    cache.delete("k:1-2-3").await;
+    assert_ne!(app.get("/cached/pairs/1-2/3").await.text(), second);
+    let long = "a-".repeat(300);
+    let address = format!("/cached/pages/{long}");
+    let first = app.get(&address).await.text();
+    assert_eq!(app.get(&address).await.text(), first);
+    cache.delete(&format!("page:{long}")).await;
+    assert_ne!(app.get(&address).await.text(), first);
+}
+
+#[piton::test]
+async fn a_path_that_is_not_utf8_is_not_mistaken_for_another() {
+    let app = app().await;
+    for address in ["/cached/bytes/%ff", "/cached/bytes/%fe", "/cached/bytes/a"] {
+        assert_eq!(app.get(address).await.text(), address);
+    }
+}
+
+#[piton::test]
+async fn distinct_arguments_have_distinct_values() {
+    let app = app().await;
+    let of = async |a: &str, b: &str| {
+        app.get(&format!("/cached/pair-of?a={a}&b={b}")).await.json::<(String, String, u32)>()
+    };
+    for (a, b) in [("1-2", "3"), ("1", "2-3"), ("", "-"), ("-", ""), ("1", "2"), ("%252D", "1")] {
+        let (first, second, run) = of(a, b).await;
+        assert_eq!((&*first, &*second), (&*a.replace("%25", "%"), b));
+        assert_eq!(of(a, b).await.2, run, "{a} {b}");
+    }
+    let cache = app.handle().cache();
+    let run = of("1-2", "3").await.2;
+    cache.delete("pair:1-2-3").await;
+    let again = of("1-2", "3").await.2;
+    assert_ne!(again, run, "the text that `format!` makes forgets it, too");
+    let (a, b) = ("1-2", "3");
+    let kept: Option<(String, String, u32)> = cache.get(&piton::cache::key!("pair:{a}-{b}")).await;
+    assert_eq!(kept.map(|kept| kept.2), Some(again));
+    cache.delete(&piton::cache::key!("pair:{a}-{b}")).await;
+    assert_ne!(of("1-2", "3").await.2, again);
+}
+
+#[piton::test]
+async fn nothing_and_types_and_namesakes_are_told_apart() {
+    async fn all() -> Json<Vec<String>> {
+        let mut seen = Vec::new();
+        for (a, b) in [(None, Some("None")), (Some("None"), None), (None, None)] {
+            seen.push(format!("{:?}", inside::perhaps(a, b).await));
+        }
+        seen.push(format!("{:?}", inside::default_of::<u8>().await));
+        seen.push(format!("{:?}", inside::default_of::<i64>().await));
+        seen.push(format!("{:?}", inside::default_of::<String>().await));
+        seen.push(format!("{:?}", inside::default_of::<Option<u8>>().await));
+        seen.push(inside::States::all().await.concat());
+        seen.push(inside::Cities::all().await.concat());
+        Json(seen)
+    }
+    let app = App::new("it").blueprints(["cached::inside"]).route(get("/all", all));
+    let app = TestApp::new(app).await;
+    let seen = app.get("/all").await.json::<Vec<String>>();
+    assert_eq!(
+        seen,
+        [
+            r#"(None, Some("None"))"#,
+            r#"(Some("None"), None)"#,
+            "(None, None)",
+            "0",
+            "0",
+            "\"\"",
+            "None",
+            "SP",
+            "Santos"
+        ]
+    );
+    assert_eq!(app.get("/all").await.json::<Vec<String>>(), seen);
 }
 
 #[piton::test]

@@ -6,15 +6,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::exact::{self, ClaimOut, ExactClaims};
 use super::keys::Keys;
 use super::python;
 use super::refusal::{Refusal, RefusalKind};
 use super::settings::IdentityClaim;
 use crate::part::BoxError;
 
-/// The claims of a token, by their names.
+/// The claims of a token, by their names. A number that no [`Value`] holds exactly, such as a whole one
+/// beyond 64 bits, stands there as text, with the digits that the token has.
 pub type Claims = Map<String, Value>;
 
 /// What a token is for.
@@ -50,9 +53,13 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
-/// Reads a token. The order of the looks is Flask-JWT-Extended's, so that of several things that are
+/// Reads a token, and the exact text of claims with numbers that no `Value` holds. The order of the looks is Flask-JWT-Extended's, so that of several things that are
 /// wrong the same one is named.
-pub(super) fn read(token: &str, keys: &Keys, expected: &Expected) -> Result<Claims, Refusal> {
+pub(super) fn read(
+    token: &str,
+    keys: &Keys,
+    expected: &Expected,
+) -> Result<(Claims, ExactClaims), Refusal> {
     let (message, signature) = token.rsplit_once('.').ok_or_else(not_enough_segments)?;
     let (header, payload) = message.split_once('.').ok_or_else(not_enough_segments)?;
     let padding = |part: &str| Refusal::invalid(format!("Invalid {part} padding"));
@@ -69,7 +76,7 @@ pub(super) fn read(token: &str, keys: &Keys, expected: &Expected) -> Result<Clai
     if written.is_none() && python::base64(signature.as_bytes()).is_none() {
         return Err(padding("crypto"));
     }
-    let claims = object(&payload, "payload")?;
+    let mut claims = object(&payload, "payload")?;
     if let Some(header) = header {
         look_at_header(&header, keys)?;
     }
@@ -77,7 +84,10 @@ pub(super) fn read(token: &str, keys: &Keys, expected: &Expected) -> Result<Clai
         return Err(Refusal::invalid("Signature verification failed"));
     }
     expected.look_at(&claims, now())?;
-    Ok(claims)
+    let exact = exact::exact(&payload, &mut claims);
+    let exact =
+        exact.map_err(|_| Refusal::invalid("Invalid payload string: not JSON (RFC 8259)"))?;
+    Ok((claims, exact))
 }
 
 /// What a header says that is not the usual one.
@@ -108,8 +118,21 @@ fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(wrong("must be a json object".into())),
-        Err(_) => Err(wrong(python::utf8(bytes).map_or_else(|why| why, python::json))),
+        Err(error) => Err(wrong(unreadable(bytes, &error))),
     }
+}
+
+/// What Python says of it; what Python would read is named by what is too much of it.
+#[cold]
+fn unreadable(bytes: &[u8], error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    if said.starts_with("number out of range") {
+        return "a number is out of range".into();
+    }
+    if said.starts_with("recursion limit exceeded") {
+        return "nested too deeply".into();
+    }
+    python::utf8(bytes).map_or_else(|why| why, python::json)
 }
 
 impl Expected {
@@ -177,12 +200,14 @@ impl Expected {
     }
 }
 
-/// A moment as `int(..)` of Python reads it: whole seconds, whatever it is written as.
-fn seconds(value: &Value) -> Option<i128> {
+/// A moment as `int(..)` of Python reads it: whole seconds, whatever it is written as. One that is beyond
+/// all bounds is the furthest.
+pub(super) fn seconds(value: &Value) -> Option<i128> {
     match value {
         Value::Number(number) => {
             number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).or_else(
-                || number.as_f64().filter(|float| float.abs() < 1e18).map(|float| float as i128),
+                // Bounded so that the leeway can be added.
+                || number.as_f64().map(|float| float.clamp(-1e30, 1e30) as i128),
             )
         }
         Value::String(text) => text.trim().parse().ok(),
@@ -199,9 +224,9 @@ pub(super) struct Written<'a> {
     pub jti: &'a str,
     pub exp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<&'a Value>,
+    pub identity: Option<ClaimOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sub: Option<Cow<'a, Value>>,
+    pub sub: Option<ClaimOut<'a>>,
     pub fresh: &'a Value,
     pub r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,6 +237,8 @@ pub(super) struct Written<'a> {
     pub aud: Option<Value>,
     #[serde(flatten)]
     pub more: &'a Claims,
+    #[serde(flatten)]
+    pub exact: &'a ExactClaims,
 }
 
 impl Written<'_> {
@@ -226,23 +253,27 @@ impl Written<'_> {
     }
 }
 
-/// What stands in `identity` and `sub`.
-pub(super) fn named(
-    identity: &Value,
+/// What stands in `identity` and `sub`. `exact` is the text of an identity that no `Value` holds.
+pub(super) fn named<'a>(
+    identity: &'a Value,
+    exact: Option<&'a RawValue>,
     claim: IdentityClaim,
-) -> (Option<&Value>, Option<Cow<'_, Value>>) {
+) -> (Option<ClaimOut<'a>>, Option<ClaimOut<'a>>) {
+    let whole = || match exact {
+        Some(text) => ClaimOut::Text(text),
+        None => ClaimOut::Value(Cow::Borrowed(identity)),
+    };
     let sub = || match identity {
         // It has to be text (RFC 7519, 4.1.2), and PyJWT insists.
-        Value::Number(number) => Cow::Owned(Value::String(number.to_string())),
-        other => Cow::Borrowed(other),
+        Value::Number(number) => ClaimOut::Value(Cow::Owned(Value::String(number.to_string()))),
+        Value::String(_) => ClaimOut::Value(Cow::Borrowed(identity)),
+        _ => whole(),
     };
     match claim {
-        IdentityClaim::Identity => (Some(identity), None),
+        IdentityClaim::Identity => (Some(whole()), None),
         IdentityClaim::Sub => (None, Some(sub())),
         // An identity that is no name cannot be a `sub`.
-        IdentityClaim::Both if identity.is_object() || identity.is_array() => {
-            (Some(identity), None)
-        }
-        IdentityClaim::Both => (Some(identity), Some(sub())),
+        IdentityClaim::Both if identity.is_object() || identity.is_array() => (Some(whole()), None),
+        IdentityClaim::Both => (Some(whole()), Some(sub())),
     }
 }

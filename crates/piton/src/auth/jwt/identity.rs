@@ -11,9 +11,11 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Tokens;
-use super::claims::{Claims, TokenType, now};
+use super::claims::{self, Claims, TokenType, now};
+use super::exact::ExactClaims;
 use super::settings::{IdentityClaim, TokenLocation};
 use crate::context::{self, Caller};
 use crate::handle::Handle;
@@ -36,6 +38,8 @@ pub struct Identity(Arc<Inner>);
 
 struct Inner {
     claims: Claims,
+    /// The text of claims that `claims` cannot hold exactly.
+    exact: ExactClaims,
     /// The claim that is looked at first.
     first: IdentityClaim,
     subject: String,
@@ -43,15 +47,15 @@ struct Inner {
 }
 
 impl Identity {
-    pub(super) fn new(claims: Claims, first: IdentityClaim) -> Self {
-        let subject = match named_in(&claims, first) {
+    pub(super) fn new(claims: Claims, exact: ExactClaims, first: IdentityClaim) -> Self {
+        let subject = match claims.get(name_in(&claims, first)) {
             Some(Value::String(text)) => text.clone(),
             None | Some(Value::Null) => String::new(),
             Some(other) => other.to_string(),
         };
         let refresh = claims.get("type").is_some_and(|kind| kind == "refresh");
         let kind = if refresh { TokenType::Refresh } else { TokenType::Access };
-        Self(Arc::new(Inner { claims, first, subject, kind }))
+        Self(Arc::new(Inner { claims, exact, first, subject, kind }))
     }
 
     /// Who is calling, as text: what the token was made for, such as an email address. An identity
@@ -61,22 +65,40 @@ impl Identity {
         &self.0.subject
     }
 
-    /// Who is calling, as it stands in the token.
+    /// Who is calling, as it stands in the token. A number that no [`Value`] holds exactly, such as a
+    /// whole one beyond 64 bits, is text with its digits.
     #[must_use]
     pub fn value(&self) -> &Value {
-        named_in(&self.0.claims, self.0.first).unwrap_or(&Value::Null)
+        self.0.claims.get(self.name()).unwrap_or(&Value::Null)
     }
 
-    /// Everything the token says.
+    /// The name of the claim that says who is calling.
+    fn name(&self) -> &'static str {
+        name_in(&self.0.claims, self.0.first)
+    }
+
+    /// Returns the text of [`value`](Self::value), where that is not what the token says.
+    pub(super) fn exact_value(&self) -> Option<&RawValue> {
+        self.0.exact.get(self.name()).map(|text| &**text)
+    }
+
+    /// Returns the text of claims that [`claims`](Self::claims) cannot hold exactly.
+    pub(super) fn exact_claims(&self) -> &ExactClaims {
+        &self.0.exact
+    }
+
+    /// Everything the token says; numbers as in [`value`](Self::value).
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.0.claims
     }
 
-    /// One claim, read as a `T`; `None` where there is none or it is none.
+    /// One claim, read as a `T`; `None` where there is none or it is none. A number beyond 64 bits is
+    /// read exactly by `u128`, `i128` and `String`.
     #[must_use]
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        T::deserialize(self.0.claims.get(name)?).ok()
+        let exact = || serde_json::from_str(self.0.exact.get(name)?.get()).ok();
+        T::deserialize(self.0.claims.get(name)?).ok().or_else(exact)
     }
 
     /// The token's own name (`jti`), for a list of those that are taken back.
@@ -94,7 +116,8 @@ impl Identity {
     /// The moment when the token expires, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> Option<u64> {
-        self.0.claims.get("exp").and_then(Value::as_u64)
+        let end = claims::seconds(self.0.claims.get("exp")?)?;
+        Some(u64::try_from(end.max(0)).unwrap_or(u64::MAX))
     }
 
     /// Whether the password was given lately: the token was made by a login, and not by renewal.
@@ -126,12 +149,12 @@ impl fmt::Debug for Identity {
 }
 
 /// Flask-JWT-Extended 3 writes `identity`, which may be any JSON; 4 writes `sub`.
-fn named_in(claims: &Claims, first: IdentityClaim) -> Option<&Value> {
+fn name_in(claims: &Claims, first: IdentityClaim) -> &'static str {
     let (first, second) = match first {
         IdentityClaim::Sub => ("sub", "identity"),
         IdentityClaim::Both | IdentityClaim::Identity => ("identity", "sub"),
     };
-    claims.get(first).or_else(|| claims.get(second))
+    if claims.contains_key(first) { first } else { second }
 }
 
 /// The caller of the current request, for its answer and for those it calls.

@@ -34,6 +34,7 @@
 //! `http.error_style` `gnar` with status 200 and `{"error": ".."}`, as Gnar Gear does.
 
 mod claims;
+mod exact;
 mod identity;
 mod keys;
 mod location;
@@ -45,7 +46,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,6 +53,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
 use tracing::{info, warn};
 
@@ -64,6 +65,7 @@ use crate::part::{self, Launch, Part};
 use crate::step::Step;
 
 use claims::{Expected, Written};
+use exact::ExactClaims;
 use keys::Keys;
 use location::{CookieRules, Found, NotFound};
 use settings::MIN_SECRET_BYTES;
@@ -268,8 +270,8 @@ impl Tokens {
     /// # Errors
     /// Why it is not taken; `?` in a handler makes 401 of it.
     pub fn read(&self, token: &str) -> Result<Identity, Refusal> {
-        let claims = claims::read(token, &self.0.keys, &self.0.expected)?;
-        Ok(Identity::new(claims, self.0.settings.identity_claim))
+        let (claims, exact) = claims::read(token, &self.0.keys, &self.0.expected)?;
+        Ok(Identity::new(claims, exact, self.0.settings.identity_claim))
     }
 
     /// The cookies that keep `token` in a browser: the token itself, which no page can read, and what
@@ -300,8 +302,14 @@ impl Tokens {
     /// An access token that says the same of the same caller, but not that they are fresh.
     fn renewed(&self, identity: &Identity) -> Result<String> {
         let mut token = self.access(identity.value().clone());
-        let more = identity.claims().iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+        token.exact_identity = identity.exact_value().map(ToOwned::to_owned);
+        let is_more = |name: &String| !OWN.contains(&name.as_str());
+        let exact = identity.exact_claims();
+        let more = identity.claims().iter();
+        let more = more.filter(|(name, _)| is_more(name) && !exact.contains_key(*name));
         token.more.extend(more.map(|(name, value)| (name.clone(), value.clone())));
+        let exact = exact.iter().filter(|(name, _)| is_more(name));
+        token.exact.extend(exact.map(|(name, text)| (name.clone(), text.clone())));
         token.sign()
     }
 
@@ -362,11 +370,23 @@ pub struct NewToken<'a> {
     fresh: Value,
     expires: Duration,
     more: Claims,
+    /// The text of an identity that `identity` cannot hold exactly, and of such claims.
+    exact_identity: Option<Box<RawValue>>,
+    exact: ExactClaims,
 }
 
 impl<'a> NewToken<'a> {
     fn new(tokens: &'a Tokens, kind: TokenType, identity: Value, expires: Duration) -> Self {
-        Self { tokens, kind, identity, fresh: Value::Bool(false), expires, more: Claims::new() }
+        Self {
+            tokens,
+            kind,
+            identity,
+            fresh: Value::Bool(false),
+            expires,
+            more: Claims::new(),
+            exact_identity: None,
+            exact: ExactClaims::new(),
+        }
     }
 
     /// The password was given just now: opens routes with `#[protected(fresh)]`.
@@ -407,7 +427,8 @@ impl<'a> NewToken<'a> {
         let in_cookies =
             settings.cookie_csrf && settings.location.contains(&TokenLocation::Cookies);
         let (jti, csrf) = (random::uuid(), in_cookies.then(random::uuid));
-        let (identity, sub) = claims::named(&self.identity, settings.identity_claim);
+        let (identity, sub) =
+            claims::named(&self.identity, self.exact_identity.as_deref(), settings.identity_claim);
         let audience = match settings.audience.as_slice() {
             [] => None,
             [one] => Some(Value::from(one.as_str())),
@@ -419,13 +440,14 @@ impl<'a> NewToken<'a> {
             jti: &jti,
             exp: now.saturating_add(self.expires.as_secs()),
             identity,
-            sub: sub.map(|sub| Cow::Owned(sub.into_owned())),
+            sub,
             fresh: &self.fresh,
             r#type: self.kind.name(),
             csrf: csrf.as_deref(),
             iss: settings.issuer.as_deref(),
             aud: audience,
             more: &self.more,
+            exact: &self.exact,
         };
         written.sign(keys).map_err(Error::internal)
     }

@@ -51,10 +51,14 @@ async fn with(app: &TestApp, path: &str, token: &str) -> TestAnswer {
 
 /// A token that says `claims`, signed with `secret`.
 fn signed(secret: &str, header: &Value, claims: &Value) -> String {
+    signed_text(secret, header, &claims.to_string())
+}
+
+/// A token whose payload is `claims`, word for word.
+fn signed_text(secret: &str, header: &Value, claims: &str) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;
-    let message =
-        format!("{}.{}", base64.encode(header.to_string()), base64.encode(claims.to_string()));
+    let message = format!("{}.{}", base64.encode(header.to_string()), base64.encode(claims));
     let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
     let algorithm = jsonwebtoken::Algorithm::HS256;
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
@@ -109,6 +113,92 @@ async fn only_a_route_that_asks_renews_also_when_it_fails_but_not_after_a_logout
     let bearer = format!("Bearer {token}");
     let out = app.post("/logout").header("authorization", &bearer).await;
     assert_eq!((out.status().as_u16(), out.header("authorization")), (200, ""));
+}
+
+/// A token with `more` as a part of its payload, word for word.
+fn saying(more: &str) -> String {
+    let now = claims::now();
+    let claims = format!(
+        r#"{{"iat":{now},"nbf":{now},"jti":"1","exp":{},"type":"access",{more}}}"#,
+        now + 900
+    );
+    signed_text(SECRET, &hs256(), &claims)
+}
+
+/// The payload of the token in an answer's `Authorization`.
+fn renewed(answer: &TestAnswer) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;
+    let token = answer.header("authorization").trim_start_matches("Bearer ");
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    String::from_utf8(base64.decode(payload).unwrap()).unwrap()
+}
+
+#[crate::test]
+async fn numbers_keep_their_value_however_large_they_are() {
+    let app = TestApp::new(app()).await;
+    for (written, subject) in [
+        ("1180591620717411303424", "1180591620717411303424"),
+        ("1180591620717411303425", "1180591620717411303425"),
+        ("-1180591620717411303425", "-1180591620717411303425"),
+        ("18446744073709551616", "18446744073709551616"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("1.0", "1.0"),
+        ("1", "1"),
+        ("1e2", "100.0"),
+        ("0.10000000000000000001", "0.10000000000000000001"),
+        (r#"{"id":1180591620717411303425}"#, r#"{"id":"1180591620717411303425"}"#),
+        (r#"[[[1180591620717411303425]]]"#, r#"[[["1180591620717411303425"]]]"#),
+    ] {
+        for name in ["identity", "sub"] {
+            let more = format!(r#""{name}":{written},"account":{{"of":[{written}]}}"#);
+            let answer = with(&app, "/me", &saying(&more)).await;
+            assert_eq!(answer.status(), 200, "{more}");
+            let said = answer.json::<Value>();
+            assert_eq!(said["subject"], subject, "{more}");
+            let renewed = renewed(&answer);
+            assert!(renewed.contains(&format!(r#""identity":{written},"#)), "{more}: {renewed}");
+            let account = format!(r#""account":{{"of":[{written}]}}"#);
+            assert!(renewed.contains(&account), "{more}: {renewed}");
+            if !written.starts_with(['{', '[']) {
+                assert!(renewed.contains(&format!(r#""sub":"{subject}""#)), "{more}: {renewed}");
+            }
+        }
+    }
+    let none = with(&app, "/me", &saying(r#""identity":-0"#)).await;
+    assert_eq!((none.status().as_u16(), none.header("authorization")), (200, ""));
+}
+
+#[crate::test]
+async fn a_claim_beyond_64_bits_is_read_exactly() {
+    let app = TestApp::new(app()).await;
+    let token = saying(r#""identity":"ada","account":1180591620717411303425,"share":0.5"#);
+    let identity = app.handle().tokens().read(&token).unwrap();
+    assert_eq!(identity.claim::<u128>("account"), Some(1_180_591_620_717_411_303_425));
+    assert_eq!(identity.claim::<String>("account").as_deref(), Some("1180591620717411303425"));
+    assert_eq!(identity.claim::<Value>("account"), Some(json!("1180591620717411303425")));
+    assert_eq!(identity.claim::<u64>("account"), None);
+    assert_eq!(identity.claim::<f64>("share"), Some(0.5));
+    assert_eq!(identity.claims()["account"], json!("1180591620717411303425"));
+}
+
+#[crate::test]
+async fn a_payload_beyond_what_is_read_says_why() {
+    let app = TestApp::new(app()).await;
+    let deep = format!(r#""identity":{}{}"#, "[".repeat(200), "]".repeat(200));
+    for (more, said) in [
+        (r#""identity":1e400"#, "Invalid payload string: a number is out of range"),
+        (&*deep, "Invalid payload string: nested too deeply"),
+        (r#""identity":NaN"#, "Invalid payload string: not JSON (RFC 8259)"),
+    ] {
+        let answer = with(&app, "/me", &saying(more)).await;
+        assert_eq!(answer.status(), 401, "{said}");
+        assert_eq!(answer.json::<Value>()["detail"], said);
+    }
+    let never = saying(r#""identity":"ada","exp":1180591620717411303425"#);
+    assert_eq!(with(&app, "/me", &never).await.status(), 200);
+    let identity = app.handle().tokens().read(&never).unwrap();
+    assert_eq!(identity.expires(), Some(u64::MAX));
 }
 
 #[crate::test]
@@ -376,8 +466,9 @@ async fn the_secret_of_development_stays_and_production_wants_one() {
 fn the_identity_stands_where_each_version_looks_for_it() {
     let (text, number, object) = (json!("ada"), json!(7), json!({ "id": 1 }));
     let named = |value, claim| {
-        let (identity, sub) = claims::named(value, claim);
-        (identity.cloned(), sub.map(Cow::into_owned))
+        let (identity, sub) = claims::named(value, None, claim);
+        let json = |out| serde_json::to_value(out).unwrap();
+        (identity.map(json), sub.map(json))
     };
     assert_eq!(named(&text, IdentityClaim::Both), (Some(json!("ada")), Some(json!("ada"))));
     assert_eq!(named(&number, IdentityClaim::Both), (Some(json!(7)), Some(json!("7"))));

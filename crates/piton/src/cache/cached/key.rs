@@ -5,8 +5,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
 
-/// A longer key is hashed.
-const LONGEST: usize = 200;
+use crate::cache::key::{KeyBuilder, MAX_LENGTH, hex};
 
 /// Text with parameters of the path in it: `company:{cnpj}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,31 +57,37 @@ impl Template {
         self.names().find(|name| !has(name))
     }
 
+    /// The text with the values as they are: for tags, of which a wrong one invalidates too much at most.
     pub fn fill(&self, parameters: &Parameters) -> String {
-        let value = |name: &str| {
-            let found = parameters.iter().find(|(known, _)| known == name);
-            found.map_or("", |(_, value)| value.as_str())
-        };
         let text = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.as_str(),
-            Piece::Parameter(name) => value(name),
+            Piece::Parameter(name) => value(parameters, name),
         });
         text.collect()
     }
+
+    /// The text with the values escaped: distinct values give distinct keys.
+    pub fn key(&self, parameters: &Parameters) -> KeyBuilder {
+        self.0.iter().fold(KeyBuilder::new(), |key, piece| match piece {
+            Piece::Text(text) => key.text(text),
+            Piece::Parameter(name) => key.value(value(parameters, name)),
+        })
+    }
+}
+
+fn value<'a>(parameters: &'a Parameters, name: &str) -> &'a str {
+    let found = parameters.iter().find(|(known, _)| known == name);
+    found.map_or("", |(_, value)| value.as_str())
 }
 
 /// The parameters of the path by name, decoded.
 pub(super) type Parameters = Vec<(String, String)>;
 
-pub(super) async fn parameters(head: &mut Head) -> Parameters {
+/// The parameters; `None` where one is not UTF-8, so that it has no text to tell it from others.
+pub(super) async fn parameters(head: &mut Head) -> Option<Parameters> {
     let found = RawPathParams::from_request_parts(head, &()).await;
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    found.map(|found| found.iter().map(owned).collect()).unwrap_or_default()
-}
-
-/// The tag that all answers under a said key have, whatever else they depend on.
-pub(in crate::cache) fn tag_of_key(key: &str) -> String {
-    format!("={key}")
+    found.map(|found| found.iter().map(owned).collect()).ok()
 }
 
 /// Whether a person's password is shown.
@@ -115,7 +120,7 @@ impl Parts<'_> {
             (None, Some(query)) => format!("/{path}?{query}"),
         };
         let depends = !self.vary.is_empty() || !self.credentials.is_empty();
-        if depends || self.secret || plain.len() > LONGEST {
+        if depends || self.secret || plain.len() > MAX_LENGTH {
             return self.hashed(&plain);
         }
         plain
@@ -135,7 +140,7 @@ impl Parts<'_> {
             add(&values.iter().count().to_be_bytes());
             values.iter().for_each(|value| add(value.as_bytes()));
         }
-        hash.finalize().iter().fold(String::from("#"), |text, byte| text + &format!("{byte:02x}"))
+        hex(&hash.finalize())
     }
 }
 
@@ -164,6 +169,7 @@ mod tests {
         assert_eq!(template.unknown_in("/{cnpj}/{*year}"), None);
         let values = vec![("year".to_owned(), "26".to_owned()), ("cnpj".into(), "1".into())];
         assert_eq!(template.fill(&values), "company:1/26");
+        assert_eq!(template.key(&values).finish(), "company:1/26");
         for wrong in ["{", "}", "a{}", "a{b{c}", "a}b{c}"] {
             assert!(Template::parse(wrong).is_err(), "{wrong}");
         }

@@ -13,6 +13,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::entry::Said;
+use super::key::tag_of_key;
 use super::turn::Turn;
 use super::{Cache, Inner};
 use crate::handle::Handle;
@@ -20,8 +21,6 @@ use crate::http::{Answering, Around, Next, Operation, Surroundings, credential_h
 
 use answer::{Answer, Headers};
 use key::{Parameters, Template};
-
-pub(super) use key::tag_of_key;
 
 /// Remembers the answers of a route, as `#[cached]` over it says.
 ///
@@ -91,8 +90,9 @@ impl Cached {
     }
 
     /// What an answer belongs to, in the place of path and query: requests with the same key get the
-    /// same answer. `{name}` stands for the value of the path's parameter. [`Cache::delete`] with the
-    /// same key forgets the answers.
+    /// same answer. `{name}` stands for the value of the path's parameter, escaped as [`key!`](super::key!)
+    /// does it, so that distinct values have distinct keys. [`Cache::delete`] with the same key forgets
+    /// the answers.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
         match Template::parse(key) {
@@ -121,10 +121,9 @@ impl Cached {
     }
 
     /// What the answer to a request is kept under; `None` if it is not to be remembered.
-    fn key_of(&self, head: &Head, caller: &Caller, parameters: &Parameters) -> Option<String> {
-        let said = self.key.as_ref().map(|key| key.fill(parameters));
+    fn key_of(&self, head: &Head, caller: &Caller, said: Option<&str>) -> Option<String> {
         let key = key::Parts {
-            said: said.as_deref(),
+            said,
             head,
             vary: &self.vary,
             credentials: match caller {
@@ -138,9 +137,9 @@ impl Cached {
     }
 
     /// The tags of the answer to a request.
-    fn tags_of(&self, parameters: &Parameters) -> Arc<[String]> {
+    fn tags_of(&self, parameters: &Parameters, keys: Keys) -> Arc<[String]> {
         let mut tags: Vec<String> = self.tags.iter().map(|tag| tag.fill(parameters)).collect();
-        tags.extend(self.key.as_ref().map(|key| tag_of_key(&key.fill(parameters))));
+        tags.extend(keys.said.iter().chain(&keys.plain).map(|key| tag_of_key(key)));
         tags.sort_unstable();
         tags.dedup();
         tags.into()
@@ -207,6 +206,13 @@ impl Cached {
     }
 }
 
+/// The key that the route says, and the same with the values as they are where that is another text.
+#[derive(Default)]
+struct Keys {
+    said: Option<String>,
+    plain: Option<String>,
+}
+
 /// For whom an answer is.
 enum Caller {
     /// For everybody.
@@ -253,9 +259,16 @@ impl Around for Cached {
             let (mut head, body) = request.into_parts();
             let mut parameters = Parameters::new();
             if self.key.as_ref().is_some_and(Template::has_parameters) {
-                parameters = key::parameters(&mut head).await;
+                let Some(found) = key::parameters(&mut head).await else {
+                    return next.run(Request::from_parts(head, body)).await;
+                };
+                parameters = found;
             }
-            let Some(key) = self.key_of(&head, &caller, &parameters) else {
+            let keys = self.key.as_ref().map_or_else(Keys::default, |key| {
+                let (said, plain) = key.key(&parameters).into_parts();
+                Keys { said: Some(said), plain }
+            });
+            let Some(key) = self.key_of(&head, &caller, keys.said.as_deref()) else {
                 return next.run(Request::from_parts(head, body)).await;
             };
             // Most requests end here, where that takes no round trip: before anything else is put
@@ -267,9 +280,12 @@ impl Around for Cached {
                 return answer.respond(&etag::Condition::of(&head.headers));
             }
             if parameters.is_empty() && self.tags.iter().any(Template::has_parameters) {
-                parameters = key::parameters(&mut head).await;
+                let Some(found) = key::parameters(&mut head).await else {
+                    return next.run(Request::from_parts(head, body)).await;
+                };
+                parameters = found;
             }
-            let said = Said { key, ttl: self.ttl, tags: self.tags_of(&parameters) };
+            let said = Said { key, ttl: self.ttl, tags: self.tags_of(&parameters, keys) };
             let headers = Headers { vary: &self.vary, private: !matches!(caller, Caller::Any) };
             self.remembered(cache, said, Request::from_parts(head, body), headers, next).await
         })

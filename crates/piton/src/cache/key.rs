@@ -1,0 +1,204 @@
+//! Keys made of text and values: distinct values give distinct keys.
+
+use std::fmt::{self, Display, Write};
+
+use sha2::{Digest, Sha256};
+
+/// Length in bytes above which a key is replaced by its SHA-256.
+pub(super) const MAX_LENGTH: usize = 200;
+
+/// Builds a key from text and values, so that distinct values give distinct keys. [`key!`](super::key)
+/// is the short way to write it, and what `key = ".."` of `#[cached]` and `#[memoize]` does.
+///
+/// Letters and digits stand as they are; every other character of a value is percent-encoded, so it
+/// cannot be mistaken for the text between two values. Where no such text stands between two values, a
+/// `|` is put there. A key of more than 200 bytes becomes `#` and its SHA-256.
+///
+/// ```
+/// use piton::cache::KeyBuilder;
+///
+/// let pair = |a: &str, b: &str| KeyBuilder::new().text("k:").value(a).text("-").value(b).finish();
+/// assert_eq!(pair("1", "2"), "k:1-2");
+/// assert_eq!(pair("1-2", "3"), "k:1%2D2-3");
+/// assert_eq!(pair("1", "2-3"), "k:1-2%2D3");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyBuilder {
+    key: String,
+    /// The same with the values as they are, once that differs.
+    plain: Option<String>,
+    /// A value stands there, and nothing that ends it.
+    open: bool,
+}
+
+impl KeyBuilder {
+    /// An empty key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends text that is the same in all keys of this kind.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        // `%` begins an escape, so it does not end a value.
+        self.open &= !text.chars().any(|c| !c.is_alphanumeric() && c != '%');
+        self.key.push_str(text);
+        if let Some(plain) = &mut self.plain {
+            plain.push_str(text);
+        }
+        self
+    }
+
+    /// Appends a value.
+    #[must_use]
+    pub fn value(mut self, value: impl Display) -> Self {
+        if self.open {
+            self.differs();
+            self.key.push('|');
+        }
+        self.open = true;
+        // A `Display` that fails ends its text there, as in `to_string`'s place nothing may panic.
+        let _ = write!(Escaping(&mut self), "{value}");
+        self
+    }
+
+    /// Appends the name of a type that a generic function was called with.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn type_name(mut self, name: &str) -> Self {
+        self.differs();
+        let plain = self.plain.take();
+        self = self.text("<").value(name).text(">");
+        Self { plain, ..self }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.into_parts().0
+    }
+
+    /// The key, and the text with the values as they are where that is another one: callers of
+    /// [`Cache::delete`](super::Cache::delete) may have written it with `format!`.
+    pub(super) fn into_parts(self) -> (String, Option<String>) {
+        let long = self.key.len() > MAX_LENGTH;
+        let key = if long { hashed(&self.key) } else { self.key.clone() };
+        (key, self.plain.or_else(|| long.then_some(self.key)))
+    }
+
+    /// From here on the key and the plain text are not the same.
+    fn differs(&mut self) {
+        self.plain.get_or_insert_with(|| self.key.clone());
+    }
+
+    fn push_escaped(&mut self, c: char) {
+        if c.is_alphanumeric() {
+            self.key.push(c);
+        } else {
+            self.differs();
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a `String` cannot fail.
+                let _ = write!(self.key, "%{byte:02X}");
+            }
+        }
+        if let Some(plain) = &mut self.plain {
+            plain.push(c);
+        }
+    }
+}
+
+struct Escaping<'a>(&'a mut KeyBuilder);
+
+impl fmt::Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().for_each(|c| self.0.push_escaped(c));
+        Ok(())
+    }
+}
+
+/// The tag that everything kept under a key has, also where the key is not the whole of its name.
+pub(super) fn tag_of_key(key: &str) -> String {
+    match key.len() > MAX_LENGTH {
+        true => format!("={}", hashed(key)),
+        false => format!("={key}"),
+    }
+}
+
+fn hashed(key: &str) -> String {
+    hex(&Sha256::digest(key))
+}
+
+/// `#` and the hash in hexadecimal digits.
+pub(super) fn hex(hash: &[u8]) -> String {
+    hash.iter().fold(String::from("#"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The path of the function in which `marker` stands, for `#[memoize]`.
+#[doc(hidden)]
+#[must_use]
+pub fn function_of<T>(_: &T) -> &'static str {
+    let name = std::any::type_name::<T>();
+    let name = name.rsplit_once("::").map_or(name, |(function, _)| function);
+    name.trim_end_matches("::{{closure}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::cache::key;
+
+    /// Hostile values: separators, escapes, letters that continue the text, nothing, non-ASCII.
+    const VALUES: [&str; 19] = [
+        "", "1", "2", "1-2", "2-1", "-", "%", "%2D", "%25", "2D", "25y", "|", "a", "a|", ":", "é",
+        "e\u{301}", "x", "\0",
+    ];
+
+    #[test]
+    fn distinct_values_give_distinct_keys_whatever_stands_between_them() {
+        for between in ["-", ":", "", "a", "%", "%2D", "%-", "|", "é", "x-", "–", "2"] {
+            let mut seen = HashMap::new();
+            for a in VALUES {
+                for b in VALUES {
+                    let pair = KeyBuilder::new().text("k:").value(a).text(between).value(b);
+                    let before = seen.insert(pair.finish(), (a, b));
+                    assert_eq!(before, None, "{between:?} between {a:?} and {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_number_of_values_is_another_key() {
+        let (a, b, both) = ("1", "2", "1-2");
+        assert_ne!(key!("k:{a}-{b}"), key!("k:{both}"));
+        let (id, path) = ("1", "1:posts");
+        assert_ne!(key!("user:{id}:posts"), key!("user:{path}"));
+    }
+
+    #[test]
+    fn a_plain_value_can_be_read_in_its_key() {
+        let (number, name, parts) = (21, "SP", ["é", "7"]);
+        assert_eq!(key!("double:{number}"), "double:21");
+        assert_eq!(key!("state:{name}:{number:03}"), "state:SP:021");
+        assert_eq!(key!("{{all}}"), "{all}");
+        assert_eq!(key!("{}{1}-{last}", parts[0], parts[1], last = 1 + 1), "é|7-2");
+        let none = None::<&str>;
+        let some = Some("None");
+        assert_ne!(key!("of:{none:?}"), key!("of:{some:?}"));
+        assert_ne!(key!("of:{name:?}"), key!("of:{name}"));
+    }
+
+    #[test]
+    fn a_long_key_is_hashed_and_still_its_own() {
+        let long = |last: &str| KeyBuilder::new().text("k:").value("a".repeat(500) + last).finish();
+        assert_eq!(long("b").len(), 65);
+        assert_ne!(long("b"), long("c"));
+        assert_eq!(tag_of_key(&"a".repeat(500)).len(), 66);
+    }
+}
