@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Described, Environment, Section, mask};
 use crate::http::{Error, Proxies, RouteInfo};
+use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::part::{Entry, Health, Part, Running};
 use crate::stop::{Stop, Trigger};
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     pub sections: Vec<Section>,
     pub metrics: Metrics,
     pub proxies: Proxies,
+    /// What requests may hold in memory together.
+    pub memory: Arc<Budget>,
     pub parts: Vec<Slot>,
     pub states: Attachments,
     pub attachments: Attachments,
