@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 #[cfg(feature = "postgres")]
 use crate::config::address::host_and_port;
-use crate::config::{Problems, Reader, Requirement, Setting, redact};
+use crate::config::{ByteSize, Problems, Reader, Requirement, Setting, redact};
 
 /// The database: a SQLite file, or PostgreSQL where `url` or `host` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -99,6 +99,11 @@ pub struct DbSettings {
     /// ready until somebody has run them with the verb `migrate up`. **Default: `true`.**
     pub migrate: bool,
 
+    /// The most bytes that the rows of one page of a list may have (`Db::page`): a page with more is
+    /// cut, and its link `next` leads on from there. Each request that reads a list may take some five
+    /// times as much memory. **Default: `1MiB`.**
+    pub max_page_size: ByteSize,
+
     /// Statements that take longer get a line in the log, without their parameters; in development
     /// with the database's plan. **Default: `500ms`.**
     pub slow: Duration,
@@ -125,6 +130,7 @@ impl Default for DbSettings {
             idle_timeout: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(1800),
             migrate: true,
+            max_page_size: ByteSize::mib(1),
             slow: Duration::from_millis(500),
         }
     }
@@ -207,6 +213,9 @@ impl DbSettings {
         let mut problems = Vec::new();
         if self.max_connections == 0 {
             problems.push(("max_connections", "without a connection nothing can be read", "8"));
+        }
+        if self.max_page_size < ByteSize::kib(1) {
+            problems.push(("max_page_size", "a page of less than 1KiB shows nothing", "1MiB"));
         }
         if self.acquire_timeout.is_zero() {
             problems.push(("acquire_timeout", "no request could ever get a connection", "5s"));

@@ -244,7 +244,7 @@ impl Store {
         self.doubting(execute(&mut connection, &statement, verb).await, &mut connection)
     }
 
-    pub async fn rows(&self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
+    pub async fn rows(&self, statement: Statement, limit: row::Limit) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
         let mut connection = self.acquire().await?;
         self.doubting(fetch(&mut connection, &statement, limit).await, &mut connection)
@@ -329,7 +329,7 @@ impl Open {
         execute(&mut self.0, &statement, verb).await
     }
 
-    pub async fn rows(&mut self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
+    pub async fn rows(&mut self, statement: Statement, limit: row::Limit) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
         fetch(&mut self.0, &statement, limit).await
     }
@@ -449,10 +449,16 @@ async fn execute(
     Ok(if verb == Verb::Change { done.rows_affected() } else { 0 })
 }
 
+/// The bytes of a value; the index must be that of one.
+pub(super) fn size(row: &sqlx::postgres::PgRow, index: usize) -> usize {
+    let raw = sqlx::Row::try_get_raw(row, index).expect("the caller checked the index");
+    raw.as_bytes().map_or(0, <[u8]>::len)
+}
+
 async fn fetch(
     connection: &mut PgConnection,
     statement: &Statement,
-    limit: usize,
+    limit: row::Limit,
 ) -> Result<Vec<Row>, Error> {
     let (prepared, arguments) = prepared(connection, statement).await?;
     let answers = connection.fetch_many(prepared.query_with(arguments));
