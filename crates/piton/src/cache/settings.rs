@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::address::RedisUrl;
 use crate::config::{ByteSize, Config, Problems, Reader, Requirement};
+use crate::memory::Limit;
 
 /// Remembered answers: in memory, or in Redis where `url`, `host` or `sentinel` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -69,8 +70,9 @@ pub struct CacheSettings {
     /// limit of its own (`maxmemory`). **Default: `100000`.**
     pub max_entries: u64,
 
-    /// How much memory the values kept in memory take at most. **Default: `64MiB`.**
-    pub max_size: ByteSize,
+    /// How much memory the values kept in memory take at most. **Default: an eighth of the container's
+    /// or machine's memory, at most `64MiB`.**
+    pub max_size: Option<ByteSize>,
 
     /// A value that is larger than this is not kept. **Default: `1MiB`.**
     pub max_value_size: ByteSize,
@@ -105,7 +107,7 @@ impl Default for CacheSettings {
             namespace: None,
             ttl: Duration::from_secs(300),
             max_entries: 100_000,
-            max_size: ByteSize::mib(64),
+            max_size: None,
             max_value_size: ByteSize::mib(1),
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_millis(250),
@@ -162,6 +164,13 @@ impl CacheSettings {
     #[must_use]
     pub fn is_redis(&self) -> bool {
         self.url.is_some() || self.host.is_some() || !self.sentinel.is_empty()
+    }
+
+    /// How much memory the values kept in memory take at most, in a process that may use `limit` in all.
+    pub(super) fn max_size(&self, limit: Option<&Limit>) -> ByteSize {
+        const MOST: ByteSize = ByteSize::mib(64);
+        let eighth = limit.map_or(MOST, |limit| ByteSize::bytes(limit.bytes / 8));
+        self.max_size.unwrap_or_else(|| MOST.min(eighth))
     }
 
     fn check(&self, from: &mut Reader<'_>) {
