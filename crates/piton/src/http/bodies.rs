@@ -365,11 +365,7 @@ mod tests {
         (0..count).map(|_| Bytes::from(vec![b'x'; size])).collect()
     }
 
-    fn bounded(
-        pieces: Vec<Bytes>,
-        most: usize,
-        budget: &Arc<Budget>,
-    ) -> (Body, Arc<BodyState>) {
+    fn bounded(pieces: Vec<Bytes>, most: usize, budget: &Arc<Budget>) -> (Body, Arc<BodyState>) {
         let (request, state) = limit(request(pieces), most, budget).ok().unwrap();
         (request.into_body(), state.unwrap())
     }

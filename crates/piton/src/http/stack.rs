@@ -39,9 +39,9 @@ use http_body_util::BodyExt;
 use tower::{Layer, Service};
 use tracing::{Level, debug, enabled, error, info, warn};
 
-use super::envelope::{self, ErrorStyle};
 use super::bodies::{self, BodyState, Refused, no_room};
 use super::cors::Cors;
+use super::envelope::{self, ErrorStyle};
 use super::error::Carried;
 use super::failed::FailedRequest;
 use super::forwarded::Proxies;
@@ -173,10 +173,7 @@ pub(crate) fn compressed(
         let charged = bodies::charge(response, &budget, can_retry);
         std::future::ready(charged.unwrap_or_else(|_| no_room().into_response()))
     });
-    router
-        .layer(charge)
-        .layer(CompressionLayer::new())
-        .layer(map_response(vary_of_not_modified))
+    router.layer(charge).layer(CompressionLayer::new()).layer(map_response(vary_of_not_modified))
 }
 
 /// A 304 says on what the answer depends that it stands for, and the layer looks at bodies alone.

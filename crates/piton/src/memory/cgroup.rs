@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn version_1_counts_memory_where_version_2_is_mounted_beside_it() {
-        let mounts = format!("{}41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n", V1.1);
+        let mounts =
+            format!("{}41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n", V1.1);
         let limit = limit_in(&[
             ("proc/self/mountinfo", &mounts),
             ("proc/self/cgroup", "8:memory:/a b\n0::/\n"),

@@ -123,6 +123,7 @@ async fn a_client_that_is_refused_reads_why_and_may_go_on_on_its_connection() {
     stream.write_all(b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
     let next = answer(&mut stream).await;
     assert!(next.starts_with("HTTP/1.1 200"), "{next}");
+    drop((stream, held));
     server.stop().await;
 }
 
@@ -148,7 +149,8 @@ async fn answers_that_nobody_reads_stay_within_the_budget() {
     assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
     // What has been done is told, whatever it takes.
     let mut done = TcpStream::connect(address).await.unwrap();
-    let request = "POST /large HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let request =
+        "POST /large HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     done.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     done.read_to_string(&mut text).await.unwrap();

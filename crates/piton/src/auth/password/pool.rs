@@ -127,11 +127,7 @@ impl Pool {
     }
 
     /// As [`run`](Self::run), for somebody who waits until `deadline`.
-    pub async fn run_until(
-        &self,
-        job: Job,
-        deadline: Option<Instant>,
-    ) -> Result<Vec<u8>, Error> {
+    pub async fn run_until(&self, job: Job, deadline: Option<Instant>) -> Result<Vec<u8>, Error> {
         job.parameters.argon2()?;
         let (answer, received) = oneshot::channel();
         self.add(Waiting { job, deadline, answer })?;

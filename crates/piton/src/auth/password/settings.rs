@@ -251,7 +251,9 @@ impl PasswordSettings {
         } else {
             format!("password.profile={}", Profile::Gnar.name())
         };
-        format!("{cheaper} (hashes that are stored keep their costs), or a limit of {larger} or more")
+        format!(
+            "{cheaper} (hashes that are stored keep their costs), or a limit of {larger} or more"
+        )
     }
 
     fn check(&self, from: &mut Reader<'_>) {

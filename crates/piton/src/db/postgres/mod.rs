@@ -329,7 +329,11 @@ impl Open {
         execute(&mut self.0, &statement, verb).await
     }
 
-    pub async fn rows(&mut self, statement: Statement, limit: row::Limit) -> Result<Vec<Row>, Error> {
+    pub async fn rows(
+        &mut self,
+        statement: Statement,
+        limit: row::Limit,
+    ) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
         fetch(&mut self.0, &statement, limit).await
     }

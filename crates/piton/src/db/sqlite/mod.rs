@@ -306,7 +306,11 @@ impl Open {
         execute(&mut self.transaction, statement, verb).await
     }
 
-    pub async fn rows(&mut self, statement: Statement, limit: row::Limit) -> Result<Vec<Row>, Error> {
+    pub async fn rows(
+        &mut self,
+        statement: Statement,
+        limit: row::Limit,
+    ) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
         fetch(&mut self.transaction, statement, limit).await
     }

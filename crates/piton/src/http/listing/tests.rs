@@ -196,7 +196,8 @@ fn the_links_of_pages_that_were_cut_lead_through_each_entry_once() {
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[test]
-fn a_page_in_the_middle_that_is_cut_ends_where_its_next_begins_and_begins_where_its_previous_ends() {
+fn a_page_in_the_middle_that_is_cut_ends_where_its_next_begins_and_begins_where_its_previous_ends()
+{
     for asked in ["page=2&per_page=997", "page=3&per_page=120", "page=7&per_page=64"] {
         let page = page_of(asked, 5000, |_| 50);
         let (first, last) = (page.items[0], *page.items.last().unwrap());

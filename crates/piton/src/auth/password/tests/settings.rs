@@ -99,9 +99,13 @@ fn a_hash_that_the_container_cannot_hold_is_refused_with_the_fix() {
     for mib in [1, 64, 87] {
         let (name, why, fix) = problem(&settings, mib).unwrap();
         assert_eq!(name, "profile");
-        assert!(why.contains("one hash needs 64MiB") && why.contains(&format!("{mib}MiB")), "{why}");
+        assert!(
+            why.contains("one hash needs 64MiB") && why.contains(&format!("{mib}MiB")),
+            "{why}"
+        );
         assert!(fix.contains("a limit of 88MiB"), "{fix}");
-        let cheaper = if mib == 1 { "password.profile=gnar" } else { "password.memory_cost_kib=19456" };
+        let cheaper =
+            if mib == 1 { "password.profile=gnar" } else { "password.memory_cost_kib=19456" };
         assert!(fix.starts_with(cheaper), "{fix}");
     }
     let gnar = PasswordSettings { profile: Profile::Gnar, ..settings.clone() };
@@ -196,9 +200,9 @@ async fn who_would_wait_longer_than_a_request_may_is_refused_at_once() {
     let refused: Vec<_> = answers.iter().filter(|(status, ..)| *status == 503).collect();
     let hashed = answers.iter().filter(|(status, ..)| *status == 200).count();
     assert!(hashed > 0 && refused.len() > 100, "{hashed} {}", refused.len());
-    let told = refused.iter().filter(|(_, wait, _)| {
-        wait.parse::<u64>().is_ok_and(|wait| (1..=60).contains(&wait))
-    });
+    let told = refused
+        .iter()
+        .filter(|(_, wait, _)| wait.parse::<u64>().is_ok_and(|wait| (1..=60).contains(&wait)));
     assert!(told.count() * 10 >= refused.len() * 9, "those alone who were near may be cut off");
     let mut waits: Vec<_> = refused.iter().map(|(.., took)| *took).collect();
     waits.sort();
