@@ -6,7 +6,9 @@
 
 pub mod ashirt;
 pub mod certificates;
+pub mod cgroup;
 pub mod client;
+pub mod flood;
 pub mod gnar;
 pub mod moto;
 pub mod nginx;

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Output, Stdio};
 
 use tokio::process::{Child, Command};
 
+use crate::cgroup::Cgroup;
 use crate::client;
 
 /// The program `name`, as `cargo` has built it beside the tests.
@@ -30,6 +31,16 @@ pub async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> 
     let mut command = Command::new(program(name));
     command.current_dir(folder.path()).env_clear().envs(variables.iter().copied()).args(arguments);
     command.output().await.expect("the program starts")
+}
+
+/// Where a program's output and errors go: to the end of the file, or nowhere and where the test's go.
+fn outputs(log: Option<&Path>) -> (Stdio, Stdio) {
+    let Some(path) = log else { return (Stdio::null(), Stdio::inherit()) };
+    let file = || {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        Stdio::from(file.expect("the log can be written"))
+    };
+    (file(), file())
 }
 
 /// A service that runs. It is killed when dropped.
@@ -82,20 +93,27 @@ impl Service {
         variables: &[(&str, &str)],
         log: Option<&Path>,
     ) -> Self {
-        let Some(path) = log else {
-            return Self::launch(
-                name,
-                port,
-                arguments,
-                variables,
-                (Stdio::null(), Stdio::inherit()),
-            );
-        };
-        let file = || {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            Stdio::from(file.expect("the log can be written"))
-        };
-        Self::launch(name, port, arguments, variables, (file(), file()))
+        Self::launch(name, port, arguments, variables, outputs(log))
+    }
+
+    /// As [`spawn`](Self::spawn), as a process of the control group.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn spawn_in(
+        group: &Cgroup,
+        name: &str,
+        port: u16,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        log: Option<&Path>,
+    ) -> Self {
+        // It enters the group by itself, before it becomes the program: none of that is counted elsewhere.
+        let mut command = Command::new("/bin/sh");
+        let enter = "echo $$ > \"$0\" && exec \"$@\"";
+        command.args(["-c", enter]).arg(group.procs()).arg(program(name));
+        Self::launch_by(command, port, arguments, variables, outputs(log))
     }
 
     fn launch(
@@ -103,10 +121,20 @@ impl Service {
         port: u16,
         arguments: &[&str],
         variables: &[(&str, &str)],
+        outputs: (Stdio, Stdio),
+    ) -> Self {
+        Self::launch_by(Command::new(program(name)), port, arguments, variables, outputs)
+    }
+
+    fn launch_by(
+        mut command: Command,
+        port: u16,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
         (output, errors): (Stdio, Stdio),
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut child = Command::new(program(name))
+        let mut child = command
             .current_dir(folder.path())
             .env_clear()
             .envs(variables.iter().copied())

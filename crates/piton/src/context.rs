@@ -11,12 +11,14 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
 use tokio::task::JoinHandle;
 
 use crate::handle::{Handle, WeakHandle};
 use crate::http::TraceContext;
+use crate::memory::Charge;
 use crate::metrics::{PathIndex, UNMATCHED};
 
 tokio::task_local! {
@@ -46,6 +48,10 @@ pub(crate) struct Current {
     pub path: Cell<PathIndex>,
     /// Who is calling, once somebody has found out.
     pub caller: OnceCell<Arc<dyn Caller>>,
+    /// When the client gets 503 if it has no answer yet.
+    pub deadline: Option<Instant>,
+    /// What is held in memory to make the answer, once something is.
+    pub memory: OnceCell<Arc<Charge>>,
 }
 
 /// Who is calling, as far as those need to know who do not ask for it themselves: the answer on its way
@@ -62,8 +68,16 @@ pub(crate) trait Caller: Any + Send + Sync {
 
 impl Current {
     pub fn new(id: RequestId, peer: Option<IpAddr>, trace: Option<TraceContext>) -> Self {
-        let (path, caller) = (Cell::new(UNMATCHED), OnceCell::new());
-        Self { id, peer, trace, trace_state: None, path, caller }
+        Self {
+            id,
+            peer,
+            trace,
+            trace_state: None,
+            path: Cell::new(UNMATCHED),
+            caller: OnceCell::new(),
+            deadline: None,
+            memory: OnceCell::new(),
+        }
     }
 }
 
@@ -161,6 +175,60 @@ pub(crate) fn request_and_trace() -> (Option<RequestId>, Option<TraceContext>) {
 /// Something of the current request, if there is one.
 pub(crate) fn current<R>(of: impl FnOnce(&Current) -> R) -> Option<R> {
     CURRENT.try_with(|context| context.request.as_ref().map(of)).ok().flatten()
+}
+
+/// When the current request is answered 503 if it has no answer yet. `None` outside any request.
+#[cfg_attr(not(feature = "password"), expect(dead_code, reason = "the queue of hashes asks"))]
+pub(crate) fn deadline() -> Option<Instant> {
+    current(|request| request.deadline).flatten()
+}
+
+/// Why a request may not hold more in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryRefusal {
+    /// Others hold too much at the moment.
+    Full,
+    /// It would not fit if there were no others, in a budget of so many bytes.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        expect(dead_code, reason = "only rows of a database have no other bound")
+    )]
+    TooMuch(u64),
+}
+
+/// Counts `bytes` that are held to answer the current request against `http.memory_budget`, until it
+/// is answered. Outside any request nothing is counted.
+///
+/// # Errors
+/// They do not fit, and are not counted.
+pub(crate) fn hold_memory(bytes: u64) -> Result<(), MemoryRefusal> {
+    with_memory(|charge| {
+        let total = charge.bytes().saturating_add(bytes);
+        if !charge.budget().could_hold(total) {
+            Err(MemoryRefusal::TooMuch(charge.budget().limit()))
+        } else if charge.grow(bytes) {
+            Ok(())
+        } else {
+            Err(MemoryRefusal::Full)
+        }
+    })
+    .unwrap_or(Ok(()))
+}
+
+/// As [`hold_memory`], of what is only estimated: counts half of the budget at most, so that one
+/// request at a time is not refused by an estimate.
+pub(crate) fn hold_estimate(bytes: u64) -> Result<(), MemoryRefusal> {
+    let half = with_memory(|charge| charge.budget().limit() / 2);
+    half.map_or(Ok(()), |half| hold_memory(bytes.min(half)))
+}
+
+fn with_memory<R>(of: impl FnOnce(&Charge) -> R) -> Option<R> {
+    let found = CURRENT.try_with(|context| {
+        let request = context.request.as_ref()?;
+        let charge = || Arc::new(Charge::new(context.handle.inner().memory.clone()));
+        Some(of(request.memory.get_or_init(charge)))
+    });
+    found.ok().flatten()
 }
 
 /// Whether the running code belongs to a request.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Described, Environment, Section, mask};
 use crate::http::{Error, Proxies, RouteInfo};
+use crate::memory::Budget;
 use crate::metrics::Metrics;
 use crate::part::{Entry, Health, Part, Running};
 use crate::stop::{Stop, Trigger};
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     pub sections: Vec<Section>,
     pub metrics: Metrics,
     pub proxies: Proxies,
+    /// What requests may hold in memory together.
+    pub memory: Arc<Budget>,
     pub parts: Vec<Slot>,
     pub states: Attachments,
     pub attachments: Attachments,

@@ -75,6 +75,7 @@ mod context;
 pub mod convert;
 mod handle;
 pub mod logging;
+mod memory;
 pub mod metrics;
 pub mod part;
 mod step;

@@ -7,6 +7,7 @@ mod cache;
 mod database;
 mod envpage;
 mod gnar;
+mod memory;
 mod migrating;
 mod openapi;
 mod piste;

@@ -26,6 +26,7 @@ use crate::convert;
 use crate::handle::{Attachments, Drain, Handle, Inner, Slot};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
 use crate::logging::{self, LogLevel, LogSettings};
+use crate::memory::{self, Budget, BudgetMetrics};
 use crate::metrics::{Build, Metrics, Requests};
 use crate::part::{Entry, Part};
 use crate::step::Step;
@@ -248,12 +249,16 @@ impl Setup {
         for own in &state.app.own {
             state.app.states.push_any(own.state(&config));
         }
+        let memory = Budget::new(state.http.memory_budget(memory::limit()).as_u64());
+        let metrics = Metrics::of_service(build);
+        metrics.collect(BudgetMetrics(memory.clone()));
         state.handle = Some(Handle::new(Inner {
             name,
             version: version.map(str::to_owned),
             sections: sections(&state.app.own),
-            metrics: Metrics::of_service(build),
+            metrics,
             proxies: state.http.proxies(),
+            memory,
             production: app.in_production(),
             environment: app.environment,
             serves: !state.app.for_verb,
@@ -318,7 +323,7 @@ impl Setup {
         for layer in mem::take(&mut state.app.layers) {
             router = layer(router);
         }
-        router = http::compressed(router, state.http.compression);
+        router = http::compressed(router, state.http.compression, &handle.inner().memory);
         let limit = state.http.body_limit.as_usize();
         // axum's own extractors know a limit of their own, which costs a header of every request
         // to change: only where it would get in the way.

@@ -67,7 +67,8 @@ impl Expiry<String, Arc<Entry>> for ByEntry {
 
 impl Store {
     pub fn new(settings: &CacheSettings, local: Arc<Invalidations>, figures: Arc<Figures>) -> Self {
-        let (size, count) = (settings.max_size.as_u64(), settings.max_entries);
+        let (size, count) =
+            (settings.max_size(crate::memory::limit()).as_u64(), settings.max_entries);
         // moka has one limit. If none weighs less than its share, there cannot be more than `count`.
         let least = u32::try_from(size / count).unwrap_or(u32::MAX);
         let weigh = move |key: &String, entry: &Arc<Entry>| {

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::address::RedisUrl;
 use crate::config::{ByteSize, Config, HostPort, Problems, Reader, Requirement};
+use crate::memory::Limit;
 
 /// Remembered answers: in memory, or in Redis where `url`, `host` or `sentinel` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -73,9 +74,10 @@ pub struct CacheSettings {
     #[setting(max = 1_000_000_000)]
     pub max_entries: u64,
 
-    /// How much memory the values kept in memory take at most. **Default: `64MiB`.**
+    /// How much memory the values kept in memory take at most. **Default: an eighth of the container's
+    /// or machine's memory, at most `64MiB`.**
     #[setting(max = "1TiB")]
-    pub max_size: ByteSize,
+    pub max_size: Option<ByteSize>,
 
     /// A value that is larger than this is not kept. **Default: `1MiB`.**
     #[setting(max = "512MiB")]
@@ -114,7 +116,7 @@ impl Default for CacheSettings {
             namespace: None,
             ttl: Duration::from_secs(300),
             max_entries: 100_000,
-            max_size: ByteSize::mib(64),
+            max_size: None,
             max_value_size: ByteSize::mib(1),
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_millis(250),
@@ -171,6 +173,13 @@ impl CacheSettings {
     #[must_use]
     pub fn is_redis(&self) -> bool {
         self.url.is_some() || self.host.is_some() || !self.sentinel.is_empty()
+    }
+
+    /// How much memory the values kept in memory take at most, in a process that may use `limit` in all.
+    pub(super) fn max_size(&self, limit: Option<&Limit>) -> ByteSize {
+        const MOST: ByteSize = ByteSize::mib(64);
+        let eighth = limit.map_or(MOST, |limit| ByteSize::bytes(limit.bytes / 8));
+        self.max_size.unwrap_or_else(|| MOST.min(eighth))
     }
 
     fn check(&self, from: &mut Reader<'_>) {
@@ -287,6 +296,16 @@ mod tests {
     fn nothing_about_redis_means_memory() {
         let settings = CacheSettings::default();
         assert!(!settings.is_redis() && names(&settings).is_empty());
+    }
+
+    #[test]
+    fn the_memory_of_a_small_container_is_not_all_for_the_cache() {
+        let size =
+            |settings: CacheSettings, mib| settings.max_size(Some(&Limit::of_container(mib << 20)));
+        assert_eq!(size(CacheSettings::default(), 64), ByteSize::mib(8));
+        assert_eq!(size(CacheSettings::default(), 4096), ByteSize::mib(64));
+        let set = CacheSettings { max_size: Some(ByteSize::mib(20)), ..CacheSettings::default() };
+        assert_eq!(size(set, 64), ByteSize::mib(20));
     }
 
     #[test]

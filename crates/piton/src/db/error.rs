@@ -9,7 +9,9 @@ use std::time::Duration;
 use http::StatusCode;
 use sqlx::error::ErrorKind;
 
+use super::row::NoRoom;
 use super::value::ValueError;
+use crate::context::MemoryRefusal;
 use crate::http::{Known, Recognise};
 
 /// Why a statement did not do what it should. [`Error::kind`] is what to branch on.
@@ -227,6 +229,15 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::Database(database) = &error {
             return of_database(&**database);
+        }
+        if let sqlx::Error::AnyDriverError(error) = &error
+            && let Some(NoRoom(refusal)) = error.downcast_ref()
+        {
+            let kind = match refusal {
+                MemoryRefusal::Full => Kind::Unavailable,
+                MemoryRefusal::TooMuch(_) => Kind::Other,
+            };
+            return Self::new(kind, error.to_string());
         }
         let (kind, message) = match &error {
             sqlx::Error::PoolTimedOut => (Kind::Unavailable, "no connection was free in time"),

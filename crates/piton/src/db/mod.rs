@@ -97,6 +97,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::handle::Handle;
+use crate::http::{Listing, Page};
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Health, Launch, Part, Permanent};
 use crate::step::Step;
@@ -104,6 +105,7 @@ use crate::stop::Stop;
 
 use figures::Figures;
 use placeholders::Dialect;
+use row::Limit;
 use sql::Statement;
 use statements::Statements;
 
@@ -129,6 +131,7 @@ pub use {rust_decimal, sqlx};
 pub struct Db {
     store: Store,
     statements: Statements,
+    max_page_bytes: u64,
 }
 
 #[derive(Clone)]
@@ -200,7 +203,7 @@ impl Db {
         sql: impl Into<Sql>,
         params: impl Params,
     ) -> impl Future<Output = Result<Option<T>, Error>> + Send {
-        let rows = self.rows(self.statement(sql.into(), params), 2);
+        let rows = self.rows(self.statement(sql.into(), params), Limit::rows(2));
         async move { at_most_one(&rows.await?) }
     }
 
@@ -214,8 +217,38 @@ impl Db {
         sql: impl Into<Sql>,
         params: impl Params,
     ) -> impl Future<Output = Result<Vec<T>, Error>> + Send {
-        let rows = self.rows(self.statement(sql.into(), params), usize::MAX);
-        async move { rows.await?.iter().map(T::from_row).collect() }
+        let rows = self.rows(self.statement(sql.into(), params), Limit::ALL);
+        async move { read_all(rows.await?) }
+    }
+
+    /// One page of the rows that `select` finds, of `total` in all: those that `asked` asks for, or the
+    /// first of them where they have more bytes than `db.max_page_size`. Then the page says so, and
+    /// its link `next` leads to the first row that is not in it.
+    ///
+    /// `select` has neither `LIMIT` nor `OFFSET`, and an order in which no two rows are alike.
+    ///
+    /// ```
+    /// # use piton::db::{Db, FromRow, Sql};
+    /// # use piton::http::{Listing, Page};
+    /// # #[derive(FromRow)] struct Book { title: String }
+    /// # async fn f(db: Db, asked: Listing) -> piton::Result<Page<Book>> {
+    /// let total: i64 = db.one("SELECT count(*) FROM books", ()).await?.unwrap_or_default();
+    /// let books = Sql::new("SELECT title FROM books ORDER BY id");
+    /// Ok(db.page(&asked, books, total.unsigned_abs()).await?)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`all`](Self::all).
+    pub async fn page<T: FromRow, F, B, const PER_PAGE: u32, const MOST: u32>(
+        &self,
+        asked: &Listing<F, B, PER_PAGE, MOST>,
+        select: Sql,
+        total: u64,
+    ) -> Result<Page<T>, Error> {
+        let statement = self.statement(select.page(asked.paging), ());
+        let rows = self.rows(statement, Limit::bytes(self.max_page_bytes)).await?;
+        Ok(asked.page_up_to(read_all(rows)?, total))
     }
 
     /// Does all of `work` or none of it: commits if it returns `Ok`, undoes everything if it
@@ -298,7 +331,7 @@ impl Db {
         };
         let text = format!("{lead}{}", statement.text).into();
         let statement = Statement { text, values: statement.values };
-        let rows = each!(&self.store, Store, store => store.rows(statement, usize::MAX).await)?;
+        let rows = each!(&self.store, Store, store => store.rows(statement, Limit::ALL).await)?;
         rows.iter().map(|row| row.at(column)).collect()
     }
 
@@ -344,7 +377,8 @@ impl Db {
         migrations: Vec<Migrations>,
     ) -> Result<Self, Error> {
         let store = Store::new(settings, app, data_dir, migrations)?;
-        Ok(Self { store, statements: Statements::new(settings.slow, development) })
+        let max_page_bytes = settings.max_page_size.as_u64();
+        Ok(Self { store, statements: Statements::new(settings.slow, development), max_page_bytes })
     }
 
     /// Runs the migrations that have not run, and returns their names.
@@ -384,7 +418,7 @@ impl Db {
     async fn rows(
         &self,
         statement: Result<Statement, Error>,
-        limit: usize,
+        limit: Limit,
     ) -> Result<Vec<Row>, Error> {
         let (statement, clock) = self.statements.begin(statement?);
         let rows = each!(&self.store, Store, store => store.rows(statement, limit).await);
@@ -460,7 +494,7 @@ impl Tx {
         params: impl Params,
     ) -> impl Future<Output = Result<Option<T>, Error>> + Send {
         let statement = self.statement(sql.into(), params);
-        async move { at_most_one(&self.rows(statement, 2).await?) }
+        async move { at_most_one(&self.rows(statement, Limit::rows(2)).await?) }
     }
 
     /// As [`Db::all`], in this transaction.
@@ -474,7 +508,7 @@ impl Tx {
         params: impl Params,
     ) -> impl Future<Output = Result<Vec<T>, Error>> + Send {
         let statement = self.statement(sql.into(), params);
-        async move { self.rows(statement, usize::MAX).await?.iter().map(T::from_row).collect() }
+        async move { read_all(self.rows(statement, Limit::ALL).await?) }
     }
 
     /// Makes what the transaction did last.
@@ -507,7 +541,7 @@ impl Tx {
     async fn rows(
         &mut self,
         statement: Result<Statement, Error>,
-        limit: usize,
+        limit: Limit,
     ) -> Result<Vec<Row>, Error> {
         let (statement, clock) = self.statements.begin(statement?);
         let rows = each!(&mut self.open, Open, open => open.rows(statement, limit).await);
@@ -533,6 +567,11 @@ impl Tx {
             )),
         }
     }
+}
+
+/// Each row goes when it has been read: both forms of all of them would take twice the memory.
+fn read_all<T: FromRow>(rows: Vec<Row>) -> Result<Vec<T>, Error> {
+    rows.into_iter().map(|row| T::from_row(&row)).collect()
 }
 
 fn at_most_one<T: FromRow>(rows: &[Row]) -> Result<Option<T>, Error> {

@@ -6,6 +6,8 @@ use sqlx::{Either, Row as _};
 
 use super::error::{Error, Kind};
 use super::value::{AsJson, Column, Value, ValueError};
+use crate::config::ByteSize;
+use crate::context::{self, MemoryRefusal};
 
 pub use piton_macros::FromRow;
 
@@ -31,22 +33,87 @@ macro_rules! each {
     };
 }
 
-/// The first `limit` rows of a statement's answers.
+/// How much of a statement's answers is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    rows: usize,
+    bytes: u64,
+}
+
+impl Limit {
+    /// Everything there is.
+    pub const ALL: Self = Self { rows: usize::MAX, bytes: u64::MAX };
+
+    /// The first rows.
+    pub const fn rows(rows: usize) -> Self {
+        Self { rows, bytes: u64::MAX }
+    }
+
+    /// The first rows that have no more bytes together, and one at least.
+    pub const fn bytes(bytes: u64) -> Self {
+        Self { rows: usize::MAX, bytes }
+    }
+}
+
+/// Rows with less than this together are not worth counting.
+const UNCOUNTED: u64 = 64 << 10;
+
+/// What a row takes beside its values.
+const ROW_OVERHEAD: u64 = 64;
+
+/// The rows of a statement's answers, up to `limit`. Where that does not say how many there may be, they
+/// count against the memory that requests may hold.
 pub(super) async fn take<D, R>(
     mut answers: impl TryStream<Ok = Either<D, R>, Error = sqlx::Error> + Unpin,
-    limit: usize,
+    limit: Limit,
     row: fn(R) -> Row,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let mut rows = Vec::new();
+    let (mut bytes, mut counted) = (0_u64, 0_u64);
     while let Some(answer) = answers.try_next().await? {
-        if let Either::Right(found) = answer {
-            rows.push(row(found));
-            if rows.len() == limit {
+        let Either::Right(found) = answer else { continue };
+        let row = row(found);
+        if limit.rows == usize::MAX {
+            bytes += row.size();
+            if bytes > limit.bytes && !rows.is_empty() {
                 break;
             }
+            if bytes - counted > UNCOUNTED {
+                context::hold_memory(bytes - counted).map_err(no_room)?;
+                counted = bytes;
+            }
+        }
+        rows.push(row);
+        if rows.len() == limit.rows {
+            break;
         }
     }
     Ok(rows)
+}
+
+/// The error of rows that do not fit into `http.memory_budget`.
+#[derive(Debug)]
+pub(super) struct NoRoom(pub MemoryRefusal);
+
+impl std::fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            MemoryRefusal::Full => f.write_str("no room for its rows in http.memory_budget"),
+            MemoryRefusal::TooMuch(budget) => write!(
+                f,
+                "a statement found more than fits into http.memory_budget ({}): give it a LIMIT, or \
+                 read it by `Db::page`",
+                ByteSize::bytes(budget)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+#[cold]
+fn no_room(refusal: MemoryRefusal) -> sqlx::Error {
+    sqlx::Error::AnyDriverError(Box::new(NoRoom(refusal)))
 }
 
 /// A type that a row can be read as.
@@ -150,6 +217,18 @@ impl Row {
     #[expect(clippy::len_without_is_empty, reason = "a row has at least one column")]
     pub fn len(&self) -> usize {
         each!(self, row => row.len())
+    }
+
+    /// The bytes that its values have.
+    fn size(&self) -> u64 {
+        let values = 0..self.len();
+        let bytes: usize = match &self.0 {
+            #[cfg(feature = "sqlite")]
+            Stored::Sqlite(row) => values.map(|index| super::sqlite::size(row, index)).sum(),
+            #[cfg(feature = "postgres")]
+            Stored::Postgres(row) => values.map(|index| super::postgres::size(row, index)).sum(),
+        };
+        bytes as u64 + ROW_OVERHEAD
     }
 
     fn find(&self, name: &str) -> Option<usize> {

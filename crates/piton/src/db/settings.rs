@@ -8,10 +8,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::sqlite_address::{self, SqliteAddress};
 #[cfg(feature = "postgres")]
 use super::postgres::address;
-use crate::config::{Problems, Reader, Requirement, Setting, redact};
+use super::sqlite_address::{self, SqliteAddress};
+use crate::config::{ByteSize, Problems, Reader, Requirement, Setting, redact};
 
 /// The database: a SQLite file, or PostgreSQL where `url` or `host` says so.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -139,6 +139,12 @@ pub struct DbSettings {
     /// `full` where an acknowledged write must survive a power cut. **Default: `normal`.**
     pub synchronous: Synchronous,
 
+    /// The most bytes that the rows of one page of a list may have (`Db::page`): a page with more is
+    /// cut, and its link `next` leads on from there. Each request that reads a list may take some five
+    /// times as much memory. **Default: `1MiB`.**
+    #[setting(min = "1KiB", max = "1GiB")]
+    pub max_page_size: ByteSize,
+
     /// Statements that take longer get a line in the log, without their parameters; in development
     /// with the database's plan. **Default: `500ms`.**
     #[setting(max = "365days")]
@@ -170,6 +176,7 @@ impl Default for DbSettings {
             migrate: true,
             accept_newer: AcceptNewer::default(),
             synchronous: Synchronous::default(),
+            max_page_size: ByteSize::mib(1),
             slow: Duration::from_millis(500),
         }
     }
@@ -324,6 +331,9 @@ impl DbSettings {
         let mut problems = Vec::new();
         if self.max_connections == 0 {
             problems.push(("max_connections", "without a connection nothing can be read", "8"));
+        }
+        if self.max_page_size < ByteSize::kib(1) {
+            problems.push(("max_page_size", "a page of less than 1KiB shows nothing", "1MiB"));
         }
         if self.acquire_timeout.is_zero() {
             problems.push(("acquire_timeout", "no request could ever get a connection", "5s"));

@@ -8,20 +8,24 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
+use super::bodies::{NoRoom, no_room};
 use super::error::{Error, Fault, MOST_FAULTS, most_faults};
 use super::operation::{Input, Operation, Output, Place};
 use super::shape::push_token;
 use super::{absent, pairs, shape, words};
+use crate::context;
 use crate::handle::{Handle, short_type_name};
+use crate::memory::SMALL;
 
 /// Gives the wrapper's content by `.0`, `*` and methods.
 macro_rules! transparent {
@@ -86,6 +90,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(unsupported(&parts.headers, "application/json"));
         }
         let bytes = read(body).await?;
+        hold_values(&bytes)?;
         parse_json(&bytes).map(Self).map_err(|error| absent::told(error, &parts, &bytes))
     }
 }
@@ -129,12 +134,38 @@ fn unsupported(headers: &HeaderMap, wanted: &'static str) -> Error {
         .header(header::ACCEPT, HeaderValue::from_static(wanted))
 }
 
-/// The whole body, whose size the stack has bounded.
-async fn read(body: Body) -> Result<Bytes, Error> {
-    match body.collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) => Err(unread(error)),
+/// The whole body, whose size and memory the stack has bounded.
+async fn read(mut body: Body) -> Result<Bytes, Error> {
+    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    // Nearly every body comes in one piece.
+    if body.is_end_stream() {
+        return Ok(first);
     }
+    let mut whole = BytesMut::from(first);
+    while let Some(piece) = next(&mut body).await? {
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+async fn next(body: &mut Body) -> Result<Option<Bytes>, Error> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame.map_err(unread)?.into_data() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
+/// Counts what JSON takes as values: a body of nothing but `[0,0,..` becomes sixteen times its size.
+/// Types of the service's own take less, and how much less is not known before it is read.
+fn hold_values(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() as u64 <= SMALL {
+        return Ok(());
+    }
+    let is_next_value = |byte: &&u8| matches!(**byte, b',' | b'[' | b'{');
+    let values = bytes.iter().filter(is_next_value).count() as u64;
+    context::hold_estimate(values * size_of::<serde_json::Value>() as u64).map_err(|_| no_room())
 }
 
 #[cold]
@@ -142,6 +173,9 @@ fn unread(error: axum::Error) -> Error {
     let error = error.into_inner();
     if error.is::<LengthLimitError>() {
         return too_large();
+    }
+    if error.is::<NoRoom>() {
+        return no_room();
     }
     Error::bad_request("the body ended before it was complete").caused_by(error)
 }

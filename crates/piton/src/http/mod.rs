@@ -2,6 +2,7 @@
 
 mod absent;
 mod around;
+mod bodies;
 mod cors;
 mod envelope;
 mod error;

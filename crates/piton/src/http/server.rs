@@ -110,6 +110,17 @@ struct ConnectionRules {
     tells_peer: bool,
 }
 
+/// The largest head of a request, and the most that is read of a body or written of an answer at one
+/// time. hyper's own is 400 KiB, which makes 4 GB for all connections of clients that send fast and
+/// read slowly.
+const MAX_BUFFER: usize = 64 << 10;
+
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MAX_BUFFER);
+    http
+}
+
 impl Server {
     /// A server, and what tells its connections to end.
     fn new(stack: Stack<Router>, settings: &HttpSettings) -> (Self, Trigger) {
@@ -118,7 +129,7 @@ impl Server {
         let server = Self {
             stack,
             rules: ConnectionRules {
-                http: http1::Builder::new(),
+                http: http(),
                 header_timeout: settings.header_timeout,
                 tells_peer,
             },

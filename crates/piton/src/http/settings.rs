@@ -12,6 +12,7 @@ use super::cors::CorsSettings;
 use super::envelope::{ErrorStyle, Traceback};
 use super::forwarded::{ClientIpHeader, Network, Proxies};
 use crate::config::{ByteSize, Setting};
+use crate::memory::{self, Limit, SMALL, rounded};
 use crate::{Settings, config};
 
 /// The public listener and the limits of every request.
@@ -37,6 +38,14 @@ pub struct HttpSettings {
     /// The largest body that a request may have; above it the client gets 413. **Default: `2MiB`.**
     #[setting(max = "1TiB")]
     pub body_limit: ByteSize,
+    /// The memory that all requests may hold together: bodies as they arrive, rows of the database as
+    /// they are read, and answers above 64 KiB until they are sent. What does not fit is answered 503
+    /// with `Retry-After`; the last eighth is for requests that hold no more than 64 KiB. Raise it
+    /// where many large bodies are expected at once.
+    /// **Default: a quarter of the container's or machine's memory, at most `256MiB`; more where
+    /// `body_limit` is larger.**
+    #[setting(max = "1TiB")]
+    pub memory_budget: Option<ByteSize>,
     /// How many connections may be open at once; more wait in the system's queue.
     /// **Default: `10000`.**
     #[setting(min = 1, max = 1_000_000)]
@@ -88,6 +97,7 @@ impl Default for HttpSettings {
             timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
             body_limit: ByteSize::mib(2),
+            memory_budget: None,
             max_connections: 10_000,
             max_requests: 5_000,
             trusted_proxies: Vec::new(),
@@ -112,6 +122,9 @@ impl HttpSettings {
 
     /// Values of the right type that no service could work with.
     fn check(&self, reader: &mut config::Reader<'_>) {
+        if let Some((name, why, fix)) = self.memory_problem(memory::limit()) {
+            reader.refuse(name, why, fix);
+        }
         if self.compression && cfg!(not(feature = "compression")) {
             let why = "this build of piton cannot compress";
             reader.refuse(
@@ -120,6 +133,38 @@ impl HttpSettings {
                 "give piton the feature `compression`, or leave it to the proxy",
             );
         }
+    }
+
+    /// A budget of memory in which no largest body fits, or which the process does not have.
+    fn memory_problem(&self, limit: Option<&Limit>) -> Option<(&'static str, String, String)> {
+        let least = self.least_budget();
+        match (self.memory_budget, limit) {
+            (Some(budget), _) if budget < least => Some((
+                "memory_budget",
+                format!("a body of http.body_limit ({}) would never fit", self.body_limit),
+                format!("http.memory_budget={least}, or a smaller http.body_limit"),
+            )),
+            (Some(budget), Some(limit)) if budget.as_u64() > limit.bytes => Some((
+                "memory_budget",
+                format!("more than there is: {limit}"),
+                format!("http.memory_budget={}", rounded(limit.bytes / 4)),
+            )),
+            _ => None,
+        }
+    }
+
+    /// The budget in which one largest body fits beside the part that is for small requests.
+    fn least_budget(&self) -> ByteSize {
+        let body = self.body_limit.as_u64().max(SMALL);
+        ByteSize::bytes(body.saturating_add(body / 4))
+    }
+
+    /// The memory that all requests may hold together.
+    pub(crate) fn memory_budget(&self, limit: Option<&Limit>) -> ByteSize {
+        const MOST: ByteSize = ByteSize::mib(256);
+        let share = |part| limit.map_or(u64::MAX, |limit| limit.bytes / part);
+        let least = self.least_budget().min(ByteSize::bytes(share(2)));
+        self.memory_budget.unwrap_or_else(|| MOST.min(ByteSize::bytes(share(4))).max(least))
     }
 
     pub(crate) fn proxies(&self) -> Proxies {
@@ -190,6 +235,27 @@ impl Setting for HeaderLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_budget_of_memory_follows_the_container() {
+        let container = |mib: u64| Limit::of_container(mib << 20);
+        let settings = HttpSettings::default();
+        let budget = |mib| settings.memory_budget(Some(&container(mib)));
+        assert_eq!(settings.memory_budget(None), ByteSize::mib(256));
+        assert_eq!([budget(64), budget(512)], [ByteSize::mib(16), ByteSize::mib(128)]);
+        assert_eq!(budget(1 << 20), ByteSize::mib(256));
+        let large = HttpSettings { body_limit: ByteSize::mib(400), ..HttpSettings::default() };
+        assert_eq!(large.memory_budget(None), ByteSize::mib(500));
+        assert_eq!(large.memory_budget(Some(&container(64))), ByteSize::mib(32));
+        let of = |budget| HttpSettings { memory_budget: Some(budget), ..HttpSettings::default() };
+        let problem = |budget| of(budget).memory_problem(Some(&container(64)));
+        assert_eq!(problem(ByteSize::mib(64)), None);
+        let (name, why, fix) = problem(ByteSize::mib(65)).unwrap();
+        assert_eq!((name, &*fix), ("memory_budget", "http.memory_budget=16MiB"));
+        assert!(why.contains("64MiB"), "{why}");
+        let (_, why, fix) = problem(ByteSize::mib(2)).unwrap();
+        assert!(why.contains("http.body_limit (2MiB)") && fix.contains("2560KiB"), "{why} {fix}");
+    }
 
     #[test]
     fn a_header_is_written_as_a_line() {

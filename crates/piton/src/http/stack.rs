@@ -5,7 +5,7 @@
 //! 1. request id, the client's address and the trace: believed of trusted proxies only
 //! 2. the cap on requests under way: what is above it is answered 503 at once
 //! 3. cross-origin questions of browsers (preflight)
-//! 4. the body's limit
+//! 4. the body's limit, and the budget of memory that all requests share
 //! 5. ambient context: `piton::app()`, the id in log lines
 //! 6. timeout, panic catch
 //! 7. the service's own `before_request`
@@ -24,7 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -35,15 +35,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use tower::{Layer, Service};
 use tracing::{Level, debug, enabled, error, info, warn};
 
+use super::bodies::{self, BodyState, Refused, no_room};
 use super::cors::Cors;
 use super::envelope::{self, ErrorStyle};
 use super::error::Carried;
-use super::extract::too_large;
 use super::failed::FailedRequest;
 use super::forwarded::Proxies;
 use super::hooks::{Hooks, RequestHead};
@@ -56,6 +55,7 @@ use crate::config::redact;
 use crate::context::{self, Current, RequestId};
 use crate::handle::Handle;
 use crate::logging::{LogRequests, LogSettings};
+use crate::memory::Budget;
 use crate::metrics::Requests;
 use crate::part::BoxError;
 
@@ -85,6 +85,8 @@ pub(crate) struct Rules {
     overload: Throttle,
     /// Requests that fail because something is away: all of them, until it is back.
     away: Throttle,
+    /// Requests that are refused because there is no memory for them.
+    memory: Throttle,
 }
 
 impl Rules {
@@ -108,6 +110,7 @@ impl Rules {
             log_slow: (requests != LogRequests::None && !log.slow.is_zero()).then_some(log.slow),
             overload: Throttle::default(),
             away: Throttle::default(),
+            memory: Throttle::default(),
             handle,
         }
     }
@@ -152,14 +155,25 @@ impl<S> Stack<S> {
 
 /// Compresses what the router answers, if that is wanted.
 #[cfg(feature = "compression")]
-pub(crate) fn compressed(router: Router<Handle>, wanted: bool) -> Router<Handle> {
+pub(crate) fn compressed(
+    router: Router<Handle>,
+    wanted: bool,
+    budget: &Arc<Budget>,
+) -> Router<Handle> {
     use axum::middleware::map_response;
     use tower_http::compression::CompressionLayer;
 
     if !wanted {
         return router;
     }
-    router.layer(CompressionLayer::new()).layer(map_response(vary_of_not_modified))
+    let budget = budget.clone();
+    // Before it is compressed: the layer holds the whole of a body, and hides its size.
+    let charge = map_response(move |response: Response| {
+        let can_retry = !is_failure(response.status());
+        let charged = bodies::charge(response, &budget, can_retry);
+        std::future::ready(charged.unwrap_or_else(|_| no_room().into_response()))
+    });
+    router.layer(charge).layer(CompressionLayer::new()).layer(map_response(vary_of_not_modified))
 }
 
 /// A 304 says on what the answer depends that it stands for, and the layer looks at bodies alone.
@@ -174,7 +188,7 @@ async fn vary_of_not_modified(mut response: Response) -> Response {
 
 /// Without the feature the setting is refused at launch.
 #[cfg(not(feature = "compression"))]
-pub(crate) fn compressed(router: Router<Handle>, _: bool) -> Router<Handle> {
+pub(crate) fn compressed(router: Router<Handle>, _: bool, _: &Arc<Budget>) -> Router<Handle> {
     router
 }
 
@@ -233,7 +247,7 @@ where
         } else if let Some(answer) = rules.preflight(&request) {
             Outcome::Answered(answer)
         } else {
-            match limit(request, rules.body_limit) {
+            match bodies::limit(request, rules.body_limit, &rules.handle.inner().memory) {
                 Ok((request, body)) => {
                     let work = async {
                         let request = if rules.hooks.has_before() {
@@ -254,7 +268,7 @@ where
                     seen.current = left.unwrap_or(seen.current);
                     outcome(answer, body.as_deref(), rules.timeout)
                 }
-                Err(refusal) => Outcome::Answered(refusal.into_response()),
+                Err(refused) => rules.refused(&refused),
             }
         };
         turn.answered = true;
@@ -323,11 +337,13 @@ impl Seen {
         let given = proxied.and_then(|_| given_id(headers));
         let mut current = Current::new(given.unwrap_or_default(), peer, trace);
         current.trace_state = trace.and_then(|_| trace_state(headers));
+        let at = Instant::now();
+        current.deadline = Some(at + rules.timeout);
         Self {
             current,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            at: Instant::now(),
+            at,
             client: proxied.map(|peer| rules.proxies.client(peer, headers)),
             origin: rules.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
             head: rules.hooks.head(request).map(Box::new),
@@ -364,6 +380,12 @@ enum Outcome {
     Failed(StatusCode, Option<&'static str>, Inside),
     /// Turned away, which the log knows already.
     Shed(Response),
+    /// Refused because `http.memory_budget` is used up.
+    NoRoom,
+}
+
+fn is_failure(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 /// An answer on its way out.
@@ -385,17 +407,23 @@ type Caught = Result<Result<Response, Infallible>, Box<dyn Any + Send>>;
 
 fn outcome(
     answer: Result<Caught, tokio::time::error::Elapsed>,
-    body: Option<&AtomicBool>,
+    body: Option<&BodyState>,
     limit: Duration,
 ) -> Outcome {
     match answer {
+        // Whatever the handler made of a body that broke off: it was not the client who broke it.
+        Ok(Ok(Ok(response)))
+            if body.is_some_and(BodyState::is_refused) && is_failure(response.status()) =>
+        {
+            Outcome::NoRoom
+        }
         Ok(Ok(Ok(response))) => Outcome::Answered(response),
         Ok(Err(panic)) => {
             let (message, location) = panics::describe(&*panic);
             let inside = Inside { chain: vec![format!("panicked: {message}")], location };
             Outcome::Failed(StatusCode::INTERNAL_SERVER_ERROR, None, inside)
         }
-        Err(_) => timed_out(body.is_some_and(|waiting| waiting.load(Ordering::Relaxed)), limit),
+        Err(_) => timed_out(body.is_some_and(BodyState::is_waiting), limit),
     }
 }
 
@@ -437,6 +465,54 @@ impl Rules {
         Some(Outcome::Shed(refusal.into_response()))
     }
 
+    /// The answer to a request whose body is refused unseen.
+    #[cold]
+    fn refused(&self, refused: &Refused) -> Outcome {
+        match refused {
+            Refused::NoRoom => Outcome::NoRoom,
+            Refused::TooLarge => Outcome::Answered(refused.error().into_response()),
+        }
+    }
+
+    /// The answer to a request that finds `http.memory_budget` used up.
+    #[cold]
+    fn no_room(&self) -> Response {
+        let budget = &self.handle.inner().memory;
+        budget.refuse();
+        if let Some(count) = self.memory.pass(&self.handle) {
+            let limit = budget.limit();
+            warn!(
+                count,
+                limit,
+                "Refused requests: bodies, rows and answers in memory would go beyond http.memory_budget"
+            );
+        }
+        no_room().into_response()
+    }
+
+    /// Counts the answer against `http.memory_budget`, and what was held to make it no more.
+    fn charge(&self, outcome: Outcome, seen: &Seen) -> Outcome {
+        let held = seen.current.memory.get();
+        if let Some(held) = held {
+            held.clear();
+        }
+        match outcome {
+            Outcome::Answered(response)
+                if response.status() == StatusCode::SERVICE_UNAVAILABLE
+                    && held.is_some_and(|held| held.is_refused()) =>
+            {
+                Outcome::NoRoom
+            }
+            Outcome::Answered(response) => {
+                // What was done must be told, also if that takes more memory than there should be.
+                let can_retry = seen.method.is_safe() && !is_failure(response.status());
+                let charged = bodies::charge(response, &self.handle.inner().memory, can_retry);
+                charged.map_or(Outcome::NoRoom, Outcome::Answered)
+            }
+            outcome => outcome,
+        }
+    }
+
     fn preflight<B>(&self, request: &Request<B>) -> Option<Response> {
         // Nearly every request is no question.
         if request.method() != Method::OPTIONS {
@@ -447,6 +523,10 @@ impl Rules {
 
     /// The answer as it leaves.
     fn finish(&self, outcome: Outcome, seen: &mut Seen) -> Response {
+        let outcome = match self.charge(outcome, seen) {
+            Outcome::NoRoom => Outcome::Shed(self.no_room()),
+            outcome => outcome,
+        };
         let Finished { mut response, status, told } = match outcome {
             Outcome::Answered(response) => self.in_one_format(response, seen),
             Outcome::Failed(status, detail, inside) => {
@@ -460,6 +540,7 @@ impl Rules {
                 }
                 None => Finished::plain(response),
             },
+            Outcome::NoRoom => Finished::plain(self.no_room()),
         };
         if let Some(caller) = seen.current.caller.get() {
             caller.answer(response.headers_mut());
@@ -499,7 +580,7 @@ impl Rules {
     /// A failure that is not a problem document yet becomes one.
     fn in_one_format(&self, mut response: Response, seen: &Seen) -> Finished {
         let status = response.status();
-        if !status.is_client_error() && !status.is_server_error() {
+        if !is_failure(status) {
             return Finished::plain(response);
         }
         if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
@@ -686,59 +767,6 @@ fn said(response: &mut Response) -> Said {
             Said::Text(String::from_utf8_lossy(&collected.to_bytes()).trim_end().to_owned())
         }
         _ => Said::Nothing,
-    }
-}
-
-/// Bounds the body. The flag says whether the handler waits for the client to send more.
-fn limit<B>(
-    request: Request<B>,
-    limit: usize,
-) -> Result<(Request<Body>, Option<Arc<AtomicBool>>), Error>
-where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
-{
-    let (parts, body) = request.into_parts();
-    // Nearly every GET: nothing to bound, nothing to allocate.
-    if body.is_end_stream() {
-        return Ok((Request::from_parts(parts, Body::empty()), None));
-    }
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let waiting = Arc::new(AtomicBool::new(false));
-    let body = Body::new(Bounded { body: Limited::new(body, limit), waiting: waiting.clone() });
-    Ok((Request::from_parts(parts, body), Some(waiting)))
-}
-
-/// A body that ends in an error above its limit, and says when it is being waited for.
-struct Bounded<B> {
-    body: Limited<B>,
-    waiting: Arc<AtomicBool>,
-}
-
-impl<B> http_body::Body for Bounded<B>
-where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
-        this.waiting.store(polled.is_pending(), Ordering::Relaxed);
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -17,6 +17,7 @@ mod guards;
 #[cfg(all(feature = "api-key", feature = "sqlite"))]
 mod keys;
 mod launch;
+mod memory;
 #[cfg(feature = "openapi")]
 mod openapi;
 #[cfg(all(feature = "openapi", feature = "validation"))]

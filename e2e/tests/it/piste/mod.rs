@@ -2,6 +2,7 @@
 //! the place of Amazon and off-piste beside it.
 
 mod mail;
+mod memory;
 mod neighbour;
 mod queue;
 mod secrets;

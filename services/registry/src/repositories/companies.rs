@@ -45,8 +45,8 @@ pub async fn search(db: &Db, asked: &Listing<Search, CompanyOrder>) -> Result<Pa
     let fitting = fitting(&asked.filter);
     let count = Sql::new("SELECT count(*) FROM companies").filter(&fitting);
     let total: i64 = db.one(count, ()).await?.unwrap_or_default();
-    let page = Sql::new(COLUMNS).filter(&fitting).sort(&asked.sort).page(asked.paging);
-    Ok(asked.page(db.all::<Company>(page, ()).await?, total.unsigned_abs()))
+    let companies = Sql::new(COLUMNS).filter(&fitting).sort(&asked.sort);
+    Ok(db.page(asked, companies, total.unsigned_abs()).await?)
 }
 
 fn fitting(search: &Search) -> Where {
@@ -159,9 +159,8 @@ pub async fn history(db: &Db, cnpj: Cnpj, asked: &Changes) -> Result<Page<Histor
     if total == 0 {
         return Err(unknown(cnpj));
     }
-    let page = Sql::new("SELECT revision, action, at, company FROM company_history")
+    let entries = Sql::new("SELECT revision, action, at, company FROM company_history")
         .filter(&of)
-        .push(" ORDER BY revision DESC")
-        .page(asked.paging);
-    Ok(asked.page(db.all::<HistoryEntry>(page, ()).await?, total.unsigned_abs()))
+        .push(" ORDER BY revision DESC");
+    Ok(db.page(asked, entries, total.unsigned_abs()).await?)
 }

@@ -16,6 +16,7 @@ use crate::http::Known;
 pub struct Error {
     kind: Kind,
     message: Cow<'static, str>,
+    retry_after: Option<Duration>,
 }
 
 /// What kind of error it is.
@@ -29,8 +30,8 @@ pub enum Kind {
     /// The hash needs more memory than `password.memory_budget`, or more work than
     /// `password.work_limit`.
     TooCostly,
-    /// More are waiting than `password.max_waiting`, there is no memory, or the service is stopping:
-    /// try again later.
+    /// More are waiting than `password.max_waiting`, or than can be hashed before the request is
+    /// answered without it; there is no memory; or the service is stopping: try again later.
     Busy,
     /// The password is empty.
     Empty,
@@ -57,7 +58,18 @@ impl Error {
     }
 
     pub(super) fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), retry_after: None }
+    }
+
+    /// With the time after which trying again is worth it.
+    pub(super) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The value of `Retry-After`: whole seconds, one at least.
+    fn seconds_to_wait(&self) -> Duration {
+        let wait = self.retry_after.unwrap_or_default();
+        Duration::from_secs(wait.as_millis().div_ceil(1000).try_into().unwrap_or(1).max(1))
     }
 }
 
@@ -82,7 +94,7 @@ fn known(error: &Error) -> Option<Known> {
             of(StatusCode::UNPROCESSABLE_ENTITY, "the password has characters that cannot be used")
         }
         Kind::Busy => of(StatusCode::SERVICE_UNAVAILABLE, "too many passwords are being checked")
-            .map(|known| known.retry_after(Duration::from_secs(1))),
+            .map(|known| known.retry_after(error.seconds_to_wait())),
         Kind::InvalidHash | Kind::TooCostly | Kind::Other => None,
     }
 }

@@ -45,6 +45,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use crate::handle::Handle;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::part::{self, Launch, Part};
 use crate::step::Step;
@@ -219,7 +220,7 @@ impl Passwords {
     /// The room for these settings, which have been checked.
     fn new(settings: &PasswordSettings) -> Result<Self, Error> {
         let parameters = settings.parameters();
-        let memory_budget_bytes = settings.memory_budget.as_u64();
+        let memory_budget_bytes = settings.memory_budget(memory::limit()).as_u64();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let at_once = memory_budget_bytes / parameters.memory_bytes().max(1);
         let limits = Limits {

@@ -4,6 +4,9 @@
 //! event loop, in which order (the one that came first), and how much memory all of them may take at
 //! one time. A thread that is done leaves its memory to the next, as asking the system for 64 MiB and
 //! giving them back costs a good part of the time of a hash.
+//!
+//! Nobody waits in vain: how long a hash takes is measured, and a request that would be answered 503
+//! before its turn came is refused at once, with the time after which it is worth trying again.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +21,13 @@ use super::error::{Error, Kind};
 use super::figures::{Counts, Operation};
 use super::phc::Parameters;
 use super::priority;
+use crate::context;
+
+/// The most that a client is told to wait before it tries again.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// How much a new measurement counts in the mean of those before it.
+const PACE_WEIGHT: f64 = 0.2;
 
 /// How long memory is kept when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(1);
@@ -61,6 +71,11 @@ struct State {
     /// Bytes of `spare`, and of what was in it and is being given back.
     kept: u64,
     peak: u64,
+    /// The work that is waiting, and that is being done: memory times passes over it.
+    waiting_work: u64,
+    running_work: u64,
+    /// The seconds that a byte of work takes, once one hash has been computed.
+    pace: Option<f64>,
     /// There was nothing to do for a while.
     tired: bool,
     stopped: bool,
@@ -68,6 +83,8 @@ struct State {
 
 struct Waiting {
     job: Job,
+    /// When its request is answered without it.
+    deadline: Option<Instant>,
     answer: oneshot::Sender<Result<Vec<u8>, Error>>,
 }
 
@@ -103,11 +120,17 @@ impl Pool {
     /// Computes a hash. Dropped before its turn has come, it is not begun.
     ///
     /// # Errors
-    /// [`Kind::Busy`] if too many wait, and those of [`Parameters::argon2`].
+    /// [`Kind::Busy`] if too many wait, or its turn would not come before the current request is
+    /// answered without it, and those of [`Parameters::argon2`].
     pub async fn run(&self, job: Job) -> Result<Vec<u8>, Error> {
+        self.run_until(job, context::deadline()).await
+    }
+
+    /// As [`run`](Self::run), for somebody who waits until `deadline`.
+    pub async fn run_until(&self, job: Job, deadline: Option<Instant>) -> Result<Vec<u8>, Error> {
         job.parameters.argon2()?;
         let (answer, received) = oneshot::channel();
-        self.add(Waiting { job, answer })?;
+        self.add(Waiting { job, deadline, answer })?;
         received.await.unwrap_or_else(|_| Err(stopping()))
     }
 
@@ -116,12 +139,17 @@ impl Pool {
         if state.stopped {
             return Err(stopping());
         }
-        if state.waiting.len() >= self.0.limits.max_waiting {
-            state.waiting.retain(|one| !one.answer.is_closed());
-            if state.waiting.len() >= self.0.limits.max_waiting {
-                return Err(Error::new(Kind::Busy, "too many passwords wait to be hashed"));
+        let Limits { max_waiting, threads, .. } = self.0.limits;
+        if state.waiting.len() >= max_waiting || state.would_be_late(&new, threads) {
+            state.forget_gone();
+            if state.waiting.len() >= max_waiting {
+                return Err(state.busy("too many passwords wait to be hashed", threads));
+            }
+            if state.would_be_late(&new, threads) {
+                return Err(state.busy(LATE, threads));
             }
         }
+        state.waiting_work += new.work();
         state.waiting.push_back(new);
         if state.waiting.len() > state.idle && state.threads < self.0.limits.threads {
             self.begin_thread(&mut state)?;
@@ -140,7 +168,9 @@ impl Pool {
             // Those that are there will do it.
             Err(_) if state.threads > 0 => {}
             Err(error) => {
-                state.waiting.pop_back();
+                if let Some(last) = state.waiting.pop_back() {
+                    state.waiting_work -= last.work();
+                }
                 return Err(Error::new(Kind::Busy, format!("no thread to hash with: {error}")));
             }
         }
@@ -162,6 +192,7 @@ impl Pool {
         let mut state = self.0.lock();
         state.stopped = true;
         let refused = std::mem::take(&mut state.waiting);
+        state.waiting_work = 0;
         drop(state);
         drop(refused);
         self.0.changed.notify_all();
@@ -186,12 +217,17 @@ impl Shared {
         loop {
             match state.next(self.limits.memory_bytes) {
                 Next::Work(waiting, memory) => {
-                    let bytes = memory.bytes;
+                    let (bytes, work) = (memory.bytes, waiting.work());
                     drop(state);
+                    let begin = Instant::now();
                     let memory = self.perform(waiting, memory);
+                    let took = begin.elapsed();
                     state = self.lock();
                     state.used -= bytes;
+                    state.running_work -= work;
                     state.keep(memory);
+                    state.measured(work, took);
+                    state.refuse_late(self.limits.threads);
                 }
                 Next::GiveBack(memory) => {
                     let bytes: u64 = memory.iter().map(|one| one.bytes).sum();
@@ -223,7 +259,7 @@ impl Shared {
         state
     }
 
-    fn perform(&self, Waiting { job, answer }: Waiting, mut memory: Memory) -> Option<Memory> {
+    fn perform(&self, Waiting { job, answer, .. }: Waiting, mut memory: Memory) -> Option<Memory> {
         let begin = Instant::now();
         let hashed = catch_unwind(AssertUnwindSafe(|| job.hash(&mut memory.blocks)));
         self.counts.observe(job.operation, begin.elapsed());
@@ -237,7 +273,9 @@ impl Shared {
 
 impl State {
     fn next(&mut self, budget: u64) -> Next {
-        while self.waiting.pop_front_if(|first| first.answer.is_closed()).is_some() {}
+        while let Some(gone) = self.waiting.pop_front_if(|first| first.answer.is_closed()) {
+            self.waiting_work -= gone.work();
+        }
         let idle = std::mem::take(&mut self.tired) || self.stopped;
         let Some(first) = self.waiting.front() else {
             let give = idle && !self.spare.is_empty();
@@ -259,9 +297,75 @@ impl State {
         self.used += memory.bytes;
         self.peak = self.peak.max(self.used + self.kept);
         match self.waiting.pop_front() {
-            Some(first) => Next::Work(first, memory),
+            Some(first) => {
+                self.waiting_work -= first.work();
+                self.running_work += first.work();
+                Next::Work(first, memory)
+            }
             None => Next::Wait,
         }
+    }
+
+    /// The time that `threads` take for all of `work` that stands before somebody.
+    fn time_of(&self, work: u64, threads: usize) -> Option<Duration> {
+        let seconds = self.pace? * work as f64 / threads.max(1) as f64;
+        Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    }
+
+    /// The time until somebody is done who waits behind `before` and for its own `work`.
+    fn time_until_done(&self, before: u64, work: u64, threads: usize) -> Option<Duration> {
+        // What is being done is half done, on average.
+        let wait = self.time_of(before + self.running_work / 2, threads)?;
+        Some(wait.saturating_add(self.time_of(work, 1)?))
+    }
+
+    /// Returns whether `new` would be done after its deadline, behind all that wait.
+    fn would_be_late(&self, new: &Waiting, threads: usize) -> bool {
+        let needed = self.time_until_done(self.waiting_work, new.work(), threads);
+        new.deadline.zip(needed).is_some_and(|(deadline, needed)| is_late(deadline, needed))
+    }
+
+    fn forget_gone(&mut self) {
+        self.waiting.retain(|one| !one.answer.is_closed());
+        self.waiting_work = self.waiting.iter().map(Waiting::work).sum();
+    }
+
+    /// The mean of how long hashes take, the last ones first.
+    fn measured(&mut self, work: u64, took: Duration) {
+        let pace = took.as_secs_f64() / work.max(1) as f64;
+        let before = self.pace.unwrap_or(pace);
+        self.pace = Some(before + (pace - before) * PACE_WEIGHT);
+    }
+
+    /// Refuses those whose turn would come too late, as far as is known now: when they came, less was,
+    /// or hashes took less time.
+    fn refuse_late(&mut self, threads: usize) {
+        let mut before = 0;
+        let mut late = Vec::new();
+        for waiting in std::mem::take(&mut self.waiting) {
+            if waiting.answer.is_closed() {
+                continue;
+            }
+            let work = waiting.work();
+            let needed = self.time_until_done(before, work, threads);
+            let deadline = waiting.deadline.zip(needed);
+            if deadline.is_some_and(|(deadline, needed)| is_late(deadline, needed)) {
+                late.push(waiting);
+            } else {
+                before += work;
+                self.waiting.push_back(waiting);
+            }
+        }
+        self.waiting_work = before;
+        for waiting in late {
+            let _ = waiting.answer.send(Err(self.busy(LATE, threads)));
+        }
+    }
+
+    /// The error of somebody who is not let in, with the time until those before are done.
+    fn busy(&self, why: &'static str, threads: usize) -> Error {
+        let wait = self.time_of(self.waiting_work + self.running_work, threads);
+        Error::new(Kind::Busy, why).retry_after(wait.unwrap_or_default().min(MAX_RETRY_AFTER))
     }
 
     fn give_back(&mut self) -> Next {
@@ -273,6 +377,18 @@ impl State {
             self.kept += memory.bytes;
             self.spare.push(memory);
         }
+    }
+}
+
+const LATE: &str = "more passwords wait to be hashed than can be in the time that a request has";
+
+fn is_late(deadline: Instant, needed: Duration) -> bool {
+    Instant::now().checked_add(needed).is_none_or(|done| done > deadline)
+}
+
+impl Waiting {
+    fn work(&self) -> u64 {
+        self.job.parameters.work_bytes()
     }
 }
 

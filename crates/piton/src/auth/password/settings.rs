@@ -4,6 +4,18 @@ use argon2::{Params, Version};
 
 use super::phc::{LONGEST, Parameters};
 use crate::config::{ByteSize, Reader};
+use crate::memory::{self, Limit, rounded};
+
+/// What a service takes beside its hashes: some 15 MiB when it starts, and more while it answers.
+const REST: u64 = 24 << 20;
+
+/// A setting that is wrong, why, and what to write.
+type Refusal = (&'static str, String, String);
+
+/// The most that hashes may take of what the process may use in all.
+fn room(limit: &Limit) -> u64 {
+    limit.bytes.saturating_sub(REST)
+}
 
 /// How passwords are hashed, and how much memory and time that may take.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -50,10 +62,12 @@ pub struct PasswordSettings {
     pub encoding: Encoding,
 
     /// The most memory that all hashes worked on at one time may take; what needs more waits. A
-    /// stored hash that alone needs more is refused. Lower it where the service has less memory.
-    /// **Default: `2GiB`.**
+    /// stored hash that alone needs more is refused. Lower it where the service has less memory. Where
+    /// not even one hash fits into the container or the machine, the service does not start.
+    /// **Default: half of the container's or machine's memory, at most `2GiB`, and at least one
+    /// hash.**
     #[setting(max = "1TiB")]
-    pub memory_budget: ByteSize,
+    pub memory_budget: Option<ByteSize>,
 
     /// The most work that a stored hash may ask for: its memory, times the passes over it. 64 GiB take a
     /// core about a minute. It keeps a hash that somebody made up from holding a thread for hours.
@@ -61,7 +75,8 @@ pub struct PasswordSettings {
     #[setting(max = "1024TiB")]
     pub work_limit: ByteSize,
 
-    /// How many passwords may wait for their turn; more are answered 503. **Default: `1000`.**
+    /// How many passwords may wait for their turn; more are answered 503, as are those whose turn would
+    /// not come before `http.timeout`. **Default: `1000`.**
     #[setting(max = 1_000_000)]
     pub max_waiting: usize,
 
@@ -81,7 +96,7 @@ impl Default for PasswordSettings {
             hash_len: None,
             salt_len: None,
             encoding: Encoding::default(),
-            memory_budget: ByteSize::mib(2048),
+            memory_budget: None,
             work_limit: ByteSize::mib(64 * 1024),
             max_waiting: 1000,
             nice: 10,
@@ -204,14 +219,57 @@ impl PasswordSettings {
         chosen
     }
 
+    /// The most memory that all hashes may take, in a process that may use `limit` in all.
+    pub(super) fn memory_budget(&self, limit: Option<&Limit>) -> ByteSize {
+        const MOST: ByteSize = ByteSize::mib(2048);
+        let half = limit.map_or(MOST, |limit| ByteSize::bytes(limit.bytes / 2));
+        let one = ByteSize::bytes(self.parameters().memory_bytes());
+        self.memory_budget.unwrap_or_else(|| MOST.min(half).max(one))
+    }
+
+    /// A hash, or a budget, that is more than the process may use.
+    fn beyond(&self, limit: &Limit) -> Option<Refusal> {
+        let (one, room) = (self.parameters().memory_bytes(), room(limit));
+        if one > room {
+            let name = if self.memory_cost_kib.is_some() { "memory_cost_kib" } else { "profile" };
+            let why = format!(
+                "one hash needs {}, and {limit}, of which the rest of the service needs {}",
+                ByteSize::bytes(one),
+                ByteSize::bytes(REST),
+            );
+            return Some((name, why, self.fix_of_cost(one, room)));
+        }
+        let budget = self.memory_budget.filter(|budget| budget.as_u64() > room)?;
+        let why = format!(
+            "{budget} are more than there are: {limit}, of which the rest of the service needs {}",
+            ByteSize::bytes(REST),
+        );
+        Some(("memory_budget", why, format!("password.memory_budget={}", rounded(room))))
+    }
+
+    fn fix_of_cost(&self, one: u64, room: u64) -> String {
+        /// The least that OWASP recommends for Argon2id with two passes.
+        const LEAST_KIB: u64 = 19 * 1024;
+        let larger = rounded(one + REST + (1 << 20) - 1);
+        let cheaper = if LEAST_KIB << 10 <= room && self.parameters().time_cost >= 2 {
+            format!("password.memory_cost_kib={LEAST_KIB}")
+        } else {
+            format!("password.profile={}", Profile::Gnar.name())
+        };
+        format!(
+            "{cheaper} (hashes that are stored keep their costs), or a limit of {larger} or more"
+        )
+    }
+
     fn check(&self, from: &mut Reader<'_>) {
-        for (name, why, fix) in self.problems() {
+        for (name, why, fix) in self.problems(memory::limit()) {
             from.refuse(name, why, fix);
         }
     }
 
-    /// What parses but cannot work: the setting, why, and what to write.
-    pub(super) fn problems(&self) -> Vec<(&'static str, String, String)> {
+    /// What parses but cannot work in a process that may use `limit` in all: the setting, why, and what
+    /// to write.
+    pub(super) fn problems(&self, limit: Option<&Limit>) -> Vec<Refusal> {
         let all = self.parameters();
         let mut problems = Vec::new();
         let mut refuse = |wrong: bool, name, why: &str, fix: String| {
@@ -244,7 +302,7 @@ impl PasswordSettings {
         refuse(long(8, all.salt_len), "salt_len", "expected 8 to 1024 bytes", "16".into());
         let one = ByteSize::bytes(all.memory_bytes());
         refuse(
-            one > self.memory_budget,
+            self.memory_budget.is_some_and(|budget| one > budget),
             "memory_budget",
             &format!("one hash needs {one}"),
             format!("{one}, or a smaller password.memory_cost_kib"),
@@ -258,6 +316,7 @@ impl PasswordSettings {
         );
         refuse(self.max_waiting == 0, "max_waiting", "nobody could ever wait", "1000".into());
         refuse(self.nice > 19, "nice", "expected 0 to 19", "10".into());
+        problems.extend(limit.and_then(|limit| self.beyond(limit)));
         problems
     }
 }

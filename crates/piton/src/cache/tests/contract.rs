@@ -117,7 +117,7 @@ async fn memory_is_bounded_in_number_and_in_size() {
     }
     let (entries, _) = size(&few);
     assert!(entries <= 10 && few.counted("cache_evictions_total") >= 900, "{entries}");
-    let small = CacheSettings { max_size: crate::config::ByteSize::kib(100), ..settings() };
+    let small = CacheSettings { max_size: Some(crate::config::ByteSize::kib(100)), ..settings() };
     let small = Process::start(small).await;
     for number in 0..100 {
         small.set(&number.to_string(), &"x".repeat(10_000)).await;

@@ -69,8 +69,8 @@ pub(super) struct Store {
 #[derive(Clone, Copy)]
 enum Ask {
     Run(Verb),
-    /// At most so many rows are fetched.
-    Rows(usize),
+    /// As many rows as the limit allows.
+    Rows(row::Limit),
 }
 
 /// What a statement that was run brings.
@@ -251,7 +251,7 @@ impl Store {
         Ok(changed)
     }
 
-    pub async fn rows(&self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
+    pub async fn rows(&self, statement: Statement, limit: row::Limit) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
         Ok(self.ask(&statement, Ask::Rows(limit)).await?.rows())
     }
@@ -462,4 +462,10 @@ fn of_statement(error: sqlx::Error, statement: &Statement) -> Error {
         return error::of(database, statement.values.is_empty());
     }
     error.into()
+}
+
+/// The bytes of a value; the index must be that of one.
+pub(super) fn size(row: &sqlx::postgres::PgRow, index: usize) -> usize {
+    let raw = sqlx::Row::try_get_raw(row, index).expect("the caller checked the index");
+    raw.as_bytes().map_or(0, <[u8]>::len)
 }

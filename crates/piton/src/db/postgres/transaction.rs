@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection, Postgres};
 use super::state::{Pooling, State};
 use super::{Ask, Outcome, ask};
 use crate::db::error::Error;
-use crate::db::row::Row;
+use crate::db::row::{self, Row};
 use crate::db::sql::Statement;
 use crate::db::verb::{Verb, verb};
 
@@ -53,7 +53,11 @@ impl Open {
         Ok(self.ask(&statement, Ask::Run(verb)).await?.changed())
     }
 
-    pub async fn rows(&mut self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
+    pub async fn rows(
+        &mut self,
+        statement: Statement,
+        limit: row::Limit,
+    ) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
         Ok(self.ask(&statement, Ask::Rows(limit)).await?.rows())
     }

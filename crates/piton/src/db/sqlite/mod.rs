@@ -424,7 +424,7 @@ impl Store {
         self.acknowledge(done, verb)
     }
 
-    pub async fn rows(&self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
+    pub async fn rows(&self, statement: Statement, limit: row::Limit) -> Result<Vec<Row>, Error> {
         let verb = verb(&statement.text)?;
         let _turn = self.turn_for(verb).await?;
         let rows = fetch(&mut *self.acquire().await?, statement, limit).await;
@@ -496,7 +496,11 @@ impl Open {
         execute(&mut self.transaction, statement, verb).await
     }
 
-    pub async fn rows(&mut self, statement: Statement, limit: usize) -> Result<Vec<Row>, Error> {
+    pub async fn rows(
+        &mut self,
+        statement: Statement,
+        limit: row::Limit,
+    ) -> Result<Vec<Row>, Error> {
         verb(&statement.text)?;
         fetch(&mut self.transaction, statement, limit).await
     }
@@ -568,6 +572,16 @@ pub(super) fn value(row: &SqliteRow, index: usize) -> Result<Value, ValueError> 
     read.map_err(|_| ValueError::new("found text that is not UTF-8"))
 }
 
+/// The bytes of a value; the index must be that of one.
+pub(super) fn size(row: &SqliteRow, index: usize) -> usize {
+    let raw = row.try_get_raw(index).expect("the caller checked the index");
+    let is_long = matches!(raw.type_info().name(), "TEXT" | "BLOB");
+    if !is_long {
+        return size_of::<i64>();
+    }
+    <&[u8] as Decode<Sqlite>>::decode(raw).map_or(0, <[u8]>::len)
+}
+
 async fn execute(
     connection: &mut SqliteConnection,
     statement: Statement,
@@ -584,7 +598,7 @@ async fn execute(
 async fn fetch(
     connection: &mut SqliteConnection,
     statement: Statement,
-    limit: usize,
+    limit: row::Limit,
 ) -> Result<Vec<Row>, Error> {
     let text = statement.text.clone();
     match fetch_rows(connection, query(statement), limit).await {
@@ -596,7 +610,7 @@ async fn fetch(
 async fn fetch_rows(
     connection: &mut SqliteConnection,
     query: Query,
-    limit: usize,
+    limit: row::Limit,
 ) -> Result<Vec<Row>, sqlx::Error> {
     row::take(connection.fetch_many(query), limit, Row::sqlite).await
 }

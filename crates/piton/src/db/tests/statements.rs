@@ -1,6 +1,7 @@
 //! Running statements and reading rows.
 
 use super::*;
+use crate::http::{NoFilter, Unsorted};
 
 on_both! {
     async fn run_says_how_many_rows_it_changed(db) {
@@ -45,6 +46,38 @@ on_both! {
         let wide: (i64, i64, i64, i64, i64, i64, i64, i64) =
             db.one("SELECT 1, 2, 3, 4, 5, 6, 7, 8", ()).await.unwrap().unwrap();
         assert_eq!(wide.7, 8);
+    }
+}
+
+on_both! {
+    async fn a_page_with_more_bytes_than_allowed_is_cut_and_leads_on(db) {
+        let small = Db { max_page_bytes: 10_000, ..db.db.clone() };
+        db.run("DELETE FROM shops", ()).await.unwrap();
+        for number in 0..50 {
+            let name = format!("{number:02}{}", "x".repeat(number * 40));
+            db.run("INSERT INTO shops (name) VALUES ($1)", (name,)).await.unwrap();
+        }
+        let (mut seen, mut query, mut pages) = (0, String::from("per_page=40"), 0);
+        while seen < 50 {
+            let asked = Listing::<NoFilter, Unsorted, 40, 40>::from_query(&query).unwrap();
+            let select = Sql::new("SELECT name FROM shops ORDER BY name");
+            let page: Page<String> = small.page(&asked, select, 50).await.unwrap();
+            let bytes: usize = page.items.iter().map(String::len).sum();
+            assert!(bytes <= 10_000, "{bytes}");
+            for name in page.items {
+                assert_eq!(name[..2], format!("{seen:02}"));
+                seen += 1;
+            }
+            query = format!("page={}&per_page={}", page.page + 1, page.per_page);
+            pages += 1;
+        }
+        assert!(pages > 2, "{pages}");
+        // The connection is whole after rows were left unread, and one row is a page in any case.
+        let tiny = Db { max_page_bytes: 1, ..db.db.clone() };
+        let asked = Listing::<NoFilter>::from_query("").unwrap();
+        let select = Sql::new("SELECT name FROM shops ORDER BY name DESC");
+        let page: Page<String> = tiny.page(&asked, select, 50).await.unwrap();
+        assert_eq!((page.items.len(), page.per_page, page.pages), (1, 1, 50));
     }
 }
 

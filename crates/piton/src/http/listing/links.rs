@@ -3,18 +3,21 @@
 //! Each is the query alone (`<?page=2>`), which a client resolves against the address it asked: so
 //! they are right behind every proxy, whatever that makes of hosts and paths.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use http::HeaderValue;
 
 use super::super::pairs;
+use super::paging::Paging;
 
-/// A query longer than this is not repeated in a header that most clients do not read.
+/// A query longer than this is repeated once, in the link to the next page, and not in those that most
+/// clients do not read.
 const MOST: usize = 2000;
 
 /// The query of the other pages of a list, but for the number of the page.
 pub(super) fn query_without_page(query: &str) -> String {
-    if query.len() > MOST || query.is_empty() {
+    if query.is_empty() {
         return String::new();
     }
     let mut pairs = pairs::split(query.as_bytes());
@@ -22,8 +25,21 @@ pub(super) fn query_without_page(query: &str) -> String {
     serde_urlencoded::to_string(pairs).unwrap_or_default()
 }
 
-/// The links from page `page` of `pages`.
-pub(super) fn links(query: &str, page: u64, pages: u64) -> Option<HeaderValue> {
+/// The query of pages with as many entries.
+pub(super) fn with_per_page(query: &str, per_page: u32) -> String {
+    let mut pairs = pairs::split(query.as_bytes());
+    pairs.retain(|(name, _)| name != "per_page");
+    pairs.push(("per_page".into(), per_page.to_string()));
+    serde_urlencoded::to_string(pairs).unwrap_or_default()
+}
+
+/// The links from page `page` of `pages`, whose page before may be one of another size.
+pub(super) fn links(
+    query: &str,
+    page: u64,
+    pages: u64,
+    previous: Option<Paging>,
+) -> Option<HeaderValue> {
     let others = [
         ("first", (pages > 0).then_some(1)),
         ("prev", (page > 1 && pages > 0).then(|| (page - 1).min(pages))),
@@ -33,6 +49,15 @@ pub(super) fn links(query: &str, page: u64, pages: u64) -> Option<HeaderValue> {
     let mut text = String::new();
     for (rel, page) in others {
         let Some(page) = page else { continue };
+        if query.len() > MOST && rel != "next" {
+            continue;
+        }
+        let (query, page) = match previous.filter(|_| rel == "prev") {
+            Some(Paging { page, per_page }) => {
+                (Cow::Owned(with_per_page(query, per_page)), u64::from(page))
+            }
+            None => (Cow::Borrowed(query), page),
+        };
         let comma = if text.is_empty() { "" } else { ", " };
         let and = if query.is_empty() { "" } else { "&" };
         write!(text, "{comma}<?{query}{and}page={page}>; rel=\"{rel}\"")

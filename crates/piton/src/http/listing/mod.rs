@@ -86,6 +86,36 @@ impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST> {
     pub fn page<T>(&self, items: Vec<T>, total: u64) -> Page<T> {
         Page::new(self.paging, items, total).with_links(&self.query)
     }
+
+    /// The answer where `items` may be the first entries of this page alone, as the others would make it
+    /// too large. The page is then one of pages that have as many entries as fit: no entry is left
+    /// out between it and the next, and none is on both.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn page_up_to<T>(&self, mut items: Vec<T>, total: u64) -> Page<T> {
+        let before = self.paging.offset().unsigned_abs();
+        let expected = total.saturating_sub(before).min(self.paging.per_page.into());
+        let fitting = items.len() as u64;
+        if fitting == 0 || fitting >= expected {
+            return self.page(items, total);
+        }
+        // Pages with this many entries begin at its multiples: it ends where the next of them begins.
+        let past = before % fitting;
+        items.truncate(usize::try_from(fitting - past).unwrap_or(usize::MAX));
+        let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        let paging = Paging { page: number(before / fitting + 1), per_page: number(fitting) };
+        let query = links::with_per_page(&self.query, paging.per_page);
+        let page = Page::new(paging, items, total).with_links(&query);
+        if past == 0 { page } else { page.after(self.previous(fitting)) }
+    }
+
+    /// The page with at most `fitting` entries that ends where this one begins.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    fn previous(&self, fitting: u64) -> Paging {
+        let before = self.paging.offset().unsigned_abs();
+        let size = (1..=fitting).rev().find(|size| before % size == 0).unwrap_or(1);
+        let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Paging { page: number(before / size), per_page: number(size) }
+    }
 }
 
 impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST>

@@ -31,6 +31,9 @@ pub struct Page<T> {
     pub pages: u64,
     #[serde(skip)]
     query: Option<String>,
+    /// The page before, where it is not one of as many entries.
+    #[serde(skip)]
+    previous: Option<Paging>,
 }
 
 impl<T> Page<T> {
@@ -39,11 +42,17 @@ impl<T> Page<T> {
     pub fn new(paging: Paging, items: Vec<T>, total: u64) -> Self {
         let Paging { page, per_page } = paging;
         let pages = total.div_ceil(u64::from(per_page.max(1)));
-        Self { items, page, per_page, total, pages, query: None }
+        Self { items, page, per_page, total, pages, query: None, previous: None }
     }
 
     pub(super) fn with_links(self, query: &str) -> Self {
         Self { query: Some(query.to_owned()), ..self }
+    }
+
+    /// The page with another one before it.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn after(self, previous: Paging) -> Self {
+        Self { previous: Some(previous), ..self }
     }
 
     /// The page with other entries in the place of these.
@@ -55,9 +64,9 @@ impl<T> Page<T> {
     /// ```
     #[must_use]
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        let Self { items, page, per_page, total, pages, query } = self;
+        let Self { items, page, per_page, total, pages, query, previous } = self;
         let items = items.into_iter().map(change).collect();
-        Page { items, page, per_page, total, pages, query }
+        Page { items, page, per_page, total, pages, query, previous }
     }
 }
 
@@ -71,7 +80,7 @@ impl<T> Page<T> {
 
     fn links(&self) -> Option<HeaderValue> {
         let query = self.query.as_deref()?;
-        links::links(query, u64::from(self.page), self.pages)
+        links::links(query, u64::from(self.page), self.pages, self.previous)
     }
 }
 

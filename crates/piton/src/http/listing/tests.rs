@@ -150,3 +150,70 @@ fn the_schema_has_every_parameter_with_its_bounds() {
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(Page::<u32>::schema_name(), "PageOfuint32");
 }
+
+/// The value of `rel` in a header `Link`, without `<?` and `>`.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn link(page: Page<u64>, rel: &str) -> Option<String> {
+    let response = page.into_response();
+    let links = response.headers().get("link")?.to_str().unwrap().to_owned();
+    let link = links.split(", ").find(|link| link.ends_with(&format!("rel=\"{rel}\"")))?;
+    let (query, _) = link.strip_prefix("<?")?.split_once('>')?;
+    Some(query.to_owned())
+}
+
+/// One page of the numbers below `total`, of which `fitting` fit from each place on.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn page_of(query: &str, total: u64, fitting: fn(u64) -> u64) -> Page<u64> {
+    let asked = Listing::<Search, Order, 10, 1000>::from_query(query).unwrap();
+    let begin = asked.paging.offset().unsigned_abs().min(total);
+    let end = begin + u64::from(asked.paging.per_page).min(fitting(begin)).min(total - begin);
+    asked.page_up_to((begin..end).collect(), total)
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[test]
+fn the_links_of_pages_that_were_cut_lead_through_each_entry_once() {
+    /// How many fit, by where the page begins.
+    type Fitting = fn(u64) -> u64;
+    let cases: [Fitting; 5] = [|_| 1000, |_| 37, |_| 1, |at| 1 + at * 7 % 90, |at| 90 - at / 12];
+    for (case, fitting) in cases.into_iter().enumerate() {
+        for start in ["per_page=1000", "per_page=997&q=a%26b", "", "per_page=100&stars=5"] {
+            let (mut query, mut seen) = (Some(start.to_owned()), Vec::<u64>::new());
+            while let Some(asked) = query {
+                let page = page_of(&asked, 1000, fitting);
+                assert!(page.items.len() <= page.per_page as usize, "{case} {asked}");
+                assert_eq!(page.pages, 1000_u64.div_ceil(page.per_page.into()));
+                seen.extend(&page.items);
+                query = link(page, "next");
+                let filters = ["q=a%26b", "stars=5"].into_iter().filter(|it| start.contains(it));
+                let next = query.clone().unwrap_or_else(|| start.into());
+                assert!(filters.into_iter().all(|filter| next.contains(filter)), "{case} {next}");
+            }
+            assert!(seen.iter().copied().eq(0..1000), "{case} {start}: {} entries", seen.len());
+        }
+    }
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[test]
+fn a_page_in_the_middle_that_is_cut_ends_where_its_next_begins_and_begins_where_its_previous_ends()
+{
+    for asked in ["page=2&per_page=997", "page=3&per_page=120", "page=7&per_page=64"] {
+        let page = page_of(asked, 5000, |_| 50);
+        let (first, last) = (page.items[0], *page.items.last().unwrap());
+        let next = page_of(&link(page.clone(), "next").unwrap(), 5000, |_| 50);
+        assert_eq!(next.items[0], last + 1, "{asked}");
+        let previous = page_of(&link(page, "prev").unwrap(), 5000, |_| 50);
+        assert_eq!(*previous.items.last().unwrap() + 1, first, "{asked}");
+    }
+}
+
+#[test]
+fn a_long_query_is_kept_in_the_link_to_the_next_page() {
+    let long = "x".repeat(3000);
+    let asked = asked(&format!("title[contains]={long}&page=2&per_page=1"));
+    let response = asked.page(vec![1], 5).into_response();
+    let links = response.headers()["link"].to_str().unwrap();
+    assert!(links.contains(&long) && links.contains("page=3>; rel=\"next\""), "{links}");
+    assert_eq!(links.matches("rel=").count(), 1);
+}

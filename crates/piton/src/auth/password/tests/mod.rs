@@ -18,7 +18,7 @@ fn passwords(profile: &str) -> Passwords {
 }
 
 fn with(settings: PasswordSettings) -> Passwords {
-    assert!(settings.problems().is_empty(), "{:?}", settings.problems());
+    assert!(settings.problems(None).is_empty(), "{:?}", settings.problems(None));
     Passwords::new(&settings).unwrap()
 }
 
@@ -115,7 +115,7 @@ async fn checking_nobody_does_the_work_of_a_check_and_is_false() {
 #[tokio::test]
 async fn a_hash_that_costs_too_much_is_not_begun() {
     let settings = PasswordSettings {
-        memory_budget: ByteSize::mib(1),
+        memory_budget: Some(ByteSize::mib(1)),
         work_limit: ByteSize::mib(16),
         ..cheapest()
     };

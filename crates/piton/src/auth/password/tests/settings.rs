@@ -3,6 +3,7 @@
 use crate::auth::password::*;
 use crate::config::{ByteSize, Config, Section};
 use crate::http::{get, post};
+use crate::memory::Limit;
 use crate::prelude::{App, TestApp};
 
 static SECTION: Section = Section::of::<PasswordSettings>("password");
@@ -71,9 +72,50 @@ fn what_argon2_cannot_do_is_refused_with_the_fix() {
         assert!(problems.contains(variable), "{problems}");
     }
     let high = PasswordSettings { profile: Profile::Rfc9106HighMemory, ..Default::default() };
-    assert!(high.problems().is_empty(), "2 GiB hold one");
-    let less = PasswordSettings { memory_budget: ByteSize::mib(2047), ..high };
-    assert_eq!(less.problems()[0].0, "memory_budget");
+    assert!(high.problems(None).is_empty(), "2 GiB hold one");
+    let less = PasswordSettings { memory_budget: Some(ByteSize::mib(2047)), ..high };
+    assert_eq!(less.problems(None)[0].0, "memory_budget");
+}
+
+#[test]
+fn the_budget_follows_the_container_and_holds_one_hash() {
+    let container = |mib: u64| Limit::of_container(mib << 20);
+    let budget = |settings: &PasswordSettings, mib| settings.memory_budget(Some(&container(mib)));
+    let settings = PasswordSettings::default();
+    assert_eq!(settings.memory_budget(None), ByteSize::mib(2048));
+    assert_eq!(budget(&settings, 64 * 1024), ByteSize::mib(2048));
+    assert_eq!(budget(&settings, 512), ByteSize::mib(256));
+    assert_eq!(budget(&settings, 100), ByteSize::mib(64), "one hash");
+    let set = PasswordSettings { memory_budget: Some(ByteSize::mib(70)), ..settings };
+    assert_eq!(budget(&set, 512), ByteSize::mib(70));
+}
+
+#[test]
+fn a_hash_that_the_container_cannot_hold_is_refused_with_the_fix() {
+    let limit = |mib: u64| Limit::of_container(mib << 20);
+    let problem = |settings: &PasswordSettings, mib| settings.problems(Some(&limit(mib))).pop();
+    let settings = PasswordSettings::default();
+    assert_eq!(problem(&settings, 88), None);
+    for mib in [1, 64, 87] {
+        let (name, why, fix) = problem(&settings, mib).unwrap();
+        assert_eq!(name, "profile");
+        assert!(
+            why.contains("one hash needs 64MiB") && why.contains(&format!("{mib}MiB")),
+            "{why}"
+        );
+        assert!(fix.contains("a limit of 88MiB"), "{fix}");
+        let cheaper =
+            if mib == 1 { "password.profile=gnar" } else { "password.memory_cost_kib=19456" };
+        assert!(fix.starts_with(cheaper), "{fix}");
+    }
+    let gnar = PasswordSettings { profile: Profile::Gnar, ..settings.clone() };
+    assert_eq!(problem(&gnar, 64), None);
+    let dear = PasswordSettings { memory_cost_kib: Some(100 * 1024), ..settings.clone() };
+    assert_eq!(problem(&dear, 64).unwrap().0, "memory_cost_kib");
+    let budget = PasswordSettings { memory_budget: Some(ByteSize::mib(2048)), ..settings };
+    let (name, why, fix) = problem(&budget, 256).unwrap();
+    assert_eq!((name, &*fix), ("memory_budget", "password.memory_budget=232MiB"));
+    assert!(why.contains("256MiB"), "{why}");
 }
 
 async fn make(passwords: Passwords, password: String) -> crate::Result<String> {
@@ -128,6 +170,44 @@ async fn an_empty_password_is_the_clients_mistake_and_a_stopping_room_is_busy() 
     Part::stop(&app.handle().argon2()).await;
     let answer = app.post("/").body("x").await;
     assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (503, "1"));
+}
+
+/// A service whose hashes take a while, and whose requests may take a second.
+async fn slow_app(max_waiting: &str) -> TestApp {
+    let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
+    let app = app.set("password.memory_cost_kib", "8192").set("password.time_cost", "20");
+    let app = app.set("password.memory_budget", "8MiB").set("http.timeout", "2s");
+    let app = app.set("password.max_waiting", max_waiting);
+    TestApp::new(app.route(post("/", make))).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_would_wait_longer_than_a_request_may_is_refused_at_once() {
+    let app = slow_app("1000").await;
+    // Measures how long a hash takes.
+    assert_eq!(app.post("/").body("x").await.status(), 200);
+    let begin = std::time::Instant::now();
+    let answers = futures_util::future::join_all((0..400).map(|_| {
+        let request = app.post("/").body("x");
+        async move {
+            let begin = std::time::Instant::now();
+            let answer = request.await;
+            (answer.status().as_u16(), answer.header("retry-after").to_owned(), begin.elapsed())
+        }
+    }))
+    .await;
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
+    let refused: Vec<_> = answers.iter().filter(|(status, ..)| *status == 503).collect();
+    let hashed = answers.iter().filter(|(status, ..)| *status == 200).count();
+    assert!(hashed > 0 && refused.len() > 100, "{hashed} {}", refused.len());
+    let told = refused
+        .iter()
+        .filter(|(_, wait, _)| wait.parse::<u64>().is_ok_and(|wait| (1..=60).contains(&wait)));
+    assert!(told.count() * 10 >= refused.len() * 9, "those alone who were near may be cut off");
+    let mut waits: Vec<_> = refused.iter().map(|(.., took)| *took).collect();
+    waits.sort();
+    let median = waits[waits.len() / 2];
+    assert!(median < std::time::Duration::from_millis(1500), "{median:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,511 @@
+//! Bodies of requests and answers, as far as they take memory: the limit of one body, and the budget
+//! of all (`http.memory_budget`).
+//!
+//! A request is charged for its body as that arrives, not as it is announced: otherwise a client could
+//! use up the budget by a header alone. The charge lasts until the request has ended, as most handlers
+//! keep of a body what they read from it. A large body that a handler reads piece by piece and lets
+//! go, an upload to a file, is charged for the pieces that are alive.
+//!
+//! An answer whose whole body is in memory is charged from when the handler returns it until the last
+//! of it is with the system: a client that does not read keeps it there.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::Request;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+
+use super::Error;
+use super::extract::too_large;
+use crate::memory::{Budget, Charge, SMALL};
+use crate::part::BoxError;
+
+/// A request is charged for so much of its body until it has ended. Of what comes after, it is charged
+/// for what is alive.
+const MAX_KEPT: u64 = 4 << 20;
+
+/// Pieces below this are copied. As hyper gives them they keep the whole buffer that they were read
+/// into, 8 KiB or more: a body that is sent byte by byte would take thousands of times its size.
+const COPIED_BELOW: usize = 16 << 10;
+
+/// The cost of a piece in a list of pieces.
+const PIECE_OVERHEAD: u64 = 96;
+
+/// The largest piece of an answer that is handed to hyper, which holds one or two of them.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
+
+/// How long the rest of a refused body is read and thrown away. A client that still sends when the
+/// connection closes is told of a reset by its system, and may not see the answer.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The error of a body for which there is no room in `http.memory_budget`.
+#[derive(Debug)]
+pub(super) struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("http.memory_budget is used up")
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+/// 503, said in one place for everything that finds the budget used up.
+#[cold]
+pub(crate) fn no_room() -> Error {
+    Error::unavailable("too much is being sent and read at once; try again")
+        .retry_after(Duration::from_secs(1))
+        .caused_by(NoRoom)
+}
+
+/// Why a request is refused before its handler sees it.
+pub(super) enum Refused {
+    TooLarge,
+    NoRoom,
+}
+
+impl Refused {
+    pub fn error(&self) -> Error {
+        match self {
+            Self::TooLarge => too_large(),
+            Self::NoRoom => no_room(),
+        }
+    }
+}
+
+/// The body of a request, as the stack sees it.
+pub(super) struct BodyState {
+    /// The handler waits for the client to send more.
+    waiting: AtomicBool,
+    refused: AtomicBool,
+    received: AtomicU64,
+    /// The handler has kept what it read: it stays charged until the request ends.
+    kept: AtomicBool,
+    charge: Charge,
+}
+
+impl BodyState {
+    fn new(budget: &Arc<Budget>) -> Arc<Self> {
+        let (waiting, refused, received, kept) = Default::default();
+        Arc::new(Self { waiting, refused, received, kept, charge: Charge::new(budget.clone()) })
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the body was cut off because there was no room for it.
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// A piece of the body, charged for. `None` if there is no room.
+    fn take(self: &Arc<Self>, piece: Bytes, is_last: bool) -> Option<Bytes> {
+        let length = piece.len() as u64;
+        let cost = if is_last { length } else { length + PIECE_OVERHEAD };
+        if !self.charge.grow(cost) {
+            return None;
+        }
+        let received = self.received.fetch_add(length, Ordering::Relaxed) + length;
+        let is_pinning = !is_last && piece.len() < COPIED_BELOW;
+        let piece = if is_pinning { Bytes::copy_from_slice(&piece) } else { piece };
+        if received <= MAX_KEPT {
+            return Some(piece);
+        }
+        let piece = Bytes::from_owner(Piece { bytes: piece, cost, state: self.clone() });
+        if is_last {
+            self.ended();
+        }
+        Some(piece)
+    }
+
+    /// Decides, when the last of a large body has come, whether the handler has kept it.
+    fn ended(&self) {
+        let received = self.received.load(Ordering::Relaxed);
+        let streamed = received.saturating_sub(MAX_KEPT);
+        if self.charge.bytes() >= MAX_KEPT + streamed / 2 {
+            self.kept.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A piece of a large body. Its charge ends with it.
+struct Piece {
+    bytes: Bytes,
+    cost: u64,
+    state: Arc<BodyState>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if !self.state.kept.load(Ordering::Relaxed) {
+            self.state.charge.shrink(self.cost);
+        }
+    }
+}
+
+/// Bounds the body of a request, and charges for it as it arrives.
+///
+/// # Errors
+/// The body says that it is larger than `limit`, or than what is left of the budget.
+pub(super) fn limit<B>(
+    request: Request<B>,
+    limit: usize,
+    budget: &Arc<Budget>,
+) -> Result<(Request<Body>, Option<Arc<BodyState>>), Refused>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    let (parts, body) = request.into_parts();
+    // Nearly every GET: nothing to bound, nothing to allocate.
+    if body.is_end_stream() {
+        return Ok((Request::from_parts(parts, Body::empty()), None));
+    }
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
+        return Err(Refused::TooLarge);
+    }
+    // Beyond `MAX_KEPT` a body may be one that is read piece by piece.
+    if !budget.has_room_for(announced.min(MAX_KEPT)) {
+        discard(Limited::new(body, limit));
+        return Err(Refused::NoRoom);
+    }
+    let state = BodyState::new(budget);
+    let body = Bounded { body: Some(Limited::new(body, limit)), state: state.clone() };
+    Ok((Request::from_parts(parts, Body::new(body)), Some(state)))
+}
+
+/// Reads what is left of a body for a while, and keeps nothing of it.
+fn discard<B>(mut body: Limited<B>)
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, async move {
+        while let Some(Ok(_)) = body.frame().await {}
+    }));
+}
+
+/// A body that ends in an error above its limit, or where there is no room for it.
+struct Bounded<B> {
+    /// `None` once it was refused.
+    body: Option<Limited<B>>,
+    state: Arc<BodyState>,
+}
+
+impl<B> http_body::Body for Bounded<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut *body).poll_frame(cx);
+        this.state.waiting.store(polled.is_pending(), Ordering::Relaxed);
+        let frame = match polled {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(None) => {
+                this.state.ended();
+                return Poll::Ready(None);
+            }
+            other => return other,
+        };
+        let piece = match frame.into_data() {
+            Ok(piece) => piece,
+            Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+        };
+        let taken = this.state.take(piece, body.is_end_stream());
+        let taken = taken.map(Frame::data).ok_or_else(|| {
+            this.state.refused.store(true, Ordering::Relaxed);
+            this.body.take().map(discard);
+            NoRoom.into()
+        });
+        Poll::Ready(Some(taken))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Limited::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or(SizeHint::with_exact(0), Limited::size_hint)
+    }
+}
+
+/// Charges for an answer whose whole body is in memory, until it is sent. Where the client `can_retry`,
+/// one that does not fit is refused.
+///
+/// # Errors
+/// There is no room for it.
+pub(super) fn charge(
+    response: Response,
+    budget: &Arc<Budget>,
+    can_retry: bool,
+) -> Result<Response, NoRoom> {
+    // Small ones fit into what the system keeps for a connection anyway. Those whose size is not known
+    // are made while they are sent.
+    let size = response.body().size_hint().exact().filter(|size| *size > SMALL);
+    let Some(size) = size else { return Ok(response) };
+    let (head, mut body) = response.into_parts();
+    let mut whole = Bytes::new();
+    let first = match body.frame().now_or_never().flatten() {
+        Some(Ok(frame)) if frame.data_ref().is_some_and(|data| data.len() as u64 == size) => {
+            let charge = Charge::new(budget.clone());
+            if !can_retry {
+                charge.force(size);
+            } else if !charge.grow(size) {
+                return Err(NoRoom);
+            }
+            if let Ok(bytes) = frame.into_data() {
+                whole = Bytes::from_owner(Whole { bytes, _charge: charge });
+            }
+            None
+        }
+        first => first,
+    };
+    Ok(Response::from_parts(head, Body::new(Sent { whole, first, rest: body })))
+}
+
+/// The body of an answer, and its charge.
+struct Whole {
+    bytes: Bytes,
+    _charge: Charge,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The body of a large answer, handed out in pieces.
+struct Sent {
+    whole: Bytes,
+    /// The first frame of a body that is not whole, which was looked at.
+    first: Option<Result<Frame<Bytes>, axum::Error>>,
+    rest: Body,
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        if !this.whole.is_empty() {
+            let length = this.whole.len().min(WRITTEN_AT_ONCE);
+            // `split_to` of all would leave an empty piece that keeps the charge.
+            let piece = if length == this.whole.len() {
+                std::mem::take(&mut this.whole)
+            } else {
+                this.whole.split_to(length)
+            };
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match this.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => Pin::new(&mut this.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.whole.is_empty() && self.first.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
+        let before = self.whole.len() + first.map_or(0, Bytes::len);
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + before as u64);
+        }
+        hint.set_lower(rest.lower() + before as u64);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    /// A request whose body comes in these pieces.
+    fn request(pieces: Vec<Bytes>) -> Request<Body> {
+        Request::new(Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, NoRoom>))))
+    }
+
+    fn pieces(count: usize, size: usize) -> Vec<Bytes> {
+        (0..count).map(|_| Bytes::from(vec![b'x'; size])).collect()
+    }
+
+    fn bounded(pieces: Vec<Bytes>, most: usize, budget: &Arc<Budget>) -> (Body, Arc<BodyState>) {
+        let (request, state) = limit(request(pieces), most, budget).ok().unwrap();
+        (request.into_body(), state.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_body_is_charged_until_its_request_ends() {
+        let budget = Budget::new(4 << 20);
+        let (body, state) = bounded(pieces(2, MIB), 2 * MIB, &budget);
+        assert_eq!(budget.used(), 0, "nothing has arrived");
+        let whole = body.collect().await.unwrap().to_bytes();
+        assert_eq!(whole.len(), 2 * MIB);
+        drop(whole);
+        assert!(budget.used() >= 2 << 20, "the handler may have kept it");
+        drop(state);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_for_which_there_is_no_room_is_cut_off() {
+        let budget = Budget::new(2 << 20);
+        let (body, state) = bounded(pieces(2, MIB), 2 * MIB, &budget);
+        let error = body.collect().await.unwrap_err().into_inner();
+        assert!(error.is::<NoRoom>() && state.is_refused());
+        drop(state);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_and_would_not_fit_is_refused_at_once() {
+        let budget = Budget::new(2 << 20);
+        let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
+        assert!(matches!(limit(request, 2 * MIB, &budget), Err(Refused::NoRoom)));
+        let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
+        assert!(matches!(limit(request, MIB, &budget), Err(Refused::TooLarge)));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_small_piece_does_not_keep_the_buffer_it_was_read_into() {
+        let budget = Budget::new(1 << 20);
+        let buffer = Bytes::from(vec![b'x'; MIB]);
+        let read: Vec<Bytes> = (0..100).map(|at| buffer.slice(at..=at)).collect();
+        let (mut body, state) = bounded(read, MIB, &budget);
+        let mut kept = Vec::new();
+        while let Some(piece) = body.frame().await {
+            kept.push(piece.unwrap());
+        }
+        assert!(buffer.is_unique(), "a piece is a copy");
+        assert!(budget.used() >= 100 * PIECE_OVERHEAD, "and costs more than a byte");
+        drop(state);
+    }
+
+    #[tokio::test]
+    async fn a_large_body_that_is_let_go_piece_by_piece_is_charged_for_what_is_alive() {
+        let budget = Budget::new(8 << 20);
+        let (mut body, state) = bounded(pieces(40, MIB), 64 * MIB, &budget);
+        while let Some(piece) = body.frame().await {
+            drop(piece.unwrap());
+            assert!(budget.used() <= MAX_KEPT + 4096, "{}", budget.used());
+        }
+        drop((body, state));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_large_body_that_is_kept_is_charged_whole() {
+        let budget = Budget::new(32 << 20);
+        let (body, state) = bounded(pieces(16, MIB), 16 * MIB, &budget);
+        let whole = body.collect().await.unwrap().to_bytes();
+        assert!(budget.used() >= 16 << 20, "{}", budget.used());
+        drop((whole, state));
+        assert_eq!(budget.used(), 0);
+        let (body, _state) = bounded(pieces(40, MIB), 64 * MIB, &budget);
+        assert!(body.collect().await.unwrap_err().into_inner().is::<NoRoom>());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_charged_until_the_last_piece_is_gone() {
+        let budget = Budget::new(4 << 20);
+        let answer = || Response::new(Body::from(vec![b'x'; MIB]));
+        let response = charge(answer(), &budget, true).unwrap();
+        assert_eq!(response.body().size_hint().exact(), Some(1 << 20));
+        let mut body = response.into_body();
+        let (mut last, mut read) = (None, 0);
+        while let Some(piece) = body.frame().await {
+            let piece = piece.unwrap().into_data().unwrap();
+            assert!(piece.len() <= WRITTEN_AT_ONCE);
+            read += piece.len();
+            last = Some(piece);
+        }
+        drop(body);
+        assert_eq!((read, budget.used()), (MIB, 1 << 20));
+        drop(last);
+        assert_eq!(budget.used(), 0);
+
+        let waiting: Vec<_> = (0..3).map(|_| charge(answer(), &budget, true).unwrap()).collect();
+        assert!(charge(answer(), &budget, true).is_err());
+        let done = charge(answer(), &budget, false).unwrap();
+        assert_eq!(budget.used(), 4 << 20, "what was done is told all the same");
+        drop((waiting, done));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn answers_that_are_small_or_made_while_they_are_sent_are_not_charged() {
+        let budget = Budget::new(1 << 20);
+        let small = charge(Response::new(Body::from(vec![0; 1 << 16])), &budget, true).unwrap();
+        let stream = stream::iter((0..64).map(|_| Ok::<_, NoRoom>(Bytes::from(vec![0; MIB]))));
+        let body = Limited::new(Body::from_stream(stream), 64 * MIB);
+        let streamed = charge(Response::new(Body::new(body)), &budget, true).unwrap();
+        assert_eq!(budget.used(), 0);
+        assert_eq!(streamed.into_body().collect().await.unwrap().to_bytes().len(), 64 * MIB);
+        drop(small);
+    }
+
+    #[tokio::test]
+    async fn a_body_of_known_size_that_comes_in_pieces_loses_none_of_them() {
+        /// A file, say: its size is known before it is read.
+        struct File(Vec<Bytes>);
+
+        impl http_body::Body for File {
+            type Data = Bytes;
+            type Error = NoRoom;
+
+            fn poll_frame(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, NoRoom>>> {
+                Poll::Ready(self.0.pop().map(|piece| Ok(Frame::data(piece))))
+            }
+
+            fn size_hint(&self) -> SizeHint {
+                SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+            }
+        }
+
+        let budget = Budget::new(1 << 20);
+        let file = Response::new(Body::new(File(pieces(4, MIB))));
+        let response = charge(file, &budget, true).unwrap();
+        assert_eq!((response.body().size_hint().exact(), budget.used()), (Some(4 << 20), 0));
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 4 * MIB);
+    }
+}

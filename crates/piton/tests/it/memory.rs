@@ -1,0 +1,192 @@
+//! The memory that requests hold together: bodies that do not end, answers that nobody reads.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use piton::http;
+use piton::prelude::*;
+use piton::serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::serving::{get, wait_for};
+
+const MIB: usize = 1 << 20;
+
+async fn length(Json(body): Json<Value>) -> String {
+    body.to_string().len().to_string()
+}
+
+async fn bytes(body: axum::body::Bytes) -> String {
+    body.len().to_string()
+}
+
+async fn large() -> String {
+    "x".repeat(MIB)
+}
+
+fn app() -> App {
+    let app = App::new("memory").blueprints(["none"]).set("log.level", "critical");
+    let app = app.set("http.memory_budget", "4MiB").set("http.timeout", "20s");
+    let app = app.route(http::post("/json", length)).route(http::post("/bytes", bytes));
+    app.route(http::get("/large", large)).route(http::post("/large", large))
+}
+
+/// The value of one of the service's metrics.
+fn metric(server: &TestServer, name: &str) -> u64 {
+    let text = server.handle().metrics().text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is missing in {text}")).parse().unwrap()
+}
+
+fn used(server: &TestServer) -> u64 {
+    metric(server, "http_server_memory_bytes")
+}
+
+/// A connection on which all of a body but its last byte has been sent, or as much as was taken.
+async fn unfinished(address: SocketAddr, path: &str, size: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+         content-length: {size}\r\n\r\n"
+    );
+    let body = vec![b' '; size - 1];
+    let _ = stream.write_all(head.as_bytes()).await;
+    let _ = stream.write_all(&body).await;
+    stream
+}
+
+/// What is answered on a connection; "" if nothing is for a moment.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut text = vec![0; 4096];
+    let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut text)).await;
+    let length = read.map_or(0, |read| read.unwrap_or(0));
+    String::from_utf8_lossy(&text[..length]).into_owned()
+}
+
+#[track_caller]
+fn is_refusal(answer: &str) -> bool {
+    let refused = answer.starts_with("HTTP/1.1 503");
+    if refused {
+        assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+    }
+    refused
+}
+
+#[piton::test]
+async fn bodies_that_do_not_end_stay_within_the_budget_and_keep_nobody_else_out() {
+    for path in ["/json", "/bytes"] {
+        let server = TestServer::start(app()).await;
+        let address = server.address();
+        let mut held = Vec::new();
+        let mut refused = 0;
+        for _ in 0..12 {
+            let mut stream = unfinished(address, path, MIB).await;
+            if is_refusal(&answer(&mut stream).await) {
+                refused += 1;
+            } else {
+                held.push(stream);
+            }
+        }
+        assert!((2..=3).contains(&held.len()) && refused >= 9, "{} {refused}", held.len());
+        assert!(used(&server) <= 4 << 20 && used(&server) > 2 << 20, "{}", used(&server));
+        assert!(metric(&server, "http_server_memory_refused_requests_total") >= 9);
+        assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
+        // A small body still passes.
+        let mut small = unfinished(address, path, 1000).await;
+        small.write_all(b"1").await.unwrap();
+        let passed = answer(&mut small).await;
+        assert!(passed.starts_with("HTTP/1.1 200"), "{passed}");
+        // And so does one that was begun in time.
+        let mut first = held.remove(0);
+        first.write_all(b"1").await.unwrap();
+        let passed = answer(&mut first).await;
+        assert!(passed.starts_with("HTTP/1.1 200"), "{passed}");
+        drop((first, held, small));
+        wait_for(|| async { used(&server) == 0 }).await;
+        server.stop().await;
+    }
+}
+
+#[piton::test]
+async fn a_client_that_is_refused_reads_why_and_may_go_on_on_its_connection() {
+    let server = TestServer::start(app()).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(unfinished(server.address(), "/json", MIB).await);
+    }
+    wait_for(|| async { used(&server) > 2 << 20 }).await;
+    let mut stream = unfinished(server.address(), "/json", 2 * MIB).await;
+    stream.write_all(b"1").await.unwrap();
+    assert!(is_refusal(&answer(&mut stream).await));
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let next = answer(&mut stream).await;
+    assert!(next.starts_with("HTTP/1.1 200"), "{next}");
+    drop((stream, held));
+    server.stop().await;
+}
+
+#[piton::test]
+async fn answers_that_nobody_reads_stay_within_the_budget() {
+    let server = TestServer::start(app()).await;
+    let address = server.address();
+    let small_window = || async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        // Otherwise the system takes the answer off the service's hands.
+        socket.set_recv_buffer_size(8 << 10).unwrap();
+        socket.connect(address).await.unwrap()
+    };
+    let mut streams = Vec::new();
+    for _ in 0..40 {
+        let mut stream = small_window().await;
+        let request = b"GET /large HTTP/1.1\r\nhost: test\r\n\r\n".repeat(4);
+        stream.write_all(&request).await.unwrap();
+        streams.push(stream);
+    }
+    wait_for(|| async { metric(&server, "http_server_memory_refused_requests_total") > 0 }).await;
+    assert!(used(&server) <= 4 << 20, "{}", used(&server));
+    assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
+    // What has been done is told, whatever it takes.
+    let mut done = TcpStream::connect(address).await.unwrap();
+    let request =
+        "POST /large HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    done.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    done.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200") && text.len() > MIB, "{}", &text[..100]);
+    drop(streams);
+    wait_for(|| async { used(&server) == 0 }).await;
+    server.stop().await;
+}
+
+#[piton::test]
+async fn json_is_counted_as_the_values_it_becomes() {
+    let client = TestApp::new(app()).await;
+    let post = async |body: &str| {
+        let request = client.post("/json").header("content-type", "application/json");
+        request.body(body.to_owned()).await.status()
+    };
+    // 100 KB that become 1.6 MB.
+    let body = format!("[{}0]", "0,".repeat(50_000));
+    assert_eq!(post(&body).await, 200);
+    let text = client.handle().metrics().text();
+    let peak = text.lines().find_map(|line| line.strip_prefix("http_server_memory_peak_bytes "));
+    let peak: usize = peak.unwrap().parse().unwrap();
+    assert!(peak > 10 * body.len(), "{peak}");
+    assert!(text.contains("http_server_memory_bytes 0"), "{text}");
+    // One alone is never refused for what it might become.
+    assert_eq!(post(&format!("[{}0]", "0,".repeat(500_000))).await, 200);
+}
+
+#[piton::test]
+async fn an_unread_body_costs_nothing_and_an_early_answer_gives_it_back() {
+    let server = TestServer::start(app()).await;
+    for _ in 0..20 {
+        let mut stream = unfinished(server.address(), "/nowhere", MIB).await;
+        let text = answer(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 404"), "{text}");
+    }
+    wait_for(|| async { used(&server) == 0 }).await;
+    server.stop().await;
+}

@@ -1,0 +1,88 @@
+//! Clients that do not end what they begin: bodies without their last byte, answers that are not read.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+/// What became of the requests of a flood.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fate {
+    /// Answered 503, as a problem document and with `Retry-After`.
+    pub refused: usize,
+    /// Answered with anything else.
+    pub answered: usize,
+    /// The connection ended without an answer.
+    pub lost: usize,
+}
+
+/// Sends `count` requests at once, each with a JSON body of `size` bytes of which the last never comes,
+/// and waits for what is answered.
+///
+/// # Panics
+/// If a connection cannot be made, or a refusal does not say what it should.
+pub async fn unfinished_bodies(port: u16, path: &str, count: usize, size: usize) -> Fate {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {size}\r\n\r\n{{\"x\":\""
+    );
+    let request: Arc<[u8]> = [head.as_bytes(), &vec![b'x'; size.saturating_sub(7)]].concat().into();
+    let mut clients = JoinSet::new();
+    for _ in 0..count {
+        let request = request.clone();
+        clients.spawn(async move {
+            let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
+            let (mut reader, mut writer) = stream.into_split();
+            let sending = tokio::spawn(async move {
+                // The service may close before all is sent.
+                let _ = writer.write_all(&request).await;
+                writer
+            });
+            let mut answer = Vec::new();
+            let read =
+                tokio::time::timeout(Duration::from_secs(120), reader.read_to_end(&mut answer));
+            let read: io::Result<_> = read.await.expect("an answer within two minutes");
+            sending.abort();
+            (read.is_ok() || !answer.is_empty())
+                .then(|| String::from_utf8_lossy(&answer).into_owned())
+        });
+    }
+    let mut fate = Fate::default();
+    while let Some(answer) = clients.join_next().await {
+        match answer.expect("a client does not panic") {
+            Some(answer) if answer.starts_with("HTTP/1.1 503") => {
+                let told = answer.contains("\r\nretry-after: ")
+                    && answer.contains("application/problem+json");
+                assert!(told, "{answer}");
+                fate.refused += 1;
+            }
+            Some(answer) if answer.starts_with("HTTP/1.1 ") => fate.answered += 1,
+            _ => fate.lost += 1,
+        }
+    }
+    fate
+}
+
+/// Asks for each path on a connection of its own, and reads nothing of what is answered.
+///
+/// # Errors
+/// As the system says.
+pub async fn unread_answers(
+    port: u16,
+    paths: impl IntoIterator<Item = String>,
+) -> io::Result<Vec<TcpStream>> {
+    let mut streams = Vec::new();
+    for path in paths {
+        let socket = TcpSocket::new_v4()?;
+        // A small window: otherwise the system would take the answer off the service's hands.
+        socket.set_recv_buffer_size(8 << 10)?;
+        let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        streams.push(stream);
+    }
+    Ok(streams)
+}

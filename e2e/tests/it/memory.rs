@@ -1,0 +1,112 @@
+//! The registry under clients that would have it hold more memory than there is.
+
+use e2e::client::{Connection, get};
+use e2e::flood::{unfinished_bodies, unread_answers};
+use e2e::service::{Service, run};
+use e2e::{free_port, wait_for};
+use serde_json::{Value, json};
+
+use super::cnpj;
+
+const MIB: u64 = 1 << 20;
+
+/// What the process may take beside the budget: the buffers of 400 connections (64 KiB each), and its
+/// own growth.
+const BESIDE: u64 = 64 * MIB;
+
+#[tokio::test]
+async fn four_hundred_unfinished_bodies_stay_within_the_budget() {
+    let settings = ["--set", "http.memory_budget=64MiB", "--set", "http.timeout=6s"];
+    let service = Service::start("registry", free_port(), &settings).await;
+    let port = service.port;
+    assert_eq!(get(port, "/api/companies").await.unwrap().status, 200);
+    let before = service.peak_memory();
+    let flood = tokio::spawn(unfinished_bodies(port, "/api/companies", 400, 2 << 20));
+    wait_for("refusals", || async {
+        let metrics = get(port, "/metrics").await.unwrap();
+        let text = String::from_utf8_lossy(&metrics.body).into_owned();
+        text.lines().any(|line| {
+            line.strip_prefix("http_server_memory_refused_requests_total ")
+                .is_some_and(|count| count != "0")
+        })
+    })
+    .await;
+    // Others are answered meanwhile, with bodies too.
+    assert_eq!(get(port, "/api/companies").await.unwrap().status, 200);
+    let mut connection = Connection::open(port).await.unwrap();
+    let answer = connection.request("POST", "/api/companies", &super::company(1)).await.unwrap();
+    assert_eq!(answer.status, 201);
+    let fate = flood.await.unwrap();
+    let grown = service.peak_memory() - before;
+    assert!(grown < 64 * MIB + BESIDE, "{} MiB, {fate:?}", grown / MIB);
+    assert!(fate.refused > 200 && fate.lost == 0, "{fate:?}");
+    // What was held is given back.
+    let answer = connection.request("POST", "/api/companies", &super::company(2)).await.unwrap();
+    assert_eq!(answer.status, 201);
+}
+
+/// A company with as much to it as there may be: some 90 KB, and a change of it.
+fn large(revision: usize) -> Value {
+    let partners: Vec<Value> = (0..100)
+        .map(|number| json!({ "name": format!("{revision:04} {number:02} {}", "é".repeat(180)) }))
+        .collect();
+    json!({ "name": format!("Revision {revision}"), "state": "SP", "partners": partners })
+}
+
+#[tokio::test]
+async fn a_page_of_large_entries_is_cut_and_thirty_that_nobody_reads_stay_within_the_budget() {
+    const REVISIONS: usize = 120;
+    let service = Service::start("registry", free_port(), &[]).await;
+    let port = service.port;
+    let mut connection = Connection::open(port).await.unwrap();
+    let registered =
+        connection.request("POST", "/api/companies", &super::company(1)).await.unwrap();
+    assert_eq!(registered.status, 201);
+    let company = format!("/api/companies/{}", cnpj(1));
+    for revision in 2..=REVISIONS {
+        let body = large(revision).to_string();
+        let changed = connection.request("PUT", &company, &body).await.unwrap();
+        assert_eq!(changed.status, 200);
+    }
+    let before = service.peak_memory();
+
+    // Each change once, by the links, in pages of a size that a client can take.
+    let (mut query, mut seen) = ("per_page=1000".to_owned(), Vec::new());
+    let mut pages = 0;
+    loop {
+        let answer =
+            connection.request("GET", &format!("{company}/history?{query}"), "").await.unwrap();
+        assert_eq!((answer.status, answer.header("x-total-count")), (200, "120"));
+        assert!(answer.body.len() < 2 << 20, "{}", answer.body.len());
+        let entries = answer.json();
+        seen.extend(entries.as_array().unwrap().iter().map(|entry| entry["revision"].as_u64()));
+        pages += 1;
+        let next = answer.header("link").split(", ").find(|link| link.ends_with("rel=\"next\""));
+        let Some(next) = next else { break };
+        query = next.trim_start_matches("<?").split('>').next().unwrap().to_owned();
+    }
+    assert!((2..=12).contains(&pages), "{pages}");
+    assert!(seen.iter().map(|it| it.unwrap()).eq((1..=REVISIONS as u64).rev()), "{seen:?}");
+
+    let paths = (0..30).map(|index| format!("{company}/history?per_page={}", 1000 - index));
+    let unread = unread_answers(port, paths).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(get(port, "/api/companies?per_page=1").await.unwrap().status, 200);
+    }
+    let grown = service.peak_memory() - before;
+    assert!(grown < 150 * MIB, "{} MiB", grown / MIB);
+    drop(unread);
+}
+
+#[tokio::test]
+async fn a_budget_that_holds_no_body_is_refused_at_the_start() {
+    for (setting, part) in [
+        ("http.memory_budget=1MiB", "http.body_limit (2MiB) would never fit"),
+        ("http.memory_budget=1000TiB", "more than there is"),
+    ] {
+        let output = run("registry", &["--set", setting], &[]).await;
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(part) && message.contains("http.memory_budget="), "{message}");
+    }
+}
