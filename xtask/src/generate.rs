@@ -13,7 +13,8 @@ Writes anew what is checked in and made by the services themselves.
 Usage: cargo xtask generate
 
 For each service but off-piste: config.example.toml and config.schema.json. For registry and piste
-also dist/ with the OpenAPI document, the Postman collection and the .http file.
+also dist/ with the OpenAPI document, the Postman collection and the .http file, and
+tests/it/explained.rs with the calls of `routes --explain`.
 ";
 
 const SERVICES: [&str; 4] = ["registry", "piste", "ashirt-worker", "envpage"];
@@ -46,6 +47,11 @@ fn service(name: &str) -> Result<()> {
     }
     if DESCRIBED.contains(&name) {
         program().arg("openapi").arg("--out").arg(folder.join("dist")).run()?;
+        let explained = program().arg("routes").arg("--explain").read()?;
+        // Comments have line numbers, which every change to a file moves.
+        let calls = explained.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let calls: String = calls.map(|line| format!("{line}\n")).collect();
+        fs::write(folder.join("tests/it/explained.rs"), calls)?;
     }
     Ok(())
 }

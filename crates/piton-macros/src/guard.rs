@@ -8,10 +8,18 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprLit, ItemFn, Lit, LitStr, Meta, Result, Token};
 
 /// What may stand in the brackets, for the message about something else.
-const OPTIONS: &str = "`fresh`, `refresh`, `optional`, `api_key`, `scope = \"..\"`";
+const OPTIONS: &str = "`fresh`, `refresh`, `optional`, `api_key`, `scope = \"..\"`, `guard = ..`";
+
+/// The call that an attribute stands for.
+#[derive(Default)]
+pub struct Call {
+    pub call: TokenStream,
+    /// The expression of `guard = ..`.
+    pub source: Option<Expr>,
+}
 
 /// Takes the attribute away from the function, and returns the call that it stands for.
-pub fn take(function: &mut ItemFn) -> Result<TokenStream> {
+pub fn take(function: &mut ItemFn) -> Result<Call> {
     let of = |attribute: &Attribute| {
         attribute.path().is_ident("protected") || attribute.path().is_ident("public")
     };
@@ -20,10 +28,10 @@ pub fn take(function: &mut ItemFn) -> Result<TokenStream> {
     if let Some(second) = found.get(1) {
         return Err(Error::new(second.span(), "a route has one guard: write one of them"));
     }
-    let Some(attribute) = found.pop() else { return Ok(TokenStream::new()) };
+    let Some(attribute) = found.pop() else { return Ok(Call::default()) };
     if attribute.path().is_ident("public") {
         attribute.meta.require_path_only()?;
-        return Ok(quote!(.public()));
+        return Ok(Call { call: quote!(.public()), source: None });
     }
     protected(&attribute)
 }
@@ -50,13 +58,14 @@ pub fn below(name: &str, arguments: &TokenStream, mut function: ItemFn) -> Resul
     Ok(quote!(#function))
 }
 
-fn protected(attribute: &Attribute) -> Result<TokenStream> {
+fn protected(attribute: &Attribute) -> Result<Call> {
     let mut said = Said::default();
     if !matches!(attribute.meta, Meta::Path(_)) {
         let list = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)?;
         list.iter().try_for_each(|meta| said.read(meta))?;
     }
-    said.call(attribute)
+    let call = said.call(attribute)?;
+    Ok(Call { call, source: said.guard })
 }
 
 /// What stands in the brackets.
@@ -65,6 +74,7 @@ struct Said {
     api_key: bool,
     token: Vec<&'static str>,
     scopes: Vec<LitStr>,
+    guard: Option<Expr>,
 }
 
 impl Said {
@@ -79,13 +89,23 @@ impl Said {
                 Expr::Lit(ExprLit { lit: Lit::Str(scope), .. }) => self.scopes.push(scope.clone()),
                 other => return Err(Error::new(other.span(), "a scope is text in quotes")),
             },
+            Meta::NameValue(pair) if is("guard") && self.guard.is_none() => {
+                self.guard = Some(pair.value.clone());
+            }
             other => return Err(Error::new(other.span(), format!("expected one of {OPTIONS}"))),
         }
         Ok(())
     }
 
     fn call(&self, attribute: &Attribute) -> Result<TokenStream> {
-        let Self { api_key, token, scopes } = self;
+        let Self { api_key, token, scopes, guard } = self;
+        if let Some(guard) = guard {
+            if *api_key || !token.is_empty() || !scopes.is_empty() {
+                let why = "a route has one guard: `guard = ..` goes with no other option";
+                return Err(Error::new(attribute.span(), why));
+            }
+            return Ok(quote!(.guard(#guard)));
+        }
         if *api_key {
             if let Some(option) = token.first() {
                 let why = format!("`{option}` is for tokens, and this route asks for a key");

@@ -50,7 +50,8 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Lets in only who shows a token, or a key: `#[protected]`, `#[protected(fresh)]`,
-/// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(api_key, scope = "orders:write")]`.
+/// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(api_key, scope = "orders:write")]`,
+/// or `#[protected(guard = Weekdays::only("monday"))]` with any `piton::http::Guard`.
 /// Stands with a route's attribute.
 #[proc_macro_attribute]
 pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {

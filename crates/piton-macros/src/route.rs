@@ -52,7 +52,7 @@ pub fn expand(
     mut function: ItemFn,
     method: Option<&str>,
 ) -> Result<TokenStream> {
-    let guard = guard::take(&mut function)?;
+    let guard::Call { call: guard, source: guard_source } = guard::take(&mut function)?;
     let cached = cached::take(&mut function, &methods(&arguments, method))?;
     check_path(&arguments.path)?;
     check_function(&function)?;
@@ -60,6 +60,10 @@ pub fn expand(
     let make = make(&arguments, name, method)?;
     let doc = documentation(&function);
     let describe = describe(&function);
+    let guard_source = match guard_source {
+        Some(source) => quote!(::core::option::Option::Some(::core::stringify!(#source))),
+        None => quote!(::core::option::Option::None),
+    };
     let checks = checks(&function);
     let span = name.span();
     let source = quote_spanned!(span=> .at(::core::file!(), ::core::line!()));
@@ -72,7 +76,8 @@ pub fn expand(
             ::piton::__private::inventory::submit! {
                 ::piton::http::Registration {
                     module: ::core::module_path!(),
-                    route: || #make.doc(#doc)#source.describe(|operation| { #describe })#guard #cached,
+                    route: || #make.doc(#doc)#source.describe(#describe)#guard #cached,
+                    guard: #guard_source,
                 }
             }
         };
@@ -184,24 +189,14 @@ fn argument_types(function: &ItemFn) -> Vec<&Type> {
         .collect()
 }
 
-/// Asks every type of the signature what it reads or answers.
+/// The call that asks every type of the signature what it reads or answers.
 fn describe(function: &ItemFn) -> TokenStream {
-    let arguments = argument_types(function);
-    let inputs = arguments
-        .iter()
-        .map(|argument| quote!((&Probe::<#argument>::NEW).describe_input(operation);));
-    let output = match &function.sig.output {
-        ReturnType::Default => quote!((&Probe::<()>::NEW).describe_output(operation);),
+    let name = &function.sig.ident;
+    match &function.sig.output {
         ReturnType::Type(_, output) if matches!(**output, Type::ImplTrait(_)) => {
-            quote!(operation.undocumented("impl IntoResponse");)
+            quote!(::piton::describe!(#name, impl IntoResponse))
         }
-        ReturnType::Type(_, output) => quote!((&Probe::<#output>::NEW).describe_output(operation);),
-    };
-    quote! {
-        #[allow(unused_imports, reason = "which of the traits is used depends on the types")]
-        use ::piton::http::probe::{KnownInput, KnownOutput, Probe, UnknownInput, UnknownOutput};
-        #(#inputs)*
-        #output
+        _ => quote!(::piton::describe!(#name)),
     }
 }
 

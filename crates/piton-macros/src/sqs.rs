@@ -48,8 +48,26 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
     let (queue, name) = (&arguments.queue, &signature.ident);
     let options = arguments.options.iter().map(|(name, value)| option(name, value));
     let options: Vec<TokenStream> = options.collect::<Result<_>>()?;
+    let text: String = options.iter().map(text).collect();
+    // What a literal says it says anywhere; another expression needs the names of its module.
+    let (scope, end) = match queue {
+        Expr::Lit(_) => (quote!(""), quote!("")),
+        _ => (quote!("{ use ", ::core::module_path!(), "::*; "), quote!(" }")),
+    };
     Ok(quote! {
         #function
+
+        ::piton::__private::inventory::submit! {
+            ::piton::AdditionCall {
+                module: ::core::module_path!(),
+                call: ::core::concat!(
+                    ".sqs(piton::aws::sqs::Poll::new(",
+                    #scope, ::core::stringify!(#queue), #end,
+                    ", ", ::core::module_path!(), "::", ::core::stringify!(#name), ")",
+                    #text, ")",
+                ),
+            }
+        }
 
         ::piton::__private::inventory::submit! {
             ::piton::Addition {
@@ -58,6 +76,16 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
             }
         }
     })
+}
+
+/// A call as people write it, without the spaces that stand between tokens: its arguments are numbers, and
+/// texts that have none but in quotes.
+fn text(option: &TokenStream) -> String {
+    let text = option.to_string();
+    let parts = text.split('"').enumerate();
+    let parts =
+        parts.map(|(at, part)| if at % 2 == 0 { part.replace(' ', "") } else { part.into() });
+    parts.collect::<Vec<_>>().join("\"")
 }
 
 /// `.interval(..)` for `interval = ".."`.

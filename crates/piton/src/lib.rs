@@ -106,8 +106,8 @@ pub mod without_database;
 
 pub use ::http::StatusCode;
 pub use app::{
-    Addition, App, AppSettings, Arguments, Exit, LaunchError, Outline, RoomVerb, Setup, StepResult,
-    Verb, print,
+    Addition, AdditionCall, App, AppSettings, Arguments, Exit, LaunchError, Outline, RoomVerb,
+    Setup, StepResult, Verb, print,
 };
 pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};

@@ -163,7 +163,9 @@ async fn verbs_say_what_they_are_asked_and_end_well() {
         (vec!["routes"], "/api/companies/{cnpj}/history"),
         (
             vec!["routes", "--explain"],
-            ".route(piton::http::get(\"/api/companies\", registry::apis::companies::list))",
+            ".route(piton::http::get(\"/api/companies\", registry::apis::companies::list)\n        \
+             .guard(piton::auth::api_key::Protected::new().scope(\"companies:read\"))\n        \
+             .around(piton::cache::Cached::new()",
         ),
         (vec!["config"], "PITON_HTTP_DRAIN_WAIT"),
         (vec!["seed", "--count", "7"], "Registered 7 companies"),

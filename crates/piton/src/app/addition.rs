@@ -28,6 +28,16 @@ pub struct Addition {
 
 inventory::collect!(Addition);
 
+/// The call that an [`Addition`] makes, as text: `routes --explain` prints it.
+pub struct AdditionCall {
+    /// Where it stands: `module_path!()`.
+    pub module: &'static str,
+    /// Such as `.sqs(piton::aws::sqs::Poll::new("orders", shop::take))`.
+    pub call: &'static str,
+}
+
+inventory::collect!(AdditionCall);
+
 impl App {
     /// Starts the parts that `ask` names, as [`App::with`] does for one: for rooms that know them
     /// only from the types of a function.
@@ -46,6 +56,12 @@ impl App {
         additions.into_iter().fold(self, |app, addition| (addition.add)(app))
     }
 
+    /// What additions do, as text.
+    pub(super) fn calls_of_attributes(&self) -> impl Iterator<Item = &'static str> {
+        let all = inventory::iter::<AdditionCall>().map(|it| (it.module, it.call));
+        of_app(&self.name, self.modules.is_none(), all.collect()).into_iter().map(|(_, call)| call)
+    }
+
     /// The parts that additions ask for.
     pub(super) fn needed_by_additions(&self) -> Needs {
         let mut like = Self::new(self.name.clone());
@@ -55,9 +71,18 @@ impl App {
 }
 
 fn additions(name: &str, may_take_all: bool) -> Vec<&'static Addition> {
+    let all = inventory::iter::<Addition>().map(|addition| (addition.module, addition)).collect();
+    of_app(name, may_take_all, all).into_iter().map(|(_, addition)| addition).collect()
+}
+
+/// Those whose module lies in the app of this name, or all of them where none does.
+fn of_app<'a, T: Copy>(
+    name: &str,
+    may_take_all: bool,
+    all: Vec<(&'a str, T)>,
+) -> Vec<(&'a str, T)> {
     let root = name.replace('-', "_");
-    let all: Vec<&Addition> = inventory::iter::<Addition>().collect();
-    let own: Vec<&Addition> =
-        all.iter().copied().filter(|addition| http::is_within(addition.module, &root)).collect();
+    let own = all.iter().copied().filter(|(module, _)| http::is_within(module, &root));
+    let own: Vec<(&'a str, T)> = own.collect();
     if own.is_empty() && may_take_all { all } else { own }
 }

@@ -282,11 +282,11 @@ async fn connect_all(launched: &mut Launched) -> Result<(), LaunchError> {
 
 /// Prints the routes even when some are wrong: then one sees which.
 fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
+    let explained = explain.then(|| app.explain());
     let (found, notes) = http::scan(&app.name, app.modules.as_deref());
     notes.iter().for_each(|note| eprintln!("note: {note}"));
     app.routes.extend(found);
-    let infos = http::infos(&app.routes);
-    print(&if explain { explained(&app.name, &infos) } else { table(&infos) })?;
+    print(&explained.unwrap_or_else(|| table(&http::infos(&app.routes))))?;
     let mut reasons = http::problems(&app.routes, |id| app.has_state(id));
     if let Err(more) = plan(&app.routes, &app.needs, &app.without) {
         reasons.extend(more);
@@ -309,21 +309,6 @@ fn table(infos: &[RouteInfo]) -> String {
             format!("{}\n", line.trim_end())
         })
         .collect()
-}
-
-/// The same app without macros.
-fn explained(name: &str, infos: &[RouteInfo]) -> String {
-    let calls: String = infos
-        .iter()
-        .map(|info| {
-            let function = info.method.as_str().to_ascii_lowercase();
-            format!(
-                "    .route(piton::http::{function}({:?}, {})) // {}\n",
-                info.path, info.handler, info.source
-            )
-        })
-        .collect();
-    format!("piton::App::new({name:?})\n{calls}")
 }
 
 /// Prints the output of a verb. Whoever stops reading it early (`| head`) is no error, as it would be with

@@ -9,6 +9,7 @@ mod cli;
 mod config_verb;
 mod environment;
 mod exit;
+mod explain;
 mod lifecycle;
 mod open_files;
 mod outline;
@@ -33,7 +34,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-pub use addition::Addition;
+pub use addition::{Addition, AdditionCall};
 pub use cli::print;
 pub use exit::{Exit, LaunchError};
 pub use outline::Outline;
@@ -283,6 +284,13 @@ impl App {
     #[must_use]
     pub fn blueprints<M: Into<String>>(mut self, modules: impl IntoIterator<Item = M>) -> Self {
         self.modules.get_or_insert_default().extend(modules.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes no routes of attributes: those made by hand are all there are.
+    #[must_use]
+    pub fn no_scan(mut self) -> Self {
+        self.modules = Some(Vec::new());
         self
     }
 

@@ -1,6 +1,7 @@
 //! What goes wrong with a call, by what the caller can do about it.
 //!
-//! The text of an error says whom was called, and never a URL, a header or anything of a body.
+//! The text of an error says whom was called and where a redirect led, without what may be a secret in a URL,
+//! and never a header or anything of a body.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::guard::Private;
+use super::guard::{Private, Unfollowable};
 use crate::http::{Known, Recognise};
 
 /// The longest that our own clients are told to wait, on the word of somebody else.
@@ -59,7 +60,7 @@ pub enum Kind {
     Status,
     /// The answer is not what it is read as.
     Decode,
-    /// There were more redirects than `client.redirects`.
+    /// There were more redirects than `client.redirects`, or one leads to what is neither `http` nor `https`.
     Redirect,
     /// Anything else, such as no certificates on this machine.
     Other,
@@ -146,6 +147,33 @@ impl Error {
         self
     }
 
+    /// Says where the call had been redirected to when it failed.
+    pub(super) fn redirected_to(mut self, target: Option<&str>) -> Self {
+        let Some(target) = target else { return self };
+        self.0.message = match self.0.kind {
+            // What cannot be sent is then the redirect, not the call.
+            Kind::Invalid | Kind::Redirect => {
+                self.0.kind = Kind::Redirect;
+                let too_many = causes_of(&self).all(|cause| !cause.is::<Unfollowable>());
+                if too_many && self.0.source.as_ref().is_some_and(reqwest::Error::is_redirect) {
+                    format!("it redirects too often, at last to `{target}`")
+                } else {
+                    cannot_follow(target)
+                }
+            }
+            Kind::Refused => format!(
+                "it redirects to `{target}`, whose address is private, and such calls are refused"
+            ),
+            _ => format!("{}, after a redirect to `{target}`", self.0.message),
+        };
+        self
+    }
+
+    /// A redirect that cannot be followed.
+    pub(super) fn redirect(who: &Who, target: &str) -> Self {
+        Self::new(Kind::Redirect, Some(who.clone()), cannot_follow(target))
+    }
+
     pub(super) fn timeout(who: &Who, after: Duration) -> Self {
         // Whole milliseconds: nobody wants to read nanoseconds.
         let after = Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
@@ -169,6 +197,15 @@ impl Error {
         self.0.retry_after = wait;
         self
     }
+}
+
+fn cannot_follow(target: &str) -> String {
+    format!("it redirects to `{target}`, where nothing is sent: only http and https are followed")
+}
+
+/// The causes of a call's error.
+fn causes_of(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    error.0.source.iter().flat_map(causes)
 }
 
 fn classify(error: &reqwest::Error) -> (Kind, &'static str) {

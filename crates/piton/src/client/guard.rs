@@ -4,9 +4,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use http::header;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Url, redirect};
+use reqwest::{Response, Url, redirect};
+
+use crate::config::mask;
 
 /// The address is private.
 #[derive(Debug)]
@@ -59,9 +63,22 @@ impl Resolve for Guard {
 }
 
 tokio::task_local! {
-    /// Whether the request that is being sent has been redirected: then its first part was answered.
-    pub(super) static REDIRECTED: std::sync::Arc<std::sync::atomic::AtomicBool>;
+    /// Where the request that is being sent has been redirected to last, as far as that may be shown: then its
+    /// first part was answered.
+    pub(super) static REDIRECTED: Arc<Mutex<Option<String>>>;
 }
+
+/// A redirect leads to what is neither `http` nor `https`.
+#[derive(Debug)]
+pub(super) struct Unfollowable;
+
+impl fmt::Display for Unfollowable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the target is neither http nor https")
+    }
+}
+
+impl std::error::Error for Unfollowable {}
 
 /// Follows so many redirects, and none to where the guard forbids it.
 pub(super) fn redirects(most: usize, guard: Option<Guard>) -> redirect::Policy {
@@ -70,15 +87,85 @@ pub(super) fn redirects(most: usize, guard: Option<Guard>) -> redirect::Policy {
             return attempt.stop();
         }
         // The first of them is where the call went, which is no redirect.
+        note(attempt.url());
         if attempt.previous().len() > most {
             return attempt.error("too many redirects");
+        }
+        if !is_web(attempt.url()) {
+            return attempt.error(Unfollowable);
         }
         if guard.as_ref().is_some_and(|guard| guard.check(attempt.url()).is_err()) {
             return attempt.error(Private);
         }
-        let _ = REDIRECTED.try_with(|it| it.store(true, std::sync::atomic::Ordering::Relaxed));
         attempt.follow()
     })
+}
+
+fn note(target: &Url) {
+    let _ = REDIRECTED.try_with(|it| {
+        *it.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown(target));
+    });
+}
+
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
+/// Returns where an answer redirects to, if the library has handed it out because it cannot follow: the target
+/// is no URL, or none that a request can be sent to.
+pub(super) fn unfollowable(response: &Response) -> Option<String> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?;
+    let target = std::str::from_utf8(location.as_bytes()).ok();
+    let target = target.and_then(|target| response.url().join(target).ok());
+    match target {
+        None => Some(shown_text(&String::from_utf8_lossy(location.as_bytes()))),
+        Some(target) if is_web(&target) && http::Uri::try_from(target.as_str()).is_ok() => None,
+        Some(target) => Some(shown(&target)),
+    }
+}
+
+/// A redirect's target as far as it may be shown: who has made it may have put secrets into it. Users,
+/// passwords, queries and fragments are left out; of what has no host only the scheme stays.
+fn shown(target: &Url) -> String {
+    if target.cannot_be_a_base() {
+        return format!("{}:…", target.scheme());
+    }
+    let mut bare = target.clone();
+    // Neither can fail for a URL with a host, and one without has neither.
+    let _ = (bare.set_username(""), bare.set_password(None));
+    let query = if bare.query().is_some() { "?…" } else { "" };
+    bare.set_query(None);
+    bare.set_fragment(None);
+    shown_text(bare.as_str()) + query
+}
+
+/// As [`shown`], for what is no URL.
+fn shown_text(target: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    let (bare, rest) = match target.find(['?', '#']) {
+        Some(at) => (&target[..at], "?…"),
+        None => (target, ""),
+    };
+    let bare = mask::text(bare);
+    // `//user:password@` has no scheme, and is no address to the mask.
+    let bare = match bare.rsplit_once('@') {
+        Some((_, host)) if !bare.contains("***@") => format!("***@{host}"),
+        _ => bare.into_owned(),
+    };
+    let mut text: String = bare.chars().take(MAX_CHARS).flat_map(visible).collect();
+    if bare.chars().count() > MAX_CHARS {
+        text.push('…');
+    }
+    text + rest
+}
+
+fn visible(c: char) -> impl Iterator<Item = char> {
+    let plain = c.is_alphanumeric() || c.is_ascii_graphic() || matches!(c, ' ' | '…');
+    let escaped = (!plain).then(|| c.escape_unicode());
+    escaped.into_iter().flatten().chain(plain.then_some(c))
 }
 
 /// Whether an address is anything but one of the public internet, by IANA's registries of special
@@ -193,6 +280,28 @@ mod tests {
         ] {
             assert!(!is_private(address.parse().expect(address)), "{address}");
         }
+    }
+
+    #[test]
+    fn of_a_target_nothing_is_shown_that_opens_something() {
+        for (target, expected) in [
+            ("https://u:hunter2@h:8443/a?token=hunter2#hunter2", "https://h:8443/a?…"),
+            ("https://h/#hunter2", "https://h/"),
+            ("data:text/html,hunter2", "data:…"),
+            ("javascript:hunter2", "javascript:…"),
+            ("file:///etc/passwd", "file:///etc/passwd"),
+            ("https://h/eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.hunter2/x", "https://h/***/x"),
+        ] {
+            assert_eq!(shown(&Url::parse(target).expect(target)), expected);
+        }
+        for (text, expected) in [
+            ("http://u:hunter2@:x/?hunter2", "http://***@:x/?…"),
+            ("//u:hunter2@h:x", "***@h:x"),
+            ("http://\u{202e}\u{7}", r"http://\u{202e}\u{7}"),
+        ] {
+            assert_eq!(shown_text(text), expected);
+        }
+        assert_eq!(shown_text(&"x".repeat(10_000)).chars().count(), 201);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! How a call is sent: which headers go along, when it is sent again, when it is given up.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use tracing::debug;
 use super::answer::Answer;
 use super::call::{Body, Call};
 use super::error::{Error, Kind, Who};
-use super::guard::REDIRECTED;
+use super::guard::{REDIRECTED, unfollowable};
 use super::hosts::Permit;
 use super::{Room, peers};
 use crate::context::{self, RequestId};
@@ -148,15 +147,24 @@ impl Plan {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let limit = if another { self.attempt_timeout.min(left) } else { left };
         let begun = Instant::now();
-        let redirected = Arc::new(AtomicBool::new(false));
+        let redirected = Arc::new(Mutex::new(None));
         let request = self.request.once(&self.client);
         let sent = async { self.client.execute(request?).await };
         let sent = REDIRECTED.scope(redirected.clone(), sent);
-        let result = match tokio::time::timeout(limit, sent).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Error::of(error, &self.who)),
-            Err(_) if limit < left => Err(Error::timeout(&self.who, limit)),
-            Err(_) => Err(Error::timeout(&self.who, self.timeout)),
+        let sent = tokio::time::timeout(limit, sent).await;
+        let target = redirected.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let target = target.as_deref();
+        let follows = self.room.settings.redirects > 0;
+        let result = match sent {
+            Ok(Ok(response)) => match unfollowable(&response).filter(|_| follows) {
+                Some(target) => Err(Error::redirect(&self.who, &target)),
+                None => Ok(response),
+            },
+            Ok(Err(error)) => Err(Error::of(error, &self.who).redirected_to(target)),
+            Err(_) => {
+                let after = if limit < left { limit } else { self.timeout };
+                Err(Error::timeout(&self.who, after).redirected_to(target))
+            }
         };
         let took = begun.elapsed();
         let status = result.as_ref().map(Response::status).ok();
@@ -169,7 +177,7 @@ impl Plan {
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "Called {}", self.who
         );
-        Outcome { result, redirected: redirected.load(Ordering::Relaxed) }
+        Outcome { result, redirected: target.is_some() }
     }
 
     /// How long to wait before the next attempt, if there may be one.

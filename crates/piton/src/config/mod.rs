@@ -23,6 +23,7 @@ mod problem;
 pub(crate) mod redact;
 mod requirement;
 mod schema;
+mod secret_patterns;
 pub(crate) mod secrets;
 mod section;
 mod setting;
@@ -50,6 +51,9 @@ pub use self::loader::Loader;
 pub(crate) use self::nearest::{nearest, nearest_key};
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::requirement::Requirement;
+#[cfg(feature = "panel")]
+pub(crate) use self::secret_patterns::has_look;
+pub use self::secret_patterns::{holds_secret, holds_token, names_secret};
 pub use self::section::{Described, Reader, Section, SettingOptions, Settings};
 pub use self::setting::{Bounds, Setting};
 pub use self::units::ByteSize;

@@ -50,6 +50,17 @@ pub trait Around: Send + Sync + 'static {
         None
     }
 
+    /// Returns the expression that makes this value, which `routes --explain` prints; see
+    /// [`Guard::explain`](super::Guard::explain).
+    fn explain(&self) -> Option<String> {
+        None
+    }
+
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// The answer: that of `next`, or its own.
     fn answer<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> Answering<'a>;
 }

@@ -59,6 +59,19 @@ pub trait Guard: Send + Sync + 'static {
     fn is_open(&self) -> bool {
         false
     }
+
+    /// Returns the expression that makes this guard, which `routes --explain` prints, such as
+    /// `shop::Weekdays::only("monday")`. Without one it prints what the attribute was given or, of a route
+    /// made by hand, the path of the type: right for a unit struct, and text that does not compile for
+    /// others, so that no route is printed without its guard.
+    fn explain(&self) -> Option<String> {
+        None
+    }
+
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
 }
 
 /// A header in which callers show who they are, beside `Authorization` and `Cookie`: the rooms that

@@ -7,6 +7,7 @@ mod cors;
 mod envelope;
 mod error;
 mod exchange;
+mod explain;
 mod extract;
 mod failed;
 mod forwarded;
@@ -55,6 +56,7 @@ pub use trace::{TRACEPARENT, TraceContext};
 #[cfg(feature = "validation")]
 pub use valid::{Checked, Valid};
 
+pub(crate) use explain::explain;
 pub(crate) use forwarded::Proxies;
 #[cfg(feature = "cache")]
 pub(crate) use guard::credential_headers;

@@ -424,6 +424,7 @@ impl<T: Output, E> Output for Result<T, E> {
 /// another `&` wins, so [`Known`](probe::KnownInput) is chosen where the type implements the trait.
 #[doc(hidden)]
 pub mod probe {
+    use std::future::Future;
     use std::marker::PhantomData;
 
     use super::{Input, Operation, Output};
@@ -473,6 +474,119 @@ pub mod probe {
             operation.undocumented(std::any::type_name::<T>());
         }
     }
+
+    /// Stands in the place of the arguments that a handler does not take.
+    pub struct Absent;
+
+    impl Input for Absent {
+        fn describe(_: &mut Operation) {}
+    }
+
+    /// Returns a probe of each argument of `handler`, and one of what it returns.
+    pub fn signature<H: Signature<T>, T>(_: &H) -> (H::Inputs, H::Output) {
+        (H::INPUTS, H::OUTPUT)
+    }
+
+    /// The types of a handler's arguments and of what it returns, found by inference: `T` is the tuple of
+    /// the arguments.
+    pub trait Signature<T> {
+        /// A tuple of 16 probes.
+        type Inputs;
+        type Output;
+        const INPUTS: Self::Inputs;
+        const OUTPUT: Self::Output;
+    }
+
+    /// Makes functions with so many arguments known: names of their types, and what fills the tuple up.
+    macro_rules! signatures {
+        ($(($($argument:ident)*) ($($absent:ident)*))*) => {$(
+            impl<H, F, $($argument),*> Signature<($($argument,)*)> for H
+            where
+                H: Fn($($argument),*) -> F,
+                F: Future,
+            {
+                type Inputs = ($(Probe<$argument>,)* $(Probe<$absent>,)*);
+                type Output = Probe<F::Output>;
+                const INPUTS: Self::Inputs =
+                    ($(Probe::<$argument>::NEW,)* $(Probe::<$absent>::NEW,)*);
+                const OUTPUT: Self::Output = Probe::NEW;
+            }
+        )*};
+    }
+
+    type X = Absent;
+
+    signatures! {
+        () (X X X X X X X X X X X X X X X X)
+        (A) (X X X X X X X X X X X X X X X)
+        (A B) (X X X X X X X X X X X X X X)
+        (A B C) (X X X X X X X X X X X X X)
+        (A B C D) (X X X X X X X X X X X X)
+        (A B C D E) (X X X X X X X X X X X)
+        (A B C D E G) (X X X X X X X X X X)
+        (A B C D E G I) (X X X X X X X X X)
+        (A B C D E G I J) (X X X X X X X X)
+        (A B C D E G I J K) (X X X X X X X)
+        (A B C D E G I J K L) (X X X X X X)
+        (A B C D E G I J K L M) (X X X X X)
+        (A B C D E G I J K L M N) (X X X X)
+        (A B C D E G I J K L M N O) (X X X)
+        (A B C D E G I J K L M N O P) (X X)
+        (A B C D E G I J K L M N O P Q) (X)
+        (A B C D E G I J K L M N O P Q R) ()
+    }
+}
+
+/// Asks the types of a handler what they read and answer: what the route macros give to
+/// [`Route::describe`](crate::http::Route::describe). A handler that returns `impl IntoResponse` says so,
+/// as the type behind it is not known: `describe!(handler, impl IntoResponse)`.
+///
+/// ```
+/// use piton::http::get;
+/// use piton::prelude::*;
+///
+/// async fn greet(Path(name): Path<String>) -> String { format!("Hello, {name}") }
+///
+/// let route = get("/greet/{name}", greet).describe(piton::describe!(greet));
+/// let app = App::new("by_hand").route(route);
+/// ```
+#[macro_export]
+macro_rules! describe {
+    ($handler:path) => {
+        $crate::describe!(@inputs $handler, output, operation, (&output).describe_output(operation))
+    };
+    ($handler:path, impl $bound:path) => {
+        $crate::describe!(
+            @inputs $handler,
+            _output,
+            operation,
+            operation.undocumented(concat!("impl ", stringify!($bound)))
+        )
+    };
+    (@inputs $handler:path, $output:ident, $operation:ident, $describe_output:expr) => {
+        |$operation: &mut $crate::http::Operation| {
+            #[allow(unused_imports, reason = "which of the traits is used depends on the types")]
+            use $crate::http::probe::{KnownInput, KnownOutput, UnknownInput, UnknownOutput};
+            let (inputs, $output) = $crate::http::probe::signature(&$handler);
+            (&inputs.0).describe_input($operation);
+            (&inputs.1).describe_input($operation);
+            (&inputs.2).describe_input($operation);
+            (&inputs.3).describe_input($operation);
+            (&inputs.4).describe_input($operation);
+            (&inputs.5).describe_input($operation);
+            (&inputs.6).describe_input($operation);
+            (&inputs.7).describe_input($operation);
+            (&inputs.8).describe_input($operation);
+            (&inputs.9).describe_input($operation);
+            (&inputs.10).describe_input($operation);
+            (&inputs.11).describe_input($operation);
+            (&inputs.12).describe_input($operation);
+            (&inputs.13).describe_input($operation);
+            (&inputs.14).describe_input($operation);
+            (&inputs.15).describe_input($operation);
+            $describe_output;
+        }
+    };
 }
 
 #[cfg(test)]

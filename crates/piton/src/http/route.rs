@@ -36,11 +36,33 @@ pub struct Route {
     pub(crate) source: Source,
     pub(crate) tag: Option<&'static str>,
     /// Whether it is part of what the service offers: in lists and in the OpenAPI document.
-    listed: bool,
+    pub(super) listed: bool,
     /// What its handler knows of the route.
     place: &'static Place,
-    guard: Option<Box<dyn Guard>>,
-    around: Option<Box<dyn Around>>,
+    pub(super) guard: Option<Box<dyn Guard>>,
+    /// The expression that an attribute was given for the guard.
+    pub(super) guard_source: Option<SourceText>,
+    pub(super) public: bool,
+    pub(super) around: Option<Box<dyn Around>>,
+    pub(super) described: Described,
+}
+
+/// An expression as it stands in the code of a module, for `routes --explain`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourceText {
+    pub module: &'static str,
+    pub text: &'static str,
+}
+
+/// Where the description of a route's handler comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Described {
+    /// Nothing describes it.
+    Not,
+    /// `Route::describe`, called by hand.
+    ByHand,
+    /// The types of the handler, read by its attribute.
+    ByAttribute,
 }
 
 /// What is known of a route once the service has been put together.
@@ -253,7 +275,10 @@ where
         listed: true,
         place,
         guard: None,
+        guard_source: None,
+        public: false,
         around: None,
+        described: Described::Not,
     }
 }
 
@@ -266,25 +291,39 @@ impl Route {
     /// Asks `guard` before the handler, and before anything of the body is read. A route has one
     /// guard: its own, which `#[protected]` and `#[public]` say, outranks its blueprint's.
     #[must_use]
-    pub fn guard(mut self, guard: impl Guard) -> Self {
+    pub fn guard(self, guard: impl Guard) -> Self {
+        self.boxed_guard(Box::new(guard))
+    }
+
+    fn boxed_guard(mut self, guard: Box<dyn Guard>) -> Self {
         guard.describe(&mut self.operation);
-        self.guard = Some(Box::new(guard));
+        if !guard.is_open() && is_silent(&*guard) {
+            self.operation.undocumented(guard.type_name());
+        }
+        self.guard = Some(guard);
+        self.guard_source = None;
+        self.public = false;
         self
     }
 
     /// Lets everybody pass, whatever the blueprint says.
     #[must_use]
     pub fn public(self) -> Self {
-        self.guard(Everybody)
+        Self { public: true, ..self.guard(Everybody) }
     }
 
     /// The guard of its blueprint, unless it has its own.
-    pub(crate) fn or_guard(mut self, make: Option<MakeGuard>) -> Self {
-        if let (None, Some(make)) = (&self.guard, make) {
-            let guard = make();
-            guard.describe(&mut self.operation);
-            self.guard = Some(guard);
+    pub(crate) fn or_guard(self, make: Option<MakeGuard>) -> Self {
+        match (&self.guard, make) {
+            (None, Some(make)) => self.boxed_guard(make()),
+            _ => self,
         }
+    }
+
+    /// Lists the route under this tag in the OpenAPI document, in the place of its blueprint's.
+    #[must_use]
+    pub fn tag(mut self, tag: &'static str) -> Self {
+        self.tag = Some(tag);
         self
     }
 
@@ -319,11 +358,12 @@ impl Route {
         }
     }
 
-    /// Says what the handler reads and answers. The route macros call it with what the handler's
-    /// types say.
+    /// Says what the handler reads and answers. The route macros call it with
+    /// [`describe!`](crate::describe!), which asks the handler's types.
     #[must_use]
     pub fn describe(mut self, describe: impl FnOnce(&mut Operation)) -> Self {
         describe(&mut self.operation);
+        self.described = Described::ByHand;
         self
     }
 
@@ -385,7 +425,12 @@ impl Route {
 
     pub(crate) fn infos(&self) -> impl Iterator<Item = RouteInfo> {
         let summary = self.doc.split("\n\n").next().unwrap_or_default().trim();
-        let operation = Arc::new(self.operation.clone());
+        let mut operation = self.operation.clone();
+        if self.described == Described::Not && !self.arguments.is_empty() {
+            operation
+                .undocumented("a route made by hand without `.describe(piton::describe!(..))`");
+        }
+        let operation = Arc::new(operation);
         self.methods.iter().map(move |method| RouteInfo {
             method: method.clone(),
             path: self.path.to_string(),
@@ -404,6 +449,14 @@ impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {} -> {} ({})", self.methods, self.path, self.handler, self.source)
     }
+}
+
+/// Returns true if `guard` names no scheme by which callers show who they are: then a document would call
+/// its routes open.
+fn is_silent(guard: &dyn Guard) -> bool {
+    let mut operation = Operation::default();
+    guard.describe(&mut operation);
+    operation.securities().is_empty() && operation.optional_securities().is_empty()
 }
 
 /// The guard that lets everybody pass.
@@ -489,6 +542,8 @@ pub struct Registration {
     pub module: &'static str,
     /// Makes the route.
     pub route: fn() -> Route,
+    /// The expression of `#[protected(guard = ..)]`, as it stands in the code.
+    pub guard: Option<&'static str>,
 }
 
 /// A prefix that [`blueprint!`](crate::blueprint!) has given to a module.
@@ -502,6 +557,8 @@ pub struct ModulePrefix {
     pub tag: Option<&'static str>,
     /// What is asked before those of its routes that do not say it themselves.
     pub guard: Option<MakeGuard>,
+    /// The expression of `guard = ..`, as it stands in the code.
+    pub guard_source: Option<&'static str>,
     /// Where it was said.
     pub source: Source,
 }
@@ -527,29 +584,37 @@ inventory::collect!(ModulePrefix);
 #[macro_export]
 macro_rules! blueprint {
     ($prefix:literal $(, tag = $tag:literal)? $(,)?) => {
-        $crate::blueprint!(@submit $prefix, $crate::blueprint!(@tag $($tag)?), ::core::option::Option::None);
+        $crate::blueprint!(
+            @submit $prefix,
+            $crate::blueprint!(@tag $($tag)?),
+            ::core::option::Option::None,
+            ::core::option::Option::None
+        );
     };
     ($prefix:literal $(, tag = $tag:literal)?, protected $(,)?) => {
         $crate::blueprint!(
             @submit $prefix,
             $crate::blueprint!(@tag $($tag)?),
-            ::core::option::Option::Some(|| ::std::boxed::Box::new($crate::auth::jwt::Protected::new()))
+            ::core::option::Option::Some(|| ::std::boxed::Box::new($crate::auth::jwt::Protected::new())),
+            ::core::option::Option::None
         );
     };
     ($prefix:literal $(, tag = $tag:literal)?, guard = $guard:expr $(,)?) => {
         $crate::blueprint!(
             @submit $prefix,
             $crate::blueprint!(@tag $($tag)?),
-            ::core::option::Option::Some(|| ::std::boxed::Box::new($guard))
+            ::core::option::Option::Some(|| ::std::boxed::Box::new($guard)),
+            ::core::option::Option::Some(::core::stringify!($guard))
         );
     };
-    (@submit $prefix:literal, $tag:expr, $guard:expr) => {
+    (@submit $prefix:literal, $tag:expr, $guard:expr, $guard_source:expr) => {
         $crate::__private::inventory::submit! {
             $crate::http::ModulePrefix {
                 module: ::core::module_path!(),
                 prefix: $prefix,
                 tag: $tag,
                 guard: $guard,
+                guard_source: $guard_source,
                 source: $crate::http::Source { file: ::core::file!(), line: ::core::line!() },
             }
         }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::map_request;
 
-use super::route::{ModulePrefix, Registration, Route, RouteInfo, join};
+use super::route::{Described, ModulePrefix, Registration, Route, RouteInfo, SourceText, join};
 use crate::context;
 use crate::handle::Handle;
 use crate::metrics::{PathIndex, Requests, UNMATCHED};
@@ -22,6 +22,15 @@ use crate::part::Entry;
 pub(crate) fn scan(name: &str, modules: Option<&[String]>) -> (Vec<Route>, Vec<String>) {
     let root = name.replace('-', "_");
     let all: Vec<&Registration> = inventory::iter::<Registration>().collect();
+    if modules.is_some_and(<[String]>::is_empty) {
+        let left = match all.len() {
+            0 => Vec::new(),
+            left => {
+                vec![format!("{left} routes of attributes are not served: the app says `no_scan`")]
+            }
+        };
+        return (Vec::new(), left);
+    }
     let mut found: Vec<&Registration> =
         all.iter().copied().filter(|registered| is_within(registered.module, &root)).collect();
     let mut notes = Vec::new();
@@ -54,8 +63,14 @@ fn placed(registered: &Registration, prefixes: &[&ModulePrefix]) -> Route {
     let prefix = around.iter().fold(String::new(), |joined, prefix| join(&joined, prefix.prefix));
     let route = (registered.route)();
     let tag = around.iter().rev().find_map(|prefix| prefix.tag);
-    let guard = around.iter().rev().find_map(|prefix| prefix.guard);
-    let mut route = route.or_guard(guard);
+    let guard = around.iter().rev().find(|prefix| prefix.guard.is_some());
+    let (module, text) = match (&route.guard, guard) {
+        (None, Some(prefix)) => (prefix.module, prefix.guard_source),
+        _ => (registered.module, registered.guard),
+    };
+    let mut route = route.or_guard(guard.and_then(|prefix| prefix.guard));
+    route.guard_source = text.map(|text| SourceText { module, text });
+    route.described = Described::ByAttribute;
     route.path = join(&prefix, &route.path).into();
     route.tag = route.tag.or(tag);
     route

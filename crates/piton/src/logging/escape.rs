@@ -45,7 +45,9 @@ const STOPS: [u8; 256] = {
     }
     table[0x7f] = IN_ALL;
     table[0xc2] = IN_ALL;
+    table[0xd8] = IN_ALL;
     table[0xe2] = IN_ALL;
+    table[0xef] = IN_ALL;
     table[b'"' as usize] = IN_JSON;
     table[b'\\' as usize] = IN_JSON;
     table
@@ -56,11 +58,13 @@ fn stop(text: &str, kinds: u8) -> Option<usize> {
     text.bytes().position(|byte| STOPS[usize::from(byte)] & kinds != 0)
 }
 
-/// Control characters, the two line ends of Unicode, and what turns the direction of writing around
-/// (so that a line reads as something else). All lie below U+10000.
+/// Control characters, the two line ends of Unicode, what turns the direction of writing around (so that a
+/// line reads as something else), and what has no width (so that two texts read as one). All lie below
+/// U+10000.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The beginning of `text` that fits into so many bytes when it is escaped, in whatever form.

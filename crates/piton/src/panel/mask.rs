@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::looks;
-use crate::config::{mask, redact};
+use crate::config::{has_look, mask, names_secret, redact};
 
 crate::setting_enum! {
     /// Which values are hidden.
@@ -26,9 +25,7 @@ impl Mask {
             _ if text.is_empty() => String::new(),
             Self::None => text.to_owned(),
             Self::All => redact::HIDDEN.to_owned(),
-            Self::Secrets if looks::names_secret(name) || looks::holds_secret(text) => {
-                redact::HIDDEN.to_owned()
-            }
+            Self::Secrets if names_secret(name) || has_look(text) => redact::HIDDEN.to_owned(),
             Self::Secrets => without_credentials(text),
         }
     }

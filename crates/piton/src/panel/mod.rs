@@ -36,7 +36,6 @@ mod answer;
 mod group;
 mod groups;
 mod hosts;
-mod looks;
 mod mask;
 mod page;
 mod pieces;

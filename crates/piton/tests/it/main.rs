@@ -9,6 +9,7 @@ mod cached;
 mod config;
 #[cfg(feature = "validation")]
 mod converters;
+mod explain;
 mod failures;
 #[cfg(feature = "jwt")]
 mod flask;

@@ -21,7 +21,7 @@ pub struct Page {
 
 /// Shows the messages that came by the queue, the latest first.
 #[get("/")]
-async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
+pub async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
     let limit = page.limit.unwrap_or(MOST).min(MOST);
     Ok(Json(messages::latest(&db, page.before, limit).await?))
 }
@@ -31,6 +31,6 @@ async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
 /// An empty queue is asked again after a second, and answers as soon as there is something: so a message
 /// is here at once, and a stop does not wait long for a question under way.
 #[piton::sqs("gnar-queue", interval = "1s", wait_time = "2s", max_messages = 10)]
-async fn keep(message: Message, db: Db) -> Result<()> {
+pub async fn keep(message: Message, db: Db) -> Result<()> {
     messages::keep(&db, message.id(), message.body()).await
 }

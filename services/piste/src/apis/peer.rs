@@ -10,7 +10,7 @@ piton::blueprint!("/peer", tag = "peers", protected);
 ///
 /// Its answer comes through as it is, a refusal too. Where it fails, this service says who failed.
 #[get("/me")]
-async fn me(peers: Peers) -> Result<Response> {
+pub async fn me(peers: Peers) -> Result<Response> {
     let answer = peers.peer("off-piste")?.get("user/me").auto_auth().send().await?;
     let answer = match answer.status().is_server_error() {
         true => answer.error_for_status()?,

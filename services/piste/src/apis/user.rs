@@ -67,7 +67,7 @@ pub struct Me {
 
 /// Says that the service is there.
 #[get("/get")]
-async fn status() -> Json<Status> {
+pub async fn status() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
@@ -88,7 +88,7 @@ fn address(text: &str) -> Option<String> {
 /// Answers 409 if the address has one, 422 if it is no address. If the letter cannot be sent there is
 /// no account either, and one can try again.
 #[post("/signup")]
-async fn signup(
+pub async fn signup(
     db: Db,
     passwords: Passwords,
     ses: Ses,
@@ -121,7 +121,7 @@ async fn signup(
 
 /// Activates an account: where the letter leads.
 #[get("/activate/{token}")]
-async fn activate(db: Db, Path(token): Path<String>) -> Result<Json<Account>> {
+pub async fn activate(db: Db, Path(token): Path<String>) -> Result<Json<Account>> {
     // What is no token of ours is asked of nobody.
     let email = match Uuid::try_parse(&token) {
         Ok(_) => users::activate(&db, &token).await?,
@@ -136,7 +136,7 @@ async fn activate(db: Db, Path(token): Path<String>) -> Result<Json<Account>> {
 /// A wrong address and a wrong password cannot be told apart, by the time it takes either. A hash
 /// made with weaker parameters than today's is made anew.
 #[post("/login")]
-async fn login(
+pub async fn login(
     db: Db,
     passwords: Passwords,
     tokens: Tokens,
@@ -180,7 +180,7 @@ async fn hash_anew(db: Db, passwords: Passwords, email: String, before: String, 
 
 /// Says who one is.
 #[get("/me")]
-async fn me(who: Identity, db: Db) -> Result<Json<Me>> {
+pub async fn me(who: Identity, db: Db) -> Result<Json<Me>> {
     let email = match who.value() {
         // PostgreSQL has no text with a NUL in it.
         Value::String(email) if !email.contains('\0') => email,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod config;
+mod explain;
 mod messages;
 mod neighbour;
 mod openapi;

@@ -21,7 +21,7 @@ pub(crate) const COMPANIES: &str = "companies";
 /// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
 #[post("/")]
 #[protected(api_key, scope = "companies:write")]
-async fn create(
+pub async fn create(
     db: Db,
     cache: Cache,
     Valid(Json(new)): Valid<Json<NewCompany>>,
@@ -38,7 +38,10 @@ async fn create(
 #[get("/")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
-async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Result<Page<Company>> {
+pub async fn list(
+    db: Db,
+    Valid(asked): Valid<Listing<Search, CompanyOrder>>,
+) -> Result<Page<Company>> {
     companies::search(&db, &asked).await
 }
 
@@ -46,7 +49,7 @@ async fn list(db: Db, Valid(asked): Valid<Listing<Search, CompanyOrder>>) -> Res
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
-async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
+pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
     Ok(Json(companies::find(&db, cnpj).await?))
 }
 
@@ -55,7 +58,7 @@ async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
 /// What is not given is not known any more: to change only some of it there is `PATCH`.
 #[put("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
-async fn replace(
+pub async fn replace(
     db: Db,
     cache: Cache,
     Path(cnpj): Path<Cnpj>,
@@ -76,7 +79,7 @@ async fn replace(
 /// What is not given stays as it is; `"partners": null` says that they are not known.
 #[patch("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
-async fn change(
+pub async fn change(
     db: Db,
     cache: Cache,
     Path(cnpj): Path<Cnpj>,
@@ -90,6 +93,10 @@ async fn change(
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
-async fn history(db: Db, Path(cnpj): Path<Cnpj>, asked: Changes) -> Result<Items<HistoryEntry>> {
+pub async fn history(
+    db: Db,
+    Path(cnpj): Path<Cnpj>,
+    asked: Changes,
+) -> Result<Items<HistoryEntry>> {
     Ok(companies::history(&db, cnpj, &asked).await?.items_alone())
 }

@@ -1,8 +1,8 @@
 //! The routes.
 
-mod companies;
-mod register;
-mod workflow;
+pub mod companies;
+pub mod register;
+pub mod workflow;
 
 pub(crate) use companies::COMPANIES;
 

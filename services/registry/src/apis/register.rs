@@ -12,7 +12,7 @@ piton::blueprint!("/register", tag = "register");
 /// Whether or not it is registered here. Answers are remembered for a day.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
-async fn look_up(
+pub async fn look_up(
     State(look_up): State<LookUp>,
     _: External,
     Path(cnpj): Path<Cnpj>,

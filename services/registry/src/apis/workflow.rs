@@ -13,7 +13,7 @@ piton::blueprint!("/companies", tag = "companies");
 /// In the work-flow tool, where people go on with it.
 #[post("/{cnpj}/card")]
 #[protected(api_key, scope = "companies:write")]
-async fn open(
+pub async fn open(
     db: Db,
     State(workflow): State<Workflow>,
     _: External,

@@ -4,6 +4,7 @@
 
 mod config;
 mod document;
+mod explain;
 mod keys;
 mod openapi;
 mod services;

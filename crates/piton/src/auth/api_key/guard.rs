@@ -47,6 +47,11 @@ impl Guard for Protected {
         operation.security("api_key");
     }
 
+    fn explain(&self) -> Option<String> {
+        let scopes = self.scopes.iter().map(|scope| format!(".scope({scope:?})"));
+        Some(format!("piton::auth::api_key::Protected::new(){}", scopes.collect::<String>()))
+    }
+
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
         Box::pin(async move {
             let key = ApiKeys::of(app)?.check(&head.headers).await?;

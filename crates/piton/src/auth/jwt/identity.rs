@@ -296,6 +296,16 @@ impl Guard for Protected {
         }
     }
 
+    fn explain(&self) -> Option<String> {
+        let options = [
+            (self.fresh, ".fresh()"),
+            (self.refresh, ".refresh()"),
+            (self.optional, ".optional()"),
+        ];
+        let options = options.iter().filter_map(|(said, call)| said.then_some(*call));
+        Some(format!("piton::auth::jwt::Protected::new(){}", options.collect::<String>()))
+    }
+
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
         Box::pin(async move { self.admit(head, &app.try_part()?).await.map(drop) })
     }

@@ -1,5 +1,7 @@
 //! What an answer belongs to.
 
+use std::fmt;
+
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, header};
@@ -78,6 +80,16 @@ impl Template {
 fn value<'a>(parameters: &'a Parameters, name: &str) -> &'a str {
     let found = parameters.iter().find(|(known, _)| known == name);
     found.map_or("", |(_, value)| value.as_str())
+}
+
+/// The text that it was made from.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Parameter(name) => write!(f, "{{{name}}}"),
+        })
+    }
 }
 
 /// The parameters of the path by name, decoded.

@@ -252,6 +252,25 @@ impl Around for Cached {
         self.wrong.clone().or(unknown)
     }
 
+    fn explain(&self) -> Option<String> {
+        let mut call = "piton::cache::Cached::new()".to_owned();
+        if let Some(ttl) = self.ttl {
+            call += &format!(".ttl(std::time::Duration::from_millis({}))", ttl.as_millis());
+        }
+        if !self.tags.is_empty() {
+            let tags: Vec<String> = self.tags.iter().map(Template::to_string).collect();
+            call += &format!(".tags({tags:?})");
+        }
+        if let Some(key) = &self.key {
+            call += &format!(".key({:?})", key.to_string());
+        }
+        if !self.vary.is_empty() {
+            let vary: Vec<&str> = self.vary.iter().map(HeaderName::as_str).collect();
+            call += &format!(".vary({vary:?})");
+        }
+        Some(if self.shared { call + ".shared()" } else { call })
+    }
+
     fn answer<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> Answering<'a> {
         Box::pin(async move {
             let Ok(cache) = app.try_part::<Cache>() else { return next.run(request).await };

@@ -77,6 +77,8 @@ async fn a_redirect_to_a_private_address_is_refused() {
         let external = app.handle().external();
         let error = external.get("http://198.41.0.4/").send().await.unwrap_err();
         assert_eq!(error.kind(), Kind::Refused, "{error:?}");
+        let target = format!("it redirects to `http://{host}:{}/`", near.address.port());
+        assert!(error.to_string().contains(&target), "{error}");
         assert_eq!(*seen.lock().unwrap(), ["198.41.0.4:80"]);
         let error = external.get(&format!("http://{host}/")).send().await.unwrap_err();
         assert_eq!((error.kind(), near.count()), (Kind::Refused, 0), "{error:?}");

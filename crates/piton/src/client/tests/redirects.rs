@@ -44,10 +44,71 @@ async fn a_call_whose_redirect_leads_nowhere_is_not_made_again() {
 }
 
 #[piton::test]
-async fn a_redirect_to_another_scheme_is_not_followed() {
-    let server =
-        Scripted::new(&[&answer("302 Found", "location: file:///etc/passwd\r\n", "")]).await;
-    let app = caller(app()).await;
-    let answer = app.handle().external().get(&server.url("/")).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), server.count()), (302, 1));
+async fn a_redirect_that_cannot_be_followed_is_an_error_that_names_its_target() {
+    for (location, named) in [
+        ("file:///etc/passwd", "`file:///etc/passwd`"),
+        ("data:text/html,hunter2", "`data:…`"),
+        ("data:80", "`data:…`"),
+        ("DATA:,hunter2", "`data:…`"),
+        ("javascript:alert('hunter2')", "`javascript:…`"),
+        ("mailto:hunter2@h", "`mailto:…`"),
+        ("ftp://u:hunter2@h/x?sig=hunter2#hunter2", "`ftp://h/x?…`"),
+        ("gopher://h:70/1", "`gopher://h:70/1`"),
+        ("http://", "`http://`"),
+        ("http://[::1", "`http://[::1`"),
+        ("http://u:hunter2@h:99999/", "`http://***@h:99999/`"),
+        ("//u:hunter2@h:x/", "`***@h:x/`"),
+    ] {
+        let server =
+            Scripted::new(&[&answer("302 Found", &format!("location: {location}\r\n"), "")]).await;
+        let app = caller(app()).await;
+        let error = app.handle().external().get(&server.url("/")).send().await.unwrap_err();
+        assert_eq!((error.kind(), server.count()), (Kind::Redirect, 1), "{location}: {error}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains(named) && !text.contains("hunter2"), "{location}: {text}");
+        let answered = crate::http::Error::from(error);
+        assert_eq!(answered.status(), 502, "{location}");
+        let none = caller(super::app().set("client.redirects", 0)).await;
+        let answer = none.handle().external().get(&server.url("/")).send().await.unwrap();
+        assert_eq!(answer.status(), 302, "{location}");
+    }
+}
+
+#[piton::test]
+async fn a_redirect_that_leads_in_a_circle_or_nowhere_names_its_target() {
+    for location in ["/again?token=hunter2", ""] {
+        let again = answer("302 Found", &format!("location: {location}\r\n"), "");
+        let server = Scripted::new(&[&again]).await;
+        let app = caller(app()).await;
+        let error = app.handle().external().get(&server.url("/")).send().await.unwrap_err();
+        assert_eq!((error.kind(), server.count()), (Kind::Redirect, 6), "{error}");
+        let text = format!("{error} {error:?}");
+        assert!(
+            text.contains("too often, at last to `http://") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+    let nobody = Nobody::new();
+    let location = format!("location: http://u:hunter2@{}/x?hunter2\r\n", nobody.address);
+    let server = Scripted::new(&[&answer("302 Found", &location, "")]).await;
+    let app = caller(app().set("client.retries", 0)).await;
+    let error = app.handle().external().get(&server.url("/")).send().await.unwrap_err();
+    let text = format!("{error} {error:?}");
+    let named = format!("after a redirect to `http://{}/x?…`", nobody.address);
+    assert!(text.contains(&named) && !text.contains("hunter2"), "{text}");
+}
+
+#[piton::test]
+async fn an_answer_that_only_looks_like_a_redirect_is_an_answer() {
+    for (status, headers) in [
+        ("302 Found", ""),
+        ("300 Multiple Choices", "location: data:,x\r\n"),
+        ("304 Not Modified", "location: data:,x\r\n"),
+        ("201 Created", "location: data:,x\r\n"),
+    ] {
+        let server = Scripted::new(&[&answer(status, headers, "")]).await;
+        let app = caller(app()).await;
+        let answer = app.handle().external().get(&server.url("/")).send().await.unwrap();
+        assert_eq!(answer.status().as_str(), &status[..3]);
+    }
 }

@@ -1,0 +1,34 @@
+//! The app without attributes: what `routes --explain` prints.
+
+use super::App;
+use crate::http;
+
+impl App {
+    /// Returns what `routes --explain` prints: the calls that the attributes of this app stand for, as an
+    /// expression for the place of `App::new`. For tests that compare it.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let (name, root) = (&self.name, self.name.replace('-', "_"));
+        let (found, _) = http::scan(name, self.modules.as_deref());
+        let mut text = format!(
+            "// The attributes of `{name}` as plain calls, for the place of `App::new({name:?})`.\n\
+             // Handlers have to be visible there; in the library itself write `use crate as {root};` above.\n\
+             piton::App::new({name:?})\n    \
+             // The routes below are all there are: attributes that still stand add none.\n    \
+             .no_scan()\n"
+        );
+        text += &http::explain(found.iter().chain(&self.routes));
+        for call in self.calls_of_attributes() {
+            text += &format!(
+                "    // Take its attribute away, or the function is called by both.\n    {call}\n"
+            );
+        }
+        for mount in &self.mounts {
+            let place = mount.location;
+            text += &format!(
+                "    // Of the routes of the router mounted at {place} nothing is known.\n"
+            );
+        }
+        text
+    }
+}

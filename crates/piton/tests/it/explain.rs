@@ -1,0 +1,168 @@
+//! `routes --explain`: every attribute's effect stands in the printed call.
+
+use piton::axum::http::request::Parts;
+use piton::http::{Guard, Operation, Passed};
+use piton::prelude::*;
+
+/// A guard that is made by an expression.
+pub struct Only(pub &'static str);
+
+impl Guard for Only {
+    fn describe(&self, _: &mut Operation) {}
+
+    fn check<'a>(&'a self, head: &'a mut Parts, _: &'a Handle) -> Passed<'a> {
+        let allowed = head.headers.get("x-day").is_some_and(|day| day == self.0);
+        let refusal = || Error::forbidden(format!("come back on {}", self.0));
+        Box::pin(std::future::ready(allowed.then_some(()).ok_or_else(refusal)))
+    }
+}
+
+/// A guard that is the path of its type.
+pub struct Closed;
+
+impl Guard for Closed {
+    fn describe(&self, operation: &mut Operation) {
+        operation.security("bearer");
+    }
+
+    fn check<'a>(&'a self, _: &'a mut Parts, _: &'a Handle) -> Passed<'a> {
+        Box::pin(std::future::ready(Err(Error::forbidden("closed"))))
+    }
+}
+
+pub mod days {
+    pub use super::Only;
+    use piton::prelude::*;
+
+    pub const TUESDAY: &str = "tuesday";
+
+    piton::blueprint!("/days", tag = "days", guard = Only("monday"));
+
+    /// Says what \ "is" done.
+    #[get("/work")]
+    pub async fn work() -> &'static str {
+        "work"
+    }
+
+    #[get("/open")]
+    #[public]
+    pub async fn open() -> impl axum::response::IntoResponse {
+        "open"
+    }
+
+    #[route("/own", methods = ["GET", "PUT"])]
+    #[protected(guard = Only(TUESDAY))]
+    pub async fn own(Path(()): Path<()>) -> String {
+        "own".to_owned()
+    }
+
+    pub mod later {
+        use piton::prelude::*;
+
+        piton::blueprint!("/later");
+
+        #[delete("/")]
+        pub async fn remove() -> NoContent {
+            NoContent
+        }
+    }
+}
+
+fn by_attributes() -> App {
+    App::new("it").blueprints(["explain::days"])
+}
+
+/// Without the comments, in which lines stand.
+fn calls(app: &App) -> String {
+    let text = app.explain();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// The code between the braces, and the same as text.
+macro_rules! both {
+    ($file:literal) => {
+        (include!($file), include_str!($file))
+    };
+}
+
+#[test]
+fn every_attribute_stands_in_the_printed_call_which_compiles() {
+    use crate as it;
+    let (app, text) = both!("explained.rs");
+    assert_eq!(calls(&by_attributes()), text);
+    let table = |app: &App| -> Vec<String> {
+        let outline = app.outline().unwrap();
+        let routes = outline.routes().iter();
+        routes
+            .map(|it| format!("{} {} {} {:?} {}", it.method, it.path, it.handler, it.tag, it.doc))
+            .collect()
+    };
+    assert_eq!(table(&app), table(&by_attributes()));
+}
+
+#[piton::test]
+async fn printed_and_written_routes_let_the_same_callers_in() {
+    use crate as it;
+    let (printed, _) = both!("explained.rs");
+    for app in [by_attributes(), printed] {
+        let app = TestApp::new(app.set("log.level", "critical")).await;
+        for (path, day, status) in [
+            ("/days/work", "monday", 200),
+            ("/days/work", "tuesday", 403),
+            ("/days/open", "", 200),
+            ("/days/own", "tuesday", 200),
+            ("/days/own", "monday", 403),
+        ] {
+            let answer = app.get(path).header("x-day", day).await;
+            assert_eq!(answer.status(), status, "{path} on {day}");
+        }
+        assert_eq!(app.delete("/days/later").await.status(), 403);
+        assert_eq!(app.delete("/days/later").header("x-day", "monday").await.status(), 204);
+    }
+}
+
+#[test]
+fn a_guard_that_cannot_be_printed_is_not_left_out() {
+    async fn handler() {}
+    let by_hand = |route| App::new("it").no_scan().route(route).explain();
+    // The path of a tuple struct is no guard: this does not compile.
+    let text = by_hand(piton::http::get("/x", handler).guard(Only("friday")));
+    assert!(text.contains(".guard(it::explain::Only)"), "{text}");
+    let text = by_hand(piton::http::get("/x", handler).guard(Closed).unlisted());
+    assert!(text.contains(".guard(it::explain::Closed)\n        .unlisted())"), "{text}");
+    assert!(text.contains("Made by hand"), "{text}");
+}
+
+#[cfg(feature = "openapi")]
+mod document {
+    use super::*;
+
+    fn document(route: piton::http::Route) -> piton::serde_json::Value {
+        let app = App::new("it").no_scan().route(route).openapi(OpenApi::new());
+        app.openapi_document().unwrap()["paths"]["/x"]["get"].clone()
+    }
+
+    async fn handler(Path(()): Path<()>) {}
+
+    #[test]
+    fn a_route_by_hand_keeps_its_guard_in_the_document() {
+        let route = piton::http::get("/x", handler).guard(Closed);
+        assert_eq!(document(route)["security"][0]["bearer"], piton::serde_json::json!([]));
+    }
+
+    #[test]
+    fn what_the_document_cannot_know_of_a_route_is_listed() {
+        let undocumented = |route| {
+            let app = App::new("it").no_scan().route(route);
+            let outline = app.outline().unwrap();
+            outline.routes()[0].operation.undocumented_types().join(", ")
+        };
+        let route = || piton::http::get("/x", handler);
+        assert!(undocumented(route()).contains("describe!"));
+        let described = || route().describe(piton::describe!(handler));
+        assert_eq!(undocumented(described()), "");
+        assert_eq!(undocumented(described().guard(Closed)), "");
+        assert_eq!(undocumented(described().guard(Only("friday"))), "it::explain::Only");
+    }
+}
