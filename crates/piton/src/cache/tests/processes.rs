@@ -154,14 +154,7 @@ async fn a_user_needs_no_more_rights_than_the_page_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_a_cluster_is_named_as_such_with_what_to_do() {
     let server = Redis::start_with(&["--cluster-enabled", "yes"]);
-    let blind = ["ACL", "SETUSER", "blind", "on", ">hunter2", "~*", "+@all", "-info"];
-    assert_eq!(server.command(&blind), "OK");
-    let blind = || CacheSettings {
-        username: Some("blind".into()),
-        password: Some("hunter2".into()),
-        ..on(&server)
-    };
-    for settings in [on(&server), CacheSettings { db: Some(3), ..on(&server) }, blind()] {
+    for settings in [on(&server), CacheSettings { db: Some(3), ..on(&server) }] {
         let one = Process::start(settings).await;
         let Health::Degraded(reason) = one.health().await else { panic!("it cannot be up") };
         assert!(reason.contains("Redis Cluster, which is not supported"), "{reason}");
