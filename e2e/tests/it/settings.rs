@@ -1,6 +1,7 @@
 //! What the programs refuse to start with: addresses, bounds, `.env`.
 
-use e2e::service::program;
+use e2e::client;
+use e2e::service::{Service, program};
 use e2e::verb::{Answer, answer, folder};
 
 const SERVICES: [&str; 5] = ["registry", "piste", "off-piste", "envpage", "ashirt-worker"];
@@ -121,6 +122,54 @@ fn every_number_duration_and_size_of_every_service_has_bounds_and_no_extreme_is_
     }
 }
 
+#[tokio::test]
+async fn a_service_serves_with_every_bound_at_its_end() {
+    let listed = asked("registry", &["config", "--json"], &[]);
+    let all: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    for end in [0, 1] {
+        // Ports need a server that is named; the others keep a test waiting, or say of a time of 1 ms
+        // that it is over.
+        let left = [
+            "port",
+            "drain_wait",
+            "drain_timeout",
+            "http.timeout",
+            "header_timeout",
+            "max_requests",
+        ];
+        let of = |setting: &serde_json::Value, name| setting[name].as_str().unwrap().to_owned();
+        let variables: Vec<(String, String)> = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| {
+                it["range"].is_array() && !left.iter().any(|end| of(it, "key").ends_with(end))
+            })
+            .filter(|it| {
+                asked(
+                    "registry",
+                    &["config"],
+                    &[(&of(it, "variable"), it["range"][end].as_str().unwrap())],
+                )
+                .code
+                    == Some(0)
+            })
+            .map(|it| (of(it, "variable"), it["range"][end].as_str().unwrap().to_owned()))
+            .collect();
+        assert!(variables.len() > if end == 0 { 5 } else { 25 }, "{variables:?}");
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let port = e2e::free_port();
+        let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
+        let service = Service::spawn("registry", port, &arguments, &variables, None);
+        service.ready().await;
+        for path in ["/api/companies", "/api/companies?page=2", "/health", "/metrics"] {
+            let answer = client::get(port, path).await.unwrap();
+            assert_eq!(answer.status, 200, "{path}");
+        }
+    }
+}
+
 #[test]
 fn a_dotenv_is_read_as_python_dotenv_reads_it_and_another_encoding_is_named() {
     let folder = folder();
@@ -128,11 +177,7 @@ fn a_dotenv_is_read_as_python_dotenv_reads_it_and_another_encoding_is_named() {
     let asked = |text: &[u8]| {
         std::fs::write(folder.path().join(".env"), text).unwrap();
         let program = program.to_str().unwrap();
-        answer(&mut e2e::verb::program(
-            program,
-            folder.path(),
-            &["config", "http.headers", "log.format"],
-        ))
+        answer(&mut e2e::verb::program(program, folder.path(), &["config", "log.format"]))
     };
     let said = asked(
         b"APP=shop\nMY-VAR=1\nBARE\nexport\tPITON_LOG_FORMAT='it\\'s ${APP} ${NO:-%(message)s}'\n",

@@ -22,8 +22,9 @@ impl Exit {
     /// The service is configured wrongly: 2, or 78 where systemd started it.
     #[must_use]
     pub fn wrong_configuration() -> Self {
-        let started = std::env::var("SYSTEMD_EXEC_PID").ok();
-        Self::wrong_configuration_of(started.as_deref(), std::process::id())
+        let started = std::env::var_os("SYSTEMD_EXEC_PID");
+        let started = started.as_deref().and_then(std::ffi::OsStr::to_str);
+        Self::wrong_configuration_of(started, std::process::id())
     }
 
     /// `started` is the process that systemd says it started. `INVOCATION_ID` would not do: everything

@@ -52,7 +52,7 @@ impl Link {
         greeting: &Greeting<'_>,
     ) -> Result<(Self, Greeted), Failure> {
         // One of a cluster refuses some keys and not others: asked once, rather than found out by
-        // whoever meets the wrong key. A user who may not ask gets the errors that Display knows.
+        // whoever meets the wrong key. A user who may not ask is told so by the greeting below.
         let info: Result<String, RedisError> =
             redis::cmd("INFO").arg("cluster").query_async(&mut connection).await;
         if info.is_ok_and(|info| info.contains("cluster_enabled:1")) {

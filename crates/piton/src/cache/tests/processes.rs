@@ -124,7 +124,7 @@ async fn a_password_and_a_number_of_a_database_are_used() {
 
 /// What `docs/cache.md` says that a user needs.
 const RIGHTS: &str =
-    "+eval +evalsha +script|load +get +getrange +set +del +mget +pttl +pexpire +info +ping";
+    "+eval +evalsha +script|load +get +getrange +set +del +mget +pttl +pexpire +info +ping +select";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_needs_no_more_rights_than_the_page_says() {
@@ -134,17 +134,34 @@ async fn a_user_needs_no_more_rights_than_the_page_says() {
     let words = ["ACL", "SETUSER", "shop", "on", ">hunter2", "~shop:cache:*"];
     let words: Vec<&str> = words.into_iter().chain(RIGHTS.split(' ')).collect();
     assert_eq!(server.command(&words), "OK");
-    let (username, password) = (Some("shop".to_owned()), Some("hunter2".into()));
-    let one = Process::start(CacheSettings { username, password, ..on(&server) }).await;
-    one.is_up().await;
-    one.entry("a").tags(["x"]).set(&1).await;
-    assert_eq!(one.get::<u32>("a").await, Some(1));
-    one.invalidate(["x"]).await;
-    assert_eq!(now(&one, "b", 2).await, 2);
-    assert_eq!(now(&one, "b", 3).await, 2);
-    one.clear().await;
-    assert_eq!(now(&one, "b", 4).await, 4);
-    assert_eq!(one.counted("cache_errors_total"), 0);
+    for db in [None, Some(3)] {
+        let (username, password) = (Some("shop".to_owned()), Some("hunter2".into()));
+        let one = Process::start(CacheSettings { username, password, db, ..on(&server) }).await;
+        one.is_up().await;
+        one.entry("a").tags(["x"]).set(&1).await;
+        assert_eq!(one.get::<u32>("a").await, Some(1));
+        one.invalidate(["x"]).await;
+        assert_eq!(one.get::<u32>("a").await, None);
+        assert_eq!(now(&one, "b", 2).await, 2);
+        assert_eq!(now(&one, "b", 3).await, 2);
+        one.clear().await;
+        assert_eq!(now(&one, "b", 4).await, 4);
+        assert_eq!(one.counted("cache_errors_total"), 0, "{db:?}");
+        assert!(matches!(one.health().await, Health::Up), "{db:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_a_cluster_is_named_as_such_with_what_to_do() {
+    let server = Redis::start_with(&["--cluster-enabled", "yes"]);
+    for settings in [on(&server), CacheSettings { db: Some(3), ..on(&server) }] {
+        let one = Process::start(settings).await;
+        let Health::Degraded(reason) = one.health().await else { panic!("it cannot be up") };
+        assert!(reason.contains("Redis Cluster, which is not supported"), "{reason}");
+        assert!(reason.contains("cache.sentinel"), "{reason}");
+        // No request fails because of it.
+        assert_eq!(now(&one, "a", 1).await, 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
