@@ -145,8 +145,11 @@ async fn of_two_hosts_the_one_that_can_write_is_used() {
 
     primary.stop();
     wait_for("the service to be not ready", || service.is_ready(false)).await;
-    let why = reason(&service).await;
-    assert!(why.contains("read-write") && why.contains("is read-only"), "{why}");
+    wait_for("the reason", || async {
+        let why = reason(&service).await;
+        why.contains("read-write") && why.contains("is read-only")
+    })
+    .await;
     standby.promote();
     let gap = write_again(&service, 10).await;
     assert!(gap < MAX_GAP, "{gap:?}");
