@@ -62,6 +62,62 @@ impl Postgres {
         (server, folder.join("authority.pem"))
     }
 
+    /// Starts a server that asks everybody but its superuser for a password.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_with_passwords() -> Self {
+        let mut server = Self::start();
+        server.stop();
+        let rules =
+            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(server.folder.path().join("data/pg_hba.conf"), rules).expect("it is ours");
+        server.start_again();
+        server
+    }
+
+    /// Starts a server that follows this one (streaming replication), and takes no writes until it is
+    /// [promoted](Self::promote).
+    ///
+    /// # Panics
+    /// If the copy cannot be made, or does not start.
+    #[must_use]
+    pub fn start_standby(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(folder.path()));
+        }
+        run(as_postgres(&bin("pg_basebackup"))
+            .args(["--host=127.0.0.1", "--username=postgres", "--write-recovery-conf"])
+            .args(["--checkpoint=fast", "--no-sync", "--wal-method=stream"])
+            .arg(format!("--port={}", self.port))
+            .arg("--pgdata")
+            .arg(folder.path().join("data")));
+        let mut standby = Self { child: None, folder, port: crate::free_port() };
+        standby.start_again();
+        standby
+    }
+
+    /// Makes a standby the server that takes writes.
+    ///
+    /// # Panics
+    /// If that does not work.
+    pub fn promote(&self) {
+        run(as_postgres(&bin("pg_ctl"))
+            .args(["promote", "--wait", "--pgdata"])
+            .arg(self.folder.path().join("data")));
+    }
+
+    /// Runs a statement as the superuser.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn execute(&self, sql: &str) {
+        let url = self.url();
+        run(Command::new(bin("psql")).args(["--quiet", "--no-psqlrc", "--command", sql, &url]));
+    }
+
     /// Starts the server again after [`stop`](Self::stop), with the same data on the same port.
     ///
     /// # Panics
@@ -207,12 +263,12 @@ fn make_certificates(folder: &Path) {
     run(Command::new("chmod").arg("755").arg(folder));
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
 /// A command of PostgreSQL's user, which the kernel ends when we do.
-fn as_postgres(program: &Path) -> Command {
+pub(crate) fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
@@ -224,24 +280,27 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said));
 }
 
-fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
 }
 
 /// An open port is not yet a server that takes requests.
 fn wait_until_it_answers(port: u16) {
+    wait_until_url_answers(port, &format!("postgres://postgres@127.0.0.1:{port}/postgres"));
+}
+
+pub(crate) fn wait_until_url_answers(port: u16, url: &str) {
     let begin = Instant::now();
-    let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
     loop {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             let asked = Command::new(bin("psql"))
-                .args(["--quiet", "--no-psqlrc", "--command", "SELECT 1", &url])
+                .args(["--quiet", "--no-psqlrc", "--command", "SELECT 1", url])
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();

@@ -22,7 +22,7 @@ fn parts(url: &str) -> (String, String, String) {
 }
 
 /// One session: what is asked, and what is answered, without the moments.
-async fn session(port: u16, headers: &[(&str, &str)]) -> Vec<(u16, Value)> {
+pub(super) async fn session(port: u16, headers: &[(&str, &str)]) -> Vec<(u16, Value)> {
     let mut connection = Connection::open(port).await.unwrap();
     let path = "/api/companies/00000000000191";
     let mut answers = Vec::new();

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
+mod addresses;
 mod admin;
 mod cache;
 mod database;
 mod envpage;
+mod failover;
 mod gnar;
 mod memory;
 mod migrating;

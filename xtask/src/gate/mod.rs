@@ -30,7 +30,7 @@ The last line is the tests' own: `N passed, N failed`.
 ";
 
 /// What the end-to-end tests start, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("jq", "jq"),
@@ -38,6 +38,9 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("promtool", "prometheus"),
     ("chromium", "chromium"),
     (postgres::PROGRAM, "postgresql-15"),
+    ("pgbouncer", "pgbouncer"),
+    // PostgreSQL's messages in other languages need the languages.
+    ("/usr/lib/locale/de_DE.utf8/LC_IDENTIFICATION", "locales-all"),
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
 ];
@@ -51,7 +54,7 @@ struct Stage {
 const STAGES: [Stage; 9] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, redis, the peers in Python and for Node",
+        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, pgbouncer, locales, redis, the peers in Python and for Node",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)?;

@@ -53,7 +53,10 @@ pub(crate) fn shown(secret: bool, value: &Value) -> Value {
         Value::Null => Value::Null,
         Value::String(text) if text.is_empty() => value.clone(),
         _ if secret => Value::from(HIDDEN),
-        Value::String(text) => Value::from(bare_address(&query(without_credentials(text, &[])))),
+        Value::String(text) => {
+            let text = without_credentials(&without_password_word(text), &[]);
+            Value::from(bare_address(&query(text)))
+        }
         Value::Array(items) => items.iter().map(|item| shown(false, item)).collect(),
         Value::Object(fields) => {
             let show =
@@ -135,6 +138,48 @@ fn bare_address(text: &str) -> String {
 /// `mailto:me@host`, `Snow: news <me@host>`.
 fn is_mail(text: &str) -> bool {
     text.starts_with("mailto:") || (text.contains(": ") && text.ends_with('>'))
+}
+
+/// `password=***` for libpq's `password = 'my secret'`: there may be spaces around the `=`, and in the
+/// value, be it quoted or not.
+fn without_password_word(text: &str) -> String {
+    const WORD: &str = "password";
+    let (mut safe, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(found) = find_ignoring_case(rest, WORD).filter(|_| !text.contains("://")) {
+        let (before, after) = rest.split_at(found + WORD.len());
+        safe.push_str(before);
+        rest = after;
+        if let Some(value) = after.trim_start().strip_prefix('=') {
+            safe.push('=');
+            safe.push_str(HIDDEN);
+            rest = behind_value(value.trim_start());
+        }
+    }
+    safe.push_str(rest);
+    safe
+}
+
+/// What follows a quoted value, or else the next `name=` or `&`.
+fn behind_value(text: &str) -> &str {
+    if let Some(inside) = text.strip_prefix('\'') {
+        let mut escaped = false;
+        let end = inside.find(|c| {
+            let ends = c == '\'' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        return end.map_or("", |end| &inside[end + 1..]);
+    }
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins = |at: &usize| {
+        let word = text[*at..].trim_start();
+        let behind = word.trim_start_matches(of_name);
+        behind.len() < word.len() && behind.trim_start().starts_with('=')
+    };
+    let mut spaces = text.match_indices(char::is_whitespace).map(|(at, _)| at);
+    let word = spaces.find(begins);
+    let end = word.into_iter().chain(text.find('&')).min();
+    end.map_or("", |end| &text[end..])
 }
 
 fn query(mut text: String) -> String {
@@ -224,6 +269,22 @@ mod tests {
             ("redis://me:Xy7,Qp2k@cache:6379", "redis://***@cache:6379"),
             ("postgres://me:p/w\" 1?#2@db/x", "postgres://***@db/x"),
             ("https://example.org/a@b", "https://example.org/a@b"),
+        ] {
+            assert_eq!(shown(false, &json!(text)), json!(safe));
+        }
+    }
+
+    #[test]
+    fn a_password_among_words_leaves_with_all_its_spaces_and_quotes() {
+        for (text, safe) in [
+            ("h password=pw port=1", "h password=*** port=1"),
+            ("h password = pw port = 1", "h password=*** port = 1"),
+            ("password='my \\' pw' port=1", "password=*** port=1"),
+            ("password=my own pw port=1", "password=*** port=1"),
+            ("password=my own pw", "password=***"),
+            ("password='my own pw", "password=***"),
+            ("password=pw&a=b", "password=***&a=b"),
+            ("password policy", "password policy"),
         ] {
             assert_eq!(shown(false, &json!(text)), json!(safe));
         }

@@ -99,6 +99,18 @@ impl DbSettings {
                 faults.push((name, Fault::new(why, "set it, or write all of it as db.url")));
             }
         }
+        let files = [
+            (self.tls_ca.as_ref().map_or(of_address, |_| "tls_ca"), &address.tls_ca),
+            (of_address, &address.tls_cert),
+            (of_address, &address.tls_key),
+        ];
+        for (name, file) in files {
+            // sqlx would call it a network fault, each time that it connects.
+            if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
+                let why = format!("the file of a certificate or a key cannot be read: {error}");
+                faults.push((name, Fault::new(why, "name a PEM file that this service may read")));
+            }
+        }
         let pooled = matches!(self.pgbouncer, PgBouncer::Session | PgBouncer::Transaction);
         if pooled && !address.options.is_empty() {
             faults.push(("pgbouncer", Fault::new(
@@ -273,6 +285,17 @@ mod tests {
         assert_eq!(target(&of(any)), (SessionTarget::Any, false));
         let set = DbSettings { target_session_attrs: Some(SessionTarget::Primary), ..of(any) };
         assert_eq!(target(&set), (SessionTarget::Primary, true));
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_is_a_wrong_setting() {
+        assert_eq!(names(&of("postgres://me@a/d?sslrootcert=/nowhere/ca.pem")), ["url"]);
+        assert_eq!(
+            names(&of("postgres://me@a/d?sslcert=/nowhere&sslkey=/nowhere")),
+            ["url", "url"]
+        );
+        let settings = DbSettings { tls_ca: Some("/nowhere".into()), ..of("postgres://me@a/d") };
+        assert_eq!(names(&settings), ["tls_ca"]);
     }
 
     #[test]

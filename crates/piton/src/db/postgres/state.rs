@@ -1,14 +1,10 @@
 //! What is known of the server while the service runs, shared by the pool, its connections and the
 //! watch: whether it can do its work, and which connections are too old to be used.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::AssertSqlSafe;
-use sqlx::PgConnection;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, PgConnection, Row as _, SqlSafeStr, SqlStr};
 use tokio::sync::{Notify, watch};
 
 use super::server::Server;
@@ -32,6 +28,7 @@ pub(super) enum Trouble {
 
 /// What stands between the service and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Pooling {
     /// Not known yet: no connection has been made.
     Unknown,
@@ -81,7 +78,8 @@ pub(super) struct State {
     disk_full_at_us: AtomicU64,
     /// A session refused a write: perhaps another server, or a newer session, would not.
     suspects_read_only: AtomicBool,
-    pooling: Mutex<Pooling>,
+    /// A [`Pooling`]: read for every statement.
+    pooling: AtomicU8,
     pub trouble: watch::Sender<Option<Trouble>>,
     /// Something is wrong with the server: time to look.
     pub doubt: Notify,
@@ -103,7 +101,7 @@ impl State {
             renewed_at_us: AtomicU64::new(0),
             disk_full_at_us: AtomicU64::new(0),
             suspects_read_only: AtomicBool::new(false),
-            pooling: Mutex::new(pooling),
+            pooling: AtomicU8::new(pooling as u8),
             trouble: watch::Sender::new(None),
             doubt: Notify::new(),
             target: server.target,
@@ -113,11 +111,13 @@ impl State {
     }
 
     pub fn pooling(&self) -> Pooling {
-        *self.pooling.lock().unwrap_or_else(PoisonError::into_inner)
+        let now = self.pooling.load(Ordering::Relaxed);
+        let all = [Pooling::Direct, Pooling::Session, Pooling::Transaction];
+        all.into_iter().find(|pooling| *pooling as u8 == now).unwrap_or(Pooling::Unknown)
     }
 
     pub fn set_pooling(&self, pooling: Pooling) {
-        *self.pooling.lock().unwrap_or_else(PoisonError::into_inner) = pooling;
+        self.pooling.store(pooling as u8, Ordering::Relaxed);
     }
 
     fn now_us(&self) -> u64 {
@@ -140,9 +140,11 @@ impl State {
         matches!(*self.trouble.borrow(), Some(Trouble::ReadOnly(_)))
     }
 
-    /// Has the watch find out whether there is a session that can write.
+    /// Gives up the sessions that exist, as they are all of one server, and has the watch find out
+    /// whether there is one that can write.
     pub fn suspect_read_only(&self) {
         if !self.is_read_only() {
+            self.renew();
             self.suspects_read_only.store(true, Ordering::Relaxed);
             self.doubt.notify_one();
         }
@@ -194,13 +196,14 @@ impl State {
     }
 
     /// What a transaction begins with. Sessions behind a pooler are not ours to set.
-    pub fn begin_sql(&self) -> AssertSqlSafe<String> {
-        AssertSqlSafe(match (self.pooling(), self.statement_timeout_ms) {
+    pub fn begin_sql(&self) -> SqlStr {
+        match (self.pooling(), self.statement_timeout_ms) {
             (Pooling::Transaction, limit_ms @ 1..) => {
-                format!("BEGIN; SET LOCAL statement_timeout = {limit_ms}")
+                let sql = format!("BEGIN; SET LOCAL statement_timeout = {limit_ms}");
+                AssertSqlSafe(sql).into_sql_str()
             }
-            _ => "BEGIN".to_owned(),
-        })
+            _ => "BEGIN".into_sql_str(),
+        }
     }
 
     /// Prepares a new session.

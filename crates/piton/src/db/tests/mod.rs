@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Makes of each function a test on SQLite and one on PostgreSQL.
+/// Makes of each function a test on SQLite, one on PostgreSQL, and one on PostgreSQL behind a pooler.
 macro_rules! on_both {
     ($(async fn $name:ident($db:ident) $body:block)*) => {$(
         mod $name {
@@ -26,12 +26,22 @@ macro_rules! on_both {
             async fn on_postgres() {
                 check(shop_on_a_server().await).await;
             }
+
+            #[cfg(feature = "postgres")]
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres_behind_pgbouncer() {
+                check(shop_behind_pgbouncer("transaction").await).await;
+            }
         }
     )*};
 }
 
+#[cfg(feature = "postgres")]
+mod failing;
 #[cfg(feature = "sqlite")]
 mod opening;
+#[cfg(feature = "postgres")]
+mod pooled;
 #[cfg(feature = "postgres")]
 mod server;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
@@ -76,6 +86,9 @@ struct Fixture {
         expect(dead_code, reason = "only the tests of the file look into it")
     )]
     folder: TempDir,
+    /// Kept for as long as the database is used.
+    #[cfg(feature = "postgres")]
+    pooler: Option<e2e::pgbouncer::PgBouncer>,
 }
 
 impl std::ops::Deref for Fixture {
@@ -94,7 +107,12 @@ async fn with(settings: DbSettings, migrations: &[Migrations]) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let db = open(folder.path(), &settings, migrations);
     Part::connect(&db).await.unwrap();
-    Fixture { db, folder }
+    Fixture {
+        db,
+        folder,
+        #[cfg(feature = "postgres")]
+        pooler: None,
+    }
 }
 
 const FILL: &str = "INSERT INTO shops VALUES ('north', 'Oslo'), ('south', NULL)";
@@ -109,9 +127,22 @@ async fn shop() -> Fixture {
 /// Settings for an empty database on a server.
 #[cfg(feature = "postgres")]
 fn on_a_server() -> DbSettings {
-    let url = e2e::postgres::database();
+    at(&e2e::postgres::database())
+}
+
+#[cfg(feature = "postgres")]
+fn at(url: &str) -> DbSettings {
     let url = crate::config::Setting::parse(&serde_json::Value::from(url)).unwrap();
     DbSettings { url: Some(url), ..DbSettings::default() }
+}
+
+#[cfg(feature = "postgres")]
+async fn shop_behind_pgbouncer(pool_mode: &str) -> Fixture {
+    let pooler = e2e::pgbouncer::PgBouncer::start(&e2e::postgres::database(), pool_mode, "");
+    let mut fixture = with(at(pooler.url()), &[SHOP]).await;
+    fixture.run(FILL, ()).await.unwrap();
+    fixture.pooler = Some(pooler);
+    fixture
 }
 
 #[cfg(feature = "postgres")]

@@ -346,7 +346,7 @@ async fn a_server_that_takes_no_more_connections_is_not_gone() {
     watch.await.unwrap();
 }
 
-async fn wait(condition: impl AsyncFn() -> bool) {
+pub(super) async fn wait(condition: impl AsyncFn() -> bool) {
     let begin = Instant::now();
     while !condition().await {
         assert!(begin.elapsed() < Duration::from_secs(20), "waited in vain");
