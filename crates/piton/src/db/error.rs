@@ -28,6 +28,7 @@ struct Inner {
     of_connection: bool,
     /// Whether waiting cannot heal it.
     permanent: bool,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a server minds its own disk"))]
     storage: Option<StorageFault>,
     source: Option<sqlx::Error>,
 }

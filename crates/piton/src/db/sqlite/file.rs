@@ -4,9 +4,7 @@
 //! look. So the file's identity is remembered when it is opened, and compared with what is at its path
 //! before a write is acknowledged, by the health check, and every half second.
 
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -36,13 +34,15 @@ struct Opened {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileId {
-    device: u64,
+    device: rustix::fs::Dev,
     inode: u64,
 }
 
-impl From<&Metadata> for FileId {
-    fn from(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
+impl FileId {
+    /// Asks the operating system.
+    fn of(path: &Path) -> io::Result<Self> {
+        let stat = rustix::fs::stat(path)?;
+        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
     }
 }
 
@@ -87,28 +87,27 @@ impl DatabaseFile {
     /// # Errors
     /// [`Kind::Unavailable`] if it is not there any more.
     pub fn remember(&self) -> Result<(), Error> {
-        let metadata = std::fs::metadata(&self.path).map_err(|error| self.lost(&error))?;
-        let log = std::fs::metadata(&self.log).ok();
-        let opened = Opened { file: (&metadata).into(), log: log.as_ref().map(FileId::from) };
+        let file = FileId::of(&self.path).map_err(|error| self.lost(&error))?;
+        let opened = Opened { file, log: FileId::of(&self.log).ok() };
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = Faults::default();
         self.gone.send_replace(None);
         Ok(())
     }
 
-    /// Compares what is at the path with what was opened. Costs two calls of `stat`, about 1 µs.
+    /// Compares what is at the path with what was opened. Costs two calls of `stat`: 3 µs
+    /// where an insert into a table took SQLite alone 23 µs.
     pub fn compare(&self) -> Comparison {
         let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = opened else { return Comparison::Same };
-        match std::fs::metadata(&self.path) {
+        match FileId::of(&self.path) {
             Err(error) => return Comparison::Missing(self.lost(&error).to_string()),
-            Ok(metadata) if FileId::from(&metadata) != opened.file => return Comparison::Replaced,
+            Ok(file) if file != opened.file => return Comparison::Replaced,
             Ok(_) => {}
         }
-        let Some(log) = opened.log else { return Comparison::Same };
-        match std::fs::metadata(&self.log) {
-            Ok(metadata) if FileId::from(&metadata) == log => Comparison::Same,
-            _ => Comparison::LogReplaced,
+        match opened.log {
+            Some(log) if FileId::of(&self.log).ok() != Some(log) => Comparison::LogReplaced,
+            _ => Comparison::Same,
         }
     }
 
@@ -189,7 +188,8 @@ impl DatabaseFile {
 
     /// Runs statements again, as the file that was opened is at its path.
     pub fn is_back(&self) {
-        if self.gone.send_replace(None).is_some() {
+        if self.gone.borrow().is_some() {
+            self.gone.send_replace(None);
             info!("The database file {} is back", self.path.display());
         }
     }
@@ -232,10 +232,9 @@ impl DatabaseFile {
     /// Another file must not be opened beside it: SQLite would apply the one's log to the other.
     pub fn has_stale_log(&self) -> bool {
         let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(opened), Ok(metadata)) = (opened, std::fs::metadata(&self.log)) else {
-            return false;
-        };
-        opened.log == Some(FileId::from(&metadata)) && metadata.len() > 0
+        let is_empty = std::fs::metadata(&self.log).is_ok_and(|log| log.len() == 0);
+        !is_empty
+            && opened.is_some_and(|it| it.log.is_some() && it.log == FileId::of(&self.log).ok())
     }
 
     /// The reason for another file.

@@ -156,7 +156,12 @@ impl Store {
         if let Some(before) = before {
             close(before).await;
         }
-        self.acquire().await.map(drop)
+        // Opens the pool's first connection. On a busy machine that may take longer than requests wait,
+        // which is no reason not to be connected.
+        if let Err(error) = self.acquire().await {
+            warn!(%error, "The first connection to the database is not open yet");
+        }
+        Ok(())
     }
 
     /// A connection outside of the pool, for migrations.
