@@ -5,6 +5,7 @@
 mod admin;
 mod cache;
 mod database;
+mod database_file;
 mod envpage;
 mod gnar;
 mod migrating;
@@ -12,6 +13,7 @@ mod openapi;
 mod piste;
 mod process;
 mod python;
+mod rolling_migration;
 mod rolling_restart;
 
 /// A CNPJ with right check digits for each number.
