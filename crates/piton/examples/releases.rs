@@ -19,7 +19,7 @@ const RENAMED: (&str, &str) =
     ("0003_renamed.sql", "ALTER TABLE notes RENAME COLUMN text TO body;\n");
 
 fn release() -> Option<String> {
-    std::env::var("RELEASE").ok()
+    std::env::var_os("RELEASE")?.into_string().ok()
 }
 
 fn migrations() -> Migrations {

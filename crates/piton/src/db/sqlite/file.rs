@@ -41,8 +41,13 @@ struct FileId {
 impl FileId {
     /// Asks the operating system.
     fn of(path: &Path) -> io::Result<Self> {
-        let stat = rustix::fs::stat(path)?;
-        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
+        Ok(rustix::fs::stat(path)?.into())
+    }
+}
+
+impl From<rustix::fs::Stat> for FileId {
+    fn from(stat: rustix::fs::Stat) -> Self {
+        Self { device: stat.st_dev, inode: stat.st_ino }
     }
 }
 
@@ -64,6 +69,8 @@ pub(super) enum Comparison {
     Replaced,
     /// Nothing is there, or it cannot be looked at.
     Missing(String),
+    /// It is the same file, and nothing is left in it.
+    Emptied(String),
 }
 
 impl DatabaseFile {
@@ -100,9 +107,17 @@ impl DatabaseFile {
     pub fn compare(&self) -> Comparison {
         let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = opened else { return Comparison::Same };
-        match FileId::of(&self.path) {
-            Err(error) => return Comparison::Missing(self.lost(&error).to_string()),
-            Ok(file) if file != opened.file => return Comparison::Replaced,
+        match rustix::fs::stat(&self.path) {
+            Err(error) => return Comparison::Missing(self.lost(&error.into()).to_string()),
+            Ok(stat) if FileId::from(stat) != opened.file => return Comparison::Replaced,
+            // The journal mode is on its first page, so it was not empty when it was opened.
+            Ok(stat) if stat.st_size == 0 && opened.log.is_some() => {
+                let path = self.path.display();
+                let why = format!(
+                    "{path} was emptied while it was in use: put a copy of the data in its place"
+                );
+                return Comparison::Emptied(why);
+            }
             Ok(_) => {}
         }
         match opened.log {
@@ -118,7 +133,7 @@ impl DatabaseFile {
     pub fn verify(&self) -> Result<(), Error> {
         let why = match self.compare() {
             Comparison::Same => return Ok(()),
-            Comparison::Missing(why) => why,
+            Comparison::Missing(why) | Comparison::Emptied(why) => why,
             Comparison::Replaced => self.replaced(),
             Comparison::LogReplaced => {
                 format!("{} was deleted or replaced while it was in use", self.log.display())
@@ -302,5 +317,8 @@ mod tests {
         assert_eq!(file.compare(), Comparison::Replaced);
         std::fs::rename(at("b.db"), at("a.db")).unwrap();
         assert_eq!(file.compare(), Comparison::Same);
+
+        std::fs::File::create(at("a.db")).unwrap();
+        assert!(matches!(file.compare(), Comparison::Emptied(_)));
     }
 }

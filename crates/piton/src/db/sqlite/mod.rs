@@ -249,6 +249,10 @@ impl Store {
                     self.write_log_back().await;
                 }
             }
+            // The log holds some pages and not the others: writing it back would mend nothing.
+            Comparison::Emptied(why) => {
+                self.file.give_up(&why);
+            }
             Comparison::Replaced => self.reopen(&self.file.replaced()).await,
             Comparison::LogReplaced => {
                 let path = self.file.path().display();
