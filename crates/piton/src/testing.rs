@@ -85,11 +85,14 @@ impl TestApp {
     /// Launches `app` and waits for its parts.
     ///
     /// # Panics
-    /// When the app does not start, with the message that `run` would have printed, or when a
-    /// critical part is not up within 30 seconds.
+    /// When the app does not start, or one of its parts can never connect, with the message that `run`
+    /// would have printed.
     pub async fn new(app: App) -> Self {
         let (mut launched, folder) = launch(app).await;
         launched.connect(PATIENCE).await;
+        if let Some(error) = launched.take_permanent() {
+            panic!("{}", error.report("the app under test"));
+        }
         Self { launched: Some(launched), folder }
     }
 

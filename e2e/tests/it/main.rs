@@ -6,6 +6,7 @@ mod addresses;
 mod admin;
 mod cache;
 mod database;
+mod database_file;
 mod envpage;
 mod failover;
 mod gnar;
@@ -15,6 +16,7 @@ mod openapi;
 mod piste;
 mod process;
 mod python;
+mod rolling_migration;
 mod rolling_restart;
 mod settings;
 

@@ -28,6 +28,7 @@ struct Inner {
     constraint: Option<String>,
     /// Whether waiting cannot heal it.
     permanent: bool,
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a server minds its own disk"))]
     storage: Option<StorageFault>,
     concern: Concern,
     source: Option<sqlx::Error>,

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! What has run is kept in sqlx's own table, `_sqlx_migrations`, so that its command line tool
-//! reads it too. All pending migrations run in one transaction: either the schema is up to date
+//! reads it too. A table of our own beside it, `_piton_migrations`, tells programs that do not have a
+//! file whether they work on the schema that it makes. All pending migrations run in one transaction: either the schema is up to date
 //! afterwards, or it is what it was.
 
 use std::borrow::Cow;

@@ -4,9 +4,7 @@
 //! look. So the file's identity is remembered when it is opened, and compared with what is at its path
 //! before a write is acknowledged, by the health check, and every half second.
 
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -36,13 +34,20 @@ struct Opened {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileId {
-    device: u64,
+    device: rustix::fs::Dev,
     inode: u64,
 }
 
-impl From<&Metadata> for FileId {
-    fn from(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
+impl FileId {
+    /// Asks the operating system.
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(rustix::fs::stat(path)?.into())
+    }
+}
+
+impl From<rustix::fs::Stat> for FileId {
+    fn from(stat: rustix::fs::Stat) -> Self {
+        Self { device: stat.st_dev, inode: stat.st_ino }
     }
 }
 
@@ -64,6 +69,8 @@ pub(super) enum Comparison {
     Replaced,
     /// Nothing is there, or it cannot be looked at.
     Missing(String),
+    /// It is the same file, and nothing is left in it.
+    Emptied(String),
 }
 
 impl DatabaseFile {
@@ -87,28 +94,35 @@ impl DatabaseFile {
     /// # Errors
     /// [`Kind::Unavailable`] if it is not there any more.
     pub fn remember(&self) -> Result<(), Error> {
-        let metadata = std::fs::metadata(&self.path).map_err(|error| self.lost(&error))?;
-        let log = std::fs::metadata(&self.log).ok();
-        let opened = Opened { file: (&metadata).into(), log: log.as_ref().map(FileId::from) };
+        let file = FileId::of(&self.path).map_err(|error| self.lost(&error))?;
+        let opened = Opened { file, log: FileId::of(&self.log).ok() };
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = Faults::default();
         self.gone.send_replace(None);
         Ok(())
     }
 
-    /// Compares what is at the path with what was opened. Costs two calls of `stat`, about 1 µs.
+    /// Compares what is at the path with what was opened. Costs two calls of `stat`: 3 µs
+    /// where an insert into a table took SQLite alone 23 µs.
     pub fn compare(&self) -> Comparison {
         let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = opened else { return Comparison::Same };
-        match std::fs::metadata(&self.path) {
-            Err(error) => return Comparison::Missing(self.lost(&error).to_string()),
-            Ok(metadata) if FileId::from(&metadata) != opened.file => return Comparison::Replaced,
+        match rustix::fs::stat(&self.path) {
+            Err(error) => return Comparison::Missing(self.lost(&error.into()).to_string()),
+            Ok(stat) if FileId::from(stat) != opened.file => return Comparison::Replaced,
+            // The journal mode is on its first page, so it was not empty when it was opened.
+            Ok(stat) if stat.st_size == 0 && opened.log.is_some() => {
+                let path = self.path.display();
+                let why = format!(
+                    "{path} was emptied while it was in use: put a copy of the data in its place"
+                );
+                return Comparison::Emptied(why);
+            }
             Ok(_) => {}
         }
-        let Some(log) = opened.log else { return Comparison::Same };
-        match std::fs::metadata(&self.log) {
-            Ok(metadata) if FileId::from(&metadata) == log => Comparison::Same,
-            _ => Comparison::LogReplaced,
+        match opened.log {
+            Some(log) if FileId::of(&self.log).ok() != Some(log) => Comparison::LogReplaced,
+            _ => Comparison::Same,
         }
     }
 
@@ -119,7 +133,7 @@ impl DatabaseFile {
     pub fn verify(&self) -> Result<(), Error> {
         let why = match self.compare() {
             Comparison::Same => return Ok(()),
-            Comparison::Missing(why) => why,
+            Comparison::Missing(why) | Comparison::Emptied(why) => why,
             Comparison::Replaced => self.replaced(),
             Comparison::LogReplaced => {
                 format!("{} was deleted or replaced while it was in use", self.log.display())
@@ -189,7 +203,8 @@ impl DatabaseFile {
 
     /// Runs statements again, as the file that was opened is at its path.
     pub fn is_back(&self) {
-        if self.gone.send_replace(None).is_some() {
+        if self.gone.borrow().is_some() {
+            self.gone.send_replace(None);
             info!("The database file {} is back", self.path.display());
         }
     }
@@ -232,10 +247,9 @@ impl DatabaseFile {
     /// Another file must not be opened beside it: SQLite would apply the one's log to the other.
     pub fn has_stale_log(&self) -> bool {
         let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(opened), Ok(metadata)) = (opened, std::fs::metadata(&self.log)) else {
-            return false;
-        };
-        opened.log == Some(FileId::from(&metadata)) && metadata.len() > 0
+        let is_empty = std::fs::metadata(&self.log).is_ok_and(|log| log.len() == 0);
+        !is_empty
+            && opened.is_some_and(|it| it.log.is_some() && it.log == FileId::of(&self.log).ok())
     }
 
     /// The reason for another file.
@@ -303,5 +317,8 @@ mod tests {
         assert_eq!(file.compare(), Comparison::Replaced);
         std::fs::rename(at("b.db"), at("a.db")).unwrap();
         assert_eq!(file.compare(), Comparison::Same);
+
+        std::fs::File::create(at("a.db")).unwrap();
+        assert!(matches!(file.compare(), Comparison::Emptied(_)));
     }
 }

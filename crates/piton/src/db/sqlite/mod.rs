@@ -156,7 +156,12 @@ impl Store {
         if let Some(before) = before {
             close(before).await;
         }
-        self.acquire().await.map(drop)
+        // Opens the pool's first connection. On a busy machine that may take longer than requests wait,
+        // which is no reason not to be connected.
+        if let Err(error) = self.acquire().await {
+            warn!(%error, "The first connection to the database is not open yet");
+        }
+        Ok(())
     }
 
     /// A connection outside of the pool, for migrations.
@@ -243,6 +248,10 @@ impl Store {
                     // What was acknowledged and is still in the log goes into the file, wherever it is now.
                     self.write_log_back().await;
                 }
+            }
+            // The log holds some pages and not the others: writing it back would mend nothing.
+            Comparison::Emptied(why) => {
+                self.file.give_up(&why);
             }
             Comparison::Replaced => self.reopen(&self.file.replaced()).await,
             Comparison::LogReplaced => {

@@ -150,6 +150,16 @@ async fn a_file_that_was_deleted_is_not_begun_anew_behind_the_services_back() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_emptied_takes_no_more_writes() {
+    let db = Watched::new(DbSettings::default()).await;
+    db.add("lost").await.unwrap();
+    std::fs::File::create(db.path("shop.db")).unwrap();
+    assert_eq!(db.add("lost too").await.unwrap_err().kind(), Kind::Unavailable);
+    assert!(db.down().await.contains("was emptied"));
+    db.stop().await;
+}
+
+#[tokio::test]
 async fn a_log_that_was_deleted_is_saved_and_begun_anew() {
     let db = Watched::new(DbSettings::default()).await;
     for number in 0..50 {
