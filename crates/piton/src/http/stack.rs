@@ -629,7 +629,9 @@ impl Rules {
         let (media_type, document) = match self.style {
             ErrorStyle::Problem => {
                 let inside = self.show_inside;
-                let document = problem::render(failure, seen.id(), seen.path(), inside);
+                // The client knows its path; whoever keeps its answers should not know a secret in it.
+                let path = self.path_for_log(seen);
+                let document = problem::render(failure, seen.id(), &path, inside);
                 (problem::MEDIA_TYPE, document)
             }
             ErrorStyle::Gnar => {
@@ -677,12 +679,40 @@ impl Rules {
         loud
     }
 
-    /// What the log may know of the path.
+    /// Returns what logs and error documents may know of the path.
     fn path_for_log<'a>(&self, seen: &'a Seen) -> Cow<'a, str> {
         match self.requests.pattern(seen.current.path.get()) {
-            Some(pattern) => without_secrets(seen.path(), pattern),
-            None => Cow::Borrowed(seen.path()),
+            Some(pattern) => without_secrets(seen.path(), &pattern),
+            None => self.unmatched_for_log(seen.path()),
         }
+    }
+
+    /// Returns a path that no route has matched, with `***` for each segment that no route spells out, if
+    /// there is a route with a secret in its path: the link of a letter with a `/` too many, in capitals
+    /// or behind a prefix still holds its token.
+    #[cold]
+    fn unmatched_for_log<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        let mut segments: Vec<(&str, bool)> = path
+            .split('/')
+            .take(MAX_SEGMENTS + 1)
+            .map(|segment| (segment, segment.is_empty()))
+            .collect();
+        let cut = segments.len() > MAX_SEGMENTS;
+        segments.truncate(MAX_SEGMENTS);
+        let mut secrets = false;
+        self.requests.each_pattern(|pattern| {
+            for said in pattern.split('/') {
+                secrets |= is_secret(said);
+                for (segment, shown) in &mut segments {
+                    *shown |= !said.contains('{') && segment.eq_ignore_ascii_case(said);
+                }
+            }
+        });
+        if !secrets {
+            return Cow::Borrowed(path);
+        }
+        let shown = segments.iter().map(|(segment, shown)| if *shown { segment } else { HIDDEN });
+        Cow::Owned(shown.chain(cut.then_some(HIDDEN)).collect::<Vec<_>>().join("/"))
     }
 
     fn log_request(&self, status: StatusCode, took: Duration, slow: bool, seen: &Seen) {
@@ -693,7 +723,7 @@ impl Rules {
         let (method, duration_ms) = (&seen.method, milliseconds(took));
         let path = self.path_for_log(seen);
         // Asked every few seconds by machines; whoever wants to see that looks at `DEBUG`.
-        let probe = admin::QUIET_PATHS.contains(&&*path);
+        let probe = admin::QUIET_PATHS.contains(&seen.path());
         let status = status.as_u16();
         let slow = slow.then_some(true);
         let client = seen.client().map(tracing::field::display);
@@ -722,18 +752,37 @@ fn options(mut response: Response) -> Response {
     answer
 }
 
-/// `path` with `***` for each parameter of `pattern` that has a secret's name, such as `{token}`.
+/// Stands for a segment of a path that may be a secret.
+const HIDDEN: &str = "***";
+
+/// How many segments of a path that no route has matched are logged.
+const MAX_SEGMENTS: usize = 16;
+
+/// Returns whether a segment of a pattern has a parameter with a secret's name, such as `{token}`.
+fn is_secret(said: &str) -> bool {
+    let named = said.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    named.map(|name| name.trim_start_matches('*')).any(redact::keys_secret)
+}
+
+/// `path` with `***` for each parameter of `pattern` that has a secret's name, such as `{token}`, and for
+/// all that a `{*token}` stands for.
 fn without_secrets<'a>(path: &'a str, pattern: &str) -> Cow<'a, str> {
-    let secret = |part: &str| {
-        let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
-        name.is_some_and(redact::keys_secret)
-    };
-    if !pattern.split('/').any(secret) {
+    if !pattern.split('/').any(is_secret) {
         return Cow::Borrowed(path);
     }
-    let parts = path.split('/').zip(pattern.split('/').chain(std::iter::repeat("")));
-    let shown = parts.map(|(part, said)| if secret(said) { "***" } else { part });
-    Cow::Owned(shown.collect::<Vec<_>>().join("/"))
+    let mut shown = Vec::new();
+    let mut patterns = pattern.split('/').chain(std::iter::repeat(""));
+    for (segment, said) in path.split('/').zip(&mut patterns) {
+        if !is_secret(said) {
+            shown.push(segment);
+            continue;
+        }
+        shown.push(HIDDEN);
+        if said.contains("{*") {
+            break;
+        }
+    }
+    Cow::Owned(shown.join("/"))
 }
 
 fn problem_response(status: StatusCode) -> Response {
@@ -781,6 +830,8 @@ mod tests {
             ("/reset/1b2c/done", "/reset/{reset_token}/done", "/reset/***/done"),
             ("/user/7", "/user/{id}", "/user/7"),
             ("/token/7", "/token/{id}", "/token/7"),
+            ("/x/1b2c/3d4e", "/x/{*token}", "/x/***"),
+            ("/x/1b2c.html", "/x/{token}.html", "/x/***"),
         ] {
             assert_eq!(without_secrets(path, pattern), shown);
         }

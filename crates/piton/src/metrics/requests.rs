@@ -3,6 +3,7 @@
 //! This is on the way of every request, so a request touches three counters and no lock. Cells are
 //! made when they are first needed, a path's from the routes known at launch.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -162,9 +163,20 @@ impl Requests {
     }
 
     /// The path of a route, as the route says it: `/user/{id}`.
-    pub fn pattern(&self, number: PathIndex) -> Option<&str> {
-        let known = self.routes.get()?.get(usize::try_from(number).ok()?)?;
-        Some(&known.path)
+    pub fn pattern(&self, number: PathIndex) -> Option<Cow<'_, str>> {
+        let (routes, at) = (self.routes.get()?, usize::try_from(number).ok()?);
+        if let Some(known) = routes.get(at) {
+            return Some(Cow::Borrowed(&known.path));
+        }
+        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        found.get(at - routes.len()).map(|found| Cow::Owned(found.path.clone()))
+    }
+
+    /// Calls `see` with the path of each route that is known.
+    pub fn each_pattern(&self, mut see: impl FnMut(&str)) {
+        self.routes.get().into_iter().flatten().for_each(|known| see(&known.path));
+        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        found.iter().for_each(|found| see(&found.path));
     }
 
     /// The number of a path that a mounted router matched.

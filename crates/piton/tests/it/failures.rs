@@ -115,6 +115,66 @@ async fn an_unknown_path_is_404_and_a_wrong_method_405_with_allow() {
 }
 
 #[piton::test]
+async fn a_document_does_not_repeat_what_may_be_a_secret_of_a_path() {
+    async fn reset(Path(_): Path<String>) -> Result<()> {
+        Err(Error::not_found("no such link"))
+    }
+    let app = TestApp::new(
+        app().route(get("/user/reset/{token}", reset)).route(get("/files/{*secret}", reset)),
+    )
+    .await;
+    for (path, shown) in [
+        ("/user/reset/1b2c", "/user/reset/***"),
+        ("/files/1b2c/3d4e", "/files/***"),
+        ("/user/reset/1b2c/", "/user/reset/***/"),
+        ("//User/RESET/1b2c", "//User/RESET/***"),
+        ("/user%2Freset%2F1b2c", "/***"),
+        ("/user/reset./1b2c", "/user/***/***"),
+        ("/proxied/user/reset/1b2c", "/***/user/reset/***"),
+    ] {
+        assert_eq!(problem(&app.get(path).await, 404)["instance"], shown, "{path}");
+    }
+    let wrong_method = problem(&app.post("/user/reset/1b2c").await, 405);
+    assert_eq!(wrong_method["instance"], "/user/reset/***");
+    let long = app.get(&"/1b2c".repeat(1000)).await;
+    let instance = problem(&long, 404)["instance"].as_str().unwrap().to_owned();
+    assert!(instance.len() < 100 && !instance.contains("1b2c"), "{instance}");
+}
+
+#[derive(Deserialize, piton::garde::Validate)]
+struct Share {
+    #[garde(range(min = 0.0, max = 100.0))]
+    percent: f64,
+}
+
+#[piton::test]
+async fn a_float_that_is_not_finite_passes_no_rule() {
+    async fn query(_: Valid<Query<Share>>) {}
+    async fn form(_: Valid<Form<Share>>) {}
+    async fn path(_: Valid<Path<Share>>) {}
+    let app = app()
+        .route(get("/share", query))
+        .route(post("/share", form))
+        .route(get("/share/{percent}", path));
+    let app = TestApp::new(app).await;
+    for text in
+        ["NaN", "-nan", "inf", "-inf", "Infinity", "1e400", "-1e400", "%4eaN", "1e%34%30%30"]
+    {
+        let of_query = problem(&app.get(&format!("/share?percent={text}")).await, 422);
+        assert_eq!(of_query["errors"][0]["parameter"], "percent", "{text}");
+        let of_path = problem(&app.get(&format!("/share/{text}")).await, 422);
+        assert_eq!(of_path["errors"][0]["parameter"], "percent", "{text}");
+        let form = app.post("/share").header("content-type", "application/x-www-form-urlencoded");
+        let of_form = problem(&form.body(format!("percent={text}")).await, 422);
+        assert_eq!(of_form["errors"][0]["pointer"], "#/percent", "{text}");
+    }
+    for text in ["0", "100", "99.5", "1e1", ".5"] {
+        assert_eq!(app.get(&format!("/share?percent={text}")).await.status(), 200, "{text}");
+        assert_eq!(app.get(&format!("/share/{text}")).await.status(), 200, "{text}");
+    }
+}
+
+#[piton::test]
 async fn a_body_that_is_not_json_is_400_and_one_of_another_type_415() {
     let app = TestApp::new(app()).await;
     let answer = app.post("/companies").header("content-type", "application/json").body("{").await;

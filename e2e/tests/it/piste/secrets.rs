@@ -1,5 +1,6 @@
 //! No secret leaves: not by the log at its most talkative, not by `config`, not by `/info`.
 
+use e2e::client::Connection;
 use e2e::moto::{Boto3, Moto};
 use e2e::postgres::database;
 use e2e::service::run;
@@ -68,6 +69,59 @@ async fn no_secret_is_in_the_log_at_trace() {
     is_free_of(&log, &SECRETS, "the log");
     let header = token.split('.').next().unwrap();
     is_free_of(&log, &["$argon2", header], "the log");
+}
+
+#[tokio::test]
+async fn a_link_of_a_letter_that_no_route_matches_is_in_no_log_and_no_answer() {
+    const TOKEN: &str = "3f8a2c1e-9d47-4b6a-8e15-c0ffee5ca1ab";
+    let folder = tempfile::tempdir().unwrap();
+    let mut piste = Deployment::new(&database()).with("GNAR_LOG_LEVEL", "TRACE");
+    piste.log = Some(folder.path().join("log"));
+    let service = piste.set("log.requests=all");
+    let (port, path) = (service.port, folder.path().join("log"));
+    let service = service.start().await;
+    let paths = [
+        "/user/activate/T",
+        "/user/activate/T/",
+        "//user/activate/T",
+        "/user//activate/T",
+        "/USER/Activate/T",
+        "/user/activate/T/more",
+        "/user%2Factivate%2FT",
+        "/user/activate%2FT",
+        "/user/activate./T",
+        "/user/activate/T.",
+        "/user/activate/T%20",
+        "/gnar/user/activate/T",
+        "/user/activate;T",
+        "/T",
+        "/user/T",
+        "/user/activate/?token=T",
+        "/user/activate/T?again=T",
+        "/user/activate/%54T",
+        "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/T",
+    ];
+    for method in ["GET", "POST", "DELETE", "OPTIONS", "PROPFIND"] {
+        for path in paths {
+            let path = path.replace('T', TOKEN);
+            let mut connection = Connection::open(port).await.unwrap();
+            let answer = connection.request(method, &path, "").await.unwrap();
+            is_free_of(&String::from_utf8_lossy(&answer.body), &[TOKEN], &path);
+        }
+    }
+    let metrics = get(port, "/metrics", &[]).await;
+    is_free_of(&String::from_utf8_lossy(&metrics.body), &[TOKEN], "the metrics");
+    service.signal("TERM").await;
+    assert_eq!(service.ended().await.code(), Some(0));
+    let log = std::fs::read_to_string(path).unwrap();
+    is_free_of(&log, &[TOKEN], "the log");
+    for shown in [
+        "GET //user/activate/*** 404",
+        "POST /user/activate/*** 405",
+        "GET /***/user/activate/*** 404",
+    ] {
+        assert!(log.contains(shown), "`{shown}` is not in the log");
+    }
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 //! what clients of the service in Python look at.
 
 use piton::aws::ses::Ses;
+use piton::axum::http::Method;
 use piton::prelude::*;
 use piton::serde_json::Value;
 use piton::uuid::Uuid;
 
+use crate::address::{self, Typed};
 use crate::mail::{self, ActivationSettings};
 use crate::repositories::users::{self, NewUser};
 
@@ -71,21 +73,9 @@ pub async fn status() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// The longest address that mail has (RFC 5321).
-const LONGEST: usize = 254;
-
-/// The address as it is kept: without blanks around it. `None` if it is none.
-fn address(text: &str) -> Option<String> {
-    let text = text.trim();
-    let (name, domain) = text.rsplit_once('@')?;
-    let strange = |c: char| c.is_control() || c.is_whitespace() || "<>,;".contains(c);
-    let whole = !name.is_empty() && !domain.is_empty() && text.len() <= LONGEST;
-    (whole && !text.contains(strange)).then(|| text.to_owned())
-}
-
 /// Makes an account, and sends the letter that activates it.
 ///
-/// Answers 409 if the address has one, 422 if it is no address. If the letter cannot be sent there is
+/// Addresses that differ in the capitals of their domain are one. Answers 409 if the address has one, 422 if it is no address. If the letter cannot be sent there is
 /// no account either, and one can try again.
 #[post("/signup")]
 pub async fn signup(
@@ -99,13 +89,16 @@ pub async fn signup(
     let (Some(email), Some(password)) = (given(signup.email), given(signup.password)) else {
         return Err(Error::unprocessable("Email and password are required").plain());
     };
-    let email = address(&email);
+    let typed = Typed::new(&email);
+    let email = address::of_signup(&email);
     let email = email.ok_or_else(|| Error::unprocessable("Email is not an address").plain())?;
     if signup.name.as_ref().is_some_and(|name| name.contains(char::is_control)) {
         return Err(Error::unprocessable("Name has characters that cannot be shown").plain());
     }
     let taken = || Error::conflict("Email is taken").plain();
-    if users::find(&db, &email).await?.is_some() {
+    if let Some(typed) = &typed
+        && users::find_typed(&db, typed).await?.is_some()
+    {
         return Err(taken());
     }
     let hash = passwords.hash(&password).await?;
@@ -120,10 +113,18 @@ pub async fn signup(
 }
 
 /// Activates an account: where the letter leads.
+///
+/// A link that is followed again says the same again. `HEAD`, with which programs look where links in
+/// letters lead, activates nothing.
 #[get("/activate/{token}")]
-pub async fn activate(db: Db, Path(token): Path<String>) -> Result<Json<Account>> {
+pub async fn activate(
+    db: Db,
+    method: Method,
+    Path(token): Path<String>,
+) -> Result<Json<Account>> {
     // What is no token of ours is asked of nobody.
     let email = match Uuid::try_parse(&token) {
+        Ok(_) if method == Method::HEAD => users::would_activate(&db, &token).await?,
         Ok(_) => users::activate(&db, &token).await?,
         Err(_) => None,
     };
@@ -145,8 +146,9 @@ pub async fn login(
     let wrong = || Error::unauthorized("Invalid email or password").plain();
     // Before anybody is looked for: whether there is such a user is nobody's business.
     let password = login.password.ok_or_else(|| Error::unprocessable("a password is missing"))?;
-    let user = match login.email.as_deref().and_then(address) {
-        Some(email) => users::find(&db, &email).await?,
+    // Not by the rules of today's signup: an account of before comes in by the address that it has.
+    let user = match login.email.as_deref().and_then(Typed::new) {
+        Some(typed) => users::find_typed(&db, &typed).await?,
         None => None,
     };
     let hash = user.as_ref().map(|user| &*user.password_hash);

@@ -3,6 +3,8 @@
 use piton::prelude::*;
 use piton::uuid::Uuid;
 
+use crate::address::Typed;
+
 /// A user as stored.
 #[derive(Debug, FromRow)]
 pub struct User {
@@ -46,6 +48,22 @@ pub async fn find(db: &Db, email: &str) -> Result<Option<User>> {
     Ok(db.one(sql, (email,)).await?)
 }
 
+/// Returns the user that what was typed belongs to: the one with this very address, or else with this
+/// address in another spelling of its domain.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_typed(db: &Db, typed: &Typed<'_>) -> Result<Option<User>> {
+    // One statement for both, so that the time says nothing of whether the first has found somebody.
+    let sql = "SELECT email, password_hash, name, active FROM users
+        WHERE email = $1
+        OR lower(email) IN (lower($2), lower($3)) AND substr(email, 1, $4) = $5
+        ORDER BY (email = $1) DESC, id LIMIT 1";
+    let Typed { exact, ascii, lower, name } = typed;
+    let length = i32::try_from(name.chars().count()).unwrap_or(i32::MAX);
+    Ok(db.one(sql, (*exact, ascii, lower, length, name)).await?)
+}
+
 /// Adds a user; `false` if the address is taken.
 ///
 /// # Errors
@@ -60,14 +78,39 @@ pub async fn add(db: &Db, new: &NewUser) -> Result<bool> {
     Ok(added.is_some())
 }
 
-/// Activates the account that the token is for, once; its address, or `None`.
+/// What stands before a token that has been used. Kept, so that the link can say that it is done; no
+/// token begins so, and the service in Python takes it for none.
+const USED: &str = "used:";
+
+/// Activates the account that the token is for, once; its address, or `None`. A token that has been used
+/// changes nothing and gives the address again, as long as the account is active.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn activate(db: &Db, token: &str) -> Result<Option<String>> {
-    let sql = "UPDATE users SET active = TRUE, activation_token = NULL WHERE activation_token = $1
+    let sql = "UPDATE users SET active = TRUE, activation_token = $2 WHERE activation_token = $1
         RETURNING email";
-    Ok(db.one(sql, (token,)).await?)
+    let used = format!("{USED}{token}");
+    match db.one(sql, (token, &used)).await? {
+        Some(email) => Ok(Some(email)),
+        None => find_activated(db, &used).await,
+    }
+}
+
+/// Returns the address that [`activate`] would give, and changes nothing.
+///
+/// # Errors
+/// Those of the database.
+pub async fn would_activate(db: &Db, token: &str) -> Result<Option<String>> {
+    match db.one("SELECT email FROM users WHERE activation_token = $1", (token,)).await? {
+        Some(email) => Ok(Some(email)),
+        None => find_activated(db, &format!("{USED}{token}")).await,
+    }
+}
+
+async fn find_activated(db: &Db, used: &str) -> Result<Option<String>> {
+    let sql = "SELECT email FROM users WHERE activation_token = $1 AND active";
+    Ok(db.one(sql, (used,)).await?)
 }
 
 /// Replaces a password's hash, unless somebody else has in the meantime.

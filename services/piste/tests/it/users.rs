@@ -63,14 +63,110 @@ on_both! {
 }
 
 on_both! {
-    async fn a_letter_activates_once(app) {
+    async fn a_letter_activates_once_and_its_link_says_so_again(app) {
         signup(&app, "ada@example.org", "x").await;
         let path = format!("/user/activate/{}", activation_token(&app, "ada@example.org").await);
-        assert_eq!(app.get(&path).await.status(), 200);
+        let done = json!({ "email": "ada@example.org" });
+        for _ in 0..3 {
+            let answer = app.get(&path).await;
+            assert_eq!((answer.status().as_u16(), answer.json::<Value>()), (200, done.clone()));
+        }
+        // Whoever is locked out later does not come in by an old letter.
+        app.handle().db().run("UPDATE users SET active = FALSE", ()).await.unwrap();
         let invalid = (404, "Invalid activation token".to_owned());
         assert_eq!(refusal(&app.get(&path).await), invalid);
+        assert_eq!(login(&app, "ada@example.org", "x").await.status(), 403);
         assert_eq!(refusal(&app.get("/user/activate/None").await), invalid);
         assert_eq!(refusal(&app.get("/user/activate/%27%20OR%201=1").await), invalid);
+        let kept = activation_token(&app, "ada@example.org").await;
+        assert_eq!(refusal(&app.get(&format!("/user/activate/{kept}")).await), invalid);
+    }
+}
+
+on_both! {
+    async fn two_clicks_at_once_both_hear_that_it_is_done(app) {
+        signup(&app, "ada@example.org", "x").await;
+        let path = format!("/user/activate/{}", activation_token(&app, "ada@example.org").await);
+        let (one, other) = piton::tokio::join!(app.get(&path), app.get(&path));
+        assert_eq!((one.status().as_u16(), other.status().as_u16()), (200, 200));
+    }
+}
+
+on_both! {
+    async fn a_scanner_that_looks_where_a_link_leads_does_not_use_it_up(app) {
+        signup(&app, "ada@example.org", "x").await;
+        let path = format!("/user/activate/{}", activation_token(&app, "ada@example.org").await);
+        for _ in 0..2 {
+            let head = app.request(piton::axum::http::Method::HEAD, &path).await;
+            assert_eq!((head.status().as_u16(), head.text()), (200, String::new()));
+            assert_eq!(login(&app, "ada@example.org", "x").await.status(), 403, "it is not active");
+        }
+        let unknown = "/user/activate/00000000-0000-4000-8000-000000000000";
+        assert_eq!(app.request(piton::axum::http::Method::HEAD, unknown).await.status(), 404);
+        for method in [piton::axum::http::Method::OPTIONS, piton::axum::http::Method::POST] {
+            app.request(method, &path).await;
+            assert_eq!(login(&app, "ada@example.org", "x").await.status(), 403, "it is not active");
+        }
+        assert_eq!(app.get(&path).await.status(), 200);
+        assert_eq!(login(&app, "ada@example.org", "x").await.status(), 200);
+        assert_eq!(app.request(piton::axum::http::Method::HEAD, &path).await.status(), 200);
+    }
+}
+
+/// An account as the service in Python has made it.
+async fn of_before(app: &TestApp, email: &str, password: &str) {
+    let passwords: Passwords = app.handle().part();
+    let hash = passwords.hash(password).await.unwrap();
+    let sql = "INSERT INTO users (email, password_hash, active) VALUES ($1, $2, TRUE)";
+    app.handle().db().run(sql, (email, hash)).await.unwrap();
+}
+
+on_both! {
+    async fn an_account_of_before_comes_in_by_the_address_it_has(app) {
+        for email in [
+            "old user@example.org", "Ann <ann@example.org>", "trail@example.org ", "no-address",
+            " lead@example.org", "two@at@example.org", "tab\t@example.org", "Caps@Example.ORG",
+            "a,b@example.org", "zoë@bücher.example",
+        ] {
+            of_before(&app, email, "correct horse").await;
+            let token = token_of(&app, email, "correct horse").await;
+            let me: Value = get_as(&app, "/user/me", &token).await.json();
+            assert_eq!(me["email"], email);
+            assert_eq!(login(&app, email, "wrong").await.status(), 401, "{email}");
+        }
+        for email in ["", "a\0@example.org", &"a".repeat(5000)] {
+            let answer = login(&app, email, "correct horse").await;
+            assert_eq!(refusal(&answer), (401, "Invalid email or password".into()));
+        }
+    }
+}
+
+on_both! {
+    async fn addresses_that_differ_in_the_capitals_of_their_domain_are_one_account(app) {
+        let first = signup(&app, "Ada@Example.ORG", "correct horse").await;
+        assert_eq!(first.json::<Value>(), json!({ "email": "Ada@example.org" }));
+        for again in ["Ada@example.org", "Ada@EXAMPLE.org", " Ada@example.Org "] {
+            assert_eq!(signup(&app, again, "x").await.status(), 409, "{again}");
+            assert_eq!(login(&app, again, "correct horse").await.status(), 403, "{again}");
+        }
+        assert_eq!(login(&app, "ada@example.org", "correct horse").await.status(), 401);
+        assert_eq!(signup(&app, "ada@example.org", "x").await.status(), 200, "another name");
+
+        of_before(&app, "bob@Example.Org", "one").await;
+        assert_eq!(signup(&app, "bob@example.org", "x").await.status(), 409);
+        for typed in ["bob@Example.Org", "bob@example.org", "bob@EXAMPLE.ORG"] {
+            let token = token_of(&app, typed, "one").await;
+            let me: Value = get_as(&app, "/user/me", &token).await.json();
+            assert_eq!(me["email"], "bob@Example.Org", "{typed}");
+        }
+        // Of two that were there before, each comes in by its own spelling.
+        of_before(&app, "bob@EXAMPLE.org", "two").await;
+        assert_eq!(login(&app, "bob@EXAMPLE.org", "two").await.status(), 200);
+        assert_eq!(login(&app, "bob@Example.Org", "one").await.status(), 200);
+
+        assert_eq!(signup(&app, "ada@bücher.example", "x").await.status(), 200);
+        assert_eq!(signup(&app, "ada@xn--bcher-kva.example", "x").await.status(), 409);
+        assert_eq!(login(&app, "ada@BÜCHER.example", "x").await.status(), 403);
     }
 }
 
