@@ -279,8 +279,9 @@ mod tests {
 
     #[test]
     fn the_memory_of_a_small_container_is_not_all_for_the_cache() {
-        let size =
-            |settings: CacheSettings, mib| settings.max_size(Some(&Limit::of_container(mib << 20)));
+        let size = |settings: CacheSettings, mib: u64| {
+            settings.max_size(Some(&Limit::of_container(mib << 20)))
+        };
         assert_eq!(size(CacheSettings::default(), 64), ByteSize::mib(8));
         assert_eq!(size(CacheSettings::default(), 4096), ByteSize::mib(64));
         let set = CacheSettings { max_size: Some(ByteSize::mib(20)), ..CacheSettings::default() };
