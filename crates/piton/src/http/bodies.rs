@@ -20,7 +20,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::Request;
+use http::{Request, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 
@@ -182,7 +182,10 @@ where
     }
     // Beyond `MAX_KEPT` a body may be one that is read piece by piece.
     if !budget.has_room_for(announced.min(MAX_KEPT)) {
-        discard(Limited::new(body, limit));
+        // Who waits for `100 Continue` has not sent anything yet: reading would ask for it.
+        if !parts.headers.contains_key(header::EXPECT) {
+            discard(Limited::new(body, limit));
+        }
         return Err(Refused::NoRoom);
     }
     let state = BodyState::new(budget);

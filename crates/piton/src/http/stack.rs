@@ -504,8 +504,11 @@ impl Rules {
                 Outcome::NoRoom
             }
             Outcome::Answered(response) => {
-                // What was done must be told, also if that takes more memory than there should be.
-                let can_retry = seen.method.is_safe() && !is_failure(response.status());
+                // What was done must be told, also if that takes more memory than there should be; and so
+                // must the figures, in this hour above all.
+                let can_retry = seen.method.is_safe()
+                    && !is_failure(response.status())
+                    && !admin::QUIET_PATHS.contains(&seen.path());
                 let charged = bodies::charge(response, &self.handle.inner().memory, can_retry);
                 charged.map_or(Outcome::NoRoom, Outcome::Answered)
             }
@@ -523,24 +526,14 @@ impl Rules {
 
     /// The answer as it leaves.
     fn finish(&self, outcome: Outcome, seen: &mut Seen) -> Response {
-        let outcome = match self.charge(outcome, seen) {
-            Outcome::NoRoom => Outcome::Shed(self.no_room()),
-            outcome => outcome,
-        };
-        let Finished { mut response, status, told } = match outcome {
+        let Finished { mut response, status, told } = match self.charge(outcome, seen) {
             Outcome::Answered(response) => self.in_one_format(response, seen),
             Outcome::Failed(status, detail, inside) => {
                 let failure = Failure { inside: Some(inside), ..Failure::new(status, detail) };
                 self.fail(problem_response(status), &failure, seen)
             }
-            Outcome::Shed(mut response) => match response.extensions_mut().remove::<Carried>() {
-                Some(Carried(error)) => {
-                    let failure = Failure { inside: None, ..Failure::of(&error) };
-                    Finished { told: true, ..self.fail(response, &failure, seen) }
-                }
-                None => Finished::plain(response),
-            },
-            Outcome::NoRoom => Finished::plain(self.no_room()),
+            Outcome::Shed(response) => self.shed(response, seen),
+            Outcome::NoRoom => self.shed(self.no_room(), seen),
         };
         if let Some(caller) = seen.current.caller.get() {
             caller.answer(response.headers_mut());
@@ -562,6 +555,17 @@ impl Rules {
             self.log_request(status, took, slow, seen);
         }
         response
+    }
+
+    /// The answer to a request that was turned away, of which the log needs no line.
+    fn shed(&self, mut response: Response, seen: &Seen) -> Finished {
+        match response.extensions_mut().remove::<Carried>() {
+            Some(Carried(error)) => {
+                let failure = Failure { inside: None, ..Failure::of(&error) };
+                Finished { told: true, ..self.fail(response, &failure, seen) }
+            }
+            None => Finished::plain(response),
+        }
     }
 
     fn add_headers(&self, headers: &mut HeaderMap, seen: &Seen) {
