@@ -21,7 +21,7 @@ piton::blueprint!("/ashirt", tag = "ashirt", guard = SharedSecret);
 /// The type of the body is not looked at: it is JSON or it is nothing, and a header that somebody has
 /// configured may say otherwise.
 #[post("/process")]
-async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
+pub async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
     let message = match desk.read(request).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
