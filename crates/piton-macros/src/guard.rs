@@ -18,6 +18,14 @@ pub struct Call {
     pub source: Option<Expr>,
 }
 
+const ROUTES: [&str; 6] = ["get", "post", "put", "patch", "delete", "route"];
+
+/// Returns whether the attribute is one that makes a route.
+pub fn is_route(attribute: &Attribute) -> bool {
+    let last = attribute.path().segments.last();
+    last.is_some_and(|last| ROUTES.iter().any(|route| last.ident == route))
+}
+
 /// Takes the attribute away from the function, and returns the call that it stands for.
 pub fn take(function: &mut ItemFn) -> Result<Call> {
     let of = |attribute: &Attribute| {
@@ -38,11 +46,6 @@ pub fn take(function: &mut ItemFn) -> Result<Call> {
 
 /// The attribute stands above the route's: it goes below, where the route macro reads it.
 pub fn below(name: &str, arguments: &TokenStream, mut function: ItemFn) -> Result<TokenStream> {
-    const ROUTES: [&str; 6] = ["get", "post", "put", "patch", "delete", "route"];
-    let is_route = |attribute: &Attribute| {
-        let last = attribute.path().segments.last();
-        last.is_some_and(|last| ROUTES.iter().any(|route| last.ident == route))
-    };
     if !function.attrs.iter().any(is_route) {
         let why =
             format!("`#[{name}]` is for a route: write `#[get(\"/path\")]` or its kin above it");

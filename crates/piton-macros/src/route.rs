@@ -52,8 +52,13 @@ pub fn expand(
     mut function: ItemFn,
     method: Option<&str>,
 ) -> Result<TokenStream> {
+    let attributes = function.attrs.clone();
     let guard::Call { call: guard, source: guard_source } = guard::take(&mut function)?;
     let cached = cached::take(&mut function, &methods(&arguments, method))?;
+    if attributes.iter().any(guard::is_route) {
+        // Another route's attribute stands below, and is guarded and cached as this one is.
+        function.attrs = attributes;
+    }
     check_path(&arguments.path)?;
     check_function(&function)?;
     let name = &function.sig.ident;

@@ -1,5 +1,6 @@
 //! Finds secrets in a sentence by what they look like: credentials in addresses, headers that carry
-//! them, `Bearer ..` and `Basic ..`, JSON Web Tokens; and those that are known by value.
+//! them, `Bearer ..` and `Basic ..`, JSON Web Tokens, tokens whose issuers give them a look, parameters of
+//! addresses whose names promise one; and those that are known by value.
 //!
 //! Every text of every log line comes through here, so the common one, in which nothing is to be
 //! found, is looked at once and not copied.
@@ -7,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::redact::{self, HIDDEN};
+use super::secret_patterns::{is_of_name, is_token, parameter_is_secret};
 use super::secrets;
 
 /// Headers whose values are secrets; `set-cookie` and `proxy-authorization` end with them.
@@ -37,13 +39,13 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
         return safe;
     }
     let safe = headers(&redact::address(&safe));
-    Cow::Owned(web_tokens(&schemes(&safe)))
+    Cow::Owned(tokens(&parameters(&web_tokens(&schemes(&safe)))))
 }
 
 /// Bytes that are rare in sentences and part of what is looked for.
 const TRIGGERS: [bool; 256] = {
     let mut table = [false; 256];
-    let bytes = b":=JBbzZkK";
+    let bytes = b":=JBbzZkKS_-";
     let mut index = 0;
     while index < bytes.len() {
         table[bytes[index] as usize] = true;
@@ -60,11 +62,18 @@ fn suspicious(text: &[u8]) -> bool {
         let (before, after) = (&text[..at], &text[at + 1..]);
         let hit = match text[at] {
             b':' => after.starts_with(b"//"),
-            b'=' => ends_with(before, "password"),
+            b'=' => ends_with(before, "password") || ends_with_parameter(before),
             b'J' => before.ends_with(b"ey"),
             b'b' | b'B' => starts_with(after, "earer ") || starts_with(after, "asic "),
-            b'z' | b'Z' => ends_with(before, "authori"),
-            _ => ends_with(before, "coo") || ends_with(before, "x-api-"),
+            b'z' | b'Z' => ends_with(before, "authori") || before.ends_with(b"AI"),
+            b'S' => before.ends_with(b"A") && after.starts_with(b"IA"),
+            b'_' => LEADS.iter().any(|lead| before.ends_with(lead)),
+            b'-' => before.ends_with(b"glpat") || before.ends_with(b"xapp") || is_slack(before),
+            _ => {
+                ends_with(before, "coo")
+                    || ends_with(before, "x-api-")
+                    || (before.ends_with(b"A") && after.starts_with(b"IA"))
+            }
         };
         if hit {
             return true;
@@ -72,6 +81,74 @@ fn suspicious(text: &[u8]) -> bool {
         from = at + 1;
     }
     false
+}
+
+/// What stands before the `_` of the tokens that are most often met.
+const LEADS: [&[u8]; 11] = [
+    b"ghp",
+    b"gho",
+    b"ghu",
+    b"ghs",
+    b"ghr",
+    b"github_pat",
+    b"_live",
+    b"_test",
+    b"sk",
+    b"npm",
+    b"whsec",
+];
+
+/// `xoxb`, `xoxp`, and their kin.
+fn is_slack(before: &[u8]) -> bool {
+    before.len().checked_sub(4).is_some_and(|at| before[at..].starts_with(b"xox"))
+}
+
+/// The longest name of a parameter that is looked at.
+const MAX_PARAMETER_BYTES: usize = 64;
+
+/// Whether a parameter's name ends here: `?name`, `&name`.
+fn ends_with_parameter(before: &[u8]) -> bool {
+    let mut name = before.iter().rev().take(MAX_PARAMETER_BYTES);
+    name.find(|byte| b"?&;# /\"".contains(byte)).is_some_and(|byte| b"?&;#".contains(byte))
+}
+
+/// `?access_token=***`.
+fn parameters(text: &str) -> String {
+    covered(text, |from| {
+        let mut at = from;
+        loop {
+            let sign = at + text[at..].find('=')?;
+            at = sign + 1;
+            // Bounded, so that a text of nothing but signs is not looked at again for each of them.
+            let first = text.ceil_char_boundary(from.max(sign.saturating_sub(MAX_PARAMETER_BYTES)));
+            let name =
+                text[first..sign].rfind(['?', '&', ';', '#']).map(|it| &text[first + it + 1..sign]);
+            let ends = |c: char| c.is_whitespace() || "&;#\"'`<>".contains(c);
+            let is_secret = |name: &str| !name.contains(ends) && parameter_is_secret(name);
+            if !name.is_some_and(is_secret) {
+                continue;
+            }
+            let length = text[at..].find(ends).unwrap_or(text.len() - at);
+            if length > 0 {
+                return Some((at, at + length));
+            }
+        }
+    })
+}
+
+/// `ghp_..`, `AKIA..`.
+fn tokens(text: &str) -> String {
+    covered(text, |from| {
+        let mut at = from;
+        loop {
+            let start = at + text[at..].find(is_of_name)?;
+            let end = text[start..].find(|c| !is_of_name(c)).map_or(text.len(), |end| start + end);
+            if is_token(&text[start..end]) {
+                return Some((start, end));
+            }
+            at = end;
+        }
+    })
 }
 
 fn starts_with(text: &[u8], word: &str) -> bool {
@@ -243,6 +320,20 @@ mod tests {
             ("got eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.sig-_1, ok", "got ***, ok"),
             ("redis://:pw@cache and ?password=pw&x", "redis://***@cache and ?password=***&x"),
             ("PASSWORD=hunter2", "PASSWORD=***"),
+            (
+                "got https://h/a?access_token=h22&b=c now",
+                "got https://h/a?access_token=***&b=c now",
+            ),
+            ("GET /a?b=c&X-Amz-Signature=h22", "GET /a?b=c&X-Amz-Signature=***"),
+            ("GET /a?acc%65ss_token=h22", "GET /a?acc%65ss_token=***"),
+            ("GET /a?b=1&sig=h22&token=h22#c", "GET /a?b=1&sig=***&token=***#c"),
+            ("id AKIAIOSFODNN7EXAMPLE.", "id ***"),
+            ("id ASIAIOSFODNN7EXAMPLE, x", "id ***, x"),
+            ("with ghp_0123456789abcdef!", "with ***!"),
+            ("with github_pat_0123456789abcdef", "with ***"),
+            ("with sk_live_0123456789abcdef", "with ***"),
+            ("with xoxb-0123456789-abc", "with ***"),
+            ("with AIzaSyA0123456789", "with ***"),
         ];
         for (given, safe) in cases {
             assert_eq!(text(given), safe, "{given}");
@@ -260,6 +351,8 @@ mod tests {
             "SELECT id FROM companies WHERE zip = ?",
             "took 5ms: ok",
             "key=value",
+            "GET /companies?page=2&sort=name",
+            "task_test_1, disk-2, ASIA, npm_x",
             "Authorization:",
         ];
         for given in cases {

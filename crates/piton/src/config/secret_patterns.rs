@@ -293,20 +293,29 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-fn is_of_name(letter: char) -> bool {
+pub(super) fn is_of_name(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.')
 }
 
 fn has_token(text: &str) -> bool {
+    text.split(|letter| !is_of_name(letter)).any(is_token)
+}
+
+/// Returns whether a word is a token by its look.
+pub(super) fn is_token(word: &str) -> bool {
     const MIN_BYTES: usize = 8;
-    let is_slack = |word: &str| {
+    let rest = TOKENS.iter().find_map(|start| word.strip_prefix(start));
+    let of_slack = || {
         let rest = word.strip_prefix("xox").map(|rest| rest.trim_start_matches(char::is_lowercase));
         rest.is_some_and(|rest| rest.starts_with(['-', '.']) && rest.len() > MIN_BYTES)
     };
-    text.split(|letter| !is_of_name(letter)).any(|word| {
-        let rest = TOKENS.iter().find_map(|start| word.strip_prefix(start));
-        rest.is_some_and(|rest| rest.len() >= MIN_BYTES) || is_slack(word) || is_access_key_id(word)
-    })
+    let word = word.trim_end_matches('.');
+    rest.is_some_and(|rest| rest.len() >= MIN_BYTES) || of_slack() || is_access_key_id(word)
+}
+
+/// Returns whether a parameter of this name, which may be percent-encoded, is a secret.
+pub(super) fn parameter_is_secret(name: &str) -> bool {
+    names_secret(name) || percent_decoded(name).is_some_and(|name| names_secret(&name))
 }
 
 fn is_access_key_id(word: &str) -> bool {

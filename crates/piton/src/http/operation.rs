@@ -483,6 +483,7 @@ pub mod probe {
     }
 
     /// Returns a probe of each argument of `handler`, and one of what it returns.
+    #[must_use]
     pub fn signature<H: Signature<T>, T>(_: &H) -> (H::Inputs, H::Output) {
         (H::INPUTS, H::OUTPUT)
     }

@@ -56,6 +56,13 @@ pub mod days {
         "own".to_owned()
     }
 
+    #[get("/both")]
+    #[protected(guard = Only(TUESDAY))]
+    #[post("/both")]
+    pub async fn both() -> &'static str {
+        "both"
+    }
+
     pub mod later {
         use piton::prelude::*;
 
@@ -117,6 +124,10 @@ async fn printed_and_written_routes_let_the_same_callers_in() {
             let answer = app.get(path).header("x-day", day).await;
             assert_eq!(answer.status(), status, "{path} on {day}");
         }
+        // One guard over two routes.
+        assert_eq!(app.get("/days/both").await.status(), 403);
+        assert_eq!(app.post("/days/both").await.status(), 403);
+        assert_eq!(app.post("/days/both").header("x-day", "tuesday").await.status(), 200);
         assert_eq!(app.delete("/days/later").await.status(), 403);
         assert_eq!(app.delete("/days/later").header("x-day", "monday").await.status(), 204);
     }

@@ -21,7 +21,7 @@ piton::blueprint!("/ashirt", tag = "ashirt", guard = SharedSecret);
 /// The type of the body is not looked at: it is JSON or it is nothing, and a header that somebody has
 /// configured may say otherwise.
 #[post("/process")]
-async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
+pub async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
     let message = match desk.read(request).await {
         Ok(message) => message,
         Err(refusal) => return refusal,
@@ -32,17 +32,21 @@ async fn process(desk: Desk, backend: Backend, request: Request) -> Response {
             let evidence = Evidence::of_ashirt(message, backend.client().clone());
             json(with_id(desk.look_at(evidence).await).body())
         }
+        Ok(Message::Untyped(why)) => json(rejected(why)),
         Ok(Message::Unknown(kind)) => {
             let kind: String = kind.chars().take(100).collect();
-            let why = format!("this worker does not know the message type `{kind}`");
-            info!("Rejected a message: {why}");
-            json(Answer::Rejected(why.into()).body())
+            json(rejected(format!("this worker does not know the message type `{kind}`")))
         }
         Err(why) => {
             warn!("Cannot read a message: {why}");
             json(protocol::failure(&of_request(&why)))
         }
     }
+}
+
+fn rejected(why: String) -> Vec<u8> {
+    info!("Rejected a message: {why}");
+    Answer::Rejected(why.into()).body()
 }
 
 /// An error leads to its lines in the log.

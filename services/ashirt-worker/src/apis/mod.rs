@@ -5,3 +5,4 @@ pub(crate) mod dev;
 mod shared_secret;
 
 pub(crate) use shared_secret::Expected;
+pub use shared_secret::SharedSecret;

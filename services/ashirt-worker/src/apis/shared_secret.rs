@@ -11,11 +11,15 @@ use crate::desk::Desk;
 use crate::settings::WorkerSettings;
 
 /// Asks for the shared secret, if there is one.
-pub(super) struct SharedSecret;
+pub struct SharedSecret;
 
 impl Guard for SharedSecret {
     fn describe(&self, operation: &mut Operation) {
         operation.needs::<Desk>();
+    }
+
+    fn explain(&self) -> Option<String> {
+        Some("ashirt_worker::apis::SharedSecret".to_owned())
     }
 
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {

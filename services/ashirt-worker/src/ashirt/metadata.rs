@@ -48,7 +48,8 @@ impl Metadata {
         let message = self.message.as_deref().unwrap_or_default();
         if [&*self.source, &*self.body, message].into_iter().any(|text| storable(text) != text) {
             return Err(Error::invalid(
-                "ashirt stores texts of at most 65535 bytes, without characters from U+10000 on: `storable` makes it fit",
+                "ashirt stores texts of at most 65535 bytes, without characters from U+10000 on, and those that are not \
+                 seen mislead its readers: `storable` makes it fit",
             ));
         }
         Ok(())
@@ -85,6 +86,7 @@ mod tests {
         }
         assert!(metadata("ocr", &"x".repeat(65_536)).check().is_err());
         assert!(metadata("ocr", "\u{1F40D}").check().is_err());
+        assert!(metadata("ocr", "gpj\u{202e}.exe").check().is_err());
         assert!(metadata("ocr", &"x".repeat(65_535)).check().is_ok());
         assert!(metadata("ocr", "").check().is_ok());
     }

@@ -65,6 +65,7 @@ pub use keys::{AccessKey, SecretKey};
 pub use metadata::{Metadata, Status};
 pub use settings::Settings;
 pub use target::BaseUrl;
+pub(crate) use text::is_unseen;
 pub use text::{LONGEST_TEXT, storable};
 pub use types::{
     Contributor, Evidence, EvidenceChange, EvidenceCount, File, NewEvidence, NewOperation, NewTag,

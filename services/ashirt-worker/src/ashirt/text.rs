@@ -11,32 +11,52 @@ pub const LONGEST_TEXT: usize = 65_535;
 /// Stands where text was cut off.
 const CUT: &str = "\n[.. cut off here: ASHIRT stores no more]";
 
-/// `text` as ASHIRT can store it: characters beyond U+FFFF, such as emoji, become U+FFFD, and what
+/// `text` as ASHIRT can store it and people can read it: characters beyond U+FFFF, such as emoji, become
+/// U+FFFD; those that are not seen or turn the direction of what follows are written out (`\\u{202e}`); what
 /// exceeds [`LONGEST_TEXT`] is cut off at the end of a character, and says so.
 ///
 /// ```
 /// use ashirt_worker::ashirt::{LONGEST_TEXT, storable};
 ///
 /// assert_eq!(storable("caf\u{e9} \u{1f600}"), "caf\u{e9} \u{fffd}");
+/// assert_eq!(storable("gpj\u{202e}.exe"), r"gpj\u{202e}.exe");
 /// assert!(storable(&"\u{e9}".repeat(40_000)).len() <= LONGEST_TEXT);
 /// ```
 #[must_use]
 pub fn storable(text: &str) -> Cow<'_, str> {
-    let narrow = narrowed(text);
-    if narrow.len() <= LONGEST_TEXT {
-        return narrow;
-    }
-    let end = narrow.floor_char_boundary(LONGEST_TEXT - CUT.len());
-    Cow::Owned(format!("{}{CUT}", &narrow[..end]))
-}
-
-fn narrowed(text: &str) -> Cow<'_, str> {
-    // What is beyond U+FFFF takes four bytes, and nothing else begins with such a byte.
-    if text.bytes().all(|byte| byte < 0xf0) {
+    if text.len() <= LONGEST_TEXT && text.chars().all(|c| c <= '\u{ffff}' && !is_unseen(c)) {
         return Cow::Borrowed(text);
     }
-    let narrow = |c: char| if c > '\u{ffff}' { char::REPLACEMENT_CHARACTER } else { c };
-    Cow::Owned(text.chars().map(narrow).collect())
+    let mut stored = String::with_capacity(text.len().min(LONGEST_TEXT + 1));
+    for c in text.chars() {
+        match c {
+            '\u{10000}'.. => stored.push(char::REPLACEMENT_CHARACTER),
+            c if is_unseen(c) => stored.extend(c.escape_default()),
+            c => stored.push(c),
+        }
+        if stored.len() > LONGEST_TEXT {
+            stored.truncate(stored.floor_char_boundary(LONGEST_TEXT - CUT.len()));
+            stored.push_str(CUT);
+            break;
+        }
+    }
+    Cow::Owned(stored)
+}
+
+/// Returns whether `c` is a control character other than a line end or a tab, turns the direction of the text
+/// around it, or takes no room: with such, a reason or a name reads as something else. Variation selectors,
+/// which belong to signs such as `⚠`, are not among them.
+pub(crate) fn is_unseen(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => {
+            true
+        }
+        '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
+        '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' => true,
+        '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
+        c => c.is_control(),
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +81,19 @@ mod tests {
                 assert!(stored.ends_with(CUT) && stored.chars().all(|c| c <= '\u{ffff}'));
             }
         }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_written_out_and_stays_so() {
+        let text =
+            "a\u{202e}b\u{2066}\u{200f}\u{61c}\u{200b}\u{feff}\u{ad}\u{7}\u{1b}\rc\n\td⚠\u{fe0f}";
+        let stored = storable(text);
+        assert_eq!(
+            stored,
+            "a\\u{202e}b\\u{2066}\\u{200f}\\u{61c}\\u{200b}\\u{feff}\\u{ad}\\u{7}\\u{1b}\\rc\n\td⚠\u{fe0f}"
+        );
+        assert!(matches!(storable(&stored), Cow::Borrowed(_)));
+        assert!(storable(&"\u{202e}".repeat(100_000)).len() <= LONGEST_TEXT);
     }
 
     #[test]

@@ -2,19 +2,14 @@
 
 use std::fmt::Write;
 
+use crate::ashirt::is_unseen;
+
 /// Control characters, and those that turn the direction of what follows, made visible; at most `most` characters.
 pub(super) fn visible(text: &str, most: usize) -> String {
     let (mut out, mut left) = (String::new(), most);
     for char in text.chars() {
-        let escaped = match char {
-            '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{feff}' => Some(char.escape_unicode().to_string()),
-            char if char.is_control() => Some(char.escape_default().to_string()),
-            _ => None,
-        };
+        let escapes = is_unseen(char) || char.is_control();
+        let escaped = escapes.then(|| char.escape_default().to_string());
         let length = escaped.as_ref().map_or(1, String::len);
         if length > left {
             out.push('…');
@@ -196,8 +191,8 @@ mod tests {
     #[test]
     fn what_could_deceive_is_made_visible() {
         assert_eq!(
-            visible("a\0\u{1b}\u{9b}\n\u{202e}\u{2066}é日", 60),
-            r"a\u{0}\u{1b}\u{9b}\n\u{202e}\u{2066}é日"
+            visible("a\0\u{1b}\u{9b}\n\u{202e}\u{2066}\u{200b}\u{61c}é日", 80),
+            r"a\u{0}\u{1b}\u{9b}\n\u{202e}\u{2066}\u{200b}\u{61c}é日"
         );
         assert_eq!(
             [visible("abcdef", 3), visible("abc", 3), visible("ab\0", 3)],

@@ -28,6 +28,8 @@ pub enum Message {
     Test,
     /// Evidence was collected, or is to be looked at again.
     EvidenceCreated(EvidenceCreated),
+    /// A piece of evidence whose content type says nothing, and why: it is missing, empty or no text.
+    Untyped(String),
     /// Something that no ASHIRT known today sends, with its type.
     Unknown(String),
 }
@@ -75,7 +77,7 @@ impl Message {
     ///
     /// # Errors
     /// What is wrong with it, in words for whoever configures ASHIRT: it is not JSON or no object, it has no
-    /// `type`, or evidence lacks one of its three names.
+    /// `type`, or evidence lacks its identifier or its operation.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let message: Value = serde_json::from_slice(body)
@@ -86,7 +88,7 @@ impl Message {
         let mut faults = Vec::new();
         let message = match take_text(&mut message, "type", &mut faults).as_deref() {
             Some("test") => Self::Test,
-            Some("evidence_created") => Self::EvidenceCreated(evidence(&mut message, &mut faults)),
+            Some("evidence_created") => evidence(&mut message, &mut faults),
             Some(other) => Self::Unknown(other.to_owned()),
             None => Self::Test,
         };
@@ -94,12 +96,23 @@ impl Message {
     }
 }
 
-fn evidence(message: &mut Map<String, Value>, faults: &mut Vec<String>) -> EvidenceCreated {
+/// Evidence whose content type is none is not an error of the message: no worker can look at it, and
+/// trying again does not help, so it is to be rejected as an unknown content type is.
+fn evidence(message: &mut Map<String, Value>, faults: &mut Vec<String>) -> Message {
     let mut text = |name| take_text(message, name, faults).unwrap_or_default();
-    EvidenceCreated {
-        evidence_uuid: text("evidenceUuid"),
-        operation_slug: text("operationSlug"),
-        content_type: text("contentType"),
+    let (evidence_uuid, operation_slug) = (text("evidenceUuid"), text("operationSlug"));
+    let mut untyped = Vec::new();
+    let content_type = take_text(message, "contentType", &mut untyped).unwrap_or_default();
+    if let Some(why) = untyped.pop() {
+        if faults.is_empty() {
+            return Message::Untyped(why);
+        }
+        faults.push(why);
+    }
+    Message::EvidenceCreated(EvidenceCreated {
+        evidence_uuid,
+        operation_slug,
+        content_type,
         global_variables: variables(message.remove("globalVariables"), |fields| {
             Some(GlobalVariable { name: fields("name")?, value: fields("value")? })
         }),
@@ -111,7 +124,7 @@ fn evidence(message: &mut Map<String, Value>, faults: &mut Vec<String>) -> Evide
                 value: fields("value")?,
             })
         }),
-    }
+    })
 }
 
 fn take_text(
@@ -120,7 +133,7 @@ fn take_text(
     faults: &mut Vec<String>,
 ) -> Option<String> {
     let why = match message.remove(name) {
-        Some(Value::String(text)) if text.is_empty() => "is empty".to_owned(),
+        Some(Value::String(text)) if text.trim().is_empty() => "is empty".to_owned(),
         Some(Value::String(text)) if text.len() > LONGEST_NAME => {
             format!("is longer than {LONGEST_NAME} bytes")
         }
@@ -223,6 +236,30 @@ mod tests {
             "`evidenceUuid` of the message is missing; `operationSlug` of the message is a number, \
              expected text; `contentType` of the message is a list, expected text"
         );
+    }
+
+    #[test]
+    fn evidence_without_a_content_type_is_no_error_of_the_message() {
+        for (content_type, why) in [
+            ("", "is missing"),
+            (r#","contentType":"""#, "is empty"),
+            (r#","contentType":" \t""#, "is empty"),
+            (r#","contentType":null"#, "is null"),
+            (r#","contentType":7"#, "is a number"),
+            (r#","contentType":false"#, "is a boolean"),
+            (r#","contentType":["image"]"#, "is a list"),
+            (r#","contentType":{"a":1}"#, "is an object"),
+        ] {
+            let text = format!(
+                r#"{{"type":"evidence_created","evidenceUuid":"u","operationSlug":"o"{content_type}}}"#
+            );
+            match Message::parse(text.as_bytes()) {
+                Ok(Message::Untyped(found)) => {
+                    assert!(found.contains("`contentType`") && found.contains(why), "{found}");
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
     }
 
     #[test]

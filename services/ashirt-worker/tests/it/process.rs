@@ -108,6 +108,24 @@ async fn an_unknown_content_type_is_rejected_and_an_unknown_message_too() {
     let app = TestApp::new(worker_of(&server)).await;
     let why = reason(&app, &evidence("pcap", "x"), "Completed").await;
     assert!(why.contains("`pcap`") && why.contains("http-request-cycle"), "{why}");
+    for (content_type, wrong) in [
+        (json!(""), "empty"),
+        (json!(null), "null"),
+        (json!({ "a": 1 }), "an object"),
+        (json!(["image"]), "a list"),
+        (json!(7), "a number"),
+    ] {
+        let mut message = evidence("image", "x");
+        message["contentType"] = content_type;
+        let why = reason(&app, &message, "Completed").await;
+        assert!(why.contains("`contentType`") && why.contains(wrong), "{why}");
+    }
+    let mut message = evidence("image", "x");
+    message.as_object_mut().unwrap().remove("contentType");
+    let why = reason(&app, &message, "Completed").await;
+    assert!(why.contains("missing"), "{why}");
+    let why = reason(&app, &evidence("p\u{202e}cap\u{200b}\u{7}", "x"), "Completed").await;
+    assert!(why.contains(r"`p\u{202e}cap\u{200b}\u{7}`"), "{why}");
     let answer = sent(&app, &json!({ "type": "evidence_deleted" })).await;
     assert_eq!(record(&answer)["canProcess"], false);
     assert!(record(&answer)["lastRunMessage"].as_str().unwrap().contains("`evidence_deleted`"));
@@ -127,10 +145,6 @@ async fn what_is_no_message_is_recorded_as_an_error_with_its_reason_however_it_w
         ("\"test\"", "text"),
         ("{}", "`type`"),
         (r#"{"type":"evidence_created"}"#, "`evidenceUuid` of the message is missing"),
-        (
-            r#"{"type":"evidence_created","evidenceUuid":"u","operationSlug":"o","contentType":{"a":1}}"#,
-            "`contentType`",
-        ),
         (&*"[".repeat(1000), "not JSON"),
         (&*too_long, "larger than this service accepts"),
     ] {

@@ -11,6 +11,7 @@ use std::io::Read;
 use self::figures::Figures;
 use self::language::Language;
 use super::Fault;
+use super::har::Url;
 use super::json::{Broken, Json};
 use super::words::visible;
 
@@ -69,7 +70,7 @@ impl Codeblock {
         let (name, language) = self.name(&source);
         let mut out = self.figures.text(&name, language);
         if !source.is_empty() {
-            let _ = writeln!(out, "source: {}", visible(&source, 500));
+            let _ = writeln!(out, "source: {}", visible(&Url::of(&source).shown, 500));
         }
         out
     }

@@ -78,7 +78,7 @@ impl Entry {
                     json.number()?.filter(|status| *status >= 100.0).map(|status| status as u16);
             }
             "_error" | "_failureText" => {
-                self.error = json.text(80)?.filter(|text| !text.is_empty());
+                self.error = json.text(80)?.filter(|text| !text.is_empty()).map(harmless);
             }
             "redirectURL" => {
                 self.redirect =
@@ -107,6 +107,11 @@ impl Entry {
         }
         Ok(())
     }
+}
+
+/// The text of a failure, unless it repeats a secret of the request.
+fn harmless(text: String) -> String {
+    if piton::config::holds_secret(&text) { "(its text holds a secret)".to_owned() } else { text }
 }
 
 /// `text/html` of `text/html; charset=utf-8`; Chromium says `x-unknown` where there is nothing.

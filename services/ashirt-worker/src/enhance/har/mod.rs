@@ -9,6 +9,8 @@ mod summary;
 mod tests;
 mod url;
 
+pub(super) use url::Url;
+
 use std::io::Read;
 
 use self::entry::Entry;

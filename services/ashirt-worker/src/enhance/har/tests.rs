@@ -72,6 +72,20 @@ fn a_file_that_breaks_off_gives_what_stands_before() {
 }
 
 #[test]
+fn a_token_of_a_url_stands_nowhere_in_the_summary() {
+    let text = entries(
+        r#"{"request": {"url": "https://h/a?access_token=hunter2"},
+            "response": {"status": 302, "redirectURL": "https://i/?X-Amz-Signature=hunter2",
+                         "_error": "refused https://u:hunter2@h/"}}"#,
+    );
+    assert!(!text.contains("hunter2"), "{text}");
+    assert!(
+        text.contains("https://h/a?access_token=*** -> https://i/?X-Amz-Signature=***"),
+        "{text}"
+    );
+}
+
+#[test]
 fn control_characters_of_a_url_are_made_visible() {
     let text =
         entries(r#"{"request": {"url": "http://a/\u0000\u001b[31m\n\u202ex", "method": "G\tT"}}"#);
