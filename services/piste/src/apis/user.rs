@@ -117,11 +117,7 @@ pub async fn signup(
 /// A link that is followed again says the same again. `HEAD`, with which programs look where links in
 /// letters lead, activates nothing.
 #[get("/activate/{token}")]
-pub async fn activate(
-    db: Db,
-    method: Method,
-    Path(token): Path<String>,
-) -> Result<Json<Account>> {
+pub async fn activate(db: Db, method: Method, Path(token): Path<String>) -> Result<Json<Account>> {
     // What is no token of ours is asked of nobody.
     let email = match Uuid::try_parse(&token) {
         Ok(_) if method == Method::HEAD => users::would_activate(&db, &token).await?,
