@@ -8,7 +8,7 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
@@ -141,11 +141,45 @@ async fn read(mut body: Body) -> Result<Bytes, Error> {
     if body.is_end_stream() {
         return Ok(first);
     }
-    let mut whole = BytesMut::from(first);
+    let mut chunks = Chunks::default();
+    chunks.push(&first);
+    drop(first);
     while let Some(piece) = next(&mut body).await? {
-        whole.extend_from_slice(&piece);
+        chunks.push(&piece);
     }
-    Ok(whole.freeze())
+    Ok(chunks.join())
+}
+
+/// The pieces of a body that is not whole yet. They are all of one size: one buffer that grows leaves
+/// holes in the memory, in which later ones find no place. Five floods of 400 bodies of 2 MiB, in a budget of
+/// 64 MiB, took the process from 166 MB to 223 MB that way.
+#[derive(Default)]
+struct Chunks(Vec<Vec<u8>>);
+
+impl Chunks {
+    const SIZE: usize = 64 << 10;
+
+    fn push(&mut self, mut piece: &[u8]) {
+        while !piece.is_empty() {
+            let room = self.0.last().map_or(0, |last| Self::SIZE - last.len());
+            if room == 0 {
+                self.0.push(Vec::with_capacity(Self::SIZE));
+                continue;
+            }
+            let (fitting, rest) = piece.split_at(room.min(piece.len()));
+            if let Some(last) = self.0.last_mut() {
+                last.extend_from_slice(fitting);
+            }
+            piece = rest;
+        }
+    }
+
+    fn join(mut self) -> Bytes {
+        match self.0.len() {
+            1 => self.0.pop().unwrap_or_default().into(),
+            _ => self.0.concat().into(),
+        }
+    }
 }
 
 async fn next(body: &mut Body) -> Result<Option<Bytes>, Error> {
@@ -459,6 +493,21 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_in_pieces_of_whatever_size_is_read_whole() {
+        for sizes in [vec![], vec![0, 1], vec![1; 100], vec![65_536; 3], vec![65_535, 2, 200_000]] {
+            let text: Vec<u8> = (0..sizes.iter().sum()).map(|at: usize| at as u8).collect();
+            let mut from = 0;
+            let pieces = sizes.iter().map(|size| {
+                from += size;
+                Ok::<_, std::io::Error>(Bytes::copy_from_slice(&text[from - size..from]))
+            });
+            let pieces: Vec<_> = pieces.collect();
+            let body = Body::from_stream(futures_util::stream::iter(pieces));
+            assert_eq!(read(body).await.unwrap(), text, "{sizes:?}");
+        }
+    }
 
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "read by Debug alone")]
