@@ -160,7 +160,7 @@ pub(crate) fn compressed(
     wanted: bool,
     budget: &Arc<Budget>,
 ) -> Router<Handle> {
-    use axum::middleware::map_response;
+    use axum::middleware::{Next, from_fn, map_response};
     use tower_http::compression::CompressionLayer;
 
     if !wanted {
@@ -168,10 +168,16 @@ pub(crate) fn compressed(
     }
     let budget = budget.clone();
     // Before it is compressed: the layer holds the whole of a body, and hides its size.
-    let charge = map_response(move |response: Response| {
-        let can_retry = !is_failure(response.status());
-        let charged = bodies::charge(response, &budget, can_retry);
-        std::future::ready(charged.unwrap_or_else(|_| no_room().into_response()))
+    let charge = from_fn(move |request: Request<Body>, next: Next| {
+        let budget = budget.clone();
+        async move {
+            // What a POST has done must be told, whatever memory there is.
+            let is_safe = request.method().is_safe();
+            let response = next.run(request).await;
+            let can_retry = is_safe && !is_failure(response.status());
+            let charged = bodies::charge(response, &budget, can_retry);
+            charged.unwrap_or_else(|_| no_room().into_response())
+        }
     });
     router.layer(charge).layer(CompressionLayer::new()).layer(map_response(vary_of_not_modified))
 }

@@ -190,3 +190,30 @@ async fn an_unread_body_costs_nothing_and_an_early_answer_gives_it_back() {
     wait_for(|| async { used(&server) == 0 }).await;
     server.stop().await;
 }
+
+#[cfg(feature = "compression")]
+#[piton::test]
+async fn what_a_post_has_done_is_told_though_there_is_no_memory_to_compress_it() {
+    let server = TestServer::start(app().set("http.compression", true)).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(unfinished(server.address(), "/bytes", MIB).await);
+    }
+    wait_for(|| async { used(&server) > 5 << 19 }).await;
+    let ask = async |method: &str| {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let request = format!(
+            "{method} /large HTTP/1.1\r\nhost: test\r\naccept-encoding: gzip\r\ncontent-length: 0\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = vec![0; 4096];
+        let length = stream.read(&mut text).await.unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let refused = ask("GET").await;
+    assert!(is_refusal(&refused), "{refused}");
+    let done = ask("POST").await;
+    assert!(done.starts_with("HTTP/1.1 200") && done.contains("content-encoding: gzip"), "{done}");
+    drop(held);
+    server.stop().await;
+}
