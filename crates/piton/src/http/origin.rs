@@ -92,7 +92,7 @@ impl Origin {
             || name.ends_with(|c: char| c.is_ascii_digit())
                 && name.parse::<std::net::Ipv4Addr>().is_ok();
         if wild && (is_top || is_ip) {
-            let why = "stands for the names below what is not a domain of somebody";
+            let why = "covers all names below a top-level domain or an IP address";
             return refused(why, "https://*.example.org".into());
         }
         if canonical != written {
