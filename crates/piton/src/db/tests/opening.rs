@@ -150,6 +150,18 @@ async fn a_file_that_was_deleted_is_not_begun_anew_behind_the_services_back() {
 }
 
 #[tokio::test]
+async fn an_index_of_the_log_that_was_deleted_is_begun_anew() {
+    let db = Watched::new(DbSettings::default()).await;
+    db.add("before").await.unwrap();
+    std::fs::remove_file(db.path("shop.db-shm")).unwrap();
+    e2e::wait_for("a new index", || async { db.path("shop.db-shm").exists() }).await;
+    db.healthy().await;
+    db.add("after").await.unwrap();
+    assert_eq!(names_in(&db.path("shop.db")).await, ["after", "before"]);
+    db.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_that_was_emptied_takes_no_more_writes() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("lost").await.unwrap();
