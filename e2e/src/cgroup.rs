@@ -45,6 +45,7 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // A process that was killed a moment ago may still be in it.
+        #[expect(clippy::disallowed_methods, reason = "nothing can be awaited while it is dropped")]
         for _ in 0..200 {
             if fs::remove_dir(&self.0).is_ok() {
                 return;

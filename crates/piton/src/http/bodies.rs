@@ -240,7 +240,9 @@ where
         let taken = this.state.take(piece, body.is_end_stream());
         let taken = taken.map(Frame::data).ok_or_else(|| {
             this.state.refused.store(true, Ordering::Relaxed);
-            this.body.take().map(discard);
+            if let Some(rest) = this.body.take() {
+                discard(rest);
+            }
             NoRoom.into()
         });
         Poll::Ready(Some(taken))

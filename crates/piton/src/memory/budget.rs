@@ -194,7 +194,7 @@ mod tests {
         assert!(!Charge::new(budget.clone()).grow(SMALL + 1));
         let small = [Charge::new(budget.clone()), Charge::new(budget.clone())];
         assert!(small.iter().all(|charge| charge.grow(SMALL)));
-        assert!(!Charge::new(budget.clone()).grow(1), "it is full");
+        assert!(!budget.has_room_for(1), "it is full");
         assert!(!small[0].grow(1), "a small request that grows is none any more");
     }
 

@@ -112,7 +112,7 @@ impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST> {
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     fn previous(&self, fitting: u64) -> Paging {
         let before = self.paging.offset().unsigned_abs();
-        let size = (1..=fitting).rev().find(|size| before % size == 0).unwrap_or(1);
+        let size = (1..=fitting).rev().find(|size| before.is_multiple_of(*size)).unwrap_or(1);
         let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Paging { page: number(before / size), per_page: number(size) }
     }

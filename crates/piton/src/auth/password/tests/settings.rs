@@ -108,9 +108,9 @@ fn a_hash_that_the_container_cannot_hold_is_refused_with_the_fix() {
             if mib == 1 { "password.profile=gnar" } else { "password.memory_cost_kib=19456" };
         assert!(fix.starts_with(cheaper), "{fix}");
     }
-    let gnar = PasswordSettings { profile: Profile::Gnar, ..settings.clone() };
+    let gnar = PasswordSettings { profile: Profile::Gnar, ..settings };
     assert_eq!(problem(&gnar, 64), None);
-    let dear = PasswordSettings { memory_cost_kib: Some(100 * 1024), ..settings.clone() };
+    let dear = PasswordSettings { memory_cost_kib: Some(100 * 1024), ..settings };
     assert_eq!(problem(&dear, 64).unwrap().0, "memory_cost_kib");
     let budget = PasswordSettings { memory_budget: Some(ByteSize::mib(2048)), ..settings };
     let (name, why, fix) = problem(&budget, 256).unwrap();
