@@ -207,3 +207,29 @@ async fn a_page_of_another_origin_reads_nothing() {
         assert_eq!((own.status().as_u16(), own.header("access-control-allow-origin")), (200, ""));
     }
 }
+
+#[piton::test]
+async fn what_looks_like_a_secret_is_hidden_under_a_harmless_name() {
+    let folder = no_secrets();
+    for (value, hidden) in [
+        ("AKIAIOSFODNN7EXAMPLE", true),
+        ("ASIAIOSFODNN7EXAMPLE", true),
+        ("mysql -uroot -phunter2 lab", true),
+        ("mysql -u root -p hunter2 lab", true),
+        ("start --password=hunter2", true),
+        ("ｐａｓｓｗｏｒｄ＝hunter2", true),
+        ("pass\u{200b}word=hunter2", true),
+        ("Server=db;User Id=sa;Password=hunter2;", true),
+        ("password%3Dhunter2", true),
+        ("github_pat_0123456789abcdef", true),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.sig", true),
+        ("redis.lab.svc.cluster.local:6379", false),
+        ("docker run -p 8080:80 nginx", false),
+    ] {
+        let app = app(folder.path()).set("page.mask", "secrets").variable("REDIS_HOST", value);
+        let app = TestApp::new(app).await;
+        let (state, shown) = if hidden { ("hidden", "***") } else { ("set", value) };
+        let json = json_of(&app).await;
+        assert_eq!(of(&json, "REDIS_HOST"), json!([state, shown, "environment"]), "{value}");
+    }
+}
