@@ -60,11 +60,10 @@ pub struct DbSettings {
     /// that browsers trust.**
     pub tls_ca: Option<PathBuf>,
 
-    /// Which of the servers is used, as in libpq: `any`, `read-write`, `read-only`, `primary`,
-    /// `standby`, `prefer-standby`. Say `any` where a service only reads from the one server that it
-    /// has: otherwise `/readyz` is 503 while that server is read-only. **Default: what the address
-    /// says, else `read-write` where several hosts are named, and for a single host `any` as long as
-    /// `/readyz` may report it.**
+    /// Which server is used, as in libpq: `any`, `read-write`, `read-only`, `primary`, `standby`,
+    /// `prefer-standby`. With one host and nothing said, any server is used, and `/readyz` is 503 while
+    /// it is read-only: say `any` where a service only reads. **Default: what the address says, else
+    /// `read-write` where several hosts are named.**
     pub target_session_attrs: Option<SessionTarget>,
 
     /// Whether PgBouncer, or another pooler, stands before the server, and in which mode: `auto`

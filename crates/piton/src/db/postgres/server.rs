@@ -91,12 +91,21 @@ impl DbSettings {
                 "write it into the URL, `postgres://user:password@host:5432/database`, as `?host=/run/postgresql` for a socket, or set db.host",
             )));
         }
-        for (name, missing) in
-            [("user", empty(&address.user)), ("database", empty(&address.database))]
-        {
+        for (name, missing, fix) in [
+            (
+                "user",
+                empty(&address.user),
+                "set db.user (POSTGRESQL_USER), or name it in db.url (DATABASE_URL)",
+            ),
+            (
+                "database",
+                empty(&address.database),
+                "set db.database (POSTGRESQL_DATABASE), or name it in db.url (DATABASE_URL)",
+            ),
+        ] {
             if missing {
                 let why = "missing: the address of the server does not name it";
-                faults.push((name, Fault::new(why, "set it, or write all of it as db.url")));
+                faults.push((name, Fault::new(why, fix)));
             }
         }
         let files = [
