@@ -89,7 +89,7 @@ pub use piton_macros::cache_key as key;
 /// The cache. Cheap to clone; every clone is the same cache.
 ///
 /// Values are anything that serde writes as JSON and reads back. Keys and tags are text of your own,
-/// such as `company:{cnpj}`.
+/// such as `company:{cnpj}`; a key with values in it is built by [`key!`].
 #[derive(Clone)]
 pub struct Cache(Arc<Inner>);
 

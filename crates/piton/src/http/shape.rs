@@ -80,13 +80,13 @@ fn said(error: &Refusal) -> Wrong {
 fn is_of_a_name(error: &Refusal, (pointer, what): &Wrong, body: &Value) -> bool {
     // JSON it is, and a number out of range is named by the member that holds it.
     error.inner().classify() == Category::Syntax
-        || matches!(error.path().iter().last(), Some(Segment::Unknown))
+        || matches!(error.path().iter().next_back(), Some(Segment::Unknown))
         || missing(what).is_none() && body.pointer(pointer).is_none()
 }
 
 /// The pointer of the object whose member is refused.
 fn parent_of_a_name<'a>(error: &Refusal, pointer: &'a str) -> Option<&'a str> {
-    match error.path().iter().last()? {
+    match error.path().iter().next_back()? {
         Segment::Unknown => Some(pointer),
         Segment::Map { .. } => pointer.rsplit_once('/').map(|(parent, _)| parent),
         Segment::Seq { .. } | Segment::Enum { .. } => None,
