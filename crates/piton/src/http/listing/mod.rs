@@ -87,11 +87,12 @@ impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST> {
         Page::new(self.paging, items, total).with_links(&self.query)
     }
 
-    /// The answer where `items` may be the first entries of this page alone, as the others would make it
-    /// too large. The page is then one of pages that have as many entries as fit: no entry is left
-    /// out between it and the next, and none is on both.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(crate) fn page_up_to<T>(&self, mut items: Vec<T>, total: u64) -> Page<T> {
+    /// Returns a page of which `items` may hold only the first entries, because more of them would be
+    /// too large. The page then becomes one of pages with as many entries as fit: no entry is left
+    /// out between it and the next, and none is on both. `Db::page` calls it with what
+    /// `db.max_page_size` lets through.
+    #[must_use]
+    pub fn page_up_to<T>(&self, mut items: Vec<T>, total: u64) -> Page<T> {
         let before = self.paging.offset().unsigned_abs();
         let expected = total.saturating_sub(before).min(self.paging.per_page.into());
         let fitting = items.len() as u64;
@@ -109,7 +110,6 @@ impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST> {
     }
 
     /// The page with at most `fitting` entries that ends where this one begins.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     fn previous(&self, fitting: u64) -> Paging {
         let before = self.paging.offset().unsigned_abs();
         let size = (1..=fitting).rev().find(|size| before.is_multiple_of(*size)).unwrap_or(1);

@@ -50,7 +50,6 @@ impl<T> Page<T> {
     }
 
     /// The page with another one before it.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn after(self, previous: Paging) -> Self {
         Self { previous: Some(previous), ..self }
     }

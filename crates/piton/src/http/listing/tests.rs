@@ -152,7 +152,6 @@ fn the_schema_has_every_parameter_with_its_bounds() {
 }
 
 /// The value of `rel` in a header `Link`, without `<?` and `>`.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn link(page: Page<u64>, rel: &str) -> Option<String> {
     let response = page.into_response();
     let links = response.headers().get("link")?.to_str().unwrap().to_owned();
@@ -162,7 +161,6 @@ fn link(page: Page<u64>, rel: &str) -> Option<String> {
 }
 
 /// One page of the numbers below `total`, of which `fitting` fit from each place on.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn page_of(query: &str, total: u64, fitting: fn(u64) -> u64) -> Page<u64> {
     let asked = Listing::<Search, Order, 10, 1000>::from_query(query).unwrap();
     let begin = asked.paging.offset().unsigned_abs().min(total);
@@ -170,7 +168,6 @@ fn page_of(query: &str, total: u64, fitting: fn(u64) -> u64) -> Page<u64> {
     asked.page_up_to((begin..end).collect(), total)
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[test]
 fn the_links_of_pages_that_were_cut_lead_through_each_entry_once() {
     /// How many fit, by where the page begins.
@@ -194,7 +191,6 @@ fn the_links_of_pages_that_were_cut_lead_through_each_entry_once() {
     }
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[test]
 fn a_page_in_the_middle_that_is_cut_ends_where_its_next_begins_and_begins_where_its_previous_ends()
 {
