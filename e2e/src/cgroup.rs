@@ -1,16 +1,17 @@
-//! A control group with a limit of memory, as a container has one.
+//! Control groups with a memory limit, as a container has one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A control group. It is removed when it is dropped, once its processes have ended.
+/// A control group. Removed when dropped, once its processes have ended.
 #[derive(Debug)]
 pub struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// A group whose processes may use that much memory in all, and no swap. `None` where this process
-    /// may not make one: that takes root, and a file system of control groups that can be written.
+    /// Creates a group whose processes may use `bytes` of memory in all, and no swap. `None` if
+    /// this process may not create one: that requires root, and a writable hierarchy of control
+    /// groups.
     #[must_use]
     pub fn with_memory(bytes: u64) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -28,14 +29,14 @@ impl Cgroup {
             fs::create_dir(&folder).ok()?;
             let group = Self(folder);
             fs::write(group.0.join(limit), bytes.to_string()).ok()?;
-            // Not every kernel counts swap.
+            // Not every kernel counts swap, so this file may be missing.
             let swap_bytes = if limit == "memory.max" { 0 } else { bytes };
             let _ = fs::write(group.0.join(swap), swap_bytes.to_string());
             Some(group)
         })
     }
 
-    /// The file that takes the ids of the processes that belong to the group.
+    /// Returns the file to which the ids of the group's processes are written.
     #[must_use]
     pub fn procs(&self) -> PathBuf {
         self.0.join("cgroup.procs")
@@ -44,7 +45,8 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // A process that was killed a moment ago may still be in it.
+        // A process that was killed a moment ago may still be in it, and would keep it from being
+        // removed.
         #[expect(clippy::disallowed_methods, reason = "nothing can be awaited while it is dropped")]
         for _ in 0..200 {
             if fs::remove_dir(&self.0).is_ok() {

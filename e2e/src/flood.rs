@@ -1,4 +1,4 @@
-//! Clients that do not end what they begin: bodies without their last byte, answers that are not read.
+//! Clients that do not finish: bodies without their last byte, responses that are not read.
 
 use std::io;
 use std::sync::Arc;
@@ -8,22 +8,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// What became of the requests of a flood.
+/// The outcome of a flood of requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fate {
-    /// Answered 503, as a problem document and with `Retry-After`.
+    /// 503, as a problem document and with `Retry-After`.
     pub refused: usize,
-    /// Answered with anything else.
+    /// Any other response.
     pub answered: usize,
-    /// The connection ended without an answer.
+    /// Connections that ended without a response.
     pub lost: usize,
 }
 
-/// Sends `count` requests at once, each with a JSON body of `size` bytes of which the last never comes,
-/// and waits for what is answered.
+/// Sends `count` requests at once, each with a JSON body of `size` bytes whose last byte is never
+/// sent, and waits for the responses.
 ///
 /// # Panics
-/// If a connection cannot be made, or a refusal does not say what it should.
+/// If a connection cannot be made, or a refusal is not a 503 problem document with `Retry-After`.
 pub async fn unfinished_bodies(port: u16, path: &str, count: usize, size: usize) -> Fate {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
@@ -37,7 +37,7 @@ pub async fn unfinished_bodies(port: u16, path: &str, count: usize, size: usize)
             let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
             let (mut reader, mut writer) = stream.into_split();
             let sending = tokio::spawn(async move {
-                // The service may close before all is sent.
+                // Errors are ignored, because the service may close before all is sent.
                 let _ = writer.write_all(&request).await;
                 writer
             });
@@ -66,10 +66,10 @@ pub async fn unfinished_bodies(port: u16, path: &str, count: usize, size: usize)
     fate
 }
 
-/// Asks for each path on a connection of its own, and reads nothing of what is answered.
+/// Requests each path on a connection of its own, and reads no response.
 ///
 /// # Errors
-/// As the system says.
+/// Those of the sockets.
 pub async fn unread_answers(
     port: u16,
     paths: impl IntoIterator<Item = String>,
@@ -77,7 +77,8 @@ pub async fn unread_answers(
     let mut streams = Vec::new();
     for path in paths {
         let socket = TcpSocket::new_v4()?;
-        // A small window: otherwise the system would take the answer off the service's hands.
+        // A small window, because the system would otherwise take the response out of the service's
+        // memory.
         socket.set_recv_buffer_size(8 << 10)?;
         let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");

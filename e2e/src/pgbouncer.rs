@@ -1,4 +1,5 @@
-//! PgBouncer before a PostgreSQL server, as Debian packages it, on a free port of the loopback.
+//! PgBouncer in front of a PostgreSQL server, as Debian packages it, on a free port of the
+//! loopback.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::postgres::{as_postgres, is_root, run, signal, wait_until_url_answers};
 
-/// A pooler. It is stopped when dropped, and dies with the thread that started it.
+/// A pooler. Stopped when dropped, and ends with the thread that started it.
 #[derive(Debug)]
 pub struct PgBouncer {
     child: Child,
@@ -16,7 +17,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts a pooler before the server of `url` (`postgres://postgres@host:port/database`).
+    /// Starts a pooler in front of the server of `url` (`postgres://postgres@host:port/database`).
     /// `pool_mode` is `session` or `transaction`; `more` are further lines of its configuration.
     ///
     /// # Panics
@@ -53,7 +54,7 @@ impl PgBouncer {
         pooler
     }
 
-    /// The URL of the database by way of the pooler.
+    /// Returns the URL of the database through the pooler.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -62,7 +62,7 @@ impl Postgres {
         (server, folder.join("authority.pem"))
     }
 
-    /// Starts a server that asks everybody but its superuser for a password.
+    /// Starts a server that requires a password of every user but its superuser.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -77,7 +77,7 @@ impl Postgres {
         server
     }
 
-    /// Starts a server that follows this one (streaming replication), and takes no writes until it is
+    /// Starts a standby of this server (streaming replication), which accepts no writes until it is
     /// [promoted](Self::promote).
     ///
     /// # Panics
@@ -99,10 +99,10 @@ impl Postgres {
         standby
     }
 
-    /// Makes a standby the server that takes writes.
+    /// Makes a standby the server that accepts writes.
     ///
     /// # Panics
-    /// If that does not work.
+    /// If it cannot be promoted.
     pub fn promote(&self) {
         run(as_postgres(&bin("pg_ctl"))
             .args(["promote", "--wait", "--pgdata"])

@@ -1,4 +1,5 @@
-//! A TCP proxy whose target can be changed, as a name or a virtual address that moves to another server.
+//! A TCP proxy whose target can be changed, like a name or a virtual address that moves to another
+//! server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -7,18 +8,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// A proxy on a free port of the loopback. It ends when dropped.
+/// A proxy on a free port of the loopback. Stopped when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
     target: Arc<AtomicU16>,
-    /// How often the open connections were cut.
+    /// The number of times that the open connections were cut.
     cuts: watch::Sender<u32>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// Begins to pass connections on to `target`.
+    /// Starts a proxy that forwards connections to `target`.
     ///
     /// # Panics
     /// If it cannot listen.
@@ -36,13 +37,13 @@ impl Proxy {
         Self { port, target, cuts, task }
     }
 
-    /// Where it listens.
+    /// Returns the port of the proxy.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Sends new connections to another target. Those that are open stay where they are.
+    /// Sends new connections to another target. Open connections keep theirs.
     pub fn switch(&self, target: u16) {
         self.target.store(target, Ordering::Relaxed);
     }

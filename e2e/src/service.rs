@@ -33,7 +33,7 @@ pub async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> 
     command.output().await.expect("the program starts")
 }
 
-/// Where a program's output and errors go: to the end of the file, or nowhere and where the test's go.
+/// Returns the program's stdout and stderr: appended to `log`, or discarded and those of the test.
 fn outputs(log: Option<&Path>) -> (Stdio, Stdio) {
     let Some(path) = log else { return (Stdio::null(), Stdio::inherit()) };
     let file = || {
@@ -96,7 +96,7 @@ impl Service {
         Self::launch(name, port, arguments, variables, outputs(log))
     }
 
-    /// As [`spawn`](Self::spawn), as a process of the control group.
+    /// Starts the program as [`spawn`](Self::spawn) does, as a process of the control group.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -109,7 +109,8 @@ impl Service {
         variables: &[(&str, &str)],
         log: Option<&Path>,
     ) -> Self {
-        // It enters the group by itself, before it becomes the program: none of that is counted elsewhere.
+        // The shell enters the group before it becomes the program, because memory used earlier
+        // would be charged to another group.
         let mut command = Command::new("/bin/sh");
         let enter = "echo $$ > \"$0\" && exec \"$@\"";
         command.args(["-c", enter]).arg(group.procs()).arg(program(name));

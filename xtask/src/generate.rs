@@ -48,7 +48,7 @@ fn service(name: &str) -> Result<()> {
     if DESCRIBED.contains(&name) {
         program().arg("openapi").arg("--out").arg(folder.join("dist")).run()?;
         let explained = program().arg("routes").arg("--explain").read()?;
-        // Comments have line numbers, which every change to a file moves.
+        // Comments contain line numbers, which change with every edit of a file.
         let calls = explained.lines().filter(|line| !line.trim_start().starts_with("//"));
         let calls: String = calls.map(|line| format!("{line}\n")).collect();
         fs::write(folder.join("tests/it/explained.rs"), calls)?;

@@ -1,11 +1,12 @@
-//! `key!("company:{cnpj}")`: one call of `piton::cache::KeyBuilder` for each piece of the text.
+//! Expands `key!("company:{cnpj}")` to one `piton::cache::KeyBuilder` call for each piece of the
+//! text.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, Ident, LitStr, Result, Token};
 
-/// The text, then the arguments of `format!`: values by position, and by name.
+/// The text of a key, and the arguments of `format!`: values by position, and by name.
 pub struct Arguments {
     text: LitStr,
     values: Vec<(Option<Ident>, Expr)>,
@@ -31,7 +32,7 @@ impl Parse for Arguments {
     }
 }
 
-/// The key as a `String`.
+/// Returns an expression whose value is the key, as a `String`.
 pub fn expand(Arguments { text, values }: &Arguments) -> Result<TokenStream> {
     let names: Vec<Option<String>> =
         values.iter().map(|(name, _)| name.as_ref().map(Ident::to_string)).collect();
@@ -47,15 +48,15 @@ pub fn expand(Arguments { text, values }: &Arguments) -> Result<TokenStream> {
     Ok(quote!({ #(#bound)* #builder.finish() }))
 }
 
-/// The `KeyBuilder` of a key that names variables alone.
+/// Returns an expression whose value is the `KeyBuilder` of a key that names variables only.
 pub fn builder(text: &LitStr) -> Result<TokenStream> {
     builder_with(text, &[]).map(|(builder, _)| builder)
 }
 
-/// A piece of a text that `format!` would read.
+/// A piece of a text as `format!` would read it.
 enum Piece {
     Text(String),
-    /// The argument, and how it is written: `:?`.
+    /// The argument, and its format specification: `:?`.
     Value(String, String),
 }
 
@@ -108,7 +109,7 @@ fn variable(name: &str, span: Span) -> Option<Ident> {
     if !name.chars().all(letters) || name == "_" {
         return None;
     }
-    // `{type}` means the variable `r#type`.
+    // `{type}` means the variable `r#type`, because `type` alone is a keyword.
     let raw = name != "self" && syn::parse_str::<Ident>(name).is_err();
     Some(if raw { Ident::new_raw(name, span) } else { Ident::new(name, span) })
 }

@@ -116,7 +116,7 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
     let arguments = arguments(&function)?;
     let key = match &said.key {
         Some(key) => cache_key::builder(key)?,
-        // The path with the type or function around it, which a macro does not see.
+        // `function_of` supplies the path, because a macro does not see the module around it.
         None if arguments.is_empty() => quote!({
             fn here() {}
             ::piton::cache::KeyBuilder::new().text(::piton::cache::function_of(&here))
@@ -156,7 +156,7 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
     Ok(quote!(#function))
 }
 
-/// Adds the types that a generic function is called with to the key: what it returns may be of one of them.
+/// Adds the type arguments of a generic function to the key, because its result may depend on them.
 fn type_names(function: &ItemFn) -> TokenStream {
     let parameters = function.sig.generics.params.iter().filter_map(|parameter| match parameter {
         GenericParam::Type(parameter) => {

@@ -49,10 +49,11 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(route::expand(arguments, function, None))
 }
 
-/// Lets in only who shows a token, or a key: `#[protected]`, `#[protected(fresh)]`,
-/// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(api_key, scope = "orders:write")]`,
-/// or `#[protected(guard = Weekdays::only("monday"))]` with any `piton::http::Guard`.
-/// Stands with a route's attribute.
+/// Lets in only callers who show a token or an API key: `#[protected]`, `#[protected(fresh)]`,
+/// `#[protected(refresh)]`, `#[protected(optional)]`,
+/// `#[protected(api_key, scope = "orders:write")]`, or
+/// `#[protected(guard = Weekdays::only("monday"))]` with any `piton::http::Guard`. Stands with a
+/// route's attribute.
 #[proc_macro_attribute]
 pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
@@ -76,15 +77,15 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(guard::below("cached", &arguments.into(), function))
 }
 
-/// Remembers what an `async fn` returns, its errors not:
+/// Caches what an `async fn` returns, but not its errors:
 /// `#[piton::memoize(ttl = "60s", tags = ["companies"], key = "by-state:{state}")]`.
 ///
-/// `key` and `tags` may name arguments, as `format!` does; in the key the values are escaped as
-/// `piton::cache::key!` does it, so that distinct arguments have distinct keys. The key is whole: another
-/// function with the same key has the same values. It may be left out where there are no arguments.
-/// Arguments that do not tell values apart, such as the database, are not in it. A generic function has
-/// values of its own for each type. Use it where `piton::cache::entry` works:
-/// where no app runs, every call computes.
+/// `key` and `tags` may name arguments, as in `format!`; in the key the values are escaped as by
+/// `piton::cache::key!`, so that distinct arguments have distinct keys. The key is the whole
+/// identity: another function with the same key shares the values. It may be left out where there
+/// are no arguments. Arguments that do not determine the result, such as the database, are left out
+/// of it. A generic function has separate values for each type. Works where `piton::cache::entry`
+/// does; where no app runs, every call computes.
 #[proc_macro_attribute]
 pub fn memoize(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let said = parse_macro_input!(arguments as cached::Said);
@@ -92,7 +93,7 @@ pub fn memoize(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(cached::memoize(&said, function))
 }
 
-/// Builds a key of the cache, as `format!` builds a text; see `piton::cache::key`.
+/// Builds a cache key as `format!` builds a text; see `piton::cache::key`.
 #[proc_macro]
 pub fn cache_key(input: TokenStream) -> TokenStream {
     finish(cache_key::expand(&parse_macro_input!(input as cache_key::Arguments)))

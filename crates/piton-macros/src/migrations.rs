@@ -1,8 +1,8 @@
 //! `piton::migrations!()`: the folder of SQL files, embedded in the program.
 //!
-//! The files are read by `include_str!`, so that the compiler rebuilds when one changes. That a
-//! file was *added* it cannot see: a `build.rs`, which `migrate new` writes, tells cargo. Without one
-//! the service compares the folder with what it holds when it starts in development.
+//! The files are read by `include_str!`, so the compiler rebuilds when one changes. It cannot see
+//! that a file was *added*: a `build.rs`, which `migrate new` writes, tells cargo. Without one, a
+//! service in development compares the folder with the embedded files when it starts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,8 +43,8 @@ fn embed(input: TokenStream, package: &Path) -> Result<TokenStream> {
     Ok(quote! {{
         const MIGRATIONS: ::piton::db::Migrations = {
             let embedded = ::piton::db::Migrations::new(&[#(#files),*]);
-            // A release does not hold the path of the machine that built it. It finds the folder from
-            // the working directory, as with `cargo run --release`.
+            // A release build does not contain the path of the machine that built it: it finds the
+            // folder from the working directory, as with `cargo run --release`.
             embedded.embedded_from(if ::core::cfg!(debug_assertions) { #path } else { #folder })
         };
         MIGRATIONS

@@ -56,7 +56,8 @@ pub fn expand(
     let guard::Call { call: guard, source: guard_source } = guard::take(&mut function)?;
     let cached = cached::take(&mut function, &methods(&arguments, method))?;
     if attributes.iter().any(guard::is_route) {
-        // Another route's attribute stands below, and is guarded and cached as this one is.
+        // Another route attribute stands below: it gets the same guard and cache, because it would
+        // otherwise make an open route.
         function.attrs = attributes;
     }
     check_path(&arguments.path)?;
@@ -194,7 +195,7 @@ fn argument_types(function: &ItemFn) -> Vec<&Type> {
         .collect()
 }
 
-/// The call that asks every type of the signature what it reads or answers.
+/// Returns the call that asks every type of the signature for what it reads or answers.
 fn describe(function: &ItemFn) -> TokenStream {
     let name = &function.sig.ident;
     match &function.sig.output {

@@ -123,7 +123,7 @@ fn options_of(attributes: &[Attribute]) -> Result<Options> {
     Ok(options)
 }
 
-/// A bound as values are written: `5`, `-5`, `0.5`, `"30s"`.
+/// Returns a bound as values are written in settings: `5`, `-5`, `0.5`, `"30s"`.
 fn bound(value: &Expr) -> Result<String> {
     match value {
         Expr::Lit(literal) => match &literal.lit {

@@ -49,7 +49,7 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
     let options = arguments.options.iter().map(|(name, value)| option(name, value));
     let options: Vec<TokenStream> = options.collect::<Result<_>>()?;
     let text: String = options.iter().map(text).collect();
-    // What a literal says it says anywhere; another expression needs the names of its module.
+    // A literal means the same in every module; any other expression needs the names of its own.
     let (scope, end) = match queue {
         Expr::Lit(_) => (quote!(""), quote!("")),
         _ => (quote!("{ use ", ::core::module_path!(), "::*; "), quote!(" }")),
@@ -78,8 +78,8 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
     })
 }
 
-/// A call as people write it, without the spaces that stand between tokens: its arguments are numbers, and
-/// texts that have none but in quotes.
+/// Returns a call as people write it, without the spaces that `to_string` puts between tokens. Its
+/// arguments are numbers and texts, which have spaces in quotes only.
 fn text(option: &TokenStream) -> String {
     let text = option.to_string();
     let parts = text.split('"').enumerate();

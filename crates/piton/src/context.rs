@@ -48,9 +48,9 @@ pub(crate) struct Current {
     pub path: Cell<PathIndex>,
     /// Who is calling, once somebody has found out.
     pub caller: OnceCell<Arc<dyn Caller>>,
-    /// When the client gets 503 if it has no answer yet.
+    /// The time at which the client gets 503 if there is no response yet.
     pub deadline: Option<Instant>,
-    /// What is held in memory to make the answer, once something is.
+    /// The memory held for this request, once there is any.
     pub memory: OnceCell<Arc<Charge>>,
 }
 
@@ -177,18 +177,19 @@ pub(crate) fn current<R>(of: impl FnOnce(&Current) -> R) -> Option<R> {
     CURRENT.try_with(|context| context.request.as_ref().map(of)).ok().flatten()
 }
 
-/// When the current request is answered 503 if it has no answer yet. `None` outside any request.
+/// Returns the time at which the current request gets 503 if there is no response yet. `None`
+/// outside any request.
 #[cfg_attr(not(feature = "password"), expect(dead_code, reason = "the queue of hashes asks"))]
 pub(crate) fn deadline() -> Option<Instant> {
     current(|request| request.deadline).flatten()
 }
 
-/// Why a request may not hold more in memory.
+/// The reason why a request may not hold more memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MemoryRefusal {
-    /// Others hold too much at the moment.
+    /// Other requests hold too much at the moment.
     Full,
-    /// It would not fit if there were no others, in a budget of so many bytes.
+    /// Too many bytes even without other requests. Holds the size of the budget.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
         expect(dead_code, reason = "only rows of a database have no other bound")
@@ -196,11 +197,11 @@ pub(crate) enum MemoryRefusal {
     TooMuch(u64),
 }
 
-/// Counts `bytes` that are held to answer the current request against `http.memory_budget`, until it
-/// is answered. Outside any request nothing is counted.
+/// Charges `bytes` to the current request in `http.memory_budget`, until it has a response. Outside
+/// any request nothing is charged.
 ///
 /// # Errors
-/// They do not fit, and are not counted.
+/// The bytes do not fit, and are not charged.
 pub(crate) fn hold_memory(bytes: u64) -> Result<(), MemoryRefusal> {
     with_memory(|charge| {
         let total = charge.bytes().saturating_add(bytes);
@@ -215,8 +216,8 @@ pub(crate) fn hold_memory(bytes: u64) -> Result<(), MemoryRefusal> {
     .unwrap_or(Ok(()))
 }
 
-/// As [`hold_memory`], of what is only estimated: counts half of the budget at most, so that one
-/// request at a time is not refused by an estimate.
+/// Charges an estimate as [`hold_memory`] does. Charges half of the budget at most, so that an
+/// estimate alone never refuses a single request.
 pub(crate) fn hold_estimate(bytes: u64) -> Result<(), MemoryRefusal> {
     let half = with_memory(|charge| charge.budget().limit() / 2);
     half.map_or(Ok(()), |half| hold_memory(bytes.min(half)))

@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub sections: Vec<Section>,
     pub metrics: Metrics,
     pub proxies: Proxies,
-    /// What requests may hold in memory together.
+    /// The memory budget of all requests.
     pub memory: Arc<Budget>,
     pub parts: Vec<Slot>,
     pub states: Attachments,
@@ -81,7 +81,7 @@ pub(crate) struct Slot {
     pub entry: &'static Entry,
     pub part: OnceLock<Arc<dyn Running>>,
     pub connected: AtomicBool,
-    /// Whether it has ever connected: what the parts wait for that need it.
+    /// Set once the part has connected. Dependent parts wait for it.
     pub reached: watch::Sender<bool>,
     /// Why the last attempt to connect failed.
     pub trouble: Mutex<Option<String>>,

@@ -88,12 +88,12 @@ pub trait Part: Clone + Send + Sync + 'static {
         launch: &Launch,
     ) -> impl Future<Output = Result<Self, Error>> + Send;
 
-    /// Reaches whatever the part depends on. Called once the parts named in [`Part::needs`] are
-    /// connected, and until it succeeds, with growing pauses; until then handlers that take the part
-    /// answer 503. Must be safe to call again after a failure.
+    /// Connects to whatever the part depends on. Called once the parts named in [`Part::needs`] are
+    /// connected, and again until it succeeds, with growing pauses; until then handlers that take
+    /// the part answer 503. Must be safe to call again after a failure.
     ///
     /// # Errors
-    /// Any error is logged and shown in the health answer, and `connect` is called again. A
+    /// Any error is logged and shown in the health report, and `connect` is called again. A
     /// [`Permanent`] one ends the service with exit code 2 instead; a [`Refused`] one ends a verb.
     fn connect(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         std::future::ready(Ok(()))
@@ -133,11 +133,12 @@ pub trait Part: Clone + Send + Sync + 'static {
 /// An error that says nothing but its message and its causes.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error of [`Part::connect`] that waiting does not heal: a file that is not what it should be, a
-/// schema that does not fit the program. The service ends with exit code 2 (78 under systemd), so that
-/// whoever runs it sees restarts instead of a service that is never ready.
+/// An error of [`Part::connect`] that waiting cannot resolve: a file of the wrong kind, a schema
+/// that does not fit the program. The service ends with exit code 2 (78 under systemd), so that its
+/// operator sees restarts instead of a service that is never ready.
 ///
-/// Not for what another attempt may mend, such as a server that is away, a lock, or a full disk.
+/// Not for errors that another attempt may resolve, such as an unavailable server, a lock, or a
+/// full disk.
 ///
 /// ```
 /// use piton::part::{BoxError, Permanent};
@@ -153,12 +154,12 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Permanent(BoxError);
 
 impl Permanent {
-    /// Marks `error` as one that waiting does not heal.
+    /// Marks `error` as permanent.
     pub fn new(error: impl Into<BoxError>) -> Self {
         Self(error.into())
     }
 
-    /// Returns whether `error`, or one of its causes, is marked.
+    /// Returns whether `error`, or one of its causes, is marked as permanent.
     pub(crate) fn is_in(error: &(dyn std::error::Error + 'static)) -> bool {
         std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Self>())
     }
@@ -176,8 +177,9 @@ impl std::error::Error for Permanent {
     }
 }
 
-/// An error of [`Part::connect`] that time alone does not cure, such as a wrong password. A service
-/// goes on trying, as somebody may put it right on the server; a verb ends with it at once.
+/// An error of [`Part::connect`] that needs a change outside of the program, such as a wrong
+/// password. A service goes on trying, because the server may be changed meanwhile; a verb ends
+/// with the error at once.
 #[derive(Debug)]
 pub struct Refused(pub BoxError);
 
@@ -220,7 +222,7 @@ impl From<Problem> for Error {
     }
 }
 
-/// Reports all of them at once.
+/// Reports all problems at once.
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {
         Self(Failure::Settings(problems))

@@ -1,4 +1,4 @@
-//! The address of the database: what the built registry takes, and how it refuses the rest.
+//! Tests which database addresses the built registry accepts, and how it refuses the rest.
 
 use e2e::free_port;
 use e2e::pgbouncer::PgBouncer;

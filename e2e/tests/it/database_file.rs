@@ -1,5 +1,5 @@
-//! The file of the built registry: its address, what is in its place, and what happens to it while the
-//! service runs.
+//! Tests the database file of the built registry: its address, other things in its place, and
+//! changes to it while the service runs.
 
 use std::path::Path;
 
@@ -93,7 +93,7 @@ async fn what_is_no_database_ends_the_launch_by_name() {
 async fn is_moved_and_back(service: &Service, file: &Path, elsewhere: &Path) {
     let port = service.port;
     std::fs::rename(file, elsewhere).unwrap();
-    // None of them is acknowledged, from the first on.
+    // No write to the moved file is acknowledged, not even the first.
     for number in 100..110 {
         assert_eq!(register(port, number).await, 503);
     }

@@ -1,6 +1,6 @@
-//! The built registry while one PostgreSQL server takes the place of another: a real streaming standby
-//! that is promoted, behind a proxy that moves as a name or a virtual address does, and as the second
-//! of two hosts.
+//! Tests the built registry while one PostgreSQL server takes the place of another: a real
+//! streaming standby is promoted, behind a proxy that moves as a name or a virtual address does,
+//! and as the second of two hosts.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::company;
 
-/// After the switch writes go on within this time.
+/// Maximum time from the switch to the next successful write.
 const MAX_GAP: Duration = Duration::from_secs(5);
 
 fn start(url: &str, more: &[&str]) -> Service {
@@ -28,7 +28,7 @@ async fn write(service: &Service, number: u32) -> u16 {
     connection.request("POST", "/api/companies", &company(number)).await.unwrap().status
 }
 
-/// Writes until one is taken, each time another company. Returns how long that took.
+/// Writes a new company until one is accepted. Returns the time that it took.
 async fn write_again(service: &Service, first: u32) -> Duration {
     let begin = Instant::now();
     let mut number = first;
@@ -51,7 +51,7 @@ async fn reason(service: &Service) -> String {
     part["reason"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Waits until the standby has what the primary has.
+/// Waits until the standby has received the primary's writes.
 async fn wait_for_replication(standby: u16, database: &str, number: u32) {
     let url =
         format!("postgres://postgres@127.0.0.1:{standby}/{database}?target_session_attrs=any");
@@ -75,7 +75,7 @@ async fn a_standby_that_takes_over_behind_one_address_is_written_to_within_secon
     assert_eq!(write(&service, 1).await, 201);
     wait_for_replication(standby.port(), &database, 1).await;
 
-    // The address moves before the standby is promoted: it can be read, and not written.
+    // The address moves before the standby is promoted, so it can be read and not written.
     primary.stop();
     proxy.switch(standby.port());
     wait_for("the service to be not ready", || service.is_ready(false)).await;
@@ -104,7 +104,7 @@ async fn sessions_of_an_old_server_that_lives_on_read_only_are_given_up() {
     }
     wait_for_replication(new.port(), &database, 4).await;
 
-    // The old one is fenced, and keeps the connections that it has.
+    // The old server becomes read-only, and keeps its connections.
     new.promote();
     proxy.switch(new.port());
     old.execute("ALTER SYSTEM SET default_transaction_read_only = on");
@@ -115,7 +115,7 @@ async fn sessions_of_an_old_server_that_lives_on_read_only_are_given_up() {
     .await;
     let gap = write_again(&service, 200).await;
     assert!(gap < MAX_GAP, "{gap:?}");
-    // Not one request meets the old server any more.
+    // The old server's sessions must be gone, so every write succeeds.
     let taken = futures_of_writes(&service, 300).await;
     assert!(taken.iter().all(|status| *status == 201), "{taken:?}");
     wait_for("the service to be ready", || service.is_ready(true)).await;
@@ -136,7 +136,7 @@ async fn of_two_hosts_the_one_that_can_write_is_used() {
     let database = url.rsplit_once('/').unwrap().1.to_owned();
     let standby = primary.start_standby();
     let (one, two) = (standby.port(), primary.port());
-    // The standby is the first: it is passed over.
+    // The standby comes first, and must be skipped because it cannot write.
     let address = format!("postgres://postgres@127.0.0.1:{one},127.0.0.1:{two}/{database}");
     let service = start(&address, &[]);
     service.ready().await;

@@ -1,4 +1,4 @@
-//! The registry under clients that would have it hold more memory than there is.
+//! Tests the registry with clients that try to make it hold more memory than there is.
 
 use e2e::client::{Connection, get};
 use e2e::flood::{unfinished_bodies, unread_answers};
@@ -10,8 +10,8 @@ use super::cnpj;
 
 const MIB: u64 = 1 << 20;
 
-/// What the process may take beside the budget: the buffers of 400 connections (64 KiB each), and what
-/// its allocator does not give back.
+/// The memory that the process may take in addition to the budget, in bytes: the buffers of 400
+/// connections (64 KiB each), and what its allocator does not return to the system.
 pub const BESIDE: u64 = 96 * MIB;
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn four_hundred_unfinished_bodies_stay_within_the_budget() {
         })
     })
     .await;
-    // Others are answered meanwhile, with bodies too.
+    // Other clients are still served, even with bodies.
     assert_eq!(get(port, "/api/companies").await.unwrap().status, 200);
     let mut connection = Connection::open(port).await.unwrap();
     let answer = connection.request("POST", "/api/companies", &super::company(1)).await.unwrap();
@@ -40,12 +40,12 @@ async fn four_hundred_unfinished_bodies_stay_within_the_budget() {
     let grown = service.peak_memory() - before;
     assert!(grown < 64 * MIB + BESIDE, "{} MiB, {fate:?}", grown / MIB);
     assert!(fate.refused > 200 && fate.lost == 0, "{fate:?}");
-    // What was held is given back.
+    // The budget is released when the flood ends.
     let answer = connection.request("POST", "/api/companies", &super::company(2)).await.unwrap();
     assert_eq!(answer.status, 201);
 }
 
-/// A company with as much to it as there may be: some 90 KB, and a change of it.
+/// Returns a company of nearly the maximum size, some 90 KB; `revision` makes it differ.
 fn large(revision: usize) -> Value {
     let partners: Vec<Value> = (0..100)
         .map(|number| json!({ "name": format!("{revision:04} {number:02} {}", "é".repeat(180)) }))
@@ -70,7 +70,7 @@ async fn a_page_of_large_entries_is_cut_and_thirty_that_nobody_reads_stay_within
     }
     let before = service.peak_memory();
 
-    // Each change once, by the links, in pages of a size that a client can take.
+    // Following the links yields each change once, in pages of a limited size.
     let (mut query, mut seen) = ("per_page=1000".to_owned(), Vec::new());
     let mut pages = 0;
     loop {

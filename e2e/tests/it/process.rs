@@ -141,7 +141,7 @@ async fn a_service_manager_is_told_in_its_own_terms() {
         shell.env("PITON_HTTP_PORT", "eighty").output().unwrap().status.code()
     };
     assert_eq!(started("SYSTEMD_EXEC_PID=$$ exec \"$1\""), Some(78));
-    // What systemd started is the shell, or something else that has passed its variables on.
+    // Exit code 2, because systemd started only the shell, which passed its variables on.
     assert_eq!(started("export SYSTEMD_EXEC_PID=$$ INVOCATION_ID=1; \"$1\"; exit $?"), Some(2));
 }
 

@@ -1,5 +1,5 @@
-//! Releases of one service on one database, restarted in any order while a schema changes: an older
-//! one goes on beside a newer one whose migration is marked, and can be brought back.
+//! Tests releases of one service on one database, restarted in any order while a schema changes: an
+//! older release runs next to a newer one whose migration is marked, and can be brought back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 
 const PROGRAM: &str = "examples/releases";
 
-/// What the writers saw.
+/// The results of all writers.
 #[derive(Default)]
 struct Tally {
     added: AtomicU32,
-    /// Requests without an answer: their replica was stopped.
+    /// Requests without a response, because their replica was stopped.
     unknown: AtomicU32,
     wrong: std::sync::Mutex<Vec<String>>,
     enough: AtomicBool,
 }
 
-/// Adds one note after the other to the replica at `port`, while there is one.
+/// Adds notes to the replica at `port`, one after the other, until it is stopped.
 async fn write(port: u16, first: u32, tally: Arc<Tally>) {
     let mut number = first;
     while !tally.enough.load(Ordering::Relaxed) {
@@ -37,7 +37,7 @@ async fn write(port: u16, first: u32, tally: Arc<Tally>) {
                 Ok(answer) if answer.status == 201 => {
                     tally.added.fetch_add(1, Ordering::Relaxed);
                 }
-                // It starts, or its turn to write did not come.
+                // The replica is starting, or the write did not get its turn in time.
                 Ok(answer) if answer.status == 503 => {
                     tally.unknown.fetch_add(1, Ordering::Relaxed);
                 }
@@ -80,7 +80,8 @@ async fn releases_in_any_order(url: &str) {
         })
         .into();
 
-    // A deploy, in the middle of which the other old replica restarts; a rollback; the deploy again.
+    // Simulates a deploy during which the other old replica restarts, a rollback, and the deploy
+    // again.
     for (index, release) in [(0, "2"), (1, "1"), (0, "1"), (1, "2"), (0, "2"), (1, "1"), (1, "2")] {
         let before = tally.added.load(Ordering::Relaxed);
         replicas[index].signal("TERM").await;
@@ -109,7 +110,7 @@ async fn releases_in_any_order(url: &str) {
         "{count} notes, {added} added, {unknown} unknown"
     );
 
-    // The third release's migration is not marked: those before it do not start on its schema.
+    // The third release's migration is not marked, so earlier releases do not start on its schema.
     drop(replicas);
     let third = replica("3", ports[0], &url).await;
     for release in ["2", "1"] {

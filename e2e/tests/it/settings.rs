@@ -1,4 +1,4 @@
-//! What the programs refuse to start with: addresses, bounds, `.env`.
+//! Tests the settings with which the programs refuse to start: addresses, bounds, `.env`.
 
 use e2e::client;
 use e2e::service::{Service, program};
@@ -59,7 +59,8 @@ fn an_address_that_leads_nowhere_is_exit_2_with_its_variable_and_without_its_pas
         ("ashirt-worker", "PITON_WORKER_URL", &["http://a,b", "http://h:x", "worker"]),
     ] {
         for value in values {
-            // Where no such error was, the program would run until the test's end: so by the verb.
+            // Run by the verb `config`, because without the expected error a service would run
+            // until the test's end.
             let said = asked(service, &["config"], &[(variable, value)]);
             let all = format!("{}{}", said.out, said.err);
             assert_eq!(said.code, Some(2), "{variable}={value}: {all}");
@@ -78,7 +79,7 @@ fn an_address_that_leads_nowhere_is_exit_2_with_its_variable_and_without_its_pas
     assert!(said.err.contains("Redis Cluster is not supported"), "{}", said.err);
 }
 
-/// A value beyond every bound, in the form of the setting's kind.
+/// Returns a value beyond every bound, in the form of the setting's kind.
 fn beyond(expects: &str) -> &'static str {
     match expects {
         _ if expects.contains("a duration") => "584542046090years",
@@ -127,8 +128,8 @@ async fn a_service_serves_with_every_bound_at_its_end() {
     let listed = asked("registry", &["config", "--json"], &[]);
     let all: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
     for end in [0, 1] {
-        // Ports need a server that is named; the others keep a test waiting, or say of a time of 1 ms
-        // that it is over.
+        // Left out: ports need a named server, and the others make the test wait, or time out after
+        // 1 ms.
         let left = [
             "port",
             "drain_wait",

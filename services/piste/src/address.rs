@@ -1,14 +1,15 @@
-//! Email addresses: what signs up, and under which spelling an account is found.
+//! Checks email addresses at signup, and finds the spellings under which an account may be stored.
 
-/// The longest address that mail has (RFC 5321).
+/// Maximum length of an address in bytes (RFC 5321).
 const MAX_LENGTH: usize = 254;
 
-/// The longest text that an account is looked for by. Rows of before may hold what no signup takes.
+/// Maximum length in bytes of the text by which an account is looked up. Larger than that of an
+/// address, because rows of the Python service may hold text that no signup accepts.
 const MAX_TYPED_LENGTH: usize = 1024;
 
-/// Returns the address as a new account keeps it: without blanks around it, the domain in lower case and
-/// ASCII. The part before the `@` stays as it is: its capitals may make a difference to its owner's
-/// server. `None` if it is not an address.
+/// Returns the address as a new account stores it: without blanks around it, with the domain in
+/// lower case and ASCII. The part before the `@` is unchanged, because the owner's server may
+/// distinguish capitals. `None` if it is not an address.
 #[must_use]
 pub fn of_signup(text: &str) -> Option<String> {
     let text = text.trim();
@@ -19,28 +20,30 @@ pub fn of_signup(text: &str) -> Option<String> {
     (whole && !text.contains(strange) && address.len() <= MAX_LENGTH).then_some(address)
 }
 
-/// Returns the domain in its one spelling: `Bücher.Example` as `xn--bcher-kva.example`.
+/// Returns the domain in its canonical form: `Bücher.Example` as `xn--bcher-kva.example`.
 fn ascii(domain: &str) -> String {
     let ascii = idna::domain_to_ascii(domain).ok().filter(|ascii| !ascii.is_empty());
     ascii.unwrap_or_else(|| domain.to_lowercase())
 }
 
-/// What somebody typed to come in. An account is found by the very text, which may be one that no
-/// signup takes today, or else by the same address with another spelling of its domain.
+/// The text that was typed as the address of a login. It finds the account with exactly this text,
+/// which may be one that today's signup refuses, or else one with the same address and another
+/// spelling of its domain.
 #[derive(Debug)]
 pub struct Typed<'a> {
-    /// The text as it came.
+    /// The text as typed.
     pub exact: &'a str,
-    /// The address as a new account would keep it.
+    /// The address as a new account would store it.
     pub ascii: String,
-    /// The same with the domain in lower case alone.
+    /// The same, with the domain in lower case but not in ASCII.
     pub lower: String,
-    /// What stands before the domain, with the `@`.
+    /// The part before the domain, with the `@`.
     pub name: String,
 }
 
 impl<'a> Typed<'a> {
-    /// Returns `None` for what no account has: nothing, too much, or a NUL, which PostgreSQL does not take.
+    /// Returns `None` for text that no account has: empty, too long, or with a NUL, which
+    /// PostgreSQL does not accept.
     #[must_use]
     pub fn new(exact: &'a str) -> Option<Self> {
         if exact.is_empty() || exact.len() > MAX_TYPED_LENGTH || exact.contains('\0') {

@@ -6,7 +6,8 @@
 //! `http.error_style` `gnar` answers in the same way. So one can be put beside the other, and traffic
 //! moved from one to the other by a line of the proxy.
 //!
-//! `address` says which addresses are one, `apis` are the routes, `mail` the letter to new users, `repositories` the statements.
+//! `address` decides which email addresses belong to one account, `apis` has the routes, `mail` the
+//! letter to new users, `repositories` the statements.
 
 pub mod address;
 pub mod apis;

@@ -44,12 +44,14 @@ impl ActivationSettings {
     }
 }
 
-/// Refuses what a browser would not find, and what would end the address in the letter.
+/// Refuses URLs that a browser could not open, or that would end the link's attribute in the
+/// letter.
 fn check_page(url: &str) -> Result<(), &'static str> {
     if url.contains(['"', '<', '>', '\'', '\\']) {
         return Err("it contains a quote, `<`, `>` or `\\`");
     }
-    // A page may find its own way by the fragment, which no server is sent.
+    // The fragment is free, because it is not sent to the server and a page may use it for its own
+    // paths.
     let (bare, fragment) = url.split_once('#').unwrap_or((url, ""));
     if fragment.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(AddressError::Space.reason());

@@ -39,7 +39,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("chromium", "chromium"),
     (postgres::PROGRAM, "postgresql-15"),
     ("pgbouncer", "pgbouncer"),
-    // PostgreSQL's messages in other languages need the languages.
+    // PostgreSQL needs the locales to send its messages in other languages.
     ("/usr/lib/locale/de_DE.utf8/LC_IDENTIFICATION", "locales-all"),
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),

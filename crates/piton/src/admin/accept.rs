@@ -1,11 +1,11 @@
-//! Which form of the metrics a client prefers, by its header `Accept` (RFC 9110, section 12.5.1).
+//! Chooses the format of the metrics by the `Accept` header (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
-/// The weight of a media type in thousandths, and how exactly it was named.
+/// The weight of a media type in thousandths, and the precision of the range that gave it.
 type Weight = (u16, Precision);
 
-/// The most exact range that holds a media type decides on its weight.
+/// The precision of a media range. The most precise range that matches decides the weight.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
     None,
@@ -14,8 +14,8 @@ enum Precision {
     Exact,
 }
 
-/// Returns whether OpenMetrics is to be sent: its weight is larger than that of text, or the same and it
-/// is named first. Who names neither, or refuses both, gets text.
+/// Returns whether OpenMetrics is to be sent: its weight is larger than that of text, or equal and
+/// it is named first. Clients that name neither, or refuse both, get text.
 pub(super) fn prefers_open_metrics(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let ranges: Vec<Range<'_>> =
@@ -26,7 +26,7 @@ pub(super) fn prefers_open_metrics(headers: &HeaderMap) -> bool {
         let first = ranges.iter().find(|range| range.is_exact());
         first.is_some_and(|range| range.of.eq_ignore_ascii_case("application"))
     };
-    // Whatever is taken, such as by `*/*`, is text, unless text is refused.
+    // A wildcard such as `*/*` gets text, unless text is refused: every client can read that.
     let is_named = open.1 > Precision::Any;
     let refuses_text = text.0 == 0 && text.1 > Precision::None;
     let is_preferred = is_named && (open.0 > text.0 || (open.0 == text.0 && first()));
@@ -36,11 +36,12 @@ pub(super) fn prefers_open_metrics(headers: &HeaderMap) -> bool {
 fn weight(ranges: &[Range<'_>], of: &str, subtype: &str) -> Weight {
     let matching = ranges.iter().map(|range| (range.weight, range.precision(of, subtype)));
     let matching = matching.filter(|(_, precision)| *precision > Precision::None);
-    // Of two that are as exact the larger weight counts: versions of a form are ranges of their own.
+    // Of equally precise ranges the larger weight counts, since each version of a format is a range
+    // of its own.
     matching.max_by_key(|(weight, precision)| (*precision, *weight)).unwrap_or((0, Precision::None))
 }
 
-/// One entry, such as `text/*;q=0.3`.
+/// One media range with its weight, such as `text/*;q=0.3`.
 struct Range<'a> {
     of: &'a str,
     subtype: &'a str,
@@ -48,7 +49,7 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// `None` for what is not a range, and for a version of a form that is not spoken here.
+    /// Returns `None` for text that is not a range, and for format versions that are not supported.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let (of, subtype) = parts.next()?.split_once('/')?;
@@ -84,7 +85,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// `0.25` as 250: up to three digits behind the point, and at most 1.
+/// Parses `0.25` as 250. At most three decimal places, and at most 1.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());

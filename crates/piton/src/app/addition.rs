@@ -30,9 +30,9 @@ inventory::collect!(Addition);
 
 /// The call that an [`Addition`] makes, as text: `routes --explain` prints it.
 pub struct AdditionCall {
-    /// Where it stands: `module_path!()`.
+    /// The module of the attribute: `module_path!()`.
     pub module: &'static str,
-    /// Such as `.sqs(piton::aws::sqs::Poll::new("orders", shop::take))`.
+    /// The call, such as `.sqs(piton::aws::sqs::Poll::new("orders", shop::take))`.
     pub call: &'static str,
 }
 
@@ -56,7 +56,7 @@ impl App {
         additions.into_iter().fold(self, |app, addition| (addition.add)(app))
     }
 
-    /// What additions do, as text.
+    /// Returns the calls that this app's attributes stand for, as text.
     pub(super) fn calls_of_attributes(&self) -> impl Iterator<Item = &'static str> {
         let all = inventory::iter::<AdditionCall>().map(|it| (it.module, it.call));
         of_app(&self.name, self.modules.is_none(), all.collect()).into_iter().map(|(_, call)| call)
@@ -75,7 +75,8 @@ fn additions(name: &str, may_take_all: bool) -> Vec<&'static Addition> {
     of_app(name, may_take_all, all).into_iter().map(|(_, addition)| addition).collect()
 }
 
-/// Those whose module lies in the app of this name, or all of them where none does.
+/// Returns the entries whose module lies in the crate of this app, or all of them if none does and
+/// `may_take_all` is set.
 fn of_app<'a, T: Copy>(
     name: &str,
     may_take_all: bool,

@@ -6,10 +6,11 @@ use std::process::{ExitCode, Termination};
 use crate::config::{Problems, mask};
 use crate::part::BoxError;
 
-/// What `main` returns: 0 when all went well, 1 after a fault while running, 2 when the service
-/// does not run because it is configured or put together wrongly, or does not fit what it depends on.
+/// The exit code of `main`: 0 after a clean shutdown, 1 after a fault while running, 2 when the
+/// service does not run because it is configured or put together wrongly, or does not fit its
+/// dependencies.
 ///
-/// Where systemd started the process the last is 78 (`EX_CONFIG`), which it knows by that name.
+/// Under systemd the last is 78 (`EX_CONFIG`), which systemd reports by that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(u8);
 
@@ -19,7 +20,7 @@ impl Exit {
     /// A fault while running.
     pub const FAULT: Self = Self(1);
 
-    /// The service is configured wrongly: 2, or 78 where systemd started it.
+    /// Returns the code for a wrong configuration: 2, or 78 if systemd started the process.
     #[must_use]
     pub fn wrong_configuration() -> Self {
         let started = std::env::var_os("SYSTEMD_EXEC_PID");
@@ -27,8 +28,8 @@ impl Exit {
         Self::wrong_configuration_of(started, std::process::id())
     }
 
-    /// `started` is the process that systemd says it started. `INVOCATION_ID` would not do: everything
-    /// that a service starts inherits it, a shell on a desktop included.
+    /// `started` is the process id that systemd passes on. `INVOCATION_ID` cannot decide this:
+    /// every child process inherits it, a shell on a desktop included.
     fn wrong_configuration_of(started: Option<&str>, own_id: u32) -> Self {
         let by_systemd = started.is_some_and(|id| id.parse() == Ok(own_id));
         Self(if by_systemd { 78 } else { 2 })

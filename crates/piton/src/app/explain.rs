@@ -1,11 +1,11 @@
-//! The app without attributes: what `routes --explain` prints.
+//! Prints the app without its attributes, for `routes --explain`.
 
 use super::App;
 use crate::http;
 
 impl App {
-    /// Returns what `routes --explain` prints: the calls that the attributes of this app stand for, as an
-    /// expression for the place of `App::new`. For tests that compare it.
+    /// Returns the output of `routes --explain`: the calls that the attributes of this app stand
+    /// for, as an expression that can replace `App::new`. For tests that compile and compare it.
     #[must_use]
     pub fn explain(&self) -> String {
         let (name, root) = (&self.name, self.name.replace('-', "_"));

@@ -45,7 +45,7 @@ struct Background {
     trigger: Trigger,
     stop: Stop,
     tasks: JoinSet<()>,
-    /// Carries the first error that waiting does not heal.
+    /// Carries the first permanent error.
     permanent: (mpsc::Sender<LaunchError>, mpsc::Receiver<LaunchError>),
 }
 
@@ -71,9 +71,10 @@ impl Launched {
         }
     }
 
-    /// Begins to connect every part, each once those that it needs are connected. Returns when all
-    /// are, when one gives up (see [`take_permanent`](Self::take_permanent)), or after `patience`:
-    /// those that are not connected go on trying, and `/readyz` says so.
+    /// Begins to connect every part, each once its dependencies are connected. Returns when all are
+    /// connected, when one fails permanently (see [`take_permanent`](Self::take_permanent)), or
+    /// after `patience`. Parts that are not connected by then go on trying, and `/readyz` reports
+    /// them.
     pub async fn connect(&mut self, patience: Duration) {
         let mut connected = Vec::new();
         for index in 0..self.handle.inner().parts.len() {
@@ -122,7 +123,7 @@ impl Launched {
         permanent.map_or(Ok(()), Err)
     }
 
-    /// Serves until `stop`, or until a part turns out never to connect.
+    /// Serves until `stop`, or until a part fails permanently.
     async fn serve_until_permanent(
         &mut self,
         listener: TcpListener,
@@ -302,8 +303,8 @@ pub(crate) async fn stop_parts(handle: &Handle) {
     }
 }
 
-/// Connects a part once those that it needs are connected, then runs it until `stop`. An error that
-/// waiting does not heal goes to `permanent`.
+/// Connects a part once its dependencies are connected, then runs it until `stop`. Sends a
+/// permanent error to `permanent`.
 async fn keep(
     handle: Handle,
     index: usize,
@@ -327,16 +328,16 @@ async fn keep(
             let _ = connected.send(());
             part.run(stop).await;
         }
-        // The first error is enough: it ends the service.
+        // A full channel is ignored, because the first error already ends the service.
         (Err(error), Some(permanent)) => {
             let _ = permanent.try_send(error);
         }
-        // A router in somebody else's server cannot end that: it stays not ready.
+        // The router runs in a server that is not ours, which we cannot stop: it stays not ready.
         (Err(_), None) => {}
     }
 }
 
-/// Waits until the parts that `slot` needs are connected.
+/// Waits until the dependencies of `slot` are connected.
 async fn wait_for_needed(handle: &Handle, slot: &Slot) {
     let mut needs = crate::part::Needs::default();
     (slot.entry.needs)(&mut needs);
@@ -347,7 +348,7 @@ async fn wait_for_needed(handle: &Handle, slot: &Slot) {
         let mut reached = needed.reached.subscribe();
         if !*reached.borrow() {
             set_trouble(slot, &format!("waits for `{}` to connect", needed.entry.name));
-            // The sender is a neighbour in the same list: it is not gone before this.
+            // The sender lives in the same list of parts, so it cannot be dropped before this.
             let _ = reached.wait_for(|reached| *reached).await;
         }
     }
@@ -357,7 +358,7 @@ async fn wait_for_needed(handle: &Handle, slot: &Slot) {
 /// again.
 ///
 /// # Errors
-/// One that waiting does not heal; behind a verb also a [`Refused`].
+/// A [`Permanent`](crate::part::Permanent) error; behind a verb also a [`Refused`] one.
 async fn connect(
     slot: &Slot,
     part: &Arc<dyn Running>,

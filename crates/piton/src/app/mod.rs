@@ -287,7 +287,8 @@ impl App {
         self
     }
 
-    /// Takes no routes of attributes: those made by hand are all there are.
+    /// Ignores routes that attributes make: only those added by [`route`](Self::route) and the like
+    /// are served.
     #[must_use]
     pub fn no_scan(mut self) -> Self {
         self.modules = Some(Vec::new());

@@ -214,7 +214,7 @@ mod tests {
         setting.expects.contains(kind)
     }
 
-    /// Values at and beyond the ends of every range, for a setting of that kind.
+    /// Returns values at and beyond the ends of every range, for a setting of that kind.
     fn extremes(setting: &Described) -> Vec<&'static str> {
         if is_kind(setting, "a duration") {
             vec![
@@ -252,7 +252,8 @@ mod tests {
             let kinds = ["a whole number", "a duration", "a size", "a number"];
             assert!(kinds.iter().any(|kind| is_kind(setting, kind)), "{}", setting.expects);
             assert!(setting.expects.contains(&**min) && setting.expects.contains(&**max));
-            // A bound that only the type has is none: pools and timers cannot take it.
+            // A bound that is only the type's maximum is no bound: pools and timers cannot take
+            // such values.
             let of_type = [u64::MAX.to_string(), i64::MAX.to_string(), u32::MAX.to_string()];
             assert!(
                 by_check

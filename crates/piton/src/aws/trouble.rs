@@ -15,7 +15,7 @@ use crate::part::{Health, Launch};
 pub(super) struct Trouble {
     last: Mutex<Option<String>>,
     help: Help,
-    /// The address or region that the settings name, with the name of the setting.
+    /// The configured endpoint or region, with the name of the setting.
     place: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Trouble {
         Self { last: Mutex::default(), help, place }
     }
 
-    /// Names the server where the error is about that, and not about the call.
+    /// Names the server if the error is about the server, and not about the call.
     fn placed(&self, error: Error) -> Error {
         let by_call = [Kind::NotFound, Kind::Invalid, Kind::Throttled, Kind::Misconfigured];
         match &self.place {

@@ -12,7 +12,8 @@ use crate::config::{AddressError, Setting, redact};
 /// What an address of a Redis server begins with.
 const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
 
-/// Why an address is refused, without a word of it: a password may stand anywhere in it.
+/// Returns the reason why an address is refused. Never repeats the text: a password may stand
+/// anywhere in it.
 fn check(text: &str) -> Result<(), String> {
     let (scheme, authority, rest) = scheme_and_authority(text).map_err(|why| why.to_string())?;
     if !SCHEMES.contains(&scheme) {
@@ -40,11 +41,11 @@ fn check(text: &str) -> Result<(), String> {
     check_query(parts.query, &["protocol"])
 }
 
-/// Several servers in an address are how other clients name a cluster.
+/// The refusal of several servers in an address, because other clients use that for a cluster.
 pub(super) const CLUSTER: &str = "it names several servers. Redis Cluster is not supported: name one server, \
      or in `cache.sentinel` the Sentinels that know it";
 
-/// `redis+unix:///path/to/socket?db=1`.
+/// Checks the address of a socket: `redis+unix:///path/to/socket?db=1`.
 fn check_socket(authority: &str, rest: &str) -> Result<(), String> {
     let (rest, fragment) = cut(rest, '#');
     let (path, query) = cut(rest, '?');
@@ -57,7 +58,8 @@ fn check_socket(authority: &str, rest: &str) -> Result<(), String> {
     check_query(query, &["db", "user", "pass", "protocol"])
 }
 
-/// The client ignores what it does not know: `?db=1`, say, which other clients read.
+/// Refuses unknown parameters, because the client ignores them: `?db=1`, say, which other clients
+/// read.
 fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
@@ -78,7 +80,7 @@ fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether it is the number of a database, with the bounds of `cache.db`.
+/// Returns whether `text` is the number of a database, with the bounds of `cache.db`.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
@@ -94,7 +96,7 @@ impl RedisUrl {
         self.0.expose_secret()
     }
 
-    /// Whether it is the path of a socket on this machine.
+    /// Returns whether the address is the path of a Unix socket.
     pub(super) fn is_socket(&self) -> bool {
         !self.0.expose_secret().starts_with("redis")
             || self.0.expose_secret().starts_with("redis+unix")

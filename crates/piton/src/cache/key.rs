@@ -1,4 +1,4 @@
-//! Keys made of text and values: distinct values give distinct keys.
+//! Builds keys from text and values, so that distinct values give distinct keys.
 
 use std::fmt::{self, Display, Write};
 
@@ -10,9 +10,9 @@ pub(super) const MAX_LENGTH: usize = 200;
 /// Builds a key from text and values, so that distinct values give distinct keys. [`key!`](super::key)
 /// is the short way to write it, and what `key = ".."` of `#[cached]` and `#[memoize]` does.
 ///
-/// Letters and digits stand as they are; every other character of a value is percent-encoded, so it
-/// cannot be mistaken for the text between two values. Where no such text stands between two values, a
-/// `|` is put there. A key of more than 200 bytes becomes `#` and its SHA-256.
+/// Letters and digits are kept; every other character of a value is percent-encoded, so it cannot
+/// be mistaken for the text between two values. Where there is no such text between two values, a
+/// `|` is inserted. A key of more than 200 bytes becomes `#` and its SHA-256.
 ///
 /// ```
 /// use piton::cache::KeyBuilder;
@@ -25,14 +25,14 @@ pub(super) const MAX_LENGTH: usize = 200;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyBuilder {
     key: String,
-    /// The same with the values as they are, once that differs.
+    /// The same key with unescaped values, once that differs.
     plain: Option<String>,
-    /// A value stands there, and nothing that ends it.
+    /// The key ends in a value that no separator has ended yet.
     open: bool,
 }
 
 impl KeyBuilder {
-    /// An empty key.
+    /// Creates an empty key.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -41,7 +41,7 @@ impl KeyBuilder {
     /// Appends text that is the same in all keys of this kind.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
-        // `%` begins an escape, so it does not end a value.
+        // `%` begins an escape, so it cannot end a value.
         self.open &= !text.chars().any(|c| !c.is_alphanumeric() && c != '%');
         self.key.push_str(text);
         if let Some(plain) = &mut self.plain {
@@ -58,7 +58,7 @@ impl KeyBuilder {
             self.key.push('|');
         }
         self.open = true;
-        // A `Display` that fails ends its text there, as in `to_string`'s place nothing may panic.
+        // A failing `Display` truncates the value, because unlike `to_string` this must not panic.
         let _ = write!(Escaping(&mut self), "{value}");
         self
     }
@@ -73,21 +73,21 @@ impl KeyBuilder {
         Self { plain, ..self }
     }
 
-    /// The key.
+    /// Returns the key.
     #[must_use]
     pub fn finish(self) -> String {
         self.into_parts().0
     }
 
-    /// The key, and the text with the values as they are where that is another one: callers of
-    /// [`Cache::delete`](super::Cache::delete) may have written it with `format!`.
+    /// Returns the key, and the text with unescaped values if that differs: callers of
+    /// [`Cache::delete`](super::Cache::delete) may have built theirs with `format!`.
     pub(super) fn into_parts(self) -> (String, Option<String>) {
         let long = self.key.len() > MAX_LENGTH;
         let key = if long { hashed(&self.key) } else { self.key.clone() };
         (key, self.plain.or_else(|| long.then_some(self.key)))
     }
 
-    /// From here on the key and the plain text are not the same.
+    /// Begins to keep the plain text apart from the key.
     fn differs(&mut self) {
         self.plain.get_or_insert_with(|| self.key.clone());
     }
@@ -117,7 +117,7 @@ impl fmt::Write for Escaping<'_> {
     }
 }
 
-/// The tag that everything kept under a key has, also where the key is not the whole of its name.
+/// Returns the tag of everything stored under a key, also where the key is only a part of its name.
 pub(super) fn tag_of_key(key: &str) -> String {
     match key.len() > MAX_LENGTH {
         true => format!("={}", hashed(key)),
@@ -129,7 +129,7 @@ fn hashed(key: &str) -> String {
     hex(&Sha256::digest(key))
 }
 
-/// `#` and the hash in hexadecimal digits.
+/// Returns `#` and the hash in hexadecimal digits.
 pub(super) fn hex(hash: &[u8]) -> String {
     hash.iter().fold(String::from("#"), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -137,7 +137,7 @@ pub(super) fn hex(hash: &[u8]) -> String {
     })
 }
 
-/// The path of the function in which `marker` stands, for `#[memoize]`.
+/// Returns the path of the function in which `marker` is defined, for `#[memoize]`.
 #[doc(hidden)]
 #[must_use]
 pub fn function_of<T>(_: &T) -> &'static str {

@@ -74,8 +74,9 @@ pub use entry::{Entry, entry, entry_of};
 pub use key::{KeyBuilder, function_of};
 pub use settings::{CacheSettings, CacheTls, redis_required};
 
-/// Builds a key as `format!` builds a text, with values escaped so that distinct values give distinct
-/// keys: the same key as `key = ".."` of `#[cached]` and `#[memoize]`. See [`KeyBuilder`].
+/// Builds a key as `format!` builds a text, with values escaped so that distinct values give
+/// distinct keys. The result equals that of `key = ".."` in `#[cached]` and `#[memoize]`. See
+/// [`KeyBuilder`].
 ///
 /// ```
 /// use piton::cache::key;
@@ -154,10 +155,10 @@ impl Cache {
         self.entry(key).set(value).await;
     }
 
-    /// Forgets the value of a key, and whatever is being computed for it. Answers of routes that
-    /// say this `key` in `#[cached]`, and values of functions that say it in `#[memoize]`, are forgotten
-    /// with it, whether the key was written with [`key!`] or with `format!`. As `format!` escapes nothing,
-    /// its key may be that of several values: all of them are forgotten.
+    /// Deletes the value of a key, and discards computations of it that are in progress. Also
+    /// invalidates responses of `#[cached]` routes and values of `#[memoize]` functions with this
+    /// `key`, whether the key was built with [`key!`] or with `format!`. As `format!` escapes
+    /// nothing, its key may match several values: all of them are deleted.
     ///
     /// When this returns, no process serves the value any more. While Redis is away the other
     /// processes do not hear of it; they do as soon as this one is back.

@@ -175,7 +175,8 @@ impl CacheSettings {
         self.url.is_some() || self.host.is_some() || !self.sentinel.is_empty()
     }
 
-    /// How much memory the values kept in memory take at most, in a process that may use `limit` in all.
+    /// Returns the maximum memory of the values kept in memory, in a process that may use `limit`
+    /// in all.
     pub(super) fn max_size(&self, limit: Option<&Limit>) -> ByteSize {
         const MOST: ByteSize = ByteSize::mib(64);
         let eighth = limit.map_or(MOST, |limit| ByteSize::bytes(limit.bytes / 8));

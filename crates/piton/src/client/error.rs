@@ -1,7 +1,7 @@
-//! What goes wrong with a call, by what the caller can do about it.
+//! Classifies failures of a call by what the caller can do about them.
 //!
-//! The text of an error says whom was called and where a redirect led, without what may be a secret in a URL,
-//! and never a header or anything of a body.
+//! The text of an error names the target and where a redirect led, without the parts of a URL that
+//! may be secret, and never a header or any part of a body.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -60,7 +60,8 @@ pub enum Kind {
     Status,
     /// The answer is not what it is read as.
     Decode,
-    /// There were more redirects than `client.redirects`, or one leads to what is neither `http` nor `https`.
+    /// More redirects than `client.redirects`, or one to a target that is neither `http` nor
+    /// `https`.
     Redirect,
     /// Anything else, such as no certificates on this machine.
     Other,
@@ -147,11 +148,11 @@ impl Error {
         self
     }
 
-    /// Says where the call had been redirected to when it failed.
+    /// Adds the target of the last redirect before the call failed.
     pub(super) fn redirected_to(mut self, target: Option<&str>) -> Self {
         let Some(target) = target else { return self };
         self.0.message = match self.0.kind {
-            // What cannot be sent is then the redirect, not the call.
+            // The redirect is what cannot be sent then, and not the call.
             Kind::Invalid | Kind::Redirect => {
                 self.0.kind = Kind::Redirect;
                 let too_many = causes_of(&self).all(|cause| !cause.is::<Unfollowable>());
@@ -169,7 +170,7 @@ impl Error {
         self
     }
 
-    /// A redirect that cannot be followed.
+    /// Returns the error of a redirect that cannot be followed.
     pub(super) fn redirect(who: &Who, target: &str) -> Self {
         Self::new(Kind::Redirect, Some(who.clone()), cannot_follow(target))
     }
@@ -203,7 +204,7 @@ fn cannot_follow(target: &str) -> String {
     format!("it redirects to `{target}`, where nothing is sent: only http and https are followed")
 }
 
-/// The causes of a call's error.
+/// Iterates over the causes of a call's error.
 fn causes_of(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     error.0.source.iter().flat_map(causes)
 }

@@ -63,12 +63,12 @@ impl Resolve for Guard {
 }
 
 tokio::task_local! {
-    /// Where the request that is being sent has been redirected to last, as far as that may be shown: then its
-    /// first part was answered.
+    /// The last redirect target of the request in flight, without secrets. If it is set, the first
+    /// server has answered.
     pub(super) static REDIRECTED: Arc<Mutex<Option<String>>>;
 }
 
-/// A redirect leads to what is neither `http` nor `https`.
+/// The error of a redirect to a target that is neither `http` nor `https`.
 #[derive(Debug)]
 pub(super) struct Unfollowable;
 
@@ -111,8 +111,8 @@ fn is_web(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
 }
 
-/// Returns where an answer redirects to, if the library has handed it out because it cannot follow: the target
-/// is no URL, or none that a request can be sent to.
+/// Returns the redirect target of a response that reqwest returned because it cannot follow it: the
+/// target is not a URL, or not one that a request can be sent to.
 pub(super) fn unfollowable(response: &Response) -> Option<String> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -127,14 +127,15 @@ pub(super) fn unfollowable(response: &Response) -> Option<String> {
     }
 }
 
-/// A redirect's target as far as it may be shown: who has made it may have put secrets into it. Users,
-/// passwords, queries and fragments are left out; of what has no host only the scheme stays.
+/// Returns a redirect's target without secrets, because the server that sent it may have put some
+/// into it. User, password, query and fragment are left out; of a URL without a host only the
+/// scheme is kept.
 fn shown(target: &Url) -> String {
     if target.cannot_be_a_base() {
         return format!("{}:…", target.scheme());
     }
     let mut bare = target.clone();
-    // Neither can fail for a URL with a host, and one without has neither.
+    // Setting them fails only for a URL without a host, which has neither.
     let _ = (bare.set_username(""), bare.set_password(None));
     let query = if bare.query().is_some() { "?…" } else { "" };
     bare.set_query(None);
@@ -142,7 +143,7 @@ fn shown(target: &Url) -> String {
     shown_text(bare.as_str()) + query
 }
 
-/// As [`shown`], for what is no URL.
+/// Does the same as [`shown`] for text that is not a URL.
 fn shown_text(target: &str) -> String {
     const MAX_CHARS: usize = 200;
     let (bare, rest) = match target.find(['?', '#']) {
@@ -150,7 +151,7 @@ fn shown_text(target: &str) -> String {
         None => (target, ""),
     };
     let bare = mask::text(bare);
-    // `//user:password@` has no scheme, and is no address to the mask.
+    // `//user:password@` has no scheme, so the mask does not recognise it as an address.
     let bare = match bare.rsplit_once('@') {
         Some((_, host)) if !bare.contains("***@") => format!("***@{host}"),
         _ => bare.into_owned(),

@@ -187,7 +187,7 @@ impl Setting for ProxyUrl {
         Self::check(text).map_err(refusal::<Self>)?;
         match reqwest::Proxy::all(text) {
             Ok(_) => Ok(Self(text.into())),
-            // Not a word of the value: there may be a password in it.
+            // The message must not repeat the value: there may be a password in it.
             Err(_) => Err(format!("expected {}", Self::expects())),
         }
     }

@@ -1,8 +1,9 @@
-//! Takes addresses apart, for every setting that holds one.
+//! Parses addresses, for every setting that holds one.
 //!
-//! The libraries behind the settings disagree about what an address is: the URL standard accepts a host
-//! `h1,h2`, the name lookup accepts `host/path`, and both fail only when somebody connects. Everything
-//! is therefore checked here, at launch. No error repeats the text: a password may stand anywhere in it.
+//! The libraries behind the settings disagree about what an address is: the URL standard accepts a
+//! host `h1,h2`, the name lookup accepts `host/path`, and both fail only at the first connection.
+//! Everything is therefore checked here, at launch. No error repeats the text, because a password
+//! may stand anywhere in it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,13 +17,13 @@ use super::Setting;
 /// The reason why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressError {
-    /// There is no text.
+    /// The text is empty.
     Empty,
-    /// A space or a control character stands in it.
+    /// The text contains a space or a control character.
     Space,
     /// A URL without `scheme://`.
     NoScheme,
-    /// Another scheme than those that are supported.
+    /// A scheme that is not supported.
     UnknownScheme,
     /// A scheme where only a host is expected.
     Url,
@@ -51,7 +52,7 @@ pub enum AddressError {
 }
 
 impl AddressError {
-    /// The reason in words, a fragment whose subject is the address.
+    /// Returns the reason in words, a fragment whose subject is the address.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -87,31 +88,31 @@ impl fmt::Display for AddressError {
 
 impl std::error::Error for AddressError {}
 
-/// A URL in its parts. Nothing is decoded.
+/// A URL in its parts. Nothing is percent-decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UrlParts<'a> {
     pub scheme: &'a str,
-    /// What stands before the `@`.
+    /// The text before the `@`.
     pub credentials: Option<&'a str>,
-    /// Without the brackets of an IPv6 address.
+    /// The host, without the brackets of an IPv6 address.
     pub host: &'a str,
     pub port: Option<u16>,
-    /// Empty, or with its `/`.
+    /// Empty, or with its leading `/`.
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub fragment: Option<&'a str>,
 }
 
 impl<'a> UrlParts<'a> {
-    /// Takes `scheme://user:password@host:port/path?query#fragment` apart.
+    /// Parses `scheme://user:password@host:port/path?query#fragment`.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
         let (scheme, authority, rest) = scheme_and_authority(text)?;
         let (credentials, place) = match authority.rsplit_once('@') {
             Some((credentials, place)) => (Some(credentials), place),
             None => (None, authority),
         };
-        // A URL's parser ends the host at the first of `/?#`, and would take what a password has
-        // before it for the host.
+        // A URL parser ends the host at the first of `/?#`. If that stands in a password, the part
+        // of the password before it would be taken for the host, and shown.
         let hidden = credentials.is_none() && place.contains(':') && rest.contains('@');
         let hidden = hidden && !place.contains(',');
         if hidden || credentials.is_some_and(|it| !is_encoded(it)) {
@@ -124,7 +125,7 @@ impl<'a> UrlParts<'a> {
     }
 }
 
-/// The scheme, the authority, and what follows from the first of `/?#`.
+/// Returns the scheme, the authority, and what follows from the first of `/?#`.
 pub(crate) fn scheme_and_authority(text: &str) -> Result<(&str, &str, &str), AddressError> {
     if text.is_empty() {
         return Err(AddressError::Empty);
@@ -141,12 +142,13 @@ pub(crate) fn scheme_and_authority(text: &str) -> Result<(&str, &str, &str), Add
     Ok((scheme, &rest[..end], &rest[end..]))
 }
 
-/// The text before `at`, and what follows it.
+/// Returns the text before `at`, and the text after it.
 pub(crate) fn cut(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// Whether a user name and password may stand in a URL: each `%` begins a byte, and the bytes are text.
+/// Returns whether a user name and password may stand in a URL: each `%` begins an encoded byte,
+/// and the decoded bytes are UTF-8.
 fn is_encoded(credentials: &str) -> bool {
     let (mut bytes, mut rest) = (Vec::with_capacity(credentials.len()), credentials.as_bytes());
     while let [byte, after @ ..] = rest {
@@ -168,7 +170,7 @@ fn is_encoded(credentials: &str) -> bool {
     String::from_utf8(bytes).is_ok()
 }
 
-/// The host (without brackets) and port of `host`, `host:port`, `[::1]`, `[::1]:port`.
+/// Returns the host (without brackets) and port of `host`, `host:port`, `[::1]`, `[::1]:port`.
 pub(crate) fn host_port(place: &str) -> Result<(&str, Option<u16>), AddressError> {
     if place.is_empty() {
         return Err(AddressError::NoHost);
@@ -210,8 +212,8 @@ fn port(text: &str) -> Result<u16, AddressError> {
     port.ok_or(AddressError::Port)
 }
 
-/// Whether it is a name of a host, or an IPv4 address. Underscores are taken, as the names of
-/// containers have them.
+/// Returns whether `host` is a host name or an IPv4 address. Underscores are allowed, since names
+/// of containers have them.
 pub(crate) fn is_host(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -222,7 +224,7 @@ pub(crate) fn is_host(host: &str) -> bool {
             && !label.ends_with('-')
     };
     let last = name.rsplit('.').next().unwrap_or_default();
-    // As in the URL standard: what ends with a number is an IPv4 address, or wrong.
+    // The URL standard treats a host that ends with a number as an IPv4 address, or as invalid.
     let is_numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
     if is_numeric {
         return host.parse::<Ipv4Addr>().is_ok();
@@ -230,8 +232,7 @@ pub(crate) fn is_host(host: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-/// A host, and the port that may be written with it: `cache`, `cache:6379`, `10.0.0.1`, `[::1]:6379`,
-/// `::1`.
+/// A host with an optional port: `cache`, `cache:6379`, `10.0.0.1`, `[::1]:6379`, `::1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     host: String,
@@ -239,13 +240,13 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// The host: a name or an IP address, without brackets.
+    /// Returns the host: a name or an IP address, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, if one is written.
+    /// Returns the port, if one is written.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
         self.port
@@ -309,19 +310,19 @@ impl Setting for HostPort {
     }
 }
 
-/// The address of something that speaks HTTP: `http` or `https`, a host, perhaps a port, a path and a
-/// query. Credentials are refused, as addresses are logged.
+/// An HTTP address: `http` or `https`, a host, and optionally a port, a path and a query.
+/// Credentials are refused, because addresses are logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpUrl(String);
 
 impl HttpUrl {
-    /// The whole address.
+    /// Returns the whole address.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns whether it has a query, so that no path can be added to it.
+    /// Returns whether the address has a query, so that no path can be added to it.
     #[must_use]
     pub fn has_query(&self) -> bool {
         self.0.contains('?')
@@ -344,7 +345,7 @@ impl FromStr for HttpUrl {
         if parts.fragment.is_some() {
             return Err(AddressError::Fragment);
         }
-        // The characters of path and query are the one thing that is left to look at.
+        // Only the characters of path and query are still unchecked here.
         if text.parse::<http::Uri>().is_err() {
             return Err(AddressError::Path);
         }
@@ -382,7 +383,7 @@ impl Setting for HttpUrl {
     }
 }
 
-/// "expected ..", and why the text is not that.
+/// Returns "expected ..", and the reason why the text is not that.
 pub(crate) fn refusal<T: Setting>(why: impl fmt::Display) -> String {
     format!("expected {}: {why}", T::expects())
 }

@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
-/// Maximum size of a file, and of all its values after `${..}` is replaced. Values that are made of
-/// earlier ones could double at every line.
+/// Maximum size of a file, and of all its values after `${..}` is replaced. Without it, values made
+/// of earlier values could double at every line.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
 
 /// One variable of the file.
@@ -20,17 +20,17 @@ pub(crate) struct Line {
     pub line: usize,
 }
 
-/// A statement that is not understood. Never with its text: a secret may stand there.
+/// A statement that cannot be parsed. Never holds its text, because a secret may stand there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
     pub line: usize,
     pub why: &'static str,
 }
 
-/// The text of a file, or the line and the reason why it has none.
+/// Decodes a file as UTF-8.
 ///
 /// # Errors
-/// The file is not UTF-8, or holds zero bytes: a line, why, and what to do.
+/// The file is not UTF-8, or contains zero bytes: the line, the reason, and the fix.
 pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, (usize, String, &'static str)> {
     const UTF_16: &str = "save it as UTF-8: `iconv -f UTF-16 -t UTF-8 .env`";
     const LATIN_1: &str = "save it as UTF-8: `iconv -f ISO-8859-1 -t UTF-8 .env`, if it is Latin-1";
@@ -50,12 +50,12 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, (usize, String, &'static 
     })
 }
 
-/// Reads the whole text; statements that are not understood do not hide the others. `${NAME}` is
-/// replaced by what `environment` says, else by what an earlier line says, else by the default of
+/// Parses the whole text; statements that cannot be parsed do not hide the others. `${NAME}` is
+/// replaced by the value in `environment`, else by that of an earlier line, else by the default of
 /// `${NAME:-default}`, else by nothing.
 pub(crate) fn parse(text: &str, environment: &HashMap<&str, &str>) -> (Vec<Line>, Vec<Malformed>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // As Python reads text files.
+    // Python converts line ends so when it reads text files.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let (mut lines, mut malformed) = (Vec::new(), Vec::new());
     let mut earlier: HashMap<String, String> = HashMap::new();
@@ -70,7 +70,7 @@ pub(crate) fn parse(text: &str, environment: &HashMap<&str, &str>) -> (Vec<Line>
         counted = reader.at;
         match reader.statement() {
             Ok(None) => {}
-            // A name alone is not set, and known to be empty.
+            // A name without `=` sets no variable, but `${NAME}` finds it empty.
             Ok(Some((variable, None))) => drop(earlier.insert(variable, String::new())),
             Ok(Some((variable, Some(value)))) => {
                 let room = MAX_BYTES.saturating_sub(size);
@@ -91,7 +91,7 @@ pub(crate) fn parse(text: &str, environment: &HashMap<&str, &str>) -> (Vec<Line>
     }
 }
 
-/// What Python calls white space.
+/// Returns whether Python treats the character as white space.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -100,7 +100,7 @@ fn is_blank(c: char) -> bool {
     is_space(c) && c != '\n'
 }
 
-/// A name, and the value behind its `=`, before `${..}` is replaced.
+/// A name, and the value after its `=`, before `${..}` is replaced.
 type Statement = (String, Option<String>);
 
 struct Reader<'a> {
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         &rest[..length]
     }
 
-    /// The statement that begins here; `None` for a comment.
+    /// Parses the statement that begins here; `None` for a comment.
     fn statement(&mut self) -> Result<Option<Statement>, &'static str> {
         if let Some(after) = self.rest().strip_prefix("export")
             && after.starts_with(is_blank)
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         if self.rest().is_empty() || self.rest().starts_with('\n') { Ok(()) } else { Err(why) }
     }
 
-    /// The text up to the closing quote, which may stand on a later line.
+    /// Parses up to the closing quote, which may be on a later line.
     fn quoted(&mut self, quote: char) -> Result<String, &'static str> {
         let mut value = String::new();
         let mut chars = self.rest().char_indices().skip(1);
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The character that a backslash and `escaped` stand for.
+/// Returns the character that a backslash and `escaped` stand for.
 fn unescape(quote: char, escaped: char) -> Option<char> {
     Some(match escaped {
         '\\' | '\'' => escaped,
@@ -232,7 +232,7 @@ fn expand(
     while let Some(start) = rest.find("${") {
         let after = &rest[start + 2..];
         let Some((name, default, length)) = variable(after) else {
-            // Not of this form: it stays as it is, and the next may begin behind the dollar.
+            // A dollar that begins no `${NAME}` is literal, and the next one may follow directly.
             expanded.push_str(&rest[..=start]);
             rest = &rest[start + 1..];
             continue;
@@ -250,7 +250,7 @@ fn expand(
     (expanded.len() <= room).then_some(expanded)
 }
 
-/// Name and default of what stands behind `${`, and its length with the `}`.
+/// Returns name and default of what follows `${`, and its length with the `}`.
 fn variable(text: &str) -> Option<(&str, &str, usize)> {
     let end = text.find('}')?;
     match text[..end].split_once(':') {

@@ -164,7 +164,8 @@ impl Loader {
         let names = config.names(known);
         let wanted = Wanted::new(config.prefix(), &names);
         let mut dotenv = HashMap::new();
-        // `${NAME}` in `.env` may name any variable, also one that is not kept.
+        // `${NAME}` in `.env` may refer to any variable, so all of the environment is passed, not
+        // just the variables kept here.
         let all = self.environment.iter();
         let all = all.filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))).collect();
         let files: Vec<EnvFile> =
@@ -300,7 +301,7 @@ impl<'a> EnvFile<'a> {
     }
 }
 
-/// The text of a `.env` file; of one that is absent, none.
+/// Returns the text of a `.env` file, or an empty text if it does not exist.
 fn text_of(path: &Path) -> Result<String, Box<Problem>> {
     let problem = |line, why: String, fix| Box::new(Problem::in_file(path, line, why, fix));
     let mut bytes = Vec::new();

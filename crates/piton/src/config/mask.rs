@@ -1,6 +1,6 @@
-//! Finds secrets in a sentence by what they look like: credentials in addresses, headers that carry
-//! them, `Bearer ..` and `Basic ..`, JSON Web Tokens, tokens whose issuers give them a look, parameters of
-//! addresses whose names promise one; and those that are known by value.
+//! Finds secrets in a sentence by their form: credentials in addresses, headers that carry them,
+//! `Bearer ..` and `Basic ..`, JSON Web Tokens, tokens with a known prefix, parameters of addresses
+//! with a secret's name; and secrets that are known by value.
 //!
 //! Every text of every log line comes through here, so the common one, in which nothing is to be
 //! found, is looked at once and not copied.
@@ -83,7 +83,7 @@ fn suspicious(text: &[u8]) -> bool {
     false
 }
 
-/// What stands before the `_` of the tokens that are most often met.
+/// The text before the `_` of the most common tokens.
 const LEADS: [&[u8]; 11] = [
     b"ghp",
     b"gho",
@@ -98,28 +98,29 @@ const LEADS: [&[u8]; 11] = [
     b"whsec",
 ];
 
-/// `xoxb`, `xoxp`, and their kin.
+/// Returns whether the text ends in the prefix of a Slack token: `xoxb`, `xoxp`, and others.
 fn is_slack(before: &[u8]) -> bool {
     before.len().checked_sub(4).is_some_and(|at| before[at..].starts_with(b"xox"))
 }
 
-/// The longest name of a parameter that is looked at.
+/// Maximum length of a parameter's name that is checked.
 const MAX_PARAMETER_BYTES: usize = 64;
 
-/// Whether a parameter's name ends here: `?name`, `&name`.
+/// Returns whether the text ends in a parameter's name: `?name`, `&name`.
 fn ends_with_parameter(before: &[u8]) -> bool {
     let mut name = before.iter().rev().take(MAX_PARAMETER_BYTES);
     name.find(|byte| b"?&;# /\"".contains(byte)).is_some_and(|byte| b"?&;#".contains(byte))
 }
 
-/// `?access_token=***`.
+/// Masks parameters with a secret's name: `?access_token=***`.
 fn parameters(text: &str) -> String {
     covered(text, |from| {
         let mut at = from;
         loop {
             let sign = at + text[at..].find('=')?;
             at = sign + 1;
-            // Bounded, so that a text of nothing but signs is not looked at again for each of them.
+            // Bounded, because a text of many `=` would otherwise be scanned again for each of
+            // them.
             let first = text.ceil_char_boundary(from.max(sign.saturating_sub(MAX_PARAMETER_BYTES)));
             let name =
                 text[first..sign].rfind(['?', '&', ';', '#']).map(|it| &text[first + it + 1..sign]);
@@ -136,7 +137,7 @@ fn parameters(text: &str) -> String {
     })
 }
 
-/// `ghp_..`, `AKIA..`.
+/// Masks tokens with a known prefix: `ghp_..`, `AKIA..`.
 fn tokens(text: &str) -> String {
     covered(text, |from| {
         let mut at = from;

@@ -140,8 +140,8 @@ fn is_mail(text: &str) -> bool {
     text.starts_with("mailto:") || (text.contains(": ") && text.ends_with('>'))
 }
 
-/// `password=***` for libpq's `password = 'my secret'`: there may be spaces around the `=`, and in the
-/// value, be it quoted or not.
+/// Masks libpq's `password = 'my secret'` as `password=***`. There may be spaces around the `=`,
+/// and in the value, quoted or not.
 fn without_password_word(text: &str) -> String {
     const WORD: &str = "password";
     let (mut safe, mut rest) = (String::with_capacity(text.len()), text);
@@ -159,7 +159,7 @@ fn without_password_word(text: &str) -> String {
     safe
 }
 
-/// What follows a quoted value, or else the next `name=` or `&`.
+/// Returns the text after a quoted value, or else from the next `name=` or `&`.
 fn behind_value(text: &str) -> &str {
     if let Some(inside) = text.strip_prefix('\'') {
         let mut escaped = false;
@@ -183,7 +183,7 @@ fn behind_value(text: &str) -> &str {
 }
 
 fn query(mut text: String) -> String {
-    // The second is what the address of a Redis socket has.
+    // `pass` is the password's name in the address of a Redis socket.
     const LEADS: [&str; 3] = ["password=", "?pass=", "&pass="];
     for lead in LEADS {
         text = without_parameter(text, lead);

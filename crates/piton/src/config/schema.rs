@@ -53,7 +53,8 @@ fn property(setting: &Described) -> Value {
         _ => Map::new(),
     };
     insert_text(&mut schema, "description", &setting.doc);
-    // JSON Schema has bounds for numbers alone.
+    // JSON Schema has bounds for numbers only, so those of durations and sizes go into the
+    // description.
     let written = setting.schema.to_string();
     let is_number = ["\"integer\"", "\"number\""].iter().any(|of| written.contains(of));
     if let (Some([min, max]), false) = (&setting.range, is_number) {

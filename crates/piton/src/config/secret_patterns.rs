@@ -1,14 +1,14 @@
-//! Recognises secrets: by the name of a variable or a parameter, and by the look of a value whatever it is
-//! called.
+//! Recognises secrets: by the name of a variable or a parameter, and by the form of a value
+//! whatever its name.
 //!
-//! Rather one too many than one too few: what is hidden without need can be looked up, what is shown without
-//! need has been read.
+//! Errs on the side of hiding: a value hidden without need can be looked up, a secret that was
+//! shown cannot be taken back.
 
 use std::borrow::Cow;
 
 use super::{mask, redact};
 
-/// Words that promise a secret where they stand alone: between signs, digits and changes of case.
+/// Words that mark a secret where they stand alone: between signs, digits and changes of case.
 const WORDS: [&str; 22] = [
     "cert",
     "cred",
@@ -34,11 +34,11 @@ const WORDS: [&str; 22] = [
     "totp",
 ];
 
-/// Words that promise one also where another is glued before them: `PGPASS`, `APPKEY`.
+/// Words that mark a secret also at the end of a longer word: `PGPASS`, `APPKEY`.
 const ENDINGS: [&str; 4] = ["auth", "key", "pass", "pwd"];
 
-/// What stands in keys and in addresses that are secrets; the last three are `-----BEGIN` in Base64, by how
-/// many bytes stand before it.
+/// Texts inside keys and addresses that are secrets. The last three are `-----BEGIN` in Base64, at
+/// each of its three alignments.
 const PARTS: [&str; 9] = [
     "PRIVATE KEY",
     "PuTTY-User-Key-File-",
@@ -51,7 +51,7 @@ const PARTS: [&str; 9] = [
     "LS0tLUJFR0lO",
 ];
 
-/// The beginnings of tokens whose issuers give them a look.
+/// Prefixes of tokens with a known form.
 const TOKENS: [&str; 49] = [
     "AIza",
     "ATATT3",
@@ -104,14 +104,14 @@ const TOKENS: [&str; 49] = [
     "ya29.",
 ];
 
-/// The beginnings of AWS access key ids, of which 16 capitals and digits follow.
+/// Prefixes of AWS access key ids, followed by 16 capitals and digits.
 const ACCESS_KEY_IDS: [&str; 4] = ["ABIA", "ACCA", "AKIA", "ASIA"];
 
-/// Programs that take a password by a flag, as the next word or as the rest of the same.
+/// Programs that take a password by a flag, as the next word or as the rest of the same word.
 struct Program {
     names: &'static [&'static str],
     flags: &'static [&'static str],
-    /// Whether the flag takes a user too, as `user:password` or `user%password`.
+    /// Set if the flag takes a user too, as `user:password` or `user%password`.
     with_user: bool,
 }
 
@@ -137,11 +137,12 @@ const fn program(names: &'static [&'static str], flags: &'static [&'static str])
     Program { names, flags, with_user: false }
 }
 
-/// What stands behind `-p` and has letters and digits, and is no password.
+/// Texts after `-p` with letters and digits that are not passwords.
 const HARMLESS: [&str; 7] = ["rint0", "kcs12", "bkdf2", "kcs7", "kcs8", "python2", "python3"];
 
-/// Returns whether the name of a variable, of a parameter, or of a part of a value promises a secret.
-/// Letters that only look like others count as those: `ｐａｓｓｗｏｒｄ` in full width is `password`.
+/// Returns whether the name of a variable, of a parameter, or of a part of a value marks a secret.
+/// Lookalike letters count as the letters that they resemble: `ｐａｓｓｗｏｒｄ` in full width is
+/// `password`.
 #[must_use]
 pub fn names_secret(name: &str) -> bool {
     let name = &*folded(name);
@@ -155,15 +156,15 @@ pub fn names_secret(name: &str) -> bool {
             .any(|word| promises(word) || word.strip_suffix('s').is_some_and(promises))
 }
 
-/// Returns whether `text` holds a secret: a key, a token, a password in an address or a command, or a name
-/// that promises a secret with something behind it.
+/// Returns whether `text` contains a secret: a key, a token, a password in an address or a command,
+/// or a secret's name with a value.
 #[must_use]
 pub fn holds_secret(text: &str) -> bool {
     has_look(text) || is_masked(text)
 }
 
-/// Returns whether `text` holds a key or a token that is known by its look, whatever it is called: `ghp_..`,
-/// `AKIA..`, a JSON Web Token, `Bearer ..`, a password in an address.
+/// Returns whether `text` contains a key or a token that is known by its form, whatever its name:
+/// `ghp_..`, `AKIA..`, a JSON Web Token, `Bearer ..`, a password in an address.
 #[must_use]
 pub fn holds_token(text: &str) -> bool {
     let folded = folded(text);
@@ -174,7 +175,7 @@ fn is_masked(text: &str) -> bool {
     mask::text(text) != text
 }
 
-/// As [`holds_secret`], without what a sentence or an address is masked for.
+/// Does the same as [`holds_secret`], without the masking of sentences and addresses.
 pub(crate) fn has_look(text: &str) -> bool {
     let text = &*folded(text);
     let decoded = percent_decoded(text);
@@ -186,8 +187,8 @@ pub(crate) fn has_look(text: &str) -> bool {
     })
 }
 
-/// `text` as it reads: without characters that cannot be seen, and with letters of other blocks and
-/// alphabets as the Latin ones that they look like. Not for display.
+/// Returns `text` as a reader sees it: without invisible characters, and with lookalike letters of
+/// other blocks and alphabets as Latin ones. Not for display.
 fn folded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -257,7 +258,8 @@ fn as_seen(c: char) -> Option<char> {
     }
 }
 
-/// The text that `%70assword%3DX` stands for, once more if that is encoded again; `None` where nothing is.
+/// Decodes `%70assword%3DX`, and once more if the result is encoded again. `None` where nothing is
+/// encoded.
 fn percent_decoded(text: &str) -> Option<String> {
     let once = |text: &str| {
         let mut bytes = Vec::with_capacity(text.len());
@@ -278,7 +280,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     (decoded != text).then(|| folded(&decoded).into_owned())
 }
 
-/// `dbPass2` is `db` and `pass`.
+/// Splits a name into words: `dbPass2` into `db` and `pass`.
 fn words(name: &str) -> Vec<String> {
     let (mut words, mut before) = (vec![String::new()], ' ');
     for letter in name.chars() {
@@ -301,7 +303,7 @@ fn has_token(text: &str) -> bool {
     text.split(|letter| !is_of_name(letter)).any(is_token)
 }
 
-/// Returns whether a word is a token by its look.
+/// Returns whether a word is a token by its form.
 pub(super) fn is_token(word: &str) -> bool {
     const MIN_BYTES: usize = 8;
     let rest = TOKENS.iter().find_map(|start| word.strip_prefix(start));
@@ -325,7 +327,8 @@ fn is_access_key_id(word: &str) -> bool {
     })
 }
 
-/// `mysql -phunter2`, `redis-cli -a hunter2`, `curl -u me:hunter2`, and `-phunter2` of any program.
+/// Returns whether the text holds a command with a password: `mysql -phunter2`,
+/// `redis-cli -a hunter2`, `curl -u me:hunter2`, and `-phunter2` of any program.
 fn has_command(text: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || "\"'`,[](){}|&;=".contains(c);
     let mut words = text.split(ends).filter(|word| !word.is_empty()).peekable();
@@ -339,7 +342,7 @@ fn has_command(text: &str) -> bool {
         let next = words.peek().copied().filter(|next| !next.starts_with('-'));
         let value_of = |flag: &str| match word.strip_prefix(flag) {
             Some("") => next,
-            // What goes on behind a long flag is another flag.
+            // A long flag that goes on is another flag, so its rest is not a value.
             Some(rest) if !flag.starts_with("--") => Some(rest),
             _ => None,
         };
@@ -357,7 +360,7 @@ fn has_command(text: &str) -> bool {
     false
 }
 
-/// `5432`, `8080:80/tcp`, `127.0.0.1:8080:80`.
+/// Returns whether a value is a port: `5432`, `8080:80/tcp`, `127.0.0.1:8080:80`.
 fn is_port(value: &str) -> bool {
     let number = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     number.len() < value.len() && (number.is_empty() || number.starts_with(':'))
@@ -373,7 +376,8 @@ fn is_mixed(value: &str) -> bool {
         && !value.contains(['/', ':', '.', '-', '_'])
 }
 
-/// `password = X`, `{"password":"X"}`, `?sig=X`, `requirepass X`, `<secret>X`.
+/// Returns whether the text holds a secret's name and a value: `password = X`, `{"password":"X"}`,
+/// `?sig=X`, `requirepass X`, `<secret>X`.
 fn has_pair(text: &str) -> bool {
     let mut rest = text;
     while let Some(start) = rest.find(is_of_name) {
@@ -391,7 +395,8 @@ fn has_pair(text: &str) -> bool {
     false
 }
 
-/// Whether what stands between these is a host with its port: `https://auth.example.org:8443/`.
+/// Returns whether the text between these is a host with its port:
+/// `https://auth.example.org:8443/`.
 fn is_host(before: &str, after: &str) -> bool {
     let leads = before.ends_with("://") || before.ends_with('@');
     let port = after.strip_prefix(':').filter(|_| leads);

@@ -139,7 +139,7 @@ pub struct Described {
     pub expects: Cow<'static, str>,
     /// The JSON Schema of the value.
     pub schema: Value,
-    /// The least and the largest value, of numbers, durations and sizes.
+    /// The smallest and the largest value, of numbers, durations and sizes.
     pub range: Option<[Cow<'static, str>; 2]>,
     /// Whether the value is never shown.
     pub secret: bool,
@@ -170,14 +170,14 @@ impl SettingOptions {
         self
     }
 
-    /// Refuses values below `min`, which is written as a value is: `1`, `1ms`, `2MiB`.
+    /// Refuses values below `min`, in the form of the setting's values: `1`, `1ms`, `2MiB`.
     #[must_use]
     pub const fn min(mut self, min: &'static str) -> Self {
         self.bounds.min = Some(min);
         self
     }
 
-    /// Refuses values above `max`, which is written as a value is: `1`, `1ms`, `2MiB`.
+    /// Refuses values above `max`, in the form of the setting's values: `1`, `1ms`, `2MiB`.
     #[must_use]
     pub const fn max(mut self, max: &'static str) -> Self {
         self.bounds.max = Some(max);
@@ -192,10 +192,10 @@ impl SettingOptions {
     }
 }
 
-/// Reads a value and refuses one outside of the bounds.
+/// Parses a value and refuses one out of bounds.
 fn parse_within<T: Setting>(value: &Value, bounds: Bounds) -> Result<T, String> {
     let value = T::parse(value).map_err(|why| {
-        // What is too large for the type lies outside of the bounds, too.
+        // A value that is too large for the type gets the message about the bounds, too.
         let general = expected::<T>();
         let is_general = why == general || general.strip_suffix(", or nothing") == Some(&*why);
         if is_general && bounds != Bounds::default() {

@@ -47,7 +47,7 @@ pub trait Setting: Sized {
     /// The JSON Schema of the value.
     fn schema() -> Value;
 
-    /// The least and the largest value within `bounds`, for types that have an order: numbers,
+    /// Returns the smallest and the largest value within `bounds`, for ordered types: numbers,
     /// durations, sizes, and lists and tables of them.
     #[must_use]
     fn range(bounds: Bounds) -> Option<[Cow<'static, str>; 2]> {
@@ -55,23 +55,23 @@ pub trait Setting: Sized {
         None
     }
 
-    /// Refuses a value outside of `bounds`.
+    /// Refuses a value out of `bounds`.
     ///
     /// # Errors
-    /// What is expected, for people.
+    /// The expected values, as text for people.
     fn within(&self, bounds: Bounds) -> Result<(), String> {
         let _ = bounds;
         Ok(())
     }
 
-    /// What to write within `bounds`.
+    /// Describes the values to write within `bounds`.
     #[must_use]
     fn expects_within(bounds: Bounds) -> Cow<'static, str> {
         let _ = bounds;
         Self::expects()
     }
 
-    /// The JSON Schema of a value within `bounds`.
+    /// Returns the JSON Schema of a value within `bounds`.
     #[must_use]
     fn schema_within(bounds: Bounds) -> Value {
         let _ = bounds;
@@ -79,19 +79,19 @@ pub trait Setting: Sized {
     }
 }
 
-/// The least and the largest value of a setting, in the form in which values are written: `1`, `1ms`,
-/// `2MiB`. Without one the type's own holds: a duration is at most `36500days`, a size at most
-/// `1024TiB`.
+/// The smallest and the largest value of a setting, in the form of its values: `1`, `1ms`, `2MiB`.
+/// A missing one is the type's own: a duration is at most `36500days`, a size at most `1024TiB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// The least value.
+    /// The smallest value.
     pub min: Option<&'static str>,
     /// The largest value.
     pub max: Option<&'static str>,
 }
 
 impl Bounds {
-    /// Whether the value lies within; `None` if the code gives a bound that is not a value.
+    /// Returns whether the value is within the bounds; `None` if a bound in the code cannot be
+    /// parsed.
     pub(crate) fn hold<T: Setting + PartialOrd>(self, value: &T, own: [&str; 2]) -> Option<bool> {
         let read = |bound: &str| T::parse(&Value::from(bound)).ok();
         let least = read(self.min.unwrap_or(own[0]))?;
@@ -99,13 +99,13 @@ impl Bounds {
         Some(*value >= least && *value <= largest)
     }
 
-    /// The bounds as they are written.
+    /// Returns the bounds as written, with those of `own` for missing ones.
     pub(crate) fn or(self, own: [&'static str; 2]) -> [Cow<'static, str>; 2] {
         [self.min.unwrap_or(own[0]).into(), self.max.unwrap_or(own[1]).into()]
     }
 }
 
-/// What is said of a value whose bounds hold, do not hold, or are none.
+/// Converts the result of [`Bounds::hold`] into the error of the setting.
 pub(crate) fn held<T: Setting>(holds: Option<bool>, bounds: Bounds) -> Result<(), String> {
     match holds {
         Some(true) => Ok(()),
@@ -242,7 +242,7 @@ impl Setting for f64 {
     }
 }
 
-/// Every number of `f64` that is one.
+/// All finite numbers of `f64`.
 const FRACTIONS: [&str; 2] = ["-1.7976931348623157e308", "1.7976931348623157e308"];
 
 impl Setting for bool {

@@ -765,7 +765,7 @@ fn a_dotenv_is_expanded_and_what_it_cannot_be_read_as_is_told_with_the_fix() {
     assert_eq!(http(&config).port, 17);
     let origin = config.origin("http.port").to_string();
     assert_eq!(origin, format!("{}:5", dotenv.display()));
-    // The environment comes first, as in python-dotenv.
+    // The environment takes precedence, as in python-dotenv.
     let config =
         load(Config::loader("PITON").env([("BASE", "2"), ("LAST", "7")]).env_file(&dotenv));
     assert_eq!(http(&config).port, 27);

@@ -62,10 +62,10 @@ impl Setting for Duration {
     }
 }
 
-/// Clocks and timers add durations to moments, and panic where the sum is not a moment any more.
+/// The range of durations. Clocks and timers add durations to times, and panic on overflow.
 const DURATIONS: [&str; 2] = ["0s", "36500days"];
 
-/// What no machine has.
+/// The range of sizes, up to more than any machine has.
 const SIZES: [&str; 2] = ["0B", "1024TiB"];
 
 /// A number of bytes, written with its unit: `2MiB`, `512KB`, `100B`.

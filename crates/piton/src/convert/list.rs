@@ -91,7 +91,8 @@ impl<T: FromStr<Err: Display>, const MOST: usize> FromStr for List<T, MOST> {
     }
 }
 
-/// Whether `T` is a float and `text` is `NaN` or infinite as one: no rule about a range would refuse it.
+/// Returns whether `T` is a float and `text` parses as `NaN` or infinite, because rules about a
+/// range would not refuse those.
 fn is_no_finite_float<T>(text: &str) -> bool {
     match std::any::type_name::<T>() {
         "f32" => text.parse().is_ok_and(|number: f32| !number.is_finite()),

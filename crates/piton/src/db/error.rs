@@ -26,7 +26,7 @@ struct Inner {
     kind: Kind,
     message: String,
     constraint: Option<String>,
-    /// Whether waiting cannot heal it.
+    /// Set if waiting cannot resolve it.
     permanent: bool,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a server minds its own disk"))]
     storage: Option<StorageFault>,
@@ -37,31 +37,32 @@ struct Inner {
 /// A fault of the file that holds the data, whatever the statement was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StorageFault {
-    /// It cannot be written: the disk is full, fails, or has become read-only.
+    /// The file cannot be written: the disk is full, fails, or has become read-only.
     Unwritable,
-    /// Its content is not that of a database, or not any more.
+    /// The content is not that of a database, or no longer.
     Damaged,
 }
 
-/// What an error says of the connection and of the server, beyond the statement.
+/// The scope of an error: the statement alone, the connection, or the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "postgres"),
     expect(dead_code, reason = "a file is not reached by way of a connection")
 )]
 pub(super) enum Concern {
-    /// Nothing.
+    /// The statement alone.
     #[default]
     Statement,
-    /// The connection is broken, and perhaps the server gone.
+    /// The connection is broken, and the server may be gone.
     Connection,
-    /// What the connection remembers does not fit the server any more. The statement did not run.
+    /// The connection's cached statements do not match the server any more. The statement did not
+    /// run.
     StaleStatement,
     /// The session cannot write.
     ReadOnly,
     /// The server's disk is full.
     DiskFull,
-    /// The server does not let us in, and will not until somebody changes a setting.
+    /// The server refuses our connections, until its or our settings change.
     Refused,
 }
 
@@ -154,24 +155,24 @@ impl Error {
         Self::new(Kind::Unavailable, why).with_concern(Concern::Connection)
     }
 
-    /// The server does not let us in.
+    /// Creates the error of a server that refuses our connections.
     #[cfg(feature = "postgres")]
     pub(super) fn refused(why: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, why).with_concern(Concern::Refused)
     }
 
-    /// Returns true if trying again does not help until somebody changes a setting.
+    /// Returns true if only a changed setting helps, and another attempt does not.
     pub(super) fn is_refusal(&self) -> bool {
         self.0.concern == Concern::Refused
     }
 
-    /// What it says of the connection and of the server.
+    /// Returns the scope of the error.
     #[cfg(feature = "postgres")]
     pub(super) fn concern(&self) -> Concern {
         self.0.concern
     }
 
-    /// Returns true if the connection is broken: then the server may be, too.
+    /// Returns true if the connection is broken, which may mean that the server is gone.
     #[cfg(feature = "postgres")]
     pub(super) fn is_of_connection(&self) -> bool {
         self.0.concern == Concern::Connection
@@ -189,20 +190,20 @@ impl Error {
         self
     }
 
-    /// Marks the error as one that waiting cannot heal.
+    /// Marks the error as permanent: waiting cannot resolve it.
     pub(super) fn permanent(mut self) -> Self {
         self.0.permanent = true;
         self
     }
 
-    /// Returns whether waiting cannot heal it: a migration that fails, a file that is no database.
-    /// Connecting again would end in the same error until somebody changes something.
+    /// Returns whether waiting cannot resolve it: a failing migration, a file that is not a
+    /// database. Every further attempt to connect would end in the same error.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.0.permanent
     }
 
-    /// The fault of the file, if it is one.
+    /// Returns the fault of the file, if the error is one.
     #[cfg(feature = "sqlite")]
     pub(super) fn storage(&self) -> Option<StorageFault> {
         self.0.storage
@@ -296,7 +297,7 @@ mod code {
     pub(super) const CONSTRAINT_DATATYPE: i32 = 3091;
 }
 
-/// The extended result code.
+/// Returns the extended result code.
 fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> i32 {
     error.code().and_then(|code| code.parse().ok()).unwrap_or_default()
 }

@@ -54,7 +54,7 @@ async fn up(db: &Db) -> Result<String, Error> {
     })
 }
 
-/// Exits with the code that the service would exit with.
+/// Gives the verb the exit code that the service would have.
 fn launch_error(error: Error) -> LaunchError {
     if error.is_permanent() { LaunchError::Permanent(error.into()) } else { error.into() }
 }
@@ -62,7 +62,7 @@ fn launch_error(error: Error) -> LaunchError {
 /// Lists the migrations.
 ///
 /// # Errors
-/// Exit code 1 if the build is not what the folder holds, or the service would not become ready.
+/// Exit code 1 if the build and the folder differ, or if the service would not become ready.
 async fn status(db: &Db) -> Result<(), LaunchError> {
     let applied = db.applied().await.map_err(launch_error)?;
     let files = db.files();
@@ -97,8 +97,8 @@ async fn status(db: &Db) -> Result<(), LaunchError> {
     if faults.is_empty() { Ok(()) } else { Err(LaunchError::Fault(faults.join("; ").into())) }
 }
 
-/// Writes the `build.rs` of the package in the working directory. One that is there is left as it is,
-/// and the line that it lacks is returned.
+/// Writes the `build.rs` of the package in the working directory, and returns a message for the
+/// user. An existing one is left as it is; the message then contains the line that it lacks.
 fn build_script(package: &Path) -> Result<String, Error> {
     const LINE: &str = r#"println!("cargo:rerun-if-changed=migrations");"#;
     let manifest = std::fs::read_to_string(package.join("Cargo.toml")).unwrap_or_default();

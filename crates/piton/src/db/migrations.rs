@@ -10,10 +10,10 @@
 //!   0002_search.postgres.sql      ... and its counterpart
 //! ```
 //!
-//! What has run is kept in sqlx's own table, `_sqlx_migrations`, so that its command line tool
-//! reads it too. A table of our own beside it, `_piton_migrations`, tells programs that do not have a
-//! file whether they work on the schema that it makes. All pending migrations run in one transaction: either the schema is up to date
-//! afterwards, or it is what it was.
+//! Migrations that have run are recorded in sqlx's own table, `_sqlx_migrations`, so that its
+//! command line tool reads it too. Next to it, `_piton_migrations` tells programs that do not have
+//! a file whether they work with its schema. All pending migrations run in one transaction: the
+//! schema is either brought up to date, or left as it was.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -48,8 +48,8 @@ impl Migrations {
         Self { folder: Some(folder), ..self }
     }
 
-    /// Compares the files of the folder with what is embedded, and describes each difference. Reads
-    /// the folder: blocks. Nothing is compared where the folder is not there, as in production.
+    /// Compares the folder with the embedded files, and describes each difference. Reads the
+    /// folder: blocks. Returns nothing if the folder does not exist, as in production.
     pub(super) fn differences(&self) -> Vec<String> {
         let Some(folder) = self.folder.map(Path::new) else { return Vec::new() };
         let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
@@ -58,7 +58,7 @@ impl Migrations {
             .filter(|name| name.ends_with(".sql") && !name.starts_with('.'))
             .collect();
         names.sort();
-        // A relative folder is looked for from the working directory, which may be another project's.
+        // A relative folder is resolved from the working directory, which may be another project's.
         let embedded = |name: &String| self.files.iter().find(|(known, _)| known == name);
         if folder.is_relative() && !names.iter().any(|name| embedded(name).is_some()) {
             return Vec::new();
@@ -83,12 +83,13 @@ impl Migrations {
 /// Where sqlx notes which migrations have run.
 const TABLE: &str = "_sqlx_migrations";
 
-/// Comments in a file's first lines that say something of the migration.
+/// Marks in the first comment lines of a migration's file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Marks {
-    /// `-- no-transaction`: it cannot run in a transaction, such as `CREATE INDEX CONCURRENTLY`.
+    /// `-- no-transaction`: the migration cannot run in a transaction, such as
+    /// `CREATE INDEX CONCURRENTLY`.
     no_transaction: bool,
-    /// `-- backward-compatible`: programs that do not have it work on the schema as it is afterwards.
+    /// `-- backward-compatible`: programs that do not have this migration work with its schema.
     backward_compatible: bool,
 }
 
@@ -105,8 +106,9 @@ impl Marks {
                 .replace([' ', '_'], "-");
             match word.to_ascii_lowercase().as_str() {
                 "no-transaction" => marks.no_transaction = true,
-                // One spelling is documented. A mark that is missed for an `s` would be noticed at the
-                // next rollback, when the file cannot be changed any more.
+                // One spelling is documented, and the others are accepted: a typing error would
+                // otherwise be noticed at the next rollback, when the file cannot be changed any
+                // more.
                 "backward-compatible" | "backwards-compatible" | "compatible" => {
                     marks.backward_compatible = true;
                 }
@@ -137,15 +139,15 @@ pub(super) enum Backend {
 #[derive(Clone, Debug)]
 pub(super) struct File {
     pub name: &'static str,
-    /// Its text and checksum are those of the normalized file.
+    /// The migration, with the text and checksum of the normalized file.
     pub migration: Migration,
-    /// The text as it was embedded.
+    /// The text as embedded.
     embedded: &'static str,
     backward_compatible: bool,
 }
 
 impl File {
-    /// Returns whether `checksum` is that of this file, with whatever line endings it ran.
+    /// Returns whether `checksum` is that of this file, with any line endings.
     pub fn has_checksum(&self, checksum: &[u8]) -> bool {
         if *self.migration.checksum == *checksum {
             return true;
@@ -159,7 +161,7 @@ impl File {
     }
 }
 
-/// Returns the checksum that sqlx computes of a migration.
+/// Returns the checksum that sqlx computes for a migration.
 fn checksum_of(text: String) -> Cow<'static, [u8]> {
     let text = AssertSqlSafe(text).into_sql_str();
     Migration::new(0, Cow::Borrowed(""), MigrationType::Simple, text, false).checksum
@@ -214,7 +216,7 @@ fn parse(name: &'static str, sql: &'static str, backend: Backend) -> Result<Opti
     let description = Cow::Owned(description.replace('_', " "));
     let text = match normalized(sql) {
         Cow::Borrowed(text) => text.into_sql_str(),
-        // It is the same literal of the program with other line endings.
+        // The text is safe, because it is a literal of the program with other line endings.
         Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
     };
     let Marks { no_transaction, backward_compatible } = Marks::of(text.as_str());
@@ -223,14 +225,14 @@ fn parse(name: &'static str, sql: &'static str, backend: Backend) -> Result<Opti
     Ok(Some(File { name, migration, embedded: sql, backward_compatible }))
 }
 
-/// A migration that has run, as the database describes it.
+/// A migration that has run, as recorded in the database.
 pub(super) struct Applied {
     pub version: i64,
     pub description: String,
     pub checksum: Vec<u8>,
     /// When it ran, as the database writes it.
     pub at: String,
-    /// Whether it is recorded as backward-compatible.
+    /// Set if it is recorded as backward-compatible.
     pub backward_compatible: bool,
 }
 
@@ -240,14 +242,15 @@ impl Applied {
     }
 }
 
-/// A program's migrations beside those that its database has run.
+/// A program's migrations compared with those that its database has run.
 #[derive(Debug)]
 pub(super) struct Comparison<'a> {
     /// Files that have not run.
     pub pending: &'a [File],
-    /// Labels of accepted migrations that have run and that the program does not have yet.
+    /// Labels of migrations that have run, that the program does not have, and that it accepts.
     pub newer: Vec<String>,
-    /// Files that have run and whose mark is not recorded, as when sqlx's command line tool ran them.
+    /// Files that have run without a record of their mark, as when sqlx's command line tool ran
+    /// them.
     pub unrecorded: Vec<&'a File>,
 }
 
@@ -261,8 +264,8 @@ impl Comparison<'_> {
 /// Compares the program's migrations with those that have run.
 ///
 /// # Errors
-/// [`Kind::Migration`] if a file was changed after it had run, is missing, is new but comes before one
-/// that has run, or if the database has run newer ones that `accept` does not accept.
+/// [`Kind::Migration`] if a file was changed after it had run, is missing, or is new but sorts
+/// before one that has run; or if the database has run newer migrations that `accept` refuses.
 pub(super) fn compare<'a>(
     files: &'a [File],
     applied: &[Applied],
@@ -337,8 +340,8 @@ fn changed(file: &File) -> Error {
     ))
 }
 
-/// Refuses to go on with pending migrations, for a service that does not run them by itself. Waiting
-/// heals this: another process runs them.
+/// Refuses pending migrations, for a service that does not run them itself. The error is not
+/// permanent, because another process runs them.
 ///
 /// # Errors
 /// [`Kind::Migration`] if something is pending, with the command that runs it.
@@ -354,21 +357,21 @@ pub(super) fn require_none(pending: &[File]) -> Result<(), Error> {
     Err(Error::new(Kind::Migration, why).while_doing("migrations"))
 }
 
-/// Returns how the folders of `lists` differ from what is embedded.
+/// Returns the differences between the folders of `lists` and the embedded files.
 pub(super) async fn differences(lists: &[Migrations]) -> Vec<String> {
     let lists = lists.to_vec();
     let look = move || lists.iter().flat_map(Migrations::differences).collect();
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }
 
-/// Warns of differences: a macro cannot see that a file was added to a folder.
+/// Warns of differences, because a macro cannot see that a file was added to a folder.
 pub(super) async fn warn_of_differences(lists: &[Migrations]) {
     for difference in differences(lists).await {
         warn!("The migration {difference}: build again. {BUILD_SCRIPT_HINT}");
     }
 }
 
-/// How cargo learns of new files.
+/// Explains how to make cargo notice new files.
 pub(super) const BUILD_SCRIPT_HINT: &str = "A `build.rs` with `println!(\"cargo:rerun-if-changed=migrations\");` makes cargo notice new files";
 
 /// The migrations that the database has run and the program does not have.
@@ -376,7 +379,7 @@ pub(super) const BUILD_SCRIPT_HINT: &str = "A `build.rs` with `println!(\"cargo:
 pub(super) struct Newer(Mutex<Vec<String>>);
 
 impl Newer {
-    /// Remembers and logs them.
+    /// Remembers and logs newer migrations.
     pub fn note(&self, newer: Vec<String>) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if *noted != newer && !newer.is_empty() {
@@ -388,7 +391,7 @@ impl Newer {
         *noted = newer;
     }
 
-    /// Describes them for the health report.
+    /// Returns the newer migrations for the health report.
     pub fn details(&self) -> serde_json::Value {
         let newer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if newer.is_empty() {
@@ -398,8 +401,8 @@ impl Newer {
     }
 }
 
-/// Creates the table of what sqlx's has no column for: made when the first migration with a mark runs,
-/// and read by programs that are older than that migration.
+/// Creates the table of marks, for which sqlx's table has no column. It is created with the first
+/// migration that has a mark, and read by programs older than that migration.
 pub(super) const CREATE_MARKS: &str = "CREATE TABLE IF NOT EXISTS _piton_migrations \
      (version BIGINT PRIMARY KEY, backward_compatible BOOLEAN NOT NULL)";
 
@@ -416,7 +419,7 @@ pub(super) fn marked<'a>(files: impl IntoIterator<Item = &'a File>) -> Vec<i64> 
         .collect()
 }
 
-/// A row of `_sqlx_migrations`: version, description, checksum, when as text; and its mark.
+/// A row of `_sqlx_migrations` (version, description, checksum, time as text) and its mark.
 pub(super) type AppliedRow = (i64, String, Vec<u8>, String, bool);
 
 impl From<AppliedRow> for Applied {
@@ -454,14 +457,14 @@ fn failed(name: &str, error: MigrateError) -> Error {
         other => wrong(other.to_string()),
     };
     let error = error.while_doing(format_args!("migration {name}"));
-    // A lock, a full disk, a server that stops: the next attempt may succeed.
+    // A lock, a full disk or a stopping server may pass, so the next attempt may succeed.
     if error.kind() == Kind::Unavailable {
         return error;
     }
     error.with_kind(Kind::Migration).permanent()
 }
 
-/// A disagreement of program and database that no waiting heals.
+/// Creates the error of a permanent disagreement between program and database.
 pub(super) fn wrong(why: impl Into<String>) -> Error {
     Error::new(Kind::Migration, why).while_doing("migrations").permanent()
 }
@@ -586,7 +589,7 @@ mod tests {
         );
         assert_eq!(newer(&all[..1], &done, AcceptNewer::Any).unwrap().len(), 3);
         assert!(newer(&all[..1], &done[..2], AcceptNewer::None).is_err());
-        // Deleted in the middle is not newer.
+        // A migration that is missing in the middle was deleted, so it is not a newer one.
         assert!(newer(&all[2..], &done[1..], AcceptNewer::Any).is_err());
     }
 
@@ -608,7 +611,7 @@ mod tests {
     fn a_checkout_with_other_line_endings_is_the_same_migration() {
         const FORMS: [&str; 4] = ["a\nb\n", "a\r\nb\r\n", "\u{feff}a\nb\n", "\u{feff}a\r\nb\r\n"];
         for ran in FORMS {
-            // As programs ran them that did not normalize.
+            // Older programs recorded checksums of files that were not normalized.
             let mut done = applied(&files(&[("0001_a.sql", "x")]));
             done[0].checksum = checksum_of(ran.to_owned()).into_owned();
             for embedded in FORMS {

@@ -221,11 +221,11 @@ impl Db {
         async move { read_all(rows.await?) }
     }
 
-    /// One page of the rows that `select` finds, of `total` in all: those that `asked` asks for, or the
-    /// first of them where they have more bytes than `db.max_page_size`. Then the page says so, and
-    /// its link `next` leads to the first row that is not in it.
+    /// Returns one page of the rows of `select`, of `total` rows in all: those that `asked`
+    /// requests, or only the first of them if they exceed `db.max_page_size` bytes. The page then
+    /// has the smaller size, and its link `next` leads to the first row that is not in it.
     ///
-    /// `select` has neither `LIMIT` nor `OFFSET`, and an order in which no two rows are alike.
+    /// `select` has neither `LIMIT` nor `OFFSET`, and an order in which no two rows are equal.
     ///
     /// ```
     /// # use piton::db::{Db, FromRow, Sql};
@@ -391,7 +391,7 @@ impl Db {
         each!(&self.store, Store, store => store.applied().await)
     }
 
-    /// The lists that the service attached.
+    /// Returns the migrations that the service attached.
     fn lists(&self) -> &[Migrations] {
         each!(&self.store, Store, store => store.lists())
     }
@@ -569,7 +569,8 @@ impl Tx {
     }
 }
 
-/// Each row goes when it has been read: both forms of all of them would take twice the memory.
+/// Converts the rows, and drops each once it has been read: both forms of all rows would take twice
+/// the memory.
 fn read_all<T: FromRow>(rows: Vec<Row>) -> Result<Vec<T>, Error> {
     rows.into_iter().map(|row| T::from_row(&row)).collect()
 }

@@ -33,7 +33,7 @@ macro_rules! each {
     };
 }
 
-/// How much of a statement's answers is read.
+/// The maximum that is read of a statement's rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     rows: usize,
@@ -41,28 +41,28 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// Everything there is.
+    /// No limit.
     pub const ALL: Self = Self { rows: usize::MAX, bytes: u64::MAX };
 
-    /// The first rows.
+    /// Limits the number of rows.
     pub const fn rows(rows: usize) -> Self {
         Self { rows, bytes: u64::MAX }
     }
 
-    /// The first rows that have no more bytes together, and one at least.
+    /// Limits the rows by their bytes together. At least one row is read.
     pub const fn bytes(bytes: u64) -> Self {
         Self { rows: usize::MAX, bytes }
     }
 }
 
-/// Rows with less than this together are not worth counting.
+/// Charges are made in steps of this many bytes, because counting each row is not worth its cost.
 const UNCOUNTED: u64 = 64 << 10;
 
-/// What a row takes beside its values.
+/// The memory of a row in addition to its values, in bytes.
 const ROW_OVERHEAD: u64 = 64;
 
-/// The rows of a statement's answers, up to `limit`. Where that does not say how many there may be, they
-/// count against the memory that requests may hold.
+/// Reads the rows of a statement, up to `limit`. Where the number of rows is not limited, they are
+/// charged to `http.memory_budget`.
 pub(super) async fn take<D, R>(
     mut answers: impl TryStream<Ok = Either<D, R>, Error = sqlx::Error> + Unpin,
     limit: Limit,
@@ -219,7 +219,7 @@ impl Row {
         each!(self, row => row.len())
     }
 
-    /// The bytes that its values have.
+    /// Returns the size of the values in bytes.
     fn size(&self) -> u64 {
         let values = 0..self.len();
         let bytes: usize = match &self.0 {

@@ -263,7 +263,7 @@ impl DbUrl {
         self.0.expose_secret()
     }
 
-    /// The file, if the address is SQLite's.
+    /// Returns the file, if the address is that of a SQLite database.
     fn sqlite(&self) -> Option<SqliteAddress> {
         sqlite_address::parse(sqlite_address::strip_scheme(self.expose())?).ok()
     }

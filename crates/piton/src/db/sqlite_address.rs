@@ -1,7 +1,7 @@
-//! Addresses of SQLite files: each is understood in one way, or refused with what to write.
+//! Parses addresses of SQLite files: each has one meaning, or is refused with the fix.
 //!
 //! Libraries disagree about them: `sqlite:///x.db` is a relative path to SQLAlchemy and an absolute
-//! one to sqlx. A wrong guess opens a new, empty file, and the data seems to be gone.
+//! one to sqlx. A wrong guess opens a new, empty file, and the data seems to be lost.
 //!
 //! | written | opened |
 //! |---|---|
@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// A SQLite file and how it is opened.
+/// A SQLite file and its open mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(any(feature = "sqlite", test)),
@@ -21,19 +21,19 @@ use std::path::{Path, PathBuf};
 pub(super) struct SqliteAddress {
     /// The file, as the operating system names it.
     pub path: PathBuf,
-    /// Whether a missing file is created: not with `mode=rw`.
+    /// Set if a missing file is created: not with `mode=rw`.
     pub create: bool,
 }
 
 const EXAMPLE: &str = "write `sqlite:data/service.db`";
 
-/// The part of `text` after the scheme, if the scheme is SQLite's.
+/// Returns the part of `text` after the scheme, if the scheme is SQLite's.
 pub(super) fn strip_scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once(':')?;
     scheme.eq_ignore_ascii_case("sqlite").then_some(rest)
 }
 
-/// Explains why `text` is not a SQLite address, if it looks like one in a form that is not read.
+/// Explains why `text` is not a SQLite address, if it resembles one in an unsupported form.
 pub(super) fn explain_other_form(text: &str) -> Option<String> {
     let (scheme, _) = text.split_once(':')?;
     let scheme = scheme.to_ascii_lowercase();
@@ -46,10 +46,10 @@ pub(super) fn explain_other_form(text: &str) -> Option<String> {
     None
 }
 
-/// Reads what follows `sqlite:`.
+/// Parses the part after `sqlite:`.
 ///
 /// # Errors
-/// Why it is refused, and what to write instead.
+/// The reason of the refusal, and the fix.
 pub(super) fn parse(rest: &str) -> Result<SqliteAddress, String> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     if rest.contains('#') {
@@ -63,7 +63,7 @@ pub(super) fn parse(rest: &str) -> Result<SqliteAddress, String> {
     }
 }
 
-/// Takes off the slashes that stand for an authority which a file does not have.
+/// Removes the slashes of an authority, which a file does not have.
 fn without_slashes(path: &str) -> Result<&str, String> {
     let slashes = path.bytes().take_while(|byte| *byte == b'/').count();
     let name = &path[slashes..];
@@ -84,8 +84,8 @@ fn without_slashes(path: &str) -> Result<&str, String> {
     }
 }
 
-/// Whether what follows `//` starts like the authority of a URL. Other names are relative paths, as
-/// in sqlx.
+/// Returns whether the text after `//` starts like the authority of a URL. Other names are relative
+/// paths, as in sqlx.
 fn has_host(name: &str) -> bool {
     let first = name.split('/').next().unwrap_or_default();
     first.eq_ignore_ascii_case("localhost")
@@ -93,7 +93,7 @@ fn has_host(name: &str) -> bool {
         || first.parse::<std::net::IpAddr>().is_ok()
 }
 
-/// Reads the query: whether a missing file is created.
+/// Parses the query: returns whether a missing file is created.
 fn mode(query: &str) -> Result<bool, String> {
     let mut create = None;
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -153,7 +153,8 @@ fn decode(path: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "the path is not UTF-8 when decoded".to_owned())
 }
 
-/// Explains why a plain path, such as that of `db.path`, cannot be that of a database: the reason, and the fix.
+/// Explains why a plain path, such as that of `db.path`, cannot be that of a database: returns the
+/// reason and the fix.
 pub(super) fn path_fault(path: &Path) -> Option<(&'static str, &'static str)> {
     let Some(text) = path.to_str() else {
         return Some(("the path is not UTF-8", "data/service.db"));
@@ -174,7 +175,7 @@ fn fault(path: &str) -> Option<(&'static str, &'static str)> {
     if path.trim().is_empty() {
         return Some(("no file is named", NAME_A_FILE));
     }
-    // SQLite treats both as other things than files, also behind a folder's name.
+    // SQLite does not treat these as files, even after a folder's name.
     if path.contains(":memory:") {
         let why =
             "a database in memory would be lost with each connection, and is another one for each";

@@ -48,7 +48,7 @@ impl Statements {
         &self.counts
     }
 
-    /// Whether the service runs in development.
+    /// Returns whether the service runs in development.
     pub fn development(&self) -> bool {
         self.development
     }

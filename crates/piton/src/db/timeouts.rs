@@ -1,5 +1,5 @@
-//! Keeps the waits of this module shorter than the request that waits, so that the client reads the
-//! database's 503 with its `Retry-After`, and not that of a request that took too long.
+//! Keeps the timeouts of this module shorter than that of the request, so that the client reads the
+//! database's 503 with its `Retry-After`, and not that of a timed-out request.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::http::HttpSettings;
 use crate::part::Launch;
 
 impl DbSettings {
-    /// Shortens the limits that nobody has set to what a request allows, and warns of those that
-    /// somebody has set above it.
+    /// Shortens timeouts that are not set to fit the request's, and warns of those that are set
+    /// above it.
     pub(super) fn fit_request(&mut self, launch: &Launch) {
         let config = launch.handle.config();
-        // What is wrong with them is reported when the app reads them.
+        // Faults of these settings are reported when the app reads them.
         let http: HttpSettings = config.read("http", &mut Problems::new());
         let is_default = |name: &str| config.origin(name) == Origin::Default;
         for warning in self.fit(http.timeout, is_default) {

@@ -1,13 +1,13 @@
-//! Bodies of requests and answers, as far as they take memory: the limit of one body, and the budget
-//! of all (`http.memory_budget`).
+//! Bounds the memory of request and response bodies: the limit of one body, and the budget of all
+//! (`http.memory_budget`).
 //!
-//! A request is charged for its body as that arrives, not as it is announced: otherwise a client could
-//! use up the budget by a header alone. The charge lasts until the request has ended, as most handlers
-//! keep of a body what they read from it. A large body that a handler reads piece by piece and lets
-//! go, an upload to a file, is charged for the pieces that are alive.
+//! A request is charged for its body as that arrives, not as it is announced: otherwise a client
+//! could use up the budget by a header alone. The charge lasts until the request has ended, as most
+//! handlers keep what they read from a body. A large body that a handler reads piece by piece and
+//! releases, such as an upload to a file, is charged only for the pieces in memory.
 //!
-//! An answer whose whole body is in memory is charged from when the handler returns it until the last
-//! of it is with the system: a client that does not read keeps it there.
+//! A response whose whole body is in memory is charged from when the handler returns it until all
+//! of it is written to the socket, because a client that does not read keeps it in memory.
 
 use std::fmt;
 use std::pin::Pin;
@@ -29,22 +29,22 @@ use super::extract::too_large;
 use crate::memory::{Budget, Charge, SMALL};
 use crate::part::BoxError;
 
-/// A request is charged for so much of its body until it has ended. Of what comes after, it is charged
-/// for what is alive.
+/// Maximum part of a body that stays charged until the request has ended. Pieces after it are
+/// charged only while they exist.
 const MAX_KEPT: u64 = 4 << 20;
 
-/// Pieces below this are copied. As hyper gives them they keep the whole buffer that they were read
-/// into, 8 KiB or more: a body that is sent byte by byte would take thousands of times its size.
+/// Pieces below this size are copied. As hyper hands them over they keep the whole buffer that they
+/// were read into, 8 KiB or more: a body sent byte by byte would take thousands of times its size.
 const COPIED_BELOW: usize = 16 << 10;
 
-/// The cost of a piece in a list of pieces.
+/// The memory of a piece's entry in a list of pieces, in bytes.
 const PIECE_OVERHEAD: u64 = 96;
 
-/// The largest piece of an answer that is handed to hyper, which holds one or two of them.
+/// Maximum size of a piece of a response handed to hyper, which holds one or two of them.
 const WRITTEN_AT_ONCE: usize = 64 << 10;
 
-/// How long the rest of a refused body is read and thrown away. A client that still sends when the
-/// connection closes is told of a reset by its system, and may not see the answer.
+/// Time for which the rest of a refused body is read and discarded. If the connection closes while
+/// the client still sends, its system reports a reset, and the client may not see the response.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The error of a body for which there is no room in `http.memory_budget`.
@@ -59,7 +59,7 @@ impl fmt::Display for NoRoom {
 
 impl std::error::Error for NoRoom {}
 
-/// 503, said in one place for everything that finds the budget used up.
+/// Returns the 503 for every request that finds the budget used up.
 #[cold]
 pub(crate) fn no_room() -> Error {
     Error::unavailable("too much is being sent and read at once; try again")
@@ -67,7 +67,7 @@ pub(crate) fn no_room() -> Error {
         .caused_by(NoRoom)
 }
 
-/// Why a request is refused before its handler sees it.
+/// The reason why a request is refused before its handler runs.
 pub(super) enum Refused {
     TooLarge,
     NoRoom,
@@ -82,13 +82,13 @@ impl Refused {
     }
 }
 
-/// The body of a request, as the stack sees it.
+/// The state of a request's body, shared by the body and the stack.
 pub(super) struct BodyState {
-    /// The handler waits for the client to send more.
+    /// Set while the handler waits for the client to send more.
     waiting: AtomicBool,
     refused: AtomicBool,
     received: AtomicU64,
-    /// The handler has kept what it read: it stays charged until the request ends.
+    /// Set if the handler keeps what it reads: the body then stays charged until the request ends.
     kept: AtomicBool,
     charge: Charge,
 }
@@ -108,7 +108,7 @@ impl BodyState {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// A piece of the body, charged for. `None` if there is no room.
+    /// Charges a piece of the body, and returns it. `None` if there is no room.
     fn take(self: &Arc<Self>, piece: Bytes, is_last: bool) -> Option<Bytes> {
         let length = piece.len() as u64;
         let cost = if is_last { length } else { length + PIECE_OVERHEAD };
@@ -128,7 +128,7 @@ impl BodyState {
         Some(piece)
     }
 
-    /// Decides, when the last of a large body has come, whether the handler has kept it.
+    /// Decides at the end of a large body whether the handler has kept it.
     fn ended(&self) {
         let received = self.received.load(Ordering::Relaxed);
         let streamed = received.saturating_sub(MAX_KEPT);
@@ -138,7 +138,7 @@ impl BodyState {
     }
 }
 
-/// A piece of a large body. Its charge ends with it.
+/// A piece of a large body. Releases its charge when dropped.
 struct Piece {
     bytes: Bytes,
     cost: u64,
@@ -159,10 +159,10 @@ impl Drop for Piece {
     }
 }
 
-/// Bounds the body of a request, and charges for it as it arrives.
+/// Limits the body of a request, and charges it as it arrives.
 ///
 /// # Errors
-/// The body says that it is larger than `limit`, or than what is left of the budget.
+/// The announced body is larger than `limit`, or there is no room for it in the budget.
 pub(super) fn limit<B>(
     request: Request<B>,
     limit: usize,
@@ -172,7 +172,7 @@ where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let (parts, body) = request.into_parts();
-    // Nearly every GET: nothing to bound, nothing to allocate.
+    // Nearly every GET ends here, so it costs no allocation.
     if body.is_end_stream() {
         return Ok((Request::from_parts(parts, Body::empty()), None));
     }
@@ -180,9 +180,10 @@ where
     if announced > limit as u64 {
         return Err(Refused::TooLarge);
     }
-    // Beyond `MAX_KEPT` a body may be one that is read piece by piece.
+    // A body beyond `MAX_KEPT` may be read piece by piece, so it may never take more than that.
     if !budget.has_room_for(announced.min(MAX_KEPT)) {
-        // Who waits for `100 Continue` has not sent anything yet: reading would ask for it.
+        // A client that waits for `100 Continue` has sent nothing yet, and reading would ask for
+        // it.
         if !parts.headers.contains_key(header::EXPECT) {
             discard(Limited::new(body, limit));
         }
@@ -193,7 +194,7 @@ where
     Ok((Request::from_parts(parts, Body::new(body)), Some(state)))
 }
 
-/// Reads what is left of a body for a while, and keeps nothing of it.
+/// Reads and discards the rest of a body for a while.
 fn discard<B>(mut body: Limited<B>)
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -203,9 +204,9 @@ where
     }));
 }
 
-/// A body that ends in an error above its limit, or where there is no room for it.
+/// A body that fails above its limit, or where there is no room for it.
 struct Bounded<B> {
-    /// `None` once it was refused.
+    /// `None` once the body was refused.
     body: Option<Limited<B>>,
     state: Arc<BodyState>,
 }
@@ -257,8 +258,8 @@ where
     }
 }
 
-/// Charges for an answer whose whole body is in memory, until it is sent. Where the client `can_retry`,
-/// one that does not fit is refused.
+/// Charges a response whose whole body is in memory, until it is sent. If the client `can_retry`, a
+/// response that does not fit is refused.
 ///
 /// # Errors
 /// There is no room for it.
@@ -267,8 +268,8 @@ pub(super) fn charge(
     budget: &Arc<Budget>,
     can_retry: bool,
 ) -> Result<Response, NoRoom> {
-    // Small ones fit into what the system keeps for a connection anyway. Those whose size is not known
-    // are made while they are sent.
+    // Small ones fit into the buffers that the system keeps for a connection anyway. Those of
+    // unknown size are produced while they are sent.
     let size = response.body().size_hint().exact().filter(|size| *size > SMALL);
     let Some(size) = size else { return Ok(response) };
     let (head, mut body) = response.into_parts();
@@ -291,7 +292,7 @@ pub(super) fn charge(
     Ok(Response::from_parts(head, Body::new(Sent { whole, first, rest: body })))
 }
 
-/// The body of an answer, and its charge.
+/// The body of a response, and its charge.
 struct Whole {
     bytes: Bytes,
     _charge: Charge,
@@ -303,10 +304,10 @@ impl AsRef<[u8]> for Whole {
     }
 }
 
-/// The body of a large answer, handed out in pieces.
+/// The body of a large response, sent in pieces.
 struct Sent {
     whole: Bytes,
-    /// The first frame of a body that is not whole, which was looked at.
+    /// The first frame of a body that is not whole, because it was taken to find that out.
     first: Option<Result<Frame<Bytes>, axum::Error>>,
     rest: Body,
 }
@@ -322,7 +323,7 @@ impl http_body::Body for Sent {
         let this = self.get_mut();
         if !this.whole.is_empty() {
             let length = this.whole.len().min(WRITTEN_AT_ONCE);
-            // `split_to` of all would leave an empty piece that keeps the charge.
+            // `split_to` at the end would leave an empty piece that keeps the charge.
             let piece = if length == this.whole.len() {
                 std::mem::take(&mut this.whole)
             } else {
@@ -361,7 +362,7 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    /// A request whose body comes in these pieces.
+    /// Returns a request whose body arrives in these pieces.
     fn request(pieces: Vec<Bytes>) -> Request<Body> {
         Request::new(Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, NoRoom>))))
     }
@@ -488,7 +489,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_of_known_size_that_comes_in_pieces_loses_none_of_them() {
-        /// A file, say: its size is known before it is read.
+        /// A body such as a file's, whose size is known before it is read.
         struct File(Vec<Bytes>);
 
         impl http_body::Body for File {

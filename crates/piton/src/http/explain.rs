@@ -1,8 +1,8 @@
-//! Routes as the plain calls that their attributes stand for: `routes --explain`.
+//! Prints routes as the plain calls that their attributes stand for: `routes --explain`.
 //!
-//! A printed call is whole, since people paste it: what the route's blueprint says of it (prefix, tag,
-//! guard) stands in the call itself. What has no expression to print becomes text that does not compile,
-//! never a call that leaves it out.
+//! A printed call is complete, because people paste it: it includes what the route inherits from
+//! its blueprint (prefix, tag, guard). An item that has no expression is printed as text that does
+//! not compile, and is never left out.
 
 use http::Method;
 
@@ -28,7 +28,7 @@ fn call(route: &Route) -> String {
     text + ")\n"
 }
 
-/// `piton::http::get("/path", handler)`.
+/// Returns the call that makes the route: `piton::http::get("/path", handler)`.
 fn constructor(route: &Route) -> String {
     let (path, handler) = (&route.path, route.handler);
     if let [method] = &*route.methods
@@ -41,7 +41,7 @@ fn constructor(route: &Route) -> String {
     format!("piton::http::route(&[{methods}], {path:?}, {handler})")
 }
 
-/// The methods called on the route, the guard first.
+/// Returns the calls of the route's methods, the guard first.
 fn steps(route: &Route) -> Vec<String> {
     let around = route.around.as_deref();
     let around = around.map(|it| it.explain().unwrap_or_else(|| it.type_name().to_owned()));
@@ -67,7 +67,7 @@ fn guard(route: &Route) -> Option<String> {
     Some(format!(".guard({})", guard.explain().unwrap_or_else(written)))
 }
 
-/// The expression where the names of its module are known.
+/// Returns the expression in a block that imports the names of its module.
 fn in_scope(SourceText { module, text }: SourceText) -> String {
     let absolute = ["::", "piton::", "crate::"].iter().any(|root| text.starts_with(root));
     if absolute { text.to_owned() } else { format!("{{ use {module}::*; {text} }}") }

@@ -134,10 +134,10 @@ fn unsupported(headers: &HeaderMap, wanted: &'static str) -> Error {
         .header(header::ACCEPT, HeaderValue::from_static(wanted))
 }
 
-/// The whole body, whose size and memory the stack has bounded.
+/// Reads the whole body, whose size and memory the stack has limited.
 async fn read(mut body: Body) -> Result<Bytes, Error> {
     let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
-    // Nearly every body comes in one piece.
+    // Nearly every body arrives in one piece, which is returned without a copy.
     if body.is_end_stream() {
         return Ok(first);
     }
@@ -150,9 +150,9 @@ async fn read(mut body: Body) -> Result<Bytes, Error> {
     Ok(chunks.join())
 }
 
-/// The pieces of a body that is not whole yet. They are all of one size: one buffer that grows leaves
-/// holes in the memory, in which later ones find no place. Five floods of 400 bodies of 2 MiB, in a budget of
-/// 64 MiB, took the process from 166 MB to 223 MB that way.
+/// The pieces of an incomplete body, in chunks of one size. A single buffer that grows leaves holes
+/// in the heap that later ones do not fit into. With it, five floods of 400 bodies of 2 MiB, in a
+/// budget of 64 MiB, raised the process from 166 MB to 223 MB.
 #[derive(Default)]
 struct Chunks(Vec<Vec<u8>>);
 
@@ -191,8 +191,8 @@ async fn next(body: &mut Body) -> Result<Option<Bytes>, Error> {
     Ok(None)
 }
 
-/// Counts what JSON takes as values: a body of nothing but `[0,0,..` becomes sixteen times its size.
-/// Types of the service's own take less, and how much less is not known before it is read.
+/// Charges for the values that JSON becomes: a body of nothing but `[0,0,..` grows to sixteen times
+/// its size. The service's own types take less, but how much is not known before they are read.
 fn hold_values(bytes: &[u8]) -> Result<(), Error> {
     if bytes.len() as u64 <= SMALL {
         return Ok(());
@@ -242,7 +242,7 @@ fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> 
     match error.classify() {
         Category::Data => {}
         Category::Syntax if is_too_large_a_number(bytes, &error) => {}
-        // serde_json calls a name that is not of its map's type an error of syntax.
+        // serde_json reports a map key of the wrong type as a syntax error.
         Category::Syntax if serde_json::from_slice::<Value>(bytes).is_ok() => {}
         Category::Eof if bytes.iter().all(u8::is_ascii_whitespace) => {
             return Error::bad_request("the body is empty; JSON was expected");
@@ -286,7 +286,8 @@ impl<T: JsonSchema> Input for Path<T> {
     }
 }
 
-/// 422 where a parameter that is read as a float is `NaN` or infinite: no rule about a range would refuse it.
+/// Answers 422 if a parameter that is read as a float is `NaN` or infinite, because rules about a
+/// range would not refuse it.
 #[cold]
 async fn path_is_finite<T: DeserializeOwned>(parts: &mut Parts) -> Result<(), Error> {
     let Ok(parameters) = RawPathParams::from_request_parts(parts, &()).await else {
@@ -549,7 +550,7 @@ mod tests {
         assert_eq!(missing.faults()[0].pointer.as_deref(), Some("#/partners"));
     }
 
-    /// The pointers of what is wrong with `body`, which is JSON.
+    /// Returns the pointers of the faults in `body`, which is JSON.
     fn places<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> Vec<String> {
         let error = parse_json::<T>(body.as_bytes()).unwrap_err();
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");

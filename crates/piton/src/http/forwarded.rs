@@ -72,7 +72,8 @@ impl FromStr for Network {
     }
 }
 
-/// A range of IPv4-mapped IPv6 addresses as the range of IPv4 that it is: addresses are compared so.
+/// Converts a range of IPv4-mapped IPv6 addresses to one of IPv4, because addresses are compared as
+/// IPv4.
 fn canonical(range: IpNet) -> IpNet {
     let IpNet::V6(mapped) = range else { return range };
     let (address, prefix) = (mapped.addr().to_ipv4_mapped(), mapped.prefix_len().checked_sub(96));
@@ -260,7 +261,8 @@ mod tests {
         assert!(!network("1.2.3.4").contains([1, 2, 3, 5].into()));
         assert!(network("Private").contains("fd00::1".parse().unwrap()));
         assert!(network("loopback").contains("::ffff:127.0.0.1".parse().unwrap()));
-        // Addresses are compared as IPv4, so this range would match none as it is written.
+        // Addresses are compared as IPv4, so this range would match none in the form in which it is
+        // written.
         assert!(network("::ffff:10.0.0.0/104").contains("10.1.2.3".parse().unwrap()));
         assert!(!network("::ffff:10.0.0.0/104").contains("11.1.2.3".parse().unwrap()));
         for wrong in ["", "10.0.0.0/40", "everyone"] {

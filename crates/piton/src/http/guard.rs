@@ -60,10 +60,10 @@ pub trait Guard: Send + Sync + 'static {
         false
     }
 
-    /// Returns the expression that makes this guard, which `routes --explain` prints, such as
-    /// `shop::Weekdays::only("monday")`. Without one it prints what the attribute was given or, of a route
-    /// made by hand, the path of the type: right for a unit struct, and text that does not compile for
-    /// others, so that no route is printed without its guard.
+    /// Returns the expression that makes this guard, for `routes --explain`, such as
+    /// `shop::Weekdays::only("monday")`. Without one, the attribute's expression is printed, or the
+    /// path of the type for a route made by hand. That path compiles only for a unit struct, so
+    /// that no route is printed without its guard.
     fn explain(&self) -> Option<String> {
         None
     }

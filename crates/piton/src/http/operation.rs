@@ -475,7 +475,7 @@ pub mod probe {
         }
     }
 
-    /// Stands in the place of the arguments that a handler does not take.
+    /// The placeholder for arguments that a handler does not have.
     pub struct Absent;
 
     impl Input for Absent {
@@ -498,7 +498,8 @@ pub mod probe {
         const OUTPUT: Self::Output;
     }
 
-    /// Makes functions with so many arguments known: names of their types, and what fills the tuple up.
+    /// Implements [`Signature`] for functions with each number of arguments: the names of their
+    /// types, and the placeholders that fill the tuple up.
     macro_rules! signatures {
         ($(($($argument:ident)*) ($($absent:ident)*))*) => {$(
             impl<H, F, $($argument),*> Signature<($($argument,)*)> for H
@@ -538,9 +539,9 @@ pub mod probe {
     }
 }
 
-/// Asks the types of a handler what they read and answer: what the route macros give to
-/// [`Route::describe`](crate::http::Route::describe). A handler that returns `impl IntoResponse` says so,
-/// as the type behind it is not known: `describe!(handler, impl IntoResponse)`.
+/// Describes a handler by the types of its arguments and of its result; the route macros pass this
+/// to [`Route::describe`](crate::http::Route::describe). A handler that returns `impl IntoResponse`
+/// needs `describe!(handler, impl IntoResponse)`, because the type behind it is not known.
 ///
 /// ```
 /// use piton::http::get;

@@ -1,8 +1,9 @@
-//! The origins in `http.cors.origins`: one, or all subdomains of one.
+//! Parses the origins in `http.cors.origins`: each is one origin, or all subdomains of one.
 //!
-//! A browser sends an origin in one form only (<https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin>):
-//! in small letters, without a path, without the port that belongs to the scheme. A setting in another
-//! form would match nothing, in silence, so it is refused with the form to write.
+//! A browser sends an origin in one form only
+//! (<https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin>): in small letters, without a
+//! path, without the default port of the scheme. A setting in another form would never match, so it
+//! is refused with the form to write.
 
 use std::net::Ipv6Addr;
 
@@ -23,7 +24,7 @@ pub(super) enum Origin {
     Subdomains { scheme: &'static str, suffix: String },
 }
 
-/// Why an entry is refused, and what to write.
+/// The reason why an entry is refused, and the fix.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub why: String,
@@ -31,7 +32,7 @@ pub(super) struct Refused {
 }
 
 impl Origin {
-    /// Reads an entry as it is written.
+    /// Parses an entry of the list.
     pub fn parse(written: &str) -> Result<Self, Refused> {
         let shown = redact::address(written);
         let refused = |why: &str, fix: String| {
@@ -86,7 +87,7 @@ impl Origin {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let star = if wild { "*." } else { "" };
         let canonical = format!("{}://{star}{name}{port}", parts.scheme);
-        // All names below `org` would be everybody's; `localhost` is this machine.
+        // A wildcard below a top-level domain would admit everybody; `localhost` is this machine.
         let is_top = !name.trim_end_matches('.').contains('.') && name != "localhost";
         let is_ip = !is_host(&name)
             || name.ends_with(|c: char| c.is_ascii_digit())
@@ -108,7 +109,7 @@ impl Origin {
         }
     }
 
-    /// Whether a request's `Origin` is this one.
+    /// Returns whether a request's `Origin` matches.
     pub fn matches(&self, origin: &HeaderValue) -> bool {
         match self {
             Self::Any => true,
@@ -117,7 +118,7 @@ impl Origin {
                 let below = origin.to_str().ok().and_then(|origin| {
                     origin.strip_prefix(scheme)?.strip_prefix("://")?.strip_suffix(&**suffix)
                 });
-                // What is left is a name and nothing that would make another host of the whole.
+                // Only characters of a name may remain, because any others could change the host.
                 below.is_some_and(|name| {
                     let plain = |byte: u8| {
                         byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte)
@@ -129,7 +130,7 @@ impl Origin {
     }
 }
 
-/// An origin in its parts, with what does not belong to one taken away.
+/// The parts of an origin, with those that do not belong to one removed.
 struct Parts<'a> {
     scheme: &'static str,
     host: std::borrow::Cow<'a, str>,
@@ -137,7 +138,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// `None` if the scheme is another. Without one `https` is meant.
+    /// Returns `None` for an unsupported scheme. Text without a scheme is read as `https`.
     fn of(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
         let scheme = match scheme.to_ascii_lowercase().as_str() {

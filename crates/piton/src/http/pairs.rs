@@ -38,8 +38,8 @@ fn may_not_be_finite(pair: &[u8]) -> bool {
     pair.get(equals + 1..).is_some_and(is_no_finite_float)
 }
 
-/// Returns whether `value`, percent-encoded or not, is a float that is not finite. As a `f32`, which
-/// is the first to overflow.
+/// Returns whether `value`, percent-encoded or not, is a float that is not finite. Parsed as `f32`,
+/// because that overflows first.
 pub(super) fn is_no_finite_float(value: &[u8]) -> bool {
     let is_none = |value: &[u8]| {
         let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<f32>().ok());
@@ -52,7 +52,7 @@ pub(super) fn is_no_finite_float(value: &[u8]) -> bool {
     if value.contains(&b'%') { is_none(&decoded(value)) } else { is_none(value) }
 }
 
-/// The name of the parameter of a path that `T` reads as a float and that is not finite.
+/// Returns the name of the path parameter that `T` reads as a float and that is not finite.
 #[cold]
 pub(super) fn not_finite<T: DeserializeOwned>(pairs: Vec<Pair>) -> Option<String> {
     let names: Vec<String> = pairs.iter().map(|(name, _)| name.clone()).collect();
@@ -64,7 +64,7 @@ pub(super) fn not_finite<T: DeserializeOwned>(pairs: Vec<Pair>) -> Option<String
 
 const NOT_FINITE: &str = "is not a finite number";
 
-/// The pairs of a query.
+/// Decodes the pairs of a query.
 pub(super) fn split(text: &[u8]) -> Vec<Pair> {
     serde_urlencoded::from_bytes(text).unwrap_or_default()
 }
@@ -322,7 +322,7 @@ impl<'de> Deserializer<'de> for Text {
     }
 }
 
-/// Parameters of a path: one alone, in their order, or by name.
+/// A deserializer of path parameters: a single one, several in order, or by name.
 struct ByPlace<'a>(&'a mut Named);
 
 impl ByPlace<'_> {

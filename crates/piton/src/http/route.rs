@@ -40,24 +40,24 @@ pub struct Route {
     /// What its handler knows of the route.
     place: &'static Place,
     pub(super) guard: Option<Box<dyn Guard>>,
-    /// The expression that an attribute was given for the guard.
+    /// The expression of the attribute's guard.
     pub(super) guard_source: Option<SourceText>,
     pub(super) public: bool,
     pub(super) around: Option<Box<dyn Around>>,
     pub(super) described: Described,
 }
 
-/// An expression as it stands in the code of a module, for `routes --explain`.
+/// An expression in the code of a module, for `routes --explain`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SourceText {
     pub module: &'static str,
     pub text: &'static str,
 }
 
-/// Where the description of a route's handler comes from.
+/// The source of the description of a route's handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Described {
-    /// Nothing describes it.
+    /// The handler has no description.
     Not,
     /// `Route::describe`, called by hand.
     ByHand,
@@ -320,7 +320,7 @@ impl Route {
         }
     }
 
-    /// Lists the route under this tag in the OpenAPI document, in the place of its blueprint's.
+    /// Lists the route under this tag in the OpenAPI document, instead of its blueprint's tag.
     #[must_use]
     pub fn tag(mut self, tag: &'static str) -> Self {
         self.tag = Some(tag);
@@ -358,8 +358,8 @@ impl Route {
         }
     }
 
-    /// Says what the handler reads and answers. The route macros call it with
-    /// [`describe!`](crate::describe!), which asks the handler's types.
+    /// Describes the arguments and responses of the handler. The route macros call it with
+    /// [`describe!`](crate::describe!), which reads them from the handler's types.
     #[must_use]
     pub fn describe(mut self, describe: impl FnOnce(&mut Operation)) -> Self {
         describe(&mut self.operation);
@@ -451,8 +451,8 @@ impl fmt::Debug for Route {
     }
 }
 
-/// Returns true if `guard` names no scheme by which callers show who they are: then a document would call
-/// its routes open.
+/// Returns true if `guard` describes no security scheme, so that a document would show its routes
+/// as public.
 fn is_silent(guard: &dyn Guard) -> bool {
     let mut operation = Operation::default();
     guard.describe(&mut operation);
@@ -542,7 +542,7 @@ pub struct Registration {
     pub module: &'static str,
     /// Makes the route.
     pub route: fn() -> Route,
-    /// The expression of `#[protected(guard = ..)]`, as it stands in the code.
+    /// The expression of `#[protected(guard = ..)]`, as written in the code.
     pub guard: Option<&'static str>,
 }
 
@@ -557,7 +557,7 @@ pub struct ModulePrefix {
     pub tag: Option<&'static str>,
     /// What is asked before those of its routes that do not say it themselves.
     pub guard: Option<MakeGuard>,
-    /// The expression of `guard = ..`, as it stands in the code.
+    /// The expression of `guard = ..`, as written in the code.
     pub guard_source: Option<&'static str>,
     /// Where it was said.
     pub source: Source,

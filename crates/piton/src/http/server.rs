@@ -110,9 +110,9 @@ struct ConnectionRules {
     tells_peer: bool,
 }
 
-/// The largest head of a request, and the most that is read of a body or written of an answer at one
-/// time. hyper's own is 400 KiB, which makes 4 GB for all connections of clients that send fast and
-/// read slowly.
+/// Maximum size of a request's head, and of the buffers for reading and writing a body. hyper's
+/// default is 400 KiB, which would take 4 GB if the clients of all connections send fast and read
+/// slowly.
 const MAX_BUFFER: usize = 64 << 10;
 
 fn http() -> http1::Builder {

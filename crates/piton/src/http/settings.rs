@@ -135,7 +135,7 @@ impl HttpSettings {
         }
     }
 
-    /// A budget of memory in which no largest body fits, or which the process does not have.
+    /// Refuses a memory budget in which no largest body fits, or which the process does not have.
     fn memory_problem(&self, limit: Option<&Limit>) -> Option<(&'static str, String, String)> {
         let least = self.least_budget();
         match (self.memory_budget, limit) {
@@ -153,13 +153,14 @@ impl HttpSettings {
         }
     }
 
-    /// The budget in which one largest body fits beside the part that is for small requests.
+    /// Returns the minimum budget, in which one largest body fits next to the part for small
+    /// requests.
     fn least_budget(&self) -> ByteSize {
         let body = self.body_limit.as_u64().max(SMALL);
         ByteSize::bytes(body.saturating_add(body / 4))
     }
 
-    /// The memory that all requests may hold together.
+    /// Returns the memory that all requests may hold together.
     pub(crate) fn memory_budget(&self, limit: Option<&Limit>) -> ByteSize {
         const MOST: ByteSize = ByteSize::mib(256);
         let share = |part| limit.map_or(u64::MAX, |limit| limit.bytes / part);

@@ -40,13 +40,13 @@ fn refusal<T: DeserializeOwned>(body: &Value) -> Option<Wrong> {
     let error = serde_path_to_error::deserialize::<_, T>(body).err()?;
     let wrong = said(&error);
     if is_of_a_name(&error, &wrong, body) {
-        // Where the name stands is known of a text alone.
+        // The position of the name is known only when text is parsed, and not from a `Value`.
         return refusal_of_text::<T>(&serde_json::to_vec(body).ok()?, body);
     }
     Some(wrong)
 }
 
-/// The same of `text`, which is `body`.
+/// Does the same as [`refusal`] for `text`, which is `body` as JSON.
 fn refusal_of_text<T: DeserializeOwned>(text: &[u8], body: &Value) -> Option<Wrong> {
     let deserializer = &mut serde_json::Deserializer::from_slice(text);
     let error = serde_path_to_error::deserialize::<_, T>(deserializer).err()?;
@@ -75,16 +75,17 @@ fn said(error: &Refusal) -> Wrong {
     (pointer, words::plain(what))
 }
 
-/// Whether the name of a member is refused, and serde does not know it as it is written: where names are
-/// numbers, it knows the number alone (`2` of `"2x"`), or nothing.
+/// Returns whether the name of a member is refused, and serde does not report it as written: where
+/// names are numbers, it reports only the number (`2` of `"2x"`), or nothing.
 fn is_of_a_name(error: &Refusal, (pointer, what): &Wrong, body: &Value) -> bool {
-    // JSON it is, and a number out of range is named by the member that holds it.
+    // The body is known to be JSON, so a syntax error is about a name, or about a number out of range,
+    // which is reported at the member that holds it.
     error.inner().classify() == Category::Syntax
         || matches!(error.path().iter().next_back(), Some(Segment::Unknown))
         || missing(what).is_none() && body.pointer(pointer).is_none()
 }
 
-/// The pointer of the object whose member is refused.
+/// Returns the pointer of the object whose member is refused.
 fn parent_of_a_name<'a>(error: &Refusal, pointer: &'a str) -> Option<&'a str> {
     match error.path().iter().next_back()? {
         Segment::Unknown => Some(pointer),
@@ -93,7 +94,7 @@ fn parent_of_a_name<'a>(error: &Refusal, pointer: &'a str) -> Option<&'a str> {
     }
 }
 
-/// serde_json speaks of the syntax of a name that is no number.
+/// Rewords serde_json's syntax errors about a name that is not a number.
 fn of_a_name(error: &serde_json::Error, what: String) -> String {
     if error.classify() != Category::Syntax || what == "the number is out of range" {
         what
@@ -104,7 +105,8 @@ fn of_a_name(error: &serde_json::Error, what: String) -> String {
     }
 }
 
-/// The name of a member of `object` at which `error` stands: it begins at one of the last quotes before.
+/// Returns the name of the member of `object` at which `error` stands. The name begins at one of
+/// the last quotes before it.
 fn name_at(text: &[u8], error: &serde_json::Error, object: &Value) -> Option<String> {
     let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().checked_sub(1)?);
     let end = lines.map(<[u8]>::len).sum::<usize>() + error.column();
@@ -115,12 +117,12 @@ fn name_at(text: &[u8], error: &serde_json::Error, object: &Value) -> Option<Str
         let name = texts.next()?.ok()?;
         let rest = &text[begin + texts.byte_offset()..];
         let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());
-        // What stands between two texts looks like one, too, but for what follows it.
+        // The text between two strings also parses as one, but no colon follows it.
         (next == Some(&b':') && object.get(&name).is_some()).then_some(name)
     })
 }
 
-/// How many quotes are looked at for the one that begins a name: it may hold some itself.
+/// Maximum number of quotes tried as the beginning of a name, since a name may contain some itself.
 const MAX_QUOTES: usize = 16;
 
 /// " at line 1 column 7" says the same as the pointer, less well.

@@ -85,7 +85,7 @@ pub(crate) struct Rules {
     overload: Throttle,
     /// Requests that fail because something is away: all of them, until it is back.
     away: Throttle,
-    /// Requests that are refused because there is no memory for them.
+    /// Limits the log lines about requests refused for lack of memory.
     memory: Throttle,
 }
 
@@ -167,11 +167,12 @@ pub(crate) fn compressed(
         return router;
     }
     let budget = budget.clone();
-    // Before it is compressed: the layer holds the whole of a body, and hides its size.
+    // Charged before compression, because that layer holds the whole body and hides its size.
     let charge = from_fn(move |request: Request<Body>, next: Next| {
         let budget = budget.clone();
         async move {
-            // What a POST has done must be told, whatever memory there is.
+            // The result of a POST must always be sent, because the client would repeat it
+            // otherwise.
             let is_safe = request.method().is_safe();
             let response = next.run(request).await;
             let can_retry = is_safe && !is_failure(response.status());
@@ -386,7 +387,7 @@ enum Outcome {
     Failed(StatusCode, Option<&'static str>, Inside),
     /// Turned away, which the log knows already.
     Shed(Response),
-    /// Refused because `http.memory_budget` is used up.
+    /// The request was refused because `http.memory_budget` is used up.
     NoRoom,
 }
 
@@ -417,7 +418,8 @@ fn outcome(
     limit: Duration,
 ) -> Outcome {
     match answer {
-        // Whatever the handler made of a body that broke off: it was not the client who broke it.
+        // The handler's error came from a body that we cut off, so it must not be reported as the
+        // client's.
         Ok(Ok(Ok(response)))
             if body.is_some_and(BodyState::is_refused) && is_failure(response.status()) =>
         {
@@ -471,7 +473,7 @@ impl Rules {
         Some(Outcome::Shed(refusal.into_response()))
     }
 
-    /// The answer to a request whose body is refused unseen.
+    /// Returns the response to a request whose body was refused before it was read.
     #[cold]
     fn refused(&self, refused: &Refused) -> Outcome {
         match refused {
@@ -480,7 +482,7 @@ impl Rules {
         }
     }
 
-    /// The answer to a request that finds `http.memory_budget` used up.
+    /// Returns the response to a request that finds `http.memory_budget` used up.
     #[cold]
     fn no_room(&self) -> Response {
         let budget = &self.handle.inner().memory;
@@ -496,7 +498,8 @@ impl Rules {
         no_room().into_response()
     }
 
-    /// Counts the answer against `http.memory_budget`, and what was held to make it no more.
+    /// Releases the memory held to make the response, and charges the response itself to
+    /// `http.memory_budget`.
     fn charge(&self, outcome: Outcome, seen: &Seen) -> Outcome {
         let held = seen.current.memory.get();
         if let Some(held) = held {
@@ -510,8 +513,9 @@ impl Rules {
                 Outcome::NoRoom
             }
             Outcome::Answered(response) => {
-                // What was done must be told, also if that takes more memory than there should be; and so
-                // must the figures, in this hour above all.
+                // The result of a POST must be sent even if it exceeds the budget, because the
+                // client would repeat it otherwise. Metrics must be, because they are needed most
+                // when memory is short.
                 let can_retry = seen.method.is_safe()
                     && !is_failure(response.status())
                     && !admin::QUIET_PATHS.contains(&seen.path());
@@ -563,7 +567,7 @@ impl Rules {
         response
     }
 
-    /// The answer to a request that was turned away, of which the log needs no line.
+    /// Returns the response to a shed request, which is not logged.
     fn shed(&self, mut response: Response, seen: &Seen) -> Finished {
         match response.extensions_mut().remove::<Carried>() {
             Some(Carried(error)) => {
@@ -639,7 +643,8 @@ impl Rules {
         let (media_type, document) = match self.style {
             ErrorStyle::Problem => {
                 let inside = self.show_inside;
-                // The client knows its path; whoever keeps its answers should not know a secret in it.
+                // The client knows its path, but a cache or proxy that stores the response should
+                // not learn a secret.
                 let path = self.path_for_log(seen);
                 let document = problem::render(failure, seen.id(), &path, inside);
                 (problem::MEDIA_TYPE, document)
@@ -689,7 +694,7 @@ impl Rules {
         loud
     }
 
-    /// Returns what logs and error documents may know of the path.
+    /// Returns the path as logs and error documents may show it.
     fn path_for_log<'a>(&self, seen: &'a Seen) -> Cow<'a, str> {
         match self.requests.pattern(seen.current.path.get()) {
             Some(pattern) => without_secrets(seen.path(), &pattern),
@@ -697,9 +702,9 @@ impl Rules {
         }
     }
 
-    /// Returns a path that no route has matched, with `***` for each segment that no route spells out, if
-    /// there is a route with a secret in its path: the link of a letter with a `/` too many, in capitals
-    /// or behind a prefix still holds its token.
+    /// Returns a path that matched no route, with `***` for each segment that no route spells out,
+    /// if any route has a secret in its path: a mailed link with an extra `/`, in capitals or
+    /// behind a prefix still holds its token.
     #[cold]
     fn unmatched_for_log<'a>(&self, path: &'a str) -> Cow<'a, str> {
         let mut segments: Vec<(&str, bool)> = path
@@ -762,10 +767,10 @@ fn options(mut response: Response) -> Response {
     answer
 }
 
-/// Stands for a segment of a path that may be a secret.
+/// Replaces a path segment that may be a secret.
 const HIDDEN: &str = "***";
 
-/// How many segments of a path that no route has matched are logged.
+/// Maximum number of segments of an unmatched path that are logged.
 const MAX_SEGMENTS: usize = 16;
 
 /// Returns whether a segment of a pattern has a parameter with a secret's name, such as `{token}`.
@@ -774,8 +779,8 @@ fn is_secret(said: &str) -> bool {
     named.map(|name| name.trim_start_matches('*')).any(redact::keys_secret)
 }
 
-/// `path` with `***` for each parameter of `pattern` that has a secret's name, such as `{token}`, and for
-/// all that a `{*token}` stands for.
+/// Returns `path` with `***` for each parameter of `pattern` that has a secret's name, such as
+/// `{token}`, and for the whole match of a `{*token}`.
 fn without_secrets<'a>(path: &'a str, pattern: &str) -> Cow<'a, str> {
     if !pattern.split('/').any(is_secret) {
         return Cow::Borrowed(path);

@@ -19,7 +19,7 @@ pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The longest `tracestate` that is handed on, in bytes: what the recommendation asks for at least.
 const LONGEST_STATE: usize = 512;
 
-/// The flags that are passed on: sampled, and random (of level 2 of the recommendation).
+/// The trace flags that are passed on: sampled, and random (level 2 of the recommendation).
 const KNOWN_FLAGS: u8 = 0b11;
 
 /// What `tracestate` says, its lines joined to one. `None` where it says nothing, or too much.
@@ -53,8 +53,8 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// Reads the header of a request. `None` also if there are two: which of them is meant cannot be
-    /// known, and the recommendation has the trace begin anew.
+    /// Reads the `traceparent` header. `None` also if there are two, because it is not known which
+    /// one is valid; the recommendation then requires a new trace.
     pub(super) fn of_headers(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(TRACEPARENT).iter();
         let line = lines.next()?;
@@ -74,7 +74,7 @@ impl TraceContext {
         // Later versions may add parts; this one has four.
         let more = parts.next().is_some();
         let valid = version != 0xff && trace_id != 0 && parent_id != 0 && (version > 0 || !more);
-        // What is passed on is of version 00, in which the others are zero.
+        // The trace is passed on as version 00, in which all other flags are zero.
         valid.then_some(Self { trace_id, parent_id, flags: flags & KNOWN_FLAGS })
     }
 

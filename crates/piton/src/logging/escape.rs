@@ -58,9 +58,9 @@ fn stop(text: &str, kinds: u8) -> Option<usize> {
     text.bytes().position(|byte| STOPS[usize::from(byte)] & kinds != 0)
 }
 
-/// Control characters, the two line ends of Unicode, what turns the direction of writing around (so that a
-/// line reads as something else), and what has no width (so that two texts read as one). All lie below
-/// U+10000.
+/// Returns whether `c` is a control character, one of Unicode's two line ends, changes the
+/// direction of writing (so that a line reads as something else), or has no width (so that two
+/// texts read as one). All of these lie below U+10000.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')

@@ -1,5 +1,5 @@
-//! One budget of the process for what requests hold in memory: bodies that are read, rows that are
-//! fetched, answers that wait for a slow reader.
+//! Shares one memory budget among all requests: for bodies that are read, rows that are fetched,
+//! and responses that wait for a slow reader.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// A request that holds no more than this may use all of the budget. The last eighth is for those:
-/// large bodies that are slow to arrive must not keep a login out.
+/// Maximum size of a request that may use all of the budget. The last eighth is reserved for these,
+/// because large bodies that arrive slowly must not keep a login out.
 pub(crate) const SMALL: u64 = 64 << 10;
 
-/// The bytes that requests may hold together.
+/// The bytes that all requests may hold together.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: u64,
@@ -34,17 +34,17 @@ impl Budget {
         self.limit
     }
 
-    /// Returns whether a request with `total` bytes would fit if there were no other.
+    /// Returns whether a request with `total` bytes would fit if there were no others.
     pub fn could_hold(&self, total: u64) -> bool {
         total <= self.limit_for(total)
     }
 
-    /// The most that a request with `total` bytes may leave in use.
+    /// Returns the maximum usage of the budget that a request with `total` bytes may lead to.
     fn limit_for(&self, total: u64) -> u64 {
         if total <= SMALL { self.limit } else { self.limit - self.limit / 8 }
     }
 
-    /// Returns whether a request could hold `total` bytes now. Nothing is taken.
+    /// Returns whether a request could hold `total` bytes now. Takes nothing.
     pub fn has_room_for(&self, total: u64) -> bool {
         let used = self.used.load(Ordering::Relaxed);
         used.saturating_add(total) <= self.limit_for(total)
@@ -64,7 +64,7 @@ impl Budget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Counts a request that was refused because there was no room.
+    /// Counts a request that was refused for lack of room.
     pub fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
@@ -75,7 +75,7 @@ impl Budget {
     }
 }
 
-/// What one request holds of a [`Budget`]. Given back when it is dropped.
+/// The share of a [`Budget`] that one request holds. Released when dropped.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,
@@ -106,26 +106,26 @@ impl Charge {
         taken
     }
 
-    /// Returns whether it could not [`grow`](Self::grow).
+    /// Returns whether a [`grow`](Self::grow) has failed.
     pub fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Takes `more` bytes also where they do not fit, for what is in memory already and cannot be
-    /// refused any more.
+    /// Takes `more` bytes even if they do not fit, for data that is already in memory and must not
+    /// be refused.
     pub fn force(&self, more: u64) {
         let used = self.budget.used.fetch_add(more, Ordering::Relaxed) + more;
         self.budget.peak.fetch_max(used, Ordering::Relaxed);
         self.bytes.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// Gives some of it back.
+    /// Releases `less` bytes.
     pub fn shrink(&self, less: u64) {
         self.bytes.fetch_sub(less, Ordering::Relaxed);
         self.budget.release(less);
     }
 
-    /// Gives all of it back.
+    /// Releases everything.
     pub fn clear(&self) {
         self.budget.release(self.bytes.swap(0, Ordering::Relaxed));
     }

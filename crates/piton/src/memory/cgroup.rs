@@ -1,17 +1,17 @@
-//! The memory limit of the process's control group (cgroups(7)), of version 2 and 1.
+//! Reads the memory limit of the process's control group (cgroups(7)), of version 2 and 1.
 //!
-//! A group is limited by its own file and by that of each group around it. Which of them can be seen
+//! A group is limited by its own file and by those of its ancestors. Which of them are visible
 //! depends on the namespace: a container usually sees its own group as the root.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// Version 1 writes a number near 2^63, rounded to pages, where there is no limit.
+/// Values from here on mean no limit: version 1 then reports a number near 2^63, rounded to pages.
 const UNLIMITED: u64 = 1 << 60;
 
-/// A file system of control groups that counts memory.
+/// A mounted hierarchy of control groups with the memory controller.
 struct Mount {
-    /// Which group the mount shows as its root.
+    /// The group that the mount shows as its root.
     root: String,
     point: PathBuf,
     version: Version,
@@ -23,7 +23,8 @@ enum Version {
     Two,
 }
 
-/// The least of the limits that hold for this process, of the system whose files lie under `root`.
+/// Returns the smallest limit that applies to this process. `root` is the root of the file system
+/// to read.
 pub(super) fn limit(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
@@ -34,7 +35,8 @@ pub(super) fn limit(root: &Path) -> Option<u64> {
     limits.min()
 }
 
-/// Reads a line of `/proc/self/mountinfo` (proc(5)), if it is of a file system that counts memory.
+/// Parses a line of `/proc/self/mountinfo` (proc(5)). `None` unless it mounts a hierarchy with the
+/// memory controller.
 fn mount(line: &str) -> Option<Mount> {
     let (place, kind) = line.split_once(" - ")?;
     let mut kind = kind.split(' ');
@@ -51,13 +53,13 @@ fn mount(line: &str) -> Option<Mount> {
     Some(Mount { root, point: point.into(), version })
 }
 
-/// `\040` and its like stand for the characters that separate fields.
+/// Decodes `\040` and the like, which stand for the characters that separate fields.
 fn unescaped(field: &str) -> String {
     let known = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
     known.iter().fold(field.to_owned(), |text, (escape, character)| text.replace(escape, character))
 }
 
-/// The process's group among the lines of `/proc/self/cgroup`.
+/// Returns the process's group from the lines of `/proc/self/cgroup`.
 fn group(lines: &str, version: Version) -> Option<&str> {
     lines.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
@@ -70,7 +72,7 @@ fn group(lines: &str, version: Version) -> Option<&str> {
     })
 }
 
-/// The least limit from the group up to the mount's root.
+/// Returns the smallest limit from the group up to the mount's root.
 fn limit_of(root: &Path, mount: &Mount, group: &str) -> Option<u64> {
     let point = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
     let within = within(&mount.root, group);
@@ -78,8 +80,8 @@ fn limit_of(root: &Path, mount: &Mount, group: &str) -> Option<u64> {
     folders.filter_map(|folder| own_limit(&folder, mount.version)).min()
 }
 
-/// The group's path below the mount's root. A group outside of what is mounted (`/../x`, or one of the
-/// host's in a container without a namespace of its own) leaves the root alone.
+/// Returns the group's path below the mount's root. For a group outside of the mount (`/../x`, or
+/// one of the host's in a container without its own namespace) that is the root itself.
 fn within(root: &str, group: &str) -> PathBuf {
     let group = Path::new(group);
     let below = group.strip_prefix(root).or_else(|_| group.strip_prefix("/")).unwrap_or(group);
@@ -94,7 +96,8 @@ fn own_limit(folder: &Path, version: Version) -> Option<u64> {
         Version::Two => read("memory.max").and_then(number),
         Version::One => {
             let own = read("memory.limit_in_bytes").and_then(number);
-            // What holds for the groups around it, also where those cannot be seen.
+            // `memory.stat` includes the limits of the ancestors, even of those that are not
+            // visible.
             let all = read("memory.stat").and_then(|text| {
                 let mut lines = text.lines();
                 let line = lines.find_map(|line| line.strip_prefix("hierarchical_memory_limit "));
@@ -110,7 +113,7 @@ fn own_limit(folder: &Path, version: Version) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// A tree of files, and the limit that is read from it.
+    /// Writes a tree of files, and returns the limit read from it.
     fn limit_in(files: &[(&str, &str)]) -> Option<u64> {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -171,7 +174,8 @@ mod tests {
         };
         assert_eq!(files("0::/docker/ab\n"), Some(5_000_000));
         assert_eq!(files("0::/docker/ab/inner\n"), Some(4_000_000));
-        // Moved by the host after the namespace was made, or never in it.
+        // The host moved the process after the namespace was made, or it was never in the mounted
+        // group.
         assert_eq!(files("0::/../../elsewhere\n"), Some(5_000_000));
         assert_eq!(files("0::/system.slice\n"), Some(5_000_000));
     }

@@ -1,7 +1,7 @@
-//! The memory that the process may use, and the budget that requests share.
+//! Determines the memory that the process may use, and holds the budget that requests share.
 //!
-//! Limits of memory that do not know how much memory there is end with the kernel killing the process,
-//! without a line in the log. So what has a default here asks for [`limit`] first.
+//! Limits that ignore the size of the memory end with the kernel killing the process, without a
+//! line in the log. So every default of such a limit asks for [`limit`] first.
 
 mod budget;
 mod cgroup;
@@ -14,16 +14,16 @@ use crate::config::ByteSize;
 
 pub(crate) use budget::{Budget, BudgetMetrics, Charge, SMALL};
 
-/// The most memory that the process may use, and where that is written.
+/// The maximum memory that the process may use, and the source of that limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub bytes: u64,
-    /// Whether a container (a cgroup) sets it, and not the machine's size.
+    /// Set if a container (a cgroup) sets it, instead of the machine's size.
     of_container: bool,
 }
 
 impl Limit {
-    /// The limit that a cgroup sets.
+    /// Creates the limit that a cgroup sets.
     pub const fn of_container(bytes: u64) -> Self {
         Self { bytes, of_container: true }
     }
@@ -44,28 +44,29 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The most memory that this process may use: its container's limit, or what the machine has.
-/// `None` where the system does not say. Read once: containers are resized by starting new ones.
+/// Returns the maximum memory that this process may use: its container's limit, or the machine's
+/// memory. `None` where the system does not report it. Read once, because containers are resized by
+/// starting new ones.
 pub(crate) fn limit() -> Option<&'static Limit> {
     static LIMIT: OnceLock<Option<Limit>> = OnceLock::new();
     LIMIT.get_or_init(|| limit_under(Path::new("/"))).as_ref()
 }
 
-/// [`limit`] of the system whose files lie under `root`.
+/// Returns the [`limit`] of the system whose files lie under `root`.
 fn limit_under(root: &Path) -> Option<Limit> {
     let container = cgroup::limit(root).map(Limit::of_container);
     let machine = machine(root).map(Limit::of_machine);
     container.into_iter().chain(machine).min_by_key(|limit| limit.bytes)
 }
 
-/// The machine's memory.
+/// Returns the machine's memory in bytes.
 fn machine(root: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     kib.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
-/// `bytes` in whole units that a person reads: `64MiB`, not `67108863B`.
+/// Rounds `bytes` to whole units for people: `64MiB`, not `67108863B`.
 pub(crate) fn rounded(bytes: u64) -> ByteSize {
     match bytes {
         0..0x10_0000 => ByteSize::bytes(bytes),

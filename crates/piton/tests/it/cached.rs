@@ -250,7 +250,7 @@ async fn distinct_parameters_have_distinct_answers_whatever_stands_between_them_
     }
     assert_eq!(app.get("/cached/joined/1/23").await.text(), "1 and 23");
     assert_eq!(app.get("/cached/joined/12/3").await.text(), "12 and 3");
-    // A key written either way forgets the answer.
+    // `delete` finds the response by a key from `key!` and by one from `format!`.
     let first = app.get("/cached/pairs/1-2/3").await.text();
     let (a, b) = ("1-2", "3");
     cache.delete(&piton::cache::key!("k:{a}-{b}")).await;

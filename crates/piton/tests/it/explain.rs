@@ -1,10 +1,10 @@
-//! `routes --explain`: every attribute's effect stands in the printed call.
+//! Tests that the effect of every attribute appears in the calls of `routes --explain`.
 
 use piton::axum::http::request::Parts;
 use piton::http::{Guard, Operation, Passed};
 use piton::prelude::*;
 
-/// A guard that is made by an expression.
+/// A guard that implements `explain`.
 pub struct Only(pub &'static str);
 
 impl Guard for Only {
@@ -17,7 +17,7 @@ impl Guard for Only {
     }
 }
 
-/// A guard that is the path of its type.
+/// A guard that is printed as the path of its type.
 pub struct Closed;
 
 impl Guard for Closed {
@@ -79,14 +79,14 @@ fn by_attributes() -> App {
     App::new("it").blueprints(["explain::days"])
 }
 
-/// Without the comments, in which lines stand.
+/// Returns the printed calls without comments, because those contain line numbers.
 fn calls(app: &App) -> String {
     let text = app.explain();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// The code between the braces, and the same as text.
+/// Returns the app of a printed file, and the file's text.
 macro_rules! both {
     ($file:literal) => {
         (include!($file), include_str!($file))
@@ -124,7 +124,7 @@ async fn printed_and_written_routes_let_the_same_callers_in() {
             let answer = app.get(path).header("x-day", day).await;
             assert_eq!(answer.status(), status, "{path} on {day}");
         }
-        // One guard over two routes.
+        // One attribute guards two routes.
         assert_eq!(app.get("/days/both").await.status(), 403);
         assert_eq!(app.post("/days/both").await.status(), 403);
         assert_eq!(app.post("/days/both").header("x-day", "tuesday").await.status(), 200);
@@ -137,7 +137,7 @@ async fn printed_and_written_routes_let_the_same_callers_in() {
 fn a_guard_that_cannot_be_printed_is_not_left_out() {
     async fn handler() {}
     let by_hand = |route| App::new("it").no_scan().route(route).explain();
-    // The path of a tuple struct is no guard: this does not compile.
+    // The path of a tuple struct is not a guard, so this text does not compile.
     let text = by_hand(piton::http::get("/x", handler).guard(Only("friday")));
     assert!(text.contains(".guard(it::explain::Only)"), "{text}");
     let text = by_hand(piton::http::get("/x", handler).guard(Closed).unlisted());

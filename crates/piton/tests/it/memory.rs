@@ -1,4 +1,5 @@
-//! The memory that requests hold together: bodies that do not end, answers that nobody reads.
+//! Tests the memory that requests hold together: bodies that do not end, responses that are not
+//! read.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -32,7 +33,7 @@ fn app() -> App {
     app.route(http::get("/large", large)).route(http::post("/large", large))
 }
 
-/// The value of one of the service's metrics.
+/// Returns the value of one of the service's metrics.
 fn metric(server: &TestServer, name: &str) -> u64 {
     let text = server.handle().metrics().text();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -43,7 +44,7 @@ fn used(server: &TestServer) -> u64 {
     metric(server, "http_server_memory_bytes")
 }
 
-/// A connection on which all of a body but its last byte has been sent, or as much as was taken.
+/// Opens a connection and sends all of a body but its last byte, or as much as the service accepts.
 async fn unfinished(address: SocketAddr, path: &str, size: usize) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
@@ -56,7 +57,7 @@ async fn unfinished(address: SocketAddr, path: &str, size: usize) -> TcpStream {
     stream
 }
 
-/// What is answered on a connection; "" if nothing is for a moment.
+/// Returns the response on a connection; "" if none arrives for a moment.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut text = vec![0; 4096];
     let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut text)).await;
@@ -93,12 +94,12 @@ async fn bodies_that_do_not_end_stay_within_the_budget_and_keep_nobody_else_out(
         assert!(used(&server) <= 4 << 20 && used(&server) > 2 << 20, "{}", used(&server));
         assert!(metric(&server, "http_server_memory_refused_requests_total") >= 9);
         assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
-        // A small body still passes.
+        // A small body still passes, because the last eighth of the budget is reserved.
         let mut small = unfinished(address, path, 1000).await;
         small.write_all(b"1").await.unwrap();
         let passed = answer(&mut small).await;
         assert!(passed.starts_with("HTTP/1.1 200"), "{passed}");
-        // And so does one that was begun in time.
+        // A body that was accepted before can be finished.
         let mut first = held.remove(0);
         first.write_all(b"1").await.unwrap();
         let passed = answer(&mut first).await;
@@ -133,7 +134,7 @@ async fn answers_that_nobody_reads_stay_within_the_budget() {
     let address = server.address();
     let small_window = || async {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        // Otherwise the system takes the answer off the service's hands.
+        // A large window would take the response out of the service's memory.
         socket.set_recv_buffer_size(8 << 10).unwrap();
         socket.connect(address).await.unwrap()
     };
@@ -147,7 +148,7 @@ async fn answers_that_nobody_reads_stay_within_the_budget() {
     wait_for(|| async { metric(&server, "http_server_memory_refused_requests_total") > 0 }).await;
     assert!(used(&server) <= 4 << 20, "{}", used(&server));
     assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
-    // What has been done is told, whatever it takes.
+    // The result of a POST is sent even beyond the budget, as the client would repeat it otherwise.
     let mut done = TcpStream::connect(address).await.unwrap();
     let request =
         "POST /large HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -167,7 +168,7 @@ async fn json_is_counted_as_the_values_it_becomes() {
         let request = client.post("/json").header("content-type", "application/json");
         request.body(body.to_owned()).await.status()
     };
-    // 100 KB that become 1.6 MB.
+    // A body of 100 KB becomes values of 1.6 MB.
     let body = format!("[{}0]", "0,".repeat(50_000));
     assert_eq!(post(&body).await, 200);
     let text = client.handle().metrics().text();
@@ -175,7 +176,7 @@ async fn json_is_counted_as_the_values_it_becomes() {
     let peak: usize = peak.unwrap().parse().unwrap();
     assert!(peak > 10 * body.len(), "{peak}");
     assert!(text.contains("http_server_memory_bytes 0"), "{text}");
-    // One alone is never refused for what it might become.
+    // A single request is never refused for an estimate.
     assert_eq!(post(&format!("[{}0]", "0,".repeat(500_000))).await, 200);
 }
 

@@ -178,7 +178,7 @@ async fn a_part_connects_and_runs_once_what_it_needs_is_connected() {
         let handle = server.handle().clone();
         async move { handle.health().await.into_iter().find(|part| part.name == name).unwrap().health }
     };
-    // Its failure is noted after the first attempt.
+    // The failure is recorded only after the first attempt, so wait for it.
     crate::serving::wait_for(|| async {
         health("remote").await == Health::Down("nobody answers".into())
     })
@@ -191,7 +191,7 @@ async fn a_part_connects_and_runs_once_what_it_needs_is_connected() {
     server.stop().await;
 }
 
-/// Cannot connect, however long it waits, once the test says so.
+/// A part that fails permanently once the test says so.
 #[derive(Clone)]
 struct Hopeless(Reachable, Diary);
 

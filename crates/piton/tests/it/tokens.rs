@@ -182,7 +182,7 @@ async fn settings_that_would_let_everybody_in_are_refused() {
     }
 }
 
-/// Serves the app until it is stopped at once, and returns the report if it refuses to start.
+/// Launches the app and stops it at once; returns the report if it refuses to start.
 async fn started(app: App) -> Result<(), String> {
     let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (trigger, stop) = piton::Stop::new();
@@ -207,13 +207,14 @@ async fn production_refuses_secrets_that_can_be_found_by_trying_and_names_all_an
         assert!(!report.contains("hunter2"), "{report}");
         assert_eq!(started(production(long).set("jwt.algorithm", algorithm)).await, Ok(()));
     }
-    // Bytes count, not characters; a previous secret is as good for a forger.
+    // The length is counted in bytes. A previous secret counts too, because it can forge tokens as
+    // well.
     assert_eq!(started(production(&"é".repeat(16))).await, Ok(()));
     let both = production(short).set("jwt.previous_secret_keys", json!(["hunter2", long]));
     let report = started(both).await.unwrap_err();
     assert!(report.contains("2 settings are wrong"), "{report}");
     assert!(report.contains("jwt.previous_secret_keys") && report.contains("7 bytes"), "{report}");
-    // The way out of a migration, and development.
+    // Both the migration setting and development allow a short secret.
     assert_eq!(started(production(short).set("jwt.allow_short_secret", true)).await, Ok(()));
     assert_eq!(started(app().set("jwt.secret_key", short)).await, Ok(()));
 }

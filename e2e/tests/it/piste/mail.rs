@@ -53,7 +53,7 @@ async fn a_letter_is_sent_and_its_link_activates_the_account() {
     let login = json!({ "email": ADA, "password": PASSWORD });
     assert_eq!(post(piste.port, "/user/login", &login).await.status, 403);
     assert_eq!(get(piste.port, &links[0], &[]).await.json(), json!({ "email": ADA }));
-    // A double click, or a scanner's look, is told the same.
+    // A double click, or a mail scanner that opened the link before, must not turn into an error.
     assert_eq!(get(piste.port, &links[0], &[]).await.json(), json!({ "email": ADA }));
     let answer = post(piste.port, "/user/login", &login).await.json();
     let me = get_as(piste.port, "/user/me", answer["token"].as_str().unwrap()).await;

@@ -1,4 +1,5 @@
-//! piste where memory is short: in a small container, and under clients that would have it hold more.
+//! Tests piste with little memory: in a small container, and with clients that try to make it hold
+//! more.
 
 use e2e::cgroup::Cgroup;
 use e2e::flood::unfinished_bodies;
@@ -17,7 +18,8 @@ async fn four_hundred_unfinished_logins_stay_within_the_budget() {
     let piste = Deployment::new(&database())
         .set("http.memory_budget=64MiB")
         .set("http.timeout=6s")
-        // One hash at a time: those have a budget of their own, which is not what is looked at here.
+        // Limits hashes to one at a time, because they have a budget of their own that is not
+        // tested here.
         .set("password.memory_budget=64MiB");
     let service = piste.start().await;
     let login = json!({ "email": "ada@example.org", "password": "wrong" });
@@ -36,7 +38,7 @@ async fn four_hundred_unfinished_logins_stay_within_the_budget() {
     assert!(fate.refused > 200 && fate.lost == 0 && logins > 2, "{fate:?}, {logins} logins");
 }
 
-/// Starts piste in a container of 64 MB, if this machine lets tests make one.
+/// Starts piste in a container of 64 MB. `None` if this machine does not let tests make one.
 fn in_a_small_container(piste: &Deployment) -> Option<(Service, Cgroup)> {
     let group = Cgroup::with_memory(64 * MIB)?;
     let log = piste.log.as_deref();
@@ -86,7 +88,7 @@ async fn signups_are_served_in_a_container_of_64_mb() {
     let statuses = signups.join_all().await;
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     assert!(statuses.contains(&200), "{statuses:?}");
-    // It runs on, and answers.
+    // The kernel has not killed the process, so it still answers.
     assert_eq!(get(piste.port, "/user/get", &[]).await.status, 200);
     let fate = unfinished_bodies(piste.port, "/user/login", 40, 2 << 20).await;
     assert!(fate.refused > 20 && fate.lost == 0, "{fate:?}");

@@ -11,9 +11,10 @@ pub const LONGEST_TEXT: usize = 65_535;
 /// Stands where text was cut off.
 const CUT: &str = "\n[.. cut off here: ASHIRT stores no more]";
 
-/// `text` as ASHIRT can store it and people can read it: characters beyond U+FFFF, such as emoji, become
-/// U+FFFD; those that are not seen or turn the direction of what follows are written out (`\\u{202e}`); what
-/// exceeds [`LONGEST_TEXT`] is cut off at the end of a character, and says so.
+/// Returns `text` as ASHIRT can store it and people can read it: characters beyond U+FFFF, such as
+/// emoji, become U+FFFD; invisible ones, and those that turn the direction of the text after them,
+/// are written out (`\\u{202e}`); text beyond [`LONGEST_TEXT`] is cut off at the end of a
+/// character, and marked as cut.
 ///
 /// ```
 /// use ashirt_worker::ashirt::{LONGEST_TEXT, storable};
@@ -43,9 +44,9 @@ pub fn storable(text: &str) -> Cow<'_, str> {
     Cow::Owned(stored)
 }
 
-/// Returns whether `c` is a control character other than a line end or a tab, turns the direction of the text
-/// around it, or takes no room: with such, a reason or a name reads as something else. Variation selectors,
-/// which belong to signs such as `⚠`, are not among them.
+/// Returns whether `c` is a control character other than a line end or a tab, turns the direction
+/// of the text around it, or has no width: such characters make a reason or a name read as
+/// something else. Variation selectors are not included, because they belong to signs such as `⚠`.
 pub(crate) fn is_unseen(c: char) -> bool {
     match c {
         '\n' | '\t' => false,

@@ -1,10 +1,10 @@
 //! What is in a piece of evidence, in words: media in, text for a person out.
 //!
-//! Nothing here knows of HTTP. Of ASHIRT's client it takes which characters mislead, of piton what a secret
-//! looks like. Media comes from whoever collected the evidence, and perhaps from
-//! whom they looked at: it is read as it comes, a few MiB at most are kept of it whatever its size, and the work
-//! is in proportion to its length. What is quoted of it has no control characters left, and no secrets that
-//! stand in known places (headers, cookies, passwords and tokens in URLs, typed input, EXIF).
+//! Nothing here depends on HTTP. ASHIRT's client defines which characters mislead, and piton which
+//! texts are secrets. Media is hostile input, from the collector of the evidence or from the observed
+//! host: it is read as a stream, at most a few MiB of it are kept in memory whatever its size, and the
+//! work is proportional to its length. Quoted text has no control characters, and no secrets from
+//! known places (headers, cookies, passwords and tokens in URLs, typed input, EXIF).
 //!
 //! The text begins with what matters most, because ASHIRT keeps 65,535 bytes of it.
 

@@ -28,7 +28,7 @@ pub enum Message {
     Test,
     /// Evidence was collected, or is to be looked at again.
     EvidenceCreated(EvidenceCreated),
-    /// A piece of evidence whose content type says nothing, and why: it is missing, empty or no text.
+    /// Evidence without a valid content type, and the reason: it is missing, empty or not text.
     Untyped(String),
     /// Something that no ASHIRT known today sends, with its type.
     Unknown(String),
@@ -72,12 +72,12 @@ pub struct OperationVariable {
 }
 
 impl Message {
-    /// Reads a message: JSON in UTF-8, in which the last of several equal keys counts. What nobody
-    /// asks for may be of any shape.
+    /// Parses a message: JSON in UTF-8, in which the last of several equal keys counts. Unknown
+    /// members may have any shape.
     ///
     /// # Errors
-    /// What is wrong with it, in words for whoever configures ASHIRT: it is not JSON or no object, it has no
-    /// `type`, or evidence lacks its identifier or its operation.
+    /// The fault, in words for the administrator of ASHIRT: the message is not a JSON object, it has
+    /// no `type`, or evidence lacks its identifier or its operation.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let message: Value = serde_json::from_slice(body)
@@ -96,8 +96,8 @@ impl Message {
     }
 }
 
-/// Evidence whose content type is none is not an error of the message: no worker can look at it, and
-/// trying again does not help, so it is to be rejected as an unknown content type is.
+/// Reads evidence. An invalid content type is not an error of the message: no worker can process it
+/// and trying again does not help, so it is rejected like an unknown content type.
 fn evidence(message: &mut Map<String, Value>, faults: &mut Vec<String>) -> Message {
     let mut text = |name| take_text(message, name, faults).unwrap_or_default();
     let (evidence_uuid, operation_slug) = (text("evidenceUuid"), text("operationSlug"));

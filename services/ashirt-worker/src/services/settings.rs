@@ -98,7 +98,8 @@ impl AshirtSettings {
         let bare = Some(url.trim_end_matches('/')).filter(plain);
         let fix = format!("ASHIRT_BACKEND_URL={}", bare.unwrap_or("http://backend:3000"));
         let base = url.parse().map_err(|error| Refused { why: chain(&error), fix: fix.clone() })?;
-        // What the client can send, and nobody could connect to: port 0, several hosts.
+        // The HTTP client accepts addresses that cannot be connected to, such as port 0 or several
+        // hosts.
         match url.parse::<HttpUrl>() {
             Ok(_) => Ok(base),
             Err(error) => Err(Refused { why: error.to_string(), fix }),

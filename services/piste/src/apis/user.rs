@@ -142,7 +142,8 @@ pub async fn login(
     let wrong = || Error::unauthorized("Invalid email or password").plain();
     // Before anybody is looked for: whether there is such a user is nobody's business.
     let password = login.password.ok_or_else(|| Error::unprocessable("a password is missing"))?;
-    // Not by the rules of today's signup: an account of before comes in by the address that it has.
+    // Not checked by the rules of today's signup, because accounts of the Python service log in by
+    // the address that they have.
     let user = match login.email.as_deref().and_then(Typed::new) {
         Some(typed) => users::find_typed(&db, &typed).await?,
         None => None,

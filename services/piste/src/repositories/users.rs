@@ -48,13 +48,13 @@ pub async fn find(db: &Db, email: &str) -> Result<Option<User>> {
     Ok(db.one(sql, (email,)).await?)
 }
 
-/// Returns the user that what was typed belongs to: the one with this very address, or else with this
-/// address in another spelling of its domain.
+/// Returns the user that a typed address belongs to: the one with exactly this address, or else
+/// with this address in another spelling of its domain.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find_typed(db: &Db, typed: &Typed<'_>) -> Result<Option<User>> {
-    // One statement for both, so that the time says nothing of whether the first has found somebody.
+    // One statement for both, so that the response time does not reveal which one has matched.
     let sql = "SELECT email, password_hash, name, active FROM users
         WHERE email = $1
         OR lower(email) IN (lower($2), lower($3)) AND substr(email, 1, $4) = $5
@@ -78,12 +78,12 @@ pub async fn add(db: &Db, new: &NewUser) -> Result<bool> {
     Ok(added.is_some())
 }
 
-/// What stands before a token that has been used. Kept, so that the link can say that it is done; no
-/// token begins so, and the service in Python takes it for none.
+/// The prefix of a used token. It is kept, so that its link can report success again; no token
+/// begins like this, and the Python service does not accept it as one.
 const USED: &str = "used:";
 
-/// Activates the account that the token is for, once; its address, or `None`. A token that has been used
-/// changes nothing and gives the address again, as long as the account is active.
+/// Activates the account of a token, once. Returns its address; `None` if there is no such token. A
+/// used token changes nothing and returns the address again, as long as the account is active.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,10 +1,10 @@
-//! `routes --explain`: what it prints compiles, and makes the same routes.
+//! Tests that the output of `routes --explain` compiles, and makes the same routes.
 
 use piste::mail::ActivationSettings;
 use piton::prelude::*;
 use piton::serde_json::Value;
 
-/// The printed expression; `cargo xtask generate` writes it.
+/// Returns the app of the printed expression, which `cargo xtask generate` writes.
 fn explained() -> App {
     include!("explained.rs")
 }
@@ -12,7 +12,7 @@ fn explained() -> App {
 #[test]
 fn the_checked_in_calls_are_those_that_the_program_prints() {
     let printed = piste::app().explain();
-    // Comments have line numbers, which every change to a file moves.
+    // Comments contain line numbers, which change with every edit of a file.
     let calls = printed.lines().filter(|line| !line.trim_start().starts_with("//"));
     let calls: String = calls.map(|line| format!("{line}\n")).collect();
     assert_eq!(calls, include_str!("explained.rs"), "to correct it: cargo xtask generate");
@@ -34,7 +34,7 @@ fn the_printed_calls_make_the_same_routes() {
         .openapi(OpenApi::new());
     let app = piste::app();
     assert_eq!(table(&explained), table(&app));
-    // Who may call, what is read and what is answered.
+    // The document covers guards, arguments and responses.
     let paths = |app: &App| -> Value { app.openapi_document().unwrap()["paths"].clone() };
     assert_eq!(paths(&explained), paths(&app));
 }

@@ -71,7 +71,7 @@ on_both! {
             let answer = app.get(&path).await;
             assert_eq!((answer.status().as_u16(), answer.json::<Value>()), (200, done.clone()));
         }
-        // Whoever is locked out later does not come in by an old letter.
+        // An account that was locked later must not be activated by an old letter.
         app.handle().db().run("UPDATE users SET active = FALSE", ()).await.unwrap();
         let invalid = (404, "Invalid activation token".to_owned());
         assert_eq!(refusal(&app.get(&path).await), invalid);
@@ -113,7 +113,7 @@ on_both! {
     }
 }
 
-/// An account as the service in Python has made it.
+/// Adds an account as the Python service would have.
 async fn of_before(app: &TestApp, email: &str, password: &str) {
     let passwords: Passwords = app.handle().part();
     let hash = passwords.hash(password).await.unwrap();
@@ -159,7 +159,7 @@ on_both! {
             let me: Value = get_as(&app, "/user/me", &token).await.json();
             assert_eq!(me["email"], "bob@Example.Org", "{typed}");
         }
-        // Of two that were there before, each comes in by its own spelling.
+        // Two accounts that already existed each log in by their own spelling.
         of_before(&app, "bob@EXAMPLE.org", "two").await;
         assert_eq!(login(&app, "bob@EXAMPLE.org", "two").await.status(), 200);
         assert_eq!(login(&app, "bob@Example.Org", "one").await.status(), 200);

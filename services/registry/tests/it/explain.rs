@@ -1,11 +1,11 @@
-//! `routes --explain`: what it prints compiles, and makes the same routes.
+//! Tests that the output of `routes --explain` compiles, and makes the same routes.
 
 use piton::prelude::*;
 use piton::serde_json::Value;
 use registry::services::register::{LookUp, RegisterSettings};
 use registry::services::workflow::{Workflow, WorkflowSettings};
 
-/// The printed expression; `cargo xtask generate` writes it.
+/// Returns the app of the printed expression, which `cargo xtask generate` writes.
 fn explained() -> App {
     include!("explained.rs")
 }
@@ -13,7 +13,7 @@ fn explained() -> App {
 #[test]
 fn the_checked_in_calls_are_those_that_the_program_prints() {
     let printed = registry::app().explain();
-    // Comments have line numbers, which every change to a file moves.
+    // Comments contain line numbers, which change with every edit of a file.
     let calls = printed.lines().filter(|line| !line.trim_start().starts_with("//"));
     let calls: String = calls.map(|line| format!("{line}\n")).collect();
     assert_eq!(calls, include_str!("explained.rs"), "to correct it: cargo xtask generate");
@@ -37,7 +37,7 @@ fn the_printed_calls_make_the_same_routes() {
         .openapi(OpenApi::new());
     let app = registry::app();
     assert_eq!(table(&explained), table(&app));
-    // Who may call, what is read and what is answered.
+    // The document covers guards, arguments and responses.
     let paths = |app: &App| -> Value { app.openapi_document().unwrap()["paths"].clone() };
     assert_eq!(paths(&explained), paths(&app));
 }

@@ -16,8 +16,8 @@ use super::refusal::{Refusal, RefusalKind};
 use super::settings::IdentityClaim;
 use crate::part::BoxError;
 
-/// The claims of a token, by their names. A number that no [`Value`] holds exactly, such as a whole one
-/// beyond 64 bits, stands there as text, with the digits that the token has.
+/// The claims of a token, by name. A number that no [`Value`] holds exactly, such as an integer
+/// beyond 64 bits, appears as text with the token's digits.
 pub type Claims = Map<String, Value>;
 
 /// What a token is for.
@@ -53,8 +53,8 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
-/// Reads a token, and the exact text of claims with numbers that no `Value` holds. The order of the looks is Flask-JWT-Extended's, so that of several things that are
-/// wrong the same one is named.
+/// Reads a token, and the exact text of claims with numbers that no `Value` holds. Checks run in
+/// the order of Flask-JWT-Extended, so that the same one of several faults is named.
 pub(super) fn read(
     token: &str,
     keys: &Keys,
@@ -122,7 +122,8 @@ fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
     }
 }
 
-/// What Python says of it; what Python would read is named by what is too much of it.
+/// Describes the fault as Python does. What Python would accept is described by the limit that it
+/// exceeds here.
 #[cold]
 fn unreadable(bytes: &[u8], error: &serde_json::Error) -> String {
     let said = error.to_string();
@@ -200,13 +201,13 @@ impl Expected {
     }
 }
 
-/// A moment as `int(..)` of Python reads it: whole seconds, whatever it is written as. One that is beyond
-/// all bounds is the furthest.
+/// Reads a time as Python's `int(..)` does: whole seconds, however they are written. Times beyond
+/// all bounds become the furthest one.
 pub(super) fn seconds(value: &Value) -> Option<i128> {
     match value {
         Value::Number(number) => {
             number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).or_else(
-                // Bounded so that the leeway can be added.
+                // Clamped so that adding the leeway cannot overflow.
                 || number.as_f64().map(|float| float.clamp(-1e30, 1e30) as i128),
             )
         }
@@ -253,7 +254,8 @@ impl Written<'_> {
     }
 }
 
-/// What stands in `identity` and `sub`. `exact` is the text of an identity that no `Value` holds.
+/// Returns the values of the claims `identity` and `sub`. `exact` is the text of an identity that
+/// no `Value` holds.
 pub(super) fn named<'a>(
     identity: &'a Value,
     exact: Option<&'a RawValue>,

@@ -1,7 +1,7 @@
-//! Numbers of a token that no [`Value`] holds exactly.
+//! Keeps the exact text of a token's numbers that no [`Value`] holds.
 //!
-//! Python reads whole numbers of any size, and serde_json makes a float of those beyond 64 bits: two
-//! users whose numbers are neighbours would become one. So the text of such claims is kept, and their
+//! Python reads integers of any size, and serde_json makes a float of those beyond 64 bits: two
+//! users whose numbers are adjacent would become one. So the text of such claims is kept, and their
 //! values show the number's digits as text.
 
 use std::borrow::Cow;
@@ -13,12 +13,12 @@ use serde_json::value::RawValue;
 
 use super::claims::Claims;
 
-/// The claims that hold such numbers, by name, as they were written.
+/// The text of claims that hold such numbers, by name.
 pub(super) type ExactClaims = BTreeMap<String, Box<RawValue>>;
 
-/// Returns the text of the claims that may have lost digits, and mends their values.
+/// Returns the text of the claims that may have lost digits, and corrects their values.
 pub(super) fn exact(payload: &[u8], claims: &mut Claims) -> serde_json::Result<ExactClaims> {
-    // Whole numbers of up to 64 bits are exact: nearly every token ends here.
+    // Integers of up to 64 bits are exact. Nearly every token ends here, without a second parse.
     match claims.values().any(has_float) {
         true => reread(payload, claims),
         false => Ok(ExactClaims::new()),
@@ -44,7 +44,7 @@ fn has_float(value: &Value) -> bool {
     }
 }
 
-/// The value of `text`; a number that no `Value` holds exactly as its text.
+/// Returns the value of `text`. A number that no `Value` holds exactly becomes its text.
 fn value(text: &str) -> serde_json::Result<Value> {
     match text.as_bytes().first() {
         Some(b'{') => {
@@ -73,7 +73,7 @@ fn number(text: &str) -> serde_json::Result<Value> {
     Ok(if is_exact { float } else { Value::from(text) })
 }
 
-/// The digits that tell a decimal from its neighbours.
+/// Returns the digits of a decimal number that distinguish it from others.
 fn significant(number: &str) -> String {
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();

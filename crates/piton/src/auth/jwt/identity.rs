@@ -65,19 +65,19 @@ impl Identity {
         &self.0.subject
     }
 
-    /// Who is calling, as it stands in the token. A number that no [`Value`] holds exactly, such as a
-    /// whole one beyond 64 bits, is text with its digits.
+    /// Returns the identity of the caller, as written in the token. A number that no [`Value`]
+    /// holds exactly, such as an integer beyond 64 bits, is text with its digits.
     #[must_use]
     pub fn value(&self) -> &Value {
         self.0.claims.get(self.name()).unwrap_or(&Value::Null)
     }
 
-    /// The name of the claim that says who is calling.
+    /// Returns the name of the claim that identifies the caller.
     fn name(&self) -> &'static str {
         name_in(&self.0.claims, self.0.first)
     }
 
-    /// Returns the text of [`value`](Self::value), where that is not what the token says.
+    /// Returns the text of [`value`](Self::value), if that differs from the token's.
     pub(super) fn exact_value(&self) -> Option<&RawValue> {
         self.0.exact.get(self.name()).map(|text| &**text)
     }
@@ -87,14 +87,14 @@ impl Identity {
         &self.0.exact
     }
 
-    /// Everything the token says; numbers as in [`value`](Self::value).
+    /// Returns all claims of the token; numbers as in [`value`](Self::value).
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.0.claims
     }
 
-    /// One claim, read as a `T`; `None` where there is none or it is none. A number beyond 64 bits is
-    /// read exactly by `u128`, `i128` and `String`.
+    /// Returns one claim, read as a `T`. `None` if it is missing or is not a `T`. Integers beyond
+    /// 64 bits are read exactly by `u128`, `i128` and `String`.
     #[must_use]
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let exact = || serde_json::from_str(self.0.exact.get(name)?.get()).ok();

@@ -196,8 +196,9 @@ fn no_secret(launch: &Launch) -> Problem {
     )
 }
 
-/// Refuses secrets in production that can be found by trying, and warns of the others that are shorter
-/// than their algorithm asks for. A previous secret counts, too: whoever finds it signs with it.
+/// Refuses guessable secrets in production, and warns of others that are shorter than their
+/// algorithm requires. Previous secrets are checked too, because tokens signed with them are
+/// accepted.
 fn check_lengths(settings: &JwtSettings, launch: &Launch) -> Result<(), Problems> {
     let mut problems = Problems::new();
     if !settings.algorithm.is_symmetric() {

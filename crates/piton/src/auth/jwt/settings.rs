@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::Reader;
 use crate::config::address::is_host;
 
-/// Production refuses shorter secrets: 256 random bits are out of reach of trying, whatever the hash.
+/// Minimum length of a secret in production: 256 random bits cannot be found by trying, whatever
+/// the hash.
 pub(super) const MIN_SECRET_BYTES: usize = 32;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -270,7 +271,7 @@ impl JwtSettings {
 }
 
 impl JwtAlgorithm {
-    /// The least length of a secret in bytes: that of the hash (RFC 7518, section 3.2).
+    /// The minimum length of a secret in bytes: that of the hash (RFC 7518, section 3.2).
     #[must_use]
     pub(super) const fn min_secret_bytes(self) -> usize {
         match self {

@@ -54,7 +54,7 @@ fn signed(secret: &str, header: &Value, claims: &Value) -> String {
     signed_text(secret, header, &claims.to_string())
 }
 
-/// A token whose payload is `claims`, word for word.
+/// Returns a token whose payload is `claims`, verbatim.
 fn signed_text(secret: &str, header: &Value, claims: &str) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;
@@ -115,7 +115,7 @@ async fn only_a_route_that_asks_renews_also_when_it_fails_but_not_after_a_logout
     assert_eq!((out.status().as_u16(), out.header("authorization")), (200, ""));
 }
 
-/// A token with `more` as a part of its payload, word for word.
+/// Returns a token with `more` as a part of its payload, verbatim.
 fn saying(more: &str) -> String {
     let now = claims::now();
     let claims = format!(
@@ -125,7 +125,7 @@ fn saying(more: &str) -> String {
     signed_text(SECRET, &hs256(), &claims)
 }
 
-/// The payload of the token in an answer's `Authorization`.
+/// Returns the payload of the token in the response's `Authorization` header.
 fn renewed(answer: &TestAnswer) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;

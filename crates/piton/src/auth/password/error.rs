@@ -30,8 +30,8 @@ pub enum Kind {
     /// The hash needs more memory than `password.memory_budget`, or more work than
     /// `password.work_limit`.
     TooCostly,
-    /// More are waiting than `password.max_waiting`, or than can be hashed before the request is
-    /// answered without it; there is no memory; or the service is stopping: try again later.
+    /// The queue is longer than `password.max_waiting`, or than can be hashed before the request
+    /// times out; there is no memory; or the service is stopping. Try again later.
     Busy,
     /// The password is empty.
     Empty,
@@ -61,12 +61,12 @@ impl Error {
         Self { kind, message: message.into(), retry_after: None }
     }
 
-    /// With the time after which trying again is worth it.
+    /// Sets the time after which the client should try again.
     pub(super) fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
 
-    /// The value of `Retry-After`: whole seconds, one at least.
+    /// Returns the value of `Retry-After`: whole seconds, at least one.
     fn seconds_to_wait(&self) -> Duration {
         let wait = self.retry_after.unwrap_or_default();
         Duration::from_secs(wait.as_millis().div_ceil(1000).try_into().unwrap_or(1).max(1))

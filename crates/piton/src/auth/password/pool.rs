@@ -1,12 +1,12 @@
 //! The threads that hash: few, of low priority, and within a budget of memory.
 //!
-//! A hash takes tens of milliseconds and tens of MiB, on purpose. Here is who does it instead of the
-//! event loop, in which order (the one that came first), and how much memory all of them may take at
-//! one time. A thread that is done leaves its memory to the next, as asking the system for 64 MiB and
-//! giving them back costs a good part of the time of a hash.
+//! A hash takes tens of milliseconds and tens of MiB, on purpose. This module runs hashes off the
+//! event loop, in the order of arrival, and bounds the memory that all of them take at one time. A
+//! thread that is done leaves its memory to the next, as asking the system for 64 MiB and giving
+//! them back costs a good part of the time of a hash.
 //!
-//! Nobody waits in vain: how long a hash takes is measured, and a request that would be answered 503
-//! before its turn came is refused at once, with the time after which it is worth trying again.
+//! No request waits in vain: the time per hash is measured, and a request that would get 503 before
+//! its turn came is refused at once, with the time after which a new attempt is useful.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,10 +23,10 @@ use super::phc::Parameters;
 use super::priority;
 use crate::context;
 
-/// The most that a client is told to wait before it tries again.
+/// Maximum value of `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How much a new measurement counts in the mean of those before it.
+/// The weight of a new measurement in the moving average.
 const PACE_WEIGHT: f64 = 0.2;
 
 /// How long memory is kept when there is nothing to do.
@@ -71,10 +71,10 @@ struct State {
     /// Bytes of `spare`, and of what was in it and is being given back.
     kept: u64,
     peak: u64,
-    /// The work that is waiting, and that is being done: memory times passes over it.
+    /// The work that is waiting, and the work in progress: memory times passes over it.
     waiting_work: u64,
     running_work: u64,
-    /// The seconds that a byte of work takes, once one hash has been computed.
+    /// Seconds per unit of work. `None` until one hash has been computed.
     pace: Option<f64>,
     /// There was nothing to do for a while.
     tired: bool,
@@ -83,7 +83,7 @@ struct State {
 
 struct Waiting {
     job: Job,
-    /// When its request is answered without it.
+    /// The time at which the request is answered without its hash.
     deadline: Option<Instant>,
     answer: oneshot::Sender<Result<Vec<u8>, Error>>,
 }
@@ -117,16 +117,16 @@ impl Pool {
         Self(Arc::new(Shared { limits, counts, state, changed: Condvar::new() }))
     }
 
-    /// Computes a hash. Dropped before its turn has come, it is not begun.
+    /// Computes a hash. If it is dropped before its turn has come, the hash is never started.
     ///
     /// # Errors
-    /// [`Kind::Busy`] if too many wait, or its turn would not come before the current request is
-    /// answered without it, and those of [`Parameters::argon2`].
+    /// [`Kind::Busy`] if too many wait, or if its turn would come after the timeout of the current
+    /// request; and those of [`Parameters::argon2`].
     pub async fn run(&self, job: Job) -> Result<Vec<u8>, Error> {
         self.run_until(job, context::deadline()).await
     }
 
-    /// As [`run`](Self::run), for somebody who waits until `deadline`.
+    /// Runs a job as [`run`](Self::run) does, for a caller that waits until `deadline`.
     pub async fn run_until(&self, job: Job, deadline: Option<Instant>) -> Result<Vec<u8>, Error> {
         job.parameters.argon2()?;
         let (answer, received) = oneshot::channel();
@@ -306,15 +306,15 @@ impl State {
         }
     }
 
-    /// The time that `threads` take for all of `work` that stands before somebody.
+    /// Returns the time that `threads` need for `work`. `None` before the first measurement.
     fn time_of(&self, work: u64, threads: usize) -> Option<Duration> {
         let seconds = self.pace? * work as f64 / threads.max(1) as f64;
         Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 
-    /// The time until somebody is done who waits behind `before` and for its own `work`.
+    /// Returns the time until a job with `work` is done that waits behind `before`.
     fn time_until_done(&self, before: u64, work: u64, threads: usize) -> Option<Duration> {
-        // What is being done is half done, on average.
+        // On average half of the work in progress is already done.
         let wait = self.time_of(before + self.running_work / 2, threads)?;
         Some(wait.saturating_add(self.time_of(work, 1)?))
     }
@@ -330,15 +330,15 @@ impl State {
         self.waiting_work = self.waiting.iter().map(Waiting::work).sum();
     }
 
-    /// The mean of how long hashes take, the last ones first.
+    /// Adds a measurement to the moving average of the time per unit of work.
     fn measured(&mut self, work: u64, took: Duration) {
         let pace = took.as_secs_f64() / work.max(1) as f64;
         let before = self.pace.unwrap_or(pace);
         self.pace = Some(before + (pace - before) * PACE_WEIGHT);
     }
 
-    /// Refuses those whose turn would come too late, as far as is known now: when they came, less was,
-    /// or hashes took less time.
+    /// Refuses waiting jobs that are now expected to miss their deadline. The expectation may have
+    /// changed since they arrived: the first hash was measured, or hashes have become slower.
     fn refuse_late(&mut self, threads: usize) {
         let mut before = 0;
         let mut late = Vec::new();
@@ -362,7 +362,7 @@ impl State {
         }
     }
 
-    /// The error of somebody who is not let in, with the time until those before are done.
+    /// Returns the error of a refused job, with the time until the jobs before it are done.
     fn busy(&self, why: &'static str, threads: usize) -> Error {
         let wait = self.time_of(self.waiting_work + self.running_work, threads);
         Error::new(Kind::Busy, why).retry_after(wait.unwrap_or_default().min(MAX_RETRY_AFTER))

@@ -6,13 +6,14 @@ use super::phc::{LONGEST, Parameters};
 use crate::config::{ByteSize, Reader};
 use crate::memory::{self, Limit, rounded};
 
-/// What a service takes beside its hashes: some 15 MiB when it starts, and more while it answers.
+/// The memory that a service takes besides its hashes: some 15 MiB after its start, and more under
+/// load.
 const REST: u64 = 24 << 20;
 
-/// A setting that is wrong, why, and what to write.
+/// A wrong setting, the reason, and the fix.
 type Refusal = (&'static str, String, String);
 
-/// The most that hashes may take of what the process may use in all.
+/// Returns the maximum memory for hashes, of what the process may use in all.
 fn room(limit: &Limit) -> u64 {
     limit.bytes.saturating_sub(REST)
 }
@@ -219,7 +220,7 @@ impl PasswordSettings {
         chosen
     }
 
-    /// The most memory that all hashes may take, in a process that may use `limit` in all.
+    /// Returns the maximum memory of all hashes together, in a process that may use `limit` in all.
     pub(super) fn memory_budget(&self, limit: Option<&Limit>) -> ByteSize {
         const MOST: ByteSize = ByteSize::mib(2048);
         let half = limit.map_or(MOST, |limit| ByteSize::bytes(limit.bytes / 2));
@@ -227,7 +228,7 @@ impl PasswordSettings {
         self.memory_budget.unwrap_or_else(|| MOST.min(half).max(one))
     }
 
-    /// A hash, or a budget, that is more than the process may use.
+    /// Refuses a hash, or a budget, that needs more than the process may use.
     fn beyond(&self, limit: &Limit) -> Option<Refusal> {
         let (one, room) = (self.parameters().memory_bytes(), room(limit));
         if one > room {
@@ -248,7 +249,7 @@ impl PasswordSettings {
     }
 
     fn fix_of_cost(&self, one: u64, room: u64) -> String {
-        /// The least that OWASP recommends for Argon2id with two passes.
+        /// OWASP's minimum for Argon2id with two passes.
         const LEAST_KIB: u64 = 19 * 1024;
         let larger = rounded(one + REST + (1 << 20) - 1);
         let cheaper = if LEAST_KIB << 10 <= room && self.parameters().time_cost >= 2 {
@@ -267,8 +268,8 @@ impl PasswordSettings {
         }
     }
 
-    /// What parses but cannot work in a process that may use `limit` in all: the setting, why, and what
-    /// to write.
+    /// Returns settings that parse but cannot work in a process that may use `limit` in all: the
+    /// setting, the reason, and the fix.
     pub(super) fn problems(&self, limit: Option<&Limit>) -> Vec<Refusal> {
         let all = self.parameters();
         let mut problems = Vec::new();

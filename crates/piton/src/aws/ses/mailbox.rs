@@ -68,8 +68,8 @@ impl Mailbox {
     }
 }
 
-/// The address with its domain in punycode, as Amazon takes ASCII alone. For the part before the `@`
-/// there is no such form.
+/// Returns the address with its domain in punycode, because SES accepts ASCII only. The part before
+/// the `@` has no such form.
 fn in_ascii(address: lettre::Address) -> Result<lettre::Address, Error> {
     let invalid = |why: &str| Error::new(Kind::Invalid, why);
     if !address.user().is_ascii() {

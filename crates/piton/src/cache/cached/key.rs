@@ -59,7 +59,8 @@ impl Template {
         self.names().find(|name| !has(name))
     }
 
-    /// The text with the values as they are: for tags, of which a wrong one invalidates too much at most.
+    /// Returns the text with the values unescaped. For tags only: a colliding tag invalidates too
+    /// much, and never returns a wrong value.
     pub fn fill(&self, parameters: &Parameters) -> String {
         let text = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.as_str(),
@@ -68,7 +69,7 @@ impl Template {
         text.collect()
     }
 
-    /// The text with the values escaped: distinct values give distinct keys.
+    /// Returns a key with the values escaped, so that distinct values give distinct keys.
     pub fn key(&self, parameters: &Parameters) -> KeyBuilder {
         self.0.iter().fold(KeyBuilder::new(), |key, piece| match piece {
             Piece::Text(text) => key.text(text),
@@ -82,7 +83,7 @@ fn value<'a>(parameters: &'a Parameters, name: &str) -> &'a str {
     found.map_or("", |(_, value)| value.as_str())
 }
 
-/// The text that it was made from.
+/// Writes the text that the template was parsed from.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|piece| match piece {
@@ -95,7 +96,8 @@ impl fmt::Display for Template {
 /// The parameters of the path by name, decoded.
 pub(super) type Parameters = Vec<(String, String)>;
 
-/// The parameters; `None` where one is not UTF-8, so that it has no text to tell it from others.
+/// Reads the path's parameters. `None` if one is not UTF-8, because it then has no text to
+/// distinguish it from others.
 pub(super) async fn parameters(head: &mut Head) -> Option<Parameters> {
     let found = RawPathParams::from_request_parts(head, &()).await;
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

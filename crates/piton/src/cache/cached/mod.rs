@@ -89,10 +89,10 @@ impl Cached {
         self
     }
 
-    /// What an answer belongs to, in the place of path and query: requests with the same key get the
-    /// same answer. `{name}` stands for the value of the path's parameter, escaped as [`key!`](super::key!)
-    /// does it, so that distinct values have distinct keys. [`Cache::delete`] with the same key forgets
-    /// the answers.
+    /// Identifies a response by this key instead of path and query: requests with the same key get
+    /// the same response. `{name}` stands for the value of the path's parameter, escaped as by
+    /// [`key!`](super::key!), so that distinct values have distinct keys. [`Cache::delete`] with
+    /// the same key invalidates the responses.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
         match Template::parse(key) {
@@ -206,7 +206,7 @@ impl Cached {
     }
 }
 
-/// The key that the route says, and the same with the values as they are where that is another text.
+/// The key of the route, and the same with unescaped values where that is another text.
 #[derive(Default)]
 struct Keys {
     said: Option<String>,

@@ -35,7 +35,7 @@ pub(super) enum Failure {
     Server(RedisError),
     /// The sentinels know no master of this name.
     UnknownMaster(String),
-    /// The server is one of a cluster.
+    /// The server belongs to a Redis Cluster.
     Cluster,
 }
 
@@ -51,8 +51,9 @@ impl Link {
         mut connection: MultiplexedConnection,
         greeting: &Greeting<'_>,
     ) -> Result<(Self, Greeted), Failure> {
-        // One of a cluster refuses some keys and not others: asked once, rather than found out by
-        // whoever meets the wrong key. A user who may not ask is told so by the greeting below.
+        // A cluster node refuses some keys and not others, so we ask at once instead of failing on
+        // the first wrong key. A user without the right to ask gets that reported by the handshake
+        // below.
         let info: Result<String, RedisError> =
             redis::cmd("INFO").arg("cluster").query_async(&mut connection).await;
         if info.is_ok_and(|info| info.contains("cluster_enabled:1")) {
@@ -111,7 +112,7 @@ impl Failure {
     }
 }
 
-/// Whether only a server of a cluster answers so.
+/// Returns whether only a cluster node sends this reply.
 fn of_cluster(said: &str) -> bool {
     let codes = ["MOVED", "CROSSSLOT", "CLUSTERDOWN", "cluster mode"];
     codes.iter().any(|code| said.contains(code))

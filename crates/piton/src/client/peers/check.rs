@@ -7,8 +7,8 @@ use crate::config::Problems;
 use crate::part::Problem;
 
 impl Book {
-    /// The variables that hold no address and are meant for this service: in development, those with
-    /// its own prefix. Warns of the others: they may be meant for somebody else.
+    /// Returns the variables that hold no address and are meant for this service: in development,
+    /// those with its own prefix. Warns of the others, as they may be meant for another program.
     pub fn check(&self) -> Problems {
         let mut of_ours = Problems::new();
         for (ours, problem) in self.wrong_variables() {

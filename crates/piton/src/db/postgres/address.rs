@@ -1,9 +1,9 @@
-//! Reads every form in which people write the address of a PostgreSQL server: a URL, libpq's
-//! `name=value` words, and an endpoint with or without a port. An address is understood whole or
-//! refused with the fix; no part of it is left out in silence.
+//! Parses every form in which people write the address of a PostgreSQL server: a URL, libpq's
+//! `name=value` words, and an endpoint with or without a port. An address is understood as a whole
+//! or refused with the fix; no part of it is silently ignored.
 //!
 //! Messages never repeat text that may be a part of a password: they name known parameters and
-//! characters alone.
+//! characters only.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -18,7 +18,7 @@ use crate::db::settings::{SessionTarget, Tls};
 /// Maximum number of hosts in one address.
 const MAX_HOSTS: usize = 32;
 
-/// The parameters that are honoured, by libpq's names.
+/// The supported parameters, by libpq's names.
 const KNOWN: [&str; 15] = [
     "host",
     "hostaddr",
@@ -37,7 +37,7 @@ const KNOWN: [&str; 15] = [
     "client_encoding",
 ];
 
-/// Why an address is refused, and what to write.
+/// The reason why an address is refused, and the fix.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::db) struct Fault {
     pub why: String,
@@ -50,10 +50,10 @@ impl Fault {
     }
 }
 
-/// Where a server listens.
+/// The place where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::db) enum Host {
-    /// A name, or an address without brackets.
+    /// A host name, or an IP address without brackets.
     Name(String),
     /// The folder of a Unix socket.
     Socket(PathBuf),
@@ -69,12 +69,12 @@ impl fmt::Display for Host {
     }
 }
 
-/// The parts of an address that one text names.
+/// The parts of an address that a text contains.
 #[derive(Clone, Debug, Default)]
 pub(in crate::db) struct Address {
-    /// Each host with the port that is written next to it.
+    /// The hosts, each with the port that is written next to it.
     pub hosts: Vec<(Host, Option<u16>)>,
-    /// Ports that are written apart from the hosts: one for all, or one each.
+    /// Ports written apart from the hosts: one for all, or one for each.
     pub ports: Vec<u16>,
     pub user: Option<String>,
     pub password: Option<SecretString>,
@@ -85,7 +85,7 @@ pub(in crate::db) struct Address {
     pub tls_key: Option<PathBuf>,
     pub application_name: Option<String>,
     pub connect_timeout: Option<Duration>,
-    /// Settings of the session: `-c name=value`.
+    /// Settings of the session, written as `-c name=value`.
     pub options: Vec<(String, String)>,
     pub target: Option<SessionTarget>,
 }
@@ -102,8 +102,8 @@ impl Address {
         of_words(text)
     }
 
-    /// Reads the value of `db.host`: hosts with or without ports, and libpq's words behind them, as
-    /// services hand it on that write `host=<endpoint>`.
+    /// Reads the value of `db.host`: hosts with or without ports, optionally followed by libpq's
+    /// words, as in services that insert the value into `host=<endpoint>`.
     pub fn of_endpoint(text: &str) -> Result<Self, Fault> {
         let text = text.trim();
         if text.contains("://") {
@@ -132,10 +132,11 @@ impl Address {
         Ok(address)
     }
 
-    /// Takes from `base` what this address does not name.
+    /// Fills in the parts that this address lacks from `base`.
     pub fn over(self, base: Self) -> Self {
         let (hosts, ports) = match (self.hosts.is_empty(), self.ports.is_empty()) {
-            // The hosts' own ports were the old hosts'.
+            // Ports next to the hosts of `base` belonged to those hosts, so only a common port is
+            // kept.
             (false, _) if self.named_ports().is_empty() => (self.hosts, base.common_port()),
             (false, _) => (self.hosts, self.ports),
             (true, false) => (without_ports(base.hosts), self.ports),
@@ -159,12 +160,12 @@ impl Address {
         }
     }
 
-    /// Every port that is written, next to a host or apart from them.
+    /// Returns every written port, next to a host or apart from them.
     pub fn named_ports(&self) -> Vec<u16> {
         self.hosts.iter().filter_map(|(_, port)| *port).chain(self.ports.iter().copied()).collect()
     }
 
-    /// The one port of all hosts, if there is one.
+    /// Returns the one port of all hosts, if there is one.
     fn common_port(&self) -> Vec<u16> {
         let ports = self.named_ports();
         match ports.split_first() {
@@ -173,7 +174,7 @@ impl Address {
         }
     }
 
-    /// Each host with its port.
+    /// Returns the hosts, each with its port.
     pub fn endpoints(&self) -> Vec<(Host, u16)> {
         let port_of = |index: usize| match self.ports.as_slice() {
             [one] => Some(*one),
@@ -186,7 +187,7 @@ impl Address {
         .collect()
     }
 
-    /// Refuses ports of which it is not plain whose they are.
+    /// Refuses ports that cannot be assigned to hosts.
     pub fn check_ports(&self) -> Result<(), Fault> {
         let (hosts, ports) = (self.hosts.len(), self.ports.len());
         if hosts > 0 && ports > 1 && ports != hosts {
@@ -226,7 +227,8 @@ impl Address {
             "user" => self.user = Some(value),
             "password" => self.password = Some(value.into()),
             "sslmode" => self.tls = Some(tls(&value)?),
-            // libpq's name for the authorities of the system, which only makes sense fully verified.
+            // `system` is libpq's name for the authorities of the system, which is only safe with
+            // full verification.
             "sslrootcert" if value == "system" => {
                 self.tls = self.tls.or(Some(Tls::VerifyFull));
             }
@@ -262,7 +264,7 @@ fn without_ports(hosts: Vec<(Host, Option<u16>)>) -> Vec<(Host, Option<u16>)> {
     hosts.into_iter().map(|(host, _)| (host, None)).collect()
 }
 
-/// Returns whether `text` begins as libpq's words do: `name=`, perhaps with spaces around the `=`.
+/// Returns whether `text` begins like libpq's words: `name=`, with optional spaces around the `=`.
 pub(in crate::db) fn is_words(text: &str) -> bool {
     let name = text.split('=').next().unwrap_or_default();
     let name = name.trim_end();
@@ -320,7 +322,8 @@ fn seconds(value: &str) -> Result<Duration, Fault> {
     }
 }
 
-/// Reads `-c name=value`, `-cname=value` and `--name=value`; a backslash keeps what follows it.
+/// Parses `-c name=value`, `-cname=value` and `--name=value`. A backslash escapes the next
+/// character.
 fn options(text: &str) -> Result<Vec<(String, String)>, Fault> {
     let wrong = || {
         Fault::new(
@@ -369,14 +372,14 @@ fn options(text: &str) -> Result<Vec<(String, String)>, Fault> {
     Ok(found)
 }
 
-/// Where a list of hosts stands, which decides how it is escaped.
+/// The position of a list of hosts, which decides how it is escaped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum HostForm {
     /// In the authority of a URL: percent-encoded, with ports.
     Url,
     /// In `db.host`: with ports.
     Plain,
-    /// In `host=`: libpq takes no port there, people write it all the same.
+    /// In `host=`: libpq allows no port there, but people write it.
     Parameter,
 }
 
@@ -425,7 +428,7 @@ fn host(text: &str, form: HostForm) -> Result<(Host, Option<u16>), Fault> {
         let why = "an abstract socket is not supported";
         return Err(Fault::new(why, "name the folder of the socket, such as `/run/postgresql`"));
     }
-    // More than one colon and no brackets: an IPv6 address alone.
+    // Several colons without brackets can only be an IPv6 address without a port.
     if rest.matches(':').count() > 1 {
         if form == HostForm::Url {
             return Err(Fault::new(
@@ -494,7 +497,7 @@ fn name_of(name: &str) -> Result<Host, Fault> {
     if name.len() > 253 || labels.split('.').any(|label| label.is_empty() || label.len() > 63) {
         return wrong("not a valid name of a host");
     }
-    // A name that ends in a number can only be an address.
+    // As in the URL standard, a name that ends in a number can only be an IP address.
     let number = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit());
     if labels.rsplit('.').next().is_some_and(number) && labels.parse::<Ipv4Addr>().is_err() {
         return wrong("not a valid IPv4 address");
@@ -517,7 +520,7 @@ fn port(text: &str) -> Result<u16, Fault> {
     }
 }
 
-/// Reads what follows the scheme of a URL.
+/// Parses the part after the scheme of a URL.
 fn of_url(rest: &str) -> Result<Address, Fault> {
     if let Some(odd) = rest.chars().find(|c| c.is_whitespace() || c.is_control()) {
         let what = if odd == ' ' { "a space" } else { "a control character" };
@@ -539,7 +542,7 @@ fn of_url(rest: &str) -> Result<Address, Fault> {
     if credentials.is_some_and(|credentials| credentials.contains('@')) {
         return Err(unescaped('@'));
     }
-    // An `@` that comes after what ends the authority: that was part of the password.
+    // An `@` after the end of the authority shows that the password contained an unescaped `/`.
     if path.contains('@') {
         return Err(unescaped('/'));
     }
@@ -587,7 +590,7 @@ fn of_url(rest: &str) -> Result<Address, Fault> {
         if already {
             return Err(explained(twice(&name)));
         }
-        // sqlx's own spelling of one option.
+        // `options[name]` is sqlx's own spelling of one option.
         match name.strip_prefix("options[").and_then(|name| name.strip_suffix(']')) {
             Some(option) => address.options.push((option.to_owned(), value)),
             None => address.set(&name, value).map_err(explained)?,
@@ -644,8 +647,8 @@ fn decode(text: &str, part: &str) -> Result<String, Fault> {
     String::from_utf8(bytes).or_else(|_| wrong("what is percent-encoded is not UTF-8"))
 }
 
-/// Reads libpq's `name=value` words; values with spaces stand in single quotes, and a backslash
-/// keeps what follows it.
+/// Parses libpq's `name=value` words. Values with spaces stand in single quotes, and a backslash
+/// escapes the next character.
 fn of_words(text: &str) -> Result<Address, Fault> {
     let mut address = Address::default();
     let mut seen: Vec<String> = Vec::new();
@@ -663,7 +666,8 @@ fn of_words(text: &str) -> Result<Address, Fault> {
         if seen.iter().any(|known| known == name) {
             return Err(if is_words(&format!("{name}=")) { twice(name) } else { unknown("") });
         }
-        // What follows an unquoted password may be the rest of it.
+        // A word after an unquoted password is not repeated, because it may be the rest of the
+        // password.
         let hidden = seen.last().is_some_and(|last| last == "password");
         let known = KNOWN.contains(&name) || name == "options";
         address.set(if known || !hidden { name } else { "" }, value)?;
@@ -674,7 +678,7 @@ fn of_words(text: &str) -> Result<Address, Fault> {
     Ok(address)
 }
 
-/// The value at the beginning of `text`, and what follows it.
+/// Returns the value at the beginning of `text`, and the text after it.
 fn word(text: &str) -> Result<(String, &str), Fault> {
     let quoted = text.starts_with('\'');
     let mut value = String::new();

@@ -1,9 +1,9 @@
-//! The names of PostgreSQL's error conditions: appendix A of its manual.
+//! Lists the names of PostgreSQL's error conditions (appendix A of its manual).
 //!
-//! They stand in the place of the server's own text where that may quote a parameter. The server's
-//! text is in whatever language `lc_messages` says, so nothing can be found in it reliably.
+//! They replace the server's own text where that may quote a parameter. The server's text is in the
+//! language of `lc_messages`, so nothing can be found in it reliably.
 
-/// The name of a condition, or else that of its class.
+/// Returns the name of a condition, or else that of its class.
 pub(super) fn name_of(code: &str) -> &'static str {
     let exact = CONDITIONS.binary_search_by_key(&code, |(code, _)| code);
     let class = || CONDITIONS.iter().find(|(known, _)| code.get(..2) == known.get(..2));
@@ -13,7 +13,7 @@ pub(super) fn name_of(code: &str) -> &'static str {
     }
 }
 
-/// Codes whose text is not passed on, in order. The first of a class is the class itself.
+/// Codes whose server text is not passed on, in order. The first of a class is the class itself.
 const CONDITIONS: [(&str, &str); 202] = [
     ("03000", "sql statement not yet complete"),
     ("09000", "triggered action exception"),

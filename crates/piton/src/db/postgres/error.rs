@@ -1,5 +1,6 @@
-//! What PostgreSQL says went wrong, by its SQLSTATE (appendix A of its manual) and by the routine that
-//! reports it. Its words never decide anything: they are in the language of `lc_messages`.
+//! Classifies PostgreSQL's errors, by SQLSTATE (appendix A of its manual) and by the routine that
+//! reports them. The message text never decides anything, because it is in the language of
+//! `lc_messages`.
 
 use sqlx::postgres::PgDatabaseError;
 use sqlx::postgres::PgErrorPosition;
@@ -7,8 +8,8 @@ use sqlx::postgres::PgErrorPosition;
 use super::conditions::name_of;
 use crate::db::error::{Concern, Error, Kind};
 
-/// The error of a statement. `without_values` says that nothing was bound to it, so that the server
-/// can only quote what the program itself has written.
+/// Returns the error of a statement. With `without_values` nothing was bound to it, so the server
+/// can only quote text that the program itself has written.
 pub(in crate::db) fn of(error: &PgDatabaseError, without_values: bool) -> Error {
     let code = error.code();
     let concern = concern(code, error.routine());
@@ -31,8 +32,9 @@ pub(in crate::db) fn of(error: &PgDatabaseError, without_values: bool) -> Error 
     Error::new(kind, text).with_constraint(constraint).with_concern(concern)
 }
 
-/// Returns whether the server's text names the program's own things and no values. Of class 42 that
-/// is so where it points into the statement: `$1::text::regclass` quotes a value there, too.
+/// Returns whether the server's text names only the program's own items and no values. Class 42
+/// does so only when the error points into the statement: `$1::text::regclass` quotes a value
+/// there, too.
 fn keeps_text(code: &str, of_statement: bool) -> bool {
     const CODES: [&str; 2] = ["P0001", "55P03"];
     const CLASSES: [&str; 9] = ["08", "23", "25", "28", "3D", "40", "53", "57", "0Z"];
@@ -40,13 +42,13 @@ fn keeps_text(code: &str, of_statement: bool) -> bool {
     CODES.contains(&code) || CLASSES.contains(&class) || (class == "42" && of_statement)
 }
 
-/// What the error says beyond the statement. Routines are those of PostgreSQL's source.
+/// Returns the scope of an error. Routines are those of PostgreSQL's source.
 fn concern(code: &str, routine: Option<&str>) -> Concern {
     match (code, routine) {
         // The table has changed since this connection prepared the statement.
         ("0A000", Some("RevalidateCachedQuery")) => Concern::StaleStatement,
-        // `DISCARD`, or a pooler that gave us another session: the statement is not there, or there is
-        // one of the same name.
+        // After `DISCARD`, or when a pooler gave us another session, the prepared statement is
+        // missing, or another one has its name.
         (
             "26000",
             Some(
@@ -56,12 +58,13 @@ fn concern(code: &str, routine: Option<&str>) -> Concern {
         | ("42P05", _) => Concern::StaleStatement,
         ("25006", _) => Concern::ReadOnly,
         ("53100", _) => Concern::DiskFull,
-        // A transaction of somebody else's that was never ended.
+        // The session is in an aborted transaction that another client never ended.
         ("25P02", _) => Concern::Connection,
         _ => match code.get(..3).unwrap_or_default() {
-            // The server is going away, or is not there yet.
+            // The server is shutting down, or still starting.
             "57P" => Concern::Connection,
-            // XX: an internal error, such as a type that the session remembers and that is gone.
+            // Class XX is an internal error, such as a type that the session has cached and that
+            // was dropped.
             class if class.starts_with("08") || class.starts_with("XX") => Concern::Connection,
             _ => Concern::Statement,
         },
@@ -92,12 +95,12 @@ fn kind(code: &str) -> Kind {
     }
 }
 
-/// Why a server does not let us in, with the fix, if that is what `error` says. Waiting does not help
-/// then.
+/// Returns the reason why a server refuses our connections, with the fix, if `error` is such a
+/// refusal. Waiting does not help then.
 pub(super) fn refusal(error: &sqlx::Error, place: &str, user: &str) -> Option<String> {
     let error = match error {
         sqlx::Error::Tls(error) => return Some(tls_refusal(place, error)),
-        // What rustls says of a certificate comes as this.
+        // rustls reports a bad certificate as this kind of I/O error.
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             return Some(tls_refusal(place, error));
         }
@@ -128,7 +131,7 @@ pub(super) fn refusal(error: &sqlx::Error, place: &str, user: &str) -> Option<St
             "`GRANT CONNECT ON DATABASE ..`",
         ),
         "55000" => ("does not take connections to this database".to_owned(), "set db.database"),
-        // PgBouncer's own errors have this code, and no routine.
+        // Only PgBouncer reports this code without a routine.
         "08P01" if error.routine().is_none() => (
             format!("is a pooler that does not take this connection ({words})"),
             "set db.pgbouncer, or what the pooler's configuration lacks",
@@ -144,7 +147,7 @@ fn tls_refusal(place: &str, error: &dyn std::fmt::Display) -> String {
     )
 }
 
-/// Returns whether the error is a pooler's, which refuses what a session should begin with.
+/// Returns whether the error is that of a pooler which refuses a startup parameter.
 pub(super) fn is_of_pooler(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
     let error = error.try_downcast_ref::<PgDatabaseError>();

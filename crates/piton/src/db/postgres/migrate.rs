@@ -37,7 +37,7 @@ impl Store {
         outcome
     }
 
-    /// Compares the program with the database, and notes what is newer there.
+    /// Compares the program with the database, and records which migrations are newer there.
     pub(super) async fn compare(
         &self,
         connection: &mut PgConnection,
@@ -48,8 +48,8 @@ impl Store {
         Ok(comparison)
     }
 
-    /// Behind a pooler a lock of the session would stay with whoever gets that session next: here each
-    /// transaction has its own.
+    /// Migrates behind a pooler, where a lock of the session would stay with the next client that
+    /// gets this session: each transaction takes its own lock instead.
     async fn migrate_by_transactions(
         &self,
         connection: &mut PgConnection,
@@ -62,7 +62,7 @@ impl Store {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
-            // Another replica may have been faster.
+            // Compares again under the lock, since another replica may have been faster.
             let Comparison { pending, unrecorded, .. } = self.compare(&mut transaction).await?;
             let end = pending.iter().position(|file| file.migration.no_tx);
             let group = &pending[..end.unwrap_or(pending.len())];
@@ -75,7 +75,7 @@ impl Store {
                 )));
             }
             let outcome = migrations::apply(&mut *transaction, group).await;
-            // Also where it failed: the session is somebody else's next.
+            // Clears them even after a failure, because the session goes to another client next.
             transaction.clear_cached_statements().await?;
             outcome?;
             record(&mut transaction, migrations::marked(group)).await?;
@@ -117,7 +117,7 @@ async fn try_lock_for_transaction(connection: &mut PgConnection) -> Result<bool,
 async fn run(connection: &mut PgConnection, files: &[File]) -> Result<(), Error> {
     let marked = migrations::marked(files);
     if files.iter().any(|file| file.migration.no_tx) {
-        // The mark comes first: should we die between the two, the migration runs again.
+        // The mark is written first: if the process dies between the two, the migration runs again.
         record(connection, marked).await?;
         return migrations::apply(connection, files).await;
     }
@@ -140,8 +140,8 @@ async fn record(connection: &mut PgConnection, versions: Vec<i64>) -> Result<(),
     Ok(())
 }
 
-/// Returns the migrations that have run, in order. Asked by the simple protocol, which prepares no
-/// statement that somebody else behind a pooler could come across.
+/// Returns the migrations that have run, in order. Uses the simple protocol, which prepares no
+/// statement that another client behind a pooler could come across.
 pub(super) async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, Error> {
     let exist = sqlx::raw_sql(
         "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('_piton_migrations') IS NOT NULL",

@@ -1,10 +1,10 @@
-//! The database on a server, beside as many replicas of the service as there are.
+//! Connects to a database on a server, shared by any number of replicas of the service.
 //!
-//! The server may be away when the service starts, and may go away while it runs, or another one may
-//! take its place. All of these are weather, not an end: what is asked meanwhile is answered "not
-//! now" within moments, since a watch in the background knows that nobody is there, and when a server
-//! is back all goes on. A statement that may have reached the server is never sent a second time,
-//! unless the server says that it did not run it.
+//! The server may be unavailable when the service starts, may go away while it runs, or may be
+//! replaced by another one. All of these are expected: meanwhile requests get 503 within moments,
+//! since a watch in the background knows that the server is unavailable, and service resumes when a
+//! server is back. A statement that may have reached the server is never sent a second time, unless
+//! the server reports that it did not run it.
 
 pub(super) mod address;
 mod conditions;
@@ -45,13 +45,13 @@ pub(super) use self::transaction::Open;
 /// away is noticed by the statement itself.
 const MAX_UNTRIED_IDLE: Duration = Duration::from_secs(1);
 
-/// How long such a trial may take: a server that vanished from the network never answers.
+/// Timeout of such a trial, because a server that vanished from the network never answers.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the health answer waits for a connection.
 const HEALTH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// One database on a server, or on whichever of several servers can do the work.
+/// A database on one server, or on the one of several servers that is suitable.
 pub(super) struct Store {
     pool: PgPool,
     server: Server,
@@ -65,15 +65,15 @@ pub(super) struct Store {
     newer: Newer,
 }
 
-/// How a statement is run.
+/// The way a statement is run.
 #[derive(Clone, Copy)]
 enum Ask {
     Run(Verb),
-    /// As many rows as the limit allows.
+    /// Returns rows, up to the limit.
     Rows(row::Limit),
 }
 
-/// What a statement that was run brings.
+/// The result of a statement that was run.
 enum Outcome {
     Changed(u64),
     Rows(Vec<Row>),
@@ -167,7 +167,7 @@ impl Store {
         self.state.trouble.send_replace(None);
         info!("Database connected at {}@{}", self.place(), self.server.user);
         if role.read_only && self.state.expects_writes {
-            // The watch reports it, and looks for a session that can write.
+            // The watch reports this, and tries to find a session that can write.
             self.state.suspect_read_only();
         }
         Ok(())
@@ -208,7 +208,7 @@ impl Store {
         self.accept_newer
     }
 
-    /// Describes what `/health` shows beside the state.
+    /// Returns the details that `/health` shows next to the state.
     pub fn details(&self) -> serde_json::Value {
         self.newer.details()
     }
@@ -265,7 +265,8 @@ impl Store {
         if let Err(error) = &outcome
             && error.concern() == Concern::StaleStatement
         {
-            // The server refused it before it ran, for what this connection remembers.
+            // The server refused the cached statement before it ran, so that a second attempt is
+            // safe.
             outcome = match connection.clear_cached_statements().await {
                 Ok(()) => ask(&mut connection, statement, how).await,
                 Err(error) => Err(error.into()),
@@ -279,8 +280,9 @@ impl Store {
         outcome
     }
 
-    /// Reading a statement and running it are two messages, between which a pooler may give the
-    /// session to somebody else, unless both are in one transaction.
+    /// Runs a statement in a transaction of its own. Preparing and running it are two messages,
+    /// between which a pooler may give the session to another client, unless both are in one
+    /// transaction.
     async fn ask_in_transaction(&self, statement: &Statement, how: Ask) -> Result<Outcome, Error> {
         let mut open = self.begin().await?;
         match open.ask(statement, how).await {
@@ -308,13 +310,13 @@ impl Store {
         begun.map_err(|error| self.noticing(error))
     }
 
-    /// An error that says something of the server makes us look.
+    /// Passes an error on, and wakes the watch if it concerns the server.
     pub fn noticing(&self, error: Error) -> Error {
         self.state.note(&error);
         error
     }
 
-    /// How the server is. A load that leaves no connection free is no fault.
+    /// Returns the health of the server. A load that leaves no connection free is no fault.
     pub async fn health(&self) -> Health {
         let trouble = self.state.trouble.borrow().clone();
         match trouble {
@@ -392,7 +394,7 @@ impl Store {
     }
 }
 
-/// Waits until the server is away, and says why.
+/// Waits until the server is unavailable, and returns the reason.
 async fn away(trouble: &mut tokio::sync::watch::Receiver<Option<Trouble>>) -> String {
     let gone = trouble.wait_for(|trouble| matches!(trouble, Some(Trouble::Away(_)))).await;
     match gone.as_deref() {
@@ -454,7 +456,7 @@ async fn execute(
     Ok(if verb == Verb::Change { done.rows_affected() } else { 0 })
 }
 
-/// The error of a statement, without anything that was bound to it.
+/// Returns the error of a statement, without any value that was bound to it.
 fn of_statement(error: sqlx::Error, statement: &Statement) -> Error {
     if let sqlx::Error::Database(database) = &error
         && let Some(database) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
@@ -464,7 +466,7 @@ fn of_statement(error: sqlx::Error, statement: &Statement) -> Error {
     error.into()
 }
 
-/// The bytes of a value; the index must be that of one.
+/// Returns the size of a value in bytes. `index` must be that of a column.
 pub(super) fn size(row: &sqlx::postgres::PgRow, index: usize) -> usize {
     let raw = sqlx::Row::try_get_raw(row, index).expect("the caller checked the index");
     raw.as_bytes().map_or(0, <[u8]>::len)

@@ -1,4 +1,4 @@
-//! The PostgreSQL server, or servers, that the settings name.
+//! Reads from the settings which PostgreSQL servers to use.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::address::{Address, Fault, Host};
 use crate::db::settings::{DbSettings, PgBouncer, SessionTarget, Tls};
 
-/// Everything that is needed to connect.
+/// The parameters of a connection.
 #[derive(Clone, Debug)]
 pub(in crate::db) struct Server {
     pub endpoints: Vec<(Host, u16)>,
@@ -26,16 +26,16 @@ pub(in crate::db) struct Server {
     pub statement_timeout: Duration,
     options: Vec<(String, String)>,
     pub target: SessionTarget,
-    /// Whether a server that refuses writes is one that cannot do the service's work.
+    /// Set if a server that refuses writes cannot do the service's work.
     pub expects_writes: bool,
     pub pgbouncer: PgBouncer,
 }
 
 impl DbSettings {
-    /// The servers that these settings name; `Ok(None)` if they name none.
+    /// Returns the servers that these settings name; `Ok(None)` if they name none.
     ///
     /// # Errors
-    /// Every setting that is not understood or missing, with the fix.
+    /// Every setting that is missing or cannot be parsed, with the fix.
     pub(in crate::db) fn server(&self) -> Result<Option<Server>, Vec<(&'static str, Fault)>> {
         if !self.is_postgres() {
             return Ok(None);
@@ -77,7 +77,7 @@ impl DbSettings {
         self.complete(given.over(of_host.over(of_url)))
     }
 
-    /// Requires what has no default.
+    /// Checks the settings that have no default.
     fn complete(&self, address: Address) -> Result<Option<Server>, Vec<(&'static str, Fault)>> {
         let mut faults = Vec::new();
         let of_address = if self.host.is_some() { "host" } else { "url" };
@@ -114,7 +114,7 @@ impl DbSettings {
             (of_address, &address.tls_key),
         ];
         for (name, file) in files {
-            // sqlx would call it a network fault, each time that it connects.
+            // Checked here, because sqlx would report it as a network fault at each connection.
             if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
                 let why = format!("the file of a certificate or a key cannot be read: {error}");
                 faults.push((name, Fault::new(why, "name a PEM file that this service may read")));
@@ -162,14 +162,15 @@ impl DbSettings {
 }
 
 impl Server {
-    /// How to connect to one of the servers. A pooler is sent nothing that it would refuse to pass on.
+    /// Returns the options for a connection to one of the servers. Omits everything that a pooler
+    /// would refuse to pass on.
     pub fn connect_options(
         &self,
         (host, port): &(Host, u16),
         app: &str,
         pooled: bool,
     ) -> PgConnectOptions {
-        // Not libpq's variables and files: every setting has one place to look for it.
+        // libpq's variables and files are ignored, so that every setting comes from one place.
         let mut options = PgConnectOptions::new_without_pgpass()
             .port(*port)
             .username(&self.user)
@@ -201,11 +202,11 @@ impl Server {
                 options = options.options([("statement_timeout", self.statement_timeout_ms())]);
             }
         }
-        // Statements are logged by the module `statements`, which leaves parameters out.
+        // The module `statements` logs instead, because it leaves parameters out.
         options.disable_statement_logging()
     }
 
-    /// The limit as PostgreSQL reads it, in milliseconds; `0` is without end.
+    /// Returns the limit in milliseconds, as PostgreSQL reads it; `0` means none.
     pub fn statement_timeout_ms(&self) -> u128 {
         match self.statement_timeout.as_millis() {
             0 if !self.statement_timeout.is_zero() => 1,
@@ -213,12 +214,12 @@ impl Server {
         }
     }
 
-    /// `host:port/database`, for messages.
+    /// Returns `host:port/database`, for messages.
     pub fn place(&self, (host, port): &(Host, u16)) -> String {
         format!("{host}:{port}/{}", self.database)
     }
 
-    /// Whether the address names settings of the session, which a pooler does not pass on.
+    /// Returns whether the address sets options of the session, which a pooler does not pass on.
     pub fn has_options(&self) -> bool {
         !self.options.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Opens connections: tries each server in turn, and recognises a pooler before it.
+//! Opens connections: tries each server in turn, and recognises a pooler in front of it.
 
 use std::iter::once;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use super::state::{Pooling, Probe, Role, probe};
 use crate::db::error::{Concern, Error, Kind};
 use crate::db::settings::SessionTarget;
 
-/// The endpoint to which the pool connects, and whether by way of a pooler.
+/// The index of the endpoint that the pool connects to, and whether a pooler is in front of it.
 pub(super) struct InUse(Mutex<(usize, bool)>);
 
 impl InUse {
@@ -25,7 +25,7 @@ impl InUse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Returns what was in use before.
+    /// Sets the endpoint in use, and returns the previous one.
     fn replace(&self, index: usize, is_pooled: bool) -> (usize, bool) {
         let mut in_use = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *in_use, (index, is_pooled))
@@ -33,7 +33,7 @@ impl InUse {
 }
 
 impl Store {
-    /// `host:port/database` of the server in use, for messages.
+    /// Returns `host:port/database` of the server in use, for messages.
     pub(super) fn place(&self) -> String {
         self.place_of(self.in_use.index())
     }
@@ -42,7 +42,7 @@ impl Store {
         self.server.place(&self.server.endpoints[index])
     }
 
-    /// Why writes fail, and what to do about it.
+    /// Returns the reason why writes fail, and the fix.
     pub(super) fn read_only(&self, role: Role) -> String {
         let why = if role.standby { "it is a standby" } else { "its sessions cannot write" };
         format!(
@@ -52,11 +52,11 @@ impl Store {
         )
     }
 
-    /// A connection outside of the pool, to the first server that is in the role that is meant. The
-    /// pool connects to the same server from then on.
+    /// Opens a connection outside of the pool, to the first server with the required role. From
+    /// then on the pool connects to the same server.
     ///
     /// # Errors
-    /// Each server's own reason.
+    /// The reason of each server.
     pub(super) async fn open(&self) -> Result<(PgConnection, Role), Error> {
         let first = self.in_use.index();
         let others = (0..self.server.endpoints.len()).filter(|index| *index != first);
@@ -88,7 +88,8 @@ impl Store {
         Err(self.none_of(failures))
     }
 
-    /// The failures of all servers as one error: as grave as that of the server in use, which is first.
+    /// Combines the failures of all servers into one error. Its scope is that of the first failure,
+    /// which is the one of the server in use.
     fn none_of(&self, mut failures: Vec<Error>) -> Error {
         if failures.len() == 1 {
             return failures.remove(0);
@@ -106,7 +107,7 @@ impl Store {
         Error::new(Kind::Unavailable, text).with_concern(concern)
     }
 
-    /// Has the pool connect there, and gives up the connections to another server.
+    /// Points the pool at an endpoint, and discards connections to another one.
     fn use_endpoint(&self, index: usize) {
         let is_pooled = self.state.pooling().is_pooled();
         let (before, was_pooled) = self.in_use.replace(index, is_pooled);
@@ -122,10 +123,10 @@ impl Store {
         }
     }
 
-    /// Gives up every connection that the pool has.
+    /// Discards all connections of the pool.
     pub(super) fn renew(&self) {
         self.state.renew();
-        // Those in use are given up when the next request would get them.
+        // Connections in use are discarded when they would go to the next request.
         for _ in 0..self.pool.num_idle() {
             let Some(mut connection) = self.pool.try_acquire() else { return };
             connection.close_on_drop();
@@ -170,7 +171,7 @@ impl Store {
         Ok(())
     }
 
-    /// Connects and asks the session for its role, both within the time for a connection.
+    /// Connects and asks the session for its role, both within the connect timeout.
     async fn dial(&self, index: usize) -> Result<(PgConnection, Probe), sqlx::Error> {
         let is_pooled = self.state.pooling().is_pooled();
         let endpoint = &self.server.endpoints[index];
@@ -190,8 +191,8 @@ impl Store {
         }
     }
 
-    /// Whatever keeps us from connecting may pass, be it a network, a password or a database that
-    /// somebody has still to create.
+    /// Returns the error of a failed attempt. It is never permanent, because a network, a password
+    /// or a missing database may be repaired on the server.
     pub(super) fn cannot_connect(&self, error: sqlx::Error, index: usize) -> Error {
         let place = self.place_of(index);
         if let Some(why) = refusal(&error, &place, &self.server.user) {

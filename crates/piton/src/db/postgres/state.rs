@@ -1,4 +1,4 @@
-//! What is known of the server while the service runs, shared by the pool, its connections and the
+//! Tracks the state of the server while the service runs, for the pool, its connections and the
 //! watch: whether it can do its work, and which connections are too old to be used.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -11,43 +11,43 @@ use super::server::Server;
 use crate::db::error::{Concern, Error};
 use crate::db::settings::{PgBouncer, SessionTarget};
 
-/// How long a full disk is reported after the last write that failed for it. Without an end a service
-/// that is not ready would get no more writes, and never find out that there is room again.
+/// Time for which a full disk is reported after the last write that failed for it. It is limited,
+/// because a service that is not ready gets no writes, and would never notice free space again.
 const DISK_FULL_GRACE: Duration = Duration::from_secs(30);
 
-/// Why the server cannot do all of its work at the moment.
+/// The reason why the server cannot do all of its work at the moment.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
-    /// Nobody can be reached.
+    /// No server can be reached.
     Away(String),
-    /// It lets nobody in: a password, a database, TLS.
+    /// The server refuses our connections: a password, a database, TLS.
     Refused(String),
-    /// It answers, and refuses writes.
+    /// The server answers, and refuses writes.
     ReadOnly(String),
 }
 
-/// What stands between the service and the server.
+/// The kind of pooler between the service and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Pooling {
-    /// Not known yet: no connection has been made.
+    /// No connection has been made yet.
     Unknown,
-    /// Nothing.
+    /// No pooler.
     Direct,
-    /// A pooler that keeps a session of the server's for each connection.
+    /// A pooler that assigns a server session to each connection.
     Session,
-    /// A pooler that gives one for each transaction.
+    /// A pooler that assigns a server session to each transaction.
     Transaction,
 }
 
 impl Pooling {
-    /// Returns true if what a session begins with is not passed on.
+    /// Returns true if startup parameters do not reach the server.
     pub fn is_pooled(self) -> bool {
         matches!(self, Self::Session | Self::Transaction)
     }
 }
 
-/// What a server's sessions can do.
+/// The capabilities of a server's sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Role {
     pub standby: bool,
@@ -55,7 +55,7 @@ pub(super) struct Role {
 }
 
 impl Role {
-    /// Why a server in this role is not the one that is meant.
+    /// Returns the reason why a server in this role is not suitable, if it is not.
     pub fn unsuitable(self, target: SessionTarget) -> Option<&'static str> {
         match target {
             SessionTarget::Any => None,
@@ -72,16 +72,17 @@ impl Role {
 
 pub(super) struct State {
     begun: Instant,
-    /// Connections that were made before are given up, in microseconds after `begun`.
+    /// Connections made before this time are discarded; in microseconds after `begun`.
     renewed_at_us: AtomicU64,
-    /// When a write last failed for want of room, in microseconds after `begun`; 0 is never.
+    /// The time of the last write that failed on a full disk, in microseconds after `begun`; 0
+    /// means never.
     disk_full_at_us: AtomicU64,
-    /// A session refused a write: perhaps another server, or a newer session, would not.
+    /// Set when a session refused a write that another server, or a newer session, might accept.
     suspects_read_only: AtomicBool,
-    /// A [`Pooling`]: read for every statement.
+    /// A [`Pooling`]. Atomic, because it is read for every statement.
     pooling: AtomicU8,
     pub trouble: watch::Sender<Option<Trouble>>,
-    /// Something is wrong with the server: time to look.
+    /// Wakes the watch when something may be wrong with the server.
     pub doubt: Notify,
     pub target: SessionTarget,
     pub expects_writes: bool,
@@ -124,7 +125,7 @@ impl State {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Gives up every connection that exists now.
+    /// Discards all connections that exist now.
     pub fn renew(&self) {
         self.renewed_at_us.store(self.now_us(), Ordering::Relaxed);
     }
@@ -140,8 +141,8 @@ impl State {
         matches!(*self.trouble.borrow(), Some(Trouble::ReadOnly(_)))
     }
 
-    /// Gives up the sessions that exist, as they are all of one server, and has the watch find out
-    /// whether there is one that can write.
+    /// Discards the existing sessions, as all of them belong to one server, and makes the watch
+    /// look for one that can write.
     pub fn suspect_read_only(&self) {
         if !self.is_read_only() {
             self.renew();
@@ -150,12 +151,12 @@ impl State {
         }
     }
 
-    /// Ends the suspicion, and returns whether there was one.
+    /// Clears the suspicion, and returns whether there was one.
     pub fn take_suspicion(&self) -> bool {
         self.suspects_read_only.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes what an error says of the server. Returns true if the connection is to be given up.
+    /// Records an error about the server. Returns true if the connection is to be discarded.
     pub fn note(&self, error: &Error) -> bool {
         match error.concern() {
             Concern::Statement => false,
@@ -164,7 +165,7 @@ impl State {
                 self.doubt.notify_one();
                 true
             }
-            // Of a server that is known to be read-only the next connection is no better.
+            // The server is known to be read-only, so another connection would be no better.
             Concern::ReadOnly if self.is_read_only() => false,
             Concern::ReadOnly => {
                 self.suspect_read_only();
@@ -177,7 +178,7 @@ impl State {
         }
     }
 
-    /// A write has succeeded.
+    /// Records a successful write.
     pub fn note_write(&self) {
         if self.disk_full_at_us.load(Ordering::Relaxed) > 0 {
             self.disk_full_at_us.store(0, Ordering::Relaxed);
@@ -190,12 +191,13 @@ impl State {
         at_us > 0 && self.now_us().saturating_sub(at_us) < grace_us
     }
 
-    /// Returns true if it matters which role a server has.
+    /// Returns true if the role of a server matters.
     pub fn asks_for_role(&self) -> bool {
         self.expects_writes || self.target != SessionTarget::Any
     }
 
-    /// What a transaction begins with. Sessions behind a pooler are not ours to set.
+    /// Returns the statement that begins a transaction. Behind a pooler it also sets the timeout,
+    /// because the session's settings are shared with other clients.
     pub fn begin_sql(&self) -> SqlStr {
         match (self.pooling(), self.statement_timeout_ms) {
             (Pooling::Transaction, limit_ms @ 1..) => {
@@ -209,7 +211,7 @@ impl State {
     /// Prepares a new session.
     ///
     /// # Errors
-    /// The connection failed, or the server's role is not the one that is meant.
+    /// The connection failed, or the server does not have the required role.
     pub async fn begin_session(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.pooling() == Pooling::Session && self.statement_timeout_ms > 0 {
             let sql = format!("SET statement_timeout = {}", self.statement_timeout_ms);
@@ -231,18 +233,18 @@ impl State {
     }
 }
 
-/// What a session tells of itself.
+/// The answers of a session to [`probe`].
 pub(super) struct Probe {
     pub role: Role,
-    /// Whether the parameters with which it was begun have reached the server.
+    /// Set if the startup parameters have reached the server.
     pub is_direct: bool,
 }
 
-/// Asks a session for its role. sqlx begins each with `extra_float_digits=2`, which nobody else does
-/// by default and poolers do not pass on.
+/// Asks a session for its role. Recognises a pooler by `extra_float_digits=2`, which sqlx sends
+/// with each startup, other clients do not by default, and poolers do not pass on.
 ///
 /// # Errors
-/// The connection failed. A server that does not know the question counts as one that can write.
+/// The connection failed. A server that does not support the query counts as one that can write.
 pub(super) async fn probe(connection: &mut PgConnection) -> Result<Probe, sqlx::Error> {
     const SQL: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', \
         current_setting('extra_float_digits') = '2'";

@@ -1,7 +1,7 @@
-//! A transaction on a connection of the pool, which is given up if it can do no more work.
+//! Runs a transaction on a connection of the pool, and discards the connection if it is broken.
 //!
-//! sqlx's own transaction hides its connection, so that one on which something went wrong goes back
-//! to the pool and fails the next request too.
+//! sqlx's own transaction hides its connection, so a broken one would go back to the pool and fail
+//! the next request too.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::db::row::{self, Row};
 use crate::db::sql::Statement;
 use crate::db::verb::{Verb, verb};
 
-/// An open transaction. Dropped, it is rolled back in the background.
+/// An open transaction. Rolled back in the background when dropped.
 pub(in crate::db) struct Open {
-    /// Until the transaction has ended.
+    /// `None` once the transaction has ended.
     connection: Option<PoolConnection<Postgres>>,
     state: Arc<State>,
-    /// The connection can do no more work.
+    /// Set if the connection is broken.
     is_spoiled: bool,
     has_changed_rows: bool,
 }
@@ -34,7 +34,8 @@ impl Open {
         let mut open = Self {
             connection: Some(connection),
             state,
-            // Until the server says that it has begun.
+            // Assumed broken until the server confirms `BEGIN`, because this may be cancelled
+            // before.
             is_spoiled: true,
             has_changed_rows: false,
         };
@@ -93,7 +94,8 @@ impl Open {
         self.end("ROLLBACK").await
     }
 
-    /// If it is cancelled, the transaction is rolled back where it was still open.
+    /// Ends the transaction with `sql`. If this is cancelled, a transaction that is still open is
+    /// rolled back.
     async fn end(&mut self, sql: &'static str) -> Result<(), Error> {
         if self.is_spoiled {
             self.give_up();
@@ -110,7 +112,7 @@ impl Open {
         ended
     }
 
-    /// Closes the connection, with which the server rolls back.
+    /// Closes the connection, which makes the server roll back.
     fn give_up(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();
@@ -133,8 +135,8 @@ impl Drop for Open {
     }
 }
 
-/// Ends the transaction. Behind a pooler the next one may have another session of the server's, so
-/// this one is to keep none of our prepared statements.
+/// Ends the transaction. Behind a pooler the next transaction may run in another server session, so
+/// this one must not keep our prepared statements.
 async fn end(
     connection: &mut PgConnection,
     sql: &'static str,

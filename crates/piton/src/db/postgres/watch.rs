@@ -1,4 +1,5 @@
-//! Looks for the server while it is away, lets nobody in or cannot write, and reports each once.
+//! Checks the server while it is unavailable, refuses connections or cannot write, and reports each
+//! state once.
 
 use std::time::Duration;
 
@@ -10,17 +11,18 @@ use super::state::Trouble;
 use crate::db::error::Concern;
 use crate::stop::Stop;
 
-/// How often an absent server is looked for.
+/// Interval of checks while the server is unavailable.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often one that is read-only is asked whether it still is.
+/// Interval of checks while the server is read-only.
 const READ_ONLY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How often one that lets nobody in is asked again: each time is a line in its log.
+/// Interval of checks while the server refuses connections. Longer, because each attempt is a line
+/// in its log.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Store {
-    /// While the server cannot do its work, looks whether it can again.
+    /// Checks the server while it cannot do its work, until it can again.
     pub async fn watch(&self, stop: Stop) {
         loop {
             tokio::select! {
@@ -47,8 +49,8 @@ impl Store {
                 Err(error) => match error.concern() {
                     Concern::Connection => (Trouble::Away(error.to_string()), LOOK_INTERVAL),
                     Concern::Refused => (Trouble::Refused(error.to_string()), REFUSED_INTERVAL),
-                    // Somebody answers, if only that there is no room for one more: the connections that
-                    // we have are good.
+                    // The server answers, even if only that it has no room for another connection:
+                    // our existing connections are good.
                     _ => {
                         debug!(%error, "The database is there, but takes no new connection");
                         return self.is_there();
@@ -60,7 +62,7 @@ impl Store {
         }
     }
 
-    /// Says it when it is another trouble than before.
+    /// Logs the trouble if it is another one than before.
     fn report(&self, trouble: Trouble) {
         let before = self.state.trouble.send_replace(Some(trouble.clone()));
         let same = before.is_some_and(|before| {
@@ -82,7 +84,7 @@ impl Store {
         let before = self.state.trouble.send_replace(None);
         let suspected = self.state.take_suspicion();
         if suspected || matches!(before, Some(Trouble::ReadOnly(_))) {
-            // Sessions that could not write may be those of a server that is not the one any more.
+            // Sessions that could not write may belong to a server that has been replaced.
             self.renew();
         }
         match before {

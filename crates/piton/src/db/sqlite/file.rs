@@ -1,7 +1,7 @@
-//! The file on disk behind the open connections.
+//! Watches the file on disk behind the open connections.
 //!
-//! SQLite goes on with a file that was moved, replaced or deleted, and writes to where nobody will
-//! look. So the file's identity is remembered when it is opened, and compared with what is at its path
+//! SQLite goes on with a file that was moved, replaced or deleted, and its writes are then lost. So
+//! the file's identity is remembered when it is opened, and compared with the file at its path
 //! before a write is acknowledged, by the health check, and every half second.
 
 use std::io;
@@ -13,25 +13,25 @@ use tracing::{info, warn};
 
 use crate::db::error::{Error, Kind, StorageFault};
 
-/// A database's file, its identity when it was opened, and what is wrong with it.
+/// A database's file, its identity when it was opened, and its faults.
 pub(super) struct DatabaseFile {
     path: PathBuf,
     log: PathBuf,
     index: PathBuf,
     opened: Mutex<Option<Opened>>,
-    /// Why no statement is run, while none is.
+    /// The reason why statements are refused; `None` while they are run.
     gone: watch::Sender<Option<String>>,
     faults: Mutex<Faults>,
     suspicion: Notify,
 }
 
-/// Identities at the time of opening.
+/// The identities of the files when they were opened.
 #[derive(Clone, Copy)]
 struct Opened {
     file: FileId,
-    /// That of the write-ahead log. `None` where there is none.
+    /// The write-ahead log. `None` where there is none.
     log: Option<FileId>,
-    /// That of the log's index, `-shm`.
+    /// The log's index, `-shm`.
     index: Option<FileId>,
 }
 
@@ -42,7 +42,7 @@ struct FileId {
 }
 
 impl FileId {
-    /// Asks the operating system.
+    /// Reads the identities from the operating system.
     fn of(path: &Path) -> io::Result<Self> {
         Ok(rustix::fs::stat(path)?.into())
     }
@@ -54,25 +54,25 @@ impl From<rustix::fs::Stat> for FileId {
     }
 }
 
-/// What the database itself complained of.
+/// Faults that the database itself reported.
 #[derive(Default)]
 struct Faults {
-    /// The last write failed for this reason.
+    /// The reason why the last write failed.
     unwritable: Option<String>,
-    /// A page was found damaged. Nothing but another file, or a restart after a repair, takes it back.
+    /// The report of a damaged page. Cleared only by another file, or by a restart after a repair.
     damaged: Option<String>,
 }
 
-/// What is at the path, compared with what was opened.
+/// The result of comparing the path with the opened file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
     Same,
     /// The file is the same, but its write-ahead log or that log's index was deleted or replaced.
     LogReplaced,
     Replaced,
-    /// Nothing is there, or it cannot be looked at.
+    /// No file is at the path, or it cannot be examined.
     Missing(String),
-    /// It is the same file, and nothing is left in it.
+    /// The file is the same, and has been emptied.
     Emptied(String),
 }
 
@@ -93,10 +93,10 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// Remembers the file that is at the path now: it has just been opened, and is as good as new.
+    /// Remembers the file at the path as the opened one, without faults.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`] if it is not there any more.
+    /// [`Kind::Unavailable`] if it no longer exists.
     pub fn remember(&self) -> Result<(), Error> {
         let file = FileId::of(&self.path).map_err(|error| self.lost(&error))?;
         let (log, index) = (FileId::of(&self.log).ok(), FileId::of(&self.index).ok());
@@ -107,12 +107,13 @@ impl DatabaseFile {
         Ok(())
     }
 
-    /// Compares what is at the path with what was opened.
+    /// Compares the file at the path with the opened one.
     pub fn compare(&self) -> Comparison {
         let index =
             self.opened.lock().unwrap_or_else(PoisonError::into_inner).and_then(|it| it.index);
         match self.compare_file_and_log() {
-            // Other processes would lock another index than this one. No write is lost by that.
+            // Other processes would lock another index than this one. No write is lost by that, so
+            // it is reported last.
             Comparison::Same if index.is_some() && FileId::of(&self.index).ok() != index => {
                 Comparison::LogReplaced
             }
@@ -120,15 +121,16 @@ impl DatabaseFile {
         }
     }
 
-    /// Compares what a write needs. Costs two calls of `stat`: 3 µs where an insert into a table took
-    /// SQLite alone 23 µs.
+    /// Compares the parts that a write needs. Costs two calls of `stat`: 3 µs, where an insert
+    /// takes SQLite alone 23 µs.
     fn compare_file_and_log(&self) -> Comparison {
         let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = opened else { return Comparison::Same };
         match rustix::fs::stat(&self.path) {
             Err(error) => return Comparison::Missing(self.lost(&error.into()).to_string()),
             Ok(stat) if FileId::from(stat) != opened.file => return Comparison::Replaced,
-            // The journal mode is on its first page, so it was not empty when it was opened.
+            // The journal mode is stored on the first page, so a file with a log was not empty when
+            // it was opened.
             Ok(stat) if stat.st_size == 0 && opened.log.is_some() => {
                 let path = self.path.display();
                 let why = format!(
@@ -144,10 +146,10 @@ impl DatabaseFile {
         }
     }
 
-    /// Returns an error if the file is not the one that was opened.
+    /// Returns an error if the file is not the opened one.
     ///
     /// # Errors
-    /// [`Kind::Unavailable`], with what happened to it.
+    /// [`Kind::Unavailable`], with the reason.
     pub fn verify(&self) -> Result<(), Error> {
         let why = match self.compare_file_and_log() {
             Comparison::Same => return Ok(()),
@@ -161,10 +163,11 @@ impl DatabaseFile {
         Err(Error::new(Kind::Unavailable, why))
     }
 
-    /// As [`verify`](Self::verify) after a write, which is not acknowledged if it went astray.
+    /// Does the same as [`verify`](Self::verify) after a write, which must not be acknowledged if
+    /// it went to another file.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify).
+    /// Those of [`verify`](Self::verify).
     pub fn verify_write(&self) -> Result<(), Error> {
         self.verify()
             .map_err(|error| error.while_doing("whether this write is kept is not known"))?;
@@ -172,7 +175,7 @@ impl DatabaseFile {
         Ok(())
     }
 
-    /// Returns an error if no statement is to be run now.
+    /// Returns an error if statements are refused now.
     ///
     /// # Errors
     /// [`Kind::Unavailable`], with the reason.
@@ -183,7 +186,7 @@ impl DatabaseFile {
         }
     }
 
-    /// Waits until no statement is to be run, and returns the reason.
+    /// Waits until statements are refused, and returns the reason.
     pub async fn unusable(&self) -> Error {
         let mut gone = self.gone.subscribe();
         let why = gone.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
@@ -209,7 +212,7 @@ impl DatabaseFile {
         }
     }
 
-    /// Stops running statements. Returns whether the reason is new.
+    /// Begins to refuse statements. Returns whether the reason is new.
     pub fn give_up(&self, why: &str) -> bool {
         let new = self.gone.borrow().as_deref() != Some(why);
         if new {
@@ -219,7 +222,7 @@ impl DatabaseFile {
         new
     }
 
-    /// Runs statements again, as the file that was opened is at its path.
+    /// Allows statements again, because the opened file is at its path.
     pub fn is_back(&self) {
         if self.gone.borrow().is_some() {
             self.gone.send_replace(None);
@@ -227,7 +230,7 @@ impl DatabaseFile {
         }
     }
 
-    /// Remembers what an error says of the file.
+    /// Records an error about the file.
     pub fn note(&self, error: &Error) {
         let Some(fault) = error.storage() else { return };
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,7 +251,7 @@ impl DatabaseFile {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).unwritable.is_some()
     }
 
-    /// A write has succeeded.
+    /// Records a successful write.
     pub fn written(&self) {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         if faults.unwritable.take().is_some() {
@@ -256,13 +259,13 @@ impl DatabaseFile {
         }
     }
 
-    /// Waits until something has gone wrong.
+    /// Waits until a fault is suspected.
     pub async fn suspected(&self) {
         self.suspicion.notified().await;
     }
 
-    /// Returns whether the log at the path is that of the file that was opened, and holds something.
-    /// Another file must not be opened beside it: SQLite would apply the one's log to the other.
+    /// Returns whether the log at the path belongs to the opened file and is not empty. Another
+    /// file must not be opened next to it, because SQLite would apply the log to that file.
     pub fn has_stale_log(&self) -> bool {
         let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let is_empty = std::fs::metadata(&self.log).is_ok_and(|log| log.len() == 0);
@@ -270,12 +273,12 @@ impl DatabaseFile {
             && opened.is_some_and(|it| it.log.is_some() && it.log == FileId::of(&self.log).ok())
     }
 
-    /// The reason for another file.
+    /// Returns the reason to report when another file is at the path.
     pub fn replaced(&self) -> String {
         format!("{} was replaced by another file while it was in use", self.path.display())
     }
 
-    /// The reason for another file beside the earlier one's log.
+    /// Returns the reason to report when another file is next to the earlier one's log.
     pub fn stale_log(&self) -> String {
         format!(
             "{}, and {} still belongs to the earlier one: stop the service and remove that log",
@@ -297,7 +300,7 @@ impl DatabaseFile {
     }
 }
 
-/// The path of a file that SQLite keeps beside the database.
+/// Returns the path of a file that SQLite keeps next to the database.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

@@ -32,7 +32,7 @@ impl Store {
         Ok(migrations::tell(pending))
     }
 
-    /// Compares the program with the database, and notes what is newer there.
+    /// Compares the program with the database, and records which migrations are newer there.
     pub(super) async fn compare(
         &self,
         connection: &mut SqliteConnection,

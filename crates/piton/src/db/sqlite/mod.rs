@@ -39,14 +39,14 @@ use crate::stop::Stop;
 /// How large the write-ahead log stays on disk after a burst of writes.
 const JOURNAL_SIZE_BYTES: &str = "67108864";
 
-/// How often the file is looked at.
+/// Interval of checks of the file.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long connections to a file that is no longer in place may take to end what they do.
+/// Maximum time for statements on a replaced file to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Free space below which a disk that was full still counts as full, so that the service does not come
-/// back for one page.
+/// Free space below which a full disk still counts as full, because the service would otherwise
+/// come back for a single page.
 const MIN_FREE_BYTES: u64 = 64 * 1024;
 
 /// One SQLite file.
@@ -55,9 +55,9 @@ pub(super) struct Store {
     options: SqliteConnectOptions,
     file: Arc<DatabaseFile>,
     create: bool,
-    /// A connection that is open as long as the pool may be used. The last connection that closes
-    /// removes the log, so with this one the log that was there at the start stays the same file. It
-    /// also writes the log back when the file was moved.
+    /// A connection that stays open as long as the pool may be used. The last connection that
+    /// closes removes the log, so without it the log would not stay the same file. It also writes
+    /// the log back when the file was moved.
     keeper: Mutex<Option<SqliteConnection>>,
     writers: Arc<Semaphore>,
     patience: Duration,
@@ -89,8 +89,8 @@ impl Store {
     ) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(&address.path)
-            // The pool opens further connections at any time: none of them creates a file anew after
-            // it was deleted. `open` creates it.
+            // The pool opens connections at any time, and must not create a deleted file anew. Only
+            // `open` creates it.
             .create_if_missing(false)
             .foreign_keys(true)
             // Without it `INSERT OR REPLACE` deletes rows behind the back of their delete triggers.
@@ -108,7 +108,7 @@ impl Store {
             // A ping costs as much as a query, and would not notice that the file was moved.
             .test_before_acquire(false)
             .after_connect(move |_, _| {
-                // It may have opened another file than the connections before it.
+                // The file may have been replaced since the other connections were opened.
                 let verified = opened.verify();
                 Box::pin(async move {
                     verified.map_err(|error| sqlx::Error::Configuration(error.into()))
@@ -148,7 +148,7 @@ impl Store {
         };
         if let Err(error) = outcome.and_then(|()| self.file.remember()) {
             close(connection).await;
-            // What is damaged is not mended by looking at it again.
+            // Another attempt cannot repair a damaged file.
             let damaged = error.storage() == Some(StorageFault::Damaged);
             return Err(if damaged { self.cannot_open(error).permanent() } else { error });
         }
@@ -156,8 +156,8 @@ impl Store {
         if let Some(before) = before {
             close(before).await;
         }
-        // Opens the pool's first connection. On a busy machine that may take longer than requests wait,
-        // which is no reason not to be connected.
+        // Opens the pool's first connection. On a busy machine that may exceed the acquire timeout,
+        // which is no reason to report the database as not connected.
         if let Err(error) = self.acquire().await {
             warn!(%error, "The first connection to the database is not open yet");
         }
@@ -167,7 +167,7 @@ impl Store {
     /// A connection outside of the pool, for migrations.
     async fn open(&self, create: bool) -> Result<SqliteConnection, Error> {
         let path = self.file.path().to_owned();
-        // A path with a typing error in it looks like an empty database.
+        // Logged later, because a path with a typing error looks like an empty database.
         let new = !path.exists();
         let check = move || {
             if create && let Some(folder) = path.parent() {
@@ -211,7 +211,7 @@ impl Store {
         self.accept_newer
     }
 
-    /// Describes what `/health` shows beside the state.
+    /// Returns the details that `/health` shows next to the state.
     pub fn details(&self) -> serde_json::Value {
         self.newer.details()
     }
@@ -224,8 +224,8 @@ impl Store {
         &self.pool
     }
 
-    /// Looks every half second, and when something went wrong, whether the file is still the one that
-    /// was opened and can be written.
+    /// Checks whether the file is still the opened one and can be written: every half second, and
+    /// when a fault is suspected.
     pub async fn watch(&self, stop: Stop) {
         loop {
             tokio::select! {
@@ -245,11 +245,13 @@ impl Store {
             Comparison::Same => self.file.is_back(),
             Comparison::Missing(why) => {
                 if self.file.give_up(&why) {
-                    // What was acknowledged and is still in the log goes into the file, wherever it is now.
+                    // Acknowledged writes that are still in the log are written to the file,
+                    // wherever it is now.
                     self.write_log_back().await;
                 }
             }
-            // The log holds some pages and not the others: writing it back would mend nothing.
+            // The log is not written back, because it holds some pages only and cannot restore the
+            // file.
             Comparison::Emptied(why) => {
                 self.file.give_up(&why);
             }
@@ -267,7 +269,7 @@ impl Store {
         }
     }
 
-    /// Lets go of every connection, and opens what is at the path now.
+    /// Closes all connections, and opens the file that is at the path now.
     async fn reopen(&self, why: &str) {
         if self.file.usable().is_ok() {
             self.file.give_up(why);
@@ -291,7 +293,7 @@ impl Store {
         }
     }
 
-    /// Writes what is in the log into the file that was opened, wherever that is now.
+    /// Writes the log into the opened file, wherever that is now.
     async fn write_log_back(&self) {
         let mut keeper = self.keeper.lock().await;
         let Some(keeper) = keeper.as_mut() else { return };
@@ -301,7 +303,7 @@ impl Store {
         }
     }
 
-    /// Closes the pool's connections as they become free. Returns whether none is left.
+    /// Closes the pool's connections as they become free. Returns whether all are closed.
     async fn drain(&self) -> bool {
         const PAUSE: Duration = Duration::from_millis(10);
         let deadline = Instant::now() + DRAIN_TIMEOUT;
@@ -317,7 +319,7 @@ impl Store {
         true
     }
 
-    /// Writes one page: the same user version as before.
+    /// Writes one page, by setting the user version to its present value.
     async fn probe_write(&self) -> Result<(), Error> {
         let folder = self.file.path().parent().filter(|it| !it.as_os_str().is_empty());
         let free = rustix::fs::statvfs(folder.unwrap_or(Path::new(".")));
@@ -336,7 +338,7 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
-    /// Takes note of an error that tells of the file.
+    /// Records an error about the file, and passes it on.
     pub fn noticing(&self, error: Error) -> Error {
         self.file.note(&error);
         error
@@ -395,12 +397,12 @@ impl Store {
         let acquired = tokio::select! {
             biased;
             acquired = self.pool.acquire() => acquired,
-            // The pool tries for long to open a file that is not the same any more.
+            // The pool would retry until its timeout to open a file that was replaced.
             error = self.file.unusable() => return Err(error),
         };
         acquired.map_err(|error| match error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => error.into(),
-            // That the file was moved says more than that it cannot be opened.
+            // "The file was moved" is more useful than "cannot be opened".
             error => match self.file.verify() {
                 Err(moved) => moved,
                 Ok(()) => self.noticing(self.cannot_open(error.into())),
@@ -440,8 +442,8 @@ impl Store {
         self.acknowledge(rows, verb)
     }
 
-    /// Takes note of how a statement outside of a transaction ended. A write that went to a file which
-    /// is no longer in place is not acknowledged.
+    /// Checks the result of a statement outside of a transaction. A write to a replaced file is not
+    /// acknowledged.
     fn acknowledge<T>(&self, done: Result<T, Error>, verb: Verb) -> Result<T, Error> {
         let done = done.map_err(|error| self.noticing(error))?;
         if verb != Verb::Read {
@@ -462,7 +464,8 @@ impl Store {
         Ok(Open { transaction, file: Arc::clone(&self.file), _turn: turn })
     }
 
-    /// Looks at the file and reads it. `Ok(false)` if every connection is busy, which is load and not a fault.
+    /// Checks the file and reads it. Returns `Ok(false)` if every connection is busy, which is load
+    /// and not a fault.
     pub async fn check(&self) -> Result<bool, Error> {
         self.file.check()?;
         let mut connection = match self.pool.try_acquire() {
@@ -581,7 +584,7 @@ pub(super) fn value(row: &SqliteRow, index: usize) -> Result<Value, ValueError> 
     read.map_err(|_| ValueError::new("found text that is not UTF-8"))
 }
 
-/// The bytes of a value; the index must be that of one.
+/// Returns the size of a value in bytes. `index` must be that of a column.
 pub(super) fn size(row: &SqliteRow, index: usize) -> usize {
     let raw = row.try_get_raw(index).expect("the caller checked the index");
     let is_long = matches!(raw.type_info().name(), "TEXT" | "BLOB");

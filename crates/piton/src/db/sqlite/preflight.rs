@@ -1,5 +1,5 @@
-//! What keeps a file from being opened, said in the operating system's words instead of SQLite's
-//! "unable to open database file".
+//! Finds the reason why a file cannot be opened, in the operating system's words instead of
+//! SQLite's "unable to open database file".
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -12,10 +12,11 @@ use crate::db::error::{Error, Kind};
 const FIX: &str =
     "set db.path or db.url to a file that the service may read and write, or change who may";
 
-/// Looks at the file, those beside it and their folder. Opens no database. Blocks.
+/// Checks the file, the files next to it and their folder. Opens no database. Blocks.
 ///
 /// # Errors
-/// [`Kind::Unavailable`]. It is permanent where waiting does not help: a folder in the file's place, no
+/// [`Kind::Unavailable`]. Permanent where waiting does not help: a folder in the file's place,
+/// missing permission, a read-only disk.
 /// permission, a read-only disk.
 pub(super) fn check(path: &Path, create: bool) -> Result<(), Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -31,17 +32,17 @@ pub(super) fn check(path: &Path, create: bool) -> Result<(), Error> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    // SQLite keeps a log beside the database while it is open.
+    // The folder must be writable, since SQLite keeps a log next to the database while it is open.
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::access(folder, access)
         .map_err(|error| of_io(folder, &error.into(), "write to the folder"))
 }
 
-/// Creates the folder of the file. What is in it is the service's alone: hashes of passwords, tokens.
-/// Blocks.
+/// Creates the folder of the file, for the service's user only: it holds password hashes and
+/// tokens. Blocks.
 ///
 /// # Errors
-/// As [`check`].
+/// Those of [`check`].
 pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
     if folder.as_os_str().is_empty() {
         return Ok(());
@@ -51,12 +52,12 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
     created.map_err(|error| of_io(folder, &error, "create the folder"))
 }
 
-/// Returns whether the file is there.
+/// Returns whether the file exists.
 fn check_file(path: &Path) -> Result<bool, Error> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A link to nowhere is followed: SQLite creates the file at its end.
+            // A dangling link counts as missing, because SQLite creates the file at its target.
             return Ok(false);
         }
         Err(error) => return Err(of_io(path, &error, "open")),
@@ -77,7 +78,7 @@ fn check_folder(folder: &Path) -> Result<(), Error> {
     match fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => Err(refused(folder, "is not a folder").permanent()),
-        // It is about to be created.
+        // A missing file is about to be created.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(of_io(folder, &error, "look into the folder")),
     }
@@ -87,7 +88,7 @@ fn refused(path: &Path, why: &str) -> Error {
     Error::new(Kind::Unavailable, format!("{} {why}: {FIX}", path.display()))
 }
 
-/// The error of an attempt on `path`.
+/// Returns the error of a failed `attempt` on `path`.
 fn of_io(path: &Path, error: &io::Error, attempt: &str) -> Error {
     let error_text = format!("{attempt} {}: {error}", path.display());
     if !is_permanent(error) {
@@ -96,8 +97,8 @@ fn of_io(path: &Path, error: &io::Error, attempt: &str) -> Error {
     Error::new(Kind::Unavailable, format!("{error_text}: {FIX}")).permanent()
 }
 
-/// Returns whether waiting cannot heal it. A full disk, too many open files or a disk that fails may
-/// pass.
+/// Returns whether waiting cannot resolve it. A full disk, too many open files or a failing disk
+/// may pass.
 fn is_permanent(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

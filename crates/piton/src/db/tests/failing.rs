@@ -1,4 +1,5 @@
-//! A server that is there and cannot do its work: read-only, full, or one that lets nobody in.
+//! Tests with a server that is reachable and cannot do its work: read-only, full, or refusing
+//! connections.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::*;
 use crate::db::SessionTarget;
 use crate::stop::Trigger;
 
-/// The watch of a database, as the app runs it.
+/// The watch of a database, running as in the app.
 struct Watch(Trigger, JoinHandle<()>);
 
 impl Watch {
@@ -26,7 +27,7 @@ impl Watch {
     }
 }
 
-/// Has the sessions that begin from now on be read-only, or not.
+/// Makes new sessions of the database read-only, or writable.
 async fn set_read_only(root: &Db, name: &str, read_only: bool) {
     let pool = root.postgres_pool().unwrap();
     let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = {read_only}");
@@ -51,7 +52,7 @@ async fn sessions_that_cannot_write_are_given_up_once_others_can() {
     let db = with(settings, &[SHOP]).await;
     let watch = Watch::over(&db);
     wait(async || is_down_as(&db, "read-only").await).await;
-    // It can still be read, and each write says why it cannot be done.
+    // Reads still work, and each write reports the reason of its failure.
     assert_eq!(db.all::<Shop>("SELECT * FROM shops", ()).await.unwrap().len(), 2);
     let error = db.run(ADD, ("north", 1)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
@@ -60,7 +61,7 @@ async fn sessions_that_cannot_write_are_given_up_once_others_can() {
     assert!(tx.run(ADD, ("north", 1)).await.is_err());
     tx.rollback().await.unwrap();
 
-    // Old sessions stay as they were: only new ones can write.
+    // Existing sessions stay read-only: only new ones can write.
     set_read_only(&root, &name, false).await;
     wait(async || Part::health(&db.db).await == Health::Up).await;
     for _ in 0..20 {
@@ -74,7 +75,8 @@ async fn a_write_that_meets_an_old_session_has_all_old_sessions_replaced() {
     let settings = on_a_server();
     let (root, name) = (with(settings.clone(), &[SHOP]).await, name(&settings));
     root.run(FILL, ()).await.unwrap();
-    // As after a failover behind a name: the sessions are the old server's, new ones the new one's.
+    // Simulates a failover behind one name: old sessions belong to the old server, new ones to the
+    // new one.
     set_read_only(&root, &name, true).await;
     let only_reads = DbSettings { target_session_attrs: Some(SessionTarget::Any), ..settings };
     let db = with(only_reads, &[SHOP]).await;
@@ -128,7 +130,7 @@ async fn a_full_disk_is_reported_until_a_write_succeeds() {
     db.run("DROP TRIGGER fail ON items", ()).await.unwrap();
     db.run(ADD, ("north", 1)).await.unwrap();
     assert_eq!(Part::health(&db.db).await, Health::Up);
-    // Also where it is a transaction that fails and one that succeeds.
+    // Checks the same for a transaction that fails and one that succeeds.
     db.run("CREATE TRIGGER fail BEFORE INSERT ON items EXECUTE FUNCTION fail()", ()).await.unwrap();
     let failed = db.transaction(async |tx: &mut Tx| tx.run(ADD, ("north", 1)).await).await;
     assert!(failed.is_err() && is_down_as(&db, "disk").await);
@@ -184,7 +186,7 @@ async fn a_password_that_changes_is_reported_and_its_return_noticed() {
     server.execute("ALTER ROLE me PASSWORD 'other'");
     let error = db.one::<i64>("SELECT 1", ()).await.unwrap_err();
     assert!(error.to_string().contains("password"), "{error}");
-    // The connection that is there goes on, and the health says what is wrong.
+    // The existing connection goes on, and the health names the fault.
     wait(async || matches!(Part::health(&db.db).await, Health::Degraded(why) if why.contains("password"))).await;
     tx.rollback().await.unwrap();
     wait(async || db.one::<i64>("SELECT 1", ()).await.is_ok()).await;
@@ -220,7 +222,7 @@ async fn several_hosts_are_tried_in_turn_for_one_that_can_write() {
         let server = settings.server().unwrap().unwrap();
         (server.endpoints[0].1, server.database)
     };
-    // One server plays all hosts: the roles are those of its databases.
+    // One server plays all hosts, because roles can be set per database.
     let (port, locked) = endpoint(&locked);
     let (_, good) = endpoint(&good);
     let of = |hosts: &str, database: &str, more: &str| {

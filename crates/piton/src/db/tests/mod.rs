@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Makes of each function a test on SQLite, one on PostgreSQL, and one on PostgreSQL behind a pooler.
+/// Makes three tests of each function: on SQLite, on PostgreSQL, and on PostgreSQL behind a pooler.
 macro_rules! on_both {
     ($(async fn $name:ident($db:ident) $body:block)*) => {$(
         mod $name {
@@ -86,7 +86,7 @@ struct Fixture {
         expect(dead_code, reason = "only the tests of the file look into it")
     )]
     folder: TempDir,
-    /// Kept for as long as the database is used.
+    /// Keeps the pooler running as long as the database is used.
     #[cfg(feature = "postgres")]
     pooler: Option<e2e::pgbouncer::PgBouncer>,
 }

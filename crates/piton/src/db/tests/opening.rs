@@ -1,4 +1,4 @@
-//! Opening the file, migrating it, closing it, losing it.
+//! Tests opening, migrating, closing and losing the file.
 
 use uuid::Uuid;
 
@@ -95,7 +95,7 @@ async fn what_was_acknowledged_is_in_the_file_that_was_moved() {
     for number in 0..50 {
         db.add(&number.to_string()).await.unwrap();
     }
-    // Without its log, in which all of that still is.
+    // Moved without its log, which still holds all of the writes.
     std::fs::rename(db.path("shop.db"), db.path("moved.db")).unwrap();
     e2e::wait_for("the move to be noticed", || async {
         db.shop.one::<i64>("SELECT 1", ()).await.is_err()
@@ -114,7 +114,7 @@ async fn a_file_put_in_its_place_is_opened_and_brought_up_to_date() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("before").await.unwrap();
     std::fs::rename(db.path("shop.db"), db.path("old.db")).unwrap();
-    // Empty, as by `touch`: the migrations run.
+    // The file is empty, as after `touch`, so the migrations run.
     std::fs::write(db.path("shop.db"), "").unwrap();
     let error = db.add("astray").await.unwrap_err();
     assert!(error.to_string().contains("was replaced by another file"), "{error}");
@@ -123,7 +123,7 @@ async fn a_file_put_in_its_place_is_opened_and_brought_up_to_date() {
     assert_eq!(db.names().await, ["after"]);
     assert!(names_in(&db.path("old.db")).await.contains(&"before".to_owned()));
 
-    // A restored copy, moved over the file.
+    // A restored copy replaces the file.
     std::fs::rename(db.path("old.db"), db.path("shop.db")).unwrap();
     e2e::wait_for("the restored file", || async {
         let names: Result<Vec<String>, _> = db.shop.all("SELECT name FROM shops", ()).await;
@@ -182,7 +182,7 @@ async fn a_log_that_was_deleted_is_saved_and_begun_anew() {
     e2e::wait_for("a new log", || async { db.path("shop.db-wal").exists() }).await;
     db.healthy().await;
     db.add("after").await.unwrap();
-    // As after a crash: what another process reads is all there is.
+    // Another process reads only what is durable, as after a crash.
     assert_eq!(names_in(&db.path("shop.db")).await.len(), 51);
     db.stop().await;
 }
@@ -220,7 +220,7 @@ async fn a_damaged_page_is_told_by_health_once_it_was_seen() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[length / 2..].fill(0xff);
     std::fs::write(&path, bytes).unwrap();
-    // On a connection that has read none of it yet.
+    // The transaction takes the connection that has cached the pages: the query uses another.
     let _tx = db.begin().await.unwrap();
     let error = db.all::<String>("SELECT text FROM big", ()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Other);
@@ -246,7 +246,7 @@ async fn waiting_does_not_help_where_the_file_or_a_migration_is_wrong() {
     const BROKEN: Migrations = Migrations::new(&[("0001_bad.sql", "CREATE TABEL x")]);
     let error = Part::connect(&open(folder.path(), &DbSettings::default(), &[BROKEN])).await;
     assert!(error.unwrap_err().is::<Permanent>());
-    // Another process runs what is pending.
+    // Pending migrations are not permanent here, because another process runs them.
     let settings = DbSettings { migrate: false, path: Some(at("new.db")), ..DbSettings::default() };
     let pending = open(folder.path(), &settings, &[SHOP]);
     assert!(!Part::connect(&pending).await.unwrap_err().is::<Permanent>());

@@ -1,5 +1,5 @@
-//! PostgreSQL behind PgBouncer, as Debian packages it. What holds on both databases is tested behind it
-//! as well, see `on_both!`.
+//! Tests PostgreSQL behind PgBouncer, as Debian packages it. The tests of `on_both!` run behind it
+//! as well.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn set(url: &str, pgbouncer: PgBouncerMode) -> DbSettings {
 
 use crate::db::PgBouncer as PgBouncerMode;
 
-/// Many requests at once, on fewer sessions of the server's than connections.
+/// Runs many requests at once, on fewer server sessions than connections.
 async fn work_side_by_side(db: &Db) {
     let one = |number: i64| async move {
         for _ in 0..5 {

@@ -52,7 +52,7 @@ async fn a_connection_that_knew_an_older_schema_is_replaced() {
         tx.commit().await.unwrap();
     }
     db.run("ALTER TABLE t ALTER a TYPE text", ()).await.unwrap();
-    // The server refuses what it has not run: it is asked again, and nobody notices.
+    // The server refuses a stale statement before it runs it, so it is sent again without an error.
     for _ in 0..6 {
         db.all::<String>("SELECT * FROM t", ()).await.unwrap();
     }
@@ -84,10 +84,10 @@ async fn a_transaction_that_knew_an_older_schema_does_not_poison_the_pool() {
     }
 }
 
-/// The languages of `lc_messages`, each with quotes of its own.
+/// Languages of `lc_messages`, each with quotes of its own.
 const LANGUAGES: [&str; 3] = ["C", "de_DE.UTF-8", "fr_FR.UTF-8"];
 
-/// Has the server speak that language to every further session, and ours end.
+/// Sets the language of all further sessions, and ends ours.
 async fn speak(db: &Db, language: &str) {
     let name: String = db.one("SELECT current_database()", ()).await.unwrap().unwrap();
     let pool = db.postgres_pool().unwrap();
@@ -200,7 +200,7 @@ async fn errors_hold_no_parameter(language: &str) {
         let all = format!("{error} {error:?} {source:?}");
         assert!(!all.contains("hunter2"), "{language}: {all}");
     }
-    // What names the program's own things is kept.
+    // Text that names only the program's own items is kept.
     let error = db.run("INSERT INTO shops VALUES ('north', NULL)", ()).await.unwrap_err();
     assert!(error.to_string().contains("shops_pkey"), "{language}: {error}");
     let error = db.one::<i64>("SELECT a FROM nowhere WHERE a = $1", (1,)).await.unwrap_err();

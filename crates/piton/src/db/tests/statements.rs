@@ -72,7 +72,8 @@ on_both! {
             pages += 1;
         }
         assert!(pages > 2, "{pages}");
-        // The connection is whole after rows were left unread, and one row is a page in any case.
+        // The connection must be usable after rows were left unread, and a page has at least one
+        // row.
         let tiny = Db { max_page_bytes: 1, ..db.db.clone() };
         let asked = Listing::<NoFilter>::from_query("").unwrap();
         let select = Sql::new("SELECT name FROM shops ORDER BY name DESC");

@@ -11,8 +11,8 @@ use http::HeaderValue;
 use super::super::pairs;
 use super::paging::Paging;
 
-/// A query longer than this is repeated once, in the link to the next page, and not in those that most
-/// clients do not read.
+/// Maximum length in bytes of a query that is repeated in every link. A longer one appears only in
+/// the link to the next page, because most clients do not read the others.
 const MOST: usize = 2000;
 
 /// The query of the other pages of a list, but for the number of the page.
@@ -25,7 +25,7 @@ pub(super) fn query_without_page(query: &str) -> String {
     serde_urlencoded::to_string(pairs).unwrap_or_default()
 }
 
-/// The query of pages with as many entries.
+/// Returns the query of pages with `per_page` entries.
 pub(super) fn with_per_page(query: &str, per_page: u32) -> String {
     let mut pairs = pairs::split(query.as_bytes());
     pairs.retain(|(name, _)| name != "per_page");
@@ -33,7 +33,7 @@ pub(super) fn with_per_page(query: &str, per_page: u32) -> String {
     serde_urlencoded::to_string(pairs).unwrap_or_default()
 }
 
-/// The links from page `page` of `pages`, whose page before may be one of another size.
+/// Returns the links of page `page` of `pages`. The previous page may have another size.
 pub(super) fn links(
     query: &str,
     page: u64,

@@ -99,7 +99,7 @@ impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST> {
         if fitting == 0 || fitting >= expected {
             return self.page(items, total);
         }
-        // Pages with this many entries begin at its multiples: it ends where the next of them begins.
+        // Pages of this size begin at its multiples, so this one has to end at the next multiple.
         let past = before % fitting;
         items.truncate(usize::try_from(fitting - past).unwrap_or(usize::MAX));
         let number = |number| u32::try_from(number).unwrap_or(u32::MAX);

@@ -31,7 +31,7 @@ pub struct Page<T> {
     pub pages: u64,
     #[serde(skip)]
     query: Option<String>,
-    /// The page before, where it is not one of as many entries.
+    /// The previous page, if it has another size.
     #[serde(skip)]
     previous: Option<Paging>,
 }

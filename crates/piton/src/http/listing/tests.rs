@@ -170,7 +170,7 @@ fn page_of(query: &str, total: u64, fitting: fn(u64) -> u64) -> Page<u64> {
 
 #[test]
 fn the_links_of_pages_that_were_cut_lead_through_each_entry_once() {
-    /// How many fit, by where the page begins.
+    /// The number of entries that fit, by the position of the page.
     type Fitting = fn(u64) -> u64;
     let cases: [Fitting; 5] = [|_| 1000, |_| 37, |_| 1, |at| 1 + at * 7 % 90, |at| 90 - at / 12];
     for (case, fitting) in cases.into_iter().enumerate() {

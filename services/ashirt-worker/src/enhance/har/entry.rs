@@ -109,7 +109,7 @@ impl Entry {
     }
 }
 
-/// The text of a failure, unless it repeats a secret of the request.
+/// Returns the text of a failure, or a placeholder if it repeats a secret of the request.
 fn harmless(text: String) -> String {
     if piton::config::holds_secret(&text) { "(its text holds a secret)".to_owned() } else { text }
 }

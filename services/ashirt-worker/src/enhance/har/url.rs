@@ -2,8 +2,8 @@
 
 use piton::config::{holds_secret, holds_token, names_secret};
 
-/// Parameters that open something and whose names do not say so: of OAuth and OpenID Connect, SAML and
-/// WS-Federation, sessions, and signed addresses.
+/// Parameters that grant access and whose names do not say so: of OAuth and OpenID Connect, SAML
+/// and WS-Federation, sessions, and signed addresses.
 const PARAMETERS: [&str; 26] = [
     "assertion",
     "authcode",
@@ -33,10 +33,10 @@ const PARAMETERS: [&str; 26] = [
     "xsrf",
 ];
 
-/// The signs at which a part of a URL ends behind its host.
+/// The signs at which a part of a URL after its host ends.
 const ENDS: [char; 5] = ['/', '?', '&', ';', '#'];
 
-/// Its text without passwords and tokens, and its host.
+/// A URL without passwords and tokens, and its host.
 pub(in crate::enhance) struct Url {
     pub(in crate::enhance) shown: String,
     pub(super) host: String,
@@ -107,8 +107,8 @@ fn hide<'a>(text: &'a str, safe: &mut String) -> &'a str {
     &text[hidden..]
 }
 
-/// `***` for the values of parameters that open something (in path, query and fragment), and for whatever is a
-/// token by its look. What stands before the path is left as it is.
+/// Replaces the values of parameters that grant access (in path, query and fragment), and all
+/// tokens with a known form, by `***`. The text before the path is left as it is.
 fn without_tokens(text: &str) -> String {
     let start = text.find("//").map_or(0, |at| at + 2);
     let start = start + authority(&text[start..]).len();
@@ -131,14 +131,14 @@ fn without_tokens(text: &str) -> String {
     safe
 }
 
-/// Returns whether the parameter of this name opens something.
+/// Returns whether a parameter of this name grants access.
 fn opens(name: &str) -> bool {
     let name = decoded(name).to_lowercase();
     let last = name.rsplit(['[', '.', '!']).next().unwrap_or(&name).trim_end_matches(']');
     names_secret(&name) || PARAMETERS.contains(&last)
 }
 
-/// Without percent signs, however often it was encoded; four times is more than anything does.
+/// Removes percent-encoding, at most four times, which is more than occurs.
 fn decoded(text: &str) -> String {
     const MAX_ROUNDS: usize = 4;
     let mut text = text.to_owned();

@@ -77,7 +77,7 @@ async fn the_first_is_the_first_though_a_later_one_would_fit() {
     let mut third = Box::pin(pool.run(job(8, 1)));
     assert!(is_pending(&mut third));
     tokio::select! {
-        // On a busy machine all three may be done before this looks.
+        // Biased, because on a busy machine all three may be done before this is polled.
         biased;
         done = &mut first => assert!(done.is_ok()),
         done = &mut third => panic!("{done:?} before the first"),
@@ -111,7 +111,7 @@ async fn a_turn_that_comes_too_late_is_not_waited_for() {
     let pool = pool(8 * 1024, 1, 1000);
     let deadline = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
     let begin = Instant::now();
-    // Nothing is known yet of how long a hash takes: all may wait.
+    // The time of a hash is not measured yet, so all may wait.
     let first = pool.run_until(long(), deadline(600));
     let others = join_all((0..200).map(|_| pool.run_until(long(), deadline(5))));
     let (first, others) = tokio::join!(first, others);
@@ -122,7 +122,7 @@ async fn a_turn_that_comes_too_late_is_not_waited_for() {
     assert!(one < Duration::from_secs(10), "{one:?}: they were told before their time was up");
     let load = pool.load();
     assert_eq!(load.waiting, 0);
-    // Now it is known, and who comes is told at once.
+    // It is measured now, so a new job is refused at once.
     let mut busy = Box::pin(pool.run(long()));
     assert!(is_pending(&mut busy));
     let error = pool.run_until(long(), deadline(0)).now_or_never().unwrap().unwrap_err();

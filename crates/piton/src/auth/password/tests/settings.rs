@@ -172,7 +172,7 @@ async fn an_empty_password_is_the_clients_mistake_and_a_stopping_room_is_busy() 
     assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (503, "1"));
 }
 
-/// A service whose hashes take a while, and whose requests may take a second.
+/// Starts a service whose hashes are slow, and whose requests time out after a second.
 async fn slow_app(max_waiting: &str) -> TestApp {
     let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
     let app = app.set("password.memory_cost_kib", "8192").set("password.time_cost", "20");
@@ -184,7 +184,7 @@ async fn slow_app(max_waiting: &str) -> TestApp {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_would_wait_longer_than_a_request_may_is_refused_at_once() {
     let app = slow_app("1000").await;
-    // Measures how long a hash takes.
+    // The first request measures how long a hash takes.
     assert_eq!(app.post("/").body("x").await.status(), 200);
     let begin = std::time::Instant::now();
     let answers = futures_util::future::join_all((0..400).map(|_| {
