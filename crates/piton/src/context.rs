@@ -190,10 +190,6 @@ pub(crate) enum MemoryRefusal {
     /// Other requests hold too much at the moment.
     Full,
     /// Too many bytes even without other requests. Holds the size of the budget.
-    #[cfg_attr(
-        not(any(feature = "sqlite", feature = "postgres")),
-        expect(dead_code, reason = "only rows of a database have no other bound")
-    )]
     TooMuch(u64),
 }
 

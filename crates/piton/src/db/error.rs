@@ -28,7 +28,6 @@ struct Inner {
     constraint: Option<String>,
     /// Set if waiting cannot resolve it.
     permanent: bool,
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a server minds its own disk"))]
     storage: Option<StorageFault>,
     concern: Concern,
     source: Option<sqlx::Error>,

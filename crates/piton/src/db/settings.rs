@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -389,7 +389,7 @@ impl DbSettings {
 
     /// The file that holds the data.
     #[cfg(feature = "sqlite")]
-    pub(super) fn file(&self, app: &str, data_dir: &Path) -> SqliteAddress {
+    pub(super) fn file(&self, app: &str, data_dir: &std::path::Path) -> SqliteAddress {
         let by_url = self.url.as_ref().and_then(DbUrl::sqlite);
         let path = match (&self.path, by_url) {
             (Some(path), _) => path.clone(),
@@ -417,6 +417,8 @@ pub const fn postgres_required() -> Requirement {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

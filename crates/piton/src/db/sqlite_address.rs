@@ -14,10 +14,6 @@ use std::path::{Path, PathBuf};
 
 /// A SQLite file and its open mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(any(feature = "sqlite", test)),
-    expect(dead_code, reason = "a build without SQLite only tells addresses apart")
-)]
 pub(super) struct SqliteAddress {
     /// The file, as the operating system names it.
     pub path: PathBuf,
