@@ -74,6 +74,7 @@ pub mod config;
 mod context;
 pub mod convert;
 mod handle;
+mod json_text;
 pub mod logging;
 mod memory;
 pub mod metrics;

@@ -10,9 +10,9 @@ pub(super) const MAX_LENGTH: usize = 200;
 /// Builds a key from text and values, so that distinct values give distinct keys. [`key!`](super::key)
 /// is the short way to write it, and what `key = ".."` of `#[cached]` and `#[memoize]` does.
 ///
-/// Letters and digits are kept; every other character of a value is percent-encoded, so it cannot
-/// be mistaken for the text between two values. Where there is no such text between two values, a
-/// `|` is inserted. A key of more than 200 bytes becomes `#` and its SHA-256.
+/// Letters and digits stand as they are; every other character of a value is percent-encoded, so it
+/// cannot be mistaken for the text between two values. Where no such text stands between two values, a
+/// `|` is put there. A key of more than 200 bytes, or one that begins with `#`, becomes `#` and its SHA-256.
 ///
 /// ```
 /// use piton::cache::KeyBuilder;
@@ -82,7 +82,7 @@ impl KeyBuilder {
     /// Returns the key, and the text with unescaped values if that differs: callers of
     /// [`Cache::delete`](super::Cache::delete) may have built theirs with `format!`.
     pub(super) fn into_parts(self) -> (String, Option<String>) {
-        let long = self.key.len() > MAX_LENGTH;
+        let long = is_hashed(&self.key);
         let key = if long { hashed(&self.key) } else { self.key.clone() };
         (key, self.plain.or_else(|| long.then_some(self.key)))
     }
@@ -119,10 +119,16 @@ impl fmt::Write for Escaping<'_> {
 
 /// Returns the tag of everything stored under a key, also where the key is only a part of its name.
 pub(super) fn tag_of_key(key: &str) -> String {
-    match key.len() > MAX_LENGTH {
+    match is_hashed(key) {
         true => format!("={}", hashed(key)),
         false => format!("={key}"),
     }
+}
+
+/// Returns whether the SHA-256 of `key` stands for it. Also for one that begins as hashes do: `#{a}` would be
+/// the hash of another key where `a` has its digits.
+fn is_hashed(key: &str) -> bool {
+    key.len() > MAX_LENGTH || key.starts_with('#')
 }
 
 fn hashed(key: &str) -> String {
@@ -200,5 +206,9 @@ mod tests {
         assert_eq!(long("b").len(), 65);
         assert_ne!(long("b"), long("c"));
         assert_eq!(tag_of_key(&"a".repeat(500)).len(), 66);
+        let hash = long("b");
+        let digits = &hash[1..];
+        assert_ne!(key!("#{digits}"), hash);
+        assert_ne!(tag_of_key(&hash), tag_of_key(&("k:".to_owned() + &"a".repeat(500) + "b")));
     }
 }

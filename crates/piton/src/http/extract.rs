@@ -16,16 +16,15 @@ use http_body_util::{BodyExt, LengthLimitError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
 
 use super::bodies::{NoRoom, no_room};
 use super::error::{Error, Fault, MOST_FAULTS, most_faults};
 use super::operation::{Input, Operation, Output, Place};
 use super::shape::push_token;
-use super::{absent, pairs, shape, words};
-use crate::context;
+use super::{absent, finite, pairs, shape, words};
 use crate::handle::{Handle, short_type_name};
 use crate::memory::SMALL;
+use crate::{context, json_text};
 
 /// Gives the wrapper's content by `.0`, `*` and methods.
 macro_rules! transparent {
@@ -228,37 +227,67 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
             .fault(Fault::at("", what)));
     }
     // The path is looked for only when there is something to say about it.
-    serde_json::from_slice(bytes).map_err(|error| json_refusal::<T>(bytes, error))
+    let value = serde_json::from_slice(bytes).map_err(|error| json_refusal::<T>(bytes, &error))?;
+    if json_text::has_private_name(bytes) {
+        return Err(private_name());
+    }
+    if finite::may_overflow_f32(bytes) {
+        floats_are_finite::<T>(bytes)?;
+    }
+    Ok(value)
 }
 
 #[cold]
-fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: serde_json::Error) -> Error {
-    use serde_json::error::Category;
-    // A body may be of another shape before the place where it stops being JSON.
-    let error = match error.classify() {
-        Category::Data => serde_json::from_slice::<IgnoredAny>(bytes).err().unwrap_or(error),
-        _ => error,
-    };
-    match error.classify() {
-        Category::Data => {}
-        Category::Syntax if is_too_large_a_number(bytes, &error) => {}
-        // serde_json reports a map key of the wrong type as a syntax error.
-        Category::Syntax if serde_json::from_slice::<Value>(bytes).is_ok() => {}
-        Category::Eof if bytes.iter().all(u8::is_ascii_whitespace) => {
+fn private_name() -> Error {
+    let what = "names of members that begin with `$serde_json::private::` are reserved";
+    Error::unprocessable("the body is not of the expected shape").fault(Fault::at("", what))
+}
+
+/// 422 where an `f32` would be infinite. Reads the body again.
+#[cold]
+fn floats_are_finite<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), Error> {
+    let wrong = shape::wrong::<T>(bytes);
+    if wrong.is_empty() { Ok(()) } else { Err(shape_refusal(bytes, wrong)) }
+}
+
+#[cold]
+fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Error {
+    let no_json =
+        |error: &serde_json::Error| Error::bad_request(format!("the body is not JSON: {error}"));
+    // A body may be of another shape before the place where it stops being JSON, and serde_json calls a name
+    // that is not of its map's type an error of syntax: what ignores all values alone tells what is JSON.
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) if is_unreadable(error) => return no_json(error),
+        Ok(_) => {}
+        Err(_) if bytes.iter().all(u8::is_ascii_whitespace) => {
             return Error::bad_request("the body is empty; JSON was expected");
         }
-        _ => return Error::bad_request(format!("the body is not JSON: {error}")),
+        Err(error) => return no_json(&error),
     }
-    let wrong = shape::wrong::<T>(bytes, &error);
+    let mut wrong = shape::wrong::<T>(bytes);
+    if wrong.is_empty() {
+        wrong.push((String::new(), words::plain(shape::without_line(error))));
+    }
+    shape_refusal(bytes, wrong)
+}
+
+fn shape_refusal(bytes: &[u8], wrong: Vec<shape::Wrong>) -> Error {
     let error = Error::unprocessable("the body is not of the expected shape");
     let faults = wrong.into_iter().map(|(pointer, what)| Fault::at(pointer, what));
     error.faults_of(most_faults(bytes.len()), faults)
 }
 
-/// `1e400` is JSON, and larger than what serde reads a number into.
-fn is_too_large_a_number(bytes: &[u8], error: &serde_json::Error) -> bool {
-    error.to_string().starts_with("number out of range")
-        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+/// Returns whether `error` is of text that is no UTF-8 or no Unicode, or of too many levels: nothing that a value
+/// that is ignored is checked for.
+fn is_unreadable(error: &serde_json::Error) -> bool {
+    let text = error.to_string();
+    let reasons = [
+        "lone leading surrogate",
+        "unexpected end of hex escape",
+        "invalid unicode code point",
+        "recursion limit exceeded",
+    ];
+    error.is_syntax() && reasons.iter().any(|reason| text.starts_with(reason))
 }
 
 // ---------------------------------------------------------------------------- Path
@@ -269,8 +298,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => {
-                if parts.uri.path().as_bytes().split(|c| *c == b'/').any(pairs::is_no_finite_float)
-                {
+                if pairs::may_hold_infinite(parts.uri.path().as_bytes()) {
                     path_is_finite::<T>(parts).await?;
                 }
                 Ok(Self(value))
@@ -492,6 +520,7 @@ mod tests {
     use std::collections::{BTreeMap, HashMap};
 
     use serde::Deserialize;
+    use serde_json::Value;
 
     use super::*;
 
@@ -630,6 +659,131 @@ mod tests {
         assert_eq!(no_json.status(), StatusCode::BAD_REQUEST);
         let read = parse_json::<Maps>(br#"{"map":{"1":1},"flags":{"true":1}}"#).unwrap();
         assert_eq!(read.map[&1], 1);
+    }
+
+    /// The first fault of `body`, which is JSON: its pointer and what is wrong there.
+    fn fault<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (String, String) {
+        let error = parse_json::<T>(body.as_bytes()).unwrap_err();
+        assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
+        let fault = &error.faults()[0];
+        (fault.pointer.clone().unwrap_or_default(), fault.detail.clone())
+    }
+
+    #[test]
+    fn a_wrong_name_is_named_whatever_else_the_body_holds() {
+        let no_number = "the name is not a number";
+        for (body, pointer, what) in [
+            (r#"{"map":{"a":1},"share":1e400}"#, "#/map/a", no_number),
+            (r#"{"map":{"a":1},"x":"\ud800"}"#, "#/map/a", no_number),
+            (r#"{"share":1e400,"list":[{},{"1":null,"-":{"2":"x"}}]}"#, "#/list/1/-", no_number),
+            (
+                "{\"x\":[-1e400,{\"y\":[]}],\n\"map\" : {\"1\":2,\n\"2\\\"\" : 3}}",
+                "#/map/2\"",
+                no_number,
+            ),
+            (r#"{"flags":{"yes":1}}"#, "#/flags/yes", "the name is not `true` or `false`"),
+            (r#"{"flags":{"true":1,"n":1}}"#, "#/flags/n", "the name is not `true` or `false`"),
+            (r#"{"flags":{"":1}}"#, "#/flags/", "the name is not `true` or `false`"),
+            (
+                r#"{"flags":{"yes":1},"x":1e400}"#,
+                "#/flags/yes",
+                "the name is not `true` or `false`",
+            ),
+        ] {
+            assert_eq!(fault::<Maps>(body), (pointer.into(), what.into()), "{body}");
+        }
+        let error = parse_json::<Maps>(br#"{"flags":{"":1,"true":2,"no":3}}"#).unwrap_err();
+        let places: Vec<_> =
+            error.faults().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+        assert_eq!(places, ["#/flags/", "#/flags/no"]);
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_by_its_own_place_and_reason() {
+        for (body, reason) in [
+            (&br#"{"map":{"a":1} oops"#[..], "expected `,` or `}` at line 1 column 16"),
+            (br#"{"map":{"a":1},"x":}"#, "expected value at line 1 column 20"),
+            (br#"{"flags":{"yes":1}"#, "EOF while parsing an object"),
+            (br#"{"x":1e400,"map":{"a":1}"#, "EOF while parsing an object"),
+        ] {
+            let error = parse_json::<Maps>(body).unwrap_err();
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+            let detail = error.detail().unwrap_or_default();
+            assert!(detail.contains(reason), "{detail}");
+        }
+        for body in
+            [&br#"{"name":"\ud800","partners":[]}"#[..], b"{\"name\":\"\xff\",\"partners\":[]}"]
+        {
+            let error = parse_json::<Company>(body).unwrap_err();
+            assert_eq!(error.status(), StatusCode::BAD_REQUEST, "{error:?}");
+        }
+        let deep = parse_json::<Value>(&[[b'['; 200], [b']'; 200]].concat()).unwrap_err();
+        assert_eq!(deep.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(default)]
+    struct Singles {
+        one: Option<f32>,
+        list: Vec<f32>,
+        by_name: BTreeMap<String, f32>,
+        pair: (f32, f64),
+        kind: Single,
+        wide: Option<f64>,
+        text: String,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    enum Single {
+        #[default]
+        None,
+        Newtype(f32),
+        Struct {
+            x: f32,
+        },
+        Tuple(u8, f32),
+    }
+
+    #[test]
+    fn a_single_precision_float_is_finite() {
+        for (body, pointer) in [
+            (r#"{"one":1e39}"#.to_owned(), "#/one"),
+            (r#"{"one":-1E+39}"#.into(), "#/one"),
+            (r#"{"one":3.5e38}"#.into(), "#/one"),
+            (format!(r#"{{"one":{}}}"#, "9".repeat(39)), "#/one"),
+            (format!(r#"{{"one":-{}.5}}"#, "9".repeat(60)), "#/one"),
+            (format!(r#"{{"one":{}e9}}"#, "9".repeat(30)), "#/one"),
+            (r#"{"list":[1,1e39]}"#.into(), "#/list/1"),
+            (r#"{"by_name":{"a/b":1e39}}"#.into(), "#/by_name/a~1b"),
+            (r#"{"pair":[1e39,1e39]}"#.into(), "#/pair/0"),
+            (r#"{"kind":{"Newtype":1e39}}"#.into(), "#/kind/Newtype"),
+            (r#"{"kind":{"Struct":{"x":1e39}}}"#.into(), "#/kind/Struct/x"),
+            (r#"{"kind":{"Tuple":[1,1e39]}}"#.into(), "#/kind/Tuple/1"),
+        ] {
+            let wanted = (pointer.to_owned(), "the number is out of range".to_owned());
+            assert_eq!(fault::<Singles>(&body), wanted, "{body}");
+        }
+        let mut all = places::<Singles>(r#"{"one":1e39,"text":7,"by_name":{"x":1e39}}"#);
+        all.sort();
+        assert_eq!(all, ["#/by_name/x", "#/one", "#/text"]);
+        let body = r#"{"one":3.4e38,"wide":1e300,"text":"1e39","pair":[1,1e39],"list":[1e-50]}"#;
+        let read = parse_json::<Singles>(body.as_bytes()).unwrap();
+        assert_eq!((read.one, read.wide, &*read.text), (Some(3.4e38), Some(1e300), "1e39"));
+        assert_eq!(parse_json::<Vec<f32>>(b"[1e39]").unwrap_err().faults().len(), 1);
+        assert!(parse_json::<Value>(b"[1e39]").is_ok());
+    }
+
+    #[test]
+    fn a_mark_of_serde_json_is_not_read_as_what_its_text_holds() {
+        for body in [
+            r#"{"$serde_json::private::RawValue":"{\"type\":\"test\"}"}"#,
+            r#"[{"a":{"\u0024serde_json::private::RawValue":"1"}}]"#,
+            r#"{"$serde_json::private::RawValue":"oops"}"#,
+        ] {
+            let error = parse_json::<Value>(body.as_bytes()).unwrap_err();
+            assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
+        }
+        assert!(parse_json::<Value>(br#"{"$ref":"$serde_json::private::RawValue"}"#).is_ok());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod exchange;
 mod explain;
 mod extract;
 mod failed;
+mod finite;
 mod forwarded;
 mod guard;
 mod hooks;

@@ -6,7 +6,10 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de::value::SeqDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Deserialize, Deserializer};
 
 use super::error::most_faults;
@@ -21,11 +24,23 @@ pub(super) type Wrong = (Option<String>, String);
 
 /// `a=1&b=2` as a `T`, or everything that is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<Wrong>> {
-    // `serde_urlencoded` reads `nan` and `1e400` as floats, which pass every rule about a range.
-    if text.split(|byte| *byte == b'&').any(may_not_be_finite) {
-        return read(split(text), most_faults(text.len()));
+    match serde_urlencoded::from_bytes(text) {
+        // `serde_urlencoded` reads `nan` and `1e400` as floats, which pass every rule about a range.
+        Ok(_)
+            if text.split(|byte| *byte == b'&').any(may_not_be_finite)
+                && has_infinite::<T>(text) =>
+        {
+            read_again(text)
+        }
+        Ok(value) => Ok(value),
+        Err(_) => read_again(text),
     }
-    serde_urlencoded::from_bytes(text).or_else(|_| read_again(text))
+}
+
+/// Returns whether `T` reads a value of `text` as a float that is not finite. `Nan` may be somebody's name.
+#[cold]
+fn has_infinite<T: DeserializeOwned>(text: &[u8]) -> bool {
+    read_once::<T>(split(text)).is_err_and(|(_, why)| why == NOT_FINITE)
 }
 
 #[cold]
@@ -38,9 +53,9 @@ fn may_not_be_finite(pair: &[u8]) -> bool {
     pair.get(equals + 1..).is_some_and(is_no_finite_float)
 }
 
-/// Returns whether `value`, percent-encoded or not, is a float that is not finite. Parsed as `f32`,
-/// because that overflows first.
-pub(super) fn is_no_finite_float(value: &[u8]) -> bool {
+/// Returns whether `value`, percent-encoded or not, is a float that is not finite. As a `f32`, which
+/// is the first to overflow.
+fn is_no_finite_float(value: &[u8]) -> bool {
     let is_none = |value: &[u8]| {
         let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<f32>().ok());
         number.is_some_and(|number| !number.is_finite())
@@ -52,7 +67,31 @@ pub(super) fn is_no_finite_float(value: &[u8]) -> bool {
     if value.contains(&b'%') { is_none(&decoded(value)) } else { is_none(value) }
 }
 
-/// Returns the name of the path parameter that `T` reads as a float and that is not finite.
+/// Returns whether `path` may hold a parameter that is a float and not finite, whatever stands around it
+/// in its segment. Words such as `finance` count, too.
+pub(super) fn may_hold_infinite(path: &[u8]) -> bool {
+    if path.contains(&b'%') { may_spell_infinite(&decoded(path)) } else { may_spell_infinite(path) }
+}
+
+fn may_spell_infinite(path: &[u8]) -> bool {
+    let mut digits = 0;
+    path.iter().enumerate().any(|(at, byte)| {
+        let spells = |word: &[u8]| {
+            path.get(at..at + word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word))
+        };
+        let before = digits;
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        match byte {
+            b'n' | b'N' => spells(b"nan"),
+            b'i' | b'I' => spells(b"inf"),
+            b'e' | b'E' => before > 0 || at > 0 && path[at - 1] == b'.',
+            // The largest `f32` has 39 digits.
+            _ => digits >= 39,
+        }
+    })
+}
+
+/// The name of the parameter of a path that `T` reads as a float and that is not finite.
 #[cold]
 pub(super) fn not_finite<T: DeserializeOwned>(pairs: Vec<Pair>) -> Option<String> {
     let names: Vec<String> = pairs.iter().map(|(name, _)| name.clone()).collect();
@@ -212,9 +251,55 @@ impl<'de> Deserializer<'de> for &mut Named {
         visitor.visit_map(NamedPairs { named: self, value: None })
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        visitor.visit_seq(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// A list has each pair as a list of two, as `serde_urlencoded` reads it.
+impl<'de> SeqAccess<'de> for Named {
+    type Error = NamedError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, NamedError> {
+        let Some((name, value)) = self.pairs.next() else {
+            self.ended = true;
+            return Ok(None);
+        };
+        self.read += 1;
+        seed.deserialize(PairOfTexts(name, value)).map(Some)
+    }
+}
+
+struct PairOfTexts(String, String);
+
+impl<'de> Deserializer<'de> for PairOfTexts {
+    type Error = NamedError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NamedError> {
+        let mut texts = SeqDeserializer::new([Text(self.0), Text(self.1)].into_iter());
+        let pair = visitor.visit_seq(&mut texts)?;
+        texts.end().map(|()| pair)
+    }
+
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
         unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, NamedError> for Text {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
     }
 }
 
@@ -301,7 +386,6 @@ impl<'de> Deserializer<'de> for Text {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, NamedError> {
-        use serde::de::IntoDeserializer;
         self.0.into_deserializer().deserialize_enum(name, variants, visitor)
     }
 
@@ -495,6 +579,55 @@ mod tests {
             parse::<Numbers>(b"text=inf&far=-0.5e3&whole=340282366920938463463374607431768211455");
         let Numbers { text, far, whole, .. } = read.unwrap();
         assert_eq!((text.as_deref(), far, whole), (Some("inf"), Some(-500.0), Some(u128::MAX)));
+    }
+
+    #[test]
+    fn a_list_of_pairs_is_read_whatever_a_value_looks_like() {
+        let digits = "1".repeat(40);
+        for value in ["Nan", "NaN", "Infinity", "-inf", "1e400", "%6ean", &digits] {
+            let query = format!("name={value}&x=1");
+            let value = value.replace("%6e", "n");
+            let pairs = parse::<Vec<Pair>>(query.as_bytes()).unwrap();
+            assert_eq!(pairs, [("name".into(), value.clone()), ("x".into(), "1".into())]);
+            let named = parse::<Vec<Named>>(query.as_bytes()).unwrap();
+            assert_eq!(named[0], Named(Name::Name, value.clone()));
+            let map =
+                parse::<std::collections::BTreeMap<String, String>>(query.as_bytes()).unwrap();
+            assert_eq!(map["name"], value);
+            let set = parse::<std::collections::BTreeSet<Pair>>(query.as_bytes()).unwrap();
+            assert_eq!(set.len(), 2);
+            let wrong = parse::<Vec<(String, f32)>>(query.as_bytes()).unwrap_err();
+            assert_eq!(wrong, [(Some("name".into()), NOT_FINITE.into())]);
+            assert!(parse::<Vec<(String,)>>(query.as_bytes()).is_err());
+            assert!(parse::<Vec<(String, String, String)>>(query.as_bytes()).is_err());
+        }
+        let wrong = parse::<Vec<(String, u8)>>(b"a=1&b=x&c=300").unwrap_err();
+        let names: Vec<_> = wrong.iter().filter_map(|(name, _)| name.as_deref()).collect();
+        assert_eq!(names, ["b", "c"]);
+        assert_eq!(parse::<Vec<(String, f64)>>(b"a=1.5").unwrap(), [("a".into(), 1.5)]);
+
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Named(Name, String);
+
+        #[derive(Debug, Deserialize, PartialEq)]
+        #[serde(rename_all = "lowercase")]
+        enum Name {
+            Name,
+            X,
+        }
+    }
+
+    #[test]
+    fn a_float_of_a_path_may_stand_anywhere_in_its_segment() {
+        let digits = format!("/x{}", "1".repeat(39));
+        for path in
+            ["/at-NaN", "/x/inf", "/at--Infinity.json", "/v1e400", "/%6e%61n", "/1.e99", &digits]
+        {
+            assert!(may_hold_infinite(path.as_bytes()), "{path}");
+        }
+        for path in ["/", "/users/7", "/n", "/companies/11222333000181", "/in/na", "/caf%C3%A9"] {
+            assert!(!may_hold_infinite(path.as_bytes()), "{path}");
+        }
     }
 
     #[test]

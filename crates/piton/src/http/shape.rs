@@ -10,23 +10,28 @@ use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
 use super::error::most_faults;
+use super::finite::Finite;
 use super::pairs::{member, missing};
 use super::words;
+use crate::json_text::length_of_string;
 
 /// A JSON Pointer (RFC 6901), and what is wrong there.
 pub(super) type Wrong = (String, String);
 
-/// What is wrong with `body`, which is JSON and no `T`; `error` says so much.
+/// Returns what is wrong with `body`, which is JSON; nothing if it is a `T`.
 #[cold]
-pub(super) fn wrong<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Vec<Wrong> {
+pub(super) fn wrong<T: DeserializeOwned>(body: &[u8]) -> Vec<Wrong> {
+    // Some JSON is no `Value`, such as a number that no float holds: then the first fault is told alone.
     let value = serde_json::from_slice::<Value>(body);
     // A member that is given twice is seen in the text alone.
-    let first = refusal_of_text::<T>(body, value.as_ref().unwrap_or(&Value::Null))
-        .unwrap_or_else(|| (String::new(), words::plain(without_line(error))));
-    let mut wrong = vec![first];
+    let first = refusal_of_text::<T>(body, value.as_ref().unwrap_or(&Value::Null));
+    let mut wrong: Vec<Wrong> = first.into_iter().collect();
     let Ok(mut rest) = value else { return wrong };
     // One more than is told.
-    while wrong.len() <= most_faults(body.len()) && without(&mut rest, &wrong[wrong.len() - 1]) {
+    while let Some(last) = wrong.last()
+        && wrong.len() <= most_faults(body.len())
+        && without(&mut rest, last)
+    {
         match refusal::<T>(&rest) {
             Some(next) if is_news(&next, &wrong) => wrong.push(next),
             _ => break,
@@ -37,7 +42,7 @@ pub(super) fn wrong<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error)
 
 /// The pointer and the message of what is refused first.
 fn refusal<T: DeserializeOwned>(body: &Value) -> Option<Wrong> {
-    let error = serde_path_to_error::deserialize::<_, T>(body).err()?;
+    let error = serde_path_to_error::deserialize::<_, T>(Finite(body)).err()?;
     let wrong = said(&error);
     if is_of_a_name(&error, &wrong, body) {
         // The position of the name is known only when text is parsed, and not from a `Value`.
@@ -49,18 +54,22 @@ fn refusal<T: DeserializeOwned>(body: &Value) -> Option<Wrong> {
 /// Does the same as [`refusal`] for `text`, which is `body` as JSON.
 fn refusal_of_text<T: DeserializeOwned>(text: &[u8], body: &Value) -> Option<Wrong> {
     let deserializer = &mut serde_json::Deserializer::from_slice(text);
-    let error = serde_path_to_error::deserialize::<_, T>(deserializer).err()?;
-    let wrong = said(&error);
-    if is_of_a_name(&error, &wrong, body)
-        && let Some(parent) = parent_of_a_name(&error, &wrong.0)
-        && let Some(object) = body.pointer(parent)
-        && let Some(name) = name_at(text, error.inner(), object)
-    {
-        let mut pointer = parent.to_owned();
-        push_token(&mut pointer, &name);
-        return Some((pointer, of_a_name(error.inner(), wrong.1)));
+    let error = serde_path_to_error::deserialize::<_, T>(Finite(deserializer)).err()?;
+    let (pointer, what) = said(&error);
+    if !is_of_a_name(&error, &(pointer.clone(), what.clone()), body) {
+        return Some((pointer, what));
     }
-    Some(wrong)
+    // serde_json looks for the text of a name that is to be a boolean behind its first letter, and of an
+    // empty one there is none.
+    if is_of_a_boolean(error.inner(), &what)
+        && body.pointer(&pointer).is_some_and(|object| object.get("").is_some())
+    {
+        return Some((format!("{pointer}/"), NO_BOOLEAN.into()));
+    }
+    match pointer_of_name(text, end(text, error.inner())) {
+        Some(pointer) => Some((pointer, of_a_name(error.inner(), what))),
+        None => Some((pointer, what)),
+    }
 }
 
 type Refusal = serde_path_to_error::Error<serde_json::Error>;
@@ -78,55 +87,91 @@ fn said(error: &Refusal) -> Wrong {
 /// Returns whether the name of a member is refused, and serde does not report it as written: where
 /// names are numbers, it reports only the number (`2` of `"2x"`), or nothing.
 fn is_of_a_name(error: &Refusal, (pointer, what): &Wrong, body: &Value) -> bool {
-    // The body is known to be JSON, so a syntax error is about a name, or about a number out of range,
-    // which is reported at the member that holds it.
-    error.inner().classify() == Category::Syntax
+    // JSON it is, and a number out of range is named by the member that holds it.
+    matches!(error.inner().classify(), Category::Syntax | Category::Eof)
         || matches!(error.path().iter().next_back(), Some(Segment::Unknown))
         || missing(what).is_none() && body.pointer(pointer).is_none()
 }
 
-/// Returns the pointer of the object whose member is refused.
-fn parent_of_a_name<'a>(error: &Refusal, pointer: &'a str) -> Option<&'a str> {
-    match error.path().iter().next_back()? {
-        Segment::Unknown => Some(pointer),
-        Segment::Map { .. } => pointer.rsplit_once('/').map(|(parent, _)| parent),
-        Segment::Seq { .. } | Segment::Enum { .. } => None,
-    }
-}
-
-/// Rewords serde_json's syntax errors about a name that is not a number.
+/// serde_json speaks of the syntax of a name that is no number.
 fn of_a_name(error: &serde_json::Error, what: String) -> String {
-    if error.classify() != Category::Syntax || what == "the number is out of range" {
+    if is_of_a_boolean(error, &what) {
+        NO_BOOLEAN.into()
+    } else if error.classify() != Category::Syntax || what == "the number is out of range" {
         what
-    } else if what.starts_with("expected ident") {
-        "the name is not `true` or `false`".into()
     } else {
         "the name is not a number".into()
     }
 }
 
-/// Returns the name of the member of `object` at which `error` stands. The name begins at one of
-/// the last quotes before it.
-fn name_at(text: &[u8], error: &serde_json::Error, object: &Value) -> Option<String> {
-    let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().checked_sub(1)?);
-    let end = lines.map(<[u8]>::len).sum::<usize>() + error.column();
-    let before = text.get(..end.min(text.len()))?;
-    let quotes = before.iter().enumerate().rev().filter(|(_, byte)| **byte == b'"');
-    quotes.take(MAX_QUOTES).find_map(|(begin, _)| {
-        let mut texts = serde_json::Deserializer::from_slice(&text[begin..]).into_iter::<String>();
-        let name = texts.next()?.ok()?;
-        let rest = &text[begin + texts.byte_offset()..];
-        let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());
-        // The text between two strings also parses as one, but no colon follows it.
-        (next == Some(&b':') && object.get(&name).is_some()).then_some(name)
-    })
+const NO_BOOLEAN: &str = "the name is not `true` or `false`";
+
+fn is_of_a_boolean(error: &serde_json::Error, what: &str) -> bool {
+    match error.classify() {
+        // The text is without its first letter.
+        Category::Data => {
+            what.starts_with("invalid type: the string ")
+                && what.ends_with(", expected `true` or `false`")
+        }
+        Category::Syntax => what.starts_with("expected ident"),
+        // The rest of the document was read as the text.
+        Category::Eof => true,
+        Category::Io => false,
+    }
 }
 
-/// Maximum number of quotes tried as the beginning of a name, since a name may contain some itself.
-const MAX_QUOTES: usize = 16;
+/// Returns how much of `text` had been read when `error` was found.
+fn end(text: &[u8], error: &serde_json::Error) -> usize {
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    (lines.map(<[u8]>::len).sum::<usize>() + error.column()).min(text.len())
+}
+
+/// An object or a list that is not closed yet.
+enum Open<'a> {
+    /// With the name read last, as it is written, and whether its `:` is still to come.
+    Object(Option<&'a [u8]>, bool),
+    /// With the number of items before.
+    List(usize),
+}
+
+/// Returns the pointer of the member of `json` whose name ends at `end` or later. `None` if it is not a name that
+/// stands there.
+fn pointer_of_name(json: &[u8], end: usize) -> Option<String> {
+    let mut open = Vec::new();
+    let mut at = 0;
+    while at < end {
+        let length = if json[at] == b'"' { length_of_string(&json[at..]) } else { 1 };
+        match (json[at], open.last_mut()) {
+            (b'{', _) => open.push(Open::Object(None, true)),
+            (b'[', _) => open.push(Open::List(0)),
+            (b'}' | b']', _) => drop(open.pop()),
+            (b',', Some(Open::List(items))) => *items += 1,
+            (b',', Some(Open::Object(name, awaits_colon))) => (*name, *awaits_colon) = (None, true),
+            (b':', Some(Open::Object(_, awaits_colon))) => *awaits_colon = false,
+            (b'"', Some(Open::Object(name, true))) => *name = json.get(at..at + length),
+            _ => {}
+        }
+        at += length;
+    }
+    let Some(Open::Object(Some(_), true)) = open.last() else { return None };
+    let mut pointer = String::new();
+    for step in &open {
+        match step {
+            Open::Object(name, _) => push_token(&mut pointer, &name_of(name.unwrap_or_default())),
+            Open::List(items) => push_token(&mut pointer, &items.to_string()),
+        }
+    }
+    Some(pointer)
+}
+
+/// Returns the name as it is meant. One with half a surrogate, which no text can hold, as it is written.
+fn name_of(literal: &[u8]) -> String {
+    let written = || String::from_utf8_lossy(literal).trim_matches('"').to_owned();
+    serde_json::from_slice(literal).unwrap_or_else(|_| written())
+}
 
 /// " at line 1 column 7" says the same as the pointer, less well.
-fn without_line(error: &serde_json::Error) -> String {
+pub(super) fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
@@ -220,8 +265,7 @@ mod tests {
 
     /// The places of what is wrong, in order.
     fn places(body: &str) -> Vec<String> {
-        let error = serde_json::from_str::<Company>(body).unwrap_err();
-        wrong::<Company>(body.as_bytes(), &error).into_iter().map(|(pointer, _)| pointer).collect()
+        wrong::<Company>(body.as_bytes()).into_iter().map(|(pointer, _)| pointer).collect()
     }
 
     #[test]
@@ -237,8 +281,7 @@ mod tests {
     fn what_was_taken_out_is_not_called_missing() {
         assert_eq!(places(r#"{"name":5,"state":"Sp"}"#), ["/name"]);
         let body = r#"{"state":5}"#;
-        let error = serde_json::from_str::<Company>(body).unwrap_err();
-        let wrong = wrong::<Company>(body.as_bytes(), &error);
+        let wrong = wrong::<Company>(body.as_bytes());
         assert_eq!(wrong[1], ("/name".into(), "missing field `name`".into()));
     }
 
@@ -292,8 +335,7 @@ mod tests {
     #[test]
     fn a_rule_that_is_broken_for_lack_of_what_was_taken_out_is_not_told() {
         let body = r#"{"a":"x"}"#;
-        let error = serde_json::from_str::<One>(body).unwrap_err();
-        let wrong = wrong::<One>(body.as_bytes(), &error);
+        let wrong = wrong::<One>(body.as_bytes());
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         assert_eq!(wrong[0].0, "/a");
     }

@@ -697,14 +697,18 @@ impl Rules {
     /// Returns the path as logs and error documents may show it.
     fn path_for_log<'a>(&self, seen: &'a Seen) -> Cow<'a, str> {
         match self.requests.pattern(seen.current.path.get()) {
+            // `/activate//TOKEN` is no link of `/activate/{token}`, and a `/{*rest}` takes it.
+            Some(pattern) if pattern.contains("{*") && !pattern.split('/').any(is_secret) => {
+                self.unmatched_for_log(seen.path())
+            }
             Some(pattern) => without_secrets(seen.path(), &pattern),
             None => self.unmatched_for_log(seen.path()),
         }
     }
 
-    /// Returns a path that matched no route, with `***` for each segment that no route spells out,
-    /// if any route has a secret in its path: a mailed link with an extra `/`, in capitals or
-    /// behind a prefix still holds its token.
+    /// Returns a path that no route has matched, or only one that takes any path, with `***` for each segment that no route spells out, if
+    /// there is a route with a secret in its path: the link of a letter with a `/` too many, in capitals
+    /// or behind a prefix still holds its token.
     #[cold]
     fn unmatched_for_log<'a>(&self, path: &'a str) -> Cow<'a, str> {
         let mut segments: Vec<(&str, bool)> = path

@@ -141,6 +141,26 @@ async fn a_document_does_not_repeat_what_may_be_a_secret_of_a_path() {
     assert!(instance.len() < 100 && !instance.contains("1b2c"), "{instance}");
 }
 
+#[piton::test]
+async fn a_route_that_takes_any_path_does_not_show_the_secret_of_another_one() {
+    async fn none(_: Path<String>) -> Result<()> {
+        Err(Error::not_found("nothing here"))
+    }
+    let app = app().route(get("/activate/{token}", none)).route(get("/{*rest}", none));
+    let app = TestApp::new(app.route(get("/files/{*path}", none))).await;
+    for (path, shown) in [
+        ("/activate/1b2c", "/activate/***"),
+        ("/activate//1b2c", "/activate//***"),
+        ("/activate/1b2c/", "/activate/***/"),
+        ("/Activate/1b2c", "/Activate/***"),
+        ("/files/activate/1b2c", "/files/activate/***"),
+    ] {
+        assert_eq!(problem(&app.get(path).await, 404)["instance"], shown, "{path}");
+    }
+    let app = TestApp::new(self::app().route(get("/pages/{*rest}", none))).await;
+    assert_eq!(problem(&app.get("/pages/a/b").await, 404)["instance"], "/pages/a/b");
+}
+
 #[derive(Deserialize, piton::garde::Validate)]
 struct Share {
     #[garde(range(min = 0.0, max = 100.0))]

@@ -1,6 +1,13 @@
 //! What ASHIRT sends.
 
-use piton::serde_json::{self, Map, Value};
+use std::collections::BTreeMap;
+
+use piton::serde_json::{self, value::RawValue};
+use serde::Deserialize;
+
+/// The members of an object as they are written: numbers that no float holds, and what serde_json would
+/// take for a mark of its own, do no harm where nobody reads them.
+type Members = BTreeMap<String, Box<RawValue>>;
 
 /// The content types that ASHIRT's own pages know. It checks none: others are stored as well.
 pub mod content_type {
@@ -80,11 +87,12 @@ impl Message {
     /// no `type`, or evidence lacks its identifier or its operation.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let message: Value = serde_json::from_slice(body)
-            .map_err(|error| format!("the message is not JSON: {error}"))?;
-        let Value::Object(mut message) = message else {
-            return Err(format!("the message is {}, expected an object", kind(&message)));
-        };
+        let no_json = |error| format!("the message is not JSON: {error}");
+        let message: &RawValue = serde_json::from_slice(body).map_err(no_json)?;
+        if !message.get().starts_with('{') {
+            return Err(format!("the message is {}, expected an object", kind(message)));
+        }
+        let mut message: Members = serde_json::from_str(message.get()).map_err(no_json)?;
         let mut faults = Vec::new();
         let message = match take_text(&mut message, "type", &mut faults).as_deref() {
             Some("test") => Self::Test,
@@ -96,9 +104,9 @@ impl Message {
     }
 }
 
-/// Reads evidence. An invalid content type is not an error of the message: no worker can process it
-/// and trying again does not help, so it is rejected like an unknown content type.
-fn evidence(message: &mut Map<String, Value>, faults: &mut Vec<String>) -> Message {
+/// Evidence whose content type is none is not an error of the message: no worker can look at it, and
+/// trying again does not help, so it is to be rejected as an unknown content type is.
+fn evidence(message: &mut Members, faults: &mut Vec<String>) -> Message {
     let mut text = |name| take_text(message, name, faults).unwrap_or_default();
     let (evidence_uuid, operation_slug) = (text("evidenceUuid"), text("operationSlug"));
     let mut untyped = Vec::new();
@@ -127,18 +135,15 @@ fn evidence(message: &mut Map<String, Value>, faults: &mut Vec<String>) -> Messa
     })
 }
 
-fn take_text(
-    message: &mut Map<String, Value>,
-    name: &str,
-    faults: &mut Vec<String>,
-) -> Option<String> {
-    let why = match message.remove(name) {
-        Some(Value::String(text)) if text.trim().is_empty() => "is empty".to_owned(),
-        Some(Value::String(text)) if text.len() > LONGEST_NAME => {
+fn take_text(message: &mut Members, name: &str, faults: &mut Vec<String>) -> Option<String> {
+    let why = match message.remove(name).map(|value| (read::<String>(&value), value)) {
+        Some((Some(text), _)) if text.trim().is_empty() => "is empty".to_owned(),
+        Some((Some(text), _)) if text.len() > LONGEST_NAME => {
             format!("is longer than {LONGEST_NAME} bytes")
         }
-        Some(Value::String(text)) => return Some(text),
-        Some(other) => format!("is {}, expected text", kind(&other)),
+        Some((Some(text), _)) => return Some(text),
+        Some((None, value)) if kind(&value) == "text" => "has half a character".to_owned(),
+        Some((None, value)) => format!("is {}, expected text", kind(&value)),
         None => "is missing".to_owned(),
     };
     faults.push(format!("`{name}` of the message {why}"));
@@ -147,28 +152,30 @@ fn take_text(
 
 /// Those that have their shape: no evidence fails for the sake of a variable.
 fn variables<T>(
-    list: Option<Value>,
+    list: Option<Box<RawValue>>,
     make: impl Fn(&mut dyn FnMut(&str) -> Option<String>) -> Option<T>,
 ) -> Vec<T> {
-    let Some(Value::Array(list)) = list else { return Vec::new() };
-    let make = |item: Value| {
-        let Value::Object(mut fields) = item else { return None };
-        make(&mut |name| match fields.remove(name) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        })
+    let list = list.and_then(|list| read::<Vec<Box<RawValue>>>(&list)).unwrap_or_default();
+    let make = |item: Box<RawValue>| {
+        let mut fields: Members = read(&item)?;
+        make(&mut |name| read(&*fields.remove(name)?))
     };
     list.into_iter().filter_map(make).collect()
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+/// Returns `None` if `value` is no `T`.
+fn read<'de, T: Deserialize<'de>>(value: &'de RawValue) -> Option<T> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn kind(value: &RawValue) -> &'static str {
+    match value.get().as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'"') => "text",
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        _ => "a number",
     }
 }
 
@@ -225,6 +232,40 @@ mod tests {
     fn the_last_of_equal_keys_counts_and_a_byte_order_mark_does_no_harm() {
         let text = "\u{feff}{\"type\":\"x\",\"type\":\"test\"}";
         assert_eq!(Message::parse(text.as_bytes()), Ok(Message::Test));
+    }
+
+    #[test]
+    fn what_nobody_reads_may_be_of_any_shape() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        for more in [
+            "1e400",
+            r#"[1e400,{"a":-1e999}]"#,
+            r#""\ud800""#,
+            &deep,
+            r#"{"$serde_json::private::RawValue":"oops"}"#,
+        ] {
+            let text = format!(r#"{{"type":"test","more":{more}}}"#);
+            assert_eq!(Message::parse(text.as_bytes()), Ok(Message::Test), "{more:.60}");
+            let variables =
+                format!(r#""globalVariables":[{more},{{"name":"a","value":"b","more":{more}}}]"#);
+            let names = r#""evidenceUuid":"u","operationSlug":"o","contentType":"none""#;
+            let text = format!(r#"{{"type":"evidence_created",{names},{variables}}}"#);
+            let evidence = evidence_of(&text);
+            assert_eq!(evidence.global_variables.len(), 1, "{more:.60}");
+        }
+    }
+
+    #[test]
+    fn a_mark_of_serde_json_is_a_name_as_any_other() {
+        let mark = |text: &str| format!(r#"{{"$serde_json::private::RawValue":{text:?}}}"#);
+        let refused = Message::parse(mark(r#"{"type":"test"}"#).as_bytes()).unwrap_err();
+        assert_eq!(refused, "`type` of the message is missing");
+        let refused = Message::parse(format!(r#"{{"type":{}}}"#, mark("\"test\"")).as_bytes());
+        assert_eq!(refused.unwrap_err(), "`type` of the message is an object, expected text");
+        let refused = Message::parse(br#"{"type":1e400}"#).unwrap_err();
+        assert_eq!(refused, "`type` of the message is a number, expected text");
+        let refused = Message::parse(br#"{"type":"\ud800"}"#).unwrap_err();
+        assert_eq!(refused, "`type` of the message has half a character");
     }
 
     #[test]

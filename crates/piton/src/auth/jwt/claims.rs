@@ -14,6 +14,7 @@ use super::keys::Keys;
 use super::python;
 use super::refusal::{Refusal, RefusalKind};
 use super::settings::IdentityClaim;
+use crate::json_text;
 use crate::part::BoxError;
 
 /// The claims of a token, by name. A number that no [`Value`] holds exactly, such as an integer
@@ -116,6 +117,10 @@ fn decoded(segment: &str) -> Option<Vec<u8>> {
 fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
     let wrong = |why: String| Refusal::invalid(format!("Invalid {part} string: {why}"));
     match serde_json::from_slice(bytes) {
+        // serde_json would show the content of the mark's text as claims.
+        Ok(_) if json_text::has_private_name(bytes) => {
+            Err(wrong("names that begin with `$serde_json::private::` are reserved".into()))
+        }
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(wrong("must be a json object".into())),
         Err(error) => Err(wrong(unreadable(bytes, &error))),

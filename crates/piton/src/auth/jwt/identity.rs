@@ -65,8 +65,20 @@ impl Identity {
         &self.0.subject
     }
 
-    /// Returns the identity of the caller, as written in the token. A number that no [`Value`]
-    /// holds exactly, such as an integer beyond 64 bits, is text with its digits.
+    /// Returns the identity if the token holds it as text, such as an email address. `None` for a number,
+    /// also for one that [`subject`](Self::subject) and [`value`](Self::value) show as the same text: look an
+    /// account up by this, and the number `1180591620717411303424` is not taken for the user whose name
+    /// has these digits.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self.exact_value() {
+            Some(_) => None,
+            None => self.value().as_str(),
+        }
+    }
+
+    /// Who is calling, as it stands in the token. A number that no [`Value`] holds exactly, such as a
+    /// whole one beyond 64 bits, is text with its digits.
     #[must_use]
     pub fn value(&self) -> &Value {
         self.0.claims.get(self.name()).unwrap_or(&Value::Null)

@@ -170,6 +170,44 @@ async fn numbers_keep_their_value_however_large_they_are() {
 }
 
 #[crate::test]
+async fn a_number_is_not_the_text_with_the_same_digits() {
+    let app = TestApp::new(app()).await;
+    for name in ["identity", "sub"] {
+        for (written, text) in [
+            (r#""ada""#, Some("ada")),
+            (r#""1180591620717411303424""#, Some("1180591620717411303424")),
+            (r#""""#, Some("")),
+            ("1180591620717411303424", None),
+            ("0.10000000000000000001", None),
+            ("7", None),
+            ("null", None),
+            (r#"{"id":"ada"}"#, None),
+        ] {
+            let token = saying(&format!(r#""{name}":{written}"#));
+            let identity = app.handle().tokens().read(&token).unwrap();
+            assert_eq!(identity.text(), text, "{name}: {written}");
+        }
+    }
+}
+
+#[crate::test]
+async fn a_mark_of_serde_json_is_not_read_as_claims() {
+    let app = TestApp::new(app()).await;
+    for more in [
+        r#""identity":{"$serde_json::private::RawValue":"\"ada\""}"#,
+        r#""identity":{"\u0024serde_json::private::RawValue":"\"ada\""}"#,
+        r#""identity":"ada","more":[{"$serde_json::private::RawValue":"1"}]"#,
+    ] {
+        let answer = with(&app, "/me", &saying(more)).await;
+        assert_eq!(answer.status(), 401, "{more}");
+        let detail = answer.json::<Value>()["detail"].to_string();
+        assert!(detail.contains("are reserved"), "{detail}");
+    }
+    let text = saying(r#""identity":"$serde_json::private::RawValue""#);
+    assert_eq!(with(&app, "/me", &text).await.status(), 200);
+}
+
+#[crate::test]
 async fn a_claim_beyond_64_bits_is_read_exactly() {
     let app = TestApp::new(app()).await;
     let token = saying(r#""identity":"ada","account":1180591620717411303425,"share":0.5"#);

@@ -82,6 +82,11 @@ impl Message {
     /// [`Kind::Invalid`] if the body is not JSON of that shape. The error says where, and nothing of
     /// what stands there.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if crate::json_text::has_private_name(self.body.as_bytes()) {
+            let why = "the body of the message has a name that begins with `$serde_json::private::`, \
+                       which is reserved";
+            return Err(Error::new(Kind::Invalid, why.to_owned()));
+        }
         serde_json::from_str(&self.body).map_err(|error| {
             let why = match error.classify() {
                 serde_json::error::Category::Data => "is not of the expected shape",
