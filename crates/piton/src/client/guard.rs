@@ -10,7 +10,7 @@ use http::header;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Response, Url, redirect};
 
-use crate::config::mask;
+use crate::config::{mask, url_without_secrets};
 
 /// The address is private.
 #[derive(Debug)]
@@ -128,7 +128,8 @@ pub(super) fn unfollowable(response: &Response) -> Option<String> {
 }
 
 /// A redirect's target as far as it may be shown: who has made it may have put secrets into it. Users,
-/// passwords, queries and fragments are left out; of what has no host only the scheme stays.
+/// passwords, queries and fragments are left out, and the secrets of the path; of what has no host only the
+/// scheme stays.
 fn shown(target: &Url) -> String {
     if target.cannot_be_a_base() {
         return format!("{}:…", target.scheme());
@@ -149,10 +150,13 @@ fn shown_text(target: &str) -> String {
         Some(at) => (&target[..at], "?…"),
         None => (target, ""),
     };
-    let bare = mask::text(bare);
+    // Hides what a path may hold too: `;jsessionid=..`, tokens, and webhooks that are secrets as a whole.
+    let bare = url_without_secrets(bare);
+    let bare = mask::text(&bare);
     // `//user:password@` has no scheme, and is no address to the mask.
     let bare = match bare.rsplit_once('@') {
         Some((_, host)) if !bare.contains("***@") => format!("***@{host}"),
+        _ if bare.starts_with("//***@") => bare[2..].to_owned(),
         _ => bare.into_owned(),
     };
     let mut text: String = bare.chars().take(MAX_CHARS).flat_map(visible).collect();
@@ -290,6 +294,10 @@ mod tests {
             ("data:text/html,hunter2", "data:…"),
             ("javascript:hunter2", "javascript:…"),
             ("file:///etc/passwd", "file:///etc/passwd"),
+            ("https://h/a;jsessionid=hunter2", "https://h/a;jsessionid=***"),
+            ("https://h/access_token=hunter2/x", "https://h/access_token=***/x"),
+            ("https://h/hooks/hunter2", "https://h/hooks/***"),
+            ("https://h/bot123:AAHhunter2/getMe", "https://h/***/getMe"),
             ("https://h/eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.hunter2/x", "https://h/***/x"),
         ] {
             assert_eq!(shown(&Url::parse(target).expect(target)), expected);
