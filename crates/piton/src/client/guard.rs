@@ -10,7 +10,7 @@ use http::header;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Response, Url, redirect};
 
-use crate::config::mask;
+use crate::config::{mask, url_without_secrets};
 
 /// The address is private.
 #[derive(Debug)]
@@ -127,9 +127,9 @@ pub(super) fn unfollowable(response: &Response) -> Option<String> {
     }
 }
 
-/// Returns a redirect's target without secrets, because the server that sent it may have put some
-/// into it. User, password, query and fragment are left out; of a URL without a host only the
-/// scheme is kept.
+/// A redirect's target as far as it may be shown: who has made it may have put secrets into it. Users,
+/// passwords, queries and fragments are left out, and the secrets of the path; of what has no host only the
+/// scheme stays.
 fn shown(target: &Url) -> String {
     if target.cannot_be_a_base() {
         return format!("{}:…", target.scheme());
@@ -150,10 +150,13 @@ fn shown_text(target: &str) -> String {
         Some(at) => (&target[..at], "?…"),
         None => (target, ""),
     };
-    let bare = mask::text(bare);
-    // `//user:password@` has no scheme, so the mask does not recognise it as an address.
+    // Hides what a path may hold too: `;jsessionid=..`, tokens, and webhooks that are secrets as a whole.
+    let bare = url_without_secrets(bare);
+    let bare = mask::text(&bare);
+    // `//user:password@` has no scheme, and is no address to the mask.
     let bare = match bare.rsplit_once('@') {
         Some((_, host)) if !bare.contains("***@") => format!("***@{host}"),
+        _ if bare.starts_with("//***@") => bare[2..].to_owned(),
         _ => bare.into_owned(),
     };
     let mut text: String = bare.chars().take(MAX_CHARS).flat_map(visible).collect();
@@ -291,6 +294,10 @@ mod tests {
             ("data:text/html,hunter2", "data:…"),
             ("javascript:hunter2", "javascript:…"),
             ("file:///etc/passwd", "file:///etc/passwd"),
+            ("https://h/a;jsessionid=hunter2", "https://h/a;jsessionid=***"),
+            ("https://h/access_token=hunter2/x", "https://h/access_token=***/x"),
+            ("https://h/hooks/hunter2", "https://h/hooks/***"),
+            ("https://h/bot123:AAHhunter2/getMe", "https://h/***/getMe"),
             ("https://h/eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.hunter2/x", "https://h/***/x"),
         ] {
             assert_eq!(shown(&Url::parse(target).expect(target)), expected);

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::redact::{self, HIDDEN};
-use super::secret_patterns::{is_of_name, is_token, parameter_is_secret};
+use super::secret_patterns::{bot_token, is_of_name, is_token, parameter_is_secret};
 use super::secrets;
 
 /// Headers whose values are secrets; `set-cookie` and `proxy-authorization` end with them.
@@ -38,14 +38,14 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if !suspicious(safe.as_bytes()) {
         return safe;
     }
-    let safe = headers(&redact::address(&safe));
-    Cow::Owned(tokens(&parameters(&web_tokens(&schemes(&safe)))))
+    let safe = headers(&bare_credentials(&redact::address(&safe)));
+    Cow::Owned(bot_tokens(&tokens(&parameters(&web_tokens(&schemes(&safe))))))
 }
 
 /// Bytes that are rare in sentences and part of what is looked for.
 const TRIGGERS: [bool; 256] = {
     let mut table = [false; 256];
-    let bytes = b":=JBbzZkKS_-";
+    let bytes = b":=JBbzZkKS_-@";
     let mut index = 0;
     while index < bytes.len() {
         table[bytes[index] as usize] = true;
@@ -61,7 +61,8 @@ fn suspicious(text: &[u8]) -> bool {
         let at = from + found;
         let (before, after) = (&text[..at], &text[at + 1..]);
         let hit = match text[at] {
-            b':' => after.starts_with(b"//"),
+            b':' => after.starts_with(b"//") || may_be_of_bot(before, after),
+            b'@' => before.iter().rev().take(MAX_PASSWORD_BYTES).any(|byte| *byte == b':'),
             b'=' => ends_with(before, "password") || ends_with_parameter(before),
             b'J' => before.ends_with(b"ey"),
             b'b' | b'B' => starts_with(after, "earer ") || starts_with(after, "asic "),
@@ -103,7 +104,73 @@ fn is_slack(before: &[u8]) -> bool {
     before.len().checked_sub(4).is_some_and(|at| before[at..].starts_with(b"xox"))
 }
 
-/// Maximum length of a parameter's name that is checked.
+/// Bytes before an `@` in which the `:` before a password is looked for.
+const MAX_PASSWORD_BYTES: usize = 256;
+
+/// Returns whether a `:` may stand in Telegram's `123456789:AAH..`.
+fn may_be_of_bot(before: &[u8], after: &[u8]) -> bool {
+    before.len() >= 3
+        && before[before.len() - 3..].iter().all(u8::is_ascii_digit)
+        && after.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// `***@host:80` for `me:pw@host:80`, and for the keys of the HTTP client's connection pool, which logs the
+/// credentials of a redirect's target as `("http", me:pw@host)`. Without a port it may be `mailto:me@host`, or a
+/// package with its version.
+fn bare_credentials(text: &str) -> String {
+    covered(text, |from| {
+        let mut at = from;
+        loop {
+            let sign = at + text[at..].find('@')?;
+            at = sign + 1;
+            let first = from.max(sign.saturating_sub(MAX_PASSWORD_BYTES));
+            let first = text.ceil_char_boundary(first).min(sign);
+            let word = text[first..sign].rfind(char::is_whitespace).map_or(first, |it| first + it);
+            let word = word + usize::from(text[word..].starts_with(' '));
+            let end = text[sign..].find(char::is_whitespace).map_or(text.len(), |it| sign + it);
+            let of_pool =
+                text[..word].ends_with("(\"http\", ") || text[..word].ends_with("(\"https\", ");
+            if of_pool && text[word..sign].contains(':') {
+                return Some((word, text[word..end].rfind('@').map_or(sign, |last| word + last)));
+            }
+            let Some(colon) = text[word..sign].find(':').map(|colon| word + colon) else {
+                continue;
+            };
+            let user = text[word..colon].rfind(|c: char| !is_of_name(c)).map_or(word, |it| {
+                word + it + text[word + it..].chars().next().map_or(1, char::len_utf8)
+            });
+            let is_url = text[colon + 1..].starts_with("//");
+            if user < colon
+                && !is_url
+                && sign > colon + 1
+                && begins_with_host_and_port(&text[at..end])
+            {
+                return Some((user, sign));
+            }
+        }
+    })
+}
+
+/// `host:80`, but not the `sha256:..` behind the name of an image.
+fn begins_with_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.split_once(':') else { return false };
+    let digits = port.len() - port.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    !host.is_empty()
+        && host.chars().all(|c| is_of_name(c) || matches!(c, '[' | ']'))
+        && !host.starts_with("sha")
+        && (1..=5).contains(&digits)
+        && !port[digits..].starts_with(|c: char| c.is_alphanumeric())
+}
+
+/// `123456789:AAH..`.
+fn bot_tokens(text: &str) -> String {
+    covered(text, |from| {
+        let mut signs = text[from..].match_indices(':').map(|(at, _)| from + at);
+        signs.find_map(|at| bot_token(text, at).filter(|(start, _)| *start >= from))
+    })
+}
+
+/// The longest name of a parameter that is looked at.
 const MAX_PARAMETER_BYTES: usize = 64;
 
 /// Returns whether the text ends in a parameter's name: `?name`, `&name`.
@@ -330,6 +397,12 @@ mod tests {
             ("GET /a?b=1&sig=h22&token=h22#c", "GET /a?b=1&sig=***&token=***#c"),
             ("id AKIAIOSFODNN7EXAMPLE.", "id ***"),
             ("id ASIAIOSFODNN7EXAMPLE, x", "id ***, x"),
+            ("(\"http\", u:h22@127.0.0.1:1)", "(\"http\", ***@127.0.0.1:1)"),
+            ("(\"https\", u:h,2@2@example.org)", "(\"https\", ***@example.org)"),
+            ("(\"http\", :h22@example.org)", "(\"http\", ***@example.org)"),
+            ("to u:h22@db:5432, then", "to ***@db:5432, then"),
+            ("at /bot123456789:AAHdq_x/getMe", "at /***/getMe"),
+            ("key_AKIAIOSFODNN7EXAMPLE", "***"),
             ("with ghp_0123456789abcdef!", "with ***!"),
             ("with github_pat_0123456789abcdef", "with ***"),
             ("with sk_live_0123456789abcdef", "with ***"),
@@ -355,6 +428,10 @@ mod tests {
             "GET /companies?page=2&sort=name",
             "task_test_1, disk-2, ASIA, npm_x",
             "Authorization:",
+            "write to mailto:me@example.org",
+            "image lab/nginx:1.27@sha256:0123456789abcdef",
+            "npm:react@18.2.0, at 10:20:30 by me@example.org",
+            "npm_config_cache is hf_home_directory",
         ];
         for given in cases {
             assert_eq!(text(given), given);

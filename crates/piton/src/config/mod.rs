@@ -16,6 +16,7 @@ mod file;
 mod kept;
 pub(crate) mod list;
 mod loader;
+mod look_alikes;
 pub(crate) mod mask;
 mod names;
 mod nearest;
@@ -31,6 +32,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod units;
+mod url_secrets;
 pub(crate) mod value_file;
 mod yaml;
 
@@ -57,6 +59,7 @@ pub use self::secret_patterns::{holds_secret, holds_token, names_secret};
 pub use self::section::{Described, Reader, Section, SettingOptions, Settings};
 pub use self::setting::{Bounds, Setting};
 pub use self::units::ByteSize;
+pub use self::url_secrets::url_without_secrets;
 
 use self::names::{Names, Spelling};
 

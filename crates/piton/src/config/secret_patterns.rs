@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::look_alikes::folded;
 use super::{mask, redact};
 
 /// Words that mark a secret where they stand alone: between signs, digits and changes of case.
@@ -37,8 +38,84 @@ const WORDS: [&str; 22] = [
 /// Words that mark a secret also at the end of a longer word: `PGPASS`, `APPKEY`.
 const ENDINGS: [&str; 4] = ["auth", "key", "pass", "pwd"];
 
-/// Texts inside keys and addresses that are secrets. The last three are `-----BEGIN` in Base64, at
-/// each of its three alignments.
+/// Words of other languages for a password, a key or a token, as parts of a name.
+const FOREIGN_PARTS: [&str; 34] = [
+    "adgangskode",
+    "contrasena",
+    "contrasenya",
+    "kennwort",
+    "losenord",
+    "losung",
+    "mot-de-passe",
+    "mot_de_passe",
+    "motdepasse",
+    "passcode",
+    "passord",
+    "passwort",
+    "salasana",
+    "schlussel",
+    "wachtwoord",
+    "zugangsdaten",
+    "ключ",
+    "пароль",
+    "пароля",
+    "секрет",
+    "токен",
+    "кодовое слово",
+    "κωδικός",
+    "パスワード",
+    "暗証番号",
+    "令牌",
+    "口令",
+    "密码",
+    "密碼",
+    "密钥",
+    "密鑰",
+    "秘密",
+    "비밀번호",
+    "암호",
+];
+
+/// Those that other words hold: `desenhar` is no `senha`.
+const FOREIGN_WORDS: [&str; 10] =
+    ["clave", "geheim", "haslo", "heslo", "jelszo", "mdp", "parola", "senha", "sifra", "sifre"];
+
+/// Words that end as a secret's name does and promise none.
+const HARMLESS_WORDS: [&str; 30] = [
+    "allpass",
+    "bandpass",
+    "bypass",
+    "compass",
+    "cookiecutter",
+    "cookieless",
+    "credentialed",
+    "donkey",
+    "encompass",
+    "flunkey",
+    "highpass",
+    "hockey",
+    "hotkey",
+    "jockey",
+    "lackey",
+    "latchkey",
+    "lowpass",
+    "mickey",
+    "monkey",
+    "overpass",
+    "passwordless",
+    "secretariat",
+    "secretary",
+    "smokey",
+    "surpass",
+    "trespass",
+    "turkey",
+    "turnkey",
+    "underpass",
+    "whiskey",
+];
+
+/// What stands in keys and in addresses that are secrets; the last three are `-----BEGIN` in Base64, by how
+/// many bytes stand before it.
 const PARTS: [&str; 9] = [
     "PRIVATE KEY",
     "PuTTY-User-Key-File-",
@@ -104,7 +181,12 @@ const TOKENS: [&str; 49] = [
     "ya29.",
 ];
 
-/// Prefixes of AWS access key ids, followed by 16 capitals and digits.
+/// Those of the beginnings that other names have too (`npm_config_cache`, `sk-learn`): a token goes on with
+/// digits or capitals.
+const AMBIGUOUS: [&str; 10] =
+    ["PMAK-", "SG.", "figd_", "gsk_", "hf_", "npm_", "nvapi-", "pypi-", "sk-", "tskey-"];
+
+/// The beginnings of AWS access key ids, of which 16 capitals and digits follow.
 const ACCESS_KEY_IDS: [&str; 4] = ["ABIA", "ACCA", "AKIA", "ASIA"];
 
 /// Programs that take a password by a flag, as the next word or as the rest of the same word.
@@ -113,47 +195,185 @@ struct Program {
     flags: &'static [&'static str],
     /// Set if the flag takes a user too, as `user:password` or `user%password`.
     with_user: bool,
+    /// The command of the program whose flag it is: `docker run -p` takes a port.
+    command: Option<&'static str>,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     program(&["mysql", "mysqladmin", "mysqldump", "mysqlimport", "mysqlsh", "mariadb"], &["-p"]),
-    program(&["mariadb-dump", "mariadb-admin", "sshpass", "docker", "podman", "oc"], &["-p"]),
-    program(&["mongo", "mongosh", "mongodump", "mongorestore", "az", "7z", "7za", "rar"], &["-p"]),
+    program(&["mysqlcheck", "mysqlshow", "mariadb-dump", "mariadb-admin", "sshpass"], &["-p"]),
+    program(
+        &["mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "7z", "7za", "rar"],
+        &["-p"],
+    ),
     program(&["redis-cli", "valkey-cli", "keydb-cli"], &["-a"]),
-    program(&["ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"], &["-w"]),
+    program(
+        &["ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami", "ldapdelete", "ldappasswd"],
+        &["-w"],
+    ),
     program(
         &["sqlcmd", "bcp", "mosquitto_pub", "mosquitto_sub", "zip", "unzip", "ipmitool"],
         &["-P"],
     ),
     Program {
-        names: &["curl", "http", "https", "wget"],
-        flags: &["-u", "--user", "-U", "--proxy-user", "-a", "--auth"],
-        with_user: true,
+        command: Some("login"),
+        ..program(&["docker", "podman", "oc", "az", "helm", "nerdctl"], &["-p"])
     },
-    Program { names: &["smbclient", "rpcclient", "net"], flags: &["-U"], with_user: true },
+    Program {
+        with_user: true,
+        ..program(
+            &["curl", "http", "https", "wget"],
+            &["-u", "--user", "-U", "--proxy-user", "-a", "--auth"],
+        )
+    },
+    Program { with_user: true, ..program(&["smbclient", "rpcclient", "net"], &["-U"]) },
 ];
 
 const fn program(names: &'static [&'static str], flags: &'static [&'static str]) -> Program {
-    Program { names, flags, with_user: false }
+    Program { names, flags, with_user: false, command: None }
 }
 
-/// Texts after `-p` with letters and digits that are not passwords.
-const HARMLESS: [&str; 7] = ["rint0", "kcs12", "bkdf2", "kcs7", "kcs8", "python2", "python3"];
+/// The beginnings of options that start with `-p` and may go on with a number: `-profile2`, `-print0`. Without
+/// the `p`.
+const OPTIONS: [&str; 71] = [
+    "acceptance",
+    "ackage",
+    "age",
+    "aint",
+    "air",
+    "alette",
+    "anel",
+    "arallel",
+    "aram",
+    "arent",
+    "arse",
+    "art",
+    "ass1",
+    "ass2",
+    "atch",
+    "ath",
+    "attern",
+    "ause",
+    "ayload",
+    "bkdf",
+    "dest",
+    "edantic",
+    "eer",
+    "erf",
+    "eriod",
+    "erm",
+    "g",
+    "hase",
+    "hp",
+    "id",
+    "ic",
+    "ie",
+    "ing",
+    "ipe",
+    "ixel",
+    "kcs",
+    "latform",
+    "lay",
+    "lot",
+    "lugin",
+    "oint",
+    "olicy",
+    "oll",
+    "ool",
+    "ort",
+    "osix",
+    "ost",
+    "ower",
+    "re",
+    "rimary",
+    "rint",
+    "rior",
+    "rivate",
+    "roc",
+    "rod",
+    "rof",
+    "rog",
+    "roj",
+    "rompt",
+    "rop",
+    "rot",
+    "rov",
+    "roxy",
+    "seudo",
+    "thread",
+    "ub",
+    "ull",
+    "ush",
+    "y2",
+    "y3",
+    "ython",
+];
 
-/// Returns whether the name of a variable, of a parameter, or of a part of a value marks a secret.
-/// Lookalike letters count as the letters that they resemble: `ｐａｓｓｗｏｒｄ` in full width is
-/// `password`.
+/// Returns whether the name of a variable, of a parameter, or of a part of a value promises a secret.
+/// Letters that only look like others count as those: `ｐａｓｓｗｏｒｄ` in full width is `password`, and so is
+/// `passw0rd`.
 #[must_use]
 pub fn names_secret(name: &str) -> bool {
-    let name = &*folded(name);
-    let promises =
-        |word: &str| WORDS.contains(&word) || ENDINGS.iter().any(|ending| word.ends_with(ending));
+    let own = (!name.is_ascii()).then(|| name.to_lowercase());
+    if own.is_some_and(|own| FOREIGN_PARTS.iter().any(|part| own.contains(part))) {
+        return true;
+    }
+    let folded = folded(name);
+    let name = &*without_harmless_words(&folded);
+    let promises = |word: &str| {
+        WORDS.contains(&word)
+            || FOREIGN_WORDS.contains(&word)
+            || ENDINGS.iter().any(|ending| word.ends_with(ending))
+    };
     let lower = name.to_lowercase();
     redact::names_secret(&lower)
+        || (lower.contains(|c: char| c.is_ascii_digit())
+            && redact::names_secret(&with_digits_as_letters(&lower)))
+        || FOREIGN_PARTS.iter().any(|part| lower.contains(part))
         || lower.contains("ed25519")
-        || words(name)
-            .iter()
-            .any(|word| promises(word) || word.strip_suffix('s').is_some_and(promises))
+        || words(name).any(|word| {
+            let word = word.to_lowercase();
+            promises(&word) || word.strip_suffix('s').is_some_and(promises)
+        })
+}
+
+/// `passw0rd`, `s3cret`, `t0ken`.
+fn with_digits_as_letters(name: &str) -> String {
+    let letter = |c| match c {
+        '0' => 'o',
+        '1' => 'i',
+        '3' => 'e',
+        '4' => 'a',
+        '5' => 's',
+        '7' => 't',
+        c => c,
+    };
+    name.chars().map(letter).collect()
+}
+
+/// Returns the name with a space in the place of each word that only ends, or begins, as a secret's name does.
+fn without_harmless_words(name: &str) -> Cow<'_, str> {
+    let is_harmless = |word: &str| {
+        let word = word.to_lowercase();
+        let one = word.strip_suffix("es").filter(|it| HARMLESS_WORDS.contains(it));
+        let one = one.or_else(|| word.strip_suffix('s')).unwrap_or(&word);
+        word.starts_with("tokeni")
+            || HARMLESS_WORDS.contains(&one)
+            || HARMLESS_WORDS.contains(&word.as_str())
+    };
+    if !words(name).any(is_harmless) {
+        return Cow::Borrowed(name);
+    }
+    let (mut safe, mut done) = (String::with_capacity(name.len()), 0);
+    for word in words(name) {
+        // A slice of `name`, so that what stands between the words is known.
+        let start = done + name[done..].find(word).unwrap_or_default();
+        safe.push_str(&name[done..start]);
+        safe.push_str(if is_harmless(word) { " " } else { word });
+        done = start + word.len();
+    }
+    safe.push_str(&name[done..]);
+    Cow::Owned(safe)
 }
 
 /// Returns whether `text` contains a secret: a key, a token, a password in an address or a command,
@@ -177,89 +397,21 @@ fn is_masked(text: &str) -> bool {
 
 /// Does the same as [`holds_secret`], without the masking of sentences and addresses.
 pub(crate) fn has_look(text: &str) -> bool {
-    let text = &*folded(text);
     let decoded = percent_decoded(text);
-    [Some(text), decoded.as_deref()].into_iter().flatten().any(|text| {
+    // Both as it is written, for words of other alphabets, and as it reads.
+    let written = [Some(text), decoded.as_deref()].into_iter().flatten();
+    let as_read = written.clone().filter(|text| !text.is_ascii()).map(folded);
+    written.map(Cow::Borrowed).chain(as_read).any(|text| {
+        let text = &*text;
         PARTS.iter().any(|part| text.contains(part))
             || has_token(text)
             || has_pair(text)
+            || with_signs_as_letters(text).is_some_and(|text| has_pair(&text))
             || has_command(text)
     })
 }
 
-/// Returns `text` as a reader sees it: without invisible characters, and with lookalike letters of
-/// other blocks and alphabets as Latin ones. Not for display.
-fn folded(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.chars().filter_map(as_seen).collect())
-}
-
-fn as_seen(c: char) -> Option<char> {
-    const LATIN: [char; 52] = {
-        let (mut letters, mut at) = (['A'; 52], 0_u8);
-        while at < 26 {
-            letters[at as usize] = (b'A' + at) as char;
-            letters[at as usize + 26] = (b'a' + at) as char;
-            at += 1;
-        }
-        letters
-    };
-    let offset = |first: u32, letters: &[char]| {
-        letters.get((u32::from(c) - first) as usize % letters.len()).copied()
-    };
-    match c {
-        _ if c.is_ascii() => Some(c),
-        // Soft hyphen, combining marks, joiners, marks of direction, variation selectors, tags.
-        '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' => None,
-        '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => None,
-        '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => None,
-        '\u{e0000}'..='\u{e0fff}' => None,
-        // Full-width forms, then circled and mathematical letters.
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xff01 + 0x21),
-        '\u{24b6}'..='\u{24e9}' => offset(0x24b6, &LATIN),
-        '\u{1d400}'..='\u{1d6a3}' => offset(0x1d400, &LATIN),
-        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Some(' '),
-        'а' | 'α' => Some('a'),
-        'е' | 'ε' => Some('e'),
-        'о' | 'ο' => Some('o'),
-        'р' | 'ρ' => Some('p'),
-        'с' | 'ϲ' => Some('c'),
-        'у' | 'γ' => Some('y'),
-        'х' | 'χ' => Some('x'),
-        'і' | 'ι' | 'ı' => Some('i'),
-        'ѕ' | 'ſ' => Some('s'),
-        'ј' => Some('j'),
-        'һ' => Some('h'),
-        'ԁ' => Some('d'),
-        'ԝ' | 'ω' => Some('w'),
-        'к' | 'κ' => Some('k'),
-        'т' | 'τ' => Some('t'),
-        'ν' => Some('v'),
-        'п' | 'η' => Some('n'),
-        'υ' => Some('u'),
-        'А' | 'Α' => Some('A'),
-        'В' | 'Β' => Some('B'),
-        'Е' | 'Ε' => Some('E'),
-        'Н' | 'Η' => Some('H'),
-        'І' | 'Ι' => Some('I'),
-        'К' | 'Κ' => Some('K'),
-        'М' | 'Μ' => Some('M'),
-        'Ν' => Some('N'),
-        'О' | 'Ο' => Some('O'),
-        'Р' | 'Ρ' => Some('P'),
-        'С' => Some('C'),
-        'Ѕ' => Some('S'),
-        'Т' | 'Τ' => Some('T'),
-        'У' | 'Υ' => Some('Y'),
-        'Х' | 'Χ' => Some('X'),
-        c => Some(c),
-    }
-}
-
-/// Decodes `%70assword%3DX`, and once more if the result is encoded again. `None` where nothing is
-/// encoded.
+/// The text that `%70assword%3DX` stands for, once more if that is encoded again; `None` where nothing is.
 fn percent_decoded(text: &str) -> Option<String> {
     let once = |text: &str| {
         let mut bytes = Vec::with_capacity(text.len());
@@ -277,22 +429,31 @@ fn percent_decoded(text: &str) -> Option<String> {
         return None;
     }
     let decoded = once(&once(text));
-    (decoded != text).then(|| folded(&decoded).into_owned())
+    (decoded != text).then_some(decoded)
 }
 
-/// Splits a name into words: `dbPass2` into `db` and `pass`.
-fn words(name: &str) -> Vec<String> {
-    let (mut words, mut before) = (vec![String::new()], ' ');
-    for letter in name.chars() {
-        if !letter.is_alphabetic() || (before.is_lowercase() && letter.is_uppercase()) {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut().filter(|_| letter.is_alphabetic()) {
-            word.extend(letter.to_lowercase());
-        }
-        before = letter;
-    }
-    words
+/// `p@ssword`, `pa$$word`; `None` where nothing is written so.
+fn with_signs_as_letters(text: &str) -> Option<String> {
+    let is_written_so = text.contains("@ss") || text.contains("@SS") || text.contains("$$");
+    is_written_so.then(|| text.replace("@ss", "ass").replace("@SS", "ASS").replace("$$", "ss"))
+}
+
+/// `dbPass2` is `db` and `Pass`.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|letter: char| !letter.is_alphabetic()).flat_map(|run| {
+        let mut rest = run;
+        std::iter::from_fn(move || {
+            let mut before = ' ';
+            let boundary = rest.char_indices().find(|(_, letter)| {
+                let is_boundary = before.is_lowercase() && letter.is_uppercase();
+                before = *letter;
+                is_boundary
+            });
+            let (word, next) = rest.split_at(boundary.map_or(rest.len(), |(at, _)| at));
+            rest = next;
+            (!word.is_empty()).then_some(word)
+        })
+    })
 }
 
 pub(super) fn is_of_name(letter: char) -> bool {
@@ -301,18 +462,55 @@ pub(super) fn is_of_name(letter: char) -> bool {
 
 fn has_token(text: &str) -> bool {
     text.split(|letter| !is_of_name(letter)).any(is_token)
+        || text.match_indices(':').any(|(at, _)| bot_token(text, at).is_some())
 }
 
-/// Returns whether a word is a token by its form.
+/// Returns whether a word is a token by its look, or ends with one: `key_AKIA..`.
 pub(super) fn is_token(word: &str) -> bool {
+    let word = word.trim_end_matches('.');
+    let starts = word.match_indices(['_', '-', '.']).map(|(at, _)| at + 1);
+    std::iter::once(0).chain(starts).any(|start| begins_with_token(&word[start..]))
+}
+
+fn begins_with_token(text: &str) -> bool {
     const MIN_BYTES: usize = 8;
-    let rest = TOKENS.iter().find_map(|start| word.strip_prefix(start));
+    let of_issuer = |start: &str| {
+        let Some(rest) = text.strip_prefix(start) else { return false };
+        let rest = match start {
+            "npm_" | "hf_" => alphanumeric_start(rest),
+            _ => rest,
+        };
+        let looks_random = || rest.contains(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase());
+        rest.len() >= MIN_BYTES && (!AMBIGUOUS.contains(&start) || looks_random())
+    };
     let of_slack = || {
-        let rest = word.strip_prefix("xox").map(|rest| rest.trim_start_matches(char::is_lowercase));
+        let rest = text.strip_prefix("xox").map(|rest| rest.trim_start_matches(char::is_lowercase));
         rest.is_some_and(|rest| rest.starts_with(['-', '.']) && rest.len() > MIN_BYTES)
     };
-    let word = word.trim_end_matches('.');
-    rest.is_some_and(|rest| rest.len() >= MIN_BYTES) || of_slack() || is_access_key_id(word)
+    TOKENS.iter().any(|start| of_issuer(start))
+        || of_slack()
+        || is_access_key_id(alphanumeric_start(text))
+}
+
+fn alphanumeric_start(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric());
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Returns the range of Telegram's `123456789:AAH..`, or of `bot123:AAH..` as its paths have it, with the `:` at
+/// `colon`.
+pub(super) fn bot_token(text: &str, colon: usize) -> Option<(usize, usize)> {
+    const MIN_BYTES: usize = 30;
+    let (before, behind) = (&text[..colon], &text[colon + 1..]);
+    let lead = before.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = before.len() - lead.len();
+    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let secret = behind.find(|c| !of_token(c)).unwrap_or(behind.len());
+    let has_letter = behind[..secret].contains(|c: char| c.is_ascii_alphabetic());
+    let of_path = lead.ends_with("bot") && digits >= 3;
+    let alone = !lead.ends_with(is_of_name) && (6..=12).contains(&digits) && secret >= MIN_BYTES;
+    let start = if of_path { lead.len() - "bot".len() } else { lead.len() };
+    (has_letter && (of_path || alone)).then_some((start, colon + 1 + secret))
 }
 
 /// Returns whether a parameter of this name, which may be percent-encoded, is a secret.
@@ -327,18 +525,19 @@ fn is_access_key_id(word: &str) -> bool {
     })
 }
 
-/// Returns whether the text holds a command with a password: `mysql -phunter2`,
-/// `redis-cli -a hunter2`, `curl -u me:hunter2`, and `-phunter2` of any program.
+/// `mysql -phunter2`, `redis-cli -a hunter2`, `curl -u me:hunter2`, and `-phunter2` of any program: `-p hunter2` is
+/// the package, the port or the path of most.
 fn has_command(text: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || "\"'`,[](){}|&;=".contains(c);
     let mut words = text.split(ends).filter(|word| !word.is_empty()).peekable();
-    let mut program: Option<&Program> = None;
+    let (mut program, mut has_begun): (Option<&Program>, bool) = (None, false);
     while let Some(word) = words.next() {
         let name = word.rsplit('/').next().unwrap_or(word);
         if let Some(known) = PROGRAMS.iter().find(|known| known.names.contains(&name)) {
-            program = Some(known);
+            (program, has_begun) = (Some(known), known.command.is_none());
             continue;
         }
+        has_begun |= program.is_some_and(|program| program.command == Some(word));
         let next = words.peek().copied().filter(|next| !next.starts_with('-'));
         let value_of = |flag: &str| match word.strip_prefix(flag) {
             Some("") => next,
@@ -346,14 +545,14 @@ fn has_command(text: &str) -> bool {
             Some(rest) if !flag.starts_with("--") => Some(rest),
             _ => None,
         };
-        let of_program = program.is_some_and(|program| {
+        let of_program = program.filter(|_| has_begun).is_some_and(|program| {
             let is_secret = |value: &str| match program.with_user {
                 true => value.contains([':', '%']),
                 false => !is_port(value),
             };
             program.flags.iter().any(|flag| value_of(flag).is_some_and(is_secret))
         });
-        if of_program || value_of("-p").is_some_and(is_mixed) {
+        if of_program || word.strip_prefix("-p").is_some_and(is_attached_password) {
             return true;
         }
     }
@@ -366,14 +565,15 @@ fn is_port(value: &str) -> bool {
     number.len() < value.len() && (number.is_empty() || number.starts_with(':'))
 }
 
-/// Returns whether `value` has letters and digits and nothing of a path, an address or a name with hyphens.
-fn is_mixed(value: &str) -> bool {
+/// Returns whether what stands behind `-p` in the same word is a password: letters and digits, nothing of a path,
+/// an address or a name with hyphens, and not the rest of a longer option.
+fn is_attached_password(value: &str) -> bool {
     const MIN_BYTES: usize = 6;
     value.len() >= MIN_BYTES
-        && !HARMLESS.contains(&value)
         && value.contains(|c: char| c.is_ascii_digit())
         && value.contains(char::is_alphabetic)
         && !value.contains(['/', ':', '.', '-', '_'])
+        && !OPTIONS.iter().any(|option| value.starts_with(option))
 }
 
 /// Returns whether the text holds a secret's name and a value: `password = X`, `{"password":"X"}`,
@@ -445,6 +645,19 @@ mod tests {
             "PASS\u{200d}WORD",
             "T\u{41e}KEN",
             "ѕесrеt",
+            "pássword",
+            "ᴘᴀssᴡᴏʀᴅ",
+            "PÄSSWÖRD",
+            "passw0rd",
+            "s3cret",
+            "Passwort",
+            "senha",
+            "contraseña",
+            "пароль",
+            "密码",
+            "monkeyToken",
+            "tokenizer_key",
+            "compass_password",
         ] {
             assert!(names_secret(name), "{name}");
         }
@@ -463,6 +676,16 @@ mod tests {
             "PASSENGERS",
             "REGION",
             "",
+            "monkey",
+            "MONKEYS",
+            "compass",
+            "compasses",
+            "bypass",
+            "tokenizer",
+            "TOKENIZERS_PARALLELISM",
+            "myTokenizer",
+            "secretary",
+            "desenhar",
         ] {
             assert!(!names_secret(name), "{name}");
         }
@@ -508,7 +731,6 @@ mod tests {
             "mysql -uroot -phunter2 lab",
             "/usr/bin/mysqldump -p hunter lab",
             "app -phunter2",
-            "app -p hunter2",
             "app --password=hunter",
             "app --password hunter",
             "sshpass -phunter ssh lab",
@@ -530,6 +752,23 @@ mod tests {
             "hf_0123456789abcdef",
             "Ci0tLS0tQkVHSU4gUFJJVkFURSBLRVk",
             "ICAtLS0tLUJFR0lOIFBSSVZBVEU",
+            "key_AKIAIOSFODNN7EXAMPLE",
+            "AKIAIOSFODNN7EXAMPLE-x",
+            "x.ghp_0123456789abcdef",
+            "pássword=hunter",
+            "ᴘᴀssᴡᴏʀᴅ=hunter",
+            "passw0rd=hunter",
+            "p@ssword=hunter",
+            "Passwort: hunter",
+            "senha=hunter",
+            "пароль=hunter",
+            "密码：hunter",
+            "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
+            "https://api.telegram.org/bot123456789:AAHdq/getMe",
+            "docker login -u me -p hunter",
+            "cargo -phunter2",
+            "mysql -pprofile2",
+            "npm_0123456789abcdefABCDEF",
         ] {
             assert!(has_look(text), "{text}");
         }
@@ -573,6 +812,27 @@ mod tests {
             "пароль",
             "task-1, disk-2, npm_x",
             "Lab Mock Server",
+            "cargo test -p piton2",
+            "cargo build -p serde1",
+            "tsc -p tsconfig1",
+            "kubectl -p patch1",
+            "docker compose -p project1 up",
+            "-profile2",
+            "-parallel4",
+            "-prefix1",
+            "-preset5",
+            "java -parameters8",
+            "rsync -partial1",
+            "protoc -plugin3x",
+            "gcc -pg1x2y3",
+            "monkey=banana",
+            "compass=north",
+            "tokenizer=bert",
+            "npm_config_cache",
+            "npm_lifecycle_event",
+            "hf_home_directory",
+            "sk-learn-models",
+            "2026-11-21T10:00:00.123456:abc",
         ] {
             assert!(!has_look(text), "{text}");
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use piton::config::{holds_secret, url_without_secrets};
+
 use crate::ashirt::is_unseen;
 
 /// Control characters, and those that turn the direction of what follows, made visible; at most `most` characters.
@@ -22,6 +24,15 @@ pub(super) fn visible(text: &str, most: usize) -> String {
         }
     }
     out
+}
+
+/// Returns the text, or a note in its place if it holds a secret: where a secret ends is a guess, and half of one
+/// would be shown if it is wrong.
+pub(super) fn harmless(text: String) -> String {
+    let holds_url = text.split(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).any(|word| {
+        (word.contains("//") || word.contains('?')) && url_without_secrets(word) != word
+    });
+    if holds_url || holds_secret(&text) { "(its text holds a secret)".to_owned() } else { text }
 }
 
 /// `1 request`, `12,345 requests`.
@@ -167,7 +178,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, count, duration, size, table, visible};
+    use super::{Tally, count, duration, harmless, size, table, visible};
 
     #[test]
     fn figures_are_written_for_people() {
@@ -186,6 +197,25 @@ mod tests {
         );
         assert_eq!(duration(7440.0), "2 h 04 min");
         assert_eq!(duration(f64::MAX), "5,124,095,576,030,431 h 00 min");
+    }
+
+    #[test]
+    fn a_quotation_with_a_secret_is_not_quoted() {
+        for text in [
+            "curl -u me:SEKRETpw https://a/",
+            "curl 'https://a/?access_token=SEKRET'",
+            "curl https://a/x;jsessionid=SEKRET",
+            "curl https://h/?code=SEKRET",
+            "curl -H 'Authorization: Bearer SEKRET1' https://a",
+            "mysql -phunter2",
+            "PGPASSWORD=SEKRET psql",
+            "ssh://me:pa/SEKRET@h",
+        ] {
+            assert_eq!(harmless(text.to_owned()), "(its text holds a secret)", "{text}");
+        }
+        for text in ["bash -l", "nmap -p80 example.org", "curl https://a/?page=2", "what?", ""] {
+            assert_eq!(harmless(text.to_owned()), text);
+        }
     }
 
     #[test]

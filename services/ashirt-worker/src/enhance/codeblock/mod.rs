@@ -70,7 +70,7 @@ impl Codeblock {
         let (name, language) = self.name(&source);
         let mut out = self.figures.text(&name, language);
         if !source.is_empty() {
-            let _ = writeln!(out, "source: {}", visible(&Url::of(&source).shown, 500));
+            let _ = writeln!(out, "source: {}", visible(&without_fragment(&source), 500));
         }
         out
     }
@@ -99,9 +99,23 @@ impl Codeblock {
     }
 }
 
+/// Returns the source as far as it may be shown. A fragment may be a token without a name; lines (`#L10-L20`) stay.
+fn without_fragment(source: &str) -> String {
+    let shown = Url::of(source).shown;
+    let Some((before, fragment)) = shown.split_once('#') else { return shown };
+    let is_line = |text: &str| {
+        let digits = text.trim_start_matches(['L', 'l']);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match fragment.split('-').all(is_line) {
+        true => shown,
+        false => format!("{before}#…"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::describe;
+    use super::{describe, without_fragment};
 
     fn of(json: &str) -> String {
         describe(&mut json.as_bytes()).unwrap()
@@ -145,6 +159,19 @@ mod tests {
         assert!(text.contains("2 lines (1 of code, 1 of comment, 0 blank)"), "{text}");
         assert!(text.contains("line ends: CRLF 2"), "{text}");
         assert!(text.contains("indented: 1 line with tabs"), "{text}");
+    }
+
+    #[test]
+    fn the_source_is_shown_without_what_may_be_a_token() {
+        for (source, expected) in [
+            ("https://u:pa/SEKRET@h/a", "https://***@h/a"),
+            ("https://h/a#SEKRET", "https://h/a#…"),
+            ("https://h/a?access_token=a/SEKRET", "https://h/a?access_token=***"),
+            ("https://h/a.py#L10-L20", "https://h/a.py#L10-L20"),
+            ("src/main.rs", "src/main.rs"),
+        ] {
+            assert_eq!(without_fragment(source), expected);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::url::Url;
 use crate::enhance::json::{Broken, Json};
+use crate::enhance::words::harmless;
 
 /// What is kept of an entry: no body, no value of a header.
 #[derive(Default)]
@@ -109,20 +110,16 @@ impl Entry {
     }
 }
 
-/// Returns the text of a failure, or a placeholder if it repeats a secret of the request.
-fn harmless(text: String) -> String {
-    if piton::config::holds_secret(&text) { "(its text holds a secret)".to_owned() } else { text }
-}
-
 /// `text/html` of `text/html; charset=utf-8`; Chromium says `x-unknown` where there is nothing.
 fn essence(text: &str) -> Option<String> {
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     (!essence.is_empty() && essence != "x-unknown").then_some(essence)
 }
 
-/// Minus one means "not known".
+/// Adds a size. Minus one means "not known", and so does a size that no program has read.
 fn add(sum: &mut Option<u64>, bytes: Option<f64>) {
-    if let Some(bytes) = bytes.filter(|bytes| *bytes >= 0.0) {
+    const MAX_BYTES: f64 = (1_u64 << 40) as f64;
+    if let Some(bytes) = bytes.filter(|bytes| (0.0..=MAX_BYTES).contains(bytes)) {
         *sum = Some(sum.unwrap_or(0).saturating_add(bytes as u64));
     }
 }
@@ -145,4 +142,20 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%+"));
     let moment = moment.or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"));
     moment.ok().map(|moment| moment.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::add;
+
+    #[test]
+    fn a_size_that_cannot_be_is_unknown() {
+        let mut sum = None;
+        for bytes in [-1.0, 1_180_591_620_717_411_303_425.0, f64::INFINITY, f64::NAN] {
+            add(&mut sum, Some(bytes));
+        }
+        assert_eq!(sum, None);
+        add(&mut sum, Some(3.0));
+        assert_eq!(sum, Some(3));
+    }
 }

@@ -1,40 +1,6 @@
 //! A URL as far as it may be shown.
 
-use piton::config::{holds_secret, holds_token, names_secret};
-
-/// Parameters that grant access and whose names do not say so: of OAuth and OpenID Connect, SAML
-/// and WS-Federation, sessions, and signed addresses.
-const PARAMETERS: [&str; 26] = [
-    "assertion",
-    "authcode",
-    "code",
-    "code_verifier",
-    "csrf",
-    "device_code",
-    "hdnea",
-    "hdnts",
-    "jsessionid",
-    "nonce",
-    "oauth_verifier",
-    "otac",
-    "phpsessid",
-    "samlart",
-    "samlrequest",
-    "samlresponse",
-    "session",
-    "session_id",
-    "session_state",
-    "sessionid",
-    "sid",
-    "ticket",
-    "user_code",
-    "verifier",
-    "wresult",
-    "xsrf",
-];
-
-/// The signs at which a part of a URL after its host ends.
-const ENDS: [char; 5] = ['/', '?', '&', ';', '#'];
+use piton::config::url_without_secrets;
 
 /// A URL without passwords and tokens, and its host.
 pub(in crate::enhance) struct Url {
@@ -48,20 +14,28 @@ impl Url {
     pub(in crate::enhance) fn of(text: &str) -> Self {
         let text = text.trim_start();
         let scheme = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
+        if let Some((_, rest)) = scheme.filter(|(name, _)| name.eq_ignore_ascii_case("data")) {
+            let kind = rest.split(',').next().unwrap_or_default();
+            return Self { shown: format!("data:{kind},…"), host: "data:".to_owned() };
+        }
+        let shown = url_without_secrets(text);
         let host = match scheme {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("data") => {
-                let kind = rest.split(',').next().unwrap_or_default();
-                return Self { shown: format!("data:{kind},…"), host: "data:".to_owned() };
-            }
-            Some((_, rest)) if rest.starts_with("//") => {
-                let authority = authority(&rest[2..]);
-                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-                without_rest(host).to_ascii_lowercase()
-            }
+            // Taken from what is shown: a password may hold what would end the host.
+            Some((scheme, rest)) if rest.starts_with("//") => host(&shown[scheme.len() + 3..]),
             Some((scheme, _)) => format!("{}:", scheme.to_ascii_lowercase()),
             None => "(no host)".to_owned(),
         };
-        Self { shown: without_tokens(&without_credentials(text)), host }
+        Self { shown, host }
+    }
+}
+
+/// Returns the host of what follows the `//`. A name that was cut off before its `@` is none.
+fn host(shown: &str) -> String {
+    let authority = authority(shown);
+    match authority.rsplit_once('@') {
+        None if authority == "***" => "(cut off)".to_owned(),
+        _ if authority.ends_with('…') => "(cut off)".to_owned(),
+        found => found.map_or(authority, |(_, host)| host).to_ascii_lowercase(),
     }
 }
 
@@ -69,99 +43,6 @@ impl Url {
 fn authority(text: &str) -> &str {
     let end = text.find(['/', '?', '#', '\\', ' ', '&', '"', '\'', '<', '>']);
     &text[..end.unwrap_or(text.len())]
-}
-
-/// A name that was cut off before its `@` may be a password: no host is as long.
-fn without_rest(host: &str) -> &str {
-    if host.ends_with('…') { "(cut off)" } else { host }
-}
-
-/// `https://***@host` wherever users and passwords may stand: behind each `//` or `\\\\`, and behind a scheme
-/// that goes without. A user without a password may be a token, and goes too.
-fn without_credentials(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    let mut rest = text;
-    if let Some((scheme, behind)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
-        safe.push_str(&text[..=scheme.len()]);
-        // `mailto:ann@example.com` has no password.
-        rest = if authority(behind).contains(':') { hide(behind, &mut safe) } else { behind };
-    }
-    while let Some(at) = [rest.find("//"), rest.find("\\\\")].into_iter().flatten().min() {
-        let (before, behind) = rest.split_at(at + 2);
-        safe.push_str(before);
-        rest = hide(behind, &mut safe);
-    }
-    safe.push_str(rest);
-    safe
-}
-
-/// Writes `***` for what stands before an `@`, and returns the rest.
-fn hide<'a>(text: &'a str, safe: &mut String) -> &'a str {
-    let authority = authority(text);
-    let hidden = match authority.rfind('@') {
-        Some(at) => at,
-        None if authority.ends_with('…') => authority.len(),
-        None => return text,
-    };
-    safe.push_str("***");
-    &text[hidden..]
-}
-
-/// Replaces the values of parameters that grant access (in path, query and fragment), and all
-/// tokens with a known form, by `***`. The text before the path is left as it is.
-fn without_tokens(text: &str) -> String {
-    let start = text.find("//").map_or(0, |at| at + 2);
-    let start = start + authority(&text[start..]).len();
-    let mut safe = text[..start].to_owned();
-    for piece in text[start..].split_inclusive(ENDS) {
-        let (piece, end) = match piece.strip_suffix(ENDS) {
-            Some(bare) => (bare, &piece[bare.len()..]),
-            None => (piece, ""),
-        };
-        match piece.split_once('=') {
-            Some((name, value)) if opens(name) || holds_secret(&decoded(value)) => {
-                safe.push_str(name);
-                safe.push_str(if value.is_empty() { "=" } else { "=***" });
-            }
-            None if holds_token(&decoded(piece)) => safe.push_str("***"),
-            _ => safe.push_str(piece),
-        }
-        safe.push_str(end);
-    }
-    safe
-}
-
-/// Returns whether a parameter of this name grants access.
-fn opens(name: &str) -> bool {
-    let name = decoded(name).to_lowercase();
-    let last = name.rsplit(['[', '.', '!']).next().unwrap_or(&name).trim_end_matches(']');
-    names_secret(&name) || PARAMETERS.contains(&last)
-}
-
-/// Removes percent-encoding, at most four times, which is more than occurs.
-fn decoded(text: &str) -> String {
-    const MAX_ROUNDS: usize = 4;
-    let mut text = text.to_owned();
-    for _ in 0..MAX_ROUNDS {
-        if !text.contains('%') {
-            break;
-        }
-        text = decoded_once(&text);
-    }
-    text
-}
-
-fn decoded_once(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| *first == b'%');
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -253,6 +134,7 @@ mod tests {
             ("data:text/html,<p>secret", "data:"),
             ("blob:https://example.com/1", "blob:"),
             ("https://oauth2:hunter2…", "(cut off)"),
+            ("https://u:pa/SEKRET@h/x", "h"),
             ("/only/a/path", "(no host)"),
             ("", "(no host)"),
         ] {

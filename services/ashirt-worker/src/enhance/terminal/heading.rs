@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::enhance::json::{Broken, Json};
-use crate::enhance::words::{count, duration, grouped, visible};
+use crate::enhance::words::{count, duration, grouped, harmless, visible};
 
 /// Marks beyond these are only counted.
 const MOST_MARKS: usize = 50;
@@ -43,12 +43,12 @@ impl Heading {
             }
             "width" | "cols" => self.cols = json.number()?.unwrap_or(0.0) as usize,
             "height" | "rows" => self.rows = json.number()?.unwrap_or(0.0) as usize,
-            "title" => self.title = json.text(200)?,
-            "command" => self.command = json.text(300)?,
+            "title" => self.title = json.text(200)?.map(harmless),
+            "command" => self.command = json.text(300)?.map(harmless),
             "timestamp" => self.began = json.number()?,
             "duration" => self.declared_seconds = json.number()?.unwrap_or(0.0),
             "idle_time_limit" => self.idle_seconds = json.number()?,
-            "SHELL" => self.shell = json.text(100)?,
+            "SHELL" => self.shell = json.text(100)?.map(harmless),
             "term" | "env" => drop(json.object(|json, key| self.inner(json, key))?),
             _ => json.skip()?,
         }
@@ -75,7 +75,7 @@ impl Heading {
     pub(super) fn mark(&mut self, label: String) {
         self.mark_count += 1;
         if self.marks.len() < MOST_MARKS {
-            self.marks.push((self.elapsed_seconds, label));
+            self.marks.push((self.elapsed_seconds, harmless(label)));
         }
     }
 
