@@ -115,6 +115,8 @@ impl fmt::Debug for RedisUrl {
 }
 
 impl Setting for RedisUrl {
+    const ADDRESS: bool = true;
+
     fn expects() -> Cow<'static, str> {
         "an address such as `redis://user:password@host:6379/0`".into()
     }

@@ -74,6 +74,8 @@ pub(super) fn port(url: &Url) -> u16 {
 }
 
 impl Setting for PeerAddress {
+    const ADDRESS: bool = true;
+
     fn expects() -> Cow<'static, str> {
         "an address with its port, such as `127.0.0.1:9402`".into()
     }

@@ -178,6 +178,8 @@ impl fmt::Debug for ProxyUrl {
 }
 
 impl Setting for ProxyUrl {
+    const ADDRESS: bool = true;
+
     fn expects() -> Cow<'static, str> {
         "the address of a proxy, such as `socks5h://127.0.0.1:9050`".into()
     }

@@ -293,6 +293,8 @@ impl fmt::Display for HostPort {
 }
 
 impl Setting for HostPort {
+    const ADDRESS: bool = true;
+
     fn expects() -> Cow<'static, str> {
         "a host, or a host with its port, such as `server` or `server:1234`".into()
     }
@@ -366,6 +368,8 @@ impl fmt::Debug for HttpUrl {
 }
 
 impl Setting for HttpUrl {
+    const ADDRESS: bool = true;
+
     fn expects() -> Cow<'static, str> {
         "an address such as `https://example.org`, without user and password".into()
     }

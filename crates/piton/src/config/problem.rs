@@ -239,12 +239,22 @@ impl FromIterator<Problem> for Problems {
 
 /// The message for a value that does not parse.
 pub(crate) fn wrong_value(given: &Wrong<'_>) -> Problem {
-    let shown = redact::shown(given.secret, given.value);
+    let shown = match given.address && !given.secret {
+        true => redact::refused_address(given.value),
+        false => redact::shown(given.secret, given.value),
+    };
     let (why, example) = if given.secret {
         // The parser's own words may repeat the value.
         (format!("expected {}", given.expects), None)
     } else {
-        let why = redact::without(given.why, given.value, &shown);
+        // The words about what is expected are ours: an example with a password in it stays.
+        let expects = given.expects.strip_suffix(", or nothing").unwrap_or(given.expects);
+        let parts = given.why.split(expects).map(|part| match given.address {
+            // An address's own refusals never repeat it, and it may be as short as a letter.
+            true => redact::address(part),
+            false => redact::without(part, given.value, &shown),
+        });
+        let why = parts.collect::<Vec<_>>().join(expects);
         let example = match given.default {
             // What is said of one item is no proposal for the list.
             Value::Array(_) => None,
@@ -262,6 +272,8 @@ pub(crate) struct Wrong<'a> {
     pub value: &'a Value,
     pub origin: &'a Origin,
     pub secret: bool,
+    /// Set if the value is an address: see [`Setting::ADDRESS`](super::Setting::ADDRESS).
+    pub address: bool,
     pub why: &'a str,
     pub expects: &'a str,
     pub default: &'a Value,
@@ -347,6 +359,7 @@ mod tests {
             value,
             origin,
             secret: false,
+            address: false,
             why,
             expects: "a whole number from 0 to 65535",
             default,

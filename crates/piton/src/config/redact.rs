@@ -1,7 +1,12 @@
 //! Hides what must not be read over somebody's shoulder: in problems, in the `config` verb, in
 //! log lines.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
+
+use super::address::{host_port, is_host};
+use super::secret_patterns::parameter_is_secret;
 
 /// What stands in the place of a secret.
 pub(crate) const HIDDEN: &str = "***";
@@ -55,7 +60,7 @@ pub(crate) fn shown(secret: bool, value: &Value) -> Value {
         _ if secret => Value::from(HIDDEN),
         Value::String(text) => {
             let text = without_credentials(&without_password_word(text), &[]);
-            Value::from(bare_address(&query(text)))
+            Value::from(bare_address(&query(text, &['&'])))
         }
         Value::Array(items) => items.iter().map(|item| shown(false, item)).collect(),
         Value::Object(fields) => {
@@ -65,6 +70,58 @@ pub(crate) fn shown(secret: bool, value: &Value) -> Value {
         }
         Value::Bool(_) | Value::Number(_) => value.clone(),
     }
+}
+
+/// Returns a refused address as people may see it: the scheme, a host and a port that are valid, and
+/// [`HIDDEN`] for the rest. An address with a forgotten part has its password where another part should be.
+pub(crate) fn refused_address(value: &Value) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        Value::String(text) if text.trim().is_empty() => value.clone(),
+        Value::String(text) => Value::from(place_alone(text.trim())),
+        Value::Array(items) => items.iter().map(refused_address).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), refused_address(value))).collect()
+        }
+        // A password of digits is a number in a file.
+        Value::Bool(_) | Value::Number(_) => Value::from(HIDDEN),
+    }
+}
+
+fn place_alone(text: &str) -> String {
+    let is_scheme = |scheme: &str| {
+        (1..=12).contains(&scheme.len())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'+')
+    };
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+        Some(_) => return HIDDEN.to_owned(),
+        None => (None, text),
+    };
+    let lead = scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let at = rest.rfind('@').filter(|at| *at < authority || rest[..*at].contains(':'));
+    let (mask, place) = at.map_or(("", rest), |at| ("***@", &rest[at + 1..]));
+    let (place, after) = place.split_at(place.find(['/', '?', '#']).unwrap_or(place.len()));
+    let after = match after {
+        "" | "/" => after.to_owned(),
+        after => format!("{}{HIDDEN}", &after[..1]),
+    };
+    let is_machine = place == "localhost" || place.parse::<IpAddr>().is_ok();
+    let place = match host_port(place) {
+        // A word alone may be the password itself.
+        Ok((_, None)) if scheme.is_none() && at.is_none() && !is_machine => HIDDEN.to_owned(),
+        Ok(_) => place.to_owned(),
+        Err(_) if place.is_empty() || is_machine => place.to_owned(),
+        // `user:123` without its host looks like a port that is too large.
+        Err(_) => match place.split_once(':') {
+            Some((host, port)) if is_host(host) && port.bytes().all(|it| it.is_ascii_digit()) => {
+                format!("{host}:{}", if port.is_empty() { "" } else { HIDDEN })
+            }
+            _ => HIDDEN.to_owned(),
+        },
+    };
+    format!("{lead}{mask}{place}{after}")
 }
 
 /// `text` without the value it may repeat.
@@ -79,7 +136,7 @@ pub(crate) fn without(text: &str, value: &Value, shown: &Value) -> String {
 
 /// Text with addresses in it, without their credentials: `postgres://***@db/x`, `?password=***`.
 pub(crate) fn address(text: &str) -> String {
-    query(without_credentials(text, &[' ', '\n', '`', '"']))
+    query(without_credentials(text, &[' ', '\n', '`', '"']), &['&', ' ', '\n', '`', '"'])
 }
 
 /// A password may hold what ends an authority in theory (`/`, `?`, `#`, `,`), as people paste it without
@@ -182,13 +239,28 @@ fn behind_value(text: &str) -> &str {
     end.map_or("", |end| &text[end..])
 }
 
-fn query(mut text: String) -> String {
-    // `pass` is the password's name in the address of a Redis socket.
-    const LEADS: [&str; 3] = ["password=", "?pass=", "&pass="];
-    for lead in LEADS {
-        text = without_parameter(text, lead);
+/// Hides the values of parameters whose names mark a secret, each up to one of `ends`, and of
+/// `password=` anywhere.
+fn query(text: String, ends: &[char]) -> String {
+    let text = without_parameter(text, "password=");
+    let (mut safe, mut rest) = (String::with_capacity(text.len()), &*text);
+    while let Some(start) = rest.find(['?', '&', '#', ';']) {
+        let (before, after) = rest.split_at(start + 1);
+        safe.push_str(before);
+        rest = after;
+        let name = after.find(|c: char| "=?&#; `\"\n".contains(c)).unwrap_or(after.len());
+        if !after[name..].starts_with('=') || !parameter_is_secret(&after[..name]) {
+            continue;
+        }
+        let (lead, value) = after.split_at(name + 1);
+        safe.push_str(lead);
+        if !value.is_empty() {
+            safe.push_str(HIDDEN);
+        }
+        rest = &value[value.find(ends).unwrap_or(value.len())..];
     }
-    text
+    safe.push_str(rest);
+    safe
 }
 
 fn without_parameter(mut text: String, lead: &str) -> String {
@@ -251,6 +323,55 @@ mod tests {
         for (text, safe) in cases {
             assert_eq!(address(text), safe);
         }
+    }
+
+    #[test]
+    fn parameters_are_secret_by_their_names() {
+        for (text, safe) in [
+            ("https://h/hook?access_token=hunter2", "https://h/hook?access_token=***"),
+            ("https://h/hook?a=1&sig=hunter2&b=2", "https://h/hook?a=1&sig=***&b=2"),
+            ("https://h?auth=hunter2", "https://h?auth=***"),
+            ("https://h?pw=hun ter2", "https://h?pw=***"),
+            ("https://h?API%5FKEY=hunter2", "https://h?API%5FKEY=***"),
+            ("https://h#access_token=hunter2&a=1", "https://h#access_token=***&a=1"),
+            ("https://h?token=&a=1", "https://h?token=&a=1"),
+            ("https://h?page=2&sort=asc", "https://h?page=2&sort=asc"),
+        ] {
+            assert_eq!(shown(false, &json!(text)), json!(safe));
+        }
+        assert_eq!(address("see http://h?secret=hunter2 there"), "see http://h?secret=*** there");
+    }
+
+    #[test]
+    fn of_a_refused_address_only_scheme_host_and_port_stay() {
+        for (text, safe) in [
+            ("redis://user:SECRET", "redis://***"),
+            ("redis://user:123456", "redis://user:***"),
+            ("u:SECRET:h:80", "***"),
+            ("h:80:u:SECRET", "***"),
+            ("redis://h/SECRET", "redis://h/***"),
+            ("redis://h:6379/0#SECRET", "redis://h:6379/***"),
+            ("redis://h#SECRET", "redis://h#***"),
+            ("redis://h?x=SECRET", "redis://h?***"),
+            ("redis-cli -h h -a SECRET", "***"),
+            ("SECRET@host:6379", "***@host:6379"),
+            ("redis://me:SE/CRET@host/x", "redis://***@host/***"),
+            ("SECRET", "***"),
+            ("SECRET://h", "***"),
+            ("cache:6379", "cache:6379"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("ftp://proxy", "ftp://proxy"),
+            ("http://:80", "http://***"),
+            ("http://", "http://"),
+            ("", ""),
+        ] {
+            let scheme_is_secret = text.starts_with("SECRET://");
+            let text =
+                if scheme_is_secret { text.replace("SECRET", "hunter2") } else { text.into() };
+            assert_eq!(refused_address(&json!(text)), json!(safe), "{text}");
+        }
+        assert_eq!(refused_address(&json!({"a": "u:SECRET"})), json!({"a": "***"}));
+        assert_eq!(refused_address(&json!(123_456)), json!("***"));
     }
 
     #[test]

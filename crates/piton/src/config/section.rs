@@ -305,6 +305,7 @@ impl<'a> Reader<'a> {
             let default = own.as_ref().unwrap_or(&default);
             let value = match (&parsed, given) {
                 (Some(Ok(value)), _) => value.show(),
+                (_, Some(given)) if T::ADDRESS => redact::refused_address(&given.value),
                 (_, Some(given)) => given.value.clone(),
                 _ => default.show(),
             };
@@ -324,6 +325,7 @@ impl<'a> Reader<'a> {
                         value: &given.value,
                         origin: &given.origin,
                         secret,
+                        address: T::ADDRESS,
                         why: &why,
                         expects: &T::expects_within(bounds),
                         default: &default.show(),
@@ -353,6 +355,7 @@ impl<'a> Reader<'a> {
                 value: &value,
                 origin: &origin,
                 secret,
+                address: T::ADDRESS,
                 why: why.strip_prefix(&quoted).unwrap_or(&why),
                 expects,
                 default: &Value::Null,
@@ -413,7 +416,12 @@ impl<'a> Reader<'a> {
         if let Some(given) = given {
             let secret = self.secrets.contains(&problem.key) || redact::keys_secret(&problem.key);
             problem.origin = given.origin.clone();
-            problem = problem.with_value(&redact::shown(secret, &given.value));
+            // Some addresses are texts whose section checks them.
+            let shown = match !secret && problem.key.ends_with("url") {
+                true => redact::refused_address(&given.value),
+                false => redact::shown(secret, &given.value),
+            };
+            problem = problem.with_value(&shown);
         }
         self.problems.push(problem);
     }

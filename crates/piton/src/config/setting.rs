@@ -24,6 +24,10 @@ pub trait Setting: Sized {
     /// gives nothing away.
     const HARMLESS: bool = false;
 
+    /// Whether the value is an address. A refused address is shown as its scheme, host and port alone:
+    /// what does not parse may be a password anywhere.
+    const ADDRESS: bool = false;
+
     /// What to write, such as "a duration with its unit, such as `30s`".
     fn expects() -> Cow<'static, str>;
 
@@ -376,6 +380,7 @@ pub(crate) fn text(value: &impl Display) -> Value {
 impl<T: Setting> Setting for Option<T> {
     const SECRET: bool = T::SECRET;
     const FROM_FILE: bool = T::FROM_FILE;
+    const ADDRESS: bool = T::ADDRESS;
 
     fn expects() -> Cow<'static, str> {
         format!("{}, or nothing", T::expects()).into()
@@ -418,6 +423,7 @@ impl<T: Setting> Setting for Option<T> {
 impl<T: Setting> Setting for Vec<T> {
     const SECRET: bool = T::SECRET;
     const FROM_FILE: bool = T::FROM_FILE;
+    const ADDRESS: bool = T::ADDRESS;
 
     fn expects() -> Cow<'static, str> {
         format!("a list (in the environment separated by commas), each {}", T::expects()).into()

@@ -25,6 +25,7 @@ pub(super) fn is_of_service(variable: &str) -> bool {
 impl<T: Setting> Setting for BTreeMap<String, T> {
     const SECRET: bool = T::SECRET;
     const FROM_FILE: bool = T::FROM_FILE;
+    const ADDRESS: bool = T::ADDRESS;
 
     fn expects() -> Cow<'static, str> {
         format!("a table (in the environment `name=value, ..`), each {}", T::expects()).into()

@@ -276,6 +276,8 @@ impl fmt::Debug for DbUrl {
 }
 
 impl Setting for DbUrl {
+    const ADDRESS: bool = true;
+
     fn expects() -> Cow<'static, str> {
         "an address such as `postgres://user:password@host:5432/database` or `sqlite:data/service.db`"
             .into()

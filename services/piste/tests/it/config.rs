@@ -92,3 +92,22 @@ fn a_sender_that_is_no_address_is_refused_at_launch() {
     assert_eq!(refused.code, Some(2));
     assert!(refused.err.contains("activation.from"), "{}", refused.err);
 }
+
+#[test]
+fn production_migrates_without_a_mail_part() {
+    let folder = folder();
+    let variables = [
+        ("GNAR_PRODUCTION", "true"),
+        ("GNAR_DB_PATH", "m.db"),
+        ("GNAR_JWT_SECRET_KEY", "0123456789012345678901234567890123456789"),
+    ];
+    for arguments in [["migrate", "up"], ["migrate", "status"]] {
+        for from in ["", "Gnar <gnar@example.com>"] {
+            let mut command = piste(folder.path(), &arguments);
+            command.envs(variables).env("GNAR_SES_FROM", from);
+            command.env("GNAR_ACTIVATION_URL", "https://gnar.example.com/user/activate");
+            let said = answer(&mut command);
+            assert_eq!(said.code, Some(0), "{arguments:?}, {from:?}: {}{}", said.out, said.err);
+        }
+    }
+}

@@ -47,14 +47,17 @@ pub struct PasswordSettings {
     /// The number of lanes in which the memory is filled. It changes the hash; each hash is worked
     /// on by one thread all the same. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_PARALLELISM")]
+    #[setting(min = 1, max = 16_777_215)]
     pub parallelism: Option<u32>,
 
     /// The length of a hash in bytes, 4 to 1024. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_HASH_LEN")]
+    #[setting(min = 4, max = 1024)]
     pub hash_len: Option<u32>,
 
     /// The length of the random salt in bytes, 8 to 1024. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_SALT_LEN")]
+    #[setting(min = 8, max = 1024)]
     pub salt_len: Option<u32>,
 
     /// How the characters of a password become bytes: `utf-8` or `latin-1`. Keep what the stored
@@ -83,6 +86,7 @@ pub struct PasswordSettings {
 
     /// By how much the threads that hash step back for all others, from 0 to 19: with 0 a rush of
     /// logins makes every other request wait. Only on Linux. **Default: `10`.**
+    #[setting(max = 19)]
     pub nice: u8,
 }
 
