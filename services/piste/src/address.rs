@@ -15,15 +15,46 @@ pub fn of_signup(text: &str) -> Option<String> {
     let text = text.trim();
     let (name, domain) = text.rsplit_once('@')?;
     let strange = |c: char| c.is_control() || c.is_whitespace() || "<>,;".contains(c);
-    let whole = !name.is_empty() && !domain.is_empty() && text.len() <= MAX_LENGTH;
-    let address = format!("{name}@{}", ascii(domain));
-    (whole && !text.contains(strange) && address.len() <= MAX_LENGTH).then_some(address)
+    let domain = ascii(domain);
+    let address = format!("{name}@{domain}");
+    let fits = text.len() <= MAX_LENGTH && address.len() <= MAX_LENGTH;
+    (fits && !text.contains(strange) && is_name(name) && is_domain(&domain)).then_some(address)
 }
 
-/// Returns the domain in its canonical form: `Bücher.Example` as `xn--bcher-kva.example`.
+/// Returns whether a mailbox can have this name (RFC 5321): in quotes anything, else parts with a dot
+/// between them.
+fn is_name(name: &str) -> bool {
+    let quoted = name.len() > 2 && name.starts_with('"') && name.ends_with('"');
+    quoted || name.split('.').all(|part| !part.is_empty())
+}
+
+/// Returns whether `domain`, in ASCII, is a name of hosts or an address in brackets.
+fn is_domain(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_known = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        (1..=63).contains(&label.len())
+            && label.chars().all(is_known)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    match domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => !address.is_empty(),
+        None => domain.split('.').all(is_label),
+    }
+}
+
+/// Returns the domain in its one spelling: `Bücher.Example.` as `xn--bcher-kva.example`.
 fn ascii(domain: &str) -> String {
     let ascii = idna::domain_to_ascii(domain).ok().filter(|ascii| !ascii.is_empty());
-    ascii.unwrap_or_else(|| domain.to_lowercase())
+    without_root(ascii.unwrap_or_else(|| domain.to_lowercase()))
+}
+
+/// Returns the domain without the dot that stands for the root: with and without it is the same domain.
+fn without_root(mut domain: String) -> String {
+    if domain.ends_with('.') {
+        domain.pop();
+    }
+    domain
 }
 
 /// The text that was typed as the address of a login. It finds the account with exactly this text,
@@ -33,11 +64,11 @@ fn ascii(domain: &str) -> String {
 pub struct Typed<'a> {
     /// The text as typed.
     pub exact: &'a str,
-    /// The address as a new account would store it.
-    pub ascii: String,
-    /// The same, with the domain in lower case but not in ASCII.
-    pub lower: String,
-    /// The part before the domain, with the `@`.
+    /// The address with each spelling of its domain that an account may have: as a new one keeps it, in
+    /// lower case alone, and in Unicode, in small and in capital letters (SQLite's `lower` knows ASCII
+    /// alone); each also with the dot of the root.
+    pub spellings: [String; 8],
+    /// What stands before the domain, with the `@`.
     pub name: String,
 }
 
@@ -52,12 +83,14 @@ impl<'a> Typed<'a> {
         let text = exact.trim();
         let (name, domain) = text.rsplit_once('@').unwrap_or((text, ""));
         let name = format!("{name}@");
-        Some(Self {
-            exact,
-            ascii: format!("{name}{}", ascii(domain)),
-            lower: format!("{name}{}", domain.to_lowercase()),
-            name,
-        })
+        let ascii = ascii(domain);
+        let unicode = idna::domain_to_unicode(&ascii).0;
+        let (lower, capitals) = (without_root(domain.to_lowercase()), unicode.to_uppercase());
+        let [a, b, c, d] =
+            [ascii, lower, unicode, capitals].map(|domain| format!("{name}{domain}"));
+        let rooted = [&a, &b, &c, &d].map(|address| format!("{address}."));
+        let [e, f, g, h] = rooted;
+        Some(Self { exact, spellings: [a, b, c, d, e, f, g, h], name })
     }
 }
 
@@ -78,17 +111,36 @@ mod tests {
             ("Ann <ann@example.org>", None),
             ("@example.org", None),
             ("ada@", None),
+            ("ada@example.org.", Some("ada@example.org")),
+            ("ada@bücher.example。", Some("ada@xn--bcher-kva.example")),
+            ("ada.b+c@mail_1.example", Some("ada.b+c@mail_1.example")),
+            ("\"a..b\"@example.org", Some("\"a..b\"@example.org")),
+            ("ada@example..org", None),
+            ("ada@example.org..", None),
+            ("ada@.example.org", None),
+            ("ada@.", None),
+            ("ada@-x.org", None),
+            ("ada@x-.org", None),
+            ("ada@x!y.org", None),
+            ("ada@[]", None),
+            ("a..b@example.org", None),
+            (".a@example.org", None),
+            ("a.@example.org", None),
         ] {
             assert_eq!(of_signup(text).as_deref(), kept, "{text}");
         }
         assert_eq!(of_signup(&format!("{}@example.org", "a".repeat(243))), None);
+        assert_eq!(of_signup(&format!("a@{}.org", "b".repeat(64))), None);
     }
 
     #[test]
     fn what_is_typed_is_bounded() {
         assert!(Typed::new("").is_none() && Typed::new("a\0@example.org").is_none());
         assert!(Typed::new(&"a".repeat(1025)).is_none());
-        assert_eq!(Typed::new(" old user@Example.org").unwrap().ascii, "old user@example.org");
+        assert_eq!(
+            Typed::new(" old user@Example.org").unwrap().spellings[0],
+            "old user@example.org"
+        );
         assert_eq!(Typed::new("nobody").unwrap().name, "nobody@");
     }
 }

@@ -28,8 +28,8 @@ fn has_exponent(json: &[u8]) -> bool {
     if !json.windows(2).fold(false, |any, pair| any | is_exponent(pair)) {
         return false;
     }
-    let places = (1..json.len()).filter(|at| is_exponent(&json[at - 1..=*at]));
-    places.into_iter().any(|at| is_large_number(&json[..at], &json[at + 1..]))
+    let mut places = (1..json.len()).filter(|at| is_exponent(&json[at - 1..=*at]));
+    places.any(|at| is_large_number(&json[..at], &json[at + 1..]))
 }
 
 /// Returns whether the digits around an `e` are a number, and not a piece of text such as a UUID.
@@ -40,13 +40,13 @@ fn is_large_number(before: &[u8], after: &[u8]) -> bool {
     let before = before.strip_suffix(b"-").unwrap_or(before);
     let after = after.strip_prefix(b"+").unwrap_or(after);
     let exponent = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let is_whole =
-        before.last().is_none_or(is_delimiter) && after.get(exponent).is_none_or(is_delimiter);
+    let is_whole = before.last().copied().is_none_or(is_delimiter)
+        && after.get(exponent).copied().is_none_or(is_delimiter);
     is_whole && exponent > 0 && (exponent > 1 || mantissa + 10 > F32_DIGITS)
 }
 
 /// Returns whether `byte` may stand next to a number.
-fn is_delimiter(byte: &u8) -> bool {
+fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b':' | b',' | b'[' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
 }
 

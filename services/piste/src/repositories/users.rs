@@ -57,11 +57,12 @@ pub async fn find_typed(db: &Db, typed: &Typed<'_>) -> Result<Option<User>> {
     // One statement for both, so that the response time does not reveal which one has matched.
     let sql = "SELECT email, password_hash, name, active FROM users
         WHERE email = $1
-        OR lower(email) IN (lower($2), lower($3)) AND substr(email, 1, $4) = $5
+        OR lower(email) IN (lower($4), lower($5), lower($6), lower($7), lower($8), lower($9), lower($10),
+            lower($11)) AND substr(email, 1, $2) = $3
         ORDER BY (email = $1) DESC, id LIMIT 1";
-    let Typed { exact, ascii, lower, name } = typed;
+    let Typed { exact, spellings: [a, b, c, d, e, f, g, h], name } = typed;
     let length = i32::try_from(name.chars().count()).unwrap_or(i32::MAX);
-    Ok(db.one(sql, (*exact, ascii, lower, length, name)).await?)
+    Ok(db.one(sql, (*exact, length, name, a, b, c, d, e, f, g, h)).await?)
 }
 
 /// Adds a user; `false` if the address is taken.

@@ -171,6 +171,49 @@ on_both! {
 }
 
 on_both! {
+    async fn a_domain_is_one_however_it_is_spelled(app) {
+        let spellings = [
+            "bücher.example", "BÜCHER.example", "BÜCHER.EXAMPLE.", "xn--bcher-kva.example",
+            "bücher.example.",
+        ];
+        for (number, kept) in spellings.iter().enumerate() {
+            let kept = format!("Bob{number}@{kept}");
+            of_before(&app, &kept, "one").await;
+            // Signing up looks for the account as logging in does, and hashes nothing if there is one.
+            for domain in spellings {
+                let typed = format!("Bob{number}@{domain}");
+                assert_eq!(signup(&app, &typed, "x").await.status(), 409, "{typed} of {kept}");
+            }
+            let typed = format!("Bob{number}@xn--bcher-kva.example");
+            assert_eq!(login(&app, &typed, "one").await.status(), 200, "{typed} of {kept}");
+        }
+        assert_eq!(login(&app, "bob0@bücher.example", "one").await.status(), 401);
+        let rooted = signup(&app, "ada@example.org.", "x").await;
+        assert_eq!(rooted.json::<Value>(), json!({ "email": "ada@example.org" }));
+        assert_eq!(signup(&app, "ada@example.org", "x").await.status(), 409);
+        for email in ["a@example..org", "a..b@example.org", "a@-x.org"] {
+            assert_eq!(refusal(&signup(&app, email, "x").await).0, 422, "{email}");
+            of_before(&app, email, "one").await;
+            assert_eq!(login(&app, email, "one").await.status(), 200, "{email}");
+        }
+    }
+}
+
+on_both! {
+    async fn a_token_for_a_number_is_not_for_the_user_whose_address_has_its_digits(app) {
+        let digits = "1180591620717411303424";
+        of_before(&app, digits, "one").await;
+        let text = app.handle().tokens().access(digits).sign().unwrap();
+        assert_eq!(get_as(&app, "/user/me", &text).await.status(), 200);
+        // Says `"identity":1180591620717411303424`, without quotes, and is signed with `KEY`.
+        let number = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpYXQiOjAsIm5iZiI6MCwianRpIjoiMSIsImV4cCI\
+            6OTk5OTk5OTk5OTksImlkZW50aXR5IjoxMTgwNTkxNjIwNzE3NDExMzAzNDI0LCJmcmVzaCI6ZmFsc2U\
+            sInR5cGUiOiJhY2Nlc3MifQ.qxHS5mNB6UUrXeZlk-YAmGKbwE5diWKQaEfjPUK_HlQ";
+        assert_eq!(refusal(&get_as(&app, "/user/me", number).await).0, 422);
+    }
+}
+
+on_both! {
     async fn a_wrong_password_and_a_stranger_cannot_be_told_apart(app) {
         activated(&app, "ada@example.org", "correct horse").await;
         let wrong = login(&app, "ada@example.org", "battery staple").await;
