@@ -220,7 +220,8 @@ fn secret_start(before: &str, path: &str) -> usize {
         let is_number = first.bytes().all(|byte| byte.is_ascii_digit());
         let last = start + first.len() + 1;
         match lead {
-            "/api/webhooks/" if is_number && path.len() > last => Some(last),
+            "/webhooks/" if is_number && path.len() > last => Some(last),
+            "/webhooks/" => None,
             "/hooks/" | "/api/webhooks/" if is_number => None,
             _ => (start < path.len()).then_some(start),
         }
@@ -232,7 +233,7 @@ fn secret_start(before: &str, path: &str) -> usize {
         pieces.next().filter(|piece| !piece.is_empty()).map(|_| start)
     };
     let of_host = || (host.eq_ignore_ascii_case("hooks.slack.com") && path.len() > 1).then_some(1);
-    let leads = ["/api/webhooks/", "/webhookb2/", "/hooks/catch/", "/hooks/"];
+    let leads = ["/api/webhooks/", "/webhooks/", "/webhookb2/", "/hooks/catch/", "/hooks/"];
     let found = leads.into_iter().filter_map(behind).chain(of_slack()).chain(of_host());
     found.min().unwrap_or(path.len())
 }
@@ -408,6 +409,8 @@ mod tests {
                 "https://discord.com/api/webhooks/123/SEKRET",
                 "https://discord.com/api/webhooks/123/***",
             ),
+            ("https://h/api/v10/webhooks/123/SEKRET", "https://h/api/v10/webhooks/123/***"),
+            ("https://h/webhooks/stripe", "https://h/webhooks/stripe"),
             ("https://h/hooks/S3CR3Tq", "https://h/hooks/***"),
             ("https://h/projects/1/hooks/5/test", "https://h/projects/1/hooks/5/test"),
             (
