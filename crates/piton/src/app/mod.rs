@@ -137,7 +137,7 @@ impl Default for AppSettings {
 
 impl AppSettings {
     /// Whether the service runs in production.
-    fn in_production(&self) -> bool {
+    pub(crate) fn in_production(&self) -> bool {
         self.production.unwrap_or(!self.environment.is_local())
     }
 }

@@ -65,6 +65,13 @@ impl Error {
         Self(Box::new(Inner { kind, message: message.into(), code: None }))
     }
 
+    /// Makes an error with a code of Amazon's.
+    #[cfg(test)]
+    pub(super) fn coded(kind: Kind, message: &str) -> Self {
+        let code = Some("InvalidParameterValue".to_owned());
+        Self(Box::new(Inner { kind, message: message.into(), code }))
+    }
+
     /// The same, with what to do about it at its end.
     pub(super) fn with(mut self, advice: &str) -> Self {
         self.0.message = format!("{}: {advice}", self.0.message.trim_end_matches(['.', ' ']));

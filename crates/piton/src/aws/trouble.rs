@@ -71,15 +71,18 @@ impl Trouble {
         let endpoint = endpoint.map(|url| ("endpoint_url", url.as_str()));
         let region = access.region_name.as_deref().map(|name| ("region_name", name));
         let place = endpoint.or(region);
-        let place = place.map(|(name, value)| format!("{}={value}", help.variable(name)));
+        let place = place.map(|(name, value)| {
+            format!("{}={}", help.variable(name), config::redact::address(value))
+        });
         Self { last: Mutex::default(), help, place }
     }
 
     /// Names the server if the error is about the server, and not about the call.
-    fn placed(&self, error: Error) -> Error {
-        let by_call = [Kind::NotFound, Kind::Invalid, Kind::Throttled, Kind::Misconfigured];
+    pub fn placed(&self, error: Error) -> Error {
+        let by_call =
+            is_of_call(&error) || matches!(error.kind(), Kind::Throttled | Kind::Misconfigured);
         match &self.place {
-            Some(place) if !by_call.contains(&error.kind()) => error.with(&format!("with {place}")),
+            Some(place) if !by_call => error.with(&format!("with {place}")),
             _ => error,
         }
     }
@@ -98,9 +101,7 @@ impl Trouble {
             self.placed(self.help.with(&what, Error::of(&what, &error)))
         });
         let trouble = match &result {
-            Err(error) if !matches!(error.kind(), Kind::NotFound | Kind::Invalid) => {
-                Some(error.to_string())
-            }
+            Err(error) if !is_of_call(error) => Some(error.to_string()),
             _ => None,
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
@@ -111,6 +112,12 @@ impl Trouble {
         let trouble = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         trouble.map_or(Health::Up, Health::Degraded)
     }
+}
+
+/// Returns whether an error is about the call. Amazon names such errors by a code; a 404 without one
+/// is the answer of another server.
+fn is_of_call(error: &Error) -> bool {
+    matches!(error.kind(), Kind::NotFound | Kind::Invalid) && error.code().is_some()
 }
 
 #[cfg(test)]
@@ -190,7 +197,13 @@ mod tests {
             "list: connection refused: with GNAR_SQS_REGION_NAME=eu-nowhere-1"
         );
         assert_eq!(said(trouble(None, None), away()), "list: connection refused");
-        let wrong = Error::new(Kind::Invalid, "a bug");
+        // Without a code of Amazon's the answer came from another server.
+        let other = Error::new(Kind::Invalid, "find: status 404");
+        assert_eq!(
+            said(trouble(Some("http://127.0.0.1:1?token=hunter2"), None), other),
+            "find: status 404: with GNAR_SQS_ENDPOINT_URL=http://127.0.0.1:1?token=***"
+        );
+        let wrong = Error::coded(Kind::Invalid, "a bug");
         assert_eq!(said(trouble(Some("http://127.0.0.1:1"), None), wrong), "a bug");
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::config::address::{UrlParts, cut, refusal, scheme_and_authority};
+use crate::config::address::{
+    UrlParts, cut, refusal, scheme_and_authority, text_of, with_small_scheme,
+};
 use crate::config::{AddressError, Setting, redact};
 
 /// What an address of a Redis server begins with.
@@ -62,6 +64,7 @@ fn check_socket(authority: &str, rest: &str) -> Result<(), String> {
 /// read.
 fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let mut before: Vec<&str> = Vec::new();
     for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
         if !known.contains(&name) {
             return Err(match known {
@@ -70,6 +73,11 @@ fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
             }
             .into());
         }
+        // Clients differ in which of the two they read.
+        if before.contains(&name) {
+            return Err(format!("its query has `{name}` twice"));
+        }
+        before.push(name);
         if name == "db" && !is_number(value) {
             return Err("its `db` is not the number of a database".into());
         }
@@ -122,9 +130,9 @@ impl Setting for RedisUrl {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let text = value.as_str().unwrap_or_default().trim();
-        check(text).map_err(refusal::<Self>)?;
-        Ok(Self(text.into()))
+        let text = with_small_scheme(text_of::<Self>(value)?);
+        check(&text).map_err(refusal::<Self>)?;
+        Ok(Self(text.into_owned().into()))
     }
 
     fn show(&self) -> Value {
@@ -155,6 +163,14 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_is_no_text_is_told_so_and_a_scheme_may_be_in_capitals() {
+        let error = RedisUrl::parse(&json!(5)).unwrap_err();
+        assert!(error.contains("expected text"), "{error}");
+        assert!(RedisUrl::parse(&json!("REDISS://h")).unwrap().is_tls());
+        assert!(!RedisUrl::parse(&json!("REDIS://h")).unwrap().is_socket());
+    }
+
+    #[test]
     fn an_address_is_taken_apart_at_launch() {
         for good in [
             "redis://h",
@@ -164,6 +180,8 @@ mod tests {
             "redis://:pw@[::1]:6379/0?protocol=resp3",
             "redis+unix:///run/redis.sock",
             "unix:///run/redis.sock?db=3",
+            "REDIS://h",
+            "RedisS://h:6380/1",
         ] {
             assert!(RedisUrl::parse(&json!(good)).is_ok(), "{good}");
         }
@@ -201,6 +219,8 @@ mod tests {
             ("unix://run/redis.sock", "three"),
             ("unix:///run/redis.sock?db=x", "`db`"),
             ("unix:///run/redis.sock?database=1", "more than `db`"),
+            ("unix:///run/redis.sock?db=1&db=2", "`db` twice"),
+            ("redis://h?protocol=3&protocol=3", "`protocol` twice"),
         ] {
             let error = RedisUrl::parse(&json!(wrong)).unwrap_err();
             assert!(error.contains(why), "{wrong}: {error}");

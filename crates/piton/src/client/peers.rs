@@ -11,7 +11,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::error::{Error, Kind, Who};
-use crate::config::address::{AddressError, host_port, refusal};
+use crate::config::address::{AddressError, host_port, refusal, text_of};
 use crate::config::{Config, Origin, Setting};
 
 /// Where a service is: `127.0.0.1:9402`, `tcp://10.0.0.1:80`, `https://billing.example.com:443`.
@@ -19,12 +19,15 @@ use crate::config::{Config, Origin, Setting};
 pub struct PeerAddress(Url);
 
 impl PeerAddress {
-    /// Reads `host:port`. Any scheme before it is taken away; only `https` has a meaning, and with
-    /// it and `http` the port may be left out.
+    /// Parses `host:port`, optionally after `tcp://`, `http://` or `https://`. Only `https` has a
+    /// meaning, and with it and `http` the port may be left out.
     fn read(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("", text.trim()));
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let scheme = scheme.to_ascii_lowercase();
+        if !["", "tcp", "http", "https"].contains(&&*scheme) {
+            return Err(AddressError::UnknownScheme);
+        }
         if rest.contains('@') {
             return Err(AddressError::Credentials);
         }
@@ -81,8 +84,7 @@ impl Setting for PeerAddress {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let text = value.as_str().unwrap_or_default();
-        Self::read(text).map_err(refusal::<Self>)
+        Self::read(text_of::<Self>(value)?).map_err(refusal::<Self>)
     }
 
     fn show(&self) -> Value {
@@ -242,6 +244,28 @@ fn flaw(variable: &str, text: &str, has_host: bool, why: AddressError) -> (Strin
     }
 }
 
+/// Returns what is wrong with the names of the configured peers, and the fix: a name that is empty, and
+/// two names of one peer in places of which neither outranks the other.
+pub(super) fn name_faults(config: &Config) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    let mut before: BTreeMap<String, (String, Origin)> = BTreeMap::new();
+    for (name, (_, origin)) in config.entries("client.peers") {
+        if name.trim().is_empty() {
+            faults.push(("a peer has no name".into(), "write `name=host:port`".into()));
+            continue;
+        }
+        let key = in_capitals(&name);
+        match before.get(&key) {
+            Some((other, there)) if !origin.outranks(there) && !there.outranks(&origin) => {
+                let why = format!("`{other}` and `{name}` are the same peer");
+                faults.push((why, format!("remove `{other}` or `{name}`")));
+            }
+            _ => drop(before.insert(key, (name, origin))),
+        }
+    }
+    faults
+}
+
 /// `off-piste` is `OFF_PISTE` in a variable.
 fn in_capitals(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
@@ -289,10 +313,27 @@ mod tests {
         ] {
             assert!(PeerAddress::read(text).is_err(), "{text}");
         }
+        for text in ["redis://h:80", "ftp://h:80", "://h:80 ", "udp://h:1"] {
+            let is_known = text.starts_with("://");
+            let refused =
+                PeerAddress::read(text).is_err_and(|it| it == AddressError::UnknownScheme);
+            assert_eq!(refused, !is_known, "{text}");
+        }
         for text in ["user:secret@host:80", "host:80/path", "host/path:80", "host?q:80", "host#:80"]
         {
             assert!(PeerAddress::read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn two_names_of_one_peer_in_one_place_are_refused() {
+        let faults = |text: &str| {
+            let loader = Config::loader("PITON").flag("client.peers", text, "--set");
+            name_faults(&loader.load(&[]).0)
+        };
+        assert_eq!(faults("a-b=h:80,c=h:81"), []);
+        assert_eq!(faults("a-b=h:80,a_b=h:81")[0].0, "`a-b` and `a_b` are the same peer");
+        assert_eq!(faults("a=h:80,A=h:81").len(), 1);
     }
 
     #[test]

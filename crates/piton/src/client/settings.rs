@@ -9,8 +9,8 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::peers::PeerAddress;
-use crate::config::address::{UrlParts, refusal, scheme_and_authority};
+use super::peers::{self, PeerAddress};
+use crate::config::address::{UrlParts, refusal, scheme_and_authority, text_of, with_small_scheme};
 use crate::config::{AddressError, ByteSize, Reader, Setting, redact};
 
 /// Requests to other services and to strangers.
@@ -129,6 +129,9 @@ impl ClientSettings {
             let why = "the proxy would resolve the names, so private addresses cannot be refused";
             from.refuse("refuse_private", why, "use a `socks5://` proxy, or set it to `false`");
         }
+        for (why, fix) in peers::name_faults(from.config()) {
+            from.refuse("peers", why, fix);
+        }
     }
 }
 
@@ -185,10 +188,10 @@ impl Setting for ProxyUrl {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let text = value.as_str().unwrap_or_default().trim();
-        Self::check(text).map_err(refusal::<Self>)?;
-        match reqwest::Proxy::all(text) {
-            Ok(_) => Ok(Self(text.into())),
+        let text = with_small_scheme(text_of::<Self>(value)?);
+        Self::check(&text).map_err(refusal::<Self>)?;
+        match reqwest::Proxy::all(&*text) {
+            Ok(_) => Ok(Self(text.into_owned().into())),
             // The message must not repeat the value: there may be a password in it.
             Err(_) => Err(format!("expected {}", Self::expects())),
         }

@@ -225,7 +225,10 @@ pub(crate) fn is_host(host: &str) -> bool {
     };
     let last = name.rsplit('.').next().unwrap_or_default();
     // The URL standard treats a host that ends with a number as an IPv4 address, or as invalid.
-    let is_numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    // So it does with `0x7f000001`.
+    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let is_numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
+        || hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     if is_numeric {
         return host.parse::<Ipv4Addr>().is_ok();
     }
@@ -393,8 +396,23 @@ pub(crate) fn refusal<T: Setting>(why: impl fmt::Display) -> String {
 }
 
 fn parse<T: Setting + FromStr<Err = AddressError>>(value: &Value) -> Result<T, String> {
-    let text = value.as_str().ok_or_else(|| format!("expected {}", T::expects()))?;
-    text.parse().map_err(refusal::<T>)
+    text_of::<T>(value)?.parse().map_err(refusal::<T>)
+}
+
+/// Returns the text of an address, trimmed.
+pub(crate) fn text_of<T: Setting>(value: &Value) -> Result<&str, String> {
+    let text = value.as_str().map(str::trim);
+    text.ok_or_else(|| format!("expected text in quotes: {}", T::expects()))
+}
+
+/// Returns the address with its scheme in small letters: a scheme is the same in capitals.
+pub(crate) fn with_small_scheme(text: &str) -> Cow<'_, str> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.contains(|c: char| c.is_ascii_uppercase()) => {
+            format!("{}://{rest}", scheme.to_ascii_lowercase()).into()
+        }
+        _ => text.into(),
+    }
 }
 
 #[cfg(test)]

@@ -32,21 +32,44 @@ pub(crate) struct Malformed {
 /// # Errors
 /// The file is not UTF-8, or contains zero bytes: the line, the reason, and the fix.
 pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, (usize, String, &'static str)> {
-    const UTF_16: &str = "save it as UTF-8: `iconv -f UTF-16 -t UTF-8 .env`";
-    const LATIN_1: &str = "save it as UTF-8: `iconv -f ISO-8859-1 -t UTF-8 .env`, if it is Latin-1";
+    const UTF_16: &str =
+        "save it as UTF-8: `iconv -f UTF-16 -t UTF-8 .env > .env.new && mv .env.new .env`";
+    const UTF_32: &str =
+        "save it as UTF-8: `iconv -f UTF-32 -t UTF-8 .env > .env.new && mv .env.new .env`";
+    const LATIN_1: &str = "save it as UTF-8, if it is Latin-1: `iconv -f ISO-8859-1 -t UTF-8 .env > .env.new && mv .env.new .env`";
     let line_of =
         |at: usize, bytes: &[u8]| 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    // Before UTF-16, whose mark is the beginning of this one.
+    if bytes.starts_with(&[0xff, 0xfe, 0, 0]) || bytes.starts_with(&[0, 0, 0xfe, 0xff]) {
+        return Err((1, "the file is UTF-32".into(), UTF_32));
+    }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err((1, "the file is UTF-16".into(), UTF_16));
     }
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        let why = "a zero byte stands in it, as in files of UTF-16".into();
-        return Err((line_of(at, &bytes), why, UTF_16));
+        let (why, fix) = match zeros_of_each(&bytes) {
+            Some(2) => ("a zero byte stands in it, as in files of UTF-16", UTF_16),
+            Some(_) => ("a zero byte stands in it, as in files of UTF-32", UTF_32),
+            None => ("a zero byte stands in it", "remove it: no variable can contain one"),
+        };
+        return Err((line_of(at, &bytes), why.into(), fix));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
         (line_of(at, bytes), "a byte stands in it that is not UTF-8".into(), LATIN_1)
+    })
+}
+
+/// Returns how many bytes a character has, if one byte of every two or of every four at the beginning
+/// is not zero.
+fn zeros_of_each(bytes: &[u8]) -> Option<usize> {
+    const CHARACTERS: usize = 8;
+    [2, 4].into_iter().find(|width| {
+        let mut characters = bytes.chunks(*width).take(CHARACTERS);
+        bytes.len() >= 2 * width
+            && characters
+                .all(|it| it.len() == *width && it.iter().filter(|byte| **byte != 0).count() == 1)
     })
 }
 
@@ -57,21 +80,27 @@ pub(crate) fn parse(text: &str, environment: &HashMap<&str, &str>) -> (Vec<Line>
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Python converts line ends so when it reads text files.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let (mut lines, mut malformed) = (Vec::new(), Vec::new());
+    let (mut lines, mut malformed) = (Vec::<Line>::new(), Vec::new());
+    // By variable, the last line on which it stands without a value.
+    let mut unset: HashMap<String, usize> = HashMap::new();
     let mut earlier: HashMap<String, String> = HashMap::new();
     let mut reader = Reader { text: &text, at: 0 };
     let (mut line, mut counted, mut size) = (1, 0, 0);
     loop {
         reader.skip(is_space);
         if reader.rest().is_empty() {
+            lines.retain(|it| unset.get(&it.variable).is_none_or(|at| it.line > *at));
             return (lines, malformed);
         }
         line += text[counted..reader.at].matches('\n').count();
         counted = reader.at;
         match reader.statement() {
             Ok(None) => {}
-            // A name without `=` sets no variable, but `${NAME}` finds it empty.
-            Ok(Some((variable, None))) => drop(earlier.insert(variable, String::new())),
+            // A name without `=` takes back an earlier value, but `${NAME}` finds it empty.
+            Ok(Some((variable, None))) => {
+                unset.insert(variable.clone(), line);
+                earlier.insert(variable, String::new());
+            }
             Ok(Some((variable, Some(value)))) => {
                 let room = MAX_BYTES.saturating_sub(size);
                 let Some(value) = expand(&value, environment, &earlier, room) else {
@@ -343,5 +372,24 @@ mod tests {
         let (line, why, fix) = decode(b"A=1\nB=caf\xe9\n".to_vec()).unwrap_err();
         assert!(line == 2 && why.contains("not UTF-8") && fix.contains("Latin-1"), "{why}");
         assert_eq!(decode("A=é".into()).unwrap(), "A=é");
+        assert!(fix.contains("> .env.new && mv .env.new .env"), "{fix}");
+        let of_32 = |text: &str| -> Vec<u8> {
+            text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect()
+        };
+        for bytes in [of_32("\u{feff}A=1\n"), of_32("A=1\n")] {
+            let (_, why, fix) = decode(bytes).unwrap_err();
+            assert!(why.contains("UTF-32") && fix.contains("iconv -f UTF-32"), "{why}: {fix}");
+        }
+        let (line, why, fix) = decode(b"A=1\nB=2\0\n".to_vec()).unwrap_err();
+        assert!(line == 2 && !why.contains("UTF") && !fix.contains("iconv"), "{why}: {fix}");
+    }
+
+    #[test]
+    fn a_name_alone_takes_back_an_earlier_value() {
+        // As python-dotenv 1.2: a name without a value is `None`, which is not set.
+        assert_eq!(pairs("A=1\nA\n"), []);
+        assert_eq!(pairs("A=1\nA\nB=x${A}\n"), [("B".into(), "x".into(), 3)]);
+        assert_eq!(pairs("A=1\nexport A\nA=2\n"), [("A".into(), "2".into(), 3)]);
+        assert_eq!(pairs("A\nA=1\n"), [("A".into(), "1".into(), 2)]);
     }
 }

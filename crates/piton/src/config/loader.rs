@@ -301,14 +301,19 @@ impl<'a> EnvFile<'a> {
     }
 }
 
-/// Returns the text of a `.env` file, or an empty text if it does not exist.
+/// Returns the text of a `.env` file, or an empty text if it does not exist or is a folder.
 fn text_of(path: &Path) -> Result<String, Box<Problem>> {
+    use std::io::ErrorKind;
+
     let problem = |line, why: String, fix| Box::new(Problem::in_file(path, line, why, fix));
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path)
         .and_then(|file| file.take(dotenv::MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
     match read {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        // A folder of this name is a virtual environment of Python.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
+            return Ok(String::new());
+        }
         Err(error) => {
             let why = format!("cannot be read: {error}");
             return Err(problem(None, why, "make it readable, or remove it"));

@@ -264,6 +264,17 @@ impl<'a> Reader<'a> {
         self
     }
 
+    /// Returns whether the setting `name` of this section has a problem already.
+    pub(crate) fn is_refused(&self, name: &str) -> bool {
+        let key = join(&self.section, name);
+        self.problems.iter().any(|problem| problem.key == key)
+    }
+
+    /// Returns the settings that the section is read from.
+    pub(crate) const fn config(&self) -> &'a Config {
+        self.config
+    }
+
     /// The value of a setting. A wrong value is noted as a problem, and the default returned.
     pub fn setting<T: Setting>(&mut self, name: &'static str, doc: &'static str, default: T) -> T {
         self.setting_with(name, doc, default, SettingOptions::new())

@@ -36,8 +36,10 @@ impl<T: Setting> Setting for BTreeMap<String, T> {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let Some(Value::Object(fields)) = as_table(value) else {
-            return Err(expected::<Self>());
+        let fields = match as_table(value) {
+            Ok(fields) => fields,
+            Err(None) => return Err(expected::<Self>()),
+            Err(Some(why)) => return Err(format!("{}: {why}", expected::<Self>())),
         };
         let field = |(name, value): (String, Value)| match T::parse(&value) {
             Ok(value) => Ok((name, value)),
@@ -74,19 +76,29 @@ impl<T: Setting> Setting for BTreeMap<String, T> {
     }
 }
 
-/// A table, or the text that stands for one.
-fn as_table(value: &Value) -> Option<Value> {
+/// Returns a table, or the one that a text stands for.
+///
+/// # Errors
+/// The value is neither; the reason, if there is one besides.
+fn as_table(value: &Value) -> Result<Map<String, Value>, Option<String>> {
     let text = match value {
-        Value::Object(_) => return Some(value.clone()),
+        Value::Object(fields) => return Ok(fields.clone()),
         Value::String(text) => text.trim(),
-        _ => return None,
+        _ => return Err(None),
     };
+    let mut fields = Map::new();
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-    let entry = |item: &str| {
-        let (name, value) = item.split_once('=')?;
-        Some((name.trim().to_owned(), Value::from(value.trim())))
-    };
-    items.map(entry).collect::<Option<Map<_, _>>>().map(Value::Object)
+    for item in items {
+        let (name, value) = item.split_once('=').ok_or(None)?;
+        if name.trim().is_empty() {
+            return Err(Some("an entry has no name".into()));
+        }
+        if fields.insert(name.trim().to_owned(), Value::from(value.trim())).is_some() {
+            // A name is not repeated: it may be a part of a password.
+            return Err(Some("a name stands in it twice".into()));
+        }
+    }
+    Ok(fields)
 }
 
 impl Config {
@@ -163,7 +175,7 @@ impl Config {
 
 fn add<'a>(into: &mut BTreeMap<String, Given>, given: Option<&'a Given>) -> Result<(), &'a Given> {
     let Some(given) = given.filter(|given| !given.value.is_null()) else { return Ok(()) };
-    let Some(Value::Object(fields)) = as_table(&given.value) else { return Err(given) };
+    let Ok(fields) = as_table(&given.value) else { return Err(given) };
     let origin = &given.origin;
     into.extend(
         fields.into_iter().map(|(name, value)| (name, Given { value, origin: origin.clone() })),

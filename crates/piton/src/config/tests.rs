@@ -756,6 +756,15 @@ fn the_schema_has_sections_as_closed_objects_with_docs_and_defaults() {
 }
 
 #[test]
+fn a_folder_called_dotenv_is_no_file_of_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    std::fs::create_dir(&path).unwrap();
+    let (_, problems) = Config::loader("PITON").env_file(&path).load(&KNOWN);
+    assert!(problems.is_empty(), "{problems}");
+}
+
+#[test]
 fn a_dotenv_is_expanded_and_what_it_cannot_be_read_as_is_told_with_the_fix() {
     let (_folder, dotenv) = written(
         ".env",

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 #[cfg(feature = "postgres")]
 use super::postgres::address;
 use super::sqlite_address::{self, SqliteAddress};
+use crate::config::address::{text_of, with_small_scheme};
 use crate::config::{ByteSize, Problems, Reader, Requirement, Setting, redact};
 
 /// The database: a SQLite file, or PostgreSQL where `url` or `host` says so.
@@ -284,7 +285,7 @@ impl Setting for DbUrl {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let text = value.as_str().unwrap_or_default().trim();
+        let text = text_of::<Self>(value)?;
         if let Some(rest) = sqlite_address::strip_scheme(text) {
             return sqlite_address::parse(rest).map(|_| Self(text.into()));
         }
@@ -292,6 +293,7 @@ impl Setting for DbUrl {
             return Err(why);
         }
         let schemes = ["postgres://", "postgresql://"];
+        let text = &*with_small_scheme(text);
         if schemes.iter().any(|scheme| text.starts_with(scheme)) {
             return Ok(Self(text.into()));
         }

@@ -50,6 +50,12 @@ impl Origin {
                 "[\"https://a.example\", \"https://b.example\"]".into(),
             );
         }
+        if let Some(canonical) = app_origin(written.trim()) {
+            return match HeaderValue::from_str(&canonical) {
+                Ok(value) if canonical == written => Ok(Self::Exact(value)),
+                _ => refused("is not as it is sent (small letters, no path)", canonical),
+            };
+        }
         let Some(parts) = Parts::of(written.trim()) else {
             return refused("is not an origin of `http://` or `https://`", EXAMPLE.into());
         };
@@ -80,7 +86,7 @@ impl Origin {
             Err(why) => return refused(&format!("is not an origin: {why}"), EXAMPLE.into()),
         };
         let name = match name.parse::<Ipv6Addr>() {
-            Ok(address) => format!("[{address}]"),
+            Ok(address) => format!("[{}]", as_browsers_write(address)),
             Err(_) => name,
         };
         let port = port.filter(|port| *port != parts.default_port());
@@ -130,6 +136,33 @@ impl Origin {
     }
 }
 
+/// Returns the origin of an app in a web view or of a browser's extension, as it is sent. `None` for
+/// other schemes and for hosts that are not one name.
+fn app_origin(text: &str) -> Option<String> {
+    const SCHEMES: [&str; 6] = [
+        "capacitor",
+        "ionic",
+        "tauri",
+        "chrome-extension",
+        "moz-extension",
+        "safari-web-extension",
+    ];
+    let (scheme, rest) = text.split_once("://")?;
+    let scheme = SCHEMES.iter().find(|known| known.eq_ignore_ascii_case(scheme))?;
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // The ids of Safari's extensions are in capitals.
+    let host = if *scheme == "safari-web-extension" { host.into() } else { host.to_lowercase() };
+    is_host(&host).then(|| format!("{scheme}://{host}"))
+}
+
+/// Returns an IPv6 address as the URL standard writes it: never with an IPv4 address at its end.
+fn as_browsers_write(address: Ipv6Addr) -> String {
+    match (address.to_ipv4_mapped(), address.segments()) {
+        (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
+        (None, _) => address.to_string(),
+    }
+}
+
 /// The parts of an origin, with those that do not belong to one removed.
 struct Parts<'a> {
     scheme: &'static str,
@@ -140,7 +173,12 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Returns `None` for an unsupported scheme. Text without a scheme is read as `https`.
     fn of(text: &'a str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+        let (scheme, rest) = text.split_once("://").unwrap_or_else(|| {
+            // What is developed on this machine is rarely served by TLS.
+            let is_loopback =
+                ["localhost", "127.", "[::1]"].iter().any(|start| text.starts_with(start));
+            (if is_loopback { "http" } else { "https" }, text)
+        });
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => "http",
             "https" => "https",
@@ -183,6 +221,12 @@ mod tests {
             "https://*.example.org",
             "https://*.app.example.org:8443",
             "http://*.localhost:3000",
+            "http://[::ffff:102:304]",
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "moz-extension://0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f",
         ] {
             assert!(Origin::parse(good).is_ok(), "{good}");
         }
@@ -193,7 +237,15 @@ mod tests {
         for (wrong, fix) in [
             ("a.example", "https://a.example"),
             ("a.example:8080", "https://a.example:8080"),
-            ("localhost:3000", "https://localhost:3000"),
+            ("localhost:3000", "http://localhost:3000"),
+            ("127.0.0.1:3000", "http://127.0.0.1:3000"),
+            ("[::1]:3000", "http://[::1]:3000"),
+            ("http://[::ffff:1.2.3.4]", "http://[::ffff:102:304]"),
+            ("http://0x7f000001", "https://app.example.org"),
+            ("http://a.0x10", "https://app.example.org"),
+            ("capacitor://localhost/", "capacitor://localhost"),
+            ("TAURI://localhost", "tauri://localhost"),
+            ("chrome-extension://*", "https://app.example.org"),
             ("https://A.Example", "https://a.example"),
             ("HTTPS://a.example", "https://a.example"),
             ("https://a.example:443", "https://a.example"),

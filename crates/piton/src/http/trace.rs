@@ -22,7 +22,11 @@ const LONGEST_STATE: usize = 512;
 /// The trace flags that are passed on: sampled, and random (level 2 of the recommendation).
 const KNOWN_FLAGS: u8 = 0b11;
 
-/// What `tracestate` says, its lines joined to one. `None` where it says nothing, or too much.
+/// Maximum number of members in a `tracestate`.
+const MAX_MEMBERS: usize = 32;
+
+/// Returns the `tracestate`, its lines joined to one. `None` if it is empty, too long or not valid: the
+/// recommendation has the whole of an invalid one dropped.
 pub(super) fn trace_state(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lines = headers.get_all(TRACESTATE).iter().filter(|line| !line.is_empty());
     let first = lines.next()?;
@@ -38,10 +42,53 @@ pub(super) fn trace_state(headers: &HeaderMap) -> Option<HeaderValue> {
             return None;
         }
     }
-    match joined {
-        Some(joined) => HeaderValue::from_bytes(&joined).ok(),
-        None => Some(first.clone()),
+    let state = match joined {
+        Some(joined) => HeaderValue::from_bytes(&joined).ok()?,
+        None => first.clone(),
+    };
+    is_state(state.as_bytes()).then_some(state)
+}
+
+/// Returns whether a `tracestate` is valid (<https://www.w3.org/TR/trace-context/#tracestate-header>):
+/// every member is `key=value`, no key stands twice, and there are from 1 to 32. Empty members are
+/// allowed.
+fn is_state(state: &[u8]) -> bool {
+    let mut keys: [&[u8]; MAX_MEMBERS] = [&[]; MAX_MEMBERS];
+    let mut count = 0;
+    for member in state.split(|byte| *byte == b',').map(trim_blanks) {
+        if member.is_empty() {
+            continue;
+        }
+        let Some(sign) = member.iter().position(|byte| *byte == b'=') else { return false };
+        let (key, value) = (&member[..sign], &member[sign + 1..]);
+        if count == MAX_MEMBERS || !is_key(key) || !is_value(value) || keys[..count].contains(&key)
+        {
+            return false;
+        }
+        keys[count] = key;
+        count += 1;
     }
+    count > 0
+}
+
+fn trim_blanks(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+fn is_key(key: &[u8]) -> bool {
+    let starts = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    key.len() <= 256
+        && key.first().is_some_and(starts)
+        && key.iter().all(|byte| starts(byte) || b"_-*/@".contains(byte))
+}
+
+fn is_value(value: &[u8]) -> bool {
+    // Blanks at the end have been cut, and `,` ends a member.
+    let plain = |byte: &u8| (b' '..=b'~').contains(byte) && *byte != b'=';
+    (1..=256).contains(&value.len()) && value.iter().all(plain)
 }
 
 /// Which trace a request belongs to.
@@ -204,10 +251,53 @@ mod tests {
         assert_eq!(state(&["a=1,b=2"]).unwrap(), "a=1,b=2");
         assert_eq!(state(&["a=1", "", "b=2"]).unwrap(), "a=1,b=2");
         assert_eq!((state(&[]), state(&[""])), (None, None));
-        let half = "x".repeat(256);
-        assert_eq!(state(&[&half, &half[1..]]).unwrap().len(), 512);
-        assert_eq!(state(&[&half, &half]), None);
+        let half = format!("a={}", "x".repeat(254));
+        let other = format!("b={}", "x".repeat(253));
+        assert_eq!(state(&[&half, &other]).unwrap().len(), 512);
+        assert_eq!(state(&[&half, &format!("{other}x")]), None);
         assert_eq!(state(&[&half.repeat(3)]), None);
+    }
+
+    #[test]
+    fn a_state_that_is_not_valid_is_dropped_as_a_whole() {
+        let state = |text: &str| is_state(text.as_bytes());
+        let members = |count: usize| {
+            let all: Vec<_> = (0..count).map(|it| format!("k{it}=1")).collect();
+            all.join(",")
+        };
+        for good in [
+            "a=1",
+            "a=1, b=2 ,\tc=3",
+            "a=1,,b=2,",
+            "tenant@system=1",
+            "0a_-*/=v v",
+            "a= 1",
+            &members(32),
+        ] {
+            assert!(state(good), "{good}");
+        }
+        for wrong in [
+            "",
+            ",",
+            "a",
+            "a=",
+            "=1",
+            "a=1,b",
+            "A=1",
+            "a =1",
+            "a=1=2",
+            "a=1,a=2",
+            "a=1,b=2, a=1",
+            "_a=1",
+            "a.b=1",
+            "a=\u{e9}",
+            "a=1\t2",
+            &format!("a={}", "x".repeat(257)),
+            &format!("{}=1", "x".repeat(257)),
+            &members(33),
+        ] {
+            assert!(!state(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl AshirtSettings {
             fix: "ASHIRT_BACKEND_URL=http://backend:3000".into(),
         })?;
         // What has more to it than a slash too many may hold a password.
-        let plain = |bare: &&str| bare.parse::<BaseUrl>().is_ok();
+        let plain =
+            |bare: &&str| bare.parse::<BaseUrl>().is_ok() && bare.parse::<HttpUrl>().is_ok();
         let bare = Some(url.trim_end_matches('/')).filter(plain);
         let fix = format!("ASHIRT_BACKEND_URL={}", bare.unwrap_or("http://backend:3000"));
         let base = url.parse().map_err(|error| Refused { why: chain(&error), fix: fix.clone() })?;

@@ -111,3 +111,66 @@ fn production_migrates_without_a_mail_part() {
         }
     }
 }
+
+/// The answer of `config` in production, with these arguments more and these variables.
+fn listed(folder: &Path, more: &[&str], variables: &[(&str, &str)]) -> e2e::verb::Answer {
+    let arguments = [&["config"][..], more].concat();
+    let mut command = piste(folder, &arguments);
+    command.env("GNAR_PRODUCTION", "true").env("GNAR_DB_PATH", "x.db");
+    command.env("GNAR_ACTIVATION_URL", "https://gnar.example.com/user/activate");
+    answer(command.envs(variables.iter().copied()))
+}
+
+#[test]
+fn config_refuses_the_secret_that_the_launch_refuses_and_its_fix_fits_where_it_is_written() {
+    let folder = folder();
+    let long = "0123456789012345678901234567890123456789";
+    std::fs::write(folder.path().join("secret"), "short").expect("ours");
+    let short = [("GNAR_JWT_SECRET_KEY", "short")];
+    let of_file = [("JWT_SECRET_KEY_FILE", "secret")];
+    let previous = [("GNAR_JWT_SECRET_KEY", long), ("GNAR_JWT_PREVIOUS_SECRET_KEYS", "before")];
+    let by_flag = ["--set", "jwt.secret_key=short"];
+    let cases: [(&[&str], &[(&str, &str)], &str); 6] = [
+        (&[], &short, "fix: set GNAR_JWT_SECRET_KEY to"),
+        (&["--json"], &short, "fix: set GNAR_JWT_SECRET_KEY to"),
+        (&[], &[], "GNAR_JWT_SECRET_KEY or JWT_SECRET_KEY"),
+        (&[], &of_file, "` into secret"),
+        (&by_flag, &[], "--set jwt.secret_key="),
+        (&[], &previous, "fix: remove it, or set GNAR_JWT_ALLOW_SHORT_SECRET=true until"),
+    ];
+    for (more, variables, fix) in cases {
+        let refused = listed(folder.path(), more, variables);
+        assert_eq!(refused.code, Some(2), "{more:?} {variables:?}: {}", refused.err);
+        assert!(refused.err.contains(fix), "{fix}: {}", refused.err);
+        assert!(refused.err.contains("1 setting is wrong"), "{}", refused.err);
+    }
+    let accepted = listed(folder.path(), &[], &[("GNAR_JWT_SECRET_KEY", long)]);
+    assert_eq!(accepted.code, Some(0), "{}", accepted.err);
+}
+
+#[test]
+fn no_secret_stands_in_the_refusal_of_an_address() {
+    let folder = folder();
+    for (variable, value) in [
+        ("REDIS_URL", "redis://user:hunter2"),
+        ("REDIS_URL", "redis://h/hunter2"),
+        ("REDIS_URL", "redis://h#hunter2"),
+        ("REDIS_URL", "redis-cli -h h -a hunter2"),
+        ("REDIS_URL", "hunter2@host:6379"),
+        ("REDIS_URL", "redis://h?auth=hunter2"),
+        ("REDIS_URL", "redis://h?x=hunter2"),
+        ("GNAR_CLIENT_PROXY", "u:hunter2:h:80"),
+        ("GNAR_CLIENT_PROXY", "h:80:u:hunter2"),
+        ("GNAR_SES_ENDPOINT_URL", "ftp://h?access_token=hunter2"),
+        ("GNAR_SES_ENDPOINT_URL", "http://h:x?secret=hunter2"),
+        ("GNAR_CLIENT_PEERS", "a=u:hunter2"),
+    ] {
+        let refused = answer(piste(folder.path(), &["config"]).env(variable, value));
+        let all = format!("{}{}", refused.out, refused.err);
+        assert_eq!(refused.code, Some(2), "{variable}={value}: {all}");
+        assert!(!all.contains("hunter2"), "{variable}={value}: {all}");
+    }
+    let refused = answer(piste(folder.path(), &["config"]).env("REDIS_URL", "redis://h:x"));
+    let example = "such as `redis://user:password@host:6379/0`";
+    assert!(refused.err.contains(example), "{}", refused.err);
+}

@@ -58,7 +58,7 @@ use subtle::ConstantTimeEq;
 use tracing::{info, warn};
 
 use crate::app::App;
-use crate::config::{Problem, Problems};
+use crate::config::Problems;
 use crate::handle::Handle;
 use crate::http::{Error, ErrorStyle, HttpSettings, Result};
 use crate::part::{self, Launch, Part};
@@ -68,7 +68,6 @@ use claims::{Expected, Written};
 use exact::ExactClaims;
 use keys::Keys;
 use location::{CookieRules, Found, NotFound};
-use settings::MIN_SECRET_BYTES;
 
 pub use claims::{Claims, TokenType};
 pub use identity::{Identity, Protected};
@@ -147,10 +146,9 @@ impl Part for Tokens {
         let secret = match &settings.secret_key {
             _ if !settings.algorithm.is_symmetric() => None,
             Some(secret) => Some(secret.clone()),
-            None if launch.production() => return Err(no_secret(launch).into()),
             None => Some(secret::of_development(launch.data_dir())?),
         };
-        check_lengths(&settings, launch)?;
+        warn_of_short_secrets(&settings);
         let keys = Keys::new(&settings, secret.as_ref()).map_err(|problem| *problem)?;
         let expected = Expected {
             leeway: settings.leeway.as_secs(),
@@ -183,52 +181,17 @@ impl Part for Tokens {
 
 crate::part!(Tokens);
 
-fn no_secret(launch: &Launch) -> Problem {
-    let variable = crate::config::variable(launch.handle.config().prefix(), "jwt.secret_key");
-    Problem::new(
-        "jwt.secret_key",
-        format!(
-            "Environment variable \"{variable}\" does not exist. Production makes no secret of its own"
-        ),
-        format!(
-            "{variable} or JWT_SECRET_KEY, 32 random characters as `openssl rand -base64 32` prints them"
-        ),
-    )
-}
-
-/// Refuses guessable secrets in production, and warns of others that are shorter than their
-/// algorithm requires. Previous secrets are checked too, because tokens signed with them are
-/// accepted.
-fn check_lengths(settings: &JwtSettings, launch: &Launch) -> Result<(), Problems> {
-    let mut problems = Problems::new();
+/// Warns of secrets that are shorter than their algorithm requires. Those that production refuses do
+/// not come this far.
+fn warn_of_short_secrets(settings: &JwtSettings) {
     if !settings.algorithm.is_symmetric() {
-        return Ok(());
+        return;
     }
-    let config = launch.handle.config();
-    let variable = |key| crate::config::variable(config.prefix(), key);
-    let current = settings.secret_key.iter().map(|secret| ("jwt.secret_key", secret));
-    let previous =
-        settings.previous_secret_keys.iter().map(|secret| ("jwt.previous_secret_keys", secret));
-    for (key, secret) in current.chain(previous) {
-        let length = secrecy::ExposeSecret::expose_secret(secret).len();
-        if length < MIN_SECRET_BYTES && launch.production() && !settings.allow_short_secret {
-            let why = format!(
-                "a secret of {length} bytes: production needs at least {MIN_SECRET_BYTES}, as a shorter \
-                 one can be found by trying"
-            );
-            let fix = format!(
-                "set {} to the output of `openssl rand -base64 48`; while other services still have the \
-                 old one, set {}=true",
-                variable(key),
-                variable("jwt.allow_short_secret"),
-            );
-            problems.push(Problem::new(key, why, fix).at(config.origin(key)));
-        } else if length < settings.algorithm.min_secret_bytes() {
-            let (algorithm, least) = (settings.algorithm, settings.algorithm.min_secret_bytes());
-            warn!("{key} has {length} bytes; {algorithm} asks for {least} from a random source");
-        }
+    let least = settings.algorithm.min_secret_bytes();
+    for (key, length) in settings.secret_lengths().filter(|(_, length)| *length < least) {
+        let algorithm = settings.algorithm;
+        warn!("jwt.{key} has {length} bytes; {algorithm} asks for {least} from a random source");
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// The claims without which a token is refused.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::Reader;
+use crate::app::AppSettings;
 use crate::config::address::is_host;
+use crate::config::{self, Origin, Problems, Reader};
 
 /// Minimum length of a secret in production: 256 random bits cannot be found by trying, whatever
 /// the hash.
@@ -134,6 +135,26 @@ impl Default for JwtSettings {
     }
 }
 
+/// Returns how to replace the secret where it is written: in another place it would be given twice, or
+/// be outranked.
+fn replacement(origin: &Origin) -> String {
+    const NEW: &str = "the output of `openssl rand -base64 48`";
+    match origin {
+        Origin::ValueFile { path, .. } => format!("write {NEW} into {}", path.display()),
+        Origin::File { path, .. } => {
+            format!("set `jwt.secret_key` in {} to {NEW}", path.display())
+        }
+        Origin::Flag(flag) if flag == "--set" => {
+            format!("pass with `--set jwt.secret_key=` {NEW}")
+        }
+        Origin::Flag(flag) => format!("pass with {flag} {NEW}"),
+        origin => match origin.variable() {
+            Some(variable) => format!("set {variable} to {NEW}"),
+            None => format!("set `jwt.secret_key` to {NEW}"),
+        },
+    }
+}
+
 crate::setting_enum! {
     /// How tokens are signed (RFC 7518, RFC 8037).
     pub enum JwtAlgorithm: default Hs256 {
@@ -206,7 +227,57 @@ impl JwtSettings {
             .map_or(self.access_token_expires, |minutes| minutes * MINUTE)
     }
 
+    /// Returns the length in bytes of each secret, with the setting that holds it.
+    pub(super) fn secret_lengths(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let current = self.secret_key.iter().map(|secret| ("secret_key", secret));
+        let previous = self.previous_secret_keys.iter();
+        let all = current.chain(previous.map(|secret| ("previous_secret_keys", secret)));
+        all.map(|(key, secret)| (key, secret.expose_secret().len()))
+    }
+
+    /// Refuses a production without a secret, or with one that can be found by trying. Previous secrets
+    /// count, because tokens signed with them are accepted.
+    fn check_secrets(&self, from: &mut Reader<'_>) {
+        let config = from.config();
+        let app: AppSettings = config.read("", &mut Problems::new());
+        if !app.in_production() || !self.algorithm.is_symmetric() {
+            return;
+        }
+        let variable = |key: &str| config::variable(config.prefix(), key);
+        if self.secret_key.is_none() && !from.is_refused("secret_key") {
+            let variable = variable("jwt.secret_key");
+            let why = format!(
+                "Environment variable \"{variable}\" does not exist. Production makes no secret of its own"
+            );
+            let fix = format!(
+                "{variable} or JWT_SECRET_KEY, 32 random characters as `openssl rand -base64 32` prints them"
+            );
+            from.refuse("secret_key", why, fix);
+        }
+        if self.allow_short_secret {
+            return;
+        }
+        let allow = variable("jwt.allow_short_secret");
+        let replace = replacement(&config.origin("jwt.secret_key"));
+        for (key, length) in self.secret_lengths().filter(|(_, it)| *it < MIN_SECRET_BYTES) {
+            let why = format!(
+                "a secret of {length} bytes: production needs at least {MIN_SECRET_BYTES}, as a shorter \
+                 one can be found by trying"
+            );
+            let fix = match key {
+                "secret_key" => format!(
+                    "{replace}; while other services still have the old one, set {allow}=true"
+                ),
+                _ => format!(
+                    "remove it, or set {allow}=true until the tokens signed with it have expired"
+                ),
+            };
+            from.refuse(key, why, fix);
+        }
+    }
+
     fn check(&self, reader: &mut Reader<'_>) {
+        self.check_secrets(reader);
         if self.access_expires().is_zero() {
             let key = match self.access_token_expires_minutes {
                 Some(_) => "access_token_expires_minutes",

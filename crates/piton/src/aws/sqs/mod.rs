@@ -102,7 +102,10 @@ impl Sqs {
             let call = self.client().await.get_queue_url().queue_name(queue);
             let asked = Box::pin(call.send()).await;
             let found = self.0.trouble.note(asked, || format!("find the queue `{queue}`"))?;
-            let none = || Error::new(Kind::Other, format!("the queue `{queue}` has no URL"));
+            let none = || {
+                let why = format!("find the queue `{queue}`: the answer has no URL");
+                self.0.trouble.placed(Error::new(Kind::Other, why))
+            };
             found.queue_url().map(str::to_owned).ok_or_else(none)
         };
         self.0.queues.url(queue, ask).await
