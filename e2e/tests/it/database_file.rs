@@ -30,6 +30,8 @@ async fn an_address_that_could_be_read_in_two_ways_is_refused_with_the_fix() {
         ("sqlite:data/", "a folder"),
         ("sqlite:~/app.db", "expanded by shells"),
         ("file:app.db", "`file:` addresses"),
+        ("sqlite:/x/app.db&mode=rw", "start with `?`"),
+        ("sqlite: x/app.db", "blanks"),
     ] {
         let variables = [("DATABASE_URL", address)];
         let output = service::run("registry", &["--port", "0"], &variables).await;
@@ -37,6 +39,25 @@ async fn an_address_that_could_be_read_in_two_ways_is_refused_with_the_fix() {
         assert_eq!(output.status.code(), Some(2), "{address}: {report}");
         assert!(report.contains("db.url") && report.contains("fix: "), "{report}");
         assert!(report.contains("DATABASE_URL") && report.contains(text), "{address}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_the_path_of_a_file_is_refused_without_its_password() {
+    for path in [
+        "postgres://a:hunter2xyz@h/d",
+        "a:hunter2xyz@h/d",
+        "host=h password=hunter2xyz",
+        " data/app.db",
+        "'data/app.db'",
+        "data/${NAME}.db",
+        "data/app.db&mode=rw",
+    ] {
+        let output = service::run("registry", &["--port", "0"], &[("PITON_DB_PATH", path)]).await;
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{path}: {report}");
+        assert!(report.contains("PITON_DB_PATH") && report.contains("fix: "), "{report}");
+        assert!(!report.contains("hunter2xyz"), "{report}");
     }
 }
 
@@ -134,6 +155,10 @@ async fn the_status_of_migrations_exits_with_1_where_something_is_wrong() {
     let arguments = ["--set", &setting, "migrate", "status"];
     let fresh = service::run("registry", &arguments, &[]).await;
     assert_eq!(fresh.status.code(), Some(0), "{fresh:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is created");
+    let off = [&["--set", "db.migrate=false"], arguments.as_slice()].concat();
+    let pending = service::run("registry", &off, &[]).await;
+    assert_eq!(pending.status.code(), Some(1), "{pending:?}");
     let releases = |release: &'static str, verb: &'static str| {
         let setting = format!("db.path={}", folder.path().join("notes.db").display());
         async move {

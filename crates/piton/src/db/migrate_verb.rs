@@ -36,6 +36,8 @@ fn verb() -> Verb {
                 Some(("up", _)) => up(&app.part_unconnected()).await.map_err(launch_error)?,
                 Some(("new", arguments)) => {
                     let name = arguments.get_one::<String>("name").expect("it is required");
+                    let db: Db = app.part_unconnected();
+                    require_package(Path::new("."), &db)?;
                     let written =
                         new_files(Path::new("migrations"), name, arguments.get_flag("pair"))?;
                     format!("{written}\n{}", build_script(Path::new("."))?)
@@ -74,8 +76,15 @@ async fn status(db: &Db) -> Result<(), LaunchError> {
                 let _ =
                     write!(text, "\nNewer than this program, and accepted: {}.", newer.join(", "));
             }
+            if !pending.is_empty() && !db.migrates_at_start() {
+                faults.push("migrations are pending, and db.migrate is off");
+            }
             let _ = match pending.len() {
                 0 => write!(text, "\nThe schema is up to date."),
+                more if !db.migrates_at_start() => write!(
+                    text,
+                    "\n{more} to run: `migrate up`. Until then the service will not become ready, as db.migrate is off."
+                ),
                 more => write!(text, "\n{more} to run: `migrate up`, or start the service."),
             };
         }
@@ -124,7 +133,7 @@ fn build_script(package: &Path) -> Result<String, Error> {
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let there = std::fs::read_to_string(&path).map_err(cannot)?;
-            let notices = there.contains("rerun-if-changed=migrations");
+            let notices = notices_migrations(&there);
             Ok(if notices {
                 format!("{name} makes cargo notice new files in `migrations`.")
             } else {
@@ -135,6 +144,58 @@ fn build_script(package: &Path) -> Result<String, Error> {
         }
         Err(error) => Err(cannot(error)),
     }
+}
+
+/// Returns whether the build script `text` makes cargo notice new files. Comments do not count.
+fn notices_migrations(text: &str) -> bool {
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    code.push_str(rest);
+    code.lines().any(|line| {
+        let said = line.split_once("rerun-if-changed=migrations");
+        said.is_some_and(|(before, _)| !before.contains("//"))
+    })
+}
+
+/// Refuses a working directory that is not that of a package, where no build would see the files.
+fn require_package(folder: &Path, db: &Db) -> Result<(), Error> {
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml"));
+    let why = match manifest {
+        Ok(text) if text.parse::<toml::Table>().is_ok_and(|it| it.contains_key("package")) => {
+            return Ok(());
+        }
+        Ok(_) => "the Cargo.toml of the working directory has no [package]",
+        Err(_) => "the working directory has no Cargo.toml",
+    };
+    let folders: Vec<&str> = db.lists().iter().filter_map(|list| list.folder()).collect();
+    let fix = if folders.is_empty() {
+        "change to the folder of the service's package".to_owned()
+    } else {
+        format!(
+            "this program was built from {}: change to the package that holds it",
+            folders.join(", ")
+        )
+    };
+    Err(Error::new(Kind::Migration, format!("{why}, and nothing was written: {fix}")))
+}
+
+/// Returns the number of the next migration: above all others, and a timestamp if they are
+/// timestamps. The loader reads any number that fits into 64 bits, and runs them in order.
+fn next_number(highest: i64, now: chrono::DateTime<chrono::Utc>) -> Result<i64, Error> {
+    /// The least number of 14 digits, as in `20240101000000`.
+    const MIN_TIMESTAMP: i64 = 10_000_000_000_000;
+    let next = highest.checked_add(1).ok_or_else(|| {
+        Error::new(Kind::Migration, format!("no number is above that of the migration {highest}"))
+    })?;
+    if highest < MIN_TIMESTAMP {
+        return Ok(next);
+    }
+    let now = now.format("%Y%m%d%H%M%S").to_string();
+    Ok(now.parse().map_or(next, |now: i64| now.max(next)))
 }
 
 /// One line a migration, those that only the database knows last.
@@ -176,9 +237,9 @@ fn new_files(folder: &Path, name: &str, pair: bool) -> Result<String, Error> {
     std::fs::create_dir_all(folder).map_err(cannot)?;
     let names = std::fs::read_dir(folder).map_err(cannot)?;
     let numbers = names.filter_map(|entry| {
-        entry.ok()?.file_name().to_str()?.split_once('_')?.0.parse::<u32>().ok()
+        entry.ok()?.file_name().to_str()?.split_once('_')?.0.parse::<i64>().ok()
     });
-    let number = numbers.max().unwrap_or(0) + 1;
+    let number = next_number(numbers.max().unwrap_or(0), chrono::Utc::now())?;
     let kinds: &[&str] = if pair { &[".sqlite", ".postgres"] } else { &[""] };
     let mut written = Vec::new();
     for kind in kinds {
@@ -212,6 +273,53 @@ mod tests {
         for wrong in ["", "Add Phone", "../x", "a.b"] {
             assert!(new_files(&path, wrong, false).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_new_file_comes_after_those_with_timestamps() {
+        let folder = tempfile::tempdir().unwrap();
+        let name_of = |there: &str| {
+            std::fs::write(folder.path().join(there), "").unwrap();
+            let said = new_files(folder.path(), "x", false).unwrap();
+            let name = said.lines().next().unwrap().rsplit('/').next().unwrap();
+            name.split_once('_').unwrap().0.parse::<i64>().unwrap()
+        };
+        assert!(name_of("20240101000000_a.sql") > 2026_00_00_000000);
+        // A clock that is behind.
+        assert_eq!(name_of("99991231235959_a.sqlite.sql"), 99991231235960);
+        std::fs::write(folder.path().join("9223372036854775807_a.sql"), "").unwrap();
+        assert!(new_files(folder.path(), "x", false).is_err());
+        let now = chrono::DateTime::UNIX_EPOCH;
+        assert_eq!(next_number(4_294_967_296, now).unwrap(), 4_294_967_297);
+    }
+
+    #[test]
+    fn a_comment_in_a_build_script_does_not_count() {
+        const LINE: &str = r#"println!("cargo:rerun-if-changed=migrations");"#;
+        for text in [LINE.to_owned(), format!("{LINE} // new files"), format!("/* x */ {LINE}")] {
+            assert!(notices_migrations(&text), "{text}");
+        }
+        for text in [format!("// {LINE}"), format!("  //{LINE}"), format!("/*\n{LINE}\n*/")] {
+            assert!(!notices_migrations(&text), "{text}");
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_folder_without_a_package_is_refused() {
+        const LIST: Migrations =
+            Migrations::new(&[("0001_a.sql", "a")]).embedded_from("/src/shop/migrations");
+        let folder = tempfile::tempdir().unwrap();
+        let settings = crate::db::DbSettings::default();
+        let db = Db::new(&settings, "shop", folder.path(), true, vec![LIST]).unwrap();
+        let refused = || require_package(folder.path(), &db).unwrap_err().to_string();
+        let manifest = |text: &str| std::fs::write(folder.path().join("Cargo.toml"), text).unwrap();
+        assert!(refused().contains("no Cargo.toml"), "{}", refused());
+        manifest("[workspace]\nmembers = [\"shop\"]");
+        let why = refused();
+        assert!(why.contains("no [package]") && why.contains("/src/shop/migrations"), "{why}");
+        manifest("[package]\nname = \"shop\"");
+        require_package(folder.path(), &db).unwrap();
     }
 
     #[test]

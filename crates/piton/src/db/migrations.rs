@@ -48,6 +48,11 @@ impl Migrations {
         Self { folder: Some(folder), ..self }
     }
 
+    /// Returns the folder that the files were embedded from, if it is known.
+    pub(super) fn folder(&self) -> Option<&'static str> {
+        self.folder
+    }
+
     /// Compares the folder with the embedded files, and describes each difference. Reads the
     /// folder: blocks. Returns nothing if the folder does not exist, as in production.
     pub(super) fn differences(&self) -> Vec<String> {

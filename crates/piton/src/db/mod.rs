@@ -396,6 +396,11 @@ impl Db {
         each!(&self.store, Store, store => store.lists())
     }
 
+    /// Returns whether the service runs pending migrations by itself.
+    fn migrates_at_start(&self) -> bool {
+        each!(&self.store, Store, store => store.migrates_at_start())
+    }
+
     /// Compares the program's migrations with those that have run.
     fn compare<'a>(
         &self,

@@ -48,6 +48,9 @@ pub(super) fn explain_other_form(text: &str) -> Option<String> {
 /// The reason of the refusal, and the fix.
 pub(super) fn parse(rest: &str) -> Result<SqliteAddress, String> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if let Some((why, fix)) = spelling_fault(path) {
+        return Err(format!("{why}: {fix}"));
+    }
     if rest.contains('#') {
         return Err("a fragment (`#`) means nothing in the address of a file: leave it out, or spell it `%23` in the name".into());
     }
@@ -158,11 +161,59 @@ pub(super) fn path_fault(path: &Path) -> Option<(&'static str, &'static str)> {
     if strip_scheme(text).is_some() {
         return Some(("an address, not a path", "remove the `sqlite:`, or use db.url"));
     }
+    if let Some(fault) = spelling_fault(text) {
+        return Some(fault);
+    }
     if text.contains('?') {
         let fix = "db.url = \"sqlite:data/service.db?mode=rw\", or spell it `%3F` there";
         return Some(("parameters belong into an address, not into a path", fix));
     }
     fault(text)
+}
+
+/// Explains why the text of a path or an address, before it is decoded, means something else than a
+/// file. Does not repeat the text: it may be the address of a server, with a password.
+fn spelling_fault(text: &str) -> Option<(&'static str, &'static str)> {
+    const TO_URL: &str =
+        "write the address of a server as db.url, and here a file such as `data/service.db`";
+    let is_server = |name: &str| {
+        ["postgres", "postgresql", "mysql", "mariadb"]
+            .iter()
+            .any(|scheme| name.eq_ignore_ascii_case(scheme))
+    };
+    let (scheme, _) = text.split_once(':').unwrap_or_default();
+    let first = text.split('/').next().unwrap_or_default();
+    let has_user = first.split_once('@').is_some_and(|(user, _)| user.contains(':'));
+    let is_word =
+        |word: &str| ["host=", "password=", "dbname="].iter().any(|name| word.starts_with(name));
+    let has_words = text.split_whitespace().any(is_word);
+    if text.contains("://") || is_server(scheme) || has_user || has_words {
+        return Some(("the address of a server, not a file", TO_URL));
+    }
+    if strip_scheme(text).is_some() || explain_other_form(text).is_some() {
+        // `fault` has the more exact message for it.
+        return (scheme != "file").then_some((
+            "an address within an address, or of another library",
+            "write `sqlite:` once as db.url, or only the file as db.path",
+        ));
+    }
+    if text.trim() != text && !text.trim().is_empty() {
+        let fix = "remove the blanks, or spell them `%20` in db.url";
+        return Some(("blanks stand before or after the name", fix));
+    }
+    if text.starts_with(['"', '\'', '`']) || text.ends_with(['"', '\'', '`']) {
+        let fix = "remove the quotes: they are for shells, and belong to the name here";
+        return Some(("quotes stand around the name", fix));
+    }
+    if text.contains("${") || text.contains("$(") {
+        let fix = "write the whole path";
+        return Some(("`~` and variables are expanded by shells, and not here", fix));
+    }
+    if text.split(['&', ';']).skip(1).any(|parameter| parameter.contains('=')) {
+        let fix = "write `sqlite:data/service.db?mode=rw` as db.url";
+        return Some(("parameters of an address start with `?`", fix));
+    }
+    None
 }
 
 fn fault(path: &str) -> Option<(&'static str, &'static str)> {
@@ -273,6 +324,16 @@ mod tests {
             ("sqlite:$HOME/app.db", "expanded by shells"),
             ("sqlite:file:app.db", "`file:`"),
             (r"sqlite:data\app.db", "backslash"),
+            ("sqlite:/x/app.db&mode=rw", "start with `?`"),
+            ("sqlite:/x/app.db;mode=rw", "start with `?`"),
+            ("sqlite:app.db&cache=shared?mode=rw", "start with `?`"),
+            ("sqlite: x/app.db", "blanks"),
+            ("sqlite:x/app.db ?mode=rw", "blanks"),
+            ("sqlite:\"x/app.db\"", "quotes"),
+            ("sqlite:data/${NAME}.db", "expanded by shells"),
+            ("sqlite:sqlite:app.db", "within an address"),
+            ("sqlite:postgres://me:hunter2@db/app", "of a server"),
+            ("sqlite:me:hunter2@db/app", "of a server"),
         ] {
             let refused = opened(address).unwrap_err();
             assert!(refused.contains(why), "{address}: {refused}");
@@ -282,7 +343,16 @@ mod tests {
 
     #[test]
     fn a_path_is_taken_as_it_is_and_never_as_an_address() {
-        for path in ["data/app.db", "/var/lib/my app.db", "100%.db", "a%20b.db", "a#b.db"] {
+        for path in [
+            "data/app.db",
+            "/var/lib/my app.db",
+            "100%.db",
+            "a%20b.db",
+            "a#b.db",
+            "a&b.db",
+            "postgres/a.db",
+            "me@home.db",
+        ] {
             assert_eq!(path_fault(Path::new(path)), None, "{path}");
         }
         for path in [
@@ -302,8 +372,25 @@ mod tests {
             "..",
             "a\0b.db",
             r"data\a.db",
+            "postgres://a:hunter2@h/d",
+            "POSTGRES:a:hunter2@h/d",
+            "mysql://a:hunter2@h/d",
+            "http://h/d",
+            "a:hunter2@h/d",
+            "host=h password=hunter2",
+            "sqlite3:a.db",
+            "FILE:a.db",
+            " data/a.db",
+            "data/a.db\t",
+            "'data/a.db'",
+            "\"data/a.db\"",
+            "data/a.db&mode=rw",
+            "data/a.db;mode=rw",
+            "data/${NAME}.db",
+            "data/$(hostname).db",
         ] {
-            assert!(path_fault(Path::new(path)).is_some(), "{path}");
+            let (why, fix) = path_fault(Path::new(path)).expect(path);
+            assert!(!why.contains("hunter2") && !fix.contains("hunter2"), "{why}");
         }
     }
 

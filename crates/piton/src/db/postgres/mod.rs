@@ -204,6 +204,10 @@ impl Store {
         &self.lists
     }
 
+    pub fn migrates_at_start(&self) -> bool {
+        self.migrate_at_start
+    }
+
     pub fn accept_newer(&self) -> AcceptNewer {
         self.accept_newer
     }

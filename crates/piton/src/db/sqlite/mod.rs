@@ -11,6 +11,7 @@ mod preflight;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
@@ -59,6 +60,9 @@ pub(super) struct Store {
     /// closes removes the log, so without it the log would not stay the same file. It also writes
     /// the log back when the file was moved.
     keeper: Mutex<Option<SqliteConnection>>,
+    /// Set if the log of a moved or replaced file is not written back yet, because another program
+    /// uses it. The keeper must stay open until it is: the log holds acknowledged writes.
+    log_is_busy: AtomicBool,
     writers: Arc<Semaphore>,
     patience: Duration,
     busy_timeout: Duration,
@@ -109,7 +113,7 @@ impl Store {
             .test_before_acquire(false)
             .after_connect(move |_, _| {
                 // The file may have been replaced since the other connections were opened.
-                let verified = opened.verify();
+                let verified = opened.verify_new_connection();
                 Box::pin(async move {
                     verified.map_err(|error| sqlx::Error::Configuration(error.into()))
                 })
@@ -121,6 +125,7 @@ impl Store {
             file,
             create: address.create,
             keeper: Mutex::default(),
+            log_is_busy: AtomicBool::new(false),
             writers: Arc::new(Semaphore::new(1)),
             patience: settings.acquire_timeout,
             busy_timeout: settings.busy_timeout,
@@ -136,11 +141,31 @@ impl Store {
     /// Creates the folder and the file, and brings the schema up to date. Safe to call again, and
     /// from several processes at once.
     pub async fn connect(&self) -> Result<(), Error> {
-        self.open_for_use(self.create).await
+        self.use_connection(self.open(self.create).await?).await
     }
 
-    async fn open_for_use(&self, create: bool) -> Result<(), Error> {
-        let mut connection = self.open(create).await?;
+    /// Opens the file that took the place of the earlier one.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect), and [`Kind::Unavailable`] if none of the service's
+    /// migrations has run in it. Such a file is rather a restore that went wrong than a new
+    /// database, and is left as it is.
+    async fn open_replacement(&self) -> Result<(), Error> {
+        let mut connection = self.open_without_log(false).await?;
+        let checked = self.require_migrated(&mut connection).await;
+        self.use_connection(self.with_log(connection, checked).await?).await
+    }
+
+    async fn require_migrated(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
+        if self.migrations.is_empty() || !migrate::applied(connection).await?.is_empty() {
+            return Ok(());
+        }
+        let why = "holds none of this service's tables: put a copy of the data there, or restart the service to begin anew";
+        Err(Error::new(Kind::Unavailable, format!("{} {why}", self.file.path().display())))
+    }
+
+    /// Brings the schema up to date by `connection`, and keeps it.
+    async fn use_connection(&self, mut connection: SqliteConnection) -> Result<(), Error> {
         let outcome = if self.migrate_at_start {
             self.migrate(&mut connection).await.map(drop)
         } else {
@@ -166,6 +191,32 @@ impl Store {
 
     /// A connection outside of the pool, for migrations.
     async fn open(&self, create: bool) -> Result<SqliteConnection, Error> {
+        let connection = self.open_without_log(create).await?;
+        self.with_log(connection, Ok(())).await
+    }
+
+    /// Switches to the write-ahead log, which changes the file, if it was `checked` without an
+    /// error. Closes the connection otherwise.
+    async fn with_log(
+        &self,
+        mut connection: SqliteConnection,
+        checked: Result<(), Error>,
+    ) -> Result<SqliteConnection, Error> {
+        let outcome = match checked {
+            Ok(()) => self.use_write_ahead_log(&mut connection).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                close(connection).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A connection that has not changed the file, unless it created it.
+    async fn open_without_log(&self, create: bool) -> Result<SqliteConnection, Error> {
         let path = self.file.path().to_owned();
         // Logged later, because a path with a typing error looks like an empty database.
         let new = !path.exists();
@@ -180,12 +231,10 @@ impl Store {
         // Foreign keys are off while migrations run, or rebuilding a table (SQLite's way to alter
         // one) would delete what points to it. `migrate` checks them before it commits.
         let options = self.options.clone().foreign_keys(false).create_if_missing(create);
-        let mut connection =
-            options.connect().await.map_err(|error| self.cannot_open(error.into()))?;
+        let connection = options.connect().await.map_err(|error| self.cannot_open(error.into()))?;
         if new {
             tracing::info!("Made the database {}", self.file.path().display());
         }
-        self.use_write_ahead_log(&mut connection).await?;
         Ok(connection)
     }
 
@@ -195,16 +244,32 @@ impl Store {
 
     /// Runs what has not run; for the verb `migrate up`.
     pub async fn migrate_now(&self) -> Result<Vec<&'static str>, Error> {
-        self.migrate(&mut self.open(self.create).await?).await
+        let mut connection = self.open(self.create).await?;
+        let outcome = self.migrate(&mut connection).await;
+        // The program ends next, and only a connection that was closed has written the log back.
+        close(connection).await;
+        outcome
     }
 
-    /// What has run; for the verb `migrate status`.
+    /// What has run; for the verb `migrate status`. Creates nothing.
     pub async fn applied(&self) -> Result<Vec<Applied>, Error> {
-        migrate::applied(&mut self.open(self.create).await?).await
+        let missing = tokio::fs::metadata(self.file.path()).await;
+        let missing = missing.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        if missing && self.create {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.open_without_log(false).await?;
+        let outcome = migrate::applied(&mut connection).await;
+        close(connection).await;
+        outcome.map_err(|error| self.cannot_open(error))
     }
 
     pub fn lists(&self) -> &[Migrations] {
         &self.lists
+    }
+
+    pub fn migrates_at_start(&self) -> bool {
+        self.migrate_at_start
     }
 
     pub fn accept_newer(&self) -> AcceptNewer {
@@ -244,7 +309,7 @@ impl Store {
         match self.file.compare() {
             Comparison::Same => self.file.is_back(),
             Comparison::Missing(why) => {
-                if self.file.give_up(&why) {
+                if self.file.give_up(&why) || self.log_is_busy.load(Ordering::Relaxed) {
                     // Acknowledged writes that are still in the log are written to the file,
                     // wherever it is now.
                     self.write_log_back().await;
@@ -256,13 +321,8 @@ impl Store {
                 self.file.give_up(&why);
             }
             Comparison::Replaced => self.reopen(&self.file.replaced()).await,
-            Comparison::LogReplaced => {
-                let path = self.file.path().display();
-                let why = format!(
-                    "the write-ahead log of {path} was deleted or replaced while it was in use"
-                );
-                self.reopen(&why).await;
-            }
+            Comparison::LogReplaced => self.reopen(&self.file.log_replaced()).await,
+            Comparison::Relocated => self.reopen(&self.file.relocated()).await,
         }
         if self.file.is_unwritable() && self.probe_write().await.is_ok() {
             self.file.written();
@@ -275,17 +335,26 @@ impl Store {
             self.file.give_up(why);
         }
         self.write_log_back().await;
+        if self.log_is_busy.load(Ordering::Relaxed) {
+            self.file.give_up(&format!(
+                "{why}, and another program still reads the earlier state: waiting for it to finish, \
+                 to write the acknowledged writes from the log into the file"
+            ));
+            return;
+        }
         if !self.drain().await {
             return;
         }
         if let Some(keeper) = self.keeper.lock().await.take() {
             close(keeper).await;
         }
-        if self.file.compare() == Comparison::Replaced && self.file.has_stale_log() {
-            self.file.give_up(&self.file.stale_log());
+        if self.file.compare() == Comparison::Replaced
+            && let Some(log) = self.file.stale_log()
+        {
+            self.file.give_up(&self.file.next_to_stale_log(&log));
             return;
         }
-        match self.open_for_use(false).await {
+        match self.open_replacement().await {
             Ok(()) => warn!("Opened {} again: {why}", self.file.path().display()),
             Err(error) => {
                 self.file.give_up(&format!("{why}, and cannot be opened again: {error}"));
@@ -293,14 +362,19 @@ impl Store {
         }
     }
 
-    /// Writes the log into the opened file, wherever that is now.
+    /// Writes the log into the opened file, wherever that is now, and records whether another
+    /// program prevents that.
     async fn write_log_back(&self) {
         let mut keeper = self.keeper.lock().await;
         let Some(keeper) = keeper.as_mut() else { return };
-        let written = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(keeper).await;
-        if let Err(error) = written {
+        // Returns three columns: busy, and the numbers of pages in the log and written from it.
+        let written =
+            sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(keeper).await;
+        let is_busy = written.unwrap_or_else(|error| {
             warn!(%error, "Could not write the log back into the database file");
-        }
+            None::<i64>
+        });
+        self.log_is_busy.store(is_busy.is_some_and(|busy| busy != 0), Ordering::Relaxed);
     }
 
     /// Closes the pool's connections as they become free. Returns whether all are closed.

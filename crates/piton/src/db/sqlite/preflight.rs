@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file::beside;
 use crate::db::error::{Error, Kind};
@@ -17,7 +17,6 @@ const FIX: &str =
 /// # Errors
 /// [`Kind::Unavailable`]. Permanent where waiting does not help: a folder in the file's place,
 /// missing permission, a read-only disk.
-/// permission, a read-only disk.
 pub(super) fn check(path: &Path, create: bool) -> Result<(), Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         check_folder(folder)?;
@@ -27,10 +26,12 @@ pub(super) fn check(path: &Path, create: bool) -> Result<(), Error> {
         let why = "does not exist, and `mode=rw` in db.url creates none";
         return Err(refused(path, why).permanent());
     }
+    // SQLite resolves links, and keeps these files next to the file itself.
+    let target = target(path);
     for suffix in ["-wal", "-shm", "-journal"] {
-        check_file(&beside(path, suffix))?;
+        check_file(&beside(&target, suffix))?;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     // The folder must be writable, since SQLite keeps a log next to the database while it is open.
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
@@ -50,6 +51,18 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
     check_folder(folder)?;
     let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     created.map_err(|error| of_io(folder, &error, "create the folder"))
+}
+
+/// Returns the file that SQLite opens or creates for `path`, with links resolved.
+fn target(path: &Path) -> PathBuf {
+    if let Ok(resolved) = fs::canonicalize(path) {
+        return resolved;
+    }
+    match fs::read_link(path) {
+        // A dangling link: its target is created, next to the link if it is relative.
+        Ok(link) => path.parent().map_or_else(|| link.clone(), |folder| folder.join(&link)),
+        Err(_) => path.to_owned(),
+    }
 }
 
 /// Returns whether the file exists.
@@ -131,11 +144,13 @@ mod tests {
         fs::write(at("x.db"), "").unwrap();
         fs::create_dir(at("x.db-wal")).unwrap();
         symlink(at("loop"), at("loop")).unwrap();
+        symlink(at("x.db"), at("link.db")).unwrap();
         let long = "x".repeat(300);
         for (path, why) in [
             (at("folder"), "is a folder, not a file"),
             (at("file/x.db"), "is not a folder"),
             (at("x.db"), "x.db-wal is a folder"),
+            (at("link.db"), "x.db-wal is a folder"),
             (at("loop"), "loop"),
             (at(&long), "long"),
             ("/dev/null".into(), "is not a regular file"),

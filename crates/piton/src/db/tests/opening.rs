@@ -1,5 +1,7 @@
 //! Tests opening, migrating, closing and losing the file.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::*;
@@ -113,14 +115,19 @@ async fn what_was_acknowledged_is_in_the_file_that_was_moved() {
 async fn a_file_put_in_its_place_is_opened_and_brought_up_to_date() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("before").await.unwrap();
+    // A file of an earlier release: the second migration has not run in it.
+    let settings = DbSettings { path: Some(db.path("earlier.db")), ..DbSettings::default() };
+    let earlier = open(db.shop.folder.path(), &settings, &[FIRST]);
+    Part::connect(&earlier).await.unwrap();
+    Part::stop(&earlier).await;
     std::fs::rename(db.path("shop.db"), db.path("old.db")).unwrap();
-    // The file is empty, as after `touch`, so the migrations run.
-    std::fs::write(db.path("shop.db"), "").unwrap();
+    std::fs::rename(db.path("earlier.db"), db.path("shop.db")).unwrap();
     let error = db.add("astray").await.unwrap_err();
     assert!(error.to_string().contains("was replaced by another file"), "{error}");
     db.healthy().await;
     db.add("after").await.unwrap();
     assert_eq!(db.names().await, ["after"]);
+    assert_eq!(items(&db.shop).await, 0);
     assert!(names_in(&db.path("old.db")).await.contains(&"before".to_owned()));
 
     // A restored copy replaces the file.
@@ -132,6 +139,121 @@ async fn a_file_put_in_its_place_is_opened_and_brought_up_to_date() {
     .await;
     db.healthy().await;
     db.stop().await;
+}
+
+/// The first of `SHOP`'s migrations.
+const FIRST: Migrations = Migrations::new(&[(
+    "0001_shops.sqlite.sql",
+    "CREATE TABLE shops (name TEXT PRIMARY KEY, city TEXT) STRICT",
+)]);
+
+#[tokio::test]
+async fn a_file_without_the_services_tables_is_not_taken_for_a_new_database() {
+    let db = Watched::new(DbSettings::default()).await;
+    db.add("before").await.unwrap();
+    std::fs::rename(db.path("shop.db"), db.path("old.db")).unwrap();
+    std::fs::write(db.path("shop.db"), "").unwrap();
+    e2e::wait_for("the empty file to be refused", || async {
+        db.down().await.contains("holds none of this service's tables")
+    })
+    .await;
+    assert!(db.add("astray").await.is_err());
+    assert_eq!(std::fs::metadata(db.path("shop.db")).unwrap().len(), 0, "it is left as it is");
+
+    // A valid database of something else.
+    let settings = DbSettings { path: Some(db.path("other.db")), ..DbSettings::default() };
+    let other = open(db.shop.folder.path(), &settings, &[]);
+    Part::connect(&other).await.unwrap();
+    other.run("CREATE TABLE shops (name TEXT, city TEXT)", ()).await.unwrap();
+    Part::stop(&other).await;
+    std::fs::rename(db.path("other.db"), db.path("shop.db")).unwrap();
+    e2e::wait_for("the other file to be refused", || async {
+        db.down().await.contains("holds none of this service's tables")
+    })
+    .await;
+    assert!(db.add("astray").await.is_err());
+
+    std::fs::rename(db.path("old.db"), db.path("shop.db")).unwrap();
+    db.healthy().await;
+    assert_eq!(db.names().await, ["before"]);
+    db.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_behind_a_link_is_watched_next_to_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("real")).unwrap();
+    std::os::unix::fs::symlink("real/y.db", at("x.db")).unwrap();
+    let db = Watched::new(DbSettings { path: Some(at("x.db")), ..DbSettings::default() }).await;
+    for number in 0..50 {
+        db.add(&number.to_string()).await.unwrap();
+    }
+    std::fs::remove_file(at("real/y.db-wal")).unwrap();
+    std::fs::remove_file(at("real/y.db-shm")).unwrap();
+    assert_eq!(db.add("lost").await.unwrap_err().kind(), Kind::Unavailable);
+    e2e::wait_for("a new log", || async { at("real/y.db-wal").exists() }).await;
+    db.healthy().await;
+    db.add("after").await.unwrap();
+    assert!(db.names().await.len() >= 51);
+    db.stop().await;
+    assert!(names_in(&at("x.db")).await.contains(&"after".to_owned()));
+}
+
+#[tokio::test]
+async fn a_file_that_became_a_link_is_opened_at_its_new_place() {
+    let db = Watched::new(DbSettings::default()).await;
+    db.add("before").await.unwrap();
+    std::fs::create_dir(db.path("real")).unwrap();
+    std::fs::rename(db.path("shop.db"), db.path("real/y.db")).unwrap();
+    std::os::unix::fs::symlink("real/y.db", db.path("shop.db")).unwrap();
+    e2e::wait_for("a log next to the file", || async { db.path("real/y.db-wal").exists() }).await;
+    db.healthy().await;
+    db.add("after").await.unwrap();
+    assert_eq!(db.names().await, ["after", "before"]);
+    assert!(!db.path("shop.db-wal").exists());
+    db.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_of_the_earlier_file_is_waited_for() {
+    use sqlx::{Connection, Executor};
+
+    let settings = DbSettings { busy_timeout: Duration::from_millis(50), ..DbSettings::default() };
+    let db = Watched::new(settings).await;
+    db.add("before").await.unwrap();
+    let address = format!("sqlite:{}", db.path("shop.db").display());
+    let mut reader = sqlx::SqliteConnection::connect(&address).await.unwrap();
+    let backup = format!("VACUUM INTO '{}'", db.path("backup.db").display());
+    reader.execute(sqlx::AssertSqlSafe(backup)).await.unwrap();
+    db.add("acknowledged").await.unwrap();
+    reader.execute("BEGIN").await.unwrap();
+    reader.execute("SELECT * FROM shops").await.unwrap();
+    std::fs::rename(db.path("shop.db"), db.path("old.db")).unwrap();
+    std::fs::rename(db.path("backup.db"), db.path("shop.db")).unwrap();
+    e2e::wait_for("the reader to be reported", || async {
+        db.down().await.contains("still reads the earlier state")
+    })
+    .await;
+    reader.execute("ROLLBACK").await.unwrap();
+    db.healthy().await;
+    assert_eq!(db.names().await, ["before"]);
+    let folder = db.stop().await;
+    reader.close().await.unwrap();
+    let names = names_in(&folder.path().join("data/old.db")).await;
+    assert_eq!(names, ["acknowledged", "before"]);
+}
+
+#[tokio::test]
+async fn the_verb_migrate_leaves_the_schema_in_the_file_and_its_status_creates_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path(), &DbSettings::default(), &[SHOP]);
+    assert!(db.applied().await.unwrap().is_empty());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(db.migrate_now().await.unwrap().len(), 2);
+    assert!(!folder.path().join("data/shop.db-wal").exists());
+    assert_eq!(db.applied().await.unwrap().len(), 2);
+    assert!(!folder.path().join("data/shop.db-wal").exists());
 }
 
 #[tokio::test]
