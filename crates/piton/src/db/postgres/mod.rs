@@ -48,6 +48,10 @@ const MAX_UNTRIED_IDLE: Duration = Duration::from_secs(1);
 /// Timeout of such a trial, because a server that vanished from the network never answers.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a request waits for a connection, with no statement answered meanwhile, before the
+/// watch checks the server. Shorter than clients wait, who would otherwise end the wait unnoticed.
+const WAIT_BEFORE_DOUBT: Duration = Duration::from_millis(500);
+
 /// How long the health answer waits for a connection.
 const HEALTH_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -226,13 +230,7 @@ impl Store {
             }
             _ => {}
         }
-        let mut trouble = self.state.trouble.subscribe();
-        let acquired = tokio::select! {
-            biased;
-            acquired = self.pool.acquire() => acquired,
-            why = away(&mut trouble) => return Err(Error::gone(why)),
-        };
-        acquired.map_err(|error| match error {
+        self.acquire_unless_away().await?.map_err(|error| match error {
             sqlx::Error::PoolClosed => error.into(),
             // Busy or gone? Whoever waits for a connection to a server that is gone waits as long.
             sqlx::Error::PoolTimedOut => {
@@ -244,6 +242,36 @@ impl Store {
                 self.cannot_connect(error, self.in_use.index())
             }
         })
+    }
+
+    /// Waits for a connection of the pool, as long as the server is not known to be unavailable.
+    async fn acquire_unless_away(
+        &self,
+    ) -> Result<Result<PoolConnection<Postgres>, sqlx::Error>, Error> {
+        let mut trouble = self.state.trouble.subscribe();
+        let before = self.state.answers();
+        let mut wait = std::pin::pin!(tokio::time::sleep(WAIT_BEFORE_DOUBT));
+        let mut doubts = false;
+        loop {
+            let mut renewals = self.state.renewals.subscribe();
+            let mut acquired = std::pin::pin!(self.pool.acquire());
+            loop {
+                tokio::select! {
+                    biased;
+                    acquired = &mut acquired => return Ok(acquired),
+                    why = away(&mut trouble) => return Err(Error::gone(why)),
+                    // It may be dialling a server that is not in use any more, and keeps others
+                    // from the place in the pool.
+                    _ = renewals.changed() => break,
+                    () = &mut wait, if !doubts => {
+                        doubts = true;
+                        if self.state.answers() == before {
+                            self.state.doubt.notify_one();
+                        }
+                    }
+                }
+            }
+        }
     }
 
     pub async fn run(&self, statement: Statement) -> Result<u64, Error> {
@@ -265,14 +293,14 @@ impl Store {
             return self.ask_in_transaction(statement, how).await;
         }
         let mut connection = self.acquire().await?;
-        let mut outcome = ask(&mut connection, statement, how).await;
+        let mut outcome = self.state.answer(ask(&mut connection, statement, how)).await;
         if let Err(error) = &outcome
             && error.concern() == Concern::StaleStatement
         {
             // The server refused the cached statement before it ran, so that a second attempt is
             // safe.
             outcome = match connection.clear_cached_statements().await {
-                Ok(()) => ask(&mut connection, statement, how).await,
+                Ok(()) => self.state.answer(ask(&mut connection, statement, how)).await,
                 Err(error) => Err(error.into()),
             };
         }
@@ -327,6 +355,9 @@ impl Store {
             Some(Trouble::Refused(why)) if self.pool.size() > 0 => {
                 return Health::Degraded(format!("no further connection: {why}"));
             }
+            Some(Trouble::Full(why)) => {
+                return Health::Degraded(format!("no further connection: {why}"));
+            }
             Some(Trouble::Away(why) | Trouble::Refused(why) | Trouble::ReadOnly(why)) => {
                 return Health::Down(why);
             }
@@ -340,23 +371,27 @@ impl Store {
         }
         match self.check().await {
             Ok(true) => Health::Up,
-            Ok(false) => Health::Degraded("every connection is busy".into()),
+            Ok(false) if self.is_busy() => Health::Degraded("every connection is busy".into()),
+            Ok(false) => Health::Degraded("no connection was free in time".into()),
             Err(error) => Health::Down(error.to_string()),
         }
     }
 
-    /// Asks the server. `Ok(false)` if every connection is busy, which is load and not a fault.
+    /// Returns true if every connection that the pool may have is in use.
+    fn is_busy(&self) -> bool {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        self.pool.size().saturating_sub(idle) >= self.pool.options().get_max_connections()
+    }
+
+    /// Asks the server. `Ok(false)` if no connection is free, which is load and not a fault.
     async fn check(&self) -> Result<bool, Error> {
-        // Whether there is room for one more connection is not the question: with some of them at work it
-        // is load that keeps us from getting one, unless somebody knows better.
         let at_work = self.pool.size() > 0;
+        let had_idle = self.pool.num_idle() > 0;
+        let before = self.state.answers();
         let mut connection = match tokio::time::timeout(HEALTH_TIMEOUT, self.acquire()).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) if error.is_of_connection() || !at_work => return Err(error),
-            Err(_) if !at_work => {
-                return Err(Error::gone(format!("no connection to postgres at {}", self.place())));
-            }
-            Ok(Err(_)) | Err(_) => return Ok(false),
+            Ok(Err(_)) | Err(_) => return self.check_load(at_work, had_idle, before),
         };
         let checked = self.check_session(&mut connection).await;
         if let Err(error) = &checked
@@ -365,6 +400,20 @@ impl Store {
             connection.close_on_drop();
         }
         checked.map(|()| true)
+    }
+
+    /// Tells load from a server that does not answer, when no connection was free in time.
+    fn check_load(&self, at_work: bool, had_idle: bool, answers: u64) -> Result<bool, Error> {
+        if at_work && self.state.answers() != answers {
+            return Ok(false);
+        }
+        // A balancer that obeys the health sends no requests, which would notice it otherwise.
+        self.state.doubt.notify_one();
+        // An idle connection was there to be had, and has not answered its trial.
+        if !at_work || (had_idle && !self.is_busy()) {
+            return Err(Error::gone(format!("no answer from postgres at {}", self.place())));
+        }
+        Ok(false)
     }
 
     async fn check_session(&self, connection: &mut PgConnection) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use std::iter::once;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tracing::{info, warn};
@@ -12,6 +13,10 @@ use super::error::{is_of_pooler, refusal};
 use super::state::{Pooling, Probe, Role, probe};
 use crate::db::error::{Concern, Error, Kind};
 use crate::db::settings::SessionTarget;
+
+/// How long each of several servers may take to answer, before the next one is tried. Only if none
+/// answers is each given the whole connect timeout.
+const FIRST_ROUND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The index of the endpoint that the pool connects to, and whether a pooler is in front of it.
 pub(super) struct InUse(Mutex<(usize, bool)>);
@@ -58,20 +63,36 @@ impl Store {
     /// # Errors
     /// The reason of each server.
     pub(super) async fn open(&self) -> Result<(PgConnection, Role), Error> {
+        let limit = self.server.connect_timeout;
+        if self.server.endpoints.len() > 1 && limit > FIRST_ROUND_TIMEOUT {
+            // A frozen server must not keep us from the one that replaced it.
+            let begin = Instant::now();
+            let opened = self.open_within(FIRST_ROUND_TIMEOUT).await;
+            if opened.is_ok() || begin.elapsed() < FIRST_ROUND_TIMEOUT {
+                return opened;
+            }
+        }
+        self.open_within(limit).await
+    }
+
+    /// Opens a connection as [`open`](Self::open) does; each server may take until `limit`.
+    async fn open_within(&self, limit: Duration) -> Result<(PgConnection, Role), Error> {
         let first = self.in_use.index();
         let others = (0..self.server.endpoints.len()).filter(|index| *index != first);
         let mut spare = None;
+        let mut lost = false;
         let mut failures = Vec::new();
         for index in once(first).chain(others) {
-            let (connection, role) = match self.open_at(index).await {
+            let (connection, role) = match self.open_at(index, limit).await {
                 Ok(opened) => opened,
                 Err(error) => {
+                    lost |= index == first && error.is_of_connection();
                     failures.push(error);
                     continue;
                 }
             };
             let Some(why) = role.unsuitable(self.state.target) else {
-                self.use_endpoint(index);
+                self.use_endpoint(index, lost);
                 return Ok((connection, role));
             };
             if self.state.target == SessionTarget::PreferStandby && spare.is_none() {
@@ -82,7 +103,7 @@ impl Store {
             failures.push(Error::gone(format!("postgres at {} {why}", self.place_of(index))));
         }
         if let Some((index, connection, role)) = spare {
-            self.use_endpoint(index);
+            self.use_endpoint(index, lost);
             return Ok((connection, role));
         }
         Err(self.none_of(failures))
@@ -107,8 +128,9 @@ impl Store {
         Error::new(Kind::Unavailable, text).with_concern(concern)
     }
 
-    /// Points the pool at an endpoint, and discards connections to another one.
-    fn use_endpoint(&self, index: usize) {
+    /// Points the pool at an endpoint, and discards connections to another one. If that one is
+    /// `lost`, statements do not wait for it any longer.
+    fn use_endpoint(&self, index: usize, lost: bool) {
         let is_pooled = self.state.pooling().is_pooled();
         let (before, was_pooled) = self.in_use.replace(index, is_pooled);
         if (before, was_pooled) == (index, is_pooled) {
@@ -119,6 +141,9 @@ impl Store {
         self.pool.set_connect_options(options);
         self.renew();
         if before != index {
+            if lost {
+                self.state.abandon();
+            }
             info!("The database is now the one at {}", self.place());
         }
     }
@@ -133,8 +158,8 @@ impl Store {
         }
     }
 
-    async fn open_at(&self, index: usize) -> Result<(PgConnection, Role), Error> {
-        let mut opened = self.dial(index).await;
+    async fn open_at(&self, index: usize, limit: Duration) -> Result<(PgConnection, Role), Error> {
+        let mut opened = self.dial(index, limit).await;
         if self.state.pooling() == Pooling::Unknown {
             let found = match &opened {
                 Ok((_, probe)) => !probe.is_direct,
@@ -142,7 +167,7 @@ impl Store {
             };
             if found {
                 self.found_pooler(index)?;
-                opened = self.dial(index).await;
+                opened = self.dial(index, limit).await;
             } else if opened.is_ok() {
                 self.state.set_pooling(Pooling::Direct);
             }
@@ -171,8 +196,12 @@ impl Store {
         Ok(())
     }
 
-    /// Connects and asks the session for its role, both within the connect timeout.
-    async fn dial(&self, index: usize) -> Result<(PgConnection, Probe), sqlx::Error> {
+    /// Connects and asks the session for its role, both within `limit`.
+    async fn dial(
+        &self,
+        index: usize,
+        limit: Duration,
+    ) -> Result<(PgConnection, Probe), sqlx::Error> {
         let is_pooled = self.state.pooling().is_pooled();
         let endpoint = &self.server.endpoints[index];
         let options = self.server.connect_options(endpoint, &self.app, is_pooled);
@@ -181,10 +210,10 @@ impl Store {
             let probe = probe(&mut connection).await?;
             Ok((connection, probe))
         };
-        match tokio::time::timeout(self.server.connect_timeout, dialled).await {
+        match tokio::time::timeout(limit, dialled).await {
             Ok(dialled) => dialled,
             Err(_) => {
-                let limit = humantime::format_duration(self.server.connect_timeout);
+                let limit = humantime::format_duration(limit);
                 let why = format!("no answer within {limit}");
                 Err(std::io::Error::new(std::io::ErrorKind::TimedOut, why).into())
             }

@@ -1,6 +1,7 @@
 //! Tracks the state of the server while the service runs, for the pool, its connections and the
 //! watch: whether it can do its work, and which connections are too old to be used.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,10 @@ use crate::db::settings::{PgBouncer, SessionTarget};
 /// because a service that is not ready gets no writes, and would never notice free space again.
 const DISK_FULL_GRACE: Duration = Duration::from_secs(30);
 
+/// Time without any answer after which a statement makes the watch check the server. A server that
+/// vanished from the network never answers, and never fails either.
+const SILENCE_BEFORE_DOUBT: Duration = Duration::from_secs(1);
+
 /// The reason why the server cannot do all of its work at the moment.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
@@ -24,6 +29,8 @@ pub(super) enum Trouble {
     Refused(String),
     /// The server answers, and refuses writes.
     ReadOnly(String),
+    /// Existing connections answer, and no new one comes about.
+    Full(String),
 }
 
 /// The kind of pooler between the service and the server.
@@ -79,6 +86,12 @@ pub(super) struct State {
     disk_full_at_us: AtomicU64,
     /// Set when a session refused a write that another server, or a newer session, might accept.
     suspects_read_only: AtomicBool,
+    /// The number of statements that the server has answered.
+    answers: AtomicU64,
+    /// Incremented when existing connections are discarded.
+    pub renewals: watch::Sender<u64>,
+    /// Incremented when the server in use is given up for another one because it does not answer.
+    abandonments: watch::Sender<u64>,
     /// A [`Pooling`]. Atomic, because it is read for every statement.
     pooling: AtomicU8,
     pub trouble: watch::Sender<Option<Trouble>>,
@@ -102,6 +115,9 @@ impl State {
             renewed_at_us: AtomicU64::new(0),
             disk_full_at_us: AtomicU64::new(0),
             suspects_read_only: AtomicBool::new(false),
+            answers: AtomicU64::new(0),
+            renewals: watch::Sender::new(0),
+            abandonments: watch::Sender::new(0),
             pooling: AtomicU8::new(pooling as u8),
             trouble: watch::Sender::new(None),
             doubt: Notify::new(),
@@ -128,6 +144,55 @@ impl State {
     /// Discards all connections that exist now.
     pub fn renew(&self) {
         self.renewed_at_us.store(self.now_us(), Ordering::Relaxed);
+        self.renewals.send_modify(|renewals| *renewals += 1);
+    }
+
+    /// Ends the statements that wait for an answer of a server that was given up.
+    pub fn abandon(&self) {
+        self.abandonments.send_modify(|abandonments| *abandonments += 1);
+    }
+
+    /// Returns the number of statements that the server has answered.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the answer of the server. Makes the watch check the server if nothing is answered
+    /// for a while.
+    ///
+    /// # Errors
+    /// Those of `statement`, or the server was given up meanwhile. The connection is unusable then.
+    pub async fn answer<T>(
+        &self,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let before = self.answers();
+        let mut abandoned = self.abandonments.subscribe();
+        let mut silence = std::pin::pin!(tokio::time::sleep(SILENCE_BEFORE_DOUBT));
+        let mut statement = std::pin::pin!(statement);
+        let mut doubts = false;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut statement => {
+                    if outcome.is_ok() {
+                        self.answers.fetch_add(1, Ordering::Relaxed);
+                    }
+                    return outcome;
+                }
+                _ = abandoned.changed() => {
+                    let why = "the server does not answer, and another one is in use now: whether the statement \
+                        was run is not known";
+                    return Err(Error::gone(why));
+                }
+                () = &mut silence, if !doubts => {
+                    doubts = true;
+                    if self.answers() == before {
+                        self.doubt.notify_one();
+                    }
+                }
+            }
+        }
     }
 
     /// Returns true if a connection of that age was made before [`renew`](Self::renew).

@@ -39,8 +39,10 @@ impl Open {
             is_spoiled: true,
             has_changed_rows: false,
         };
-        let begun = sqlx::raw_sql(sql).execute(open.connection()).await;
-        begun.map_err(Error::from)?;
+        let state = open.state.clone();
+        let begun =
+            async { sqlx::raw_sql(sql).execute(open.connection()).await.map_err(Error::from) };
+        state.answer(begun).await?;
         open.is_spoiled = false;
         Ok(open)
     }
@@ -64,7 +66,8 @@ impl Open {
     }
 
     pub(super) async fn ask(&mut self, statement: &Statement, how: Ask) -> Result<Outcome, Error> {
-        let outcome = ask(self.connection(), statement, how).await;
+        let state = self.state.clone();
+        let outcome = state.answer(ask(self.connection(), statement, how)).await;
         match &outcome {
             Ok(_) => self.has_changed_rows |= matches!(how, Ask::Run(Verb::Change)),
             Err(error) => self.is_spoiled |= self.state.note(error),
@@ -102,7 +105,10 @@ impl Open {
             return Ok(());
         }
         let forget = self.state.pooling() == Pooling::Transaction;
-        let ended = end(self.connection(), sql, forget).await.map_err(Error::from);
+        let state = self.state.clone();
+        let connection = self.connection();
+        let ended = async { end(connection, sql, forget).await.map_err(Error::from) };
+        let ended = state.answer(ended).await;
         if let Err(error) = &ended
             && self.state.note(error)
         {

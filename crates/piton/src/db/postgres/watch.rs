@@ -17,6 +17,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Interval of checks while the server is read-only.
 const READ_ONLY_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Interval of checks while the server takes no new connection and existing ones answer.
+const FULL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long an existing connection may take to answer, when no new one comes about.
+const POOLED_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Interval of checks while the server refuses connections. Longer, because each attempt is a line
 /// in its log.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(5);
@@ -38,6 +44,7 @@ impl Store {
 
     async fn look_until_there(&self) {
         loop {
+            let answers = self.state.answers();
             let (trouble, pause) = match self.open().await {
                 Ok((connection, role)) => {
                     let _ = connection.close().await;
@@ -47,6 +54,11 @@ impl Store {
                     (Trouble::ReadOnly(self.read_only(role)), READ_ONLY_INTERVAL)
                 }
                 Err(error) => match error.concern() {
+                    // Behind a pooler without a free session, a new connection waits while the
+                    // existing ones work.
+                    Concern::Connection if self.pool_answers(answers).await => {
+                        (Trouble::Full(error.to_string()), FULL_INTERVAL)
+                    }
                     Concern::Connection => (Trouble::Away(error.to_string()), LOOK_INTERVAL),
                     Concern::Refused => (Trouble::Refused(error.to_string()), REFUSED_INTERVAL),
                     // The server answers, even if only that it has no room for another connection:
@@ -57,9 +69,29 @@ impl Store {
                     }
                 },
             };
-            self.report(trouble);
+            // A server known to be read-only is not known to take writes again.
+            if !(self.state.is_read_only() && matches!(trouble, Trouble::Full(_))) {
+                self.report(trouble);
+            }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Returns true if the server answers on a connection of the pool. `answers` is the number of
+    /// answered statements before the attempt to open another one.
+    async fn pool_answers(&self, answers: u64) -> bool {
+        while let Some(mut connection) = self.pool.try_acquire() {
+            match tokio::time::timeout(POOLED_TIMEOUT, connection.ping()).await {
+                Ok(Ok(())) => return true,
+                // Only this one may be broken.
+                Ok(Err(_)) => connection.close_on_drop(),
+                Err(_) => {
+                    connection.close_on_drop();
+                    break;
+                }
+            }
+        }
+        self.state.answers() != answers
     }
 
     /// Logs the trouble if it is another one than before.
@@ -76,6 +108,10 @@ impl Store {
                 "The database has gone away: requests that need it get 503 until it is back: {why}"
             ),
             Trouble::Refused(why) => error!("The database lets no new connection in: {why}"),
+            Trouble::Full(why) => warn!(
+                "The database takes no further connection, only those in the pool are used: {why}: raise the limit \
+                 of the server or the pooler, or lower db.max_connections"
+            ),
             Trouble::ReadOnly(why) => error!("The database takes no writes: {why}"),
         }
     }
@@ -89,6 +125,9 @@ impl Store {
         }
         match before {
             Some(Trouble::ReadOnly(_)) => info!("The database at {} takes writes", self.place()),
+            Some(Trouble::Full(_)) => {
+                info!("The database at {} takes new connections", self.place());
+            }
             Some(_) => info!("The database at {} is back", self.place()),
             None => {}
         }

@@ -246,3 +246,94 @@ async fn several_hosts_are_tried_in_turn_for_one_that_can_write() {
         assert_eq!(items(&with(of(&two, &locked, &more), &[SHOP]).await.db).await, 0);
     }
 }
+
+/// A proxy that can stop forwarding without closing a connection, as a frozen host does.
+struct Freezer {
+    port: u16,
+    frozen: tokio::sync::watch::Sender<bool>,
+}
+
+impl Freezer {
+    async fn before(server_port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let frozen = tokio::sync::watch::Sender::new(false);
+        let receiver = frozen.subscribe();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut receiver = receiver.clone();
+                tokio::spawn(async move {
+                    let address = ("127.0.0.1", server_port);
+                    let mut server = tokio::net::TcpStream::connect(address).await.unwrap();
+                    let freezes = async { receiver.wait_for(|frozen| *frozen).await.is_ok() };
+                    let is_frozen = tokio::select! {
+                        biased;
+                        is_frozen = freezes => is_frozen,
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => false,
+                    };
+                    if is_frozen {
+                        std::future::pending::<()>().await;
+                    }
+                });
+            }
+        });
+        Self { port, frozen }
+    }
+
+    fn freeze(&self) {
+        self.frozen.send_replace(true);
+    }
+}
+
+/// Settings for two hosts, the first of which can be frozen.
+async fn behind_a_freezer() -> (Freezer, DbSettings) {
+    let url = e2e::postgres::database();
+    let (endpoint, database) =
+        url.strip_prefix("postgres://postgres@").unwrap().split_once('/').unwrap();
+    let port = endpoint.rsplit_once(':').unwrap().1.parse().unwrap();
+    let freezer = Freezer::before(port).await;
+    let own = freezer.port;
+    let url = format!("postgres://postgres@127.0.0.1:{own},127.0.0.1:{port}/{database}");
+    (freezer, DbSettings { max_connections: 3, ..at(&url) })
+}
+
+/// The longest that a switch to another host may take.
+const MAX_SWITCH: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_host_is_left_for_another_without_any_request() {
+    let (freezer, settings) = behind_a_freezer().await;
+    let db = with(settings, &[SHOP]).await;
+    let watch = Watch::over(&db);
+    db.run(FILL, ()).await.unwrap();
+    assert_eq!(Part::health(&db.db).await, Health::Up);
+    // Idle for so long, the connection is tried before it is used.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    freezer.freeze();
+    let begin = std::time::Instant::now();
+    assert!(is_down_as(&db, "no answer").await);
+    wait(async || Part::health(&db.db).await == Health::Up).await;
+    assert!(begin.elapsed() < MAX_SWITCH, "{:?}", begin.elapsed());
+    watch.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_host_is_left_although_statements_wait_on_every_connection() {
+    let (freezer, settings) = behind_a_freezer().await;
+    let db = with(settings, &[SHOP]).await;
+    let watch = Watch::over(&db);
+    db.run(FILL, ()).await.unwrap();
+    drop(futures_util::future::join_all((0..3).map(|_| db.begin())).await);
+    let mut tx = db.begin().await.unwrap();
+    freezer.freeze();
+    let begin = std::time::Instant::now();
+    let in_transaction = async { tx.run(ADD, ("north", 1)).await };
+    let statements = (0..6).map(|_| db.run(ADD, ("north", 1)));
+    let outcome =
+        futures_util::future::join(in_transaction, futures_util::future::join_all(statements));
+    let (in_transaction, _) = outcome.await;
+    assert_eq!(in_transaction.unwrap_err().kind(), Kind::Unavailable);
+    db.run(ADD, ("north", 1)).await.unwrap();
+    assert!(begin.elapsed() < MAX_SWITCH, "{:?}", begin.elapsed());
+    watch.end().await;
+}

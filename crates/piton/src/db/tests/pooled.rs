@@ -117,3 +117,34 @@ async fn of_several_replicas_behind_a_pooler_one_migrates() {
     let error = Part::connect(&db).await.unwrap_err().to_string();
     assert!(error.contains("0003_index") && error.contains("db.host"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_without_a_free_session_does_not_keep_the_existing_ones_from_working() {
+    let more = "default_pool_size = 1";
+    let pooler = PgBouncer::start(&e2e::postgres::database(), "session", more);
+    let settings = DbSettings {
+        max_connections: 4,
+        connect_timeout: Duration::from_millis(300),
+        acquire_timeout: Duration::from_millis(200),
+        ..set(pooler.url(), PgBouncerMode::Session)
+    };
+    let db = with(settings, &[]).await;
+    let (trigger, stop) = Stop::new();
+    let watch = tokio::spawn({
+        let db = db.db.clone();
+        async move { Part::run(&db, stop).await }
+    });
+    // The only session of the pooler: no other connection can come about.
+    let tx = db.begin().await.unwrap();
+    assert!(db.one::<i64>("SELECT 1", ()).await.is_err());
+    tx.rollback().await.unwrap();
+    super::server::wait(async || {
+        matches!(Part::health(&db.db).await, Health::Degraded(why) if why.contains("no further"))
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(db.one::<i64>("SELECT 1", ()).await.unwrap(), Some(1));
+    }
+    trigger.stop();
+    watch.await.unwrap();
+}
