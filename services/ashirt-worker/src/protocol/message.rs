@@ -158,7 +158,7 @@ fn variables<T>(
     let list = list.and_then(|list| read::<Vec<Box<RawValue>>>(&list)).unwrap_or_default();
     let make = |item: Box<RawValue>| {
         let mut fields: Members = read(&item)?;
-        make(&mut |name| read(&*fields.remove(name)?))
+        make(&mut |name| read(&fields.remove(name)?))
     };
     list.into_iter().filter_map(make).collect()
 }
