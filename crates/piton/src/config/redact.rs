@@ -254,10 +254,11 @@ fn query(text: String, ends: &[char]) -> String {
         }
         let (lead, value) = after.split_at(name + 1);
         safe.push_str(lead);
-        if !value.is_empty() {
+        let end = value.find(ends).unwrap_or(value.len());
+        if end > 0 {
             safe.push_str(HIDDEN);
         }
-        rest = &value[value.find(ends).unwrap_or(value.len())..];
+        rest = &value[end..];
     }
     safe.push_str(rest);
     safe
