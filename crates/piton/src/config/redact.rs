@@ -136,7 +136,7 @@ pub(crate) fn without(text: &str, value: &Value, shown: &Value) -> String {
 
 /// Text with addresses in it, without their credentials: `postgres://***@db/x`, `?password=***`.
 pub(crate) fn address(text: &str) -> String {
-    query(without_credentials(text, &[' ', '\n', '`', '"']), &['&', ' ', '\n', '`', '"'])
+    query(without_credentials(text, &[' ', '\n', '`', '"']), &['&', '#', ' ', '\n', '`', '"'])
 }
 
 /// A password may hold what ends an authority in theory (`/`, `?`, `#`, `,`), as people paste it without
