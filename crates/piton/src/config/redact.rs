@@ -136,7 +136,7 @@ pub(crate) fn without(text: &str, value: &Value, shown: &Value) -> String {
 
 /// Text with addresses in it, without their credentials: `postgres://***@db/x`, `?password=***`.
 pub(crate) fn address(text: &str) -> String {
-    query(without_credentials(text, &[' ', '\n', '`', '"']), &['&', ' ', '\n', '`', '"'])
+    query(without_credentials(text, &[' ', '\n', '`', '"']), &['&', '#', ' ', '\n', '`', '"'])
 }
 
 /// A password may hold what ends an authority in theory (`/`, `?`, `#`, `,`), as people paste it without
@@ -254,10 +254,11 @@ fn query(text: String, ends: &[char]) -> String {
         }
         let (lead, value) = after.split_at(name + 1);
         safe.push_str(lead);
-        if !value.is_empty() {
+        let end = value.find(ends).unwrap_or(value.len());
+        if end > 0 {
             safe.push_str(HIDDEN);
         }
-        rest = &value[value.find(ends).unwrap_or(value.len())..];
+        rest = &value[end..];
     }
     safe.push_str(rest);
     safe

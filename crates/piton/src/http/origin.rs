@@ -175,8 +175,9 @@ impl<'a> Parts<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://").unwrap_or_else(|| {
             // What is developed on this machine is rarely served by TLS.
-            let is_loopback =
-                ["localhost", "127.", "[::1]"].iter().any(|start| text.starts_with(start));
+            let host = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '/');
+            let host = host.trim_end_matches(':');
+            let is_loopback = matches!(host, "localhost" | "[::1]") || text.starts_with("127.");
             (if is_loopback { "http" } else { "https" }, text)
         });
         let scheme = match scheme.to_ascii_lowercase().as_str() {

@@ -58,14 +58,14 @@ fn what_argon2_cannot_do_is_refused_with_the_fix() {
         ("GNAR_ARGON2_TIME_COST", "0", "without a pass nothing is hashed"),
         ("GNAR_ARGON2_TIME_COST", "-1", "a whole number from 0"),
         ("GNAR_ARGON2_MEMORY_COST", "31", "password.memory_cost_kib=32"),
-        ("GNAR_ARGON2_PARALLELISM", "0", "expected 1 to 16777215 lanes"),
-        ("GNAR_ARGON2_PARALLELISM", "4294967295", "expected 1 to 16777215 lanes"),
-        ("GNAR_ARGON2_HASH_LEN", "3", "expected 4 to 1024 bytes"),
-        ("GNAR_ARGON2_SALT_LEN", "7", "expected 8 to 1024 bytes"),
+        ("GNAR_ARGON2_PARALLELISM", "0", "from 1 to 16777215"),
+        ("GNAR_ARGON2_PARALLELISM", "4294967295", "from 1 to 16777215"),
+        ("GNAR_ARGON2_HASH_LEN", "3", "from 4 to 1024"),
+        ("GNAR_ARGON2_SALT_LEN", "7", "from 8 to 1024"),
         ("GNAR_PASSWORD_MEMORY_BUDGET", "63MiB", "one hash needs 64MiB"),
         ("GNAR_PASSWORD_WORK_LIMIT", "191MiB", "one hash goes through 192MiB"),
         ("GNAR_PASSWORD_MAX_WAITING", "0", "nobody could ever wait"),
-        ("GNAR_PASSWORD_NICE", "20", "expected 0 to 19"),
+        ("GNAR_PASSWORD_NICE", "20", "from 0 to 19"),
     ] {
         let (_, problems) = read(&[(variable, value)]);
         assert!(problems.contains(word), "{variable}={value}: {problems}");
