@@ -310,7 +310,7 @@ async fn a_frozen_host_is_left_for_another_without_any_request() {
     // Health checks alone, as a balancer sends them.
     freezer.freeze();
     let begin = std::time::Instant::now();
-    assert!(is_down_as(&db, "no answer").await);
+    assert_ne!(Part::health(&db.db).await, Health::Up);
     wait(async || Part::health(&db.db).await == Health::Up).await;
     assert!(begin.elapsed() < MAX_SWITCH, "{:?}", begin.elapsed());
     watch.end().await;
