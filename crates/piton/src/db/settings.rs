@@ -301,6 +301,15 @@ impl Setting for DbUrl {
         if address::is_words(text) {
             return Ok(Self(text.into()));
         }
+        if let Some((scheme, _)) = text.split_once("://") {
+            let scheme = scheme.to_ascii_lowercase();
+            if ["postgres", "postgresql"].contains(&scheme.split('+').next().unwrap_or_default()) {
+                return Err(
+                    "the scheme is written in lower case and names no driver: write `postgres://`"
+                        .into(),
+                );
+            }
+        }
         // Not a word of the value: there may be a password anywhere in it.
         Err(format!("expected {}", Self::expects()))
     }
@@ -452,6 +461,11 @@ mod tests {
         assert!(!format!("{url:?}").contains("hunter2"));
         let error = DbUrl::parse(&json!("postgrs://me:hunter2@db/x")).unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
+        for scheme in ["POSTGRES", "postgresql+asyncpg", "postgresql+psycopg2"] {
+            let url = json!(format!("{scheme}://me:hunter2@db/x"));
+            let error = DbUrl::parse(&url).unwrap_err();
+            assert!(error.contains("`postgres://`") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub(in crate::db) struct Address {
     pub database: Option<String>,
     pub tls: Option<Tls>,
     pub tls_ca: Option<PathBuf>,
+    /// Set by `sslrootcert=system`.
+    pub tls_of_system: bool,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
     pub application_name: Option<String>,
@@ -123,7 +125,7 @@ impl Address {
             ));
         }
         let named = hosts(first, HostForm::Plain)?;
-        let mut address = of_words(rest)?;
+        let mut address = of_words_after(rest, 1)?;
         if !address.hosts.is_empty() {
             return Err(Fault::new("the host is named twice", "remove the word `host=`"));
         }
@@ -150,6 +152,7 @@ impl Address {
             password: self.password.or(base.password),
             database: self.database.or(base.database),
             tls: self.tls.or(base.tls),
+            tls_of_system: self.tls_of_system || (base.tls_of_system && self.tls_ca.is_none()),
             tls_ca: self.tls_ca.or(base.tls_ca),
             tls_cert: self.tls_cert.or(base.tls_cert),
             tls_key: self.tls_key.or(base.tls_key),
@@ -223,15 +226,16 @@ impl Address {
             }
             "host" | "hostaddr" => self.hosts = hosts(&value, HostForm::Parameter)?,
             "port" => self.ports = value.split(',').map(port).collect::<Result<_, _>>()?,
-            "dbname" => self.database = Some(value),
+            "dbname" => {
+                check_database(&value)?;
+                self.database = Some(value);
+            }
             "user" => self.user = Some(value),
             "password" => self.password = Some(value.into()),
             "sslmode" => self.tls = Some(tls(&value)?),
             // `system` is libpq's name for the authorities of the system, which is only safe with
             // full verification.
-            "sslrootcert" if value == "system" => {
-                self.tls = self.tls.or(Some(Tls::VerifyFull));
-            }
+            "sslrootcert" if value == "system" => self.tls_of_system = true,
             "sslrootcert" => self.tls_ca = path(),
             "sslcert" => self.tls_cert = path(),
             "sslkey" => self.tls_key = path(),
@@ -436,6 +440,13 @@ fn host(text: &str, form: HostForm) -> Result<(Host, Option<u16>), Fault> {
                 "write an IPv6 address as `[::1]:5432`; a `:` in a user's name is `%3A`",
             ));
         }
+        let (before, last) = rest.rsplit_once(':').unwrap_or((rest, ""));
+        if last.len() >= 4 && port(last).is_ok() && ipv6(before).is_ok() {
+            return Err(Fault::new(
+                "an IPv6 address without brackets, whose end may be a port",
+                "write it in brackets, with the port behind them: `[::1]:7601`, or `[::1:7601]` without a port",
+            ));
+        }
         return Ok((ipv6(rest)?, None));
     }
     let (name, port) = match rest.split_once(':') {
@@ -462,9 +473,18 @@ fn ipv6(text: &str) -> Result<Host, Fault> {
 }
 
 fn socket(text: &str) -> Result<(Host, Option<u16>), Fault> {
+    if text.starts_with("//") {
+        return Err(Fault::new(
+            "`//` without the scheme of a URL",
+            "write the host alone, such as `db.internal:5432`, or a socket's folder with one `/`",
+        ));
+    }
+    // A folder may have a `:` in its name, such as `/cloudsql/project:region:instance`.
     let (folder, port) = match text.rsplit_once(':') {
-        Some((folder, text)) => (folder, Some(port(text)?)),
-        None => (text, None),
+        Some((folder, text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (folder, Some(port(text)?))
+        }
+        _ => (text, None),
     };
     let name = Path::new(folder).file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if let Some(number) = name.strip_prefix(".s.PGSQL.") {
@@ -571,12 +591,21 @@ fn of_url(rest: &str) -> Result<Address, Fault> {
             "write `/database` and nothing behind it; a `/` in the name is `%2F`",
         ));
     }
+    if database.contains(';') {
+        check_database(database)?;
+    }
     if !database.is_empty() {
         address.database = Some(decode(database, "the database")?);
     }
     let mut seen: Vec<String> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let Some((name, value)) = pair.split_once('=') else {
+            if !split_password && KNOWN.contains(&pair) {
+                return Err(Fault::new(
+                    format!("`{pair}` has no value"),
+                    format!("write `{pair}=` and its value, or remove it"),
+                ));
+            }
             return Err(explained(unknown(if split_password { "" } else { pair })));
         };
         let name = decode(name, "a parameter").map_err(explained)?;
@@ -599,6 +628,17 @@ fn of_url(rest: &str) -> Result<Address, Fault> {
     }
     address.check_ports()?;
     Ok(address)
+}
+
+/// Refuses a URL, or a part of one, in the place of a database's name.
+pub(super) fn check_database(name: &str) -> Result<(), Fault> {
+    if name.contains([';', '?', '/']) {
+        return Err(Fault::new(
+            "`;`, `?` or `/` in the name of the database",
+            "write the name alone; parameters stand in db.url behind one `?`, separated by `&`",
+        ));
+    }
+    Ok(())
 }
 
 fn twice(name: &str) -> Fault {
@@ -650,6 +690,11 @@ fn decode(text: &str, part: &str) -> Result<String, Fault> {
 /// Parses libpq's `name=value` words. Values with spaces stand in single quotes, and a backslash
 /// escapes the next character.
 fn of_words(text: &str) -> Result<Address, Fault> {
+    of_words_after(text, 0)
+}
+
+/// Parses words that stand after `words_before` others, for the number in a message.
+fn of_words_after(text: &str, words_before: usize) -> Result<Address, Fault> {
     let mut address = Address::default();
     let mut seen: Vec<String> = Vec::new();
     let mut rest = text.trim_start();
@@ -658,7 +703,7 @@ fn of_words(text: &str) -> Result<Address, Fault> {
         let name = &rest[..end];
         let Some(value) = rest[end..].trim_start().strip_prefix('=') else {
             return Err(Fault::new(
-                format!("word {} is not `name=value`", seen.len() + 1),
+                format!("word {} is not `name=value`", seen.len() + words_before + 1),
                 "write `name=value`; a value with spaces stands in single quotes",
             ));
         };
@@ -732,6 +777,10 @@ mod tests {
             ("fe80::1%eth0", "[fe80::1%eth0]:5432"),
             ("/run/postgresql", "/run/postgresql:5432"),
             ("/run/postgresql:6432", "/run/postgresql:6432"),
+            ("/cloudsql/p:r:i", "/cloudsql/p:r:i:5432"),
+            ("/cloudsql/p:r:i:6432", "/cloudsql/p:r:i:6432"),
+            ("2001:db8::1", "[2001:db8::1]:5432"),
+            ("[::1:7601]", "[::1:7601]:5432"),
             ("a:1,b:2", "a:1 b:2"),
             ("a,b", "a:5432 b:5432"),
             ("a,b port=6000", "a:6000 b:6000"),
@@ -771,7 +820,7 @@ mod tests {
             ("host:5999/", "1 to 65535"),
             ("host/db", "cannot stand"),
             ("host:5999 sslmod=require", "`sslmod`"),
-            ("host require", "word 1"),
+            ("host require", "word 2"),
             ("host port=1 port=2", "twice"),
             ("host:1 port=2", "as well"),
             ("host host=b", "twice"),
@@ -791,7 +840,10 @@ mod tests {
             ("::1:5432:x", "IPv6"),
             ("[fe80::1%]:1", "IPv6"),
             ("a..b", "name of a host"),
-            ("a b", "word 1"),
+            ("a b", "word 2"),
+            ("::1:7601", "may be a port"),
+            ("fe80::1:65535", "may be a port"),
+            ("//127.0.0.1:7601", "`//`"),
             ("/run/postgresql/.s.PGSQL.5432", "file of a socket"),
             ("/run/postgresql:", "missing"),
             ("h sslmode=allow", "allow"),
@@ -826,6 +878,8 @@ mod tests {
             ("postgres://me@/d?host=a,b&port=1,2", "a:1 b:2"),
             ("postgres://h/d?user=me@corp", "h:5432"),
             ("host=h port=6 dbname=d user='m e'", "h:6"),
+            ("postgres://a:p@/d?host=/cloudsql/p:r:i", "/cloudsql/p:r:i:5432"),
+            ("postgres://a:p@%2Fcloudsql%2Fp%3Ar%3Ai/d", "/cloudsql/p:r:i:5432"),
         ] {
             let address = Address::parse(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
             assert_eq!(endpoints(&address), wanted, "{text}");
@@ -867,7 +921,7 @@ mod tests {
             ("postgres://a:hunter2@h/d?sslmod=require", "`sslmod`", "sslmode"),
             ("postgres://a:hunter2@h/d?keepalives=1", "`keepalives`", "remove"),
             ("postgres://a:hunter2@h/d?ssl=true", "`ssl`", "sslmode=require"),
-            ("postgres://a:hunter2@h/d?sslmode", "not known", "sslmode"),
+            ("postgres://a:hunter2@h/d?sslmode", "no value", "sslmode="),
             ("postgres://a:hunter2@h/d?user=b", "twice", "once"),
             ("postgres://a:hunter2@h/d?host=b", "twice", "once"),
             ("postgres://a:hunter2@h/d?port=1&port=2", "twice", "once"),

@@ -15,13 +15,13 @@ pub(in crate::db) fn of(error: &PgDatabaseError, without_values: bool) -> Error 
     let concern = concern(code, error.routine());
     let kind = if concern == Concern::StaleStatement { Kind::Unavailable } else { kind(code) };
     let in_statement = matches!(error.position(), Some(PgErrorPosition::Original(_)));
-    let mut text = match keeps_text(code, in_statement || without_values) {
+    let mut text = match keeps_text(code, error.routine(), in_statement || without_values) {
         true => error.message().to_owned(),
         false => {
             format!("{} (SQLSTATE {code}; the server's words may quote a value)", name_of(code))
         }
     };
-    if matches!(kind, Kind::Unavailable | Kind::Other) && keeps_text(code, true) {
+    if matches!(kind, Kind::Unavailable | Kind::Other) && keeps_text(code, error.routine(), true) {
         text = format!("{text} (SQLSTATE {code})");
     }
     if ["26000", "42P05"].contains(&code) && concern == Concern::StaleStatement {
@@ -34,11 +34,15 @@ pub(in crate::db) fn of(error: &PgDatabaseError, without_values: bool) -> Error 
 
 /// Returns whether the server's text names only the program's own items and no values. Class 42
 /// does so only when the error points into the statement: `$1::text::regclass` quotes a value
-/// there, too.
-fn keeps_text(code: &str, of_statement: bool) -> bool {
+/// there, too. A function that raises an error chooses its code and may put a row's values into the
+/// text; only that of `P0001`, the default, is meant for the caller.
+fn keeps_text(code: &str, routine: Option<&str>, of_statement: bool) -> bool {
     const CODES: [&str; 2] = ["P0001", "55P03"];
     const CLASSES: [&str; 9] = ["08", "23", "25", "28", "3D", "40", "53", "57", "0Z"];
     let class = code.get(..2).unwrap_or_default();
+    if routine == Some("exec_stmt_raise") {
+        return code == "P0001";
+    }
     CODES.contains(&code) || CLASSES.contains(&class) || (class == "42" && of_statement)
 }
 
@@ -180,12 +184,16 @@ mod tests {
     #[test]
     fn only_texts_that_cannot_quote_a_value_are_kept() {
         for code in ["22P02", "22003", "XX000", "0A000", "P0002", "58P01", "55000", "HV000", ""] {
-            assert!(!keeps_text(code, true), "{code}");
+            assert!(!keeps_text(code, None, true), "{code}");
         }
         for code in ["23505", "25006", "57014", "53100", "P0001", "28P01"] {
-            assert!(keeps_text(code, false), "{code}");
+            assert!(keeps_text(code, None, false), "{code}");
         }
-        assert!(keeps_text("42P01", true) && !keeps_text("42P01", false));
+        for code in ["23514", "40001", "57014", "23505", "55P03", "42501"] {
+            assert!(!keeps_text(code, Some("exec_stmt_raise"), true), "{code}");
+        }
+        assert!(keeps_text("P0001", Some("exec_stmt_raise"), false));
+        assert!(keeps_text("42P01", None, true) && !keeps_text("42P01", None, false));
     }
 
     #[test]

@@ -55,6 +55,9 @@ const WAIT_BEFORE_DOUBT: Duration = Duration::from_millis(500);
 /// How long the health answer waits for a connection.
 const HEALTH_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How long the server may then take to answer the health check.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A database on one server, or on the one of several servers that is suitable.
 pub(super) struct Store {
     pool: PgPool,
@@ -165,7 +168,10 @@ impl Store {
     /// replicas at once.
     pub async fn connect(&self) -> Result<(), Error> {
         let (mut connection, role) = self.open().await?;
-        let outcome = self.prepare(&mut connection).await;
+        let outcome = match self.check_sessions(&mut connection).await {
+            Ok(()) => self.prepare(&mut connection).await,
+            Err(error) => Err(error),
+        };
         let _ = connection.close().await;
         outcome?;
         self.state.trouble.send_replace(None);
@@ -393,7 +399,12 @@ impl Store {
             Ok(Err(error)) if error.is_of_connection() || !at_work => return Err(error),
             Ok(Err(_)) | Err(_) => return self.check_load(at_work, had_idle, before),
         };
-        let checked = self.check_session(&mut connection).await;
+        // A connection used just now was not tried out, and a frozen server never answers.
+        let checked =
+            match tokio::time::timeout(ANSWER_TIMEOUT, self.check_session(&mut connection)).await {
+                Ok(checked) => checked,
+                Err(_) => Err(Error::gone(format!("no answer from postgres at {}", self.place()))),
+            };
         if let Err(error) = &checked
             && self.state.note(error)
         {

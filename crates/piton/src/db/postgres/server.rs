@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::address::{Address, Fault, Host};
+use super::address::{Address, Fault, Host, check_database};
 use crate::db::settings::{DbSettings, PgBouncer, SessionTarget, Tls};
 
 /// The parameters of a connection.
@@ -108,6 +108,39 @@ impl DbSettings {
                 faults.push((name, Fault::new(why, fix)));
             }
         }
+        // As libpq: whoever names an authority wants the certificate verified.
+        let named = address.tls.unwrap_or(if address.tls_of_system {
+            Tls::VerifyFull
+        } else {
+            Tls::default()
+        });
+        let tls = match named {
+            Tls::Require if address.tls_ca.is_some() => Tls::VerifyCa,
+            named => named,
+        };
+        if address.tls_of_system && tls != Tls::VerifyFull {
+            let name = if self.tls.is_some() { "tls" } else { of_address };
+            faults.push((name, Fault::new(
+                "`sslrootcert=system` needs full verification: any server may have a certificate of these authorities",
+                "write `sslmode=verify-full`, or leave `sslmode` out",
+            )));
+        }
+        if address.tls_cert.is_some() != address.tls_key.is_some() {
+            let (has, lacks) = match address.tls_cert {
+                Some(_) => ("sslcert", "sslkey"),
+                None => ("sslkey", "sslcert"),
+            };
+            faults.push((
+                of_address,
+                Fault::new(
+                    format!("`{has}` without `{lacks}`"),
+                    "name the client's certificate and its key, or neither",
+                ),
+            ));
+        }
+        if let Some(Err(fault)) = self.database.as_deref().map(check_database) {
+            faults.push(("database", fault));
+        }
         let files = [
             (self.tls_ca.as_ref().map_or(of_address, |_| "tls_ca"), &address.tls_ca),
             (of_address, &address.tls_cert),
@@ -115,7 +148,13 @@ impl DbSettings {
         ];
         for (name, file) in files {
             // Checked here, because sqlx would report it as a network fault at each connection.
-            if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
+            let Some(file) = file else { continue };
+            let opened =
+                std::fs::File::open(file).and_then(|file| match file.metadata()?.is_dir() {
+                    true => Err(std::io::ErrorKind::IsADirectory.into()),
+                    false => Ok(()),
+                });
+            if let Err(error) = opened {
                 let why = format!("the file of a certificate or a key cannot be read: {error}");
                 faults.push((name, Fault::new(why, "name a PEM file that this service may read")));
             }
@@ -146,7 +185,7 @@ impl DbSettings {
             user,
             database,
             password: address.password.unwrap_or_default(),
-            tls: address.tls.unwrap_or_default(),
+            tls,
             tls_ca: address.tls_ca,
             tls_cert: address.tls_cert,
             tls_key: address.tls_key,
@@ -306,6 +345,44 @@ mod tests {
         );
         let settings = DbSettings { tls_ca: Some("/nowhere".into()), ..of("postgres://me@a/d") };
         assert_eq!(names(&settings), ["tls_ca"]);
+    }
+
+    #[test]
+    fn an_authority_is_verified_with_as_in_libpq() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().display();
+        let tls = |url: &str| of(url).server().unwrap().unwrap().tls;
+        let url = |more: &str| format!("postgres://me@a/d?{more}");
+        assert_eq!(tls(&url(&format!("sslmode=require&sslrootcert={path}"))), Tls::VerifyCa);
+        assert_eq!(tls(&url(&format!("sslrootcert={path}&sslmode=verify-full"))), Tls::VerifyFull);
+        assert_eq!(tls(&url("sslmode=require")), Tls::Require);
+        assert_eq!(tls(&url("sslrootcert=system")), Tls::VerifyFull);
+        assert_eq!(tls(&url("sslrootcert=system&sslmode=verify-full")), Tls::VerifyFull);
+        for mode in ["disable", "prefer", "require", "verify-ca"] {
+            assert_eq!(names(&of(&url(&format!("sslrootcert=system&sslmode={mode}")))), ["url"]);
+            assert_eq!(names(&of(&url(&format!("sslmode={mode}&sslrootcert=system")))), ["url"]);
+        }
+        for half in ["sslcert", "sslkey"] {
+            assert_eq!(names(&of(&url(&format!("{half}={path}")))), ["url"]);
+        }
+    }
+
+    #[test]
+    fn a_folder_is_no_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        assert_eq!(names(&of(&format!("postgres://me@a/d?sslrootcert={path}"))), ["url"]);
+        let both = format!("postgres://me@a/d?sslcert={path}&sslkey={path}");
+        assert_eq!(names(&of(&both)), ["url", "url"]);
+    }
+
+    #[test]
+    fn parameters_do_not_become_the_name_of_a_database() {
+        assert_eq!(names(&of("postgres://me@a/d;sslmode=require")), ["url"]);
+        for name in ["d?sslmode=require", "/d", "postgres://me@a/d", "d;sslmode=require"] {
+            let database = Some(name.to_owned());
+            assert_eq!(names(&DbSettings { database, ..of("postgres://me@a/d") }), ["database"]);
+        }
     }
 
     #[test]

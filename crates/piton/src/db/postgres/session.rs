@@ -5,14 +5,14 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row as _};
 use tracing::{info, warn};
 
 use super::Store;
 use super::error::{is_of_pooler, refusal};
 use super::state::{Pooling, Probe, Role, probe};
 use crate::db::error::{Concern, Error, Kind};
-use crate::db::settings::SessionTarget;
+use crate::db::settings::{PgBouncer, SessionTarget};
 
 /// How long each of several servers may take to answer, before the next one is tried. Only if none
 /// answers is each given the whole connect timeout.
@@ -20,6 +20,11 @@ const FIRST_ROUND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The index of the endpoint that the pool connects to, and whether a pooler is in front of it.
 pub(super) struct InUse(Mutex<(usize, bool)>);
+
+/// Returns the number of the server's process that serves the session.
+async fn backend_pid(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?.try_get(0)
+}
 
 impl InUse {
     pub fn new(is_pooled: bool) -> Self {
@@ -49,9 +54,15 @@ impl Store {
 
     /// Returns the reason why writes fail, and the fix.
     pub(super) fn read_only(&self, role: Role) -> String {
-        let why = if role.standby { "it is a standby" } else { "its sessions cannot write" };
+        let (why, fix) = match role.standby {
+            true => ("it is a standby", "promote it"),
+            false => (
+                "its sessions cannot write",
+                "reset `default_transaction_read_only` of the server, the database or the role",
+            ),
+        };
         format!(
-            "postgres at {} is read-only ({why}): promote it or name the one that can write; where a service \
+            "postgres at {} is read-only ({why}): {fix}, or name the one that can write; where a service \
              only reads, set db.target_session_attrs to `any`",
             self.place()
         )
@@ -173,11 +184,54 @@ impl Store {
             }
         }
         let (mut connection, probe) = opened.map_err(|error| self.cannot_connect(error, index))?;
+        if self.server.pgbouncer == PgBouncer::Off && !probe.is_direct {
+            return Err(Error::refused(format!(
+                "a pooler stands before postgres at {}, and db.pgbouncer is `off`: set it to `transaction`, to \
+                 `session`, or to `auto`",
+                self.place_of(index)
+            )));
+        }
         if self.state.pooling() == Pooling::Session {
             let begun = self.state.begin_session(&mut connection).await;
             begun.map_err(|error| self.cannot_connect(error, index))?;
         }
         Ok((connection, probe.role))
+    }
+
+    /// Refuses a pooler that is declared to keep a session for each connection and does not.
+    ///
+    /// # Errors
+    /// The connection failed, or the pooler gives a session to each transaction.
+    pub(super) async fn check_sessions(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        if self.state.pooling() != Pooling::Session {
+            return Ok(());
+        }
+        let (index, limit) =
+            (self.in_use.index(), self.server.connect_timeout.min(FIRST_ROUND_TIMEOUT));
+        // A pooler that has no second session to give keeps the first one for us.
+        let Ok((mut other, _)) = self.dial(index, limit).await else { return Ok(()) };
+        let kept = async {
+            let first = backend_pid(connection).await?;
+            // Poolers give the session that was used last, or all in turn.
+            let second = backend_pid(connection).await?;
+            let of_other = backend_pid(&mut other).await?;
+            let third = backend_pid(connection).await?;
+            Ok::<_, sqlx::Error>(first == second && first == third && first != of_other)
+        };
+        let kept = tokio::time::timeout(limit, kept).await;
+        let _ = other.close().await;
+        match kept {
+            Ok(Ok(false)) => Err(Error::refused(format!(
+                "the pooler before postgres at {} gives a session to each transaction, and db.pgbouncer is \
+                 `session`: set it to `transaction`",
+                self.place_of(index)
+            ))),
+            Ok(Err(error)) => Err(self.cannot_connect(error, index)),
+            Ok(Ok(true)) => Ok(()),
+            Err(_) => {
+                Err(Error::gone(format!("no answer from postgres at {}", self.place_of(index))))
+            }
+        }
     }
 
     fn found_pooler(&self, index: usize) -> Result<(), Error> {

@@ -439,3 +439,20 @@ async fn a_zero_byte_in_text_is_the_senders_fault() {
     let all: Vec<i64> = db.all("SELECT 1::bigint FROM t", ()).await.unwrap();
     assert_eq!(all, [0; 0]);
 }
+
+#[tokio::test]
+async fn the_text_of_a_raised_error_is_kept_only_with_the_default_code() {
+    let db = empty().await;
+    let raise = |code: &str| -> &'static str {
+        let sql = format!(
+            "DO $$ BEGIN RAISE EXCEPTION 'value %', 'hunter2' USING ERRCODE = '{code}'; END $$"
+        );
+        sql.leak()
+    };
+    for code in ["check_violation", "40001", "57014", "unique_violation", "42501", "P0003"] {
+        let error = db.run(raise(code), ()).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{code}: {error}");
+    }
+    let error = db.run(raise("P0001"), ()).await.unwrap_err();
+    assert!(error.to_string().contains("value hunter2"), "{error}");
+}
