@@ -10,14 +10,14 @@ use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
 use tokio::task::JoinHandle;
 
 use crate::handle::{Handle, WeakHandle};
-use crate::http::TraceContext;
+use crate::http::{BodyState, TraceContext};
 use crate::memory::Charge;
 use crate::metrics::{PathIndex, UNMATCHED};
 
@@ -52,6 +52,9 @@ pub(crate) struct Current {
     pub deadline: Option<Instant>,
     /// The memory held for this request, once there is any.
     pub memory: OnceCell<Arc<Charge>>,
+    /// The state of its body, if it has one. Weak, because a task that a handler starts must not
+    /// keep the body charged after the request has ended.
+    pub body: Weak<BodyState>,
 }
 
 /// Who is calling, as far as those need to know who do not ask for it themselves: the answer on its way
@@ -77,6 +80,7 @@ impl Current {
             caller: OnceCell::new(),
             deadline: None,
             memory: OnceCell::new(),
+            body: Weak::new(),
         }
     }
 }
@@ -212,11 +216,21 @@ pub(crate) fn hold_memory(bytes: u64) -> Result<(), MemoryRefusal> {
     .unwrap_or(Ok(()))
 }
 
-/// Charges an estimate as [`hold_memory`] does. Charges half of the budget at most, so that an
-/// estimate alone never refuses a single request.
-pub(crate) fn hold_estimate(bytes: u64) -> Result<(), MemoryRefusal> {
-    let half = with_memory(|charge| charge.budget().limit() / 2);
-    half.map_or(Ok(()), |half| hold_memory(bytes.min(half)))
+/// Charges an estimate as [`hold_memory`] does, next to the `charged` bytes of the request's body.
+/// Charges half of the budget at most, and no more than the body leaves of it, so that an estimate
+/// never refuses a request that is alone.
+pub(crate) fn hold_estimate(bytes: u64, charged: u64) -> Result<(), MemoryRefusal> {
+    let most = with_memory(|charge| {
+        let budget = charge.budget();
+        (budget.limit() / 2).min(budget.max_large().saturating_sub(charged))
+    });
+    most.map_or(Ok(()), |most| hold_memory(bytes.min(most)))
+}
+
+/// Announces that the reader of the current request's body copies it into a buffer of its own; see
+/// [`BodyState::buffer`].
+pub(crate) fn buffer_body() {
+    let _ = current(|request| request.body.upgrade().map(|body| body.buffer()));
 }
 
 fn with_memory<R>(of: impl FnOnce(&Charge) -> R) -> Option<R> {

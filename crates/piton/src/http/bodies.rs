@@ -4,15 +4,17 @@
 //! A request is charged for its body as that arrives, not as it is announced: otherwise a client
 //! could use up the budget by a header alone. The charge lasts until the request has ended, as most
 //! handlers keep what they read from a body. A large body that a handler reads piece by piece and
-//! releases, such as an upload to a file, is charged only for the pieces in memory.
+//! releases, such as an upload to a file, is charged only for the pieces in memory. An extractor
+//! that copies all pieces into a buffer of its own says so ([`BodyState::buffer`]), because the
+//! pieces that it drops would release the charge of what it has copied.
 //!
 //! A response whose whole body is in memory is charged from when the handler returns it until all
 //! of it is written to the socket, because a client that does not read keeps it in memory.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -33,8 +35,9 @@ use crate::part::BoxError;
 /// charged only while they exist.
 const MAX_KEPT: u64 = 4 << 20;
 
-/// Pieces below this size are copied. As hyper hands them over they keep the whole buffer that they
-/// were read into, 8 KiB or more: a body sent byte by byte would take thousands of times its size.
+/// Pieces below this size are joined, as far as more of them can be read at once, and copied. As
+/// hyper hands them over they keep the whole buffer that they were read into, 8 KiB or more: a body
+/// sent byte by byte would take thousands of times its size.
 const COPIED_BELOW: usize = 16 << 10;
 
 /// The memory of a piece's entry in a list of pieces, in bytes.
@@ -59,6 +62,19 @@ impl fmt::Display for NoRoom {
 
 impl std::error::Error for NoRoom {}
 
+/// The error of a body that takes more than all of `http.memory_budget`, so that to send it again
+/// is of no use.
+#[derive(Debug)]
+pub(super) struct NeverFits;
+
+impl fmt::Display for NeverFits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body takes more than http.memory_budget allows for one request")
+    }
+}
+
+impl std::error::Error for NeverFits {}
+
 /// Returns the 503 for every request that finds the budget used up.
 #[cold]
 pub(crate) fn no_room() -> Error {
@@ -67,7 +83,8 @@ pub(crate) fn no_room() -> Error {
         .caused_by(NoRoom)
 }
 
-/// The reason why a request is refused before its handler runs.
+/// The reason why a request is refused for its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     TooLarge,
     NoRoom,
@@ -83,49 +100,68 @@ impl Refused {
 }
 
 /// The state of a request's body, shared by the body and the stack.
-pub(super) struct BodyState {
+#[derive(Debug)]
+pub(crate) struct BodyState {
     /// Set while the handler waits for the client to send more.
     waiting: AtomicBool,
-    refused: AtomicBool,
+    refused: OnceLock<Refused>,
     received: AtomicU64,
     /// Set if the handler keeps what it reads: the body then stays charged until the request ends.
     kept: AtomicBool,
+    /// Set if whoever reads copies all pieces into a buffer of its own.
+    buffered: AtomicBool,
     charge: Charge,
 }
 
 impl BodyState {
     fn new(budget: &Arc<Budget>) -> Arc<Self> {
-        let (waiting, refused, received, kept) = Default::default();
-        Arc::new(Self { waiting, refused, received, kept, charge: Charge::new(budget.clone()) })
+        let (waiting, refused, received, kept, buffered) = Default::default();
+        let charge = Charge::new(budget.clone());
+        Arc::new(Self { waiting, refused, received, kept, buffered, charge })
+    }
+
+    /// Announces that the reader copies every piece into a buffer of its own and drops the piece.
+    /// From then on each byte stays charged until the request ends, and pieces cost nothing beyond
+    /// their bytes.
+    pub fn buffer(&self) {
+        self.buffered.store(true, Ordering::Relaxed);
+    }
+
+    fn is_buffered(&self) -> bool {
+        self.buffered.load(Ordering::Relaxed)
     }
 
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the body was cut off because there was no room for it.
-    pub fn is_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+    /// Returns the reason why the body was cut off, if it was.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.refused.get().copied()
     }
 
-    /// Charges a piece of the body, and returns it. `None` if there is no room.
-    fn take(self: &Arc<Self>, piece: Bytes, is_last: bool) -> Option<Bytes> {
+    /// Charges a piece of the body, and returns it.
+    ///
+    /// # Errors
+    /// There is no room for it now, or there could never be.
+    fn take(self: &Arc<Self>, piece: Bytes, is_last: bool) -> Result<Bytes, Refused> {
         let length = piece.len() as u64;
-        let cost = if is_last { length } else { length + PIECE_OVERHEAD };
+        let is_buffered = self.is_buffered();
+        let cost = if is_last || is_buffered { length } else { length + PIECE_OVERHEAD };
         if !self.charge.grow(cost) {
-            return None;
+            let total = self.charge.bytes().saturating_add(cost);
+            let could_fit = self.charge.budget().could_hold(total);
+            return Err(if could_fit { Refused::NoRoom } else { Refused::TooLarge });
         }
         let received = self.received.fetch_add(length, Ordering::Relaxed) + length;
-        let is_pinning = !is_last && piece.len() < COPIED_BELOW;
-        let piece = if is_pinning { Bytes::copy_from_slice(&piece) } else { piece };
-        if received <= MAX_KEPT {
-            return Some(piece);
+        if received <= MAX_KEPT || is_buffered {
+            return Ok(piece);
         }
         let piece = Bytes::from_owner(Piece { bytes: piece, cost, state: self.clone() });
         if is_last {
             self.ended();
         }
-        Some(piece)
+        Ok(piece)
     }
 
     /// Decides at the end of a large body whether the handler has kept it.
@@ -180,6 +216,9 @@ where
     if announced > limit as u64 {
         return Err(Refused::TooLarge);
     }
+    if !budget.could_hold(announced.min(MAX_KEPT)) {
+        return Err(Refused::TooLarge);
+    }
     // A body beyond `MAX_KEPT` may be read piece by piece, so it may never take more than that.
     if !budget.has_room_for(announced.min(MAX_KEPT)) {
         // A client that waits for `100 Continue` has sent nothing yet, and reading would ask for
@@ -190,7 +229,7 @@ where
         return Err(Refused::NoRoom);
     }
     let state = BodyState::new(budget);
-    let body = Bounded { body: Some(Limited::new(body, limit)), state: state.clone() };
+    let body = Bounded::new(Limited::new(body, limit), state.clone());
     Ok((Request::from_parts(parts, Body::new(body)), Some(state)))
 }
 
@@ -206,9 +245,90 @@ where
 
 /// A body that fails above its limit, or where there is no room for it.
 struct Bounded<B> {
-    /// `None` once the body was refused.
+    /// `None` once the body was refused, or has ended.
     body: Option<Limited<B>>,
+    /// Small pieces that are joined. Empty while nothing more can be read at once.
+    joined: Vec<u8>,
+    /// Set after a yield to the connection, which hands over its next piece only then.
+    yielded: bool,
+    /// The frame that ended the joining, or the error.
+    next: Option<Result<Frame<Bytes>, BoxError>>,
     state: Arc<BodyState>,
+}
+
+impl<B> Bounded<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    fn new(body: Limited<B>, state: Arc<BodyState>) -> Self {
+        Self { body: Some(body), joined: Vec::new(), yielded: false, next: None, state }
+    }
+
+    /// Returns the next frame, with small pieces joined.
+    fn poll_joined(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        loop {
+            if let Some(next) = self.next.take() {
+                return Poll::Ready(Some(next));
+            }
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            let polled = Pin::new(&mut *body).poll_frame(cx);
+            if polled.is_pending() && !self.joined.is_empty() && !self.yielded {
+                self.yielded = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.state.waiting.store(polled.is_pending(), Ordering::Relaxed);
+            let is_last = body.is_end_stream();
+            let frame = match polled {
+                Poll::Pending if self.joined.is_empty() => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Some(Ok(self.take_joined()))),
+                Poll::Ready(None) => {
+                    self.body = None;
+                    if self.joined.is_empty() {
+                        return Poll::Ready(None);
+                    }
+                    return Poll::Ready(Some(Ok(self.take_joined())));
+                }
+                Poll::Ready(Some(frame)) => frame,
+            };
+            self.yielded = false;
+            match frame.map(Frame::into_data) {
+                Ok(Ok(piece)) if self.is_joinable(&piece, is_last) => {
+                    self.joined.extend_from_slice(&piece);
+                    if is_last || self.joined.len() >= COPIED_BELOW {
+                        return Poll::Ready(Some(Ok(self.take_joined())));
+                    }
+                    continue;
+                }
+                Ok(Ok(piece)) => self.next = Some(Ok(Frame::data(piece))),
+                Ok(Err(trailers)) => self.next = Some(Ok(trailers)),
+                Err(error) => self.next = Some(Err(error)),
+            }
+            if !self.joined.is_empty() {
+                return Poll::Ready(Some(Ok(self.take_joined())));
+            }
+        }
+    }
+
+    fn is_joinable(&self, piece: &Bytes, is_last: bool) -> bool {
+        // Nearly every body is one piece, which is handed on without a copy.
+        let is_alone = is_last && self.joined.is_empty();
+        piece.len() < COPIED_BELOW && !is_alone && !self.state.is_buffered()
+    }
+
+    fn take_joined(&mut self) -> Frame<Bytes> {
+        self.yielded = false;
+        // Without the capacity that a vector has in advance: the handler may keep the piece.
+        Frame::data(std::mem::take(&mut self.joined).into_boxed_slice().into())
+    }
+
+    /// Returns whether nothing comes after what was handed over.
+    fn has_ended(&self) -> bool {
+        self.next.is_none() && self.body.as_ref().is_none_or(Limited::is_end_stream)
+    }
 }
 
 impl<B> http_body::Body for Bounded<B>
@@ -223,10 +343,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        let polled = Pin::new(&mut *body).poll_frame(cx);
-        this.state.waiting.store(polled.is_pending(), Ordering::Relaxed);
-        let frame = match polled {
+        let frame = match this.poll_joined(cx) {
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(None) => {
                 this.state.ended();
@@ -238,23 +355,35 @@ where
             Ok(piece) => piece,
             Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
         };
-        let taken = this.state.take(piece, body.is_end_stream());
-        let taken = taken.map(Frame::data).ok_or_else(|| {
-            this.state.refused.store(true, Ordering::Relaxed);
+        let taken = this.state.take(piece, this.has_ended());
+        let taken = taken.map(Frame::data).map_err(|refused| {
+            let _ = this.state.refused.set(refused);
+            this.next = None;
             if let Some(rest) = this.body.take() {
                 discard(rest);
             }
-            NoRoom.into()
+            match refused {
+                Refused::NoRoom => BoxError::from(NoRoom),
+                Refused::TooLarge => NeverFits.into(),
+            }
         });
         Poll::Ready(Some(taken))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Limited::is_end_stream)
+        self.joined.is_empty() && self.has_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or(SizeHint::with_exact(0), Limited::size_hint)
+        let next = self.next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
+        let before = (self.joined.len() + next.map_or(0, Bytes::len)) as u64;
+        let rest = self.body.as_ref().map_or(SizeHint::with_exact(0), Limited::size_hint);
+        let mut hint = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + before);
+        }
+        hint.set_lower(rest.lower() + before);
+        hint
     }
 }
 
@@ -356,7 +485,7 @@ impl http_body::Body for Sent {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
 
     use super::*;
 
@@ -394,7 +523,8 @@ mod tests {
         let budget = Budget::new(2 << 20);
         let (body, state) = bounded(pieces(2, MIB), 2 * MIB, &budget);
         let error = body.collect().await.unwrap_err().into_inner();
-        assert!(error.is::<NoRoom>() && state.is_refused());
+        assert!(error.is::<NeverFits>(), "{error}");
+        assert_eq!(state.refused(), Some(Refused::TooLarge));
         drop(state);
         assert_eq!(budget.used(), 0);
     }
@@ -403,7 +533,12 @@ mod tests {
     async fn what_is_announced_and_would_not_fit_is_refused_at_once() {
         let budget = Budget::new(2 << 20);
         let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
+        assert!(matches!(limit(request, 2 * MIB, &budget), Err(Refused::TooLarge)));
+        let other = Charge::new(budget.clone());
+        assert!(other.grow(1 << 20));
+        let request = Request::new(Body::from(vec![b'x'; MIB]));
         assert!(matches!(limit(request, 2 * MIB, &budget), Err(Refused::NoRoom)));
+        drop(other);
         let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
         assert!(matches!(limit(request, MIB, &budget), Err(Refused::TooLarge)));
         assert_eq!(budget.used(), 0);
@@ -417,11 +552,73 @@ mod tests {
         let (mut body, state) = bounded(read, MIB, &budget);
         let mut kept = Vec::new();
         while let Some(piece) = body.frame().await {
-            kept.push(piece.unwrap());
+            kept.push(piece.unwrap().into_data().unwrap());
         }
         assert!(buffer.is_unique(), "a piece is a copy");
-        assert!(budget.used() >= 100 * PIECE_OVERHEAD, "and costs more than a byte");
+        assert_eq!((kept.len(), kept[0].len()), (1, 100), "what is there at once is joined");
         drop(state);
+    }
+
+    /// Returns a body that is pending after each piece, as hyper's is.
+    fn trickle(pieces: Vec<Bytes>) -> Body {
+        let pieces = stream::iter(pieces).then(|piece| async {
+            tokio::task::yield_now().await;
+            Ok::<_, NoRoom>(piece)
+        });
+        Body::from_stream(pieces)
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_arrives_alone_is_handed_on_and_costs_more_than_its_bytes() {
+        let budget = Budget::new(1 << 20);
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let pieces = stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|piece: Bytes| (Ok::<_, NoRoom>(piece), receiver))
+        });
+        let request = Request::new(Body::from_stream(pieces));
+        let (request, state) = limit(request, MIB, &budget).ok().unwrap();
+        let mut body = request.into_body();
+        for _ in 0..100 {
+            sender.send(Bytes::from_static(b"x")).await.unwrap();
+            assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
+        }
+        assert!(budget.used() >= 100 * PIECE_OVERHEAD, "{}", budget.used());
+        drop((sender, state));
+    }
+
+    #[tokio::test]
+    async fn a_body_in_tiny_pieces_is_charged_for_its_bytes() {
+        for is_buffered in [false, true] {
+            let budget = Budget::new(16 << 20);
+            let body = trickle(vec![Bytes::from_static(b"1234567"); 150_000]);
+            let (request, state) = limit(Request::new(body), 2 * MIB, &budget).ok().unwrap();
+            let state = state.unwrap();
+            if is_buffered {
+                state.buffer();
+            }
+            let mut body = request.into_body();
+            let mut length = 0;
+            while let Some(piece) = body.frame().await {
+                length += piece.unwrap().into_data().unwrap().len();
+            }
+            assert_eq!((length, state.refused()), (7 * 150_000, None));
+            assert!(budget.used() < (length + length / 8) as u64, "{}", budget.used());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_body_that_is_copied_stays_charged() {
+        let budget = Budget::new(32 << 20);
+        let (mut body, state) = bounded(pieces(40, MIB), 64 * MIB, &budget);
+        state.buffer();
+        for read in 1..=28 {
+            drop(body.frame().await.unwrap().unwrap());
+            assert_eq!(budget.used(), read << 20);
+        }
+        let error = body.frame().await.unwrap().unwrap_err().into_inner();
+        assert!(error.is::<NeverFits>(), "{error}");
+        drop((body, state));
+        assert_eq!(budget.used(), 0);
     }
 
     #[tokio::test]
@@ -445,7 +642,7 @@ mod tests {
         drop((whole, state));
         assert_eq!(budget.used(), 0);
         let (body, _state) = bounded(pieces(40, MIB), 64 * MIB, &budget);
-        assert!(body.collect().await.unwrap_err().into_inner().is::<NoRoom>());
+        assert!(body.collect().await.unwrap_err().into_inner().is::<NeverFits>());
     }
 
     #[tokio::test]

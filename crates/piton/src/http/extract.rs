@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::bodies::{NoRoom, no_room};
+use super::bodies::{NeverFits, NoRoom, no_room};
 use super::error::{Error, Fault, MOST_FAULTS, most_faults};
 use super::operation::{Input, Operation, Output, Place};
 use super::shape::push_token;
@@ -135,6 +135,7 @@ fn unsupported(headers: &HeaderMap, wanted: &'static str) -> Error {
 
 /// Reads the whole body, whose size and memory the stack has limited.
 async fn read(mut body: Body) -> Result<Bytes, Error> {
+    context::buffer_body();
     let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
     // Nearly every body arrives in one piece, which is returned without a copy.
     if body.is_end_stream() {
@@ -174,10 +175,15 @@ impl Chunks {
     }
 
     fn join(mut self) -> Bytes {
-        match self.0.len() {
-            1 => self.0.pop().unwrap_or_default().into(),
-            _ => self.0.concat().into(),
+        if self.0.len() == 1 {
+            return self.0.pop().unwrap_or_default().into();
         }
+        let mut whole = Vec::with_capacity(self.0.iter().map(Vec::len).sum());
+        // Each chunk is freed once it is copied, so that not all of the body is in memory twice.
+        for chunk in self.0 {
+            whole.extend_from_slice(&chunk);
+        }
+        whole.into()
     }
 }
 
@@ -198,13 +204,14 @@ fn hold_values(bytes: &[u8]) -> Result<(), Error> {
     }
     let is_next_value = |byte: &&u8| matches!(**byte, b',' | b'[' | b'{');
     let values = bytes.iter().filter(is_next_value).count() as u64;
-    context::hold_estimate(values * size_of::<serde_json::Value>() as u64).map_err(|_| no_room())
+    let estimate = values * size_of::<serde_json::Value>() as u64;
+    context::hold_estimate(estimate, bytes.len() as u64).map_err(|_| no_room())
 }
 
 #[cold]
 fn unread(error: axum::Error) -> Error {
     let error = error.into_inner();
-    if error.is::<LengthLimitError>() {
+    if error.is::<LengthLimitError>() || error.is::<NeverFits>() {
         return too_large();
     }
     if error.is::<NoRoom>() {

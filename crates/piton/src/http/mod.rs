@@ -57,6 +57,7 @@ pub use trace::{TRACEPARENT, TraceContext};
 #[cfg(feature = "validation")]
 pub use valid::{Checked, Valid};
 
+pub(crate) use bodies::BodyState;
 pub(crate) use explain::explain;
 pub(crate) use forwarded::Proxies;
 #[cfg(feature = "cache")]

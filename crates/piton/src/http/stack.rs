@@ -43,6 +43,7 @@ use super::bodies::{self, BodyState, Refused, no_room};
 use super::cors::Cors;
 use super::envelope::{self, ErrorStyle};
 use super::error::Carried;
+use super::extract::too_large;
 use super::failed::FailedRequest;
 use super::forwarded::Proxies;
 use super::hooks::{Hooks, RequestHead};
@@ -270,7 +271,10 @@ where
                     // Pinned where it is: what wraps it then moves a pointer, not the whole of it.
                     let caught = pin!(AssertUnwindSafe(work).catch_unwind());
                     let timed = tokio::time::timeout_at((seen.at + rules.timeout).into(), caught);
-                    let (handle, current) = (rules.handle.clone(), seen.current.clone());
+                    let (handle, mut current) = (rules.handle.clone(), seen.current.clone());
+                    if let Some(body) = &body {
+                        current.body = Arc::downgrade(body);
+                    }
                     let (answer, left) = context::within_request(handle, current, timed).await;
                     seen.current = left.unwrap_or(seen.current);
                     outcome(answer, body.as_deref(), rules.timeout)
@@ -421,9 +425,13 @@ fn outcome(
         // The handler's error came from a body that we cut off, so it must not be reported as the
         // client's.
         Ok(Ok(Ok(response)))
-            if body.is_some_and(BodyState::is_refused) && is_failure(response.status()) =>
+            if body.is_some_and(|body| body.refused().is_some())
+                && is_failure(response.status()) =>
         {
-            Outcome::NoRoom
+            match body.and_then(BodyState::refused) {
+                Some(Refused::TooLarge) => Outcome::Answered(too_large().into_response()),
+                _ => Outcome::NoRoom,
+            }
         }
         Ok(Ok(Ok(response))) => Outcome::Answered(response),
         Ok(Err(panic)) => {

@@ -41,7 +41,12 @@ impl Budget {
 
     /// Returns the maximum usage of the budget that a request with `total` bytes may lead to.
     fn limit_for(&self, total: u64) -> u64 {
-        if total <= SMALL { self.limit } else { self.limit - self.limit / 8 }
+        if total <= SMALL { self.limit } else { self.max_large() }
+    }
+
+    /// Returns the maximum usage of the budget that a large request may lead to.
+    pub fn max_large(&self) -> u64 {
+        self.limit - self.limit / 8
     }
 
     /// Returns whether a request could hold `total` bytes now. Takes nothing.

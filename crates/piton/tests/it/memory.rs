@@ -22,6 +22,14 @@ async fn bytes(body: axum::body::Bytes) -> String {
     body.len().to_string()
 }
 
+async fn text(body: String) -> String {
+    body.len().to_string()
+}
+
+async fn form(Form(body): Form<std::collections::BTreeMap<String, String>>) -> String {
+    body.len().to_string()
+}
+
 async fn large() -> String {
     "x".repeat(MIB)
 }
@@ -30,6 +38,7 @@ fn app() -> App {
     let app = App::new("memory").blueprints(["none"]).set("log.level", "critical");
     let app = app.set("http.memory_budget", "4MiB").set("http.timeout", "20s");
     let app = app.route(http::post("/json", length)).route(http::post("/bytes", bytes));
+    let app = app.route(http::post("/text", text)).route(http::post("/form", form));
     app.route(http::get("/large", large)).route(http::post("/large", large))
 }
 
@@ -48,8 +57,9 @@ fn used(server: &TestServer) -> u64 {
 async fn unfinished(address: SocketAddr, path: &str, size: usize) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
-         content-length: {size}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/{}\r\n\
+         content-length: {size}\r\n\r\n",
+        if path == "/form" { "x-www-form-urlencoded" } else { "json" }
     );
     let body = vec![b' '; size - 1];
     let _ = stream.write_all(head.as_bytes()).await;
@@ -59,8 +69,12 @@ async fn unfinished(address: SocketAddr, path: &str, size: usize) -> TcpStream {
 
 /// Returns the response on a connection; "" if none arrives for a moment.
 async fn answer(stream: &mut TcpStream) -> String {
+    answer_within(stream, Duration::from_millis(200)).await
+}
+
+async fn answer_within(stream: &mut TcpStream, limit: Duration) -> String {
     let mut text = vec![0; 4096];
-    let read = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut text)).await;
+    let read = tokio::time::timeout(limit, stream.read(&mut text)).await;
     let length = read.map_or(0, |read| read.unwrap_or(0));
     String::from_utf8_lossy(&text[..length]).into_owned()
 }
@@ -108,6 +122,57 @@ async fn bodies_that_do_not_end_stay_within_the_budget_and_keep_nobody_else_out(
         wait_for(|| async { used(&server) == 0 }).await;
         server.stop().await;
     }
+}
+
+#[piton::test]
+async fn large_bodies_that_do_not_end_stay_within_the_budget() {
+    for path in ["/json", "/form", "/bytes", "/text"] {
+        let app = app().set("http.body_limit", "24MiB").set("http.memory_budget", "32MiB");
+        let server = TestServer::start(app).await;
+        let mut first = unfinished(server.address(), path, 20 * MIB).await;
+        wait_for(|| async { used(&server) >= 20 << 20 }).await;
+        assert!(used(&server) < 21 << 20, "{path} {}", used(&server));
+        let mut second = unfinished(server.address(), path, 20 * MIB).await;
+        wait_for(|| async { metric(&server, "http_server_memory_refused_requests_total") == 1 })
+            .await;
+        assert!(is_refusal(&answer(&mut second).await), "{path}");
+        first.write_all(b"1").await.unwrap();
+        let passed = answer_within(&mut first, Duration::from_secs(10)).await;
+        assert!(passed.starts_with("HTTP/1.1 "), "{path} {passed}");
+        assert!(!is_refusal(&passed), "{path} {passed}");
+        drop((first, second));
+        wait_for(|| async { used(&server) == 0 }).await;
+        server.stop().await;
+    }
+}
+
+#[piton::test]
+async fn a_body_in_tiny_pieces_costs_its_bytes_and_one_alone_is_never_told_to_come_back() {
+    let server = TestServer::start(app()).await;
+    // A megabyte in pieces of seven bytes, and one of `0,` that becomes more values than there is
+    // room for.
+    for (path, text) in
+        [("/json", " ".repeat(MIB)), ("/bytes", " ".repeat(MIB)), ("/json", "0,".repeat(950_000))]
+    {
+        let body = format!("[{}0]", text);
+        let body = if text.starts_with('0') { body } else { format!("{text}1") };
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+             transfer-encoding: chunked\r\n\r\n"
+        )
+        .into_bytes();
+        for piece in body.as_bytes().chunks(7) {
+            request.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            request.extend_from_slice(piece);
+            request.extend_from_slice(b"\r\n");
+        }
+        request.extend_from_slice(b"0\r\n\r\n");
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        let passed = answer_within(&mut stream, Duration::from_secs(20)).await;
+        assert!(passed.starts_with("HTTP/1.1 200"), "{path} {passed}");
+    }
+    server.stop().await;
 }
 
 #[piton::test]
