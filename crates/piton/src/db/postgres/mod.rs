@@ -313,7 +313,7 @@ impl Store {
         if let Err(error) = &outcome
             && self.state.note(error)
         {
-            connection.close_on_drop();
+            drop(connection.detach());
         }
         outcome
     }
@@ -408,7 +408,7 @@ impl Store {
         if let Err(error) = &checked
             && self.state.note(error)
         {
-            connection.close_on_drop();
+            drop(connection.detach());
         }
         checked.map(|()| true)
     }

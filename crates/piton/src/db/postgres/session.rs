@@ -164,8 +164,9 @@ impl Store {
         self.state.renew();
         // Connections in use are discarded when they would go to the next request.
         for _ in 0..self.pool.num_idle() {
-            let Some(mut connection) = self.pool.try_acquire() else { return };
-            connection.close_on_drop();
+            let Some(connection) = self.pool.try_acquire() else { return };
+            // Closing waits for the server, for up to 5 s, and would keep the place in the pool.
+            drop(connection.detach());
         }
     }
 

@@ -120,8 +120,8 @@ impl Open {
 
     /// Closes the connection, which makes the server roll back.
     fn give_up(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            connection.close_on_drop();
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
         }
     }
 }
