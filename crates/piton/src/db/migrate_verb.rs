@@ -286,7 +286,7 @@ mod tests {
         };
         assert!(name_of("20240101000000_a.sql") > 20_260_000_000_000);
         // A clock that is behind.
-        assert_eq!(name_of("99991231235959_a.sqlite.sql"), 99991231235960);
+        assert_eq!(name_of("99991231235959_a.sqlite.sql"), 99_991_231_235_960);
         std::fs::write(folder.path().join("9223372036854775807_a.sql"), "").unwrap();
         assert!(new_files(folder.path(), "x", false).is_err());
         let now = chrono::DateTime::UNIX_EPOCH;
@@ -305,8 +305,8 @@ mod tests {
     }
 
     #[cfg(feature = "sqlite")]
-    #[test]
-    fn a_folder_without_a_package_is_refused() {
+    #[tokio::test]
+    async fn a_folder_without_a_package_is_refused() {
         const LIST: Migrations =
             Migrations::new(&[("0001_a.sql", "a")]).embedded_from("/src/shop/migrations");
         let folder = tempfile::tempdir().unwrap();
