@@ -29,6 +29,7 @@ use super::HttpSettings;
 use super::exchange::{Answering, Exchange};
 use super::polite::Polite;
 use super::stack::Stack;
+use crate::memory;
 use crate::metrics::Requests;
 use crate::stop::{Stop, Trigger};
 
@@ -115,9 +116,15 @@ struct ConnectionRules {
 /// slowly.
 const MAX_BUFFER: usize = 64 << 10;
 
+/// The same where there is less memory than `LITTLE_MEMORY`.
+const MAX_SMALL_BUFFER: usize = 16 << 10;
+
+const LITTLE_MEMORY: u64 = 256 << 20;
+
 fn http() -> http1::Builder {
+    let is_small = memory::limit().is_some_and(|limit| limit.bytes < LITTLE_MEMORY);
     let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_BUFFER);
+    http.max_buf_size(if is_small { MAX_SMALL_BUFFER } else { MAX_BUFFER });
     http
 }
 
@@ -133,7 +140,7 @@ impl Server {
                 header_timeout: settings.header_timeout,
                 tells_peer,
             },
-            places: Arc::new(Semaphore::new(settings.max_connections)),
+            places: Arc::new(Semaphore::new(settings.max_connections(memory::limit()))),
             connections: JoinSet::new(),
             closing,
         };

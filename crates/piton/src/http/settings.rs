@@ -47,9 +47,10 @@ pub struct HttpSettings {
     #[setting(max = "1TiB")]
     pub memory_budget: Option<ByteSize>,
     /// How many connections may be open at once; more wait in the system's queue.
-    /// **Default: `10000`.**
+    /// **Default: one for each `512KiB` of the container's or machine's memory, at least `64` and at
+    /// most `10000`.**
     #[setting(min = 1, max = 1_000_000)]
-    pub max_connections: usize,
+    pub max_connections: Option<usize>,
     /// How many requests may be under way at once; more are answered 503 with `Retry-After` at
     /// once, probes excepted. Lower it until what is accepted is answered in good time under the
     /// heaviest load. **Default: `5000`.**
@@ -98,7 +99,7 @@ impl Default for HttpSettings {
             header_timeout: Duration::from_secs(30),
             body_limit: ByteSize::mib(2),
             memory_budget: None,
-            max_connections: 10_000,
+            max_connections: None,
             max_requests: 5_000,
             trusted_proxies: Vec::new(),
             client_ip_header: ClientIpHeader::default(),
@@ -135,7 +136,8 @@ impl HttpSettings {
         }
     }
 
-    /// Refuses a memory budget in which no largest body fits, or which the process does not have.
+    /// Refuses a memory budget in which no largest body fits, or which the process does not have,
+    /// and a largest body for which the default budget would have to be too large.
     fn memory_problem(&self, limit: Option<&Limit>) -> Option<(&'static str, String, String)> {
         let least = self.least_budget();
         match (self.memory_budget, limit) {
@@ -148,6 +150,21 @@ impl HttpSettings {
                 "memory_budget",
                 format!("more than there is: {limit}"),
                 format!("http.memory_budget={}", rounded(limit.bytes / 4)),
+            )),
+            // A default above half of the memory would end with the kernel killing the process at
+            // the first large body.
+            (None, Some(limit)) if least.as_u64() > limit.bytes / 2 => Some((
+                "body_limit",
+                format!(
+                    "one body of {} needs http.memory_budget={least}, which is more than half of \
+                     what there is: {limit}",
+                    self.body_limit
+                ),
+                format!(
+                    "http.body_limit={}, or a memory limit of {} or more",
+                    rounded(limit.bytes / 5 * 2),
+                    rounded(least.as_u64().saturating_mul(2).saturating_add((1 << 20) - 1)),
+                ),
             )),
             _ => None,
         }
@@ -164,8 +181,18 @@ impl HttpSettings {
     pub(crate) fn memory_budget(&self, limit: Option<&Limit>) -> ByteSize {
         const MOST: ByteSize = ByteSize::mib(256);
         let share = |part| limit.map_or(u64::MAX, |limit| limit.bytes / part);
-        let least = self.least_budget().min(ByteSize::bytes(share(2)));
+        let least = self.least_budget();
         self.memory_budget.unwrap_or_else(|| MOST.min(ByteSize::bytes(share(4))).max(least))
+    }
+
+    /// Returns the maximum number of open connections.
+    pub(crate) fn max_connections(&self, limit: Option<&Limit>) -> usize {
+        /// Memory of a connection on which a client sends fast and reads slowly, in bytes.
+        /// Measured: 135 KiB with buffers of 64 KiB.
+        const PER_CONNECTION: u64 = 128 << 10;
+        let fitting = limit.map_or(u64::MAX, |limit| limit.bytes / 4 / PER_CONNECTION);
+        let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
+        self.max_connections.unwrap_or_else(|| fitting.clamp(64, 10_000))
     }
 
     pub(crate) fn proxies(&self) -> Proxies {
@@ -247,7 +274,13 @@ mod tests {
         assert_eq!(budget(1 << 20), ByteSize::mib(256));
         let large = HttpSettings { body_limit: ByteSize::mib(400), ..HttpSettings::default() };
         assert_eq!(large.memory_budget(None), ByteSize::mib(500));
-        assert_eq!(large.memory_budget(Some(&container(64))), ByteSize::mib(32));
+        let (name, why, fix) = large.memory_problem(Some(&container(64))).unwrap();
+        assert_eq!(name, "body_limit");
+        assert!(why.contains("400MiB") && why.contains("500MiB") && why.contains("64MiB"), "{why}");
+        assert_eq!(fix, "http.body_limit=25MiB, or a memory limit of 1000MiB or more");
+        assert_eq!(large.memory_problem(Some(&container(1000))), None);
+        let fitting = HttpSettings { body_limit: ByteSize::mib(25), ..HttpSettings::default() };
+        assert_eq!(fitting.memory_problem(Some(&container(64))), None);
         let of = |budget| HttpSettings { memory_budget: Some(budget), ..HttpSettings::default() };
         let problem = |budget| of(budget).memory_problem(Some(&container(64)));
         assert_eq!(problem(ByteSize::mib(64)), None);
@@ -256,6 +289,17 @@ mod tests {
         assert!(why.contains("64MiB"), "{why}");
         let (_, why, fix) = problem(ByteSize::mib(2)).unwrap();
         assert!(why.contains("http.body_limit (2MiB)") && fix.contains("2560KiB"), "{why} {fix}");
+    }
+
+    #[test]
+    fn the_number_of_connections_follows_the_container() {
+        let of = |mib: u64| {
+            HttpSettings::default().max_connections(Some(&Limit::of_container(mib << 20)))
+        };
+        assert_eq!([of(16), of(64), of(512), of(8192)], [64, 128, 1024, 10_000]);
+        assert_eq!(HttpSettings::default().max_connections(None), 10_000);
+        let set = HttpSettings { max_connections: Some(500), ..HttpSettings::default() };
+        assert_eq!(set.max_connections(Some(&Limit::of_container(64 << 20))), 500);
     }
 
     #[test]

@@ -44,6 +44,7 @@ use secrecy::SecretSlice;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
+use crate::config::ByteSize;
 use crate::handle::Handle;
 use crate::memory;
 use crate::metrics::Metrics;
@@ -180,15 +181,21 @@ impl Passwords {
     }
 
     fn affordable(&self, parameters: &Parameters) -> Result<(), Error> {
-        let too_costly = |need: &str, name: &str| {
-            let text = format!("a stored hash needs more {need} than {name}");
+        let too_costly = |need: &str, bytes: u64, name: &str, limit: u64| {
+            let (bytes, limit) = (ByteSize::bytes(bytes), ByteSize::bytes(limit));
+            let text = format!(
+                "a stored hash needs {bytes} of {need}, which is more than {name} ({limit}): \
+                 accounts with such a hash cannot log in until that is raised"
+            );
             Err(Error::new(Kind::TooCostly, text))
         };
-        if parameters.memory_bytes() > self.0.memory_budget_bytes {
-            return too_costly("memory", "password.memory_budget");
+        let (memory, work) = (parameters.memory_bytes(), parameters.work_bytes());
+        if memory > self.0.memory_budget_bytes {
+            let limit = self.0.memory_budget_bytes;
+            return too_costly("memory", memory, "password.memory_budget", limit);
         }
-        if parameters.work_bytes() > self.0.work_limit_bytes {
-            return too_costly("work", "password.work_limit");
+        if work > self.0.work_limit_bytes {
+            return too_costly("work", work, "password.work_limit", self.0.work_limit_bytes);
         }
         Ok(())
     }

@@ -262,7 +262,8 @@ impl PasswordSettings {
             format!("password.profile={}", Profile::Gnar.name())
         };
         format!(
-            "{cheaper} (hashes that are stored keep their costs), or a limit of {larger} or more"
+            "{cheaper} (accounts whose stored hash needs more memory than password.memory_budget \
+             then cannot log in), or a memory limit of {larger} or more"
         )
     }
 
