@@ -406,6 +406,10 @@ pub(crate) fn text_of<T: Setting>(value: &Value) -> Result<&str, String> {
 }
 
 /// Returns the address with its scheme in small letters: a scheme is the same in capitals.
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "cache", feature = "client")),
+    expect(dead_code, reason = "only their settings hold an address with a scheme")
+)]
 pub(crate) fn with_small_scheme(text: &str) -> Cow<'_, str> {
     match text.split_once("://") {
         Some((scheme, rest)) if scheme.contains(|c: char| c.is_ascii_uppercase()) => {

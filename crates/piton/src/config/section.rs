@@ -265,12 +265,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns whether the setting `name` of this section has a problem already.
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only the secret of tokens asks"))]
     pub(crate) fn is_refused(&self, name: &str) -> bool {
         let key = join(&self.section, name);
         self.problems.iter().any(|problem| problem.key == key)
     }
 
     /// Returns the settings that the section is read from.
+    #[cfg_attr(
+        not(any(feature = "jwt", feature = "client")),
+        expect(dead_code, reason = "only their checks depend on the whole of the settings")
+    )]
     pub(crate) const fn config(&self) -> &'a Config {
         self.config
     }
