@@ -130,7 +130,9 @@ fn config_refuses_the_secret_that_the_launch_refuses_and_its_fix_fits_where_it_i
     let of_file = [("JWT_SECRET_KEY_FILE", "secret")];
     let previous = [("GNAR_JWT_SECRET_KEY", long), ("GNAR_JWT_PREVIOUS_SECRET_KEYS", "before")];
     let by_flag = ["--set", "jwt.secret_key=short"];
-    let cases: [(&[&str], &[(&str, &str)], &str); 6] = [
+    /// The arguments, the variables, and the fix.
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 6] = [
         (&[], &short, "fix: set GNAR_JWT_SECRET_KEY to"),
         (&["--json"], &short, "fix: set GNAR_JWT_SECRET_KEY to"),
         (&[], &[], "GNAR_JWT_SECRET_KEY or JWT_SECRET_KEY"),
