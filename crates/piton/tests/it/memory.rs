@@ -155,7 +155,7 @@ async fn a_body_in_tiny_pieces_costs_its_bytes_and_one_alone_is_never_told_to_co
     for (path, text) in
         [("/json", " ".repeat(MIB)), ("/bytes", " ".repeat(MIB)), ("/json", "0,".repeat(950_000))]
     {
-        let body = format!("[{}0]", text);
+        let body = format!("[{text}0]");
         let body = if text.starts_with('0') { body } else { format!("{text}1") };
         let mut request = format!(
             "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
