@@ -2,7 +2,7 @@
 //! are secrets themselves.
 
 use super::redact::HIDDEN;
-use super::secret_patterns::{holds_secret, holds_token, names_secret};
+use super::secret_patterns::{decoded_once, holds_secret, holds_token, names_secret};
 
 /// Names of parameters that open something without saying so: of OAuth and OpenID Connect, SAML and
 /// WS-Federation, sessions, and signed addresses. Compared without `_` and `-`.
@@ -302,19 +302,6 @@ fn decoded(text: &str) -> String {
         text = decoded_once(&text);
     }
     text
-}
-
-fn decoded_once(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| *first == b'%');
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn is_scheme(text: &str) -> bool {
