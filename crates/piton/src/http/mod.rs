@@ -19,6 +19,7 @@ mod operation;
 mod origin;
 mod pairs;
 mod panics;
+mod path_text;
 mod polite;
 mod problem;
 mod respond;
