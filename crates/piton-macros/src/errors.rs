@@ -17,7 +17,10 @@ struct ErrorAnswer {
 impl Parse for ErrorAnswer {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let status: LitInt = input.parse().map_err(|error| {
-            Error::new(error.span(), "write statuses: `#[errors(404 = \"there is no such order\")]`")
+            Error::new(
+                error.span(),
+                "write statuses: `#[errors(404 = \"there is no such order\")]`",
+            )
         })?;
         if !status.base10_parse().is_ok_and(|number: u16| (400..600).contains(&number)) {
             return Err(Error::new(status.span(), "the status of an error is from 400 to 599"));
@@ -38,8 +41,8 @@ pub fn take(function: &mut ItemFn) -> Result<TokenStream> {
     let mut known: Vec<u16> = Vec::new();
     let mut calls = TokenStream::new();
     for attribute in found {
-        let list = attribute
-            .parse_args_with(Punctuated::<ErrorAnswer, Token![,]>::parse_terminated)?;
+        let list =
+            attribute.parse_args_with(Punctuated::<ErrorAnswer, Token![,]>::parse_terminated)?;
         if list.is_empty() {
             return Err(Error::new(attribute.span(), "say which statuses: `#[errors(404)]`"));
         }

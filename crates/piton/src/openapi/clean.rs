@@ -128,7 +128,8 @@ fn list_values(schema: &mut Map<String, Value>, values: Vec<(Value, String)>) {
     schema.remove("oneOf");
     let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let said = values.iter().filter(|(_, text)| !text.is_empty());
-    let lines = said.map(|(value, text)| format!("- `{}`: {}", name(value), text.replace('\n', " ")));
+    let lines =
+        said.map(|(value, text)| format!("- `{}`: {}", name(value), text.replace('\n', " ")));
     let lines: Vec<String> = lines.collect();
     let before = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     if !lines.is_empty() {
@@ -170,7 +171,8 @@ fn allow_items_of_tuple(schema: &mut Map<String, Value>) {
 fn name_keys_of_map(schema: &mut Map<String, Value>) {
     let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
     let patterns = schema.get("patternProperties").and_then(Value::as_object);
-    let Some((pattern, values)) = patterns.filter(|all| all.len() == 1).and_then(|all| all.iter().next())
+    let Some((pattern, values)) =
+        patterns.filter(|all| all.len() == 1).and_then(|all| all.iter().next())
     else {
         return;
     };

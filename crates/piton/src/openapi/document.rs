@@ -85,7 +85,10 @@ fn operation(
     schemas: &mut Schemas,
 ) -> Value {
     let mut operation = json!({ "operationId": id, "security": security });
-    let (summary, description) = words(info.doc);
+    let (mut summary, description) = words(info.doc);
+    if summary.is_empty() {
+        summary = title(id);
+    }
     for (key, text) in [("summary", summary), ("description", description)] {
         if !text.is_empty() {
             operation[key] = text.into();
@@ -123,6 +126,13 @@ fn body(info: &RouteInfo, schemas: &mut Schemas) -> Option<Value> {
     }
     body["content"][essence(read.media_type)] = media(read.media_type, schema);
     Some(body)
+}
+
+/// What an operation without a doc comment is called: `Orders list` of `orders_list`.
+fn title(id: &str) -> String {
+    let text = id.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The first paragraph on one line, and the others.

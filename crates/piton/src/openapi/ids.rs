@@ -54,7 +54,8 @@ fn id(info: &RouteInfo, parts: usize) -> String {
 }
 
 fn by_path(info: &RouteInfo) -> String {
-    let words = info.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let words =
+        info.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     std::iter::once(&*method(info)).chain(words).collect::<Vec<_>>().join("_")
 }
 

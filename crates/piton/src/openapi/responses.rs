@@ -19,6 +19,9 @@ const PROBLEM: &str = "problem";
 const FAULT: &str = "problem_fault";
 const FAILURE: &str = "failure";
 
+/// The media type of RFC 9457.
+const PROBLEM_TYPE: &str = "application/problem+json";
+
 /// Where the document keeps answers.
 const ANSWER_PLACE: &str = "#/components/responses/";
 
@@ -36,11 +39,19 @@ const ERRORS: [(u16, &str, &str); 16] = [
     (412, "precondition_failed", "It has changed since the client saw it: a precondition fails."),
     (413, "content_too_large", "The body is larger than this service accepts."),
     (415, "unsupported_media_type", "The body is of another media type: see the header `Accept`."),
-    (422, "unprocessable_content", "It can be read and is not acceptable; `errors` says where and why."),
+    (
+        422,
+        "unprocessable_content",
+        "It can be read and is not acceptable; `errors` says where and why.",
+    ),
     (428, "precondition_required", "A precondition is missing: send `If-Match`."),
     (429, "too_many_requests", "Too many requests: try again later."),
     (502, "bad_gateway", "Another service gave no usable answer."),
-    (503, "service_unavailable", "The service is busy or stopping, or takes too long: try again later."),
+    (
+        503,
+        "service_unavailable",
+        "The service is busy or stopping, or takes too long: try again later.",
+    ),
 ];
 
 impl Failures {
@@ -126,8 +137,7 @@ fn errors(operation: &Operation, parameters: &[Value], reads_body: bool) -> Vec<
     let of = |place: &'static str| parameters.iter().filter(move |one| one["in"] == place);
     let is_checked = |parameter: &Value| parameter["schema"] != json!({ "type": "string" });
     // Text and bytes are taken as they are; JSON and forms are of a type, and of one media type.
-    let typed_body =
-        reads_body && operation.read_body().is_some_and(|body| body.schema.is_some());
+    let typed_body = reads_body && operation.read_body().is_some_and(|body| body.schema.is_some());
     add(StatusCode::BAD_REQUEST, reads_body || of("path").chain(of("query")).next().is_some());
     add(StatusCode::UNAUTHORIZED, asks);
     add(StatusCode::FORBIDDEN, asks);
@@ -151,7 +161,11 @@ fn refusal(error: &ErrorAnswer) -> Value {
         _ => {
             let phrase = error.status.canonical_reason().unwrap_or("A failure");
             let said = Some(error.description).filter(|text| !text.is_empty());
-            problem_answer(said.unwrap_or(phrase), Some(error.status))
+            let mut answer = problem_answer(said.unwrap_or(phrase), Some(error.status));
+            if let Some(said) = said {
+                answer["content"][PROBLEM_TYPE]["example"]["detail"] = said.into();
+            }
+            answer
         }
     }
 }
@@ -160,8 +174,15 @@ fn problem_answer(description: &str, status: Option<StatusCode>) -> Value {
     let schema = json!({ "$ref": format!("{PLACE}{PROBLEM}") });
     let mut answer = json!({
         "description": description,
-        "content": { "application/problem+json": { "schema": schema } },
+        "content": { PROBLEM_TYPE: { "schema": schema } },
     });
+    if let Some(status) = status {
+        answer["content"][PROBLEM_TYPE]["example"] = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Unknown"),
+            "status": status.as_u16(),
+        });
+    }
     let (name, said, schema) = match status {
         Some(StatusCode::UNAUTHORIZED) => {
             ("WWW-Authenticate", "How to show who is calling.", json!({ "type": "string" }))

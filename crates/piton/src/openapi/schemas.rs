@@ -178,12 +178,14 @@ fn identifier(name: &str) -> String {
     }
 }
 
-/// The words of `text` without what stands between them, each with a capital letter.
+/// The words of `text` without what stands between them, each with a capital letter, and without letters that
+/// are not ASCII.
 pub(super) fn capitalized(text: &str) -> String {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = text.split(|c: char| !c.is_alphanumeric());
     let capitalized = words.filter_map(|word| {
+        let word: String = word.chars().filter(char::is_ascii).collect();
         let first = word.chars().next()?;
-        Some(format!("{}{}", first.to_ascii_uppercase(), &word[first.len_utf8()..]))
+        Some(format!("{}{}", first.to_ascii_uppercase(), &word[1..]))
     });
     capitalized.collect()
 }
@@ -207,6 +209,16 @@ fn decoded(name: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).replace("~1", "/").replace("~0", "~")
+}
+
+/// Removes the schemas that nothing in the document leads to.
+pub(super) fn forget_unused(document: &mut Value) {
+    let Some(Value::Object(all)) = document.pointer_mut("/components/schemas").map(Value::take)
+    else {
+        return;
+    };
+    let used = used(all.into_iter().collect(), document);
+    document["components"]["schemas"] = used.into();
 }
 
 /// The schemas that the document leads to, however indirectly.

@@ -105,7 +105,8 @@ impl OpenApiSettings {
         }
         let of = |text: &Option<String>| text.clone().unwrap_or_default();
         let (email, url) = (of(&self.contact_email), of(&self.contact_url));
-        let is_email = email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+        let is_email =
+            email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
         if !email.is_empty() && (!is_email || email.contains(char::is_whitespace)) {
             from.refuse("contact_email", "expected an email address", "write `name@example.org`");
         }

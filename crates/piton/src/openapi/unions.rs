@@ -3,12 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schemas::{PLACE, capitalized, free_name};
+use super::schemas::{PLACE, capitalized, forget_unused, free_name};
 
 /// Makes a component of each variant of the tagged enums among the components.
 pub(super) fn name_variants(document: &mut Value) {
-    let Some(schemas) =
-        document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
     else {
         return;
     };
@@ -18,6 +17,8 @@ pub(super) fn name_variants(document: &mut Value) {
             union.put(&name, schemas);
         }
     }
+    // What only variants referred to stands in them now.
+    forget_unused(document);
 }
 
 /// An enum of which each variant is told by the value of one member.
@@ -127,7 +128,8 @@ fn is_plain_object(schema: &Value) -> bool {
 
 /// Adds the members of the object `more` to those of the object `whole`.
 pub(super) fn merge(whole: &mut Value, more: &Value) {
-    if let Some(description) = more.get("description").filter(|_| whole.get("description").is_none())
+    if let Some(description) =
+        more.get("description").filter(|_| whole.get("description").is_none())
     {
         whole["description"] = description.clone();
     }

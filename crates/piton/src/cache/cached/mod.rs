@@ -239,7 +239,11 @@ impl Around for Cached {
         for status in [StatusCode::OK, StatusCode::NOT_MODIFIED] {
             let etag = "Changes with the answer; for `If-None-Match`.";
             operation.answer_header(status, "ETag", etag);
-            operation.answer_header(status, "Cache-Control", "How long caches may keep the answer.");
+            operation.answer_header(
+                status,
+                "Cache-Control",
+                "How long caches may keep the answer.",
+            );
         }
     }
 
