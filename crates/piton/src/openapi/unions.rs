@@ -1,11 +1,11 @@
-//! Enums with a tag (`#[serde(tag = "kind")]`) as generators of clients read them: a schema with a name for
-//! each variant, and a discriminator that says which is which.
+//! Enums with data as generators of clients read them: a schema with a name for each variant, and where they
+//! have a tag (`#[serde(tag = "kind")]`) a discriminator that says which is which.
 
 use serde_json::{Map, Value, json};
 
 use super::schemas::{PLACE, capitalized, forget_unused, free_name};
 
-/// Makes a component of each variant of the tagged enums among the components.
+/// Makes a component of each variant of the enums among the components.
 pub(super) fn name_variants(document: &mut Value) {
     let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
     else {
@@ -15,10 +15,39 @@ pub(super) fn name_variants(document: &mut Value) {
     for name in names {
         if let Some(union) = schemas.get(&name).and_then(Union::of) {
             union.put(&name, schemas);
+        } else {
+            name_external_variants(&name, schemas);
         }
     }
     // What only variants referred to stands in them now.
     forget_unused(document);
+}
+
+/// Variants that are told by the name of their only member, as serde writes them unless it is told
+/// otherwise: `{ "Circle": { .. } }`.
+fn name_external_variants(name: &str, schemas: &mut Map<String, Value>) {
+    let parts = schemas.get_mut(name).and_then(|schema| schema.get_mut("oneOf"));
+    let Some(Value::Array(mut parts)) = parts.map(Value::take) else { return };
+    for part in &mut parts {
+        let Some(variant) =
+            only_member(part).map(|member| format!("{name}{}", capitalized(member)))
+        else {
+            continue;
+        };
+        let own = free_name(&variant, |name| schemas.contains_key(name));
+        let reference = json!({ "$ref": format!("{PLACE}{own}") });
+        schemas.insert(own, std::mem::replace(part, reference));
+    }
+    schemas[name]["oneOf"] = parts.into();
+}
+
+/// The only member that an object can have and must have.
+fn only_member(schema: &Value) -> Option<&str> {
+    let mut members = schema["properties"].as_object()?.keys();
+    let (Some(member), None) = (members.next(), members.next()) else { return None };
+    let is_external =
+        schema["required"] == json!([member]) && schema["additionalProperties"] == false;
+    is_external.then_some(&**member)
 }
 
 /// An enum of which each variant is told by the value of one member.

@@ -79,3 +79,16 @@ fn within(schema: &mut Value, change: &mut impl FnMut(&mut Value)) {
     }
     change(schema);
 }
+
+/// The word of JSON Schema for the type of a value.
+pub(super) fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "string",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::Null => "null",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}

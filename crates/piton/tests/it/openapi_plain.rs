@@ -351,6 +351,10 @@ fn each_variant_of_a_tagged_enum_is_a_schema_with_all_its_members() {
     assert_eq!(corner["properties"]["kind"], json!({ "type": "string", "enum": ["from_corner"] }));
     assert_eq!(schemas["ShapeCircle"]["description"], "Round.");
     assert!(schemas["Corner"].is_null(), "nothing refers to it any more");
+    let external = schemas["External"]["oneOf"].as_array().unwrap();
+    assert_eq!(external[1], json!({ "$ref": "#/components/schemas/ExternalNumber" }));
+    assert_eq!(external[0]["enum"], json!(["Nothing"]));
+    assert_eq!(schemas["ExternalNumber"]["required"], json!(["Number"]));
     assert_eq!(schemas["Adjacent"]["discriminator"]["propertyName"], "t");
     // What a struct that holds the enum flattened has is a member of each variant.
     let holder = &schemas["HolderPoint"];
