@@ -9,6 +9,10 @@ use super::walk;
 pub(super) fn document(document: &mut Value) {
     unbreak_descriptions(document);
     walk::each_schema(document, &mut |schema| {
+        // Anything goes. Many read the shorter word for that as a mistake.
+        if *schema == Value::Bool(true) {
+            *schema = json!({});
+        }
         let Value::Object(map) = schema else { return };
         map.remove("$schema");
         if map.get("default").is_some_and(Value::is_null) {

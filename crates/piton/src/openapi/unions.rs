@@ -110,7 +110,7 @@ impl Union {
         let mut own = part.clone();
         let held = own.as_object_mut().and_then(|own| own.remove("$ref"));
         let mut whole = match held.as_ref().and_then(Value::as_str) {
-            None => json!({ "type": "object" }),
+            None => std::mem::take(&mut own),
             Some(reference) => {
                 let held = reference.strip_prefix(PLACE).and_then(|name| schemas.get(name));
                 match held.filter(|held| is_plain_object(held)) {
@@ -122,11 +122,14 @@ impl Union {
                 }
             }
         };
+        for (key, value) in own.as_object().into_iter().flatten() {
+            // What is said of the variant itself, such as that it is deprecated.
+            if !MERGED.contains(&&**key) {
+                whole[key] = value.clone();
+            }
+        }
         merge(&mut whole, &own);
         merge(&mut whole, &Value::Object(self.common.clone()));
-        if self.common.get("unevaluatedProperties") == Some(&Value::Bool(false)) {
-            whole["additionalProperties"] = false.into();
-        }
         whole
     }
 }
@@ -155,6 +158,10 @@ fn is_plain_object(schema: &Value) -> bool {
             .all(|key| schema.get(*key).is_none())
 }
 
+/// The keywords that [`merge`] adds up.
+const MERGED: [&str; 5] =
+    ["description", "properties", "required", "additionalProperties", "unevaluatedProperties"];
+
 /// Adds the members of the object `more` to those of the object `whole`.
 pub(super) fn merge(whole: &mut Value, more: &Value) {
     if let Some(description) =
@@ -176,5 +183,12 @@ pub(super) fn merge(whole: &mut Value, more: &Value) {
     }
     if let Some(closed) = more.get("additionalProperties") {
         whole["additionalProperties"] = closed.clone();
+    }
+    // All members stand in one schema now.
+    if more.get("unevaluatedProperties") == Some(&Value::Bool(false)) {
+        whole["additionalProperties"] = false.into();
+    }
+    if let Value::Object(whole) = whole {
+        whole.remove("unevaluatedProperties");
     }
 }

@@ -95,6 +95,19 @@ mod unions {
         pub top: u32,
     }
 
+    /// Closed, and with a variant that holds an enum of its own.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(tag = "kind", deny_unknown_fields)]
+    pub enum Closed {
+        #[deprecated]
+        Old {
+            name: String,
+            inside: Option<Box<Closed>>,
+        },
+        Corner(Corner),
+        Shape(Shape),
+    }
+
     #[derive(Serialize, Deserialize, JsonSchema)]
     #[serde(tag = "t", content = "c")]
     pub enum Adjacent {
@@ -147,6 +160,9 @@ mod unions {
         untagged: Untagged,
         holder: Holder,
         strange: Option<Strange>,
+        closed: Vec<Closed>,
+        any: Value,
+        anything: Vec<Value>,
     }
 
     #[post("/")]
@@ -198,6 +214,11 @@ mod shop {
     #[post("/text")]
     async fn text(body: String) -> Result<piton::axum::response::Redirect> {
         Ok(piton::axum::response::Redirect::to(&body))
+    }
+
+    #[get("/bytes")]
+    async fn bytes() -> piton::bytes::Bytes {
+        piton::bytes::Bytes::new()
     }
 
     #[get("/now")]
@@ -334,6 +355,15 @@ fn maps_tuples_and_single_values_are_said_in_plain_words() {
 }
 
 #[test]
+fn what_may_be_anything_is_an_empty_schema_and_has_an_example() {
+    let document = document("openapi_plain::unions");
+    let members = &document["components"]["schemas"]["All"]["properties"];
+    assert_eq!((&members["any"], &members["anything"]["items"]), (&json!({}), &json!({})));
+    let body = &document["paths"]["/unions"]["post"]["requestBody"]["content"];
+    assert_eq!(body["application/json"]["example"]["any"], json!({}));
+}
+
+#[test]
 fn each_variant_of_a_tagged_enum_is_a_schema_with_all_its_members() {
     let document = document("openapi_plain::unions");
     let schemas = &document["components"]["schemas"];
@@ -355,6 +385,10 @@ fn each_variant_of_a_tagged_enum_is_a_schema_with_all_its_members() {
     assert_eq!(external[1], json!({ "$ref": "#/components/schemas/ExternalNumber" }));
     assert_eq!(external[0]["enum"], json!(["Nothing"]));
     assert_eq!(schemas["ExternalNumber"]["required"], json!(["Number"]));
+    let old = &schemas["ClosedOld"];
+    assert_eq!((&old["additionalProperties"], &old["deprecated"]), (&json!(false), &json!(true)));
+    assert_eq!(old["required"], json!(["kind", "name", "inside"]));
+    assert_eq!(schemas["ClosedOldInput"], Value::Null);
     assert_eq!(schemas["Adjacent"]["discriminator"]["propertyName"], "t");
     // What a struct that holds the enum flattened has is a member of each variant.
     let holder = &schemas["HolderPoint"];
@@ -421,6 +455,7 @@ fn an_operation_documents_the_errors_it_can_answer() {
         ("/shop/user-orders/{id}/name", "get", "200 400 503 default"),
         ("/shop/text", "post", "303 400 413 503 default"),
         ("/shop/now", "get", "200 423 503 default"),
+        ("/shop/bytes", "get", "200 503 default"),
     ] {
         assert_eq!(statuses(&document, path, method).join(" "), wanted, "{method} {path}");
     }
