@@ -84,6 +84,7 @@ impl Maker<'_> {
             "integer" => Some(json!(whole(schema))),
             "number" => Some(json!(number(schema))),
             "boolean" => Some(json!(true)),
+            "null" => Some(Value::Null),
             "" if is_anything(schema) => Some(json!({})),
             _ => None,
         }

@@ -15,12 +15,64 @@ pub(super) fn name_variants(document: &mut Value) {
     for name in names {
         if let Some(union) = schemas.get(&name).and_then(Union::of) {
             union.put(&name, schemas);
-        } else {
+        } else if !spread(&name, schemas) {
             name_external_variants(&name, schemas);
         }
     }
     // What only variants referred to stands in them now.
     forget_unused(document);
+}
+
+/// A struct with an enum flattened into it: its own members, which many do not read beside alternatives, go
+/// into each of them. Returns false if it is no such struct.
+fn spread(name: &str, schemas: &mut Map<String, Value>) -> bool {
+    let schema = &schemas[name];
+    let Some(key) = ["oneOf", "anyOf"].into_iter().find(|key| schema.get(*key).is_some()) else {
+        return false;
+    };
+    let mut common = schema.as_object().cloned().unwrap_or_default();
+    let Some(Value::Array(parts)) = common.remove(key) else { return false };
+    if !common.get("properties").is_some_and(Value::is_object) || !common.keys().all(is_spread) {
+        return false;
+    }
+    let mut variants = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let Some((label, mut variant)) = labelled(part, schemas) else { return false };
+        merge(&mut variant, &Value::Object(common.clone()));
+        variants.push((label, variant));
+    }
+    let mut choice = Vec::with_capacity(parts.len());
+    for (label, variant) in variants {
+        let own = free_name(&format!("{name}{label}"), |name| schemas.contains_key(name));
+        choice.push(json!({ "$ref": format!("{PLACE}{own}") }));
+        schemas.insert(own, variant);
+    }
+    common.retain(|key, _| ["description", "title", "examples"].contains(&&**key));
+    common.insert(key.into(), choice.into());
+    schemas.insert(name.to_owned(), common.into());
+    true
+}
+
+/// Returns whether a keyword beside alternatives can go into each of them, or is said of all of them.
+fn is_spread(key: &String) -> bool {
+    matches!(
+        &**key,
+        "type" | "properties" | "required" | "additionalProperties" | "unevaluatedProperties"
+    ) || matches!(&**key, "description" | "title" | "examples")
+}
+
+/// The members of an alternative, and what to call it: as the schema that it refers to, or as the first
+/// member that it must have.
+fn labelled(part: &Value, schemas: &Map<String, Value>) -> Option<(String, Value)> {
+    let reference = part["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE));
+    let schema = match reference {
+        Some(name) if part.as_object().is_some_and(|part| part.len() == 1) => schemas.get(name)?,
+        Some(_) => return None,
+        None => part,
+    };
+    let member = || schema["required"][0].as_str();
+    let label = capitalized(reference.or_else(member)?);
+    is_plain_object(schema).then(|| (label, schema.clone()))
 }
 
 /// Variants that are told by the name of their only member, as serde writes them unless it is told
@@ -66,13 +118,7 @@ impl Union {
         let (tag, values) = tags.next()?;
         let mut common = schema.as_object()?.clone();
         common.remove("oneOf");
-        // Whatever else narrows the enum would have to be repeated in each variant.
-        let is_plain = |key: &String| {
-            ["type", "properties", "required", "additionalProperties", "unevaluatedProperties"]
-                .contains(&&**key)
-                || ["description", "title", "examples"].contains(&&**key)
-        };
-        common.keys().all(is_plain).then(|| Self {
+        common.keys().all(is_spread).then(|| Self {
             tag,
             common,
             variants: values.into_iter().zip(parts.iter().cloned()).collect(),

@@ -135,6 +135,19 @@ mod unions {
         pub shape: Shape,
     }
 
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub struct Parcel {
+        pub id: u32,
+        #[serde(flatten)]
+        pub content: Content,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub enum Content {
+        Book { pages: u16 },
+        Corner(Corner),
+    }
+
     /// How far it is.
     #[derive(Serialize, Deserialize, JsonSchema)]
     pub enum Level {
@@ -161,6 +174,7 @@ mod unions {
         holder: Holder,
         strange: Option<Strange>,
         closed: Vec<Closed>,
+        parcel: Parcel,
         any: Value,
         anything: Vec<Value>,
     }
@@ -380,11 +394,14 @@ fn each_variant_of_a_tagged_enum_is_a_schema_with_all_its_members() {
     assert_eq!(corner["required"], json!(["left", "top", "kind"]));
     assert_eq!(corner["properties"]["kind"], json!({ "type": "string", "enum": ["from_corner"] }));
     assert_eq!(schemas["ShapeCircle"]["description"], "Round.");
-    assert!(schemas["Corner"].is_null(), "nothing refers to it any more");
     let external = schemas["External"]["oneOf"].as_array().unwrap();
     assert_eq!(external[1], json!({ "$ref": "#/components/schemas/ExternalNumber" }));
     assert_eq!(external[0]["enum"], json!(["Nothing"]));
     assert_eq!(schemas["ExternalNumber"]["required"], json!(["Number"]));
+    let references = ["ParcelBook", "ParcelCorner"]
+        .map(|name| json!({ "$ref": format!("#/components/schemas/{name}") }));
+    assert_eq!(schemas["Parcel"], json!({ "oneOf": references }));
+    assert_eq!(schemas["ParcelBook"]["required"], json!(["Book", "id"]));
     let old = &schemas["ClosedOld"];
     assert_eq!((&old["additionalProperties"], &old["deprecated"]), (&json!(false), &json!(true)));
     assert_eq!(old["required"], json!(["kind", "name", "inside"]));
