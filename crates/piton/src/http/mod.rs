@@ -3,9 +3,12 @@
 mod absent;
 mod around;
 mod bodies;
+#[cfg_attr(not(feature = "compression"), path = "without_compression.rs")]
+mod compression;
 mod cors;
 mod envelope;
 mod error;
+mod etag;
 mod exchange;
 mod explain;
 mod extract;
@@ -20,6 +23,7 @@ mod origin;
 mod pairs;
 mod panics;
 mod polite;
+mod preconditions;
 mod problem;
 mod respond;
 mod route;
@@ -37,6 +41,7 @@ pub use around::{Answering, Around, Next, Surroundings};
 pub use cors::CorsSettings;
 pub use envelope::{ErrorStyle, Traceback};
 pub use error::{Error, Fault, Known, Recognise, Result};
+pub use etag::{ETag, Tagged};
 pub use extract::{Form, Json, Path, Query, State};
 pub use failed::FailedRequest;
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
@@ -47,6 +52,7 @@ pub use operation::{
     Answer, AnswerHeader, Content, Input, MakeSchema, Operation, Output, Parameter, Place,
     SecurityWays, probe,
 };
+pub use preconditions::Preconditions;
 pub use respond::{Created, NoContent};
 pub use route::{
     ArgumentType, Arguments, Blueprint, MakeGuard, ModulePrefix, Registration, Route, RouteInfo,
@@ -58,6 +64,11 @@ pub use trace::{TRACEPARENT, TraceContext};
 pub use valid::{Checked, Valid};
 
 pub(crate) use bodies::BodyState;
+pub(crate) use compression::compressed;
+#[cfg(feature = "cache")]
+pub(crate) use etag::TagList;
+#[cfg(feature = "openapi")]
+pub(crate) use etag::client_has;
 pub(crate) use explain::explain;
 pub(crate) use forwarded::Proxies;
 #[cfg(feature = "cache")]
@@ -69,7 +80,7 @@ pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};
 #[cfg(feature = "client")]
 pub(crate) use stack::X_REQUEST_ID;
-pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
+pub(crate) use stack::{Rules, Stack, StackLayer};
 pub(crate) use table::{counted, entry_of, infos, is_within, problems, router, scan, sort};
 #[cfg(feature = "client")]
 pub(crate) use trace::TRACESTATE;

@@ -197,6 +197,20 @@ impl Operation {
         }
     }
 
+    /// Adds a header to the answers that `describe` adds: for a type that wraps another.
+    pub fn with_header(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+        describe: impl FnOnce(&mut Self),
+    ) {
+        let (first, name) = (self.answers.len(), name.into());
+        describe(self);
+        for answer in &mut self.answers[first..] {
+            answer.headers.push(AnswerHeader { name: name.clone(), description });
+        }
+    }
+
     /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
     pub fn security(&mut self, scheme: &'static str) {
         if !self.securities.contains(&scheme) {
