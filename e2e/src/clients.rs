@@ -72,6 +72,25 @@ impl World {
         format!("http://127.0.0.1:{}", service.port)
     }
 
+    /// Signs a user up at piste, activates the account and logs in; returns the token.
+    ///
+    /// # Panics
+    /// If piste does not let the user in.
+    pub async fn token(&self, email: &str) -> String {
+        let mut connection = Connection::open(self.piste.port).await.expect("it listens");
+        let user = json!({ "email": email, "password": "correct horse" }).to_string();
+        let signed_up = connection.request("POST", "/user/signup", &user).await;
+        assert_eq!(signed_up.expect("it answers").status, 200);
+        let log = std::fs::read_to_string(self.path("piste.log")).expect("it has a log");
+        let (_, letter) = log.split_once(&format!("activate {email} at")).expect("a letter");
+        let (_, path) = letter.split_once("/user/activate/").expect("a link");
+        let path = format!("/user/activate/{}", &path[..36]);
+        let activated = connection.request("GET", &path, "").await.expect("it answers");
+        assert_eq!(activated.status, 200);
+        let answer = connection.request("POST", "/user/login", &user).await.expect("it answers");
+        answer.json()["token"].as_str().expect("a token").to_owned()
+    }
+
     /// Puts validating proxies before both services, whose addresses the file then has as `prism`.
     ///
     /// # Panics

@@ -144,9 +144,9 @@ final class RegistryTour {
     }
 
     private ApiResponse<PageOfCompany> found(List<String> expected, List<String> state, List<String> sort,
-        String q, OffsetDateTime since, Integer page, Integer perPage) throws ApiException {
+        String q, OffsetDateTime since, Long page, Integer perPage) throws ApiException {
         ApiResponse<PageOfCompany> answer = good("companies_list", 200, () -> us.companiesListWithHttpInfo(
-            page, perPage, q, sort == null ? null : sort, state, since, null));
+            page, perPage, q, sort == null ? null : new java.util.LinkedHashSet<>(sort), state, since, null));
         List<String> states = answer.getData().getItems().stream().map(Company::getState).toList();
         equal(states, expected, "list " + state + sort + q + since + page);
         return answer;
@@ -164,7 +164,7 @@ final class RegistryTour {
         OffsetDateTime minute = begin.truncatedTo(ChronoUnit.HOURS).withOffsetSameInstant(ZoneOffset.ofHours(-3));
         found(List.of("MG", "RJ", "SP"), null, null, q, minute, null, null);
         found(List.of(), null, null, q, begin.plusDays(1), null, null);
-        ApiResponse<PageOfCompany> page = found(List.of("RJ"), null, null, q, null, 2, 1);
+        ApiResponse<PageOfCompany> page = found(List.of("RJ"), null, null, q, null, 2L, 1);
         equal(page.getData().getTotal() + page.getData().getPages(), 6L, "a page");
         for (String rel : List.of("first", "prev", "next", "last")) {
             holds(header(page, "link").contains("rel=\"" + rel + "\""), rel);
@@ -181,14 +181,14 @@ final class RegistryTour {
     private void writes(String number, Partner partner) throws Exception {
         CompanyFields fields = new CompanyFields().name("Mercearia Nova").state("SP");
         Company company =
-            good("companies_replace", 200, () -> us.companiesReplaceWithHttpInfo(number, fields)).getData();
+            good("companies_replace", 200, () -> us.companiesReplaceWithHttpInfo(number, fields, null, null)).getData();
         equal(company.getName() + company.getPartners(), "Mercearia Novanull", "replaced");
-        bad("companies_replace", 404, () -> us.companiesReplaceWithHttpInfo(UNKNOWN, fields));
-        bad("companies_replace", 422, () -> us.companiesReplaceWithHttpInfo(WRONG, fields));
-        bad("companies_replace", 401, () -> stranger.companiesReplaceWithHttpInfo(number, fields));
-        bad("companies_replace", 403, () -> reader.companiesReplaceWithHttpInfo(number, fields));
+        bad("companies_replace", 404, () -> us.companiesReplaceWithHttpInfo(UNKNOWN, fields, null, null));
+        bad("companies_replace", 422, () -> us.companiesReplaceWithHttpInfo(WRONG, fields, null, null));
+        bad("companies_replace", 401, () -> stranger.companiesReplaceWithHttpInfo(number, fields, null, null));
+        bad("companies_replace", 403, () -> reader.companiesReplaceWithHttpInfo(number, fields, null, null));
         CompanyFields other = new CompanyFields().name("Mercearia").state("SP").cnpj(UNKNOWN);
-        Problem problem = bad("companies_replace", 409, () -> us.companiesReplaceWithHttpInfo(number, other));
+        Problem problem = bad("companies_replace", 409, () -> us.companiesReplaceWithHttpInfo(number, other, null, null));
         equal(problem.getErrors().get(0).getPointer(), "#/cnpj", "another");
 
         // A list, absent, null, absent: absent keeps what is known, and null forgets it.
@@ -200,19 +200,30 @@ final class RegistryTour {
         };
         for (int at = 0; at < patches.length; at++) {
             CompanyPatch patch = patches[at];
-            company = good("companies_change", 200, () -> us.companiesChangeWithHttpInfo(number, patch)).getData();
+            company = good("companies_change", 200, () -> us.companiesChangeWithHttpInfo(number, patch, null, null)).getData();
             equal(company.getPartners(), at < 2 ? List.of(partner) : null, patch.toString());
         }
-        bad("companies_change", 404, () -> us.companiesChangeWithHttpInfo(UNKNOWN, patches[1]));
-        bad("companies_change", 422, () -> us.companiesChangeWithHttpInfo(WRONG, patches[1]));
-        bad("companies_change", 401, () -> stranger.companiesChangeWithHttpInfo(number, patches[1]));
-        bad("companies_change", 403, () -> reader.companiesChangeWithHttpInfo(number, patches[1]));
+        bad("companies_change", 404, () -> us.companiesChangeWithHttpInfo(UNKNOWN, patches[1], null, null));
+        bad("companies_change", 422, () -> us.companiesChangeWithHttpInfo(WRONG, patches[1], null, null));
+        bad("companies_change", 401, () -> stranger.companiesChangeWithHttpInfo(number, patches[1], null, null));
+        bad("companies_change", 403, () -> reader.companiesChangeWithHttpInfo(number, patches[1], null, null));
+
+        // A write with the tag of another state is refused, and does nothing.
+        String stale = header(good("companies_show", 200, () -> us.companiesShowWithHttpInfo(number, null)), "etag");
+        CompanyPatch patch = new CompanyPatch().state("SP");
+        good("companies_change", 200, () -> us.companiesChangeWithHttpInfo(number, patch, stale, null));
+        bad("companies_change", 412, () -> us.companiesChangeWithHttpInfo(number, patches[1], stale, null));
+        bad("companies_replace", 412, () -> us.companiesReplaceWithHttpInfo(number, fields, stale, null));
+        ApiResponse<Company> shown = good("companies_show", 200, () -> us.companiesShowWithHttpInfo(number, null));
+        equal(shown.getData().getState(), "SP", "what was refused");
+        String tag = header(shown, "etag");
+        good("companies_replace", 200, () -> us.companiesReplaceWithHttpInfo(number, fields, tag, null));
     }
 
     private void history(String number, Partner partner, OffsetDateTime begin) throws Exception {
         List<HistoryEntry> latest = good("companies_history", 200,
             () -> us.companiesHistoryWithHttpInfo(number, null, 2, null)).getData();
-        equal(latest.stream().map(HistoryEntry::getRevision).toList(), List.of(6L, 5L), "the latest first");
+        equal(latest.stream().map(HistoryEntry::getRevision).toList(), List.of(8L, 7L), "the latest first");
         holds(latest.get(1).getAt().isAfter(begin), "a moment is one");
         ApiResponse<List<HistoryEntry>> all =
             good("companies_history", 200, () -> us.companiesHistoryWithHttpInfo(number, null, null, null));

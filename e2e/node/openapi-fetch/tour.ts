@@ -94,7 +94,7 @@ export async function registry(world: World['registry'], { watch, cnpj }: Surrou
   const shown = await show(first, reader);
   equal(good(shown, 200).name, 'Confeitaria SP & Filhos', 'shown');
   const tag = shown.response.headers.get('etag') ?? '';
-  const known = { params: { ...at(first), header: { 'if-none-match': tag } } };
+  const known = { params: { ...at(first), header: { 'If-None-Match': tag } } };
   equal((await us.GET('/api/companies/{cnpj}', known)).response.status, 304, 'not modified');
   bad(await show(unknown), 404);
   equal(bad(await show(wrong), 422).errors?.[0]?.parameter, 'cnpj', 'the fault has a parameter');
@@ -121,7 +121,7 @@ export async function registry(world: World['registry'], { watch, cnpj }: Surrou
   holds(['first', 'prev', 'next', 'last'].every((rel) => link.includes(`rel="${rel}"`)), `links: ${link}`);
   const all = await list({});
   good(all, 200);
-  const tagged = { header: { 'if-none-match': all.response.headers.get('etag') ?? '' } };
+  const tagged = { header: { 'If-None-Match': all.response.headers.get('etag') ?? '' } };
   equal((await us.GET('/api/companies', { params: tagged })).response.status, 304, 'not modified');
   bad(await list({ per_page: 0 }), 422);
   bad(await list({}, stranger), 401);
@@ -129,8 +129,8 @@ export async function registry(world: World['registry'], { watch, cnpj }: Surrou
 
   type Fields = components['schemas']['CompanyFields'];
   const fields: Fields = { name: 'Confeitaria Nova', state: 'SP' };
-  const replace = (number: string, by = us, body = fields) =>
-    by.PUT('/api/companies/{cnpj}', { params: at(number), body });
+  const replace = (number: string, by = us, body = fields, header = {}) =>
+    by.PUT('/api/companies/{cnpj}', { params: { ...at(number), header }, body });
   const replaced = good(await replace(first), 200);
   equal([replaced.name, replaced.partners, replaced.revision], ['Confeitaria Nova', null, 2], 'replaced');
   bad(await replace(unknown), 404);
@@ -140,8 +140,8 @@ export async function registry(world: World['registry'], { watch, cnpj }: Surrou
   equal(bad(await replace(first, us, { ...fields, cnpj: unknown }), 409).errors?.[0]?.pointer, '#/cnpj', 'another');
 
   type Patch = components['schemas']['CompanyPatch'];
-  const change = (number: string, body: Patch, by = us) =>
-    by.PATCH('/api/companies/{cnpj}', { params: at(number), body });
+  const change = (number: string, body: Patch, by = us, header = {}) =>
+    by.PATCH('/api/companies/{cnpj}', { params: { ...at(number), header }, body });
   // A list, absent, null, absent: absent keeps what is known, and null forgets it.
   const steps: [Patch, Company['partners']][] = [
     [{ partners: [partner] }, [partner]],
@@ -157,15 +157,25 @@ export async function registry(world: World['registry'], { watch, cnpj }: Surrou
   bad(await change(first, { state: 'RJ' }, stranger), 401);
   bad(await change(first, { state: 'RJ' }, reader), 403);
 
+  // A write with the tag of another state is refused, and does nothing.
+  type Header = NonNullable<RegistryPaths['/api/companies/{cnpj}']['patch']['parameters']['header']>;
+  const stale: Header = { 'if-match': (await show(first)).response.headers.get('etag') ?? '' };
+  good(await change(first, { state: 'SP' }, us, stale), 200);
+  bad(await change(first, { state: 'MG' }, us, stale), 412);
+  bad(await replace(first, us, fields, stale), 412);
+  const current = await show(first);
+  equal(good(current, 200).state, 'SP', 'what was refused');
+  good(await replace(first, us, fields, { 'if-match': current.response.headers.get('etag') ?? '' }), 200);
+
   type Paging = { page?: number; per_page?: number };
   const history = (number: string, query: Paging = {}, by = us) =>
     by.GET('/api/companies/{cnpj}/history', { params: { ...at(number), query } });
   const latest = good(await history(first, { per_page: 2 }), 200);
-  equal(latest.map((entry) => entry.revision), [6, 5], 'the latest first');
+  equal(latest.map((entry) => entry.revision), [8, 7], 'the latest first');
   const changes = await history(first);
   const inserted = good(changes, 200).at(-1);
   equal([inserted?.action, inserted?.company.partners], ['insert', [partner]], 'what it was');
-  const seen = { params: { ...at(first), header: { 'if-none-match': changes.response.headers.get('etag') ?? '' } } };
+  const seen = { params: { ...at(first), header: { 'If-None-Match': changes.response.headers.get('etag') ?? '' } } };
   equal((await us.GET('/api/companies/{cnpj}/history', seen)).response.status, 304, 'not modified');
   bad(await history(unknown), 404);
   bad(await history(first, { page: 0 }), 422);

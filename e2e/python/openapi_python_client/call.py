@@ -34,8 +34,7 @@ def generate(name, document, folder):
 class Client:
     """What `tour` asks of a client."""
 
-    # Of a user who was deleted since.
-    UNREACHABLE = {('user_me', 404)}
+    UNREACHABLE = tour.UNREACHABLE
 
     def __init__(self, name, service, folder):
         self.package = generate(name, service['document'], folder)

@@ -49,13 +49,16 @@ async fn a_client_of_openapi_fetch_compiles_and_calls_every_operation() {
 #[tokio::test]
 async fn httpyac_sends_every_request_of_the_http_files() {
     let world = World::start().await;
-    for (name, variables) in [("registry", vec![format!("apiKey={API_KEY}")]), ("piste", vec![])] {
+    let token = format!("token={}", world.token("ada@example.com").await);
+    let key = format!("apiKey={API_KEY}");
+    // The account of the example is made after its login, and the token to activate it is in a letter.
+    let piste = [&*token, "user_login:401", "user_activate:404"];
+    for (name, options) in [("registry", &[&*key][..]), ("piste", &piste)] {
         let folder = world.documents(name);
         let file = |file: &str| folder.join(file).to_str().unwrap().to_owned();
         let (requests, document) = (file(&format!("{name}.http")), file("openapi.json"));
         let base_url = format!("baseUrl={}", world.url(name));
-        let mut arguments = vec![&*requests, &*document, &*base_url];
-        arguments.extend(variables.iter().map(String::as_str));
+        let arguments = [&[&*requests, &*document, &*base_url], options].concat();
         let sent = node::script("httpyac", "send.mjs", &arguments).await;
         assert!(sent.well, "{name}: {}", sent.said);
     }
