@@ -114,7 +114,7 @@ pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, Fault, HttpSettings, Result};
-pub use piton_macros::{delete, get, patch, post, protected, public, put, route, test};
+pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
 pub use step::Step;
 pub use stop::{Stop, Trigger};
 

@@ -49,8 +49,8 @@ pub use guard::{CredentialHeader, Guard, Passed};
 pub use hooks::RequestHead;
 pub use listing::{Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
 pub use operation::{
-    Answer, AnswerHeader, Content, Input, MakeSchema, Operation, Output, Parameter, Place,
-    SecurityWays, probe,
+    Answer, AnswerHeader, Content, ErrorAnswer, Input, MakeSchema, Operation, Output, Parameter,
+    Place, SecurityWays, probe,
 };
 pub use preconditions::Preconditions;
 pub use respond::{Created, NoContent};

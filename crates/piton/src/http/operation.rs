@@ -49,6 +49,8 @@ pub struct Operation {
     securities: Vec<&'static str>,
     optional_securities: Vec<&'static str>,
     undocumented: Vec<&'static str>,
+    errors: Vec<ErrorAnswer>,
+    returns_result: bool,
     deprecated: bool,
     id: Option<&'static str>,
 }
@@ -100,6 +102,17 @@ pub struct AnswerHeader {
     pub name: Cow<'static, str>,
     /// What it says.
     pub description: &'static str,
+    /// The schema of its value; `None` for text.
+    pub schema: Option<MakeSchema>,
+}
+
+/// An error that an operation is known to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorAnswer {
+    /// The status, from 400 to 599.
+    pub status: StatusCode,
+    /// When that happens; empty if the status says it all.
+    pub description: &'static str,
 }
 
 /// One possible answer.
@@ -133,7 +146,7 @@ impl Operation {
 
     /// The handler reads a header, and goes on without it.
     pub fn header(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.parameters.push(Parameter {
+        self.push_header(Parameter {
             place: Place::Header,
             name: Some(name.into()),
             schema: None,
@@ -148,13 +161,25 @@ impl Operation {
         name: impl Into<Cow<'static, str>>,
         description: &'static str,
     ) {
-        self.parameters.push(Parameter {
+        self.push_header(Parameter {
             place: Place::Header,
             name: Some(name.into()),
             schema: Some(schema_of::<T>),
             required: true,
             description,
         });
+    }
+
+    /// Adds a header unless another argument or what stands around the handler reads it too.
+    fn push_header(&mut self, header: Parameter) {
+        let name = header.name.as_deref().unwrap_or_default();
+        let is_same = |known: &Parameter| {
+            known.place == Place::Header
+                && known.name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name))
+        };
+        if !self.parameters.iter().any(is_same) {
+            self.parameters.push(header);
+        }
     }
 
     /// The handler reads a body of the type `T`.
@@ -191,9 +216,25 @@ impl Operation {
         name: impl Into<Cow<'static, str>>,
         description: &'static str,
     ) {
-        let header = AnswerHeader { name: name.into(), description };
+        self.add_header(status, AnswerHeader { name: name.into(), description, schema: None });
+    }
+
+    /// Adds a header with a value of the type `T`, as [`Operation::answer_header`] adds one of text.
+    pub fn answer_header_of<T: JsonSchema>(
+        &mut self,
+        status: StatusCode,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+    ) {
+        let schema = Some(schema_of::<T> as MakeSchema);
+        self.add_header(status, AnswerHeader { name: name.into(), description, schema });
+    }
+
+    fn add_header(&mut self, status: StatusCode, header: AnswerHeader) {
         for answer in self.answers.iter_mut().filter(|answer| answer.status == status) {
-            answer.headers.push(header.clone());
+            if !answer.headers.iter().any(|known| known.name.eq_ignore_ascii_case(&header.name)) {
+                answer.headers.push(header.clone());
+            }
         }
     }
 
@@ -207,8 +248,34 @@ impl Operation {
         let (first, name) = (self.answers.len(), name.into());
         describe(self);
         for answer in &mut self.answers[first..] {
-            answer.headers.push(AnswerHeader { name: name.clone(), description });
+            answer.headers.push(AnswerHeader { name: name.clone(), description, schema: None });
         }
+    }
+
+    /// Documents an error that the operation may answer. `description` says when; leave it empty where
+    /// the status says it all. Errors that follow from what the handler reads and who may call it
+    /// are in the document without it: see the page `openapi`.
+    ///
+    /// The attribute `#[errors(404 = "..")]` calls it for a handler; an extractor or a guard that answers
+    /// errors of its own calls it in its `describe`.
+    pub fn error(&mut self, status: StatusCode, description: &'static str) {
+        match self.errors.iter_mut().find(|known| known.status == status) {
+            Some(known) if known.description.is_empty() => known.description = description,
+            Some(_) => {}
+            None => self.errors.push(ErrorAnswer { status, description }),
+        }
+    }
+
+    /// The errors that are documented by [`Operation::error`].
+    #[must_use]
+    pub fn errors(&self) -> &[ErrorAnswer] {
+        &self.errors
+    }
+
+    /// Returns whether the handler returns a `Result`.
+    #[must_use]
+    pub fn returns_result(&self) -> bool {
+        self.returns_result
     }
 
     /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
@@ -410,6 +477,7 @@ impl Output for bytes::Bytes {
 impl Output for axum::response::Redirect {
     fn describe(operation: &mut Operation) {
         operation.answer_empty(StatusCode::SEE_OTHER);
+        operation.answer_header(StatusCode::SEE_OTHER, "Location", "Where to go on.");
     }
 }
 
@@ -426,9 +494,10 @@ impl Output for Response {
     }
 }
 
-/// Failures are the same for every operation (the problem document), so only success is described.
+/// Describes success. An error is a value, so the document knows only those of [`Operation::error`].
 impl<T: Output, E> Output for Result<T, E> {
     fn describe(operation: &mut Operation) {
+        operation.returns_result = true;
         T::describe(operation);
     }
 }

@@ -155,8 +155,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
 
 impl Input for Preconditions {
     fn describe(operation: &mut Operation) {
-        operation.header("if-match");
-        operation.header("if-none-match");
+        operation.header("If-Match");
+        operation.header("If-None-Match");
+        operation.error(
+            StatusCode::PRECONDITION_FAILED,
+            "The resource is not in the state that `If-Match` or `If-None-Match` asks for.",
+        );
     }
 }
 

@@ -14,11 +14,11 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter};
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::around::{Around, Surroundings};
 use super::guard::{self, Guard, Guarded};
-use super::operation::Operation;
+use super::operation::{ErrorAnswer, Operation};
 use crate::context;
 use crate::handle::Handle;
 use crate::metrics::{PathIndex, UNMATCHED};
@@ -45,6 +45,8 @@ pub struct Route {
     pub(super) public: bool,
     pub(super) around: Option<Box<dyn Around>>,
     pub(super) described: Described,
+    /// The errors that the route's attribute lists.
+    pub(super) errors: Vec<ErrorAnswer>,
 }
 
 /// An expression in the code of a module, for `routes --explain`.
@@ -279,6 +281,7 @@ where
         public: false,
         around: None,
         described: Described::Not,
+        errors: Vec::new(),
     }
 }
 
@@ -363,7 +366,26 @@ impl Route {
     #[must_use]
     pub fn describe(mut self, describe: impl FnOnce(&mut Operation)) -> Self {
         describe(&mut self.operation);
+        if let Some(around) = &self.around {
+            // What it adds to the answers holds for those described after it as well.
+            around.describe(&mut self.operation);
+        }
         self.described = Described::ByHand;
+        self
+    }
+
+    /// Documents an error that the handler may answer, by its status: see
+    /// [`Operation::error`]. `#[errors(404 = "..")]` under a route's attribute calls it.
+    ///
+    /// # Panics
+    /// If `status` is not from 400 to 599.
+    #[must_use]
+    #[track_caller]
+    pub fn error(mut self, status: u16, description: &'static str) -> Self {
+        assert!((400..600).contains(&status), "{status} is not the status of an error");
+        let status = StatusCode::from_u16(status).expect("400 to 599 are statuses");
+        self.operation.error(status, description);
+        self.errors.push(ErrorAnswer { status, description });
         self
     }
 

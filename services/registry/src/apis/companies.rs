@@ -21,6 +21,7 @@ pub(crate) const COMPANIES: &str = "companies";
 /// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
 #[post("/")]
 #[protected(api_key, scope = "companies:write")]
+#[errors(409 = "A company with this CNPJ is registered already.")]
 pub async fn create(
     db: Db,
     cache: Cache,
@@ -46,9 +47,12 @@ pub async fn list(
 }
 
 /// Shows a company.
+///
+/// As it is registered here, with how often and when it was changed.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
+#[errors(404 = "No company with this CNPJ is registered.")]
 pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Tagged<Json<Company>>> {
     Ok(tagged(companies::find(&db, cnpj).await?))
 }
@@ -59,6 +63,10 @@ pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Tagged<Json<Company>
 /// `If-Match` only the version of that `ETag` is replaced; 412 if somebody else has changed it since.
 #[put("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
+#[errors(
+    404 = "No company with this CNPJ is registered.",
+    409 = "The body has another CNPJ than the path: a company cannot be replaced by another."
+)]
 pub async fn replace(
     db: Db,
     cache: Cache,
@@ -85,6 +93,7 @@ pub async fn replace(
 /// only the version of that `ETag` is changed; 412 if somebody else has changed it since.
 #[patch("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
+#[errors(404 = "No company with this CNPJ is registered.")]
 pub async fn change(
     db: Db,
     cache: Cache,
@@ -105,9 +114,12 @@ fn tagged(company: Company) -> Tagged<Json<Company>> {
 }
 
 /// Shows what became of a company, the latest change first.
+///
+/// Each entry is the company as it was after one change; the oldest is its registration.
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
+#[errors(404 = "No company with this CNPJ is registered.")]
 pub async fn history(
     db: Db,
     Path(cnpj): Path<Cnpj>,
