@@ -146,7 +146,7 @@ final class RegistryTour {
     private ApiResponse<PageOfCompany> found(List<String> expected, List<String> state, List<String> sort,
         String q, OffsetDateTime since, Long page, Integer perPage) throws ApiException {
         ApiResponse<PageOfCompany> answer = good("companies_list", 200, () -> us.companiesListWithHttpInfo(
-            page, perPage, q, sort == null ? null : new java.util.LinkedHashSet<>(sort), state, since, null));
+            page, perPage, q, sort == null ? null : new LinkedHashSet<>(sort), state, since, null));
         List<String> states = answer.getData().getItems().stream().map(Company::getState).toList();
         equal(states, expected, "list " + state + sort + q + since + page);
         return answer;

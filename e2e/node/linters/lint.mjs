@@ -10,8 +10,6 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const ACCEPTED = {
-  // A service says whom to contact where it is deployed, if anybody: `openapi.contact`.
-  'info-contact': () => true,
   // It has no input, and asks nobody who is calling.
   'operation-4xx-response': (where) => where.includes('/paths/~1user~1get/get/'),
 };

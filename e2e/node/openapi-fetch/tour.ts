@@ -159,13 +159,13 @@ export async function registry(world: World['registry'], { watch, cnpj }: Surrou
 
   // A write with the tag of another state is refused, and does nothing.
   type Header = NonNullable<RegistryPaths['/api/companies/{cnpj}']['patch']['parameters']['header']>;
-  const stale: Header = { 'if-match': (await show(first)).response.headers.get('etag') ?? '' };
+  const stale: Header = { 'If-Match': (await show(first)).response.headers.get('etag') ?? '' };
   good(await change(first, { state: 'SP' }, us, stale), 200);
   bad(await change(first, { state: 'MG' }, us, stale), 412);
   bad(await replace(first, us, fields, stale), 412);
   const current = await show(first);
   equal(good(current, 200).state, 'SP', 'what was refused');
-  good(await replace(first, us, fields, { 'if-match': current.response.headers.get('etag') ?? '' }), 200);
+  good(await replace(first, us, fields, { 'If-Match': current.response.headers.get('etag') ?? '' }), 200);
 
   type Paging = { page?: number; per_page?: number };
   const history = (number: string, query: Paging = {}, by = us) =>
