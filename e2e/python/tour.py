@@ -10,9 +10,16 @@ called fails. A client is an object with
   the headers
 - `make(model, **members)`, a body
 - `sort(*fields)`, the value of a parameter `sort`
+
+and for the service that says what it has read also with
+
+- `enum(model, value)`, `parameter(operation, name, value)`, a word of several: of a component, of a parameter
+- `form(operation, status, caller, model, **members)`, which calls an operation with a form
+- `read(model, json)`, `plain(model)`, a body of JSON and back
 """
 import datetime
 import json
+import uuid
 
 # Statuses that a client alone can provoke. Others (429, 503 ..) need a service in trouble.
 PROVOKED = {200, 201, 204, 304, 401, 403, 404, 409, 412, 422}
@@ -44,13 +51,13 @@ class Tour:
         self.seen[operation].add(int(status))
         self.calls += 1
 
-    def end(self):
+    def end(self, provoked=PROVOKED):
         """Fails if an operation was not called, answered by a status that is not documented for it, or did
         not answer by one that is."""
         missing = [
             f'{operation} {status}'
             for operation, statuses in self.documented.items()
-            for status in sorted(statuses & PROVOKED - self.seen[operation])
+            for status in sorted(statuses & provoked - self.seen[operation])
             if (operation, status) not in self.unreachable
         ]
         missing += [operation for operation, statuses in self.seen.items() if not statuses]
@@ -274,3 +281,73 @@ def piste(client, service, name):
     if ('messages_list', 422) not in client.tour.unreachable:
         call('messages_list', 422, nobody, limit=-1)
     return client.tour.end()
+
+
+def forms(client, service):
+    """Sends each form of parameter and body to a service that says what it has read."""
+    us = client.caller(service['url'])
+    day, key = datetime.date(2026, 2, 28), uuid.UUID('0d4f4f4e-65d1-4b2b-9a3e-3a1e9f6a7c11')
+    east = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+    moment = datetime.datetime(2026, 2, 28, 23, 59, 58, 123456, tzinfo=east)
+    fancy, plain = client.enum('Kind', 'rather-fancy'), client.enum('Kind', 'plain')
+
+    def echo(operation, *path, body=None, **arguments):
+        given = {} if body is None else {'body': body}
+        answer, _ = client.call(operation, 200, us, *path, **given, **arguments)
+        for name, value in arguments.items():
+            same(name, getattr(answer, name), value)
+        return answer
+
+    def same(name, read, sent):
+        if isinstance(sent, list):
+            assert len(read) == len(sent), f'{name}: {read} of {sent}'
+            for item in zip(read, sent, strict=True):
+                same(name, *item)
+        elif isinstance(sent, datetime.datetime):
+            assert read == sent, f'{name}: {read} of {sent}'
+        else:
+            assert text(read) == text(sent), f'{name}: {read!r} of {sent!r}'
+
+    def text(value):
+        return str(getattr(value, 'value', value))
+
+    echo('scalars', text='a b&c=d+é', wide=2**63 - 1, kind=fancy, small=-32768, count=2**32 - 1, ratio=-0.25,
+         flag=True, id=key, day=day, moment=moment)
+    short = echo('scalars', text='', wide=0, kind=plain, flag=False)
+    assert not short.small and not short.id and not short.moment, short
+    echo('lists', tags=['a b', 'x,y', 'é'], numbers=[1, 2**32 - 1], kinds=[fancy, plain], few=[7, 8, 9])
+    echo('lists', tags=['one'], numbers=[5], kinds=[plain], few=[7])
+    none = echo('lists')
+    assert (none.tags, none.kinds) == ([], []) and not none.numbers, none
+    echo('flat', q='x', page=3, after=2**63 - 1, since=day, open=True)
+    assert not echo('flat', page=3).q
+
+    echo('path', day, fancy, 'a b/c?d#é%', -2**31)
+
+    client.call('shape', 200, us, shape=client.parameter('shape', 'shape', 'square'), side=4, tilted=False)
+    client.call('shape', 200, us, shape=client.parameter('shape', 'shape', 'circle'), radius=1.5)
+    client.call('shape', 422, us, shape=client.parameter('shape', 'shape', 'circle'), side=4)
+
+    filled, _ = client.form('form', 200, us, 'FilledInput', name='é & =+', amounts=[2**63 - 1, 0], kind=fancy, when=moment)
+    for name, value in {'name': 'é & =+', 'amounts': [2**63 - 1, 0], 'kind': fancy, 'when': moment}.items():
+        same(name, getattr(filled, name), value)
+
+    document = {
+        'id': 2**63 - 1, 'counts': {'a b': 2**63 - 1, 'c': 0}, 'shape': {'shape': 'square', 'side': 4, 'tilted': True},
+        'inner': {'key': str(key), 'note': None}, 'list': [{'key': str(key), 'note': 'é'}],
+        'when': '2026-02-28T18:29:58.123456+00:00', 'day': '2026-02-28', 'kind': 'rather-fancy',
+    }
+    for shape in [document['shape'], {'shape': 'circle', 'radius': 0.5}]:
+        sent = document | {'shape': shape}
+        answer, _ = client.call('body', 200, us, body=client.read('DocumentInput', sent))
+        read = client.plain(answer)
+        read['when'] = read['when'].replace('Z', '+00:00')
+        assert read == sent, f'{read} of {sent}'
+    # What it refuses is not what it is for.
+    return client.tour.end({200})
+
+
+def all_of(world, tool, client):
+    """Calls every operation of each service there is; `client(name, service)` makes a client of its document."""
+    tours = {'registry': registry, 'piste': lambda *both: piste(*both, tool), 'forms': forms}
+    return {name: tours[name](client(f'{name}_client', service), service) for name, service in world.items()}

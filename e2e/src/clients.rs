@@ -167,6 +167,53 @@ impl World {
     }
 }
 
+/// The service of `e2e/examples/forms.rs`, which says what it has read.
+#[derive(Debug)]
+pub struct Forms {
+    folder: TempDir,
+    _service: Service,
+}
+
+impl Forms {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it has not been built or does not start.
+    pub async fn start() -> Self {
+        let (program, port) = ("examples/forms", crate::free_port());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
+        let log = folder.path().join("log");
+        let service = Service::spawn(program, port, &arguments, &[], Some(&log));
+        service.ready().await;
+        let forms = Self { folder, _service: service };
+        let document = forms.path("openapi.json");
+        let written = run(program, &["openapi"], &[]).await;
+        let content = json!({
+            "forms": { "url": format!("http://127.0.0.1:{port}"), "document": document },
+        });
+        std::fs::write(document, written).expect("the folder is ours");
+        std::fs::write(forms.file(), content.to_string()).expect("the folder is ours");
+        forms
+    }
+
+    /// The JSON file that the scripts read.
+    #[must_use]
+    pub fn file(&self) -> String {
+        self.path("world.json")
+    }
+
+    /// The file of its document.
+    #[must_use]
+    pub fn document(&self) -> String {
+        self.path("openapi.json")
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+}
+
 fn database(folder: &Path, name: &str) -> String {
     format!("sqlite:{}", folder.join(name).with_extension("db").display())
 }

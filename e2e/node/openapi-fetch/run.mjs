@@ -2,7 +2,8 @@
 //
 // node run.mjs WORLD [--through-prism]
 //
-// WORLD is the JSON file of `e2e::clients::World`. Fails if an operation of a document was not called, if one
+// WORLD is a JSON file of `e2e::clients`: of the registry and piste, or of the service that says what it has
+// read. Fails if an operation of a document was not called, if one
 // answered by a status that is not documented for it, or did not answer by one that is. With
 // `--through-prism` the addresses are those of validating proxies, whose complaints fail, too. The last
 // line is JSON: how many operations and calls of each service.
@@ -12,20 +13,23 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// Statuses that a client alone can provoke. Others (429, 503 ..) need a service in trouble.
-const PROVOKED = [200, 201, 204, 304, 401, 403, 404, 409, 412, 422];
-
 const [worldFile, ...flags] = process.argv.slice(2);
 const throughPrism = flags.includes('--through-prism');
 const world = JSON.parse(readFileSync(worldFile, 'utf8'));
-const services = ['registry', 'piste'];
+const services = Object.keys(world);
+const source = 'forms' in world ? 'forms' : 'tour';
+// Statuses that a client alone can provoke. Others (429, 503 ..) need a service in trouble.
+const PROVOKED = 'forms' in world ? [200] : [200, 201, 204, 304, 401, 403, 404, 409, 412, 422];
+
 // They need a user who was deleted since, and tokens that piste does not make.
 const UNREACHABLE = { user_me: [403, 404, 422], peer_me: [403, 422] };
 
 function compile() {
   const folder = join(process.cwd(), 'tour');
-  mkdirSync(folder);
-  for (const file of ['tour.ts', 'tsconfig.json']) cpSync(join(import.meta.dirname, file), join(folder, file));
+  mkdirSync(join(folder, 'types'), { recursive: true });
+  for (const file of [`${source}.ts`, 'answers.ts']) cpSync(join(import.meta.dirname, file), join(folder, file));
+  const options = JSON.parse(readFileSync(join(import.meta.dirname, 'tsconfig.json'), 'utf8'));
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, files: [`${source}.ts`] }));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   // ECMAScript's modules are not looked for in NODE_PATH.
   symlinkSync(process.env.NODE_PATH, join(folder, 'node_modules'));
@@ -37,10 +41,10 @@ function compile() {
     }
   };
   for (const name of services) {
-    node('node_modules/openapi-typescript/bin/cli.js', world[name].document, '-o', `${name}.d.ts`);
+    node('node_modules/openapi-typescript/bin/cli.js', world[name].document, '-o', `types/${name}.d.ts`);
   }
   node('node_modules/typescript/bin/tsc', '-p', '.');
-  return join(folder, 'out/tour.js');
+  return join(folder, `out/${source}.js`);
 }
 
 class Tour {

@@ -2,9 +2,10 @@
 // their documents. That this compiles is half of the test: a member that is not documented, or is of
 // another type than it is used as, is an error of `tsc`.
 
-import createClient, { type Middleware } from 'openapi-fetch';
-import type { components, paths as RegistryPaths } from './registry';
-import type { paths as PistePaths } from './piste';
+import createClient from 'openapi-fetch';
+import type { components, paths as RegistryPaths } from './types/registry';
+import type { paths as PistePaths } from './types/piste';
+import { equal, good, holds, type Surroundings } from './answers.js';
 
 type Problem = components['responses']['problem']['content']['application/problem+json'];
 type Company = components['schemas']['Company'];
@@ -13,38 +14,6 @@ type Company = components['schemas']['Company'];
 export interface World {
   registry: { url: string; key: string; reader_key: string; writer_key: string; known: string; unknown: string };
   piste: { url: string };
-}
-
-/** What the caller of the tours gives them. */
-export interface Surroundings {
-  /** Sees every answer of the service `name`. */
-  watch: (name: string) => Middleware;
-  /** The CNPJ with these 12 digits. */
-  cnpj: (number: number) => string;
-  /** The token of the letter to this address. */
-  activation: (address: string) => string;
-}
-
-function equal(actual: unknown, expected: unknown, what: string): void {
-  const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (left !== right) throw new Error(`${what}: ${left} instead of ${right}`);
-}
-
-function holds(condition: unknown, what: string): asserts condition {
-  if (!condition) throw new Error(what);
-}
-
-interface Answer<Data> {
-  data?: Data;
-  error?: unknown;
-  response: Response;
-}
-
-/** Gives the body of an answer that has to have this status. */
-function good<Data>(answer: Answer<Data>, status: number): Data {
-  equal(answer.response.status, status, `${answer.response.url}: ${JSON.stringify(answer.error)}`);
-  holds(answer.data !== undefined, `${answer.response.url} has a body`);
-  return answer.data;
 }
 
 /** Gives the failure that an answer has to be. Its type is that of the document. */

@@ -1,9 +1,9 @@
-"""Calls every operation of the registry and of piste by clients in Python that OpenAPI Generator generates.
+"""Calls every operation of the services by clients in Python that OpenAPI Generator generates.
 
 call.py WORLD
 
-WORLD is the JSON file of `e2e::clients::World`: where the services are, their keys and documents. The last
-line is JSON: how many operations and calls of each service.
+WORLD is a JSON file of `e2e::clients`: where the services are, their keys and documents. The last line
+is JSON: how many operations and calls of each service.
 """
 import importlib
 import json
@@ -56,14 +56,27 @@ class Client:
     def sort(self, *fields):
         return list(fields)
 
+    def enum(self, model, value):
+        return getattr(self.package, model)(value)
+
+    def parameter(self, operation, name, value):
+        return value
+
+    def form(self, operation, expected, by, model, **members):
+        return self.call(operation, expected, by, **members)
+
+    def read(self, model, plain):
+        return getattr(self.package, model).from_dict(plain)
+
+    def plain(self, model):
+        return json.loads(model.to_json())
+
 
 def main():
     with open(sys.argv[1], encoding='utf-8') as file:
         world = json.load(file)
     with tempfile.TemporaryDirectory() as folder:
-        registry = tour.registry(Client('registry_client', world['registry'], folder), world['registry'])
-        piste = tour.piste(Client('piste_client', world['piste'], folder), world['piste'], 'openapi-generator')
-    print(json.dumps({'registry': registry, 'piste': piste}))
+        print(json.dumps(tour.all_of(world, 'openapi-generator', lambda *service: Client(*service, folder))))
 
 
 main()

@@ -1,9 +1,9 @@
-"""Calls every operation of the registry and of piste by clients that openapi-python-client generates.
+"""Calls every operation of the services by clients that openapi-python-client generates.
 
 call.py WORLD
 
-WORLD is the JSON file of `e2e::clients::World`: where the services are, their keys and documents. The last
-line is JSON: how many operations and calls of each service.
+WORLD is a JSON file of `e2e::clients`: where the services are, their keys and documents. The last line
+is JSON: how many operations and calls of each service.
 """
 import importlib
 import json
@@ -62,16 +62,28 @@ class Client:
     def sort(self, *fields):
         return [self.models.CompaniesListSortItem(field) for field in fields]
 
+    def enum(self, model, value):
+        return getattr(self.models, model)(value)
+
+    def parameter(self, operation, name, value):
+        return self.enum(operation.capitalize() + name.capitalize(), value)
+
+    def form(self, operation, expected, by, model, **members):
+        return self.call(operation, expected, by, body=self.make(model, **members))
+
+    def read(self, model, plain):
+        return getattr(self.models, model).from_dict(plain)
+
+    def plain(self, model):
+        return model.to_dict()
+
 
 def main():
     with open(sys.argv[1], encoding='utf-8') as file:
         world = json.load(file)
     with tempfile.TemporaryDirectory() as folder:
         sys.path.insert(0, folder)
-        registry = tour.registry(Client('registry_client', world['registry'], folder), world['registry'])
-        piste = Client('piste_client', world['piste'], folder)
-        piste = tour.piste(piste, world['piste'], 'openapi-python-client')
-    print(json.dumps({'registry': registry, 'piste': piste}))
+        print(json.dumps(tour.all_of(world, 'openapi-python-client', lambda *service: Client(*service, folder))))
 
 
 main()

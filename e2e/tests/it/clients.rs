@@ -3,15 +3,20 @@
 //!
 //! The ignored ones are long; `cargo xtask chaos --only clients` installs what they need and runs them.
 
-use e2e::clients::{self, API_KEY, Prism, World};
+use e2e::clients::{self, API_KEY, Forms, Prism, World};
 use e2e::node::{self, Ended, newman};
 use serde_json::Value;
 
 /// Fails unless the script ended well, having called as many operations as there are.
 fn called_every_operation(ran: &Ended) {
+    called(ran, &[("registry", 8), ("piste", 7)]);
+}
+
+/// Fails unless the script ended well, having called this many operations of each service at least.
+fn called(ran: &Ended, least: &[(&str, u64)]) {
     assert!(ran.well, "{}", ran.said);
     let seen: Value = serde_json::from_str(&ran.last).unwrap();
-    for (name, operations) in [("registry", 8), ("piste", 7)] {
+    for &(name, operations) in least {
         let (called, calls) = (&seen[name]["operations"], &seen[name]["calls"]);
         assert!(called.as_u64() >= Some(operations), "{name}: {}", ran.last);
         assert!(calls.as_u64() > called.as_u64(), "{name}: {}", ran.last);
@@ -47,6 +52,27 @@ async fn a_client_of_openapi_fetch_compiles_and_calls_every_operation() {
 }
 
 #[tokio::test]
+async fn what_generated_clients_send_is_read_as_meant() {
+    let forms = Forms::start().await;
+    let linted = node::script("linters", "lint.mjs", &["--errors-only", &forms.document()]).await;
+    assert!(linted.well, "{}", linted.said);
+    let ran = clients::python("openapi_python_client", "call.py", &[&forms.file()]).await;
+    called(&ran, &[("forms", 7)]);
+    let ran = node::script("openapi-fetch", "run.mjs", &[&forms.file()]).await;
+    called(&ran, &[("forms", 7)]);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn what_openapi_generators_client_sends_is_read_as_meant() {
+    let forms = Forms::start().await;
+    let ran = clients::python("openapi_generator", "call.py", &[&forms.file()]).await;
+    called(&ran, &[("forms", 7)]);
+    let ran = clients::python("openapi_generator", "integers.py", &[&forms.document()]).await;
+    assert!(ran.well, "{}", ran.said);
+}
+
+#[tokio::test]
 async fn httpyac_sends_every_request_of_the_http_files() {
     let world = World::start().await;
     let token = format!("token={}", world.token("ada@example.com").await);
@@ -71,6 +97,22 @@ async fn no_answer_and_no_request_that_is_accepted_violates_the_document_for_pri
     let arguments = [&*world.file(), "--through-prism"];
     let ran = node::script("openapi-fetch", "run.mjs", &arguments).await;
     called_every_operation(&ran);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn an_answer_that_violates_the_document_is_seen_by_prism() {
+    let world = World::start().await;
+    let document = world.documents("piste").join("openapi.json");
+    let text = std::fs::read_to_string(&document).unwrap();
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["components"]["schemas"]["Me"]["properties"]["active"]["type"] = "string".into();
+    std::fs::write(&document, other.to_string()).unwrap();
+    let _proxies = world.with_proxies().await;
+    std::fs::write(&document, text).unwrap();
+    let arguments = [&*world.file(), "--through-prism"];
+    let ran = node::script("openapi-fetch", "run.mjs", &arguments).await;
+    assert!(!ran.well && ran.said.contains("user_me 200 response.body.active"), "{}", ran.said);
 }
 
 #[tokio::test]
