@@ -71,6 +71,25 @@ pub(crate) trait BodyFirst: Send + Sync + 'static {
     fn keep(&self, head: &mut Parts, body: Bytes);
 }
 
+/// The [`BodyFirst`] of arguments, for routes made by hand, of which no more is known than the names
+/// of their arguments' types.
+#[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
+pub(crate) struct ArgumentBodyFirst {
+    pub is_argument: fn(&str) -> bool,
+    pub rule: fn() -> BodyFirstRule,
+}
+
+inventory::collect!(ArgumentBodyFirst);
+
+impl BodyFirstRule {
+    /// Returns the rule of the first of these arguments that has one.
+    pub fn of_arguments<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let rule =
+            |name| inventory::iter::<ArgumentBodyFirst>().find(|known| (known.is_argument)(name));
+        names.find_map(rule).map(|known| (known.rule)())
+    }
+}
+
 /// A [`BodyFirst`] that an operation has.
 #[derive(Clone)]
 pub(crate) struct BodyFirstRule(pub Arc<dyn BodyFirst>);

@@ -361,7 +361,10 @@ impl Route {
 
     /// From here on the guard is asked.
     pub(crate) fn post_guard(&mut self, config: &Config) {
+        let names = self.arguments.iter().map(|argument| argument.name);
+        let of_arguments = || BodyFirstRule::of_arguments(names);
         let rule = self.guard_body_first.take().or_else(|| self.operation.body_first.clone());
+        let rule = rule.or_else(of_arguments);
         if let Some(rule) = rule.filter(|rule| rule.0.applies(config)) {
             let _ = self.place.body_first.set(rule);
         }

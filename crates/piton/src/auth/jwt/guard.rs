@@ -1,5 +1,7 @@
 //! `#[protected]`: the guard that asks for a token.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use super::Tokens;
@@ -14,7 +16,7 @@ use super::settings::JwtSettings;
 use super::values::TokenLocation;
 use crate::config::{Config, Problems};
 use crate::handle::Handle;
-use crate::http::{BodyFirst, Error, Guard, Operation, Passed};
+use crate::http::{ArgumentBodyFirst, BodyFirst, BodyFirstRule, Error, Guard, Operation, Passed};
 use crate::part::Part;
 
 /// Lets requests with a token pass: `#[protected]`.
@@ -39,6 +41,9 @@ pub struct Protected {
 }
 
 impl Protected {
+    /// The module of the arguments that stand for an access token.
+    const MODULE: &str = "piton::auth::jwt";
+
     /// Asks for an access token, fresh or not.
     #[must_use]
     pub fn new() -> Self {
@@ -67,6 +72,18 @@ impl Protected {
     /// Looks for a token in these locations, instead of those of `jwt.location`:
     /// `#[protected(locations = ["headers", "cookies"])]`. Tokens for cookies need `cookies` in
     /// `jwt.location` as well, as they are made with a claim for it.
+    ///
+    /// An unknown location does not compile:
+    ///
+    /// ```compile_fail
+    /// use piton::prelude::*;
+    ///
+    /// #[get("/me")]
+    /// #[protected(locations = ["headers", "body"])]
+    /// async fn me(who: Identity) -> String {
+    ///     who.subject().to_owned()
+    /// }
+    /// ```
     #[must_use]
     pub fn locations(self, locations: &'static [TokenLocation]) -> Self {
         Self { locations: Some(locations), ..self }
@@ -151,6 +168,17 @@ impl Guard for Protected {
 
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
         Box::pin(async move { self.admit(head, &app.try_part()?).await.map(drop) })
+    }
+}
+
+inventory::submit! {
+    ArgumentBodyFirst {
+        is_argument: |name| {
+            ["identity::Identity", "user::CurrentUser<"]
+                .iter()
+                .any(|it| name.contains(&format!("{}::{it}", Protected::MODULE)))
+        },
+        rule: || BodyFirstRule(Arc::new(Protected::new())),
     }
 }
 

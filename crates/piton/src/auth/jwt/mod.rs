@@ -157,6 +157,8 @@ impl Part for Tokens {
             audience: settings.audience_to_accept().to_vec(),
             identity: settings.identity_claim.clone(),
             verify_sub: settings.verify_sub,
+            // PyJWT 2 refuses such a token. PyJWT 1 accepts it, and so does Gnar Gear.
+            future_iat: style == ErrorStyle::Gnar,
             words,
         };
         match settings.access_expires() {
