@@ -4,6 +4,7 @@
 mod cache_key;
 mod cached;
 mod duration;
+mod errors;
 mod from_row;
 mod guard;
 mod migrations;
@@ -50,7 +51,8 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Lets in only callers who show a token or an API key: `#[protected]`, `#[protected(fresh)]`,
-/// `#[protected(refresh)]`, `#[protected(optional)]`,
+/// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(locations = ["cookies"])]`,
+/// `#[protected(verify_type = false)]`, `#[protected(skip_revocation_check)]`,
 /// `#[protected(api_key, scope = "orders:write")]`, or
 /// `#[protected(guard = Weekdays::only("monday"))]` with any `piton::http::Guard`. Stands with a
 /// route's attribute.
@@ -75,6 +77,17 @@ pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     finish(guard::below("cached", &arguments.into(), function))
+}
+
+/// Documents the errors that a route answers, by their status:
+/// `#[errors(404 = "There is no such order.", 409)]`. Stands with a route's attribute.
+///
+/// The OpenAPI document lists them beside those that follow from what the handler reads and who may
+/// call it; generated clients make a type or a case of each.
+#[proc_macro_attribute]
+pub fn errors(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(guard::below("errors", &arguments.into(), function))
 }
 
 /// Caches what an `async fn` returns, but not its errors:

@@ -9,7 +9,7 @@ use syn::{
     Error, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Result, ReturnType, Token, Type,
 };
 
-use super::{cached, guard};
+use super::{cached, errors, guard};
 
 /// `"/path"`, and `methods = ["GET"]` for `#[route]`.
 pub struct Arguments {
@@ -55,9 +55,10 @@ pub fn expand(
     let attributes = function.attrs.clone();
     let guard::Call { call: guard, source: guard_source } = guard::take(&mut function)?;
     let cached = cached::take(&mut function, &methods(&arguments, method))?;
+    let errors = errors::take(&mut function)?;
     if attributes.iter().any(guard::is_route) {
-        // Another route attribute stands below: it gets the same guard and cache, because it would
-        // otherwise make an open route.
+        // Another route attribute stands below: it gets the same guard, cache and errors, because it
+        // would otherwise make an open route.
         function.attrs = attributes;
     }
     check_path(&arguments.path)?;
@@ -82,7 +83,7 @@ pub fn expand(
             ::piton::__private::inventory::submit! {
                 ::piton::http::Registration {
                     module: ::core::module_path!(),
-                    route: || #make.doc(#doc)#source.describe(#describe)#guard #cached,
+                    route: || #make.doc(#doc)#source.describe(#describe)#errors #guard #cached,
                     guard: #guard_source,
                 }
             }

@@ -24,7 +24,7 @@ pub use crate::testing::{TestApp, TestServer};
 #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
 pub use crate::without_database::Db;
 pub use crate::{App, Handle, StatusCode, Step, Verb};
-pub use crate::{delete, get, patch, post, protected, public, put, route};
+pub use crate::{delete, errors, get, patch, post, protected, public, put, route};
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 pub use tracing::{debug, error, info, trace, warn};

@@ -34,6 +34,7 @@ fn description() -> OpenApi {
     OpenApi::new()
         .title("Piste")
         .description("Users who sign up, activate their account by mail and log in.")
+        .contact("Piste's maintainers", "piste@example.org")
         .license("MIT OR Apache-2.0")
         .tag("users", "Signing up, logging in, and who one is.")
         .tag("peers", "The neighbour, asked in the caller's name.")

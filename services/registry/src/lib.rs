@@ -49,6 +49,7 @@ fn description() -> OpenApi {
     OpenApi::new()
         .title("Company registry")
         .description("Companies by their CNPJ: registered and changed, never deleted.")
+        .contact("The registry's maintainers", "registry@example.org")
         .license("MIT OR Apache-2.0")
         .tag("companies", "What is registered, and what became of it.")
         .tag("register", "What the state's own register knows.")

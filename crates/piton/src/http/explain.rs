@@ -51,6 +51,12 @@ fn steps(route: &Route) -> Vec<String> {
     steps.extend(route.tag.map(|tag| format!(".tag({tag:?})")));
     steps.extend((!route.listed).then(|| ".unlisted()".to_owned()));
     steps.extend(description(route));
+    steps.extend(
+        route
+            .errors
+            .iter()
+            .map(|error| format!(".error({}, {:?})", error.status.as_u16(), error.description)),
+    );
     steps.extend((!route.doc.is_empty()).then(|| format!(".doc({:?})", route.doc)));
     steps
 }

@@ -3,9 +3,12 @@
 mod absent;
 mod around;
 mod bodies;
+#[cfg_attr(not(feature = "compression"), path = "without_compression.rs")]
+mod compression;
 mod cors;
 mod envelope;
 mod error;
+mod etag;
 mod exchange;
 mod explain;
 mod extract;
@@ -21,6 +24,7 @@ mod pairs;
 mod panics;
 mod path_text;
 mod polite;
+mod preconditions;
 mod problem;
 mod respond;
 mod route;
@@ -38,6 +42,7 @@ pub use around::{Answering, Around, Next, Surroundings};
 pub use cors::CorsSettings;
 pub use envelope::{ErrorStyle, Traceback};
 pub use error::{Error, Fault, Known, Recognise, Result};
+pub use etag::{ETag, Tagged};
 pub use extract::{Form, Json, Path, Query, State};
 pub use failed::FailedRequest;
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
@@ -45,9 +50,10 @@ pub use guard::{CredentialHeader, Guard, Passed};
 pub use hooks::RequestHead;
 pub use listing::{Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
 pub use operation::{
-    Answer, AnswerHeader, Content, Input, MakeSchema, Operation, Output, Parameter, Place,
-    SecurityWays, probe,
+    Answer, AnswerHeader, Content, ErrorAnswer, Input, MakeSchema, Operation, Output, Parameter,
+    Place, SecurityWays, probe,
 };
+pub use preconditions::Preconditions;
 pub use respond::{Created, NoContent};
 pub use route::{
     ArgumentType, Arguments, Blueprint, MakeGuard, ModulePrefix, Registration, Route, RouteInfo,
@@ -59,6 +65,11 @@ pub use trace::{TRACEPARENT, TraceContext};
 pub use valid::{Checked, Valid};
 
 pub(crate) use bodies::BodyState;
+pub(crate) use compression::compressed;
+#[cfg(feature = "cache")]
+pub(crate) use etag::TagList;
+#[cfg(feature = "openapi")]
+pub(crate) use etag::client_has;
 pub(crate) use explain::explain;
 pub(crate) use forwarded::Proxies;
 #[cfg(feature = "cache")]
@@ -66,11 +77,13 @@ pub(crate) use guard::credential_headers;
 pub(crate) use hooks::Hooks;
 #[cfg(feature = "openapi")]
 pub(crate) use listing::ALLOW_EMPTY_VALUE;
+#[cfg(feature = "jwt")]
+pub(crate) use operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
 pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};
 #[cfg(feature = "client")]
 pub(crate) use stack::X_REQUEST_ID;
-pub(crate) use stack::{Rules, Stack, StackLayer, compressed};
+pub(crate) use stack::{Rules, Stack, StackLayer};
 pub(crate) use table::{counted, entry_of, infos, is_within, problems, router, scan, sort};
 #[cfg(feature = "client")]
 pub(crate) use trace::TRACESTATE;

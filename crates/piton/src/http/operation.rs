@@ -6,9 +6,13 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use axum::response::Response;
+use bytes::Bytes;
 use http::StatusCode;
+use http::request::Parts;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::config::Config;
@@ -49,8 +53,53 @@ pub struct Operation {
     securities: Vec<&'static str>,
     optional_securities: Vec<&'static str>,
     undocumented: Vec<&'static str>,
+    errors: Vec<ErrorAnswer>,
+    returns_result: bool,
     deprecated: bool,
     id: Option<&'static str>,
+    pub(super) body_first: Option<BodyFirstRule>,
+}
+
+/// Reads the body of some requests before their guard and their handler, because the caller's name
+/// may be in it.
+pub(crate) trait BodyFirst: Send + Sync + 'static {
+    /// Returns whether the settings ask for it at all. If not, requests pay nothing.
+    fn applies(&self, config: &Config) -> bool;
+
+    /// Returns whether the body of this request has to be read.
+    fn wants(&self, head: &Parts, app: &crate::Handle) -> bool;
+
+    /// Keeps the body where it will be looked for.
+    fn keep(&self, head: &mut Parts, body: Bytes);
+}
+
+/// The [`BodyFirst`] of arguments, for routes made by hand, of which no more is known than the names
+/// of their arguments' types.
+#[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
+pub(crate) struct ArgumentBodyFirst {
+    pub is_argument: fn(&str) -> bool,
+    pub rule: fn() -> BodyFirstRule,
+}
+
+inventory::collect!(ArgumentBodyFirst);
+
+impl BodyFirstRule {
+    /// Returns the rule of the first of these arguments that has one.
+    pub fn of_arguments<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let rule =
+            |name| inventory::iter::<ArgumentBodyFirst>().find(|known| (known.is_argument)(name));
+        names.find_map(rule).map(|known| (known.rule)())
+    }
+}
+
+/// A [`BodyFirst`] that an operation has.
+#[derive(Clone)]
+pub(crate) struct BodyFirstRule(pub Arc<dyn BodyFirst>);
+
+impl fmt::Debug for BodyFirstRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyFirstRule")
+    }
 }
 
 /// Makes the schema of a type when a document asks for it, not before.
@@ -100,6 +149,17 @@ pub struct AnswerHeader {
     pub name: Cow<'static, str>,
     /// What it says.
     pub description: &'static str,
+    /// The schema of its value; `None` for text.
+    pub schema: Option<MakeSchema>,
+}
+
+/// An error that an operation is known to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorAnswer {
+    /// The status, from 400 to 599.
+    pub status: StatusCode,
+    /// When that happens; empty if the status says it all.
+    pub description: &'static str,
 }
 
 /// One possible answer.
@@ -133,7 +193,7 @@ impl Operation {
 
     /// The handler reads a header, and goes on without it.
     pub fn header(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.parameters.push(Parameter {
+        self.push_header(Parameter {
             place: Place::Header,
             name: Some(name.into()),
             schema: None,
@@ -148,13 +208,25 @@ impl Operation {
         name: impl Into<Cow<'static, str>>,
         description: &'static str,
     ) {
-        self.parameters.push(Parameter {
+        self.push_header(Parameter {
             place: Place::Header,
             name: Some(name.into()),
             schema: Some(schema_of::<T>),
             required: true,
             description,
         });
+    }
+
+    /// Adds a header unless another argument or what stands around the handler reads it too.
+    fn push_header(&mut self, header: Parameter) {
+        let name = header.name.as_deref().unwrap_or_default();
+        let is_same = |known: &Parameter| {
+            known.place == Place::Header
+                && known.name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name))
+        };
+        if !self.parameters.iter().any(is_same) {
+            self.parameters.push(header);
+        }
     }
 
     /// The handler reads a body of the type `T`.
@@ -191,17 +263,78 @@ impl Operation {
         name: impl Into<Cow<'static, str>>,
         description: &'static str,
     ) {
-        let header = AnswerHeader { name: name.into(), description };
+        self.add_header(status, AnswerHeader { name: name.into(), description, schema: None });
+    }
+
+    /// Adds a header with a value of the type `T`, as [`Operation::answer_header`] adds one of text.
+    pub fn answer_header_of<T: JsonSchema>(
+        &mut self,
+        status: StatusCode,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+    ) {
+        let schema = Some(schema_of::<T> as MakeSchema);
+        self.add_header(status, AnswerHeader { name: name.into(), description, schema });
+    }
+
+    fn add_header(&mut self, status: StatusCode, header: AnswerHeader) {
         for answer in self.answers.iter_mut().filter(|answer| answer.status == status) {
-            answer.headers.push(header.clone());
+            if !answer.headers.iter().any(|known| known.name.eq_ignore_ascii_case(&header.name)) {
+                answer.headers.push(header.clone());
+            }
         }
+    }
+
+    /// Adds a header to the answers that `describe` adds: for a type that wraps another.
+    pub fn with_header(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+        describe: impl FnOnce(&mut Self),
+    ) {
+        let (first, name) = (self.answers.len(), name.into());
+        describe(self);
+        for answer in &mut self.answers[first..] {
+            answer.headers.push(AnswerHeader { name: name.clone(), description, schema: None });
+        }
+    }
+
+    /// Documents an error that the operation may answer. `description` says when; leave it empty where
+    /// the status says it all. Errors that follow from what the handler reads and who may call it
+    /// are in the document without it: see the page `openapi`.
+    ///
+    /// The attribute `#[errors(404 = "..")]` calls it for a handler; an extractor or a guard that answers
+    /// errors of its own calls it in its `describe`.
+    pub fn error(&mut self, status: StatusCode, description: &'static str) {
+        match self.errors.iter_mut().find(|known| known.status == status) {
+            Some(known) if known.description.is_empty() => known.description = description,
+            Some(_) => {}
+            None => self.errors.push(ErrorAnswer { status, description }),
+        }
+    }
+
+    /// The errors that are documented by [`Operation::error`].
+    #[must_use]
+    pub fn errors(&self) -> &[ErrorAnswer] {
+        &self.errors
+    }
+
+    /// Returns whether the handler returns a `Result`.
+    #[must_use]
+    pub fn returns_result(&self) -> bool {
+        self.returns_result
     }
 
     /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
     pub fn security(&mut self, scheme: &'static str) {
-        if !self.securities.contains(&scheme) {
-            self.securities.push(scheme);
-        }
+        add_scheme(&mut self.securities, scheme);
+    }
+
+    /// Reads the body of requests first, where the rule says so. A guard's rule outranks that of an
+    /// argument.
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
+    pub(crate) fn body_first(&mut self, rule: impl BodyFirst) {
+        self.body_first = Some(BodyFirstRule(Arc::new(rule)));
     }
 
     /// What `describe` adds may be missing from a request: a parameter, a body, who is calling.
@@ -215,8 +348,9 @@ impl Operation {
         if let (false, Some(body)) = (had_body, &mut self.body) {
             body.required = false;
         }
-        let optional = self.securities.drain(securities..).collect::<Vec<_>>();
-        self.optional_securities.extend(optional);
+        for scheme in self.securities.split_off(securities) {
+            add_scheme(&mut self.optional_securities, scheme);
+        }
     }
 
     /// The operation will go one day: clients should use another.
@@ -290,6 +424,21 @@ impl Operation {
         for answer in &mut self.answers[first..] {
             answer.status = status;
         }
+    }
+}
+
+/// Adds a scheme once. One with a detail, such as `bearer:refresh` of a guard, stands for the plain
+/// one of an argument, `bearer`.
+fn add_scheme(schemes: &mut Vec<&'static str>, scheme: &'static str) {
+    let details = |detailed: &str, plain: &str| {
+        detailed.strip_prefix(plain).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    if schemes.iter().any(|known| details(known, scheme)) {
+        return;
+    }
+    match schemes.iter_mut().find(|known| details(scheme, known)) {
+        Some(plain) => *plain = scheme,
+        None => schemes.push(scheme),
     }
 }
 
@@ -396,6 +545,7 @@ impl Output for bytes::Bytes {
 impl Output for axum::response::Redirect {
     fn describe(operation: &mut Operation) {
         operation.answer_empty(StatusCode::SEE_OTHER);
+        operation.answer_header(StatusCode::SEE_OTHER, "Location", "Where to go on.");
     }
 }
 
@@ -412,9 +562,10 @@ impl Output for Response {
     }
 }
 
-/// Failures are the same for every operation (the problem document), so only success is described.
+/// Describes success. An error is a value, so the document knows only those of [`Operation::error`].
 impl<T: Output, E> Output for Result<T, E> {
     fn describe(operation: &mut Operation) {
+        operation.returns_result = true;
         T::describe(operation);
     }
 }

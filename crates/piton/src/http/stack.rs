@@ -28,7 +28,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
@@ -42,7 +41,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use super::bodies::{self, BodyState, Refused, no_room};
 use super::cors::Cors;
 use super::envelope::{self, ErrorStyle};
-use super::error::Carried;
+use super::error::{Carried, OwnResponse};
 use super::extract::too_large;
 use super::failed::FailedRequest;
 use super::forwarded::Proxies;
@@ -57,7 +56,6 @@ use crate::config::redact;
 use crate::context::{self, Current, RequestId};
 use crate::handle::Handle;
 use crate::logging::{LogRequests, LogSettings};
-use crate::memory::Budget;
 use crate::metrics::Requests;
 use crate::part::BoxError;
 
@@ -156,52 +154,6 @@ impl<S> Stack<S> {
     pub fn into_parts(self) -> (S, Arc<Rules>) {
         (self.inner, self.rules)
     }
-}
-
-/// Compresses what the router answers, if that is wanted.
-#[cfg(feature = "compression")]
-pub(crate) fn compressed(
-    router: Router<Handle>,
-    wanted: bool,
-    budget: &Arc<Budget>,
-) -> Router<Handle> {
-    use axum::middleware::{Next, from_fn, map_response};
-    use tower_http::compression::CompressionLayer;
-
-    if !wanted {
-        return router;
-    }
-    let budget = budget.clone();
-    // Charged before compression, because that layer holds the whole body and hides its size.
-    let charge = from_fn(move |request: Request<Body>, next: Next| {
-        let budget = budget.clone();
-        async move {
-            // The result of a POST must always be sent, because the client would repeat it
-            // otherwise.
-            let is_safe = request.method().is_safe();
-            let response = next.run(request).await;
-            let can_retry = is_safe && !is_failure(response.status());
-            let charged = bodies::charge(response, &budget, can_retry);
-            charged.unwrap_or_else(|_| no_room().into_response())
-        }
-    });
-    router.layer(charge).layer(CompressionLayer::new()).layer(map_response(vary_of_not_modified))
-}
-
-/// A 304 says on what the answer depends that it stands for, and the layer looks at bodies alone.
-#[cfg(feature = "compression")]
-async fn vary_of_not_modified(mut response: Response) -> Response {
-    if response.status() == StatusCode::NOT_MODIFIED {
-        let vary = HeaderValue::from_static("accept-encoding");
-        response.headers_mut().append(header::VARY, vary);
-    }
-    response
-}
-
-/// Without the feature the setting is refused at launch.
-#[cfg(not(feature = "compression"))]
-pub(crate) fn compressed(router: Router<Handle>, _: bool, _: &Arc<Budget>) -> Router<Handle> {
-    router
 }
 
 /// Puts the stack around the routes of an ejected router.
@@ -401,7 +353,7 @@ enum Outcome {
     NoRoom,
 }
 
-fn is_failure(status: StatusCode) -> bool {
+pub(super) fn is_failure(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
@@ -612,7 +564,13 @@ impl Rules {
             return Finished::plain(response);
         }
         if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
-            return self.fail(response, &Failure::of(&error), seen);
+            let failure = Failure::of(&error);
+            if response.extensions_mut().remove::<OwnResponse>().is_none() {
+                return self.fail(response, &failure, seen);
+            }
+            let inside = failure.inside.as_ref();
+            let told = inside.is_some_and(|inside| self.log_failure(&failure, inside, seen));
+            return Finished { response, status, told };
         }
         if status == StatusCode::METHOD_NOT_ALLOWED && seen.method == Method::OPTIONS {
             return Finished::plain(options(response));

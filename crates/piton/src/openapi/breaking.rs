@@ -130,7 +130,7 @@ impl<'a> Found<'a> {
                     (true, false) => found.allows("need not be there any more"),
                     _ => {}
                 }
-                if ["style", "explode"].iter().any(|key| parameter[*key] != now[*key]) {
+                if is_written_otherwise(place, parameter, now) {
                     found.breaks("written in another way now (style, explode)");
                 }
                 found.request_schema(&parameter["schema"], &now["schema"]);
@@ -205,7 +205,8 @@ impl<'a> Found<'a> {
             }
         }
         for (header, _) in members(&before["headers"]) {
-            if now["headers"].get(header).is_none() {
+            let same = |(name, _): &(&str, &Value)| name.eq_ignore_ascii_case(header);
+            if !members(&now["headers"]).iter().any(same) {
                 self.breaks(&format!("header `{header}` removed"));
             }
         }
@@ -226,6 +227,20 @@ impl<'a> Found<'a> {
             self.allows("lets more callers in");
         }
     }
+}
+
+/// Returns whether what clients write is another text now. A list in a query is read with commas and
+/// repeated, whichever of the two the document says.
+fn is_written_otherwise(place: &str, before: &Value, now: &Value) -> bool {
+    let is_list = |parameter: &Value| {
+        let kind = &parameter["schema"]["type"];
+        *kind == "array" || kind.as_array().is_some_and(|all| all.iter().any(|one| one == "array"))
+    };
+    let style = |parameter: &Value| parameter["style"].as_str().unwrap_or("form").to_owned();
+    if place == "query" && is_list(before) && is_list(now) {
+        return style(before) != style(now);
+    }
+    ["style", "explode"].iter().any(|key| before[*key] != now[*key])
 }
 
 fn schemes(document: &Value) -> &Value {
@@ -254,9 +269,14 @@ fn parameters(operation: &Value) -> BTreeMap<(&str, String), &Value> {
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let place = parameter["in"].as_str().unwrap_or_default();
         let mut name = parameter["name"].as_str().unwrap_or_default().to_owned();
-        if place == "path" {
-            in_path += 1;
-            name = in_path.to_string();
+        match place {
+            "path" => {
+                in_path += 1;
+                name = in_path.to_string();
+            }
+            // The names of headers have no case.
+            "header" => name.make_ascii_lowercase(),
+            _ => {}
         }
         all.insert((place, name), parameter);
     }

@@ -1,54 +1,107 @@
-//! What derived schemas say that helps nobody.
+//! Schemas in the forms that most programs read: what the derive says in words of Rust or of the newer JSON
+//! Schema, and generators of clients do not know, is said in plainer words that mean the same.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-/// Sets right what the derive leaves in schemas.
+use super::walk;
+
+/// Sets right what the derive leaves in the schemas of `document`.
 pub(super) fn document(document: &mut Value) {
-    each_schema(document, &mut |schema| {
-        let Value::Object(map) = schema else { return };
-        // The name of a Rust type is no title for people, and is the schema's name already.
-        map.remove("$schema");
-        // A doc comment's lines are broken where the source's are.
-        if let Some(Value::String(text)) = map.get_mut("description") {
-            *text = unbroken(text);
+    unbreak_descriptions(document);
+    walk::each_schema(document, &mut |schema| {
+        // Anything goes. Many read the shorter word for that as a mistake.
+        if *schema == Value::Bool(true) {
+            *schema = json!({});
         }
+        let Value::Object(map) = schema else { return };
+        map.remove("$schema");
         if map.get("default").is_some_and(Value::is_null) {
             map.remove("default");
         }
-        limit_integers(map);
-        forget_rusts_own_formats(map);
+        if is_of_type(map, "integer") {
+            integer(map);
+        }
+        list_only_value(map);
         if let Some(values) = documented_values(map) {
             list_values(map, values);
         }
+        allow_items_of_tuple(map);
+        name_keys_of_map(map);
     });
 }
 
-/// Of the widest integers the derive says their format alone, which is a hint and no limit.
-fn limit_integers(schema: &mut Map<String, Value>) {
-    let limits: [Value; 2] = match schema.get("format").and_then(Value::as_str) {
-        Some("uint32") => [0.into(), u32::MAX.into()],
-        Some("uint64" | "uint") => [0.into(), u64::MAX.into()],
-        Some("int32") => [i32::MIN.into(), i32::MAX.into()],
-        Some("int64" | "int") => [i64::MIN.into(), i64::MAX.into()],
-        _ => return,
-    };
-    for (name, other, limit) in
-        [("minimum", "exclusiveMinimum", &limits[0]), ("maximum", "exclusiveMaximum", &limits[1])]
-    {
-        if !schema.contains_key(other) {
-            schema.entry(name).or_insert_with(|| limit.clone());
-        }
+fn is_of_type(schema: &Map<String, Value>, wanted: &str) -> bool {
+    match schema.get("type") {
+        Some(Value::String(one)) => one == wanted,
+        Some(Value::Array(all)) => all.iter().any(|one| one == wanted),
+        _ => false,
     }
 }
 
-/// Those of numbers that OpenAPI does not know, or that say nothing of JSON's one kind of number. The
-/// limits stand beside them, and a tool that spoils a format to see it refused finds that nothing is.
-fn forget_rusts_own_formats(schema: &mut Map<String, Value>) {
+/// Gives integers their limits, and one of the two formats that OpenAPI knows. Generators make 32 bits of an
+/// integer that has none of them, and some write limits as literals: a limit that is the end of 64
+/// bits, or beyond it, does not compile in many languages and says no more than `int64` does.
+fn integer(schema: &mut Map<String, Value>) {
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
-    if format.starts_with("uint") || matches!(format, "double" | "float" | "int" | "int8" | "int16")
+    let (least, most): (Option<i64>, Option<i64>) = match format {
+        "uint8" => (Some(0), Some(u8::MAX.into())),
+        "uint16" => (Some(0), Some(u16::MAX.into())),
+        "uint32" => (Some(0), Some(u32::MAX.into())),
+        "uint64" | "uint128" | "uint" => (Some(0), None),
+        "int8" => (Some(i8::MIN.into()), Some(i8::MAX.into())),
+        "int16" => (Some(i16::MIN.into()), Some(i16::MAX.into())),
+        "int32" => (Some(i32::MIN.into()), Some(i32::MAX.into())),
+        _ => (None, None),
+    };
+    let is_standard = matches!(format, "int32" | "int64");
+    for (name, other, limit) in
+        [("minimum", "exclusiveMinimum", least), ("maximum", "exclusiveMaximum", most)]
     {
-        schema.remove("format");
+        if let Some(limit) = limit.filter(|_| !schema.contains_key(other)) {
+            schema.entry(name).or_insert_with(|| limit.into());
+        }
+        for key in [name, other] {
+            let is_end = |limit: &Value| match name {
+                "minimum" => is_at_most_least(limit),
+                _ => is_at_least_most(limit),
+            };
+            if schema.get(key).is_some_and(is_end) {
+                schema.remove(key);
+            }
+        }
     }
+    if !is_standard {
+        let bound = |names: [&str; 2]| names.iter().find_map(|name| schema.get(*name)?.as_f64());
+        let lower = bound(["minimum", "exclusiveMinimum"]);
+        let upper = bound(["maximum", "exclusiveMaximum"]);
+        let fits = lower.is_some_and(|lower| lower >= i32::MIN.into())
+            && upper.is_some_and(|upper| upper <= i32::MAX.into());
+        schema.insert("format".into(), if fits { "int32" } else { "int64" }.into());
+    }
+}
+
+/// Returns whether `limit` is the greatest integer of 64 bits, or above it.
+fn is_at_least_most(limit: &Value) -> bool {
+    match limit.as_i64() {
+        Some(limit) => limit == i64::MAX,
+        // As a float the greatest is a power of two, which is one more.
+        None => limit.as_u64().is_some() || limit.as_f64().is_some_and(|it| it >= 2_f64.powi(63)),
+    }
+}
+
+/// Returns whether `limit` is the least integer of 64 bits, or below it.
+fn is_at_most_least(limit: &Value) -> bool {
+    match limit.as_i64() {
+        Some(limit) => limit == i64::MIN,
+        None => limit.as_f64().is_some_and(|limit| limit <= -2_f64.powi(63)),
+    }
+}
+
+/// `const` is an `enum` of one value.
+fn list_only_value(schema: &mut Map<String, Value>) {
+    let Some(value) = schema.remove("const") else { return };
+    schema.entry("type").or_insert_with(|| walk::type_of(&value).into());
+    schema.entry("enum").or_insert_with(|| json!([value]));
 }
 
 /// The values of an enum whose variants have doc comments: the derive makes a schema of each, of which
@@ -58,32 +111,92 @@ fn documented_values(schema: &Map<String, Value>) -> Option<Vec<(Value, String)>
     let text = |part: &Value| part["description"].as_str().unwrap_or_default().to_owned();
     let mut values = Vec::new();
     for part in parts {
-        if let Some(value) = part.get("const") {
-            values.push((value.clone(), text(part)));
-        } else {
-            // Variants without a comment stand together.
-            values
-                .extend(part.get("enum")?.as_array()?.iter().map(|one| (one.clone(), text(part))));
-        }
+        // Variants without a comment stand together.
+        values.extend(part.get("enum")?.as_array()?.iter().map(|one| (one.clone(), text(part))));
     }
-    values.iter().all(|(value, _)| value.is_string()).then_some(values)
+    let all = |is: fn(&Value) -> bool| values.iter().all(|(value, _)| is(value));
+    (all(Value::is_string) || all(|value| value.is_i64() || value.is_u64())).then_some(values)
 }
 
-/// One `enum`; what its values mean goes to the description.
+/// One `enum`; what its values mean goes to the description, and to the extension that generators read.
 fn list_values(schema: &mut Map<String, Value>, values: Vec<(Value, String)>) {
     schema.remove("oneOf");
+    let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let said = values.iter().filter(|(_, text)| !text.is_empty());
-    let lines = said.map(|(value, text)| {
-        format!("- `{}`: {}", value.as_str().unwrap_or_default(), text.replace('\n', " "))
-    });
+    let lines =
+        said.map(|(value, text)| format!("- `{}`: {}", name(value), text.replace('\n', " ")));
     let lines: Vec<String> = lines.collect();
     let before = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     if !lines.is_empty() {
         let text = format!("{before}\n\n{}", lines.join("\n"));
         schema.insert("description".into(), text.trim().into());
+        let texts = values.iter().map(|(_, text)| Value::from(text.replace('\n', " ")));
+        schema.insert("x-enum-descriptions".into(), texts.collect());
     }
-    schema.insert("type".into(), "string".into());
+    let is_text = values.iter().all(|(value, _)| value.is_string());
+    schema.insert("type".into(), if is_text { "string" } else { "integer" }.into());
+    if !is_text {
+        integer(schema);
+    }
     schema.insert("enum".into(), values.into_iter().map(|(value, _)| value).collect());
+}
+
+/// A tuple says of its items what they may be altogether, for those who do not read `prefixItems`. Beside
+/// `maxItems` that allows nothing more.
+fn allow_items_of_tuple(schema: &mut Map<String, Value>) {
+    let Some(places) = schema.get("prefixItems").and_then(Value::as_array) else { return };
+    let mut kinds: Vec<Value> = Vec::new();
+    for place in places {
+        if !kinds.contains(place) {
+            kinds.push(place.clone());
+        }
+    }
+    let (count, most) = (places.len(), schema.get("maxItems").and_then(Value::as_u64));
+    let is_closed = schema.get("items") == Some(&Value::Bool(false));
+    if kinds.is_empty() || !(is_closed || most == Some(count as u64)) {
+        return;
+    }
+    let items = if kinds.len() == 1 { kinds.swap_remove(0) } else { json!({ "anyOf": kinds }) };
+    schema.insert("items".into(), items);
+    schema.insert("maxItems".into(), count.into());
+}
+
+/// A map whose keys are numbers or the like is a map: the derive makes a closed object with a pattern of
+/// properties, which many read as an object without members.
+fn name_keys_of_map(schema: &mut Map<String, Value>) {
+    let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+    let patterns = schema.get("patternProperties").and_then(Value::as_object);
+    let Some((pattern, values)) =
+        patterns.filter(|all| all.len() == 1).and_then(|all| all.iter().next())
+    else {
+        return;
+    };
+    if !is_closed || schema.contains_key("properties") || schema.contains_key("propertyNames") {
+        return;
+    }
+    let (pattern, values) = (pattern.clone(), values.clone());
+    schema.remove("patternProperties");
+    schema.insert("additionalProperties".into(), values);
+    schema.insert("propertyNames".into(), json!({ "pattern": pattern }));
+}
+
+/// A doc comment's lines are broken where the source's are.
+fn unbreak_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match value {
+                    Value::String(text) if key == "description" => *text = unbroken(text),
+                    _ if !["examples", "example", "default"].contains(&&**key) => {
+                        unbreak_descriptions(value);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(unbreak_descriptions),
+        _ => {}
+    }
 }
 
 /// A paragraph on one line.
@@ -94,17 +207,4 @@ fn unbroken(text: &str) -> String {
         false => paragraph.to_owned(),
     });
     paragraphs.collect::<Vec<_>>().join("\n\n")
-}
-
-fn each_schema(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
-    match value {
-        Value::Object(map) => {
-            map.iter_mut()
-                .filter(|(key, _)| *key != "examples" && *key != "example")
-                .for_each(|(_, value)| each_schema(value, change));
-            change(value);
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| each_schema(item, change)),
-        _ => {}
-    }
 }

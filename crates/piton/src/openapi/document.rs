@@ -1,12 +1,14 @@
 //! From routes to the OpenAPI document.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::parameters::{self, read_by_query};
 use super::responses::{Failures, essence, media};
 use super::schemas::Schemas;
 use super::security::Securities;
-use super::{OpenApi, clean, examples, ids, read};
+use super::{OpenApi, clean, examples, ids, read, unions};
 use crate::config::Config;
 use crate::handle::Handle;
 use crate::http::{HttpSettings, RouteInfo};
@@ -43,8 +45,8 @@ pub(super) fn make(source: &Source<'_>) -> Made {
         item[info.method.as_str().to_ascii_lowercase()] = operation;
     }
     let mut document = json!({ "paths": paths });
-    let (responses, own_schemas) = failures.components();
-    let mut all = schemas.finish(&mut document);
+    let (responses, own_schemas) = failures.components(&document["paths"]);
+    let mut all = schemas.finish(&mut document, failures.schema_names());
     all.extend(own_schemas);
     let mut components = Map::new();
     for (name, map) in
@@ -60,6 +62,7 @@ pub(super) fn make(source: &Source<'_>) -> Made {
     document["tags"] = tags(source.said, &routes);
     document["components"] = components.into();
     clean::document(&mut document);
+    unions::name_variants(&mut document);
     examples::fill(&mut document);
     Made { document, undocumented: undocumented(&routes) }
 }
@@ -82,7 +85,10 @@ fn operation(
     schemas: &mut Schemas,
 ) -> Value {
     let mut operation = json!({ "operationId": id, "security": security });
-    let (summary, description) = words(info.doc);
+    let (mut summary, description) = words(info.doc);
+    if summary.is_empty() {
+        summary = title(id);
+    }
     for (key, text) in [("summary", summary), ("description", description)] {
         if !text.is_empty() {
             operation[key] = text.into();
@@ -101,7 +107,9 @@ fn operation(
     if let Some(body) = body(info, schemas) {
         operation["requestBody"] = body;
     }
-    operation["responses"] = failures.answers(&info.operation, schemas);
+    let (parameters, reads_body) = (&operation["parameters"], operation["requestBody"].is_object());
+    let parameters = parameters.as_array().map_or(&[][..], Vec::as_slice);
+    operation["responses"] = failures.answers(&info.operation, parameters, reads_body, schemas);
     operation
 }
 
@@ -120,6 +128,13 @@ fn body(info: &RouteInfo, schemas: &mut Schemas) -> Option<Value> {
     Some(body)
 }
 
+/// What an operation without a doc comment is called: `Orders list` of `orders_list`.
+fn title(id: &str) -> String {
+    let text = id.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The first paragraph on one line, and the others.
 fn words(doc: &str) -> (String, String) {
     let (first, rest) = doc.split_once("\n\n").unwrap_or((doc, ""));
@@ -128,7 +143,7 @@ fn words(doc: &str) -> (String, String) {
 }
 
 fn info(source: &Source<'_>) -> Value {
-    let OpenApi { title, description, contact, license, .. } = source.said;
+    let OpenApi { title, description, license, .. } = source.said;
     let mut info = json!({
         "title": title.as_deref().unwrap_or(source.name),
         "version": source.version.unwrap_or("0.0.0"),
@@ -136,8 +151,11 @@ fn info(source: &Source<'_>) -> Value {
     if let Some(description) = description {
         info["description"] = json!(description);
     }
-    if let Some([name, email]) = contact {
-        info["contact"] = json!({ "name": name, "email": email });
+    let OpenApi { contact_name, contact_email, contact_url, .. } = source.said;
+    for (key, value) in [("name", contact_name), ("email", contact_email), ("url", contact_url)] {
+        if let Some(value) = value {
+            info["contact"][key] = json!(value);
+        }
     }
     if let Some(license) = license {
         info["license"] = json!({ "name": license, "identifier": license });
@@ -149,7 +167,10 @@ fn servers(said: &OpenApi) -> Value {
     if said.servers.is_empty() {
         return json!([{ "url": "/", "description": "Where this document is." }]);
     }
-    let server = |[url, description]: &[_; 2]| json!({ "url": url, "description": description });
+    let server = |[url, description]: &[Cow<'static, str>; 2]| match description.is_empty() {
+        true => json!({ "url": url }),
+        false => json!({ "url": url, "description": description }),
+    };
     said.servers.iter().map(server).collect()
 }
 

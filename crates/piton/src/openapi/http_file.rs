@@ -1,5 +1,8 @@
 //! The document as a `.http` file, for VS Code's REST Client and for JetBrains' editors: each request
-//! is sent by a click beside it.
+//! is sent by a click beside it, or all of them by httpyac.
+//!
+//! Each variable has a value: httpyac reads `@name =` without one as a request, and then knows no variable
+//! below it. Names are letters, digits and `_`, because it takes what stands in `{{..}}` for JavaScript.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,21 +10,21 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::postman::key_header;
-use super::requests::{Auth, Body, Request};
+use super::requests::{Auth, Body, Request, variable};
 
 /// The file for `document`.
 pub(super) fn file(document: &Value, requests: &[Request<'_>], base_url: &str) -> String {
     let title = document["info"]["title"].as_str().unwrap_or_default();
-    let mut text = format!("# {title}\n\n@baseUrl = {base_url}\n");
+    let mut text = format!("# {}\n\n@baseUrl = {base_url}\n", one_line(title));
     let header = key_header(document);
     if header.is_some() {
-        text.push_str("@apiKey = \n");
+        text.push_str("@apiKey = your-api-key\n");
     }
     if requests.iter().any(|request| request.auth == Auth::Bearer) {
-        text.push_str("@token = \n");
+        text.push_str("@token = your-token\n");
     }
     for (name, example) in variables(requests) {
-        let _ = writeln!(text, "@{name} = {example}");
+        let _ = writeln!(text, "@{name} = {}", encoded(example));
     }
     for request in requests {
         write(&mut text, request, header.unwrap_or_default());
@@ -35,7 +38,8 @@ fn variables<'a>(requests: &'a [Request<'_>]) -> BTreeMap<&'a str, &'a str> {
 }
 
 fn write(text: &mut String, request: &Request<'_>, key_header: &str) {
-    let _ = writeln!(text, "\n### {}\n# @name {}", request.summary, request.id);
+    let (summary, name) = (one_line(request.summary), variable(request.id));
+    let _ = writeln!(text, "\n### {summary}\n# @name {name}");
     let _ = writeln!(text, "{} {{{{baseUrl}}}}{}", request.method, path(request));
     match request.auth {
         Auth::Nobody => {}
@@ -45,7 +49,7 @@ fn write(text: &mut String, request: &Request<'_>, key_header: &str) {
         Auth::Bearer => text.push_str("Authorization: Bearer {{token}}\n"),
     }
     for (name, value, _) in request.headers.iter().filter(|(.., sent)| *sent) {
-        let _ = writeln!(text, "{name}: {value}");
+        let _ = writeln!(text, "{name}: {}", one_line(value));
     }
     let Some((media_type, body)) = &request.body else { return };
     let _ = writeln!(text, "Content-Type: {media_type}\n");
@@ -75,6 +79,11 @@ fn path(request: &Request<'_>) -> String {
         .map(|(name, value, _)| format!("{name}={}", encoded(value)))
         .collect();
     if sent.is_empty() { path } else { format!("{path}?{}", sent.join("&")) }
+}
+
+/// The text on one line: a line of its own would be another thing to the reader of the file.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn encoded(text: &str) -> String {

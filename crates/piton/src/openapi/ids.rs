@@ -1,8 +1,9 @@
 //! `operationId`: what generated clients call an operation. It comes from the handler's module and
 //! name, `companies_list`, so that it is the same as long as those are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::schemas::free_name;
 use crate::http::RouteInfo;
 
 /// An id for each route, none twice.
@@ -12,7 +13,19 @@ pub(super) fn of(routes: &[&RouteInfo]) -> Vec<String> {
     rename(&mut ids, |at| format!("{}_{}", id(routes[at], 2), method(routes[at])));
     rename(&mut ids, |at| format!("{}_{}", id(routes[at], 3), method(routes[at])));
     rename(&mut ids, |at| by_path(routes[at]));
+    number(&mut ids);
     ids
+}
+
+/// Paths that differ in their punctuation alone come to the same words.
+fn number(ids: &mut [String]) {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for id in ids {
+        // `get_thing` and `getThing` are one name in a client whose language writes names in one way.
+        let is_taken = |id: &str| taken.contains(&id.replace('_', "").to_ascii_lowercase());
+        *id = free_name(id, is_taken);
+        taken.insert(id.replace('_', "").to_ascii_lowercase());
+    }
 }
 
 fn rename(ids: &mut [String], new: impl Fn(usize) -> String) {
@@ -33,7 +46,7 @@ fn id(info: &RouteInfo, parts: usize) -> String {
         return own.to_owned();
     }
     let parts_of: Vec<&str> = info.handler.split("::").skip(1).collect();
-    let plain = |part: &&str| part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let plain = |part: &&str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if parts_of.is_empty() || !parts_of.iter().all(plain) {
         return by_path(info);
     }
@@ -41,7 +54,8 @@ fn id(info: &RouteInfo, parts: usize) -> String {
 }
 
 fn by_path(info: &RouteInfo) -> String {
-    let words = info.path.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words =
+        info.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     std::iter::once(&*method(info)).chain(words).collect::<Vec<_>>().join("_")
 }
 

@@ -36,7 +36,9 @@ mod security;
 mod serve;
 mod settings;
 mod ui;
+mod unions;
 mod verb;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -47,8 +49,9 @@ use std::panic::Location;
 use serde_json::Value;
 
 use crate::app::{App, LaunchError, Outline};
-use crate::config::Problems;
+use crate::config::{Config, Problems};
 use crate::handle::Handle;
+use crate::http::HttpSettings;
 use crate::step::Step;
 
 pub use files::{DOCUMENT, File, HTTP_FILE, POSTMAN};
@@ -77,7 +80,9 @@ const SECTION: &str = "openapi";
 pub struct OpenApi {
     title: Option<Cow<'static, str>>,
     description: Option<Cow<'static, str>>,
-    contact: Option<[Cow<'static, str>; 2]>,
+    contact_name: Option<Cow<'static, str>>,
+    contact_email: Option<Cow<'static, str>>,
+    contact_url: Option<Cow<'static, str>>,
     license: Option<Cow<'static, str>>,
     servers: Vec<[Cow<'static, str>; 2]>,
     tags: Vec<[Cow<'static, str>; 2]>,
@@ -92,35 +97,43 @@ impl OpenApi {
         Self::default()
     }
 
-    /// What the service is called. **Default: the app's name.**
+    /// What the service is called; `openapi.title` in the settings. **Default: the app's name.**
     #[must_use]
     pub fn title(self, title: impl Into<Cow<'static, str>>) -> Self {
         Self { title: Some(title.into()), ..self }
     }
 
-    /// What the service is for, in Markdown.
+    /// What the service is for, in Markdown; `openapi.description` in the settings.
     #[must_use]
     pub fn description(self, description: impl Into<Cow<'static, str>>) -> Self {
         Self { description: Some(description.into()), ..self }
     }
 
-    /// Whom to ask, and their address.
+    /// Whom to ask, and their email address; `openapi.contact_name` and `openapi.contact_email` in the
+    /// settings.
     #[must_use]
     pub fn contact(
         self,
         name: impl Into<Cow<'static, str>>,
         email: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { contact: Some([name.into(), email.into()]), ..self }
+        Self { contact_name: Some(name.into()), contact_email: Some(email.into()), ..self }
     }
 
-    /// The licence, as an SPDX expression such as `MIT OR Apache-2.0`.
+    /// A page about the service, such as that of the project; `openapi.contact_url` in the settings.
+    #[must_use]
+    pub fn contact_url(self, url: impl Into<Cow<'static, str>>) -> Self {
+        Self { contact_url: Some(url.into()), ..self }
+    }
+
+    /// The licence, as an SPDX expression such as `MIT OR Apache-2.0`; `openapi.license` in the settings.
     #[must_use]
     pub fn license(self, spdx: impl Into<Cow<'static, str>>) -> Self {
         Self { license: Some(spdx.into()), ..self }
     }
 
-    /// Where the service is to be had, and what that is called. **Default: where the document is.**
+    /// Where the service is to be had, and what that is called; `openapi.servers` in the settings.
+    /// **Default: where the document is.**
     #[must_use]
     pub fn server(
         mut self,
@@ -177,19 +190,19 @@ impl App {
     /// The OpenAPI document, with the settings that stand in the code: for tests that compare it.
     ///
     /// # Errors
-    /// What is wrong with the routes.
+    /// What is wrong with the routes, or with the settings that the document depends on.
     pub fn openapi_document(&self) -> Result<Value, LaunchError> {
-        Ok(of_outline(&self.outline()?).document)
+        Ok(of_outline(&self.outline()?)?.document)
     }
 
     /// The files that `openapi --out` writes, with the settings that stand in the code: for tests
     /// that compare them.
     ///
     /// # Errors
-    /// What is wrong with the routes.
+    /// What is wrong with the routes, or with the settings that the document depends on.
     pub fn openapi_files(&self) -> Result<[File; 3], LaunchError> {
         let outline = self.outline()?;
-        Ok(files::all(&of_outline(&outline).document, outline.name()))
+        Ok(files::all(&of_outline(&outline)?.document, outline.name()))
     }
 }
 
@@ -208,22 +221,36 @@ fn of_handle(handle: &Handle) -> Made {
         routes: handle.routes(),
         config: handle.config(),
         running: Some(handle),
-        said: handle.attached().next().unwrap_or(&OpenApi::default()),
+        said: &said(handle.attached().next(), handle.config()),
     })
 }
 
-fn of_outline(outline: &Outline<'_>) -> Made {
-    document::make(&Source {
+/// # Errors
+/// Settings that the document depends on are wrong. Nothing has checked them, as nothing is launched.
+fn of_outline(outline: &Outline<'_>) -> Result<Made, LaunchError> {
+    let mut problems = Problems::new();
+    outline.config().read::<OpenApiSettings>(SECTION, &mut problems);
+    outline.config().read::<HttpSettings>("http", &mut problems);
+    if !problems.is_empty() {
+        return Err(LaunchError::Settings(problems));
+    }
+    Ok(document::make(&Source {
         name: outline.name(),
         version: outline.version(),
         routes: outline.routes(),
         config: outline.config(),
         running: None,
-        said: outline.attached().next().unwrap_or(&OpenApi::default()),
-    })
+        said: &said(outline.attached().next(), outline.config()),
+    }))
+}
+
+/// What the document says beside the routes, by the code and the settings.
+fn said(code: Option<&OpenApi>, config: &Config) -> OpenApi {
+    let settings: OpenApiSettings = read(config, SECTION);
+    settings.complete(code.unwrap_or(&OpenApi::default()))
 }
 
 /// A section that has been checked.
-fn read<S: crate::Settings>(config: &crate::config::Config, section: &str) -> S {
+fn read<S: crate::Settings>(config: &Config, section: &str) -> S {
     config.read(section, &mut Problems::new())
 }

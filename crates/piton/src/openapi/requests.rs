@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::schemas::free_name;
 use super::{examples, parameters};
 
 /// One request to send.
@@ -119,12 +120,22 @@ fn request<'a>(
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         let said = parameter.get("example").cloned();
         let example = said.or_else(|| examples::of(&parameter["schema"], schemas));
-        let example = plain(&example.unwrap_or_default());
+        let example = example.unwrap_or_default();
         let sent = parameter["required"] == true;
+        if let (Some("query"), Value::Array(items)) = (parameter["in"].as_str(), &example)
+            && parameter["explode"] != false
+        {
+            let pairs = items.iter().map(|item| (name.clone(), plain(item), sent));
+            request.query.extend(pairs);
+            continue;
+        }
+        let example = plain(&example);
         match parameter["in"].as_str() {
             Some("query") => request.query.push((name, example, sent)),
             Some("header") => request.headers.push((name, example, sent)),
             _ => {
+                // Without a value it would be another path.
+                let example = if example.is_empty() { name.clone() } else { example };
                 let value = PathValue { variable: None, example };
                 request.path_values.insert(name, value);
             }
@@ -151,7 +162,13 @@ fn body(described: &Value) -> Option<(&str, Body)> {
         Some(example) if media_type.contains("form") => Body::Form(
             members(&example)
                 .into_iter()
-                .map(|(name, value)| (name.to_owned(), plain(value)))
+                .flat_map(|(name, value)| match value {
+                    // A list is sent an item a pair, as OpenAPI has it of forms.
+                    Value::Array(items) => {
+                        items.iter().map(|item| (name.to_owned(), plain(item))).collect()
+                    }
+                    value => vec![(name.to_owned(), plain(value))],
+                })
                 .collect(),
         ),
         Some(example) => Body::Json(example),
@@ -173,6 +190,16 @@ fn auth(document: &Value, operation: &Value) -> Auth {
     }
 }
 
+/// Variables that a file of requests has for itself.
+const RESERVED: [&str; 3] = ["baseUrl", "apiKey", "token"];
+
+/// The name of a variable: letters, digits and `_`. Some tools read anything else as an operator.
+pub(super) fn variable(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = name.chars().map(plain).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
+}
+
 /// What `POST /companies` has created is what `/companies/{cnpj}` means.
 fn name_what_is_created(requests: &mut [Request<'_>], paths: &[(&str, &Value)]) {
     let mut made: BTreeMap<String, Created> = BTreeMap::new();
@@ -187,7 +214,10 @@ fn name_what_is_created(requests: &mut [Request<'_>], paths: &[(&str, &Value)]) 
         let Some((member, _)) = rest.split_once('}') else { continue };
         let mut segments = request.path.split('/').filter(|part| !part.starts_with('{'));
         let last = segments.rfind(|part| !part.is_empty()).unwrap_or("created");
-        let created = Created { variable: format!("{last}_{member}"), member: member.to_owned() };
+        let variable = free_name(&variable(&format!("{last}_{member}")), |name| {
+            RESERVED.contains(&name) || made.values().any(|known: &Created| known.variable == name)
+        });
+        let created = Created { variable, member: member.to_owned() };
         made.insert(format!("{below}{member}}}"), created.clone());
         request.creates = Some(created);
     }

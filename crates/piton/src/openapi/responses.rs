@@ -1,10 +1,11 @@
-//! The answers of an operation: those that its types name, and the one format of every failure.
+//! The answers of an operation: those that its types name, the errors that it is known to answer, and the
+//! one format of every other failure.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::schemas::{PLACE, Schemas};
-use crate::http::{Answer, ErrorStyle, Operation};
+use crate::http::{Answer, AnswerHeader, ErrorAnswer, ErrorStyle, Operation};
 
 /// How failures look, by the settings.
 #[derive(Clone, Copy)]
@@ -12,61 +13,108 @@ pub(super) struct Failures {
     style: ErrorStyle,
 }
 
-/// What the schema of a failure is called. No type of Rust has a name like it.
+/// What the schema of a failure is called.
 const PROBLEM: &str = "problem";
+/// One of the faults that a problem lists.
+const FAULT: &str = "problem_fault";
 const FAILURE: &str = "failure";
+
+/// The media type of RFC 9457.
+const PROBLEM_TYPE: &str = "application/problem+json";
+
+/// Where the document keeps answers.
+const ANSWER_PLACE: &str = "#/components/responses/";
+
+/// The errors that have an answer of their own in `components.responses`: the status, what it is called
+/// there, and when it is answered.
+const ERRORS: [(u16, &str, &str); 16] = [
+    (400, "bad_request", "The request cannot be read: it is not JSON, not UTF-8, or incomplete."),
+    (401, "unauthorized", "Nobody knows who is calling: see `security`."),
+    (403, "forbidden", "Whoever is calling may not do this."),
+    (404, "not_found", "There is no such thing."),
+    (405, "method_not_allowed", "The path has other methods: see the header `Allow`."),
+    (408, "request_timeout", "The request did not arrive in time."),
+    (409, "conflict", "It contradicts what is there."),
+    (410, "gone", "It is not there any more."),
+    (412, "precondition_failed", "It has changed since the client saw it: a precondition fails."),
+    (413, "content_too_large", "The body is larger than this service accepts."),
+    (415, "unsupported_media_type", "The body is of another media type: see the header `Accept`."),
+    (
+        422,
+        "unprocessable_content",
+        "It can be read and is not acceptable; `errors` says where and why.",
+    ),
+    (428, "precondition_required", "A precondition is missing: send `If-Match`."),
+    (429, "too_many_requests", "Too many requests: try again later."),
+    (502, "bad_gateway", "Another service gave no usable answer."),
+    (
+        503,
+        "service_unavailable",
+        "The service is busy or stopping, or takes too long: try again later.",
+    ),
+];
 
 impl Failures {
     pub fn new(style: ErrorStyle) -> Self {
         Self { style }
     }
 
-    /// All answers of an operation.
-    pub fn answers(self, operation: &Operation, schemas: &mut Schemas) -> Value {
+    /// What the schemas of failures are called.
+    pub fn schema_names(self) -> &'static [&'static str] {
+        match self.style {
+            ErrorStyle::Problem => &[PROBLEM, FAULT],
+            ErrorStyle::Gnar => &[FAILURE],
+        }
+    }
+
+    /// All answers of an operation, which has these parameters.
+    pub fn answers(
+        self,
+        operation: &Operation,
+        parameters: &[Value],
+        reads_body: bool,
+        schemas: &mut Schemas,
+    ) -> Value {
         let mut answers = Map::new();
         for answer in operation.answers() {
             add(&mut answers, answer, schemas);
         }
-        if operation.answers().is_empty() {
-            let description = "What the handler answers: its type does not say.";
-            return json!({ "default": { "description": description } });
-        }
+        let is_known = !answers.is_empty();
         match self.style {
-            ErrorStyle::Problem => self.problems(&mut answers, operation),
-            ErrorStyle::Gnar => envelopes(&mut answers),
+            ErrorStyle::Problem => {
+                for error in errors(operation, parameters, reads_body) {
+                    answers.entry(error.status.as_str()).or_insert_with(|| refusal(&error));
+                }
+                let any = json!({ "$ref": format!("{ANSWER_PLACE}{PROBLEM}") });
+                answers.insert("default".into(), any);
+            }
+            ErrorStyle::Gnar if is_known => envelopes(&mut answers),
+            ErrorStyle::Gnar => {}
+        }
+        if !is_known {
+            let description = "What the handler answers: its type does not say.";
+            answers.insert("default".into(), json!({ "description": description }));
         }
         Value::Object(answers)
     }
 
-    fn problems(self, answers: &mut Map<String, Value>, operation: &Operation) {
-        if !operation.securities().is_empty() || !operation.optional_securities().is_empty() {
-            for (status, name) in [("401", "unauthorized"), ("403", "forbidden")] {
-                let reference = format!("#/components/responses/{name}");
-                answers.entry(status).or_insert_with(|| json!({ "$ref": reference }));
-            }
-        }
-        answers.insert("default".into(), json!({ "$ref": "#/components/responses/problem" }));
-    }
-
-    /// `components.responses` and the schemas they use.
-    pub fn components(self) -> (Map<String, Value>, Map<String, Value>) {
+    /// `components.responses`, as far as `paths` refers to them, and the schemas they use.
+    pub fn components(self, paths: &Value) -> (Map<String, Value>, Map<String, Value>) {
         let (mut responses, mut schemas) = (Map::new(), Map::new());
         match self.style {
             ErrorStyle::Problem => {
                 schemas.insert(PROBLEM.into(), problem());
-                for (name, description) in [
-                    (
-                        "problem",
-                        "Any failure, as RFC 9457 has it. Its `status` is that of the answer.",
-                    ),
-                    ("unauthorized", "Nobody knows who is calling: see `security`."),
-                    ("forbidden", "Whoever is calling may not do this."),
-                ] {
-                    let schema = json!({ "$ref": format!("{PLACE}{PROBLEM}") });
-                    let content = json!({ "application/problem+json": { "schema": schema } });
-                    let response = json!({ "description": description, "content": content });
-                    responses.insert(name.into(), response);
-                }
+                schemas.insert(FAULT.into(), fault());
+                let any = "Any failure, as RFC 9457 has it. Its `status` is that of the answer.";
+                let named = ERRORS.iter().map(|(status, name, text)| {
+                    (*name, problem_answer(text, StatusCode::from_u16(*status).ok()))
+                });
+                let all = named.chain([(PROBLEM, problem_answer(any, None))]);
+                let used = super::schemas::references(paths);
+                responses.extend(all.filter_map(|(name, answer)| {
+                    let is_used = used.contains(&format!("{ANSWER_PLACE}{name}"));
+                    is_used.then(|| (name.to_owned(), answer))
+                }));
             }
             ErrorStyle::Gnar => {
                 schemas.insert(FAILURE.into(), failure());
@@ -74,6 +122,89 @@ impl Failures {
         }
         (responses, schemas)
     }
+}
+
+/// The errors that an operation is known to answer: those it documents, and those that follow from what it
+/// reads, who may call it and what it returns.
+fn errors(operation: &Operation, parameters: &[Value], reads_body: bool) -> Vec<ErrorAnswer> {
+    let mut errors = operation.errors().to_vec();
+    let mut add = |status, is_answered: bool| {
+        if is_answered && !errors.iter().any(|known| known.status == status) {
+            errors.push(ErrorAnswer { status, description: "" });
+        }
+    };
+    let asks = !operation.securities().is_empty() || !operation.optional_securities().is_empty();
+    let of = |place: &'static str| parameters.iter().filter(move |one| one["in"] == place);
+    let is_checked = |parameter: &Value| parameter["schema"] != json!({ "type": "string" });
+    // Text and bytes are taken as they are; JSON and forms are of a type, and of one media type.
+    let typed_body = reads_body && operation.read_body().is_some_and(|body| body.schema.is_some());
+    add(StatusCode::BAD_REQUEST, reads_body || of("path").chain(of("query")).next().is_some());
+    add(StatusCode::UNAUTHORIZED, asks);
+    add(StatusCode::FORBIDDEN, asks);
+    add(StatusCode::NOT_FOUND, operation.returns_result() && of("path").next().is_some());
+    add(StatusCode::PAYLOAD_TOO_LARGE, reads_body);
+    add(StatusCode::UNSUPPORTED_MEDIA_TYPE, typed_body);
+    // A parameter of the query that is given twice is refused whatever its type is.
+    let checked = of("query").next().is_some() || of("path").any(is_checked);
+    add(StatusCode::UNPROCESSABLE_ENTITY, typed_body || checked);
+    add(StatusCode::SERVICE_UNAVAILABLE, true);
+    errors
+}
+
+/// The answer of an error: one of the components, or one of its own where the operation says more.
+fn refusal(error: &ErrorAnswer) -> Value {
+    let known = ERRORS.iter().find(|(status, ..)| *status == error.status.as_u16());
+    match known {
+        Some((_, name, _)) if error.description.is_empty() => {
+            json!({ "$ref": format!("{ANSWER_PLACE}{name}") })
+        }
+        _ => {
+            let phrase = error.status.canonical_reason().unwrap_or("A failure");
+            let said = Some(error.description).filter(|text| !text.is_empty());
+            let mut answer = problem_answer(said.unwrap_or(phrase), Some(error.status));
+            if let Some(said) = said {
+                answer["content"][PROBLEM_TYPE]["example"]["detail"] = said.into();
+            }
+            answer
+        }
+    }
+}
+
+fn problem_answer(description: &str, status: Option<StatusCode>) -> Value {
+    let schema = json!({ "$ref": format!("{PLACE}{PROBLEM}") });
+    let mut answer = json!({
+        "description": description,
+        "content": { PROBLEM_TYPE: { "schema": schema } },
+    });
+    if let Some(status) = status {
+        answer["content"][PROBLEM_TYPE]["example"] = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Unknown"),
+            "status": status.as_u16(),
+        });
+    }
+    let (name, said, schema) = match status {
+        Some(StatusCode::UNAUTHORIZED) => {
+            ("WWW-Authenticate", "How to show who is calling.", json!({ "type": "string" }))
+        }
+        Some(StatusCode::METHOD_NOT_ALLOWED) => {
+            ("Allow", "The methods of the path.", json!({ "type": "string" }))
+        }
+        Some(StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
+            ("Accept", "The media type to send.", json!({ "type": "string" }))
+        }
+        Some(StatusCode::PRECONDITION_FAILED) => {
+            ("ETag", "The entity tag of what is there now.", json!({ "type": "string" }))
+        }
+        Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => (
+            "Retry-After",
+            "After how many seconds to try again.",
+            json!({ "type": "integer", "minimum": 0 }),
+        ),
+        _ => return answer,
+    };
+    answer["headers"][name] = json!({ "description": said, "schema": schema });
+    answer
 }
 
 fn add(answers: &mut Map<String, Value>, answer: &Answer, schemas: &mut Schemas) {
@@ -86,8 +217,19 @@ fn add(answers: &mut Map<String, Value>, answer: &Answer, schemas: &mut Schemas)
         entry["content"][essence(content.media_type)] = media(content.media_type, schema);
     }
     for header in &answer.headers {
-        let said = json!({ "description": header.description, "schema": { "type": "string" } });
+        let schema = header_schema(header, schemas);
+        let said = json!({ "description": header.description, "schema": schema });
         entry["headers"][&*header.name] = said;
+    }
+}
+
+fn header_schema(header: &AnswerHeader, schemas: &mut Schemas) -> Value {
+    match header.schema {
+        Some(make) => schemas.output(make),
+        None if header.name.eq_ignore_ascii_case("location") => {
+            json!({ "type": "string", "format": "uri-reference" })
+        }
+        None => json!({ "type": "string" }),
     }
 }
 
@@ -96,11 +238,15 @@ pub(super) fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or(media_type).trim()
 }
 
-/// The body of this media type. What has no schema is text, or bytes, of which there is nothing to say.
+/// The body of this media type. What has no schema is text or bytes, unless it has a form that is not known.
 pub(super) fn media(media_type: &str, schema: Option<Value>) -> Value {
     match schema {
         Some(schema) => json!({ "schema": schema }),
         None if media_type.starts_with("text/") => json!({ "schema": { "type": "string" } }),
+        // Not a word of 3.1, which says nothing here, but the one by which generators make bytes.
+        None if essence(media_type) == "application/octet-stream" => {
+            json!({ "schema": { "type": "string", "format": "binary" } })
+        }
         None => json!({}),
     }
 }
@@ -130,9 +276,10 @@ fn failure() -> Value {
     })
 }
 
-fn problem() -> Value {
-    let fault = json!({
+fn fault() -> Value {
+    json!({
         "type": "object",
+        "description": "One thing that is wrong with a request.",
         "required": ["detail"],
         "properties": {
             "detail": { "type": "string", "description": "What is wrong there." },
@@ -142,7 +289,10 @@ fn problem() -> Value {
             },
             "parameter": { "type": "string", "description": "Which parameter." },
         },
-    });
+    })
+}
+
+fn problem() -> Value {
     json!({
         "type": "object",
         "title": "Problem",
@@ -165,7 +315,7 @@ fn problem() -> Value {
             "request_id": { "type": "string", "description": "What the log knows the request by." },
             "errors": {
                 "type": "array",
-                "items": fault,
+                "items": { "$ref": format!("{PLACE}{FAULT}") },
                 "description": "Every fault of the request that was found.",
             },
         },

@@ -51,30 +51,34 @@ impl Schemas {
     /// What a reference among those taken refers to, or the schema itself.
     pub fn resolved(&self, schema: &Value) -> Value {
         let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix(INPUT_PLACE));
-        match name.and_then(|name| self.input.definitions().get(name)) {
+        match name.and_then(|name| self.input.definitions().get(&decoded(name))) {
             Some(definition) => self.resolved(definition),
             None => schema.clone(),
         }
     }
 
     /// All that `document` refers to, with its references set right.
-    pub fn finish(mut self, document: &mut Value) -> Map<String, Value> {
+    /// No type is called by one of the `reserved` names.
+    pub fn finish(mut self, document: &mut Value, reserved: &[&str]) -> Map<String, Value> {
         let output: BTreeMap<String, Value> =
             self.output.take_definitions(true).into_iter().collect();
         let input: BTreeMap<String, Value> =
             self.input.take_definitions(true).into_iter().collect();
         let different = different(&input, &output);
-        let name = |name: &str| match different.contains(name) {
-            true => free(&format!("{name}Input"), &input, &output),
-            false => name.to_owned(),
-        };
-        let mut all = output.clone();
-        for (key, schema) in &input {
-            all.insert(name(key), schema.clone());
+        let names = Names::new(&input, &output, &different, reserved);
+        let mut all = BTreeMap::new();
+        for (places, schemas) in [(&names.output, output), (&names.input, input)] {
+            for (name, schema) in schemas {
+                all.insert(places[&name].clone(), schema);
+            }
         }
         let rename = |reference: &mut String| {
-            if let Some(old) = reference.strip_prefix(INPUT_PLACE) {
-                *reference = format!("{PLACE}{}", name(old));
+            for (place, names) in [(INPUT_PLACE, &names.input), (PLACE, &names.output)] {
+                let old = reference.strip_prefix(place).map(decoded);
+                if let Some(name) = old.and_then(|old| names.get(&old)) {
+                    *reference = format!("{PLACE}{name}");
+                    return;
+                }
             }
         };
         all.values_mut().for_each(|schema| each_reference(schema, &rename));
@@ -105,7 +109,7 @@ fn different(
         for (name, schema, _) in both() {
             let leads_there = references(schema)
                 .iter()
-                .any(|to| to.rsplit('/').next().is_some_and(|name| found.contains(name)));
+                .any(|to| to.rsplit('/').next().is_some_and(|name| found.contains(&decoded(name))));
             if leads_there {
                 found.insert(name.clone());
             }
@@ -116,14 +120,105 @@ fn different(
     }
 }
 
-/// A name that no other schema has.
-fn free(name: &str, input: &BTreeMap<String, Value>, output: &BTreeMap<String, Value>) -> String {
-    let taken = |name: &str| input.contains_key(name) || output.contains_key(name);
+/// What the schemas are called in the document, by what schemars calls them.
+struct Names {
+    input: BTreeMap<String, String>,
+    output: BTreeMap<String, String>,
+}
+
+impl Names {
+    fn new(
+        input: &BTreeMap<String, Value>,
+        output: &BTreeMap<String, Value>,
+        different: &BTreeSet<String>,
+        reserved: &[&str],
+    ) -> Self {
+        let mut taken: BTreeSet<String> = reserved.iter().map(ToString::to_string).collect();
+        // Files and types of clients are told apart whatever the capitals of their names are.
+        let mut take = |name: &str| {
+            let free = free_name(name, |name| taken.contains(&name.to_ascii_lowercase()));
+            taken.insert(free.to_ascii_lowercase());
+            free
+        };
+        // Names that are identifiers already are not given to others.
+        let mut outputs: Vec<&String> = output.keys().collect();
+        outputs.sort_by_key(|name| identifier(name) != ***name);
+        let output: BTreeMap<String, String> =
+            outputs.into_iter().map(|name| (name.clone(), take(&identifier(name)))).collect();
+        let mut of_input = |name: &String| match output.get(name) {
+            Some(same) if !different.contains(name) => same.clone(),
+            Some(_) => take(&format!("{}Input", identifier(name))),
+            None => take(&identifier(name)),
+        };
+        let input = input.keys().map(|name| (name.clone(), of_input(name))).collect();
+        Self { input, output }
+    }
+}
+
+/// `name`, or with a number after it, so that it is not taken.
+pub(super) fn free_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let mut free = name.to_owned();
-    while taken(&free) {
-        free.push('_');
+    let mut number = 2;
+    while is_taken(&free) {
+        free = format!("{name}{number}");
+        number += 1;
     }
     free
+}
+
+/// A name that is an identifier in every language: `PageForCompany` of `Page_for_Company`, which is what the
+/// derive makes of `Page<Company>`.
+fn identifier(name: &str) -> String {
+    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
+    let name = if is_plain { name.to_owned() } else { capitalized(name) };
+    match name.chars().next() {
+        None => "Schema".to_owned(),
+        Some(first) if first.is_ascii_digit() => format!("Schema{name}"),
+        Some(_) => name,
+    }
+}
+
+/// The words of `text` without what stands between them, each with a capital letter, and without letters that
+/// are not ASCII.
+pub(super) fn capitalized(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let capitalized = words.filter_map(|word| {
+        let word: String = word.chars().filter(char::is_ascii).collect();
+        let first = word.chars().next()?;
+        Some(format!("{}{}", first.to_ascii_uppercase(), &word[1..]))
+    });
+    capitalized.collect()
+}
+
+/// A name as it was before it became part of a reference, where schemars encodes what is no part of a URI.
+fn decoded(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *byte == b'%');
+        let encoded = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match encoded.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).replace("~1", "/").replace("~0", "~")
+}
+
+/// Removes the schemas that nothing in the document leads to.
+pub(super) fn forget_unused(document: &mut Value) {
+    let Some(Value::Object(all)) = document.pointer_mut("/components/schemas").map(Value::take)
+    else {
+        return;
+    };
+    let used = used(all.into_iter().collect(), document);
+    document["components"]["schemas"] = used.into();
 }
 
 /// The schemas that the document leads to, however indirectly.

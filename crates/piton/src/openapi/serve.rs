@@ -13,7 +13,7 @@ use super::ui::{self, Asset, Page};
 use super::{OpenApi, OpenApiSettings, SECTION, json, of_handle, read};
 use crate::app::Setup;
 use crate::handle::Handle;
-use crate::http::{Route, get};
+use crate::http::{Route, client_has, get};
 
 /// Asked again each time, and answered in a few bytes where nothing has changed.
 const ASK_AGAIN: &str = "no-cache";
@@ -34,7 +34,7 @@ pub(super) fn add(setup: &Setup, source: &'static Location<'static>) {
         let document = document.clone();
         async move { answer(document.get_or_init(|| of_document(&app)), &request, ASK_AGAIN, &[]) }
     }));
-    let said = handle.attached().next().cloned().unwrap_or_default();
+    let said = super::said(handle.attached().next(), handle.config());
     let page = Page::new(&settings, title(&said, &handle), &servers(&said));
     for (path, asset) in page.assets {
         let asset = Arc::new(asset);
@@ -82,9 +82,7 @@ fn answer(
 ) -> Response {
     let head = request.headers();
     let text = |name: &HeaderName| head.get(name).and_then(|value| value.to_str().ok());
-    let known = text(&header::IF_NONE_MATCH).is_some_and(|tags| {
-        tags.split(',').any(|tag| tag.trim() == asset.etag || tag.trim() == "*")
-    });
+    let known = client_has(head, &asset.etag);
     let zipped = text(&header::ACCEPT_ENCODING).is_some_and(takes_gzip);
     let body = match (known, zipped) {
         (true, _) => Bytes::new(),

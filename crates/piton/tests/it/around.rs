@@ -253,3 +253,30 @@ async fn answers_are_compressed_for_those_who_ask_when_that_is_switched_on() {
     let off = TestApp::new(app().route(get("/long", long))).await;
     assert_eq!(off.get("/long").header("accept-encoding", "gzip").await.bytes().len(), 6000);
 }
+
+#[cfg(feature = "compression")]
+#[piton::test]
+async fn a_compressed_body_has_a_tag_of_its_own_that_conditions_know() {
+    use piton::http::{ETag, Preconditions, Tagged, put};
+
+    async fn show(preconditions: Preconditions) -> Tagged<String> {
+        Tagged::new(ETag::strong(7), "piton ".repeat(1000)).or_not_modified(&preconditions)
+    }
+    async fn change(preconditions: Preconditions) -> Result<&'static str> {
+        preconditions.check(Some(&ETag::strong(7)))?;
+        Ok("changed")
+    }
+    let app = app().route(get("/it", show)).route(put("/it", change));
+    let app = TestApp::new(app.set("http.compression", true)).await;
+
+    let plain = app.get("/it").await.header("etag").to_owned();
+    let zipped = app.get("/it").header("accept-encoding", "gzip").await;
+    assert_eq!((&*plain, zipped.header("etag")), ("\"7\"", "\"7-gzip\""));
+    for tag in [&*plain, zipped.header("etag")] {
+        let known = app.get("/it").header("accept-encoding", "gzip").header("if-none-match", tag);
+        let known = known.await;
+        assert_eq!((known.status().as_u16(), known.header("etag")), (304, tag));
+        assert_eq!(app.put("/it").header("if-match", tag).await.status(), 200, "{tag}");
+    }
+    assert_eq!(app.put("/it").header("if-match", "\"8-gzip\"").await.status(), 412);
+}

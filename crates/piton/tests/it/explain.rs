@@ -46,6 +46,7 @@ pub mod days {
 
     #[get("/open")]
     #[public]
+    #[errors(409 = "It is \"taken\".", 410)]
     pub async fn open() -> impl axum::response::IntoResponse {
         "open"
     }

@@ -23,6 +23,8 @@ mod launch;
 mod memory;
 #[cfg(feature = "openapi")]
 mod openapi;
+#[cfg(feature = "openapi")]
+mod openapi_plain;
 #[cfg(all(feature = "openapi", feature = "validation"))]
 mod openapi_rules;
 mod parts;

@@ -20,6 +20,8 @@ pub struct Page {
 }
 
 /// Shows the messages that came by the queue, the latest first.
+///
+/// For the page after this one, ask for those before the last message of this one.
 #[get("/")]
 pub async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
     let limit = page.limit.unwrap_or(MOST).min(MOST);

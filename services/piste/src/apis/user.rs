@@ -25,10 +25,13 @@ pub struct Status {
 #[derive(Deserialize, JsonSchema)]
 pub struct Signup {
     /// The email address, which is who they are.
+    #[schemars(example = &"ana@example.org")]
     pub email: Option<String>,
     /// The password.
+    #[schemars(example = &"a long and secret sentence")]
     pub password: Option<String>,
     /// What they are called.
+    #[schemars(example = &"Ana Souza")]
     pub name: Option<String>,
 }
 
@@ -43,8 +46,10 @@ pub struct Account {
 #[derive(Deserialize, JsonSchema)]
 pub struct Login {
     /// The email address.
+    #[schemars(example = &"ana@example.org")]
     pub email: Option<String>,
     /// The password.
+    #[schemars(example = &"a long and secret sentence")]
     pub password: Option<String>,
 }
 
@@ -67,6 +72,8 @@ pub struct Me {
 }
 
 /// Says that the service is there.
+///
+/// It answers as long as the service takes requests, whatever becomes of its database.
 #[get("/get")]
 pub async fn status() -> Json<Status> {
     Json(Status { status: "ok" })
@@ -77,6 +84,10 @@ pub async fn status() -> Json<Status> {
 /// Addresses that differ in the capitals of their domain are one. Answers 409 if the address has one, 422 if it is no address. If the letter cannot be sent there is
 /// no account either, and one can try again.
 #[post("/signup")]
+#[errors(
+    409 = "The email address has an account already.",
+    422 = "Email or password are missing, or the email is no address."
+)]
 pub async fn signup(
     db: Db,
     passwords: Passwords,
@@ -116,6 +127,7 @@ pub async fn signup(
 /// A link that is followed again says the same again. `HEAD`, with which programs look where links in
 /// letters lead, activates nothing.
 #[get("/activate/{token}")]
+#[errors(404 = "No account has this activation token.")]
 pub async fn activate(db: Db, method: Method, Path(token): Path<String>) -> Result<Json<Account>> {
     // What is no token of ours is asked of nobody.
     let email = match Uuid::try_parse(&token) {
@@ -132,6 +144,7 @@ pub async fn activate(db: Db, method: Method, Path(token): Path<String>) -> Resu
 /// A wrong address and a wrong password cannot be told apart, by the time it takes either. A hash
 /// made with weaker parameters than today's is made anew.
 #[post("/login")]
+#[errors(401 = "The email address or the password is wrong.", 403 = "The account is not active.")]
 pub async fn login(
     db: Db,
     passwords: Passwords,
@@ -177,7 +190,13 @@ async fn hash_anew(db: Db, passwords: Passwords, email: String, before: String, 
 }
 
 /// Says who one is.
+///
+/// By the token in the header `Authorization: Bearer`.
 #[get("/me")]
+#[errors(
+    404 = "There is no such user any more.",
+    422 = "The token does not name its user by an email address."
+)]
 pub async fn me(who: Identity, db: Db) -> Result<Json<Me>> {
     let email = match who.text() {
         // PostgreSQL has no text with a NUL in it.

@@ -1,6 +1,6 @@
 //! Companies over HTTP. There is no `DELETE`: what was registered stays registered.
 
-use piton::http::{Items, Listing, Page};
+use piton::http::{Items, Listing, Page, Preconditions, Tagged};
 use piton::prelude::*;
 
 use crate::converters::Cnpj;
@@ -21,14 +21,15 @@ pub(crate) const COMPANIES: &str = "companies";
 /// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
 #[post("/")]
 #[protected(api_key, scope = "companies:write")]
+#[errors(409 = "A company with this CNPJ is registered already.")]
 pub async fn create(
     db: Db,
     cache: Cache,
     Valid(Json(new)): Valid<Json<NewCompany>>,
-) -> Result<Created<Json<Company>>> {
+) -> Result<Created<Tagged<Json<Company>>>> {
     let company =
         cache.invalidating([COMPANIES], async move { companies::insert(&db, new).await }).await?;
-    Ok(Created::at(format!("/api/companies/{}", company.cnpj), Json(company)))
+    Ok(Created::at(format!("/api/companies/{}", company.cnpj), tagged(company)))
 }
 
 /// Finds companies.
@@ -46,53 +47,79 @@ pub async fn list(
 }
 
 /// Shows a company.
+///
+/// As it is registered here, with how often and when it was changed.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
-pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Json<Company>> {
-    Ok(Json(companies::find(&db, cnpj).await?))
+#[errors(404 = "No company with this CNPJ is registered.")]
+pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Tagged<Json<Company>>> {
+    Ok(tagged(companies::find(&db, cnpj).await?))
 }
 
 /// Replaces all of a company that can change.
 ///
-/// What is not given is not known any more: to change only some of it there is `PATCH`.
+/// What is not given is not known any more: to change only some of it there is `PATCH`. With
+/// `If-Match` only the version of that `ETag` is replaced; 412 if somebody else has changed it since.
 #[put("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
+#[errors(
+    404 = "No company with this CNPJ is registered.",
+    409 = "The body has another CNPJ than the path: a company cannot be replaced by another."
+)]
 pub async fn replace(
     db: Db,
     cache: Cache,
     Path(cnpj): Path<Cnpj>,
+    preconditions: Preconditions,
     Valid(Json(fields)): Valid<Json<CompanyFields>>,
-) -> Result<Json<Company>> {
+) -> Result<Tagged<Json<Company>>> {
     if fields.cnpj.is_some_and(|other| other != cnpj) {
         let fault =
             piton::Fault::at("/cnpj", "this is not the CNPJ of the path, and a CNPJ never changes");
         return Err(Error::conflict("the company cannot be replaced by another").fault(fault));
     }
-    let work =
-        async move { companies::update(&db, cnpj, |company| fields.replacing(company)).await };
-    Ok(Json(cache.invalidating([COMPANIES], work).await?))
+    let replace = move |company: &Company| {
+        preconditions.check(Some(&company.etag()))?;
+        Ok(fields.replacing(company))
+    };
+    let work = async move { companies::update(&db, cnpj, replace).await };
+    Ok(tagged(cache.invalidating([COMPANIES], work).await?))
 }
 
 /// Changes some of a company.
 ///
-/// What is not given stays as it is; `"partners": null` says that they are not known.
+/// What is not given stays as it is; `"partners": null` says that they are not known. With `If-Match`
+/// only the version of that `ETag` is changed; 412 if somebody else has changed it since.
 #[patch("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
+#[errors(404 = "No company with this CNPJ is registered.")]
 pub async fn change(
     db: Db,
     cache: Cache,
     Path(cnpj): Path<Cnpj>,
+    preconditions: Preconditions,
     Valid(Json(patch)): Valid<Json<CompanyPatch>>,
-) -> Result<Json<Company>> {
-    let work = async move { companies::update(&db, cnpj, |company| patch.changing(company)).await };
-    Ok(Json(cache.invalidating([COMPANIES], work).await?))
+) -> Result<Tagged<Json<Company>>> {
+    let change = move |company: &Company| {
+        preconditions.check(Some(&company.etag()))?;
+        Ok(patch.changing(company))
+    };
+    let work = async move { companies::update(&db, cnpj, change).await };
+    Ok(tagged(cache.invalidating([COMPANIES], work).await?))
+}
+
+fn tagged(company: Company) -> Tagged<Json<Company>> {
+    Tagged::new(company.etag(), Json(company))
 }
 
 /// Shows what became of a company, the latest change first.
+///
+/// Each entry is the company as it was after one change; the oldest is its registration.
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
+#[errors(404 = "No company with this CNPJ is registered.")]
 pub async fn history(
     db: Db,
     Path(cnpj): Path<Cnpj>,

@@ -12,6 +12,10 @@ piton::blueprint!("/register", tag = "register");
 /// Whether or not it is registered here. Answers are remembered for a day.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
+#[errors(
+    404 = "The register knows no company with this CNPJ.",
+    502 = "The register gave no usable answer."
+)]
 pub async fn look_up(
     State(look_up): State<LookUp>,
     _: External,

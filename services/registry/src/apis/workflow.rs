@@ -13,6 +13,10 @@ piton::blueprint!("/companies", tag = "companies");
 /// In the work-flow tool, where people go on with it.
 #[post("/{cnpj}/card")]
 #[protected(api_key, scope = "companies:write")]
+#[errors(
+    404 = "No company with this CNPJ is registered, or no work-flow tool is configured.",
+    502 = "The work-flow tool made no card."
+)]
 pub async fn open(
     db: Db,
     State(workflow): State<Workflow>,

@@ -2,6 +2,7 @@
 
 use garde::Validate;
 use piton::chrono::{DateTime, SubsecRound, Utc};
+use piton::http::ETag;
 use piton::prelude::*;
 use serde::Deserializer;
 
@@ -26,6 +27,15 @@ pub struct Company {
     pub created_at: DateTime<Utc>,
     /// When it was changed last.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Company {
+    /// Returns the entity tag of this version. The time stands in it too, so that a database restored from a
+    /// backup does not give the same tag to another version.
+    #[must_use]
+    pub fn etag(&self) -> ETag {
+        ETag::strong(format_args!("{}-{:x}", self.revision, self.updated_at.timestamp_micros()))
+    }
 }
 
 /// Somebody who holds a part of a company.

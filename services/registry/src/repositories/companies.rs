@@ -97,18 +97,19 @@ pub async fn insert_in(tx: &mut Tx, company: &Company) -> Result<(), piton::db::
 }
 
 /// Changes a company. What `change` makes of it is written unless it is what was there already:
-/// then nothing is, and the history does not grow.
+/// then nothing is, and the history does not grow. `change` sees the row locked: what it checks still
+/// holds when the change is written.
 ///
 /// # Errors
-/// 404 if it is not registered.
+/// 404 if it is not registered; those of `change`.
 pub async fn update(
     db: &Db,
     cnpj: Cnpj,
-    change: impl FnOnce(&Company) -> Company,
+    change: impl FnOnce(&Company) -> Result<Company>,
 ) -> Result<Company> {
     let mut tx = db.begin().await?;
     let before: Company = tx.one(LOCK, (cnpj,)).await?.ok_or_else(|| unknown(cnpj))?;
-    let mut after = change(&before);
+    let mut after = change(&before)?;
     if after == before {
         return Ok(before);
     }

@@ -7,7 +7,6 @@ mod document;
 mod explain;
 mod keys;
 mod openapi;
-mod services;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
@@ -47,6 +46,10 @@ macro_rules! on_both {
         }
     )*};
 }
+
+// Below the macro, which they use.
+mod preconditions;
+mod services;
 
 fn company(cnpj: &str, name: &str, state: &str) -> Value {
     json!({ "cnpj": cnpj, "name": name, "state": state })

@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
+use crate::http::TagList;
+
 /// A weak tag of a body: the stack may send it compressed, which is the same answer in other bytes.
 pub(super) fn of(content_type: Option<&HeaderValue>, body: &[u8]) -> HeaderValue {
     let mut hash = Sha256::new();
@@ -15,40 +17,31 @@ pub(super) fn of(content_type: Option<&HeaderValue>, body: &[u8]) -> HeaderValue
     HeaderValue::try_from(digits + "\"").expect("hexadecimal digits are ASCII")
 }
 
-/// What the client says it has.
-pub(super) struct Condition(Vec<HeaderValue>);
+/// What the client has, by its `If-None-Match`.
+pub(super) struct Condition(Option<TagList>);
 
 impl Condition {
+    /// Reads the header. A malformed one is ignored, because the whole response is always right.
     pub fn of(headers: &HeaderMap) -> Self {
-        Self(headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect())
+        Self(TagList::read(headers, &header::IF_NONE_MATCH).unwrap_or_default())
     }
 
-    /// Whether the client has what `etag` stands for. Weak comparison: `W/` makes no difference.
+    /// Returns whether the client has the response with this tag.
     pub fn knows(&self, etag: Option<&HeaderValue>) -> bool {
-        let Some(etag) = etag.and_then(|etag| etag.to_str().ok()) else { return false };
-        let etag = etag.trim_start_matches("W/");
-        let lines = self.0.iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(tags).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+        let Some(list) = &self.0 else { return false };
+        let etag = etag.and_then(|etag| etag.to_str().ok());
+        etag.is_some_and(|etag| list.matches_weakly(etag))
     }
-}
-
-/// The tags of a list. A comma may stand in a tag, between its quotes.
-fn tags(line: &str) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    let ends = move |letter: char| {
-        quoted ^= letter == '"';
-        letter == ',' && !quoted
-    };
-    line.split(ends).map(str::trim)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn knows(said: &[&'static str], etag: &'static str) -> bool {
-        let condition = Condition(said.iter().map(|line| HeaderValue::from_static(line)).collect());
-        condition.knows(Some(&HeaderValue::from_static(etag)))
+    fn knows(lines: &[&'static str], etag: &'static str) -> bool {
+        let lines = lines.iter().map(|line| HeaderValue::from_static(line));
+        let headers = lines.map(|line| (header::IF_NONE_MATCH, line)).collect();
+        Condition::of(&headers).knows(Some(&HeaderValue::from_static(etag)))
     }
 
     #[test]
@@ -60,7 +53,7 @@ mod tests {
         assert!(knows(&["*"], r#""a""#));
         assert!(knows(&[r#""x,y", "z""#], r#""x,y""#));
         assert!(!knows(&[r#""x,a,y""#], r#""a""#) && !knows(&[], r#""a""#));
-        assert!(!Condition(vec![HeaderValue::from_static("*")]).knows(None));
+        assert!(!knows(&["a"], r#""a""#) && !Condition(Some(TagList::Any)).knows(None));
     }
 
     #[test]

@@ -228,9 +228,23 @@ enum Caller {
 impl Around for Cached {
     fn describe(&self, operation: &mut Operation) {
         operation.needs::<Cache>();
-        operation.header("if-none-match");
+        operation.optionally(|operation| {
+            operation.header_of::<String>(
+                "If-None-Match",
+                "The `ETag` of the answer that the client has: 304 if it is still the same.",
+            );
+        });
         self.vary.iter().for_each(|name| operation.header(name.as_str().to_owned()));
         operation.answer_empty(StatusCode::NOT_MODIFIED);
+        for status in [StatusCode::OK, StatusCode::NOT_MODIFIED] {
+            let etag = "Changes with the answer; for `If-None-Match`.";
+            operation.answer_header(status, "ETag", etag);
+            operation.answer_header(
+                status,
+                "Cache-Control",
+                "How long caches may keep the answer.",
+            );
+        }
     }
 
     fn problem(&self, at: &Surroundings<'_>) -> Option<String> {

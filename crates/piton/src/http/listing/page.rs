@@ -109,7 +109,7 @@ impl<T: JsonSchema> Output for Items<T> {
     fn describe(operation: &mut Operation) {
         operation.answer::<Vec<T>>(StatusCode::OK, "application/json");
         operation.answer_header(StatusCode::OK, "Link", LINKS);
-        operation.answer_header(
+        operation.answer_header_of::<u64>(
             StatusCode::OK,
             "X-Total-Count",
             "How many entries there are in all.",

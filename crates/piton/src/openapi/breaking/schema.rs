@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::schemas::PLACE;
+use super::super::unions::merge;
+use super::super::walk::type_of;
 use super::{Found, members};
 
 /// Which way the values go.
@@ -59,10 +61,10 @@ impl<'a> Found<'a> {
             }
         }
         if way == Way::Answer && !before["format"].is_null() && before["format"] != now["format"] {
-            self.breaks(&format!(
-                "of the format {} now, and was {}",
-                now["format"], before["format"]
-            ));
+            // Whoever reads 64 bits reads 32.
+            let is_narrowed = before["format"] == "int64" && now["format"] == "int32";
+            let text = format!("of the format {} now, and was {}", now["format"], before["format"]);
+            self.add(!is_narrowed, &text);
         }
         for key in ["anyOf", "oneOf", "prefixItems"] {
             self.parts(&before[key], &now[key], way, seen);
@@ -126,6 +128,13 @@ impl<'a> Found<'a> {
             }
         }
         for rule in ["pattern", "format", "multipleOf"] {
+            if rule == "format" && is_width(&before[rule]) && is_width(&now[rule]) {
+                // It says how many bits a client keeps the number in; the limits say what is taken.
+                if before[rule] == "int64" && now[rule] == "int32" && !fits_int32(before) {
+                    self.breaks("`format` is \"int32\" instead of \"int64\"");
+                }
+                continue;
+            }
             match (before.get(rule), now.get(rule)) {
                 (None, Some(new)) => self.breaks(&format!("`{rule}` is {new} now")),
                 (Some(old), Some(new)) if old != new => {
@@ -194,11 +203,32 @@ impl<'a> Found<'a> {
     }
 }
 
+/// Returns whether a `format` says no more than how wide a number is, or is missing.
+fn is_width(format: &Value) -> bool {
+    match format.as_str() {
+        Some(format) => {
+            format.trim_start_matches('u').starts_with("int")
+                || matches!(format, "float" | "double")
+        }
+        None => true,
+    }
+}
+
+fn fits_int32(schema: &Value) -> bool {
+    let bound = |name: &str| schema[name].as_i64();
+    bound("minimum").is_some_and(|least| least >= i32::MIN.into())
+        && bound("maximum").is_some_and(|most| most <= i32::MAX.into())
+}
+
 /// The schema that is meant: behind references, and `T or null` as one schema of two types.
 fn plain<'a>(document: &Value, schema: &'a Value) -> Cow<'a, Value> {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE)) {
         let definition = document["components"]["schemas"][name].clone();
-        return Cow::Owned(plain(document, &definition).into_owned());
+        let mut meant = plain(document, &definition).into_owned();
+        if schema.get("properties").is_some() && meant.is_object() {
+            merge(&mut meant, schema);
+        }
+        return Cow::Owned(meant);
     }
     for key in ["anyOf", "oneOf"] {
         let Some([one, other]) = schema[key].as_array().map(Vec::as_slice) else { continue };
@@ -222,7 +252,12 @@ fn types(schema: &Value) -> BTreeSet<&str> {
     match &schema["type"] {
         Value::String(one) => BTreeSet::from([&**one]),
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-        _ => BTreeSet::new(),
+        // Values that are listed are of types, too.
+        _ => {
+            let listed = schema["enum"].as_array().map(Vec::as_slice);
+            let values = listed.or_else(|| schema.get("const").map(std::slice::from_ref));
+            values.into_iter().flatten().map(type_of).collect()
+        }
     }
 }
 

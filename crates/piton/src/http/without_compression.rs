@@ -1,0 +1,13 @@
+//! The module `compression` of a build without that feature.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::handle::Handle;
+use crate::memory::Budget;
+
+/// Returns the router as it is: the setting is refused at launch.
+pub(crate) fn compressed(router: Router<Handle>, _: bool, _: &Arc<Budget>) -> Router<Handle> {
+    router
+}
