@@ -8,6 +8,7 @@ pub mod ashirt;
 pub mod certificates;
 pub mod cgroup;
 pub mod client;
+pub mod clients;
 pub mod flood;
 pub mod gnar;
 pub mod moto;
@@ -26,6 +27,19 @@ pub mod verb;
 use std::future::Future;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
+
+/// Returns a CNPJ with right check digits for each number.
+#[must_use]
+pub fn cnpj(number: u32) -> String {
+    let mut digits: Vec<u32> =
+        format!("{number:012}").bytes().map(|digit| u32::from(digit - b'0')).collect();
+    for _ in 0..2 {
+        let sum: u32 =
+            digits.iter().rev().zip((2..=9).cycle()).map(|(digit, weight)| digit * weight).sum();
+        digits.push(if sum % 11 < 2 { 0 } else { 11 - sum % 11 });
+    }
+    digits.iter().map(ToString::to_string).collect()
+}
 
 /// A port that was free a moment ago.
 ///

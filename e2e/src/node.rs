@@ -1,9 +1,9 @@
-//! The programs for Node that look at what we make: Newman, and a driver of Chromium.
+//! The programs for Node that look at what we make: Newman, a driver of Chromium, generated clients, linters.
 //!
 //! They are installed by `cargo xtask node`. One that is missing fails the test, as with Python's.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
@@ -18,6 +18,15 @@ pub struct Ended {
     pub said: String,
     /// The last line of its standard output.
     pub last: String,
+}
+
+impl Ended {
+    pub(crate) fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let out = text(&output.stdout);
+        let last = out.lines().last().unwrap_or_default().to_owned();
+        Self { well: output.status.success(), said: text(&output.stderr) + &out, last }
+    }
 }
 
 /// Runs `newman run COLLECTION ARGUMENTS..`.
@@ -53,13 +62,14 @@ async fn run(name: &str, program: PathBuf, arguments: &[&str]) -> Ended {
         .output()
         .await
         .expect("node starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let out = text(&output.stdout);
-    let last = out.lines().last().unwrap_or_default().to_owned();
-    Ended { well: output.status.success(), said: text(&output.stderr) + &out, last }
+    Ended::of(&output)
 }
 
-fn installed(name: &str) -> PathBuf {
+/// Returns the folder of what `e2e/node/NAME` needs.
+///
+/// # Panics
+/// If it is not installed.
+pub(crate) fn installed(name: &str) -> PathBuf {
     let folder = workspace().join("target/node").join(name);
     let there = folder.join("package-lock.stamp").exists();
     assert!(there, "{} is missing: run `cargo xtask node` first", folder.display());

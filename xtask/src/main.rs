@@ -1,10 +1,11 @@
 //! The project's own commands, `cargo xtask <command>`, in Rust so that they run wherever it builds.
 //!
 //! Each command has its own module: `gate/` is `cargo xtask test`, `bench/` is `cargo xtask bench`,
-//! `python` and `node` make what the tests compare with, `swagger_ui` refreshes files of others. What all need stands beside them: `run` starts
+//! `chaos` runs the tests that are too long for the gate, `python` and `node` make what the tests compare with, `swagger_ui` refreshes files of others. What all need stands beside them: `run` starts
 //! commands, `install` gets Debian's packages, `tree` reads `cargo tree`.
 
 mod bench;
+mod chaos;
 mod gate;
 mod generate;
 mod install;
@@ -27,6 +28,7 @@ Usage: cargo xtask <command>
 
 Commands:
   test          the gate: everything that CI checks, in CI's order
+  chaos         long fault and load suites, which the gate has no time for
   bench core    the hello service beside bare axum: speed, memory, start, size, builds
   generate      writes anew what is checked in and made by the services: settings, OpenAPI
   python        the Python programs that Piton is compared with, each in a venv
@@ -57,6 +59,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     };
     match command.as_str() {
         "test" => gate::main(rest),
+        "chaos" => chaos::main(rest),
         "bench" => bench::main(rest),
         "generate" => generate::main(rest),
         "python" => python::main(rest),

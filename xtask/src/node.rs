@@ -12,7 +12,8 @@ use crate::peers::Peers;
 use crate::run::{self, Cmd, Result};
 
 const HELP: &str = "\
-The programs for Node that look at what Piton makes: Newman, and a driver of Chromium.
+The programs for Node that look at what Piton makes: Newman, a driver of Chromium, linters and clients
+of OpenAPI documents.
 
 Usage: cargo xtask node [NAME]...
 
@@ -23,7 +24,8 @@ those that are as their `package-lock.json` says.
 /// Where the lists and the scripts are.
 const SOURCES: &str = "e2e/node";
 
-const PEERS: Peers = Peers { help: HELP, sources: SOURCES, list: "package-lock.json", make };
+const PEERS: Peers =
+    Peers { help: HELP, sources: SOURCES, list: "package-lock.json", long: &[], make };
 
 /// `cargo xtask node`.
 ///
@@ -101,7 +103,10 @@ mod tests {
     #[test]
     fn a_folder_that_does_not_exist_is_refused_with_those_that_do() {
         let error = main(&["deno".to_owned()]).unwrap_err().to_string();
-        assert_eq!(error, "no `e2e/node/deno`; there are browser, newman");
+        assert_eq!(
+            error,
+            "no `e2e/node/deno`; there are browser, httpyac, linters, newman, openapi-fetch, prism"
+        );
     }
 
     #[test]

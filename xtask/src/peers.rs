@@ -14,6 +14,8 @@ pub struct Peers {
     pub sources: &'static str,
     /// The file by which each of them says what it needs.
     pub list: &'static str,
+    /// The folders that no test of the gate needs: `cargo xtask chaos` makes them.
+    pub long: &'static [&'static str],
     /// Makes those of these names that are not as their lists say.
     pub make: fn(&[String]) -> Result<()>,
 }
@@ -34,9 +36,17 @@ impl Peers {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Makes all.
+    /// Makes all that the gate needs.
     pub fn all(&self) -> Result<()> {
-        (self.make)(&self.names()?)
+        let mut names = self.names()?;
+        names.retain(|name| !self.long.contains(&name.as_str()));
+        (self.make)(&names)
+    }
+
+    /// Makes all that only long suites need.
+    pub fn long(&self) -> Result<()> {
+        let names: Vec<String> = self.long.iter().map(|name| (*name).to_owned()).collect();
+        if names.is_empty() { Ok(()) } else { (self.make)(&names) }
     }
 
     /// The names of the folders there are.

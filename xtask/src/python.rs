@@ -32,7 +32,14 @@ const USABLE: &str = "import ensurepip, os, sys, sysconfig, venv; \
     header = os.path.join(sysconfig.get_path('include'), 'Python.h'); \
     sys.exit(not (sys.version_info >= (3, 11) and os.path.exists(header)))";
 
-const PEERS: Peers = Peers { help: HELP, sources: SOURCES, list: "requirements.txt", make };
+const PEERS: Peers = Peers {
+    help: HELP,
+    sources: SOURCES,
+    list: "requirements.txt",
+    // It needs Java.
+    long: &["openapi_generator"],
+    make,
+};
 
 /// `cargo xtask python`.
 ///
@@ -48,6 +55,14 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 /// When one cannot be made; the message is the command that failed.
 pub fn all() -> Result<()> {
     PEERS.all()
+}
+
+/// As [`all`], for what only long suites need.
+///
+/// # Errors
+/// When one cannot be made; the message is the command that failed.
+pub fn long() -> Result<()> {
+    PEERS.long()
 }
 
 fn make(names: &[String]) -> Result<()> {

@@ -8,10 +8,10 @@ use e2e::client::{self, Connection};
 use e2e::postgres;
 use e2e::redis::Redis;
 use e2e::service::Service;
-use e2e::{free_port, wait_for};
+use e2e::{cnpj, free_port, wait_for};
 use serde_json::Value;
 
-use super::{cnpj, company};
+use super::company;
 
 /// Two that share a database and a Redis, as FLASK-APP's variables name them.
 async fn two(redis: &Redis) -> [Service; 2] {

@@ -5,6 +5,7 @@
 mod addresses;
 mod admin;
 mod cache;
+mod clients;
 mod database;
 mod database_file;
 mod envpage;
@@ -20,19 +21,7 @@ mod rolling_migration;
 mod rolling_restart;
 mod settings;
 
-/// A CNPJ with right check digits for each number.
-fn cnpj(number: u32) -> String {
-    let mut digits: Vec<u32> =
-        format!("{number:012}").bytes().map(|digit| u32::from(digit - b'0')).collect();
-    for _ in 0..2 {
-        let sum: u32 =
-            digits.iter().rev().zip((2..=9).cycle()).map(|(digit, weight)| digit * weight).sum();
-        digits.push(if sum % 11 < 2 { 0 } else { 11 - sum % 11 });
-    }
-    digits.iter().map(ToString::to_string).collect()
-}
-
 /// A company as JSON.
 fn company(number: u32) -> String {
-    format!(r#"{{"cnpj":"{}","name":"Company {number}","state":"SP"}}"#, cnpj(number))
+    format!(r#"{{"cnpj":"{}","name":"Company {number}","state":"SP"}}"#, e2e::cnpj(number))
 }

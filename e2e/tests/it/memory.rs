@@ -3,10 +3,8 @@
 use e2e::client::{Connection, get};
 use e2e::flood::{unfinished_bodies, unread_answers};
 use e2e::service::{Service, run};
-use e2e::{free_port, wait_for};
+use e2e::{cnpj, free_port, wait_for};
 use serde_json::{Value, json};
-
-use super::cnpj;
 
 const MIB: u64 = 1 << 20;
 

@@ -6,7 +6,7 @@
 mod dependencies;
 mod features;
 pub mod postgres;
-mod tally;
+pub mod tally;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -215,7 +215,7 @@ fn doctests(tally: &mut Tally) -> Result<()> {
 }
 
 /// Runs tests and adds them up; tests of which none ran have failed.
-fn count(command: &Cmd, tally: &mut Tally, parse: fn(&str) -> Tally) -> Result<()> {
+pub fn count(command: &Cmd, tally: &mut Tally, parse: fn(&str) -> Tally) -> Result<()> {
     // Behind our copying they would see no terminal.
     let coloured = command.clone().env("CARGO_TERM_COLOR", "always");
     let tee = if run::colours() { coloured.tee()? } else { command.tee()? };
@@ -231,7 +231,7 @@ fn count(command: &Cmd, tally: &mut Tally, parse: fn(&str) -> Tally) -> Result<(
 
 /// A cargo command whose artifacts nobody will build upon: on CI's fresh clone the files of
 /// incremental compilation cost time and disk and are never read.
-fn gate_cargo(line: &str) -> Cmd {
+pub fn gate_cargo(line: &str) -> Cmd {
     let command = Cmd::new(line);
     if std::env::var_os("CI").is_some() { command.env("CARGO_INCREMENTAL", "0") } else { command }
 }

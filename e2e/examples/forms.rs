@@ -1,0 +1,167 @@
+//! A service that says what it has read: each form in which types of Rust stand in a query, a path, a form
+//! or a body, for generated clients to send.
+
+use std::collections::BTreeMap;
+
+use piton::chrono::{DateTime, NaiveDate, Utc};
+use piton::convert::{List, Moment};
+use piton::prelude::*;
+use piton::uuid::Uuid;
+
+piton::blueprint!("/forms", tag = "forms");
+
+/// One of a few words.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The first.
+    Plain,
+    /// A word with a hyphen.
+    RatherFancy,
+}
+
+/// Single values.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Scalars {
+    text: String,
+    wide: u64,
+    kind: Kind,
+    small: Option<i16>,
+    count: Option<u32>,
+    ratio: Option<f64>,
+    flag: Option<bool>,
+    id: Option<Uuid>,
+    day: Option<NaiveDate>,
+    moment: Option<Moment>,
+}
+
+/// Lists.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Lists {
+    #[serde(default)]
+    tags: Vec<String>,
+    numbers: Option<Vec<u32>>,
+    #[serde(default)]
+    kinds: Vec<Kind>,
+    few: Option<List<u16, 3>>,
+}
+
+/// Members of other structs as if they were its own.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Flat {
+    q: Option<String>,
+    #[serde(flatten)]
+    paging: Paging,
+    #[serde(flatten)]
+    span: Option<Span>,
+}
+
+/// Which page.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Paging {
+    page: Option<u32>,
+    after: Option<u64>,
+}
+
+/// From when.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Span {
+    since: NaiveDate,
+    open: Option<bool>,
+}
+
+/// One of several structs, which a member tells apart.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "shape", rename_all = "lowercase")]
+pub enum Shape {
+    /// Round.
+    Circle {
+        /// In metres.
+        radius: f64,
+    },
+    /// With four sides.
+    Square {
+        /// In metres.
+        side: u32,
+        /// Whether it stands on a corner.
+        tilted: Option<bool>,
+    },
+}
+
+/// A form.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Filled {
+    name: String,
+    #[serde(default)]
+    amounts: Vec<u64>,
+    kind: Kind,
+    when: Option<Moment>,
+}
+
+/// A body.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    id: u64,
+    counts: BTreeMap<String, u64>,
+    shape: Shape,
+    inner: Option<Inner>,
+    list: Vec<Inner>,
+    when: DateTime<Utc>,
+    day: Option<NaiveDate>,
+    kind: Kind,
+}
+
+/// A part of a body.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Inner {
+    key: Uuid,
+    note: Option<String>,
+}
+
+/// What stood in the path.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Place {
+    day: NaiveDate,
+    kind: Kind,
+    name: String,
+    number: i32,
+}
+
+#[get("/scalars")]
+async fn scalars(Query(read): Query<Scalars>) -> Json<Scalars> {
+    Json(read)
+}
+
+#[get("/lists")]
+async fn lists(Query(read): Query<Lists>) -> Json<Lists> {
+    Json(read)
+}
+
+#[get("/flat")]
+async fn flat(Query(read): Query<Flat>) -> Json<Flat> {
+    Json(read)
+}
+
+#[get("/shape")]
+async fn shape(Query(read): Query<Shape>) -> Json<Shape> {
+    Json(read)
+}
+
+#[get("/path/{day}/{kind}/{name}/{number}")]
+async fn path(Path(read): Path<Place>) -> Json<Place> {
+    Json(read)
+}
+
+#[post("/form")]
+async fn form(Form(read): Form<Filled>) -> Json<Filled> {
+    Json(read)
+}
+
+#[post("/body")]
+async fn body(Json(read): Json<Document>) -> Json<Document> {
+    Json(read)
+}
+
+fn main() -> piton::Exit {
+    App::new("forms").openapi(OpenApi::new().tag("forms", "Says what it has read.")).run()
+}

@@ -1,0 +1,4 @@
+package jakarta.annotation;
+
+/** As in jakarta.annotation-api. */
+public @interface Nonnull {}

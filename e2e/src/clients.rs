@@ -1,0 +1,398 @@
+//! The registry and piste, with what they need, for the clients that are generated of their documents.
+//!
+//! Each tool of `e2e/python`, `e2e/node` and `e2e/java` gets the same JSON file: where the services are, their
+//! keys and documents.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::client::{self, Connection};
+use crate::moto::{Boto3, Moto};
+use crate::node::{self, Ended};
+use crate::python::{interpreter, script, workspace};
+use crate::service::{self, Service};
+
+/// Bytes that sign the tokens of piste and of the service beside it.
+const JWT_SECRET: &str = "the-key-of-the-generated-clients-32-bytes";
+
+/// The registry's key that may do anything.
+pub const API_KEY: &str = "the-key-of-the-generated-clients";
+
+/// The messages that piste has stored.
+pub const MESSAGES: usize = 3;
+
+/// A fresh registry; a fresh piste with a few messages and the service that it asks; their documents.
+#[derive(Debug)]
+pub struct World {
+    folder: TempDir,
+    registry: Service,
+    piste: Service,
+    _off_piste: Service,
+}
+
+impl World {
+    /// Starts the services and waits until they are ready.
+    ///
+    /// # Panics
+    /// If one does not start, or `cargo xtask python` has not been run.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (registry, (piste, off_piste)) =
+            tokio::join!(start_registry(folder.path()), start_piste(folder.path()));
+        let world = Self { folder, registry, piste, _off_piste: off_piste };
+        for name in ["registry", "piste"] {
+            let out = world.path(name);
+            let files = run(name, &["openapi", "--out", &out], &[]).await;
+            assert!(!files.is_empty(), "{name} writes its documents");
+        }
+        world.write().await;
+        world
+    }
+
+    /// The JSON file that the scripts read.
+    #[must_use]
+    pub fn file(&self) -> String {
+        self.path("world.json")
+    }
+
+    /// The folder with the document, the collection and the `.http` file of `registry` or `piste`.
+    #[must_use]
+    pub fn documents(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The address of `registry` or `piste`.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        let service = if name == "registry" { &self.registry } else { &self.piste };
+        format!("http://127.0.0.1:{}", service.port)
+    }
+
+    /// Signs a user up at piste, activates the account and logs in; returns the token.
+    ///
+    /// # Panics
+    /// If piste does not let the user in.
+    pub async fn token(&self, email: &str) -> String {
+        let mut connection = Connection::open(self.piste.port).await.expect("it listens");
+        let user = json!({ "email": email, "password": "correct horse" }).to_string();
+        let signed_up = connection.request("POST", "/user/signup", &user).await;
+        assert_eq!(signed_up.expect("it answers").status, 200);
+        let log = std::fs::read_to_string(self.path("piste.log")).expect("it has a log");
+        let (_, letter) = log.split_once(&format!("activate {email} at")).expect("a letter");
+        let (_, path) = letter.split_once("/user/activate/").expect("a link");
+        let path = format!("/user/activate/{}", &path[..36]);
+        let activated = connection.request("GET", &path, "").await.expect("it answers");
+        assert_eq!(activated.status, 200);
+        let answer = connection.request("POST", "/user/login", &user).await.expect("it answers");
+        answer.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Puts validating proxies before both services, whose addresses the file then has as `prism`.
+    ///
+    /// # Panics
+    /// If Prism is not installed or does not start.
+    pub async fn with_proxies(&self) -> [Prism; 2] {
+        let proxies = ["registry", "piste"].map(|name| Prism::spawn(self, name, &[]));
+        let mut content = self.read();
+        for (name, proxy) in ["registry", "piste"].into_iter().zip(&proxies) {
+            proxy.ready().await;
+            content[name]["prism"] = proxy.url().into();
+        }
+        std::fs::write(self.file(), content.to_string()).expect("the folder is ours");
+        proxies
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    fn read(&self) -> Value {
+        let text = std::fs::read_to_string(self.file()).expect("it has been written");
+        serde_json::from_str(&text).expect("it is JSON")
+    }
+
+    async fn write(&self) {
+        let document = |name: &str| self.documents(name).join("openapi.json");
+        let [known, unknown] = self.looked_up().await;
+        let content = json!({
+            "registry": {
+                "url": self.url("registry"),
+                "document": document("registry"),
+                "key": API_KEY,
+                "reader_key": self.key("reader", "companies:read").await,
+                "writer_key": self.key("writer", "companies:write").await,
+                "known": known,
+                "unknown": unknown,
+            },
+            "piste": {
+                "url": self.url("piste"),
+                "document": document("piste"),
+                "log": self.path("piste.log"),
+            },
+        });
+        std::fs::write(self.file(), content.to_string()).expect("the folder is ours");
+    }
+
+    /// A key of the registry that may do this alone.
+    async fn key(&self, name: &str, scope: &str) -> String {
+        let database = database(self.folder.path(), "registry");
+        let variables = [("API_KEY", API_KEY), ("DATABASE_URL", &database)];
+        run("registry", &["keys", "create", name, "--scope", scope], &variables).await
+    }
+
+    /// A CNPJ that the made-up register knows, and one that it does not: about one in ten.
+    async fn looked_up(&self) -> [String; 2] {
+        let mut connection = Connection::open(self.registry.port).await.expect("it listens");
+        let mut found = [None, None];
+        for number in 1.. {
+            let cnpj = crate::cnpj(number);
+            let path = format!("/api/register/{cnpj}");
+            let answer = connection.request_with("GET", &path, &[("x-api-key", API_KEY)], "").await;
+            let status = answer.expect("it answers").status;
+            let place = match status {
+                200 => &mut found[0],
+                404 => &mut found[1],
+                other => panic!("the register answered {other}"),
+            };
+            place.get_or_insert(cnpj);
+            if let [Some(known), Some(unknown)] = &found {
+                return [known.clone(), unknown.clone()];
+            }
+        }
+        unreachable!("numbers do not end")
+    }
+}
+
+/// The service of `e2e/examples/forms.rs`, which says what it has read.
+#[derive(Debug)]
+pub struct Forms {
+    folder: TempDir,
+    _service: Service,
+}
+
+impl Forms {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it has not been built or does not start.
+    pub async fn start() -> Self {
+        let (program, port) = ("examples/forms", crate::free_port());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
+        let log = folder.path().join("log");
+        let service = Service::spawn(program, port, &arguments, &[], Some(&log));
+        service.ready().await;
+        let forms = Self { folder, _service: service };
+        let document = forms.path("openapi.json");
+        let written = run(program, &["openapi"], &[]).await;
+        let content = json!({
+            "forms": { "url": format!("http://127.0.0.1:{port}"), "document": document },
+        });
+        std::fs::write(document, written).expect("the folder is ours");
+        std::fs::write(forms.file(), content.to_string()).expect("the folder is ours");
+        forms
+    }
+
+    /// The JSON file that the scripts read.
+    #[must_use]
+    pub fn file(&self) -> String {
+        self.path("world.json")
+    }
+
+    /// The file of its document.
+    #[must_use]
+    pub fn document(&self) -> String {
+        self.path("openapi.json")
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+}
+
+fn database(folder: &Path, name: &str) -> String {
+    format!("sqlite:{}", folder.join(name).with_extension("db").display())
+}
+
+async fn start_registry(folder: &Path) -> Service {
+    let port = crate::free_port();
+    let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
+    let variables = [("API_KEY", API_KEY), ("DATABASE_URL", &database(folder, "registry"))];
+    let log = folder.join("registry.log");
+    let service = Service::spawn("registry", port, &arguments, &variables, Some(&log));
+    service.ready().await;
+    service
+}
+
+/// piste in development, where letters stand in the log, and the service beside it.
+async fn start_piste(folder: &Path) -> (Service, Service) {
+    let (port, beside) = (crate::free_port(), crate::free_port());
+    let secret = ("GNAR_JWT_SECRET_KEY", JWT_SECRET);
+    let arguments = ["--host", "127.0.0.1", "--port", &beside.to_string()];
+    let log = folder.join("off-piste.log");
+    let off_piste = Service::spawn("off-piste", beside, &arguments, &[secret], Some(&log));
+
+    let moto = Moto::start();
+    let mut boto3 = Boto3::of(&moto);
+    boto3.ask(&json!({ "op": "create", "queue": "gnar-queue" }));
+    let bodies: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
+    boto3.ask(&json!({ "op": "send", "queue": "gnar-queue", "bodies": bodies }));
+    let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
+    let variables = [
+        secret,
+        ("DATABASE_URL", &database(folder, "piste")),
+        ("GNAR_OFF_PISTE_SERVICE_PORT", &format!("127.0.0.1:{beside}")),
+        ("GNAR_SQS_ENDPOINT_URL", &moto.url()),
+        ("GNAR_SQS_REGION_NAME", "us-east-1"),
+        ("GNAR_SQS_ACCESS_KEY_ID", "id"),
+        ("GNAR_SQS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    let log = folder.join("piste.log");
+    let piste = Service::spawn("piste", port, &arguments, &variables, Some(&log));
+    piste.ready().await;
+    off_piste.ready().await;
+    crate::wait_for("the messages", || async {
+        let answer = client::get(port, "/messages").await;
+        answer.is_ok_and(|answer| answer.json().as_array().is_some_and(|it| it.len() == MESSAGES))
+    })
+    .await;
+    // What is in the queue has been read: nobody misses moto any more.
+    (piste, off_piste)
+}
+
+/// Runs one of the services to its end and returns what it printed.
+async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let ran = service::run(name, arguments, variables).await;
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{name} {arguments:?}: {errors}");
+    String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+}
+
+/// Prism before a service: it forwards, and holds both sides against the service's document.
+#[derive(Debug)]
+pub struct Prism {
+    _child: Child,
+    port: u16,
+    _log: TempDir,
+}
+
+impl Prism {
+    /// Starts one before `registry` or `piste`; with the option `--errors` it refuses what violates the
+    /// document, else it says so in the header `sl-violations`.
+    ///
+    /// # Panics
+    /// If Prism is not installed.
+    #[must_use]
+    pub fn spawn(world: &World, name: &str, options: &[&str]) -> Self {
+        let port = crate::free_port();
+        let log = tempfile::tempdir().expect("a temporary folder");
+        let output = std::fs::File::create(log.path().join("log")).expect("the folder is ours");
+        let program = "node_modules/@stoplight/prism-cli/dist/index.js";
+        let child = Command::new("node")
+            .arg(node::installed("prism").join(program))
+            .arg("proxy")
+            .arg(world.documents(name).join("openapi.json"))
+            .arg(world.url(name))
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .args(options)
+            .current_dir(log.path())
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("node starts");
+        Self { _child: child, port, _log: log }
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn ready(&self) {
+        crate::wait_for("Prism to listen", || async {
+            tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
+        })
+        .await;
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+/// Runs `e2e/python/<name>/<file> ARGUMENTS..` to its end, with the programs of the machine (`java`) on the path.
+///
+/// # Panics
+/// If the environment has not been made.
+pub async fn python(name: &str, file: &str, arguments: &[&str]) -> Ended {
+    let mut command = Command::new(interpreter(name));
+    command.arg(script(name, file)).args(arguments);
+    run_to_end(command).await
+}
+
+/// Compiles the client in Java that OpenAPI Generator makes of both documents, with the callers in
+/// `e2e/java`, and calls every operation.
+///
+/// # Panics
+/// If Java or OpenAPI Generator is not installed; `cargo xtask chaos --only clients` installs both.
+pub async fn java(world: &World) -> Ended {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let target = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let mut jar = String::new();
+    for name in ["registry", "piste"] {
+        let document = world.documents(name).join("openapi.json");
+        let packages =
+            format!("apiPackage={name}.api,modelPackage={name}.model,invokerPackage={name}");
+        let options = format!(
+            "--additional-properties=useJakartaEe=true,hideGenerationTimestamp=true,{packages}"
+        );
+        let document = document.to_string_lossy();
+        let arguments = ["java", &document, &target(name), "--library=native", &options];
+        let made = python("openapi_generator", "generate.py", &arguments).await;
+        assert!(made.well, "{}", made.said);
+        jar = made.last;
+    }
+    let mut sources = Vec::new();
+    for source in [workspace().join("e2e/java"), target("registry").into(), target("piste").into()]
+    {
+        java_files(&source, &mut sources);
+    }
+    // The generator's own jar brings what its clients need: Jackson with its module for dates.
+    let mut compile = Command::new("javac");
+    compile.args(["-nowarn", "-proc:none", "-cp", &jar, "-d", &target("classes")]).args(sources);
+    let compiled = run_to_end(compile).await;
+    assert!(compiled.well, "javac: {}", compiled.said);
+    let mut call = Command::new("java");
+    call.args(["-cp", &format!("{}:{jar}", target("classes")), "tour.Main", &world.file()]);
+    run_to_end(call).await
+}
+
+fn java_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("it is a folder").flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => java_files(&path, found),
+            false if path.extension().is_some_and(|it| it == "java") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+async fn run_to_end(mut command: Command) -> Ended {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    command
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .envs([("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONUTF8", "1")])
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    Ended::of(&command.output().await.expect("the program starts"))
+}

@@ -1,0 +1,156 @@
+//! The documents of the services as users' tools read them: linters, generated clients that call every
+//! operation of the live services, httpyac, a validating proxy.
+//!
+//! The ignored ones are long; `cargo xtask chaos --only clients` installs what they need and runs them.
+
+use e2e::clients::{self, API_KEY, Forms, Prism, World};
+use e2e::node::{self, Ended, newman};
+use serde_json::Value;
+
+/// Fails unless the script ended well, having called as many operations as there are.
+fn called_every_operation(ran: &Ended) {
+    called(ran, &[("registry", 8), ("piste", 7)]);
+}
+
+/// Fails unless the script ended well, having called this many operations of each service at least.
+fn called(ran: &Ended, least: &[(&str, u64)]) {
+    assert!(ran.well, "{}", ran.said);
+    let seen: Value = serde_json::from_str(&ran.last).unwrap();
+    for &(name, operations) in least {
+        let (called, calls) = (&seen[name]["operations"], &seen[name]["calls"]);
+        assert!(called.as_u64() >= Some(operations), "{name}: {}", ran.last);
+        assert!(calls.as_u64() > called.as_u64(), "{name}: {}", ran.last);
+    }
+}
+
+#[tokio::test]
+async fn redocly_and_spectral_find_no_fault_in_the_documents() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = ["registry", "piste"].map(|name| folder.path().join(name));
+    for (name, out) in ["registry", "piste"].into_iter().zip(&documents) {
+        let written =
+            e2e::service::run(name, &["openapi", "--out", out.to_str().unwrap()], &[]).await;
+        assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    }
+    let documents = documents.map(|out| out.join("openapi.json").to_str().unwrap().to_owned());
+    let linted = node::script("linters", "lint.mjs", &documents.each_ref().map(|it| &**it)).await;
+    assert!(linted.well, "{}", linted.said);
+}
+
+#[tokio::test]
+async fn a_client_of_openapi_python_client_calls_every_operation() {
+    let world = World::start().await;
+    let ran = clients::python("openapi_python_client", "call.py", &[&world.file()]).await;
+    called_every_operation(&ran);
+}
+
+#[tokio::test]
+async fn a_client_of_openapi_fetch_compiles_and_calls_every_operation() {
+    let world = World::start().await;
+    let ran = node::script("openapi-fetch", "run.mjs", &[&world.file()]).await;
+    called_every_operation(&ran);
+}
+
+#[tokio::test]
+async fn what_generated_clients_send_is_read_as_meant() {
+    let forms = Forms::start().await;
+    let linted = node::script("linters", "lint.mjs", &["--errors-only", &forms.document()]).await;
+    assert!(linted.well, "{}", linted.said);
+    let ran = clients::python("openapi_python_client", "call.py", &[&forms.file()]).await;
+    called(&ran, &[("forms", 7)]);
+    let ran = node::script("openapi-fetch", "run.mjs", &[&forms.file()]).await;
+    called(&ran, &[("forms", 7)]);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn what_openapi_generators_client_sends_is_read_as_meant() {
+    let forms = Forms::start().await;
+    let ran = clients::python("openapi_generator", "call.py", &[&forms.file()]).await;
+    called(&ran, &[("forms", 7)]);
+    let ran = clients::python("openapi_generator", "integers.py", &[&forms.document()]).await;
+    assert!(ran.well, "{}", ran.said);
+}
+
+#[tokio::test]
+async fn httpyac_sends_every_request_of_the_http_files() {
+    let world = World::start().await;
+    let token = format!("token={}", world.token("ada@example.com").await);
+    let key = format!("apiKey={API_KEY}");
+    // The account of the example is made after its login, and the token to activate it is in a letter.
+    let piste = [&*token, "user_login:401", "user_activate:404"];
+    for (name, options) in [("registry", &[&*key][..]), ("piste", &piste)] {
+        let folder = world.documents(name);
+        let file = |file: &str| folder.join(file).to_str().unwrap().to_owned();
+        let (requests, document) = (file(&format!("{name}.http")), file("openapi.json"));
+        let base_url = format!("baseUrl={}", world.url(name));
+        let arguments = [&[&*requests, &*document, &*base_url], options].concat();
+        let sent = node::script("httpyac", "send.mjs", &arguments).await;
+        assert!(sent.well, "{name}: {}", sent.said);
+    }
+}
+
+#[tokio::test]
+async fn no_answer_and_no_request_that_is_accepted_violates_the_document_for_prism() {
+    let world = World::start().await;
+    let _proxies = world.with_proxies().await;
+    let arguments = [&*world.file(), "--through-prism"];
+    let ran = node::script("openapi-fetch", "run.mjs", &arguments).await;
+    called_every_operation(&ran);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn an_answer_that_violates_the_document_is_seen_by_prism() {
+    let world = World::start().await;
+    let document = world.documents("piste").join("openapi.json");
+    let text = std::fs::read_to_string(&document).unwrap();
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["components"]["schemas"]["Me"]["properties"]["active"]["type"] = "string".into();
+    std::fs::write(&document, other.to_string()).unwrap();
+    let _proxies = world.with_proxies().await;
+    std::fs::write(&document, text).unwrap();
+    let arguments = [&*world.file(), "--through-prism"];
+    let ran = node::script("openapi-fetch", "run.mjs", &arguments).await;
+    assert!(!ran.well && ran.said.contains("user_me 200 response.body.active"), "{}", ran.said);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn the_postman_collection_passes_a_prism_that_refuses_violations() {
+    let world = World::start().await;
+    let proxy = Prism::spawn(&world, "registry", &["--errors"]);
+    proxy.ready().await;
+    let collection = world.documents("registry").join("postman_collection.json");
+    let (base_url, key) = (format!("baseUrl={}", proxy.url()), format!("apiKey={API_KEY}"));
+    let arguments = [collection.to_str().unwrap(), "--env-var", &base_url, "--env-var", &key];
+    let ran = newman(&arguments).await;
+    assert!(ran.well, "{}", ran.said);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn a_client_of_openapi_generator_in_python_calls_every_operation() {
+    let world = World::start().await;
+    let ran = clients::python("openapi_generator", "call.py", &[&world.file()]).await;
+    called_every_operation(&ran);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn a_client_of_openapi_generator_in_java_compiles_and_calls_every_operation() {
+    let world = World::start().await;
+    called_every_operation(&clients::java(&world).await);
+}
+
+#[tokio::test]
+#[ignore = "long: cargo xtask chaos --only clients"]
+async fn other_languages_have_integers_wide_enough() {
+    let world = World::start().await;
+    for name in ["registry", "piste"] {
+        let document = world.documents(name).join("openapi.json");
+        let arguments = [document.to_str().unwrap()];
+        let ran = clients::python("openapi_generator", "integers.py", &arguments).await;
+        assert!(ran.well, "{}", ran.said);
+    }
+}
