@@ -7,16 +7,16 @@ use std::ops::Deref;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, Visitor};
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Refused;
 
-/// Values with commas between them, in one parameter of a path or a query: `SP,RJ`. At least one
-/// and at most `MOST`, each in a form that has no comma.
+/// Values with commas between them, in one parameter of a path or a query (`SP,RJ`), or in several of one
+/// name. At least one and at most `MOST`, each in a form that has no comma: so `%2C` separates values, too.
 ///
-/// In a document it is an array of the style `form` without `explode` (`simple` in a path). In
-/// JSON there are real arrays: take `Vec<T>` there.
+/// In a document it is an array of the style `form` without `explode` (`simple` in a path). From JSON
+/// an array is read as well as a string.
 ///
 /// ```
 /// use piton::convert::List;
@@ -69,26 +69,31 @@ impl<T: FromStr<Err: Display>, const MOST: usize> FromStr for List<T, MOST> {
 
     fn from_str(text: &str) -> Result<Self, Refused> {
         let mut values = Vec::new();
-        for value in text.split(',') {
-            let place = values.len() + 1;
-            if place > MOST {
-                return Err(Refused::new(format!("a list here has at most {MOST} values")));
-            }
-            if value.is_empty() {
-                return Err(Refused::new(format!("value {place} of the list is empty")));
-            }
-            if is_no_finite_float::<T>(value) {
-                return Err(Refused::new(format!(
-                    "value {place} of the list: is not a finite number"
-                )));
-            }
-            let value = value.parse();
-            values.push(
-                value.map_err(|why| Refused::new(format!("value {place} of the list: {why}")))?,
-            );
-        }
+        push_values::<T, MOST>(&mut values, text)?;
         Ok(Self(values))
     }
+}
+
+/// Adds the values of `text`, with commas between them, to those there are.
+fn push_values<T: FromStr<Err: Display>, const MOST: usize>(
+    values: &mut Vec<T>,
+    text: &str,
+) -> Result<(), Refused> {
+    for value in text.split(',') {
+        let place = values.len() + 1;
+        let refuse = |why: &dyn Display| Refused::new(format!("value {place} of the list: {why}"));
+        if place > MOST {
+            return Err(Refused::new(format!("a list here has at most {MOST} values")));
+        }
+        if value.is_empty() {
+            return Err(Refused::new(format!("value {place} of the list is empty")));
+        }
+        if is_no_finite_float::<T>(value) {
+            return Err(refuse(&"is not a finite number"));
+        }
+        values.push(value.parse().map_err(|why| refuse(&why))?);
+    }
+    Ok(())
 }
 
 /// Returns whether `T` is a float and `text` parses as `NaN` or infinite, because rules about a
@@ -121,19 +126,60 @@ impl<'de, T: FromStr<Err: Display>, const MOST: usize> Deserialize<'de> for List
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Values<T, const MOST: usize>(PhantomData<T>);
 
-        impl<T: FromStr<Err: Display>, const MOST: usize> Visitor<'_> for Values<T, MOST> {
+        impl<'de, T: FromStr<Err: Display>, const MOST: usize> Visitor<'de> for Values<T, MOST> {
             type Value = List<T, MOST>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("values with commas between them")
+                f.write_str("a list of values")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 text.parse().map_err(E::custom)
             }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(Item(text)) = items.next_element()? {
+                    push_values::<T, MOST>(&mut values, &text).map_err(A::Error::custom)?;
+                }
+                if values.is_empty() {
+                    return Err(A::Error::custom("the list is empty"));
+                }
+                Ok(List(values))
+            }
         }
 
-        deserializer.deserialize_str(Values::<T, MOST>(PhantomData))
+        // Several parameters of one name arrive as a sequence, as an array of JSON does.
+        deserializer.deserialize_any(Values::<T, MOST>(PhantomData))
+    }
+}
+
+/// One item of an array, as text.
+struct Item(String);
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        macro_rules! visit {
+            ($($method:ident $type:ty),*) => {
+                $(fn $method<E: Error>(self, value: $type) -> Result<Item, E> {
+                    Ok(Item(value.to_string()))
+                })*
+            };
+        }
+
+        impl Visitor<'_> for Text {
+            type Value = Item;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a number")
+            }
+
+            visit!(visit_str &str, visit_bool bool, visit_u64 u64, visit_i64 i64, visit_f64 f64);
+        }
+
+        deserializer.deserialize_any(Text)
     }
 }
 

@@ -1,5 +1,6 @@
-//! A moment, as RFC 3339 writes it and no other way.
+//! A moment: written as RFC 3339 has it, and read in the forms that the libraries of common languages write.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,15 +8,19 @@ use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 use super::{Refused, has_form};
 
-/// A moment: `2026-11-21T09:30:00Z`, `2026-11-21T06:30:00.5-03:00`. The zone is never left out. In a query
-/// the `+` of a zone is written `%2B`.
+/// A moment: `2026-11-21T09:30:00Z`, `2026-11-21T06:30:00.5-03:00`. The zone is never left out.
+///
+/// Also read are forms that mean the same and that clients send: a zone as `+0300` or `+03`, no seconds
+/// (`2026-11-21T09:30Z`, as Java writes a full minute), a blank for the `T`, small letters, and a blank for the `+` of
+/// a zone, which is what a query makes of a `+` that is not written `%2B`.
 ///
 /// ```
 /// use piton::convert::Moment;
 ///
 /// let moment: Moment = "2026-11-21T06:30:00-03:00".parse()?;
 /// assert_eq!(moment.to_string(), "2026-11-21T09:30:00Z");
-/// for wrong in ["2026-11-21", "2026-11-21T09:30:00", "2026-11-21 09:30:00Z", "2026-11-21T09:30Z"] {
+/// assert_eq!("2026-11-21 06:30-0300".parse::<Moment>()?, moment);
+/// for wrong in ["2026-11-21", "2026-11-21T09:30:00", "2026-11-21T9:30:00Z", "20261121T093000Z"] {
 ///     assert!(wrong.parse::<Moment>().is_err());
 /// }
 /// # Ok::<(), piton::convert::Refused>(())
@@ -26,7 +31,7 @@ pub struct Moment(pub DateTime<Utc>);
 crate::__converter!(Moment:
     format = "date-time",
     about = "a moment with its zone, as RFC 3339 writes it",
-    pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+    pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+ -][0-9]{2}(:?[0-9]{2})?)$",
     example = "2026-11-21T09:30:00Z",
 );
 
@@ -34,10 +39,12 @@ impl FromStr for Moment {
     type Err = Refused;
 
     fn from_str(text: &str) -> Result<Self, Refused> {
-        if !is_written_right(text.as_bytes()) {
-            return Err(Refused::new(what_is_written_wrong(text)));
-        }
-        let moment = DateTime::parse_from_rfc3339(text)
+        let text = strict(text).ok_or_else(|| {
+            Refused::new(
+                "a moment is written as 2026-11-21T09:30:00Z, or with the zone's offset instead of Z",
+            )
+        })?;
+        let moment = DateTime::parse_from_rfc3339(&text)
             .map_err(|_| Refused::new("there is no such moment in the calendar"))?
             .to_utc();
         // What no database keeps in a form that sorts.
@@ -48,26 +55,56 @@ impl FromStr for Moment {
     }
 }
 
-/// A `+` in a query is a blank: whoever wrote the zone right is told what became of it.
-#[cold]
-fn what_is_written_wrong(text: &str) -> &'static str {
-    if is_written_right(text.replacen(' ', "+", 1).as_bytes()) {
-        return "the blank before the zone's offset is a `+` that a query does not keep: write it as `%2B`";
+/// Returns `text` as RFC 3339 writes it, if it has one of the forms that are read.
+fn strict(text: &str) -> Option<Cow<'_, str>> {
+    let minute = text.get(..16).filter(|minute| has_minute(minute.as_bytes()))?;
+    let rest = &text[16..];
+    let (seconds, zone) = rest.split_at(length_of_seconds(rest.as_bytes())?);
+    let zone = strict_zone(zone)?;
+    // Nearly every moment is written right, and is not copied.
+    if !seconds.is_empty() && text.ends_with(&*zone) && !minute.contains(' ') {
+        return Some(text.into());
     }
-    "a moment is written as 2026-11-21T09:30:00Z, or with the zone's offset instead of Z"
+    let seconds = if seconds.is_empty() { ":00" } else { seconds };
+    Some(format!("{}{seconds}{zone}", minute.replace(' ', "T")).into())
 }
 
-/// What chrono reads beyond RFC 3339 is not let through: a blank for `T`, a zone without a colon.
-fn is_written_right(text: &[u8]) -> bool {
-    let Some((moment, rest)) = text.split_at_checked(19) else { return false };
-    let digits = |text: &[u8]| text.iter().take_while(|c| c.is_ascii_digit()).count();
-    let zone = match rest.split_first() {
-        Some((b'.', fraction)) if digits(fraction) > 0 => &fraction[digits(fraction)..],
-        _ => rest,
+fn has_minute(text: &[u8]) -> bool {
+    let forms: [&[u8]; 3] = [b"9999-99-99T99:99", b"9999-99-99t99:99", b"9999-99-99 99:99"];
+    forms.iter().any(|form| has_form(text, form))
+}
+
+/// Returns the length of `:30` or `:30.5` at the start; 0 if the seconds are left out.
+fn length_of_seconds(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b':') {
+        return Some(0);
+    }
+    has_form(text.get(..3)?, b":99").then_some(())?;
+    let Some((b'.', fraction)) = text[3..].split_first() else { return Some(3) };
+    let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits > 0).then_some(4 + digits)
+}
+
+fn strict_zone(zone: &str) -> Option<Cow<'_, str>> {
+    if matches!(zone, "Z" | "z") {
+        return Some(zone.into());
+    }
+    let sign = match zone.as_bytes().first()? {
+        b'-' => '-',
+        // A `+` in a query is a blank.
+        b'+' | b' ' => '+',
+        _ => return None,
     };
-    let forms: [&[u8]; 2] = [b"9999-99-99T99:99:99", b"9999-99-99t99:99:99"];
-    let zones: [&[u8]; 4] = [b"Z", b"z", b"+99:99", b"-99:99"];
-    forms.iter().any(|form| has_form(moment, form)) && zones.iter().any(|form| has_form(zone, form))
+    let offset = &zone[1..];
+    let has = |form: &[u8]| has_form(offset.as_bytes(), form);
+    if has(b"99:99") {
+        let is_strict = zone.starts_with(sign);
+        return Some(if is_strict { zone.into() } else { format!("{sign}{offset}").into() });
+    }
+    if has(b"9999") {
+        return Some(format!("{sign}{}:{}", &offset[..2], &offset[2..]).into());
+    }
+    has(b"99").then(|| format!("{sign}{offset}:00").into())
 }
 
 impl fmt::Display for Moment {
@@ -101,10 +138,26 @@ mod tests {
     }
 
     #[test]
-    fn a_plus_that_became_a_blank_is_told_of() {
-        for text in ["2026-11-21T09:30:00 03:00", "2026-11-21T09:30:00.5 00:00"] {
-            let why = text.parse::<Moment>().unwrap_err().to_string();
-            assert!(why.ends_with("write it as `%2B`"), "{why}");
+    fn what_libraries_of_other_languages_write_is_read() {
+        for (text, shown) in [
+            // Python: isoformat, str, strftime("%z").
+            ("2026-11-21T09:30:00+00:00", "2026-11-21T09:30:00Z"),
+            ("2026-11-21 09:30:00.123456+00:00", "2026-11-21T09:30:00.123456Z"),
+            ("2026-11-21T09:30:00-0330", "2026-11-21T13:00:00Z"),
+            ("2026-11-21T09:30:00+0000", "2026-11-21T09:30:00Z"),
+            // Java: OffsetDateTime, Instant. JavaScript: toISOString. PostgreSQL's zones.
+            ("2026-01-01T00:00Z", "2026-01-01T00:00:00Z"),
+            ("2026-01-01T00:00+01:00", "2025-12-31T23:00:00Z"),
+            ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00Z"),
+            ("2026-01-01 00:00:00+00", "2026-01-01T00:00:00Z"),
+            ("2026-01-01t00:00z", "2026-01-01T00:00:00Z"),
+            // A `+` in a query that was not encoded.
+            ("2026-11-21T09:30:00 03:00", "2026-11-21T06:30:00Z"),
+            ("2026-11-21T09:30:00.5 0000", "2026-11-21T09:30:00.500Z"),
+            ("2026-11-21 09:30 03", "2026-11-21T06:30:00Z"),
+        ] {
+            let read = text.parse::<Moment>().unwrap_or_else(|why| panic!("{text}: {why}"));
+            assert_eq!(read.to_string(), shown, "{text}");
         }
     }
 
@@ -112,14 +165,27 @@ mod tests {
     fn what_is_no_moment_or_has_no_place_is_told_apart() {
         let why = |text: &str| text.parse::<Moment>().unwrap_err().to_string();
         for text in [
-            "2026-11-21T00:00:00+0000",
-            "2026-11-21T00:00:00+00",
+            "2026-11-21T00:00:00+0",
+            "2026-11-21T00:00:00+000",
+            "2026-11-21T00:00:00+00:0",
+            "2026-11-21T00:00:00+00:00:00",
+            "2026-11-21T00:00:00--03",
             "2026-11-21T00:00:00.Z",
+            "2026-11-21T00:00:Z",
+            "2026-11-21T00:00.5Z",
+            "2026-11-21T00Z",
+            "2026-11-21T000000Z",
+            "20261121T00:00:00Z",
             "+2026-11-21T00:00:00Z",
             "2026-11-21T00:00:00é",
+            "2026-11-21T00:0é:00Z",
             "2026-11-21T00:00:00Z ",
-            "2026-11-21 00:00:00Z",
-            "2026-11-21 00:00:00 03:00",
+            "2026-11-21  00:00:00Z",
+            "2026-11-21T00:00:00  03:00",
+            "2026-11-21T00:00:00",
+            "2026-11-21 00:00",
+            "2026-11-21",
+            "",
         ] {
             assert!(why(text).starts_with("a moment is written as"), "{text}");
         }

@@ -20,6 +20,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::bodies::{NeverFits, NoRoom, no_room};
 use super::error::{Error, Fault, MOST_FAULTS, most_faults};
 use super::operation::{Input, Operation, Output, Place};
+use super::pairs::PathRefusal;
 use super::shape::push_token;
 use super::{absent, finite, pairs, shape, words};
 use crate::handle::{Handle, short_type_name};
@@ -302,16 +303,11 @@ fn is_unreadable(error: &serde_json::Error) -> bool {
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
-            Ok(axum::extract::Path(value)) => {
-                if pairs::may_hold_infinite(parts.uri.path().as_bytes()) {
-                    path_is_finite::<T>(parts).await?;
-                }
-                Ok(Self(value))
-            }
-            Err(rejection) => Err(path_refusal(rejection, &parameter_names(parts).await)),
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let Ok(parameters) = RawPathParams::from_request_parts(parts, &()).await else {
+            return Err(path_is_no_text(parts).await);
+        };
+        pairs::parse_path(parameters.iter()).map(Self).map_err(path_refusal)
     }
 }
 
@@ -321,60 +317,32 @@ impl<T: JsonSchema> Input for Path<T> {
     }
 }
 
-/// Answers 422 if a parameter that is read as a float is `NaN` or infinite, because rules about a
-/// range would not refuse it.
+/// Returns 400 with the parameter of the path that is not UTF-8.
 #[cold]
-async fn path_is_finite<T: DeserializeOwned>(parts: &mut Parts) -> Result<(), Error> {
-    let Ok(parameters) = RawPathParams::from_request_parts(parts, &()).await else {
-        return Ok(());
+async fn path_is_no_text(parts: &mut Parts) -> Error {
+    let rejection = axum::extract::Path::<()>::from_request_parts(parts, &()).await.err();
+    let Some(PathRejection::FailedToDeserializePathParams(failure)) = rejection else {
+        return Error::internal("the route has no parameters of a path");
     };
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    match pairs::not_finite::<T>(parameters.iter().map(owned).collect()) {
-        None => Ok(()),
-        Some(name) => Err(Error::unprocessable("the path is not acceptable")
-            .fault(Fault::parameter(name, "is not a finite number"))),
+    match failure.into_kind() {
+        ErrorKind::InvalidUtf8InPathParam { key } => {
+            Error::bad_request("the path is not UTF-8").fault(Fault::parameter(key, "is not UTF-8"))
+        }
+        other => Error::internal(other.to_string()),
     }
 }
 
-/// The names of the path's parameters, in their order.
 #[cold]
-async fn parameter_names(parts: &mut Parts) -> Vec<String> {
-    let parameters = RawPathParams::from_request_parts(parts, &()).await;
-    let names = |parameters: &RawPathParams| {
-        parameters.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
-    };
-    parameters.as_ref().map(names).unwrap_or_default()
-}
-
-#[cold]
-fn path_refusal(rejection: PathRejection, names: &[String]) -> Error {
-    let PathRejection::FailedToDeserializePathParams(failure) = rejection else {
-        return Error::internal(rejection.body_text());
-    };
-    let invalid = |expected: &str| format!("is not a valid {}", plain_type(expected));
-    let only = || if let [name] = names { Some(name.clone()) } else { None };
-    let (parameter, what) = match failure.into_kind() {
-        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
-            (Some(key), invalid(expected_type))
-        }
-        ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            (names.get(index).cloned(), invalid(expected_type))
-        }
-        ErrorKind::ParseError { expected_type, .. } => (only(), invalid(expected_type)),
-        ErrorKind::DeserializeError { key, message, .. } => (Some(key), words::plain(message)),
-        ErrorKind::Message(message) => (only(), words::plain(message)),
-        ErrorKind::InvalidUtf8InPathParam { key } => {
-            return Error::bad_request("the path is not UTF-8")
-                .fault(Fault::parameter(key, "is not UTF-8"));
+fn path_refusal(refusal: PathRefusal) -> Error {
+    match refusal {
+        PathRefusal::Wrong(wrong) => {
+            let fault = |(parameter, detail)| Fault { detail, pointer: None, parameter };
+            Error::unprocessable("the path is not acceptable")
+                .faults_of(MOST_FAULTS, wrong.into_iter().map(fault))
         }
         // The route and the handler disagree: nothing a client could mend.
-        other => return Error::internal(other.to_string()),
-    };
-    Error::unprocessable("the path is not acceptable").fault(Fault {
-        detail: what,
-        pointer: None,
-        parameter,
-    })
+        PathRefusal::Route(what) => Error::internal(what),
+    }
 }
 
 /// What a Rust type's name means to whoever sent the request.

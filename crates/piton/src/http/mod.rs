@@ -22,6 +22,7 @@ mod operation;
 mod origin;
 mod pairs;
 mod panics;
+mod path_text;
 mod polite;
 mod preconditions;
 mod problem;

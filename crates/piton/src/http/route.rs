@@ -19,6 +19,7 @@ use http::{Method, StatusCode};
 use super::around::{Around, Surroundings};
 use super::guard::{self, Guard, Guarded};
 use super::operation::{ErrorAnswer, Operation};
+use super::path_text;
 use crate::context;
 use crate::handle::Handle;
 use crate::metrics::{PathIndex, UNMATCHED};
@@ -266,7 +267,7 @@ where
     let endpoint = axum::routing::on(filter, Known { handler, place });
     Route {
         methods: methods.to_vec(),
-        path: path.into(),
+        path: path_text::encoded_if_possible(path.into()),
         endpoint,
         arguments: T::types(),
         operation: Operation::default(),
@@ -645,13 +646,16 @@ macro_rules! blueprint {
     (@tag $tag:literal) => { ::core::option::Option::Some($tag) };
 }
 
-/// `/user` and `/me` as `/user/me`; `/user` and `/` as `/user`.
+/// `/user` and `/me` as `/user/me`; `/user` and `/` as `/user`. Percent-encoded, as a URL has it.
 pub(crate) fn join(prefix: &str, path: &str) -> String {
     let prefix = prefix.trim_end_matches('/');
-    match path {
+    let joined = match path {
         "" | "/" if !prefix.is_empty() => prefix.to_owned(),
+        // Refused at launch: `/user` and `me` would otherwise be served as `/userme`.
+        _ if !path.is_empty() && !path.starts_with('/') => return path.to_owned(),
         _ => format!("{prefix}{path}"),
-    }
+    };
+    path_text::encoded_if_possible(joined.into()).into_owned()
 }
 
 #[cfg(test)]
@@ -700,6 +704,8 @@ mod tests {
             ("/user", "", "/user"),
             ("/user/", "/me", "/user/me"),
             ("/api/user", "/{id}", "/api/user/{id}"),
+            ("/größe", "/ä", "/gr%C3%B6%C3%9Fe/%C3%A4"),
+            ("/user", "me", "me"),
         ] {
             assert_eq!(join(prefix, path), whole, "{prefix} + {path}");
         }

@@ -46,6 +46,7 @@ use super::extract::too_large;
 use super::failed::FailedRequest;
 use super::forwarded::Proxies;
 use super::hooks::{Hooks, RequestHead};
+use super::path_text;
 use super::problem::{self, Failure, Inside};
 use super::settings::HeaderLine;
 use super::trace::{TraceContext, trace_state};
@@ -132,11 +133,14 @@ impl Rules {
 pub(crate) struct Stack<S> {
     inner: S,
     rules: Arc<Rules>,
+    /// Whether a route has a path that is percent-encoded, which clients may write in several ways.
+    normalizes_paths: bool,
 }
 
 impl<S> Stack<S> {
     pub fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+        let normalizes_paths = rules.handle.routes().iter().any(|route| route.path.contains('%'));
+        Self { inner, rules, normalizes_paths }
     }
 
     pub fn handle(&self) -> &Handle {
@@ -198,7 +202,7 @@ where
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let Self { mut inner, rules } = self;
+        let Self { mut inner, rules, normalizes_paths } = self;
         let rules = &*rules;
         let mut seen = Seen::of(&request, peer, rules);
         let mut turn = Turn::begin(&rules.requests);
@@ -218,6 +222,8 @@ where
                         } else {
                             request
                         };
+                        let request =
+                            if normalizes_paths { path_text::normalize(request) } else { request };
                         inner.call(request).await
                     };
                     // Pinned where it is: what wraps it then moves a pointer, not the whole of it.

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::map_request;
 
+use super::path_text;
 use super::route::{Described, ModulePrefix, Registration, Route, RouteInfo, SourceText, join};
 use crate::context;
 use crate::handle::Handle;
@@ -132,6 +133,8 @@ fn path_problem(route: &Route) -> Option<String> {
         format!(
             "`{old}` is another framework's way to write a parameter: here it is `{{name}}` or `{{*rest}}`"
         )
+    } else if let Err(why) = path_text::encode(&route.path) {
+        why
     } else {
         matchit::Router::new().insert(route.path.as_ref(), ()).err()?.to_string()
     };
@@ -273,6 +276,25 @@ mod tests {
     fn paths_that_cross_are_refused_and_not_panicked_about() {
         let problems = problems(&[get("/a/{id}", handler), post("/a/{name}", handler)], |_| true);
         assert!(problems[0].contains("side by side"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_path_is_the_same_however_it_is_encoded() {
+        for (one, other) in [("/straße", "/stra%c3%9fe"), ("/a b", "/a%20b"), ("/a", "/%61")] {
+            let problems = problems(&[get(one, handler), get(other, handler)], |_| true);
+            assert!(problems[0].contains("routed twice"), "{one} {other}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_client_sends_is_refused_with_the_fix_and_the_line() {
+        for (path, fix) in [("/a?b={b}", "`Query<..>`"), ("/a#b", "`%23`"), ("/a//b", "one `/`")] {
+            let problems = problems(&[get(path, handler)], |_| true);
+            assert!(
+                problems[0].contains(fix) && problems[0].contains("table.rs"),
+                "{path}: {problems:?}"
+            );
+        }
     }
 
     #[test]

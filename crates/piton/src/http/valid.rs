@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use garde::{Report, Validate};
 use http::request::Parts;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::error::{Error, Fault, MOST_FAULTS};
@@ -157,7 +158,7 @@ where
 impl<F, B, S, const PER_PAGE: u32, const MOST: u32> FromRequestParts<S>
     for Valid<Listing<F, B, PER_PAGE, MOST>>
 where
-    F: DeserializeOwned + Validate<Context: Default>,
+    F: DeserializeOwned + JsonSchema + Validate<Context: Default>,
     B: SortBy,
     S: Send + Sync,
 {

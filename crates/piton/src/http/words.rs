@@ -9,6 +9,9 @@ pub(super) fn plain(message: String) -> String {
     if message == "number out of range" {
         return "the number is out of range".into();
     }
+    if message.starts_with("data did not match any variant of untagged enum ") {
+        return "is of none of the shapes that are accepted here".into();
+    }
     let (kind, rest) = match message.split_once(": ") {
         Some((kind @ ("invalid type" | "invalid value"), rest)) => (kind, rest),
         _ => return message,
@@ -90,6 +93,13 @@ mod tests {
         Sp,
     }
 
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    enum Id {
+        Number(u32),
+    }
+
     fn said<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
         plain(serde_json::from_value::<T>(value).unwrap_err().to_string())
@@ -105,6 +115,7 @@ mod tests {
         assert_eq!(said::<Vec<u8>>("{}"), "invalid type: an object, expected a list");
         assert_eq!(said::<String>("null"), "invalid type: null, expected a string");
         assert_eq!(said::<(u8, u8)>("true"), "invalid type: true, expected a list");
+        assert_eq!(said::<Id>("[]"), "is of none of the shapes that are accepted here");
         assert_eq!(said::<State>("5"), "invalid type: 5, expected a string or an object");
         assert_eq!(
             said::<f32>(r#""x, expected u8""#),

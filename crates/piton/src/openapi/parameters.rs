@@ -13,6 +13,8 @@ struct Draft {
     schema: Value,
     required: bool,
     description: Option<String>,
+    /// Whether it stands for parameters of any name.
+    is_any: bool,
 }
 
 /// All parameters of an operation, those of the path in its order.
@@ -42,7 +44,7 @@ pub(super) fn of(info: &RouteInfo, schemas: &mut Schemas) -> Vec<Value> {
         Place::Query => (1, None),
         Place::Header => (2, None),
     });
-    drafts.into_iter().map(Draft::finish).collect()
+    drafts.into_iter().map(|draft| draft.finish(schemas)).collect()
 }
 
 /// The parameters that a path names: `{id}`, `{*rest}`.
@@ -119,17 +121,99 @@ fn properties(schema: &Value, place: Place, required: bool, schemas: &Schemas) -
             || (required && listed.contains(&&**name) && property.get("default").is_none());
         drafts.push(Draft::of(name.clone(), place, property.clone(), required));
     }
-    for (key, required) in [("allOf", required), ("anyOf", false), ("oneOf", false)] {
-        for part in schema[key].as_array().into_iter().flatten() {
-            drafts.extend(properties(part, place, required, schemas));
-        }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        drafts.extend(properties(part, place, required, schemas));
+    }
+    for key in ["anyOf", "oneOf"] {
+        let parts = schema[key].as_array().into_iter().flatten();
+        let is_null = |part: &&Value| part["type"] == "null";
+        let required = required && !parts.clone().any(|part| is_null(&part));
+        let variants = parts.filter(|part| !is_null(part));
+        let variants = variants.map(|part| properties(part, place, required, schemas)).collect();
+        drafts.extend(merged(variants));
     }
     // A map takes whatever there is.
     let open = schema.get("additionalProperties").is_some_and(|more| *more != json!(false));
     if open && drafts.is_empty() && place == Place::Query {
-        drafts.push(Draft::of("parameters".into(), place, schema, false));
+        let all = Draft::of("parameters".into(), place, schema, false);
+        drafts.push(Draft { is_any: true, ..all });
     }
     drafts
+}
+
+/// The parameters of the variants of an enum, each name once. One is required if all variants require it.
+fn merged(variants: Vec<Vec<Draft>>) -> Vec<Draft> {
+    let count = variants.len();
+    let mut merged: Vec<(Draft, Vec<Value>, usize)> = Vec::new();
+    for draft in variants.into_iter().flatten() {
+        let known = merged.iter_mut().find(|(known, ..)| known.name == draft.name);
+        let Some((known, schemas, in_variants)) = known else {
+            let schemas = vec![draft.schema.clone()];
+            merged.push((draft, schemas, 1));
+            continue;
+        };
+        *in_variants += 1;
+        known.required &= draft.required;
+        known.description = known.description.take().or(draft.description);
+        if !schemas.contains(&draft.schema) {
+            schemas.push(draft.schema);
+        }
+    }
+    let finish = |(draft, schemas, in_variants): (Draft, Vec<Value>, usize)| {
+        let required = draft.required && (in_variants == count || draft.place == Place::Path);
+        Draft { schema: any_of(schemas), required, ..draft }
+    };
+    merged.into_iter().map(finish).collect()
+}
+
+/// The schema of what is of one of `schemas`: words become one list of words.
+fn any_of(mut schemas: Vec<Value>) -> Value {
+    if schemas.len() == 1 {
+        return schemas.remove(0);
+    }
+    let words = |schema: &Value| -> Option<Vec<Value>> {
+        match (&schema["const"], &schema["enum"]) {
+            (Value::String(word), _) => Some(vec![word.clone().into()]),
+            (_, Value::Array(words)) => Some(words.clone()),
+            _ => None,
+        }
+    };
+    match schemas.iter().map(words).collect::<Option<Vec<_>>>() {
+        Some(words) => json!({ "type": "string", "enum": words.concat() }),
+        None => json!({ "anyOf": schemas }),
+    }
+}
+
+/// How the value of a parameter is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Text that may be empty.
+    Text,
+    Scalar,
+    List,
+    Object,
+}
+
+impl Shape {
+    fn of(schema: &Value, schemas: &Schemas) -> Self {
+        let schema = schemas.resolved(schema);
+        let is = |kind: &str| {
+            let kinds = schema["type"].as_array().into_iter().flatten();
+            schema["type"] == kind || kinds.into_iter().any(|it| it == kind)
+        };
+        let parts = ["anyOf", "oneOf", "allOf"].into_iter().flat_map(|key| schema[key].as_array());
+        let parts: Vec<Self> = parts.flatten().map(|part| Self::of(part, schemas)).collect();
+        let narrows = ["format", "pattern", "enum", "const", "minLength"];
+        if is("array") || parts.contains(&Self::List) {
+            Self::List
+        } else if is("object") || parts.contains(&Self::Object) {
+            Self::Object
+        } else if is("string") && narrows.iter().all(|key| schema.get(key).is_none()) {
+            Self::Text
+        } else {
+            Self::Scalar
+        }
+    }
 }
 
 impl Draft {
@@ -140,10 +224,10 @@ impl Draft {
             _ => None,
         };
         let description = description.and_then(|text| text.as_str().map(str::to_owned));
-        Self { name, place, schema, required, description }
+        Self { name, place, schema, required, description, is_any: false }
     }
 
-    fn finish(mut self) -> Value {
+    fn finish(mut self, schemas: &Schemas) -> Value {
         let place = match self.place {
             Place::Path => "path",
             Place::Query => "query",
@@ -159,13 +243,23 @@ impl Draft {
         // What stands beside the schema here is carried in it to here.
         let may_be_empty =
             self.schema.as_object_mut().and_then(|map| map.remove(ALLOW_EMPTY_VALUE));
-        if let (Place::Query, Some(allowed)) = (self.place, may_be_empty) {
-            parameter.insert("allowEmptyValue".into(), allowed);
+        let shape = Shape::of(&self.schema, schemas);
+        // An optional one without a value is as one that is not given; a text is then empty.
+        let is_optional = !self.required && matches!(shape, Shape::Scalar | Shape::List);
+        if self.place == Place::Query && (is_optional || may_be_empty.is_some()) {
+            parameter.insert("allowEmptyValue".into(), true.into());
         }
-        if self.place == Place::Query && self.schema["type"] == "array" {
-            // Lists are read from one parameter, with commas.
-            parameter.insert("style".into(), "form".into());
-            parameter.insert("explode".into(), false.into());
+        match shape {
+            // Lists are read from one parameter, with commas, as well as from several.
+            Shape::List if self.place == Place::Query => {
+                parameter.insert("style".into(), "form".into());
+                parameter.insert("explode".into(), false.into());
+            }
+            Shape::Object if self.place == Place::Query && !self.is_any => {
+                parameter.insert("style".into(), "deepObject".into());
+                parameter.insert("explode".into(), true.into());
+            }
+            _ => {}
         }
         // The page sends what it is given: of a filter nobody asked for that would not be right.
         if let Some(example) = self.schema["examples"].get(0).filter(|_| self.required) {

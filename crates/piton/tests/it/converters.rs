@@ -71,6 +71,91 @@ async fn books(Valid(asked): Valid<Listing<Search, Order>>) -> Page<String> {
     asked.page(vec![format!("{page} {per_page} {}", asked.sort)], 41)
 }
 
+/// What may be asked for, in the ways in which serde puts types together.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Asked {
+    #[serde(default)]
+    tag: Vec<String>,
+    age: Option<u32>,
+    name: Option<String>,
+    since: Option<Moment>,
+    #[serde(flatten)]
+    bounds: Bounds,
+    #[serde(flatten)]
+    kind: Kind,
+    range: Option<Range>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Bounds {
+    #[serde(default = "ten")]
+    limit: u8,
+    #[serde(default)]
+    exact: bool,
+    #[serde(default)]
+    ids: std::collections::BTreeSet<u64>,
+}
+
+fn ten() -> u8 {
+    10
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Kind {
+    Number { value: i64 },
+    Text { value: String },
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Range {
+    from: u32,
+    to: u32,
+}
+
+async fn ask(Query(asked): Query<Asked>) -> Json<Asked> {
+    Json(asked)
+}
+
+async fn send(Form(asked): Form<Asked>) -> Json<Asked> {
+    Json(asked)
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+struct Filter {
+    #[serde(default)]
+    state: Vec<String>,
+    #[serde(flatten)]
+    since: Since,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+struct Since {
+    #[serde(default)]
+    year: Option<u16>,
+}
+
+async fn list(asked: Listing<Filter, Order>) -> Page<String> {
+    let filter = &asked.filter;
+    asked.page(vec![format!("{:?} {:?} {}", filter.state, filter.since.year, asked.sort)], 41)
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Shelf {
+    #[serde(flatten)]
+    at: At,
+    name: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct At {
+    row: i16,
+}
+
+async fn shelf(Path(shelf): Path<Shelf>) -> String {
+    format!("{} {}", shelf.at.row, shelf.name)
+}
+
 async fn app() -> TestApp {
     let app = App::new("converters")
         .blueprints(["none"])
@@ -80,6 +165,10 @@ async fn app() -> TestApp {
         .route(get("/text/{text}", text))
         .route(get("/rows/{row}/{seat}", seat))
         .route(get("/books", books))
+        .route(get("/ask", ask).describe(piton::describe!(ask)))
+        .route(post("/send", send).describe(piton::describe!(send)))
+        .route(get("/list", list))
+        .route(get("/shelves/{row}/{name}", shelf))
         .route(post("/notes", note));
     TestApp::new(app).await
 }
@@ -184,4 +273,83 @@ async fn bytes_of_a_query_that_are_no_text_are_400_with_the_parameters_name() {
 async fn what_a_body_lacks_first_is_told_by_a_handler_that_is_not_documented() {
     let answer = app().await.post("/notes").json(&json!({ "stars": 9 })).await;
     assert_eq!(refused(&answer, 422).0, ["#/stars", "#/blog"]);
+}
+
+/// Queries that are documented, and what is read of each.
+fn documented() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        ("kind=number&value=-5", "value", json!(-5)),
+        ("value=-5&kind=text", "value", json!("-5")),
+        ("kind=text&value=x&tag=a,b%2Cc", "tag", json!(["a", "b,c"])),
+        ("kind=text&value=x&tag=a&tag=b%2Cc", "tag", json!(["a", "b,c"])),
+        ("kind=text&value=x&tag=", "tag", json!([])),
+        ("kind=text&value=x&age=7", "age", json!(7)),
+        ("kind=text&value=x&age=", "age", json!(null)),
+        ("kind=text&value=x&name=", "name", json!("")),
+        ("kind=text&value=x&limit=255&exact=true", "limit", json!(255)),
+        ("kind=text&value=x&limit=&exact=", "limit", json!(10)),
+        ("kind=text&value=x&ids=3,1", "ids", json!([1, 3])),
+        ("kind=text&value=x&ids=18446744073709551615&ids=1", "ids", json!([1, u64::MAX])),
+        ("kind=text&value=x&since=2026-01-01T00:00+01:00", "since", json!("2025-12-31T23:00:00Z")),
+        (
+            "kind=text&value=x&since=2026-01-01T00:00:00%2B0100",
+            "since",
+            json!("2025-12-31T23:00:00Z"),
+        ),
+    ]
+}
+
+#[piton::test]
+async fn what_is_documented_of_a_query_or_a_form_is_read_as_its_type() {
+    let app = app().await;
+    for (query, name, wanted) in documented() {
+        let asked = app.get(&format!("/ask?{query}")).await;
+        assert_eq!(asked.status(), 200, "{query}: {}", asked.text());
+        assert_eq!(asked.json::<Value>()[name], wanted, "{query}");
+        let form = app.post("/send");
+        let sent = form.header("content-type", "application/x-www-form-urlencoded").body(query);
+        let sent = sent.await;
+        assert_eq!(sent.status(), 200, "{query}: {}", sent.text());
+        assert_eq!(sent.json::<Value>()[name], wanted, "{query}");
+    }
+}
+
+#[piton::test]
+async fn what_is_wrong_in_a_flattened_field_is_refused_by_its_name() {
+    let app = app().await;
+    for (query, name) in [
+        ("kind=number&value=x", "value"),
+        ("kind=odd&value=1", "kind"),
+        ("value=1", "kind"),
+        ("kind=text&value=x&limit=256", "limit"),
+        ("kind=text&value=x&limit=1&limit=2", "limit"),
+        ("kind=text&value=x&exact=yes", "exact"),
+        ("kind=text&value=x&ids=1,x", "ids"),
+        ("kind=text&value=x&age=x", "age"),
+        ("kind=text&value=x&age=1&age=1", "age"),
+    ] {
+        assert_eq!(refused(&app.get(&format!("/ask?{query}")).await, 422).0, [name], "{query}");
+    }
+    let (_, why) = refused(&app.get("/ask?kind=text&value=x&limit=x").await, 422);
+    assert_eq!(why, "is not a valid whole number from 0 up, or is too large");
+}
+
+#[piton::test]
+async fn a_list_whose_filter_is_flattened_refuses_what_it_does_not_know() {
+    let app = app().await;
+    let listed = app.get("/list?state=SP,RJ&state=MG&year=2026&sort=year&sort=-title").await;
+    let page: Value = listed.json();
+    assert_eq!(page["items"][0], r#"["SP", "RJ", "MG"] Some(2026) year,-title"#);
+    let (places, why) = refused(&app.get("/list?yaer=2026&state=SP").await, 422);
+    assert_eq!(places, ["yaer"]);
+    assert!(why.contains("`year`") && why.contains("`state`") && why.contains("`page`"), "{why}");
+}
+
+#[piton::test]
+async fn a_flattened_struct_reads_the_parameters_of_a_path() {
+    let app = app().await;
+    assert_eq!(app.get("/shelves/-5/a%2Fb").await.text(), "-5 a/b");
+    for row in ["x", "+5", "5.0", "-0", "40000", "%205"] {
+        assert_eq!(refused(&app.get(&format!("/shelves/{row}/a")).await, 422).0, ["row"], "{row}");
+    }
 }

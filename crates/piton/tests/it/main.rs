@@ -9,6 +9,8 @@ mod cached;
 mod config;
 #[cfg(feature = "validation")]
 mod converters;
+#[cfg(feature = "openapi")]
+mod documented;
 mod explain;
 mod failures;
 #[cfg(feature = "jwt")]

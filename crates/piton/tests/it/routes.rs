@@ -109,3 +109,71 @@ async fn the_ambient_app_reaches_spawned_tasks() {
     let app = TestApp::new(quiet(App::new("it").blueprints(["none"]).route(route))).await;
     assert_eq!(app.get("/").await.text(), "it");
 }
+
+async fn named(Path(name): Path<String>, method: axum::http::Method) -> String {
+    format!("{method} {name}")
+}
+
+#[piton::test]
+async fn a_route_with_letters_that_no_url_holds_is_served_percent_encoded() {
+    use piton::http::{get, put};
+
+    let blueprint = Blueprint::new("/größen und mehr")
+        .route(get("/", me))
+        .route(get("/größe/{name}", named))
+        .route(put("/gr%c3%b6%c3%9fe/{name}", named));
+    let app = App::new("it")
+        .blueprints(["none"])
+        .route(get("/straße", me))
+        .route(get("/{name}", named))
+        .route(get("/100%/{{x}}", me))
+        .route(get("/frage%3f", me))
+        .blueprint(blueprint);
+    let app = TestApp::new(quiet(app)).await;
+    for path in [
+        "/stra%C3%9Fe",
+        "/stra%c3%9fe",
+        "/stra%C3%9fe?q=%c3%9f",
+        "/%73tra%C3%9Fe",
+        "/100%25/%7Bx%7D",
+        "/100%25/%7bx%7d",
+        "/frage%3F",
+        "/gr%C3%B6%C3%9Fen%20und%20mehr",
+    ] {
+        assert_eq!(app.get(path).await.text(), "me, by hand", "{path}");
+    }
+    // A parameter is what was sent, whatever the route's own text is.
+    for (path, name) in [("/stra%C3%9Fen", "straßen"), ("/a%2fb", "a/b"), ("/a+b", "a+b")] {
+        assert_eq!(app.get(path).await.text(), format!("GET {name}"), "{path}");
+    }
+    let deep = "/gr%C3%B6%c3%9fen%20und%20mehr/gr%c3%b6%C3%9Fe/%c3%a9";
+    assert_eq!(app.get(deep).await.text(), "GET é");
+    assert_eq!(app.put(deep).await.text(), "PUT é");
+    assert_eq!(app.delete(deep).await.status(), 405);
+    let paths: Vec<&str> = app.handle().routes().iter().map(|route| &*route.path).collect();
+    assert!(paths.contains(&"/stra%C3%9Fe"), "{paths:?}");
+    assert!(paths.contains(&"/gr%C3%B6%C3%9Fen%20und%20mehr/gr%C3%B6%C3%9Fe/{name}"), "{paths:?}");
+}
+
+#[piton::test]
+async fn a_route_that_no_client_can_ask_for_does_not_start() {
+    use piton::http::get;
+
+    for (path, fix) in [
+        ("/search?q={q}", "`Query<..>`"),
+        ("/a#b", "`%23`"),
+        ("/a/../b", "leave it out"),
+        ("/a//b", "one `/`"),
+    ] {
+        let app = quiet(App::new("it").blueprints(["none"]).route(get(path, me)));
+        let error = app.into_router().await.unwrap_err();
+        let report = error.report("it");
+        assert!(report.contains(fix) && report.contains("routes.rs"), "{path}: {report}");
+    }
+    let twice = App::new("it")
+        .blueprints(["none"])
+        .route(get("/straße", me))
+        .blueprint(Blueprint::new("/stra%c3%9fe").route(get("/", me)));
+    let report = quiet(twice).into_router().await.unwrap_err().report("it");
+    assert!(report.contains("routed twice"), "{report}");
+}

@@ -17,20 +17,16 @@ const MOST: usize = 2000;
 
 /// The query of the other pages of a list, but for the number of the page.
 pub(super) fn query_without_page(query: &str) -> String {
-    if query.is_empty() {
-        return String::new();
-    }
-    let mut pairs = pairs::split(query.as_bytes());
-    pairs.retain(|(name, value)| name != "page" && !value.is_empty());
-    serde_urlencoded::to_string(pairs).unwrap_or_default()
+    // As it is written: a comma and a `%2C` are not the same in a list.
+    pairs::kept(query, |name, value| name != "page" && !value.is_empty())
 }
 
 /// Returns the query of pages with `per_page` entries.
 pub(super) fn with_per_page(query: &str, per_page: u32) -> String {
-    let mut pairs = pairs::split(query.as_bytes());
-    pairs.retain(|(name, _)| name != "per_page");
-    pairs.push(("per_page".into(), per_page.to_string()));
-    serde_urlencoded::to_string(pairs).unwrap_or_default()
+    let mut query = pairs::kept(query, |name, _| name != "per_page");
+    let and = if query.is_empty() { "" } else { "&" };
+    write!(query, "{and}per_page={per_page}").expect("a String takes all text");
+    query
 }
 
 /// Returns the links of page `page` of `pages`. The previous page may have another size.

@@ -49,7 +49,7 @@ use serde_json::{Map, Value};
 use super::error::{Error, most_faults};
 use super::extract::{query_is_text, query_refusal};
 use super::operation::{Input, Operation, Place};
-use super::pairs::{self, Pair, Wrong};
+use super::pairs::{self, Pairs, Wrong};
 
 pub use page::{Items, Page};
 pub use paging::Paging;
@@ -120,7 +120,7 @@ impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST> {
 
 impl<F, B, const PER_PAGE: u32, const MOST: u32> Listing<F, B, PER_PAGE, MOST>
 where
-    F: DeserializeOwned,
+    F: DeserializeOwned + JsonSchema,
     B: SortBy,
 {
     /// Reads what is asked from a query, without its `?`.
@@ -130,14 +130,14 @@ where
     pub fn from_query(query: &str) -> Result<Self, Error> {
         query_is_text(query.as_bytes())?;
         let most = most_faults(query.len());
-        let (own, rest) = divide(pairs::split(query.as_bytes()), is_own::<B>);
+        let mut pairs = Pairs::of_query(query.as_bytes());
         let mut wrong = Vec::new();
-        let own = Own::read(own, &mut wrong);
-        let rest = known::<F, B>(rest, most, &mut wrong);
+        let own = Own::take::<B>(&mut pairs, &mut wrong);
+        refuse_unknown::<F, B>(&mut pairs, most, &mut wrong);
         let links = links::query_without_page(query);
         let paging = own.paging::<PER_PAGE, MOST>(&mut wrong);
         let sort = own.sort(&mut wrong);
-        match pairs::read(rest, most) {
+        match pairs.read(most) {
             Ok(filter) if wrong.is_empty() => Ok(Self { filter, sort, paging, query: links }),
             Ok(_) => Err(query_refusal(query.len(), wrong)),
             Err(more) => {
@@ -160,24 +160,21 @@ fn is_own<B: SortBy>(name: &str) -> bool {
     matches!(name, "page" | "per_page") || name == "sort" && !B::FIELDS.is_empty()
 }
 
-fn divide(pairs: Vec<Pair>, is_own: fn(&str) -> bool) -> (Vec<Pair>, Vec<Pair>) {
-    pairs.into_iter().partition(|(name, _)| is_own(name))
-}
-
 impl Own {
-    fn read(pairs: Vec<Pair>, wrong: &mut Vec<Wrong>) -> Self {
-        let mut own = Self::default();
-        for (name, value) in pairs {
-            let place = match &*name {
-                "page" => &mut own.page,
-                "per_page" => &mut own.per_page,
-                _ => &mut own.sort,
-            };
-            if place.replace(value).is_some() {
-                wrong.push((Some(name), "is given twice".into()));
+    fn take<B: SortBy>(pairs: &mut Pairs<'_>, wrong: &mut Vec<Wrong>) -> Self {
+        let mut once = |pairs: &mut Pairs<'_>, name: &str| {
+            let mut values = pairs.take(name);
+            if values.len() > 1 {
+                wrong.push((Some(name.to_owned()), "is given twice".into()));
             }
-        }
-        own
+            values.pop()
+        };
+        let page = once(pairs, "page");
+        let per_page = once(pairs, "per_page");
+        // A list, which most clients send as several parameters.
+        let sort = if is_own::<B>("sort") { pairs.take("sort") } else { Vec::new() };
+        let sort = if sort.is_empty() { None } else { Some(sort.join(",")) };
+        Self { page, per_page, sort }
     }
 
     fn paging<const PER_PAGE: u32, const MOST: u32>(&self, wrong: &mut Vec<Wrong>) -> Paging {
@@ -205,40 +202,99 @@ impl Own {
     }
 }
 
-/// Without the pairs that have no value, and with a fault for each that no field is named after:
-/// also where `F` itself would let it pass.
-fn known<F: DeserializeOwned, B: SortBy>(
-    pairs: Vec<Pair>,
-    most: usize,
-    wrong: &mut Vec<Wrong>,
-) -> Vec<Pair> {
-    let fields = pairs::fields::<F>();
-    let mut known = Vec::with_capacity(pairs.len());
-    for (name, value) in pairs {
-        let is_field = fields.is_none_or(|fields| fields.contains(&&*name));
-        if !is_field {
-            if wrong.len() <= most {
-                wrong.push((Some(name), unknown::<B>(fields.unwrap_or_default())));
+/// Leaves out the parameters that have no value, and refuses each that `F` does not read: also where `F` itself
+/// would let it pass.
+fn refuse_unknown<F, B>(pairs: &mut Pairs<'_>, most: usize, wrong: &mut Vec<Wrong>)
+where
+    F: DeserializeOwned + JsonSchema,
+    B: SortBy,
+{
+    let mut unknown = Vec::new();
+    if let Some(fields) = pairs::fields::<F>() {
+        pairs.remove_if(|name, is_empty| {
+            // `range[min]` is a member of the field `range`.
+            let object = name.split_once('[').map_or(name, |(object, _)| object);
+            let is_field = fields.contains(&name) || fields.contains(&object);
+            if !is_field && unknown.len() <= most {
+                unknown.push(name.to_owned());
             }
-        } else if !value.is_empty() {
-            known.push((name, value));
+            is_empty || !is_field
+        });
+        unknown.truncate(most + 1);
+    } else {
+        // What has flattened fields does not say which, and serde collects the parameters that no field reads.
+        pairs.remove_if(|_, is_empty| is_empty);
+        unknown = pairs.unread::<F>(most, documented::<F>);
+        pairs.remove_if(|name, _| unknown.iter().any(|unknown| unknown == name));
+    }
+    let names = match pairs::fields::<F>() {
+        _ if unknown.is_empty() => return,
+        Some(fields) => fields.iter().map(|&name| name.to_owned()).collect(),
+        None => documented::<F>().0,
+    };
+    let about = |name: String| {
+        let what = describe_unknown::<B>(&name, &names);
+        (Some(name), what)
+    };
+    wrong.extend(unknown.into_iter().map(about));
+}
+
+/// The names of the parameters that `F` documents, and whether there may be others.
+#[cold]
+fn documented<F: JsonSchema>() -> (Vec<String>, bool) {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_deserialize();
+    let mut generator = settings.into_generator();
+    let schema = F::json_schema(&mut generator).to_value();
+    let mut names = Vec::new();
+    let is_open = collect_names(&schema, generator.definitions(), &mut names, MAX_DEPTH);
+    (names, is_open)
+}
+
+/// How deep schemas may refer to schemas in one another.
+const MAX_DEPTH: usize = 64;
+
+/// Adds the names of all properties of `schema` to `names`. Returns whether it has properties of any name.
+fn collect_names(
+    schema: &Value,
+    definitions: &Map<String, Value>,
+    names: &mut Vec<String>,
+    depth: usize,
+) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    let more = schema.get("additionalProperties");
+    let mut is_open = more.is_some_and(|more| *more != Value::Bool(false));
+    for name in schema["properties"].as_object().into_iter().flat_map(Map::keys) {
+        if !names.contains(name) {
+            names.push(name.clone());
         }
     }
-    known
+    let referred = schema["$ref"].as_str().and_then(|path| path.rsplit_once('/'));
+    if let Some(definition) = referred.and_then(|(_, name)| definitions.get(name)) {
+        is_open |= collect_names(definition, definitions, names, depth);
+    }
+    for key in ["allOf", "anyOf", "oneOf"] {
+        for part in schema[key].as_array().into_iter().flatten() {
+            is_open |= collect_names(part, definitions, names, depth);
+        }
+    }
+    is_open
 }
 
 #[cold]
-fn unknown<B: SortBy>(fields: &[&str]) -> String {
+fn describe_unknown<B: SortBy>(name: &str, fields: &[String]) -> String {
+    if fields.iter().any(|field| field == name) {
+        return "does not go with the other parameters".into();
+    }
     let own = ["sort", "page", "per_page"].into_iter().filter(|name| is_own::<B>(name));
     let all: Vec<String> =
-        fields.iter().copied().chain(own).map(|name| format!("`{name}`")).collect();
+        fields.iter().map(String::as_str).chain(own).map(|name| format!("`{name}`")).collect();
     format!("there is no such parameter here, only {}", all.join(", "))
 }
 
 impl<F, B, S, const PER_PAGE: u32, const MOST: u32> FromRequestParts<S>
     for Listing<F, B, PER_PAGE, MOST>
 where
-    F: DeserializeOwned,
+    F: DeserializeOwned + JsonSchema,
     B: SortBy,
     S: Send + Sync,
 {

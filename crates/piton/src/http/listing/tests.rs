@@ -213,3 +213,111 @@ fn a_long_query_is_kept_in_the_link_to_the_next_page() {
     assert!(links.contains(&long) && links.contains("page=3>; rel=\"next\""), "{links}");
     assert_eq!(links.matches("rel=").count(), 1);
 }
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Flat {
+    #[serde(default, alias = "q")]
+    title: Option<String>,
+    #[serde(default)]
+    tag: Vec<String>,
+    #[serde(flatten)]
+    printed: Printed,
+    #[serde(flatten)]
+    sold: Option<Sold>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Printed {
+    #[serde(default)]
+    year: Option<u16>,
+    #[serde(default, alias = "weight")]
+    grams: u32,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
+struct Sold {
+    copies: u64,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Kinds {
+    Novel { pages: u32 },
+    Essay { topic: String },
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Open {
+    #[serde(flatten)]
+    rest: std::collections::BTreeMap<String, Value>,
+}
+
+/// The names of the parameters that are refused of a list with the filter `F`, and the reasons.
+fn refused<F: DeserializeOwned + JsonSchema + std::fmt::Debug>(
+    query: &str,
+) -> Vec<(String, String)> {
+    let error = Listing::<F, Order>::from_query(query).expect_err(query);
+    assert_eq!(error.status(), 422);
+    let faults = error.faults().iter();
+    faults.map(|it| (it.parameter.clone().unwrap_or_default(), it.detail.clone())).collect()
+}
+
+#[test]
+fn flattened_filters_are_read_as_their_types_and_what_nothing_reads_is_refused() {
+    let read = |query: &str| Listing::<Flat, Order>::from_query(query).unwrap();
+    let flat = read("q=5&tag=a&year=2024&tag=b,c&copies=7&weight=3&page=2&sort=title&sort=-year");
+    assert_eq!(flat.filter.title.as_deref(), Some("5"));
+    assert_eq!(flat.filter.tag, ["a", "b", "c"]);
+    assert_eq!((flat.filter.printed.year, flat.filter.printed.grams), (Some(2024), 3));
+    assert_eq!(flat.filter.sold, Some(Sold { copies: 7 }));
+    assert_eq!((flat.paging.page, &*flat.sort.to_string()), (2, "title,-year"));
+    let empty = read("q=&year=&copies=&weight=&tag=&page=");
+    assert_eq!((empty.filter.title, empty.filter.sold), (None, None));
+
+    let only = "there is no such parameter here, only `title`, `tag`, `year`, `grams`, `copies`, `sort`, `page`, `per_page`";
+    for query in ["odd=1", "odd=1&year=2024&copies=1", "odd=", "odd=1&odd=2"] {
+        let [(name, what)] = &refused::<Flat>(query)[..] else { panic!("{query}") };
+        assert_eq!((&**name, sorted(what)), ("odd", sorted(only)), "{query}");
+    }
+    let names =
+        |query| refused::<Flat>(query).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names("copies=x"), ["copies"]);
+    assert_eq!(names("year=70000&year2=1"), ["year2", "year"]);
+    assert_eq!(names("copies=x&weight=1&odd="), ["odd", "copies"]);
+    assert_eq!(names("page=0&odd=1&extra=2"), ["odd", "extra", "page"]);
+}
+
+/// The words of `text`, in their order: features of the build change that of properties.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = text.split(['`', ' ', ',']).collect();
+    words.sort_unstable();
+    words
+}
+
+#[test]
+fn an_enum_as_a_filter_refuses_the_parameters_of_its_other_variants() {
+    let read = Listing::<Kinds, Order>::from_query("kind=novel&pages=5&per_page=1").unwrap();
+    assert!(matches!(read.filter, Kinds::Novel { pages: 5 }));
+    let read = Listing::<Kinds, Order>::from_query("topic=5&kind=essay").unwrap();
+    assert!(matches!(read.filter, Kinds::Essay { topic } if topic == "5"));
+    let other = refused::<Kinds>("kind=novel&pages=5&topic=x");
+    assert_eq!(other, [("topic".into(), "does not go with the other parameters".into())]);
+    assert_eq!(refused::<Kinds>("kind=novel&pages=5&odd=x")[0].0, "odd");
+    assert_eq!(refused::<Kinds>("kind=poem&pages=5")[0].0, "kind");
+}
+
+#[test]
+fn a_filter_of_any_name_refuses_none() {
+    let open = Listing::<Open, Order>::from_query("a=1&b=x&page=2").unwrap();
+    assert_eq!(open.filter.rest.len(), 2);
+}
+
+#[test]
+fn the_links_keep_a_list_as_it_is_written() {
+    let response = Listing::<Flat, Order>::from_query("tag=a,b%2Cc&tag=d&page=1&per_page=1")
+        .unwrap()
+        .page(vec![1], 2)
+        .into_response();
+    let links = response.headers()["link"].to_str().unwrap();
+    assert!(links.contains("<?tag=a,b%2Cc&tag=d&per_page=1&page=2>; rel=\"next\""), "{links}");
+}

@@ -1,0 +1,471 @@
+//! What the document says of parameters, sent as generated clients write it, is read as it was meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use piton::convert::{Bounded, Date, Moment, Slug};
+use piton::http::{Listing, SortBy, get, post};
+use piton::prelude::*;
+use piton::serde_json::{Map, Value, json};
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Everything {
+    must_be: String,
+    whole: Option<u64>,
+    #[serde(default)]
+    small: i8,
+    wide: Option<i64>,
+    ratio: Option<f64>,
+    flag: Option<bool>,
+    letters: Option<Letters>,
+    kind: Option<Kind>,
+    day: Option<Date>,
+    at: Option<Moment>,
+    slug: Option<Slug>,
+    level: Option<Bounded<-5, 5>>,
+    #[serde(default)]
+    tags: Vec<String>,
+    numbers: Option<BTreeSet<u16>>,
+    kinds: Option<Vec<Kind>>,
+    days: Option<Vec<Date>>,
+    pair: Option<(u8, String)>,
+    three: Option<[i32; 3]>,
+    range: Option<Range>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Letters(String);
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    OneWord,
+    Other,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Range {
+    min: i32,
+    max: Option<i32>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Flattened {
+    name: Option<String>,
+    #[serde(flatten)]
+    first: First,
+    #[serde(flatten)]
+    perhaps: Option<Perhaps>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct First {
+    whole: u32,
+    text: String,
+    #[serde(flatten)]
+    second: Second,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Second {
+    #[serde(default)]
+    flag: bool,
+    ratio: Option<f64>,
+    small: Option<i8>,
+    day: Option<Date>,
+    kind: Option<Kind>,
+    level: Option<Bounded<1, 5>>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    numbers: Vec<i64>,
+    flags: Option<Vec<bool>>,
+    pair: Option<(u8, String)>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Perhaps {
+    copies: u64,
+    title: Option<String>,
+}
+
+struct Order;
+
+impl SortBy for Order {
+    const FIELDS: &'static [(&'static str, &'static str)] = &[("title", "title")];
+    const DEFAULT: &'static str = "title";
+    const UNIQUE: &'static str = "id";
+}
+
+async fn query(Query(it): Query<Everything>) -> Json<Everything> {
+    Json(it)
+}
+
+async fn flattened(Query(it): Query<Flattened>) -> Json<Flattened> {
+    Json(it)
+}
+
+async fn listed(asked: Listing<Flattened, Order>) -> Json<Flattened> {
+    Json(asked.filter)
+}
+
+async fn form(Form(it): Form<Everything>) -> Json<Everything> {
+    Json(it)
+}
+
+async fn flattened_form(Form(it): Form<Flattened>) -> Json<Flattened> {
+    Json(it)
+}
+
+async fn path(Path(it): Path<InPath>) -> Json<InPath> {
+    Json(it)
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct InPath {
+    text: String,
+    #[serde(flatten)]
+    rest: InPathToo,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct InPathToo {
+    whole: i16,
+    kind: Kind,
+    day: Date,
+    flag: bool,
+}
+
+fn app() -> App {
+    App::new("documented")
+        .blueprints(["none"])
+        .set("log.level", "critical")
+        .openapi(OpenApi::new())
+        .route(get("/query", query).describe(piton::describe!(query)))
+        .route(get("/flattened", flattened).describe(piton::describe!(flattened)))
+        .route(get("/listed", listed).describe(piton::describe!(listed)))
+        .route(post("/form", form).describe(piton::describe!(form)))
+        .route(post("/flattened-form", flattened_form).describe(piton::describe!(flattened_form)))
+        .route(
+            get("/path/{text}/{whole}/{kind}/{day}/{flag}", path).describe(piton::describe!(path)),
+        )
+}
+
+/// A xorshift generator: the same values in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+
+    fn of<T: Clone>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len())].clone()
+    }
+}
+
+/// Values that a schema allows.
+struct Values<'a> {
+    document: &'a Value,
+    random: Random,
+}
+
+impl Values<'_> {
+    fn resolved(&self, schema: &Value) -> Value {
+        match schema["$ref"].as_str() {
+            Some(reference) => {
+                self.resolved(self.document.pointer(reference.trim_start_matches('#')).unwrap())
+            }
+            None => schema.clone(),
+        }
+    }
+
+    fn of(&mut self, schema: &Value) -> Value {
+        let schema = self.resolved(schema);
+        for key in ["oneOf", "anyOf"] {
+            if let Some(parts) = schema[key].as_array() {
+                let parts: Vec<Value> =
+                    parts.iter().filter(|part| part["type"] != "null").cloned().collect();
+                let part = self.random.of(&parts);
+                return self.of(&part);
+            }
+        }
+        if let Some(words) = schema["enum"].as_array() {
+            return self.random.of(words);
+        }
+        if !schema["const"].is_null() {
+            return schema["const"].clone();
+        }
+        let kinds = schema["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let kind = schema["type"].as_str().or(kinds.into_iter().find(|kind| *kind != "null"));
+        match kind.unwrap_or_default() {
+            "integer" => self.whole(&schema),
+            "number" => self.random.of(&[json!(0.5), json!(-1.5e300), json!(7.0), json!(1e-7)]),
+            "boolean" => self.random.of(&[json!(true), json!(false)]),
+            "array" => self.list(&schema),
+            "object" => self.object(&schema),
+            _ => self.text(&schema),
+        }
+    }
+
+    fn whole(&mut self, schema: &Value) -> Value {
+        let (least, most) = match schema["format"].as_str().unwrap_or_default() {
+            "uint8" => (0, i128::from(u8::MAX)),
+            "uint16" => (0, i128::from(u16::MAX)),
+            "uint32" => (0, i128::from(u32::MAX)),
+            "uint64" => (0, i128::from(u64::MAX)),
+            "int8" => (i128::from(i8::MIN), i128::from(i8::MAX)),
+            "int16" => (i128::from(i16::MIN), i128::from(i16::MAX)),
+            "int32" => (i128::from(i32::MIN), i128::from(i32::MAX)),
+            _ => (i128::from(i64::MIN), i128::from(i64::MAX)),
+        };
+        let bound = |key: &str| schema[key].as_i64().map(i128::from);
+        let least = bound("minimum").unwrap_or(least).max(least);
+        let most = bound("maximum").unwrap_or(most).min(most);
+        let values = [least, most, 0, 1, 5, -1].map(|number| number.clamp(least, most));
+        let number = self.random.of(&values);
+        u64::try_from(number).map_or_else(|_| json!(i64::try_from(number).unwrap()), Value::from)
+    }
+
+    fn text(&mut self, schema: &Value) -> Value {
+        let values: &[&str] = match schema["format"].as_str().unwrap_or_default() {
+            "date" => &["2026-01-31", "0001-01-01"],
+            "date-time" => &["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.500Z"],
+            "slug" => &["open-source", "5"],
+            _ => &[
+                "5", "true", "a,b", "a&b=c", "1+1", "50%", "é 日", "a/b", "x", "-0", "null", "[a]",
+                "%2C", ";",
+            ],
+        };
+        self.random.of(values).into()
+    }
+
+    fn list(&mut self, schema: &Value) -> Value {
+        if let Some(items) = schema["prefixItems"].as_array() {
+            return items.iter().map(|item| self.of(item)).collect();
+        }
+        let least = schema["minItems"].as_u64().unwrap_or(1);
+        let most = schema["maxItems"].as_u64().unwrap_or(4);
+        let count = least as usize + self.random.below((most - least + 1) as usize);
+        let mut items: Vec<Value> = (0..count).map(|_| self.of(&schema["items"])).collect();
+        if schema["uniqueItems"] == true {
+            items.sort_by_key(|item| item.as_u64());
+            items.dedup();
+        }
+        items.into()
+    }
+
+    fn object(&mut self, schema: &Value) -> Value {
+        let mut object = Map::new();
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            object.insert(name.clone(), self.of(property));
+        }
+        if let Some(more) = schema.get("additionalProperties").filter(|more| more.is_object()) {
+            object.insert("a-b".into(), self.of(more));
+        }
+        object.into()
+    }
+}
+
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            write!(encoded, "%{byte:02X}").unwrap();
+        }
+    }
+    encoded
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The pairs that stand for a value, lists with commas or repeated.
+fn pairs(name: &str, value: &Value, explodes: bool) -> Vec<String> {
+    let name = encoded(name);
+    let text = |value: &Value| encoded(&plain(value));
+    match value {
+        Value::Array(items) if explodes => {
+            items.iter().map(|item| format!("{name}={}", text(item))).collect()
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(text).collect();
+            vec![format!("{name}={}", items.join(","))]
+        }
+        Value::Object(members) => members
+            .iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(member, value)| format!("{name}[{}]={}", encoded(member), text(value)))
+            .collect(),
+        other => vec![format!("{name}={}", text(other))],
+    }
+}
+
+/// Sends random values of the parameters, and compares what is read of each.
+async fn check(app: &TestApp, route: &str, named: &[(String, Value, bool)], random: u64) {
+    let document: Value = app.get("/api/openapi.json").await.json();
+    let mut values = Values { document: &document, random: Random(random) };
+    for round in 0..60 {
+        let mut meant = Map::new();
+        let mut sent = Vec::new();
+        for (name, schema, required) in named {
+            if *required || values.random.below(3) > 0 {
+                let value = values.of(schema);
+                sent.extend(pairs(name, &value, round % 2 == 1));
+                meant.insert(name.clone(), value);
+            }
+        }
+        let text = sent.join("&");
+        let answer = match route.ends_with("form") {
+            true => {
+                let form = "application/x-www-form-urlencoded";
+                app.post(route).header("content-type", form).body(text.clone()).await
+            }
+            false => app.get(&format!("{route}?{text}")).await,
+        };
+        assert_eq!(answer.status(), 200, "{route} {text}: {}", answer.text());
+        let read: Value = answer.json();
+        for (name, value) in &meant {
+            let is_page = matches!(&**name, "page" | "per_page" | "sort");
+            assert!(is_page || read[name] == *value, "{name} of {text}: {}", read[name]);
+        }
+    }
+}
+
+/// The name, the schema and whether it is required of each parameter of an operation.
+fn parameters(operation: &Value) -> Vec<(String, Value, bool)> {
+    let all = operation["parameters"].as_array().unwrap().iter();
+    all.map(|it| {
+        (it["name"].as_str().unwrap().into(), it["schema"].clone(), it["required"] == true)
+    })
+    .collect()
+}
+
+#[piton::test]
+async fn what_the_document_says_of_a_query_is_read_as_it_was_meant() {
+    let app = TestApp::new(app()).await;
+    let document: Value = app.get("/api/openapi.json").await.json();
+    for (route, seed) in [("/query", 7), ("/flattened", 11), ("/listed", 13)] {
+        // `copies` belongs to an `Option` of a struct, which needs it.
+        let named = parameters(&document["paths"][route]["get"]);
+        let named: Vec<_> = named
+            .into_iter()
+            .map(|(name, schema, required)| {
+                let required = required || name == "copies";
+                (name, schema, required)
+            })
+            .collect();
+        assert!(named.len() > 10, "{route}: {named:?}");
+        check(&app, route, &named, seed).await;
+    }
+}
+
+#[piton::test]
+async fn what_the_document_says_of_a_form_is_read_as_it_was_meant() {
+    let app = TestApp::new(app()).await;
+    let document: Value = app.get("/api/openapi.json").await.json();
+    for (route, seed) in [("/form", 3), ("/flattened-form", 5)] {
+        let body = &document["paths"][route]["post"]["requestBody"];
+        let schema = &body["content"]["application/x-www-form-urlencoded"]["schema"];
+        let values = Values { document: &document, random: Random(1) };
+        let schema = values.resolved(schema);
+        let required = |name: &str| {
+            let mut required = schema["required"].as_array().into_iter().flatten();
+            name == "copies" || required.any(|one| one == name)
+        };
+        let properties = schema["properties"].as_object().unwrap().iter();
+        let named: Vec<_> = properties
+            .map(|(name, schema)| (name.clone(), schema.clone(), required(name)))
+            .collect();
+        assert!(named.len() > 10, "{route}: {named:?}");
+        check(&app, route, &named, seed).await;
+    }
+}
+
+#[piton::test]
+async fn what_the_document_says_of_a_path_is_read_as_it_was_meant() {
+    let app = TestApp::new(app()).await;
+    let document: Value = app.get("/api/openapi.json").await.json();
+    let template = "/path/{text}/{whole}/{kind}/{day}/{flag}";
+    let named = parameters(&document["paths"][template]["get"]);
+    assert_eq!(named.len(), 5);
+    let mut values = Values { document: &document, random: Random(17) };
+    for _ in 0..60 {
+        let (mut path, mut meant) = (template.to_owned(), Map::new());
+        for (name, schema, _) in &named {
+            let value = values.of(schema);
+            path = path.replace(&format!("{{{name}}}"), &encoded(&plain(&value)));
+            meant.insert(name.clone(), value);
+        }
+        let answer = app.get(&path).await;
+        assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
+        assert_eq!(answer.json::<Value>(), Value::Object(meant), "{path}");
+    }
+}
+
+#[test]
+fn the_document_says_how_lists_and_objects_are_written_and_what_may_be_empty() {
+    let document = app().openapi_document().unwrap();
+    let all = document["paths"]["/query"]["get"]["parameters"].as_array().unwrap();
+    let parameter = |name: &str| all.iter().find(|it| it["name"] == name).unwrap();
+    for name in ["tags", "numbers", "kinds", "days", "pair", "three"] {
+        let it = parameter(name);
+        assert_eq!((&it["style"], &it["explode"]), (&json!("form"), &json!(false)), "{name}");
+    }
+    for name in ["range", "labels"] {
+        let it = parameter(name);
+        assert_eq!((&it["style"], &it["explode"]), (&json!("deepObject"), &json!(true)), "{name}");
+    }
+    for (name, allowed) in [("whole", json!(true)), ("day", json!(true)), ("letters", json!(null))]
+    {
+        assert_eq!(parameter(name)["allowEmptyValue"], allowed, "{name}");
+    }
+    assert_eq!(parameter("mustBe")["required"], true);
+}
+
+mod variants {
+    use super::*;
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(tag = "kind", rename_all = "lowercase")]
+    #[expect(dead_code, reason = "its schema alone is asked for")]
+    enum Search {
+        /// Of a name.
+        Name {
+            value: String,
+            exact: Option<bool>,
+        },
+        Number {
+            value: u32,
+            limit: u8,
+        },
+    }
+
+    async fn search(Query(_): Query<Search>) {}
+
+    #[test]
+    fn the_variants_of_an_enum_are_parameters_each_name_once() {
+        let app = App::new("documented").blueprints(["none"]).openapi(OpenApi::new());
+        let route = get("/search", search).describe(piton::describe!(search));
+        let document = app.route(route).openapi_document().unwrap();
+        let all = document["paths"]["/search"]["get"]["parameters"].as_array().unwrap();
+        let names: Vec<&str> = all.iter().filter_map(|it| it["name"].as_str()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        let parameter = |name: &str| all.iter().find(|it| it["name"] == name).unwrap();
+        let kind = parameter("kind");
+        assert_eq!(kind["schema"], json!({ "type": "string", "enum": ["name", "number"] }));
+        assert_eq!(kind["required"], true);
+        assert_eq!(parameter("value")["schema"]["anyOf"].as_array().unwrap().len(), 2);
+        assert_eq!(parameter("value")["required"], true);
+        assert_eq!(parameter("limit")["required"], false);
+    }
+}
