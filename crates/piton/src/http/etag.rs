@@ -1,9 +1,11 @@
 //! Entity tags and lists of them (RFC 9110, section 8.8.3).
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::operation::{Operation, Output};
 use super::preconditions::Preconditions;
@@ -75,6 +77,25 @@ pub(crate) enum TagList {
     Any,
     /// The tags as they were sent, quotes and `W/` included.
     Listed(Vec<Box<str>>),
+}
+
+impl JsonSchema for TagList {
+    fn schema_name() -> Cow<'static, str> {
+        "EntityTags".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let tag = r#"(W/)?"[!#-~]*""#;
+        json_schema!({
+            "type": "string",
+            "pattern": format!(r"^(\*|{tag}( *, *{tag})*)$"),
+            "examples": ["*", "\"7\""],
+        })
+    }
 }
 
 impl TagList {

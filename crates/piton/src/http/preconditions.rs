@@ -155,8 +155,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
 
 impl Input for Preconditions {
     fn describe(operation: &mut Operation) {
-        operation.header("If-Match");
-        operation.header("If-None-Match");
+        operation.optionally(|operation| {
+            operation.header_of::<TagList>(
+                "If-Match",
+                "The `ETag` of the version that is to be changed, or `*` for any.",
+            );
+            operation.header_of::<TagList>(
+                "If-None-Match",
+                "`*` if there must be no version yet, or the `ETag`s that it must not have.",
+            );
+        });
         operation.error(
             StatusCode::PRECONDITION_FAILED,
             "The resource is not in the state that `If-Match` or `If-None-Match` asks for.",

@@ -9,6 +9,10 @@ use super::walk;
 pub(super) fn document(document: &mut Value) {
     unbreak_descriptions(document);
     walk::each_schema(document, &mut |schema| {
+        // Anything goes. Many read the shorter word for that as a mistake.
+        if *schema == Value::Bool(true) {
+            *schema = json!({});
+        }
         let Value::Object(map) = schema else { return };
         map.remove("$schema");
         if map.get("default").is_some_and(Value::is_null) {
@@ -96,16 +100,7 @@ fn is_at_most_least(limit: &Value) -> bool {
 /// `const` is an `enum` of one value.
 fn list_only_value(schema: &mut Map<String, Value>) {
     let Some(value) = schema.remove("const") else { return };
-    let kind = match &value {
-        Value::String(_) => "string",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::Null => "null",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    schema.entry("type").or_insert_with(|| kind.into());
+    schema.entry("type").or_insert_with(|| walk::type_of(&value).into());
     schema.entry("enum").or_insert_with(|| json!([value]));
 }
 

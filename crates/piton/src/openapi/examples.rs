@@ -84,6 +84,8 @@ impl Maker<'_> {
             "integer" => Some(json!(whole(schema))),
             "number" => Some(json!(number(schema))),
             "boolean" => Some(json!(true)),
+            "null" => Some(Value::Null),
+            "" if is_anything(schema) => Some(json!({})),
             _ => None,
         }
     }
@@ -138,6 +140,12 @@ fn kind(schema: &Value) -> &str {
         None if schema["properties"].is_object() || schema["allOf"].is_array() => "object",
         None => "",
     }
+}
+
+/// Returns whether `schema` allows every value.
+fn is_anything(schema: &Value) -> bool {
+    const WORDS: [&str; 4] = ["title", "description", "deprecated", "readOnly"];
+    schema.as_object().is_some_and(|map| map.keys().all(|key| WORDS.contains(&&**key)))
 }
 
 fn text(schema: &Value) -> Option<String> {

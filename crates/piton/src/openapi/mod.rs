@@ -51,6 +51,7 @@ use serde_json::Value;
 use crate::app::{App, LaunchError, Outline};
 use crate::config::{Config, Problems};
 use crate::handle::Handle;
+use crate::http::HttpSettings;
 use crate::step::Step;
 
 pub use files::{DOCUMENT, File, HTTP_FILE, POSTMAN};
@@ -189,19 +190,19 @@ impl App {
     /// The OpenAPI document, with the settings that stand in the code: for tests that compare it.
     ///
     /// # Errors
-    /// What is wrong with the routes.
+    /// What is wrong with the routes, or with the settings that the document depends on.
     pub fn openapi_document(&self) -> Result<Value, LaunchError> {
-        Ok(of_outline(&self.outline()?).document)
+        Ok(of_outline(&self.outline()?)?.document)
     }
 
     /// The files that `openapi --out` writes, with the settings that stand in the code: for tests
     /// that compare them.
     ///
     /// # Errors
-    /// What is wrong with the routes.
+    /// What is wrong with the routes, or with the settings that the document depends on.
     pub fn openapi_files(&self) -> Result<[File; 3], LaunchError> {
         let outline = self.outline()?;
-        Ok(files::all(&of_outline(&outline).document, outline.name()))
+        Ok(files::all(&of_outline(&outline)?.document, outline.name()))
     }
 }
 
@@ -224,15 +225,23 @@ fn of_handle(handle: &Handle) -> Made {
     })
 }
 
-fn of_outline(outline: &Outline<'_>) -> Made {
-    document::make(&Source {
+/// # Errors
+/// Settings that the document depends on are wrong. Nothing has checked them, as nothing is launched.
+fn of_outline(outline: &Outline<'_>) -> Result<Made, LaunchError> {
+    let mut problems = Problems::new();
+    outline.config().read::<OpenApiSettings>(SECTION, &mut problems);
+    outline.config().read::<HttpSettings>("http", &mut problems);
+    if !problems.is_empty() {
+        return Err(LaunchError::Settings(problems));
+    }
+    Ok(document::make(&Source {
         name: outline.name(),
         version: outline.version(),
         routes: outline.routes(),
         config: outline.config(),
         running: None,
         said: &said(outline.attached().next(), outline.config()),
-    })
+    }))
 }
 
 /// What the document says beside the routes, by the code and the settings.

@@ -162,7 +162,13 @@ fn body(described: &Value) -> Option<(&str, Body)> {
         Some(example) if media_type.contains("form") => Body::Form(
             members(&example)
                 .into_iter()
-                .map(|(name, value)| (name.to_owned(), plain(value)))
+                .flat_map(|(name, value)| match value {
+                    // A list is sent an item a pair, as OpenAPI has it of forms.
+                    Value::Array(items) => {
+                        items.iter().map(|item| (name.to_owned(), plain(item))).collect()
+                    }
+                    value => vec![(name.to_owned(), plain(value))],
+                })
                 .collect(),
         ),
         Some(example) => Body::Json(example),

@@ -238,11 +238,15 @@ pub(super) fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or(media_type).trim()
 }
 
-/// The body of this media type. What has no schema is text, or bytes, of which there is nothing to say.
+/// The body of this media type. What has no schema is text or bytes, unless it has a form that is not known.
 pub(super) fn media(media_type: &str, schema: Option<Value>) -> Value {
     match schema {
         Some(schema) => json!({ "schema": schema }),
         None if media_type.starts_with("text/") => json!({ "schema": { "type": "string" } }),
+        // Not a word of 3.1, which says nothing here, but the one by which generators make bytes.
+        None if essence(media_type) == "application/octet-stream" => {
+            json!({ "schema": { "type": "string", "format": "binary" } })
+        }
         None => json!({}),
     }
 }

@@ -159,6 +159,104 @@ fn one_more_condition_allows_less_and_another_form_of_a_list_or_a_moment_is_anot
     assert!(bad.len() == 1 && bad[0].contains("written in another way"), "{bad:?}");
 }
 
+/// The texts of what breaks when the schema of the body's and answer's `name` becomes another.
+#[track_caller]
+fn name_changes(before: &Value, after: &Value) -> Vec<String> {
+    let thing = |schema: &Value| {
+        json!({
+            "paths": { "/things": { "put": {
+                "requestBody": { "content": { "application/json": { "schema": schema } } },
+                "responses": { "200": { "content": { "application/json": { "schema": schema } } } },
+            } } },
+            "components": { "schemas": {
+                "Corner": { "type": "object", "required": ["left"], "properties": { "left": { "type": "integer" } } },
+                "Tagged": {
+                    "type": "object",
+                    "required": ["left", "kind"],
+                    "properties": {
+                        "left": { "type": "integer" },
+                        "kind": { "type": "string", "enum": ["corner"] },
+                    },
+                },
+            } },
+        })
+    };
+    let changes = breaking::changes(&thing(before), &thing(after));
+    changes.into_iter().filter(|change| change.breaking).map(|change| change.text).collect()
+}
+
+#[test]
+fn plainer_words_for_the_same_break_nobody() {
+    let corner = json!({ "$ref": "#/components/schemas/Corner" });
+    let tagged = json!({
+        "$ref": "#/components/schemas/Corner",
+        "required": ["kind"],
+        "properties": { "kind": { "type": "string", "const": "corner" } },
+    });
+    for (before, after) in [
+        // The width of a number, and limits that say no more.
+        (json!({ "type": "integer" }), json!({ "type": "integer", "format": "int64" })),
+        (json!({ "type": "number" }), json!({ "type": "number", "format": "double" })),
+        (
+            json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX }),
+            json!({ "type": "integer", "minimum": 0, "format": "int64" }),
+        ),
+        (json!({ "const": "a" }), json!({ "type": "string", "enum": ["a"] })),
+        (tagged, json!({ "$ref": "#/components/schemas/Tagged" })),
+        (
+            json!({ "oneOf": [corner, { "type": "object" }] }),
+            json!({ "oneOf": [corner, { "type": "object" }], "discriminator": { "propertyName": "kind" } }),
+        ),
+        (
+            json!({ "type": "array", "prefixItems": [{ "type": "integer" }], "maxItems": 1 }),
+            json!({
+                "type": "array",
+                "prefixItems": [{ "type": "integer" }],
+                "items": { "type": "integer" },
+                "maxItems": 1,
+            }),
+        ),
+        (
+            json!({
+                "type": "object",
+                "patternProperties": { "^\\d+$": { "type": "string" } },
+                "additionalProperties": false,
+            }),
+            json!({
+                "type": "object",
+                "propertyNames": { "pattern": "^\\d+$" },
+                "additionalProperties": { "type": "string" },
+            }),
+        ),
+    ] {
+        assert_eq!(name_changes(&before, &after), [""; 0], "{before} {after}");
+    }
+}
+
+#[test]
+fn a_number_that_is_wider_than_clients_keep_it_breaks_them() {
+    let integer = |format: &str| json!({ "type": "integer", "format": format });
+    let wider = name_changes(&integer("int32"), &integer("int64"));
+    assert_eq!(wider, ["PUT /things answer 200: of the format \"int64\" now, and was \"int32\""]);
+    let narrower = name_changes(&integer("int64"), &integer("int32"));
+    assert_eq!(narrower, ["PUT /things body: `format` is \"int32\" instead of \"int64\""]);
+    let moment =
+        name_changes(&json!({ "type": "string" }), &json!({ "type": "string", "format": "date" }));
+    assert_eq!(moment, ["PUT /things body: `format` is \"date\" now"]);
+}
+
+#[test]
+fn lists_of_a_query_are_read_in_both_forms_and_headers_in_any_case() {
+    let list = |explode: bool| {
+        let schema = json!({ "type": "array", "items": { "type": "string" } });
+        json!({ "paths": { "/things": { "get": { "parameters": [
+            { "name": "tag", "in": "query", "style": "form", "explode": explode, "schema": schema },
+            { "name": if explode { "If-Match" } else { "if-match" }, "in": "header", "schema": {} },
+        ] } } } })
+    };
+    assert_eq!(breaking::changes(&list(false), &list(true)), []);
+}
+
 #[test]
 fn examples_are_within_the_limits_of_their_schema() {
     for (schema, example) in [

@@ -1,11 +1,11 @@
-//! Enums with a tag (`#[serde(tag = "kind")]`) as generators of clients read them: a schema with a name for
-//! each variant, and a discriminator that says which is which.
+//! Enums with data as generators of clients read them: a schema with a name for each variant, and where they
+//! have a tag (`#[serde(tag = "kind")]`) a discriminator that says which is which.
 
 use serde_json::{Map, Value, json};
 
 use super::schemas::{PLACE, capitalized, forget_unused, free_name};
 
-/// Makes a component of each variant of the tagged enums among the components.
+/// Makes a component of each variant of the enums among the components.
 pub(super) fn name_variants(document: &mut Value) {
     let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
     else {
@@ -15,10 +15,91 @@ pub(super) fn name_variants(document: &mut Value) {
     for name in names {
         if let Some(union) = schemas.get(&name).and_then(Union::of) {
             union.put(&name, schemas);
+        } else if !spread(&name, schemas) {
+            name_external_variants(&name, schemas);
         }
     }
     // What only variants referred to stands in them now.
     forget_unused(document);
+}
+
+/// A struct with an enum flattened into it: its own members, which many do not read beside alternatives, go
+/// into each of them. Returns false if it is no such struct.
+fn spread(name: &str, schemas: &mut Map<String, Value>) -> bool {
+    let schema = &schemas[name];
+    let Some(key) = ["oneOf", "anyOf"].into_iter().find(|key| schema.get(*key).is_some()) else {
+        return false;
+    };
+    let mut common = schema.as_object().cloned().unwrap_or_default();
+    let Some(Value::Array(parts)) = common.remove(key) else { return false };
+    if !common.get("properties").is_some_and(Value::is_object) || !common.keys().all(is_spread) {
+        return false;
+    }
+    let mut variants = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let Some((label, mut variant)) = labelled(part, schemas) else { return false };
+        merge(&mut variant, &Value::Object(common.clone()));
+        variants.push((label, variant));
+    }
+    let mut choice = Vec::with_capacity(parts.len());
+    for (label, variant) in variants {
+        let own = free_name(&format!("{name}{label}"), |name| schemas.contains_key(name));
+        choice.push(json!({ "$ref": format!("{PLACE}{own}") }));
+        schemas.insert(own, variant);
+    }
+    common.retain(|key, _| ["description", "title", "examples"].contains(&&**key));
+    common.insert(key.into(), choice.into());
+    schemas.insert(name.to_owned(), common.into());
+    true
+}
+
+/// Returns whether a keyword beside alternatives can go into each of them, or is said of all of them.
+fn is_spread(key: &String) -> bool {
+    matches!(
+        &**key,
+        "type" | "properties" | "required" | "additionalProperties" | "unevaluatedProperties"
+    ) || matches!(&**key, "description" | "title" | "examples")
+}
+
+/// The members of an alternative, and what to call it: as the schema that it refers to, or as the first
+/// member that it must have.
+fn labelled(part: &Value, schemas: &Map<String, Value>) -> Option<(String, Value)> {
+    let reference = part["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE));
+    let schema = match reference {
+        Some(name) if part.as_object().is_some_and(|part| part.len() == 1) => schemas.get(name)?,
+        Some(_) => return None,
+        None => part,
+    };
+    let member = || schema["required"][0].as_str();
+    let label = capitalized(reference.or_else(member)?);
+    is_plain_object(schema).then(|| (label, schema.clone()))
+}
+
+/// Variants that are told by the name of their only member, as serde writes them unless it is told
+/// otherwise: `{ "Circle": { .. } }`.
+fn name_external_variants(name: &str, schemas: &mut Map<String, Value>) {
+    let parts = schemas.get_mut(name).and_then(|schema| schema.get_mut("oneOf"));
+    let Some(Value::Array(mut parts)) = parts.map(Value::take) else { return };
+    for part in &mut parts {
+        let Some(variant) =
+            only_member(part).map(|member| format!("{name}{}", capitalized(member)))
+        else {
+            continue;
+        };
+        let own = free_name(&variant, |name| schemas.contains_key(name));
+        let reference = json!({ "$ref": format!("{PLACE}{own}") });
+        schemas.insert(own, std::mem::replace(part, reference));
+    }
+    schemas[name]["oneOf"] = parts.into();
+}
+
+/// The only member that an object can have and must have.
+fn only_member(schema: &Value) -> Option<&str> {
+    let mut members = schema["properties"].as_object()?.keys();
+    let (Some(member), None) = (members.next(), members.next()) else { return None };
+    let is_external =
+        schema["required"] == json!([member]) && schema["additionalProperties"] == false;
+    is_external.then_some(&**member)
 }
 
 /// An enum of which each variant is told by the value of one member.
@@ -37,13 +118,7 @@ impl Union {
         let (tag, values) = tags.next()?;
         let mut common = schema.as_object()?.clone();
         common.remove("oneOf");
-        // Whatever else narrows the enum would have to be repeated in each variant.
-        let is_plain = |key: &String| {
-            ["type", "properties", "required", "additionalProperties", "unevaluatedProperties"]
-                .contains(&&**key)
-                || ["description", "title", "examples"].contains(&&**key)
-        };
-        common.keys().all(is_plain).then(|| Self {
+        common.keys().all(is_spread).then(|| Self {
             tag,
             common,
             variants: values.into_iter().zip(parts.iter().cloned()).collect(),
@@ -81,7 +156,7 @@ impl Union {
         let mut own = part.clone();
         let held = own.as_object_mut().and_then(|own| own.remove("$ref"));
         let mut whole = match held.as_ref().and_then(Value::as_str) {
-            None => json!({ "type": "object" }),
+            None => std::mem::take(&mut own),
             Some(reference) => {
                 let held = reference.strip_prefix(PLACE).and_then(|name| schemas.get(name));
                 match held.filter(|held| is_plain_object(held)) {
@@ -93,11 +168,14 @@ impl Union {
                 }
             }
         };
+        for (key, value) in own.as_object().into_iter().flatten() {
+            // What is said of the variant itself, such as that it is deprecated.
+            if !MERGED.contains(&&**key) {
+                whole[key] = value.clone();
+            }
+        }
         merge(&mut whole, &own);
         merge(&mut whole, &Value::Object(self.common.clone()));
-        if self.common.get("unevaluatedProperties") == Some(&Value::Bool(false)) {
-            whole["additionalProperties"] = false.into();
-        }
         whole
     }
 }
@@ -126,6 +204,10 @@ fn is_plain_object(schema: &Value) -> bool {
             .all(|key| schema.get(*key).is_none())
 }
 
+/// The keywords that [`merge`] adds up.
+const MERGED: [&str; 5] =
+    ["description", "properties", "required", "additionalProperties", "unevaluatedProperties"];
+
 /// Adds the members of the object `more` to those of the object `whole`.
 pub(super) fn merge(whole: &mut Value, more: &Value) {
     if let Some(description) =
@@ -147,5 +229,12 @@ pub(super) fn merge(whole: &mut Value, more: &Value) {
     }
     if let Some(closed) = more.get("additionalProperties") {
         whole["additionalProperties"] = closed.clone();
+    }
+    // All members stand in one schema now.
+    if more.get("unevaluatedProperties") == Some(&Value::Bool(false)) {
+        whole["additionalProperties"] = false.into();
+    }
+    if let Value::Object(whole) = whole {
+        whole.remove("unevaluatedProperties");
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn verb() -> Verb {
 }
 
 fn look(app: &Outline<'_>, arguments: &Arguments) -> Result<(), LaunchError> {
-    let made = of_outline(app);
+    let made = of_outline(app)?;
     let folder = arguments.get_one::<PathBuf>("out");
     if arguments.get_flag("check") {
         let folder = folder.map_or(Path::new("dist"), PathBuf::as_path);

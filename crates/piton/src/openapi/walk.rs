@@ -63,11 +63,13 @@ fn holder(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
 }
 
 fn within(schema: &mut Value, change: &mut impl FnMut(&mut Value)) {
-    let Value::Object(map) = schema else { return };
+    let Value::Object(map) = schema else { return change(schema) };
     for (key, value) in map.iter_mut() {
         let key = &&**key;
         match value {
+            // `true` and `false` are what everybody writes for further members.
             Value::Object(_) if ONE.contains(key) => within(value, change),
+            Value::Bool(true) if *key == "items" => within(value, change),
             Value::Array(list) if LIST.contains(key) => {
                 list.iter_mut().for_each(|schema| within(schema, change));
             }
@@ -78,4 +80,17 @@ fn within(schema: &mut Value, change: &mut impl FnMut(&mut Value)) {
         }
     }
     change(schema);
+}
+
+/// The word of JSON Schema for the type of a value.
+pub(super) fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "string",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::Null => "null",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use piton::http::{Guard, Operation, Page, Passed};
+use piton::http::{Guard, Operation, Page, Paging, Passed};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 
@@ -68,8 +68,8 @@ mod numbers {
     }
 
     #[get("/pages")]
-    async fn pages() -> Json<Page<Wrapper<u8>>> {
-        unimplemented!("it is described, and never called")
+    async fn pages() -> Page<Wrapper<u8>> {
+        Page::new(Paging { page: 1, per_page: 1 }, vec![Wrapper { value: 1 }], 1)
     }
 }
 
@@ -93,6 +93,19 @@ mod unions {
     pub struct Corner {
         pub left: u32,
         pub top: u32,
+    }
+
+    /// Closed, and with a variant that holds an enum of its own.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(tag = "kind", deny_unknown_fields)]
+    pub enum Closed {
+        #[deprecated]
+        Old {
+            name: String,
+            inside: Option<Box<Closed>>,
+        },
+        Corner(Corner),
+        Shape(Shape),
     }
 
     #[derive(Serialize, Deserialize, JsonSchema)]
@@ -122,6 +135,19 @@ mod unions {
         pub shape: Shape,
     }
 
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub struct Parcel {
+        pub id: u32,
+        #[serde(flatten)]
+        pub content: Content,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub enum Content {
+        Book { pages: u16 },
+        Corner(Corner),
+    }
+
     /// How far it is.
     #[derive(Serialize, Deserialize, JsonSchema)]
     pub enum Level {
@@ -147,6 +173,10 @@ mod unions {
         untagged: Untagged,
         holder: Holder,
         strange: Option<Strange>,
+        closed: Vec<Closed>,
+        parcel: Parcel,
+        any: Value,
+        anything: Vec<Value>,
     }
 
     #[post("/")]
@@ -198,6 +228,11 @@ mod shop {
     #[post("/text")]
     async fn text(body: String) -> Result<piton::axum::response::Redirect> {
         Ok(piton::axum::response::Redirect::to(&body))
+    }
+
+    #[get("/bytes")]
+    async fn bytes() -> piton::bytes::Bytes {
+        piton::bytes::Bytes::new()
     }
 
     #[get("/now")]
@@ -283,7 +318,7 @@ fn integers_have_a_format_that_generators_know_and_limits_that_compile() {
     assert_eq!(members["map"]["additionalProperties"]["maximum"], u32::MAX);
     assert_eq!(members["by_number"]["additionalProperties"], big);
     let page = &document["components"]["schemas"]["PageOfWrapper"]["properties"]["total"];
-    assert_eq!(integer(page), (json!("int64"), json!(0), none.clone()));
+    assert_eq!(integer(page), (json!("int64"), json!(0), none));
     let parameters = document["paths"]["/numbers/{id}"]["post"]["parameters"].as_array().unwrap();
     let formats: Vec<_> = parameters
         .iter()
@@ -334,6 +369,15 @@ fn maps_tuples_and_single_values_are_said_in_plain_words() {
 }
 
 #[test]
+fn what_may_be_anything_is_an_empty_schema_and_has_an_example() {
+    let document = document("openapi_plain::unions");
+    let members = &document["components"]["schemas"]["All"]["properties"];
+    assert_eq!((&members["any"], &members["anything"]["items"]), (&json!({}), &json!({})));
+    let body = &document["paths"]["/unions"]["post"]["requestBody"]["content"];
+    assert_eq!(body["application/json"]["example"]["any"], json!({}));
+}
+
+#[test]
 fn each_variant_of_a_tagged_enum_is_a_schema_with_all_its_members() {
     let document = document("openapi_plain::unions");
     let schemas = &document["components"]["schemas"];
@@ -350,7 +394,18 @@ fn each_variant_of_a_tagged_enum_is_a_schema_with_all_its_members() {
     assert_eq!(corner["required"], json!(["left", "top", "kind"]));
     assert_eq!(corner["properties"]["kind"], json!({ "type": "string", "enum": ["from_corner"] }));
     assert_eq!(schemas["ShapeCircle"]["description"], "Round.");
-    assert!(schemas["Corner"].is_null(), "nothing refers to it any more");
+    let external = schemas["External"]["oneOf"].as_array().unwrap();
+    assert_eq!(external[1], json!({ "$ref": "#/components/schemas/ExternalNumber" }));
+    assert_eq!(external[0]["enum"], json!(["Nothing"]));
+    assert_eq!(schemas["ExternalNumber"]["required"], json!(["Number"]));
+    let references = ["ParcelBook", "ParcelCorner"]
+        .map(|name| json!({ "$ref": format!("#/components/schemas/{name}") }));
+    assert_eq!(schemas["Parcel"], json!({ "oneOf": references }));
+    assert_eq!(schemas["ParcelBook"]["required"], json!(["Book", "id"]));
+    let old = &schemas["ClosedOld"];
+    assert_eq!((&old["additionalProperties"], &old["deprecated"]), (&json!(false), &json!(true)));
+    assert_eq!(old["required"], json!(["kind", "name", "inside"]));
+    assert_eq!(schemas["ClosedOldInput"], Value::Null);
     assert_eq!(schemas["Adjacent"]["discriminator"]["propertyName"], "t");
     // What a struct that holds the enum flattened has is a member of each variant.
     let holder = &schemas["HolderPoint"];
@@ -417,6 +472,7 @@ fn an_operation_documents_the_errors_it_can_answer() {
         ("/shop/user-orders/{id}/name", "get", "200 400 503 default"),
         ("/shop/text", "post", "303 400 413 503 default"),
         ("/shop/now", "get", "200 423 503 default"),
+        ("/shop/bytes", "get", "200 503 default"),
     ] {
         assert_eq!(statuses(&document, path, method).join(" "), wanted, "{method} {path}");
     }
@@ -522,16 +578,16 @@ async fn the_settings_say_who_to_ask_and_where_the_service_is() {
     assert!(policy.contains("https://shop.example.org"), "{policy}");
 }
 
-#[piton::test]
-async fn settings_that_are_no_address_are_refused_all_at_once() {
+#[test]
+fn settings_that_are_no_address_are_refused_all_at_once() {
     let app = app("openapi_plain::shop")
         .set("openapi.contact_email", "nobody")
         .set("openapi.contact_url", "example.org")
         .set("openapi.servers", "example.org");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (trigger, stop) = piton::Stop::new();
-    trigger.stop();
-    let error = app.serve(listener, stop).await.unwrap_err().report("it");
+    // The verb starts nothing, and refuses them all the same.
+    let error = app.openapi_document().unwrap_err();
+    assert!(matches!(error, piton::LaunchError::Settings(_)), "{error:?}");
+    let error = error.report("it");
     for name in ["contact_email", "contact_url", "servers"] {
         assert!(error.contains(&format!("openapi.{name}")), "{error}");
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::schemas::PLACE;
 use super::super::unions::merge;
+use super::super::walk::type_of;
 use super::{Found, members};
 
 /// Which way the values go.
@@ -251,7 +252,12 @@ fn types(schema: &Value) -> BTreeSet<&str> {
     match &schema["type"] {
         Value::String(one) => BTreeSet::from([&**one]),
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-        _ => BTreeSet::new(),
+        // Values that are listed are of types, too.
+        _ => {
+            let listed = schema["enum"].as_array().map(Vec::as_slice);
+            let values = listed.or_else(|| schema.get("const").map(std::slice::from_ref));
+            values.into_iter().flatten().map(type_of).collect()
+        }
     }
 }
 
