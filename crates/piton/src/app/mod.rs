@@ -403,8 +403,9 @@ impl App {
         path: impl AsRef<str>,
         render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
-        self.around.failures.add(path.as_ref(), render);
-        self
+        let path = path.as_ref();
+        self.around.failures.add(path, render);
+        self.attach(http::OwnFormat(path.trim_end_matches('/').to_owned()))
     }
 
     /// Puts a layer of `tower` around the router, inside of everything that Piton puts there. The one

@@ -81,6 +81,21 @@ type Render = Arc<dyn Fn(&FailedRequest<'_>) -> Response + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Format(Render);
 
+/// A path whose failures have a format of the service's own, for whoever describes them.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnFormat(pub String);
+
+impl OwnFormat {
+    /// Returns whether `path` is this path or below it.
+    pub fn covers(&self, path: &str) -> bool {
+        is_within(path, &self.0)
+    }
+}
+
+fn is_within(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Who answers the failures of which paths.
 #[derive(Clone, Default)]
 pub(crate) struct Formats(Vec<(String, Format)>);
@@ -96,10 +111,7 @@ impl Formats {
 
     /// The format of requests for `path`, if they have one of their own: that of the longest path.
     pub(super) fn of(&self, path: &str) -> Option<&Format> {
-        let within = |prefix: &&(String, Format)| {
-            path.strip_prefix(&*prefix.0)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let within = |prefix: &&(String, Format)| is_within(path, &prefix.0);
         let longest = self.0.iter().filter(within).max_by_key(|(prefix, _)| prefix.len());
         longest.map(|(_, format)| format)
     }

@@ -45,6 +45,7 @@ pub use error::{Error, Fault, Known, Recognise, Result};
 pub use etag::{ETag, Tagged};
 pub use extract::{Form, Json, Path, Query, State};
 pub use failed::FailedRequest;
+pub(crate) use failed::OwnFormat;
 pub use forwarded::{ClientIp, ClientIpHeader, Network};
 pub use guard::{CredentialHeader, Guard, Passed};
 pub use hooks::RequestHead;

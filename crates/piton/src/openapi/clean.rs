@@ -21,6 +21,7 @@ pub(super) fn document(document: &mut Value) {
         if is_of_type(map, "integer") {
             integer(map);
         }
+        forget_endless_counts(map);
         list_only_value(map);
         if let Some(values) = documented_values(map) {
             list_values(map, values);
@@ -72,11 +73,26 @@ fn integer(schema: &mut Map<String, Value>) {
     }
     if !is_standard {
         let bound = |names: [&str; 2]| names.iter().find_map(|name| schema.get(*name)?.as_f64());
+        let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+        let listed: Vec<f64> = listed.filter_map(Value::as_f64).collect();
         let lower = bound(["minimum", "exclusiveMinimum"]);
+        let lower = lower.or_else(|| listed.iter().copied().reduce(f64::min));
         let upper = bound(["maximum", "exclusiveMaximum"]);
+        let upper = upper.or_else(|| listed.iter().copied().reduce(f64::max));
         let fits = lower.is_some_and(|lower| lower >= i32::MIN.into())
             && upper.is_some_and(|upper| upper <= i32::MAX.into());
         schema.insert("format".into(), if fits { "int32" } else { "int64" }.into());
+    }
+}
+
+/// Removes lengths that nothing reaches, such as `usize::MAX` of a rule: clients write them as literals of 32
+/// bits.
+fn forget_endless_counts(schema: &mut Map<String, Value>) {
+    for name in ["maxLength", "maxItems", "maxProperties"] {
+        let is_endless = |limit: &Value| limit.as_f64().is_some_and(|it| it > i32::MAX.into());
+        if schema.get(name).is_some_and(is_endless) {
+            schema.remove(name);
+        }
     }
 }
 
@@ -135,10 +151,10 @@ fn list_values(schema: &mut Map<String, Value>, values: Vec<(Value, String)>) {
     }
     let is_text = values.iter().all(|(value, _)| value.is_string());
     schema.insert("type".into(), if is_text { "string" } else { "integer" }.into());
+    schema.insert("enum".into(), values.into_iter().map(|(value, _)| value).collect());
     if !is_text {
         integer(schema);
     }
-    schema.insert("enum".into(), values.into_iter().map(|(value, _)| value).collect());
 }
 
 /// A tuple says of its items what they may be altogether, for those who do not read `prefixItems`. Beside

@@ -11,7 +11,7 @@ use super::security::Securities;
 use super::{OpenApi, clean, examples, ids, read, unions};
 use crate::config::Config;
 use crate::handle::Handle;
-use crate::http::{HttpSettings, RouteInfo};
+use crate::http::{HttpSettings, OwnFormat, RouteInfo};
 
 /// What a document is made from.
 pub(super) struct Source<'a> {
@@ -22,6 +22,8 @@ pub(super) struct Source<'a> {
     /// The app that is described, where it is running.
     pub running: Option<&'a Handle>,
     pub said: &'a OpenApi,
+    /// Where failures have a format of the service's own.
+    pub own_formats: Vec<&'a OwnFormat>,
 }
 
 /// A document, and what it could not say.
@@ -40,6 +42,8 @@ pub(super) fn make(source: &Source<'_>) -> Made {
     let mut paths: Map<String, Value> = Map::new();
     for (info, id) in routes.iter().zip(ids::of(&routes)) {
         let security = securities.of(&info.operation);
+        let own_format = source.own_formats.iter().any(|format| format.covers(&info.path));
+        let failures = if own_format { failures.in_own_format() } else { failures };
         let operation = operation(info, &id, security, failures, &mut schemas);
         let item = paths.entry(path(&info.path)).or_insert_with(|| json!({}));
         item[info.method.as_str().to_ascii_lowercase()] = operation;

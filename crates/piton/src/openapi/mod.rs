@@ -222,6 +222,7 @@ fn of_handle(handle: &Handle) -> Made {
         config: handle.config(),
         running: Some(handle),
         said: &said(handle.attached().next(), handle.config()),
+        own_formats: handle.attached().collect(),
     })
 }
 
@@ -241,6 +242,7 @@ fn of_outline(outline: &Outline<'_>) -> Result<Made, LaunchError> {
         config: outline.config(),
         running: None,
         said: &said(outline.attached().next(), outline.config()),
+        own_formats: outline.attached().collect(),
     }))
 }
 

@@ -11,6 +11,8 @@ use crate::http::{Answer, AnswerHeader, ErrorAnswer, ErrorStyle, Operation};
 #[derive(Clone, Copy)]
 pub(super) struct Failures {
     style: ErrorStyle,
+    /// Whether they have a format of the service's own, of which nothing is known.
+    is_own: bool,
 }
 
 /// What the schema of a failure is called.
@@ -56,7 +58,12 @@ const ERRORS: [(u16, &str, &str); 16] = [
 
 impl Failures {
     pub fn new(style: ErrorStyle) -> Self {
-        Self { style }
+        Self { style, is_own: false }
+    }
+
+    /// Failures of a path that has a format of its own for them.
+    pub fn in_own_format(self) -> Self {
+        Self { is_own: true, ..self }
     }
 
     /// What the schemas of failures are called.
@@ -81,6 +88,11 @@ impl Failures {
         }
         let is_known = !answers.is_empty();
         match self.style {
+            _ if self.is_own => {
+                // Its status is the format's to choose as well.
+                let description = "Any failure, in the format of this path.";
+                answers.insert("default".into(), json!({ "description": description }));
+            }
             ErrorStyle::Problem => {
                 for error in errors(operation, parameters, reads_body) {
                     answers.entry(error.status.as_str()).or_insert_with(|| refusal(&error));

@@ -32,7 +32,10 @@ mod numbers {
         #[schemars(range(min = 1))]
         some: std::num::NonZeroU64,
         maybe: Option<u32>,
+        #[schemars(length(min = 1, max = usize::MAX))]
         list: Vec<u64>,
+        #[schemars(extend("enum" = [1, 2, 3]))]
+        one_of: i64,
         map: HashMap<String, u32>,
         by_number: BTreeMap<u32, u64>,
         pair: (u32, String),
@@ -311,6 +314,8 @@ fn integers_have_a_format_that_generators_know_and_limits_that_compile() {
     ] {
         assert_eq!(integer(&members[name]), (json!(format), minimum, maximum), "{name}");
     }
+    assert_eq!(members["one_of"]["format"], "int64", "as its author has said");
+    assert_eq!((&members["list"]["minItems"], &members["list"]["maxItems"]), (&json!(1), &none));
     assert_eq!(members["an_f32"], json!({ "type": "number", "format": "float" }));
     assert_eq!(members["an_f64"], json!({ "type": "number", "format": "double" }));
     let big = json!({ "type": "integer", "format": "int64", "minimum": 0 });
@@ -490,6 +495,22 @@ fn an_operation_documents_the_errors_it_can_answer() {
         assert_eq!(answer["content"]["application/problem+json"]["schema"], schema, "{name}");
     }
     assert!(!components.contains_key("conflict"), "what nothing refers to is not there");
+}
+
+#[test]
+fn failures_in_a_format_of_the_services_own_are_not_called_problems() {
+    use piton::axum::response::IntoResponse;
+
+    let app = app("openapi_plain::shop");
+    let app = app.failures("/shop/user-orders", |failed| failed.status().into_response());
+    let document = app.openapi_document().unwrap();
+    let own = json!({ "description": "Any failure, in the format of this path." });
+    for (path, method) in [("/shop/user-orders", "post"), ("/shop/user-orders/{id}", "get")] {
+        let answers = &document["paths"][path][method]["responses"];
+        assert_eq!((&answers["default"], &answers["422"]), (&own, &Value::Null), "{path}");
+    }
+    let other = &document["paths"]["/shop/text"]["post"]["responses"];
+    assert_eq!(other["default"]["$ref"], "#/components/responses/problem");
 }
 
 #[test]
