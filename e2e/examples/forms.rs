@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use piton::chrono::{DateTime, NaiveDate, Utc};
-use piton::convert::{List, Moment};
+use piton::convert::Moment;
 use piton::prelude::*;
 use piton::uuid::Uuid;
 
@@ -43,7 +43,6 @@ pub struct Lists {
     numbers: Option<Vec<u32>>,
     #[serde(default)]
     kinds: Vec<Kind>,
-    few: Option<List<u16, 3>>,
 }
 
 /// Members of other structs as if they were its own.
@@ -67,7 +66,7 @@ pub struct Paging {
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Span {
     since: NaiveDate,
-    open: Option<bool>,
+    finished: Option<bool>,
 }
 
 /// One of several structs, which a member tells apart.

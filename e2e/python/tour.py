@@ -315,11 +315,11 @@ def forms(client, service):
          flag=True, id=key, day=day, moment=moment)
     short = echo('scalars', text='', wide=0, kind=plain, flag=False)
     assert not short.small and not short.id and not short.moment, short
-    echo('lists', tags=['a b', 'x,y', 'é'], numbers=[1, 2**32 - 1], kinds=[fancy, plain], few=[7, 8, 9])
-    echo('lists', tags=['one'], numbers=[5], kinds=[plain], few=[7])
+    echo('lists', tags=['a b', 'x,y', 'é'], numbers=[1, 2**32 - 1], kinds=[fancy, plain])
+    echo('lists', tags=['one'], numbers=[5], kinds=[plain])
     none = echo('lists')
     assert (none.tags, none.kinds) == ([], []) and not none.numbers, none
-    echo('flat', q='x', page=3, after=2**63 - 1, since=day, open=True)
+    echo('flat', q='x', page=3, after=2**63 - 1, since=day, finished=True)
     assert not echo('flat', page=3).q
 
     echo('path', day, fancy, 'a b/c?d#é%', -2**31)
