@@ -8,7 +8,16 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprLit, ItemFn, Lit, LitStr, Meta, Result, Token};
 
 /// What may stand in the brackets, for the message about something else.
-const OPTIONS: &str = "`fresh`, `refresh`, `optional`, `api_key`, `scope = \"..\"`, `guard = ..`";
+const OPTIONS: &str = "`fresh`, `refresh`, `optional`, `locations = [\"..\"]`, `verify_type = false`, \
+                       `skip_revocation_check`, `api_key`, `scope = \"..\"`, `guard = ..`";
+
+/// The names of locations, with the variants of `TokenLocation`.
+const LOCATIONS: [(&str, &str); 4] = [
+    ("headers", "Headers"),
+    ("cookies", "Cookies"),
+    ("query_string", "QueryString"),
+    ("json", "Json"),
+];
 
 /// The call that an attribute stands for.
 #[derive(Default)]
@@ -76,6 +85,8 @@ fn protected(attribute: &Attribute) -> Result<Call> {
 struct Said {
     api_key: bool,
     token: Vec<&'static str>,
+    /// `.verify_type(false)`, `.locations(..)`.
+    calls: Vec<(&'static str, TokenStream)>,
     scopes: Vec<LitStr>,
     guard: Option<Expr>,
 }
@@ -88,6 +99,19 @@ impl Said {
             Meta::Path(_) if is("fresh") => self.token.push("fresh"),
             Meta::Path(_) if is("refresh") => self.token.push("refresh"),
             Meta::Path(_) if is("optional") => self.token.push("optional"),
+            Meta::Path(_) if is("skip_revocation_check") => {
+                self.token.push("skip_revocation_check");
+            }
+            Meta::NameValue(pair) if is("verify_type") => match &pair.value {
+                Expr::Lit(ExprLit { lit: Lit::Bool(verify), .. }) => {
+                    self.calls.push(("verify_type", quote!(.verify_type(#verify))));
+                }
+                other => return Err(Error::new(other.span(), "`verify_type` is true or false")),
+            },
+            Meta::NameValue(pair) if is("locations") => {
+                let locations = locations(&pair.value)?;
+                self.calls.push(("locations", quote!(.locations(&[#(#locations),*]))));
+            }
             Meta::NameValue(pair) if is("scope") => match &pair.value {
                 Expr::Lit(ExprLit { lit: Lit::Str(scope), .. }) => self.scopes.push(scope.clone()),
                 other => return Err(Error::new(other.span(), "a scope is text in quotes")),
@@ -101,16 +125,17 @@ impl Said {
     }
 
     fn call(&self, attribute: &Attribute) -> Result<TokenStream> {
-        let Self { api_key, token, scopes, guard } = self;
+        let Self { api_key, token, calls, scopes, guard } = self;
+        let mut options = token.iter().chain(calls.iter().map(|(option, _)| option));
         if let Some(guard) = guard {
-            if *api_key || !token.is_empty() || !scopes.is_empty() {
+            if *api_key || options.next().is_some() || !scopes.is_empty() {
                 let why = "a route has one guard: `guard = ..` goes with no other option";
                 return Err(Error::new(attribute.span(), why));
             }
             return Ok(quote!(.guard(#guard)));
         }
         if *api_key {
-            if let Some(option) = token.first() {
+            if let Some(option) = options.next() {
                 let why = format!("`{option}` is for tokens, and this route asks for a key");
                 return Err(Error::new(attribute.span(), why));
             }
@@ -120,7 +145,46 @@ impl Said {
             let why = "a scope is a key's: write `#[protected(api_key, scope = \"..\")]`";
             return Err(Error::new(scope.span(), why));
         }
+        let mut names: Vec<_> = options.collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let why = format!("`{}` stands in it twice", twice[0]);
+            return Err(Error::new(attribute.span(), why));
+        }
         let options = token.iter().map(|option| quote::format_ident!("{option}"));
-        Ok(quote!(.guard(::piton::auth::jwt::Protected::new()#(.#options())*)))
+        let calls = calls.iter().map(|(_, call)| call);
+        Ok(quote!(.guard(::piton::auth::jwt::Protected::new()#(.#options())*#(#calls)*)))
     }
+}
+
+/// Returns the variants of the locations that a text or a list of texts names.
+fn locations(value: &Expr) -> Result<Vec<TokenStream>> {
+    let items: Vec<&Expr> = match value {
+        Expr::Array(array) => array.elems.iter().collect(),
+        one => vec![one],
+    };
+    if items.is_empty() {
+        return Err(Error::new(value.span(), "a token is looked for somewhere: name a location"));
+    }
+    let mut names = Vec::new();
+    for item in items {
+        let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = item else {
+            return Err(Error::new(item.span(), "a location is text in quotes"));
+        };
+        let text = name.value();
+        let Some((_, variant)) = LOCATIONS.iter().find(|(known, _)| *known == text) else {
+            let known: Vec<_> = LOCATIONS.iter().map(|(known, _)| format!("`{known}`")).collect();
+            let why = format!("no location: expected one of {}", known.join(", "));
+            return Err(Error::new(name.span(), why));
+        };
+        if names.contains(variant) {
+            return Err(Error::new(name.span(), "this location stands in it twice"));
+        }
+        names.push(*variant);
+    }
+    let variant = |name: &&str| {
+        let name = quote::format_ident!("{name}");
+        quote!(::piton::auth::jwt::TokenLocation::#name)
+    };
+    Ok(names.iter().map(variant).collect())
 }

@@ -50,7 +50,8 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Lets in only callers who show a token or an API key: `#[protected]`, `#[protected(fresh)]`,
-/// `#[protected(refresh)]`, `#[protected(optional)]`,
+/// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(locations = ["cookies"])]`,
+/// `#[protected(verify_type = false)]`, `#[protected(skip_revocation_check)]`,
 /// `#[protected(api_key, scope = "orders:write")]`, or
 /// `#[protected(guard = Weekdays::only("monday"))]` with any `piton::http::Guard`. Stands with a
 /// route's attribute.

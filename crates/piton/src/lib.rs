@@ -53,7 +53,7 @@
 //! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
 //! | `compression` | gzip for clients that ask for it | tower-http, flate2 | 0.1 |
-//! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | jsonwebtoken, aws-lc-rs (C) | 0.1 |
+//! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | aws-lc-rs (C) | 0.1 |
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
 //! | `client` | `External`, `Peers`: requests to strangers and to other services | reqwest, rustls with aws-lc-rs (C) | 0.1 |

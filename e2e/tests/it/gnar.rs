@@ -10,13 +10,15 @@ use serde_json::Value;
 
 /// Requests that are answered differently on purpose, or by the servers and not by the services. Each has
 /// its reason.
-const APART: [(&str, &str); 15] = [
+const APART: [(&str, &str); 17] = [
     ("echo", "piste has no such route"),
     ("double slash", "werkzeug sends the client to another address; here it is an unknown path"),
     ("encoded path", "the path of a route is compared as it was sent"),
     ("unknown method", "bjoern knows no such method and answers 400"),
     ("comma at", "Gnar Gear fails on an empty field of the header; here it is skipped"),
     ("sub_only", "a token of Flask-JWT-Extended 4, which piste takes too"),
+    ("identity_and_sub", "a token of two names would be taken for one of them: it is refused"),
+    ("sub_number", "as identity_and_sub"),
     ("crit", "a token that demands what the reader does not know is refused (RFC 7515)"),
     ("exp_null", "Gnar Gear fails on a moment that is null or a list; here it is refused"),
     ("nbf_null", "as exp_null"),

@@ -313,7 +313,7 @@ impl Setup {
         if !reasons.is_empty() {
             return Err(LaunchError::Refused(reasons));
         }
-        let (router, infos) = http::router(routes, &figures);
+        let (router, infos) = http::router(routes, &figures, handle.config());
         for group in groups(&infos) {
             info!("Listening on {group}");
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -419,7 +419,27 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
-/// A list in files; in the environment its items are separated by commas.
+/// Returns the items of a text in brackets, which is a JSON array. `None` for any other text.
+///
+/// # Errors
+/// The text has brackets and is not a JSON array. Its content is not repeated, as it may be secret.
+fn json_array(text: &str) -> Result<Option<Vec<Value>>, String> {
+    let text = text.trim();
+    if !(text.starts_with('[') && text.ends_with(']')) {
+        return Ok(None);
+    }
+    // IPv6 addresses as hosts, such as `[::1],[::2]`, have brackets of their own.
+    let hosts = text.split(',').map(str::trim);
+    let mut hosts = hosts.map(|host| host.strip_prefix('[')?.strip_suffix(']'));
+    if hosts.all(|host| host.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())) {
+        return Ok(None);
+    }
+    serde_json::from_str(text).map(Some).map_err(|_| {
+        "a list in brackets is a JSON array, such as `[\"a\", \"b\"]`; without brackets its items are separated by commas".to_owned()
+    })
+}
+
+/// A list in files; in the environment its items are separated by commas, or it is a JSON array.
 impl<T: Setting> Setting for Vec<T> {
     const SECRET: bool = T::SECRET;
     const FROM_FILE: bool = T::FROM_FILE;
@@ -436,10 +456,13 @@ impl<T: Setting> Setting for Vec<T> {
         match value {
             Value::Array(items) => items.iter().enumerate().map(item).collect(),
             Value::String(text) if text.trim().is_empty() => Ok(Self::new()),
-            Value::String(text) => {
-                let items = text.split(',').map(|item| Value::from(item.trim()));
-                items.enumerate().map(|(index, value)| item((index, &value))).collect()
-            }
+            Value::String(text) => match json_array(text)? {
+                Some(items) => items.iter().enumerate().map(item).collect(),
+                None => {
+                    let items = text.split(',').map(|item| Value::from(item.trim()));
+                    items.enumerate().map(|(index, value)| item((index, &value))).collect()
+                }
+            },
             _ => Err(expected::<Self>()),
         }
     }
@@ -572,6 +595,29 @@ mod tests {
         assert!(parse::<Vec<u16>>(json!([1, "x"])).expect_err("x").starts_with("item 2: "));
         assert!(parse::<Vec<u16>>(3).is_err());
         assert_eq!(vec![1_u16, 2].show(), json!([1, 2]));
+    }
+
+    #[test]
+    fn text_in_brackets_is_a_json_array_and_brackets_alone_empty_a_list() {
+        assert_eq!(parse::<Vec<String>>("[]"), Ok(vec![]));
+        assert_eq!(parse::<Vec<u16>>(" [ ] "), Ok(vec![]));
+        assert_eq!(parse::<Option<Vec<String>>>("[]"), Ok(Some(vec![])));
+        assert_eq!(parse::<Option<Vec<String>>>(""), Ok(None));
+        assert_eq!(parse::<Vec<String>>(r#"["a", "b,c"]"#), Ok(vec!["a".into(), "b,c".into()]));
+        assert_eq!(parse::<Vec<u16>>("[1, 2]"), Ok(vec![1, 2]));
+        assert_eq!(parse::<Vec<bool>>(r#"["on", false]"#), Ok(vec![true, false]));
+        let wrong = parse::<Vec<String>>("[1]").expect_err("not text");
+        assert_eq!(wrong, "item 1: expected text, in quotes: write `1`");
+        for text in ["[a, b]", "[exp]", r#"["a",]"#, "['a']", "[[]"] {
+            let wrong = parse::<Vec<String>>(text).expect_err(text);
+            assert!(wrong.contains("a JSON array"), "{text}: {wrong}");
+        }
+        let secrets = parse::<Vec<SecretString>>(r#"["one, with a comma", "two"]"#);
+        assert_eq!(secrets.map(|all| all.len()).ok(), Some(2));
+        let wrong = parse::<Vec<SecretString>>("[hunter2]").expect_err("not JSON");
+        assert!(!wrong.contains("hunter2"), "{wrong}");
+        assert_eq!(parse::<Vec<String>>("[::1],[::2]"), Ok(vec!["[::1]".into(), "[::2]".into()]));
+        assert_eq!(parse::<Vec<SocketAddr>>("[::1]:80,[::1]:81").map(|all| all.len()), Ok(2));
     }
 
     #[test]

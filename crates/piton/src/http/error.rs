@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -44,6 +45,8 @@ struct Inner {
     location: &'static Location<'static>,
     headers: HeaderMap,
     plain: bool,
+    /// The response as it is, instead of a document. In a lock, as a body is not `Sync`.
+    response: Option<Mutex<Response>>,
 }
 
 /// More is not told of one request. Whoever looks for faults looks for one more, so that it can be
@@ -187,6 +190,7 @@ impl Error {
             location: Location::caller(),
             headers: HeaderMap::new(),
             plain: false,
+            response: None,
         }))
     }
 
@@ -240,6 +244,15 @@ impl Error {
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.0.plain = true;
+        self
+    }
+
+    /// Answers with `response` as it is, instead of a problem document: for clients of a protocol
+    /// that has its own. The log has the error as always, and the response keeps this error's headers
+    /// where it has none of their names.
+    #[must_use]
+    pub fn with_response(mut self, response: impl IntoResponse) -> Self {
+        self.0.response = Some(Mutex::new(response.into_response()));
         self
     }
 
@@ -355,9 +368,26 @@ impl fmt::Debug for Error {
 #[derive(Clone)]
 pub(crate) struct Carried(pub std::sync::Arc<Error>);
 
+/// Marks a response whose body is not to be replaced by a document.
+#[derive(Clone)]
+pub(crate) struct OwnResponse;
+
 impl IntoResponse for Error {
     fn into_response(mut self) -> Response {
         let headers = std::mem::take(&mut self.0.headers);
+        if let Some(response) = self.0.response.take() {
+            let mut response = response.into_inner().unwrap_or_else(PoisonError::into_inner);
+            // A response that was made of an error of its own is rendered as that.
+            if response.extensions().get::<Carried>().is_some() {
+                return response;
+            }
+            for (name, value) in &headers {
+                response.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
+            response.extensions_mut().insert(OwnResponse);
+            response.extensions_mut().insert(Carried(std::sync::Arc::new(self)));
+            return response;
+        }
         // Whole in itself, for a router without Piton's stack around it.
         let mut response = problem::plain(self.0.status, self.detail(), self.faults());
         response.headers_mut().extend(headers);

@@ -134,7 +134,7 @@ fn unsupported(headers: &HeaderMap, wanted: &'static str) -> Error {
 }
 
 /// Reads the whole body, whose size and memory the stack has limited.
-async fn read(mut body: Body) -> Result<Bytes, Error> {
+pub(super) async fn read(mut body: Body) -> Result<Bytes, Error> {
     context::buffer_body();
     let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
     // Nearly every body arrives in one piece, which is returned without a copy.

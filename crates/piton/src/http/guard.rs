@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,8 @@ use http::{HeaderName, header};
 use pin_project_lite::pin_project;
 
 use super::around::{Around, Next};
-use super::{Operation, Result};
+use super::operation::BodyFirst;
+use super::{Operation, Result, extract};
 use crate::handle::Handle;
 
 /// What a guard's look at a request comes to.
@@ -112,6 +114,7 @@ impl<F: Future<Output = Response>> Future for Guarded<F> {
 pub(super) fn ask<H, T>(
     guard: Option<&'static dyn Guard>,
     around: Option<&'static dyn Around>,
+    body_first: Option<&'static dyn BodyFirst>,
     handler: H,
     request: Request,
     app: Handle,
@@ -121,7 +124,16 @@ where
     T: 'static,
 {
     let answer = async move {
-        let (mut head, body) = request.into_parts();
+        let (mut head, mut body) = request.into_parts();
+        if let Some(rule) = body_first.filter(|rule| rule.wants(&head, &app)) {
+            match extract::read(body).await {
+                Ok(bytes) => {
+                    rule.keep(&mut head, bytes.clone());
+                    body = Body::from(bytes);
+                }
+                Err(error) => return error.into_response(),
+            }
+        }
         let passed = match guard {
             Some(guard) => guard.check(&mut head, &app).await,
             None => Ok(()),

@@ -65,6 +65,8 @@ pub(crate) use guard::credential_headers;
 pub(crate) use hooks::Hooks;
 #[cfg(feature = "openapi")]
 pub(crate) use listing::ALLOW_EMPTY_VALUE;
+#[cfg(feature = "jwt")]
+pub(crate) use operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
 pub(crate) use panics::install as keep_panics;
 pub(crate) use server::{serve, serve_beside};
 #[cfg(feature = "client")]

@@ -6,9 +6,13 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use axum::response::Response;
+use bytes::Bytes;
 use http::StatusCode;
+use http::request::Parts;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::config::Config;
@@ -51,6 +55,49 @@ pub struct Operation {
     undocumented: Vec<&'static str>,
     deprecated: bool,
     id: Option<&'static str>,
+    pub(super) body_first: Option<BodyFirstRule>,
+}
+
+/// Reads the body of some requests before their guard and their handler, because the caller's name
+/// may be in it.
+pub(crate) trait BodyFirst: Send + Sync + 'static {
+    /// Returns whether the settings ask for it at all. If not, requests pay nothing.
+    fn applies(&self, config: &Config) -> bool;
+
+    /// Returns whether the body of this request has to be read.
+    fn wants(&self, head: &Parts, app: &crate::Handle) -> bool;
+
+    /// Keeps the body where it will be looked for.
+    fn keep(&self, head: &mut Parts, body: Bytes);
+}
+
+/// The [`BodyFirst`] of arguments, for routes made by hand, of which no more is known than the names
+/// of their arguments' types.
+#[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
+pub(crate) struct ArgumentBodyFirst {
+    pub is_argument: fn(&str) -> bool,
+    pub rule: fn() -> BodyFirstRule,
+}
+
+inventory::collect!(ArgumentBodyFirst);
+
+impl BodyFirstRule {
+    /// Returns the rule of the first of these arguments that has one.
+    pub fn of_arguments<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let rule =
+            |name| inventory::iter::<ArgumentBodyFirst>().find(|known| (known.is_argument)(name));
+        names.find_map(rule).map(|known| (known.rule)())
+    }
+}
+
+/// A [`BodyFirst`] that an operation has.
+#[derive(Clone)]
+pub(crate) struct BodyFirstRule(pub Arc<dyn BodyFirst>);
+
+impl fmt::Debug for BodyFirstRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyFirstRule")
+    }
 }
 
 /// Makes the schema of a type when a document asks for it, not before.
@@ -199,9 +246,14 @@ impl Operation {
 
     /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
     pub fn security(&mut self, scheme: &'static str) {
-        if !self.securities.contains(&scheme) {
-            self.securities.push(scheme);
-        }
+        add_scheme(&mut self.securities, scheme);
+    }
+
+    /// Reads the body of requests first, where the rule says so. A guard's rule outranks that of an
+    /// argument.
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
+    pub(crate) fn body_first(&mut self, rule: impl BodyFirst) {
+        self.body_first = Some(BodyFirstRule(Arc::new(rule)));
     }
 
     /// What `describe` adds may be missing from a request: a parameter, a body, who is calling.
@@ -215,8 +267,9 @@ impl Operation {
         if let (false, Some(body)) = (had_body, &mut self.body) {
             body.required = false;
         }
-        let optional = self.securities.drain(securities..).collect::<Vec<_>>();
-        self.optional_securities.extend(optional);
+        for scheme in self.securities.split_off(securities) {
+            add_scheme(&mut self.optional_securities, scheme);
+        }
     }
 
     /// The operation will go one day: clients should use another.
@@ -290,6 +343,21 @@ impl Operation {
         for answer in &mut self.answers[first..] {
             answer.status = status;
         }
+    }
+}
+
+/// Adds a scheme once. One with a detail, such as `bearer:refresh` of a guard, stands for the plain
+/// one of an argument, `bearer`.
+fn add_scheme(schemes: &mut Vec<&'static str>, scheme: &'static str) {
+    let details = |detailed: &str, plain: &str| {
+        detailed.strip_prefix(plain).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    if schemes.iter().any(|known| details(known, scheme)) {
+        return;
+    }
+    match schemes.iter_mut().find(|known| details(scheme, known)) {
+        Some(plain) => *plain = scheme,
+        None => schemes.push(scheme),
     }
 }
 

@@ -18,7 +18,8 @@ use http::Method;
 
 use super::around::{Around, Surroundings};
 use super::guard::{self, Guard, Guarded};
-use super::operation::Operation;
+use super::operation::{BodyFirstRule, Operation};
+use crate::config::Config;
 use crate::context;
 use crate::handle::Handle;
 use crate::metrics::{PathIndex, UNMATCHED};
@@ -40,6 +41,8 @@ pub struct Route {
     /// What its handler knows of the route.
     place: &'static Place,
     pub(super) guard: Option<Box<dyn Guard>>,
+    /// Whether its guard wants some bodies to be read first. It outranks what the arguments want.
+    guard_body_first: Option<BodyFirstRule>,
     /// The expression of the attribute's guard.
     pub(super) guard_source: Option<SourceText>,
     pub(super) public: bool,
@@ -71,6 +74,8 @@ struct Place {
     number: AtomicU32,
     guard: OnceLock<Box<dyn Guard>>,
     around: OnceLock<Box<dyn Around>>,
+    /// Set where the settings ask for it.
+    body_first: OnceLock<BodyFirstRule>,
 }
 
 /// Makes a guard: what `blueprint!` keeps until the routes of its module are known.
@@ -92,11 +97,13 @@ where
 
     fn call(self, request: Request, state: Handle) -> Self::Future {
         context::matched(self.place.number.load(Ordering::Relaxed));
-        match (self.place.guard.get(), self.place.around.get()) {
-            (None, None) => Guarded::Open { future: self.handler.call(request, state) },
-            (guard, around) => {
+        let Place { guard, around, body_first, .. } = self.place;
+        match (guard.get(), around.get(), body_first.get()) {
+            (None, None, None) => Guarded::Open { future: self.handler.call(request, state) },
+            (guard, around, body_first) => {
                 let (guard, around) = (guard.map(|it| &**it), around.map(|it| &**it));
-                guard::ask(guard, around, self.handler, request, state)
+                let body_first = body_first.map(|rule| &*rule.0);
+                guard::ask(guard, around, body_first, self.handler, request, state)
             }
         }
     }
@@ -260,6 +267,7 @@ where
         number: AtomicU32::new(UNMATCHED),
         guard: OnceLock::new(),
         around: OnceLock::new(),
+        body_first: OnceLock::new(),
     }));
     let endpoint = axum::routing::on(filter, Known { handler, place });
     Route {
@@ -275,6 +283,7 @@ where
         listed: true,
         place,
         guard: None,
+        guard_body_first: None,
         guard_source: None,
         public: false,
         around: None,
@@ -296,7 +305,9 @@ impl Route {
     }
 
     fn boxed_guard(mut self, guard: Box<dyn Guard>) -> Self {
+        let of_arguments = self.operation.body_first.take();
         guard.describe(&mut self.operation);
+        self.guard_body_first = std::mem::replace(&mut self.operation.body_first, of_arguments);
         if !guard.is_open() && is_silent(&*guard) {
             self.operation.undocumented(guard.type_name());
         }
@@ -349,7 +360,14 @@ impl Route {
     }
 
     /// From here on the guard is asked.
-    pub(crate) fn post_guard(&mut self) {
+    pub(crate) fn post_guard(&mut self, config: &Config) {
+        let names = self.arguments.iter().map(|argument| argument.name);
+        let of_arguments = || BodyFirstRule::of_arguments(names);
+        let rule = self.guard_body_first.take().or_else(|| self.operation.body_first.clone());
+        let rule = rule.or_else(of_arguments);
+        if let Some(rule) = rule.filter(|rule| rule.0.applies(config)) {
+            let _ = self.place.body_first.set(rule);
+        }
         if let Some(guard) = self.guard.take() {
             let _ = self.place.guard.set(guard);
         }

@@ -42,7 +42,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use super::bodies::{self, BodyState, Refused, no_room};
 use super::cors::Cors;
 use super::envelope::{self, ErrorStyle};
-use super::error::Carried;
+use super::error::{Carried, OwnResponse};
 use super::extract::too_large;
 use super::failed::FailedRequest;
 use super::forwarded::Proxies;
@@ -606,7 +606,13 @@ impl Rules {
             return Finished::plain(response);
         }
         if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
-            return self.fail(response, &Failure::of(&error), seen);
+            let failure = Failure::of(&error);
+            if response.extensions_mut().remove::<OwnResponse>().is_none() {
+                return self.fail(response, &failure, seen);
+            }
+            let inside = failure.inside.as_ref();
+            let told = inside.is_some_and(|inside| self.log_failure(&failure, inside, seen));
+            return Finished { response, status, told };
         }
         if status == StatusCode::METHOD_NOT_ALLOWED && seen.method == Method::OPTIONS {
             return Finished::plain(options(response));

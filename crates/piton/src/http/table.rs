@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::map_request;
 
 use super::route::{Described, ModulePrefix, Registration, Route, RouteInfo, SourceText, join};
+use crate::config::Config;
 use crate::context;
 use crate::handle::Handle;
 use crate::metrics::{PathIndex, Requests, UNMATCHED};
@@ -214,10 +215,11 @@ pub(crate) fn sort(infos: &mut [RouteInfo]) {
 pub(crate) fn router(
     mut routes: Vec<Route>,
     figures: &Requests,
+    config: &Config,
 ) -> (Router<Handle>, Vec<RouteInfo>) {
     let mut paths: Vec<String> = Vec::new();
     for route in &mut routes {
-        route.post_guard();
+        route.post_guard(config);
         let known = paths.iter().position(|path| *path == route.path);
         let number = known.unwrap_or_else(|| {
             paths.push(route.path.to_string());
@@ -286,7 +288,8 @@ mod tests {
             ]
         };
         assert!(problems(&routes(), |_| true).is_empty());
-        assert_eq!(router(routes().into(), &Requests::default()).1.len(), 4);
+        let config = Config::loader("").load(&[]).0;
+        assert_eq!(router(routes().into(), &Requests::default(), &config).1.len(), 4);
     }
 
     #[test]

@@ -41,6 +41,24 @@ mod inside {
         who.map_or_else(|| "nobody".to_owned(), |who| who.subject().to_owned())
     }
 
+    #[get("/anywhere")]
+    #[protected(
+        locations = ["query_string", "headers"],
+        verify_type = false,
+        skip_revocation_check,
+        optional
+    )]
+    async fn anywhere(who: Option<Identity>) -> String {
+        let location = who.as_ref().and_then(Identity::location);
+        location.map_or("nowhere", |location| location.name()).to_owned()
+    }
+
+    #[get("/by-cookie")]
+    #[protected(locations = "cookies", refresh)]
+    async fn by_cookie(who: Identity) -> String {
+        who.subject().to_owned()
+    }
+
     /// Says nothing of who is calling; the guard is all.
     #[post("/write")]
     async fn write(_: Json<Value>) -> NoContent {
@@ -77,6 +95,38 @@ async fn the_macros_guard_routes_and_blueprints() {
     let (status, anew) = get(&app, "/tokens/inside/anew", &refresh).await;
     assert_eq!(status, 200);
     assert_eq!(get(&app, "/tokens/inside", &anew).await.1, "ada");
+
+    assert_eq!(app.get("/tokens/inside/anywhere").await.text(), "nowhere");
+    assert_eq!(get(&app, "/tokens/inside/anywhere", &refresh).await.1, "headers");
+    let by_query = app.get(&format!("/tokens/inside/anywhere?jwt={access}")).await;
+    assert_eq!(by_query.text(), "query_string");
+    assert_eq!(app.get(&format!("/tokens/inside?jwt={access}")).await.status(), 401);
+    let cookie = format!("refresh_token_cookie={refresh}");
+    let by_cookie = app.get("/tokens/inside/by-cookie").header("cookie", &cookie).await;
+    assert_eq!(by_cookie.text(), "ada");
+    assert_eq!(get(&app, "/tokens/inside/by-cookie", &refresh).await.0, 401);
+}
+
+#[cfg(feature = "openapi")]
+#[piton::test]
+async fn documents_name_the_places_of_each_route() {
+    let app = app().set("jwt.secret_key", SECRET).set("jwt.header_name", "X-Token");
+    let app = TestApp::new(app.set("jwt.header_type", "")).await;
+    let document = app.handle().openapi_document();
+    let of = |path: &str| document["paths"][path]["get"]["security"].clone();
+    assert_eq!(of("/tokens/inside"), json!([{ "bearer": [] }]));
+    assert_eq!(of("/tokens/inside/anywhere"), json!([{}, { "bearer": [] }, { "query": [] }]));
+    assert_eq!(of("/tokens/inside/by-cookie"), json!([{ "refresh_cookie": [] }]));
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(
+        (&schemes["bearer"]["in"], &schemes["bearer"]["name"]),
+        (&json!("header"), &json!("X-Token"))
+    );
+    assert_eq!(
+        (&schemes["query"]["in"], &schemes["query"]["name"]),
+        (&json!("query"), &json!("jwt"))
+    );
+    assert_eq!(schemes["refresh_cookie"]["name"], "refresh_token_cookie");
 }
 
 #[piton::test]
@@ -111,7 +161,9 @@ async fn whoever_has_the_public_key_takes_what_the_private_one_signs() {
         ("RS512", "rsa_pkcs1", "rsa.pub"),
         ("PS256", "rsa", "rsa.pub"),
         ("ES256", "p256", "p256.pub"),
+        ("ES256", "p256_sec1", "p256_sec1.pub"),
         ("ES384", "p384", "p384.pub"),
+        ("ES512", "p521", "p521.pub"),
         ("EdDSA", "ed25519", "ed25519.pub"),
     ] {
         let alone = TestApp::new(with_keys(algorithm, Some(private), None)).await;
@@ -136,13 +188,14 @@ async fn whoever_has_the_public_key_takes_what_the_private_one_signs() {
 #[piton::test]
 async fn the_public_key_is_no_secret_to_sign_with() {
     let reader = TestApp::new(with_keys("RS256", None, Some("rsa.pub"))).await;
-    let pem = pem::text("rsa.pub");
-    // What an attacker does who has the public key: HS256 with its text as the secret.
-    let forger = TestApp::new(app().set("jwt.secret_key", pem)).await;
-    let forged = forger.handle().tokens().access("root").sign().unwrap();
-    let (status, said) = get(&reader, "/tokens/inside", &forged).await;
+    let token = TestApp::new(app().set("jwt.secret_key", SECRET)).await;
+    let token = token.handle().tokens().access("root").sign().unwrap();
+    let (status, said) = get(&reader, "/tokens/inside", &token).await;
     assert_eq!(status, 401);
     assert!(said.contains("The specified alg value is not allowed"), "{said}");
+    // Nor does a service that checks with a secret start with the text of a public key as such.
+    let report = started(app().set("jwt.secret_key", pem::text("rsa.pub"))).await.unwrap_err();
+    assert!(report.contains("whoever has the public key could sign"), "{report}");
 }
 
 #[piton::test]
@@ -153,7 +206,8 @@ async fn wrong_keys_are_found_at_launch() {
         ("RS256", Some("ed25519"), None, "not a key of that kind"),
         ("EdDSA", Some("ed25519"), Some("other.pub"), "do not belong together"),
         ("HS256", Some("rsa"), None, "signs with `jwt.secret_key`"),
-        ("ES256", Some("p256_sec1"), None, "openssl pkcs8 -topk8"),
+        ("ES384", Some("p256"), None, "expected a key on P-384"),
+        ("ES256", None, Some("ed25519.pub"), "this is an Ed25519 key, which ES256 cannot use"),
         ("ES256", Some("p256.pub"), None, "this is no private key"),
         ("RS256", None, Some("rsa"), "this is the private key"),
     ] {

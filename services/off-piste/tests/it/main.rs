@@ -24,7 +24,8 @@ async fn it_says_that_it_is_there_to_anybody() {
 
 #[piton::test]
 async fn it_says_who_is_calling_and_renews_their_token() {
-    let app = off_piste().await;
+    let app = off_piste::app().set("log.level", "critical").set("jwt.secret_key", KEY);
+    let app = TestApp::new(app.set("jwt.renew", true)).await;
     let token = token(&app, "ada@example.org");
     let answer = app.get("/user/me").header("authorization", &format!("Bearer {token}")).await;
     let expected = json!({ "email": "ada@example.org", "service": "off-piste" });

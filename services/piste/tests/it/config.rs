@@ -42,7 +42,7 @@ fn the_example_file_is_accepted_with_every_setting_uncommented() {
     std::fs::write(folder.path().join("config.toml"), uncommented(EXAMPLE)).expect("ours");
     let list = answer(&mut piste(folder.path(), &["config"]));
     assert_eq!((list.code, &*list.err), (Some(0), ""));
-    assert!(list.out.contains("jwt.renew = true"), "{}", list.out);
+    assert!(list.out.contains("jwt.encode_nbf = true"), "{}", list.out);
 }
 
 /// Every variable of Gnar Gear's document.

@@ -12,7 +12,8 @@ fn off_piste() -> App {
 async fn both() -> (TestApp, TestServer) {
     let neighbour = TestServer::start(off_piste()).await;
     let address = neighbour.address().to_string();
-    (on_a_file(quiet().set("client.peers.off-piste", address)).await, neighbour)
+    let app = quiet().set("client.peers.off-piste", address).set("jwt.renew", true);
+    (on_a_file(app).await, neighbour)
 }
 
 #[piton::test]

@@ -251,19 +251,19 @@ on_both! {
     }
 }
 
-on_both! {
-    async fn an_answer_renews_the_token_and_the_new_one_is_not_fresh(app) {
-        activated(&app, "ada@example.org", "correct horse").await;
-        let token = token_of(&app, "ada@example.org", "correct horse").await;
-        let answer = get_as(&app, "/user/me", &token).await;
-        let renewed = answer.header("authorization").strip_prefix("Bearer ").unwrap().to_owned();
-        assert_ne!(renewed, token);
-        assert_eq!(get_as(&app, "/user/me", &renewed).await.status(), 200);
-        let tokens = app.handle().tokens();
-        assert!(tokens.read(&token).unwrap().is_fresh());
-        assert!(!tokens.read(&renewed).unwrap().is_fresh());
-        assert_eq!(app.get("/user/get").await.header("authorization"), "");
-    }
+#[piton::test]
+async fn an_answer_renews_the_token_and_the_new_one_is_not_fresh() {
+    let app = on_a_file(quiet().set("jwt.renew", true)).await;
+    activated(&app, "ada@example.org", "correct horse").await;
+    let token = token_of(&app, "ada@example.org", "correct horse").await;
+    let answer = get_as(&app, "/user/me", &token).await;
+    let renewed = answer.header("authorization").strip_prefix("Bearer ").unwrap().to_owned();
+    assert_ne!(renewed, token);
+    assert_eq!(get_as(&app, "/user/me", &renewed).await.status(), 200);
+    let tokens = app.handle().tokens();
+    assert!(tokens.read(&token).unwrap().is_fresh());
+    assert!(!tokens.read(&renewed).unwrap().is_fresh());
+    assert_eq!(app.get("/user/get").await.header("authorization"), "");
 }
 
 #[piton::test]

@@ -1,37 +1,36 @@
-//! What a token says, and how it is read and written.
+//! Reads tokens, and checks their claims.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::exact::{self, ClaimOut, ExactClaims};
+use super::algorithm::JwtAlgorithm;
+use super::exact::{self, ExactClaims};
 use super::keys::Keys;
 use super::python;
-use super::refusal::{Refusal, RefusalKind};
-use super::settings::IdentityClaim;
+use super::refusal::{Refusal, RefusalKind, Words};
+use super::values::IdentityClaim;
 use crate::json_text;
-use crate::part::BoxError;
 
 /// The claims of a token, by name. A number that no [`Value`] holds exactly, such as an integer
 /// beyond 64 bits, appears as text with the token's digits.
 pub type Claims = Map<String, Value>;
 
-/// What a token is for.
+/// The two types of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenType {
-    /// For calling.
+    /// Opens routes.
     Access,
-    /// For getting another access token.
+    /// Is exchanged for another access token.
     Refresh,
 }
 
 impl TokenType {
-    /// As it stands in the claim `type`.
+    /// Returns the name that stands in the claim `type`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,12 +40,25 @@ impl TokenType {
     }
 }
 
-/// What tokens must be like to be taken.
+/// The conditions on which tokens are accepted.
 pub(super) struct Expected {
     pub leeway: u64,
     pub required: Vec<String>,
     pub issuer: Option<String>,
     pub audience: Vec<String>,
+    pub identity: IdentityClaim,
+    pub verify_sub: bool,
+    /// Whether a token may be issued in the future.
+    pub future_iat: bool,
+    pub words: Words,
+}
+
+/// The content of a token that was accepted.
+pub(super) struct Accepted {
+    pub header: Arc<Claims>,
+    pub claims: Claims,
+    /// The text of claims with numbers that no `Value` holds.
+    pub exact: ExactClaims,
 }
 
 /// Seconds since 1970.
@@ -54,56 +66,67 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
-/// Reads a token, and the exact text of claims with numbers that no `Value` holds. Checks run in
-/// the order of Flask-JWT-Extended, so that the same one of several faults is named.
+/// Reads a token. Checks run in the order of Flask-JWT-Extended, so that the same one of several
+/// faults is named.
 pub(super) fn read(
     token: &str,
     keys: &Keys,
     expected: &Expected,
-) -> Result<(Claims, ExactClaims), Refusal> {
+    allow_expired: bool,
+) -> Result<Accepted, Refusal> {
     let (message, signature) = token.rsplit_once('.').ok_or_else(not_enough_segments)?;
-    let (header, payload) = message.split_once('.').ok_or_else(not_enough_segments)?;
+    let (head, payload) = message.split_once('.').ok_or_else(not_enough_segments)?;
     let padding = |part: &str| Refusal::invalid(format!("Invalid {part} padding"));
-    let header = match keys.knows(header) {
-        true => None,
-        false => {
-            let header = decoded(header).ok_or_else(|| padding("header"))?;
-            Some(object(&header, "header")?)
+    let usual = keys.usual(head);
+    let header = match usual {
+        Some(header) => Arc::clone(header),
+        None => {
+            let header = decoded(head).ok_or_else(|| padding("header"))?;
+            Arc::new(object(&header, "header")?)
         }
     };
     let payload = decoded(payload).ok_or_else(|| padding("payload"))?;
-    // What Python reads and is not as base64 should be is no signature of anybody's.
+    // A signature that Python decodes leniently is refused, but as a signature, not as its form.
     let written = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('=')).ok();
     if written.is_none() && python::base64(signature.as_bytes()).is_none() {
         return Err(padding("crypto"));
     }
     let mut claims = object(&payload, "payload")?;
-    if let Some(header) = header {
-        look_at_header(&header, keys)?;
-    }
-    if !written.is_some_and(|signature| keys.check(&signature, message.as_bytes())) {
+    let (algorithm, key_id) = match usual {
+        Some(_) => (keys.algorithm(), keys.key_id()),
+        None => (algorithm_of(&header, keys)?, header.get("kid").and_then(Value::as_str)),
+    };
+    let is_signed =
+        |signature: Vec<u8>| keys.check(algorithm, key_id, &signature, message.as_bytes());
+    if !written.is_some_and(is_signed) {
         return Err(Refusal::invalid("Signature verification failed"));
     }
-    expected.look_at(&claims, now())?;
+    expected.check(&claims, now(), allow_expired)?;
     let exact = exact::exact(&payload, &mut claims);
     let exact =
         exact.map_err(|_| Refusal::invalid("Invalid payload string: not JSON (RFC 8259)"))?;
-    Ok((claims, exact))
+    expected.check_identities(&claims)?;
+    Ok(Accepted { header, claims, exact })
 }
 
-/// What a header says that is not the usual one.
-fn look_at_header(header: &Claims, keys: &Keys) -> Result<(), Refusal> {
+/// Checks a header that is not the usual one, and returns its algorithm.
+fn algorithm_of(header: &Claims, keys: &Keys) -> Result<JwtAlgorithm, Refusal> {
     if header.get("kid").is_some_and(|kid| !kid.is_string()) {
         return Err(Refusal::invalid("Key ID header parameter must be a string"));
     }
-    if header.get("alg").and_then(Value::as_str) != Some(keys.name()) {
-        return Err(Refusal::invalid("The specified alg value is not allowed"));
-    }
+    let algorithm = header.get("alg").and_then(Value::as_str).and_then(JwtAlgorithm::of);
+    let algorithm = algorithm.filter(|algorithm| keys.accepts(*algorithm));
+    let algorithm =
+        algorithm.ok_or_else(|| Refusal::invalid("The specified alg value is not allowed"))?;
     // Extensions that a reader must know, and none is known here (RFC 7515, 4.1.11).
     if header.contains_key("crit") {
         return Err(Refusal::invalid("Critical header parameters are not supported"));
     }
-    Ok(())
+    // The payload would stand unencoded (RFC 7797): what is signed is not what was decoded.
+    if header.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
+        return Err(Refusal::invalid("Payload segment must be empty when 'b64' is false."));
+    }
+    Ok(algorithm)
 }
 
 fn not_enough_segments() -> Refusal {
@@ -142,11 +165,14 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> String {
 }
 
 impl Expected {
-    fn look_at(&self, claims: &Claims, now: u64) -> Result<(), Refusal> {
+    fn check(&self, claims: &Claims, now: u64, allow_expired: bool) -> Result<(), Refusal> {
         let (now, leeway) = (i128::from(now), i128::from(self.leeway));
         if let Some(issued) = claims.get("iat") {
-            seconds(issued)
+            let issued = seconds(issued)
                 .ok_or_else(|| Refusal::invalid("Issued At claim (iat) must be an integer."))?;
+            if !self.future_iat && issued > now + leeway {
+                return Err(Refusal::invalid("The token is not yet valid (iat)"));
+            }
         }
         if let Some(from) = claims.get("nbf") {
             let from = seconds(from)
@@ -160,10 +186,18 @@ impl Expected {
                 .ok_or_else(|| Refusal::invalid("Expiration Time claim (exp) must be an integer."))
         });
         let end = end.transpose()?;
-        self.look_at_issuer(claims)?;
-        self.look_at_audience(claims)?;
-        if !claims.contains_key("sub") && !claims.contains_key("identity") {
-            return Err(Refusal::invalid("Missing claim: identity"));
+        self.check_issuer(claims)?;
+        self.check_audience(claims)?;
+        if self.verify_sub && claims.get("sub").is_some_and(|sub| !sub.is_string()) {
+            return Err(Refusal::invalid("Subject must be a string"));
+        }
+        // A deny-list could not find it.
+        if claims.get("jti").is_some_and(|id| !id.is_string()) {
+            return Err(Refusal::invalid("JWT ID must be a string"));
+        }
+        let (first, second) = self.identity.names();
+        if !claims.contains_key(first) && !second.is_some_and(|it| claims.contains_key(it)) {
+            return Err(Refusal::invalid(format!("Missing claim: {first}")));
         }
         let known = |value: &Value| value == "access" || value == "refresh";
         if claims.get("type").is_some_and(|value| !known(value)) {
@@ -172,23 +206,29 @@ impl Expected {
         if let Some(missing) = self.required.iter().find(|name| !claims.contains_key(*name)) {
             return Err(Refusal::invalid(format!("Token is missing the \"{missing}\" claim")));
         }
-        if end.is_some_and(|end| end <= now - leeway) {
+        // PyJWT 2 compares with fractions of a second: `exp` is the first second that is too late.
+        if !allow_expired && end.is_some_and(|end| end <= now - leeway) {
             return Err(Refusal::new(RefusalKind::Expired, "Token has expired"));
         }
         Ok(())
     }
 
-    fn look_at_issuer(&self, claims: &Claims) -> Result<(), Refusal> {
+    fn check_issuer(&self, claims: &Claims) -> Result<(), Refusal> {
         let Some(expected) = &self.issuer else { return Ok(()) };
         match claims.get("iss") {
             None => Err(Refusal::invalid("Token is missing the \"iss\" claim")),
             Some(issuer) if issuer == expected => Ok(()),
-            Some(_) => Err(Refusal::invalid("Invalid issuer")),
+            Some(Value::String(_)) => Err(Refusal::invalid("Invalid issuer")),
+            Some(_) => Err(Refusal::invalid(match self.words {
+                Words::Version3 => "Invalid issuer",
+                Words::Version4 => "Payload Issuer (iss) must be a string",
+            })),
         }
     }
 
-    fn look_at_audience(&self, claims: &Claims) -> Result<(), Refusal> {
-        let Some(given) = claims.get("aud") else {
+    fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
+        // As PyJWT 2: an audience without a name is none.
+        let Some(given) = claims.get("aud").filter(|given| python::is_true(given)) else {
             return match self.audience.is_empty() {
                 true => Ok(()),
                 false => Err(Refusal::invalid("Token is missing the \"aud\" claim")),
@@ -202,7 +242,37 @@ impl Expected {
             return Err(Refusal::invalid("Invalid claim format in token"));
         }
         let ours = |one: &Value| self.audience.iter().any(|name| one == name);
-        if given.iter().any(ours) { Ok(()) } else { Err(Refusal::invalid("Invalid audience")) }
+        if given.iter().any(ours) {
+            return Ok(());
+        }
+        Err(Refusal::invalid(match self.words {
+            Words::Version4 if !self.audience.is_empty() => "Audience doesn't match",
+            _ => "Invalid audience",
+        }))
+    }
+
+    /// With `both`, refuses a token whose `identity` and `sub` name different callers: version 4
+    /// writes a claim of the user's own as `identity`, and version 3 one as `sub`.
+    fn check_identities(&self, claims: &Claims) -> Result<(), Refusal> {
+        if self.identity != IdentityClaim::Both {
+            return Ok(());
+        }
+        let (Some(identity), Some(sub)) = (claims.get("identity"), claims.get("sub")) else {
+            return Ok(());
+        };
+        match identity == sub || as_text(identity).is_some_and(|text| as_text(sub) == Some(text)) {
+            true => Ok(()),
+            false => Err(Refusal::invalid("Claims identity and sub differ")),
+        }
+    }
+}
+
+/// Returns the text of a name: of a number its digits, as a `sub` has to be text.
+fn as_text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        _ => None,
     }
 }
 
@@ -219,68 +289,5 @@ pub(super) fn seconds(value: &Value) -> Option<i128> {
         Value::String(text) => text.trim().parse().ok(),
         Value::Bool(yes) => Some(i128::from(*yes)),
         _ => None,
-    }
-}
-
-/// The claims of a token that is being made, in the order of Flask-JWT-Extended 3.
-#[derive(Serialize)]
-pub(super) struct Written<'a> {
-    pub iat: u64,
-    pub nbf: u64,
-    pub jti: &'a str,
-    pub exp: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<ClaimOut<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sub: Option<ClaimOut<'a>>,
-    pub fresh: &'a Value,
-    pub r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub csrf: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iss: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub aud: Option<Value>,
-    #[serde(flatten)]
-    pub more: &'a Claims,
-    #[serde(flatten)]
-    pub exact: &'a ExactClaims,
-}
-
-impl Written<'_> {
-    /// The token, signed.
-    pub fn sign(&self, keys: &Keys) -> Result<String, BoxError> {
-        let mut token = String::with_capacity(512);
-        token.push_str(keys.head());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(self)?, &mut token);
-        keys.sign(&mut token)?;
-        Ok(token)
-    }
-}
-
-/// Returns the values of the claims `identity` and `sub`. `exact` is the text of an identity that
-/// no `Value` holds.
-pub(super) fn named<'a>(
-    identity: &'a Value,
-    exact: Option<&'a RawValue>,
-    claim: IdentityClaim,
-) -> (Option<ClaimOut<'a>>, Option<ClaimOut<'a>>) {
-    let whole = || match exact {
-        Some(text) => ClaimOut::Text(text),
-        None => ClaimOut::Value(Cow::Borrowed(identity)),
-    };
-    let sub = || match identity {
-        // It has to be text (RFC 7519, 4.1.2), and PyJWT insists.
-        Value::Number(number) => ClaimOut::Value(Cow::Owned(Value::String(number.to_string()))),
-        Value::String(_) => ClaimOut::Value(Cow::Borrowed(identity)),
-        _ => whole(),
-    };
-    match claim {
-        IdentityClaim::Identity => (Some(whole()), None),
-        IdentityClaim::Sub => (None, Some(sub())),
-        // An identity that is no name cannot be a `sub`.
-        IdentityClaim::Both if identity.is_object() || identity.is_array() => (Some(whole()), None),
-        IdentityClaim::Both => (Some(whole()), Some(sub())),
     }
 }

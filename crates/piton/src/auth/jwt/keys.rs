@@ -1,240 +1,378 @@
-//! What signs tokens and what checks them.
+//! The keys that sign tokens, and those that check them.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaEncoding};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto::{self, CryptoProvider, aws_lc};
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
-use super::settings::{JwtAlgorithm, JwtSettings};
-use crate::config::Problem;
+use super::algorithm::{JwtAlgorithm, KeyKind};
+use super::claims::Claims;
+use super::pem::{self, PrivateKey, PublicKey};
+use super::settings::JwtSettings;
+use crate::config::{Problem, Problems};
 use crate::part::BoxError;
 
-/// The keys of one algorithm. There is no other way to be taken: what a token says of itself only has
-/// to agree.
+/// The keys of a service. What a token's header says only selects among them.
 pub(super) struct Keys {
-    name: &'static str,
-    /// The heads of the tokens made here and by PyJWT 2, as they stand in a token.
+    algorithm: JwtAlgorithm,
+    key_id: Option<String>,
+    signer: Option<Signer>,
+    verifiers: Vec<Verifier>,
+    /// The headers of the tokens made here and by PyJWT 2, as they stand in a token.
     heads: [String; 2],
-    kind: Kind,
+    /// The content of those headers.
+    header: Arc<Claims>,
 }
 
-enum Kind {
-    /// The first signs, all check. They are made ready once: a request checks one token and signs the
-    /// next.
-    Secrets(Vec<hmac::Key>),
-    Pair(Box<Pair>),
+enum Signer {
+    Secret(hmac::Key),
+    Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
+    Other(PrivateKey),
 }
 
-struct Pair {
-    algorithm: Algorithm,
-    sign: Option<EncodingKey>,
-    check: DecodingKey,
+/// A key that checks the tokens of one algorithm. Made ready once, as every request checks one.
+struct Verifier {
+    algorithm: JwtAlgorithm,
+    key_id: Option<String>,
+    key: VerifyingKey,
+}
+
+enum VerifyingKey {
+    Secret(hmac::Key),
+    Public(Box<ParsedPublicKey>),
+}
+
+/// A public key as it was configured.
+struct Configured {
+    setting: &'static str,
+    /// The path of its file, for messages.
+    place: Option<String>,
+    key_id: Option<String>,
+    key: PublicKey,
 }
 
 impl Keys {
-    /// The keys that the settings name; `secret` is the one of the symmetric algorithms.
-    pub fn new(
-        settings: &JwtSettings,
-        secret: Option<&SecretString>,
-    ) -> Result<Self, Box<Problem>> {
-        // One provider for the whole process, whatever other crates bring; a second time is no error.
-        let _ = CryptoProvider::install_default(&aws_lc::DEFAULT_PROVIDER);
-        let kind = match secret {
-            Some(secret) => {
-                let all = std::iter::once(secret).chain(&settings.previous_secret_keys);
-                let key = |secret: &SecretString| {
-                    hmac::Key::new(hash(settings.algorithm), secret.expose_secret().as_bytes())
-                };
-                Kind::Secrets(all.map(key).collect())
+    /// Reads the keys that the settings name; `secret` is that of the symmetric algorithms.
+    ///
+    /// # Errors
+    /// All keys that are missing, cannot be read, or cannot work.
+    pub fn new(settings: &JwtSettings, secret: Option<&SecretString>) -> Result<Self, Problems> {
+        let mut problems = Problems::new();
+        let algorithm = settings.algorithm;
+        let private = private_key(settings, &mut problems);
+        let public = public_keys(settings, private.as_ref(), &mut problems);
+        let all = settings.algorithms();
+        let mut verifiers = Vec::new();
+        for algorithm in &all {
+            match algorithm.key_kind() {
+                None => verifiers.extend(secrets(settings, *algorithm, secret)),
+                Some(kind) => {
+                    let found = verifiers.len();
+                    let fitting = public.iter().filter(|it| it.key.kind == kind);
+                    verifiers.extend(fitting.filter_map(|it| it.verifier(*algorithm)));
+                    if verifiers.len() == found && problems.is_empty() {
+                        problems.push(no_key(*algorithm, settings));
+                    }
+                }
             }
-            None => Kind::Pair(Box::new(pair(settings, algorithm(settings.algorithm))?)),
+        }
+        for configured in &public {
+            if !all.iter().any(|algorithm| algorithm.key_kind() == Some(configured.key.kind)) {
+                problems.push(configured.unused(&all));
+            }
+        }
+        let signer = match (algorithm.key_kind(), private, secret) {
+            (None, _, Some(secret)) => Some(Signer::Secret(hmac_key(algorithm, secret))),
+            (Some(_), Some(key), _) => Some(Signer::new(key, algorithm)),
+            _ => None,
         };
-        let name = settings.algorithm.name();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let key_id = settings.key_id.clone();
+        let name = algorithm.name();
+        let kid = key_id.as_ref().map(|id| format!(r#","kid":{}"#, Value::from(id.as_str())));
+        let kid = kid.unwrap_or_default();
         let heads = [
-            format!(r#"{{"typ":"JWT","alg":"{name}"}}"#),
-            format!(r#"{{"alg":"{name}","typ":"JWT"}}"#),
+            format!(r#"{{"typ":"JWT","alg":"{name}"{kid}}}"#),
+            format!(r#"{{"alg":"{name}"{kid},"typ":"JWT"}}"#),
         ];
-        let keys = Self { name, heads: heads.map(|head| URL_SAFE_NO_PAD.encode(head)), kind };
-        keys.try_out().map_err(|why| {
-            let key = if keys.can_sign() { "private_key_file" } else { "public_key_file" };
-            let fix = format!("name a PEM file with a key for {}", keys.name);
-            Box::new(Problem::new(format!("jwt.{key}"), why, fix))
-        })?;
+        let mut header = Claims::new();
+        header.insert("typ".into(), "JWT".into());
+        header.insert("alg".into(), name.into());
+        header.extend(key_id.clone().map(|id| ("kid".into(), id.into())));
+        let keys = Self {
+            algorithm,
+            key_id,
+            signer,
+            verifiers,
+            heads: heads.map(|head| URL_SAFE_NO_PAD.encode(head)),
+            header: Arc::new(header),
+        };
+        keys.try_out(settings).map_err(|problem| Problems(vec![*problem]))?;
         Ok(keys)
     }
 
-    /// The `alg` of the tokens that are taken.
-    pub fn name(&self) -> &'static str {
-        self.name
+    /// The `alg` of the tokens made here.
+    pub const fn algorithm(&self) -> JwtAlgorithm {
+        self.algorithm
     }
 
-    /// The head of the tokens made here, as it stands in them.
-    pub fn head(&self) -> &str {
-        &self.heads[0]
+    /// Returns whether a token may be signed so.
+    pub fn accepts(&self, algorithm: JwtAlgorithm) -> bool {
+        self.verifiers.iter().any(|verifier| verifier.algorithm == algorithm)
     }
 
-    /// Whether this is the head of a token signed as those here are, without having to read it.
-    pub fn knows(&self, head: &str) -> bool {
-        self.heads.iter().any(|known| known == head)
+    /// Returns the content of a header signed as those here are; the usual one need not be parsed.
+    pub fn usual(&self, head: &str) -> Option<&Arc<Claims>> {
+        self.heads.iter().any(|known| known == head).then_some(&self.header)
     }
 
-    pub fn can_sign(&self) -> bool {
-        match &self.kind {
-            Kind::Secrets(_) => true,
-            Kind::Pair(pair) => pair.sign.is_some(),
+    /// The `kid` of the tokens made here.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    pub const fn can_sign(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// Begins a token: its header, with `more` in it, and the dot.
+    pub fn begin(&self, more: &Claims, token: &mut String) {
+        if more.is_empty() {
+            token.push_str(&self.heads[0]);
+        } else {
+            let mut header = (*self.header).clone();
+            header.extend(more.clone());
+            // The member that decides over the key is ours alone.
+            header.insert("alg".into(), json!(self.algorithm.name()));
+            URL_SAFE_NO_PAD.encode_string(Value::Object(header).to_string(), token);
         }
+        token.push('.');
     }
 
-    /// Adds to the token what signs it.
+    /// Adds the signature to the token.
+    ///
+    /// # Errors
+    /// There is only a public key.
     pub fn sign(&self, token: &mut String) -> Result<(), BoxError> {
-        match &self.kind {
-            Kind::Secrets(keys) => {
-                let tag = hmac::sign(&keys[0], token.as_bytes());
-                token.push('.');
-                URL_SAFE_NO_PAD.encode_string(tag, token);
-            }
-            Kind::Pair(pair) => {
-                let key = pair.sign.as_ref().ok_or(
-                    "no token can be signed: `jwt.private_key_file` is not set, and the public key only checks",
-                )?;
-                let signature = crypto::sign(token.as_bytes(), key, pair.algorithm)?;
-                token.push('.');
-                token.push_str(&signature);
-            }
-        }
+        const MISSING: &str = "no token can be signed: neither `jwt.private_key_file` nor \
+                               `jwt.private_key` is set, and a public key only checks";
+        let signature = self.signer.as_ref().ok_or(MISSING)?.sign(token.as_bytes())?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, token);
         Ok(())
     }
 
-    /// Whether one of the keys has signed `message`. The comparison takes the same time wherever they
-    /// differ.
-    pub fn check(&self, signature: &[u8], message: &[u8]) -> bool {
-        match &self.kind {
-            Kind::Secrets(keys) => {
-                keys.iter().any(|key| hmac::verify(key, message, signature).is_ok())
-            }
-            Kind::Pair(pair) => {
-                let signature = URL_SAFE_NO_PAD.encode(signature);
-                crypto::verify(&signature, message, &pair.check, pair.algorithm).unwrap_or_default()
-            }
-        }
+    /// Returns whether one of the keys has signed `message`: the one that `key_id` names, or, if
+    /// that is unknown or missing, any of the algorithm's.
+    pub fn check(
+        &self,
+        algorithm: JwtAlgorithm,
+        key_id: Option<&str>,
+        signature: &[u8],
+        message: &[u8],
+    ) -> bool {
+        let names = |it: &Verifier| key_id.is_some() && it.key_id.as_deref() == key_id;
+        let is_known = self.verifiers.iter().any(names);
+        let fitting = self.verifiers.iter().filter(|it| it.algorithm == algorithm);
+        let mut fitting = fitting.filter(|it| !is_known || names(it));
+        fitting.any(|verifier| verifier.key.check(signature, message))
     }
 
-    /// Keys that do not fit their algorithm, or each other, are found now and not by the first token.
-    fn try_out(&self) -> Result<(), String> {
-        const MESSAGE: &str = "piton";
-        let Kind::Pair(pair) = &self.kind else { return Ok(()) };
-        let Some(sign) = &pair.sign else {
-            // A wrong key and a wrong signature cannot be told apart, but what is no key at all can.
-            return crypto::verify("AAAA", MESSAGE.as_bytes(), &pair.check, pair.algorithm)
-                .map(drop)
-                .map_err(|error| error.to_string());
+    /// Finds keys that do not belong together at launch, and not by the first token.
+    fn try_out(&self, settings: &JwtSettings) -> Result<(), Box<Problem>> {
+        const MESSAGE: &[u8] = b"piton";
+        let Some(signer) = &self.signer else { return Ok(()) };
+        let private = settings.private_setting();
+        let fix = format!("configure a key for {}", self.algorithm);
+        let problem =
+            |setting: &str, why: String| Box::new(Problem::new(setting, why, fix.clone()));
+        let signature = signer.sign(MESSAGE);
+        let signature = signature.map_err(|error| problem(private, error.to_string()))?;
+        let own = self.verifiers.iter().filter(|it| it.algorithm == self.algorithm);
+        if own.take(1).any(|verifier| verifier.key.check(&signature, MESSAGE)) {
+            return Ok(());
+        }
+        let why = match (&settings.private_key_file, &settings.public_key_file) {
+            (Some(private), Some(public)) => {
+                let (private, public) = (private.display(), public.display());
+                format!("the two key files do not belong together: {private}, {public}")
+            }
+            _ => "the public key does not belong to the private key".to_owned(),
         };
-        let signed = crypto::sign(MESSAGE.as_bytes(), sign, pair.algorithm);
-        let signature = signed.map_err(|error| error.to_string())?;
-        match crypto::verify(&signature, MESSAGE.as_bytes(), &pair.check, pair.algorithm) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("the two key files do not belong together".into()),
-            Err(error) => Err(error.to_string()),
+        Err(problem(settings.public_setting(), why))
+    }
+}
+
+impl Signer {
+    fn new(key: PrivateKey, algorithm: JwtAlgorithm) -> Self {
+        let encoding: &'static dyn RsaEncoding = match algorithm {
+            JwtAlgorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+            JwtAlgorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
+            JwtAlgorithm::Ps256 => &signature::RSA_PSS_SHA256,
+            JwtAlgorithm::Ps384 => &signature::RSA_PSS_SHA384,
+            JwtAlgorithm::Ps512 => &signature::RSA_PSS_SHA512,
+            _ => &signature::RSA_PKCS1_SHA256,
+        };
+        match key {
+            PrivateKey::Rsa(pair) => Self::Rsa(pair, encoding),
+            other => Self::Other(other),
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, BoxError> {
+        let random = SystemRandom::new();
+        Ok(match self {
+            Self::Secret(key) => hmac::sign(key, message).as_ref().to_vec(),
+            Self::Rsa(pair, encoding) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(*encoding, &random, message, &mut signature)?;
+                signature
+            }
+            Self::Other(PrivateKey::Ecdsa(pair)) => pair.sign(&random, message)?.as_ref().to_vec(),
+            Self::Other(PrivateKey::Ed25519(pair)) => pair.sign(message).as_ref().to_vec(),
+            Self::Other(PrivateKey::Rsa(_)) => return Err("an RSA key without its padding".into()),
+        })
+    }
+}
+
+impl VerifyingKey {
+    /// The comparison takes the same time wherever the signatures differ.
+    fn check(&self, signature: &[u8], message: &[u8]) -> bool {
+        match self {
+            Self::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+            Self::Public(key) => key.verify_sig(message, signature).is_ok(),
         }
     }
 }
 
-/// The keys of the files.
-fn pair(settings: &JwtSettings, algorithm: Algorithm) -> Result<Pair, Box<Problem>> {
-    let sign = match &settings.private_key_file {
-        Some(path) => Some(read("private_key_file", path, |pem| private(algorithm, pem))?),
-        None => None,
+impl Configured {
+    fn verifier(&self, algorithm: JwtAlgorithm) -> Option<Verifier> {
+        let key = ParsedPublicKey::new(algorithm.verification(), &self.key.der).ok()?;
+        let key = VerifyingKey::Public(Box::new(key));
+        Some(Verifier { algorithm, key_id: self.key_id.clone(), key })
+    }
+
+    /// The key is of no use to any of the algorithms.
+    fn unused(&self, algorithms: &[JwtAlgorithm]) -> Problem {
+        let names: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+        let names = names.join(", ");
+        let place = self.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+        let why = format!("{place}this is {}, which {names} cannot use", self.key.kind.name());
+        let fix = format!("configure a key for {names}, or `jwt.algorithm` for the key");
+        Problem::new(format!("jwt.{}", self.setting), why, fix)
+    }
+}
+
+fn hmac_key(algorithm: JwtAlgorithm, secret: &SecretString) -> hmac::Key {
+    hmac::Key::new(algorithm.hmac(), secret.expose_secret().as_bytes())
+}
+
+fn secrets<'a>(
+    settings: &'a JwtSettings,
+    algorithm: JwtAlgorithm,
+    secret: Option<&'a SecretString>,
+) -> impl Iterator<Item = Verifier> + 'a {
+    let verifier = move |secret: &SecretString, key_id| {
+        let key = VerifyingKey::Secret(hmac_key(algorithm, secret));
+        Verifier { algorithm, key_id, key }
     };
-    let check = match (&settings.public_key_file, &sign) {
-        (Some(path), _) => read("public_key_file", path, |pem| public(algorithm, pem))?,
-        (None, Some(sign)) => {
-            let jwk = Jwk::from_encoding_key(sign, algorithm);
-            jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk)).map_err(|error| {
-                let fix = format!("name a key for {}", settings.algorithm);
-                let why = format!("this is not a key of that kind: {error}");
-                Box::new(Problem::new("jwt.private_key_file", why, fix))
-            })?
+    // A secret may sign for services that sign with a key of their own: the name is the signer's.
+    let key_id = settings.key_id.clone().filter(|_| settings.algorithm.is_symmetric());
+    let current = secret.map(|secret| verifier(secret, key_id));
+    let previous = settings.previous_secret_keys.iter().map(move |it| verifier(it, None));
+    current.into_iter().chain(previous)
+}
+
+fn no_key(algorithm: JwtAlgorithm, settings: &JwtSettings) -> Problem {
+    let kind = algorithm.key_kind().map_or("a secret", KeyKind::name);
+    let why = format!("{algorithm} needs {kind}, and none is configured");
+    let setting = match algorithm == settings.algorithm {
+        true => settings.public_setting(),
+        false => "jwt.decode_algorithms",
+    };
+    let fix = format!("add the key to `jwt.previous_public_key_files`, or leave {algorithm} out");
+    let fix = if algorithm == settings.algorithm { "name a PEM file".to_owned() } else { fix };
+    Problem::new(setting, why, fix)
+}
+
+/// Reads the key that signs, if there is one and the algorithm has such keys.
+fn private_key(settings: &JwtSettings, problems: &mut Problems) -> Option<PrivateKey> {
+    let kind = settings.algorithm.key_kind()?;
+    let fix = format!("configure {} (PEM) for {}", kind.name(), settings.algorithm);
+    let (setting, place, pem) = match (&settings.private_key_file, &settings.private_key) {
+        (Some(path), _) => ("private_key_file", Some(path), std::fs::read(path)),
+        (None, Some(text)) => ("private_key", None, Ok(text.pem())),
+        (None, None) => return None,
+    };
+    let key = pem.map_err(|error| error.to_string()).and_then(|pem| PrivateKey::read(kind, &pem));
+    key.map_err(|why| {
+        let place = place.map(|path| format!("{}: ", path.display())).unwrap_or_default();
+        problems.push(Problem::new(format!("jwt.{setting}"), format!("{place}{why}"), fix));
+    })
+    .ok()
+}
+
+/// Reads the keys that check: the current one first.
+fn public_keys(
+    settings: &JwtSettings,
+    private: Option<&PrivateKey>,
+    problems: &mut Problems,
+) -> Vec<Configured> {
+    let mut keys = Vec::new();
+    let current = settings.key_id.clone().filter(|_| !settings.algorithm.is_symmetric());
+    match (&settings.public_key_file, &settings.public_key) {
+        (Some(path), _) => {
+            let place = path.display().to_string();
+            keys.extend(public_key_file("public_key_file", &place, current, problems));
         }
+        (None, Some(text)) => match pem::public(&text.pem()) {
+            Ok(key) => {
+                let setting = "public_key";
+                keys.push(Configured { setting, place: None, key_id: current, key });
+            }
+            Err(why) => problems.push(Problem::new("jwt.public_key", why, PUBLIC_KEY_FIX)),
+        },
         (None, None) => {
-            let problem = Problem::new("jwt.private_key_file", "is not set", "name a PEM file");
-            return Err(Box::new(problem));
+            if let (Some(private), Some(kind)) = (private, settings.algorithm.key_kind()) {
+                let key = PublicKey { kind, der: private.public() };
+                let setting = "private_key_file";
+                keys.push(Configured { setting, place: None, key_id: current, key });
+            }
         }
-    };
-    Ok(Pair { algorithm, sign, check })
-}
-
-fn read<K>(
-    key: &str,
-    path: &Path,
-    parse: impl Fn(&[u8]) -> Result<K, String>,
-) -> Result<K, Box<Problem>> {
-    let problem = |why: String| {
-        let why = format!("{}: {why}", path.display());
-        Box::new(Problem::new(format!("jwt.{key}"), why, "name a PEM file"))
-    };
-    let pem = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
-    parse(&pem).map_err(problem)
-}
-
-fn private(algorithm: Algorithm, pem: &[u8]) -> Result<EncodingKey, String> {
-    let key = match algorithm.family() {
-        AlgorithmFamily::Ec => EncodingKey::from_ec_pem(pem),
-        AlgorithmFamily::Ed => EncodingKey::from_ed_pem(pem),
-        _ => EncodingKey::from_rsa_pem(pem),
-    };
-    match key {
-        Err(_) if has(pem, "BEGIN EC PRIVATE KEY") => Err(
-            "it is in the older form of `openssl ecparam`: `openssl pkcs8 -topk8 -nocrypt -in KEY -out NEW` makes the one that is read".into(),
-        ),
-        Err(_) if !has(pem, "PRIVATE KEY") => Err("this is no private key".into()),
-        other => other.map_err(|error| format!("this is not a key of that kind: {error}")),
     }
-}
-
-fn public(algorithm: Algorithm, pem: &[u8]) -> Result<DecodingKey, String> {
-    if has(pem, "PRIVATE KEY") {
-        return Err(
-            "this is the private key: `openssl pkey -in KEY -pubout` prints the public one".into(),
-        );
+    for entry in &settings.previous_public_key_files {
+        let (key_id, place) = match entry.split_once('=') {
+            Some((key_id, path)) => (Some(key_id.trim().to_owned()), path.trim()),
+            None => (None, entry.trim()),
+        };
+        keys.extend(public_key_file("previous_public_key_files", place, key_id, problems));
     }
-    let key = match algorithm.family() {
-        AlgorithmFamily::Ec => DecodingKey::from_ec_pem(pem),
-        AlgorithmFamily::Ed => DecodingKey::from_ed_pem(pem),
-        _ => DecodingKey::from_rsa_pem(pem),
-    };
-    key.map_err(|error| format!("this is not a key of that kind: {error}"))
+    keys
 }
 
-fn has(pem: &[u8], label: &str) -> bool {
-    pem.windows(label.len()).any(|found| found == label.as_bytes())
-}
+const PUBLIC_KEY_FIX: &str = "configure a public key (PEM)";
 
-const fn hash(algorithm: JwtAlgorithm) -> hmac::Algorithm {
-    match algorithm {
-        JwtAlgorithm::Hs384 => hmac::HMAC_SHA384,
-        JwtAlgorithm::Hs512 => hmac::HMAC_SHA512,
-        _ => hmac::HMAC_SHA256,
-    }
-}
-
-const fn algorithm(algorithm: JwtAlgorithm) -> Algorithm {
-    match algorithm {
-        JwtAlgorithm::Hs256 => Algorithm::HS256,
-        JwtAlgorithm::Hs384 => Algorithm::HS384,
-        JwtAlgorithm::Hs512 => Algorithm::HS512,
-        JwtAlgorithm::Rs256 => Algorithm::RS256,
-        JwtAlgorithm::Rs384 => Algorithm::RS384,
-        JwtAlgorithm::Rs512 => Algorithm::RS512,
-        JwtAlgorithm::Ps256 => Algorithm::PS256,
-        JwtAlgorithm::Ps384 => Algorithm::PS384,
-        JwtAlgorithm::Ps512 => Algorithm::PS512,
-        JwtAlgorithm::Es256 => Algorithm::ES256,
-        JwtAlgorithm::Es384 => Algorithm::ES384,
-        JwtAlgorithm::EdDsa => Algorithm::EdDSA,
+fn public_key_file(
+    setting: &'static str,
+    place: &str,
+    key_id: Option<String>,
+    problems: &mut Problems,
+) -> Option<Configured> {
+    let pem = std::fs::read(place).map_err(|error| error.to_string());
+    match pem.and_then(|pem| pem::public(&pem)) {
+        Ok(key) => Some(Configured { setting, place: Some(place.to_owned()), key_id, key }),
+        Err(why) => {
+            let why = format!("{place}: {why}");
+            problems.push(Problem::new(format!("jwt.{setting}"), why, PUBLIC_KEY_FIX));
+            None
+        }
     }
 }

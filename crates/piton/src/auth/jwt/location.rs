@@ -1,147 +1,304 @@
-//! Where in a request a token is, and the cookies that keep it there.
+//! Finds the token of a request.
 
-use axum::response::{IntoResponseParts, ResponseParts};
+use std::borrow::Cow;
+
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, header};
-use serde_json::{Value, json};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::Tokens;
+use super::body::{self, BufferedBody};
 use super::claims::TokenType;
-use super::refusal::{Refusal, RefusalKind};
-use super::settings::{JwtSettings, SameSite, TokenLocation};
-use crate::config::{Config, Problems};
-use crate::http::SecurityWays;
-use crate::part::Part;
+use super::refusal::{Refusal, RefusalKind, Words};
+use super::settings::JwtSettings;
+use super::values::TokenLocation;
 
-/// The header that shows that a page may read the cookies.
-const CSRF_HEADER: &str = "x-csrf-token";
+/// The places where tokens are looked for, by the settings. A pair is for access tokens and for
+/// refresh tokens.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub locations: Vec<TokenLocation>,
+    header: HeaderName,
+    /// The header as the settings spell it, for messages.
+    header_label: String,
+    /// Empty for a token that stands alone in its header.
+    header_type: String,
+    query: String,
+    query_prefix: String,
+    json_keys: [String; 2],
+    cookies: [String; 2],
+    csrf: Option<CsrfRules>,
+    words: Words,
+}
 
-inventory::submit! { SecurityWays { scheme: "bearer", ways, open: |_| false } }
-
-/// Where a token is looked for, by the settings.
-fn ways(config: &Config) -> Vec<(&'static str, Value)> {
-    let settings: JwtSettings = config.read(Tokens::NAME, &mut Problems::new());
-    let way = |location: &TokenLocation| match location {
-        TokenLocation::Headers => (
-            "bearer",
-            json!({
-                "type": "http",
-                "scheme": "bearer",
-                "bearerFormat": "JWT",
-                "description": "A token that says who is calling.",
-            }),
-        ),
-        TokenLocation::Cookies => (
-            "cookie",
-            json!({
-                "type": "apiKey",
-                "in": "cookie",
-                "name": cookie(TokenType::Access),
-                "description": "A token in a cookie. A request that changes something shows what \
-                    stands in the cookie `csrf_access_token` in its header `X-CSRF-TOKEN`.",
-            }),
-        ),
-    };
-    settings.location.iter().map(way).collect()
+/// What a request whose token came in a cookie must show besides.
+#[derive(Debug)]
+struct CsrfRules {
+    methods: Vec<Method>,
+    headers: [HeaderName; 2],
+    /// The fields of a form, if they count.
+    fields: Option<[String; 2]>,
 }
 
 /// A token as it was found.
 pub(super) struct Found<'a> {
-    pub token: &'a str,
+    pub token: Cow<'a, str>,
     pub location: TokenLocation,
     /// What the claim `csrf` must be.
-    pub csrf: Option<&'a str>,
+    pub csrf: Option<Cow<'a, str>>,
 }
 
-/// Why none was found.
+/// The reason why no token was found.
 pub(super) enum NotFound {
-    /// There is none, or none of ours: who need not show one goes on without.
+    /// There is none, or none for this service: a route that needs none goes on without.
     Absent(Refusal),
-    /// There is one, but not as it should be.
+    /// There is one in a form that is not accepted.
     Refused(Refusal),
+    /// The body has to be read first.
+    InBody,
 }
 
-/// The first token that one of the locations has.
-pub(super) fn find<'a>(
-    head: &'a Parts,
-    locations: &[TokenLocation],
-    wanted: TokenType,
-    csrf: bool,
-) -> Result<Found<'a>, NotFound> {
-    let mut missing = Vec::new();
-    for location in locations {
-        let found = match location {
-            TokenLocation::Headers => in_header(&head.headers),
-            TokenLocation::Cookies => in_cookie(head, wanted, csrf),
-        };
-        match found {
-            // A header with another scheme is for the proxy, say, where a cookie has the token.
-            Err(NotFound::Absent(refusal))
-                if refusal.kind() == RefusalKind::Missing || locations.len() > 1 =>
-            {
-                missing.push(refusal);
-            }
-            other => return other,
+impl Places {
+    /// Takes the names from the settings, which have been checked.
+    pub fn new(settings: &JwtSettings, words: Words) -> Self {
+        let header =
+            |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap_or(header::AUTHORIZATION);
+        let csrf = settings.cookie_csrf_protect.then(|| CsrfRules {
+            methods: settings.csrf_methods.iter().filter_map(|it| method(it)).collect(),
+            headers: [
+                header(&settings.access_csrf_header_name),
+                header(&settings.refresh_csrf_header_name),
+            ],
+            fields: settings.csrf_check_form.then(|| {
+                [settings.access_csrf_field_name.clone(), settings.refresh_csrf_field_name.clone()]
+            }),
+        });
+        Self {
+            locations: settings.location.clone(),
+            header: header(&settings.header_name),
+            header_label: settings.header_name.clone(),
+            header_type: settings.header_type.clone(),
+            query: settings.query_string_name.clone(),
+            query_prefix: settings.query_string_value_prefix.clone(),
+            json_keys: [settings.json_key.clone(), settings.refresh_json_key.clone()],
+            cookies: [settings.access_cookie_name.clone(), settings.refresh_cookie_name.clone()],
+            csrf,
+            words,
         }
     }
-    Err(NotFound::Absent(all_missing(locations, missing)))
+
+    /// Returns whether some token of these locations can only be found in a body.
+    pub fn need_body(&self, locations: &[TokenLocation]) -> bool {
+        let checks_form = self.csrf.as_ref().is_some_and(|csrf| csrf.fields.is_some());
+        locations.contains(&TokenLocation::Json)
+            || (checks_form && locations.contains(&TokenLocation::Cookies))
+    }
+
+    /// The header of the tokens.
+    pub fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
+    /// Returns the value of the header for `token`.
+    pub fn header_value(&self, mut token: String) -> String {
+        if !self.header_type.is_empty() {
+            token.insert(0, ' ');
+            token.insert_str(0, &self.header_type);
+        }
+        token
+    }
+
+    /// Returns the first token that one of the locations has.
+    pub fn find<'a>(
+        &self,
+        head: &'a Parts,
+        locations: &[TokenLocation],
+        wanted: TokenType,
+    ) -> Result<Found<'a>, NotFound> {
+        let mut missing = Vec::new();
+        for location in locations {
+            let found = match location {
+                TokenLocation::Headers => self.in_header(&head.headers),
+                TokenLocation::Cookies => self.in_cookie(head, wanted),
+                TokenLocation::QueryString => self.in_query(head),
+                TokenLocation::Json => self.in_json(head, wanted),
+            };
+            match found {
+                // A header with another scheme is for the proxy, say, where a cookie has the token.
+                Err(NotFound::Absent(refusal))
+                    if refusal.kind() == RefusalKind::Missing || locations.len() > 1 =>
+                {
+                    missing.push(refusal);
+                }
+                other => return other,
+            }
+        }
+        Err(NotFound::Absent(all_missing(locations, missing)))
+    }
+
+    fn in_header<'a>(&self, headers: &'a HeaderMap) -> Result<Found<'a>, NotFound> {
+        let mut lines = headers.get_all(&self.header).iter();
+        let value = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
+        let value = std::str::from_utf8(value).unwrap_or("?").trim();
+        if lines.next().is_some() {
+            return Err(self.bad_header());
+        }
+        if value.is_empty() || (self.words == Words::Version4 && value == ",") {
+            let said = format!("Missing {} Header", self.header_label);
+            return Err(NotFound::Absent(Refusal::missing(said)));
+        }
+        let found = |token: &'a str| Found {
+            token: Cow::Borrowed(token),
+            location: TokenLocation::Headers,
+            csrf: None,
+        };
+        if self.header_type.is_empty() {
+            let mut words = value.split_ascii_whitespace();
+            return match (words.next(), words.next()) {
+                (Some(token), None) => Ok(found(token)),
+                _ => Err(self.bad_header()),
+            };
+        }
+        // Several may stand in one line, with commas.
+        let ours = |words: &mut std::str::SplitAsciiWhitespace<'_>| {
+            words.next() == Some(self.header_type.as_str())
+        };
+        let mut fields = value.split(',').map(str::split_ascii_whitespace);
+        let field = fields.find_map(|mut words| ours(&mut words).then_some(words));
+        let mut words = field.ok_or_else(|| self.no_type())?;
+        if self.words == Words::Version4 && fields.any(|mut words| ours(&mut words)) {
+            return Err(self.no_type());
+        }
+        match (words.next(), words.next()) {
+            (Some(token), None) => Ok(found(token)),
+            _ => Err(self.bad_header()),
+        }
+    }
+
+    /// The header has another scheme.
+    fn no_type(&self) -> NotFound {
+        let (name, scheme) = (&self.header_label, &self.header_type);
+        match self.words {
+            Words::Version3 => self.bad_header(),
+            Words::Version4 => NotFound::Absent(Refusal::missing(format!(
+                "Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'"
+            ))),
+        }
+    }
+
+    fn bad_header(&self) -> NotFound {
+        let (name, scheme) = (&self.header_label, &self.header_type);
+        let space = if scheme.is_empty() { "" } else { " " };
+        match self.words {
+            Words::Version3 => NotFound::Absent(Refusal::invalid(format!(
+                "Bad {name} header. Expected value '{scheme}{space}<JWT>'"
+            ))),
+            Words::Version4 => NotFound::Refused(Refusal::invalid(format!(
+                "Bad {name} header. Expected '{name}: {scheme}{space}<JWT>'"
+            ))),
+        }
+    }
+
+    fn in_cookie<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Found<'a>, NotFound> {
+        let name = &self.cookies[wanted as usize];
+        let token = cookies(&head.headers).find(|(found, _)| found == name);
+        let Some((_, token)) = token.filter(|(_, token)| !token.is_empty()) else {
+            let said = format!("Missing cookie \"{name}\"");
+            return Err(NotFound::Absent(Refusal::missing(said)));
+        };
+        let csrf = match &self.csrf {
+            Some(rules) if rules.methods.contains(&head.method) => Some(rules.shown(head, wanted)?),
+            _ => None,
+        };
+        Ok(Found { token: Cow::Borrowed(token), location: TokenLocation::Cookies, csrf })
+    }
+
+    fn in_query<'a>(&self, head: &'a Parts) -> Result<Found<'a>, NotFound> {
+        let name = &self.query;
+        let query = head.uri.query().unwrap_or_default();
+        let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+            serde_urlencoded::from_str(query).unwrap_or_default();
+        let value = pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value);
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            let said = match self.words {
+                Words::Version3 => format!("Missing \"{name}\" query paramater"),
+                Words::Version4 => format!("Missing '{name}' query paramater"),
+            };
+            return Err(NotFound::Absent(Refusal::missing(said)));
+        };
+        let prefix = &self.query_prefix;
+        let token = match value {
+            Cow::Borrowed(value) => value.strip_prefix(prefix.as_str()).map(Cow::Borrowed),
+            Cow::Owned(value) => {
+                value.strip_prefix(prefix.as_str()).map(|token| Cow::Owned(token.to_owned()))
+            }
+        };
+        let token = token.ok_or_else(|| {
+            NotFound::Refused(Refusal::invalid(format!(
+                "Invalid value for query parameter '{name}'. Expected the value to start with \
+                 '{prefix}'"
+            )))
+        })?;
+        Ok(Found { token, location: TokenLocation::QueryString, csrf: None })
+    }
+
+    fn in_json<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Found<'a>, NotFound> {
+        if !body::is_json(&head.headers) {
+            let said = "Invalid content-type. Must be application/json.";
+            return Err(NotFound::Absent(Refusal::missing(said)));
+        }
+        let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
+        let key = &self.json_keys[wanted as usize];
+        match body::member(body, key) {
+            Some(body::Member::Text(token)) if !token.is_empty() => {
+                let token = Cow::Owned(token);
+                Ok(Found { token, location: TokenLocation::Json, csrf: None })
+            }
+            Some(body::Member::Other) => {
+                Err(NotFound::Refused(Refusal::invalid("Invalid token type. Token must be text")))
+            }
+            _ => {
+                let said = format!("Missing \"{key}\" key in json data.");
+                Err(NotFound::Absent(Refusal::missing(said)))
+            }
+        }
+    }
 }
 
-/// What Flask-JWT-Extended says where there are several places to look at.
+impl CsrfRules {
+    /// Returns what the request shows to prove that its page may read the cookies.
+    fn shown<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Cow<'a, str>, NotFound> {
+        let shown = head.headers.get(&self.headers[wanted as usize]);
+        let shown = shown.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
+        if let Some(shown) = shown {
+            return Ok(Cow::Borrowed(shown));
+        }
+        let missing = || NotFound::Refused(Refusal::new(RefusalKind::Csrf, "Missing CSRF token"));
+        let field = self.fields.as_ref().filter(|_| body::is_form(&head.headers));
+        let field = &field.ok_or_else(missing)?[wanted as usize];
+        let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
+        let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+            serde_urlencoded::from_bytes(body).unwrap_or_default();
+        let shown = pairs.into_iter().find(|(name, _)| name == field);
+        let shown = shown.filter(|(_, shown)| !shown.is_empty()).ok_or_else(missing)?;
+        Ok(Cow::Owned(shown.1.into_owned()))
+    }
+}
+
+/// Returns a method as settings write it. Methods are case-sensitive, and those of HTTP are in
+/// capitals.
+pub(super) fn method(name: &str) -> Option<Method> {
+    Method::from_bytes(name.trim().to_ascii_uppercase().as_bytes()).ok()
+}
+
+/// The message of Flask-JWT-Extended where several locations have no token.
 fn all_missing(locations: &[TokenLocation], mut missing: Vec<Refusal>) -> Refusal {
     if let [_] = missing.as_slice() {
         return missing.remove(0);
     }
     let names: Vec<_> = locations.iter().map(|location| location.name()).collect();
-    let (last, first) = names
-        .split_last()
-        .map_or(("", ""), |(last, first)| (*last, first.first().copied().unwrap_or_default()));
+    let (last, first) = names.split_last().map_or(("", &names[..]), |(last, first)| (*last, first));
     let details: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    let said = format!("Missing JWT in {first} or {last} ({})", details.join("; "));
-    Refusal::new(RefusalKind::Missing, said)
-}
-
-fn in_header(headers: &HeaderMap) -> Result<Found<'_>, NotFound> {
-    let missing = || Refusal::new(RefusalKind::Missing, "Missing Authorization Header");
-    let bad = || Refusal::invalid("Bad Authorization header. Expected value 'Bearer <JWT>'");
-    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-    let value = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
-    let value = std::str::from_utf8(value).unwrap_or("?").trim();
-    if lines.next().is_some() {
-        return Err(NotFound::Absent(bad()));
-    }
-    if value.is_empty() {
-        return Err(NotFound::Absent(missing()));
-    }
-    // Several may stand in one line, with commas.
-    let mut fields = value.split(',').map(str::split_ascii_whitespace);
-    let bearer = fields.find_map(|mut words| (words.next() == Some("Bearer")).then_some(words));
-    let mut words = bearer.ok_or_else(|| NotFound::Absent(bad()))?;
-    match (words.next(), words.next()) {
-        (Some(token), None) => Ok(Found { token, location: TokenLocation::Headers, csrf: None }),
-        _ => Err(NotFound::Absent(bad())),
-    }
-}
-
-fn in_cookie(head: &Parts, wanted: TokenType, csrf: bool) -> Result<Found<'_>, NotFound> {
-    let name = cookie(wanted);
-    let token = cookies(&head.headers).find(|(found, _)| *found == name);
-    let Some((_, token)) = token.filter(|(_, token)| !token.is_empty()) else {
-        let said = format!("Missing cookie \"{name}\"");
-        return Err(NotFound::Absent(Refusal::new(RefusalKind::Missing, said)));
-    };
-    let changes =
-        matches!(head.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-    let csrf = match csrf && changes {
-        false => None,
-        true => {
-            let shown = head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-            let shown = shown.filter(|value| !value.is_empty());
-            let missing = || Refusal::new(RefusalKind::Csrf, "Missing CSRF token");
-            Some(shown.ok_or_else(|| NotFound::Refused(missing()))?)
-        }
-    };
-    Ok(Found { token, location: TokenLocation::Cookies, csrf })
+    let said = format!("Missing JWT in {} or {last} ({})", first.join(", "), details.join("; "));
+    Refusal::missing(said)
 }
 
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
@@ -151,102 +308,4 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
         let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
         Some((name.trim(), value.trim().trim_matches('"')))
     })
-}
-
-const fn cookie(of: TokenType) -> &'static str {
-    match of {
-        TokenType::Access => "access_token_cookie",
-        TokenType::Refresh => "refresh_token_cookie",
-    }
-}
-
-const fn csrf_cookie(of: TokenType) -> &'static str {
-    match of {
-        TokenType::Access => "csrf_access_token",
-        TokenType::Refresh => "csrf_refresh_token",
-    }
-}
-
-/// Cookies for an answer: `(tokens.cookies(&token)?, Json(..))`.
-#[derive(Clone, Debug)]
-#[must_use = "cookies do nothing unless they are part of an answer"]
-pub struct TokenCookies(Vec<HeaderValue>);
-
-impl IntoResponseParts for TokenCookies {
-    type Error = std::convert::Infallible;
-
-    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
-        for cookie in self.0 {
-            parts.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-        Ok(parts)
-    }
-}
-
-/// How cookies are written.
-#[derive(Clone, Debug)]
-pub(super) struct CookieRules {
-    attributes: String,
-    session: bool,
-}
-
-impl CookieRules {
-    pub fn new(settings: &JwtSettings, production: bool) -> Self {
-        let mut attributes = String::from("; Path=/");
-        if let Some(domain) = &settings.cookie_domain {
-            attributes += &format!("; Domain={domain}");
-        }
-        if settings.cookie_secure.unwrap_or(production)
-            || settings.cookie_samesite == SameSite::None
-        {
-            attributes += "; Secure";
-        }
-        attributes += match settings.cookie_samesite {
-            SameSite::Strict => "; SameSite=Strict",
-            SameSite::Lax => "; SameSite=Lax",
-            SameSite::None => "; SameSite=None",
-        };
-        Self { attributes, session: settings.cookie_session }
-    }
-
-    /// The cookie of a token, and the one that pages read to prove that they may.
-    pub fn set(
-        &self,
-        of: TokenType,
-        token: &str,
-        csrf: Option<&str>,
-        seconds_left: u64,
-    ) -> TokenCookies {
-        let ends = match self.session {
-            true => String::new(),
-            false => format!("; Max-Age={seconds_left}"),
-        };
-        let attributes = &self.attributes;
-        let mut lines = vec![format!("{}={token}{ends}; HttpOnly{attributes}", cookie(of))];
-        // No HttpOnly: the page has to read it.
-        lines.extend(csrf.map(|csrf| format!("{}={csrf}{ends}{attributes}", csrf_cookie(of))));
-        written(&lines)
-    }
-
-    /// Takes all of them away.
-    pub fn unset(&self) -> TokenCookies {
-        let attributes = &self.attributes;
-        let gone = |name: &str| format!("{name}=; Max-Age=0{attributes}");
-        let all = [TokenType::Access, TokenType::Refresh];
-        let lines: Vec<_> =
-            all.into_iter().flat_map(|of| [gone(cookie(of)), gone(csrf_cookie(of))]).collect();
-        written(&lines)
-    }
-}
-
-fn written(lines: &[String]) -> TokenCookies {
-    let values = lines.iter().filter_map(|line| HeaderValue::from_str(line).ok());
-    TokenCookies(
-        values
-            .map(|mut value| {
-                value.set_sensitive(true);
-                value
-            })
-            .collect(),
-    )
 }

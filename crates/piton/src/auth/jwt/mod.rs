@@ -33,51 +33,66 @@
 //! What is refused is answered 401 with `WWW-Authenticate` and Flask-JWT-Extended's words; with
 //! `http.error_style` `gnar` with status 200 and `{"error": ".."}`, as Gnar Gear does.
 
+mod algorithm;
+mod body;
+mod caller;
+mod checks;
 mod claims;
+mod cookies;
 mod exact;
+mod guard;
+mod hooks;
 mod identity;
 mod keys;
 mod location;
+mod new_token;
+mod openapi;
+mod pem;
 mod python;
 mod random;
+mod reader;
 mod refusal;
 mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod user;
+mod values;
+mod written;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use http::request::Parts;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use subtle::ConstantTimeEq;
 use tracing::{info, warn};
 
-use crate::app::App;
 use crate::config::Problems;
 use crate::handle::Handle;
-use crate::http::{Error, ErrorStyle, HttpSettings, Result};
+use crate::http::{CredentialHeader, Error, ErrorStyle, HttpSettings, Result};
 use crate::part::{self, Launch, Part};
 use crate::step::Step;
 
-use claims::{Expected, Written};
-use exact::ExactClaims;
+use claims::Expected;
+use cookies::CookieRules;
+use hooks::TokenHooks;
 use keys::Keys;
-use location::{CookieRules, Found, NotFound};
+use location::{NotFound, Places};
+use reader::check_csrf;
+use refusal::Words;
 
+pub use algorithm::JwtAlgorithm;
 pub use claims::{Claims, TokenType};
-pub use identity::{Identity, Protected};
-pub use location::TokenCookies;
+pub use cookies::TokenCookies;
+pub use guard::Protected;
+pub use identity::Identity;
+pub use new_token::NewToken;
+pub use reader::TokenReader;
 pub use refusal::{Refusal, RefusalKind};
-pub use settings::{IdentityClaim, JwtAlgorithm, JwtSettings, SameSite, TokenLocation};
-
-/// Claims that are written here, and not by who makes a token.
-const OWN: [&str; 11] =
-    ["iat", "nbf", "jti", "exp", "identity", "sub", "fresh", "type", "csrf", "iss", "aud"];
+pub use settings::JwtSettings;
+pub use user::CurrentUser;
+pub use values::{IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
 
 /// Makes tokens and reads them. Cheap to clone.
 #[derive(Clone)]
@@ -87,43 +102,21 @@ struct Inner {
     keys: Keys,
     expected: Expected,
     settings: JwtSettings,
+    places: Places,
     cookies: CookieRules,
-    revoked: Option<Revoked>,
+    hooks: TokenHooks,
+    renews: bool,
+    /// The member of Flask-JWT-Extended's body, where refusals have one.
+    message_key: Option<String>,
     realm: String,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<bool>> + Send>>;
+inventory::submit! { CredentialHeader(credential_header) }
 
-/// Asks whether a token has been taken back.
-#[derive(Clone)]
-struct Revoked(Arc<dyn Fn(Identity) -> Answer + Send + Sync>);
-
-impl App {
-    /// Goes without tokens, as [`App::without`]: Gnar Gear's `no_jwt`.
-    #[must_use]
-    pub fn no_jwt(self) -> Self {
-        self.without::<Tokens>()
-    }
-
-    /// Asks, for every token that is otherwise valid, whether it has been taken back: the deny-list.
-    /// An error is answered as a handler's would be: the token is not taken.
-    ///
-    /// ```
-    /// use piton::prelude::*;
-    ///
-    /// let app = App::new("bank").token_revoked(|token| async move {
-    ///     let revoked = token.token_id() == Some("stolen"); // look it up in the database
-    ///     Ok(revoked)
-    /// });
-    /// ```
-    #[must_use]
-    pub fn token_revoked<F, Fut>(self, ask: F) -> Self
-    where
-        F: Fn(Identity) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<bool>> + Send + 'static,
-    {
-        self.attach(Revoked(Arc::new(move |identity| Box::pin(ask(identity)))))
-    }
+/// Returns the header of tokens where it is not the usual one, so that a cache tells callers apart.
+fn credential_header(app: &Handle) -> Option<HeaderName> {
+    let header = app.try_part::<Tokens>().ok()?.0.places.header().clone();
+    (header != http::header::AUTHORIZATION).then_some(header)
 }
 
 impl Handle {
@@ -144,26 +137,48 @@ impl Part for Tokens {
 
     async fn start(settings: JwtSettings, launch: &Launch) -> Result<Self, part::Error> {
         let secret = match &settings.secret_key {
-            _ if !settings.algorithm.is_symmetric() => None,
+            _ if !settings.algorithms().iter().any(|it| it.is_symmetric()) => None,
             Some(secret) => Some(secret.clone()),
             None => Some(secret::of_development(launch.data_dir())?),
         };
         warn_of_short_secrets(&settings);
-        let keys = Keys::new(&settings, secret.as_ref()).map_err(|problem| *problem)?;
+        let style = error_style(launch);
+        let message_key = settings.error_message_key.clone();
+        let message_key = message_key.filter(|_| style != ErrorStyle::Gnar);
+        if settings.error_message_key.is_some() && message_key.is_none() {
+            warn!("jwt.error_message_key has no effect with http.error_style `gnar`");
+        }
+        let words = if message_key.is_some() { Words::Version4 } else { Words::Version3 };
+        let keys = Keys::new(&settings, secret.as_ref())?;
         let expected = Expected {
-            leeway: settings.leeway.as_secs(),
-            required: required(&settings, launch),
-            issuer: settings.issuer.clone(),
-            audience: settings.audience.clone(),
+            leeway: settings.leeway.0.as_secs(),
+            required: required(&settings, style),
+            issuer: settings.decode_issuer.clone().or_else(|| settings.issuer.clone()),
+            audience: settings.audience_to_accept().to_vec(),
+            identity: settings.identity_claim.clone(),
+            verify_sub: settings.verify_sub,
+            // PyJWT 2 refuses such a token. PyJWT 1 accepts it, and so does Gnar Gear.
+            future_iat: style == ErrorStyle::Gnar,
+            words,
         };
-        let expires = settings.access_expires();
-        info!("JWT configured, tokens expire in {}", spoken(expires));
+        match settings.access_expires() {
+            Lifetime::Expires(expires) => {
+                info!("JWT configured, tokens expire in {}", spoken(expires));
+            }
+            Lifetime::Never if launch.production() => {
+                warn!("JWT configured, access tokens never expire: only revoking ends one");
+            }
+            Lifetime::Never => info!("JWT configured, tokens never expire"),
+        }
         Ok(Self(Arc::new(Inner {
             keys,
             expected,
+            places: Places::new(&settings, words),
             cookies: CookieRules::new(&settings, launch.production()),
+            hooks: TokenHooks::of(launch),
+            renews: settings.renew.unwrap_or(style == ErrorStyle::Gnar),
+            message_key,
             settings,
-            revoked: launch.attached::<Revoked>().next().cloned(),
             realm: launch.name().replace(['"', '\\'], "'"),
         })))
     }
@@ -171,10 +186,11 @@ impl Part for Tokens {
     fn snapshot(&self) -> Value {
         let (keys, settings) = (&self.0.keys, &self.0.settings);
         serde_json::json!({
-            "algorithm": keys.name(),
+            "algorithm": keys.algorithm().name(),
             "signs": keys.can_sign(),
-            "access_token_expires_seconds": settings.access_expires().as_secs(),
-            "deny_list": self.0.revoked.is_some(),
+            "access_token_expires_seconds":
+                settings.access_expires().duration().map(|expires| expires.as_secs()),
+            "deny_list": self.0.hooks.has_deny_list(),
         })
     }
 }
@@ -184,26 +200,32 @@ crate::part!(Tokens);
 /// Warns of secrets that are shorter than their algorithm requires. Those that production refuses do
 /// not come this far.
 fn warn_of_short_secrets(settings: &JwtSettings) {
-    if !settings.algorithm.is_symmetric() {
-        return;
-    }
-    let least = settings.algorithm.min_secret_bytes();
-    for (key, length) in settings.secret_lengths().filter(|(_, length)| *length < least) {
-        let algorithm = settings.algorithm;
+    let algorithms = settings.algorithms().into_iter().filter(|it| it.is_symmetric());
+    let Some(algorithm) = algorithms.max_by_key(|it| it.min_secret_bytes()) else { return };
+    let least = algorithm.min_secret_bytes();
+    for (key, secret) in settings.secrets().filter(|(_, secret)| secret.len() < least) {
+        let length = secret.len();
         warn!("jwt.{key} has {length} bytes; {algorithm} asks for {least} from a random source");
     }
 }
 
 /// The claims without which a token is refused.
-fn required(settings: &JwtSettings, launch: &Launch) -> Vec<String> {
+fn required(settings: &JwtSettings, style: ErrorStyle) -> Vec<String> {
     if let Some(claims) = &settings.required_claims {
         return claims.clone();
     }
+    let expire = [settings.access_expires(), settings.refresh_token_expires];
+    let claims: &[&str] = match style {
+        ErrorStyle::Gnar => &[],
+        ErrorStyle::Problem if expire.contains(&Lifetime::Never) => &["jti", "type"],
+        ErrorStyle::Problem => &["exp", "jti", "type"],
+    };
+    claims.iter().copied().map(String::from).collect()
+}
+
+fn error_style(launch: &Launch) -> ErrorStyle {
     let http: HttpSettings = launch.handle.config().read("http", &mut Problems::default());
-    match http.error_style {
-        ErrorStyle::Gnar => Vec::new(),
-        ErrorStyle::Problem => ["exp", "jti", "type"].map(String::from).into(),
-    }
+    http.error_style
 }
 
 /// `15 minutes`, as Gnar Gear says it.
@@ -216,215 +238,147 @@ fn spoken(duration: Duration) -> String {
 }
 
 impl Tokens {
-    /// An access token for `identity`, such as an email address or a number: what
+    /// Begins an access token for `identity`, such as an email address or a number: what
     /// [`Identity::subject`] will be. [`NewToken::sign`] makes it.
     pub fn access(&self, identity: impl Into<Value>) -> NewToken<'_> {
-        let expires = self.0.settings.access_expires();
-        NewToken::new(self, TokenType::Access, identity.into(), expires)
+        self.access_for(identity.into(), self.0.settings.access_expires())
     }
 
-    /// A refresh token: it opens routes with `#[protected(refresh)]` and nothing else.
+    fn access_for(&self, identity: Value, lifetime: Lifetime) -> NewToken<'_> {
+        NewToken::new(self, TokenType::Access, identity, lifetime)
+    }
+
+    /// Begins a refresh token: it opens routes with `#[protected(refresh)]` and nothing else.
     pub fn refresh(&self, identity: impl Into<Value>) -> NewToken<'_> {
-        let expires = self.0.settings.refresh_token_expires;
-        NewToken::new(self, TokenType::Refresh, identity.into(), expires)
+        let lifetime = self.0.settings.refresh_token_expires;
+        NewToken::new(self, TokenType::Refresh, identity.into(), lifetime)
     }
 
-    /// Reads a token of either type. The deny-list is not asked.
+    /// Reads a token of either type. The hooks of the service, such as the deny-list, are not asked.
     ///
     /// # Errors
-    /// Why it is not taken; `?` in a handler makes 401 of it.
+    /// The reason why it is refused; `?` in a handler makes 401 of it.
     pub fn read(&self, token: &str) -> Result<Identity, Refusal> {
-        let (claims, exact) = claims::read(token, &self.0.keys, &self.0.expected)?;
-        Ok(Identity::new(claims, exact, self.0.settings.identity_claim))
+        self.reader().read(token)
     }
 
-    /// The cookies that keep `token` in a browser: the token itself, which no page can read, and what
-    /// pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`.
+    /// Reads tokens with options: `tokens.reader().allow_expired().read(&token)`.
+    pub const fn reader(&self) -> TokenReader<'_> {
+        TokenReader::new(self)
+    }
+
+    /// Returns what a page has to show with `token` if that is in a cookie: for pages that get it
+    /// some other way than in a cookie of its own.
     ///
     /// # Errors
-    /// The token is not one of ours, or `jwt.location` says that nobody looks for it in a cookie.
+    /// The token is not valid, or was not made for cookies.
+    pub fn csrf_token(&self, token: &str) -> Result<String, Refusal> {
+        let identity = self.read(token)?;
+        let csrf = identity.csrf().ok_or_else(|| Refusal::invalid("Missing claim: csrf"))?;
+        Ok(csrf.to_owned())
+    }
+
+    /// Returns the cookies that keep `token` in a browser: the token itself, which no page can read,
+    /// and what pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`.
+    ///
+    /// # Errors
+    /// The token is not valid, or `jwt.location` has no `cookies`.
     pub fn cookies(&self, token: &str) -> Result<TokenCookies, Refusal> {
-        if !self.0.settings.location.contains(&TokenLocation::Cookies) {
+        if !self.0.settings.in_cookies() {
             let said = "jwt.location has no `cookies`: nobody would read them";
             return Err(Refusal::new(RefusalKind::Misplaced, said));
         }
         let identity = self.read(token)?;
-        let csrf = identity.claims().get("csrf").and_then(Value::as_str);
-        let left = identity.expires().map_or(0, |end| end.saturating_sub(claims::now()));
-        Ok(self.0.cookies.set(identity.token_type(), token, csrf, left))
+        let left = identity.expires().map(|end| end.saturating_sub(claims::now()));
+        let left = left.map(Duration::from_secs);
+        Ok(self.0.cookies.set(identity.token_type(), token, identity.csrf(), left))
     }
 
-    /// Takes the cookies away: for a logout.
+    /// Removes the cookies of both tokens: for a logout.
     pub fn no_cookies(&self) -> TokenCookies {
-        self.0.cookies.unset()
+        self.0.cookies.unset(&[TokenType::Access, TokenType::Refresh])
     }
 
-    fn renews(&self) -> bool {
-        self.0.settings.renew && self.0.keys.can_sign()
+    /// Removes the cookies of the access token.
+    pub fn unset_access_cookies(&self) -> TokenCookies {
+        self.0.cookies.unset(&[TokenType::Access])
     }
 
-    /// An access token that says the same of the same caller, but not that they are fresh.
-    fn renewed(&self, identity: &Identity) -> Result<String> {
-        let mut token = self.access(identity.value().clone());
-        token.exact_identity = identity.exact_value().map(ToOwned::to_owned);
-        let is_more = |name: &String| !OWN.contains(&name.as_str());
-        let exact = identity.exact_claims();
-        let more = identity.claims().iter();
-        let more = more.filter(|(name, _)| is_more(name) && !exact.contains_key(*name));
-        token.more.extend(more.map(|(name, value)| (name.clone(), value.clone())));
-        let exact = exact.iter().filter(|(name, _)| is_more(name));
-        token.exact.extend(exact.map(|(name, text)| (name.clone(), text.clone())));
-        token.sign()
+    /// Removes the cookies of the refresh token.
+    pub fn unset_refresh_cookies(&self) -> TokenCookies {
+        self.0.cookies.unset(&[TokenType::Refresh])
     }
 
-    fn not_fresh(&self) -> Error {
-        Refusal::new(RefusalKind::NotFresh, "Fresh token required").into_error(&self.0.realm)
+    /// Returns the response to a request whose token is refused.
+    fn refused(&self, refusal: Refusal, token: Option<&Identity>) -> Error {
+        let Inner { hooks, realm, message_key, .. } = &*self.0;
+        match hooks.answer(&refusal, token) {
+            Some(response) => {
+                Error::new(response.status(), refusal.to_string()).with_response(response)
+            }
+            None => refusal.into_error(realm, message_key.as_deref()),
+        }
     }
 
-    /// Who calls with this request. `Ok(None)` only if `optional`.
-    async fn admit(
-        &self,
-        head: &Parts,
-        wanted: TokenType,
-        optional: bool,
-    ) -> Result<Option<Identity>> {
-        let refused = |refusal: Refusal| refusal.into_error(&self.0.realm);
-        let settings = &self.0.settings;
-        let found = match location::find(head, &settings.location, wanted, settings.cookie_csrf) {
+    /// Returns the caller of this request. `Ok(None)` only if the guard is optional.
+    async fn admit(&self, head: &mut Parts, guard: &Protected) -> Result<Option<Identity>> {
+        let Inner { places, hooks, expected, .. } = &*self.0;
+        let wanted = guard.token_type();
+        let found = match places.find(head, guard.locations_or(&places.locations), wanted) {
             Ok(found) => found,
-            Err(NotFound::Absent(_)) if optional => return Ok(None),
+            Err(NotFound::Absent(_)) if guard.is_optional() => return Ok(None),
             Err(NotFound::Absent(refusal) | NotFound::Refused(refusal)) => {
-                return Err(refused(refusal));
+                return Err(self.refused(refusal, None));
+            }
+            Err(NotFound::InBody) => {
+                return Err(Error::internal("the body was not read before the token"));
             }
         };
-        let identity = self.check(&found, wanted).map_err(refused)?;
-        if let Some(revoked) = &self.0.revoked
-            && revoked.0(identity.clone()).await?
+        let identity = match self.read(&found.token) {
+            Ok(identity) => identity.found_in(found.location),
+            Err(refusal) => {
+                let late = hooks.answers_refusals() && refusal.kind() == RefusalKind::Expired;
+                let late = late.then(|| self.reader().allow_expired().read(&found.token).ok());
+                return Err(self.refused(refusal, late.flatten().as_ref()));
+            }
+        };
+        let refused =
+            |kind, said: String| Err(self.refused(Refusal::new(kind, said), Some(&identity)));
+        if let Some(shown) = &found.csrf
+            && let Err(refusal) = check_csrf(&identity, shown)
         {
-            return Err(refused(Refusal::new(RefusalKind::Revoked, "Token has been revoked")));
+            return Err(self.refused(refusal, Some(&identity)));
         }
-        identity::remember(&identity, self, found.location);
+        drop(found);
+        if !guard.accepts(&identity) {
+            let only = match (wanted, expected.words) {
+                (TokenType::Access, Words::Version4) => "non-refresh",
+                (wanted, _) => wanted.name(),
+            };
+            return refused(RefusalKind::Invalid, format!("Only {only} tokens are allowed"));
+        }
+        if guard.is_fresh() && !identity.is_fresh() {
+            return refused(RefusalKind::NotFresh, "Fresh token required".into());
+        }
+        if guard.asks_deny_list() && hooks.is_revoked(&identity).await? {
+            return refused(RefusalKind::Revoked, "Token has been revoked".into());
+        }
+        if !hooks.is_verified(&identity).await? {
+            return refused(RefusalKind::NotVerified, "User claims verification failed".into());
+        }
+        if !hooks.load_user(&identity, &mut head.extensions).await? {
+            let said = format!("Error loading the user {}", identity.subject());
+            return refused(RefusalKind::UnknownUser, said);
+        }
+        caller::remember(&identity, self);
         Ok(Some(identity))
-    }
-
-    fn check(&self, found: &Found<'_>, wanted: TokenType) -> Result<Identity, Refusal> {
-        let identity = self.read(found.token)?;
-        if let Some(shown) = found.csrf {
-            let csrf = identity.claims().get("csrf").and_then(Value::as_str);
-            let csrf = csrf.ok_or_else(|| Refusal::invalid("Missing claim: csrf"))?;
-            if !bool::from(csrf.as_bytes().ct_eq(shown.as_bytes())) {
-                let said = "CSRF double submit tokens do not match";
-                return Err(Refusal::new(RefusalKind::Csrf, said));
-            }
-        }
-        if identity.token_type() == wanted {
-            return Ok(identity);
-        }
-        Err(Refusal::invalid(format!("Only {} tokens are allowed", wanted.name())))
-    }
-}
-
-/// A token in the making.
-#[derive(Clone)]
-#[must_use = "`sign` makes the token"]
-pub struct NewToken<'a> {
-    tokens: &'a Tokens,
-    kind: TokenType,
-    identity: Value,
-    fresh: Value,
-    expires: Duration,
-    more: Claims,
-    /// The text of an identity that `identity` cannot hold exactly, and of such claims.
-    exact_identity: Option<Box<RawValue>>,
-    exact: ExactClaims,
-}
-
-impl<'a> NewToken<'a> {
-    fn new(tokens: &'a Tokens, kind: TokenType, identity: Value, expires: Duration) -> Self {
-        Self {
-            tokens,
-            kind,
-            identity,
-            fresh: Value::Bool(false),
-            expires,
-            more: Claims::new(),
-            exact_identity: None,
-            exact: ExactClaims::new(),
-        }
-    }
-
-    /// The password was given just now: opens routes with `#[protected(fresh)]`.
-    pub fn fresh(mut self) -> Self {
-        self.fresh = Value::Bool(true);
-        self
-    }
-
-    /// Fresh for so long.
-    pub fn fresh_for(mut self, duration: Duration) -> Self {
-        self.fresh = Value::from(claims::now().saturating_add(duration.as_secs()));
-        self
-    }
-
-    /// Valid for so long, instead of what the settings say.
-    pub fn expires_in(mut self, duration: Duration) -> Self {
-        self.expires = duration;
-        self
-    }
-
-    /// Says something more, for [`Identity::claim`] to read. A renewed token says it too.
-    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.more.insert(name.into(), value.into());
-        self
-    }
-
-    /// The token.
-    ///
-    /// # Errors
-    /// 500: the service has only a public key; or a claim of [`claim`](Self::claim) is one that is
-    /// written here, such as `exp`.
-    pub fn sign(&self) -> Result<String> {
-        if let Some(own) = OWN.iter().find(|own| self.more.contains_key(**own)) {
-            return Err(Error::internal(format!("the claim `{own}` is not to be set by `claim`")));
-        }
-        let Inner { keys, settings, .. } = &*self.tokens.0;
-        let now = claims::now();
-        let in_cookies =
-            settings.cookie_csrf && settings.location.contains(&TokenLocation::Cookies);
-        let (jti, csrf) = (random::uuid(), in_cookies.then(random::uuid));
-        let (identity, sub) =
-            claims::named(&self.identity, self.exact_identity.as_deref(), settings.identity_claim);
-        let audience = match settings.audience.as_slice() {
-            [] => None,
-            [one] => Some(Value::from(one.as_str())),
-            several => Some(Value::from(several)),
-        };
-        let written = Written {
-            iat: now,
-            nbf: now,
-            jti: &jti,
-            exp: now.saturating_add(self.expires.as_secs()),
-            identity,
-            sub,
-            fresh: &self.fresh,
-            r#type: self.kind.name(),
-            csrf: csrf.as_deref(),
-            iss: settings.issuer.as_deref(),
-            aud: audience,
-            more: &self.more,
-            exact: &self.exact,
-        };
-        written.sign(keys).map_err(Error::internal)
     }
 }
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("algorithm", &self.0.keys.name()).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for NewToken<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewToken").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("algorithm", &self.0.keys.algorithm())
+            .finish_non_exhaustive()
     }
 }

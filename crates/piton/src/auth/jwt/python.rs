@@ -3,6 +3,8 @@
 //! Flask-JWT-Extended hands the messages of Python's decoders on to the client, and so clients, tests
 //! and dashboards of a service that moves over know them. Only tokens that are refused come here.
 
+use serde_json::Value;
+
 /// The bytes of base64 for URLs, read as Python reads them: what is none of its characters is
 /// skipped, and padding ends it. `None` where Python speaks of wrong padding.
 pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
@@ -28,6 +30,18 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
         }
     }
     (place == 0).then_some(bytes)
+}
+
+/// Returns the truth value of JSON in Python.
+pub(super) fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(yes) => *yes,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(object) => !object.is_empty(),
+    }
 }
 
 fn sextet(byte: u8) -> Option<u32> {

@@ -1,36 +1,52 @@
-//! Why a token is not taken, in the words of Flask-JWT-Extended and PyJWT: clients know them.
+//! The reasons why a token is refused, in the words of Flask-JWT-Extended and PyJWT, which clients
+//! know.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use http::{HeaderValue, header};
+use axum::response::IntoResponse;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
 
 use crate::http::Error;
 
-/// Why a token is not taken.
+/// The reason why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     kind: RefusalKind,
     said: Cow<'static, str>,
 }
 
-/// What to do about it.
+/// The kinds of refusal, by what the client can do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
     /// There is no token: show one.
     Missing,
-    /// It is no token of ours, or not for this: show another.
+    /// The token is not one of this service, or not for this route: show another.
     Invalid,
-    /// Its time is over: refresh it, or log in.
+    /// The token has expired: refresh it, or log in.
     Expired,
-    /// It is valid, but the password was not given lately: log in.
+    /// The token is valid, but the password was not given lately: log in.
     NotFresh,
-    /// It has been taken back.
+    /// The token has been revoked.
     Revoked,
-    /// It is to go where nobody looks for it: a fault of ours.
+    /// The cookies would go where no location looks for them: a fault of the service.
     Misplaced,
-    /// It came in a cookie, and nothing proves that the page that sent it may read the cookies.
+    /// The token came in a cookie, and nothing proves that the page that sent it may read the cookies.
     Csrf,
+    /// `App::token_verified` refused the token.
+    NotVerified,
+    /// `App::token_user` knows no user of this name.
+    UnknownUser,
+}
+
+/// The version of Flask-JWT-Extended whose messages are used where the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Words {
+    /// 3.25, as Gnar Gear.
+    Version3,
+    /// 4.7.
+    Version4,
 }
 
 impl Refusal {
@@ -42,16 +58,20 @@ impl Refusal {
         Self::new(RefusalKind::Invalid, said)
     }
 
-    /// What to do about it.
+    pub(super) fn missing(said: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(RefusalKind::Missing, said)
+    }
+
+    /// Returns the kind of refusal.
     #[must_use]
     pub fn kind(&self) -> RefusalKind {
         self.kind
     }
 
-    /// The answer: 401, with the header that says how to come in (RFC 6750).
-    pub(super) fn into_error(self, realm: &str) -> Error {
+    /// Returns the response with its challenge (RFC 6750). `key` is `jwt.error_message_key`.
+    pub(super) fn into_error(self, realm: &str, key: Option<&str>) -> Error {
         let challenge = match self.kind {
-            // Who shows nothing is told no more than what to show.
+            // A client that shows nothing is told no more than what to show.
             RefusalKind::Missing => format!("Bearer realm=\"{realm}\""),
             _ => {
                 let said = self.said.replace(['"', '\\'], "'");
@@ -62,7 +82,26 @@ impl Refusal {
         };
         let challenge = HeaderValue::from_str(&challenge)
             .unwrap_or_else(|_| HeaderValue::from_static("Bearer error=\"invalid_token\""));
-        Error::unauthorized(self.said).header(header::WWW_AUTHENTICATE, challenge).plain()
+        let status = self.status(key.is_some());
+        let body = key.map(|key| axum::Json(json!({ (key): self.said })));
+        let error = Error::new(status, self.said).plain();
+        let error = match status {
+            StatusCode::UNAUTHORIZED => error.header(header::WWW_AUTHENTICATE, challenge),
+            _ => error,
+        };
+        match body {
+            Some(body) => error.with_response((status, body).into_response()),
+            None => error,
+        }
+    }
+
+    /// Returns the status: 401, or in the style of Flask-JWT-Extended 422 for an invalid token.
+    fn status(&self, of_flask: bool) -> StatusCode {
+        match self.kind {
+            RefusalKind::NotVerified => StatusCode::BAD_REQUEST,
+            RefusalKind::Invalid if of_flask => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::UNAUTHORIZED,
+        }
     }
 }
 
@@ -76,5 +115,5 @@ impl std::error::Error for Refusal {}
 
 crate::recognise!(|error| {
     let refusal: &Refusal = error.downcast_ref()?;
-    (refusal.kind != RefusalKind::Misplaced).then_some(http::StatusCode::UNAUTHORIZED)
+    (refusal.kind != RefusalKind::Misplaced).then(|| refusal.status(false))
 });

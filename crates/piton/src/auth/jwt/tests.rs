@@ -1,8 +1,16 @@
 use serde_json::json;
 
 use super::*;
+use crate::app::App;
 use crate::http::{Blueprint, Json, get, post};
 use crate::testing::{TestAnswer, TestApp};
+
+mod flask_style;
+mod hooks;
+mod keys;
+mod places;
+mod renewal;
+mod wrong_settings;
 
 const SECRET: &str = "a secret of 32 characters, no less";
 
@@ -29,6 +37,7 @@ async fn logout(who: Identity) {
 fn app() -> App {
     App::new("piste")
         .set("jwt.secret_key", SECRET)
+        .set("jwt.renew", true)
         .route(get("/me", me))
         .route(post("/me", me))
         .route(get("/perhaps", perhaps))
@@ -59,10 +68,9 @@ fn signed_text(secret: &str, header: &Value, claims: &str) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;
     let message = format!("{}.{}", base64.encode(header.to_string()), base64.encode(claims));
-    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
-    let algorithm = jsonwebtoken::Algorithm::HS256;
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
-    format!("{message}.{signature}")
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = aws_lc_rs::hmac::sign(&key, message.as_bytes());
+    format!("{message}.{}", base64.encode(signature))
 }
 
 fn claims() -> Value {
@@ -288,6 +296,28 @@ async fn every_refusal_is_401_and_says_what_flask_says() {
         (with_claim("exp", json!(now - 1)), "Token has expired"),
         (with_claim("exp", json!("soon")), "Expiration Time claim (exp) must be an integer."),
         (with_claim("nbf", json!(now + 100)), "The token is not yet valid (nbf)"),
+        (with_claim("exp", json!(now)), "Token has expired"),
+        (with_claim("iat", json!(now + 100)), "The token is not yet valid (iat)"),
+        (with_claim("iat", json!("soon")), "Issued At claim (iat) must be an integer."),
+        (with_claim("jti", json!(7)), "JWT ID must be a string"),
+        (with_claim("jti", json!(null)), "JWT ID must be a string"),
+        (with_claim("jti", json!(["1"])), "JWT ID must be a string"),
+        (with_claim("type", json!(1)), "Missing or invalid claim: type"),
+        (with_claim("type", json!(null)), "Missing or invalid claim: type"),
+        (with_claim("aud", json!({ "of": "us" })), "Invalid claim format in token"),
+        (with_claim("aud", json!([7])), "Invalid claim format in token"),
+        (
+            signed(SECRET, &json!({ "alg": "HS256", "kid": 7 }), &claims()),
+            "Key ID header parameter must be a string",
+        ),
+        (
+            signed(SECRET, &json!({ "alg": "HS256", "b64": false }), &claims()),
+            "Payload segment must be empty when 'b64' is false.",
+        ),
+        (
+            signed(SECRET, &json!({ "alg": "hs256" }), &claims()),
+            "The specified alg value is not allowed",
+        ),
         (with_claim("type", json!("refresh")), "Only access tokens are allowed"),
         (with_claim("type", json!("other")), "Missing or invalid claim: type"),
         (with_claim("aud", json!("others")), "Invalid audience"),
@@ -464,14 +494,70 @@ async fn cookies_hide_the_token_and_show_its_proof() {
 }
 
 #[crate::test]
-async fn of_two_names_the_one_that_the_settings_say_counts() {
-    let two = signed(SECRET, &hs256(), &changed(|claims| claims["sub"] = json!("bob")));
-    for (claim, subject) in
-        [("both", "ada@example.org"), ("identity", "ada@example.org"), ("sub", "bob")]
-    {
+async fn of_two_names_the_one_that_the_settings_name_counts_and_both_must_agree() {
+    let both = |identity: Value, sub: Value| {
+        signed(
+            SECRET,
+            &hs256(),
+            &changed(|claims| {
+                claims["identity"] = identity;
+                claims["sub"] = sub;
+            }),
+        )
+    };
+    let two = both(json!("ada"), json!("bob"));
+    for (claim, subject) in [("identity", "ada"), ("sub", "bob")] {
         let app = TestApp::new(app().set("jwt.identity_claim", claim)).await;
         assert_eq!(with(&app, "/me", &two).await.json::<Value>()["subject"], subject, "{claim}");
     }
+    let app = TestApp::new(app()).await;
+    for (identity, sub) in [
+        (json!("ada"), json!("bob")),
+        (json!(42), json!("43")),
+        (json!(42), json!(null)),
+        (json!(null), json!("ada")),
+        (json!(""), json!("ada")),
+        (json!({ "id": 1 }), json!("ada")),
+        (json!(["ada"]), json!("ada")),
+        (json!(true), json!("true")),
+    ] {
+        let token = both(identity.clone(), sub.clone());
+        for path in ["/me", "/perhaps"] {
+            let answer = with(&app, path, &token).await;
+            assert_eq!(answer.status(), 401, "{identity} {sub}");
+            let said = answer.json::<Value>();
+            assert_eq!(said["detail"], "Claims identity and sub differ", "{identity} {sub}");
+        }
+    }
+    for (identity, sub) in [
+        (json!("ada"), json!("ada")),
+        (json!(42), json!("42")),
+        (json!("42"), json!(42)),
+        (json!(42), json!(42)),
+        (json!(1.5), json!("1.5")),
+        (json!({ "id": 1 }), json!({ "id": 1 })),
+    ] {
+        let answer = with(&app, "/me", &both(identity.clone(), sub.clone())).await;
+        assert_eq!(answer.status(), 200, "{identity} {sub}");
+    }
+    let large = r#""identity":1180591620717411303424,"sub":"1180591620717411303424""#;
+    assert_eq!(with(&app, "/me", &saying(large)).await.status(), 200);
+    let other = r#""identity":1180591620717411303424,"sub":"1180591620717411303425""#;
+    assert_eq!(with(&app, "/me", &saying(other)).await.status(), 401);
+}
+
+#[crate::test]
+async fn the_name_stands_in_a_claim_of_any_name() {
+    let app = TestApp::new(app().set("jwt.identity_claim", "uid")).await;
+    let tokens = app.handle().tokens();
+    let token = tokens.access(7).sign().unwrap();
+    let identity = tokens.read(&token).unwrap();
+    assert_eq!((identity.subject(), identity.value()), ("7", &json!(7)));
+    assert!(!identity.claims().contains_key("sub") && !identity.claims().contains_key("identity"));
+    let free = signed(SECRET, &hs256(), &changed(|claims| claims["uid"] = json!("bob")));
+    assert_eq!(tokens.read(&free).unwrap().subject(), "bob");
+    let said = tokens.read(&signed(SECRET, &hs256(), &claims())).unwrap_err().to_string();
+    assert_eq!(said, "Missing claim: uid");
 }
 
 #[crate::test]
@@ -500,19 +586,103 @@ async fn the_secret_of_development_stays_and_production_wants_one() {
     assert!(refused.contains("PITON_JWT_SECRET_KEY"), "{refused}");
 }
 
+#[crate::test]
+async fn an_audience_an_issuer_and_a_sub_are_read_as_pyjwt_2_reads_them() {
+    let with_claim =
+        |name: &str, value: Value| signed(SECRET, &hs256(), &changed(|it| it[name] = value));
+    let open = TestApp::new(app()).await;
+    for (name, value) in [
+        ("aud", json!(null)),
+        ("aud", json!("")),
+        ("aud", json!([])),
+        ("iss", json!(7)),
+        ("fresh", json!("yes")),
+        ("csrf", json!(7)),
+    ] {
+        let answer = with(&open, "/me", &with_claim(name, value.clone())).await;
+        assert_eq!(answer.status(), 200, "{name} {value}");
+    }
+    for odd in [json!("yes"), json!(null), json!([1]), json!("99999999999")] {
+        let answer = with(&open, "/fresh", &with_claim("fresh", odd.clone())).await;
+        assert_eq!(answer.status(), 401, "{odd}");
+    }
+    let strict = app()
+        .set("jwt.issuer", "us")
+        .set("jwt.decode_audience", json!(["us", "you"]))
+        .set("jwt.encode_audience", json!(["them"]))
+        .set("jwt.encode_issuer", "me")
+        .set("jwt.verify_sub", true);
+    let strict = TestApp::new(strict).await;
+    let tokens = strict.handle().tokens();
+    let mut good = claims();
+    (good["iss"], good["aud"], good["sub"]) = (json!("us"), json!("you"), good["identity"].clone());
+    let read = |change: &dyn Fn(&mut Value)| {
+        let mut claims = good.clone();
+        change(&mut claims);
+        tokens.read(&signed(SECRET, &hs256(), &claims)).map_err(|refusal| refusal.to_string())
+    };
+    assert!(read(&|_| {}).is_ok());
+    assert!(read(&|it| it["aud"] = json!(["x", "us"])).is_ok());
+    for (name, value, said) in [
+        ("iss", json!("you"), "Invalid issuer"),
+        ("iss", json!(["us"]), "Invalid issuer"),
+        ("aud", json!("them"), "Invalid audience"),
+        ("aud", json!(""), "Token is missing the \"aud\" claim"),
+        ("aud", json!(null), "Token is missing the \"aud\" claim"),
+        ("sub", json!(7), "Subject must be a string"),
+        ("sub", json!(null), "Subject must be a string"),
+    ] {
+        assert_eq!(read(&|it| it[name] = value.clone()).unwrap_err(), said, "{name} {value}");
+    }
+    let made = tokens.access("ada").sign().unwrap();
+    assert!(tokens.read(&made).is_err(), "it is made for others");
+    let payload = made.split('.').nth(1).unwrap();
+    let payload = python::base64(payload.as_bytes()).unwrap();
+    let payload: Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!((&payload["iss"], &payload["aud"]), (&json!("me"), &json!("them")));
+}
+
+#[crate::test]
+async fn required_claims_are_emptied_and_tokens_never_expire_where_the_settings_say_so() {
+    let bare = signed(SECRET, &hs256(), &json!({ "identity": "ada" }));
+    let app = || app().set("jwt.access_token_expires", "never");
+    let started = TestApp::new(app().set("jwt.required_claims", "[]")).await;
+    assert_eq!(with(&started, "/me", &bare).await.status(), 200);
+    let never = TestApp::new(app()).await;
+    let tokens = never.handle().tokens();
+    let token = tokens.access("ada").sign().unwrap();
+    assert_eq!(tokens.read(&token).unwrap().expires(), None);
+    let answer = with(&never, "/me", &token).await;
+    assert_eq!((answer.status().as_u16(), answer.header("authorization")), (200, ""));
+    let refused = with(&never, "/me", &bare).await;
+    assert_eq!(refused.json::<Value>()["detail"], "Token is missing the \"jti\" claim");
+    let short = tokens.access("ada").expires_in(Duration::from_secs(60)).sign().unwrap();
+    assert!(tokens.read(&short).unwrap().expires().is_some());
+    let other = TestApp::new(super::tests::app()).await;
+    let tokens = other.handle().tokens();
+    let endless = tokens.access("ada").never_expires().sign().unwrap();
+    let said = tokens.read(&endless).unwrap_err().to_string();
+    assert_eq!(said, "Token is missing the \"exp\" claim");
+}
+
 #[test]
 fn the_identity_stands_where_each_version_looks_for_it() {
     let (text, number, object) = (json!("ada"), json!(7), json!({ "id": 1 }));
-    let named = |value, claim| {
-        let (identity, sub) = claims::named(value, None, claim);
-        let json = |out| serde_json::to_value(out).unwrap();
-        (identity.map(json), sub.map(json))
+    let named = |value, claim: &IdentityClaim| {
+        let claims = written::identities(value, None, claim).into_iter().flatten();
+        let json = |(name, out): (&str, _)| (name.to_owned(), serde_json::to_value(out).unwrap());
+        Value::Object(claims.map(json).collect())
     };
-    assert_eq!(named(&text, IdentityClaim::Both), (Some(json!("ada")), Some(json!("ada"))));
-    assert_eq!(named(&number, IdentityClaim::Both), (Some(json!(7)), Some(json!("7"))));
-    assert_eq!(named(&number, IdentityClaim::Sub), (None, Some(json!("7"))));
-    assert_eq!(named(&text, IdentityClaim::Identity), (Some(json!("ada")), None));
-    assert_eq!(named(&object, IdentityClaim::Both), (Some(object.clone()), None));
+    let both = IdentityClaim::Both;
+    let [sub, identity, uid] =
+        ["sub", "identity", "uid"].map(|name| IdentityClaim::Named(name.into()));
+    assert_eq!(named(&text, &both), json!({ "identity": "ada", "sub": "ada" }));
+    assert_eq!(named(&number, &both), json!({ "identity": 7, "sub": "7" }));
+    assert_eq!(named(&object, &both), json!({ "identity": object }));
+    assert_eq!(named(&number, &sub), json!({ "sub": "7" }));
+    assert_eq!(named(&object, &sub), json!({ "sub": object }));
+    assert_eq!(named(&text, &identity), json!({ "identity": "ada" }));
+    assert_eq!(named(&number, &uid), json!({ "uid": 7 }));
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! The caller of the current request, for its response and for calls in the caller's name.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+
+use super::Tokens;
+use super::claims::now;
+use super::identity::Identity;
+use super::python;
+use super::values::{Lifetime, TokenLocation};
+use crate::context::{self, Caller};
+use crate::http::Result;
+
+/// The caller that a valid token named.
+struct Known {
+    identity: Identity,
+    tokens: Tokens,
+    ended: AtomicBool,
+}
+
+impl Known {
+    fn value(
+        &self,
+        token: Result<String>,
+        before: impl Fn(String) -> String,
+    ) -> Option<HeaderValue> {
+        let token = Bytes::from(before(token.ok()?));
+        let mut value = HeaderValue::from_maybe_shared(token).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// Gnar Gear renews only an identity that Python takes for true.
+    fn is_somebody(&self) -> bool {
+        python::is_true(self.identity.value())
+    }
+}
+
+impl Caller for Known {
+    fn authorization(&self) -> Option<HeaderValue> {
+        let token = self.is_somebody().then(|| self.tokens.renewed(&self.identity))?;
+        self.value(token, |token| format!("Bearer {token}"))
+    }
+
+    fn answer(&self, headers: &mut HeaderMap) {
+        let places = &self.tokens.0.places;
+        // A token out of a cookie is not for the page to read.
+        let wanted = self.tokens.renews()
+            && self.identity.location() == Some(TokenLocation::Headers)
+            && self.identity.expires().is_some()
+            && !self.ended.load(Ordering::Relaxed)
+            && self.is_somebody()
+            && !headers.contains_key(places.header());
+        if wanted {
+            let token = self.tokens.renewed(&self.identity);
+            if let Some(value) = self.value(token, |token| places.header_value(token)) {
+                headers.insert(places.header(), value);
+            }
+        }
+    }
+}
+
+impl Tokens {
+    pub(super) fn renews(&self) -> bool {
+        self.0.renews && self.0.keys.can_sign()
+    }
+
+    /// Makes an access token that says the same of the same caller, but not that it is fresh. It is
+    /// valid for no longer than the one that was shown was, so that a short-lived token does not
+    /// become a lasting one.
+    fn renewed(&self, identity: &Identity) -> Result<String> {
+        let issued = identity.moment("iat").unwrap_or_else(now);
+        let shown = identity.expires().map_or(Lifetime::Never, |end| {
+            Lifetime::Expires(Duration::from_secs(end.saturating_sub(issued)))
+        });
+        let lifetime = shown.min(self.0.settings.access_expires());
+        let token = self.access_for(identity.value().clone(), lifetime);
+        token.renewing(identity).sign()
+    }
+}
+
+/// Remembers the caller for the rest of the request.
+pub(super) fn remember(identity: &Identity, tokens: &Tokens) {
+    context::current(|request| {
+        let known = Known {
+            identity: identity.clone(),
+            tokens: tokens.clone(),
+            ended: AtomicBool::new(false),
+        };
+        let _ = request.caller.set(Arc::new(known));
+    });
+}
+
+/// Returns the caller of the request, if a token has been accepted.
+pub(super) fn known() -> Option<Identity> {
+    context::current(|request| {
+        let caller: &dyn Any = &**request.caller.get()?;
+        Some(caller.downcast_ref::<Known>()?.identity.clone())
+    })
+    .flatten()
+}
+
+/// Ends the renewal of the request's token.
+pub(super) fn end() {
+    context::current(|request| {
+        let caller: &dyn Any = &**request.caller.get()?;
+        caller.downcast_ref::<Known>()?.ended.store(true, Ordering::Relaxed);
+        Some(())
+    });
+}

@@ -1,0 +1,187 @@
+//! The cookies that keep tokens in a browser.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::response::{IntoResponseParts, ResponseParts};
+use http::{HeaderValue, header};
+
+use super::claims::TokenType;
+use super::settings::JwtSettings;
+use super::values::SameSite;
+use crate::config::address::is_host;
+use crate::http::Error;
+
+/// The time for which browsers keep the cookie of a token that never expires: a year, as
+/// Flask-JWT-Extended. None keeps one for much longer.
+const YEAR: Duration = Duration::from_secs(31_540_000);
+
+/// The cookies of a response: `(tokens.cookies(&token)?, Json(..))`.
+#[derive(Clone, Debug)]
+#[must_use = "cookies do nothing unless they are part of a response"]
+pub struct TokenCookies {
+    cookies: Vec<Cookie>,
+    max_age: Option<Duration>,
+    domain: Option<String>,
+    /// `; Secure; SameSite=Lax`.
+    attributes: String,
+}
+
+#[derive(Clone)]
+struct Cookie {
+    name: String,
+    value: String,
+    path: String,
+    http_only: bool,
+}
+
+impl std::fmt::Debug for Cookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The value is a token.
+        f.debug_struct("Cookie").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl TokenCookies {
+    /// Keeps the cookies for so long, whatever `jwt.session_cookie` says.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Sends the cookies to this domain, instead of `jwt.cookie_domain`. Cookies that are set for
+    /// a domain are removed for the same one.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    fn lines(&self) -> Result<Vec<HeaderValue>, Error> {
+        if let Some(domain) = self.domain.as_ref().filter(|domain| !is_domain(domain)) {
+            return Err(Error::internal(format!("`{domain}` is not a domain for cookies")));
+        }
+        let line = |cookie: &Cookie| {
+            let mut value = HeaderValue::from_str(&self.line(cookie)).map_err(Error::from)?;
+            value.set_sensitive(true);
+            Ok(value)
+        };
+        self.cookies.iter().map(line).collect()
+    }
+
+    fn line(&self, cookie: &Cookie) -> String {
+        let Cookie { name, value, path, http_only } = cookie;
+        let mut line = format!("{name}={value}");
+        // Writing to text does not fail.
+        if let Some(max_age) = self.max_age {
+            let _ = write!(line, "; Max-Age={}", max_age.as_secs());
+        }
+        if *http_only {
+            line.push_str("; HttpOnly");
+        }
+        let _ = write!(line, "; Path={path}");
+        if let Some(domain) = &self.domain {
+            let _ = write!(line, "; Domain={domain}");
+        }
+        line.push_str(&self.attributes);
+        line
+    }
+}
+
+impl IntoResponseParts for TokenCookies {
+    type Error = Error;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        for line in self.lines()? {
+            parts.headers_mut().append(header::SET_COOKIE, line);
+        }
+        Ok(parts)
+    }
+}
+
+/// Returns whether cookies can be sent to this domain. A dot in front is allowed, and ignored by
+/// browsers.
+pub(super) fn is_domain(domain: &str) -> bool {
+    is_host(domain.strip_prefix('.').unwrap_or(domain))
+}
+
+/// The rules by which cookies are written.
+#[derive(Clone, Debug)]
+pub(super) struct CookieRules {
+    names: [String; 2],
+    paths: [String; 2],
+    /// Names and paths of the cookies that pages read, if there are any.
+    csrf: Option<[(String, String); 2]>,
+    attributes: String,
+    domain: Option<String>,
+    session: bool,
+}
+
+impl CookieRules {
+    pub fn new(settings: &JwtSettings, production: bool) -> Self {
+        let secure = settings.cookie_secure.unwrap_or(production)
+            || settings.cookie_samesite == SameSite::None;
+        let mut attributes = String::new();
+        if secure {
+            attributes += "; Secure";
+        }
+        attributes += match settings.cookie_samesite {
+            SameSite::Strict => "; SameSite=Strict",
+            SameSite::Lax => "; SameSite=Lax",
+            SameSite::None => "; SameSite=None",
+        };
+        let csrf = settings.cookie_csrf_protect && settings.csrf_in_cookies;
+        let csrf = csrf.then(|| {
+            let (access, refresh) =
+                (&settings.access_csrf_cookie_path, &settings.refresh_csrf_cookie_path);
+            [
+                (settings.access_csrf_cookie_name.clone(), access.clone()),
+                (settings.refresh_csrf_cookie_name.clone(), refresh.clone()),
+            ]
+        });
+        Self {
+            names: [settings.access_cookie_name.clone(), settings.refresh_cookie_name.clone()],
+            paths: [settings.access_cookie_path.clone(), settings.refresh_cookie_path.clone()],
+            csrf,
+            attributes,
+            domain: settings.cookie_domain.clone(),
+            session: settings.session_cookie,
+        }
+    }
+
+    /// Returns the cookie of a token, and the one that pages read to prove that they may.
+    pub fn set(
+        &self,
+        of: TokenType,
+        token: &str,
+        csrf: Option<&str>,
+        left: Option<Duration>,
+    ) -> TokenCookies {
+        let mut cookies = vec![self.cookie(of, token)];
+        cookies.extend(csrf.and_then(|csrf| self.csrf_cookie(of, csrf)));
+        let max_age = (!self.session).then(|| left.unwrap_or(YEAR));
+        self.cookies(cookies, max_age)
+    }
+
+    /// Removes the cookies of tokens of these types.
+    pub fn unset(&self, types: &[TokenType]) -> TokenCookies {
+        let of = |of: &TokenType| [Some(self.cookie(*of, "")), self.csrf_cookie(*of, "")];
+        let cookies = types.iter().flat_map(of).flatten().collect();
+        self.cookies(cookies, Some(Duration::ZERO))
+    }
+
+    fn cookies(&self, cookies: Vec<Cookie>, max_age: Option<Duration>) -> TokenCookies {
+        let (domain, attributes) = (self.domain.clone(), self.attributes.clone());
+        TokenCookies { cookies, max_age, domain, attributes }
+    }
+
+    fn cookie(&self, of: TokenType, value: &str) -> Cookie {
+        let (name, path) = (self.names[of as usize].clone(), self.paths[of as usize].clone());
+        Cookie { name, value: value.to_owned(), path, http_only: true }
+    }
+
+    fn csrf_cookie(&self, of: TokenType, value: &str) -> Option<Cookie> {
+        let (name, path) = self.csrf.as_ref()?[of as usize].clone();
+        // No HttpOnly: the page has to read it.
+        Some(Cookie { name, value: value.to_owned(), path, http_only: false })
+    }
+}

@@ -1,0 +1,203 @@
+//! `#[protected]`: the guard that asks for a token.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::Tokens;
+use super::body::BufferedBody;
+use super::caller;
+use super::claims::TokenType;
+use super::identity::Identity;
+use super::location::{NotFound, Places};
+use super::openapi;
+use super::refusal::Words;
+use super::settings::JwtSettings;
+use super::values::TokenLocation;
+use crate::config::{Config, Problems};
+use crate::handle::Handle;
+use crate::http::{ArgumentBodyFirst, BodyFirst, BodyFirstRule, Error, Guard, Operation, Passed};
+use crate::part::Part;
+
+/// Lets requests with a token pass: `#[protected]`.
+///
+/// ```
+/// use piton::prelude::*;
+/// use piton::auth::jwt::Protected;
+/// use piton::http::delete;
+///
+/// async fn close_account() -> &'static str { "closed" }
+///
+/// let app = App::new("bank").route(delete("/account", close_account).guard(Protected::new().fresh()));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Protected {
+    fresh: bool,
+    refresh: bool,
+    optional: bool,
+    any_type: bool,
+    skip_revocation_check: bool,
+    locations: Option<&'static [TokenLocation]>,
+}
+
+impl Protected {
+    /// The module of the arguments that stand for an access token.
+    const MODULE: &str = "piton::auth::jwt";
+
+    /// Asks for an access token, fresh or not.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for a token that was made by a login: `#[protected(fresh)]`.
+    #[must_use]
+    pub fn fresh(self) -> Self {
+        Self { fresh: true, ..self }
+    }
+
+    /// Asks for a refresh token: `#[protected(refresh)]`.
+    #[must_use]
+    pub fn refresh(self) -> Self {
+        Self { refresh: true, ..self }
+    }
+
+    /// Lets requests without a token pass too, but none whose token is not valid:
+    /// `#[protected(optional)]`.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// Looks for a token in these locations, instead of those of `jwt.location`:
+    /// `#[protected(locations = ["headers", "cookies"])]`. Tokens for cookies need `cookies` in
+    /// `jwt.location` as well, as they are made with a claim for it.
+    ///
+    /// An unknown location does not compile:
+    ///
+    /// ```compile_fail
+    /// use piton::prelude::*;
+    ///
+    /// #[get("/me")]
+    /// #[protected(locations = ["headers", "body"])]
+    /// async fn me(who: Identity) -> String {
+    ///     who.subject().to_owned()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn locations(self, locations: &'static [TokenLocation]) -> Self {
+        Self { locations: Some(locations), ..self }
+    }
+
+    /// With `false`, accepts tokens of either type: `#[protected(verify_type = false)]`.
+    #[must_use]
+    pub fn verify_type(self, verify: bool) -> Self {
+        Self { any_type: !verify, ..self }
+    }
+
+    /// Does not ask the deny-list: `#[protected(skip_revocation_check)]`.
+    #[must_use]
+    pub fn skip_revocation_check(self) -> Self {
+        Self { skip_revocation_check: true, ..self }
+    }
+
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    pub(super) const fn is_optional(&self) -> bool {
+        self.optional
+    }
+
+    pub(super) const fn asks_deny_list(&self) -> bool {
+        !self.skip_revocation_check
+    }
+
+    pub(super) const fn token_type(&self) -> TokenType {
+        if self.refresh { TokenType::Refresh } else { TokenType::Access }
+    }
+
+    pub(super) fn accepts(&self, token: &Identity) -> bool {
+        self.any_type || token.token_type() == self.token_type()
+    }
+
+    pub(super) fn locations_or<'a>(&self, others: &'a [TokenLocation]) -> &'a [TokenLocation] {
+        self.locations.unwrap_or(others)
+    }
+
+    async fn admit(&self, head: &mut Parts, tokens: &Tokens) -> Result<Option<Identity>, Error> {
+        // Only a middleware of the service asks before a guard.
+        let known = caller::known().filter(|known| self.accepts(known));
+        let is_enough = |known: &Identity| !self.fresh || known.is_fresh();
+        match known {
+            Some(known) if is_enough(&known) => Ok(Some(known)),
+            _ => tokens.admit(head, self).await,
+        }
+    }
+}
+
+impl Guard for Protected {
+    fn describe(&self, operation: &mut Operation) {
+        operation.needs::<Tokens>();
+        operation.body_first(*self);
+        let scheme = openapi::scheme(self.locations, self.refresh);
+        match self.optional {
+            true => operation.optionally(|operation| operation.security(scheme)),
+            false => operation.security(scheme),
+        }
+    }
+
+    fn explain(&self) -> Option<String> {
+        let options = [
+            (self.fresh, ".fresh()"),
+            (self.refresh, ".refresh()"),
+            (self.optional, ".optional()"),
+            (self.any_type, ".verify_type(false)"),
+            (self.skip_revocation_check, ".skip_revocation_check()"),
+        ];
+        let options = options.iter().filter_map(|(is_set, call)| is_set.then_some(*call));
+        let mut made = format!("piton::auth::jwt::Protected::new(){}", options.collect::<String>());
+        if let Some(locations) = self.locations {
+            let name =
+                |location: &TokenLocation| format!("piton::auth::jwt::TokenLocation::{location:?}");
+            let names: Vec<_> = locations.iter().map(name).collect();
+            made += &format!(".locations(&[{}])", names.join(", "));
+        }
+        Some(made)
+    }
+
+    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
+        Box::pin(async move { self.admit(head, &app.try_part()?).await.map(drop) })
+    }
+}
+
+inventory::submit! {
+    ArgumentBodyFirst {
+        is_argument: |name| {
+            ["identity::Identity", "user::CurrentUser<"]
+                .iter()
+                .any(|it| name.contains(&format!("{}::{it}", Protected::MODULE)))
+        },
+        rule: || BodyFirstRule(Arc::new(Protected::new())),
+    }
+}
+
+impl BodyFirst for Protected {
+    fn applies(&self, config: &Config) -> bool {
+        let settings: JwtSettings = config.read(Tokens::NAME, &mut Problems::new());
+        let places = Places::new(&settings, Words::Version3);
+        places.need_body(self.locations_or(&places.locations))
+    }
+
+    fn wants(&self, head: &Parts, app: &Handle) -> bool {
+        let Ok(tokens) = app.try_part::<Tokens>() else { return false };
+        let places = &tokens.0.places;
+        let locations = self.locations_or(&places.locations);
+        let found = places.find(head, locations, self.token_type());
+        matches!(found, Err(NotFound::InBody))
+    }
+
+    fn keep(&self, head: &mut Parts, body: bytes::Bytes) {
+        head.extensions.insert(BufferedBody(body));
+    }
+}

@@ -1,0 +1,272 @@
+//! The service's own parts in making and checking tokens: methods of [`App`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::Extensions;
+use serde_json::Value;
+
+use super::user::CurrentUser;
+use super::{Claims, Identity, Refusal, Tokens};
+use crate::app::App;
+use crate::http::Result;
+use crate::part::Launch;
+
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+type AskToken = dyn Fn(Identity) -> Answer<bool> + Send + Sync;
+type MakeClaims = dyn Fn(&Value) -> Result<Claims> + Send + Sync;
+/// Puts the user into the extensions of the request.
+type Place = Box<dyn FnOnce(&mut Extensions) + Send>;
+type LoadUser = dyn Fn(Identity) -> Answer<Option<Place>> + Send + Sync;
+type Refuse = dyn Fn(&Refusal, Option<&Identity>) -> Option<Response> + Send + Sync;
+
+#[derive(Clone)]
+struct Revoked(Arc<AskToken>);
+
+#[derive(Clone)]
+struct Verified(Arc<AskToken>);
+
+#[derive(Clone)]
+struct MoreClaims(Arc<MakeClaims>);
+
+#[derive(Clone)]
+struct MoreHeaders(Arc<MakeClaims>);
+
+#[derive(Clone)]
+struct User(Arc<LoadUser>);
+
+#[derive(Clone)]
+struct Refused(Arc<Refuse>);
+
+impl App {
+    /// Goes without tokens, as [`App::without`]: Gnar Gear's `no_jwt`.
+    #[must_use]
+    pub fn no_jwt(self) -> Self {
+        self.without::<Tokens>()
+    }
+
+    /// Asks, for every token that is otherwise valid, whether it has been revoked: the deny-list.
+    /// An error is answered as a handler's would be: the token is not accepted.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    ///
+    /// let app = App::new("bank").token_revoked(|token| async move {
+    ///     // Renewed tokens have the family of the token that was shown first.
+    ///     let revoked = token.family_id() == Some("stolen"); // look it up in the database
+    ///     Ok(revoked)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn token_revoked<F, Fut>(self, ask: F) -> Self
+    where
+        F: Fn(Identity) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<bool>> + Send + 'static,
+    {
+        self.attach(Revoked(Arc::new(move |identity| Box::pin(ask(identity)))))
+    }
+
+    /// Adds claims to every token that is made, also to a renewed one. Claims of
+    /// [`NewToken::claim`](super::NewToken::claim) outrank them. Flask-JWT-Extended's
+    /// `additional_claims_loader`.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    /// use piton::auth::jwt::Claims;
+    /// use piton::serde_json::json;
+    ///
+    /// let app = App::new("bank").token_claims(|identity| {
+    ///     let role = if identity == "ada" { "admin" } else { "customer" };
+    ///     Ok(Claims::from_iter([("role".to_owned(), json!(role))]))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn token_claims<F>(self, claims: F) -> Self
+    where
+        F: Fn(&Value) -> Result<Claims> + Send + Sync + 'static,
+    {
+        self.attach(MoreClaims(Arc::new(claims)))
+    }
+
+    /// Adds members to the header of every token that is made. Those of
+    /// [`NewToken::header`](super::NewToken::header) outrank them. Flask-JWT-Extended's
+    /// `additional_headers_loader`.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    /// use piton::auth::jwt::Claims;
+    /// use piton::serde_json::json;
+    ///
+    /// let app = App::new("bank")
+    ///     .token_headers(|_| Ok(Claims::from_iter([("typ".to_owned(), json!("at+jwt"))])));
+    /// ```
+    #[must_use]
+    pub fn token_headers<F>(self, headers: F) -> Self
+    where
+        F: Fn(&Value) -> Result<Claims> + Send + Sync + 'static,
+    {
+        self.attach(MoreHeaders(Arc::new(headers)))
+    }
+
+    /// Looks at the claims of every token that is otherwise valid. `false` is answered 400 "User
+    /// claims verification failed". Flask-JWT-Extended's `token_verification_loader`.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    ///
+    /// let app = App::new("bank").token_verified(|token| async move {
+    ///     Ok(token.claim::<u32>("version").is_some_and(|version| version >= 2))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn token_verified<F, Fut>(self, ask: F) -> Self
+    where
+        F: Fn(Identity) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<bool>> + Send + 'static,
+    {
+        self.attach(Verified(Arc::new(move |identity| Box::pin(ask(identity)))))
+    }
+
+    /// Loads the user of every token that is otherwise valid, for handlers that take
+    /// [`CurrentUser`]. `None` is answered 401. Flask-JWT-Extended's `user_lookup_loader`.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    /// use piton::auth::jwt::CurrentUser;
+    ///
+    /// struct User { name: String }
+    ///
+    /// #[get("/me")]
+    /// async fn me(user: CurrentUser<User>) -> String {
+    ///     user.name.clone()
+    /// }
+    ///
+    /// # fn main() {
+    /// let app = App::new("bank").token_user(|token| async move {
+    ///     let user = User { name: token.subject().to_owned() }; // look it up in the database
+    ///     Ok(Some(user))
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn token_user<U, F, Fut>(self, load: F) -> Self
+    where
+        U: Send + Sync + 'static,
+        F: Fn(Identity) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<U>>> + Send + 'static,
+    {
+        let load = move |identity| {
+            let user = load(identity);
+            let place = async move {
+                let user = user.await?.map(|user| CurrentUser(Arc::new(user)));
+                Ok(user.map(|user| {
+                    let place: Place = Box::new(move |extensions: &mut Extensions| {
+                        extensions.insert(user);
+                    });
+                    place
+                }))
+            };
+            let answer: Answer<Option<Place>> = Box::pin(place);
+            answer
+        };
+        self.attach(User(Arc::new(load)))
+    }
+
+    /// Answers refusals in a way of the service's own, by their kind; `None` leaves the usual
+    /// response. The token is there if it could be read. Flask-JWT-Extended's
+    /// `expired_token_loader`, `invalid_token_loader` and their like.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    /// use piton::auth::jwt::RefusalKind;
+    ///
+    /// let app = App::new("bank").token_refused(|refusal, _| match refusal.kind() {
+    ///     RefusalKind::Expired => Some(Error::new(piton::StatusCode::GONE, "log in again")),
+    ///     _ => None,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn token_refused<F, R>(self, answer: F) -> Self
+    where
+        F: Fn(&Refusal, Option<&Identity>) -> Option<R> + Send + Sync + 'static,
+        R: IntoResponse,
+    {
+        let answer = move |refusal: &Refusal, token: Option<&Identity>| {
+            answer(refusal, token).map(IntoResponse::into_response)
+        };
+        self.attach(Refused(Arc::new(answer)))
+    }
+}
+
+/// The hooks that the service has.
+pub(super) struct TokenHooks {
+    revoked: Option<Revoked>,
+    verified: Option<Verified>,
+    claims: Option<MoreClaims>,
+    headers: Option<MoreHeaders>,
+    user: Option<User>,
+    refused: Option<Refused>,
+}
+
+impl TokenHooks {
+    pub fn of(launch: &Launch) -> Self {
+        Self {
+            revoked: launch.attached().next().cloned(),
+            verified: launch.attached().next().cloned(),
+            claims: launch.attached().next().cloned(),
+            headers: launch.attached().next().cloned(),
+            user: launch.attached().next().cloned(),
+            refused: launch.attached().next().cloned(),
+        }
+    }
+
+    pub const fn has_deny_list(&self) -> bool {
+        self.revoked.is_some()
+    }
+
+    pub const fn answers_refusals(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    pub async fn is_revoked(&self, token: &Identity) -> Result<bool> {
+        match &self.revoked {
+            Some(revoked) => revoked.0(token.clone()).await,
+            None => Ok(false),
+        }
+    }
+
+    pub async fn is_verified(&self, token: &Identity) -> Result<bool> {
+        match &self.verified {
+            Some(verified) => verified.0(token.clone()).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Loads the user, if the service has users; returns false if there is none of this name.
+    pub async fn load_user(&self, token: &Identity, extensions: &mut Extensions) -> Result<bool> {
+        let Some(user) = &self.user else { return Ok(true) };
+        let place = user.0(token.clone()).await?;
+        Ok(place.map(|place| place(extensions)).is_some())
+    }
+
+    pub fn claims(&self, identity: &Value) -> Result<Claims> {
+        self.claims.as_ref().map_or_else(|| Ok(Claims::new()), |claims| claims.0(identity))
+    }
+
+    pub fn headers(&self, identity: &Value) -> Result<Claims> {
+        self.headers.as_ref().map_or_else(|| Ok(Claims::new()), |headers| headers.0(identity))
+    }
+
+    pub fn answer(&self, refusal: &Refusal, token: Option<&Identity>) -> Option<Response> {
+        self.refused.as_ref()?.0(refusal, token)
+    }
+}
+
+impl fmt::Debug for TokenHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHooks")
+    }
+}

@@ -1,0 +1,57 @@
+//! Reads a token outside a request, with options.
+
+use subtle::ConstantTimeEq;
+
+use super::identity::Identity;
+use super::refusal::{Refusal, RefusalKind};
+use super::{Tokens, claims};
+
+/// Reads a token that came some other way than in a request: `tokens.reader().allow_expired()`.
+#[derive(Clone, Debug)]
+#[must_use = "`read` reads the token"]
+pub struct TokenReader<'a> {
+    tokens: &'a Tokens,
+    allow_expired: bool,
+    csrf: Option<&'a str>,
+}
+
+impl<'a> TokenReader<'a> {
+    pub(super) const fn new(tokens: &'a Tokens) -> Self {
+        Self { tokens, allow_expired: false, csrf: None }
+    }
+
+    /// Accepts a token whose time is over, as for a logout.
+    pub const fn allow_expired(mut self) -> Self {
+        self.allow_expired = true;
+        self
+    }
+
+    /// Requires the token's claim `csrf` to be this.
+    pub const fn csrf(mut self, value: &'a str) -> Self {
+        self.csrf = Some(value);
+        self
+    }
+
+    /// Reads a token of either type. The hooks of the service, such as the deny-list, are not asked.
+    ///
+    /// # Errors
+    /// The reason why it is refused; `?` in a handler makes 401 of it.
+    pub fn read(&self, token: &str) -> Result<Identity, Refusal> {
+        let inner = &self.tokens.0;
+        let accepted = claims::read(token, &inner.keys, &inner.expected, self.allow_expired)?;
+        let identity = Identity::new(accepted, &inner.settings.identity_claim);
+        match self.csrf {
+            Some(shown) => check_csrf(&identity, shown).map(|()| identity),
+            None => Ok(identity),
+        }
+    }
+}
+
+/// Compares what the request shows with the token's claim `csrf`.
+pub(super) fn check_csrf(identity: &Identity, shown: &str) -> Result<(), Refusal> {
+    let csrf = identity.csrf().ok_or_else(|| Refusal::invalid("Missing claim: csrf"))?;
+    match bool::from(csrf.as_bytes().ct_eq(shown.as_bytes())) {
+        true => Ok(()),
+        false => Err(Refusal::new(RefusalKind::Csrf, "CSRF double submit tokens do not match")),
+    }
+}
