@@ -88,6 +88,9 @@ def variables(app, profile, elsewhere):
             continue
         if name.startswith("JWT_") and name not in spoken():
             raise NotSpoken(name)
+        if value == "":
+            # By the name of another program an empty variable counts as not set.
+            name = "PITON_" + spoken()[name].upper().replace(".", "_")
         found[name] = text(name, value)
     return found
 
@@ -131,7 +134,8 @@ class Service:
         self.wait()
 
     def stop(self):
-        self.process.terminate()
+        # It has nothing to finish; a graceful stop takes its time.
+        self.process.kill()
         self.process.wait()
 
     def said(self):
@@ -345,9 +349,8 @@ def manager():
 
 def service(hooks=None):
     this = manager()
-    of = this.loaders.hooks() if hooks is None else hooks
-    off = this.version.hooks_off(current_app)
-    hooks = tuple(hook for hook in of if hook not in off)
+    hooks = this.loaders.hooks() if hooks is None else hooks
+    hooks = this.version.hooks(current_app, hooks)
     found = variables(current_app, this.version.PROFILE, this.version.ELSEWHERE)
     return Service.of(found, hooks)
 
@@ -375,9 +378,9 @@ def guard(locations=None, **options):
     answer = service().exchange(request.method, target, request.headers.items(), body, loaders)
     if request.method == "OPTIONS" and answer.status < 300:
         return None
-    if answer.status == 404:
-        raise RuntimeError(f"no such guard: {target}")
     if answer.header("x-passed") is None:
+        if answer.status == 404 and answer.header("x-refusal") is None:
+            raise RuntimeError(f"no such guard: {target}")
         error = GuardRefusal(answer.body)
         error.response = answer.response()
         raise error

@@ -22,8 +22,10 @@ class Version:
     ELSEWHERE = ("JWT_BLACKLIST_ENABLED", "JWT_BLACKLIST_TOKEN_CHECKS")
 
     @staticmethod
-    def hooks_off(app):
-        return () if app.config.get("JWT_BLACKLIST_ENABLED") else ("revoked",)
+    def hooks(app, registered):
+        """A service has a deny-list, or none: it is not switched off by a setting."""
+        others = [hook for hook in registered if hook != "revoked"]
+        return tuple(others + ["revoked"] * bool(app.config.get("JWT_BLACKLIST_ENABLED")))
 
     @staticmethod
     def arguments(hook, question):

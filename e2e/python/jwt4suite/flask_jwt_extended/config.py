@@ -14,6 +14,7 @@ class Version:
         "JWT_COOKIE_SECURE": "false",
         "JWT_ERROR_MESSAGE_KEY": "msg",
         "JWT_IDENTITY_CLAIM": "sub",
+        "JWT_VERIFY_SUB": "true",
         "PITON_JWT_ALLOW_SHORT_SECRET": "true",
         "PITON_JWT_RENEW": "false",
         "PITON_JWT_REQUIRED_CLAIMS": "[]",
@@ -21,8 +22,8 @@ class Version:
     ELSEWHERE = ()
 
     @staticmethod
-    def hooks_off(app):
-        return ()
+    def hooks(app, registered):
+        return registered
 
     @staticmethod
     def arguments(hook, question):

@@ -209,7 +209,8 @@ pub struct JwtSettings {
     pub cookie_secure: Option<bool>,
 
     /// Whether browsers send the cookies when another site leads to this one: `strict`, `lax`,
-    /// `none`. **Default: `lax`.**
+    /// `none`; `unset` leaves it to the browser, as Flask-JWT-Extended's default does.
+    /// **Default: `lax`.**
     #[setting(alias = "JWT_COOKIE_SAMESITE")]
     pub cookie_samesite: SameSite,
 

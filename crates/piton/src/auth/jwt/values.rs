@@ -238,6 +238,8 @@ crate::setting_enum! {
         Lax = "lax",
         /// All: needs `cookie_secure`.
         None = "none",
+        /// What the browser does without the attribute: as Flask-JWT-Extended's default.
+        Unset = "unset",
     }
 }
 
