@@ -19,6 +19,11 @@ use crate::handle::Handle;
 use crate::http::{ArgumentBodyFirst, BodyFirst, BodyFirstRule, Error, Guard, Operation, Passed};
 use crate::part::Part;
 
+/// Notes that a guard has found no token, so that an argument does not look for one in places where
+/// the guard does not.
+#[derive(Clone, Copy)]
+pub(super) struct Asked(pub Protected);
+
 /// Lets requests with a token pass: `#[protected]`.
 ///
 /// ```
@@ -101,6 +106,12 @@ impl Protected {
         Self { skip_revocation_check: true, ..self }
     }
 
+    /// Returns the same guard, with or without a need for a token.
+    pub(super) const fn with_optional(mut self, optional: bool) -> Self {
+        self.optional = optional;
+        self
+    }
+
     pub(super) const fn is_fresh(&self) -> bool {
         self.fresh
     }
@@ -167,7 +178,12 @@ impl Guard for Protected {
     }
 
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
-        Box::pin(async move { self.admit(head, &app.try_part()?).await.map(drop) })
+        Box::pin(async move {
+            if self.admit(head, &app.try_part()?).await?.is_none() {
+                head.extensions.insert(Asked(*self));
+            }
+            Ok(())
+        })
     }
 }
 
