@@ -36,6 +36,10 @@ class Version:
         return question["header"], question["claims"]
 
     @staticmethod
+    def call(loader, given):
+        return loader(*given)
+
+    @staticmethod
     def decoded(token):
         return {"jti": token["jti"], "type": token["type"], "fresh": token["fresh"], **token["claims"]}
 

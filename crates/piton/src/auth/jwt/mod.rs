@@ -92,7 +92,7 @@ pub use reader::TokenReader;
 pub use refusal::{Refusal, RefusalKind};
 pub use settings::JwtSettings;
 pub use user::CurrentUser;
-pub use values::{IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
+pub use values::{FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
 
 /// Makes tokens and reads them. Cheap to clone.
 #[derive(Clone)]
@@ -148,7 +148,9 @@ impl Part for Tokens {
         if settings.error_message_key.is_some() && message_key.is_none() {
             warn!("jwt.error_message_key has no effect with http.error_style `gnar`");
         }
-        let words = if message_key.is_some() { Words::Version4 } else { Words::Version3 };
+        // Problem documents and Gnar Gear have the words of version 3.
+        let usual = if message_key.is_some() { Words::Version4 } else { Words::Version3 };
+        let words = settings.flask_version.map_or(usual, FlaskVersion::words);
         let keys = Keys::new(&settings, secret.as_ref())?;
         let expected = Expected {
             leeway: settings.leeway.0.as_secs(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::refusal::Words;
 use crate::config::{Bounds, Setting};
 
 /// The longest lifetime and leeway. Clocks overflow far beyond it.
@@ -226,6 +227,26 @@ crate::setting_enum! {
         QueryString = "query_string",
         /// In a member of a JSON body: `access_token` or `refresh_token`, unless named otherwise.
         Json = "json",
+    }
+}
+
+crate::setting_enum! {
+    /// The version of Flask-JWT-Extended whose messages and statuses refusals have where the two
+    /// differ.
+    pub enum FlaskVersion: default Version4 {
+        /// 3.25.
+        Version3 = "3",
+        /// 4.7.
+        Version4 = "4",
+    }
+}
+
+impl FlaskVersion {
+    pub(super) const fn words(self) -> Words {
+        match self {
+            Self::Version3 => Words::Version3,
+            Self::Version4 => Words::Version4,
+        }
     }
 }
 
