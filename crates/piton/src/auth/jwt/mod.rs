@@ -281,12 +281,13 @@ impl Tokens {
     }
 
     /// Returns the cookies that keep `token` in a browser: the token itself, which no page can read,
-    /// and what pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`.
+    /// and what pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`, or in
+    /// the locations of a guard.
     ///
     /// # Errors
-    /// The token is not valid, or `jwt.location` has no `cookies`.
+    /// The token is not valid, or neither `jwt.location` nor a guard has `cookies`.
     pub fn cookies(&self, token: &str) -> Result<TokenCookies, Refusal> {
-        if !self.0.settings.in_cookies() {
+        if !self.0.settings.in_cookies() && !guard::some_look_in_cookies() {
             let said = "jwt.location has no `cookies`: nobody would read them";
             return Err(Refusal::new(RefusalKind::Misplaced, said));
         }
@@ -339,9 +340,8 @@ impl Tokens {
         let identity = match self.read(&found.token) {
             Ok(identity) => identity.found_in(found.location),
             Err(refusal) => {
-                let late = hooks.answers_refusals() && refusal.kind() == RefusalKind::Expired;
-                let late = late.then(|| self.reader().allow_expired().read(&found.token).ok());
-                return Err(self.refused(refusal, late.flatten().as_ref()));
+                let expired = refusal.token();
+                return Err(self.refused(refusal, expired.as_ref()));
             }
         };
         let refused =
