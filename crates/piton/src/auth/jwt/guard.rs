@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::request::Parts;
 
 use super::Tokens;
@@ -23,6 +25,15 @@ use crate::part::Part;
 /// the guard does not.
 #[derive(Clone, Copy)]
 pub(super) struct Asked(pub Protected);
+
+/// Is set by the first guard with cookies among its own locations: tokens are made for cookies then, too.
+/// Guards are made before the first token, and a service has no other place that knows of all of them.
+static SOME_LOOK_IN_COOKIES: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether some guard looks for tokens in cookies, whatever `jwt.location` says.
+pub(super) fn some_look_in_cookies() -> bool {
+    SOME_LOOK_IN_COOKIES.load(Ordering::Relaxed)
+}
 
 /// Lets requests with a token pass: `#[protected]`.
 ///
@@ -75,8 +86,7 @@ impl Protected {
     }
 
     /// Looks for a token in these locations, instead of those of `jwt.location`:
-    /// `#[protected(locations = ["headers", "cookies"])]`. Tokens for cookies need `cookies` in
-    /// `jwt.location` as well, as they are made with a claim for it.
+    /// `#[protected(locations = ["headers", "cookies"])]`.
     ///
     /// An unknown location does not compile:
     ///
@@ -91,6 +101,9 @@ impl Protected {
     /// ```
     #[must_use]
     pub fn locations(self, locations: &'static [TokenLocation]) -> Self {
+        if locations.contains(&TokenLocation::Cookies) {
+            SOME_LOOK_IN_COOKIES.store(true, Ordering::Relaxed);
+        }
         Self { locations: Some(locations), ..self }
     }
 
