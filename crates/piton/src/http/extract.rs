@@ -538,7 +538,8 @@ mod tests {
             let form = "application/x-www-form-urlencoded";
             Request::post("/").header("content-type", form).body(Body::from(body)).unwrap()
         };
-        let read = async |fields| Form::<HashMap<String, Vec<u8>>>::from_request(form(fields), &()).await;
+        let read =
+            async |fields| Form::<HashMap<String, Vec<u8>>>::from_request(form(fields), &()).await;
         assert_eq!(read(50_000).await.unwrap()["a"].len(), 50_000);
         let refused = read(50_001).await.unwrap_err();
         assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);

@@ -55,6 +55,7 @@ struct Range {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Flattened {
     name: Option<String>,
+    range: Option<Range>,
     #[serde(flatten)]
     first: First,
     #[serde(flatten)]
@@ -84,6 +85,7 @@ struct Second {
     numbers: Vec<i64>,
     flags: Option<Vec<bool>>,
     pair: Option<(u8, String)>,
+    between: Option<Range>,
 }
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]

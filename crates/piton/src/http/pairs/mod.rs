@@ -93,6 +93,10 @@ pub(super) struct Pairs<'a> {
     is_path: bool,
     /// Whether a name may be that of an object's member: `range[min]`.
     has_brackets: bool,
+    /// The names of objects, where the type does not say its fields.
+    objects: Vec<String>,
+    /// Whether the type does not say its fields.
+    is_open: Cell<bool>,
     /// The parameter that is being read.
     at: Cell<Option<Place>>,
     /// Whether a value was read without saying as what.
@@ -269,6 +273,8 @@ impl<'a> Pairs<'a> {
             groups,
             is_path,
             has_brackets,
+            objects: Vec::new(),
+            is_open: Cell::new(false),
             at: Cell::new(None),
             is_buffered: Cell::new(false),
             is_name_buffered: Cell::new(false),
@@ -331,11 +337,47 @@ impl<'a> Pairs<'a> {
 
     /// Reads the pairs once, and again only where values were buffered.
     fn attempt<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+        let mut result = self.pass_and_settle();
+        while self.has_brackets && self.is_open.get() {
+            let objects = self.find_objects::<T>(result.as_ref().err());
+            if objects.is_empty() {
+                break;
+            }
+            self.objects.extend(objects);
+            result = self.pass_and_settle();
+        }
+        result
+    }
+
+    fn pass_and_settle<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
         let result = self.pass();
         if self.is_buffered.get() {
             return self.settle(result);
         }
         result
+    }
+
+    /// Returns the names before brackets that may be those of objects: `range[min]` is not read as it is, or `range` is
+    /// missing.
+    #[cold]
+    fn find_objects<T: DeserializeOwned>(&mut self, refusal: Option<&Refusal>) -> Vec<String> {
+        let missing = refusal.map(|refusal| missing(&refusal.what));
+        let mut objects = Vec::new();
+        for group in self.present().collect::<Vec<_>>() {
+            let Some((object, _)) = self.name(group).split_once('[') else { continue };
+            let object = object.to_owned();
+            if self.objects.contains(&object) || objects.contains(&object) {
+                continue;
+            }
+            let is_object = match &missing {
+                Some(missing) => missing.as_ref() == Some(&object),
+                None => objects.len() < FEW && self.poisoned::<T>(group) == (true, 0),
+            };
+            if is_object {
+                objects.push(object);
+            }
+        }
+        objects
     }
 
     fn pass<T: DeserializeOwned>(&self) -> Result<T, Refusal> {

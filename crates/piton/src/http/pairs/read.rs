@@ -522,15 +522,14 @@ impl<'de, 'a> ByName<'de, 'a> {
         self.0.present().map(move |group| (self.0.name(group), Node::Group(group)))
     }
 
-    /// Puts `range[min]` below `range` where the struct has a field of that name.
+    /// Puts `range[min]` below `range` where there is a field of that name.
     #[cold]
-    fn with_objects(self, fields: &'static [&'static str]) -> Members<'de> {
+    fn with_objects(self, is_member: impl Fn(&str, &str) -> bool) -> Members<'de> {
         let mut members = Vec::new();
         for group in self.0.present() {
             let name = self.0.name(group);
             let (head, rest) = name.split_at(name.find('[').unwrap_or(name.len()));
-            let is_member = !fields.contains(&name) && fields.contains(&head);
-            let (head, rest) = if is_member { (head, rest) } else { (name, "") };
+            let (head, rest) = if is_member(name, head) { (head, rest) } else { (name, "") };
             Node::insert(&mut members, head, rest, group);
         }
         members
@@ -541,6 +540,12 @@ impl<'de> Deserializer<'de> for ByName<'de, '_> {
     type Error = Refusal;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.0.is_open.set(true);
+        if !self.0.objects.is_empty() {
+            let is_object = |_: &str, head: &str| self.0.objects.iter().any(|it| it == head);
+            let members = self.with_objects(is_object).into_iter();
+            return visitor.visit_map(Access::new(self.0, members));
+        }
         visitor.visit_map(Access::new(self.0, self.whole()))
     }
 
@@ -551,10 +556,12 @@ impl<'de> Deserializer<'de> for ByName<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         if self.0.has_brackets {
-            let members = self.with_objects(fields).into_iter();
+            let is_member =
+                |name: &str, head: &str| !fields.contains(&name) && fields.contains(&head);
+            let members = self.with_objects(is_member).into_iter();
             return visitor.visit_map(Access::new(self.0, members));
         }
-        self.deserialize_any(visitor)
+        visitor.visit_map(Access::new(self.0, self.whole()))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {

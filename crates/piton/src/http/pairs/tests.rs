@@ -606,6 +606,35 @@ fn an_object_is_read_by_its_members_in_brackets() {
 }
 
 #[test]
+fn an_object_is_read_beside_and_within_flattened_fields() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Outer {
+        range: Option<Range>,
+        must: Range,
+        #[serde(rename = "title[contains]")]
+        title: Option<String>,
+        #[serde(flatten)]
+        inner: Nested,
+    }
+
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Nested {
+        other: Option<Range>,
+        size: u8,
+        #[serde(rename = "size[max]")]
+        max: Option<u8>,
+    }
+
+    let query = "must[min]=1&range[min]=2&title[contains]=5&other[min]=3&other[list]=1,2&size=4&size[max]=5";
+    let value = read::<Outer>(query).unwrap();
+    assert_eq!((&value["must"]["min"], &value["range"]["min"]), (&json!(1), &json!(2)));
+    assert_eq!(value["other"], json!({ "min": 3, "max": null, "list": [1, 2] }));
+    assert_eq!((&value["title[contains]"], &value["size[max]"]), (&json!("5"), &json!(5)));
+    assert_eq!(refused::<Outer>("must[min]=1&range[min]=x&size=4")[0].0, "range[min]");
+    assert_eq!(refused::<Outer>("range[min]=1&size=4")[0].1, "missing field `must`");
+}
+
+#[test]
 fn whole_types_that_are_no_structs_are_read() {
     #[derive(Debug, Deserialize, Serialize)]
     struct Around(PageOf);
