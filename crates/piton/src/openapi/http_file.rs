@@ -76,7 +76,7 @@ fn path(request: &Request<'_>) -> String {
         .query
         .iter()
         .filter(|(.., sent)| *sent)
-        .map(|(name, value, _)| format!("{name}={}", encoded(value)))
+        .map(|(name, value, _)| format!("{}={}", encoded(name), encoded(value)))
         .collect();
     if sent.is_empty() { path } else { format!("{path}?{}", sent.join("&")) }
 }
