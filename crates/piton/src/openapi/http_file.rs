@@ -57,7 +57,9 @@ fn write(text: &mut String, request: &Request<'_>, key_header: &str) {
         Body::Json(value) => text.push_str(&super::json::pretty(value)),
         Body::Text(said) => text.push_str(said),
         Body::Form(fields) => {
-            let fields = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+            let pair =
+                |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+            let fields = fields.iter().map(pair);
             let _ = writeln!(text, "{}", fields.collect::<Vec<_>>().join("&"));
         }
     }

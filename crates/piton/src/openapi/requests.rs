@@ -177,6 +177,10 @@ fn body(described: &Value) -> Option<(&str, Body)> {
                     Value::Array(items) => {
                         items.iter().map(|item| (name.to_owned(), plain(item))).collect()
                     }
+                    Value::Object(_) => members(value)
+                        .into_iter()
+                        .map(|(member, value)| (format!("{name}[{member}]"), plain(value)))
+                        .collect(),
                     value => vec![(name.to_owned(), plain(value))],
                 })
                 .collect(),

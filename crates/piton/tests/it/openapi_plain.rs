@@ -598,6 +598,7 @@ fn lists_and_objects_are_written_as_the_document_says() {
     let [document, _, http] = app("openapi_plain::shop").openapi_files().unwrap();
     let asked = http.text.lines().find(|line| line.contains("/shop/asked?")).unwrap();
     assert!(asked.ends_with("?range%5Bmax%5D=1&range%5Bmin%5D=3&tag=text"), "{asked}");
+    assert!(http.text.contains("\nrange%5Bmax%5D=1&range%5Bmin%5D=3&tag=text\n"), "{}", http.text);
     let document: Value = piton::serde_json::from_str(&document.text).unwrap();
     let form = &document["paths"]["/shop/asked"]["post"]["requestBody"]["content"];
     let form = &form["application/x-www-form-urlencoded"];
