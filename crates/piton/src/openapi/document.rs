@@ -128,7 +128,17 @@ fn body(info: &RouteInfo, schemas: &mut Schemas) -> Option<Value> {
     if read.schema.is_none() {
         body["required"] = false.into();
     }
-    body["content"][essence(read.media_type)] = media(read.media_type, schema);
+    let mut content = media(read.media_type, schema);
+    if read.media_type == "application/x-www-form-urlencoded" {
+        let schema = schemas.resolved(&content["schema"]);
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            if is_object(member, schemas) {
+                // `name[member]=..`, as in a query.
+                content["encoding"][name] = json!({ "style": "deepObject", "explode": true });
+            }
+        }
+    }
+    body["content"][essence(read.media_type)] = content;
     Some(body)
 }
 
@@ -137,6 +147,14 @@ fn title(id: &str) -> String {
     let text = id.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Returns whether values of `schema` are objects, also where they may be missing.
+fn is_object(schema: &Value, schemas: &Schemas) -> bool {
+    let schema = schemas.resolved(schema);
+    let mut parts = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema[*key].as_array());
+    schema["type"] == "object"
+        || parts.any(|parts| parts.iter().any(|part| is_object(part, schemas)))
 }
 
 /// The first paragraph on one line, and the others.

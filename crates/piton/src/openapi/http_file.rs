@@ -57,7 +57,9 @@ fn write(text: &mut String, request: &Request<'_>, key_header: &str) {
         Body::Json(value) => text.push_str(&super::json::pretty(value)),
         Body::Text(said) => text.push_str(said),
         Body::Form(fields) => {
-            let fields = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+            let pair =
+                |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+            let fields = fields.iter().map(pair);
             let _ = writeln!(text, "{}", fields.collect::<Vec<_>>().join("&"));
         }
     }
@@ -76,7 +78,7 @@ fn path(request: &Request<'_>) -> String {
         .query
         .iter()
         .filter(|(.., sent)| *sent)
-        .map(|(name, value, _)| format!("{name}={}", encoded(value)))
+        .map(|(name, value, _)| format!("{}={}", encoded(name), encoded(value)))
         .collect();
     if sent.is_empty() { path } else { format!("{path}?{}", sent.join("&")) }
 }

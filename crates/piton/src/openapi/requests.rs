@@ -129,6 +129,16 @@ fn request<'a>(
             request.query.extend(pairs);
             continue;
         }
+        if let (Value::Object(object), "deepObject") =
+            (&example, parameter["style"].as_str().unwrap_or_default())
+        {
+            let object = Value::Object(object.clone());
+            let pairs = members(&object).into_iter().filter(|(_, value)| !value.is_null());
+            let pairs =
+                pairs.map(|(member, value)| (format!("{name}[{member}]"), plain(value), sent));
+            request.query.extend(pairs.collect::<Vec<_>>());
+            continue;
+        }
         let example = plain(&example);
         match parameter["in"].as_str() {
             Some("query") => request.query.push((name, example, sent)),
@@ -167,6 +177,10 @@ fn body(described: &Value) -> Option<(&str, Body)> {
                     Value::Array(items) => {
                         items.iter().map(|item| (name.to_owned(), plain(item))).collect()
                     }
+                    Value::Object(_) => members(value)
+                        .into_iter()
+                        .map(|(member, value)| (format!("{name}[{member}]"), plain(value)))
+                        .collect(),
                     value => vec![(name.to_owned(), plain(value))],
                 })
                 .collect(),

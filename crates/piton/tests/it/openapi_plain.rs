@@ -233,6 +233,29 @@ mod shop {
         Ok(piton::axum::response::Redirect::to(&body))
     }
 
+    #[derive(Deserialize, JsonSchema)]
+    pub struct Asked {
+        pub range: Range,
+        pub tag: Vec<String>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    pub struct Range {
+        #[schemars(example = 3)]
+        pub min: u8,
+        pub max: Option<u8>,
+    }
+
+    #[get("/asked")]
+    async fn asked(Query(asked): Query<Asked>) -> String {
+        format!("{} {:?} {:?}", asked.range.min, asked.range.max, asked.tag)
+    }
+
+    #[post("/asked")]
+    async fn form(Form(asked): Form<Asked>) -> String {
+        format!("{} {:?} {:?}", asked.range.min, asked.range.max, asked.tag)
+    }
+
     #[get("/bytes")]
     async fn bytes() -> piton::bytes::Bytes {
         piton::bytes::Bytes::new()
@@ -568,6 +591,19 @@ fn every_variable_of_the_http_file_has_a_value_and_a_name_without_operators() {
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
     }
     assert!(postman.text.contains("{{user_orders_id}}"));
+}
+
+#[test]
+fn lists_and_objects_are_written_as_the_document_says() {
+    let [document, _, http] = app("openapi_plain::shop").openapi_files().unwrap();
+    let asked = http.text.lines().find(|line| line.contains("/shop/asked?")).unwrap();
+    assert!(asked.ends_with("?range%5Bmax%5D=1&range%5Bmin%5D=3&tag=text"), "{asked}");
+    assert!(http.text.contains("\nrange%5Bmax%5D=1&range%5Bmin%5D=3&tag=text\n"), "{}", http.text);
+    let document: Value = piton::serde_json::from_str(&document.text).unwrap();
+    let form = &document["paths"]["/shop/asked"]["post"]["requestBody"]["content"];
+    let form = &form["application/x-www-form-urlencoded"];
+    let encoding = json!({ "range": { "style": "deepObject", "explode": true } });
+    assert_eq!(form["encoding"], encoding);
 }
 
 #[piton::test]
