@@ -91,7 +91,8 @@ def verify(extension, app, asked):
     elif 'authorization' in asked:
         headers['Authorization'] = asked['authorization']
     elif asked.get('token') is not None:
-        headers['Authorization'] = 'Bearer {}'.format(asked['token'])
+        value = '{} {}'.format(app.config['JWT_HEADER_TYPE'], asked['token'])
+        headers[app.config['JWT_HEADER_NAME']] = value.strip()
     response = client.open('/', method=asked.get('method', 'GET'), headers=headers)
     body = response.get_json(silent=True) or {}
     if response.status_code == 200:

@@ -1,7 +1,9 @@
 //! `cargo xtask python`: the Python programs that Piton is compared with, each in a venv of its own.
 //!
 //! Every folder of `e2e/python` lists the whole of what it needs in `requirements.txt`, with versions.
-//! A venv is made once; its stamp is a copy of that list, so that a change of it makes another.
+//! A venv is made once; its stamp is a copy of that list, so that a change of it makes another. A folder with
+//! `sdists.txt` also gets the sources listed there, with hashes, unpacked into `sdists` of its venv: suites
+//! that run here unchanged and are not copied into this repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,6 +99,8 @@ struct Venv {
     name: String,
     list: PathBuf,
     requirements: String,
+    /// The list of sources to unpack, and its text.
+    sdists: Option<(PathBuf, String)>,
     folder: PathBuf,
 }
 
@@ -104,13 +108,21 @@ impl Venv {
     fn of(name: &str) -> Result<Self> {
         let list = run::root().join(SOURCES).join(name).join("requirements.txt");
         let requirements = fs::read_to_string(&list)?;
+        let sdists = list.with_file_name("sdists.txt");
+        let sdists = fs::read_to_string(&sdists).ok().map(|text| (sdists, text));
         // Not where CARGO_TARGET_DIR says: the tests look for it where the sources are.
         let folder = run::root().join("target/python").join(name);
-        Ok(Self { name: name.to_owned(), list, requirements, folder })
+        Ok(Self { name: name.to_owned(), list, requirements, sdists, folder })
     }
 
     fn stamp(&self) -> PathBuf {
         self.folder.join("requirements.stamp")
+    }
+
+    /// Returns all that the folder lists: what the stamp has to be.
+    fn listed(&self) -> String {
+        let sdists = self.sdists.as_ref().map_or("", |(_, text)| text);
+        self.requirements.clone() + sdists
     }
 
     fn python(&self) -> PathBuf {
@@ -124,7 +136,7 @@ impl Venv {
 
     /// An interpreter that was removed since leaves a dangling link.
     fn is_made(&self) -> bool {
-        fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.requirements)
+        fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.listed())
             && self.python().exists()
     }
 
@@ -137,7 +149,22 @@ impl Venv {
         // Without dependencies: what the list forgets is missed here and not fetched in some version.
         to_stderr(&self.pip("install --quiet --no-deps --requirement").arg(&self.list))?;
         to_stderr(&self.pip("check"))?;
-        fs::write(self.stamp(), &self.requirements)?;
+        if let Some((list, _)) = &self.sdists {
+            self.unpack(list)?;
+        }
+        fs::write(self.stamp(), self.listed())?;
+        Ok(())
+    }
+
+    /// Downloads the sources of the list, compares their hashes, and unpacks them.
+    fn unpack(&self, list: &Path) -> Result<()> {
+        let folder = self.folder.join("sdists");
+        let download =
+            "download --quiet --no-deps --no-binary :all: --require-hashes --requirement";
+        to_stderr(&self.pip(download).arg(list).arg("--dest").arg(&folder))?;
+        for archive in fs::read_dir(&folder)?.flatten().map(|entry| entry.path()) {
+            to_stderr(&Cmd::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder))?;
+        }
         Ok(())
     }
 }

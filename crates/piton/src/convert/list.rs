@@ -15,7 +15,7 @@ use super::Refused;
 /// Values with commas between them, in one parameter of a path or a query (`SP,RJ`), or in several of one
 /// name. At least one and at most `MOST`, each in a form that has no comma: so `%2C` separates values, too.
 ///
-/// In a document it is an array of the style `form` without `explode` (`simple` in a path). From JSON
+/// In a document it is an array of the style `form` with `explode` (`simple` in a path). From JSON
 /// an array is read as well as a string.
 ///
 /// ```

@@ -84,6 +84,12 @@ pub struct Recognise(pub fn(&(dyn StdError + 'static)) -> Option<Known>);
 
 inventory::collect!(Recognise);
 
+/// Makes the whole response to an error of a module, where a status is not enough: with headers, or in a form
+/// that the settings choose.
+pub(crate) struct WholeError(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
+
+inventory::collect!(WholeError);
+
 /// What is known of an error of a library: a status, perhaps with words for the client and a time to
 /// come back. A status alone turns into it by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -323,6 +329,10 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
 impl Error {
     #[track_caller]
     fn from_boxed(error: BoxError) -> Self {
+        let whole = inventory::iter::<WholeError>().find_map(|whole| whole.0(&*error));
+        if let Some(whole) = whole {
+            return whole;
+        }
         let known = known(&*error).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR.into());
         let new = Self::with(known.status, known.detail, Some(error));
         match known.retry_after {

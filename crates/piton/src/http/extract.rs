@@ -413,9 +413,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             return Err(unsupported(&parts.headers, "application/x-www-form-urlencoded"));
         }
         let bytes = read(body).await?;
+        hold_pairs(&bytes)?;
         is_text(&bytes, "the form is not UTF-8", |name| field(Some(name), "is not UTF-8".into()))?;
         pairs::parse(&bytes).map(Self).map_err(|wrong| form_refusal(bytes.len(), wrong))
     }
+}
+
+/// Maximum number of fields of a form. With this many, they take about 12 MB while they are read.
+const MAX_FIELDS: usize = 50_000;
+
+/// Charges for the fields of a form: one of nothing but `&a&a..` grows to a hundred times its size.
+fn hold_pairs(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() as u64 <= SMALL {
+        return Ok(());
+    }
+    if bytes.iter().filter(|byte| **byte == b'&').count() >= MAX_FIELDS {
+        let what = format!("the form has more than {MAX_FIELDS} fields");
+        return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, what));
+    }
+    let held = context::hold_estimate(pairs::size_of_pairs(bytes), bytes.len() as u64);
+    held.map_err(|_| no_room())
 }
 
 #[cold]
@@ -512,6 +529,19 @@ mod tests {
             let body = Body::from_stream(futures_util::stream::iter(pieces));
             assert_eq!(read(body).await.unwrap(), text, "{sizes:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_form_of_very_many_fields_is_too_large() {
+        let form = |fields: usize| {
+            let body = vec!["a=1"; fields].join("&");
+            let form = "application/x-www-form-urlencoded";
+            Request::post("/").header("content-type", form).body(Body::from(body)).unwrap()
+        };
+        let read = async |fields| Form::<HashMap<String, Vec<u8>>>::from_request(form(fields), &()).await;
+        assert_eq!(read(50_000).await.unwrap()["a"].len(), 50_000);
+        let refused = read(50_001).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[derive(Debug, Deserialize)]

@@ -250,10 +250,11 @@ impl Draft {
             parameter.insert("allowEmptyValue".into(), true.into());
         }
         match shape {
-            // Lists are read from one parameter, with commas, as well as from several.
+            // Several parameters of one name, as most generated clients send them whatever the document says. One
+            // with commas is read as well.
             Shape::List if self.place == Place::Query => {
                 parameter.insert("style".into(), "form".into());
-                parameter.insert("explode".into(), false.into());
+                parameter.insert("explode".into(), true.into());
             }
             Shape::Object if self.place == Place::Query && !self.is_any => {
                 parameter.insert("style".into(), "deepObject".into());

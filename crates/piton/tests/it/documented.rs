@@ -419,7 +419,7 @@ fn the_document_says_how_lists_and_objects_are_written_and_what_may_be_empty() {
     let parameter = |name: &str| all.iter().find(|it| it["name"] == name).unwrap();
     for name in ["tags", "numbers", "kinds", "days", "pair", "three"] {
         let it = parameter(name);
-        assert_eq!((&it["style"], &it["explode"]), (&json!("form"), &json!(false)), "{name}");
+        assert_eq!((&it["style"], &it["explode"]), (&json!("form"), &json!(true)), "{name}");
     }
     for name in ["range", "labels"] {
         let it = parameter(name);

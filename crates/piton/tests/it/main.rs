@@ -15,6 +15,8 @@ mod explain;
 mod failures;
 #[cfg(feature = "jwt")]
 mod flask;
+#[cfg(feature = "jwt")]
+mod flask_settings;
 #[cfg(all(feature = "api-key", feature = "jwt"))]
 mod guards;
 #[cfg(all(feature = "api-key", feature = "sqlite"))]

@@ -176,7 +176,7 @@ fn a_query_is_a_parameter_a_field_and_says_which_must_be_there() {
     let state = parameter(list, "state");
     assert_eq!(state["schema"], json!({ "$ref": "#/components/schemas/State" }), "nothing is null");
     let tags = parameter(list, "tags");
-    assert_eq!((&tags["style"], &tags["explode"]), (&json!("form"), &json!(false)));
+    assert_eq!((&tags["style"], &tags["explode"]), (&json!("form"), &json!(true)));
 }
 
 #[test]

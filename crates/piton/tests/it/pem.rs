@@ -7,13 +7,14 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// What is made: `NAME.pem`, and `NAME.pub.pem` where it has a public half of its own.
-const KEYS: [(&str, &[&str]); 9] = [
+const KEYS: [(&str, &[&str]); 10] = [
     ("rsa", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
     ("rsa_pkcs1", &["rsa", "-in", "rsa.pem", "-traditional"]),
     ("p256", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
     ("p256_sec1", &["ecparam", "-name", "prime256v1", "-genkey", "-noout"]),
     ("p384", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"]),
     ("p521", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"]),
+    ("rsa_other", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
     ("ed25519", &["genpkey", "-algorithm", "ed25519"]),
     ("other", &["genpkey", "-algorithm", "ed25519"]),
     ("p256_other", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),

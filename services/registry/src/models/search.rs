@@ -12,7 +12,7 @@ use crate::converters::State;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct Search {
-    /// Those of this state, or of one of these: `SP`, `SP,RJ`.
+    /// Those of this state, or of one of these: `state=SP`, `state=SP&state=RJ`, `state=SP,RJ`.
     #[garde(skip)]
     pub state: Option<List<State, 27>>,
     /// Those with this in their name, whatever its case and accents.

@@ -20,7 +20,7 @@ fn every_parameter_of_a_list_is_in_the_document_with_its_bounds() {
     assert_eq!(parameters.iter().filter(|p| p["in"] == "query").count(), 6);
     for name in ["state", "sort"] {
         let written = (&named(name)["style"], &named(name)["explode"]);
-        assert_eq!(written, (&json!("form"), &json!(false)), "{name}");
+        assert_eq!(written, (&json!("form"), &json!(true)), "{name}");
     }
     let per_page = &named("per_page")["schema"];
     assert_eq!((&per_page["maximum"], &per_page["default"]), (&json!(100), &json!(20)));

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::response::{IntoResponseParts, ResponseParts};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderValue, header};
 
 use super::claims::TokenType;
@@ -73,7 +74,8 @@ impl TokenCookies {
         let mut line = format!("{name}={value}");
         // Writing to text does not fail.
         if let Some(max_age) = self.max_age {
-            let _ = write!(line, "; Max-Age={}", max_age.as_secs());
+            // `Expires` is for clients older than RFC 6265; browsers take `Max-Age`.
+            let _ = write!(line, "; Max-Age={}; Expires={}", max_age.as_secs(), expires(max_age));
         }
         if *http_only {
             line.push_str("; HttpOnly");
@@ -96,6 +98,16 @@ impl IntoResponseParts for TokenCookies {
         }
         Ok(parts)
     }
+}
+
+/// Returns the moment in which a cookie of this age ends; the past if it ends now.
+fn expires(max_age: Duration) -> String {
+    let left = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
+    let end = match max_age.is_zero() {
+        true => Some(DateTime::UNIX_EPOCH),
+        false => Utc::now().checked_add_signed(left),
+    };
+    end.unwrap_or(DateTime::<Utc>::MAX_UTC).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// Returns whether cookies can be sent to this domain. A dot in front is allowed, and ignored by
@@ -128,6 +140,7 @@ impl CookieRules {
             SameSite::Strict => "; SameSite=Strict",
             SameSite::Lax => "; SameSite=Lax",
             SameSite::None => "; SameSite=None",
+            SameSite::Unset => "",
         };
         let csrf = settings.cookie_csrf_protect && settings.csrf_in_cookies;
         let csrf = csrf.then(|| {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::request::Parts;
 
 use super::Tokens;
@@ -18,6 +20,20 @@ use crate::config::{Config, Problems};
 use crate::handle::Handle;
 use crate::http::{ArgumentBodyFirst, BodyFirst, BodyFirstRule, Error, Guard, Operation, Passed};
 use crate::part::Part;
+
+/// Notes that a guard has found no token, so that an argument does not look for one in places where
+/// the guard does not.
+#[derive(Clone, Copy)]
+pub(super) struct Asked(pub Protected);
+
+/// Is set by the first guard with cookies among its own locations: tokens are made for cookies then, too.
+/// Guards are made before the first token, and a service has no other place that knows of all of them.
+static SOME_LOOK_IN_COOKIES: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether some guard looks for tokens in cookies, whatever `jwt.location` says.
+pub(super) fn some_look_in_cookies() -> bool {
+    SOME_LOOK_IN_COOKIES.load(Ordering::Relaxed)
+}
 
 /// Lets requests with a token pass: `#[protected]`.
 ///
@@ -70,8 +86,7 @@ impl Protected {
     }
 
     /// Looks for a token in these locations, instead of those of `jwt.location`:
-    /// `#[protected(locations = ["headers", "cookies"])]`. Tokens for cookies need `cookies` in
-    /// `jwt.location` as well, as they are made with a claim for it.
+    /// `#[protected(locations = ["headers", "cookies"])]`.
     ///
     /// An unknown location does not compile:
     ///
@@ -86,6 +101,9 @@ impl Protected {
     /// ```
     #[must_use]
     pub fn locations(self, locations: &'static [TokenLocation]) -> Self {
+        if locations.contains(&TokenLocation::Cookies) {
+            SOME_LOOK_IN_COOKIES.store(true, Ordering::Relaxed);
+        }
         Self { locations: Some(locations), ..self }
     }
 
@@ -99,6 +117,12 @@ impl Protected {
     #[must_use]
     pub fn skip_revocation_check(self) -> Self {
         Self { skip_revocation_check: true, ..self }
+    }
+
+    /// Returns the same guard, with or without a need for a token.
+    pub(super) const fn with_optional(mut self, optional: bool) -> Self {
+        self.optional = optional;
+        self
     }
 
     pub(super) const fn is_fresh(&self) -> bool {
@@ -167,7 +191,12 @@ impl Guard for Protected {
     }
 
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
-        Box::pin(async move { self.admit(head, &app.try_part()?).await.map(drop) })
+        Box::pin(async move {
+            if self.admit(head, &app.try_part()?).await?.is_none() {
+                head.extensions.insert(Asked(*self));
+            }
+            Ok(())
+        })
     }
 }
 

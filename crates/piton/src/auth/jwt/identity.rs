@@ -1,5 +1,6 @@
 //! The caller of a request, as a handler's argument.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::Tokens;
 use super::caller;
 use super::claims::{self, Accepted, Claims, TokenType, now};
 use super::exact::ExactClaims;
-use super::guard::Protected;
+use super::guard::{Asked, Protected};
 use super::values::{IdentityClaim, TokenLocation};
 use crate::handle::Handle;
 use crate::http::{Error, Guard, Input, Operation};
@@ -39,7 +40,7 @@ struct Inner {
     /// The text of claims that `claims` cannot hold exactly.
     exact: ExactClaims,
     /// The claim that names the caller.
-    name: String,
+    name: Cow<'static, str>,
     subject: String,
     kind: TokenType,
     location: Option<TokenLocation>,
@@ -48,8 +49,8 @@ struct Inner {
 impl Identity {
     pub(super) fn new(accepted: Accepted, claim: &IdentityClaim) -> Self {
         let Accepted { header, claims, exact } = accepted;
-        let name = name_in(&claims, claim).to_owned();
-        let subject = match claims.get(&name) {
+        let name = name_in(&claims, claim);
+        let subject = match claims.get(&*name) {
             Some(Value::String(text)) => text.clone(),
             None | Some(Value::Null) => String::new(),
             Some(other) => other.to_string(),
@@ -90,12 +91,12 @@ impl Identity {
     /// whole one beyond 64 bits, is text with its digits.
     #[must_use]
     pub fn value(&self) -> &Value {
-        self.0.claims.get(&self.0.name).unwrap_or(&Value::Null)
+        self.0.claims.get(&*self.0.name).unwrap_or(&Value::Null)
     }
 
     /// Returns the text of [`value`](Self::value), if that differs from the token's.
     pub(super) fn exact_value(&self) -> Option<&RawValue> {
-        self.0.exact.get(&self.0.name).map(|text| &**text)
+        self.0.exact.get(&*self.0.name).map(|text| &**text)
     }
 
     /// Returns the text of claims that [`claims`](Self::claims) cannot hold exactly.
@@ -194,10 +195,16 @@ impl fmt::Debug for Identity {
 }
 
 /// Returns the name of the claim that names the caller.
-fn name_in<'a>(claims: &Claims, claim: &'a IdentityClaim) -> &'a str {
-    match claim.names() {
+fn name_in(claims: &Claims, claim: &IdentityClaim) -> Cow<'static, str> {
+    let name = match claim.names() {
         (first, Some(second)) if !claims.contains_key(first) => second,
         (first, _) => first,
+    };
+    // Nearly every token has one of these, and a request should not copy the name.
+    match name {
+        "identity" => Cow::Borrowed("identity"),
+        "sub" => Cow::Borrowed("sub"),
+        other => Cow::Owned(other.to_owned()),
     }
 }
 
@@ -222,7 +229,8 @@ where
         return Ok(Some(known));
     }
     let tokens: Tokens = Handle::from_ref(state).try_part()?;
-    let guard = if optional { Protected::new().optional() } else { Protected::new() };
+    let asked = head.extensions.get::<Asked>().map(|asked| asked.0);
+    let guard = asked.unwrap_or_default().with_optional(optional);
     tokens.admit(head, &guard).await
 }
 

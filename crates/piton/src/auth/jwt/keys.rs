@@ -31,7 +31,7 @@ pub(super) struct Keys {
 }
 
 enum Signer {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
     Other(PrivateKey),
 }
@@ -44,7 +44,7 @@ struct Verifier {
 }
 
 enum VerifyingKey {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(Box<ParsedPublicKey>),
 }
 
@@ -271,8 +271,8 @@ impl Configured {
     }
 }
 
-fn hmac_key(algorithm: JwtAlgorithm, secret: &SecretString) -> hmac::Key {
-    hmac::Key::new(algorithm.hmac(), secret.expose_secret().as_bytes())
+fn hmac_key(algorithm: JwtAlgorithm, secret: &SecretString) -> Box<hmac::Key> {
+    Box::new(hmac::Key::new(algorithm.hmac(), secret.expose_secret().as_bytes()))
 }
 
 fn secrets<'a>(

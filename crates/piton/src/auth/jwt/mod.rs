@@ -92,7 +92,7 @@ pub use reader::TokenReader;
 pub use refusal::{Refusal, RefusalKind};
 pub use settings::JwtSettings;
 pub use user::CurrentUser;
-pub use values::{IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
+pub use values::{FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
 
 /// Makes tokens and reads them. Cheap to clone.
 #[derive(Clone)]
@@ -148,7 +148,9 @@ impl Part for Tokens {
         if settings.error_message_key.is_some() && message_key.is_none() {
             warn!("jwt.error_message_key has no effect with http.error_style `gnar`");
         }
-        let words = if message_key.is_some() { Words::Version4 } else { Words::Version3 };
+        // Problem documents and Gnar Gear have the words of version 3.
+        let usual = if message_key.is_some() { Words::Version4 } else { Words::Version3 };
+        let words = settings.flask_version.map_or(usual, FlaskVersion::words);
         let keys = Keys::new(&settings, secret.as_ref())?;
         let expected = Expected {
             leeway: settings.leeway.0.as_secs(),
@@ -279,12 +281,13 @@ impl Tokens {
     }
 
     /// Returns the cookies that keep `token` in a browser: the token itself, which no page can read,
-    /// and what pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`.
+    /// and what pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`, or in
+    /// the locations of a guard.
     ///
     /// # Errors
-    /// The token is not valid, or `jwt.location` has no `cookies`.
+    /// The token is not valid, or neither `jwt.location` nor a guard has `cookies`.
     pub fn cookies(&self, token: &str) -> Result<TokenCookies, Refusal> {
-        if !self.0.settings.in_cookies() {
+        if !self.0.settings.in_cookies() && !guard::some_look_in_cookies() {
             let said = "jwt.location has no `cookies`: nobody would read them";
             return Err(Refusal::new(RefusalKind::Misplaced, said));
         }
@@ -337,9 +340,8 @@ impl Tokens {
         let identity = match self.read(&found.token) {
             Ok(identity) => identity.found_in(found.location),
             Err(refusal) => {
-                let late = hooks.answers_refusals() && refusal.kind() == RefusalKind::Expired;
-                let late = late.then(|| self.reader().allow_expired().read(&found.token).ok());
-                return Err(self.refused(refusal, late.flatten().as_ref()));
+                let expired = refusal.token();
+                return Err(self.refused(refusal, expired.as_ref()));
             }
         };
         let refused =

@@ -11,7 +11,7 @@ use super::exact::ExactClaims;
 use super::identity::Identity;
 use super::values::Lifetime;
 use super::written::{self, Written};
-use super::{Inner, Tokens, random};
+use super::{Inner, Tokens, guard, random};
 use crate::http::{Error, Result};
 
 /// Members of a header that only the service's keys decide over (`alg`), or that no reader here
@@ -118,7 +118,8 @@ impl<'a> NewToken<'a> {
             return Err(Error::internal(why));
         }
         let now = claims::now();
-        let in_cookies = settings.cookie_csrf_protect && settings.in_cookies();
+        let in_cookies = settings.in_cookies() || guard::some_look_in_cookies();
+        let in_cookies = settings.cookie_csrf_protect && in_cookies;
         let (jti, csrf) = (random::uuid(), in_cookies.then(random::uuid));
         let exact_identity = self.renewed.and_then(Identity::exact_value);
         let written = Written {

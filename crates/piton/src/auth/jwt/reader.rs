@@ -38,12 +38,22 @@ impl<'a> TokenReader<'a> {
     /// The reason why it is refused; `?` in a handler makes 401 of it.
     pub fn read(&self, token: &str) -> Result<Identity, Refusal> {
         let inner = &self.tokens.0;
-        let accepted = claims::read(token, &inner.keys, &inner.expected, self.allow_expired)?;
+        let accepted = claims::read(token, &inner.keys, &inner.expected, self.allow_expired);
+        let accepted = accepted.map_err(|refusal| self.with_expired(refusal, token))?;
         let identity = Identity::new(accepted, &inner.settings.identity_claim);
         match self.csrf {
             Some(shown) => check_csrf(&identity, shown).map(|()| identity),
             None => Ok(identity),
         }
+    }
+}
+
+impl TokenReader<'_> {
+    /// Adds the token to the refusal, for a hook that answers refusals of expired tokens.
+    fn with_expired(&self, refusal: Refusal, token: &str) -> Refusal {
+        let wanted = refusal.kind() == RefusalKind::Expired && self.tokens.0.hooks.answers_refusals();
+        let expired = wanted.then(|| Self { allow_expired: true, ..*self }.read(token).ok());
+        refusal.of_token(expired.flatten())
     }
 }
 

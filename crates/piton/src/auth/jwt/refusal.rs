@@ -8,14 +8,30 @@ use axum::response::IntoResponse;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::http::Error;
+use super::{Identity, Tokens};
+use crate::context;
+use crate::http::{Error, WholeError};
 
 /// The reason why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     kind: RefusalKind,
     said: Cow<'static, str>,
+    token: Refused,
 }
+
+/// The token that is refused, if the service has a hook that answers refusals.
+#[derive(Clone, Debug, Default)]
+struct Refused(Option<Identity>);
+
+// Two refusals are equal if they say the same, whichever token it is of.
+impl PartialEq for Refused {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Refused {}
 
 /// The kinds of refusal, by what the client can do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +67,7 @@ pub(super) enum Words {
 
 impl Refusal {
     pub(super) fn new(kind: RefusalKind, said: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, said: said.into() }
+        Self { kind, said: said.into(), token: Refused::default() }
     }
 
     pub(super) fn invalid(said: impl Into<Cow<'static, str>>) -> Self {
@@ -60,6 +76,14 @@ impl Refusal {
 
     pub(super) fn missing(said: impl Into<Cow<'static, str>>) -> Self {
         Self::new(RefusalKind::Missing, said)
+    }
+
+    pub(super) fn of_token(self, token: Option<Identity>) -> Self {
+        Self { token: Refused(token), ..self }
+    }
+
+    pub(super) fn token(&self) -> Option<Identity> {
+        self.token.0.clone()
     }
 
     /// Returns the kind of refusal.
@@ -112,6 +136,14 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+// A refusal that a handler returns is answered as a guard's.
+inventory::submit! { WholeError(|error| {
+    let refusal: &Refusal = error.downcast_ref()?;
+    let tokens: Tokens = context::try_app()?.try_part().ok()?;
+    let is_client_s = refusal.kind != RefusalKind::Misplaced;
+    is_client_s.then(|| tokens.refused(refusal.clone(), refusal.token().as_ref()))
+}) }
 
 crate::recognise!(|error| {
     let refusal: &Refusal = error.downcast_ref()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::algorithm::JwtAlgorithm;
-use super::values::{IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
+use super::values::{FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
 
 /// Minimum length of a secret in production: 256 random bits cannot be found by trying, whatever
 /// the hash.
@@ -187,6 +187,12 @@ pub struct JwtSettings {
     #[setting(alias = "JWT_ERROR_MESSAGE_KEY")]
     pub error_message_key: Option<String>,
 
+    /// The version of Flask-JWT-Extended whose messages refusals have where `3` and `4` differ, such as
+    /// "Only access tokens are allowed". With `error_message_key` the status goes along: an
+    /// `Authorization` header of another scheme is 422 in `3` and 401 in `4`.
+    /// **Default: `4` with `error_message_key`, else `3`.**
+    pub flask_version: Option<FlaskVersion>,
+
     /// The name of the cookie with the access token. **Default: `access_token_cookie`.**
     #[setting(alias = "JWT_ACCESS_COOKIE_NAME")]
     pub access_cookie_name: String,
@@ -209,7 +215,8 @@ pub struct JwtSettings {
     pub cookie_secure: Option<bool>,
 
     /// Whether browsers send the cookies when another site leads to this one: `strict`, `lax`,
-    /// `none`. **Default: `lax`.**
+    /// `none`; `unset` leaves it to the browser, as Flask-JWT-Extended's default does.
+    /// **Default: `lax`.**
     #[setting(alias = "JWT_COOKIE_SAMESITE")]
     pub cookie_samesite: SameSite,
 
@@ -313,6 +320,7 @@ impl Default for JwtSettings {
             refresh_json_key: "refresh_token".into(),
             renew: None,
             error_message_key: None,
+            flask_version: None,
             access_cookie_name: "access_token_cookie".into(),
             refresh_cookie_name: "refresh_token_cookie".into(),
             access_cookie_path: "/".into(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::refusal::Words;
 use crate::config::{Bounds, Setting};
 
 /// The longest lifetime and leeway. Clocks overflow far beyond it.
@@ -230,6 +231,26 @@ crate::setting_enum! {
 }
 
 crate::setting_enum! {
+    /// The version of Flask-JWT-Extended whose messages and statuses refusals have where the two
+    /// differ.
+    pub enum FlaskVersion: default Version4 {
+        /// 3.25.
+        Version3 = "3",
+        /// 4.7.
+        Version4 = "4",
+    }
+}
+
+impl FlaskVersion {
+    pub(super) const fn words(self) -> Words {
+        match self {
+            Self::Version3 => Words::Version3,
+            Self::Version4 => Words::Version4,
+        }
+    }
+}
+
+crate::setting_enum! {
     /// Which requests of other sites a browser adds cookies to.
     pub enum SameSite: default Lax {
         /// None.
@@ -238,6 +259,8 @@ crate::setting_enum! {
         Lax = "lax",
         /// All: needs `cookie_secure`.
         None = "none",
+        /// What the browser does without the attribute: as Flask-JWT-Extended's default.
+        Unset = "unset",
     }
 }
 

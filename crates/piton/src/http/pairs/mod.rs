@@ -26,13 +26,15 @@ use super::words;
 /// What is wrong: with which parameter, where that is known, and why.
 pub(super) type Wrong = (Option<String>, String);
 
-/// Maximum number of times that pairs are read to find the forms of buffered values. A struct needs one
-/// for each of its fields at most.
+/// Maximum number of times that pairs are read to find the forms of buffered values, and to find the one that is
+/// refused. A struct needs one for each of its fields at most.
 const MAX_PASSES: usize = 64;
 
-/// After so many passes all values that look like numbers are given as such: there is a map with many
-/// of them.
-const PATIENT_PASSES: usize = 24;
+/// The same if there are very many pairs.
+const MAX_PASSES_OF_MANY: usize = 16;
+
+/// More parameters than this are very many.
+const MANY: usize = 1000;
 
 /// How often a buffered value changes its form, between the variants of an untagged enum.
 const MAX_CHANGES: u8 = 4;
@@ -46,11 +48,15 @@ const LONG_LIST: usize = 8;
 /// Maximum number of buffered values that are equal to others and tried in all forms.
 const MAX_EQUAL: usize = 6;
 
-/// Maximum number of parameters that are left out in turn to find the one that is refused.
-const MAX_TRIALS: usize = 64;
-
 /// Fewer names than this are compared one by one.
 const FEW: usize = 16;
+
+/// Returns an estimate of the memory that the pairs of `text` take while they are read.
+pub(super) fn size_of_pairs(text: &[u8]) -> u64 {
+    let count = |wanted: u8| text.iter().filter(|byte| **byte == wanted).count();
+    let pair = size_of::<Pair<'_>>() + size_of::<Group>() + size_of::<(&str, usize)>();
+    (count(b'&') * pair + count(b',') * size_of::<Cow<'_, str>>()) as u64
+}
 
 /// Reads `a=1&b=2` as a `T`, or returns everything that is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<Wrong>> {
@@ -338,6 +344,10 @@ impl<'a> Pairs<'a> {
         if self.is_path { T::deserialize(ByPlace(self)) } else { T::deserialize(ByName(self)) }
     }
 
+    fn max_passes(&self) -> usize {
+        if self.groups.len() > MANY { MAX_PASSES_OF_MANY } else { MAX_PASSES }
+    }
+
     /// Reads again until no buffered value is of another form than was asked for.
     #[cold]
     fn settle<T: DeserializeOwned>(
@@ -348,7 +358,7 @@ impl<'a> Pairs<'a> {
         let mut accepted: Option<(T, Vec<Record>)> = None;
         // Why the single parameter of a path is refused where it is not read by its name.
         let mut by_place: Option<(Refusal, Option<Place>)> = None;
-        for pass in 0..MAX_PASSES {
+        for pass in 0..self.max_passes() {
             let records = take_records();
             let is_accepted = result.is_ok();
             if !is_accepted && accepted.is_some() {
@@ -359,7 +369,8 @@ impl<'a> Pairs<'a> {
             if let Ok(value) = result {
                 accepted = Some((value, records));
                 result = Err(Refusal::new(""));
-            } else if pass == PATIENT_PASSES {
+            } else if pass == self.max_passes() / 2 {
+                // There is a map with many numbers, each of which would take a pass.
                 is_changed |= self.change_all();
             } else if !is_changed
                 && self.may_be_by_name.get()
@@ -431,7 +442,7 @@ impl<'a> Pairs<'a> {
         let mut is_changed = false;
         let is_text = |record: &Record| matches!(record.seen, Seen::Text { .. });
         let records = records.iter().filter(|it| it.is_form && (is_text(it) || !is_accepted));
-        for record in records {
+        for record in records.take(self.max_passes()) {
             is_changed |= self.change_form(record);
         }
         is_changed
@@ -516,7 +527,7 @@ impl<'a> Pairs<'a> {
         let mut looked_at = Vec::new();
         for record in records.iter().filter(|record| matches!(record.seen, Seen::Text { .. })) {
             let Some((group, Part::Whole)) = self.find(record.seen) else { continue };
-            if looked_at.contains(&group) || looked_at.len() >= MAX_TRIALS {
+            if looked_at.contains(&group) || looked_at.len() >= self.max_passes() {
                 continue;
             }
             looked_at.push(group);
@@ -676,7 +687,7 @@ impl<'a> Pairs<'a> {
         }
         // A converter's error says nothing of the place. What is read after it makes no difference to it.
         let buffered = |group: &usize| self.groups[*group].is_buffered.get();
-        let groups: Vec<usize> = self.present().filter(buffered).take(MAX_TRIALS).collect();
+        let groups: Vec<usize> = self.present().filter(buffered).take(self.max_passes()).collect();
         let differs = |what: Option<String>| what.as_deref() != Some(&refusal.what);
         let read: Vec<usize> = groups
             .into_iter()

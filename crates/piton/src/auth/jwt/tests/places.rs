@@ -221,6 +221,8 @@ async fn a_route_has_locations_and_types_of_its_own() {
         .set("jwt.location", json!(["headers", "cookies"]))
         .route(get("/headers", perhaps).guard(Protected::new().locations(HEADERS)))
         .route(get("/query", perhaps).guard(Protected::new().locations(QUERY)))
+        .route(get("/optional", perhaps).guard(Protected::new().locations(HEADERS).optional()))
+        .route(get("/needed", me).guard(Protected::new().locations(HEADERS).optional()))
         .route(get("/any", perhaps).guard(Protected::new().verify_type(false)))
         .route(get("/anyway", perhaps).guard(Protected::new().skip_revocation_check()))
         .route(get("/listed", perhaps).guard(Protected::new()))
@@ -231,6 +233,10 @@ async fn a_route_has_locations_and_types_of_its_own() {
     let cookie = format!("access_token_cookie={token}");
     assert_eq!(app.get("/headers").header("cookie", &cookie).await.status(), 401);
     assert_eq!(with(&app, "/headers", &token).await.text(), "ada");
+    // An argument does not look where the guard did not.
+    assert_eq!(app.get("/optional").header("cookie", &cookie).await.text(), "nobody");
+    let needed = app.get("/needed").header("cookie", &cookie).await;
+    assert_eq!(needed.json::<Value>()["detail"], "Missing Authorization Header");
     assert_eq!(app.get("/listed").header("cookie", &cookie).await.text(), "ada");
     assert_eq!(app.get(&format!("/query?jwt={token}")).await.text(), "ada");
     assert_eq!(app.get(&format!("/listed?jwt={token}")).await.status(), 401);
