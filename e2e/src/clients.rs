@@ -96,7 +96,17 @@ impl World {
     /// # Panics
     /// If Prism is not installed or does not start.
     pub async fn with_proxies(&self) -> [Prism; 2] {
-        let proxies = ["registry", "piste"].map(|name| Prism::spawn(self, name, &[]));
+        let document = |name: &str| self.documents(name).join("openapi.json");
+        self.with_proxies_of([&document("registry"), &document("piste")]).await
+    }
+
+    /// As [`with_proxies`](Self::with_proxies), with other documents than those of the services.
+    ///
+    /// # Panics
+    /// As [`with_proxies`](Self::with_proxies).
+    pub async fn with_proxies_of(&self, [registry, piste]: [&Path; 2]) -> [Prism; 2] {
+        let spawn = |name: &str, document: &Path| Prism::spawn(document, &self.url(name), &[]);
+        let proxies = [spawn("registry", registry), spawn("piste", piste)];
         let mut content = self.read();
         for (name, proxy) in ["registry", "piste"].into_iter().zip(&proxies) {
             proxy.ready().await;
@@ -281,13 +291,13 @@ pub struct Prism {
 }
 
 impl Prism {
-    /// Starts one before `registry` or `piste`; with the option `--errors` it refuses what violates the
-    /// document, else it says so in the header `sl-violations`.
+    /// Starts one before the service at `url`; with the option `--errors` it refuses what violates the
+    /// document, else it says so in the header `sl-violations`. A change of the file makes it start anew.
     ///
     /// # Panics
     /// If Prism is not installed.
     #[must_use]
-    pub fn spawn(world: &World, name: &str, options: &[&str]) -> Self {
+    pub fn spawn(document: &Path, url: &str, options: &[&str]) -> Self {
         let port = crate::free_port();
         let log = tempfile::tempdir().expect("a temporary folder");
         let output = std::fs::File::create(log.path().join("log")).expect("the folder is ours");
@@ -295,8 +305,8 @@ impl Prism {
         let child = Command::new("node")
             .arg(node::installed("prism").join(program))
             .arg("proxy")
-            .arg(world.documents(name).join("openapi.json"))
-            .arg(world.url(name))
+            .arg(document)
+            .arg(url)
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(options)
             .current_dir(log.path())

@@ -103,13 +103,14 @@ async fn no_answer_and_no_request_that_is_accepted_violates_the_document_for_pri
 #[ignore = "long: cargo xtask chaos --only clients"]
 async fn an_answer_that_violates_the_document_is_seen_by_prism() {
     let world = World::start().await;
-    let document = world.documents("piste").join("openapi.json");
-    let text = std::fs::read_to_string(&document).unwrap();
-    let mut other: Value = serde_json::from_str(&text).unwrap();
-    other["components"]["schemas"]["Me"]["properties"]["active"]["type"] = "string".into();
-    std::fs::write(&document, other.to_string()).unwrap();
-    let _proxies = world.with_proxies().await;
-    std::fs::write(&document, text).unwrap();
+    let [registry, piste] =
+        ["registry", "piste"].map(|name| world.documents(name).join("openapi.json"));
+    let text = std::fs::read_to_string(&piste).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    document["components"]["schemas"]["Me"]["properties"]["active"]["type"] = "string".into();
+    let other = world.documents("piste").join("other.json");
+    std::fs::write(&other, document.to_string()).unwrap();
+    let _proxies = world.with_proxies_of([&registry, &other]).await;
     let arguments = [&*world.file(), "--through-prism"];
     let ran = node::script("openapi-fetch", "run.mjs", &arguments).await;
     assert!(!ran.well && ran.said.contains("user_me 200 response.body.active"), "{}", ran.said);
@@ -119,9 +120,11 @@ async fn an_answer_that_violates_the_document_is_seen_by_prism() {
 #[ignore = "long: cargo xtask chaos --only clients"]
 async fn the_postman_collection_passes_a_prism_that_refuses_violations() {
     let world = World::start().await;
-    let proxy = Prism::spawn(&world, "registry", &["--errors"]);
+    let folder = world.documents("registry");
+    let document = folder.join("openapi.json");
+    let proxy = Prism::spawn(&document, &world.url("registry"), &["--errors"]);
     proxy.ready().await;
-    let collection = world.documents("registry").join("postman_collection.json");
+    let collection = folder.join("postman_collection.json");
     let (base_url, key) = (format!("baseUrl={}", proxy.url()), format!("apiKey={API_KEY}"));
     let arguments = [collection.to_str().unwrap(), "--env-var", &base_url, "--env-var", &key];
     let ran = newman(&arguments).await;
