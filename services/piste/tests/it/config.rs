@@ -176,3 +176,86 @@ fn no_secret_stands_in_the_refusal_of_an_address() {
     let example = "such as `redis://user:password@host:6379/0`";
     assert!(refused.err.contains(example), "{}", refused.err);
 }
+
+#[test]
+fn the_variables_of_flask_jwt_extended_are_read_by_their_names() {
+    let folder = folder();
+    let variables = [
+        ("JWT_SECRET_KEY", "0123456789012345678901234567890123456789"),
+        ("JWT_ALGORITHM", "HS512"),
+        ("JWT_DECODE_ALGORITHMS", r#"["HS256", "HS384"]"#),
+        ("JWT_ACCESS_TOKEN_EXPIRES", "900"),
+        ("JWT_REFRESH_TOKEN_EXPIRES", "False"),
+        ("JWT_DECODE_LEEWAY", "10"),
+        ("JWT_ENCODE_NBF", "False"),
+        ("JWT_VERIFY_SUB", "True"),
+        ("JWT_IDENTITY_CLAIM", "uid"),
+        ("JWT_USER_CLAIMS", "user_claims"),
+        ("JWT_CLAIMS_IN_REFRESH_TOKEN", "True"),
+        ("JWT_ENCODE_ISSUER", "me"),
+        ("JWT_DECODE_ISSUER", "you"),
+        ("JWT_ENCODE_AUDIENCE", "them"),
+        ("JWT_DECODE_AUDIENCE", "us,them"),
+        ("JWT_TOKEN_LOCATION", r#"["headers", "cookies", "query_string", "json"]"#),
+        ("JWT_HEADER_NAME", "X-Token"),
+        ("JWT_HEADER_TYPE", "JWT"),
+        ("JWT_QUERY_STRING_NAME", "t"),
+        ("JWT_QUERY_STRING_VALUE_PREFIX", "Bearer "),
+        ("JWT_JSON_KEY", "a"),
+        ("JWT_REFRESH_JSON_KEY", "r"),
+        ("JWT_ERROR_MESSAGE_KEY", "msg"),
+        ("JWT_ACCESS_COOKIE_NAME", "a"),
+        ("JWT_REFRESH_COOKIE_NAME", "r"),
+        ("JWT_ACCESS_COOKIE_PATH", "/a"),
+        ("JWT_REFRESH_COOKIE_PATH", "/r"),
+        ("JWT_COOKIE_SECURE", "True"),
+        ("JWT_COOKIE_SAMESITE", "Strict"),
+        ("JWT_COOKIE_DOMAIN", "example.org"),
+        ("JWT_SESSION_COOKIE", "False"),
+        ("JWT_COOKIE_CSRF_PROTECT", "True"),
+        ("JWT_CSRF_IN_COOKIES", "False"),
+        ("JWT_CSRF_CHECK_FORM", "True"),
+        ("JWT_CSRF_METHODS", "POST,DELETE"),
+        ("JWT_ACCESS_CSRF_COOKIE_NAME", "ac"),
+        ("JWT_REFRESH_CSRF_COOKIE_NAME", "rc"),
+        ("JWT_ACCESS_CSRF_COOKIE_PATH", "/ac"),
+        ("JWT_REFRESH_CSRF_COOKIE_PATH", "/rc"),
+        ("JWT_ACCESS_CSRF_HEADER_NAME", "X-A"),
+        ("JWT_REFRESH_CSRF_HEADER_NAME", "X-R"),
+        ("JWT_ACCESS_CSRF_FIELD_NAME", "fa"),
+        ("JWT_REFRESH_CSRF_FIELD_NAME", "fr"),
+    ];
+    let list = listed(folder.path(), &["jwt"], &variables);
+    assert_eq!(list.code, Some(0), "{}", list.err);
+    let words = list.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (name, _) in variables {
+        assert!(words.contains(&format!("(from environment variable {name})")), "{name}: {words}");
+    }
+    let emptied = [variables[0], ("GNAR_JWT_REQUIRED_CLAIMS", "[]")];
+    let list = listed(folder.path(), &["jwt.required_claims"], &emptied);
+    assert!(list.out.contains("jwt.required_claims = []"), "{}{}", list.out, list.err);
+}
+
+#[test]
+fn a_public_key_that_cannot_work_ends_the_launch_with_2() {
+    let folder = folder();
+    for (algorithm, options, why) in [
+        ("RS256", ["RSA", "rsa_keygen_bits:1024"], "the RSA key has 1024 bits"),
+        ("ES256", ["EC", "ec_paramgen_curve:P-384"], "a key on P-384, which ES256 cannot use"),
+    ] {
+        let openssl = |arguments: &[&str]| {
+            let made = Command::new("openssl").args(arguments).current_dir(&folder).output();
+            assert!(made.expect("openssl is there").status.success(), "{arguments:?}");
+        };
+        let [kind, size] = options;
+        openssl(&["genpkey", "-algorithm", kind, "-pkeyopt", size, "-out", "key.pem"]);
+        openssl(&["pkey", "-in", "key.pem", "-pubout", "-out", "key.pub.pem"]);
+        let mut command = piste(folder.path(), &["--host", "127.0.0.1", "--port", "0"]);
+        command.env("JWT_ALGORITHM", algorithm).env("JWT_PUBLIC_KEY_FILE", "key.pub.pem");
+        let refused = answer(&mut command);
+        let all = format!("{}{}", refused.out, refused.err);
+        assert_eq!(refused.code, Some(2), "{all}");
+        assert!(all.contains(why) && all.contains("jwt.public_key_file"), "{all}");
+        assert!(all.contains("key.pub.pem"), "{all}");
+    }
+}

@@ -5,16 +5,19 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 /// The body of a request that was read before its handler, which reads it again.
 #[derive(Clone)]
 pub(super) struct BufferedBody(pub Bytes);
 
-/// A member of a JSON object.
+/// A member of a JSON object. The content of what is no text is not kept.
 pub(super) enum Member {
     Text(String),
+    /// Null, false, zero, an empty text, list or object: missing, as in Python.
+    Empty,
     Other,
 }
 
@@ -35,23 +38,36 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
     essence(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
+/// Returns the first value of a name in a query or a form. Pairs are looked at one by one, as a list
+/// of them would take many times the size of a body of nothing but `&`.
+pub(super) fn pair(pairs: &[u8], name: &str) -> Option<String> {
+    let value = |pair: &[u8]| {
+        let key = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        // Nearly all names are written as they are, and need no decoding to be compared.
+        let is_plain = !key.iter().any(|byte| matches!(byte, b'%' | b'+'));
+        if is_plain && key != name.as_bytes() {
+            return None;
+        }
+        let decoded: Vec<(String, String)> = serde_urlencoded::from_bytes(pair).ok()?;
+        decoded.into_iter().find_map(|(key, value)| (key == name).then_some(value))
+    };
+    pairs.split(|byte| *byte == b'&').find_map(value)
+}
+
 /// Returns the member `name` of an object. The rest of the body is only skimmed, so that its size
-/// does not matter. Null, false, zero and empty text count as missing, as in Python.
+/// does not matter.
 pub(super) fn member(body: &[u8], name: &str) -> Option<Member> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = Find(name).deserialize(&mut json).ok().flatten()?;
+    let member = Find(name).deserialize(&mut json).ok().flatten()?;
     json.end().ok()?;
-    match value {
-        Value::String(text) => Some(Member::Text(text)),
-        other => super::python::is_true(&other).then_some(Member::Other),
-    }
+    Some(member)
 }
 
 /// Looks for one member. The last one of a name counts, as everywhere.
 struct Find<'a>(&'a str);
 
 impl<'de> DeserializeSeed<'de> for Find<'_> {
-    type Value = Option<Value>;
+    type Value = Option<Member>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_map(self)
@@ -59,7 +75,7 @@ impl<'de> DeserializeSeed<'de> for Find<'_> {
 }
 
 impl<'de> Visitor<'de> for Find<'_> {
-    type Value = Option<Value>;
+    type Value = Option<Member>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -75,5 +91,121 @@ impl<'de> Visitor<'de> for Find<'_> {
             }
         }
         Ok(found)
+    }
+}
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(ReadMember)
+    }
+}
+
+struct ReadMember;
+
+impl ReadMember {
+    fn other<E>(is_true: bool) -> Result<Member, E> {
+        Ok(if is_true { Member::Other } else { Member::Empty })
+    }
+}
+
+impl<'de> Visitor<'de> for ReadMember {
+    type Value = Member;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Member, E> {
+        Ok(if text.is_empty() { Member::Empty } else { Member::Text(text.to_owned()) })
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Member, E> {
+        Self::other(yes)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Member, E> {
+        Self::other(number != 0)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Member, E> {
+        Self::other(number != 0)
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Member, E> {
+        Self::other(number != 0.0)
+    }
+
+    fn visit_unit<E>(self) -> Result<Member, E> {
+        Self::other(false)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Member, A::Error> {
+        let mut has_items = false;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            has_items = true;
+        }
+        Self::other(has_items)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member, A::Error> {
+        let mut has_members = false;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            has_members = true;
+        }
+        Self::other(has_members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_found_however_its_name_is_written() {
+        for (pairs, value) in [
+            ("jwt=a", Some("a")),
+            ("x=1&jwt=a&jwt=b", Some("a")),
+            ("%6awt=a", Some("a")),
+            ("jwt=a%20b+c", Some("a b c")),
+            ("jwt=", Some("")),
+            ("jwt", Some("")),
+            ("xjwt=a&jwtx=b&JWT=c", None),
+            ("&&=&x", None),
+            ("", None),
+        ] {
+            assert_eq!(pair(pairs.as_bytes(), "jwt").as_deref(), value, "{pairs}");
+        }
+        assert_eq!(pair("\u{e9} x=\u{e9}".as_bytes(), "\u{e9} x").as_deref(), Some("\u{e9}"));
+        assert_eq!(pair(b"%C3%A9+x=1", "\u{e9} x").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_member_is_found_and_only_a_text_is_kept() {
+        let found = |body: &str| match member(body.as_bytes(), "t") {
+            Some(Member::Text(text)) => text,
+            Some(Member::Other) => "other".into(),
+            Some(Member::Empty) => "empty".into(),
+            None => "none".into(),
+        };
+        for (body, wanted) in [
+            (r#"{"t":"a"}"#, "a"),
+            (r#"{"x":{"t":"b"},"t":"\u0061"}"#, "a"),
+            (r#"{"t":"a","t":"b"}"#, "b"),
+            (r#"{"t":7}"#, "other"),
+            (r#"{"t":[[]]}"#, "other"),
+            (r#"{"t":{"a":1}}"#, "other"),
+            (r#"{"t":true}"#, "other"),
+            (r#"{"t":null}"#, "empty"),
+            (r#"{"t":0}"#, "empty"),
+            (r#"{"t":0.0}"#, "empty"),
+            (r#"{"t":[]}"#, "empty"),
+            (r#"{"t":""}"#, "empty"),
+            (r#"{"t":"a"} x"#, "none"),
+            (r#"["t"]"#, "none"),
+            ("", "none"),
+            (r#"{"x":1}"#, "none"),
+        ] {
+            assert_eq!(found(body), wanted, "{body}");
+        }
     }
 }

@@ -211,12 +211,10 @@ impl Places {
         Ok(Found { token: Cow::Borrowed(token), location: TokenLocation::Cookies, csrf })
     }
 
-    fn in_query<'a>(&self, head: &'a Parts) -> Result<Found<'a>, NotFound> {
+    fn in_query(&self, head: &Parts) -> Result<Found<'static>, NotFound> {
         let name = &self.query;
         let query = head.uri.query().unwrap_or_default();
-        let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-            serde_urlencoded::from_str(query).unwrap_or_default();
-        let value = pairs.into_iter().find(|(found, _)| found == name).map(|(_, value)| value);
+        let value = body::pair(query.as_bytes(), name);
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             let said = match self.words {
                 Words::Version3 => format!("Missing \"{name}\" query paramater"),
@@ -225,12 +223,7 @@ impl Places {
             return Err(NotFound::Absent(Refusal::missing(said)));
         };
         let prefix = &self.query_prefix;
-        let token = match value {
-            Cow::Borrowed(value) => value.strip_prefix(prefix.as_str()).map(Cow::Borrowed),
-            Cow::Owned(value) => {
-                value.strip_prefix(prefix.as_str()).map(|token| Cow::Owned(token.to_owned()))
-            }
-        };
+        let token = value.strip_prefix(prefix.as_str()).map(|it| Cow::Owned(it.to_owned()));
         let token = token.ok_or_else(|| {
             NotFound::Refused(Refusal::invalid(format!(
                 "Invalid value for query parameter '{name}'. Expected the value to start with \
@@ -248,7 +241,7 @@ impl Places {
         let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
         let key = &self.json_keys[wanted as usize];
         match body::member(body, key) {
-            Some(body::Member::Text(token)) if !token.is_empty() => {
+            Some(body::Member::Text(token)) => {
                 let token = Cow::Owned(token);
                 Ok(Found { token, location: TokenLocation::Json, csrf: None })
             }
@@ -275,11 +268,8 @@ impl CsrfRules {
         let field = self.fields.as_ref().filter(|_| body::is_form(&head.headers));
         let field = &field.ok_or_else(missing)?[wanted as usize];
         let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
-        let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-            serde_urlencoded::from_bytes(body).unwrap_or_default();
-        let shown = pairs.into_iter().find(|(name, _)| name == field);
-        let shown = shown.filter(|(_, shown)| !shown.is_empty()).ok_or_else(missing)?;
-        Ok(Cow::Owned(shown.1.into_owned()))
+        let shown = body::pair(body, field).filter(|shown| !shown.is_empty());
+        shown.map(Cow::Owned).ok_or_else(missing)
     }
 }
 
