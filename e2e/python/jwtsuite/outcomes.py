@@ -15,7 +15,8 @@ def pytest_sessionstart():
 
 
 def pytest_runtest_logreport(report):
-    name = report.nodeid.rsplit("/", 1)[-1]
+    file, _, case = report.nodeid.partition("::")
+    name = f"{os.path.basename(file)}::{case}"
     if report.outcome != "passed" or report.when == "call":
         OUTCOMES[name] = "failed" if "failed" in (OUTCOMES.get(name), report.outcome) else report.outcome
 

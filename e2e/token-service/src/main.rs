@@ -16,8 +16,8 @@ use piton::axum::http::header::CONTENT_TYPE;
 use piton::axum::http::{HeaderName, HeaderValue, Method};
 use piton::axum::response::{IntoResponse, Response};
 use piton::http::Route;
-use piton::tokio;
 use piton::prelude::*;
+use piton::tokio;
 use serde_json::{Map, Value, json};
 
 /// The header of a response that a handler made, and not a guard.
@@ -43,16 +43,17 @@ fn main() -> piton::Exit {
 
 fn with_hook(app: App, hook: &str) -> App {
     match hook {
-        "claims" => app.token_claims(|identity| {
-            claims_of(ask("claims", json!({ "identity": identity }))?)
-        }),
-        "headers" => app.token_headers(|identity| {
-            claims_of(ask("headers", json!({ "identity": identity }))?)
-        }),
+        "claims" => {
+            app.token_claims(|identity| claims_of(ask("claims", json!({ "identity": identity }))?))
+        }
+        "headers" => app
+            .token_headers(|identity| claims_of(ask("headers", json!({ "identity": identity }))?)),
         "revoked" => app.token_revoked(|token| async move { yes("revoked", &token) }),
         "verified" => app.token_verified(|token| async move { yes("verified", &token) }),
         // The object stays in Python; its number stands for it.
-        "user" => app.token_user(|token| async move { Ok(ask("user", token_json(&token))?.as_u64()) }),
+        "user" => {
+            app.token_user(|token| async move { Ok(ask("user", token_json(&token))?.as_u64()) })
+        }
         "refused" => app.token_refused(answer_to),
         other => panic!("no hook `{other}`"),
     }
@@ -148,7 +149,9 @@ fn guarded() -> Vec<Route> {
         ("skip_revocation_check", Protected::skip_revocation_check),
     ];
     let mut routes = Vec::new();
-    for (locations, bits) in LOCATIONS.into_iter().flat_map(|it| (0..32).map(move |bits| (it, bits))) {
+    for (locations, bits) in
+        LOCATIONS.into_iter().flat_map(|it| (0..32).map(move |bits| (it, bits)))
+    {
         let (mut guard, mut name) = (Protected::new(), "any".to_owned());
         let is_set = |(bit, _): &(usize, _)| bits & (1 << bit) != 0;
         for (_, (option, set)) in OPTIONS.into_iter().enumerate().filter(is_set) {

@@ -78,7 +78,8 @@ fn as_listed(suite: &str, cases: usize) -> usize {
     // A case that no service can be asked for may pass all the same: the stand-in does it alone.
     let fails = |case: &String| listed.get(case).is_some_and(|it| it["passes"] != true);
     let expected: BTreeSet<_> = passed.keys().filter(|case| fails(case)).collect();
-    let failed: BTreeSet<_> = passed.iter().filter(|(_, passed)| !**passed).map(|it| it.0).collect();
+    let failed: BTreeSet<_> =
+        passed.iter().filter(|(_, passed)| !**passed).map(|it| it.0).collect();
     assert_eq!(failed, expected, "failed, and listed in {}", file.display());
     passed.len() - listed.len()
 }

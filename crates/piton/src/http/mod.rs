@@ -41,7 +41,10 @@ mod words;
 pub use around::{Answering, Around, Next, Surroundings};
 pub use cors::CorsSettings;
 pub use envelope::{ErrorStyle, Traceback};
-#[cfg_attr(not(feature = "jwt"), expect(unused_imports, reason = "only refusals of tokens are whole"))]
+#[cfg_attr(
+    not(feature = "jwt"),
+    expect(unused_imports, reason = "only refusals of tokens are whole")
+)]
 pub(crate) use error::WholeError;
 pub use error::{Error, Fault, Known, Recognise, Result};
 pub use etag::{ETag, Tagged};

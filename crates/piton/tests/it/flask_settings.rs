@@ -99,8 +99,7 @@ async fn a_header_of_another_name_and_type() {
 async fn an_identity_claim_of_any_name() {
     for version in ["jwt3", "jwt4"] {
         let config = json!({ "JWT_IDENTITY_CLAIM": "uid" });
-        let mut pair =
-            Pair::of_secret(version, config, json!({ "identity_claim": "uid" })).await;
+        let mut pair = Pair::of_secret(version, config, json!({ "identity_claim": "uid" })).await;
         pair.both_ways().await;
         let claims = pair.ask(json!({ "op": "create", "identity": "ada" }))["claims"].clone();
         assert_eq!((&claims["uid"], &claims["sub"]), (&json!("ada"), &Value::Null), "{version}");
@@ -199,7 +198,8 @@ async fn es512_both_ways() {
 #[piton::test]
 async fn a_key_is_replaced_without_logouts() {
     for version in ["jwt3", "jwt4"] {
-        for (algorithm, new, old) in [("RS256", "rsa", "rsa_other"), ("ES256", "p256", "p256_other")]
+        for (algorithm, new, old) in
+            [("RS256", "rsa", "rsa_other"), ("ES256", "p256", "p256_other")]
         {
             let ours = json!({
                 "algorithm": algorithm,

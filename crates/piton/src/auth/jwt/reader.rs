@@ -51,7 +51,8 @@ impl<'a> TokenReader<'a> {
 impl TokenReader<'_> {
     /// Adds the token to the refusal, for a hook that answers refusals of expired tokens.
     fn with_expired(&self, refusal: Refusal, token: &str) -> Refusal {
-        let wanted = refusal.kind() == RefusalKind::Expired && self.tokens.0.hooks.answers_refusals();
+        let wanted =
+            refusal.kind() == RefusalKind::Expired && self.tokens.0.hooks.answers_refusals();
         let expired = wanted.then(|| Self { allow_expired: true, ..*self }.read(token).ok());
         refusal.of_token(expired.flatten())
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::algorithm::JwtAlgorithm;
-use super::values::{FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
+use super::values::{
+    FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation,
+};
 
 /// Minimum length of a secret in production: 256 random bits cannot be found by trying, whatever
 /// the hash.
