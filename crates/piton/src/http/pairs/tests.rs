@@ -280,7 +280,7 @@ fn a_flattened_option_is_read_and_refused_as_its_fields_are() {
 fn what_is_wrong_with_a_flattened_field_is_said_by_its_name() {
     let what = |query| refused::<Flat>(query);
     let number = "is not a valid whole number from 0 up, or is too large".to_owned();
-    assert_eq!(what("q=x&age=x"), [("age".into(), number.clone())]);
+    assert_eq!(what("q=x&age=x"), [("age".into(), number)]);
     assert_eq!(what("q=x&age="), [("age".into(), "is empty".into())]);
     assert_eq!(what("q=x&age=1&age=2"), [("age".into(), "is given twice".into())]);
     assert_eq!(what("q=1&q=2&age=1"), [("q".into(), "is given twice".into())]);
