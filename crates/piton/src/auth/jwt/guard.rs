@@ -26,8 +26,9 @@ use crate::part::Part;
 #[derive(Clone, Copy)]
 pub(super) struct Asked(pub Protected);
 
-/// Is set by the first guard with cookies among its own locations: tokens are made for cookies then, too.
-/// Guards are made before the first token, and a service has no other place that knows of all of them.
+/// Is set by the first served route whose guard has cookies among its own locations: tokens are made for
+/// cookies then, too. Where several apps share a process, those of the others may have a claim `csrf` that
+/// nothing asks for.
 static SOME_LOOK_IN_COOKIES: AtomicBool = AtomicBool::new(false);
 
 /// Returns whether some guard looks for tokens in cookies, whatever `jwt.location` says.
@@ -101,9 +102,6 @@ impl Protected {
     /// ```
     #[must_use]
     pub fn locations(self, locations: &'static [TokenLocation]) -> Self {
-        if locations.contains(&TokenLocation::Cookies) {
-            SOME_LOOK_IN_COOKIES.store(true, Ordering::Relaxed);
-        }
         Self { locations: Some(locations), ..self }
     }
 
@@ -213,6 +211,9 @@ inventory::submit! {
 
 impl BodyFirst for Protected {
     fn applies(&self, config: &Config) -> bool {
+        if self.locations.is_some_and(|own| own.contains(&TokenLocation::Cookies)) {
+            SOME_LOOK_IN_COOKIES.store(true, Ordering::Relaxed);
+        }
         let settings: JwtSettings = config.read(Tokens::NAME, &mut Problems::new());
         let places = Places::new(&settings, Words::Version3);
         places.need_body(self.locations_or(&places.locations))
