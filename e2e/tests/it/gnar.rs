@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Requests that are answered differently on purpose, or by the servers and not by the services. Each has
 /// its reason.
-const APART: [(&str, &str); 17] = [
+const APART: [(&str, &str); 20] = [
     ("echo", "piste has no such route"),
     ("double slash", "werkzeug sends the client to another address; here it is an unknown path"),
     ("encoded path", "the path of a route is compared as it was sent"),
@@ -19,6 +19,12 @@ const APART: [(&str, &str); 17] = [
     ("sub_only", "a token of Flask-JWT-Extended 4, which piste takes too"),
     ("identity_and_sub", "a token of two names would be taken for one of them: it is refused"),
     ("sub_number", "as identity_and_sub"),
+    ("no_exp", "what never expires is not renewed: the new token would be of another kind"),
+    ("claims_twice", "as no_exp"),
+    (
+        "future_iat",
+        "a renewed token is valid for as long as the one that was shown, from `iat` to `exp`",
+    ),
     ("crit", "a token that demands what the reader does not know is refused (RFC 7515)"),
     ("exp_null", "Gnar Gear fails on a moment that is null or a list; here it is refused"),
     ("nbf_null", "as exp_null"),
@@ -50,6 +56,8 @@ fn essence(answer: &Value) -> Value {
     if let Some(claims) = claims.as_object_mut() {
         // The name under which Flask-JWT-Extended 4 looks for it, beside the one of 3.
         claims.remove("sub");
+        // By this a deny-list reaches renewed tokens.
+        claims.remove("family");
     }
     serde_json::json!({
         "status": answer["status"],

@@ -20,7 +20,7 @@ impl Config {
             section.visit(&mut self.reader(section.name(), &mut problems));
         }
         let names = self.names(known);
-        let keys = Keys::new(&names);
+        let keys = Keys::new(&names, self.prefix());
         let flags = self.0.flags.iter().chain(&self.0.code).chain(&self.0.defaults);
         let in_files = self
             .0
@@ -117,12 +117,22 @@ impl Config {
 struct Keys<'a> {
     list: Vec<&'a str>,
     set: HashSet<&'a str>,
+    names: &'a [Names],
+    prefix: &'a str,
 }
 
 impl<'a> Keys<'a> {
-    fn new(names: &'a [Names]) -> Self {
+    fn new(names: &'a [Names], prefix: &'a str) -> Self {
         let list: Vec<&str> = names.iter().map(|names| names.key.as_str()).collect();
-        Self { set: list.iter().copied().collect(), list }
+        Self { set: list.iter().copied().collect(), list, names, prefix }
+    }
+
+    /// Returns the setting whose former name this is: a setting that gets another name keeps the
+    /// variable of its former one as an alias.
+    fn renamed(&self, key: &str) -> Option<&'a str> {
+        let former = variable(self.prefix, key);
+        let has_it = |names: &&Names| names.variables.iter().any(|it| it.name == former);
+        self.names.iter().find(has_it).map(|names| names.key.as_str())
     }
 
     fn refuse(&self, key: &str, value: &Value, origin: &Origin) -> Option<Problem> {
@@ -150,6 +160,9 @@ impl<'a> Keys<'a> {
     }
 
     fn propose(&self, key: &str) -> String {
+        if let Some(renamed) = self.renamed(key) {
+            return format!("it is called `{renamed}` now");
+        }
         if let Some(near) = nearest_key(key, &self.list) {
             return format!("did you mean `{near}`?");
         }

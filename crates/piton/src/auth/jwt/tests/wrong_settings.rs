@@ -46,6 +46,19 @@ async fn names_paths_and_claims_that_cannot_work_are_refused_together() {
 }
 
 #[crate::test]
+async fn settings_by_their_former_names_are_refused_with_the_new_ones() {
+    for (former, new) in [
+        ("jwt.cookie_csrf", "jwt.cookie_csrf_protect"),
+        ("jwt.cookie_session", "jwt.session_cookie"),
+    ] {
+        let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+        let report = app().set(former, false).launch(sources).await.err().unwrap();
+        let report = report.report("piste");
+        assert!(report.contains(&format!("it is called `{new}` now")), "{report}");
+    }
+}
+
+#[crate::test]
 async fn single_settings_that_cannot_work_are_refused() {
     let pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----";
     for (key, value, said) in [
