@@ -188,11 +188,13 @@ async fn cookies_have_the_names_paths_and_attributes_of_the_settings() {
     let cookies = lines(&app.post("/login").await);
     let end = "Domain=a.example; Secure; SameSite=Strict";
     assert!(cookies[0].starts_with("at=ey"), "{cookies:?}");
-    assert!(cookies[0].ends_with(&format!("; Max-Age=7; HttpOnly; Path=/api; {end}")));
+    assert!(cookies[0].contains("; Max-Age=7; Expires="), "{cookies:?}");
+    assert!(cookies[0].ends_with(&format!(" GMT; HttpOnly; Path=/api; {end}")), "{cookies:?}");
     assert!(cookies[1].starts_with("ac="), "{cookies:?}");
-    assert!(cookies[1].ends_with(&format!("; Max-Age=7; Path=/page; {end}")), "{cookies:?}");
+    assert!(cookies[1].ends_with(&format!(" GMT; Path=/page; {end}")), "{cookies:?}");
     let out = lines(&app.post("/out").await);
-    assert!(out[0].starts_with("refresh_token_cookie=; Max-Age=0"), "{out:?}");
+    let gone = "refresh_token_cookie=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+    assert!(out[0].starts_with(gone), "{out:?}");
     assert_eq!(out.len(), 2);
     assert_eq!(app.post("/wrong").await.status(), 500);
     // Only the methods of the settings need the proof.
