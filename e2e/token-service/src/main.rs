@@ -5,6 +5,11 @@
 //! registers is a hook here, which asks the Python process by a line of JSON on `TOKEN_SERVICE_PORT`;
 //! `TOKEN_SERVICE_HOOKS` lists the hooks to register.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test's own variables are no settings, and the program ends with the test's process"
+)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -129,6 +134,8 @@ fn token_json(token: &Identity) -> Value {
 /// A route for every guard that there is with one of the lists of locations that the tests use, such as
 /// `/guard/any+fresh/headers`.
 fn guarded() -> Vec<Route> {
+    type Set = fn(Protected) -> Protected;
+
     const METHODS: [Method; 5] =
         [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     const LOCATIONS: [&[TokenLocation]; 3] = [
@@ -141,7 +148,7 @@ fn guarded() -> Vec<Route> {
             TokenLocation::Json,
         ],
     ];
-    const OPTIONS: [(&str, fn(Protected) -> Protected); 5] = [
+    const OPTIONS: [(&str, Set); 5] = [
         ("any_type", |guard| guard.verify_type(false)),
         ("fresh", Protected::fresh),
         ("optional", Protected::optional),
