@@ -87,7 +87,7 @@ fn as_listed(suite: &str, cases: usize) -> usize {
 #[test]
 fn the_tests_of_version_3_pass_apart_from_those_listed() {
     let equal = as_listed("jwt3suite", 115);
-    assert!(equal >= 100, "{equal}");
+    assert!(equal >= 101, "{equal}");
 }
 
 #[test]

@@ -103,9 +103,9 @@ pub struct JwtSettings {
     #[setting(alias = "JWT_VERIFY_SUB")]
     pub verify_sub: bool,
 
-    /// The claim that names the caller in the tokens made here: `sub` (Flask-JWT-Extended 4),
-    /// `identity` (3), `both`, which either reads, or any other name. Of `sub` and `identity` either is
-    /// read; with `both`, a token in which they differ is refused. **Default: `both`.**
+    /// The claim that names the caller: `sub` (Flask-JWT-Extended 4), `identity` (3), any other name, or
+    /// `both`, which writes `sub` and `identity`, reads either, and refuses a token in which they differ.
+    /// **Default: `both`.**
     #[setting(alias = "JWT_IDENTITY_CLAIM")]
     pub identity_claim: IdentityClaim,
 

@@ -140,13 +140,10 @@ pub enum IdentityClaim {
 }
 
 impl IdentityClaim {
-    /// Returns the claims that are looked at, the first one first. Tokens of both versions of
-    /// Flask-JWT-Extended are read whichever of their claims is written.
+    /// Returns the claims that may name the caller, the first one first.
     pub(super) fn names(&self) -> (&str, Option<&str>) {
         match self {
             Self::Both => ("identity", Some("sub")),
-            Self::Named(name) if name == "sub" => ("sub", Some("identity")),
-            Self::Named(name) if name == "identity" => ("identity", Some("sub")),
             Self::Named(name) => (name, None),
         }
     }

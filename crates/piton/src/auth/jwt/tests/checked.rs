@@ -143,6 +143,18 @@ async fn of_two_names_the_one_that_the_settings_name_counts_and_both_must_agree(
     for (claim, subject) in [("identity", "ada"), ("sub", "bob")] {
         let app = TestApp::new(app().set("jwt.identity_claim", claim)).await;
         assert_eq!(with(&app, "/me", &two).await.json::<Value>()["subject"], subject, "{claim}");
+        let other = if claim == "sub" { "identity" } else { "sub" };
+        let without = signed(
+            SECRET,
+            &hs256(),
+            &changed(|claims| {
+                let claims = claims.as_object_mut().unwrap();
+                claims.remove("identity");
+                claims.insert(other.into(), json!("ada"));
+            }),
+        );
+        let refused = with(&app, "/me", &without).await;
+        assert_eq!(refused.json::<Value>()["detail"], format!("Missing claim: {claim}"));
     }
     let app = TestApp::new(app()).await;
     for (identity, sub) in [
