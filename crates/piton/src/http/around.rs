@@ -83,18 +83,26 @@ type Run<'a> = Box<dyn FnOnce(Request) -> Answering<'a> + Send + 'a>;
 /// The handler.
 pub struct Next<'a> {
     guarded: bool,
+    by_headers: bool,
     run: Run<'a>,
 }
 
 impl<'a> Next<'a> {
-    pub(super) fn new(guarded: bool, run: Run<'a>) -> Self {
-        Self { guarded, run }
+    pub(super) fn new(guarded: bool, by_headers: bool, run: Run<'a>) -> Self {
+        Self { guarded, by_headers, run }
     }
 
     /// Whether a guard has let this request pass that does not let everybody pass.
     #[must_use]
     pub fn guarded(&self) -> bool {
         self.guarded
+    }
+
+    /// Returns whether the guard, if there is one, reads credentials from headers alone:
+    /// [`Guard::reads_headers_only`](super::Guard::reads_headers_only).
+    #[must_use]
+    pub fn reads_headers_only(&self) -> bool {
+        self.by_headers
     }
 
     /// The handler's answer.

@@ -62,6 +62,13 @@ pub trait Guard: Send + Sync + 'static {
         false
     }
 
+    /// Returns whether all credentials that it accepts stand in headers that
+    /// [`CredentialHeader`] names, in `Authorization` or in `Cookie`. Where they do not, `#[cached]`
+    /// cannot tell callers apart, and stores no response of the route unless it is `shared`.
+    fn reads_headers_only(&self, _: &Handle) -> bool {
+        true
+    }
+
     /// Returns the expression that makes this guard, for `routes --explain`, such as
     /// `shop::Weekdays::only("monday")`. Without one, the attribute's expression is printed, or the
     /// path of the type for a route made by hand. That path compiles only for a unit struct, so
@@ -144,9 +151,10 @@ where
             (Ok(()), None) => handler.call(request, app).await,
             (Ok(()), Some(around)) => {
                 let guarded = guard.is_some_and(|guard| !guard.is_open());
+                let by_headers = guard.is_none_or(|guard| guard.reads_headers_only(&app));
                 let running = app.clone();
                 let next = |request| Box::pin(handler.call(request, running)) as _;
-                around.answer(request, &app, Next::new(guarded, Box::new(next))).await
+                around.answer(request, &app, Next::new(guarded, by_headers, Box::new(next))).await
             }
         }
     };

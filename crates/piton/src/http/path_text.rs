@@ -86,6 +86,7 @@ fn push_literal(encoded: &mut String, character: char) -> Result<(), String> {
         character if character.is_control() => {
             Err(format!("it holds the control character {character:?}: take it out"))
         }
+        '\\' => Err("clients send `\\` as `/`: a backslash in the path is written `%5C`".into()),
         '}' => {
             encoded.push('}');
             Ok(())
@@ -112,13 +113,51 @@ fn leading_triplet(text: &str) -> Option<u8> {
         .then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
-/// Adds a byte that was percent-encoded: as itself where that is the same.
+/// Adds a byte that was percent-encoded: as itself if a path may hold it so. Some clients encode `'` or `:`,
+/// which RFC 3986 allows in a path, and others do not.
 fn push_normal(encoded: &mut String, byte: u8) {
-    if is_unreserved(byte) {
+    if is_path_character(byte) && byte != b'/' {
         encoded.push(byte.into());
     } else {
         push_encoded(encoded, byte);
     }
+}
+
+/// Returns whether clients write the literal text of a route's path in more than one form, so that
+/// the paths of requests have to be brought into one.
+pub(super) fn has_forms(path: &str) -> bool {
+    let mut is_literal = true;
+    path.bytes().any(|byte| {
+        match byte {
+            b'{' => is_literal = false,
+            b'}' => is_literal = true,
+            _ => return is_literal && !is_plain(byte),
+        }
+        false
+    })
+}
+
+/// Returns why the parameters of a route's path cannot be read: a name that is none, or is there twice.
+pub(super) fn parameter_problem(path: &str) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for after in path.split('{').skip(1) {
+        let name = after.split('}').next()?.trim_start_matches('*');
+        if names.contains(&name) {
+            return Some(format!("two parameters are called `{{{name}}}`: name them differently"));
+        }
+        if name.contains([':', '?', '<', '>', '=']) {
+            return Some(format!(
+                "`{{{name}}}` is another framework's way to write a parameter: here it is `{{name}}` or \
+                 `{{*rest}}`, and its type is the handler's"
+            ));
+        }
+        let is_of_name = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
+        if !name.chars().all(is_of_name) {
+            return Some(format!("`{{{name}}}` is not a name: write letters, digits and `_`"));
+        }
+        names.push(name);
+    }
+    None
 }
 
 fn push_encoded(encoded: &mut String, byte: u8) {
@@ -130,7 +169,7 @@ fn push_encoded(encoded: &mut String, byte: u8) {
 /// Gives the path of `request` the form that paths of routes have: `%c3%9f` becomes `%C3%9F`.
 pub(super) fn normalize<B>(mut request: Request<B>) -> Request<B> {
     let path = request.uri().path();
-    let is_normal = path.bytes().all(|byte| byte != b'%' && byte.is_ascii());
+    let is_normal = path.bytes().all(is_path_character);
     if let (false, Some(path)) = (is_normal, normal(path))
         && let Some(uri) = with_path(request.uri(), &path)
     {
@@ -149,11 +188,13 @@ fn normal(path: &str) -> Option<String> {
             rest = &rest[3..];
             continue;
         }
+        // Some clients send `|` and a `%` alone as they are.
         let (now, after) = rest.split_at(character.len_utf8());
-        if character.is_ascii() {
-            normal.push(character);
-        } else {
-            now.bytes().for_each(|byte| push_encoded(&mut normal, byte));
+        for byte in now.bytes() {
+            match is_path_character(byte) {
+                true => normal.push(byte.into()),
+                false => push_encoded(&mut normal, byte),
+            }
         }
         rest = after;
     }
@@ -188,7 +229,8 @@ mod tests {
             ("/100%", "/100%25"),
             ("/50%/x%2", "/50%25/x%252"),
             ("/a:b@c!$&'()*+,;=~", "/a:b@c!$&'()*+,;=~"),
-            (r#"/"x"|\^`<>[]"#, "/%22x%22%7C%5C%5E%60%3C%3E%5B%5D"),
+            (r#"/"x"|^`<>[]"#, "/%22x%22%7C%5E%60%3C%3E%5B%5D"),
+            ("/a%5Cb/a%27b%3b", "/a%5Cb/a'b;"),
             ("/{{x}}/{id}.json", "/%7Bx%7D/{id}.json"),
             ("/日本/", "/%E6%97%A5%E6%9C%AC/"),
             ("/a%3Fb%23", "/a%3Fb%23"),
@@ -209,12 +251,35 @@ mod tests {
             ("//a", "one `/`"),
             ("/a//b", "one `/`"),
             ("/a//", "one `/`"),
+            (r"/a\b", "`%5C`"),
             ("/a\nb", "control character"),
             ("/a\u{0}", "control character"),
         ] {
             let why = encode(path).expect_err(path);
             assert!(why.contains(reason), "{path}: {why}");
         }
+    }
+
+    #[test]
+    fn names_of_parameters_are_checked() {
+        for path in ["/{id}/{other}", "/{*rest}", "/{größe}", "/a", "/{user-id}.json"] {
+            assert_eq!(parameter_problem(path), None, "{path}");
+        }
+        for (path, reason) in [
+            ("/{id}/x/{id}", "two parameters are called `{id}`"),
+            ("/{a:int}", "another framework's"),
+            ("/{a?}", "another framework's"),
+            ("/{na me}", "not a name"),
+        ] {
+            let why = parameter_problem(path).expect(path);
+            assert!(why.contains(reason), "{path}: {why}");
+        }
+    }
+
+    #[test]
+    fn only_literals_have_forms() {
+        assert!(!has_forms("/users/{größe}") && !has_forms("/a-b/{id}.json"));
+        assert!(has_forms("/stra%C3%9Fe") && has_forms("/a;b") && has_forms("/tasks:run"));
     }
 
     #[test]
@@ -225,7 +290,8 @@ mod tests {
             ("/stra\u{df}e", "/stra%C3%9Fe"),
             ("/%61", "/a"),
             ("/a%2fb", "/a%2Fb"),
-            ("/a%", "/a%"),
+            ("/a%", "/a%25"),
+            ("/a%27b%3B|[^]", "/a'b;%7C%5B%5E%5D"),
             ("/plain?x", "/plain?x"),
         ] {
             let request = Request::builder().uri(sent.as_bytes()).body(Body::empty()).unwrap();

@@ -139,7 +139,8 @@ pub(crate) struct Stack<S> {
 
 impl<S> Stack<S> {
     pub fn new(inner: S, rules: Arc<Rules>) -> Self {
-        let normalizes_paths = rules.handle.routes().iter().any(|route| route.path.contains('%'));
+        let normalizes_paths =
+            rules.handle.routes().iter().any(|route| path_text::has_forms(&route.path));
         Self { inner, rules, normalizes_paths }
     }
 

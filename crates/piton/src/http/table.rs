@@ -136,6 +136,8 @@ fn path_problem(route: &Route) -> Option<String> {
         )
     } else if let Err(why) = path_text::encode(&route.path) {
         why
+    } else if let Some(why) = path_text::parameter_problem(&route.path) {
+        why
     } else {
         matchit::Router::new().insert(route.path.as_ref(), ()).err()?.to_string()
     };

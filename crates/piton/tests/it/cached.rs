@@ -635,3 +635,39 @@ mod guarded {
         assert!(said.contains("write `#[protected]`"), "{said}");
     }
 }
+
+#[cfg(feature = "jwt")]
+#[piton::test]
+async fn a_caller_whose_token_is_in_no_header_is_never_given_anothers_answer() {
+    use piton::auth::jwt::Protected;
+    use piton::serde_json::json;
+
+    async fn me(who: Option<Identity>) -> String {
+        who.map_or_else(|| "nobody".to_owned(), |who| who.subject().to_owned())
+    }
+
+    for location in ["json", "query_string"] {
+        let cached = || Cached::new().key("me");
+        let app = App::new("app")
+            .route(get("/me", me).guard(Protected::new()).around(cached()))
+            .route(get("/perhaps", me).guard(Protected::new().optional()).around(cached()))
+            .set("jwt.location", location)
+            .set("log.level", "critical");
+        let app = TestApp::new(app).await;
+        let ask = async |path: &str, name: Option<&str>| {
+            let token = name.map(|name| app.handle().tokens().access(name).sign().unwrap());
+            let request = match (location, &token) {
+                ("json", Some(token)) => app.get(path).json(&json!({ "access_token": token })),
+                (_, Some(token)) => app.get(&format!("{path}?jwt={token}")),
+                (_, None) => app.get(path),
+            };
+            // What all callers send: the cookie of a page, the credentials of a proxy.
+            request.header("cookie", "theme=dark").header("authorization", "Proxy x").await.text()
+        };
+        assert_eq!(ask("/me", Some("ada")).await, "ada", "{location}");
+        assert_eq!(ask("/me", Some("bob")).await, "bob", "{location}");
+        assert_eq!(ask("/perhaps", None).await, "nobody", "{location}");
+        assert_eq!(ask("/perhaps", Some("ada")).await, "ada", "{location}");
+        assert_eq!(ask("/perhaps", None).await, "nobody", "{location}");
+    }
+}

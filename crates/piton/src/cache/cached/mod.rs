@@ -44,6 +44,8 @@ use key::{Parameters, Template};
 ///   says [`shared`](Self::shared). Behind a guard, a request that shows none of these is not
 ///   remembered; nor is one with `Authorization: Basic`, as a password could be guessed from what is
 ///   kept of it.
+///   A guard that accepts credentials elsewhere, such as a token in the query or the body, makes the
+///   route remember nothing, unless it is `shared`.
 /// - Kept are answers with 200, without `Set-Cookie` and without `Cache-Control: no-store` or
 ///   `private`, whose body is whole and not larger than `cache.max_value_size`, and whose `Vary` names
 ///   nothing that the route does not.
@@ -288,7 +290,11 @@ impl Around for Cached {
     fn answer<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> Answering<'a> {
         Box::pin(async move {
             let Ok(cache) = app.try_part::<Cache>() else { return next.run(request).await };
-            let caller = self.caller(request.headers(), app, next.guarded());
+            let caller = match self.shared || next.reads_headers_only() {
+                true => self.caller(request.headers(), app, next.guarded()),
+                // Their headers may be the same, as those of a proxy or a cookie of the page.
+                false => Caller::Unknown,
+            };
             let (mut head, body) = request.into_parts();
             let mut parameters = Parameters::new();
             if self.key.as_ref().is_some_and(Template::has_parameters) {
