@@ -1,5 +1,5 @@
-//! A service that says what it has read: each form in which types of Rust stand in a query, a path, a form
-//! or a body, for generated clients to send.
+//! A service that echoes what it has read, for generated clients: Rust types in queries, paths, forms and
+//! bodies.
 
 use std::collections::BTreeMap;
 
@@ -55,14 +55,14 @@ pub struct Flat {
     span: Option<Span>,
 }
 
-/// Which page.
+/// The page to read.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Paging {
     page: Option<u32>,
     after: Option<u64>,
 }
 
-/// From when.
+/// A period of time.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Span {
     since: NaiveDate,
@@ -82,7 +82,7 @@ pub enum Shape {
     Square {
         /// In metres.
         side: u32,
-        /// Whether it stands on a corner.
+        /// Turned by 45 degrees.
         tilted: Option<bool>,
     },
 }
@@ -117,9 +117,9 @@ pub struct Inner {
     note: Option<String>,
 }
 
-/// What stood in the path.
+/// The parameters of the path.
 #[derive(Serialize, Deserialize, JsonSchema)]
-pub struct Place {
+pub struct PathParameters {
     day: NaiveDate,
     kind: Kind,
     name: String,
@@ -147,7 +147,7 @@ async fn shape(Query(read): Query<Shape>) -> Json<Shape> {
 }
 
 #[get("/path/{day}/{kind}/{name}/{number}")]
-async fn path(Path(read): Path<Place>) -> Json<Place> {
+async fn path(Path(read): Path<PathParameters>) -> Json<PathParameters> {
     Json(read)
 }
 
@@ -162,5 +162,5 @@ async fn body(Json(read): Json<Document>) -> Json<Document> {
 }
 
 fn main() -> piton::Exit {
-    App::new("forms").openapi(OpenApi::new().tag("forms", "Says what it has read.")).run()
+    App::new("forms").openapi(OpenApi::new().tag("forms", "Echoes what it has read.")).run()
 }

@@ -100,7 +100,7 @@ impl World {
         self.with_proxies_of([&document("registry"), &document("piste")]).await
     }
 
-    /// As [`with_proxies`](Self::with_proxies), with other documents than those of the services.
+    /// Starts proxies as [`with_proxies`](Self::with_proxies) does, with other documents.
     ///
     /// # Panics
     /// As [`with_proxies`](Self::with_proxies).

@@ -59,7 +59,7 @@ pub fn all() -> Result<()> {
     PEERS.all()
 }
 
-/// As [`all`], for what only long suites need.
+/// Makes the environments that only long suites need, as [`all`] does for the others.
 ///
 /// # Errors
 /// When one cannot be made; the message is the command that failed.

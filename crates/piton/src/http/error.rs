@@ -45,7 +45,7 @@ struct Inner {
     location: &'static Location<'static>,
     headers: HeaderMap,
     plain: bool,
-    /// The response as it is, instead of a document. In a lock, as a body is not `Sync`.
+    /// The response to send unchanged, instead of a document. In a lock, because a body is not `Sync`.
     response: Option<Mutex<Response>>,
 }
 
@@ -84,8 +84,8 @@ pub struct Recognise(pub fn(&(dyn StdError + 'static)) -> Option<Known>);
 
 inventory::collect!(Recognise);
 
-/// Makes the whole response to an error of a module, where a status is not enough: with headers, or in a form
-/// that the settings choose.
+/// Renders the errors of a module for which a status is not enough: with headers, or in a form that the
+/// settings choose.
 pub(crate) struct WholeError(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
 
 inventory::collect!(WholeError);
@@ -253,9 +253,9 @@ impl Error {
         self
     }
 
-    /// Answers with `response` as it is, instead of a problem document: for clients of a protocol
-    /// that has its own. The log has the error as always, and the response keeps this error's headers
-    /// where it has none of their names.
+    /// Sends `response` unchanged, instead of a problem document: for clients of a protocol with an
+    /// error format of its own. The error is logged as always, and its headers are added to the response
+    /// unless that has headers of the same names.
     #[must_use]
     pub fn with_response(mut self, response: impl IntoResponse) -> Self {
         self.0.response = Some(Mutex::new(response.into_response()));
@@ -378,7 +378,7 @@ impl fmt::Debug for Error {
 #[derive(Clone)]
 pub(crate) struct Carried(pub std::sync::Arc<Error>);
 
-/// Marks a response whose body is not to be replaced by a document.
+/// Marks a response whose body must not be replaced by a document.
 #[derive(Clone)]
 pub(crate) struct OwnResponse;
 
@@ -387,7 +387,7 @@ impl IntoResponse for Error {
         let headers = std::mem::take(&mut self.0.headers);
         if let Some(response) = self.0.response.take() {
             let mut response = response.into_inner().unwrap_or_else(PoisonError::into_inner);
-            // A response that was made of an error of its own is rendered as that.
+            // The response was made from another error, which the stack renders.
             if response.extensions().get::<Carried>().is_some() {
                 return response;
             }

@@ -81,7 +81,7 @@ type Render = Arc<dyn Fn(&FailedRequest<'_>) -> Response + Send + Sync>;
 #[derive(Clone)]
 pub(super) struct Format(Render);
 
-/// A path whose failures have a format of the service's own, for whoever describes them.
+/// A path whose failures have a format of the service's own, for the OpenAPI document.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnFormat(pub String);
 

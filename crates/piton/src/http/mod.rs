@@ -17,6 +17,7 @@ mod finite;
 mod forwarded;
 mod guard;
 mod hooks;
+mod json;
 mod listing;
 mod operation;
 mod origin;

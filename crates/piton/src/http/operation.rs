@@ -60,21 +60,21 @@ pub struct Operation {
     pub(super) body_first: Option<BodyFirstRule>,
 }
 
-/// Reads the body of some requests before their guard and their handler, because the caller's name
-/// may be in it.
+/// A rule by which the body of some requests is read before their guard and their handler, because a
+/// token may be in it.
 pub(crate) trait BodyFirst: Send + Sync + 'static {
-    /// Returns whether the settings ask for it at all. If not, requests pay nothing.
+    /// Returns whether the settings require it at all. If not, requests have no overhead.
     fn applies(&self, config: &Config) -> bool;
 
     /// Returns whether the body of this request has to be read.
     fn wants(&self, head: &Parts, app: &crate::Handle) -> bool;
 
-    /// Keeps the body where it will be looked for.
+    /// Stores the body in the request, for the guard and the handler.
     fn keep(&self, head: &mut Parts, body: Bytes);
 }
 
-/// The [`BodyFirst`] of arguments, for routes made by hand, of which no more is known than the names
-/// of their arguments' types.
+/// The [`BodyFirst`] of arguments, for routes made by hand, of which only the names of the argument
+/// types are known.
 #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
 pub(crate) struct ArgumentBodyFirst {
     pub is_argument: fn(&str) -> bool,
@@ -92,7 +92,7 @@ impl BodyFirstRule {
     }
 }
 
-/// A [`BodyFirst`] that an operation has.
+/// The [`BodyFirst`] of an operation.
 #[derive(Clone)]
 pub(crate) struct BodyFirstRule(pub Arc<dyn BodyFirst>);
 
@@ -145,9 +145,9 @@ pub struct Content {
 /// A header of an answer.
 #[derive(Clone, Debug)]
 pub struct AnswerHeader {
-    /// Its name.
+    /// The name of the header.
     pub name: Cow<'static, str>,
-    /// What it says.
+    /// The meaning of its value.
     pub description: &'static str,
     /// The schema of its value; `None` for text.
     pub schema: Option<MakeSchema>,
@@ -158,7 +158,7 @@ pub struct AnswerHeader {
 pub struct ErrorAnswer {
     /// The status, from 400 to 599.
     pub status: StatusCode,
-    /// When that happens; empty if the status says it all.
+    /// The reason for the error; empty if the status says enough.
     pub description: &'static str,
 }
 
@@ -217,7 +217,7 @@ impl Operation {
         });
     }
 
-    /// Adds a header unless another argument or what stands around the handler reads it too.
+    /// Adds a header, unless another argument or a middleware of the route has added it.
     fn push_header(&mut self, header: Parameter) {
         let name = header.name.as_deref().unwrap_or_default();
         let is_same = |known: &Parameter| {
@@ -299,9 +299,9 @@ impl Operation {
         }
     }
 
-    /// Documents an error that the operation may answer. `description` says when; leave it empty where
-    /// the status says it all. Errors that follow from what the handler reads and who may call it
-    /// are in the document without it: see the page `openapi`.
+    /// Documents an error that the operation may answer. `description` says when; leave it empty if the
+    /// status says enough. Errors that follow from the arguments and the guard of the handler are in the
+    /// document without it: see the page `openapi`.
     ///
     /// The attribute `#[errors(404 = "..")]` calls it for a handler; an extractor or a guard that answers
     /// errors of its own calls it in its `describe`.
@@ -313,7 +313,7 @@ impl Operation {
         }
     }
 
-    /// The errors that are documented by [`Operation::error`].
+    /// Returns the errors documented by [`Operation::error`].
     #[must_use]
     pub fn errors(&self) -> &[ErrorAnswer] {
         &self.errors
@@ -330,7 +330,7 @@ impl Operation {
         add_scheme(&mut self.securities, scheme);
     }
 
-    /// Reads the body of requests first, where the rule says so. A guard's rule outranks that of an
+    /// Reads the body of requests first, according to the rule. A guard's rule outranks that of an
     /// argument.
     #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
     pub(crate) fn body_first(&mut self, rule: impl BodyFirst) {
@@ -545,7 +545,7 @@ impl Output for bytes::Bytes {
 impl Output for axum::response::Redirect {
     fn describe(operation: &mut Operation) {
         operation.answer_empty(StatusCode::SEE_OTHER);
-        operation.answer_header(StatusCode::SEE_OTHER, "Location", "Where to go on.");
+        operation.answer_header(StatusCode::SEE_OTHER, "Location", "The URL to go to.");
     }
 }
 

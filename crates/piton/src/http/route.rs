@@ -42,14 +42,14 @@ pub struct Route {
     /// What its handler knows of the route.
     place: &'static Place,
     pub(super) guard: Option<Box<dyn Guard>>,
-    /// Whether its guard wants some bodies to be read first. It outranks what the arguments want.
+    /// The guard's rule for reading bodies first. It outranks that of the arguments.
     guard_body_first: Option<BodyFirstRule>,
     /// The expression of the attribute's guard.
     pub(super) guard_source: Option<SourceText>,
     pub(super) public: bool,
     pub(super) around: Option<Box<dyn Around>>,
     pub(super) described: Described,
-    /// The errors that the route's attribute lists.
+    /// The errors listed by the route's attribute.
     pub(super) errors: Vec<ErrorAnswer>,
 }
 
@@ -77,7 +77,7 @@ struct Place {
     number: AtomicU32,
     guard: OnceLock<Box<dyn Guard>>,
     around: OnceLock<Box<dyn Around>>,
-    /// Set where the settings ask for it.
+    /// Set only if the settings require it.
     body_first: OnceLock<BodyFirstRule>,
 }
 

@@ -133,7 +133,7 @@ impl Rules {
 pub(crate) struct Stack<S> {
     inner: S,
     rules: Arc<Rules>,
-    /// Whether a route has a path that is percent-encoded, which clients may write in several ways.
+    /// Some route has a percent-encoded path, which clients may write in several ways.
     normalizes_paths: bool,
 }
 

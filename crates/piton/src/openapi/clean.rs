@@ -1,15 +1,15 @@
-//! Schemas in the forms that most programs read: what the derive says in words of Rust or of the newer JSON
-//! Schema, and generators of clients do not know, is said in plainer words that mean the same.
+//! Rewrites schemas with the keywords that most programs know: the derive uses formats of Rust and newer
+//! keywords of JSON Schema, which generators of clients do not know.
 
 use serde_json::{Map, Value, json};
 
 use super::walk;
 
-/// Sets right what the derive leaves in the schemas of `document`.
+/// Rewrites all schemas of `document`.
 pub(super) fn document(document: &mut Value) {
     unbreak_descriptions(document);
     walk::each_schema(document, &mut |schema| {
-        // Anything goes. Many read the shorter word for that as a mistake.
+        // Any value. Many generators reject `true` as a schema.
         if *schema == Value::Bool(true) {
             *schema = json!({});
         }
@@ -39,9 +39,9 @@ fn is_of_type(schema: &Map<String, Value>, wanted: &str) -> bool {
     }
 }
 
-/// Gives integers their limits, and one of the two formats that OpenAPI knows. Generators make 32 bits of an
-/// integer that has none of them, and some write limits as literals: a limit that is the end of 64
-/// bits, or beyond it, does not compile in many languages and says no more than `int64` does.
+/// Sets the limits of integers, and one of the two formats of OpenAPI. Generators take an integer without a
+/// format for 32 bits, and some write limits as literals: a limit at the end of 64 bits, or beyond it, does
+/// not compile in many languages and says no more than `int64` does.
 fn integer(schema: &mut Map<String, Value>) {
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
     let (least, most): (Option<i64>, Option<i64>) = match format {
@@ -85,8 +85,7 @@ fn integer(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Removes lengths that nothing reaches, such as `usize::MAX` of a rule: clients write them as literals of 32
-/// bits.
+/// Removes lengths that nothing reaches, such as `usize::MAX`: generators write them as literals of 32 bits.
 fn forget_endless_counts(schema: &mut Map<String, Value>) {
     for name in ["maxLength", "maxItems", "maxProperties"] {
         let is_endless = |limit: &Value| limit.as_f64().is_some_and(|it| it > i32::MAX.into());
@@ -113,7 +112,7 @@ fn is_at_most_least(limit: &Value) -> bool {
     }
 }
 
-/// `const` is an `enum` of one value.
+/// Replaces `const` by an `enum` of one value.
 fn list_only_value(schema: &mut Map<String, Value>) {
     let Some(value) = schema.remove("const") else { return };
     schema.entry("type").or_insert_with(|| walk::type_of(&value).into());
@@ -127,14 +126,15 @@ fn documented_values(schema: &Map<String, Value>) -> Option<Vec<(Value, String)>
     let text = |part: &Value| part["description"].as_str().unwrap_or_default().to_owned();
     let mut values = Vec::new();
     for part in parts {
-        // Variants without a comment stand together.
+        // The derive puts variants without a comment into one part.
         values.extend(part.get("enum")?.as_array()?.iter().map(|one| (one.clone(), text(part))));
     }
     let all = |is: fn(&Value) -> bool| values.iter().all(|(value, _)| is(value));
     (all(Value::is_string) || all(|value| value.is_i64() || value.is_u64())).then_some(values)
 }
 
-/// One `enum`; what its values mean goes to the description, and to the extension that generators read.
+/// Replaces the parts by one `enum`. The meaning of its values goes into the description, and into the extension
+/// that generators read.
 fn list_values(schema: &mut Map<String, Value>, values: Vec<(Value, String)>) {
     schema.remove("oneOf");
     let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -157,8 +157,7 @@ fn list_values(schema: &mut Map<String, Value>, values: Vec<(Value, String)>) {
     }
 }
 
-/// A tuple says of its items what they may be altogether, for those who do not read `prefixItems`. Beside
-/// `maxItems` that allows nothing more.
+/// Adds `items` to tuples, for generators that do not know `prefixItems`. With `maxItems` that allows nothing more.
 fn allow_items_of_tuple(schema: &mut Map<String, Value>) {
     let Some(places) = schema.get("prefixItems").and_then(Value::as_array) else { return };
     let mut kinds: Vec<Value> = Vec::new();
@@ -177,8 +176,8 @@ fn allow_items_of_tuple(schema: &mut Map<String, Value>) {
     schema.insert("maxItems".into(), count.into());
 }
 
-/// A map whose keys are numbers or the like is a map: the derive makes a closed object with a pattern of
-/// properties, which many read as an object without members.
+/// Rewrites maps whose keys are numbers or the like: the derive makes a closed object with `patternProperties`,
+/// which many generators read as an object without members.
 fn name_keys_of_map(schema: &mut Map<String, Value>) {
     let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
     let patterns = schema.get("patternProperties").and_then(Value::as_object);
@@ -196,7 +195,7 @@ fn name_keys_of_map(schema: &mut Map<String, Value>) {
     schema.insert("propertyNames".into(), json!({ "pattern": pattern }));
 }
 
-/// A doc comment's lines are broken where the source's are.
+/// Joins the lines of descriptions, which are broken where the source's are.
 fn unbreak_descriptions(value: &mut Value) {
     match value {
         Value::Object(map) => {

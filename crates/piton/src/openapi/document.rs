@@ -22,7 +22,7 @@ pub(super) struct Source<'a> {
     /// The app that is described, where it is running.
     pub running: Option<&'a Handle>,
     pub said: &'a OpenApi,
-    /// Where failures have a format of the service's own.
+    /// The paths whose failures have a format of the service's own.
     pub own_formats: Vec<&'a OwnFormat>,
 }
 
@@ -142,14 +142,14 @@ fn body(info: &RouteInfo, schemas: &mut Schemas) -> Option<Value> {
     Some(body)
 }
 
-/// What an operation without a doc comment is called: `Orders list` of `orders_list`.
+/// Returns the summary of an operation without a doc comment: `Orders list` for `orders_list`.
 fn title(id: &str) -> String {
     let text = id.split('_').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Returns whether values of `schema` are objects, also where they may be missing.
+/// Returns whether values of `schema` are objects, or optional objects.
 fn is_object(schema: &Value, schemas: &Schemas) -> bool {
     let schema = schemas.resolved(schema);
     let mut parts = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema[*key].as_array());

@@ -97,19 +97,19 @@ impl OpenApi {
         Self::default()
     }
 
-    /// What the service is called; `openapi.title` in the settings. **Default: the app's name.**
+    /// Sets the title of the document; `openapi.title` in the settings. **Default: the app's name.**
     #[must_use]
     pub fn title(self, title: impl Into<Cow<'static, str>>) -> Self {
         Self { title: Some(title.into()), ..self }
     }
 
-    /// What the service is for, in Markdown; `openapi.description` in the settings.
+    /// Sets the description, in Markdown; `openapi.description` in the settings.
     #[must_use]
     pub fn description(self, description: impl Into<Cow<'static, str>>) -> Self {
         Self { description: Some(description.into()), ..self }
     }
 
-    /// Whom to ask, and their email address; `openapi.contact_name` and `openapi.contact_email` in the
+    /// Sets the contact and their email address; `openapi.contact_name` and `openapi.contact_email` in the
     /// settings.
     #[must_use]
     pub fn contact(
@@ -120,20 +120,20 @@ impl OpenApi {
         Self { contact_name: Some(name.into()), contact_email: Some(email.into()), ..self }
     }
 
-    /// A page about the service, such as that of the project; `openapi.contact_url` in the settings.
+    /// Sets the URL of a page about the service, such as that of the project; `openapi.contact_url` in the settings.
     #[must_use]
     pub fn contact_url(self, url: impl Into<Cow<'static, str>>) -> Self {
         Self { contact_url: Some(url.into()), ..self }
     }
 
-    /// The licence, as an SPDX expression such as `MIT OR Apache-2.0`; `openapi.license` in the settings.
+    /// Sets the licence, as an SPDX expression such as `MIT OR Apache-2.0`; `openapi.license` in the settings.
     #[must_use]
     pub fn license(self, spdx: impl Into<Cow<'static, str>>) -> Self {
         Self { license: Some(spdx.into()), ..self }
     }
 
-    /// Where the service is to be had, and what that is called; `openapi.servers` in the settings.
-    /// **Default: where the document is.**
+    /// Adds a URL of the service, with a description; `openapi.servers` in the settings.
+    /// **Default: the URL of the document.**
     #[must_use]
     pub fn server(
         mut self,
@@ -190,7 +190,7 @@ impl App {
     /// The OpenAPI document, with the settings that stand in the code: for tests that compare it.
     ///
     /// # Errors
-    /// What is wrong with the routes, or with the settings that the document depends on.
+    /// All that is wrong with the routes, or with the settings that the document depends on.
     pub fn openapi_document(&self) -> Result<Value, LaunchError> {
         Ok(of_outline(&self.outline()?)?.document)
     }
@@ -199,7 +199,7 @@ impl App {
     /// that compare them.
     ///
     /// # Errors
-    /// What is wrong with the routes, or with the settings that the document depends on.
+    /// All that is wrong with the routes, or with the settings that the document depends on.
     pub fn openapi_files(&self) -> Result<[File; 3], LaunchError> {
         let outline = self.outline()?;
         Ok(files::all(&of_outline(&outline)?.document, outline.name()))
@@ -221,13 +221,13 @@ fn of_handle(handle: &Handle) -> Made {
         routes: handle.routes(),
         config: handle.config(),
         running: Some(handle),
-        said: &said(handle.attached().next(), handle.config()),
+        said: &info(handle.attached().next(), handle.config()),
         own_formats: handle.attached().collect(),
     })
 }
 
 /// # Errors
-/// Settings that the document depends on are wrong. Nothing has checked them, as nothing is launched.
+/// Settings that the document depends on are wrong. They are checked here, because nothing is launched.
 fn of_outline(outline: &Outline<'_>) -> Result<Made, LaunchError> {
     let mut problems = Problems::new();
     outline.config().read::<OpenApiSettings>(SECTION, &mut problems);
@@ -241,13 +241,13 @@ fn of_outline(outline: &Outline<'_>) -> Result<Made, LaunchError> {
         routes: outline.routes(),
         config: outline.config(),
         running: None,
-        said: &said(outline.attached().next(), outline.config()),
+        said: &info(outline.attached().next(), outline.config()),
         own_formats: outline.attached().collect(),
     }))
 }
 
-/// What the document says beside the routes, by the code and the settings.
-fn said(code: Option<&OpenApi>, config: &Config) -> OpenApi {
+/// Returns the general information of the document, from the settings and the code.
+fn info(code: Option<&OpenApi>, config: &Config) -> OpenApi {
     let settings: OpenApiSettings = read(config, SECTION);
     settings.complete(code.unwrap_or(&OpenApi::default()))
 }

@@ -13,7 +13,7 @@ struct Draft {
     schema: Value,
     required: bool,
     description: Option<String>,
-    /// Whether it stands for parameters of any name.
+    /// Stands for parameters of any name.
     is_any: bool,
 }
 
@@ -141,7 +141,7 @@ fn properties(schema: &Value, place: Place, required: bool, schemas: &Schemas) -
     drafts
 }
 
-/// The parameters of the variants of an enum, each name once. One is required if all variants require it.
+/// Merges the parameters of the variants of an enum by name. One is required if all variants require it.
 fn merged(variants: Vec<Vec<Draft>>) -> Vec<Draft> {
     let count = variants.len();
     let mut merged: Vec<(Draft, Vec<Value>, usize)> = Vec::new();
@@ -166,7 +166,7 @@ fn merged(variants: Vec<Vec<Draft>>) -> Vec<Draft> {
     merged.into_iter().map(finish).collect()
 }
 
-/// The schema of what is of one of `schemas`: words become one list of words.
+/// Returns the schema of a value that matches one of `schemas`. Enums are joined into one.
 fn any_of(mut schemas: Vec<Value>) -> Value {
     if schemas.len() == 1 {
         return schemas.remove(0);
@@ -184,7 +184,7 @@ fn any_of(mut schemas: Vec<Value>) -> Value {
     }
 }
 
-/// How the value of a parameter is written.
+/// The form in which the value of a parameter is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// Text that may be empty.
@@ -244,14 +244,14 @@ impl Draft {
         let may_be_empty =
             self.schema.as_object_mut().and_then(|map| map.remove(ALLOW_EMPTY_VALUE));
         let shape = Shape::of(&self.schema, schemas);
-        // An optional one without a value is as one that is not given; a text is then empty.
+        // An empty value of an optional parameter counts as absent, except that text is then empty.
         let is_optional = !self.required && matches!(shape, Shape::Scalar | Shape::List);
         if self.place == Place::Query && (is_optional || may_be_empty.is_some()) {
             parameter.insert("allowEmptyValue".into(), true.into());
         }
         match shape {
-            // Several parameters of one name, as most generated clients send them whatever the document says. One
-            // with commas is read as well.
+            // Most generated clients repeat the name whatever the document says. One parameter with commas is read
+            // as well.
             Shape::List if self.place == Place::Query => {
                 parameter.insert("style".into(), "form".into());
                 parameter.insert("explode".into(), true.into());

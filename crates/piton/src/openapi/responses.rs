@@ -1,5 +1,5 @@
-//! The answers of an operation: those that its types name, the errors that it is known to answer, and the
-//! one format of every other failure.
+//! The responses of an operation: those of its types, its documented errors, and the one format of every
+//! other failure.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -11,11 +11,11 @@ use crate::http::{Answer, AnswerHeader, ErrorAnswer, ErrorStyle, Operation};
 #[derive(Clone, Copy)]
 pub(super) struct Failures {
     style: ErrorStyle,
-    /// Whether they have a format of the service's own, of which nothing is known.
+    /// The service renders failures in a format of its own, which the document does not know.
     is_own: bool,
 }
 
-/// What the schema of a failure is called.
+/// The name of the schema of a failure.
 const PROBLEM: &str = "problem";
 /// One of the faults that a problem lists.
 const FAULT: &str = "problem_fault";
@@ -24,31 +24,34 @@ const FAILURE: &str = "failure";
 /// The media type of RFC 9457.
 const PROBLEM_TYPE: &str = "application/problem+json";
 
-/// Where the document keeps answers.
+/// The prefix of references to answers.
 const ANSWER_PLACE: &str = "#/components/responses/";
 
-/// The errors that have an answer of their own in `components.responses`: the status, what it is called
-/// there, and when it is answered.
+/// The errors in `components.responses`: the status, the name there, and the description.
 const ERRORS: [(u16, &str, &str); 16] = [
     (400, "bad_request", "The request cannot be read: it is not JSON, not UTF-8, or incomplete."),
-    (401, "unauthorized", "Nobody knows who is calling: see `security`."),
-    (403, "forbidden", "Whoever is calling may not do this."),
-    (404, "not_found", "There is no such thing."),
+    (401, "unauthorized", "The credentials are missing or not valid: see `security`."),
+    (403, "forbidden", "The caller may not do this."),
+    (404, "not_found", "There is no such resource."),
     (405, "method_not_allowed", "The path has other methods: see the header `Allow`."),
     (408, "request_timeout", "The request did not arrive in time."),
-    (409, "conflict", "It contradicts what is there."),
-    (410, "gone", "It is not there any more."),
-    (412, "precondition_failed", "It has changed since the client saw it: a precondition fails."),
+    (409, "conflict", "It conflicts with the current state of the resource."),
+    (410, "gone", "The resource does not exist any more."),
+    (
+        412,
+        "precondition_failed",
+        "A precondition failed: the resource has changed since the client read it.",
+    ),
     (413, "content_too_large", "The body is larger than this service accepts."),
     (415, "unsupported_media_type", "The body is of another media type: see the header `Accept`."),
     (
         422,
         "unprocessable_content",
-        "It can be read and is not acceptable; `errors` says where and why.",
+        "The request was read but is not valid; `errors` says where and why.",
     ),
     (428, "precondition_required", "A precondition is missing: send `If-Match`."),
     (429, "too_many_requests", "Too many requests: try again later."),
-    (502, "bad_gateway", "Another service gave no usable answer."),
+    (502, "bad_gateway", "Another service did not respond properly."),
     (
         503,
         "service_unavailable",
@@ -61,12 +64,12 @@ impl Failures {
         Self { style, is_own: false }
     }
 
-    /// Failures of a path that has a format of its own for them.
+    /// Returns the failures of a path with an error format of its own.
     pub fn in_own_format(self) -> Self {
         Self { is_own: true, ..self }
     }
 
-    /// What the schemas of failures are called.
+    /// Returns the names of the schemas of failures.
     pub fn schema_names(self) -> &'static [&'static str] {
         match self.style {
             ErrorStyle::Problem => &[PROBLEM, FAULT],
@@ -74,7 +77,7 @@ impl Failures {
         }
     }
 
-    /// All answers of an operation, which has these parameters.
+    /// Returns all responses of an operation with these parameters.
     pub fn answers(
         self,
         operation: &Operation,
@@ -89,7 +92,7 @@ impl Failures {
         let is_known = !answers.is_empty();
         match self.style {
             _ if self.is_own => {
-                // Its status is the format's to choose as well.
+                // Such a format chooses the status too.
                 let description = "Any failure, in the format of this path.";
                 answers.insert("default".into(), json!({ "description": description }));
             }
@@ -104,13 +107,13 @@ impl Failures {
             ErrorStyle::Gnar => {}
         }
         if !is_known {
-            let description = "What the handler answers: its type does not say.";
+            let description = "Not documented: the type of the handler does not tell.";
             answers.insert("default".into(), json!({ "description": description }));
         }
         Value::Object(answers)
     }
 
-    /// `components.responses`, as far as `paths` refers to them, and the schemas they use.
+    /// Returns the `components.responses` that `paths` refers to, and the schemas they use.
     pub fn components(self, paths: &Value) -> (Map<String, Value>, Map<String, Value>) {
         let (mut responses, mut schemas) = (Map::new(), Map::new());
         match self.style {
@@ -136,8 +139,8 @@ impl Failures {
     }
 }
 
-/// The errors that an operation is known to answer: those it documents, and those that follow from what it
-/// reads, who may call it and what it returns.
+/// Returns the errors of an operation: the documented ones, and those that follow from its arguments, guard
+/// and return type.
 fn errors(operation: &Operation, parameters: &[Value], reads_body: bool) -> Vec<ErrorAnswer> {
     let mut errors = operation.errors().to_vec();
     let mut add = |status, is_answered: bool| {
@@ -163,7 +166,7 @@ fn errors(operation: &Operation, parameters: &[Value], reads_body: bool) -> Vec<
     errors
 }
 
-/// The answer of an error: one of the components, or one of its own where the operation says more.
+/// Returns the response of an error: a reference to a component, or a response with the operation's description.
 fn refusal(error: &ErrorAnswer) -> Value {
     let known = ERRORS.iter().find(|(status, ..)| *status == error.status.as_u16());
     match known {
@@ -196,9 +199,11 @@ fn problem_answer(description: &str, status: Option<StatusCode>) -> Value {
         });
     }
     let (name, said, schema) = match status {
-        Some(StatusCode::UNAUTHORIZED) => {
-            ("WWW-Authenticate", "How to show who is calling.", json!({ "type": "string" }))
-        }
+        Some(StatusCode::UNAUTHORIZED) => (
+            "WWW-Authenticate",
+            "The authentication that is expected.",
+            json!({ "type": "string" }),
+        ),
         Some(StatusCode::METHOD_NOT_ALLOWED) => {
             ("Allow", "The methods of the path.", json!({ "type": "string" }))
         }
@@ -206,11 +211,11 @@ fn problem_answer(description: &str, status: Option<StatusCode>) -> Value {
             ("Accept", "The media type to send.", json!({ "type": "string" }))
         }
         Some(StatusCode::PRECONDITION_FAILED) => {
-            ("ETag", "The entity tag of what is there now.", json!({ "type": "string" }))
+            ("ETag", "The current entity tag.", json!({ "type": "string" }))
         }
         Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => (
             "Retry-After",
-            "After how many seconds to try again.",
+            "Seconds to wait before trying again.",
             json!({ "type": "integer", "minimum": 0 }),
         ),
         _ => return answer,
@@ -250,12 +255,12 @@ pub(super) fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or(media_type).trim()
 }
 
-/// The body of this media type. What has no schema is text or bytes, unless it has a form that is not known.
+/// Returns the content of this media type. Without a schema it is text or bytes, unless its form is not known.
 pub(super) fn media(media_type: &str, schema: Option<Value>) -> Value {
     match schema {
         Some(schema) => json!({ "schema": schema }),
         None if media_type.starts_with("text/") => json!({ "schema": { "type": "string" } }),
-        // Not a word of 3.1, which says nothing here, but the one by which generators make bytes.
+        // OpenAPI 3.1 writes nothing here, but generators know bytes only by `format: binary`.
         None if essence(media_type) == "application/octet-stream" => {
             json!({ "schema": { "type": "string", "format": "binary" } })
         }

@@ -57,15 +57,15 @@ impl Schemas {
         }
     }
 
-    /// All that `document` refers to, with its references set right.
-    /// No type is called by one of the `reserved` names.
+    /// Returns all schemas that `document` refers to, and corrects its references. No schema gets one of the
+    /// `reserved` names.
     pub fn finish(mut self, document: &mut Value, reserved: &[&str]) -> Map<String, Value> {
         let output: BTreeMap<String, Value> =
             self.output.take_definitions(true).into_iter().collect();
         let input: BTreeMap<String, Value> =
             self.input.take_definitions(true).into_iter().collect();
         let different = different(&input, &output);
-        let names = Names::new(&input, &output, &different, reserved);
+        let names = SchemaNames::new(&input, &output, &different, reserved);
         let mut all = BTreeMap::new();
         for (places, schemas) in [(&names.output, output), (&names.input, input)] {
             for (name, schema) in schemas {
@@ -120,13 +120,13 @@ fn different(
     }
 }
 
-/// What the schemas are called in the document, by what schemars calls them.
-struct Names {
+/// The names of the schemas in the document, by their names in schemars.
+struct SchemaNames {
     input: BTreeMap<String, String>,
     output: BTreeMap<String, String>,
 }
 
-impl Names {
+impl SchemaNames {
     fn new(
         input: &BTreeMap<String, Value>,
         output: &BTreeMap<String, Value>,
@@ -134,13 +134,13 @@ impl Names {
         reserved: &[&str],
     ) -> Self {
         let mut taken: BTreeSet<String> = reserved.iter().map(ToString::to_string).collect();
-        // Files and types of clients are told apart whatever the capitals of their names are.
+        // Generated clients have a file per type, and some file systems ignore the case of names.
         let mut take = |name: &str| {
             let free = free_name(name, |name| taken.contains(&name.to_ascii_lowercase()));
             taken.insert(free.to_ascii_lowercase());
             free
         };
-        // Names that are identifiers already are not given to others.
+        // Types whose names are identifiers already keep them, so they come first.
         let mut outputs: Vec<&String> = output.keys().collect();
         outputs.sort_by_key(|name| identifier(name) != ***name);
         let output: BTreeMap<String, String> =
@@ -155,7 +155,7 @@ impl Names {
     }
 }
 
-/// `name`, or with a number after it, so that it is not taken.
+/// Returns `name`, with a number after it if it is taken.
 pub(super) fn free_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let mut free = name.to_owned();
     let mut number = 2;
@@ -166,8 +166,8 @@ pub(super) fn free_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
     free
 }
 
-/// A name that is an identifier in every language: `PageForCompany` of `Page_for_Company`, which is what the
-/// derive makes of `Page<Company>`.
+/// Returns a name that is an identifier in every language: `PageForCompany` for `Page_for_Company`, which is the
+/// derive's name of `Page<Company>`.
 fn identifier(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
     let name = if is_plain { name.to_owned() } else { capitalized(name) };
@@ -178,8 +178,7 @@ fn identifier(name: &str) -> String {
     }
 }
 
-/// The words of `text` without what stands between them, each with a capital letter, and without letters that
-/// are not ASCII.
+/// Joins the words of `text`, each with a capital letter, without characters that are not ASCII.
 pub(super) fn capitalized(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric());
     let capitalized = words.filter_map(|word| {
@@ -190,7 +189,7 @@ pub(super) fn capitalized(text: &str) -> String {
     capitalized.collect()
 }
 
-/// A name as it was before it became part of a reference, where schemars encodes what is no part of a URI.
+/// Decodes a name in a reference, where schemars encodes characters that URIs do not allow.
 fn decoded(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();

@@ -34,7 +34,7 @@ pub(super) fn add(setup: &Setup, source: &'static Location<'static>) {
         let document = document.clone();
         async move { answer(document.get_or_init(|| of_document(&app)), &request, ASK_AGAIN, &[]) }
     }));
-    let said = super::said(handle.attached().next(), handle.config());
+    let said = super::info(handle.attached().next(), handle.config());
     let page = Page::new(&settings, title(&said, &handle), &servers(&said));
     for (path, asset) in page.assets {
         let asset = Arc::new(asset);

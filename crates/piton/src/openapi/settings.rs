@@ -25,17 +25,17 @@ pub struct OpenApiSettings {
     /// Where Swagger UI is. **Default: `/api/doc`.**
     pub ui_path: String,
 
-    /// What the service is called in the document. **Default: the title in the code, else the app's
+    /// Title of the document. **Default: the title in the code, else the app's
     /// name.**
     pub title: Option<String>,
 
-    /// What the service is for, in Markdown. **Default: the description in the code.**
+    /// Description of the service, in Markdown. **Default: the description in the code.**
     pub description: Option<String>,
 
-    /// Whom to ask about the service. **Default: the contact in the code.**
+    /// Name of the contact for questions. **Default: the contact in the code.**
     pub contact_name: Option<String>,
 
-    /// Their email address. **Default: the contact's in the code.**
+    /// Email address of the contact. **Default: the contact's in the code.**
     pub contact_email: Option<String>,
 
     /// Their page, such as that of the project. **Default: the contact's in the code.**
@@ -119,7 +119,7 @@ impl OpenApiSettings {
         }
     }
 
-    /// What the document says of the service: the settings, and the code where they say nothing.
+    /// Returns the general information: from the settings, and for unset ones from the code.
     pub(super) fn complete(&self, code: &OpenApi) -> OpenApi {
         let or = |own: &Option<String>, code: &Option<Cow<'static, str>>| {
             let own = own.as_ref().filter(|text| !text.trim().is_empty());

@@ -1,5 +1,5 @@
-//! Enums with data as generators of clients read them: a schema with a name for each variant, and where they
-//! have a tag (`#[serde(tag = "kind")]`) a discriminator that says which is which.
+//! Rewrites enums with data for generators of clients: a named schema for each variant, and for tagged enums
+//! (`#[serde(tag = "kind")]`) a discriminator.
 
 use serde_json::{Map, Value, json};
 
@@ -19,12 +19,12 @@ pub(super) fn name_variants(document: &mut Value) {
             name_external_variants(&name, schemas);
         }
     }
-    // What only variants referred to stands in them now.
+    // Schemas that only variants referred to are part of them now.
     forget_unused(document);
 }
 
-/// A struct with an enum flattened into it: its own members, which many do not read beside alternatives, go
-/// into each of them. Returns false if it is no such struct.
+/// Copies the members of a struct with a flattened enum into each variant, because many generators ignore members
+/// next to alternatives. Returns false if the schema is not such a struct.
 fn spread(name: &str, schemas: &mut Map<String, Value>) -> bool {
     let schema = &schemas[name];
     let Some(key) = ["oneOf", "anyOf"].into_iter().find(|key| schema.get(*key).is_some()) else {
@@ -53,7 +53,7 @@ fn spread(name: &str, schemas: &mut Map<String, Value>) -> bool {
     true
 }
 
-/// Returns whether a keyword beside alternatives can go into each of them, or is said of all of them.
+/// Returns whether a keyword next to alternatives can be copied into each, or describes the whole.
 fn is_spread(key: &String) -> bool {
     matches!(
         &**key,
@@ -61,8 +61,8 @@ fn is_spread(key: &String) -> bool {
     ) || matches!(&**key, "description" | "title" | "examples")
 }
 
-/// The members of an alternative, and what to call it: as the schema that it refers to, or as the first
-/// member that it must have.
+/// Returns the name and the schema of an alternative. It is named after the schema that it refers to, or its first
+/// required member.
 fn labelled(part: &Value, schemas: &Map<String, Value>) -> Option<(String, Value)> {
     let reference = part["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE));
     let schema = match reference {
@@ -75,8 +75,7 @@ fn labelled(part: &Value, schemas: &Map<String, Value>) -> Option<(String, Value
     is_plain_object(schema).then(|| (label, schema.clone()))
 }
 
-/// Variants that are told by the name of their only member, as serde writes them unless it is told
-/// otherwise: `{ "Circle": { .. } }`.
+/// Names the variants of externally tagged enums, serde's default: `{ "Circle": { .. } }`.
 fn name_external_variants(name: &str, schemas: &mut Map<String, Value>) {
     let parts = schemas.get_mut(name).and_then(|schema| schema.get_mut("oneOf"));
     let Some(Value::Array(mut parts)) = parts.map(Value::take) else { return };
@@ -93,7 +92,7 @@ fn name_external_variants(name: &str, schemas: &mut Map<String, Value>) {
     schemas[name]["oneOf"] = parts.into();
 }
 
-/// The only member that an object can have and must have.
+/// Returns the member of an object that requires and allows exactly one.
 fn only_member(schema: &Value) -> Option<&str> {
     let mut members = schema["properties"].as_object()?.keys();
     let (Some(member), None) = (members.next(), members.next()) else { return None };
@@ -102,10 +101,10 @@ fn only_member(schema: &Value) -> Option<&str> {
     is_external.then_some(&**member)
 }
 
-/// An enum of which each variant is told by the value of one member.
+/// An enum whose variants are distinguished by the value of one member.
 struct Union {
     tag: String,
-    /// What the enum is beside its variants: members of the struct that it is flattened into.
+    /// The schema without its variants: members of the struct that the enum is flattened into.
     common: Map<String, Value>,
     variants: Vec<(String, Value)>,
 }
@@ -125,7 +124,7 @@ impl Union {
         })
     }
 
-    /// Writes the variants, and the enum as the choice between them.
+    /// Replaces the schema by a choice between named variants.
     fn put(self, name: &str, schemas: &mut Map<String, Value>) {
         let (mut choice, mut mapping) = (Vec::new(), Map::new());
         for (value, part) in &self.variants {
@@ -150,8 +149,8 @@ impl Union {
         schemas.insert(name.to_owned(), union);
     }
 
-    /// The variant with all its members in one schema: those of the struct that it holds (which the derive
-    /// refers to), its own, and those that all variants have.
+    /// Returns a variant with all its members in one schema: those of the struct that it holds (which the derive
+    /// refers to), its own, and the common ones.
     fn variant(&self, part: &Value, schemas: &Map<String, Value>) -> Value {
         let mut own = part.clone();
         let held = own.as_object_mut().and_then(|own| own.remove("$ref"));
@@ -169,7 +168,7 @@ impl Union {
             }
         };
         for (key, value) in own.as_object().into_iter().flatten() {
-            // What is said of the variant itself, such as that it is deprecated.
+            // Keywords of the variant itself, such as `deprecated`.
             if !MERGED.contains(&&**key) {
                 whole[key] = value.clone();
             }
@@ -180,7 +179,7 @@ impl Union {
     }
 }
 
-/// The values of the tag in each part, if it is one: always there, a single text, in no two the same.
+/// Returns the value of `tag` in each part, if it is a tag: always required, a single text, different in each part.
 fn values(parts: &[Value], tag: &str) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::with_capacity(parts.len());
     for part in parts {
@@ -204,7 +203,7 @@ fn is_plain_object(schema: &Value) -> bool {
             .all(|key| schema.get(*key).is_none())
 }
 
-/// The keywords that [`merge`] adds up.
+/// The keywords that [`merge`] combines.
 const MERGED: [&str; 5] =
     ["description", "properties", "required", "additionalProperties", "unevaluatedProperties"];
 
@@ -230,7 +229,7 @@ pub(super) fn merge(whole: &mut Value, more: &Value) {
     if let Some(closed) = more.get("additionalProperties") {
         whole["additionalProperties"] = closed.clone();
     }
-    // All members stand in one schema now.
+    // All members are in one schema now, so that is the same as `additionalProperties`.
     if more.get("unevaluatedProperties") == Some(&Value::Bool(false)) {
         whole["additionalProperties"] = false.into();
     }

@@ -1,5 +1,5 @@
-//! The schemas of a document, wherever they stand in it. Values of examples, defaults and extensions, which
-//! may look like schemas, are passed by.
+//! Visits all schemas of a document. Values of examples, defaults and extensions, which may look like schemas,
+//! are skipped.
 
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn members(value: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
     value.and_then(Value::as_object_mut).into_iter().flat_map(|map| map.values_mut())
 }
 
-/// A parameter, header, body, answer or media type.
+/// Visits the schemas of a parameter, header, body, response or media type.
 fn holder(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
     let Value::Object(map) = value else { return };
     if let Some(schema) = map.get_mut("schema") {
@@ -67,7 +67,7 @@ fn within(schema: &mut Value, change: &mut impl FnMut(&mut Value)) {
     for (key, value) in map.iter_mut() {
         let key = &&**key;
         match value {
-            // `true` and `false` are what everybody writes for further members.
+            // `true` and `false` for `additionalProperties` are understood by all generators.
             Value::Object(_) if ONE.contains(key) => within(value, change),
             Value::Bool(true) if *key == "items" => within(value, change),
             Value::Array(list) if LIST.contains(key) => {
@@ -82,7 +82,7 @@ fn within(schema: &mut Value, change: &mut impl FnMut(&mut Value)) {
     change(schema);
 }
 
-/// The word of JSON Schema for the type of a value.
+/// Returns the name of a value's type in JSON Schema.
 pub(super) fn type_of(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "string",

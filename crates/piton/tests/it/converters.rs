@@ -71,7 +71,7 @@ async fn books(Valid(asked): Valid<Listing<Search, Order>>) -> Page<String> {
     asked.page(vec![format!("{page} {per_page} {}", asked.sort)], 41)
 }
 
-/// What may be asked for, in the ways in which serde puts types together.
+/// A query of all the ways in which serde combines types.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 struct Asked {
     #[serde(default)]

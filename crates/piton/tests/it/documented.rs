@@ -1,4 +1,4 @@
-//! What the document says of parameters, sent as generated clients write it, is read as it was meant.
+//! Parameters, sent as generated clients write them from the document, are read as they were meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -441,7 +441,7 @@ mod variants {
     #[serde(tag = "kind", rename_all = "lowercase")]
     #[expect(dead_code, reason = "its schema alone is asked for")]
     enum Search {
-        /// Of a name.
+        /// By name.
         Name {
             value: String,
             exact: Option<bool>,

@@ -180,7 +180,7 @@ async fn several_algorithms_are_taken() {
     }
 }
 
-/// How the peer signs with a key of `pem`.
+/// Signs as the peer does, with a key of `pem`.
 fn key_of(name: &str, algorithm: &str) -> Value {
     let public = pem::text(&format!("{name}.pub"));
     json!({ "algorithm": algorithm, "private_key": pem::text(name), "public_key": public })

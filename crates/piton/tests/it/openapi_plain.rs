@@ -151,7 +151,7 @@ mod unions {
         Corner(Corner),
     }
 
-    /// How far it is.
+    /// The distance.
     #[derive(Serialize, Deserialize, JsonSchema)]
     pub enum Level {
         /// At the bottom.

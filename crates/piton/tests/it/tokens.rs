@@ -201,14 +201,14 @@ async fn the_public_key_is_no_secret_to_sign_with() {
 #[piton::test]
 async fn wrong_keys_are_found_at_launch() {
     for (algorithm, private, public, said) in [
-        ("RS256", None, None, "neither of the key files is named"),
+        ("RS256", None, None, "needs a key, and none is configured"),
         ("RS256", Some("nowhere"), None, "No such file"),
         ("RS256", Some("ed25519"), None, "not a key of that kind"),
         ("EdDSA", Some("ed25519"), Some("other.pub"), "do not belong together"),
         ("HS256", Some("rsa"), None, "signs with `jwt.secret_key`"),
         ("ES384", Some("p256"), None, "expected a key on P-384"),
         ("ES256", None, Some("ed25519.pub"), "this is an Ed25519 key, which ES256 cannot use"),
-        ("ES256", Some("p256.pub"), None, "this is no private key"),
+        ("ES256", Some("p256.pub"), None, "this is not a private key"),
         ("RS256", None, Some("rsa"), "this is the private key"),
     ] {
         let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,7 @@ use piton::prelude::*;
 
 piton::blueprint!("/peer", tag = "peers", protected);
 
-/// Who off-piste takes the caller for.
+/// The caller, as off-piste identifies them.
 #[derive(Serialize, JsonSchema)]
 pub struct Caller {
     /// The email address that the token was made for.

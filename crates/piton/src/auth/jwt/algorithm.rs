@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{self, VerificationAlgorithm};
 use super::settings::MIN_SECRET_BYTES;
 
 crate::setting_enum! {
-    /// How tokens are signed (RFC 7518, RFC 8037).
+    /// An algorithm that signs tokens (RFC 7518, RFC 8037).
     pub enum JwtAlgorithm: default Hs256 {
         /// HMAC with SHA-256.
         Hs256 = "HS256",
@@ -94,7 +94,7 @@ impl JwtAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == alg)
     }
 
-    /// Whether the same secret signs and checks.
+    /// Returns whether the same secret signs and checks.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         self.key_kind().is_none()
@@ -112,7 +112,7 @@ impl JwtAlgorithm {
         }
     }
 
-    /// The minimum length of a secret in bytes: that of the hash (RFC 7518, section 3.2).
+    /// Returns the minimum length of a secret in bytes: that of the hash (RFC 7518, section 3.2).
     #[must_use]
     pub(super) const fn min_secret_bytes(self) -> usize {
         match self {
@@ -130,7 +130,7 @@ impl JwtAlgorithm {
         }
     }
 
-    /// Returns what verifies signatures of this algorithm. Not for the symmetric ones.
+    /// Returns the verifier of signatures of this asymmetric algorithm.
     pub(super) fn verification(self) -> &'static dyn VerificationAlgorithm {
         match self {
             Self::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,

@@ -1,4 +1,4 @@
-//! Finds tokens and proofs in bodies.
+//! Finds tokens and CSRF tokens in bodies.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,11 +9,11 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-/// The body of a request that was read before its handler, which reads it again.
+/// The body of a request, read for its token before the handler reads it.
 #[derive(Clone)]
 pub(super) struct BufferedBody(pub Bytes);
 
-/// A member of a JSON object. The content of what is no text is not kept.
+/// A member of a JSON object. Only the content of text is kept.
 pub(super) enum Member {
     Text(String),
     /// Null, false, zero, an empty text, list or object: missing, as in Python.
@@ -33,7 +33,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         || essence.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
 }
 
-/// Returns whether the body is a form. One of several parts is not: it may be of any size.
+/// Returns whether the body is a form. Multipart bodies do not count, because they may be of any size.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     essence(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
@@ -63,7 +63,7 @@ pub(super) fn member(body: &[u8], name: &str) -> Option<Member> {
     Some(member)
 }
 
-/// Looks for one member. The last one of a name counts, as everywhere.
+/// A seed that finds one member. Of duplicates the last one counts, as in serde_json.
 struct Find<'a>(&'a str);
 
 impl<'de> DeserializeSeed<'de> for Find<'_> {

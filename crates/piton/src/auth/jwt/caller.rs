@@ -16,14 +16,14 @@ use super::values::{Lifetime, TokenLocation};
 use crate::context::{self, Caller};
 use crate::http::Result;
 
-/// The caller that a valid token named.
-struct Known {
+/// The caller that a valid token identifies, and the state of the token's renewal.
+struct CurrentCaller {
     identity: Identity,
     tokens: Tokens,
-    ended: AtomicBool,
+    renewal_ended: AtomicBool,
 }
 
-impl Known {
+impl CurrentCaller {
     fn value(
         &self,
         token: Result<String>,
@@ -35,31 +35,31 @@ impl Known {
         Some(value)
     }
 
-    /// Gnar Gear renews only an identity that Python takes for true.
-    fn is_somebody(&self) -> bool {
+    /// Returns whether Python takes the identity for true: Gnar Gear renews no other.
+    fn is_truthy(&self) -> bool {
         python::is_true(self.identity.value())
     }
 }
 
-impl Caller for Known {
+impl Caller for CurrentCaller {
     fn authorization(&self) -> Option<HeaderValue> {
-        let token = self.is_somebody().then(|| self.tokens.renewed(&self.identity))?;
+        let token = self.is_truthy().then(|| self.tokens.renewed(&self.identity))?;
         self.value(token, |token| format!("Bearer {token}"))
     }
 
     fn answer(&self, headers: &mut HeaderMap) {
-        let places = &self.tokens.0.places;
-        // A token out of a cookie is not for the page to read.
+        let sources = &self.tokens.0.sources;
+        // Scripts of a page can read headers, and must not get at a token that came in a cookie.
         let wanted = self.tokens.renews()
             && self.identity.location() == Some(TokenLocation::Headers)
             && self.identity.expires().is_some()
-            && !self.ended.load(Ordering::Relaxed)
-            && self.is_somebody()
-            && !headers.contains_key(places.header());
+            && !self.renewal_ended.load(Ordering::Relaxed)
+            && self.is_truthy()
+            && !headers.contains_key(sources.header());
         if wanted {
             let token = self.tokens.renewed(&self.identity);
-            if let Some(value) = self.value(token, |token| places.header_value(token)) {
-                headers.insert(places.header(), value);
+            if let Some(value) = self.value(token, |token| sources.header_value(token)) {
+                headers.insert(sources.header(), value);
             }
         }
     }
@@ -70,9 +70,8 @@ impl Tokens {
         self.0.renews && self.0.keys.can_sign()
     }
 
-    /// Makes an access token that says the same of the same caller, but not that it is fresh. It is
-    /// valid for no longer than the one that was shown was, so that a short-lived token does not
-    /// become a lasting one.
+    /// Makes an access token with the same caller and claims, except that it is not fresh. Its lifetime
+    /// is that of the shown token at most, so that a short-lived token does not become a lasting one.
     fn renewed(&self, identity: &Identity) -> Result<String> {
         let issued = identity.moment("iat").unwrap_or_else(now);
         let shown = identity.expires().map_or(Lifetime::Never, |end| {
@@ -87,20 +86,20 @@ impl Tokens {
 /// Remembers the caller for the rest of the request.
 pub(super) fn remember(identity: &Identity, tokens: &Tokens) {
     context::current(|request| {
-        let known = Known {
+        let known = CurrentCaller {
             identity: identity.clone(),
             tokens: tokens.clone(),
-            ended: AtomicBool::new(false),
+            renewal_ended: AtomicBool::new(false),
         };
         let _ = request.caller.set(Arc::new(known));
     });
 }
 
 /// Returns the caller of the request, if a token has been accepted.
-pub(super) fn known() -> Option<Identity> {
+pub(super) fn current() -> Option<Identity> {
     context::current(|request| {
         let caller: &dyn Any = &**request.caller.get()?;
-        Some(caller.downcast_ref::<Known>()?.identity.clone())
+        Some(caller.downcast_ref::<CurrentCaller>()?.identity.clone())
     })
     .flatten()
 }
@@ -109,7 +108,7 @@ pub(super) fn known() -> Option<Identity> {
 pub(super) fn end() {
     context::current(|request| {
         let caller: &dyn Any = &**request.caller.get()?;
-        caller.downcast_ref::<Known>()?.ended.store(true, Ordering::Relaxed);
+        caller.downcast_ref::<CurrentCaller>()?.renewal_ended.store(true, Ordering::Relaxed);
         Some(())
     });
 }

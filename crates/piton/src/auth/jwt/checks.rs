@@ -12,14 +12,14 @@ use super::values::{IdentityClaim, Lifetime, SameSite, TokenLocation};
 use crate::app::AppSettings;
 use crate::config::{self, Origin, Problems, Reader};
 
-/// Claims that every token has, and that are not the caller's name or further claims.
+/// Claims that the framework writes, next to the one that names the caller.
 pub(super) const RESERVED: [&str; 10] =
     ["iat", "nbf", "jti", "exp", "fresh", "type", "csrf", "iss", "aud", "family"];
 
 /// Maximum number of previous public keys: a token that names none is checked with all of them.
 const MAX_PREVIOUS_KEYS: usize = 16;
 
-/// Returns how to replace the secret where it is written: in another place it would be given twice, or
+/// Returns how to replace the secret where it is configured: set in another place, it would be given twice or
 /// be outranked.
 fn replacement(origin: &Origin) -> String {
     const NEW: &str = "the output of `openssl rand -base64 48`";
@@ -53,13 +53,13 @@ impl JwtSettings {
         self.algorithms().iter().any(|algorithm| algorithm.is_symmetric())
     }
 
-    /// Refuses a production without a secret, or with one that can be found by trying. Previous secrets
-    /// count, because tokens signed with them are accepted.
+    /// Refuses production without a secret, or with one that can be found by trying. Previous secrets
+    /// are checked too, because tokens signed with them are accepted.
     fn check_secrets(&self, from: &mut Reader<'_>) {
-        // An empty key is everybody's.
+        // Anybody can sign with an empty secret.
         if self.secrets().any(|(key, secret)| key != "secret_key" && secret.trim().is_empty()) {
-            let why = "one of them is empty, and anybody could sign with it";
-            let fix = "take the comma away, or write a list in a file";
+            let why = "one of them is empty: anybody could sign with it";
+            let fix = "remove the extra comma, or write a list in a file";
             from.refuse("previous_secret_keys", why, fix);
         }
         if !self.uses_secret() {
@@ -68,7 +68,7 @@ impl JwtSettings {
         let public = self.secrets().find(|(_, secret)| pem::is_pem(secret)).map(|(key, _)| key);
         if let Some(key) = public {
             let why = "the text of a key (PEM): whoever has the public key could sign";
-            from.refuse(key, why, "set `jwt.algorithm` to what the key is for");
+            from.refuse(key, why, "set `jwt.algorithm` to the algorithm of the key");
         }
         let config = from.config();
         let app: AppSettings = config.read("", &mut Problems::new());
@@ -122,7 +122,7 @@ impl JwtSettings {
         for (key, _) in files.into_iter().filter(|(_, is_set)| *is_set) {
             if only_secrets || (signs_with_secret && key.starts_with("private")) {
                 let why = format!("{} signs with `jwt.secret_key`", self.algorithm);
-                let fix = "leave it out, or set `jwt.algorithm` to what the key is for";
+                let fix = "remove it, or set `jwt.algorithm` to the algorithm of the key";
                 reader.refuse(key, why, fix);
             }
         }
@@ -133,13 +133,12 @@ impl JwtSettings {
             }
         }
         if !signs_with_secret && !files.iter().any(|(_, is_set)| *is_set) {
-            let why =
-                format!("{} needs a key, and neither of the key files is named", self.algorithm);
-            reader.refuse("private_key_file", why, "name a PEM file");
+            let why = format!("{} needs a key, and none is configured", self.algorithm);
+            reader.refuse("private_key_file", why, "set it to the path of a PEM file");
         }
         if self.previous_public_key_files.len() > MAX_PREVIOUS_KEYS {
             let why = format!(
-                "a token that names no key would be checked with all: at most {MAX_PREVIOUS_KEYS}"
+                "at most {MAX_PREVIOUS_KEYS} are allowed, as a token without `kid` is checked with each of them"
             );
             reader.refuse(
                 "previous_public_key_files",
@@ -174,21 +173,21 @@ impl JwtSettings {
         for (key, lifetime) in lifetimes {
             let Lifetime::Expires(duration) = lifetime else { continue };
             if duration.is_zero() {
-                let why = "tokens that are never valid, or always, are of no use";
-                reader.refuse(key, why, "say how long, such as 15 minutes, or `never`");
+                let why = "tokens would expire at once";
+                reader.refuse(key, why, "set a duration such as `15m`, or `never`");
             } else if duration < Duration::from_secs(1) {
-                let why = "moments in tokens are whole seconds";
-                reader.refuse(key, why, "say how long, such as `15m`");
+                let why = "times in tokens are whole seconds";
+                reader.refuse(key, why, "set a duration such as `15m`");
             }
         }
     }
 
     fn check_claims(&self, reader: &mut Reader<'_>) {
-        let fix = "name a claim of its own";
+        let fix = "choose another name";
         if let IdentityClaim::Named(name) = &self.identity_claim
             && RESERVED.contains(&name.as_str())
         {
-            reader.refuse("identity_claim", "every token has this claim for itself", fix);
+            reader.refuse("identity_claim", "this claim is reserved", fix);
         }
         if let Some(name) = &self.user_claims {
             let (first, second) = self.identity_claim.names();
@@ -196,17 +195,21 @@ impl JwtSettings {
                 || name == first
                 || second.is_some_and(|second| name == second);
             if is_taken {
-                reader.refuse("user_claims", "every token has this claim for itself", fix);
+                reader.refuse("user_claims", "this claim is reserved", fix);
             }
         }
     }
 
     fn check_names(&self, reader: &mut Reader<'_>) {
         if self.location.is_empty() {
-            reader.refuse("location", "nothing says where tokens are", "location = [\"headers\"]");
+            reader.refuse(
+                "location",
+                "the list is empty, so no token would be found",
+                "location = [\"headers\"]",
+            );
         }
         if (1..self.location.len()).any(|at| self.location[..at].contains(&self.location[at])) {
-            reader.refuse("location", "a location stands in it twice", "remove one");
+            reader.refuse("location", "a location is listed twice", "remove one");
         }
         for (key, name) in [
             ("header_name", &self.header_name),
@@ -219,8 +222,8 @@ impl JwtSettings {
         }
         let words = self.header_type.as_str();
         if !(words.is_empty() || is_token(words)) {
-            let why = "not one word: the token stands after it";
-            reader.refuse("header_type", why, "write `Bearer`, or nothing");
+            let why = "not a single word";
+            reader.refuse("header_type", why, "set `Bearer`, or leave it empty");
         }
         for (key, name) in [
             ("query_string_name", &self.query_string_name),
@@ -239,7 +242,7 @@ impl JwtSettings {
             ("user_claims", &self.user_claims),
         ] {
             if text.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
-                reader.refuse(key, "it has characters that are not printed", "write a plain name");
+                reader.refuse(key, "it has control characters", "write a plain name");
             }
         }
         if self.csrf_methods.iter().any(|name| method(name).is_none()) {
@@ -267,16 +270,16 @@ impl JwtSettings {
             if !is_token(name) {
                 reader.refuse(key, "not the name of a cookie", "write a name such as `token`");
             } else if cookies[..index].iter().any(|(_, other, _)| other == name) {
-                reader.refuse(key, "another cookie has this name", "give each its own");
+                reader.refuse(key, "another cookie has this name", "choose different names");
             }
             // Browsers refuse such cookies without a word (RFC 6265bis, section 4.1.3).
             let is_host = name.starts_with("__Host-");
             if is_host && (self.cookie_domain.is_some() || path.as_str() != "/") {
-                let why = "a cookie of this name has the path `/` and no domain";
-                reader.refuse(key, why, "take `__Host-` away, or the path and the domain");
+                let why = "a cookie with this prefix must have the path `/` and no domain";
+                reader.refuse(key, why, "remove `__Host-`, or set the path `/` and no domain");
             }
             if (is_host || name.starts_with("__Secure-")) && self.cookie_secure == Some(false) {
-                let why = "a cookie of this name must be Secure";
+                let why = "a cookie with this prefix must be Secure";
                 reader.refuse(key, why, "cookie_secure = true");
             }
         }
@@ -300,13 +303,13 @@ impl JwtSettings {
         }
     }
 
-    /// Returns whether tokens made here are for cookies.
+    /// Returns whether `jwt.location` includes cookies.
     pub(super) fn in_cookies(&self) -> bool {
         self.location.contains(&TokenLocation::Cookies)
     }
 }
 
-/// A token of HTTP (RFC 9110, section 5.6.2), which is what the name of a cookie is.
+/// Returns whether the text is a token of HTTP (RFC 9110, section 5.6.2), as names of cookies are.
 fn is_token(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_plain)

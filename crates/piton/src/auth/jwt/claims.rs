@@ -12,8 +12,8 @@ use super::algorithm::JwtAlgorithm;
 use super::exact::{self, ExactClaims};
 use super::keys::Keys;
 use super::python;
-use super::refusal::{Refusal, RefusalKind, Words};
-use super::values::IdentityClaim;
+use super::refusal::{Refusal, RefusalKind};
+use super::values::{FlaskVersion, IdentityClaim};
 use crate::json_text;
 
 /// The claims of a token, by name. A number that no [`Value`] holds exactly, such as an integer
@@ -40,17 +40,17 @@ impl TokenType {
     }
 }
 
-/// The conditions on which tokens are accepted.
-pub(super) struct Expected {
+/// The rules by which the claims of a token are validated.
+pub(super) struct Validation {
     pub leeway: u64,
     pub required: Vec<String>,
     pub issuer: Option<String>,
     pub audience: Vec<String>,
     pub identity: IdentityClaim,
     pub verify_sub: bool,
-    /// Whether a token may be issued in the future.
+    /// Accepts tokens whose `iat` is in the future.
     pub future_iat: bool,
-    pub words: Words,
+    pub messages: FlaskVersion,
 }
 
 /// The content of a token that was accepted.
@@ -61,7 +61,7 @@ pub(super) struct Accepted {
     pub exact: ExactClaims,
 }
 
-/// Seconds since 1970.
+/// Returns the current time in seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
@@ -71,7 +71,7 @@ pub(super) fn now() -> u64 {
 pub(super) fn read(
     token: &str,
     keys: &Keys,
-    expected: &Expected,
+    validation: &Validation,
     allow_expired: bool,
 ) -> Result<Accepted, Refusal> {
     let (message, signature) = token.rsplit_once('.').ok_or_else(not_enough_segments)?;
@@ -101,11 +101,11 @@ pub(super) fn read(
     if !written.is_some_and(is_signed) {
         return Err(Refusal::invalid("Signature verification failed"));
     }
-    expected.check(&claims, now(), allow_expired)?;
+    validation.check(&claims, now(), allow_expired)?;
     let exact = exact::exact(&payload, &mut claims);
     let exact =
         exact.map_err(|_| Refusal::invalid("Invalid payload string: not JSON (RFC 8259)"))?;
-    expected.check_identities(&claims)?;
+    validation.check_identities(&claims)?;
     Ok(Accepted { header, claims, exact })
 }
 
@@ -154,17 +154,17 @@ fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
 /// exceeds here.
 #[cold]
 fn unreadable(bytes: &[u8], error: &serde_json::Error) -> String {
-    let said = error.to_string();
-    if said.starts_with("number out of range") {
+    let message = error.to_string();
+    if message.starts_with("number out of range") {
         return "a number is out of range".into();
     }
-    if said.starts_with("recursion limit exceeded") {
+    if message.starts_with("recursion limit exceeded") {
         return "nested too deeply".into();
     }
     python::utf8(bytes).map_or_else(|why| why, python::json)
 }
 
-impl Expected {
+impl Validation {
     fn check(&self, claims: &Claims, now: u64, allow_expired: bool) -> Result<(), Refusal> {
         let (now, leeway) = (i128::from(now), i128::from(self.leeway));
         if let Some(issued) = claims.get("iat") {
@@ -191,7 +191,7 @@ impl Expected {
         if self.verify_sub && claims.get("sub").is_some_and(|sub| !sub.is_string()) {
             return Err(Refusal::invalid("Subject must be a string"));
         }
-        // A deny-list could not find it.
+        // A deny-list looks tokens up by their `jti` as text, and would miss any other.
         if claims.get("jti").is_some_and(|id| !id.is_string()) {
             return Err(Refusal::invalid("JWT ID must be a string"));
         }
@@ -219,15 +219,15 @@ impl Expected {
             None => Err(Refusal::invalid("Token is missing the \"iss\" claim")),
             Some(issuer) if issuer == expected => Ok(()),
             Some(Value::String(_)) => Err(Refusal::invalid("Invalid issuer")),
-            Some(_) => Err(Refusal::invalid(match self.words {
-                Words::Version3 => "Invalid issuer",
-                Words::Version4 => "Payload Issuer (iss) must be a string",
+            Some(_) => Err(Refusal::invalid(match self.messages {
+                FlaskVersion::Version3 => "Invalid issuer",
+                FlaskVersion::Version4 => "Payload Issuer (iss) must be a string",
             })),
         }
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
-        // As PyJWT 2: an audience without a name is none.
+        // An empty `aud` counts as absent, as in PyJWT 2.
         let Some(given) = claims.get("aud").filter(|given| python::is_true(given)) else {
             return match self.audience.is_empty() {
                 true => Ok(()),
@@ -245,8 +245,8 @@ impl Expected {
         if given.iter().any(ours) {
             return Ok(());
         }
-        Err(Refusal::invalid(match self.words {
-            Words::Version4 if !self.audience.is_empty() => "Audience doesn't match",
+        Err(Refusal::invalid(match self.messages {
+            FlaskVersion::Version4 if !self.audience.is_empty() => "Audience doesn't match",
             _ => "Invalid audience",
         }))
     }

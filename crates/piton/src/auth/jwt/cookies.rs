@@ -13,9 +13,9 @@ use super::values::SameSite;
 use crate::config::address::is_host;
 use crate::http::Error;
 
-/// The time for which browsers keep the cookie of a token that never expires: a year, as
-/// Flask-JWT-Extended. None keeps one for much longer.
-const YEAR: Duration = Duration::from_secs(31_540_000);
+/// `Max-Age` of the cookie of a token that never expires: a year, as in Flask-JWT-Extended. Browsers
+/// cap it at about that (RFC 6265bis).
+const MAX_COOKIE_AGE: Duration = Duration::from_secs(31_540_000);
 
 /// The cookies of a response: `(tokens.cookies(&token)?, Json(..))`.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Cookie {
 }
 
 impl TokenCookies {
-    /// Keeps the cookies for so long, whatever `jwt.session_cookie` says.
+    /// Sets the age at which browsers drop the cookies, regardless of `jwt.session_cookie`.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
@@ -100,7 +100,7 @@ impl IntoResponseParts for TokenCookies {
     }
 }
 
-/// Returns the moment in which a cookie of this age ends; the past if it ends now.
+/// Returns the date at which a cookie of this age expires; 1970 for an age of zero.
 fn expires(max_age: Duration) -> String {
     let left = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
     let end = match max_age.is_zero() {
@@ -121,7 +121,7 @@ pub(super) fn is_domain(domain: &str) -> bool {
 pub(super) struct CookieRules {
     names: [String; 2],
     paths: [String; 2],
-    /// Names and paths of the cookies that pages read, if there are any.
+    /// Names and paths of the cookies with the CSRF tokens; `None` if there are none.
     csrf: Option<[(String, String); 2]>,
     attributes: String,
     domain: Option<String>,
@@ -161,7 +161,7 @@ impl CookieRules {
         }
     }
 
-    /// Returns the cookie of a token, and the one that pages read to prove that they may.
+    /// Returns the cookie of a token, and the cookie with its CSRF token, which pages read.
     pub fn set(
         &self,
         of: TokenType,
@@ -171,7 +171,7 @@ impl CookieRules {
     ) -> TokenCookies {
         let mut cookies = vec![self.cookie(of, token)];
         cookies.extend(csrf.and_then(|csrf| self.csrf_cookie(of, csrf)));
-        let max_age = (!self.session).then(|| left.unwrap_or(YEAR));
+        let max_age = (!self.session).then(|| left.unwrap_or(MAX_COOKIE_AGE));
         self.cookies(cookies, max_age)
     }
 

@@ -1,4 +1,4 @@
-//! `#[protected]`: the guard that asks for a token.
+//! `#[protected]`: the guard that requires a token.
 
 use std::sync::Arc;
 
@@ -11,32 +11,30 @@ use super::body::BufferedBody;
 use super::caller;
 use super::claims::TokenType;
 use super::identity::Identity;
-use super::location::{NotFound, Places};
+use super::location::{NotFound, TokenSources};
 use super::openapi;
-use super::refusal::Words;
 use super::settings::JwtSettings;
-use super::values::TokenLocation;
+use super::values::{FlaskVersion, TokenLocation};
 use crate::config::{Config, Problems};
 use crate::handle::Handle;
 use crate::http::{ArgumentBodyFirst, BodyFirst, BodyFirstRule, Error, Guard, Operation, Passed};
 use crate::part::Part;
 
-/// Notes that a guard has found no token, so that an argument does not look for one in places where
-/// the guard does not.
+/// Marks a request in which an optional guard has found no token, so that an argument does not look
+/// in locations that the guard excludes.
 #[derive(Clone, Copy)]
-pub(super) struct Asked(pub Protected);
+pub(super) struct NoTokenFound(pub Protected);
 
-/// Is set by the first served route whose guard has cookies among its own locations: tokens are made for
-/// cookies then, too. Where several apps share a process, those of the others may have a claim `csrf` that
-/// nothing asks for.
+/// Set by the first served route whose guard lists cookies among its own locations: from then on tokens get
+/// the claim `csrf`. With several apps in one process, the tokens of the others get an unused claim.
 static SOME_LOOK_IN_COOKIES: AtomicBool = AtomicBool::new(false);
 
-/// Returns whether some guard looks for tokens in cookies, whatever `jwt.location` says.
+/// Returns whether any guard accepts tokens in cookies, regardless of `jwt.location`.
 pub(super) fn some_look_in_cookies() -> bool {
     SOME_LOOK_IN_COOKIES.load(Ordering::Relaxed)
 }
 
-/// Lets requests with a token pass: `#[protected]`.
+/// Lets only requests with a valid token pass: `#[protected]`.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -58,28 +56,28 @@ pub struct Protected {
 }
 
 impl Protected {
-    /// The module of the arguments that stand for an access token.
+    /// The module of the argument types that require an access token.
     const MODULE: &str = "piton::auth::jwt";
 
-    /// Asks for an access token, fresh or not.
+    /// Requires an access token, fresh or not.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for a token that was made by a login: `#[protected(fresh)]`.
+    /// Requires a token that was made by a login: `#[protected(fresh)]`.
     #[must_use]
     pub fn fresh(self) -> Self {
         Self { fresh: true, ..self }
     }
 
-    /// Asks for a refresh token: `#[protected(refresh)]`.
+    /// Requires a refresh token: `#[protected(refresh)]`.
     #[must_use]
     pub fn refresh(self) -> Self {
         Self { refresh: true, ..self }
     }
 
-    /// Lets requests without a token pass too, but none whose token is not valid:
+    /// Lets requests without a token pass too. A token that is not valid is still refused:
     /// `#[protected(optional)]`.
     #[must_use]
     pub fn optional(self) -> Self {
@@ -111,13 +109,13 @@ impl Protected {
         Self { any_type: !verify, ..self }
     }
 
-    /// Does not ask the deny-list: `#[protected(skip_revocation_check)]`.
+    /// Skips the deny-list: `#[protected(skip_revocation_check)]`.
     #[must_use]
     pub fn skip_revocation_check(self) -> Self {
         Self { skip_revocation_check: true, ..self }
     }
 
-    /// Returns the same guard, with or without a need for a token.
+    /// Returns the same guard, with the token made optional or required.
     pub(super) const fn with_optional(mut self, optional: bool) -> Self {
         self.optional = optional;
         self
@@ -148,8 +146,8 @@ impl Protected {
     }
 
     async fn admit(&self, head: &mut Parts, tokens: &Tokens) -> Result<Option<Identity>, Error> {
-        // Only a middleware of the service asks before a guard.
-        let known = caller::known().filter(|known| self.accepts(known));
+        // A middleware of the service may have authenticated the caller before the guard runs.
+        let known = caller::current().filter(|known| self.accepts(known));
         let is_enough = |known: &Identity| !self.fresh || known.is_fresh();
         match known {
             Some(known) if is_enough(&known) => Ok(Some(known)),
@@ -191,7 +189,7 @@ impl Guard for Protected {
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
         Box::pin(async move {
             if self.admit(head, &app.try_part()?).await?.is_none() {
-                head.extensions.insert(Asked(*self));
+                head.extensions.insert(NoTokenFound(*self));
             }
             Ok(())
         })
@@ -215,15 +213,15 @@ impl BodyFirst for Protected {
             SOME_LOOK_IN_COOKIES.store(true, Ordering::Relaxed);
         }
         let settings: JwtSettings = config.read(Tokens::NAME, &mut Problems::new());
-        let places = Places::new(&settings, Words::Version3);
-        places.need_body(self.locations_or(&places.locations))
+        let sources = TokenSources::new(&settings, FlaskVersion::Version3);
+        sources.need_body(self.locations_or(&sources.locations))
     }
 
     fn wants(&self, head: &Parts, app: &Handle) -> bool {
         let Ok(tokens) = app.try_part::<Tokens>() else { return false };
-        let places = &tokens.0.places;
-        let locations = self.locations_or(&places.locations);
-        let found = places.find(head, locations, self.token_type());
+        let sources = &tokens.0.sources;
+        let locations = self.locations_or(&sources.locations);
+        let found = sources.find(head, locations, self.token_type());
         matches!(found, Err(NotFound::InBody))
     }
 

@@ -1,4 +1,4 @@
-//! The service's own parts in making and checking tokens: methods of [`App`].
+//! The hooks by which a service takes part in making and checking tokens: methods of [`App`].
 
 use std::fmt;
 use std::future::Future;
@@ -15,19 +15,19 @@ use crate::app::App;
 use crate::http::Result;
 use crate::part::Launch;
 
-type Answer<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
-type AskToken = dyn Fn(Identity) -> Answer<bool> + Send + Sync;
+type HookFuture<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+type CheckToken = dyn Fn(Identity) -> HookFuture<bool> + Send + Sync;
 type MakeClaims = dyn Fn(&Value) -> Result<Claims> + Send + Sync;
 /// Puts the user into the extensions of the request.
-type Place = Box<dyn FnOnce(&mut Extensions) + Send>;
-type LoadUser = dyn Fn(Identity) -> Answer<Option<Place>> + Send + Sync;
-type Refuse = dyn Fn(&Refusal, Option<&Identity>) -> Option<Response> + Send + Sync;
+type InsertUser = Box<dyn FnOnce(&mut Extensions) + Send>;
+type LoadUser = dyn Fn(Identity) -> HookFuture<Option<InsertUser>> + Send + Sync;
+type HandleRefusal = dyn Fn(&Refusal, Option<&Identity>) -> Option<Response> + Send + Sync;
 
 #[derive(Clone)]
-struct Revoked(Arc<AskToken>);
+struct RevocationCheck(Arc<CheckToken>);
 
 #[derive(Clone)]
-struct Verified(Arc<AskToken>);
+struct ClaimsCheck(Arc<CheckToken>);
 
 #[derive(Clone)]
 struct MoreClaims(Arc<MakeClaims>);
@@ -36,20 +36,20 @@ struct MoreClaims(Arc<MakeClaims>);
 struct MoreHeaders(Arc<MakeClaims>);
 
 #[derive(Clone)]
-struct User(Arc<LoadUser>);
+struct UserLoader(Arc<LoadUser>);
 
 #[derive(Clone)]
-struct Refused(Arc<Refuse>);
+struct RefusalHandler(Arc<HandleRefusal>);
 
 impl App {
-    /// Goes without tokens, as [`App::without`]: Gnar Gear's `no_jwt`.
+    /// Disables tokens, as [`App::without`] does: Gnar Gear's `no_jwt`.
     #[must_use]
     pub fn no_jwt(self) -> Self {
         self.without::<Tokens>()
     }
 
-    /// Asks, for every token that is otherwise valid, whether it has been revoked: the deny-list.
-    /// An error is answered as a handler's would be: the token is not accepted.
+    /// Sets the deny-list: `ask` is called for every token that is otherwise valid, and returns whether
+    /// it has been revoked. An error is answered like a handler's, and the token is not accepted.
     ///
     /// ```
     /// use piton::prelude::*;
@@ -66,7 +66,7 @@ impl App {
         F: Fn(Identity) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<bool>> + Send + 'static,
     {
-        self.attach(Revoked(Arc::new(move |identity| Box::pin(ask(identity)))))
+        self.attach(RevocationCheck(Arc::new(move |identity| Box::pin(ask(identity)))))
     }
 
     /// Adds claims to every token that is made, also to a renewed one. Claims of
@@ -111,7 +111,7 @@ impl App {
         self.attach(MoreHeaders(Arc::new(headers)))
     }
 
-    /// Looks at the claims of every token that is otherwise valid. `false` is answered 400 "User
+    /// Verifies the claims of every token that is otherwise valid. `false` is answered 400 "User
     /// claims verification failed". Flask-JWT-Extended's `token_verification_loader`.
     ///
     /// ```
@@ -127,7 +127,7 @@ impl App {
         F: Fn(Identity) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<bool>> + Send + 'static,
     {
-        self.attach(Verified(Arc::new(move |identity| Box::pin(ask(identity)))))
+        self.attach(ClaimsCheck(Arc::new(move |identity| Box::pin(ask(identity)))))
     }
 
     /// Loads the user of every token that is otherwise valid, for handlers that take
@@ -160,23 +160,23 @@ impl App {
     {
         let load = move |identity| {
             let user = load(identity);
-            let place = async move {
+            let insert = async move {
                 let user = user.await?.map(|user| CurrentUser(Arc::new(user)));
                 Ok(user.map(|user| {
-                    let place: Place = Box::new(move |extensions: &mut Extensions| {
+                    let insert: InsertUser = Box::new(move |extensions: &mut Extensions| {
                         extensions.insert(user);
                     });
-                    place
+                    insert
                 }))
             };
-            let answer: Answer<Option<Place>> = Box::pin(place);
+            let answer: HookFuture<Option<InsertUser>> = Box::pin(insert);
             answer
         };
-        self.attach(User(Arc::new(load)))
+        self.attach(UserLoader(Arc::new(load)))
     }
 
-    /// Answers refusals in a way of the service's own, by their kind; `None` leaves the usual
-    /// response. The token is there if it could be read. Flask-JWT-Extended's
+    /// Replaces the responses of refusals, by their kind; `None` leaves the usual response. The token
+    /// is passed if it could be read. Flask-JWT-Extended's
     /// `expired_token_loader`, `invalid_token_loader` and their like.
     ///
     /// ```
@@ -197,18 +197,18 @@ impl App {
         let answer = move |refusal: &Refusal, token: Option<&Identity>| {
             answer(refusal, token).map(IntoResponse::into_response)
         };
-        self.attach(Refused(Arc::new(answer)))
+        self.attach(RefusalHandler(Arc::new(answer)))
     }
 }
 
-/// The hooks that the service has.
+/// The hooks of the service.
 pub(super) struct TokenHooks {
-    revoked: Option<Revoked>,
-    verified: Option<Verified>,
+    revoked: Option<RevocationCheck>,
+    verified: Option<ClaimsCheck>,
     claims: Option<MoreClaims>,
     headers: Option<MoreHeaders>,
-    user: Option<User>,
-    refused: Option<Refused>,
+    user: Option<UserLoader>,
+    refused: Option<RefusalHandler>,
 }
 
 impl TokenHooks {
@@ -245,11 +245,11 @@ impl TokenHooks {
         }
     }
 
-    /// Loads the user, if the service has users; returns false if there is none of this name.
+    /// Loads the user if the service has that hook. Returns false if the user does not exist.
     pub async fn load_user(&self, token: &Identity, extensions: &mut Extensions) -> Result<bool> {
         let Some(user) = &self.user else { return Ok(true) };
-        let place = user.0(token.clone()).await?;
-        Ok(place.map(|place| place(extensions)).is_some())
+        let insert = user.0(token.clone()).await?;
+        Ok(insert.map(|insert| insert(extensions)).is_some())
     }
 
     pub fn claims(&self, identity: &Value) -> Result<Claims> {

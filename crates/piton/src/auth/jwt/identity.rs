@@ -14,13 +14,13 @@ use super::Tokens;
 use super::caller;
 use super::claims::{self, Accepted, Claims, TokenType, now};
 use super::exact::ExactClaims;
-use super::guard::{Asked, Protected};
+use super::guard::{NoTokenFound, Protected};
 use super::values::{IdentityClaim, TokenLocation};
 use crate::handle::Handle;
 use crate::http::{Error, Guard, Input, Operation};
 
-/// Who is calling: the content of a valid token. As an argument of a handler it demands one;
-/// `Option<Identity>` goes without where there is none, and refuses one that is not valid.
+/// The caller of a request: the content of a valid token. As an argument of a handler it requires one;
+/// `Option<Identity>` is `None` without a token, and still refuses one that is not valid.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -60,7 +60,7 @@ impl Identity {
         Self(Arc::new(Inner { header, claims, exact, name, subject, kind, location: None }))
     }
 
-    /// Notes where in the request the token was.
+    /// Records the location of the token in the request.
     pub(super) fn found_in(mut self, location: TokenLocation) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.location = Some(location);
@@ -68,8 +68,8 @@ impl Identity {
         self
     }
 
-    /// Who is calling, as text: what the token was made for, such as an email address. An identity
-    /// that is no text is its JSON.
+    /// Returns the identity as text, such as an email address. An identity of another type is returned
+    /// as JSON.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
@@ -87,7 +87,7 @@ impl Identity {
         }
     }
 
-    /// Who is calling, as it stands in the token. A number that no [`Value`] holds exactly, such as a
+    /// Returns the identity as the token holds it. A number that no [`Value`] holds exactly, such as a
     /// whole one beyond 64 bits, is text with its digits.
     #[must_use]
     pub fn value(&self) -> &Value {
@@ -124,7 +124,7 @@ impl Identity {
         &self.0.header
     }
 
-    /// Returns where in the request the token was; `None` for a token that was read by
+    /// Returns the location of the token in the request; `None` for a token that was read by
     /// [`Tokens::read`].
     #[must_use]
     pub fn location(&self) -> Option<TokenLocation> {
@@ -144,7 +144,7 @@ impl Identity {
         self.text_of("family").or_else(|| self.token_id())
     }
 
-    /// Returns what a page has to show with the token if that is in a cookie.
+    /// Returns the CSRF token that has to accompany the token if that is in a cookie.
     pub(super) fn csrf(&self) -> Option<&str> {
         self.text_of("csrf")
     }
@@ -159,30 +159,30 @@ impl Identity {
         self.0.kind
     }
 
-    /// The moment when the token expires, in seconds since 1970.
+    /// Returns the time at which the token expires, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> Option<u64> {
         self.moment("exp")
     }
 
-    /// Returns a moment in seconds since 1970.
+    /// Returns a claim that holds a time, in seconds since 1970.
     pub(super) fn moment(&self, claim: &str) -> Option<u64> {
         let moment = claims::seconds(self.0.claims.get(claim)?)?;
         Some(u64::try_from(moment.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// Whether the password was given lately: the token was made by a login, and not by renewal.
+    /// Returns whether the token was made by a recent login, and not by renewal.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         match self.0.claims.get("fresh") {
             Some(Value::Bool(fresh)) => *fresh,
-            // Until when it is fresh.
+            // A number is the time until which the token is fresh (`fresh_for`).
             Some(Value::Number(until)) => until.as_f64().is_some_and(|until| until >= now() as f64),
             _ => false,
         }
     }
 
-    /// The response to this request carries no new token: for a logout.
+    /// Stops the renewal of the token in the response to this request: for a logout.
     pub fn end(&self) {
         caller::end();
     }
@@ -216,7 +216,7 @@ impl Input for Identity {
 
 crate::taken_from!(Tokens: Identity, Option<Identity>);
 
-/// Returns the token that the route's guard has let in, else an access token.
+/// Returns the token that the route's guard has accepted. Without a guard, reads an access token.
 pub(super) async fn of_request<S>(
     head: &mut Parts,
     state: &S,
@@ -225,11 +225,11 @@ pub(super) async fn of_request<S>(
 where
     Handle: FromRef<S>,
 {
-    if let Some(known) = caller::known() {
+    if let Some(known) = caller::current() {
         return Ok(Some(known));
     }
     let tokens: Tokens = Handle::from_ref(state).try_part()?;
-    let asked = head.extensions.get::<Asked>().map(|asked| asked.0);
+    let asked = head.extensions.get::<NoTokenFound>().map(|asked| asked.0);
     let guard = asked.unwrap_or_default().with_optional(optional);
     tokens.admit(head, &guard).await
 }

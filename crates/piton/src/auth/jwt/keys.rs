@@ -18,7 +18,7 @@ use super::settings::JwtSettings;
 use crate::config::{Problem, Problems};
 use crate::part::BoxError;
 
-/// The keys of a service. What a token's header says only selects among them.
+/// The keys of a service. The header of a token only selects among them.
 pub(super) struct Keys {
     algorithm: JwtAlgorithm,
     key_id: Option<String>,
@@ -36,7 +36,7 @@ enum Signer {
     Other(PrivateKey),
 }
 
-/// A key that checks the tokens of one algorithm. Made ready once, as every request checks one.
+/// A key that checks the tokens of one algorithm. Parsed once at launch, because every request checks a token.
 struct Verifier {
     algorithm: JwtAlgorithm,
     key_id: Option<String>,
@@ -49,7 +49,7 @@ enum VerifyingKey {
 }
 
 /// A public key as it was configured.
-struct Configured {
+struct ConfiguredKey {
     setting: &'static str,
     /// The path of its file, for messages.
     place: Option<String>,
@@ -115,26 +115,26 @@ impl Keys {
             heads: heads.map(|head| URL_SAFE_NO_PAD.encode(head)),
             header: Arc::new(header),
         };
-        keys.try_out(settings).map_err(|problem| Problems(vec![*problem]))?;
+        keys.check_key_pair(settings).map_err(|problem| Problems(vec![*problem]))?;
         Ok(keys)
     }
 
-    /// The `alg` of the tokens made here.
+    /// Returns the `alg` of the tokens made here.
     pub const fn algorithm(&self) -> JwtAlgorithm {
         self.algorithm
     }
 
-    /// Returns whether a token may be signed so.
+    /// Returns whether tokens of this algorithm are accepted.
     pub fn accepts(&self, algorithm: JwtAlgorithm) -> bool {
         self.verifiers.iter().any(|verifier| verifier.algorithm == algorithm)
     }
 
-    /// Returns the content of a header signed as those here are; the usual one need not be parsed.
+    /// Returns the content of a header that equals those of our own tokens, without parsing it.
     pub fn usual(&self, head: &str) -> Option<&Arc<Claims>> {
         self.heads.iter().any(|known| known == head).then_some(&self.header)
     }
 
-    /// The `kid` of the tokens made here.
+    /// Returns the `kid` of the tokens made here.
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
@@ -143,14 +143,14 @@ impl Keys {
         self.signer.is_some()
     }
 
-    /// Begins a token: its header, with `more` in it, and the dot.
+    /// Writes the header of a token, with the members of `more`, and the dot.
     pub fn begin(&self, more: &Claims, token: &mut String) {
         if more.is_empty() {
             token.push_str(&self.heads[0]);
         } else {
             let mut header = (*self.header).clone();
             header.extend(more.clone());
-            // The member that decides over the key is ours alone.
+            // A hook must not change the algorithm: the key would not fit.
             header.insert("alg".into(), json!(self.algorithm.name()));
             URL_SAFE_NO_PAD.encode_string(Value::Object(header).to_string(), token);
         }
@@ -186,8 +186,8 @@ impl Keys {
         fitting.any(|verifier| verifier.key.check(signature, message))
     }
 
-    /// Finds keys that do not belong together at launch, and not by the first token.
-    fn try_out(&self, settings: &JwtSettings) -> Result<(), Box<Problem>> {
+    /// Signs and verifies a message, so that keys that do not belong together are found at launch.
+    fn check_key_pair(&self, settings: &JwtSettings) -> Result<(), Box<Problem>> {
         const MESSAGE: &[u8] = b"piton";
         let Some(signer) = &self.signer else { return Ok(()) };
         let private = settings.private_setting();
@@ -244,7 +244,7 @@ impl Signer {
 }
 
 impl VerifyingKey {
-    /// The comparison takes the same time wherever the signatures differ.
+    /// Verifies a signature, in constant time.
     fn check(&self, signature: &[u8], message: &[u8]) -> bool {
         match self {
             Self::Secret(key) => hmac::verify(key, message, signature).is_ok(),
@@ -253,14 +253,14 @@ impl VerifyingKey {
     }
 }
 
-impl Configured {
+impl ConfiguredKey {
     fn verifier(&self, algorithm: JwtAlgorithm) -> Option<Verifier> {
         let key = ParsedPublicKey::new(algorithm.verification(), &self.key.der).ok()?;
         let key = VerifyingKey::Public(Box::new(key));
         Some(Verifier { algorithm, key_id: self.key_id.clone(), key })
     }
 
-    /// The key is of no use to any of the algorithms.
+    /// Returns the problem of a key that none of the algorithms can use.
     fn unused(&self, algorithms: &[JwtAlgorithm]) -> Problem {
         let names: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
         let names = names.join(", ");
@@ -284,7 +284,7 @@ fn secrets<'a>(
         let key = VerifyingKey::Secret(hmac_key(algorithm, secret));
         Verifier { algorithm, key_id, key }
     };
-    // A secret may sign for services that sign with a key of their own: the name is the signer's.
+    // `key_id` names the signing key. With an asymmetric algorithm that is not the secret.
     let key_id = settings.key_id.clone().filter(|_| settings.algorithm.is_symmetric());
     let current = secret.map(|secret| verifier(secret, key_id));
     let previous = settings.previous_secret_keys.iter().map(move |it| verifier(it, None));
@@ -303,7 +303,7 @@ fn no_key(algorithm: JwtAlgorithm, settings: &JwtSettings) -> Problem {
     Problem::new(setting, why, fix)
 }
 
-/// Reads the key that signs, if there is one and the algorithm has such keys.
+/// Reads the private key, if the algorithm needs one and one is configured.
 fn private_key(settings: &JwtSettings, problems: &mut Problems) -> Option<PrivateKey> {
     let kind = settings.algorithm.key_kind()?;
     let fix = format!("configure {} (PEM) for {}", kind.name(), settings.algorithm);
@@ -320,12 +320,12 @@ fn private_key(settings: &JwtSettings, problems: &mut Problems) -> Option<Privat
     .ok()
 }
 
-/// Reads the keys that check: the current one first.
+/// Reads the public keys, the current one first.
 fn public_keys(
     settings: &JwtSettings,
     private: Option<&PrivateKey>,
     problems: &mut Problems,
-) -> Vec<Configured> {
+) -> Vec<ConfiguredKey> {
     let mut keys = Vec::new();
     let current = settings.key_id.clone().filter(|_| !settings.algorithm.is_symmetric());
     match (&settings.public_key_file, &settings.public_key) {
@@ -336,7 +336,7 @@ fn public_keys(
         (None, Some(text)) => match pem::public(&text.pem()) {
             Ok(key) => {
                 let setting = "public_key";
-                keys.push(Configured { setting, place: None, key_id: current, key });
+                keys.push(ConfiguredKey { setting, place: None, key_id: current, key });
             }
             Err(why) => problems.push(Problem::new("jwt.public_key", why, PUBLIC_KEY_FIX)),
         },
@@ -344,7 +344,7 @@ fn public_keys(
             if let (Some(private), Some(kind)) = (private, settings.algorithm.key_kind()) {
                 let key = PublicKey { kind, der: private.public() };
                 let setting = "private_key_file";
-                keys.push(Configured { setting, place: None, key_id: current, key });
+                keys.push(ConfiguredKey { setting, place: None, key_id: current, key });
             }
         }
     }
@@ -365,10 +365,10 @@ fn public_key_file(
     place: &str,
     key_id: Option<String>,
     problems: &mut Problems,
-) -> Option<Configured> {
+) -> Option<ConfiguredKey> {
     let pem = std::fs::read(place).map_err(|error| error.to_string());
     match pem.and_then(|pem| pem::public(&pem)) {
-        Ok(key) => Some(Configured { setting, place: Some(place.to_owned()), key_id, key }),
+        Ok(key) => Some(ConfiguredKey { setting, place: Some(place.to_owned()), key_id, key }),
         Err(why) => {
             let why = format!("{place}: {why}");
             problems.push(Problem::new(format!("jwt.{setting}"), why, PUBLIC_KEY_FIX));

@@ -7,14 +7,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::body::{self, BufferedBody};
 use super::claims::TokenType;
-use super::refusal::{Refusal, RefusalKind, Words};
+use super::refusal::{Refusal, RefusalKind};
 use super::settings::JwtSettings;
-use super::values::TokenLocation;
+use super::values::{FlaskVersion, TokenLocation};
 
-/// The places where tokens are looked for, by the settings. A pair is for access tokens and for
-/// refresh tokens.
+/// The headers, cookies, parameters and members that carry tokens, by the settings. The first entry
+/// of a pair is for access tokens, the second for refresh tokens.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct TokenSources {
     pub locations: Vec<TokenLocation>,
     header: HeaderName,
     /// The header as the settings spell it, for messages.
@@ -26,39 +26,39 @@ pub(super) struct Places {
     json_keys: [String; 2],
     cookies: [String; 2],
     csrf: Option<CsrfRules>,
-    words: Words,
+    messages: FlaskVersion,
 }
 
-/// What a request whose token came in a cookie must show besides.
+/// The proof against cross-site requests that a request must carry when its token is in a cookie.
 #[derive(Debug)]
 struct CsrfRules {
     methods: Vec<Method>,
     headers: [HeaderName; 2],
-    /// The fields of a form, if they count.
+    /// The fields of a form that may carry the proof; `None` if forms are not read.
     fields: Option<[String; 2]>,
 }
 
-/// A token as it was found.
-pub(super) struct Found<'a> {
+/// The token of a request, with its location.
+pub(super) struct FoundToken<'a> {
     pub token: Cow<'a, str>,
     pub location: TokenLocation,
-    /// What the claim `csrf` must be.
+    /// The value that the claim `csrf` must have.
     pub csrf: Option<Cow<'a, str>>,
 }
 
 /// The reason why no token was found.
 pub(super) enum NotFound {
-    /// There is none, or none for this service: a route that needs none goes on without.
+    /// No token for this service was sent. Optional guards let the request pass.
     Absent(Refusal),
-    /// There is one in a form that is not accepted.
+    /// A token was sent in a form that is not accepted.
     Refused(Refusal),
     /// The body has to be read first.
     InBody,
 }
 
-impl Places {
+impl TokenSources {
     /// Takes the names from the settings, which have been checked.
-    pub fn new(settings: &JwtSettings, words: Words) -> Self {
+    pub fn new(settings: &JwtSettings, messages: FlaskVersion) -> Self {
         let header =
             |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap_or(header::AUTHORIZATION);
         let csrf = settings.cookie_csrf_protect.then(|| CsrfRules {
@@ -81,18 +81,18 @@ impl Places {
             json_keys: [settings.json_key.clone(), settings.refresh_json_key.clone()],
             cookies: [settings.access_cookie_name.clone(), settings.refresh_cookie_name.clone()],
             csrf,
-            words,
+            messages,
         }
     }
 
-    /// Returns whether some token of these locations can only be found in a body.
+    /// Returns whether one of these locations requires the body to be read.
     pub fn need_body(&self, locations: &[TokenLocation]) -> bool {
         let checks_form = self.csrf.as_ref().is_some_and(|csrf| csrf.fields.is_some());
         locations.contains(&TokenLocation::Json)
             || (checks_form && locations.contains(&TokenLocation::Cookies))
     }
 
-    /// The header of the tokens.
+    /// Returns the header that carries tokens.
     pub fn header(&self) -> &HeaderName {
         &self.header
     }
@@ -112,7 +112,7 @@ impl Places {
         head: &'a Parts,
         locations: &[TokenLocation],
         wanted: TokenType,
-    ) -> Result<Found<'a>, NotFound> {
+    ) -> Result<FoundToken<'a>, NotFound> {
         let mut missing = Vec::new();
         for location in locations {
             let found = match location {
@@ -122,7 +122,7 @@ impl Places {
                 TokenLocation::Json => self.in_json(head, wanted),
             };
             match found {
-                // A header with another scheme is for the proxy, say, where a cookie has the token.
+                // Another scheme in `Authorization` may be meant for a proxy while the cookie has the token.
                 Err(NotFound::Absent(refusal))
                     if refusal.kind() == RefusalKind::Missing || locations.len() > 1 =>
                 {
@@ -134,18 +134,18 @@ impl Places {
         Err(NotFound::Absent(all_missing(locations, missing)))
     }
 
-    fn in_header<'a>(&self, headers: &'a HeaderMap) -> Result<Found<'a>, NotFound> {
+    fn in_header<'a>(&self, headers: &'a HeaderMap) -> Result<FoundToken<'a>, NotFound> {
         let mut lines = headers.get_all(&self.header).iter();
         let value = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
         let value = std::str::from_utf8(value).unwrap_or("?").trim();
         if lines.next().is_some() {
             return Err(self.bad_header());
         }
-        if value.is_empty() || (self.words == Words::Version4 && value == ",") {
-            let said = format!("Missing {} Header", self.header_label);
-            return Err(NotFound::Absent(Refusal::missing(said)));
+        if value.is_empty() || (self.messages == FlaskVersion::Version4 && value == ",") {
+            let message = format!("Missing {} Header", self.header_label);
+            return Err(NotFound::Absent(Refusal::missing(message)));
         }
-        let found = |token: &'a str| Found {
+        let found = |token: &'a str| FoundToken {
             token: Cow::Borrowed(token),
             location: TokenLocation::Headers,
             csrf: None,
@@ -157,14 +157,14 @@ impl Places {
                 _ => Err(self.bad_header()),
             };
         }
-        // Several may stand in one line, with commas.
+        // Clients may join several credentials with commas in one header line.
         let ours = |words: &mut std::str::SplitAsciiWhitespace<'_>| {
             words.next() == Some(self.header_type.as_str())
         };
         let mut fields = value.split(',').map(str::split_ascii_whitespace);
         let field = fields.find_map(|mut words| ours(&mut words).then_some(words));
         let mut words = field.ok_or_else(|| self.no_type())?;
-        if self.words == Words::Version4 && fields.any(|mut words| ours(&mut words)) {
+        if self.messages == FlaskVersion::Version4 && fields.any(|mut words| ours(&mut words)) {
             return Err(self.no_type());
         }
         match (words.next(), words.next()) {
@@ -173,12 +173,12 @@ impl Places {
         }
     }
 
-    /// The header has another scheme.
+    /// Returns the refusal of a header with another scheme.
     fn no_type(&self) -> NotFound {
         let (name, scheme) = (&self.header_label, &self.header_type);
-        match self.words {
-            Words::Version3 => self.bad_header(),
-            Words::Version4 => NotFound::Absent(Refusal::missing(format!(
+        match self.messages {
+            FlaskVersion::Version3 => self.bad_header(),
+            FlaskVersion::Version4 => NotFound::Absent(Refusal::missing(format!(
                 "Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'"
             ))),
         }
@@ -187,40 +187,44 @@ impl Places {
     fn bad_header(&self) -> NotFound {
         let (name, scheme) = (&self.header_label, &self.header_type);
         let space = if scheme.is_empty() { "" } else { " " };
-        match self.words {
-            Words::Version3 => NotFound::Absent(Refusal::invalid(format!(
+        match self.messages {
+            FlaskVersion::Version3 => NotFound::Absent(Refusal::invalid(format!(
                 "Bad {name} header. Expected value '{scheme}{space}<JWT>'"
             ))),
-            Words::Version4 => NotFound::Refused(Refusal::invalid(format!(
+            FlaskVersion::Version4 => NotFound::Refused(Refusal::invalid(format!(
                 "Bad {name} header. Expected '{name}: {scheme}{space}<JWT>'"
             ))),
         }
     }
 
-    fn in_cookie<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Found<'a>, NotFound> {
+    fn in_cookie<'a>(
+        &self,
+        head: &'a Parts,
+        wanted: TokenType,
+    ) -> Result<FoundToken<'a>, NotFound> {
         let name = &self.cookies[wanted as usize];
         let token = cookies(&head.headers).find(|(found, _)| found == name);
         let Some((_, token)) = token.filter(|(_, token)| !token.is_empty()) else {
-            let said = format!("Missing cookie \"{name}\"");
-            return Err(NotFound::Absent(Refusal::missing(said)));
+            let message = format!("Missing cookie \"{name}\"");
+            return Err(NotFound::Absent(Refusal::missing(message)));
         };
         let csrf = match &self.csrf {
             Some(rules) if rules.methods.contains(&head.method) => Some(rules.shown(head, wanted)?),
             _ => None,
         };
-        Ok(Found { token: Cow::Borrowed(token), location: TokenLocation::Cookies, csrf })
+        Ok(FoundToken { token: Cow::Borrowed(token), location: TokenLocation::Cookies, csrf })
     }
 
-    fn in_query(&self, head: &Parts) -> Result<Found<'static>, NotFound> {
+    fn in_query(&self, head: &Parts) -> Result<FoundToken<'static>, NotFound> {
         let name = &self.query;
         let query = head.uri.query().unwrap_or_default();
         let value = body::pair(query.as_bytes(), name);
         let Some(value) = value.filter(|value| !value.is_empty()) else {
-            let said = match self.words {
-                Words::Version3 => format!("Missing \"{name}\" query paramater"),
-                Words::Version4 => format!("Missing '{name}' query paramater"),
+            let message = match self.messages {
+                FlaskVersion::Version3 => format!("Missing \"{name}\" query paramater"),
+                FlaskVersion::Version4 => format!("Missing '{name}' query paramater"),
             };
-            return Err(NotFound::Absent(Refusal::missing(said)));
+            return Err(NotFound::Absent(Refusal::missing(message)));
         };
         let prefix = &self.query_prefix;
         let token = value.strip_prefix(prefix.as_str()).map(|it| Cow::Owned(it.to_owned()));
@@ -230,34 +234,34 @@ impl Places {
                  '{prefix}'"
             )))
         })?;
-        Ok(Found { token, location: TokenLocation::QueryString, csrf: None })
+        Ok(FoundToken { token, location: TokenLocation::QueryString, csrf: None })
     }
 
-    fn in_json<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Found<'a>, NotFound> {
+    fn in_json<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<FoundToken<'a>, NotFound> {
         if !body::is_json(&head.headers) {
-            let said = "Invalid content-type. Must be application/json.";
-            return Err(NotFound::Absent(Refusal::missing(said)));
+            let message = "Invalid content-type. Must be application/json.";
+            return Err(NotFound::Absent(Refusal::missing(message)));
         }
         let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
         let key = &self.json_keys[wanted as usize];
         match body::member(body, key) {
             Some(body::Member::Text(token)) => {
                 let token = Cow::Owned(token);
-                Ok(Found { token, location: TokenLocation::Json, csrf: None })
+                Ok(FoundToken { token, location: TokenLocation::Json, csrf: None })
             }
             Some(body::Member::Other) => {
                 Err(NotFound::Refused(Refusal::invalid("Invalid token type. Token must be text")))
             }
             _ => {
-                let said = format!("Missing \"{key}\" key in json data.");
-                Err(NotFound::Absent(Refusal::missing(said)))
+                let message = format!("Missing \"{key}\" key in json data.");
+                Err(NotFound::Absent(Refusal::missing(message)))
             }
         }
     }
 }
 
 impl CsrfRules {
-    /// Returns what the request shows to prove that its page may read the cookies.
+    /// Returns the CSRF token of the request, which proves that its page may read the cookies.
     fn shown<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Cow<'a, str>, NotFound> {
         let shown = head.headers.get(&self.headers[wanted as usize]);
         let shown = shown.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
@@ -279,7 +283,7 @@ pub(super) fn method(name: &str) -> Option<Method> {
     Method::from_bytes(name.trim().to_ascii_uppercase().as_bytes()).ok()
 }
 
-/// The message of Flask-JWT-Extended where several locations have no token.
+/// Joins the refusals of all locations in the way of Flask-JWT-Extended.
 fn all_missing(locations: &[TokenLocation], mut missing: Vec<Refusal>) -> Refusal {
     if let [_] = missing.as_slice() {
         return missing.remove(0);
@@ -287,14 +291,14 @@ fn all_missing(locations: &[TokenLocation], mut missing: Vec<Refusal>) -> Refusa
     let names: Vec<_> = locations.iter().map(|location| location.name()).collect();
     let (last, first) = names.split_last().map_or(("", &names[..]), |(last, first)| (*last, first));
     let details: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    let said = format!("Missing JWT in {} or {last} ({})", first.join(", "), details.join("; "));
-    Refusal::missing(said)
+    let message = format!("Missing JWT in {} or {last} ({})", first.join(", "), details.join("; "));
+    Refusal::missing(message)
 }
 
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
-        // Another cookie may have letters of another alphabet.
+        // Other cookies may hold bytes that are not UTF-8: they must not hide the one with the token.
         let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
         Some((name.trim(), value.trim().trim_matches('"')))
     })

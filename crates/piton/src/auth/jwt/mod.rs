@@ -1,4 +1,4 @@
-//! Tokens that say who is calling: JSON Web Tokens, as Flask-JWT-Extended 3 and 4 write and read them.
+//! Tokens that identify the caller: JSON Web Tokens, as Flask-JWT-Extended 3 and 4 write and read them.
 //!
 //! A service of Python and one of Piton with the same secret take each other's tokens, so that a
 //! route can move from one to the other while its clients keep what they have.
@@ -30,7 +30,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! What is refused is answered 401 with `WWW-Authenticate` and Flask-JWT-Extended's words; with
+//! Refusals are 401 with `WWW-Authenticate` and the messages of Flask-JWT-Extended; with
 //! `http.error_style` `gnar` with status 200 and `{"error": ".."}`, as Gnar Gear does.
 
 mod algorithm;
@@ -39,6 +39,7 @@ mod caller;
 mod checks;
 mod claims;
 mod cookies;
+mod encode;
 mod exact;
 mod guard;
 mod hooks;
@@ -58,7 +59,6 @@ mod settings;
 mod tests;
 mod user;
 mod values;
-mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,13 +74,12 @@ use crate::http::{CredentialHeader, Error, ErrorStyle, HttpSettings, Result};
 use crate::part::{self, Launch, Part};
 use crate::step::Step;
 
-use claims::Expected;
+use claims::Validation;
 use cookies::CookieRules;
 use hooks::TokenHooks;
 use keys::Keys;
-use location::{NotFound, Places};
+use location::{NotFound, TokenSources};
 use reader::check_csrf;
-use refusal::Words;
 
 pub use algorithm::JwtAlgorithm;
 pub use claims::{Claims, TokenType};
@@ -100,27 +99,27 @@ pub struct Tokens(Arc<Inner>);
 
 struct Inner {
     keys: Keys,
-    expected: Expected,
+    validation: Validation,
     settings: JwtSettings,
-    places: Places,
+    sources: TokenSources,
     cookies: CookieRules,
     hooks: TokenHooks,
     renews: bool,
-    /// The member of Flask-JWT-Extended's body, where refusals have one.
+    /// The member with the message in bodies of Flask-JWT-Extended's form; `None` for problem documents.
     message_key: Option<String>,
     realm: String,
 }
 
 inventory::submit! { CredentialHeader(credential_header) }
 
-/// Returns the header of tokens where it is not the usual one, so that a cache tells callers apart.
+/// Returns the header that carries tokens unless it is `Authorization`, so that caches vary by it.
 fn credential_header(app: &Handle) -> Option<HeaderName> {
-    let header = app.try_part::<Tokens>().ok()?.0.places.header().clone();
+    let header = app.try_part::<Tokens>().ok()?.0.sources.header().clone();
     (header != http::header::AUTHORIZATION).then_some(header)
 }
 
 impl Handle {
-    /// The tokens of the service.
+    /// Returns the tokens of the service.
     ///
     /// # Panics
     /// As [`Handle::part`].
@@ -148,11 +147,12 @@ impl Part for Tokens {
         if settings.error_message_key.is_some() && message_key.is_none() {
             warn!("jwt.error_message_key has no effect with http.error_style `gnar`");
         }
-        // Problem documents and Gnar Gear have the words of version 3.
-        let usual = if message_key.is_some() { Words::Version4 } else { Words::Version3 };
-        let words = settings.flask_version.map_or(usual, FlaskVersion::words);
+        // Gnar Gear uses version 3, and its clients match on those messages.
+        let usual =
+            if message_key.is_some() { FlaskVersion::Version4 } else { FlaskVersion::Version3 };
+        let messages = settings.flask_version.unwrap_or(usual);
         let keys = Keys::new(&settings, secret.as_ref())?;
-        let expected = Expected {
+        let validation = Validation {
             leeway: settings.leeway.0.as_secs(),
             required: required(&settings, style),
             issuer: settings.decode_issuer.clone().or_else(|| settings.issuer.clone()),
@@ -161,7 +161,7 @@ impl Part for Tokens {
             verify_sub: settings.verify_sub,
             // PyJWT 2 refuses such a token. PyJWT 1 accepts it, and so does Gnar Gear.
             future_iat: style == ErrorStyle::Gnar,
-            words,
+            messages,
         };
         match settings.access_expires() {
             Lifetime::Expires(expires) => {
@@ -174,8 +174,8 @@ impl Part for Tokens {
         }
         Ok(Self(Arc::new(Inner {
             keys,
-            expected,
-            places: Places::new(&settings, words),
+            validation,
+            sources: TokenSources::new(&settings, messages),
             cookies: CookieRules::new(&settings, launch.production()),
             hooks: TokenHooks::of(launch),
             renews: settings.renew.unwrap_or(style == ErrorStyle::Gnar),
@@ -199,8 +199,8 @@ impl Part for Tokens {
 
 crate::part!(Tokens);
 
-/// Warns of secrets that are shorter than their algorithm requires. Those that production refuses do
-/// not come this far.
+/// Warns of secrets that are shorter than their algorithm requires. Production has refused shorter
+/// ones than 32 bytes before.
 fn warn_of_short_secrets(settings: &JwtSettings) {
     let algorithms = settings.algorithms().into_iter().filter(|it| it.is_symmetric());
     let Some(algorithm) = algorithms.max_by_key(|it| it.min_secret_bytes()) else { return };
@@ -211,7 +211,7 @@ fn warn_of_short_secrets(settings: &JwtSettings) {
     }
 }
 
-/// The claims without which a token is refused.
+/// Returns the claims without which a token is refused.
 fn required(settings: &JwtSettings, style: ErrorStyle) -> Vec<String> {
     if let Some(claims) = &settings.required_claims {
         return claims.clone();
@@ -230,7 +230,7 @@ fn error_style(launch: &Launch) -> ErrorStyle {
     http.error_style
 }
 
-/// `15 minutes`, as Gnar Gear says it.
+/// Formats a duration as Gnar Gear does: `15 minutes`.
 fn spoken(duration: Duration) -> String {
     match duration.as_secs() {
         60 => "1 minute".into(),
@@ -240,8 +240,8 @@ fn spoken(duration: Duration) -> String {
 }
 
 impl Tokens {
-    /// Begins an access token for `identity`, such as an email address or a number: what
-    /// [`Identity::subject`] will be. [`NewToken::sign`] makes it.
+    /// Begins an access token for `identity`, such as an email address or a number, which
+    /// [`Identity::subject`] returns later. [`NewToken::sign`] makes the token.
     pub fn access(&self, identity: impl Into<Value>) -> NewToken<'_> {
         self.access_for(identity.into(), self.0.settings.access_expires())
     }
@@ -256,7 +256,7 @@ impl Tokens {
         NewToken::new(self, TokenType::Refresh, identity.into(), lifetime)
     }
 
-    /// Reads a token of either type. The hooks of the service, such as the deny-list, are not asked.
+    /// Reads a token of either type. The hooks of the service, such as the deny-list, are not called.
     ///
     /// # Errors
     /// The reason why it is refused; `?` in a handler makes 401 of it.
@@ -269,8 +269,8 @@ impl Tokens {
         TokenReader::new(self)
     }
 
-    /// Returns what a page has to show with `token` if that is in a cookie: for pages that get it
-    /// some other way than in a cookie of its own.
+    /// Returns the CSRF token that a page has to send along with the cookie of `token`: for pages that
+    /// do not get it in a cookie of its own.
     ///
     /// # Errors
     /// The token is not valid, or was not made for cookies.
@@ -281,15 +281,15 @@ impl Tokens {
     }
 
     /// Returns the cookies that keep `token` in a browser: the token itself, which no page can read,
-    /// and what pages show in the header `X-CSRF-TOKEN`. Needs `cookies` in `jwt.location`, or in
-    /// the locations of a guard.
+    /// and the CSRF token that pages send in the header `X-CSRF-TOKEN`. Requires `cookies` in
+    /// `jwt.location`, or in the locations of a guard.
     ///
     /// # Errors
     /// The token is not valid, or neither `jwt.location` nor a guard has `cookies`.
     pub fn cookies(&self, token: &str) -> Result<TokenCookies, Refusal> {
         if !self.0.settings.in_cookies() && !guard::some_look_in_cookies() {
-            let said = "jwt.location has no `cookies`: nobody would read them";
-            return Err(Refusal::new(RefusalKind::Misplaced, said));
+            let message = "jwt.location has no `cookies`, so no route would read them";
+            return Err(Refusal::new(RefusalKind::Misplaced, message));
         }
         let identity = self.read(token)?;
         let left = identity.expires().map(|end| end.saturating_sub(claims::now()));
@@ -325,9 +325,9 @@ impl Tokens {
 
     /// Returns the caller of this request. `Ok(None)` only if the guard is optional.
     async fn admit(&self, head: &mut Parts, guard: &Protected) -> Result<Option<Identity>> {
-        let Inner { places, hooks, expected, .. } = &*self.0;
+        let Inner { sources, hooks, validation, .. } = &*self.0;
         let wanted = guard.token_type();
-        let found = match places.find(head, guard.locations_or(&places.locations), wanted) {
+        let found = match sources.find(head, guard.locations_or(&sources.locations), wanted) {
             Ok(found) => found,
             Err(NotFound::Absent(_)) if guard.is_optional() => return Ok(None),
             Err(NotFound::Absent(refusal) | NotFound::Refused(refusal)) => {
@@ -345,7 +345,7 @@ impl Tokens {
             }
         };
         let refused =
-            |kind, said: String| Err(self.refused(Refusal::new(kind, said), Some(&identity)));
+            |kind, message: String| Err(self.refused(Refusal::new(kind, message), Some(&identity)));
         if let Some(shown) = &found.csrf
             && let Err(refusal) = check_csrf(&identity, shown)
         {
@@ -353,8 +353,8 @@ impl Tokens {
         }
         drop(found);
         if !guard.accepts(&identity) {
-            let only = match (wanted, expected.words) {
-                (TokenType::Access, Words::Version4) => "non-refresh",
+            let only = match (wanted, validation.messages) {
+                (TokenType::Access, FlaskVersion::Version4) => "non-refresh",
                 (wanted, _) => wanted.name(),
             };
             return refused(RefusalKind::Invalid, format!("Only {only} tokens are allowed"));
@@ -369,8 +369,8 @@ impl Tokens {
             return refused(RefusalKind::NotVerified, "User claims verification failed".into());
         }
         if !hooks.load_user(&identity, &mut head.extensions).await? {
-            let said = format!("Error loading the user {}", identity.subject());
-            return refused(RefusalKind::UnknownUser, said);
+            let message = format!("Error loading the user {}", identity.subject());
+            return refused(RefusalKind::UnknownUser, message);
         }
         caller::remember(&identity, self);
         Ok(Some(identity))

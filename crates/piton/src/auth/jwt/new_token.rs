@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use super::checks::RESERVED;
 use super::claims::{self, Claims, TokenType};
+use super::encode::{self, ClaimsOut};
 use super::exact::ExactClaims;
 use super::identity::Identity;
 use super::values::Lifetime;
-use super::written::{self, Written};
 use super::{Inner, Tokens, guard, random};
 use crate::http::{Error, Result};
 
-/// Members of a header that only the service's keys decide over (`alg`), or that no reader here
-/// accepts.
+/// Members of the header that services cannot set: the keys decide over `alg`, and no reader here
+/// accepts the others.
 const RESERVED_HEADERS: [&str; 3] = ["alg", "b64", "crit"];
 
-/// A token in the making.
+/// A builder of a token.
 #[derive(Clone)]
 #[must_use = "`sign` makes the token"]
 pub struct NewToken<'a> {
@@ -30,7 +30,7 @@ pub struct NewToken<'a> {
     more: Claims,
     header: Claims,
     family: Option<String>,
-    /// The token that is renewed: its further claims go along.
+    /// The token that is renewed: its further claims are copied.
     renewed: Option<&'a Identity>,
 }
 
@@ -60,19 +60,19 @@ impl<'a> NewToken<'a> {
         self
     }
 
-    /// Marks the token as made by a login, for so long.
+    /// Marks the token as made by a login, for `duration`.
     pub fn fresh_for(mut self, duration: Duration) -> Self {
         self.fresh = Value::from(claims::now().saturating_add(duration.as_secs()));
         self
     }
 
-    /// Makes the token valid for so long, instead of what the settings say.
+    /// Sets the lifetime of the token, instead of that of the settings.
     pub fn expires_in(mut self, duration: Duration) -> Self {
         self.lifetime = Lifetime::Expires(duration);
         self
     }
 
-    /// Makes a token without `exp`. Only `jwt.required_claims` without `exp` accepts it.
+    /// Leaves `exp` out. Services accept such a token only if `jwt.required_claims` has no `exp`.
     pub fn never_expires(mut self) -> Self {
         self.lifetime = Lifetime::Never;
         self
@@ -97,7 +97,7 @@ impl<'a> NewToken<'a> {
         self
     }
 
-    /// Takes over all that another token says besides.
+    /// Copies the further claims of another token.
     pub(super) fn renewing(mut self, renewed: &'a Identity) -> Self {
         self.renewed = Some(renewed);
         self.family_of(renewed)
@@ -106,15 +106,15 @@ impl<'a> NewToken<'a> {
     /// Signs the token.
     ///
     /// # Errors
-    /// 500: the service has only a public key; or a claim or a header is one that is written here,
-    /// such as `exp` or `alg`; or a hook of the service fails.
+    /// 500: the service has only a public key; or a claim or a header is reserved, such as `exp` or
+    /// `alg`; or a hook of the service fails.
     pub fn sign(&self) -> Result<String> {
         let Inner { keys, settings, hooks, .. } = &*self.tokens.0;
         let (more, exact) = self.claims()?;
         let mut header = hooks.headers(&self.identity)?;
         header.extend(self.header.clone());
         if let Some(own) = RESERVED_HEADERS.iter().find(|own| header.contains_key(**own)) {
-            let why = format!("the header `{own}` is not to be set by `header`");
+            let why = format!("the header `{own}` is reserved and cannot be set by `header`");
             return Err(Error::internal(why));
         }
         let now = claims::now();
@@ -122,12 +122,12 @@ impl<'a> NewToken<'a> {
         let in_cookies = settings.cookie_csrf_protect && in_cookies;
         let (jti, csrf) = (random::uuid(), in_cookies.then(random::uuid));
         let exact_identity = self.renewed.and_then(Identity::exact_value);
-        let written = Written {
+        let claims_out = ClaimsOut {
             iat: now,
             nbf: settings.encode_nbf.then_some(now),
             jti: &jti,
             exp: self.lifetime.duration().map(|left| now.saturating_add(left.as_secs())),
-            identities: written::identities(
+            identities: encode::identities(
                 &self.identity,
                 exact_identity,
                 &settings.identity_claim,
@@ -141,7 +141,7 @@ impl<'a> NewToken<'a> {
             more: &more,
             exact: &exact,
         };
-        written.sign(keys, &header).map_err(Error::internal)
+        claims_out.sign(keys, &header).map_err(Error::internal)
     }
 
     /// Returns the further claims as they stand in the token: those of the renewed token, of the
@@ -164,7 +164,7 @@ impl<'a> NewToken<'a> {
                 more = Cow::Owned(Claims::from_iter([(nested.clone(), Value::Object(all))]));
             }
         } else if let Some(own) = self.reserved().find(|own| more.contains_key(*own)) {
-            let why = format!("the claim `{own}` is not to be set by `claim`");
+            let why = format!("the claim `{own}` is reserved and cannot be set by `claim`");
             return Err(Error::internal(why));
         }
         let mut exact = ExactClaims::new();
@@ -184,7 +184,7 @@ impl<'a> NewToken<'a> {
         Ok((more, exact))
     }
 
-    /// Returns the claims that are written here.
+    /// Returns the names of the claims that services cannot set.
     fn reserved(&self) -> impl Iterator<Item = &str> {
         let (first, second) = self.tokens.0.settings.identity_claim.names();
         RESERVED.into_iter().chain([first]).chain(second)

@@ -1,4 +1,4 @@
-//! The ways in which callers show their tokens, for documents.
+//! The security schemes of tokens, for OpenAPI documents.
 
 use serde_json::{Value, json};
 
@@ -17,10 +17,10 @@ const LOCATIONS: [TokenLocation; 4] = [
     TokenLocation::Json,
 ];
 
-/// The scheme of a refresh token, beside those of the locations.
+/// The bit of schemes that take refresh tokens, next to the bits of the locations.
 const REFRESH: usize = 16;
 
-/// Registers the scheme of each set of locations; the set without any is that of the settings.
+/// Registers a scheme for each set of locations. The empty set stands for those of the settings.
 macro_rules! schemes {
     ($($bits:literal $name:literal),+ $(,)?) => {
         /// The names of the schemes, by their bits.
@@ -77,8 +77,8 @@ fn way(location: TokenLocation, refresh: bool, settings: &JwtSettings) -> (&'sta
             };
             let description = match settings.cookie_csrf_protect {
                 true => format!(
-                    "A token in a cookie. A request that changes something shows what stands in \
-                     the cookie `{cookie}` in its header `{header}`."
+                    "A token in a cookie. A request that changes something must send the value of \
+                     the cookie `{cookie}` in the header `{header}`."
                 ),
                 false => "A token in a cookie.".into(),
             };
@@ -89,8 +89,8 @@ fn way(location: TokenLocation, refresh: bool, settings: &JwtSettings) -> (&'sta
         }
         TokenLocation::QueryString => {
             let description = match settings.query_string_value_prefix.as_str() {
-                "" => "A token that says who is calling.".into(),
-                prefix => format!("`{prefix}` and a token that says who is calling."),
+                "" => "A token that identifies the caller.".into(),
+                prefix => format!("`{prefix}` and a token that identifies the caller."),
             };
             let way = json!({
                 "type": "apiKey", "in": "query", "name": settings.query_string_name,
@@ -116,12 +116,12 @@ fn in_header(settings: &JwtSettings) -> Value {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "A token that says who is calling.",
+            "description": "A token that identifies the caller.",
         });
     }
     let description = match settings.header_type.as_str() {
-        "" => "A token that says who is calling.".into(),
-        scheme => format!("`{scheme}` and a token that says who is calling."),
+        "" => "A token that identifies the caller.".into(),
+        scheme => format!("`{scheme}` and a token that identifies the caller."),
     };
     json!({
         "type": "apiKey", "in": "header", "name": settings.header_name,

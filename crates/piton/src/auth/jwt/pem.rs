@@ -1,4 +1,4 @@
-//! Reads keys from PEM, and tells what is wrong with one that cannot work.
+//! Reads keys from PEM, and explains what is wrong with one that cannot be used.
 
 use aws_lc_rs::rsa::{self, KeyPair as RsaKeyPair};
 use aws_lc_rs::signature::{
@@ -30,7 +30,7 @@ impl PrivateKey {
     /// Reads a private key of this kind.
     ///
     /// # Errors
-    /// The reason why it is none.
+    /// The reason why `pem` is not such a key.
     pub fn read(kind: KeyKind, pem: &[u8]) -> Result<Self, String> {
         let (label, der) = decode(pem)?;
         match label.as_str() {
@@ -40,7 +40,7 @@ impl PrivateKey {
                             decrypts it"
                     .into());
             }
-            _ => return Err("this is no private key".into()),
+            _ => return Err("this is not a private key".into()),
         }
         let ecdsa = |algorithm: &'static EcdsaSigningAlgorithm| {
             EcdsaKeyPair::from_private_key_der(algorithm, &der).map(|it| Self::Ecdsa(it.into()))
@@ -77,10 +77,10 @@ impl PrivateKey {
     }
 }
 
-/// Reads a public key, of whichever kind it is.
+/// Reads a public key of any kind.
 ///
 /// # Errors
-/// The reason why it is none, or cannot be used with any algorithm.
+/// The reason why `pem` is not a public key, or fits no algorithm.
 pub(super) fn public(pem: &[u8]) -> Result<PublicKey, String> {
     let (label, der) = decode(pem)?;
     if label.ends_with("PRIVATE KEY") {
@@ -94,11 +94,11 @@ pub(super) fn public(pem: &[u8]) -> Result<PublicKey, String> {
             .into());
     }
     if label != "PUBLIC KEY" && label != "RSA PUBLIC KEY" {
-        return Err("this is no public key".into());
+        return Err("this is not a public key".into());
     }
     let is = |kind: &KeyKind| ParsedPublicKey::new(kind.parser(), &der).is_ok();
     let kind = KeyKind::ALL.into_iter().find(is).ok_or_else(|| {
-        "this is no public key that an algorithm of tokens uses: RSA, P-256, P-384, P-521, \
+        "this is not a public key for any algorithm of tokens: use RSA, P-256, P-384, P-521 or \
          Ed25519"
             .to_owned()
     })?;
@@ -106,7 +106,7 @@ pub(super) fn public(pem: &[u8]) -> Result<PublicKey, String> {
         let bits = rsa::PublicKey::from_der(&der)
             .ok()
             .and_then(|key| RsaParameters::public_modulus_len(key.as_ref()).ok())
-            .ok_or("this is no RSA key that can be used")?;
+            .ok_or("this RSA key cannot be used")?;
         if !RSA_BITS.contains(&bits) {
             let (min, max) = (RSA_BITS.start(), RSA_BITS.end());
             return Err(format!("the RSA key has {bits} bits: {min} to {max} can be used"));
@@ -138,7 +138,7 @@ fn decode(pem: &[u8]) -> Result<(String, Vec<u8>), String> {
     Err("not a PEM file: it has no `-----BEGIN`".into())
 }
 
-/// Returns whether the text has a key in it, as a secret must not.
+/// Returns whether the text contains a PEM key, which must not be used as a secret.
 pub(super) fn is_pem(text: &str) -> bool {
     text.contains("-----BEGIN ") && text.contains("-----END ")
 }

@@ -1,4 +1,4 @@
-//! What Python says of text that it cannot read.
+//! The messages of Python's decoders for text that they cannot read.
 //!
 //! Flask-JWT-Extended hands the messages of Python's decoders on to the client, and so clients, tests
 //! and dashboards of a service that moves over know them. Only tokens that are refused come here.

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::refusal::{Refusal, RefusalKind};
 use super::{Tokens, claims};
 
-/// Reads a token that came some other way than in a request: `tokens.reader().allow_expired()`.
+/// A reader of tokens with options: `tokens.reader().allow_expired().read(&token)`.
 #[derive(Clone, Debug)]
 #[must_use = "`read` reads the token"]
 pub struct TokenReader<'a> {
@@ -20,25 +20,25 @@ impl<'a> TokenReader<'a> {
         Self { tokens, allow_expired: false, csrf: None }
     }
 
-    /// Accepts a token whose time is over, as for a logout.
+    /// Accepts an expired token, as for a logout.
     pub const fn allow_expired(mut self) -> Self {
         self.allow_expired = true;
         self
     }
 
-    /// Requires the token's claim `csrf` to be this.
+    /// Requires the token's claim `csrf` to be `value`.
     pub const fn csrf(mut self, value: &'a str) -> Self {
         self.csrf = Some(value);
         self
     }
 
-    /// Reads a token of either type. The hooks of the service, such as the deny-list, are not asked.
+    /// Reads a token of either type. The hooks of the service, such as the deny-list, are not called.
     ///
     /// # Errors
     /// The reason why it is refused; `?` in a handler makes 401 of it.
     pub fn read(&self, token: &str) -> Result<Identity, Refusal> {
         let inner = &self.tokens.0;
-        let accepted = claims::read(token, &inner.keys, &inner.expected, self.allow_expired);
+        let accepted = claims::read(token, &inner.keys, &inner.validation, self.allow_expired);
         let accepted = accepted.map_err(|refusal| self.with_expired(refusal, token))?;
         let identity = Identity::new(accepted, &inner.settings.identity_claim);
         match self.csrf {
@@ -58,7 +58,7 @@ impl TokenReader<'_> {
     }
 }
 
-/// Compares what the request shows with the token's claim `csrf`.
+/// Compares the CSRF token of the request with the token's claim `csrf`.
 pub(super) fn check_csrf(identity: &Identity, shown: &str) -> Result<(), Refusal> {
     let csrf = identity.csrf().ok_or_else(|| Refusal::invalid("Missing claim: csrf"))?;
     match bool::from(csrf.as_bytes().ct_eq(shown.as_bytes())) {

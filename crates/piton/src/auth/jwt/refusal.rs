@@ -1,5 +1,5 @@
-//! The reasons why a token is refused, in the words of Flask-JWT-Extended and PyJWT, which clients
-//! know.
+//! The reasons why a token is refused, with the messages of Flask-JWT-Extended and PyJWT, which clients
+//! match on.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,39 +16,39 @@ use crate::http::{Error, WholeError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     kind: RefusalKind,
-    said: Cow<'static, str>,
-    token: Refused,
+    message: Cow<'static, str>,
+    token: RefusedToken,
 }
 
-/// The token that is refused, if the service has a hook that answers refusals.
+/// The refused token, kept only for services with a hook that answers refusals.
 #[derive(Clone, Debug, Default)]
-struct Refused(Option<Identity>);
+struct RefusedToken(Option<Identity>);
 
-// Two refusals are equal if they say the same, whichever token it is of.
-impl PartialEq for Refused {
+// Refusals are compared by kind and message: tests do so, and the token makes no difference to the client.
+impl PartialEq for RefusedToken {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Refused {}
+impl Eq for RefusedToken {}
 
 /// The kinds of refusal, by what the client can do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// There is no token: show one.
+    /// The request has no token: send one.
     Missing,
-    /// The token is not one of this service, or not for this route: show another.
+    /// The token was not made for this service or this route: send another.
     Invalid,
     /// The token has expired: refresh it, or log in.
     Expired,
-    /// The token is valid, but the password was not given lately: log in.
+    /// The token is valid, but was not made by a recent login: log in.
     NotFresh,
     /// The token has been revoked.
     Revoked,
-    /// The cookies would go where no location looks for them: a fault of the service.
+    /// Cookies were made although no location reads them: a fault of the service.
     Misplaced,
-    /// The token came in a cookie, and nothing proves that the page that sent it may read the cookies.
+    /// The token came in a cookie without a valid CSRF token.
     Csrf,
     /// `App::token_verified` refused the token.
     NotVerified,
@@ -56,30 +56,21 @@ pub enum RefusalKind {
     UnknownUser,
 }
 
-/// The version of Flask-JWT-Extended whose messages are used where the two differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Words {
-    /// 3.25, as Gnar Gear.
-    Version3,
-    /// 4.7.
-    Version4,
-}
-
 impl Refusal {
-    pub(super) fn new(kind: RefusalKind, said: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, said: said.into(), token: Refused::default() }
+    pub(super) fn new(kind: RefusalKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), token: RefusedToken::default() }
     }
 
-    pub(super) fn invalid(said: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(RefusalKind::Invalid, said)
+    pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(RefusalKind::Invalid, message)
     }
 
-    pub(super) fn missing(said: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(RefusalKind::Missing, said)
+    pub(super) fn missing(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(RefusalKind::Missing, message)
     }
 
     pub(super) fn of_token(self, token: Option<Identity>) -> Self {
-        Self { token: Refused(token), ..self }
+        Self { token: RefusedToken(token), ..self }
     }
 
     pub(super) fn token(&self) -> Option<Identity> {
@@ -95,20 +86,20 @@ impl Refusal {
     /// Returns the response with its challenge (RFC 6750). `key` is `jwt.error_message_key`.
     pub(super) fn into_error(self, realm: &str, key: Option<&str>) -> Error {
         let challenge = match self.kind {
-            // A client that shows nothing is told no more than what to show.
+            // RFC 6750, section 3.1: no error code if the request has no credentials at all.
             RefusalKind::Missing => format!("Bearer realm=\"{realm}\""),
             _ => {
-                let said = self.said.replace(['"', '\\'], "'");
+                let message = self.message.replace(['"', '\\'], "'");
                 format!(
-                    "Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{said}\""
+                    "Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{message}\""
                 )
             }
         };
         let challenge = HeaderValue::from_str(&challenge)
             .unwrap_or_else(|_| HeaderValue::from_static("Bearer error=\"invalid_token\""));
         let status = self.status(key.is_some());
-        let body = key.map(|key| axum::Json(json!({ (key): self.said })));
-        let error = Error::new(status, self.said).plain();
+        let body = key.map(|key| axum::Json(json!({ (key): self.message })));
+        let error = Error::new(status, self.message).plain();
         let error = match status {
             StatusCode::UNAUTHORIZED => error.header(header::WWW_AUTHENTICATE, challenge),
             _ => error,
@@ -131,13 +122,13 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.said)
+        f.write_str(&self.message)
     }
 }
 
 impl std::error::Error for Refusal {}
 
-// A refusal that a handler returns is answered as a guard's.
+// A refusal returned by a handler is rendered as a guard's: with its challenge, hook and style.
 inventory::submit! { WholeError(|error| {
     let refusal: &Refusal = error.downcast_ref()?;
     let tokens: Tokens = context::try_app()?.try_part().ok()?;

@@ -10,35 +10,34 @@ use super::values::{
     FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation,
 };
 
-/// Minimum length of a secret in production: 256 random bits cannot be found by trying, whatever
-/// the hash.
+/// Minimum length of a secret in production: 256 random bits cannot be found by trying, with any hash.
 pub(super) const MIN_SECRET_BYTES: usize = 32;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tokens that name the caller: JSON Web Tokens, as Flask-JWT-Extended's. Its variables
-/// (`JWT_HEADER_NAME`, ..) are read too where they mean the same.
+/// Settings of the tokens that identify callers: JSON Web Tokens, as in Flask-JWT-Extended. Its
+/// variables (`JWT_HEADER_NAME`, ..) are read too where they mean the same.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
 pub struct JwtSettings {
-    /// The secret that tokens are signed with (HS256, HS384, HS512), the same in every service that
-    /// takes them; at least 32 characters from a random source (48 for HS384, 64 for HS512). Production
-    /// refuses a shorter one than 32.
-    /// **Default: in development one that is made and kept in the data folder; production needs one.**
+    /// Secret that signs tokens (HS256, HS384, HS512), the same in every service that accepts them: at
+    /// least 32 characters from a random source (48 for HS384, 64 for HS512). Production refuses fewer
+    /// than 32.
+    /// **Default: in development one is made and stored in the data folder; production requires one.**
     #[setting(alias = "JWT_SECRET_KEY")]
     pub secret_key: Option<SecretString>,
 
-    /// Secrets of before, whose tokens are still taken: what `secret_key` was, until the last token
-    /// signed with it has expired. **Default: none.**
+    /// Earlier secrets whose tokens are still accepted. Keep the old `secret_key` here until the last
+    /// token signed with it has expired. **Default: none.**
     pub previous_secret_keys: Vec<SecretString>,
 
-    /// Whether production takes secrets of less than 32 bytes. Such a secret can be found by trying, from
-    /// one token. Set it only for the time of a migration, while services that have the old secret still
-    /// run. **Default: `false`.**
+    /// Allows secrets of less than 32 bytes in production. Such a secret can be found by trying, from one
+    /// token. Set it only during a migration, while services with the old secret still run.
+    /// **Default: `false`.**
     pub allow_short_secret: bool,
 
-    /// How tokens are signed: `HS256`, `HS384`, `HS512` with the secret; `RS256` to `RS512`, `PS256` to
+    /// Algorithm that signs tokens: `HS256`, `HS384`, `HS512` with the secret; `RS256` to `RS512`, `PS256` to
     /// `PS512`, `ES256`, `ES384`, `ES512`, `EdDSA` with a private key. Tokens signed otherwise are
     /// refused, unless `decode_algorithms` names their algorithm. **Default: `HS256`.**
     #[setting(alias = "JWT_ALGORITHM")]
@@ -49,236 +48,236 @@ pub struct JwtSettings {
     #[setting(alias = "JWT_DECODE_ALGORITHMS")]
     pub decode_algorithms: Vec<JwtAlgorithm>,
 
-    /// The file with the private key (PEM) to sign with, for the algorithms that have two keys. Without
-    /// a private key the service accepts tokens and makes none. **Default: none.**
+    /// File with the private key (PEM) that signs tokens, for the asymmetric algorithms. Without a
+    /// private key the service accepts tokens and makes none. **Default: none.**
     #[setting(alias = "JWT_PRIVATE_KEY_FILE")]
     pub private_key_file: Option<PathBuf>,
 
-    /// The private key itself (PEM), instead of its file. In a variable of one line, `\n` ends a line.
+    /// Private key itself (PEM), instead of its file. In a variable of one line, write `\n` for line ends.
     /// **Default: none.**
     #[setting(alias = "JWT_PRIVATE_KEY")]
     pub private_key: Option<KeyText>,
 
-    /// The file with the public key (PEM) to check with. **Default: none; the private key's own.**
+    /// File with the public key (PEM) that verifies tokens. **Default: that of the private key.**
     #[setting(alias = "JWT_PUBLIC_KEY_FILE")]
     pub public_key_file: Option<PathBuf>,
 
-    /// The public key itself (PEM), instead of its file. **Default: none; the private key's own.**
+    /// Public key itself (PEM), instead of its file. **Default: that of the private key.**
     #[setting(alias = "JWT_PUBLIC_KEY")]
     pub public_key: Option<KeyText>,
 
-    /// Public keys whose tokens are accepted too, each a path (PEM) or `kid=path`: those of before, of
-    /// the next change of keys, or of other services. A token whose `kid` is one of these, or `key_id`,
-    /// is checked with that key alone. At most 16. **Default: none.**
+    /// Further public keys whose tokens are accepted, each a path (PEM) or `kid=path`: earlier keys, the
+    /// next one, or those of other services. A token whose `kid` is one of these, or `key_id`, is
+    /// checked with that key alone. At most 16. **Default: none.**
     pub previous_public_key_files: Vec<String>,
 
-    /// The `kid` in the header of the tokens made here, which names their key. **Default: none.**
+    /// Name of the signing key, written into the header `kid` of new tokens. **Default: none.**
     pub key_id: Option<String>,
 
-    /// How long an access token is valid: a duration, a number of seconds, or `never` (also `false`).
+    /// Lifetime of access tokens: a duration, a number of seconds, or `never` (also `false`).
     /// **Default: `15m`.**
     #[setting(alias = "JWT_ACCESS_TOKEN_EXPIRES")]
     pub access_token_expires: Lifetime,
 
-    /// The same in minutes, for the environment of a Gnar Gear service; it outranks the one above.
-    /// **Default: none.**
+    /// Lifetime of access tokens in minutes, as Gnar Gear services set it; outranks
+    /// `access_token_expires`. **Default: none.**
     #[setting(max = 52_560_000)]
     pub access_token_expires_minutes: Option<u32>,
 
-    /// How long a refresh token is valid, as above. **Default: `30days`.**
+    /// Lifetime of refresh tokens: a duration, a number of seconds, or `never`. **Default: `30days`.**
     #[setting(alias = "JWT_REFRESH_TOKEN_EXPIRES")]
     pub refresh_token_expires: Lifetime,
 
-    /// By how much clocks may differ when `exp`, `nbf` and `iat` are looked at: a number of seconds, or
+    /// Maximum difference between clocks when `exp`, `nbf` and `iat` are checked: a number of seconds, or
     /// a duration of up to `1day`. **Default: `0s`.**
     #[setting(alias = "JWT_DECODE_LEEWAY")]
     pub leeway: Leeway,
 
-    /// Whether the tokens made here have the claim `nbf`. **Default: `true`.**
+    /// Writes the claim `nbf` into new tokens. **Default: `true`.**
     #[setting(alias = "JWT_ENCODE_NBF")]
     pub encode_nbf: bool,
 
-    /// Whether a `sub` that is no text is refused, as Flask-JWT-Extended 4.7 does. Version 3 writes
-    /// numbers. **Default: `false`.**
+    /// Refuses tokens whose `sub` is not text, as Flask-JWT-Extended 4.7 does. Version 3 writes numbers.
+    /// **Default: `false`.**
     #[setting(alias = "JWT_VERIFY_SUB")]
     pub verify_sub: bool,
 
-    /// The claim that names the caller: `sub` (Flask-JWT-Extended 4), `identity` (3), any other name, or
+    /// Claim that identifies the caller: `sub` (Flask-JWT-Extended 4), `identity` (3), any other name, or
     /// `both`, which writes `sub` and `identity`, reads either, and refuses a token in which they differ.
     /// **Default: `both`.**
     #[setting(alias = "JWT_IDENTITY_CLAIM")]
     pub identity_claim: IdentityClaim,
 
-    /// The claim under which further claims stand, as in version 3 of Flask-JWT-Extended (`user_claims`).
-    /// **Default: none; they stand beside the others, as in version 4.**
+    /// Claim that contains the further claims, as in version 3 of Flask-JWT-Extended (`user_claims`).
+    /// **Default: none; they are next to the others, as in version 4.**
     #[setting(alias = "JWT_USER_CLAIMS")]
     pub user_claims: Option<String>,
 
-    /// Whether refresh tokens have the claims of `App::token_claims` too. **Default: `true`, as in
+    /// Writes the claims of `App::token_claims` into refresh tokens too. **Default: `true`, as in
     /// version 4; `false` with `user_claims`, as in version 3.**
     #[setting(alias = "JWT_CLAIMS_IN_REFRESH_TOKEN")]
     pub claims_in_refresh_token: Option<bool>,
 
-    /// Claims without which a token is refused, besides the one that names the caller; `[]` for none.
+    /// Claims without which a token is refused, besides the one that identifies the caller; `[]` for none.
     /// **Default: `exp` (unless tokens never expire), `jti`, `type`; with `http.error_style` `gnar` none,
     /// as Gnar Gear requires none.**
     pub required_claims: Option<Vec<String>>,
 
-    /// The `iss` of the tokens made here, and the only one that is accepted. **Default: none.**
+    /// Issuer: the `iss` of new tokens, and the only one that is accepted. **Default: none.**
     pub issuer: Option<String>,
 
-    /// The `iss` of the tokens made here, where it is not `issuer`. **Default: `issuer`.**
+    /// `iss` of new tokens, if it differs from the accepted one. **Default: `issuer`.**
     #[setting(alias = "JWT_ENCODE_ISSUER")]
     pub encode_issuer: Option<String>,
 
-    /// The `iss` that is accepted, where it is not `issuer`. **Default: `issuer`.**
+    /// `iss` that is accepted, if it differs from that of new tokens. **Default: `issuer`.**
     #[setting(alias = "JWT_DECODE_ISSUER")]
     pub decode_issuer: Option<String>,
 
-    /// The `aud` of the tokens made here; a token for others is refused. **Default: none.**
+    /// Audience: the `aud` of new tokens. Tokens for other audiences are refused. **Default: none.**
     pub audience: Vec<String>,
 
-    /// The `aud` of the tokens made here, where it is not `audience`. **Default: `audience`.**
+    /// `aud` of new tokens, if it differs from the accepted one. **Default: `audience`.**
     #[setting(alias = "JWT_ENCODE_AUDIENCE")]
     pub encode_audience: Vec<String>,
 
-    /// The `aud` that is accepted, where it is not `audience`. **Default: `audience`.**
+    /// `aud` that is accepted, if it differs from that of new tokens. **Default: `audience`.**
     #[setting(alias = "JWT_DECODE_AUDIENCE")]
     pub decode_audience: Vec<String>,
 
-    /// Where a token is looked for, in this order: `headers`, `cookies`, `query_string`, `json`.
-    /// `#[protected(locations = [..])]` says it for one route. **Default: `headers`.**
+    /// Locations of tokens in requests, tried in this order: `headers`, `cookies`, `query_string`,
+    /// `json`. `#[protected(locations = [..])]` sets them for one route. **Default: `headers`.**
     #[setting(alias = "JWT_TOKEN_LOCATION")]
     pub location: Vec<TokenLocation>,
 
-    /// The header that a token is looked for in. **Default: `Authorization`.**
+    /// Header that carries tokens. **Default: `Authorization`.**
     #[setting(alias = "JWT_HEADER_NAME")]
     pub header_name: String,
 
-    /// The word before the token in its header; empty for a token that stands alone.
+    /// Word before the token in its header; empty if the header has only the token.
     /// **Default: `Bearer`.**
     #[setting(alias = "JWT_HEADER_TYPE")]
     pub header_type: String,
 
-    /// The parameter of the query that a token is looked for in. Queries are not logged, but browsers
-    /// keep them: prefer the other locations. **Default: `jwt`.**
+    /// Query parameter that carries tokens. Queries are not logged, but browsers store them in their
+    /// history: prefer the other locations. **Default: `jwt`.**
     #[setting(alias = "JWT_QUERY_STRING_NAME")]
     pub query_string_name: String,
 
-    /// The text before the token in the query. **Default: none.**
+    /// Text before the token in the query parameter. **Default: none.**
     #[setting(alias = "JWT_QUERY_STRING_VALUE_PREFIX")]
     pub query_string_value_prefix: String,
 
-    /// The member of a JSON body that an access token is looked for in. **Default: `access_token`.**
+    /// Member of JSON bodies that carries the access token. **Default: `access_token`.**
     #[setting(alias = "JWT_JSON_KEY")]
     pub json_key: String,
 
-    /// The member of a JSON body that a refresh token is looked for in. **Default: `refresh_token`.**
+    /// Member of JSON bodies that carries the refresh token. **Default: `refresh_token`.**
     #[setting(alias = "JWT_REFRESH_JSON_KEY")]
     pub refresh_json_key: String,
 
-    /// Whether the response to a request with a valid token in its header has a new token in the same
-    /// header, so that whoever goes on working stays logged in. It is valid for as long as the one that
-    /// was shown. Without it clients use refresh tokens.
+    /// Renews tokens: the response to a request with a valid token in its header carries a new token in
+    /// the same header, with the same lifetime, so that active users stay logged in. Without it clients
+    /// use refresh tokens.
     /// **Default: `true` with `http.error_style` `gnar`, as Gnar Gear does, otherwise `false`.**
     pub renew: Option<bool>,
 
-    /// The member of the body in which refusals have their message, such as `msg`: refusals then have
-    /// the form and the statuses of Flask-JWT-Extended 4, with 422 for invalid tokens.
+    /// Member of the body with the message of a refusal, such as `msg`: refusals then have the form and
+    /// the statuses of Flask-JWT-Extended 4, with 422 for invalid tokens.
     /// **Default: none; refusals are problem documents with 401.**
     #[setting(alias = "JWT_ERROR_MESSAGE_KEY")]
     pub error_message_key: Option<String>,
 
-    /// The version of Flask-JWT-Extended whose messages refusals have where `3` and `4` differ, such as
-    /// "Only access tokens are allowed". With `error_message_key` the status goes along: an
+    /// Version of Flask-JWT-Extended whose messages refusals use where `3` and `4` differ, such as
+    /// "Only access tokens are allowed". With `error_message_key` the statuses follow it too: an
     /// `Authorization` header of another scheme is 422 in `3` and 401 in `4`.
     /// **Default: `4` with `error_message_key`, else `3`.**
     pub flask_version: Option<FlaskVersion>,
 
-    /// The name of the cookie with the access token. **Default: `access_token_cookie`.**
+    /// Name of the cookie with the access token. **Default: `access_token_cookie`.**
     #[setting(alias = "JWT_ACCESS_COOKIE_NAME")]
     pub access_cookie_name: String,
 
-    /// The name of the cookie with the refresh token. **Default: `refresh_token_cookie`.**
+    /// Name of the cookie with the refresh token. **Default: `refresh_token_cookie`.**
     #[setting(alias = "JWT_REFRESH_COOKIE_NAME")]
     pub refresh_cookie_name: String,
 
-    /// The path below which browsers send the access token. **Default: `/`.**
+    /// Path below which browsers send the access token. **Default: `/`.**
     #[setting(alias = "JWT_ACCESS_COOKIE_PATH")]
     pub access_cookie_path: String,
 
-    /// The path below which browsers send the refresh token. **Default: `/`.**
+    /// Path below which browsers send the refresh token. **Default: `/`.**
     #[setting(alias = "JWT_REFRESH_COOKIE_PATH")]
     pub refresh_cookie_path: String,
 
-    /// Whether browsers send the cookies by HTTPS only. **Default: `false` in development, `true` in
+    /// Restricts the cookies to HTTPS (`Secure`). **Default: `false` in development, `true` in
     /// production.**
     #[setting(alias = "JWT_COOKIE_SECURE")]
     pub cookie_secure: Option<bool>,
 
-    /// Whether browsers send the cookies when another site leads to this one: `strict`, `lax`,
-    /// `none`; `unset` leaves it to the browser, as Flask-JWT-Extended's default does.
+    /// Requests from other sites that carry the cookies (`SameSite`): `strict`, `lax`, `none`; `unset`
+    /// leaves the attribute out, as by default in Flask-JWT-Extended.
     /// **Default: `lax`.**
     #[setting(alias = "JWT_COOKIE_SAMESITE")]
     pub cookie_samesite: SameSite,
 
-    /// The domain of the cookies. **Default: none, which means this host alone.**
+    /// Domain of the cookies. **Default: none, which means this host alone.**
     #[setting(alias = "JWT_COOKIE_DOMAIN")]
     pub cookie_domain: Option<String>,
 
-    /// Whether the cookies end with the browser, and not with their token. **Default: `true`.**
+    /// Drops the cookies when the browser is closed, instead of when their token expires.
+    /// **Default: `true`.**
     #[setting(alias = "{prefix}_JWT_COOKIE_SESSION", alias = "JWT_SESSION_COOKIE")]
     pub session_cookie: bool,
 
-    /// Whether a request that changes something and has its token in a cookie must show, in its
-    /// header `X-CSRF-TOKEN`, what stands in the cookie `csrf_access_token`. **Default: `true`.**
+    /// Requires a CSRF token of requests with a token in a cookie, for the methods of `csrf_methods`:
+    /// the value of the cookie `csrf_access_token`, in the header `X-CSRF-TOKEN`. **Default: `true`.**
     #[setting(alias = "{prefix}_JWT_COOKIE_CSRF", alias = "JWT_COOKIE_CSRF_PROTECT")]
     pub cookie_csrf_protect: bool,
 
-    /// Whether there are cookies with what pages have to show. Without them a login hands out
-    /// `Tokens::csrf_token` some other way. **Default: `true`.**
+    /// Sets cookies with the CSRF tokens. Without them a login must hand out `Tokens::csrf_token` some
+    /// other way. **Default: `true`.**
     #[setting(alias = "JWT_CSRF_IN_COOKIES")]
     pub csrf_in_cookies: bool,
 
-    /// Whether a form (`application/x-www-form-urlencoded`) may show it in a field instead of the
+    /// Accepts the CSRF token in a field of a form (`application/x-www-form-urlencoded`), instead of the
     /// header. **Default: `false`.**
     #[setting(alias = "JWT_CSRF_CHECK_FORM")]
     pub csrf_check_form: bool,
 
-    /// The methods that change something. **Default: `POST`, `PUT`, `PATCH`, `DELETE`.**
+    /// Methods whose requests need a CSRF token. **Default: `POST`, `PUT`, `PATCH`, `DELETE`.**
     #[setting(alias = "JWT_CSRF_METHODS")]
     pub csrf_methods: Vec<String>,
 
-    /// The name of the cookie with what pages show with an access token. **Default: `csrf_access_token`.**
+    /// Name of the cookie with the CSRF token of an access token. **Default: `csrf_access_token`.**
     #[setting(alias = "JWT_ACCESS_CSRF_COOKIE_NAME")]
     pub access_csrf_cookie_name: String,
 
-    /// The name of the cookie with what pages show with a refresh token.
-    /// **Default: `csrf_refresh_token`.**
+    /// Name of the cookie with the CSRF token of a refresh token. **Default: `csrf_refresh_token`.**
     #[setting(alias = "JWT_REFRESH_CSRF_COOKIE_NAME")]
     pub refresh_csrf_cookie_name: String,
 
-    /// The path of the pages that read `access_csrf_cookie_name`. **Default: `/`.**
+    /// Path of the pages that read `access_csrf_cookie_name`. **Default: `/`.**
     #[setting(alias = "JWT_ACCESS_CSRF_COOKIE_PATH")]
     pub access_csrf_cookie_path: String,
 
-    /// The path of the pages that read `refresh_csrf_cookie_name`. **Default: `/`.**
+    /// Path of the pages that read `refresh_csrf_cookie_name`. **Default: `/`.**
     #[setting(alias = "JWT_REFRESH_CSRF_COOKIE_PATH")]
     pub refresh_csrf_cookie_path: String,
 
-    /// The header in which a page shows it with an access token. **Default: `X-CSRF-TOKEN`.**
+    /// Header with the CSRF token of an access token. **Default: `X-CSRF-TOKEN`.**
     #[setting(alias = "JWT_ACCESS_CSRF_HEADER_NAME")]
     pub access_csrf_header_name: String,
 
-    /// The header in which a page shows it with a refresh token. **Default: `X-CSRF-TOKEN`.**
+    /// Header with the CSRF token of a refresh token. **Default: `X-CSRF-TOKEN`.**
     #[setting(alias = "JWT_REFRESH_CSRF_HEADER_NAME")]
     pub refresh_csrf_header_name: String,
 
-    /// The field of a form that shows it with an access token. **Default: `csrf_token`.**
+    /// Field of a form with the CSRF token of an access token. **Default: `csrf_token`.**
     #[setting(alias = "JWT_ACCESS_CSRF_FIELD_NAME")]
     pub access_csrf_field_name: String,
 
-    /// The field of a form that shows it with a refresh token. **Default: `csrf_token`.**
+    /// Field of a form with the CSRF token of a refresh token. **Default: `csrf_token`.**
     #[setting(alias = "JWT_REFRESH_CSRF_FIELD_NAME")]
     pub refresh_csrf_field_name: String,
 }

@@ -9,7 +9,7 @@ mod checked;
 mod flask_style;
 mod hooks;
 mod keys;
-mod places;
+mod locations;
 mod renewal;
 mod wrong_settings;
 
@@ -399,7 +399,7 @@ async fn the_secret_of_development_stays_and_production_wants_one() {
 fn the_identity_stands_where_each_version_looks_for_it() {
     let (text, number, object) = (json!("ada"), json!(7), json!({ "id": 1 }));
     let named = |value, claim: &IdentityClaim| {
-        let claims = written::identities(value, None, claim).into_iter().flatten();
+        let claims = encode::identities(value, None, claim).into_iter().flatten();
         let json = |(name, out): (&str, _)| (name.to_owned(), serde_json::to_value(out).unwrap());
         Value::Object(claims.map(json).collect())
     };

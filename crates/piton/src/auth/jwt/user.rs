@@ -11,8 +11,8 @@ use super::identity;
 use crate::handle::Handle;
 use crate::http::{Error, Guard, Input, Operation};
 
-/// The user whom [`App::token_user`](crate::App::token_user) has loaded for the token of the
-/// request. As a handler's argument it demands a token; `Option<CurrentUser<U>>` does not.
+/// The user that [`App::token_user`](crate::App::token_user) has loaded for the token of the
+/// request. As a handler's argument it requires a token; `Option<CurrentUser<U>>` does not.
 #[derive(Debug)]
 pub struct CurrentUser<U>(pub(super) Arc<U>);
 

@@ -7,14 +7,13 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::refusal::Words;
 use crate::config::{Bounds, Setting};
 
-/// The longest lifetime and leeway. Clocks overflow far beyond it.
+/// Maximum lifetime and leeway. Clocks overflow far beyond it.
 const MAX_DURATION: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
-/// How long a token is valid: a duration with its unit (`15m`), a number of seconds, or `never`
-/// for tokens that never expire. Flask-JWT-Extended's `False` is `never`.
+/// The lifetime of a token: a duration with its unit (`15m`), a number of seconds, or `never` for
+/// tokens that never expire. Flask-JWT-Extended's `False` is `never`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
     /// The token expires after this time.
@@ -214,49 +213,40 @@ impl Setting for KeyText {
 }
 
 crate::setting_enum! {
-    /// Where in a request a token is looked for.
+    /// A part of a request that may carry a token.
     pub enum TokenLocation: default Headers {
-        /// In a header: `Authorization: Bearer`, or what `jwt.header_name` and `jwt.header_type` say.
+        /// A header: `Authorization: Bearer`, unless `jwt.header_name` and `jwt.header_type` name another.
         Headers = "headers",
-        /// In a cookie: `access_token_cookie` or `refresh_token_cookie`, unless named otherwise.
+        /// A cookie: `access_token_cookie` or `refresh_token_cookie`, unless named otherwise.
         Cookies = "cookies",
-        /// In a parameter of the query: `?jwt=`, unless named otherwise.
+        /// A parameter of the query: `?jwt=`, unless named otherwise.
         QueryString = "query_string",
-        /// In a member of a JSON body: `access_token` or `refresh_token`, unless named otherwise.
+        /// A member of a JSON body: `access_token` or `refresh_token`, unless named otherwise.
         Json = "json",
     }
 }
 
 crate::setting_enum! {
-    /// The version of Flask-JWT-Extended whose messages and statuses refusals have where the two
-    /// differ.
+    /// The version of Flask-JWT-Extended whose messages and statuses refusals use where versions 3
+    /// and 4 differ.
     pub enum FlaskVersion: default Version4 {
-        /// 3.25.
+        /// Version 3.25, as in Gnar Gear.
         Version3 = "3",
-        /// 4.7.
+        /// Version 4.7.
         Version4 = "4",
     }
 }
 
-impl FlaskVersion {
-    pub(super) const fn words(self) -> Words {
-        match self {
-            Self::Version3 => Words::Version3,
-            Self::Version4 => Words::Version4,
-        }
-    }
-}
-
 crate::setting_enum! {
-    /// Which requests of other sites a browser adds cookies to.
+    /// The requests from other sites to which a browser adds the cookies.
     pub enum SameSite: default Lax {
-        /// None.
+        /// No request from another site.
         Strict = "strict",
-        /// Those that lead to a page.
+        /// Navigation to a page only, such as a followed link.
         Lax = "lax",
-        /// All: needs `cookie_secure`.
+        /// Every request: needs `cookie_secure`.
         None = "none",
-        /// What the browser does without the attribute: as Flask-JWT-Extended's default.
+        /// The browser's own rule: the attribute is left out, as by default in Flask-JWT-Extended.
         Unset = "unset",
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::etag::{self, Condition};
+use super::etag::{self, IfNoneMatch};
 use crate::cache::held::Held;
 
 /// The form of what is kept. Another version of this crate that keeps another form says another number.
@@ -96,7 +96,7 @@ impl Answer {
     }
 
     /// The answer for a client that knows what it says it knows.
-    pub fn respond(&self, condition: &Condition) -> Response {
+    pub fn respond(&self, condition: &IfNoneMatch) -> Response {
         let knows = condition.knows(self.headers.get(header::ETAG));
         let mut response = Response::new(Body::empty());
         if knows {
@@ -213,7 +213,7 @@ mod tests {
         let response = ([("x-total", "7"), ("date", "x"), ("vary", "Accept-Language")], "body");
         let held = Answer::take(response.into_response(), &rules, 100).await.ok().unwrap();
         let read = Answer::read(held.bytes()).unwrap();
-        let response = read.respond(&Condition::of(&HeaderMap::new()));
+        let response = read.respond(&IfNoneMatch::of(&HeaderMap::new()));
         let headers = response.headers().clone();
         assert_eq!(headers["x-total"], "7");
         assert_eq!(headers["cache-control"], "private, no-cache");
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "body");
         let mut known = HeaderMap::new();
         known.insert("if-none-match", headers["etag"].clone());
-        let response = read.respond(&Condition::of(&known));
+        let response = read.respond(&IfNoneMatch::of(&known));
         assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
         let mut names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
         names.sort_unstable();

@@ -1,4 +1,4 @@
-//! `ETag`, and whether the client has the answer already (RFC 9110, sections 8.8.3 and 13.1.2).
+//! `ETag` and `If-None-Match` of cached responses (RFC 9110, sections 8.8.3 and 13.1.2).
 
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
@@ -17,10 +17,10 @@ pub(super) fn of(content_type: Option<&HeaderValue>, body: &[u8]) -> HeaderValue
     HeaderValue::try_from(digits + "\"").expect("hexadecimal digits are ASCII")
 }
 
-/// What the client has, by its `If-None-Match`.
-pub(super) struct Condition(Option<TagList>);
+/// The condition `If-None-Match` of a request.
+pub(super) struct IfNoneMatch(Option<TagList>);
 
-impl Condition {
+impl IfNoneMatch {
     /// Reads the header. A malformed one is ignored, because the whole response is always right.
     pub fn of(headers: &HeaderMap) -> Self {
         Self(TagList::read(headers, &header::IF_NONE_MATCH).unwrap_or_default())
@@ -41,7 +41,7 @@ mod tests {
     fn knows(lines: &[&'static str], etag: &'static str) -> bool {
         let lines = lines.iter().map(|line| HeaderValue::from_static(line));
         let headers = lines.map(|line| (header::IF_NONE_MATCH, line)).collect();
-        Condition::of(&headers).knows(Some(&HeaderValue::from_static(etag)))
+        IfNoneMatch::of(&headers).knows(Some(&HeaderValue::from_static(etag)))
     }
 
     #[test]
@@ -53,7 +53,7 @@ mod tests {
         assert!(knows(&["*"], r#""a""#));
         assert!(knows(&[r#""x,y", "z""#], r#""x,y""#));
         assert!(!knows(&[r#""x,a,y""#], r#""a""#) && !knows(&[], r#""a""#));
-        assert!(!knows(&["a"], r#""a""#) && !Condition(Some(TagList::Any)).knows(None));
+        assert!(!knows(&["a"], r#""a""#) && !IfNoneMatch(Some(TagList::Any)).knows(None));
     }
 
     #[test]

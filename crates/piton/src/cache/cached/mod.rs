@@ -174,7 +174,7 @@ impl Cached {
         headers: Headers<'_>,
         next: Next<'_>,
     ) -> Response {
-        let condition = etag::Condition::of(request.headers());
+        let condition = etag::IfNoneMatch::of(request.headers());
         let held = match Inner::turn(&cache.0, &said).await {
             Turn::Have(held) => held,
             Turn::Work(work) => {
@@ -316,7 +316,7 @@ impl Around for Cached {
                 && let Some(held) = cache.0.in_memory(&key)
                 && let Some(answer) = Answer::of(&held)
             {
-                return answer.respond(&etag::Condition::of(&head.headers));
+                return answer.respond(&etag::IfNoneMatch::of(&head.headers));
             }
             if parameters.is_empty() && self.tags.iter().any(Template::has_parameters) {
                 let Some(found) = key::parameters(&mut head).await else {

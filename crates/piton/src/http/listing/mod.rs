@@ -49,7 +49,7 @@ use serde_json::{Map, Value};
 use super::error::{Error, most_faults};
 use super::extract::{query_is_text, query_refusal};
 use super::operation::{Input, Operation, Place};
-use super::pairs::{self, Pairs, Wrong};
+use super::pairs::{self, FieldError, Pairs};
 
 pub use page::{Items, Page};
 pub use paging::Paging;
@@ -161,7 +161,7 @@ fn is_own<B: SortBy>(name: &str) -> bool {
 }
 
 impl Own {
-    fn take<B: SortBy>(pairs: &mut Pairs<'_>, wrong: &mut Vec<Wrong>) -> Self {
+    fn take<B: SortBy>(pairs: &mut Pairs<'_>, wrong: &mut Vec<FieldError>) -> Self {
         let mut once = |pairs: &mut Pairs<'_>, name: &str| {
             let mut values = pairs.take(name);
             if values.len() > 1 {
@@ -177,7 +177,7 @@ impl Own {
         Self { page, per_page, sort }
     }
 
-    fn paging<const PER_PAGE: u32, const MOST: u32>(&self, wrong: &mut Vec<Wrong>) -> Paging {
+    fn paging<const PER_PAGE: u32, const MOST: u32>(&self, wrong: &mut Vec<FieldError>) -> Paging {
         const { assert!(1 <= PER_PAGE && PER_PAGE <= MOST, "a page has from 1 to MOST entries") };
         let mut number = |name: &str, given: &Option<String>, otherwise, most| {
             paging::number(given.as_deref(), otherwise, most).unwrap_or_else(|why| {
@@ -191,7 +191,7 @@ impl Own {
         }
     }
 
-    fn sort<B: SortBy>(&self, wrong: &mut Vec<Wrong>) -> Sort<B> {
+    fn sort<B: SortBy>(&self, wrong: &mut Vec<FieldError>) -> Sort<B> {
         let given = self.sort.as_deref().filter(|sort| !sort.is_empty());
         given.map_or_else(|| Ok(Sort::default()), str::parse).unwrap_or_else(
             |why: sort::Refused| {
@@ -204,7 +204,7 @@ impl Own {
 
 /// Leaves out the parameters that have no value, and refuses each that `F` does not read: also where `F` itself
 /// would let it pass.
-fn refuse_unknown<F, B>(pairs: &mut Pairs<'_>, most: usize, wrong: &mut Vec<Wrong>)
+fn refuse_unknown<F, B>(pairs: &mut Pairs<'_>, most: usize, wrong: &mut Vec<FieldError>)
 where
     F: DeserializeOwned + JsonSchema,
     B: SortBy,
@@ -250,7 +250,7 @@ fn documented<F: JsonSchema>() -> (Vec<String>, bool) {
     (names, is_open)
 }
 
-/// How deep schemas may refer to schemas in one another.
+/// Maximum depth of references between schemas.
 const MAX_DEPTH: usize = 64;
 
 /// Adds the names of all properties of `schema` to `names`. Returns whether it has properties of any name.

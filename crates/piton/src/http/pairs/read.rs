@@ -1,219 +1,35 @@
-//! Deserializers of pairs: by name, as a query and a form are read, and by place, as a path may be.
-//!
-//! A type that says what it reads gets it parsed from the text. One that does not say, because serde
-//! buffers the value first, gets it in the form that [`Group`](super::Group) notes.
+//! Deserializers of pairs by name, as queries and forms are read.
 
-use std::cell::Cell;
-
-use serde::de::value::{BorrowedStrDeserializer, SeqDeserializer};
+use serde::de::value::SeqDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 
-use super::super::extract::plain_type;
-use super::refusal::Refusal;
-use super::{Form, Pairs, Place};
+use super::forms::ValueForm;
+use super::refusal::PairRefusal;
+use super::scalar::{POISON, Scalar};
+use super::{Pairs, Position};
 
-/// Bytes that are neither text nor anything else a parameter may be.
-const POISON: &[u8] = &[0xff];
-
-const NOT_FINITE: &str = "is not a finite number";
 const TWICE: &str = "is given twice";
 
-/// Parses a whole number as JSON writes it: without `+`, and without `-0`.
-fn whole<T: std::str::FromStr>(text: &str) -> Option<T> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let is_zero_with_sign = digits.len() < text.len() && digits.bytes().all(|byte| byte == b'0');
-    if is_whole && !is_zero_with_sign { text.parse().ok() } else { None }
-}
-
-/// Parses a number with or without a fraction, which may not be finite.
-fn float<T: std::str::FromStr>(text: &str) -> Option<T> {
-    if text.starts_with('+') { None } else { text.parse().ok() }
-}
-
-/// Returns whether `text` may be given as a number to a type that asks for one.
-pub(super) fn is_number(text: &str) -> bool {
-    whole::<u64>(text).is_some() || float::<f64>(text).is_some_and(f64::is_finite)
-}
-
-/// Calls the visitor with the narrowest number that `text` is; `None` if it is no number.
-fn visit_number<'de, V: Visitor<'de>>(text: &'de str, visitor: V) -> Result<V::Value, Refusal> {
-    if let Some(number) = whole::<u64>(text) {
-        visitor.visit_u64(number)
-    } else if let Some(number) = whole::<i64>(text) {
-        visitor.visit_i64(number)
-    } else {
-        match float::<f64>(text).filter(|number| number.is_finite()) {
-            Some(number) => visitor.visit_f64(number),
-            None => visitor.visit_borrowed_str(text),
-        }
-    }
-}
-
-/// One value, or one item of a list.
-#[derive(Clone, Copy)]
-struct Scalar<'de> {
-    text: &'de str,
-    form: Form,
-    /// Set when the value is read without saying as what.
-    is_buffered: &'de Cell<bool>,
-}
-
-impl Scalar<'_> {
-    /// Refuses the value that stands for none.
-    fn check(self) -> Result<Self, Refusal> {
-        if self.form == Form::Poison {
-            return Err(Refusal::invalid_type(Unexpected::Bytes(POISON), &"text"));
-        }
-        Ok(self)
-    }
-
-    fn refuse(self, kind: &str) -> Refusal {
-        if self.text.is_empty() {
-            Refusal::new("is empty")
-        } else {
-            Refusal::new(format!("is not a valid {}", plain_type(kind)))
-        }
-    }
-}
-
 impl<'a> Pairs<'a> {
-    /// A name, which is text in whatever way it is read.
+    /// Returns a name as a value. Names are always text.
     fn name_as_scalar<'de>(&'de self, text: &'de str) -> Scalar<'de> {
-        Scalar { text, form: Form::Text, is_buffered: &self.is_name_buffered }
-    }
-}
-
-macro_rules! parsed {
-    ($parse:ident: $($method:ident $visit:ident $type:ty),* $(,)?) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-            let scalar = self.check()?;
-            match $parse::<$type>(scalar.text) {
-                Some(value) => visitor.$visit(value),
-                None => Err(scalar.refuse(stringify!($type))),
-            }
-        })*
-    };
-}
-
-macro_rules! finite {
-    ($($method:ident $visit:ident $type:ty),* $(,)?) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-            let scalar = self.check()?;
-            match float::<$type>(scalar.text) {
-                Some(value) if value.is_finite() => visitor.$visit(value),
-                Some(_) => Err(Refusal::new(NOT_FINITE)),
-                None => Err(scalar.refuse(stringify!($type))),
-            }
-        })*
-    };
-}
-
-macro_rules! text {
-    ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-            visitor.visit_borrowed_str(self.check()?.text)
-        })*
-    };
-}
-
-fn flag<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.parse().ok()
-}
-
-impl<'de> Deserializer<'de> for Scalar<'de> {
-    type Error = Refusal;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        self.is_buffered.set(true);
-        match self.form {
-            Form::Text | Form::List => visitor.visit_borrowed_str(self.text),
-            Form::Number => visit_number(self.text, visitor),
-            Form::Flag => match self.text {
-                "true" => visitor.visit_bool(true),
-                "false" => visitor.visit_bool(false),
-                text => visitor.visit_borrowed_str(text),
-            },
-            Form::Poison => visitor.visit_borrowed_bytes(POISON),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        visitor.visit_enum(BorrowedStrDeserializer::new(self.check()?.text))
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        if self.check()?.text.is_empty() {
-            return visitor.visit_unit();
-        }
-        Err(Refusal::new("has a value, and none is expected"))
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        self.deserialize_unit(visitor)
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        visitor.visit_unit()
-    }
-
-    parsed!(whole:
-        deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16,
-        deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
-        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16,
-        deserialize_i32 visit_i32 i32, deserialize_i64 visit_i64 i64,
-        deserialize_u128 visit_u128 u128, deserialize_i128 visit_i128 i128,
-    );
-    parsed!(flag: deserialize_bool visit_bool bool);
-    finite!(deserialize_f32 visit_f32 f32, deserialize_f64 visit_f64 f64);
-    text!(deserialize_str deserialize_string deserialize_char deserialize_identifier
-        deserialize_bytes deserialize_byte_buf);
-
-    serde::forward_to_deserialize_any! { seq tuple tuple_struct map struct }
-}
-
-impl<'de> IntoDeserializer<'de, Refusal> for Scalar<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
+        Scalar { text, form: ValueForm::Text, is_buffered: &self.is_name_buffered }
     }
 }
 
 /// A parameter: all pairs of one name, or the members of an object (`range[min]=1&range[max]=2`).
-enum Node<'de> {
+enum ParameterNode<'de> {
     Group(usize),
     Object(Members<'de>),
 }
 
-type Members<'de> = Vec<(&'de str, Node<'de>)>;
+type Members<'de> = Vec<(&'de str, ParameterNode<'de>)>;
 
-impl<'de> Node<'de> {
-    /// The first group in it.
+impl<'de> ParameterNode<'de> {
+    /// Returns the first group of the parameter.
     fn group(&self) -> Option<usize> {
         match self {
             Self::Group(group) => Some(*group),
@@ -243,67 +59,71 @@ impl<'de> Node<'de> {
 }
 
 /// The value of a parameter.
-struct Value<'de, 'a> {
+pub(super) struct ParameterValue<'de, 'a> {
     pairs: &'de Pairs<'a>,
     name: &'de str,
-    node: Node<'de>,
-    /// Whether two values that are asked for are the name and the value.
-    is_keyed: bool,
+    node: ParameterNode<'de>,
+    /// A tuple of two is read as the name and the value.
+    pub is_keyed: bool,
 }
 
-impl<'de, 'a> Value<'de, 'a> {
-    fn of_group(pairs: &'de Pairs<'a>, group: usize) -> Self {
-        Self { pairs, name: pairs.name(group), node: Node::Group(group), is_keyed: false }
+impl<'de, 'a> ParameterValue<'de, 'a> {
+    pub fn of_group(pairs: &'de Pairs<'a>, group: usize) -> Self {
+        Self { pairs, name: pairs.name(group), node: ParameterNode::Group(group), is_keyed: false }
     }
 
-    fn scalar(&self) -> Result<Scalar<'de>, Refusal> {
-        let Node::Group(at) = self.node else {
-            return Err(Refusal::new(format!(
+    fn scalar(&self) -> Result<Scalar<'de>, PairRefusal> {
+        let ParameterNode::Group(at) = self.node else {
+            return Err(PairRefusal::new(format!(
                 "is one value: write `{}=..` instead of `{0}[..]=..`",
                 self.name
             )));
         };
         let group = &self.pairs.groups[at];
         if !group.more.is_empty() {
-            return Err(Refusal::new(TWICE));
+            return Err(PairRefusal::new(TWICE));
         }
         let text = &*self.pairs.pairs[group.first].value;
         Ok(Scalar { text, form: group.form, is_buffered: &self.pairs.is_buffered })
     }
 
-    fn items(&self) -> Result<Items<'de, 'a>, Refusal> {
+    fn items(&self) -> Result<ListItems<'de, 'a>, PairRefusal> {
         match self.node {
-            Node::Group(group) if self.pairs.groups[group].form == Form::Poison => {
-                Err(Refusal::invalid_type(Unexpected::Bytes(POISON), &"a sequence"))
+            ParameterNode::Group(group) if self.pairs.groups[group].form == ValueForm::Poison => {
+                Err(PairRefusal::invalid_type(Unexpected::Bytes(POISON), &"a sequence"))
             }
-            Node::Group(group) => Ok(Items::new(self.pairs, group)),
-            Node::Object(_) => Err(Refusal::new("is a list, and not an object")),
+            ParameterNode::Group(group) => Ok(ListItems::new(self.pairs, group)),
+            ParameterNode::Object(_) => Err(PairRefusal::new("is a list, and not an object")),
         }
     }
 
-    fn fixed<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Refusal> {
+    fn fixed<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, PairRefusal> {
         if self.is_keyed && length == 2 {
             let scalar = self.scalar()?;
-            return pair(Scalar { text: self.name, form: Form::Text, ..scalar }, scalar, visitor);
+            return visit_pair(
+                Scalar { text: self.name, form: ValueForm::Text, ..scalar },
+                scalar,
+                visitor,
+            );
         }
         let mut items = self.items()?;
         let count = items.count();
         if count != length {
-            return Err(Refusal::new(format!("has {count} values, and {length} are expected")));
+            return Err(PairRefusal::new(format!("has {count} values, and {length} are expected")));
         }
         visitor.visit_seq(&mut items)
     }
 
-    fn object<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn object<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         match self.node {
-            Node::Object(members) => {
+            ParameterNode::Object(members) => {
                 let name = self.name;
-                let members = Access::new(self.pairs, members.into_iter());
+                let members = MemberAccess::new(self.pairs, members.into_iter());
                 visitor.visit_map(members).map_err(|refusal| refusal.in_object(name))
             }
-            Node::Group(_) => {
+            ParameterNode::Group(_) => {
                 self.scalar()?.check()?;
-                Err(Refusal::new(format!(
+                Err(PairRefusal::new(format!(
                     "is an object: write its members as `{}[name]=value`",
                     self.name
                 )))
@@ -314,30 +134,30 @@ impl<'de, 'a> Value<'de, 'a> {
 
 macro_rules! scalar {
     ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
             self.scalar()?.$method(visitor)
         })*
     };
 }
 
-impl<'de> Deserializer<'de> for Value<'de, '_> {
-    type Error = Refusal;
+impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
+    type Error = PairRefusal;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        let Node::Group(at) = self.node else { return self.object(visitor) };
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
+        let ParameterNode::Group(at) = self.node else { return self.object(visitor) };
         self.pairs.is_buffered.set(true);
         let group = &self.pairs.groups[at];
         group.is_buffered.set(true);
         match group.form {
-            Form::Poison => visitor.visit_borrowed_bytes(POISON),
-            form if form == Form::List || !group.more.is_empty() => {
-                visitor.visit_seq(&mut Items::new(self.pairs, at))
+            ValueForm::Poison => visitor.visit_borrowed_bytes(POISON),
+            form if form == ValueForm::List || !group.more.is_empty() => {
+                visitor.visit_seq(&mut ListItems::new(self.pairs, at))
             }
             _ => self.scalar()?.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         visitor.visit_some(self)
     }
 
@@ -345,11 +165,11 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         visitor.visit_seq(&mut self.items()?)
     }
 
@@ -357,7 +177,7 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
         self,
         length: usize,
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.fixed(length, visitor)
     }
 
@@ -366,11 +186,11 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
         _: &'static str,
         length: usize,
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.fixed(length, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         self.object(visitor)
     }
 
@@ -379,7 +199,7 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.object(visitor)
     }
 
@@ -388,7 +208,7 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.scalar()?.deserialize_enum(name, variants, visitor)
     }
 
@@ -396,11 +216,11 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.scalar()?.deserialize_unit(visitor)
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         visitor.visit_unit()
     }
 
@@ -414,21 +234,22 @@ impl<'de> Deserializer<'de> for Value<'de, '_> {
 }
 
 /// The values of a list: of one pair with commas between them, of several pairs, or both.
-struct Items<'de, 'a> {
+struct ListItems<'de, 'a> {
     pairs: &'de Pairs<'a>,
     group: usize,
-    /// The pair of the group, and the item of that pair.
+    /// The index of the next pair in the group.
     pair: usize,
+    /// The index of the next item in that pair.
     item: usize,
     read: usize,
 }
 
-impl<'de, 'a> Items<'de, 'a> {
+impl<'de, 'a> ListItems<'de, 'a> {
     fn new(pairs: &'de Pairs<'a>, group: usize) -> Self {
         Self { pairs, group, pair: 0, item: 0, read: 0 }
     }
 
-    /// The texts of the pair at `at` in the group. A single empty one is an empty list.
+    /// Returns the values of the pair at `at` in the group. A single empty pair is an empty list.
     fn texts(&self, at: usize) -> Option<&'de [std::borrow::Cow<'a, str>]> {
         let group = &self.pairs.groups[self.group];
         let index = if at == 0 { group.first } else { *group.more.get(at - 1)? };
@@ -444,13 +265,13 @@ impl<'de, 'a> Items<'de, 'a> {
     }
 }
 
-impl<'de> SeqAccess<'de> for &mut Items<'de, '_> {
-    type Error = Refusal;
+impl<'de> SeqAccess<'de> for &mut ListItems<'de, '_> {
+    type Error = PairRefusal;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Refusal> {
+    ) -> Result<Option<T::Value>, PairRefusal> {
         let text = loop {
             let Some(texts) = self.texts(self.pair) else { return Ok(None) };
             if let Some(text) = texts.get(self.item) {
@@ -467,59 +288,64 @@ impl<'de> SeqAccess<'de> for &mut Items<'de, '_> {
     }
 }
 
-/// Goes over parameters and notes how far it came.
-struct Access<'de, 'a, I> {
+/// A [`MapAccess`] over parameters that records the one being read, for messages.
+struct MemberAccess<'de, 'a, I> {
     pairs: &'de Pairs<'a>,
     members: I,
-    value: Option<(&'de str, Node<'de>)>,
+    value: Option<(&'de str, ParameterNode<'de>)>,
 }
 
-impl<'de, 'a, I> Access<'de, 'a, I> {
+impl<'de, 'a, I> MemberAccess<'de, 'a, I> {
     fn new(pairs: &'de Pairs<'a>, members: I) -> Self {
         Self { pairs, members, value: None }
     }
 }
 
-impl<'de, I: Iterator<Item = (&'de str, Node<'de>)>> MapAccess<'de> for Access<'de, '_, I> {
-    type Error = Refusal;
+impl<'de, I: Iterator<Item = (&'de str, ParameterNode<'de>)>> MapAccess<'de>
+    for MemberAccess<'de, '_, I>
+{
+    type Error = PairRefusal;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Refusal> {
+    ) -> Result<Option<K::Value>, PairRefusal> {
         let Some((name, node)) = self.members.next() else {
             self.pairs.at.set(None);
             return Ok(None);
         };
-        self.pairs.at.set(node.group().map(Place::Group));
+        self.pairs.at.set(node.group().map(Position::Group));
         self.value = Some((name, node));
         seed.deserialize(self.pairs.name_as_scalar(name)).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, PairRefusal> {
         let (name, node) = self.value.take().expect("a value is asked for after its key");
-        seed.deserialize(Value { pairs: self.pairs, name, node, is_keyed: false })
+        seed.deserialize(ParameterValue { pairs: self.pairs, name, node, is_keyed: false })
     }
 }
 
-/// Reads a name and its value as two values.
-fn pair<'de, V: Visitor<'de>>(
+/// Visits a name and its value as a sequence of two.
+fn visit_pair<'de, V: Visitor<'de>>(
     name: Scalar<'de>,
     value: Scalar<'de>,
     visitor: V,
-) -> Result<V::Value, Refusal> {
+) -> Result<V::Value, PairRefusal> {
     let mut both = SeqDeserializer::new([name, value].into_iter());
     let read = visitor.visit_seq(&mut both)?;
     both.end().map(|()| read)
 }
 
-/// A deserializer of all pairs, by their names.
+/// A deserializer of all pairs by their names.
 #[derive(Clone, Copy)]
 pub(super) struct ByName<'de, 'a>(pub &'de Pairs<'a>);
 
 impl<'de, 'a> ByName<'de, 'a> {
-    fn whole(self) -> impl Iterator<Item = (&'de str, Node<'de>)> + use<'de, 'a> {
-        self.0.present().map(move |group| (self.0.name(group), Node::Group(group)))
+    fn ungrouped(self) -> impl Iterator<Item = (&'de str, ParameterNode<'de>)> + use<'de, 'a> {
+        self.0.present().map(move |group| (self.0.name(group), ParameterNode::Group(group)))
     }
 
     /// Puts `range[min]` below `range` where there is a field of that name.
@@ -530,23 +356,23 @@ impl<'de, 'a> ByName<'de, 'a> {
             let name = self.0.name(group);
             let (head, rest) = name.split_at(name.find('[').unwrap_or(name.len()));
             let (head, rest) = if is_member(name, head) { (head, rest) } else { (name, "") };
-            Node::insert(&mut members, head, rest, group);
+            ParameterNode::insert(&mut members, head, rest, group);
         }
         members
     }
 }
 
 impl<'de> Deserializer<'de> for ByName<'de, '_> {
-    type Error = Refusal;
+    type Error = PairRefusal;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         self.0.is_open.set(true);
         if !self.0.objects.is_empty() {
             let is_object = |_: &str, head: &str| self.0.objects.iter().any(|it| it == head);
             let members = self.with_objects(is_object).into_iter();
-            return visitor.visit_map(Access::new(self.0, members));
+            return visitor.visit_map(MemberAccess::new(self.0, members));
         }
-        visitor.visit_map(Access::new(self.0, self.whole()))
+        visitor.visit_map(MemberAccess::new(self.0, self.ungrouped()))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -554,21 +380,21 @@ impl<'de> Deserializer<'de> for ByName<'de, '_> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         if self.0.has_brackets {
             let is_member =
                 |name: &str, head: &str| !fields.contains(&name) && fields.contains(&head);
             let members = self.with_objects(is_member).into_iter();
-            return visitor.visit_map(Access::new(self.0, members));
+            return visitor.visit_map(MemberAccess::new(self.0, members));
         }
-        visitor.visit_map(Access::new(self.0, self.whole()))
+        visitor.visit_map(MemberAccess::new(self.0, self.ungrouped()))
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        visitor.visit_seq(InOrder { pairs: self.0, next: 0 })
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
+        visitor.visit_seq(PairSequence { pairs: self.0, next: 0 })
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         match self.0.present().next() {
             Some(_) => visitor.visit_some(self),
             None => visitor.visit_none(),
@@ -579,31 +405,33 @@ impl<'de> Deserializer<'de> for ByName<'de, '_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// One parameter, whose name is the variant's.
+    /// Reads the only parameter, whose name is that of the variant.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         let mut groups = self.0.present();
         match (groups.next(), groups.next()) {
-            (Some(group), None) => visitor.visit_enum(Variant(Value::of_group(self.0, group))),
-            (None, _) => Err(Refusal::new(format!("one of {} is missing", listed(variants)))),
-            _ => Err(Refusal::new(format!("expected one of {} alone", listed(variants)))),
+            (Some(group), None) => {
+                visitor.visit_enum(NamedVariant(ParameterValue::of_group(self.0, group)))
+            }
+            (None, _) => Err(PairRefusal::new(format!("one of {} is missing", listed(variants)))),
+            _ => Err(PairRefusal::new(format!("expected one of {} alone", listed(variants)))),
         }
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         match self.0.present().next() {
             None => visitor.visit_unit(),
             Some(group) => {
-                self.0.at.set(Some(Place::Group(group)));
-                Err(Refusal::new("there is no such parameter here"))
+                self.0.at.set(Some(Position::Group(group)));
+                Err(PairRefusal::new("there is no such parameter here"))
             }
         }
     }
@@ -612,11 +440,11 @@ impl<'de> Deserializer<'de> for ByName<'de, '_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         visitor.visit_unit()
     }
 
@@ -630,31 +458,34 @@ fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The variant that the name of a parameter says, with its value.
-struct Variant<'de, 'a>(Value<'de, 'a>);
+/// The variant named by a parameter, with its value.
+struct NamedVariant<'de, 'a>(ParameterValue<'de, 'a>);
 
-impl<'de, 'a> EnumAccess<'de> for Variant<'de, 'a> {
-    type Error = Refusal;
-    type Variant = Value<'de, 'a>;
+impl<'de, 'a> EnumAccess<'de> for NamedVariant<'de, 'a> {
+    type Error = PairRefusal;
+    type Variant = ParameterValue<'de, 'a>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Value<'de, 'a>), Refusal> {
+    ) -> Result<(S::Value, ParameterValue<'de, 'a>), PairRefusal> {
         let pairs = self.0.pairs;
-        pairs.at.set(self.0.node.group().map(Place::Group));
+        pairs.at.set(self.0.node.group().map(Position::Group));
         Ok((seed.deserialize(pairs.name_as_scalar(self.0.name))?, self.0))
     }
 }
 
-impl<'de> VariantAccess<'de> for Value<'de, '_> {
-    type Error = Refusal;
+impl<'de> VariantAccess<'de> for ParameterValue<'de, '_> {
+    type Error = PairRefusal;
 
-    fn unit_variant(self) -> Result<(), Refusal> {
+    fn unit_variant(self) -> Result<(), PairRefusal> {
         serde::Deserialize::deserialize(self)
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refusal> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<S::Value, PairRefusal> {
         seed.deserialize(self)
     }
 
@@ -662,7 +493,7 @@ impl<'de> VariantAccess<'de> for Value<'de, '_> {
         self,
         length: usize,
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.fixed(length, visitor)
     }
 
@@ -670,24 +501,24 @@ impl<'de> VariantAccess<'de> for Value<'de, '_> {
         self,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    ) -> Result<V::Value, PairRefusal> {
         self.object(visitor)
     }
 }
 
-/// Each pair as a list of two, in their order.
-struct InOrder<'de, 'a> {
+/// A [`SeqAccess`] over all pairs, each as a sequence of two.
+struct PairSequence<'de, 'a> {
     pairs: &'de Pairs<'a>,
     next: usize,
 }
 
-impl<'de> SeqAccess<'de> for InOrder<'de, '_> {
-    type Error = Refusal;
+impl<'de> SeqAccess<'de> for PairSequence<'de, '_> {
+    type Error = PairRefusal;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Refusal> {
+    ) -> Result<Option<T::Value>, PairRefusal> {
         while self.pairs.pairs.get(self.next).is_some_and(|pair| pair.is_removed) {
             self.next += 1;
         }
@@ -695,179 +526,25 @@ impl<'de> SeqAccess<'de> for InOrder<'de, '_> {
             self.pairs.at.set(None);
             return Ok(None);
         };
-        self.pairs.at.set(Some(Place::Pair(self.next)));
+        self.pairs.at.set(Some(Position::Pair(self.next)));
         self.next += 1;
         let is_buffered = &self.pairs.is_buffered;
-        let text = |text: &'de str| Scalar { text, form: Form::Text, is_buffered };
-        seed.deserialize(Couple(text(&pair.name), text(&pair.value))).map(Some)
+        let text = |text: &'de str| Scalar { text, form: ValueForm::Text, is_buffered };
+        seed.deserialize(PairDeserializer(text(&pair.name), text(&pair.value))).map(Some)
     }
 }
 
-struct Couple<'de>(Scalar<'de>, Scalar<'de>);
+struct PairDeserializer<'de>(Scalar<'de>, Scalar<'de>);
 
-impl<'de> Deserializer<'de> for Couple<'de> {
-    type Error = Refusal;
+impl<'de> Deserializer<'de> for PairDeserializer<'de> {
+    type Error = PairRefusal;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        pair(self.0, self.1, visitor)
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
+        visit_pair(self.0, self.1, visitor)
     }
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
         unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-/// A deserializer of the parameters of a path: a single one, several in order, or by name.
-#[derive(Clone, Copy)]
-pub(super) struct ByPlace<'de, 'a>(pub &'de Pairs<'a>);
-
-impl<'de, 'a> ByPlace<'de, 'a> {
-    fn only(self) -> Result<Value<'de, 'a>, Refusal> {
-        self.expect(1)?;
-        let group = self.0.present().next().unwrap_or_default();
-        self.0.at.set(Some(Place::Group(group)));
-        Ok(Value::of_group(self.0, group))
-    }
-
-    /// Refuses a route with another number of parameters than the type of its handler has.
-    fn expect(self, count: usize) -> Result<(), Refusal> {
-        let got = self.0.present().count();
-        if got == count {
-            return Ok(());
-        }
-        let what = format!("the path has {got} parameters, and the handler reads {count} of them");
-        Err(Refusal { is_of_route: true, ..Refusal::new(what) })
-    }
-
-    fn in_order<V: Visitor<'de>>(self, is_keyed: bool, visitor: V) -> Result<V::Value, Refusal> {
-        // Without a parameter that was refused, the others would move to other places.
-        self.expect(self.0.groups.len())?;
-        visitor.visit_seq(Places { pairs: self.0, next: 0, is_keyed })
-    }
-}
-
-macro_rules! only {
-    ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-            self.only()?.$method(visitor)
-        })*
-    };
-}
-
-impl<'de> Deserializer<'de> for ByPlace<'de, '_> {
-    type Error = Refusal;
-
-    /// An enum of scalars reads one parameter, one of structs reads the names.
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        if self.0.groups.len() == 1 && !self.0.is_by_name.get() {
-            self.0.may_be_by_name.set(true);
-            return self.only()?.deserialize_any(visitor);
-        }
-        ByName(self.0).deserialize_any(visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        self.in_order(true, visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        self.expect(length)?;
-        self.in_order(false, visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        self.deserialize_tuple(length, visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        self.only()?.deserialize_enum(name, variants, visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        ByName(self.0).deserialize_map(visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        ByName(self.0).deserialize_struct(name, fields, visitor)
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        visitor.visit_unit()
-    }
-
-    only!(
-        deserialize_bool deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_u128 deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-        deserialize_i128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
-        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_identifier
-    );
-}
-
-/// The parameters of a path, one after the other.
-struct Places<'de, 'a> {
-    pairs: &'de Pairs<'a>,
-    next: usize,
-    is_keyed: bool,
-}
-
-impl<'de> SeqAccess<'de> for Places<'de, '_> {
-    type Error = Refusal;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Refusal> {
-        if self.next >= self.pairs.groups.len() {
-            self.pairs.at.set(None);
-            return Ok(None);
-        }
-        self.pairs.at.set(Some(Place::Group(self.next)));
-        let value = Value::of_group(self.pairs, self.next);
-        self.next += 1;
-        seed.deserialize(Value { is_keyed: self.is_keyed, ..value }).map(Some)
     }
 }

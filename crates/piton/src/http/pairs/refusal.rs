@@ -1,9 +1,9 @@
-//! The error of the deserializers of this module, and the record of what types have refused.
+//! The error of the deserializers of this module, and the recorded mismatches of values and types.
 //!
-//! `#[serde(flatten)]` and untagged enums read from a buffer of serde's own, which holds values as they
-//! were given to it and is asked for their types later. It reports a mismatch by the constructors of the
-//! error alone, and an `Option` or an untagged enum drops that error. So the constructors write each
-//! mismatch down, and the next pass gives the value as the type asked for it.
+//! `#[serde(flatten)]` and untagged enums read from a buffer of serde's own, which stores values before their
+//! types are known. It reports a mismatch only through the constructors of the error, and an `Option` or an
+//! untagged enum drops that error. So the constructors record each mismatch, and the next pass gives the value
+//! in the form that the type asked for.
 
 use std::cell::RefCell;
 use std::fmt::{self, Display};
@@ -12,26 +12,26 @@ use serde::de::{Error, Expected, Unexpected};
 
 use super::super::extract::plain_type;
 
-/// Maximum number of mismatches recorded in one pass: more are of an untagged enum in a long list.
-const MAX_RECORDS: usize = 4096;
+/// Maximum number of mismatches recorded in one pass. An untagged enum in a long list makes very many.
+const MAX_MISMATCHES: usize = 4096;
 
 thread_local! {
-    static RECORDS: RefCell<Vec<Record>> = const { RefCell::new(Vec::new()) };
+    static MISMATCHES: RefCell<Vec<Mismatch>> = const { RefCell::new(Vec::new()) };
 }
 
-/// One value that was not of the type that was asked for.
-pub(super) struct Record {
-    pub seen: Seen,
-    /// The name of the type, in serde's words.
+/// A value that was not of the requested type.
+pub(super) struct Mismatch {
+    pub value: RefusedValue,
+    /// The name of the type in serde's message.
     pub expected: String,
-    /// Whether the value may be right in another form: the type refused the form, not the value.
+    /// The type refused the form of the value, which may be right in another form.
     pub is_form: bool,
 }
 
-/// A value that was refused, as far as it can be found again.
+/// A refused value, by which its parameter is found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Seen {
-    /// Text that was lent, found by its address.
+pub(super) enum RefusedValue {
+    /// Borrowed text, identified by its address.
     Text {
         address: usize,
         length: usize,
@@ -46,7 +46,7 @@ pub(super) enum Seen {
     Other,
 }
 
-impl Seen {
+impl RefusedValue {
     pub fn text(text: &str) -> Self {
         Self::Text { address: text.as_ptr().addr(), length: text.len() }
     }
@@ -65,45 +65,45 @@ impl Seen {
     }
 }
 
-/// Forgets the mismatches of an earlier pass.
+/// Clears the mismatches of an earlier pass.
 pub(super) fn start_recording() {
-    RECORDS.with_borrow_mut(Vec::clear);
+    MISMATCHES.with_borrow_mut(Vec::clear);
 }
 
 /// Returns the mismatches since [`start_recording`].
-pub(super) fn take_records() -> Vec<Record> {
-    RECORDS.take()
+pub(super) fn take_mismatches() -> Vec<Mismatch> {
+    MISMATCHES.take()
 }
 
-fn record(seen: Seen, expected: String, is_form: bool) {
-    RECORDS.with_borrow_mut(|records| {
-        if records.len() < MAX_RECORDS {
-            records.push(Record { seen, expected, is_form });
+fn record(value: RefusedValue, expected: String, is_form: bool) {
+    MISMATCHES.with_borrow_mut(|mismatches| {
+        if mismatches.len() < MAX_MISMATCHES {
+            mismatches.push(Mismatch { value, expected, is_form });
         }
     });
 }
 
 /// The reason why pairs are not of a type.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Refusal {
+pub(super) struct PairRefusal {
     pub what: String,
-    /// The value that was refused, where it is known.
-    pub seen: Option<Seen>,
-    /// Whether the parameters of the route are others than those of the handler's type.
+    /// The refused value, if it is known.
+    pub value: Option<RefusedValue>,
+    /// The parameters of the route do not match those of the handler's type.
     pub is_of_route: bool,
 }
 
-impl Refusal {
+impl PairRefusal {
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), seen: None, is_of_route: false }
+        Self { what: what.into(), value: None, is_of_route: false }
     }
 
-    /// Says at which value of a list the refused one stands.
+    /// Adds the position of the refused value in a list.
     pub fn in_list(self, place: usize) -> Self {
         Self { what: format!("value {place} of the list: {}", self.what), ..self }
     }
 
-    /// Says to which object a member belongs that is missing.
+    /// Adds the object to which a missing member belongs.
     pub fn in_object(self, name: &str) -> Self {
         let Some(member) = super::missing(&self.what) else { return self };
         let (first, rest) = member.split_at(member.find('[').unwrap_or(member.len()));
@@ -111,22 +111,22 @@ impl Refusal {
     }
 }
 
-impl Display for Refusal {
+impl Display for PairRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for PairRefusal {}
 
-impl Error for Refusal {
+impl Error for PairRefusal {
     fn custom<T: Display>(message: T) -> Self {
         Self::new(message.to_string())
     }
 
     #[cold]
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let seen = Seen::of(unexpected);
+        let value = RefusedValue::of(unexpected);
         let wanted = expected.to_string();
         let what = match unexpected {
             Unexpected::Str("") => "is empty".to_owned(),
@@ -134,25 +134,25 @@ impl Error for Refusal {
             Unexpected::Str(_) if plain_name(&wanted) != wanted => not_valid(&wanted),
             _ => format!("invalid type: {unexpected}, expected {wanted}"),
         };
-        record(seen, wanted, true);
-        Self { what, seen: Some(seen), is_of_route: false }
+        record(value, wanted, true);
+        Self { what, value: Some(value), is_of_route: false }
     }
 
     #[cold]
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let seen = Seen::of(unexpected);
-        record(seen, expected.to_string(), false);
+        let value = RefusedValue::of(unexpected);
+        record(value, expected.to_string(), false);
         let what = format!("invalid value: {unexpected}, expected {expected}");
-        Self { what, seen: Some(seen), is_of_route: false }
+        Self { what, value: Some(value), is_of_route: false }
     }
 
     #[cold]
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let seen = match variant {
-            "\u{fffd}" => Seen::Poison,
-            _ => Seen::text(variant),
+        let value = match variant {
+            "\u{fffd}" => RefusedValue::Poison,
+            _ => RefusedValue::text(variant),
         };
-        record(seen, String::new(), false);
+        record(value, String::new(), false);
         let what = match expected {
             [] => format!("unknown variant `{variant}`, there are no variants"),
             [one] => format!("unknown variant `{variant}`, expected `{one}`"),
@@ -162,16 +162,16 @@ impl Error for Refusal {
                 format!("unknown variant `{variant}`, expected one of {}", all.join(", "))
             }
         };
-        Self { what, seen: Some(seen), is_of_route: false }
+        Self { what, value: Some(value), is_of_route: false }
     }
 }
 
-/// Says that a value is not of the type of serde's words `expected`.
+/// Returns the message for a value that is not of the type that serde calls `expected`.
 pub(super) fn not_valid(expected: &str) -> String {
     format!("is not a valid {}", plain_name(expected))
 }
 
-/// Returns what the type of serde's words `expected` is to whoever sent the request.
+/// Returns the plain name, for clients, of the type that serde calls `expected`.
 fn plain_name(expected: &str) -> &str {
     match expected {
         "a boolean" => plain_type("bool"),

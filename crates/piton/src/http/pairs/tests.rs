@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Debug;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::*;
@@ -25,7 +25,7 @@ enum Order {
     Down,
 }
 
-/// The names of what is wrong, in order.
+/// Returns the names of the wrong parameters, in order.
 fn wrong(query: &str) -> Vec<String> {
     let wrong = parse::<Page>(query.as_bytes()).unwrap_err();
     wrong.into_iter().map(|(name, _)| name.unwrap_or_default()).collect()
@@ -47,7 +47,7 @@ fn all_that_is_wrong_is_named_at_once() {
     assert_eq!(wrong("page=x"), ["page", "order"]);
     assert_eq!(wrong("order=up&order=down"), ["order"]);
     let many: String = (0..1000).map(|n| format!("&x{n}=1")).collect();
-    // One more than is told, so that it can be said that there are more.
+    // One more than is reported, so that the response can say that there are more.
     assert_eq!(wrong(&many).len(), 101);
 }
 
@@ -121,9 +121,10 @@ fn a_list_of_pairs_is_read_whatever_a_value_looks_like() {
     }
 }
 
-/// The name of the first parameter of the path that is refused, and why.
+/// Returns the name of the first refused parameter of the path, and the reason.
 fn refused_in_path<T: DeserializeOwned + Debug>(values: [&str; 2]) -> (String, String) {
-    let Err(PathRefusal::Wrong(mut wrong)) = parse_path::<T>(["a", "b"].into_iter().zip(values))
+    let Err(PathRefusal::Parameters(mut wrong)) =
+        parse_path::<T>(["a", "b"].into_iter().zip(values))
     else {
         panic!("{values:?}")
     };
@@ -148,8 +149,8 @@ fn a_struct_tells_its_fields() {
     assert_eq!(fields::<Vec<(String, String)>>(), None);
 }
 
-/// What `query` is read as, in JSON, or the parameters that are refused with the reasons.
-fn read<T: DeserializeOwned + Serialize>(query: &str) -> Result<Value, Vec<Wrong>> {
+/// Reads `query` as a `T` and returns it as JSON, or the faults.
+fn read<T: DeserializeOwned + Serialize>(query: &str) -> Result<Value, Vec<FieldError>> {
     parse::<T>(query.as_bytes()).map(|value| serde_json::to_value(value).unwrap())
 }
 
@@ -659,11 +660,13 @@ struct InPath {
     page: PageOf,
 }
 
-/// What the parameters of a path are read as, in JSON.
-fn path<T: DeserializeOwned + Serialize>(parameters: &[(&str, &str)]) -> Result<Value, Vec<Wrong>> {
+/// Reads the parameters of a path as a `T` and returns it as JSON, or the faults.
+fn path<T: DeserializeOwned + Serialize>(
+    parameters: &[(&str, &str)],
+) -> Result<Value, Vec<FieldError>> {
     match parse_path::<T>(parameters.iter().copied()) {
         Ok(value) => Ok(serde_json::to_value(value).unwrap()),
-        Err(PathRefusal::Wrong(wrong)) => Err(wrong),
+        Err(PathRefusal::Parameters(wrong)) => Err(wrong),
         Err(PathRefusal::Route(what)) => panic!("{what}"),
     }
 }
@@ -720,14 +723,14 @@ fn an_unknown_field_beside_a_flattened_one_is_named() {
 #[test]
 fn very_many_buffered_values_are_read_in_few_passes() {
     #[derive(Debug, Deserialize)]
-    struct Open {
+    struct AnyNames {
         #[serde(flatten)]
         rest: HashMap<String, u32>,
     }
 
     let query: Vec<String> = (0..20_000).map(|number| format!("n{number}={number}")).collect();
     let begun = std::time::Instant::now();
-    let read = parse::<Open>(query.join("&").as_bytes()).unwrap();
+    let read = parse::<AnyNames>(query.join("&").as_bytes()).unwrap();
     assert_eq!(read.rest.len(), 20_000);
     assert_eq!(read.rest["n19999"], 19_999);
     // One pass a parameter would take minutes.
@@ -737,5 +740,8 @@ fn very_many_buffered_values_are_read_in_few_passes() {
 #[test]
 fn the_pairs_that_are_kept_are_kept_as_they_are_written() {
     let query = "a=x,y&page=2&b=x%2Cy&c[d]=\u{e9}>&e=+%2B";
-    assert_eq!(kept(query, |name, _| name != "page"), "a=x,y&b=x%2Cy&c%5Bd%5D=%C3%A9%3E&e=+%2B");
+    assert_eq!(
+        filtered(query, |name, _| name != "page"),
+        "a=x,y&b=x%2Cy&c%5Bd%5D=%C3%A9%3E&e=+%2B"
+    );
 }

@@ -1,4 +1,4 @@
-//! Which tokens are accepted, and in which words the others are refused.
+//! The tokens that are accepted, and the messages by which others are refused.
 
 use super::*;
 

@@ -63,7 +63,7 @@ async fn single_settings_that_cannot_work_are_refused() {
     let pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----";
     for (key, value, said) in [
         ("jwt.access_token_expires", json!("soon"), "a number of seconds, or `never`"),
-        ("jwt.refresh_token_expires", json!(0), "never valid"),
+        ("jwt.refresh_token_expires", json!(0), "expire at once"),
         ("jwt.leeway", json!("2days"), "at most `1day`"),
         ("jwt.location", json!(["body"]), "`query_string`"),
         ("jwt.location", json!("[headers]"), "JSON array"),

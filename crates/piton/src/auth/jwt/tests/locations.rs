@@ -1,4 +1,4 @@
-//! Where tokens are looked for, and what routes say of it.
+//! The locations of tokens, by the settings and by routes.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Writes tokens.
+//! Encodes and signs tokens.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ use super::keys::Keys;
 use super::values::IdentityClaim;
 use crate::part::BoxError;
 
-/// The claims of a token that is being made, in the order of Flask-JWT-Extended 3.
-pub(super) struct Written<'a> {
+/// The claims of a new token, serialized in the order of Flask-JWT-Extended 3.
+pub(super) struct ClaimsOut<'a> {
     pub iat: u64,
     pub nbf: Option<u64>,
     pub jti: &'a str,
@@ -32,7 +32,7 @@ pub(super) struct Written<'a> {
     pub exact: &'a ExactClaims,
 }
 
-impl Serialize for Written<'_> {
+impl Serialize for ClaimsOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("iat", &self.iat)?;
@@ -68,8 +68,8 @@ impl Serialize for Written<'_> {
     }
 }
 
-impl Written<'_> {
-    /// Returns the token, signed. `header` has further members of its header.
+impl ClaimsOut<'_> {
+    /// Signs the token. `header` has further members of the token's header.
     pub fn sign(&self, keys: &Keys, header: &Claims) -> Result<String, BoxError> {
         let mut token = String::with_capacity(512);
         keys.begin(header, &mut token);
@@ -90,7 +90,7 @@ pub(super) fn identities<'a>(
         Some(text) => ClaimOut::Text(text),
         None => ClaimOut::Value(Cow::Borrowed(identity)),
     };
-    // It has to be text (RFC 7519, 4.1.2), and PyJWT insists.
+    // `sub` has to be text (RFC 7519, section 4.1.2), and PyJWT refuses any other.
     let text = match (exact, identity) {
         (Some(text), Value::String(_)) if is_number(text) => {
             Some(ClaimOut::Value(Cow::Borrowed(identity)))
@@ -106,7 +106,7 @@ pub(super) fn identities<'a>(
             [Some(("sub", text.unwrap_or_else(whole))), None]
         }
         IdentityClaim::Named(name) => [Some((name, whole())), None],
-        // An identity that is no name cannot be a `sub`.
+        // An object or a list has no text that could be a `sub`.
         IdentityClaim::Both => [Some(("identity", whole())), text.map(|text| ("sub", text))],
     }
 }
