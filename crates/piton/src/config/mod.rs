@@ -57,6 +57,7 @@ pub use self::requirement::Requirement;
 pub(crate) use self::secret_patterns::has_look;
 pub use self::secret_patterns::{holds_secret, holds_token, names_secret};
 pub use self::section::{Described, Reader, Section, SettingOptions, Settings};
+pub(crate) use self::setting::json_array;
 pub use self::setting::{Bounds, Setting};
 pub use self::units::ByteSize;
 pub use self::url_secrets::url_without_secrets;

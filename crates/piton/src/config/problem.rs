@@ -258,6 +258,7 @@ pub(crate) fn wrong_value(given: &Wrong<'_>) -> Problem {
         let example = match given.default {
             // What is said of one item is no proposal for the list.
             Value::Array(_) => None,
+            _ if why.starts_with("item ") => None,
             default => proposal(&why).map(str::to_owned).or_else(|| plain(default)),
         };
         (why, example)

@@ -423,7 +423,7 @@ impl<T: Setting> Setting for Option<T> {
 ///
 /// # Errors
 /// The text has brackets and is not a JSON array. Its content is not repeated, as it may be secret.
-fn json_array(text: &str) -> Result<Option<Vec<Value>>, String> {
+pub(crate) fn json_array(text: &str) -> Result<Option<Vec<Value>>, String> {
     let text = text.trim();
     if !(text.starts_with('[') && text.ends_with(']')) {
         return Ok(None);
@@ -437,6 +437,23 @@ fn json_array(text: &str) -> Result<Option<Vec<Value>>, String> {
     serde_json::from_str(text).map(Some).map_err(|_| {
         "a list in brackets is a JSON array, such as `[\"a\", \"b\"]`; without brackets its items are separated by commas".to_owned()
     })
+}
+
+/// Checks an item of a list whose items are separated by commas.
+///
+/// # Errors
+/// It is empty, or has the quotes or a bracket of another way to write a list.
+fn is_item(text: &str) -> Result<(), &'static str> {
+    const JSON: &str =
+        "write the list as a JSON array (`[\"a\",\"b\"]`), or without quotes and brackets";
+    let is_host = text.rsplit_once(']').is_some_and(|(host, _)| host.starts_with('['));
+    match text {
+        "" => Err("it is empty: there is a comma too many"),
+        _ if text.len() > 1 && text.starts_with('"') && text.ends_with('"') => Err(JSON),
+        // An IPv6 address as a host has brackets of its own.
+        _ if text.starts_with('[') && !is_host => Err(JSON),
+        _ => Ok(()),
+    }
 }
 
 /// A list in files; in the environment its items are separated by commas, or it is a JSON array.
@@ -459,8 +476,14 @@ impl<T: Setting> Setting for Vec<T> {
             Value::String(text) => match json_array(text)? {
                 Some(items) => items.iter().enumerate().map(item).collect(),
                 None => {
-                    let items = text.split(',').map(|item| Value::from(item.trim()));
-                    items.enumerate().map(|(index, value)| item((index, &value))).collect()
+                    let items = text.split(',').map(str::trim).enumerate();
+                    let listed = items.map(|(index, text)| {
+                        if !T::SECRET {
+                            is_item(text).map_err(|why| format!("item {}: {why}", index + 1))?;
+                        }
+                        item((index, &Value::from(text)))
+                    });
+                    listed.collect()
                 }
             },
             _ => Err(expected::<Self>()),
@@ -611,6 +634,15 @@ mod tests {
         for text in ["[a, b]", "[exp]", r#"["a",]"#, "['a']", "[[]"] {
             let wrong = parse::<Vec<String>>(text).expect_err(text);
             assert!(wrong.contains("a JSON array"), "{text}: {wrong}");
+        }
+        for (text, why) in [
+            ("exp,", "item 2: it is empty"),
+            ("a,,b", "item 2: it is empty"),
+            (r#""a","b""#, "item 1: write the list as a JSON array"),
+            ("[exp", "item 1: write the list as a JSON array"),
+        ] {
+            let wrong = parse::<Vec<String>>(text).expect_err(text);
+            assert!(wrong.starts_with(why), "{text}: {wrong}");
         }
         let secrets = parse::<Vec<SecretString>>(r#"["one, with a comma", "two"]"#);
         assert_eq!(secrets.map(|all| all.len()).ok(), Some(2));

@@ -30,7 +30,11 @@ impl Setting for Duration {
 
     fn parse(value: &Value) -> Result<Self, String> {
         if let Some(number) = bare_number(value) {
-            return Err(format!("`{number}` has no unit: write `{number}s`"));
+            let with_unit = format!("{number}s");
+            return Err(match humantime::parse_duration(&with_unit) {
+                Ok(_) => format!("`{number}` has no unit: write `{with_unit}`"),
+                Err(_) => expected::<Self>(),
+            });
         }
         let text = value.as_str().ok_or_else(expected::<Self>)?.trim();
         if let Some(number) = text.strip_suffix('M') {
@@ -149,7 +153,11 @@ impl Setting for ByteSize {
 
     fn parse(value: &Value) -> Result<Self, String> {
         if let Some(number) = bare_number(value) {
-            return Err(format!("`{number}` has no unit: write `{number}B`"));
+            let with_unit = format!("{number}B");
+            return Err(match Self::from_text(&with_unit) {
+                Some(_) => format!("`{number}` has no unit: write `{with_unit}`"),
+                None => expected::<Self>(),
+            });
         }
         let text = value.as_str().ok_or_else(expected::<Self>)?;
         Self::from_text(text.trim()).ok_or_else(expected::<Self>)
@@ -203,7 +211,9 @@ mod tests {
         assert_eq!(duration("30"), why);
         assert_eq!(duration(30), why);
         assert_eq!(duration("0"), Err("`0` has no unit: write `0s`".into()));
-        assert_eq!(duration("1.5"), Err("`1.5` has no unit: write `1.5s`".into()));
+        for impossible in ["-1", "1e3", "-0.5"] {
+            assert!(!duration(impossible).unwrap_err().contains("write"), "{impossible}");
+        }
     }
 
     #[test]

@@ -85,6 +85,7 @@ pub(super) struct Format(Render);
 #[derive(Clone, Debug)]
 pub(crate) struct OwnFormat(pub String);
 
+#[cfg_attr(not(feature = "openapi"), expect(dead_code, reason = "the document asks for it"))]
 impl OwnFormat {
     /// Returns whether `path` is this path or below it.
     pub fn covers(&self, path: &str) -> bool {

@@ -75,7 +75,6 @@ pub(crate) trait BodyFirst: Send + Sync + 'static {
 
 /// The [`BodyFirst`] of arguments, for routes made by hand, of which only the names of the argument
 /// types are known.
-#[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
 pub(crate) struct ArgumentBodyFirst {
     pub is_argument: fn(&str) -> bool,
     pub rule: fn() -> BodyFirstRule,

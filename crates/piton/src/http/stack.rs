@@ -507,7 +507,12 @@ impl Rules {
             Outcome::Answered(response) => self.in_one_format(response, seen),
             Outcome::Failed(status, detail, inside) => {
                 let failure = Failure { inside: Some(inside), ..Failure::new(status, detail) };
-                self.fail(problem_response(status), &failure, seen)
+                let mut response = problem_response(status);
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    // Time ran out, here or in what the handler waited for: it may not the next time.
+                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
+                }
+                self.fail(response, &failure, seen)
             }
             Outcome::Shed(response) => self.shed(response, seen),
             Outcome::NoRoom => self.shed(self.no_room(), seen),

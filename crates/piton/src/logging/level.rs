@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
-use crate::config::Setting;
+use crate::config::{Setting, json_array};
 
 crate::setting_enum! {
     /// How much is written. Python's names and numbers are read too. `CRITICAL` is `ERROR`:
@@ -142,6 +142,9 @@ impl Setting for LogLevels {
         match value {
             Value::Null => {}
             Value::String(text) => {
+                if let Some(items) = json_array(text)? {
+                    return Self::parse(&Value::Array(items));
+                }
                 let items = text.split(',').filter(|item| !item.trim().is_empty());
                 items.into_iter().try_for_each(|item| levels.add_item(item))?;
             }
@@ -220,6 +223,9 @@ mod tests {
         assert_eq!(LogLevels::parse(&json!({"a": {"b": 10}, "c": "WARNING"})), Ok(text.clone()));
         assert_eq!(LogLevels::parse(&text.show()), Ok(text));
         assert_eq!(LogLevels::parse(&json!("")), Ok(LogLevels::none()));
+        assert_eq!(LogLevels::parse(&json!("[]")), Ok(LogLevels::none()));
+        let listed = LogLevels::parse(&json!(r#"["a.b=DEBUG","c=30"]"#));
+        assert_eq!(listed, LogLevels::parse(&json!("a.b=DEBUG,c=30")));
     }
 
     #[test]

@@ -262,17 +262,19 @@ on_both! {
             ("page=x", "page"),
             ("page=18446744073709551615", "page"),
             ("state=ZZ", "state"),
-            ("state=SP&state=RJ", "state"),
             ("state=SP,,RJ", "state"),
             ("sort=revision", "sort"),
             ("sort=name,-name", "sort"),
             ("updated_since=2026-11-21", "updated_since"),
-            ("updated_since=2026-11-21T00:00:00+00:00", "updated_since"),
             ("stat=SP", "stat"),
             ("q=%00", "q"),
         ] {
             let answer = app.get(&format!("/api/companies?{query}")).await;
             assert_eq!(places(&answer, 422), [parameter], "{query}");
+        }
+        for query in ["state=SP&state=RJ", "updated_since=2026-11-21T00:00:00+00:00"] {
+            let answer = app.get(&format!("/api/companies?{query}")).await;
+            assert_eq!(answer.status(), 200, "{query}: {}", answer.text());
         }
         let far = app.get("/api/companies?page=4294967295&per_page=100").await;
         assert_eq!(far.json::<Value>()["items"], json!([]));
