@@ -649,6 +649,7 @@ async fn a_caller_whose_token_is_in_no_header_is_never_given_anothers_answer() {
     for location in ["json", "query_string"] {
         let cached = || Cached::new().key("me");
         let app = App::new("app")
+            .no_scan()
             .route(get("/me", me).guard(Protected::new()).around(cached()))
             .route(get("/perhaps", me).guard(Protected::new().optional()).around(cached()))
             .set("jwt.location", location)

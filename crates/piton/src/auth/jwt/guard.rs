@@ -186,6 +186,12 @@ impl Guard for Protected {
         Some(made)
     }
 
+    fn reads_headers_only(&self, app: &Handle) -> bool {
+        let Ok(tokens) = app.try_part::<Tokens>() else { return true };
+        let locations = self.locations_or(&tokens.0.sources.locations);
+        locations.iter().all(|it| matches!(it, TokenLocation::Headers | TokenLocation::Cookies))
+    }
+
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
         Box::pin(async move {
             if self.admit(head, &app.try_part()?).await?.is_none() {
