@@ -57,7 +57,7 @@ fn essence(answer: &Value) -> Value {
         // The name under which Flask-JWT-Extended 4 looks for it, beside the one of 3.
         claims.remove("sub");
         // By this a deny-list reaches renewed tokens.
-        claims.remove("family");
+        claims.remove("piton_family");
     }
     serde_json::json!({
         "status": answer["status"],

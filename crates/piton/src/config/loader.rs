@@ -192,17 +192,26 @@ struct Wanted {
     names: HashSet<String>,
     /// The prefix with its `_`; empty where there is none, and then only `names` count.
     start: String,
+    /// Whether the variables of [`FLASK_JWT`] are kept.
+    flask_jwt: bool,
 }
+
+/// The beginning of Flask-JWT-Extended's variables. Where some are settings, the others are kept too, so
+/// that those which have no effect can be reported.
+const FLASK_JWT: &str = "JWT_";
 
 impl Wanted {
     fn new(prefix: &str, names: &[Names]) -> Self {
         let start = if prefix.is_empty() { String::new() } else { format!("{prefix}_") };
-        Self { names: names.iter().flat_map(Names::all).collect(), start }
+        let names: HashSet<String> = names.iter().flat_map(Names::all).collect();
+        let flask_jwt = names.iter().any(|name| name.starts_with(FLASK_JWT));
+        Self { names, start, flask_jwt }
     }
 
     fn keeps(&self, variable: &str) -> bool {
         let ours = !self.start.is_empty() && variable.starts_with(&self.start);
-        ours || self.names.contains(variable) || is_of_service(variable)
+        let flask_s = self.flask_jwt && variable.starts_with(FLASK_JWT);
+        ours || flask_s || self.names.contains(variable) || is_of_service(variable)
     }
 }
 
@@ -228,7 +237,7 @@ impl Layers {
 }
 
 /// What one variable of a layer says, or the file that it names.
-fn look(
+pub(super) fn look(
     layer: &HashMap<String, Given>,
     names: &Names,
     variable: &Variable,

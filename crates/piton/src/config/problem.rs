@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::redact;
+use super::setting::PLAIN_MESSAGES;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,7 +244,9 @@ pub(crate) fn wrong_value(given: &Wrong<'_>) -> Problem {
         true => redact::refused_address(given.value),
         false => redact::shown(given.secret, given.value),
     };
-    let (why, example) = if given.secret {
+    let (why, example) = if given.secret && PLAIN_MESSAGES.contains(&given.why) {
+        (given.why.to_owned(), None)
+    } else if given.secret {
         // The parser's own words may repeat the value.
         (format!("expected {}", given.expects), None)
     } else {

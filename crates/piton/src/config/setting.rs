@@ -379,6 +379,7 @@ pub(crate) fn text(value: &impl Display) -> Value {
 /// Empty text and `null` are `None`.
 impl<T: Setting> Setting for Option<T> {
     const SECRET: bool = T::SECRET;
+    const HARMLESS: bool = T::HARMLESS;
     const FROM_FILE: bool = T::FROM_FILE;
     const ADDRESS: bool = T::ADDRESS;
 
@@ -419,6 +420,29 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
+const NO_JSON_ARRAY: &str = "a list in brackets is a JSON array, such as `[\"a\", \"b\"]`; without brackets its items are separated by commas";
+
+const MIXED_LIST: &str = "a list has either an item on each line, or commas between its items: with both, write a JSON array, such as `[\"a\", \"b\"]`";
+
+/// The messages that never repeat the value, so that they are shown of secrets too.
+pub(super) const PLAIN_MESSAGES: [&str; 2] = [NO_JSON_ARRAY, MIXED_LIST];
+
+/// Splits a text at its commas, or, as in the file of `<variable>_FILE`, at its line ends.
+fn separated(text: &str) -> Result<Vec<&str>, String> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    if text.lines().nth(1).is_none() {
+        return Ok(text.split(',').map(str::trim).collect());
+    }
+    let lines = lines.by_ref().map(|line| line.strip_suffix(',').unwrap_or(line).trim_end());
+    let lines: Vec<&str> = lines.collect();
+    match lines.as_slice() {
+        [one] => Ok(one.split(',').map(str::trim).collect()),
+        // A comma may be part of an item, or separate two.
+        several if several.iter().any(|line| line.contains(',')) => Err(MIXED_LIST.to_owned()),
+        _ => Ok(lines),
+    }
+}
+
 /// Returns the items of a text in brackets, which is a JSON array. `None` for any other text.
 ///
 /// # Errors
@@ -434,9 +458,7 @@ pub(crate) fn json_array(text: &str) -> Result<Option<Vec<Value>>, String> {
     if hosts.all(|host| host.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())) {
         return Ok(None);
     }
-    serde_json::from_str(text).map(Some).map_err(|_| {
-        "a list in brackets is a JSON array, such as `[\"a\", \"b\"]`; without brackets its items are separated by commas".to_owned()
-    })
+    serde_json::from_str(text).map(Some).map_err(|_| NO_JSON_ARRAY.to_owned())
 }
 
 /// Checks an item of a list whose items are separated by commas.
@@ -459,6 +481,7 @@ fn is_item(text: &str) -> Result<(), &'static str> {
 /// A list in files; in the environment its items are separated by commas, or it is a JSON array.
 impl<T: Setting> Setting for Vec<T> {
     const SECRET: bool = T::SECRET;
+    const HARMLESS: bool = T::HARMLESS;
     const FROM_FILE: bool = T::FROM_FILE;
     const ADDRESS: bool = T::ADDRESS;
 
@@ -476,7 +499,7 @@ impl<T: Setting> Setting for Vec<T> {
             Value::String(text) => match json_array(text)? {
                 Some(items) => items.iter().enumerate().map(item).collect(),
                 None => {
-                    let items = text.split(',').map(str::trim).enumerate();
+                    let items = separated(text)?.into_iter().enumerate();
                     let listed = items.map(|(index, text)| {
                         if !T::SECRET {
                             is_item(text).map_err(|why| format!("item {}: {why}", index + 1))?;

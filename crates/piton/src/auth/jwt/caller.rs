@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use super::Tokens;
-use super::claims::now;
+use super::claims::{TokenType, now};
 use super::identity::Identity;
 use super::python;
 use super::values::{Lifetime, TokenLocation};
@@ -50,7 +50,9 @@ impl Caller for CurrentCaller {
     fn answer(&self, headers: &mut HeaderMap) {
         let sources = &self.tokens.0.sources;
         // Scripts of a page can read headers, and must not get at a token that came in a cookie.
+        // A refresh token is exchanged only by routes that ask for one.
         let wanted = self.tokens.renews()
+            && self.identity.token_type() == TokenType::Access
             && self.identity.location() == Some(TokenLocation::Headers)
             && self.identity.expires().is_some()
             && !self.renewal_ended.load(Ordering::Relaxed)

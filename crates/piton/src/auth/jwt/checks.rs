@@ -4,17 +4,51 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::cookies::is_domain;
-use super::location::method;
+use super::cookies::{is_domain, is_host_cookie, is_secure_cookie};
 use super::pem;
 use super::settings::{JwtSettings, MIN_SECRET_BYTES};
 use super::values::{IdentityClaim, Lifetime, SameSite, TokenLocation};
 use crate::app::AppSettings;
 use crate::config::{self, Origin, Problems, Reader};
 
+/// The claim with the family of a renewed token. Its name is the framework's own, because `family` may
+/// be a claim of a service, or of another issuer with the same key.
+pub(super) const FAMILY: &str = "piton_family";
+
 /// Claims that the framework writes, next to the one that names the caller.
 pub(super) const RESERVED: [&str; 10] =
-    ["iat", "nbf", "jti", "exp", "fresh", "type", "csrf", "iss", "aud", "family"];
+    ["iat", "nbf", "jti", "exp", "fresh", "type", "csrf", "iss", "aud", FAMILY];
+
+/// Headers that HTTP itself, clients or proxies read or write: a token there would be lost, or the
+/// request with it.
+const HTTP_HEADERS: [&str; 26] = [
+    "accept",
+    "accept-encoding",
+    "age",
+    "allow",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "etag",
+    "expect",
+    "host",
+    "keep-alive",
+    "location",
+    "proxy-connection",
+    "server",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "via",
+    "www-authenticate",
+];
 
 /// Maximum number of previous public keys: a token that names none is checked with all of them.
 const MAX_PREVIOUS_KEYS: usize = 16;
@@ -45,6 +79,7 @@ impl JwtSettings {
         self.check_keys(reader);
         self.check_times(reader);
         self.check_claims(reader);
+        self.check_required_claims(reader);
         self.check_names(reader);
         self.check_cookies(reader);
     }
@@ -191,13 +226,64 @@ impl JwtSettings {
         }
         if let Some(name) = &self.user_claims {
             let (first, second) = self.identity_claim.names();
+            // PyJWT refuses a `sub` that is not text, and version 3 reads its caller from `identity`.
             let is_taken = RESERVED.contains(&name.as_str())
+                || ["sub", "identity"].contains(&name.as_str())
                 || name == first
                 || second.is_some_and(|second| name == second);
             if is_taken {
                 reader.refuse("user_claims", "this claim is reserved", fix);
             }
         }
+    }
+
+    /// Refuses claims that no token made here has: the service would refuse its own tokens.
+    fn check_required_claims(&self, reader: &mut Reader<'_>) {
+        // A service with a public key alone makes no tokens.
+        let has_private = self.private_key_file.is_some() || self.private_key.is_some();
+        if !(self.algorithm.is_symmetric() || has_private) {
+            return;
+        }
+        let never = [self.access_expires(), self.refresh_token_expires].contains(&Lifetime::Never);
+        let has_issuer = self.issuer_to_write().is_some() || self.decode_issuer.is_some();
+        let has_audience =
+            !(self.audience_to_write().is_empty() && self.decode_audience.is_empty());
+        for name in self.required_claims.iter().flatten() {
+            let (why, fix) = match name.as_str() {
+                "exp" if never => (
+                    "`exp` is required, and tokens that never expire have none",
+                    "leave `exp` out, or set `jwt.access_token_expires` and `jwt.refresh_token_expires`",
+                ),
+                "iss" if !has_issuer => {
+                    ("`iss` is required, and no issuer is set", "set `jwt.issuer`, or leave `iss` out")
+                }
+                "aud" if !has_audience => (
+                    "`aud` is required, and no audience is set",
+                    "set `jwt.audience`, or leave `aud` out",
+                ),
+                "nbf" if !self.encode_nbf => (
+                    "`nbf` is required, and `jwt.encode_nbf` is off",
+                    "set `jwt.encode_nbf` to `true`, or leave `nbf` out",
+                ),
+                "csrf" if !self.cookie_csrf_protect => (
+                    "`csrf` is required, and `jwt.cookie_csrf_protect` is off",
+                    "set `jwt.cookie_csrf_protect` to `true`, or leave `csrf` out",
+                ),
+                FAMILY => ("only renewed tokens have `piton_family`", "leave `piton_family` out"),
+                _ => continue,
+            };
+            let why = format!("{why}: the service would refuse its own tokens");
+            reader.refuse("required_claims", why, fix);
+        }
+    }
+
+    /// Returns the fix that switches the protection against cross-site requests off.
+    fn no_csrf_fix(&self, reader: &Reader<'_>) -> String {
+        let variable = config::variable(reader.config().prefix(), "jwt.cookie_csrf_protect");
+        format!(
+            "list methods such as `POST`, or, to switch the protection off, set \
+             `jwt.cookie_csrf_protect=false` ({variable}=false)"
+        )
     }
 
     fn check_names(&self, reader: &mut Reader<'_>) {
@@ -216,8 +302,11 @@ impl JwtSettings {
             ("access_csrf_header_name", &self.access_csrf_header_name),
             ("refresh_csrf_header_name", &self.refresh_csrf_header_name),
         ] {
+            let fix = "write a name such as `X-Token`";
             if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                reader.refuse(key, "not the name of a header", "write a name such as `X-Token`");
+                reader.refuse(key, "not the name of a header", fix);
+            } else if HTTP_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+                reader.refuse(key, "this header has a meaning of its own in HTTP", fix);
             }
         }
         let words = self.header_type.as_str();
@@ -245,9 +334,9 @@ impl JwtSettings {
                 reader.refuse(key, "it has control characters", "write a plain name");
             }
         }
-        if self.csrf_methods.iter().any(|name| method(name).is_none()) {
-            let why = "one of them is not a method";
-            reader.refuse("csrf_methods", why, "write methods such as `POST`");
+        if self.cookie_csrf_protect && self.csrf_methods.0.is_empty() {
+            let why = "without methods no request is protected";
+            reader.refuse("csrf_methods", why, self.no_csrf_fix(reader));
         }
     }
 
@@ -272,13 +361,14 @@ impl JwtSettings {
             } else if cookies[..index].iter().any(|(_, other, _)| other == name) {
                 reader.refuse(key, "another cookie has this name", "choose different names");
             }
-            // Browsers refuse such cookies without a word (RFC 6265bis, section 4.1.3).
-            let is_host = name.starts_with("__Host-");
+            // Browsers refuse such cookies without a word (RFC 6265bis, section 4.1.3), whatever the case
+            // of the prefix (section 5.7).
+            let is_host = is_host_cookie(name);
             if is_host && (self.cookie_domain.is_some() || path.as_str() != "/") {
                 let why = "a cookie with this prefix must have the path `/` and no domain";
                 reader.refuse(key, why, "remove `__Host-`, or set the path `/` and no domain");
             }
-            if (is_host || name.starts_with("__Secure-")) && self.cookie_secure == Some(false) {
+            if is_secure_cookie(name) && self.cookie_secure == Some(false) {
                 let why = "a cookie with this prefix must be Secure";
                 reader.refuse(key, why, "cookie_secure = true");
             }
@@ -294,7 +384,11 @@ impl JwtSettings {
                 reader.refuse(key, "not a path", "write a path such as `/`");
             }
         }
-        if !self.cookie_domain.as_ref().is_none_or(|domain| is_domain(domain)) {
+        let domain = self.cookie_domain.as_deref().unwrap_or_default();
+        if ["none", "null", "false"].iter().any(|it| domain.eq_ignore_ascii_case(it)) {
+            let why = "this is a word of Python's or JSON's, and would be sent as a domain";
+            reader.refuse("cookie_domain", why, "remove it: without it there is no domain");
+        } else if !self.cookie_domain.as_ref().is_none_or(|domain| is_domain(domain)) {
             reader.refuse("cookie_domain", "not a domain", "cookie_domain = \"example.org\"");
         }
         if self.cookie_samesite == SameSite::None && self.cookie_secure == Some(false) {

@@ -45,11 +45,17 @@ pub(super) struct Validation {
     pub leeway: u64,
     pub required: Vec<String>,
     pub issuer: Option<String>,
+    /// One of these is required, if there are any.
     pub audience: Vec<String>,
+    /// The audience of the tokens made here, accepted if no audience is required: otherwise the service
+    /// would refuse its own tokens.
+    pub own_audience: Vec<String>,
     pub identity: IdentityClaim,
     pub verify_sub: bool,
     /// Accepts tokens whose `iat` is in the future.
     pub future_iat: bool,
+    /// Takes an empty `aud` for none, as PyJWT 2 does. PyJWT 1 takes only a missing one for none.
+    pub null_audience: bool,
     pub messages: FlaskVersion,
 }
 
@@ -227,8 +233,8 @@ impl Validation {
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
-        // An empty `aud` counts as absent, as in PyJWT 2.
-        let Some(given) = claims.get("aud").filter(|given| python::is_true(given)) else {
+        let is_given = |given: &&Value| !self.null_audience || python::is_true(given);
+        let Some(given) = claims.get("aud").filter(is_given) else {
             return match self.audience.is_empty() {
                 true => Ok(()),
                 false => Err(Refusal::invalid("Token is missing the \"aud\" claim")),
@@ -238,10 +244,15 @@ impl Validation {
             Value::Array(several) => several.as_slice(),
             one => std::slice::from_ref(one),
         };
-        if !given.iter().all(Value::is_string) {
+        let accepted = match self.audience.as_slice() {
+            [] => &self.own_audience,
+            _ => &self.audience,
+        };
+        // Neither version looks at the form of an audience where it expects none.
+        if !self.audience.is_empty() && !given.iter().all(Value::is_string) {
             return Err(Refusal::invalid("Invalid claim format in token"));
         }
-        let ours = |one: &Value| self.audience.iter().any(|name| one == name);
+        let ours = |one: &Value| accepted.iter().any(|name| one == name);
         if given.iter().any(ours) {
             return Ok(());
         }
@@ -286,8 +297,26 @@ pub(super) fn seconds(value: &Value) -> Option<i128> {
                 || number.as_f64().map(|float| float.clamp(-1e30, 1e30) as i128),
             )
         }
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => whole_number(text.trim()),
         Value::Bool(yes) => Some(i128::from(*yes)),
         _ => None,
     }
+}
+
+/// The longest text that Python's `int(..)` reads.
+const MAX_DIGITS: usize = 4300;
+
+/// Reads a whole number of any size; beyond all bounds it becomes the furthest one.
+fn whole_number(text: &str) -> Option<i128> {
+    const FURTHEST: i128 = 10_i128.pow(30);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty()
+        || digits.len() > MAX_DIGITS
+        || !digits.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return None;
+    }
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let number = digits.parse::<i128>().unwrap_or(FURTHEST).min(FURTHEST);
+    Some(sign * number)
 }

@@ -17,6 +17,9 @@ use crate::http::Error;
 /// cap it at about that (RFC 6265bis).
 const MAX_COOKIE_AGE: Duration = Duration::from_secs(31_540_000);
 
+/// The last second of the year 9999, in seconds since 1970.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// The cookies of a response: `(tokens.cookies(&token)?, Json(..))`.
 #[derive(Clone, Debug)]
 #[must_use = "cookies do nothing unless they are part of a response"]
@@ -24,8 +27,9 @@ pub struct TokenCookies {
     cookies: Vec<Cookie>,
     max_age: Option<Duration>,
     domain: Option<String>,
-    /// `; Secure; SameSite=Lax`.
-    attributes: String,
+    secure: bool,
+    /// `; SameSite=Lax`, or empty.
+    same_site: &'static str,
 }
 
 #[derive(Clone)]
@@ -61,6 +65,12 @@ impl TokenCookies {
         if let Some(domain) = self.domain.as_ref().filter(|domain| !is_domain(domain)) {
             return Err(Error::internal(format!("`{domain}` is not a domain for cookies")));
         }
+        // Browsers would drop the cookie without a word.
+        let is_host = |cookie: &&Cookie| self.domain.is_some() && is_host_cookie(&cookie.name);
+        if let Some(cookie) = self.cookies.iter().find(is_host) {
+            let name = &cookie.name;
+            return Err(Error::internal(format!("the cookie `{name}` can have no domain")));
+        }
         let line = |cookie: &Cookie| {
             let mut value = HeaderValue::from_str(&self.line(cookie)).map_err(Error::from)?;
             value.set_sensitive(true);
@@ -84,7 +94,10 @@ impl TokenCookies {
         if let Some(domain) = &self.domain {
             let _ = write!(line, "; Domain={domain}");
         }
-        line.push_str(&self.attributes);
+        if self.secure || is_secure_cookie(name) {
+            line.push_str("; Secure");
+        }
+        line.push_str(self.same_site);
         line
     }
 }
@@ -107,13 +120,29 @@ fn expires(max_age: Duration) -> String {
         true => Some(DateTime::UNIX_EPOCH),
         false => Utc::now().checked_add_signed(left),
     };
-    end.unwrap_or(DateTime::<Utc>::MAX_UTC).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    // The form of the date has four digits for the year (RFC 9110, section 5.6.7).
+    let last = DateTime::from_timestamp(LAST_SECOND, 0).unwrap_or(DateTime::UNIX_EPOCH);
+    end.map_or(last, |end| end.min(last)).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// Returns whether cookies can be sent to this domain. A dot in front is allowed, and ignored by
 /// browsers.
 pub(super) fn is_domain(domain: &str) -> bool {
     is_host(domain.strip_prefix('.').unwrap_or(domain))
+}
+
+/// Returns whether browsers take a cookie of this name only without a domain and with the path `/`.
+pub(super) fn is_host_cookie(name: &str) -> bool {
+    has_prefix(name, "__Host-")
+}
+
+/// Returns whether browsers take a cookie of this name only if it is `Secure`.
+pub(super) fn is_secure_cookie(name: &str) -> bool {
+    is_host_cookie(name) || has_prefix(name, "__Secure-")
+}
+
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// The rules by which cookies are written.
@@ -123,7 +152,8 @@ pub(super) struct CookieRules {
     paths: [String; 2],
     /// Names and paths of the cookies with the CSRF tokens; `None` if there are none.
     csrf: Option<[(String, String); 2]>,
-    attributes: String,
+    secure: bool,
+    same_site: &'static str,
     domain: Option<String>,
     session: bool,
 }
@@ -132,11 +162,7 @@ impl CookieRules {
     pub fn new(settings: &JwtSettings, production: bool) -> Self {
         let secure = settings.cookie_secure.unwrap_or(production)
             || settings.cookie_samesite == SameSite::None;
-        let mut attributes = String::new();
-        if secure {
-            attributes += "; Secure";
-        }
-        attributes += match settings.cookie_samesite {
+        let same_site = match settings.cookie_samesite {
             SameSite::Strict => "; SameSite=Strict",
             SameSite::Lax => "; SameSite=Lax",
             SameSite::None => "; SameSite=None",
@@ -155,7 +181,8 @@ impl CookieRules {
             names: [settings.access_cookie_name.clone(), settings.refresh_cookie_name.clone()],
             paths: [settings.access_cookie_path.clone(), settings.refresh_cookie_path.clone()],
             csrf,
-            attributes,
+            secure,
+            same_site,
             domain: settings.cookie_domain.clone(),
             session: settings.session_cookie,
         }
@@ -183,8 +210,8 @@ impl CookieRules {
     }
 
     fn cookies(&self, cookies: Vec<Cookie>, max_age: Option<Duration>) -> TokenCookies {
-        let (domain, attributes) = (self.domain.clone(), self.attributes.clone());
-        TokenCookies { cookies, max_age, domain, attributes }
+        let (domain, secure, same_site) = (self.domain.clone(), self.secure, self.same_site);
+        TokenCookies { cookies, max_age, domain, secure, same_site }
     }
 
     fn cookie(&self, of: TokenType, value: &str) -> Cookie {

@@ -8,6 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::checks::FAMILY;
 use super::claims::Claims;
 use super::exact::{ClaimOut, ExactClaims};
 use super::keys::Keys;
@@ -48,7 +49,7 @@ impl Serialize for ClaimsOut<'_> {
         }
         map.serialize_entry("fresh", self.fresh)?;
         map.serialize_entry("type", self.r#type)?;
-        for (name, value) in [("csrf", self.csrf), ("iss", self.iss), ("family", self.family)] {
+        for (name, value) in [("csrf", self.csrf), ("iss", self.iss), (FAMILY, self.family)] {
             if let Some(value) = value {
                 map.serialize_entry(name, value)?;
             }

@@ -227,6 +227,10 @@ impl TokenHooks {
         self.revoked.is_some()
     }
 
+    pub const fn adds_claims(&self) -> bool {
+        self.claims.is_some()
+    }
+
     pub const fn answers_refusals(&self) -> bool {
         self.refused.is_some()
     }

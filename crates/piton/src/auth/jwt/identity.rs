@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::Tokens;
 use super::caller;
+use super::checks::FAMILY;
 use super::claims::{self, Accepted, Claims, TokenType, now};
 use super::exact::ExactClaims;
 use super::guard::{NoTokenFound, Protected};
@@ -141,7 +142,7 @@ impl Identity {
     /// however many renewals, or its own. A deny-list of these reaches renewed tokens too.
     #[must_use]
     pub fn family_id(&self) -> Option<&str> {
-        self.text_of("family").or_else(|| self.token_id())
+        self.text_of(FAMILY).or_else(|| self.token_id())
     }
 
     /// Returns the CSRF token that has to accompany the token if that is in a cookie.

@@ -74,16 +74,17 @@ impl Keys {
                 None => verifiers.extend(secrets(settings, *algorithm, secret)),
                 Some(kind) => {
                     let found = verifiers.len();
-                    let fitting = public.iter().filter(|it| it.key.kind == kind);
+                    let fitting = public.iter().filter(|it| it.key.fits(*algorithm));
                     verifiers.extend(fitting.filter_map(|it| it.verifier(*algorithm)));
-                    if verifiers.len() == found && problems.is_empty() {
+                    let is_given = public.iter().any(|it| it.key.kind == kind);
+                    if verifiers.len() == found && !is_given && problems.is_empty() {
                         problems.push(no_key(*algorithm, settings));
                     }
                 }
             }
         }
         for configured in &public {
-            if !all.iter().any(|algorithm| algorithm.key_kind() == Some(configured.key.kind)) {
+            if !all.iter().any(|algorithm| configured.key.fits(*algorithm)) {
                 problems.push(configured.unused(&all));
             }
         }
@@ -170,8 +171,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Returns whether one of the keys has signed `message`: the one that `key_id` names, or, if
-    /// that is unknown or missing, any of the algorithm's.
+    /// Returns whether one of the keys has signed `message`: the one that `key_id` names and those
+    /// without a name, or, if it names none, any of the algorithm's.
     pub fn check(
         &self,
         algorithm: JwtAlgorithm,
@@ -182,7 +183,9 @@ impl Keys {
         let names = |it: &Verifier| key_id.is_some() && it.key_id.as_deref() == key_id;
         let is_known = self.verifiers.iter().any(names);
         let fitting = self.verifiers.iter().filter(|it| it.algorithm == algorithm);
-        let mut fitting = fitting.filter(|it| !is_known || names(it));
+        // Keys without a name check tokens of any `kid`: an earlier secret has none, and its tokens have
+        // the `kid` of the current one if `jwt.key_id` has not been changed with it.
+        let mut fitting = fitting.filter(|it| !is_known || it.key_id.is_none() || names(it));
         fitting.any(|verifier| verifier.key.check(signature, message))
     }
 
@@ -265,7 +268,7 @@ impl ConfiguredKey {
         let names: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
         let names = names.join(", ");
         let place = self.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-        let why = format!("{place}this is {}, which {names} cannot use", self.key.kind.name());
+        let why = format!("{place}this is {}, which {names} cannot use", self.key.name());
         let fix = format!("configure a key for {names}, or `jwt.algorithm` for the key");
         Problem::new(format!("jwt.{}", self.setting), why, fix)
     }
@@ -342,7 +345,7 @@ fn public_keys(
         },
         (None, None) => {
             if let (Some(private), Some(kind)) = (private, settings.algorithm.key_kind()) {
-                let key = PublicKey { kind, der: private.public() };
+                let key = PublicKey { kind, is_pss: false, der: private.public() };
                 let setting = "private_key_file";
                 keys.push(ConfiguredKey { setting, place: None, key_id: current, key });
             }

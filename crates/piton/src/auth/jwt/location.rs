@@ -62,7 +62,7 @@ impl TokenSources {
         let header =
             |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap_or(header::AUTHORIZATION);
         let csrf = settings.cookie_csrf_protect.then(|| CsrfRules {
-            methods: settings.csrf_methods.iter().filter_map(|it| method(it)).collect(),
+            methods: settings.csrf_methods.0.clone(),
             headers: [
                 header(&settings.access_csrf_header_name),
                 header(&settings.refresh_csrf_header_name),
@@ -275,12 +275,6 @@ impl CsrfRules {
         let shown = body::pair(body, field).filter(|shown| !shown.is_empty());
         shown.map(Cow::Owned).ok_or_else(missing)
     }
-}
-
-/// Returns a method as settings write it. Methods are case-sensitive, and those of HTTP are in
-/// capitals.
-pub(super) fn method(name: &str) -> Option<Method> {
-    Method::from_bytes(name.trim().to_ascii_uppercase().as_bytes()).ok()
 }
 
 /// Joins the refusals of all locations in the way of Flask-JWT-Extended.

@@ -59,6 +59,7 @@ mod settings;
 mod tests;
 mod user;
 mod values;
+mod variables;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,7 @@ pub use reader::TokenReader;
 pub use refusal::{Refusal, RefusalKind};
 pub use settings::JwtSettings;
 pub use user::CurrentUser;
-pub use values::{FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
+pub use values::{CsrfMethods, FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
 
 /// Makes tokens and reads them. Cheap to clone.
 #[derive(Clone)]
@@ -141,6 +142,9 @@ impl Part for Tokens {
             None => Some(secret::of_development(launch.data_dir())?),
         };
         warn_of_short_secrets(&settings);
+        for warning in variables::warnings(launch.handle.config()) {
+            warn!("{warning}");
+        }
         let style = error_style(launch);
         let message_key = settings.error_message_key.clone();
         let message_key = message_key.filter(|_| style != ErrorStyle::Gnar);
@@ -152,15 +156,22 @@ impl Part for Tokens {
             if message_key.is_some() { FlaskVersion::Version4 } else { FlaskVersion::Version3 };
         let messages = settings.flask_version.unwrap_or(usual);
         let keys = Keys::new(&settings, secret.as_ref())?;
+        let hooks = TokenHooks::of(launch);
+        if !hooks.adds_claims() {
+            warn_of_unknown_claims(&settings);
+        }
         let validation = Validation {
             leeway: settings.leeway.0.as_secs(),
             required: required(&settings, style),
             issuer: settings.decode_issuer.clone().or_else(|| settings.issuer.clone()),
             audience: settings.audience_to_accept().to_vec(),
+            own_audience: settings.audience_to_write().to_vec(),
             identity: settings.identity_claim.clone(),
             verify_sub: settings.verify_sub,
             // PyJWT 2 refuses such a token. PyJWT 1 accepts it, and so does Gnar Gear.
             future_iat: style == ErrorStyle::Gnar,
+            null_audience: style != ErrorStyle::Gnar
+                && (message_key.is_none() || messages == FlaskVersion::Version4),
             messages,
         };
         match settings.access_expires() {
@@ -177,7 +188,7 @@ impl Part for Tokens {
             validation,
             sources: TokenSources::new(&settings, messages),
             cookies: CookieRules::new(&settings, launch.production()),
-            hooks: TokenHooks::of(launch),
+            hooks,
             renews: settings.renew.unwrap_or(style == ErrorStyle::Gnar),
             message_key,
             settings,
@@ -208,6 +219,23 @@ fn warn_of_short_secrets(settings: &JwtSettings) {
     for (key, secret) in settings.secrets().filter(|(_, secret)| secret.len() < least) {
         let length = secret.len();
         warn!("jwt.{key} has {length} bytes; {algorithm} asks for {least} from a random source");
+    }
+}
+
+/// Warns of required claims that the framework does not write.
+fn warn_of_unknown_claims(settings: &JwtSettings) {
+    let (first, second) = settings.identity_claim.names();
+    let is_own = |name: &str| {
+        (checks::RESERVED.contains(&name) && (name != "csrf" || settings.in_cookies()))
+            || name == first
+            || second == Some(name)
+            || settings.user_claims.as_deref() == Some(name)
+    };
+    for name in settings.required_claims.iter().flatten().filter(|name| !is_own(name)) {
+        warn!(
+            "jwt.required_claims has `{name}`, and tokens have it only if a handler adds it: all others \
+             are refused"
+        );
     }
 }
 

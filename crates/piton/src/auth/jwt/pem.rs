@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::algorithm::KeyKind;
+use super::algorithm::{JwtAlgorithm, KeyKind};
 
 /// The sizes of RSA keys that can be used, in bits. RFC 7518, section 3.3 requires 2048.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
@@ -23,7 +23,33 @@ pub(super) enum PrivateKey {
 /// A key that checks, as DER.
 pub(super) struct PublicKey {
     pub kind: KeyKind,
+    /// Whether the key is restricted to RSASSA-PSS (RFC 4055).
+    pub is_pss: bool,
     pub der: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Returns whether the key verifies tokens of this algorithm.
+    pub fn fits(&self, algorithm: JwtAlgorithm) -> bool {
+        use JwtAlgorithm::{Ps256, Ps384, Ps512};
+        let is_pss = matches!(algorithm, Ps256 | Ps384 | Ps512);
+        algorithm.key_kind() == Some(self.kind) && (is_pss || !self.is_pss)
+    }
+
+    /// Describes the key for messages.
+    pub const fn name(&self) -> &'static str {
+        match self.is_pss {
+            true => "an RSA key for RSASSA-PSS alone",
+            false => self.kind.name(),
+        }
+    }
+}
+
+/// Returns whether a key names the algorithm id-RSASSA-PSS (1.2.840.113549.1.1.10), which stands within
+/// the first bytes of its DER.
+fn is_pss(der: &[u8]) -> bool {
+    const ID: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+    der.iter().take(32).copied().collect::<Vec<_>>().windows(ID.len()).any(|bytes| bytes == ID)
 }
 
 impl PrivateKey {
@@ -41,6 +67,11 @@ impl PrivateKey {
                     .into());
             }
             _ => return Err("this is not a private key".into()),
+        }
+        if kind == KeyKind::Rsa && is_pss(&der) {
+            return Err("this RSA key is for RSASSA-PSS alone (id-RSASSA-PSS), which cannot sign \
+                        here: use a plain RSA key, with which PS256 to PS512 sign too"
+                .into());
         }
         let ecdsa = |algorithm: &'static EcdsaSigningAlgorithm| {
             EcdsaKeyPair::from_private_key_der(algorithm, &der).map(|it| Self::Ecdsa(it.into()))
@@ -112,13 +143,14 @@ pub(super) fn public(pem: &[u8]) -> Result<PublicKey, String> {
             return Err(format!("the RSA key has {bits} bits: {min} to {max} can be used"));
         }
     }
-    Ok(PublicKey { kind, der })
+    Ok(PublicKey { kind, is_pss: is_pss(&der), der })
 }
 
-/// Returns the label and the content of the first block that is a key.
+/// Returns the label and the content of the one block that is a key.
 fn decode(pem: &[u8]) -> Result<(String, Vec<u8>), String> {
     let text = std::str::from_utf8(pem).map_err(|_| "not a PEM file: it is not text")?;
     let mut rest = text;
+    let mut found = None;
     while let Some((_, after)) = rest.split_once("-----BEGIN ") {
         let (label, after) = after.split_once("-----").ok_or("not a PEM file")?;
         let end = format!("-----END {label}-----");
@@ -128,17 +160,26 @@ fn decode(pem: &[u8]) -> Result<(String, Vec<u8>), String> {
         if label == "EC PARAMETERS" {
             continue;
         }
-        if body.contains("Proc-Type: 4,ENCRYPTED") {
-            return Ok(("ENCRYPTED PRIVATE KEY".into(), Vec::new()));
+        // The further keys would be ignored, and their tokens refused without a reason.
+        if let Some((first, _)) = &found {
+            return Err(format!(
+                "there are several PEM blocks, {first} and {label}: write one key a file"
+            ));
         }
-        let body: String = body.split_ascii_whitespace().collect();
-        let der = STANDARD.decode(body).map_err(|_| "the PEM block is not base64")?;
-        return Ok((label.to_owned(), der));
+        found = Some(match body.contains("Proc-Type: 4,ENCRYPTED") {
+            true => ("ENCRYPTED PRIVATE KEY", Vec::new()),
+            false => {
+                let body: String = body.split_ascii_whitespace().collect();
+                (label, STANDARD.decode(body).map_err(|_| "the PEM block is not base64")?)
+            }
+        });
     }
-    Err("not a PEM file: it has no `-----BEGIN`".into())
+    let (label, der) = found.ok_or("not a PEM file: it has no `-----BEGIN`")?;
+    Ok((label.to_owned(), der))
 }
 
 /// Returns whether the text contains a PEM key, which must not be used as a secret.
 pub(super) fn is_pem(text: &str) -> bool {
-    text.contains("-----BEGIN ") && text.contains("-----END ")
+    // Either end is enough: a list of secrets may have been split at the lines of the key.
+    text.contains("-----BEGIN ") || text.contains("-----END ")
 }

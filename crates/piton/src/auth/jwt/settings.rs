@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::algorithm::JwtAlgorithm;
 use super::values::{
-    FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation,
+    CsrfMethods, FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation,
 };
 
 /// Minimum length of a secret in production: 256 random bits cannot be found by trying, with any hash.
@@ -68,7 +68,7 @@ pub struct JwtSettings {
 
     /// Further public keys whose tokens are accepted, each a path (PEM) or `kid=path`: earlier keys, the
     /// next one, or those of other services. A token whose `kid` is one of these, or `key_id`, is
-    /// checked with that key alone. At most 16. **Default: none.**
+    /// checked with that key and those without a name. At most 16. **Default: none.**
     pub previous_public_key_files: Vec<String>,
 
     /// Name of the signing key, written into the header `kid` of new tokens. **Default: none.**
@@ -141,7 +141,9 @@ pub struct JwtSettings {
     #[setting(alias = "JWT_ENCODE_AUDIENCE")]
     pub encode_audience: Vec<String>,
 
-    /// `aud` that is accepted, if it differs from that of new tokens. **Default: `audience`.**
+    /// `aud` that is accepted and required, if it differs from that of new tokens. If only
+    /// `encode_audience` is set, tokens with that audience and tokens without any are accepted.
+    /// **Default: `audience`.**
     #[setting(alias = "JWT_DECODE_AUDIENCE")]
     pub decode_audience: Vec<String>,
 
@@ -245,9 +247,10 @@ pub struct JwtSettings {
     #[setting(alias = "JWT_CSRF_CHECK_FORM")]
     pub csrf_check_form: bool,
 
-    /// Methods whose requests need a CSRF token. **Default: `POST`, `PUT`, `PATCH`, `DELETE`.**
+    /// Methods whose requests need a CSRF token. An empty variable means the default; to switch the
+    /// protection off, set `cookie_csrf_protect = false`. **Default: `POST`, `PUT`, `PATCH`, `DELETE`.**
     #[setting(alias = "JWT_CSRF_METHODS")]
-    pub csrf_methods: Vec<String>,
+    pub csrf_methods: CsrfMethods,
 
     /// Name of the cookie with the CSRF token of an access token. **Default: `csrf_access_token`.**
     #[setting(alias = "JWT_ACCESS_CSRF_COOKIE_NAME")]
@@ -333,7 +336,7 @@ impl Default for JwtSettings {
             cookie_csrf_protect: true,
             csrf_in_cookies: true,
             csrf_check_form: false,
-            csrf_methods: ["POST", "PUT", "PATCH", "DELETE"].map(String::from).into(),
+            csrf_methods: CsrfMethods::default(),
             access_csrf_cookie_name: "csrf_access_token".into(),
             refresh_csrf_cookie_name: "csrf_refresh_token".into(),
             access_csrf_cookie_path: "/".into(),
@@ -371,7 +374,7 @@ impl JwtSettings {
         if own.is_empty() { &self.audience } else { own }
     }
 
-    /// Returns the audience of the tokens that are accepted.
+    /// Returns the audience of the tokens that are accepted and required.
     pub(super) fn audience_to_accept(&self) -> &[String] {
         let own = &self.decode_audience;
         if own.is_empty() { &self.audience } else { own }

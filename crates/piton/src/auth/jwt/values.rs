@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -156,6 +157,10 @@ impl Setting for IdentityClaim {
     fn parse(value: &Value) -> Result<Self, String> {
         match value.as_str().map(str::trim) {
             Some("both") => Ok(Self::Both),
+            // A claim of that name is hardly meant, and the tokens of Flask would all be refused.
+            Some(name) if name.eq_ignore_ascii_case("both") => {
+                Err("expected `both` in small letters, or the name of a claim: write `both`".into())
+            }
             Some(name) if !name.is_empty() => Ok(Self::Named(name.to_owned())),
             _ => Err(format!("expected {}", Self::expects())),
         }
@@ -209,6 +214,66 @@ impl Setting for KeyText {
 
     fn schema() -> Value {
         SecretString::schema()
+    }
+}
+
+/// The methods whose requests need a CSRF token. Small letters count as capitals, and an empty text
+/// means the default methods: a variable without a value must not switch the protection off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsrfMethods(pub Vec<Method>);
+
+impl Default for CsrfMethods {
+    fn default() -> Self {
+        Self(vec![Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+    }
+}
+
+/// The methods of HTTP (RFC 9110, section 9, and RFC 5789).
+const METHODS: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::CONNECT,
+    Method::TRACE,
+];
+
+/// Reads a method as settings write it. Methods are case-sensitive, and those of HTTP are in capitals.
+fn method(name: &str) -> Result<Method, String> {
+    let known = METHODS.into_iter().find(|it| it.as_str().eq_ignore_ascii_case(name.trim()));
+    known.ok_or_else(|| {
+        let names = METHODS.map(|it| format!("`{it}`")).join(", ");
+        format!("`{name}` is not a method of HTTP: write methods among {names}")
+    })
+}
+
+impl Setting for CsrfMethods {
+    fn expects() -> Cow<'static, str> {
+        "a list of methods (in the environment separated by commas), such as `POST`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) if text.trim().is_empty() => Ok(Self::default()),
+            value => Vec::<String>::parse(value)?.iter().map(|name| method(name)).collect(),
+        }
+    }
+
+    fn show(&self) -> Value {
+        self.0.iter().map(Method::as_str).collect()
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [Vec::<String>::schema(), { "const": "" }] })
+    }
+}
+
+impl FromIterator<Method> for CsrfMethods {
+    fn from_iter<I: IntoIterator<Item = Method>>(methods: I) -> Self {
+        Self(methods.into_iter().collect())
     }
 }
 

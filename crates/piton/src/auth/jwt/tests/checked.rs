@@ -59,8 +59,15 @@ async fn every_refusal_is_401_and_says_what_flask_says() {
         (with_claim("jti", json!(["1"])), "JWT ID must be a string"),
         (with_claim("type", json!(1)), "Missing or invalid claim: type"),
         (with_claim("type", json!(null)), "Missing or invalid claim: type"),
-        (with_claim("aud", json!({ "of": "us" })), "Invalid claim format in token"),
-        (with_claim("aud", json!([7])), "Invalid claim format in token"),
+        (with_claim("aud", json!({ "of": "us" })), "Invalid audience"),
+        (with_claim("aud", json!([7])), "Invalid audience"),
+        (with_claim("aud", json!(7)), "Invalid audience"),
+        (with_claim("exp", json!("-".to_owned() + &"9".repeat(400))), "Token has expired"),
+        (with_claim("nbf", json!("9".repeat(400))), "The token is not yet valid (nbf)"),
+        (
+            with_claim("exp", json!("9".repeat(5000))),
+            "Expiration Time claim (exp) must be an integer.",
+        ),
         (
             signed(SECRET, &json!({ "alg": "HS256", "kid": 7 }), &claims()),
             "Key ID header parameter must be a string",
@@ -247,6 +254,8 @@ async fn an_audience_an_issuer_and_a_sub_are_read_as_pyjwt_2_reads_them() {
         ("iss", json!("you"), "Invalid issuer"),
         ("iss", json!(["us"]), "Invalid issuer"),
         ("aud", json!("them"), "Invalid audience"),
+        ("aud", json!([7]), "Invalid claim format in token"),
+        ("aud", json!({ "of": "us" }), "Invalid claim format in token"),
         ("aud", json!(""), "Token is missing the \"aud\" claim"),
         ("aud", json!(null), "Token is missing the \"aud\" claim"),
         ("sub", json!(7), "Subject must be a string"),
@@ -283,4 +292,35 @@ async fn required_claims_are_emptied_and_tokens_never_expire_where_the_settings_
     let endless = tokens.access("ada").never_expires().sign().unwrap();
     let said = tokens.read(&endless).unwrap_err().to_string();
     assert_eq!(said, "Token is missing the \"exp\" claim");
+}
+
+#[crate::test]
+async fn a_service_accepts_the_audience_that_it_writes() {
+    let app = TestApp::new(app().set("jwt.encode_audience", json!(["us", "shop"]))).await;
+    let tokens = app.handle().tokens();
+    let own = tokens.access("ada").sign().unwrap();
+    assert_eq!(with(&app, "/me", &own).await.status(), 200);
+    for (audience, accepted) in
+        [(json!("us"), true), (json!(["x", "shop"]), true), (json!("you"), false), (json!(7), false)]
+    {
+        let token = changed(|it| it["aud"] = audience.clone());
+        let read = tokens.read(&signed(SECRET, &hs256(), &token));
+        assert_eq!(read.is_ok(), accepted, "{audience}");
+    }
+    assert!(tokens.read(&signed(SECRET, &hs256(), &claims())).is_ok(), "none is required");
+}
+
+#[crate::test]
+async fn in_the_style_of_version_3_any_audience_is_refused_where_none_is_expected() {
+    let gnar = app().set("http.error_style", "gnar");
+    let flask =
+        app().set("jwt.error_message_key", "msg").set("jwt.flask_version", "3");
+    for app in [gnar, flask] {
+        let app = TestApp::new(app).await;
+        for audience in [json!(null), json!([]), json!({}), json!(7), json!("")] {
+            let token = changed(|it| it["aud"] = audience.clone());
+            let said = app.handle().tokens().read(&signed(SECRET, &hs256(), &token));
+            assert_eq!(said.unwrap_err().to_string(), "Invalid audience", "{audience}");
+        }
+    }
 }

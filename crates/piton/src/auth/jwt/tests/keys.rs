@@ -8,10 +8,11 @@ use tempfile::TempDir;
 use super::*;
 
 /// The keys, made by OpenSSL when the first test asks.
-const KEYS: [(&str, &[&str]); 12] = [
+const KEYS: [(&str, &[&str]); 13] = [
     ("rsa", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
     ("rsa2", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
     ("rsa1024", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"]),
+    ("pss", &["genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"]),
     ("p224", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-224"]),
     ("p256", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
     ("p256b", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
@@ -80,6 +81,10 @@ async fn a_key_that_cannot_work_fails_the_launch_for_each_algorithm() {
     for (algorithm, fits) in ALGORITHMS.into_iter().filter(of_each_kind) {
         for (name, _) in KEYS {
             let same_kind = name.trim_end_matches(['2', 'b']) == fits.trim_end_matches('2');
+            // Its signatures are those of PS256 to PS512, and another test checks them.
+            if name == "pss" && algorithm.starts_with("PS") {
+                continue;
+            }
             for (setting, value) in [
                 ("jwt.private_key_file", json!(path(name))),
                 ("jwt.private_key", json!(text(name))),
@@ -209,4 +214,106 @@ async fn several_algorithms_are_read_each_with_a_key_of_its_kind() {
     let unused = [&settings[..2], &unused[..]].concat();
     let report = tokens(&unused).await.err().unwrap();
     assert!(report.contains("ES256 needs") || report.contains("cannot use"), "{report}");
+}
+
+#[crate::test]
+async fn earlier_keys_without_a_name_check_tokens_of_any_kid() {
+    const OLD: &str = "an earlier secret of 32 characters, no less";
+    let of = |secret: &str, kid: &str| {
+        [("jwt.secret_key", json!(secret)), ("jwt.key_id", json!(kid))]
+    };
+    let old = tokens(&of(OLD, "a")).await.unwrap().access("ada").sign().unwrap();
+    for kid in ["a", "b"] {
+        let previous = [("jwt.previous_secret_keys", json!([OLD]))];
+        let new = tokens(&[&of(SECRET, kid)[..], &previous].concat()).await.unwrap();
+        assert!(new.read(&old).is_ok(), "{kid}");
+        assert!(new.read(&new.access("ada").sign().unwrap()).is_ok(), "{kid}");
+    }
+    let without = tokens(&of(SECRET, "a")).await.unwrap();
+    assert!(without.read(&old).is_err());
+    let signer = |name: &str| {
+        vec![
+            ("jwt.algorithm", json!("ES256")),
+            ("jwt.private_key_file", json!(path(name))),
+            ("jwt.key_id", json!("a")),
+        ]
+    };
+    let old = tokens(&signer("p256")).await.unwrap().access("ada").sign().unwrap();
+    let mut settings = signer("p256b");
+    settings.push(("jwt.previous_public_key_files", json!([path("p256.pub")])));
+    assert!(tokens(&settings).await.unwrap().read(&old).is_ok());
+}
+
+#[crate::test]
+async fn a_key_for_pss_alone_is_refused_for_other_algorithms_and_checks_its_own() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;
+    let public = |algorithm: &str| {
+        [("jwt.algorithm", json!(algorithm)), ("jwt.public_key_file", json!(path("pss.pub")))]
+    };
+    let report = tokens(&public("RS256")).await.err().unwrap();
+    assert!(report.contains("RSASSA-PSS alone") && report.contains("pss.pub.pem"), "{report}");
+    for algorithm in ["RS256", "PS256"] {
+        let private =
+            [("jwt.algorithm", json!(algorithm)), ("jwt.private_key_file", json!(path("pss")))];
+        let report = tokens(&private).await.err().unwrap();
+        assert!(report.contains("use a plain RSA key"), "{report}");
+    }
+    let reader = tokens(&public("PS256")).await.unwrap();
+    let header = json!({ "alg": "PS256" }).to_string();
+    let message = format!("{}.{}", base64.encode(header), base64.encode(claims().to_string()));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("message"), &message).unwrap();
+    let key = path("pss");
+    let arguments = [
+        "dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32", "-sign",
+        &key, "-out", "signature", "message",
+    ];
+    let made = Command::new("openssl").args(arguments).current_dir(&folder).output().unwrap();
+    assert!(made.status.success());
+    let signature = std::fs::read(folder.path().join("signature")).unwrap();
+    let token = format!("{message}.{}", base64.encode(signature));
+    assert_eq!(reader.read(&token).unwrap().text(), Some("ada@example.org"));
+}
+
+#[crate::test]
+async fn a_file_holds_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two.pem").to_string_lossy().into_owned();
+    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
+    for (first, second) in [
+        (text("p256.pub"), text("p256b.pub")),
+        (certificate, text("p256.pub")),
+        (text("p256"), text("p256.pub")),
+    ] {
+        std::fs::write(&file, first + &second).unwrap();
+        for setting in ["jwt.public_key_file", "jwt.private_key_file"] {
+            let settings = [("jwt.algorithm", json!("ES256")), (setting, json!(file))];
+            let report = tokens(&settings).await.err().unwrap();
+            assert!(report.contains("one key a file") && report.contains(setting), "{report}");
+        }
+        let settings = [
+            ("jwt.algorithm", json!("ES256")),
+            ("jwt.private_key_file", json!(path("p256"))),
+            ("jwt.previous_public_key_files", json!([file])),
+        ];
+        assert!(tokens(&settings).await.err().unwrap().contains("one key a file"));
+    }
+}
+
+#[crate::test]
+async fn earlier_secrets_stand_on_lines_or_between_commas_and_are_never_joined() {
+    let (one, other) = ("a first secret of 32 characters or so", "another secret of 32 characters.");
+    for list in [format!("{one}\n{other}\n"), format!("{one},\r\n{other}"), format!("{one},{other}")] {
+        let reader = tokens(&[("jwt.previous_secret_keys", json!(list))]).await.unwrap();
+        for secret in [one, other] {
+            assert!(reader.read(&signed(secret, &hs256(), &claims())).is_ok(), "{list}");
+        }
+    }
+    let mixed = format!("{one}, and more\n{other}");
+    let report = tokens(&[("jwt.previous_secret_keys", json!(mixed))]).await.err().unwrap();
+    assert!(report.contains("JSON array") && !report.contains(other), "{report}");
+    let pem = text("p256.pub");
+    let report = tokens(&[("jwt.previous_secret_keys", json!(pem))]).await.err().unwrap();
+    assert!(report.contains("whoever has the public key could sign"), "{report}");
 }

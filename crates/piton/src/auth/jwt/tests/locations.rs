@@ -256,3 +256,29 @@ async fn a_route_has_locations_and_types_of_its_own() {
     assert_eq!(with(&app, "/listed", &thief).await.status(), 401);
     assert_eq!(with(&app, "/anyway", &thief).await.text(), "thief");
 }
+
+#[crate::test]
+async fn cookies_with_a_prefix_are_secure_and_have_no_domain() {
+    async fn login(tokens: Tokens) -> Result<(TokenCookies, &'static str)> {
+        let token = tokens.access("ada").sign()?;
+        Ok((tokens.cookies(&token)?.max_age(Duration::MAX), "in"))
+    }
+    async fn elsewhere(tokens: Tokens) -> Result<(TokenCookies, &'static str)> {
+        let token = tokens.access("ada").sign()?;
+        Ok((tokens.cookies(&token)?.domain("a.example"), "in"))
+    }
+    for (name, domain_status) in [("__host-at", 500), ("__Secure-at", 200), ("at", 200)] {
+        let app = places(&["cookies"])
+            .set("jwt.access_cookie_name", name)
+            .route(post("/login", login))
+            .route(post("/elsewhere", elsewhere));
+        let app = TestApp::new(app).await;
+        let answer = app.post("/login").await;
+        let lines: Vec<_> = answer.headers().get_all("set-cookie").iter().collect();
+        let lines: Vec<_> = lines.iter().map(|line| line.to_str().unwrap()).collect();
+        assert_eq!(lines[0].contains("; Secure"), name != "at", "{lines:?}");
+        assert!(!lines[1].contains("; Secure"), "{lines:?}");
+        assert!(lines[0].contains("Expires=Fri, 31 Dec 9999 23:59:59 GMT"), "{lines:?}");
+        assert_eq!(app.post("/elsewhere").await.status(), domain_status, "{name}");
+    }
+}

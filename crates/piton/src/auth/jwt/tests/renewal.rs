@@ -69,17 +69,49 @@ async fn a_renewed_token_is_of_its_family_and_the_deny_list_reaches_it() {
     let stolen = changed(|claims| {
         claims["identity"] = json!("thief");
         claims["jti"] = json!("later");
-        claims["family"] = json!("first");
+        claims["piton_family"] = json!("first");
     });
     let refused = with(&app, "/me", &signed(SECRET, &hs256(), &stolen)).await;
     assert_eq!(refused.json::<Value>()["detail"], "Token has been revoked");
     // A family that is no text is none, so that the list sees the token itself.
-    let odd = changed(|claims| claims["family"] = json!(["first"]));
+    let odd = changed(|claims| claims["piton_family"] = json!(["first"]));
     let odd = tokens.read(&signed(SECRET, &hs256(), &odd)).unwrap();
     assert_eq!(odd.family_id(), Some("1"));
     // What a refresh token is exchanged for is of its family if the service says so.
     let refresh = tokens.read(&tokens.refresh("ada").sign().unwrap()).unwrap();
     let access = tokens.access("ada").family_of(&refresh).sign().unwrap();
     assert_eq!(tokens.read(&access).unwrap().family_id(), refresh.token_id());
-    assert!(tokens.access("ada").claim("family", "Lovelace").sign().is_err());
+    assert!(tokens.access("ada").claim("piton_family", "Lovelace").sign().is_err());
+}
+
+#[crate::test]
+async fn a_claim_named_family_belongs_to_the_service_and_to_other_issuers() {
+    let app = app().token_revoked(|token| async move { Ok(token.family_id() == Some("Lovelace")) });
+    let app = TestApp::new(app).await;
+    let tokens = app.handle().tokens();
+    let own = tokens.access("ada").claim("family", "Lovelace").sign().unwrap();
+    let foreign = changed(|claims| claims["family"] = json!("Lovelace"));
+    for token in [own, signed(SECRET, &hs256(), &foreign)] {
+        let id = tokens.read(&token).unwrap().token_id().map(str::to_owned);
+        assert_eq!(tokens.read(&token).unwrap().family_id(), id.as_deref());
+        let answer = with(&app, "/me", &token).await;
+        assert_eq!(answer.status(), 200);
+        let renewed = tokens.read(token_of(&answer)).unwrap();
+        assert_eq!(renewed.claim::<String>("family").as_deref(), Some("Lovelace"));
+        assert_eq!(renewed.family_id(), id.as_deref());
+    }
+}
+
+#[crate::test]
+async fn a_refresh_token_is_not_renewed_whatever_route_takes_it() {
+    let app = app().route(get("/any", perhaps).guard(Protected::new().verify_type(false)));
+    let app = TestApp::new(app).await;
+    let tokens = app.handle().tokens();
+    let (access, refresh) = (tokens.access("ada"), tokens.refresh("ada"));
+    let (access, refresh) = (access.sign().unwrap(), refresh.sign().unwrap());
+    for path in ["/refresh", "/any"] {
+        let answer = with(&app, path, &refresh).await;
+        assert_eq!((answer.status().as_u16(), answer.header("authorization")), (200, ""), "{path}");
+    }
+    assert_ne!(with(&app, "/any", &access).await.header("authorization"), "");
 }

@@ -82,3 +82,101 @@ async fn single_settings_that_cannot_work_are_refused() {
         assert!(!report.contains("AAAA"), "{report}");
     }
 }
+
+async fn report(settings: &[(&'static str, Value)]) -> Option<String> {
+    let app = settings.iter().fold(app(), |app, (key, value)| app.set(*key, value.clone()));
+    let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+    Some(app.launch(sources).await.err()?.report("piste"))
+}
+
+#[crate::test]
+async fn required_claims_that_no_own_token_has_are_refused() {
+    let required = |name: &str| ("jwt.required_claims", json!(["jti", name]));
+    for (name, more, refused) in [
+        ("exp", ("jwt.access_token_expires", json!("never")), true),
+        ("exp", ("jwt.refresh_token_expires", json!(false)), true),
+        ("exp", ("jwt.encode_nbf", json!(false)), false),
+        ("iss", ("jwt.encode_nbf", json!(true)), true),
+        ("iss", ("jwt.issuer", json!("us")), false),
+        ("iss", ("jwt.encode_issuer", json!("us")), false),
+        ("aud", ("jwt.encode_nbf", json!(true)), true),
+        ("aud", ("jwt.audience", json!(["us"])), false),
+        ("aud", ("jwt.encode_audience", json!(["us"])), false),
+        ("nbf", ("jwt.encode_nbf", json!(false)), true),
+        ("nbf", ("jwt.encode_nbf", json!(true)), false),
+        ("csrf", ("jwt.cookie_csrf_protect", json!(false)), true),
+        ("piton_family", ("jwt.encode_nbf", json!(true)), true),
+        ("role", ("jwt.encode_nbf", json!(true)), false),
+    ] {
+        let report = report(&[required(name), more.clone()]).await;
+        assert_eq!(report.is_some(), refused, "{name} {more:?}: {report:?}");
+        if let Some(report) = report {
+            assert!(report.contains("jwt.required_claims"), "{report}");
+            assert!(report.contains("refuse its own tokens"), "{report}");
+        }
+    }
+}
+
+#[crate::test]
+async fn the_protection_against_cross_site_requests_is_switched_off_only_by_its_switch() {
+    for methods in [json!(["PSOT"]), json!(["POST", "Psot"]), json!("POST,PSOT"), json!(["POST", ""])] {
+        let report = report(&[("jwt.csrf_methods", methods.clone())]).await.unwrap();
+        assert!(report.contains("is not a method of HTTP"), "{methods}: {report}");
+    }
+    let none = report(&[("jwt.csrf_methods", json!([]))]).await.unwrap();
+    assert!(none.contains("jwt.cookie_csrf_protect=false"), "{none}");
+    assert!(none.contains("_JWT_COOKIE_CSRF_PROTECT=false"), "{none}");
+    let off = [("jwt.csrf_methods", json!([])), ("jwt.cookie_csrf_protect", json!(false))];
+    assert_eq!(report(&off).await, None);
+    for empty in ["", "  "] {
+        let app = app()
+            .set("jwt.location", json!(["cookies"]))
+            .set("jwt.csrf_methods", empty);
+        let app = TestApp::new(app).await;
+        let token = app.handle().tokens().access("ada").sign().unwrap();
+        let cookie = format!("access_token_cookie={token}");
+        assert_eq!(app.get("/me").header("cookie", &cookie).await.status(), 200);
+        let answer = app.post("/me").header("cookie", &cookie).await;
+        assert_eq!(answer.json::<Value>()["detail"], "Missing CSRF token");
+    }
+}
+
+#[crate::test]
+async fn names_that_mean_something_else_are_refused() {
+    for (key, value) in [
+        ("jwt.identity_claim", "Both"),
+        ("jwt.identity_claim", "BOTH"),
+        ("jwt.cookie_domain", "None"),
+        ("jwt.cookie_domain", "none"),
+        ("jwt.cookie_domain", "null"),
+        ("jwt.header_name", "Cookie"),
+        ("jwt.header_name", "host"),
+        ("jwt.header_name", "CONTENT-LENGTH"),
+        ("jwt.access_csrf_header_name", "Transfer-Encoding"),
+        ("jwt.refresh_csrf_header_name", "connection"),
+        ("jwt.user_claims", "sub"),
+        ("jwt.user_claims", "identity"),
+        ("jwt.user_claims", "piton_family"),
+    ] {
+        let report = report(&[(key, json!(value))]).await.unwrap_or_default();
+        assert!(report.contains(key), "{key} {value}: {report}");
+    }
+    let named = [("jwt.identity_claim", json!("uid")), ("jwt.user_claims", json!("uid"))];
+    assert!(report(&named).await.unwrap().contains("jwt.user_claims"));
+}
+
+#[crate::test]
+async fn prefixes_of_cookies_count_in_any_case() {
+    for name in ["__host-a", "__HOST-a", "__Host-a"] {
+        let named = ("jwt.access_cookie_name", json!(name));
+        let in_path = [named.clone(), ("jwt.access_cookie_path", json!("/api"))];
+        assert!(report(&in_path).await.unwrap().contains("jwt.access_cookie_name"), "{name}");
+        let open = [named, ("jwt.cookie_secure", json!(false))];
+        assert!(report(&open).await.unwrap().contains("must be Secure"), "{name}");
+    }
+    let open = [
+        ("jwt.access_csrf_cookie_name", json!("__secure-a")),
+        ("jwt.cookie_secure", json!(false)),
+    ];
+    assert!(report(&open).await.unwrap().contains("must be Secure"));
+}
