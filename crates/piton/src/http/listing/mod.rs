@@ -130,7 +130,8 @@ where
     pub fn from_query(query: &str) -> Result<Self, Error> {
         query_is_text(query.as_bytes())?;
         let most = most_faults(query.len());
-        let mut pairs = Pairs::of_query(query.as_bytes());
+        let refuse = |wrong| query_refusal(query.len(), wrong);
+        let mut pairs = Pairs::of_query(query.as_bytes()).map_err(refuse)?;
         let mut wrong = Vec::new();
         let own = Own::take::<B>(&mut pairs, &mut wrong);
         refuse_unknown::<F, B>(&mut pairs, most, &mut wrong);

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use super::faults::missing;
 use super::refusal::{self, Mismatch, PairRefusal, RefusedValue, asks_for_list, take_mismatches};
 use super::scalar::is_number;
-use super::split::ItemIndex;
-use super::{MAX_COMPARED, Pairs, Position};
+use super::split::{ItemIndex, object_and_member};
+use super::{MAX_COMPARED, MAX_OBJECTS, MAX_READS, Pairs, Position};
 
 /// Maximum number of times that a buffered value changes its form, between the variants of an untagged enum.
 pub(super) const MAX_CHANGES: u8 = 4;
@@ -169,6 +169,8 @@ impl Pairs<'_> {
 
     /// Finds the group and the part of it whose value was refused.
     pub(super) fn find(&self, value: RefusedValue) -> Option<(usize, ValuePart)> {
+        // Comparing a value takes much less time than reading it.
+        self.count_reads(self.pairs.len() / 32);
         self.present().find_map(|at| {
             let group = &self.groups[at];
             let is_typed = |form: ValueForm| matches!(form, ValueForm::Number | ValueForm::Flag);
@@ -220,6 +222,9 @@ impl Pairs<'_> {
         for mismatch in
             mismatches.iter().filter(|mismatch| matches!(mismatch.value, RefusedValue::Text { .. }))
         {
+            if self.reads.get() > MAX_READS {
+                return Some(PairRefusal::exhausted());
+            }
             let Some((group, ValuePart::Whole)) = self.find(mismatch.value) else { continue };
             if looked_at.contains(&group) || looked_at.len() >= self.max_passes() {
                 continue;
@@ -252,28 +257,40 @@ impl Pairs<'_> {
 
     /// Returns the names before brackets that may be those of objects: `range[min]` is not read as it is, or `range` is
     /// missing.
+    ///
+    /// # Errors
+    /// There are more than [`MAX_OBJECTS`] of them.
     #[cold]
     pub(super) fn find_objects<T: DeserializeOwned>(
         &mut self,
         refusal: Option<&PairRefusal>,
-    ) -> Vec<String> {
+    ) -> Result<Vec<String>, PairRefusal> {
         let missing = refusal.map(|refusal| missing(&refusal.what));
-        let mut objects = Vec::new();
-        for group in self.present().collect::<Vec<_>>() {
-            let Some((object, _)) = self.name(group).split_once('[') else { continue };
-            let object = object.to_owned();
-            if self.objects.contains(&object) || objects.contains(&object) {
+        // A map reads all names as they are: to try each of them would take a pass.
+        if missing == Some(None) || missing.is_none() && self.accepts_any_name::<T>() {
+            return Ok(Vec::new());
+        }
+        let mut candidates: Vec<(usize, String)> = Vec::new();
+        for group in self.present() {
+            let Some((object, _)) = object_and_member(self.name(group)) else { continue };
+            let is_known = self.objects.iter().any(|known| known == object)
+                || candidates.iter().any(|(_, known)| known == object);
+            let is_another = missing.as_ref().is_some_and(|it| it.as_deref() != Some(object));
+            if is_known || is_another {
                 continue;
             }
-            let is_object = match &missing {
-                Some(missing) => missing.as_ref() == Some(&object),
-                None => objects.len() < MAX_COMPARED && self.poisoned::<T>(group) == (true, 0),
-            };
-            if is_object {
-                objects.push(object);
+            if self.objects.len() + candidates.len() >= MAX_OBJECTS {
+                self.at.set(Some(Position::Group(group)));
+                let what = format!("is one of more than {MAX_OBJECTS} names with brackets");
+                return Err(PairRefusal { is_final: true, ..PairRefusal::new(what) });
             }
+            candidates.push((group, object.to_owned()));
         }
-        objects
+        let is_object = |(group, _): &(usize, String)| {
+            missing.is_some() || self.poisoned::<T>(*group) == (true, 0)
+        };
+        candidates.retain(is_object);
+        Ok(candidates.into_iter().map(|(_, object)| object).collect())
     }
 }
 

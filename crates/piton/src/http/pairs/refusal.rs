@@ -91,11 +91,19 @@ pub(super) struct PairRefusal {
     pub value: Option<RefusedValue>,
     /// The parameters of the route do not match those of the handler's type.
     pub is_of_route: bool,
+    /// No other fault is looked for, because that would take too long.
+    pub is_final: bool,
 }
 
 impl PairRefusal {
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), value: None, is_of_route: false }
+        Self { what: what.into(), value: None, is_of_route: false, is_final: false }
+    }
+
+    /// Returns the refusal of parameters that would have to be read too many times.
+    pub fn exhausted() -> Self {
+        let what = "there are too many parameters to read them as the types that are expected";
+        Self { is_final: true, ..Self::new(what) }
     }
 
     /// Adds the position of the refused value in a list.
@@ -135,7 +143,7 @@ impl Error for PairRefusal {
             _ => format!("invalid type: {unexpected}, expected {wanted}"),
         };
         record(value, wanted, true);
-        Self { what, value: Some(value), is_of_route: false }
+        Self { value: Some(value), ..Self::new(what) }
     }
 
     #[cold]
@@ -143,7 +151,7 @@ impl Error for PairRefusal {
         let value = RefusedValue::of(unexpected);
         record(value, expected.to_string(), false);
         let what = format!("invalid value: {unexpected}, expected {expected}");
-        Self { what, value: Some(value), is_of_route: false }
+        Self { value: Some(value), ..Self::new(what) }
     }
 
     #[cold]
@@ -162,7 +170,7 @@ impl Error for PairRefusal {
                 format!("unknown variant `{variant}`, expected one of {}", all.join(", "))
             }
         };
-        Self { what, value: Some(value), is_of_route: false }
+        Self { value: Some(value), ..Self::new(what) }
     }
 }
 

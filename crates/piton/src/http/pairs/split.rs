@@ -129,6 +129,14 @@ impl PairGroup {
     }
 }
 
+/// Splits the name of an object's member, such as `range[min]` or `range[a][b]`, at its first bracket.
+pub(super) fn object_and_member(name: &str) -> Option<(&str, &str)> {
+    let (object, rest) = name.split_at(name.find('[')?);
+    let members = rest.strip_prefix('[')?.strip_suffix(']')?;
+    let mut members = members.split("][");
+    members.all(|member| !member.contains(['[', ']'])).then_some((object, rest))
+}
+
 /// Groups the pairs by name, in the order in which the names appear.
 pub(super) fn grouped(pairs: &[Pair<'_>]) -> Vec<PairGroup> {
     let mut groups: Vec<PairGroup> = Vec::with_capacity(pairs.len());
