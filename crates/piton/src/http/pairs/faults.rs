@@ -181,6 +181,23 @@ impl Pairs<'_> {
         unread
     }
 
+    /// Returns the names in brackets that no member of `T` has, at most `most + 1`.
+    pub fn unread_members<T: DeserializeOwned>(&mut self, most: usize) -> Vec<String> {
+        let mut unread = Vec::new();
+        if !self.has_brackets || self.attempt::<T>().is_err() {
+            return unread;
+        }
+        for group in self.present().collect::<Vec<_>>() {
+            if unread.len() > most || self.is_exhausted.get() {
+                break;
+            }
+            if self.name(group).contains('[') && self.poisoned::<T>(group) == (true, 0) {
+                unread.push(self.name(group).to_owned());
+            }
+        }
+        unread
+    }
+
     /// Returns whether `T` reads a parameter of a name that no field has.
     pub(super) fn accepts_any_name<T: DeserializeOwned>(&mut self) -> bool {
         let name = "\u{0}no such name";

@@ -26,12 +26,12 @@ use serde::de::DeserializeOwned;
 use self::path::ByPosition;
 use self::read::ByName;
 use self::refusal::{PairRefusal, start_recording};
-use self::split::{Pair, PairGroup, grouped, object_and_member};
+use self::split::{Pair, PairGroup, grouped};
 use super::error::most_faults;
 
 pub(super) use self::faults::{member, missing};
-pub(super) use self::fields::fields;
-pub(super) use self::split::{filtered, not_utf8, size_of_pairs};
+pub(super) use self::fields::{fields, is_object};
+pub(super) use self::split::{filtered, not_utf8, object_and_member, size_of_pairs};
 
 /// A fault: the name of the parameter, if it is known, and the reason.
 pub(super) type FieldError = (Option<String>, String);

@@ -240,6 +240,16 @@ impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, PairRefusal> {
+        // `ext[number]=5` is the variant `number` with its value.
+        if let ParameterNode::Object(members) = self.node {
+            let mut members = members.into_iter();
+            let (Some((name, node)), None) = (members.next(), members.next()) else {
+                let all = listed(variants);
+                return Err(PairRefusal::new(format!("expected one of {all} alone")));
+            };
+            let value = ParameterValue { pairs: self.pairs, name, node, is_keyed: false };
+            return visitor.visit_enum(NamedVariant(value));
+        }
         self.scalar()?.deserialize_enum(name, variants, visitor)
     }
 

@@ -848,3 +848,119 @@ fn a_mistyped_name_of_a_member_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_refused_form_of_one_value_does_not_undo_those_of_others() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct WithTagged {
+        id: Option<Id>,
+        #[serde(flatten)]
+        which: Option<Tagged>,
+        #[serde(default)]
+        ids: Vec<Id>,
+    }
+
+    let value = read::<WithTagged>("id=-1&kind=number&value=2&exact=true").unwrap();
+    assert_eq!((&value["id"], &value["value"]), (&json!("-1"), &json!(2)), "{value}");
+    let value = read::<WithTagged>("ids=-1,1,true,x&kind=number&value=2&exact=true").unwrap();
+    assert_eq!((&value["ids"], &value["value"]), (&json!(["-1", 1, true, "x"]), &json!(2)));
+    for (query, wanted) in [
+        ("ids=1", json!([1])),
+        ("ids=true", json!([true])),
+        ("ids=x", json!(["x"])),
+        ("ids=1&ids=x", json!([1, "x"])),
+        ("ids=", json!([])),
+    ] {
+        assert_eq!(read::<WithTagged>(query).unwrap()["ids"], wanted, "{query}");
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct MaybeMany {
+    name: Option<String>,
+    #[serde(flatten)]
+    inner: Option<Many>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Many {
+    page_no: u32,
+    size: Option<u8>,
+    #[serde(default)]
+    sizes: Vec<u8>,
+    open: Option<bool>,
+    day: Option<Date>,
+    near: Option<f32>,
+}
+
+#[test]
+fn a_wrong_value_is_refused_within_a_flattened_option() {
+    for (query, wrong) in [
+        ("page_no=1&size=300", "size"),
+        ("page_no=300&size=300", "size"),
+        ("page_no=-1", "page_no"),
+        ("page_no=1.5", "page_no"),
+        ("page_no=1&size=1&sizes=1,300", "sizes"),
+        ("page_no=1&size=1&sizes=1,x", "sizes"),
+        ("page_no=1&open=yes", "open"),
+        ("page_no=1&open=1", "open"),
+        ("page_no=1&day=2026-02-30", "day"),
+        ("page_no=1&near=1e39", "near"),
+        ("name=300&page_no=1&size=300", "size"),
+    ] {
+        let names = refused::<MaybeMany>(query);
+        assert_eq!(names[0].0, wrong, "{query}: {names:?}");
+        assert!(!names[0].1.ends_with("valid "), "{query}: {names:?}");
+    }
+    for query in
+        ["", "name=300", "page_no=300&size=30&sizes=1,2&open=true&day=2026-02-28&near=1e38"]
+    {
+        let value = read::<MaybeMany>(query).unwrap();
+        assert_eq!(value.get("page_no").is_some(), query.contains("page_no"), "{query}");
+    }
+    let wrong = refused::<MaybeFlat>("page=1&size=300");
+    assert_eq!(wrong[0].0, "size", "{wrong:?}");
+}
+
+#[test]
+fn an_infinite_float_is_refused_within_flattened_fields() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Around {
+        #[serde(flatten)]
+        numbers: Floats,
+    }
+
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Floats {
+        near: Option<f32>,
+        far: Option<f64>,
+    }
+
+    let large = "1".to_owned() + &"0".repeat(40);
+    for text in ["1e39", "-1e39", &large] {
+        let wrong = refused::<Around>(&format!("near={text}"));
+        assert_eq!(wrong, [("near".into(), "is not a finite number".into())], "{text}");
+        assert!(read::<Around>(&format!("near=1&far={text}")).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn an_enum_in_a_field_is_read_with_its_variant_in_brackets() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct WithEnum {
+        ext: Option<External>,
+    }
+
+    assert_eq!(read::<WithEnum>("ext[Number]=5").unwrap(), json!({ "ext": { "Number": 5 } }));
+    assert_eq!(read::<WithEnum>("ext[Pair]=5,true").unwrap()["ext"]["Pair"], json!([5, true]));
+    assert_eq!(read::<WithEnum>("ext=Nothing").unwrap(), json!({ "ext": "Nothing" }));
+    assert_eq!(refused::<WithEnum>("ext[Number]=x")[0].0, "ext[Number]");
+    assert!(refused::<WithEnum>("ext[Number]=1&ext[Pair]=1,true")[0].1.contains("alone"));
+    assert!(!refused::<WithEnum>("ext=Number")[0].1.contains("variant,"));
+}
+
+#[test]
+fn an_internally_tagged_enum_is_an_object() {
+    assert!(is_object::<Tagged>() && is_object::<Page>() && is_object::<Adjacent>());
+    assert!(!is_object::<Vec<u8>>() && !is_object::<Untagged>() && !is_object::<Value>());
+}
