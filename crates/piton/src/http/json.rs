@@ -73,7 +73,7 @@ fn hold_values(bytes: &[u8]) -> Result<(), Error> {
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     // Serde reads a struct from a list of its fields' values too, which no client means in JSON.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') && pairs::fields::<T>().is_some() {
+    if first == Some(&b'[') && pairs::is_object::<T>() {
         let what = "invalid type: a list, expected an object";
         return Err(Error::unprocessable("the body is not of the expected shape")
             .fault(Fault::at("", what)));

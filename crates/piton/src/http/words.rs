@@ -27,6 +27,8 @@ fn given_as(given: &str) -> String {
         "sequence" => "a list".into(),
         "map" => "an object".into(),
         "unit value" | "Option value" => "null".into(),
+        "unit variant" => "a string".into(),
+        "newtype variant" | "tuple variant" | "struct variant" => "an object".into(),
         _ => match given.split_once(' ') {
             Some(("integer" | "boolean" | "character", value)) => value.trim_matches('`').into(),
             Some(("floating", value)) => {
@@ -56,8 +58,13 @@ fn expected_as(expected: &str) -> String {
         "a map" => "an object".into(),
         "string or map" => "a string or an object".into(),
         "unit" => "null".into(),
+        "unit variant" => "a string".into(),
+        "newtype variant" | "tuple variant" | "struct variant" => "an object".into(),
         "a borrowed string" | "string" => "a string".into(),
-        _ => structure(expected),
+        _ => match expected.strip_prefix("a nonzero ") {
+            Some(number) => format!("{} other than 0", expected_as(number)),
+            None => structure(expected),
+        },
     }
 }
 

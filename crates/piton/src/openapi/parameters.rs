@@ -15,6 +15,8 @@ struct Draft {
     description: Option<String>,
     /// Stands for parameters of any name.
     is_any: bool,
+    /// Some variant of an enum requires it.
+    is_required_by_variant: bool,
 }
 
 /// All parameters of an operation, those of the path in its order.
@@ -30,6 +32,7 @@ pub(super) fn of(info: &RouteInfo, schemas: &mut Schemas) -> Vec<Value> {
         }
     }
     drafts.extend(form_of_a_get(info, schemas));
+    drafts.retain(|draft| draft.place != Place::Query || can_be_written(&draft.schema, schemas));
     // What the handler does not read is part of the path all the same.
     drafts.retain(|draft| draft.place != Place::Path || names.contains(&draft.name));
     for name in &names {
@@ -112,14 +115,20 @@ fn in_path(schema: &Value, names: &[String], schemas: &Schemas) -> Vec<Draft> {
 
 /// The properties of a struct, and of those that it is made of.
 fn properties(schema: &Value, place: Place, required: bool, schemas: &Schemas) -> Vec<Draft> {
-    let schema = schemas.resolved(schema);
     let mut drafts = Vec::new();
+    // A newtype variant refers to its type beside its tag.
+    let referred = schemas.resolved(schema);
+    let is_tagged = schema.get("$ref").is_some() && schema.get("properties").is_some();
+    let schema = if is_tagged { schema.clone() } else { referred.clone() };
     let listed: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let required = place == Place::Path
             || (required && listed.contains(&&**name) && property.get("default").is_none());
         drafts.push(Draft::of(name.clone(), place, property.clone(), required));
+    }
+    if is_tagged {
+        drafts.extend(properties(&referred, place, required, schemas));
     }
     for part in schema["allOf"].as_array().into_iter().flatten() {
         drafts.extend(properties(part, place, required, schemas));
@@ -149,10 +158,12 @@ fn merged(variants: Vec<Vec<Draft>>) -> Vec<Draft> {
         let known = merged.iter_mut().find(|(known, ..)| known.name == draft.name);
         let Some((known, schemas, in_variants)) = known else {
             let schemas = vec![draft.schema.clone()];
-            merged.push((draft, schemas, 1));
+            let is_required_by_variant = draft.required || draft.is_required_by_variant;
+            merged.push((Draft { is_required_by_variant, ..draft }, schemas, 1));
             continue;
         };
         *in_variants += 1;
+        known.is_required_by_variant |= draft.required || draft.is_required_by_variant;
         known.required &= draft.required;
         known.description = known.description.take().or(draft.description);
         if !schemas.contains(&draft.schema) {
@@ -216,6 +227,14 @@ impl Shape {
     }
 }
 
+/// Returns whether a query can hold a value: the items of a list are neither lists nor objects.
+fn can_be_written(schema: &Value, schemas: &Schemas) -> bool {
+    let schema = schemas.resolved(schema);
+    let items = schema.get("items").into_iter();
+    let mut items = items.chain(schema["prefixItems"].as_array().into_iter().flatten());
+    items.all(|item| !matches!(Shape::of(item, schemas), Shape::List | Shape::Object))
+}
+
 impl Draft {
     fn of(name: String, place: Place, schema: Value, required: bool) -> Self {
         let mut schema = without_null(schema);
@@ -224,7 +243,15 @@ impl Draft {
             _ => None,
         };
         let description = description.and_then(|text| text.as_str().map(str::to_owned));
-        Self { name, place, schema, required, description, is_any: false }
+        Self {
+            name,
+            place,
+            schema,
+            required,
+            description,
+            is_any: false,
+            is_required_by_variant: false,
+        }
     }
 
     fn finish(mut self, schemas: &Schemas) -> Value {
@@ -245,8 +272,9 @@ impl Draft {
             self.schema.as_object_mut().and_then(|map| map.remove(ALLOW_EMPTY_VALUE));
         let shape = Shape::of(&self.schema, schemas);
         // An empty value of an optional parameter counts as absent, except that text is then empty.
-        let is_optional = !self.required && matches!(shape, Shape::Scalar | Shape::List);
-        if self.place == Place::Query && (is_optional || may_be_empty.is_some()) {
+        let is_optional = !self.required && !self.is_required_by_variant;
+        let may_be_empty = may_be_empty.is_some() || matches!(shape, Shape::Scalar | Shape::List);
+        if self.place == Place::Query && is_optional && may_be_empty {
             parameter.insert("allowEmptyValue".into(), true.into());
         }
         match shape {

@@ -122,21 +122,11 @@ fn request<'a>(
         let example = said.or_else(|| examples::of(&parameter["schema"], schemas));
         let example = example.unwrap_or_default();
         let sent = parameter["required"] == true;
-        if let (Some("query"), Value::Array(items)) = (parameter["in"].as_str(), &example)
-            && parameter["explode"] != false
-        {
-            let pairs = items.iter().map(|item| (name.clone(), plain(item), sent));
-            request.query.extend(pairs);
-            continue;
-        }
-        if let (Value::Object(object), "deepObject") =
-            (&example, parameter["style"].as_str().unwrap_or_default())
-        {
-            let object = Value::Object(object.clone());
-            let pairs = members(&object).into_iter().filter(|(_, value)| !value.is_null());
-            let pairs =
-                pairs.map(|(member, value)| (format!("{name}[{member}]"), plain(value), sent));
-            request.query.extend(pairs.collect::<Vec<_>>());
+        let is_exploded = example.is_array() && parameter["explode"] != false;
+        if parameter["in"] == "query" && (is_exploded || parameter["style"] == "deepObject") {
+            let mut pairs = Vec::new();
+            push_pairs(name, &example, &mut pairs);
+            request.query.extend(pairs.into_iter().map(|(name, value)| (name, value, sent)));
             continue;
         }
         let example = plain(&example);
@@ -154,6 +144,23 @@ fn request<'a>(
     request
 }
 
+/// Adds the pairs of a value: a pair for each item of a list, and `name[member]` for each member of an object.
+fn push_pairs(name: String, value: &Value, pairs: &mut Vec<(String, String)>) {
+    match value {
+        Value::Array(items) => {
+            pairs.extend(items.iter().map(|item| (name.clone(), plain(item))));
+        }
+        Value::Object(_) => {
+            for (member, value) in members(value) {
+                if !value.is_null() {
+                    push_pairs(format!("{name}[{member}]"), value, pairs);
+                }
+            }
+        }
+        value => pairs.push((name, plain(value))),
+    }
+}
+
 /// A value as it stands in a path or a query.
 fn plain(value: &Value) -> String {
     match value {
@@ -169,22 +176,13 @@ fn body(described: &Value) -> Option<(&str, Body)> {
     let example =
         media.get("example").cloned().or_else(|| media["schema"]["examples"].get(0).cloned());
     let body = match example {
-        Some(example) if media_type.contains("form") => Body::Form(
-            members(&example)
-                .into_iter()
-                .flat_map(|(name, value)| match value {
-                    // A list is sent an item a pair, as OpenAPI has it of forms.
-                    Value::Array(items) => {
-                        items.iter().map(|item| (name.to_owned(), plain(item))).collect()
-                    }
-                    Value::Object(_) => members(value)
-                        .into_iter()
-                        .map(|(member, value)| (format!("{name}[{member}]"), plain(value)))
-                        .collect(),
-                    value => vec![(name.to_owned(), plain(value))],
-                })
-                .collect(),
-        ),
+        Some(example) if media_type.contains("form") => {
+            let mut pairs = Vec::new();
+            for (name, value) in members(&example) {
+                push_pairs(name.to_owned(), value, &mut pairs);
+            }
+            Body::Form(pairs)
+        }
         Some(example) => Body::Json(example),
         None if media_type.contains("json") => Body::Json(Value::Object(Map::new())),
         None => Body::Text(String::new()),

@@ -130,7 +130,8 @@ where
     pub fn from_query(query: &str) -> Result<Self, Error> {
         query_is_text(query.as_bytes())?;
         let most = most_faults(query.len());
-        let mut pairs = Pairs::of_query(query.as_bytes());
+        let refuse = |wrong| query_refusal(query.len(), wrong);
+        let mut pairs = Pairs::of_query(query.as_bytes()).map_err(refuse)?;
         let mut wrong = Vec::new();
         let own = Own::take::<B>(&mut pairs, &mut wrong);
         refuse_unknown::<F, B>(&mut pairs, most, &mut wrong);
@@ -213,7 +214,7 @@ where
     if let Some(fields) = pairs::fields::<F>() {
         pairs.remove_if(|name, is_empty| {
             // `range[min]` is a member of the field `range`.
-            let object = name.split_once('[').map_or(name, |(object, _)| object);
+            let object = pairs::object_and_member(name).map_or(name, |(object, _)| object);
             let is_field = fields.contains(&name) || fields.contains(&object);
             if !is_field && unknown.len() <= most {
                 unknown.push(name.to_owned());
@@ -221,6 +222,9 @@ where
             is_empty || !is_field
         });
         unknown.truncate(most + 1);
+        let members = pairs.unread_members::<F>(most);
+        pairs.remove_if(|name, _| members.iter().any(|unknown| unknown == name));
+        unknown.extend(members);
     } else {
         // What has flattened fields does not say which, and serde collects the parameters that no field reads.
         pairs.remove_if(|_, is_empty| is_empty);

@@ -321,3 +321,37 @@ fn the_links_keep_a_list_as_it_is_written() {
     let links = response.headers()["link"].to_str().unwrap();
     assert!(links.contains("<?tag=a,b%2Cc&tag=d&per_page=1&page=2>; rel=\"next\""), "{links}");
 }
+
+#[test]
+fn a_mistyped_name_in_brackets_is_refused() {
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct WithRange {
+        #[expect(dead_code, reason = "read by Debug alone")]
+        range: Option<Range>,
+        #[expect(dead_code, reason = "read by Debug alone")]
+        age: Option<u8>,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Range {
+        min: Option<u8>,
+    }
+
+    type Ranged = Listing<WithRange>;
+    for name in
+        ["age[min", "age[", "age]", "range[odd]", "range[min]x", "range[min][odd]", "age[min]"]
+    {
+        for query in [format!("{name}=5"), format!("range[min]=1&{name}=5")] {
+            let error = Ranged::from_query(&query).unwrap_err();
+            let parameter = error.faults()[0].parameter.as_deref();
+            assert!(
+                parameter == Some(name) || name.starts_with("range[min]"),
+                "{query}: {error:?}"
+            );
+        }
+    }
+    assert!(Ranged::from_query("range[min]=5&age=1").is_ok());
+    let deep = format!("range{}=5", "[min]".repeat(100_000));
+    assert_eq!(Ranged::from_query(&deep).unwrap_err().status(), 422);
+}

@@ -22,7 +22,15 @@ impl Pairs<'_> {
         let mut wrong: Vec<FieldError> = Vec::new();
         let mut without_value: Vec<String> = Vec::new();
         loop {
-            let Some(place) = self.culprit::<T>(&refusal) else {
+            let culprit = self.culprit::<T>(&refusal);
+            if refusal.is_final || self.is_exhausted.get() {
+                if wrong.is_empty() {
+                    let name = self.at.get().map(|place| self.name_at(place));
+                    wrong.push((name, words::plain(refusal.what)));
+                }
+                return Err(wrong);
+            }
+            let Some(place) = culprit else {
                 if refusal.is_of_route && !wrong.is_empty() {
                     return Err(wrong);
                 }
@@ -66,6 +74,13 @@ impl Pairs<'_> {
         }
     }
 
+    fn name_at(&self, place: Position) -> String {
+        match place {
+            Position::Group(group) => self.name(group).to_owned(),
+            Position::Pair(pair) => self.pairs[pair].name.to_string(),
+        }
+    }
+
     /// Splits values at `%2C` too, unless that has been tried: numbers, dates and the like contain no comma.
     fn split_at_encoded_commas(&mut self, group: usize) -> bool {
         let Self { pairs, groups, .. } = self;
@@ -84,7 +99,7 @@ impl Pairs<'_> {
         if self.at.get().is_some() {
             return self.at.get();
         }
-        if missing(&refusal.what).is_some() || refusal.is_of_route {
+        if missing(&refusal.what).is_some() || refusal.is_of_route || refusal.is_final {
             return None;
         }
         if let Some((group, _)) = refusal.value.and_then(|value| self.find(value)) {
@@ -156,6 +171,9 @@ impl Pairs<'_> {
             self.set_removed(group, false);
             let (is_read, refused) = self.poisoned::<T>(group);
             self.set_removed(group, is_removed);
+            if self.is_exhausted.get() {
+                break;
+            }
             if refused == 0 && (is_read || !is_sound) {
                 unread.push(name);
             }
@@ -163,8 +181,25 @@ impl Pairs<'_> {
         unread
     }
 
+    /// Returns the names in brackets that no member of `T` has, at most `most + 1`.
+    pub fn unread_members<T: DeserializeOwned>(&mut self, most: usize) -> Vec<String> {
+        let mut unread = Vec::new();
+        if !self.has_brackets || self.attempt::<T>().is_err() {
+            return unread;
+        }
+        for group in self.present().collect::<Vec<_>>() {
+            if unread.len() > most || self.is_exhausted.get() {
+                break;
+            }
+            if self.name(group).contains('[') && self.poisoned::<T>(group) == (true, 0) {
+                unread.push(self.name(group).to_owned());
+            }
+        }
+        unread
+    }
+
     /// Returns whether `T` reads a parameter of a name that no field has.
-    fn accepts_any_name<T: DeserializeOwned>(&mut self) -> bool {
+    pub(super) fn accepts_any_name<T: DeserializeOwned>(&mut self) -> bool {
         let name = "\u{0}no such name";
         self.pairs.push(Pair::new(name.into(), "".into()));
         self.groups.push(PairGroup::new(self.pairs.len() - 1));

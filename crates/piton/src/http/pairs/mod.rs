@@ -30,8 +30,8 @@ use self::split::{Pair, PairGroup, grouped};
 use super::error::most_faults;
 
 pub(super) use self::faults::{member, missing};
-pub(super) use self::fields::fields;
-pub(super) use self::split::{filtered, not_utf8, size_of_pairs};
+pub(super) use self::fields::{fields, is_object};
+pub(super) use self::split::{filtered, not_utf8, object_and_member, size_of_pairs};
 
 /// A fault: the name of the parameter, if it is known, and the reason.
 pub(super) type FieldError = (Option<String>, String);
@@ -49,9 +49,23 @@ const MANY_PARAMETERS: usize = 1000;
 /// Maximum number of names compared one by one, and of candidates tried.
 const MAX_COMPARED: usize = 16;
 
+/// Maximum number of levels of brackets in a name: `range[inner][min]` has two.
+const MAX_LEVELS: usize = 16;
+
+/// Maximum number of characters of a refused name that are shown.
+const MAX_SHOWN: usize = 64;
+
+/// Maximum number of objects with names in brackets that are tried for a type that does not announce its fields:
+/// each takes a pass.
+const MAX_OBJECTS: usize = 16;
+
+/// Maximum number of values read in all passes after the first. With 50,000 parameters these are 40 passes, about
+/// 0.4 s of a CPU.
+const MAX_READS: usize = 2_000_000;
+
 /// Reads `a=1&b=2` as a `T`, or returns everything that is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<FieldError>> {
-    Pairs::of_query(text).read(most_faults(text.len()))
+    Pairs::of_query(text)?.read(most_faults(text.len()))
 }
 
 /// The reason why the parameters of a path are refused.
@@ -90,6 +104,10 @@ pub(super) struct Pairs<'a> {
     is_open: Cell<bool>,
     /// The parameter that is being read.
     at: Cell<Option<Position>>,
+    /// Number of values read in all passes.
+    reads: Cell<usize>,
+    /// A pass was not made, because there were [`MAX_READS`] before it.
+    is_exhausted: Cell<bool>,
     /// Some value was buffered: read without a type.
     is_buffered: Cell<bool>,
     /// Some name was buffered. Names are text in any case, so this has no effect.
@@ -109,12 +127,34 @@ enum Position {
 
 impl<'a> Pairs<'a> {
     /// Splits a query without its `?`, or a form, into pairs.
-    pub fn of_query(text: &'a [u8]) -> Self {
+    ///
+    /// # Errors
+    /// The names with too many brackets: each of their levels would take a frame of the stack.
+    pub fn of_query(text: &'a [u8]) -> Result<Self, Vec<FieldError>> {
         if text.is_empty() {
-            return Self::new(Vec::new(), false);
+            return Ok(Self::new(Vec::new(), false));
         }
         let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-        Self::new(pairs.map(Pair::of_query).collect(), false)
+        let pairs = Self::new(pairs.map(Pair::of_query).collect(), false);
+        if pairs.has_brackets {
+            pairs.refuse_deep_names(most_faults(text.len()))?;
+        }
+        Ok(pairs)
+    }
+
+    #[cold]
+    fn refuse_deep_names(&self, most: usize) -> Result<(), Vec<FieldError>> {
+        let names = self.present().map(|group| self.name(group));
+        let is_deep = |name: &&str| {
+            name.matches('[').nth(MAX_LEVELS).is_some() && object_and_member(name).is_some()
+        };
+        let refuse = |name: &str| {
+            let shown: String = name.chars().take(MAX_SHOWN).collect();
+            let name = if shown.len() < name.len() { format!("{shown}…") } else { shown };
+            (Some(name), format!("has more than {MAX_LEVELS} levels of brackets"))
+        };
+        let wrong: Vec<FieldError> = names.filter(is_deep).take(most + 1).map(refuse).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
     fn of_path(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
@@ -126,7 +166,7 @@ impl<'a> Pairs<'a> {
 
     fn new(pairs: Vec<Pair<'a>>, is_path: bool) -> Self {
         let groups = grouped(&pairs);
-        let has_brackets = !is_path && pairs.iter().any(|pair| pair.name.ends_with(']'));
+        let has_brackets = !is_path && pairs.iter().any(|pair| pair.name.contains('['));
         Self {
             pairs,
             groups,
@@ -135,6 +175,8 @@ impl<'a> Pairs<'a> {
             objects: Vec::new(),
             is_open: Cell::new(false),
             at: Cell::new(None),
+            reads: Cell::new(0),
+            is_exhausted: Cell::new(false),
             is_buffered: Cell::new(false),
             is_name_buffered: Cell::new(false),
             is_by_name: Cell::new(false),
@@ -200,15 +242,17 @@ impl<'a> Pairs<'a> {
     /// Reads the pairs once, and again only where values were buffered.
     fn attempt<T: DeserializeOwned>(&mut self) -> Result<T, PairRefusal> {
         let mut result = self.pass_and_settle();
-        while self.has_brackets && self.is_open.get() {
-            let objects = self.find_objects::<T>(result.as_ref().err());
+        let mut is_complete = false;
+        while self.has_brackets && self.is_open.get() && !(is_complete && result.is_ok()) {
+            is_complete = result.is_ok();
+            let objects = self.find_objects::<T>(result.as_ref().err())?;
             if objects.is_empty() {
                 break;
             }
             self.objects.extend(objects);
             result = self.pass_and_settle();
         }
-        result
+        if self.is_exhausted.get() { Err(PairRefusal::exhausted()) } else { result }
     }
 
     fn pass_and_settle<T: DeserializeOwned>(&mut self) -> Result<T, PairRefusal> {
@@ -222,7 +266,15 @@ impl<'a> Pairs<'a> {
     fn pass<T: DeserializeOwned>(&self) -> Result<T, PairRefusal> {
         start_recording();
         self.at.set(None);
+        if self.reads.get() > MAX_READS {
+            self.is_exhausted.set(true);
+            return Err(PairRefusal::exhausted());
+        }
         if self.is_path { T::deserialize(ByPosition(self)) } else { T::deserialize(ByName(self)) }
+    }
+
+    fn count_reads(&self, count: usize) {
+        self.reads.set(self.reads.get().saturating_add(count));
     }
 
     fn max_passes(&self) -> usize {

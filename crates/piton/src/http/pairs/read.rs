@@ -1,5 +1,7 @@
 //! Deserializers of pairs by name, as queries and forms are read.
 
+use std::collections::HashMap;
+
 use serde::de::value::SeqDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
@@ -9,6 +11,7 @@ use serde::de::{
 use super::forms::ValueForm;
 use super::refusal::PairRefusal;
 use super::scalar::{POISON, Scalar};
+use super::split::object_and_member;
 use super::{Pairs, Position};
 
 const TWICE: &str = "is given twice";
@@ -36,25 +39,53 @@ impl<'de> ParameterNode<'de> {
             Self::Object(members) => members.first()?.1.group(),
         }
     }
+}
+
+/// The objects named by brackets, while their members are collected. The map keeps that linear.
+struct ObjectTree<'de> {
+    objects: Vec<Vec<(&'de str, TreeEntry)>>,
+    /// The indices of objects by those of the objects they are in, and by their names.
+    known: HashMap<(usize, &'de str), usize>,
+}
+
+enum TreeEntry {
+    Group(usize),
+    Object(usize),
+}
+
+impl<'de> ObjectTree<'de> {
+    fn new() -> Self {
+        Self { objects: vec![Vec::new()], known: HashMap::new() }
+    }
 
     /// Adds the group whose name goes on with `rest`, such as `[min]` or `[a][b]`.
-    fn insert(members: &mut Members<'de>, name: &'de str, rest: &'de str, group: usize) {
-        let member = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        let Some((member, rest)) = member else {
-            return members.push((name, Self::Group(group)));
-        };
-        let known = members.iter_mut().find_map(|(known, node)| match node {
-            Self::Object(members) if *known == name => Some(members),
-            _ => None,
-        });
-        match known {
-            Some(members) => Self::insert(members, member, rest, group),
-            None => {
-                let mut inner = Vec::new();
-                Self::insert(&mut inner, member, rest, group);
-                members.push((name, Self::Object(inner)));
+    fn insert(&mut self, mut name: &'de str, rest: &'de str, group: usize) {
+        let mut object = 0;
+        let members = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        for member in members.into_iter().flat_map(|members| members.split("][")) {
+            let next = self.objects.len();
+            let inner = *self.known.entry((object, name)).or_insert(next);
+            if inner == next {
+                self.objects.push(Vec::new());
+                self.objects[object].push((name, TreeEntry::Object(inner)));
             }
+            (object, name) = (inner, member);
         }
+        self.objects[object].push((name, TreeEntry::Group(group)));
+    }
+
+    fn into_members(mut self) -> Members<'de> {
+        self.take(0)
+    }
+
+    /// Takes the members of an object. This recurses as many times as a name may have brackets.
+    fn take(&mut self, object: usize) -> Members<'de> {
+        let members = std::mem::take(&mut self.objects[object]);
+        let node = |(name, entry)| match entry {
+            TreeEntry::Group(group) => (name, ParameterNode::Group(group)),
+            TreeEntry::Object(object) => (name, ParameterNode::Object(self.take(object))),
+        };
+        members.into_iter().map(node).collect()
     }
 }
 
@@ -209,6 +240,16 @@ impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, PairRefusal> {
+        // `ext[number]=5` is the variant `number` with its value.
+        if let ParameterNode::Object(members) = self.node {
+            let mut members = members.into_iter();
+            let (Some((name, node)), None) = (members.next(), members.next()) else {
+                let all = listed(variants);
+                return Err(PairRefusal::new(format!("expected one of {all} alone")));
+            };
+            let value = ParameterValue { pairs: self.pairs, name, node, is_keyed: false };
+            return visitor.visit_enum(NamedVariant(value));
+        }
         self.scalar()?.deserialize_enum(name, variants, visitor)
     }
 
@@ -283,6 +324,7 @@ impl<'de> SeqAccess<'de> for &mut ListItems<'de, '_> {
         let is_buffered = &self.pairs.is_buffered;
         self.item += 1;
         self.read += 1;
+        self.pairs.count_reads(1);
         let value = seed.deserialize(Scalar { text, form, is_buffered });
         value.map(Some).map_err(|refusal| refusal.in_list(self.read))
     }
@@ -314,6 +356,7 @@ impl<'de, I: Iterator<Item = (&'de str, ParameterNode<'de>)>> MapAccess<'de>
             self.pairs.at.set(None);
             return Ok(None);
         };
+        self.pairs.count_reads(1);
         self.pairs.at.set(node.group().map(Position::Group));
         self.value = Some((name, node));
         seed.deserialize(self.pairs.name_as_scalar(name)).map(Some)
@@ -350,15 +393,27 @@ impl<'de, 'a> ByName<'de, 'a> {
 
     /// Puts `range[min]` below `range` where there is a field of that name.
     #[cold]
-    fn with_objects(self, is_member: impl Fn(&str, &str) -> bool) -> Members<'de> {
-        let mut members = Vec::new();
+    fn with_objects(
+        self,
+        is_member: impl Fn(&str, &str) -> bool,
+    ) -> Result<Members<'de>, PairRefusal> {
+        let mut tree = ObjectTree::new();
+        self.0.count_reads(self.0.groups.len());
         for group in self.0.present() {
             let name = self.0.name(group);
-            let (head, rest) = name.split_at(name.find('[').unwrap_or(name.len()));
-            let (head, rest) = if is_member(name, head) { (head, rest) } else { (name, "") };
-            ParameterNode::insert(&mut members, head, rest, group);
+            let head = &name[..name.find('[').unwrap_or(name.len())];
+            if head.len() == name.len() || !is_member(name, head) {
+                tree.insert(name, "", group);
+            } else if let Some((object, rest)) = object_and_member(name) {
+                tree.insert(object, rest, group);
+            } else {
+                self.0.at.set(Some(Position::Group(group)));
+                return Err(PairRefusal::new(format!(
+                    "is not the name of a member: write it as `{head}[name]=value`"
+                )));
+            }
         }
-        members
+        Ok(tree.into_members())
     }
 }
 
@@ -369,7 +424,7 @@ impl<'de> Deserializer<'de> for ByName<'de, '_> {
         self.0.is_open.set(true);
         if !self.0.objects.is_empty() {
             let is_object = |_: &str, head: &str| self.0.objects.iter().any(|it| it == head);
-            let members = self.with_objects(is_object).into_iter();
+            let members = self.with_objects(is_object)?.into_iter();
             return visitor.visit_map(MemberAccess::new(self.0, members));
         }
         visitor.visit_map(MemberAccess::new(self.0, self.ungrouped()))
@@ -384,7 +439,7 @@ impl<'de> Deserializer<'de> for ByName<'de, '_> {
         if self.0.has_brackets {
             let is_member =
                 |name: &str, head: &str| !fields.contains(&name) && fields.contains(&head);
-            let members = self.with_objects(is_member).into_iter();
+            let members = self.with_objects(is_member)?.into_iter();
             return visitor.visit_map(MemberAccess::new(self.0, members));
         }
         visitor.visit_map(MemberAccess::new(self.0, self.ungrouped()))
@@ -526,6 +581,7 @@ impl<'de> SeqAccess<'de> for PairSequence<'de, '_> {
             self.pairs.at.set(None);
             return Ok(None);
         };
+        self.pairs.count_reads(1);
         self.pairs.at.set(Some(Position::Pair(self.next)));
         self.next += 1;
         let is_buffered = &self.pairs.is_buffered;

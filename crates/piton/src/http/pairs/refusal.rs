@@ -11,6 +11,8 @@ use std::fmt::{self, Display};
 use serde::de::{Error, Expected, Unexpected};
 
 use super::super::extract::plain_type;
+use super::forms::overflows_f32;
+use super::scalar::NOT_FINITE;
 
 /// Maximum number of mismatches recorded in one pass. An untagged enum in a long list makes very many.
 const MAX_MISMATCHES: usize = 4096;
@@ -24,6 +26,8 @@ pub(super) struct Mismatch {
     pub value: RefusedValue,
     /// The name of the type in serde's message.
     pub expected: String,
+    /// The message for clients.
+    pub what: String,
     /// The type refused the form of the value, which may be right in another form.
     pub is_form: bool,
 }
@@ -51,6 +55,10 @@ impl RefusedValue {
         Self::Text { address: text.as_ptr().addr(), length: text.len() }
     }
 
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text { .. })
+    }
+
     fn of(unexpected: Unexpected<'_>) -> Self {
         match unexpected {
             Unexpected::Str(text) => Self::text(text),
@@ -75,10 +83,10 @@ pub(super) fn take_mismatches() -> Vec<Mismatch> {
     MISMATCHES.take()
 }
 
-fn record(value: RefusedValue, expected: String, is_form: bool) {
+fn record(value: RefusedValue, expected: String, what: &str, is_form: bool) {
     MISMATCHES.with_borrow_mut(|mismatches| {
         if mismatches.len() < MAX_MISMATCHES {
-            mismatches.push(Mismatch { value, expected, is_form });
+            mismatches.push(Mismatch { value, expected, what: what.to_owned(), is_form });
         }
     });
 }
@@ -91,11 +99,19 @@ pub(super) struct PairRefusal {
     pub value: Option<RefusedValue>,
     /// The parameters of the route do not match those of the handler's type.
     pub is_of_route: bool,
+    /// No other fault is looked for, because that would take too long.
+    pub is_final: bool,
 }
 
 impl PairRefusal {
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), value: None, is_of_route: false }
+        Self { what: what.into(), value: None, is_of_route: false, is_final: false }
+    }
+
+    /// Returns the refusal of parameters that would have to be read too many times.
+    pub fn exhausted() -> Self {
+        let what = "there are too many parameters to read them as the types that are expected";
+        Self { is_final: true, ..Self::new(what) }
     }
 
     /// Adds the position of the refused value in a list.
@@ -121,7 +137,16 @@ impl std::error::Error for PairRefusal {}
 
 impl Error for PairRefusal {
     fn custom<T: Display>(message: T) -> Self {
-        Self::new(message.to_string())
+        let what = message.to_string();
+        // An untagged enum reports that after the mismatches of its variants.
+        let is_of_value = !what.starts_with("missing field `")
+            && !what.starts_with("unknown field `")
+            && !what.starts_with("duplicate field `")
+            && !what.starts_with("data did not match any variant");
+        if is_of_value {
+            record(RefusedValue::Other, String::new(), &what, false);
+        }
+        Self::new(what)
     }
 
     #[cold]
@@ -131,19 +156,22 @@ impl Error for PairRefusal {
         let what = match unexpected {
             Unexpected::Str("") => "is empty".to_owned(),
             Unexpected::Seq if !asks_for_list(&wanted) => "is given twice".to_owned(),
+            Unexpected::Str(text) if wanted == "f32" && overflows_f32(text) => {
+                NOT_FINITE.to_owned()
+            }
             Unexpected::Str(_) if plain_name(&wanted) != wanted => not_valid(&wanted),
             _ => format!("invalid type: {unexpected}, expected {wanted}"),
         };
-        record(value, wanted, true);
-        Self { what, value: Some(value), is_of_route: false }
+        record(value, wanted, &what, true);
+        Self { value: Some(value), ..Self::new(what) }
     }
 
     #[cold]
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let value = RefusedValue::of(unexpected);
-        record(value, expected.to_string(), false);
         let what = format!("invalid value: {unexpected}, expected {expected}");
-        Self { what, value: Some(value), is_of_route: false }
+        record(value, expected.to_string(), &what, false);
+        Self { value: Some(value), ..Self::new(what) }
     }
 
     #[cold]
@@ -152,7 +180,6 @@ impl Error for PairRefusal {
             "\u{fffd}" => RefusedValue::Poison,
             _ => RefusedValue::text(variant),
         };
-        record(value, String::new(), false);
         let what = match expected {
             [] => format!("unknown variant `{variant}`, there are no variants"),
             [one] => format!("unknown variant `{variant}`, expected `{one}`"),
@@ -162,12 +189,13 @@ impl Error for PairRefusal {
                 format!("unknown variant `{variant}`, expected one of {}", all.join(", "))
             }
         };
-        Self { what, value: Some(value), is_of_route: false }
+        record(value, String::new(), &what, false);
+        Self { value: Some(value), ..Self::new(what) }
     }
 }
 
 /// Returns the message for a value that is not of the type that serde calls `expected`.
-pub(super) fn not_valid(expected: &str) -> String {
+fn not_valid(expected: &str) -> String {
     format!("is not a valid {}", plain_name(expected))
 }
 
@@ -175,7 +203,7 @@ pub(super) fn not_valid(expected: &str) -> String {
 fn plain_name(expected: &str) -> &str {
     match expected {
         "a boolean" => plain_type("bool"),
-        other => plain_type(other),
+        other => plain_type(other.strip_prefix("a nonzero ").unwrap_or(other)),
     }
 }
 

@@ -15,7 +15,7 @@ use super::refusal::PairRefusal;
 /// Bytes that no type accepts as a parameter.
 pub(super) const POISON: &[u8] = &[0xff];
 
-const NOT_FINITE: &str = "is not a finite number";
+pub(super) const NOT_FINITE: &str = "is not a finite number";
 
 /// Parses a whole number as JSON writes it: without `+`, and without `-0`.
 fn parse_integer<T: std::str::FromStr>(text: &str) -> Option<T> {
@@ -121,6 +121,10 @@ impl<'de> Deserializer<'de> for Scalar<'de> {
         match self.form {
             ValueForm::Text | ValueForm::List => visitor.visit_borrowed_str(self.text),
             ValueForm::Number => visit_number(self.text, visitor),
+            ValueForm::Signed => match parse_integer::<i64>(self.text) {
+                Some(number) => visitor.visit_i64(number),
+                None => visit_number(self.text, visitor),
+            },
             ValueForm::Flag => match self.text {
                 "true" => visitor.visit_bool(true),
                 "false" => visitor.visit_bool(false),

@@ -43,6 +43,14 @@ pub(super) struct PairGroup {
     pub splits_decoded: bool,
 }
 
+/// The forms of a group before a change.
+pub(super) struct GroupForms {
+    form: ValueForm,
+    item_form: ValueForm,
+    changes: u8,
+    other_items: Vec<(ItemIndex, ValueForm)>,
+}
+
 /// The position of a value in a list: its pair in the group, and its index between the commas.
 pub(super) type ItemIndex = (usize, usize);
 
@@ -96,6 +104,19 @@ impl PairGroup {
         }
     }
 
+    /// Returns the state that [`PairGroup::change`] changes.
+    pub fn forms(&self) -> GroupForms {
+        let Self { form, item_form, changes, .. } = *self;
+        GroupForms { form, item_form, changes, other_items: self.other_items.clone() }
+    }
+
+    pub fn restore(&mut self, forms: GroupForms) {
+        self.form = forms.form;
+        self.item_form = forms.item_form;
+        self.changes = forms.changes;
+        self.other_items = forms.other_items;
+    }
+
     pub fn item_form(&self, item: ItemIndex) -> ValueForm {
         let other = self.other_items.iter().find(|(other, _)| *other == item);
         other.map_or(self.item_form, |(_, form)| *form)
@@ -127,6 +148,14 @@ impl PairGroup {
     pub fn pairs(&self) -> impl Iterator<Item = usize> {
         std::iter::once(self.first).chain(self.more.iter().copied())
     }
+}
+
+/// Splits the name of an object's member, such as `range[min]` or `range[a][b]`, at its first bracket.
+pub(in crate::http) fn object_and_member(name: &str) -> Option<(&str, &str)> {
+    let (object, rest) = name.split_at(name.find('[')?);
+    let members = rest.strip_prefix('[')?.strip_suffix(']')?;
+    let mut members = members.split("][");
+    members.all(|member| !member.contains(['[', ']'])).then_some((object, rest))
 }
 
 /// Groups the pairs by name, in the order in which the names appear.

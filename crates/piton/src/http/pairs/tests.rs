@@ -745,3 +745,222 @@ fn the_pairs_that_are_kept_are_kept_as_they_are_written() {
         "a=x,y&b=x%2Cy&c%5Bd%5D=%C3%A9%3E&e=+%2B"
     );
 }
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Recursive {
+    value: Option<u32>,
+    inner: Option<Box<Recursive>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct FlatRecursive {
+    #[serde(flatten)]
+    it: Recursive,
+}
+
+#[test]
+fn a_name_has_a_limited_depth_of_brackets() {
+    for levels in [17, 100_000] {
+        for part in ["[]", "[inner]"] {
+            let query = format!("inner{}=1&value=1", part.repeat(levels));
+            for wrong in [
+                refused::<Recursive>(&query),
+                refused::<FlatRecursive>(&query),
+                refused::<HashMap<String, String>>(&query),
+                refused::<Page2>(&query),
+            ] {
+                let [(name, what)] = &wrong[..] else { panic!("{}", wrong.len()) };
+                assert!(name.starts_with("inner[") && name.len() < 80, "{name}");
+                assert_eq!(what, "has more than 16 levels of brackets");
+            }
+        }
+    }
+    let query = format!("inner{}[value]=1", "[inner]".repeat(15));
+    assert!(read::<Recursive>(&query).unwrap().to_string().contains("\"value\":1"));
+    assert!(read::<FlatRecursive>(&query).unwrap().to_string().contains("\"value\":1"));
+}
+
+thread_local! {
+    static PASSES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// A `T` that counts how many times it is read.
+#[derive(Debug, Serialize)]
+struct Counted<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Counted<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        PASSES.set(PASSES.get() + 1);
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Returns the result and how many times `query` is read as a `T`.
+fn passes<T: DeserializeOwned + Serialize>(query: &str) -> (Result<Value, Vec<FieldError>>, usize) {
+    PASSES.set(0);
+    (read::<Counted<T>>(query), PASSES.get())
+}
+
+#[test]
+fn many_names_with_brackets_are_read_in_few_passes() {
+    let many = |count: usize, part: &str| -> String {
+        (0..count).map(|n| format!("&{}=1", part.replace('N', &n.to_string()))).collect()
+    };
+    let query = format!("q=x&age=1{}", many(3_000, "oN[a]"));
+    let (read, count) = passes::<Flat>(&query);
+    assert_eq!(read.unwrap_err()[0].1, "is one of more than 16 names with brackets");
+    assert!(count < 100, "{count} passes");
+    let (read, count) = passes::<HashMap<String, String>>(&many(3_000, "aN[]"));
+    assert_eq!(read.unwrap().as_object().map(serde_json::Map::len), Some(3_000));
+    assert!(count < 5, "{count} passes");
+    let query = format!("q=x&age=1{}", many(3_000, "age[aN][b]"));
+    let (read, count) = passes::<Flat>(&query);
+    assert!(read.is_err());
+    assert!(count < 1_000, "{count} passes");
+    // With more parameters, fewer passes are made.
+    let query = format!("q=x&age=x&signed=x{}", many(50_000, "oN"));
+    let (read, count) = passes::<Flat>(&query);
+    assert_eq!(read.unwrap_err()[0].0.as_deref(), Some("age"));
+    assert!(count < 60, "{count} passes");
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct WithRange {
+    range: Option<Page2>,
+    age: Option<u8>,
+}
+
+#[test]
+fn a_mistyped_name_of_a_member_is_refused() {
+    for name in [
+        "range[page]junk",
+        "range[page",
+        "range[",
+        "range]page[",
+        "range[page][",
+        "range[[page]]",
+        "age[min",
+    ] {
+        let read = read::<WithRange>(&format!("{name}=1"));
+        match name.starts_with("range]") {
+            true => assert!(read.is_ok()),
+            false => assert_eq!(read.unwrap_err()[0].0.as_deref(), Some(name)),
+        }
+    }
+}
+
+#[test]
+fn a_refused_form_of_one_value_does_not_undo_those_of_others() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct WithTagged {
+        id: Option<Id>,
+        #[serde(flatten)]
+        which: Option<Tagged>,
+        #[serde(default)]
+        ids: Vec<Id>,
+    }
+
+    let value = read::<WithTagged>("id=-1&kind=number&value=2&exact=true").unwrap();
+    assert_eq!((&value["id"], &value["value"]), (&json!("-1"), &json!(2)), "{value}");
+    let value = read::<WithTagged>("ids=-1,1,true,x&kind=number&value=2&exact=true").unwrap();
+    assert_eq!((&value["ids"], &value["value"]), (&json!(["-1", 1, true, "x"]), &json!(2)));
+    for (query, wanted) in [
+        ("ids=1", json!([1])),
+        ("ids=true", json!([true])),
+        ("ids=x", json!(["x"])),
+        ("ids=1&ids=x", json!([1, "x"])),
+        ("ids=", json!([])),
+    ] {
+        assert_eq!(read::<WithTagged>(query).unwrap()["ids"], wanted, "{query}");
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct MaybeMany {
+    name: Option<String>,
+    #[serde(flatten)]
+    inner: Option<Many>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Many {
+    page_no: u32,
+    size: Option<u8>,
+    #[serde(default)]
+    sizes: Vec<u8>,
+    open: Option<bool>,
+    day: Option<Date>,
+    near: Option<f32>,
+}
+
+#[test]
+fn a_wrong_value_is_refused_within_a_flattened_option() {
+    for (query, wrong) in [
+        ("page_no=1&size=300", "size"),
+        ("page_no=300&size=300", "size"),
+        ("page_no=-1", "page_no"),
+        ("page_no=1.5", "page_no"),
+        ("page_no=1&size=1&sizes=1,300", "sizes"),
+        ("page_no=1&size=1&sizes=1,x", "sizes"),
+        ("page_no=1&open=yes", "open"),
+        ("page_no=1&open=1", "open"),
+        ("page_no=1&day=2026-02-30", "day"),
+        ("page_no=1&near=1e39", "near"),
+        ("name=300&page_no=1&size=300", "size"),
+    ] {
+        let names = refused::<MaybeMany>(query);
+        assert_eq!(names[0].0, wrong, "{query}: {names:?}");
+        assert!(!names[0].1.ends_with("valid "), "{query}: {names:?}");
+    }
+    for query in
+        ["", "name=300", "page_no=300&size=30&sizes=1,2&open=true&day=2026-02-28&near=1e38"]
+    {
+        let value = read::<MaybeMany>(query).unwrap();
+        assert_eq!(value.get("page_no").is_some(), query.contains("page_no"), "{query}");
+    }
+    let wrong = refused::<MaybeFlat>("page=1&size=300");
+    assert_eq!(wrong[0].0, "size", "{wrong:?}");
+}
+
+#[test]
+fn an_infinite_float_is_refused_within_flattened_fields() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Around {
+        #[serde(flatten)]
+        numbers: Floats,
+    }
+
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Floats {
+        near: Option<f32>,
+        far: Option<f64>,
+    }
+
+    let large = "1".to_owned() + &"0".repeat(40);
+    for text in ["1e39", "-1e39", &large] {
+        let wrong = refused::<Around>(&format!("near={text}"));
+        assert_eq!(wrong, [("near".into(), "is not a finite number".into())], "{text}");
+        assert!(read::<Around>(&format!("near=1&far={text}")).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn an_enum_in_a_field_is_read_with_its_variant_in_brackets() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct WithEnum {
+        ext: Option<External>,
+    }
+
+    assert_eq!(read::<WithEnum>("ext[Number]=5").unwrap(), json!({ "ext": { "Number": 5 } }));
+    assert_eq!(read::<WithEnum>("ext[Pair]=5,true").unwrap()["ext"]["Pair"], json!([5, true]));
+    assert_eq!(read::<WithEnum>("ext=Nothing").unwrap(), json!({ "ext": "Nothing" }));
+    assert_eq!(refused::<WithEnum>("ext[Number]=x")[0].0, "ext[Number]");
+    assert!(refused::<WithEnum>("ext[Number]=1&ext[Pair]=1,true")[0].1.contains("alone"));
+    assert!(!refused::<WithEnum>("ext=Number")[0].1.contains("variant,"));
+}
+
+#[test]
+fn an_internally_tagged_enum_is_an_object() {
+    assert!(is_object::<Tagged>() && is_object::<Page>() && is_object::<Adjacent>());
+    assert!(!is_object::<Vec<u8>>() && !is_object::<Untagged>() && !is_object::<Value>());
+}
