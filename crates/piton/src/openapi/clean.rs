@@ -179,7 +179,7 @@ fn allow_items_of_tuple(schema: &mut Map<String, Value>) {
 
 /// A map whose keys are numbers or the like is a map: the derive makes a closed object with a pattern of
 /// properties, which many read as an object without members.
-fn name_keys_of_map(schema: &mut Map<String, Value>) {
+pub(super) fn name_keys_of_map(schema: &mut Map<String, Value>) {
     let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
     let patterns = schema.get("patternProperties").and_then(Value::as_object);
     let Some((pattern, values)) =

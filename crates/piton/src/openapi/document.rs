@@ -132,7 +132,7 @@ fn body(info: &RouteInfo, schemas: &mut Schemas) -> Option<Value> {
     if read.media_type == "application/x-www-form-urlencoded" {
         let schema = schemas.resolved(&content["schema"]);
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-            if is_object(member, schemas) {
+            if is_object(member, schemas, 0) {
                 // `name[member]=..`, as in a query.
                 content["encoding"][name] = json!({ "style": "deepObject", "explode": true });
             }
@@ -150,11 +150,15 @@ fn title(id: &str) -> String {
 }
 
 /// Returns whether values of `schema` are objects, also where they may be missing.
-fn is_object(schema: &Value, schemas: &Schemas) -> bool {
+fn is_object(schema: &Value, schemas: &Schemas, depth: usize) -> bool {
+    // A union may hold itself: `enum Rule { Not(Box<Rule>), .. }` that is untagged.
+    if depth > 4 {
+        return false;
+    }
     let schema = schemas.resolved(schema);
     let mut parts = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema[*key].as_array());
     schema["type"] == "object"
-        || parts.any(|parts| parts.iter().any(|part| is_object(part, schemas)))
+        || parts.any(|parts| parts.iter().any(|part| is_object(part, schemas, depth + 1)))
 }
 
 /// The first paragraph on one line, and the others.
