@@ -8,6 +8,7 @@ use super::parameters::{self, read_by_query};
 use super::responses::{Failures, essence, media};
 use super::schemas::Schemas;
 use super::security::Securities;
+use super::settings::is_spdx;
 use super::{OpenApi, clean, examples, ids, read, unions};
 use crate::config::Config;
 use crate::handle::Handle;
@@ -35,7 +36,9 @@ pub(super) struct Made {
 
 /// The document of `source`.
 pub(super) fn make(source: &Source<'_>) -> Made {
-    let routes: Vec<&RouteInfo> = source.routes.iter().filter(|info| is_listed(info)).collect();
+    let mut routes: Vec<&RouteInfo> = source.routes.iter().filter(|info| is_listed(info)).collect();
+    // Types of one name are numbered as they are met: not by where the code has its routes.
+    routes.sort_by_key(|info| (&*info.path, info.method.as_str()));
     let mut schemas = Schemas::new();
     let mut securities = Securities::new(source.config, source.running);
     let failures = Failures::new(read::<HttpSettings>(source.config, "http").error_style);
@@ -184,7 +187,10 @@ fn info(source: &Source<'_>) -> Value {
         }
     }
     if let Some(license) = license {
-        info["license"] = json!({ "name": license, "identifier": license });
+        info["license"] = json!({ "name": license });
+        if is_spdx(license) {
+            info["license"]["identifier"] = json!(license);
+        }
     }
     info
 }

@@ -135,7 +135,10 @@ impl Maker<'_> {
             return items.iter().map(|item| self.make(item, depth + 1)).collect();
         }
         let least = schema["minItems"].as_u64().unwrap_or_default();
-        if schema["maxItems"] == 0 || !schema["items"].is_object() || (least == 0 && self.is_large()) {
+        if schema["maxItems"] == 0
+            || !schema["items"].is_object()
+            || (least == 0 && self.is_large())
+        {
             return (least == 0).then(|| json!([]));
         }
         match self.make(&schema["items"], depth + 1) {

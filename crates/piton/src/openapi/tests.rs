@@ -351,7 +351,10 @@ fn a_type_that_holds_itself_in_many_members_has_an_example_soon() {
     let node = json!({ "anyOf": [{ "$ref": "#/components/schemas/Node" }, { "type": "null" }] });
     let list = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Node" } });
     let members = |schema: &Value| -> Value {
-        (0..20).map(|at| (format!("m{at}"), schema.clone())).collect::<serde_json::Map<_, _>>().into()
+        (0..20)
+            .map(|at| (format!("m{at}"), schema.clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     };
     for inner in [&node, &list] {
         let mut schema = json!({ "type": "object", "properties": members(inner) });
@@ -421,7 +424,10 @@ fn each_way_to_allow_less_or_to_answer_more_breaks() {
     ] {
         let (wide, narrow) = (document_of(&wide, &json!({})), document_of(&narrow, &json!({})));
         let found = broken(&wide, &narrow);
-        assert!(!found.is_empty() && found.iter().all(|text| text.contains(" body")), "{narrow} {found:?}");
+        assert!(
+            !found.is_empty() && found.iter().all(|text| text.contains(" body")),
+            "{narrow} {found:?}"
+        );
         assert_eq!(broken(&narrow, &wide), [""; 0], "{narrow}");
     }
 }
@@ -498,10 +504,14 @@ fn headers_and_failures_are_compared() {
         })
     };
     for status in ["200", "409", "default"] {
-        let before = document(&answer("application/problem+json", "Retry-After", "integer"), status);
+        let before =
+            document(&answer("application/problem+json", "Retry-After", "integer"), status);
         for (now, text) in [
             (answer("application/json", "Retry-After", "integer"), "not given as"),
-            (answer("application/problem+json", "X-Other", "integer"), "header `Retry-After` removed"),
+            (
+                answer("application/problem+json", "X-Other", "integer"),
+                "header `Retry-After` removed",
+            ),
             (
                 answer("application/problem+json", "retry-after", "string"),
                 "header `Retry-After`: string instead of integer",
@@ -512,4 +522,15 @@ fn headers_and_failures_are_compared() {
         }
         assert_eq!(broken(&before, &before), [""; 0]);
     }
+}
+
+#[test]
+fn another_name_of_a_type_is_told_and_breaks_nobody() {
+    let schemas = json!({ "One": { "type": "object" }, "Other": { "type": "object" } });
+    let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let changes =
+        breaking::changes(&document_of(&of("One"), &schemas), &document_of(&of("Other"), &schemas));
+    assert!(changes.iter().all(|change| !change.breaking), "{changes:?}");
+    let text = "PUT /things body: generated clients call the type `Other` instead of `One`";
+    assert!(changes.iter().any(|change| change.text == text), "{changes:?}");
 }

@@ -76,6 +76,11 @@ impl<'a> Found<'a> {
     }
 
     fn schema(&mut self, before: &Value, now: &Value, way: Way, seen: &mut Seen) {
+        if let (Some(old), Some(new)) = (named(before), named(now))
+            && old != new
+        {
+            self.allows(&format!("generated clients call the type `{new}` instead of `{old}`"));
+        }
         let names = (reference(before), reference(now));
         let pair = || {
             let text = |schema: &Value, name: &Option<String>| {
@@ -146,7 +151,8 @@ impl<'a> Found<'a> {
             let is_said = before[key].is_object() || now[key].is_object();
             let is_of_kind = |schema: &Value| is_of_type(schema, kind);
             // Items of tuples may be left unsaid beside `prefixItems`.
-            let is_tuple = key == "items" && [before, now].iter().any(|it| it["prefixItems"].is_array());
+            let is_tuple =
+                key == "items" && [before, now].iter().any(|it| it["prefixItems"].is_array());
             let both_said = before[key].is_object() && now[key].is_object();
             if !is_said || (!both_said && (is_tuple || !is_of_kind(before) || !is_of_kind(now))) {
                 continue;
@@ -155,13 +161,15 @@ impl<'a> Found<'a> {
                 self.within(name, |found| found.schema(&old, &new, way, seen));
             }
         }
-        self.within("/{name}", |found| match (before.get("propertyNames"), now.get("propertyNames")) {
-            (Some(old), Some(new)) => found.schema(old, new, way, seen),
-            (None, Some(new)) if way == Way::Request => {
-                found.breaks(&format!("only some names are taken now: {new}"));
+        self.within("/{name}", |found| {
+            match (before.get("propertyNames"), now.get("propertyNames")) {
+                (Some(old), Some(new)) => found.schema(old, new, way, seen),
+                (None, Some(new)) if way == Way::Request => {
+                    found.breaks(&format!("only some names are taken now: {new}"));
+                }
+                (Some(_), None) if way == Way::Answer => found.breaks("any name may come now"),
+                _ => {}
             }
-            (Some(_), None) if way == Way::Answer => found.breaks("any name may come now"),
-            _ => {}
         });
     }
 
@@ -268,7 +276,9 @@ impl<'a> Found<'a> {
             self.within(&format!("/{name}"), |found| found.add(must, what));
         }
         let closed = |schema: &Value| {
-            ["additionalProperties", "unevaluatedProperties"].iter().any(|key| schema[*key] == false)
+            ["additionalProperties", "unevaluatedProperties"]
+                .iter()
+                .any(|key| schema[*key] == false)
         };
         if way == Way::Request && closed(now) && !closed(before) {
             self.breaks("members that are not known are refused now");
@@ -292,18 +302,25 @@ impl<'a> Found<'a> {
         if is_value(old) || is_value(new) || values(before).is_some() || values(now).is_some() {
             return;
         }
-        let tag = |schema: &Value| schema["discriminator"]["propertyName"].as_str().map(str::to_owned);
+        let tag =
+            |schema: &Value| schema["discriminator"]["propertyName"].as_str().map(str::to_owned);
         match (tag(before), tag(now)) {
             (Some(old), Some(new)) if old != new => {
-                return self.breaks(&format!("the alternatives are told apart by `{new}` instead of `{old}`"));
+                return self.breaks(&format!(
+                    "the alternatives are told apart by `{new}` instead of `{old}`"
+                ));
             }
             _ => {}
         }
         match (old.is_empty(), new.is_empty()) {
             (true, true) => return,
-            (true, false) => return self.add(way == Way::Request, "one of several alternatives now"),
+            (true, false) => {
+                return self.add(way == Way::Request, "one of several alternatives now");
+            }
             // A type that is not among those there were has been reported.
-            (false, true) => return self.add(way == Way::Answer, "not one of the alternatives any more"),
+            (false, true) => {
+                return self.add(way == Way::Answer, "not one of the alternatives any more");
+            }
             (false, false) => {}
         }
         let tag = tag(now).or_else(|| tag(before));
@@ -372,7 +389,10 @@ fn alternatives(schema: &Value) -> &[Value] {
 fn label(document: &Value, union: &Value, part: &Value, tag: Option<&str>) -> String {
     let reference = part["$ref"].as_str();
     let mapping = union["discriminator"]["mapping"].as_object();
-    let mapped = mapping.into_iter().flatten().find(|(_, to)| reference.is_some() && to.as_str() == reference);
+    let mapped = mapping
+        .into_iter()
+        .flatten()
+        .find(|(_, to)| reference.is_some() && to.as_str() == reference);
     if let Some((value, _)) = mapped {
         return value.clone();
     }
@@ -390,6 +410,12 @@ fn reference(schema: &Value) -> Option<String> {
         return Some(path.to_owned());
     }
     reference(beside_null(schema)?).map(|path| format!("{path}?"))
+}
+
+/// The name of the schema that `schema` refers to.
+fn named(schema: &Value) -> Option<&str> {
+    let meant = beside_null(schema).unwrap_or(schema);
+    meant["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE))
 }
 
 /// The schema that stands beside `null` in `T or null`.
