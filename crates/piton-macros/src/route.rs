@@ -67,6 +67,8 @@ pub fn expand(
     let make = make(&arguments, name, method)?;
     let doc = documentation(&function);
     let describe = describe(&function);
+    let deprecated = function.attrs.iter().any(|attribute| attribute.path().is_ident("deprecated"));
+    let deprecated = deprecated.then(|| quote!(.describe(|operation| operation.deprecated())));
     let guard_source = match guard_source {
         Some(source) => quote!(::core::option::Option::Some(::core::stringify!(#source))),
         None => quote!(::core::option::Option::None),
@@ -77,13 +79,15 @@ pub fn expand(
     Ok(quote! {
         #function
 
+        // The registration of a handler that is deprecated is no use of it.
+        #[allow(deprecated)]
         const _: () = {
             #checks
 
             ::piton::__private::inventory::submit! {
                 ::piton::http::Registration {
                     module: ::core::module_path!(),
-                    route: || #make.doc(#doc)#source.describe(#describe)#errors #guard #cached,
+                    route: || #make.doc(#doc)#source.describe(#describe)#deprecated #errors #guard #cached,
                     guard: #guard_source,
                 }
             }

@@ -175,7 +175,9 @@ impl<'a> Found<'a> {
         let success = |status: &str| status.starts_with('2') || status.starts_with('3');
         for (status, answer) in members(before).into_iter().filter(|(status, _)| success(status)) {
             self.within(&format!(" answer {status}"), |found| match now.get(status) {
-                Some(now) => found.answer(answer, now),
+                Some(now) => {
+                    found.answer(resolved(found.before, answer), resolved(found.now, now));
+                }
                 None => found.breaks("removed"),
             });
         }
@@ -185,10 +187,14 @@ impl<'a> Found<'a> {
             });
         }
         let failure = |status: &str| !success(status) && status != "default";
-        for (status, _) in members(before).into_iter().filter(|(status, _)| failure(status)) {
-            if now.get(status).is_none() {
+        for (status, answer) in members(before).into_iter().filter(|(status, _)| failure(status)) {
+            let Some(now) = now.get(status) else {
                 self.allows(&format!("answer {status} is not told of any more"));
-            }
+                continue;
+            };
+            self.within(&format!(" answer {status}"), |found| {
+                found.answer(resolved(found.before, answer), resolved(found.now, now));
+            });
         }
         for (status, _) in members(now).into_iter().filter(|(status, _)| success(status)) {
             if before.get(status).is_none() {
@@ -204,10 +210,13 @@ impl<'a> Found<'a> {
                 None => self.breaks(&format!("not given as `{media_type}` any more")),
             }
         }
-        for (header, _) in members(&before["headers"]) {
+        for (header, said) in members(&before["headers"]) {
             let same = |(name, _): &(&str, &Value)| name.eq_ignore_ascii_case(header);
-            if !members(&now["headers"]).iter().any(same) {
-                self.breaks(&format!("header `{header}` removed"));
+            match members(&now["headers"]).into_iter().find(same) {
+                None => self.breaks(&format!("header `{header}` removed")),
+                Some((_, now)) => self.within(&format!(" header `{header}`"), |found| {
+                    found.answer_schema(&said["schema"], &now["schema"]);
+                }),
             }
         }
     }

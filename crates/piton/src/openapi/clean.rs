@@ -27,6 +27,7 @@ pub(super) fn document(document: &mut Value) {
             list_values(map, values);
         }
         allow_items_of_tuple(map);
+        write_out_format(map);
         name_keys_of_map(map);
     });
 }
@@ -176,9 +177,24 @@ fn allow_items_of_tuple(schema: &mut Map<String, Value>) {
     schema.insert("maxItems".into(), count.into());
 }
 
-/// Rewrites maps whose keys are numbers or the like: the derive makes a closed object with `patternProperties`,
-/// which many generators read as an object without members.
-fn name_keys_of_map(schema: &mut Map<String, Value>) {
+/// Gives moments without a zone a pattern: no registry has their formats, so that a client that checks what
+/// it sends knows nothing of them.
+fn write_out_format(schema: &mut Map<String, Value>) {
+    const DATE: &str = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+    const TIME: &str = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,9})?";
+    let pattern = match schema.get("format").and_then(Value::as_str) {
+        Some("partial-date-time") => format!("^{DATE}T{TIME}$"),
+        Some("partial-time") => format!("^{TIME}$"),
+        _ => return,
+    };
+    if is_of_type(schema, "string") {
+        schema.entry("pattern").or_insert_with(|| pattern.into());
+    }
+}
+
+/// A map whose keys are numbers or the like is a map: the derive makes a closed object with a pattern of
+/// properties, which many read as an object without members.
+pub(super) fn name_keys_of_map(schema: &mut Map<String, Value>) {
     let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
     let patterns = schema.get("patternProperties").and_then(Value::as_object);
     let Some((pattern, values)) =

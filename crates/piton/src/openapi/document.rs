@@ -8,6 +8,7 @@ use super::parameters::{self, read_by_query};
 use super::responses::{Failures, essence, media};
 use super::schemas::Schemas;
 use super::security::Securities;
+use super::settings::is_spdx;
 use super::{OpenApi, clean, examples, ids, read, unions};
 use crate::config::Config;
 use crate::handle::Handle;
@@ -35,7 +36,9 @@ pub(super) struct Made {
 
 /// The document of `source`.
 pub(super) fn make(source: &Source<'_>) -> Made {
-    let routes: Vec<&RouteInfo> = source.routes.iter().filter(|info| is_listed(info)).collect();
+    let mut routes: Vec<&RouteInfo> = source.routes.iter().filter(|info| is_listed(info)).collect();
+    // Types of one name are numbered as they are met: not by where the code has its routes.
+    routes.sort_by_key(|info| (&*info.path, info.method.as_str()));
     let mut schemas = Schemas::new();
     let mut securities = Securities::new(source.config, source.running);
     let failures = Failures::new(read::<HttpSettings>(source.config, "http").error_style);
@@ -132,7 +135,7 @@ fn body(info: &RouteInfo, schemas: &mut Schemas) -> Option<Value> {
     if read.media_type == "application/x-www-form-urlencoded" {
         let schema = schemas.resolved(&content["schema"]);
         for (name, member) in schema["properties"].as_object().into_iter().flatten() {
-            if is_object(member, schemas) {
+            if is_object(member, schemas, 0) {
                 // `name[member]=..`, as in a query.
                 content["encoding"][name] = json!({ "style": "deepObject", "explode": true });
             }
@@ -149,12 +152,16 @@ fn title(id: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Returns whether values of `schema` are objects, or optional objects.
-fn is_object(schema: &Value, schemas: &Schemas) -> bool {
+/// Returns whether values of `schema` are objects, also where they may be missing.
+fn is_object(schema: &Value, schemas: &Schemas, depth: usize) -> bool {
+    // A union may hold itself: `enum Rule { Not(Box<Rule>), .. }` that is untagged.
+    if depth > 4 {
+        return false;
+    }
     let schema = schemas.resolved(schema);
     let mut parts = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema[*key].as_array());
     schema["type"] == "object"
-        || parts.any(|parts| parts.iter().any(|part| is_object(part, schemas)))
+        || parts.any(|parts| parts.iter().any(|part| is_object(part, schemas, depth + 1)))
 }
 
 /// The first paragraph on one line, and the others.
@@ -180,7 +187,10 @@ fn info(source: &Source<'_>) -> Value {
         }
     }
     if let Some(license) = license {
-        info["license"] = json!({ "name": license, "identifier": license });
+        info["license"] = json!({ "name": license });
+        if is_spdx(license) {
+            info["license"]["identifier"] = json!(license);
+        }
     }
     info
 }

@@ -1,6 +1,8 @@
 //! Examples out of schemas: what a type says of itself (`#[schemars(example = ..)]`), else a value that
 //! its schema allows. They are what Swagger UI, Postman and the `.http` file send.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value, json};
 
 use super::schemas::PLACE;
@@ -9,6 +11,9 @@ use super::schemas::PLACE;
 const SHALLOW: usize = 6;
 /// No example goes deeper: a type may hold itself.
 const DEEPEST: usize = 16;
+/// Maximum number of values in one example before only what is required is shown. A type that holds itself
+/// in twenty members would make an example of 20^6 values.
+const MAX_VALUES: u32 = 2_000;
 
 /// Gives each JSON body of the document an example that has none.
 pub(super) fn fill(document: &mut Value) {
@@ -44,16 +49,19 @@ fn fill_content(holder: &mut Value, schemas: &Value) {
 
 /// A value that `schema` allows; `None` where that cannot be known, as of a pattern without an example.
 pub(super) fn of(schema: &Value, schemas: &Value) -> Option<Value> {
-    Maker { schemas }.make(schema, 0)
+    Maker { schemas, made: Cell::new(0) }.make(schema, 0)
 }
 
 struct Maker<'a> {
     schemas: &'a Value,
+    /// The number of values made so far.
+    made: Cell<u32>,
 }
 
 impl Maker<'_> {
     fn make(&self, schema: &Value, depth: usize) -> Option<Value> {
-        if depth > DEEPEST {
+        self.made.set(self.made.get().saturating_add(1));
+        if depth > DEEPEST || self.made.get() > 4 * MAX_VALUES {
             return None;
         }
         let said =
@@ -71,7 +79,11 @@ impl Maker<'_> {
         for key in ["oneOf", "anyOf"] {
             if let Some(parts) = schema[key].as_array() {
                 let made = parts.iter().filter(|part| part["type"] != "null");
-                return made.filter_map(|part| self.make(part, depth + 1)).next();
+                let made = made.filter_map(|part| self.make(part, depth + 1)).next();
+                return match &schema["properties"] {
+                    Value::Object(_) => self.object(schema, depth, vec![made?]),
+                    _ => made,
+                };
             }
         }
         let parts = schema["allOf"].as_array().into_iter().flatten();
@@ -99,7 +111,7 @@ impl Maker<'_> {
             schema["required"].as_array().is_some_and(|list| list.iter().any(|one| one == name))
         };
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            if depth > SHALLOW && !required(name) {
+            if (depth > SHALLOW || self.is_large()) && !required(name) {
                 continue;
             }
             match self.make(property, depth + 1) {
@@ -113,12 +125,20 @@ impl Maker<'_> {
         Some(Value::Object(object))
     }
 
+    /// Returns whether the example has as many values as one may have beside those that are required.
+    fn is_large(&self) -> bool {
+        self.made.get() > MAX_VALUES
+    }
+
     fn array(&self, schema: &Value, depth: usize) -> Option<Value> {
         if let Some(items) = schema["prefixItems"].as_array() {
             return items.iter().map(|item| self.make(item, depth + 1)).collect();
         }
         let least = schema["minItems"].as_u64().unwrap_or_default();
-        if schema["maxItems"] == 0 || !schema["items"].is_object() {
+        if schema["maxItems"] == 0
+            || !schema["items"].is_object()
+            || (least == 0 && self.is_large())
+        {
             return (least == 0).then(|| json!([]));
         }
         match self.make(&schema["items"], depth + 1) {

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::postman::key_header;
-use super::requests::{Auth, Body, Request, variable};
+use super::requests::{Auth, Body, Request, variable, without_variables};
 
 /// The file for `document`.
 pub(super) fn file(document: &Value, requests: &[Request<'_>], base_url: &str) -> String {
@@ -49,20 +49,23 @@ fn write(text: &mut String, request: &Request<'_>, key_header: &str) {
         Auth::Bearer => text.push_str("Authorization: Bearer {{token}}\n"),
     }
     for (name, value, _) in request.headers.iter().filter(|(.., sent)| *sent) {
-        let _ = writeln!(text, "{name}: {}", one_line(value));
+        let _ = writeln!(text, "{name}: {}", without_variables(&one_line(value)));
     }
     let Some((media_type, body)) = &request.body else { return };
     let _ = writeln!(text, "Content-Type: {media_type}\n");
     match body {
-        Body::Json(value) => text.push_str(&super::json::pretty(value)),
+        Body::Json(value) => text.push_str(&request.json_text(value)),
         Body::Text(said) => text.push_str(said),
         Body::Form(fields) => {
-            let pair =
-                |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
-            let fields = fields.iter().map(pair);
-            let _ = writeln!(text, "{}", fields.collect::<Vec<_>>().join("&"));
+            let _ = writeln!(text, "{}", form(fields));
         }
     }
+}
+
+/// The fields as the body of a form.
+pub(super) fn form(fields: &[(String, String)]) -> String {
+    let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+    fields.iter().map(pair).collect::<Vec<_>>().join("&")
 }
 
 fn path(request: &Request<'_>) -> String {
@@ -88,7 +91,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {

@@ -88,6 +88,8 @@ pub struct OpenApi {
     tags: Vec<[Cow<'static, str>; 2]>,
     document_path: Option<Cow<'static, str>>,
     ui_path: Option<Cow<'static, str>>,
+    /// Where the code calls [`App::openapi`].
+    source: Option<&'static Location<'static>>,
 }
 
 impl OpenApi {
@@ -182,9 +184,9 @@ impl App {
             Some(path) => app.set(format!("{SECTION}.{name}"), path.into_owned()),
             None => app,
         });
-        app.attach(said).before(Step::ConfigureRoutes, move |setup| async move {
-            serve::add(&setup, source);
-        })
+        let said = OpenApi { source: Some(source), ..said };
+        app.attach(said)
+            .before(Step::ConfigureRoutes, move |setup| async move { serve::add(&setup, source) })
     }
 
     /// The OpenAPI document, with the settings that stand in the code: for tests that compare it.
@@ -232,6 +234,8 @@ fn of_outline(outline: &Outline<'_>) -> Result<Made, LaunchError> {
     let mut problems = Problems::new();
     outline.config().read::<OpenApiSettings>(SECTION, &mut problems);
     outline.config().read::<HttpSettings>("http", &mut problems);
+    let of_code = outline.attached().next().map(settings::problems_of_code);
+    problems.0.extend(of_code.unwrap_or_default().0);
     if !problems.is_empty() {
         return Err(LaunchError::Settings(problems));
     }

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::requests::{Auth, Body, Request};
+use super::http_file::{encoded, form};
+use super::requests::{Auth, Body, PathValue, Request, token_member, without_variables};
 use super::schemas::{PLACE, references};
 
 /// The collection for `document`.
@@ -25,7 +26,7 @@ pub(super) fn collection(document: &Value, requests: &[Request<'_>], base_url: &
         for value in request.path_values.values() {
             let Some(name) = &value.variable else { continue };
             if !variables.iter().any(|known| known["key"] == **name) {
-                variables.push(json!({ "key": name, "value": value.example }));
+                variables.push(json!({ "key": name, "value": literal(&value.example) }));
             }
         }
     }
@@ -100,9 +101,13 @@ fn item(document: &Value, request: &Request<'_>) -> Value {
         sent["body"] = match body {
             Body::Json(value) => json!({
                 "mode": "raw",
-                "raw": super::json::pretty(value).trim_end(),
+                "raw": request.json_text(value).trim_end(),
                 "options": { "raw": { "language": "json" } },
             }),
+            // Postman encodes the fields of a form itself, after it has replaced variables.
+            Body::Form(fields) if fields.iter().any(|(_, value)| value.contains("{{")) => {
+                json!({ "mode": "raw", "raw": form(fields) })
+            }
             Body::Form(fields) => {
                 let fields =
                     fields.iter().map(|(key, value)| json!({ "key": key, "value": value }));
@@ -121,7 +126,7 @@ fn item(document: &Value, request: &Request<'_>) -> Value {
 }
 
 fn headers(request: &Request<'_>) -> Vec<Value> {
-    let said = |(key, value, sent): &(String, String, bool)| json!({ "key": key, "value": value, "disabled": !sent });
+    let said = |(key, value, sent): &(String, String, bool)| json!({ "key": key, "value": without_variables(value), "disabled": !sent });
     let mut headers: Vec<Value> = request.headers.iter().map(said).collect();
     if let Some((media_type, _)) = &request.body {
         headers.push(json!({ "key": "Content-Type", "value": media_type }));
@@ -149,10 +154,10 @@ fn url(request: &Request<'_>) -> Value {
         .split('/')
         .map(|part| part.replace('{', ":").replace('}', ""))
         .collect();
-    let value = |name: &String, value: &super::requests::PathValue| {
+    let value = |name: &String, value: &PathValue<'_>| {
         let value = match &value.variable {
             Some(variable) => format!("{{{{{variable}}}}}"),
-            None => value.example.clone(),
+            None => literal(&value.example),
         };
         json!({ "key": name, "value": value })
     };
@@ -161,13 +166,13 @@ fn url(request: &Request<'_>) -> Value {
     let query: Vec<Value> = request
         .query
         .iter()
-        .map(|(key, value, sent)| json!({ "key": key, "value": value, "disabled": !sent }))
+        .map(|(key, value, sent)| json!({ "key": key, "value": literal(value), "disabled": !sent }))
         .collect();
     let sent: Vec<String> = request
         .query
         .iter()
         .filter(|one| one.2)
-        .map(|(key, value, _)| format!("{key}={value}"))
+        .map(|(key, value, _)| format!("{key}={}", literal(value)))
         .collect();
     let mark = if sent.is_empty() { "" } else { "?" };
     let raw = format!("{{{{baseUrl}}}}/{}{mark}{}", parts.join("/"), sent.join("&"));
@@ -178,6 +183,11 @@ fn url(request: &Request<'_>) -> Value {
         }
     }
     url
+}
+
+/// A value of a URL in which no variable is read. Postman leaves encoded characters of URLs as they are.
+fn literal(value: &str) -> String {
+    if value.contains("{{") { encoded(value) } else { value.to_owned() }
 }
 
 fn successes<'a>(request: &'a Request<'_>) -> impl Iterator<Item = (&'a str, &'a Value)> {
@@ -240,11 +250,10 @@ fn tests(document: &Value, request: &Request<'_>) -> Vec<String> {
 /// The member of an answer that lets its receiver in.
 fn token(schema: &Value) -> Option<&'static str> {
     let reference = schema["allOf"][0]["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE));
-    let answer = match reference {
+    token_member(match reference {
         Some(name) => &schema["components"]["schemas"][name],
         None => &schema["allOf"][0],
-    };
-    ["access_token", "token"].into_iter().find(|name| answer["properties"].get(name).is_some())
+    })
 }
 
 /// The schema with all it refers to, for a validator that knows draft 7 and no formats of ours.

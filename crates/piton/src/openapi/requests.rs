@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::schemas::free_name;
+use super::schemas::{PLACE, free_name};
 use super::{examples, parameters};
 
 /// One request to send.
@@ -21,12 +21,47 @@ pub(super) struct Request<'a> {
     pub query: Vec<(String, String, bool)>,
     pub headers: Vec<(String, String, bool)>,
     /// What stands for each parameter of the path: a variable of a request before, or an example.
-    pub path_values: BTreeMap<String, PathValue>,
+    pub path_values: BTreeMap<String, PathValue<'a>>,
     pub body: Option<(&'a str, Body)>,
+    /// The schema of the body, behind its reference.
+    pub body_schema: &'a Value,
     pub auth: Auth,
     pub responses: &'a Map<String, Value>,
     /// What it creates: the variable, and the member of the answer that holds it.
     pub creates: Option<Created>,
+    /// Whether an answer of it lets its receiver in: see [`token_member`].
+    pub yields_token: bool,
+    /// Variables that stand for members of the body, and whether in quotes.
+    pub body_variables: Vec<(String, bool)>,
+}
+
+impl Request<'_> {
+    /// A JSON body as text in which the tools replace our variables and nothing else: they would read `{{`
+    /// of an example as a variable, too.
+    pub fn json_text(&self, body: &Value) -> String {
+        let mut text = super::json::pretty(body).replace("{{", "{\\u007b");
+        for (variable, quoted) in &self.body_variables {
+            let value = format!("{{{{{variable}}}}}");
+            let value = if *quoted { format!("\"{value}\"") } else { value };
+            text = text.replace(&marker(variable).to_string(), &value);
+        }
+        text
+    }
+}
+
+/// Holds the place of a variable in a body. No example begins with a NUL.
+fn marker(variable: &str) -> Value {
+    Value::String(format!("\0{variable}"))
+}
+
+/// `{{` apart, where it cannot be written in another way: in a header.
+pub(super) fn without_variables(text: &str) -> String {
+    text.replace("{{", "{ {")
+}
+
+/// The member of an answer that lets its receiver in.
+pub(super) fn token_member(schema: &Value) -> Option<&'static str> {
+    ["access_token", "token"].into_iter().find(|name| schema["properties"].get(name).is_some())
 }
 
 /// A body to send.
@@ -38,7 +73,9 @@ pub(super) enum Body {
 
 /// What stands for a parameter of the path.
 #[derive(Clone)]
-pub(super) struct PathValue {
+pub(super) struct PathValue<'a> {
+    /// The schema of the parameter.
+    pub schema: &'a Value,
     /// The variable that a request before has set, if one has.
     pub variable: Option<String>,
     pub example: String,
@@ -69,14 +106,15 @@ pub(super) fn of(document: &Value) -> Vec<Request<'_>> {
         })
         .map(|(path, method, operation)| request(document, path, method, operation))
         .collect();
-    name_what_is_created(&mut requests, &paths);
+    name_what_is_created(document, &mut requests, &paths);
     let order = tag_order(document);
     requests.sort_by_key(|request| {
         let tag = order.iter().position(|tag| *tag == request.tag).unwrap_or(order.len());
         let creates = request.method == "POST" && !request.path.contains('{');
         let deletes = request.method == "DELETE";
         let method = ["GET", "POST", "PUT", "PATCH"].iter().position(|one| *one == request.method);
-        (deletes, tag, !creates, request.path, method)
+        // An account is made before its owner logs in.
+        (deletes, tag, !creates, request.yields_token, request.path, method)
     });
     requests
 }
@@ -112,9 +150,12 @@ fn request<'a>(
         headers: Vec::new(),
         path_values: BTreeMap::new(),
         body: body(&operation["requestBody"]),
+        body_schema: body_schema(document, &operation["requestBody"]),
         auth: auth(document, operation),
         responses: operation["responses"].as_object().expect("each operation has answers"),
         creates: None,
+        yields_token: yields_token(document, &operation["responses"]),
+        body_variables: Vec::new(),
     };
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
@@ -136,7 +177,8 @@ fn request<'a>(
             _ => {
                 // Without a value it would be another path.
                 let example = if example.is_empty() { name.clone() } else { example };
-                let value = PathValue { variable: None, example };
+                let schema = &parameter["schema"];
+                let value = PathValue { schema, variable: None, example };
                 request.path_values.insert(name, value);
             }
         }
@@ -190,6 +232,40 @@ fn body(described: &Value) -> Option<(&str, Body)> {
     Some((media_type, body))
 }
 
+fn body_schema<'a>(document: &'a Value, described: &'a Value) -> &'a Value {
+    let content = members(&described["content"]).first().map(|(_, media)| *media);
+    resolved(document, content.map_or(&Value::Null, |media| &media["schema"]))
+}
+
+/// The schema that `schema` refers to, or itself.
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE)) {
+        Some(name) => &document["components"]["schemas"][name],
+        None => schema,
+    }
+}
+
+fn yields_token(document: &Value, answers: &Value) -> bool {
+    members(answers).into_iter().any(|(status, answer)| {
+        let schema = &answer["content"]["application/json"]["schema"];
+        status.starts_with('2') && token_member(resolved(document, schema)).is_some()
+    })
+}
+
+/// Returns whether two schemas allow the same values, whatever they say of them to people.
+fn is_same(document: &Value, one: &Value, other: &Value) -> bool {
+    let bare = |schema: &Value| {
+        let mut schema = resolved(document, schema).clone();
+        if let Value::Object(map) = &mut schema {
+            for key in ["title", "description", "examples", "example", "default", "deprecated"] {
+                map.remove(key);
+            }
+        }
+        schema
+    };
+    bare(one) == bare(other)
+}
+
 fn auth(document: &Value, operation: &Value) -> Auth {
     let enough = operation["security"].as_array().into_iter().flatten();
     let first = enough.filter_map(Value::as_object).find_map(|way| way.keys().min());
@@ -213,7 +289,7 @@ pub(super) fn variable(name: &str) -> String {
 }
 
 /// What `POST /companies` has created is what `/companies/{cnpj}` means.
-fn name_what_is_created(requests: &mut [Request<'_>], paths: &[(&str, &Value)]) {
+fn name_what_is_created(document: &Value, requests: &mut [Request<'_>], paths: &[(&str, &Value)]) {
     let mut made: BTreeMap<String, Created> = BTreeMap::new();
     for request in requests.iter_mut() {
         if request.method != "POST" || !request.responses.contains_key("201") {
@@ -242,11 +318,14 @@ fn name_what_is_created(requests: &mut [Request<'_>], paths: &[(&str, &Value)]) 
                 continue;
             };
             value.variable = Some(created.variable.clone());
-            // A body that repeats what the path says has to say the same.
+            // A body that repeats what the path says has to say the same. A member of another type has the
+            // same name by chance.
             if let Some((_, Body::Json(Value::Object(body)))) = &mut request.body
                 && let Some(member) = body.get_mut(&name)
+                && is_same(document, value.schema, &request.body_schema["properties"][&name])
             {
-                *member = Value::String(format!("{{{{{}}}}}", created.variable));
+                request.body_variables.push((created.variable.clone(), member.is_string()));
+                *member = marker(&created.variable);
             }
         }
     }

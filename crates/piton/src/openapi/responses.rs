@@ -98,7 +98,8 @@ impl Failures {
             }
             ErrorStyle::Problem => {
                 for error in errors(operation, parameters, reads_body) {
-                    answers.entry(error.status.as_str()).or_insert_with(|| refusal(&error));
+                    let answer = || refusal(&error, asks(operation));
+                    answers.entry(error.status.as_str()).or_insert_with(answer);
                 }
                 let any = json!({ "$ref": format!("{ANSWER_PLACE}{PROBLEM}") });
                 answers.insert("default".into(), any);
@@ -148,7 +149,7 @@ fn errors(operation: &Operation, parameters: &[Value], reads_body: bool) -> Vec<
             errors.push(ErrorAnswer { status, description: "" });
         }
     };
-    let asks = !operation.securities().is_empty() || !operation.optional_securities().is_empty();
+    let asks = asks(operation);
     let of = |place: &'static str| parameters.iter().filter(move |one| one["in"] == place);
     let is_checked = |parameter: &Value| parameter["schema"] != json!({ "type": "string" });
     // Text and bytes are taken as they are; JSON and forms are of a type, and of one media type.
@@ -166,23 +167,42 @@ fn errors(operation: &Operation, parameters: &[Value], reads_body: bool) -> Vec<
     errors
 }
 
-/// Returns the response of an error: a reference to a component, or a response with the operation's description.
-fn refusal(error: &ErrorAnswer) -> Value {
+/// Returns whether something before the handler wants to know who is calling.
+fn asks(operation: &Operation) -> bool {
+    !operation.securities().is_empty() || !operation.optional_securities().is_empty()
+}
+
+/// The answer of an error: one of the components, or one of its own where the operation says more.
+fn refusal(error: &ErrorAnswer, asks: bool) -> Value {
+    if error.status == StatusCode::UNAUTHORIZED && !asks {
+        // The handler's own, of a login for example: only what asks for credentials names their scheme.
+        return without_challenge(error);
+    }
     let known = ERRORS.iter().find(|(status, ..)| *status == error.status.as_u16());
     match known {
         Some((_, name, _)) if error.description.is_empty() => {
             json!({ "$ref": format!("{ANSWER_PLACE}{name}") })
         }
-        _ => {
-            let phrase = error.status.canonical_reason().unwrap_or("A failure");
-            let said = Some(error.description).filter(|text| !text.is_empty());
-            let mut answer = problem_answer(said.unwrap_or(phrase), Some(error.status));
-            if let Some(said) = said {
-                answer["content"][PROBLEM_TYPE]["example"]["detail"] = said.into();
-            }
-            answer
-        }
+        _ => own_answer(error),
     }
+}
+
+fn own_answer(error: &ErrorAnswer) -> Value {
+    let phrase = error.status.canonical_reason().unwrap_or("A failure");
+    let said = Some(error.description).filter(|text| !text.is_empty());
+    let mut answer = problem_answer(said.unwrap_or(phrase), Some(error.status));
+    if let Some(said) = said {
+        answer["content"][PROBLEM_TYPE]["example"]["detail"] = said.into();
+    }
+    answer
+}
+
+fn without_challenge(error: &ErrorAnswer) -> Value {
+    let mut answer = own_answer(error);
+    if let Value::Object(answer) = &mut answer {
+        answer.remove("headers");
+    }
+    answer
 }
 
 fn problem_answer(description: &str, status: Option<StatusCode>) -> Value {

@@ -50,11 +50,16 @@ impl Schemas {
 
     /// What a reference among those taken refers to, or the schema itself.
     pub fn resolved(&self, schema: &Value) -> Value {
-        let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix(INPUT_PLACE));
-        match name.and_then(|name| self.input.definitions().get(&decoded(name))) {
-            Some(definition) => self.resolved(definition),
-            None => schema.clone(),
+        let mut meant = schema;
+        // A chain that is longer leads back to where it began: `struct A(Box<A>)`.
+        for _ in 0..16 {
+            let name = meant["$ref"].as_str().and_then(|path| path.strip_prefix(INPUT_PLACE));
+            match name.and_then(|name| self.input.definitions().get(&decoded(name))) {
+                Some(definition) => meant = definition,
+                None => break,
+            }
         }
+        meant.clone()
     }
 
     /// Returns all schemas that `document` refers to, and corrects its references. No schema gets one of the

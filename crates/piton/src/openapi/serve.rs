@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
+use super::settings::problems_of_code;
 use super::ui::{self, Asset, Page};
 use super::{OpenApi, OpenApiSettings, SECTION, json, of_handle, read};
-use crate::app::Setup;
+use crate::app::{LaunchError, Setup};
 use crate::handle::Handle;
 use crate::http::{Route, client_has, get};
 
@@ -21,11 +22,18 @@ const ASK_AGAIN: &str = "no-cache";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// Adds the routes, unless the settings say that there are none.
-pub(super) fn add(setup: &Setup, source: &'static Location<'static>) {
+///
+/// # Errors
+/// What the code says of the service makes a wrong document.
+pub(super) fn add(setup: &Setup, source: &'static Location<'static>) -> Result<(), LaunchError> {
     let handle = setup.handle();
+    let problems = handle.attached().next().map(problems_of_code).unwrap_or_default();
+    if !problems.is_empty() {
+        return Err(LaunchError::Settings(problems));
+    }
     let settings: OpenApiSettings = read(handle.config(), SECTION);
     if !settings.is_served(handle.production()) {
-        return;
+        return Ok(());
     }
     let route = |route: Route| setup.route(route.unlisted().at(source.file(), source.line()));
     let document: Arc<OnceLock<Asset>> = Arc::default();
@@ -50,6 +58,7 @@ pub(super) fn add(setup: &Setup, source: &'static Location<'static>) {
         let location = format!("../{name}");
         async move { (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]) }
     }));
+    Ok(())
 }
 
 fn title(said: &OpenApi, handle: &Handle) -> String {

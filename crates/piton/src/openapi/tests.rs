@@ -291,3 +291,246 @@ fn a_type_that_holds_itself_has_an_example_with_an_end() {
     let example = examples::of(&json!({ "$ref": "#/components/schemas/Node" }), &schemas);
     assert!(example.is_some_and(|example| example["next"].is_object()));
 }
+
+/// A document of an operation with `schema` in its body and its answer, and these named schemas.
+fn document_of(schema: &Value, schemas: &Value) -> Value {
+    json!({
+        "paths": { "/things": { "put": {
+            "requestBody": { "content": { "application/json": { "schema": schema } } },
+            "responses": { "200": { "content": { "application/json": { "schema": schema } } } },
+        } } },
+        "components": { "schemas": schemas },
+    })
+}
+
+/// The texts of what breaks between two documents.
+fn broken(before: &Value, now: &Value) -> Vec<String> {
+    let changes = breaking::changes(before, now);
+    changes.into_iter().filter(|change| change.breaking).map(|change| change.text).collect()
+}
+
+#[test]
+fn types_that_hold_themselves_are_compared_with_an_end() {
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let or_null = |name: &str| json!({ "anyOf": [reference(name), { "type": "null" }] });
+    let node = |value: &str| {
+        json!({
+            "List": { "type": "object", "properties": { "next": or_null("List"), "value": { "type": value } } },
+            "Tree": { "type": "object", "properties": {
+                "left": { "oneOf": [{ "type": "null" }, reference("Tree")] },
+                "right": or_null("Tree"),
+                "children": { "type": ["array", "null"], "items": or_null("Tree") },
+                "named": { "type": "object", "additionalProperties": reference("Tree") },
+                "value": { "type": value },
+            } },
+            // Types of one member that is the type itself, in a box.
+            "Itself": reference("Itself"),
+            "Maybe": or_null("Maybe"),
+            "Either": { "anyOf": [reference("Either"), { "type": value }] },
+        })
+    };
+    for name in ["List", "Tree", "Itself", "Maybe", "Either"] {
+        for schema in [reference(name), or_null(name)] {
+            let before = document_of(&schema, &node("integer"));
+            assert_eq!(broken(&before, &before), [""; 0], "{name}");
+            let is_found = !broken(&before, &document_of(&schema, &node("string"))).is_empty();
+            assert_eq!(is_found, !["Itself", "Maybe"].contains(&name), "{name}");
+            examples::of(&schema, &node("integer"));
+        }
+    }
+    // One document spells out every second member of the list, the other one the others.
+    let inline = |inner: Value| json!({ "type": "object", "properties": { "next": inner } });
+    let one = json!({ "A": inline(inline(reference("A"))) });
+    let other = json!({ "A": inline(reference("B")), "B": inline(inline(reference("B"))) });
+    let (one, other) = (document_of(&reference("A"), &one), document_of(&reference("A"), &other));
+    assert_eq!(broken(&one, &other), [""; 0]);
+}
+
+#[test]
+fn a_type_that_holds_itself_in_many_members_has_an_example_soon() {
+    let node = json!({ "anyOf": [{ "$ref": "#/components/schemas/Node" }, { "type": "null" }] });
+    let list = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Node" } });
+    let members = |schema: &Value| -> Value {
+        (0..20)
+            .map(|at| (format!("m{at}"), schema.clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    for inner in [&node, &list] {
+        let mut schema = json!({ "type": "object", "properties": members(inner) });
+        for required in [json!([]), json!(["m1", "m2", "m3"])] {
+            schema["required"] = required;
+            let example = examples::of(
+                &json!({ "$ref": "#/components/schemas/Node" }),
+                &json!({ "Node": schema }),
+            );
+            assert!(example.is_none_or(|example| example.to_string().len() < 1 << 20));
+        }
+    }
+}
+
+#[test]
+fn each_way_to_allow_less_or_to_answer_more_breaks() {
+    let circle = json!({ "type": "object", "required": ["kind"], "properties": { "kind": { "type": "string", "enum": ["circle"] } } });
+    let square = json!({ "type": "object", "required": ["kind"], "properties": { "kind": { "type": "string", "enum": ["square"] } } });
+    let shape = json!({ "oneOf": [circle, square] });
+    let or_null = json!({ "anyOf": [shape, { "type": "null" }] });
+    let flat_or_null = json!({ "oneOf": [circle, square, { "type": "null" }] });
+    let object = json!({ "type": "object" });
+    let with = |key: &str, value: Value| {
+        let mut object = object.clone();
+        object[key] = value;
+        object
+    };
+    let list = |more: Value| {
+        let mut list = json!({ "type": "array", "items": { "type": "integer" } });
+        list.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        list
+    };
+    for (wide, narrow) in [
+        (&or_null, &shape),
+        (&flat_or_null, &shape),
+        (&object, &with("additionalProperties", json!({ "type": "integer" }))),
+        (
+            &with("additionalProperties", json!({ "type": ["integer", "null"] })),
+            &with("additionalProperties", json!({ "type": "integer" })),
+        ),
+        (&object, &with("propertyNames", json!({ "enum": ["a"] }))),
+        (
+            &with("propertyNames", json!({ "enum": ["a", "b"] })),
+            &with("propertyNames", json!({ "enum": ["a"] })),
+        ),
+        (&json!({ "type": "array" }), &list(json!({}))),
+        (&json!({}), &shape),
+    ] {
+        let (wide, narrow) = (document_of(wide, &json!({})), document_of(narrow, &json!({})));
+        let in_body = broken(&wide, &narrow);
+        assert!(in_body.iter().any(|text| text.contains(" body")), "{wide} {narrow} {in_body:?}");
+        assert!(!in_body.iter().any(|text| text.contains(" answer")), "{in_body:?}");
+        let in_answer = broken(&narrow, &wide);
+        assert!(in_answer.iter().any(|text| text.contains(" answer")), "{narrow} {wide}");
+        assert!(!in_answer.iter().any(|text| text.contains(" body")), "{in_answer:?}");
+    }
+    for (wide, narrow) in [
+        (list(json!({})), list(json!({ "uniqueItems": true }))),
+        (object.clone(), with("minProperties", 1.into())),
+        (object.clone(), with("maxProperties", 9.into())),
+        (with("maxProperties", 9.into()), with("maxProperties", 8.into())),
+        (object.clone(), with("additionalProperties", false.into())),
+        (object.clone(), with("unevaluatedProperties", false.into())),
+        (object.clone(), with("dependentRequired", json!({ "a": ["b"] }))),
+        (list(json!({})), list(json!({ "contains": { "minimum": 1 } }))),
+        (object.clone(), with("not", json!({ "required": ["a"] }))),
+    ] {
+        let (wide, narrow) = (document_of(&wide, &json!({})), document_of(&narrow, &json!({})));
+        let found = broken(&wide, &narrow);
+        assert!(
+            !found.is_empty() && found.iter().all(|text| text.contains(" body")),
+            "{narrow} {found:?}"
+        );
+        assert_eq!(broken(&narrow, &wide), [""; 0], "{narrow}");
+    }
+}
+
+#[test]
+fn alternatives_in_another_order_break_nobody_and_others_are_named() {
+    let variant = |kind: &str, size: &str| {
+        json!({ "type": "object", "required": ["kind", "size"], "properties": {
+            "kind": { "type": "string", "enum": [kind] }, "size": { "type": size },
+        } })
+    };
+    let schemas = |circle: &str| {
+        json!({
+            "Circle": variant("circle", circle),
+            "Square": variant("square", "string"),
+            "Line": variant("line", "boolean"),
+        })
+    };
+    let union = |kinds: &[&str]| {
+        let path = |kind: &str| format!("#/components/schemas/{kind}");
+        let mapping = kinds.iter().map(|kind| (kind.to_lowercase(), path(kind).into()));
+        json!({
+            "oneOf": kinds.iter().map(|kind| json!({ "$ref": path(kind) })).collect::<Vec<_>>(),
+            "discriminator": {
+                "propertyName": "kind",
+                "mapping": mapping.collect::<serde_json::Map<String, Value>>(),
+            },
+        })
+    };
+    let plain = |kinds: &[&str]| {
+        let mut union = union(kinds);
+        union.as_object_mut().unwrap().remove("discriminator");
+        union
+    };
+    for of in [&union as &dyn Fn(&[&str]) -> Value, &plain] {
+        let before = document_of(&of(&["Circle", "Square", "Line"]), &schemas("integer"));
+        let reordered = document_of(&of(&["Line", "Circle", "Square"]), &schemas("integer"));
+        assert_eq!(breaking::changes(&before, &reordered), []);
+        let changed = document_of(&of(&["Line", "Circle", "Square"]), &schemas("number"));
+        assert_eq!(
+            broken(&before, &changed),
+            ["PUT /things answer 200/size: number instead of integer"]
+        );
+        let fewer = document_of(&of(&["Line", "Square"]), &schemas("integer"));
+        assert_eq!(broken(&before, &fewer).len(), 1);
+        assert!(broken(&before, &fewer)[0].contains(" body: "));
+        assert!(broken(&fewer, &before)[0].contains(" answer 200: "));
+    }
+    let before = document_of(&union(&["Circle", "Square"]), &schemas("integer"));
+    let after = document_of(&union(&["Line", "Square"]), &schemas("integer"));
+    assert_eq!(
+        broken(&before, &after),
+        [
+            "PUT /things body: the alternative `circle` removed",
+            "PUT /things answer 200: the alternative `line` added",
+        ]
+    );
+}
+
+#[test]
+fn headers_and_failures_are_compared() {
+    let answer = |media_type: &str, header: &str, kind: &str| {
+        json!({
+            "content": { media_type: { "schema": {} } },
+            "headers": { header: { "schema": { "type": kind } } },
+        })
+    };
+    let document = |answer: &Value, status: &str| {
+        json!({
+            "paths": { "/things": { "get": { "responses": { status: {
+                "$ref": "#/components/responses/one",
+            } } } } },
+            "components": { "responses": { "one": answer } },
+        })
+    };
+    for status in ["200", "409", "default"] {
+        let before =
+            document(&answer("application/problem+json", "Retry-After", "integer"), status);
+        for (now, text) in [
+            (answer("application/json", "Retry-After", "integer"), "not given as"),
+            (
+                answer("application/problem+json", "X-Other", "integer"),
+                "header `Retry-After` removed",
+            ),
+            (
+                answer("application/problem+json", "retry-after", "string"),
+                "header `Retry-After`: string instead of integer",
+            ),
+        ] {
+            let found = broken(&before, &document(&now, status));
+            assert!(found.len() == 1 && found[0].contains(text), "{status} {text} {found:?}");
+        }
+        assert_eq!(broken(&before, &before), [""; 0]);
+    }
+}
+
+#[test]
+fn another_name_of_a_type_is_told_and_breaks_nobody() {
+    let schemas = json!({ "One": { "type": "object" }, "Other": { "type": "object" } });
+    let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let changes =
+        breaking::changes(&document_of(&of("One"), &schemas), &document_of(&of("Other"), &schemas));
+    assert!(changes.iter().all(|change| !change.breaking), "{changes:?}");
+    let text = "PUT /things body: generated clients call the type `Other` instead of `One`";
+    assert!(changes.iter().any(|change| change.text == text), "{changes:?}");
+}

@@ -23,37 +23,120 @@ pub(super) fn name_variants(document: &mut Value) {
     forget_unused(document);
 }
 
-/// Copies the members of a struct with a flattened enum into each variant, because many generators ignore members
-/// next to alternatives. Returns false if the schema is not such a struct.
+/// Maximum number of variants written out for one struct. Four enums of ten variants each, flattened into
+/// one struct, would make ten thousand.
+const MAX_VARIANTS: usize = 64;
+
+/// Writes out a struct with enums flattened into it: its own members, which many do not read beside
+/// alternatives, go into each of them. Of several enums each variant of one is written with each of the
+/// others; an enum that may be missing has one variant more, without its members. Returns false if the
+/// schema is no such struct.
 fn spread(name: &str, schemas: &mut Map<String, Value>) -> bool {
-    let schema = &schemas[name];
-    let Some(key) = ["oneOf", "anyOf"].into_iter().find(|key| schema.get(*key).is_some()) else {
-        return false;
-    };
-    let mut common = schema.as_object().cloned().unwrap_or_default();
-    let Some(Value::Array(parts)) = common.remove(key) else { return false };
-    if !common.get("properties").is_some_and(Value::is_object) || !common.keys().all(is_spread) {
+    let Some((common, choices)) = flattened(&schemas[name], schemas) else { return false };
+    let is_exclusive = choices.iter().all(|choice| choice.is_exclusive);
+    let count = choices.iter().try_fold(1_usize, |all, one| all.checked_mul(one.variants.len()));
+    if count.is_none_or(|count| count > MAX_VARIANTS) {
         return false;
     }
-    let mut variants = Vec::with_capacity(parts.len());
-    for part in &parts {
-        let Some((label, mut variant)) = labelled(part, schemas) else { return false };
+    let mut variants = vec![(String::new(), json!({}))];
+    for choice in &choices {
+        let with = |(label, whole): &(String, Value), (more, part): &(String, Value)| {
+            let mut both = whole.clone();
+            let parts = part.as_object().into_iter().flatten();
+            parts.filter(|(key, _)| !MERGED.contains(&&***key)).for_each(|(key, value)| {
+                both[key] = value.clone();
+            });
+            merge(&mut both, part);
+            (format!("{label}{more}"), both)
+        };
+        variants = variants
+            .iter()
+            .flat_map(|one| choice.variants.iter().map(move |part| with(one, part)))
+            .collect();
+    }
+    let mut references = Vec::with_capacity(variants.len());
+    for (label, mut variant) in variants {
+        variant["type"] = "object".into();
         merge(&mut variant, &Value::Object(common.clone()));
-        variants.push((label, variant));
-    }
-    let mut choice = Vec::with_capacity(parts.len());
-    for (label, variant) in variants {
+        let label = if label.is_empty() { "Base" } else { &label };
         let own = free_name(&format!("{name}{label}"), |name| schemas.contains_key(name));
-        choice.push(json!({ "$ref": format!("{PLACE}{own}") }));
+        references.push(json!({ "$ref": format!("{PLACE}{own}") }));
         schemas.insert(own, variant);
     }
-    common.retain(|key, _| ["description", "title", "examples"].contains(&&**key));
-    common.insert(key.into(), choice.into());
-    schemas.insert(name.to_owned(), common.into());
+    let mut union = common;
+    union.retain(|key, _| ["description", "title", "examples"].contains(&&**key));
+    // Without an enum that may be missing the others' members are further members, which are allowed: more
+    // than one alternative matches.
+    let key = if is_exclusive { "oneOf" } else { "anyOf" };
+    union.insert(key.into(), references.into());
+    schemas.insert(name.to_owned(), union.into());
     true
 }
 
-/// Returns whether a keyword next to alternatives can be copied into each, or describes the whole.
+/// One flattened enum.
+struct Choice {
+    /// Whether no value is of two variants.
+    is_exclusive: bool,
+    /// What to call each variant, and its members; no name and no members where the enum is missing.
+    variants: Vec<(String, Value)>,
+}
+
+/// The own members of a struct, and the enums that are flattened into it.
+fn flattened(
+    schema: &Value,
+    schemas: &Map<String, Value>,
+) -> Option<(Map<String, Value>, Vec<Choice>)> {
+    let mut common = schema.as_object()?.clone();
+    let mut unions = Vec::new();
+    for key in ["oneOf", "anyOf"] {
+        unions.extend(common.remove(key).map(|parts| json!({ key: parts })));
+    }
+    let conditions = common.remove("allOf");
+    unions.extend(conditions.iter().filter_map(Value::as_array).flatten().cloned());
+    let is_struct = common.get("properties").is_some_and(Value::is_object)
+        || common.get("type").is_some_and(|kind| kind == "object");
+    if unions.is_empty() || !is_struct || !common.keys().all(is_spread) {
+        return None;
+    }
+    let choices: Option<Vec<Choice>> = unions.iter().map(|one| Choice::of(one, schemas)).collect();
+    Some((common, choices?))
+}
+
+impl Choice {
+    /// The alternatives of `union`, which says nothing else.
+    fn of(union: &Value, schemas: &Map<String, Value>) -> Option<Self> {
+        let (key, parts) = only_alternatives(union)?;
+        let mut is_exclusive = key == "oneOf";
+        let mut flat: Vec<&Value> = Vec::with_capacity(parts.len());
+        for part in parts {
+            match only_alternatives(part) {
+                Some((_, inner)) => flat.extend(inner),
+                None => flat.push(part),
+            }
+        }
+        let is_missing = |part: &&&Value| part.as_object().is_some_and(Map::is_empty);
+        let empty = flat.iter().filter(is_missing).count();
+        is_exclusive &= empty == 0;
+        flat.retain(|part| !is_missing(&part));
+        let members = flat.iter().map(|part| members_of(part, schemas));
+        let members = members.collect::<Option<Vec<Value>>>()?;
+        let mut variants: Vec<(String, Value)> =
+            labels(&flat, &members)?.into_iter().zip(members).collect();
+        if empty > 0 {
+            variants.push((String::new(), json!({})));
+        }
+        Some(Self { is_exclusive, variants })
+    }
+}
+
+/// The alternatives of a schema that says nothing else.
+fn only_alternatives(schema: &Value) -> Option<(&'static str, &Vec<Value>)> {
+    let key = ["oneOf", "anyOf"].into_iter().find(|key| schema.get(*key).is_some())?;
+    let is_only = schema.as_object().is_some_and(|schema| schema.len() == 1);
+    Some((key, schema[key].as_array().filter(|_| is_only)?))
+}
+
+/// Returns whether a keyword beside alternatives can go into each of them, or is said of all of them.
 fn is_spread(key: &String) -> bool {
     matches!(
         &**key,
@@ -61,18 +144,34 @@ fn is_spread(key: &String) -> bool {
     ) || matches!(&**key, "description" | "title" | "examples")
 }
 
-/// Returns the name and the schema of an alternative. It is named after the schema that it refers to, or its first
-/// required member.
-fn labelled(part: &Value, schemas: &Map<String, Value>) -> Option<(String, Value)> {
-    let reference = part["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE));
-    let schema = match reference {
-        Some(name) if part.as_object().is_some_and(|part| part.len() == 1) => schemas.get(name)?,
-        Some(_) => return None,
-        None => part,
+/// The members of an alternative: those of the schema that it refers to, and its own.
+fn members_of(part: &Value, schemas: &Map<String, Value>) -> Option<Value> {
+    let Some(reference) = part["$ref"].as_str() else {
+        return is_plain_object(part).then(|| part.clone());
     };
-    let member = || schema["required"][0].as_str();
-    let label = capitalized(reference.or_else(member)?);
-    is_plain_object(schema).then(|| (label, schema.clone()))
+    let mut whole = schemas.get(reference.strip_prefix(PLACE)?)?.clone();
+    if !is_plain_object(&whole) {
+        return None;
+    }
+    let mut own = part.clone();
+    own.as_object_mut()?.remove("$ref");
+    merge(&mut whole, &own);
+    Some(whole)
+}
+
+/// What to call alternatives: as the value of their tag, as the schema that they refer to, or as the first
+/// member that they must have.
+fn labels(parts: &[&Value], members: &[Value]) -> Option<Vec<String>> {
+    let candidates = members.first()?["properties"].as_object();
+    let tagged = candidates.into_iter().flatten().find_map(|(tag, _)| values(members, tag));
+    if let Some(values) = tagged.filter(|values| values.len() > 1) {
+        return Some(values.iter().map(|value| capitalized(value)).collect());
+    }
+    let of = |(part, members): (&&Value, &Value)| {
+        let reference = part["$ref"].as_str().and_then(|path| path.strip_prefix(PLACE));
+        Some(capitalized(reference.or_else(|| members["required"][0].as_str())?))
+    };
+    parts.iter().zip(members).map(of).collect()
 }
 
 /// Names the variants of externally tagged enums, serde's default: `{ "Circle": { .. } }`.
@@ -162,7 +261,14 @@ impl Union {
                     Some(held) => held.clone(),
                     None => {
                         merge(&mut own, &Value::Object(self.common.clone()));
-                        return json!({ "allOf": [{ "$ref": reference }, own] });
+                        let further =
+                            own.as_object_mut().and_then(|own| own.remove("additionalProperties"));
+                        let mut whole = json!({ "allOf": [{ "$ref": reference }, own] });
+                        // Beside `own` alone it would be said of the members of the other part, too.
+                        if let Some(further) = further {
+                            whole["unevaluatedProperties"] = further;
+                        }
+                        return whole;
                     }
                 }
             }
@@ -229,9 +335,11 @@ pub(super) fn merge(whole: &mut Value, more: &Value) {
     if let Some(closed) = more.get("additionalProperties") {
         whole["additionalProperties"] = closed.clone();
     }
-    // All members are in one schema now, so that is the same as `additionalProperties`.
-    if more.get("unevaluatedProperties") == Some(&Value::Bool(false)) {
-        whole["additionalProperties"] = false.into();
+    // All members stand in one schema now: what is said of the members that no part knows, such as those of
+    // a flattened map, is said of those that it does not know.
+    if let Some(further) = more.get("unevaluatedProperties").filter(|it| **it != Value::Bool(true))
+    {
+        whole["additionalProperties"] = further.clone();
     }
     if let Value::Object(whole) = whole {
         whole.remove("unevaluatedProperties");

@@ -26,6 +26,8 @@ mod memory;
 #[cfg(feature = "openapi")]
 mod openapi;
 #[cfg(feature = "openapi")]
+mod openapi_flat;
+#[cfg(feature = "openapi")]
 mod openapi_plain;
 #[cfg(all(feature = "openapi", feature = "validation"))]
 mod openapi_rules;

@@ -25,10 +25,12 @@ pub struct Status {
 #[derive(Deserialize, JsonSchema)]
 pub struct Signup {
     /// The email address, which is who they are.
-    #[schemars(example = &"ana@example.org")]
+    // `required` in the document alone: a member that is missing is read, and refused in words that
+    // clients of the service in Python look at.
+    #[schemars(required, length(min = 1), example = &"ana@example.org")]
     pub email: Option<String>,
     /// The password.
-    #[schemars(example = &"a long and secret sentence")]
+    #[schemars(required, length(min = 1), example = &"a long and secret sentence")]
     pub password: Option<String>,
     /// What they are called.
     #[schemars(example = &"Ana Souza")]
@@ -46,10 +48,10 @@ pub struct Account {
 #[derive(Deserialize, JsonSchema)]
 pub struct Login {
     /// The email address.
-    #[schemars(example = &"ana@example.org")]
+    #[schemars(required, example = &"ana@example.org")]
     pub email: Option<String>,
     /// The password.
-    #[schemars(example = &"a long and secret sentence")]
+    #[schemars(required, example = &"a long and secret sentence")]
     pub password: Option<String>,
 }
 
