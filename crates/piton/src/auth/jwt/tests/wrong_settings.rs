@@ -119,7 +119,9 @@ async fn required_claims_that_no_own_token_has_are_refused() {
 
 #[crate::test]
 async fn the_protection_against_cross_site_requests_is_switched_off_only_by_its_switch() {
-    for methods in [json!(["PSOT"]), json!(["POST", "Psot"]), json!("POST,PSOT"), json!(["POST", ""])] {
+    for methods in
+        [json!(["PSOT"]), json!(["POST", "Psot"]), json!("POST,PSOT"), json!(["POST", ""])]
+    {
         let report = report(&[("jwt.csrf_methods", methods.clone())]).await.unwrap();
         assert!(report.contains("is not a method of HTTP"), "{methods}: {report}");
     }
@@ -129,9 +131,7 @@ async fn the_protection_against_cross_site_requests_is_switched_off_only_by_its_
     let off = [("jwt.csrf_methods", json!([])), ("jwt.cookie_csrf_protect", json!(false))];
     assert_eq!(report(&off).await, None);
     for empty in ["", "  "] {
-        let app = app()
-            .set("jwt.location", json!(["cookies"]))
-            .set("jwt.csrf_methods", empty);
+        let app = app().set("jwt.location", json!(["cookies"])).set("jwt.csrf_methods", empty);
         let app = TestApp::new(app).await;
         let token = app.handle().tokens().access("ada").sign().unwrap();
         let cookie = format!("access_token_cookie={token}");
@@ -174,9 +174,7 @@ async fn prefixes_of_cookies_count_in_any_case() {
         let open = [named, ("jwt.cookie_secure", json!(false))];
         assert!(report(&open).await.unwrap().contains("must be Secure"), "{name}");
     }
-    let open = [
-        ("jwt.access_csrf_cookie_name", json!("__secure-a")),
-        ("jwt.cookie_secure", json!(false)),
-    ];
+    let open =
+        [("jwt.access_csrf_cookie_name", json!("__secure-a")), ("jwt.cookie_secure", json!(false))];
     assert!(report(&open).await.unwrap().contains("must be Secure"));
 }
