@@ -225,7 +225,7 @@ async fn settings_that_would_let_everybody_in_are_refused() {
         ("jwt.previous_secret_keys", json!("oldsecret,"), "anybody could sign with it"),
         ("jwt.previous_secret_keys", json!([""]), "anybody could sign with it"),
         ("jwt.access_token_expires", json!("500ms"), "whole seconds"),
-        ("jwt.access_token_expires", json!("0s"), "never valid"),
+        ("jwt.access_token_expires", json!("0s"), "expire at once"),
         ("jwt.cookie_domain", json!("x; Secure"), "not a domain"),
     ] {
         let listener = piton::tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -254,9 +254,10 @@ impl JwtSettings {
                     "`exp` is required, and tokens that never expire have none",
                     "leave `exp` out, or set `jwt.access_token_expires` and `jwt.refresh_token_expires`",
                 ),
-                "iss" if !has_issuer => {
-                    ("`iss` is required, and no issuer is set", "set `jwt.issuer`, or leave `iss` out")
-                }
+                "iss" if !has_issuer => (
+                    "`iss` is required, and no issuer is set",
+                    "set `jwt.issuer`, or leave `iss` out",
+                ),
                 "aud" if !has_audience => (
                     "`aud` is required, and no audience is set",
                     "set `jwt.audience`, or leave `aud` out",

@@ -92,7 +92,9 @@ pub use reader::TokenReader;
 pub use refusal::{Refusal, RefusalKind};
 pub use settings::JwtSettings;
 pub use user::CurrentUser;
-pub use values::{CsrfMethods, FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation};
+pub use values::{
+    CsrfMethods, FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation,
+};
 
 /// Makes tokens and reads them. Cheap to clone.
 #[derive(Clone)]

@@ -300,9 +300,12 @@ async fn a_service_accepts_the_audience_that_it_writes() {
     let tokens = app.handle().tokens();
     let own = tokens.access("ada").sign().unwrap();
     assert_eq!(with(&app, "/me", &own).await.status(), 200);
-    for (audience, accepted) in
-        [(json!("us"), true), (json!(["x", "shop"]), true), (json!("you"), false), (json!(7), false)]
-    {
+    for (audience, accepted) in [
+        (json!("us"), true),
+        (json!(["x", "shop"]), true),
+        (json!("you"), false),
+        (json!(7), false),
+    ] {
         let token = changed(|it| it["aud"] = audience.clone());
         let read = tokens.read(&signed(SECRET, &hs256(), &token));
         assert_eq!(read.is_ok(), accepted, "{audience}");
@@ -313,8 +316,7 @@ async fn a_service_accepts_the_audience_that_it_writes() {
 #[crate::test]
 async fn in_the_style_of_version_3_any_audience_is_refused_where_none_is_expected() {
     let gnar = app().set("http.error_style", "gnar");
-    let flask =
-        app().set("jwt.error_message_key", "msg").set("jwt.flask_version", "3");
+    let flask = app().set("jwt.error_message_key", "msg").set("jwt.flask_version", "3");
     for app in [gnar, flask] {
         let app = TestApp::new(app).await;
         for audience in [json!(null), json!([]), json!({}), json!(7), json!("")] {

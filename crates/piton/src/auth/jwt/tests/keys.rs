@@ -219,9 +219,8 @@ async fn several_algorithms_are_read_each_with_a_key_of_its_kind() {
 #[crate::test]
 async fn earlier_keys_without_a_name_check_tokens_of_any_kid() {
     const OLD: &str = "an earlier secret of 32 characters, no less";
-    let of = |secret: &str, kid: &str| {
-        [("jwt.secret_key", json!(secret)), ("jwt.key_id", json!(kid))]
-    };
+    let of =
+        |secret: &str, kid: &str| [("jwt.secret_key", json!(secret)), ("jwt.key_id", json!(kid))];
     let old = tokens(&of(OLD, "a")).await.unwrap().access("ada").sign().unwrap();
     for kid in ["a", "b"] {
         let previous = [("jwt.previous_secret_keys", json!([OLD]))];
@@ -266,8 +265,17 @@ async fn a_key_for_pss_alone_is_refused_for_other_algorithms_and_checks_its_own(
     std::fs::write(folder.path().join("message"), &message).unwrap();
     let key = path("pss");
     let arguments = [
-        "dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32", "-sign",
-        &key, "-out", "signature", "message",
+        "dgst",
+        "-sha256",
+        "-sigopt",
+        "rsa_padding_mode:pss",
+        "-sigopt",
+        "rsa_pss_saltlen:32",
+        "-sign",
+        &key,
+        "-out",
+        "signature",
+        "message",
     ];
     let made = Command::new("openssl").args(arguments).current_dir(&folder).output().unwrap();
     assert!(made.status.success());
@@ -303,8 +311,11 @@ async fn a_file_holds_one_key() {
 
 #[crate::test]
 async fn earlier_secrets_stand_on_lines_or_between_commas_and_are_never_joined() {
-    let (one, other) = ("a first secret of 32 characters or so", "another secret of 32 characters.");
-    for list in [format!("{one}\n{other}\n"), format!("{one},\r\n{other}"), format!("{one},{other}")] {
+    let (one, other) =
+        ("a first secret of 32 characters or so", "another secret of 32 characters.");
+    for list in
+        [format!("{one}\n{other}\n"), format!("{one},\r\n{other}"), format!("{one},{other}")]
+    {
         let reader = tokens(&[("jwt.previous_secret_keys", json!(list))]).await.unwrap();
         for secret in [one, other] {
             assert!(reader.read(&signed(secret, &hs256(), &claims())).is_ok(), "{list}");

@@ -1,6 +1,20 @@
 //! Settings that cannot work are refused at launch.
 
 use super::*;
+use crate::config::{Config, Section};
+
+#[test]
+fn switches_are_shown_whatever_their_names_end_in() {
+    let section = Section::of::<JwtSettings>("jwt");
+    let (config, _) = Config::loader("PITON")
+        .env([("PITON_JWT_CLAIMS_IN_REFRESH_TOKEN", "true"), ("JWT_SECRET_KEY", "hunter2")])
+        .load(&[&section]);
+    let described = config.describe(&[&section]);
+    let of = |key: &str| described.iter().find(|it| it.key == key).unwrap();
+    let switch = of("jwt.claims_in_refresh_token");
+    assert_eq!((&switch.value, switch.secret), (&json!(true), false));
+    assert_eq!(of("jwt.secret_key").value, json!("***"));
+}
 
 #[crate::test]
 async fn names_paths_and_claims_that_cannot_work_are_refused_together() {
@@ -119,7 +133,9 @@ async fn required_claims_that_no_own_token_has_are_refused() {
 
 #[crate::test]
 async fn the_protection_against_cross_site_requests_is_switched_off_only_by_its_switch() {
-    for methods in [json!(["PSOT"]), json!(["POST", "Psot"]), json!("POST,PSOT"), json!(["POST", ""])] {
+    for methods in
+        [json!(["PSOT"]), json!(["POST", "Psot"]), json!("POST,PSOT"), json!(["POST", ""])]
+    {
         let report = report(&[("jwt.csrf_methods", methods.clone())]).await.unwrap();
         assert!(report.contains("is not a method of HTTP"), "{methods}: {report}");
     }
@@ -129,9 +145,7 @@ async fn the_protection_against_cross_site_requests_is_switched_off_only_by_its_
     let off = [("jwt.csrf_methods", json!([])), ("jwt.cookie_csrf_protect", json!(false))];
     assert_eq!(report(&off).await, None);
     for empty in ["", "  "] {
-        let app = app()
-            .set("jwt.location", json!(["cookies"]))
-            .set("jwt.csrf_methods", empty);
+        let app = app().set("jwt.location", json!(["cookies"])).set("jwt.csrf_methods", empty);
         let app = TestApp::new(app).await;
         let token = app.handle().tokens().access("ada").sign().unwrap();
         let cookie = format!("access_token_cookie={token}");
@@ -174,9 +188,7 @@ async fn prefixes_of_cookies_count_in_any_case() {
         let open = [named, ("jwt.cookie_secure", json!(false))];
         assert!(report(&open).await.unwrap().contains("must be Secure"), "{name}");
     }
-    let open = [
-        ("jwt.access_csrf_cookie_name", json!("__secure-a")),
-        ("jwt.cookie_secure", json!(false)),
-    ];
+    let open =
+        [("jwt.access_csrf_cookie_name", json!("__secure-a")), ("jwt.cookie_secure", json!(false))];
     assert!(report(&open).await.unwrap().contains("must be Secure"));
 }
