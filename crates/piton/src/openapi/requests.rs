@@ -57,7 +57,12 @@ pub(super) enum Auth {
     Nobody,
     Key,
     Bearer,
+    /// A token elsewhere than in `Authorization: Bearer`: it is among the headers, the query or the body.
+    Elsewhere,
 }
+
+/// The token of a request, a variable in the files of requests.
+pub(super) const TOKEN: &str = "{{token}}";
 
 /// The requests, in the order in which they work.
 pub(super) fn of(document: &Value) -> Vec<Request<'_>> {
@@ -151,7 +156,32 @@ fn request<'a>(
             }
         }
     }
+    if request.auth == Auth::Elsewhere
+        && let Some(scheme) = scheme(document, operation)
+    {
+        place_token(&mut request, scheme);
+    }
     request
+}
+
+/// Puts the token where its security scheme says.
+fn place_token(request: &mut Request<'_>, scheme: &Value) {
+    let text = |member: &str| scheme[member].as_str().unwrap_or_default().to_owned();
+    let (name, value) = (text("name"), text("x-value").replace("<token>", TOKEN));
+    match scheme["in"].as_str() {
+        Some("query") => request.query.push((name, value, true)),
+        Some("cookie") => request.headers.push(("Cookie".into(), format!("{name}={value}"), true)),
+        Some("header") => request.headers.push((name, value, true)),
+        _ => {
+            let name = text("x-member");
+            let (_, body) = request
+                .body
+                .get_or_insert_with(|| ("application/json", Body::Json(Value::Object(Map::new()))));
+            if let Body::Json(Value::Object(members)) = body {
+                members.insert(name, value.into());
+            }
+        }
+    }
 }
 
 /// A value as it stands in a path or a query.
@@ -192,12 +222,17 @@ fn body(described: &Value) -> Option<(&str, Body)> {
     Some((media_type, body))
 }
 
-fn auth(document: &Value, operation: &Value) -> Auth {
+/// Returns the first security scheme that is enough for an operation.
+fn scheme<'a>(document: &'a Value, operation: &Value) -> Option<&'a Value> {
     let enough = operation["security"].as_array().into_iter().flatten();
-    let first = enough.filter_map(Value::as_object).find_map(|way| way.keys().min());
-    let Some(first) = first else { return Auth::Nobody };
-    let scheme = &document["components"]["securitySchemes"][first];
+    let first = enough.filter_map(Value::as_object).find_map(|way| way.keys().min())?;
+    document["components"]["securitySchemes"].get(first)
+}
+
+fn auth(document: &Value, operation: &Value) -> Auth {
+    let Some(scheme) = scheme(document, operation) else { return Auth::Nobody };
     match scheme["type"].as_str() {
+        _ if scheme.get("x-value").is_some() => Auth::Elsewhere,
         Some("apiKey") if scheme["in"] == "header" => Auth::Key,
         Some("http") => Auth::Bearer,
         _ => Auth::Nobody,

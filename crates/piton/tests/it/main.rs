@@ -29,6 +29,8 @@ mod openapi;
 mod openapi_plain;
 #[cfg(all(feature = "openapi", feature = "validation"))]
 mod openapi_rules;
+#[cfg(all(feature = "jwt", feature = "openapi"))]
+mod openapi_tokens;
 mod parts;
 #[cfg(feature = "password")]
 mod passwords;
