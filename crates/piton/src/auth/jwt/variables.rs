@@ -1,7 +1,7 @@
 //! Warns of variables that look like settings of tokens and have no effect.
 
 use super::settings::JwtSettings;
-use crate::config::{Config, Section};
+use crate::config::{Config, Origin, Section};
 
 /// The variables of Flask-JWT-Extended that no setting is read from, each with what to do instead.
 const UNSUPPORTED: [(&str, &str); 6] = [
@@ -22,9 +22,9 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     let section = Section::of::<JwtSettings>("jwt");
     let unread = config.unread_variables(&section, "JWT_").into_iter().map(|unread| {
         let name = &unread.name;
-        let place = match unread.origin.variable() {
-            Some(variable) if unread.origin.to_string() == variable => String::new(),
-            _ => format!(" ({})", unread.origin),
+        let place = match &unread.origin {
+            origin @ Origin::DotEnv { .. } => format!(" at {origin}"),
+            _ => String::new(),
         };
         let unsupported = UNSUPPORTED.iter().find(|(known, _)| known == name);
         match (unsupported, unread.suggestion) {
