@@ -32,6 +32,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod units;
+#[cfg(feature = "jwt")]
+mod unread;
 mod url_secrets;
 pub(crate) mod value_file;
 mod yaml;

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::postman::key_header;
-use super::requests::{Auth, Body, Request, variable, without_variables};
+use super::requests::{Auth, Body, Request, TOKEN, variable, without_variables};
 
 /// The file for `document`.
 pub(super) fn file(document: &Value, requests: &[Request<'_>], base_url: &str) -> String {
@@ -20,7 +20,7 @@ pub(super) fn file(document: &Value, requests: &[Request<'_>], base_url: &str) -
     if header.is_some() {
         text.push_str("@apiKey = your-api-key\n");
     }
-    if requests.iter().any(|request| request.auth == Auth::Bearer) {
+    if requests.iter().any(|request| matches!(request.auth, Auth::Bearer | Auth::Elsewhere)) {
         text.push_str("@token = your-token\n");
     }
     for (name, example) in variables(requests) {
@@ -42,7 +42,7 @@ fn write(text: &mut String, request: &Request<'_>, key_header: &str) {
     let _ = writeln!(text, "\n### {summary}\n# @name {name}");
     let _ = writeln!(text, "{} {{{{baseUrl}}}}{}", request.method, path(request));
     match request.auth {
-        Auth::Nobody => {}
+        Auth::Nobody | Auth::Elsewhere => {}
         Auth::Key => {
             let _ = writeln!(text, "{key_header}: {{{{apiKey}}}}");
         }
@@ -91,7 +91,11 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Encodes a value of a query. The variable of the token stays as it is.
 pub(super) fn encoded(text: &str) -> String {
+    if let Some((before, after)) = text.split_once(TOKEN) {
+        return format!("{}{TOKEN}{}", encoded(before), encoded(after));
+    }
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {

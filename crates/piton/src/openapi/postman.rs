@@ -17,7 +17,8 @@ pub(super) fn collection(document: &Value, requests: &[Request<'_>], base_url: &
     }
     let mut variables = vec![json!({ "key": "baseUrl", "value": base_url })];
     let header = key_header(document);
-    for (key, wanted) in [("apiKey", header.is_some()), ("token", uses(requests, Auth::Bearer))] {
+    let has_tokens = uses(requests, Auth::Bearer) || uses(requests, Auth::Elsewhere);
+    for (key, wanted) in [("apiKey", header.is_some()), ("token", has_tokens)] {
         if wanted {
             variables.push(json!({ "key": key, "value": "" }));
         }
@@ -52,7 +53,10 @@ fn uses(requests: &[Request<'_>], auth: Auth) -> bool {
 /// The header that holds a key, where some operation asks for one.
 pub(super) fn key_header(document: &Value) -> Option<&str> {
     let schemes = document["components"]["securitySchemes"].as_object()?;
-    let keys = schemes.values().filter(|one| one["type"] == "apiKey" && one["in"] == "header");
+    let is_key = |one: &&Value| {
+        one["type"] == "apiKey" && one["in"] == "header" && one.get("x-value").is_none()
+    };
+    let keys = schemes.values().filter(is_key);
     keys.filter_map(|scheme| scheme["name"].as_str()).min()
 }
 
@@ -92,7 +96,7 @@ fn item(document: &Value, request: &Request<'_>) -> Value {
     }
     match request.auth {
         Auth::Key => {}
-        Auth::Nobody => sent["auth"] = json!({ "type": "noauth" }),
+        Auth::Nobody | Auth::Elsewhere => sent["auth"] = json!({ "type": "noauth" }),
         Auth::Bearer => {
             sent["auth"] = json!({ "type": "bearer", "bearer": [pair("token", "{{token}}")] });
         }

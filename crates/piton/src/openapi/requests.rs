@@ -39,7 +39,7 @@ impl Request<'_> {
     /// A JSON body as text in which the tools replace our variables and nothing else: they would read `{{`
     /// of an example as a variable, too.
     pub fn json_text(&self, body: &Value) -> String {
-        let mut text = super::json::pretty(body).replace("{{", "{\\u007b");
+        let mut text = outside_token(&super::json::pretty(body), "{\\u007b");
         for (variable, quoted) in &self.body_variables {
             let value = format!("{{{{{variable}}}}}");
             let value = if *quoted { format!("\"{value}\"") } else { value };
@@ -56,7 +56,13 @@ fn marker(variable: &str) -> Value {
 
 /// `{{` apart, where it cannot be written in another way: in a header.
 pub(super) fn without_variables(text: &str) -> String {
-    text.replace("{{", "{ {")
+    outside_token(text, "{ {")
+}
+
+/// Replaces each `{{` that does not begin the variable of the token.
+fn outside_token(text: &str, braces: &str) -> String {
+    let parts = text.split(TOKEN).map(|part| part.replace("{{", braces));
+    parts.collect::<Vec<_>>().join(TOKEN)
 }
 
 /// The member of an answer that lets its receiver in.
@@ -94,7 +100,12 @@ pub(super) enum Auth {
     Nobody,
     Key,
     Bearer,
+    /// A token elsewhere than in `Authorization: Bearer`: it is among the headers, the query or the body.
+    Elsewhere,
 }
+
+/// The token of a request, a variable in the files of requests.
+pub(super) const TOKEN: &str = "{{token}}";
 
 /// The requests, in the order in which they work.
 pub(super) fn of(document: &Value) -> Vec<Request<'_>> {
@@ -183,6 +194,11 @@ fn request<'a>(
             }
         }
     }
+    if request.auth == Auth::Elsewhere
+        && let Some(scheme) = scheme(document, operation)
+    {
+        place_token(&mut request, scheme);
+    }
     request
 }
 
@@ -200,6 +216,26 @@ fn push_pairs(name: String, value: &Value, pairs: &mut Vec<(String, String)>) {
             }
         }
         value => pairs.push((name, plain(value))),
+    }
+}
+
+/// Puts the token where its security scheme says.
+fn place_token(request: &mut Request<'_>, scheme: &Value) {
+    let text = |member: &str| scheme[member].as_str().unwrap_or_default().to_owned();
+    let (name, value) = (text("name"), text("x-value").replace("<token>", TOKEN));
+    match scheme["in"].as_str() {
+        Some("query") => request.query.push((name, value, true)),
+        Some("cookie") => request.headers.push(("Cookie".into(), format!("{name}={value}"), true)),
+        Some("header") => request.headers.push((name, value, true)),
+        _ => {
+            let name = text("x-member");
+            let (_, body) = request
+                .body
+                .get_or_insert_with(|| ("application/json", Body::Json(Value::Object(Map::new()))));
+            if let Body::Json(Value::Object(members)) = body {
+                members.insert(name, value.into());
+            }
+        }
     }
 }
 
@@ -266,12 +302,17 @@ fn is_same(document: &Value, one: &Value, other: &Value) -> bool {
     bare(one) == bare(other)
 }
 
-fn auth(document: &Value, operation: &Value) -> Auth {
+/// Returns the first security scheme that is enough for an operation.
+fn scheme<'a>(document: &'a Value, operation: &Value) -> Option<&'a Value> {
     let enough = operation["security"].as_array().into_iter().flatten();
-    let first = enough.filter_map(Value::as_object).find_map(|way| way.keys().min());
-    let Some(first) = first else { return Auth::Nobody };
-    let scheme = &document["components"]["securitySchemes"][first];
+    let first = enough.filter_map(Value::as_object).find_map(|way| way.keys().min())?;
+    document["components"]["securitySchemes"].get(first)
+}
+
+fn auth(document: &Value, operation: &Value) -> Auth {
+    let Some(scheme) = scheme(document, operation) else { return Auth::Nobody };
     match scheme["type"].as_str() {
+        _ if scheme.get("x-value").is_some() => Auth::Elsewhere,
         Some("apiKey") if scheme["in"] == "header" => Auth::Key,
         Some("http") => Auth::Bearer,
         _ => Auth::Nobody,

@@ -31,6 +31,8 @@ mod openapi_flat;
 mod openapi_plain;
 #[cfg(all(feature = "openapi", feature = "validation"))]
 mod openapi_rules;
+#[cfg(all(feature = "jwt", feature = "openapi"))]
+mod openapi_tokens;
 mod parts;
 #[cfg(feature = "password")]
 mod passwords;

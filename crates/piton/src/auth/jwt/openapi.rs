@@ -84,6 +84,7 @@ fn way(location: TokenLocation, refresh: bool, settings: &JwtSettings) -> (&'sta
             };
             let way = json!({
                 "type": "apiKey", "in": "cookie", "name": name, "description": description,
+                "x-value": "<token>",
             });
             (pick("cookie", "refresh_cookie"), way)
         }
@@ -95,14 +96,18 @@ fn way(location: TokenLocation, refresh: bool, settings: &JwtSettings) -> (&'sta
             let way = json!({
                 "type": "apiKey", "in": "query", "name": settings.query_string_name,
                 "description": description,
+                "x-value": format!("{}<token>", settings.query_string_value_prefix),
             });
             ("query", way)
         }
         TokenLocation::Json => {
             let key = if refresh { &settings.refresh_json_key } else { &settings.json_key };
-            // OpenAPI has no scheme for bodies.
+            // OpenAPI has no scheme for bodies: `x-member` names the member for tools that know it.
             let description = format!("A token in the member `{key}` of the JSON body.");
-            let way = json!({ "type": "http", "scheme": "bearer", "description": description });
+            let way = json!({
+                "type": "http", "scheme": "bearer", "description": description,
+                "x-member": key, "x-value": "<token>",
+            });
             (pick("json_member", "refresh_json_member"), way)
         }
     }
@@ -123,8 +128,12 @@ fn in_header(settings: &JwtSettings) -> Value {
         "" => "A token that identifies the caller.".into(),
         scheme => format!("`{scheme}` and a token that identifies the caller."),
     };
+    let value = match settings.header_type.as_str() {
+        "" => "<token>".to_owned(),
+        scheme => format!("{scheme} <token>"),
+    };
     json!({
         "type": "apiKey", "in": "header", "name": settings.header_name,
-        "description": description,
+        "description": description, "x-value": value,
     })
 }

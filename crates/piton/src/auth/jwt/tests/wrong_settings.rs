@@ -1,6 +1,20 @@
 //! Settings that cannot work are refused at launch.
 
 use super::*;
+use crate::config::{Config, Section};
+
+#[test]
+fn switches_are_shown_whatever_their_names_end_in() {
+    let section = Section::of::<JwtSettings>("jwt");
+    let (config, _) = Config::loader("PITON")
+        .env([("PITON_JWT_CLAIMS_IN_REFRESH_TOKEN", "true"), ("JWT_SECRET_KEY", "hunter2")])
+        .load(&[&section]);
+    let described = config.describe(&[&section]);
+    let of = |key: &str| described.iter().find(|it| it.key == key).unwrap();
+    let switch = of("jwt.claims_in_refresh_token");
+    assert_eq!((&switch.value, switch.secret), (&json!(true), false));
+    assert_eq!(of("jwt.secret_key").value, json!("***"));
+}
 
 #[crate::test]
 async fn names_paths_and_claims_that_cannot_work_are_refused_together() {
