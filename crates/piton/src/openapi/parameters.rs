@@ -107,14 +107,39 @@ fn in_path(schema: &Value, names: &[String], schemas: &Schemas) -> Vec<Draft> {
         };
         return pairs.map(draft).collect();
     }
+    // Of several parameters, a list has one value each; of a single one, the values between its commas.
+    let item = resolved.get("items").map(|item| match item["prefixItems"].as_array() {
+        Some(pair) if pair.len() == 2 => (true, &pair[1]),
+        _ => (false, item),
+    });
+    if let Some((is_pair, item)) = item
+        && (is_pair || names.len() > 1)
+    {
+        let draft = |name: &String| Draft::of(name.clone(), Place::Path, item.clone(), true);
+        return names.iter().map(draft).collect();
+    }
     match names {
         [name] => vec![Draft::of(name.clone(), Place::Path, schema.clone(), true)],
         _ => Vec::new(),
     }
 }
 
+/// Maximum depth of variants and flattened structs: an untagged enum may contain itself.
+const MAX_DEPTH: usize = 8;
+
 /// The properties of a struct, and of those that it is made of.
 fn properties(schema: &Value, place: Place, required: bool, schemas: &Schemas) -> Vec<Draft> {
+    properties_within(schema, place, required, schemas, MAX_DEPTH)
+}
+
+fn properties_within(
+    schema: &Value,
+    place: Place,
+    required: bool,
+    schemas: &Schemas,
+    depth: usize,
+) -> Vec<Draft> {
+    let Some(depth) = depth.checked_sub(1) else { return Vec::new() };
     let mut drafts = Vec::new();
     // A newtype variant refers to its type beside its tag.
     let referred = schemas.resolved(schema);
@@ -128,17 +153,18 @@ fn properties(schema: &Value, place: Place, required: bool, schemas: &Schemas) -
         drafts.push(Draft::of(name.clone(), place, property.clone(), required));
     }
     if is_tagged {
-        drafts.extend(properties(&referred, place, required, schemas));
+        drafts.extend(properties_within(&referred, place, required, schemas, depth));
     }
     for part in schema["allOf"].as_array().into_iter().flatten() {
-        drafts.extend(properties(part, place, required, schemas));
+        drafts.extend(properties_within(part, place, required, schemas, depth));
     }
     for key in ["anyOf", "oneOf"] {
         let parts = schema[key].as_array().into_iter().flatten();
         let is_null = |part: &&Value| part["type"] == "null";
         let required = required && !parts.clone().any(|part| is_null(&part));
         let variants = parts.filter(|part| !is_null(part));
-        let variants = variants.map(|part| properties(part, place, required, schemas)).collect();
+        let variants =
+            variants.map(|part| properties_within(part, place, required, schemas, depth)).collect();
         drafts.extend(merged(variants));
     }
     // A map takes whatever there is.
@@ -207,13 +233,19 @@ enum Shape {
 
 impl Shape {
     fn of(schema: &Value, schemas: &Schemas) -> Self {
+        Self::within(schema, schemas, MAX_DEPTH)
+    }
+
+    fn within(schema: &Value, schemas: &Schemas, depth: usize) -> Self {
+        let Some(depth) = depth.checked_sub(1) else { return Self::Scalar };
         let schema = schemas.resolved(schema);
         let is = |kind: &str| {
             let kinds = schema["type"].as_array().into_iter().flatten();
             schema["type"] == kind || kinds.into_iter().any(|it| it == kind)
         };
         let parts = ["anyOf", "oneOf", "allOf"].into_iter().flat_map(|key| schema[key].as_array());
-        let parts: Vec<Self> = parts.flatten().map(|part| Self::of(part, schemas)).collect();
+        let parts: Vec<Self> =
+            parts.flatten().map(|part| Self::within(part, schemas, depth)).collect();
         let narrows = ["format", "pattern", "enum", "const", "minLength"];
         if is("array") || parts.contains(&Self::List) {
             Self::List

@@ -471,3 +471,119 @@ mod variants {
         assert_eq!(parameter("limit")["required"], false);
     }
 }
+
+mod structures {
+    use super::*;
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    enum Tagged {
+        Number { value: u32 },
+        Page(Paged),
+        Nothing,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Paged {
+        page: u32,
+        size: Option<u8>,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Nested {
+        range: Outer,
+        lists: Option<Vec<Vec<u8>>>,
+        objects: Option<Vec<Paged>>,
+        pairs: Option<Vec<(u8, u8)>>,
+        numbers: Option<Vec<u8>>,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    struct Outer {
+        inner: Paged,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "read by Debug alone")]
+    enum Expression {
+        Both { left: Box<Expression>, right: Box<Expression> },
+        Not(Box<Expression>),
+        Maybe(Option<Box<Expression>>),
+        Value { value: u8 },
+    }
+
+    async fn tagged(Query(it): Query<Tagged>) -> String {
+        format!("{it:?}")
+    }
+
+    async fn nested(Query(it): Query<Nested>) -> String {
+        format!("{it:?}")
+    }
+
+    async fn expression(Query(_): Query<Expression>) {}
+
+    async fn list(Path(it): Path<Vec<u8>>) -> Json<Vec<u8>> {
+        Json(it)
+    }
+
+    async fn body(Json(it): Json<Tagged>) -> String {
+        format!("{it:?}")
+    }
+
+    fn app() -> App {
+        App::new("documented")
+            .blueprints(["none"])
+            .set("log.level", "critical")
+            .openapi(OpenApi::new())
+            .route(get("/tagged", tagged).describe(piton::describe!(tagged)))
+            .route(get("/nested", nested).describe(piton::describe!(nested)))
+            .route(get("/expression", expression).describe(piton::describe!(expression)))
+            .route(get("/list/{ids}", list).describe(piton::describe!(list)))
+            .route(post("/body", body).describe(piton::describe!(body)))
+    }
+
+    #[test]
+    fn nothing_is_documented_that_cannot_be_sent() {
+        let document = app().openapi_document().unwrap();
+        let all = |path: &str| {
+            let all = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+            all.iter().map(|it| (it["name"].as_str().unwrap(), it)).collect::<BTreeMap<_, _>>()
+        };
+        let tagged = all("/tagged");
+        assert_eq!(tagged["kind"]["required"], true);
+        let mut kinds: Vec<_> = tagged["kind"]["schema"]["enum"].as_array().unwrap().clone();
+        kinds.sort_by_key(ToString::to_string);
+        assert_eq!(kinds, [json!("nothing"), json!("number"), json!("page")]);
+        // Each is required in one of the variants, and may not be empty there.
+        assert!(tagged["value"]["allowEmptyValue"].is_null(), "{tagged:?}");
+        assert!(tagged["page"]["allowEmptyValue"].is_null(), "{tagged:?}");
+        assert_eq!(tagged["size"]["allowEmptyValue"], true);
+        let nested = all("/nested");
+        assert_eq!(nested.keys().collect::<Vec<_>>(), [&"numbers", &"range"]);
+        let [_, _, http] = app().openapi_files().unwrap();
+        assert!(http.text.contains("range%5Binner%5D%5Bpage%5D="), "{}", http.text);
+    }
+
+    #[piton::test]
+    async fn what_is_documented_is_read() {
+        let app = TestApp::new(app()).await;
+        for path in ["/tagged?kind=page&page=1&size=", "/nested?range[inner][page]=1&numbers=1,2"] {
+            let response = app.get(path).await;
+            assert_eq!(response.status(), 200, "{path}: {}", response.text());
+        }
+        assert_eq!(app.get("/list/1,2").await.json::<Value>(), json!([1, 2]));
+        assert_eq!(app.get("/list/1,x").await.status(), 422);
+        let deep = format!("/nested?range{}=1", "[]".repeat(10_000));
+        assert_eq!(app.get(&deep).await.status(), 422);
+        for refused in [json!(["number", 5]), json!([])] {
+            assert_eq!(app.post("/body").json(&refused).await.status(), 422, "{refused}");
+        }
+        let read = app.post("/body").json(&json!({ "kind": "number", "value": 5 })).await;
+        assert_eq!(read.status(), 200, "{}", read.text());
+    }
+}

@@ -250,21 +250,17 @@ fn documented<F: JsonSchema>() -> (Vec<String>, bool) {
     let mut generator = settings.into_generator();
     let schema = F::json_schema(&mut generator).to_value();
     let mut names = Vec::new();
-    let is_open = collect_names(&schema, generator.definitions(), &mut names, MAX_DEPTH);
+    let is_open = collect_names(&schema, generator.definitions(), &mut names, &mut Vec::new());
     (names, is_open)
 }
-
-/// Maximum depth of references between schemas.
-const MAX_DEPTH: usize = 64;
 
 /// Adds the names of all properties of `schema` to `names`. Returns whether it has properties of any name.
 fn collect_names(
     schema: &Value,
     definitions: &Map<String, Value>,
     names: &mut Vec<String>,
-    depth: usize,
+    followed: &mut Vec<String>,
 ) -> bool {
-    let Some(depth) = depth.checked_sub(1) else { return false };
     let more = schema.get("additionalProperties");
     let mut is_open = more.is_some_and(|more| *more != Value::Bool(false));
     for name in schema["properties"].as_object().into_iter().flat_map(Map::keys) {
@@ -273,12 +269,17 @@ fn collect_names(
         }
     }
     let referred = schema["$ref"].as_str().and_then(|path| path.rsplit_once('/'));
-    if let Some(definition) = referred.and_then(|(_, name)| definitions.get(name)) {
-        is_open |= collect_names(definition, definitions, names, depth);
+    if let Some((_, name)) = referred
+        && let Some(definition) = definitions.get(name)
+        && !followed.iter().any(|followed| followed == name)
+    {
+        // A type may contain itself.
+        followed.push(name.to_owned());
+        is_open |= collect_names(definition, definitions, names, followed);
     }
     for key in ["allOf", "anyOf", "oneOf"] {
         for part in schema[key].as_array().into_iter().flatten() {
-            is_open |= collect_names(part, definitions, names, depth);
+            is_open |= collect_names(part, definitions, names, followed);
         }
     }
     is_open

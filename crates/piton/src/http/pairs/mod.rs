@@ -112,6 +112,8 @@ pub(super) struct Pairs<'a> {
     is_buffered: Cell<bool>,
     /// Some name was buffered. Names are text in any case, so this has no effect.
     is_name_buffered: Cell<bool>,
+    /// The whole of a parameter was read as one value of a list, and not one of its items.
+    is_read_whole: Cell<bool>,
     /// The single parameter of a path is read by its name, not by its position.
     is_by_name: Cell<bool>,
     /// The type of the path may read its single parameter by its name.
@@ -179,6 +181,7 @@ impl<'a> Pairs<'a> {
             is_exhausted: Cell::new(false),
             is_buffered: Cell::new(false),
             is_name_buffered: Cell::new(false),
+            is_read_whole: Cell::new(false),
             is_by_name: Cell::new(false),
             may_be_by_name: Cell::new(false),
         }

@@ -35,7 +35,9 @@ impl<'de, 'a> ByPosition<'de, 'a> {
     ) -> Result<V::Value, PairRefusal> {
         // Once a refused parameter is removed, the positions of the others would shift.
         self.expect_count(self.0.groups.len())?;
-        visitor.visit_seq(PathSequence { pairs: self.0, next: 0, is_keyed })
+        // A list in the single parameter has commas between its values, as it is documented.
+        let item = (is_keyed && self.0.groups.len() == 1).then_some(0);
+        visitor.visit_seq(PathSequence { pairs: self.0, next: 0, is_keyed, item })
     }
 }
 
@@ -144,6 +146,8 @@ struct PathSequence<'de, 'a> {
     pairs: &'de Pairs<'a>,
     next: usize,
     is_keyed: bool,
+    /// The index of the next item of the single parameter, if it is a list.
+    item: Option<usize>,
 }
 
 impl<'de> SeqAccess<'de> for PathSequence<'de, '_> {
@@ -160,7 +164,22 @@ impl<'de> SeqAccess<'de> for PathSequence<'de, '_> {
         self.pairs.at.set(Some(Position::Group(self.next)));
         let mut value = ParameterValue::of_group(self.pairs, self.next);
         value.is_keyed = self.is_keyed;
-        self.next += 1;
-        seed.deserialize(value).map(Some)
+        value.item = self.item;
+        let Some(item) = self.item else {
+            self.next += 1;
+            return seed.deserialize(value).map(Some);
+        };
+        let group = &self.pairs.groups[self.next];
+        let count = self.pairs.pairs[group.first].items(false).len();
+        self.item = Some(item + 1);
+        self.pairs.is_read_whole.set(false);
+        let read = seed.deserialize(value);
+        if item + 1 >= count || self.pairs.is_read_whole.get() {
+            self.next += 1;
+        }
+        match count {
+            1 => read.map(Some),
+            _ => read.map(Some).map_err(|refusal| refusal.in_list(item + 1)),
+        }
     }
 }

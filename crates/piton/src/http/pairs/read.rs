@@ -96,11 +96,19 @@ pub(super) struct ParameterValue<'de, 'a> {
     node: ParameterNode<'de>,
     /// A tuple of two is read as the name and the value.
     pub is_keyed: bool,
+    /// The index of the item that is read, if the single parameter of a path is read as a list.
+    pub item: Option<usize>,
 }
 
 impl<'de, 'a> ParameterValue<'de, 'a> {
     pub fn of_group(pairs: &'de Pairs<'a>, group: usize) -> Self {
-        Self { pairs, name: pairs.name(group), node: ParameterNode::Group(group), is_keyed: false }
+        Self {
+            pairs,
+            name: pairs.name(group),
+            node: ParameterNode::Group(group),
+            is_keyed: false,
+            item: None,
+        }
     }
 
     fn scalar(&self) -> Result<Scalar<'de>, PairRefusal> {
@@ -114,11 +122,18 @@ impl<'de, 'a> ParameterValue<'de, 'a> {
         if !group.more.is_empty() {
             return Err(PairRefusal::new(TWICE));
         }
-        let text = &*self.pairs.pairs[group.first].value;
-        Ok(Scalar { text, form: group.form, is_buffered: &self.pairs.is_buffered })
+        let pair = &self.pairs.pairs[group.first];
+        let is_buffered = &self.pairs.is_buffered;
+        match self.item.and_then(|item| Some((item, pair.items(false).get(item)?))) {
+            Some((item, text)) if group.form != ValueForm::Poison => {
+                Ok(Scalar { text, form: group.item_form((0, item)), is_buffered })
+            }
+            _ => Ok(Scalar { text: &pair.value, form: group.form, is_buffered }),
+        }
     }
 
     fn items(&self) -> Result<ListItems<'de, 'a>, PairRefusal> {
+        self.pairs.is_read_whole.set(true);
         match self.node {
             ParameterNode::Group(group) if self.pairs.groups[group].form == ValueForm::Poison => {
                 Err(PairRefusal::invalid_type(Unexpected::Bytes(POISON), &"a sequence"))
@@ -129,8 +144,10 @@ impl<'de, 'a> ParameterValue<'de, 'a> {
     }
 
     fn fixed<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, PairRefusal> {
-        if self.is_keyed && length == 2 {
-            let scalar = self.scalar()?;
+        if let (true, 2, ParameterNode::Group(group)) = (self.is_keyed, length, &self.node) {
+            let group = *group;
+            self.pairs.is_read_whole.set(true);
+            let scalar = Self { item: None, node: ParameterNode::Group(group), ..self }.scalar()?;
             return visit_pair(
                 Scalar { text: self.name, form: ValueForm::Text, ..scalar },
                 scalar,
@@ -176,6 +193,9 @@ impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
         let ParameterNode::Group(at) = self.node else { return self.object(visitor) };
+        if self.item.is_some() {
+            return self.scalar()?.deserialize_any(visitor);
+        }
         self.pairs.is_buffered.set(true);
         let group = &self.pairs.groups[at];
         group.is_buffered.set(true);
@@ -247,7 +267,8 @@ impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
                 let all = listed(variants);
                 return Err(PairRefusal::new(format!("expected one of {all} alone")));
             };
-            let value = ParameterValue { pairs: self.pairs, name, node, is_keyed: false };
+            let value =
+                ParameterValue { pairs: self.pairs, name, node, is_keyed: false, item: None };
             return visitor.visit_enum(NamedVariant(value));
         }
         self.scalar()?.deserialize_enum(name, variants, visitor)
@@ -367,7 +388,13 @@ impl<'de, I: Iterator<Item = (&'de str, ParameterNode<'de>)>> MapAccess<'de>
         seed: V,
     ) -> Result<V::Value, PairRefusal> {
         let (name, node) = self.value.take().expect("a value is asked for after its key");
-        seed.deserialize(ParameterValue { pairs: self.pairs, name, node, is_keyed: false })
+        seed.deserialize(ParameterValue {
+            pairs: self.pairs,
+            name,
+            node,
+            is_keyed: false,
+            item: None,
+        })
     }
 }
 

@@ -964,3 +964,16 @@ fn an_internally_tagged_enum_is_an_object() {
     assert!(is_object::<Tagged>() && is_object::<Page>() && is_object::<Adjacent>());
     assert!(!is_object::<Vec<u8>>() && !is_object::<Untagged>() && !is_object::<Value>());
 }
+
+#[test]
+fn a_list_in_the_single_parameter_of_a_path_has_commas_as_it_is_documented() {
+    assert_eq!(path::<Vec<u8>>(&[("ids", "1,2,3")]).unwrap(), json!([1, 2, 3]));
+    assert_eq!(path::<Vec<u8>>(&[("ids", "1")]).unwrap(), json!([1]));
+    assert_eq!(path::<BTreeSet<String>>(&[("ids", "b,a")]).unwrap(), json!(["a", "b"]));
+    assert_eq!(path::<Vec<Id>>(&[("ids", "1,x")]).unwrap(), json!([1, "x"]));
+    let pairs = path::<Vec<(String, String)>>(&[("a", "b,c")]).unwrap();
+    assert_eq!(pairs, json!([["a", "b,c"]]));
+    let wrong = path::<Vec<u8>>(&[("ids", "1,x")]).unwrap_err();
+    assert_eq!(wrong[0].0.as_deref(), Some("ids"));
+    assert!(wrong[0].1.starts_with("value 2 of the list: is not a valid"), "{wrong:?}");
+}
