@@ -25,7 +25,8 @@ import uuid
 PROVOKED = {200, 201, 204, 304, 401, 403, 404, 409, 412, 422}
 
 # They need a user who was deleted since, and tokens that piste does not make.
-UNREACHABLE = {('user_me', 404), ('user_me', 403), ('user_me', 422), ('peer_me', 403), ('peer_me', 422)}
+UNREACHABLE = {('user_me', 404), ('user_me', 403), ('user_me', 422), ('peer_me', 403), ('peer_me', 422),
+               ('user_login', 422)}  # a client with types sends both members
 
 
 class Tour:
@@ -257,7 +258,6 @@ def piste(client, service, name):
     call('user_signup', 422, nobody, body=make('Signup', email='nobody', password='correct horse', name=None))
     call('user_login', 403, nobody, body=login)
     call('user_login', 401, nobody, body=make('Login', email=address, password='wrong'))
-    call('user_login', 422, nobody, body=make('Login', email=address))
 
     account, _ = call('user_activate', 200, nobody, activation(service['log'], address))
     assert account.email == address, account

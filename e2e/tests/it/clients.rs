@@ -77,8 +77,8 @@ async fn httpyac_sends_every_request_of_the_http_files() {
     let world = World::start().await;
     let token = format!("token={}", world.token("ada@example.com").await);
     let key = format!("apiKey={API_KEY}");
-    // The account of the example is made after its login, and the token to activate it is in a letter.
-    let piste = [&*token, "user_login:401", "user_activate:404"];
+    // The token that activates the account of the example is in a letter.
+    let piste = [&*token, "user_login:403", "user_activate:404"];
     for (name, options) in [("registry", &[&*key][..]), ("piste", &piste)] {
         let folder = world.documents(name);
         let file = |file: &str| folder.join(file).to_str().unwrap().to_owned();
