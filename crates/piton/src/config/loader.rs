@@ -192,7 +192,7 @@ struct Wanted {
     names: HashSet<String>,
     /// The prefix with its `_`; empty where there is none, and then only `names` count.
     start: String,
-    /// Whether the variables of [`FLASK_JWT`] are kept.
+    /// Keeps the variables of [`FLASK_JWT`] if true.
     flask_jwt: bool,
 }
 

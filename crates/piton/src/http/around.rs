@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
 
-use super::Operation;
+use super::{Guard, Operation};
 use crate::handle::Handle;
 
 /// An answer on its way.
@@ -82,27 +82,26 @@ type Run<'a> = Box<dyn FnOnce(Request) -> Answering<'a> + Send + 'a>;
 
 /// The handler.
 pub struct Next<'a> {
-    guarded: bool,
-    by_headers: bool,
+    guard: Option<&'static dyn Guard>,
     run: Run<'a>,
 }
 
 impl<'a> Next<'a> {
-    pub(super) fn new(guarded: bool, by_headers: bool, run: Run<'a>) -> Self {
-        Self { guarded, by_headers, run }
+    pub(super) fn new(guard: Option<&'static dyn Guard>, run: Run<'a>) -> Self {
+        Self { guard, run }
     }
 
     /// Whether a guard has let this request pass that does not let everybody pass.
     #[must_use]
     pub fn guarded(&self) -> bool {
-        self.guarded
+        self.guard.is_some_and(|guard| !guard.is_open())
     }
 
     /// Returns whether the guard, if there is one, reads credentials from headers alone:
-    /// [`Guard::reads_headers_only`](super::Guard::reads_headers_only).
+    /// [`Guard::reads_headers_only`].
     #[must_use]
-    pub fn reads_headers_only(&self) -> bool {
-        self.by_headers
+    pub fn reads_headers_only(&self, app: &Handle) -> bool {
+        self.guard.is_none_or(|guard| guard.reads_headers_only(app))
     }
 
     /// The handler's answer.

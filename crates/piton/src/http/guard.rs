@@ -150,11 +150,9 @@ where
             (Err(refusal), _) => refusal.into_response(),
             (Ok(()), None) => handler.call(request, app).await,
             (Ok(()), Some(around)) => {
-                let guarded = guard.is_some_and(|guard| !guard.is_open());
-                let by_headers = guard.is_none_or(|guard| guard.reads_headers_only(&app));
                 let running = app.clone();
                 let next = |request| Box::pin(handler.call(request, running)) as _;
-                around.answer(request, &app, Next::new(guarded, by_headers, Box::new(next))).await
+                around.answer(request, &app, Next::new(guard, Box::new(next))).await
             }
         }
     };

@@ -30,14 +30,18 @@ pub(crate) fn encode(path: &str) -> Result<Cow<'_, str>, String> {
 
 /// Returns `path` encoded, or as it is if that is not possible: [`encode`] says why at launch.
 pub(super) fn encoded_if_possible(path: Cow<'static, str>) -> Cow<'static, str> {
-    let is_of_other_framework = path.split('/').any(|segment| segment.starts_with([':', '*', '<']));
-    if path.bytes().all(is_plain) || is_of_other_framework {
+    if path.bytes().all(is_plain) || foreign_parameter(&path).is_some() {
         return path;
     }
     match encode(&path).map(Cow::into_owned) {
         Ok(encoded) => encoded.into(),
         Err(_) => path,
     }
+}
+
+/// Returns the first segment that is a parameter as another framework writes it.
+pub(super) fn foreign_parameter(path: &str) -> Option<&str> {
+    path.split('/').find(|segment| segment.starts_with([':', '*', '<']))
 }
 
 /// Returns whether `byte` is the same in every form of a path.

@@ -128,9 +128,7 @@ pub(crate) fn entry_of(id: TypeId) -> Option<&'static Entry> {
 fn path_problem(route: &Route) -> Option<String> {
     let why = if !route.path.starts_with('/') {
         "a path begins with `/`".to_owned()
-    } else if let Some(old) =
-        route.path.split('/').find(|segment| segment.starts_with([':', '*', '<']))
-    {
+    } else if let Some(old) = path_text::foreign_parameter(&route.path) {
         format!(
             "`{old}` is another framework's way to write a parameter: here it is `{{name}}` or `{{*rest}}`"
         )

@@ -23,7 +23,7 @@ pub(super) enum PrivateKey {
 /// A key that checks, as DER.
 pub(super) struct PublicKey {
     pub kind: KeyKind,
-    /// Whether the key is restricted to RSASSA-PSS (RFC 4055).
+    /// Restriction of the key to RSASSA-PSS (RFC 4055).
     pub is_pss: bool,
     pub der: Vec<u8>,
 }

@@ -290,7 +290,7 @@ impl Around for Cached {
     fn answer<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> Answering<'a> {
         Box::pin(async move {
             let Ok(cache) = app.try_part::<Cache>() else { return next.run(request).await };
-            let caller = match self.shared || next.reads_headers_only() {
+            let caller = match self.shared || next.reads_headers_only(app) {
                 true => self.caller(request.headers(), app, next.guarded()),
                 // Their headers may be the same, as those of a proxy or a cookie of the page.
                 false => Caller::Unknown,

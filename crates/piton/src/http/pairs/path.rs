@@ -4,6 +4,7 @@ use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::read::{ByName, ParameterValue};
 use super::refusal::PairRefusal;
+use super::scalar::read_as_scalar;
 use super::{Pairs, Position};
 
 /// A deserializer of the parameters of a path: a single one, several by their positions, or by name.
@@ -39,14 +40,6 @@ impl<'de, 'a> ByPosition<'de, 'a> {
         let item = (is_keyed && self.0.groups.len() == 1).then_some(0);
         visitor.visit_seq(PathSequence { pairs: self.0, next: 0, is_keyed, item })
     }
-}
-
-macro_rules! only {
-    ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
-            self.single()?.$method(visitor)
-        })*
-    };
 }
 
 impl<'de> Deserializer<'de> for ByPosition<'de, '_> {
@@ -133,12 +126,7 @@ impl<'de> Deserializer<'de> for ByPosition<'de, '_> {
         visitor.visit_unit()
     }
 
-    only!(
-        deserialize_bool deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_u128 deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-        deserialize_i128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
-        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_identifier
-    );
+    read_as_scalar!(single);
 }
 
 /// A [`SeqAccess`] over the parameters of a path.

@@ -10,7 +10,7 @@ use serde::de::{
 
 use super::forms::ValueForm;
 use super::refusal::PairRefusal;
-use super::scalar::{POISON, Scalar};
+use super::scalar::{POISON, Scalar, read_as_scalar};
 use super::split::object_and_member;
 use super::{Pairs, Position};
 
@@ -180,14 +180,6 @@ impl<'de, 'a> ParameterValue<'de, 'a> {
     }
 }
 
-macro_rules! scalar {
-    ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
-            self.scalar()?.$method(visitor)
-        })*
-    };
-}
-
 impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
     type Error = PairRefusal;
 
@@ -286,13 +278,11 @@ impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
         visitor.visit_unit()
     }
 
-    scalar!(
-        deserialize_bool deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_u128 deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-        deserialize_i128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
-        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit
-        deserialize_identifier
-    );
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
+        self.scalar()?.deserialize_unit(visitor)
+    }
+
+    read_as_scalar!(scalar);
 }
 
 /// The values of a list: of one pair with commas between them, of several pairs, or both.

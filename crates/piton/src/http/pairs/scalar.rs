@@ -109,6 +109,25 @@ macro_rules! text {
     };
 }
 
+/// Reads every type that is one text as what `self.$scalar()` returns.
+macro_rules! read_as_scalar {
+    ($scalar:ident) => {
+        $crate::http::pairs::scalar::read_as_scalar!($scalar:
+            deserialize_bool deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+            deserialize_u128 deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+            deserialize_i128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+            deserialize_string deserialize_bytes deserialize_byte_buf deserialize_identifier
+        );
+    };
+    ($scalar:ident: $($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairRefusal> {
+            self.$scalar()?.$method(visitor)
+        })*
+    };
+}
+
+pub(super) use read_as_scalar;
+
 fn parse_flag<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
