@@ -70,6 +70,7 @@
 // The macros write `::piton::..`, in this crate too.
 extern crate self as piton;
 
+mod compat;
 pub mod config;
 mod context;
 pub mod convert;

@@ -7,7 +7,7 @@ import java.io.File;
 /**
  * Calls every operation of the registry and of piste by clients that OpenAPI Generator generates.
  *
- * <p>The argument is the JSON file of {@code e2e::clients::World}: where the services are, their keys and
+ * <p>The argument is the JSON file of {@code test_support::generated_clients::World}: where the services are, their keys and
  * documents. The last line is JSON: how many operations and calls of each service.
  */
 public final class Main {

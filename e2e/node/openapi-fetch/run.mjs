@@ -2,7 +2,7 @@
 //
 // node run.mjs WORLD [--through-prism]
 //
-// WORLD is a JSON file of `e2e::clients`: of the registry and piste, or of the service that says what it has
+// WORLD is a JSON file of `test_support::generated_clients`: of the registry and piste, or of the service that says what it has
 // read. Fails if an operation of a document was not called, if one
 // answered by a status that is not documented for it, or did not answer by one that is. With
 // `--through-prism` the addresses are those of validating proxies, whose complaints fail, too. The last

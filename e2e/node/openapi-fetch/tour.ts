@@ -10,7 +10,7 @@ import { equal, good, holds, type Surroundings } from './answers.js';
 type Problem = components['responses']['problem']['content']['application/problem+json'];
 type Company = components['schemas']['Company'];
 
-/** Where the services are: the JSON file of `e2e::clients::World`. */
+/** Where the services are: the JSON file of `test_support::generated_clients::World`. */
 export interface World {
   registry: { url: string; key: string; reader_key: string; writer_key: string; known: string; unknown: string };
   piste: { url: string };

@@ -2,7 +2,7 @@
 
 call.py WORLD
 
-WORLD is a JSON file of `e2e::clients`: where the services are, their keys and documents. The last line
+WORLD is a JSON file of `test_support::generated_clients`: where the services are, their keys and documents. The last line
 is JSON: how many operations and calls of each service.
 """
 import importlib

@@ -1,9 +1,9 @@
 //! Tests which database addresses the built registry accepts, and how it refuses the rest.
 
-use e2e::free_port;
-use e2e::pgbouncer::PgBouncer;
-use e2e::postgres::{Postgres, database};
-use e2e::service::{Service, run};
+use test_support::free_port;
+use test_support::pgbouncer::PgBouncer;
+use test_support::postgres::{Postgres, database};
+use test_support::service::{Service, run};
 
 use super::database::session;
 

@@ -2,9 +2,9 @@
 
 use std::process::Stdio;
 
-use e2e::client::{self, get};
-use e2e::service::{Service, run};
-use e2e::{free_port, wait_for};
+use test_support::http_client::{self, get};
+use test_support::service::{Service, run};
+use test_support::{free_port, wait_for};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -33,7 +33,7 @@ async fn prometheus_finds_no_fault_with_the_figures() {
     let folder = tempfile::tempdir().unwrap();
     let data = format!("data_dir={}", folder.path().display());
     let service = Service::start("registry", free_port(), &["--set", &data]).await;
-    let mut connection = client::Connection::open(service.port).await.unwrap();
+    let mut connection = http_client::Connection::open(service.port).await.unwrap();
     for number in 1..=3 {
         connection.request("POST", "/api/companies", &company(number)).await.unwrap();
         connection.request("GET", &format!("/nowhere/{number}%22%5C"), "").await.unwrap();

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use e2e::client::{self, Connection};
-use e2e::postgres;
-use e2e::redis::Redis;
-use e2e::service::Service;
-use e2e::{cnpj, free_port, wait_for};
 use serde_json::Value;
+use test_support::http_client::{self, Connection};
+use test_support::postgres;
+use test_support::redis::Redis;
+use test_support::service::Service;
+use test_support::{cnpj, free_port, wait_for};
 
 use super::company;
 
@@ -35,7 +35,7 @@ async fn two(redis: &Redis) -> [Service; 2] {
 
 /// A figure of the service's own.
 async fn figure(port: u16, line: &str) -> u64 {
-    let text = client::get(port, "/metrics").await.unwrap().body;
+    let text = http_client::get(port, "/metrics").await.unwrap().body;
     let text = String::from_utf8_lossy(&text).into_owned();
     let found = text.lines().find_map(|it| it.strip_prefix(line)?.trim().parse().ok());
     found.unwrap_or(0)
@@ -194,9 +194,9 @@ async fn a_redis_that_is_not_there_keeps_nobody_waiting() {
         assert_eq!((answer.status, &answer.json()["total"]), (200, &Value::from(1)));
     }
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-    let health = client::get(one.port, "/health").await.unwrap().json();
+    let health = http_client::get(one.port, "/health").await.unwrap().json();
     let parts = health["parts"].as_array().unwrap();
     let cache = parts.iter().find(|part| part["name"] == "cache").unwrap();
     assert_eq!(cache["status"], "degraded", "{health}");
-    assert_eq!(client::get(one.port, "/readyz").await.unwrap().status, 200);
+    assert_eq!(http_client::get(one.port, "/readyz").await.unwrap().status, 200);
 }

@@ -3,9 +3,9 @@
 //!
 //! The ignored ones are long; `cargo xtask chaos --only clients` installs what they need and runs them.
 
-use e2e::clients::{self, API_KEY, Forms, Prism, World};
-use e2e::node::{self, Ended, newman};
 use serde_json::Value;
+use test_support::generated_clients::{self, API_KEY, Forms, Prism, World};
+use test_support::node::{self, Ended, newman};
 
 /// Fails unless the script ended well, having called as many operations as there are.
 fn called_every_operation(ran: &Ended) {
@@ -29,7 +29,8 @@ async fn redocly_and_spectral_find_no_fault_in_the_documents() {
     let documents = ["registry", "piste"].map(|name| folder.path().join(name));
     for (name, out) in ["registry", "piste"].into_iter().zip(&documents) {
         let written =
-            e2e::service::run(name, &["openapi", "--out", out.to_str().unwrap()], &[]).await;
+            test_support::service::run(name, &["openapi", "--out", out.to_str().unwrap()], &[])
+                .await;
         assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
     }
     let documents = documents.map(|out| out.join("openapi.json").to_str().unwrap().to_owned());
@@ -40,7 +41,7 @@ async fn redocly_and_spectral_find_no_fault_in_the_documents() {
 #[tokio::test]
 async fn a_client_of_openapi_python_client_calls_every_operation() {
     let world = World::start().await;
-    let ran = clients::python("openapi_python_client", "call.py", &[&world.file()]).await;
+    let ran = generated_clients::python("openapi_python_client", "call.py", &[&world.file()]).await;
     called_every_operation(&ran);
 }
 
@@ -56,7 +57,7 @@ async fn what_generated_clients_send_is_read_as_meant() {
     let forms = Forms::start().await;
     let linted = node::script("linters", "lint.mjs", &["--errors-only", &forms.document()]).await;
     assert!(linted.well, "{}", linted.said);
-    let ran = clients::python("openapi_python_client", "call.py", &[&forms.file()]).await;
+    let ran = generated_clients::python("openapi_python_client", "call.py", &[&forms.file()]).await;
     called(&ran, &[("forms", 7)]);
     let ran = node::script("openapi-fetch", "run.mjs", &[&forms.file()]).await;
     called(&ran, &[("forms", 7)]);
@@ -66,9 +67,10 @@ async fn what_generated_clients_send_is_read_as_meant() {
 #[ignore = "long: cargo xtask chaos --only clients"]
 async fn what_openapi_generators_client_sends_is_read_as_meant() {
     let forms = Forms::start().await;
-    let ran = clients::python("openapi_generator", "call.py", &[&forms.file()]).await;
+    let ran = generated_clients::python("openapi_generator", "call.py", &[&forms.file()]).await;
     called(&ran, &[("forms", 7)]);
-    let ran = clients::python("openapi_generator", "integers.py", &[&forms.document()]).await;
+    let ran =
+        generated_clients::python("openapi_generator", "integers.py", &[&forms.document()]).await;
     assert!(ran.well, "{}", ran.said);
 }
 
@@ -135,7 +137,7 @@ async fn the_postman_collection_passes_a_prism_that_refuses_violations() {
 #[ignore = "long: cargo xtask chaos --only clients"]
 async fn a_client_of_openapi_generator_in_python_calls_every_operation() {
     let world = World::start().await;
-    let ran = clients::python("openapi_generator", "call.py", &[&world.file()]).await;
+    let ran = generated_clients::python("openapi_generator", "call.py", &[&world.file()]).await;
     called_every_operation(&ran);
 }
 
@@ -143,7 +145,7 @@ async fn a_client_of_openapi_generator_in_python_calls_every_operation() {
 #[ignore = "long: cargo xtask chaos --only clients"]
 async fn a_client_of_openapi_generator_in_java_compiles_and_calls_every_operation() {
     let world = World::start().await;
-    called_every_operation(&clients::java(&world).await);
+    called_every_operation(&generated_clients::java(&world).await);
 }
 
 #[tokio::test]
@@ -153,7 +155,7 @@ async fn other_languages_have_integers_wide_enough() {
     for name in ["registry", "piste"] {
         let document = world.documents(name).join("openapi.json");
         let arguments = [document.to_str().unwrap()];
-        let ran = clients::python("openapi_generator", "integers.py", &arguments).await;
+        let ran = generated_clients::python("openapi_generator", "integers.py", &arguments).await;
         assert!(ran.well, "{}", ran.said);
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::client::{Connection, get};
-use e2e::postgres::{Postgres, database};
-use e2e::service::Service;
-use e2e::{free_port, wait_for};
 use serde_json::Value;
+use test_support::http_client::{Connection, get};
+use test_support::postgres::{Postgres, database};
+use test_support::service::Service;
+use test_support::{free_port, wait_for};
 
 use super::company;
 
@@ -330,12 +330,12 @@ async fn a_secret_is_nowhere_to_be_read() {
         service.ended().await;
         for verb in [vec!["config"], vec!["config", "--json"], vec!["config", "--example"]] {
             let arguments = [arguments.as_slice(), &verb].concat();
-            let output = e2e::service::run("registry", &arguments, variables).await;
+            let output = test_support::service::run("registry", &arguments, variables).await;
             said += &String::from_utf8_lossy(&[output.stdout, output.stderr].concat());
         }
         // Something else is wrong too: the report names every setting and no secret.
         let arguments = [arguments.as_slice(), &["--set", "http.port=x"]].concat();
-        let output = e2e::service::run("registry", &arguments, variables).await;
+        let output = test_support::service::run("registry", &arguments, variables).await;
         assert_eq!(output.status.code(), Some(2));
         said += &String::from_utf8_lossy(&output.stderr);
         said += &std::fs::read_to_string(&log).unwrap();

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use e2e::client::{Connection, get};
-use e2e::service::{self, Service};
-use e2e::{free_port, wait_for};
+use test_support::http_client::{Connection, get};
+use test_support::service::{self, Service};
+use test_support::{free_port, wait_for};
 
 use super::company;
 

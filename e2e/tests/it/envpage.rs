@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use e2e::node;
-use e2e::service::{self, Service};
 use serde_json::{Value, json};
+use test_support::node;
+use test_support::service::{self, Service};
 
 const EVIL: &str = "<script>window.pwned=1</script>";
 
@@ -55,7 +55,7 @@ impl Mounted {
 
 /// The page with these variables and the secrets in `folder`.
 async fn start(folder: &Path, variables: &[(&str, &str)], log: Option<&Path>) -> Service {
-    let port = e2e::free_port();
+    let port = test_support::free_port();
     let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
     let folders = [("PITON_PAGE_SECRET_FOLDERS", folder.to_str().unwrap())];
     let variables = [&folders, variables].concat();
@@ -66,7 +66,7 @@ async fn start(folder: &Path, variables: &[(&str, &str)], log: Option<&Path>) ->
 
 /// `[state, value]` of a variable.
 async fn variable(service: &Service, name: &str) -> Value {
-    let body = e2e::client::get(service.port, "/variables.json").await.unwrap().body;
+    let body = test_support::http_client::get(service.port, "/variables.json").await.unwrap().body;
     let json: Value = serde_json::from_slice(&body).unwrap();
     let groups = json["groups"].as_array().unwrap();
     let mut all = groups.iter().flat_map(|group| group["variables"].as_array().unwrap());

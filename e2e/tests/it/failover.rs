@@ -4,12 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::client::{Connection, get};
-use e2e::postgres::Postgres;
-use e2e::proxy::Proxy;
-use e2e::service::Service;
-use e2e::{free_port, wait_for};
 use serde_json::Value;
+use test_support::http_client::{Connection, get};
+use test_support::postgres::Postgres;
+use test_support::service::Service;
+use test_support::tcp_proxy::Proxy;
+use test_support::{free_port, wait_for};
 
 use super::company;
 

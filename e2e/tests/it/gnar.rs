@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use e2e::free_port;
-use e2e::gnar::{self, Mode};
-use e2e::postgres::database;
-use e2e::service::Service;
 use serde_json::Value;
+use test_support::free_port;
+use test_support::gnar::{self, Mode};
+use test_support::postgres::database;
+use test_support::service::Service;
 
 /// Requests that are answered differently on purpose, or by the servers and not by the services. Each has
 /// its reason.

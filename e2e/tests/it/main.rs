@@ -23,5 +23,5 @@ mod settings;
 
 /// A company as JSON.
 fn company(number: u32) -> String {
-    format!(r#"{{"cnpj":"{}","name":"Company {number}","state":"SP"}}"#, e2e::cnpj(number))
+    format!(r#"{{"cnpj":"{}","name":"Company {number}","state":"SP"}}"#, test_support::cnpj(number))
 }

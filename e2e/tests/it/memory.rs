@@ -1,10 +1,10 @@
 //! Tests the registry with clients that try to make it hold more memory than there is.
 
-use e2e::client::{Connection, get};
-use e2e::flood::{unfinished_bodies, unread_answers};
-use e2e::service::{Service, run};
-use e2e::{cnpj, free_port, wait_for};
 use serde_json::{Value, json};
+use test_support::http_client::{Connection, get};
+use test_support::service::{Service, run};
+use test_support::stalled_clients::{unfinished_bodies, unread_answers};
+use test_support::{cnpj, free_port, wait_for};
 
 const MIB: u64 = 1 << 20;
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use e2e::client;
-use e2e::free_port;
-use e2e::nginx::Sites;
-use e2e::page::{Action, Page, Reader};
-use e2e::python::{Dialogue, interpreter, script};
-use e2e::service;
 use serde_json::{Value, json};
+use test_support::free_port;
+use test_support::http_client;
+use test_support::nginx::Sites;
+use test_support::python::{Dialogue, interpreter, script};
+use test_support::service;
+use test_support::walkthrough::{Action, Page, Reader};
 
 /// The section in which the route moves, and the one in which it moves back.
 const MOVES: &str = "5.";
@@ -40,7 +40,7 @@ impl Seen {
     /// Asks until there is enough. A connection a request: nginx closes idle ones when it reloads.
     async fn ask(self: Arc<Self>, port: u16, authorization: String) {
         while !self.enough.load(Ordering::Relaxed) {
-            match client::get_as(port, "/user/me", &authorization).await {
+            match http_client::get_as(port, "/user/me", &authorization).await {
                 Ok(answer) if answer.status == 200 && is_ada(&answer.body) => {
                     // The newline is Flask's.
                     let by =
@@ -56,7 +56,7 @@ impl Seen {
     /// Waits for some more answers.
     async fn more(&self, by: &AtomicU32) {
         let before = by.load(Ordering::Relaxed);
-        e2e::wait_for("answers under load", || async {
+        test_support::wait_for("answers under load", || async {
             by.load(Ordering::Relaxed) > before + 20 || !self.wrong.lock().unwrap().is_empty()
         })
         .await;

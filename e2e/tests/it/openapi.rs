@@ -3,11 +3,11 @@
 
 use std::process::Command;
 
-use e2e::node::{self, newman};
-use e2e::python::{interpreter, script};
-use e2e::schemathesis::fuzz;
-use e2e::service::{self, Service};
 use serde_json::{Value, json};
+use test_support::node::{self, newman};
+use test_support::python::{interpreter, script};
+use test_support::schemathesis::fuzz;
+use test_support::service::{self, Service};
 
 /// In the header that the registry looks at, where it asks for a key.
 const KEY: &str = "the key of the end-to-end tests";
@@ -19,7 +19,7 @@ async fn registry() -> Service {
 
 /// A fresh registry with these variables.
 async fn registry_with(variables: &[(&str, &str)]) -> Service {
-    let port = e2e::free_port();
+    let port = test_support::free_port();
     let key = KEY.replace(' ', "-");
     let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
     let variables = [&[("API_KEY", key.as_str())], variables].concat();
@@ -80,7 +80,8 @@ async fn swagger_ui_works_with_no_network() {
     assert_eq!(seen["complaints"], json!([]), "the page keeps to its own policy");
     assert_eq!((&seen["title"], &seen["status"]), (&json!("Company registry"), &json!(200)));
     assert_ne!(seen["light"], seen["dark"], "the page follows the browser's colours");
-    let document = e2e::client::get(service.port, "/api/openapi.json").await.unwrap().body;
+    let document =
+        test_support::http_client::get(service.port, "/api/openapi.json").await.unwrap().body;
     let document: Value = serde_json::from_slice(&document).unwrap();
     let asks = document["components"]["securitySchemes"].is_object();
     assert_eq!(seen["authorised"], asks, "there is a way in where one is needed");
@@ -107,7 +108,8 @@ async fn what_the_document_allows_is_taken_and_nothing_else_on_sqlite() {
 
 #[tokio::test]
 async fn what_the_document_allows_is_taken_and_nothing_else_on_postgres_with_redis() {
-    let (database, redis) = (e2e::postgres::database(), e2e::redis::Redis::start());
+    let (database, redis) =
+        (test_support::postgres::database(), test_support::redis::Redis::start());
     let variables = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &redis.url())];
     check(registry_with(&variables).await).await;
 }

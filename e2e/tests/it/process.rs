@@ -1,8 +1,8 @@
 //! How the process starts and ends.
 
-use e2e::client::{self, Connection};
-use e2e::service::{Service, run};
-use e2e::{free_port, wait_for};
+use test_support::http_client::{self, Connection};
+use test_support::service::{Service, run};
+use test_support::{free_port, wait_for};
 
 use super::company;
 
@@ -14,12 +14,12 @@ fn folder() -> (tempfile::TempDir, String) {
 
 /// The head of a request, its body to follow: the service has it under way until that comes.
 async fn half_a_request(port: u16) -> (Connection, String) {
-    let request = client::request("POST", "/api/companies", &company(1));
+    let request = http_client::request("POST", "/api/companies", &company(1));
     let (first, rest) = request.split_at(request.len() - 10);
     let mut connection = Connection::open(port).await.unwrap();
     connection.send(first.as_bytes()).await.unwrap();
     // An answer on another connection says that what was sent before has been read.
-    assert_eq!(client::get(port, "/livez").await.unwrap().status, 200);
+    assert_eq!(http_client::get(port, "/livez").await.unwrap().status, 200);
     (connection, rest.to_owned())
 }
 
@@ -88,7 +88,7 @@ async fn a_log_that_nobody_reads_or_that_finds_no_room_stops_no_request() {
         let settings = ["--set", &data, "--log-level", "debug"];
         let service = Service::start_logging_to(log, "registry", free_port(), &settings).await;
         for _ in 0..200 {
-            let answer = client::get(service.port, "/api/companies").await.unwrap();
+            let answer = http_client::get(service.port, "/api/companies").await.unwrap();
             assert_eq!(answer.status, 200);
         }
         service.signal("TERM").await;
@@ -103,7 +103,7 @@ async fn a_log_whose_reader_hangs_stops_no_request() {
     let service = Service::start_logging_to(log, "registry", free_port(), &["--set", &data]).await;
     // Several times what a pipe holds.
     for _ in 0..1500 {
-        let answer = client::get(service.port, "/api/companies").await.unwrap();
+        let answer = http_client::get(service.port, "/api/companies").await.unwrap();
         assert_eq!(answer.status, 200);
     }
     service.signal("TERM").await;
@@ -133,8 +133,8 @@ async fn three_wrong_settings_are_one_message_and_exit_2() {
 
 #[tokio::test]
 async fn a_service_manager_is_told_in_its_own_terms() {
-    let folder = e2e::verb::folder();
-    let program = e2e::service::program("registry");
+    let folder = test_support::cli::folder();
+    let program = test_support::service::program("registry");
     let started = |script: &str| {
         let mut shell = std::process::Command::new("sh");
         shell.current_dir(folder.path()).args(["-c", script, "sh"]).arg(&program);
@@ -198,7 +198,7 @@ async fn nothing_that_was_answered_201_is_lost_by_kill_9() {
         registered
     });
     wait_for("some companies", || async {
-        let page = client::get(port, "/api/companies?per_page=1").await;
+        let page = http_client::get(port, "/api/companies?per_page=1").await;
         page.is_ok_and(|page| !String::from_utf8_lossy(&page.body).contains("\"pages\":0"))
     })
     .await;
@@ -206,7 +206,7 @@ async fn nothing_that_was_answered_201_is_lost_by_kill_9() {
     let registered = load.await.unwrap();
     service.ended().await;
     let again = Service::start("registry", port, &["--set", &data]).await;
-    let page = client::get(port, "/api/companies?per_page=1").await.unwrap();
+    let page = http_client::get(port, "/api/companies?per_page=1").await.unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
     let total = page["total"].as_u64().unwrap();
     // The last one may have been written without its answer having got out.

@@ -1,10 +1,10 @@
 //! The Python peers are what the repository says of them.
 
-use e2e::client::Connection;
-use e2e::gnar::{self, Gnar, Mode};
-use e2e::postgres::database;
-use e2e::python::{Dialogue, Peer, interpreter, script};
 use serde_json::{Value, json};
+use test_support::gnar::{self, Gnar, Mode};
+use test_support::http_client::Connection;
+use test_support::postgres::database;
+use test_support::python::{Dialogue, Peer, interpreter, script};
 
 const SECRET: &str = "a secret of the tests, 32 bytes..";
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use e2e::client::{Connection, get};
-use e2e::postgres::database;
-use e2e::service::{self, Service};
-use e2e::{free_port, wait_for};
 use serde_json::{Value, json};
+use test_support::http_client::{Connection, get};
+use test_support::postgres::database;
+use test_support::service::{self, Service};
+use test_support::{free_port, wait_for};
 
 const PROGRAM: &str = "examples/releases";
 

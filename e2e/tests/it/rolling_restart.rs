@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use e2e::client::{self, Answer, Connection};
-use e2e::free_port;
-use e2e::nginx::Nginx;
-use e2e::service::Service;
+use test_support::free_port;
+use test_support::http_client::{self, Answer, Connection};
+use test_support::nginx::Nginx;
+use test_support::service::Service;
 
 use super::company;
 
@@ -84,7 +84,7 @@ async fn rolling_restart(keepalive: bool, writes: bool, drain_wait: &str) {
             replica.signal("TERM").await;
             assert_eq!(replica.ended().await.code(), Some(0));
             replicas.push(Service::start("registry", port, &arguments).await);
-            e2e::wait_for("answers after the restart", || async {
+            test_support::wait_for("answers after the restart", || async {
                 seen.answered.load(Ordering::Relaxed) > before + 100
                     || !seen.wrong.lock().unwrap().is_empty()
             })
@@ -98,9 +98,10 @@ async fn rolling_restart(keepalive: bool, writes: bool, drain_wait: &str) {
 
     let wrong = std::mem::take(&mut *seen.wrong.lock().unwrap());
     assert!(wrong.is_empty(), "{} went wrong, first: {:?}", wrong.len(), wrong.first());
-    let page = client::get_as(nginx.port, "/api/companies?per_page=1", &format!("Bearer {KEY}"))
-        .await
-        .unwrap();
+    let page =
+        http_client::get_as(nginx.port, "/api/companies?per_page=1", &format!("Bearer {KEY}"))
+            .await
+            .unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
     assert_eq!(page["total"], seen.registered.load(Ordering::Relaxed));
     println!(

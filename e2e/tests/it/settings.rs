@@ -1,15 +1,16 @@
 //! Tests the settings with which the programs refuse to start: addresses, bounds, `.env`.
 
-use e2e::client;
-use e2e::service::{Service, program};
-use e2e::verb::{Answer, answer, folder};
+use test_support::cli::{Answer, answer, folder};
+use test_support::http_client;
+use test_support::service::{Service, program};
 
 const SERVICES: [&str; 5] = ["registry", "piste", "off-piste", "envpage", "ashirt-worker"];
 
 fn asked(service: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
     let folder = folder();
     let program = program(service);
-    let mut command = e2e::verb::program(program.to_str().unwrap(), folder.path(), arguments);
+    let mut command =
+        test_support::cli::program(program.to_str().unwrap(), folder.path(), arguments);
     answer(command.envs(variables.iter().copied()))
 }
 
@@ -160,12 +161,12 @@ async fn a_service_serves_with_every_bound_at_its_end() {
         assert!(variables.len() > if end == 0 { 5 } else { 25 }, "{variables:?}");
         let variables: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let port = e2e::free_port();
+        let port = test_support::free_port();
         let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()];
         let service = Service::spawn("registry", port, &arguments, &variables, None);
         service.ready().await;
         for path in ["/api/companies", "/api/companies?page=2", "/health", "/metrics"] {
-            let answer = client::get(port, path).await.unwrap();
+            let answer = http_client::get(port, path).await.unwrap();
             assert_eq!(answer.status, 200, "{path}");
         }
     }
@@ -178,7 +179,7 @@ fn a_dotenv_is_read_as_python_dotenv_reads_it_and_another_encoding_is_named() {
     let asked = |text: &[u8]| {
         std::fs::write(folder.path().join(".env"), text).unwrap();
         let program = program.to_str().unwrap();
-        answer(&mut e2e::verb::program(program, folder.path(), &["config", "log.format"]))
+        answer(&mut test_support::cli::program(program, folder.path(), &["config", "log.format"]))
     };
     let said = asked(
         b"APP=shop\nMY-VAR=1\nBARE\nexport\tPITON_LOG_FORMAT='it\\'s ${APP} ${NO:-%(message)s}'\n",

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use e2e::python::interpreter;
 use serde_json::Value;
+use test_support::python::interpreter;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_token-service");
 

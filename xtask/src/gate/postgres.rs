@@ -1,4 +1,4 @@
-//! The PostgreSQL server that the tests share: `e2e`'s own program, which stops when its input ends.
+//! The PostgreSQL server that the tests share: a program of `crates/test-support`, which stops when its input ends.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -24,11 +24,11 @@ impl Server {
     pub fn start() -> Result<Self> {
         // With the tests' own features, so that nothing is built twice.
         gate_cargo("cargo build --quiet --workspace --all-features --bins").run()?;
-        let mut child = Command::new(root().join("target/debug/postgres"))
+        let mut child = Command::new(root().join("target/debug/test-postgres"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("start target/debug/postgres: {error}"))?;
+            .map_err(|error| format!("start target/debug/test-postgres: {error}"))?;
         let input = child.stdin.take();
         let mut url = String::new();
         if let Some(output) = child.stdout.take() {

@@ -6,7 +6,6 @@ mod bodies;
 #[cfg_attr(not(feature = "compression"), path = "without_compression.rs")]
 mod compression;
 mod cors;
-mod envelope;
 mod error;
 mod etag;
 mod exchange;
@@ -26,7 +25,7 @@ mod panics;
 mod path_text;
 mod polite;
 mod preconditions;
-mod problem;
+pub(crate) mod problem;
 mod respond;
 mod route;
 mod server;
@@ -39,9 +38,9 @@ mod trace;
 mod valid;
 mod words;
 
+pub use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
 pub use around::{Answering, Around, Next, Surroundings};
 pub use cors::CorsSettings;
-pub use envelope::{ErrorStyle, Traceback};
 #[cfg_attr(
     not(feature = "jwt"),
     expect(unused_imports, reason = "only refusals of tokens are whole")

@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::cors::CorsSettings;
-use super::envelope::{ErrorStyle, Traceback};
 use super::forwarded::{ClientIpHeader, Network, Proxies};
+use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
 use crate::memory::{self, Limit, SMALL, rounded};
 use crate::{Settings, config};
@@ -75,7 +75,7 @@ pub struct HttpSettings {
     pub error_style: ErrorStyle,
     /// Whether failures show their causes and lines of code to the client: `always`, `never`, or
     /// `auto`, which is in development only. **Default: `auto`.**
-    pub traceback: Traceback,
+    pub traceback: ErrorDetail,
     /// Which other origins' pages may call the service from a browser.
     #[setting(section)]
     pub cors: CorsSettings,
@@ -109,7 +109,7 @@ impl Default for HttpSettings {
             ],
             compression: false,
             error_style: ErrorStyle::default(),
-            traceback: Traceback::default(),
+            traceback: ErrorDetail::default(),
             cors: CorsSettings::default(),
             drain_wait: None,
             drain_timeout: Duration::from_secs(20),

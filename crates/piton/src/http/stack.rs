@@ -40,7 +40,6 @@ use tracing::{Level, debug, enabled, error, info, warn};
 
 use super::bodies::{self, BodyState, Refused, no_room};
 use super::cors::Cors;
-use super::envelope::{self, ErrorStyle};
 use super::error::{Carried, OwnResponse};
 use super::extract::too_large;
 use super::failed::FailedRequest;
@@ -52,6 +51,7 @@ use super::settings::HeaderLine;
 use super::trace::{TraceContext, trace_state};
 use super::{Error, HttpSettings, panics};
 use crate::admin;
+use crate::compat::error_envelope::{self, ErrorStyle};
 use crate::config::redact;
 use crate::context::{self, Current, RequestId};
 use crate::handle::Handle;
@@ -101,7 +101,7 @@ impl Rules {
             cors: Cors::new(&http.cors, production),
             headers: http.headers.clone(),
             style: http.error_style,
-            title: envelope::title(handle.name()),
+            title: error_envelope::title(handle.name()),
             show_inside: http.traceback.shown(production),
             hooks,
             requests: handle.metrics().requests().clone(),
@@ -631,7 +631,7 @@ impl Rules {
                 *response.status_mut() = StatusCode::OK;
                 // It says how to come in after a 401, which this is no longer.
                 response.headers_mut().remove(header::WWW_AUTHENTICATE);
-                let document = envelope::render(failure, &self.title, self.show_inside);
+                let document = error_envelope::render(failure, &self.title, self.show_inside);
                 ("application/json", document)
             }
         };

@@ -7,10 +7,12 @@ use std::fmt;
 use serde_json::{Value, json};
 use tracing::Metadata;
 
-use super::level;
 use super::line::logger;
 use super::moment::{Moment, date_and_seconds};
-use super::percent::{Kind, Number, Piece, Spec, pieces};
+use crate::compat::percent_format::{
+    ConversionKind, ConversionSpec, FormatNumber, FormatPiece, pieces,
+};
+use crate::compat::python_levels;
 use crate::config::{Setting, nearest, refuse_choice};
 
 /// What a line looks like.
@@ -45,14 +47,14 @@ pub struct MsecFormat {
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(String),
-    Attribute(Attribute, Spec),
+    Attribute(Attribute, ConversionSpec),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum MsecPart {
     Text(String),
-    Time(Spec),
-    Msecs(Spec),
+    Time(ConversionSpec),
+    Msecs(ConversionSpec),
 }
 
 /// What Python knows of a log record.
@@ -148,8 +150,8 @@ impl PythonFormat {
     /// Which field or conversion is wrong, with the whole format as it was probably meant.
     pub fn new(text: &str) -> Result<Self, String> {
         let parts = pieces(text)?.into_iter().map(|piece| match piece {
-            Piece::Text(text) => Ok(Part::Text(text)),
-            Piece::Conversion { name, spec } => {
+            FormatPiece::Text(text) => Ok(Part::Text(text)),
+            FormatPiece::Conversion { name, spec } => {
                 attribute(text, name, spec).map(|attribute| Part::Attribute(attribute, spec))
             }
         });
@@ -181,7 +183,7 @@ impl PythonFormat {
 }
 
 /// The attribute that a conversion names.
-fn attribute(format: &str, name: Option<&str>, spec: Spec) -> Result<Attribute, String> {
+fn attribute(format: &str, name: Option<&str>, spec: ConversionSpec) -> Result<Attribute, String> {
     let Some(name) = name else {
         return Err("`%` names no field: such as `%(message)s`, or `%%` for the sign".to_owned());
     };
@@ -198,38 +200,38 @@ fn attribute(format: &str, name: Option<&str>, spec: Spec) -> Result<Attribute, 
             }
         });
     };
-    if spec.kind != Kind::Text && !attribute.is_number() {
+    if spec.kind != ConversionKind::Text && !attribute.is_number() {
         return Err(format!("`{name}` is text and no number: `%({name})s` writes it"));
     }
     Ok(*attribute)
 }
 
 impl Record<'_> {
-    fn write(&self, line: &mut String, attribute: Attribute, spec: Spec) {
+    fn write(&self, line: &mut String, attribute: Attribute, spec: ConversionSpec) {
         let (metadata, around) = (self.metadata, self.around);
         let number = |line: &mut String, number| spec.number(line, number);
         match attribute {
             Attribute::Message => spec.text(line, self.message),
             Attribute::Asctime => spec.text(line, &self.msec.asctime(self.moment)),
-            Attribute::Levelname => spec.text(line, level::name(*metadata.level())),
+            Attribute::Levelname => spec.text(line, python_levels::name(*metadata.level())),
             Attribute::Name => {
                 let mut name = String::new();
                 logger(&mut name, metadata);
                 spec.text(line, &name);
             }
             Attribute::Lineno => {
-                number(line, Number::Whole(metadata.line().unwrap_or(0).into()));
+                number(line, FormatNumber::Whole(metadata.line().unwrap_or(0).into()));
             }
             Attribute::Levelno => {
-                number(line, Number::Whole(level::number(*metadata.level()).into()));
+                number(line, FormatNumber::Whole(python_levels::number(*metadata.level()).into()));
             }
-            Attribute::Created => number(line, Number::Fraction(self.moment.created())),
+            Attribute::Created => number(line, FormatNumber::Fraction(self.moment.created())),
             Attribute::RelativeCreated => {
                 let millis = (self.moment.created() - around.began) * 1000.0;
-                number(line, Number::Fraction(millis));
+                number(line, FormatNumber::Fraction(millis));
             }
             Attribute::Msecs => {
-                number(line, Number::Fraction(self.moment.millis().into()));
+                number(line, FormatNumber::Fraction(self.moment.millis().into()));
             }
             Attribute::Pathname => spec.text(line, path(metadata)),
             Attribute::Filename => spec.text(line, file(metadata)),
@@ -238,10 +240,10 @@ impl Record<'_> {
                 spec.text(line, file.rsplit_once('.').map_or(file, |(stem, _)| stem));
             }
             Attribute::FuncName => spec.text(line, around.function),
-            Attribute::Process => number(line, Number::Whole(around.process.into())),
+            Attribute::Process => number(line, FormatNumber::Whole(around.process.into())),
             Attribute::ProcessName => spec.text(line, "MainProcess"),
             Attribute::Thread => {
-                number(line, Number::Whole(around.thread.try_into().unwrap_or(i64::MAX)));
+                number(line, FormatNumber::Whole(around.thread.try_into().unwrap_or(i64::MAX)));
             }
             Attribute::ThreadName => spec.text(line, &around.thread_name),
             Attribute::TaskName => spec.text(line, &around.task_name),
@@ -298,17 +300,17 @@ impl MsecFormat {
         let mut count = 0;
         for piece in pieces(text).map_err(|why| format!("{why}: {}", default()))? {
             parts.push(match piece {
-                Piece::Text(text) => MsecPart::Text(text),
-                Piece::Conversion { name: Some(name), .. } => {
+                FormatPiece::Text(text) => MsecPart::Text(text),
+                FormatPiece::Conversion { name: Some(name), .. } => {
                     return Err(format!(
                         "`%({name})` has a name, where none may stand: {}",
                         default()
                     ));
                 }
-                Piece::Conversion { spec, .. } => {
+                FormatPiece::Conversion { spec, .. } => {
                     count += 1;
                     match (count, spec.kind) {
-                        (1, Kind::Text) => MsecPart::Time(spec),
+                        (1, ConversionKind::Text) => MsecPart::Time(spec),
                         (1, _) => {
                             return Err(format!("the time is text and no number: {}", default()));
                         }
@@ -343,7 +345,7 @@ impl MsecFormat {
                 MsecPart::Text(text) => whole.push_str(text),
                 MsecPart::Time(spec) => spec.text(&mut whole, &time),
                 MsecPart::Msecs(spec) => {
-                    spec.number(&mut whole, Number::Fraction(moment.millis().into()));
+                    spec.number(&mut whole, FormatNumber::Fraction(moment.millis().into()));
                 }
             }
         }

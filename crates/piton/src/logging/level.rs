@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Setting, json_array};
@@ -45,28 +44,6 @@ impl LogLevel {
 impl Serialize for LogLevel {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.name())
-    }
-}
-
-/// The level's name, as Python has it.
-pub(super) const fn name(level: Level) -> &'static str {
-    match level {
-        Level::TRACE => "TRACE",
-        Level::DEBUG => "DEBUG",
-        Level::INFO => "INFO",
-        Level::WARN => "WARNING",
-        Level::ERROR => "ERROR",
-    }
-}
-
-/// The level's number, as Python has it; it has no `TRACE`, for which 5 is the custom.
-pub(super) const fn number(level: Level) -> u8 {
-    match level {
-        Level::TRACE => 5,
-        Level::DEBUG => 10,
-        Level::INFO => 20,
-        Level::WARN => 30,
-        Level::ERROR => 40,
     }
 }
 

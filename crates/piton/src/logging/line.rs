@@ -6,9 +6,10 @@ use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 
+use super::escape;
 use super::format::{Around, MsecFormat, PythonFormat, Record};
 use super::moment::{Moment, date_time};
-use super::{escape, level};
+use crate::compat::python_levels;
 use crate::config::{mask, redact};
 use crate::http::TraceContext;
 
@@ -152,7 +153,7 @@ impl<'a> Line<'a> {
         paint(line, RESET);
         line.push(' ');
         paint(line, colour(*metadata.level()));
-        let _ = write!(line, "{:<8}", level::name(*metadata.level()));
+        let _ = write!(line, "{:<8}", python_levels::name(*metadata.level()));
         paint(line, RESET);
         line.push(' ');
         paint(line, DIM);
@@ -169,7 +170,7 @@ impl<'a> Line<'a> {
         line.push_str("{\"time\":\"");
         date_time(line, moment, 'T');
         line.push_str("Z\",\"level\":\"");
-        line.push_str(level::name(*metadata.level()));
+        line.push_str(python_levels::name(*metadata.level()));
         line.push_str("\",\"logger\":\"");
         logger(line, metadata);
         line.push('"');

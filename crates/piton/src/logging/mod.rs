@@ -13,7 +13,6 @@ mod level;
 mod line;
 mod moment;
 mod output;
-mod percent;
 #[cfg(test)]
 mod tests;
 

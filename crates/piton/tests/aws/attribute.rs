@@ -1,9 +1,9 @@
 //! `#[sqs(..)]` above a function is all that is needed.
 
-use e2e::moto::Moto;
 use piton::aws::sqs::{Message, Sqs};
 use piton::prelude::*;
 use piton::serde_json::json;
+use test_support::moto::Moto;
 
 use crate::{Boto3, app, named, numbered};
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use e2e::moto::Moto;
 use piton::aws::Kind;
 use piton::aws::ses::{Email, Ses};
 use piton::aws::sqs::{Message, Poll, Sqs};
 use piton::part::{self, Health, Launch, Part};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use test_support::moto::Moto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -68,7 +68,7 @@ async fn health_tells_of_each_queue_and_of_its_last_message_if_that_failed() {
         async move { if is_well { Ok(()) } else { Err(Error::unavailable("not yet")) } }
     });
     let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
-    e2e::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
+    test_support::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
     let why = trouble(&app).await.unwrap();
     assert!(why.contains("`sick` failed") && why.contains("not yet"), "{why}");
     let health: Value = app.get("/health").await.json();
@@ -80,7 +80,7 @@ async fn health_tells_of_each_queue_and_of_its_last_message_if_that_failed() {
     assert!(queue["last_error"].as_str().unwrap().contains("not yet"), "{queue}");
     assert!(queue["last_poll"].is_string() && queue["state"].is_string(), "{queue}");
     well.store(true, Ordering::SeqCst);
-    e2e::wait_for("no trouble", || async { trouble(&app).await.is_none() }).await;
+    test_support::wait_for("no trouble", || async { trouble(&app).await.is_none() }).await;
     app.stop().await;
 }
 
@@ -91,7 +91,7 @@ async fn a_poll_that_waits_for_a_message_says_that_it_receives() {
     let poll = Poll::new("quiet", |_: Message| async {}).wait_time(Duration::from_secs(2));
     let app = TestApp::new(app(&moto).sqs(poll)).await;
     let state = || async { app.handle().snapshots()["sqs_polls"][0]["state"].clone() };
-    e2e::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
+    test_support::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
     app.stop().await;
 }
 
@@ -130,7 +130,7 @@ async fn a_queue_is_not_read_while_a_part_of_its_function_is_down() {
     let app = TestApp::new(app(&moto).attach(down.clone()).sqs(poll.interval(SHORT))).await;
     let waits_for = || async { app.handle().snapshots()["sqs_polls"][0]["waits_for"].clone() };
     let why = "`frail` is down: no such host";
-    e2e::wait_for("the poll to wait", || async { waits_for().await == why }).await;
+    test_support::wait_for("the poll to wait", || async { waits_for().await == why }).await;
     let told = trouble(&app).await.unwrap();
     assert_eq!(told, format!("the queue `q` is not read: {why}"));
     assert_eq!((seen.all().len(), boto3.count("q")), (0, (3, 0)));
@@ -176,7 +176,7 @@ async fn a_test_that_names_no_server_does_not_reach_the_developers_own() {
     let error = app.handle().ses().send(email).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Misconfigured, "{error}");
     assert!(app.handle().sqs().client().await.list_queues().send().await.is_err());
-    e2e::wait_for("the poll to say so", || async { trouble(&app).await.is_some() }).await;
+    test_support::wait_for("the poll to say so", || async { trouble(&app).await.is_some() }).await;
     app.stop().await;
 }
 
@@ -205,9 +205,9 @@ async fn a_server_that_goes_away_and_comes_back_is_read_again() {
     assert_eq!(trouble(&app).await, None);
 
     moto.stop();
-    e2e::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
+    test_support::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
     moto.start_again();
-    e2e::wait_for("the queue to be missing", || async {
+    test_support::wait_for("the queue to be missing", || async {
         trouble(&app).await.is_some_and(|why| why.contains("does not exist"))
     })
     .await;
@@ -236,16 +236,16 @@ async fn a_queue_that_was_made_anew_is_asked_again_how_long_it_hides_messages() 
     let other = TestApp::new(app(&moto).sqs(poll(seen.clone()))).await;
     for app in [&one, &other] {
         let polled = || async { app.handle().snapshots()["sqs_polls"][0]["last_poll"].is_string() };
-        e2e::wait_for("an answer", polled).await;
+        test_support::wait_for("an answer", polled).await;
     }
     moto.start_again();
     for app in [&one, &other] {
         let gone = || async { trouble(app).await.is_some_and(|why| why.contains("not exist")) };
-        e2e::wait_for("the queue to be missing", gone).await;
+        test_support::wait_for("the queue to be missing", gone).await;
     }
     boto3.create("q", json!({ "VisibilityTimeout": "1" }));
     for app in [&one, &other] {
-        e2e::wait_for("the queue again", || async { trouble(app).await.is_none() }).await;
+        test_support::wait_for("the queue again", || async { trouble(app).await.is_none() }).await;
     }
     boto3.send("q", &numbered("x", 1));
     boto3.wait_until_empty("q").await;
@@ -303,7 +303,7 @@ async fn what_was_dealt_with_and_could_not_be_deleted_is_deleted_when_it_comes_a
     let app = TestApp::new(app.sqs(poll.interval(SHORT))).await;
     // Received a second time, it is dealt with no second time.
     let received = || async { app.handle().snapshots()["sqs_polls"][0]["received"].as_u64() };
-    e2e::wait_for("the message again", || async { received().await >= Some(2) }).await;
+    test_support::wait_for("the message again", || async { received().await >= Some(2) }).await;
     closed.store(false, Ordering::SeqCst);
     boto3.wait_until_empty("q").await;
     assert_eq!(seen.all(), ["x0"]);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use e2e::moto::Moto;
 use piton::aws::sqs::{Message, Poll};
 use piton::prelude::*;
 use piton::serde_json::json;
+use test_support::moto::Moto;
 
 use crate::failures::before;
 use crate::{Boto3, Seen, app, numbered};

@@ -1,10 +1,10 @@
 //! Mail, as moto has it.
 
-use e2e::moto::Moto;
 use piton::aws::Kind;
 use piton::aws::ses::{Attachment, Email, Ses};
 use piton::prelude::*;
 use piton::serde_json::json;
+use test_support::moto::Moto;
 
 use crate::{Boto3, app};
 

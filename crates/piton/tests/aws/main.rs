@@ -11,11 +11,11 @@ mod sending;
 
 use std::sync::{Arc, Mutex};
 
-use e2e::moto::Moto;
-use e2e::python::Dialogue;
 use piton::aws::sqs::Message;
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use test_support::moto::Moto;
+use test_support::python::Dialogue;
 
 /// An app that takes moto for Amazon.
 fn app(moto: &Moto) -> App {
@@ -69,7 +69,10 @@ impl Boto3 {
 
     /// Waits until the queue has neither.
     async fn wait_until_empty(&mut self, queue: &str) {
-        e2e::wait_for("an empty queue", || std::future::ready(self.count(queue) == (0, 0))).await;
+        test_support::wait_for("an empty queue", || {
+            std::future::ready(self.count(queue) == (0, 0))
+        })
+        .await;
     }
 }
 
@@ -91,7 +94,7 @@ impl Seen {
     }
 
     async fn wait_for(&self, many: usize) {
-        e2e::wait_for("messages", || std::future::ready(self.all().len() >= many)).await;
+        test_support::wait_for("messages", || std::future::ready(self.all().len() >= many)).await;
     }
 }
 

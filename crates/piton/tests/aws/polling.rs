@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use e2e::moto::Moto;
 use piton::aws::sqs::{Message, Poll, Sqs};
 use piton::part::{self, BoxError, Launch, Part};
 use piton::prelude::*;
 use piton::serde_json::json;
+use test_support::moto::Moto;
 use tokio::sync::Semaphore;
 
 use crate::{Boto3, Seen, app, numbered};
@@ -126,7 +126,7 @@ async fn a_queue_is_not_read_before_the_parts_of_its_function_are_there() {
     });
     let server = TestServer::start(app(&moto).attach(there.clone()).sqs(poll)).await;
     let state = || std::future::ready(server.handle().snapshots()["sqs_polls"][0]["state"].clone());
-    e2e::wait_for("the poll to wait", || async { state().await == "waiting" }).await;
+    test_support::wait_for("the poll to wait", || async { state().await == "waiting" }).await;
     assert_eq!((seen.all().len(), boto3.count("q")), (0, (1, 0)));
     there.store(true, Ordering::SeqCst);
     boto3.wait_until_empty("q").await;
@@ -154,7 +154,7 @@ async fn a_message_that_comes_while_the_service_stops_can_be_had_at_once() {
     let poll = Poll::new("q", |_: Message| async {}).wait_time(Duration::from_secs(5));
     let app = TestApp::new(app(&moto).sqs(poll)).await;
     let state = || async { app.handle().snapshots()["sqs_polls"][0]["state"].clone() };
-    e2e::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
+    test_support::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
     // The poll's call is under way by then.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let stopping = tokio::spawn(app.stop());

@@ -1,10 +1,10 @@
 //! What is sent, as boto3 receives it.
 
-use e2e::moto::Moto;
 use piton::aws::Kind;
 use piton::aws::sqs::{Attribute, Sqs};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use test_support::moto::Moto;
 
 use crate::{Boto3, app};
 

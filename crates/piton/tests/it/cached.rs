@@ -435,7 +435,7 @@ async fn what_cannot_be_remembered_is_refused_at_launch() {
 mod by_redis {
     use std::time::{Duration, Instant};
 
-    use e2e::redis::Redis;
+    use test_support::redis::Redis;
 
     use super::*;
 
@@ -492,14 +492,14 @@ mod by_redis {
         assert_eq!(app.get("/readyz").await.status(), 200);
         server.start_again();
         ask().await;
-        e2e::wait_for("the return", up).await;
+        test_support::wait_for("the return", up).await;
         server.freeze();
         let begin = Instant::now();
         ask().await;
         let took = begin.elapsed();
         assert!(took < Duration::from_secs(2), "{took:?} for forty requests");
         server.thaw();
-        e2e::wait_for("the return", up).await;
+        test_support::wait_for("the return", up).await;
         ask().await;
     }
 }

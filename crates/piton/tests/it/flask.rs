@@ -1,9 +1,9 @@
 //! Tokens between Piton and the real Flask-JWT-Extended, 3.25 and 4.7, both ways.
 
-use e2e::python::Dialogue;
 use piton::auth::jwt::TokenType;
 use piton::prelude::*;
 use piton::serde_json::{self, Value, json};
+use test_support::python::Dialogue;
 
 use super::pem;
 
@@ -179,10 +179,10 @@ const APART: [(&str, &str); 7] = [
 
 #[piton::test]
 async fn what_flask_jwt_extended_4_refuses_is_refused_here() {
-    let recipes = &e2e::gnar::requests()["tokens"];
+    let recipes = &test_support::gnar::requests()["tokens"];
     let signing = Signing {
-        question: json!({ "secret": e2e::gnar::KEY }),
-        settings: vec![("jwt.secret_key", e2e::gnar::KEY.into())],
+        question: json!({ "secret": test_support::gnar::KEY }),
+        settings: vec![("jwt.secret_key", test_support::gnar::KEY.into())],
     };
     let app = app(&signing, &[]).await;
     let mut peer = Dialogue::start("jwt4", "tokens.py", &[], &[]);

@@ -1,9 +1,9 @@
 //! Settings that Flask-JWT-Extended has, with the real 3.25 and 4.7 on the other side: each pair of
 //! configurations takes the tokens of the other.
 
-use e2e::python::Dialogue;
 use piton::prelude::*;
 use piton::serde_json::{self, Value, json};
+use test_support::python::Dialogue;
 
 use super::pem;
 

@@ -10,7 +10,7 @@ use piton::serde_json::{Value, from_str};
 
 /// What `examples/api_keys.rs` does with these arguments, in a folder of its own.
 fn keys(folder: &Path, arguments: &[&str]) -> Output {
-    std::process::Command::new(e2e::service::program("examples/api_keys"))
+    std::process::Command::new(test_support::service::program("examples/api_keys"))
         .current_dir(folder)
         .env_clear()
         .arg("keys")

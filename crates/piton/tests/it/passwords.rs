@@ -1,9 +1,9 @@
 //! Passwords that the real argon2-cffi hashed pass here, and those hashed here pass there.
 
-use e2e::python::Dialogue;
 use piton::auth::password::{Kind, Passwords};
 use piton::prelude::*;
 use piton::serde_json::{Value, from_str, json};
+use test_support::python::Dialogue;
 
 /// The profiles, and how many hashes are made of each. The costly ones take a tenth of a second and more
 /// on either side.

@@ -1,8 +1,8 @@
 //! The letter to new users.
 
-use e2e::moto::{Boto3, Moto};
-use e2e::postgres::database;
 use serde_json::{Value, json};
+use test_support::moto::{Boto3, Moto};
+use test_support::postgres::database;
 
 use super::{Deployment, PASSWORD, get, get_as, post, signup};
 

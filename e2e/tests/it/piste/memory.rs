@@ -1,12 +1,12 @@
 //! Tests piste with little memory: in a small container, and with clients that try to make it hold
 //! more.
 
-use e2e::cgroup::Cgroup;
-use e2e::flood::unfinished_bodies;
-use e2e::moto::{Boto3, Moto};
-use e2e::postgres::database;
-use e2e::service::Service;
 use serde_json::json;
+use test_support::cgroup::Cgroup;
+use test_support::moto::{Boto3, Moto};
+use test_support::postgres::database;
+use test_support::service::Service;
+use test_support::stalled_clients::unfinished_bodies;
 
 use super::{Deployment, get, post, signup};
 use crate::memory::BESIDE;

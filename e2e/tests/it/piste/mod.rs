@@ -9,11 +9,11 @@ mod secrets;
 
 use std::path::{Path, PathBuf};
 
-use e2e::client::{Answer, Connection};
-use e2e::python::Dialogue;
-use e2e::service::Service;
-use e2e::{free_port, gnar};
 use serde_json::{Value, json};
+use test_support::http_client::{Answer, Connection};
+use test_support::python::Dialogue;
+use test_support::service::Service;
+use test_support::{free_port, gnar};
 
 /// Secrets of the environment, beside the key of the tokens.
 const SQS_SECRET: &str = "hunter2-of-the-queues";

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::postgres::database;
-use e2e::{free_port, wait_for};
 use serde_json::{Value, json};
+use test_support::postgres::database;
+use test_support::{free_port, wait_for};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

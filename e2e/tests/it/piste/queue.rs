@@ -3,10 +3,10 @@
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use e2e::moto::{Boto3, Moto};
-use e2e::postgres::database;
-use e2e::{client, wait_for, wait_longer_for};
 use serde_json::{Value, json};
+use test_support::moto::{Boto3, Moto};
+use test_support::postgres::database;
+use test_support::{http_client, wait_for, wait_longer_for};
 
 use super::{Deployment, get};
 
@@ -55,7 +55,7 @@ async fn kept(port: u16) -> Vec<Value> {
 
 /// Whether piste has kept about so many; it may have stopped.
 async fn has_kept(port: u16, many: i64) -> bool {
-    let answer = client::get(port, "/messages?limit=1").await;
+    let answer = http_client::get(port, "/messages?limit=1").await;
     answer.is_ok_and(|answer| answer.json()[0]["id"].as_i64() >= Some(many))
 }
 

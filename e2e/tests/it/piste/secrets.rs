@@ -1,11 +1,11 @@
 //! No secret leaves: not by the log at its most talkative, not by `config`, not by `/info`.
 
-use e2e::client::Connection;
-use e2e::moto::{Boto3, Moto};
-use e2e::postgres::database;
-use e2e::service::run;
-use e2e::{free_port, gnar, wait_for};
 use serde_json::json;
+use test_support::http_client::Connection;
+use test_support::moto::{Boto3, Moto};
+use test_support::postgres::database;
+use test_support::service::run;
+use test_support::{free_port, gnar, wait_for};
 
 use super::{
     Deployment, PASSWORD, PG_PASSWORD, SES_SECRET, SQS_SECRET, get, get_as, off_piste, post,

@@ -7,9 +7,9 @@ use ashirt_worker::ashirt::{
     Settings, Status,
 };
 use aws_lc_rs::digest::{SHA256, digest};
-use e2e::ashirt::{ACCESS_KEY, SECRET_KEY, Stub};
-use e2e::nginx::Sites;
 use serde_json::{Value, json};
+use test_support::ashirt_backend::{ACCESS_KEY, SECRET_KEY, Stub};
+use test_support::nginx::Sites;
 
 /// Slugs and uuids that are no words, each with what it is on the wire.
 const ODD: &[(&str, &str)] = &[
@@ -235,8 +235,8 @@ async fn wrong_keys_and_wrong_clocks_are_told_apart() {
 async fn behind_a_proxy_with_tls_what_is_signed_is_what_the_backend_sees() {
     let stub = Stub::start();
     let folder = tempfile::tempdir().unwrap();
-    e2e::certificates::make(folder.path());
-    let (port, path, to) = (e2e::free_port(), folder.path().display(), stub.url());
+    test_support::certificates::make(folder.path());
+    let (port, path, to) = (test_support::free_port(), folder.path().display(), stub.url());
     // With a path after the address nginx takes the prefix away, and without it passes on what it was sent.
     let site = format!(
         "server {{ listen 127.0.0.1:{port} ssl; server_name localhost;
@@ -251,7 +251,7 @@ async fn behind_a_proxy_with_tls_what_is_signed_is_what_the_backend_sees() {
     trusting.authorities = std::fs::read(folder.path().join("authority.pem")).unwrap();
 
     let unpersuaded = client(&localhost);
-    e2e::wait_for("nginx", || async {
+    test_support::wait_for("nginx", || async {
         let error = unpersuaded.check_connection().await.unwrap_err();
         assert_eq!(error.kind(), Kind::Connect);
         format!("{error:?}").contains("UnknownIssuer")

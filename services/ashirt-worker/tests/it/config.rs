@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use e2e::ashirt::{ACCESS_KEY, SECRET_KEY};
-use e2e::verb::{Answer, answer};
 use piton::serde_json::{self, Value, json};
+use test_support::ashirt_backend::{ACCESS_KEY, SECRET_KEY};
+use test_support::cli::{Answer, answer};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -30,7 +30,7 @@ fn the_schema_file_is_what_the_program_prints() {
 pub fn program(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
     // What should be refused and is served would be served for ever.
     let limited = [&["30", env!("CARGO_BIN_EXE_ashirt-worker")], arguments].concat();
-    let mut command = e2e::verb::program("/usr/bin/timeout", folder, &limited);
+    let mut command = test_support::cli::program("/usr/bin/timeout", folder, &limited);
     answer(command.envs(variables.iter().copied()))
 }
 

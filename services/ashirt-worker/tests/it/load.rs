@@ -23,7 +23,7 @@ async fn a_few_are_looked_at_together_and_all_are_answered() {
     let app = TestApp::new(worker_of(&server).set("worker.at_once", 3)).await;
     let all = futures_util::future::join_all((0..40).map(|_| look_at(&app, "held")));
     let release = async {
-        e2e::wait_for("three to be looked at", || async { ashirt.at_once() == 3 }).await;
+        test_support::wait_for("three to be looked at", || async { ashirt.at_once() == 3 }).await;
         let metrics = app.get("/metrics").await.text();
         assert!(metrics.contains("ashirt_worker_evidence_waiting 37"), "{metrics}");
         assert!(metrics.contains("ashirt_worker_evidence_under_way 3"), "{metrics}");
@@ -44,16 +44,17 @@ async fn who_waits_when_the_worker_has_to_stop_is_told_so() {
     let worker = worker_of(&server).set("worker.at_once", 1).set("http.drain_timeout", "1s");
     let worker = TestServer::start(worker).await;
     let message = evidence("codeblock", "held");
-    let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
+    let request =
+        test_support::http_client::request("POST", "/ashirt/process", &message.to_string());
     let port = worker.address().port();
     let ask = || async {
-        let mut connection = e2e::client::Connection::open(port).await.unwrap();
+        let mut connection = test_support::http_client::Connection::open(port).await.unwrap();
         connection.send(request.as_bytes()).await.unwrap();
         let answer = connection.answer().await.unwrap();
         recorded::of_evidence(answer.status, &answer.body)
     };
     let stop = async {
-        e2e::wait_for("one to be looked at", || async { ashirt.at_once() == 1 }).await;
+        test_support::wait_for("one to be looked at", || async { ashirt.at_once() == 1 }).await;
         tokio::time::timeout(Duration::from_secs(10), worker.stop()).await.unwrap();
     };
     let (one, other, ()) = tokio::join!(ask(), ask(), stop);
@@ -74,14 +75,15 @@ async fn large_messages_that_do_not_end_keep_no_common_one_waiting() {
     let port = worker.address().port();
     let mut endless = Vec::new();
     for _ in 0..100 {
-        let mut connection = e2e::client::Connection::open(port).await.unwrap();
+        let mut connection = test_support::http_client::Connection::open(port).await.unwrap();
         let head = "POST /ashirt/process HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n{";
         connection.send(head.as_bytes()).await.unwrap();
         endless.push(connection);
     }
     let message = evidence("codeblock", "code");
-    let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
-    let mut connection = e2e::client::Connection::open(port).await.unwrap();
+    let request =
+        test_support::http_client::request("POST", "/ashirt/process", &message.to_string());
+    let mut connection = test_support::http_client::Connection::open(port).await.unwrap();
     connection.send(request.as_bytes()).await.unwrap();
     let answer = connection.answer().await.unwrap();
     assert_eq!(recorded::of_evidence(answer.status, &answer.body)["status"], "Completed");
@@ -115,8 +117,9 @@ async fn post(port: u16, number: usize) -> Value {
     let among = if cfg!(debug_assertions) { 10 } else { types.len() };
     let (content_type, name) = types[(number % among).min(types.len() - 1)];
     let message = evidence(content_type, &format!("ev-large-{name}"));
-    let mut connection = e2e::client::Connection::open(port).await.unwrap();
-    let request = e2e::client::request("POST", "/ashirt/process", &message.to_string());
+    let mut connection = test_support::http_client::Connection::open(port).await.unwrap();
+    let request =
+        test_support::http_client::request("POST", "/ashirt/process", &message.to_string());
     connection.send(request.as_bytes()).await.unwrap();
     let answer = connection.answer_within(Duration::from_secs(300)).await.unwrap();
     recorded::of_evidence(answer.status, &answer.body)
@@ -125,17 +128,18 @@ async fn post(port: u16, number: usize) -> Value {
 #[tokio::test]
 async fn a_thousand_messages_at_once_with_a_megabyte_of_media_each_are_all_completed_in_little_memory()
  {
-    let stub = e2e::ashirt::Stub::start_with_large(1_000_000);
-    let port = e2e::free_port();
+    let stub = test_support::ashirt_backend::Stub::start_with_large(1_000_000);
+    let port = test_support::free_port();
     let (url, port_text) = (stub.url(), port.to_string());
     let variables = [
         ("ASHIRT_BACKEND_URL", &*url),
-        ("ASHIRT_ACCESS_KEY", e2e::ashirt::ACCESS_KEY),
-        ("ASHIRT_SECRET_KEY", e2e::ashirt::SECRET_KEY),
+        ("ASHIRT_ACCESS_KEY", test_support::ashirt_backend::ACCESS_KEY),
+        ("ASHIRT_SECRET_KEY", test_support::ashirt_backend::SECRET_KEY),
         ("PORT", &*port_text),
         ("PITON_LOG_LEVEL", "warning"),
     ];
-    let worker = e2e::service::Service::spawn("ashirt-worker", port, &[], &variables, None);
+    let worker =
+        test_support::service::Service::spawn("ashirt-worker", port, &[], &variables, None);
     worker.ready().await;
     let begun = std::time::Instant::now();
     let idle = worker.peak_memory();

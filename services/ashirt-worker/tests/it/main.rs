@@ -9,10 +9,10 @@ mod process;
 mod program;
 mod recorded;
 
-use e2e::ashirt::{ACCESS_KEY, SECRET_KEY};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use piton::testing::TestServer;
+use test_support::ashirt_backend::{ACCESS_KEY, SECRET_KEY};
 
 /// The worker of an ASHIRT.
 fn worker_of(ashirt: &TestServer) -> App {

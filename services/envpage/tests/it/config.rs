@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use e2e::verb::{answer, folder, uncommented};
+use test_support::cli::{answer, folder, uncommented};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -31,7 +31,7 @@ fn json(text: &str) -> piton::serde_json::Value {
 
 /// The program in a folder of its own, with nothing of the environment.
 pub fn envpage(folder: &Path, arguments: &[&str]) -> Command {
-    e2e::verb::program(env!("CARGO_BIN_EXE_envpage"), folder, arguments)
+    test_support::cli::program(env!("CARGO_BIN_EXE_envpage"), folder, arguments)
 }
 
 #[test]

@@ -4,7 +4,7 @@ use piton::App;
 use piton::serde_json::Value;
 use piton::testing::TestApp;
 
-use e2e::verb::{answer, folder};
+use test_support::cli::{answer, folder};
 
 use crate::config::envpage;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use e2e::verb::{answer, folder, uncommented};
+use test_support::cli::{answer, folder, uncommented};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -33,7 +33,7 @@ fn json(text: &str) -> piton::serde_json::Value {
 
 /// The program in a folder of its own, with nothing of the environment.
 fn piste(folder: &Path, arguments: &[&str]) -> Command {
-    e2e::verb::program(env!("CARGO_BIN_EXE_piste"), folder, arguments)
+    test_support::cli::program(env!("CARGO_BIN_EXE_piste"), folder, arguments)
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn production_migrates_without_a_mail_part() {
 }
 
 /// The answer of `config` in production, with these arguments more and these variables.
-fn listed(folder: &Path, more: &[&str], variables: &[(&str, &str)]) -> e2e::verb::Answer {
+fn listed(folder: &Path, more: &[&str], variables: &[(&str, &str)]) -> test_support::cli::Answer {
     let arguments = [&["config"][..], more].concat();
     let mut command = piste(folder, &arguments);
     command.env("GNAR_PRODUCTION", "true").env("GNAR_DB_PATH", "x.db");

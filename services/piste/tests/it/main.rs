@@ -40,7 +40,7 @@ async fn on_a_file(app: App) -> TestApp {
 
 /// On a PostgreSQL database of its own.
 async fn on_a_server(app: App) -> TestApp {
-    TestApp::new(app.set("db.url", e2e::postgres::database())).await
+    TestApp::new(app.set("db.url", test_support::postgres::database())).await
 }
 
 /// Makes of each function a test on either database: the same requests, the same answers.

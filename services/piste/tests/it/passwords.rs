@@ -34,7 +34,7 @@ on_both! {
             token_of(&app, &email, PASSWORD).await;
             // Nobody waits for it.
             let anew = async || hash_of(&app, &email).await.starts_with(CHEAPEST);
-            e2e::wait_for("the hash of today", anew).await;
+            test_support::wait_for("the hash of today", anew).await;
             let now = hash_of(&app, &email).await;
             assert!(now.starts_with(CHEAPEST), "{now}");
             assert_eq!(now == hash, hash.starts_with(CHEAPEST), "made anew only where needed");
@@ -55,7 +55,7 @@ on_both! {
 
 /// The table as the service in Python has made it, with its users.
 async fn database_of_python() -> String {
-    let url = e2e::postgres::database();
+    let url = test_support::postgres::database();
     let python = App::new("python").blueprints(["none"]).set("log.level", "critical");
     let python = TestApp::new(python.set("db.url", url.as_str()).with::<Db>()).await;
     let db = python.handle().db();

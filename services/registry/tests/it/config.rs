@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use e2e::verb::{answer, folder, uncommented};
 use serde::Deserialize;
+use test_support::cli::{answer, folder, uncommented};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -34,7 +34,7 @@ fn json(text: &str) -> piton::serde_json::Value {
 
 /// The program in a folder of its own, with nothing of the environment.
 fn registry(folder: &Path, arguments: &[&str]) -> Command {
-    e2e::verb::program(env!("CARGO_BIN_EXE_registry"), folder, arguments)
+    test_support::cli::program(env!("CARGO_BIN_EXE_registry"), folder, arguments)
 }
 
 #[test]

@@ -22,7 +22,7 @@ async fn registry() -> TestApp {
 
 /// On a PostgreSQL database of its own.
 async fn registry_on_a_server() -> TestApp {
-    let url = e2e::postgres::database();
+    let url = test_support::postgres::database();
     TestApp::new(registry::app().set("log.level", "critical").set("db.url", url)).await
 }
 

@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue};
 use super::Tokens;
 use super::claims::{TokenType, now};
 use super::identity::Identity;
-use super::python;
 use super::values::{Lifetime, TokenLocation};
+use crate::compat::python_values;
 use crate::context::{self, Caller};
 use crate::http::Result;
 
@@ -37,7 +37,7 @@ impl CurrentCaller {
 
     /// Returns whether Python takes the identity for true: Gnar Gear renews no other.
     fn is_truthy(&self) -> bool {
-        python::is_true(self.identity.value())
+        python_values::is_truthy(self.identity.value())
     }
 }
 

@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use super::algorithm::JwtAlgorithm;
 use super::exact::{self, ExactClaims};
 use super::keys::Keys;
-use super::python;
 use super::refusal::{Refusal, RefusalKind};
 use super::values::{FlaskVersion, IdentityClaim};
+use crate::compat::python_decoders;
+use crate::compat::python_values::{self, whole_seconds};
 use crate::json_text;
 
 /// The claims of a token, by name. A number that no [`Value`] holds exactly, such as an integer
@@ -94,7 +95,7 @@ pub(super) fn read(
     let payload = decoded(payload).ok_or_else(|| padding("payload"))?;
     // A signature that Python decodes leniently is refused, but as a signature, not as its form.
     let written = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('=')).ok();
-    if written.is_none() && python::base64(signature.as_bytes()).is_none() {
+    if written.is_none() && python_decoders::base64(signature.as_bytes()).is_none() {
         return Err(padding("crypto"));
     }
     let mut claims = object(&payload, "payload")?;
@@ -140,7 +141,7 @@ fn not_enough_segments() -> Refusal {
 }
 
 fn decoded(segment: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(segment).ok().or_else(|| python::base64(segment.as_bytes()))
+    URL_SAFE_NO_PAD.decode(segment).ok().or_else(|| python_decoders::base64(segment.as_bytes()))
 }
 
 fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
@@ -167,28 +168,28 @@ fn unreadable(bytes: &[u8], error: &serde_json::Error) -> String {
     if message.starts_with("recursion limit exceeded") {
         return "nested too deeply".into();
     }
-    python::utf8(bytes).map_or_else(|why| why, python::json)
+    python_decoders::utf8(bytes).map_or_else(|why| why, python_decoders::json)
 }
 
 impl Validation {
     fn check(&self, claims: &Claims, now: u64, allow_expired: bool) -> Result<(), Refusal> {
         let (now, leeway) = (i128::from(now), i128::from(self.leeway));
         if let Some(issued) = claims.get("iat") {
-            let issued = seconds(issued)
+            let issued = whole_seconds(issued)
                 .ok_or_else(|| Refusal::invalid("Issued At claim (iat) must be an integer."))?;
             if !self.future_iat && issued > now + leeway {
                 return Err(Refusal::invalid("The token is not yet valid (iat)"));
             }
         }
         if let Some(from) = claims.get("nbf") {
-            let from = seconds(from)
+            let from = whole_seconds(from)
                 .ok_or_else(|| Refusal::invalid("Not Before claim (nbf) must be an integer."))?;
             if from > now + leeway {
                 return Err(Refusal::invalid("The token is not yet valid (nbf)"));
             }
         }
         let end = claims.get("exp").map(|end| {
-            seconds(end)
+            whole_seconds(end)
                 .ok_or_else(|| Refusal::invalid("Expiration Time claim (exp) must be an integer."))
         });
         let end = end.transpose()?;
@@ -233,7 +234,7 @@ impl Validation {
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
-        let is_given = |given: &&Value| !self.null_audience || python::is_true(given);
+        let is_given = |given: &&Value| !self.null_audience || python_values::is_truthy(given);
         let Some(given) = claims.get("aud").filter(is_given) else {
             return match self.audience.is_empty() {
                 true => Ok(()),
@@ -285,38 +286,4 @@ fn as_text(value: &Value) -> Option<Cow<'_, str>> {
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
         _ => None,
     }
-}
-
-/// Reads a time as Python's `int(..)` does: whole seconds, however they are written. Times beyond
-/// all bounds become the furthest one.
-pub(super) fn seconds(value: &Value) -> Option<i128> {
-    match value {
-        Value::Number(number) => {
-            number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)).or_else(
-                // Clamped so that adding the leeway cannot overflow.
-                || number.as_f64().map(|float| float.clamp(-1e30, 1e30) as i128),
-            )
-        }
-        Value::String(text) => whole_number(text.trim()),
-        Value::Bool(yes) => Some(i128::from(*yes)),
-        _ => None,
-    }
-}
-
-/// The longest text that Python's `int(..)` reads.
-const MAX_DIGITS: usize = 4300;
-
-/// Reads a whole number of any size; beyond all bounds it becomes the furthest one.
-fn whole_number(text: &str) -> Option<i128> {
-    const FURTHEST: i128 = 10_i128.pow(30);
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty()
-        || digits.len() > MAX_DIGITS
-        || !digits.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return None;
-    }
-    let sign = if text.starts_with('-') { -1 } else { 1 };
-    let number = digits.parse::<i128>().unwrap_or(FURTHEST).min(FURTHEST);
-    Some(sign * number)
 }

@@ -13,10 +13,11 @@ use serde_json::value::RawValue;
 use super::Tokens;
 use super::caller;
 use super::checks::FAMILY;
-use super::claims::{self, Accepted, Claims, TokenType, now};
+use super::claims::{Accepted, Claims, TokenType, now};
 use super::exact::ExactClaims;
 use super::guard::{NoTokenFound, Protected};
 use super::values::{IdentityClaim, TokenLocation};
+use crate::compat::python_values::whole_seconds;
 use crate::handle::Handle;
 use crate::http::{Error, Guard, Input, Operation};
 
@@ -168,7 +169,7 @@ impl Identity {
 
     /// Returns a claim that holds a time, in seconds since 1970.
     pub(super) fn moment(&self, claim: &str) -> Option<u64> {
-        let moment = claims::seconds(self.0.claims.get(claim)?)?;
+        let moment = whole_seconds(self.0.claims.get(claim)?)?;
         Some(u64::try_from(moment.max(0)).unwrap_or(u64::MAX))
     }
 

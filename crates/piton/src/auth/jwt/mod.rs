@@ -49,7 +49,6 @@ mod location;
 mod new_token;
 mod openapi;
 mod pem;
-mod python;
 mod random;
 mod reader;
 mod refusal;

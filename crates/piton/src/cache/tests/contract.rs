@@ -34,7 +34,7 @@ on_both! {
     async fn a_value_goes_when_its_time_is_over(cache) {
         cache.entry("a").ttl(Duration::from_millis(50)).set(&1).await;
         cache.entry("b").ttl(Duration::from_secs(60)).set(&1).await;
-        e2e::wait_for("the end of a value", async || cache.get::<u32>("a").await.is_none()).await;
+        test_support::wait_for("the end of a value", async || cache.get::<u32>("a").await.is_none()).await;
         assert_eq!(cache.get::<u32>("b").await, Some(1));
     }
 

@@ -7,7 +7,7 @@ on_both! {
         let slow = Slow::default();
         let asked: Vec<_> = (0..100).map(|number| slow.ask(&cache, "a", number)).collect();
         slow.begun.notified().await;
-        e2e::wait_for("all to be aboard", async || {
+        test_support::wait_for("all to be aboard", async || {
             cache.counted("cache_lookups_total{result=\"miss\"}") == 100
         })
         .await;
@@ -26,7 +26,7 @@ on_both! {
         let first = slow.ask(&cache, "a", 1);
         slow.begun.notified().await;
         let others: Vec<_> = (2..5).map(|number| slow.ask(&cache, "a", number)).collect();
-        e2e::wait_for("all to wait", async || {
+        test_support::wait_for("all to wait", async || {
             cache.counted("cache_lookups_total{result=\"miss\"}") == 4
         })
         .await;
@@ -54,7 +54,7 @@ on_both! {
         });
         slow.begun.notified().await;
         let second = slow.ask(&cache, "a", 2);
-        e2e::wait_for("it to wait", async || {
+        test_support::wait_for("it to wait", async || {
             cache.counted("cache_lookups_total{result=\"miss\"}") == 2
         })
         .await;
@@ -96,14 +96,14 @@ on_both! {
         let all: Vec<_> = (0..10).map(|_| fail(&slow)).collect();
         for aboard in [10, 9] {
             slow.begun.notified().await;
-            e2e::wait_for("the others to wait", async || {
+            test_support::wait_for("the others to wait", async || {
                 cache.0.flights.aboard("a") == aboard
             })
             .await;
             slow.end(1);
         }
         // All that are left compute at the same time.
-        e2e::wait_for("all to compute", async || slow.runs() == 10).await;
+        test_support::wait_for("all to compute", async || slow.runs() == 10).await;
         slow.end(8);
         let misses = cache.counted("cache_lookups_total{result=\"miss\"}");
         assert_eq!(misses, 10, "each has looked once");
@@ -123,7 +123,7 @@ on_both! {
         let asked = (0..10).map(|_| cache.entry("a").get_or_insert(large));
         let go = async {
             begun.notified().await;
-            e2e::wait_for("all to wait", async || {
+            test_support::wait_for("all to wait", async || {
                 cache.counted("cache_lookups_total{result=\"miss\"}") == 10
             })
             .await;

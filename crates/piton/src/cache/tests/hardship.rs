@@ -1,12 +1,15 @@
 //! Redis is killed, frozen, full, set back to what it knew an hour ago.
 
-use e2e::redis::Redis;
+use test_support::redis::Redis;
 
 use super::*;
 
 /// Waits until the process has noticed that Redis is away.
 async fn is_away(process: &Process) {
-    e2e::wait_for("the loss", async || matches!(process.health().await, Health::Degraded(_))).await;
+    test_support::wait_for("the loss", async || {
+        matches!(process.health().await, Health::Degraded(_))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,7 +26,7 @@ async fn without_a_server_everything_is_computed_and_nothing_fails() {
     let slow = Slow::default();
     let asked: Vec<_> = (0..50).map(|number| slow.ask(&one, "a", number)).collect();
     slow.begun.notified().await;
-    e2e::wait_for("all to wait", async || {
+    test_support::wait_for("all to wait", async || {
         one.counted("cache_lookups_total{result=\"away\"}") == 51
     })
     .await;
@@ -48,7 +51,7 @@ async fn what_was_invalidated_does_not_come_back_with_an_old_snapshot() {
     assert_eq!(server.command(&["EXISTS", "shop:cache:d:a"]), "1");
     for process in [&one, &other] {
         assert_ne!(now(process, "a", 3).await, 1);
-        e2e::wait_for("the greeting", async || process.health().await == Health::Up).await;
+        test_support::wait_for("the greeting", async || process.health().await == Health::Up).await;
     }
     assert_ne!(now(&other, "a", 4).await, 1);
     assert_ne!(now(&Process::on(&server).await.cache, "a", 5).await, 1);
@@ -61,9 +64,9 @@ async fn a_reconnection_to_the_same_server_forgets_nothing() {
     assert_eq!(now(&one, "a", 1).await, 1);
     one.invalidate(["other"]).await;
     let _ = server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
-    e2e::wait_for("the value", async || one.get::<u32>("a").await == Some(1)).await;
+    test_support::wait_for("the value", async || one.get::<u32>("a").await == Some(1)).await;
     let _ = server.command(&["SCRIPT", "FLUSH"]);
-    e2e::wait_for("the value", async || one.get::<u32>("a").await == Some(1)).await;
+    test_support::wait_for("the value", async || one.get::<u32>("a").await == Some(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,10 +99,10 @@ async fn an_invalidation_is_delivered_though_its_request_is_gone() {
         let cache = one.cache.clone();
         tokio::spawn(async move { cache.invalidate(["slow"]).await })
     };
-    e2e::wait_for("the invalidation", async || one.0.local.now() == 1).await;
+    test_support::wait_for("the invalidation", async || one.0.local.now() == 1).await;
     gone.abort();
     server.thaw();
-    e2e::wait_for("it to be known", async || now(&one, "a", 2).await == 2).await;
+    test_support::wait_for("it to be known", async || now(&one, "a", 2).await == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,7 @@ macro_rules! on_both {
             #[cfg(feature = "redis")]
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_redis() {
-                let server = e2e::redis::Redis::start();
+                let server = test_support::redis::Redis::start();
                 check(Process::on(&server).await).await;
             }
         }
@@ -67,7 +67,7 @@ impl Process {
     }
 
     #[cfg(feature = "redis")]
-    async fn on(server: &e2e::redis::Redis) -> Self {
+    async fn on(server: &test_support::redis::Redis) -> Self {
         let process = Self::start(on(server)).await;
         process.is_up().await;
         process
@@ -76,7 +76,7 @@ impl Process {
     /// Waits until it can ask Redis.
     #[cfg(feature = "redis")]
     async fn is_up(&self) {
-        e2e::wait_for("the connection", async || self.health().await == Health::Up).await;
+        test_support::wait_for("the connection", async || self.health().await == Health::Up).await;
     }
 
     /// How often something was counted.
@@ -90,7 +90,7 @@ impl Process {
 }
 
 #[cfg(feature = "redis")]
-fn on(server: &e2e::redis::Redis) -> CacheSettings {
+fn on(server: &test_support::redis::Redis) -> CacheSettings {
     let host = "127.0.0.1".parse().ok();
     CacheSettings { host, port: Some(server.port()), ..settings() }
 }

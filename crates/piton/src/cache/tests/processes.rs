@@ -1,6 +1,6 @@
 //! Several processes on one Redis.
 
-use e2e::redis::{Redis, Sentinel};
+use test_support::redis::{Redis, Sentinel};
 
 use super::*;
 
@@ -12,7 +12,7 @@ async fn two_processes_make_one_computation_of_two_hundred_misses() {
     let asked: Vec<_> =
         (0..200).map(|n| slow.ask(if n % 2 == 0 { &one } else { &other }, "a", n)).collect();
     slow.begun.notified().await;
-    e2e::wait_for("all to have asked", async || {
+    test_support::wait_for("all to have asked", async || {
         let misses = "cache_lookups_total{result=\"miss\"}";
         one.counted(misses) + other.counted(misses) == 200
     })
@@ -33,14 +33,14 @@ async fn if_the_process_that_computes_gives_up_the_other_takes_over() {
     let first = slow.ask(&one, "a", 1);
     slow.begun.notified().await;
     let second = slow.ask(&other, "a", 2);
-    e2e::wait_for("it to wait", async || {
+    test_support::wait_for("it to wait", async || {
         other.counted("cache_lookups_total{result=\"miss\"}") == 1
     })
     .await;
     assert_eq!(slow.runs(), 1);
     first.abort();
     slow.end(1);
-    e2e::wait_for("the other to take over", async || second.is_finished()).await;
+    test_support::wait_for("the other to take over", async || second.is_finished()).await;
     assert_eq!(second.await.unwrap(), Ok(2));
 }
 
@@ -207,7 +207,7 @@ async fn a_replica_that_takes_over_is_found_and_what_was_before_does_not_count()
     let mut master = Redis::start();
     let replica = Redis::start_replica_of(&master);
     let sentinel = Sentinel::start(&master);
-    e2e::wait_for("the sentinel to know both", async || sentinel.knows_replica()).await;
+    test_support::wait_for("the sentinel to know both", async || sentinel.knows_replica()).await;
     let settings =
         CacheSettings { sentinel: vec![sentinel.address().parse().unwrap()], ..settings() };
     let (one, other) = (Process::start(settings.clone()).await, Process::start(settings).await);
@@ -215,12 +215,16 @@ async fn a_replica_that_takes_over_is_found_and_what_was_before_does_not_count()
     other.is_up().await;
     assert_eq!(now(&one, "a", 1).await, 1);
     let begin = "shop:cache:d:a";
-    e2e::wait_for("replication", async || replica.command(&["EXISTS", begin]).ends_with('1')).await;
+    test_support::wait_for("replication", async || {
+        replica.command(&["EXISTS", begin]).ends_with('1')
+    })
+    .await;
 
     master.kill();
     // It cannot be delivered to anybody now.
     one.invalidate(["slow"]).await;
-    e2e::wait_for("the failover", async || sentinel.master() == Some(replica.port())).await;
+    test_support::wait_for("the failover", async || sentinel.master() == Some(replica.port()))
+        .await;
     one.is_up().await;
     assert_eq!(now(&one, "a", 2).await, 2);
     other.is_up().await;

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use e2e::redis::Redis;
+use test_support::redis::Redis;
 
 use super::*;
 

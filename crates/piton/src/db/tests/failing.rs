@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use e2e::postgres::Postgres;
+use test_support::postgres::Postgres;
 use tokio::task::JoinHandle;
 
 use super::server::wait;
@@ -215,7 +215,7 @@ async fn what_is_not_a_database_is_told_apart_from_a_network() {
 
 #[tokio::test]
 async fn several_hosts_are_tried_in_turn_for_one_that_can_write() {
-    let (away, locked, good) = (e2e::free_port(), on_a_server(), on_a_server());
+    let (away, locked, good) = (test_support::free_port(), on_a_server(), on_a_server());
     let root = with(locked.clone(), &[SHOP]).await;
     set_read_only(&root, &name(&locked), true).await;
     let endpoint = |settings: &DbSettings| {
@@ -287,7 +287,7 @@ impl Freezer {
 
 /// Settings for two hosts, the first of which can be frozen.
 async fn behind_a_freezer() -> (Freezer, DbSettings) {
-    let url = e2e::postgres::database();
+    let url = test_support::postgres::database();
     let (endpoint, database) =
         url.strip_prefix("postgres://postgres@").unwrap().split_once('/').unwrap();
     let port = endpoint.rsplit_once(':').unwrap().1.parse().unwrap();

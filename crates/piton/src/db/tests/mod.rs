@@ -88,7 +88,7 @@ struct Fixture {
     folder: TempDir,
     /// Keeps the pooler running as long as the database is used.
     #[cfg(feature = "postgres")]
-    pooler: Option<e2e::pgbouncer::PgBouncer>,
+    pooler: Option<test_support::pgbouncer::PgBouncer>,
 }
 
 impl std::ops::Deref for Fixture {
@@ -127,7 +127,7 @@ async fn shop() -> Fixture {
 /// Settings for an empty database on a server.
 #[cfg(feature = "postgres")]
 fn on_a_server() -> DbSettings {
-    at(&e2e::postgres::database())
+    at(&test_support::postgres::database())
 }
 
 #[cfg(feature = "postgres")]
@@ -138,7 +138,11 @@ fn at(url: &str) -> DbSettings {
 
 #[cfg(feature = "postgres")]
 async fn shop_behind_pgbouncer(pool_mode: &str) -> Fixture {
-    let pooler = e2e::pgbouncer::PgBouncer::start(&e2e::postgres::database(), pool_mode, "");
+    let pooler = test_support::pgbouncer::PgBouncer::start(
+        &test_support::postgres::database(),
+        pool_mode,
+        "",
+    );
     let mut fixture = with(at(pooler.url()), &[SHOP]).await;
     fixture.run(FILL, ()).await.unwrap();
     fixture.pooler = Some(pooler);

@@ -35,7 +35,7 @@ impl Watched {
     }
 
     async fn healthy(&self) {
-        e2e::wait_for("the database to be up", || async {
+        test_support::wait_for("the database to be up", || async {
             Part::health(&self.shop.db).await == Health::Up
         })
         .await;
@@ -77,7 +77,7 @@ async fn a_file_that_was_moved_takes_no_more_writes_until_it_is_back() {
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(error.to_string().contains("shop.db was moved or deleted"), "{error}");
     assert!(db.down().await.contains("was moved or deleted"));
-    e2e::wait_for("reads to be refused", || async {
+    test_support::wait_for("reads to be refused", || async {
         db.shop.one::<i64>("SELECT 1", ()).await.is_err()
     })
     .await;
@@ -99,11 +99,11 @@ async fn what_was_acknowledged_is_in_the_file_that_was_moved() {
     }
     // Moved without its log, which still holds all of the writes.
     std::fs::rename(db.path("shop.db"), db.path("moved.db")).unwrap();
-    e2e::wait_for("the move to be noticed", || async {
+    test_support::wait_for("the move to be noticed", || async {
         db.shop.one::<i64>("SELECT 1", ()).await.is_err()
     })
     .await;
-    e2e::wait_for("the log to be written back", || async {
+    test_support::wait_for("the log to be written back", || async {
         std::fs::metadata(db.path("shop.db-wal")).is_ok_and(|log| log.len() == 0)
     })
     .await;
@@ -132,7 +132,7 @@ async fn a_file_put_in_its_place_is_opened_and_brought_up_to_date() {
 
     // A restored copy replaces the file.
     std::fs::rename(db.path("old.db"), db.path("shop.db")).unwrap();
-    e2e::wait_for("the restored file", || async {
+    test_support::wait_for("the restored file", || async {
         let names: Result<Vec<String>, _> = db.shop.all("SELECT name FROM shops", ()).await;
         names.is_ok_and(|names| names.contains(&"before".to_owned()))
     })
@@ -153,7 +153,7 @@ async fn a_file_without_the_services_tables_is_not_taken_for_a_new_database() {
     db.add("before").await.unwrap();
     std::fs::rename(db.path("shop.db"), db.path("old.db")).unwrap();
     std::fs::write(db.path("shop.db"), "").unwrap();
-    e2e::wait_for("the empty file to be refused", || async {
+    test_support::wait_for("the empty file to be refused", || async {
         db.down().await.contains("holds none of this service's tables")
     })
     .await;
@@ -167,7 +167,7 @@ async fn a_file_without_the_services_tables_is_not_taken_for_a_new_database() {
     other.run("CREATE TABLE shops (name TEXT, city TEXT)", ()).await.unwrap();
     Part::stop(&other).await;
     std::fs::rename(db.path("other.db"), db.path("shop.db")).unwrap();
-    e2e::wait_for("the other file to be refused", || async {
+    test_support::wait_for("the other file to be refused", || async {
         db.down().await.contains("holds none of this service's tables")
     })
     .await;
@@ -192,7 +192,7 @@ async fn a_log_behind_a_link_is_watched_next_to_the_file() {
     std::fs::remove_file(at("real/y.db-wal")).unwrap();
     std::fs::remove_file(at("real/y.db-shm")).unwrap();
     assert_eq!(db.add("lost").await.unwrap_err().kind(), Kind::Unavailable);
-    e2e::wait_for("a new log", || async { at("real/y.db-wal").exists() }).await;
+    test_support::wait_for("a new log", || async { at("real/y.db-wal").exists() }).await;
     db.healthy().await;
     db.add("after").await.unwrap();
     assert!(db.names().await.len() >= 51);
@@ -207,7 +207,10 @@ async fn a_file_that_became_a_link_is_opened_at_its_new_place() {
     std::fs::create_dir(db.path("real")).unwrap();
     std::fs::rename(db.path("shop.db"), db.path("real/y.db")).unwrap();
     std::os::unix::fs::symlink("real/y.db", db.path("shop.db")).unwrap();
-    e2e::wait_for("a log next to the file", || async { db.path("real/y.db-wal").exists() }).await;
+    test_support::wait_for("a log next to the file", || async {
+        db.path("real/y.db-wal").exists()
+    })
+    .await;
     db.healthy().await;
     db.add("after").await.unwrap();
     assert_eq!(db.names().await, ["after", "before"]);
@@ -231,7 +234,7 @@ async fn a_reader_of_the_earlier_file_is_waited_for() {
     reader.execute("SELECT * FROM shops").await.unwrap();
     std::fs::rename(db.path("shop.db"), db.path("old.db")).unwrap();
     std::fs::rename(db.path("backup.db"), db.path("shop.db")).unwrap();
-    e2e::wait_for("the reader to be reported", || async {
+    test_support::wait_for("the reader to be reported", || async {
         db.down().await.contains("still reads the earlier state")
     })
     .await;
@@ -262,7 +265,7 @@ async fn a_file_that_was_deleted_is_not_begun_anew_behind_the_services_back() {
     db.add("kept").await.unwrap();
     std::fs::remove_dir_all(db.path("")).unwrap();
     assert_eq!(db.add("lost").await.unwrap_err().kind(), Kind::Unavailable);
-    e2e::wait_for("the deletion to be noticed", || async {
+    test_support::wait_for("the deletion to be noticed", || async {
         db.shop.one::<i64>("SELECT 1", ()).await.is_err()
     })
     .await;
@@ -276,7 +279,7 @@ async fn an_index_of_the_log_that_was_deleted_is_begun_anew() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("before").await.unwrap();
     std::fs::remove_file(db.path("shop.db-shm")).unwrap();
-    e2e::wait_for("a new index", || async { db.path("shop.db-shm").exists() }).await;
+    test_support::wait_for("a new index", || async { db.path("shop.db-shm").exists() }).await;
     db.healthy().await;
     db.add("after").await.unwrap();
     assert_eq!(names_in(&db.path("shop.db")).await, ["after", "before"]);
@@ -301,7 +304,7 @@ async fn a_log_that_was_deleted_is_saved_and_begun_anew() {
     }
     std::fs::remove_file(db.path("shop.db-wal")).unwrap();
     std::fs::remove_file(db.path("shop.db-shm")).unwrap();
-    e2e::wait_for("a new log", || async { db.path("shop.db-wal").exists() }).await;
+    test_support::wait_for("a new log", || async { db.path("shop.db-wal").exists() }).await;
     db.healthy().await;
     db.add("after").await.unwrap();
     // Another process reads only what is durable, as after a crash.
@@ -323,8 +326,10 @@ async fn a_full_database_is_not_ready_until_it_can_be_written() {
     let (trigger, stop) = Stop::new();
     let watched = db.db.clone();
     let watch = tokio::spawn(async move { Part::run(&watched, stop).await });
-    e2e::wait_for("a write that works", || async { Part::health(&db.db).await == Health::Up })
-        .await;
+    test_support::wait_for("a write that works", || async {
+        Part::health(&db.db).await == Health::Up
+    })
+    .await;
     trigger.stop();
     watch.await.unwrap();
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use e2e::pgbouncer::PgBouncer;
+use test_support::pgbouncer::PgBouncer;
 
 use super::*;
 
@@ -43,7 +43,7 @@ async fn work_side_by_side(db: &Db) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pooler_is_recognised_and_work_side_by_side_is_not_mixed_up() {
     for more in ["", "ignore_startup_parameters = extra_float_digits, options"] {
-        let pooler = PgBouncer::start(&e2e::postgres::database(), "transaction", more);
+        let pooler = PgBouncer::start(&test_support::postgres::database(), "transaction", more);
         let db = with(at(pooler.url()), &[SHOP]).await;
         db.run(FILL, ()).await.unwrap();
         work_side_by_side(&db).await;
@@ -59,7 +59,7 @@ async fn the_limit_of_a_statement_holds_behind_a_pooler() {
         ("session", PgBouncerMode::Session),
         ("session", PgBouncerMode::Auto),
     ] {
-        let pooler = PgBouncer::start(&e2e::postgres::database(), pool_mode, "");
+        let pooler = PgBouncer::start(&test_support::postgres::database(), pool_mode, "");
         let limit = Duration::from_millis(50);
         let settings = DbSettings { statement_timeout: limit, ..set(pooler.url(), mode) };
         let db = with(settings, &[SHOP]).await;
@@ -75,7 +75,7 @@ async fn the_limit_of_a_statement_holds_behind_a_pooler() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pooler_that_keeps_sessions_is_used_as_a_server() {
-    let pooler = PgBouncer::start(&e2e::postgres::database(), "session", "");
+    let pooler = PgBouncer::start(&test_support::postgres::database(), "session", "");
     let db = with(set(pooler.url(), PgBouncerMode::Session), &[SHOP]).await;
     db.run(FILL, ()).await.unwrap();
     for _ in 0..3 {
@@ -86,7 +86,7 @@ async fn a_pooler_that_keeps_sessions_is_used_as_a_server() {
 
 #[tokio::test]
 async fn a_pooler_that_is_denied_is_named_with_the_setting() {
-    let pooler = PgBouncer::start(&e2e::postgres::database(), "transaction", "");
+    let pooler = PgBouncer::start(&test_support::postgres::database(), "transaction", "");
     let folder = tempfile::tempdir().unwrap();
     let settings = set(pooler.url(), PgBouncerMode::Off);
     let error = Part::connect(&open(folder.path(), &settings, &[])).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn a_pooler_that_is_denied_is_named_with_the_setting() {
 
 #[tokio::test]
 async fn of_several_replicas_behind_a_pooler_one_migrates() {
-    let pooler = PgBouncer::start(&e2e::postgres::database(), "transaction", "");
+    let pooler = PgBouncer::start(&test_support::postgres::database(), "transaction", "");
     let folder = tempfile::tempdir().unwrap();
     let settings = at(pooler.url());
     let replicas: Vec<Db> = (0..5).map(|_| open(folder.path(), &settings, &[SHOP])).collect();
@@ -121,7 +121,7 @@ async fn of_several_replicas_behind_a_pooler_one_migrates() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pooler_without_a_free_session_does_not_keep_the_existing_ones_from_working() {
     let more = "default_pool_size = 1";
-    let pooler = PgBouncer::start(&e2e::postgres::database(), "session", more);
+    let pooler = PgBouncer::start(&test_support::postgres::database(), "session", more);
     let settings = DbSettings {
         max_connections: 4,
         connect_timeout: Duration::from_millis(300),
@@ -156,7 +156,7 @@ async fn a_pooler_that_is_declared_wrong_is_refused_at_once() {
         ("transaction", "server_round_robin = 0", PgBouncerMode::Session),
         ("transaction", ignore, PgBouncerMode::Off),
     ] {
-        let pooler = PgBouncer::start(&e2e::postgres::database(), pool_mode, more);
+        let pooler = PgBouncer::start(&test_support::postgres::database(), pool_mode, more);
         let folder = tempfile::tempdir().unwrap();
         let db = open(folder.path(), &set(pooler.url(), mode), &[]);
         let error = Part::connect(&db).await.unwrap_err();

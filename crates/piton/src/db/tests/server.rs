@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::postgres::Postgres;
+use test_support::postgres::Postgres;
 
 use super::*;
 

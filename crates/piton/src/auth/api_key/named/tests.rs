@@ -28,7 +28,7 @@ macro_rules! on_both {
             #[cfg(feature = "postgres")]
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                check(("db.url", e2e::postgres::database())).await;
+                check(("db.url", test_support::postgres::database())).await;
             }
         }
     )*};
@@ -200,7 +200,7 @@ on_both! {
 
     async fn ten_replicas_make_the_table_at_once(db) {
         let apps = join_all((0..10).map(|_| TestApp::new(app(&db)))).await;
-        e2e::wait_for("all to connect", || async {
+        test_support::wait_for("all to connect", || async {
             apps.iter().all(|app| app.handle().try_part::<ApiKeys>().is_ok())
         })
         .await;
@@ -233,7 +233,9 @@ on_both! {
 }
 
 async fn wait_for_use(keys: &ApiKeys) -> DateTime<Utc> {
-    e2e::wait_for("the use", || async { keys.list().await.unwrap()[0].last_used_at.is_some() })
-        .await;
+    test_support::wait_for("the use", || async {
+        keys.list().await.unwrap()[0].last_used_at.is_some()
+    })
+    .await;
     keys.list().await.unwrap()[0].last_used_at.unwrap()
 }

@@ -32,7 +32,7 @@ fn long() -> Job {
 }
 
 async fn wait_for(condition: impl Fn() -> bool) {
-    e2e::wait_for("the pool", || std::future::ready(condition())).await;
+    test_support::wait_for("the pool", || std::future::ready(condition())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

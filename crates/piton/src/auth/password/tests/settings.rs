@@ -222,7 +222,7 @@ async fn other_requests_are_answered_while_many_log_in() {
             tokio::spawn(async move { passwords.check_nobody("swordfish").await })
         })
         .collect();
-    e2e::wait_for("a queue", || std::future::ready(passwords.load().waiting > 20)).await;
+    test_support::wait_for("a queue", || std::future::ready(passwords.load().waiting > 20)).await;
     for _ in 0..20 {
         assert_eq!(app.get("/").await.text(), "here");
     }
@@ -246,7 +246,8 @@ async fn what_others_wait_while_200_log_in_at_once() {
             tokio::spawn(async move { passwords.check_nobody("swordfish").await })
         };
         let logins: Vec<_> = (0..200).map(|_| login()).collect();
-        e2e::wait_for("a queue", || std::future::ready(passwords.load().threads > 1)).await;
+        test_support::wait_for("a queue", || std::future::ready(passwords.load().threads > 1))
+            .await;
         let mut waits = Vec::new();
         while passwords.load().waiting > 0 {
             let begin = std::time::Instant::now();

@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use tokio::process::{Child, Command};
 
 use crate::cgroup::Cgroup;
-use crate::client;
+use crate::http_client;
 
 /// The program `name`, as `cargo` has built it beside the tests.
 ///
@@ -161,7 +161,7 @@ impl Service {
     /// Whether `/readyz` answers, and answers that the service is (`true`) or is not ready.
     pub async fn is_ready(&self, ready: bool) -> bool {
         let wanted = if ready { 200 } else { 503 };
-        client::get(self.port, "/readyz").await.is_ok_and(|answer| answer.status == wanted)
+        http_client::get(self.port, "/readyz").await.is_ok_and(|answer| answer.status == wanted)
     }
 
     /// The most memory that it has had so far, in bytes.

@@ -4,25 +4,25 @@
 //! Everything listens on loopback, on free ports, in temporary folders, and is stopped by its own
 //! process id when it goes out of scope.
 
-pub mod ashirt;
+pub mod ashirt_backend;
 pub mod certificates;
 pub mod cgroup;
-pub mod client;
-pub mod clients;
-pub mod flood;
+pub mod cli;
+pub mod generated_clients;
 pub mod gnar;
+pub mod http_client;
 pub mod moto;
 pub mod nginx;
 pub mod node;
-pub mod page;
 pub mod pgbouncer;
 pub mod postgres;
-pub mod proxy;
 pub mod python;
 pub mod redis;
 pub mod schemathesis;
 pub mod service;
-pub mod verb;
+pub mod stalled_clients;
+pub mod tcp_proxy;
+pub mod walkthrough;
 
 use std::future::Future;
 use std::net::TcpListener;

@@ -6,18 +6,18 @@ use std::iter::repeat_n;
 
 /// A piece of a format.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Piece<'a> {
+pub(crate) enum FormatPiece<'a> {
     Text(String),
     /// `%(name)-8s`, or `%-8s` without a name.
     Conversion {
         name: Option<&'a str>,
-        spec: Spec,
+        spec: ConversionSpec,
     },
 }
 
 /// `-8s`: how a value is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spec {
+pub(crate) struct ConversionSpec {
     left: bool,
     zeros: bool,
     /// `+` or ` `: what stands before a number that is not negative.
@@ -26,12 +26,12 @@ pub(super) struct Spec {
     point: bool,
     width: usize,
     precision: Option<usize>,
-    pub kind: Kind,
+    pub kind: ConversionKind,
 }
 
 /// What a conversion makes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum ConversionKind {
     Text,
     Whole,
     Fraction,
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 
 /// A value that a conversion writes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Number {
+pub(crate) enum FormatNumber {
     Whole(i64),
     Fraction(f64),
 }
@@ -51,7 +51,7 @@ const WIDEST: usize = 1000;
 ///
 /// # Errors
 /// Which part is no conversion, and why.
-pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, String> {
+pub(crate) fn pieces(format: &str) -> Result<Vec<FormatPiece<'_>>, String> {
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), format);
     while let Some((before, after)) = rest.split_once('%') {
         text.push_str(before);
@@ -61,7 +61,7 @@ pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, String> {
             continue;
         }
         if !text.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut text)));
+            pieces.push(FormatPiece::Text(std::mem::take(&mut text)));
         }
         let (piece, after) = conversion(after)?;
         pieces.push(piece);
@@ -69,13 +69,13 @@ pub(super) fn pieces(format: &str) -> Result<Vec<Piece<'_>>, String> {
     }
     text.push_str(rest);
     if !text.is_empty() {
-        pieces.push(Piece::Text(text));
+        pieces.push(FormatPiece::Text(text));
     }
     Ok(pieces)
 }
 
 /// What follows a `%`, and the rest.
-fn conversion(text: &str) -> Result<(Piece<'_>, &str), String> {
+fn conversion(text: &str) -> Result<(FormatPiece<'_>, &str), String> {
     let (name, after) = match text.strip_prefix('(') {
         Some(inside) => {
             let (name, after) = inside
@@ -99,9 +99,9 @@ fn conversion(text: &str) -> Result<(Piece<'_>, &str), String> {
     let end = text.len() - rest.len() + letter.map_or(0, char::len_utf8);
     let whole = shortened(&text[..end]);
     let kind = match letter {
-        Some('s') => Kind::Text,
-        Some('d' | 'i') => Kind::Whole,
-        Some('f' | 'F') => Kind::Fraction,
+        Some('s') => ConversionKind::Text,
+        Some('d' | 'i') => ConversionKind::Whole,
+        Some('f' | 'F') => ConversionKind::Fraction,
         Some(letter) => {
             return Err(format!("`%{whole}` ends in `{letter}`, where `s`, `d` or `f` must stand"));
         }
@@ -115,7 +115,7 @@ fn conversion(text: &str) -> Result<(Piece<'_>, &str), String> {
             .filter(|width| *width <= WIDEST)
             .ok_or_else(|| format!("`%{whole}` is wider than {WIDEST}")),
     };
-    let spec = Spec {
+    let spec = ConversionSpec {
         left: flags.contains('-'),
         zeros: flags.contains('0'),
         sign: ['+', ' '].into_iter().find(|sign| flags.contains(*sign)),
@@ -124,7 +124,7 @@ fn conversion(text: &str) -> Result<(Piece<'_>, &str), String> {
         precision: precision.map(number).transpose()?,
         kind,
     };
-    Ok((Piece::Conversion { name, spec }, &text[end..]))
+    Ok((FormatPiece::Conversion { name, spec }, &text[end..]))
 }
 
 fn digits(text: &str) -> (&str, &str) {
@@ -137,7 +137,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-impl Spec {
+impl ConversionSpec {
     /// Writes a text: `%-8s`, `%.3s`.
     pub fn text(self, line: &mut String, text: &str) {
         let cut = self.precision.and_then(|most| text.char_indices().nth(most));
@@ -158,22 +158,28 @@ impl Spec {
     /// Writes a number by whatever conversion this is.
     #[expect(clippy::cast_precision_loss, reason = "as Python's `%f` does")]
     #[expect(clippy::cast_possible_truncation, reason = "as Python's `%d` does; times fit")]
-    pub fn number(self, line: &mut String, number: Number) {
+    pub fn number(self, line: &mut String, number: FormatNumber) {
         let mut digits = String::new();
         let negative = match (self.kind, number) {
-            (Kind::Text, Number::Whole(number)) => {
+            (ConversionKind::Text, FormatNumber::Whole(number)) => {
                 let _ = write!(digits, "{number}");
                 return self.text(line, &digits);
             }
-            (Kind::Text, Number::Fraction(number)) => {
+            (ConversionKind::Text, FormatNumber::Fraction(number)) => {
                 // The shortest text that is read back as the same number, as `repr` has it.
                 let _ = write!(digits, "{number:?}");
                 return self.text(line, &digits);
             }
-            (Kind::Whole, Number::Whole(number)) => self.whole(&mut digits, number),
-            (Kind::Whole, Number::Fraction(number)) => self.whole(&mut digits, number as i64),
-            (Kind::Fraction, Number::Whole(number)) => self.fraction(&mut digits, number as f64),
-            (Kind::Fraction, Number::Fraction(number)) => self.fraction(&mut digits, number),
+            (ConversionKind::Whole, FormatNumber::Whole(number)) => self.whole(&mut digits, number),
+            (ConversionKind::Whole, FormatNumber::Fraction(number)) => {
+                self.whole(&mut digits, number as i64)
+            }
+            (ConversionKind::Fraction, FormatNumber::Whole(number)) => {
+                self.fraction(&mut digits, number as f64)
+            }
+            (ConversionKind::Fraction, FormatNumber::Fraction(number)) => {
+                self.fraction(&mut digits, number)
+            }
         };
         self.signed(line, negative, &digits);
     }
@@ -241,6 +247,6 @@ mod tests {
 
     #[test]
     fn two_percent_signs_are_one() {
-        assert_eq!(pieces("100%% of %%(x)s"), Ok(vec![Piece::Text("100% of %(x)s".into())]));
+        assert_eq!(pieces("100%% of %%(x)s"), Ok(vec![FormatPiece::Text("100% of %(x)s".into())]));
     }
 }

@@ -16,7 +16,7 @@ impl Cgroup {
     pub fn with_memory(bytes: u64) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("piton-e2e-{}-{number}", std::process::id());
+        let name = format!("piton-test-{}-{number}", std::process::id());
         let folders = [
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
             ("/sys/fs/cgroup", "memory.max", "memory.swap.max"),

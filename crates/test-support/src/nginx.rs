@@ -7,7 +7,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::client;
+use crate::http_client;
 
 /// An nginx that balances between services. It is killed when dropped.
 #[derive(Debug)]
@@ -40,8 +40,10 @@ impl Nginx {
             .spawn()
             .expect("nginx starts: apt-get install nginx-light");
         let nginx = Self { port, _child: child, _folder: folder };
-        crate::wait_for("nginx to answer", || async { client::get(port, "/livez").await.is_ok() })
-            .await;
+        crate::wait_for("nginx to answer", || async {
+            http_client::get(port, "/livez").await.is_ok()
+        })
+        .await;
         nginx
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::problem::Failure;
+use crate::http::problem::Failure;
 
 crate::setting_enum! {
     /// What a failure looks like.
@@ -19,7 +19,7 @@ crate::setting_enum! {
 
 crate::setting_enum! {
     /// Whether answers show what went wrong inside.
-    pub enum Traceback: default Auto {
+    pub enum ErrorDetail: default Auto {
         /// In development.
         Auto = "auto",
         /// Always, also in production: every client reads the causes and lines of code.
@@ -29,7 +29,7 @@ crate::setting_enum! {
     }
 }
 
-impl Traceback {
+impl ErrorDetail {
     /// Whether the inside is shown.
     #[must_use]
     pub const fn shown(self, production: bool) -> bool {
@@ -103,8 +103,8 @@ fn traceback(failure: &Failure<'_>, title: &str) -> String {
 mod tests {
     use http::StatusCode;
 
-    use super::super::Error;
     use super::*;
+    use crate::http::Error;
 
     #[test]
     fn the_title_is_pythons() {
@@ -125,7 +125,7 @@ mod tests {
         let hidden =
             render(&Failure::new(StatusCode::NOT_FOUND, Some("x")), "Piste API Error", false);
         assert_eq!(hidden, br#"{"error":"Piste API Error"}"#);
-        assert!(Traceback::Auto.shown(false) && !Traceback::Auto.shown(true));
-        assert!(Traceback::Always.shown(true) && !Traceback::Never.shown(false));
+        assert!(ErrorDetail::Auto.shown(false) && !ErrorDetail::Auto.shown(true));
+        assert!(ErrorDetail::Always.shown(true) && !ErrorDetail::Never.shown(false));
     }
 }

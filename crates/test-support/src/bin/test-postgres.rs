@@ -3,7 +3,7 @@
 use std::io::Read;
 
 fn main() {
-    let server = e2e::postgres::Postgres::start();
+    let server = test_support::postgres::Postgres::start();
     println!("{}", server.url());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     drop(server);

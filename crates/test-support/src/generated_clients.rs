@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::client::{self, Connection};
+use crate::http_client::{self, Connection};
 use crate::moto::{Boto3, Moto};
 use crate::node::{self, Ended};
 use crate::python::{interpreter, script, workspace};
@@ -266,7 +266,7 @@ async fn start_piste(folder: &Path) -> (Service, Service) {
     piste.ready().await;
     off_piste.ready().await;
     crate::wait_for("the messages", || async {
-        let answer = client::get(port, "/messages").await;
+        let answer = http_client::get(port, "/messages").await;
         answer.is_ok_and(|answer| answer.json().as_array().is_some_and(|it| it.len() == MESSAGES))
     })
     .await;

@@ -3,11 +3,9 @@
 //! Flask-JWT-Extended hands the messages of Python's decoders on to the client, and so clients, tests
 //! and dashboards of a service that moves over know them. Only tokens that are refused come here.
 
-use serde_json::Value;
-
 /// The bytes of base64 for URLs, read as Python reads them: what is none of its characters is
 /// skipped, and padding ends it. `None` where Python speaks of wrong padding.
-pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let padding = (4 - text.len() % 4) % 4;
     let padded = text.iter().copied().chain(std::iter::repeat_n(b'=', padding));
     let mut bytes = Vec::with_capacity(text.len());
@@ -32,18 +30,6 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     (place == 0).then_some(bytes)
 }
 
-/// Returns the truth value of JSON in Python.
-pub(super) fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(yes) => *yes,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(object) => !object.is_empty(),
-    }
-}
-
 fn sextet(byte: u8) -> Option<u32> {
     let value = match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -57,7 +43,7 @@ fn sextet(byte: u8) -> Option<u32> {
 }
 
 /// The text, or what `bytes.decode("utf-8")` says.
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|error| {
         let from = error.valid_up_to();
         let length = error.error_len().unwrap_or(bytes.len() - from);
@@ -77,7 +63,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
 }
 
 /// What `json.loads` says of text that is not JSON.
-pub(super) fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     if text.starts_with('\u{feff}') {
         return "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)".into();
     }
@@ -227,5 +213,63 @@ impl Scanner<'_> {
                 _ => return Err(Wrong("Expecting ',' delimiter", index)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_is_quoted_word_for_word() {
+        for (text, said) in [
+            ("", "Expecting value: line 1 column 1 (char 0)"),
+            (
+                "{'a': 1}",
+                "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+            ),
+            ("{\"a\" 1}", "Expecting ':' delimiter: line 1 column 6 (char 5)"),
+            ("{\"a\": 1 2", "Expecting ',' delimiter: line 1 column 9 (char 8)"),
+            ("{\"a\": }", "Expecting value: line 1 column 7 (char 6)"),
+            (
+                "{\"a\": 1,}",
+                "Expecting property name enclosed in double quotes: line 1 column 9 (char 8)",
+            ),
+            ("{} x", "Extra data: line 1 column 4 (char 3)"),
+            ("\"ab", "Unterminated string starting at: line 1 column 1 (char 0)"),
+            ("[1,\n tru]", "Expecting value: line 2 column 2 (char 5)"),
+            ("\"\\q\"", "Invalid \\escape: line 1 column 2 (char 1)"),
+            ("[1.]", "Expecting ',' delimiter: line 1 column 3 (char 2)"),
+        ] {
+            assert_eq!(json(text), said, "{text}");
+        }
+        for (bytes, said) in [
+            (
+                &b"\xff"[..],
+                "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+            ),
+            (
+                b"a\xe2",
+                "'utf-8' codec can't decode byte 0xe2 in position 1: unexpected end of data",
+            ),
+            (
+                b"\xe2\x82",
+                "'utf-8' codec can't decode bytes in position 0-1: unexpected end of data",
+            ),
+            (
+                b"\xe2a",
+                "'utf-8' codec can't decode byte 0xe2 in position 0: invalid continuation byte",
+            ),
+            (
+                b"\xe2\x82a",
+                "'utf-8' codec can't decode bytes in position 0-1: invalid continuation byte",
+            ),
+        ] {
+            assert_eq!(utf8(bytes).unwrap_err(), said);
+        }
+        assert_eq!(base64(b"YQ").unwrap(), b"a");
+        assert_eq!(base64(b"Y!Q").unwrap_or_default(), b"");
+        assert_eq!(base64(b"YWJj").unwrap(), b"abc");
+        assert_eq!(base64(b"Y"), None);
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn workspace() -> PathBuf {
     let built = || env!("CARGO_MANIFEST_DIR").into();
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
     let is_workspace = |folder: &&Path| folder.join("e2e/python").is_dir();
-    manifest.ancestors().find(is_workspace).expect("e2e is a member of the workspace").to_owned()
+    manifest.ancestors().find(is_workspace).expect("the tests run inside the workspace").to_owned()
 }
 
 /// A Python server that runs. It is ended when dropped.
