@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use piton::chrono::{DateTime, NaiveDate, Utc};
-use piton::convert::Moment;
+use piton::convert::Timestamp;
 use piton::prelude::*;
 use piton::uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub struct Scalars {
     flag: Option<bool>,
     id: Option<Uuid>,
     day: Option<NaiveDate>,
-    moment: Option<Moment>,
+    moment: Option<Timestamp>,
 }
 
 /// Lists.
@@ -94,7 +94,7 @@ pub struct Filled {
     #[serde(default)]
     amounts: Vec<u64>,
     kind: Kind,
-    when: Option<Moment>,
+    when: Option<Timestamp>,
 }
 
 /// A body.

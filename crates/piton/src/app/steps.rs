@@ -431,7 +431,7 @@ impl State {
             self.scan();
         }
         let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
-        reasons.extend(convert::problems());
+        reasons.extend(convert::invalid_examples());
         let planned = plan(&self.routes, &self.app.needs, &self.app.without);
         if let Err(more) = &planned {
             reasons.extend(

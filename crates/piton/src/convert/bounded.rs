@@ -1,4 +1,4 @@
-//! Whole numbers with a least and a most.
+//! Whole numbers within bounds: `Bounded<1, 10>`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Refused;
+use super::error::ConvertError;
 
-/// A whole number from `MIN` to `MAX`, both included.
+/// A whole number from `MIN` to `MAX`, both inclusive.
 ///
 /// ```
 /// use piton::convert::Bounded;
@@ -18,29 +18,29 @@ use super::Refused;
 /// type Percent = Bounded<0, 100>;
 /// assert_eq!("7".parse::<Percent>()?.get(), 7);
 /// assert_eq!(Percent::new(101).unwrap_err().to_string(), "is not a whole number from 0 to 100");
-/// # Ok::<(), piton::convert::Refused>(())
+/// # Ok::<(), piton::convert::ConvertError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bounded<const MIN: i64, const MAX: i64>(i64);
 
 impl<const MIN: i64, const MAX: i64> Bounded<MIN, MAX> {
-    /// The number, if it is within the bounds.
+    /// Checks `number` against the bounds.
     ///
     /// # Errors
-    /// It is not.
-    pub fn new(number: i64) -> Result<Self, Refused> {
-        const { assert!(MIN <= MAX, "no number is at least MIN and at most MAX") };
-        if (MIN..=MAX).contains(&number) { Ok(Self(number)) } else { Err(Self::refused()) }
+    /// It is below `MIN` or above `MAX`.
+    pub fn new(number: i64) -> Result<Self, ConvertError> {
+        const { assert!(MIN <= MAX, "MIN must not be greater than MAX") };
+        if (MIN..=MAX).contains(&number) { Ok(Self(number)) } else { Err(Self::out_of_bounds()) }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
     }
 
-    fn refused() -> Refused {
-        Refused::new(format!("is not a whole number from {MIN} to {MAX}"))
+    fn out_of_bounds() -> ConvertError {
+        ConvertError::new(format!("is not a whole number from {MIN} to {MAX}"))
     }
 }
 
@@ -51,15 +51,15 @@ impl<const MIN: i64, const MAX: i64> From<Bounded<MIN, MAX>> for i64 {
 }
 
 impl<const MIN: i64, const MAX: i64> FromStr for Bounded<MIN, MAX> {
-    type Err = Refused;
+    type Err = ConvertError;
 
-    fn from_str(text: &str) -> Result<Self, Refused> {
-        // Rust reads `+7` too, which JSON and the schema do not.
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        // `i64::from_str` accepts `+7` too, which JSON and the schema do not allow.
         let number = text.strip_prefix('-').unwrap_or(text);
         if number.is_empty() || !number.bytes().all(|c| c.is_ascii_digit()) {
-            return Err(Self::refused());
+            return Err(Self::out_of_bounds());
         }
-        text.parse().map_err(|_| Self::refused()).and_then(Self::new)
+        text.parse().map_err(|_| Self::out_of_bounds()).and_then(Self::new)
     }
 }
 
@@ -77,9 +77,9 @@ impl<const MIN: i64, const MAX: i64> Serialize for Bounded<MIN, MAX> {
 
 impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Bounded<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number<const MIN: i64, const MAX: i64>;
+        struct NumberVisitor<const MIN: i64, const MAX: i64>;
 
-        impl<const MIN: i64, const MAX: i64> Visitor<'_> for Number<MIN, MAX> {
+        impl<const MIN: i64, const MAX: i64> Visitor<'_> for NumberVisitor<MIN, MAX> {
             type Value = Bounded<MIN, MAX>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,22 +92,22 @@ impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Bounded<MIN, MAX>
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
                 let number = i64::try_from(number);
-                let number = number.map_err(|_| Bounded::<MIN, MAX>::refused());
+                let number = number.map_err(|_| Bounded::<MIN, MAX>::out_of_bounds());
                 number.and_then(Bounded::new).map_err(E::custom)
             }
 
-            // `7.0` is a whole number in JSON, and an `integer` to JSON Schema.
+            // JSON Schema counts `7.0` as an `integer`, so the document promises that it is accepted.
             fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-                let number = whole(number).ok_or_else(Bounded::<MIN, MAX>::refused);
+                let number = whole(number).ok_or_else(Bounded::<MIN, MAX>::out_of_bounds);
                 number.and_then(Bounded::new).map_err(E::custom)
             }
         }
 
-        deserializer.deserialize_i64(Number::<MIN, MAX>)
+        deserializer.deserialize_i64(NumberVisitor::<MIN, MAX>)
     }
 }
 
-/// The number, if it has no fraction and is none that a float shares with its neighbours.
+/// Returns `number` as an integer if it has no fraction and is below 2^53, above which floats skip integers.
 #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
 fn whole(number: f64) -> Option<i64> {
     let is_exact = number.abs() < 9_007_199_254_740_992.0;

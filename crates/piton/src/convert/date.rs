@@ -1,13 +1,14 @@
-//! A day: `2026-11-21`, and nothing else that a lenient parser takes for one.
+//! Dates in the one form `2026-11-21`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::NaiveDate;
 
-use super::{Refused, has_form};
+use super::error::ConvertError;
+use super::pattern::matches_template;
 
-/// A day of the Gregorian calendar, written as RFC 3339 has it: `2026-11-21`. Years have four digits.
+/// A date of the Gregorian calendar in the form of RFC 3339 (`full-date`): `2026-11-21`. Years have four digits.
 ///
 /// ```
 /// use piton::convert::Date;
@@ -17,27 +18,28 @@ use super::{Refused, has_form};
 /// for wrong in ["2026-02-30", "2026-1-1", "+02026-11-21", "21.11.2026", "20261121"] {
 ///     assert!(wrong.parse::<Date>().is_err());
 /// }
-/// # Ok::<(), piton::convert::Refused>(())
+/// # Ok::<(), piton::convert::ConvertError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(pub NaiveDate);
 
 crate::__converter!(Date:
     format = "date",
-    about = "a day",
+    description = "a date",
     pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
     example = "2026-11-21",
 );
 
 impl FromStr for Date {
-    type Err = Refused;
+    type Err = ConvertError;
 
-    fn from_str(text: &str) -> Result<Self, Refused> {
-        if !has_form(text.as_bytes(), b"9999-99-99") {
-            return Err(Refused::new("a date is written as 2026-11-21"));
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
+        // chrono alone would also accept `2026-1-1` and `+02026-11-21`, which the document does not allow.
+        if !matches_template(text.as_bytes(), b"9999-99-99") {
+            return Err(ConvertError::new("a date is written as 2026-11-21"));
         }
-        let day = text.parse().map(Self);
-        day.map_err(|_| Refused::new("there is no such day in the calendar"))
+        let date = text.parse().map(Self);
+        date.map_err(|_| ConvertError::new("there is no such day in the calendar"))
     }
 }
 
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_that_is_none_is_told_from_what_is_no_date() {
+    fn a_date_that_does_not_exist_has_another_message_than_a_malformed_one() {
         let why = |text: &str| text.parse::<Date>().unwrap_err().to_string();
         assert_eq!(why("2026-02-29"), "there is no such day in the calendar");
         assert_eq!(why("2026-13-01"), "there is no such day in the calendar");

@@ -1,12 +1,12 @@
-//! The words of an address: `open-source`.
+//! Slugs, the readable names in URLs: `open-source`.
 
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use super::Refused;
+use super::error::ConvertError;
 
-/// Small letters, digits and single hyphens between them: `open-source`, at most 100.
+/// A readable name for URLs: lower-case ASCII letters and digits, with single hyphens between them. At most 100 characters.
 ///
 /// ```
 /// use piton::convert::Slug;
@@ -21,17 +21,17 @@ pub struct Slug(String);
 
 crate::converter!(Slug:
     format = "slug",
-    about = "small letters, digits and single hyphens between them",
+    description = "lower-case letters, digits and single hyphens between them",
     pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
-    max_length = Slug::MOST,
+    max_length = Slug::MAX_LENGTH,
     example = "open-source",
 );
 
 impl Slug {
-    /// The most characters there are.
-    pub const MOST: usize = 100;
+    /// Maximum number of characters.
+    pub const MAX_LENGTH: usize = 100;
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -39,19 +39,19 @@ impl Slug {
 }
 
 impl FromStr for Slug {
-    type Err = Refused;
+    type Err = ConvertError;
 
-    fn from_str(text: &str) -> Result<Self, Refused> {
+    fn from_str(text: &str) -> Result<Self, ConvertError> {
         let is_word = |word: &str| {
             !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
         };
         if !text.split('-').all(is_word) {
-            return Err(Refused::new(
-                "a slug is small letters and digits, with single hyphens between them: `open-source`",
+            return Err(ConvertError::new(
+                "a slug has lower-case letters and digits, with single hyphens between them: `open-source`",
             ));
         }
-        if text.len() > Self::MOST {
-            return Err(Refused::new("a slug has at most 100 characters"));
+        if text.len() > Self::MAX_LENGTH {
+            return Err(ConvertError::new("a slug has at most 100 characters"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slug_is_at_most_100_long() {
+    fn a_slug_has_at_most_100_characters() {
         assert!("x".repeat(100).parse::<Slug>().is_ok());
         let why = "x".repeat(101).parse::<Slug>().unwrap_err().to_string();
         assert_eq!(why, "a slug has at most 100 characters");

@@ -2,7 +2,7 @@
 //! type of their own in the database as that.
 
 use super::value::{Bind, Column, Value, ValueError};
-use crate::convert::{Bounded, Converter, Date, Moment, Uuid};
+use crate::convert::{Bounded, Converter, Date, Timestamp, Uuid};
 
 /// What [`converter!`](crate::converter) makes in a build with a database.
 #[doc(hidden)]
@@ -52,7 +52,7 @@ macro_rules! stored_as_inside {
     )*};
 }
 
-stored_as_inside!(Date Moment Uuid);
+stored_as_inside!(Date Timestamp Uuid);
 
 impl<const MIN: i64, const MAX: i64> Bind for Bounded<MIN, MAX> {
     fn bind(self) -> Result<Value, ValueError> {

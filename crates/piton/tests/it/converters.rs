@@ -1,6 +1,6 @@
 //! Converters and lists, through the door.
 
-use piton::convert::{Bounded, Date, List, Moment, Slug};
+use piton::convert::{Bounded, Date, List, Slug, Timestamp};
 use piton::garde::{self, Validate};
 use piton::http::{Listing, Page, Paging, SortBy, get, post};
 use piton::prelude::*;
@@ -40,7 +40,7 @@ async fn seat(Valid(Path(place)): Valid<Path<Place>>) -> String {
 struct Note {
     blog: Slug,
     day: Date,
-    at: Option<Moment>,
+    at: Option<Timestamp>,
     stars: Bounded<1, 5>,
 }
 
@@ -78,7 +78,7 @@ struct Asked {
     tag: Vec<String>,
     age: Option<u32>,
     name: Option<String>,
-    since: Option<Moment>,
+    since: Option<Timestamp>,
     #[serde(flatten)]
     bounds: Bounds,
     #[serde(flatten)]
@@ -200,11 +200,11 @@ async fn a_path_is_read_by_its_converters() {
 async fn a_parameter_that_does_not_convert_is_named_with_the_reason() {
     let app = app().await;
     for (path, parameter, reason) in [
-        ("/blogs/Open/2026-11-21", "blog", "a slug is small letters and digits"),
+        ("/blogs/Open/2026-11-21", "blog", "a slug has lower-case letters and digits"),
         ("/blogs/open/2026-02-30", "day", "there is no such day in the calendar"),
         ("/blogs/open/+02026-11-21", "day", "a date is written as 2026-11-21"),
         ("/several/1,0", "numbers", "value 2 of the list: is not a whole number from 1 to 9"),
-        ("/several/1,2,3,4", "numbers", "a list here has at most 3 values"),
+        ("/several/1,2,3,4", "numbers", "at most 3 values are allowed"),
         ("/several/,", "numbers", "value 1 of the list is empty"),
         ("/rows/x/a", "row", "is not a valid whole number"),
     ] {

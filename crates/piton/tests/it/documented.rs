@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use piton::convert::{Bounded, Date, Moment, Slug};
+use piton::convert::{Bounded, Date, Slug, Timestamp};
 use piton::http::{Listing, SortBy, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ struct Everything {
     letters: Option<Letters>,
     kind: Option<Kind>,
     day: Option<Date>,
-    at: Option<Moment>,
+    at: Option<Timestamp>,
     slug: Option<Slug>,
     level: Option<Bounded<-5, 5>>,
     #[serde(default)]

@@ -95,7 +95,7 @@ impl FromStr for Cnpj {
 
 piton::converter!(Cnpj:
     format = "cnpj",
-    about = "12 digits or letters and 2 check digits, with or without punctuation",
+    description = "12 digits or letters and 2 check digits, with or without punctuation",
     pattern = r"^ *[0-9A-Za-z]{2}\.?[0-9A-Za-z]{3}\.?[0-9A-Za-z]{3}/?[0-9A-Za-z]{4}-?[0-9]{2} *$",
     example = "11222333000181", "12.ABC.345/01DE-35",
 );

@@ -57,7 +57,7 @@ impl FromStr for Cpf {
 
 piton::converter!(Cpf:
     format = "cpf",
-    about = "9 digits and 2 check digits, with or without punctuation",
+    description = "9 digits and 2 check digits, with or without punctuation",
     pattern = r"^ *[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2} *$",
     example = "52998224725", "529.982.247-25",
 );

@@ -60,8 +60,8 @@ impl FromStr for State {
 
 piton::converter!(State:
     format = "uf",
-    about = "a state of Brazil by its two letters",
-    pattern = convert::any_case(State::LETTERS),
+    description = "a state of Brazil by its two letters",
+    pattern = convert::case_insensitive_pattern(State::LETTERS),
     example = "SP", "RJ",
 );
 

@@ -1,7 +1,7 @@
 //! What is looked for, and in which order it is shown.
 
 use garde::Validate;
-use piton::convert::{List, Moment};
+use piton::convert::{List, Timestamp};
 use piton::http::SortBy;
 use piton::prelude::*;
 
@@ -21,7 +21,7 @@ pub struct Search {
     pub q: Option<String>,
     /// Those that were written at this moment or later: `2026-11-21T09:30:00Z`.
     #[garde(skip)]
-    pub updated_since: Option<Moment>,
+    pub updated_since: Option<Timestamp>,
 }
 
 /// By what companies can be sorted; by their names where nothing is said.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::convert::{Bounded, Date, List, Moment, Uuid};
+use crate::convert::{Bounded, Date, List, Timestamp, Uuid};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -474,7 +474,7 @@ fn a_list_that_is_wrong_is_refused_by_its_name_and_place() {
     assert_eq!(what("three=1,2"), ("three".into(), "has 2 values, and 3 are expected".into()));
     assert_eq!(what("three=1,2,3,4").0, "three");
     assert_eq!(what("state=SP&state=R").1, "value 2 of the list: a state has two letters");
-    assert_eq!(what("state=SP,RJ&state=MG,ES").1, "a list here has at most 3 values");
+    assert_eq!(what("state=SP,RJ&state=MG,ES").1, "at most 3 values are allowed");
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -483,7 +483,7 @@ struct Optional {
     ratio: Option<f64>,
     open: Option<bool>,
     day: Option<Date>,
-    at: Option<Moment>,
+    at: Option<Timestamp>,
     id: Option<Uuid>,
     kind: Option<Direction>,
     letter: Option<char>,
