@@ -74,12 +74,14 @@ mod compat;
 pub mod config;
 mod context;
 pub mod convert;
+mod error;
 mod handle;
 mod json_text;
 pub mod logging;
 mod memory;
 pub mod metrics;
 pub mod part;
+mod request;
 mod step;
 mod stop;
 

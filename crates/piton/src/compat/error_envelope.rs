@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::http::problem::Failure;
+use crate::error::problem::Failure;
 
 crate::setting_enum! {
     /// What a failure looks like.
@@ -104,7 +104,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::http::Error;
+    use crate::error::Error;
 
     #[test]
     fn the_title_is_pythons() {

@@ -1,95 +1,65 @@
-//! The public listener: routes, arguments, answers, errors, and the loop that serves them.
+//! The public listener: routes, arguments, responses, and the server that serves them.
 
-mod absent;
-mod around;
-mod bodies;
-#[cfg_attr(not(feature = "compression"), path = "without_compression.rs")]
-mod compression;
-mod cors;
-mod error;
-mod etag;
-mod exchange;
-mod explain;
 mod extract;
-mod failed;
-mod finite;
-mod forwarded;
-mod guard;
-mod hooks;
-mod json;
-mod listing;
-mod operation;
-mod origin;
-mod pairs;
-mod panics;
-mod path_text;
-mod polite;
-mod preconditions;
-pub(crate) mod problem;
-mod respond;
-mod route;
+mod responses;
+mod routing;
 mod server;
 mod settings;
-mod shape;
-mod stack;
-mod table;
-mod trace;
-#[cfg(feature = "validation")]
-mod valid;
-mod words;
 
-pub use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
-pub use around::{Answering, Around, Next, Surroundings};
-pub use cors::CorsSettings;
+pub use crate::error::{Error, FailedRequest, Fault, Known, Recognise, Result};
 #[cfg_attr(
     not(feature = "jwt"),
     expect(unused_imports, reason = "only refusals of tokens are whole")
 )]
-pub(crate) use error::WholeError;
-pub use error::{Error, Fault, Known, Recognise, Result};
-pub use etag::{ETag, Tagged};
-pub use extract::{Form, Json, Path, Query, State};
-pub use failed::FailedRequest;
-pub(crate) use failed::OwnFormat;
-pub use forwarded::{ClientIp, ClientIpHeader, Network};
-pub use guard::{CredentialHeader, Guard, Passed};
-pub use hooks::RequestHead;
-pub use listing::{Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted};
-pub use operation::{
+pub(crate) use crate::error::{OwnFormat, WholeError};
+pub use crate::request::{TRACEPARENT, TraceContext};
+pub use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
+pub use extract::arguments::{Form, Json, Path, Query, State};
+pub use extract::etag::{ETag, Tagged};
+pub use extract::listing::{
+    Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted,
+};
+pub use extract::preconditions::Preconditions;
+#[cfg(feature = "validation")]
+pub use extract::validation::{Checked, Valid};
+pub use responses::{Created, NoContent};
+pub use routing::guard::{CredentialHeader, Guard, Passed};
+pub use routing::hooks::RequestHead;
+pub use routing::middleware::{Answering, Around, Next, Surroundings};
+pub use routing::operation::{
     Answer, AnswerHeader, Content, ErrorAnswer, Input, MakeSchema, Operation, Output, Parameter,
     Place, SecurityWays, probe,
 };
-pub use preconditions::Preconditions;
-pub use respond::{Created, NoContent};
-pub use route::{
+pub use routing::route::{
     ArgumentType, Arguments, Blueprint, MakeGuard, ModulePrefix, Registration, Route, RouteInfo,
     Source, delete, get, patch, post, put, route,
 };
+pub use server::cors::CorsSettings;
+pub use server::forwarded::{ClientIp, ClientIpHeader, Network};
 pub use settings::{HeaderLine, HttpSettings};
-pub use trace::{TRACEPARENT, TraceContext};
-#[cfg(feature = "validation")]
-pub use valid::{Checked, Valid};
 
-pub(crate) use bodies::BodyState;
-pub(crate) use compression::compressed;
+#[cfg(feature = "client")]
+pub(crate) use crate::request::trace_context::TRACESTATE;
 #[cfg(feature = "cache")]
-pub(crate) use etag::TagList;
+pub(crate) use extract::etag::TagList;
 #[cfg(feature = "openapi")]
-pub(crate) use etag::client_has;
-pub(crate) use explain::explain;
-pub(crate) use forwarded::Proxies;
+pub(crate) use extract::etag::client_has;
+#[cfg(feature = "openapi")]
+pub(crate) use extract::listing::ALLOW_EMPTY_VALUE;
+pub(crate) use routing::explain::explain;
 #[cfg(feature = "cache")]
-pub(crate) use guard::credential_headers;
-pub(crate) use hooks::Hooks;
-#[cfg(feature = "openapi")]
-pub(crate) use listing::ALLOW_EMPTY_VALUE;
+pub(crate) use routing::guard::credential_headers;
+pub(crate) use routing::hooks::Hooks;
 #[cfg(feature = "jwt")]
-pub(crate) use operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
-pub(crate) use panics::install as keep_panics;
-pub(crate) use server::{serve, serve_beside};
+pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
+pub(crate) use routing::routing_table::{
+    counted, entry_of, infos, is_within, problems, router, scan, sort,
+};
+pub(crate) use server::body_budget::BodyState;
+pub(crate) use server::compression::compressed;
+pub(crate) use server::forwarded::Proxies;
+pub(crate) use server::listener::{serve, serve_beside};
+pub(crate) use server::panics::install as keep_panics;
 #[cfg(feature = "client")]
-pub(crate) use stack::X_REQUEST_ID;
-pub(crate) use stack::{Rules, Stack, StackLayer};
-pub(crate) use table::{counted, entry_of, infos, is_within, problems, router, scan, sort};
-#[cfg(feature = "client")]
-pub(crate) use trace::TRACESTATE;
+pub(crate) use server::stack::X_REQUEST_ID;
+pub(crate) use server::stack::{Rules, Stack, StackLayer};

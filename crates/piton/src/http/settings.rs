@@ -8,10 +8,10 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::cors::CorsSettings;
-use super::forwarded::{ClientIpHeader, Network, Proxies};
-use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
+use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
+use crate::http::server::cors::CorsSettings;
+use crate::http::server::forwarded::{ClientIpHeader, Network, Proxies};
 use crate::memory::{self, Limit, SMALL, rounded};
 use crate::{Settings, config};
 

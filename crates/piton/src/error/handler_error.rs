@@ -1,0 +1,465 @@
+//! The one error of every handler, with two messages: one for the stranger, one for the log.
+//!
+//! `?` works on any error: what Piton knows by its type becomes the right status (a missing row
+//! 404, a pool's timeout 503), all else is 500, of which the client reads nothing but an id.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::error::problem;
+use crate::part::BoxError;
+
+/// What handlers return: `Result<Json<User>>`.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request fails: a status, what the client may know, and what the log should.
+///
+/// It does not implement [`std::error::Error`], so that it can be made from everything that does:
+///
+/// ```
+/// use piton::prelude::*;
+///
+/// async fn read() -> Result<String> {
+///     let text = std::fs::read_to_string("note.txt")?;         // 500, the cause in the log
+///     if text.is_empty() {
+///         return Err(Error::not_found("there is no note yet")); // 404, for the client to read
+///     }
+///     Ok(text)
+/// }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    status: StatusCode,
+    detail: Option<Cow<'static, str>>,
+    faults: Vec<Fault>,
+    cause: Option<BoxError>,
+    location: &'static Location<'static>,
+    headers: HeaderMap,
+    plain: bool,
+    /// The response to send unchanged, instead of a document. In a lock, because a body is not `Sync`.
+    response: Option<Mutex<Response>>,
+}
+
+/// More is not told of one request. Whoever looks for faults looks for one more, so that it can be
+/// said that there are more.
+pub(crate) const MOST_FAULTS: usize = 100;
+
+/// How many faults are told of what is `length` bytes long. It is read again for each of them, so of what
+/// is long fewer are looked for.
+pub(crate) const fn most_faults(length: usize) -> usize {
+    if length <= 256 * 1024 { MOST_FAULTS } else { 20 }
+}
+
+/// One thing that is wrong with what the client sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// What is wrong, for the client to read.
+    pub detail: String,
+    /// Where in a JSON body: a JSON Pointer as URI fragment (RFC 6901), such as `#/partners/0/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Which parameter of the path or the query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+}
+
+/// Says which status an error of a library means. Rooms register one for the errors they bring:
+///
+/// ```
+/// # fn main() {}
+/// piton::recognise!(|error| {
+///     error.is::<std::num::ParseIntError>().then_some(piton::StatusCode::BAD_REQUEST)
+/// });
+/// ```
+pub struct Recognise(pub fn(&(dyn StdError + 'static)) -> Option<Known>);
+
+inventory::collect!(Recognise);
+
+/// Renders the errors of a module for which a status is not enough: with headers, or in a form that the
+/// settings choose.
+pub(crate) struct WholeError(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
+
+inventory::collect!(WholeError);
+
+/// What is known of an error of a library: a status, perhaps with words for the client and a time to
+/// come back. A status alone turns into it by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    status: StatusCode,
+    detail: Option<Cow<'static, str>>,
+    retry_after: Option<Duration>,
+}
+
+impl Known {
+    /// For the client to read, as in [`Error::new`].
+    #[must_use]
+    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// When the client may try again, as in [`Error::retry_after`].
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}
+
+impl From<StatusCode> for Known {
+    fn from(status: StatusCode) -> Self {
+        Self { status, detail: None, retry_after: None }
+    }
+}
+
+/// Registers which status an error type means wherever `?` meets it; see [`Recognise`](crate::http::Recognise).
+#[macro_export]
+macro_rules! recognise {
+    ($recognise:expr) => {
+        $crate::__private::inventory::submit! {
+            $crate::http::Recognise(|error| {
+                let recognise: fn(
+                    &(dyn ::std::error::Error + 'static),
+                ) -> ::core::option::Option<_> = $recognise;
+                recognise(error).map(::core::convert::Into::into)
+            })
+        }
+    };
+}
+
+/// Makes one constructor a status; each takes the message that the client will read.
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident $status:ident)*) => {
+        $(
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $name(detail: impl Into<Cow<'static, str>>) -> Self {
+                Self::new(StatusCode::$status, detail)
+            }
+        )*
+    };
+}
+
+impl Error {
+    /// An error with any status. `detail` is for the client: nothing internal belongs in it.
+    #[must_use]
+    #[track_caller]
+    pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with(status, Some(detail.into()), None)
+    }
+
+    constructors! {
+        /// 400: what was sent cannot be understood.
+        bad_request BAD_REQUEST
+        /// 401: who is calling is not known.
+        unauthorized UNAUTHORIZED
+        /// 403: who is calling may not.
+        forbidden FORBIDDEN
+        /// 404: there is no such thing.
+        not_found NOT_FOUND
+        /// 409: it contradicts what is there.
+        conflict CONFLICT
+        /// 422: understood, but not acceptable. [`Error::fault`] says where.
+        unprocessable UNPROCESSABLE_ENTITY
+        /// 429: too many requests. [`Error::retry_after`] says when to come back.
+        too_many_requests TOO_MANY_REQUESTS
+        /// 503: not now. [`Error::retry_after`] says when to come back.
+        unavailable SERVICE_UNAVAILABLE
+    }
+
+    /// 500: a fault of ours. The client reads nothing of `cause`; the log has all of it.
+    #[must_use]
+    #[track_caller]
+    pub fn internal(cause: impl Into<BoxError>) -> Self {
+        Self::with(StatusCode::INTERNAL_SERVER_ERROR, None, Some(cause.into()))
+    }
+
+    #[track_caller]
+    fn with(
+        status: StatusCode,
+        detail: Option<Cow<'static, str>>,
+        cause: Option<BoxError>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            status,
+            detail,
+            faults: Vec::new(),
+            cause,
+            location: Location::caller(),
+            headers: HeaderMap::new(),
+            plain: false,
+            response: None,
+        }))
+    }
+
+    /// Adds what the log should know and the client should not.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds one thing that is wrong with what the client sent.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.0.faults.push(fault);
+        self
+    }
+
+    /// Adds what is wrong, as far as one answer tells it: if that is not all, it says so at last.
+    #[must_use]
+    pub(crate) fn faults_of(
+        mut self,
+        most: usize,
+        faults: impl IntoIterator<Item = Fault>,
+    ) -> Self {
+        let mut faults = faults.into_iter();
+        let known = self.0.faults.len();
+        self.0.faults.extend(faults.by_ref().take(most.saturating_sub(known)));
+        if faults.next().is_none() {
+            return self;
+        }
+        let detail = format!("there is more that is wrong than these {most}");
+        self.fault(Fault { detail, pointer: None, parameter: None })
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    /// Says when the client may try again, in whole seconds rounded up.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// In Gnar Gear's envelope ([`ErrorStyle::Gnar`](crate::http::ErrorStyle)) the detail stands as the
+    /// `error` itself, without a traceback, as for an expired token: a refusal that is no fault.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.0.plain = true;
+        self
+    }
+
+    /// Sends `response` unchanged, instead of a problem document: for clients of a protocol with an
+    /// error format of its own. The error is logged as always, and its headers are added to the response
+    /// unless that has headers of the same names.
+    #[must_use]
+    pub fn with_response(mut self, response: impl IntoResponse) -> Self {
+        self.0.response = Some(Mutex::new(response.into_response()));
+        self
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.plain
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What the client reads beside the status, if anything.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// What is wrong with what the client sent, one by one.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
+    /// Where the error was made: the line of the `?` or of the constructor.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.location
+    }
+
+    /// The cause and its own causes, outermost first. For the log, not for the client.
+    #[must_use]
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain = Vec::new();
+        let mut next = self.0.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static));
+        while let Some(error) = next {
+            chain.push(error.to_string());
+            next = error.source();
+        }
+        chain
+    }
+}
+
+impl Fault {
+    /// A fault in a JSON body. `pointer` is a JSON Pointer such as `/partners/0/name`, or empty for
+    /// the whole body.
+    #[must_use]
+    pub fn at(pointer: impl fmt::Display, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), pointer: Some(format!("#{pointer}")), parameter: None }
+    }
+
+    /// A fault in a parameter of the path or the query.
+    #[must_use]
+    pub fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), pointer: None, parameter: Some(name.into()) }
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        // The caller's line is the line of the `?`.
+        Self::from_boxed(Box::new(error))
+    }
+}
+
+impl Error {
+    #[track_caller]
+    fn from_boxed(error: BoxError) -> Self {
+        let whole = inventory::iter::<WholeError>().find_map(|whole| whole.0(&*error));
+        if let Some(whole) = whole {
+            return whole;
+        }
+        let known = known(&*error).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR.into());
+        let new = Self::with(known.status, known.detail, Some(error));
+        match known.retry_after {
+            Some(wait) => new.retry_after(wait),
+            None => new,
+        }
+    }
+}
+
+/// What the first recogniser knows of the error or one of its causes.
+fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let known = inventory::iter::<Recognise>().find_map(|recognise| recognise.0(error));
+        if known.is_some() {
+            return known;
+        }
+        next = error.source();
+    }
+    None
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.status)?;
+        if let Some(detail) = self.detail() {
+            write!(f, ": {detail}")?;
+        }
+        for cause in self.chain() {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} (at {})", self.0.location)
+    }
+}
+
+/// What the error leaves in the answer for the stack, which renders and logs it.
+#[derive(Clone)]
+pub(crate) struct Carried(pub std::sync::Arc<Error>);
+
+/// Marks a response whose body must not be replaced by a document.
+#[derive(Clone)]
+pub(crate) struct OwnResponse;
+
+impl IntoResponse for Error {
+    fn into_response(mut self) -> Response {
+        let headers = std::mem::take(&mut self.0.headers);
+        if let Some(response) = self.0.response.take() {
+            let mut response = response.into_inner().unwrap_or_else(PoisonError::into_inner);
+            // The response was made from another error, which the stack renders.
+            if response.extensions().get::<Carried>().is_some() {
+                return response;
+            }
+            for (name, value) in &headers {
+                response.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
+            response.extensions_mut().insert(OwnResponse);
+            response.extensions_mut().insert(Carried(std::sync::Arc::new(self)));
+            return response;
+        }
+        // Whole in itself, for a router without Piton's stack around it.
+        let mut response = problem::plain(self.0.status, self.detail(), self.faults());
+        response.headers_mut().extend(headers);
+        response.extensions_mut().insert(Carried(std::sync::Arc::new(self)));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails() -> Result<()> {
+        let _: u8 = "x".parse()?;
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_error_is_500_with_cause_and_the_line_of_the_question_mark() {
+        let error = fails().unwrap_err();
+        assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(error.detail(), None);
+        assert_eq!(error.chain(), ["invalid digit found in string"]);
+        assert!(
+            error.location().file().ends_with("error/handler_error.rs"),
+            "{}",
+            error.location()
+        );
+    }
+
+    #[derive(Debug)]
+    struct Outer(Inside);
+    #[derive(Debug)]
+    struct Inside;
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("outer")
+        }
+    }
+    impl fmt::Display for Inside {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("inside")
+        }
+    }
+    impl StdError for Inside {}
+    impl StdError for Outer {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+    crate::recognise!(|error| error.is::<Inside>().then_some(StatusCode::CONFLICT));
+
+    #[test]
+    fn a_known_kind_is_recognised_however_deep_it_lies() {
+        let error = Error::from(Outer(Inside));
+        assert_eq!(error.status(), StatusCode::CONFLICT);
+        assert_eq!(error.chain(), ["outer", "inside"]);
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        let error = Error::unavailable("busy").retry_after(Duration::from_millis(1200));
+        assert_eq!(error.into_response().headers()[header::RETRY_AFTER], "2");
+    }
+}

@@ -1,0 +1,14 @@
+//! Errors of requests: the type that handlers return, and the documents that clients read.
+
+pub(crate) mod error_renderer;
+pub(crate) mod handler_error;
+pub(crate) mod problem;
+
+pub use error_renderer::FailedRequest;
+pub(crate) use error_renderer::OwnFormat;
+#[cfg_attr(
+    not(feature = "jwt"),
+    expect(unused_imports, reason = "only refusals of tokens are whole")
+)]
+pub(crate) use handler_error::WholeError;
+pub use handler_error::{Error, Fault, Known, Recognise, Result};

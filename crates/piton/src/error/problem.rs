@@ -1,0 +1,153 @@
+//! The one format of every failure: RFC 9457, `application/problem+json`.
+//!
+//! A handler's error, an extractor's refusal, a 404 of the router, a panic, a timeout: all of them
+//! come out of [`render`], with the id of the request. In development the answer also has the
+//! causes and the line of code; in production nothing of the inside leaves.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::config::{mask, secrets};
+use crate::context::RequestId;
+use crate::error::handler_error::{Error, Fault};
+
+/// The media type of RFC 9457.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// The members of a problem document; see RFC 9457, section 3.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    errors: &'a [Fault],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<Vec<Cow<'a, str>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+}
+
+/// What went wrong, as far as it is known where the answer is made.
+pub(crate) struct Failure<'a> {
+    pub status: StatusCode,
+    pub detail: Option<&'a str>,
+    pub faults: &'a [Fault],
+    /// Whether Gnar Gear's envelope says the detail and nothing else.
+    pub plain: bool,
+    /// Cause and place: shown in development.
+    pub inside: Option<Inside>,
+}
+
+/// What only developers should see.
+pub(crate) struct Inside {
+    pub chain: Vec<String>,
+    pub location: Option<String>,
+}
+
+impl<'a> Failure<'a> {
+    pub fn new(status: StatusCode, detail: Option<&'a str>) -> Self {
+        Self { status, detail, faults: &[], plain: false, inside: None }
+    }
+
+    pub fn of(error: &'a Error) -> Self {
+        Self {
+            status: error.status(),
+            detail: error.detail(),
+            faults: error.faults(),
+            plain: error.is_plain(),
+            inside: Some(Inside { chain: error.chain(), location: own_line(error) }),
+        }
+    }
+}
+
+/// The line of the service's code where the error was made. Those made in this crate, such as an
+/// extractor's refusal, have none: nobody would look there.
+fn own_line(error: &Error) -> Option<String> {
+    let here = file!();
+    let crate_sources = here.strip_suffix("error/problem.rs").unwrap_or(here);
+    let location = error.location();
+    (!location.file().starts_with(crate_sources)).then(|| location.to_string())
+}
+
+/// The document for `failure`, the answer to request `id` for `instance` (a path).
+pub(crate) fn render(
+    failure: &Failure<'_>,
+    id: RequestId,
+    instance: &str,
+    show_inside: bool,
+) -> Vec<u8> {
+    let inside = failure.inside.as_ref().filter(|_| show_inside);
+    // Developers share what they see, too.
+    let chain = inside.map(|inside| inside.chain.iter().map(|said| mask::text(said)).collect());
+    let detail = failure.detail.map(secrets::hide);
+    document(&Problem {
+        request_id: Some(id.as_str()),
+        instance: Some(&secrets::hide(instance)),
+        chain: chain.filter(|chain: &Vec<_>| !chain.is_empty()),
+        location: inside.and_then(|inside| inside.location.clone()),
+        ..problem(failure.status, detail.as_deref(), failure.faults)
+    })
+}
+
+/// A problem that knows nothing of its request: for answers made where there is none.
+pub(crate) fn plain(status: StatusCode, detail: Option<&str>, faults: &[Fault]) -> Response {
+    let mut response = Response::new(Body::from(document(&problem(status, detail, faults))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response
+}
+
+/// Like [`plain`], as bytes, for answers that never become a response of the router.
+pub(crate) fn bytes(status: StatusCode, detail: &str, id: RequestId) -> Vec<u8> {
+    document(&Problem { request_id: Some(id.as_str()), ..problem(status, Some(detail), &[]) })
+}
+
+fn problem<'a>(status: StatusCode, detail: Option<&'a str>, errors: &'a [Fault]) -> Problem<'a> {
+    Problem {
+        // "about:blank" says: nothing beyond the status, whose phrase is then the title.
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or("Unknown"),
+        status: status.as_u16(),
+        detail,
+        instance: None,
+        request_id: None,
+        errors,
+        chain: None,
+        location: None,
+    }
+}
+
+fn document(problem: &Problem<'_>) -> Vec<u8> {
+    serde_json::to_vec(problem).expect("a problem holds nothing but text and numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_shows_neither_cause_nor_line() {
+        let error = Error::internal("the password is hunter2");
+        let id = RequestId::new();
+        let shown = String::from_utf8(render(&Failure::of(&error), id, "/x", true)).unwrap();
+        assert!(shown.contains("hunter2") && !shown.contains("location"), "{shown}");
+        let hidden = String::from_utf8(render(&Failure::of(&error), id, "/x", false)).unwrap();
+        assert_eq!(
+            hidden,
+            format!(
+                r#"{{"type":"about:blank","title":"Internal Server Error","status":500,"instance":"/x","request_id":"{id}"}}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! Links to the other pages, as the header `Link` has them (RFC 8288).
+//!
+//! Each is the query alone (`<?page=2>`), which a client resolves against the address it asked: so
+//! they are right behind every proxy, whatever that makes of hosts and paths.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use http::HeaderValue;
+
+use super::paging::Paging;
+use crate::http::extract::pairs;
+
+/// Maximum length in bytes of a query that is repeated in every link. A longer one appears only in
+/// the link to the next page, because most clients do not read the others.
+const MOST: usize = 2000;
+
+/// The query of the other pages of a list, but for the number of the page.
+pub(super) fn query_without_page(query: &str) -> String {
+    // As it is written: a comma and a `%2C` are not the same in a list.
+    pairs::filtered(query, |name, value| name != "page" && !value.is_empty())
+}
+
+/// Returns the query of pages with `per_page` entries.
+pub(super) fn with_per_page(query: &str, per_page: u32) -> String {
+    let mut query = pairs::filtered(query, |name, _| name != "per_page");
+    let and = if query.is_empty() { "" } else { "&" };
+    write!(query, "{and}per_page={per_page}").expect("a String takes all text");
+    query
+}
+
+/// Returns the links of page `page` of `pages`. The previous page may have another size.
+pub(super) fn links(
+    query: &str,
+    page: u64,
+    pages: u64,
+    previous: Option<Paging>,
+) -> Option<HeaderValue> {
+    let others = [
+        ("first", (pages > 0).then_some(1)),
+        ("prev", (page > 1 && pages > 0).then(|| (page - 1).min(pages))),
+        ("next", (page < pages).then_some(page + 1)),
+        ("last", (pages > 0).then_some(pages)),
+    ];
+    let mut text = String::new();
+    for (rel, page) in others {
+        let Some(page) = page else { continue };
+        if query.len() > MOST && rel != "next" {
+            continue;
+        }
+        let (query, page) = match previous.filter(|_| rel == "prev") {
+            Some(Paging { page, per_page }) => {
+                (Cow::Owned(with_per_page(query, per_page)), u64::from(page))
+            }
+            None => (Cow::Borrowed(query), page),
+        };
+        let comma = if text.is_empty() { "" } else { ", " };
+        let and = if query.is_empty() { "" } else { "&" };
+        write!(text, "{comma}<?{query}{and}page={page}>; rel=\"{rel}\"")
+            .expect("a String takes all text");
+    }
+    if text.is_empty() { None } else { HeaderValue::try_from(text).ok() }
+}

@@ -1,0 +1,71 @@
+//! Answers with a meaning of their own, beside `Json` and what axum has.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::http::routing::operation::{Operation, Output};
+
+/// 201: what was asked for has been made, where it is now, and what it looks like.
+///
+/// ```
+/// # use piton::prelude::*;
+/// async fn create() -> Created<Json<u32>> { Created::at("/things/7", Json(7)) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Created<T> {
+    location: String,
+    body: T,
+}
+
+impl<T> Created<T> {
+    /// `location` is the path or URL of the new thing; it is sent as the header `Location`.
+    pub fn at(location: impl Into<String>, body: T) -> Self {
+        Self { location: location.into(), body }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::CREATED, self.body).into_response();
+        // A location that no header can hold is left out: the thing has been made all the same.
+        if let Ok(location) = HeaderValue::try_from(self.location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+impl<T: Output> Output for Created<T> {
+    fn describe(operation: &mut Operation) {
+        operation.with_status(StatusCode::CREATED, T::describe);
+        operation.answer_header(StatusCode::CREATED, "Location", "Where it is now.");
+    }
+}
+
+/// 204: done, and there is nothing to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoContent;
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl Output for NoContent {
+    fn describe(operation: &mut Operation) {
+        operation.answer_empty(StatusCode::NO_CONTENT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn created_says_where() {
+        let response = Created::at("/things/7", "seven").into_response();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        assert_eq!(response.headers()[header::LOCATION], "/things/7");
+    }
+}

@@ -1,0 +1,162 @@
+//! What is asked before a handler: who is calling, and whether they may.
+//!
+//! `#[protected]` over a route is one call of [`Route::guard`](crate::http::Route::guard). A guard looks at
+//! the head of the request before anything of the body is read, and lets it pass or ends it. Guards
+//! belong to the rooms that know who is calling; this file only says when they are asked.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderName, header};
+use pin_project_lite::pin_project;
+
+use super::operation::Operation;
+use crate::error::Result;
+use crate::handle::Handle;
+use crate::http::extract::arguments;
+use crate::http::routing::middleware::{Around, Next};
+use crate::http::routing::operation::BodyFirst;
+
+/// What a guard's look at a request comes to.
+pub type Passed<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// Looks at the head of a request before its handler does.
+///
+/// ```
+/// use piton::prelude::*;
+/// use piton::http::{Guard, Passed, Operation, get};
+/// use piton::axum::http::request::Parts;
+///
+/// struct Weekdays;
+///
+/// impl Guard for Weekdays {
+///     fn describe(&self, _: &mut Operation) {}
+///
+///     fn check<'a>(&'a self, head: &'a mut Parts, _: &'a Handle) -> Passed<'a> {
+///         Box::pin(async move {
+///             if head.headers.contains_key("x-weekend") {
+///                 return Err(Error::forbidden("come back on Monday"));
+///             }
+///             Ok(())
+///         })
+///     }
+/// }
+///
+/// async fn work() -> &'static str { "done" }
+///
+/// let app = App::new("office").route(get("/work", work).guard(Weekdays));
+/// ```
+pub trait Guard: Send + Sync + 'static {
+    /// Says which parts it needs, and what it reads of the request.
+    fn describe(&self, operation: &mut Operation);
+
+    /// Lets the request pass, or says why not.
+    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a>;
+
+    /// Whether it lets everybody pass: then no answer depends on who is calling.
+    fn is_open(&self) -> bool {
+        false
+    }
+
+    /// Returns whether all credentials that it accepts stand in headers that
+    /// [`CredentialHeader`] names, in `Authorization` or in `Cookie`. Where they do not, `#[cached]`
+    /// cannot tell callers apart, and stores no response of the route unless it is `shared`.
+    fn reads_headers_only(&self, _: &Handle) -> bool {
+        true
+    }
+
+    /// Returns the expression that makes this guard, for `routes --explain`, such as
+    /// `shop::Weekdays::only("monday")`. Without one, the attribute's expression is printed, or the
+    /// path of the type for a route made by hand. That path compiles only for a unit struct, so
+    /// that no route is printed without its guard.
+    fn explain(&self) -> Option<String> {
+        None
+    }
+
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+}
+
+/// A header in which callers show who they are, beside `Authorization` and `Cookie`: the rooms that
+/// know one say it, so that nobody is given an answer that was another's.
+pub struct CredentialHeader(pub fn(&Handle) -> Option<HeaderName>);
+
+inventory::collect!(CredentialHeader);
+
+/// The headers in which callers of this app show who they are.
+#[cfg_attr(not(feature = "cache"), expect(dead_code, reason = "the cache tells callers apart"))]
+pub(crate) fn credential_headers(app: &Handle) -> Vec<HeaderName> {
+    let others = inventory::iter::<CredentialHeader>().filter_map(|it| (it.0)(app));
+    [header::AUTHORIZATION, header::COOKIE].into_iter().chain(others).collect()
+}
+
+pin_project! {
+    /// The answer of a handler, with or without a guard before it. Without one it is the handler's
+    /// own future and nothing around it.
+    #[project = Project]
+    pub(crate) enum Guarded<F> {
+        Open { #[pin] future: F },
+        Asked { future: Pin<Box<dyn Future<Output = Response> + Send>> },
+    }
+}
+
+impl<F: Future<Output = Response>> Future for Guarded<F> {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        match self.project() {
+            Project::Open { future } => future.poll(cx),
+            Project::Asked { future } => future.as_mut().poll(cx),
+        }
+    }
+}
+
+/// The handler's answer, after the guard has let the request pass, and with what stands around it.
+pub(crate) fn ask<H, T>(
+    guard: Option<&'static dyn Guard>,
+    around: Option<&'static dyn Around>,
+    body_first: Option<&'static dyn BodyFirst>,
+    handler: H,
+    request: Request,
+    app: Handle,
+) -> Guarded<H::Future>
+where
+    H: Handler<T, Handle>,
+    T: 'static,
+{
+    let answer = async move {
+        let (mut head, mut body) = request.into_parts();
+        if let Some(rule) = body_first.filter(|rule| rule.wants(&head, &app)) {
+            match arguments::read(body).await {
+                Ok(bytes) => {
+                    rule.keep(&mut head, bytes.clone());
+                    body = Body::from(bytes);
+                }
+                Err(error) => return error.into_response(),
+            }
+        }
+        let passed = match guard {
+            Some(guard) => guard.check(&mut head, &app).await,
+            None => Ok(()),
+        };
+        let request = Request::from_parts(head, body);
+        match (passed, around) {
+            (Err(refusal), _) => refusal.into_response(),
+            (Ok(()), None) => handler.call(request, app).await,
+            (Ok(()), Some(around)) => {
+                let running = app.clone();
+                let next = |request| Box::pin(handler.call(request, running)) as _;
+                around.answer(request, &app, Next::new(guard, Box::new(next))).await
+            }
+        }
+    };
+    Guarded::Asked { future: Box::pin(answer) }
+}

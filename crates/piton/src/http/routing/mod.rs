@@ -1,0 +1,10 @@
+//! Routes, their guards and middleware, and the table in which they are found.
+
+pub(crate) mod explain;
+pub(crate) mod guard;
+pub(crate) mod hooks;
+pub(crate) mod middleware;
+pub(crate) mod operation;
+pub(crate) mod path_text;
+pub(crate) mod route;
+pub(crate) mod routing_table;

@@ -1,0 +1,763 @@
+//! What a handler reads and answers, known from its own types before the first request.
+//!
+//! [`Input`] says what an argument reads, [`Output`] what a return type answers. The route macros
+//! ask both of every handler, so a handler never describes itself a second time: the plan of
+//! parts comes from it now, the OpenAPI document later.
+
+use std::any::TypeId;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::config::Config;
+use crate::part::{Needs, Part};
+
+/// What an argument of a handler reads of the request, and which parts it takes.
+///
+/// Your own extractor implements it to say what it needs; one that does not works as well and is
+/// listed as undocumented.
+///
+/// ```
+/// use piton::http::{Input, Operation};
+///
+/// struct Tenant(String);
+/// impl Input for Tenant {
+///     fn describe(operation: &mut Operation) { operation.header("x-tenant"); }
+/// }
+/// ```
+pub trait Input {
+    /// Adds what the argument reads to `operation`.
+    fn describe(operation: &mut Operation);
+}
+
+/// What a return type answers.
+pub trait Output {
+    /// Adds the answers to `operation`.
+    fn describe(operation: &mut Operation);
+}
+
+/// Everything known of a handler before it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Operation {
+    pub(crate) needs: Needs,
+    pub(crate) states: Vec<(TypeId, &'static str)>,
+    parameters: Vec<Parameter>,
+    body: Option<Content>,
+    answers: Vec<Answer>,
+    securities: Vec<&'static str>,
+    optional_securities: Vec<&'static str>,
+    undocumented: Vec<&'static str>,
+    errors: Vec<ErrorAnswer>,
+    returns_result: bool,
+    deprecated: bool,
+    id: Option<&'static str>,
+    pub(crate) body_first: Option<BodyFirstRule>,
+}
+
+/// A rule by which the body of some requests is read before their guard and their handler, because a
+/// token may be in it.
+pub(crate) trait BodyFirst: Send + Sync + 'static {
+    /// Returns whether the settings require it at all. If not, requests have no overhead.
+    fn applies(&self, config: &Config) -> bool;
+
+    /// Returns whether the body of this request has to be read.
+    fn wants(&self, head: &Parts, app: &crate::Handle) -> bool;
+
+    /// Stores the body in the request, for the guard and the handler.
+    fn keep(&self, head: &mut Parts, body: Bytes);
+}
+
+/// The [`BodyFirst`] of arguments, for routes made by hand, of which only the names of the argument
+/// types are known.
+pub(crate) struct ArgumentBodyFirst {
+    pub is_argument: fn(&str) -> bool,
+    pub rule: fn() -> BodyFirstRule,
+}
+
+inventory::collect!(ArgumentBodyFirst);
+
+impl BodyFirstRule {
+    /// Returns the rule of the first of these arguments that has one.
+    pub fn of_arguments<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let rule =
+            |name| inventory::iter::<ArgumentBodyFirst>().find(|known| (known.is_argument)(name));
+        names.find_map(rule).map(|known| (known.rule)())
+    }
+}
+
+/// The [`BodyFirst`] of an operation.
+#[derive(Clone)]
+pub(crate) struct BodyFirstRule(pub Arc<dyn BodyFirst>);
+
+impl fmt::Debug for BodyFirstRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyFirstRule")
+    }
+}
+
+/// Makes the schema of a type when a document asks for it, not before.
+pub type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the path, as `{name}`.
+    Path,
+    /// In the query, after `?`.
+    Query,
+    /// In a header.
+    Header,
+}
+
+/// Parameters of one place. Those of path and query stand in one schema, a property each.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Where it stands.
+    pub place: Place,
+    /// A header's name; `None` for path and query, whose names are in the schema.
+    pub name: Option<Cow<'static, str>>,
+    /// The schema, where one is known.
+    pub schema: Option<MakeSchema>,
+    /// Whether a request without it is refused, where the schema does not say that.
+    pub required: bool,
+    /// What a header says; those of path and query are described by the schema.
+    pub description: &'static str,
+}
+
+/// A body and its media type.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Such as `application/json`.
+    pub media_type: &'static str,
+    /// The schema, where one is known.
+    pub schema: Option<MakeSchema>,
+    /// Whether a request without it is refused.
+    pub required: bool,
+}
+
+/// A header of an answer.
+#[derive(Clone, Debug)]
+pub struct AnswerHeader {
+    /// The name of the header.
+    pub name: Cow<'static, str>,
+    /// The meaning of its value.
+    pub description: &'static str,
+    /// The schema of its value; `None` for text.
+    pub schema: Option<MakeSchema>,
+}
+
+/// An error that an operation is known to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorAnswer {
+    /// The status, from 400 to 599.
+    pub status: StatusCode,
+    /// The reason for the error; empty if the status says enough.
+    pub description: &'static str,
+}
+
+/// One possible answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, if there is one.
+    pub content: Option<Content>,
+    /// The headers it is known to have.
+    pub headers: Vec<AnswerHeader>,
+}
+
+impl Operation {
+    /// The handler takes the part `P`: no start without it.
+    pub fn needs<P: Part>(&mut self) {
+        self.needs.part::<P>();
+    }
+
+    /// The handler takes the service's own state `S`: no start without `.state(S)`.
+    pub fn needs_state<S: 'static>(&mut self) {
+        self.states.push((TypeId::of::<S>(), std::any::type_name::<S>()));
+    }
+
+    /// The handler reads the parameters that are the properties of `T`.
+    pub fn parameters<T: JsonSchema>(&mut self, place: Place) {
+        let schema = Some(schema_of::<T> as MakeSchema);
+        let required = true;
+        self.parameters.push(Parameter { place, name: None, schema, required, description: "" });
+    }
+
+    /// The handler reads a header, and goes on without it.
+    pub fn header(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.push_header(Parameter {
+            place: Place::Header,
+            name: Some(name.into()),
+            schema: None,
+            required: false,
+            description: "",
+        });
+    }
+
+    /// The handler reads a header of the type `T`, and refuses a request without it.
+    pub fn header_of<T: JsonSchema>(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+    ) {
+        self.push_header(Parameter {
+            place: Place::Header,
+            name: Some(name.into()),
+            schema: Some(schema_of::<T>),
+            required: true,
+            description,
+        });
+    }
+
+    /// Adds a header, unless another argument or a middleware of the route has added it.
+    fn push_header(&mut self, header: Parameter) {
+        let name = header.name.as_deref().unwrap_or_default();
+        let is_same = |known: &Parameter| {
+            known.place == Place::Header
+                && known.name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name))
+        };
+        if !self.parameters.iter().any(is_same) {
+            self.parameters.push(header);
+        }
+    }
+
+    /// The handler reads a body of the type `T`.
+    pub fn body<T: JsonSchema>(&mut self, media_type: &'static str) {
+        self.body = Some(Content { media_type, schema: Some(schema_of::<T>), required: true });
+    }
+
+    /// The handler reads a body of any form.
+    pub fn any_body(&mut self, media_type: &'static str) {
+        self.body = Some(Content { media_type, schema: None, required: true });
+    }
+
+    /// The handler answers `status` with a body of the type `T`.
+    pub fn answer<T: JsonSchema>(&mut self, status: StatusCode, media_type: &'static str) {
+        let content = Content { media_type, schema: Some(schema_of::<T>), required: true };
+        self.answers.push(Answer { status, content: Some(content), headers: Vec::new() });
+    }
+
+    /// The handler answers `status` with a body of any form.
+    pub fn answer_any(&mut self, status: StatusCode, media_type: &'static str) {
+        let content = Content { media_type, schema: None, required: true };
+        self.answers.push(Answer { status, content: Some(content), headers: Vec::new() });
+    }
+
+    /// The handler answers `status` without a body.
+    pub fn answer_empty(&mut self, status: StatusCode) {
+        self.answers.push(Answer { status, content: None, headers: Vec::new() });
+    }
+
+    /// Those of the answers known so far that have this status have a header, too.
+    pub fn answer_header(
+        &mut self,
+        status: StatusCode,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+    ) {
+        self.add_header(status, AnswerHeader { name: name.into(), description, schema: None });
+    }
+
+    /// Adds a header with a value of the type `T`, as [`Operation::answer_header`] adds one of text.
+    pub fn answer_header_of<T: JsonSchema>(
+        &mut self,
+        status: StatusCode,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+    ) {
+        let schema = Some(schema_of::<T> as MakeSchema);
+        self.add_header(status, AnswerHeader { name: name.into(), description, schema });
+    }
+
+    fn add_header(&mut self, status: StatusCode, header: AnswerHeader) {
+        for answer in self.answers.iter_mut().filter(|answer| answer.status == status) {
+            if !answer.headers.iter().any(|known| known.name.eq_ignore_ascii_case(&header.name)) {
+                answer.headers.push(header.clone());
+            }
+        }
+    }
+
+    /// Adds a header to the answers that `describe` adds: for a type that wraps another.
+    pub fn with_header(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        description: &'static str,
+        describe: impl FnOnce(&mut Self),
+    ) {
+        let (first, name) = (self.answers.len(), name.into());
+        describe(self);
+        for answer in &mut self.answers[first..] {
+            answer.headers.push(AnswerHeader { name: name.clone(), description, schema: None });
+        }
+    }
+
+    /// Documents an error that the operation may answer. `description` says when; leave it empty if the
+    /// status says enough. Errors that follow from the arguments and the guard of the handler are in the
+    /// document without it: see the page `openapi`.
+    ///
+    /// The attribute `#[errors(404 = "..")]` calls it for a handler; an extractor or a guard that answers
+    /// errors of its own calls it in its `describe`.
+    pub fn error(&mut self, status: StatusCode, description: &'static str) {
+        match self.errors.iter_mut().find(|known| known.status == status) {
+            Some(known) if known.description.is_empty() => known.description = description,
+            Some(_) => {}
+            None => self.errors.push(ErrorAnswer { status, description }),
+        }
+    }
+
+    /// Returns the errors documented by [`Operation::error`].
+    #[must_use]
+    pub fn errors(&self) -> &[ErrorAnswer] {
+        &self.errors
+    }
+
+    /// Returns whether the handler returns a `Result`.
+    #[must_use]
+    pub fn returns_result(&self) -> bool {
+        self.returns_result
+    }
+
+    /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
+    pub fn security(&mut self, scheme: &'static str) {
+        add_scheme(&mut self.securities, scheme);
+    }
+
+    /// Reads the body of requests first, according to the rule. A guard's rule outranks that of an
+    /// argument.
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens are in bodies"))]
+    pub(crate) fn body_first(&mut self, rule: impl BodyFirst) {
+        self.body_first = Some(BodyFirstRule(Arc::new(rule)));
+    }
+
+    /// What `describe` adds may be missing from a request: a parameter, a body, who is calling.
+    pub fn optionally(&mut self, describe: impl FnOnce(&mut Self)) {
+        let (parameters, securities) = (self.parameters.len(), self.securities.len());
+        let had_body = self.body.is_some();
+        describe(self);
+        for parameter in &mut self.parameters[parameters..] {
+            parameter.required = false;
+        }
+        if let (false, Some(body)) = (had_body, &mut self.body) {
+            body.required = false;
+        }
+        for scheme in self.securities.split_off(securities) {
+            add_scheme(&mut self.optional_securities, scheme);
+        }
+    }
+
+    /// The operation will go one day: clients should use another.
+    pub fn deprecated(&mut self) {
+        self.deprecated = true;
+    }
+
+    /// Whether clients should use another.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.deprecated
+    }
+
+    /// What generated clients call the operation, instead of the handler's module and name.
+    pub fn id(&mut self, id: &'static str) {
+        self.id = Some(id);
+    }
+
+    /// What generated clients call the operation, where that has been said.
+    #[must_use]
+    pub fn own_id(&self) -> Option<&'static str> {
+        self.id
+    }
+
+    /// By which schemes a caller may say who they are and need not.
+    #[must_use]
+    pub fn optional_securities(&self) -> &[&'static str] {
+        &self.optional_securities
+    }
+
+    /// By which schemes the handler asks who is calling.
+    #[must_use]
+    pub fn securities(&self) -> &[&'static str] {
+        &self.securities
+    }
+
+    /// Something of the handler says nothing of itself.
+    pub fn undocumented(&mut self, type_name: &'static str) {
+        self.undocumented.push(type_name);
+    }
+
+    /// The parameters that the handler reads.
+    #[must_use]
+    pub fn read_parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The body that the handler reads, if any.
+    #[must_use]
+    pub fn read_body(&self) -> Option<&Content> {
+        self.body.as_ref()
+    }
+
+    /// The answers known.
+    #[must_use]
+    pub fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// The types that say nothing of themselves.
+    #[must_use]
+    pub fn undocumented_types(&self) -> &[&'static str] {
+        &self.undocumented
+    }
+
+    /// Changes the status of the answers that `describe` adds: for a type that wraps another and
+    /// answers with a status of its own.
+    pub fn with_status(&mut self, status: StatusCode, describe: impl FnOnce(&mut Self)) {
+        let first = self.answers.len();
+        describe(self);
+        for answer in &mut self.answers[first..] {
+            answer.status = status;
+        }
+    }
+}
+
+/// Adds a scheme once. One with a detail, such as `bearer:refresh` of a guard, stands for the plain
+/// one of an argument, `bearer`.
+fn add_scheme(schemes: &mut Vec<&'static str>, scheme: &'static str) {
+    let details = |detailed: &str, plain: &str| {
+        detailed.strip_prefix(plain).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    if schemes.iter().any(|known| details(known, scheme)) {
+        return;
+    }
+    match schemes.iter_mut().find(|known| details(scheme, known)) {
+        Some(plain) => *plain = scheme,
+        None => schemes.push(scheme),
+    }
+}
+
+/// How callers show who they are by a scheme that operations name ([`Operation::security`]): each entry
+/// is one way that will do, a name and an OpenAPI security scheme. A room that asks who is calling
+/// submits it:
+///
+/// ```
+/// use piton::http::SecurityWays;
+/// use piton::serde_json::json;
+///
+/// piton::__private::inventory::submit! {
+///     SecurityWays {
+///         scheme: "badge",
+///         ways: |_| vec![("badge", json!({ "type": "apiKey", "in": "header", "name": "X-Badge" }))],
+///         open: |_| false,
+///     }
+/// }
+/// # fn main() {}
+/// ```
+pub struct SecurityWays {
+    /// The name that operations use.
+    pub scheme: &'static str,
+    /// The ways there are, by the settings.
+    pub ways: fn(&Config) -> Vec<(&'static str, serde_json::Value)>,
+    /// Whether this running app lets everybody in all the same.
+    pub open: fn(&crate::Handle) -> bool,
+}
+
+inventory::collect!(SecurityWays);
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Arguments that read nothing a document would name.
+macro_rules! reads_nothing_named {
+    ($($type:ty),* $(,)?) => { $(impl Input for $type { fn describe(_: &mut Operation) {} })* };
+}
+
+reads_nothing_named!(
+    http::HeaderMap,
+    http::Method,
+    http::Uri,
+    http::Version,
+    http::Extensions,
+    axum::extract::MatchedPath,
+    crate::Handle,
+);
+
+impl<T> Input for axum::Extension<T> {
+    fn describe(_: &mut Operation) {}
+}
+
+impl<T> Input for axum::extract::ConnectInfo<T> {
+    fn describe(_: &mut Operation) {}
+}
+
+macro_rules! reads_any_body {
+    ($($type:ty: $media_type:expr),* $(,)?) => {
+        $(impl Input for $type {
+            fn describe(operation: &mut Operation) { operation.any_body($media_type); }
+        })*
+    };
+}
+
+reads_any_body!(
+    String: TEXT,
+    bytes::Bytes: "application/octet-stream",
+    axum::body::Body: "application/octet-stream",
+    axum::extract::Request: "*/*",
+);
+
+macro_rules! answers_text {
+    ($($type:ty),* $(,)?) => {
+        $(impl Output for $type {
+            fn describe(operation: &mut Operation) { operation.answer_any(StatusCode::OK, TEXT); }
+        })*
+    };
+}
+
+answers_text!(&'static str, String, Cow<'static, str>);
+
+impl Output for () {
+    fn describe(operation: &mut Operation) {
+        operation.answer_empty(StatusCode::OK);
+    }
+}
+
+impl<T> Output for axum::response::Html<T> {
+    fn describe(operation: &mut Operation) {
+        operation.answer_any(StatusCode::OK, "text/html; charset=utf-8");
+    }
+}
+
+impl Output for bytes::Bytes {
+    fn describe(operation: &mut Operation) {
+        operation.answer_any(StatusCode::OK, "application/octet-stream");
+    }
+}
+
+impl Output for axum::response::Redirect {
+    fn describe(operation: &mut Operation) {
+        operation.answer_empty(StatusCode::SEE_OTHER);
+        operation.answer_header(StatusCode::SEE_OTHER, "Location", "The URL to go to.");
+    }
+}
+
+/// The status is a value, so a document cannot know it.
+impl Output for StatusCode {
+    fn describe(operation: &mut Operation) {
+        operation.undocumented("StatusCode");
+    }
+}
+
+impl Output for Response {
+    fn describe(operation: &mut Operation) {
+        operation.undocumented("Response");
+    }
+}
+
+/// Describes success. An error is a value, so the document knows only those of [`Operation::error`].
+impl<T: Output, E> Output for Result<T, E> {
+    fn describe(operation: &mut Operation) {
+        operation.returns_result = true;
+        T::describe(operation);
+    }
+}
+
+/// Asks a type for its description if it has one, without demanding that it has: "autoref
+/// specialization". The macros call `(&Probe::<T>::NEW).describe_input(..)`; a method found without
+/// another `&` wins, so [`Known`](probe::KnownInput) is chosen where the type implements the trait.
+#[doc(hidden)]
+pub mod probe {
+    use std::future::Future;
+    use std::marker::PhantomData;
+
+    use super::{Input, Operation, Output};
+
+    pub struct Probe<T>(PhantomData<T>);
+
+    impl<T> Probe<T> {
+        pub const NEW: Self = Self(PhantomData);
+    }
+
+    pub trait KnownInput {
+        fn describe_input(&self, operation: &mut Operation);
+    }
+
+    impl<T: Input> KnownInput for Probe<T> {
+        fn describe_input(&self, operation: &mut Operation) {
+            T::describe(operation);
+        }
+    }
+
+    pub trait UnknownInput {
+        fn describe_input(&self, operation: &mut Operation);
+    }
+
+    impl<T> UnknownInput for &Probe<T> {
+        fn describe_input(&self, operation: &mut Operation) {
+            operation.undocumented(std::any::type_name::<T>());
+        }
+    }
+
+    pub trait KnownOutput {
+        fn describe_output(&self, operation: &mut Operation);
+    }
+
+    impl<T: Output> KnownOutput for Probe<T> {
+        fn describe_output(&self, operation: &mut Operation) {
+            T::describe(operation);
+        }
+    }
+
+    pub trait UnknownOutput {
+        fn describe_output(&self, operation: &mut Operation);
+    }
+
+    impl<T> UnknownOutput for &Probe<T> {
+        fn describe_output(&self, operation: &mut Operation) {
+            operation.undocumented(std::any::type_name::<T>());
+        }
+    }
+
+    /// The placeholder for arguments that a handler does not have.
+    pub struct Absent;
+
+    impl Input for Absent {
+        fn describe(_: &mut Operation) {}
+    }
+
+    /// Returns a probe of each argument of `handler`, and one of what it returns.
+    #[must_use]
+    pub fn signature<H: Signature<T>, T>(_: &H) -> (H::Inputs, H::Output) {
+        (H::INPUTS, H::OUTPUT)
+    }
+
+    /// The types of a handler's arguments and of what it returns, found by inference: `T` is the tuple of
+    /// the arguments.
+    pub trait Signature<T> {
+        /// A tuple of 16 probes.
+        type Inputs;
+        type Output;
+        const INPUTS: Self::Inputs;
+        const OUTPUT: Self::Output;
+    }
+
+    /// Implements [`Signature`] for functions with each number of arguments: the names of their
+    /// types, and the placeholders that fill the tuple up.
+    macro_rules! signatures {
+        ($(($($argument:ident)*) ($($absent:ident)*))*) => {$(
+            impl<H, F, $($argument),*> Signature<($($argument,)*)> for H
+            where
+                H: Fn($($argument),*) -> F,
+                F: Future,
+            {
+                type Inputs = ($(Probe<$argument>,)* $(Probe<$absent>,)*);
+                type Output = Probe<F::Output>;
+                const INPUTS: Self::Inputs =
+                    ($(Probe::<$argument>::NEW,)* $(Probe::<$absent>::NEW,)*);
+                const OUTPUT: Self::Output = Probe::NEW;
+            }
+        )*};
+    }
+
+    type X = Absent;
+
+    signatures! {
+        () (X X X X X X X X X X X X X X X X)
+        (A) (X X X X X X X X X X X X X X X)
+        (A B) (X X X X X X X X X X X X X X)
+        (A B C) (X X X X X X X X X X X X X)
+        (A B C D) (X X X X X X X X X X X X)
+        (A B C D E) (X X X X X X X X X X X)
+        (A B C D E G) (X X X X X X X X X X)
+        (A B C D E G I) (X X X X X X X X X)
+        (A B C D E G I J) (X X X X X X X X)
+        (A B C D E G I J K) (X X X X X X X)
+        (A B C D E G I J K L) (X X X X X X)
+        (A B C D E G I J K L M) (X X X X X)
+        (A B C D E G I J K L M N) (X X X X)
+        (A B C D E G I J K L M N O) (X X X)
+        (A B C D E G I J K L M N O P) (X X)
+        (A B C D E G I J K L M N O P Q) (X)
+        (A B C D E G I J K L M N O P Q R) ()
+    }
+}
+
+/// Describes a handler by the types of its arguments and of its result; the route macros pass this
+/// to [`Route::describe`](crate::http::Route::describe). A handler that returns `impl IntoResponse`
+/// needs `describe!(handler, impl IntoResponse)`, because the type behind it is not known.
+///
+/// ```
+/// use piton::http::get;
+/// use piton::prelude::*;
+///
+/// async fn greet(Path(name): Path<String>) -> String { format!("Hello, {name}") }
+///
+/// let route = get("/greet/{name}", greet).describe(piton::describe!(greet));
+/// let app = App::new("by_hand").route(route);
+/// ```
+#[macro_export]
+macro_rules! describe {
+    ($handler:path) => {
+        $crate::describe!(@inputs $handler, output, operation, (&output).describe_output(operation))
+    };
+    ($handler:path, impl $bound:path) => {
+        $crate::describe!(
+            @inputs $handler,
+            _output,
+            operation,
+            operation.undocumented(concat!("impl ", stringify!($bound)))
+        )
+    };
+    (@inputs $handler:path, $output:ident, $operation:ident, $describe_output:expr) => {
+        |$operation: &mut $crate::http::Operation| {
+            #[allow(unused_imports, reason = "which of the traits is used depends on the types")]
+            use $crate::http::probe::{KnownInput, KnownOutput, UnknownInput, UnknownOutput};
+            let (inputs, $output) = $crate::http::probe::signature(&$handler);
+            (&inputs.0).describe_input($operation);
+            (&inputs.1).describe_input($operation);
+            (&inputs.2).describe_input($operation);
+            (&inputs.3).describe_input($operation);
+            (&inputs.4).describe_input($operation);
+            (&inputs.5).describe_input($operation);
+            (&inputs.6).describe_input($operation);
+            (&inputs.7).describe_input($operation);
+            (&inputs.8).describe_input($operation);
+            (&inputs.9).describe_input($operation);
+            (&inputs.10).describe_input($operation);
+            (&inputs.11).describe_input($operation);
+            (&inputs.12).describe_input($operation);
+            (&inputs.13).describe_input($operation);
+            (&inputs.14).describe_input($operation);
+            (&inputs.15).describe_input($operation);
+            $describe_output;
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::probe::*;
+    use super::*;
+
+    struct Silent;
+
+    #[test]
+    #[expect(clippy::needless_borrow, reason = "the borrow is what tells the two traits apart")]
+    fn a_type_that_says_nothing_of_itself_is_listed_and_not_refused() {
+        let mut operation = Operation::default();
+        (&Probe::<Silent>::NEW).describe_input(&mut operation);
+        (&Probe::<String>::NEW).describe_input(&mut operation);
+        (&Probe::<Result<String, Silent>>::NEW).describe_output(&mut operation);
+        assert_eq!(operation.undocumented_types().len(), 1);
+        assert!(operation.undocumented_types()[0].ends_with("Silent"));
+        assert_eq!(operation.read_body().unwrap().media_type, TEXT);
+        assert_eq!(operation.answers()[0].status, StatusCode::OK);
+    }
+}
