@@ -84,6 +84,7 @@ pub mod part;
 mod request;
 mod step;
 mod stop;
+mod support;
 
 pub mod http;
 

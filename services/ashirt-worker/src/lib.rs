@@ -1,20 +1,20 @@
 //! An ASHIRT enhancement worker: it looks at evidence as it is collected, and writes down what is in it.
 //!
 //! ASHIRT sends a message for each piece of evidence (`apis`, `protocol`); it waits for its turn
-//! (`desk`), one of the `actions` looks at it, and the answer goes back as ASHIRT records it. What an action
+//! (`queue`), one of the `actions` looks at it, and the answer goes back as ASHIRT records it. What an action
 //! needs of ASHIRT it gets by the client of `services`: [`services::svc`]. To teach the worker
 //! something new is a file in `actions` and a line in its list.
 
 pub mod actions;
 pub mod apis;
 pub mod ashirt;
-pub mod desk;
+mod commands;
 pub mod enhance;
-mod figures;
+pub mod evidence_queue;
+mod metrics;
 pub mod protocol;
 pub mod services;
-pub mod settings;
-mod verbs;
+pub mod worker_settings;
 
 use piton::prelude::*;
 
@@ -30,10 +30,10 @@ pub fn app() -> App {
         // No load balancer has to notice a stop, and orchestrators kill after ten seconds.
         .default_to("http.drain_wait", "0s")
         .default_to("http.drain_timeout", "8s")
-        .in_production(settings::no_dev_routes())
-        .failures("/ashirt", apis::ashirt::failed)
-        .failures("/", apis::ashirt::failed_elsewhere)
-        .before(Step::ConfigureRoutes, apis::dev::add)
-        .verb(verbs::config_json())
-        .verb(verbs::try_out())
+        .in_production(worker_settings::no_dev_routes())
+        .failures("/ashirt", apis::process::error_response)
+        .failures("/", apis::process::wrong_path_response)
+        .before(Step::ConfigureRoutes, apis::dev_routes::add)
+        .verb(commands::config_json())
+        .verb(commands::try_file())
 }

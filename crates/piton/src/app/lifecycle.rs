@@ -24,12 +24,19 @@ use crate::http::{HttpSettings, Rules, Stack, StackLayer, serve, serve_beside};
 use crate::part::{Failure, Launch, Permanent, Refused, Running};
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
+use crate::support::backoff::{Backoff, JITTER};
 
 /// How long the first request waits for parts that connect quickly.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a part may take to stop.
 const LAST_CALL: Duration = Duration::from_secs(10);
+
+/// Delay before a part that could not connect tries again for the first time.
+const FIRST_CONNECT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Maximum delay between the attempts of a part to connect, before jitter.
+const MAX_CONNECT_BACKOFF: Duration = Duration::from_secs(10);
 
 /// An app whose steps have run.
 pub(crate) struct Launched {
@@ -364,7 +371,7 @@ async fn connect(
     part: &Arc<dyn Running>,
     ends_when_refused: bool,
 ) -> Result<(), LaunchError> {
-    let mut pauses = Pauses::new();
+    let mut backoff = Backoff::new(FIRST_CONNECT_BACKOFF, MAX_CONNECT_BACKOFF, JITTER);
     let mut failed = false;
     while let Err(why) = part.connect().await {
         failed = true;
@@ -378,7 +385,7 @@ async fn connect(
         if ends_when_refused && why.is::<Refused>() {
             return Err(LaunchError::Fault(format!("`{}`: {text}", slot.entry.name).into()));
         }
-        tokio::time::sleep(pauses.next()).await;
+        tokio::time::sleep(backoff.next_delay()).await;
     }
     slot.connected.store(true, Ordering::Release);
     slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -399,34 +406,5 @@ fn note_trouble(slot: &Slot, why: &str) {
     if trouble.as_deref() != Some(why) {
         error!("`{}` cannot connect, trying again until it can: {why}", slot.entry.name);
         *trouble = Some(why.to_owned());
-    }
-}
-
-/// Pauses from 100 ms, doubled up to 10 s, each up to a quarter longer by chance so that replicas
-/// do not come back all at once.
-struct Pauses(Duration);
-
-impl Pauses {
-    fn new() -> Self {
-        Self(Duration::from_millis(100))
-    }
-
-    fn next(&mut self) -> Duration {
-        let pause = self.0.mul_f64(1.0 + fastrand::f64() / 4.0);
-        self.0 = (self.0 * 2).min(Duration::from_secs(10));
-        pause
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_ten_seconds_and_no_further_than_a_quarter_above() {
-        let mut pauses = Pauses::new();
-        let taken: Vec<_> = (0..12).map(|_| pauses.next()).collect();
-        assert!(taken[0] >= Duration::from_millis(100) && taken[0] <= Duration::from_millis(125));
-        assert!(taken[11] >= Duration::from_secs(10) && taken[11] <= Duration::from_millis(12_500));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 /// Length in bytes above which a key is replaced by its SHA-256.
@@ -97,10 +98,8 @@ impl KeyBuilder {
             self.key.push(c);
         } else {
             self.differs();
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                // Writing to a `String` cannot fail.
-                let _ = write!(self.key, "%{byte:02X}");
-            }
+            let mut utf8 = [0; 4];
+            self.key.extend(utf8_percent_encode(c.encode_utf8(&mut utf8), NON_ALPHANUMERIC));
         }
         if let Some(plain) = &mut self.plain {
             plain.push(c);

@@ -49,8 +49,7 @@ mod writing;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +59,7 @@ use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Health, Launch, Part, Problem};
 use crate::stop::Stop;
+use crate::support::log_throttle::LogThrottle;
 
 use entry::Said;
 use figures::Figures;
@@ -103,7 +103,7 @@ struct Inner {
     ttl: Duration,
     wait: Duration,
     max_value_size: usize,
-    unreadable: OncePerSecond,
+    unreadable: LogThrottle,
 }
 
 enum Store {
@@ -241,7 +241,7 @@ impl Cache {
             ttl: settings.ttl,
             wait: settings.wait,
             max_value_size: settings.max_value_size.as_usize(),
-            unreadable: OncePerSecond::default(),
+            unreadable: LogThrottle::default(),
         })))
     }
 }
@@ -282,7 +282,7 @@ impl Inner {
     /// A value that was kept is not of the type asked for: it counts as not there.
     fn unreadable(&self, key: &str, error: &serde_json::Error) {
         self.figures.unreadable();
-        if self.unreadable.pass() {
+        if self.unreadable.pass().is_some() {
             let what = error.classify();
             tracing::warn!(key, ?what, "A kept value is of another type than the one asked for");
         }
@@ -383,25 +383,5 @@ impl fmt::Debug for Cache {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Entry")
-    }
-}
-
-/// Lets one line a second through, where there would be a line a request.
-struct OncePerSecond {
-    begin: Instant,
-    /// The second of the last line, plus one.
-    last: AtomicU64,
-}
-
-impl Default for OncePerSecond {
-    fn default() -> Self {
-        Self { begin: Instant::now(), last: AtomicU64::new(0) }
-    }
-}
-
-impl OncePerSecond {
-    fn pass(&self) -> bool {
-        let now = self.begin.elapsed().as_secs() + 1;
-        self.last.swap(now, Ordering::Relaxed) != now
     }
 }

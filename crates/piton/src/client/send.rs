@@ -18,10 +18,13 @@ use super::hosts::Permit;
 use super::{Room, peers};
 use crate::context::{self, RequestId};
 use crate::http::{TRACEPARENT, TRACESTATE, TraceContext, X_REQUEST_ID};
+use crate::support::backoff::Backoff;
 
-/// Before the first retry on average half of this passes, and twice as much before each next.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Delays between the attempts of a call, with full jitter: on average half of 100 ms passes before
+/// the first retry, twice as much before each next. Callers that failed together are spread over the
+/// whole delay, because a peer that comes back must not be met by all of them at once.
+const RETRY_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(2), 0.0..1.0);
 /// Who asks for more patience than this is not called again: the answer is handed out as it is.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -111,6 +114,7 @@ impl Plan {
     async fn run(mut self) -> Result<Answer, Error> {
         let room = self.room.clone();
         let (mut last, mut attempt) = (None, 0);
+        let mut backoff = RETRY_BACKOFF;
         loop {
             let deadline = self.deadline.into_std();
             let permit = match room.hosts.admit(&self.host, &self.who, deadline) {
@@ -128,7 +132,8 @@ impl Plan {
                     (false, None)
                 }
             };
-            let wait = if another && !left_alone { self.wait(&outcome, attempt) } else { None };
+            let delay = backoff.next_delay();
+            let wait = if another && !left_alone { self.wait(&outcome, delay) } else { None };
             let Some(wait) = wait.filter(|wait| Instant::now() + *wait < self.deadline) else {
                 return self.answer(outcome.result, permit);
             };
@@ -181,17 +186,17 @@ impl Plan {
     }
 
     /// How long to wait before the next attempt, if there may be one.
-    fn wait(&self, outcome: &Outcome, attempt: u32) -> Option<Duration> {
+    fn wait(&self, outcome: &Outcome, delay: Duration) -> Option<Duration> {
         match &outcome.result {
             Err(error) => match error.kind() {
-                Kind::Connect if !outcome.redirected => Some(pause(attempt)),
-                Kind::Connect | Kind::Timeout | Kind::Lost if self.safe => Some(pause(attempt)),
+                Kind::Connect if !outcome.redirected => Some(delay),
+                Kind::Connect | Kind::Timeout | Kind::Lost if self.safe => Some(delay),
                 _ => None,
             },
             Ok(response) if self.safe && asks_for_patience(response.status()) => {
                 match retry_after(response.headers()) {
-                    Some(wait) => (wait <= LONGEST_WAIT).then(|| wait.max(pause(attempt))),
-                    None => Some(pause(attempt)),
+                    Some(wait) => (wait <= LONGEST_WAIT).then(|| wait.max(delay)),
+                    None => Some(delay),
                 }
             }
             Ok(_) => None,
@@ -251,12 +256,6 @@ fn asks_for_patience(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502..=504)
 }
 
-/// Full jitter: those who failed together do not come back together.
-fn pause(attempt: u32) -> Duration {
-    let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempt)).min(LONGEST_PAUSE);
-    longest.mul_f64(fastrand::f64())
-}
-
 /// When the answer says to come back: in so many seconds, or at a time.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
@@ -313,10 +312,11 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_up_to_a_bound() {
+    fn delays_between_attempts_grow_up_to_two_seconds() {
+        let mut backoff = RETRY_BACKOFF;
         for attempt in 0..100 {
-            let longest = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.pow(attempt.min(10)));
-            assert!(pause(attempt) <= longest, "{attempt}");
+            let max = Duration::from_millis(100 << attempt.min(10)).min(Duration::from_secs(2));
+            assert!(backoff.next_delay() <= max, "{attempt}");
         }
     }
 }

@@ -6,14 +6,17 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::redact::HIDDEN;
+
+/// Characters that are percent-encoded in a URL: all but the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A shorter one is also a word of the language, or a number, and would blot out half of the log.
 const SHORTEST: usize = 6;
@@ -84,7 +87,11 @@ fn remember(secret: &str) {
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     // As `{:?}` would have it, and as it stands in an address.
-    let spellings = [secret.to_owned(), secret.escape_debug().to_string(), percent(secret)];
+    let spellings = [
+        secret.to_owned(),
+        secret.escape_debug().to_string(),
+        utf8_percent_encode(secret, RESERVED).to_string(),
+    ];
     spellings.into_iter().for_each(|spelling| known.add(spelling));
     ANY.store(true, Ordering::Relaxed);
 }
@@ -101,18 +108,6 @@ fn password(text: &str) -> Option<&str> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (credentials, _) = rest[..end].rsplit_once('@')?;
     credentials.split_once(':').map(|(_, password)| password)
-}
-
-fn percent(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 /// The secrets, and a filter over their first four bytes: most places of a text are passed over

@@ -10,7 +10,10 @@
 //! | `?mode=rwc` (the default), `?mode=rw` | the file is created if missing, or has to exist |
 //! | `%20` | decoded, as in every URL |
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
 
 /// A SQLite file and its open mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,26 +133,13 @@ fn in_memory() -> String {
 
 /// Decodes `%20` and the like.
 fn decode(path: &str) -> Result<String, String> {
-    let malformed = || {
-        "`%` introduces two hexadecimal digits in an address: a percent sign in the name is spelled `%25`".to_owned()
-    };
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2).ok_or_else(malformed)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
-        let (Some(high), Some(low)) = (digit(digits[0]), digit(digits[1])) else {
-            return Err(malformed());
-        };
-        bytes.push(high * 16 + low);
-        rest = after;
+    // The crate leaves a `%` without digits as it is; a typing error in an address has to be found.
+    let is_escape = |escape: &str| matches!(escape.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    if !path.split('%').skip(1).all(is_escape) {
+        return Err("`%` introduces two hexadecimal digits in an address: a percent sign in the name is spelled `%25`".to_owned());
     }
-    String::from_utf8(bytes).map_err(|_| "the path is not UTF-8 when decoded".to_owned())
+    let decoded = percent_decode_str(path).decode_utf8().map(Cow::into_owned);
+    decoded.map_err(|_| "the path is not UTF-8 when decoded".to_owned())
 }
 
 /// Explains why a plain path, such as that of `db.path`, cannot be that of a database: returns the

@@ -7,10 +7,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::postman::key_header;
 use super::requests::{Auth, Body, Request, TOKEN, variable, without_variables};
+
+/// Characters that are percent-encoded in the value of a query: all but the unreserved ones of RFC 3986 and the
+/// comma, which separates the items of a list.
+const RESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
 
 /// The file for `document`.
 pub(super) fn file(document: &Value, requests: &[Request<'_>], base_url: &str) -> String {
@@ -96,16 +102,5 @@ pub(super) fn encoded(text: &str) -> String {
     if let Some((before, after)) = text.split_once(TOKEN) {
         return format!("{}{TOKEN}{}", encoded(before), encoded(after));
     }
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            byte if byte.is_ascii_alphanumeric() || b"-._~,".contains(&byte) => {
-                out.push(char::from(byte));
-            }
-            byte => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }

@@ -1,16 +1,18 @@
 //! Source code: its language and its figures.
 
-use super::{Action, Evidence, Result};
+use super::{Action, EvidenceInput, Result};
 use crate::enhance;
-use crate::protocol::{Answer, content_type};
+use crate::protocol::{WorkerResponse, content_type};
 
 /// Language, lines, characters, and what hides in them.
-pub struct Codeblock;
+pub struct CodeblockAction;
 
-impl Action for Codeblock {
+impl Action for CodeblockAction {
     const CONTENT_TYPE: &'static str = content_type::CODEBLOCK;
 
-    async fn run(evidence: &Evidence) -> Result<Answer> {
-        Ok(Answer::Processed(evidence.look(|media| Ok(enhance::codeblock(media)?)).await?))
+    async fn run(evidence: &EvidenceInput) -> Result<WorkerResponse> {
+        Ok(WorkerResponse::Processed(
+            evidence.read_media(|media| Ok(enhance::codeblock(media)?)).await?,
+        ))
     }
 }

@@ -1,16 +1,16 @@
 //! HAR files: what was asked of whom.
 
-use super::{Action, Evidence, Result};
+use super::{Action, EvidenceInput, Result};
 use crate::enhance;
-use crate::protocol::{Answer, content_type};
+use crate::protocol::{WorkerResponse, content_type};
 
 /// A summary of the requests: hosts, methods, statuses, types, then each of them.
-pub struct Har;
+pub struct HarAction;
 
-impl Action for Har {
+impl Action for HarAction {
     const CONTENT_TYPE: &'static str = content_type::HTTP_REQUEST_CYCLE;
 
-    async fn run(evidence: &Evidence) -> Result<Answer> {
-        Ok(Answer::Processed(evidence.look(|media| Ok(enhance::har(media)?)).await?))
+    async fn run(evidence: &EvidenceInput) -> Result<WorkerResponse> {
+        Ok(WorkerResponse::Processed(evidence.read_media(|media| Ok(enhance::har(media)?)).await?))
     }
 }

@@ -1,16 +1,18 @@
 //! Pictures: their format and size, and which metadata they carry.
 
-use super::{Action, Evidence, Result};
+use super::{Action, EvidenceInput, Result};
 use crate::enhance;
-use crate::protocol::{Answer, content_type};
+use crate::protocol::{WorkerResponse, content_type};
 
 /// Facts of the file; of its metadata that it is there, and never what it says.
-pub struct Image;
+pub struct ImageAction;
 
-impl Action for Image {
+impl Action for ImageAction {
     const CONTENT_TYPE: &'static str = content_type::IMAGE;
 
-    async fn run(evidence: &Evidence) -> Result<Answer> {
-        Ok(Answer::Processed(evidence.look(|media| Ok(enhance::image(media)?)).await?))
+    async fn run(evidence: &EvidenceInput) -> Result<WorkerResponse> {
+        Ok(WorkerResponse::Processed(
+            evidence.read_media(|media| Ok(enhance::image(media)?)).await?,
+        ))
     }
 }

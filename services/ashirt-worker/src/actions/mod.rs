@@ -4,8 +4,8 @@
 //! call, how many run at once, how long each may take, what ASHIRT can store, the log.
 //!
 //! ```
-//! use ashirt_worker::actions::{Action, Evidence, Result};
-//! use ashirt_worker::protocol::Answer;
+//! use ashirt_worker::actions::{Action, EvidenceInput, Result};
+//! use ashirt_worker::protocol::WorkerResponse;
 //!
 //! /// How much there is.
 //! struct Size;
@@ -13,40 +13,40 @@
 //! impl Action for Size {
 //!     const CONTENT_TYPE: &'static str = "image";
 //!
-//!     async fn run(evidence: &Evidence) -> Result<Answer> {
-//!         let size = evidence.look(|media| Ok(std::io::copy(media, &mut std::io::sink())?)).await?;
-//!         Ok(Answer::Processed(format!("{size} bytes")))
+//!     async fn run(evidence: &EvidenceInput) -> Result<WorkerResponse> {
+//!         let size = evidence.read_media(|media| Ok(std::io::copy(media, &mut std::io::sink())?)).await?;
+//!         Ok(WorkerResponse::Processed(format!("{size} bytes")))
 //!     }
 //! }
 //! ```
 
 mod codeblock;
-mod evidence;
+mod evidence_input;
 mod har;
 mod image;
-mod media;
+mod media_stream;
 mod terminal;
-mod without_file;
+mod unsupported;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use evidence::Evidence;
+pub use evidence_input::EvidenceInput;
 
 use crate::ashirt;
-use crate::enhance::Fault;
-use crate::protocol::Answer;
+use crate::enhance::EnhanceError;
+use crate::protocol::WorkerResponse;
 use crate::services::chain;
 
 /// Every action. Evidence of other types is rejected.
-const ACTIONS: [Listed; 6] = [
-    Listed::of::<har::Har>(),
-    Listed::of::<terminal::TerminalRecording>(),
-    Listed::of::<codeblock::Codeblock>(),
-    Listed::of::<image::Image>(),
-    Listed::of::<without_file::Event>(),
-    Listed::of::<without_file::Note>(),
+const ACTIONS: [ActionEntry; 6] = [
+    ActionEntry::of::<har::HarAction>(),
+    ActionEntry::of::<terminal::TerminalAction>(),
+    ActionEntry::of::<codeblock::CodeblockAction>(),
+    ActionEntry::of::<image::ImageAction>(),
+    ActionEntry::of::<unsupported::EventAction>(),
+    ActionEntry::of::<unsupported::NoteAction>(),
 ];
 
 /// Looks at evidence of one content type.
@@ -54,7 +54,7 @@ pub trait Action: Send + Sync + 'static {
     /// The content type, as ASHIRT spells it.
     const CONTENT_TYPE: &'static str;
 
-    /// Whether [`Evidence`] keeps its variables. They come again with each message, and a thousand of
+    /// Whether [`EvidenceInput`] keeps its variables. They come again with each message, and a thousand of
     /// those may wait for their turn: who does not need them lets them go. **Default: `false`.**
     const WANTS_VARIABLES: bool = false;
 
@@ -63,19 +63,19 @@ pub trait Action: Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever keeps it from being said; the administrator reads it, so that trying again may help.
-    fn run(evidence: &Evidence) -> impl Future<Output = Result<Answer>> + Send;
+    fn run(evidence: &EvidenceInput) -> impl Future<Output = Result<WorkerResponse>> + Send;
 }
 
 /// What an action comes to.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why there is no answer. It does not implement [`std::error::Error`], so that `?` makes it of
+/// ErrorKind there is no answer. It does not implement [`std::error::Error`], so that `?` makes it of
 /// everything that does.
-pub struct Error(Why);
+pub struct Error(ErrorKind);
 
-enum Why {
+enum ErrorKind {
     /// Nothing can be said of such evidence.
-    Unfit(String),
+    Unsupported(String),
     /// It went wrong this time.
     Failed(String),
 }
@@ -83,16 +83,16 @@ enum Why {
 impl Error {
     /// The evidence is not what it should be, and why: it is rejected.
     #[must_use]
-    pub fn unfit(why: impl Into<String>) -> Self {
-        Self(Why::Unfit(why.into()))
+    pub fn unsupported(why: impl Into<String>) -> Self {
+        Self(ErrorKind::Unsupported(why.into()))
     }
 
     /// The answer that tells it.
     #[must_use]
-    pub fn into_answer(self) -> Answer {
+    pub fn into_response(self) -> WorkerResponse {
         match self.0 {
-            Why::Unfit(why) => Answer::Rejected(why.into()),
-            Why::Failed(why) => Answer::Error(why.into()),
+            ErrorKind::Unsupported(why) => WorkerResponse::Rejected(why.into()),
+            ErrorKind::Failed(why) => WorkerResponse::Error(why.into()),
         }
     }
 }
@@ -101,13 +101,13 @@ impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let error: &(dyn std::error::Error + 'static) = &error;
         let of_ashirt = error.downcast_ref::<ashirt::Error>();
-        match error.downcast_ref::<Fault>() {
-            Some(Fault::Unfit(why)) => Self::unfit(why),
+        match error.downcast_ref::<EnhanceError>() {
+            Some(EnhanceError::Unsupported(why)) => Self::unsupported(why),
             // It will be as large the next time.
             _ if of_ashirt.is_some_and(|error| error.kind() == ashirt::Kind::TooLarge) => {
-                Self::unfit(format!("the media is too large: {}", chain(error)))
+                Self::unsupported(format!("the media is too large: {}", chain(error)))
             }
-            _ => Self(Why::Failed(chain(error))),
+            _ => Self(ErrorKind::Failed(chain(error))),
         }
     }
 }
@@ -115,23 +115,23 @@ impl<E: std::error::Error + 'static> From<E> for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Why::Unfit(why) => f.debug_tuple("Unfit").field(why).finish(),
-            Why::Failed(why) => f.debug_tuple("Failed").field(why).finish(),
+            ErrorKind::Unsupported(why) => f.debug_tuple("Unsupported").field(why).finish(),
+            ErrorKind::Failed(why) => f.debug_tuple("Failed").field(why).finish(),
         }
     }
 }
 
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>>;
+type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<WorkerResponse>> + Send + 'a>>;
 
 /// An action of the list.
 #[derive(Clone, Copy)]
-struct Listed {
+struct ActionEntry {
     content_type: &'static str,
     wants_variables: bool,
-    run: for<'a> fn(&'a Evidence) -> Running<'a>,
+    run: for<'a> fn(&'a EvidenceInput) -> ActionFuture<'a>,
 }
 
-impl Listed {
+impl ActionEntry {
     const fn of<A: Action>() -> Self {
         Self {
             content_type: A::CONTENT_TYPE,
@@ -158,14 +158,14 @@ pub(crate) fn wants_variables(content_type: &str) -> bool {
 }
 
 /// What can be said of the evidence: the answer of the action for its content type.
-pub async fn look_at(evidence: &Evidence) -> Answer {
+pub async fn process(evidence: &EvidenceInput) -> WorkerResponse {
     let action = ACTIONS.iter().find(|action| action.content_type == evidence.content_type());
     let Some(action) = action else {
         let types = content_types().collect::<Vec<_>>().join(", ");
         let unknown: String = evidence.content_type().chars().take(100).collect();
         let why =
             format!("this worker does not know the content type `{unknown}`; it knows {types}");
-        return Answer::Rejected(why.into());
+        return WorkerResponse::Rejected(why.into());
     };
-    (action.run)(evidence).await.unwrap_or_else(Error::into_answer)
+    (action.run)(evidence).await.unwrap_or_else(Error::into_response)
 }

@@ -1,8 +1,8 @@
 //! The routes: those that ASHIRT calls, and those to try the worker with.
 
-pub mod ashirt;
-pub(crate) mod dev;
+pub(crate) mod dev_routes;
+pub mod process;
 mod shared_secret;
 
-pub(crate) use shared_secret::Expected;
-pub use shared_secret::SharedSecret;
+pub(crate) use shared_secret::ExpectedSecret;
+pub use shared_secret::SharedSecretGuard;

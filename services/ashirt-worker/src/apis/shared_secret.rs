@@ -7,25 +7,25 @@ use piton::axum::http::request::Parts;
 use piton::http::{Guard, Operation, Passed};
 use piton::prelude::*;
 
-use crate::desk::Desk;
-use crate::settings::WorkerSettings;
+use crate::evidence_queue::EvidenceQueue;
+use crate::worker_settings::WorkerSettings;
 
 /// Asks for the shared secret, if there is one.
-pub struct SharedSecret;
+pub struct SharedSecretGuard;
 
-impl Guard for SharedSecret {
+impl Guard for SharedSecretGuard {
     fn describe(&self, operation: &mut Operation) {
-        operation.needs::<Desk>();
+        operation.needs::<EvidenceQueue>();
     }
 
     fn explain(&self) -> Option<String> {
-        Some("ashirt_worker::apis::SharedSecret".to_owned())
+        Some("ashirt_worker::apis::SharedSecretGuard".to_owned())
     }
 
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
         Box::pin(async move {
-            let desk = app.try_part::<Desk>()?;
-            let Some(expected) = desk.expected() else { return Ok(()) };
+            let queue = app.try_part::<EvidenceQueue>()?;
+            let Some(expected) = queue.expected() else { return Ok(()) };
             let name = &expected.header;
             let shown = head.headers.get(name).map_or(&[][..], |value| value.as_bytes());
             if expected.is(shown) {
@@ -39,13 +39,13 @@ impl Guard for SharedSecret {
 }
 
 /// What callers have to show, and where.
-pub(crate) struct Expected {
+pub(crate) struct ExpectedSecret {
     header: HeaderName,
     /// Of the secret.
     hash: Digest,
 }
 
-impl Expected {
+impl ExpectedSecret {
     /// What the settings ask for, if anything.
     pub fn of(settings: &WorkerSettings) -> Option<Self> {
         let hash = digest(&SHA256, settings.shared_secret.get()?.as_bytes());
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn only_the_whole_secret_is_the_secret() {
         let header = HeaderName::from_static("x-shared-secret");
-        let expected = Expected { header, hash: digest(&SHA256, b"s3cr3t-of-ours") };
+        let expected = ExpectedSecret { header, hash: digest(&SHA256, b"s3cr3t-of-ours") };
         assert!(expected.is(b"s3cr3t-of-ours"));
         for other in ["", "s3cr3t-of-our", "s3cr3t-of-ours ", "S3cr3t-of-ours"] {
             assert!(!expected.is(other.as_bytes()), "{other}");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::error::Error;
-use super::text::storable;
+use super::storable_text::storable;
 
 /// How far a worker is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]

@@ -7,7 +7,7 @@
 //! `multipart`, `metadata` and `types` are pure; `transport` and `attempts` do the talking.
 //!
 //! ```no_run
-//! use ashirt_worker::ashirt::{Client, Error, Metadata, Part, Settings, Status};
+//! use ashirt_worker::ashirt::{Client, Error, Metadata, ContentPart, Settings, Status};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Error> {
@@ -18,7 +18,7 @@
 //!     ))?;
 //!     client.check_connection().await?;
 //!     for evidence in client.search_evidence("my-operation", "type:codeblock").await? {
-//!         let content = client.evidence_content("my-operation", &evidence.uuid, Part::Media).await?;
+//!         let content = client.evidence_content("my-operation", &evidence.uuid, ContentPart::Media).await?;
 //!         let length = content.bytes().await?.len();
 //!         let metadata = Metadata {
 //!             source: "length".to_owned(),
@@ -33,21 +33,21 @@
 //! }
 //! ```
 
-mod attempts;
-mod call;
-mod content;
+mod api_call;
+mod api_keys;
+mod connection_pool;
 mod error;
-mod keys;
+mod evidence_content;
 mod metadata;
+mod models;
 mod multipart;
+mod request_target;
+mod retries;
 mod settings;
 mod signature;
-mod target;
+mod storable_text;
 #[cfg(test)]
 mod tests;
-mod text;
-mod transport;
-mod types;
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,20 +57,21 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
-pub use attempts::Attempt;
-use call::Call;
-pub use content::{Content, Part};
+use api_call::ApiCall;
+pub use api_keys::{AccessKey, SecretKey};
 pub use error::{Error, Kind};
-pub use keys::{AccessKey, SecretKey};
+pub use evidence_content::{ContentPart, EvidenceContent};
 pub use metadata::{Metadata, Status};
-pub use settings::Settings;
-pub use target::BaseUrl;
-pub(crate) use text::is_unseen;
-pub use text::{LONGEST_TEXT, storable};
-pub use types::{
-    Contributor, Evidence, EvidenceChange, EvidenceCount, File, NewEvidence, NewOperation, NewTag,
+pub use models::{
+    Contributor, Evidence, EvidenceChange, EvidenceCount, NewEvidence, NewOperation, NewTag,
     Operation, Operator, Tag,
 };
+pub use multipart::File;
+pub use request_target::BaseUrl;
+pub use retries::Attempt;
+pub use settings::Settings;
+pub(crate) use storable_text::is_invisible;
+pub use storable_text::{MAX_TEXT_BYTES, storable};
 
 /// Speaks to one backend as one user. Clones share their connections.
 ///
@@ -82,13 +83,13 @@ pub use types::{
 #[derive(Clone)]
 pub struct Client {
     settings: Arc<Settings>,
-    pool: transport::Pool,
-    hooks: Hooks,
+    pool: connection_pool::Pool,
+    hooks: ClientHooks,
 }
 
 /// What is asked of whoever uses the client, and told to them.
 #[derive(Clone)]
-struct Hooks {
+struct ClientHooks {
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     headers: Option<Arc<dyn Fn() -> HeaderMap + Send + Sync>>,
     observer: Option<Arc<Observer>>,
@@ -112,8 +113,8 @@ impl Client {
         if HeaderValue::from_str(&settings.user_agent).is_err() {
             return Err(Error::invalid("the client's name (user agent) cannot stand in a header"));
         }
-        let pool = transport::pool(&settings)?;
-        let hooks = Hooks { clock: Arc::new(SystemTime::now), headers: None, observer: None };
+        let pool = connection_pool::pool(&settings)?;
+        let hooks = ClientHooks { clock: Arc::new(SystemTime::now), headers: None, observer: None };
         Ok(Self { settings: Arc::new(settings), pool, hooks })
     }
 
@@ -148,7 +149,7 @@ impl Client {
         struct Answer {
             ok: bool,
         }
-        let call = Call::get("check_connection", &["checkconnection"])?;
+        let call = ApiCall::get("check_connection", &["checkconnection"])?;
         let answer: Answer = self.one(call).await?;
         let unwell = || Error::new(Kind::Decode, "the backend says that it is not well");
         answer.ok.then_some(()).ok_or_else(|| unwell().of_call("check_connection"))
@@ -159,7 +160,7 @@ impl Client {
     /// # Errors
     /// As the [`Client`] says.
     pub async fn operations(&self) -> Result<Vec<Operation>, Error> {
-        self.list(Call::get("operations", &["operations"])?).await
+        self.list(ApiCall::get("operations", &["operations"])?).await
     }
 
     /// Makes an operation, whose slug may be another than was asked for.
@@ -167,7 +168,7 @@ impl Client {
     /// # Errors
     /// As the [`Client`] says; `BadRequest` if there is one with that slug.
     pub async fn create_operation(&self, operation: &NewOperation) -> Result<Operation, Error> {
-        self.one(Call::post("create_operation", &["operations"])?.json(operation)).await
+        self.one(ApiCall::post("create_operation", &["operations"])?.json(operation)).await
     }
 
     /// A piece of evidence, without its content. It is searched for: backends have no route for it since 2023.
@@ -181,7 +182,7 @@ impl Client {
             let error = Error::invalid("a uuid that a search would not read as one");
             return Err(error.of_call("evidence"));
         }
-        let call = Call::get("evidence", &["operations", operation, "evidence"])?;
+        let call = ApiCall::get("evidence", &["operations", operation, "evidence"])?;
         let found: Vec<Evidence> = self.list(call.query(&format!("uuid:{uuid}"))).await?;
         Ok(found.into_iter().find(|evidence| evidence.uuid == uuid))
     }
@@ -196,7 +197,7 @@ impl Client {
         operation: &str,
         query: &str,
     ) -> Result<Vec<Evidence>, Error> {
-        let call = Call::get("search_evidence", &["operations", operation, "evidence"])?;
+        let call = ApiCall::get("search_evidence", &["operations", operation, "evidence"])?;
         self.list(call.query(query)).await
     }
 
@@ -209,10 +210,10 @@ impl Client {
         &self,
         operation: &str,
         uuid: &str,
-        part: Part,
-    ) -> Result<Content, Error> {
+        part: ContentPart,
+    ) -> Result<EvidenceContent, Error> {
         let segments = ["operations", operation, "evidence", uuid, part.as_str()];
-        self.media(&Call::get("evidence_content", &segments)?).await
+        self.media(&ApiCall::get("evidence_content", &segments)?).await
     }
 
     /// Makes evidence. **The backend tells all its workers about it, the one that makes it too**: a worker that
@@ -226,7 +227,7 @@ impl Client {
         operation: &str,
         evidence: &NewEvidence,
     ) -> Result<Evidence, Error> {
-        let call = Call::post("create_evidence", &["operations", operation, "evidence"])?;
+        let call = ApiCall::post("create_evidence", &["operations", operation, "evidence"])?;
         let form = evidence.form().map_err(|error| error.of_call("create_evidence"))?;
         self.one(call.form(form)).await
     }
@@ -242,7 +243,7 @@ impl Client {
         uuid: &str,
         change: &EvidenceChange,
     ) -> Result<(), Error> {
-        let call = Call::put("update_evidence", &["operations", operation, "evidence", uuid])?;
+        let call = ApiCall::put("update_evidence", &["operations", operation, "evidence", uuid])?;
         let form = change.form().map_err(|error| error.of_call("update_evidence"))?;
         self.answer(&call.form(form)).await.map(drop)
     }
@@ -260,7 +261,7 @@ impl Client {
     ) -> Result<(), Error> {
         const NAME: &str = "upsert_evidence_metadata";
         metadata.check().map_err(|error| error.of_call(NAME))?;
-        let call = Call::put(NAME, &["operations", operation, "evidence", uuid, "metadata"])?;
+        let call = ApiCall::put(NAME, &["operations", operation, "evidence", uuid, "metadata"])?;
         self.answer(&call.json(metadata).repeatable()).await.map(drop)
     }
 
@@ -269,7 +270,7 @@ impl Client {
     /// # Errors
     /// As the [`Client`] says; `NotFound` if there is no such operation.
     pub async fn operation_tags(&self, operation: &str) -> Result<Vec<Tag>, Error> {
-        self.list(Call::get("operation_tags", &["operations", operation, "tags"])?).await
+        self.list(ApiCall::get("operation_tags", &["operations", operation, "tags"])?).await
     }
 
     /// Makes a tag.
@@ -277,23 +278,23 @@ impl Client {
     /// # Errors
     /// As the [`Client`] says.
     pub async fn create_operation_tag(&self, operation: &str, tag: &NewTag) -> Result<Tag, Error> {
-        let call = Call::post("create_operation_tag", &["operations", operation, "tags"])?;
+        let call = ApiCall::post("create_operation_tag", &["operations", operation, "tags"])?;
         self.one(call.json(tag)).await
     }
 
-    async fn one<T: serde::de::DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+    async fn one<T: serde::de::DeserializeOwned>(&self, call: ApiCall) -> Result<T, Error> {
         let answer = self.answer(&call).await?;
-        types::read(&answer).map_err(|error| undecodable(&call, &answer, &error))
+        models::read(&answer).map_err(|error| undecodable(&call, &answer, &error))
     }
 
-    async fn list<T: serde::de::DeserializeOwned>(&self, call: Call) -> Result<Vec<T>, Error> {
+    async fn list<T: serde::de::DeserializeOwned>(&self, call: ApiCall) -> Result<Vec<T>, Error> {
         let answer = self.answer(&call).await?;
-        types::read_list(&answer).map_err(|error| undecodable(&call, &answer, &error))
+        models::read_list(&answer).map_err(|error| undecodable(&call, &answer, &error))
     }
 }
 
 /// The library's own error repeats what it stumbles on, which is not for logs.
-fn undecodable(call: &Call, answer: &Bytes, error: &serde_json::Error) -> Error {
+fn undecodable(call: &ApiCall, answer: &Bytes, error: &serde_json::Error) -> Error {
     let message = match error.classify() {
         _ if answer.is_empty() => "the answer is empty",
         serde_json::error::Category::Data => "the answer has another shape than ashirt's",

@@ -2,9 +2,20 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 
 use super::error::Error;
-use super::types::File;
+
+/// A file to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct File {
+    /// Its name; of a path only the last part is sent.
+    pub name: String,
+    /// Such as `image/png`.
+    pub content_type: String,
+    /// All of it.
+    pub content: Bytes,
+}
 
 /// Fields and files on their way into one body.
 pub(super) struct Form {

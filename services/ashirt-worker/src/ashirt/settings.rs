@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::keys::{AccessKey, SecretKey};
-use super::target::BaseUrl;
+use super::api_keys::{AccessKey, SecretKey};
+use super::request_target::BaseUrl;
 
 /// What a [`Client`](super::Client) needs to know. Three things have no default.
 ///

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 
-use super::keys::{AccessKey, SecretKey};
+use super::api_keys::{AccessKey, SecretKey};
 
 /// The two headers by which the backend knows a request.
 pub(super) struct Signature {

@@ -8,41 +8,41 @@
 //!
 //! The text begins with what matters most, because ASHIRT keeps 65,535 bytes of it.
 
-mod bytes;
 mod codeblock;
+mod format;
 mod har;
 mod image;
-mod json;
+mod json_reader;
+mod media_reader;
 mod terminal;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::fmt;
 use std::io::Read;
 
 /// Why there is no text.
 #[derive(Debug)]
-pub enum Fault {
+pub enum EnhanceError {
     /// The media is not what it should be, or nothing in it can be read. The words are for the people who look at
     /// the evidence: a lower-case fragment without control characters, below 300 bytes.
-    Unfit(String),
+    Unsupported(String),
     /// The media could not be read to its end: the error of the reader, as it was.
     Read(std::io::Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for EnhanceError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unfit(reason) => out.write_str(reason),
+            Self::Unsupported(reason) => out.write_str(reason),
             Self::Read(error) => write!(out, "read the media: {error}"),
         }
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for EnhanceError {}
 
-impl From<std::io::Error> for Fault {
+impl From<std::io::Error> for EnhanceError {
     fn from(error: std::io::Error) -> Self {
         Self::Read(error)
     }
@@ -57,12 +57,12 @@ impl From<std::io::Error> for Fault {
 /// let har = br#"{"log": {"entries": [{"request": {"method": "GET", "url": "https://example.com/"}, "response": {"status": 200}}]}}"#;
 /// let text = ashirt_worker::enhance::har(&mut har.as_slice())?;
 /// assert!(text.starts_with("1 request to 1 host"), "{text}");
-/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// # Ok::<(), ashirt_worker::enhance::EnhanceError>(())
 /// ```
 ///
 /// # Errors
-/// [`Fault::Unfit`] if this is no HAR file; [`Fault::Read`] if the reader fails.
-pub fn har(media: &mut dyn Read) -> Result<String, Fault> {
+/// [`EnhanceError::Unsupported`] if this is no HAR file; [`EnhanceError::Read`] if the reader fails.
+pub fn har(media: &mut dyn Read) -> Result<String, EnhanceError> {
     har::describe(media)
 }
 
@@ -75,12 +75,12 @@ pub fn har(media: &mut dyn Read) -> Result<String, Fault> {
 /// let cast = b"{\"version\": 2, \"width\": 80, \"height\": 24}\n[0.5, \"o\", \"\\u001b[31mhello\\u001b[0m\\r\\n\"]\n";
 /// let text = ashirt_worker::enhance::terminal(&mut cast.as_slice())?;
 /// assert!(text.ends_with("hello\n"), "{text}");
-/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// # Ok::<(), ashirt_worker::enhance::EnhanceError>(())
 /// ```
 ///
 /// # Errors
-/// [`Fault::Unfit`] if this is no asciicast; [`Fault::Read`] if the reader fails.
-pub fn terminal(media: &mut dyn Read) -> Result<String, Fault> {
+/// [`EnhanceError::Unsupported`] if this is no asciicast; [`EnhanceError::Read`] if the reader fails.
+pub fn terminal(media: &mut dyn Read) -> Result<String, EnhanceError> {
     terminal::describe(media)
 }
 
@@ -91,12 +91,12 @@ pub fn terminal(media: &mut dyn Read) -> Result<String, Fault> {
 /// let block = br##"{"contentSubtype": "python", "content": "# hello\nprint(1)\n"}"##;
 /// let text = ashirt_worker::enhance::codeblock(&mut block.as_slice())?;
 /// assert!(text.starts_with("Python, 2 lines"), "{text}");
-/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// # Ok::<(), ashirt_worker::enhance::EnhanceError>(())
 /// ```
 ///
 /// # Errors
-/// [`Fault::Unfit`] if this is no such JSON or has no `content`; [`Fault::Read`] if the reader fails.
-pub fn codeblock(media: &mut dyn Read) -> Result<String, Fault> {
+/// [`EnhanceError::Unsupported`] if this is no such JSON or has no `content`; [`EnhanceError::Read`] if the reader fails.
+pub fn codeblock(media: &mut dyn Read) -> Result<String, EnhanceError> {
     codeblock::describe(media)
 }
 
@@ -108,11 +108,11 @@ pub fn codeblock(media: &mut dyn Read) -> Result<String, Fault> {
 /// let gif = b"GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
 /// let text = ashirt_worker::enhance::image(&mut gif.as_slice())?;
 /// assert!(text.starts_with("GIF image, 1 × 1 pixel"), "{text}");
-/// # Ok::<(), ashirt_worker::enhance::Fault>(())
+/// # Ok::<(), ashirt_worker::enhance::EnhanceError>(())
 /// ```
 ///
 /// # Errors
-/// [`Fault::Unfit`] if this is no picture of a known format; [`Fault::Read`] if the reader fails.
-pub fn image(media: &mut dyn Read) -> Result<String, Fault> {
+/// [`EnhanceError::Unsupported`] if this is no picture of a known format; [`EnhanceError::Read`] if the reader fails.
+pub fn image(media: &mut dyn Read) -> Result<String, EnhanceError> {
     image::describe(media)
 }

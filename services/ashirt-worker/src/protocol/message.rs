@@ -26,7 +26,7 @@ pub mod content_type {
 }
 
 /// ASHIRT keeps names in columns of 255 characters; what is longer is no name.
-const LONGEST_NAME: usize = 1024;
+const MAX_NAME_BYTES: usize = 1024;
 
 /// A message of ASHIRT.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,8 +138,8 @@ fn evidence(message: &mut Members, faults: &mut Vec<String>) -> Message {
 fn take_text(message: &mut Members, name: &str, faults: &mut Vec<String>) -> Option<String> {
     let why = match message.remove(name).map(|value| (read::<String>(&value), value)) {
         Some((Some(text), _)) if text.trim().is_empty() => "is empty".to_owned(),
-        Some((Some(text), _)) if text.len() > LONGEST_NAME => {
-            format!("is longer than {LONGEST_NAME} bytes")
+        Some((Some(text), _)) if text.len() > MAX_NAME_BYTES => {
+            format!("is longer than {MAX_NAME_BYTES} bytes")
         }
         Some((Some(text), _)) => return Some(text),
         Some((None, value)) if kind(&value) == "text" => "has half a character".to_owned(),

@@ -4,10 +4,10 @@
 //! 200, whatever went wrong; and it never asks again, so that evidence without an answer is shown as
 //! "processing" for ever.
 
-mod answer;
-mod config;
 mod message;
+mod response;
+mod worker_configuration;
 
-pub use answer::{Answer, Outcome, failure, liveness};
-pub use config::{Configuration, PROCESS_PATH, process_url};
 pub use message::{EvidenceCreated, GlobalVariable, Message, OperationVariable, content_type};
+pub use response::{ResponseKind, WorkerResponse, failure, liveness};
+pub use worker_configuration::{PROCESS_PATH, WorkerConfiguration, process_url};

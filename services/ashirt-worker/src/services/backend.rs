@@ -10,9 +10,9 @@ use piton::prelude::*;
 use piton::{Stop, tokio};
 
 use super::AshirtSettings;
-use super::settings::chain;
+use super::ashirt_settings::chain;
 use crate::ashirt::{Attempt, Client, Kind};
-use crate::figures::Calls;
+use crate::metrics::RequestMetrics;
 
 /// The backend, by the one client that everybody shares. Cheap to clone.
 #[derive(Clone)]
@@ -20,13 +20,13 @@ pub struct Backend(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    calls: Calls,
+    calls: RequestMetrics,
     /// Why it cannot be worked with, as far as that is known.
-    trouble: Arc<Trouble>,
+    last_error: Arc<LastError>,
 }
 
 #[derive(Default)]
-struct Trouble(Mutex<Option<String>>);
+struct LastError(Mutex<Option<String>>);
 
 /// The client of ASHIRT, from anywhere in the worker.
 ///
@@ -50,7 +50,7 @@ impl Backend {
     /// Why not, in words.
     pub async fn check(&self) -> Result<(), String> {
         let checked = self.0.client.check_connection().await.map_err(|error| chain(&error));
-        self.0.trouble.note(checked.clone().err());
+        self.0.last_error.set(checked.clone().err());
         checked
     }
 }
@@ -63,15 +63,15 @@ impl Part for Backend {
     async fn start(settings: AshirtSettings, launch: &Launch) -> Result<Self, part::Error> {
         let name = format!("{}/{}", launch.name(), env!("CARGO_PKG_VERSION"));
         let settings = settings.client(name).ok_or("the settings of `ashirt` have been checked");
-        let (calls, trouble) = (Calls::default(), Arc::new(Trouble::default()));
-        let (counted, noted) = (calls.clone(), trouble.clone());
+        let (calls, last_error) = (RequestMetrics::default(), Arc::new(LastError::default()));
+        let (counted, recorded) = (calls.clone(), last_error.clone());
         let client = Client::new(settings.map_err(std::io::Error::other)?)?
-            .with_headers(of_the_trace)
+            .with_headers(trace_headers)
             .with_observer(move |attempt| {
                 counted.count(attempt);
-                noted.seen(attempt);
+                recorded.record(attempt);
             });
-        Ok(Self(Arc::new(Inner { client, calls, trouble })))
+        Ok(Self(Arc::new(Inner { client, calls, last_error })))
     }
 
     /// Asks once, so that wrong keys are told at the start. It keeps nobody waiting: ASHIRT may start
@@ -88,7 +88,7 @@ impl Part for Backend {
     }
 
     async fn health(&self) -> Health {
-        match self.0.trouble.told() {
+        match self.0.last_error.get() {
             None => Health::Up,
             // Whoever calls the worker is ASHIRT: then it is there again.
             Some(why) => Health::Degraded(why),
@@ -102,23 +102,23 @@ impl Part for Backend {
 
 piton::part!(Backend);
 
-impl Trouble {
-    fn note(&self, trouble: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+impl LastError {
+    fn set(&self, last_error: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last_error;
     }
 
-    fn told(&self) -> Option<String> {
+    fn get(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What an attempt says of the backend as a whole: an answer is one, whatever it says of what was
     /// asked for.
-    fn seen(&self, attempt: &Attempt) {
+    fn record(&self, attempt: &Attempt) {
         match attempt.error {
-            None => self.note(None),
+            None => self.set(None),
             Some(Kind::Connect | Kind::Timeout | Kind::Interrupted | Kind::Server) => {
                 let why = format!("the last request ({}) failed", attempt.call);
-                self.note(Some(why));
+                self.set(Some(why));
             }
             Some(_) => {}
         }
@@ -126,7 +126,7 @@ impl Trouble {
 }
 
 /// The trace of the request that is being worked on goes along.
-fn of_the_trace() -> HeaderMap {
+fn trace_headers() -> HeaderMap {
     let trace =
         piton::trace().and_then(|trace| HeaderValue::try_from(trace.child().to_string()).ok());
     trace.into_iter().map(|trace| (TRACEPARENT, trace)).collect()

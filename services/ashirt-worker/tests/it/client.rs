@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use ashirt_worker::ashirt::{
-    Client, EvidenceChange, File, Kind, Metadata, NewEvidence, NewOperation, NewTag, Part,
+    Client, ContentPart, EvidenceChange, File, Kind, Metadata, NewEvidence, NewOperation, NewTag,
     Settings, Status,
 };
 use aws_lc_rs::digest::{SHA256, digest};
@@ -100,12 +100,12 @@ async fn every_call_is_accepted_and_understood() {
 async fn content_is_that_of_the_backend_and_never_its_refusal() {
     let stub = Stub::start();
     let client = client(&stub.url());
-    let get = async |uuid| client.evidence_content("op", uuid, Part::Media).await;
+    let get = async |uuid| client.evidence_content("op", uuid, ContentPart::Media).await;
     let image = get("ev-image").await.unwrap();
     assert_eq!(image.media_type(), Some("image/png"));
     assert!(image.bytes().await.unwrap().starts_with(b"\x89PNG"));
     let har = get("ev-har").await.unwrap().bytes().await.unwrap();
-    let preview = client.evidence_content("op", "ev-har", Part::Preview).await.unwrap();
+    let preview = client.evidence_content("op", "ev-har", ContentPart::Preview).await.unwrap();
     assert_eq!(har, preview.bytes().await.unwrap());
     assert_eq!(get("ev-unknown").await.unwrap_err().kind(), Kind::NotFound);
     // Evidence without a file: a backend with its files in S3 fails.
@@ -122,7 +122,7 @@ async fn odd_slugs_are_signed_as_they_are_sent() {
         let error = client.search_evidence(name, name).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound, "{name:?}: {error}");
         assert_eq!(error.reason(), Some("Not Found"));
-        let media = client.evidence_content("op", name, Part::Media).await;
+        let media = client.evidence_content("op", name, ContentPart::Media).await;
         assert_eq!(media.unwrap_err().reason(), Some("Not Found"));
         client.upsert_evidence_metadata("op", name, &metadata("x")).await.unwrap_err();
         client.update_evidence(name, name, &EvidenceChange::default()).await.unwrap_err();

@@ -125,13 +125,13 @@ fn line_of(kind: &str, status: u16, body: &[u8]) -> Value {
 
 #[test]
 fn our_own_answers_were_recorded_as_they_are_meant() {
-    use ashirt_worker::protocol::{Answer, liveness};
+    use ashirt_worker::protocol::{WorkerResponse, liveness};
     for (answer, status, can_process, message, body) in [
-        (Answer::Processed("hi".into()), "Completed", json!(true), Value::Null, "hi"),
-        (Answer::Processed(String::new()), "Completed", json!(true), Value::Null, ""),
-        (Answer::Rejected("why".into()), "Completed", json!(false), json!("why"), ""),
-        (Answer::Error("boom".into()), "Error", Value::Null, json!("boom"), ""),
-        (Answer::Deferred, "Queued", json!(true), Value::Null, ""),
+        (WorkerResponse::Processed("hi".into()), "Completed", json!(true), Value::Null, "hi"),
+        (WorkerResponse::Processed(String::new()), "Completed", json!(true), Value::Null, ""),
+        (WorkerResponse::Rejected("why".into()), "Completed", json!(false), json!("why"), ""),
+        (WorkerResponse::Error("boom".into()), "Error", Value::Null, json!("boom"), ""),
+        (WorkerResponse::Deferred, "Queued", json!(true), Value::Null, ""),
     ] {
         let recorded = &line_of("process", 200, &answer.body())["recorded"];
         assert_eq!(*recorded, record(status, can_process, message, body), "{answer:?}");

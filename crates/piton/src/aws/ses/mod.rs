@@ -33,13 +33,14 @@ use super::trouble::{Help, Trouble};
 use super::{Error, Kind};
 use crate::handle::Handle;
 use crate::part::{self, Health, Launch, Part};
+use crate::support::backoff::{JITTER, with_jitter};
 
 pub use email::{Attachment, Email};
 pub use mailbox::Mailbox;
 pub use settings::SesSettings;
 
-/// The pauses before a mail is tried again that Amazon had no time for.
-const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// Delays, before jitter, ahead of the second and the third attempt to send a mail that was throttled.
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
 /// Mail by Amazon. Cheap to clone; every clone uses the same connections.
 ///
@@ -70,15 +71,15 @@ impl Ses {
         let call = self.client().await.send_email();
         let call = call.from_email_address(from).destination(destination).content(content);
         let call = call.set_reply_to_addresses(reply_to);
-        let mut pauses = PAUSES.into_iter();
+        let mut delays = RETRY_DELAYS.into_iter();
         loop {
             let once = aws_sdk_sesv2::Config::builder().retry_config(RetryConfig::disabled());
             // Their future is large, and whoever awaits ours would carry it along.
             let sent = Box::pin(call.clone().customize().config_override(once).send()).await;
             match self.0.trouble.note(sent, || "send a mail".to_owned()) {
                 Ok(sent) => return Ok(sent.message_id.unwrap_or_default()),
-                Err(error) => match pauses.next().filter(|_| error.kind() == Kind::Throttled) {
-                    Some(pause) => sleep(pause.mul_f64(1.0 + fastrand::f64() / 4.0)).await,
+                Err(error) => match delays.next().filter(|_| error.kind() == Kind::Throttled) {
+                    Some(delay) => sleep(with_jitter(delay, &JITTER)).await,
                     None => return Err(error),
                 },
             }

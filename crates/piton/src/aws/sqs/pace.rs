@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::support::backoff::{Backoff, JITTER};
+
 /// How long a receive may go on after the service was told to stop. The queue does not learn that
 /// nobody listens any more: a message that came before its wait is over would be hidden from
 /// everybody for a while.
@@ -46,29 +48,9 @@ impl Hold {
     }
 }
 
-/// Pauses that grow to twice the one before, each up to a quarter longer by chance so that replicas
-/// do not come back all at once.
-pub(super) struct Pauses {
-    next: Duration,
-    longest: Duration,
-}
-
-impl Pauses {
-    /// From half a second to 30 seconds.
-    pub fn new() -> Self {
-        Self::between(Duration::from_millis(500), Duration::from_secs(30))
-    }
-
-    pub fn between(shortest: Duration, longest: Duration) -> Self {
-        Self { next: shortest, longest }
-    }
-
-    pub fn next(&mut self) -> Duration {
-        let pause = self.next.mul_f64(1.0 + fastrand::f64() / 4.0);
-        self.next = (self.next * 2).min(self.longest);
-        pause
-    }
-}
+/// Delays after a failure: of the queue while it cannot be reached, of the handler while it fails.
+pub(super) const FAILURE_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(500), Duration::from_secs(30), JITTER);
 
 #[cfg(test)]
 mod tests {
@@ -107,13 +89,5 @@ mod tests {
     fn a_stop_waits_as_long_as_the_queue_may_hand_out_messages() {
         let last = |seconds| last_receive(Duration::from_secs(seconds)).as_secs();
         assert_eq!([last(0), last(5), last(20)], [1, 6, 8]);
-    }
-
-    #[test]
-    fn pauses_grow_to_half_a_minute() {
-        let mut pauses = Pauses::new();
-        let taken: Vec<_> = (0..12).map(|_| pauses.next()).collect();
-        assert!(taken[0] < Duration::from_secs(1));
-        assert!(taken[11] >= Duration::from_secs(30) && taken[11] <= Duration::from_millis(37_500));
     }
 }

@@ -14,12 +14,13 @@ use tracing::{error, info, warn};
 use super::calls::Queue;
 use super::figures::PollFigures;
 use super::message::Message;
-use super::pace::{Hold, Pauses, last_receive};
+use super::pace::{FAILURE_BACKOFF, Hold, last_receive};
 use super::state::{Doing, State};
 use super::{Poll, Sqs, Verdict};
 use crate::aws::Error;
 use crate::handle::Handle;
 use crate::stop::Stop;
+use crate::support::backoff::{Backoff, JITTER};
 
 /// How long a function may go on after the service was told to stop. The service itself waits ten
 /// seconds for all background work; the rest is for giving back what was not finished.
@@ -70,22 +71,22 @@ impl Worker {
     }
 
     pub async fn run(mut self) {
-        let (mut while_away, mut while_failing) = (Pauses::new(), Pauses::new());
+        let (mut while_away, mut while_failing) = (FAILURE_BACKOFF, FAILURE_BACKOFF);
         while self.wait_for_parts().await {
             self.state.receiving();
             let pause = match self.receive().await {
                 None => break,
                 Some(Ok(batch)) => {
-                    while_away = Pauses::new();
+                    while_away = FAILURE_BACKOFF;
                     self.state.received(batch.len());
                     let was_empty = batch.is_empty();
                     match self.deal_with(batch).await {
                         _ if was_empty => self.poll.interval,
                         // What ails the function ails it for the next messages too: received at
                         // once, each would be a step nearer to the dead letters.
-                        Became::Failed => while_failing.next(),
+                        Became::Failed => while_failing.next_delay(),
                         Became::Deleted => {
-                            while_failing = Pauses::new();
+                            while_failing = FAILURE_BACKOFF;
                             continue;
                         }
                         Became::Kept => continue,
@@ -93,7 +94,7 @@ impl Worker {
                 }
                 Some(Err(error)) => {
                     self.state.away(&error);
-                    while_away.next()
+                    while_away.next_delay()
                 }
             };
             self.state.waiting();
@@ -107,7 +108,7 @@ impl Worker {
 
     /// Waits until the function can be given all it takes. `false` if the service stops first.
     async fn wait_for_parts(&self) -> bool {
-        let mut pauses = Pauses::between(Duration::from_millis(100), Duration::from_secs(5));
+        let mut pauses = Backoff::new(Duration::from_millis(100), Duration::from_secs(5), JITTER);
         while !self.stop.is_stopped() {
             let asked = tokio::select! {
                 asked = (self.poll.function.ready)(&self.handle) => asked,
@@ -119,7 +120,7 @@ impl Worker {
             };
             self.state.waits_for(Some(&why));
             tokio::select! {
-                () = sleep(pauses.next()) => {}
+                () = sleep(pauses.next_delay()) => {}
                 () = self.stop.stopped() => {}
             }
         }

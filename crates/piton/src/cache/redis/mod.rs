@@ -14,7 +14,6 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, watch};
 
-use super::OncePerSecond;
 use super::figures::Figures;
 use super::held::Held;
 use super::invalidations::Invalidations;
@@ -23,6 +22,8 @@ use super::store::{Begun, Looked, Stored, Ticket};
 use crate::config::mask;
 use crate::part::{Health, Problem};
 use crate::stop::Stop;
+use crate::support::backoff::{Backoff, JITTER};
+use crate::support::log_throttle::LogThrottle;
 
 use connect::Server;
 use link::{Failure, Greeting, Link};
@@ -37,8 +38,9 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often the server is asked whether it is there, when nobody asks it anything else.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Pauses between attempts to connect: the first, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+/// Delays between attempts to connect.
+const CONNECT_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(50), Duration::from_secs(2), JITTER);
 
 /// How long an invalidation waits for a server that may be back.
 const HURRY: Duration = Duration::from_millis(250);
@@ -60,7 +62,7 @@ pub(super) struct Store {
     /// The attempts to connect so far, and whether the last took so long that nobody waits for another.
     attempts: watch::Sender<(u64, bool)>,
     trouble: Mutex<Option<String>>,
-    told: OncePerSecond,
+    told: LogThrottle,
     /// What the server said when it last refused something, until it takes a value again.
     refusal: Mutex<Option<String>>,
 }
@@ -109,7 +111,7 @@ impl Store {
             lost: Notify::new(),
             attempts: watch::Sender::new((0, false)),
             trouble: Mutex::new(Some("not connected yet".into())),
-            told: OncePerSecond::default(),
+            told: LogThrottle::default(),
             refusal: Mutex::default(),
         }))
     }
@@ -314,7 +316,7 @@ impl Store {
     fn failed(&self, link: &Arc<Link>, operation: &str, failure: &Failure) {
         self.figures.error();
         let reason = mask::text(&failure.to_string()).into_owned();
-        if self.told.pass() {
+        if self.told.pass().is_some() {
             let server = self.server.address();
             tracing::warn!(operation, "Redis at {server} did not do its part: {reason}");
         }
@@ -366,17 +368,17 @@ impl Store {
     /// Connects, whenever there is no connection, until `stop`.
     pub async fn keep_connected(&self, stop: Stop) {
         let work = async {
-            let [first, longest] = PAUSES;
-            let mut pause = first;
+            let mut backoff = CONNECT_BACKOFF;
             loop {
                 if self.is_up() {
-                    pause = first;
+                    backoff = CONNECT_BACKOFF;
                     let _ = tokio::time::timeout(LOOK, self.lost.notified()).await;
                     let _ = self.ask("ping", redis::cmd("PING")).await;
                 } else if !self.connect().await {
-                    let pause_now = pause.mul_f64(1.0 + fastrand::f64() / 4.0);
-                    let hurry = tokio::time::timeout(pause_now, self.lost.notified()).await;
-                    pause = if hurry.is_ok() { first } else { (pause * 2).min(longest) };
+                    let hurry = tokio::time::timeout(backoff.next_delay(), self.lost.notified());
+                    if hurry.await.is_ok() {
+                        backoff = CONNECT_BACKOFF;
+                    }
                 }
             }
         };

@@ -5,11 +5,13 @@
 //! Messages never repeat text that may be a part of a password: they name known parameters and
 //! characters only.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use crate::config::nearest;
@@ -667,24 +669,16 @@ fn decode(text: &str, part: &str) -> Result<String, Fault> {
             "percent-encode special characters: `%` itself is `%25`",
         ))
     };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, more)) = rest.split_first() {
-        if *first != b'%' {
-            bytes.push(*first);
-            rest = more;
-            continue;
+    // The crate leaves a `%` without digits as it is; a typing error in an address has to be found.
+    for escape in text.split('%').skip(1) {
+        match escape.as_bytes() {
+            [b'0', b'0', ..] => return wrong("`%00` cannot stand there"),
+            [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {}
+            _ => return wrong("`%` is not followed by two hexadecimal digits"),
         }
-        let digits = more.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let plain = digits.filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        match plain.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(0) => return wrong("`%00` cannot stand there"),
-            Some(byte) => bytes.push(byte),
-            None => return wrong("`%` is not followed by two hexadecimal digits"),
-        }
-        rest = &more[2..];
     }
-    String::from_utf8(bytes).or_else(|_| wrong("what is percent-encoded is not UTF-8"))
+    let decoded = percent_decode_str(text).decode_utf8().map(Cow::into_owned);
+    decoded.or_else(|_| wrong("what is percent-encoded is not UTF-8"))
 }
 
 /// Parses libpq's `name=value` words. Values with spaces stand in single quotes, and a backslash

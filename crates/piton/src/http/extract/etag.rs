@@ -1,14 +1,18 @@
 //! Entity tags and lists of them (RFC 9110, section 8.8.3).
 
 use std::borrow::Cow;
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::http::extract::preconditions::Preconditions;
 use crate::http::routing::operation::{Operation, Output};
+
+/// Characters that an entity tag cannot hold (RFC 9110, section 8.8.3), and `%`, which escapes them.
+const NOT_IN_TAGS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// The entity tag of a representation: the header `ETag`.
 ///
@@ -39,17 +43,8 @@ impl ETag {
     }
 
     fn quoted(start: &str, version: &dyn Display) -> Self {
-        let mut tag = String::from(start);
-        for byte in version.to_string().bytes() {
-            match byte {
-                b'%' | b'"' | 0..=b' ' | 0x7f.. => {
-                    // Writing to a `String` does not fail.
-                    let _ = write!(tag, "%{byte:02X}");
-                }
-                _ => tag.push(byte.into()),
-            }
-        }
-        tag.push('"');
+        let version = version.to_string();
+        let tag = format!("{start}{}\"", utf8_percent_encode(&version, NOT_IN_TAGS));
         Self(HeaderValue::try_from(tag).expect("printable ASCII is a header's value"))
     }
 

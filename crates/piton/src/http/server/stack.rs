@@ -24,7 +24,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -60,6 +59,7 @@ use crate::logging::{LogRequests, LogSettings};
 use crate::metrics::Requests;
 use crate::part::BoxError;
 use crate::request::trace_context::{TraceContext, trace_state};
+use crate::support::log_throttle::LogThrottle;
 
 /// The header that carries the request's id.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -84,11 +84,11 @@ pub(crate) struct Rules {
     /// From where on a request is slow, if such requests are logged.
     log_slow: Option<Duration>,
     /// Requests that are turned away.
-    overload: Throttle,
+    overload: LogThrottle,
     /// Requests that fail because something is away: all of them, until it is back.
-    away: Throttle,
+    away: LogThrottle,
     /// Limits the log lines about requests refused for lack of memory.
-    memory: Throttle,
+    memory: LogThrottle,
 }
 
 impl Rules {
@@ -110,9 +110,9 @@ impl Rules {
             log_all: requests == LogRequests::All,
             log_failures: requests != LogRequests::None,
             log_slow: (requests != LogRequests::None && !log.slow.is_zero()).then_some(log.slow),
-            overload: Throttle::default(),
-            away: Throttle::default(),
-            memory: Throttle::default(),
+            overload: LogThrottle::default(),
+            away: LogThrottle::default(),
+            memory: LogThrottle::default(),
             handle,
         }
     }
@@ -268,26 +268,6 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Lets one line a second through, where there would be a line a request.
-#[derive(Default)]
-struct Throttle {
-    /// The second of the last line, since the app was launched, plus one.
-    told: AtomicU64,
-    count: AtomicU64,
-}
-
-impl Throttle {
-    /// How many there were since the last line, with this one; `None` if it has had its line.
-    fn pass(&self, handle: &Handle) -> Option<u64> {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        let now = handle.uptime().as_secs() + 1;
-        if self.told.swap(now, Ordering::Relaxed) == now {
-            return None;
-        }
-        Some(self.count.swap(0, Ordering::Relaxed))
-    }
-}
-
 /// What is remembered of a request for its answer's sake.
 struct Seen {
     current: Current,
@@ -429,7 +409,7 @@ impl Rules {
             return None;
         }
         self.requests.shed();
-        if let Some(count) = self.overload.pass(&self.handle) {
+        if let Some(count) = self.overload.pass() {
             let limit = self.max_requests;
             warn!(
                 count,
@@ -456,7 +436,7 @@ impl Rules {
     fn no_room(&self) -> Response {
         let budget = &self.handle.inner().memory;
         budget.refuse();
-        if let Some(count) = self.memory.pass(&self.handle) {
+        if let Some(count) = self.memory.pass() {
             let limit = budget.limit();
             warn!(
                 count,
@@ -657,7 +637,7 @@ impl Rules {
         let client = seen.client().map(tracing::field::display);
         let loud = failure.status.is_server_error();
         let alike = match failure.status {
-            StatusCode::SERVICE_UNAVAILABLE => match self.away.pass(&self.handle) {
+            StatusCode::SERVICE_UNAVAILABLE => match self.away.pass() {
                 Some(count) => (count > 1).then_some(count),
                 // Where every request has a line, it has that.
                 None => return !self.log_all,

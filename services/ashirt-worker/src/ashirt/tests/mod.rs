@@ -1,6 +1,6 @@
 //! The client before a backend that does not always behave.
 
-mod bad_answers;
+mod bad_responses;
 mod retries;
 mod server;
 mod signing;

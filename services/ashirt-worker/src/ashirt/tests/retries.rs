@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::{Attempt, Client, Error, EvidenceChange, Kind, NewEvidence, NewTag, Part};
+use super::super::{
+    Attempt, Client, ContentPart, Error, EvidenceChange, Kind, NewEvidence, NewTag,
+};
 use super::server::{self, Server, Then, answer};
 use super::{client, metadata, settings};
 
@@ -18,7 +20,7 @@ fn observed(client: Client) -> (Client, Arc<Mutex<Vec<Attempt>>>) {
 async fn ask_all(client: &Client) -> [Result<(), Error>; 6] {
     [
         client.operations().await.map(drop),
-        client.evidence_content("op", "u", Part::Media).await.map(drop),
+        client.evidence_content("op", "u", ContentPart::Media).await.map(drop),
         client.upsert_evidence_metadata("op", "u", &metadata()).await,
         client.update_evidence("op", "u", &EvidenceChange::default()).await,
         client.create_evidence("op", &NewEvidence::default()).await.map(drop),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
-use super::super::call::Call;
+use super::super::api_call::ApiCall;
 use super::super::{Client, NewOperation, Settings, signature};
 use super::server::{Seen, Server, Then, answer};
 use super::{ACCESS, SECRET, client, metadata, settings};
@@ -34,7 +34,7 @@ fn requests_are_signed_as_in_all_seven_recorded_vectors() {
         let url = "http://backend:3000".parse().unwrap();
         let settings = Settings::new(url, access.parse().unwrap(), secret.parse().unwrap());
         let client = Client::new(settings).unwrap().with_clock(move || now);
-        let mut call = Call::get("vector", &["x"]).unwrap();
+        let mut call = ApiCall::get("vector", &["x"]).unwrap();
         call.method = text("method").parse().unwrap();
         call.target = text("path");
         call.body = STANDARD.decode(text("body_b64")).unwrap().into();

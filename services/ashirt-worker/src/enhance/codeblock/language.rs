@@ -2,7 +2,7 @@
 
 /// What comments begin with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum CommentStyle {
     /// `#`
     Hash,
     /// `//`, and `/*` to `*/`
@@ -21,106 +21,118 @@ pub(super) enum Style {
     None,
 }
 
-/// Marks that make a line a comment, and those around several lines.
-type Marks = (Style, &'static [&'static str], Option<(&'static str, &'static str)>);
+/// CommentMarks that make a line a comment, and those around several lines.
+type CommentMarks = (CommentStyle, &'static [&'static str], Option<(&'static str, &'static str)>);
 
-const STYLES: [Marks; 7] = [
-    (Style::Hash, &["#"], None),
-    (Style::Slashes, &["//"], Some(("/*", "*/"))),
-    (Style::Dashes, &["--"], Some(("/*", "*/"))),
-    (Style::Semicolon, &[";"], None),
-    (Style::Percent, &["%"], None),
-    (Style::Markup, &[], Some(("<!--", "-->"))),
-    (Style::Rem, &["REM ", "rem ", "Rem ", "::", "'"], None),
+const STYLES: [CommentMarks; 7] = [
+    (CommentStyle::Hash, &["#"], None),
+    (CommentStyle::Slashes, &["//"], Some(("/*", "*/"))),
+    (CommentStyle::Dashes, &["--"], Some(("/*", "*/"))),
+    (CommentStyle::Semicolon, &[";"], None),
+    (CommentStyle::Percent, &["%"], None),
+    (CommentStyle::Markup, &[], Some(("<!--", "-->"))),
+    (CommentStyle::Rem, &["REM ", "rem ", "Rem ", "::", "'"], None),
 ];
 
 /// A language with its names: the first is for people, the others are subtypes, extensions and interpreters.
 pub(super) struct Language {
     pub(super) name: &'static str,
     others: &'static [&'static str],
-    style: Style,
+    style: CommentStyle,
 }
 
-const fn language(name: &'static str, others: &'static [&'static str], style: Style) -> Language {
+const fn language(
+    name: &'static str,
+    others: &'static [&'static str],
+    style: CommentStyle,
+) -> Language {
     Language { name, others, style }
 }
 
 static LANGUAGES: &[Language] = &[
-    language("ABAP", &["abap"], Style::None),
-    language("ActionScript", &["actionscript", "as"], Style::Slashes),
-    language("Ada", &["ada", "adb", "ads"], Style::Dashes),
-    language("Assembly", &["assembly", "assembly_x86", "asm", "nasm", "s"], Style::Semicolon),
-    language("AWK", &["awk", "gawk", "mawk"], Style::Hash),
-    language("Bash", &["bash"], Style::Hash),
-    language("Batch", &["batch", "batchfile", "bat", "cmd", "dos"], Style::Rem),
-    language("C", &["c", "h"], Style::Slashes),
-    language("C or C++", &["c_cpp"], Style::Slashes),
-    language("C++", &["cpp", "c++", "cc", "cxx", "hpp", "hh"], Style::Slashes),
-    language("C#", &["csharp", "c#", "cs"], Style::Slashes),
-    language("Clojure", &["clojure", "clj"], Style::Semicolon),
-    language("COBOL", &["cobol", "cob", "cbl"], Style::None),
-    language("CoffeeScript", &["coffeescript", "coffee"], Style::Hash),
-    language("CSS", &["css"], Style::Slashes),
-    language("D", &["d"], Style::Slashes),
-    language("Dart", &["dart"], Style::Slashes),
-    language("Diff", &["diff", "patch"], Style::None),
-    language("Dockerfile", &["dockerfile", "docker"], Style::Hash),
-    language("Elixir", &["elixir", "ex", "exs"], Style::Hash),
-    language("Elm", &["elm"], Style::Dashes),
-    language("Erlang", &["erlang", "erl", "escript"], Style::Percent),
-    language("F#", &["fsharp", "f#", "fs"], Style::Slashes),
-    language("Go", &["go", "golang"], Style::Slashes),
-    language("GraphQL", &["graphql", "graphqlschema", "gql"], Style::Hash),
-    language("Groovy", &["groovy", "gradle"], Style::Slashes),
-    language("Haskell", &["haskell", "hs", "runhaskell"], Style::Dashes),
-    language("HCL", &["hcl", "terraform", "tf"], Style::Hash),
-    language("HTML", &["html", "htm", "xhtml"], Style::Markup),
-    language("HTTP", &["http"], Style::None),
-    language("INI", &["ini", "cfg", "conf"], Style::Semicolon),
-    language("Java", &["java"], Style::Slashes),
+    language("ABAP", &["abap"], CommentStyle::None),
+    language("ActionScript", &["actionscript", "as"], CommentStyle::Slashes),
+    language("Ada", &["ada", "adb", "ads"], CommentStyle::Dashes),
+    language(
+        "Assembly",
+        &["assembly", "assembly_x86", "asm", "nasm", "s"],
+        CommentStyle::Semicolon,
+    ),
+    language("AWK", &["awk", "gawk", "mawk"], CommentStyle::Hash),
+    language("Bash", &["bash"], CommentStyle::Hash),
+    language("Batch", &["batch", "batchfile", "bat", "cmd", "dos"], CommentStyle::Rem),
+    language("C", &["c", "h"], CommentStyle::Slashes),
+    language("C or C++", &["c_cpp"], CommentStyle::Slashes),
+    language("C++", &["cpp", "c++", "cc", "cxx", "hpp", "hh"], CommentStyle::Slashes),
+    language("C#", &["csharp", "c#", "cs"], CommentStyle::Slashes),
+    language("Clojure", &["clojure", "clj"], CommentStyle::Semicolon),
+    language("COBOL", &["cobol", "cob", "cbl"], CommentStyle::None),
+    language("CoffeeScript", &["coffeescript", "coffee"], CommentStyle::Hash),
+    language("CSS", &["css"], CommentStyle::Slashes),
+    language("D", &["d"], CommentStyle::Slashes),
+    language("Dart", &["dart"], CommentStyle::Slashes),
+    language("Diff", &["diff", "patch"], CommentStyle::None),
+    language("Dockerfile", &["dockerfile", "docker"], CommentStyle::Hash),
+    language("Elixir", &["elixir", "ex", "exs"], CommentStyle::Hash),
+    language("Elm", &["elm"], CommentStyle::Dashes),
+    language("Erlang", &["erlang", "erl", "escript"], CommentStyle::Percent),
+    language("F#", &["fsharp", "f#", "fs"], CommentStyle::Slashes),
+    language("Go", &["go", "golang"], CommentStyle::Slashes),
+    language("GraphQL", &["graphql", "graphqlschema", "gql"], CommentStyle::Hash),
+    language("Groovy", &["groovy", "gradle"], CommentStyle::Slashes),
+    language("Haskell", &["haskell", "hs", "runhaskell"], CommentStyle::Dashes),
+    language("HCL", &["hcl", "terraform", "tf"], CommentStyle::Hash),
+    language("HTML", &["html", "htm", "xhtml"], CommentStyle::Markup),
+    language("HTTP", &["http"], CommentStyle::None),
+    language("INI", &["ini", "cfg", "conf"], CommentStyle::Semicolon),
+    language("Java", &["java"], CommentStyle::Slashes),
     language(
         "JavaScript",
         &["javascript", "js", "mjs", "cjs", "node", "nodejs", "jsx"],
-        Style::Slashes,
+        CommentStyle::Slashes,
     ),
-    language("JSON", &["json", "json5", "ndjson", "jsonl"], Style::Slashes),
-    language("Julia", &["julia", "jl"], Style::Hash),
-    language("Kotlin", &["kotlin", "kt", "kts"], Style::Slashes),
-    language("LaTeX", &["latex", "tex"], Style::Percent),
-    language("Lisp", &["lisp", "el", "scheme", "scm", "guile"], Style::Semicolon),
-    language("Lua", &["lua"], Style::Dashes),
-    language("Makefile", &["makefile", "make", "mk"], Style::Hash),
-    language("Markdown", &["markdown", "md"], Style::None),
-    language("MATLAB", &["matlab"], Style::Percent),
-    language("nginx", &["nginx"], Style::Hash),
-    language("Nim", &["nim"], Style::Hash),
-    language("Objective-C", &["objectivec", "objective-c", "objc"], Style::Slashes),
-    language("OCaml", &["ocaml", "ml"], Style::None),
-    language("Pascal", &["pascal", "pas", "delphi"], Style::Slashes),
-    language("Perl", &["perl", "pl", "pm"], Style::Hash),
-    language("PHP", &["php", "php3", "phtml"], Style::Slashes),
-    language("PowerShell", &["powershell", "pwsh", "ps1", "psm1"], Style::Hash),
-    language("Prolog", &["prolog", "swipl"], Style::Percent),
-    language("Protobuf", &["protobuf", "proto"], Style::Slashes),
-    language("Python", &["python", "py", "python2", "python3", "pyw"], Style::Hash),
-    language("R", &["r", "rscript"], Style::Hash),
-    language("Ruby", &["ruby", "rb"], Style::Hash),
-    language("Rust", &["rust", "rs"], Style::Slashes),
-    language("SCSS", &["scss", "sass", "less"], Style::Slashes),
-    language("Scala", &["scala", "sc"], Style::Slashes),
-    language("Shell", &["sh", "shell", "shellscript", "zsh", "ksh", "dash", "fish"], Style::Hash),
-    language("SQL", &["sql", "mysql", "pgsql", "sqlserver", "plsql", "tsql"], Style::Dashes),
-    language("Swift", &["swift"], Style::Slashes),
-    language("Tcl", &["tcl", "tclsh", "expect"], Style::Hash),
-    language("TOML", &["toml"], Style::Hash),
-    language("TypeScript", &["typescript", "ts", "tsx", "deno"], Style::Slashes),
-    language("VBScript", &["vbscript", "vbs", "vb", "vba", "bas"], Style::Rem),
-    language("Verilog", &["verilog", "v", "sv"], Style::Slashes),
-    language("VHDL", &["vhdl", "vhd"], Style::Dashes),
-    language("XML", &["xml", "xsd", "xsl", "svg"], Style::Markup),
-    language("YAML", &["yaml", "yml"], Style::Hash),
-    language("YARA", &["yara", "yar"], Style::Slashes),
-    language("Zig", &["zig"], Style::Slashes),
+    language("JSON", &["json", "json5", "ndjson", "jsonl"], CommentStyle::Slashes),
+    language("Julia", &["julia", "jl"], CommentStyle::Hash),
+    language("Kotlin", &["kotlin", "kt", "kts"], CommentStyle::Slashes),
+    language("LaTeX", &["latex", "tex"], CommentStyle::Percent),
+    language("Lisp", &["lisp", "el", "scheme", "scm", "guile"], CommentStyle::Semicolon),
+    language("Lua", &["lua"], CommentStyle::Dashes),
+    language("Makefile", &["makefile", "make", "mk"], CommentStyle::Hash),
+    language("Markdown", &["markdown", "md"], CommentStyle::None),
+    language("MATLAB", &["matlab"], CommentStyle::Percent),
+    language("nginx", &["nginx"], CommentStyle::Hash),
+    language("Nim", &["nim"], CommentStyle::Hash),
+    language("Objective-C", &["objectivec", "objective-c", "objc"], CommentStyle::Slashes),
+    language("OCaml", &["ocaml", "ml"], CommentStyle::None),
+    language("Pascal", &["pascal", "pas", "delphi"], CommentStyle::Slashes),
+    language("Perl", &["perl", "pl", "pm"], CommentStyle::Hash),
+    language("PHP", &["php", "php3", "phtml"], CommentStyle::Slashes),
+    language("PowerShell", &["powershell", "pwsh", "ps1", "psm1"], CommentStyle::Hash),
+    language("Prolog", &["prolog", "swipl"], CommentStyle::Percent),
+    language("Protobuf", &["protobuf", "proto"], CommentStyle::Slashes),
+    language("Python", &["python", "py", "python2", "python3", "pyw"], CommentStyle::Hash),
+    language("R", &["r", "rscript"], CommentStyle::Hash),
+    language("Ruby", &["ruby", "rb"], CommentStyle::Hash),
+    language("Rust", &["rust", "rs"], CommentStyle::Slashes),
+    language("SCSS", &["scss", "sass", "less"], CommentStyle::Slashes),
+    language("Scala", &["scala", "sc"], CommentStyle::Slashes),
+    language(
+        "Shell",
+        &["sh", "shell", "shellscript", "zsh", "ksh", "dash", "fish"],
+        CommentStyle::Hash,
+    ),
+    language("SQL", &["sql", "mysql", "pgsql", "sqlserver", "plsql", "tsql"], CommentStyle::Dashes),
+    language("Swift", &["swift"], CommentStyle::Slashes),
+    language("Tcl", &["tcl", "tclsh", "expect"], CommentStyle::Hash),
+    language("TOML", &["toml"], CommentStyle::Hash),
+    language("TypeScript", &["typescript", "ts", "tsx", "deno"], CommentStyle::Slashes),
+    language("VBScript", &["vbscript", "vbs", "vb", "vba", "bas"], CommentStyle::Rem),
+    language("Verilog", &["verilog", "v", "sv"], CommentStyle::Slashes),
+    language("VHDL", &["vhdl", "vhd"], CommentStyle::Dashes),
+    language("XML", &["xml", "xsd", "xsl", "svg"], CommentStyle::Markup),
+    language("YAML", &["yaml", "yml"], CommentStyle::Hash),
+    language("YARA", &["yara", "yar"], CommentStyle::Slashes),
+    language("Zig", &["zig"], CommentStyle::Slashes),
 ];
 
 /// Whether a subtype says that there is no language.
@@ -164,12 +176,12 @@ impl Language {
 
 /// Lines that are comments, in each style: which it is may be known only at the end.
 #[derive(Default)]
-pub(super) struct Comments {
+pub(super) struct CommentLines {
     lines: [u64; STYLES.len()],
     open: [bool; STYLES.len()],
 }
 
-impl Comments {
+impl CommentLines {
     /// A line that is not blank, without the blanks around it.
     pub(super) fn line(&mut self, line: &str) {
         for (at, (_, marks, block)) in STYLES.iter().enumerate() {

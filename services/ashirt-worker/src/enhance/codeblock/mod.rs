@@ -2,52 +2,54 @@
 //!
 //! ASHIRT shows the text itself; this says of it what one does not see.
 
-mod figures;
 mod language;
+mod text_stats;
 
 use std::fmt::Write;
 use std::io::Read;
 
-use self::figures::Figures;
 use self::language::Language;
-use super::Fault;
-use super::har::Url;
-use super::json::{Broken, Json};
-use super::words::visible;
+use self::text_stats::TextStats;
+use super::EnhanceError;
+use super::format::escape_invisible;
+use super::har::RedactedUrl;
+use super::json_reader::{JsonReader, ReadError};
 
 const WHAT: &str = "a codeblock of ASHIRT";
 
-pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
-    let mut json = Json::of(media, WHAT)?;
-    let mut block = Codeblock::default();
+pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
+    let mut json = JsonReader::start(media, WHAT)?;
+    let mut block = CodeblockReader::default();
     match json.object(|json, key| block.member(json, key)) {
-        Err(Broken::Read(error)) => Err(Fault::Read(error)),
-        Err(Broken::Cut) => Err(Fault::Unfit(format!("not {WHAT}: it breaks off"))),
-        Err(Broken::Syntax) => Err(Fault::Unfit(format!(
+        Err(ReadError::Read(error)) => Err(EnhanceError::Read(error)),
+        Err(ReadError::Truncated) => {
+            Err(EnhanceError::Unsupported(format!("not {WHAT}: it breaks off")))
+        }
+        Err(ReadError::Syntax) => Err(EnhanceError::Unsupported(format!(
             "not {WHAT}: it is no longer JSON at byte {}",
             json.position()
         ))),
         Ok(_) if !block.has_content => {
-            Err(Fault::Unfit(format!("not {WHAT}: it has no content that is text")))
+            Err(EnhanceError::Unsupported(format!("not {WHAT}: it has no content that is text")))
         }
         Ok(_) => Ok(block.text()),
     }
 }
 
 #[derive(Default)]
-struct Codeblock {
+struct CodeblockReader {
     subtype: Option<String>,
     source: Option<String>,
     has_content: bool,
-    figures: Figures,
+    figures: TextStats,
 }
 
-impl Codeblock {
-    fn member(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+impl CodeblockReader {
+    fn member(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "contentSubtype" => self.subtype = json.text(60)?,
             "content" => {
-                self.figures = Figures::default();
+                self.figures = TextStats::default();
                 self.has_content = json.string(|char| self.figures.add(char))?;
                 self.figures.end();
             }
@@ -57,7 +59,7 @@ impl Codeblock {
         Ok(())
     }
 
-    fn metadata(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+    fn metadata(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "source" => self.source = json.text(500)?,
             _ => json.skip()?,
@@ -70,7 +72,7 @@ impl Codeblock {
         let (name, language) = self.name(&source);
         let mut out = self.figures.text(&name, language);
         if !source.is_empty() {
-            let _ = writeln!(out, "source: {}", visible(&without_fragment(&source), 500));
+            let _ = writeln!(out, "source: {}", escape_invisible(&without_fragment(&source), 500));
         }
         out
     }
@@ -85,7 +87,8 @@ impl Codeblock {
             .map(|language| (language, "its first line"));
         let guess =
             guess.or_else(|| Language::of_source(source).map(|language| (language, "its source")));
-        let said = if language::is_plain(subtype) { String::new() } else { visible(subtype, 60) };
+        let said =
+            if language::is_plain(subtype) { String::new() } else { escape_invisible(subtype, 60) };
         match guess {
             Some((guess, from)) if said.is_empty() => {
                 (format!("{} (guessed from {from})", guess.name), Some(guess))
@@ -101,7 +104,7 @@ impl Codeblock {
 
 /// Returns the source as far as it may be shown. A fragment may be a token without a name; lines (`#L10-L20`) stay.
 fn without_fragment(source: &str) -> String {
-    let shown = Url::of(source).shown;
+    let shown = RedactedUrl::of(source).shown;
     let Some((before, fragment)) = shown.split_once('#') else { return shown };
     let is_line = |text: &str| {
         let digits = text.trim_start_matches(['L', 'l']);

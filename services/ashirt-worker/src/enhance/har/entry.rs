@@ -2,22 +2,22 @@
 
 use chrono::{DateTime, Utc};
 
-use super::url::Url;
-use crate::enhance::json::{Broken, Json};
-use crate::enhance::words::harmless;
+use super::redacted_url::RedactedUrl;
+use crate::enhance::format::redact_if_secret;
+use crate::enhance::json_reader::{JsonReader, ReadError};
 
 /// What is kept of an entry: no body, no value of a header.
 #[derive(Default)]
-pub(super) struct Entry {
+pub(super) struct HarEntry {
     pub(super) began: Option<DateTime<Utc>>,
     pub(super) milliseconds: Option<f64>,
     pub(super) method: Option<String>,
-    pub(super) url: Option<Url>,
+    pub(super) url: Option<RedactedUrl>,
     pub(super) server: Option<String>,
     pub(super) status: Option<u16>,
     pub(super) error: Option<String>,
     pub(super) content_type: Option<String>,
-    pub(super) redirect: Option<Url>,
+    pub(super) redirect: Option<RedactedUrl>,
     pub(super) sent_bytes: Option<u64>,
     /// All of the answer over the wire, as Chromium counts it.
     transfer_bytes: Option<u64>,
@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) sets_cookie: bool,
 }
 
-impl Entry {
+impl HarEntry {
     pub(super) fn is_one(&self) -> bool {
         self.url.is_some()
     }
@@ -41,11 +41,11 @@ impl Entry {
         self.transfer_bytes.unwrap_or(body_bytes.saturating_add(self.header_bytes.unwrap_or(0)))
     }
 
-    pub(super) fn read(&mut self, json: &mut Json<'_>) -> Result<(), Broken> {
+    pub(super) fn read(&mut self, json: &mut JsonReader<'_>) -> Result<(), ReadError> {
         json.object(|json, key| self.member(json, key)).map(drop)
     }
 
-    fn member(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+    fn member(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "startedDateTime" => self.began = json.text(40)?.and_then(|text| moment(&text)),
             "time" => self.milliseconds = json.number()?.filter(|time| *time >= 0.0),
@@ -57,10 +57,10 @@ impl Entry {
         Ok(())
     }
 
-    fn request(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+    fn request(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "method" => self.method = json.text(20)?,
-            "url" => self.url = json.text(2000)?.map(|text| Url::of(&text)),
+            "url" => self.url = json.text(2000)?.map(|text| RedactedUrl::of(&text)),
             "headersSize" | "bodySize" => add(&mut self.sent_bytes, json.number()?),
             "headers" => header_names(json, |name| {
                 self.has_authorization |= name.eq_ignore_ascii_case("authorization");
@@ -72,18 +72,20 @@ impl Entry {
         Ok(())
     }
 
-    fn response(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+    fn response(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "status" => {
                 self.status =
                     json.number()?.filter(|status| *status >= 100.0).map(|status| status as u16);
             }
             "_error" | "_failureText" => {
-                self.error = json.text(80)?.filter(|text| !text.is_empty()).map(harmless);
+                self.error = json.text(80)?.filter(|text| !text.is_empty()).map(redact_if_secret);
             }
             "redirectURL" => {
-                self.redirect =
-                    json.text(500)?.filter(|text| !text.is_empty()).map(|text| Url::of(&text));
+                self.redirect = json
+                    .text(500)?
+                    .filter(|text| !text.is_empty())
+                    .map(|text| RedactedUrl::of(&text));
             }
             "_transferSize" => add(&mut self.transfer_bytes, json.number()?),
             "headersSize" => add(&mut self.header_bytes, json.number()?),
@@ -100,7 +102,7 @@ impl Entry {
         Ok(())
     }
 
-    fn content(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+    fn content(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "size" => add(&mut self.content_bytes, json.number()?),
             "mimeType" => self.content_type = json.text(80)?.and_then(|text| essence(&text)),
@@ -124,9 +126,9 @@ fn add(sum: &mut Option<u64>, bytes: Option<f64>) {
     }
 }
 
-/// Calls `each` with the `name` of each element; the values pass by.
-fn header_names(json: &mut Json<'_>, mut each: impl FnMut(&str)) -> Result<(), Broken> {
-    let mut member = |json: &mut Json<'_>, key: &str| {
+/// RequestMetrics `each` with the `name` of each element; the values pass by.
+fn header_names(json: &mut JsonReader<'_>, mut each: impl FnMut(&str)) -> Result<(), ReadError> {
+    let mut member = |json: &mut JsonReader<'_>, key: &str| {
         match key {
             "name" => each(&json.text(40)?.unwrap_or_default()),
             _ => json.skip()?,

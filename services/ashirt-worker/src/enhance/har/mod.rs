@@ -4,33 +4,33 @@
 //! or of another type is left open, and bodies pass by unseen.
 
 mod entry;
+mod redacted_url;
 mod summary;
 #[cfg(test)]
 mod tests;
-mod url;
 
-pub(super) use url::Url;
+pub(super) use redacted_url::RedactedUrl;
 
 use std::io::Read;
 
-use self::entry::Entry;
-use self::summary::Summary;
-use super::Fault;
-use super::json::{Broken, Json};
+use self::entry::HarEntry;
+use self::summary::HarSummary;
+use super::EnhanceError;
+use super::json_reader::{JsonReader, ReadError};
 
 const WHAT: &str = "a HAR file";
 
-pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
-    let mut json = Json::of(media, WHAT)?;
-    let mut har = Har::default();
+pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
+    let mut json = JsonReader::start(media, WHAT)?;
+    let mut har = HarReader::default();
     let end = json.object(|json, key| match key {
         "log" => json.object(|json, key| har.member(json, key)).map(drop),
         _ => json.skip(),
     });
     match end {
-        Err(Broken::Read(error)) => return Err(Fault::Read(error)),
-        Err(Broken::Cut) => har.summary.broken = Some("breaks off".to_owned()),
-        Err(Broken::Syntax) => {
+        Err(ReadError::Read(error)) => return Err(EnhanceError::Read(error)),
+        Err(ReadError::Truncated) => har.summary.broken = Some("breaks off".to_owned()),
+        Err(ReadError::Syntax) => {
             har.summary.broken = Some(format!("is no longer JSON at byte {}", json.position()));
         }
         Ok(_) => {}
@@ -42,18 +42,18 @@ pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
         .summary
         .broken
         .map_or_else(|| "it has no log.entries".to_owned(), |how| format!("it {how}"));
-    Err(Fault::Unfit(format!("not {WHAT}: {why}")))
+    Err(EnhanceError::Unsupported(format!("not {WHAT}: {why}")))
 }
 
 #[derive(Default)]
-struct Har {
+struct HarReader {
     has_entries: bool,
-    summary: Summary,
+    summary: HarSummary,
 }
 
-impl Har {
+impl HarReader {
     /// A member of `log`.
-    fn member(&mut self, json: &mut Json<'_>, key: &str) -> Result<(), Broken> {
+    fn member(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "entries" => {
                 self.has_entries |= json.peek()? == Some(b'[');
@@ -66,8 +66,8 @@ impl Har {
         Ok(())
     }
 
-    fn entry(&mut self, json: &mut Json<'_>) -> Result<(), Broken> {
-        let mut entry = Entry::default();
+    fn entry(&mut self, json: &mut JsonReader<'_>) -> Result<(), ReadError> {
+        let mut entry = HarEntry::default();
         let end = entry.read(json);
         match entry.is_one() {
             true => self.summary.add(entry),
@@ -78,7 +78,7 @@ impl Har {
 }
 
 /// `name` and `version`.
-fn program(json: &mut Json<'_>) -> Result<Option<String>, Broken> {
+fn program(json: &mut JsonReader<'_>) -> Result<Option<String>, ReadError> {
     let (mut name, mut version) = (None, None);
     json.object(|json, key| {
         match key {

@@ -5,20 +5,22 @@ use std::fmt::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::entry::Entry;
-use crate::enhance::words::{Tally, count, duration, grouped, size, table, visible};
+use super::entry::HarEntry;
+use crate::enhance::format::{
+    FrequencyCount, count, duration, escape_invisible, grouped, size, table,
+};
 
 /// Requests beyond this much text are only counted.
 const REQUESTS_BYTES: usize = 38 * 1024;
 /// Hosts beyond these share a line.
-const MOST_HOSTS: usize = 500;
+const MAX_HOSTS: usize = 500;
 /// Hosts in the table.
-const SHOWN_HOSTS: usize = 60;
+const MAX_SHOWN_HOSTS: usize = 60;
 const URL_CHARS: usize = 300;
 
 /// All entries together.
 #[derive(Default)]
-pub(super) struct Summary {
+pub(super) struct HarSummary {
     pub(super) creator: Option<String>,
     pub(super) browser: Option<String>,
     /// How the file ends before its end.
@@ -26,13 +28,13 @@ pub(super) struct Summary {
     /// Entries without a URL.
     pub(super) unreadable: u64,
     requests: u64,
-    hosts: HashMap<String, Host>,
+    hosts: HashMap<String, HostSummary>,
     /// Requests to hosts that have no line of their own.
     other_hosts: u64,
-    methods: Tally,
-    statuses: Tally,
-    types: Tally,
-    errors: Tally,
+    methods: FrequencyCount,
+    statuses: FrequencyCount,
+    types: FrequencyCount,
+    errors: FrequencyCount,
     first: Option<DateTime<Utc>>,
     last: Option<DateTime<Utc>>,
     sent_bytes: u64,
@@ -46,7 +48,7 @@ pub(super) struct Summary {
 
 /// One host's share.
 #[derive(Default)]
-struct Host {
+struct HostSummary {
     requests: u64,
     /// Failed, then 1xx to 5xx, then the others.
     by_class: [u64; 7],
@@ -54,8 +56,8 @@ struct Host {
     server: Option<String>,
 }
 
-impl Summary {
-    pub(super) fn add(&mut self, entry: Entry) {
+impl HarSummary {
+    pub(super) fn add(&mut self, entry: HarEntry) {
         self.requests += 1;
         self.time(&entry);
         self.list(&entry);
@@ -64,19 +66,19 @@ impl Summary {
         self.authorized += u64::from(entry.has_authorization);
         self.with_cookie += u64::from(entry.has_cookie);
         self.setting_cookie += u64::from(entry.sets_cookie);
-        self.methods.add(visible(entry.method.as_deref().unwrap_or("(no method)"), 20));
+        self.methods.add(escape_invisible(entry.method.as_deref().unwrap_or("(no method)"), 20));
         self.statuses
             .add(entry.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string()));
         if let Some(kind) = &entry.content_type {
-            self.types.add(visible(kind, 80));
+            self.types.add(escape_invisible(kind, 80));
         }
         if let Some(error) = &entry.error {
-            self.errors.add(visible(error, 80));
+            self.errors.add(escape_invisible(error, 80));
         }
         self.host(entry);
     }
 
-    fn time(&mut self, entry: &Entry) {
+    fn time(&mut self, entry: &HarEntry) {
         let Some(began) = entry.began else { return };
         let lasted = TimeDelta::milliseconds(entry.milliseconds.unwrap_or(0.0).min(1e10) as i64);
         let ended = began.checked_add_signed(lasted).unwrap_or(began);
@@ -84,10 +86,10 @@ impl Summary {
         self.last = Some(self.last.map_or(ended, |last| last.max(ended)));
     }
 
-    fn host(&mut self, entry: Entry) {
+    fn host(&mut self, entry: HarEntry) {
         let received_bytes = entry.received_bytes();
-        let Some(name) = entry.url.map(|url| visible(&url.host, 80)) else { return };
-        if self.hosts.len() >= MOST_HOSTS && !self.hosts.contains_key(&name) {
+        let Some(name) = entry.url.map(|url| escape_invisible(&url.host, 80)) else { return };
+        if self.hosts.len() >= MAX_HOSTS && !self.hosts.contains_key(&name) {
             self.other_hosts += 1;
             return;
         }
@@ -99,7 +101,7 @@ impl Summary {
     }
 
     /// A line for the request, as long as there is room.
-    fn list(&mut self, entry: &Entry) {
+    fn list(&mut self, entry: &HarEntry) {
         let Some(url) = entry.url.as_ref().filter(|_| self.list.len() < REQUESTS_BYTES) else {
             return;
         };
@@ -107,13 +109,18 @@ impl Summary {
         let began = entry
             .began
             .map_or_else(|| "        ".to_owned(), |at| at.format("%H:%M:%S").to_string());
-        let method = visible(entry.method.as_deref().unwrap_or("?"), 20);
+        let method = escape_invisible(entry.method.as_deref().unwrap_or("?"), 20);
         let status = entry.status.map_or_else(|| "---".to_owned(), |status| status.to_string());
-        let _ = write!(self.list, "  {began} {method} {status} {}", visible(&url.shown, URL_CHARS));
+        let _ = write!(
+            self.list,
+            "  {began} {method} {status} {}",
+            escape_invisible(&url.shown, URL_CHARS)
+        );
         if let Some(to) = &entry.redirect {
-            let _ = write!(self.list, " -> {}", visible(&to.shown, URL_CHARS));
+            let _ = write!(self.list, " -> {}", escape_invisible(&to.shown, URL_CHARS));
         }
-        let mut notes: Vec<String> = entry.error.iter().map(|error| visible(error, 80)).collect();
+        let mut notes: Vec<String> =
+            entry.error.iter().map(|error| escape_invisible(error, 80)).collect();
         notes.extend(entry.content_bytes.map(size));
         notes.extend(entry.milliseconds.map(|time| duration(time / 1000.0)));
         if !notes.is_empty() {
@@ -162,7 +169,7 @@ impl Summary {
 
     fn figures(&self, out: &mut String) {
         let written = [&self.creator, &self.browser]
-            .map(|program| program.as_deref().map(|name| visible(name, 90)));
+            .map(|program| program.as_deref().map(|name| escape_invisible(name, 90)));
         let credentials = [
             (self.authorized, "Authorization sent"),
             (self.with_cookie, "cookies sent"),
@@ -192,7 +199,7 @@ impl Summary {
         }
         let mut hosts: Vec<_> = self.hosts.iter().collect();
         hosts.sort_by(|(a, x), (b, y)| y.requests.cmp(&x.requests).then_with(|| a.cmp(b)));
-        let shown = hosts.iter().take(SHOWN_HOSTS);
+        let shown = hosts.iter().take(MAX_SHOWN_HOSTS);
         let rows: Vec<_> = shown.clone().map(|(name, host)| host.row(name)).collect();
         let _ = write!(out, "\nhosts:\n{}", table(&rows, &[false, true, false, true, false]));
         let left = (hosts.len() - rows.len()) as u64;
@@ -213,7 +220,7 @@ impl Summary {
     }
 }
 
-impl Host {
+impl HostSummary {
     fn row(&self, name: &str) -> Vec<String> {
         let classes = ["failed", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
         let statuses = classes.iter().zip(self.by_class).filter(|(_, n)| *n > 0);
@@ -224,7 +231,7 @@ impl Host {
             count(self.requests, "request"),
             statuses.join(", "),
             size(self.received_bytes),
-            visible(self.server.as_deref().unwrap_or_default(), 45),
+            escape_invisible(self.server.as_deref().unwrap_or_default(), 45),
         ]
     }
 }

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::Picture;
-use crate::enhance::bytes::Bytes;
+use super::ImageInfo;
+use crate::enhance::media_reader::MediaReader;
 
-pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
-    let mut picture = Picture::new("GIF");
+pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
+    let mut picture = ImageInfo::new("GIF");
     bytes.skip(6)?;
     if let Some([w0, w1, h0, h1, flags, ..]) = bytes.array::<7>()? {
         picture.dimensions = Some((le(w0, w1), le(h0, h1)));
@@ -18,7 +18,7 @@ pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
 }
 
 /// Up to the trailer; `None` if there is none.
-fn blocks(bytes: &mut Bytes<'_>, picture: &mut Picture) -> io::Result<Option<()>> {
+fn blocks(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo) -> io::Result<Option<()>> {
     loop {
         match bytes.next()? {
             Some(0x2c) => {
@@ -38,7 +38,7 @@ fn blocks(bytes: &mut Bytes<'_>, picture: &mut Picture) -> io::Result<Option<()>
 }
 
 /// Takes the label; its data follows in blocks.
-fn extension(bytes: &mut Bytes<'_>, picture: &mut Picture) -> io::Result<()> {
+fn extension(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo) -> io::Result<()> {
     match bytes.next()? {
         Some(0xfe) => picture.has("comment"),
         Some(0xff) => match bytes.ahead(12)?.get(1..12) {
@@ -51,7 +51,7 @@ fn extension(bytes: &mut Bytes<'_>, picture: &mut Picture) -> io::Result<()> {
     Ok(())
 }
 
-fn palette(bytes: &mut Bytes<'_>, flags: u8, picture: &mut Picture) -> io::Result<()> {
+fn palette(bytes: &mut MediaReader<'_>, flags: u8, picture: &mut ImageInfo) -> io::Result<()> {
     if flags & 0x80 > 0 {
         picture.detail(format!("palette of {} colours", 2_u32 << (flags & 7)));
     }

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::Picture;
-use crate::enhance::bytes::Bytes;
+use super::ImageInfo;
+use crate::enhance::media_reader::MediaReader;
 
-pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
-    let mut picture = Picture::new("JPEG");
+pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
+    let mut picture = ImageInfo::new("JPEG");
     bytes.skip(2)?;
     loop {
         match mark(bytes)? {
@@ -18,7 +18,7 @@ pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
                 picture.end = true;
                 return Ok(picture);
             }
-            // Marks without data: of the picture's data, and some that nobody writes.
+            // CommentMarks without data: of the picture's data, and some that nobody writes.
             Some(0x00 | 0x01 | 0xd0..=0xd8) => {}
             Some(kind) => segment(bytes, &mut picture, kind)?,
         }
@@ -26,7 +26,7 @@ pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
 }
 
 /// The mark that comes next, whatever stands before it: within the picture's data marks are searched for.
-fn mark(bytes: &mut Bytes<'_>) -> io::Result<Option<u8>> {
+fn mark(bytes: &mut MediaReader<'_>) -> io::Result<Option<u8>> {
     loop {
         let here = bytes.ahead(1)?;
         let before = here.iter().position(|byte| *byte == 0xff).unwrap_or(here.len());
@@ -45,7 +45,7 @@ fn mark(bytes: &mut Bytes<'_>) -> io::Result<Option<u8>> {
     }
 }
 
-fn segment(bytes: &mut Bytes<'_>, picture: &mut Picture, kind: u8) -> io::Result<()> {
+fn segment(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo, kind: u8) -> io::Result<()> {
     let Some(length) = bytes.array::<2>()?.map(u16::from_be_bytes) else { return Ok(()) };
     let length = usize::from(length).saturating_sub(2);
     let head = bytes.ahead(40)?;
@@ -66,7 +66,7 @@ fn segment(bytes: &mut Bytes<'_>, picture: &mut Picture, kind: u8) -> io::Result
     bytes.skip(length as u64).map(drop)
 }
 
-fn frame(picture: &mut Picture, kind: u8, head: &[u8]) {
+fn frame(picture: &mut ImageInfo, kind: u8, head: &[u8]) {
     let [depth, h1, h0, w1, w0, channels, ..] = *head else { return };
     // A thumbnail within the file would be a second frame.
     if picture.dimensions.is_some() {

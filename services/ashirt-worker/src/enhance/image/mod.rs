@@ -3,8 +3,8 @@
 //! No pixel is decoded, so nothing can be blown up. Metadata is named and never shown: where a photo was taken
 //! stays with the photo.
 
-mod bmff;
 mod gif;
+mod heif;
 mod jpeg;
 mod png;
 #[cfg(test)]
@@ -14,23 +14,26 @@ mod webp;
 use std::fmt::Write;
 use std::io::{self, Cursor, Read};
 
-use super::Fault;
-use super::bytes::Bytes;
-use super::words::{begins_with, count, grouped, size};
+use super::EnhanceError;
+use super::format::{count, describe_start, grouped, size};
+use super::media_reader::MediaReader;
 
 /// What is looked at of formats that are not walked through.
 const HEAD_BYTES: usize = 16 * 1024;
 
-pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
-    let mut bytes = Bytes::new(media);
+pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
+    let mut bytes = MediaReader::new(media);
     let Some(mut picture) = look(&mut bytes)? else {
-        return Err(Fault::Unfit(format!("not an image: {}", begins_with(bytes.ahead(256)?))));
+        return Err(EnhanceError::Unsupported(format!(
+            "not an image: {}",
+            describe_start(bytes.ahead(256)?)
+        )));
     };
     let end = picture.end.then(|| bytes.position());
     let (length, sha256) = bytes.finish()?;
     picture.after = end.map(|end| length - end);
     if picture.dimensions.is_none() && picture.cut {
-        return Err(Fault::Unfit(format!(
+        return Err(EnhanceError::Unsupported(format!(
             "not a whole {} image: it breaks off before its size",
             picture.format
         )));
@@ -39,18 +42,18 @@ pub(super) fn describe(media: &mut dyn Read) -> Result<String, Fault> {
 }
 
 /// The picture the bytes begin with; `None` if they do not.
-fn look(bytes: &mut Bytes<'_>) -> io::Result<Option<Picture>> {
+fn look(bytes: &mut MediaReader<'_>) -> io::Result<Option<ImageInfo>> {
     Ok(Some(match bytes.ahead(HEAD_BYTES)? {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => png::walk(bytes)?,
-        [0xff, 0xd8, 0xff, ..] => jpeg::walk(bytes)?,
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::walk(bytes)?,
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::walk(bytes)?,
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => png::scan(bytes)?,
+        [0xff, 0xd8, 0xff, ..] => jpeg::scan(bytes)?,
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::scan(bytes)?,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::scan(bytes)?,
         head => return Ok(other(head)),
     }))
 }
 
 /// A format of which only the size is known.
-fn other(head: &[u8]) -> Option<Picture> {
+fn other(head: &[u8]) -> Option<ImageInfo> {
     let kind = imagesize::image_type(head).ok()?;
     let format = match kind {
         imagesize::ImageType::Bmp => "BMP",
@@ -66,10 +69,10 @@ fn other(head: &[u8]) -> Option<Picture> {
     if dimensions.is_none() && format != "TIFF" {
         return None;
     }
-    let mut picture = Picture::new(format);
+    let mut picture = ImageInfo::new(format);
     picture.dimensions = dimensions.map(|size| (size.width as u64, size.height as u64));
     match format {
-        "HEIF" | "AVIF" => bmff::metadata(head, &mut picture),
+        "HEIF" | "AVIF" => heif::metadata(head, &mut picture),
         "BMP" | "ICO" => {}
         // Whether there is any would take reading the whole of it.
         _ => picture.metadata_unknown = true,
@@ -79,7 +82,7 @@ fn other(head: &[u8]) -> Option<Picture> {
 
 /// What is known of a picture.
 #[derive(Default)]
-struct Picture {
+struct ImageInfo {
     format: &'static str,
     dimensions: Option<(u64, u64)>,
     /// Bit depth, colours, and the like.
@@ -95,7 +98,7 @@ struct Picture {
     after: Option<u64>,
 }
 
-impl Picture {
+impl ImageInfo {
     fn new(format: &'static str) -> Self {
         Self { format, ..Self::default() }
     }

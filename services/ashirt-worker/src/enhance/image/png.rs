@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::Picture;
-use crate::enhance::bytes::Bytes;
+use super::ImageInfo;
+use crate::enhance::media_reader::MediaReader;
 
-pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
-    let mut picture = Picture::new("PNG");
+pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
+    let mut picture = ImageInfo::new("PNG");
     bytes.skip(8)?;
     while let Some([a, b, c, d, name @ ..]) = bytes.array::<8>()? {
         let length = u64::from(u32::from_be_bytes([a, b, c, d]));
@@ -23,7 +23,7 @@ pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
     Ok(picture)
 }
 
-fn chunk(picture: &mut Picture, name: &[u8], head: &[u8]) {
+fn chunk(picture: &mut ImageInfo, name: &[u8], head: &[u8]) {
     match name {
         // It comes first and once.
         b"IHDR" if picture.dimensions.is_none() => header(picture, head),
@@ -51,7 +51,7 @@ fn text(head: &[u8]) -> &'static str {
     }
 }
 
-fn header(picture: &mut Picture, head: &[u8]) {
+fn header(picture: &mut ImageInfo, head: &[u8]) {
     let (Some(width), Some(height), [depth, colour, _, _, interlace]) =
         (be(head, 0), be(head, 4), head.get(8..13).unwrap_or_default())
     else {

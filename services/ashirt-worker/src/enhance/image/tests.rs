@@ -1,7 +1,7 @@
 //! Pictures of Pillow, cut and lengthened.
 
 use super::describe;
-use crate::enhance::Fault;
+use crate::enhance::EnhanceError;
 
 fn picture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/testdata/image/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -41,7 +41,7 @@ fn a_picture_that_breaks_off_gives_what_its_head_says() {
 fn a_picture_without_its_head_is_unfit() {
     for name in WALKED {
         match describe(&mut &picture(name)[..15]) {
-            Err(Fault::Unfit(reason)) => {
+            Err(EnhanceError::Unsupported(reason)) => {
                 assert!(reason.contains("breaks off before its size"), "{name}: {reason}");
             }
             // That of a GIF stands in its first 13 bytes.
@@ -53,7 +53,7 @@ fn a_picture_without_its_head_is_unfit() {
 #[test]
 fn a_film_is_no_picture() {
     let film = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41\0\0\0\x08free\0\0\0\0mdat";
-    assert!(matches!(describe(&mut &film[..]), Err(Fault::Unfit(_))));
+    assert!(matches!(describe(&mut &film[..]), Err(EnhanceError::Unsupported(_))));
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::Picture;
-use crate::enhance::bytes::Bytes;
+use super::ImageInfo;
+use crate::enhance::media_reader::MediaReader;
 
-pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
-    let mut picture = Picture::new("WebP");
+pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
+    let mut picture = ImageInfo::new("WebP");
     bytes.skip(4)?;
     let length = bytes.array::<4>()?.map_or(0, |four| u64::from(u32::from_le_bytes(four)));
     let end = length.saturating_add(8);
@@ -27,7 +27,7 @@ pub(super) fn walk(bytes: &mut Bytes<'_>) -> io::Result<Picture> {
     Ok(picture)
 }
 
-fn chunk(picture: &mut Picture, name: &[u8], head: &[u8]) {
+fn chunk(picture: &mut ImageInfo, name: &[u8], head: &[u8]) {
     match (name, head) {
         (b"VP8X", [flags, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => {
             let side = |a: u8, b: u8, c: u8| u64::from(u32::from_le_bytes([a, b, c, 0])) + 1;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use avt::{Line, Terminal};
 
-use crate::enhance::words::count;
+use crate::enhance::format::count;
 
 const HEAD_BYTES: usize = 40 * 1024;
 const TAIL_BYTES: usize = 20 * 1024;

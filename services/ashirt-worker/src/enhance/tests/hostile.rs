@@ -1,15 +1,15 @@
-//! Broken files: never a panic, never a control character, never a text too long.
+//! ReadError files: never a panic, never a control character, never a text too long.
 
 use std::fs;
 
-use super::{ALL, Fault, check, check_reason, files};
+use super::{ALL, EnhanceError, check, check_reason, files};
 
 fn try_all(media: &[u8], what: &str) {
     for (name, enhance) in ALL {
         match enhance(&mut &*media) {
             Ok(text) => check(&text),
-            Err(Fault::Unfit(reason)) => check_reason(&reason),
-            Err(Fault::Read(error)) => panic!("{name} of {what}: {error}"),
+            Err(EnhanceError::Unsupported(reason)) => check_reason(&reason),
+            Err(EnhanceError::Read(error)) => panic!("{name} of {what}: {error}"),
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 
 use super::{check, codeblock};
+use crate::enhance::format::count;
 use crate::enhance::har;
 use crate::enhance::terminal;
-use crate::enhance::words::count;
 
 /// `head`, and then `part` again and again up to a length, and `tail`.
 struct Repeated {

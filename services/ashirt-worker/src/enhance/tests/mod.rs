@@ -7,9 +7,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Fault, codeblock, har, image, terminal};
+use super::{EnhanceError, codeblock, har, image, terminal};
 
-type Enhancement = fn(&mut dyn Read) -> Result<String, Fault>;
+type Enhancement = fn(&mut dyn Read) -> Result<String, EnhanceError>;
 
 /// The enhancements with the folder of files that are meant for them.
 const ALL: [(&str, Enhancement); 4] =
@@ -90,7 +90,7 @@ fn a_file_of_another_kind_is_unfit_with_a_reason() {
         for (folder, _) in ALL.iter().filter(|(folder, _)| *folder != own) {
             for file in files(folder) {
                 match enhance(&mut fs::File::open(&file).unwrap()) {
-                    Err(Fault::Unfit(reason)) => check_reason(&reason),
+                    Err(EnhanceError::Unsupported(reason)) => check_reason(&reason),
                     other => panic!("{own} of {}: {other:?}", file.display()),
                 }
             }
@@ -144,7 +144,7 @@ fn the_error_of_a_reader_comes_through_unchanged() {
             let media = fs::read(&file).unwrap();
             for left in (0..media.len()).step_by(media.len() / 50 + 1) {
                 match enhance(&mut Failing { media: &media, left }) {
-                    Err(Fault::Read(error)) => {
+                    Err(EnhanceError::Read(error)) => {
                         assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
                         assert_eq!(error.to_string(), "more than 64 MiB");
                     }

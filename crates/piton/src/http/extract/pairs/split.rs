@@ -4,8 +4,21 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+
 use super::MAX_COMPARED;
 use super::forms::{MAX_CHANGES, ValueForm, ValuePart};
+
+/// Characters of a query that are percent-encoded in the header `Link`, where others have a meaning.
+const NOT_IN_LINKS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'*')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b'%');
 
 /// Maximum number of items of a buffered list that are of another form than the rest.
 const MAX_OTHER_ITEMS: usize = 16;
@@ -198,23 +211,7 @@ fn form_decoded(text: &[u8]) -> Cow<'_, str> {
 
 /// Decodes `%` and two hexadecimal digits to bytes.
 fn decoded(text: &[u8]) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut rest = text;
-    let mut bytes = Vec::with_capacity(text.len());
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        bytes.push(match after {
-            [high, low, after @ ..] if *byte == b'%' => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    high * 16 + low
-                }
-                _ => *byte,
-            },
-            _ => *byte,
-        });
-    }
-    bytes
+    percent_decode(text).collect()
 }
 
 /// Returns an estimate of the memory that the pairs of `text` take while they are read.
@@ -246,13 +243,7 @@ pub(in crate::http) fn filtered(query: &str, is_kept: impl Fn(&str, &str) -> boo
         if !kept.is_empty() {
             kept.push('&');
         }
-        for byte in pair.bytes() {
-            match byte {
-                b'*' | b'-' | b'.' | b'_' | b'+' | b',' | b'=' | b'%' => kept.push(byte.into()),
-                byte if byte.is_ascii_alphanumeric() => kept.push(byte.into()),
-                byte => kept.push_str(&format!("%{byte:02X}")),
-            }
-        }
+        kept.extend(utf8_percent_encode(pair, NOT_IN_LINKS));
     }
     kept
 }

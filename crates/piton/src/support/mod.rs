@@ -1,0 +1,4 @@
+//! Helpers that every module may use and that know no other module.
+
+pub(crate) mod backoff;
+pub(crate) mod log_throttle;

@@ -1,0 +1,89 @@
+//! MediaStream on its way from the network to a thread that reads it.
+
+use std::io::{self, Read};
+
+use piton::bytes::{Buf, Bytes};
+use piton::tokio::sync::mpsc::{self, Receiver, Sender};
+
+use crate::ashirt::{Error, EvidenceContent};
+
+/// How many chunks may be under way: one is read while the next arrives.
+const CHANNEL_CAPACITY: usize = 2;
+
+/// A chunk of media, or its end. A channel that is merely gone is no end: something went wrong then.
+type Chunk = Option<Bytes>;
+
+/// MediaStream as it arrives, for a thread that may wait.
+#[derive(Debug)]
+pub(super) struct MediaStream {
+    chunks: Receiver<Chunk>,
+    chunk: Bytes,
+    ended: bool,
+}
+
+impl MediaStream {
+    pub(super) fn new() -> (Sender<Chunk>, Self) {
+        let (sender, chunks) = mpsc::channel(CHANNEL_CAPACITY);
+        (sender, Self { chunks, chunk: Bytes::new(), ended: false })
+    }
+}
+
+impl Read for MediaStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() && !self.ended {
+            match self.chunks.blocking_recv() {
+                Some(Some(chunk)) => self.chunk = chunk,
+                Some(None) => self.ended = true,
+                None => return Err(io::Error::other("the media broke off")),
+            }
+        }
+        let length = buffer.len().min(self.chunk.len());
+        self.chunk.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
+/// Hands on what arrives, until its end or until nobody wants more.
+pub(super) async fn feed(mut content: EvidenceContent, chunks: Sender<Chunk>) -> Result<(), Error> {
+    while let Some(chunk) = content.chunk().await? {
+        if chunks.send(Some(chunk)).await.is_err() {
+            return Ok(());
+        }
+    }
+    // Nobody may want that either.
+    let _ = chunks.send(None).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(chunks: &[&'static [u8]], ends: bool) -> io::Result<Vec<u8>> {
+        let (sender, mut media) = MediaStream::new();
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            media.read_to_end(&mut all).map(|_| all)
+        });
+        for chunk in chunks {
+            sender.blocking_send(Some(Bytes::from_static(chunk))).unwrap();
+        }
+        if ends {
+            sender.blocking_send(None).unwrap();
+        }
+        drop(sender);
+        reading.join().unwrap()
+    }
+
+    #[test]
+    fn pieces_come_in_their_order_also_empty_ones() {
+        assert_eq!(read(&[b"ab", b"", b"c"], true).unwrap(), b"abc");
+        assert!(read(&[], true).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_breaks_off_is_not_taken_for_the_whole() {
+        let broken = read(&[b"ab"], false).unwrap_err();
+        assert!(broken.to_string().contains("broke off"));
+    }
+}

@@ -1,0 +1,249 @@
+//! Sends a call, once or several times, and judges the answer: the status first, always.
+
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::Client;
+use super::api_call::ApiCall;
+use super::error::{Error, Kind};
+use super::evidence_content::{EvidenceContent, ReadLimits};
+
+/// From which difference of the clocks on it is likely to be why a signature is not accepted. The backend
+/// allows an hour; whoever is off by minutes may be off by more to it than to whoever wrote the answer.
+const MIN_REPORTED_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// A request that was sent and what came of it, for figures and logs.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The method of [`Client`] that was called.
+    pub call: &'static str,
+    /// 1 for the first, 2 for the first retry.
+    pub number: u32,
+    /// The status that was answered, if one was.
+    pub status: Option<u16>,
+    /// Why it failed, if it did.
+    pub error: Option<Kind>,
+    /// How long it took: to the end of the answer, or for media to its beginning.
+    pub duration: Duration,
+}
+
+impl Client {
+    /// The whole answer, read to its end so that the connection can be used again.
+    pub(super) async fn answer(&self, call: &ApiCall) -> Result<Bytes, Error> {
+        self.until_done(call, |begin| self.whole(call, begin)).await
+    }
+
+    /// The beginning of an answer whose status is good.
+    pub(super) async fn media(&self, call: &ApiCall) -> Result<EvidenceContent, Error> {
+        self.until_done(call, |begin| self.beginning(call, begin)).await
+    }
+
+    /// Attempts it until that is done, or is not to be tried again.
+    async fn until_done<T, F>(
+        &self,
+        call: &ApiCall,
+        attempt: impl Fn(Instant) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<(StatusCode, T), Error>>,
+    {
+        let mut number = 0;
+        loop {
+            let begin = Instant::now();
+            let result = attempt(begin).await;
+            match self.pause_after(call, &mut number, begin, &result) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => {
+                    return result.map(|(_, done)| done).map_err(|error| error.of_call(call.name));
+                }
+            }
+        }
+    }
+
+    async fn whole(&self, call: &ApiCall, begin: Instant) -> Result<(StatusCode, Bytes), Error> {
+        let limits = self.bounds_of_answers(begin);
+        let response = self.sent(call, limits).await?;
+        let (head, body) = response.into_parts();
+        let bytes = EvidenceContent::new(call.name, &head.headers, body, limits)?.bytes().await?;
+        Ok((head.status, bytes))
+    }
+
+    async fn beginning(
+        &self,
+        call: &ApiCall,
+        begin: Instant,
+    ) -> Result<(StatusCode, EvidenceContent), Error> {
+        let response = self.sent(call, self.bounds_of_answers(begin)).await?;
+        let limits = ReadLimits {
+            size: self.settings.media_limit,
+            idle: self.settings.idle_timeout,
+            deadline: begin + self.settings.media_timeout,
+        };
+        let (head, body) = response.into_parts();
+        Ok((head.status, EvidenceContent::new(call.name, &head.headers, body, limits)?))
+    }
+
+    fn bounds_of_answers(&self, begin: Instant) -> ReadLimits {
+        let settings = &self.settings;
+        let deadline = begin + settings.timeout;
+        ReadLimits { size: settings.answer_limit, idle: settings.idle_timeout, deadline }
+    }
+
+    /// Signs, sends, and gives the answer if its status is good.
+    async fn sent(&self, call: &ApiCall, limits: ReadLimits) -> Result<Response<Incoming>, Error> {
+        let request = self.request(call)?;
+        let response = match timeout_at(limits.deadline, self.pool.request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.not_answered(error)),
+            Err(_) => return Err(Error::new(Kind::Timeout, "the backend did not answer in time")),
+        };
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let content = EvidenceContent::new(call.name, &head.headers, body, limits);
+        let body = match content {
+            // A refusal that cannot be read is one still.
+            Ok(content) => content.bytes().await.unwrap_or_default(),
+            Err(_) => Bytes::new(),
+        };
+        Err(refusal(&call.method, head.status, &head.headers, &body, (self.hooks.clock)()))
+    }
+
+    fn not_answered(&self, error: legacy::Error) -> Error {
+        let authority = self.settings.url.authority();
+        let cause = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+        let (kind, message) = if error.is_connect() {
+            (Kind::Connect, format!("no connection to {authority}"))
+        } else if cause.is_some_and(hyper::Error::is_parse) {
+            (Kind::Decode, format!("what {authority} answers is no HTTP"))
+        } else {
+            (Kind::Interrupted, format!("the connection to {authority} broke before the answer"))
+        };
+        Error::new(kind, message).because(error)
+    }
+
+    /// Reports an attempt, and says how long to wait before the next if there is to be one.
+    fn pause_after<T>(
+        &self,
+        call: &ApiCall,
+        number: &mut u32,
+        begin: Instant,
+        result: &Result<(StatusCode, T), Error>,
+    ) -> Option<Duration> {
+        *number += 1;
+        if let Some(observe) = &self.hooks.observer {
+            let (status, error) = match result {
+                Ok((status, _)) => (Some(status.as_u16()), None),
+                Err(error) => (error.status(), Some(error.kind())),
+            };
+            let duration = begin.elapsed();
+            observe(&Attempt { call: call.name, number: *number, status, error, duration });
+        }
+        let error = result.as_ref().err()?;
+        let again = *number <= self.settings.retries && call.may_be_repeated(error);
+        again.then(|| pause(self.settings.backoff, *number))
+    }
+}
+
+/// Twice as long after each attempt, and between half and all of it by chance: those who failed together do
+/// not come again together.
+fn pause(backoff: Duration, number: u32) -> Duration {
+    let doubled = backoff.saturating_mul(1 << (number - 1).min(10));
+    doubled.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// What the backend writes into its refusals.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: String,
+}
+
+fn refusal(
+    method: &Method,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: SystemTime,
+) -> Error {
+    let reason =
+        serde_json::from_slice::<ErrorBody>(body).ok().map(|reason| printable(&reason.error));
+    let (kind, message) = match status {
+        StatusCode::UNAUTHORIZED => (Kind::Unauthorized, unauthorized(method, headers, now)),
+        StatusCode::NOT_FOUND if reason.is_some() => {
+            (Kind::NotFound, "there is no such thing, or no right to read it".to_owned())
+        }
+        StatusCode::NOT_FOUND => {
+            (Kind::NotFound, "nothing is served there: is the backend's address right?".to_owned())
+        }
+        _ if status.is_redirection() => (
+            Kind::Redirect,
+            "a redirect, which is not followed: is the backend's address right?".to_owned(),
+        ),
+        _ if status.is_client_error() => {
+            (Kind::BadRequest, "the backend refuses what was sent".to_owned())
+        }
+        _ if status.is_server_error() => (Kind::Server, "the backend failed".to_owned()),
+        _ => (Kind::Decode, "a status that ashirt does not answer".to_owned()),
+    };
+    let status = status.as_u16();
+    Error::new(kind, format!("{message} ({status})")).answered(status, reason)
+}
+
+fn unauthorized(method: &Method, headers: &HeaderMap, now: SystemTime) -> String {
+    if let Some((difference, side)) = clocks(headers, now) {
+        let minutes = difference.as_secs() / 60;
+        return format!("not accepted: our clock is {minutes} minutes {side} the backend's");
+    }
+    let causes = "wrong keys, a clock that is off by more than an hour, or a disabled user";
+    if method == Method::GET {
+        format!("not accepted: {causes}")
+    } else {
+        format!("not accepted: {causes}, or there is no such operation or evidence")
+    }
+}
+
+/// How far our clock is off, if that is suspicious.
+fn clocks(headers: &HeaderMap, now: SystemTime) -> Option<(Duration, &'static str)> {
+    let theirs = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
+    let (difference, side) = match now.duration_since(theirs) {
+        Ok(ahead) => (ahead, "ahead of"),
+        Err(behind) => (behind.duration(), "behind"),
+    };
+    (difference > MIN_REPORTED_CLOCK_SKEW).then_some((difference, side))
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_are_never_longer_than_that() {
+        for number in 1..40 {
+            let longest = Duration::from_millis(100) * (1 << (number - 1).min(10));
+            let pause = pause(Duration::from_millis(100), number);
+            assert!(pause >= longest / 2 && pause <= longest, "{number}: {pause:?}");
+        }
+        assert!(pause(Duration::MAX, 3) > Duration::from_secs(1));
+    }
+
+    #[test]
+    fn what_a_backend_says_is_cut_and_made_printable() {
+        let long = format!("a\u{1b}[31m\r\n{}", "x".repeat(1000));
+        let printed = printable(&long);
+        assert_eq!(printed.chars().count(), 200);
+        assert!(printed.starts_with("a[31mx"));
+    }
+}

@@ -1,0 +1,7 @@
+//! What the worker can do from the command line beside serving.
+
+mod config_json;
+mod try_file;
+
+pub(crate) use config_json::config_json;
+pub(crate) use try_file::try_file;

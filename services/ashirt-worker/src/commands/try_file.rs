@@ -1,0 +1,126 @@
+//! `ashirt-worker try file.har`: what the worker would say of a file of this machine.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use piton::LaunchError;
+use piton::clap::builder::PossibleValuesParser;
+use piton::clap::{Arg, value_parser};
+use piton::prelude::*;
+
+use crate::actions::{self, EvidenceInput};
+use crate::ashirt::storable;
+use crate::protocol::{WorkerResponse, content_type};
+
+/// The verb.
+pub(crate) fn try_file() -> Verb {
+    Verb::new("try", "Say what the worker would answer for a file of this machine")
+        .arg(
+            Arg::new("file")
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("A HAR file, a recording by asciinema, a codeblock or a picture"),
+        )
+        .arg(
+            Arg::new("type")
+                .long("type")
+                .value_name("TYPE")
+                .value_parser(PossibleValuesParser::new(actions::content_types()))
+                .help("Its content type [default: what its name and its first bytes say]"),
+        )
+        .run(|_, arguments| async move {
+            let file = arguments.get_one::<PathBuf>("file").expect("it is required").clone();
+            look_at(file, arguments.get_one::<String>("type").map(String::as_str)).await
+        })
+}
+
+async fn look_at(file: PathBuf, said: Option<&str>) -> Result<(), LaunchError> {
+    let shown = file.display().to_string();
+    let head = head(&file).map_err(|error| fault(format!("read {shown}: {error}")))?;
+    let content_type = said.or_else(|| guess(&file, &head)).ok_or_else(|| {
+        let types = actions::content_types().collect::<Vec<_>>().join(", ");
+        fault(format!("nothing says what {shown} is\n    fix: say it by --type, one of {types}"))
+    })?;
+    let answer = actions::process(&EvidenceInput::of_file(content_type, file)).await;
+    match &answer {
+        WorkerResponse::Processed(text) => piton::print(&whole_line(&storable(text))),
+        WorkerResponse::Deferred => piton::print("It would be said later, by the metadata.\n"),
+        WorkerResponse::Rejected(why) => Err(fault(format!("rejected as {content_type}: {why}"))),
+        WorkerResponse::Error(why) => Err(fault(format!("failed: {why}"))),
+    }
+}
+
+fn fault(why: String) -> LaunchError {
+    LaunchError::Fault(why.into())
+}
+
+fn whole_line(text: &str) -> String {
+    if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+/// As much as says what it is.
+fn head(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    std::fs::File::open(file)?.take(4096).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// What a file is, by its name, else by its first bytes.
+fn guess(file: &Path, head: &[u8]) -> Option<&'static str> {
+    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match &*extension.to_ascii_lowercase() {
+        "har" => return Some(content_type::HTTP_REQUEST_CYCLE),
+        "cast" | "asciicast" => return Some(content_type::TERMINAL_RECORDING),
+        "png" | "jpg" | "jpeg" | "gif" | "webp" | "bmp" | "tif" | "tiff" | "avif" | "heic" => {
+            return Some(content_type::IMAGE);
+        }
+        _ => {}
+    }
+    let text = String::from_utf8_lossy(head);
+    let has = |word: &str| text.contains(word);
+    if [&b"\x89PNG"[..], b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM"]
+        .iter()
+        .any(|magic| head.starts_with(magic))
+    {
+        Some(content_type::IMAGE)
+    } else if has("\"contentSubtype\"") || has("\"content\"") && !has("\"log\"") {
+        Some(content_type::CODEBLOCK)
+    } else if has("\"log\"") {
+        Some(content_type::HTTP_REQUEST_CYCLE)
+    } else if has("\"version\"") && has("\"width\"") || has("\"term\"") {
+        Some(content_type::TERMINAL_RECORDING)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_name_or_its_first_bytes() {
+        for (name, head, expected) in [
+            ("a.HAR", "", Some("http-request-cycle")),
+            ("a.cast", "", Some("terminal-recording")),
+            ("a.jpeg", "", Some("image")),
+            ("evidence", "\u{89}PNG", None),
+            ("evidence", "GIF89a", Some("image")),
+            ("a.json", "{\"contentSubtype\":\"python\",\"content\":\"x\"}", Some("codeblock")),
+            (
+                "a.json",
+                "{\"log\":{\"version\":\"1.2\",\"entries\":[]}}",
+                Some("http-request-cycle"),
+            ),
+            (
+                "a.json",
+                "{\"version\": 2, \"width\": 80, \"height\": 24}",
+                Some("terminal-recording"),
+            ),
+            ("notes.txt", "hello", None),
+        ] {
+            assert_eq!(guess(Path::new(name), head.as_bytes()), expected, "{name} {head}");
+        }
+        assert_eq!(guess(Path::new("x"), b"\x89PNG\r\n"), Some("image"));
+    }
+}
