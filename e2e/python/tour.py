@@ -347,7 +347,7 @@ def forms(client, service):
     return client.tour.end({200})
 
 
-def all_of(world, tool, client):
+def all_of(targets, tool, client):
     """Calls every operation of each service there is; `client(name, service)` makes a client of its document."""
     tours = {'registry': registry, 'piste': lambda *both: piste(*both, tool), 'forms': forms}
-    return {name: tours[name](client(f'{name}_client', service), service) for name, service in world.items()}
+    return {name: tours[name](client(f'{name}_client', service), service) for name, service in targets.items()}

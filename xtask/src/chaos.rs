@@ -1,13 +1,14 @@
-//! `cargo xtask chaos`: long fault and load suites. The gate has short forms of them, or none.
+//! `cargo xtask chaos`: long fault and load suites, of which the gate has short forms or none.
 //!
-//! The tests of a suite are ignored by `cargo nextest run`, with `cargo xtask chaos --only NAME` as the reason.
+//! `cargo nextest run` ignores the tests of a suite, with `cargo xtask chaos --only NAME` as the
+//! reason.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::gate::tally::{self, Tally};
+use crate::command::{self, Result, bold, human, say};
+use crate::gate::test_counts::{self, TestCounts};
 use crate::gate::{count, gate_cargo, postgres};
-use crate::run::{self, Result, bold, human, say};
 use crate::{install, node, python};
 
 const HELP: &str = "\
@@ -26,7 +27,7 @@ struct Suite {
     what: &'static str,
     /// Installs what its tests need, in addition to what the gate installs.
     install: fn() -> Result<()>,
-    /// The tests, in nextest's language of filters. Both those that are ignored and those that are not run.
+    /// The tests as a nextest filter. Both ignored and other tests are run.
     tests: &'static str,
 }
 
@@ -44,38 +45,38 @@ const SUITES: [Suite; 1] = [Suite {
 /// `cargo xtask chaos`.
 ///
 /// # Errors
-/// On an argument that it does not know. A suite that fails is told in the exit code.
+/// On an unknown argument. A suite that fails is reported by the exit code.
 pub fn main(args: &[String]) -> Result<ExitCode> {
     match parse(args)? {
-        Plan::Help => print!("{HELP}"),
-        Plan::List => {
+        ChaosArguments::Help => print!("{HELP}"),
+        ChaosArguments::List => {
             for suite in &SUITES {
                 println!("{:<11} {}", suite.name, suite.what);
             }
         }
-        Plan::Run(suites) => return run_all(&suites),
+        ChaosArguments::Run(suites) => return run_all(&suites),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-enum Plan {
+enum ChaosArguments {
     Help,
     List,
     Run(Vec<&'static Suite>),
 }
 
-fn parse(args: &[String]) -> Result<Plan> {
+fn parse(args: &[String]) -> Result<ChaosArguments> {
     let mut only = Vec::new();
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match arg {
-            "-h" | "--help" => return Ok(Plan::Help),
-            "--list" => return Ok(Plan::List),
+            "-h" | "--help" => return Ok(ChaosArguments::Help),
+            "--list" => return Ok(ChaosArguments::List),
             "--only" => only.push(find(args.next())?),
             other => return Err(format!("no option `{other}`\n\n{HELP}").into()),
         }
     }
-    Ok(Plan::Run(if only.is_empty() { SUITES.iter().collect() } else { only }))
+    Ok(ChaosArguments::Run(if only.is_empty() { SUITES.iter().collect() } else { only }))
 }
 
 fn find(name: Option<&str>) -> Result<&'static Suite> {
@@ -90,14 +91,14 @@ fn find(name: Option<&str>) -> Result<&'static Suite> {
 fn run_all(suites: &[&Suite]) -> Result<ExitCode> {
     python::all()?;
     node::all()?;
-    let server = postgres::Server::start()?;
-    let mut tally = Tally::default();
+    let server = postgres::PostgresServer::start()?;
+    let mut tally = TestCounts::default();
     let mut failed = Vec::new();
     for suite in suites {
         say(&format!("\n{} {}", bold(&format!("== {}", suite.name)), suite.what));
         let start = Instant::now();
         if let Err(error) = run(suite, &server, &mut tally) {
-            say(&format!("{} {error}", run::red("failed:")));
+            say(&format!("{} {error}", command::red("failed:")));
             failed.push(suite.name);
         }
         say(&format!("== {} took {}", suite.name, human(start.elapsed())));
@@ -109,13 +110,13 @@ fn run_all(suites: &[&Suite]) -> Result<ExitCode> {
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run(suite: &Suite, server: &postgres::Server, tally: &mut Tally) -> Result<()> {
+fn run(suite: &Suite, server: &postgres::PostgresServer, tally: &mut TestCounts) -> Result<()> {
     (suite.install)()?;
-    // The whole workspace with all features, as in the gate: so nothing is built twice, and the programs that
-    // the tests start are built.
+    // The whole workspace with all features, as in the gate, so that nothing is built twice and the
+    // programs that tests start are built.
     let line = "cargo nextest run --workspace --all-features --no-fail-fast --run-ignored all";
     let command = gate_cargo(line).env("PITON_TEST_POSTGRES", server.url());
-    count(&command.arg("--filterset").arg(suite.tests), tally, tally::nextest)
+    count(&command.arg("--filterset").arg(suite.tests), tally, test_counts::nextest)
 }
 
 #[cfg(test)]
@@ -125,8 +126,8 @@ mod tests {
     fn names(args: &[&str]) -> Result<Vec<&'static str>> {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         match parse(&args)? {
-            Plan::Run(suites) => Ok(suites.iter().map(|suite| suite.name).collect()),
-            Plan::Help | Plan::List => Ok(Vec::new()),
+            ChaosArguments::Run(suites) => Ok(suites.iter().map(|suite| suite.name).collect()),
+            ChaosArguments::Help | ChaosArguments::List => Ok(Vec::new()),
         }
     }
 

@@ -1,11 +1,11 @@
-//! `cargo xtask generate`: writes anew what is checked in and made by the services themselves.
+//! `cargo xtask generate`: regenerates the checked-in files that services produce themselves.
 //!
-//! A test of each service compares them; this is the command that corrects all of them at once.
+//! A test of each service compares them; this command corrects all of them at once.
 
 use std::fs;
 use std::process::ExitCode;
 
-use crate::run::{self, Cmd, Result};
+use crate::command::{self, Cmd, Result};
 
 const HELP: &str = "\
 Writes anew what is checked in and made by the services themselves.
@@ -18,7 +18,7 @@ tests/it/explained.rs with the calls of `routes --explain`.
 ";
 
 const SERVICES: [&str; 4] = ["registry", "piste", "ashirt-worker", "envpage"];
-/// Those of them that describe what they offer.
+/// Services with an OpenAPI document.
 const DESCRIBED: [&str; 2] = ["registry", "piste"];
 
 /// `cargo xtask generate`.
@@ -30,7 +30,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
         print!("{HELP}");
         return Ok(ExitCode::from(2));
     }
-    // All of them with the features that tests build them with.
+    // Built together, so that the features are the same as in tests.
     let build = Cmd::new("cargo build --quiet");
     SERVICES.iter().fold(build, |build, name| build.arg("--package").arg(name)).run()?;
     SERVICES.iter().try_for_each(|name| service(name))?;
@@ -38,17 +38,18 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 }
 
 fn service(name: &str) -> Result<()> {
-    let folder = run::root().join("services").join(name);
+    let folder = command::root().join("services").join(name);
     let program = || Cmd::new("cargo run --quiet --package").arg(name).arg("--");
     for (flag, file) in [("--example", "config.example.toml"), ("--schema", "config.schema.json")] {
-        // The file is written when all of it is there, and not by a shell before.
+        // Written by this program instead of a shell redirection, so that a failed command does not
+        // leave an empty file.
         let text = program().arg("config").arg(flag).read()?;
         fs::write(folder.join(file), text)?;
     }
     if DESCRIBED.contains(&name) {
         program().arg("openapi").arg("--out").arg(folder.join("dist")).run()?;
         let explained = program().arg("routes").arg("--explain").read()?;
-        // Comments contain line numbers, which change with every edit of a file.
+        // Left out, because comments contain line numbers, which change with every edit.
         let calls = explained.lines().filter(|line| !line.trim_start().starts_with("//"));
         let calls: String = calls.map(|line| format!("{line}\n")).collect();
         fs::write(folder.join("tests/it/explained.rs"), calls)?;

@@ -1,24 +1,24 @@
-//! Gets what a fresh Debian machine lacks: cargo's helpers and Debian's packages.
+//! Installs what a fresh Debian machine lacks: Cargo's helpers and Debian packages.
 //!
-//! Everything here looks first and does nothing when the thing is there.
+//! Each function checks first, and does nothing if the program is there.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::run::{Cmd, Result, say, which};
+use crate::command::{Cmd, Result, say, which};
 
-/// The commands of the toolchain that the gate calls, and what brings each.
+/// Commands of the toolchain that the gate calls, and the component of each.
 const COMPONENTS: [(&str, &str); 2] = [("fmt", "rustfmt"), ("clippy", "clippy")];
 
-/// The version in the project's image, without what would let it update itself.
+/// Installs the version of the project's image, without self-update.
 const NEXTEST: &str = "cargo install cargo-nextest --locked --version 0.9.143 \
     --no-default-features --features default-no-update";
 
-/// Asked by Debian's packages whether they may start a service.
+/// Script that Debian's packages ask whether they may start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Makes `cargo fmt`, `cargo clippy` and `cargo nextest` work.
+/// Installs `cargo fmt`, `cargo clippy` and `cargo nextest`.
 ///
 /// # Errors
 /// When an installation fails; the message is its command.
@@ -64,7 +64,7 @@ pub fn packages(missing: &[&str]) -> Result<()> {
 
 fn apt_get(words: &str) -> Cmd {
     let rights = if is_root() { "" } else { "sudo --non-interactive" };
-    // Another apt at work is waited for.
+    // With a lock timeout, so that another running apt is waited for.
     let line = format!(
         "{rights} env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
          -o Dpkg::Use-Pty=0 {words}"
@@ -76,7 +76,7 @@ fn is_root() -> bool {
     Cmd::new("id -u").read().is_ok_and(|id| id.trim() == "0")
 }
 
-/// While this lives, Debian's packages do not start the services that they bring.
+/// Guard that keeps Debian's packages from starting the services that they bring.
 struct Services {
     ours: bool,
 }

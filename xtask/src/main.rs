@@ -1,25 +1,29 @@
 //! The project's own commands, `cargo xtask <command>`, in Rust so that they run wherever it builds.
 //!
-//! Each command has its own module: `gate/` is `cargo xtask test`, `bench/` is `cargo xtask bench`,
-//! `chaos` runs the tests that are too long for the gate, `python` and `node` make what the tests compare with, `swagger_ui` refreshes files of others. What all need stands beside them: `run` starts
-//! commands, `install` gets Debian's packages, `tree` reads `cargo tree`.
+//! Each command has a module of its own: `gate/` is `cargo xtask test`, `bench/` is `cargo xtask
+//! bench`, `voice` measures how the sources read, `chaos` runs the tests that are too long for the
+//! gate, `python` and `node` install the programs that tests compare with, `swagger_ui` updates
+//! vendored files. Shared by all: `run` starts commands, `install` installs Debian packages, `tree`
+//! reads `cargo tree`, `source` reads Rust files.
 
 mod bench;
+mod cargo_tree;
 mod chaos;
+mod command;
 mod gate;
 mod generate;
 mod install;
 mod node;
-mod peers;
+mod peer_programs;
 mod python;
-mod run;
+mod rust_source;
 mod screenshot;
 mod swagger_ui;
-mod tree;
+mod voice;
 
 use std::process::ExitCode;
 
-use run::Result;
+use command::Result;
 
 const HELP: &str = "\
 The project's own commands.
@@ -35,18 +39,20 @@ Commands:
   node          the programs for Node that look at what Piton makes
   screenshot    takes the pictures in docs/images anew
   swagger-ui    brings another version of Swagger UI into the sources
+  voice         how the sources read, in numbers: a mirror, no gate
 
 `cargo xtask <command> --help` says more about one of them.
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    // The commands below say paths as seen from here, wherever `cargo xtask` was typed.
-    let dispatched = std::env::set_current_dir(run::root()).map_err(Into::into);
+    // Changed, because the commands below use paths relative to the workspace, wherever `cargo
+    // xtask` was typed.
+    let dispatched = std::env::set_current_dir(command::root()).map_err(Into::into);
     match dispatched.and_then(|()| dispatch(&args)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{} {error}", run::red("xtask:"));
+            eprintln!("{} {error}", command::red("xtask:"));
             ExitCode::FAILURE
         }
     }
@@ -66,6 +72,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "node" => node::main(rest),
         "screenshot" => screenshot::main(rest),
         "swagger-ui" => swagger_ui::main(rest),
+        "voice" => voice::main(rest),
         "-h" | "--help" | "help" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -1,15 +1,16 @@
-//! `cargo xtask node`: the programs for Node that look at what we make, each in a folder of its own.
+//! `cargo xtask node`: installs the Node programs that check our output, each in a folder of its
+//! own.
 //!
-//! Every folder of `e2e/node` lists what it needs in `package.json` and `package-lock.json`, with versions
-//! and checksums. The stamp of what has been installed is a copy of the latter.
+//! Each folder of `e2e/node` lists its packages in `package.json` and `package-lock.json`, with
+//! versions and checksums. A copy of the latter is the stamp of an installation.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::command::{self, Cmd, Result};
 use crate::install;
-use crate::peers::Peers;
-use crate::run::{self, Cmd, Result};
+use crate::peer_programs::PeerPrograms;
 
 const HELP: &str = "\
 The programs for Node that look at what Piton makes: Newman, a driver of Chromium, linters and clients
@@ -21,11 +22,11 @@ Makes `target/node/NAME` for each folder of `e2e/node`, or for those that are na
 those that are as their `package-lock.json` says.
 ";
 
-/// Where the lists and the scripts are.
+/// Folder of the lists and scripts.
 const SOURCES: &str = "e2e/node";
 
-const PEERS: Peers =
-    Peers { help: HELP, sources: SOURCES, list: "package-lock.json", long: &[], make };
+const PEERS: PeerPrograms =
+    PeerPrograms { help: HELP, sources: SOURCES, list: "package-lock.json", long: &[], make };
 
 /// `cargo xtask node`.
 ///
@@ -35,7 +36,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
     PEERS.main(args)
 }
 
-/// Installs what all folders need that is not there yet.
+/// Installs the packages of all folders that are not installed yet.
 ///
 /// # Errors
 /// When one cannot be made; the message is the command that failed.
@@ -54,7 +55,7 @@ fn make(names: &[String]) -> Result<()> {
     missing.into_iter().try_for_each(Folder::make)
 }
 
-/// One folder of `e2e/node` and what is made of it.
+/// A folder of `e2e/node` and its installation.
 struct Folder {
     name: String,
     source: PathBuf,
@@ -64,10 +65,10 @@ struct Folder {
 
 impl Folder {
     fn of(name: &str) -> Result<Self> {
-        let source = run::root().join(SOURCES).join(name);
+        let source = command::root().join(SOURCES).join(name);
         let lock = fs::read_to_string(source.join("package-lock.json"))?;
-        // Not where CARGO_TARGET_DIR says: the tests look for it where the sources are.
-        let target = run::root().join("target/node").join(name);
+        // Not in CARGO_TARGET_DIR, because the tests search relative to the sources.
+        let target = command::root().join("target/node").join(name);
         Ok(Self { name: name.to_owned(), source, lock, target })
     }
 
@@ -88,7 +89,8 @@ impl Folder {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(self.source.join(file), self.target.join(file))?;
         }
-        // No script of a package is run: none of those that we use needs that.
+        // Without scripts, because no package that we use needs them, and a script is a way to
+        // attack this machine.
         let npm = Cmd::new("npm ci --ignore-scripts --no-audit --no-fund --loglevel=error");
         npm.dir(&self.target).run()?;
         fs::write(self.stamp(), &self.lock)?;
@@ -113,7 +115,7 @@ mod tests {
     fn every_version_is_pinned() {
         for name in PEERS.names().unwrap() {
             let list =
-                fs::read_to_string(run::root().join(SOURCES).join(&name).join("package.json"));
+                fs::read_to_string(command::root().join(SOURCES).join(&name).join("package.json"));
             let list: serde_json::Value = serde_json::from_str(&list.unwrap()).unwrap();
             for (package, version) in list["dependencies"].as_object().unwrap() {
                 let version = version.as_str().unwrap();

@@ -1,17 +1,18 @@
-//! `cargo xtask python`: the Python programs that Piton is compared with, each in a venv of its own.
+//! `cargo xtask python`: installs the Python programs that Piton is compared with, each in a venv
+//! of its own.
 //!
-//! Every folder of `e2e/python` lists the whole of what it needs in `requirements.txt`, with versions.
-//! A venv is made once; its stamp is a copy of that list, so that a change of it makes another. A folder with
-//! `sdists.txt` also gets the sources listed there, with hashes, unpacked into `sdists` of its venv: suites
-//! that run here unchanged and are not copied into this repository.
+//! Each folder of `e2e/python` lists all its packages in `requirements.txt`, with versions. A venv
+//! is made once; its stamp is a copy of that list, so that a changed list makes another. A folder
+//! with `sdists.txt` also gets the sources listed there, with hashes, unpacked into `sdists` of its
+//! venv: test suites that run here unchanged and are not copied into this repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
+use crate::command::{self, Cmd, Result};
 use crate::install;
-use crate::peers::Peers;
-use crate::run::{self, Cmd, Result};
+use crate::peer_programs::PeerPrograms;
 
 const HELP: &str = "\
 The Python programs that Piton is compared with.
@@ -22,23 +23,25 @@ Makes `target/python/NAME` for each folder of `e2e/python`, or for those that ar
 leaves those that are as their `requirements.txt` says.
 ";
 
-/// Where the lists and the scripts are.
+/// Folder of the lists and scripts.
 const SOURCES: &str = "e2e/python";
 
-/// The first that can make a venv and compile is taken. Gnar Gear's Flask does not run on 3.14.
+/// Candidates in order; the first that can make a venv and compile is used. Gnar Gear's Flask does
+/// not run on 3.14.
 const INTERPRETERS: [&str; 5] =
     ["python3.11", "python3.12", "python3.13", "python3", "/usr/bin/python3"];
 
-/// What an interpreter needs: its version, and what Debian ships in `python3-venv` and `python3-dev`.
+/// Checks an interpreter: its version, and the contents of Debian's `python3-venv` and
+/// `python3-dev`.
 const USABLE: &str = "import ensurepip, os, sys, sysconfig, venv; \
     header = os.path.join(sysconfig.get_path('include'), 'Python.h'); \
     sys.exit(not (sys.version_info >= (3, 11) and os.path.exists(header)))";
 
-const PEERS: Peers = Peers {
+const PEERS: PeerPrograms = PeerPrograms {
     help: HELP,
     sources: SOURCES,
     list: "requirements.txt",
-    // It needs Java.
+    // Left to the long suites, because it needs Java.
     long: &["openapi_generator"],
     make,
 };
@@ -59,7 +62,7 @@ pub fn all() -> Result<()> {
     PEERS.all()
 }
 
-/// Makes the environments that only long suites need, as [`all`] does for the others.
+/// Makes the venvs that only long suites need.
 ///
 /// # Errors
 /// When one cannot be made; the message is the command that failed.
@@ -77,13 +80,13 @@ fn make(names: &[String]) -> Result<()> {
     let interpreter = interpreter()?;
     install::debian(&[("gcc", "gcc")])?;
     if !Path::new("/usr/include/ev.h").exists() {
-        // bjoern, the server of Gnar Gear, is built from its source.
+        // Needed, because bjoern, Gnar Gear's server, is built from source.
         install::packages(&["libev-dev"])?;
     }
     missing.into_iter().try_for_each(|venv| venv.make(interpreter))
 }
 
-/// An interpreter that can make a venv; Debian's is installed when there is none.
+/// Returns an interpreter that can make a venv. Installs Debian's if there is none.
 fn interpreter() -> Result<&'static str> {
     let usable =
         || INTERPRETERS.into_iter().find(|name| Cmd::new(name).arg("-c").arg(USABLE).works());
@@ -94,24 +97,24 @@ fn interpreter() -> Result<&'static str> {
     usable().ok_or_else(|| "no python3 of version 3.11 or newer, with its headers".into())
 }
 
-/// One folder of `e2e/python` and what is made of it.
+/// A folder of `e2e/python` and its venv.
 struct Venv {
     name: String,
     list: PathBuf,
     requirements: String,
-    /// The list of sources to unpack, and its text.
+    /// List of sources to unpack: its path and its text.
     sdists: Option<(PathBuf, String)>,
     folder: PathBuf,
 }
 
 impl Venv {
     fn of(name: &str) -> Result<Self> {
-        let list = run::root().join(SOURCES).join(name).join("requirements.txt");
+        let list = command::root().join(SOURCES).join(name).join("requirements.txt");
         let requirements = fs::read_to_string(&list)?;
         let sdists = list.with_file_name("sdists.txt");
         let sdists = fs::read_to_string(&sdists).ok().map(|text| (sdists, text));
-        // Not where CARGO_TARGET_DIR says: the tests look for it where the sources are.
-        let folder = run::root().join("target/python").join(name);
+        // Not in CARGO_TARGET_DIR, because the tests search relative to the sources.
+        let folder = command::root().join("target/python").join(name);
         Ok(Self { name: name.to_owned(), list, requirements, sdists, folder })
     }
 
@@ -119,7 +122,7 @@ impl Venv {
         self.folder.join("requirements.stamp")
     }
 
-    /// Returns all that the folder lists: what the stamp has to be.
+    /// Returns the text of all lists: the content of the stamp.
     fn listed(&self) -> String {
         let sdists = self.sdists.as_ref().map_or("", |(_, text)| text);
         self.requirements.clone() + sdists
@@ -134,7 +137,8 @@ impl Venv {
         line.split(' ').fold(Cmd::new("").arg(self.python()), |command, word| command.arg(word))
     }
 
-    /// An interpreter that was removed since leaves a dangling link.
+    /// Returns whether the venv is up to date. Also checks the interpreter, because one that was
+    /// removed leaves a dangling link.
     fn is_made(&self) -> bool {
         fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.listed())
             && self.python().exists()
@@ -146,7 +150,8 @@ impl Venv {
             fs::remove_dir_all(&self.folder)?;
         }
         to_stderr(&Cmd::new(interpreter).arg("-m").arg("venv").arg(&self.folder))?;
-        // Without dependencies: what the list forgets is missed here and not fetched in some version.
+        // Without dependencies, so that a package missing from the list fails here instead of being
+        // fetched in some version.
         to_stderr(&self.pip("install --quiet --no-deps --requirement").arg(&self.list))?;
         to_stderr(&self.pip("check"))?;
         if let Some((list, _)) = &self.sdists {
@@ -169,7 +174,7 @@ impl Venv {
     }
 }
 
-/// Runs the command in sight, with all it says on our stderr.
+/// Prints and runs the command, with its output on our stderr.
 fn to_stderr(command: &Cmd) -> Result<()> {
     eprintln!("$ {command}");
     let status = command.std().stdin(Stdio::null()).stdout(std::io::stderr()).status();

@@ -1,4 +1,4 @@
-//! `cargo xtask screenshot`: the pictures in `docs/images`, taken anew.
+//! `cargo xtask screenshot`: takes the pictures in `docs/images` again.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode, Stdio};
 use std::time::Duration;
 
-use crate::run::{self, Cmd, Result};
+use crate::command::{self, Cmd, Result};
 use crate::{install, node};
 
 const HELP: &str = "\
@@ -29,19 +29,19 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
     install::debian(&[("chromium", "chromium")])?;
     node::all()?;
     Cmd::new("cargo build --quiet --package registry --package envpage").run()?;
-    let work = run::root().join("target/screenshot");
+    let work = command::root().join("target/screenshot");
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
     fs::create_dir_all(&work)?;
-    fs::create_dir_all(run::root().join("docs/images"))?;
+    fs::create_dir_all(command::root().join("docs/images"))?;
     swagger_ui(&work)?;
     environment_page(&work)?;
     fs::remove_dir_all(&work)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The registry, with some companies.
+/// Takes pictures of Swagger UI of the registry, with some companies.
 fn swagger_ui(work: &Path) -> Result<()> {
     Cmd::new("").arg(program("registry")).arg("seed").dir(work).run()?;
     let service = Service::start("registry", work, &[("API_KEY", KEY)])?;
@@ -54,7 +54,7 @@ fn swagger_ui(work: &Path) -> Result<()> {
     keep(&work.join("swagger-ui-dark.png"), "swagger-ui-dark.png")
 }
 
-/// The environment page, with something of everything.
+/// Takes pictures of the environment page, with an example of each kind of value.
 fn environment_page(work: &Path) -> Result<()> {
     let secrets = work.join("secrets");
     fs::create_dir(&secrets)?;
@@ -76,27 +76,27 @@ fn environment_page(work: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a script that takes pictures.
+/// Runs a script that takes pictures in Chromium.
 fn browser(script: &str, arguments: &[&str]) -> Result<()> {
-    let root = run::root();
+    let root = command::root();
     let command = Cmd::new("node").arg(root.join("e2e/node/browser").join(script));
     let command = arguments.iter().fold(command, |command, argument| command.arg(argument));
     command.env("NODE_PATH", root.join("target/node/browser/node_modules")).run()
 }
 
-/// Puts a picture where the documentation shows it.
+/// Copies a picture to the documentation.
 fn keep(picture: &Path, name: &str) -> Result<()> {
-    fs::copy(picture, run::root().join("docs/images").join(name))?;
+    fs::copy(picture, command::root().join("docs/images").join(name))?;
     Ok(())
 }
 
 fn program(name: &str) -> PathBuf {
     let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or(run::root().join("target"), Into::into);
+        std::env::var_os("CARGO_TARGET_DIR").map_or(command::root().join("target"), Into::into);
     target.join("debug").join(name)
 }
 
-/// A service that runs. It is stopped when dropped.
+/// A running service. Stopped when dropped.
 struct Service {
     child: Child,
     port: u16,

@@ -1,11 +1,11 @@
-//! `cargo xtask swagger-ui VERSION`: brings another version of Swagger UI into `piton`'s sources, out of
-//! the npm package `swagger-ui-dist`.
+//! `cargo xtask swagger-ui VERSION`: vendors another version of Swagger UI into `piton`'s sources,
+//! from the npm package `swagger-ui-dist`.
 
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::run::{self, Cmd, Result};
+use crate::command::{self, Cmd, Result};
 
 const HELP: &str = "\
 Brings a version of Swagger UI into the sources.
@@ -13,12 +13,12 @@ Brings a version of Swagger UI into the sources.
 Usage: cargo xtask swagger-ui VERSION
 
 Takes the files out of the npm package `swagger-ui-dist` and writes them, compressed, to
-`crates/piton/src/openapi/ui`, with the package's checksum. npm compares it with the registry's.
+`crates/piton/src/openapi/swagger_ui`, with the package's checksum. npm compares it with the registry's.
 ";
 
-const FOLDER: &str = "crates/piton/src/openapi/ui";
+const FOLDER: &str = "crates/piton/src/openapi/swagger_ui";
 
-/// Those that are compressed, and those that are as they are.
+/// Files that are stored compressed.
 const COMPRESSED: [&str; 2] = ["swagger-ui-bundle.js", "swagger-ui.css"];
 const PLAIN: [&str; 4] =
     ["favicon-32x32.png", "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"];
@@ -32,7 +32,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
         print!("{HELP}");
         return Ok(ExitCode::from(2));
     };
-    let work = run::root().join("target/swagger-ui");
+    let work = command::root().join("target/swagger-ui");
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
@@ -42,7 +42,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
     let packed: serde_json::Value = serde_json::from_str(&packed)?;
     let said = |key: &str| packed[0][key].as_str().ok_or(format!("npm pack says no {key}"));
     Cmd::new("tar -xzf").arg(said("filename")?).dir(&work).run()?;
-    let (from, to) = (work.join("package"), run::root().join(FOLDER));
+    let (from, to) = (work.join("package"), command::root().join(FOLDER));
     for name in COMPRESSED {
         // Without name and time, so that the same file is compressed to the same bytes.
         Cmd::new("gzip -9 --no-name --keep --force").arg(from.join(name)).run()?;
@@ -59,5 +59,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 
 fn say_what_is_left(folder: &Path, version: &str) {
     println!("{} is of version {version}; now say so in `VERSION` of", folder.display());
-    println!("crates/piton/src/openapi/ui.rs, and run the tests: the page is used in Chromium.");
+    println!(
+        "crates/piton/src/openapi/swagger_ui.rs, and run the tests: the page is used in Chromium."
+    );
 }

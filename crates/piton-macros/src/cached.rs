@@ -1,5 +1,5 @@
 //! `#[cached(..)]` under a route: an inert attribute that the route macro reads, one call of
-//! `piton::http::Route::around`. And `#[memoize(..)]` over any function: one call of `piton::cache::entry`.
+//! `piton::http::Route::middleware`. And `#[memoize(..)]` over any function: one call of `piton::cache::entry`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -86,7 +86,7 @@ pub fn take(function: &mut ItemFn, methods: &[String]) -> Result<TokenStream> {
     let Some(attribute) = found.pop() else { return Ok(TokenStream::new()) };
     if let Some(method) = methods.iter().find(|method| !["GET", "HEAD"].contains(&method.as_str()))
     {
-        let why = format!("`#[cached]` is for GET: an answer to {method} is not remembered");
+        let why = format!("`#[cached]` is for GET: responses to {method} are not cached");
         return Err(Error::new(attribute.span(), why));
     }
     let said: Said = match &attribute.meta {
@@ -98,7 +98,7 @@ pub fn take(function: &mut ItemFn, methods: &[String]) -> Result<TokenStream> {
     let tags = (!tags.is_empty()).then(|| quote!(.tags([#(#tags),*])));
     let vary = (!vary.is_empty()).then(|| quote!(.vary([#(#vary),*])));
     let shared = said.shared.map(|_| quote!(.shared()));
-    Ok(quote!(.around(::piton::cache::Cached::new()#ttl #tags #(.key(#key))* #vary #shared)))
+    Ok(quote!(.middleware(::piton::cache::Cached::new()#ttl #tags #(.key(#key))* #vary #shared)))
 }
 
 /// `#[memoize(..)]` over a function.
@@ -144,9 +144,9 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
     function.sig.inputs.iter_mut().for_each(hand_on);
     function.block = parse_quote!({
         ::piton::__private::inventory::submit! {
-            ::piton::Addition {
+            ::piton::AppExtension {
                 module: ::core::module_path!(),
-                add: |app| app.with_needs(|needs| needs.part::<::piton::cache::Cache>()),
+                add: |app| app.enable_dependencies(|dependencies| dependencies.add::<::piton::cache::Cache>()),
             }
         }
         #inner

@@ -9,12 +9,12 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, ItemFn, LitInt, LitStr, Result, Token};
 
 /// One status, and when the handler answers it.
-struct ErrorAnswer {
+struct DocumentedError {
     status: LitInt,
     description: Option<LitStr>,
 }
 
-impl Parse for ErrorAnswer {
+impl Parse for DocumentedError {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let status: LitInt = input.parse().map_err(|error| {
             Error::new(
@@ -41,12 +41,12 @@ pub fn take(function: &mut ItemFn) -> Result<TokenStream> {
     let mut known: Vec<u16> = Vec::new();
     let mut calls = TokenStream::new();
     for attribute in found {
-        let list =
-            attribute.parse_args_with(Punctuated::<ErrorAnswer, Token![,]>::parse_terminated)?;
+        let list = attribute
+            .parse_args_with(Punctuated::<DocumentedError, Token![,]>::parse_terminated)?;
         if list.is_empty() {
             return Err(Error::new(attribute.span(), "say which statuses: `#[errors(404)]`"));
         }
-        for ErrorAnswer { status, description } in list {
+        for DocumentedError { status, description } in list {
             let number = status.base10_parse()?;
             if known.contains(&number) {
                 return Err(Error::new(status.span(), format!("{number} is listed twice")));

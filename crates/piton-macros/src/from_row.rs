@@ -1,4 +1,4 @@
-//! `#[derive(FromRow)]`: one `row.get("column")?` for each field.
+//! Expands `#[derive(FromRow)]` to one `row.get("column")?` for each field.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,43 +6,44 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Field, Fields, LitStr, Result};
 
-/// How a field is read.
-enum How {
+/// The way to read a field.
+enum FieldMode {
     Column,
     Json,
     Default,
 }
 
-struct Reading<'a> {
+/// A field and its column.
+struct FieldReader<'a> {
     field: &'a Field,
     name: LitStr,
-    how: How,
+    mode: FieldMode,
 }
 
 /// Writes `impl FromRow` for a struct with named fields.
 ///
 /// # Errors
-/// Not such a struct, or an attribute that is not known.
+/// The type is not such a struct, or an attribute is unknown.
 pub fn derive(input: DeriveInput) -> Result<TokenStream> {
-    let readings = fields(&input)?.iter().map(reading).collect::<Result<Vec<_>>>()?;
-    let lines = readings.iter().map(|Reading { field, name, how }| {
+    let readers = fields(&input)?.iter().map(field_reader).collect::<Result<Vec<_>>>()?;
+    let lines = readers.iter().map(|FieldReader { field, name, mode }| {
         let ident = &field.ident;
-        match how {
-            How::Column => quote!(#ident: row.get(#name)?),
-            How::Json => quote!(#ident: row.get_json(#name)?),
-            How::Default => quote!(#ident: row.get_or_default(#name)?),
+        match mode {
+            FieldMode::Column => quote!(#ident: row.get(#name)?),
+            FieldMode::Json => quote!(#ident: row.get_json(#name)?),
+            FieldMode::Default => quote!(#ident: row.get_or_default(#name)?),
         }
     });
     let name = &input.ident;
     let mut generics = input.generics.clone();
     if generics.type_params().next().is_some() {
         let predicates = &mut generics.make_where_clause().predicates;
-        for Reading { field, how, .. } in &readings {
+        for FieldReader { field, mode, .. } in &readers {
             let ty = &field.ty;
-            predicates.push(match how {
-                How::Column => syn::parse_quote!(#ty: ::piton::db::Column),
-                How::Json => syn::parse_quote!(#ty: ::piton::serde::de::DeserializeOwned),
-                How::Default => {
+            predicates.push(match mode {
+                FieldMode::Column => syn::parse_quote!(#ty: ::piton::db::Column),
+                FieldMode::Json => syn::parse_quote!(#ty: ::piton::serde::de::DeserializeOwned),
+                FieldMode::Default => {
                     syn::parse_quote!(#ty: ::piton::db::Column + ::core::default::Default)
                 }
             });
@@ -76,11 +77,11 @@ fn fields(input: &DeriveInput) -> Result<&syn::punctuated::Punctuated<Field, syn
     }
 }
 
-fn reading(field: &Field) -> Result<Reading<'_>> {
+fn field_reader(field: &Field) -> Result<FieldReader<'_>> {
     let ident =
         field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "expected a named field"))?;
     let mut name = LitStr::new(&ident.unraw().to_string(), ident.span());
-    let mut how = How::Column;
+    let mut mode = FieldMode::Column;
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("row")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("rename") {
@@ -88,20 +89,20 @@ fn reading(field: &Field) -> Result<Reading<'_>> {
                 return Ok(());
             }
             let new = if meta.path.is_ident("json") {
-                How::Json
+                FieldMode::Json
             } else if meta.path.is_ident("default") {
-                How::Default
+                FieldMode::Default
             } else {
                 return Err(meta.error("expected `rename = \"..\"`, `json` or `default`"));
             };
-            if !matches!(how, How::Column) {
-                return Err(meta.error("`json` and `default` do not go together"));
+            if !matches!(mode, FieldMode::Column) {
+                return Err(meta.error("`json` and `default` cannot be combined"));
             }
-            how = new;
+            mode = new;
             Ok(())
         })?;
     }
-    Ok(Reading { field, name, how })
+    Ok(FieldReader { field, name, mode })
 }
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_derived_says_what_to_do() {
+    fn a_type_that_cannot_be_derived_is_an_error_with_the_fix() {
         assert!(
             derived(syn::parse_quote!(
                 struct A(i64);
@@ -159,7 +160,7 @@ mod tests {
                     a: i64,
                 }
             ))
-            .contains("do not go together")
+            .contains("cannot be combined")
         );
     }
 }

@@ -139,7 +139,9 @@ impl Said {
                 let why = format!("`{option}` is for tokens, and this route asks for a key");
                 return Err(Error::new(attribute.span(), why));
             }
-            return Ok(quote!(.guard(::piton::auth::api_key::Protected::new()#(.scope(#scopes))*)));
+            return Ok(
+                quote!(.guard(::piton::auth::api_key::ApiKeyGuard::new()#(.scope(#scopes))*)),
+            );
         }
         if let Some(scope) = scopes.first() {
             let why = "a scope is a key's: write `#[protected(api_key, scope = \"..\")]`";
@@ -153,7 +155,7 @@ impl Said {
         }
         let options = token.iter().map(|option| quote::format_ident!("{option}"));
         let calls = calls.iter().map(|(_, call)| call);
-        Ok(quote!(.guard(::piton::auth::jwt::Protected::new()#(.#options())*#(#calls)*)))
+        Ok(quote!(.guard(::piton::auth::jwt::TokenGuard::new()#(.#options())*#(#calls)*)))
     }
 }
 

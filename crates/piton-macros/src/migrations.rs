@@ -1,7 +1,7 @@
-//! `piton::migrations!()`: the folder of SQL files, embedded in the program.
+//! Expands `piton::migrations!()`: embeds a folder of SQL files in the program.
 //!
-//! The files are read by `include_str!`, so the compiler rebuilds when one changes. It cannot see
-//! that a file was *added*: a `build.rs`, which `migrate new` writes, tells cargo. Without one, a
+//! The files are read by `include_str!`, so that the compiler rebuilds when one changes. It cannot
+//! see that a file was *added*: a `build.rs`, which `migrate new` writes, tells cargo. Without one, a
 //! service in development compares the folder with the embedded files when it starts.
 
 use std::collections::BTreeMap;
@@ -43,8 +43,9 @@ fn embed(input: TokenStream, package: &Path) -> Result<TokenStream> {
     Ok(quote! {{
         const MIGRATIONS: ::piton::db::Migrations = {
             let embedded = ::piton::db::Migrations::new(&[#(#files),*]);
-            // A release build does not contain the path of the machine that built it: it finds the
-            // folder from the working directory, as with `cargo run --release`.
+            // A release build embeds a relative folder, because it must not contain a path of the
+            // machine that built it. It finds the folder from the working directory, as with
+            // `cargo run --release`.
             embedded.embedded_from(if ::core::cfg!(debug_assertions) { #path } else { #folder })
         };
         MIGRATIONS
@@ -64,21 +65,23 @@ fn sql_files(folder: &Path) -> std::result::Result<Vec<String>, String> {
         }
     }
     if names.is_empty() {
-        return Err("no .sql file in the folder: the first would be `0001_users.sql`, say".into());
+        return Err(
+            "no .sql file in the folder: add the first one, such as `0001_users.sql`".into()
+        );
     }
     names.sort();
     Ok(names)
 }
 
-/// Names that would only be refused at launch are refused here.
+/// Refuses file names at compile time that would otherwise be refused at launch.
 fn check(names: &[String]) -> std::result::Result<(), String> {
-    let mut taken: BTreeMap<(u64, &str), &str> = BTreeMap::new();
+    let mut used: BTreeMap<(u64, &str), &str> = BTreeMap::new();
     for name in names {
         let (number, backends) = parse(name).ok_or_else(|| {
             format!("{name}: a migration is named `0001_name.sql`, `0001_name.sqlite.sql` or `0001_name.postgres.sql`")
         })?;
         for backend in backends {
-            if let Some(other) = taken.insert((number, backend), name) {
+            if let Some(other) = used.insert((number, backend), name) {
                 return Err(format!("{other} and {name} have the same number"));
             }
         }
@@ -86,7 +89,7 @@ fn check(names: &[String]) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// The number of a file and the databases it is for.
+/// Returns the number of a file and the databases that it is for.
 fn parse(name: &str) -> Option<(u64, &'static [&'static str])> {
     let (number, rest) = name.strip_suffix(".sql")?.split_once('_')?;
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let error = embed(quote!("nowhere"), Path::new("/piton")).unwrap_err().to_string();
         assert!(error.contains("/piton/nowhere"), "{error}");
     }

@@ -1,5 +1,5 @@
-//! `#[derive(Settings)]`: one call of `Reader::setting`, `Reader::setting_with` or `Reader::section`
-//! for each field.
+//! `#[derive(Settings)]`: writes one call of `Reader::setting`, `Reader::setting_with` or
+//! `Reader::section` for each field.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -8,20 +8,27 @@ use syn::{
     Attribute, Data, DeriveInput, Error, Expr, Field, Fields, Lit, LitStr, Meta, Path, Result,
 };
 
-/// The implementation of `::piton::config::Settings` for a struct with named fields.
+/// Returns the implementation of `::piton::config::Settings` for a struct with named fields.
 pub fn derive(input: DeriveInput) -> Result<TokenStream> {
     let fields = named_fields(&input)?;
-    let check = check_of(&input.attrs)?;
+    let StructOptions { check, uses_variable } = struct_options(&input.attrs)?;
     let doc = doc_of(&input.attrs);
     let (read, names): (Vec<_>, Vec<_>) =
         fields.into_iter().map(field).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-    refuse_doubles(&names)?;
+    check_duplicates(&names)?;
 
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
-    // A struct whose fields are all sections does not look at its own default.
+    // With an underscore, because a struct whose fields are all sections does not use its default.
     let default = format_ident!("_default", span = proc_macro2::Span::mixed_site());
     let check = check.map(|check| quote!(#check(&settings, from);));
+    let uses_variable = uses_variable.map(|uses_variable| {
+        quote! {
+            fn uses_variable(name: &str) -> bool {
+                #uses_variable(name)
+            }
+        }
+    });
     Ok(quote! {
         #[automatically_derived]
         impl #generics ::piton::config::Settings for #name #arguments #bounds {
@@ -33,6 +40,8 @@ pub fn derive(input: DeriveInput) -> Result<TokenStream> {
                 #check
                 settings
             }
+
+            #uses_variable
         }
     })
 }
@@ -49,11 +58,11 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
     }
 }
 
-/// The initializer of a field, and the setting's name.
+/// Returns the initializer of a field, and the name of its setting.
 fn field(field: &Field) -> Result<(TokenStream, LitStr)> {
     let ident = field.ident.as_ref().expect("only named fields come here");
-    let options = options_of(&field.attrs)?;
-    let Options { section, rename, aliases, from_file, min, max } = options;
+    let options = field_options(&field.attrs)?;
+    let FieldOptions { section, rename, aliases, from_file, min, max } = options;
     let name = rename.unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
     let (doc, ty) = (doc_of(&field.attrs), &field.ty);
     let default = format_ident!("_default", span = proc_macro2::Span::mixed_site());
@@ -72,8 +81,9 @@ fn field(field: &Field) -> Result<(TokenStream, LitStr)> {
     Ok((read, name))
 }
 
+/// The arguments of `#[setting(..)]` on a field.
 #[derive(Default)]
-struct Options {
+struct FieldOptions {
     section: bool,
     rename: Option<LitStr>,
     aliases: Vec<LitStr>,
@@ -82,9 +92,8 @@ struct Options {
     max: Option<String>,
 }
 
-/// What `#[setting(..)]` on a field says.
-fn options_of(attributes: &[Attribute]) -> Result<Options> {
-    let mut options = Options::default();
+fn field_options(attributes: &[Attribute]) -> Result<FieldOptions> {
+    let mut options = FieldOptions::default();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("setting")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("section") {
@@ -111,12 +120,12 @@ fn options_of(attributes: &[Attribute]) -> Result<Options> {
                 Ok(())
             } else {
                 let known = "`section`, `rename = \"..\"`, `alias = \"..\"`, `from_file`, `min = ..` and `max = ..`";
-                Err(meta.error(format!("a field knows {known}")))
+                Err(meta.error(format!("a field takes {known}")))
             }
         })?;
         let bounded = options.min.is_some() || options.max.is_some();
         if options.section && (!options.aliases.is_empty() || options.from_file || bounded) {
-            let why = "a section has no variable: `alias`, `from_file`, `min` and `max` stand on its fields";
+            let why = "a section has no variable: `alias`, `from_file`, `min` and `max` belong on its fields";
             return Err(Error::new_spanned(attribute, why));
         }
     }
@@ -140,23 +149,34 @@ fn bound(value: &Expr) -> Result<String> {
     Err(Error::new_spanned(value, "a bound is a number, or a text such as `\"30s\"`"))
 }
 
-/// What `#[setting(check = ..)]` on the struct names.
-fn check_of(attributes: &[Attribute]) -> Result<Option<Path>> {
-    let mut check = None;
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("setting")) {
-        attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("check") {
-                check = Some(meta.value()?.parse::<Path>()?);
-                Ok(())
-            } else {
-                Err(meta.error("a struct knows `check = path::of::a_function`"))
-            }
-        })?;
-    }
-    Ok(check)
+/// The arguments of `#[setting(..)]` on the struct.
+#[derive(Default)]
+struct StructOptions {
+    check: Option<Path>,
+    uses_variable: Option<Path>,
 }
 
-/// Environment variables are made of the name, so it must survive that.
+fn struct_options(attributes: &[Attribute]) -> Result<StructOptions> {
+    let mut options = StructOptions::default();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("setting")) {
+        attribute.parse_nested_meta(|meta| {
+            let option = if meta.path.is_ident("check") {
+                &mut options.check
+            } else if meta.path.is_ident("uses_variable") {
+                &mut options.uses_variable
+            } else {
+                let known =
+                    "`check = path::of::a_function` and `uses_variable = path::of::a_function`";
+                return Err(meta.error(format!("a struct takes {known}")));
+            };
+            *option = Some(meta.value()?.parse::<Path>()?);
+            Ok(())
+        })?;
+    }
+    Ok(options)
+}
+
+/// Checks a name. Environment variables are made of it, so it has no other characters than theirs.
 fn check_name(name: &LitStr) -> Result<()> {
     let text = name.value();
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
@@ -167,7 +187,7 @@ fn check_name(name: &LitStr) -> Result<()> {
     }
 }
 
-/// A variable: `PORT`, `{prefix}_{app}_LOG_LEVEL`.
+/// Checks an alias, which is the name of a variable: `PORT`, `{prefix}_{app}_LOG_LEVEL`.
 fn check_alias(alias: &LitStr) -> Result<()> {
     let text = alias.value().replace("{prefix}", "P").replace("{app}", "A");
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
@@ -177,12 +197,12 @@ fn check_alias(alias: &LitStr) -> Result<()> {
     {
         Ok(())
     } else {
-        let why = "an alias is the name of a variable, and may hold `{prefix}` and `{app}`";
+        let why = "an alias is the name of a variable, and may contain `{prefix}` and `{app}`";
         Err(Error::new_spanned(alias, why))
     }
 }
 
-fn refuse_doubles(names: &[LitStr]) -> Result<()> {
+fn check_duplicates(names: &[LitStr]) -> Result<()> {
     for (index, name) in names.iter().enumerate() {
         if names[..index].iter().any(|before| before.value() == name.value()) {
             return Err(Error::new_spanned(name, "two fields have this name"));
@@ -191,7 +211,7 @@ fn refuse_doubles(names: &[LitStr]) -> Result<()> {
     Ok(())
 }
 
-/// The doc comment, without the space that stands before each line.
+/// Returns the doc comment, without the space before each line.
 fn doc_of(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
     let lines: Vec<&str> = lines
@@ -301,7 +321,18 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_struct_and_generics_are_no_trouble() {
+    fn variables_that_are_no_settings_are_declared_by_a_function() {
+        let output = derived(quote!(
+            #[setting(uses_variable = is_ours)]
+            struct S {
+                a: u8,
+            }
+        ));
+        assert!(output.contains("is_ours (name)"), "{output}");
+    }
+
+    #[test]
+    fn unit_structs_and_generics_are_supported() {
         assert!(
             derived(quote!(
                 struct S;
@@ -319,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_settings_is_refused() {
+    fn other_types_and_unknown_arguments_are_refused() {
         for (input, why) in [
             (
                 quote!(
@@ -342,7 +373,7 @@ mod tests {
                         a: u8,
                     }
                 ),
-                "a field knows",
+                "a field takes",
             ),
             (
                 quote!(
@@ -351,7 +382,7 @@ mod tests {
                         a: u8,
                     }
                 ),
-                "a struct knows",
+                "a struct takes",
             ),
             (
                 quote!(

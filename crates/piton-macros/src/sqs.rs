@@ -58,7 +58,7 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
         #function
 
         ::piton::__private::inventory::submit! {
-            ::piton::AdditionCall {
+            ::piton::AppExtensionCall {
                 module: ::core::module_path!(),
                 call: ::core::concat!(
                     ".sqs(piton::aws::sqs::Poll::new(",
@@ -70,7 +70,7 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
         }
 
         ::piton::__private::inventory::submit! {
-            ::piton::Addition {
+            ::piton::AppExtension {
                 module: ::core::module_path!(),
                 add: |app| app.sqs(::piton::aws::sqs::Poll::new(#queue, #name) #(#options)*),
             }

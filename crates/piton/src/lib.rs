@@ -25,7 +25,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | build a service, change a step, add a verb | [`App`], [`Setup`], [`Step`], [`Verb`] |
+//! | build a service, change a step, add a verb | [`App`], [`Setup`], [`Step`], [`Command`] |
 //! | route, read, answer, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
 //! | check what is written in paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
 //! | search, sort and page | [`http::Listing`], [`http::Page`] |
@@ -70,18 +70,18 @@
 // The macros write `::piton::..`, in this crate too.
 extern crate self as piton;
 
+mod address;
 mod compat;
 pub mod config;
-mod context;
 pub mod convert;
 mod error;
-mod handle;
 mod json_text;
 pub mod logging;
 mod memory;
 pub mod metrics;
-pub mod part;
 mod request;
+mod runtime;
+pub mod secrets;
 mod step;
 mod stop;
 mod support;
@@ -99,28 +99,32 @@ pub mod cache;
 pub mod client;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod db;
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+#[doc(hidden)]
+pub mod db_disabled;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod prelude;
 pub mod testing;
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-#[doc(hidden)]
-pub mod without_database;
 
 pub use ::http::StatusCode;
 pub use app::{
-    Addition, AdditionCall, App, AppSettings, Arguments, Exit, LaunchError, Outline, RoomVerb,
-    Setup, StepResult, Verb, print,
+    App, AppDescription, AppExtension, AppExtensionCall, AppSettings, Arguments, Command, Exit,
+    LaunchError, ModuleCommand, Setup, StepResult, print,
 };
 pub use config::Settings;
 pub use context::{RequestId, app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
-pub use http::{Error, Fault, HttpSettings, Result};
+pub use http::{Error, FieldError, HttpSettings, Result};
 pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
+pub use runtime::part;
 pub use step::Step;
+
 pub use stop::{Stop, Trigger};
+
+use runtime::{context, handle};
 
 #[cfg(feature = "validation")]
 pub use garde;

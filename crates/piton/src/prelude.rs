@@ -15,15 +15,15 @@ pub use crate::cached;
 pub use crate::client::{External, Peers};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use crate::db::{Db, FromRow};
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+pub use crate::db_disabled::AbsentDb as Db;
 #[cfg(feature = "validation")]
 pub use crate::http::Valid;
 pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result, State};
 #[cfg(feature = "openapi")]
 pub use crate::openapi::OpenApi;
 pub use crate::testing::{TestApp, TestServer};
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-pub use crate::without_database::Db;
-pub use crate::{App, Handle, StatusCode, Step, Verb};
+pub use crate::{App, Command, Handle, StatusCode, Step};
 pub use crate::{delete, errors, get, patch, post, protected, public, put, route};
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::app::{App, LaunchError, Launched, Sources};
+use crate::app::{App, LaunchError, LaunchSources, LaunchedApp};
 use crate::handle::Handle;
 use crate::stop::{Stop, Trigger};
 
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # fn main() {}
 /// ```
 pub struct TestApp {
-    launched: Option<Launched>,
+    launched: Option<LaunchedApp>,
     folder: TempDir,
 }
 
@@ -71,10 +71,10 @@ pub struct TestAnswer {
     body: Bytes,
 }
 
-async fn launch(app: App) -> (Launched, TempDir) {
+async fn launch(app: App) -> (LaunchedApp, TempDir) {
     let folder = tempfile::tempdir().expect("a test may write to the folder for temporary files");
     let data_dir = folder.path().join("data").to_string_lossy().into_owned();
-    let sources = Sources { flags: Vec::new(), file: None, ambient: false };
+    let sources = LaunchSources::for_test();
     match app.set("data_dir", data_dir).launch(sources).await {
         Ok(launched) => (launched, folder),
         Err(error) => panic!("{}", error.report("the app under test")),
@@ -96,7 +96,7 @@ impl TestApp {
         Self { launched: Some(launched), folder }
     }
 
-    fn launched(&self) -> &Launched {
+    fn launched(&self) -> &LaunchedApp {
         self.launched.as_ref().expect("it is there until `stop`")
     }
 

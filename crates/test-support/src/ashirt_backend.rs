@@ -1,24 +1,25 @@
-//! A stub of the ASHIRT backend, which checks signatures as the real one does and writes down what it was asked.
+//! A stub of the ASHIRT backend, which verifies signatures as the real one does and records its
+//! requests.
 
 use serde_json::Value;
 
-use crate::python::Peer;
+use crate::python::PythonServer;
 
-/// The access key that it knows: that of ASHIRT's development seed, which is public.
+/// Access key of the stub: that of ASHIRT's development seed, which is public.
 pub const ACCESS_KEY: &str = "gR6nVtaQmp2SvzIqLUWdedDk";
 
-/// The secret key that belongs to it.
+/// Secret key that belongs to it.
 pub const SECRET_KEY: &str =
     "WvtvxFaJS0mPs82nCzqamI+bOGXpq7EIQhg4UD8nxS5448XG9N0gNAceJGBLPdCA3kAzC4MdUSHnKCJ/lZD++A==";
 
-/// A stub that runs. It knows one operation, `op`, with evidence of each type (`ev-image`, `ev-codeblock`,
-/// `ev-terminal`, `ev-har`, `ev-event`, `ev-none`). It is ended when dropped.
+/// A running stub. It has one operation, `op`, with evidence of each type (`ev-image`,
+/// `ev-codeblock`, `ev-terminal`, `ev-har`, `ev-event`, `ev-none`). Stopped when dropped.
 #[derive(Debug)]
-pub struct Stub {
-    peer: Peer,
+pub struct StubBackend {
+    peer: PythonServer,
 }
 
-impl Stub {
+impl StubBackend {
     /// Starts one on a free port.
     ///
     /// # Panics
@@ -28,14 +29,14 @@ impl Stub {
         Self::start_on(crate::free_port())
     }
 
-    /// As [`start`](Self::start), on a port that somebody else has to know before.
+    /// Starts one on a port that another program has to know before.
     ///
     /// # Panics
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_on(port: u16) -> Self {
         let arguments = ["--record", "record.jsonl"];
-        Self { peer: Peer::start_on(port, "ashirt", "stub_backend.py", &arguments, &[]) }
+        Self { peer: PythonServer::start_on(port, "ashirt", "stub_backend.py", &arguments, &[]) }
     }
 
     /// Starts one on a free port that also has evidence of `size` bytes: `ev-large-har`,
@@ -47,28 +48,35 @@ impl Stub {
     pub fn start_with_large(size: usize) -> Self {
         let arguments = ["--record", "record.jsonl", "--large", &size.to_string()];
         Self {
-            peer: Peer::start_on(crate::free_port(), "ashirt", "stub_backend.py", &arguments, &[]),
+            peer: PythonServer::start_on(
+                crate::free_port(),
+                "ashirt",
+                "stub_backend.py",
+                &arguments,
+                &[],
+            ),
         }
     }
 
-    /// Where it listens, on the loopback.
+    /// Returns its port on the loopback.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.peer.port
     }
 
-    /// Its address, as clients want it.
+    /// Returns its URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port())
     }
 
-    /// What it was asked so far, as soon as that is `count` requests or more, in the order of its answers. Of each:
-    /// `method`, `path` as on the wire, `headers`, `body_b64` and `body_text`, `auth` (`ok`, or why not), `form` and
-    /// `files` of forms, `response`. A request is written down before it is answered.
+    /// Returns the requests so far, in the order of the responses, once there are `count` or more.
+    /// Each has `method`, `path` as on the wire, `headers`, `body_b64` and `body_text`, `auth`
+    /// (`ok`, or the reason), for forms `form` and `files`, and `response`. A request is recorded
+    /// before its response is sent.
     ///
     /// # Panics
-    /// If they do not come.
+    /// If they do not come within 30 seconds.
     pub async fn record(&self, count: usize) -> Vec<Value> {
         crate::wait_for("the stub's record", || async { self.recorded().len() >= count }).await;
         self.recorded()
@@ -77,7 +85,7 @@ impl Stub {
     fn recorded(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.peer.folder().join("record.jsonl"));
         let text = text.unwrap_or_default();
-        // What comes after the last end of line is being written.
+        // Cut off, because the line after the last line end is still being written.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(|line| serde_json::from_str(line).expect("it writes JSON")).collect()
     }

@@ -1,10 +1,10 @@
-//! Certificates for servers of tests that speak TLS.
+//! Certificates for test servers that use TLS.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Makes an authority (`authority.pem`), and a certificate of its for `localhost` (`server.pem`,
-/// `server.key`).
+/// Creates an authority (`authority.pem`), and a certificate issued by it for `localhost`
+/// (`server.pem`, `server.key`).
 ///
 /// # Panics
 /// If `openssl` is not installed or fails.

@@ -45,8 +45,8 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // A process that was killed a moment ago may still be in it, and would keep it from being
-        // removed.
+        // Retried, because a process that was killed a moment ago may still be in the group, which
+        // cannot be removed then.
         #[expect(clippy::disallowed_methods, reason = "nothing can be awaited while it is dropped")]
         for _ in 0..200 {
             if fs::remove_dir(&self.0).is_ok() {

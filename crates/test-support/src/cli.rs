@@ -1,11 +1,11 @@
-//! A built program that is asked something and ends: its verbs, and what it refuses to start with.
+//! Runs a built program to its end: its commands, and its refusals to start.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What a program said.
+/// Output of a program.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CommandOutput {
     /// Its exit code, unless a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
@@ -14,9 +14,9 @@ pub struct Answer {
     pub err: String,
 }
 
-/// The program in `folder`, with nothing of the environment.
+/// Returns a command that runs the program in `folder`, with an empty environment.
 #[must_use]
-pub fn program(program: &str, folder: &Path, arguments: &[&str]) -> Command {
+pub fn command(program: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).args(arguments).env_clear();
     command
@@ -27,24 +27,24 @@ pub fn program(program: &str, folder: &Path, arguments: &[&str]) -> Command {
 /// # Panics
 /// If it cannot be started, or does not write UTF-8.
 #[must_use]
-pub fn answer(command: &mut Command) -> Answer {
+pub fn output(command: &mut Command) -> CommandOutput {
     let Output { status, stdout, stderr } = command.output().expect("the program was built");
     let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
-    Answer { code: status.code(), out: text(stdout), err: text(stderr) }
+    CommandOutput { code: status.code(), out: text(stdout), err: text(stderr) }
 }
 
-/// A folder for a program to run in.
+/// Creates a folder for a program to run in.
 ///
 /// # Panics
 /// If none can be made.
 #[must_use]
-pub fn folder() -> tempfile::TempDir {
+pub fn temporary_folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder can be made")
 }
 
-/// An example of settings with every setting in force.
+/// Returns an example of settings with every setting uncommented.
 #[must_use]
-pub fn uncommented(example: &str) -> String {
+pub fn uncomment_settings(example: &str) -> String {
     let line = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
         _ => format!("{line}\n"),

@@ -1,7 +1,8 @@
-//! The registry and piste, with what they need, for the clients that are generated of their documents.
+//! Runs the registry and piste, with all that they need, for clients generated from their OpenAPI
+//! documents.
 //!
-//! Each tool of `e2e/python`, `e2e/node` and `e2e/java` gets the same JSON file: where the services are, their
-//! keys and documents.
+//! Each tool of `e2e/python`, `e2e/node` and `e2e/java` gets the same JSON file with the services'
+//! addresses, keys and documents.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,29 +13,29 @@ use tokio::process::{Child, Command};
 
 use crate::http_client::{self, Connection};
 use crate::moto::{Boto3, Moto};
-use crate::node::{self, Ended};
+use crate::node::{self, ProcessOutput};
 use crate::python::{interpreter, script, workspace};
 use crate::service::{self, Service};
 
-/// Bytes that sign the tokens of piste and of the service beside it.
+/// Key that signs the tokens of piste and of its peer.
 const JWT_SECRET: &str = "the-key-of-the-generated-clients-32-bytes";
 
-/// The registry's key that may do anything.
+/// API key of the registry with all scopes.
 pub const API_KEY: &str = "the-key-of-the-generated-clients";
 
-/// The messages that piste has stored.
+/// Number of messages that piste has stored.
 pub const MESSAGES: usize = 3;
 
-/// A fresh registry; a fresh piste with a few messages and the service that it asks; their documents.
+/// A fresh registry, a fresh piste with a few messages, its peer, and their documents.
 #[derive(Debug)]
-pub struct World {
+pub struct ServicesUnderTest {
     folder: TempDir,
     registry: Service,
     piste: Service,
     _off_piste: Service,
 }
 
-impl World {
+impl ServicesUnderTest {
     /// Starts the services and waits until they are ready.
     ///
     /// # Panics
@@ -43,29 +44,30 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (registry, (piste, off_piste)) =
             tokio::join!(start_registry(folder.path()), start_piste(folder.path()));
-        let world = Self { folder, registry, piste, _off_piste: off_piste };
+        let services = Self { folder, registry, piste, _off_piste: off_piste };
         for name in ["registry", "piste"] {
-            let out = world.path(name);
+            let out = services.path(name);
             let files = run(name, &["openapi", "--out", &out], &[]).await;
             assert!(!files.is_empty(), "{name} writes its documents");
         }
-        world.write().await;
-        world
+        services.write().await;
+        services
     }
 
-    /// The JSON file that the scripts read.
+    /// Returns the path of the JSON file that the scripts read.
     #[must_use]
     pub fn file(&self) -> String {
-        self.path("world.json")
+        self.path("services.json")
     }
 
-    /// The folder with the document, the collection and the `.http` file of `registry` or `piste`.
+    /// Returns the folder with the document, the collection and the `.http` file of `registry` or
+    /// `piste`.
     #[must_use]
     pub fn documents(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The address of `registry` or `piste`.
+    /// Returns the URL of `registry` or `piste`.
     #[must_use]
     pub fn url(&self, name: &str) -> String {
         let service = if name == "registry" { &self.registry } else { &self.piste };
@@ -91,7 +93,8 @@ impl World {
         answer.json()["token"].as_str().expect("a token").to_owned()
     }
 
-    /// Puts validating proxies before both services, whose addresses the file then has as `prism`.
+    /// Starts validating proxies in front of both services. The file then has their addresses as
+    /// `prism`.
     ///
     /// # Panics
     /// If Prism is not installed or does not start.
@@ -147,14 +150,15 @@ impl World {
         std::fs::write(self.file(), content.to_string()).expect("the folder is ours");
     }
 
-    /// A key of the registry that may do this alone.
+    /// Creates an API key of the registry with one scope.
     async fn key(&self, name: &str, scope: &str) -> String {
         let database = database(self.folder.path(), "registry");
         let variables = [("API_KEY", API_KEY), ("DATABASE_URL", &database)];
         run("registry", &["keys", "create", name, "--scope", scope], &variables).await
     }
 
-    /// A CNPJ that the made-up register knows, and one that it does not: about one in ten.
+    /// Returns a CNPJ that the simulated register knows, and one that it does not: about one in
+    /// ten.
     async fn looked_up(&self) -> [String; 2] {
         let mut connection = Connection::open(self.registry.port).await.expect("it listens");
         let mut found = [None, None];
@@ -177,14 +181,14 @@ impl World {
     }
 }
 
-/// The service of `e2e/examples/forms.rs`, which says what it has read.
+/// The service of `e2e/examples/forms.rs`, which responds with the form that it has read.
 #[derive(Debug)]
-pub struct Forms {
+pub struct FormsService {
     folder: TempDir,
     _service: Service,
 }
 
-impl Forms {
+impl FormsService {
     /// Starts it and waits until it is ready.
     ///
     /// # Panics
@@ -210,10 +214,10 @@ impl Forms {
     /// The JSON file that the scripts read.
     #[must_use]
     pub fn file(&self) -> String {
-        self.path("world.json")
+        self.path("services.json")
     }
 
-    /// The file of its document.
+    /// Returns the path of its OpenAPI document.
     #[must_use]
     pub fn document(&self) -> String {
         self.path("openapi.json")
@@ -238,7 +242,7 @@ async fn start_registry(folder: &Path) -> Service {
     service
 }
 
-/// piste in development, where letters stand in the log, and the service beside it.
+/// Starts piste in development mode, where mails are logged, and its peer.
 async fn start_piste(folder: &Path) -> (Service, Service) {
     let (port, beside) = (crate::free_port(), crate::free_port());
     let secret = ("GNAR_JWT_SECRET_KEY", JWT_SECRET);
@@ -270,11 +274,11 @@ async fn start_piste(folder: &Path) -> (Service, Service) {
         answer.is_ok_and(|answer| answer.json().as_array().is_some_and(|it| it.len() == MESSAGES))
     })
     .await;
-    // What is in the queue has been read: nobody misses moto any more.
+    // moto may stop now, because all messages of the queue have been read.
     (piste, off_piste)
 }
 
-/// Runs one of the services to its end and returns what it printed.
+/// Runs a command of a service and returns its output.
 async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let ran = service::run(name, arguments, variables).await;
     let errors = String::from_utf8_lossy(&ran.stderr);
@@ -282,7 +286,8 @@ async fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Stri
     String::from_utf8_lossy(&ran.stdout).trim().to_owned()
 }
 
-/// Prism before a service: it forwards, and holds both sides against the service's document.
+/// Prism in front of a service: forwards requests, and validates both directions against the
+/// document.
 #[derive(Debug)]
 pub struct Prism {
     _child: Child,
@@ -291,8 +296,9 @@ pub struct Prism {
 }
 
 impl Prism {
-    /// Starts one before the service at `url`; with the option `--errors` it refuses what violates the
-    /// document, else it says so in the header `sl-violations`. A change of the file makes it start anew.
+    /// Starts one in front of the service at `url`. With the option `--errors` it rejects
+    /// violations of the document; otherwise it reports them in the header `sl-violations`. A
+    /// change of the file restarts it.
     ///
     /// # Panics
     /// If Prism is not installed.
@@ -330,34 +336,35 @@ impl Prism {
         .await;
     }
 
-    /// Its address.
+    /// Returns its URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
 
-/// Runs `e2e/python/<name>/<file> ARGUMENTS..` to its end, with the programs of the machine (`java`) on the path.
+/// Runs `e2e/python/<name>/<file> ARGUMENTS..` to its end, with the machine's programs (`java`) on
+/// the path.
 ///
 /// # Panics
 /// If the environment has not been made.
-pub async fn python(name: &str, file: &str, arguments: &[&str]) -> Ended {
+pub async fn python(name: &str, file: &str, arguments: &[&str]) -> ProcessOutput {
     let mut command = Command::new(interpreter(name));
     command.arg(script(name, file)).args(arguments);
     run_to_end(command).await
 }
 
-/// Compiles the client in Java that OpenAPI Generator makes of both documents, with the callers in
+/// Compiles the Java clients that OpenAPI Generator makes from both documents, with the callers in
 /// `e2e/java`, and calls every operation.
 ///
 /// # Panics
 /// If Java or OpenAPI Generator is not installed; `cargo xtask chaos --only clients` installs both.
-pub async fn java(world: &World) -> Ended {
+pub async fn java(services: &ServicesUnderTest) -> ProcessOutput {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let target = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let mut jar = String::new();
     for name in ["registry", "piste"] {
-        let document = world.documents(name).join("openapi.json");
+        let document = services.documents(name).join("openapi.json");
         let packages =
             format!("apiPackage={name}.api,modelPackage={name}.model,invokerPackage={name}");
         let options = format!(
@@ -366,21 +373,22 @@ pub async fn java(world: &World) -> Ended {
         let document = document.to_string_lossy();
         let arguments = ["java", &document, &target(name), "--library=native", &options];
         let made = python("openapi_generator", "generate.py", &arguments).await;
-        assert!(made.well, "{}", made.said);
-        jar = made.last;
+        assert!(made.succeeded, "{}", made.output);
+        jar = made.last_line;
     }
     let mut sources = Vec::new();
     for source in [workspace().join("e2e/java"), target("registry").into(), target("piste").into()]
     {
         java_files(&source, &mut sources);
     }
-    // The generator's own jar brings what its clients need: Jackson with its module for dates.
+    // The generator's own jar is the class path, because it contains Jackson with its module for
+    // dates, which the clients need.
     let mut compile = Command::new("javac");
     compile.args(["-nowarn", "-proc:none", "-cp", &jar, "-d", &target("classes")]).args(sources);
     let compiled = run_to_end(compile).await;
-    assert!(compiled.well, "javac: {}", compiled.said);
+    assert!(compiled.succeeded, "javac: {}", compiled.output);
     let mut call = Command::new("java");
-    call.args(["-cp", &format!("{}:{jar}", target("classes")), "tour.Main", &world.file()]);
+    call.args(["-cp", &format!("{}:{jar}", target("classes")), "tour.Main", &services.file()]);
     run_to_end(call).await
 }
 
@@ -395,7 +403,7 @@ fn java_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-async fn run_to_end(mut command: Command) -> Ended {
+async fn run_to_end(mut command: Command) -> ProcessOutput {
     let folder = tempfile::tempdir().expect("a temporary folder");
     command
         .current_dir(folder.path())
@@ -404,5 +412,5 @@ async fn run_to_end(mut command: Command) -> Ended {
         .envs([("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONUTF8", "1")])
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    Ended::of(&command.output().await.expect("the program starts"))
+    ProcessOutput::of(&command.output().await.expect("the program starts"))
 }

@@ -1,28 +1,30 @@
-//! A real Gnar app on its real server, and what it answers to the requests of `e2e/python/gnar/requests.json`.
+//! A real Gnar app on its real server, and its responses to the requests of
+//! `e2e/python/gnar/requests.json`.
 //!
-//! A service in Rust that takes its place is asked the same by [`record`], and compared with [`recorded`].
+//! A Rust service that replaces it gets the same requests by [`record`], and is compared with
+//! [`recorded`].
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::python::{Peer, interpreter, script};
+use crate::python::{PythonServer, interpreter, script};
 
-/// The key that signs the tokens of `requests.json`.
-pub const KEY: &str = "the-key-of-the-peers-32-bytes-ok!";
+/// Key that signs the tokens of `requests.json`.
+pub const JWT_SECRET_KEY: &str = "the-key-of-the-peers-32-bytes-ok!";
 
-/// In which of its two modes a Gnar app runs.
+/// Mode of a Gnar app.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
-    /// On bjoern, as it is deployed.
+    /// Runs on bjoern, as deployed.
     Production,
-    /// On Flask's own server, with CORS opened.
+    /// Runs on Flask's own server, with CORS open to all origins.
     Development,
 }
 
 impl Mode {
-    /// Where its answers are kept.
+    /// Returns the file of the mode's recorded responses.
     fn file(self) -> &'static str {
         match self {
             Self::Production => "recorded.json",
@@ -31,13 +33,13 @@ impl Mode {
     }
 }
 
-/// The app `piste` and its peer `off-piste`, the same app again. Both end when this is dropped.
+/// The app `piste` and its peer `off-piste`, the same app again. Both stop when this is dropped.
 #[derive(Debug)]
 pub struct Gnar {
-    /// The app that is asked.
-    pub piste: Peer,
-    /// The app that it asks.
-    pub off_piste: Peer,
+    /// The app under test.
+    pub piste: PythonServer,
+    /// The peer that it calls.
+    pub off_piste: PythonServer,
 }
 
 impl Gnar {
@@ -54,12 +56,13 @@ impl Gnar {
     }
 }
 
-fn serve(port: u16, database: &str, mode: Mode, off_piste: u16) -> Peer {
+fn serve(port: u16, database: &str, mode: Mode, off_piste: u16) -> PythonServer {
     let mut variables = environment(database);
     let (arguments, address): (&[&str], _) = match mode {
         Mode::Production => (&[], "OFF_PISTE_SERVICE_PORT"),
         Mode::Development => {
-            // Flask takes itself for the process that it would start to reload it, and starts none.
+            // Set so that Flask believes to be the reloader's child, and starts no process of its
+            // own.
             variables.push(("WERKZEUG_RUN_MAIN", "true".to_owned()));
             (&["development"], "GNAR_OFF_PISTE_SERVICE_PORT")
         }
@@ -67,13 +70,14 @@ fn serve(port: u16, database: &str, mode: Mode, off_piste: u16) -> Peer {
     variables.push((address, format!("127.0.0.1:{off_piste}")));
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    Peer::start_on(port, "gnar", "serve.py", arguments, &variables)
+    PythonServer::start_on(port, "gnar", "serve.py", arguments, &variables)
 }
 
-/// The variables by which a Gnar app finds the database `postgres://USER@HOST:PORT/NAME` and its key.
+/// Returns the variables with which a Gnar app finds the database `postgres://USER@HOST:PORT/NAME`
+/// and its key.
 ///
 /// # Panics
-/// If the database is written otherwise.
+/// If the URL has another form.
 #[must_use]
 pub fn environment(database: &str) -> Vec<(&'static str, String)> {
     let parts = || {
@@ -89,20 +93,20 @@ pub fn environment(database: &str) -> Vec<(&'static str, String)> {
         ("GNAR_PG_DATABASE", name),
         ("GNAR_PG_USERNAME", user),
         ("GNAR_PG_PASSWORD", "not-asked-for"),
-        ("GNAR_JWT_SECRET_KEY", KEY),
+        ("GNAR_JWT_SECRET_KEY", JWT_SECRET_KEY),
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .into()
 }
 
-/// As [`environment`], for a service in Rust: Python has the server's port from a variable of libpq's, which
-/// here stands with the host. Where Amazon's queues and mail would be is nobody: else the machine, and so
-/// the network, would be asked for them.
+/// Returns [`environment`] for a Rust service: the server's port stands with its host, instead of
+/// in a variable of libpq. AWS points to a closed port, because otherwise the service would ask the
+/// machine, and so the network, for credentials.
 ///
 /// # Panics
 /// If the database is written otherwise.
 #[must_use]
-pub fn environment_of_piton(database: &str) -> Vec<(&'static str, String)> {
+pub fn environment_for_piton(database: &str) -> Vec<(&'static str, String)> {
     let mut environment = environment(database);
     let port = environment.remove(1).1;
     environment[0].1 = format!("{}:{port}", environment[0].1);
@@ -120,8 +124,9 @@ pub fn environment_of_piton(database: &str) -> Vec<(&'static str, String)> {
     environment
 }
 
-/// Sends all requests to the server on `port`, whose database, with a table of users that is empty, is
-/// `database`. The answers are in the order of the requests; `e2e/python/gnar/record.py` says what is in one.
+/// Sends all requests to the server on `port`, whose database is `database`, with an empty table of
+/// users. Returns the responses in the order of the requests; `e2e/python/gnar/record.py` documents
+/// their form.
 ///
 /// # Panics
 /// If the server breaks a connection.
@@ -130,7 +135,7 @@ pub fn record(port: u16, database: &str) -> Vec<Value> {
     serde_json::from_str(&record_text(port, database)).expect("it prints JSON")
 }
 
-/// As [`record`], but as it stands in a file: an answer a line.
+/// Returns the responses as in a recording: one per line.
 ///
 /// # Panics
 /// If the server breaks a connection.
@@ -147,7 +152,8 @@ pub fn record_text(port: u16, database: &str) -> String {
     String::from_utf8(output.stdout).expect("it prints UTF-8")
 }
 
-/// `requests.json`: its `tokens` are recipes by name, which a `Dialogue` makes into tokens (`{"op":"make"}`).
+/// Returns `requests.json`. Its `tokens` are recipes by name, from which a `Dialogue` makes tokens
+/// (`{"op":"make"}`).
 ///
 /// # Panics
 /// If it cannot be read.
@@ -157,18 +163,19 @@ pub fn requests() -> Value {
     serde_json::from_str(&text.expect("it is in the repository")).expect("it is JSON")
 }
 
-/// What the real app answered, in the order of the requests.
+/// Returns the recorded responses of the real app, in the order of the requests.
 ///
 /// # Panics
 /// If the record cannot be read.
 #[must_use]
 pub fn recorded(mode: Mode) -> Vec<Value> {
-    let text = std::fs::read_to_string(record_of(mode)).expect("the record is in the repository");
+    let text =
+        std::fs::read_to_string(recording_path(mode)).expect("the record is in the repository");
     serde_json::from_str(&text).expect("the record is JSON")
 }
 
-/// The file of the record.
+/// Returns the path of the recording.
 #[must_use]
-pub fn record_of(mode: Mode) -> PathBuf {
+pub fn recording_path(mode: Mode) -> PathBuf {
     script("gnar", mode.file())
 }

@@ -1,4 +1,4 @@
-//! A small HTTP client that never tries again: what fails is seen.
+//! A small HTTP client that never retries, so that failures stay visible.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -6,31 +6,31 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
+pub struct HttpResponse {
+    /// Status code.
     pub status: u16,
-    /// Whether the server closes the connection after it.
+    /// Set if the server closes the connection after it.
     pub closes: bool,
-    /// The headers, their names in small letters.
+    /// Headers with lower-case names.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// The first header with this name, in small letters, or "" where there is none.
+impl HttpResponse {
+    /// Returns the first header with this lower-case name, or "" without one.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map_or("", |(_, value)| value)
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// If it is none.
+    /// If the body is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         let text = String::from_utf8_lossy(&self.body);
@@ -38,12 +38,12 @@ impl Answer {
     }
 }
 
-/// A connection that stays open.
+/// A persistent connection.
 #[derive(Debug)]
 pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    /// A connection to this machine.
+    /// Opens a connection to the loopback.
     ///
     /// # Errors
     /// As the system says.
@@ -53,7 +53,7 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Sends bytes as they are.
+    /// Sends raw bytes.
     ///
     /// # Errors
     /// As the system says.
@@ -61,15 +61,20 @@ impl Connection {
         self.0.get_mut().write_all(bytes).await
     }
 
-    /// Sends a request, with a JSON body if there is one, and reads the answer.
+    /// Sends a request, with a JSON body unless `json` is empty, and reads the response.
     ///
     /// # Errors
     /// When the connection breaks, or no answer comes within 20 seconds.
-    pub async fn request(&mut self, method: &str, path: &str, json: &str) -> io::Result<Answer> {
+    pub async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        json: &str,
+    ) -> io::Result<HttpResponse> {
         self.request_with(method, path, &[], json).await
     }
 
-    /// As [`request`](Self::request), with headers of one's own.
+    /// Sends a request with additional headers, and reads the response.
     ///
     /// # Errors
     /// When the connection breaks, or no answer comes within 20 seconds.
@@ -79,28 +84,28 @@ impl Connection {
         path: &str,
         headers: &[(&str, &str)],
         json: &str,
-    ) -> io::Result<Answer> {
+    ) -> io::Result<HttpResponse> {
         self.send(request_with(method, path, headers, json).as_bytes()).await?;
-        self.answer().await
+        self.read_response().await
     }
 
-    /// Reads an answer.
+    /// Reads a response.
     ///
     /// # Errors
     /// When the connection breaks, or no answer comes within 20 seconds.
-    pub async fn answer(&mut self) -> io::Result<Answer> {
-        self.answer_within(Duration::from_secs(20)).await
+    pub async fn read_response(&mut self) -> io::Result<HttpResponse> {
+        self.read_response_within(Duration::from_secs(20)).await
     }
 
-    /// The next answer, for which the service may take its time.
+    /// Reads a response that may take up to `limit`.
     ///
     /// # Errors
     /// When the connection breaks, or no answer comes in time.
-    pub async fn answer_within(&mut self, patience: Duration) -> io::Result<Answer> {
-        tokio::time::timeout(patience, self.read()).await?
+    pub async fn read_response_within(&mut self, limit: Duration) -> io::Result<HttpResponse> {
+        tokio::time::timeout(limit, self.read()).await?
     }
 
-    async fn read(&mut self) -> io::Result<Answer> {
+    async fn read(&mut self) -> io::Result<HttpResponse> {
         let head = self.head().await?;
         let first = head.first().ok_or(ErrorKind::UnexpectedEof)?;
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -109,7 +114,7 @@ impl Connection {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
         let status = status.ok_or(ErrorKind::InvalidData)?;
-        let mut answer = Answer { status, closes: false, headers, body: Vec::new() };
+        let mut answer = HttpResponse { status, closes: false, headers, body: Vec::new() };
         answer.closes = answer.header("connection").eq_ignore_ascii_case("close");
         answer.body = vec![0; answer.header("content-length").parse().unwrap_or(0)];
         self.0.read_exact(&mut answer.body).await?;
@@ -131,7 +136,7 @@ impl Connection {
     }
 }
 
-/// A request as it goes over the wire.
+/// Returns the text of a request.
 #[must_use]
 pub fn request(method: &str, path: &str, json: &str) -> String {
     request_with(method, path, &[], json)
@@ -149,23 +154,23 @@ fn request_with(method: &str, path: &str, headers: &[(&str, &str)], json: &str) 
     format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}{content}\r\n{json}")
 }
 
-/// One `GET` on a connection of its own.
+/// Sends one `GET` on a new connection.
 ///
 /// # Errors
 /// When the connection cannot be made or breaks.
-pub async fn get(port: u16, path: &str) -> io::Result<Answer> {
+pub async fn get(port: u16, path: &str) -> io::Result<HttpResponse> {
     Connection::open(port).await?.request("GET", path, "").await
 }
 
-/// One `GET` with the header `Authorization`, on a connection of its own.
+/// Sends one `GET` with the header `Authorization` on a new connection.
 ///
 /// # Errors
 /// When the connection cannot be made or breaks.
-pub async fn get_as(port: u16, path: &str, authorization: &str) -> io::Result<Answer> {
+pub async fn get_as(port: u16, path: &str, authorization: &str) -> io::Result<HttpResponse> {
     let mut connection = Connection::open(port).await?;
     let head = format!(
         "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: {authorization}\r\n\r\n"
     );
     connection.send(head.as_bytes()).await?;
-    connection.answer().await
+    connection.read_response().await
 }

@@ -1,8 +1,8 @@
-//! What the end-to-end tests share: the built programs, real servers, and a client that counts what
-//! goes wrong instead of hiding it.
+//! Support for the tests of every package: the built programs, real servers, and a client that
+//! counts failures instead of hiding them.
 //!
-//! Everything listens on loopback, on free ports, in temporary folders, and is stopped by its own
-//! process id when it goes out of scope.
+//! All servers listen on free ports of the loopback, run in temporary folders, and are stopped by
+//! their process ids when they go out of scope.
 
 pub mod ashirt_backend;
 pub mod certificates;
@@ -41,7 +41,7 @@ pub fn cnpj(number: u32) -> String {
     digits.iter().map(ToString::to_string).collect()
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 ///
 /// # Panics
 /// If there is none.
@@ -54,16 +54,16 @@ pub fn free_port() -> u16 {
 /// Waits until `condition` holds.
 ///
 /// # Panics
-/// After 30 seconds, with what was waited for.
+/// After 30 seconds; the message names the condition.
 pub async fn wait_for<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
-    wait_longer_for(what, Duration::from_secs(30), condition).await;
+    wait_for_within(what, Duration::from_secs(30), condition).await;
 }
 
-/// As [`wait_for`], for what takes longer.
+/// Waits until `condition` holds, for at most `limit`.
 ///
 /// # Panics
-/// After `limit`, with what was waited for.
-pub async fn wait_longer_for<F: Future<Output = bool>>(
+/// After `limit`; the message names the condition.
+pub async fn wait_for_within<F: Future<Output = bool>>(
     what: &str,
     limit: Duration,
     mut condition: impl FnMut() -> F,

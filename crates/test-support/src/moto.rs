@@ -1,14 +1,14 @@
-//! moto, which answers as Amazon's queues and mail do, and boto3 as the one at a queue's other end.
+//! moto, which simulates Amazon's queues and mail, and boto3 as the other end of a queue.
 
 use serde_json::{Value, json};
 
-use crate::python::{Dialogue, Peer};
+use crate::python::{Dialogue, PythonServer};
 
-/// A moto. It is ended when dropped, and forgets everything when it ends.
+/// A moto server. Stopped when dropped; forgets everything when it stops.
 #[derive(Debug)]
 pub struct Moto {
     port: u16,
-    server: Option<Peer>,
+    server: Option<PythonServer>,
 }
 
 impl Moto {
@@ -18,52 +18,52 @@ impl Moto {
     /// If it does not start, or `cargo xtask python` has not been run.
     #[must_use]
     pub fn start() -> Self {
-        let server = Peer::start("aws", "serve.py", &[], &[]);
+        let server = PythonServer::start("aws", "serve.py", &[], &[]);
         Self { port: server.port, server: Some(server) }
     }
 
-    /// Its address.
+    /// Returns its URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it; its port stays the same for [`start_again`](Self::start_again).
+    /// Stops it. [`start_again`](Self::start_again) uses the same port.
     pub fn stop(&mut self) {
         self.server = None;
     }
 
-    /// Starts it anew, empty, on the same port.
+    /// Starts it again, empty, on the same port.
     ///
     /// # Panics
     /// As [`start`](Self::start).
     pub fn start_again(&mut self) {
         self.stop();
-        self.server = Some(Peer::start_on(self.port, "aws", "serve.py", &[], &[]));
+        self.server = Some(PythonServer::start_on(self.port, "aws", "serve.py", &[], &[]));
     }
 
-    /// boto3, which answers the questions that `e2e/python/aws/peer.py` lists.
+    /// Starts boto3, which executes the operations that `e2e/python/aws/peer.py` lists.
     #[must_use]
     pub fn boto3(&self) -> Dialogue {
         Dialogue::start("aws", "peer.py", &[&self.port.to_string()], &[])
     }
 }
 
-/// boto3, whose answers are no exceptions.
+/// A boto3 client whose exceptions fail the test.
 #[derive(Debug)]
 pub struct Boto3(Dialogue);
 
 impl Boto3 {
-    /// One that speaks to this moto.
+    /// Creates a client of this moto.
     #[must_use]
     pub fn of(moto: &Moto) -> Self {
         Self(moto.boto3())
     }
 
-    /// Asks what `e2e/python/aws/peer.py` lists.
+    /// Executes an operation that `e2e/python/aws/peer.py` lists.
     ///
     /// # Panics
-    /// If the answer is an exception.
+    /// If boto3 raises an exception.
     pub fn ask(&mut self, question: &Value) -> Value {
         let text = self.0.ask(&question.to_string());
         let answer: Value = serde_json::from_str(&text).expect("it writes JSON");
@@ -71,7 +71,7 @@ impl Boto3 {
         answer
     }
 
-    /// The messages that can be received, and those that somebody has in hand.
+    /// Returns the number of visible messages, and of those in flight.
     ///
     /// # Panics
     /// If there is no such queue.

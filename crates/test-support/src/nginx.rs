@@ -1,4 +1,4 @@
-//! nginx, as it stands before replicas, and as it stands before an app while a route moves.
+//! nginx as a load balancer of replicas, and as a reverse proxy during a migration.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use tokio::process::{Child, Command};
 
 use crate::http_client;
 
-/// An nginx that balances between services. It is killed when dropped.
+/// An nginx that balances between services. Killed when dropped.
 #[derive(Debug)]
 pub struct Nginx {
-    /// Where it listens.
+    /// Port on the loopback.
     pub port: u16,
     _child: Child,
     _folder: TempDir,
 }
 
 impl Nginx {
-    /// Starts one before the services on `ports`. `keepalive` keeps connections to them open, which
-    /// is faster and harder on a service that stops.
+    /// Starts one in front of the services on `ports`. `keepalive` keeps connections to them open,
+    /// which is faster, and harder on a service that stops.
     ///
     /// # Panics
     /// If nginx is not installed (`apt-get install nginx-light`) or does not start.
@@ -48,16 +48,16 @@ impl Nginx {
     }
 }
 
-/// An nginx with a master and workers, as a distribution installs it: what it serves stands in `*.conf` of a
-/// folder, and it reads them again when it is told to. It ends when dropped.
+/// An nginx with a master and workers, as a distribution installs it: its sites are the `*.conf` of
+/// a folder, which it reads again on reload. Stopped when dropped.
 #[derive(Debug)]
-pub struct Sites {
+pub struct NginxSites {
     child: std::process::Child,
     folder: TempDir,
 }
 
-impl Sites {
-    /// Starts one that serves the `*.conf` of the folder `sites`, of which there may be none yet.
+impl NginxSites {
+    /// Starts one that serves the `*.conf` of the folder `sites`, which may be empty.
     ///
     /// # Panics
     /// If nginx is not installed (`apt-get install nginx-light`) or does not start.
@@ -77,7 +77,7 @@ impl Sites {
         sites
     }
 
-    /// A function for a shell, by which `nginx -s reload` is said to this one.
+    /// Returns a shell function that directs `nginx -s reload` to this server.
     #[must_use]
     pub fn as_shell_function(&self) -> String {
         format!(
@@ -87,9 +87,9 @@ impl Sites {
     }
 }
 
-impl Drop for Sites {
+impl Drop for NginxSites {
     fn drop(&mut self) {
-        // Killed outright, it would leave its workers behind.
+        // Terminated instead of killed, because its workers would survive otherwise.
         let pid = self.child.id().to_string();
         let _ = std::process::Command::new("kill").args(["-s", "TERM", &pid]).status();
         let _ = self.child.wait();
@@ -114,7 +114,8 @@ http {{
     )
 }
 
-/// The folders that nginx would otherwise have where only root may write.
+/// Returns the directives for temporary folders, because the default ones are writable by root
+/// alone.
 fn temporary(folder: &str) -> String {
     format!(
         "    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -122,10 +123,11 @@ fn temporary(folder: &str) -> String {
     )
 }
 
-/// One process and not a master with workers: whoever kills it has killed all of it.
+/// Returns the configuration of a single process without workers, so that killing it leaves none
+/// behind.
 ///
-/// Otherwise Debian's nginx with its defaults, among them when it tries the next server: on errors and
-/// timeouts, and not a second time for what may have been done already.
+/// Everything else is Debian's default, including when it tries the next server: on errors and
+/// timeouts, and never again for a request that may have had an effect.
 fn configuration(port: u16, ports: &[u16], keepalive: bool, folder: &str) -> String {
     let mut servers = String::new();
     for port in ports {

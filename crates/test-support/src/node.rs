@@ -1,6 +1,6 @@
-//! The programs for Node that look at what we make: Newman, a driver of Chromium, generated clients, linters.
+//! Node programs that check our output: Newman, a driver of Chromium, generated clients, linters.
 //!
-//! They are installed by `cargo xtask node`. One that is missing fails the test, as with Python's.
+//! Installed by `cargo xtask node`. A missing one fails the test, as with Python.
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -9,23 +9,23 @@ use tokio::process::Command;
 
 use crate::python::workspace;
 
-/// How a program ended.
+/// Result of a program.
 #[derive(Debug)]
-pub struct Ended {
-    /// Whether its exit code was 0.
-    pub well: bool,
-    /// What it printed, its errors first.
-    pub said: String,
-    /// The last line of its standard output.
-    pub last: String,
+pub struct ProcessOutput {
+    /// Set if the exit code was 0.
+    pub succeeded: bool,
+    /// Standard error, then standard output.
+    pub output: String,
+    /// Last line of its standard output.
+    pub last_line: String,
 }
 
-impl Ended {
+impl ProcessOutput {
     pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let out = text(&output.stdout);
-        let last = out.lines().last().unwrap_or_default().to_owned();
-        Self { well: output.status.success(), said: text(&output.stderr) + &out, last }
+        let last_line = out.lines().last().unwrap_or_default().to_owned();
+        Self { succeeded: output.status.success(), output: text(&output.stderr) + &out, last_line }
     }
 }
 
@@ -33,7 +33,7 @@ impl Ended {
 ///
 /// # Panics
 /// If it is not installed.
-pub async fn newman(arguments: &[&str]) -> Ended {
+pub async fn newman(arguments: &[&str]) -> ProcessOutput {
     let program = installed("newman").join("node_modules/newman/bin/newman.js");
     run("newman", program, &[&["run", "--color", "off"], arguments].concat()).await
 }
@@ -42,11 +42,11 @@ pub async fn newman(arguments: &[&str]) -> Ended {
 ///
 /// # Panics
 /// If what it needs is not installed.
-pub async fn script(name: &str, file: &str, arguments: &[&str]) -> Ended {
+pub async fn script(name: &str, file: &str, arguments: &[&str]) -> ProcessOutput {
     run(name, workspace().join("e2e/node").join(name).join(file), arguments).await
 }
 
-async fn run(name: &str, program: PathBuf, arguments: &[&str]) -> Ended {
+async fn run(name: &str, program: PathBuf, arguments: &[&str]) -> ProcessOutput {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let output = Command::new("node")
@@ -62,10 +62,10 @@ async fn run(name: &str, program: PathBuf, arguments: &[&str]) -> Ended {
         .output()
         .await
         .expect("node starts");
-    Ended::of(&output)
+    ProcessOutput::of(&output)
 }
 
-/// Returns the folder of what `e2e/node/NAME` needs.
+/// Returns the folder with the installed packages of `e2e/node/NAME`.
 ///
 /// # Panics
 /// If it is not installed.

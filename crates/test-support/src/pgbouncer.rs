@@ -1,4 +1,4 @@
-//! PgBouncer in front of a PostgreSQL server, as Debian packages it, on a free port of the
+//! PgBouncer in front of a PostgreSQL server, as packaged by Debian, on a free port of the
 //! loopback.
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::postgres::{as_postgres, is_root, run, signal, wait_until_url_answers};
 
-/// A pooler. Stopped when dropped, and ends with the thread that started it.
+/// A connection pooler. Stopped when dropped, and when the thread that started it ends.
 #[derive(Debug)]
 pub struct PgBouncer {
     child: Child,
@@ -30,7 +30,8 @@ impl PgBouncer {
         let (host, server_port) = endpoint.split_once(':').expect("a URL has a port");
         let port = crate::free_port();
         let path = |name: &str| folder.path().join(name);
-        // A handful of sessions for many clients, so that each transaction may get another one.
+        // Few sessions for many clients, so that consecutive transactions of a client get different
+        // ones.
         let settings = format!(
             "[databases]\n* = host={host} port={server_port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {}\n\

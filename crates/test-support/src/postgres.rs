@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one's own, in a temporary folder, on a free port of the loopback.
+//! A private PostgreSQL server, in a temporary folder, on a free port of the loopback.
 
 use std::fmt::Write as _;
 use std::net::TcpStream;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A server that tests share: its superuser's URL. Whoever runs many tests starts one and says so.
+/// Variable with the superuser's URL of a server that tests share. The gate starts one and sets it.
 const SHARED: &str = "PITON_TEST_POSTGRES";
 
-/// A server. It is stopped when dropped, and dies with the process that started it.
+/// A PostgreSQL server. Stopped when dropped, and when the thread that started it ends.
 #[derive(Debug)]
 pub struct Postgres {
     child: Option<Child>,
@@ -31,12 +31,14 @@ impl Postgres {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
         if is_root() {
-            // PostgreSQL refuses to run as root; Debian's packages bring a user for it.
+            // Changed, because PostgreSQL refuses to run as root; Debian's packages bring a user
+            // for it.
             run(Command::new("chown").arg("postgres").arg(folder.path()));
         }
         run(as_postgres(&bin("initdb"))
             .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync"])
-            // Texts sort by their bytes, as in SQLite: a test that forgets to say so is told here.
+            // Texts sort by their bytes, as in SQLite, so that a test which forgets to sort
+            // explicitly fails here.
             .args(["--locale=C.UTF-8", "--pgdata"])
             .arg(&data));
         let mut server = Self { child: None, folder, port: crate::free_port() };
@@ -44,8 +46,8 @@ impl Postgres {
         server
     }
 
-    /// Starts a server that speaks TLS as `localhost`; also says where the certificate of the authority
-    /// is that vouches for it.
+    /// Starts a server that requires TLS as `localhost`. Also returns the path of the authority's
+    /// certificate.
     ///
     /// # Panics
     /// As [`start`](Self::start), and if `openssl` is not installed.
@@ -131,7 +133,7 @@ impl Postgres {
         wait_until_it_answers(self.port);
     }
 
-    /// Stops the server as an administrator would who does not wait (`pg_ctl stop -m fast`).
+    /// Stops the server without waiting for clients (`pg_ctl stop -m fast`).
     ///
     /// # Panics
     /// If it does not end.
@@ -141,19 +143,19 @@ impl Postgres {
         child.wait().expect("a child can be waited for");
     }
 
-    /// Where it listens.
+    /// Returns its port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The superuser's URL.
+    /// Returns the superuser's URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Makes an empty database and says its URL.
+    /// Creates an empty database and returns its URL.
     ///
     /// # Panics
     /// If that does not work.
@@ -172,11 +174,11 @@ impl Drop for Postgres {
     }
 }
 
-/// An empty database on a server that other tests use too: the one that the environment names, or
-/// else one that is started for this process.
+/// Creates an empty database on a shared server: the one that the environment names, or one that is
+/// started for this process.
 ///
 /// # Panics
-/// If there is none and none can be started.
+/// If there is no server and none can be started.
 #[must_use]
 pub fn database() -> String {
     static OWN: OnceLock<String> = OnceLock::new();
@@ -187,11 +189,12 @@ pub fn database() -> String {
     }
 }
 
-/// A server that nobody drops. A shell watches over it: when this process ends, it stops the server and
+/// Starts a server that lives as long as this process. A shell watches over it, stops it and
 /// removes its folder.
 fn for_this_process() -> String {
     let (sender, receiver) = std::sync::mpsc::channel();
-    // The kernel's "parent has died" is about the thread that started a child: this one never ends.
+    // On a thread that never ends, because the kernel's parent-death signal refers to the thread
+    // that started a child.
     std::thread::spawn(move || {
         let mut server = Postgres::start();
         server.stop();
@@ -233,7 +236,7 @@ fn create_database(server: &str) -> String {
     format!("{address}/{name}")
 }
 
-/// A program of PostgreSQL's, where Debian keeps it.
+/// Returns the path of a PostgreSQL program, in Debian's folder.
 fn bin(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions
@@ -244,7 +247,7 @@ fn bin(name: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| name.into())
 }
 
-/// What a server for tests is started with: on loopback, and quick rather than safe from power cuts.
+/// Returns the server's options: loopback only, and fast instead of safe from power failures.
 fn settings(port: u16) -> Vec<String> {
     let port = port.to_string();
     ["-h", "127.0.0.1", "-p", &port, "-c", "fsync=off", "-c", "max_connections=200"]
@@ -252,14 +255,16 @@ fn settings(port: u16) -> Vec<String> {
         .to_vec()
 }
 
-/// An authority, and a certificate of its for `localhost`. PostgreSQL wants to own its key.
+/// Creates an authority and a certificate for `localhost`, with the permissions that PostgreSQL
+/// requires.
 fn make_certificates(folder: &Path) {
     crate::certificates::make(folder);
     if is_root() {
         run(Command::new("chown").arg("postgres").arg(folder.join("server.key")));
     }
     run(Command::new("chmod").arg("600").arg(folder.join("server.key")));
-    // The folder is PostgreSQL's; whoever checks its certificate has to read the authority's.
+    // Readable by all, because clients have to read the authority's certificate in PostgreSQL's
+    // folder.
     run(Command::new("chmod").arg("755").arg(folder));
 }
 
@@ -267,13 +272,14 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
-/// A command of PostgreSQL's user, which the kernel ends when we do.
+/// Returns a command that runs as PostgreSQL's user and that the kernel stops when this process
+/// ends.
 pub(crate) fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     }
-    // To the server that is an immediate stop; the shell that watches over one traps the other.
+    // QUIT is an immediate stop to the server; the shell that watches over one traps TERM instead.
     let signal = if program == Path::new("sh") { "TERM" } else { "QUIT" };
     command.args(["--pdeathsig", signal, "--"]).arg(program).env_remove("PGOPTIONS");
     command.current_dir("/");
@@ -290,7 +296,7 @@ pub(crate) fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
 }
 
-/// An open port is not yet a server that takes requests.
+/// Waits until the server accepts queries. An open port is not enough.
 fn wait_until_it_answers(port: u16) {
     wait_until_url_answers(port, &format!("postgres://postgres@127.0.0.1:{port}/postgres"));
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a peer may take to start, or to end once it was asked to.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Maximum time for a program to start, or to end after it was asked to.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The Python of the environment `name`, such as `gnar`.
 ///
@@ -45,16 +45,16 @@ pub(crate) fn workspace() -> PathBuf {
     manifest.ancestors().find(is_workspace).expect("the tests run inside the workspace").to_owned()
 }
 
-/// A Python server that runs. It is ended when dropped.
+/// A running Python server. Stopped when dropped.
 #[derive(Debug)]
-pub struct Peer {
+pub struct PythonServer {
     child: Child,
-    /// Where it listens, on the loopback.
+    /// Port on the loopback.
     pub port: u16,
     folder: TempDir,
 }
 
-impl Peer {
+impl PythonServer {
     /// Starts `e2e/python/<name>/<file> PORT ARGUMENTS..` on a free port, in a folder of its own, with no
     /// variables but `variables`, and waits until the port takes connections.
     ///
@@ -65,7 +65,7 @@ impl Peer {
         Self::start_on(crate::free_port(), name, file, arguments, variables)
     }
 
-    /// As [`start`](Self::start), on a port that somebody else has to know before.
+    /// Starts one on a port that another program has to know before.
     ///
     /// # Panics
     /// If it does not start, with what it printed.
@@ -94,14 +94,14 @@ impl Peer {
         peer
     }
 
-    /// What it has printed so far, on both outputs.
+    /// Returns its output so far, standard output and standard error.
     #[must_use]
     pub fn output(&self) -> String {
         let bytes = std::fs::read(self.folder.path().join("output")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The folder in which it runs, and which ends with it.
+    /// Returns its working folder, which is removed when it stops.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -110,7 +110,7 @@ impl Peer {
         let begin = Instant::now();
         loop {
             let ended = self.child.try_wait().expect("a child can be asked");
-            let late = begin.elapsed() > PATIENCE;
+            let late = begin.elapsed() > START_TIMEOUT;
             assert!(ended.is_none() && !late, "{ended:?}, the peer said:\n{}", self.output());
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return;
@@ -120,7 +120,7 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Drop for PythonServer {
     fn drop(&mut self) {
         end(&mut self.child);
         if std::thread::panicking() {
@@ -129,7 +129,7 @@ impl Drop for Peer {
     }
 }
 
-/// A script that answers each line of its input by a line.
+/// A script that responds to each line of input with one line.
 #[derive(Debug)]
 pub struct Dialogue {
     child: Child,
@@ -155,7 +155,7 @@ impl Dialogue {
         Self { child, input, output }
     }
 
-    /// Says a line and gives what the script answers, without the line's end.
+    /// Sends a line and returns the script's response, without the line end.
     ///
     /// # Panics
     /// If the script has ended; why is in what it wrote to stderr.
@@ -176,7 +176,8 @@ impl Drop for Dialogue {
     }
 }
 
-/// Away from the environment of whoever runs the test; compiled files do not go beside the sources.
+/// Returns a command with an environment of its own. Compiled files are not written next to the
+/// sources.
 fn command(name: &str, file: &str, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(interpreter(name));
     command
@@ -187,11 +188,11 @@ fn command(name: &str, file: &str, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Asks it to end, so that it can end its own children, and insists after a while.
+/// Asks the program to end, so that it can end its own children, and kills it after a while.
 fn end(child: &mut Child) {
     let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
     let begin = Instant::now();
-    while matches!(child.try_wait(), Ok(None)) && begin.elapsed() < PATIENCE {
+    while matches!(child.try_wait(), Ok(None)) && begin.elapsed() < START_TIMEOUT {
         std::thread::park_timeout(Duration::from_millis(5));
     }
     let _ = child.kill();

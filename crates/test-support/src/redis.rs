@@ -1,5 +1,5 @@
-//! A Redis server of one's own, in a temporary folder, on a free port of the loopback: with what may
-//! happen to one. And a sentinel.
+//! A private Redis server, in a temporary folder, on a free port of the loopback, with the failures
+//! that may happen to one. And a sentinel.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A server. It keeps nothing on disk unless told to ([`save`](Self::save)), is ended when dropped, and
-/// dies with the thread that started it.
+/// A Redis server. Saves nothing to disk unless told to ([`save`](Self::save)). Stopped when
+/// dropped, and when the thread that started it ends.
 #[derive(Debug)]
 pub struct Redis {
     child: Option<Child>,
@@ -19,7 +19,7 @@ pub struct Redis {
     password: Option<String>,
 }
 
-/// A sentinel that watches over one master, called `mymaster`, and acts on its own.
+/// A sentinel that monitors one master, called `mymaster`, and fails over by itself.
 #[derive(Debug)]
 pub struct Sentinel(Redis);
 
@@ -44,7 +44,7 @@ impl Redis {
         server
     }
 
-    /// Starts a server that asks for a password.
+    /// Starts a server that requires a password.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -56,8 +56,8 @@ impl Redis {
         server
     }
 
-    /// Starts a server that speaks TLS alone, as `localhost`; also says where the certificate of the
-    /// authority is that vouches for it.
+    /// Starts a server that accepts TLS only, as `localhost`. Also returns the path of the
+    /// authority's certificate.
     ///
     /// # Panics
     /// As [`start`](Self::start), and if `openssl` is not installed.
@@ -77,7 +77,7 @@ impl Redis {
         (server, authority)
     }
 
-    /// Starts a server that follows another.
+    /// Starts a replica of another server.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -130,12 +130,12 @@ impl Redis {
         self.child = Some(child);
     }
 
-    /// Ends it as an administrator would.
+    /// Stops it with SIGTERM.
     pub fn stop(&mut self) {
         self.end("TERM");
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it, as a power failure would.
     pub fn kill(&mut self) {
         self.end("KILL");
     }
@@ -147,7 +147,7 @@ impl Redis {
         }
     }
 
-    /// Lets it do nothing any more: its connections stay open, and nobody answers.
+    /// Suspends it: connections stay open, and get no response.
     ///
     /// # Panics
     /// If it does not run.
@@ -155,7 +155,7 @@ impl Redis {
         signal(self.child.as_ref().expect("it runs").id(), "STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     ///
     /// # Panics
     /// If it does not run.
@@ -163,7 +163,7 @@ impl Redis {
         signal(self.child.as_ref().expect("it runs").id(), "CONT");
     }
 
-    /// Writes what it knows to disk: that is what it knows when it starts again.
+    /// Saves its data to disk, which it has again after the next start.
     ///
     /// # Panics
     /// If it cannot.
@@ -171,7 +171,7 @@ impl Redis {
         assert_eq!(self.command(&["SAVE"]), "OK");
     }
 
-    /// Asks it something by `redis-cli`, and returns the answer, a line a part.
+    /// Runs a command by `redis-cli`, and returns its output, one line per part.
     ///
     /// # Panics
     /// If `redis-cli` is not there.
@@ -190,13 +190,13 @@ impl Redis {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// Where it listens.
+    /// Returns its port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its address, without a password.
+    /// Returns its URL, without a password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -206,7 +206,7 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         if let Some(child) = &self.child {
-            // One that is frozen hears nothing else.
+            // Resumed first, because a suspended process reacts to no other signal.
             signal(child.id(), "CONT");
         }
         self.kill();
@@ -214,7 +214,7 @@ impl Drop for Redis {
 }
 
 impl Sentinel {
-    /// Starts a sentinel that watches over `master` and takes it for gone after half a second.
+    /// Starts a sentinel that monitors `master`, and considers it down after half a second.
     ///
     /// # Panics
     /// As [`Redis::start`].
@@ -237,27 +237,27 @@ impl Sentinel {
         Self(sentinel)
     }
 
-    /// Where it listens, as `host:port`.
+    /// Returns its address as `host:port`.
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.0.port)
     }
 
-    /// The port of the server that it takes for the master.
+    /// Returns the port of the server that it considers the master.
     #[must_use]
     pub fn master(&self) -> Option<u16> {
         let answer = self.0.command(&["SENTINEL", "get-master-addr-by-name", "mymaster"]);
         answer.lines().nth(1)?.parse().ok()
     }
 
-    /// Whether it knows the replica that would take over.
+    /// Returns whether it knows the replica that would take over.
     #[must_use]
     pub fn knows_replica(&self) -> bool {
         self.0.command(&["SENTINEL", "replicas", "mymaster"]).contains("master-link-status\nok")
     }
 }
 
-/// A command which the kernel ends when we do.
+/// Returns a command that the kernel stops when this process ends.
 fn watched(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", program]);

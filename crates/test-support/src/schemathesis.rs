@@ -1,31 +1,32 @@
-//! Schemathesis: sends a service what its document allows and what it does not, and looks at each answer.
+//! Schemathesis: sends a service requests that its document allows and others, and checks each
+//! response.
 
 use std::process::{Command, Stdio};
 
 use crate::python::{interpreter, script};
 
-/// What came of it.
+/// Result of a run.
 #[derive(Debug)]
-pub struct Fuzzed {
-    /// Whether nothing was found.
+pub struct FuzzReport {
+    /// Set if no failure was found.
     pub clean: bool,
-    /// The report.
-    pub said: String,
+    /// Output of Schemathesis.
+    pub report: String,
 }
 
-/// Runs it with all checks against the service at `base_url`, such as `http://127.0.0.1:5000`, with `examples` of
-/// each kind, the same each time. `header` is that of the key. `options` are Schemathesis's own, such as
-/// `--include-method=GET`.
+/// Runs all checks against the service at `base_url`, such as `http://127.0.0.1:5000`, with
+/// `examples` of each kind, the same each time. `header` is the name of the key's header. `options`
+/// are Schemathesis's own, such as `--include-method=GET`.
 ///
 /// # Panics
-/// If its environment has not been made.
+/// If its environment has not been installed.
 #[must_use]
 pub fn fuzz(
     base_url: &str,
     (header, key): (&str, &str),
     examples: u32,
     options: &[&str],
-) -> Fuzzed {
+) -> FuzzReport {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(interpreter("schemathesis"))
         .arg(script("schemathesis", "fuzz.py"))
@@ -40,5 +41,8 @@ pub fn fuzz(
         .output()
         .expect("Python starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Fuzzed { clean: output.status.success(), said: text(&output.stdout) + &text(&output.stderr) }
+    FuzzReport {
+        clean: output.status.success(),
+        report: text(&output.stdout) + &text(&output.stderr),
+    }
 }

@@ -1,4 +1,4 @@
-//! A built service as a process of its own.
+//! A built service as a process.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -8,10 +8,10 @@ use tokio::process::{Child, Command};
 use crate::cgroup::Cgroup;
 use crate::http_client;
 
-/// The program `name`, as `cargo` has built it beside the tests.
+/// Returns the path of the program `name`, which Cargo builds next to the tests.
 ///
 /// # Panics
-/// If it has not been built, with the command that does.
+/// If it has not been built; the message names the command that does.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test is a program");
@@ -22,7 +22,7 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// Runs the program to its end, away from the environment and the settings of whoever runs the test.
+/// Runs the program to its end, with an environment and a folder of its own.
 ///
 /// # Panics
 /// If it cannot be started.
@@ -43,11 +43,11 @@ fn outputs(log: Option<&Path>) -> (Stdio, Stdio) {
     (file(), file())
 }
 
-/// A service that runs. It is killed when dropped.
+/// A running service. Killed when dropped.
 #[derive(Debug)]
 pub struct Service {
     child: Child,
-    /// Where it listens.
+    /// Port on the loopback.
     pub port: u16,
     _folder: tempfile::TempDir,
 }
@@ -61,7 +61,7 @@ impl Service {
         Self::start_logging_to(Stdio::null(), name, port, arguments).await
     }
 
-    /// Starts it with its log going to `log`; the reading end of a pipe is closed at once.
+    /// Starts it with its log going to `log`. The reading end of a pipe is closed at once.
     ///
     /// # Panics
     /// If it does not become ready.
@@ -150,7 +150,7 @@ impl Service {
         Self { child, port, _folder: folder }
     }
 
-    /// Waits until it is ready.
+    /// Waits until the service is ready.
     ///
     /// # Panics
     /// If it does not become ready.
@@ -158,16 +158,16 @@ impl Service {
         crate::wait_for("the service to be ready", || self.is_ready(true)).await;
     }
 
-    /// Whether `/readyz` answers, and answers that the service is (`true`) or is not ready.
+    /// Returns whether `/readyz` responds with ready (`true`) or not ready.
     pub async fn is_ready(&self, ready: bool) -> bool {
         let wanted = if ready { 200 } else { 503 };
         http_client::get(self.port, "/readyz").await.is_ok_and(|answer| answer.status == wanted)
     }
 
-    /// The most memory that it has had so far, in bytes.
+    /// Returns the peak of its resident memory in bytes.
     ///
     /// # Panics
-    /// If it does not run any more.
+    /// If it has ended.
     #[must_use]
     pub fn peak_memory(&self) -> u64 {
         let process = self.child.id().expect("it runs");
@@ -178,7 +178,7 @@ impl Service {
         kib * 1024
     }
 
-    /// Sends it a signal, such as `TERM`.
+    /// Sends a signal, such as `TERM`.
     ///
     /// # Panics
     /// If it has ended already.
@@ -188,7 +188,7 @@ impl Service {
         assert!(sent.expect("`kill` is there").success(), "SIG{signal} to {pid}");
     }
 
-    /// Waits for its end.
+    /// Waits for its exit.
     ///
     /// # Panics
     /// If it cannot be waited for.

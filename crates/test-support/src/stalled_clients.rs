@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 /// The outcome of a flood of requests.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fate {
+pub struct StalledOutcome {
     /// 503, as a problem document and with `Retry-After`.
     pub refused: usize,
     /// Any other response.
@@ -24,7 +24,12 @@ pub struct Fate {
 ///
 /// # Panics
 /// If a connection cannot be made, or a refusal is not a 503 problem document with `Retry-After`.
-pub async fn unfinished_bodies(port: u16, path: &str, count: usize, size: usize) -> Fate {
+pub async fn send_unfinished_bodies(
+    port: u16,
+    path: &str,
+    count: usize,
+    size: usize,
+) -> StalledOutcome {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {size}\r\n\r\n{{\"x\":\""
@@ -50,27 +55,27 @@ pub async fn unfinished_bodies(port: u16, path: &str, count: usize, size: usize)
                 .then(|| String::from_utf8_lossy(&answer).into_owned())
         });
     }
-    let mut fate = Fate::default();
+    let mut outcome = StalledOutcome::default();
     while let Some(answer) = clients.join_next().await {
         match answer.expect("a client does not panic") {
             Some(answer) if answer.starts_with("HTTP/1.1 503") => {
                 let told = answer.contains("\r\nretry-after: ")
                     && answer.contains("application/problem+json");
                 assert!(told, "{answer}");
-                fate.refused += 1;
+                outcome.refused += 1;
             }
-            Some(answer) if answer.starts_with("HTTP/1.1 ") => fate.answered += 1,
-            _ => fate.lost += 1,
+            Some(answer) if answer.starts_with("HTTP/1.1 ") => outcome.answered += 1,
+            _ => outcome.lost += 1,
         }
     }
-    fate
+    outcome
 }
 
 /// Requests each path on a connection of its own, and reads no response.
 ///
 /// # Errors
 /// Those of the sockets.
-pub async fn unread_answers(
+pub async fn leave_responses_unread(
     port: u16,
     paths: impl IntoIterator<Item = String>,
 ) -> io::Result<Vec<TcpStream>> {

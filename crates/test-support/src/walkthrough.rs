@@ -1,11 +1,11 @@
-//! A page of the documentation, done as it says: its files are written, its commands typed, and what they
-//! answer compared.
+//! Follows a page of the documentation: writes its files, types its commands, and compares their
+//! output.
 //!
 //! - A block under a line that ends with `` `path`: `` is that file; under `` `path`, from `text` on: `` it takes
 //!   the place of the file's lines from the first that begins with `text`.
 //! - In a block `console` a line with `$ ` is typed, a last word `&` leaves it running, and the lines below are its
 //!   answer. `..` stands for anything; a command without an answer has to succeed.
-//! - Every other block is for people: [`Page::quotes`].
+//! - Every other block is for people: [`Walkthrough::other_blocks`].
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
@@ -14,66 +14,68 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long an answer may differ: nginx says that it reloads before it has.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time until the output matches. Needed because nginx reports a reload before it has taken
+/// effect.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long what was left running may take until it listens; it may have to be compiled before.
-const START: Duration = Duration::from_secs(120);
+/// Maximum time until a background command listens. It may have to be compiled first.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// No line of an answer begins with it.
-const END: &str = "--- end of the answer, exit code";
+/// Marks the end of a command's output.
+const END_MARKER: &str = "--- end of the answer, exit code";
 
-/// A page, read.
+/// The steps of a page.
 #[derive(Debug)]
-pub struct Page {
-    /// What is to be done, in order.
+pub struct Walkthrough {
+    /// Steps in order.
     pub steps: Vec<Step>,
-    /// Blocks that are only to be read: their language and their text.
-    pub quotes: Vec<(String, String)>,
+    /// Blocks that are not steps: language and text.
+    pub other_blocks: Vec<(String, String)>,
 }
 
-/// One thing that the page says to do.
+/// One instruction of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The heading above it, without `## `.
+    /// Heading above it, without `## `.
     pub section: String,
-    /// Its line in the page.
+    /// Line in the page.
     pub line: usize,
-    /// What to do.
+    /// The action.
     pub action: Action,
 }
 
-/// What to do.
+/// Action of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Write a file; if `from` is said, only what is from the line on that begins with it.
+    /// Write a file. With `from`, replace the part that starts with the first line beginning with
+    /// it.
     Write {
-        /// Where.
+        /// Path of the file.
         path: String,
-        /// From where on.
+        /// Beginning of the first line to replace.
         from: Option<String>,
-        /// What.
+        /// Content of the file.
         content: String,
     },
-    /// Type a command.
+    /// Run a command.
     Type {
-        /// The command, without a last `&`.
+        /// The command, without a trailing `&`.
         command: String,
-        /// Whether it is left running.
-        stays: bool,
-        /// What it answers.
+        /// Set if it keeps running in the background.
+        in_background: bool,
+        /// Expected output.
         answer: Vec<String>,
     },
 }
 
-impl Page {
+impl Walkthrough {
     /// Reads a page of Markdown.
     ///
     /// # Panics
     /// If a block has no end.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let mut page = Self { steps: Vec::new(), quotes: Vec::new() };
+        let mut page = Self { steps: Vec::new(), other_blocks: Vec::new() };
         let (mut section, mut above) = ("", "");
         let mut lines = (1..).zip(text.lines());
         while let Some((number, line)) = lines.next() {
@@ -94,7 +96,7 @@ impl Page {
                     let typed = typed(&block).into_iter();
                     page.steps.extend(typed.map(|(at, action)| step(number + 1 + at, action)));
                 } else {
-                    page.quotes.push((language.to_owned(), block.join("\n") + "\n"));
+                    page.other_blocks.push((language.to_owned(), block.join("\n") + "\n"));
                 }
             }
             if !line.is_empty() {
@@ -105,7 +107,7 @@ impl Page {
     }
 }
 
-/// The file that the block under this line is, and from where on.
+/// Returns the file that the block below this line contains, and from which line on.
 fn file(line: &str) -> Option<(String, Option<String>)> {
     let last = |text: &str| text.rsplit_once('`').map(|(_, path)| path.to_owned());
     if let Some(rest) = line.strip_suffix("` on:") {
@@ -115,14 +117,14 @@ fn file(line: &str) -> Option<(String, Option<String>)> {
     Some((last(line.strip_suffix("`:")?)?, None))
 }
 
-/// The commands of a block, each with its line in it.
+/// Returns the commands of a block, each with its line in it.
 fn typed(block: &[&str]) -> Vec<(usize, Action)> {
     let mut found: Vec<(usize, Action)> = Vec::new();
     for (at, line) in block.iter().enumerate() {
         if let Some(command) = line.strip_prefix("$ ") {
-            let stays = command.ends_with(" &");
+            let in_background = command.ends_with(" &");
             let command = command.trim_end_matches(" &").to_owned();
-            found.push((at, Action::Type { command, stays, answer: Vec::new() }));
+            found.push((at, Action::Type { command, in_background, answer: Vec::new() }));
         } else if let Some((_, Action::Type { answer, .. })) = found.last_mut() {
             answer.push((*line).to_owned());
         }
@@ -130,52 +132,52 @@ fn typed(block: &[&str]) -> Vec<(usize, Action)> {
     found
 }
 
-/// Whether `answer` is what the page says. Empty lines do not count, `..` is anything within its line, and a
-/// line of `..` alone any number of lines.
+/// Returns whether `answer` matches the page. Empty lines are ignored, `..` matches anything within
+/// its line, and a line of `..` alone any number of lines.
 #[must_use]
-pub fn is_as_said(said: &[String], answer: &str) -> bool {
-    let said: Vec<&str> =
-        said.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+pub fn matches_expected(expected: &[String], answer: &str) -> bool {
+    let expected: Vec<&str> =
+        expected.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
     let lines: Vec<&str> = answer.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match_lines(&said, &lines)
+    match_lines(&expected, &lines)
 }
 
-fn match_lines(said: &[&str], lines: &[&str]) -> bool {
-    match said.split_first() {
+fn match_lines(expected: &[&str], lines: &[&str]) -> bool {
+    match expected.split_first() {
         None => lines.is_empty(),
         Some((&"..", rest)) => {
             (0..=lines.len()).any(|skipped| match_lines(rest, &lines[skipped..]))
         }
         Some((first, rest)) => match lines.split_first() {
-            Some((line, lines)) => is_like(first, line) && match_lines(rest, lines),
+            Some((line, lines)) => line_matches(first, line) && match_lines(rest, lines),
             None => false,
         },
     }
 }
 
-fn is_like(said: &str, line: &str) -> bool {
-    match said.split_once("..") {
-        None => said == line,
+fn line_matches(expected: &str, line: &str) -> bool {
+    match expected.split_once("..") {
+        None => expected == line,
         Some((begin, rest)) => line.strip_prefix(begin).is_some_and(|line| {
             line.char_indices()
                 .map(|(at, _)| at)
                 .chain([line.len()])
-                .any(|at| is_like(rest, &line[at..]))
+                .any(|at| line_matches(rest, &line[at..]))
         }),
     }
 }
 
-/// Somebody who does what a page says, in a shell.
+/// Runs the steps of a page in a shell.
 #[derive(Debug)]
-pub struct Reader {
+pub struct WalkthroughRunner {
     shell: Shell,
-    /// What the page calls things, and what they are here.
+    /// Replacements: text of the page, and its value here.
     names: Vec<(String, String)>,
 }
 
-impl Reader {
-    /// Begins in `folder`, with `variables` and no others. `names` are the ports, paths and words that are others
-    /// here than on the page.
+impl WalkthroughRunner {
+    /// Starts in `folder`, with `variables` alone. `names` are ports, paths and words of the page
+    /// that differ here.
     ///
     /// # Panics
     /// If there is no bash.
@@ -185,10 +187,10 @@ impl Reader {
         Self { shell: Shell::start(folder, variables), names }
     }
 
-    /// `text` of the page as it is here. What a name has been replaced by is not looked at again: the digits of one
-    /// port may stand in another.
+    /// Replaces the names in a text of the page. Replaced text is not searched again, because the
+    /// digits of one port may occur in another.
     #[must_use]
-    pub fn here(&self, text: &str) -> String {
+    pub fn localize(&self, text: &str) -> String {
         let (mut here, mut rest) = (String::new(), text);
         while let Some(first) = rest.chars().next() {
             let name = self.names.iter().find(|(name, _)| rest.starts_with(name));
@@ -207,32 +209,35 @@ impl Reader {
         here
     }
 
-    /// Does a step of the page.
+    /// Runs a step of the page.
     ///
     /// # Panics
-    /// If it does not end as the page says, with the line of the page, what it says and what was answered.
-    pub fn follow(&mut self, step: &Step) {
+    /// If the result differs from the page; the message has the page's line, the expected and the
+    /// actual output.
+    pub fn run_step(&mut self, step: &Step) {
         match &step.action {
             Action::Write { path, from, content } => self.write(path, from.as_deref(), content),
-            Action::Type { command, stays: true, .. } => self.leave_running(step, command),
-            Action::Type { command, answer, .. } => self.type_in(step, command, answer),
+            Action::Type { command, in_background: true, .. } => {
+                self.run_in_background(step, command)
+            }
+            Action::Type { command, answer, .. } => self.run_and_compare(step, command, answer),
         }
     }
 
-    /// Types a command of the test's own, and gives its answer.
+    /// Runs a command of the test, and returns its output.
     ///
     /// # Panics
     /// If it fails.
-    pub fn ask(&mut self, command: &str) -> String {
-        let (answer, code) = self.shell.run(&self.here(command));
+    pub fn run_command(&mut self, command: &str) -> String {
+        let (answer, code) = self.shell.run(&self.localize(command));
         assert_eq!(code, 0, "$ {command}\n{answer}");
         answer.trim().to_owned()
     }
 
     fn write(&mut self, path: &str, from: Option<&str>, content: &str) {
-        let folder = PathBuf::from(self.ask("pwd"));
-        let path = folder.join(self.here(path));
-        let mut text = self.here(content);
+        let folder = PathBuf::from(self.run_command("pwd"));
+        let path = folder.join(self.localize(path));
+        let mut text = self.localize(content);
         if let Some(from) = from {
             let old = std::fs::read_to_string(&path).expect("the page wrote it before");
             let kept = old.lines().take_while(|line| !line.starts_with(from));
@@ -243,15 +248,15 @@ impl Reader {
         std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    fn leave_running(&mut self, step: &Step, command: &str) {
-        let command = self.here(command);
-        self.shell.leave_running(&command);
+    fn run_in_background(&mut self, step: &Step, command: &str) {
+        let command = self.localize(command);
+        self.shell.run_in_background(&command);
         let mut ports =
             command.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
         let port: u16 = ports.rfind(|port| *port > 1023).expect("its port is in the command");
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let late = begin.elapsed() > START;
+            let late = begin.elapsed() > START_TIMEOUT;
             assert!(
                 !late,
                 "line {}: nobody listens after\n$ {command}\n{}",
@@ -262,23 +267,24 @@ impl Reader {
         }
     }
 
-    fn type_in(&mut self, step: &Step, command: &str, answer: &[String]) {
-        let (typed, begin) = (self.here(command), Instant::now());
-        let said: Vec<String> = answer.iter().map(|line| self.here(line)).collect();
+    fn run_and_compare(&mut self, step: &Step, command: &str, answer: &[String]) {
+        let (typed, begin) = (self.localize(command), Instant::now());
+        let expected: Vec<String> = answer.iter().map(|line| self.localize(line)).collect();
         loop {
             let (answered, code) = self.shell.run(&typed);
-            if if said.is_empty() { code == 0 } else { is_as_said(&said, &answered) } {
+            if if expected.is_empty() { code == 0 } else { matches_expected(&expected, &answered) }
+            {
                 return;
             }
-            // What only asks may be asked again.
-            if !typed.starts_with("curl ") || begin.elapsed() > PATIENCE {
+            // Only reads are retried, because other commands would have their effect twice.
+            if !typed.starts_with("curl ") || begin.elapsed() > OUTPUT_TIMEOUT {
                 let log = self.shell.log();
                 panic!(
                     "line {} of the page, \"{}\"\n$ {typed}\n{answered}(exit code {code})\nbut the page says\n{}\n\
                      what runs has printed\n{log}",
                     step.line,
                     step.section,
-                    said.join("\n"),
+                    expected.join("\n"),
                 );
             }
             std::thread::park_timeout(Duration::from_millis(100));
@@ -286,7 +292,7 @@ impl Reader {
     }
 }
 
-/// A shell that remembers what was said to it. What it has left running ends with it.
+/// A shell with state. Its background commands end with it.
 #[derive(Debug)]
 struct Shell {
     child: Child,
@@ -310,33 +316,33 @@ impl Shell {
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let log = tempfile::NamedTempFile::new().expect("a temporary file").into_temp_path();
         let mut shell = Self { child, input, output, log };
-        // When the test ends, however it does, so does this.
+        // Set, so that background commands end with the test, however it ends.
         shell.run("exec 2>&1; trap 'kill $(jobs -p); wait' EXIT");
         shell
     }
 
-    /// Runs a command, and gives what it printed and its exit code.
+    /// Runs a command, and returns its output and its exit code.
     fn run(&mut self, command: &str) -> (String, i32) {
         let input = self.input.as_mut().expect("it is there until the end");
-        writeln!(input, "{{ {command}\n}} </dev/null\nprintf '\\n%s %s\\n' '{END}' $?")
+        writeln!(input, "{{ {command}\n}} </dev/null\nprintf '\\n%s %s\\n' '{END_MARKER}' $?")
             .expect("bash reads");
         let mut answer = String::new();
         loop {
             let mut line = String::new();
             let read = self.output.read_line(&mut line).expect("commands print text");
             assert!(read > 0, "the shell ended on: {command}\n{answer}");
-            if let Some(code) = line.strip_prefix(END) {
+            if let Some(code) = line.strip_prefix(END_MARKER) {
                 return (answer, code.trim().parse().expect("it is a number"));
             }
             let _ = write!(answer, "{line}");
         }
     }
 
-    fn leave_running(&mut self, command: &str) {
+    fn run_in_background(&mut self, command: &str) {
         self.run(&format!("{command} >>{} 2>&1 &", self.log.display()));
     }
 
-    /// What everything that runs has printed lately.
+    /// Returns the last lines that background commands have printed.
     fn log(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
@@ -355,27 +361,27 @@ impl Drop for Shell {
 mod tests {
     use super::*;
 
-    fn said(lines: &[&str]) -> Vec<String> {
+    fn expected(lines: &[&str]) -> Vec<String> {
         lines.iter().map(|line| (*line).to_owned()).collect()
     }
 
     #[test]
     fn two_dots_are_anything_in_a_line_and_any_lines_alone() {
-        assert!(is_as_said(&said(&[r#"{"a":"..","b":2}"#]), "{\"a\":\"x\",\"b\":2}\n\n"));
-        assert!(!is_as_said(&said(&[r#"{"a":"..","b":2}"#]), r#"{"a":"x","b":3}"#));
-        assert!(!is_as_said(&said(&["a"]), "a\nb"));
-        assert!(is_as_said(&said(&["a", "..", "d"]), "a\nb\nc\nd"));
-        assert!(is_as_said(&said(&["a", ".."]), "a"));
-        assert!(!is_as_said(&said(&["a", "..", "d"]), "a\nb"));
+        assert!(matches_expected(&expected(&[r#"{"a":"..","b":2}"#]), "{\"a\":\"x\",\"b\":2}\n\n"));
+        assert!(!matches_expected(&expected(&[r#"{"a":"..","b":2}"#]), r#"{"a":"x","b":3}"#));
+        assert!(!matches_expected(&expected(&["a"]), "a\nb"));
+        assert!(matches_expected(&expected(&["a", "..", "d"]), "a\nb\nc\nd"));
+        assert!(matches_expected(&expected(&["a", ".."]), "a"));
+        assert!(!matches_expected(&expected(&["a", "..", "d"]), "a\nb"));
     }
 
     #[test]
     fn a_page_is_files_commands_and_quotes() {
-        let page = Page::read(
+        let page = Walkthrough::read(
             "# x\n## One\nThe file `a.txt`:\n\n```toml\na = 1\n```\nText `b`: and\n```console\n$ cat a.txt\na = 1\n\
              $ serve 5000 &\n```\n## Two\n`a.txt`, from `a` on:\n```toml\na = 2\n```\nlook\n```python\nx\n```\n",
         );
-        assert_eq!(page.quotes, [("python".to_owned(), "x\n".to_owned())]);
+        assert_eq!(page.other_blocks, [("python".to_owned(), "x\n".to_owned())]);
         let places: Vec<_> =
             page.steps.iter().map(|step| (step.section.as_str(), step.line)).collect();
         assert_eq!(places, [("One", 5), ("One", 10), ("One", 12), ("Two", 16)]);
@@ -386,10 +392,10 @@ mod tests {
         };
         assert_eq!(path, "a.txt");
         assert!(
-            matches!(&answered.action, Action::Type { answer, stays: false, .. } if answer[..] == ["a = 1"])
+            matches!(&answered.action, Action::Type { answer, in_background: false, .. } if answer[..] == ["a = 1"])
         );
         assert!(
-            matches!(&runs.action, Action::Type { command, stays: true, .. } if command == "serve 5000")
+            matches!(&runs.action, Action::Type { command, in_background: true, .. } if command == "serve 5000")
         );
         assert!(matches!(&replaced.action, Action::Write { from: Some(from), .. } if from == "a"));
     }
@@ -400,18 +406,19 @@ mod tests {
         let page = "`a.txt`:\n```text\none\ntwo\n```\n```console\n$ X=$(cat a.txt | wc -l)\n$ echo $X\n2\n```\n\
             `a.txt`, from `two` on:\n```text\nTHREE\n```\n```console\n$ cat a.txt\none\n3\n```\n";
         let path = std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned();
-        let mut reader = Reader::new(folder.path(), &[("PATH", path)], &[("THREE", "3".into())]);
-        Page::read(page).steps.iter().for_each(|step| reader.follow(step));
+        let mut reader =
+            WalkthroughRunner::new(folder.path(), &[("PATH", path)], &[("THREE", "3".into())]);
+        Walkthrough::read(page).steps.iter().for_each(|step| reader.run_step(step));
     }
 
     #[test]
     #[should_panic(expected = "but the page says")]
     fn a_page_that_says_something_else_is_found_out() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut reader = Reader::new(folder.path(), &[], &[]);
-        Page::read("```console\n$ echo 1\n2\n```\n")
+        let mut reader = WalkthroughRunner::new(folder.path(), &[], &[]);
+        Walkthrough::read("```console\n$ echo 1\n2\n```\n")
             .steps
             .iter()
-            .for_each(|step| reader.follow(step));
+            .for_each(|step| reader.run_step(step));
     }
 }

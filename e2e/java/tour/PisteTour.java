@@ -25,19 +25,19 @@ final class PisteTour {
     private static final String ADDRESS = "java@example.org";
     private static final String PASSWORD = "correct horse";
 
-    private final JsonNode world;
+    private final JsonNode targets;
     private final Tour tour;
 
-    PisteTour(JsonNode world) throws Exception {
-        this.world = world;
+    PisteTour(JsonNode targets) throws Exception {
+        this.targets = targets;
         // They need a user who was deleted since, and tokens that piste does not make.
         Set<String> unreachable = Set.of("user_me 404", "user_me 403", "user_me 422", "peer_me 403", "peer_me 422");
-        tour = new Tour(world.get("document").asText(), unreachable);
+        tour = new Tour(targets.get("document").asText(), unreachable);
     }
 
     private ApiClient client(String token) {
         ApiClient client = new ApiClient();
-        client.updateBaseUri(world.get("url").asText());
+        client.updateBaseUri(targets.get("url").asText());
         if (token != null) {
             client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + token));
         }
@@ -68,7 +68,7 @@ final class PisteTour {
     }
 
     private String activation() throws Exception {
-        String log = Files.readString(Path.of(world.get("log").asText()));
+        String log = Files.readString(Path.of(targets.get("log").asText()));
         String rest = log.substring(log.indexOf("activate " + ADDRESS + " at"));
         int begin = rest.indexOf("/user/activate/") + "/user/activate/".length();
         return rest.substring(begin, begin + 36);

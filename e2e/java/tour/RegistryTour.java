@@ -32,16 +32,16 @@ final class RegistryTour {
     private static final String UNKNOWN = cnpj(999999990003L);
     private static final String WRONG = UNKNOWN.substring(0, 13) + (UNKNOWN.charAt(13) - '0' + 1) % 10;
 
-    private final JsonNode world;
+    private final JsonNode targets;
     private final Tour tour;
     private final CompaniesApi us;
     private final CompaniesApi stranger;
     private final CompaniesApi reader;
     private final CompaniesApi writer;
 
-    RegistryTour(JsonNode world) throws Exception {
-        this.world = world;
-        tour = new Tour(world.get("document").asText(), Set.of());
+    RegistryTour(JsonNode targets) throws Exception {
+        this.targets = targets;
+        tour = new Tour(targets.get("document").asText(), Set.of());
         us = new CompaniesApi(client("key"));
         stranger = new CompaniesApi(client("none"));
         reader = new CompaniesApi(client("reader_key"));
@@ -49,9 +49,9 @@ final class RegistryTour {
     }
 
     private ApiClient client(String name) {
-        String key = world.path(name).asText("not a key");
+        String key = targets.path(name).asText("not a key");
         ApiClient client = new ApiClient();
-        client.updateBaseUri(world.get("url").asText());
+        client.updateBaseUri(targets.get("url").asText());
         client.setRequestInterceptor(request -> request.header("X-API-Key", key));
         return client;
     }
@@ -239,10 +239,10 @@ final class RegistryTour {
 
     private void register() throws Exception {
         RegisterApi register = new RegisterApi(client("key"));
-        String known = world.get("known").asText();
+        String known = targets.get("known").asText();
         equal(good("register_look_up", 200, () -> register.registerLookUpWithHttpInfo(known)).getData().getCnpj(),
             known, "looked up");
-        String unknown = world.get("unknown").asText();
+        String unknown = targets.get("unknown").asText();
         bad("register_look_up", 404, () -> register.registerLookUpWithHttpInfo(unknown));
         bad("register_look_up", 422, () -> register.registerLookUpWithHttpInfo(WRONG));
         RegisterApi strangers = new RegisterApi(client("none"));

@@ -4,8 +4,8 @@ import createClient from 'openapi-fetch';
 import type { components, paths } from './types/forms';
 import { equal, good, type Surroundings } from './answers.js';
 
-export async function forms(world: { url: string }, { watch }: Surroundings): Promise<void> {
-  const us = createClient<paths>({ baseUrl: world.url });
+export async function forms(targets: { url: string }, { watch }: Surroundings): Promise<void> {
+  const us = createClient<paths>({ baseUrl: targets.url });
   us.use(watch('forms'));
 
   type Scalars = paths['/forms/scalars']['get']['parameters']['query'];

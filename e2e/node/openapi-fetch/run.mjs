@@ -1,8 +1,8 @@
 // Makes types of the documents, compiles the tours with them, and takes the tours.
 //
-// node run.mjs WORLD [--through-prism]
+// node run.mjs TARGETS [--through-prism]
 //
-// WORLD is a JSON file of `test_support::generated_clients`: of the registry and piste, or of the service that says what it has
+// TARGETS is a JSON file of `test_support::generated_clients`: of the registry and piste, or of the service that says what it has
 // read. Fails if an operation of a document was not called, if one
 // answered by a status that is not documented for it, or did not answer by one that is. With
 // `--through-prism` the addresses are those of validating proxies, whose complaints fail, too. The last
@@ -13,13 +13,13 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [worldFile, ...flags] = process.argv.slice(2);
+const [targetsFile, ...flags] = process.argv.slice(2);
 const throughPrism = flags.includes('--through-prism');
-const world = JSON.parse(readFileSync(worldFile, 'utf8'));
-const services = Object.keys(world);
-const source = 'forms' in world ? 'forms' : 'tour';
+const targets = JSON.parse(readFileSync(targetsFile, 'utf8'));
+const services = Object.keys(targets);
+const source = 'forms' in targets ? 'forms' : 'tour';
 // Statuses that a client alone can provoke. Others (429, 503 ..) need a service in trouble.
-const PROVOKED = 'forms' in world ? [200] : [200, 201, 204, 304, 401, 403, 404, 409, 412, 422];
+const PROVOKED = 'forms' in targets ? [200] : [200, 201, 204, 304, 401, 403, 404, 409, 412, 422];
 
 // They need a user who was deleted since, and tokens that piste does not make.
 const UNREACHABLE = { user_me: [403, 404, 422], peer_me: [403, 422] };
@@ -41,7 +41,7 @@ function compile() {
     }
   };
   for (const name of services) {
-    node('node_modules/openapi-typescript/bin/cli.js', world[name].document, '-o', `types/${name}.d.ts`);
+    node('node_modules/openapi-typescript/bin/cli.js', targets[name].document, '-o', `types/${name}.d.ts`);
   }
   node('node_modules/typescript/bin/tsc', '-p', '.');
   return join(folder, `out/${source}.js`);
@@ -49,7 +49,7 @@ function compile() {
 
 class Tour {
   constructor(name) {
-    const { paths } = JSON.parse(readFileSync(world[name].document, 'utf8'));
+    const { paths } = JSON.parse(readFileSync(targets[name].document, 'utf8'));
     this.calls = 0;
     this.complaints = [];
     this.operations = new Map();
@@ -98,7 +98,7 @@ function cnpj(number) {
 }
 
 function activation(address) {
-  const lines = readFileSync(world.piste.log, 'utf8').split('\n');
+  const lines = readFileSync(targets.piste.log, 'utf8').split('\n');
   return lines.find((line) => line.includes(`activate ${address} at`)).split('/user/activate/')[1].slice(0, 36);
 }
 
@@ -106,8 +106,8 @@ const tours = await import(pathToFileURL(compile()));
 const result = {};
 for (const name of services) {
   const tour = new Tour(name);
-  if (throughPrism) world[name].url = world[name].prism;
-  await tours[name](world[name], { watch: () => ({ onResponse: (seen) => tour.onResponse(seen) }), cnpj, activation });
+  if (throughPrism) targets[name].url = targets[name].prism;
+  await tours[name](targets[name], { watch: () => ({ onResponse: (seen) => tour.onResponse(seen) }), cnpj, activation });
   result[name] = tour.end();
 }
 console.log(JSON.stringify(result));

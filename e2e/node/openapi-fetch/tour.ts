@@ -10,8 +10,8 @@ import { equal, good, holds, type Surroundings } from './answers.js';
 type Problem = components['responses']['problem']['content']['application/problem+json'];
 type Company = components['schemas']['Company'];
 
-/** Where the services are: the JSON file of `test_support::generated_clients::World`. */
-export interface World {
+/** Where the services are: the JSON file of `test_support::generated_clients::ServicesUnderTest`. */
+export interface Targets {
   registry: { url: string; key: string; reader_key: string; writer_key: string; known: string; unknown: string };
   piste: { url: string };
 }
@@ -27,14 +27,14 @@ function bad(answer: { error?: Problem; response: Response }, status: number): P
   return problem;
 }
 
-export async function registry(world: World['registry'], { watch, cnpj }: Surroundings): Promise<void> {
+export async function registry(targets: Targets['registry'], { watch, cnpj }: Surroundings): Promise<void> {
   const caller = (key: string) => {
-    const client = createClient<RegistryPaths>({ baseUrl: world.url, headers: { 'X-API-Key': key } });
+    const client = createClient<RegistryPaths>({ baseUrl: targets.url, headers: { 'X-API-Key': key } });
     client.use(watch('registry'));
     return client;
   };
-  const [us, stranger] = [caller(world.key), caller('not a key')];
-  const [reader, writer] = [caller(world.reader_key), caller(world.writer_key)];
+  const [us, stranger] = [caller(targets.key), caller('not a key')];
+  const [reader, writer] = [caller(targets.reader_key), caller(targets.writer_key)];
   const begin = new Date(Date.now() - 1000).toISOString();
   const unknown = cnpj(999999990002);
   const wrong = unknown.slice(0, 13) + ((Number(unknown[13]) + 1) % 10);
@@ -160,17 +160,17 @@ export async function registry(world: World['registry'], { watch, cnpj }: Surrou
   bad(await open(first, reader), 403);
 
   const lookUp = (number: string, by = us) => by.GET('/api/register/{cnpj}', { params: at(number) });
-  equal(good(await lookUp(world.known), 200).cnpj, world.known, 'looked up');
-  bad(await lookUp(world.unknown), 404);
+  equal(good(await lookUp(targets.known), 200).cnpj, targets.known, 'looked up');
+  bad(await lookUp(targets.unknown), 404);
   bad(await lookUp(wrong), 422);
-  bad(await lookUp(world.known, stranger), 401);
-  bad(await lookUp(world.known, writer), 403);
+  bad(await lookUp(targets.known, stranger), 401);
+  bad(await lookUp(targets.known, writer), 403);
 }
 
-export async function piste(world: World['piste'], { watch, activation }: Surroundings): Promise<void> {
+export async function piste(targets: Targets['piste'], { watch, activation }: Surroundings): Promise<void> {
   const caller = (token?: string) => {
     const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-    const client = createClient<PistePaths>({ baseUrl: world.url, headers });
+    const client = createClient<PistePaths>({ baseUrl: targets.url, headers });
     client.use(watch('piste'));
     return client;
   };

@@ -1,8 +1,8 @@
 """Calls every operation of the services by clients in Python that OpenAPI Generator generates.
 
-call.py WORLD
+call.py TARGETS
 
-WORLD is a JSON file of `test_support::generated_clients`: where the services are, their keys and documents. The last line
+TARGETS is a JSON file of `test_support::generated_clients`: where the services are, their keys and documents. The last line
 is JSON: how many operations and calls of each service.
 """
 import importlib
@@ -74,9 +74,9 @@ class Client:
 
 def main():
     with open(sys.argv[1], encoding='utf-8') as file:
-        world = json.load(file)
+        targets = json.load(file)
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(tour.all_of(world, 'openapi-generator', lambda *service: Client(*service, folder))))
+        print(json.dumps(tour.all_of(targets, 'openapi-generator', lambda *service: Client(*service, folder))))
 
 
 main()

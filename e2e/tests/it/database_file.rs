@@ -31,7 +31,7 @@ async fn an_address_that_could_be_read_in_two_ways_is_refused_with_the_fix() {
         ("sqlite:~/app.db", "expanded by shells"),
         ("file:app.db", "`file:` addresses"),
         ("sqlite:/x/app.db&mode=rw", "start with `?`"),
-        ("sqlite: x/app.db", "blanks"),
+        ("sqlite: x/app.db", "whitespace"),
     ] {
         let variables = [("DATABASE_URL", address)];
         let output = service::run("registry", &["--port", "0"], &variables).await;

@@ -80,8 +80,8 @@ async fn look(service: &Service) -> Value {
     let page = format!("http://127.0.0.1:{}/", service.port);
     let arguments = [&*page, folder.path().to_str().unwrap()];
     let looked = node::script("browser", "panel.js", &arguments).await;
-    assert!(looked.well, "{}", looked.said);
-    let seen: Value = serde_json::from_str(&looked.last).unwrap();
+    assert!(looked.succeeded, "{}", looked.output);
+    let seen: Value = serde_json::from_str(&looked.last_line).unwrap();
     assert_eq!(seen["strangers"], json!([]), "the page asks nobody else");
     assert_eq!(seen["complaints"], json!([]), "the page keeps to its own policy");
     let views = seen["views"].as_object().unwrap();

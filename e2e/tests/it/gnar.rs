@@ -72,7 +72,7 @@ fn essence(answer: &Value) -> Value {
 async fn piste_answers_what_gnar_gear_answers() {
     let database = database();
     let (port, neighbour) = (free_port(), free_port());
-    let environment = gnar::environment_of_piton(&database);
+    let environment = gnar::environment_for_piton(&database);
     let off_piste = format!("tcp://127.0.0.1:{neighbour}");
     let mut variables: Vec<_> = environment.iter().map(|(name, value)| (*name, &**value)).collect();
     variables.push(("OFF_PISTE_SERVICE_PORT", &off_piste));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use test_support::http_client::{Connection, get};
 use test_support::service::{Service, run};
-use test_support::stalled_clients::{unfinished_bodies, unread_answers};
+use test_support::stalled_clients::{leave_responses_unread, send_unfinished_bodies};
 use test_support::{cnpj, free_port, wait_for};
 
 const MIB: u64 = 1 << 20;
@@ -19,7 +19,7 @@ async fn four_hundred_unfinished_bodies_stay_within_the_budget() {
     let port = service.port;
     assert_eq!(get(port, "/api/companies").await.unwrap().status, 200);
     let before = service.peak_memory();
-    let flood = tokio::spawn(unfinished_bodies(port, "/api/companies", 400, 2 << 20));
+    let flood = tokio::spawn(send_unfinished_bodies(port, "/api/companies", 400, 2 << 20));
     wait_for("refusals", || async {
         let metrics = get(port, "/metrics").await.unwrap();
         let text = String::from_utf8_lossy(&metrics.body).into_owned();
@@ -87,7 +87,7 @@ async fn a_page_of_large_entries_is_cut_and_thirty_that_nobody_reads_stay_within
     assert!(seen.iter().map(|it| it.unwrap()).eq((1..=REVISIONS as u64).rev()), "{seen:?}");
 
     let paths = (0..30).map(|index| format!("{company}/history?per_page={}", 1000 - index));
-    let unread = unread_answers(port, paths).await.unwrap();
+    let unread = leave_responses_unread(port, paths).await.unwrap();
     for _ in 0..20 {
         assert_eq!(get(port, "/api/companies?per_page=1").await.unwrap().status, 200);
     }

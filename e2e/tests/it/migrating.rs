@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use test_support::free_port;
 use test_support::http_client;
-use test_support::nginx::Sites;
+use test_support::nginx::NginxSites;
 use test_support::python::{Dialogue, interpreter, script};
 use test_support::service;
-use test_support::walkthrough::{Action, Page, Reader};
+use test_support::walkthrough::{Action, Walkthrough, WalkthroughRunner};
 
 /// The section in which the route moves, and the one in which it moves back.
 const MOVES: &str = "5.";
@@ -22,9 +22,9 @@ fn workspace() -> PathBuf {
     docs.ancestors().nth(4).expect("it is e2e/python/jwt4/app.py").to_owned()
 }
 
-fn page() -> Page {
+fn page() -> Walkthrough {
     let path = workspace().join("docs/MIGRATING-FROM-FLASK.md");
-    Page::read(&std::fs::read_to_string(path).unwrap())
+    Walkthrough::read(&std::fs::read_to_string(path).unwrap())
 }
 
 /// What clients saw who asked for `/user/me` all the time.
@@ -121,8 +121,8 @@ fn names(folder: &Path) -> Vec<(&'static str, String)> {
 }
 
 /// What either side answers, by the page's names of their ports.
-fn refusals_are_as_in_the_table(reader: &mut Reader) {
-    let secret = reader.ask("echo $FLASK_JWT_SECRET_KEY");
+fn refusals_are_as_in_the_table(reader: &mut WalkthroughRunner) {
+    let secret = reader.run_command("echo $FLASK_JWT_SECRET_KEY");
     let mut flask = Dialogue::start("jwt4", "tokens.py", &[], &[]);
     let mut token = |mut question: Value| {
         let fields = question.as_object_mut().unwrap();
@@ -158,8 +158,9 @@ fn refusals_are_as_in_the_table(reader: &mut Reader) {
     for (name, arguments, by_flask, by_piton, same_words) in cases {
         let (arguments, path) = arguments.rsplit_once(' ').unwrap_or(("", &arguments));
         let mut ask = |port: &str| {
-            let answer = reader
-                .ask(&format!("curl -s -w '\\n%{{http_code}}' {arguments} 127.0.0.1:{port}{path}"));
+            let answer = reader.run_command(&format!(
+                "curl -s -w '\\n%{{http_code}}' {arguments} 127.0.0.1:{port}{path}"
+            ));
             let (body, status) = answer.rsplit_once('\n').unwrap();
             (
                 status.to_owned(),
@@ -180,9 +181,9 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
     let (page, folder) = (page(), folder());
     let names = names(&folder);
     let port = names[1].1.rsplit(':').next().unwrap().parse().unwrap();
-    let nginx = Sites::start(&folder.join("sites")).await;
-    let mut reader = Reader::new(&folder, &variables(&folder), &names);
-    reader.ask(&nginx.as_shell_function());
+    let nginx = NginxSites::start(&folder.join("sites")).await;
+    let mut reader = WalkthroughRunner::new(&folder, &variables(&folder), &names);
+    reader.run_command(&nginx.as_shell_function());
 
     let seen = Arc::new(Seen::default());
     let mut clients = Vec::new();
@@ -190,7 +191,8 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
     for step in &page.steps {
         if step.section != section {
             if step.section.starts_with(MOVES) {
-                let authorization = reader.ask("echo $ACCESS").replace("Authorization: ", "");
+                let authorization =
+                    reader.run_command("echo $ACCESS").replace("Authorization: ", "");
                 clients = [(); 2]
                     .map(|()| tokio::spawn(seen.clone().ask(port, authorization.clone())))
                     .into();
@@ -210,7 +212,7 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
             std::fs::copy(workspace().join("Cargo.lock"), folder.join("users/Cargo.lock")).unwrap();
         }
         println!("{}: {:?}", step.line, step.action);
-        reader.follow(step);
+        reader.run_step(step);
     }
     refusals_are_as_in_the_table(&mut reader);
     let sql = "SELECT group_concat(name) FROM sqlite_schema WHERE sql NOT NULL";
@@ -218,7 +220,7 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
         "import os, sqlite3; print(*sqlite3.connect(os.environ['FLASK_DATABASE']).execute('{sql}'))"
     );
     assert_eq!(
-        reader.ask(&format!("python -c \"{tables}\"")),
+        reader.run_command(&format!("python -c \"{tables}\"")),
         "('users',)",
         "the tables are Flask's alone"
     );
@@ -243,7 +245,8 @@ async fn the_tutorial_does_what_it_says_and_no_client_notices() {
 fn the_tutorials_flask_app_is_the_one_that_runs() {
     let app = std::fs::read_to_string(script("jwt4", "app.py")).unwrap();
     let page = page();
-    let quoted: Vec<_> = page.quotes.iter().filter(|(language, _)| language == "python").collect();
+    let quoted: Vec<_> =
+        page.other_blocks.iter().filter(|(language, _)| language == "python").collect();
     assert_eq!(quoted.len(), 1);
     assert!(app.contains(&quoted[0].1), "app.py has no such lines:\n{}", quoted[0].1);
 }

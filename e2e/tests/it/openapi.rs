@@ -59,11 +59,11 @@ async fn the_postman_collection_works_against_a_fresh_service() {
     let key = format!("apiKey={}", KEY.replace(' ', "-"));
     let arguments = [collection.to_str().unwrap(), "--env-var", &base_url, "--env-var", &key];
     let ran = newman(&arguments).await;
-    assert!(ran.well, "{}", ran.said);
-    assert!(ran.said.contains("It is of the documented shape"), "{}", ran.said);
+    assert!(ran.succeeded, "{}", ran.output);
+    assert!(ran.output.contains("It matches the documented schema"), "{}", ran.output);
     // The second time the company is there already: a collection that could not fail would not see it.
     let again = newman(&arguments).await;
-    assert!(!again.well && again.said.contains("expected 409"), "{}", again.said);
+    assert!(!again.succeeded && again.output.contains("expected 409"), "{}", again.output);
 }
 
 #[tokio::test]
@@ -74,8 +74,8 @@ async fn swagger_ui_works_with_no_network() {
     let key = KEY.replace(' ', "-");
     let arguments = [&*page, folder.path().to_str().unwrap(), &key, "companies/companies_list"];
     let used = node::script("browser", "swagger-ui.js", &arguments).await;
-    assert!(used.well, "{}", used.said);
-    let seen: Value = serde_json::from_str(&used.last).unwrap();
+    assert!(used.succeeded, "{}", used.output);
+    let seen: Value = serde_json::from_str(&used.last_line).unwrap();
     assert_eq!(seen["strangers"], json!([]), "the page asks nobody else");
     assert_eq!(seen["complaints"], json!([]), "the page keeps to its own policy");
     assert_eq!((&seen["title"], &seen["status"]), (&json!("Company registry"), &json!(200)));
@@ -97,8 +97,8 @@ async fn check(service: Service) {
     let key = KEY.replace(' ', "-");
     let ran = tokio::task::spawn_blocking(move || fuzz(&base_url, ("X-API-Key", &key), 10, &[]));
     let ran = ran.await.unwrap();
-    assert!(ran.clean, "{}", ran.said);
-    assert!(ran.said.contains("Tested: "), "{}", ran.said);
+    assert!(ran.clean, "{}", ran.report);
+    assert!(ran.report.contains("Tested: "), "{}", ran.report);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ async fn what_is_under_way_at_the_signal_is_answered_and_the_exit_is_clean() {
         service.signal(signal).await;
         wait_for("the listener to close", || async { Connection::open(port).await.is_err() }).await;
         connection.send(rest.as_bytes()).await.unwrap();
-        let answer = connection.answer().await.unwrap();
+        let answer = connection.read_response().await.unwrap();
         assert_eq!((answer.status, answer.closes), (201, true), "SIG{signal}");
         assert_eq!(service.ended().await.code(), Some(0), "SIG{signal}");
     }
@@ -133,7 +133,7 @@ async fn three_wrong_settings_are_one_message_and_exit_2() {
 
 #[tokio::test]
 async fn a_service_manager_is_told_in_its_own_terms() {
-    let folder = test_support::cli::folder();
+    let folder = test_support::cli::temporary_folder();
     let program = test_support::service::program("registry");
     let started = |script: &str| {
         let mut shell = std::process::Command::new("sh");
@@ -164,8 +164,8 @@ async fn verbs_say_what_they_are_asked_and_end_well() {
         (
             vec!["routes", "--explain"],
             ".route(piton::http::get(\"/api/companies\", registry::apis::companies::list)\n        \
-             .guard(piton::auth::api_key::Protected::new().scope(\"companies:read\"))\n        \
-             .around(piton::cache::Cached::new()",
+             .guard(piton::auth::api_key::ApiKeyGuard::new().scope(\"companies:read\"))\n        \
+             .middleware(piton::cache::Cached::new()",
         ),
         (vec!["config"], "PITON_HTTP_DRAIN_WAIT"),
         (vec!["seed", "--count", "7"], "Registered 7 companies"),

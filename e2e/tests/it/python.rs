@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use test_support::gnar::{self, Gnar, Mode};
 use test_support::http_client::Connection;
 use test_support::postgres::database;
-use test_support::python::{Dialogue, Peer, interpreter, script};
+use test_support::python::{Dialogue, PythonServer, interpreter, script};
 
 const SECRET: &str = "a secret of the tests, 32 bytes..";
 
@@ -12,7 +12,7 @@ fn answers_as_recorded(mode: Mode) {
     let database = database();
     let app = Gnar::start(&database, mode);
     let now = gnar::record_text(app.piste.port, &database);
-    let file = gnar::record_of(mode);
+    let file = gnar::recording_path(mode);
     let recorded = std::fs::read_to_string(&file).unwrap();
     if now != recorded {
         let new = std::env::temp_dir().join(file.file_name().unwrap());
@@ -64,7 +64,8 @@ fn version_4_refuses_what_the_table_says_it_refuses() {
     ] {
         let made = ask(&mut peer, json!({"op": "make", "recipe": recipes[name]}));
         let question =
-            json!({"op": "verify", "token": made["token"], "secret": gnar::KEY}).to_string();
+            json!({"op": "verify", "token": made["token"], "secret": gnar::JWT_SECRET_KEY})
+                .to_string();
         let said: Value = serde_json::from_str(&peer.ask(&question)).unwrap();
         assert_eq!(said, json!({"ok": false, "status": 422, "error": text}), "{name}");
     }
@@ -89,7 +90,7 @@ async fn the_app_before_a_migration_lets_its_users_in() {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .status();
     assert!(added.unwrap().success());
-    let app = Peer::start("jwt4", "serve.py", &[], &variables);
+    let app = PythonServer::start("jwt4", "serve.py", &[], &variables);
     let mut connection = Connection::open(app.port).await.unwrap();
     let login = r#"{"email":"ada@example.org","password":"correct horse"}"#;
     let answer = connection.request("POST", "/user/login", login).await.unwrap();
@@ -98,6 +99,6 @@ async fn the_app_before_a_migration_lets_its_users_in() {
     let head = format!("GET /user/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
     let mut connection = Connection::open(app.port).await.unwrap();
     connection.send(head.as_bytes()).await.unwrap();
-    let me = connection.answer().await.unwrap().body;
+    let me = connection.read_response().await.unwrap().body;
     assert_eq!(String::from_utf8_lossy(&me), "{\"email\":\"ada@example.org\",\"name\":\"Ada\"}\n");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use test_support::free_port;
-use test_support::http_client::{self, Answer, Connection};
+use test_support::http_client::{self, Connection, HttpResponse};
 use test_support::nginx::Nginx;
 use test_support::service::Service;
 
@@ -25,7 +25,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&self, what: &str, expected: u16, answer: &std::io::Result<Answer>) {
+    fn note(&self, what: &str, expected: u16, answer: &std::io::Result<HttpResponse>) {
         match answer {
             Ok(answer) if answer.status == expected => {
                 self.answered.fetch_add(1, Ordering::Relaxed);

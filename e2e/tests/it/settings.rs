@@ -1,17 +1,17 @@
 //! Tests the settings with which the programs refuse to start: addresses, bounds, `.env`.
 
-use test_support::cli::{Answer, answer, folder};
+use test_support::cli::{CommandOutput, output, temporary_folder};
 use test_support::http_client;
 use test_support::service::{Service, program};
 
 const SERVICES: [&str; 5] = ["registry", "piste", "off-piste", "envpage", "ashirt-worker"];
 
-fn asked(service: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
-    let folder = folder();
+fn asked(service: &str, arguments: &[&str], variables: &[(&str, &str)]) -> CommandOutput {
+    let folder = temporary_folder();
     let program = program(service);
     let mut command =
-        test_support::cli::program(program.to_str().unwrap(), folder.path(), arguments);
-    answer(command.envs(variables.iter().copied()))
+        test_support::cli::command(program.to_str().unwrap(), folder.path(), arguments);
+    output(command.envs(variables.iter().copied()))
 }
 
 #[test]
@@ -174,12 +174,12 @@ async fn a_service_serves_with_every_bound_at_its_end() {
 
 #[test]
 fn a_dotenv_is_read_as_python_dotenv_reads_it_and_another_encoding_is_named() {
-    let folder = folder();
+    let folder = temporary_folder();
     let program = program("registry");
     let asked = |text: &[u8]| {
         std::fs::write(folder.path().join(".env"), text).unwrap();
         let program = program.to_str().unwrap();
-        answer(&mut test_support::cli::program(program, folder.path(), &["config", "log.format"]))
+        output(&mut test_support::cli::command(program, folder.path(), &["config", "log.format"]))
     };
     let said = asked(
         b"APP=shop\nMY-VAR=1\nBARE\nexport\tPITON_LOG_FORMAT='it\\'s ${APP} ${NO:-%(message)s}'\n",

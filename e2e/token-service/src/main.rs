@@ -15,7 +15,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use piton::auth::jwt::{
-    Claims, CurrentUser, Protected, Refusal, RefusalKind, TokenCookies, TokenLocation,
+    Claims, CurrentUser, Refusal, RefusalKind, TokenCookies, TokenGuard, TokenLocation,
 };
 use piton::axum::http::header::CONTENT_TYPE;
 use piton::axum::http::{HeaderName, HeaderValue, Method};
@@ -134,7 +134,7 @@ fn token_json(token: &Identity) -> Value {
 /// A route for every guard that there is with one of the lists of locations that the tests use, such as
 /// `/guard/any+fresh/headers`.
 fn guarded() -> Vec<Route> {
-    type Set = fn(Protected) -> Protected;
+    type Set = fn(TokenGuard) -> TokenGuard;
 
     const METHODS: [Method; 5] =
         [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -150,16 +150,16 @@ fn guarded() -> Vec<Route> {
     ];
     const OPTIONS: [(&str, Set); 5] = [
         ("any_type", |guard| guard.verify_type(false)),
-        ("fresh", Protected::fresh),
-        ("optional", Protected::optional),
-        ("refresh", Protected::refresh),
-        ("skip_revocation_check", Protected::skip_revocation_check),
+        ("fresh", TokenGuard::fresh),
+        ("optional", TokenGuard::optional),
+        ("refresh", TokenGuard::refresh),
+        ("skip_revocation_check", TokenGuard::skip_revocation_check),
     ];
     let mut routes = Vec::new();
     for (locations, bits) in
         LOCATIONS.into_iter().flat_map(|it| (0..32).map(move |bits| (it, bits)))
     {
-        let (mut guard, mut name) = (Protected::new(), "any".to_owned());
+        let (mut guard, mut name) = (TokenGuard::new(), "any".to_owned());
         let is_set = |(bit, _): &(usize, _)| bits & (1 << bit) != 0;
         for (_, (option, set)) in OPTIONS.into_iter().enumerate().filter(is_set) {
             guard = set(guard);

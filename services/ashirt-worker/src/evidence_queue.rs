@@ -1,8 +1,8 @@
-//! Where evidence waits for its turn: ASHIRT sends all that an operation has at once, asks once, and
-//! waits for ever.
+//! The queue in front of the actions. ASHIRT sends all evidence of an operation at once, without a
+//! timeout and without retries.
 //!
-//! So everything is let in, a few at a time are looked at, and everybody is answered: also those whose
-//! turn has not come when the worker has to stop.
+//! Therefore everything is accepted, a few pieces are processed at a time, and every message gets a
+//! response, also those still queued when the worker has to stop.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,23 +22,23 @@ use crate::metrics::{EvidenceMetrics, GaugeGuard};
 use crate::protocol::{Message, WorkerResponse};
 use crate::worker_settings::WorkerSettings;
 
-/// Where evidence is looked at. Cheap to clone.
+/// Processes evidence with bounded concurrency. Cheap to clone.
 #[derive(Clone)]
 pub struct EvidenceQueue(Arc<Inner>);
 
-/// How large a message commonly is at most: it has three names, and some variables.
+/// Maximum size of a common message in bytes: three names and a few variables.
 const COMMON_BYTES: u64 = 32 * 1024;
 
-/// How many larger messages are read together. Each may have as many bytes as `http.body_limit` allows,
-/// and little of them stays when it has been read.
+/// Maximum number of larger messages that are read concurrently. Each may have as many bytes as
+/// `http.body_limit` allows, and most of them are dropped after parsing.
 const MAX_LARGE_READS: usize = 32;
 
-/// How long a message may take to arrive when it is being read.
+/// Maximum duration of reading a message.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Inner {
     settings: WorkerSettings,
-    /// Known at the start; where a secret is set, it is asked for before anything is read.
+    /// The shared secret, checked before a body is read.
     expected: Option<ExpectedSecret>,
     readers: Semaphore,
     permits: Arc<Semaphore>,
@@ -46,13 +46,14 @@ struct Inner {
 }
 
 impl EvidenceQueue {
-    /// Reads a message when there is room for it; the inner error is what is wrong with the message.
+    /// Reads a message, large ones with bounded concurrency. The inner error describes an invalid
+    /// message.
     ///
     /// # Errors
-    /// The answer to one that is too large, or does not arrive.
+    /// The response to a message that is too large, or does not arrive in time.
     pub(crate) async fn read(&self, request: Request) -> Result<Result<Message, String>, Response> {
         let _reader = match length(&request) {
-            // Whoever sends a large one slowly keeps nobody waiting who sends a common one.
+            // Common messages need no permit, so that slow senders of large ones do not delay them.
             Some(length) if length <= COMMON_BYTES => None,
             _ => Some(self.0.readers.acquire().await.expect("the semaphore is never closed")),
         };
@@ -67,8 +68,8 @@ impl EvidenceQueue {
         }
     }
 
-    /// Looks at the evidence when its turn has come, and says what it comes to. Cancel safe: what was
-    /// begun is given up, and its place is free when its thread has noticed.
+    /// Processes the evidence as soon as a permit is free. Cancel safe: running work is abandoned,
+    /// and its permit becomes free when its thread has noticed.
     pub async fn process(&self, evidence: EvidenceInput) -> WorkerResponse {
         let begun = Instant::now();
         let (uuid, operation) = (evidence.uuid().to_owned(), evidence.operation().to_owned());
@@ -99,7 +100,7 @@ impl EvidenceQueue {
             Ok(answer) => answer,
             Err(_) => WorkerResponse::Error(
                 format!(
-                    "it took longer than {} (worker.timeout); run it again, or raise that",
+                    "it took longer than {} (worker.timeout); run it again, or raise the timeout",
                     ::humantime::format_duration(limit)
                 )
                 .into(),
@@ -107,20 +108,21 @@ impl EvidenceQueue {
         }
     }
 
-    /// What callers have to show, if anything.
+    /// Returns the secret that callers have to send, if one is configured.
     pub(crate) fn expected(&self) -> Option<&ExpectedSecret> {
         self.0.expected.as_ref()
     }
 
-    /// The settings of the worker.
+    /// Returns the settings of the worker.
     #[must_use]
     pub fn settings(&self) -> &WorkerSettings {
         &self.0.settings
     }
 }
 
-/// Evidence on its way. Where it is dropped before it was told of, ASHIRT was stopped, or the connection broke, or
-/// `http.timeout` has passed. It may stay "processing" there, so the log says which one.
+/// Logs evidence that was abandoned. Dropped before the result was logged, the request was
+/// cancelled: ASHIRT was stopped, the connection broke, or `http.timeout` passed. The evidence may
+/// stay "processing" in ASHIRT, so the log names it.
 struct AbandonGuard<'a> {
     queue: &'a EvidenceQueue,
     uuid: String,
@@ -138,7 +140,7 @@ impl AbandonGuard<'_> {
 
 impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
-        // A panic is told of by whoever catches it.
+        // Not during a panic, because whoever catches it logs it.
         if self.told || std::thread::panicking() {
             return;
         }
@@ -147,19 +149,19 @@ impl Drop for AbandonGuard<'_> {
             evidence = self.uuid,
             operation = self.operation,
             content_type = self.content_type,
-            "Gave evidence `{}` up: nobody waits for the answer any more, or http.timeout has passed; run it again",
+            "Abandoned evidence `{}`: the connection closed, or http.timeout passed; run it again",
             self.uuid
         );
     }
 }
 
-/// How many bytes a message says that it has.
+/// Returns the declared length of a message in bytes.
 fn length(request: &Request) -> Option<u64> {
     request.headers().get("content-length")?.to_str().ok()?.parse().ok()
 }
 
-/// A line in the log for each piece of evidence, with what it is called and what it came to. Of the
-/// content only the length: it may be anything.
+/// Logs a line for each piece of evidence. Of the content only the length is logged, because it may
+/// contain anything.
 fn tell(answer: &WorkerResponse, uuid: &str, operation: &str, content_type: &str, took: Duration) {
     let action = answer.outcome().as_str();
     let duration_ms = (took.as_secs_f64() * 100_000.0).round() / 100.0;
@@ -183,7 +185,11 @@ fn tell(answer: &WorkerResponse, uuid: &str, operation: &str, content_type: &str
         ),
         WorkerResponse::Error(reason) => warn!(
             evidence = uuid,
-            operation, content_type, action, duration_ms, "Failed with evidence `{uuid}`: {reason}"
+            operation,
+            content_type,
+            action,
+            duration_ms,
+            "Failed to process evidence `{uuid}`: {reason}"
         ),
     }
 }
@@ -196,7 +202,7 @@ impl Part for EvidenceQueue {
     async fn start(settings: WorkerSettings, launch: &Launch) -> Result<Self, part::Error> {
         let expected = ExpectedSecret::of(&settings);
         if launch.production() && launch.serves() && expected.is_none() {
-            warn!("Whoever reaches the port may call: there is no worker.shared_secret");
+            warn!("No worker.shared_secret is set: anyone who reaches the port may call");
         }
         let permits = Arc::new(Semaphore::new(settings.at_once));
         let readers = Semaphore::new(MAX_LARGE_READS);

@@ -1,4 +1,4 @@
-//! An ASHIRT enhancement worker; `ashirt-worker --help` says what it can do.
+//! The ASHIRT enhancement worker; `ashirt-worker --help` lists its commands.
 
 fn main() -> piton::Exit {
     ashirt_worker::app().run()

@@ -1,4 +1,4 @@
-//! What is counted: evidence by content type and outcome, requests to ASHIRT by call and outcome.
+//! Metrics: evidence by content type and outcome, requests to ASHIRT by call and outcome.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use piton::metrics::prometheus_client::metrics::histogram::Histogram;
 
 use crate::ashirt::Attempt;
 
-/// Upper bounds in seconds.
+/// Upper bounds of the histogram's buckets in seconds.
 const DURATION_BUCKETS: [f64; 12] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
 type Labels = [(&'static str, &'static str); 2];
 
-/// What is counted of evidence.
+/// Metrics of evidence.
 #[derive(Clone)]
 pub(crate) struct EvidenceMetrics {
     durations: Family<Labels, Histogram, fn() -> Histogram>,
-    /// Evidence whose turn has not come.
+    /// Number of queued pieces of evidence.
     pub waiting: Gauge,
-    /// Evidence that is being looked at.
+    /// Number of pieces that are being processed.
     pub under_way: Gauge,
 }
 
@@ -41,27 +41,28 @@ impl EvidenceMetrics {
     pub fn register(&self, metrics: &Metrics) {
         metrics.register(
             "ashirt_worker_evidence_duration_seconds",
-            "Evidence looked at, from the message to the answer",
+            "Duration of processing evidence, from the message to the response",
             self.durations.clone(),
         );
         let waiting = self.waiting.clone();
         metrics.register(
             "ashirt_worker_evidence_waiting",
-            "Evidence whose turn has not come",
+            "Evidence that waits in the queue",
             waiting,
         );
         let under_way = self.under_way.clone();
-        metrics.register("ashirt_worker_evidence_under_way", "Evidence being looked at", under_way);
+        metrics.register("ashirt_worker_evidence_under_way", "Evidence being processed", under_way);
     }
 
-    /// Counts evidence of a type that is known, or `other`, by what it came to, or `abandoned`.
+    /// Counts a piece of evidence. `content_type` is a known one or `other`; `action` is the
+    /// outcome or `abandoned`.
     pub fn count(&self, content_type: &'static str, action: &'static str, took: Duration) {
         let labels = [("content_type", content_type), ("action", action)];
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 }
 
-/// One of those that a gauge counts, until it is dropped.
+/// Increments a gauge until dropped.
 pub(crate) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {
@@ -77,13 +78,13 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// What is counted of requests to ASHIRT.
+/// Metrics of requests to ASHIRT.
 #[derive(Clone, Default)]
 pub(crate) struct RequestMetrics(Family<Labels, Counter>);
 
 impl RequestMetrics {
     pub fn register(&self, metrics: &Metrics) {
-        let help = "Requests to ASHIRT by attempt";
+        let help = "Attempts of requests to ASHIRT";
         metrics.register("ashirt_worker_requests", help, self.0.clone());
     }
 

@@ -1,4 +1,4 @@
-//! The section `[worker]`.
+//! Settings of the section `[worker]`.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,31 +11,32 @@ use piton::serde_json::{Value, json};
 
 use crate::protocol::process_url;
 
-/// What the worker does with evidence, and who may send it some.
+/// Settings of processing, and of the callers' authentication.
 #[derive(Clone, Settings)]
 #[setting(check = Self::check)]
 pub struct WorkerSettings {
-    /// Whether there are routes to try the worker with (`GET /`, `POST /test`): only for development.
-    /// `true` says yes, in any case. **Default: `false`.**
+    /// Enables the development routes (`GET /`, `POST /test`). `true` in any letter case enables
+    /// them. **Default: `false`.**
     #[setting(alias = "ENABLE_DEV")]
     pub enable_dev: DevRoutesSetting,
-    /// What callers have to show in `worker.shared_secret_header`. `ashirt-worker config-json` prints it as
-    /// ASHIRT wants it. **Default: none, and everybody may call.**
+    /// Secret that callers have to send in `worker.shared_secret_header`. `ashirt-worker
+    /// config-json` prints it in ASHIRT's format. **Default: none, and anyone may call.**
     pub shared_secret: SharedSecretSetting,
-    /// The header with the shared secret. **Default: `X-Shared-Secret`.**
+    /// Header with the shared secret. **Default: `X-Shared-Secret`.**
     pub shared_secret_header: String,
-    /// Where ASHIRT reaches the worker, such as `http://ashirt-worker:5000`: for `config-json`.
-    /// **Default: none.**
+    /// URL at which ASHIRT reaches the worker, such as `http://ashirt-worker:5000`: for
+    /// `config-json`. **Default: none.**
     pub url: Option<String>,
-    /// How many pieces of evidence are looked at together; all others wait. Each takes some MiB of memory.
-    /// **Default: `16`.**
+    /// Maximum number of pieces of evidence that are processed at once; all others wait. Each takes
+    /// some MiB of memory. **Default: `16`.**
     #[setting(min = 1, max = 1024)]
     pub at_once: usize,
-    /// How long one may take when its turn has come. **Default: `2m`.**
+    /// Maximum duration of processing a piece of evidence, without its time in the queue.
+    /// **Default: `2m`.**
     #[setting(max = "1day")]
     pub timeout: Duration,
-    /// Whether the button "Test" of ASHIRT's page also asks whether the worker reaches ASHIRT and its keys
-    /// are taken. **Default: `false`: that the worker is there is enough.**
+    /// Makes the button "Test" of ASHIRT's page also check that the worker reaches ASHIRT and its
+    /// keys are accepted. **Default: `false`: a reachable worker is enough.**
     pub test_asks_ashirt: bool,
 }
 
@@ -56,7 +57,7 @@ impl Default for WorkerSettings {
 impl WorkerSettings {
     fn check(&self, reader: &mut Reader<'_>) {
         if self.header().is_none() {
-            let why = "it is no name of a header that ASHIRT could send";
+            let why = "not a header name that ASHIRT can send";
             reader.refuse(
                 "shared_secret_header",
                 why,
@@ -67,11 +68,12 @@ impl WorkerSettings {
             reader.refuse("url", why, "url = \"http://ashirt-worker:5000\"");
         }
         if self.timeout.is_zero() {
-            reader.refuse("timeout", "nothing would ever be looked at", "timeout = \"2m\"");
+            reader.refuse("timeout", "it must be greater than zero", "timeout = \"2m\"");
         }
     }
 
-    /// The header with the shared secret. Go sets these itself, or drops them, whatever is configured.
+    /// Returns the header with the shared secret, or `None` if ASHIRT cannot send it: Go sets some
+    /// headers itself, or drops them, whatever is configured.
     pub(crate) fn header(&self) -> Option<HeaderName> {
         let name: HeaderName = self.shared_secret_header.parse().ok()?;
         let taken = [
@@ -87,18 +89,18 @@ impl WorkerSettings {
     }
 }
 
-/// Routes for development are not for production.
+/// Returns the requirement that production has no development routes.
 pub(crate) fn no_dev_routes() -> Requirement {
     let met = |config: &Config| {
         let worker: WorkerSettings = config.read("worker", &mut Problems::new());
         !worker.enable_dev.0
     };
     let why = "routes for development are not for production";
-    Requirement::new("worker.enable_dev", why, "take ENABLE_DEV=true away", met).to_serve()
+    Requirement::new("worker.enable_dev", why, "remove ENABLE_DEV=true", met).to_serve()
 }
 
-/// Whether there are routes for development: the Python worker took `true` for yes, in any case, and
-/// everything else for no. What others take for yes is refused here, so that nobody is surprised.
+/// Setting of the development routes. The Python worker took `true` in any letter case for yes, and
+/// everything else for no. Other words for yes are refused here, so that nobody is surprised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DevRoutesSetting(pub bool);
 
@@ -113,8 +115,8 @@ impl Setting for DevRoutesSetting {
             Value::String(word) => match &*word.to_lowercase() {
                 "true" => Ok(Self(true)),
                 "false" | "no" | "off" | "0" | "" => Ok(Self(false)),
-                // Nobody writes these who wants to say no.
-                "yes" | "on" | "1" => Err("the Python worker took it for no: write `true`".into()),
+                // Refused instead of read as no, because nobody who writes these means no.
+                "yes" | "on" | "1" => Err("the Python worker read this as no: write `true`".into()),
                 _ => Err("expected `true` or `false`".into()),
             },
             _ => Err("expected `true` or `false`".into()),
@@ -130,13 +132,13 @@ impl Setting for DevRoutesSetting {
     }
 }
 
-/// What callers have to show, if anything. Empty is what `${UNSET}` comes to, and nobody should take that for a
-/// guard: it is refused.
+/// Setting of the shared secret. Empty text is refused: it is what `${UNSET}` expands to, and would
+/// leave the worker open.
 #[derive(Clone, Default)]
 pub struct SharedSecretSetting(Option<SecretString>);
 
 impl SharedSecretSetting {
-    /// The secret.
+    /// Returns the secret.
     pub(crate) fn get(&self) -> Option<&str> {
         self.0.as_ref().map(ExposeSecret::expose_secret)
     }
@@ -146,7 +148,7 @@ impl Setting for SharedSecretSetting {
     const SECRET: bool = true;
 
     fn expects() -> Cow<'static, str> {
-        "8 visible characters of ASCII or more".into()
+        "8 or more visible ASCII characters".into()
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
@@ -157,9 +159,9 @@ impl Setting for SharedSecretSetting {
                 Ok(Self(Some(secret.clone().into())))
             }
             Value::String(secret) if secret.is_empty() => {
-                Err("it is empty, and everybody could call: take it away, or take one by `openssl rand -hex 24`".into())
+                Err("it is empty, so that anyone could call: remove it, or generate one with `openssl rand -hex 24`".into())
             }
-            _ => Err("it has to be 8 visible characters of ASCII or more, such as of `openssl rand -hex 24`".into()),
+            _ => Err("it must have 8 or more visible ASCII characters, for example from `openssl rand -hex 24`".into()),
         }
     }
 

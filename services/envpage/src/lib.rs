@@ -28,9 +28,9 @@ pub fn app() -> App {
         // In development others' pages may read what a service answers; never what this one does.
         .set("http.cors.origins", Vec::<String>::new())
         .settings::<PageSettings>("page")
-        .keep_variables(|config| panel(&read(config), false).variables())
-        .outside_local(forced())
-        .in_production(forced())
+        .expose_env(|config| panel(&read(config), false).variables())
+        .require_outside_local(forced())
+        .require_in_production(forced())
         .after(Step::ConfigureLogger, |setup| async move {
             if is_production(&setup.handle()) {
                 warn!("Showing the environment in production, as `page.force_production` says");

@@ -1,44 +1,44 @@
-//! The service beside piste: it knows nobody but who is calling, by a token that piste has made.
+//! The peer of piste: it identifies users by tokens that piste has issued.
 
 use piton::prelude::*;
 
 piton::blueprint!("/user", tag = "users");
 
-/// The service: `main` runs it, tests launch it.
+/// Returns the service, which `main` runs and tests launch.
 #[must_use]
 pub fn app() -> App {
     App::new("off_piste").version(env!("CARGO_PKG_VERSION")).env_prefix("GNAR")
 }
 
-/// That the service is there.
+/// The status of the service.
 #[derive(Serialize, JsonSchema)]
 pub struct Status {
     /// Always `ok`.
     pub status: &'static str,
 }
 
-/// Who is calling.
+/// The user who sent the request.
 #[derive(Serialize, JsonSchema)]
 pub struct Caller {
-    /// The email address that the token was made for.
+    /// The email address that the token was issued for.
     pub email: String,
-    /// The service that answers.
+    /// The service that responds.
     pub service: &'static str,
 }
 
-/// Says that the service is there.
+/// Shows that the service is running.
 #[get("/get")]
 async fn status() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// Says who is calling.
+/// Shows the user who sent the request.
 #[get("/me")]
-async fn me(who: Identity) -> Result<Json<Caller>> {
-    // A number is not the user whose address has the same digits.
-    let email = match who.text() {
+async fn me(identity: Identity) -> Result<Json<Caller>> {
+    // A number is refused, because it is not the user whose address has the same digits.
+    let email = match identity.text() {
         Some(email) => email,
-        None if who.value().is_null() => "",
+        None if identity.value().is_null() => "",
         None => return Err(Error::unprocessable("the token does not name its user by email")),
     };
     Ok(Json(Caller { email: email.to_owned(), service: "off-piste" }))

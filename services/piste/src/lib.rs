@@ -1,22 +1,22 @@
-//! Gnar Gear's service: users who sign up, activate their account by mail and log in; a neighbour,
-//! asked in their name; messages out of a queue.
+//! Gnar Gear's service: users who sign up, activate their account by email and log in; a peer that is
+//! called on behalf of the user; messages from a queue.
 //!
-//! It finds itself in the environment of the service in Python whose place it takes (`GNAR_PG_ENDPOINT`,
+//! The service replaces one in Python. It reads the same variables (`GNAR_PG_ENDPOINT`,
 //! `GNAR_JWT_SECRET_KEY` ..), reads and writes the same table, tokens and password hashes, and with
-//! `http.error_style` `gnar` answers in the same way. So one can be put beside the other, and traffic
-//! moved from one to the other by a line of the proxy.
+//! `http.error_style` `gnar` responds in the same way. So both can run side by side, and a proxy can
+//! move traffic from one to the other.
 //!
-//! `address` decides which email addresses belong to one account, `apis` has the routes, `mail` the
-//! letter to new users, `repositories` the statements.
+//! `activation_mail` sends the email to new users, `apis` has the routes, `email_address` determines
+//! which email addresses belong to one account, `repositories` has the SQL statements.
 
-pub mod address;
+pub mod activation_mail;
 pub mod apis;
-pub mod mail;
+pub mod email_address;
 pub mod repositories;
 
 use piton::prelude::*;
 
-/// The service: `main` runs it, tests launch it.
+/// Returns the service, which `main` runs and tests launch.
 #[must_use]
 pub fn app() -> App {
     App::new("piste")
@@ -24,19 +24,19 @@ pub fn app() -> App {
         .env_prefix("GNAR")
         .migrations(piton::migrations!())
         .openapi(description())
-        .settings::<mail::ActivationSettings>("activation")
-        .after(Step::Postconfig, mail::check)
-        .with::<Passwords>()
+        .settings::<activation_mail::ActivationSettings>("activation")
+        .after(Step::Postconfig, activation_mail::check)
+        .enable::<Passwords>()
 }
 
-/// What the OpenAPI document says beside what the routes say of themselves.
+/// Returns the parts of the OpenAPI document that do not come from the routes.
 fn description() -> OpenApi {
     OpenApi::new()
         .title("Piste")
-        .description("Users who sign up, activate their account by mail and log in.")
+        .description("Users who sign up, activate their account by email and log in.")
         .contact("Piste's maintainers", "piste@example.org")
         .license("MIT OR Apache-2.0")
-        .tag("users", "Signing up, logging in, and who one is.")
-        .tag("peers", "The neighbour, asked in the caller's name.")
-        .tag("messages", "What came out of the queue.")
+        .tag("users", "Signup, login, and the current user.")
+        .tag("peers", "The peer, called on behalf of the user.")
+        .tag("messages", "Messages from the queue.")
 }

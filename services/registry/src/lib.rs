@@ -1,8 +1,8 @@
 //! The company registry: companies by their CNPJ, inserted and updated, never deleted.
 //!
-//! `apis` are the routes, `converters` the types of what is written in paths and bodies, `models`
-//! what is stored and shown, `repositories` the statements, `services` what others are asked for,
-//! `seed` the verb that fills an empty registry.
+//! `apis` are the routes, `converters` the types of values in paths and bodies, `models` the data that
+//! is stored and shown, `repositories` the SQL statements, `services` the clients of external
+//! services, `seed` the command that fills an empty registry.
 
 pub mod apis;
 pub mod converters;
@@ -13,44 +13,45 @@ pub mod services;
 
 use piton::prelude::*;
 
-use services::register::{LookUp, RegisterSettings};
+use services::register::{CompanyRegister, RegisterSettings};
 use services::workflow::{Workflow, WorkflowSettings};
 
-/// The service: `main` runs it, tests launch it.
+/// Returns the service, which `main` runs and tests launch.
 #[must_use]
 pub fn app() -> App {
-    app_with(LookUp::as_configured(), Workflow::as_configured())
+    app_with(CompanyRegister::as_configured(), Workflow::as_configured())
 }
 
-/// The service with doubles in the place of those it asks.
+/// Returns the service with other clients of external services, such as doubles.
 #[must_use]
-pub fn app_with(look_up: LookUp, workflow: Workflow) -> App {
+pub fn app_with(register: CompanyRegister, workflow: Workflow) -> App {
     App::new("registry")
         .version(env!("CARGO_PKG_VERSION"))
-        // It takes the place of a service made with Gnar Gear, in whose environment it finds itself.
+        // Gnar Gear's variables are read too, because this service replaces one in its environment.
         .also_env_prefix("GNAR")
         .env_alias("ENVIRONMENT", "environment")
-        // A developer needs no servers and no key; where others rely on it, nothing is made up.
-        .open_in_local()
-        .outside_local(piton::db::postgres_required())
-        .outside_local(piton::cache::redis_required())
-        .outside_local(piton::auth::api_key::key_required())
+        // Required outside of a developer's machine, because others rely on the service there: it must
+        // not store data in a local file, or accept anonymous requests.
+        .allow_anonymous_locally()
+        .require_outside_local(piton::db::postgres_required())
+        .require_outside_local(piton::cache::redis_required())
+        .require_outside_local(piton::auth::api_key::key_required())
         .settings::<RegisterSettings>("register")
         .settings::<WorkflowSettings>("workflow")
-        .state(look_up)
+        .state(register)
         .state(workflow)
         .migrations(piton::migrations!())
         .openapi(description())
-        .verb(seed::verb())
+        .command(seed::command())
 }
 
-/// What the OpenAPI document says beside what the routes say of themselves.
+/// Returns the parts of the OpenAPI document that do not come from the routes.
 fn description() -> OpenApi {
     OpenApi::new()
         .title("Company registry")
         .description("Companies by their CNPJ: registered and changed, never deleted.")
         .contact("The registry's maintainers", "registry@example.org")
         .license("MIT OR Apache-2.0")
-        .tag("companies", "What is registered, and what became of it.")
-        .tag("register", "What the state's own register knows.")
+        .tag("companies", "Registered companies and their history.")
+        .tag("register", "Companies in the state's own register.")
 }

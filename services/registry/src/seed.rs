@@ -1,5 +1,5 @@
-//! `registry seed`: companies to try the registry with. They are made up, but their numbers have
-//! the right check digits, and they are the same each time.
+//! The command `seed`: inserts made-up companies for trying out the registry. Their CNPJs have the
+//! right check digits, and they are the same each time.
 
 use piton::chrono::Utc;
 use piton::clap::{Arg, value_parser};
@@ -9,9 +9,9 @@ use crate::apis::COMPANIES;
 use crate::converters::{Cnpj, State};
 use crate::models::{Company, NewCompany, Partner};
 use crate::repositories::companies;
-use crate::services::register::Registered;
+use crate::services::register::RegisteredCompany;
 
-const FAMILIES: [&str; 24] = [
+const FAMILY_NAMES: [&str; 24] = [
     "Silva",
     "Souza",
     "Oliveira",
@@ -37,7 +37,7 @@ const FAMILIES: [&str; 24] = [
     "Assunção",
     "Valença",
 ];
-const GIVEN: [&str; 16] = [
+const GIVEN_NAMES: [&str; 16] = [
     "Ana", "João", "Márcia", "Antônio", "Luís", "Cecília", "Caio", "Helena", "José", "Inês",
     "Otávio", "Lúcia", "Tomás", "Beatriz", "Raul", "Íris",
 ];
@@ -63,10 +63,10 @@ const TRADES: [&str; 20] = [
     "Papelaria",
     "Energia Solar",
 ];
-const FORMS: [&str; 4] = ["Ltda", "S.A.", "ME", "EIRELI"];
+const LEGAL_FORMS: [&str; 4] = ["Ltda", "S.A.", "ME", "EIRELI"];
 
-/// Most companies are where most people are.
-const PLACES: [State; 20] = [
+/// The states of made-up companies. The more people live in a state, the more often it is listed.
+const STATES: [State; 20] = [
     State::Sp,
     State::Sp,
     State::Sp,
@@ -89,41 +89,41 @@ const PLACES: [State; 20] = [
     State::Pa,
 ];
 
-/// They are written in one transaction, and a service that runs beside waits for its end: it must be
-/// shorter than the service's patience (`db.busy_timeout`).
-const MOST: i64 = 10_000;
+/// Maximum number of companies. They are written in one transaction, which must be shorter than
+/// `db.busy_timeout`, because a running service waits for its end.
+const MAX_COUNT: i64 = 10_000;
 
 /// The verb.
 #[must_use]
-pub fn verb() -> Verb {
-    Verb::new("seed", "Register made-up companies, to have something to look at")
+pub fn command() -> Command {
+    Command::new("seed", "Register made-up companies, for trying out the service")
         .needs::<Db>()
         .needs::<Cache>()
         .arg(
             Arg::new("count")
                 .long("count")
                 .value_name("NUMBER")
-                .value_parser(value_parser!(u32).range(1..=MOST))
+                .value_parser(value_parser!(u32).range(1..=MAX_COUNT))
                 .default_value("300")
-                .help("How many; those that are there already are left as they are"),
+                .help("The number of companies; existing ones are not changed"),
         )
         .run(|app, arguments| async move {
             let count = *arguments.get_one::<u32>("count").expect("it has a default");
             let db = app.db();
             let work = async move { seed(&db, count).await };
             let inserted = app.cache().invalidating([COMPANIES], work).await?;
-            let there = count - inserted;
-            println!("Registered {inserted} companies; {there} were there already.");
-            println!("Look at them: start `registry`, then");
+            let existing = count - inserted;
+            println!("Registered {inserted} companies; {existing} existed already.");
+            println!("To see them, start `registry`, then");
             println!("  curl 'http://127.0.0.1:5000/api/companies?state=SP&q=cafe'");
             Ok::<_, Error>(())
         })
 }
 
-/// Registers `count` companies in one transaction, and says how many of them were new.
+/// Inserts `count` companies in one transaction, and returns how many of them were new.
 ///
 /// # Errors
-/// Those of the database; then nothing was registered.
+/// Those of the database. No company was inserted then.
 pub async fn seed(db: &Db, count: u32) -> Result<u32> {
     let mut tx = db.begin().await?;
     let mut inserted = 0;
@@ -140,67 +140,69 @@ pub async fn seed(db: &Db, count: u32) -> Result<u32> {
     Ok(inserted)
 }
 
-/// The company with this number, always the same.
+/// Returns the made-up company with this number, which is always the same.
 fn company(number: u32) -> Company {
-    let mut dice = Dice(u64::from(number) + 1);
-    let family = dice.one_of(&FAMILIES);
-    let partners = (0..dice.below(4)).map(|_| partner(&mut dice)).collect::<Vec<_>>();
-    let name = format!("{} {} {}", dice.one_of(&TRADES), family, dice.one_of(&FORMS));
+    let mut random = SeededRandom(u64::from(number) + 1);
+    let family = random.one_of(&FAMILY_NAMES);
+    let partners = (0..random.below(4)).map(|_| partner(&mut random)).collect::<Vec<_>>();
+    let name = format!("{} {} {}", random.one_of(&TRADES), family, random.one_of(&LEGAL_FORMS));
     let new = NewCompany {
-        cnpj: cnpj(number, &mut dice),
+        cnpj: cnpj(number, &mut random),
         name,
-        state: dice.one_of(&PLACES),
+        state: random.one_of(&STATES),
         partners: (!partners.is_empty()).then_some(partners),
     };
-    new.registered(Utc::now())
+    new.into_company(Utc::now())
 }
 
-/// What a register that is made up knows of a CNPJ: always the same, and of one in ten nothing.
+/// Returns the made-up register entry of a CNPJ, which is always the same; `None` for one CNPJ in
+/// ten.
 #[must_use]
-pub fn known_elsewhere(cnpj: Cnpj) -> Option<Registered> {
+pub fn made_up_register_entry(cnpj: Cnpj) -> Option<RegisteredCompany> {
     let number = cnpj
         .as_str()
         .bytes()
         .fold(0, |number: u64, byte| number.wrapping_mul(37).wrapping_add(u64::from(byte)));
-    let mut dice = Dice(number);
-    if dice.below(10) == 0 {
+    let mut random = SeededRandom(number);
+    if random.below(10) == 0 {
         return None;
     }
-    let (trade, family) = (dice.one_of(&TRADES), dice.one_of(&FAMILIES));
-    let partners = (0..dice.below(4)).map(|_| partner(&mut dice).name).collect();
-    Some(Registered {
+    let (trade, family) = (random.one_of(&TRADES), random.one_of(&FAMILY_NAMES));
+    let partners = (0..random.below(4)).map(|_| partner(&mut random).name).collect();
+    Some(RegisteredCompany {
         cnpj,
-        name: format!("{trade} {family} {}", dice.one_of(&FORMS)),
-        trade_name: (dice.below(2) == 0).then(|| format!("{trade} {family}")),
-        state: Some(dice.one_of(&PLACES)),
+        name: format!("{trade} {family} {}", random.one_of(&LEGAL_FORMS)),
+        trade_name: (random.below(2) == 0).then(|| format!("{trade} {family}")),
+        state: Some(random.one_of(&STATES)),
         standing: Some("ATIVA".to_owned()),
         partners,
     })
 }
 
-fn partner(dice: &mut Dice) -> Partner {
-    let name = format!("{} {}", dice.one_of(&GIVEN), dice.one_of(&FAMILIES));
+fn partner(random: &mut SeededRandom) -> Partner {
+    let name = format!("{} {}", random.one_of(&GIVEN_NAMES), random.one_of(&FAMILY_NAMES));
     Partner { name, cpf: None, share: None }
 }
 
-/// One in five has letters, as those given out since July 2026 do. The number is in it, so that no
-/// two are alike.
-fn cnpj(number: u32, dice: &mut Dice) -> Cnpj {
+/// Returns a CNPJ that contains `number`, so that no two are equal. One in five has letters, as those
+/// issued since July 2026 have.
+fn cnpj(number: u32, random: &mut SeededRandom) -> Cnpj {
     let mut base = *b"000000000001";
     for (place, digit) in format!("{number:06}").bytes().enumerate() {
         base[place + 2] = digit;
     }
-    base[0] = b'1' + u8::try_from(dice.below(9)).expect("below nine");
+    base[0] = b'1' + u8::try_from(random.below(9)).expect("below nine");
     if number % 5 == 4 {
-        base[1] = b'A' + u8::try_from(dice.below(26)).expect("below 26");
+        base[1] = b'A' + u8::try_from(random.below(26)).expect("below 26");
     }
     Cnpj::from_base(base).expect("digits and capital letters, not all alike")
 }
 
-/// Chance that is the same each time: a linear congruential generator (Knuth's MMIX constants).
-struct Dice(u64);
+/// A random generator whose numbers are the same each time: a linear congruential generator (Knuth's
+/// MMIX constants). By hand, because a crate's generator may change with its version.
+struct SeededRandom(u64);
 
-impl Dice {
+impl SeededRandom {
     fn below(&mut self, limit: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -220,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_companies_are_alike_and_each_is_the_same_each_time() {
+    fn companies_are_distinct_and_reproducible() {
         let numbers: HashSet<Cnpj> = (0..1000).map(|number| company(number).cnpj).collect();
         assert_eq!(numbers.len(), 1000);
         assert_eq!(company(7).name, company(7).name);

@@ -1,8 +1,8 @@
-//! `cargo xtask bench auth`: tokens beside the real Gnar Gear on bjoern, and what 200 logins at once do to
-//! everybody else.
+//! `cargo xtask bench auth`: tokens next to the real Gnar Gear on bjoern, and the effect of 200
+//! concurrent logins on other requests.
 //!
-//! Both ask one PostgreSQL of our own, each its own database, with the same user in it and the same secret, so
-//! that one token opens both. The limits are those of the project's fourth issue.
+//! Both use one PostgreSQL server, each its own database, with the same user in it and the same
+//! secret, so that one token is valid for both. The limits are those of the project's fourth issue.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,10 @@ use super::db::{empty_database, psql};
 use super::load::{self, Request};
 use super::memory;
 use super::report::{self, Limit, Row};
-use super::server::Server as Running;
+use super::server::BenchServer;
 use super::{Effort, PACKAGES};
-use crate::gate::postgres::{self, Server};
-use crate::run::{Result, bold, pause, root, say};
+use crate::command::{Result, bold, pause, root, say};
+use crate::gate::postgres::{self, PostgresServer};
 use crate::{install, python};
 
 const PROGRAMS: [(&str, &str); 2] = [("wrk", "wrk"), (postgres::PROGRAM, "postgresql-15")];
@@ -26,14 +26,14 @@ const KEY: &str = "a-key-of-64-characters-for-the-measurement-and-for-nothing-el
 const EMAIL: &str = "ada@example.org";
 const PASSWORD: &str = "correct horse";
 
-/// How many log in at once.
+/// Number of concurrent logins.
 const LOGINS: u32 = 200;
-/// What the hashes being worked on may take together, in MiB.
+/// Memory budget of concurrent password hashes, in MiB.
 const BUDGET_MIB: u32 = 256;
-/// Between two questions of whoever asks meanwhile.
-const PROBE: Duration = Duration::from_millis(5);
+/// Interval of the requests that measure the effect.
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Prints what both databases hold, and a token: by the libraries of the Python service.
+/// Prints a token and a password hash, made by the libraries of the Python service.
 const MAKE: &str = "
 import sys, time, uuid, jwt, argon2
 key, email, password = sys.argv[1:]
@@ -43,7 +43,7 @@ print(jwt.encode(claims, key, 'HS256').decode())
 print(argon2.PasswordHasher().hash(password))
 ";
 
-/// Measures, prints, and writes `bench/results/auth.md`; whether all is within the limits.
+/// Measures, prints, and writes `bench/results/auth.md`. Returns whether all limits are met.
 ///
 /// # Errors
 /// When something cannot be built, started or measured.
@@ -51,7 +51,7 @@ pub fn run(effort: Effort) -> Result<bool> {
     install::debian(&PROGRAMS)?;
     python::all()?;
     let (token, hash) = token_and_hash()?;
-    let server = Server::start()?;
+    let server = PostgresServer::start()?;
     let contenders = [gnar(&server, &hash)?, piton(&server, &hash)?];
     contenders.iter().try_for_each(Contender::build)?;
 
@@ -98,8 +98,8 @@ fn token_and_hash() -> Result<(String, String)> {
     }
 }
 
-/// The variables of a Gnar Gear deployment, on a database of its own with one user in it.
-fn variables(server: &Server, name: &str, hash: &str) -> Result<Vec<(String, String)>> {
+/// Returns the variables of a Gnar Gear deployment, on a database of its own with one user.
+fn variables(server: &PostgresServer, name: &str, hash: &str) -> Result<Vec<(String, String)>> {
     let url = empty_database(server.url(), name)?;
     let schema = std::fs::read_to_string(root().join("e2e/python/gnar/piste/schema.sql"))?;
     psql(&url, &schema)?;
@@ -125,7 +125,7 @@ fn variables(server: &Server, name: &str, hash: &str) -> Result<Vec<(String, Str
     Ok(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
 }
 
-fn gnar(server: &Server, hash: &str) -> Result<Contender> {
+fn gnar(server: &PostgresServer, hash: &str) -> Result<Contender> {
     let script = root().join("e2e/python/gnar/serve.py");
     Ok(Contender {
         name: "gnar",
@@ -136,9 +136,9 @@ fn gnar(server: &Server, hash: &str) -> Result<Contender> {
     })
 }
 
-fn piton(server: &Server, hash: &str) -> Result<Contender> {
+fn piton(server: &PostgresServer, hash: &str) -> Result<Contender> {
     let mut variables = variables(server, "bench_piton", hash)?;
-    // Piton has the server's port with its host.
+    // Moved, because Piton expects the port with the host.
     let port = variables.remove(1).1;
     variables[0].1 = format!("{}:{port}", variables[0].1);
     Ok(Contender {
@@ -153,11 +153,11 @@ fn piton(server: &Server, hash: &str) -> Result<Contender> {
     })
 }
 
-/// Asks a route that needs no password, first while it is quiet and then among the logins. The server has
-/// both processors, as it would.
+/// Measures a route that needs no password, first alone and then during the logins. The server has
+/// both processors, as in a deployment.
 fn logins(contender: &Contender, effort: Effort, rows: &mut Vec<Row>) -> Result<()> {
     let seconds = effort.pick(10, 30);
-    let server = Running::start(contender, &[])?;
+    let server = BenchServer::start(contender, &[])?;
     let login = Request::post("/user/login")
         .json(format!(r#"{{"email":"{EMAIL}","password":"{PASSWORD}"}}"#));
     Client::connect(server.port)?
@@ -188,15 +188,15 @@ fn logins(contender: &Contender, effort: Effort, rows: &mut Vec<Row>) -> Result<
     server.stop()
 }
 
-/// What was seen while asking.
-struct Seen {
-    /// In milliseconds.
+/// Latency and memory during a measurement.
+struct ProbeResult {
+    /// 99th percentile in milliseconds.
     p99: f64,
-    /// The most that the server held, in megabytes.
+    /// Peak memory of the server in megabytes.
     memory: f64,
 }
 
-fn probe(server: &Running, stop: &AtomicBool, longest: Duration) -> Result<Seen> {
+fn probe(server: &BenchServer, stop: &AtomicBool, longest: Duration) -> Result<ProbeResult> {
     let mut client = Client::connect(server.port)?;
     let (begin, mut times, mut memory) = (Instant::now(), Vec::new(), 0.0_f64);
     while begin.elapsed() < longest && !stop.load(Ordering::Relaxed) {
@@ -204,10 +204,10 @@ fn probe(server: &Running, stop: &AtomicBool, longest: Duration) -> Result<Seen>
         client.get("/")?;
         times.push(asked.elapsed().as_secs_f64() * 1000.0);
         memory = memory.max(memory::resident(server)?);
-        pause(PROBE);
+        pause(PROBE_INTERVAL);
     }
     times.sort_by(f64::total_cmp);
     let last = times.len().saturating_sub(1);
     let p99 = times.get(last * 99 / 100).copied().ok_or("nothing was asked")?;
-    Ok(Seen { p99, memory })
+    Ok(ProbeResult { p99, memory })
 }

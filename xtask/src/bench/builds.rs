@@ -1,7 +1,7 @@
-//! How long a developer waits: for the first build, and for the one after an edit.
+//! Measures build times: of the first build, and of a rebuild after an edit.
 //!
-//! Both are done on copies, so that no file of the repository is edited, with a target
-//! folder of their own.
+//! Measured on copies with a target folder of their own, so that no file of the repository is
+//! edited.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,32 +10,32 @@ use std::time::Instant;
 use super::contender::Contender;
 use super::median;
 use super::server::scratch;
-use crate::run::{Cmd, Result, root, say};
+use crate::command::{Cmd, Result, root, say};
 
 const CLEAN_ROUNDS: usize = 3;
 const EDIT_ROUNDS: usize = 5;
-/// What the edits change; it stands in the source of every contender.
+/// Text that the edits change. Part of every contender's source.
 const EDITED: &str = "Hello, world!";
 
-/// Seconds, for each contender.
+/// Build times in seconds, for each contender.
 pub struct Builds {
-    /// The fastest of the rounds: whatever else happens on the machine only ever adds to it.
+    /// Fastest round, because other work on the machine only adds to it.
     pub clean: [f64; 2],
-    /// The median of the rounds.
+    /// Median of the rounds.
     pub edit: [f64; 2],
 }
 
-/// Builds both contenders for debug from nothing, and again after an edit of the handler.
+/// Builds both contenders from scratch (debug), and again after an edit of the handler.
 ///
 /// # Errors
 /// When one does not compile.
 pub fn measure(contenders: &[Contender; 2]) -> Result<Builds> {
-    let copies = [Copy::of(&contenders[0])?, Copy::of(&contenders[1])?];
+    let copies = [EditableCopy::of(&contenders[0])?, EditableCopy::of(&contenders[1])?];
     let mut clean = [Vec::new(), Vec::new()];
     let mut edit = [Vec::new(), Vec::new()];
     for round in 1..=CLEAN_ROUNDS {
         for (which, copy) in copies.iter().enumerate() {
-            copy.forget()?;
+            copy.remove_target()?;
             let time = copy.build()?;
             say(&format!(
                 "  {} from nothing, {round} of {CLEAN_ROUNDS}: {time:.1} s",
@@ -50,21 +50,21 @@ pub fn measure(contenders: &[Contender; 2]) -> Result<Builds> {
             edit[which].push(copy.build()?);
         }
     }
-    copies.iter().try_for_each(Copy::forget)?;
+    copies.iter().try_for_each(EditableCopy::remove_target)?;
     Ok(Builds {
         clean: clean.map(|all| all.into_iter().fold(f64::INFINITY, f64::min)),
         edit: edit.map(|all| median(&all)),
     })
 }
 
-/// A copy of a contender's package that may be edited.
-struct Copy {
+/// An editable copy of a contender's package.
+struct EditableCopy {
     package: &'static str,
     dir: PathBuf,
     source: String,
 }
 
-impl Copy {
+impl EditableCopy {
     fn of(contender: &Contender) -> Result<Self> {
         let dir = scratch("builds")?.join(contender.package);
         fs::create_dir_all(dir.join("src"))?;
@@ -76,12 +76,12 @@ impl Copy {
             return Err(format!("no `{EDITED}` to edit in {}", contender.package).into());
         }
         fs::write(dir.join("src/main.rs"), &source)?;
-        // What comes from the network is not timed.
+        // Fetched before, so that the network is not measured.
         Cmd::new("cargo fetch --quiet").dir(&dir).run()?;
         Ok(Self { package: contender.package, dir, source })
     }
 
-    fn forget(&self) -> Result<()> {
+    fn remove_target(&self) -> Result<()> {
         match fs::remove_dir_all(self.dir.join("target")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
@@ -96,13 +96,13 @@ impl Copy {
     fn build(&self) -> Result<f64> {
         let command = Cmd::new("cargo build --offline --target-dir target").dir(&self.dir);
         let start = Instant::now();
-        // Out of sight: the time to print belongs to nobody.
+        // Silent, so that printing is not measured.
         command.read()?;
         Ok(start.elapsed().as_secs_f64())
     }
 }
 
-// The copy lies in another folder: `../../crates/piton` must still be what it was.
+// Replaced, because `../../crates/piton` would not resolve in the copy's folder.
 fn from_elsewhere(manifest: &str, root: &Path) -> String {
     manifest.replace("\"../../", &format!("\"{}/", root.display()))
 }

@@ -1,8 +1,8 @@
-//! `cargo xtask bench cache`: a remembered answer beside one that is computed each time.
+//! `cargo xtask bench cache`: a cached response next to one that is computed each time.
 //!
-//! One program in each pair of rounds, asked for two things: a plain JSON answer or a row of PostgreSQL
-//! on one side, the same row remembered in memory or in Redis on the other. Redis and PostgreSQL are our
-//! own, on loopback, without limits on processors.
+//! Each pair of rounds compares two routes of one program: plain JSON or a row of PostgreSQL, and
+//! the same row cached in memory or in Redis. Redis and PostgreSQL run on the loopback, without
+//! limits on processors.
 
 use std::borrow::Cow;
 use std::net::TcpStream;
@@ -13,17 +13,17 @@ use super::contender::Contender;
 use super::db::database;
 use super::load::{self, Request};
 use super::report::{self, Limit, Row};
-use super::server::{free_port, scratch, with_us};
+use super::server::{free_port, killed_with_parent, scratch};
 use super::{Effort, PACKAGES};
-use crate::gate::postgres::{self, Server};
+use crate::command::{Result, bold, pause, say};
+use crate::gate::postgres::{self, PostgresServer};
 use crate::install;
-use crate::run::{Result, bold, pause, say};
 
 const PROGRAMS: [(&str, &str); 3] =
     [("wrk", "wrk"), (postgres::PROGRAM, "postgresql-15"), ("redis-server", "redis-server")];
 
-/// What is compared: the row's name, the two paths, whether it is remembered in Redis, whether the
-/// client has the answer already, and what is asked.
+/// Comparisons: name of the row, the two paths, whether Redis is the backend, whether the client
+/// already has the response (`If-None-Match`), and the limit.
 const PAIRS: [(&str, [&str; 2], bool, bool, Limit); 5] = [
     (
         "memory beside plain JSON",
@@ -38,13 +38,13 @@ const PAIRS: [(&str, [&str; 2], bool, bool, Limit); 5] = [
     ("Redis beside plain JSON", ["/plain/{n}", "/cached/{n}"], true, false, Limit::None),
 ];
 
-/// Measures, prints, and writes `bench/results/cache.md`; whether all is within the limits.
+/// Measures, prints, and writes `bench/results/cache.md`. Returns whether all limits are met.
 ///
 /// # Errors
 /// When something cannot be built, started or measured.
 pub fn run(effort: Effort) -> Result<bool> {
     install::debian(&PROGRAMS)?;
-    let server = Server::start()?;
+    let server = PostgresServer::start()?;
     let redis = Redis::start()?;
     let url = database(server.url(), "bench_cache")?;
     let memory = contender("without", format!("--set db.url={url}"));
@@ -58,7 +58,7 @@ pub fn run(effort: Effort) -> Result<bool> {
         let remembering = if by_redis { shared.clone() } else { memory.clone() };
         let mut request = Request::get(other);
         if known {
-            // Any answer will do: what is measured is that none has to be sent.
+            // Any tag matches, because the measurement is of responses without a body.
             request = request.header("if-none-match", "*");
         }
         let both = [memory.clone(), remembering];
@@ -88,7 +88,7 @@ fn contender(name: &'static str, more: String) -> Contender {
     }
 }
 
-/// A Redis server of our own. Dropped, it is ended.
+/// A private Redis server. Stopped when dropped.
 struct Redis {
     child: Child,
     port: u16,
@@ -97,7 +97,7 @@ struct Redis {
 impl Redis {
     fn start() -> Result<Self> {
         let port = free_port()?;
-        let child = with_us(&["redis-server".to_owned()])
+        let child = killed_with_parent(&["redis-server".to_owned()])
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
             .current_dir(scratch("redis")?)
             .stdin(Stdio::null())
@@ -117,7 +117,7 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // It has nothing to save, and there is nobody to tell if it is gone already.
+        // Errors are ignored, because it has nothing to save and may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,15 +1,15 @@
-//! The smallest HTTP client that can count: one connection, kept open, one request at a time.
+//! A minimal HTTP client: one persistent connection, one request at a time.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::run::Result;
+use crate::command::Result;
 
-const CONNECT: Duration = Duration::from_secs(1);
-const ANSWER: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection to a server on this machine.
+/// A connection to a server on the loopback.
 pub struct Client {
     stream: BufReader<TcpStream>,
     port: u16,
@@ -17,26 +17,26 @@ pub struct Client {
 
 impl Client {
     /// # Errors
-    /// When nobody listens there.
+    /// When the port is closed.
     pub fn connect(port: u16) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = TcpStream::connect_timeout(&address, CONNECT)?;
-        stream.set_read_timeout(Some(ANSWER))?;
+        let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
+        stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::new(stream), port })
     }
 
-    /// Sends a GET request and gives the body of the answer.
+    /// Sends a GET request, and returns the response's body.
     ///
     /// # Errors
-    /// When the answer is not 200, or has no length, or does not come.
+    /// When the status is not 200, the length is missing, or no response comes.
     pub fn get(&mut self, path: &str) -> Result<Vec<u8>> {
         let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\n\r\n", self.port);
         self.stream.get_mut().write_all(request.as_bytes())?;
-        read_answer(&mut self.stream).map_err(|error| format!("GET {path}: {error}").into())
+        read_response(&mut self.stream).map_err(|error| format!("GET {path}: {error}").into())
     }
 
-    /// Sends a request with a body of JSON and gives the body of the answer.
+    /// Sends a POST request with a JSON body, and returns the response's body.
     ///
     /// # Errors
     /// As [`Client::get`].
@@ -47,7 +47,7 @@ impl Client {
              content-length: {length}\r\n\r\n{json}"
         );
         self.stream.get_mut().write_all(request.as_bytes())?;
-        read_answer(&mut self.stream).map_err(|error| format!("POST {path}: {error}").into())
+        read_response(&mut self.stream).map_err(|error| format!("POST {path}: {error}").into())
     }
 
     /// Sends `count` GET requests, one after the other.
@@ -59,7 +59,7 @@ impl Client {
     }
 }
 
-fn read_answer(from: &mut impl BufRead) -> Result<Vec<u8>> {
+fn read_response(from: &mut impl BufRead) -> Result<Vec<u8>> {
     let status = read_line(from)?;
     if status.split(' ').nth(1) != Some("200") {
         return Err(format!("answered `{status}`").into());
@@ -98,15 +98,15 @@ mod tests {
     fn answers_on_one_connection_are_told_apart() {
         let mut two = &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHelloHTTP/1.1 200 OK\r\n\
             content-type: text/plain\r\ncontent-length: 0\r\n\r\n"[..];
-        assert_eq!(read_answer(&mut two).unwrap(), b"Hello");
-        assert_eq!(read_answer(&mut two).unwrap(), b"");
-        assert_eq!(read_answer(&mut two).unwrap_err().to_string(), "the connection was closed");
+        assert_eq!(read_response(&mut two).unwrap(), b"Hello");
+        assert_eq!(read_response(&mut two).unwrap(), b"");
+        assert_eq!(read_response(&mut two).unwrap_err().to_string(), "the connection was closed");
     }
 
     #[test]
     fn an_answer_that_is_not_200_is_an_error() {
         let mut answer = &b"HTTP/1.1 404 Not Found\r\n\r\n"[..];
-        let error = read_answer(&mut answer).unwrap_err().to_string();
+        let error = read_response(&mut answer).unwrap_err().to_string();
         assert_eq!(error, "answered `HTTP/1.1 404 Not Found`");
     }
 }

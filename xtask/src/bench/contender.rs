@@ -1,22 +1,22 @@
-//! What is measured: a package in `bench/` that builds one server.
+//! Contenders: packages in `bench/` that build one server each.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::run::{Cmd, Result, root};
+use crate::command::{Cmd, Result, root};
 
-/// One of the servers that are compared.
+/// A server that is compared.
 #[derive(Clone, Debug)]
 pub struct Contender {
-    /// The column's heading.
+    /// Heading of its column.
     pub name: &'static str,
-    /// The package in `bench/`, and its program.
+    /// Name of the package in `bench/`, and of its program.
     pub package: &'static str,
-    /// The program's arguments; `{port}` stands for the port.
+    /// Arguments of the program, with `{port}` for the port.
     pub arguments: Cow<'static, str>,
-    /// The environment of `cargo xtask python` whose Python it is a program for, instead of a package.
+    /// For a Python program: the environment of `cargo xtask python` that runs it.
     pub python: Option<&'static str>,
-    /// Variables that it is started with.
+    /// Environment variables.
     pub variables: Vec<(String, String)>,
 }
 
@@ -25,7 +25,7 @@ impl Contender {
         root().join("bench").join(self.package)
     }
 
-    /// Its program as a service runs it: built for release.
+    /// Returns the path of its release build.
     pub fn program(&self) -> PathBuf {
         match self.python {
             Some(name) => root().join("target/python").join(name).join("bin/python"),
@@ -41,11 +41,11 @@ impl Contender {
         if self.python.is_some() {
             return Ok(());
         }
-        // Said here, because a CARGO_TARGET_DIR of the caller's would put it elsewhere.
+        // Set explicitly, because the caller's CARGO_TARGET_DIR would put the program elsewhere.
         Cmd::new("cargo build --release --quiet --target-dir target").dir(&self.dir()).run()
     }
 
-    /// The arguments that make it listen on `port`.
+    /// Returns the arguments that make it listen on `port`.
     pub fn arguments(&self, port: u16) -> Vec<String> {
         let port = port.to_string();
         self.arguments.split_whitespace().map(|word| word.replace("{port}", &port)).collect()

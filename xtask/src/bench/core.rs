@@ -1,4 +1,4 @@
-//! `cargo xtask bench core`: the hello service with the whole production stack beside bare axum.
+//! `cargo xtask bench core`: the hello service with the whole production stack next to bare axum.
 //!
 //! The limits are those of the project's second issue.
 
@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use super::contender::Contender;
 use super::report::{self, Limit, Row};
 use super::{Effort, PACKAGES, builds, instructions, load, memory, start};
+use crate::cargo_tree;
+use crate::command::{Cmd, Result, bold, say};
 use crate::install;
-use crate::run::{Cmd, Result, bold, say};
-use crate::tree;
 
 const AXUM: Contender = Contender {
     name: "axum",
@@ -28,7 +28,7 @@ const PITON: Contender = Contender {
 
 const PROGRAMS: [(&str, &str); 2] = [("wrk", "wrk"), ("valgrind", "valgrind")];
 
-/// Measures, prints, and writes `bench/results/core.md`; whether all is within the limits.
+/// Measures, prints, and writes `bench/results/core.md`. Returns whether all limits are met.
 ///
 /// # Errors
 /// When something cannot be built, started or measured.
@@ -98,7 +98,7 @@ fn waiting(contenders: &[Contender; 2], rows: &mut Vec<Row>) -> Result<()> {
 
 fn crates(contender: &Contender) -> Result<f64> {
     let command = Cmd::new("cargo tree --edges normal,build").dir(&contender.dir());
-    let count = tree::crates(&command)?.len();
+    let count = cargo_tree::crates(&command)?.len();
     Ok(u32::try_from(count).map_or(f64::NAN, f64::from))
 }
 

@@ -1,6 +1,6 @@
-//! `cargo xtask bench db`: `Db` on PostgreSQL beside bare sqlx in a bare axum service.
+//! `cargo xtask bench db`: `Db` on PostgreSQL next to bare sqlx in a bare axum service.
 //!
-//! Both ask one server of our own, each its own database with the same rows in it, by pools of the same
+//! Both use one server, each its own database with the same rows in it, with pools of the same
 //! size. The limits are those of the project's third issue.
 
 use std::process::Command;
@@ -9,9 +9,9 @@ use super::contender::Contender;
 use super::load::{self, Request};
 use super::report::{self, Limit, Row};
 use super::{Effort, PACKAGES};
-use crate::gate::postgres::{self, Server};
+use crate::command::{Result, bold, say};
+use crate::gate::postgres::{self, PostgresServer};
 use crate::install;
-use crate::run::{Result, bold, say};
 
 const PROGRAMS: [(&str, &str); 2] = [("wrk", "wrk"), (postgres::PROGRAM, "postgresql-15")];
 
@@ -22,13 +22,13 @@ const SCHEMA: &str = "
     ANALYZE;
 ";
 
-/// Measures, prints, and writes `bench/results/db.md`; whether all is within the limits.
+/// Measures, prints, and writes `bench/results/db.md`. Returns whether all limits are met.
 ///
 /// # Errors
 /// When something cannot be built, started or measured.
 pub fn run(effort: Effort) -> Result<bool> {
     install::debian(&PROGRAMS)?;
-    let server = Server::start()?;
+    let server = PostgresServer::start()?;
     let urls = [database(server.url(), "bench_axum")?, database(server.url(), "bench_piton")?];
     let contenders = [
         Contender {
@@ -71,14 +71,14 @@ pub fn run(effort: Effort) -> Result<bool> {
     Ok(rows.iter().all(|row| row.is_ok() != Some(false)))
 }
 
-/// A database with the rows; its URL.
+/// Creates a database with the rows, and returns its URL.
 pub(super) fn database(server: &str, name: &str) -> Result<String> {
     let url = empty_database(server, name)?;
     psql(&url, SCHEMA)?;
     Ok(url)
 }
 
-/// A database with nothing in it; its URL.
+/// Creates an empty database, and returns its URL.
 pub(super) fn empty_database(server: &str, name: &str) -> Result<String> {
     psql(server, &format!("CREATE DATABASE {name}"))?;
     let (address, _) = server.rsplit_once('/').ok_or("the server's URL has no path")?;

@@ -1,18 +1,18 @@
 //! Instructions a request, by callgrind: a number that a busy machine does not change.
 //!
-//! A server that starts, answers and stops executes instructions for all three. So it runs
-//! twice, once with three times the requests: the difference is the requests' alone.
+//! A server also executes instructions to start and to stop. So it runs twice, once with three
+//! times the requests: the difference is caused by requests alone.
 
 use std::fs;
 
 use super::client::Client;
 use super::contender::Contender;
-use super::server::{Server, scratch};
-use crate::run::Result;
+use super::server::{BenchServer, scratch};
+use crate::command::Result;
 
 const REQUESTS: u32 = 1_000;
 
-/// The instructions that one request for `path` takes on a kept connection.
+/// Returns the number of instructions of one request for `path` on a persistent connection.
 ///
 /// # Errors
 /// When valgrind or the server fails.
@@ -24,7 +24,7 @@ pub fn measure(contender: &Contender, path: &str) -> Result<f64> {
 
 fn total(contender: &Contender, path: &str, requests: u32) -> Result<f64> {
     let file = scratch("callgrind")?.join(format!("{}.{requests}.out", contender.package));
-    // One worker, so that no second one spends instructions on looking for work.
+    // One worker, so that no second one spends instructions on searching for work.
     let prefix = [
         "env",
         "TOKIO_WORKER_THREADS=1",
@@ -33,7 +33,7 @@ fn total(contender: &Contender, path: &str, requests: u32) -> Result<f64> {
         "--tool=callgrind",
         &format!("--callgrind-out-file={}", file.display()),
     ];
-    let server = Server::start(contender, &prefix.map(str::to_owned))?;
+    let server = BenchServer::start(contender, &prefix.map(str::to_owned))?;
     Client::connect(server.port)?.get_often(path, requests)?;
     server.stop()?;
     let text = fs::read_to_string(&file)
@@ -41,7 +41,7 @@ fn total(contender: &Contender, path: &str, requests: u32) -> Result<f64> {
     totals(&text).ok_or_else(|| format!("no totals in {}", file.display()).into())
 }
 
-// `totals: 123456` stands at the end; `summary: 123456` in files of older versions.
+// Both are accepted, because older versions write `summary: 123456` instead of `totals: 123456`.
 fn totals(text: &str) -> Option<f64> {
     let value = |line: &str| {
         let value = line.strip_prefix("totals:").or_else(|| line.strip_prefix("summary:"))?;

@@ -1,36 +1,35 @@
-//! Requests a second, by wrk: one processor for the server, the other for wrk.
+//! Measures requests per second by wrk: one processor for the server, the other for wrk.
 //!
-//! The rounds are short, many and interleaved, so that a busy minute of the machine meets all
-//! contenders; the ratio is the median of the rounds' ratios, which forgets those that met
-//! only one. The processor's time a request stands beside it: it hardly notices who else is
-//! at work.
+//! Rounds are short, many and interleaved, so that other load on the machine affects all contenders
+//! alike. The ratio is the median of the rounds' ratios, which ignores rounds where it affected
+//! only one. The processor time per request is reported too: it hardly depends on other load.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::contender::Contender;
-use super::server::{LOAD_CORE, SERVER_CORE, Server, pinned, scratch, with_us};
+use super::server::{BenchServer, LOAD_CORE, SERVER_CORE, killed_with_parent, pinned, scratch};
 use super::{Effort, median};
-use crate::run::{Result, say};
+use crate::command::{Result, say};
 
 const CONNECTIONS: u32 = 32;
-/// The unit of times in `/proc`: Linux gives them in hundredths of a second.
+/// Unit of times in `/proc`: hundredths of a second on Linux.
 const TICK_MICROSECONDS: f64 = 10_000.0;
 
-/// The medians of the rounds, for each contender.
+/// Medians of the rounds, for each contender.
 pub struct Load {
     pub per_second: [f64; 2],
-    /// The processor's time that a request takes in the server, in microseconds.
+    /// Processor time of the server per request, in microseconds.
     pub cpu: [f64; 2],
-    /// The second contender's rate over the first one's.
+    /// Rate of the second contender divided by that of the first.
     pub ratio: f64,
 }
 
-/// What is asked for.
+/// A request that is repeated.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: &'static str,
-    /// `{n}` stands for a number from 1 to 1,000, another one each time.
+    /// Path of the request; `{n}` is replaced by a random number from 1 to 1,000.
     path: String,
     headers: Vec<(&'static str, String)>,
     body: String,
@@ -56,7 +55,8 @@ impl Request {
         self.header("content-type", "application/json")
     }
 
-    /// What makes wrk ask for it, unless that is what wrk does by itself.
+    /// Writes the Lua script that makes wrk send the request. Returns `None` if wrk needs no
+    /// script.
     fn script(&self) -> Result<Option<PathBuf>> {
         if self.method == "GET" && !self.path.contains("{n}") {
             return Ok(None);
@@ -75,19 +75,24 @@ impl Request {
     }
 }
 
-/// What one run of wrk found.
+/// Result of one run of wrk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Run {
     per_second: f64,
     requests: f64,
 }
 
-/// Sends the request by so many connections at once, for so many seconds; how many were answered a
-/// second.
+/// Sends the request over `connections` connections for `seconds`. Returns the number of responses
+/// per second.
 ///
 /// # Errors
 /// When a request was not answered with 2xx.
-pub fn many(server: &Server, request: &Request, connections: u32, seconds: u32) -> Result<f64> {
+pub fn many(
+    server: &BenchServer,
+    request: &Request,
+    connections: u32,
+    seconds: u32,
+) -> Result<f64> {
     Ok(wrk(server, request, connections, seconds)?.per_second)
 }
 
@@ -110,15 +115,17 @@ pub fn measure_each(
 ) -> Result<Load> {
     let (rounds, seconds) = effort.pick((3, 1), (15, 2));
     let prefix = pinned(SERVER_CORE);
-    let servers =
-        [Server::start(&contenders[0], &prefix)?, Server::start(&contenders[1], &prefix)?];
+    let servers = [
+        BenchServer::start(&contenders[0], &prefix)?,
+        BenchServer::start(&contenders[1], &prefix)?,
+    ];
     for (server, request) in servers.iter().zip(requests) {
         wrk(server, request, CONNECTIONS, 1)?;
     }
     let mut rates = [Vec::new(), Vec::new()];
     let mut cpu = [Vec::new(), Vec::new()];
     for round in 0..rounds {
-        // Who goes first changes, in case the second of a round has it better.
+        // The order alternates, because the second of a round may have an advantage.
         for which in [round % 2, (round + 1) % 2] {
             let before = cpu_time(&servers[which])?;
             let run = wrk(&servers[which], requests[which], CONNECTIONS, seconds)?;
@@ -136,12 +143,12 @@ pub fn measure_each(
     })
 }
 
-fn wrk(server: &Server, request: &Request, connections: u32, seconds: u32) -> Result<Run> {
+fn wrk(server: &BenchServer, request: &Request, connections: u32, seconds: u32) -> Result<Run> {
     let mut words = pinned(LOAD_CORE);
     words.push("wrk".to_owned());
     let headers = request.headers.iter();
     let headers = headers.flat_map(|(name, value)| ["--header".into(), format!("{name}: {value}")]);
-    let output = with_us(&words)
+    let output = killed_with_parent(&words)
         .args(["--threads", "1", "--connections", &connections.to_string()])
         .args(["--duration", &format!("{seconds}s"), "--timeout", "60s"])
         .args(headers)
@@ -155,7 +162,7 @@ fn wrk(server: &Server, request: &Request, connections: u32, seconds: u32) -> Re
     })
 }
 
-// wrk's report. The lines about failures stand there only when something failed.
+// Checked first, because wrk reports failures only by additional lines.
 fn read(report: &str) -> Result<Run, String> {
     let bad =
         |line: &&str| line.contains("Non-2xx or 3xx responses") || line.contains("Socket errors");
@@ -169,15 +176,15 @@ fn read(report: &str) -> Result<Run, String> {
     Ok(Run { per_second, requests })
 }
 
-/// What the server has used of the processor until now, in microseconds.
-fn cpu_time(server: &Server) -> Result<f64> {
+/// Returns the processor time of the server so far, in microseconds.
+fn cpu_time(server: &BenchServer) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid()))?;
     let ticks = ticks(&stat).ok_or("no times in the server's /proc/<pid>/stat")?;
     Ok(ticks * TICK_MICROSECONDS)
 }
 
-// `pid (name) state ...`: the name may have spaces; the 14th and 15th fields are the times in
-// user and system mode (proc(5)).
+// Split at the last `)`, because the name in `pid (name) state ...` may contain spaces. Fields 14
+// and 15 are the times in user and system mode (proc(5)).
 fn ticks(stat: &str) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);

@@ -1,11 +1,11 @@
-//! How much memory a server holds while nobody asks anything of it.
+//! Measures the memory of an idle server.
 
 use std::fs;
 
 use super::client::Client;
 use super::contender::Contender;
-use super::server::Server;
-use crate::run::Result;
+use super::server::BenchServer;
+use crate::command::Result;
 
 const REQUESTS: u32 = 1_000;
 
@@ -15,22 +15,22 @@ pub struct Memory {
     pub after_requests: f64,
 }
 
-/// Reads what the server holds once it is ready, and after 1,000 requests.
+/// Measures the server once it is ready, and after 1,000 requests.
 ///
 /// # Errors
-/// When the server cannot be started or asked.
+/// When the server cannot be started, or does not respond.
 pub fn measure(contender: &Contender) -> Result<Memory> {
-    let server = Server::start(contender, &[])?;
+    let server = BenchServer::start(contender, &[])?;
     let ready = resident(&server)?;
     Client::connect(server.port)?.get_often("/", REQUESTS)?;
     Ok(Memory { ready, after_requests: resident(&server)? })
 }
 
-/// What the server holds now.
+/// Returns the resident memory of the server in megabytes.
 ///
 /// # Errors
 /// When it has ended.
-pub fn resident(server: &Server) -> Result<f64> {
+pub fn resident(server: &BenchServer) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid()))?;
     megabytes(&status).ok_or_else(|| "no VmRSS in the process's status".into())
 }

@@ -1,9 +1,9 @@
-//! `cargo xtask bench`: how much Piton costs, measured beside its peers on this machine.
+//! `cargo xtask bench`: measures the cost of Piton next to its peers on this machine.
 //!
-//! A suite is a file that fills rows ([`report::Row`]) from measurements of contenders
-//! ([`contender::Contender`]), each a package in `bench/` outside the workspace, so that no
-//! feature of the workspace reaches its build. What is measured is never shared: a server a
-//! measurement, on a free port of the loopback, stopped when its guard goes.
+//! A suite is a file that fills rows ([`report::Row`]) with measurements of contenders
+//! ([`contender::Contender`]). Each contender is a package in `bench/` outside the workspace, so
+//! that no feature of the workspace reaches its build. Each measurement starts a server of its own,
+//! on a free port of the loopback, stopped when its guard is dropped.
 
 mod auth;
 mod builds;
@@ -21,9 +21,9 @@ mod start;
 
 use std::process::ExitCode;
 
-use crate::run::Result;
+use crate::command::Result;
 
-/// The packages that are measured, in `bench/`.
+/// Measured packages, in `bench/`.
 pub const PACKAGES: [&str; 6] =
     ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth", "piton-cache"];
 
@@ -43,7 +43,7 @@ Suites:
 Leave the machine alone meanwhile: the builds and the requests are timed.
 ";
 
-/// How thorough a run is.
+/// Thoroughness of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
     Quick,
@@ -51,7 +51,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// `quick` in a quick run, otherwise `full`.
+    /// Returns `quick` in a quick run, otherwise `full`.
     pub fn pick<T>(self, quick: T, full: T) -> T {
         match self {
             Self::Quick => quick,
@@ -63,8 +63,8 @@ impl Effort {
 /// `cargo xtask bench`.
 ///
 /// # Errors
-/// When something cannot be built, started or measured, and on arguments it does not know.
-/// A measurement beyond its limit is told in the exit code.
+/// When something cannot be built, started or measured, and on unknown arguments. A measurement
+/// beyond its limit is reported by the exit code.
 pub fn main(args: &[String]) -> Result<ExitCode> {
     let mut effort = Effort::Full;
     let mut suite = None;
@@ -86,7 +86,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
     Ok(if suite(effort)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The value in the middle, or between the two in the middle.
+/// Returns the median.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

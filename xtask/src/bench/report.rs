@@ -1,14 +1,14 @@
-//! Rows of numbers side by side, on the terminal and as a file in `bench/results/`.
+//! Reports: rows of numbers side by side, on the terminal and as a file in `bench/results/`.
 
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::run::{Cmd, Result, green, red};
+use crate::command::{Cmd, Result, green, red};
 
-/// What a row must not exceed.
+/// Limit of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
-    /// Nothing is asked.
+    /// No limit.
     None,
     /// The ratio is at least this.
     RatioFrom(f64),
@@ -23,10 +23,10 @@ pub enum Limit {
 pub struct Row {
     pub what: String,
     pub unit: &'static str,
-    /// The value of whom Piton is compared with.
+    /// Value of the peer that Piton is compared with.
     pub peer: f64,
     pub piton: f64,
-    /// Piton's over axum's; measured by itself where rounds are paired.
+    /// Piton's value divided by the peer's; measured separately where rounds are paired.
     pub ratio: f64,
     pub limit: Limit,
 }
@@ -42,7 +42,7 @@ impl Row {
         Self { what: what.into(), unit, peer, piton, ratio: piton / peer, limit }
     }
 
-    /// Whether the row is within its limit; `None` when it has none.
+    /// Returns whether the row meets its limit, or `None` without one.
     pub fn is_ok(&self) -> Option<bool> {
         match self.limit {
             Limit::None => None,
@@ -83,7 +83,7 @@ fn headings(peer: &str) -> [&str; 6] {
     ["", peer, "piton", "ratio", "limit", ""]
 }
 
-/// The rows as columns of text.
+/// Formats the rows as columns of text.
 pub fn table(peer: &str, rows: &[Row]) -> String {
     let cells: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
     let heading = headings(peer).map(str::to_owned);
@@ -105,7 +105,7 @@ pub fn table(peer: &str, rows: &[Row]) -> String {
     text
 }
 
-/// The rows as a page in Markdown, with the machine on which they were measured.
+/// Formats the rows as a Markdown page, with the machine on which they were measured.
 pub fn page(title: &str, command: &str, peer: &str, rows: &[Row]) -> String {
     let mut text =
         format!("# {title}\n\nWritten by `{command}`; numbers of another machine differ.\n\n");
@@ -139,7 +139,8 @@ fn processor(cpuinfo: &str) -> &str {
     line.map_or("unknown", |(_, name)| name.trim())
 }
 
-// Three digits that matter, and thousands apart: `76,982`, `12.3`, `0.52`.
+// Three significant digits and separated thousands, so that the table is easy to read: `76,982`,
+// `12.3`, `0.52`.
 fn number(value: f64) -> String {
     if !value.is_finite() {
         return "-".to_owned();
@@ -166,7 +167,7 @@ fn thousands(digits: &str) -> String {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(name: &str, page: &str) -> Result<()> {
-    let dir = crate::run::root().join("bench/results");
+    let dir = crate::command::root().join("bench/results");
     fs::create_dir_all(&dir)?;
     Ok(fs::write(dir.join(name).with_extension("md"), page)?)
 }

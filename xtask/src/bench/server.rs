@@ -1,4 +1,4 @@
-//! Starts a contender and makes sure that it ends with us.
+//! Starts a contender, and stops it with this process.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,47 +8,46 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::contender::Contender;
-use crate::run::{Cmd, Result, pause, root};
+use crate::command::{Cmd, Result, pause, root};
 
-/// How long a server may take to answer for the first time; under valgrind it is slow.
-const READY: Duration = Duration::from_secs(60);
-/// How long a server may take to end after SIGTERM.
-const STOPPED: Duration = Duration::from_secs(60);
-/// Between two looks at whether it answers.
-const LOOK: Duration = Duration::from_micros(500);
+/// Maximum time until the first response. Long, because a server is slow under valgrind.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time to exit after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interval between two connection attempts.
+const POLL_INTERVAL: Duration = Duration::from_micros(500);
 
-/// The processor that a measured server has for itself.
+/// Processor reserved for the measured server.
 pub const SERVER_CORE: &str = "0";
-/// The processor of what sends it requests.
+/// Processor of the load generator.
 pub const LOAD_CORE: &str = "1";
 
-/// A running server. Dropped, it is killed.
-pub struct Server {
+/// A running server. Killed when dropped.
+pub struct BenchServer {
     child: Child,
     pub port: u16,
     name: &'static str,
 }
 
-impl Server {
-    /// Starts the contender behind a prefix such as `taskset --cpu-list 0`, and waits for its
-    /// first answer.
+impl BenchServer {
+    /// Starts the contender with a prefix such as `taskset --cpu-list 0`, and waits for its first
+    /// response.
     ///
     /// # Errors
-    /// When it cannot be started, ends early, or does not answer.
+    /// When it cannot be started, exits early, or does not respond.
     pub fn start(contender: &Contender, prefix: &[String]) -> Result<Self> {
         let port = free_port()?;
-        let mut command = with_us(prefix);
+        let mut command = killed_with_parent(prefix);
         command.arg(contender.program()).args(contender.arguments(port));
         let mut server = Self::spawn(contender, command, port)?;
         server.wait_until_ready()?;
         Ok(server)
     }
 
-    /// Starts the contender with nothing between us and it, and says how long it took from
-    /// there to its first answer.
+    /// Starts the contender without a prefix, and returns the time until its first response.
     ///
     /// # Errors
-    /// As [`Server::start`].
+    /// As [`BenchServer::start`].
     pub fn time(contender: &Contender) -> Result<Duration> {
         let port = free_port()?;
         let mut command = Command::new(contender.program());
@@ -60,7 +59,8 @@ impl Server {
     }
 
     fn spawn(contender: &Contender, mut command: Command, port: u16) -> Result<Self> {
-        // A folder of its own: no `.env` and no config file of the caller's reaches the server.
+        // In a folder of its own, so that no `.env` and no config file of the caller reaches the
+        // server.
         let dir = scratch("run")?;
         command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null());
         for (name, _) in std::env::vars_os() {
@@ -76,7 +76,7 @@ impl Server {
 
     fn wait_until_ready(&mut self) -> Result<()> {
         let start = Instant::now();
-        while start.elapsed() < READY {
+        while start.elapsed() < READY_TIMEOUT {
             if let Ok(mut client) = Client::connect(self.port) {
                 client.get("/")?;
                 return Ok(());
@@ -84,23 +84,24 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("{}'s server ended with {status}", self.name).into());
             }
-            pause(LOOK);
+            pause(POLL_INTERVAL);
         }
-        Err(format!("{}'s server did not answer within {} s", self.name, READY.as_secs()).into())
+        Err(format!("{}'s server did not answer within {} s", self.name, READY_TIMEOUT.as_secs())
+            .into())
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks the server to end (SIGTERM) and waits until it has.
+    /// Stops the server by SIGTERM, and waits for its exit.
     ///
     /// # Errors
-    /// When it does not end; it is killed then.
+    /// When it does not exit; it is killed then.
     pub fn stop(mut self) -> Result<()> {
         Cmd::new("sh -c").arg(format!("kill -TERM {}", self.pid())).read()?;
         let start = Instant::now();
-        while start.elapsed() < STOPPED {
+        while start.elapsed() < STOP_TIMEOUT {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
             }
@@ -110,29 +111,29 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for BenchServer {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
+        // Errors are ignored, because both fail only after its exit.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A command that the kernel kills when we die, however that happens: with Ctrl-C no guard
-/// is dropped. It replaces itself by `words` and what is added, so the process id stays.
-pub fn with_us(words: &[String]) -> Command {
+/// Returns a command that the kernel kills when this process ends, because with Ctrl-C no guard is
+/// dropped. It replaces itself by `words` and the added arguments, so that the process id stays.
+pub fn killed_with_parent(words: &[String]) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).args(words);
     command
 }
 
-/// The words that pin what follows to a processor; none on a machine with only one.
+/// Returns the words that pin a command to a processor. Empty on a machine with only one.
 pub fn pinned(core: &str) -> Vec<String> {
     let many = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
     if many { ["taskset", "--cpu-list", core].map(str::to_owned).to_vec() } else { Vec::new() }
 }
 
-/// A folder in `target/` for what a measurement writes.
+/// Creates a folder in `target/` for files of a measurement.
 ///
 /// # Errors
 /// When it cannot be made.

@@ -1,11 +1,11 @@
-//! How long it takes from the start of the program to its first answer.
+//! Measures the time from the start of a program to its first response.
 
 use super::contender::Contender;
-use super::server::Server;
+use super::server::BenchServer;
 use super::{Effort, median};
-use crate::run::Result;
+use crate::command::Result;
 
-/// The median of both contenders, in milliseconds.
+/// Returns the medians of both contenders, in milliseconds.
 ///
 /// # Errors
 /// When a server does not start.
@@ -13,7 +13,7 @@ pub fn measure(contenders: &[Contender; 2], effort: Effort) -> Result<[f64; 2]> 
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..effort.pick(5, 15) {
         for (contender, times) in contenders.iter().zip(&mut times) {
-            times.push(Server::time(contender)?.as_secs_f64() * 1_000.0);
+            times.push(BenchServer::time(contender)?.as_secs_f64() * 1_000.0);
         }
     }
     Ok(times.map(|times| median(&times)))

@@ -1,18 +1,18 @@
-//! Watches what the project depends on: how often, how much, and whose TLS.
+//! Checks the dependencies: duplicates, their number, and TLS providers.
 //!
-//! Two versions of a crate cost every build and, where its types meet, an afternoon. Those
-//! that cannot be helped stand in `xtask/duplicates.txt` with the reason.
+//! Two versions of a crate slow down every build, and their types do not match. Inevitable ones are
+//! listed in `xtask/duplicates.txt` with the reason.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::run::{Cmd, Result, root, say};
-use crate::tree::{self, Crate, twice};
+use crate::cargo_tree::{self, Crate, crates_with_several_versions};
+use crate::command::{Cmd, Result, root, say};
 
-/// The core without a database, itself included.
-const MOST_CRATES: usize = 200;
+/// Maximum number of crates of the core without a database, itself included.
+const MAX_CRATES: usize = 200;
 
-/// Each would be a second TLS or crypto provider in one process.
+/// Crates that would be a second TLS or crypto provider in one process.
 const REFUSED: [&str; 4] = ["ring", "openssl", "openssl-sys", "native-tls"];
 
 const SKIPS: &str = "xtask/duplicates.txt";
@@ -20,28 +20,28 @@ const ALL: &str = "cargo tree --workspace --all-features --edges normal,build";
 const DIRECT: &str = "cargo tree --workspace --all-features --edges normal,build,dev --depth 1";
 const CORE: &str = "cargo tree --package piton --edges normal,build";
 
-/// Fails on a crate in two versions, on a second TLS provider and on a pre-release.
+/// Fails on a crate in two versions, on a second TLS provider, and on a pre-release.
 pub fn check() -> Result<()> {
-    let crates = tree::crates(&Cmd::new(ALL))?;
+    let crates = cargo_tree::crates(&Cmd::new(ALL))?;
     let skips = skips(&fs::read_to_string(root().join(SKIPS))?)?;
     let mut problems = duplicates(&crates, &skips);
     problems.extend(refused(&crates));
-    problems.extend(unfinished(&tree::crates(&Cmd::new(DIRECT))?));
+    problems.extend(unfinished(&cargo_tree::crates(&Cmd::new(DIRECT))?));
     say(&format!("{} crates, {} duplicates with a reason", crates.len(), skips.len()));
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n  ").into()) }
 }
 
-/// Fails when the core takes more crates than it may.
+/// Fails if the core uses more crates than allowed.
 pub fn count() -> Result<()> {
-    let count = tree::crates(&Cmd::new(CORE))?.len();
-    say(&format!("{count} crates in the core without a database; at most {MOST_CRATES}"));
-    if count <= MOST_CRATES {
+    let count = cargo_tree::crates(&Cmd::new(CORE))?.len();
+    say(&format!("{count} crates in the core without a database; at most {MAX_CRATES}"));
+    if count <= MAX_CRATES {
         return Ok(());
     }
-    Err(format!("{count} crates, {MOST_CRATES} are the most: `{CORE} --prefix none`").into())
+    Err(format!("{count} crates, {MAX_CRATES} are the most: `{CORE} --prefix none`").into())
 }
 
-/// A version of a crate that may stand beside another one.
+/// A version of a crate that may exist next to another one.
 #[derive(Debug, PartialEq, Eq)]
 struct Skip {
     name: String,
@@ -49,14 +49,15 @@ struct Skip {
 }
 
 impl Skip {
-    // `2` means 2.0.119 and not 20.1.0.
+    // Compared by components, so that `2` matches 2.0.119 and not 20.1.0.
     fn is(&self, name: &str, version: &str) -> bool {
         let rest = version.strip_prefix(&self.version);
         self.name == name && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 
-// A line is `name version reason...`; what stands after a `#` at its start is for people.
+// A reason is required, so that nobody has to guess later: `name version reason...`. Lines starting
+// with `#` are comments.
 fn skips(text: &str) -> Result<Vec<Skip>> {
     let mut skips = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -74,7 +75,7 @@ fn skips(text: &str) -> Result<Vec<Skip>> {
 }
 
 fn duplicates(crates: &BTreeSet<Crate>, skips: &[Skip]) -> Vec<String> {
-    let twice = twice(crates);
+    let twice = crates_with_several_versions(crates);
     let mut problems = Vec::new();
     for (name, versions) in &twice {
         let known = |version: &&&str| skips.iter().any(|skip| skip.is(name, version));
@@ -108,7 +109,7 @@ fn refused(crates: &BTreeSet<Crate>) -> Vec<String> {
 }
 
 fn unfinished(direct: &BTreeSet<Crate>) -> Vec<String> {
-    // What follows a `+` is no pre-release: 0.1.5+libz-1.2.
+    // Cut at `+`, because build metadata is not a pre-release: 0.1.5+libz-1.2.
     let early = |one: &&Crate| one.version.split('+').next().is_some_and(|it| it.contains('-'));
     let say = |one: &Crate| format!("{} {} is a pre-release: pin a release", one.name, one.version);
     direct.iter().filter(early).map(say).collect()

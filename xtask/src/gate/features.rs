@@ -1,13 +1,13 @@
 //! Checks piton with no feature and with each feature alone.
 //!
-//! A gate in the wrong place compiles with all features together and fails for the service
-//! that wants one of them. Clippy is `cargo check` and more, and it can refuse warnings
-//! (a function that only another feature uses) without rebuilding all dependencies.
+//! A misplaced gate compiles with all features together and fails for a service with one of them.
+//! Clippy includes `cargo check`, and can reject warnings (a function that only another feature
+//! uses) without rebuilding all dependencies.
 
 use serde_json::Value;
 
 use super::gate_cargo;
-use crate::run::{Cmd, Result};
+use crate::command::{Cmd, Result};
 
 const PACKAGE: &str = "piton";
 
@@ -29,7 +29,7 @@ fn alone(feature: Option<&str>) -> Result<()> {
     command.arg("--").arg("-D").arg("warnings").run()
 }
 
-/// The features of a package in `cargo metadata`, `default` left out.
+/// Returns the features of a package in `cargo metadata`, without `default`.
 fn of(metadata: &Value, package: &str) -> Result<Vec<String>> {
     let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
     let found = packages

@@ -1,21 +1,22 @@
-//! `cargo xtask test`: what must be true before a change may land.
+//! `cargo xtask test`: the checks before a change may be merged.
 //!
-//! CI runs this and nothing else, so what passes here passes there. The cheap stages come
-//! first; the first one that fails ends the run and says the command that repeats it.
+//! CI runs this and nothing else, so that both agree. Cheap stages come first; the first failing
+//! one ends the run and prints the command that repeats it.
 
 mod dependencies;
 mod features;
 pub mod postgres;
-pub mod tally;
+pub mod test_counts;
+mod walls;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::command::{self, Cmd, Result, bold, green, human, red, say};
 use crate::install;
 use crate::node;
 use crate::python;
-use crate::run::{self, Cmd, Result, bold, green, human, red, say};
-use tally::Tally;
+use test_counts::TestCounts;
 
 const HELP: &str = "\
 The gate: everything that CI checks, in CI's order.
@@ -29,7 +30,7 @@ Usage: cargo xtask test [--only STAGE]... [--from STAGE] [--list]
 The last line is the tests' own: `N passed, N failed`.
 ";
 
-/// What the end-to-end tests start, and the Debian package that brings it.
+/// Programs that the end-to-end tests start, and the Debian package of each.
 const PROGRAMS: [(&str, &str); 11] = [
     ("nginx", "nginx"),
     ("curl", "curl"),
@@ -39,7 +40,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("chromium", "chromium"),
     (postgres::PROGRAM, "postgresql-15"),
     ("pgbouncer", "pgbouncer"),
-    // PostgreSQL needs the locales to send its messages in other languages.
+    // Installed, because PostgreSQL needs the locales to send messages in other languages.
     ("/usr/lib/locale/de_DE.utf8/LC_IDENTIFICATION", "locales-all"),
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
@@ -48,10 +49,10 @@ const PROGRAMS: [(&str, &str); 11] = [
 struct Stage {
     name: &'static str,
     what: &'static str,
-    run: fn(&mut Tally) -> Result<()>,
+    run: fn(&mut TestCounts) -> Result<()>,
 }
 
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     Stage {
         name: "install",
         what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, pgbouncer, locales, redis, the peers in Python and for Node",
@@ -63,6 +64,11 @@ const STAGES: [Stage; 9] = [
         },
     },
     Stage { name: "fmt", what: "the code is formatted", run: |_| fmt() },
+    Stage {
+        name: "walls",
+        what: "modules and crates name each other only as ARCHITECTURE.md allows",
+        run: |_| walls::check(),
+    },
     Stage {
         name: "duplicates",
         what: "no crate in two versions, no second TLS, no pre-release",
@@ -87,34 +93,34 @@ const STAGES: [Stage; 9] = [
 /// `cargo xtask test`.
 ///
 /// # Errors
-/// On an argument that it does not know. A stage that fails is told in the exit code.
+/// On an unknown argument. A stage that fails is reported by the exit code.
 pub fn main(args: &[String]) -> Result<ExitCode> {
     match parse(args)? {
-        Plan::Help => print!("{HELP}"),
-        Plan::List => {
+        GateArguments::Help => print!("{HELP}"),
+        GateArguments::List => {
             for stage in &STAGES {
                 println!("{:<11} {}", stage.name, stage.what);
             }
         }
-        Plan::Run(stages) => return Ok(run_all(&stages)),
+        GateArguments::Run(stages) => return Ok(run_all(&stages)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-enum Plan {
+enum GateArguments {
     Help,
     List,
     Run(Vec<&'static Stage>),
 }
 
-fn parse(args: &[String]) -> Result<Plan> {
+fn parse(args: &[String]) -> Result<GateArguments> {
     let mut only = Vec::new();
     let mut from = 0;
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match arg {
-            "-h" | "--help" => return Ok(Plan::Help),
-            "--list" => return Ok(Plan::List),
+            "-h" | "--help" => return Ok(GateArguments::Help),
+            "--list" => return Ok(GateArguments::List),
             "--only" => only.push(position(args.next())?),
             "--from" => from = position(args.next())?,
             other => return Err(format!("no option `{other}`\n\n{HELP}").into()),
@@ -123,7 +129,7 @@ fn parse(args: &[String]) -> Result<Plan> {
     let chosen = |at: &usize| {
         if only.is_empty() { *at >= from } else { only.contains(at) }
     };
-    Ok(Plan::Run((0..STAGES.len()).filter(chosen).map(|at| &STAGES[at]).collect()))
+    Ok(GateArguments::Run((0..STAGES.len()).filter(chosen).map(|at| &STAGES[at]).collect()))
 }
 
 fn position(name: Option<&str>) -> Result<usize> {
@@ -136,7 +142,7 @@ fn position(name: Option<&str>) -> Result<usize> {
 }
 
 fn run_all(stages: &[&Stage]) -> ExitCode {
-    let mut tally = Tally::default();
+    let mut tally = TestCounts::default();
     let mut times = Vec::new();
     let mut failed = None;
     for stage in stages {
@@ -155,7 +161,7 @@ fn run_all(stages: &[&Stage]) -> ExitCode {
 
 fn close(
     times: &[(&str, Duration)],
-    tally: &Tally,
+    tally: &TestCounts,
     failed: Option<(&str, Box<dyn std::error::Error>)>,
 ) -> ExitCode {
     say("");
@@ -170,7 +176,7 @@ fn close(
         say(&format!("\n{} {stage}: {error}", red("failed:")));
         say(&format!("repeat it with: cargo xtask test --only {stage}"));
     }
-    if *tally != Tally::default() {
+    if *tally != TestCounts::default() {
         say(&format!("\n{tally}"));
     }
     if failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -178,7 +184,7 @@ fn close(
 
 fn fmt() -> Result<()> {
     check_format(Cmd::new("cargo fmt --check --all"))?;
-    // The packages in bench/ are no members of the workspace.
+    // Checked separately, because the packages in bench/ are not members of the workspace.
     crate::bench::PACKAGES.iter().try_for_each(|package| {
         let manifest = format!("bench/{package}/Cargo.toml");
         check_format(Cmd::new("cargo fmt --check --manifest-path").arg(manifest))
@@ -186,8 +192,8 @@ fn fmt() -> Result<()> {
 }
 
 fn check_format(command: Cmd) -> Result<()> {
-    // Alone of all, rustfmt colours what does not go to a terminal.
-    let command = if run::colours() { command } else { command.arg("--").arg("--color=never") };
+    // Passed explicitly, because rustfmt colours its output even if it does not go to a terminal.
+    let command = if command::colours() { command } else { command.arg("--").arg("--color=never") };
     command.run()
 }
 
@@ -201,27 +207,28 @@ fn docs() -> Result<()> {
         .run()
 }
 
-fn nextest(tally: &mut Tally) -> Result<()> {
-    // One server for all tests that only need a database of their own; it stops with this stage.
-    let server = postgres::Server::start()?;
+fn nextest(tally: &mut TestCounts) -> Result<()> {
+    // One server for all tests, so that each needs only a database of its own; it stops with this
+    // stage.
+    let server = postgres::PostgresServer::start()?;
     let command = gate_cargo("cargo nextest run --workspace --all-features --no-fail-fast")
         .env("PITON_TEST_POSTGRES", server.url());
-    count(&command, tally, tally::nextest)
+    count(&command, tally, test_counts::nextest)
 }
 
-fn doctests(tally: &mut Tally) -> Result<()> {
+fn doctests(tally: &mut TestCounts) -> Result<()> {
     let command = gate_cargo("cargo test --doc --workspace --all-features --no-fail-fast");
-    count(&command, tally, tally::doctests)
+    count(&command, tally, test_counts::doctests)
 }
 
-/// Runs tests and adds them up; tests of which none ran have failed.
-pub fn count(command: &Cmd, tally: &mut Tally, parse: fn(&str) -> Tally) -> Result<()> {
-    // Behind our copying they would see no terminal.
+/// Runs tests and counts them. Fails if no test ran.
+pub fn count(command: &Cmd, tally: &mut TestCounts, parse: fn(&str) -> TestCounts) -> Result<()> {
+    // Set, because the tests do not see a terminal behind the copy of their output.
     let coloured = command.clone().env("CARGO_TERM_COLOR", "always");
-    let tee = if run::colours() { coloured.tee()? } else { command.tee()? };
+    let tee = if command::colours() { coloured.tee()? } else { command.tee()? };
     let ran = parse(&tee.text);
     tally.add(&ran);
-    match (tee.ended_well, ran == Tally::default()) {
+    match (tee.succeeded, ran == TestCounts::default()) {
         (true, false) => Ok(()),
         (true, true) => Err(format!("no test ran: `{command}`").into()),
         (false, false) => Err(format!("{ran}: `{command}`").into()),
@@ -229,8 +236,8 @@ pub fn count(command: &Cmd, tally: &mut Tally, parse: fn(&str) -> Tally) -> Resu
     }
 }
 
-/// A cargo command whose artifacts nobody will build upon: on CI's fresh clone the files of
-/// incremental compilation cost time and disk and are never read.
+/// Returns a Cargo command without incremental compilation on CI, because on a fresh clone its
+/// files cost time and disk and are never read.
 pub fn gate_cargo(line: &str) -> Cmd {
     let command = Cmd::new(line);
     if std::env::var_os("CI").is_some() { command.env("CARGO_INCREMENTAL", "0") } else { command }
@@ -243,8 +250,8 @@ mod tests {
     fn names(args: &[&str]) -> Result<Vec<&'static str>> {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         match parse(&args)? {
-            Plan::Run(stages) => Ok(stages.iter().map(|stage| stage.name).collect()),
-            Plan::Help | Plan::List => Ok(Vec::new()),
+            GateArguments::Run(stages) => Ok(stages.iter().map(|stage| stage.name).collect()),
+            GateArguments::Help | GateArguments::List => Ok(Vec::new()),
         }
     }
 

@@ -4,20 +4,20 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use super::gate_cargo;
-use crate::run::{Result, root};
+use crate::command::{Result, root};
 
-/// What must be there. Debian keeps it out of the path.
+/// Path of the server. Debian keeps it out of `PATH`.
 pub const PROGRAM: &str = "/usr/lib/postgresql/15/bin/postgres";
 
-/// A running server. Dropped, it is stopped.
-pub struct Server {
+/// A running server. Stopped when dropped.
+pub struct PostgresServer {
     child: Child,
     input: Option<ChildStdin>,
     url: String,
 }
 
-impl Server {
-    /// Builds the program, starts it, and waits for the server's address.
+impl PostgresServer {
+    /// Builds the program, starts it, and waits for the server's URL.
     ///
     /// # Errors
     /// When it cannot be built or does not start.
@@ -45,10 +45,10 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for PostgresServer {
     fn drop(&mut self) {
         drop(self.input.take());
-        // It ends by itself then; there is nobody to tell if it does not.
+        // Errors are ignored, because it ends by itself when its input is closed.
         let _ = self.child.wait();
     }
 }

@@ -12,14 +12,14 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Guard, accept, answer, level, readiness};
+use super::{AdminGuard, accept, answer, level, readiness};
 use crate::handle::{Handle, PartHealth};
 
 /// The paths of the details.
 pub(crate) const DETAIL_PATHS: [&str; 4] = ["/health", "/metrics", "/info", "/log-level"];
 
 /// Those of the details that are in `paths`, for whom `guard` lets in.
-pub(crate) fn details(paths: &[&str], guard: Guard) -> Router<Handle> {
+pub(crate) fn details(paths: &[&str], guard: AdminGuard) -> Router<Handle> {
     let router = paths.iter().fold(Router::new(), |router, path| match endpoint(path) {
         Some(endpoint) => router.route(path, endpoint),
         None => router,

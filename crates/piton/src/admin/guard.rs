@@ -17,14 +17,14 @@ use crate::http::Error;
 
 /// Where the details are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Guard {
+pub(crate) enum AdminGuard {
     /// On an address of their own, which is the guard.
     Admin,
     /// On the public port: for this machine only.
     Public,
 }
 
-impl Guard {
+impl AdminGuard {
     /// Lets a request pass, or answers it.
     pub async fn check(self, request: Request, next: Next) -> Response {
         let peer = context::current(|request| request.peer).flatten();
@@ -93,7 +93,7 @@ pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn refused(guard: Guard, peer: &str, headers: &[(&'static str, &'static str)]) -> bool {
+    fn refused(guard: AdminGuard, peer: &str, headers: &[(&'static str, &'static str)]) -> bool {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(HeaderName::from_static(name), value.parse().unwrap());
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_public_port_tells_only_who_sits_at_this_machine() {
-        let public = |peer, headers: &[_]| refused(Guard::Public, peer, headers);
+        let public = |peer, headers: &[_]| refused(AdminGuard::Public, peer, headers);
         assert!(!public("127.0.0.1", &[("host", "localhost:5000")]));
         assert!(!public("::1", &[("host", "[::1]:5000")]));
         assert!(public("192.168.0.7", &[("host", "localhost:5000")]));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_page_of_another_origin_and_a_rebound_name_are_refused() {
-        for guard in [Guard::Public, Guard::Admin] {
+        for guard in [AdminGuard::Public, AdminGuard::Admin] {
             let of = |headers: &[_]| refused(guard, "127.0.0.1", headers);
             assert!(of(&[("host", "evil.example:9464")]));
             assert!(of(&[("host", "localhost:9464"), ("origin", "https://evil.example")]));
@@ -132,6 +132,6 @@ mod tests {
 
     #[test]
     fn the_admin_address_answers_whoever_reaches_it() {
-        assert!(!refused(Guard::Admin, "10.0.0.7", &[("host", "registry.internal:9464")]));
+        assert!(!refused(AdminGuard::Admin, "10.0.0.7", &[("host", "registry.internal:9464")]));
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::answer;
 use super::guard::is_local;
 use crate::config::Setting;
-use crate::http::{Error, Fault, Result};
+use crate::http::{Error, FieldError, Result};
 use crate::logging::{self, LogLevel};
 
 /// What to change it to.
@@ -24,7 +24,7 @@ struct Wanted {
 }
 
 pub(super) async fn show() -> Response {
-    answer(StatusCode::OK, &logging::state())
+    answer(StatusCode::OK, &logging::level_state())
 }
 
 /// Changes it for a while. The body is read by hand: whoever types it into `curl` need not name its
@@ -37,7 +37,7 @@ pub(super) async fn set(headers: HeaderMap, body: Bytes) -> Result<Response> {
 
 pub(super) async fn revert(headers: HeaderMap) -> Result<Response> {
     only_from_here(&headers)?;
-    Ok(answer(StatusCode::OK, &logging::revert()).into_response())
+    Ok(answer(StatusCode::OK, &logging::revert_level()).into_response())
 }
 
 /// Whoever reaches the admin address may look; to change something one must be on the machine.
@@ -51,8 +51,9 @@ fn only_from_here(headers: &HeaderMap) -> Result<()> {
 fn wanted(body: &[u8]) -> Result<(LogLevel, Duration)> {
     const EXAMPLE: &str = r#"send `{"level":"DEBUG","for":"10m"}`"#;
     let wanted: Wanted = serde_json::from_slice(body).map_err(|_| Error::unprocessable(EXAMPLE))?;
-    let refused =
-        |pointer: &str, why: String| Error::unprocessable(EXAMPLE).fault(Fault::at(pointer, why));
+    let refused = |pointer: &str, why: String| {
+        Error::unprocessable(EXAMPLE).field_error(FieldError::at(pointer, why))
+    };
     let level = LogLevel::parse(&wanted.level).map_err(|why| refused("/level", why))?;
     let how_long = match &wanted.r#for {
         Some(text) => Duration::parse(text).map_err(|why| refused("/for", why))?,
@@ -81,7 +82,7 @@ mod tests {
             (r#"{"level":"DEBUG","until":"x"}"#, None),
         ] {
             let error = wanted(body.as_bytes()).unwrap_err();
-            let fault = error.faults().first().and_then(|fault| fault.pointer.as_deref());
+            let fault = error.field_errors().first().and_then(|fault| fault.pointer.as_deref());
             assert_eq!(fault, place, "{body}");
         }
     }

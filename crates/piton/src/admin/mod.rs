@@ -23,7 +23,7 @@ use crate::part::Health;
 pub use settings::{AdminAddress, AdminSettings};
 
 pub(crate) use details::{DETAIL_PATHS, details};
-pub(crate) use guard::Guard;
+pub(crate) use guard::AdminGuard;
 #[cfg(feature = "panel")]
 pub(crate) use guard::{names_this_machine, same_origin};
 
@@ -39,7 +39,7 @@ pub(crate) fn probes() -> Router<Handle> {
 pub(crate) fn router() -> Router<Handle> {
     let index = format!("{}\n{}\n", PROBE_PATHS.join("\n"), DETAIL_PATHS.join("\n"));
     probes()
-        .merge(details(&DETAIL_PATHS, Guard::Admin))
+        .merge(details(&DETAIL_PATHS, AdminGuard::Admin))
         .route("/", get(|| async { index }))
         .fallback(|| async { (StatusCode::NOT_FOUND, "nothing is served at this path") })
 }

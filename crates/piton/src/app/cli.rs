@@ -8,16 +8,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::command::{Command, ModuleCommand};
 use super::plan::plan;
-use super::steps::{Flag, Sources};
-use super::verb::{RoomVerb, Verb};
-use super::{App, Exit, LaunchError, Launched, Outline};
-use super::{config_verb, open_files};
+use super::steps::{Flag, LaunchSources};
+use super::{App, AppDescription, Exit, LaunchError, LaunchedApp};
+use super::{config_command, open_files};
 use crate::config::{Problem, Problems};
 use crate::context;
 use crate::http::{self, RouteInfo};
@@ -34,8 +34,9 @@ const SETTING_FLAGS: [(&str, &str, &str, &str); 3] = [
 
 /// Does what the command line says.
 pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let rooms: Vec<Verb> = inventory::iter::<RoomVerb>().map(|verb| verb.0()).collect();
-    let matches = match command(&app, &rooms).try_get_matches_from(arguments) {
+    let module_commands: Vec<Command> =
+        inventory::iter::<ModuleCommand>().map(|command| command.0()).collect();
+    let matches = match clap_command(&app, &module_commands).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
@@ -46,15 +47,15 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
     let done = sources(&matches).and_then(|sources| match matches.subcommand() {
         None | Some(("serve", _)) => runtime()?.block_on(serve(app, sources)),
         Some(("routes", matches)) => list_routes(&mut app, matches.get_flag("explain")),
-        Some(("config", matches)) => config_verb::show(&app, &sources, matches),
-        Some((verb, matches)) => {
-            let mut verbs = mem::take(&mut app.verbs).into_iter().chain(rooms);
-            let verb = verbs.find(|known| known.command.get_name() == verb);
-            let mut verb = verb.expect("clap accepts known verbs only");
-            if let Some(look) = verb.look.take() {
-                return look(&Outline::of(&app, &sources)?, matches);
+        Some(("config", matches)) => config_command::show(&app, &sources, matches),
+        Some((name, matches)) => {
+            let mut commands = mem::take(&mut app.commands).into_iter().chain(module_commands);
+            let command = commands.find(|command| command.clap.get_name() == name);
+            let mut command = command.expect("clap accepts known commands only");
+            if let Some(inspect) = command.inspect.take() {
+                return inspect(&AppDescription::of(&app, &sources)?, matches);
             }
-            runtime()?.block_on(run_verb(app, sources, verb, matches.clone()))
+            runtime()?.block_on(run_command(app, sources, command, matches.clone()))
         }
     });
     match done {
@@ -66,24 +67,24 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
     }
 }
 
-fn command(app: &App, rooms: &[Verb]) -> Command {
-    let mut command = Command::new(app.name.clone())
+fn clap_command(app: &App, module_commands: &[Command]) -> clap::Command {
+    let mut command = clap::Command::new(app.name.clone())
         .about(format!("{}, a service. Without a verb it serves.", app.name))
         .after_help(
             "Settings come from defaults, a file (config.toml, .yaml, .json, or --config), `.env`, the environment, the \
              code and these flags; what comes later wins.\n`config` lists every setting with its value, where that \
              came from, what it does and its variables.",
         )
-        .subcommand(Command::new("serve").about("Serve until Ctrl-C or SIGTERM (the default)"))
+          .subcommand(clap::Command::new("serve").about("Serve until Ctrl-C or SIGTERM (the default)"))
         .subcommand(
-            Command::new("routes").about("List the routes").arg(
+            clap::Command::new("routes").about("List the routes").arg(
                 Arg::new("explain")
                     .long("explain")
                     .action(ArgAction::SetTrue)
                     .help("Print the plain calls that the route macros stand for"),
             ),
         )
-        .subcommand(config_verb::command())
+        .subcommand(config_command::command())
         .arg(
             Arg::new("config")
                 .long("config")
@@ -114,14 +115,14 @@ fn command(app: &App, rooms: &[Verb]) -> Command {
         command =
             command.arg(Arg::new(flag).long(flag).value_name(placeholder).global(true).help(help));
     }
-    app.verbs
+    app.commands
         .iter()
-        .chain(rooms)
-        .fold(command, |command, verb| command.subcommand(verb.command.clone()))
+        .chain(module_commands)
+        .fold(command, |all, command| all.subcommand(command.clap.clone()))
 }
 
 /// The settings given as flags.
-fn sources(matches: &ArgMatches) -> Result<Sources, LaunchError> {
+fn sources(matches: &ArgMatches) -> Result<LaunchSources, LaunchError> {
     // Global flags are found in the innermost matches as well as here.
     let mut flags = Vec::new();
     for (flag, key, ..) in SETTING_FLAGS {
@@ -150,14 +151,18 @@ fn sources(matches: &ArgMatches) -> Result<Sources, LaunchError> {
         let value = Value::String(value.trim().to_owned());
         flags.push(Flag { key: key.trim().to_owned(), value, flag: "--set".into() });
     }
-    Ok(Sources { flags, file: matches.get_one::<PathBuf>("config").cloned(), ambient: true })
+    Ok(LaunchSources {
+        flags,
+        file: matches.get_one::<PathBuf>("config").cloned(),
+        reads_process_env: true,
+    })
 }
 
 fn runtime() -> Result<Runtime, LaunchError> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-async fn serve(app: App, sources: Sources) -> Result<(), LaunchError> {
+async fn serve(app: App, sources: LaunchSources) -> Result<(), LaunchError> {
     let (stop, at_once) = signals()?;
     open_files::raise();
     follow_level_signals()?;
@@ -218,8 +223,8 @@ fn follow_level_signals() -> Result<(), LaunchError> {
     tokio::spawn(async move {
         loop {
             tokio::select! {
-                Some(()) = raise.recv() => logging::raise(),
-                Some(()) = revert.recv() => logging::revert(),
+                Some(()) = raise.recv() => logging::raise_level(),
+                Some(()) = revert.recv() => logging::revert_level(),
                 else => break,
             };
         }
@@ -228,25 +233,25 @@ fn follow_level_signals() -> Result<(), LaunchError> {
 }
 
 /// Runs a verb with the parts it needs, and without the routes.
-async fn run_verb(
+async fn run_command(
     mut app: App,
-    sources: Sources,
-    mut verb: Verb,
+    sources: LaunchSources,
+    mut command: Command,
     matches: ArgMatches,
 ) -> Result<(), LaunchError> {
-    let run = verb.run.take().ok_or_else(|| {
+    let run = command.run.take().ok_or_else(|| {
         LaunchError::Refused(vec![format!(
-            "the verb `{}` does nothing: give it a `.run(..)`",
-            verb.command.get_name()
+            "the command `{}` does nothing: give it a `.run(..)`",
+            command.clap.get_name()
         )])
     })?;
-    app.for_verb = true;
+    app.for_command = true;
     app.routes.clear();
     app.mounts.clear();
-    app.needs = mem::take(&mut verb.needs);
+    app.enabled = mem::take(&mut command.dependencies);
     let (stop, _) = signals()?;
     let mut launched = app.launch(sources).await?;
-    let connects = verb.connects;
+    let connects = command.connects;
     let work = async {
         if connects {
             connect_all(&mut launched).await?;
@@ -265,7 +270,7 @@ async fn run_verb(
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A verb waits for its parts; Ctrl-C ends the wait, and so does its end.
-async fn connect_all(launched: &mut Launched) -> Result<(), LaunchError> {
+async fn connect_all(launched: &mut LaunchedApp) -> Result<(), LaunchError> {
     launched.connect(PATIENCE).await;
     if let Some(error) = launched.take_permanent() {
         return Err(error);
@@ -288,7 +293,7 @@ fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
     app.routes.extend(found);
     print(&explained.unwrap_or_else(|| table(&http::infos(&app.routes))))?;
     let mut reasons = http::problems(&app.routes, |id| app.has_state(id));
-    if let Err(more) = plan(&app.routes, &app.needs, &app.without) {
+    if let Err(more) = plan(&app.routes, &app.enabled, &app.disabled) {
         reasons.extend(more);
     }
     if reasons.is_empty() { Ok(()) } else { Err(LaunchError::Refused(reasons)) }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
-use crate::config::{Problems, mask};
+use crate::config::Problems;
 use crate::part::BoxError;
+use crate::secrets::redact_text;
 
 /// The exit code of `main`: 0 after a clean shutdown, 1 after a fault while running, 2 when the
 /// service does not run because it is configured or put together wrongly, or does not fit its
@@ -88,9 +89,9 @@ impl LaunchError {
             }
             Self::Permanent(error) => {
                 let why = chain(&**error);
-                format!("{app} cannot run, and waiting does not help: {}", mask::text(&why))
+                format!("{app} cannot run, and waiting does not help: {}", redact_text(&why))
             }
-            Self::Fault(error) => format!("{app} stopped: {}", mask::text(&chain(&**error))),
+            Self::Fault(error) => format!("{app} stopped: {}", redact_text(&chain(&**error))),
         }
     }
 }

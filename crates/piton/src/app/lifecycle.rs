@@ -19,9 +19,9 @@ use super::exit::chain;
 use crate::admin::{self, AdminSettings};
 use crate::config::Problems;
 use crate::context;
-use crate::handle::{Handle, Slot};
-use crate::http::{HttpSettings, Rules, Stack, StackLayer, serve, serve_beside};
-use crate::part::{Failure, Launch, Permanent, Refused, Running};
+use crate::handle::{Handle, PartState};
+use crate::http::{HttpSettings, Stack, StackConfig, StackLayer, serve, serve_beside};
+use crate::part::{DynPart, Launch, Permanent, Refused, StartFailure};
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
 use crate::support::backoff::{Backoff, JITTER};
@@ -39,7 +39,7 @@ const FIRST_CONNECT_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_CONNECT_BACKOFF: Duration = Duration::from_secs(10);
 
 /// An app whose steps have run.
-pub(crate) struct Launched {
+pub(crate) struct LaunchedApp {
     pub handle: Handle,
     pub stack: Stack<Router>,
     pub http: HttpSettings,
@@ -56,7 +56,7 @@ struct Background {
     permanent: (mpsc::Sender<LaunchError>, mpsc::Receiver<LaunchError>),
 }
 
-impl Launched {
+impl LaunchedApp {
     pub fn new(
         handle: Handle,
         stack: Stack<Router>,
@@ -172,7 +172,7 @@ impl Launched {
                 None
             }
         };
-        let rules = Arc::new(Rules::of_admin(self.handle.clone(), &self.http));
+        let rules = Arc::new(StackConfig::of_admin(self.handle.clone(), &self.http));
         let router = admin::router().with_state(self.handle.clone());
         let (stack, http) = (Stack::new(router, rules), self.http.clone());
         let serve = async move {
@@ -263,30 +263,30 @@ pub(crate) async fn start_parts(handle: &Handle, step: Step) -> Result<(), Launc
 }
 
 /// Whether `part` needs `other`, directly or by way of others.
-fn needs(part: &Slot, other: &Slot) -> bool {
+fn needs(part: &PartState, other: &PartState) -> bool {
     let mut open = vec![part.entry];
     while let Some(entry) = open.pop() {
-        let mut needs = crate::part::Needs::default();
-        (entry.needs)(&mut needs);
+        let mut needs = crate::part::Dependencies::default();
+        (entry.dependencies)(&mut needs);
         for need in needs.0 {
             if need.id == other.id {
                 return true;
             }
-            open.extend(crate::http::entry_of(need.id));
+            open.extend(crate::http::descriptor_of(need.id));
         }
     }
     false
 }
 
-async fn start(handle: &Handle, slot: &Slot) -> Result<(), LaunchError> {
+async fn start(handle: &Handle, slot: &PartState) -> Result<(), LaunchError> {
     let entry = slot.entry;
     let mut ignored = Problems::default();
     // The settings have been checked in `configure_http`: what is wrong now is for the part to say.
     let mut reader = handle.config().reader(entry.name, &mut ignored);
     let launch = Launch { handle: handle.clone() };
     let part = (entry.start)(&mut reader, &launch).await.map_err(|error| match error.0 {
-        Failure::Settings(problems) => LaunchError::Settings(problems),
-        Failure::Fault(error) => LaunchError::Fault(
+        StartFailure::Settings(problems) => LaunchError::Settings(problems),
+        StartFailure::Fault(error) => LaunchError::Fault(
             format!("start the part `{}`: {}", entry.name, chain(&*error)).into(),
         ),
     })?;
@@ -345,9 +345,9 @@ async fn keep(
 }
 
 /// Waits until the dependencies of `slot` are connected.
-async fn wait_for_needed(handle: &Handle, slot: &Slot) {
-    let mut needs = crate::part::Needs::default();
-    (slot.entry.needs)(&mut needs);
+async fn wait_for_needed(handle: &Handle, slot: &PartState) {
+    let mut needs = crate::part::Dependencies::default();
+    (slot.entry.dependencies)(&mut needs);
     for need in needs.0 {
         let Some(needed) = handle.inner().parts.iter().find(|slot| slot.id == need.id) else {
             continue;
@@ -367,8 +367,8 @@ async fn wait_for_needed(handle: &Handle, slot: &Slot) {
 /// # Errors
 /// A [`Permanent`](crate::part::Permanent) error; behind a verb also a [`Refused`] one.
 async fn connect(
-    slot: &Slot,
-    part: &Arc<dyn Running>,
+    slot: &PartState,
+    part: &Arc<dyn DynPart>,
     ends_when_refused: bool,
 ) -> Result<(), LaunchError> {
     let mut backoff = Backoff::new(FIRST_CONNECT_BACKOFF, MAX_CONNECT_BACKOFF, JITTER);
@@ -396,12 +396,12 @@ async fn connect(
     Ok(())
 }
 
-fn set_trouble(slot: &Slot, why: &str) {
+fn set_trouble(slot: &PartState, why: &str) {
     *slot.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
 }
 
 /// Says it when the reason is new: a server that stays away for an hour is one line, not a thousand.
-fn note_trouble(slot: &Slot, why: &str) {
+fn note_trouble(slot: &PartState, why: &str) {
     let mut trouble = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner);
     if trouble.as_deref() != Some(why) {
         error!("`{}` cannot connect, trying again until it can: {why}", slot.entry.name);

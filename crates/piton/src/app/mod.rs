@@ -4,20 +4,20 @@
 //! joins the routes into a router and serves it until a signal says to stop. [`steps`] is that
 //! list; [`plan`] decides which parts start; [`lifecycle`] starts, connects and stops them.
 
-mod addition;
 mod cli;
-mod config_verb;
-mod environment;
+mod command;
+mod config_command;
+mod declared_settings;
+mod description;
+mod env;
 mod exit;
 mod explain;
+mod extension;
 mod lifecycle;
 mod open_files;
-mod outline;
 mod plan;
-mod settings;
+mod requirements;
 mod steps;
-mod variables;
-mod verb;
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -34,27 +34,27 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-pub use addition::{Addition, AdditionCall};
 pub use cli::print;
+pub use command::{Arguments, Command, ModuleCommand};
+pub use description::AppDescription;
 pub use exit::{Exit, LaunchError};
-pub use outline::Outline;
+pub use extension::{AppExtension, AppExtensionCall};
 pub use steps::{Setup, StepResult};
-pub use verb::{Arguments, RoomVerb, Verb};
 
-pub(crate) use lifecycle::Launched;
-pub(crate) use steps::Sources;
+pub(crate) use lifecycle::LaunchedApp;
+pub(crate) use steps::LaunchSources;
 
 use crate::Settings;
 use crate::config::{Environment, Requirement};
-use crate::handle::{Attachments, Handle};
-use crate::http::{self, Blueprint, FailedRequest, RequestHead, Route};
+use crate::handle::{Handle, TypedValues};
+use crate::http::{self, Blueprint, ErrorResponse, RequestHead, Route};
 use crate::logging::LogLevel;
-use crate::part::{Needs, Part};
+use crate::part::{Dependencies, Part};
 use crate::step::Step;
 use crate::stop::Stop;
-use settings::{EnvAlias, OwnSection};
+use declared_settings::{EnvAlias, OwnSection};
+use env::EnvVariables;
 use steps::Hooks;
-use variables::Variables;
 
 /// A service in the making.
 ///
@@ -79,20 +79,20 @@ pub struct App {
     own: Vec<OwnSection>,
     env_aliases: Vec<EnvAlias>,
     /// What it does not start without, outside of the environment `local`.
-    outside_local: Vec<Requirement>,
+    require_outside_local: Vec<Requirement>,
     /// What it does not start without in production, wherever that is.
-    in_production: Vec<Requirement>,
-    variables: Variables,
+    require_in_production: Vec<Requirement>,
+    env: EnvVariables,
     routes: Vec<Route>,
     modules: Option<Vec<String>>,
-    mounts: Vec<Mount>,
-    states: Attachments,
-    attachments: Attachments,
-    needs: Needs,
-    without: Needs,
-    verbs: Vec<Verb>,
+    mounts: Vec<MountedRouter>,
+    states: TypedValues,
+    provided: TypedValues,
+    enabled: Dependencies,
+    disabled: Dependencies,
+    commands: Vec<Command>,
     /// Whether it is launched for a verb: then nothing is served, and the verb does the talking.
-    for_verb: bool,
+    for_command: bool,
     hooks: Hooks,
     /// What stands around every request.
     around: http::Hooks,
@@ -108,7 +108,7 @@ struct CodeSetting {
     origin: String,
 }
 
-struct Mount {
+struct MountedRouter {
     router: Router<Handle>,
     location: &'static Location<'static>,
 }
@@ -174,18 +174,18 @@ impl App {
             defaults: Vec::new(),
             own: Vec::new(),
             env_aliases: Vec::new(),
-            outside_local: Vec::new(),
-            in_production: Vec::new(),
-            variables: Variables::default(),
+            require_outside_local: Vec::new(),
+            require_in_production: Vec::new(),
+            env: EnvVariables::default(),
             routes: Vec::new(),
             modules: None,
             mounts: Vec::new(),
-            states: Attachments::default(),
-            attachments: Attachments::default(),
-            needs: Needs::default(),
-            without: Needs::default(),
-            verbs: Vec::new(),
-            for_verb: false,
+            states: TypedValues::default(),
+            provided: TypedValues::default(),
+            enabled: Dependencies::default(),
+            disabled: Dependencies::default(),
+            commands: Vec::new(),
+            for_command: false,
             hooks: Hooks::default(),
             around: http::Hooks::default(),
             layers: Vec::new(),
@@ -316,7 +316,7 @@ impl App {
     #[track_caller]
     pub fn mount(mut self, router: Router) -> Self {
         let router = router.with_state(());
-        self.mounts.push(Mount { router, location: Location::caller() });
+        self.mounts.push(MountedRouter { router, location: Location::caller() });
         self
     }
 
@@ -330,8 +330,8 @@ impl App {
     /// Hands a value to the part that looks for its type while it starts, such as migrations to the
     /// database.
     #[must_use]
-    pub fn attach<T: Any + Send + Sync>(mut self, value: T) -> Self {
-        self.attachments.push(value);
+    pub fn provide<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.provided.push(value);
         self
     }
 
@@ -389,7 +389,7 @@ impl App {
     /// use piton::axum::response::IntoResponse;
     /// use piton::prelude::*;
     ///
-    /// let app = App::new("legacy").failures("/soap", |failed| {
+    /// let app = App::new("legacy").error_renderer("/soap", |failed| {
     ///     let body = format!("<fault id=\"{}\">{}</fault>", failed.id(), failed.status());
     ///     (failed.status(), [("content-type", "text/xml")], body).into_response()
     /// });
@@ -398,14 +398,14 @@ impl App {
     /// Headers of the failure, such as `Allow` and `Retry-After`, go along. Of several paths the longest
     /// counts.
     #[must_use]
-    pub fn failures(
+    pub fn error_renderer(
         mut self,
         path: impl AsRef<str>,
-        render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
+        render: impl Fn(&ErrorResponse<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
         let path = path.as_ref();
         self.around.failures.add(path, render);
-        self.attach(http::OwnFormat(path.trim_end_matches('/').to_owned()))
+        self.provide(http::RendererPath(path.trim_end_matches('/').to_owned()))
     }
 
     /// Puts a layer of `tower` around the router, inside of everything that Piton puts there. The one
@@ -425,8 +425,8 @@ impl App {
 
     /// Starts the part `P` though no route takes it: for `piton::app().part::<P>()`.
     #[must_use]
-    pub fn with<P: Part>(mut self) -> Self {
-        self.needs.part::<P>();
+    pub fn enable<P: Part>(mut self) -> Self {
+        self.enabled.add::<P>();
         self
     }
 
@@ -434,15 +434,15 @@ impl App {
     /// that nothing asks for are not started in any case; this says that none of them may. Gnar
     /// Gear's `no_db` and `no_jwt` are `App::no_db` and `App::no_jwt`.
     #[must_use]
-    pub fn without<P: Part>(mut self) -> Self {
-        self.without.part::<P>();
+    pub fn disable<P: Part>(mut self) -> Self {
+        self.disabled.add::<P>();
         self
     }
 
     /// Adds a verb of the service's own to its command line.
     #[must_use]
-    pub fn verb(mut self, verb: Verb) -> Self {
-        self.verbs.push(verb);
+    pub fn command(mut self, command: Command) -> Self {
+        self.commands.push(command);
         self
     }
 
@@ -503,7 +503,7 @@ impl App {
     /// # Errors
     /// See [`LaunchError`]: settings or routes are wrong, or a part failed to start.
     pub async fn serve(self, listener: TcpListener, stop: Stop) -> Result<(), LaunchError> {
-        let launched = self.launch(Sources::of_process()).await?;
+        let launched = self.launch(LaunchSources::of_process()).await?;
         launched.serve(listener, stop, Stop::never()).await
     }
 
@@ -513,7 +513,7 @@ impl App {
     /// # Errors
     /// As [`App::serve`].
     pub async fn into_router(self) -> Result<Router, LaunchError> {
-        Ok(self.launch(Sources::of_process()).await?.into_router())
+        Ok(self.launch(LaunchSources::of_process()).await?.into_router())
     }
 
     /// Whether handlers can be given a state of this type.
@@ -522,7 +522,7 @@ impl App {
     }
 
     /// Runs the steps.
-    pub(crate) async fn launch(self, sources: Sources) -> Result<Launched, LaunchError> {
+    pub(crate) async fn launch(self, sources: LaunchSources) -> Result<LaunchedApp, LaunchError> {
         steps::run(self, sources).await
     }
 }

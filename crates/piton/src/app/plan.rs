@@ -3,17 +3,17 @@
 
 use std::any::TypeId;
 
-use crate::http::{ArgumentType, Route, entry_of};
-use crate::part::{Entry, Need, Needs, Taken};
+use crate::http::{ArgumentType, Route, descriptor_of};
+use crate::part::{ArgumentSource, Dependencies, Dependency, PartDescriptor};
 
 /// The parts to start, in an order in which each comes after what it needs.
 ///
 /// What is asked for and stands among those the app goes `without` is refused.
 pub(crate) fn plan(
     routes: &[Route],
-    asked: &Needs,
-    without: &Needs,
-) -> Result<Vec<&'static Entry>, Vec<String>> {
+    asked: &Dependencies,
+    without: &Dependencies,
+) -> Result<Vec<&'static PartDescriptor>, Vec<String>> {
     let without = without.0.iter().map(|need| need.id).collect();
     let mut planner = Planner { without, ..Planner::default() };
     for route in routes {
@@ -35,20 +35,21 @@ pub(crate) fn plan(
 }
 
 /// The part that an argument is, or comes from.
-fn needs_of(argument: &ArgumentType) -> Vec<Need> {
-    let mut needs = Needs::default();
-    if let Some(entry) = entry_of(argument.id) {
-        needs.0.push(Need { id: (entry.id)(), type_name: argument.name });
+fn needs_of(argument: &ArgumentType) -> Vec<Dependency> {
+    let mut needs = Dependencies::default();
+    if let Some(entry) = descriptor_of(argument.id) {
+        needs.0.push(Dependency { id: (entry.id)(), type_name: argument.name });
     }
-    for taken in inventory::iter::<Taken>().filter(|taken| (taken.id)() == argument.id) {
-        (taken.needs)(&mut needs);
+    for source in inventory::iter::<ArgumentSource>().filter(|source| (source.id)() == argument.id)
+    {
+        (source.dependencies)(&mut needs);
     }
     needs.0
 }
 
 #[derive(Default)]
 struct Planner {
-    order: Vec<&'static Entry>,
+    order: Vec<&'static PartDescriptor>,
     /// The parts between the one asked for and the one looked at: to find a circle.
     way: Vec<TypeId>,
     without: Vec<TypeId>,
@@ -56,11 +57,11 @@ struct Planner {
 }
 
 impl Planner {
-    fn add(&mut self, need: Need, who: &dyn Fn() -> String) {
+    fn add(&mut self, need: Dependency, who: &dyn Fn() -> String) {
         if self.order.iter().any(|entry| (entry.id)() == need.id) {
             return;
         }
-        let Some(entry) = entry_of(need.id) else {
+        let Some(entry) = descriptor_of(need.id) else {
             return self.refuse(format!(
                 "{} asks for the part `{}`, which is not registered\n    fix: say `piton::part!({1});` beside its `impl Part`",
                 who(),
@@ -69,7 +70,7 @@ impl Planner {
         };
         if self.without.contains(&need.id) {
             return self.refuse(format!(
-                "{} asks for the part `{}`, and the app says that it goes without\n    fix: take the argument away, or `App::without`",
+                "{} asks for the part `{}`, and the app disables it\n    fix: remove the argument, or `App::disable`",
                 who(),
                 entry.name
             ));
@@ -79,8 +80,8 @@ impl Planner {
                 .refuse(format!("the part `{}` needs itself, by way of others", entry.name));
         }
         self.way.push(need.id);
-        let mut needs = Needs::default();
-        (entry.needs)(&mut needs);
+        let mut needs = Dependencies::default();
+        (entry.dependencies)(&mut needs);
         for inner in needs.0 {
             self.add(inner, &|| format!("the part `{}`", entry.name));
         }
@@ -107,7 +108,7 @@ mod tests {
             impl Part for $name {
                 const NAME: &'static str = stringify!($name);
                 type Settings = ();
-                fn needs(needs: &mut Needs) { $(needs.part::<$need>();)* let _ = needs; }
+                fn dependencies(dependencies: &mut Dependencies) { $(dependencies.add::<$need>();)* let _ = dependencies; }
                 async fn start(_: (), _: &Launch) -> Result<Self, part::Error> { Ok(Self) }
             }
         )*};
@@ -128,9 +129,9 @@ mod tests {
     crate::part!(Egg);
 
     fn names<P: Part>() -> Result<Vec<&'static str>, Vec<String>> {
-        let mut needs = Needs::default();
-        needs.part::<P>();
-        plan(&[], &needs, &Needs::default())
+        let mut needs = Dependencies::default();
+        needs.add::<P>();
+        plan(&[], &needs, &Dependencies::default())
             .map(|plan| plan.iter().map(|entry| entry.name).collect())
     }
 
@@ -154,15 +155,18 @@ mod tests {
     #[test]
     fn a_route_made_by_hand_asks_by_its_arguments() {
         let routes = [crate::http::get("/", lives_under_a_roof)];
-        assert_eq!(plan(&routes, &Needs::default(), &Needs::default()).unwrap().len(), 3);
+        assert_eq!(
+            plan(&routes, &Dependencies::default(), &Dependencies::default()).unwrap().len(),
+            3
+        );
     }
 
     #[test]
     fn what_the_app_goes_without_is_not_asked_for_behind_its_back() {
         let routes = [crate::http::get("/", lives_under_a_roof)];
-        let mut without = Needs::default();
-        without.part::<Walls>();
-        let refused = plan(&routes, &Needs::default(), &without).err().unwrap();
+        let mut without = Dependencies::default();
+        without.add::<Walls>();
+        let refused = plan(&routes, &Dependencies::default(), &without).err().unwrap();
         assert!(refused[0].contains("the part `Roof` asks for the part `Walls`"), "{refused:?}");
     }
 }

@@ -15,20 +15,20 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::lifecycle::{self, Launched};
+use super::declared_settings::{self, OwnSection};
+use super::lifecycle::{self, LaunchedApp};
 use super::plan::plan;
-use super::settings::{self, OwnSection};
-use super::{App, AppSettings, LaunchError, Mount, environment};
-use crate::admin::{self, AdminSettings, Guard};
+use super::{App, AppSettings, LaunchError, MountedRouter, requirements};
+use crate::admin::{self, AdminGuard, AdminSettings};
 use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
 use crate::context;
 use crate::convert;
-use crate::handle::{Attachments, Drain, Handle, Inner, Slot};
-use crate::http::{self, HttpSettings, Route, RouteInfo, Rules, Stack};
+use crate::handle::{Drain, Handle, Inner, PartState, TypedValues};
+use crate::http::{self, HttpSettings, Route, RouteInfo, Stack, StackConfig};
 use crate::logging::{self, LogLevel, LogSettings};
-use crate::memory::{self, Budget, BudgetMetrics};
-use crate::metrics::{Build, Metrics, Requests};
-use crate::part::{Entry, Part};
+use crate::memory::{self, BudgetMetrics, MemoryBudget};
+use crate::metrics::{BuildInfo, Metrics, RequestMetrics};
+use crate::part::{Part, PartDescriptor};
 use crate::step::Step;
 
 /// The app while its steps run: what a hook may ask and change.
@@ -40,7 +40,7 @@ pub struct Setup(Arc<Mutex<State>>);
 /// What the steps hand on to each other.
 struct State {
     app: App,
-    sources: Sources,
+    sources: LaunchSources,
     routes: Vec<Route>,
     http: HttpSettings,
     log: LogSettings,
@@ -48,17 +48,17 @@ struct State {
     handle: Option<Handle>,
     router: Option<Router<Handle>>,
     infos: Vec<RouteInfo>,
-    rules: Option<Arc<Rules>>,
+    rules: Option<Arc<StackConfig>>,
 }
 
 /// Where settings come from beside the code.
-pub(crate) struct Sources {
+pub(crate) struct LaunchSources {
     pub flags: Vec<Flag>,
     /// The file named by `--config`.
     pub file: Option<PathBuf>,
     /// Whether the process's environment and the files of the working folder are read. A test reads
     /// neither.
-    pub ambient: bool,
+    pub reads_process_env: bool,
 }
 
 /// A setting given on the command line.
@@ -69,10 +69,15 @@ pub(crate) struct Flag {
     pub flag: String,
 }
 
-impl Sources {
+impl LaunchSources {
     /// The environment and the files, without a command line.
     pub fn of_process() -> Self {
-        Self { flags: Vec::new(), file: None, ambient: true }
+        Self { flags: Vec::new(), file: None, reads_process_env: true }
+    }
+
+    /// Reads the code's settings alone, as a test does.
+    pub fn for_test() -> Self {
+        Self { flags: Vec::new(), file: None, reads_process_env: false }
     }
 }
 
@@ -152,8 +157,8 @@ impl Hooks {
 }
 
 /// Runs every step. What has been started is stopped again if a later step fails.
-pub(crate) async fn run(app: App, sources: Sources) -> Result<Launched, LaunchError> {
-    let mut app = app.with_additions();
+pub(crate) async fn run(app: App, sources: LaunchSources) -> Result<LaunchedApp, LaunchError> {
+    let mut app = app.with_extensions();
     let mut hooks = mem::take(&mut app.hooks);
     let setup = Setup::new(app, sources);
     let ran = async {
@@ -174,7 +179,7 @@ pub(crate) async fn run(app: App, sources: Sources) -> Result<Launched, LaunchEr
 }
 
 impl Setup {
-    fn new(mut app: App, sources: Sources) -> Self {
+    fn new(mut app: App, sources: LaunchSources) -> Self {
         let routes = mem::take(&mut app.routes);
         Self(Arc::new(Mutex::new(State {
             app,
@@ -245,11 +250,12 @@ impl Setup {
         state.log = read(&config, "log");
         state.admin = read(&config, "admin");
         let (name, version) = (state.app.name.clone(), state.app.version.as_deref());
-        let build = Build { service: name.clone(), version: version.unwrap_or_default().into() };
+        let build =
+            BuildInfo { service: name.clone(), version: version.unwrap_or_default().into() };
         for own in &state.app.own {
             state.app.states.push_any(own.state(&config));
         }
-        let memory = Budget::new(state.http.memory_budget(memory::limit()).as_u64());
+        let memory = MemoryBudget::new(state.http.memory_budget(memory::limit()).as_u64());
         let metrics = Metrics::of_service(build);
         metrics.collect(BudgetMetrics(memory.clone()));
         state.handle = Some(Handle::new(Inner {
@@ -261,13 +267,13 @@ impl Setup {
             memory,
             production: app.in_production(),
             environment: app.environment,
-            serves: !state.app.for_verb,
-            ambient: state.sources.ambient,
+            serves: !state.app.for_command,
+            reads_process_env: state.sources.reads_process_env,
             data_dir: app.data_dir,
             config,
-            parts: parts.into_iter().map(Slot::new).collect(),
+            parts: parts.into_iter().map(PartState::new).collect(),
             states: mem::take(&mut state.app.states),
-            attachments: mem::take(&mut state.app.attachments),
+            provided: mem::take(&mut state.app.provided),
             routes: OnceLock::new(),
             drain: Drain::new(),
             tells_peer: AtomicBool::new(false),
@@ -279,11 +285,11 @@ impl Setup {
     fn configure_logger(&self) {
         let mut state = self.state();
         let level_is_set = |handle: &Handle| handle.config().origin("log.level") != Origin::Default;
-        if state.app.for_verb && !state.handle.as_ref().is_some_and(level_is_set) {
+        if state.app.for_command && !state.handle.as_ref().is_some_and(level_is_set) {
             state.log.level = LogLevel::Warning;
         }
-        if state.app.for_verb {
-            logging::step_aside();
+        if state.app.for_command {
+            logging::log_to_stderr();
         }
         logging::start(&state.log);
         info!("Logging at {}", state.log.level);
@@ -297,7 +303,7 @@ impl Setup {
     fn configure_routes(&self) -> Result<(), LaunchError> {
         let mut state = self.state();
         let routes = mem::take(&mut state.routes);
-        if routes.is_empty() && state.app.mounts.is_empty() && !state.app.for_verb {
+        if routes.is_empty() && state.app.mounts.is_empty() && !state.app.for_command {
             warn!(
                 "No route found. Is the module with the handlers linked (`mod user;`)? Does `main` call a function of \
                  the library the handlers are in?"
@@ -357,7 +363,7 @@ impl Setup {
         if reasons.is_empty() { Ok(()) } else { Err(LaunchError::Refused(reasons)) }
     }
 
-    fn launched(&self) -> Launched {
+    fn launched(&self) -> LaunchedApp {
         let handle = self.handle();
         let mut state = self.state();
         let state = &mut *state;
@@ -365,7 +371,7 @@ impl Setup {
         let router = state.router.take().unwrap_or_default().with_state(handle.clone());
         let rules = state.rules.take().unwrap_or_else(|| state.rules_of(handle.clone()));
         let stack = Stack::new(router, rules);
-        Launched::new(handle, stack, state.http.clone(), state.admin.clone())
+        LaunchedApp::new(handle, stack, state.http.clone(), state.admin.clone())
     }
 
     /// The app's name.
@@ -426,13 +432,13 @@ impl Setup {
 
 impl State {
     /// The scan's routes beside those made by hand, and the parts they ask for.
-    fn collect(&mut self) -> Result<Vec<&'static Entry>, LaunchError> {
-        if !self.app.for_verb {
+    fn collect(&mut self) -> Result<Vec<&'static PartDescriptor>, LaunchError> {
+        if !self.app.for_command {
             self.scan();
         }
         let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
         reasons.extend(convert::invalid_examples());
-        let planned = plan(&self.routes, &self.app.needs, &self.app.without);
+        let planned = plan(&self.routes, &self.app.enabled, &self.app.disabled);
         if let Err(more) = &planned {
             reasons.extend(
                 more.iter().filter(|reason| !reasons.contains(reason)).cloned().collect::<Vec<_>>(),
@@ -444,8 +450,8 @@ impl State {
         }
     }
 
-    fn rules_of(&self, handle: Handle) -> Arc<Rules> {
-        Arc::new(Rules::new(handle, &self.http, &self.log, self.app.around.clone()))
+    fn rules_of(&self, handle: Handle) -> Arc<StackConfig> {
+        Arc::new(StackConfig::new(handle, &self.http, &self.log, self.app.around.clone()))
     }
 
     fn tell_peer(&self) {
@@ -464,27 +470,31 @@ impl State {
     }
 
     /// Every setting, read and checked.
-    fn configure(&self, parts: &[&'static Entry]) -> Result<Config, LaunchError> {
+    fn configure(&self, parts: &[&'static PartDescriptor]) -> Result<Config, LaunchError> {
         let (config, problems) = load(&self.app, &self.sources, parts);
         if problems.is_empty() { Ok(config) } else { Err(LaunchError::Settings(problems)) }
     }
 }
 
 /// The settings of an app whose parts are `parts`, with everything that is wrong with them.
-pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (Config, Problems) {
+pub(crate) fn load(
+    app: &App,
+    sources: &LaunchSources,
+    parts: &[&'static PartDescriptor],
+) -> (Config, Problems) {
     let known = sections(&app.own);
     let known: Vec<&Section> = known.iter().collect();
     let mut loader = app.loader();
     let mut doubt = None;
-    if sources.ambient {
+    if sources.reads_process_env {
         let named = sources.file.clone().or_else(|| named_file(&app.env_prefix));
         let found = if named.is_none() { found_files(Path::new("")) } else { Vec::new() };
         doubt = several_files(&found, &app.env_prefix);
         loader = named.into_iter().chain(found).take(1).fold(loader, Loader::file);
         loader = loader.env_file(".env").env(std::env::vars_os());
     }
-    loader = loader.env(app.variables.given.iter().cloned());
-    loader = app.variables.keep.iter().cloned().fold(loader, Loader::keep);
+    loader = loader.env(app.env.given.iter().cloned());
+    loader = app.env.keep.iter().cloned().fold(loader, Loader::expose_env);
     for setting in &app.code {
         loader = loader.code(&*setting.key, setting.value.clone(), &*setting.origin);
     }
@@ -493,7 +503,7 @@ pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (C
     }
     let (config, mut problems) = loader.load(&known);
     problems.extend(doubt);
-    let refused = settings::refused_sections(app);
+    let refused = declared_settings::refused_sections(app);
     // A section whose name is taken shares every variable with the other.
     problems.extend(if refused.is_empty() { config.collisions(&known) } else { refused });
     let core = core_sections();
@@ -501,7 +511,7 @@ pub(crate) fn load(app: &App, sources: &Sources, parts: &[&'static Entry]) -> (C
     let own = app.own.iter().map(|own| &own.section);
     let read: Vec<&Section> = core.iter().chain(parts).chain(own).collect();
     problems.extend(config.check(&known, &read));
-    problems.extend(environment::problems(app, &config, &read));
+    problems.extend(requirements::problems(app, &config, &read));
     (config, problems)
 }
 
@@ -545,7 +555,7 @@ pub(crate) fn core_sections() -> [Section; 4] {
 pub(crate) fn sections(own: &[OwnSection]) -> Vec<Section> {
     core_sections()
         .into_iter()
-        .chain(inventory::iter::<Entry>().map(|entry| entry.section))
+        .chain(inventory::iter::<PartDescriptor>().map(|entry| entry.section))
         .chain(own.iter().map(|own| own.section))
         .collect()
 }
@@ -569,11 +579,11 @@ fn groups(infos: &[RouteInfo]) -> Vec<String> {
 /// Merging panics where paths overlap; at launch that is a message.
 fn with_mounts(
     router: Router<Handle>,
-    mounts: Vec<Mount>,
-    figures: &Arc<Requests>,
+    mounts: Vec<MountedRouter>,
+    figures: &Arc<RequestMetrics>,
 ) -> Result<Router<Handle>, LaunchError> {
     let mut merged = router;
-    for Mount { router, location } in mounts {
+    for MountedRouter { router, location } in mounts {
         let router = http::counted(router, figures.clone());
         let attempt = std::panic::AssertUnwindSafe(|| merged.merge(router));
         merged = std::panic::catch_unwind(attempt).map_err(|panic| {
@@ -592,7 +602,7 @@ fn with_admin(
     router: Router<Handle>,
     infos: &[RouteInfo],
     details: bool,
-    figures: &Arc<Requests>,
+    figures: &Arc<RequestMetrics>,
 ) -> Router<Handle> {
     let free = |path: &&str| !infos.iter().any(|info| info.path == *path);
     let mut admin = Router::new();
@@ -601,7 +611,7 @@ fn with_admin(
     }
     let paths: Vec<&str> = admin::DETAIL_PATHS.into_iter().filter(free).collect();
     if details && !paths.is_empty() {
-        admin = admin.merge(admin::details(&paths, Guard::Public));
+        admin = admin.merge(admin::details(&paths, AdminGuard::Public));
     }
     if !admin.has_routes() {
         return router;
@@ -619,9 +629,9 @@ impl std::fmt::Debug for Setup {
     }
 }
 
-impl std::fmt::Debug for Attachments {
+impl std::fmt::Debug for TypedValues {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Attachments")
+        f.write_str("TypedValues")
     }
 }
 

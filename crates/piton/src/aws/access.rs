@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::trouble::Help;
 use super::{Error, Kind};
-use crate::config::address::refusal;
-use crate::config::{AddressError, HttpUrl, Reader, Setting};
+use crate::address::AddressError;
+use crate::config::{HttpUrl, Reader, Setting, expected_because};
 use crate::part::Launch;
 
 /// What the settings of a section say of it.
@@ -124,7 +124,7 @@ impl Access {
         if self.region_name.is_some() || self.endpoint_url.is_some() {
             return self;
         }
-        if !launch.ambient() {
+        if !launch.reads_process_env() {
             let why = format!(
                 "a test asks nobody unless it says whom: set {section}.endpoint_url, or {section}.region_name"
             );
@@ -215,9 +215,9 @@ impl Setting for EndpointUrl {
         if text.is_empty() {
             return Ok(Self(String::new()));
         }
-        let url: HttpUrl = text.parse().map_err(refusal::<Self>)?;
+        let url: HttpUrl = text.parse().map_err(expected_because::<Self>)?;
         if url.has_query() {
-            Err(refusal::<Self>(AddressError::Query))
+            Err(expected_because::<Self>(AddressError::Query))
         } else {
             Ok(Self(text.into()))
         }

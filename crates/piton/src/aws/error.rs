@@ -11,7 +11,7 @@ use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use http::StatusCode;
 
-use crate::http::Known;
+use crate::http::StatusMapping;
 
 /// Why Amazon did not do what it should. [`Error::kind`] is what to branch on.
 ///
@@ -180,10 +180,10 @@ impl fmt::Display for Error {
 
 impl StdError for Error {}
 
-fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
+fn known(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
     match error.downcast_ref::<Error>()?.kind() {
         Kind::Unavailable | Kind::Throttled => Some(
-            Known::from(StatusCode::SERVICE_UNAVAILABLE)
+            StatusMapping::from(StatusCode::SERVICE_UNAVAILABLE)
                 .detail("a service that this one needs is not available at the moment")
                 .retry_after(Duration::from_secs(1)),
         ),
@@ -191,7 +191,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
     }
 }
 
-crate::recognise!(known);
+crate::map_error!(known);
 
 #[cfg(test)]
 mod tests {

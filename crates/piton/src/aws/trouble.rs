@@ -9,6 +9,7 @@ use super::access::Access;
 use super::{Error, Kind};
 use crate::config;
 use crate::part::{Health, Launch};
+use crate::secrets::redact_credentials;
 
 /// Why the last call failed, if it did and not by the caller's own fault.
 #[derive(Default)]
@@ -71,9 +72,8 @@ impl Trouble {
         let endpoint = endpoint.map(|url| ("endpoint_url", url.as_str()));
         let region = access.region_name.as_deref().map(|name| ("region_name", name));
         let place = endpoint.or(region);
-        let place = place.map(|(name, value)| {
-            format!("{}={}", help.variable(name), config::redact::address(value))
-        });
+        let place = place
+            .map(|(name, value)| format!("{}={}", help.variable(name), redact_credentials(value)));
         Self { last: Mutex::default(), help, place }
     }
 

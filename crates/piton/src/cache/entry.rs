@@ -1,6 +1,7 @@
-//! One key with what is said of it: how long its value is kept, and which tags invalidate it.
+//! [`Entry`]: a key with its options, and get-or-compute.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,32 +9,26 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::held::Held;
+use super::api::Cache;
+use super::inner::{EntrySpec, Inner};
 use super::key::{KeyBuilder, tag_of_key};
-use super::turn::{Turn, Work};
-use super::{Cache, Inner};
+use super::single_flight::{ComputeGuard, HitOrCompute};
+use super::value::CachedValue;
 
-/// A key of the cache, in the making. See [`Cache::entry`].
+/// A key of the cache with options: time to live and tags. See [`Cache::entry`].
 #[must_use = "an entry does nothing until it is read or written"]
 #[derive(Clone)]
 pub struct Entry {
-    /// `None` where no app runs: then nothing is remembered.
+    /// `None` where no app runs: then nothing is cached.
     cache: Option<Cache>,
     key: String,
     ttl: Option<Duration>,
     tags: Vec<String>,
 }
 
-/// What is said of a value that is to be kept.
-pub(super) struct Said {
-    pub key: String,
-    pub ttl: Option<Duration>,
-    pub tags: Arc<[String]>,
-}
-
-/// An entry of the running app's cache, as `piton::app().cache().entry(key)`: but where no app runs,
-/// or one without a cache (a unit test, a verb), nothing is remembered and every value is computed.
-/// `#[piton::memoize]` is a call of it.
+/// Returns an entry of the running app's cache, like `piton::app().cache().entry(key)`. Where no app
+/// runs, or one without a cache (a unit test, a command), nothing is cached and every value is computed.
+/// `#[piton::memoize]` is a call of this function.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -46,7 +41,8 @@ pub fn entry(key: impl Into<String>) -> Entry {
     Entry::new(cache, key.into())
 }
 
-/// The entry of a key with values in it, which [`Cache::delete`] also finds by the unescaped text.
+/// Returns the entry of a key with values in it, which [`Cache::delete`] also finds by the unescaped
+/// text.
 #[doc(hidden)]
 pub fn entry_of(key: KeyBuilder) -> Entry {
     let (key, plain) = key.into_parts();
@@ -58,26 +54,26 @@ impl Entry {
         Self { cache, key, ttl: None, tags: Vec::new() }
     }
 
-    /// How long the value is kept at most. **Default: `cache.ttl`.**
+    /// Sets the maximum time that the value is cached. **Default: `cache.ttl`.**
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// The tags by which [`Cache::invalidate`] reaches the value, added to those said before.
+    /// Adds tags by which [`Cache::invalidate`] reaches the value.
     pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
         self.tags.extend(tags.into_iter().map(Into::into));
         self
     }
 
-    fn said(self) -> (Option<Cache>, Said) {
+    fn into_spec(self) -> (Option<Cache>, EntrySpec) {
         let mut tags = self.tags;
         tags.sort_unstable();
         tags.dedup();
-        (self.cache, Said { key: self.key, ttl: self.ttl, tags: tags.into() })
+        (self.cache, EntrySpec { key: self.key, ttl: self.ttl, tags: tags.into() })
     }
 
-    /// The value, if it is there: as [`Cache::get`].
+    /// Returns the value if it is cached, like [`Cache::get`].
     pub async fn get<T: DeserializeOwned>(self) -> Option<T> {
         match &self.cache {
             Some(cache) => cache.get(&self.key).await,
@@ -85,105 +81,116 @@ impl Entry {
         }
     }
 
-    /// Keeps a value, whatever was kept before: as [`Cache::set`].
+    /// Stores a value, replacing any other, like [`Cache::set`].
     pub async fn set<T: Serialize>(self, value: &T) {
-        let (cache, said) = self.said();
+        let (cache, spec) = self.into_spec();
         if let (Some(cache), Some(bytes)) = (cache, to_json(value)) {
-            cache.set_held(&said, Arc::new(Held::new(bytes))).await;
+            cache.set_value(&spec, Arc::new(CachedValue::new(bytes))).await;
         }
     }
 
-    /// The value; where there is none, `compute` makes it and it is kept.
+    /// Returns the value. If it is absent, `compute` computes it, and it is stored.
     ///
-    /// Of many who ask for the same key at the same time one computes, in its own request, and all
-    /// have the value. If the one fails, is cancelled or panics, another takes over; its error is its
-    /// own. Who has seen two others fail computes without waiting any longer. A value whose computation
-    /// began before an invalidation is never kept.
+    /// Of many concurrent callers for the same key one computes, within its own request, and all get
+    /// the value. If that caller fails, is cancelled or panics, another takes over; its error is not
+    /// shared. A caller that has seen two others fail computes without waiting any longer. A value
+    /// whose computation started before an invalidation is never stored.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use piton::cache::Cache;
-    /// # async fn look_up(cnpj: &str) -> Result<String, std::io::Error> { Ok(cnpj.into()) }
+    /// # async fn fetch(cnpj: &str) -> Result<String, std::io::Error> { Ok(cnpj.into()) }
     /// # async fn f(cache: Cache, cnpj: &str) -> Result<(), std::io::Error> {
     /// let name: String = cache
     ///     .entry(piton::cache::key!("company:{cnpj}"))
     ///     .ttl(Duration::from_secs(60))
     ///     .tags(["companies"])
-    ///     .get_or_insert_with(|| look_up(cnpj))
+    ///     .get_or_insert_with(|| fetch(cnpj))
     ///     .await?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// Those of `compute`. The cache has none: while Redis is away every value is computed.
+    /// Those of `compute`. The cache has none: while Redis is unavailable every value is computed.
     pub async fn get_or_insert_with<T, E, F, Fut>(self, compute: F) -> Result<T, E>
     where
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let (Some(cache), said) = self.said() else { return compute().await };
-        let work = match find(&cache.0, &said).await {
-            Found::Value(value) => return Ok(value),
-            Found::Work(work) => work,
+        let (Some(cache), spec) = self.into_spec() else { return compute().await };
+        let guard = match value_or_compute(&cache, &spec).await {
+            ValueOrCompute::Value(value) => return Ok(value),
+            ValueOrCompute::Compute(guard) => guard,
         };
         match compute().await {
             Ok(value) => {
-                keep(work, &value).await;
+                store(guard, &value).await;
                 Ok(value)
             }
             Err(error) => {
-                work.fail();
+                guard.fail();
                 Err(error)
             }
         }
     }
 
-    /// As [`get_or_insert_with`](Self::get_or_insert_with), for what cannot fail.
+    /// Does the same as [`get_or_insert_with`](Self::get_or_insert_with), for a computation that cannot
+    /// fail.
     pub async fn get_or_insert<T, F, Fut>(self, compute: F) -> T
     where
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        let sure = || async { Ok::<T, Infallible>(compute().await) };
-        match self.get_or_insert_with(sure).await {
+        let infallible = || async { Ok::<T, Infallible>(compute().await) };
+        match self.get_or_insert_with(infallible).await {
             Ok(value) => value,
             Err(never) => match never {},
         }
     }
 }
 
-/// A value of the type asked for, or the work to make one.
-enum Found<T> {
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entry")
+    }
+}
+
+/// A value of the requested type, or the obligation to compute one.
+enum ValueOrCompute<T> {
     Value(T),
-    Work(Work),
+    Compute(ComputeGuard),
 }
 
-async fn find<T: DeserializeOwned>(cache: &Arc<Inner>, said: &Said) -> Found<T> {
-    match Inner::turn(cache, said).await {
-        Turn::Work(work) => return Found::Work(work),
-        Turn::Have(held) => match from_json(held.bytes()) {
-            Ok(value) => return Found::Value(value),
-            Err(error) => cache.unreadable(&said.key, &error),
+async fn value_or_compute<T: DeserializeOwned>(
+    cache: &Cache,
+    spec: &EntrySpec,
+) -> ValueOrCompute<T> {
+    match Inner::hit_or_compute(&cache.0, spec).await {
+        HitOrCompute::Compute(guard) => return ValueOrCompute::Compute(guard),
+        HitOrCompute::Hit(cached) => match from_json(cached.bytes()) {
+            Ok(value) => return ValueOrCompute::Value(value),
+            Err(error) => cache.0.report_unreadable(&spec.key, &error),
         },
     }
-    // What is there is of another type, perhaps from before a deployment. It goes, and if it is back
-    // at once, whoever puts it there may keep it.
-    Cache(cache.clone()).forget(vec![said.key.clone()], Vec::new()).await;
-    match Inner::turn(cache, said).await {
-        Turn::Work(work) => Found::Work(work),
-        Turn::Have(held) => match from_json(held.bytes()) {
-            Ok(value) => Found::Value(value),
-            Err(_) => Found::Work(Work::for_nothing()),
+    // The cached value is of another type, perhaps from before a deployment, and is deleted. If another
+    // process has stored such a value again meanwhile, that one is left, so that two versions that run
+    // side by side do not go on deleting each other's values within one call.
+    cache.forget(vec![spec.key.clone()], Vec::new()).await;
+    match Inner::hit_or_compute(&cache.0, spec).await {
+        HitOrCompute::Compute(guard) => ValueOrCompute::Compute(guard),
+        HitOrCompute::Hit(cached) => match from_json(cached.bytes()) {
+            Ok(value) => ValueOrCompute::Value(value),
+            Err(_) => ValueOrCompute::Compute(ComputeGuard::detached()),
         },
     }
 }
 
-async fn keep<T: Serialize>(work: Work, value: &T) {
+async fn store<T: Serialize>(guard: ComputeGuard, value: &T) {
     match to_json(value) {
-        Some(bytes) => work.keep(Arc::new(Held::new(bytes))).await,
-        None => work.fail(),
+        Some(bytes) => guard.store(Arc::new(CachedValue::new(bytes))).await,
+        None => guard.fail(),
     }
 }
 
@@ -191,12 +198,13 @@ pub(super) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_js
     serde_json::from_slice(bytes)
 }
 
-/// A value that is no JSON cannot be kept: a bug that the log knows, and no request fails by it.
+/// Returns `None` for a value that does not serialize. It is a bug of the service, which is logged and
+/// fails no request.
 fn to_json<T: Serialize>(value: &T) -> Option<Vec<u8>> {
     let bytes = serde_json::to_vec(value);
     if let Err(error) = &bytes {
         let kind = std::any::type_name::<T>();
-        tracing::error!(%error, "A `{kind}` cannot be kept in the cache: it is no JSON");
+        tracing::error!(%error, "A `{kind}` cannot be cached: it does not serialize as JSON");
     }
     bytes.ok()
 }

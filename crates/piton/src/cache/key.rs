@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 /// Length in bytes above which a key is replaced by its SHA-256.
 pub(super) const MAX_LENGTH: usize = 200;
 
-/// Builds a key from text and values, so that distinct values give distinct keys. [`key!`](super::key)
-/// is the short way to write it, and what `key = ".."` of `#[cached]` and `#[memoize]` does.
+/// Builds a key from text and values, so that distinct values give distinct keys. The macro
+/// [`key!`](super::key) expands to it, and so does `key = ".."` of `#[cached]` and `#[memoize]`.
 ///
-/// Letters and digits stand as they are; every other character of a value is percent-encoded, so it
-/// cannot be mistaken for the text between two values. Where no such text stands between two values, a
-/// `|` is put there. A key of more than 200 bytes, or one that begins with `#`, becomes `#` and its SHA-256.
+/// Letters and digits of a value stay as they are; every other character is percent-encoded, so that it
+/// cannot be mistaken for the text between two values. Between two values without such text a `|` is
+/// inserted. A key of more than 200 bytes, or one that begins with `#`, becomes `#` and its SHA-256.
 ///
 /// ```
 /// use piton::cache::KeyBuilder;
@@ -26,9 +26,9 @@ pub(super) const MAX_LENGTH: usize = 200;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyBuilder {
     key: String,
-    /// The same key with unescaped values, once that differs.
+    /// The same key with unescaped values, as soon as the two differ.
     plain: Option<String>,
-    /// The key ends in a value that no separator has ended yet.
+    /// True if the key ends in a value that no separator follows yet.
     open: bool,
 }
 
@@ -42,7 +42,7 @@ impl KeyBuilder {
     /// Appends text that is the same in all keys of this kind.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
-        // `%` begins an escape, so it cannot end a value.
+        // `%` does not end a value, because it begins an escape.
         self.open &= !text.chars().any(|c| !c.is_alphanumeric() && c != '%');
         self.key.push_str(text);
         if let Some(plain) = &mut self.plain {
@@ -55,12 +55,12 @@ impl KeyBuilder {
     #[must_use]
     pub fn value(mut self, value: impl Display) -> Self {
         if self.open {
-            self.differs();
+            self.split_plain();
             self.key.push('|');
         }
         self.open = true;
         // A failing `Display` truncates the value, because unlike `to_string` this must not panic.
-        let _ = write!(Escaping(&mut self), "{value}");
+        let _ = write!(EscapingWriter(&mut self), "{value}");
         self
     }
 
@@ -68,7 +68,7 @@ impl KeyBuilder {
     #[doc(hidden)]
     #[must_use]
     pub fn type_name(mut self, name: &str) -> Self {
-        self.differs();
+        self.split_plain();
         let plain = self.plain.take();
         self = self.text("<").value(name).text(">");
         Self { plain, ..self }
@@ -88,8 +88,8 @@ impl KeyBuilder {
         (key, self.plain.or_else(|| long.then_some(self.key)))
     }
 
-    /// Begins to keep the plain text apart from the key.
-    fn differs(&mut self) {
+    /// Records from now on the plain text beside the key.
+    fn split_plain(&mut self) {
         self.plain.get_or_insert_with(|| self.key.clone());
     }
 
@@ -97,7 +97,7 @@ impl KeyBuilder {
         if c.is_alphanumeric() {
             self.key.push(c);
         } else {
-            self.differs();
+            self.split_plain();
             let mut utf8 = [0; 4];
             self.key.extend(utf8_percent_encode(c.encode_utf8(&mut utf8), NON_ALPHANUMERIC));
         }
@@ -107,9 +107,9 @@ impl KeyBuilder {
     }
 }
 
-struct Escaping<'a>(&'a mut KeyBuilder);
+struct EscapingWriter<'a>(&'a mut KeyBuilder);
 
-impl fmt::Write for Escaping<'_> {
+impl fmt::Write for EscapingWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().for_each(|c| self.0.push_escaped(c));
         Ok(())
@@ -124,8 +124,8 @@ pub(super) fn tag_of_key(key: &str) -> String {
     }
 }
 
-/// Returns whether the SHA-256 of `key` stands for it. Also for one that begins as hashes do: `#{a}` would be
-/// the hash of another key where `a` has its digits.
+/// Returns whether `key` is replaced by its SHA-256. So is one that begins with `#` as hashes do: a value `a`
+/// in `#{a}` could otherwise make it the hash of another key.
 fn is_hashed(key: &str) -> bool {
     key.len() > MAX_LENGTH || key.starts_with('#')
 }
@@ -165,7 +165,7 @@ mod tests {
     ];
 
     #[test]
-    fn distinct_values_give_distinct_keys_whatever_stands_between_them() {
+    fn distinct_values_give_distinct_keys_whatever_text_is_between_them() {
         for between in ["-", ":", "", "a", "%", "%2D", "%-", "|", "é", "x-", "–", "2"] {
             let mut seen = HashMap::new();
             for a in VALUES {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn another_number_of_values_is_another_key() {
+    fn a_different_number_of_values_gives_a_different_key() {
         let (a, b, both) = ("1", "2", "1-2");
         assert_ne!(key!("k:{a}-{b}"), key!("k:{both}"));
         let (id, path) = ("1", "1:posts");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_value_can_be_read_in_its_key() {
+    fn a_plain_value_is_readable_in_its_key() {
         let (number, name, parts) = (21, "SP", ["é", "7"]);
         assert_eq!(key!("double:{number}"), "double:21");
         assert_eq!(key!("state:{name}:{number:03}"), "state:SP:021");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_key_is_hashed_and_still_its_own() {
+    fn long_keys_are_hashed_and_stay_distinct() {
         let long = |last: &str| KeyBuilder::new().text("k:").value("a".repeat(500) + last).finish();
         assert_eq!(long("b").len(), 65);
         assert_ne!(long("b"), long("c"));

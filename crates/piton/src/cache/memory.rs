@@ -8,37 +8,37 @@ use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::sync::Cache;
 
-use super::CacheSettings;
-use super::figures::Figures;
-use super::held::Held;
-use super::invalidations::{Invalidations, Moment};
-use super::store::{Begun, Looked, Stored, Ticket};
+use super::invalidations::{Generation, Invalidations};
+use super::metrics::CacheMetrics;
+use super::outcome::{BeginResult, Lease, Lookup, StoreOutcome};
+use super::settings::CacheSettings;
+use super::value::CachedValue;
 
-/// What an entry takes beside its key and its bytes, about.
-const OVERHEAD: usize = 256;
+/// Approximate size of an entry without its key and its bytes.
+const ENTRY_OVERHEAD_BYTES: usize = 256;
 
 pub(super) struct Store {
-    entries: Cache<String, Arc<Entry>>,
+    entries: Cache<String, Arc<MemoryEntry>>,
     local: Arc<Invalidations>,
 }
 
-struct Entry {
-    held: Arc<Held>,
+struct MemoryEntry {
+    value: Arc<CachedValue>,
     tags: Arc<[String]>,
     ttl: Duration,
-    began: Moment,
-    /// The last moment at which it was found to be valid: until the next invalidation, of whatever it
-    /// is, nobody has to look again.
+    generation: Generation,
+    /// The last generation in which the entry was found to be valid. Until the next invalidation, of
+    /// whatever, no reader has to look at the invalidations again.
     valid_at: AtomicU64,
 }
 
-impl Entry {
+impl MemoryEntry {
     fn is_valid(&self, key: &str, local: &Invalidations) -> bool {
-        let now = local.now();
+        let now = local.generation();
         if self.valid_at.load(Ordering::Relaxed) == now {
             return true;
         }
-        let valid = local.hold(self.began, key, &self.tags);
+        let valid = local.is_current(self.generation, key, &self.tags);
         if valid {
             self.valid_at.store(now, Ordering::Relaxed);
         }
@@ -46,18 +46,23 @@ impl Entry {
     }
 }
 
-/// Each entry says itself how long it lives.
-struct ByEntry;
+/// Gives each entry its own time to live.
+struct TtlPerEntry;
 
-impl Expiry<String, Arc<Entry>> for ByEntry {
-    fn expire_after_create(&self, _: &String, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
+impl Expiry<String, Arc<MemoryEntry>> for TtlPerEntry {
+    fn expire_after_create(
+        &self,
+        _: &String,
+        entry: &Arc<MemoryEntry>,
+        _: Instant,
+    ) -> Option<Duration> {
         Some(entry.ttl)
     }
 
     fn expire_after_update(
         &self,
         _: &String,
-        entry: &Arc<Entry>,
+        entry: &Arc<MemoryEntry>,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
@@ -66,100 +71,100 @@ impl Expiry<String, Arc<Entry>> for ByEntry {
 }
 
 impl Store {
-    pub fn new(settings: &CacheSettings, local: Arc<Invalidations>, figures: Arc<Figures>) -> Self {
-        let (size, count) =
-            (settings.max_size(crate::memory::limit()).as_u64(), settings.max_entries);
-        // moka has one limit. If none weighs less than its share, there cannot be more than `count`.
-        let least = u32::try_from(size / count).unwrap_or(u32::MAX);
-        let weigh = move |key: &String, entry: &Arc<Entry>| {
-            let bytes = key.len() + entry.held.bytes().len() + OVERHEAD;
-            u32::try_from(bytes).unwrap_or(u32::MAX).max(least)
+    pub fn new(
+        settings: &CacheSettings,
+        local: Arc<Invalidations>,
+        metrics: Arc<CacheMetrics>,
+    ) -> Self {
+        let max_size = settings.max_size(crate::memory::limit()).as_u64();
+        // moka has one limit, by weight. With a minimum weight of an equal share of it for each entry,
+        // there cannot be more than `max_entries`.
+        let min_weight = u32::try_from(max_size / settings.max_entries).unwrap_or(u32::MAX);
+        let weigh = move |key: &String, entry: &Arc<MemoryEntry>| {
+            let bytes = key.len() + entry.value.bytes().len() + ENTRY_OVERHEAD_BYTES;
+            u32::try_from(bytes).unwrap_or(u32::MAX).max(min_weight)
         };
         let entries = Cache::builder()
-            .max_capacity(size)
+            .max_capacity(max_size)
             .weigher(weigh)
-            .expire_after(ByEntry)
+            .expire_after(TtlPerEntry)
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
-                    figures.evicted();
+                    metrics.count_eviction();
                 }
             })
             .build();
         Self { entries, local }
     }
 
-    pub fn find(&self, key: &str) -> Looked {
+    pub fn get(&self, key: &str) -> Lookup {
         match self.entries.get(key) {
-            None => Looked::Miss,
-            Some(entry) if entry.is_valid(key, &self.local) => Looked::Hit(entry.held.clone()),
-            Some(_) => Looked::Stale,
+            None => Lookup::Miss,
+            Some(entry) if entry.is_valid(key, &self.local) => Lookup::Hit(entry.value.clone()),
+            Some(_) => Lookup::Stale,
         }
     }
 
-    pub async fn look(&self, key: &str) -> Looked {
-        self.find(key)
-    }
-
-    pub async fn begin(&self, key: &str, tags: &Arc<[String]>) -> Begun {
-        let began = self.local.now();
+    pub fn get_or_lease(&self, key: &str, tags: &Arc<[String]>) -> BeginResult {
+        let generation = self.local.generation();
         match self.entries.get(key) {
             Some(entry) if entry.tags == *tags && entry.is_valid(key, &self.local) => {
-                Begun::Hit(entry.held.clone())
+                BeginResult::Hit(entry.value.clone())
             }
-            found => Begun::Ticket {
-                ticket: Ticket { began, lease: None },
-                ours: true,
-                stale: found.is_some(),
+            found => BeginResult::Miss {
+                lease: Lease { generation, header: None },
+                is_ours: true,
+                is_stale: found.is_some(),
             },
         }
     }
 
-    /// Whether it is still valid is asked when it is read, so it may be written without asking: but
-    /// not over what was begun later.
-    pub async fn keep(
+    /// Stores a computed value. Another invalidation between the check and the insertion does no harm,
+    /// because readers check the entry's generation.
+    pub fn store_computed(
         &self,
         key: &str,
-        ticket: &Ticket,
+        lease: &Lease,
         tags: &Arc<[String]>,
-        held: Arc<Held>,
+        value: Arc<CachedValue>,
         ttl: Duration,
-    ) -> Stored {
-        if !self.local.hold(ticket.began, key, tags) {
-            return Stored::Outdated;
+    ) -> StoreOutcome {
+        let generation = lease.generation;
+        // Otherwise an older computation would replace the value of a newer one.
+        if !self.local.is_current(generation, key, tags) {
+            return StoreOutcome::Outdated;
         }
-        let (began, valid_at) = (ticket.began, AtomicU64::new(ticket.began));
-        let entry = Entry { held, tags: tags.clone(), ttl, began, valid_at };
+        let valid_at = AtomicU64::new(generation);
+        let entry = MemoryEntry { value, tags: tags.clone(), ttl, generation, valid_at };
         self.entries.insert(key.to_owned(), Arc::new(entry));
-        Stored::Kept
+        StoreOutcome::Stored
     }
 
-    pub async fn set(
+    pub fn set(
         &self,
         key: &str,
         tags: &Arc<[String]>,
-        held: Arc<Held>,
+        value: Arc<CachedValue>,
         ttl: Duration,
-    ) -> Stored {
-        // What is being computed under this key is older than what is set now.
-        self.local.keys([key.to_owned()]);
-        let ticket = Ticket { began: self.local.now(), lease: None };
-        self.keep(key, &ticket, tags, held, ttl).await
+    ) -> StoreOutcome {
+        // Computations of this key in progress are outdated, because they are older than this value.
+        self.local.record_keys([key.to_owned()]);
+        let lease = Lease { generation: self.local.generation(), header: None };
+        self.store_computed(key, &lease, tags, value, ttl)
     }
 
-    /// The invalidations themselves have been noted.
-    pub async fn forget(&self, keys: &[String], _: &[String]) -> bool {
+    /// Frees the memory of the keys. The caller has recorded the invalidation.
+    pub fn forget(&self, keys: &[String]) -> bool {
         keys.iter().for_each(|key| self.entries.invalidate(key));
         true
     }
 
-    pub async fn clear(&self) -> bool {
+    pub fn clear(&self) -> bool {
         self.entries.invalidate_all();
         true
     }
 
-    pub fn release(&self, _: &Ticket) {}
-
-    /// How many entries there are, and what they weigh in bytes.
+    /// Returns the number of entries, and their size in bytes.
     pub fn size(&self) -> (u64, u64) {
         self.entries.run_pending_tasks();
         (self.entries.entry_count(), self.entries.weighted_size())

@@ -5,22 +5,23 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::address::RedisUrl;
+use super::redis;
+use super::redis_url::RedisUrl;
 use crate::config::{ByteSize, Config, HostPort, Problems, Reader, Requirement};
-use crate::memory::Limit;
+use crate::memory::MemoryLimit;
 
-/// Remembered answers: in memory, or in Redis where `url`, `host` or `sentinel` says so.
+/// The cache: in memory, or in Redis if `url`, `host` or `sentinel` names a server.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
 pub struct CacheSettings {
     /// The address of a Redis server: `redis://user:password@host:6379/0`, `rediss://..` for TLS, or
-    /// `redis+unix:///path/to/socket`. What is set singly below replaces that part of it.
+    /// `redis+unix:///path/to/socket`. The settings below replace the parts of it that they name.
     /// **Default: none.**
     #[setting(alias = "REDIS_URL", from_file)]
     pub url: Option<RedisUrl>,
 
-    /// The Redis server: a name or an IP address, either with `:port`. **Default: none, which means
-    /// memory.**
+    /// The Redis server: a host name or an IP address, optionally with `:port`. **Default: none, which
+    /// means memory.**
     #[setting(alias = "REDIS_HOST")]
     pub host: Option<HostPort>,
 
@@ -33,67 +34,66 @@ pub struct CacheSettings {
     #[setting(alias = "REDIS_DB")]
     pub db: Option<u16>,
 
-    /// Who connects to the server, where it knows several users. **Default: none.**
+    /// The user name, if the server has several users. **Default: none.**
     #[setting(alias = "REDIS_USERNAME")]
     pub username: Option<String>,
 
-    /// Their password. **Default: none.**
+    /// The password of the server or the user. **Default: none.**
     #[setting(alias = "REDIS_PASSWORD")]
     pub password: Option<SecretString>,
 
-    /// Whether the way to the server is encrypted: `disable`, `require` (whoever the server is),
-    /// `verify` (and the server is the one that is meant). **Default: what the address says, `verify`
-    /// for `rediss://`.**
+    /// TLS to the server: `disable`, `require` (encrypted, without verifying the certificate), `verify`
+    /// (encrypted, and the certificate is verified). **Default: by the address: `verify` for
+    /// `rediss://`, otherwise `disable`.**
     pub tls: Option<CacheTls>,
 
-    /// The file with the certificates (PEM) of those who may vouch for the server. **Default: those
-    /// that the machine trusts.**
+    /// The file with the CA certificates (PEM) that the server's certificate is verified with.
+    /// **Default: those that the machine trusts.**
     pub tls_ca: Option<PathBuf>,
 
     /// Sentinels that know which server is the master, each as `host:port`. **Default: none.**
     pub sentinel: Vec<HostPort>,
 
-    /// What the sentinels call the master. **Default: `mymaster`.**
+    /// The name of the master in the Sentinels. **Default: `mymaster`.**
     pub sentinel_master: String,
 
-    /// The sentinels' own password, if they have one. **Default: none.**
+    /// The password of the Sentinels, if they have one. **Default: none.**
     pub sentinel_password: Option<SecretString>,
 
-    /// What the service's keys in Redis begin with: services that share a server have each their own,
-    /// replicas of one service the same. Letters, digits, `-`, `_` and `.`.
-    /// **Default: the name of the app and of
-    /// the environment, such as `registry-local`.**
+    /// The prefix of the service's keys in Redis: different for services that share a server, equal for
+    /// replicas of one service. Letters, digits, `-`, `_` and `.`.
+    /// **Default: the names of the app and the environment, such as `registry-local`.**
     pub namespace: Option<String>,
 
-    /// How long a value is kept where nothing else is said. **Default: `5m`.**
+    /// Time to live of values that have none of their own. **Default: `5m`.**
     #[setting(max = "365days")]
     pub ttl: Duration,
 
-    /// How many values are kept in memory at most; those that are used least go first. Redis has a
-    /// limit of its own (`maxmemory`). **Default: `100000`.**
+    /// Maximum number of values in memory; the least used are evicted first. Redis has a limit of its
+    /// own (`maxmemory`). **Default: `100000`.**
     #[setting(max = 1_000_000_000)]
     pub max_entries: u64,
 
-    /// How much memory the values kept in memory take at most. **Default: an eighth of the container's
-    /// or machine's memory, at most `64MiB`.**
+    /// Maximum size of all values in memory. **Default: an eighth of the container's or machine's
+    /// memory, at most `64MiB`.**
     #[setting(max = "1TiB")]
     pub max_size: Option<ByteSize>,
 
-    /// A value that is larger than this is not kept. **Default: `1MiB`.**
+    /// Maximum size of a value; larger ones are not cached. **Default: `1MiB`.**
     #[setting(max = "512MiB")]
     pub max_value_size: ByteSize,
 
-    /// How long the server may take to accept a connection. Nobody waits for it but the start.
+    /// Maximum time to connect to the server. Only the launch waits for it, no request does.
     /// **Default: `1s`.**
     #[setting(max = "1h")]
     pub connect_timeout: Duration,
 
-    /// How long the server may take for one answer before it counts as away, and is asked nothing
-    /// until it is back. **Default: `250ms`.**
+    /// Maximum time for one reply. After it the server counts as unavailable, and no request asks it
+    /// until it is connected again. **Default: `250ms`.**
     #[setting(max = "1h")]
     pub timeout: Duration,
 
-    /// How long to wait for another process that computes the same value, before computing it too.
+    /// Maximum time to wait for another process that computes the same value, before computing it too.
     /// **Default: `5s`.**
     #[setting(max = "1h")]
     pub wait: Duration,
@@ -126,41 +126,43 @@ impl Default for CacheSettings {
 }
 
 crate::setting_enum! {
-    /// How the way to a Redis server is protected.
+    /// TLS to a Redis server.
     pub enum CacheTls: default Verify {
-        /// Not at all.
+        /// No TLS.
         Disable = "disable",
-        /// Encrypted, whoever the server is.
+        /// Encrypted; the certificate is not verified.
         Require = "require",
-        /// Encrypted, and the server is the one that is meant.
+        /// Encrypted, and the certificate is verified.
         Verify = "verify",
     }
 }
 
-/// What a service asks for that shares its cache everywhere but on a developer's machine: for
-/// [`App::outside_local`](crate::App::outside_local).
+/// Returns the requirement that a Redis server is configured, for
+/// [`App::require_outside_local`](crate::App::require_outside_local): for a service whose replicas must share a cache
+/// everywhere but on a developer's machine.
 #[must_use]
 pub const fn redis_required() -> Requirement {
-    const WHY: &str = "no Redis server is named, and each process would remember for itself";
+    const WHY: &str = "no Redis server is set, so each process would have its own cache";
     const FIX: &str = "set REDIS_HOST (and REDIS_PORT, REDIS_DB, REDIS_PASSWORD), or REDIS_URL";
     Requirement::new("cache.host", WHY, FIX, |config| {
         let mut problems = Problems::new();
         let settings: CacheSettings = config.read("cache", &mut problems);
-        // What is wrong is reported by itself.
+        // Invalid settings count as met, because they are reported by themselves.
         settings.is_redis() || !problems.is_empty()
     })
 }
 
-type Wrong = (&'static str, &'static str, &'static str);
+/// A setting, why it cannot work, and the fix.
+type CacheSettingProblem = (&'static str, &'static str, &'static str);
 
 impl CacheSettings {
-    /// Whether the settings name a Redis server; without one the cache is in memory, each process its
-    /// own. Wrong settings count as they can be read: they are reported elsewhere.
+    /// Returns whether the settings name a Redis server; without one each process has its own cache in
+    /// memory. Of invalid settings the valid ones count: the others are reported elsewhere.
     ///
     /// ```
     /// # fn f(config: &piton::config::Config) {
     /// if !piton::cache::CacheSettings::names_server(config) {
-    ///     println!("each replica remembers for itself");
+    ///     println!("each replica has its own cache");
     /// }
     /// # }
     /// ```
@@ -169,18 +171,17 @@ impl CacheSettings {
         config.read::<Self>("cache", &mut Problems::new()).is_redis()
     }
 
-    /// Whether the cache is a Redis server's.
+    /// Returns whether the values are in Redis.
     #[must_use]
     pub fn is_redis(&self) -> bool {
         self.url.is_some() || self.host.is_some() || !self.sentinel.is_empty()
     }
 
-    /// Returns the maximum memory of the values kept in memory, in a process that may use `limit`
-    /// in all.
-    pub(super) fn max_size(&self, limit: Option<&Limit>) -> ByteSize {
-        const MOST: ByteSize = ByteSize::mib(64);
-        let eighth = limit.map_or(MOST, |limit| ByteSize::bytes(limit.bytes / 8));
-        self.max_size.unwrap_or_else(|| MOST.min(eighth))
+    /// Returns the maximum size of all values in memory, in a process that may use `limit` in all.
+    pub(super) fn max_size(&self, limit: Option<&MemoryLimit>) -> ByteSize {
+        const MAX_DEFAULT: ByteSize = ByteSize::mib(64);
+        let eighth = limit.map_or(MAX_DEFAULT, |limit| ByteSize::bytes(limit.bytes / 8));
+        self.max_size.unwrap_or_else(|| MAX_DEFAULT.min(eighth))
     }
 
     fn check(&self, from: &mut Reader<'_>) {
@@ -189,14 +190,14 @@ impl CacheSettings {
         }
     }
 
-    /// What parses but cannot work: the setting, why, and what to write.
-    fn problems(&self) -> Vec<Wrong> {
+    /// Returns the settings that parse but cannot work.
+    fn problems(&self) -> Vec<CacheSettingProblem> {
         let mut problems = Vec::new();
-        self.limits(&mut problems);
+        self.check_limits(&mut problems);
         if self.is_redis() {
-            self.server(&mut problems);
+            self.check_server(&mut problems);
         } else {
-            self.nobody(&mut problems);
+            self.check_without_server(&mut problems);
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let fits = |name: &String| !name.is_empty() && name.len() <= 64 && name.chars().all(plain);
@@ -207,31 +208,32 @@ impl CacheSettings {
         problems
     }
 
-    fn limits(&self, problems: &mut Vec<Wrong>) {
+    fn check_limits(&self, problems: &mut Vec<CacheSettingProblem>) {
         if self.ttl.is_zero() {
-            problems.push(("ttl", "nothing would ever be remembered", "5m"));
+            problems.push(("ttl", "nothing would ever be cached", "5m"));
         }
         if self.max_entries == 0 {
-            problems.push(("max_entries", "nothing would ever be remembered", "100000"));
+            problems.push(("max_entries", "nothing would ever be cached", "100000"));
         }
         if self.timeout.is_zero() {
-            problems.push(("timeout", "no server is as fast as that", "250ms"));
+            problems.push(("timeout", "no server replies that fast", "250ms"));
         }
         if self.connect_timeout.is_zero() {
-            problems.push(("connect_timeout", "no server is as fast as that", "1s"));
+            problems.push(("connect_timeout", "no server replies that fast", "1s"));
         }
     }
 
-    /// What is said of the server must be of one server.
-    fn server(&self, problems: &mut Vec<Wrong>) {
-        if cfg!(not(feature = "redis")) {
+    /// Refuses settings of the server that contradict one another.
+    fn check_server(&self, problems: &mut Vec<CacheSettingProblem>) {
+        if !redis::ENABLED {
             let named = [("url", self.url.is_some()), ("host", self.host.is_some())];
-            let name = named.iter().find(|(_, given)| *given).map_or("sentinel", |(name, _)| name);
-            let fix = "give piton the feature `redis` in Cargo.toml, or remember in memory";
-            problems.push((name, "this build of piton does not know Redis", fix));
+            let name =
+                named.iter().find(|(_, is_set)| *is_set).map_or("sentinel", |(name, _)| name);
+            let fix = "enable the feature `redis` of piton in Cargo.toml, or remove the setting to cache in memory";
+            problems.push((name, "this build of piton does not support Redis", fix));
         }
-        let of_host = self.host.as_ref().and_then(HostPort::port);
-        if of_host.is_some_and(|port| self.port.is_some_and(|other| other != port)) {
+        let host_port = self.host.as_ref().and_then(HostPort::port);
+        if host_port.is_some_and(|port| self.port.is_some_and(|other| other != port)) {
             let why = "cache.host (REDIS_HOST) has another port";
             problems.push(("port", why, "remove one of the two"));
         }
@@ -241,32 +243,32 @@ impl CacheSettings {
                 ("port", self.port.is_some()),
                 ("tls", self.tls.is_some_and(|tls| tls != CacheTls::Disable)),
             ];
-            for (name, _) in named.iter().filter(|(_, given)| *given) {
-                let fix = "remove it, or give cache.url (REDIS_URL) a host";
-                problems.push((name, "cache.url names a socket of this machine", fix));
+            for (name, _) in named.iter().filter(|(_, is_set)| *is_set) {
+                let fix = "remove it, or set a cache.url (REDIS_URL) with a host";
+                problems.push((name, "cache.url is a Unix socket", fix));
             }
         }
         if !self.sentinel.is_empty() && (self.host.is_some() || self.url.is_some()) {
             let fix = "remove it, or cache.host and cache.url";
-            problems.push(("sentinel", "sentinels beside a server: which one is meant?", fix));
+            problems.push(("sentinel", "both Sentinels and a server are set", fix));
         }
         if !self.sentinel.is_empty() && self.port.is_some() {
-            problems.push(("port", "the sentinels say the port of the server", "remove it"));
+            problems.push(("port", "the Sentinels know the port of the server", "remove it"));
         }
         if self.tls_ca.is_some() && !self.is_verified() {
             let fix = "set cache.tls to `verify`, or remove it";
-            problems.push(("tls_ca", "nothing is verified by it", fix));
+            problems.push(("tls_ca", "no certificate is verified with it", fix));
         }
     }
 
-    /// Whether the server has to prove who it is.
+    /// Returns whether the server's certificate is verified.
     fn is_verified(&self) -> bool {
         let by_url = self.url.as_ref().is_some_and(RedisUrl::is_tls);
         self.tls.map_or(by_url, |tls| tls == CacheTls::Verify)
     }
 
-    /// Nothing may be said of a server that is not named.
-    fn nobody(&self, problems: &mut Vec<Wrong>) {
+    /// Refuses settings of a Redis server if no server is set.
+    fn check_without_server(&self, problems: &mut Vec<CacheSettingProblem>) {
         let named = [
             ("port", self.port.is_some()),
             ("db", self.db.is_some()),
@@ -276,9 +278,9 @@ impl CacheSettings {
             ("tls_ca", self.tls_ca.is_some()),
             ("sentinel_password", self.sentinel_password.is_some()),
         ];
-        for (name, _) in named.iter().filter(|(_, given)| *given) {
+        for (name, _) in named.iter().filter(|(_, is_set)| *is_set) {
             let fix = "set cache.host (REDIS_HOST) or cache.url (REDIS_URL) too, or remove it";
-            problems.push((name, "of a Redis server that is not named", fix));
+            problems.push((name, "it is for a Redis server, and none is set", fix));
         }
     }
 }
@@ -294,15 +296,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_about_redis_means_memory() {
+    fn without_a_server_the_cache_is_in_memory() {
         let settings = CacheSettings::default();
         assert!(!settings.is_redis() && names(&settings).is_empty());
     }
 
     #[test]
-    fn the_memory_of_a_small_container_is_not_all_for_the_cache() {
+    fn the_default_size_is_an_eighth_of_a_small_containers_memory() {
         let size = |settings: CacheSettings, mib: u64| {
-            settings.max_size(Some(&Limit::of_container(mib << 20)))
+            settings.max_size(Some(&MemoryLimit::of_container(mib << 20)))
         };
         assert_eq!(size(CacheSettings::default(), 64), ByteSize::mib(8));
         assert_eq!(size(CacheSettings::default(), 4096), ByteSize::mib(64));
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_nobody_is_refused() {
+    fn settings_of_a_server_without_a_server_are_refused() {
         let settings = CacheSettings {
             password: Some("hunter2".into()),
             db: Some(1),
@@ -337,7 +339,7 @@ mod tests {
 
     #[cfg(feature = "redis")]
     #[test]
-    fn one_server_is_meant_and_a_certificate_proves_something() {
+    fn two_servers_and_a_ca_without_verification_are_refused() {
         let url = |text: &str| RedisUrl::parse(&json!(text)).ok();
         let settings = CacheSettings {
             url: url("redis://cache"),

@@ -16,6 +16,7 @@ use super::answer::Answer;
 use super::error::{Error, Kind, Who};
 use super::{Multipart, Room};
 use crate::config::ByteSize;
+use crate::secrets::field_is_secret;
 
 /// A call in the making. What is wrong with it is reported by [`send`](Self::send).
 #[must_use = "nothing is sent before `send`"]
@@ -138,7 +139,7 @@ impl Call {
     }
 
     fn set(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
-        if crate::config::redact::names_secret(name.as_str()) {
+        if field_is_secret(name.as_str()) {
             value.set_sensitive(true);
         }
         self.headers.insert(name, value);

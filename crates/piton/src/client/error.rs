@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::guard::{Private, Unfollowable};
-use crate::http::{Known, Recognise};
+use crate::http::{ErrorMapper, StatusMapping};
 
 /// The longest that our own clients are told to wait, on the word of somebody else.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -268,7 +268,7 @@ impl StdError for Error {
     }
 }
 
-fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
+fn known(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
     let error = error.downcast_ref::<Error>()?;
     let who = match &error.0.who {
         Some(Who::Peer(name)) => format!("the peer `{name}`"),
@@ -285,7 +285,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
         Kind::Refused => (StatusCode::BAD_GATEWAY, "may not be called"),
         _ => (StatusCode::BAD_GATEWAY, "gave no usable answer"),
     };
-    let known = Known::from(status).detail(format!("{who} {what}"));
+    let known = StatusMapping::from(status).detail(format!("{who} {what}"));
     let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
     Some(match error.retry_after().filter(|_| unavailable) {
         Some(wait) => known.retry_after(wait.min(LONGEST_RETRY_AFTER)),
@@ -293,4 +293,4 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
     })
 }
 
-inventory::submit! { Recognise(known) }
+inventory::submit! { ErrorMapper(known) }

@@ -2,6 +2,7 @@
 //! called. What counts is the address that is connected to: a name may resolve to anything, and to
 //! something else a second later.
 
+use crate::secrets::{redact_text, redact_url};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,8 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::header;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Response, Url, redirect};
-
-use crate::config::{mask, url_without_secrets};
 
 /// The address is private.
 #[derive(Debug)]
@@ -151,8 +150,8 @@ fn shown_text(target: &str) -> String {
         None => (target, ""),
     };
     // Hides what a path may hold too: `;jsessionid=..`, tokens, and webhooks that are secrets as a whole.
-    let bare = url_without_secrets(bare);
-    let bare = mask::text(&bare);
+    let bare = redact_url(bare);
+    let bare = redact_text(&bare);
     // `//user:password@` has no scheme, and is no address to the mask.
     let bare = match bare.rsplit_once('@') {
         Some((_, host)) if !bare.contains("***@") => format!("***@{host}"),

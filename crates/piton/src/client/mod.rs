@@ -53,6 +53,7 @@ mod hosts;
 mod multipart;
 mod peers;
 mod send;
+mod service_variables;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -276,7 +277,7 @@ where
     }
 }
 
-crate::taken_from!(External: Peers);
+crate::argument_from!(External: Peers);
 
 impl Input for Peers {
     fn describe(operation: &mut Operation) {
@@ -288,7 +289,7 @@ impl Handle {
     /// Calls to strangers, as a handler's argument `external: External` would give it.
     ///
     /// # Panics
-    /// If nothing asked for it: no route takes [`External`] or [`Peers`], and `App::with::<External>()`
+    /// If nothing asked for it: no route takes [`External`] or [`Peers`], and `App::enable::<External>()`
     /// was not said.
     #[must_use]
     #[track_caller]

@@ -11,8 +11,9 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::error::{Error, Kind, Who};
-use crate::config::address::{AddressError, host_port, refusal, text_of};
-use crate::config::{Config, Origin, Setting};
+use super::service_variables::service_variable;
+use crate::address::{AddressError, host_port};
+use crate::config::{Config, Origin, Setting, expected_because, trimmed_text};
 
 /// Where a service is: `127.0.0.1:9402`, `tcp://10.0.0.1:80`, `https://billing.example.com:443`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Setting for PeerAddress {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        Self::read(text_of::<Self>(value)?).map_err(refusal::<Self>)
+        Self::read(trimmed_text::<Self>(value)?).map_err(expected_because::<Self>)
     }
 
     fn show(&self) -> Value {
@@ -182,7 +183,7 @@ impl Book {
         let names = self.stems(key).map(|stem| format!("{stem}_{what}"));
         let mut strongest: Option<(&str, &Origin)> = None;
         for variable in names {
-            let Some(given) = self.config.service_variable(&variable) else { continue };
+            let Some(given) = service_variable(&self.config, &variable) else { continue };
             if strongest.is_none_or(|(_, before)| given.1.outranks(before)) {
                 strongest = Some(given);
             }
@@ -363,7 +364,8 @@ mod tests {
     fn book(production: bool, vars: &[(&str, &str)]) -> Book {
         let vars = vars.iter().copied();
         let loader = Config::loader("PITON").also_prefix("GNAR").env(vars);
-        Book::new(loader.load(&[]).0, production, BTreeMap::new())
+        let client = crate::config::Section::of::<crate::client::ClientSettings>("client");
+        Book::new(loader.load(&[&client]).0, production, BTreeMap::new())
     }
 
     fn found(book: &Book, name: &str) -> String {

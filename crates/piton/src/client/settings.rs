@@ -10,12 +10,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::peers::{self, PeerAddress};
-use crate::config::address::{UrlParts, refusal, scheme_and_authority, text_of, with_small_scheme};
-use crate::config::{AddressError, ByteSize, Reader, Setting, redact};
+use super::service_variables::is_service_variable;
+use crate::address::{AddressError, UrlParts, lowercase_scheme, scheme_and_authority};
+use crate::config::{ByteSize, Reader, Setting, expected_because, trimmed_text};
+use crate::secrets::redact_setting;
 
 /// Requests to other services and to strangers.
 #[derive(Clone, Debug, piton_macros::Settings)]
-#[setting(check = Self::check)]
+#[setting(check = Self::check, uses_variable = is_service_variable)]
 pub struct ClientSettings {
     /// Where the services beside this one are, each `host:port`, or `https://host:port` where it is
     /// encrypted. A service that is not named here is looked for in the variable
@@ -188,8 +190,8 @@ impl Setting for ProxyUrl {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let text = with_small_scheme(text_of::<Self>(value)?);
-        Self::check(&text).map_err(refusal::<Self>)?;
+        let text = lowercase_scheme(trimmed_text::<Self>(value)?);
+        Self::check(&text).map_err(expected_because::<Self>)?;
         match reqwest::Proxy::all(&*text) {
             Ok(_) => Ok(Self(text.into_owned().into())),
             // The message must not repeat the value: there may be a password in it.
@@ -198,7 +200,7 @@ impl Setting for ProxyUrl {
     }
 
     fn show(&self) -> Value {
-        redact::shown(false, &Value::from(self.expose()))
+        redact_setting(false, &Value::from(self.expose()))
     }
 
     fn schema() -> Value {

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::error::problem::Failure;
+use crate::error::problem::ErrorReport;
 
 crate::setting_enum! {
     /// What a failure looks like.
@@ -65,7 +65,7 @@ pub(crate) fn title(app: &str) -> String {
 }
 
 /// The body for `failure`.
-pub(crate) fn render(failure: &Failure<'_>, title: &str, show_inside: bool) -> Vec<u8> {
+pub(crate) fn render(failure: &ErrorReport<'_>, title: &str, show_inside: bool) -> Vec<u8> {
     let envelope = match failure.detail.filter(|_| failure.plain) {
         Some(detail) => Envelope { error: detail, traceback: None },
         None => {
@@ -77,7 +77,7 @@ pub(crate) fn render(failure: &Failure<'_>, title: &str, show_inside: bool) -> V
 }
 
 /// The title, what is known of the failure, its causes, and the line: one below the other.
-fn traceback(failure: &Failure<'_>, title: &str) -> String {
+fn traceback(failure: &ErrorReport<'_>, title: &str) -> String {
     let mut text = format!("{title}:\n{}", failure.status);
     let mut line = |part: &str| {
         text.push('\n');
@@ -86,7 +86,7 @@ fn traceback(failure: &Failure<'_>, title: &str) -> String {
     if let Some(detail) = failure.detail {
         line(detail);
     }
-    for fault in failure.faults {
+    for fault in failure.field_errors {
         let place = fault.pointer.as_deref().or(fault.parameter.as_deref()).unwrap_or_default();
         line(&format!("{place}: {}", fault.detail));
     }
@@ -116,14 +116,14 @@ mod tests {
     #[test]
     fn a_traceback_is_there_only_where_the_inside_is_shown() {
         let error = Error::not_found("no such user");
-        let failure = Failure::of(&error);
+        let failure = ErrorReport::of(&error);
         let shown = String::from_utf8(render(&failure, "Piste API Error", true)).unwrap();
         assert_eq!(
             shown,
             r#"{"error":"Piste API Error","traceback":"Piste API Error:\n404 Not Found\nno such user"}"#
         );
         let hidden =
-            render(&Failure::new(StatusCode::NOT_FOUND, Some("x")), "Piste API Error", false);
+            render(&ErrorReport::new(StatusCode::NOT_FOUND, Some("x")), "Piste API Error", false);
         assert_eq!(hidden, br#"{"error":"Piste API Error"}"#);
         assert!(ErrorDetail::Auto.shown(false) && !ErrorDetail::Auto.shown(true));
         assert!(ErrorDetail::Always.shown(true) && !ErrorDetail::Never.shown(false));

@@ -1,59 +1,74 @@
-//! Brings the layers together: flag > code > environment > `.env` > file > default.
+//! [`Loader`]: reads the layers of the settings: flag > code > environment > `.env` > file > default.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::names::{Names, Variable};
-use super::problem::{Origin, Problem, Problems};
-use super::table::is_of_service;
-use super::{CodeAlias, Config, Given, Layers, Section, dotenv, file, kept, value_file};
+use super::config_file;
+use super::dotenv_file::DotenvFile;
+use super::exposed_env::{self, ExposedNames};
+use super::kubernetes::is_injected_port;
+use super::layers::{CodeAlias, Config, Layers};
+use super::origin::Origin;
+use super::problem::{Problem, Problems};
+use super::raw_value::RawValue;
+use super::section::Section;
+use super::variable_filter::VariableFilter;
+use super::variable_names::VariableNames;
+use super::variable_value::value_of_variable;
 
-/// Collects where settings are written, then reads it all. Made by [`Config::loader`].
+/// Collects the places where settings are written, then reads them. Created by [`Config::loader`].
 ///
-/// The order of the calls decides only between two of a kind: the later file, `.env` file, code
+/// The order of the calls matters only between two of the same kind: the later file, `.env` file, code
 /// or flag wins.
 #[derive(Default)]
 pub struct Loader {
     prefix: String,
-    also: Vec<String>,
+    other_prefixes: Vec<String>,
     app: String,
     aliases: Vec<CodeAlias>,
     files: Vec<PathBuf>,
     env_files: Vec<PathBuf>,
     environment: Vec<(OsString, OsString)>,
-    code: BTreeMap<String, Given>,
-    defaults: BTreeMap<String, Given>,
-    flags: BTreeMap<String, Given>,
-    keep: Vec<kept::Names>,
+    code: BTreeMap<String, RawValue>,
+    defaults: BTreeMap<String, RawValue>,
+    flags: BTreeMap<String, RawValue>,
+    exposed: Vec<ExposedNames>,
+}
+
+impl Config {
+    /// Starts to load settings whose environment variables begin with `env_prefix` and `_`.
+    #[must_use]
+    pub fn loader(env_prefix: &str) -> Loader {
+        Loader::new(env_prefix)
+    }
 }
 
 impl Loader {
-    pub(crate) fn new(prefix: &str) -> Self {
+    fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), ..Self::default() }
     }
 
-    /// A prefix that variables may have too, such as that of an older service. Those of the first
-    /// outrank them.
+    /// Adds a prefix that variables may have, too, such as that of an older service. The first prefix
+    /// outranks it.
     #[must_use]
     pub fn also_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.also.push(prefix.into());
+        self.other_prefixes.push(prefix.into());
         self
     }
 
-    /// The app's name, for aliases that hold it.
+    /// Sets the app's name, for aliases that contain it.
     #[must_use]
     pub fn app(mut self, name: impl Into<String>) -> Self {
         self.app = name.into();
         self
     }
 
-    /// A further variable for the setting `key`, and who says so. It may hold `{prefix}` and
-    /// `{app}`, and comes after the aliases that the setting has by itself: see
+    /// Adds a variable for the setting `key`, and the place in the code that adds it. The name may contain
+    /// `{prefix}` and `{app}`. It comes after the aliases that the setting has by itself: see
     /// [`SettingOptions::aliases`](super::SettingOptions::aliases).
     #[must_use]
     pub fn alias(
@@ -67,24 +82,24 @@ impl Loader {
         self
     }
 
-    /// A configuration file, TOML, YAML or JSON by its extension. It must exist.
+    /// Adds a configuration file, in TOML, YAML or JSON by its extension. It must exist.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.files.push(path.into());
         self
     }
 
-    /// A `.env` file; an absent one says nothing. No variable of the process is set from it.
+    /// Adds a `.env` file, which need not exist. No variable of the process is set from it.
     #[must_use]
     pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.env_files.push(path.into());
         self
     }
 
-    /// The environment, for example `std::env::vars_os()`. Only variables of known
-    /// settings, those that begin with the prefix, those that say where services are and those that
-    /// [`App::keep_variables`](crate::App::keep_variables) names are kept. Of two of a name the later
-    /// counts.
+    /// Adds the environment, for example `std::env::vars_os()`. The variables of known settings, those
+    /// that begin with the prefix, those that a section uses and those of
+    /// [`App::expose_env`](crate::App::expose_env) are remembered, and no others. The later of two with
+    /// the same name wins.
     #[must_use]
     pub fn env<K: Into<OsString>, V: Into<OsString>>(
         mut self,
@@ -95,15 +110,15 @@ impl Loader {
         self
     }
 
-    /// Keeps further variables, which are no settings, for [`Config::kept_variable`]. Which they are may
-    /// stand in the settings themselves: `names` is asked when those have been read.
+    /// Exposes variables that are no settings through [`Config::exposed_env`]. `names` is called after the
+    /// settings have been read, because they may list the names.
     #[must_use]
-    pub(crate) fn keep(mut self, names: kept::Names) -> Self {
-        self.keep.push(names);
+    pub(crate) fn expose_env(mut self, names: ExposedNames) -> Self {
+        self.exposed.push(names);
         self
     }
 
-    /// A value that the service's code gives, and who gave it, such as "App::port at src/main.rs:4".
+    /// Adds a value that the service's code sets, and its place, such as "App::port at src/main.rs:4".
     #[must_use]
     pub fn code(
         mut self,
@@ -111,12 +126,12 @@ impl Loader {
         value: impl Into<Value>,
         origin: impl Into<String>,
     ) -> Self {
-        let given = Given { value: value.into(), origin: Origin::Code(origin.into()) };
-        self.code.insert(key.into(), given);
+        let raw = RawValue { value: value.into(), origin: Origin::Code(origin.into()) };
+        self.code.insert(key.into(), raw);
         self
     }
 
-    /// A default of the service's own, and who gave it: everything else outranks it.
+    /// Adds a default of the service's own, and its place. All other layers outrank it.
     #[must_use]
     pub fn default_to(
         mut self,
@@ -124,12 +139,12 @@ impl Loader {
         value: impl Into<Value>,
         origin: impl Into<String>,
     ) -> Self {
-        let given = Given { value: value.into(), origin: Origin::ServiceDefault(origin.into()) };
-        self.defaults.insert(key.into(), given);
+        let raw = RawValue { value: value.into(), origin: Origin::ServiceDefault(origin.into()) };
+        self.defaults.insert(key.into(), raw);
         self
     }
 
-    /// A value from the command line, and its flag, such as `--port`.
+    /// Adds a value of the command line, and its flag, such as `--port`.
     #[must_use]
     pub fn flag(
         mut self,
@@ -137,22 +152,21 @@ impl Loader {
         value: impl Into<Value>,
         flag: impl Into<String>,
     ) -> Self {
-        let given = Given { value: value.into(), origin: Origin::Flag(flag.into()) };
-        self.flags.insert(key.into(), given);
+        let raw = RawValue { value: value.into(), origin: Origin::Flag(flag.into()) };
+        self.flags.insert(key.into(), raw);
         self
     }
 
-    /// Reads everything. What cannot be read is a problem: a file that is absent, unreadable, of
-    /// another format or with a syntax error, a key written twice, a line of `.env` that is not
-    /// understood, a variable of a `known` setting that is not Unicode. The values themselves are
-    /// not looked at yet: see [`Config::check`].
+    /// Reads all layers. Problems are: a file that is absent, unreadable, in an unknown format or with a
+    /// syntax error, a duplicate key, a line of `.env` that does not parse, a variable of a `known` setting
+    /// that is not Unicode. The values themselves are not parsed yet: see [`Config::check`].
     #[must_use]
     pub fn load(self, known: &[&Section]) -> (Config, Problems) {
         let mut problems = Problems::new();
-        let files = self.files.iter().map(|path| file::read(path, &mut problems)).collect();
+        let files = self.files.iter().map(|path| config_file::read(path, &mut problems)).collect();
         let config = Config(Arc::new(Layers {
             prefix: self.prefix,
-            also: self.also,
+            other_prefixes: self.other_prefixes,
             app: self.app,
             aliases: self.aliases,
             flags: self.flags,
@@ -161,212 +175,100 @@ impl Loader {
             files,
             ..Layers::default()
         }));
-        let names = config.names(known);
-        let wanted = Wanted::new(config.prefix(), &names);
+        let names = config.variable_names(known);
+        let filter = VariableFilter::new(config.prefix(), &names, known);
         let mut dotenv = HashMap::new();
-        // `${NAME}` in `.env` may refer to any variable, so all of the environment is passed, not
-        // just the variables kept here.
+        // The whole environment, because `${NAME}` in `.env` may refer to any variable.
         let all = self.environment.iter();
         let all = all.filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))).collect();
-        let files: Vec<EnvFile> =
-            self.env_files.iter().map(|path| EnvFile::read(path, &all, &mut problems)).collect();
+        let read = |path| DotenvFile::read(path, &all, &mut problems);
+        let files: Vec<DotenvFile> = self.env_files.iter().map(|it| &**it).map(read).collect();
         for file in &files {
-            file.take(&wanted, &mut dotenv, &mut problems);
+            select_dotenv(file, &filter, &mut dotenv, &mut problems);
         }
-        let (environment, garbled) = take_environment(&self.environment, &wanted);
+        let (environment, garbled) = select_environment(&self.environment, &filter);
         problems.extend(not_unicode(&names, &garbled));
         let Config(layers) = config;
-        let mut layers = Arc::into_inner(layers).expect("nobody else has seen it yet");
+        let mut layers = Arc::into_inner(layers).expect("it was created above and not cloned");
         (layers.environment, layers.dotenv) = (environment, dotenv);
         layers.resolve(&names);
         let config = Config(Arc::new(layers));
-        let names = self.keep.iter().flat_map(|names| names(&config)).collect();
-        let kept = kept::take(&names, &self.environment, &files);
-        config.0.kept.set(kept).expect("nobody else sets it");
+        let names = self.exposed.iter().flat_map(|names| names(&config)).collect();
+        let exposed = exposed_env::select(&names, &self.environment, &files);
+        config.0.exposed.set(exposed).expect("it is set here alone");
         (config, problems)
     }
 }
 
-/// Which variables are kept. Of the others nothing is remembered.
-struct Wanted {
-    names: HashSet<String>,
-    /// The prefix with its `_`; empty where there is none, and then only `names` count.
-    start: String,
-    /// Keeps the variables of [`FLASK_JWT`] if true.
-    flask_jwt: bool,
-}
-
-/// The beginning of Flask-JWT-Extended's variables. Where some are settings, the others are kept too, so
-/// that those which have no effect can be reported.
-const FLASK_JWT: &str = "JWT_";
-
-impl Wanted {
-    fn new(prefix: &str, names: &[Names]) -> Self {
-        let start = if prefix.is_empty() { String::new() } else { format!("{prefix}_") };
-        let names: HashSet<String> = names.iter().flat_map(Names::all).collect();
-        let flask_jwt = names.iter().any(|name| name.starts_with(FLASK_JWT));
-        Self { names, start, flask_jwt }
-    }
-
-    fn keeps(&self, variable: &str) -> bool {
-        let ours = !self.start.is_empty() && variable.starts_with(&self.start);
-        let flask_s = self.flask_jwt && variable.starts_with(FLASK_JWT);
-        ours || flask_s || self.names.contains(variable) || is_of_service(variable)
-    }
-}
-
 impl Layers {
-    /// Decides what the environment and `.env` say of each setting.
-    fn resolve(&mut self, names: &[Names]) {
+    /// Finds the value of each setting in the environment and `.env`.
+    fn resolve(&mut self, names: &[VariableNames]) {
         for names in names {
-            // A file that is not needed need not be there.
+            // Skipped, because a secret's file that is not needed need not exist.
             if self.flags.contains_key(&names.key) || self.code.contains_key(&names.key) {
                 continue;
             }
             let layers = [&self.environment, &self.dotenv];
             let found = layers.into_iter().find_map(|layer| {
-                names.variables.iter().find_map(|variable| look(layer, names, variable))
+                names
+                    .variables
+                    .iter()
+                    .find_map(|variable| value_of_variable(layer, names, variable))
             });
             match found {
-                Some(Ok(given)) => self.variables.insert(names.key.clone(), given).is_some(),
-                Some(Err(why)) => self.refused.insert(names.key.clone(), *why).is_some(),
+                Some(Ok(raw)) => self.variables.insert(names.key.clone(), raw).is_some(),
+                Some(Err(why)) => self.rejected.insert(names.key.clone(), *why).is_some(),
                 None => false,
             };
         }
     }
 }
 
-/// What one variable of a layer says, or the file that it names.
-pub(super) fn look(
-    layer: &HashMap<String, Given>,
-    names: &Names,
-    variable: &Variable,
-) -> Option<Result<Given, Box<Problem>>> {
-    let full = |given: &&Given| given.value.as_str() != Some("");
-    let file = if names.from_file { layer.get(&variable.of_file()) } else { None };
-    // An alias often arrives empty from a shell or a compose file that has no value for it.
-    let value = layer.get(&variable.name).filter(|given| variable.canonical || full(given));
-    match (value, file.filter(full)) {
-        (Some(value), Some(file)) if full(&value) => {
-            Some(Err(given_twice(names, value, file).into()))
+/// Adds the variables of a `.env` file that the filter includes. A variable that is in the file twice is a
+/// problem.
+fn select_dotenv(
+    file: &DotenvFile<'_>,
+    filter: &VariableFilter<'_>,
+    selected: &mut HashMap<String, RawValue>,
+    problems: &mut Problems,
+) {
+    let mut lines: HashMap<&str, usize> = HashMap::new();
+    for line in file.lines.iter().filter(|line| filter.includes(&line.variable)) {
+        let origin = file.origin(line);
+        if let Some(before) = lines.insert(&line.variable, line.line) {
+            let why = format!("written twice: at {}:{before} too", file.path.display());
+            let problem = Problem::new(line.variable.clone(), why, "remove one");
+            problems.push(problem.at(origin.clone()));
         }
-        (_, Some(file)) => Some(value_file::read(&names.key, &file.value, &file.origin)),
-        (Some(value), None) => Some(Ok(value.clone())),
-        (None, None) => None,
+        let value = Value::from(line.value.as_str());
+        selected.insert(line.variable.clone(), RawValue { value, origin });
     }
 }
 
-fn given_twice(names: &Names, value: &Given, file: &Given) -> Problem {
-    let name = |given: &Given| given.origin.variable().unwrap_or_default().to_owned();
-    let (value, file_variable) = (name(value), name(file));
-    let why = format!("{value} and {file_variable} are both given");
-    Problem::new(&names.key, why, format!("remove {value} or {file_variable}"))
-        .at(file.origin.clone())
-}
-
-/// A `.env` file, parsed.
-pub(super) struct EnvFile<'a> {
-    pub path: &'a Path,
-    pub lines: Vec<dotenv::Line>,
-}
-
-impl<'a> EnvFile<'a> {
-    fn read(path: &'a Path, environment: &HashMap<&str, &str>, problems: &mut Problems) -> Self {
-        let text = match text_of(path) {
-            Ok(text) => text,
-            Err(problem) => {
-                problems.push(*problem);
-                String::new()
-            }
-        };
-        let (lines, malformed) = dotenv::parse(&text, environment);
-        for dotenv::Malformed { line, why } in malformed {
-            let fix = "write `NAME=value`, or `# comment`";
-            problems.push(Problem::in_file(path, Some(line), why, fix));
-        }
-        Self { path, lines }
-    }
-
-    pub fn origin(&self, line: &dotenv::Line) -> Origin {
-        Origin::DotEnv {
-            path: self.path.to_owned(),
-            line: line.line,
-            variable: line.variable.clone(),
-        }
-    }
-
-    fn take(&self, wanted: &Wanted, into: &mut HashMap<String, Given>, problems: &mut Problems) {
-        let mut here: HashMap<&str, usize> = HashMap::new();
-        for line in self.lines.iter().filter(|line| wanted.keeps(&line.variable)) {
-            let origin = self.origin(line);
-            if let Some(before) = here.insert(&line.variable, line.line) {
-                let why = format!("written twice: at {}:{before} too", self.path.display());
-                let problem = Problem::new(line.variable.clone(), why, "remove one");
-                problems.push(problem.at(origin.clone()));
-            }
-            let value = Value::from(line.value.as_str());
-            into.insert(line.variable.clone(), Given { value, origin });
-        }
-    }
-}
-
-/// Returns the text of a `.env` file, or an empty text if it does not exist or is a folder.
-fn text_of(path: &Path) -> Result<String, Box<Problem>> {
-    use std::io::ErrorKind;
-
-    let problem = |line, why: String, fix| Box::new(Problem::in_file(path, line, why, fix));
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(dotenv::MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
-    match read {
-        // A folder of this name is a virtual environment of Python.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
-            return Ok(String::new());
-        }
-        Err(error) => {
-            let why = format!("cannot be read: {error}");
-            return Err(problem(None, why, "make it readable, or remove it"));
-        }
-        Ok(length) if length > dotenv::MAX_BYTES => {
-            return Err(problem(
-                None,
-                "larger than 4MiB".into(),
-                "a `.env` has a line for each variable",
-            ));
-        }
-        Ok(_) => {}
-    }
-    dotenv::decode(bytes).map_err(|(line, why, fix)| problem(Some(line), why, fix))
-}
-
-/// The variables that are wanted, and the names of those that are not Unicode.
-fn take_environment(
+/// Returns the variables that the filter includes, and the names of those that are not Unicode.
+fn select_environment(
     vars: &[(OsString, OsString)],
-    wanted: &Wanted,
-) -> (HashMap<String, Given>, Vec<String>) {
-    let (mut taken, mut garbled) = (HashMap::new(), Vec::new());
+    filter: &VariableFilter<'_>,
+) -> (HashMap<String, RawValue>, Vec<String>) {
+    let (mut selected, mut garbled) = (HashMap::new(), Vec::new());
     for (name, value) in vars {
-        let Some(variable) = name.to_str().filter(|name| wanted.keeps(name)) else { continue };
+        let Some(variable) = name.to_str().filter(|name| filter.includes(name)) else { continue };
         match value.to_str() {
-            Some(value) if is_injected_port(variable, value) && !is_of_service(variable) => {}
+            // The address of a service that Kubernetes adds has the name of a setting of ours.
+            Some(value) if is_injected_port(variable, value) && !filter.is_used(variable) => {}
             Some(value) => {
                 let origin = Origin::Environment { variable: variable.to_owned() };
-                taken.insert(variable.to_owned(), Given { value: Value::from(value), origin });
+                selected
+                    .insert(variable.to_owned(), RawValue { value: Value::from(value), origin });
             }
             None => garbled.push(variable.to_owned()),
         }
     }
-    (taken, garbled)
+    (selected, garbled)
 }
 
-/// Kubernetes describes a service named `piton-http` to every pod as
-/// `PITON_HTTP_PORT=tcp://10.0.0.1:80`. That is no setting of ours, though it has the name of one.
-fn is_injected_port(variable: &str, value: &str) -> bool {
-    variable.ends_with("_PORT")
-        && ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
-}
-
-fn not_unicode(names: &[Names], garbled: &[String]) -> Vec<Problem> {
+/// Returns the problems of settings whose variables are not Unicode.
+fn not_unicode(names: &[VariableNames], garbled: &[String]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for variable in garbled {
         let Some(names) = names.iter().find(|names| names.all().any(|name| name == *variable))

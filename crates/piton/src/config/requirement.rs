@@ -1,26 +1,27 @@
-//! What a service may go without on a developer's machine, and nowhere else.
+//! [`Requirement`]: a setting that is optional on a developer's machine and nowhere else.
 
-use super::{Config, Problem};
+use super::layers::Config;
+use super::problem::Problem;
 
-/// Something that must be configured outside of the environment `local`. Rooms make them
-/// (`piton::db::postgres_required()`), a service gives them to
-/// [`App::outside_local`](crate::App::outside_local), or to
-/// [`App::in_production`](crate::App::in_production).
+/// A setting that must be configured outside of the environment `local`. Modules define them
+/// (`piton::db::postgres_required()`), a service passes them to
+/// [`App::require_outside_local`](crate::App::require_outside_local), or to
+/// [`App::require_in_production`](crate::App::require_in_production).
 #[derive(Clone, Copy)]
 pub struct Requirement {
     key: &'static str,
     why: &'static str,
     fix: &'static str,
     met: fn(&Config) -> bool,
-    /// Whether verbs go without.
+    /// True if commands do not need it.
     only_to_serve: bool,
 }
 
 impl Requirement {
-    /// The setting `key` is needed: `why` it is refused to go without (a lower-case fragment), what to
-    /// do (`fix`), and whether all is well.
+    /// Requires the setting `key`: `why` the service cannot run without it (a lower-case fragment), the
+    /// `fix`, and a function that returns whether the requirement is met.
     ///
-    /// `met` should say yes where a value is given and wrong: that is reported by itself.
+    /// `met` should return true for an invalid value, because that is reported on its own.
     ///
     /// ```
     /// use piton::config::{Config, Origin, Requirement};
@@ -40,23 +41,26 @@ impl Requirement {
         Self { key, why, fix, met, only_to_serve: false }
     }
 
-    /// No verb asks for it.
+    /// Limits the requirement to serving, so that commands run without it.
     #[must_use]
     pub const fn to_serve(self) -> Self {
         Self { only_to_serve: true, ..self }
     }
 
-    /// Whether a verb that reads the sections of these names asks for it.
-    pub(crate) fn asked_by_verb<'a>(&self, mut sections: impl Iterator<Item = &'a str>) -> bool {
+    /// Returns whether a command that reads the sections of these names needs it.
+    pub(crate) fn needed_by_command<'a>(
+        &self,
+        mut sections: impl Iterator<Item = &'a str>,
+    ) -> bool {
         !self.only_to_serve && sections.any(|name| name == self.section())
     }
 
-    /// The section that it is about.
+    /// Returns the section of the setting.
     fn section(&self) -> &'static str {
         self.key.rsplit_once('.').map_or("", |(section, _)| section)
     }
 
-    /// What to say if it is not met, and in the next line why it is asked for.
+    /// Returns the problem if the requirement is not met, with the reason for it in the next line.
     pub(crate) fn problem(&self, config: &Config, because: &str) -> Option<Problem> {
         if (self.met)(config) {
             return None;

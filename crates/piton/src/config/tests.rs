@@ -611,7 +611,7 @@ fn a_value_and_a_file_together_are_refused_unless_the_value_is_empty() {
     let vars = |value| [("GNAR_OLD_KEY", value), ("GNAR_OLD_KEY_FILE", path.clone())];
     let problem = old_problem(Config::loader("GNAR").env(vars("hunter3".into())));
     assert_eq!(problem.key, "old.key");
-    assert_eq!(problem.why, "GNAR_OLD_KEY and GNAR_OLD_KEY_FILE are both given");
+    assert_eq!(problem.why, "GNAR_OLD_KEY and GNAR_OLD_KEY_FILE are both set");
     assert_eq!(problem.fix, "remove GNAR_OLD_KEY or GNAR_OLD_KEY_FILE");
     assert!(!format!("{problem:?}").contains("hunter"), "{problem:?}");
     let (read, _) = old(Config::loader("GNAR").env(vars(String::new())));
@@ -629,7 +629,7 @@ fn a_file_that_cannot_be_taken_is_refused_with_variable_path_and_fix() {
     write("large", &vec![b'x'; 64 * 1024 + 1]);
     write("full", &vec![b'x'; 64 * 1024]);
     for (name, why, fix) in [
-        ("absent", "which cannot be read: No such file", "make the file"),
+        ("absent", "which cannot be read: No such file", "create the file"),
         ("", "which cannot be read: Is a directory", "name a file that can be read"),
         ("binary", "which is not UTF-8 text", "write the value as UTF-8 text"),
         ("large", "which is larger than 64KiB", "name a file with the value alone"),
@@ -731,7 +731,7 @@ fn a_secrets_default_stands_in_neither_example_nor_schema_nor_list() {
     let (example, schema) = (config.example(&[&KEYS]), config.schema(&[&KEYS]));
     assert!(example.contains("#secret = \"\"\n"), "{example}");
     assert!(schema["properties"]["keys"]["properties"]["secret"].get("default").is_none());
-    let json = list::json(&described);
+    let json = settings_list::json(&described);
     let all = format!("{example}{schema}{json}{}", Config::list(&described));
     assert!(!all.contains("hunter"), "{all}");
 }

@@ -1,51 +1,55 @@
-//! YAML files, as far as a configuration needs them: mappings, lists and scalars of YAML 1.2's
-//! core schema, so that `no` is text and `0o17` is a number.
+//! YAML files, with the line of each key: mappings, lists and scalars of YAML 1.2's core schema, so that
+//! `no` is text and `0o17` is a number.
 //!
-//! What makes a file say something that is not written there is refused: anchors and aliases,
-//! merge keys, tags other than `!!str`, several documents.
+//! Anchors and aliases, merge keys, tags other than `!!str` and several documents are refused, because they
+//! give a file a meaning that is not written in place.
 
 use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Number, Value};
 
-use super::file::{Field, Fields, Node, Syntax};
+use super::file_syntax::{FileField, FileFields, FileNode, FileSyntaxError};
 
-/// Deeper than any section lies.
-const DEEPEST: usize = 32;
+/// Maximum depth of mappings and lists, more than any section has.
+const MAX_DEPTH: usize = 32;
 
-/// The mapping that the text is; a file of comments alone is an empty one.
-pub(crate) fn parse(text: &str) -> Result<Fields, Syntax> {
-    let mut reader = Reader { events: Parser::new_from_str(text), list_depth: 0 };
-    reader.document()
+/// Parses the whole text. A file of comments alone is an empty mapping.
+pub(crate) fn parse(text: &str) -> Result<FileFields, FileSyntaxError> {
+    let mut parser = YamlParser { events: Parser::new_from_str(text), list_depth: 0 };
+    parser.document()
 }
 
-struct Reader<'a> {
+struct YamlParser<'a> {
     events: Parser<'a, StrInput<'a>>,
-    /// Inside a list no setting has a key of its own: duplicates are looked for here.
+    /// The number of lists around the current node. Duplicate keys are looked for within lists, because
+    /// elsewhere `ConfigFile` reports them.
     list_depth: usize,
 }
 
-type Parsed<T> = Result<T, Syntax>;
+type YamlResult<T> = Result<T, FileSyntaxError>;
 
-impl<'a> Reader<'a> {
-    fn next(&mut self) -> Parsed<(Event<'a>, usize)> {
+impl<'a> YamlParser<'a> {
+    fn next(&mut self) -> YamlResult<(Event<'a>, usize)> {
         match self.events.next_event() {
             Some(Ok((event, span))) => Ok((event, line(&span))),
             Some(Err(error)) => Err(not_yaml(&error)),
-            None => Err(Syntax { line: None, why: "is not YAML: it ends too early".to_owned() }),
+            None => Err(FileSyntaxError {
+                line: None,
+                why: "is not YAML: it ends too early".to_owned(),
+            }),
         }
     }
 
-    fn document(&mut self) -> Parsed<Fields> {
-        let mut fields = Fields::new();
+    fn document(&mut self) -> YamlResult<FileFields> {
+        let mut fields = FileFields::new();
         let mut documents = 0;
         loop {
             let (event, line) = self.next()?;
             match event {
                 Event::StreamEnd => return Ok(fields),
                 Event::DocumentStart(_) if documents > 0 => {
-                    return Err(refuse(line, "it holds several documents: keep the first"));
+                    return Err(refuse(line, "it has several documents: keep the first"));
                 }
                 Event::DocumentStart(_) => documents += 1,
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
@@ -54,16 +58,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn root(&mut self, event: Event<'a>, line: usize) -> Parsed<Fields> {
+    fn root(&mut self, event: Event<'a>, line: usize) -> YamlResult<FileFields> {
         match self.node(event, line, 0)? {
-            Node::Table(fields) => Ok(fields),
-            Node::Value(Value::Null) => Ok(Fields::new()),
-            Node::Value(_) => Err(refuse(line, "it holds no mapping: write `key: value`")),
+            FileNode::Table(fields) => Ok(fields),
+            FileNode::Value(Value::Null) => Ok(FileFields::new()),
+            FileNode::Value(_) => Err(refuse(line, "it is not a mapping: write `key: value`")),
         }
     }
 
-    fn node(&mut self, event: Event<'a>, line: usize, depth: usize) -> Parsed<Node> {
-        if depth > DEEPEST {
+    fn node(&mut self, event: Event<'a>, line: usize, depth: usize) -> YamlResult<FileNode> {
+        if depth > MAX_DEPTH {
             return Err(refuse(line, "it is nested too deeply"));
         }
         match event {
@@ -72,22 +76,22 @@ impl<'a> Reader<'a> {
             | Event::MappingStart(anchor, _)
                 if anchor > 0 =>
             {
-                Err(refuse(line, "anchors (`&name`) are not known here: write the value itself"))
+                Err(refuse(line, "anchors (`&name`) are not supported: write the value itself"))
             }
             Event::Alias(_) => {
-                Err(refuse(line, "aliases (`*name`) are not known here: write the value itself"))
+                Err(refuse(line, "aliases (`*name`) are not supported: write the value itself"))
             }
             Event::Scalar(text, style, _, tag) => {
-                scalar(&text, style, tag.as_deref(), line).map(Node::Value)
+                scalar(&text, style, tag.as_deref(), line).map(FileNode::Value)
             }
-            Event::SequenceStart(_, None) => self.list(depth).map(Node::Value),
-            Event::MappingStart(_, None) => self.mapping(depth).map(Node::Table),
+            Event::SequenceStart(_, None) => self.list(depth).map(FileNode::Value),
+            Event::MappingStart(_, None) => self.mapping(depth).map(FileNode::Table),
             Event::SequenceStart(..) | Event::MappingStart(..) => Err(unknown_tag(line)),
-            _ => Err(refuse(line, "something is missing here")),
+            _ => Err(refuse(line, "a value is missing")),
         }
     }
 
-    fn list(&mut self, depth: usize) -> Parsed<Value> {
+    fn list(&mut self, depth: usize) -> YamlResult<Value> {
         let mut items = Vec::new();
         self.list_depth += 1;
         loop {
@@ -100,8 +104,8 @@ impl<'a> Reader<'a> {
         Ok(Value::Array(items))
     }
 
-    fn mapping(&mut self, depth: usize) -> Parsed<Fields> {
-        let (mut fields, mut seen) = (Fields::new(), HashSet::new());
+    fn mapping(&mut self, depth: usize) -> YamlResult<FileFields> {
+        let (mut fields, mut seen) = (FileFields::new(), HashSet::new());
         loop {
             let (event, line) = self.next()?;
             if event == Event::MappingEnd {
@@ -109,22 +113,22 @@ impl<'a> Reader<'a> {
             }
             let key = key(event, line)?;
             if self.list_depth > 0 && !seen.insert(key.clone()) {
-                return Err(refuse(line, "a key stands twice in one mapping"));
+                return Err(refuse(line, "duplicate key in a mapping"));
             }
             let (event, value_line) = self.next()?;
             let node = self.node(event, value_line, depth + 1)?;
-            fields.push(Field { key, line: Some(line), node });
+            fields.push(FileField { key, line: Some(line), node });
         }
     }
 }
 
-/// A key is text: `80:` and `true:` would be others in another reader.
-fn key(event: Event<'_>, line: usize) -> Parsed<String> {
+/// Returns a key. It must be a text, because other parsers read `80:` and `true:` differently.
+fn key(event: Event<'_>, line: usize) -> YamlResult<String> {
     let Event::Scalar(text, style, 0, tag) = event else {
         return Err(refuse(line, "a key is a word, without an anchor, an alias or a structure"));
     };
     if style == ScalarStyle::Plain && text == "<<" {
-        return Err(refuse(line, "merge keys (`<<`) are not known here: write the values"));
+        return Err(refuse(line, "merge keys (`<<`) are not supported: write the values"));
     }
     match scalar(&text, style, tag.as_deref(), line)? {
         Value::String(key) => Ok(key),
@@ -132,7 +136,7 @@ fn key(event: Event<'_>, line: usize) -> Parsed<String> {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Parsed<Value> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> YamlResult<Value> {
     match tag {
         Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Ok(Value::from(text)),
         Some(_) => Err(unknown_tag(line)),
@@ -141,8 +145,8 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Par
     }
 }
 
-/// What the core schema (YAML 1.2.2, 10.3.2) makes of a scalar without quotes.
-fn plain(text: &str, line: usize) -> Parsed<Value> {
+/// Returns the value of a scalar without quotes, by the core schema (YAML 1.2.2, section 10.3.2).
+fn plain(text: &str, line: usize) -> YamlResult<Value> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
@@ -165,7 +169,7 @@ fn plain(text: &str, line: usize) -> Parsed<Value> {
     number.map(Value::Number).ok_or_else(too_large)
 }
 
-/// The digits, with their sign, and their base.
+/// Returns the digits, with their sign, and their base.
 fn integer(text: &str) -> Option<(&str, u32)> {
     let all = |digits: &str, radix| !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
     for (lead, radix) in [("0o", 8), ("0x", 16)] {
@@ -180,7 +184,7 @@ fn unsigned(text: &str) -> &str {
     text.strip_prefix(['-', '+']).unwrap_or(text)
 }
 
-/// `.5`, `5.`, `5.5e-3`, `5e3`.
+/// Returns whether a text is a float: `.5`, `5.`, `5.5e-3`, `5e3`.
 fn is_float(text: &str) -> bool {
     let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
     let (number, exponent) = match unsigned(text).split_once(['e', 'E']) {
@@ -201,18 +205,18 @@ fn line(span: &Span) -> usize {
     span.start.line()
 }
 
-fn refuse(line: usize, why: &str) -> Syntax {
-    Syntax { line: Some(line), why: format!("is not read: {why}") }
+fn refuse(line: usize, why: &str) -> FileSyntaxError {
+    FileSyntaxError { line: Some(line), why: format!("is not read: {why}") }
 }
 
-fn unknown_tag(line: usize) -> Syntax {
-    refuse(line, "tags other than `!!str` are not known here: leave it out")
+fn unknown_tag(line: usize) -> FileSyntaxError {
+    refuse(line, "tags other than `!!str` are not supported: leave it out")
 }
 
-/// The parser quotes at most the one character it stumbles over; that may be part of a secret.
-fn not_yaml(error: &ScanError) -> Syntax {
+/// Converts the parser's error, without the character that it quotes, which may be part of a secret.
+fn not_yaml(error: &ScanError) -> FileSyntaxError {
     let why = error.info().split('`').next().unwrap_or_default().trim_end_matches([' ', ':']);
-    Syntax { line: Some(error.marker().line()), why: format!("is not YAML: {why}") }
+    FileSyntaxError { line: Some(error.marker().line()), why: format!("is not YAML: {why}") }
 }
 
 #[cfg(test)]
@@ -223,14 +227,14 @@ mod tests {
 
     fn value(text: &str) -> Value {
         match parse(text) {
-            Ok(fields) => Node::Table(fields).to_value(),
+            Ok(fields) => FileNode::Table(fields).to_value(),
             Err(syntax) => panic!("line {:?} {}", syntax.line, syntax.why),
         }
     }
 
     fn refusal(text: &str) -> (Option<usize>, String) {
         match parse(text) {
-            Ok(fields) => panic!("it is read as {}", Node::Table(fields).to_value()),
+            Ok(fields) => panic!("it is read as {}", FileNode::Table(fields).to_value()),
             Err(syntax) => (syntax.line, syntax.why),
         }
     }

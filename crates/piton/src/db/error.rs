@@ -1,23 +1,18 @@
-//! What goes wrong with a database, by what the caller can do about it.
+//! The error of every call in this module, classified by what the caller can do about it.
 //!
 //! The text of an error holds statements and names of tables and columns, all of which are in the
 //! program's own source, but never a parameter or anything read from the database.
 
 use std::fmt;
-use std::time::Duration;
 
-use http::StatusCode;
-use sqlx::error::ErrorKind;
-
-use super::row::NoRoom;
 use super::value::ValueError;
+use crate::config::ByteSize;
 use crate::context::MemoryRefusal;
-use crate::http::{Known, Recognise};
 
-/// Why a statement did not do what it should. [`Error::kind`] is what to branch on.
+/// The error of a database call. Branch on [`Error::kind`].
 ///
-/// As the answer of a handler [`Kind::Unique`] becomes 409, [`Kind::Character`] 422,
-/// [`Kind::Unavailable`] 503, and every other kind 500.
+/// Returned from a handler, [`Kind::NotFound`] becomes 404, [`Kind::Unique`] 409,
+/// [`Kind::Character`] 422, [`Kind::Unavailable`] 503, and every other kind 500.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -26,91 +21,97 @@ struct Inner {
     kind: Kind,
     message: String,
     constraint: Option<String>,
-    /// Set if waiting cannot resolve it.
+    /// Set if waiting cannot resolve it. Apart from the scope, because a fault of any scope may be
+    /// permanent.
     permanent: bool,
-    storage: Option<StorageFault>,
-    concern: Concern,
+    scope: FaultScope,
     source: Option<sqlx::Error>,
 }
 
-/// A fault of the file that holds the data, whatever the statement was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StorageFault {
-    /// The file cannot be written: the disk is full, fails, or has become read-only.
-    Unwritable,
-    /// The content is not that of a database, or no longer.
-    Damaged,
-}
-
-/// The scope of an error: the statement alone, the connection, or the server.
+/// The scope of a fault: the part of the way to the data that is affected, beyond the statement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
-    not(feature = "postgres"),
-    expect(dead_code, reason = "a file is not reached by way of a connection")
+    not(all(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "a build with one database constructs the scopes of that one")
 )]
-pub(super) enum Concern {
+pub(super) enum FaultScope {
     /// The statement alone.
     #[default]
     Statement,
-    /// The connection is broken, and the server may be gone.
+    /// The connection is broken, and the server may be unreachable.
     Connection,
-    /// The connection's cached statements do not match the server any more. The statement did not
-    /// run.
+    /// The connection's cached statements no longer match the server. The statement did not run.
     StaleStatement,
     /// The session cannot write.
-    ReadOnly,
+    ReadOnlySession,
     /// The server's disk is full.
-    DiskFull,
+    ServerDiskFull,
     /// The server refuses our connections, until its or our settings change.
-    Refused,
+    ConnectionsRefused,
+    /// SQLite's file cannot be written: the disk is full, fails, or has become read-only.
+    FileUnwritable,
+    /// The content of SQLite's file is not, or no longer, that of a database.
+    FileDamaged,
 }
 
-/// What kind of error it is.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// No connection was free in time, somebody else kept the database locked, or it cannot be
-    /// opened or written. Nothing was changed (after `commit`: perhaps); trying again may help.
+    /// No connection was free in time, another client kept the database locked, or the database
+    /// cannot be opened or written. No data was changed (after `commit`: perhaps). A retry may
+    /// succeed.
     Unavailable,
-    /// A row with that key exists. [`Error::constraint`] says which key.
+    /// The statement of [`exactly_one`](super::Db::exactly_one) or [`scalar`](super::Db::scalar)
+    /// found no row.
+    NotFound,
+    /// A row with that key exists. [`Error::constraint`] names the key.
     Unique,
-    /// The row points to one that does not exist, or is still pointed to.
+    /// The row references a row that does not exist, or is still referenced by another row.
     ForeignKey,
-    /// A column that must have a value was given none.
+    /// A `NOT NULL` column was given no value.
     NotNull,
-    /// A `CHECK` does not hold.
+    /// A `CHECK` constraint failed.
     Check,
     /// A trigger refused the change with `RAISE`; its text is the error's text.
     Refused,
-    /// The number of parameters is not that of the placeholders: a bug in the caller.
+    /// The number of parameters differs from the number of placeholders: a bug in the caller.
     Arity,
-    /// A text has a character that the database cannot hold: U+0000 in PostgreSQL.
+    /// A text holds a character that the database cannot store: U+0000 in PostgreSQL.
     Character,
-    /// A parameter cannot be stored, or a column is missing or not of the type it is read as.
+    /// A parameter cannot be stored, or a column is missing or has another type than requested.
     Type,
-    /// [`one`](super::Db::one) found more than one row.
+    /// The statement of [`one`](super::Db::one), [`exactly_one`](super::Db::exactly_one) or
+    /// [`scalar`](super::Db::scalar) found more than one row.
     TooMany,
-    /// The database does not understand the statement: a bug in it, or a table that is missing.
+    /// The database rejects the statement: its syntax is wrong, or a table is missing.
     Statement,
-    /// The migrations do not fit the database, or one of them failed.
+    /// The migrations do not match the database, or one of them failed.
     Migration,
-    /// Anything else, such as a damaged file.
+    /// Any other fault, such as a damaged file.
     Other,
 }
 
 impl Error {
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// What was violated, as the database names it. SQLite names the columns for
+    /// Returns the violated constraint, as the database names it. SQLite names the columns for
     /// [`Kind::Unique`] and [`Kind::NotNull`] (`users.email`, `stock.shop, stock.item`), and the
     /// constraint, or else its expression, for [`Kind::Check`].
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
         self.0.constraint.as_deref()
+    }
+
+    /// Returns whether waiting cannot resolve the error: a failing migration, a file that is not a
+    /// database. Every further attempt to connect would end in the same error.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.0.permanent
     }
 
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
@@ -119,97 +120,62 @@ impl Error {
             message: message.into(),
             constraint: None,
             permanent: false,
-            storage: None,
-            concern: Concern::default(),
+            scope: FaultScope::default(),
             source: None,
         }))
     }
 
-    pub(super) fn parameter(place: usize, error: ValueError) -> Self {
-        Self::new(Kind::Type, format!("parameter ${place}: {error}"))
+    /// Creates the error of a parameter, by its number counted from 1.
+    pub(super) fn parameter(number: usize, error: ValueError) -> Self {
+        Self::new(Kind::Type, format!("parameter ${number}: {error}"))
     }
 
     pub(super) fn column(name: impl fmt::Display, error: ValueError) -> Self {
         Self::new(Kind::Type, format!("column {name}: {error}"))
     }
 
-    /// Says first what was being done.
-    pub(super) fn while_doing(mut self, what: impl fmt::Display) -> Self {
-        self.0.message = format!("{what}: {}", self.0.message);
+    /// Puts the attempted action before the message.
+    pub(super) fn while_doing(self, action: impl fmt::Display) -> Self {
+        self.map_message(|message| format!("{action}: {message}"))
+    }
+
+    pub(super) fn map_message(mut self, map: impl FnOnce(String) -> String) -> Self {
+        self.0.message = map(std::mem::take(&mut self.0.message));
         self
     }
 
-    /// Keeps of the text what comes before anything it quotes.
-    #[cfg(feature = "sqlite")]
-    pub(super) fn without_quotes(mut self) -> Self {
-        let text = &mut self.0.message;
-        text.truncate(text.find([':', '"', '\'', '`']).unwrap_or(text.len()).max(1));
-        text.push_str(" (the rest may quote a parameter and is left out)");
+    pub(super) fn with_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
         self
     }
 
-    /// The server cannot be reached.
-    #[cfg(feature = "postgres")]
-    pub(super) fn gone(why: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable, why).with_concern(Concern::Connection)
-    }
-
-    /// Creates the error of a server that refuses our connections.
-    #[cfg(feature = "postgres")]
-    pub(super) fn refused(why: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable, why).with_concern(Concern::Refused)
-    }
-
-    /// Returns true if only a changed setting helps, and another attempt does not.
-    pub(super) fn is_refusal(&self) -> bool {
-        self.0.concern == Concern::Refused
-    }
-
-    /// Returns the scope of the error.
-    #[cfg(feature = "postgres")]
-    pub(super) fn concern(&self) -> Concern {
-        self.0.concern
-    }
-
-    /// Returns true if the connection is broken, which may mean that the server is gone.
-    #[cfg(feature = "postgres")]
-    pub(super) fn is_of_connection(&self) -> bool {
-        self.0.concern == Concern::Connection
-    }
-
-    #[cfg(feature = "postgres")]
-    pub(super) fn with_concern(mut self, concern: Concern) -> Self {
-        self.0.concern = concern;
-        self
-    }
-
-    #[cfg(feature = "postgres")]
     pub(super) fn with_constraint(mut self, constraint: Option<String>) -> Self {
         self.0.constraint = constraint;
         self
     }
 
-    /// Marks the error as permanent: waiting cannot resolve it.
-    pub(super) fn permanent(mut self) -> Self {
-        self.0.permanent = true;
+    pub(super) fn with_source(mut self, source: sqlx::Error) -> Self {
+        self.0.source = Some(source);
         self
     }
 
-    /// Returns whether waiting cannot resolve it: a failing migration, a file that is not a
-    /// database. Every further attempt to connect would end in the same error.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        self.0.permanent
+    pub(super) fn with_scope(mut self, scope: FaultScope) -> Self {
+        self.0.scope = scope;
+        self
     }
 
-    /// Returns the fault of the file, if the error is one.
-    #[cfg(feature = "sqlite")]
-    pub(super) fn storage(&self) -> Option<StorageFault> {
-        self.0.storage
+    pub(super) fn scope(&self) -> FaultScope {
+        self.0.scope
     }
 
-    pub(super) fn with_kind(mut self, kind: Kind) -> Self {
-        self.0.kind = kind;
+    /// Returns whether only a changed setting helps, and another attempt does not.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.0.scope == FaultScope::ConnectionsRefused
+    }
+
+    /// Marks the error as permanent: waiting cannot resolve it.
+    pub(super) fn permanent(mut self) -> Self {
+        self.0.permanent = true;
         self
     }
 }
@@ -226,201 +192,25 @@ impl std::error::Error for Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        if let sqlx::Error::Database(database) = &error {
-            return of_database(&**database);
-        }
-        if let sqlx::Error::AnyDriverError(error) = &error
-            && let Some(NoRoom(refusal)) = error.downcast_ref()
-        {
-            let kind = match refusal {
-                MemoryRefusal::Full => Kind::Unavailable,
-                MemoryRefusal::TooMuch(_) => Kind::Other,
-            };
-            return Self::new(kind, error.to_string());
-        }
-        let (kind, message) = match &error {
-            sqlx::Error::PoolTimedOut => (Kind::Unavailable, "no connection was free in time"),
-            sqlx::Error::PoolClosed => {
-                (Kind::Unavailable, "the database is closed: the service is stopping")
+/// The error of rows that do not fit into `http.memory_budget`. It travels through sqlx's row
+/// stream, which carries sqlx's errors only.
+#[derive(Debug)]
+pub(super) struct RowsExceedBudget(pub MemoryRefusal);
+
+impl fmt::Display for RowsExceedBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            MemoryRefusal::Full => {
+                f.write_str("http.memory_budget has no space left for the statement's rows")
             }
-            sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) | sqlx::Error::BeginFailed => {
-                (Kind::Unavailable, "lost the connection to the database")
-            }
-            sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
-                (Kind::Unavailable, "the connection to the database failed")
-            }
-            _ => (Kind::Other, "the database failed"),
-        };
-        let mut new = Self::new(kind, message);
-        #[cfg(feature = "postgres")]
-        if matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) {
-            new.0.concern = Concern::Connection;
-        }
-        new.0.source = Some(error);
-        new
-    }
-}
-
-/// What a database itself says.
-fn of_database(error: &dyn sqlx::error::DatabaseError) -> Error {
-    #[cfg(feature = "postgres")]
-    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-        return super::postgres::error::of(error, true);
-    }
-    let (kind, text) = of_sqlite(error);
-    let mut new = Error::new(kind, text);
-    new.0.storage = storage_fault(sqlite_code(error) & 0xff);
-    new.0.constraint = constraint(error.message());
-    new
-}
-
-/// SQLite's primary result codes: <https://www.sqlite.org/rescode.html>.
-mod code {
-    pub(super) const ERROR: i32 = 1;
-    pub(super) const BUSY: i32 = 5;
-    pub(super) const LOCKED: i32 = 6;
-    pub(super) const READONLY: i32 = 8;
-    pub(super) const IOERR: i32 = 10;
-    pub(super) const CORRUPT: i32 = 11;
-    pub(super) const FULL: i32 = 13;
-    pub(super) const CANTOPEN: i32 = 14;
-    pub(super) const MISMATCH: i32 = 20;
-    pub(super) const NOTADB: i32 = 26;
-    /// Extended: raised by a trigger.
-    pub(super) const CONSTRAINT_TRIGGER: i32 = 1811;
-    /// Extended: two rows with one rowid.
-    pub(super) const CONSTRAINT_ROWID: i32 = 2579;
-    /// Extended: a value that a `STRICT` table does not take.
-    pub(super) const CONSTRAINT_DATATYPE: i32 = 3091;
-}
-
-/// Returns the extended result code.
-fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> i32 {
-    error.code().and_then(|code| code.parse().ok()).unwrap_or_default()
-}
-
-fn storage_fault(primary: i32) -> Option<StorageFault> {
-    match primary {
-        code::READONLY | code::IOERR | code::FULL | code::CANTOPEN => {
-            Some(StorageFault::Unwritable)
-        }
-        code::CORRUPT | code::NOTADB => Some(StorageFault::Damaged),
-        _ => None,
-    }
-}
-
-fn of_sqlite(error: &dyn sqlx::error::DatabaseError) -> (Kind, String) {
-    let code = sqlite_code(error);
-    let kind = match error.kind() {
-        ErrorKind::UniqueViolation => Kind::Unique,
-        ErrorKind::ForeignKeyViolation => Kind::ForeignKey,
-        ErrorKind::NotNullViolation => Kind::NotNull,
-        ErrorKind::CheckViolation => Kind::Check,
-        _ => match code {
-            code::CONSTRAINT_TRIGGER => Kind::Refused,
-            code::CONSTRAINT_ROWID => Kind::Unique,
-            code::CONSTRAINT_DATATYPE => Kind::Type,
-            _ => of_primary(code & 0xff),
-        },
-    };
-    let mut text = lower_first(error.message());
-    if matches!(kind, Kind::Unavailable | Kind::Other) {
-        text = format!("{text} (sqlite code {code})");
-    }
-    (kind, text)
-}
-
-fn of_primary(code: i32) -> Kind {
-    match code {
-        code::BUSY | code::LOCKED | code::READONLY | code::IOERR | code::FULL | code::CANTOPEN => {
-            Kind::Unavailable
-        }
-        code::MISMATCH => Kind::Type,
-        code::ERROR => Kind::Statement,
-        _ => Kind::Other,
-    }
-}
-
-/// `UNIQUE constraint failed: users.email` names `users.email`.
-fn constraint(message: &str) -> Option<String> {
-    let (_, name) = message.split_once(" constraint failed: ")?;
-    Some(name.to_owned())
-}
-
-/// House style: errors begin in lower case. SQLite's own words in capitals stay.
-fn lower_first(message: &str) -> String {
-    let mut chars = message.chars();
-    match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => message.to_owned(),
-    }
-}
-
-fn known(error: &(dyn std::error::Error + 'static)) -> Option<Known> {
-    if let Some(error) = error.downcast_ref::<Error>() {
-        return of_kind(error.kind());
-    }
-    match error.downcast_ref::<sqlx::Error>()? {
-        sqlx::Error::RowNotFound => Some(StatusCode::NOT_FOUND.into()),
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => of_kind(Kind::Unavailable),
-        sqlx::Error::Database(error) => of_kind(of_database(&**error).kind()),
-        _ => None,
-    }
-}
-
-fn of_kind(kind: Kind) -> Option<Known> {
-    match kind {
-        Kind::Unique => Some(StatusCode::CONFLICT.into()),
-        // Whatever a handler lets through: what was sent is at fault, not the service.
-        Kind::Character => Some(
-            Known::from(StatusCode::UNPROCESSABLE_ENTITY)
-                .detail("a text has a character that cannot be stored: U+0000"),
-        ),
-        Kind::Unavailable => Some(
-            Known::from(StatusCode::SERVICE_UNAVAILABLE)
-                .detail("the database is not available at the moment")
-                .retry_after(Duration::from_secs(1)),
-        ),
-        _ => None,
-    }
-}
-
-inventory::submit! { Recognise(known) }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn known_kinds_are_recognised_by_status() {
-        let of = |status: u16| StatusCode::from_u16(status).map(Known::from).ok();
-        assert_eq!(known(&Error::new(Kind::Unique, "")), of(409));
-        assert_eq!(known(&Error::new(Kind::Type, "")), None);
-        assert!(known(&Error::new(Kind::Character, "")).is_some());
-        assert_eq!(known(&sqlx::Error::RowNotFound), of(404));
-        assert_eq!(known(&fmt::Error), None);
-        let unavailable = of_kind(Kind::Unavailable);
-        assert!(unavailable.is_some());
-        assert_eq!(known(&Error::new(Kind::Unavailable, "")), unavailable);
-        assert_eq!(known(&Error::from(sqlx::Error::PoolTimedOut)), unavailable);
-        assert_eq!(known(&Error::from(sqlx::Error::PoolClosed)), unavailable);
-        assert_eq!(known(&sqlx::Error::PoolTimedOut), unavailable);
-    }
-
-    #[test]
-    fn busy_in_all_its_extended_forms_is_unavailable() {
-        for extended in [5, 261, 517, 773, 6, 262] {
-            assert_eq!(of_primary(extended & 0xff), Kind::Unavailable);
+            MemoryRefusal::TooMuch(budget) => write!(
+                f,
+                "the statement's rows exceed http.memory_budget ({}): add a LIMIT, or read them \
+                 with `Db::page`",
+                ByteSize::bytes(budget)
+            ),
         }
     }
-
-    #[test]
-    fn sentences_begin_in_lower_case_and_keywords_stay() {
-        assert_eq!(lower_first("No such thing"), "no such thing");
-        assert_eq!(lower_first("UNIQUE constraint failed: a.b"), "UNIQUE constraint failed: a.b");
-    }
 }
+
+impl std::error::Error for RowsExceedBudget {}

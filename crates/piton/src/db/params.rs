@@ -1,4 +1,4 @@
-//! The parameters of a statement, as tuples: `("ACME", 3)`.
+//! Parameters of a statement, as tuples: `("ACME", 3)`.
 
 use super::error::Error;
 use super::value::{Bind, Value};
@@ -6,14 +6,14 @@ use super::value::{Bind, Value};
 /// The parameters of a statement: `()` for none, a tuple of up to 16 [`Bind`] types by value or by
 /// reference, or a `Vec<Value>` when their number is known at run time only.
 ///
-/// One parameter is a tuple too, with its comma: `(id,)`.
+/// A single parameter is a tuple too, with its comma: `(id,)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list of parameters",
     label = "write `()`, `(a,)` with its comma, or `(a, b)`",
     note = "each element must implement `piton::db::Bind`"
 )]
 pub trait Params {
-    /// The values, in order.
+    /// Returns the values, in order.
     ///
     /// # Errors
     /// [`Kind::Type`](super::Kind::Type) if one of them cannot be stored.
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_parameter_is_named_by_its_place() {
+    fn a_refused_parameter_is_named_by_its_number() {
         let error = (1, u64::MAX).into_values().unwrap_err();
         assert_eq!(error.kind(), crate::db::Kind::Type);
         assert!(error.to_string().starts_with("parameter $2: a `u64` above i64::MAX"), "{error}");

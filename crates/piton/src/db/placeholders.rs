@@ -1,46 +1,45 @@
 //! Finds the placeholders of a statement, so that a missing parameter is an error.
 //!
 //! sqlx binds a missing SQLite parameter as NULL and ignores one too many, which turns a slip
-//! into `WHERE id = NULL`. Counting needs a scanner that knows what is *not* a placeholder:
+//! into `WHERE id = NULL`. Counting needs a scanner that skips what is *not* a placeholder:
 //! quoted text, names, comments. The rules are SQLite's tokenizer (`tokenize.c`) and
 //! PostgreSQL's lexical structure (chapter 4.1 of its manual).
+//!
+//! The prepared statement is not asked for its number of parameters, because
+//! [`Sql::bind`](super::Sql::bind) numbers placeholders before there is a connection, because a
+//! piece of a statement that ends within quotes must be refused, and because SQLite would have to
+//! prepare each statement in a round trip of its own to the connection's thread.
 
+use super::dialect::Dialect;
 use super::error::{Error, Kind};
 
-/// Whose lexical rules apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    Sqlite,
-    Postgres,
-}
-
-/// SQLite takes no number above this one.
-const HIGHEST: usize = 32_766;
+/// Maximum number of a placeholder, which is SQLite's.
+const MAX_NUMBER: usize = 32_766;
 
 /// The placeholders of a statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Placeholders {
     /// The highest number of `$n` and `?n`.
     pub highest: usize,
-    /// How many `?` there are.
+    /// The number of `?`.
     pub positional: usize,
-    /// Which numbers occur, the first 128 of them.
-    seen: u128,
-    /// Something that looks like a placeholder but cannot be bound.
-    bad: Option<String>,
-    /// Quoted text or a comment that does not end.
-    pub open: bool,
+    /// The numbers that occur, as bits. The first 128 are recorded.
+    used: u128,
+    /// A text that looks like a placeholder but cannot be bound.
+    malformed: Option<String>,
+    /// Set if a quoted text or a comment does not end.
+    pub unterminated: bool,
 }
 
-impl Found {
+impl Placeholders {
     /// Checks the placeholders against the number of parameters.
     ///
     /// # Errors
     /// [`Kind::Arity`], naming both numbers.
     pub fn check(&self, given: usize, sql: &str) -> Result<(), Error> {
         let refuse = |why: String| Err(Error::new(Kind::Arity, format!("{why}: {}", excerpt(sql))));
-        if let Some(bad) = &self.bad {
-            return refuse(format!("`{bad}` is not a placeholder: write `$1`, `$2` and so on"));
+        if let Some(text) = &self.malformed {
+            return refuse(format!("`{text}` is not a placeholder: write `$1`, `$2` and so on"));
         }
         if self.positional > 0 && self.highest > 0 {
             return refuse(
@@ -55,7 +54,7 @@ impl Found {
                 "the statement takes {wanted} parameter{plural}, {given} {verb} given"
             ));
         }
-        if let Some(unused) = (1..=self.highest.min(128)).find(|n| self.seen & (1 << (n - 1)) == 0)
+        if let Some(unused) = (1..=self.highest.min(128)).find(|n| self.used & (1 << (n - 1)) == 0)
         {
             return refuse(format!(
                 "{given} parameters were given, but the statement never uses `${unused}`"
@@ -66,27 +65,28 @@ impl Found {
 
     fn number(&mut self, digits: &str, whole: &str) {
         match digits.parse::<usize>() {
-            Ok(number @ 1..=HIGHEST) => {
+            Ok(number @ 1..=MAX_NUMBER) => {
                 self.highest = self.highest.max(number);
                 if number <= 128 {
-                    self.seen |= 1 << (number - 1);
+                    self.used |= 1 << (number - 1);
                 }
             }
-            _ => self.bad(whole),
+            _ => self.malformed(whole),
         }
     }
 
-    fn bad(&mut self, text: &str) {
-        self.bad.get_or_insert_with(|| text.to_owned());
+    fn malformed(&mut self, text: &str) {
+        self.malformed.get_or_insert_with(|| text.to_owned());
     }
 }
 
-/// The statement on one line, for messages: it is the program's own text and holds no parameter.
+/// Returns the beginning of the statement on one line, for messages. It is the program's own text
+/// and holds no parameter.
 pub(super) fn excerpt(sql: &str) -> String {
-    const LONGEST: usize = 160;
+    const MAX_LENGTH: usize = 160;
     let mut line = String::new();
     for word in sql.split_whitespace() {
-        if line.len() + word.len() > LONGEST {
+        if line.len() + word.len() > MAX_LENGTH {
             line.push_str(" …");
             break;
         }
@@ -99,27 +99,32 @@ pub(super) fn excerpt(sql: &str) -> String {
 }
 
 /// Finds the placeholders of `sql`.
-pub(super) fn scan(sql: &str, dialect: Dialect) -> Found {
-    let mut scanner =
-        Scanner { sql, bytes: sql.as_bytes(), at: 0, dialect, found: Found::default() };
+pub(super) fn scan(sql: &str, dialect: Dialect) -> Placeholders {
+    let mut scanner = PlaceholderScanner {
+        sql,
+        bytes: sql.as_bytes(),
+        at: 0,
+        dialect,
+        found: Placeholders::default(),
+    };
     while scanner.token() {}
     scanner.found
 }
 
-struct Scanner<'a> {
+struct PlaceholderScanner<'a> {
     sql: &'a str,
     bytes: &'a [u8],
     at: usize,
     dialect: Dialect,
-    found: Found,
+    found: Placeholders,
 }
 
-impl Scanner<'_> {
+impl PlaceholderScanner<'_> {
     fn peek(&self, ahead: usize) -> u8 {
         self.bytes.get(self.at + ahead).copied().unwrap_or(0)
     }
 
-    /// Steps over one token. False at the end.
+    /// Skips one token. Returns false at the end of the text.
     fn token(&mut self) -> bool {
         let sqlite = self.dialect == Dialect::Sqlite;
         match self.peek(0) {
@@ -139,12 +144,12 @@ impl Scanner<'_> {
         true
     }
 
-    /// Text in quotes, in which a doubled quote stands for itself.
+    /// Skips text in quotes, in which a doubled quote is an escaped one.
     fn quoted(&mut self, quote: u8, backslash: bool) {
         self.at += 1;
         loop {
             match self.peek(0) {
-                _ if self.at >= self.bytes.len() => return self.found.open = true,
+                _ if self.at >= self.bytes.len() => return self.found.unterminated = true,
                 b'\\' if backslash => self.at += 2,
                 byte if byte == quote && self.peek(1) == quote => self.at += 2,
                 byte if byte == quote => return self.at += 1,
@@ -153,23 +158,25 @@ impl Scanner<'_> {
         }
     }
 
+    /// Skips everything up to and including `end`.
     fn until(&mut self, end: &str, must_end: bool) {
         match self.sql[self.at..].find(end) {
             Some(length) => self.at += length + end.len(),
             None => {
                 self.at = self.bytes.len();
-                self.found.open |= must_end;
+                self.found.unterminated |= must_end;
             }
         }
     }
 
+    /// Skips a comment. PostgreSQL's nest, SQLite's do not.
     fn block_comment(&mut self) {
         let nests = self.dialect == Dialect::Postgres;
         let mut depth = 1;
         self.at += 2;
         while depth > 0 {
             match (self.peek(0), self.peek(1)) {
-                _ if self.at >= self.bytes.len() => return self.found.open = true,
+                _ if self.at >= self.bytes.len() => return self.found.unterminated = true,
                 (b'*', b'/') => (depth, self.at) = (depth - 1, self.at + 2),
                 (b'/', b'*') if nests => (depth, self.at) = (depth + 1, self.at + 2),
                 _ => self.at += 1,
@@ -177,7 +184,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// A keyword, a name or a number; a `$` in it belongs to it.
+    /// Skips a keyword, a name or a number; a `$` in it belongs to it.
     fn word(&mut self) {
         let start = self.at;
         self.names();
@@ -196,22 +203,24 @@ impl Scanner<'_> {
         }
     }
 
-    /// SQLite's `$1`, and `$name`, `:name`, `@name` that nobody can bind.
+    /// Reads SQLite's `$1`. `$name`, `:name` and `@name` are malformed, because parameters are bound
+    /// by number only.
     fn variable(&mut self) {
         let start = self.at;
         self.at += 1;
         self.names();
-        // SQLite reads `$1::text` and `$1(..)` as one long name, in the manner of Tcl.
+        // Steps beyond the number, because SQLite reads `$1::text` and `$1(..)` as one long name (its
+        // syntax for Tcl variables).
         let tcl = self.sql[self.at..].starts_with("::") || self.peek(0) == b'(';
         self.at += if tcl { 1 } else { 0 };
         let whole = &self.sql[start..self.at];
         match whole.strip_prefix('$') {
             Some(digits) if all_digits(digits) => self.found.number(digits, whole),
-            _ => self.found.bad(whole),
+            _ => self.found.malformed(whole),
         }
     }
 
-    /// SQLite's `?` and `?1`.
+    /// Reads SQLite's `?` and `?1`.
     fn question(&mut self) {
         let start = self.at;
         self.at += 1;
@@ -224,7 +233,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// PostgreSQL's `$1`, or text between `$tag$` and `$tag$`.
+    /// Reads PostgreSQL's `$1`, or skips text between `$tag$` and `$tag$`.
     fn dollar(&mut self) {
         let start = self.at;
         self.at += 1;
@@ -236,7 +245,7 @@ impl Scanner<'_> {
             return self.found.number(name, &self.sql[start..self.at]);
         }
         if self.peek(0) != b'$' || name.starts_with(|first: char| first.is_ascii_digit()) {
-            return self.found.bad(&self.sql[start..self.at]);
+            return self.found.malformed(&self.sql[start..self.at]);
         }
         self.at += 1;
         let tag = &self.sql[start..self.at];
@@ -259,9 +268,9 @@ mod tests {
     #[track_caller]
     fn count(sql: &str, dialect: Dialect, wanted: usize) {
         let found = scan(sql, dialect);
-        assert_eq!(found.bad, None, "{sql}");
+        assert_eq!(found.malformed, None, "{sql}");
         assert_eq!(found.highest.max(found.positional), wanted, "{sql}");
-        assert!(!found.open, "{sql}");
+        assert!(!found.unterminated, "{sql}");
     }
 
     #[test]
@@ -310,7 +319,7 @@ mod tests {
         count("SELECT $$ $1 ' $$, $1", Dialect::Postgres, 1);
         count("SELECT $a$ $1 $$ $b$ $a$, $1", Dialect::Postgres, 1);
         count("SELECT $1::text, x @> $2", Dialect::Postgres, 2);
-        assert_eq!(scan("SELECT $a$ $1 $a$", Dialect::Sqlite).bad.as_deref(), Some("$a$"));
+        assert_eq!(scan("SELECT $a$ $1 $a$", Dialect::Sqlite).malformed.as_deref(), Some("$a$"));
     }
 
     #[test]
@@ -354,12 +363,12 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_is_noticed_and_never_panics() {
+    fn unterminated_text_is_noticed_and_never_panics() {
         for sql in ["'", "\"", "/*", "/* *", "[a", "`a", "'a''"] {
-            assert!(scan(sql, Dialect::Sqlite).open, "{sql}");
+            assert!(scan(sql, Dialect::Sqlite).unterminated, "{sql}");
         }
         for sql in ["$$ a", "$a$ $", "E'\\", "E'\\'", "/*/*é*/"] {
-            assert!(scan(sql, Dialect::Postgres).open, "{sql}");
+            assert!(scan(sql, Dialect::Postgres).unterminated, "{sql}");
         }
         for sql in ["", "$", "?", ":", "@", "-", "--", "/", "é$", "$é", "$1(", "$1:", "$1::"] {
             let _ = (scan(sql, Dialect::Sqlite), scan(sql, Dialect::Postgres));

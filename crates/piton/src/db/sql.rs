@@ -1,18 +1,19 @@
-//! A statement: text from the program's source, never from a user.
+//! Builds statements from text of the program's source, never of a user.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
+use super::dialect::Dialect;
 use super::error::{Error, Kind};
 use super::params::Params;
-use super::placeholders::{self, Dialect};
+use super::placeholders;
 use super::value::{Bind, Value};
 
 /// A statement whose text is known when the program is built.
 ///
-/// Most statements are plain string literals, which turn into `Sql` by themselves. Where the text
-/// depends on the request, it is built of pieces; each piece is a literal too, and values join
-/// with [`Sql::bind`], which numbers their placeholders:
+/// Most statements are plain string literals, which convert to `Sql` implicitly. Where the text
+/// depends on the request, it is built of pieces. Each piece is a literal too, and values are added
+/// by [`Sql::bind`], which numbers their placeholders:
 ///
 /// ```
 /// # use piton::db::Sql;
@@ -32,7 +33,7 @@ use super::value::{Bind, Value};
 /// // db.all::<Company>(sql, ()).await?
 /// ```
 ///
-/// Text that came from outside does not compile, however it arrives:
+/// Text that is not a literal of the program does not compile:
 ///
 /// ```compile_fail,E0277
 /// # async fn f(db: piton::db::Db, table: String) -> Result<(), piton::db::Error> {
@@ -46,7 +47,7 @@ use super::value::{Bind, Value};
 /// # }
 /// ```
 ///
-/// To let a caller choose a column, choose among literals: `match order { "name" => "name", .. }`.
+/// To let a client choose a column, choose among literals: `match order { "name" => "name", .. }`.
 #[derive(Clone)]
 #[must_use = "a statement does nothing until it is run"]
 pub struct Sql {
@@ -57,12 +58,13 @@ pub struct Sql {
     first_bound: usize,
     /// The highest number of a placeholder so far.
     highest: usize,
-    problem: Option<Problem>,
+    fault: Option<BuildFault>,
 }
 
-/// The first thing that went wrong while building; told when the statement is run.
+/// The first fault while building, which is returned when the statement is run: the builder's
+/// methods return `Self` instead of a `Result`, so that they can be chained.
 #[derive(Clone)]
-struct Problem(Kind, String);
+struct BuildFault(Kind, String);
 
 impl From<&'static str> for Sql {
     fn from(text: &'static str) -> Self {
@@ -71,24 +73,24 @@ impl From<&'static str> for Sql {
             bound: Vec::new(),
             first_bound: 0,
             highest: 0,
-            problem: None,
+            fault: None,
         }
     }
 }
 
 impl Sql {
-    /// Begins a statement. Its own placeholders (`$1`, `$2`) are for the parameters given when it
-    /// is run; those that [`bind`](Self::bind) adds are numbered after them.
+    /// Begins a statement. Placeholders in `text` (`$1`, `$2`) are for the parameters given when it
+    /// is run. [`bind`](Self::bind) numbers its placeholders after them.
     pub fn new(text: &'static str) -> Self {
         Self::from("").push(text)
     }
 
-    /// Adds text. Each piece must close the quotes and comments it opens.
+    /// Adds text. Each piece must close the quotes and comments it opens; otherwise running the
+    /// statement is an error of [`Kind::Statement`].
     pub fn push(mut self, piece: &'static str) -> Self {
-        // Whose rules apply is known when the statement runs: a piece must be clear by either.
-        let found =
-            [Dialect::Sqlite, Dialect::Postgres].map(|rules| placeholders::scan(piece, rules));
-        if found.iter().all(|found| found.open) {
+        // Both dialects are tried, because the database is not known before the statement runs.
+        let found = [Dialect::Sqlite, Dialect::Postgres].map(|it| placeholders::scan(piece, it));
+        if found.iter().all(|found| found.unterminated) {
             self.fail(
                 Kind::Statement,
                 format!("a piece of a statement must close its quotes and comments: {piece}"),
@@ -99,14 +101,15 @@ impl Sql {
         self
     }
 
-    /// Adds a placeholder and the value for it.
+    /// Adds a placeholder and its value. A value that cannot be stored makes running the statement
+    /// an error of [`Kind::Type`].
     pub fn bind(mut self, value: impl Bind) -> Self {
         self.add(value.bind());
         self
     }
 
-    /// Adds a placeholder for each value, with commas between: `IN (` + `bind_all` + `)`. No values
-    /// at all become `NULL`, which is in no list.
+    /// Adds a placeholder for each value, separated by commas: `IN (` + `bind_all` + `)`. Without
+    /// values it adds `NULL`, which no value equals.
     pub fn bind_all<T: Bind>(mut self, values: impl IntoIterator<Item = T>) -> Self {
         let mut values = values.into_iter();
         match values.next() {
@@ -120,7 +123,7 @@ impl Sql {
         self
     }
 
-    /// The text so far.
+    /// Returns the text so far.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -143,7 +146,7 @@ impl Sql {
         }
     }
 
-    /// Two words must not become one where pieces meet: `LIMIT` and `$1` would be a name.
+    /// Adds text, with a space where two words meet: `LIMIT` and `$1` would otherwise be one name.
     fn append(&mut self, piece: &'static str) {
         if self.text.ends_with(is_name) && piece.starts_with(is_name) {
             self.text.to_mut().push(' ');
@@ -152,7 +155,7 @@ impl Sql {
     }
 
     fn fail(&mut self, kind: Kind, why: String) {
-        self.problem.get_or_insert(Problem(kind, why));
+        self.fault.get_or_insert(BuildFault(kind, why));
     }
 }
 
@@ -160,31 +163,31 @@ fn is_name(last: char) -> bool {
     last.is_alphanumeric() || last == '_' || last == '$' || !last.is_ascii()
 }
 
-/// Shows the text and how many values there are, not the values.
+/// Shows the text and the number of values. The values are left out, because they may be secrets.
 impl fmt::Debug for Sql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sql").field("text", &self.text).field("bound", &self.bound.len()).finish()
     }
 }
 
-/// A statement with all its values, checked: what a backend runs.
+/// A checked statement with all its values, ready to be run by a database.
 #[derive(Clone, Debug)]
-pub(super) struct Statement {
+pub(super) struct BoundStatement {
     pub text: Cow<'static, str>,
     pub values: Vec<Value>,
 }
 
-impl Statement {
-    /// Joins the statement with its parameters.
+impl BoundStatement {
+    /// Joins the statement with its parameters, and checks that their number is right.
     ///
     /// # Errors
-    /// [`Kind::Arity`] if placeholders and values do not fit, and what went wrong while building.
+    /// [`Kind::Arity`] if the numbers of placeholders and values differ; a fault of building.
     pub fn new(sql: Sql, params: impl Params, dialect: Dialect) -> Result<Self, Error> {
         Self::join(sql, params.into_values()?, dialect)
     }
 
     fn join(sql: Sql, mut values: Vec<Value>, dialect: Dialect) -> Result<Self, Error> {
-        if let Some(Problem(kind, why)) = sql.problem {
+        if let Some(BuildFault(kind, why)) = sql.fault {
             return Err(Error::new(kind, why));
         }
         let given = values.len();
@@ -193,7 +196,11 @@ impl Statement {
         placeholders::scan(&sql.text, dialect).check(values.len(), &sql.text).map_err(|error| {
             let foreign = dialect == Dialect::Postgres
                 && placeholders::scan(&sql.text, Dialect::Sqlite).positional > 0;
-            if foreign { error.while_doing("`?` is SQLite's alone, write `$1`") } else { error }
+            if foreign {
+                error.while_doing("`?` is a placeholder of SQLite only, write `$1`")
+            } else {
+                error
+            }
         })?;
         if bound > 0 && sql.first_bound != given + 1 {
             return Err(Error::new(
@@ -212,8 +219,8 @@ impl Statement {
 mod tests {
     use super::*;
 
-    fn join(sql: impl Into<Sql>, params: impl Params) -> Result<Statement, Error> {
-        Statement::new(sql.into(), params, Dialect::Sqlite)
+    fn join(sql: impl Into<Sql>, params: impl Params) -> Result<BoundStatement, Error> {
+        BoundStatement::new(sql.into(), params, Dialect::Sqlite)
     }
 
     #[test]

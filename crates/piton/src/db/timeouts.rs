@@ -1,5 +1,5 @@
-//! Keeps the timeouts of this module shorter than that of the request, so that the client reads the
-//! database's 503 with its `Retry-After`, and not that of a timed-out request.
+//! Keeps the timeouts of this module shorter than `http.timeout`, so that the client receives the
+//! database's 503 with its `Retry-After` instead of the response for a timed-out request.
 
 use std::time::Duration;
 
@@ -11,11 +11,10 @@ use crate::http::HttpSettings;
 use crate::part::Launch;
 
 impl DbSettings {
-    /// Shortens timeouts that are not set to fit the request's, and warns of those that are set
-    /// above it.
+    /// Shortens the default timeouts to fit `http.timeout`, and warns of configured ones that do not.
     pub(super) fn fit_request(&mut self, launch: &Launch) {
         let config = launch.handle.config();
-        // Faults of these settings are reported when the app reads them.
+        // Problems are dropped, because the app reports them when it reads these settings.
         let http: HttpSettings = config.read("http", &mut Problems::new());
         let is_default = |name: &str| config.origin(name) == Origin::Default;
         for warning in self.fit(http.timeout, is_default) {
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_stay_below_the_time_of_a_request() {
+    fn defaults_stay_below_the_request_timeout() {
         let own = DbSettings { host: Some("db".into()), ..DbSettings::default() };
         for request in [1, 3, 10, 20, 30, 600] {
             let request = Duration::from_secs(request);
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_somebody_set_is_kept_and_warned_of_if_no_request_lasts_that_long() {
+    fn a_configured_limit_is_unchanged_and_warned_of_if_requests_time_out_before() {
         let request = Duration::from_secs(10);
         let mut contradicting = settings(30, 10);
         let warnings = contradicting.fit(request, |_| false);

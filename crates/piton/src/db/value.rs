@@ -1,9 +1,8 @@
-//! What goes into a statement and comes out of a row, whichever database holds it.
+//! The values of parameters and columns, independent of the database.
 //!
 //! A [`Value`] is what a parameter *means* (a UUID, a date), not how one database stores it: the
-//! backend decides that, so the same code writes a UUID as text to SQLite and as `uuid` to a
-//! database that has such a type. The way back is the same: a [`Column`] takes every storage
-//! form of itself.
+//! backend decides that, so the same code writes a UUID as text to SQLite and as `uuid` to
+//! PostgreSQL. In the other direction, a [`Column`] accepts every storage form of its type.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// A value on its way into the database or out of it.
+/// A value that is written to the database or was read from it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -39,16 +38,16 @@ pub enum Value {
     Time(NaiveTime),
     /// A day and a time of day, in no particular zone.
     DateTime(NaiveDateTime),
-    /// A moment.
+    /// An instant, in UTC.
     Timestamp(DateTime<Utc>),
-    /// A number with a decimal fraction, kept exactly.
+    /// A number with a decimal fraction, stored exactly.
     Decimal(Decimal),
     /// A JSON document.
     Json(serde_json::Value),
 }
 
 impl Value {
-    /// The kind of value, for messages: it never holds the value itself.
+    /// Returns the kind of the value, for messages. It never contains the value itself.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -69,10 +68,10 @@ impl Value {
     }
 }
 
-/// The published text of a value that some databases, or some columns, hold as text. `None` for those
-/// that never are: no value, and bytes.
-pub(super) fn text(value: &Value) -> Option<String> {
-    const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.6f";
+/// Returns the documented text form of a value, for databases and columns that store it as text.
+/// `None` for NULL and bytes, which have none.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    const DATE_TIME: &str = "%Y-%m-%dT%H:%M:%S%.6f";
     Some(match value {
         Value::Null | Value::Bytes(_) => return None,
         Value::Bool(value) => value.to_string(),
@@ -82,26 +81,26 @@ pub(super) fn text(value: &Value) -> Option<String> {
         Value::Uuid(value) => value.to_string(),
         Value::Date(value) => value.format("%Y-%m-%d").to_string(),
         Value::Time(value) => value.format("%H:%M:%S%.6f").to_string(),
-        Value::DateTime(value) => value.format(MOMENT).to_string(),
-        Value::Timestamp(value) => format!("{}Z", value.format(MOMENT)),
+        Value::DateTime(value) => value.format(DATE_TIME).to_string(),
+        Value::Timestamp(value) => format!("{}Z", value.format(DATE_TIME)),
         Value::Decimal(value) => value.to_string(),
         Value::Json(value) => value.to_string(),
     })
 }
 
-/// A value that does not fit: it cannot be stored, or is not what the reader wanted.
+/// The error of a value that cannot be stored, or that has another type than the reader expects.
 ///
 /// The text names kinds and limits, never the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError(Cow<'static, str>);
 
 impl ValueError {
-    /// An error with a text of one's own. Leave the value out of it: the text ends up in logs.
+    /// Creates an error with this text. Leave the value out of it, because the text is logged.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self(text.into())
     }
 
-    /// "expected `wanted`, found `the kind of found`".
+    /// Returns the error "expected `wanted`, found <the kind of `found`>".
     #[must_use]
     pub fn expected(wanted: &str, found: &Value) -> Self {
         let hint =
@@ -118,9 +117,9 @@ impl fmt::Display for ValueError {
 
 impl std::error::Error for ValueError {}
 
-/// A type that can be a parameter of a statement. The way back is [`Column`].
+/// A type that can be a parameter of a statement. [`Column`] is its counterpart for reading.
 ///
-/// For a type of your own, store it as one of the types that are known:
+/// Store a type of your own as one of the supported types:
 ///
 /// ```
 /// use piton::db::{Bind, Column, Value, ValueError};
@@ -148,15 +147,15 @@ impl std::error::Error for ValueError {}
     note = "implement `piton::db::Bind` for it, or wrap it in `piton::db::AsJson(..)` to store it as JSON"
 )]
 pub trait Bind {
-    /// The value to store.
+    /// Returns the value to store.
     ///
     /// # Errors
-    /// The value has no form that would come back unchanged, such as a `u64` beyond `i64::MAX`.
+    /// The value has no form that would be read back unchanged, such as a `u64` above `i64::MAX`.
     fn bind(self) -> Result<Value, ValueError>;
 }
 
-/// A type that a column can be read as; also a whole row, if the row has one column. The way
-/// there is [`Bind`], which has an example.
+/// A type that a column can be read as; also a whole row, if the row has one column. [`Bind`] is
+/// its counterpart for writing, and has an example.
 #[diagnostic::on_unimplemented(
     message = "a column cannot be read as `{Self}`",
     note = "implement `piton::db::Column` for it, or mark the field with `#[row(json)]` if it is stored as JSON"
@@ -165,7 +164,7 @@ pub trait Column: Sized {
     /// Reads the value.
     ///
     /// # Errors
-    /// The value is of another kind, or has no place in this type.
+    /// The value is of another kind, or out of this type's range.
     fn from_value(value: Value) -> Result<Self, ValueError>;
 }
 
@@ -207,7 +206,7 @@ macro_rules! integers {
         impl Bind for $int {
             fn bind(self) -> Result<Value, ValueError> {
                 i64::try_from(self).map(Value::Integer).map_err(|_| {
-                    ValueError::new(concat!("a `", stringify!($int), "` above i64::MAX has no place in a database: store it as text"))
+                    ValueError::new(concat!("a `", stringify!($int), "` above i64::MAX cannot be stored in a database: store it as text"))
                 })
             }
         }
@@ -218,7 +217,8 @@ macro_rules! integers {
                     Value::Integer(number) => Self::try_from(number).map_err(|_| {
                         ValueError::new(concat!("expected `", stringify!($int), "`, found an integer outside of its range"))
                     }),
-                    // What PostgreSQL makes of `sum(bigint)`.
+                    // PostgreSQL returns `sum(bigint)` as `numeric`, so that whole numbers must be read
+                    // from one.
                     Value::Decimal(number) if number.is_integer() => {
                         number.to_i64().and_then(|number| Self::try_from(number).ok()).ok_or_else(|| {
                             ValueError::new(concat!("expected `", stringify!($int), "`, found an integer outside of its range"))
@@ -255,8 +255,8 @@ impl Column for bool {
 impl Bind for f64 {
     fn bind(self) -> Result<Value, ValueError> {
         if self.is_nan() {
-            // SQLite would store NULL without a word.
-            return Err(ValueError::new("NaN has no place in a database: use `Option`"));
+            // Refused, because SQLite would silently store NULL.
+            return Err(ValueError::new("NaN cannot be stored in a database: use `Option`"));
         }
         Ok(Value::Real(self))
     }
@@ -264,15 +264,15 @@ impl Bind for f64 {
 
 impl Column for f64 {
     fn from_value(value: Value) -> Result<Self, ValueError> {
-        /// Every whole number up to here is a distinct `f64`.
-        const EXACT: u64 = 1 << 53;
+        /// Maximum up to which every whole number is a distinct `f64`.
+        const MAX_EXACT: u64 = 1 << 53;
         match value {
             Value::Real(number) => Ok(number),
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "within the range in which nothing is lost"
             )]
-            Value::Integer(number) if number.unsigned_abs() <= EXACT => Ok(number as Self),
+            Value::Integer(number) if number.unsigned_abs() <= MAX_EXACT => Ok(number as Self),
             Value::Decimal(number) => number
                 .to_f64()
                 .ok_or_else(|| ValueError::expected("a real number", &Value::Decimal(number))),
@@ -308,7 +308,8 @@ impl Column for Decimal {
             Value::Text(text) => text
                 .parse()
                 .map_err(|_| ValueError::new("expected a decimal number, found other text")),
-            // A `REAL` has been rounded already: to call it exact would be a lie.
+            // A `REAL` is refused, because it was rounded when it was stored, and a `Decimal` would
+            // claim to be exact.
             other => Err(ValueError::expected("a decimal number", &other)),
         }
     }
@@ -368,7 +369,8 @@ impl Column for Vec<u8> {
     }
 }
 
-/// A type with a [`Value`] variant of its own that some databases store as text.
+/// Implements [`Bind`] and [`Column`] for a type that has a [`Value`] variant, and that some
+/// databases store as text.
 macro_rules! stored_as_text {
     ($type:ty, $variant:ident, $wanted:literal, $bind:expr, $parse:expr) => {
         impl Bind for $type {
@@ -401,18 +403,18 @@ stored_as_text!(
     NaiveDateTime,
     DateTime,
     "a date and time",
-    |moment| sortable(moment.date()),
+    |time| sortable(time.date()),
     date_time
 );
 stored_as_text!(
     DateTime<Utc>,
     Timestamp,
     "a timestamp",
-    |moment| sortable(moment.date_naive()),
+    |time| sortable(time.date_naive()),
     |text| match DateTime::parse_from_rfc3339(text) {
-        Ok(moment) => Some(moment.to_utc()),
-        // SQLite's own functions leave the zone out; what they mean is UTC.
-        Err(_) => date_time(text).map(|moment| moment.and_utc()),
+        Ok(time) => Some(time.to_utc()),
+        // UTC, because SQLite's own functions write no zone and mean UTC.
+        Err(_) => date_time(text).map(|time| time.and_utc()),
     }
 );
 
@@ -422,12 +424,12 @@ fn date_time(text: &str) -> Option<NaiveDateTime> {
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
 }
 
-/// Text sorts like the dates it holds only while years have four digits.
+/// Refuses dates that would not sort as text, which needs years of four digits.
 fn sortable(date: NaiveDate) -> Result<(), ValueError> {
     if (0..=9999).contains(&date.year()) {
         Ok(())
     } else {
-        Err(ValueError::new("a date outside of the years 0 to 9999 has no place in a database"))
+        Err(ValueError::new("a date outside of the years 0 to 9999 cannot be stored in a database"))
     }
 }
 
@@ -443,7 +445,8 @@ impl Column for serde_json::Value {
             Value::Json(json) => Ok(json),
             Value::Text(text) => serde_json::from_str(&text)
                 .map_err(|_| ValueError::new("expected JSON, found other text")),
-            // A column declared `JSON` has numeric affinity in SQLite: the document `5` became 5.
+            // SQLite turns the document `5` into a number, because a column declared `JSON` has
+            // numeric affinity.
             Value::Integer(number) => Ok(number.into()),
             Value::Real(number) => Ok(number.into()),
             other => Err(ValueError::expected("JSON", &other)),
@@ -452,8 +455,8 @@ impl Column for serde_json::Value {
 }
 
 /// Stores any serde type as one JSON document: `AsJson(&address)` as a parameter,
-/// `AsJson<Address>` as a column. A field of a [`FromRow`](super::FromRow) struct says
-/// `#[row(json)]` instead and keeps its plain type.
+/// `AsJson<Address>` as a column. A field of a [`FromRow`](super::FromRow) struct is marked with
+/// `#[row(json)]` instead, and keeps its plain type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsJson<T>(pub T);
 
@@ -471,7 +474,7 @@ impl<T: DeserializeOwned> Column for AsJson<T> {
             Value::Null => serde_json::Value::Null,
             value => serde_json::Value::from_value(value)?,
         };
-        // serde's own message would quote the document.
+        // serde's own message is dropped, because it would quote the document.
         serde_json::from_value(json).map(Self).map_err(|_| {
             ValueError::new(format!(
                 "expected JSON that fits `{}`, found other JSON",

@@ -1,7 +1,7 @@
 //! A failure as those see it who answer it in a format of their own.
 //!
 //! A protocol may say how failures look, and its clients read nothing else: ASHIRT takes a reason out
-//! of a 200, for example. `App::failures` gives such a format to the paths where it is spoken; what the
+//! of a 200, for example. `App::error_renderer` gives such a format to the paths where it is spoken; what the
 //! failure is called in the log and in the metrics does not change.
 
 use std::borrow::Cow;
@@ -11,24 +11,24 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::{HeaderName, StatusCode, header};
 
-use crate::config::secrets;
 use crate::context::RequestId;
-use crate::error::Fault;
-use crate::error::problem::Failure;
+use crate::error::FieldError;
+use crate::error::problem::ErrorReport;
+use crate::secrets::redact_known_values;
 
 /// What went wrong with a request, as far as its client may know.
 #[derive(Debug)]
-pub struct FailedRequest<'a> {
+pub struct ErrorResponse<'a> {
     status: StatusCode,
     detail: Option<Cow<'a, str>>,
-    faults: &'a [Fault],
+    field_errors: &'a [FieldError],
     id: RequestId,
 }
 
-impl<'a> FailedRequest<'a> {
-    pub(crate) fn new(failure: &'a Failure<'_>, id: RequestId) -> Self {
-        let detail = failure.detail.map(secrets::hide);
-        Self { status: failure.status, detail, faults: failure.faults, id }
+impl<'a> ErrorResponse<'a> {
+    pub(crate) fn new(failure: &'a ErrorReport<'_>, id: RequestId) -> Self {
+        let detail = failure.detail.map(redact_known_values);
+        Self { status: failure.status, detail, field_errors: failure.field_errors, id }
     }
 
     /// Which status the failure has.
@@ -45,8 +45,8 @@ impl<'a> FailedRequest<'a> {
 
     /// Each thing that is wrong with what the client sent, where that is known.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        self.faults
+    pub fn field_errors(&self) -> &[FieldError] {
+        self.field_errors
     }
 
     /// The request's id, by which the log tells the cause.
@@ -56,15 +56,15 @@ impl<'a> FailedRequest<'a> {
     }
 }
 
-/// In a line: what the client may read, else what the status is called, then the faults.
-impl fmt::Display for FailedRequest<'_> {
+/// In a line: what the client may read, else what the status is called, then the field_errors.
+impl fmt::Display for ErrorResponse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.detail(), self.status.canonical_reason()) {
             (Some(detail), _) => f.write_str(detail)?,
             (None, Some(phrase)) => f.write_str(&phrase.to_lowercase())?,
             (None, None) => write!(f, "status {}", self.status.as_u16())?,
         }
-        for (index, fault) in self.faults.iter().enumerate() {
+        for (index, fault) in self.field_errors.iter().enumerate() {
             f.write_str(if index == 0 { ": " } else { "; " })?;
             if let Some(place) = fault.pointer.as_deref().or(fault.parameter.as_deref()) {
                 write!(f, "{place}: ")?;
@@ -75,7 +75,7 @@ impl fmt::Display for FailedRequest<'_> {
     }
 }
 
-type Render = Arc<dyn Fn(&FailedRequest<'_>) -> Response + Send + Sync>;
+type Render = Arc<dyn Fn(&ErrorResponse<'_>) -> Response + Send + Sync>;
 
 /// A format that failures have.
 #[derive(Clone)]
@@ -83,10 +83,10 @@ pub(crate) struct Format(Render);
 
 /// A path whose failures have a format of the service's own, for the OpenAPI document.
 #[derive(Clone, Debug)]
-pub(crate) struct OwnFormat(pub String);
+pub(crate) struct RendererPath(pub String);
 
 #[cfg_attr(not(feature = "openapi"), expect(dead_code, reason = "the document asks for it"))]
-impl OwnFormat {
+impl RendererPath {
     /// Returns whether `path` is this path or below it.
     pub fn covers(&self, path: &str) -> bool {
         is_within(path, &self.0)
@@ -105,7 +105,7 @@ impl Formats {
     pub fn add(
         &mut self,
         path: &str,
-        render: impl Fn(&FailedRequest<'_>) -> Response + Send + Sync + 'static,
+        render: impl Fn(&ErrorResponse<'_>) -> Response + Send + Sync + 'static,
     ) {
         self.0.push((path.trim_end_matches('/').to_owned(), Format(Arc::new(render))));
     }
@@ -120,7 +120,7 @@ impl Formats {
 
 impl Format {
     /// The answer. Headers of `response` go along, unless they say what its body is.
-    pub fn answer(&self, failed: &FailedRequest<'_>, response: &Response) -> Response {
+    pub fn answer(&self, failed: &ErrorResponse<'_>, response: &Response) -> Response {
         let mut answer = (self.0)(failed);
         let (own, other) = (answer.headers_mut(), response.headers());
         for name in other.keys().filter(|name| !of_body(name)) {

@@ -40,7 +40,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     status: StatusCode,
     detail: Option<Cow<'static, str>>,
-    faults: Vec<Fault>,
+    field_errors: Vec<FieldError>,
     cause: Option<BoxError>,
     location: &'static Location<'static>,
     headers: HeaderMap,
@@ -49,25 +49,26 @@ struct Inner {
     response: Option<Mutex<Response>>,
 }
 
-/// More is not told of one request. Whoever looks for faults looks for one more, so that it can be
-/// said that there are more.
-pub(crate) const MOST_FAULTS: usize = 100;
+/// Maximum number of field errors reported per request. Collectors gather one more, to know that the
+/// list was truncated.
+pub(crate) const MAX_FIELD_ERRORS: usize = 100;
 
-/// How many faults are told of what is `length` bytes long. It is read again for each of them, so of what
-/// is long fewer are looked for.
-pub(crate) const fn most_faults(length: usize) -> usize {
-    if length <= 256 * 1024 { MOST_FAULTS } else { 20 }
+/// Returns the maximum number of field errors reported for an input of `length` bytes. A long input has
+/// fewer, because it is read again for each of them.
+pub(crate) const fn max_field_errors(length: usize) -> usize {
+    if length <= 256 * 1024 { MAX_FIELD_ERRORS } else { 20 }
 }
 
-/// One thing that is wrong with what the client sent.
+/// An error of one field or parameter that the client sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// What is wrong, for the client to read.
+pub struct FieldError {
+    /// The message for the client.
     pub detail: String,
-    /// Where in a JSON body: a JSON Pointer as URI fragment (RFC 6901), such as `#/partners/0/name`.
+    /// The place in a JSON body: a JSON Pointer as a URI fragment (RFC 6901, section 6), such as
+    /// `#/partners/0/name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
-    /// Which parameter of the path or the query.
+    /// The name of the path or query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
 }
@@ -76,30 +77,30 @@ pub struct Fault {
 ///
 /// ```
 /// # fn main() {}
-/// piton::recognise!(|error| {
+/// piton::map_error!(|error| {
 ///     error.is::<std::num::ParseIntError>().then_some(piton::StatusCode::BAD_REQUEST)
 /// });
 /// ```
-pub struct Recognise(pub fn(&(dyn StdError + 'static)) -> Option<Known>);
+pub struct ErrorMapper(pub fn(&(dyn StdError + 'static)) -> Option<StatusMapping>);
 
-inventory::collect!(Recognise);
+inventory::collect!(ErrorMapper);
 
 /// Renders the errors of a module for which a status is not enough: with headers, or in a form that the
 /// settings choose.
-pub(crate) struct WholeError(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
+pub(crate) struct ErrorConversion(pub fn(&(dyn StdError + 'static)) -> Option<Error>);
 
-inventory::collect!(WholeError);
+inventory::collect!(ErrorConversion);
 
 /// What is known of an error of a library: a status, perhaps with words for the client and a time to
 /// come back. A status alone turns into it by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct StatusMapping {
     status: StatusCode,
     detail: Option<Cow<'static, str>>,
     retry_after: Option<Duration>,
 }
 
-impl Known {
+impl StatusMapping {
     /// For the client to read, as in [`Error::new`].
     #[must_use]
     pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -113,18 +114,18 @@ impl Known {
     }
 }
 
-impl From<StatusCode> for Known {
+impl From<StatusCode> for StatusMapping {
     fn from(status: StatusCode) -> Self {
         Self { status, detail: None, retry_after: None }
     }
 }
 
-/// Registers which status an error type means wherever `?` meets it; see [`Recognise`](crate::http::Recognise).
+/// Registers which status an error type means wherever `?` meets it; see [`ErrorMapper`](crate::http::ErrorMapper).
 #[macro_export]
-macro_rules! recognise {
+macro_rules! map_error {
     ($recognise:expr) => {
         $crate::__private::inventory::submit! {
-            $crate::http::Recognise(|error| {
+            $crate::http::ErrorMapper(|error| {
                 let recognise: fn(
                     &(dyn ::std::error::Error + 'static),
                 ) -> ::core::option::Option<_> = $recognise;
@@ -191,7 +192,7 @@ impl Error {
         Self(Box::new(Inner {
             status,
             detail,
-            faults: Vec::new(),
+            field_errors: Vec::new(),
             cause,
             location: Location::caller(),
             headers: HeaderMap::new(),
@@ -207,28 +208,28 @@ impl Error {
         self
     }
 
-    /// Adds one thing that is wrong with what the client sent.
+    /// Adds the error of one field or parameter.
     #[must_use]
-    pub fn fault(mut self, fault: Fault) -> Self {
-        self.0.faults.push(fault);
+    pub fn field_error(mut self, error: FieldError) -> Self {
+        self.0.field_errors.push(error);
         self
     }
 
-    /// Adds what is wrong, as far as one answer tells it: if that is not all, it says so at last.
+    /// Adds field errors up to `max` in total. If there are more, a last one without a place says so.
     #[must_use]
-    pub(crate) fn faults_of(
+    pub(crate) fn with_field_errors(
         mut self,
-        most: usize,
-        faults: impl IntoIterator<Item = Fault>,
+        max: usize,
+        field_errors: impl IntoIterator<Item = FieldError>,
     ) -> Self {
-        let mut faults = faults.into_iter();
-        let known = self.0.faults.len();
-        self.0.faults.extend(faults.by_ref().take(most.saturating_sub(known)));
-        if faults.next().is_none() {
+        let mut field_errors = field_errors.into_iter();
+        let known = self.0.field_errors.len();
+        self.0.field_errors.extend(field_errors.by_ref().take(max.saturating_sub(known)));
+        if field_errors.next().is_none() {
             return self;
         }
-        let detail = format!("there is more that is wrong than these {most}");
-        self.fault(Fault { detail, pointer: None, parameter: None })
+        let detail = format!("there are more errors than these {max}");
+        self.field_error(FieldError { detail, pointer: None, parameter: None })
     }
 
     /// Adds a header to the answer.
@@ -278,10 +279,10 @@ impl Error {
         self.0.detail.as_deref()
     }
 
-    /// What is wrong with what the client sent, one by one.
+    /// Returns the errors of fields and parameters.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        &self.0.faults
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.0.field_errors
     }
 
     /// Where the error was made: the line of the `?` or of the constructor.
@@ -303,15 +304,15 @@ impl Error {
     }
 }
 
-impl Fault {
-    /// A fault in a JSON body. `pointer` is a JSON Pointer such as `/partners/0/name`, or empty for
-    /// the whole body.
+impl FieldError {
+    /// Makes the error of a field of a JSON body. `pointer` is a JSON Pointer (RFC 6901) such as
+    /// `/partners/0/name`, or empty for the whole body.
     #[must_use]
     pub fn at(pointer: impl fmt::Display, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), pointer: Some(format!("#{pointer}")), parameter: None }
     }
 
-    /// A fault in a parameter of the path or the query.
+    /// Makes the error of a path or query parameter.
     #[must_use]
     pub fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), pointer: None, parameter: Some(name.into()) }
@@ -329,7 +330,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
 impl Error {
     #[track_caller]
     fn from_boxed(error: BoxError) -> Self {
-        let whole = inventory::iter::<WholeError>().find_map(|whole| whole.0(&*error));
+        let whole = inventory::iter::<ErrorConversion>().find_map(|whole| whole.0(&*error));
         if let Some(whole) = whole {
             return whole;
         }
@@ -343,10 +344,10 @@ impl Error {
 }
 
 /// What the first recogniser knows of the error or one of its causes.
-fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
+fn known(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
     let mut next = Some(error);
     while let Some(error) = next {
-        let known = inventory::iter::<Recognise>().find_map(|recognise| recognise.0(error));
+        let known = inventory::iter::<ErrorMapper>().find_map(|recognise| recognise.0(error));
         if known.is_some() {
             return known;
         }
@@ -376,11 +377,11 @@ impl fmt::Debug for Error {
 
 /// What the error leaves in the answer for the stack, which renders and logs it.
 #[derive(Clone)]
-pub(crate) struct Carried(pub std::sync::Arc<Error>);
+pub(crate) struct ErrorExtension(pub std::sync::Arc<Error>);
 
 /// Marks a response whose body must not be replaced by a document.
 #[derive(Clone)]
-pub(crate) struct OwnResponse;
+pub(crate) struct CustomErrorBody;
 
 impl IntoResponse for Error {
     fn into_response(mut self) -> Response {
@@ -388,20 +389,20 @@ impl IntoResponse for Error {
         if let Some(response) = self.0.response.take() {
             let mut response = response.into_inner().unwrap_or_else(PoisonError::into_inner);
             // The response was made from another error, which the stack renders.
-            if response.extensions().get::<Carried>().is_some() {
+            if response.extensions().get::<ErrorExtension>().is_some() {
                 return response;
             }
             for (name, value) in &headers {
                 response.headers_mut().entry(name).or_insert_with(|| value.clone());
             }
-            response.extensions_mut().insert(OwnResponse);
-            response.extensions_mut().insert(Carried(std::sync::Arc::new(self)));
+            response.extensions_mut().insert(CustomErrorBody);
+            response.extensions_mut().insert(ErrorExtension(std::sync::Arc::new(self)));
             return response;
         }
         // Whole in itself, for a router without Piton's stack around it.
-        let mut response = problem::plain(self.0.status, self.detail(), self.faults());
+        let mut response = problem::plain(self.0.status, self.detail(), self.field_errors());
         response.headers_mut().extend(headers);
-        response.extensions_mut().insert(Carried(std::sync::Arc::new(self)));
+        response.extensions_mut().insert(ErrorExtension(std::sync::Arc::new(self)));
         response
     }
 }
@@ -429,30 +430,30 @@ mod tests {
     }
 
     #[derive(Debug)]
-    struct Outer(Inside);
+    struct Outer(DebugInfo);
     #[derive(Debug)]
-    struct Inside;
+    struct DebugInfo;
     impl fmt::Display for Outer {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("outer")
         }
     }
-    impl fmt::Display for Inside {
+    impl fmt::Display for DebugInfo {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("inside")
         }
     }
-    impl StdError for Inside {}
+    impl StdError for DebugInfo {}
     impl StdError for Outer {
         fn source(&self) -> Option<&(dyn StdError + 'static)> {
             Some(&self.0)
         }
     }
-    crate::recognise!(|error| error.is::<Inside>().then_some(StatusCode::CONFLICT));
+    crate::map_error!(|error| error.is::<DebugInfo>().then_some(StatusCode::CONFLICT));
 
     #[test]
     fn a_known_kind_is_recognised_however_deep_it_lies() {
-        let error = Error::from(Outer(Inside));
+        let error = Error::from(Outer(DebugInfo));
         assert_eq!(error.status(), StatusCode::CONFLICT);
         assert_eq!(error.chain(), ["outer", "inside"]);
     }

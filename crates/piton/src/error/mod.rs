@@ -4,11 +4,11 @@ pub(crate) mod error_renderer;
 pub(crate) mod handler_error;
 pub(crate) mod problem;
 
-pub use error_renderer::FailedRequest;
-pub(crate) use error_renderer::OwnFormat;
+pub use error_renderer::ErrorResponse;
+pub(crate) use error_renderer::RendererPath;
 #[cfg_attr(
     not(feature = "jwt"),
     expect(unused_imports, reason = "only refusals of tokens are whole")
 )]
-pub(crate) use handler_error::WholeError;
-pub use handler_error::{Error, Fault, Known, Recognise, Result};
+pub(crate) use handler_error::ErrorConversion;
+pub use handler_error::{Error, ErrorMapper, FieldError, Result, StatusMapping};

@@ -11,16 +11,16 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::config::{mask, secrets};
 use crate::context::RequestId;
-use crate::error::handler_error::{Error, Fault};
+use crate::error::handler_error::{Error, FieldError};
+use crate::secrets::{redact_known_values, redact_text};
 
 /// The media type of RFC 9457.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// The members of a problem document; see RFC 9457, section 3.
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ProblemDocument<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
@@ -30,8 +30,8 @@ struct Problem<'a> {
     instance: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
-    errors: &'a [Fault],
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
     chain: Option<Vec<Cow<'a, str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,34 +39,34 @@ struct Problem<'a> {
 }
 
 /// What went wrong, as far as it is known where the answer is made.
-pub(crate) struct Failure<'a> {
+pub(crate) struct ErrorReport<'a> {
     pub status: StatusCode,
     pub detail: Option<&'a str>,
-    pub faults: &'a [Fault],
+    pub field_errors: &'a [FieldError],
     /// Whether Gnar Gear's envelope says the detail and nothing else.
     pub plain: bool,
     /// Cause and place: shown in development.
-    pub inside: Option<Inside>,
+    pub inside: Option<DebugInfo>,
 }
 
 /// What only developers should see.
-pub(crate) struct Inside {
+pub(crate) struct DebugInfo {
     pub chain: Vec<String>,
     pub location: Option<String>,
 }
 
-impl<'a> Failure<'a> {
+impl<'a> ErrorReport<'a> {
     pub fn new(status: StatusCode, detail: Option<&'a str>) -> Self {
-        Self { status, detail, faults: &[], plain: false, inside: None }
+        Self { status, detail, field_errors: &[], plain: false, inside: None }
     }
 
     pub fn of(error: &'a Error) -> Self {
         Self {
             status: error.status(),
             detail: error.detail(),
-            faults: error.faults(),
+            field_errors: error.field_errors(),
             plain: error.is_plain(),
-            inside: Some(Inside { chain: error.chain(), location: own_line(error) }),
+            inside: Some(DebugInfo { chain: error.chain(), location: own_line(error) }),
         }
     }
 }
@@ -82,27 +82,31 @@ fn own_line(error: &Error) -> Option<String> {
 
 /// The document for `failure`, the answer to request `id` for `instance` (a path).
 pub(crate) fn render(
-    failure: &Failure<'_>,
+    failure: &ErrorReport<'_>,
     id: RequestId,
     instance: &str,
     show_inside: bool,
 ) -> Vec<u8> {
     let inside = failure.inside.as_ref().filter(|_| show_inside);
     // Developers share what they see, too.
-    let chain = inside.map(|inside| inside.chain.iter().map(|said| mask::text(said)).collect());
-    let detail = failure.detail.map(secrets::hide);
-    document(&Problem {
+    let chain = inside.map(|inside| inside.chain.iter().map(|said| redact_text(said)).collect());
+    let detail = failure.detail.map(redact_known_values);
+    document(&ProblemDocument {
         request_id: Some(id.as_str()),
-        instance: Some(&secrets::hide(instance)),
+        instance: Some(&redact_known_values(instance)),
         chain: chain.filter(|chain: &Vec<_>| !chain.is_empty()),
         location: inside.and_then(|inside| inside.location.clone()),
-        ..problem(failure.status, detail.as_deref(), failure.faults)
+        ..problem(failure.status, detail.as_deref(), failure.field_errors)
     })
 }
 
 /// A problem that knows nothing of its request: for answers made where there is none.
-pub(crate) fn plain(status: StatusCode, detail: Option<&str>, faults: &[Fault]) -> Response {
-    let mut response = Response::new(Body::from(document(&problem(status, detail, faults))));
+pub(crate) fn plain(
+    status: StatusCode,
+    detail: Option<&str>,
+    field_errors: &[FieldError],
+) -> Response {
+    let mut response = Response::new(Body::from(document(&problem(status, detail, field_errors))));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     response
@@ -110,11 +114,18 @@ pub(crate) fn plain(status: StatusCode, detail: Option<&str>, faults: &[Fault]) 
 
 /// Like [`plain`], as bytes, for answers that never become a response of the router.
 pub(crate) fn bytes(status: StatusCode, detail: &str, id: RequestId) -> Vec<u8> {
-    document(&Problem { request_id: Some(id.as_str()), ..problem(status, Some(detail), &[]) })
+    document(&ProblemDocument {
+        request_id: Some(id.as_str()),
+        ..problem(status, Some(detail), &[])
+    })
 }
 
-fn problem<'a>(status: StatusCode, detail: Option<&'a str>, errors: &'a [Fault]) -> Problem<'a> {
-    Problem {
+fn problem<'a>(
+    status: StatusCode,
+    detail: Option<&'a str>,
+    errors: &'a [FieldError],
+) -> ProblemDocument<'a> {
+    ProblemDocument {
         // "about:blank" says: nothing beyond the status, whose phrase is then the title.
         r#type: "about:blank",
         title: status.canonical_reason().unwrap_or("Unknown"),
@@ -128,7 +139,7 @@ fn problem<'a>(status: StatusCode, detail: Option<&'a str>, errors: &'a [Fault])
     }
 }
 
-fn document(problem: &Problem<'_>) -> Vec<u8> {
+fn document(problem: &ProblemDocument<'_>) -> Vec<u8> {
     serde_json::to_vec(problem).expect("a problem holds nothing but text and numbers")
 }
 
@@ -140,9 +151,9 @@ mod tests {
     fn production_shows_neither_cause_nor_line() {
         let error = Error::internal("the password is hunter2");
         let id = RequestId::new();
-        let shown = String::from_utf8(render(&Failure::of(&error), id, "/x", true)).unwrap();
+        let shown = String::from_utf8(render(&ErrorReport::of(&error), id, "/x", true)).unwrap();
         assert!(shown.contains("hunter2") && !shown.contains("location"), "{shown}");
-        let hidden = String::from_utf8(render(&Failure::of(&error), id, "/x", false)).unwrap();
+        let hidden = String::from_utf8(render(&ErrorReport::of(&error), id, "/x", false)).unwrap();
         assert_eq!(
             hidden,
             format!(

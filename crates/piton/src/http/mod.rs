@@ -6,14 +6,14 @@ mod routing;
 mod server;
 mod settings;
 
-pub use crate::error::{Error, FailedRequest, Fault, Known, Recognise, Result};
+pub use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
+pub use crate::error::{Error, ErrorMapper, ErrorResponse, FieldError, Result, StatusMapping};
 #[cfg_attr(
     not(feature = "jwt"),
     expect(unused_imports, reason = "only refusals of tokens are whole")
 )]
-pub(crate) use crate::error::{OwnFormat, WholeError};
+pub(crate) use crate::error::{ErrorConversion, RendererPath};
 pub use crate::request::{TRACEPARENT, TraceContext};
-pub use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
 pub use extract::arguments::{Form, Json, Path, Query, State};
 pub use extract::etag::{ETag, Tagged};
 pub use extract::listing::{
@@ -23,16 +23,16 @@ pub use extract::preconditions::Preconditions;
 #[cfg(feature = "validation")]
 pub use extract::validation::{Checked, Valid};
 pub use responses::{Created, NoContent};
-pub use routing::guard::{CredentialHeader, Guard, Passed};
+pub use routing::guard::{CredentialHeader, Guard, GuardFuture};
 pub use routing::hooks::RequestHead;
-pub use routing::middleware::{Answering, Around, Next, Surroundings};
+pub use routing::middleware::{Middleware, Next, ResponseFuture, RouteContext};
 pub use routing::operation::{
-    Answer, AnswerHeader, Content, ErrorAnswer, Input, MakeSchema, Operation, Output, Parameter,
-    Place, SecurityWays, probe,
+    Content, DocumentedError, DocumentedHeader, DocumentedResponse, Input, MakeSchema, Operation,
+    Output, Parameter, ParameterIn, SecuritySchemes, probe,
 };
 pub use routing::route::{
     ArgumentType, Arguments, Blueprint, MakeGuard, ModulePrefix, Registration, Route, RouteInfo,
-    Source, delete, get, patch, post, put, route,
+    SourceLocation, delete, get, patch, post, put, route,
 };
 pub use server::cors::CorsSettings;
 pub use server::forwarded::{ClientIp, ClientIpHeader, Network};
@@ -53,7 +53,7 @@ pub(crate) use routing::hooks::Hooks;
 #[cfg(feature = "jwt")]
 pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
 pub(crate) use routing::routing_table::{
-    counted, entry_of, infos, is_within, problems, router, scan, sort,
+    counted, descriptor_of, infos, is_within, problems, router, scan, sort,
 };
 pub(crate) use server::body_budget::BodyState;
 pub(crate) use server::compression::compressed;
@@ -62,4 +62,4 @@ pub(crate) use server::listener::{serve, serve_beside};
 pub(crate) use server::panics::install as keep_panics;
 #[cfg(feature = "client")]
 pub(crate) use server::stack::X_REQUEST_ID;
-pub(crate) use server::stack::{Rules, Stack, StackLayer};
+pub(crate) use server::stack::{Stack, StackConfig, StackLayer};

@@ -38,7 +38,7 @@ impl<T: IntoResponse> IntoResponse for Created<T> {
 impl<T: Output> Output for Created<T> {
     fn describe(operation: &mut Operation) {
         operation.with_status(StatusCode::CREATED, T::describe);
-        operation.answer_header(StatusCode::CREATED, "Location", "Where it is now.");
+        operation.response_header(StatusCode::CREATED, "Location", "Where it is now.");
     }
 }
 
@@ -54,7 +54,7 @@ impl IntoResponse for NoContent {
 
 impl Output for NoContent {
     fn describe(operation: &mut Operation) {
-        operation.answer_empty(StatusCode::NO_CONTENT);
+        operation.response_empty(StatusCode::NO_CONTENT);
     }
 }
 

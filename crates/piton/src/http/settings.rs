@@ -8,11 +8,11 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::config::{ByteSize, Setting};
 use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
+use crate::config::{ByteSize, Setting};
 use crate::http::server::cors::CorsSettings;
 use crate::http::server::forwarded::{ClientIpHeader, Network, Proxies};
-use crate::memory::{self, Limit, SMALL, rounded};
+use crate::memory::{self, MemoryLimit, SMALL, rounded};
 use crate::{Settings, config};
 
 /// The public listener and the limits of every request.
@@ -138,7 +138,10 @@ impl HttpSettings {
 
     /// Refuses a memory budget in which no largest body fits, or which the process does not have,
     /// and a largest body for which the default budget would have to be too large.
-    fn memory_problem(&self, limit: Option<&Limit>) -> Option<(&'static str, String, String)> {
+    fn memory_problem(
+        &self,
+        limit: Option<&MemoryLimit>,
+    ) -> Option<(&'static str, String, String)> {
         let least = self.least_budget();
         match (self.memory_budget, limit) {
             (Some(budget), _) if budget < least => Some((
@@ -178,7 +181,7 @@ impl HttpSettings {
     }
 
     /// Returns the memory that all requests may hold together.
-    pub(crate) fn memory_budget(&self, limit: Option<&Limit>) -> ByteSize {
+    pub(crate) fn memory_budget(&self, limit: Option<&MemoryLimit>) -> ByteSize {
         const MOST: ByteSize = ByteSize::mib(256);
         let share = |part| limit.map_or(u64::MAX, |limit| limit.bytes / part);
         let least = self.least_budget();
@@ -186,7 +189,7 @@ impl HttpSettings {
     }
 
     /// Returns the maximum number of open connections.
-    pub(crate) fn max_connections(&self, limit: Option<&Limit>) -> usize {
+    pub(crate) fn max_connections(&self, limit: Option<&MemoryLimit>) -> usize {
         /// Memory of a connection on which a client sends fast and reads slowly, in bytes.
         /// Measured: 135 KiB with buffers of 64 KiB.
         const PER_CONNECTION: u64 = 128 << 10;
@@ -266,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_budget_of_memory_follows_the_container() {
-        let container = |mib: u64| Limit::of_container(mib << 20);
+        let container = |mib: u64| MemoryLimit::of_container(mib << 20);
         let settings = HttpSettings::default();
         let budget = |mib| settings.memory_budget(Some(&container(mib)));
         assert_eq!(settings.memory_budget(None), ByteSize::mib(256));
@@ -294,12 +297,12 @@ mod tests {
     #[test]
     fn the_number_of_connections_follows_the_container() {
         let of = |mib: u64| {
-            HttpSettings::default().max_connections(Some(&Limit::of_container(mib << 20)))
+            HttpSettings::default().max_connections(Some(&MemoryLimit::of_container(mib << 20)))
         };
         assert_eq!([of(16), of(64), of(512), of(8192)], [64, 128, 1024, 10_000]);
         assert_eq!(HttpSettings::default().max_connections(None), 10_000);
         let set = HttpSettings { max_connections: Some(500), ..HttpSettings::default() };
-        assert_eq!(set.max_connections(Some(&Limit::of_container(64 << 20))), 500);
+        assert_eq!(set.max_connections(Some(&MemoryLimit::of_container(64 << 20))), 500);
     }
 
     #[test]

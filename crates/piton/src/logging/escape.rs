@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use tracing::Metadata;
+
 /// The inside of a JSON string. What could move the cursor of a terminal or end a line of a script
 /// is escaped too, though JSON does not ask for it.
 pub(super) fn json(out: &mut String, text: &str) {
     let (mut done, mut from) = (0, 0);
-    while let Some(found) = stop(&text[from..], IN_JSON | IN_ALL) {
+    while let Some(found) = next_special(&text[from..], JSON_SPECIAL | UNSAFE_START) {
         let at = from + found;
         let Some(c) = text[at..].chars().next() else { break };
         from = at + c.len_utf8();
@@ -31,31 +33,31 @@ pub(super) fn json(out: &mut String, text: &str) {
 
 /// Bytes with which a character begins that may be unsafe in any form: a quick look before the exact
 /// one.
-const IN_ALL: u8 = 1;
+const UNSAFE_START: u8 = 1;
 
 /// Those that JSON escapes beside.
-const IN_JSON: u8 = 2;
+const JSON_SPECIAL: u8 = 2;
 
-const STOPS: [u8; 256] = {
+const BYTE_CLASSES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 0x20 {
-        table[byte] = IN_ALL;
+        table[byte] = UNSAFE_START;
         byte += 1;
     }
-    table[0x7f] = IN_ALL;
-    table[0xc2] = IN_ALL;
-    table[0xd8] = IN_ALL;
-    table[0xe2] = IN_ALL;
-    table[0xef] = IN_ALL;
-    table[b'"' as usize] = IN_JSON;
-    table[b'\\' as usize] = IN_JSON;
+    table[0x7f] = UNSAFE_START;
+    table[0xc2] = UNSAFE_START;
+    table[0xd8] = UNSAFE_START;
+    table[0xe2] = UNSAFE_START;
+    table[0xef] = UNSAFE_START;
+    table[b'"' as usize] = JSON_SPECIAL;
+    table[b'\\' as usize] = JSON_SPECIAL;
     table
 };
 
 /// Where the next byte of these kinds stands.
-fn stop(text: &str, kinds: u8) -> Option<usize> {
-    text.bytes().position(|byte| STOPS[usize::from(byte)] & kinds != 0)
+fn next_special(text: &str, kinds: u8) -> Option<usize> {
+    text.bytes().position(|byte| BYTE_CLASSES[usize::from(byte)] & kinds != 0)
 }
 
 /// Returns whether `c` is a control character, one of Unicode's two line ends, changes the
@@ -68,10 +70,10 @@ fn is_unsafe(c: char) -> bool {
 }
 
 /// The beginning of `text` that fits into so many bytes when it is escaped, in whatever form.
-pub(super) fn fitting(text: &str, room: usize) -> &str {
+pub(super) fn prefix_that_fits(text: &str, room: usize) -> &str {
     /// The longest escape, `\u{202e}`.
-    const LONGEST: usize = 8;
-    if text.len() * LONGEST <= room {
+    const MAX_ESCAPE_BYTES: usize = 8;
+    if text.len() * MAX_ESCAPE_BYTES <= room {
         return text;
     }
     // The quotes around a value.
@@ -79,7 +81,7 @@ pub(super) fn fitting(text: &str, room: usize) -> &str {
     let does_not_fit = |(_, c): &(usize, char)| {
         used += match c {
             '"' | '\\' => 2,
-            c if is_unsafe(*c) => LONGEST,
+            c if is_unsafe(*c) => MAX_ESCAPE_BYTES,
             c => c.len_utf8(),
         };
         used > room
@@ -118,7 +120,7 @@ pub(super) fn value(out: &mut String, text: &str) {
 /// Copies all but unsafe characters.
 fn escape(out: &mut String, text: &str, replace: impl Fn(&mut String, char)) {
     let (mut done, mut from) = (0, 0);
-    while let Some(found) = stop(&text[from..], IN_ALL) {
+    while let Some(found) = next_special(&text[from..], UNSAFE_START) {
         let at = from + found;
         let Some(c) = text[at..].chars().next() else { break };
         from = at + c.len_utf8();
@@ -129,6 +131,19 @@ fn escape(out: &mut String, text: &str, replace: impl Fn(&mut String, char)) {
         }
     }
     out.push_str(&text[done..]);
+}
+
+/// The place that logs, in Python's spelling: `gear.gnar_app`.
+pub(super) fn logger_name(line: &mut String, metadata: &Metadata<'_>) {
+    // A target is a constant of the program, but it may be any text.
+    let mut rest = metadata.target();
+    while let Some(at) = rest.find(':') {
+        json(line, &rest[..at]);
+        let after = &rest[at + 1..];
+        line.push(if after.starts_with(':') { '.' } else { ':' });
+        rest = after.strip_prefix(':').unwrap_or(after);
+    }
+    json(line, rest);
 }
 
 #[cfg(test)]
@@ -171,13 +186,13 @@ mod tests {
     fn what_fits_is_never_longer_than_the_room_in_any_form() {
         let text = "a\"\\\n\u{202e}é🦀\u{1b}".repeat(40);
         for room in 0..600 {
-            let fitting = super::fitting(&text, room);
+            let fitting = super::prefix_that_fits(&text, room);
             for escape in [super::json, super::message, super::value] {
                 assert!(fitting.is_empty() || escaped(escape, fitting).len() <= room, "{room}");
             }
         }
-        assert_eq!(super::fitting("short", 7), "short");
-        assert_eq!(super::fitting("short", 6), "shor");
+        assert_eq!(super::prefix_that_fits("short", 7), "short");
+        assert_eq!(super::prefix_that_fits("short", 6), "shor");
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl LogLevels {
     }
 
     /// The most that any logger may say.
-    pub(super) fn most(&self) -> Option<LevelFilter> {
+    pub(super) fn max_level(&self) -> Option<LevelFilter> {
         self.0.iter().map(|(_, level)| level.filter()).max()
     }
 
@@ -190,7 +190,7 @@ mod tests {
         for (logger, level) in cases {
             assert_eq!(levels.of(logger), level, "{logger}");
         }
-        assert_eq!(levels.most(), Some(LevelFilter::DEBUG));
+        assert_eq!(levels.max_level(), Some(LevelFilter::DEBUG));
     }
 
     #[test]

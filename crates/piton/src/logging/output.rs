@@ -3,7 +3,7 @@
 //!
 //! Lines are written by whoever logs, so that none is lost when the process dies. A pipe is opened
 //! a second time for that, without blocking: then a collector that hangs holds up the service for
-//! [`PATIENCE`] once, and what finds no room until it reads again is counted and left out. A
+//! [`WRITE_TIMEOUT`] once, and what finds no room until it reads again is counted and left out. A
 //! terminal, a file and a socket are written to as they are.
 
 use std::fs::{File, OpenOptions};
@@ -14,62 +14,62 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::moment::{Moment, date_time};
+use super::timestamp::{LogTime, date_time};
 
 /// How long a pipe may be full before lines are left out.
-const PATIENCE: Duration = Duration::from_secs(1);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often a full pipe is tried again.
-const PAUSE: Duration = Duration::from_millis(2);
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Whether the standard output is for something else than lines.
-static BESIDE: AtomicBool = AtomicBool::new(false);
+static TO_STDERR: AtomicBool = AtomicBool::new(false);
 
 /// From here on lines go to the standard error: a verb's output is what it was asked for, and may be
 /// read by a program.
-pub(super) fn step_aside() {
-    BESIDE.store(true, Ordering::Relaxed);
+pub(super) fn log_to_stderr() {
+    TO_STDERR.store(true, Ordering::Relaxed);
 }
 
-/// Writes to the standard output of the process, or beside it.
+/// Writes to the standard output of the process, or to its standard error.
 pub(super) fn write(line: &str) {
-    static OUTPUT: OnceLock<Option<Mutex<Pipe>>> = OnceLock::new();
-    static ERRORS: OnceLock<Option<Mutex<Pipe>>> = OnceLock::new();
-    let beside = BESIDE.load(Ordering::Relaxed);
-    let (pipe, path) = match beside {
+    static OUTPUT: OnceLock<Option<Mutex<LogPipe>>> = OnceLock::new();
+    static ERRORS: OnceLock<Option<Mutex<LogPipe>>> = OnceLock::new();
+    let to_stderr = TO_STDERR.load(Ordering::Relaxed);
+    let (pipe, path) = match to_stderr {
         false => (&OUTPUT, "/proc/self/fd/1"),
         true => (&ERRORS, "/proc/self/fd/2"),
     };
     // A reader that is gone (`service | head`) is no reason to fail, and there is nobody to tell.
-    match pipe.get_or_init(|| Pipe::open(Path::new(path)).map(Mutex::new)) {
+    match pipe.get_or_init(|| LogPipe::open(Path::new(path)).map(Mutex::new)) {
         Some(pipe) => pipe.lock().unwrap_or_else(PoisonError::into_inner).write(line),
-        None if beside => drop(std::io::stderr().lock().write_all(line.as_bytes())),
+        None if to_stderr => drop(std::io::stderr().lock().write_all(line.as_bytes())),
         None => drop(std::io::stdout().lock().write_all(line.as_bytes())),
     }
 }
 
 /// A pipe that does not block.
-struct Pipe {
+struct LogPipe {
     file: File,
     /// The end of a line whose beginning is in the pipe.
-    rest: Vec<u8>,
+    unwritten: Vec<u8>,
     /// Whether the last line found no room.
     stalled: bool,
     /// Lines left out.
     lost: u64,
 }
 
-impl Pipe {
+impl LogPipe {
     /// `None` where it is no pipe, or the system does not let us.
     fn open(path: &Path) -> Option<Self> {
         path.metadata().ok().filter(|found| found.file_type().is_fifo())?;
         let file = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
-        Some(Self { file, rest: Vec::new(), stalled: false, lost: 0 })
+        Some(Self { file, unwritten: Vec::new(), stalled: false, lost: 0 })
     }
 
     fn write(&mut self, line: &str) {
-        let mut bytes = std::mem::take(&mut self.rest);
-        let whole = bytes.len();
+        let mut bytes = std::mem::take(&mut self.unwritten);
+        let unwritten_len = bytes.len();
         if self.lost > 0 {
             bytes.extend_from_slice(self.notice(line.starts_with('{')).as_bytes());
         }
@@ -78,14 +78,14 @@ impl Pipe {
         self.stalled = written < bytes.len();
         if !self.stalled {
             self.lost = 0;
-        } else if written <= whole {
+        } else if written <= unwritten_len {
             // Nothing of this line is in the pipe.
             self.lost += 1;
-            bytes.truncate(whole);
-            self.rest = bytes.split_off(written);
+            bytes.truncate(unwritten_len);
+            self.unwritten = bytes.split_off(written);
         } else {
             self.lost = 0;
-            self.rest = bytes.split_off(written);
+            self.unwritten = bytes.split_off(written);
         }
     }
 
@@ -99,10 +99,10 @@ impl Pipe {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if self.stalled || begin.elapsed() >= PATIENCE {
+                    if self.stalled || begin.elapsed() >= WRITE_TIMEOUT {
                         break;
                     }
-                    std::thread::park_timeout(PAUSE);
+                    std::thread::park_timeout(RETRY_INTERVAL);
                 }
                 Err(_) => return bytes.len(),
             }
@@ -118,11 +118,11 @@ impl Pipe {
         let mut notice = String::new();
         if json {
             notice.push_str("{\"time\":\"");
-            date_time(&mut notice, Moment::utc(), 'T');
+            date_time(&mut notice, LogTime::utc(), 'T');
             notice.push_str("Z\",\"level\":\"WARNING\",\"logger\":\"");
             notice + LOGGER + "\",\"message\":\"" + &message + &format!("\",\"lost\":{lost}}}\n")
         } else {
-            date_time(&mut notice, Moment::local(), ' ');
+            date_time(&mut notice, LogTime::local(), ' ');
             notice + " WARNING  " + LOGGER + "   " + &message + &format!(" lost={lost}\n")
         }
     }
@@ -135,10 +135,10 @@ mod tests {
 
     use super::*;
 
-    fn pipe() -> (Pipe, PipeReader) {
+    fn pipe() -> (LogPipe, PipeReader) {
         let (reader, writer) = std::io::pipe().expect("a test may make a pipe");
         let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
-        (Pipe::open(Path::new(&path)).expect("a pipe can be opened again"), reader)
+        (LogPipe::open(Path::new(&path)).expect("a pipe can be opened again"), reader)
     }
 
     fn line(number: usize, length: usize) -> String {
@@ -151,8 +151,8 @@ mod tests {
             let (mut pipe, mut reader) = pipe();
             let begin = Instant::now();
             (0..2000).for_each(|number| pipe.write(&line(number, length)));
-            assert!(begin.elapsed() < PATIENCE * 8, "{:?}", begin.elapsed());
-            assert!(pipe.rest.len() <= length + 100 && pipe.lost > 0);
+            assert!(begin.elapsed() < WRITE_TIMEOUT * 8, "{:?}", begin.elapsed());
+            assert!(pipe.unwritten.len() <= length + 100 && pipe.lost > 0);
             let reading = std::thread::spawn(move || {
                 let mut text = String::new();
                 reader.read_to_string(&mut text).map(|_| text)
@@ -165,7 +165,7 @@ mod tests {
             let text = reading.join().expect("no panic").expect("lines are text");
             let lines: Vec<serde_json::Value> = text
                 .lines()
-                .map(|line| serde_json::from_str(line).expect("every line is whole"))
+                .map(|line| serde_json::from_str(line).expect("every line is unwritten_len"))
                 .collect();
             let lost = lines.iter().find_map(|line| line["lost"].as_u64()).expect("a notice");
             assert_eq!(usize::try_from(lost).expect("few") + lines.len() - 1, 2002);
@@ -179,12 +179,12 @@ mod tests {
         drop(reader);
         let begin = Instant::now();
         (0..1000).for_each(|number| pipe.write(&line(number, 100)));
-        assert!(begin.elapsed() < PATIENCE && pipe.rest.is_empty() && pipe.lost == 0);
+        assert!(begin.elapsed() < WRITE_TIMEOUT && pipe.unwritten.is_empty() && pipe.lost == 0);
     }
 
     #[test]
     fn what_is_no_pipe_is_left_as_it_is() {
-        assert!(Pipe::open(Path::new("/dev/null")).is_none());
-        assert!(Pipe::open(Path::new("/nowhere")).is_none());
+        assert!(LogPipe::open(Path::new("/dev/null")).is_none());
+        assert!(LogPipe::open(Path::new("/nowhere")).is_none());
     }
 }

@@ -17,14 +17,14 @@ pub(crate) const SMALL: u64 = 64 << 10;
 
 /// The bytes that all requests may hold together.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct MemoryBudget {
     limit: u64,
     used: AtomicU64,
     peak: AtomicU64,
     refused: AtomicU64,
 }
 
-impl Budget {
+impl MemoryBudget {
     pub fn new(limit: u64) -> Arc<Self> {
         let (used, peak, refused) = Default::default();
         Arc::new(Self { limit, used, peak, refused })
@@ -80,21 +80,21 @@ impl Budget {
     }
 }
 
-/// The share of a [`Budget`] that one request holds. Released when dropped.
+/// The share of a [`MemoryBudget`] that one request holds. Released when dropped.
 #[derive(Debug)]
-pub(crate) struct Charge {
-    budget: Arc<Budget>,
+pub(crate) struct MemoryCharge {
+    budget: Arc<MemoryBudget>,
     bytes: AtomicU64,
     refused: AtomicBool,
 }
 
-impl Charge {
-    pub fn new(budget: Arc<Budget>) -> Self {
+impl MemoryCharge {
+    pub fn new(budget: Arc<MemoryBudget>) -> Self {
         let (bytes, refused) = Default::default();
         Self { budget, bytes, refused }
     }
 
-    pub fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &MemoryBudget {
         &self.budget
     }
 
@@ -140,7 +140,7 @@ impl Charge {
     }
 }
 
-impl Drop for Charge {
+impl Drop for MemoryCharge {
     fn drop(&mut self) {
         self.clear();
     }
@@ -148,11 +148,11 @@ impl Drop for Charge {
 
 /// The metrics of a budget.
 #[derive(Debug)]
-pub(crate) struct BudgetMetrics(pub Arc<Budget>);
+pub(crate) struct BudgetMetrics(pub Arc<MemoryBudget>);
 
 impl Collector for BudgetMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let Budget { limit, used, peak, refused } = &*self.0;
+        let MemoryBudget { limit, used, peak, refused } = &*self.0;
         let bytes = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         for (name, help, value) in [
             ("http_server_memory_bytes", "Memory that bodies, rows and answers hold", used),
@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_not_taken_and_all_is_given_back() {
-        let budget = Budget::new(1 << 20);
-        let charge = Charge::new(budget.clone());
+        let budget = MemoryBudget::new(1 << 20);
+        let charge = MemoryCharge::new(budget.clone());
         assert!(charge.grow(800 << 10) && !charge.grow(200 << 10));
         assert_eq!((charge.bytes(), budget.used()), (800 << 10, 800 << 10));
         charge.force(1 << 20);
@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn the_last_eighth_is_for_small_requests() {
-        let budget = Budget::new(1 << 20);
-        let large: Vec<_> = (0..7).map(|_| Charge::new(budget.clone())).collect();
+        let budget = MemoryBudget::new(1 << 20);
+        let large: Vec<_> = (0..7).map(|_| MemoryCharge::new(budget.clone())).collect();
         assert!(large.iter().all(|charge| charge.grow(128 << 10)));
-        assert!(!Charge::new(budget.clone()).grow(SMALL + 1));
-        let small = [Charge::new(budget.clone()), Charge::new(budget.clone())];
+        assert!(!MemoryCharge::new(budget.clone()).grow(SMALL + 1));
+        let small = [MemoryCharge::new(budget.clone()), MemoryCharge::new(budget.clone())];
         assert!(small.iter().all(|charge| charge.grow(SMALL)));
         assert!(!budget.has_room_for(1), "it is full");
         assert!(!small[0].grow(1), "a small request that grows is none any more");
@@ -205,12 +205,12 @@ mod tests {
 
     #[test]
     fn many_threads_never_hold_more_than_the_budget() {
-        let budget = Budget::new(1 << 20);
+        let budget = MemoryBudget::new(1 << 20);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        let charge = Charge::new(budget.clone());
+                        let charge = MemoryCharge::new(budget.clone());
                         let _ = charge.grow(300 << 10);
                         assert!(charge.budget().peak.load(Ordering::Relaxed) <= 1 << 20);
                     }

@@ -10,15 +10,15 @@ use std::path::{Component, Path, PathBuf};
 const UNLIMITED: u64 = 1 << 60;
 
 /// A mounted hierarchy of control groups with the memory controller.
-struct Mount {
+struct CgroupMount {
     /// The group that the mount shows as its root.
     root: String,
     point: PathBuf,
-    version: Version,
+    version: CgroupVersion,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
+enum CgroupVersion {
     One,
     Two,
 }
@@ -37,20 +37,20 @@ pub(super) fn limit(root: &Path) -> Option<u64> {
 
 /// Parses a line of `/proc/self/mountinfo` (proc(5)). `None` unless it mounts a hierarchy with the
 /// memory controller.
-fn mount(line: &str) -> Option<Mount> {
+fn mount(line: &str) -> Option<CgroupMount> {
     let (place, kind) = line.split_once(" - ")?;
     let mut kind = kind.split(' ');
     let version = match kind.next()? {
-        "cgroup2" => Version::Two,
-        "cgroup" => Version::One,
+        "cgroup2" => CgroupVersion::Two,
+        "cgroup" => CgroupVersion::One,
         _ => return None,
     };
-    if version == Version::One && !kind.nth(1)?.split(',').any(|option| option == "memory") {
+    if version == CgroupVersion::One && !kind.nth(1)?.split(',').any(|option| option == "memory") {
         return None;
     }
     let mut place = place.split(' ').skip(3);
     let (root, point) = (unescaped(place.next()?), unescaped(place.next()?));
-    Some(Mount { root, point: point.into(), version })
+    Some(CgroupMount { root, point: point.into(), version })
 }
 
 /// Decodes `\040` and the like, which stand for the characters that separate fields.
@@ -60,20 +60,20 @@ fn unescaped(field: &str) -> String {
 }
 
 /// Returns the process's group from the lines of `/proc/self/cgroup`.
-fn group(lines: &str, version: Version) -> Option<&str> {
+fn group(lines: &str, version: CgroupVersion) -> Option<&str> {
     lines.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let ours = match version {
-            Version::Two => controllers.is_empty(),
-            Version::One => controllers.split(',').any(|name| name == "memory"),
+            CgroupVersion::Two => controllers.is_empty(),
+            CgroupVersion::One => controllers.split(',').any(|name| name == "memory"),
         };
         ours.then_some(path)
     })
 }
 
 /// Returns the smallest limit from the group up to the mount's root.
-fn limit_of(root: &Path, mount: &Mount, group: &str) -> Option<u64> {
+fn limit_of(root: &Path, mount: &CgroupMount, group: &str) -> Option<u64> {
     let point = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
     let within = within(&mount.root, group);
     let folders = within.ancestors().map(|folder| point.join(folder));
@@ -89,12 +89,12 @@ fn within(root: &str, group: &str) -> PathBuf {
     if plain { below.to_owned() } else { PathBuf::new() }
 }
 
-fn own_limit(folder: &Path, version: Version) -> Option<u64> {
+fn own_limit(folder: &Path, version: CgroupVersion) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let number = |text: String| text.trim().parse::<u64>().ok();
     let limit = match version {
-        Version::Two => read("memory.max").and_then(number),
-        Version::One => {
+        CgroupVersion::Two => read("memory.max").and_then(number),
+        CgroupVersion::One => {
             let own = read("memory.limit_in_bytes").and_then(number);
             // `memory.stat` includes the limits of the ancestors, even of those that are not
             // visible.

@@ -12,17 +12,17 @@ use std::sync::OnceLock;
 
 use crate::config::ByteSize;
 
-pub(crate) use budget::{Budget, BudgetMetrics, Charge, SMALL};
+pub(crate) use budget::{BudgetMetrics, MemoryBudget, MemoryCharge, SMALL};
 
 /// The maximum memory that the process may use, and the source of that limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub(crate) struct MemoryLimit {
     pub bytes: u64,
     /// Set if a container (a cgroup) sets it, instead of the machine's size.
     of_container: bool,
 }
 
-impl Limit {
+impl MemoryLimit {
     /// Creates the limit that a cgroup sets.
     pub const fn of_container(bytes: u64) -> Self {
         Self { bytes, of_container: true }
@@ -33,7 +33,7 @@ impl Limit {
     }
 }
 
-impl fmt::Display for Limit {
+impl fmt::Display for MemoryLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = rounded(self.bytes);
         if self.of_container {
@@ -47,15 +47,15 @@ impl fmt::Display for Limit {
 /// Returns the maximum memory that this process may use: its container's limit, or the machine's
 /// memory. `None` where the system does not report it. Read once, because containers are resized by
 /// starting new ones.
-pub(crate) fn limit() -> Option<&'static Limit> {
-    static LIMIT: OnceLock<Option<Limit>> = OnceLock::new();
+pub(crate) fn limit() -> Option<&'static MemoryLimit> {
+    static LIMIT: OnceLock<Option<MemoryLimit>> = OnceLock::new();
     LIMIT.get_or_init(|| limit_under(Path::new("/"))).as_ref()
 }
 
 /// Returns the [`limit`] of the system whose files lie under `root`.
-fn limit_under(root: &Path) -> Option<Limit> {
-    let container = cgroup::limit(root).map(Limit::of_container);
-    let machine = machine(root).map(Limit::of_machine);
+fn limit_under(root: &Path) -> Option<MemoryLimit> {
+    let container = cgroup::limit(root).map(MemoryLimit::of_container);
+    let machine = machine(root).map(MemoryLimit::of_machine);
     container.into_iter().chain(machine).min_by_key(|limit| limit.bytes)
 }
 
@@ -88,15 +88,15 @@ mod tests {
         };
         assert_eq!(limit_under(root.path()), None);
         write("proc/meminfo", "MemTotal:        1048576 kB\nMemFree: 1 kB\n");
-        assert_eq!(limit_under(root.path()), Some(Limit::of_machine(1 << 30)));
+        assert_eq!(limit_under(root.path()), Some(MemoryLimit::of_machine(1 << 30)));
         write("proc/self/cgroup", "0::/app\n");
         write("proc/self/mountinfo", "1 0 0:1 / /cg rw - cgroup2 cgroup2 rw\n");
         write("cg/app/memory.max", "67108864\n");
         let limit = limit_under(root.path()).unwrap();
-        assert_eq!(limit, Limit::of_container(64 << 20));
+        assert_eq!(limit, MemoryLimit::of_container(64 << 20));
         assert!(limit.to_string().contains("64MiB"), "{limit}");
         write("cg/app/memory.max", "4294967296\n");
-        assert_eq!(limit_under(root.path()), Some(Limit::of_machine(1 << 30)));
+        assert_eq!(limit_under(root.path()), Some(MemoryLimit::of_machine(1 << 30)));
     }
 
     #[test]

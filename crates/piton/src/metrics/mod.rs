@@ -20,7 +20,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use prometheus_client;
 
-pub(crate) use requests::{PathIndex, Requests, UNMATCHED};
+pub(crate) use requests::{PathIndex, RequestMetrics, UNMATCHED};
 
 /// The service's figures. Cheap to clone; every clone is the same list.
 ///
@@ -43,12 +43,12 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     registry: Mutex<Registry>,
-    requests: Arc<Requests>,
+    requests: Arc<RequestMetrics>,
 }
 
 impl Metrics {
     /// The figures of a service that is called so.
-    pub(crate) fn of_service(build: Build) -> Self {
+    pub(crate) fn of_service(build: BuildInfo) -> Self {
         let metrics = Self::default();
         metrics.collect(build);
         metrics.collect(metrics.0.requests.clone());
@@ -90,7 +90,7 @@ impl Metrics {
         text
     }
 
-    pub(crate) fn requests(&self) -> &Arc<Requests> {
+    pub(crate) fn requests(&self) -> &Arc<RequestMetrics> {
         &self.0.requests
     }
 }
@@ -103,12 +103,12 @@ impl fmt::Debug for Metrics {
 
 /// What the program is.
 #[derive(Debug)]
-pub(crate) struct Build {
+pub(crate) struct BuildInfo {
     pub service: String,
     pub version: String,
 }
 
-impl Collector for Build {
+impl Collector for BuildInfo {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "piton_build_info",
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_build_is_told_by_labels() {
-        let build = Build { service: "a\"b".into(), version: "1.2".into() };
+        let build = BuildInfo { service: "a\"b".into(), version: "1.2".into() };
         let text = Metrics::of_service(build).text();
         let line = r#"piton_build_info{service="a\"b",version="1.2",piton_version=""#;
         assert!(text.contains(line), "{text}");

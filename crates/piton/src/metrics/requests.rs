@@ -52,7 +52,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// What is counted of requests.
 #[derive(Default)]
-pub(crate) struct Requests {
+pub(crate) struct RequestMetrics {
     /// Those of the routes, in their order. Set once, at launch.
     routes: OnceLock<Vec<Path>>,
     /// Those of mounted routers, found when they are first matched.
@@ -155,7 +155,7 @@ impl ByMethod {
     }
 }
 
-impl Requests {
+impl RequestMetrics {
     /// Makes room for the routes' paths. Their numbers are their places in `paths`.
     pub fn prepare(&self, paths: impl IntoIterator<Item = String>) {
         let paths = paths.into_iter().map(|path| Path { path, by_method: ByMethod::default() });
@@ -259,7 +259,7 @@ impl Requests {
     }
 }
 
-impl Collector for Requests {
+impl Collector for RequestMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         self.encode_durations(&mut encoder)?;
         for (name, help, value) in [
@@ -288,7 +288,7 @@ impl Collector for Requests {
     }
 }
 
-impl fmt::Debug for Requests {
+impl fmt::Debug for RequestMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Requests")
     }
@@ -299,7 +299,7 @@ mod tests {
     use super::super::Metrics;
     use super::*;
 
-    fn text(requests: Arc<Requests>) -> String {
+    fn text(requests: Arc<RequestMetrics>) -> String {
         let metrics = Metrics::default();
         metrics.collect(requests);
         metrics.text()
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn each_request_is_in_one_bucket_of_its_path_method_and_status() {
-        let requests = Arc::new(Requests::default());
+        let requests = Arc::new(RequestMetrics::default());
         requests.prepare(["/a".to_owned(), "/b/{id}".to_owned()]);
         requests.observe(1, &Method::GET, StatusCode::OK, MS);
         requests.observe(1, &Method::GET, StatusCode::OK, Duration::from_secs(60));
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn paths_and_methods_that_nobody_knows_are_one_series() {
-        let requests = Arc::new(Requests::default());
+        let requests = Arc::new(RequestMetrics::default());
         for number in 0..1000 {
             let method = Method::from_bytes(format!("M{number}").as_bytes()).unwrap();
             requests.observe(UNMATCHED, &method, StatusCode::NOT_FOUND, MS);
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn paths_of_mounted_routers_are_found_once_and_bounded() {
-        let requests = Requests::default();
+        let requests = RequestMetrics::default();
         requests.prepare(["/a".to_owned()]);
         assert_eq!((requests.find("/x"), requests.find("/y"), requests.find("/x")), (1, 2, 1));
         for number in 0..2 * MOST_PATHS {

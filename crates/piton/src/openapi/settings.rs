@@ -2,166 +2,24 @@
 
 use std::borrow::Cow;
 
-use super::{OpenApi, SECTION};
-use crate::config::{Origin, Problem, Problems, Reader};
+use super::info::OpenApi;
+use super::info_checks::{InfoProblem, info_problems};
+use crate::config::{Config, Problems, Reader};
 
-/// Returns why `text` is no URL of a server or a page, without quoting it: it may hold a password.
-fn url_fault(text: &str) -> Option<&'static str> {
-    let is_odd = |c: char| !c.is_ascii_graphic() || "<>\"\\^`{}|".contains(c);
-    if text.contains(is_odd) {
-        return Some("it has characters that no URL has");
-    }
-    let Some((_, rest)) = text.split_once("://").filter(|(scheme, _)| is_http(scheme)) else {
-        return Some("expected a URL that begins with `https://` or `http://`");
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    authority_fault(&rest[..end]).or_else(|| encoding_fault(&rest[end..]))
+/// The section of the settings.
+pub(super) const SECTION: &str = "openapi";
+
+/// Reads a section that has been checked at launch.
+pub(super) fn read_checked<S: crate::Settings>(config: &Config, section: &str) -> S {
+    config.read(section, &mut Problems::new())
 }
 
-fn is_http(scheme: &str) -> bool {
-    ["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme))
-}
-
-fn authority_fault(authority: &str) -> Option<&'static str> {
-    if authority.contains('@') {
-        return Some("it has a user or a password, which everybody could read in the document");
-    }
-    let after_bracket = authority.find(']').map_or(0, |at| at + 1);
-    let (host, port) = match authority[after_bracket..].find(':') {
-        Some(at) => (&authority[..after_bracket + at], Some(&authority[after_bracket + at + 1..])),
-        None => (authority, None),
-    };
-    let is_name = |host: &str| {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        host.strip_suffix('.')
-            .unwrap_or(host)
-            .split('.')
-            .all(|label| !label.is_empty() && label.chars().all(is_plain))
-    };
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let is_host = match address {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => is_name(host),
-    };
-    let is_port = |port: &str| {
-        port.bytes().all(|byte| byte.is_ascii_digit())
-            && port.parse::<u16>().is_ok_and(|port| port > 0)
-    };
-    if host.is_empty() {
-        Some("it has no host")
-    } else if !is_host {
-        Some("its host is no name and no address")
-    } else if !port.is_none_or(is_port) {
-        Some("its port is not from 1 to 65535")
-    } else {
-        None
-    }
-}
-
-fn encoding_fault(path: &str) -> Option<&'static str> {
-    let is_encoded = |rest: &str| {
-        let digits = rest.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    let is_right = path.split('%').skip(1).all(is_encoded);
-    (!is_right).then_some("two hexadecimal digits must follow a `%` in it")
-}
-
-/// Returns why `text` is no server of a document: a URL or a path, to which paths are appended.
-fn server_fault(text: &str) -> Option<&'static str> {
-    if text.contains(['?', '#']) {
-        return Some("the paths of the document cannot follow a query or a fragment");
-    }
-    match text.strip_prefix('/') {
-        Some(rest) if rest.starts_with('/') => Some("a path begins with one `/`"),
-        Some(_) => {
-            let is_odd = |c: char| !c.is_ascii_graphic() || "<>\"\\^`{}|".contains(c);
-            match text.contains(is_odd) {
-                true => Some("it has characters that no path of a URL has"),
-                false => encoding_fault(text),
-            }
-        }
-        None => url_fault(text),
-    }
-}
-
-/// The server as the document has it: without a slash at its end, as each path begins with one.
+/// Returns the server without a slash at its end, because each path begins with one.
 fn without_slash(server: &str) -> &str {
     match server.trim_end_matches('/') {
         "" => "/",
         plain => plain,
     }
-}
-
-/// Something that the document would say and that is no such thing.
-struct Fault {
-    /// The setting.
-    name: &'static str,
-    why: String,
-    fix: &'static str,
-}
-
-/// Returns what is wrong with what `said` says of the service and where it is.
-fn faults<'a>(said: &OpenApi, servers: impl ExactSizeIterator<Item = &'a str>) -> Vec<Fault> {
-    let of = |text: &Option<Cow<'static, str>>| text.clone().unwrap_or_default();
-    let (email, url) = (of(&said.contact_email), of(&said.contact_url));
-    let mut faults = Vec::new();
-    let mut add = |name, why: &str, fix| faults.push(Fault { name, why: why.to_owned(), fix });
-    if !email.is_empty() && !is_email(&email) {
-        add("contact_email", "expected an email address", "write `name@example.org`");
-    }
-    if let Some(why) = url_fault(&url).filter(|_| !url.is_empty()) {
-        add("contact_url", why, "write `https://example.org`");
-    }
-    if of(&said.license).contains(char::is_control) {
-        let fix = "write an SPDX expression such as `MIT OR Apache-2.0`";
-        add("license", "expected one line without control characters", fix);
-    }
-    let count = servers.len();
-    for (at, server) in servers.enumerate() {
-        let Some(why) = server_fault(server) else { continue };
-        let which =
-            if count == 1 { String::new() } else { format!("number {} of the list: ", at + 1) };
-        add("servers", &format!("{which}{why}"), "write `https://example.org/api` or `/api`");
-    }
-    faults
-}
-
-/// Returns what is wrong with what the code says of the service.
-pub(super) fn problems_of_code(code: &OpenApi) -> Problems {
-    let mut problems = Problems::new();
-    for Fault { name, why, fix } in faults(code, code.servers.iter().map(|[url, _]| &**url)) {
-        let mut problem = Problem::new(format!("{SECTION}.{name}"), why, fix);
-        if let Some(source) = code.source {
-            problem = problem.at(Origin::Code(source.to_string()));
-        }
-        problems.0.push(problem);
-    }
-    problems
-}
-
-fn is_email(text: &str) -> bool {
-    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
-    let parts = |text: &str| text.split('.').all(|part| !part.is_empty());
-    text.chars().all(is_plain)
-        && text
-            .split_once('@')
-            .is_some_and(|(name, host)| parts(name) && parts(host) && !host.contains('@'))
-}
-
-/// Returns whether `text` can be an SPDX expression, such as `MIT OR Apache-2.0`: identifiers with words
-/// between them.
-pub(super) fn is_spdx(text: &str) -> bool {
-    let is_identifier = |word: &str| {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || ".+-".contains(c);
-        !word.is_empty() && word.chars().all(is_plain)
-    };
-    let words: Vec<&str> = text.split(' ').map(|word| word.trim_matches(['(', ')'])).collect();
-    words.len() % 2 == 1
-        && words.iter().enumerate().all(|(at, word)| match at % 2 {
-            0 => is_identifier(word),
-            _ => ["OR", "AND", "WITH"].contains(word),
-        })
 }
 
 /// The OpenAPI document and the page that shows it.
@@ -223,13 +81,13 @@ impl Default for OpenApiSettings {
 }
 
 crate::setting_enum! {
-    /// When the document is served.
+    /// The mode in which the document is served.
     pub enum Serve: default Always {
-        /// In development and in production.
+        /// Everywhere.
         Always = "always",
-        /// In development alone.
+        /// Outside of production alone.
         Development = "development",
-        /// Not at all.
+        /// Nowhere.
         Never = "never",
     }
 }
@@ -250,22 +108,22 @@ impl OpenApiSettings {
                 let why = "expected a path of letters, digits and `-_.~`";
                 from.refuse(name, why, "a path that begins with `/`, such as `/api/doc`");
             } else if path.ends_with('/') {
-                from.refuse(name, "it ends with `/`", "leave that away");
+                from.refuse(name, "ends with `/`", "remove it");
             }
         }
         if self.document_path == self.ui_path {
-            let why = "the document is there already";
-            from.refuse("ui_path", why, "take another path than `openapi.document_path`");
+            let why = "equals `openapi.document_path`";
+            from.refuse("ui_path", why, "set another path than `openapi.document_path`");
         }
-        let said = self.complete(&OpenApi::default());
-        // As they are written: the document has servers without a slash at their end.
+        let info = self.complete(&OpenApi::default());
+        // The settings' own texts instead of those of `info`, which have lost a slash at their end.
         let servers = self.servers.iter().map(String::as_str);
-        for Fault { name, why, fix } in faults(&said, servers) {
+        for InfoProblem { name, why, fix } in info_problems(&info, servers) {
             from.refuse(name, why, fix);
         }
     }
 
-    /// Returns the general information: from the settings, and for unset ones from the code.
+    /// Returns the general information: from the settings, or from the code where they are not set.
     pub(super) fn complete(&self, code: &OpenApi) -> OpenApi {
         let or = |own: &Option<String>, code: &Option<Cow<'static, str>>| {
             let own = own.as_ref().filter(|text| !text.trim().is_empty());

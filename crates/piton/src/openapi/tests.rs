@@ -1,10 +1,11 @@
-//! What breaks clients, and what does not; examples that their schemas allow.
+//! Changes that break clients and changes that do not; examples that their schemas allow.
 
 use serde_json::{Value, json};
 
-use super::{breaking, examples};
+use super::breaking;
+use super::document::example_of;
 
-/// A document with one operation, and what `change` makes of it.
+/// Returns the breaking and the other changes that `change` makes to a document with one operation.
 #[track_caller]
 fn changes(change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
     let before = json!({
@@ -39,7 +40,7 @@ fn changes(change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
     change(&mut now);
     let (bad, good): (Vec<_>, Vec<_>) =
         breaking::changes(&before, &now).into_iter().partition(|change| change.breaking);
-    let texts = |changes: Vec<breaking::Change>| {
+    let texts = |changes: Vec<breaking::ApiChange>| {
         changes.into_iter().map(|change| change.text).collect::<Vec<_>>()
     };
     (texts(bad), texts(good))
@@ -56,27 +57,27 @@ fn thing(document: &mut Value) -> &mut Value {
 const PUT: &str = "PUT /things/{id}";
 
 #[test]
-fn nothing_has_changed_in_the_same_document() {
+fn equal_documents_have_no_changes() {
     assert_eq!(changes(|_| {}), (vec![], vec![]));
 }
 
 #[test]
-fn what_is_gone_breaks() {
+fn removals_are_breaking() {
     let (bad, _) = changes(|now| now["paths"] = json!({}));
     assert_eq!(bad, [format!("{PUT}: removed")]);
     let (bad, _) = changes(|now| operation(now)["responses"] = json!({ "204": {} }));
-    assert_eq!(bad, [format!("{PUT} answer 200: removed")]);
+    assert_eq!(bad, [format!("{PUT} response 200: removed")]);
     let (bad, _) = changes(|now| {
         thing(now)["properties"].as_object_mut().unwrap().remove("parts");
     });
     assert_eq!(
         bad,
-        [format!("{PUT} body/parts: removed"), format!("{PUT} answer 200/parts: removed")]
+        [format!("{PUT} body/parts: removed"), format!("{PUT} response 200/parts: removed")]
     );
 }
 
 #[test]
-fn another_name_of_a_parameter_of_the_path_is_nobodys_business() {
+fn renaming_a_path_parameter_is_no_change() {
     let renamed = |now: &mut Value| {
         let mut item = now["paths"]["/things/{id}"].take();
         item["put"]["parameters"][0]["name"] = "number".into();
@@ -86,7 +87,7 @@ fn another_name_of_a_parameter_of_the_path_is_nobodys_business() {
 }
 
 #[test]
-fn what_must_be_there_now_breaks_and_what_may_be_does_not() {
+fn newly_required_members_are_breaking_and_optional_ones_are_not() {
     let parameter = |required: bool| {
         move |now: &mut Value| {
             let new = json!({ "name": "new", "in": "query", "required": required, "schema": {} });
@@ -94,19 +95,19 @@ fn what_must_be_there_now_breaks_and_what_may_be_does_not() {
         }
     };
     let place = format!("{PUT} query parameter `new`");
-    assert_eq!(changes(parameter(true)).0, [format!("{place}: added, and must be there")]);
+    assert_eq!(changes(parameter(true)).0, [format!("{place}: added as required")]);
     assert_eq!(changes(parameter(false)), (vec![], vec![format!("{place}: added")]));
     let property = |now: &mut Value| {
         thing(now)["required"] = json!(["name", "size"]);
         thing(now)["properties"]["size"] = json!({ "type": "integer" });
     };
     let (bad, good) = changes(property);
-    assert_eq!(bad, [format!("{PUT} body/size: added, and must be there")]);
-    assert_eq!(good, [format!("{PUT} answer 200/size: added")]);
+    assert_eq!(bad, [format!("{PUT} body/size: added as required")]);
+    assert_eq!(good, [format!("{PUT} response 200/size: added")]);
 }
 
 #[test]
-fn what_is_narrowed_breaks_those_who_send_and_what_is_widened_those_who_get() {
+fn narrower_requests_and_wider_responses_are_breaking() {
     let limit = |most: u8| {
         move |now: &mut Value| operation(now)["parameters"][1]["schema"]["maxLength"] = most.into()
     };
@@ -116,50 +117,53 @@ fn what_is_narrowed_breaks_those_who_send_and_what_is_widened_those_who_get() {
         |values: Value| move |now: &mut Value| thing(now)["properties"]["kind"]["enum"] = values;
     let (bad, good) = changes(values(json!(["a"])));
     assert_eq!(bad, [format!("{PUT} body/kind: the value \"b\" removed")]);
-    assert_eq!(good, [format!("{PUT} answer 200/kind: the value \"b\" removed")]);
+    assert_eq!(good, [format!("{PUT} response 200/kind: the value \"b\" removed")]);
     let (bad, _) = changes(values(json!(["a", "b", "c"])));
-    assert_eq!(bad, [format!("{PUT} answer 200/kind: the value \"c\" added")]);
+    assert_eq!(bad, [format!("{PUT} response 200/kind: the value \"c\" added")]);
     let (bad, _) = changes(|now| thing(now)["properties"]["parts"]["type"] = "array".into());
     assert_eq!(bad, [format!("{PUT} body/parts: array instead of array or null")]);
     let (bad, good) = changes(|now| thing(now)["required"] = json!([]));
-    assert_eq!(bad, [format!("{PUT} answer 200/name: may be missing now")]);
-    assert_eq!(good, [format!("{PUT} body/name: need not be there any more")]);
+    assert_eq!(bad, [format!("{PUT} response 200/name: may be missing now")]);
+    assert_eq!(good, [format!("{PUT} body/name: optional now")]);
 }
 
 #[test]
-fn asking_who_is_calling_breaks_and_asking_nobody_does_not() {
+fn requiring_other_credentials_is_breaking_and_accepting_more_is_not() {
     let security = |security: Value| move |now: &mut Value| operation(now)["security"] = security;
     let (bad, _) = changes(security(json!([{ "token": [] }])));
-    assert_eq!(bad, [format!("{PUT}: asks who is calling in another way: `token`")]);
+    assert_eq!(bad, [format!("{PUT}: requires other credentials: `token`")]);
     let (bad, good) = changes(security(json!([{ "key": [] }, { "token": [] }])));
-    assert_eq!((bad.len(), good), (0, vec![format!("{PUT}: lets more callers in")]));
+    assert_eq!((bad.len(), good), (0, vec![format!("{PUT}: accepts more kinds of credentials")]));
     assert!(changes(security(json!([]))).0.is_empty());
     assert_eq!(changes(security(json!([{ "key": [], "token": [] }]))).0.len(), 1);
 }
 
 #[test]
-fn another_way_to_show_who_is_calling_breaks_everybody() {
+fn changing_a_security_scheme_is_breaking() {
     let header = |now: &mut Value| {
         now["components"]["securitySchemes"]["key"] =
             json!({ "type": "apiKey", "in": "header", "name": "X-Other" });
     };
     let (bad, _) = changes(header);
     assert_eq!(bad.len(), 1, "{bad:?}");
-    assert!(bad[0].starts_with("security scheme `key`: shown in another way now"), "{bad:?}");
+    assert!(
+        bad[0].starts_with("security scheme `key`: credentials are sent differently"),
+        "{bad:?}"
+    );
 }
 
 #[test]
-fn one_more_condition_allows_less_and_another_form_of_a_list_or_a_moment_is_another() {
+fn one_more_condition_and_another_serialization_are_breaking() {
     let schema = |now: &mut Value, what: Value| {
         operation(now)["parameters"][1]["schema"]["allOf"] = what;
     };
     let (bad, _) = changes(|now| schema(now, json!([{ "maxLength": 3 }])));
     assert!(bad.len() == 1 && bad[0].ends_with("a condition added"), "{bad:?}");
     let (bad, _) = changes(|now| operation(now)["parameters"][1]["explode"] = false.into());
-    assert!(bad.len() == 1 && bad[0].contains("written in another way"), "{bad:?}");
+    assert!(bad.len() == 1 && bad[0].contains("serialized differently"), "{bad:?}");
 }
 
-/// The texts of what breaks when the schema of the body's and answer's `name` becomes another.
+/// Returns the breaking changes between two schemas of `name` in body and response.
 #[track_caller]
 fn name_changes(before: &Value, after: &Value) -> Vec<String> {
     let thing = |schema: &Value| {
@@ -186,7 +190,7 @@ fn name_changes(before: &Value, after: &Value) -> Vec<String> {
 }
 
 #[test]
-fn plainer_words_for_the_same_break_nobody() {
+fn equivalent_schemas_in_other_keywords_are_no_change() {
     let corner = json!({ "$ref": "#/components/schemas/Corner" });
     let tagged = json!({
         "$ref": "#/components/schemas/Corner",
@@ -234,10 +238,10 @@ fn plainer_words_for_the_same_break_nobody() {
 }
 
 #[test]
-fn a_number_that_is_wider_than_clients_keep_it_breaks_them() {
+fn a_wider_number_in_a_response_is_breaking() {
     let integer = |format: &str| json!({ "type": "integer", "format": format });
     let wider = name_changes(&integer("int32"), &integer("int64"));
-    assert_eq!(wider, ["PUT /things answer 200: of the format \"int64\" now, and was \"int32\""]);
+    assert_eq!(wider, ["PUT /things response 200: format \"int64\" instead of \"int32\""]);
     let narrower = name_changes(&integer("int64"), &integer("int32"));
     assert_eq!(narrower, ["PUT /things body: `format` is \"int32\" instead of \"int64\""]);
     let moment =
@@ -246,7 +250,7 @@ fn a_number_that_is_wider_than_clients_keep_it_breaks_them() {
 }
 
 #[test]
-fn lists_of_a_query_are_read_in_both_forms_and_headers_in_any_case() {
+fn query_lists_are_accepted_in_both_forms_and_header_names_in_any_case() {
     let list = |explode: bool| {
         let schema = json!({ "type": "array", "items": { "type": "string" } });
         json!({ "paths": { "/things": { "get": { "parameters": [
@@ -274,21 +278,21 @@ fn examples_are_within_the_limits_of_their_schema() {
         (json!({ "type": "string", "format": "date" }), json!("2026-01-31")),
         (json!({ "examples": ["said"], "type": "string" }), json!("said")),
     ] {
-        assert_eq!(examples::of(&schema, &Value::Null), Some(example), "{schema}");
+        assert_eq!(example_of(&schema, &Value::Null), Some(example), "{schema}");
     }
     let unknown = json!({ "type": "string", "pattern": "^[A-Z]{3}$" });
-    assert_eq!(examples::of(&unknown, &Value::Null), None);
+    assert_eq!(example_of(&unknown, &Value::Null), None);
     let holder = json!({ "type": "object", "required": ["x"], "properties": { "x": unknown } });
-    assert_eq!(examples::of(&holder, &Value::Null), None, "half an example is none");
+    assert_eq!(example_of(&holder, &Value::Null), None, "half an example is none");
 }
 
 #[test]
-fn a_type_that_holds_itself_has_an_example_with_an_end() {
+fn the_example_of_a_recursive_type_is_finite() {
     let schemas = json!({ "Node": {
         "type": "object",
         "properties": { "next": { "anyOf": [{ "$ref": "#/components/schemas/Node" }, { "type": "null" }] } },
     } });
-    let example = examples::of(&json!({ "$ref": "#/components/schemas/Node" }), &schemas);
+    let example = example_of(&json!({ "$ref": "#/components/schemas/Node" }), &schemas);
     assert!(example.is_some_and(|example| example["next"].is_object()));
 }
 
@@ -310,7 +314,7 @@ fn broken(before: &Value, now: &Value) -> Vec<String> {
 }
 
 #[test]
-fn types_that_hold_themselves_are_compared_with_an_end() {
+fn the_comparison_of_recursive_types_ends() {
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let or_null = |name: &str| json!({ "anyOf": [reference(name), { "type": "null" }] });
     let node = |value: &str| {
@@ -335,7 +339,7 @@ fn types_that_hold_themselves_are_compared_with_an_end() {
             assert_eq!(broken(&before, &before), [""; 0], "{name}");
             let is_found = !broken(&before, &document_of(&schema, &node("string"))).is_empty();
             assert_eq!(is_found, !["Itself", "Maybe"].contains(&name), "{name}");
-            examples::of(&schema, &node("integer"));
+            example_of(&schema, &node("integer"));
         }
     }
     // One document spells out every second member of the list, the other one the others.
@@ -347,7 +351,7 @@ fn types_that_hold_themselves_are_compared_with_an_end() {
 }
 
 #[test]
-fn a_type_that_holds_itself_in_many_members_has_an_example_soon() {
+fn the_example_of_a_type_with_many_recursive_members_is_built_quickly() {
     let node = json!({ "anyOf": [{ "$ref": "#/components/schemas/Node" }, { "type": "null" }] });
     let list = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Node" } });
     let members = |schema: &Value| -> Value {
@@ -360,7 +364,7 @@ fn a_type_that_holds_itself_in_many_members_has_an_example_soon() {
         let mut schema = json!({ "type": "object", "properties": members(inner) });
         for required in [json!([]), json!(["m1", "m2", "m3"])] {
             schema["required"] = required;
-            let example = examples::of(
+            let example = example_of(
                 &json!({ "$ref": "#/components/schemas/Node" }),
                 &json!({ "Node": schema }),
             );
@@ -370,7 +374,7 @@ fn a_type_that_holds_itself_in_many_members_has_an_example_soon() {
 }
 
 #[test]
-fn each_way_to_allow_less_or_to_answer_more_breaks() {
+fn every_narrower_request_and_wider_response_is_breaking() {
     let circle = json!({ "type": "object", "required": ["kind"], "properties": { "kind": { "type": "string", "enum": ["circle"] } } });
     let square = json!({ "type": "object", "required": ["kind"], "properties": { "kind": { "type": "string", "enum": ["square"] } } });
     let shape = json!({ "oneOf": [circle, square] });
@@ -406,9 +410,9 @@ fn each_way_to_allow_less_or_to_answer_more_breaks() {
         let (wide, narrow) = (document_of(wide, &json!({})), document_of(narrow, &json!({})));
         let in_body = broken(&wide, &narrow);
         assert!(in_body.iter().any(|text| text.contains(" body")), "{wide} {narrow} {in_body:?}");
-        assert!(!in_body.iter().any(|text| text.contains(" answer")), "{in_body:?}");
+        assert!(!in_body.iter().any(|text| text.contains(" response")), "{in_body:?}");
         let in_answer = broken(&narrow, &wide);
-        assert!(in_answer.iter().any(|text| text.contains(" answer")), "{narrow} {wide}");
+        assert!(in_answer.iter().any(|text| text.contains(" response")), "{narrow} {wide}");
         assert!(!in_answer.iter().any(|text| text.contains(" body")), "{in_answer:?}");
     }
     for (wide, narrow) in [
@@ -433,7 +437,7 @@ fn each_way_to_allow_less_or_to_answer_more_breaks() {
 }
 
 #[test]
-fn alternatives_in_another_order_break_nobody_and_others_are_named() {
+fn reordered_alternatives_are_no_change_and_others_are_named() {
     let variant = |kind: &str, size: &str| {
         json!({ "type": "object", "required": ["kind", "size"], "properties": {
             "kind": { "type": "string", "enum": [kind] }, "size": { "type": size },
@@ -469,12 +473,12 @@ fn alternatives_in_another_order_break_nobody_and_others_are_named() {
         let changed = document_of(&of(&["Line", "Circle", "Square"]), &schemas("number"));
         assert_eq!(
             broken(&before, &changed),
-            ["PUT /things answer 200/size: number instead of integer"]
+            ["PUT /things response 200/size: number instead of integer"]
         );
         let fewer = document_of(&of(&["Line", "Square"]), &schemas("integer"));
         assert_eq!(broken(&before, &fewer).len(), 1);
         assert!(broken(&before, &fewer)[0].contains(" body: "));
-        assert!(broken(&fewer, &before)[0].contains(" answer 200: "));
+        assert!(broken(&fewer, &before)[0].contains(" response 200: "));
     }
     let before = document_of(&union(&["Circle", "Square"]), &schemas("integer"));
     let after = document_of(&union(&["Line", "Square"]), &schemas("integer"));
@@ -482,7 +486,7 @@ fn alternatives_in_another_order_break_nobody_and_others_are_named() {
         broken(&before, &after),
         [
             "PUT /things body: the alternative `circle` removed",
-            "PUT /things answer 200: the alternative `line` added",
+            "PUT /things response 200: the alternative `line` added",
         ]
     );
 }
@@ -507,7 +511,7 @@ fn headers_and_failures_are_compared() {
         let before =
             document(&answer("application/problem+json", "Retry-After", "integer"), status);
         for (now, text) in [
-            (answer("application/json", "Retry-After", "integer"), "not given as"),
+            (answer("application/json", "Retry-After", "integer"), "no longer sent"),
             (
                 answer("application/problem+json", "X-Other", "integer"),
                 "header `Retry-After` removed",
@@ -525,12 +529,12 @@ fn headers_and_failures_are_compared() {
 }
 
 #[test]
-fn another_name_of_a_type_is_told_and_breaks_nobody() {
+fn renaming_a_type_is_reported_as_not_breaking() {
     let schemas = json!({ "One": { "type": "object" }, "Other": { "type": "object" } });
     let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let changes =
         breaking::changes(&document_of(&of("One"), &schemas), &document_of(&of("Other"), &schemas));
     assert!(changes.iter().all(|change| !change.breaking), "{changes:?}");
-    let text = "PUT /things body: generated clients call the type `Other` instead of `One`";
+    let text = "PUT /things body: generated clients name the type `Other` instead of `One`";
     assert!(changes.iter().any(|change| change.text == text), "{changes:?}");
 }

@@ -1,8 +1,6 @@
 //! What of a value is shown.
 
-use serde_json::Value;
-
-use crate::config::{has_look, mask, names_secret, redact};
+use crate::secrets::{REDACTED, redact_variable};
 
 crate::setting_enum! {
     /// Which values are hidden.
@@ -24,24 +22,9 @@ impl Mask {
         match self {
             _ if text.is_empty() => String::new(),
             Self::None => text.to_owned(),
-            Self::All => redact::HIDDEN.to_owned(),
-            Self::Secrets if names_secret(name) || has_look(text) => redact::HIDDEN.to_owned(),
-            Self::Secrets => without_credentials(text),
+            Self::All => REDACTED.to_owned(),
+            Self::Secrets => redact_variable(name, text),
         }
-    }
-}
-
-/// An address without its user and password. What holds anything else that is a secret is hidden as a
-/// whole: where a secret ends is a guess, and half of one is shown if it is wrong.
-fn without_credentials(text: &str) -> String {
-    let safe = in_addresses(text);
-    if in_addresses(&mask::text(text)) == safe { safe } else { redact::HIDDEN.to_owned() }
-}
-
-fn in_addresses(text: &str) -> String {
-    match redact::shown(false, &Value::from(text)) {
-        Value::String(safe) => safe,
-        _ => redact::HIDDEN.to_owned(),
     }
 }
 

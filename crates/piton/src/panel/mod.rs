@@ -24,7 +24,7 @@
 //! }
 //!
 //! fn app() -> App {
-//!     App::new("my_service").keep_variables(|_| panel().variables())
+//!     App::new("my_service").expose_env(|_| panel().variables())
 //! }
 //! # fn main() {}
 //! ```
@@ -40,7 +40,6 @@ mod mask;
 mod page;
 mod pieces;
 mod reading;
-mod secret_file;
 mod sources;
 
 #[cfg(all(test, unix))]
@@ -119,7 +118,7 @@ impl Panel {
     }
 
     /// The variables that must be kept for it: of each name, and those that may name a file in its
-    /// stead (`<NAME>_FILE`). For [`App::keep_variables`](crate::App::keep_variables).
+    /// stead (`<NAME>_FILE`). For [`App::expose_env`](crate::App::expose_env).
     #[must_use]
     pub fn variables(&self) -> Vec<String> {
         let names = self.groups.iter().flat_map(Group::variables);

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::pieces::{Piece, pieces};
 use super::{GroupReading, Mask, Place, Reading, State, VariableReading};
-use crate::config::redact::HIDDEN;
+use crate::secrets::REDACTED;
 
 /// Escapes by the end of its name.
 const NAME: &str = "page.html";
@@ -139,7 +139,7 @@ impl<'a> Row<'a> {
             state: variable.state,
             pieces,
             rest,
-            partly: value != HIDDEN,
+            partly: value != REDACTED,
             long: value.chars().nth(LONG_CHARS).is_some(),
             why: variable.why.as_deref(),
             source: variable.source.as_ref(),

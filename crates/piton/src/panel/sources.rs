@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::secret_file;
-use crate::config::{Config, Kept, Origin};
+use crate::config::{Config, EnvValue, Origin};
 use crate::handle::Handle;
+use crate::secrets::secret_file::read_mounted_secret;
 
 /// Where the values of variables are looked for, the strongest first: the environment, a file that it
 /// names (`<NAME>_FILE`), `.env` and the file named there, and folders in which a file has the name of
@@ -25,7 +25,7 @@ pub(super) struct Found {
 
 impl Sources {
     /// The environment and `.env` of a running app, as far as it keeps them: see
-    /// [`App::keep_variables`](crate::App::keep_variables).
+    /// [`App::expose_env`](crate::App::expose_env).
     #[must_use]
     pub fn of(app: &Handle) -> Self {
         Self::of_config(app.config())
@@ -57,8 +57,8 @@ impl Sources {
 
     /// As with settings: an empty variable does not count beside one that names a file.
     fn in_variables(&self, name: &str) -> Option<Found> {
-        let value = self.config.kept_variable(name);
-        let file = self.config.kept_variable(&of_file(name));
+        let value = self.config.exposed_env(name);
+        let file = self.config.exposed_env(&of_file(name));
         let file = file.filter(|file| file.text.as_deref() != Some(""));
         match (value, file) {
             (None, file) => file.map(named),
@@ -78,21 +78,21 @@ pub(super) fn of_file(name: &str) -> String {
     format!("{name}_FILE")
 }
 
-fn said(value: &Kept) -> Found {
+fn said(value: &EnvValue) -> Found {
     let text = value.text.clone().ok_or_else(|| "the value is not UTF-8 text".to_owned());
     Found { text, origin: value.origin.clone() }
 }
 
-fn named(file: &Kept) -> Found {
+fn named(file: &EnvValue) -> Found {
     let Some(path) = &file.text else {
         let why = "the name of the file is not UTF-8 text".to_owned();
         return Found { text: Err(why), origin: file.origin.clone() };
     };
     let path = PathBuf::from(path);
-    let text = match secret_file::read(&path) {
+    let text = match read_mounted_secret(&path) {
         Ok(Some(text)) => Ok(text),
         Ok(None) => Err("the file is not there".to_owned()),
-        Err(why) => Err(format!("the file {why}")),
+        Err(error) => Err(format!("the file {error}")),
     };
     let named_by = Box::new(file.origin.clone());
     Found { text, origin: Origin::ValueFile { path, named_by } }
@@ -100,7 +100,7 @@ fn named(file: &Kept) -> Found {
 
 fn in_folder(folder: &Path, name: &str) -> Option<Found> {
     let path = folder.join(name);
-    let text = secret_file::read(&path).transpose()?;
-    let text = text.map_err(|why| format!("the file {why}"));
+    let text = read_mounted_secret(&path).transpose()?;
+    let text = text.map_err(|error| format!("the file {error}"));
     Some(Found { text, origin: Origin::File { path, line: None } })
 }

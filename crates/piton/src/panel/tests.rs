@@ -22,7 +22,8 @@ fn sources<K: Into<std::ffi::OsString>, V: Into<std::ffi::OsString>>(
     environment: impl IntoIterator<Item = (K, V)>,
 ) -> Sources {
     let names = panel.variables();
-    let loader = Config::loader("PITON").env(environment).keep(Arc::new(move |_| names.clone()));
+    let loader =
+        Config::loader("PITON").env(environment).expose_env(Arc::new(move |_| names.clone()));
     let loader = env_file.into_iter().fold(loader, crate::config::Loader::env_file);
     Sources::of_config(&loader.load(&[]).0)
 }
@@ -165,10 +166,10 @@ fn a_file_that_holds_no_value_is_told_in_words_and_nobody_waits_for_it() {
     };
     assert_eq!(why("LARGE"), "the file is larger than 64KiB");
     assert_eq!(why("BYTES"), "the file is not UTF-8 text");
-    assert_eq!(why("FOLDER"), "the file is no regular file");
-    assert_eq!(why("PIPE"), "the file is no regular file");
+    assert_eq!(why("FOLDER"), "the file is not a regular file");
+    assert_eq!(why("PIPE"), "the file is not a regular file");
     assert!(why("LOOP").starts_with("the file cannot be read: "));
-    assert_eq!(why("DANGLE"), "the file is a link to what is not there");
+    assert_eq!(why("DANGLE"), "the file is a link to a file that does not exist");
     assert_eq!(why("GONE"), "the file is not there");
     assert_eq!(value(&reading, "FULL").0, State::Set);
     assert_eq!(value(&reading, "NOWHERE").0, State::Missing);
@@ -187,7 +188,7 @@ fn a_mount_whose_content_is_gone_is_broken_and_not_missing() {
     let reading = panel.read_now(&sources);
     let found = variable(&reading, "A");
     assert_eq!(found.state, State::Unreadable);
-    assert_eq!(found.why.as_deref(), Some("the file is a link to what is not there"));
+    assert_eq!(found.why.as_deref(), Some("the file is a link to a file that does not exist"));
     let at = &found.source.as_ref().unwrap().at;
     assert_eq!(*at, folder.path().join("A").display().to_string());
     assert_eq!(value(&reading, "B"), (State::Missing, None));
@@ -354,8 +355,8 @@ async fn a_running_app_reads_what_it_keeps() {
     async fn show(headers: HeaderMap) -> axum::response::Response {
         panel().read(&Sources::of(&crate::app())).await.answer(&headers)
     }
-    let app = App::new("shown").keep_variables(|_| panel().variables()).route(get("/", show));
-    let app = TestApp::new(app.variable("REGION", "sa-east-1")).await;
+    let app = App::new("shown").expose_env(|_| panel().variables()).route(get("/", show));
+    let app = TestApp::new(app.env_for_test("REGION", "sa-east-1")).await;
     let json: Value = app.get("/").header("accept", "application/json").await.json();
     let variables = &json["groups"][0]["variables"];
     assert_eq!(

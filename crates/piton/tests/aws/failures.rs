@@ -104,7 +104,7 @@ impl Part for Frail {
     type Settings = ();
 
     async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
-        Ok(Self(launch.attached::<Arc<AtomicBool>>().next().cloned().unwrap_or_default()))
+        Ok(Self(launch.provided::<Arc<AtomicBool>>().next().cloned().unwrap_or_default()))
     }
 
     async fn health(&self) -> Health {
@@ -127,7 +127,7 @@ async fn a_queue_is_not_read_while_a_part_of_its_function_is_down() {
         note.note(&message);
         async {}
     });
-    let app = TestApp::new(app(&moto).attach(down.clone()).sqs(poll.interval(SHORT))).await;
+    let app = TestApp::new(app(&moto).provide(down.clone()).sqs(poll.interval(SHORT))).await;
     let waits_for = || async { app.handle().snapshots()["sqs_polls"][0]["waits_for"].clone() };
     let why = "`frail` is down: no such host";
     test_support::wait_for("the poll to wait", || async { waits_for().await == why }).await;
@@ -167,7 +167,7 @@ async fn a_function_that_fails_does_not_empty_the_queue() {
 async fn a_test_that_names_no_server_does_not_reach_the_developers_own() {
     // In production the machine's own account would be taken.
     let bare = App::new("nobody").blueprints(["none"]).set("log.level", "critical");
-    let bare = bare.set("production", true).with::<Sqs>().with::<Ses>();
+    let bare = bare.set("production", true).enable::<Sqs>().enable::<Ses>();
     let app = TestApp::new(bare.sqs(Poll::new("q", |_: Message| async {}))).await;
     let error = app.handle().sqs().send("q", "x").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Misconfigured);

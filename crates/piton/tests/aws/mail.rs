@@ -14,7 +14,7 @@ async fn text_html_and_a_file_arrive_with_their_letters() {
     let mut boto3 = Boto3::of(&moto);
     boto3.ask(&json!({ "op": "verify", "address": "shop@example.com" }));
     let from = "Läden <shop@example.com>";
-    let app = TestApp::new(app(&moto).set("ses.from", from).with::<Ses>()).await;
+    let app = TestApp::new(app(&moto).set("ses.from", from).enable::<Ses>()).await;
     let email = Email::new()
         .to(("Müller, Jürgen", "jm@example.com"))
         .cc("copy@example.com")
@@ -53,7 +53,7 @@ async fn text_html_and_a_file_arrive_with_their_letters() {
 #[piton::test]
 async fn a_sender_who_is_not_verified_is_an_error_that_names_it() {
     let moto = Moto::start();
-    let app = TestApp::new(app(&moto).with::<Ses>()).await;
+    let app = TestApp::new(app(&moto).enable::<Ses>()).await;
     let email = Email::new().from("nobody@example.com").to("a@example.com").subject("x").text("x");
     let error = app.handle().ses().send(email).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Invalid, Some("MessageRejected")));

@@ -102,7 +102,7 @@ impl Part for Late {
     type Settings = ();
 
     async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
-        Ok(Self(launch.attached::<Arc<AtomicBool>>().next().cloned().unwrap_or_default()))
+        Ok(Self(launch.provided::<Arc<AtomicBool>>().next().cloned().unwrap_or_default()))
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
@@ -124,7 +124,7 @@ async fn a_queue_is_not_read_before_the_parts_of_its_function_are_there() {
         note.note(&message);
         async {}
     });
-    let server = TestServer::start(app(&moto).attach(there.clone()).sqs(poll)).await;
+    let server = TestServer::start(app(&moto).provide(there.clone()).sqs(poll)).await;
     let state = || std::future::ready(server.handle().snapshots()["sqs_polls"][0]["state"].clone());
     test_support::wait_for("the poll to wait", || async { state().await == "waiting" }).await;
     assert_eq!((seen.all().len(), boto3.count("q")), (0, (1, 0)));

@@ -13,7 +13,7 @@ async fn boto3_receives_what_was_sent_with_all_its_attributes() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("gnar-queue", json!({}));
-    let app = TestApp::new(app(&moto).with::<Sqs>()).await;
+    let app = TestApp::new(app(&moto).enable::<Sqs>()).await;
     let body = "The gnarliest gear in the world 🤙";
     let sent = app
         .handle()
@@ -44,7 +44,7 @@ async fn a_fifo_queue_tells_the_place_and_takes_a_repetition_for_the_same() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("ordered.fifo", json!({ "FifoQueue": "true" }));
-    let app = TestApp::new(app(&moto).with::<Sqs>()).await;
+    let app = TestApp::new(app(&moto).enable::<Sqs>()).await;
     let sqs = app.handle().sqs();
     for _ in 0..2 {
         let sent = sqs.send("ordered.fifo", "x").group_id("g").deduplication_id("1").await.unwrap();
@@ -59,7 +59,7 @@ async fn a_delayed_message_is_not_there_yet() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("later", json!({}));
-    let app = TestApp::new(app(&moto).with::<Sqs>()).await;
+    let app = TestApp::new(app(&moto).enable::<Sqs>()).await;
     let sqs = app.handle().sqs();
     let url = sqs.queue_url("later").await.unwrap();
     sqs.send(url, "x").delay_seconds(900).await.unwrap();

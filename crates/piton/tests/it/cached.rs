@@ -381,8 +381,9 @@ async fn slow() -> String {
 
 #[piton::test]
 async fn a_hundred_requests_are_one_run_of_the_handler() {
-    let app =
-        App::new("by_hand").blueprints(["nothing"]).route(get("/slow", slow).around(Cached::new()));
+    let app = App::new("by_hand")
+        .blueprints(["nothing"])
+        .route(get("/slow", slow).middleware(Cached::new()));
     let app = TestApp::new(app).await;
     let requests = (0..100).map(|_| async { app.get("/slow").await.text() });
     let texts = futures_util::future::join_all(requests).await;
@@ -396,7 +397,7 @@ async fn a_key_that_says_less_than_the_tags_does_not_hide_a_tag() {
     }
     let cached = Cached::new().key("k:{a}").tags(["t:{b}"]);
     let app = App::new("by_hand").blueprints(["nothing"]);
-    let app = TestApp::new(app.route(get("/k/{a}/{b}", number).around(cached))).await;
+    let app = TestApp::new(app.route(get("/k/{a}/{b}", number).middleware(cached))).await;
     let first = app.get("/k/1/x").await.text();
     assert_eq!(app.get("/k/1/x").await.text(), first);
     let other = app.get("/k/1/y").await.text();
@@ -420,13 +421,13 @@ async fn what_cannot_be_remembered_is_refused_at_launch() {
     async fn hello() -> &'static str {
         "hello"
     }
-    let named = get("/{id}", hello).around(Cached::new().tags(["company:{cnpj}"]));
-    assert!(refused(named).await.contains("`{cnpj}`, which is no parameter of the path"));
-    let braces = get("/", hello).around(Cached::new().key("a{"));
+    let named = get("/{id}", hello).middleware(Cached::new().tags(["company:{cnpj}"]));
+    assert!(refused(named).await.contains("`{cnpj}`, which is not a parameter of the path"));
+    let braces = get("/", hello).middleware(Cached::new().key("a{"));
     assert!(refused(braces).await.contains("braces"));
-    let header = get("/", hello).around(Cached::new().vary(["not a header"]));
+    let header = get("/", hello).middleware(Cached::new().vary(["not a header"]));
     assert!(refused(header).await.contains("is not the name of a header"));
-    let post = piton::http::post("/", hello).around(Cached::new());
+    let post = piton::http::post("/", hello).middleware(Cached::new());
     assert!(refused(post).await.contains("is for GET"));
 }
 
@@ -509,7 +510,7 @@ mod by_redis {
 mod guarded {
     use std::sync::atomic::AtomicBool;
 
-    use piton::auth::api_key::Protected;
+    use piton::auth::api_key::ApiKeyGuard;
 
     use super::*;
 
@@ -520,7 +521,7 @@ mod guarded {
     }
 
     async fn guarded(cached: Cached) -> TestApp {
-        let route = get("/mine", mine).guard(Protected::new()).around(cached);
+        let route = get("/mine", mine).guard(ApiKeyGuard::new()).middleware(cached);
         TestApp::new(
             App::new("by_hand").blueprints(["nothing"]).route(route).set("api_key.key", KEY),
         )
@@ -562,7 +563,7 @@ mod guarded {
 
     #[piton::test]
     async fn without_a_guard_too_an_answer_to_credentials_is_the_callers_own() {
-        let route = get("/mine", mine).around(Cached::new());
+        let route = get("/mine", mine).middleware(Cached::new());
         let app = TestApp::new(App::new("by_hand").blueprints(["nothing"]).route(route)).await;
         let of = |value: &'static str| {
             let request = app.get("/mine").header("authorization", value);
@@ -588,7 +589,7 @@ mod guarded {
             &'a self,
             _: &'a mut piton::axum::http::request::Parts,
             _: &'a Handle,
-        ) -> piton::http::Passed<'a> {
+        ) -> piton::http::GuardFuture<'a> {
             let open = OPEN.load(Ordering::SeqCst);
             Box::pin(async move {
                 open.then_some(()).ok_or_else(|| Error::forbidden("not this tenant"))
@@ -598,7 +599,7 @@ mod guarded {
 
     #[piton::test]
     async fn behind_a_guard_who_cannot_be_told_apart_is_not_remembered() {
-        let route = |path: &'static str, cached| get(path, mine).guard(Tenant).around(cached);
+        let route = |path: &'static str, cached| get(path, mine).guard(Tenant).middleware(cached);
         let app = App::new("by_hand")
             .blueprints(["nothing"])
             .route(route("/own", Cached::new()))
@@ -639,7 +640,7 @@ mod guarded {
 #[cfg(feature = "jwt")]
 #[piton::test]
 async fn a_caller_whose_token_is_in_no_header_is_never_given_anothers_answer() {
-    use piton::auth::jwt::Protected;
+    use piton::auth::jwt::TokenGuard;
     use piton::serde_json::json;
 
     async fn me(who: Option<Identity>) -> String {
@@ -650,8 +651,8 @@ async fn a_caller_whose_token_is_in_no_header_is_never_given_anothers_answer() {
         let cached = || Cached::new().key("me");
         let app = App::new("app")
             .no_scan()
-            .route(get("/me", me).guard(Protected::new()).around(cached()))
-            .route(get("/perhaps", me).guard(Protected::new().optional()).around(cached()))
+            .route(get("/me", me).guard(TokenGuard::new()).middleware(cached()))
+            .route(get("/perhaps", me).guard(TokenGuard::new().optional()).middleware(cached()))
             .set("jwt.location", location)
             .set("log.level", "critical");
         let app = TestApp::new(app).await;

@@ -156,13 +156,13 @@ fn the_example_holds_only_the_rooms_that_the_app_uses() {
 /// What the app needs where it matters.
 fn careful() -> App {
     billing()
-        .outside_local(piton::config::Requirement::new(
+        .require_outside_local(piton::config::Requirement::new(
             "billing.key",
             "nobody could trust a bill",
             "set PITON_BILLING_KEY",
             |config| config.origin("billing.key") != piton::config::Origin::Default,
         ))
-        .outside_local(piton::config::Requirement::new(
+        .require_outside_local(piton::config::Requirement::new(
             "billing.price",
             "the price is made up",
             "set PITON_BILLING_PRICE",
@@ -202,7 +202,7 @@ async fn outside_of_local_is_production_unless_told_otherwise() {
 #[piton::test]
 async fn what_production_asks_for_is_asked_for_wherever_that_is() {
     let timid = || {
-        billing().in_production(piton::config::Requirement::new(
+        billing().require_in_production(piton::config::Requirement::new(
             "billing.key",
             "nobody could trust a bill",
             "set PITON_BILLING_KEY",
@@ -216,19 +216,20 @@ async fn what_production_asks_for_is_asked_for_wherever_that_is() {
     assert!(report.contains("it runs in production, says "), "{report}");
     let report = refusal(timid().set("environment", "staging")).await;
     assert!(report.contains("the environment is `staging`, from "), "{report}");
-    let given = timid().production(true).variable("PITON_BILLING_KEY", "x");
+    let given = timid().production(true).env_for_test("PITON_BILLING_KEY", "x");
     assert_eq!(TestApp::new(given).await.get("/").await.text(), "3");
 }
 
 #[piton::test]
 async fn a_variable_said_in_code_is_a_variable_of_the_environment() {
-    let app = TestApp::new(billing().variable("PITON_BILLING_PRICE", "7")).await;
+    let app = TestApp::new(billing().env_for_test("PITON_BILLING_PRICE", "7")).await;
     assert_eq!(app.get("/").await.text(), "7");
     let origin = app.handle().config().origin("billing.price");
     assert_eq!(origin.to_string(), "environment variable PITON_BILLING_PRICE");
-    let said = billing().variable("PITON_BILLING_PRICE", "7").variable("PITON_BILLING_PRICE", "8");
+    let said =
+        billing().env_for_test("PITON_BILLING_PRICE", "7").env_for_test("PITON_BILLING_PRICE", "8");
     assert_eq!(TestApp::new(said).await.get("/").await.text(), "8", "the later counts");
-    let report = refusal(billing().variable("PITON_BILLING_PRICE", "seven")).await;
+    let report = refusal(billing().env_for_test("PITON_BILLING_PRICE", "seven")).await;
     assert!(report.contains("from environment variable PITON_BILLING_PRICE"), "{report}");
 }
 

@@ -1,7 +1,7 @@
 //! Tests that the effect of every attribute appears in the calls of `routes --explain`.
 
 use piton::axum::http::request::Parts;
-use piton::http::{Guard, Operation, Passed};
+use piton::http::{Guard, GuardFuture, Operation};
 use piton::prelude::*;
 
 /// A guard that implements `explain`.
@@ -10,7 +10,7 @@ pub struct Only(pub &'static str);
 impl Guard for Only {
     fn describe(&self, _: &mut Operation) {}
 
-    fn check<'a>(&'a self, head: &'a mut Parts, _: &'a Handle) -> Passed<'a> {
+    fn check<'a>(&'a self, head: &'a mut Parts, _: &'a Handle) -> GuardFuture<'a> {
         let allowed = head.headers.get("x-day").is_some_and(|day| day == self.0);
         let refusal = || Error::forbidden(format!("come back on {}", self.0));
         Box::pin(std::future::ready(allowed.then_some(()).ok_or_else(refusal)))
@@ -25,7 +25,7 @@ impl Guard for Closed {
         operation.security("bearer");
     }
 
-    fn check<'a>(&'a self, _: &'a mut Parts, _: &'a Handle) -> Passed<'a> {
+    fn check<'a>(&'a self, _: &'a mut Parts, _: &'a Handle) -> GuardFuture<'a> {
         Box::pin(std::future::ready(Err(Error::forbidden("closed"))))
     }
 }
@@ -100,7 +100,7 @@ fn every_attribute_stands_in_the_printed_call_which_compiles() {
     let (app, text) = both!("explained.rs");
     assert_eq!(calls(&by_attributes()), text);
     let table = |app: &App| -> Vec<String> {
-        let outline = app.outline().unwrap();
+        let outline = app.describe().unwrap();
         let routes = outline.routes().iter();
         routes
             .map(|it| format!("{} {} {} {:?} {}", it.method, it.path, it.handler, it.tag, it.doc))
@@ -167,7 +167,7 @@ mod document {
     fn what_the_document_cannot_know_of_a_route_is_listed() {
         let undocumented = |route| {
             let app = App::new("it").no_scan().route(route);
-            let outline = app.outline().unwrap();
+            let outline = app.describe().unwrap();
             outline.routes()[0].operation.undocumented_types().join(", ")
         };
         let route = || piton::http::get("/x", handler);

@@ -338,12 +338,12 @@ fn with_own_format() -> App {
         .blueprint(below("/spoken").route(get("/panics", panics)).route(get("/hangs", hangs)))
         .blueprint(below("/spokenish"))
         .blueprint(below("/spoken/true"))
-        .failures("/spoken/", |failed| {
+        .error_renderer("/spoken/", |failed| {
             let body = json!({ "why": failed.to_string(), "id": failed.id().as_str() });
             Json(body).into_response()
         })
-        .failures("/spoken/true", |failed| {
-            (failed.status(), Json(json!({ "faults": failed.faults() }))).into_response()
+        .error_renderer("/spoken/true", |failed| {
+            (failed.status(), Json(json!({ "faults": failed.field_errors() }))).into_response()
         })
 }
 

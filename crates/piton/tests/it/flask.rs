@@ -181,8 +181,8 @@ const APART: [(&str, &str); 7] = [
 async fn what_flask_jwt_extended_4_refuses_is_refused_here() {
     let recipes = &test_support::gnar::requests()["tokens"];
     let signing = Signing {
-        question: json!({ "secret": test_support::gnar::KEY }),
-        settings: vec![("jwt.secret_key", test_support::gnar::KEY.into())],
+        question: json!({ "secret": test_support::gnar::JWT_SECRET_KEY }),
+        settings: vec![("jwt.secret_key", test_support::gnar::JWT_SECRET_KEY.into())],
     };
     let app = app(&signing, &[]).await;
     let mut peer = Dialogue::start("jwt4", "tokens.py", &[], &[]);

@@ -8,7 +8,7 @@ use piton::secrecy::ExposeSecret;
 mod inside {
     use super::*;
 
-    piton::blueprint!("/guards/inside", guard = piton::auth::api_key::Protected::new());
+    piton::blueprint!("/guards/inside", guard = piton::auth::api_key::ApiKeyGuard::new());
 
     #[get("/")]
     async fn read() -> &'static str {

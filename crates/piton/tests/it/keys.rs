@@ -39,7 +39,7 @@ async fn who(key: ApiKey) -> Result<String> {
 async fn service(folder: &Path) -> TestApp {
     let file = folder.join("data/api_keys.db").to_string_lossy().into_owned();
     let app = App::new("api_keys").blueprints(["none"]).set("log.level", "critical");
-    TestApp::new(app.with::<ApiKeys>().set("db.path", file).route(get("/", who))).await
+    TestApp::new(app.enable::<ApiKeys>().set("db.path", file).route(get("/", who))).await
 }
 
 #[piton::test]

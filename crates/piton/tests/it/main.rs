@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod admin;
-mod around;
 #[cfg(feature = "cache")]
 mod cached;
 mod config;
@@ -40,6 +39,7 @@ mod passwords;
 mod pem;
 mod routes;
 mod serving;
+mod stack;
 mod steps;
 #[cfg(feature = "jwt")]
 mod tokens;

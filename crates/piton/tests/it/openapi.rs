@@ -1,6 +1,6 @@
 //! The OpenAPI document: what types, doc comments and guards come to in it, and how it is served.
 
-use piton::http::{Guard, Operation, Passed};
+use piton::http::{Guard, GuardFuture, Operation};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 
@@ -136,13 +136,13 @@ impl Guard for Badge {
         &'a self,
         _: &'a mut piton::axum::http::request::Parts,
         _: &'a Handle,
-    ) -> Passed<'a> {
+    ) -> GuardFuture<'a> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
 piton::__private::inventory::submit! {
-    piton::http::SecurityWays {
+    piton::http::SecuritySchemes {
         scheme: "it_badge",
         ways: |_| vec![("badge", json!({ "type": "apiKey", "in": "header", "name": "X-Badge" }))],
         open: |_| false,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use piton::http::{Guard, Operation, Page, Paging, Passed};
+use piton::http::{Guard, GuardFuture, Operation, Page, Paging};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 
@@ -280,7 +280,7 @@ impl Guard for Closed {
         &'a self,
         _: &'a mut piton::axum::http::request::Parts,
         _: &'a Handle,
-    ) -> Passed<'a> {
+    ) -> GuardFuture<'a> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -525,7 +525,7 @@ fn failures_in_a_format_of_the_services_own_are_not_called_problems() {
     use piton::axum::response::IntoResponse;
 
     let app = app("openapi_plain::shop");
-    let app = app.failures("/shop/user-orders", |failed| failed.status().into_response());
+    let app = app.error_renderer("/shop/user-orders", |failed| failed.status().into_response());
     let document = app.openapi_document().unwrap();
     let own = json!({ "description": "Any failure, in the format of this path." });
     for (path, method) in [("/shop/user-orders", "post"), ("/shop/user-orders/{id}", "get")] {
@@ -565,7 +565,7 @@ fn what_stands_around_a_route_documents_its_headers_whatever_was_said_first() {
         "here"
     }
     let route = piton::http::get("/here", here)
-        .around(piton::cache::Cached::new())
+        .middleware(piton::cache::Cached::new())
         .describe(piton::describe!(here));
     let app = App::new("it").no_scan().route(route).openapi(OpenApi::new());
     let document = app.openapi_document().unwrap();

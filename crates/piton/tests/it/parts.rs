@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use piton::http::get;
-use piton::part::{self, BoxError, Health, Launch, Needs, Part};
+use piton::part::{self, BoxError, Dependencies, Health, Launch, Part};
 use piton::prelude::*;
 
 /// What happened, in order; attached to the app so that parts find it.
@@ -34,12 +34,12 @@ macro_rules! diarist {
             const NAME: &'static str = $label;
             type Settings = ();
 
-            fn needs(_needs: &mut Needs) {
-                $(_needs.part::<$need>();)?
+            fn dependencies(_dependencies: &mut Dependencies) {
+                $(_dependencies.add::<$need>();)?
             }
 
             async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
-                let diary = launch.attached::<Diary>().next().expect("the test attaches one").clone();
+                let diary = launch.provided::<Diary>().next().expect("the test attaches one").clone();
                 diary.note(concat!("start ", $label));
                 Ok(Self(diary))
             }
@@ -73,7 +73,7 @@ fn app() -> App {
 #[piton::test]
 async fn parts_start_after_what_they_need_stop_in_reverse_and_only_when_asked_for() {
     let diary = Diary::default();
-    let app = TestApp::new(app().attach(diary.clone()).route(get("/", visit))).await;
+    let app = TestApp::new(app().provide(diary.clone()).route(get("/", visit))).await;
     assert_eq!(app.get("/").await.text(), "welcome");
     assert_eq!(diary.all(), ["start ground", "start house"]);
     app.stop().await;
@@ -84,7 +84,7 @@ async fn parts_start_after_what_they_need_stop_in_reverse_and_only_when_asked_fo
 #[piton::test]
 async fn a_part_is_had_without_a_route_by_saying_with() {
     let diary = Diary::default();
-    let app = TestApp::new(app().attach(diary.clone()).with::<Unused>()).await;
+    let app = TestApp::new(app().provide(diary.clone()).enable::<Unused>()).await;
     let _: Unused = app.handle().part();
     assert_eq!(diary.all(), ["start unused"]);
 }
@@ -99,7 +99,7 @@ impl Part for Remote {
     type Settings = ();
 
     async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
-        Ok(Self(launch.attached::<Reachable>().next().cloned().unwrap_or_default()))
+        Ok(Self(launch.provided::<Reachable>().next().cloned().unwrap_or_default()))
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
@@ -120,7 +120,7 @@ async fn ask(_remote: Remote) -> &'static str {
 #[piton::test]
 async fn an_unreachable_server_does_not_keep_the_service_from_starting() {
     let reachable = Reachable::default();
-    let server = TestServer::start(app().attach(reachable.clone()).route(get("/", ask))).await;
+    let server = TestServer::start(app().provide(reachable.clone()).route(get("/", ask))).await;
     let get = |path: &'static str| crate::serving::get(server.address(), path);
     let answer = get("/").await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
@@ -148,12 +148,12 @@ impl Part for Dependent {
     const NAME: &'static str = "dependent";
     type Settings = ();
 
-    fn needs(needs: &mut Needs) {
-        needs.part::<Remote>();
+    fn dependencies(dependencies: &mut Dependencies) {
+        dependencies.add::<Remote>();
     }
 
     async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
-        Ok(Self(launch.attached::<Diary>().next().expect("the test attaches one").clone()))
+        Ok(Self(launch.provided::<Diary>().next().expect("the test attaches one").clone()))
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
@@ -170,9 +170,9 @@ impl Part for Dependent {
 piton::part!(Dependent);
 
 #[piton::test]
-async fn a_part_connects_and_runs_once_what_it_needs_is_connected() {
+async fn a_part_connects_and_runs_once_what_it_dependencies_is_connected() {
     let (reachable, diary) = (Reachable::default(), Diary::default());
-    let app = app().attach(reachable.clone()).attach(diary.clone()).with::<Dependent>();
+    let app = app().provide(reachable.clone()).provide(diary.clone()).enable::<Dependent>();
     let server = TestServer::start(app).await;
     let health = |name: &'static str| {
         let handle = server.handle().clone();
@@ -200,8 +200,8 @@ impl Part for Hopeless {
     type Settings = ();
 
     async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
-        let reachable = launch.attached::<Reachable>().next().cloned().unwrap_or_default();
-        Ok(Self(reachable, launch.attached::<Diary>().next().cloned().unwrap_or_default()))
+        let reachable = launch.provided::<Reachable>().next().cloned().unwrap_or_default();
+        Ok(Self(reachable, launch.provided::<Diary>().next().cloned().unwrap_or_default()))
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
@@ -218,7 +218,7 @@ piton::part!(Hopeless);
 #[piton::test]
 async fn a_part_that_waiting_does_not_help_ends_the_service() {
     let (reachable, diary) = (Reachable::default(), Diary::default());
-    let app = app().attach(reachable.clone()).attach(diary.clone()).with::<Hopeless>();
+    let app = app().provide(reachable.clone()).provide(diary.clone()).enable::<Hopeless>();
     let server = TestServer::start(app).await;
     crate::serving::wait_for(|| async { diary.all().len() > 1 }).await;
     assert!(!server.has_ended(), "a server that is away is waited for");
@@ -250,7 +250,7 @@ piton::part!(Picky);
 #[piton::test]
 async fn a_part_that_refuses_its_settings_stops_the_start_and_those_before_it() {
     let diary = Diary::default();
-    let app = app().attach(diary.clone()).with::<Ground>().with::<Picky>();
+    let app = app().provide(diary.clone()).enable::<Ground>().enable::<Picky>();
     let error = app.into_router().await.expect_err("the part refuses");
     assert!(error.report("parts").contains("picky.mood"), "{error:?}");
     assert_eq!(diary.all(), ["start ground", "stop ground"]);

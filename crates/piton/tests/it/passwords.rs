@@ -28,7 +28,7 @@ fn password(number: usize) -> String {
 
 async fn app(profile: &str) -> TestApp {
     let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
-    TestApp::new(app.with::<Passwords>().set("password.profile", profile)).await
+    TestApp::new(app.enable::<Passwords>().set("password.profile", profile)).await
 }
 
 #[piton::test]

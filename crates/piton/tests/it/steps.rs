@@ -93,7 +93,7 @@ piton::part!(Late);
 
 #[piton::test]
 async fn a_replaced_step_that_forgets_its_parts_is_refused_with_the_fix() {
-    let app = app().with::<Late>().configure_database(|_| async {});
+    let app = app().enable::<Late>().configure_database(|_| async {});
     let error = app.into_router().await.expect_err("the part is not started");
     assert!(error.report("steps").contains("setup.default(Step::ConfigureDatabase)"), "{error:?}");
 }

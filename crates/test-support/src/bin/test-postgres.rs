@@ -1,4 +1,4 @@
-//! A PostgreSQL server to try things on: prints its URL, and stops when its input ends (Ctrl-D).
+//! Runs a PostgreSQL server for tests: prints its URL, and stops when its input ends (Ctrl-D).
 
 use std::io::Read;
 

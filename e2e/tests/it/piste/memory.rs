@@ -6,7 +6,7 @@ use test_support::cgroup::Cgroup;
 use test_support::moto::{Boto3, Moto};
 use test_support::postgres::database;
 use test_support::service::Service;
-use test_support::stalled_clients::unfinished_bodies;
+use test_support::stalled_clients::send_unfinished_bodies;
 
 use super::{Deployment, get, post, signup};
 use crate::memory::BESIDE;
@@ -25,7 +25,7 @@ async fn four_hundred_unfinished_logins_stay_within_the_budget() {
     let login = json!({ "email": "ada@example.org", "password": "wrong" });
     assert_eq!(post(piste.port, "/user/login", &login).await.status, 401);
     let before = service.peak_memory();
-    let flood = tokio::spawn(unfinished_bodies(piste.port, "/user/login", 400, 2 << 20));
+    let flood = tokio::spawn(send_unfinished_bodies(piste.port, "/user/login", 400, 2 << 20));
     let mut logins = 0;
     while !flood.is_finished() {
         assert_eq!(get(piste.port, "/user/get", &[]).await.status, 200);
@@ -90,7 +90,7 @@ async fn signups_are_served_in_a_container_of_64_mb() {
     assert!(statuses.contains(&200), "{statuses:?}");
     // The kernel has not killed the process, so it still answers.
     assert_eq!(get(piste.port, "/user/get", &[]).await.status, 200);
-    let fate = unfinished_bodies(piste.port, "/user/login", 40, 2 << 20).await;
+    let fate = send_unfinished_bodies(piste.port, "/user/login", 40, 2 << 20).await;
     assert!(fate.refused > 20 && fate.lost == 0, "{fate:?}");
     assert_eq!(get(piste.port, "/user/get", &[]).await.status, 200);
     drop((service, group));

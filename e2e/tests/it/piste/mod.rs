@@ -10,7 +10,7 @@ mod secrets;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use test_support::http_client::{Answer, Connection};
+use test_support::http_client::{Connection, HttpResponse};
 use test_support::python::Dialogue;
 use test_support::service::Service;
 use test_support::{free_port, gnar};
@@ -34,7 +34,7 @@ impl Deployment {
         let port = free_port();
         let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()].map(str::to_owned);
         let variables =
-            gnar::environment_of_piton(database).into_iter().map(|(name, it)| (name.into(), it));
+            gnar::environment_for_piton(database).into_iter().map(|(name, it)| (name.into(), it));
         let new =
             Self { port, arguments: arguments.into(), variables: variables.collect(), log: None };
         new.with("GNAR_PG_PASSWORD", PG_PASSWORD)
@@ -92,7 +92,7 @@ async fn off_piste(port: u16, arguments: &[&str], log: Option<&Path>) -> Service
     let own = ["--production", "--host", "127.0.0.1", "--port", &port_text];
     let quiet = ["--set", "admin.address=off", "--set", "log.requests=all"];
     let arguments = [&own[..], &quiet, arguments].concat();
-    let variables = [("GNAR_JWT_SECRET_KEY", gnar::KEY)];
+    let variables = [("GNAR_JWT_SECRET_KEY", gnar::JWT_SECRET_KEY)];
     let service = Service::spawn("off-piste", port, &arguments, &variables, log);
     service.ready().await;
     service
@@ -101,26 +101,26 @@ async fn off_piste(port: u16, arguments: &[&str], log: Option<&Path>) -> Service
 /// A token as the service in Python makes it.
 fn token(email: &str) -> String {
     let mut python = Dialogue::start("jwt3", "tokens.py", &[], &[]);
-    let question = json!({ "op": "create", "identity": email, "secret": gnar::KEY });
+    let question = json!({ "op": "create", "identity": email, "secret": gnar::JWT_SECRET_KEY });
     let made: Value = serde_json::from_str(&python.ask(&question.to_string())).unwrap();
     made["token"].as_str().unwrap().to_owned()
 }
 
-async fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> HttpResponse {
     let mut connection = Connection::open(port).await.unwrap();
     connection.request_with("GET", path, headers, "").await.unwrap()
 }
 
-async fn get_as(port: u16, path: &str, token: &str) -> Answer {
+async fn get_as(port: u16, path: &str, token: &str) -> HttpResponse {
     get(port, path, &[("authorization", &format!("Bearer {token}"))]).await
 }
 
-async fn post(port: u16, path: &str, body: &Value) -> Answer {
+async fn post(port: u16, path: &str, body: &Value) -> HttpResponse {
     let mut connection = Connection::open(port).await.unwrap();
     connection.request("POST", path, &body.to_string()).await.unwrap()
 }
 
-async fn signup(port: u16, email: &str) -> Answer {
+async fn signup(port: u16, email: &str) -> HttpResponse {
     post(port, "/user/signup", &json!({ "email": email, "password": PASSWORD })).await
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use test_support::moto::{Boto3, Moto};
 use test_support::postgres::database;
-use test_support::{http_client, wait_for, wait_longer_for};
+use test_support::{http_client, wait_for, wait_for_within};
 
 use super::{Deployment, get};
 
@@ -63,7 +63,7 @@ async fn has_kept(port: u16, many: i64) -> bool {
 async fn each_is_kept_once(port: u16, sender: JoinHandle<()>, boto3: &mut Boto3) {
     let mut is_empty = || sender.is_finished() && boto3.count(QUEUE) == (0, 0);
     let limit = Duration::from_secs(180);
-    wait_longer_for("an empty queue", limit, || std::future::ready(is_empty())).await;
+    wait_for_within("an empty queue", limit, || std::future::ready(is_empty())).await;
     sender.join().unwrap();
     let all = kept(port).await;
     let mut found: Vec<&str> = all.iter().map(|it| it["body"].as_str().unwrap()).collect();

@@ -12,7 +12,7 @@ use super::{
     signup, token,
 };
 
-const SECRETS: [&str; 5] = [PG_PASSWORD, SES_SECRET, SQS_SECRET, gnar::KEY, PASSWORD];
+const SECRETS: [&str; 5] = [PG_PASSWORD, SES_SECRET, SQS_SECRET, gnar::JWT_SECRET_KEY, PASSWORD];
 
 /// Nothing of what must not be in `text` is in it.
 #[track_caller]

@@ -1,10 +1,10 @@
-//! Source code: its language and its figures.
+//! Describes source code: its language and statistics of its text.
 
 use super::{Action, EvidenceInput, Result};
 use crate::enhance;
 use crate::protocol::{WorkerResponse, content_type};
 
-/// Language, lines, characters, and what hides in them.
+/// Reports language, lines, characters, and characters that are invisible or misleading.
 pub struct CodeblockAction;
 
 impl Action for CodeblockAction {

@@ -1,4 +1,4 @@
-//! A piece of evidence as an action sees it.
+//! The evidence that an action gets: its message and its media.
 
 use std::fmt;
 use std::io::Read;
@@ -13,11 +13,12 @@ use super::{Error, Result};
 use crate::ashirt::{Client, ContentPart, EvidenceContent};
 use crate::protocol::{EvidenceCreated, GlobalVariable, OperationVariable};
 
-/// A piece of evidence.
+/// A piece of evidence that is to be processed.
 pub struct EvidenceInput {
     message: EvidenceCreated,
     source: Source,
-    /// Its permit among those that are looked at, kept for as long as anything of it runs.
+    /// Permit of the queue. Held for as long as anything of this evidence runs, because a thread
+    /// cannot be cancelled.
     permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
@@ -27,7 +28,7 @@ enum Source {
 }
 
 impl EvidenceInput {
-    /// Evidence of ASHIRT.
+    /// Creates the evidence of a message. Its media is fetched by `client` when an action reads it.
     #[must_use]
     pub fn of_ashirt(mut message: EvidenceCreated, client: Client) -> Self {
         if !super::wants_variables(&message.content_type) {
@@ -37,7 +38,7 @@ impl EvidenceInput {
         Self { message, source: Source::Ashirt(Box::new(client)), permit: None }
     }
 
-    /// A file of this machine as if it were evidence, to try an action out.
+    /// Creates evidence from a local file, to try an action without ASHIRT.
     #[must_use]
     pub fn of_file(content_type: &str, path: PathBuf) -> Self {
         let content_type = content_type.to_owned();
@@ -45,51 +46,53 @@ impl EvidenceInput {
         Self { message, source: Source::File(path), permit: None }
     }
 
-    /// Keeps `permit` until nothing of the evidence runs any more, whoever has given it up.
+    /// Holds `permit` until nothing of the evidence runs any more, also after the caller was
+    /// cancelled.
     #[must_use]
     pub(crate) fn with_permit(mut self, permit: OwnedSemaphorePermit) -> Self {
         self.permit = Some(Arc::new(permit));
         self
     }
 
-    /// Which one: mostly a UUID.
+    /// Returns the identifier of the evidence: usually a UUID, but ASHIRT allows any text.
     #[must_use]
     pub fn uuid(&self) -> &str {
         &self.message.evidence_uuid
     }
 
-    /// The operation it belongs to.
+    /// Returns the slug of the operation to which the evidence belongs.
     #[must_use]
     pub fn operation(&self) -> &str {
         &self.message.operation_slug
     }
 
-    /// What it is, such as `image`: any text may be.
+    /// Returns the content type, such as `image`. ASHIRT does not check it: any text is possible.
     #[must_use]
     pub fn content_type(&self) -> &str {
         &self.message.content_type
     }
 
-    /// What the administrator of ASHIRT wants every worker to know; nothing, unless the action
-    /// [wants it](super::Action::WANTS_VARIABLES).
+    /// Returns ASHIRT's global variables, which its administrator defines for all workers. Empty
+    /// unless the action sets [`WANTS_VARIABLES`](super::Action::WANTS_VARIABLES).
     #[must_use]
     pub fn global_variables(&self) -> &[GlobalVariable] {
         &self.message.global_variables
     }
 
-    /// What the operation wants every worker to know; as [`global_variables`](Self::global_variables).
+    /// Returns the variables of the operation. Empty in the same case as
+    /// [`global_variables`](Self::global_variables).
     #[must_use]
     pub fn operation_variables(&self) -> &[OperationVariable] {
         &self.message.operation_variables
     }
 
-    /// Looks at the media while it arrives. `work` runs on a thread of its own, where it may take its time;
-    /// it need not read to the end. What it keeps is all that is kept: a recording of a gigabyte needs no
-    /// more memory than one of a line.
+    /// Runs `work` on the media while it arrives. `work` gets a thread of its own, where it may
+    /// block, and need not read to the end. Memory holds only what `work` keeps: a recording of a
+    /// gigabyte needs no more of it than one of a line.
     ///
     /// # Errors
-    /// The media cannot be had, or not all of it: then whatever `work` has made of the beginning does
-    /// not count. Otherwise the error of `work`.
+    /// When the media cannot be fetched, or not completely: what `work` made of the beginning is
+    /// dropped then. Otherwise the error of `work`.
     pub async fn read_media<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -130,7 +133,8 @@ impl EvidenceInput {
     }
 }
 
-/// A panic of the work is that of the request.
+/// Returns the result of the thread. Resumes its panic, so that it is handled as a panic of the
+/// request.
 fn ended<T>(done: std::result::Result<Result<T>, JoinError>) -> Result<T> {
     match done.map_err(JoinError::try_into_panic) {
         Ok(done) => done,

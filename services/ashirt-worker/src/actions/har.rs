@@ -1,10 +1,10 @@
-//! HAR files: what was asked of whom.
+//! Describes HAR files: which requests went to which hosts.
 
 use super::{Action, EvidenceInput, Result};
 use crate::enhance;
 use crate::protocol::{WorkerResponse, content_type};
 
-/// A summary of the requests: hosts, methods, statuses, types, then each of them.
+/// Reports hosts, methods, statuses and types of a HAR file, then each request.
 pub struct HarAction;
 
 impl Action for HarAction {

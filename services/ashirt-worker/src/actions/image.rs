@@ -1,10 +1,10 @@
-//! Pictures: their format and size, and which metadata they carry.
+//! Describes images: their format, their size and which metadata they carry.
 
 use super::{Action, EvidenceInput, Result};
 use crate::enhance;
 use crate::protocol::{WorkerResponse, content_type};
 
-/// Facts of the file; of its metadata that it is there, and never what it says.
+/// Reports facts of the image file. Of its metadata it reports presence, never content.
 pub struct ImageAction;
 
 impl Action for ImageAction {

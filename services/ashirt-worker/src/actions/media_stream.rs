@@ -1,4 +1,4 @@
-//! MediaStream on its way from the network to a thread that reads it.
+//! Hands media from the network to a thread that reads it.
 
 use std::io::{self, Read};
 
@@ -7,13 +7,14 @@ use piton::tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::ashirt::{Error, EvidenceContent};
 
-/// How many chunks may be under way: one is read while the next arrives.
+/// Capacity of the channel in chunks: one is read while the next arrives.
 const CHANNEL_CAPACITY: usize = 2;
 
-/// A chunk of media, or its end. A channel that is merely gone is no end: something went wrong then.
+/// A chunk of media, or `None` at its end. A channel that closes without `None` means that
+/// something went wrong.
 type Chunk = Option<Bytes>;
 
-/// MediaStream as it arrives, for a thread that may wait.
+/// Media as it arrives, as a blocking [`Read`].
 #[derive(Debug)]
 pub(super) struct MediaStream {
     chunks: Receiver<Chunk>,
@@ -34,7 +35,7 @@ impl Read for MediaStream {
             match self.chunks.blocking_recv() {
                 Some(Some(chunk)) => self.chunk = chunk,
                 Some(None) => self.ended = true,
-                None => return Err(io::Error::other("the media broke off")),
+                None => return Err(io::Error::other("the media ended early")),
             }
         }
         let length = buffer.len().min(self.chunk.len());
@@ -43,14 +44,14 @@ impl Read for MediaStream {
     }
 }
 
-/// Hands on what arrives, until its end or until nobody wants more.
+/// Forwards the content to the reading thread until its end, or until the reader stops early.
 pub(super) async fn feed(mut content: EvidenceContent, chunks: Sender<Chunk>) -> Result<(), Error> {
     while let Some(chunk) = content.chunk().await? {
         if chunks.send(Some(chunk)).await.is_err() {
             return Ok(());
         }
     }
-    // Nobody may want that either.
+    // A failed send is ignored, because the reader may have stopped before the end.
     let _ = chunks.send(None).await;
     Ok(())
 }
@@ -84,6 +85,6 @@ mod tests {
     #[test]
     fn what_breaks_off_is_not_taken_for_the_whole() {
         let broken = read(&[b"ab"], false).unwrap_err();
-        assert!(broken.to_string().contains("broke off"));
+        assert!(broken.to_string().contains("ended early"));
     }
 }

@@ -1,13 +1,14 @@
-//! What the worker does with evidence: a file an action, and a line of the list below.
+//! The actions: one file per content type, and a line in the list below.
 //!
-//! An action gets the evidence, looks at its media, and answers. All around it is done for it: who may
-//! call, how many run at once, how long each may take, what ASHIRT can store, the log.
+//! An action gets the evidence, reads its media and responds. Everything else is done for it:
+//! authentication, the limit of concurrent work, the timeout, the limits of ASHIRT's database, the
+//! log.
 //!
 //! ```
 //! use ashirt_worker::actions::{Action, EvidenceInput, Result};
 //! use ashirt_worker::protocol::WorkerResponse;
 //!
-//! /// How much there is.
+//! /// Reports the size of the media.
 //! struct Size;
 //!
 //! impl Action for Size {
@@ -39,7 +40,7 @@ use crate::enhance::EnhanceError;
 use crate::protocol::WorkerResponse;
 use crate::services::chain;
 
-/// Every action. Evidence of other types is rejected.
+/// All actions. Evidence of other content types is rejected.
 const ACTIONS: [ActionEntry; 6] = [
     ActionEntry::of::<har::HarAction>(),
     ActionEntry::of::<terminal::TerminalAction>(),
@@ -49,45 +50,47 @@ const ACTIONS: [ActionEntry; 6] = [
     ActionEntry::of::<unsupported::NoteAction>(),
 ];
 
-/// Looks at evidence of one content type.
+/// Processes evidence of one content type.
 pub trait Action: Send + Sync + 'static {
-    /// The content type, as ASHIRT spells it.
+    /// Content type, as ASHIRT spells it.
     const CONTENT_TYPE: &'static str;
 
-    /// Whether [`EvidenceInput`] keeps its variables. They come again with each message, and a thousand of
-    /// those may wait for their turn: who does not need them lets them go. **Default: `false`.**
+    /// Set to `true` to get the variables of ASHIRT and of the operation. They come again with each
+    /// message, and a thousand messages may wait in the queue, so they are dropped unless the
+    /// action wants them. **Default: `false`.**
     const WANTS_VARIABLES: bool = false;
 
-    /// What can be said of the evidence. The same evidence may come again: an administrator asks, or
-    /// ASHIRT for all that an operation has.
+    /// Processes the evidence. The same evidence may come again: an administrator can ask for it,
+    /// and so can ASHIRT for all evidence of an operation.
     ///
     /// # Errors
-    /// Whatever keeps it from being said; the administrator reads it, so that trying again may help.
+    /// Any error. An administrator reads it in ASHIRT and decides whether to run the evidence
+    /// again.
     fn run(evidence: &EvidenceInput) -> impl Future<Output = Result<WorkerResponse>> + Send;
 }
 
-/// What an action comes to.
+/// Result of an action.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// ErrorKind there is no answer. It does not implement [`std::error::Error`], so that `?` makes it of
-/// everything that does.
+/// Reason why an action has no result. It does not implement [`std::error::Error`], so that `?`
+/// converts every error that does.
 pub struct Error(ErrorKind);
 
 enum ErrorKind {
-    /// Nothing can be said of such evidence.
+    /// The evidence cannot be processed, now or later.
     Unsupported(String),
-    /// It went wrong this time.
+    /// Processing failed this time.
     Failed(String),
 }
 
 impl Error {
-    /// The evidence is not what it should be, and why: it is rejected.
+    /// Creates an error for evidence that is not valid: it is rejected with this reason.
     #[must_use]
     pub fn unsupported(why: impl Into<String>) -> Self {
         Self(ErrorKind::Unsupported(why.into()))
     }
 
-    /// The answer that tells it.
+    /// Converts the error into the response that reports it.
     #[must_use]
     pub fn into_response(self) -> WorkerResponse {
         match self.0 {
@@ -103,7 +106,7 @@ impl<E: std::error::Error + 'static> From<E> for Error {
         let of_ashirt = error.downcast_ref::<ashirt::Error>();
         match error.downcast_ref::<EnhanceError>() {
             Some(EnhanceError::Unsupported(why)) => Self::unsupported(why),
-            // It will be as large the next time.
+            // Rejected instead of failed, because the media will be as large the next time.
             _ if of_ashirt.is_some_and(|error| error.kind() == ashirt::Kind::TooLarge) => {
                 Self::unsupported(format!("the media is too large: {}", chain(error)))
             }
@@ -123,7 +126,7 @@ impl fmt::Debug for Error {
 
 type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<WorkerResponse>> + Send + 'a>>;
 
-/// An action of the list.
+/// An entry of the list of actions: the trait's items as values.
 #[derive(Clone, Copy)]
 struct ActionEntry {
     content_type: &'static str,
@@ -141,30 +144,30 @@ impl ActionEntry {
     }
 }
 
-/// The content types that there are actions for.
+/// Returns the content types that have an action.
 pub fn content_types() -> impl Iterator<Item = &'static str> {
     ACTIONS.iter().map(|action| action.content_type)
 }
 
-/// As it is called in figures: a type that there is an action for, or `other`.
+/// Returns the content type for a metric label: one that has an action, or `other`. Arbitrary text
+/// would give each message a series of its own.
 #[must_use]
 pub fn known_content_type(content_type: &str) -> &'static str {
     content_types().find(|known| *known == content_type).unwrap_or("other")
 }
 
-/// Whether the action for evidence of this type looks at variables.
+/// Returns whether the action for this content type wants variables.
 pub(crate) fn wants_variables(content_type: &str) -> bool {
     ACTIONS.iter().any(|action| action.content_type == content_type && action.wants_variables)
 }
 
-/// What can be said of the evidence: the answer of the action for its content type.
+/// Runs the action for the content type of the evidence. Rejects content types without an action.
 pub async fn process(evidence: &EvidenceInput) -> WorkerResponse {
     let action = ACTIONS.iter().find(|action| action.content_type == evidence.content_type());
     let Some(action) = action else {
         let types = content_types().collect::<Vec<_>>().join(", ");
         let unknown: String = evidence.content_type().chars().take(100).collect();
-        let why =
-            format!("this worker does not know the content type `{unknown}`; it knows {types}");
+        let why = format!("unsupported content type `{unknown}`; supported are {types}");
         return WorkerResponse::Rejected(why.into());
     };
     (action.run)(evidence).await.unwrap_or_else(Error::into_response)

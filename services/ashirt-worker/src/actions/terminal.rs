@@ -1,10 +1,10 @@
-//! Terminal recordings: what was to be seen.
+//! Describes terminal recordings: the text that was visible.
 
 use super::{Action, EvidenceInput, Result};
 use crate::enhance;
 use crate::protocol::{WorkerResponse, content_type};
 
-/// The text of the recording, without colours and movements of the cursor.
+/// Reports the text of the recording, without colours and cursor movements.
 pub struct TerminalAction;
 
 impl Action for TerminalAction {

@@ -1,20 +1,20 @@
-//! Evidence without a file, of which nothing is to be said. It must not be fetched either: some of
-//! ASHIRT's stores fail then.
+//! Rejects evidence without a file. Its content must not be fetched, because some of ASHIRT's
+//! stores fail on such requests.
 
 use super::{Action, EvidenceInput, Result};
 use crate::protocol::{WorkerResponse, content_type};
 
-/// A mark in time.
+/// Rejects events, which mark a moment and have no file.
 pub struct EventAction;
 
-/// A note.
+/// Rejects notes, which have no file.
 pub struct NoteAction;
 
 impl Action for EventAction {
     const CONTENT_TYPE: &'static str = content_type::EVENT;
 
     async fn run(_: &EvidenceInput) -> Result<WorkerResponse> {
-        Ok(WorkerResponse::Rejected("an event has no file to look at".into()))
+        Ok(WorkerResponse::Rejected("an event has no file to process".into()))
     }
 }
 
@@ -22,6 +22,6 @@ impl Action for NoteAction {
     const CONTENT_TYPE: &'static str = content_type::NONE;
 
     async fn run(_: &EvidenceInput) -> Result<WorkerResponse> {
-        Ok(WorkerResponse::Rejected("there is no file to look at".into()))
+        Ok(WorkerResponse::Rejected("there is no file to process".into()))
     }
 }

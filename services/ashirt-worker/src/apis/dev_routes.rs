@@ -1,4 +1,4 @@
-//! Routes to try the worker with, where `ENABLE_DEV` says so.
+//! Routes for development, which exist only with `ENABLE_DEV=true`.
 
 use piton::config::Problems;
 use piton::http::{get, post};
@@ -8,7 +8,7 @@ use piton::{Setup, StepResult};
 
 use crate::worker_settings::WorkerSettings;
 
-/// Adds the routes before the router is made.
+/// Adds the routes before the router is built.
 pub(crate) async fn add(setup: Setup) -> impl StepResult {
     let handle = setup.handle();
     let settings: WorkerSettings = handle.config().read("worker", &mut Problems::new());
@@ -23,7 +23,7 @@ async fn root() -> Json<Value> {
     Json(json!({ "msg": "GET /" }))
 }
 
-/// The body is not read.
+/// Responds without reading the body.
 async fn test() -> Json<Value> {
     Json(json!({ "Done": "you bet!" }))
 }

@@ -1,4 +1,4 @@
-//! The routes: those that ASHIRT calls, and those to try the worker with.
+//! The routes: those that ASHIRT calls, and those for development.
 
 pub(crate) mod dev_routes;
 pub mod process;

@@ -1,10 +1,10 @@
-//! `POST /ashirt/process`: all that ASHIRT says to a worker.
+//! `POST /ashirt/process`, the one route that ASHIRT calls.
 
 use std::time::Duration;
 
 use piton::axum::extract::Request;
 use piton::axum::response::{IntoResponse, Response};
-use piton::http::FailedRequest;
+use piton::http::ErrorResponse;
 use piton::prelude::*;
 use piton::{RequestId, tokio};
 
@@ -16,10 +16,10 @@ use crate::services::Backend;
 
 piton::blueprint!("/ashirt", tag = "ashirt", guard = SharedSecretGuard);
 
-/// Answers a test, and says what is in a piece of evidence.
+/// Responds to a test message, and processes a piece of evidence.
 ///
-/// The type of the body is not looked at: it is JSON or it is nothing, and a header that somebody has
-/// configured may say otherwise.
+/// Ignores the request's `Content-Type`: the body has to be JSON in any case, and ASHIRT's
+/// administrator may have configured another header.
 #[post("/process")]
 pub async fn process(queue: EvidenceQueue, backend: Backend, request: Request) -> Response {
     let message = match queue.read(request).await {
@@ -37,7 +37,7 @@ pub async fn process(queue: EvidenceQueue, backend: Backend, request: Request) -
         Ok(Message::Untyped(why)) => json(rejected(why)),
         Ok(Message::Unknown(kind)) => {
             let kind: String = kind.chars().take(100).collect();
-            json(rejected(format!("this worker does not know the message type `{kind}`")))
+            json(rejected(format!("unsupported message type `{kind}`")))
         }
         Err(why) => {
             warn!("Cannot read a message: {why}");
@@ -51,7 +51,7 @@ fn rejected(why: String) -> Vec<u8> {
     WorkerResponse::Rejected(why.into()).body()
 }
 
-/// An error leads to its lines in the log.
+/// Adds the request id to an error, so that an administrator finds its log lines.
 fn add_request_id(answer: WorkerResponse) -> WorkerResponse {
     match answer {
         WorkerResponse::Error(why) => WorkerResponse::Error(with_current_request_id(&why).into()),
@@ -67,31 +67,33 @@ fn with_request_id(why: &str, id: RequestId) -> String {
     format!("{why} (request {id})")
 }
 
-/// How long an administrator waits who presses "Test".
+/// Maximum time for the connection test behind ASHIRT's button "Test".
 const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the worker could not do its work.
+/// Returns why the worker could not process evidence now. Checked only if `worker.test_asks_ashirt`
+/// is set.
 async fn failure_reason(queue: &EvidenceQueue, backend: &Backend) -> Option<String> {
     if !queue.settings().test_asks_ashirt {
         return None;
     }
     let checked = tokio::time::timeout(TEST_TIMEOUT, backend.check()).await;
-    let failure_reason = checked.unwrap_or_else(|_| Err("it does not answer".into())).err();
-    failure_reason.map(|why| format!("the worker cannot work with ASHIRT: {why}"))
+    let failure_reason = checked.unwrap_or_else(|_| Err("it did not respond in time".into())).err();
+    failure_reason.map(|why| format!("the worker cannot use ASHIRT: {why}"))
 }
 
-/// What a failure looks like to ASHIRT, whoever made it: it takes a reason only out of status 200. Who may
-/// not call, or calls something else, is no ASHIRT, or one that should see it in its log.
-pub(crate) fn error_response(failed: &FailedRequest<'_>) -> Response {
+/// Renders an error of any layer for ASHIRT, which reads a reason only from a response with status
+/// 200. For 401, 404 and 405 the true status is sent, because the caller is not ASHIRT, or is an
+/// ASHIRT whose log should show it.
+pub(crate) fn error_response(failed: &ErrorResponse<'_>) -> Response {
     match failed.status().as_u16() {
         401 | 404 | 405 => wrong_path_response(failed),
         _ => failure_response(failed, ""),
     }
 }
 
-/// What a failure looks like where ASHIRT should not have called: with its true status, and so that the test
-/// of its page shows why.
-pub(crate) fn wrong_path_response(failed: &FailedRequest<'_>) -> Response {
+/// Renders an error outside of ASHIRT's route: with its true status, and so that the test on
+/// ASHIRT's page shows the reason.
+pub(crate) fn wrong_path_response(failed: &ErrorResponse<'_>) -> Response {
     let nowhere = failed.status() == StatusCode::NOT_FOUND;
     let place = if nowhere { format!("; ASHIRT calls {PROCESS_PATH}") } else { String::new() };
     let mut answer = failure_response(failed, &place);
@@ -99,7 +101,7 @@ pub(crate) fn wrong_path_response(failed: &FailedRequest<'_>) -> Response {
     answer
 }
 
-fn failure_response(failed: &FailedRequest<'_>, place: &str) -> Response {
+fn failure_response(failed: &ErrorResponse<'_>, place: &str) -> Response {
     json(protocol::failure(&with_request_id(&format!("{failed}{place}"), failed.id())))
 }
 

@@ -1,16 +1,17 @@
-//! Who may call: ASHIRT signs nothing, and shows a header if it is configured to.
+//! Authenticates callers by a shared secret in a header, because ASHIRT does not sign its requests
+//! to workers.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use piton::axum::http::HeaderName;
 use piton::axum::http::request::Parts;
-use piton::http::{Guard, Operation, Passed};
+use piton::http::{Guard, GuardFuture, Operation};
 use piton::prelude::*;
 
 use crate::evidence_queue::EvidenceQueue;
 use crate::worker_settings::WorkerSettings;
 
-/// Asks for the shared secret, if there is one.
+/// Guard that requires the shared secret, if one is configured.
 pub struct SharedSecretGuard;
 
 impl Guard for SharedSecretGuard {
@@ -22,7 +23,7 @@ impl Guard for SharedSecretGuard {
         Some("ashirt_worker::apis::SharedSecretGuard".to_owned())
     }
 
-    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
+    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> GuardFuture<'a> {
         Box::pin(async move {
             let queue = app.try_part::<EvidenceQueue>()?;
             let Some(expected) = queue.expected() else { return Ok(()) };
@@ -32,28 +33,29 @@ impl Guard for SharedSecretGuard {
                 return Ok(());
             }
             let why = if shown.is_empty() { "missing" } else { "wrong" };
-            warn!("Refused a caller: the header {name} is {why}");
+            warn!("Rejected a caller: the header {name} is {why}");
             Err(Error::unauthorized(format!("the header {name} is {why}")))
         })
     }
 }
 
-/// What callers have to show, and where.
+/// The header and the secret that callers have to send.
 pub(crate) struct ExpectedSecret {
     header: HeaderName,
-    /// Of the secret.
+    /// SHA-256 of the secret.
     hash: Digest,
 }
 
 impl ExpectedSecret {
-    /// What the settings ask for, if anything.
+    /// Creates the expectation of the settings. Returns `None` without a shared secret.
     pub fn of(settings: &WorkerSettings) -> Option<Self> {
         let hash = digest(&SHA256, settings.shared_secret.get()?.as_bytes());
         let header = settings.header().expect("the settings have been checked");
         Some(Self { header, hash })
     }
 
-    /// Compared by their hashes, so that the time it takes says nothing of either, not even of the length.
+    /// Compares by hashes in constant time, so that the duration reveals neither content nor
+    /// length.
     fn is(&self, shown: &[u8]) -> bool {
         verify_slices_are_equal(digest(&SHA256, shown).as_ref(), self.hash.as_ref()).is_ok()
     }

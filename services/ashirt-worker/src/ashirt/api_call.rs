@@ -1,4 +1,4 @@
-//! One call, before it is sent: what is asked, how it is signed, and when it may be asked again.
+//! One API call before it is sent: its content, its signature, and when it may be retried.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
@@ -11,16 +11,16 @@ use super::request_target;
 use super::signature;
 use super::{Client, Settings};
 
-/// What is asked, the same for each attempt.
+/// Content of a call, the same for each attempt.
 pub(super) struct ApiCall {
-    /// The method of [`Client`] that was called.
+    /// Name of the [`Client`] method.
     pub name: &'static str,
     pub method: Method,
-    /// Path and query from `/api` on, as they are sent.
+    /// Path and query from `/api` on, exactly as sent.
     pub target: String,
     pub content_type: Option<String>,
     pub body: Bytes,
-    /// Whether asking twice does no more than asking once.
+    /// Set if sending the call twice has the same effect as once.
     pub is_repeatable: bool,
 }
 
@@ -74,7 +74,8 @@ impl ApiCall {
         self
     }
 
-    /// Whether to ask again after this failure. What is not repeatable is, as long as nothing was sent.
+    /// Returns whether the call may be retried after this error. A call that is not repeatable may
+    /// be, as long as nothing was sent.
     pub(super) fn may_be_repeated(&self, error: &Error) -> bool {
         match error.kind() {
             Kind::Connect => true,
@@ -86,7 +87,7 @@ impl ApiCall {
 }
 
 impl Client {
-    /// Signs a call as it is sent now.
+    /// Builds the signed request of a call, with the current time.
     ///
     /// # Errors
     /// `Invalid` if no request can be made of it.
@@ -108,7 +109,8 @@ impl Client {
             (header::USER_AGENT, Some(&self.settings.user_agent)),
             (header::CONTENT_TYPE, call.content_type.as_ref()),
         ];
-        // The last two are written by hyper, which would believe another's.
+        // Removed, because `Content-Length` and `Transfer-Encoding` are written by hyper, which
+        // would otherwise believe foreign ones.
         for name in
             [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::HOST]
         {

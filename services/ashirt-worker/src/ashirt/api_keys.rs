@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use super::error::Error;
 
-/// Says whose request it is. No secret: it goes over the wire as it is.
+/// Identifies the user of a request. Not a secret: it is sent as it is.
 ///
 /// ```
 /// # use ashirt_worker::ashirt::AccessKey;
@@ -21,7 +21,7 @@ use super::error::Error;
 pub struct AccessKey(String);
 
 impl AccessKey {
-    /// The key as it was given.
+    /// Returns the key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -46,7 +46,7 @@ impl FromStr for AccessKey {
     }
 }
 
-/// Signs requests; nothing shows it.
+/// Signs requests. `Debug` does not show the key.
 ///
 /// ```
 /// # use ashirt_worker::ashirt::SecretKey;
@@ -58,7 +58,7 @@ impl FromStr for AccessKey {
 pub struct SecretKey(hmac::Key);
 
 impl SecretKey {
-    /// HMAC-SHA256 of a message.
+    /// Returns the HMAC-SHA256 of a message.
     pub(super) fn sign(&self, message: &[u8]) -> hmac::Tag {
         hmac::sign(&self.0, message)
     }
@@ -83,19 +83,21 @@ impl FromStr for SecretKey {
             return Err(wrong("is empty"));
         }
         if text.contains(char::is_whitespace) {
-            return Err(wrong("has blanks or ends of lines in it"));
+            return Err(wrong("contains whitespace"));
         }
         if text.contains(['-', '_']) {
             return Err(wrong("is URL-safe base64 (`-`, `_`): ASHIRT's has `+` and `/`"));
         }
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)) {
-            return Err(wrong("has characters that base64 has not"));
+            return Err(wrong("contains characters that are not base64"));
         }
         if !text.len().is_multiple_of(4) {
-            return Err(wrong("is cut off: its length is no multiple of four (is `=` missing?)"));
+            return Err(wrong(
+                "is truncated: its length is not a multiple of four (is `=` missing?)",
+            ));
         }
-        // The library's own error shows the character that it stumbles on.
-        let bytes = STANDARD.decode(text).map_err(|_| wrong("is not base64 to its end"))?;
+        // The library's own error is dropped, because it shows the offending character of the key.
+        let bytes = STANDARD.decode(text).map_err(|_| wrong("is not valid base64"))?;
         let bytes = SecretSlice::from(bytes);
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes.expose_secret())))
     }
@@ -109,19 +111,19 @@ mod tests {
     fn a_secret_key_that_is_not_whole_is_refused_and_not_shown() {
         for (text, said) in [
             ("", "is empty"),
-            ("Wvtv xFaJ", "blanks"),
-            ("WvtvxFaJ\n", "ends of lines"),
+            ("Wvtv xFaJ", "whitespace"),
+            ("WvtvxFaJ\n", "whitespace"),
             ("Wvt-xFaJ", "URL-safe"),
             ("Wvt_xFaJ", "URL-safe"),
-            ("Wvt!xFaJ", "characters that base64 has not"),
-            ("WvtéxFa", "characters that base64 has not"),
+            ("Wvt!xFaJ", "characters that are not base64"),
+            ("WvtéxFa", "characters that are not base64"),
             ("WvtvxFa", "length"),
             ("WvtvxF", "length"),
-            ("Wv=vxFa=", "to its end"),
-            ("WvtvxF==WvtvxFaJ", "to its end"),
-            ("WvtvxFa9====", "to its end"),
+            ("Wv=vxFa=", "not valid base64"),
+            ("WvtvxF==WvtvxFaJ", "not valid base64"),
+            ("WvtvxFa9====", "not valid base64"),
             // The last bits are no part of any byte, so two texts would be one key.
-            ("WvtvxR==", "to its end"),
+            ("WvtvxR==", "not valid base64"),
         ] {
             let error = text.parse::<SecretKey>().expect_err(text).to_string();
             assert!(error.contains(said), "{text:?}: {error}");

@@ -1,4 +1,4 @@
-//! Connections that are used again, and what is to be trusted at their other end.
+//! The pool of connections to the backend, and the certificates that are trusted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use rustls::{ClientConfig, RootCertStore};
 use super::error::Error;
 use super::settings::Settings;
 
-/// How long an unused connection is kept. Servers and proxies keep it longer, so that it is not they who close
-/// it just when it is used again.
+/// Time after which an idle connection is closed. Shorter than servers and proxies keep theirs, so
+/// that the other end does not close a connection just when it is reused.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The pool of connections.
+/// Pool of connections.
 pub(super) type Pool = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// # Errors
@@ -65,7 +65,9 @@ fn trust(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Error> {
         return Err(wrong());
     }
     if roots.is_empty() {
-        return Err(Error::invalid("this machine trusts no authority: install ca-certificates"));
+        return Err(Error::invalid(
+            "this machine trusts no certificate authority: install ca-certificates",
+        ));
     }
     Ok(())
 }

@@ -1,38 +1,39 @@
-//! Why a call failed, by kinds that a caller can act on.
+//! Errors of calls, by kinds that a caller can act on.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What a caller can do about it.
+/// Classifies errors by what a caller can do about them.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// No connection was made, so nothing was sent: look at the address, or try again.
+    /// No connection was made, so nothing was sent: check the address, or try again.
     Connect,
-    /// There was a connection, and no answer in time. What was asked may have been done.
+    /// No response came in time over an open connection. The call may have taken effect.
     Timeout,
-    /// The connection broke before the answer was whole. What was asked may have been done.
+    /// The connection broke before the response was complete. The call may have taken effect.
     Interrupted,
     /// 401: wrong keys, a wrong clock, or a write to what does not exist.
     Unauthorized,
-    /// 404: no such thing, or no right to read it.
+    /// 404: not found, or no permission to read it.
     NotFound,
-    /// Any other status from 400 to 499: the backend does not want what was sent; [`Error::reason`] says why.
+    /// Any other status from 400 to 499: the backend rejects the request; [`Error::reason`] says
+    /// why.
     BadRequest,
-    /// A status from 500 on: it is the backend's fault, or that of a proxy before it.
+    /// A status from 500 on: a fault of the backend, or of a proxy in front of it.
     Server,
-    /// A redirect, which is not followed: the signature is for the address that was asked.
+    /// A redirect, which is not followed, because the signature is for the original address.
     Redirect,
-    /// An answer that is not what ASHIRT answers.
+    /// A response that ASHIRT does not send.
     Decode,
-    /// An answer longer than the limit.
+    /// A response longer than the limit.
     TooLarge,
-    /// The caller gave what cannot be sent; nothing was.
+    /// Invalid arguments; nothing was sent.
     Invalid,
 }
 
 impl Kind {
-    /// The word for labels of figures.
+    /// Returns the value for metric labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +52,7 @@ impl Kind {
     }
 }
 
-/// A call that failed. It holds no secret, no signature, and of an answer only its short `error`.
+/// A failed call. It contains no secret, no signature, and of the response only its short `error`.
 ///
 /// ```
 /// # use ashirt_worker::ashirt::{Kind, SecretKey};
@@ -104,19 +105,19 @@ impl Error {
         self
     }
 
-    /// What a caller can do about it.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// The status that was answered, if one was and it is why the call failed.
+    /// Returns the status of the response, if that is why the call failed.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// What the backend said in its `error`, at most 200 printable characters.
+    /// Returns the `error` of the backend's response, at most 200 printable characters.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
@@ -126,7 +127,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(call) = self.0.call {
-            write!(f, "ask ashirt for `{call}`: ")?;
+            write!(f, "call ASHIRT's `{call}`: ")?;
         }
         f.write_str(&self.0.message)?;
         self.0.reason.as_deref().map_or(Ok(()), |reason| write!(f, ": {reason}"))

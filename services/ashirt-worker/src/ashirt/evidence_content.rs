@@ -1,4 +1,4 @@
-//! The bytes of evidence, as they arrive.
+//! The bytes of evidence as a stream.
 
 use std::time::Duration;
 
@@ -10,12 +10,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{Error, Kind};
 
-/// Which bytes of evidence.
+/// Selects which bytes of evidence to fetch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ContentPart {
-    /// All of them.
+    /// The whole file.
     Media,
-    /// For an image, a PNG of at most 500 by 500; for all else the same as [`Media`](Self::Media).
+    /// For an image a PNG of at most 500 by 500 pixels; for everything else the same as
+    /// [`Media`](Self::Media).
     Preview,
 }
 
@@ -28,18 +29,18 @@ impl ContentPart {
     }
 }
 
-/// What limits the reading of an answer.
+/// Limits for reading a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadLimits {
-    /// In bytes.
+    /// Maximum size in bytes.
     pub size: u64,
-    /// How long nothing may come.
+    /// Maximum time between two chunks.
     pub idle: Duration,
-    /// When all has to be there.
+    /// Deadline for the whole response.
     pub deadline: Instant,
 }
 
-/// The bytes of evidence on their way. Dropped before its end, it closes its connection.
+/// The bytes of evidence while they arrive. Closes its connection when dropped before the end.
 #[derive(Debug)]
 pub struct EvidenceContent {
     call: &'static str,
@@ -69,19 +70,19 @@ impl EvidenceContent {
         Ok(content)
     }
 
-    /// How many bytes there will be in all, if the backend says so.
+    /// Returns the total number of bytes, if the backend declares it.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// What the backend takes the bytes for: a guess of its own, as it stores no type.
+    /// Returns the media type that the backend guesses from the bytes. It stores none.
     #[must_use]
     pub fn media_type(&self) -> Option<&str> {
         self.media_type.as_deref()
     }
 
-    /// The next bytes; `None` when there are no more. Cancel safe: no byte is lost.
+    /// Returns the next bytes, or `None` at the end. Cancel safe: no byte is lost.
     ///
     /// # Errors
     /// `TooLarge` as soon as there are more bytes than the limit, `Timeout` if none come for too long or the
@@ -91,18 +92,18 @@ impl EvidenceContent {
             let until = self.limits.deadline.min(Instant::now() + self.limits.idle);
             let Ok(frame) = timeout_at(until, self.body.frame()).await else {
                 return Err(
-                    self.error(Kind::Timeout, "the rest of the answer did not come in time")
+                    self.error(Kind::Timeout, "the rest of the response did not arrive in time")
                 );
             };
             let frame = match frame.transpose() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(None),
                 Err(error) => {
-                    let broken = self.error(Kind::Interrupted, "the answer broke off");
+                    let broken = self.error(Kind::Interrupted, "the response ended early");
                     return Err(broken.because(error));
                 }
             };
-            // What is no data is trailers, which nobody sends.
+            // Skipped, because a frame without data has trailers, which ASHIRT does not use.
             let Ok(chunk) = frame.into_data() else { continue };
             self.read += chunk.len() as u64;
             if self.read > self.limits.size {
@@ -112,7 +113,7 @@ impl EvidenceContent {
         }
     }
 
-    /// All bytes that are left.
+    /// Reads all remaining bytes into memory.
     ///
     /// # Errors
     /// As [`chunk`](Self::chunk).
@@ -126,7 +127,7 @@ impl EvidenceContent {
 
     fn too_large(&self) -> Error {
         let limit = self.limits.size;
-        self.error(Kind::TooLarge, &format!("the answer has more than {limit} bytes"))
+        self.error(Kind::TooLarge, &format!("the response has more than {limit} bytes"))
     }
 
     fn error(&self, kind: Kind, message: &str) -> Error {

@@ -1,44 +1,45 @@
-//! What a worker found in a piece of evidence, as far as ASHIRT can hold it.
+//! Metadata: the findings of a worker, within the limits of ASHIRT's database.
 
 use serde::Serialize;
 
 use super::error::Error;
 use super::storable_text::storable;
 
-/// How far a worker is.
+/// Progress of a worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum Status {
-    /// It will look at the evidence later.
+    /// The worker will process the evidence later.
     Queued,
-    /// It is looking.
+    /// The worker is processing.
     Processing,
-    /// It has looked.
+    /// The worker is done.
     Completed,
-    /// It could not.
+    /// The worker failed.
     Error,
 }
 
-/// What a worker found in a piece of evidence.
+/// Findings of a worker about a piece of evidence.
 ///
-/// The first of a source has no status: the backend stores it from the second on. One that was told of the
-/// evidence by an event has no first.
+/// The backend ignores the status of the first entry of a source, and stores it from the second on.
+/// A worker that was notified of the evidence by a message has no first entry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    /// The name that the worker has *in ASHIRT*; another name makes a second entry beside the worker's.
+    /// Name that the worker has *in ASHIRT*. Any other name creates a second entry next to the
+    /// worker's.
     pub source: String,
-    /// What was found; [`storable`] makes it fit.
+    /// Findings. [`storable`] makes a text fit.
     pub body: String,
-    /// How far the worker is.
+    /// Progress of the worker.
     pub status: Status,
-    /// Why, for people.
+    /// Explanation for people.
     pub message: Option<String>,
-    /// Whether the worker can do anything with evidence like this.
+    /// Declares whether the worker supports this kind of evidence.
     pub can_process: Option<bool>,
 }
 
 impl Metadata {
-    /// The backend checks none of it, and loses what it cannot store.
+    /// Checks what the backend does not: it loses texts that it cannot store, without an error.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.source.trim().is_empty() || self.source.chars().count() > 255 {
             return Err(Error::invalid(

@@ -1,10 +1,11 @@
-//! A client of the ASHIRT backend: signed requests, their answers as types.
+//! A client of the ASHIRT backend: signed requests, typed responses.
 //!
-//! It stands alone: nothing here knows of the service around it, so that it can be taken elsewhere.
+//! Independent of the service around it, so that it can become a crate of its own.
 //!
-//! Why not one of the usual HTTP clients: they tidy paths up (`%2E%2E`, `..`), and what arrives is then not
-//! what was signed. Here the text that is signed is the text that `hyper` sends. `target`, `signature`,
-//! `multipart`, `metadata` and `types` are pure; `transport` and `attempts` do the talking.
+//! The usual HTTP clients are not used, because they normalize paths (`%2E%2E`, `..`): what arrives
+//! is then not what was signed. Here `hyper` sends exactly the text that is signed.
+//! `request_target`, `signature`, `multipart`, `metadata` and `models` are pure; `connection_pool`
+//! and `retries` do the networking.
 //!
 //! ```no_run
 //! use ashirt_worker::ashirt::{Client, Error, Metadata, ContentPart, Settings, Status};
@@ -73,13 +74,14 @@ pub use settings::Settings;
 pub(crate) use storable_text::is_invisible;
 pub use storable_text::{MAX_TEXT_BYTES, storable};
 
-/// Speaks to one backend as one user. Clones share their connections.
+/// Calls one backend as one user. Clones share their connections.
 ///
 /// # Errors
-/// What its methods have in common: `Connect`, `Timeout`, `Interrupted` say how far the request came;
-/// `Unauthorized`, `NotFound`, `BadRequest`, `Server`, `Redirect` what the backend answered; `Decode` and
-/// `TooLarge` that the answer is none of ASHIRT's; `Invalid` that nothing was sent. Reads, and metadata, are
-/// asked again if that may help, each time with a new signature; all else only if no connection was made.
+/// Common to all methods: `Connect`, `Timeout` and `Interrupted` say how far the request came;
+/// `Unauthorized`, `NotFound`, `BadRequest`, `Server` and `Redirect` report the backend's status;
+/// `Decode` and `TooLarge` that the response is not one of ASHIRT's; `Invalid` that nothing was
+/// sent. Reads, and writes of metadata, are retried where that may help, each time with a new
+/// signature; other calls only if no connection was made.
 #[derive(Clone)]
 pub struct Client {
     settings: Arc<Settings>,
@@ -87,7 +89,7 @@ pub struct Client {
     hooks: ClientHooks,
 }
 
-/// What is asked of whoever uses the client, and told to them.
+/// Functions that the user of the client provides.
 #[derive(Clone)]
 struct ClientHooks {
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -104,43 +106,43 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client with these settings; it connects when it is first used. For `https` it reads the machine's
+    /// Creates a client, which connects when first used. For `https` it reads the machine's
     /// certificates, which are files (`SSL_CERT_FILE` names others).
     ///
     /// # Errors
     /// `Invalid` if the name of the client cannot stand in a header, or no authority is trusted.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         if HeaderValue::from_str(&settings.user_agent).is_err() {
-            return Err(Error::invalid("the client's name (user agent) cannot stand in a header"));
+            return Err(Error::invalid("the user agent is not a valid header value"));
         }
         let pool = connection_pool::pool(&settings)?;
         let hooks = ClientHooks { clock: Arc::new(SystemTime::now), headers: None, observer: None };
         Ok(Self { settings: Arc::new(settings), pool, hooks })
     }
 
-    /// Takes the time from elsewhere: for tests.
+    /// Replaces the clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.hooks.clock = Arc::new(clock);
         self
     }
 
-    /// Asks for more headers before each attempt, such as `traceparent`. They cannot take the place of those
-    /// that are signed, or that say what the body is.
+    /// Adds headers to each attempt, such as `traceparent`. Headers that are signed, or that
+    /// describe the body, cannot be replaced.
     #[must_use]
     pub fn with_headers(mut self, headers: impl Fn() -> HeaderMap + Send + Sync + 'static) -> Self {
         self.hooks.headers = Some(Arc::new(headers));
         self
     }
 
-    /// Tells of each attempt when it is over.
+    /// Reports each attempt to `observer` when it is over.
     #[must_use]
     pub fn with_observer(mut self, observer: impl Fn(&Attempt) + Send + Sync + 'static) -> Self {
         self.hooks.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Whether the backend is there, and accepts our keys and our clock.
+    /// Checks that the backend is reachable, and accepts the keys and the clock.
     ///
     /// # Errors
     /// As the [`Client`] says; `Decode` also if it answers that it is not well.
@@ -151,11 +153,11 @@ impl Client {
         }
         let call = ApiCall::get("check_connection", &["checkconnection"])?;
         let answer: Answer = self.one(call).await?;
-        let unwell = || Error::new(Kind::Decode, "the backend says that it is not well");
+        let unwell = || Error::new(Kind::Decode, "the backend reports that it is unhealthy");
         answer.ok.then_some(()).ok_or_else(|| unwell().of_call("check_connection"))
     }
 
-    /// All operations that the user may see.
+    /// Returns all operations that the user may see.
     ///
     /// # Errors
     /// As the [`Client`] says.
@@ -163,7 +165,7 @@ impl Client {
         self.list(ApiCall::get("operations", &["operations"])?).await
     }
 
-    /// Makes an operation, whose slug may be another than was asked for.
+    /// Creates an operation. Its slug may differ from the requested one.
     ///
     /// # Errors
     /// As the [`Client`] says; `BadRequest` if there is one with that slug.
@@ -171,7 +173,8 @@ impl Client {
         self.one(ApiCall::post("create_operation", &["operations"])?.json(operation)).await
     }
 
-    /// A piece of evidence, without its content. It is searched for: backends have no route for it since 2023.
+    /// Returns a piece of evidence without its content. Found by a search, because backends have
+    /// had no route for it since 2023.
     ///
     /// # Errors
     /// As the [`Client`] says; `NotFound` if there is no such operation, and `Invalid` for a uuid that is not
@@ -179,7 +182,8 @@ impl Client {
     pub async fn evidence(&self, operation: &str, uuid: &str) -> Result<Option<Evidence>, Error> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if uuid.is_empty() || !uuid.bytes().all(is_plain) {
-            let error = Error::invalid("a uuid that a search would not read as one");
+            let error =
+                Error::invalid("the uuid contains characters that a search would interpret");
             return Err(error.of_call("evidence"));
         }
         let call = ApiCall::get("evidence", &["operations", operation, "evidence"])?;
@@ -187,8 +191,9 @@ impl Client {
         Ok(found.into_iter().find(|evidence| evidence.uuid == uuid))
     }
 
-    /// The evidence of an operation that a query of ASHIRT's timeline finds, newest first: `tag:"foo bar"`,
-    /// `type:codeblock`, `operator:`, `range:`, `meta:`, `sort:asc`, plain words. An empty one finds all.
+    /// Returns the evidence of an operation that matches a query of ASHIRT's timeline, newest
+    /// first: `tag:"foo bar"`, `type:codeblock`, `operator:`, `range:`, `meta:`, `sort:asc`, plain
+    /// words. An empty query matches everything.
     ///
     /// # Errors
     /// As the [`Client`] says; `BadRequest` for a key that ASHIRT does not know.
@@ -201,7 +206,8 @@ impl Client {
         self.list(call.query(query)).await
     }
 
-    /// The bytes of evidence. Evidence of the types `event` and `none` has none: do not ask, some stores fail.
+    /// Returns the bytes of evidence. Do not call it for the types `event` and `none`: they have no
+    /// file, and some stores fail.
     ///
     /// # Errors
     /// As the [`Client`] says, before the first byte; `TooLarge` if the backend announces more than
@@ -216,8 +222,8 @@ impl Client {
         self.media(&ApiCall::get("evidence_content", &segments)?).await
     }
 
-    /// Makes evidence. **The backend tells all its workers about it, the one that makes it too**: a worker that
-    /// makes evidence of what it is told of never ends.
+    /// Creates evidence. **The backend notifies all its workers, including the one that creates
+    /// it**: a worker that creates evidence for each notification never ends.
     ///
     /// # Errors
     /// As the [`Client`] says; `Unauthorized` if there is no such operation; `Invalid` for a file without a
@@ -232,7 +238,7 @@ impl Client {
         self.one(call.form(form)).await
     }
 
-    /// Changes evidence.
+    /// Updates evidence.
     ///
     /// # Errors
     /// As the [`Client`] says; `Unauthorized` if there is no such evidence; `BadRequest` if its type lets no
@@ -248,7 +254,7 @@ impl Client {
         self.answer(&call.form(form)).await.map(drop)
     }
 
-    /// Writes down what was found in evidence, in place of what the same source found before.
+    /// Stores metadata of evidence, in place of the previous metadata from the same source.
     ///
     /// # Errors
     /// As the [`Client`] says; `Unauthorized` if there is no such evidence; `Invalid` for what ASHIRT would lose:
@@ -265,7 +271,7 @@ impl Client {
         self.answer(&call.json(metadata).repeatable()).await.map(drop)
     }
 
-    /// The tags of an operation.
+    /// Returns the tags of an operation.
     ///
     /// # Errors
     /// As the [`Client`] says; `NotFound` if there is no such operation.
@@ -273,7 +279,7 @@ impl Client {
         self.list(ApiCall::get("operation_tags", &["operations", operation, "tags"])?).await
     }
 
-    /// Makes a tag.
+    /// Creates a tag.
     ///
     /// # Errors
     /// As the [`Client`] says.
@@ -293,12 +299,13 @@ impl Client {
     }
 }
 
-/// The library's own error repeats what it stumbles on, which is not for logs.
+/// Describes a response that cannot be decoded. The library's own error is dropped, because it
+/// repeats content of the response.
 fn undecodable(call: &ApiCall, answer: &Bytes, error: &serde_json::Error) -> Error {
     let message = match error.classify() {
-        _ if answer.is_empty() => "the answer is empty",
-        serde_json::error::Category::Data => "the answer has another shape than ashirt's",
-        _ => "the answer is no JSON: is the backend's address right?",
+        _ if answer.is_empty() => "the response is empty",
+        serde_json::error::Category::Data => "the response is not in ASHIRT's format",
+        _ => "the response is not JSON: check the backend's address",
     };
     Error::new(Kind::Decode, message).of_call(call.name)
 }

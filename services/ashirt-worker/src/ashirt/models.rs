@@ -1,5 +1,5 @@
-//! What is sent and what comes back. What ASHIRT leaves out, or sends as `null`, is empty here; what it adds
-//! in later versions is ignored.
+//! Types of requests and responses. Members that ASHIRT omits, or sends as `null`, are empty here;
+//! unknown members are ignored.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,55 +10,55 @@ use serde_json::Value;
 use super::error::Error;
 use super::multipart::{File, Form};
 
-/// A collection of evidence.
+/// An operation: a collection of evidence.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Operation {
-    /// By which it is named in paths.
+    /// Identifier in paths.
     pub slug: String,
-    /// By which people know it.
+    /// Display name.
     pub name: String,
-    /// How many users take part.
+    /// Number of users.
     pub num_users: i64,
-    /// How many pieces of evidence it has.
+    /// Number of pieces of evidence.
     pub num_evidence: i64,
-    /// How many tags it has.
+    /// Number of tags.
     pub num_tags: i64,
-    /// Whether the user of the keys has marked it.
+    /// Set if the user of the keys has marked it as favourite.
     pub favorite: bool,
-    /// Who contributed most.
+    /// Users with the most contributions.
     pub top_contribs: Vec<Contributor>,
-    /// How many pieces of each kind it has.
+    /// Number of pieces of evidence by kind.
     pub evidence_count: EvidenceCount,
 }
 
-/// Somebody who contributed to an operation.
+/// A user who contributed to an operation.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Contributor {
     /// The user's slug.
     pub slug: String,
-    /// How many pieces of evidence are theirs.
+    /// Number of pieces of evidence.
     pub count: i64,
 }
 
-/// How many pieces of evidence there are of each kind.
+/// Number of pieces of evidence by kind.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "these are ASHIRT's names")]
 #[non_exhaustive]
 pub struct EvidenceCount {
-    /// Of `image`.
+    /// Number of `image`.
     pub image_count: i64,
-    /// Of `codeblock`.
+    /// Number of `codeblock`.
     pub codeblock_count: i64,
-    /// Of `terminal-recording`.
+    /// Number of `terminal-recording`.
     pub recording_count: i64,
-    /// Of `event`.
+    /// Number of `event`.
     pub event_count: i64,
-    /// Of `http-request-cycle`.
+    /// Number of `http-request-cycle`.
     pub har_count: i64,
 }
 
@@ -67,23 +67,23 @@ pub struct EvidenceCount {
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Evidence {
-    /// By which it is named in paths; any text.
+    /// Identifier in paths: any text.
     pub uuid: String,
-    /// The notes of whoever collected it.
+    /// Notes of the user who collected it.
     pub description: String,
-    /// When it was collected, RFC 3339.
+    /// Time of collection, RFC 3339.
     pub occurred_at: String,
-    /// When it was collected, as somebody corrected it, RFC 3339.
+    /// Time of collection as corrected by a user, RFC 3339.
     pub adjusted_at: Option<String>,
-    /// Who collected it.
+    /// User who collected it.
     pub operator: Operator,
-    /// Its tags; none in the answer to its creation.
+    /// Tags. Empty in the response to its creation.
     pub tags: Vec<Tag>,
-    /// Such as `image`; empty in the answer to its creation.
+    /// Content type, such as `image`. Empty in the response to its creation.
     pub content_type: String,
 }
 
-/// Who collected a piece of evidence.
+/// The user who collected a piece of evidence.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
@@ -101,28 +101,29 @@ pub struct Operator {
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Tag {
-    /// By which evidence refers to it.
+    /// Identifier by which evidence refers to the tag.
     pub id: i64,
     /// Its text.
     pub name: String,
     /// The name of its colour, such as `lightRed`.
     pub color_name: String,
-    /// What it is for.
+    /// Purpose of the tag.
     pub description: Option<String>,
-    /// How much evidence has it; zero where ASHIRT does not say.
+    /// Number of pieces of evidence with the tag. Zero where ASHIRT does not report it.
     pub evidence_count: i64,
 }
 
-/// An operation to be made.
+/// An operation to create.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct NewOperation {
-    /// The backend writes it in lower case, and `-` for all but letters and digits.
+    /// Requested identifier. The backend converts it to lower case, and everything but letters and
+    /// digits to `-`.
     pub slug: String,
-    /// By which people will know it.
+    /// Display name.
     pub name: String,
 }
 
-/// A tag to be made.
+/// A tag to create.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewTag {
@@ -131,38 +132,38 @@ pub struct NewTag {
     /// The name of its colour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color_name: Option<String>,
-    /// What it is for; backends of 2024 ignore it.
+    /// Purpose of the tag. Backends of 2024 ignore it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
-/// Evidence to be made. **The backend tells all its workers about it, the one that made it too.**
+/// Evidence to create. **The backend notifies all its workers, including the one that creates it.**
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewEvidence {
-    /// What it is.
+    /// Description of the evidence.
     pub notes: String,
-    /// Such as `codeblock`; `image` if it is not said.
+    /// Content type, such as `codeblock`. `None` means `image`.
     pub content_type: Option<String>,
-    /// The ids of its tags.
+    /// Ids of its tags.
     pub tag_ids: Vec<i64>,
-    /// Its content.
+    /// Content of the evidence.
     pub file: Option<File>,
-    /// When it was collected; now if it is not said.
+    /// Time of collection. `None` means now.
     pub occurred_at: Option<SystemTime>,
-    /// A corrected time, RFC 3339; backends of 2024 ignore it.
+    /// Corrected time, RFC 3339. Backends of 2024 ignore it.
     pub adjusted_at: Option<String>,
 }
 
-/// What to change of evidence; what is not said stays.
+/// Changes to evidence. What is `None` or empty stays.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EvidenceChange {
-    /// New notes.
+    /// New description.
     pub notes: Option<String>,
-    /// The backend takes it and ignores it.
+    /// Content type. The backend accepts and ignores it.
     pub content_type: Option<String>,
-    /// The ids of tags that it gets.
+    /// Ids of tags to add.
     pub tags_to_add: Vec<i64>,
-    /// The ids of tags that it loses.
+    /// Ids of tags to remove.
     pub tags_to_remove: Vec<i64>,
     /// New content, for `http-request-cycle`, `codeblock` and `terminal-recording` only.
     pub file: Option<File>,
@@ -195,31 +196,31 @@ impl EvidenceChange {
     }
 }
 
-/// Nanoseconds since 1970, which is how the backend reads the time of new evidence.
+/// Formats a time as nanoseconds since 1970, the format in which the backend reads it.
 fn nanoseconds(time: SystemTime) -> Result<String, Error> {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
-        .map_err(|error| Error::invalid("evidence was not collected before 1970").because(error))?;
-    // The backend has 63 bits for it.
+        .map_err(|error| Error::invalid("the time of evidence is before 1970").because(error))?;
+    // Rejected instead of wrapped around, because the backend has 63 bits for it.
     if since > Duration::from_nanos(i64::MAX.cast_unsigned()) {
-        return Err(Error::invalid("evidence was not collected after 2262"));
+        return Err(Error::invalid("the time of evidence is after 2262"));
     }
     Ok(since.as_nanos().to_string())
 }
 
-/// A list of ids as forms have it.
+/// Formats a list of ids for a form. Returns `None` for an empty list.
 fn ids(ids: &[i64]) -> Option<String> {
     (!ids.is_empty()).then(|| Value::from(ids).to_string())
 }
 
-/// Reads an answer; `null` is as good as absent, everywhere.
+/// Parses a response. `null` is treated as absent everywhere.
 pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     let mut value: Value = serde_json::from_slice(json)?;
     remove_nulls(&mut value);
     serde_json::from_value(value)
 }
 
-/// As [`read`], for a list, which may be `null` itself.
+/// Parses a response that is a list, or `null`.
 pub(super) fn read_list<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<Vec<T>> {
     read::<Option<Vec<T>>>(json).map(Option::unwrap_or_default)
 }

@@ -1,4 +1,4 @@
-//! Forms with files, written as browsers write them.
+//! Forms with files (`multipart/form-data`), encoded as browsers do.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,18 +6,18 @@ use bytes::Bytes;
 
 use super::error::Error;
 
-/// A file to send.
+/// A file to upload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct File {
-    /// Its name; of a path only the last part is sent.
+    /// Name of the file. Only the last part of a path is sent.
     pub name: String,
-    /// Such as `image/png`.
+    /// Media type, such as `image/png`.
     pub content_type: String,
-    /// All of it.
+    /// Content of the file.
     pub content: Bytes,
 }
 
-/// Fields and files on their way into one body.
+/// Builds the body of a form from fields and files.
 pub(super) struct Form {
     boundary: String,
     body: Vec<u8>,
@@ -27,10 +27,11 @@ impl Form {
     /// # Errors
     /// `Invalid` if the machine gives no random bytes.
     pub(super) fn new() -> Result<Self, Error> {
-        // 240 random bits: that they occur in a file by chance need not be looked for.
+        // 240 random bits, so that a search for the boundary in the file can be omitted.
         let mut random = [0; 30];
-        getrandom::fill(&mut random)
-            .map_err(|error| Error::invalid("the machine has no random bytes").because(error))?;
+        getrandom::fill(&mut random).map_err(|error| {
+            Error::invalid("the system provides no random bytes").because(error)
+        })?;
         Ok(Self::with_boundary(format!("----AShirtFormData-{}", URL_SAFE_NO_PAD.encode(random))))
     }
 
@@ -47,7 +48,7 @@ impl Form {
         self
     }
 
-    /// Adds a file if there is one. Files stand after the fields.
+    /// Adds a file if there is one. Files have to follow the fields.
     ///
     /// # Errors
     /// `Invalid` if it has no name, or its type cannot stand in a header.
@@ -55,11 +56,11 @@ impl Form {
         let Some(file) = file else { return Ok(self) };
         let file_name = base_name(&file.name);
         if file_name.is_empty() {
-            return Err(Error::invalid("a file without a name is not taken for one by ashirt"));
+            return Err(Error::invalid("a file needs a name, otherwise ASHIRT ignores it"));
         }
         if http::HeaderValue::from_str(&file.content_type).is_err() || file.content_type.is_empty()
         {
-            return Err(Error::invalid("the file's content type cannot stand in a header"));
+            return Err(Error::invalid("the file's content type is not a valid header value"));
         }
         let (name, file_name) = (escaped(name), escaped(file_name));
         self.begin(&format!(
@@ -88,13 +89,14 @@ impl Form {
     }
 }
 
-/// Where a file lies on our disk is nobody's business. Both separators count: Windows' paths come here too.
+/// Returns the file's name without its folders, which are private. Both separators count, because
+/// Windows paths come here too.
 fn base_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
-/// As browsers do it (WHATWG, "multipart/form-data encoding algorithm"), and for all control characters: Go
-/// drops a file silently whose name has a bare `"`.
+/// Escapes a name as browsers do (WHATWG, "multipart/form-data encoding algorithm"), and all
+/// control characters too. Go silently drops a file whose name contains a bare `"`.
 fn escaped(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for character in name.chars() {

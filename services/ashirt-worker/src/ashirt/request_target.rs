@@ -1,4 +1,4 @@
-//! What is asked for, written exactly as it goes over the wire: the text that is signed is the text that is sent.
+//! Request targets, written exactly as sent: the signed text and the sent text are the same.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,8 @@ use http::Uri;
 
 use super::error::Error;
 
-/// Where the backend is: `http://backend:3000`, or `https://proxy.example/ashirt` behind a reverse proxy.
+/// Address of the backend: `http://backend:3000`, or `https://proxy.example/ashirt` behind a
+/// reverse proxy.
 ///
 /// ```
 /// # use ashirt_worker::ashirt::BaseUrl;
@@ -23,24 +24,24 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Host and port as they were given; the port is missing if it is that of the scheme.
+    /// Returns host and port as configured. The port is missing if it is the scheme's default.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// Whether the connection is encrypted.
+    /// Returns whether connections are encrypted.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// The address of a target, which `hyper` sends as it stands.
+    /// Returns the address of a target, which `hyper` sends unchanged.
     pub(super) fn uri(&self, target: &str) -> Result<Uri, Error> {
         let scheme = if self.https { "https" } else { "http" };
         let path = format!("{}{target}", self.prefix);
         let uri = Uri::builder().scheme(scheme).authority(&*self.authority).path_and_query(path);
-        uri.build().map_err(|error| Error::invalid("no address can be made of this").because(error))
+        uri.build().map_err(|error| Error::invalid("the target makes no valid URL").because(error))
     }
 }
 
@@ -62,7 +63,7 @@ impl FromStr for BaseUrl {
             return wrong("has a query or a fragment: give scheme, host, port and at most a path");
         }
         let Some(uri) = text.parse::<Uri>().ok().filter(|_| text.is_ascii()) else {
-            return wrong("is none: write it as http://backend:3000");
+            return wrong("is not a valid URL: write it as http://backend:3000");
         };
         let https = match uri.scheme_str() {
             Some("http") => false,
@@ -75,12 +76,10 @@ impl FromStr for BaseUrl {
             return wrong("has no host");
         };
         if authority.as_str().contains('@') {
-            return wrong(
-                "has a user or a password in it, for which there is no use: leave it out",
-            );
+            return wrong("contains a user or a password, which is not used: leave it out");
         }
         if authority.port().is_none() && authority.as_str() != authority.host() {
-            return wrong("has a port that is none");
+            return wrong("has an invalid port");
         }
         if text.ends_with('/') {
             return wrong("ends with `/`: leave it out");
@@ -106,7 +105,7 @@ pub(super) fn path(segments: &[&str]) -> Result<String, Error> {
     Ok(path)
 }
 
-/// A value of a query.
+/// Encodes a query value.
 pub(super) fn query_value(value: &str) -> String {
     let mut encoded = String::new();
     push_encoded(&mut encoded, value, is_unreserved);
@@ -114,7 +113,8 @@ pub(super) fn query_value(value: &str) -> String {
 }
 
 fn push_segment(path: &mut String, segment: &str) {
-    // Proxies and servers take these for steps in the tree, and what is received is not what was signed.
+    // Encoded, because proxies and servers resolve dot segments, and the received path would not be
+    // the signed one.
     if let "." | ".." = segment {
         path.push_str(&segment.replace('.', "%2E"));
     } else {
@@ -122,8 +122,8 @@ fn push_segment(path: &mut String, segment: &str) {
     }
 }
 
-/// Go's own way to write a path. One that is written otherwise is not decoded by the backend's router before
-/// it looks for the slug.
+/// Returns whether Go writes the byte unencoded in a path. A path that is encoded differently is
+/// not decoded by the backend's router before it looks for the slug.
 fn is_plain_in_a_path(byte: u8) -> bool {
     is_unreserved(byte) || b"$&+,:;=@".contains(&byte)
 }
@@ -184,22 +184,22 @@ mod tests {
     #[test]
     fn an_address_that_would_not_work_is_refused_with_the_reason() {
         for (address, said) in [
-            ("", "is none"),
+            ("", "is not a valid URL"),
             ("backend", "has no scheme"),
             ("/api", "has no scheme"),
             ("backend:3000", "has no scheme"),
             ("ftp://backend", "is neither"),
-            ("http://", "is none"),
+            ("http://", "is not a valid URL"),
             ("http://:3000", "has no host"),
-            ("http://backend:99999", "has a port that is none"),
-            ("http://backend:", "has a port that is none"),
-            ("http://user:s3cret@backend", "has a user"),
+            ("http://backend:99999", "has an invalid port"),
+            ("http://backend:", "has an invalid port"),
+            ("http://user:s3cret@backend", "contains a user"),
             ("http://backend/", "ends with `/`"),
             ("http://backend/ashirt/", "ends with `/`"),
             ("http://backend?x=s3cret", "has a query"),
             ("http://backend/#x", "has a query or a fragment"),
-            ("http://backend/with blank", "is none"),
-            ("http://backend/é", "is none"),
+            ("http://backend/with blank", "is not a valid URL"),
+            ("http://backend/é", "is not a valid URL"),
         ] {
             let error = address.parse::<BaseUrl>().expect_err(address).to_string();
             assert!(error.contains(said), "{address}: {error}");

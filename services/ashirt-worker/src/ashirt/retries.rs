@@ -1,4 +1,4 @@
-//! Sends a call, once or several times, and judges the answer: the status first, always.
+//! Sends a call, retries it where that helps, and checks the response: the status first, always.
 
 use std::error::Error as _;
 use std::time::{Duration, SystemTime};
@@ -15,38 +15,38 @@ use super::api_call::ApiCall;
 use super::error::{Error, Kind};
 use super::evidence_content::{EvidenceContent, ReadLimits};
 
-/// From which difference of the clocks on it is likely to be why a signature is not accepted. The backend
-/// allows an hour; whoever is off by minutes may be off by more to it than to whoever wrote the answer.
+/// Clock difference from which it is reported as the likely cause of a rejected signature. The
+/// backend allows an hour, but the `Date` may come from a proxy whose own clock differs by minutes.
 const MIN_REPORTED_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
-/// A request that was sent and what came of it, for figures and logs.
+/// An attempt of a call and its outcome, for metrics and logs.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// The method of [`Client`] that was called.
+    /// Name of the [`Client`] method.
     pub call: &'static str,
     /// 1 for the first, 2 for the first retry.
     pub number: u32,
-    /// The status that was answered, if one was.
+    /// Status of the response, if there was one.
     pub status: Option<u16>,
-    /// Why it failed, if it did.
+    /// Kind of the error, if the attempt failed.
     pub error: Option<Kind>,
-    /// How long it took: to the end of the answer, or for media to its beginning.
+    /// Duration up to the end of the response, or for media up to its beginning.
     pub duration: Duration,
 }
 
 impl Client {
-    /// The whole answer, read to its end so that the connection can be used again.
+    /// Returns the whole response, read to its end so that the connection can be reused.
     pub(super) async fn answer(&self, call: &ApiCall) -> Result<Bytes, Error> {
         self.until_done(call, |begin| self.whole(call, begin)).await
     }
 
-    /// The beginning of an answer whose status is good.
+    /// Returns a response with a successful status as soon as it begins.
     pub(super) async fn media(&self, call: &ApiCall) -> Result<EvidenceContent, Error> {
         self.until_done(call, |begin| self.beginning(call, begin)).await
     }
 
-    /// Attempts it until that is done, or is not to be tried again.
+    /// Runs attempts until one succeeds, or none is left.
     async fn until_done<T, F>(
         &self,
         call: &ApiCall,
@@ -97,13 +97,13 @@ impl Client {
         ReadLimits { size: settings.answer_limit, idle: settings.idle_timeout, deadline }
     }
 
-    /// Signs, sends, and gives the answer if its status is good.
+    /// Signs and sends the call, and returns the response if its status is successful.
     async fn sent(&self, call: &ApiCall, limits: ReadLimits) -> Result<Response<Incoming>, Error> {
         let request = self.request(call)?;
         let response = match timeout_at(limits.deadline, self.pool.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.not_answered(error)),
-            Err(_) => return Err(Error::new(Kind::Timeout, "the backend did not answer in time")),
+            Err(_) => return Err(Error::new(Kind::Timeout, "the backend did not respond in time")),
         };
         if response.status().is_success() {
             return Ok(response);
@@ -111,7 +111,7 @@ impl Client {
         let (head, body) = response.into_parts();
         let content = EvidenceContent::new(call.name, &head.headers, body, limits);
         let body = match content {
-            // A refusal that cannot be read is one still.
+            // An error body that cannot be read is ignored, because the status alone is a reason.
             Ok(content) => content.bytes().await.unwrap_or_default(),
             Err(_) => Bytes::new(),
         };
@@ -124,14 +124,15 @@ impl Client {
         let (kind, message) = if error.is_connect() {
             (Kind::Connect, format!("no connection to {authority}"))
         } else if cause.is_some_and(hyper::Error::is_parse) {
-            (Kind::Decode, format!("what {authority} answers is no HTTP"))
+            (Kind::Decode, format!("{authority} does not respond with HTTP"))
         } else {
-            (Kind::Interrupted, format!("the connection to {authority} broke before the answer"))
+            (Kind::Interrupted, format!("the connection to {authority} broke before the response"))
         };
         Error::new(kind, message).because(error)
     }
 
-    /// Reports an attempt, and says how long to wait before the next if there is to be one.
+    /// Reports an attempt to the observer, and returns the delay before the next one, if there is
+    /// to be one.
     fn pause_after<T>(
         &self,
         call: &ApiCall,
@@ -154,14 +155,14 @@ impl Client {
     }
 }
 
-/// Twice as long after each attempt, and between half and all of it by chance: those who failed together do
-/// not come again together.
+/// Returns an exponential backoff with jitter: between half and all of a delay that doubles with
+/// each attempt, so that clients that failed together do not retry together.
 fn pause(backoff: Duration, number: u32) -> Duration {
     let doubled = backoff.saturating_mul(1 << (number - 1).min(10));
     doubled.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// What the backend writes into its refusals.
+/// Body of the backend's error responses.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: String,
@@ -179,20 +180,21 @@ fn refusal(
     let (kind, message) = match status {
         StatusCode::UNAUTHORIZED => (Kind::Unauthorized, unauthorized(method, headers, now)),
         StatusCode::NOT_FOUND if reason.is_some() => {
-            (Kind::NotFound, "there is no such thing, or no right to read it".to_owned())
+            (Kind::NotFound, "not found, or no permission to read it".to_owned())
         }
-        StatusCode::NOT_FOUND => {
-            (Kind::NotFound, "nothing is served there: is the backend's address right?".to_owned())
-        }
+        StatusCode::NOT_FOUND => (
+            Kind::NotFound,
+            "nothing is served at this path: check the backend's address".to_owned(),
+        ),
         _ if status.is_redirection() => (
             Kind::Redirect,
-            "a redirect, which is not followed: is the backend's address right?".to_owned(),
+            "a redirect, which is not followed: check the backend's address".to_owned(),
         ),
         _ if status.is_client_error() => {
-            (Kind::BadRequest, "the backend refuses what was sent".to_owned())
+            (Kind::BadRequest, "the backend rejects the request".to_owned())
         }
         _ if status.is_server_error() => (Kind::Server, "the backend failed".to_owned()),
-        _ => (Kind::Decode, "a status that ashirt does not answer".to_owned()),
+        _ => (Kind::Decode, "unexpected status".to_owned()),
     };
     let status = status.as_u16();
     Error::new(kind, format!("{message} ({status})")).answered(status, reason)
@@ -201,17 +203,18 @@ fn refusal(
 fn unauthorized(method: &Method, headers: &HeaderMap, now: SystemTime) -> String {
     if let Some((difference, side)) = clocks(headers, now) {
         let minutes = difference.as_secs() / 60;
-        return format!("not accepted: our clock is {minutes} minutes {side} the backend's");
+        return format!("rejected: the local clock is {minutes} minutes {side} the backend's");
     }
     let causes = "wrong keys, a clock that is off by more than an hour, or a disabled user";
     if method == Method::GET {
-        format!("not accepted: {causes}")
+        format!("rejected: {causes}")
     } else {
-        format!("not accepted: {causes}, or there is no such operation or evidence")
+        format!("rejected: {causes}, or there is no such operation or evidence")
     }
 }
 
-/// How far our clock is off, if that is suspicious.
+/// Returns how far the local clock differs from the backend's, if that is far enough to be
+/// reported.
 fn clocks(headers: &HeaderMap, now: SystemTime) -> Option<(Duration, &'static str)> {
     let theirs = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
     let (difference, side) = match now.duration_since(theirs) {

@@ -1,11 +1,11 @@
-//! Where the backend is, who asks, and how long and how much to wait for.
+//! Settings of the client: address, keys, timeouts and limits.
 
 use std::time::Duration;
 
 use super::api_keys::{AccessKey, SecretKey};
 use super::request_target::BaseUrl;
 
-/// What a [`Client`](super::Client) needs to know. Three things have no default.
+/// Settings of a [`Client`](super::Client). Address and keys have no default.
 ///
 /// ```
 /// # use ashirt_worker::ashirt::{Client, Error, Settings};
@@ -22,39 +22,42 @@ use super::request_target::BaseUrl;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where the backend is.
+    /// Address of the backend.
     pub url: BaseUrl,
-    /// The access key of a headless user.
+    /// Access key of a headless user.
     pub access_key: AccessKey,
-    /// Its secret key.
+    /// Secret key of that user.
     pub secret_key: SecretKey,
-    /// What the client calls itself. **Default: `ashirt-client`.**
+    /// Value of the header `User-Agent`. **Default: `ashirt-client`.**
     pub user_agent: String,
-    /// How long an attempt may take: to the end of the answer, or for media to its beginning. **Default: `30s`.**
+    /// Maximum duration of an attempt, up to the end of the response, or for media up to its
+    /// beginning. **Default: `30s`.**
     pub timeout: Duration,
-    /// How long it may take to connect. **Default: `5s`.**
+    /// Maximum duration of connecting. **Default: `5s`.**
     pub connect_timeout: Duration,
-    /// How long nothing of an answer may come after it has begun. **Default: `15s`.**
+    /// Maximum time between two chunks of a response. **Default: `15s`.**
     pub idle_timeout: Duration,
-    /// How long media may take from the request to its last byte. **Default: `5min`.**
+    /// Maximum duration of a media download, from the request to the last byte. **Default:
+    /// `5min`.**
     pub media_timeout: Duration,
-    /// How many bytes an answer may have that is no media. **Default: 4 MiB.**
+    /// Maximum size in bytes of a response that is not media. **Default: 4 MiB.**
     pub answer_limit: u64,
-    /// How many bytes media may have. **Default: 64 MiB.**
+    /// Maximum size of media in bytes. **Default: 64 MiB.**
     pub media_limit: u64,
-    /// How often to ask again what failed and may be asked twice. **Default: 2.**
+    /// Maximum number of retries of a call that may be repeated. **Default: 2.**
     pub retries: u32,
-    /// How long to wait before the first time; each further time twice as long. **Default: `200ms`.**
+    /// Delay before the first retry; it doubles with each further one. **Default: `200ms`.**
     pub backoff: Duration,
-    /// Whether the path in `url` is signed with the rest, which is right unless a proxy takes it away before
+    /// Set if the path in `url` is part of the signature: right unless a proxy removes it before
     /// the backend sees it. **Default: true.**
     pub sign_prefix: bool,
-    /// Certificates (PEM) of authorities that are trusted besides those of the machine. **Default: none.**
+    /// Certificates (PEM) of authorities to trust in addition to those of the machine. **Default:
+    /// none.**
     pub authorities: Vec<u8>,
 }
 
 impl Settings {
-    /// The defaults, for this backend and these keys.
+    /// Creates the default settings for this backend and these keys.
     #[must_use]
     pub fn new(url: BaseUrl, access_key: AccessKey, secret_key: SecretKey) -> Self {
         Self {

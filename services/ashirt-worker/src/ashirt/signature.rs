@@ -1,4 +1,4 @@
-//! What ASHIRT wants under a request: bytes in, the two headers out.
+//! ASHIRT's request signature: bytes in, two headers out.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use http::Method;
 
 use super::api_keys::{AccessKey, SecretKey};
 
-/// The two headers by which the backend knows a request.
+/// The two headers by which the backend authenticates a request.
 pub(super) struct Signature {
     /// `Date`.
     pub date: String,
@@ -17,7 +17,7 @@ pub(super) struct Signature {
     pub authorization: String,
 }
 
-/// Signs a request whose target is written as it goes over the wire.
+/// Signs a request. `target` has to be written exactly as sent.
 pub(super) fn sign(
     access: &AccessKey,
     secret: &SecretKey,
@@ -32,9 +32,10 @@ pub(super) fn sign(
     Signature { date, authorization }
 }
 
-/// Method, target and date, each with its end of line, and the 32 bytes of the body's hash.
+/// Returns the signed text: method, target and date, each with a line end, and the 32 bytes of the
+/// body's hash.
 fn string_to_sign(method: &Method, target: &str, date: &str, body: &[u8]) -> Vec<u8> {
-    // The backend never reads the body of a GET.
+    // Empty, because the backend ignores the body of a GET when it verifies the signature.
     let body = if method == Method::GET { &[] } else { body };
     let mut text = format!("{method}\n{target}\n{date}\n").into_bytes();
     text.extend_from_slice(digest(&SHA256, body).as_ref());

@@ -1,14 +1,15 @@
 //! Text that ASHIRT can store.
 //!
-//! It keeps content and metadata in columns of 65,535 bytes whose character set ends at U+FFFF. What does not fit
-//! fails in its database after the answer was taken, and the evidence stays "processing" for ever.
+//! ASHIRT keeps content and metadata in columns of 65,535 bytes whose character set ends at U+FFFF.
+//! A text that does not fit fails in its database after the response was accepted, and the evidence
+//! stays "processing" indefinitely.
 
 use std::borrow::Cow;
 
-/// The most bytes of text that ASHIRT can store.
+/// Maximum number of bytes of a text that ASHIRT can store.
 pub const MAX_TEXT_BYTES: usize = 65_535;
 
-/// Stands where text was cut off.
+/// Mark at the end of a text that was cut off.
 const CUT: &str = "\n[.. cut off here: ASHIRT stores no more]";
 
 /// Returns `text` as ASHIRT can store it and people can read it: characters beyond U+FFFF, such as

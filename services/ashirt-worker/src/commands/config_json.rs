@@ -1,28 +1,28 @@
-//! `ashirt-worker config-json`: what an administrator pastes into ASHIRT.
+//! `ashirt-worker config-json` prints the configuration that an administrator pastes into ASHIRT.
 
 use std::collections::BTreeMap;
 
 use piton::clap::Arg;
 use piton::config::{Problem, Problems};
 use piton::prelude::*;
-use piton::{Arguments, HttpSettings, LaunchError, Outline, serde_json};
+use piton::{AppDescription, Arguments, HttpSettings, LaunchError, serde_json};
 
 use crate::protocol::{WorkerConfiguration, process_url};
 use crate::worker_settings::WorkerSettings;
 
-/// The verb.
-pub(crate) fn config_json() -> Verb {
-    Verb::new("config-json", "Print what an administrator pastes into ASHIRT")
+/// Creates the command.
+pub(crate) fn config_json() -> Command {
+    Command::new("config-json", "Print the configuration that an administrator pastes into ASHIRT")
         .arg(
             Arg::new("url")
                 .long("url")
                 .value_name("URL")
                 .help("Where ASHIRT reaches the worker, such as http://ashirt-worker:5000 [default: worker.url]"),
         )
-        .look(print)
+        .inspect(print)
 }
 
-fn print(app: &Outline<'_>, arguments: &Arguments) -> Result<(), LaunchError> {
+fn print(app: &AppDescription<'_>, arguments: &Arguments) -> Result<(), LaunchError> {
     let mut problems = Problems::new();
     let settings: WorkerSettings = app.config().read("worker", &mut problems);
     let http: HttpSettings = app.config().read("http", &mut problems);
@@ -39,11 +39,11 @@ fn print(app: &Outline<'_>, arguments: &Arguments) -> Result<(), LaunchError> {
     let header = secret.map(|secret| (settings.shared_secret_header.clone(), secret.to_owned()));
     if given.is_none() {
         eprintln!(
-            "note: nothing says where ASHIRT reaches the worker: the host is a guess; say it by --url or worker.url"
+            "note: the URL of the worker is not configured, so its host is a guess: set --url or worker.url"
         );
     }
     if header.is_some() {
-        eprintln!("note: it holds the shared secret");
+        eprintln!("note: the output contains the shared secret");
     }
     let headers: BTreeMap<_, _> = header.into_iter().collect();
     let configuration = serde_json::to_string_pretty(&WorkerConfiguration::new(url, headers));

@@ -1,4 +1,4 @@
-//! What the worker can do from the command line beside serving.
+//! Commands of the worker besides serving.
 
 mod config_json;
 mod try_file;

@@ -1,4 +1,4 @@
-//! `ashirt-worker try file.har`: what the worker would say of a file of this machine.
+//! `ashirt-worker try file.har` prints the worker's response for a local file.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use crate::actions::{self, EvidenceInput};
 use crate::ashirt::storable;
 use crate::protocol::{WorkerResponse, content_type};
 
-/// The verb.
-pub(crate) fn try_file() -> Verb {
-    Verb::new("try", "Say what the worker would answer for a file of this machine")
+/// Creates the command.
+pub(crate) fn try_file() -> Command {
+    Command::new("try", "Print the worker's response for a local file")
         .arg(
             Arg::new("file")
                 .required(true)
                 .value_parser(value_parser!(PathBuf))
-                .help("A HAR file, a recording by asciinema, a codeblock or a picture"),
+                .help("HAR file, asciinema recording, codeblock or image"),
         )
         .arg(
             Arg::new("type")
                 .long("type")
                 .value_name("TYPE")
                 .value_parser(PossibleValuesParser::new(actions::content_types()))
-                .help("Its content type [default: what its name and its first bytes say]"),
+                .help("Content type [default: guessed from its name and first bytes]"),
         )
         .run(|_, arguments| async move {
             let file = arguments.get_one::<PathBuf>("file").expect("it is required").clone();
@@ -39,12 +39,14 @@ async fn look_at(file: PathBuf, said: Option<&str>) -> Result<(), LaunchError> {
     let head = head(&file).map_err(|error| fault(format!("read {shown}: {error}")))?;
     let content_type = said.or_else(|| guess(&file, &head)).ok_or_else(|| {
         let types = actions::content_types().collect::<Vec<_>>().join(", ");
-        fault(format!("nothing says what {shown} is\n    fix: say it by --type, one of {types}"))
+        fault(format!(
+            "cannot guess the content type of {shown}\n    fix: set --type to one of {types}"
+        ))
     })?;
     let answer = actions::process(&EvidenceInput::of_file(content_type, file)).await;
     match &answer {
         WorkerResponse::Processed(text) => piton::print(&whole_line(&storable(text))),
-        WorkerResponse::Deferred => piton::print("It would be said later, by the metadata.\n"),
+        WorkerResponse::Deferred => piton::print("The response would follow later, as metadata.\n"),
         WorkerResponse::Rejected(why) => Err(fault(format!("rejected as {content_type}: {why}"))),
         WorkerResponse::Error(why) => Err(fault(format!("failed: {why}"))),
     }
@@ -58,14 +60,14 @@ fn whole_line(text: &str) -> String {
     if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
 }
 
-/// As much as says what it is.
+/// Reads the beginning of the file: enough to recognize its type.
 fn head(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     std::fs::File::open(file)?.take(4096).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// What a file is, by its name, else by its first bytes.
+/// Guesses the content type of a file by its name, or else by its first bytes.
 fn guess(file: &Path, head: &[u8]) -> Option<&'static str> {
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match &*extension.to_ascii_lowercase() {

@@ -1,12 +1,12 @@
-//! How figures and quotations are written.
+//! Formats numbers, sizes, durations, quotations and tables.
 
+use piton::secrets::{contains_secret, redact_url};
 use std::fmt::Write;
-
-use piton::config::{holds_secret, url_without_secrets};
 
 use crate::ashirt::is_invisible;
 
-/// Control characters, and those that turn the direction of what follows, made escape_invisible; at most `most` characters.
+/// Escapes characters that are invisible or change the text's direction. Returns at most `most`
+/// characters.
 pub(super) fn escape_invisible(text: &str, most: usize) -> String {
     let (mut out, mut left) = (String::new(), most);
     for char in text.chars() {
@@ -29,13 +29,13 @@ pub(super) fn escape_invisible(text: &str, most: usize) -> String {
 /// Returns the text, or a note in its place if it holds a secret: where a secret ends is a guess, and half of one
 /// would be shown if it is wrong.
 pub(super) fn redact_if_secret(text: String) -> String {
-    let holds_url = text.split(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).any(|word| {
-        (word.contains("//") || word.contains('?')) && url_without_secrets(word) != word
-    });
-    if holds_url || holds_secret(&text) { "(its text holds a secret)".to_owned() } else { text }
+    let holds_url = text
+        .split(|c: char| c.is_whitespace() || "\"'`<>".contains(c))
+        .any(|word| (word.contains("//") || word.contains('?')) && redact_url(word) != word);
+    if holds_url || contains_secret(&text) { "(its text holds a secret)".to_owned() } else { text }
 }
 
-/// `1 request`, `12,345 requests`.
+/// Formats a count with its noun: `1 request`, `12,345 requests`.
 pub(super) fn count(number: u64, what: &str) -> String {
     let plural = match what.strip_suffix('y') {
         _ if number == 1 => what.to_owned(),
@@ -45,7 +45,7 @@ pub(super) fn count(number: u64, what: &str) -> String {
     format!("{} {plural}", grouped(number))
 }
 
-/// `12,345`.
+/// Formats a number with separators: `12,345`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -58,7 +58,7 @@ pub(super) fn grouped(number: u64) -> String {
     out
 }
 
-/// `512 bytes`, `1.5 kB`, `12.3 MB`: thousands, as browsers show them.
+/// Formats a size in decimal units, as browsers do: `512 bytes`, `1.5 kB`, `12.3 MB`.
 pub(super) fn size(bytes: u64) -> String {
     let (mut amount, mut unit) = (bytes as f64, None);
     for next in ["kB", "MB", "GB", "TB", "PB", "EB"] {
@@ -73,7 +73,7 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 04 min`.
+/// Formats a duration: `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 04 min`.
 pub(super) fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match seconds {
@@ -91,7 +91,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What a file is that is not what it should be.
+/// Describes the beginning of a file that is not of the expected format.
 pub(super) fn describe_start(head: &[u8]) -> String {
     let known = match head {
         [] => Some("the file is empty"),
@@ -116,7 +116,7 @@ fn is_html(head: &[u8]) -> bool {
     [&b"<!doctype html"[..], b"<html", b"<head", b"<body"].iter().any(|mark| head.starts_with(mark))
 }
 
-/// A few characters, which tell formats apart and hold no secrets worth the name.
+/// Quotes the first characters: enough to tell formats apart, too few to reveal a secret.
 fn quoted(head: &[u8]) -> String {
     let few = &head[..head.len().min(12)];
     match std::str::from_utf8(few) {
@@ -127,7 +127,7 @@ fn quoted(head: &[u8]) -> String {
     }
 }
 
-/// Rows with their columns in line; numbers to the right where `right` says so.
+/// Aligns the columns of a table. Columns with `right` set are right-aligned.
 pub(super) fn table(rows: &[Vec<String>], right: &[bool]) -> String {
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -148,7 +148,7 @@ pub(super) fn table(rows: &[Vec<String>], right: &[bool]) -> String {
     out
 }
 
-/// The most frequent of something, of which only so many kinds are told apart.
+/// Counts values, and reports the most frequent ones. Distinguishes a bounded number of values.
 #[derive(Default)]
 pub(super) struct FrequencyCount {
     counts: std::collections::HashMap<String, u64>,
@@ -164,7 +164,8 @@ impl FrequencyCount {
         }
     }
 
-    /// `GET (12), POST (3), others (4)`: at most `most` kinds; empty if there is none.
+    /// Formats the counts of at most `most` values: `GET (12), POST (3), others (4)`. Empty without
+    /// values.
     pub(super) fn line(&self, most: usize) -> String {
         let mut all: Vec<_> = self.counts.iter().collect();
         all.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));

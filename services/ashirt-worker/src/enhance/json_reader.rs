@@ -1,8 +1,9 @@
-//! Reads JSON as it comes, and keeps of it only what was asked for.
+//! Streaming JSON reader, which holds only the requested values in memory.
 //!
-//! A library would hold each string as a whole, and one string may be the whole file. It would also refuse the lone
-//! surrogates that Chromium writes, and everything because of one member of the wrong type. This reader is
-//! lenient: it is not there to say whether a file is right, but what can be read in it.
+//! Written by hand, because a library would hold each string as a whole, and one string may be the
+//! whole file. It would also reject the lone surrogates that Chromium writes, and a whole file
+//! because of one member of the wrong type. This reader is lenient: it does not validate, it finds
+//! what can be read.
 
 use std::io::{self, Read};
 
@@ -10,22 +11,22 @@ use super::EnhanceError;
 use super::format::describe_start;
 use super::media_reader::MediaReader;
 
-/// Keys are compared with names of ours, which are all shorter.
+/// Maximum length of a key. Longer keys are cut, because all keys that are compared are shorter.
 const KEY_CHARS: usize = 64;
 
-/// JSON from where we are.
+/// JSON from the current position on.
 pub(super) struct JsonReader<'r> {
     bytes: MediaReader<'r>,
-    /// Values end at the end of their line, whatever is open in them.
+    /// Set if a value ends with its line, whatever is open in it.
     by_line: bool,
 }
 
-/// Why a value could not be read.
+/// Reason why a value could not be read.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// The file ends within it.
+    /// The file ends within the value.
     Truncated,
-    /// This is not JSON.
+    /// The text is not JSON.
     Syntax,
     /// The reader failed.
     Read(io::Error),
@@ -40,7 +41,7 @@ impl From<io::Error> for ReadError {
 type ReadResult<T> = Result<T, ReadError>;
 
 impl<'r> JsonReader<'r> {
-    /// Begins at the object the file must be.
+    /// Starts at the object that the file has to consist of.
     pub(super) fn start(media: &'r mut dyn Read, what: &str) -> Result<Self, EnhanceError> {
         let mut bytes = MediaReader::new(media);
         if bytes.ahead(3)?.starts_with(b"\xef\xbb\xbf") {
@@ -59,12 +60,12 @@ impl<'r> JsonReader<'r> {
         self.bytes.position()
     }
 
-    /// From here on each line is a value.
+    /// Switches to one value per line.
     pub(super) fn by_line(&mut self) {
         self.by_line = true;
     }
 
-    /// Takes what is left of a line, with its end; false at the end of the file.
+    /// Consumes the rest of the line. Returns false at the end of the file.
     pub(super) fn rest_of_line(&mut self) -> io::Result<bool> {
         loop {
             match self.bytes.next()? {
@@ -75,7 +76,7 @@ impl<'r> JsonReader<'r> {
         }
     }
 
-    /// The byte the next value begins with; `None` at the end of the file (or of the line).
+    /// Returns the first byte of the next value, or `None` at the end of the file (or of the line).
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.bytes.peek()? {
@@ -86,8 +87,8 @@ impl<'r> JsonReader<'r> {
         }
     }
 
-    /// RequestMetrics `each` at the value of each member, which it has to take. False for what is no object, which is
-    /// skipped.
+    /// Calls `each` at the value of each member, which it has to consume. Skips a value that is not
+    /// an object, and returns false.
     pub(super) fn object(
         &mut self,
         mut each: impl FnMut(&mut Self, &str) -> ReadResult<()>,
@@ -107,7 +108,8 @@ impl<'r> JsonReader<'r> {
         Ok(true)
     }
 
-    /// RequestMetrics `each` at each element, which it has to take. False for what is no array, which is skipped.
+    /// Calls `each` at each element, which it has to consume. Skips a value that is not an array,
+    /// and returns false.
     pub(super) fn array(
         &mut self,
         mut each: impl FnMut(&mut Self) -> ReadResult<()>,
@@ -121,7 +123,7 @@ impl<'r> JsonReader<'r> {
         Ok(true)
     }
 
-    /// Takes the `[` if there is one.
+    /// Consumes the `[` of an array. Returns false if the value is not an array.
     pub(super) fn enter_array(&mut self) -> ReadResult<bool> {
         let is_array = self.peek()? == Some(b'[');
         if is_array {
@@ -130,7 +132,7 @@ impl<'r> JsonReader<'r> {
         Ok(is_array)
     }
 
-    /// Whether another element comes before `end`, which is taken.
+    /// Returns whether another element follows. Consumes `end` otherwise.
     pub(super) fn more(&mut self, end: u8) -> ReadResult<bool> {
         loop {
             match self.peek()?.ok_or(ReadError::Truncated)? {
@@ -144,8 +146,8 @@ impl<'r> JsonReader<'r> {
         }
     }
 
-    /// A string, of which the first `most` characters are kept and a `…` stands for the others. `None` for what is
-    /// no string.
+    /// Returns a string of at most `most` characters; a `…` stands for the rest. Skips a value that
+    /// is not a string, and returns `None`.
     pub(super) fn text(&mut self, most: usize) -> ReadResult<Option<String>> {
         let (mut text, mut left) = (String::new(), most + 1);
         let is_string = self.string(|char| match left {
@@ -156,7 +158,7 @@ impl<'r> JsonReader<'r> {
         Ok(is_string.then_some(text))
     }
 
-    /// A number; `None` for what is none.
+    /// Returns a number. Skips any other value, and returns `None`.
     pub(super) fn number(&mut self) -> ReadResult<Option<f64>> {
         if !matches!(self.peek()?, Some(b'-' | b'0'..=b'9')) {
             return self.skip().map(|()| None);
@@ -173,7 +175,7 @@ impl<'r> JsonReader<'r> {
         Ok(digits.parse().ok().filter(|number: &f64| number.is_finite()))
     }
 
-    /// Takes a value of any kind and any depth.
+    /// Skips a value of any kind and any depth.
     pub(super) fn skip(&mut self) -> ReadResult<()> {
         let mut depth = 0_u64;
         loop {
@@ -220,8 +222,8 @@ impl<'r> JsonReader<'r> {
         }
     }
 
-    /// RequestMetrics `each` with each character of a string; what is no character becomes `\u{fffd}`. False for what is no
-    /// string, which is skipped.
+    /// Calls `each` with each character of a string; invalid ones become `\u{fffd}`. Skips a value
+    /// that is not a string, and returns false.
     pub(super) fn string(&mut self, mut each: impl FnMut(char)) -> ReadResult<bool> {
         if self.peek()? != Some(b'"') {
             return self.skip().map(|()| false);
@@ -241,7 +243,7 @@ impl<'r> JsonReader<'r> {
         }
     }
 
-    /// One character of several bytes.
+    /// Consumes one character of several bytes.
     fn beyond_ascii(&mut self) -> io::Result<char> {
         let ahead = self.bytes.ahead(4)?;
         let some = &ahead[..ahead.len().min(4)];
@@ -272,7 +274,8 @@ impl<'r> JsonReader<'r> {
         Ok(())
     }
 
-    /// Four digits, and with them the second half of a pair if it follows.
+    /// Consumes the four digits of an escape, and the second half of a surrogate pair if it
+    /// follows.
     fn code_unit(&mut self, each: &mut impl FnMut(char)) -> ReadResult<()> {
         let first = digits(self.bytes.ahead(4)?).ok_or(ReadError::Syntax)?;
         self.bytes.skip(4)?;

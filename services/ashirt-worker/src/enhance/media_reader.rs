@@ -1,4 +1,5 @@
-//! Reads media a piece at a time, so that nothing is kept of it but the piece.
+//! Buffered reader of media that counts and hashes. Holds one buffer in memory, whatever the size
+//! of the media.
 
 use std::io::{self, Read};
 
@@ -8,11 +9,11 @@ use super::format::hex;
 
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// The media from where we are, with what came before counted and hashed.
+/// Media from the current position on; everything before is counted and hashed.
 pub(super) struct MediaReader<'r> {
     media: &'r mut dyn Read,
     piece: Box<[u8]>,
-    /// What of the piece is not taken yet: `piece[at..filled]`.
+    /// Start of the unread part of the buffer: `piece[at..filled]`.
     at: usize,
     filled: usize,
     read_bytes: u64,
@@ -25,12 +26,12 @@ impl<'r> MediaReader<'r> {
         Self { media, piece, at: 0, filled: 0, read_bytes: 0, hash: Context::new(&SHA256) }
     }
 
-    /// How many bytes were taken so far.
+    /// Returns the number of bytes consumed so far.
     pub(super) fn position(&self) -> u64 {
         self.read_bytes - (self.filled - self.at) as u64
     }
 
-    /// The next byte, which stays where it is; `None` at the end.
+    /// Returns the next byte without consuming it, or `None` at the end.
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
         if self.at == self.filled {
             self.ahead(1)?;
@@ -38,14 +39,15 @@ impl<'r> MediaReader<'r> {
         Ok(self.piece[self.at..self.filled].first().copied())
     }
 
-    /// Takes the next byte; `None` at the end.
+    /// Consumes the next byte. Returns `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<u8>> {
         let byte = self.peek()?;
         self.at += usize::from(byte.is_some());
         Ok(byte)
     }
 
-    /// What comes next, `count` bytes (at most a piece) or more, or fewer at the end. Nothing is taken.
+    /// Returns the next `count` bytes (at most a buffer) or more without consuming them, fewer at
+    /// the end.
     pub(super) fn ahead(&mut self, count: usize) -> io::Result<&[u8]> {
         if self.filled - self.at < count {
             self.piece.copy_within(self.at..self.filled, 0);
@@ -56,7 +58,7 @@ impl<'r> MediaReader<'r> {
         Ok(&self.piece[self.at..self.filled])
     }
 
-    /// Takes up to `count` bytes and returns how many there were.
+    /// Skips up to `count` bytes, and returns how many there were.
     pub(super) fn skip(&mut self, count: u64) -> io::Result<u64> {
         let mut skipped = 0;
         while skipped < count {
@@ -71,14 +73,15 @@ impl<'r> MediaReader<'r> {
         Ok(skipped)
     }
 
-    /// Takes the next `N` bytes; `None`, and all that is left is taken, if there are fewer.
+    /// Consumes the next `N` bytes. With fewer left, consumes them and returns `None`.
     pub(super) fn array<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         let found = self.ahead(N)?.first_chunk::<N>().copied();
         self.skip(N as u64)?;
         Ok(found)
     }
 
-    /// Takes what is left; the length and the SHA-256 (in hexadecimal digits) of the whole.
+    /// Consumes the rest. Returns the length and the SHA-256 (in hexadecimal digits) of the whole
+    /// media.
     pub(super) fn finish(mut self) -> io::Result<(u64, String)> {
         self.skip(u64::MAX)?;
         Ok((self.read_bytes, hex(self.hash.finish().as_ref())))

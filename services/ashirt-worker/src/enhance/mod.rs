@@ -1,4 +1,4 @@
-//! What is in a piece of evidence, in words: media in, text for a person out.
+//! Descriptions of evidence: media in, text for a person out.
 //!
 //! Nothing here depends on HTTP. ASHIRT's client defines which characters mislead, and piton which
 //! texts are secrets. Media is hostile input, from the collector of the evidence or from the observed
@@ -21,13 +21,13 @@ mod tests;
 use std::fmt;
 use std::io::Read;
 
-/// Why there is no text.
+/// Reason why there is no description.
 #[derive(Debug)]
 pub enum EnhanceError {
-    /// The media is not what it should be, or nothing in it can be read. The words are for the people who look at
+    /// The media is not valid, or nothing in it can be read. The text is for the people who look at
     /// the evidence: a lower-case fragment without control characters, below 300 bytes.
     Unsupported(String),
-    /// The media could not be read to its end: the error of the reader, as it was.
+    /// The media could not be read to its end: the reader's error.
     Read(std::io::Error),
 }
 
@@ -48,10 +48,11 @@ impl From<std::io::Error> for EnhanceError {
     }
 }
 
-/// What was asked of whom in a HAR file (1.1, 1.2): by host, by method, by status, by type; then each request.
+/// Describes the requests of a HAR file (1.1, 1.2): by host, by method, by status, by type; then
+/// each request.
 ///
-/// Bodies, and the values of headers and cookies, are never shown, nor are users and passwords within URLs.
-/// A file that breaks off gives what stands before.
+/// Bodies, and the values of headers and cookies, are never shown, nor are users and passwords
+/// within URLs. A truncated file is described up to its end.
 ///
 /// ```
 /// let har = br#"{"log": {"entries": [{"request": {"method": "GET", "url": "https://example.com/"}, "response": {"status": 200}}]}}"#;
@@ -66,10 +67,10 @@ pub fn har(media: &mut dyn Read) -> Result<String, EnhanceError> {
     har::describe(media)
 }
 
-/// What was to be seen in a terminal recording (asciicast 1, 2 and 3), as plain text.
+/// Describes a terminal recording (asciicast 1, 2 and 3): its visible output as plain text.
 ///
-/// What was typed is counted and not shown, as passwords are among it. A recording that breaks off gives what
-/// stands before.
+/// Typed input is counted and not shown, because it includes passwords. A truncated recording is
+/// described up to its end.
 ///
 /// ```
 /// let cast = b"{\"version\": 2, \"width\": 80, \"height\": 24}\n[0.5, \"o\", \"\\u001b[31mhello\\u001b[0m\\r\\n\"]\n";
@@ -84,8 +85,8 @@ pub fn terminal(media: &mut dyn Read) -> Result<String, EnhanceError> {
     terminal::describe(media)
 }
 
-/// The language and the figures of a codeblock (ASHIRT's JSON with `contentSubtype`, `content` and perhaps
-/// `metadata.source`): lines, characters, indentation, SHA-256, and characters nobody sees.
+/// Describes a codeblock (ASHIRT's JSON with `contentSubtype`, `content` and perhaps
+/// `metadata.source`): language, lines, characters, indentation, SHA-256, and invisible characters.
 ///
 /// ```
 /// let block = br##"{"contentSubtype": "python", "content": "# hello\nprint(1)\n"}"##;
@@ -100,9 +101,10 @@ pub fn codeblock(media: &mut dyn Read) -> Result<String, EnhanceError> {
     codeblock::describe(media)
 }
 
-/// Format, size and SHA-256 of a picture, which metadata it has (never what it says), and what follows its end.
+/// Describes an image: format, size, SHA-256, which metadata it has (never the content of it), and
+/// bytes after its end.
 ///
-/// No pixel is decoded. A picture that breaks off gives what its head says.
+/// No pixel is decoded. A truncated image is described by its header.
 ///
 /// ```
 /// let gif = b"GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";

@@ -1,23 +1,24 @@
-//! What ASHIRT sends.
+//! Messages from ASHIRT to its workers.
 
 use std::collections::BTreeMap;
 
 use piton::serde_json::{self, value::RawValue};
 use serde::Deserialize;
 
-/// The members of an object as they are written: numbers that no float holds, and what serde_json would
-/// take for a mark of its own, do no harm where nobody reads them.
+/// Members of an object, unparsed, so that values which nobody reads cannot fail: numbers too large
+/// for a float, and names that serde_json reserves.
 type Members = BTreeMap<String, Box<RawValue>>;
 
-/// The content types that ASHIRT's own pages know. It checks none: others are stored as well.
+/// Content types that ASHIRT's own pages know. The backend does not check them and stores others as
+/// well.
 pub mod content_type {
-    /// A HAR file: requests of a browser or a proxy, with their answers.
+    /// A HAR file: requests of a browser or a proxy, with their responses.
     pub const HTTP_REQUEST_CYCLE: &str = "http-request-cycle";
     /// A recording of a terminal, by asciinema.
     pub const TERMINAL_RECORDING: &str = "terminal-recording";
     /// A piece of source code, in JSON.
     pub const CODEBLOCK: &str = "codeblock";
-    /// A mark in time, without a file.
+    /// An event: a moment, without a file.
     pub const EVENT: &str = "event";
     /// A picture.
     pub const IMAGE: &str = "image";
@@ -25,38 +26,39 @@ pub mod content_type {
     pub const NONE: &str = "none";
 }
 
-/// ASHIRT keeps names in columns of 255 characters; what is longer is no name.
+/// Maximum length of names in bytes. ASHIRT's columns hold 255 characters, of at most four bytes
+/// each.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// A message of ASHIRT.
+/// A message from ASHIRT.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message {
-    /// An administrator asks whether the worker is there.
+    /// An administrator tests the connection to the worker.
     Test,
-    /// Evidence was collected, or is to be looked at again.
+    /// Evidence was collected, or is to be processed again.
     EvidenceCreated(EvidenceCreated),
     /// Evidence without a valid content type, and the reason: it is missing, empty or not text.
     Untyped(String),
-    /// Something that no ASHIRT known today sends, with its type.
+    /// A message of a type that no known ASHIRT sends.
     Unknown(String),
 }
 
-/// A piece of evidence that is to be looked at.
+/// A piece of evidence that is to be processed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct EvidenceCreated {
-    /// Which one. Mostly a UUID; any text may be.
+    /// Identifier of the evidence: usually a UUID, but any text is allowed.
     pub evidence_uuid: String,
-    /// The operation it belongs to.
+    /// Slug of its operation.
     pub operation_slug: String,
-    /// What it is: see [`content_type`].
+    /// Content type: see [`content_type`].
     pub content_type: String,
-    /// What the administrator wants every worker to know. An ASHIRT before November 2023 sends none.
+    /// Global variables of this ASHIRT. Versions before November 2023 send none.
     pub global_variables: Vec<GlobalVariable>,
-    /// What the operation wants every worker to know.
+    /// Variables of the operation.
     pub operation_variables: Vec<OperationVariable>,
 }
 
-/// A variable of the whole ASHIRT.
+/// A global variable of ASHIRT.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GlobalVariable {
     /// Its name.
@@ -68,9 +70,9 @@ pub struct GlobalVariable {
 /// A variable of one operation.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OperationVariable {
-    /// The operation.
+    /// Slug of the operation.
     pub operation_slug: String,
-    /// What the variable is called in addresses.
+    /// Identifier of the variable in URLs.
     pub var_slug: String,
     /// Its name.
     pub name: String,
@@ -83,8 +85,8 @@ impl Message {
     /// members may have any shape.
     ///
     /// # Errors
-    /// The fault, in words for the administrator of ASHIRT: the message is not a JSON object, it has
-    /// no `type`, or evidence lacks its identifier or its operation.
+    /// A description for the administrator of ASHIRT: the message is not a JSON object, it has no
+    /// `type`, or evidence lacks its identifier or its operation.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let no_json = |error| format!("the message is not JSON: {error}");
@@ -104,8 +106,8 @@ impl Message {
     }
 }
 
-/// Evidence whose content type is none is not an error of the message: no worker can look at it, and
-/// trying again does not help, so it is to be rejected as an unknown content type is.
+/// Parses evidence. An invalid content type is not an error of the message but rejects the
+/// evidence, as an unknown content type does, because trying again would not help.
 fn evidence(message: &mut Members, faults: &mut Vec<String>) -> Message {
     let mut text = |name| take_text(message, name, faults).unwrap_or_default();
     let (evidence_uuid, operation_slug) = (text("evidenceUuid"), text("operationSlug"));
@@ -150,7 +152,8 @@ fn take_text(message: &mut Members, name: &str, faults: &mut Vec<String>) -> Opt
     None
 }
 
-/// Those that have their shape: no evidence fails for the sake of a variable.
+/// Parses the variables that are valid and skips the others, so that no evidence fails because of a
+/// variable.
 fn variables<T>(
     list: Option<Box<RawValue>>,
     make: impl Fn(&mut dyn FnMut(&str) -> Option<String>) -> Option<T>,
@@ -163,7 +166,7 @@ fn variables<T>(
     list.into_iter().filter_map(make).collect()
 }
 
-/// Returns `None` if `value` is no `T`.
+/// Returns `None` if `value` is not a valid `T`.
 fn read<'de, T: Deserialize<'de>>(value: &'de RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }
@@ -183,7 +186,7 @@ fn kind(value: &RawValue) -> &'static str {
 mod tests {
     use super::*;
 
-    /// As Go's encoder writes it.
+    /// A message as Go's encoder writes it.
     const EVIDENCE: &str = r#"{"type":"evidence_created","evidenceUuid":"u-1","operationSlug":"op","contentType":"image","globalVariables":[{"name":"g\u003c\u0026\u003e","value":"é\u2028"}],"operationVariables":[{"operationSlug":"op","varSlug":"v","name":"n","value":""}]}"#;
 
     fn evidence_of(text: &str) -> EvidenceCreated {

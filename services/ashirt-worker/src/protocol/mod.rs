@@ -1,8 +1,8 @@
-//! What ASHIRT and its workers say to each other: bytes in, values out, nothing is sent from here.
+//! The protocol between ASHIRT and its workers: bytes in, values out. Nothing is sent from here.
 //!
-//! Two things about it are not to be guessed. ASHIRT takes a reason only out of an answer with status
-//! 200, whatever went wrong; and it never asks again, so that evidence without an answer is shown as
-//! "processing" for ever.
+//! Two properties are surprising. ASHIRT reads a reason only from a response with status 200,
+//! whatever failed; and it never retries, so that evidence without a response is shown as
+//! "processing" indefinitely.
 
 mod message;
 mod response;

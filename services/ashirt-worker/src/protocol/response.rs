@@ -1,4 +1,4 @@
-//! What the worker answers, so that ASHIRT records what is meant.
+//! Responses of the worker, in the form that ASHIRT records correctly.
 
 use std::borrow::Cow;
 
@@ -6,20 +6,22 @@ use serde::Serialize;
 
 use crate::ashirt::storable;
 
-/// What came of a piece of evidence.
+/// Result of processing a piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkerResponse {
-    /// This is in it: ASHIRT shows the text below the evidence, and finds it.
+    /// The text that describes the evidence. ASHIRT shows it below the evidence and includes it in
+    /// searches.
     Processed(String),
-    /// Nothing can be said of such evidence, and why. Trying again would not help.
+    /// The worker cannot process this evidence, and the reason. Trying again would not help.
     Rejected(Cow<'static, str>),
-    /// The text follows later, by the metadata of the evidence. Whoever answers this has to see to it.
+    /// The text follows later, as metadata of the evidence. The action that returns this has to
+    /// send it.
     Deferred,
-    /// It went wrong, and how. Trying again may help.
+    /// Processing failed, and the reason. Trying again may help.
     Error(Cow<'static, str>),
 }
 
-/// How an [`WorkerResponse`] is called, for the log and the figures.
+/// Kind of a [`WorkerResponse`], for the log and for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResponseKind {
     /// See [`WorkerResponse::Processed`].
@@ -33,7 +35,7 @@ pub enum ResponseKind {
 }
 
 impl ResponseKind {
-    /// As ASHIRT spells it: `processed`.
+    /// Returns ASHIRT's name for it, such as `processed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -46,7 +48,7 @@ impl ResponseKind {
 }
 
 impl WorkerResponse {
-    /// How it is called.
+    /// Returns the kind of the response.
     #[must_use]
     pub const fn outcome(&self) -> ResponseKind {
         match self {
@@ -57,7 +59,7 @@ impl WorkerResponse {
         }
     }
 
-    /// The text, or the reason.
+    /// Returns the text, or the reason.
     #[must_use]
     pub fn content(&self) -> Option<&str> {
         match self {
@@ -67,8 +69,8 @@ impl WorkerResponse {
         }
     }
 
-    /// The body of the answer, which has status 200 whatever the answer is: under any other, ASHIRT
-    /// forgets the reason. The content is cut to what it can store.
+    /// Returns the response's body, to be sent with status 200 in every case: under any other,
+    /// ASHIRT ignores the reason. The content is cut to what ASHIRT can store.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
         let action = Some(self.outcome().as_str());
@@ -76,15 +78,16 @@ impl WorkerResponse {
     }
 }
 
-/// The answer to a test: that the worker is there, or why it could not do its work.
+/// Returns the body of the response to a connection test: success, or the reason why the worker
+/// cannot work.
 #[must_use]
 pub fn liveness(trouble: Option<&str>) -> Vec<u8> {
     let status = Some(if trouble.is_some() { "error" } else { "ok" });
     bytes(&Body { status, message: trouble.map(storable), ..Body::default() })
 }
 
-/// The answer to what could not be read, whatever it was meant to be: a test takes `status` and
-/// `message` out of it, evidence `action` and `content`.
+/// Returns the body of the response to an unreadable message. It serves both kinds: ASHIRT reads
+/// `status` and `message` after a test, `action` and `content` after evidence.
 #[must_use]
 pub fn failure(reason: &str) -> Vec<u8> {
     let reason = Some(storable(reason));
@@ -92,7 +95,7 @@ pub fn failure(reason: &str) -> Vec<u8> {
     bytes(&Body { action: error, content: reason.clone(), status: error, message: reason })
 }
 
-/// All that ASHIRT looks for in an answer.
+/// All members that ASHIRT reads from a response.
 #[derive(Default, Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

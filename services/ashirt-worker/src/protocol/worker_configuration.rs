@@ -1,4 +1,5 @@
-//! What an administrator pastes into ASHIRT (Admin, Service Workers, Create New Service Worker).
+//! The configuration that an administrator pastes into ASHIRT (Admin, Service Workers, Create New
+//! Service Worker).
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use piton::axum::http::uri::Authority;
 use piton::config::HttpUrl;
 use serde::Serialize;
 
-/// Where ASHIRT sends its messages.
+/// Path to which ASHIRT sends its messages.
 pub const PROCESS_PATH: &str = "/ashirt/process";
 
-/// A worker as ASHIRT knows it.
+/// The configuration of a worker in ASHIRT's format.
 #[derive(Debug, Serialize)]
 pub struct WorkerConfiguration {
     r#type: &'static str,
@@ -21,39 +22,39 @@ pub struct WorkerConfiguration {
 }
 
 impl WorkerConfiguration {
-    /// A worker at `url`, to which ASHIRT shows `headers`.
+    /// Creates the configuration of a worker at `url`, to which ASHIRT sends `headers`.
     #[must_use]
     pub fn new(url: String, headers: BTreeMap<String, String>) -> Self {
         Self { r#type: "web", version: 1, url, headers }
     }
 }
 
-/// The address to which ASHIRT sends its messages, of a worker that is to be had at `address`: with
-/// [`PROCESS_PATH`], unless it has a path of its own.
+/// Returns the URL to which ASHIRT has to send its messages for a worker at `address`: with
+/// [`PROCESS_PATH`], unless the address has a path of its own.
 ///
 /// # Errors
-/// ASHIRT would not find the worker there, and why.
+/// The reason why ASHIRT could not reach a worker at this address.
 pub fn process_url(address: &str) -> Result<String, &'static str> {
-    let url: Uri = address.trim().parse().map_err(|_| "it is no address")?;
+    let url: Uri = address.trim().parse().map_err(|_| "it is not a valid URL")?;
     if !matches!(url.scheme_str(), Some("http" | "https")) {
-        return Err("it begins neither with `http://` nor with `https://`");
+        return Err("its scheme is neither `http` nor `https`");
     }
     let authority = url.authority().map(Authority::as_str).unwrap_or_default();
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let host = url.host().filter(|host| !host.is_empty()).ok_or("it names no host")?;
+    let host = url.host().filter(|host| !host.is_empty()).ok_or("it has no host")?;
     let port = place.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
     if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Err("its port is none");
+        return Err("its port is invalid");
     }
     let address = address.trim();
     if address.contains('#') {
-        return Err("what stands behind `#` is never sent");
+        return Err("the fragment after `#` is never sent");
     }
     let bare = address.replacen(authority, place, 1);
     bare.parse::<HttpUrl>().map_err(piton::config::AddressError::reason)?;
     match (url.path(), url.query()) {
         ("" | "/", None) => Ok(format!("{}{PROCESS_PATH}", address.trim_end_matches('/'))),
-        ("" | "/", Some(_)) => Err("it has a query and no path"),
+        ("" | "/", Some(_)) => Err("it has a query but no path"),
         _ => Ok(address.to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! The section `[ashirt]`.
+//! Settings of the section `[ashirt]`.
 
 use std::time::Duration;
 
@@ -8,34 +8,34 @@ use piton::secrecy::{ExposeSecret, SecretString};
 
 use crate::ashirt::{self, AccessKey, BaseUrl, SecretKey};
 
-/// The ASHIRT that the worker works for.
+/// Settings of the connection to ASHIRT's backend.
 #[derive(Clone, Settings)]
 #[setting(check = Self::check)]
 pub struct AshirtSettings {
-    /// Where its backend is, such as `http://backend:3000`, without a slash at the end.
-    /// **Default: none, and one is needed.**
+    /// URL of the backend, such as `http://backend:3000`, without a trailing slash. **Default:
+    /// none; required.**
     #[setting(alias = "ASHIRT_BACKEND_URL")]
     pub backend_url: Option<String>,
-    /// The access key of the user that the worker is there: of a headless one, who may see every
-    /// operation. **Default: none, and one is needed.**
+    /// Access key of the worker's user in ASHIRT: a headless user who may see every operation.
+    /// **Default: none; required.**
     #[setting(alias = "ASHIRT_ACCESS_KEY")]
     pub access_key: Option<String>,
-    /// The secret that belongs to the access key, in base64 as ASHIRT shows it.
-    /// **Default: none, and one is needed.**
+    /// Secret key that belongs to the access key, in base64 as ASHIRT shows it. **Default: none;
+    /// required.**
     #[setting(alias = "ASHIRT_SECRET_KEY")]
     pub secret_key: Option<SecretString>,
-    /// How long a request may take: to the end of its answer, of media to its beginning.
-    /// **Default: `30s`.**
+    /// Maximum duration of a request, up to the end of the response, or for media up to its
+    /// beginning. **Default: `30s`.**
     #[setting(max = "1day")]
     pub timeout: Duration,
-    /// How long media may take in all. **Default: `5m`.**
+    /// Maximum duration of a media download. **Default: `5m`.**
     #[setting(max = "1day")]
     pub media_timeout: Duration,
-    /// How large media may be; what is larger is rejected. It is looked at as it arrives, so that this
-    /// bounds time and not memory. **Default: `64MiB`.**
+    /// Maximum size of media; evidence with larger media is rejected. Media is processed as it
+    /// arrives, so this bounds time rather than memory. **Default: `64MiB`.**
     #[setting(max = "1TiB")]
     pub media_limit: ByteSize,
-    /// How often a request is made again that may be. **Default: `2`.**
+    /// Maximum number of retries of a request that may be repeated. **Default: `2`.**
     #[setting(max = 100)]
     pub retries: u32,
 }
@@ -55,7 +55,8 @@ impl Default for AshirtSettings {
 }
 
 impl AshirtSettings {
-    /// Everything that is wrong, at once: the Python worker noticed when it was asked for something.
+    /// Reports all problems at once, at launch. The Python worker noticed them only at its first
+    /// request.
     fn check(&self, reader: &mut Reader<'_>) {
         if let Err(refused) = self.url() {
             reader.refuse("backend_url", refused.why, refused.fix);
@@ -68,15 +69,16 @@ impl AshirtSettings {
         }
         for (name, limit) in [("timeout", self.timeout), ("media_timeout", self.media_timeout)] {
             if limit.is_zero() {
-                reader.refuse(name, "no answer is as quick", format!("{name} = \"30s\""));
+                reader.refuse(name, "it must be greater than zero", format!("{name} = \"30s\""));
             }
         }
         if self.media_limit.as_u64() == 0 {
-            reader.refuse("media_limit", "no media is as small", "media_limit = \"64MiB\"");
+            reader.refuse("media_limit", "it must be greater than zero", "media_limit = \"64MiB\"");
         }
     }
 
-    /// What the client needs to know; `None` where a check has said why not.
+    /// Returns the client's settings, or `None` if they are invalid: `check` has reported the
+    /// reason then.
     pub(super) fn client(&self, user_agent: String) -> Option<ashirt::Settings> {
         let (url, access_key) = (self.url().ok()?, self.access_key().ok()?);
         let mut settings = ashirt::Settings::new(url, access_key, self.secret_key().ok()?);
@@ -90,10 +92,11 @@ impl AshirtSettings {
 
     fn url(&self) -> Result<BaseUrl, RejectedSetting> {
         let url = non_empty(self.backend_url.as_deref()).ok_or_else(|| RejectedSetting {
-            why: "nothing says where ASHIRT's backend is".into(),
+            why: "the URL of ASHIRT's backend is missing".into(),
             fix: "ASHIRT_BACKEND_URL=http://backend:3000".into(),
         })?;
-        // What has more to it than a slash too many may hold a password.
+        // The configured URL is suggested only if removing a slash makes it valid, because anything
+        // else in it may be a password.
         let plain =
             |bare: &&str| bare.parse::<BaseUrl>().is_ok() && bare.parse::<HttpUrl>().is_ok();
         let bare = Some(url.trim_end_matches('/')).filter(plain);
@@ -101,8 +104,8 @@ impl AshirtSettings {
         let base = url
             .parse()
             .map_err(|error| RejectedSetting { why: chain(&error), fix: fix.clone() })?;
-        // The HTTP client accepts addresses that cannot be connected to, such as port 0 or several
-        // hosts.
+        // Checked as well, because the HTTP client accepts addresses that cannot be connected to,
+        // such as port 0 or several hosts.
         match url.parse::<HttpUrl>() {
             Ok(_) => Ok(base),
             Err(error) => Err(RejectedSetting { why: error.to_string(), fix }),
@@ -129,18 +132,18 @@ impl AshirtSettings {
     }
 }
 
-/// Why a setting cannot be taken.
+/// A setting that is not valid: the reason and the fix.
 struct RejectedSetting {
     why: String,
     fix: String,
 }
 
-/// Empty text is none.
+/// Treats empty text as missing.
 fn non_empty(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
-/// An error with its causes.
+/// Formats an error with its causes, separated by colons.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

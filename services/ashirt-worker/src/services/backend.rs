@@ -1,4 +1,4 @@
-//! ASHIRT's backend as a part of the worker: made at the start, looked after, counted.
+//! ASHIRT's backend as a part of the worker, with health and metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,21 +14,21 @@ use super::ashirt_settings::chain;
 use crate::ashirt::{Attempt, Client, Kind};
 use crate::metrics::RequestMetrics;
 
-/// The backend, by the one client that everybody shares. Cheap to clone.
+/// The backend with the client that all requests share. Cheap to clone.
 #[derive(Clone)]
 pub struct Backend(Arc<Inner>);
 
 struct Inner {
     client: Client,
     calls: RequestMetrics,
-    /// Why it cannot be worked with, as far as that is known.
+    /// Failure of the last request or check, if it failed.
     last_error: Arc<LastError>,
 }
 
 #[derive(Default)]
 struct LastError(Mutex<Option<String>>);
 
-/// The client of ASHIRT, from anywhere in the worker.
+/// Returns the client of ASHIRT, from anywhere in the worker.
 ///
 /// # Panics
 /// Outside of the running worker.
@@ -38,16 +38,16 @@ pub fn svc() -> Client {
 }
 
 impl Backend {
-    /// The client.
+    /// Returns the client.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.0.client
     }
 
-    /// Asks whether the backend is there and knows us.
+    /// Checks that the backend is reachable and accepts the worker's keys.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// The reason as text.
     pub async fn check(&self) -> Result<(), String> {
         let checked = self.0.client.check_connection().await.map_err(|error| chain(&error));
         self.0.last_error.set(checked.clone().err());
@@ -62,7 +62,7 @@ impl Part for Backend {
 
     async fn start(settings: AshirtSettings, launch: &Launch) -> Result<Self, part::Error> {
         let name = format!("{}/{}", launch.name(), env!("CARGO_PKG_VERSION"));
-        let settings = settings.client(name).ok_or("the settings of `ashirt` have been checked");
+        let settings = settings.client(name).ok_or("the settings of `ashirt` are checked before");
         let (calls, last_error) = (RequestMetrics::default(), Arc::new(LastError::default()));
         let (counted, recorded) = (calls.clone(), last_error.clone());
         let client = Client::new(settings.map_err(std::io::Error::other)?)?
@@ -74,23 +74,24 @@ impl Part for Backend {
         Ok(Self(Arc::new(Inner { client, calls, last_error })))
     }
 
-    /// Asks once, so that wrong keys are told at the start. It keeps nobody waiting: ASHIRT may start
-    /// after its workers.
+    /// Checks once, so that wrong keys are reported at launch. The launch does not wait for it,
+    /// because ASHIRT may start after its workers.
     async fn run(&self, stop: Stop) {
         let checked = tokio::select! {
             checked = self.check() => checked,
             () = stop.stopped() => return,
         };
         match checked {
-            Ok(()) => info!("ASHIRT is there, and takes the worker's keys"),
-            Err(why) => warn!("ASHIRT cannot be worked with: {why}"),
+            Ok(()) => info!("ASHIRT is reachable and accepts the worker's keys"),
+            Err(why) => warn!("ASHIRT is unavailable: {why}"),
         }
     }
 
     async fn health(&self) -> Health {
         match self.0.last_error.get() {
             None => Health::Up,
-            // Whoever calls the worker is ASHIRT: then it is there again.
+            // Degraded instead of down: a worker that gets no requests cannot notice that ASHIRT is
+            // back, because ASHIRT is its only caller.
             Some(why) => Health::Degraded(why),
         }
     }
@@ -111,8 +112,8 @@ impl LastError {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What an attempt says of the backend as a whole: an answer is one, whatever it says of what was
-    /// asked for.
+    /// Records what an attempt says about the backend as a whole. Any response means that it works,
+    /// whatever its status says about the request.
     fn record(&self, attempt: &Attempt) {
         match attempt.error {
             None => self.set(None),
@@ -125,7 +126,7 @@ impl LastError {
     }
 }
 
-/// The trace of the request that is being worked on goes along.
+/// Returns the trace context of the current request as a header.
 fn trace_headers() -> HeaderMap {
     let trace =
         piton::trace().and_then(|trace| HeaderValue::try_from(trace.child().to_string()).ok());

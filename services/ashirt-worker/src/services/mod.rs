@@ -1,4 +1,4 @@
-//! Whom the worker asks: the ASHIRT that it works for, to be had anywhere by [`svc`].
+//! Services that the worker calls: its ASHIRT, available anywhere by [`svc`].
 
 mod ashirt_settings;
 mod backend;

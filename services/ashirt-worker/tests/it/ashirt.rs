@@ -12,12 +12,12 @@ use piton::prelude::*;
 use piton::serde_json::json;
 use piton::tokio::sync::Semaphore;
 
-/// What it answers when somebody asks for the media of a piece of evidence.
+/// Response of the stub to a request for media.
 #[derive(Clone)]
 pub enum Media {
     Whole(Vec<u8>),
     Failing(u16),
-    /// Nothing comes until the test says so.
+    /// Sent only when the test releases it.
     Held(Vec<u8>),
     /// The connection breaks after these bytes.
     Broken(Vec<u8>),
@@ -62,7 +62,7 @@ impl Ashirt {
         self.0.media.lock().unwrap().insert(uuid.into(), media);
     }
 
-    /// How often media was asked for.
+    /// Returns how often media was requested.
     pub fn asked(&self) -> usize {
         self.0.asked.load(Ordering::SeqCst)
     }

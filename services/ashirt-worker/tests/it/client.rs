@@ -8,8 +8,8 @@ use ashirt_worker::ashirt::{
 };
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use test_support::ashirt_backend::{ACCESS_KEY, SECRET_KEY, Stub};
-use test_support::nginx::Sites;
+use test_support::ashirt_backend::{ACCESS_KEY, SECRET_KEY, StubBackend};
+use test_support::nginx::NginxSites;
 
 /// Slugs and uuids that are no words, each with what it is on the wire.
 const ODD: &[(&str, &str)] = &[
@@ -53,7 +53,7 @@ fn file(name: &str, content: &'static [u8]) -> File {
     }
 }
 
-/// What the stub writes down of a file.
+/// Returns the stub's record of a file.
 fn recorded_file(name: &str, content: &[u8]) -> Value {
     let hash = digest(&SHA256, content);
     let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -62,7 +62,7 @@ fn recorded_file(name: &str, content: &[u8]) -> Value {
 
 #[tokio::test]
 async fn every_call_is_accepted_and_understood() {
-    let stub = Stub::start();
+    let stub = StubBackend::start();
     let client = client(&stub.url());
     client.check_connection().await.unwrap();
 
@@ -98,7 +98,7 @@ async fn every_call_is_accepted_and_understood() {
 
 #[tokio::test]
 async fn content_is_that_of_the_backend_and_never_its_refusal() {
-    let stub = Stub::start();
+    let stub = StubBackend::start();
     let client = client(&stub.url());
     let get = async |uuid| client.evidence_content("op", uuid, ContentPart::Media).await;
     let image = get("ev-image").await.unwrap();
@@ -115,7 +115,7 @@ async fn content_is_that_of_the_backend_and_never_its_refusal() {
 
 #[tokio::test]
 async fn odd_slugs_are_signed_as_they_are_sent() {
-    let stub = Stub::start();
+    let stub = StubBackend::start();
     let client = client(&stub.url());
     for (name, _) in ODD {
         // The stub accepts the signature and then knows no such operation: 404 for a read, 401 for a write.
@@ -146,7 +146,7 @@ async fn odd_slugs_are_signed_as_they_are_sent() {
 #[tokio::test]
 async fn files_arrive_whole_and_under_the_name_that_browsers_would_give_them() {
     const CONTENT: &[u8] = b"\x00\xff\r\n\x80------AShirtFormData-\r\n\r\n";
-    let stub = Stub::start();
+    let stub = StubBackend::start();
     let client = client(&stub.url());
     let names = [
         ("plain.har", "plain.har"),
@@ -183,7 +183,7 @@ async fn files_arrive_whole_and_under_the_name_that_browsers_would_give_them() {
 
 #[tokio::test]
 async fn of_a_change_only_what_is_said_is_sent() {
-    let stub = Stub::start();
+    let stub = StubBackend::start();
     let client = client(&stub.url());
     let nothing = EvidenceChange::default();
     let all = EvidenceChange {
@@ -211,7 +211,7 @@ async fn of_a_change_only_what_is_said_is_sent() {
 
 #[tokio::test]
 async fn wrong_keys_and_wrong_clocks_are_told_apart() {
-    let stub = Stub::start();
+    let stub = StubBackend::start();
     let mut wrong = settings(&stub.url());
     wrong.secret_key = "AAAA".parse().unwrap();
     let error = Client::new(wrong).unwrap().check_connection().await.unwrap_err();
@@ -220,7 +220,10 @@ async fn wrong_keys_and_wrong_clocks_are_told_apart() {
 
     let late = || SystemTime::now() - Duration::from_secs(7230);
     let error = client(&stub.url()).with_clock(late).check_connection().await.unwrap_err();
-    assert!(error.to_string().contains("our clock is 120 minutes behind the backend's"), "{error}");
+    assert!(
+        error.to_string().contains("the local clock is 120 minutes behind the backend's"),
+        "{error}"
+    );
     // Within the hour that ASHIRT allows.
     let early = || SystemTime::now() + Duration::from_secs(3500);
     client(&stub.url()).with_clock(early).check_connection().await.unwrap();
@@ -233,7 +236,7 @@ async fn wrong_keys_and_wrong_clocks_are_told_apart() {
 
 #[tokio::test]
 async fn behind_a_proxy_with_tls_what_is_signed_is_what_the_backend_sees() {
-    let stub = Stub::start();
+    let stub = StubBackend::start();
     let folder = tempfile::tempdir().unwrap();
     test_support::certificates::make(folder.path());
     let (port, path, to) = (test_support::free_port(), folder.path().display(), stub.url());
@@ -245,7 +248,7 @@ async fn behind_a_proxy_with_tls_what_is_signed_is_what_the_backend_sees() {
             location / {{ proxy_pass {to}; }} }}"
     );
     std::fs::write(folder.path().join("site.conf"), site).unwrap();
-    let _nginx = Sites::start(folder.path()).await;
+    let _nginx = NginxSites::start(folder.path()).await;
     let localhost = format!("https://localhost:{port}");
     let mut trusting = settings(&localhost);
     trusting.authorities = std::fs::read(folder.path().join("authority.pem")).unwrap();

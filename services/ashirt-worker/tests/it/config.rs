@@ -4,7 +4,7 @@ use std::path::Path;
 
 use piton::serde_json::{self, Value, json};
 use test_support::ashirt_backend::{ACCESS_KEY, SECRET_KEY};
-use test_support::cli::{Answer, answer};
+use test_support::cli::{CommandOutput, output};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -27,14 +27,14 @@ fn the_schema_file_is_what_the_program_prints() {
 }
 
 /// The program in a folder of its own, with nothing of the environment.
-pub fn program(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+pub fn program(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> CommandOutput {
     // What should be refused and is served would be served for ever.
     let limited = [&["30", env!("CARGO_BIN_EXE_ashirt-worker")], arguments].concat();
-    let mut command = test_support::cli::program("/usr/bin/timeout", folder, &limited);
-    answer(command.envs(variables.iter().copied()))
+    let mut command = test_support::cli::command("/usr/bin/timeout", folder, &limited);
+    output(command.envs(variables.iter().copied()))
 }
 
-/// What is wrong with these variables; nothing is served.
+/// Returns the problems with these variables. Nothing is served.
 fn refused(variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let answer = program(folder.path(), &["serve"], variables);

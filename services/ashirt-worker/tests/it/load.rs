@@ -1,4 +1,4 @@
-//! All that an operation has, at once.
+//! Load: all evidence of an operation at once.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn who_waits_when_the_worker_has_to_stop_is_told_so() {
     let ask = || async {
         let mut connection = test_support::http_client::Connection::open(port).await.unwrap();
         connection.send(request.as_bytes()).await.unwrap();
-        let answer = connection.answer().await.unwrap();
+        let answer = connection.read_response().await.unwrap();
         recorded::of_evidence(answer.status, &answer.body)
     };
     let stop = async {
@@ -85,7 +85,7 @@ async fn large_messages_that_do_not_end_keep_no_common_one_waiting() {
         test_support::http_client::request("POST", "/ashirt/process", &message.to_string());
     let mut connection = test_support::http_client::Connection::open(port).await.unwrap();
     connection.send(request.as_bytes()).await.unwrap();
-    let answer = connection.answer().await.unwrap();
+    let answer = connection.read_response().await.unwrap();
     assert_eq!(recorded::of_evidence(answer.status, &answer.body)["status"], "Completed");
 }
 
@@ -105,7 +105,7 @@ async fn evidence_that_nobody_waits_for_any_more_is_counted_and_its_place_is_fre
 
 const MIB: u64 = 1024 * 1024;
 
-/// As ASHIRT sends it: a connection for each piece of evidence, all at once, and no limit of time.
+/// Sends a message as ASHIRT does: on a connection of its own, without a timeout.
 async fn post(port: u16, number: usize) -> Value {
     let types = [
         ("http-request-cycle", "har"),
@@ -121,14 +121,14 @@ async fn post(port: u16, number: usize) -> Value {
     let request =
         test_support::http_client::request("POST", "/ashirt/process", &message.to_string());
     connection.send(request.as_bytes()).await.unwrap();
-    let answer = connection.answer_within(Duration::from_secs(300)).await.unwrap();
+    let answer = connection.read_response_within(Duration::from_secs(300)).await.unwrap();
     recorded::of_evidence(answer.status, &answer.body)
 }
 
 #[tokio::test]
 async fn a_thousand_messages_at_once_with_a_megabyte_of_media_each_are_all_completed_in_little_memory()
  {
-    let stub = test_support::ashirt_backend::Stub::start_with_large(1_000_000);
+    let stub = test_support::ashirt_backend::StubBackend::start_with_large(1_000_000);
     let port = test_support::free_port();
     let (url, port_text) = (stub.url(), port.to_string());
     let variables = [

@@ -13,7 +13,7 @@ const PROCESS: &str = "/ashirt/process";
 
 const CODEBLOCK: &[u8] = br#"{"contentSubtype":"python","content":"print(1)\n"}"#;
 
-/// What ASHIRT records.
+/// Returns ASHIRT's record of a response.
 fn record(answer: &TestAnswer) -> Value {
     recorded::of_evidence(answer.status().as_u16(), answer.bytes())
 }
@@ -57,7 +57,7 @@ async fn a_test_can_tell_that_the_keys_are_wrong() {
     assert!(live().await.0);
     ashirt.forget_keys();
     let (live, why) = live().await;
-    assert!(!live && why.contains("the worker cannot work with ASHIRT"), "{why}");
+    assert!(!live && why.contains("the worker cannot use ASHIRT"), "{why}");
 }
 
 #[piton::test]

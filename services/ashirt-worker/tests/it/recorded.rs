@@ -1,10 +1,10 @@
-//! What ASHIRT makes of an answer, by its own rules, which hold for every answer that was recorded of it.
+//! ASHIRT's own rules for reading a response, which hold for every recorded response.
 
 use piton::serde_json::{self, Deserializer, Value, json};
 
 const RECORDED: &str = include_str!("../../testdata/backend_responses.jsonl");
 
-/// What ASHIRT writes down after it has sent evidence.
+/// Returns what ASHIRT stores after it has sent evidence.
 pub fn of_evidence(status: u16, body: &[u8]) -> Value {
     let unreadable = || record("Error", Value::Null, json!("Unable to parse response"), "");
     let fields = match body {
@@ -40,7 +40,7 @@ pub fn of_evidence(status: u16, body: &[u8]) -> Value {
     }
 }
 
-/// What ASHIRT shows to the administrator who presses "Test": whether the worker is live, and a message.
+/// Returns what ASHIRT shows after a connection test: whether the worker is live, and a message.
 pub fn of_test(status: u16, body: &[u8]) -> (bool, String) {
     if status == 204 {
         return (true, "Service is functional".into());
@@ -111,7 +111,7 @@ fn the_rules_hold_for_every_recorded_answer() {
     assert_eq!(seen, [102, 22]);
 }
 
-/// What was recorded of that very answer.
+/// Returns the record of that response.
 fn line_of(kind: &str, status: u16, body: &[u8]) -> Value {
     let body = std::str::from_utf8(body).unwrap();
     let lines = RECORDED.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use test_support::cli::{answer, folder, uncommented};
+use test_support::cli::{output, temporary_folder, uncomment_settings};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -31,14 +31,14 @@ fn json(text: &str) -> piton::serde_json::Value {
 
 /// The program in a folder of its own, with nothing of the environment.
 pub fn envpage(folder: &Path, arguments: &[&str]) -> Command {
-    test_support::cli::program(env!("CARGO_BIN_EXE_envpage"), folder, arguments)
+    test_support::cli::command(env!("CARGO_BIN_EXE_envpage"), folder, arguments)
 }
 
 #[test]
 fn the_example_file_is_accepted_with_every_setting_uncommented() {
-    let folder = folder();
-    std::fs::write(folder.path().join("config.toml"), uncommented(EXAMPLE)).unwrap();
-    let list = answer(&mut envpage(folder.path(), &["config"]));
+    let folder = temporary_folder();
+    std::fs::write(folder.path().join("config.toml"), uncomment_settings(EXAMPLE)).unwrap();
+    let list = output(&mut envpage(folder.path(), &["config"]));
     assert_eq!((list.code, &*list.err), (Some(0), ""));
     assert!(
         list.out.contains("page.title = \"Lab Mock Server\"  (from config.toml:"),
@@ -57,7 +57,7 @@ fn groups_are_read_from_each_kind_of_file_and_from_the_environment() {
     for (name, text) in
         [("config.yaml", yaml), ("config.toml", toml), ("config.json", &json_file), ("", group)]
     {
-        let folder = folder();
+        let folder = temporary_folder();
         let mut command = envpage(folder.path(), &["config", "page.groups", "--json"]);
         match name {
             "" => command.env("PITON_PAGE_GROUPS", text),
@@ -66,7 +66,7 @@ fn groups_are_read_from_each_kind_of_file_and_from_the_environment() {
                 &mut command
             }
         };
-        let list = answer(&mut command);
+        let list = output(&mut command);
         assert_eq!((list.code, &*list.err), (Some(0), ""), "{name}");
         assert_eq!(json(&list.out)[0]["value"], json(group), "{name}");
     }
@@ -80,15 +80,15 @@ fn a_host_that_can_never_be_asked_for_is_refused_with_the_bare_name() {
         ("*", "hosts = [\"lab.internal\"]"),
         ("a b", "hosts = [\"lab.internal\"]"),
     ] {
-        let folder = folder();
-        let refused = answer(envpage(folder.path(), &["config"]).env("PITON_PAGE_HOSTS", hosts));
+        let folder = temporary_folder();
+        let refused = output(envpage(folder.path(), &["config"]).env("PITON_PAGE_HOSTS", hosts));
         assert_eq!(refused.code, Some(2), "{hosts}");
         for said in ["page.hosts", "can never be asked for", "PITON_PAGE_HOSTS", fix] {
             assert!(refused.err.contains(said), "{said}: {}", refused.err);
         }
     }
-    let folder = folder();
+    let folder = temporary_folder();
     let hosts = "lab.internal,other.internal.";
-    let list = answer(envpage(folder.path(), &["config"]).env("PITON_PAGE_HOSTS", hosts));
+    let list = output(envpage(folder.path(), &["config"]).env("PITON_PAGE_HOSTS", hosts));
     assert_eq!((list.code, &*list.err), (Some(0), ""));
 }

@@ -34,7 +34,8 @@ fn of(json: &Value, name: &str) -> Value {
 #[piton::test]
 async fn the_groups_of_the_lab_are_shown_with_none_where_nothing_is_set() {
     let folder = no_secrets();
-    let app = app(folder.path()).variable("POSTGRES_USER", "lab").variable("REDIS_HOST", "");
+    let app =
+        app(folder.path()).env_for_test("POSTGRES_USER", "lab").env_for_test("REDIS_HOST", "");
     let app = TestApp::new(app).await;
     let json = json_of(&app).await;
     let names = |group: &Value| {
@@ -93,8 +94,9 @@ async fn in_development_a_secret_is_shown_and_a_mask_hides_it() {
         ("all", "***", "***"),
     ] {
         let folder = no_secrets();
-        let app = app(folder.path()).variable("PITON_PAGE_MASK", mask);
-        let app = app.variable("POSTGRES_PASSWORD", "hunter2").variable("POSTGRES_HOST", "db");
+        let app = app(folder.path()).env_for_test("PITON_PAGE_MASK", mask);
+        let app =
+            app.env_for_test("POSTGRES_PASSWORD", "hunter2").env_for_test("POSTGRES_HOST", "db");
         let app = TestApp::new(app).await;
         let json = json_of(&app).await;
         assert_eq!(of(&json, "POSTGRES_PASSWORD")[1], password, "{mask}");
@@ -112,9 +114,9 @@ async fn every_source_is_looked_at_and_files_are_read_anew() {
     file("POSTGRES_USER", "weaker");
     file("named", "of a file");
     let app = app(folder.path())
-        .variable("POSTGRES_USER", "stronger")
-        .variable("POSTGRES_HOST_FILE", folder.path().join("named"))
-        .variable("POSTGRES_DB", OsString::from_vec(vec![0xff]));
+        .env_for_test("POSTGRES_USER", "stronger")
+        .env_for_test("POSTGRES_HOST_FILE", folder.path().join("named"))
+        .env_for_test("POSTGRES_DB", OsString::from_vec(vec![0xff]));
     let app = TestApp::new(app).await;
     let json = json_of(&app).await;
     assert_eq!(of(&json, "POSTGRES_USER"), json!(["set", "stronger", "environment"]));
@@ -136,7 +138,9 @@ async fn groups_and_title_are_settings() {
     ]);
     let folder = no_secrets();
     let app = app(folder.path()).set("page.groups", groups).set("page.title", "My \"page\"");
-    let app = TestApp::new(app.variable("SMTP_USER", "me").variable("REDIS_HOST", "unasked")).await;
+    let app =
+        TestApp::new(app.env_for_test("SMTP_USER", "me").env_for_test("REDIS_HOST", "unasked"))
+            .await;
     let json = json_of(&app).await;
     assert_eq!(json["groups"].as_array().unwrap().len(), 2);
     assert_eq!(of(&json, "SMTP_USER")[1], "me");
@@ -153,7 +157,7 @@ async fn asked_for(app: &TestApp, path: &str, host: &str) -> TestAnswer {
 async fn a_name_that_was_rebound_to_this_machine_is_refused() {
     let folder = no_secrets();
     let app = app(folder.path()).set("page.hosts", vec!["lab.internal"]);
-    let app = TestApp::new(app.variable("CSRF_SECRET", "hunter2")).await;
+    let app = TestApp::new(app.env_for_test("CSRF_SECRET", "hunter2")).await;
     for path in ["/", "/variables.json"] {
         for host in
             ["rebound.example", "rebound.example:5000", "localhost.example", "x.lab.internal"]
@@ -191,7 +195,7 @@ async fn who_lets_others_in_is_asked_by_any_name() {
 #[piton::test]
 async fn a_page_of_another_origin_reads_nothing() {
     let folder = no_secrets();
-    let app = TestApp::new(app(folder.path()).variable("CSRF_SECRET", "hunter2")).await;
+    let app = TestApp::new(app(folder.path()).env_for_test("CSRF_SECRET", "hunter2")).await;
     for path in ["/", "/variables.json"] {
         for origin in ["https://stranger.example", "http://localhost:3000", "null"] {
             let request = app.get(path).header("host", "localhost:5000").header("origin", origin);
@@ -226,7 +230,7 @@ async fn what_looks_like_a_secret_is_hidden_under_a_harmless_name() {
         ("redis.lab.svc.cluster.local:6379", false),
         ("docker run -p 8080:80 nginx", false),
     ] {
-        let app = app(folder.path()).set("page.mask", "secrets").variable("REDIS_HOST", value);
+        let app = app(folder.path()).set("page.mask", "secrets").env_for_test("REDIS_HOST", value);
         let app = TestApp::new(app).await;
         let (state, shown) = if hidden { ("hidden", "***") } else { ("set", value) };
         let json = json_of(&app).await;

@@ -4,7 +4,7 @@ use piton::App;
 use piton::serde_json::Value;
 use piton::testing::TestApp;
 
-use test_support::cli::{answer, folder};
+use test_support::cli::{output, temporary_folder};
 
 use crate::config::envpage;
 
@@ -24,8 +24,8 @@ fn it_does_not_start_in_production_however_that_is_said() {
         (&[("PITON_PRODUCTION", "true")], &[], "says environment variable PITON_PRODUCTION"),
         (&[], &["--production"], "it runs in production, says flag --production"),
     ] {
-        let folder = folder();
-        let refused = answer(envpage(folder.path(), arguments).envs(variables.iter().copied()));
+        let folder = temporary_folder();
+        let refused = output(envpage(folder.path(), arguments).envs(variables.iter().copied()));
         assert_eq!(refused.code, Some(2), "{variables:?}");
         for said in [REFUSAL, FIX, because] {
             assert!(refused.err.contains(said), "{said}: {}", refused.err);
@@ -35,10 +35,10 @@ fn it_does_not_start_in_production_however_that_is_said() {
 
 #[test]
 fn the_refusal_comes_with_everything_else_that_is_wrong() {
-    let folder = folder();
+    let folder = temporary_folder();
     let file = "[page]\ntitle = ''\nmask = 'some'\n[[page.groups]]\nname = ''\nvars = ['../x']\n";
     std::fs::write(folder.path().join("config.toml"), file).unwrap();
-    let refused = answer(&mut envpage(folder.path(), &["--production", "--port", "x"]));
+    let refused = output(&mut envpage(folder.path(), &["--production", "--port", "x"]));
     assert_eq!(refused.code, Some(2));
     for said in [
         "5 settings are wrong",
@@ -54,8 +54,8 @@ fn the_refusal_comes_with_everything_else_that_is_wrong() {
 
 #[test]
 fn a_verb_that_serves_nothing_runs_in_production() {
-    let folder = folder();
-    let routes = answer(envpage(folder.path(), &["routes"]).env("ENVIRONMENT", "production"));
+    let folder = temporary_folder();
+    let routes = output(envpage(folder.path(), &["routes"]).env("ENVIRONMENT", "production"));
     assert_eq!(routes.code, Some(0), "{}", routes.err);
     assert!(routes.out.contains("/variables.json"));
 }
@@ -66,8 +66,8 @@ fn forced() -> App {
         .production(true)
         .set("page.force_production", true)
         .set("page.secret_folders", Vec::<String>::new())
-        .variable("POSTGRES_PASSWORD", "hunter2")
-        .variable("POSTGRES_HOST", "db")
+        .env_for_test("POSTGRES_PASSWORD", "hunter2")
+        .env_for_test("POSTGRES_HOST", "db")
 }
 
 #[piton::test]

@@ -1,38 +1,38 @@
-//! Messages out of a queue, kept.
+//! The route of stored messages, and the handler that stores them.
 
 use piton::aws::sqs::Message;
 use piton::prelude::*;
 
-use crate::repositories::messages::{self, Kept};
+use crate::repositories::messages::{self, StoredMessage};
 
 piton::blueprint!("/messages", tag = "messages");
 
-/// How many messages one answer has at most.
-const MOST: u32 = 100;
+/// Maximum number of messages in a response.
+const MAX_LIMIT: u32 = 100;
 
-/// Which messages to show.
+/// The page of messages to list.
 #[derive(Deserialize, JsonSchema)]
 pub struct Page {
-    /// How many at most, up to 100.
+    /// The maximum number of messages, up to 100.
     pub limit: Option<u32>,
-    /// Only those before the message with this `id`: the last one of the page before.
+    /// Only messages before the one with this `id`, which is the last one of the previous page.
     pub before: Option<i64>,
 }
 
-/// Shows the messages that came by the queue, the latest first.
+/// Lists the messages received from the queue, the latest first.
 ///
-/// For the page after this one, ask for those before the last message of this one.
+/// To get the next page, set `before` to the `id` of the last message.
 #[get("/")]
-pub async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<Kept>>> {
-    let limit = page.limit.unwrap_or(MOST).min(MOST);
+pub async fn list(db: Db, Query(page): Query<Page>) -> Result<Json<Vec<StoredMessage>>> {
+    let limit = page.limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
     Ok(Json(messages::latest(&db, page.before, limit).await?))
 }
 
-/// Keeps a message. One that is delivered twice, as queues do, is kept once.
+/// Stores a message. A message that is delivered twice, as queues do, is stored once.
 ///
-/// An empty queue is asked again after a second, and answers as soon as there is something: so a message
-/// is here at once, and a stop does not wait long for a question under way.
+/// Long polling of two seconds returns a message as soon as there is one, and limits the time that a
+/// stop waits for a poll in progress.
 #[piton::sqs("gnar-queue", interval = "1s", wait_time = "2s", max_messages = 10)]
 pub async fn keep(message: Message, db: Db) -> Result<()> {
-    messages::keep(&db, message.id(), message.body()).await
+    messages::store(&db, message.id(), message.body()).await
 }

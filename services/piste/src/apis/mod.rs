@@ -1,4 +1,4 @@
-//! The routes, a file a blueprint.
+//! The routes, one file per blueprint.
 
 pub mod messages;
 pub mod peer;

@@ -1,4 +1,4 @@
-//! The neighbour, asked in the caller's name.
+//! The route that calls the peer off-piste on behalf of the user.
 
 use piton::axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use piton::axum::response::{IntoResponse, Response};
@@ -7,50 +7,51 @@ use piton::prelude::*;
 
 piton::blueprint!("/peer", tag = "peers", protected);
 
-/// The caller, as off-piste identifies them.
+/// The user, as off-piste identifies them.
 #[derive(Serialize, JsonSchema)]
 pub struct Caller {
-    /// The email address that the token was made for.
+    /// The email address that the token was issued for.
     pub email: String,
-    /// The service that answers.
+    /// The service that responds.
     pub service: String,
 }
 
-/// An answer of off-piste as it came: a [`Caller`], or a refusal.
-pub struct Forwarded(Response);
+/// The unchanged response of off-piste: a [`Caller`], or an error.
+pub struct ForwardedResponse(Response);
 
-impl IntoResponse for Forwarded {
+impl IntoResponse for ForwardedResponse {
     fn into_response(self) -> Response {
         self.0
     }
 }
 
-impl Output for Forwarded {
+impl Output for ForwardedResponse {
     fn describe(operation: &mut Operation) {
-        operation.answer::<Caller>(StatusCode::OK, "application/json");
+        operation.response::<Caller>(StatusCode::OK, "application/json");
     }
 }
 
-/// Says who off-piste takes the caller for.
+/// Shows the user as off-piste identifies them.
 ///
-/// Its answer comes through as it is, a refusal too. Where it fails, this service says who failed.
+/// The response of off-piste is forwarded unchanged, also a client error. If off-piste fails, the
+/// response is an error that names it.
 #[get("/me")]
 #[errors(
     422 = "Off-piste: the token does not name its user by an email address.",
-    502 = "Off-piste gave no usable answer."
+    502 = "Off-piste gave no usable response."
 )]
-pub async fn me(peers: Peers) -> Result<Forwarded> {
-    let answer = peers.peer("off-piste")?.get("user/me").auto_auth().send().await?;
-    let answer = match answer.status().is_server_error() {
-        true => answer.error_for_status()?,
-        false => answer,
+pub async fn me(peers: Peers) -> Result<ForwardedResponse> {
+    let response = peers.peer("off-piste")?.get("user/me").auto_auth().send().await?;
+    let response = match response.status().is_server_error() {
+        true => response.error_for_status()?,
+        false => response,
     };
-    let (status, mut headers) = (answer.status(), answer.headers().clone());
-    let mut through = (status, answer.bytes().await?).into_response();
+    let (status, mut headers) = (response.status(), response.headers().clone());
+    let mut forwarded = (status, response.bytes().await?).into_response();
     for name in [CONTENT_TYPE, WWW_AUTHENTICATE] {
         if let Some(value) = headers.remove(&name) {
-            through.headers_mut().insert(name, value);
+            forwarded.headers_mut().insert(name, value);
         }
     }
-    Ok(Forwarded(through))
+    Ok(ForwardedResponse(forwarded))
 }

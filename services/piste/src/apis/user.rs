@@ -1,50 +1,50 @@
-//! Users: signing up, activating, logging in, and who one is.
+//! The routes of users: signup, activation, login, and the current user.
 //!
-//! Refusals are `plain`: with `http.error_style` `gnar` their words are the whole `error`, which is
-//! what clients of the service in Python look at.
+//! Errors are `plain`: with `http.error_style` `gnar` their text is the whole `error`, because clients
+//! of the service in Python compare it.
 
 use piton::aws::ses::Ses;
 use piton::axum::http::Method;
 use piton::prelude::*;
 use piton::uuid::Uuid;
 
-use crate::address::{self, Typed};
-use crate::mail::{self, ActivationSettings};
+use crate::activation_mail::{self, ActivationSettings};
+use crate::email_address::{self, LoginAddress};
 use crate::repositories::users::{self, NewUser};
 
 piton::blueprint!("/user", tag = "users");
 
-/// That the service is there.
+/// The status of the service.
 #[derive(Serialize, JsonSchema)]
 pub struct Status {
     /// Always `ok`.
     pub status: &'static str,
 }
 
-/// Who wants an account.
+/// The request for an account.
 #[derive(Deserialize, JsonSchema)]
 pub struct Signup {
-    /// The email address, which is who they are.
-    // `required` in the document alone: a member that is missing is read, and refused in words that
-    // clients of the service in Python look at.
+    /// The email address, which identifies the user.
+    // Optional here although the document requires it, because a missing member is refused with a text
+    // that clients of the service in Python compare.
     #[schemars(required, length(min = 1), example = &"ana@example.org")]
     pub email: Option<String>,
     /// The password.
     #[schemars(required, length(min = 1), example = &"a long and secret sentence")]
     pub password: Option<String>,
-    /// What they are called.
+    /// The user's name.
     #[schemars(example = &"Ana Souza")]
     pub name: Option<String>,
 }
 
-/// Whose account it is.
+/// A new or activated account.
 #[derive(Serialize, JsonSchema)]
 pub struct Account {
     /// The email address.
     pub email: String,
 }
 
-/// Who wants to come in.
+/// The credentials of a login.
 #[derive(Deserialize, JsonSchema)]
 pub struct Login {
     /// The email address.
@@ -55,40 +55,41 @@ pub struct Login {
     pub password: Option<String>,
 }
 
-/// What lets them in.
+/// The result of a login.
 #[derive(Serialize, JsonSchema)]
 pub struct Token {
     /// The access token, for the header `Authorization: Bearer`.
     pub token: String,
 }
 
-/// A user, as they see themselves.
+/// The current user.
 #[derive(Serialize, JsonSchema)]
 pub struct Me {
     /// The email address.
     pub email: String,
-    /// What they are called, if they said it.
+    /// The user's name, if they entered one.
     pub name: Option<String>,
-    /// Whether they have shown that the address is theirs.
+    /// Set once the user has followed the activation link.
     pub active: bool,
 }
 
-/// Says that the service is there.
+/// Shows that the service is running.
 ///
-/// It answers as long as the service takes requests, whatever becomes of its database.
+/// Responds as long as the service accepts requests, also without its database.
 #[get("/get")]
 pub async fn status() -> Json<Status> {
     Json(Status { status: "ok" })
 }
 
-/// Makes an account, and sends the letter that activates it.
+/// Creates an account, and sends the email that activates it.
 ///
-/// Addresses that differ in the capitals of their domain are one. Answers 409 if the address has one, 422 if it is no address. If the letter cannot be sent there is
-/// no account either, and one can try again.
+/// Addresses that differ in the case of their domain are equal. Responds with 409 if the address has an
+/// account, and with 422 if it is not valid. If the email cannot be sent no account is created, so that
+/// the client can try again.
 #[post("/signup")]
 #[errors(
     409 = "The email address has an account already.",
-    422 = "Email or password are missing, or the email is no address."
+    422 = "Email or password are missing, or the email is not a valid address."
 )]
 pub async fn signup(
     db: Db,
@@ -97,43 +98,44 @@ pub async fn signup(
     State(activation): State<ActivationSettings>,
     Json(signup): Json<Signup>,
 ) -> Result<Json<Account>> {
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let (Some(email), Some(password)) = (given(signup.email), given(signup.password)) else {
+    let not_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let (Some(email), Some(password)) = (not_empty(signup.email), not_empty(signup.password))
+    else {
         return Err(Error::unprocessable("Email and password are required").plain());
     };
-    let typed = Typed::new(&email);
-    let email = address::of_signup(&email);
+    let login = LoginAddress::new(&email);
+    let email = email_address::of_signup(&email);
     let email = email.ok_or_else(|| Error::unprocessable("Email is not an address").plain())?;
     if signup.name.as_ref().is_some_and(|name| name.contains(char::is_control)) {
         return Err(Error::unprocessable("Name has characters that cannot be shown").plain());
     }
     let taken = || Error::conflict("Email is taken").plain();
-    if let Some(typed) = &typed
-        && users::find_typed(&db, typed).await?.is_some()
+    if let Some(login) = &login
+        && users::find_by_login(&db, login).await?.is_some()
     {
         return Err(taken());
     }
     let hash = passwords.hash(&password).await?;
     let new = NewUser::new(email, hash, signup.name);
-    // The letter goes first: should this end here, because the client leaves or the service is killed,
-    // there is a link that leads nowhere, and not an account that nobody can activate or make anew.
-    mail::send_activation(&ses, &activation, &new).await?;
+    // The email is sent first, because a cancelled request then leaves a link without an account,
+    // instead of an account that can neither be activated nor created again.
+    activation_mail::send_activation(&ses, &activation, &new).await?;
     if !users::add(&db, &new).await? {
         return Err(taken());
     }
     Ok(Json(Account { email: new.email }))
 }
 
-/// Activates an account: where the letter leads.
+/// Activates an account, by the link in the email.
 ///
-/// A link that is followed again says the same again. `HEAD`, with which programs look where links in
-/// letters lead, activates nothing.
+/// Following the link again gives the same response. `HEAD`, by which mail programs check links,
+/// activates nothing.
 #[get("/activate/{token}")]
 #[errors(404 = "No account has this activation token.")]
 pub async fn activate(db: Db, method: Method, Path(token): Path<String>) -> Result<Json<Account>> {
-    // What is no token of ours is asked of nobody.
+    // Checked first, so that a text that is not one of our tokens costs no statement.
     let email = match Uuid::try_parse(&token) {
-        Ok(_) if method == Method::HEAD => users::would_activate(&db, &token).await?,
+        Ok(_) if method == Method::HEAD => users::find_by_token(&db, &token).await?,
         Ok(_) => users::activate(&db, &token).await?,
         Err(_) => None,
     };
@@ -141,10 +143,10 @@ pub async fn activate(db: Db, method: Method, Path(token): Path<String>) -> Resu
     Ok(Json(Account { email }))
 }
 
-/// Lets a user in.
+/// Logs a user in.
 ///
-/// A wrong address and a wrong password cannot be told apart, by the time it takes either. A hash
-/// made with weaker parameters than today's is made anew.
+/// A wrong address and a wrong password have the same response, after the same time. A hash with
+/// weaker parameters than today's is replaced.
 #[post("/login")]
 #[errors(401 = "The email address or the password is wrong.", 403 = "The account is not active.")]
 pub async fn login(
@@ -154,12 +156,12 @@ pub async fn login(
     Json(login): Json<Login>,
 ) -> Result<Json<Token>> {
     let wrong = || Error::unauthorized("Invalid email or password").plain();
-    // Before anybody is looked for: whether there is such a user is nobody's business.
+    // Checked before the user is looked up, because the response must not reveal which users exist.
     let password = login.password.ok_or_else(|| Error::unprocessable("a password is missing"))?;
     // Not checked by the rules of today's signup, because accounts of the Python service log in by
     // the address that they have.
-    let user = match login.email.as_deref().and_then(Typed::new) {
-        Some(typed) => users::find_typed(&db, &typed).await?,
+    let user = match login.email.as_deref().and_then(LoginAddress::new) {
+        Some(login) => users::find_by_login(&db, &login).await?,
         None => None,
     };
     let hash = user.as_ref().map(|user| &*user.password_hash);
@@ -173,38 +175,38 @@ pub async fn login(
         return Err(Error::forbidden("Account is not active").plain());
     }
     if passwords.needs_rehash(&user.password_hash) {
-        // Nobody waits for it, and a login does not fail because it does.
-        piton::spawn(hash_anew(db, passwords, user.email.clone(), user.password_hash, password));
+        // In the background, so that the login neither waits for it nor fails with it.
+        piton::spawn(rehash(db, passwords, user.email.clone(), user.password_hash, password));
     }
     let token = tokens.access(user.email).fresh().sign()?;
     Ok(Json(Token { token }))
 }
 
-/// Keeps the password by a hash made with the costs of today.
-async fn hash_anew(db: Db, passwords: Passwords, email: String, before: String, password: String) {
+/// Replaces the hash of a password by one with today's parameters.
+async fn rehash(db: Db, passwords: Passwords, email: String, before: String, password: String) {
     let done = async {
         let hash = passwords.hash(&password).await?;
         users::set_password(&db, &email, &before, &hash).await
     };
     if let Err(error) = done.await {
-        warn!("A password keeps its old hash until the next login: {error}");
+        warn!("Could not replace an outdated password hash; the next login tries again: {error}");
     }
 }
 
-/// Says who one is.
+/// Shows the current user.
 ///
-/// By the token in the header `Authorization: Bearer`.
+/// The user is identified by the token in the header `Authorization: Bearer`.
 #[get("/me")]
 #[errors(
-    404 = "There is no such user any more.",
+    404 = "The user does not exist any more.",
     422 = "The token does not name its user by an email address."
 )]
-pub async fn me(who: Identity, db: Db) -> Result<Json<Me>> {
-    let email = match who.text() {
-        // PostgreSQL has no text with a NUL in it.
+pub async fn me(identity: Identity, db: Db) -> Result<Json<Me>> {
+    let email = match identity.text() {
+        // A NUL is treated as an unknown user, because PostgreSQL cannot compare text that has one.
         Some(email) if !email.contains('\0') => email,
         Some(_) => "",
-        None if who.value().is_null() => "",
+        None if identity.value().is_null() => "",
         None => return Err(Error::unprocessable("the token does not name its user by email")),
     };
     let user = users::find(&db, email).await?;

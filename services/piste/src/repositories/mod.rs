@@ -1,4 +1,4 @@
-//! The statements, a file a table.
+//! The SQL statements, one file per table.
 
 pub mod messages;
 pub mod users;

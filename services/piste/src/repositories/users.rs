@@ -1,20 +1,20 @@
-//! Users.
+//! Stores and reads users.
 
 use piton::prelude::*;
 use piton::uuid::Uuid;
 
-use crate::address::Typed;
+use crate::email_address::LoginAddress;
 
-/// A user as stored.
+/// A stored user.
 #[derive(Debug, FromRow)]
 pub struct User {
-    /// The email address, which is who they are.
+    /// The email address, which identifies the user.
     pub email: String,
     /// The hash of the password.
     pub password_hash: String,
-    /// What they are called.
+    /// The user's name.
     pub name: Option<String>,
-    /// Whether they have shown that the address is theirs.
+    /// Set once the user has followed the activation link.
     pub active: bool,
 }
 
@@ -25,21 +25,21 @@ pub struct NewUser {
     pub email: String,
     /// The hash of the password.
     pub password_hash: String,
-    /// What they are called.
+    /// The user's name.
     pub name: Option<String>,
-    /// What activates the account.
+    /// The token that activates the account.
     pub activation_token: String,
 }
 
 impl NewUser {
-    /// Somebody with a token of their own.
+    /// Creates a user with a new activation token.
     #[must_use]
     pub fn new(email: String, password_hash: String, name: Option<String>) -> Self {
         Self { email, password_hash, name, activation_token: Uuid::new_v4().to_string() }
     }
 }
 
-/// The user with this address, if there is one.
+/// Returns the user with this address, if there is one.
 ///
 /// # Errors
 /// Those of the database.
@@ -48,24 +48,24 @@ pub async fn find(db: &Db, email: &str) -> Result<Option<User>> {
     Ok(db.one(sql, (email,)).await?)
 }
 
-/// Returns the user that a typed address belongs to: the one with exactly this address, or else
-/// with this address in another spelling of its domain.
+/// Returns the user whom the address of a login belongs to: the one with exactly this address, or
+/// else with another spelling of its domain.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find_typed(db: &Db, typed: &Typed<'_>) -> Result<Option<User>> {
+pub async fn find_by_login(db: &Db, login: &LoginAddress<'_>) -> Result<Option<User>> {
     // One statement for both, so that the response time does not reveal which one has matched.
     let sql = "SELECT email, password_hash, name, active FROM users
         WHERE email = $1
         OR lower(email) IN (lower($4), lower($5), lower($6), lower($7), lower($8), lower($9), lower($10),
             lower($11)) AND substr(email, 1, $2) = $3
         ORDER BY (email = $1) DESC, id LIMIT 1";
-    let Typed { exact, spellings: [a, b, c, d, e, f, g, h], name } = typed;
+    let LoginAddress { exact, spellings: [a, b, c, d, e, f, g, h], name } = login;
     let length = i32::try_from(name.chars().count()).unwrap_or(i32::MAX);
     Ok(db.one(sql, (*exact, length, name, a, b, c, d, e, f, g, h)).await?)
 }
 
-/// Adds a user; `false` if the address is taken.
+/// Adds a user. Returns `false` if the address is taken.
 ///
 /// # Errors
 /// Those of the database.
@@ -79,9 +79,9 @@ pub async fn add(db: &Db, new: &NewUser) -> Result<bool> {
     Ok(added.is_some())
 }
 
-/// The prefix of a used token. It is kept, so that its link can report success again; no token
-/// begins like this, and the Python service does not accept it as one.
-const USED: &str = "used:";
+/// The prefix of a used token. Used tokens stay stored, so that their link can report success again.
+/// No token begins like this, and the Python service does not accept it as one.
+const USED_PREFIX: &str = "used:";
 
 /// Activates the account of a token, once. Returns its address; `None` if there is no such token. A
 /// used token changes nothing and returns the address again, as long as the account is active.
@@ -91,21 +91,21 @@ const USED: &str = "used:";
 pub async fn activate(db: &Db, token: &str) -> Result<Option<String>> {
     let sql = "UPDATE users SET active = TRUE, activation_token = $2 WHERE activation_token = $1
         RETURNING email";
-    let used = format!("{USED}{token}");
+    let used = format!("{USED_PREFIX}{token}");
     match db.one(sql, (token, &used)).await? {
         Some(email) => Ok(Some(email)),
         None => find_activated(db, &used).await,
     }
 }
 
-/// Returns the address that [`activate`] would give, and changes nothing.
+/// Returns the same address as [`activate`], and changes nothing.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn would_activate(db: &Db, token: &str) -> Result<Option<String>> {
+pub async fn find_by_token(db: &Db, token: &str) -> Result<Option<String>> {
     match db.one("SELECT email FROM users WHERE activation_token = $1", (token,)).await? {
         Some(email) => Ok(Some(email)),
-        None => find_activated(db, &format!("{USED}{token}")).await,
+        None => find_activated(db, &format!("{USED_PREFIX}{token}")).await,
     }
 }
 
@@ -114,7 +114,7 @@ async fn find_activated(db: &Db, used: &str) -> Result<Option<String>> {
     Ok(db.one(sql, (used,)).await?)
 }
 
-/// Replaces a password's hash, unless somebody else has in the meantime.
+/// Replaces the hash of a password, unless it was changed in the meantime.
 ///
 /// # Errors
 /// Those of the database.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use test_support::cli::{answer, folder, uncommented};
+use test_support::cli::{output, temporary_folder, uncomment_settings};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
@@ -33,14 +33,14 @@ fn json(text: &str) -> piton::serde_json::Value {
 
 /// The program in a folder of its own, with nothing of the environment.
 fn piste(folder: &Path, arguments: &[&str]) -> Command {
-    test_support::cli::program(env!("CARGO_BIN_EXE_piste"), folder, arguments)
+    test_support::cli::command(env!("CARGO_BIN_EXE_piste"), folder, arguments)
 }
 
 #[test]
 fn the_example_file_is_accepted_with_every_setting_uncommented() {
-    let folder = folder();
-    std::fs::write(folder.path().join("config.toml"), uncommented(EXAMPLE)).expect("ours");
-    let list = answer(&mut piste(folder.path(), &["config"]));
+    let folder = temporary_folder();
+    std::fs::write(folder.path().join("config.toml"), uncomment_settings(EXAMPLE)).expect("ours");
+    let list = output(&mut piste(folder.path(), &["config"]));
     assert_eq!((list.code, &*list.err), (Some(0), ""));
     assert!(list.out.contains("jwt.encode_nbf = true"), "{}", list.out);
 }
@@ -70,15 +70,15 @@ const GNAR: [(&str, &str, &str); 18] = [
 #[test]
 fn every_variable_of_gnar_gear_is_read_and_no_secret_is_shown() {
     let variables = GNAR.map(|(name, value, _)| (name, value));
-    let folder = folder();
+    let folder = temporary_folder();
     for form in [&["config"][..], &["config", "--json"]] {
-        let list = answer(piste(folder.path(), form).envs(variables));
+        let list = output(piste(folder.path(), form).envs(variables));
         assert_eq!((list.code, &*list.err), (Some(0), ""));
         assert!(!list.out.contains("hunter2"), "{}", list.out);
     }
     for (name, value, key) in GNAR {
         let shown = if value.contains("hunter2") { "***" } else { value };
-        let list = answer(piste(folder.path(), &["config", key]).envs(variables)).out;
+        let list = output(piste(folder.path(), &["config", key]).envs(variables)).out;
         let from = format!("(from environment variable {name})");
         let line = list.lines().find(|line| line.contains(&from)).unwrap_or_default();
         assert!(line.contains(key) && line.contains(shown), "{name}: {list}");
@@ -87,15 +87,15 @@ fn every_variable_of_gnar_gear_is_read_and_no_secret_is_shown() {
 
 #[test]
 fn a_sender_that_is_no_address_is_refused_at_launch() {
-    let folder = folder();
-    let refused = answer(piste(folder.path(), &[]).env("GNAR_ACTIVATION_FROM", "gnar"));
+    let folder = temporary_folder();
+    let refused = output(piste(folder.path(), &[]).env("GNAR_ACTIVATION_FROM", "gnar"));
     assert_eq!(refused.code, Some(2));
     assert!(refused.err.contains("activation.from"), "{}", refused.err);
 }
 
 #[test]
 fn production_migrates_without_a_mail_part() {
-    let folder = folder();
+    let folder = temporary_folder();
     let variables = [
         ("GNAR_PRODUCTION", "true"),
         ("GNAR_DB_PATH", "m.db"),
@@ -106,24 +106,28 @@ fn production_migrates_without_a_mail_part() {
             let mut command = piste(folder.path(), &arguments);
             command.envs(variables).env("GNAR_SES_FROM", from);
             command.env("GNAR_ACTIVATION_URL", "https://gnar.example.com/user/activate");
-            let said = answer(&mut command);
+            let said = output(&mut command);
             assert_eq!(said.code, Some(0), "{arguments:?}, {from:?}: {}{}", said.out, said.err);
         }
     }
 }
 
 /// The answer of `config` in production, with these arguments more and these variables.
-fn listed(folder: &Path, more: &[&str], variables: &[(&str, &str)]) -> test_support::cli::Answer {
+fn listed(
+    folder: &Path,
+    more: &[&str],
+    variables: &[(&str, &str)],
+) -> test_support::cli::CommandOutput {
     let arguments = [&["config"][..], more].concat();
     let mut command = piste(folder, &arguments);
     command.env("GNAR_PRODUCTION", "true").env("GNAR_DB_PATH", "x.db");
     command.env("GNAR_ACTIVATION_URL", "https://gnar.example.com/user/activate");
-    answer(command.envs(variables.iter().copied()))
+    output(command.envs(variables.iter().copied()))
 }
 
 #[test]
 fn config_refuses_the_secret_that_the_launch_refuses_and_its_fix_fits_where_it_is_written() {
-    let folder = folder();
+    let folder = temporary_folder();
     let long = "0123456789012345678901234567890123456789";
     std::fs::write(folder.path().join("secret"), "short").expect("ours");
     let short = [("GNAR_JWT_SECRET_KEY", "short")];
@@ -152,7 +156,7 @@ fn config_refuses_the_secret_that_the_launch_refuses_and_its_fix_fits_where_it_i
 
 #[test]
 fn no_secret_stands_in_the_refusal_of_an_address() {
-    let folder = folder();
+    let folder = temporary_folder();
     for (variable, value) in [
         ("REDIS_URL", "redis://user:hunter2"),
         ("REDIS_URL", "redis://h/hunter2"),
@@ -167,19 +171,19 @@ fn no_secret_stands_in_the_refusal_of_an_address() {
         ("GNAR_SES_ENDPOINT_URL", "http://h:x?secret=hunter2"),
         ("GNAR_CLIENT_PEERS", "a=u:hunter2"),
     ] {
-        let refused = answer(piste(folder.path(), &["config"]).env(variable, value));
+        let refused = output(piste(folder.path(), &["config"]).env(variable, value));
         let all = format!("{}{}", refused.out, refused.err);
         assert_eq!(refused.code, Some(2), "{variable}={value}: {all}");
         assert!(!all.contains("hunter2"), "{variable}={value}: {all}");
     }
-    let refused = answer(piste(folder.path(), &["config"]).env("REDIS_URL", "redis://h:x"));
+    let refused = output(piste(folder.path(), &["config"]).env("REDIS_URL", "redis://h:x"));
     let example = "such as `redis://user:password@host:6379/0`";
     assert!(refused.err.contains(example), "{}", refused.err);
 }
 
 #[test]
 fn the_variables_of_flask_jwt_extended_are_read_by_their_names() {
-    let folder = folder();
+    let folder = temporary_folder();
     let variables = [
         ("JWT_SECRET_KEY", "0123456789012345678901234567890123456789"),
         ("JWT_ALGORITHM", "HS512"),
@@ -238,7 +242,7 @@ fn the_variables_of_flask_jwt_extended_are_read_by_their_names() {
 
 #[test]
 fn a_public_key_that_cannot_work_ends_the_launch_with_2() {
-    let folder = folder();
+    let folder = temporary_folder();
     for (algorithm, options, why) in [
         ("RS256", ["RSA", "rsa_keygen_bits:1024"], "the RSA key has 1024 bits"),
         ("ES256", ["EC", "ec_paramgen_curve:P-384"], "a key on P-384, which ES256 cannot use"),
@@ -252,7 +256,7 @@ fn a_public_key_that_cannot_work_ends_the_launch_with_2() {
         openssl(&["pkey", "-in", "key.pem", "-pubout", "-out", "key.pub.pem"]);
         let mut command = piste(folder.path(), &["--host", "127.0.0.1", "--port", "0"]);
         command.env("JWT_ALGORITHM", algorithm).env("JWT_PUBLIC_KEY_FILE", "key.pub.pem");
-        let refused = answer(&mut command);
+        let refused = output(&mut command);
         let all = format!("{}{}", refused.out, refused.err);
         assert_eq!(refused.code, Some(2), "{all}");
         assert!(all.contains(why) && all.contains("jwt.public_key_file"), "{all}");

@@ -1,6 +1,6 @@
 //! Tests that the output of `routes --explain` compiles, and makes the same routes.
 
-use piste::mail::ActivationSettings;
+use piste::activation_mail::ActivationSettings;
 use piton::prelude::*;
 use piton::serde_json::Value;
 
@@ -21,7 +21,7 @@ fn the_checked_in_calls_are_those_that_the_program_prints() {
 #[test]
 fn the_printed_calls_make_the_same_routes() {
     let table = |app: &App| -> Vec<String> {
-        let outline = app.outline().unwrap();
+        let outline = app.describe().unwrap();
         let line = |route: &piton::http::RouteInfo| {
             let piton::http::RouteInfo { method, path, handler, tag, doc, listed, .. } = route;
             format!("{method} {path} {handler} {tag:?} {listed} {doc}")

@@ -5,9 +5,9 @@
 mod config;
 mod explain;
 mod messages;
-mod neighbour;
 mod openapi;
 mod passwords;
+mod peer;
 mod users;
 
 use piton::prelude::*;

@@ -1,4 +1,4 @@
-//! What came by the queue.
+//! Tests of the stored messages.
 
 use piste::repositories::messages;
 
@@ -15,10 +15,10 @@ fn bodies(page: &[Value]) -> Vec<&str> {
 }
 
 on_both! {
-    async fn messages_are_shown_the_latest_first_in_pages(app) {
+    async fn messages_are_listed_the_latest_first_in_pages(app) {
         let db = app.handle().db();
         for number in 1..=205 {
-            messages::keep(&db, &format!("id-{number}"), &number.to_string()).await.unwrap();
+            messages::store(&db, &format!("id-{number}"), &number.to_string()).await.unwrap();
         }
         let (mut all, mut query) = (Vec::new(), String::new());
         loop {
@@ -42,10 +42,10 @@ on_both! {
 }
 
 on_both! {
-    async fn a_message_that_comes_twice_is_kept_once(app) {
+    async fn a_message_that_is_delivered_twice_is_stored_once(app) {
         let db = app.handle().db();
         for body in ["first", "again"] {
-            messages::keep(&db, "same", body).await.unwrap();
+            messages::store(&db, "same", body).await.unwrap();
         }
         assert_eq!(bodies(&page(&app, "").await), ["first"]);
     }

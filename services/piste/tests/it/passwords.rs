@@ -57,7 +57,7 @@ on_both! {
 async fn database_of_python() -> String {
     let url = test_support::postgres::database();
     let python = App::new("python").blueprints(["none"]).set("log.level", "critical");
-    let python = TestApp::new(python.set("db.url", url.as_str()).with::<Db>()).await;
+    let python = TestApp::new(python.set("db.url", url.as_str()).enable::<Db>()).await;
     let db = python.handle().db();
     let schema = include_str!("../../../../e2e/python/gnar/piste/schema.sql");
     db.run(schema.trim_end().trim_end_matches(';'), ()).await.unwrap();

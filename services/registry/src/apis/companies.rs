@@ -1,24 +1,24 @@
-//! Companies over HTTP. There is no `DELETE`: what was registered stays registered.
+//! The routes of companies. There is no `DELETE`, because registered companies are never deleted.
 
 use piton::http::{Items, Listing, Page, Preconditions, Tagged};
 use piton::prelude::*;
 
 use crate::converters::Cnpj;
 use crate::models::{
-    Company, CompanyFields, CompanyOrder, CompanyPatch, HistoryEntry, NewCompany, Search,
+    Company, CompanyFields, CompanyFilter, CompanyOrder, CompanyPatch, HistoryEntry, NewCompany,
 };
-use crate::repositories::companies::{self, Changes};
+use crate::repositories::companies::{self, HistoryListing};
 
 piton::blueprint!("/companies", tag = "companies");
 
-/// What the answers that show companies depend on. One change may be seen in any list, so that it is
-/// one tag for them all. They are kept for a short while only: where several processes share a
-/// database but no Redis, one does not hear of another's writes.
+/// The cache tag of all responses that show companies. One tag for all of them, because a change may
+/// be visible in any list. The responses are cached for seconds only, because several processes that
+/// share a database but no Redis are not told of each other's writes.
 pub(crate) const COMPANIES: &str = "companies";
 
 /// Registers a company.
 ///
-/// Answers 201 with the company and its address, 409 if its CNPJ is registered already.
+/// Responds with 201, the company and its address, or with 409 if its CNPJ is registered already.
 #[post("/")]
 #[protected(api_key, scope = "companies:write")]
 #[errors(409 = "A company with this CNPJ is registered already.")]
@@ -32,23 +32,23 @@ pub async fn create(
     Ok(Created::at(format!("/api/companies/{}", company.cnpj), tagged(company)))
 }
 
-/// Finds companies.
+/// Lists companies.
 ///
-/// By state, by a part of the name, by when they were written, page by page; by name unless `sort` says
-/// otherwise.
+/// Filtered by state, by a part of the name and by the time of the last change, in pages. Sorted by
+/// name unless `sort` is set.
 #[get("/")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
 pub async fn list(
     db: Db,
-    Valid(asked): Valid<Listing<Search, CompanyOrder>>,
+    Valid(asked): Valid<Listing<CompanyFilter, CompanyOrder>>,
 ) -> Result<Page<Company>> {
     companies::search(&db, &asked).await
 }
 
 /// Shows a company.
 ///
-/// As it is registered here, with how often and when it was changed.
+/// With its revision, and the times of its registration and last change.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
@@ -57,10 +57,10 @@ pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Tagged<Json<Company>
     Ok(tagged(companies::find(&db, cnpj).await?))
 }
 
-/// Replaces all of a company that can change.
+/// Replaces all fields of a company that can change.
 ///
-/// What is not given is not known any more: to change only some of it there is `PATCH`. With
-/// `If-Match` only the version of that `ETag` is replaced; 412 if somebody else has changed it since.
+/// Absent fields are removed; use `PATCH` to change some fields only. With `If-Match` only the version
+/// with that `ETag` is replaced; otherwise the response is 412.
 #[put("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
 #[errors(
@@ -75,22 +75,24 @@ pub async fn replace(
     Valid(Json(fields)): Valid<Json<CompanyFields>>,
 ) -> Result<Tagged<Json<Company>>> {
     if fields.cnpj.is_some_and(|other| other != cnpj) {
-        let fault =
-            piton::Fault::at("/cnpj", "this is not the CNPJ of the path, and a CNPJ never changes");
-        return Err(Error::conflict("the company cannot be replaced by another").fault(fault));
+        let fault = piton::FieldError::at(
+            "/cnpj",
+            "this is not the CNPJ of the path, and a CNPJ never changes",
+        );
+        return Err(Error::conflict("the company cannot be replaced by another").field_error(fault));
     }
     let replace = move |company: &Company| {
         preconditions.check(Some(&company.etag()))?;
-        Ok(fields.replacing(company))
+        Ok(fields.apply_to(company))
     };
     let work = async move { companies::update(&db, cnpj, replace).await };
     Ok(tagged(cache.invalidating([COMPANIES], work).await?))
 }
 
-/// Changes some of a company.
+/// Changes some fields of a company.
 ///
-/// What is not given stays as it is; `"partners": null` says that they are not known. With `If-Match`
-/// only the version of that `ETag` is changed; 412 if somebody else has changed it since.
+/// Absent fields keep their value; `"partners": null` means that they are not known. With `If-Match`
+/// only the version with that `ETag` is changed; otherwise the response is 412.
 #[patch("/{cnpj}")]
 #[protected(api_key, scope = "companies:write")]
 #[errors(404 = "No company with this CNPJ is registered.")]
@@ -103,7 +105,7 @@ pub async fn change(
 ) -> Result<Tagged<Json<Company>>> {
     let change = move |company: &Company| {
         preconditions.check(Some(&company.etag()))?;
-        Ok(patch.changing(company))
+        Ok(patch.apply_to(company))
     };
     let work = async move { companies::update(&db, cnpj, change).await };
     Ok(tagged(cache.invalidating([COMPANIES], work).await?))
@@ -113,9 +115,9 @@ fn tagged(company: Company) -> Tagged<Json<Company>> {
     Tagged::new(company.etag(), Json(company))
 }
 
-/// Shows what became of a company, the latest change first.
+/// Lists the history of a company, the latest change first.
 ///
-/// Each entry is the company as it was after one change; the oldest is its registration.
+/// Each entry is the company after one change; the oldest entry is its registration.
 #[get("/{cnpj}/history")]
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
@@ -123,7 +125,7 @@ fn tagged(company: Company) -> Tagged<Json<Company>> {
 pub async fn history(
     db: Db,
     Path(cnpj): Path<Cnpj>,
-    asked: Changes,
+    asked: HistoryListing,
 ) -> Result<Items<HistoryEntry>> {
     Ok(companies::history(&db, cnpj, &asked).await?.items_alone())
 }

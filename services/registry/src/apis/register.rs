@@ -1,25 +1,25 @@
-//! What the register of the state knows of a company.
+//! The route of the state's register.
 
 use piton::prelude::*;
 
 use crate::converters::Cnpj;
-use crate::services::register::{LookUp, Registered};
+use crate::services::register::{CompanyRegister, RegisteredCompany};
 
 piton::blueprint!("/register", tag = "register");
 
-/// Looks a company up in the register.
+/// Looks up a company in the state's register.
 ///
-/// Whether or not it is registered here. Answers are remembered for a day.
+/// The company need not be registered here. Responses are cached for a day.
 #[get("/{cnpj}")]
 #[protected(api_key, scope = "companies:read")]
 #[errors(
     404 = "The register knows no company with this CNPJ.",
-    502 = "The register gave no usable answer."
+    502 = "The register gave no usable response."
 )]
 pub async fn look_up(
-    State(look_up): State<LookUp>,
+    State(register): State<CompanyRegister>,
     _: External,
     Path(cnpj): Path<Cnpj>,
-) -> Result<Json<Registered>> {
-    Ok(Json(look_up.find(cnpj).await?))
+) -> Result<Json<RegisteredCompany>> {
+    Ok(Json(register.find(cnpj).await?))
 }

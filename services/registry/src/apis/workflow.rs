@@ -1,4 +1,4 @@
-//! Cards of the work-flow tool.
+//! The route that creates cards in the workflow tool.
 
 use piton::prelude::*;
 
@@ -8,14 +8,12 @@ use crate::services::workflow::{Card, Workflow};
 
 piton::blueprint!("/companies", tag = "companies");
 
-/// Opens a card for a company.
-///
-/// In the work-flow tool, where people go on with it.
+/// Creates a card for a company in the workflow tool.
 #[post("/{cnpj}/card")]
 #[protected(api_key, scope = "companies:write")]
 #[errors(
-    404 = "No company with this CNPJ is registered, or no work-flow tool is configured.",
-    502 = "The work-flow tool made no card."
+    404 = "No company with this CNPJ is registered, or no workflow tool is configured.",
+    502 = "The workflow tool created no card."
 )]
 pub async fn open(
     db: Db,
@@ -25,8 +23,8 @@ pub async fn open(
 ) -> Result<Created<Json<Card>>> {
     let company = companies::find(&db, cnpj).await?;
     let card = workflow.open(&company).await?;
-    // Where people see it, as far as a header can say that.
-    let can_be_said = !card.url.is_empty() && card.url.chars().all(|c| c.is_ascii_graphic());
-    let there = if can_be_said { card.url.clone() } else { format!("/api/companies/{cnpj}") };
-    Ok(Created::at(there, Json(card)))
+    // The company's address otherwise, because a header cannot hold every URL.
+    let fits_header = !card.url.is_empty() && card.url.chars().all(|c| c.is_ascii_graphic());
+    let location = if fits_header { card.url.clone() } else { format!("/api/companies/{cnpj}") };
+    Ok(Created::at(location, Json(card)))
 }

@@ -1,7 +1,7 @@
-//! The digits by which a mistyped number is found.
+//! Check digits, which detect mistyped numbers.
 
-/// The check digit of `characters` modulo 11, the first of `weights` for the last of them. A letter
-/// counts with its ASCII code less 48.
+/// Returns the check digit of `characters` modulo 11. The first of `weights` applies to the last
+/// character. A letter counts as its ASCII code minus 48.
 pub(super) fn modulo_11(characters: &[u8], weights: impl Iterator<Item = u32>) -> u8 {
     let sum: u32 = characters.iter().rev().zip(weights).map(|(c, w)| u32::from(c - b'0') * w).sum();
     match sum % 11 {

@@ -1,4 +1,4 @@
-//! The number by which a company is known in Brazil, with its two check digits.
+//! The CNPJ, the number of a company in Brazil, with its two check digits.
 //!
 //! Twelve characters and two check digits. The characters are digits or, in numbers given out since
 //! July 2026, capital letters too (Instrução Normativa RFB 2.229/2024). A character counts with its
@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::check_digit::modulo_11;
-use super::written;
+use super::punctuation::remove_punctuation;
 
 /// A CNPJ whose check digits are right, as 14 characters without punctuation.
 ///
@@ -17,79 +17,79 @@ use super::written;
 ///
 /// let cnpj: Cnpj = "12.ABC.345/01DE-35".parse()?;
 /// assert_eq!(cnpj.as_str(), "12ABC34501DE35");
-/// # Ok::<(), registry::converters::WrongCnpj>(())
+/// # Ok::<(), registry::converters::CnpjError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cnpj([u8; 14]);
 
-/// Why a text is not a CNPJ.
+/// The reason why a text is not a CNPJ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WrongCnpj {
-    /// Not 14 characters without the punctuation.
+pub enum CnpjError {
+    /// The text does not have 14 characters without the punctuation.
     Length(usize),
-    /// A character that is neither digit nor letter, or a letter where a check digit stands.
+    /// A character is neither digit nor letter, or a letter stands in the place of a check digit.
     Character(char),
     /// The check digits are not those of the twelve characters before them.
     CheckDigits,
-    /// All characters are the same: the check digits may be right, but no company has it.
+    /// All characters are the same. The check digits may be right, but no company has the number.
     Repeated,
 }
 
 impl Cnpj {
-    /// The CNPJ of twelve characters, digits or capital letters, with the check digits they have.
+    /// Computes the check digits of twelve characters, which are digits or capital letters.
     ///
     /// # Errors
-    /// [`WrongCnpj::Character`] for any other character, [`WrongCnpj::Repeated`] if all are alike.
-    pub fn from_base(base: [u8; 12]) -> Result<Self, WrongCnpj> {
+    /// [`CnpjError::Character`] for any other character, [`CnpjError::Repeated`] if all are alike.
+    pub fn from_base(base: [u8; 12]) -> Result<Self, CnpjError> {
         let wrong = base.iter().find(|c| !c.is_ascii_digit() && !c.is_ascii_uppercase());
         if let Some(wrong) = wrong {
-            return Err(WrongCnpj::Character(char::from(*wrong)));
+            return Err(CnpjError::Character(char::from(*wrong)));
         }
         let mut characters = [0; 14];
         characters[..12].copy_from_slice(&base);
         characters[12] = check_digit(&characters[..12]);
         characters[13] = check_digit(&characters[..13]);
         if characters.iter().all(|c| *c == characters[0]) {
-            return Err(WrongCnpj::Repeated);
+            return Err(CnpjError::Repeated);
         }
         Ok(Self(characters))
     }
 
-    /// The 14 characters.
+    /// Returns the 14 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("digits and letters are ASCII")
     }
 }
 
-/// The weights 2 to 9 from the right and again from 2.
+/// Returns the check digit. The weights are 2 to 9 from the right, repeated.
 fn check_digit(characters: &[u8]) -> u8 {
     modulo_11(characters, (2..=9).cycle())
 }
 
 impl FromStr for Cnpj {
-    type Err = WrongCnpj;
+    type Err = CnpjError;
 
-    fn from_str(text: &str) -> Result<Self, WrongCnpj> {
-        let written = written::bare(text, &[(2, '.'), (5, '.'), (8, '/'), (12, '-')]);
+    fn from_str(text: &str) -> Result<Self, CnpjError> {
+        let bare = remove_punctuation(text, &[(2, '.'), (5, '.'), (8, '/'), (12, '-')]);
         let mut characters = [0; 14];
-        for (place, character) in written.chars().enumerate() {
+        for (place, character) in bare.chars().enumerate() {
             let upper = character.to_ascii_uppercase();
             let allowed =
                 if place < 12 { upper.is_ascii_alphanumeric() } else { upper.is_ascii_digit() };
             if !allowed {
-                return Err(WrongCnpj::Character(character));
+                return Err(CnpjError::Character(character));
             }
             if let Some(known) = characters.get_mut(place) {
                 *known = upper as u8;
             }
         }
-        if written.len() != 14 {
-            return Err(WrongCnpj::Length(written.len()));
+        if bare.len() != 14 {
+            return Err(CnpjError::Length(bare.len()));
         }
         let base = characters[..12].try_into().expect("it is 14 long");
         let right = Self::from_base(base)?;
-        if right.0 == characters { Ok(right) } else { Err(WrongCnpj::CheckDigits) }
+        if right.0 == characters { Ok(right) } else { Err(CnpjError::CheckDigits) }
     }
 }
 
@@ -100,11 +100,14 @@ piton::converter!(Cnpj:
     example = "11222333000181", "12.ABC.345/01DE-35",
 );
 
-impl fmt::Display for WrongCnpj {
+impl fmt::Display for CnpjError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length(length) => {
-                write!(f, "a CNPJ has 14 characters beside `.`, `/` and `-`, and this has {length}")
+                write!(
+                    f,
+                    "a CNPJ has 14 characters without `.`, `/` and `-`, and this has {length}"
+                )
             }
             Self::Character(character) => write!(
                 f,
@@ -118,7 +121,7 @@ impl fmt::Display for WrongCnpj {
     }
 }
 
-impl std::error::Error for WrongCnpj {}
+impl std::error::Error for CnpjError {}
 
 impl fmt::Display for Cnpj {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_numbers_are_right_in_every_way_of_writing_them() {
+    fn known_numbers_are_valid_in_every_notation() {
         for (written, bare) in [
             ("11.222.333/0001-81", "11222333000181"),
             ("11222333000181", "11222333000181"),
@@ -152,28 +155,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn an_invalid_number_is_refused_with_the_reason() {
         for (text, why) in [
-            ("", WrongCnpj::Length(0)),
-            ("1122233300018", WrongCnpj::Length(13)),
-            ("112223330001811", WrongCnpj::Length(15)),
-            ("11222333000182", WrongCnpj::CheckDigits),
-            ("12ABC34501DE36", WrongCnpj::CheckDigits),
-            ("1122233300018A", WrongCnpj::Character('A')),
-            ("11222333 00181", WrongCnpj::Character(' ')),
-            ("1122233300018１", WrongCnpj::Character('１')),
-            ("00000000000000", WrongCnpj::Repeated),
-            ("1122.2333000181", WrongCnpj::Character('.')),
-            ("11..222333000181", WrongCnpj::Character('.')),
-            ("11222333000181-", WrongCnpj::Character('-')),
-            ("\t11222333000181", WrongCnpj::Character('\t')),
+            ("", CnpjError::Length(0)),
+            ("1122233300018", CnpjError::Length(13)),
+            ("112223330001811", CnpjError::Length(15)),
+            ("11222333000182", CnpjError::CheckDigits),
+            ("12ABC34501DE36", CnpjError::CheckDigits),
+            ("1122233300018A", CnpjError::Character('A')),
+            ("11222333 00181", CnpjError::Character(' ')),
+            ("1122233300018１", CnpjError::Character('１')),
+            ("00000000000000", CnpjError::Repeated),
+            ("1122.2333000181", CnpjError::Character('.')),
+            ("11..222333000181", CnpjError::Character('.')),
+            ("11222333000181-", CnpjError::Character('-')),
+            ("\t11222333000181", CnpjError::Character('\t')),
         ] {
             assert_eq!(text.parse::<Cnpj>(), Err(why), "{text:?}");
         }
     }
 
-    /// The rule as the Receita Federal writes it down: tables of weights, from the left.
-    fn by_the_book(base: &[u8]) -> String {
+    /// Computes the check digits as the Receita Federal documents them: tables of weights, from the
+    /// left.
+    fn reference_implementation(base: &[u8]) -> String {
         const WEIGHTS: [u32; 13] = [6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2];
         let mut all = base.to_vec();
         for weights in [&WEIGHTS[1..], &WEIGHTS[..]] {
@@ -185,16 +189,16 @@ mod tests {
     }
 
     #[test]
-    fn of_all_check_digits_only_those_of_the_rule_are_accepted() {
+    fn only_the_right_check_digits_are_accepted() {
         const CHARACTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        let mut dice = 1_u64;
+        let mut random = 1_u64;
         for kinds in [10, 36] {
             for _ in 0..200 {
                 let base: [u8; 12] = std::array::from_fn(|_| {
-                    dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    CHARACTERS[usize::try_from((dice >> 33) % kinds).unwrap()]
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    CHARACTERS[usize::try_from((random >> 33) % kinds).unwrap()]
                 });
-                let right = by_the_book(&base);
+                let right = reference_implementation(&base);
                 assert_eq!(Cnpj::from_base(base).unwrap().as_str(), right);
                 for digits in 0..100 {
                     let text = format!("{}{digits:02}", &right[..12]);

@@ -1,11 +1,11 @@
-//! Types of what is written in paths, queries and bodies, checked where it is read.
+//! Types of values in paths, queries and bodies, which are checked when they are parsed.
 
 mod check_digit;
 mod cnpj;
 mod cpf;
+mod punctuation;
 mod state;
-mod written;
 
-pub use cnpj::{Cnpj, WrongCnpj};
-pub use cpf::{Cpf, WrongCpf};
+pub use cnpj::{Cnpj, CnpjError};
+pub use cpf::{Cpf, CpfError};
 pub use state::State;

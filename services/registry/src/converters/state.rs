@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use piton::convert;
 
-/// Declares the states once, for everything that goes over all of them.
+/// Declares the states once, for the enum and the lists of them.
 macro_rules! states {
     ($($state:ident $name:literal)*) => {
         /// A state of Brazil, or its federal district.
@@ -15,13 +15,13 @@ macro_rules! states {
         }
 
         impl State {
-            /// All of them, in the order of their letters.
+            /// All states, in the order of their letters.
             pub const ALL: [Self; 27] = [$(Self::$state),*];
 
-            /// Its two letters, written small or in capitals alike.
+            /// The two letters of each, which are parsed in any case.
             const LETTERS: [&str; 27] = [$(stringify!($state)),*];
 
-            /// Its name.
+            /// Returns the state's name.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$state => $name),* }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_is_read_as_it_is_written() {
+    fn every_state_is_parsed_as_it_is_displayed() {
         for state in State::ALL {
             assert_eq!(state.to_string().parse(), Ok(state));
             assert_eq!(state.to_string().to_lowercase().parse(), Ok(state));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn another_is_refused_with_the_list() {
+    fn an_unknown_state_is_refused_with_the_list() {
         assert!("XX".parse::<State>().unwrap_err().contains("SC, SE, SP, TO"));
     }
 }

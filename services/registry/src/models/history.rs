@@ -1,4 +1,4 @@
-//! What became of a company.
+//! The history of a company.
 
 use piton::chrono::{DateTime, Utc};
 use piton::db::{Bind, Column, Value, ValueError};
@@ -6,27 +6,27 @@ use piton::prelude::*;
 
 use super::Company;
 
-/// A company as it was after one change.
+/// The state of a company after one change.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, FromRow)]
 pub struct HistoryEntry {
-    /// Which change: 1 is the registration.
+    /// The number of the change: 1 is the registration.
     pub revision: i64,
-    /// What was done.
+    /// The kind of the change.
     pub action: Action,
-    /// When.
+    /// The time of the change.
     pub at: DateTime<Utc>,
-    /// The company after it.
+    /// The company after the change.
     #[row(json)]
     pub company: Company,
 }
 
-/// What was done to a company. There is nothing else: companies are never deleted.
+/// The kind of a change. There is no deletion, because companies are never deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It was registered.
+    /// The company was registered.
     Insert,
-    /// It was changed.
+    /// The company was changed.
     Update,
 }
 
@@ -49,6 +49,6 @@ impl Column for Action {
     fn from_value(value: Value) -> Result<Self, ValueError> {
         let name = String::from_value(value)?;
         let known = [Self::Insert, Self::Update].into_iter().find(|action| action.name() == name);
-        known.ok_or_else(|| ValueError::new("an action is `insert` or `update`"))
+        known.ok_or_else(|| ValueError::new("expected the action `insert` or `update`"))
     }
 }

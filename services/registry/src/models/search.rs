@@ -1,30 +1,30 @@
-//! What is looked for, and in which order it is shown.
+//! The filter and the order of the list of companies.
 
 use garde::Validate;
 use piton::convert::{List, Timestamp};
 use piton::http::SortBy;
 use piton::prelude::*;
 
-use super::name::{MOST, is_writing, writing_pattern};
+use super::name_rules::{MAX_NAME_LENGTH, search_text_pattern, validate_search_text};
 use crate::converters::State;
 
-/// Which companies.
+/// The filter of the list of companies.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
-pub struct Search {
-    /// Those of this state, or of one of these: `state=SP`, `state=SP&state=RJ`, `state=SP,RJ`.
+pub struct CompanyFilter {
+    /// Only companies of this state, or of one of these: `state=SP`, `state=SP&state=RJ`, `state=SP,RJ`.
     #[garde(skip)]
     pub state: Option<List<State, 27>>,
-    /// Those with this in their name, whatever its case and accents.
-    #[garde(length(chars, max = MOST), inner(custom(is_writing)))]
-    #[schemars(length(max = MOST), regex(pattern = writing_pattern()))]
+    /// Only companies with this text in their name. Case and accents are ignored.
+    #[garde(length(chars, max = MAX_NAME_LENGTH), inner(custom(validate_search_text)))]
+    #[schemars(length(max = MAX_NAME_LENGTH), regex(pattern = search_text_pattern()))]
     pub q: Option<String>,
-    /// Those that were written at this moment or later: `2026-11-21T09:30:00Z`.
+    /// Only companies that were changed at this time or later: `2026-11-21T09:30:00Z`.
     #[garde(skip)]
     pub updated_since: Option<Timestamp>,
 }
 
-/// By what companies can be sorted; by their names where nothing is said.
+/// The order of the list of companies: by name unless the client asks for another one.
 #[derive(Clone, Copy, Debug)]
 pub struct CompanyOrder;
 

@@ -1,4 +1,4 @@
-//! Companies: found, registered, changed. Every change leaves its trace in the history, in the same
+//! Finds, inserts and changes companies. Every change is recorded in the history, in the same
 //! transaction.
 
 use piton::chrono::{DateTime, SubsecRound, Utc};
@@ -6,62 +6,66 @@ use piton::db::{AsJson, Kind, Sql, Tx, Where};
 use piton::http::{Listing, NoFilter, Page, Unsorted};
 use piton::prelude::*;
 
-use super::folded;
+use super::fold_for_search;
 use crate::converters::Cnpj;
-use crate::models::{Action, Company, CompanyOrder, HistoryEntry, NewCompany, Search};
+use crate::models::{Action, Company, CompanyFilter, CompanyOrder, HistoryEntry, NewCompany};
 
-const COLUMNS: &str =
+const SELECT: &str =
     "SELECT cnpj, name, state, partners, revision, created_at, updated_at FROM companies";
 
-/// Reads a company and keeps its row until the transaction ends. SQLite has one writer at a time and
-/// does not need it; where there are several, two changes at once would both start from what was
-/// before, and one of them would be lost.
-const LOCK: &str = "UPDATE companies SET revision = revision WHERE cnpj = $1
+/// Reads a company and locks its row until the transaction ends. PostgreSQL needs the lock, because
+/// two concurrent changes would otherwise start from the same version, and one of them would be lost.
+/// SQLite has one writer at a time.
+const SELECT_LOCKED: &str = "UPDATE companies SET revision = revision WHERE cnpj = $1
     RETURNING cnpj, name, state, partners, revision, created_at, updated_at";
 
-/// Now, as exactly as the database keeps it: what is answered is what is read again later.
+/// Returns the current time to the microsecond, because the database stores no finer times: the
+/// response must equal what is read later.
 fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-/// The company with this number.
+/// Returns the company with this CNPJ.
 ///
 /// # Errors
-/// 404 if there is none.
+/// 404 if it is not registered.
 pub async fn find(db: &Db, cnpj: Cnpj) -> Result<Company> {
-    let sql = Sql::new(COLUMNS).push(" WHERE cnpj = ").bind(cnpj);
-    db.one::<Company>(sql, ()).await?.ok_or_else(|| unknown(cnpj))
+    let sql = Sql::new(SELECT).push(" WHERE cnpj = ").bind(cnpj);
+    db.one::<Company>(sql, ()).await?.ok_or_else(|| not_registered(cnpj))
 }
 
-fn unknown(cnpj: Cnpj) -> Error {
+fn not_registered(cnpj: Cnpj) -> Error {
     Error::not_found(format!("no company with the CNPJ {cnpj} is registered"))
 }
 
-/// One page of the companies that fit.
+/// Returns one page of the companies that match the filter.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn search(db: &Db, asked: &Listing<Search, CompanyOrder>) -> Result<Page<Company>> {
-    let fitting = fitting(&asked.filter);
-    let count = Sql::new("SELECT count(*) FROM companies").filter(&fitting);
-    let total: i64 = db.one(count, ()).await?.unwrap_or_default();
-    let companies = Sql::new(COLUMNS).filter(&fitting).sort(&asked.sort);
-    Ok(db.page(asked, companies, total.unsigned_abs()).await?)
+pub async fn search(
+    db: &Db,
+    asked: &Listing<CompanyFilter, CompanyOrder>,
+) -> Result<Page<Company>> {
+    let conditions = conditions(&asked.filter);
+    let count = Sql::new("SELECT count(*) FROM companies").filter(&conditions);
+    let total = db.scalar(count, ()).await?;
+    let companies = Sql::new(SELECT).filter(&conditions).sort(&asked.sort);
+    Ok(db.page(asked, companies, total).await?)
 }
 
-fn fitting(search: &Search) -> Where {
+fn conditions(filter: &CompanyFilter) -> Where {
     Where::new()
-        .one_of("state", search.state.as_ref())
-        .contains("searched", search.q.as_deref().map(folded))
-        .at_least("updated_at", search.updated_since)
+        .one_of("state", filter.state.as_ref())
+        .contains("searched", filter.q.as_deref().map(fold_for_search))
+        .at_least("updated_at", filter.updated_since)
 }
 
-/// Registers a company.
+/// Inserts a company.
 ///
 /// # Errors
-/// 409 if its number is registered already.
+/// 409 if its CNPJ is registered already.
 pub async fn insert(db: &Db, new: NewCompany) -> Result<Company> {
-    let company = new.registered(now());
+    let company = new.into_company(now());
     let inserted = db.transaction(async |tx| insert_in(tx, &company).await).await;
     match inserted {
         Ok(()) => Ok(company),
@@ -73,10 +77,10 @@ pub async fn insert(db: &Db, new: NewCompany) -> Result<Company> {
     }
 }
 
-/// Registers a company as part of a transaction.
+/// Inserts a company in a transaction.
 ///
 /// # Errors
-/// [`Kind::Unique`] if its number is registered already.
+/// [`Kind::Unique`] if its CNPJ is registered already.
 pub async fn insert_in(tx: &mut Tx, company: &Company) -> Result<(), piton::db::Error> {
     tx.run(
         "INSERT INTO companies (cnpj, name, searched, state, partners, revision, created_at, updated_at)
@@ -84,7 +88,7 @@ pub async fn insert_in(tx: &mut Tx, company: &Company) -> Result<(), piton::db::
         (
             company.cnpj,
             &company.name,
-            folded(&company.name),
+            fold_for_search(&company.name),
             company.state,
             company.partners.as_ref().map(AsJson),
             company.revision,
@@ -93,12 +97,12 @@ pub async fn insert_in(tx: &mut Tx, company: &Company) -> Result<(), piton::db::
         ),
     )
     .await?;
-    remember(tx, Action::Insert, company).await
+    record_history(tx, Action::Insert, company).await
 }
 
-/// Changes a company. What `change` makes of it is written unless it is what was there already:
-/// then nothing is, and the history does not grow. `change` sees the row locked: what it checks still
-/// holds when the change is written.
+/// Changes a company to the result of `change`. If that equals the present company, nothing is
+/// written and the history does not grow. The row is locked while `change` runs, so that its checks
+/// still hold when the result is written.
 ///
 /// # Errors
 /// 404 if it is not registered; those of `change`.
@@ -108,13 +112,14 @@ pub async fn update(
     change: impl FnOnce(&Company) -> Result<Company>,
 ) -> Result<Company> {
     let mut tx = db.begin().await?;
-    let before: Company = tx.one(LOCK, (cnpj,)).await?.ok_or_else(|| unknown(cnpj))?;
+    let before: Company =
+        tx.one(SELECT_LOCKED, (cnpj,)).await?.ok_or_else(|| not_registered(cnpj))?;
     let mut after = change(&before)?;
     if after == before {
         return Ok(before);
     }
     after.revision += 1;
-    // A clock that was set back must not put a change before the one it follows.
+    // Not before the previous change, because the clock may have been set back.
     after.updated_at = now().max(before.updated_at);
     tx.run(
         "UPDATE companies
@@ -123,7 +128,7 @@ pub async fn update(
         (
             cnpj,
             &after.name,
-            folded(&after.name),
+            fold_for_search(&after.name),
             after.state,
             after.partners.as_ref().map(AsJson),
             after.revision,
@@ -131,12 +136,17 @@ pub async fn update(
         ),
     )
     .await?;
-    remember(&mut tx, Action::Update, &after).await?;
+    record_history(&mut tx, Action::Update, &after).await?;
     tx.commit().await?;
     Ok(after)
 }
 
-async fn remember(tx: &mut Tx, action: Action, company: &Company) -> Result<(), piton::db::Error> {
+/// Adds the company, as it is now, to its history.
+async fn record_history(
+    tx: &mut Tx,
+    action: Action,
+    company: &Company,
+) -> Result<(), piton::db::Error> {
     tx.run(
         "INSERT INTO company_history (cnpj, revision, action, at, company) VALUES ($1, $2, $3, $4, $5)",
         (company.cnpj, company.revision, action, company.updated_at, AsJson(company)),
@@ -145,23 +155,23 @@ async fn remember(tx: &mut Tx, action: Action, company: &Company) -> Result<(), 
     Ok(())
 }
 
-/// Which page of the changes; a page has room for those of most companies.
-pub type Changes = Listing<NoFilter, Unsorted, 100, 1000>;
+/// The request for a page of a company's history. One page holds the history of most companies.
+pub type HistoryListing = Listing<NoFilter, Unsorted, 100, 1000>;
 
-/// One page of what became of a company, the latest first.
+/// Returns one page of a company's history, the latest change first.
 ///
 /// # Errors
 /// 404 if it is not registered.
-pub async fn history(db: &Db, cnpj: Cnpj, asked: &Changes) -> Result<Page<HistoryEntry>> {
-    let of = Where::new().equal("cnpj", Some(cnpj));
-    let count = Sql::new("SELECT count(*) FROM company_history").filter(&of);
-    let total: i64 = db.one(count, ()).await?.unwrap_or_default();
-    // Registering writes the first entry: without one there is no company.
+pub async fn history(db: &Db, cnpj: Cnpj, asked: &HistoryListing) -> Result<Page<HistoryEntry>> {
+    let conditions = Where::new().equal("cnpj", Some(cnpj));
+    let count = Sql::new("SELECT count(*) FROM company_history").filter(&conditions);
+    let total: u64 = db.scalar(count, ()).await?;
+    // Without an entry there is no company, because registering it writes the first one.
     if total == 0 {
-        return Err(unknown(cnpj));
+        return Err(not_registered(cnpj));
     }
     let entries = Sql::new("SELECT revision, action, at, company FROM company_history")
-        .filter(&of)
+        .filter(&conditions)
         .push(" ORDER BY revision DESC");
-    Ok(db.page(asked, entries, total.unsigned_abs()).await?)
+    Ok(db.page(asked, entries, total).await?)
 }

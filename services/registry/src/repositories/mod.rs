@@ -1,6 +1,6 @@
-//! The statements: everything that reads or writes a table stands here.
+//! The SQL statements: all code that reads or writes a table.
 
 pub mod companies;
-mod folding;
+mod search_text;
 
-pub use folding::folded;
+pub use search_text::fold_for_search;

@@ -1,5 +1,5 @@
-//! Others, and what they are asked for. Each stands behind a trait, so that tests and developers have
-//! a double in its place.
+//! Clients of external services. Each is behind a trait, so that tests and developers can replace it
+//! by a double.
 
 pub mod register;
 pub mod workflow;

@@ -1,7 +1,7 @@
-//! The work-flow tool: a card for a company, by which people there go on with it.
+//! The client of the workflow tool, which creates a card for a company.
 //!
-//! It is asked over GraphQL in the form of Pipefy. On a developer's machine where no address is set,
-//! cards are made up.
+//! The tool is called over GraphQL in the form of Pipefy. On a developer's machine without an
+//! address, cards are made up.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,61 +14,61 @@ use piton::serde_json::{Value, json};
 
 use crate::models::Company;
 
-/// What the tool answers: the card that it has made.
-pub type Opened<'a> = Pin<Box<dyn Future<Output = Result<Card>> + Send + 'a>>;
+/// The future of a created card.
+pub type CardFuture<'a> = Pin<Box<dyn Future<Output = Result<Card>> + Send + 'a>>;
 
-/// Makes cards.
-pub trait Cards: Send + Sync + 'static {
-    /// Makes a card for the company.
-    fn open<'a>(&'a self, company: &'a Company) -> Opened<'a>;
+/// A tool that creates cards.
+pub trait CreateCard: Send + Sync + 'static {
+    /// Creates a card for the company.
+    fn create<'a>(&'a self, company: &'a Company) -> CardFuture<'a>;
 }
 
-/// A card of the work-flow tool.
+/// A card of the workflow tool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Card {
-    /// Its id there.
+    /// The card's ID in the tool.
     pub id: String,
-    /// Where people see it.
+    /// The address of the card for people.
     pub url: String,
 }
 
-/// The tool that cards are made in: that of the settings, or a double.
+/// The workflow tool: the one that the settings name, or a double.
 #[derive(Clone)]
-pub struct Workflow(Arc<dyn Cards>);
+pub struct Workflow(Arc<dyn CreateCard>);
 
 impl Workflow {
-    /// Makes cards in `cards`.
+    /// Creates cards with `tool`.
     #[must_use]
-    pub fn new(cards: impl Cards) -> Self {
-        Self(Arc::new(cards))
+    pub fn new(tool: impl CreateCard) -> Self {
+        Self(Arc::new(tool))
     }
 
-    /// Makes them in the tool that the settings name.
+    /// Creates cards in the tool that the settings name.
     #[must_use]
     pub fn as_configured() -> Self {
-        Self::new(AsConfigured)
+        Self::new(ConfiguredWorkflow)
     }
 
-    /// Makes a card for the company.
+    /// Creates a card for the company.
     ///
     /// # Errors
-    /// 404 if no tool is configured; 502 if it refuses, 503 if it does not answer: then the card may
-    /// have been made all the same.
+    /// 404 if no tool is configured; 502 if it refuses, 503 if it does not respond: the card may have
+    /// been created then.
     pub async fn open(&self, company: &Company) -> Result<Card> {
-        self.0.open(company).await
+        self.0.create(company).await
     }
 }
 
-/// The work-flow tool.
+/// The workflow tool.
 #[derive(Clone, Debug, Default, Settings)]
 #[setting(check = Self::check)]
 pub struct WorkflowSettings {
-    /// The address of its GraphQL, such as `https://api.pipefy.com/graphql`. **Default: none; on a
+    /// The address of its GraphQL API, such as `https://api.pipefy.com/graphql`. **Default: none; on a
     /// developer's machine cards are made up then.**
     pub url: Option<HttpUrl>,
-    /// The token that it asks for. **Default: none.**
+    /// The access token of the tool. **Default: none.**
     pub token: Option<SecretString>,
-    /// The id of the pipe that cards are made in. **Default: none.**
+    /// The ID of the pipe in which cards are created. **Default: none.**
     pub pipe: Option<String>,
 }
 
@@ -78,77 +78,80 @@ impl WorkflowSettings {
             return;
         }
         if self.token.is_none() {
-            from.refuse("token", "missing: the tool lets nobody in without", "a token of its own");
+            from.refuse("token", "missing: the tool requires it", "a token of its own");
         }
         if self.pipe.is_none() {
             from.refuse(
                 "pipe",
-                "missing: a card is made in a pipe",
-                "the id in the pipe's address",
+                "missing: a card is created in a pipe",
+                "the ID in the pipe's address",
             );
         }
     }
 }
 
-/// The one that the settings of the running app name.
-struct AsConfigured;
+/// The tool that the settings of the running app name.
+struct ConfiguredWorkflow;
 
-impl Cards for AsConfigured {
-    fn open<'a>(&'a self, company: &'a Company) -> Opened<'a> {
+impl CreateCard for ConfiguredWorkflow {
+    fn create<'a>(&'a self, company: &'a Company) -> CardFuture<'a> {
         Box::pin(async move {
             let app = piton::app();
             let settings = app.state::<WorkflowSettings>().unwrap_or_default();
             match &settings.url {
-                Some(url) => over_graphql(&app.external(), url.as_str(), &settings, company).await,
-                None if app.environment().is_local() => Ok(made_up(company)),
-                None => Err(Error::not_found("no work-flow tool is configured here")),
+                Some(url) => call_graphql(&app.external(), url.as_str(), &settings, company).await,
+                None if app.environment().is_local() => Ok(made_up_card(company)),
+                None => Err(Error::not_found("no workflow tool is configured here")),
             }
         })
     }
 }
 
-fn made_up(company: &Company) -> Card {
+fn made_up_card(company: &Company) -> Card {
     let id = format!("local-{}", company.cnpj);
     Card { url: format!("http://localhost/cards/{id}"), id }
 }
 
-const CREATE: &str =
+const CREATE_CARD: &str =
     "mutation($input: CreateCardInput!) { createCard(input: $input) { card { id url } } }";
 
-/// What GraphQL answers: with status 200, also where it refuses.
+/// A GraphQL response. Its HTTP status is 200 also for errors.
 #[derive(Deserialize)]
-struct Answer {
+struct GraphQlResponse {
     #[serde(default)]
     data: Value,
     #[serde(default)]
-    errors: Option<Vec<Refusal>>,
+    errors: Option<Vec<GraphQlError>>,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct GraphQlError {
     message: String,
 }
 
-async fn over_graphql(
+async fn call_graphql(
     external: &External,
     url: &str,
     settings: &WorkflowSettings,
     company: &Company,
 ) -> Result<Card> {
     let token = settings.token.as_ref().map_or("", |token| token.expose_secret());
-    let body = json!({ "query": CREATE, "variables": { "input": input(settings, company) } });
-    let answer = external.post(url).bearer(token).json(&body).send().await?;
-    let answer: Answer = answer.error_for_status()?.json().await?;
-    made(&answer.data["createCard"]["card"]).ok_or_else(|| {
-        let refusals = answer.errors.unwrap_or_default().into_iter();
-        let said: Vec<_> = refusals.map(|refusal| refusal.message).collect();
-        let why = if said.is_empty() { "it answered no card".to_owned() } else { said.join("; ") };
-        Error::new(StatusCode::BAD_GATEWAY, "the work-flow tool made no card").caused_by(why)
+    let body = json!({ "query": CREATE_CARD, "variables": { "input": input(settings, company) } });
+    let response = external.post(url).bearer(token).json(&body).send().await?;
+    let response: GraphQlResponse = response.error_for_status()?.json().await?;
+    card_of(&response.data["createCard"]["card"]).ok_or_else(|| {
+        let errors = response.errors.unwrap_or_default().into_iter();
+        let messages: Vec<_> = errors.map(|error| error.message).collect();
+        let why = match messages.is_empty() {
+            true => "the response has no card".to_owned(),
+            false => messages.join("; "),
+        };
+        Error::new(StatusCode::BAD_GATEWAY, "the workflow tool created no card").caused_by(why)
     })
 }
 
-/// The card, if there is one. GraphQL's `ID` may be a number too.
-fn made(card: &Value) -> Option<Card> {
+/// Returns the card of a response, if there is one. GraphQL's `ID` may be a number too.
+fn card_of(card: &Value) -> Option<Card> {
     let id = match &card["id"] {
         Value::String(id) => id.clone(),
         Value::Number(id) => id.to_string(),

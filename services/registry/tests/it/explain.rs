@@ -2,7 +2,7 @@
 
 use piton::prelude::*;
 use piton::serde_json::Value;
-use registry::services::register::{LookUp, RegisterSettings};
+use registry::services::register::{CompanyRegister, RegisterSettings};
 use registry::services::workflow::{Workflow, WorkflowSettings};
 
 /// Returns the app of the printed expression, which `cargo xtask generate` writes.
@@ -22,7 +22,7 @@ fn the_checked_in_calls_are_those_that_the_program_prints() {
 #[test]
 fn the_printed_calls_make_the_same_routes() {
     let table = |app: &App| -> Vec<String> {
-        let outline = app.outline().unwrap();
+        let outline = app.describe().unwrap();
         let line = |route: &piton::http::RouteInfo| {
             let piton::http::RouteInfo { method, path, handler, tag, doc, listed, .. } = route;
             format!("{method} {path} {handler} {tag:?} {listed} {doc}")
@@ -30,7 +30,7 @@ fn the_printed_calls_make_the_same_routes() {
         outline.routes().iter().map(line).collect()
     };
     let explained = explained()
-        .state(LookUp::as_configured())
+        .state(CompanyRegister::as_configured())
         .state(Workflow::as_configured())
         .settings::<RegisterSettings>("register")
         .settings::<WorkflowSettings>("workflow")

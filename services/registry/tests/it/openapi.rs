@@ -63,7 +63,7 @@ fn a_check_fails_where_the_files_are_old_and_names_what_breaks_clients() {
     fs::write(&path, older.to_string()).unwrap();
     let (well, said, why) = check();
     assert!(!well && why.contains("dist/openapi.json"), "{why}");
-    let (breaking, others) = said.split_once("Changes that break nobody:").unwrap();
+    let (breaking, others) = said.split_once("Changes that break no clients:").unwrap();
     assert!(breaking.contains("GET /api/gone: removed"), "{said}");
     assert!(others.contains("GET /api/companies: added"), "{said}");
 }
@@ -74,12 +74,12 @@ fn a_document_that_cannot_be_read_is_said_to_be_that() {
     let out = folder.path().to_str().unwrap();
     assert!(registry(folder.path(), &["openapi", "--out", out]).0);
     for (wrong, why) in
-        [("{", "EOF"), ("<<<<<<< HEAD", "expected value"), ("[]", "no OpenAPI document")]
+        [("{", "EOF"), ("<<<<<<< HEAD", "expected value"), ("[]", "not an OpenAPI document")]
     {
         fs::write(folder.path().join("openapi.json"), wrong).unwrap();
         let (well, said, _) = registry(folder.path(), &["openapi", "--check", "--out", out]);
         assert!(!well && said.contains("cannot be read") && said.contains(why), "{wrong}: {said}");
-        assert!(!said.contains("break nobody"), "{said}");
+        assert!(!said.contains("break no clients"), "{said}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Those whom the registry asks: by doubles, and over HTTP from servers of this test.
+//! Tests of the external services: with doubles, and over HTTP with servers of the test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,19 +7,21 @@ use piton::http::{get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use registry::converters::Cnpj;
-use registry::services::register::{Found, LookUp, Register, Registered};
+use registry::services::register::{
+    CompanyRegister, FindCompany, RegisterFuture, RegisteredCompany,
+};
 use registry::services::workflow::Workflow;
 
 use super::{ONE, OTHER, company};
 
-/// Knows one company, and counts the questions.
+/// A register with one company, which counts the queries.
 #[derive(Clone, Default)]
 struct Double(Arc<AtomicU32>);
 
-impl Register for Double {
-    fn find(&self, cnpj: Cnpj) -> Found<'_> {
+impl FindCompany for Double {
+    fn find(&self, cnpj: Cnpj) -> RegisterFuture<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        let known = Registered {
+        let known = RegisteredCompany {
             cnpj,
             name: "OPEN KNOWLEDGE BRASIL".into(),
             trade_name: None,
@@ -38,7 +40,7 @@ fn quiet(app: App) -> App {
 #[piton::test]
 async fn a_company_is_looked_up_in_the_double_that_stands_for_the_register() {
     let double = Double::default();
-    let app = registry::app_with(LookUp::new(double.clone()), Workflow::as_configured());
+    let app = registry::app_with(CompanyRegister::new(double.clone()), Workflow::as_configured());
     let app = TestApp::new(quiet(app)).await;
     let found: Value = app.get(&format!("/api/register/{ONE}")).await.json();
     assert_eq!((&found["name"], &found["state"]), (&json!("OPEN KNOWLEDGE BRASIL"), &json!("SP")));

@@ -1,32 +1,35 @@
 //! Lets in programs that show a key: `#[protected(api_key, scope = "companies:write")]`.
 
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use super::{ApiKey, ApiKeySettings, ApiKeys};
+use super::api_keys::ApiKeys;
+use super::key::ApiKey;
+use super::settings::ApiKeySettings;
 use crate::config::{Config, Problems};
 use crate::handle::Handle;
-use crate::http::{Guard, Operation, Passed, SecurityWays};
+use crate::http::{Error, Guard, GuardFuture, Input, Operation, SecuritySchemes};
 use crate::part::Part;
 
 /// The guard of a route that asks for a key.
 ///
 /// ```
 /// use piton::prelude::*;
-/// use piton::auth::api_key::Protected;
+/// use piton::auth::api_key::ApiKeyGuard;
 /// use piton::http::post;
 ///
 /// async fn order() -> &'static str { "ordered" }
 ///
-/// let route = post("/orders", order).guard(Protected::new().scope("orders:write"));
+/// let route = post("/orders", order).guard(ApiKeyGuard::new().scope("orders:write"));
 /// let app = App::new("shop").route(route);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Protected {
+pub struct ApiKeyGuard {
     scopes: Vec<String>,
 }
 
-impl Protected {
+impl ApiKeyGuard {
     /// Any key that is valid.
     #[must_use]
     pub fn new() -> Self {
@@ -41,7 +44,7 @@ impl Protected {
     }
 }
 
-impl Guard for Protected {
+impl Guard for ApiKeyGuard {
     fn describe(&self, operation: &mut Operation) {
         operation.needs::<ApiKeys>();
         operation.security("api_key");
@@ -49,10 +52,10 @@ impl Guard for Protected {
 
     fn explain(&self) -> Option<String> {
         let scopes = self.scopes.iter().map(|scope| format!(".scope({scope:?})"));
-        Some(format!("piton::auth::api_key::Protected::new(){}", scopes.collect::<String>()))
+        Some(format!("piton::auth::api_key::ApiKeyGuard::new(){}", scopes.collect::<String>()))
     }
 
-    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
+    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> GuardFuture<'a> {
         Box::pin(async move {
             let key = ApiKeys::of(app)?.check(&head.headers).await?;
             self.scopes.iter().try_for_each(|scope| key.require_scope(scope))?;
@@ -63,7 +66,7 @@ impl Guard for Protected {
     }
 }
 
-inventory::submit! { SecurityWays { scheme: "api_key", ways, open: is_open } }
+inventory::submit! { SecuritySchemes { scheme: "api_key", ways, open: is_open } }
 
 /// Whether everybody may call.
 fn is_open(app: &Handle) -> bool {
@@ -95,6 +98,44 @@ fn ways(config: &Config) -> Vec<(&'static str, Value)> {
 }
 
 /// The key that the route's guard has let in.
-pub(super) fn let_in(head: &Parts) -> Option<ApiKey> {
+fn accepted_key(head: &Parts) -> Option<ApiKey> {
     head.extensions.get::<ApiKey>().cloned()
 }
+
+impl<S> FromRequestParts<S> for ApiKey
+where
+    S: Send + Sync,
+    Handle: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        match accepted_key(parts) {
+            Some(key) => Ok(key),
+            None => ApiKeys::of(&Handle::from_ref(state))?.check(&parts.headers).await,
+        }
+    }
+}
+
+impl<S> OptionalFromRequestParts<S> for ApiKey
+where
+    S: Send + Sync,
+    Handle: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Error> {
+        match accepted_key(parts) {
+            Some(key) => Ok(Some(key)),
+            None => ApiKeys::of(&Handle::from_ref(state))?.check_if_any(&parts.headers).await,
+        }
+    }
+}
+
+impl Input for ApiKey {
+    fn describe(operation: &mut Operation) {
+        ApiKeyGuard::new().describe(operation);
+    }
+}
+
+crate::argument_from!(ApiKeys: ApiKey, Option<ApiKey>);

@@ -1,20 +1,83 @@
 //! The text of a key, and what is compared of it.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::http::Error;
+
+/// The scope of a key that may do everything.
+const ALL_SCOPES: &str = "*";
+
+/// The key that a request came with: who is calling, and what they may do.
+///
+/// As an argument of a handler it refuses requests without a key that is valid with 401;
+/// `Option<ApiKey>` lets those pass that have none, and still refuses a wrong one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey(pub(super) Arc<KeyGrant>);
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct KeyGrant {
+    /// Id and name; `None` for the key of the settings.
+    pub stored: Option<(String, String)>,
+    pub scopes: Vec<String>,
+}
+
+impl ApiKey {
+    pub(super) fn single() -> Self {
+        Self(Arc::new(KeyGrant { stored: None, scopes: vec![ALL_SCOPES.to_owned()] }))
+    }
+
+    /// The key's id, 12 letters and digits; `None` for the one key of the settings.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.0.stored.as_ref().map(|(id, _)| &**id)
+    }
+
+    /// The key's name; `None` for the one key of the settings.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.stored.as_ref().map(|(_, name)| &**name)
+    }
+
+    /// What the key may do; `*` is everything.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.0.scopes
+    }
+
+    /// Whether the key may do what `scope` stands for, such as `companies:write`.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.scopes.iter().any(|one| one == scope || one == ALL_SCOPES)
+    }
+
+    /// Refuses the request if the key has not the scope.
+    ///
+    /// # Errors
+    /// 403; the client reads which scope is missing.
+    #[track_caller]
+    pub fn require_scope(&self, scope: &str) -> crate::Result<()> {
+        if self.has_scope(scope) {
+            return Ok(());
+        }
+        Err(Error::forbidden(format!("the API key has not the scope `{scope}`")).plain())
+    }
+}
+
 /// What is kept of a key.
 #[derive(Clone, Copy)]
-pub(super) struct Digest(pub(super) [u8; 32]);
+pub(super) struct KeyDigest(pub(super) [u8; 32]);
 
-impl Digest {
+impl KeyDigest {
     /// Keys are random and long: nothing slower is needed to keep them from being guessed.
     pub fn of(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
     }
 
     /// Takes the same time whatever is in them.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
@@ -50,8 +113,8 @@ mod tests {
     #[test]
     fn digests_are_those_of_sha_256() {
         // FIPS 180-2, B.1.
-        let abc = Digest::of(b"abc");
+        let abc = KeyDigest::of(b"abc");
         assert_eq!(abc.0[..4], [0xba, 0x78, 0x16, 0xbf]);
-        assert!(abc.is(&Digest::of(b"abc")) && !abc.is(&Digest::of(b"abd")));
+        assert!(abc.matches(&KeyDigest::of(b"abc")) && !abc.matches(&KeyDigest::of(b"abd")));
     }
 }

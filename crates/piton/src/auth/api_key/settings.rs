@@ -3,13 +3,15 @@
 use http::HeaderName;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::app::App;
 use crate::config::{Problem, Problems, Reader, Requirement};
+use crate::part::Launch;
 
 /// A shorter key is one that somebody made up.
-const SHORTEST_IN_PRODUCTION: usize = 16;
+const MIN_PRODUCTION_LENGTH: usize = 16;
 
 /// What to do where a key is missing, or somebody made it up.
-pub(super) const SET_ONE: &str = "set API_KEY to the output of `openssl rand -hex 32`";
+const SET_KEY_FIX: &str = "set API_KEY to the output of `openssl rand -hex 32`";
 
 /// Keys that programs call with.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -33,12 +35,12 @@ impl Default for ApiKeySettings {
 }
 
 /// What a service asks for that may be open on a developer's machine only, see
-/// [`App::open_in_local`](crate::App::open_in_local): for
-/// [`App::outside_local`](crate::App::outside_local).
+/// [`App::allow_anonymous_locally`](crate::App::allow_anonymous_locally): for
+/// [`App::require_outside_local`](crate::App::require_outside_local).
 #[must_use]
 pub const fn key_required() -> Requirement {
     const WHY: &str = "no API key is set, or one of less than 16 characters";
-    let needed = Requirement::new("api_key.key", WHY, SET_ONE, |config| {
+    let needed = Requirement::new("api_key.key", WHY, SET_KEY_FIX, |config| {
         let mut problems = Problems::new();
         let settings: ApiKeySettings = config.read("api_key", &mut problems);
         let is_good = settings.key.as_ref().is_some_and(|key| !is_short(key));
@@ -48,7 +50,7 @@ pub const fn key_required() -> Requirement {
 }
 
 fn is_short(key: &SecretString) -> bool {
-    key.expose_secret().len() < SHORTEST_IN_PRODUCTION
+    key.expose_secret().len() < MIN_PRODUCTION_LENGTH
 }
 
 impl ApiKeySettings {
@@ -77,10 +79,41 @@ impl ApiKeySettings {
 
     /// What may be in development, and not in production.
     pub(super) fn problem_in_production(&self) -> Option<Problem> {
-        let why = format!("in production a key has at least {SHORTEST_IN_PRODUCTION} characters");
+        let why = format!("in production a key has at least {MIN_PRODUCTION_LENGTH} characters");
         self.key
             .as_ref()
             .filter(|key| is_short(key))
-            .map(|_| Problem::new("api_key.key", why, SET_ONE))
+            .map(|_| Problem::new("api_key.key", why, SET_KEY_FIX))
     }
+}
+
+/// Attached by [`App::allow_anonymous_locally`].
+#[derive(Clone, Copy, Debug)]
+pub struct AnonymousLocalAccess;
+
+impl App {
+    /// Lets everybody call what asks for an API key, as long as there is none: no `API_KEY`, no named
+    /// key ever made, and the environment is `local`. The log says so at the start. In production,
+    /// and in every other environment, the app does not start without `API_KEY`.
+    #[must_use]
+    pub fn allow_anonymous_locally(self) -> Self {
+        self.provide(AnonymousLocalAccess)
+    }
+}
+
+/// Whether the service is open.
+pub(super) fn starts_open(has_key: bool, launch: &Launch) -> Result<bool, Box<Problem>> {
+    if has_key || !launch.serves() || launch.provided::<AnonymousLocalAccess>().next().is_none() {
+        return Ok(false);
+    }
+    let environment = launch.environment();
+    if launch.production() || !environment.is_local() {
+        let why = format!(
+            "no API key is set, and only a developer's machine goes without \
+             (environment `{environment}`, production: {})",
+            launch.production()
+        );
+        return Err(Problem::new("api_key.key", why, SET_KEY_FIX).into());
+    }
+    Ok(true)
 }

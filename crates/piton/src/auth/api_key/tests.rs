@@ -1,5 +1,11 @@
 //! The key of the settings, which needs no database.
 
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::key::KeyGrant;
 use crate::auth::api_key::*;
 use crate::config::{Config, Section};
 use crate::http::get;
@@ -72,18 +78,18 @@ async fn a_key_may_come_as_a_bearer_too_and_a_token_is_no_key() {
 
 #[piton::test]
 async fn without_a_key_the_service_is_open_on_a_developers_machine_and_nowhere_else() {
-    let empty = TestApp::new(app().open_in_local()).await;
+    let empty = TestApp::new(app().allow_anonymous_locally()).await;
     assert_eq!(empty.get("/").header("x-api-key", "").await.status(), 200, "nobody filled it in");
     let closed = TestApp::new(app()).await;
     assert_eq!(closed.get("/").await.status(), 401, "it has to be said in code");
-    let open = TestApp::new(app().open_in_local()).await;
+    let open = TestApp::new(app().allow_anonymous_locally()).await;
     let answer = open.get("/").await;
     assert_eq!((answer.status().as_u16(), &*answer.text()), (200, "None true"));
     assert_eq!(open.get("/").header("x-api-key", "wrong").await.status(), 401);
-    let with_key = TestApp::new(app().open_in_local().set("api_key.key", KEY)).await;
+    let with_key = TestApp::new(app().allow_anonymous_locally().set("api_key.key", KEY)).await;
     assert_eq!(with_key.get("/").await.status(), 401);
     for (setting, value) in [("environment", json!("staging")), ("production", json!(true))] {
-        let start = app().open_in_local().set(setting, value).into_router();
+        let start = app().allow_anonymous_locally().set(setting, value).into_router();
         let report = start.await.expect_err("nobody could call").report("keys");
         assert!(report.contains("api_key.key") && report.contains("API_KEY"), "{report}");
     }
@@ -92,7 +98,7 @@ async fn without_a_key_the_service_is_open_on_a_developers_machine_and_nowhere_e
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[piton::test]
 async fn a_named_key_closes_the_service_again() {
-    let app = TestApp::new(app().open_in_local().with::<ApiKeys>()).await;
+    let app = TestApp::new(app().allow_anonymous_locally().enable::<ApiKeys>()).await;
     assert!(app.handle().api_keys().is_open());
     assert_eq!(app.get("/").await.status(), 200);
     let key = app.handle().api_keys().create("billing", &[], None).await.expect("it is made");
@@ -150,7 +156,7 @@ fn a_key_stands_in_any_of_its_variables_and_never_in_a_problem() {
 fn a_scope_is_that_scope_and_no_other() {
     let key = |scopes: &[&str]| {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        ApiKey(Arc::new(Known { named: Some(("id".into(), "name".into())), scopes }))
+        ApiKey(Arc::new(KeyGrant { stored: Some(("id".into(), "name".into())), scopes }))
     };
     let reader = key(&["companies:read", "people:read"]);
     assert!(reader.has_scope("companies:read") && reader.require_scope("people:read").is_ok());
@@ -159,5 +165,5 @@ fn a_scope_is_that_scope_and_no_other() {
         assert_eq!(error.status(), 403);
     }
     assert!(!key(&[]).has_scope("*") && key(&["*"]).has_scope("x"));
-    assert_eq!(ApiKey::simple().id(), None);
+    assert_eq!(ApiKey::single().id(), None);
 }

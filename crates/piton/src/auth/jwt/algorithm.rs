@@ -3,7 +3,8 @@
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, VerificationAlgorithm};
 
-use super::settings::MIN_SECRET_BYTES;
+/// Minimum length of a secret in production: 256 random bits cannot be found by trying, with any hash.
+pub(super) const MIN_SECRET_BYTES: usize = 32;
 
 crate::setting_enum! {
     /// An algorithm that signs tokens (RFC 7518, RFC 8037).

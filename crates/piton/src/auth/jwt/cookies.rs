@@ -8,9 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderValue, header};
 
 use super::claims::TokenType;
+use super::setting_types::SameSite;
 use super::settings::JwtSettings;
-use super::values::SameSite;
-use crate::config::address::is_host;
+use crate::address::is_host;
 use crate::http::Error;
 
 /// `Max-Age` of the cookie of a token that never expires: a year, as in Flask-JWT-Extended. Browsers

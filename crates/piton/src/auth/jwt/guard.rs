@@ -2,51 +2,44 @@
 
 use std::sync::Arc;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use http::request::Parts;
 
-use super::Tokens;
-use super::body::BufferedBody;
-use super::caller;
+use super::body_lookup::BufferedBody;
 use super::claims::TokenType;
+use super::current_caller;
 use super::identity::Identity;
-use super::location::{NotFound, TokenSources};
 use super::openapi;
+use super::refusal::{Refusal, RefusalKind};
+use super::setting_types::{FlaskVersion, TokenLocation};
 use super::settings::JwtSettings;
-use super::values::{FlaskVersion, TokenLocation};
+use super::token_lookup::{NotFound, TokenLookup, note_cookie_guard};
+use super::token_reader::check_csrf;
+use super::tokens::{Inner, Tokens};
 use crate::config::{Config, Problems};
 use crate::handle::Handle;
-use crate::http::{ArgumentBodyFirst, BodyFirst, BodyFirstRule, Error, Guard, Operation, Passed};
+use crate::http::{
+    ArgumentBodyFirst, BodyFirst, BodyFirstRule, Error, Guard, GuardFuture, Operation,
+};
 use crate::part::Part;
 
 /// Marks a request in which an optional guard has found no token, so that an argument does not look
 /// in locations that the guard excludes.
 #[derive(Clone, Copy)]
-pub(super) struct NoTokenFound(pub Protected);
-
-/// Set by the first served route whose guard lists cookies among its own locations: from then on tokens get
-/// the claim `csrf`. With several apps in one process, the tokens of the others get an unused claim.
-static SOME_LOOK_IN_COOKIES: AtomicBool = AtomicBool::new(false);
-
-/// Returns whether any guard accepts tokens in cookies, regardless of `jwt.location`.
-pub(super) fn some_look_in_cookies() -> bool {
-    SOME_LOOK_IN_COOKIES.load(Ordering::Relaxed)
-}
+pub(super) struct NoTokenFound(pub TokenGuard);
 
 /// Lets only requests with a valid token pass: `#[protected]`.
 ///
 /// ```
 /// use piton::prelude::*;
-/// use piton::auth::jwt::Protected;
+/// use piton::auth::jwt::TokenGuard;
 /// use piton::http::delete;
 ///
 /// async fn close_account() -> &'static str { "closed" }
 ///
-/// let app = App::new("bank").route(delete("/account", close_account).guard(Protected::new().fresh()));
+/// let app = App::new("bank").route(delete("/account", close_account).guard(TokenGuard::new().fresh()));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Protected {
+pub struct TokenGuard {
     fresh: bool,
     refresh: bool,
     optional: bool,
@@ -55,7 +48,7 @@ pub struct Protected {
     locations: Option<&'static [TokenLocation]>,
 }
 
-impl Protected {
+impl TokenGuard {
     /// The module of the argument types that require an access token.
     const MODULE: &str = "piton::auth::jwt";
 
@@ -147,7 +140,7 @@ impl Protected {
 
     async fn admit(&self, head: &mut Parts, tokens: &Tokens) -> Result<Option<Identity>, Error> {
         // A middleware of the service may have authenticated the caller before the guard runs.
-        let known = caller::current().filter(|known| self.accepts(known));
+        let known = current_caller::current().filter(|known| self.accepts(known));
         let is_enough = |known: &Identity| !self.fresh || known.is_fresh();
         match known {
             Some(known) if is_enough(&known) => Ok(Some(known)),
@@ -156,7 +149,7 @@ impl Protected {
     }
 }
 
-impl Guard for Protected {
+impl Guard for TokenGuard {
     fn describe(&self, operation: &mut Operation) {
         operation.needs::<Tokens>();
         operation.body_first(*self);
@@ -176,7 +169,8 @@ impl Guard for Protected {
             (self.skip_revocation_check, ".skip_revocation_check()"),
         ];
         let options = options.iter().filter_map(|(is_set, call)| is_set.then_some(*call));
-        let mut made = format!("piton::auth::jwt::Protected::new(){}", options.collect::<String>());
+        let mut made =
+            format!("piton::auth::jwt::TokenGuard::new(){}", options.collect::<String>());
         if let Some(locations) = self.locations {
             let name =
                 |location: &TokenLocation| format!("piton::auth::jwt::TokenLocation::{location:?}");
@@ -192,7 +186,7 @@ impl Guard for Protected {
         locations.iter().all(|it| matches!(it, TokenLocation::Headers | TokenLocation::Cookies))
     }
 
-    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a> {
+    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> GuardFuture<'a> {
         Box::pin(async move {
             if self.admit(head, &app.try_part()?).await?.is_none() {
                 head.extensions.insert(NoTokenFound(*self));
@@ -205,21 +199,21 @@ impl Guard for Protected {
 inventory::submit! {
     ArgumentBodyFirst {
         is_argument: |name| {
-            ["identity::Identity", "user::CurrentUser<"]
+            ["identity::Identity", "identity::CurrentUser<"]
                 .iter()
-                .any(|it| name.contains(&format!("{}::{it}", Protected::MODULE)))
+                .any(|it| name.contains(&format!("{}::{it}", TokenGuard::MODULE)))
         },
-        rule: || BodyFirstRule(Arc::new(Protected::new())),
+        rule: || BodyFirstRule(Arc::new(TokenGuard::new())),
     }
 }
 
-impl BodyFirst for Protected {
+impl BodyFirst for TokenGuard {
     fn applies(&self, config: &Config) -> bool {
         if self.locations.is_some_and(|own| own.contains(&TokenLocation::Cookies)) {
-            SOME_LOOK_IN_COOKIES.store(true, Ordering::Relaxed);
+            note_cookie_guard();
         }
         let settings: JwtSettings = config.read(Tokens::NAME, &mut Problems::new());
-        let sources = TokenSources::new(&settings, FlaskVersion::Version3);
+        let sources = TokenLookup::new(&settings, FlaskVersion::Version3);
         sources.need_body(self.locations_or(&sources.locations))
     }
 
@@ -233,5 +227,64 @@ impl BodyFirst for Protected {
 
     fn keep(&self, head: &mut Parts, body: bytes::Bytes) {
         head.extensions.insert(BufferedBody(body));
+    }
+}
+
+impl Tokens {
+    /// Returns the caller of this request. `Ok(None)` only if the guard is optional.
+    pub(super) async fn admit(
+        &self,
+        head: &mut Parts,
+        guard: &TokenGuard,
+    ) -> Result<Option<Identity>, Error> {
+        let Inner { sources, hooks, validation, .. } = &*self.0;
+        let wanted = guard.token_type();
+        let found = match sources.find(head, guard.locations_or(&sources.locations), wanted) {
+            Ok(found) => found,
+            Err(NotFound::Absent(_)) if guard.is_optional() => return Ok(None),
+            Err(NotFound::Absent(refusal) | NotFound::Refused(refusal)) => {
+                return Err(self.refused(refusal, None));
+            }
+            Err(NotFound::InBody) => {
+                return Err(Error::internal("the body was not read before the token"));
+            }
+        };
+        let identity = match self.read(&found.token) {
+            Ok(identity) => identity.found_in(found.location),
+            Err(refusal) => {
+                let expired = refusal.token();
+                return Err(self.refused(refusal, expired.as_ref()));
+            }
+        };
+        let refused =
+            |kind, message: String| Err(self.refused(Refusal::new(kind, message), Some(&identity)));
+        if let Some(shown) = &found.csrf
+            && let Err(refusal) = check_csrf(&identity, shown)
+        {
+            return Err(self.refused(refusal, Some(&identity)));
+        }
+        drop(found);
+        if !guard.accepts(&identity) {
+            let only = match (wanted, validation.messages) {
+                (TokenType::Access, FlaskVersion::Version4) => "non-refresh",
+                (wanted, _) => wanted.name(),
+            };
+            return refused(RefusalKind::Invalid, format!("Only {only} tokens are allowed"));
+        }
+        if guard.is_fresh() && !identity.is_fresh() {
+            return refused(RefusalKind::NotFresh, "Fresh token required".into());
+        }
+        if guard.asks_deny_list() && hooks.is_revoked(&identity).await? {
+            return refused(RefusalKind::Revoked, "Token has been revoked".into());
+        }
+        if !hooks.is_verified(&identity).await? {
+            return refused(RefusalKind::NotVerified, "User claims verification failed".into());
+        }
+        if !hooks.load_user(&identity, &mut head.extensions).await? {
+            let message = format!("Error loading the user {}", identity.subject());
+            return refused(RefusalKind::UnknownUser, message);
+        }
+        current_caller::remember(&identity, self);
+        Ok(Some(identity))
     }
 }

@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use http::Extensions;
 use serde_json::Value;
 
-use super::user::CurrentUser;
-use super::{Claims, Identity, Refusal, Tokens};
+use super::claims::Claims;
+use super::identity::{CurrentUser, Identity};
+use super::refusal::Refusal;
 use crate::app::App;
 use crate::http::Result;
 use crate::part::Launch;
@@ -42,12 +43,6 @@ struct UserLoader(Arc<LoadUser>);
 struct RefusalHandler(Arc<HandleRefusal>);
 
 impl App {
-    /// Disables tokens, as [`App::without`] does: Gnar Gear's `no_jwt`.
-    #[must_use]
-    pub fn no_jwt(self) -> Self {
-        self.without::<Tokens>()
-    }
-
     /// Sets the deny-list: `ask` is called for every token that is otherwise valid, and returns whether
     /// it has been revoked. An error is answered like a handler's, and the token is not accepted.
     ///
@@ -66,7 +61,7 @@ impl App {
         F: Fn(Identity) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<bool>> + Send + 'static,
     {
-        self.attach(RevocationCheck(Arc::new(move |identity| Box::pin(ask(identity)))))
+        self.provide(RevocationCheck(Arc::new(move |identity| Box::pin(ask(identity)))))
     }
 
     /// Adds claims to every token that is made, also to a renewed one. Claims of
@@ -88,7 +83,7 @@ impl App {
     where
         F: Fn(&Value) -> Result<Claims> + Send + Sync + 'static,
     {
-        self.attach(MoreClaims(Arc::new(claims)))
+        self.provide(MoreClaims(Arc::new(claims)))
     }
 
     /// Adds members to the header of every token that is made. Those of
@@ -108,7 +103,7 @@ impl App {
     where
         F: Fn(&Value) -> Result<Claims> + Send + Sync + 'static,
     {
-        self.attach(MoreHeaders(Arc::new(headers)))
+        self.provide(MoreHeaders(Arc::new(headers)))
     }
 
     /// Verifies the claims of every token that is otherwise valid. `false` is answered 400 "User
@@ -127,7 +122,7 @@ impl App {
         F: Fn(Identity) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<bool>> + Send + 'static,
     {
-        self.attach(ClaimsCheck(Arc::new(move |identity| Box::pin(ask(identity)))))
+        self.provide(ClaimsCheck(Arc::new(move |identity| Box::pin(ask(identity)))))
     }
 
     /// Loads the user of every token that is otherwise valid, for handlers that take
@@ -172,7 +167,7 @@ impl App {
             let answer: HookFuture<Option<InsertUser>> = Box::pin(insert);
             answer
         };
-        self.attach(UserLoader(Arc::new(load)))
+        self.provide(UserLoader(Arc::new(load)))
     }
 
     /// Replaces the responses of refusals, by their kind; `None` leaves the usual response. The token
@@ -197,7 +192,7 @@ impl App {
         let answer = move |refusal: &Refusal, token: Option<&Identity>| {
             answer(refusal, token).map(IntoResponse::into_response)
         };
-        self.attach(RefusalHandler(Arc::new(answer)))
+        self.provide(RefusalHandler(Arc::new(answer)))
     }
 }
 
@@ -214,12 +209,12 @@ pub(super) struct TokenHooks {
 impl TokenHooks {
     pub fn of(launch: &Launch) -> Self {
         Self {
-            revoked: launch.attached().next().cloned(),
-            verified: launch.attached().next().cloned(),
-            claims: launch.attached().next().cloned(),
-            headers: launch.attached().next().cloned(),
-            user: launch.attached().next().cloned(),
-            refused: launch.attached().next().cloned(),
+            revoked: launch.provided().next().cloned(),
+            verified: launch.provided().next().cloned(),
+            claims: launch.provided().next().cloned(),
+            headers: launch.provided().next().cloned(),
+            user: launch.provided().next().cloned(),
+            refused: launch.provided().next().cloned(),
         }
     }
 

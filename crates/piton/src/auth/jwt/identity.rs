@@ -1,25 +1,18 @@
-//! The caller of a request, as a handler's argument.
+//! The caller that a token identifies, and the user that the service has loaded for it.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Tokens;
-use super::caller;
-use super::checks::FAMILY;
-use super::claims::{Accepted, Claims, TokenType, now};
-use super::exact::ExactClaims;
-use super::guard::{NoTokenFound, Protected};
-use super::values::{IdentityClaim, TokenLocation};
+use super::claims::{Claims, FAMILY, TokenType, now};
+use super::exact_numbers::ExactClaims;
+use super::setting_types::{IdentityClaim, TokenLocation};
 use crate::compat::python_values::whole_seconds;
-use crate::handle::Handle;
-use crate::http::{Error, Guard, Input, Operation};
 
 /// The caller of a request: the content of a valid token. As an argument of a handler it requires one;
 /// `Option<Identity>` is `None` without a token, and still refuses one that is not valid.
@@ -49,8 +42,8 @@ struct Inner {
 }
 
 impl Identity {
-    pub(super) fn new(accepted: Accepted, claim: &IdentityClaim) -> Self {
-        let Accepted { header, claims, exact } = accepted;
+    pub(super) fn new(accepted: AcceptedToken, claim: &IdentityClaim) -> Self {
+        let AcceptedToken { header, claims, exact } = accepted;
         let name = name_in(&claims, claim);
         let subject = match claims.get(&*name) {
             Some(Value::String(text)) => text.clone(),
@@ -183,11 +176,6 @@ impl Identity {
             _ => false,
         }
     }
-
-    /// Stops the renewal of the token in the response to this request: for a logout.
-    pub fn end(&self) {
-        caller::end();
-    }
 }
 
 impl fmt::Debug for Identity {
@@ -210,53 +198,29 @@ fn name_in(claims: &Claims, claim: &IdentityClaim) -> Cow<'static, str> {
     }
 }
 
-impl Input for Identity {
-    fn describe(operation: &mut Operation) {
-        Protected::new().describe(operation);
+/// The content of a token that was accepted.
+pub(super) struct AcceptedToken {
+    pub header: Arc<Claims>,
+    pub claims: Claims,
+    /// The text of claims with numbers that no `Value` holds.
+    pub exact: ExactClaims,
+}
+
+/// The user that [`App::token_user`](crate::App::token_user) has loaded for the token of the
+/// request. As a handler's argument it requires a token; `Option<CurrentUser<U>>` does not.
+#[derive(Debug)]
+pub struct CurrentUser<U>(pub(super) Arc<U>);
+
+impl<U> Clone for CurrentUser<U> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
-crate::taken_from!(Tokens: Identity, Option<Identity>);
+impl<U> Deref for CurrentUser<U> {
+    type Target = U;
 
-/// Returns the token that the route's guard has accepted. Without a guard, reads an access token.
-pub(super) async fn of_request<S>(
-    head: &mut Parts,
-    state: &S,
-    optional: bool,
-) -> Result<Option<Identity>, Error>
-where
-    Handle: FromRef<S>,
-{
-    if let Some(known) = caller::current() {
-        return Ok(Some(known));
-    }
-    let tokens: Tokens = Handle::from_ref(state).try_part()?;
-    let asked = head.extensions.get::<NoTokenFound>().map(|asked| asked.0);
-    let guard = asked.unwrap_or_default().with_optional(optional);
-    tokens.admit(head, &guard).await
-}
-
-impl<S> FromRequestParts<S> for Identity
-where
-    S: Send + Sync,
-    Handle: FromRef<S>,
-{
-    type Rejection = Error;
-
-    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Error> {
-        let identity = of_request(head, state, false).await?;
-        identity.ok_or_else(|| Error::unauthorized("Missing Authorization Header"))
-    }
-}
-
-impl<S> OptionalFromRequestParts<S> for Identity
-where
-    S: Send + Sync,
-    Handle: FromRef<S>,
-{
-    type Rejection = Error;
-
-    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Option<Self>, Error> {
-        of_request(head, state, true).await
+    fn deref(&self) -> &U {
+        &self.0
     }
 }

@@ -1,18 +1,25 @@
 //! Makes tokens.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::{Builder, Uuid};
 
-use super::checks::RESERVED;
-use super::claims::{self, Claims, TokenType};
-use super::encode::{self, ClaimsOut};
-use super::exact::ExactClaims;
+use super::claims::{Claims, FAMILY, RESERVED, TokenType, now};
+use super::exact_numbers::{ClaimOut, ExactClaims};
 use super::identity::Identity;
-use super::values::Lifetime;
-use super::{Inner, Tokens, guard, random};
+use super::keys::Keys;
+use super::setting_types::{IdentityClaim, Lifetime};
+use super::token_lookup::cookie_guard_exists;
+use super::tokens::{Inner, Tokens};
 use crate::http::{Error, Result};
+use crate::part::BoxError;
 
 /// Members of the header that services cannot set: the keys decide over `alg`, and no reader here
 /// accepts the others.
@@ -62,7 +69,7 @@ impl<'a> NewToken<'a> {
 
     /// Marks the token as made by a login, for `duration`.
     pub fn fresh_for(mut self, duration: Duration) -> Self {
-        self.fresh = Value::from(claims::now().saturating_add(duration.as_secs()));
+        self.fresh = Value::from(now().saturating_add(duration.as_secs()));
         self
     }
 
@@ -117,21 +124,17 @@ impl<'a> NewToken<'a> {
             let why = format!("the header `{own}` is reserved and cannot be set by `header`");
             return Err(Error::internal(why));
         }
-        let now = claims::now();
-        let in_cookies = settings.in_cookies() || guard::some_look_in_cookies();
+        let now = now();
+        let in_cookies = settings.in_cookies() || cookie_guard_exists();
         let in_cookies = settings.cookie_csrf_protect && in_cookies;
-        let (jti, csrf) = (random::uuid(), in_cookies.then(random::uuid));
+        let (jti, csrf) = (random_uuid(), in_cookies.then(random_uuid));
         let exact_identity = self.renewed.and_then(Identity::exact_value);
         let claims_out = ClaimsOut {
             iat: now,
             nbf: settings.encode_nbf.then_some(now),
             jti: &jti,
             exp: self.lifetime.duration().map(|left| now.saturating_add(left.as_secs())),
-            identities: encode::identities(
-                &self.identity,
-                exact_identity,
-                &settings.identity_claim,
-            ),
+            identities: identity_claims(&self.identity, exact_identity, &settings.identity_claim),
             fresh: &self.fresh,
             r#type: self.kind.name(),
             csrf: csrf.as_deref(),
@@ -194,5 +197,173 @@ impl<'a> NewToken<'a> {
 impl std::fmt::Debug for NewToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewToken").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// Begins an access token for `identity`, such as an email address or a number, which
+    /// [`Identity::subject`] returns later. [`NewToken::sign`] makes the token.
+    pub fn access(&self, identity: impl Into<Value>) -> NewToken<'_> {
+        self.access_for(identity.into(), self.0.settings.access_expires())
+    }
+
+    pub(super) fn access_for(&self, identity: Value, lifetime: Lifetime) -> NewToken<'_> {
+        NewToken::new(self, TokenType::Access, identity, lifetime)
+    }
+
+    /// Begins a refresh token: it opens routes with `#[protected(refresh)]` and nothing else.
+    pub fn refresh(&self, identity: impl Into<Value>) -> NewToken<'_> {
+        let lifetime = self.0.settings.refresh_token_expires;
+        NewToken::new(self, TokenType::Refresh, identity.into(), lifetime)
+    }
+}
+
+/// The claims of a new token, serialized in the order of Flask-JWT-Extended 3.
+struct ClaimsOut<'a> {
+    iat: u64,
+    nbf: Option<u64>,
+    jti: &'a str,
+    exp: Option<u64>,
+    /// The claims that name the caller.
+    identities: [Option<(&'a str, ClaimOut<'a>)>; 2],
+    fresh: &'a Value,
+    r#type: &'static str,
+    csrf: Option<&'a str>,
+    iss: Option<&'a str>,
+    aud: &'a [String],
+    family: Option<&'a str>,
+    more: &'a Claims,
+    exact: &'a ExactClaims,
+}
+
+impl Serialize for ClaimsOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("iat", &self.iat)?;
+        if let Some(nbf) = self.nbf {
+            map.serialize_entry("nbf", &nbf)?;
+        }
+        map.serialize_entry("jti", self.jti)?;
+        if let Some(exp) = self.exp {
+            map.serialize_entry("exp", &exp)?;
+        }
+        for (name, value) in self.identities.iter().flatten() {
+            map.serialize_entry(name, value)?;
+        }
+        map.serialize_entry("fresh", self.fresh)?;
+        map.serialize_entry("type", self.r#type)?;
+        for (name, value) in [("csrf", self.csrf), ("iss", self.iss), (FAMILY, self.family)] {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        match self.aud {
+            [] => {}
+            [one] => map.serialize_entry("aud", one)?,
+            several => map.serialize_entry("aud", several)?,
+        }
+        for (name, value) in self.more {
+            map.serialize_entry(name, value)?;
+        }
+        for (name, value) in self.exact {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl ClaimsOut<'_> {
+    /// Signs the token. `header` has further members of the token's header.
+    fn sign(&self, keys: &Keys, header: &Claims) -> Result<String, BoxError> {
+        let mut token = String::with_capacity(512);
+        keys.begin(header, &mut token);
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(self)?, &mut token);
+        keys.sign(&mut token)?;
+        Ok(token)
+    }
+}
+
+/// Returns the claims that name the caller. `exact` is the text of an identity that no `Value`
+/// holds.
+pub(super) fn identity_claims<'a>(
+    identity: &'a Value,
+    exact: Option<&'a RawValue>,
+    claim: &'a IdentityClaim,
+) -> [Option<(&'a str, ClaimOut<'a>)>; 2] {
+    let whole = || match exact {
+        Some(text) => ClaimOut::Text(text),
+        None => ClaimOut::Value(Cow::Borrowed(identity)),
+    };
+    // `sub` has to be text (RFC 7519, section 4.1.2), and PyJWT refuses any other.
+    let text = match (exact, identity) {
+        (Some(text), Value::String(_)) if is_number(text) => {
+            Some(ClaimOut::Value(Cow::Borrowed(identity)))
+        }
+        (_, Value::Number(number)) => {
+            Some(ClaimOut::Value(Cow::Owned(Value::String(number.to_string()))))
+        }
+        (None, Value::String(_)) => Some(ClaimOut::Value(Cow::Borrowed(identity))),
+        _ => None,
+    };
+    match claim {
+        IdentityClaim::Named(name) if name == "sub" => {
+            [Some(("sub", text.unwrap_or_else(whole))), None]
+        }
+        IdentityClaim::Named(name) => [Some((name, whole())), None],
+        // An object or a list has no text that could be a `sub`.
+        IdentityClaim::Both => [Some(("identity", whole())), text.map(|text| ("sub", text))],
+    }
+}
+
+fn is_number(text: &RawValue) -> bool {
+    text.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// How many bytes are fetched at once: 16 UUIDs.
+const FETCHED_BYTES: usize = 256;
+
+struct UuidPool {
+    bytes: [u8; FETCHED_BYTES],
+    used: usize,
+}
+
+thread_local! {
+    static UUIDS: RefCell<UuidPool> = const { RefCell::new(UuidPool { bytes: [0; FETCHED_BYTES], used: FETCHED_BYTES }) };
+}
+
+/// A random UUID as text.
+fn random_uuid() -> String {
+    let uuid = UUIDS.with_borrow_mut(UuidPool::next).unwrap_or_else(Uuid::new_v4);
+    uuid.hyphenated().to_string()
+}
+
+impl UuidPool {
+    fn next(&mut self) -> Option<Uuid> {
+        if self.used == FETCHED_BYTES {
+            getrandom::fill(&mut self.bytes).ok()?;
+            self.used = 0;
+        }
+        let bytes = self.bytes[self.used..].first_chunk::<16>().copied()?;
+        // Whoever reads the memory later does not find what was given out.
+        self.bytes[self.used..self.used + 16].fill(0);
+        self.used += 16;
+        Some(Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_are_the_same_and_all_are_of_version_4() {
+        let all: HashSet<String> = (0..1000).map(|_| random_uuid()).collect();
+        assert_eq!(all.len(), 1000);
+        assert!(
+            all.iter()
+                .all(|uuid| Uuid::parse_str(uuid).is_ok_and(|uuid| uuid.get_version_num() == 4))
+        );
     }
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::Tokens;
+use super::setting_types::TokenLocation;
 use super::settings::JwtSettings;
-use super::values::TokenLocation;
+use super::tokens::Tokens;
 use crate::config::{Config, Problems};
-use crate::http::SecurityWays;
+use crate::http::SecuritySchemes;
 use crate::part::Part;
 
 /// All locations, in the order of their bits in a scheme.
@@ -27,7 +27,7 @@ macro_rules! schemes {
         const SCHEMES: [&str; 32] = [$($name),+];
 
         $(inventory::submit! {
-            SecurityWays { scheme: $name, ways: ways::<$bits>, open: |_| false }
+            SecuritySchemes { scheme: $name, ways: ways::<$bits>, open: |_| false }
         })+
     };
 }

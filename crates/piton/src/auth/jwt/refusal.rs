@@ -8,9 +8,8 @@ use axum::response::IntoResponse;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::{Identity, Tokens};
-use crate::context;
-use crate::http::{Error, WholeError};
+use super::identity::Identity;
+use crate::http::Error;
 
 /// The reason why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +110,7 @@ impl Refusal {
     }
 
     /// Returns the status: 401, or in the style of Flask-JWT-Extended 422 for an invalid token.
-    fn status(&self, of_flask: bool) -> StatusCode {
+    pub(super) fn status(&self, of_flask: bool) -> StatusCode {
         match self.kind {
             RefusalKind::NotVerified => StatusCode::BAD_REQUEST,
             RefusalKind::Invalid if of_flask => StatusCode::UNPROCESSABLE_ENTITY,
@@ -128,15 +127,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-// A refusal returned by a handler is rendered as a guard's: with its challenge, hook and style.
-inventory::submit! { WholeError(|error| {
-    let refusal: &Refusal = error.downcast_ref()?;
-    let tokens: Tokens = context::try_app()?.try_part().ok()?;
-    let is_client_s = refusal.kind != RefusalKind::Misplaced;
-    is_client_s.then(|| tokens.refused(refusal.clone(), refusal.token().as_ref()))
-}) }
-
-crate::recognise!(|error| {
+crate::map_error!(|error| {
     let refusal: &Refusal = error.downcast_ref()?;
     (refusal.kind != RefusalKind::Misplaced).then(|| refusal.status(false))
 });

@@ -6,20 +6,23 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::algorithm::JwtAlgorithm;
-use super::values::{
+use super::setting_types::{
     CsrfMethods, FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation,
 };
-
-/// Minimum length of a secret in production: 256 random bits cannot be found by trying, with any hash.
-pub(super) const MIN_SECRET_BYTES: usize = 32;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Returns whether a variable may be one of Flask-JWT-Extended's, so that those without an effect can be
+/// reported.
+fn is_flask_variable(name: &str) -> bool {
+    name.starts_with("JWT_")
+}
+
 /// Settings of the tokens that identify callers: JSON Web Tokens, as in Flask-JWT-Extended. Its
 /// variables (`JWT_HEADER_NAME`, ..) are read too where they mean the same.
 #[derive(Clone, Debug, piton_macros::Settings)]
-#[setting(check = Self::check)]
+#[setting(check = Self::check, uses_variable = is_flask_variable)]
 pub struct JwtSettings {
     /// Secret that signs tokens (HS256, HS384, HS512), the same in every service that accepts them: at
     /// least 32 characters from a random source (48 for HS384, 64 for HS512). Production refuses fewer

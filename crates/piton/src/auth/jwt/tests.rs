@@ -1,8 +1,10 @@
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::*;
 use crate::app::App;
-use crate::http::{Blueprint, Json, get, post};
+use crate::http::{Blueprint, Error, Json, Result, get, post};
 use crate::testing::{TestAnswer, TestApp};
 
 mod checked;
@@ -45,11 +47,11 @@ fn app() -> App {
         .route(get("/open", open))
         .route(get("/fails", fails))
         .route(post("/logout", logout))
-        .route(get("/fresh", open).guard(Protected::new().fresh()))
-        .route(get("/refresh", perhaps).guard(Protected::new().refresh()))
+        .route(get("/fresh", open).guard(TokenGuard::new().fresh()))
+        .route(get("/refresh", perhaps).guard(TokenGuard::new().refresh()))
         .blueprint(
             Blueprint::new("/inside")
-                .guard(|| Box::new(Protected::new()))
+                .guard(|| Box::new(TokenGuard::new()))
                 .route(get("/", open))
                 .route(get("/public", open).public()),
         )
@@ -390,7 +392,7 @@ async fn the_secret_of_development_stays_and_production_wants_one() {
     assert_eq!(kept.len(), 64);
     let token = first.handle().tokens().access("ada").sign().unwrap();
     assert_eq!(with(&first, "/me", &token).await.status(), 200);
-    let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+    let sources = crate::app::LaunchSources::for_test();
     let refused = without().production(true).launch(sources).await.err().unwrap().report("piste");
     assert!(refused.contains("PITON_JWT_SECRET_KEY"), "{refused}");
 }
@@ -399,7 +401,7 @@ async fn the_secret_of_development_stays_and_production_wants_one() {
 fn the_identity_stands_where_each_version_looks_for_it() {
     let (text, number, object) = (json!("ada"), json!(7), json!({ "id": 1 }));
     let named = |value, claim: &IdentityClaim| {
-        let claims = encode::identities(value, None, claim).into_iter().flatten();
+        let claims = new_token::identity_claims(value, None, claim).into_iter().flatten();
         let json = |(name, out): (&str, _)| (name.to_owned(), serde_json::to_value(out).unwrap());
         Value::Object(claims.map(json).collect())
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::http::Known;
+use crate::http::StatusMapping;
 
 /// Why a password was not hashed, or does not pass. [`Error::kind`] is what to branch on.
 ///
@@ -84,8 +84,8 @@ impl std::error::Error for Error {}
 /// Gnar Gear's words.
 pub(super) const EMPTY: &str = "Password cannot be empty";
 
-fn known(error: &Error) -> Option<Known> {
-    let of = |status: StatusCode, detail| Some(Known::from(status).detail(detail));
+fn known(error: &Error) -> Option<StatusMapping> {
+    let of = |status: StatusCode, detail| Some(StatusMapping::from(status).detail(detail));
     match error.kind {
         Kind::Mismatch => of(StatusCode::UNAUTHORIZED, "the password is wrong"),
         Kind::Empty => of(StatusCode::UNPROCESSABLE_ENTITY, EMPTY),
@@ -99,4 +99,4 @@ fn known(error: &Error) -> Option<Known> {
     }
 }
 
-crate::recognise!(|error| error.downcast_ref::<Error>().and_then(known));
+crate::map_error!(|error| error.downcast_ref::<Error>().and_then(known));

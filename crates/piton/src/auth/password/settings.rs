@@ -2,20 +2,20 @@
 
 use argon2::{Params, Version};
 
-use super::phc::{LONGEST, Parameters};
+use super::argon2_parameters::{Argon2Parameters, Argon2Variant, MAX_OUTPUT_BYTES};
 use crate::config::{ByteSize, Reader};
-use crate::memory::{self, Limit, rounded};
+use crate::memory::{self, MemoryLimit, rounded};
 
 /// The memory that a service takes besides its hashes: some 15 MiB after its start, and more under
 /// load.
-const REST: u64 = 24 << 20;
+const BASE_MEMORY_BYTES: u64 = 24 << 20;
 
 /// A wrong setting, the reason, and the fix.
-type Refusal = (&'static str, String, String);
+type SettingProblem = (&'static str, String, String);
 
 /// Returns the maximum memory for hashes, of what the process may use in all.
-fn room(limit: &Limit) -> u64 {
-    limit.bytes.saturating_sub(REST)
+fn memory_for_hashes(limit: &MemoryLimit) -> u64 {
+    limit.bytes.saturating_sub(BASE_MEMORY_BYTES)
 }
 
 /// How passwords are hashed, and how much memory and time that may take.
@@ -27,11 +27,11 @@ pub struct PasswordSettings {
     /// `pre-21.2` (argon2id, 100 MiB, 2 passes, 8 lanes), `gnar` (argon2i, 512 KiB, 2 passes, 2 lanes: Gnar
     /// Gear's) and `cheapest` (8 KiB, for tests alone). The settings below replace single costs.
     /// **Default: `rfc9106-low-memory`.**
-    pub profile: Profile,
+    pub profile: Argon2Profile,
 
     /// Which Argon2: `argon2id`, `argon2i` or `argon2d`. Hashes of any of them are checked whatever
     /// is set. **Default: the profile's.**
-    pub variant: Option<Variant>,
+    pub variant: Option<Argon2Variant>,
 
     /// How often a hash passes over its memory. Raise it to make a hash take longer when there is no
     /// more memory to spend. **Default: the profile's.**
@@ -63,7 +63,7 @@ pub struct PasswordSettings {
     /// How the characters of a password become bytes: `utf-8` or `latin-1`. Keep what the stored
     /// hashes were made with. **Default: `utf-8`.**
     #[setting(alias = "{prefix}_ARGON2_ENCODING")]
-    pub encoding: Encoding,
+    pub encoding: PasswordEncoding,
 
     /// The most memory that all hashes worked on at one time may take; what needs more waits. A
     /// stored hash that alone needs more is refused. Lower it where the service has less memory. Where
@@ -93,14 +93,14 @@ pub struct PasswordSettings {
 impl Default for PasswordSettings {
     fn default() -> Self {
         Self {
-            profile: Profile::default(),
+            profile: Argon2Profile::default(),
             variant: None,
             time_cost: None,
             memory_cost_kib: None,
             parallelism: None,
             hash_len: None,
             salt_len: None,
-            encoding: Encoding::default(),
+            encoding: PasswordEncoding::default(),
             memory_budget: None,
             work_limit: ByteSize::mib(64 * 1024),
             max_waiting: 1000,
@@ -111,7 +111,7 @@ impl Default for PasswordSettings {
 
 crate::setting_enum! {
     /// Costs that belong together; argon2-cffi's, and Gnar Gear's.
-    pub enum Profile: default Rfc9106LowMemory {
+    pub enum Argon2Profile: default Rfc9106LowMemory {
         /// RFC 9106's second recommendation, and argon2-cffi's default.
         Rfc9106LowMemory = "rfc9106-low-memory" | "rfc_9106_low_memory",
         /// RFC 9106's first recommendation: 2 GiB a hash.
@@ -126,20 +126,8 @@ crate::setting_enum! {
 }
 
 crate::setting_enum! {
-    /// Which Argon2.
-    pub enum Variant: default Argon2id {
-        /// Good against those who measure and those who have many machines.
-        Argon2id = "argon2id" | "id",
-        /// Gnar Gear's.
-        Argon2i = "argon2i" | "i",
-        /// The one that those who can measure learn most from.
-        Argon2d = "argon2d" | "d",
-    }
-}
-
-crate::setting_enum! {
     /// How characters become bytes, by Python's names.
-    pub enum Encoding: default Utf8 {
+    pub enum PasswordEncoding: default Utf8 {
         /// Every character there is.
         Utf8 = "utf-8" | "utf8" | "utf_8",
         /// One byte a character, of which there are 256.
@@ -147,10 +135,10 @@ crate::setting_enum! {
     }
 }
 
-impl Profile {
-    pub(super) const fn parameters(self) -> Parameters {
-        let rfc9106 = Parameters {
-            variant: Variant::Argon2id,
+impl Argon2Profile {
+    pub(super) const fn parameters(self) -> Argon2Parameters {
+        let rfc9106 = Argon2Parameters {
+            variant: Argon2Variant::Argon2id,
             version: Version::V0x13,
             time_cost: 3,
             memory_cost_kib: 64 * 1024,
@@ -161,24 +149,24 @@ impl Profile {
         match self {
             Self::Rfc9106LowMemory => rfc9106,
             Self::Rfc9106HighMemory => {
-                Parameters { time_cost: 1, memory_cost_kib: 2 << 20, ..rfc9106 }
+                Argon2Parameters { time_cost: 1, memory_cost_kib: 2 << 20, ..rfc9106 }
             }
-            Self::Pre21_2 => Parameters {
+            Self::Pre21_2 => Argon2Parameters {
                 time_cost: 2,
                 memory_cost_kib: 100 * 1024,
                 parallelism: 8,
                 hash_len: 16,
                 ..rfc9106
             },
-            Self::Gnar => Parameters {
-                variant: Variant::Argon2i,
+            Self::Gnar => Argon2Parameters {
+                variant: Argon2Variant::Argon2i,
                 time_cost: 2,
                 memory_cost_kib: 512,
                 parallelism: 2,
                 hash_len: 16,
                 ..rfc9106
             },
-            Self::Cheapest => Parameters {
+            Self::Cheapest => Argon2Parameters {
                 time_cost: 1,
                 memory_cost_kib: 8,
                 parallelism: 1,
@@ -192,9 +180,9 @@ impl Profile {
 
 impl PasswordSettings {
     /// The costs in force.
-    pub(super) fn parameters(&self) -> Parameters {
+    pub(super) fn parameters(&self) -> Argon2Parameters {
         let profile = self.profile.parameters();
-        Parameters {
+        Argon2Parameters {
             variant: self.variant.unwrap_or(profile.variant),
             version: profile.version,
             time_cost: self.time_cost.unwrap_or(profile.time_cost),
@@ -206,12 +194,12 @@ impl PasswordSettings {
     }
 
     /// What is not as by default, for the line of the log that says so.
-    pub(super) fn chosen(&self) -> serde_json::Map<String, serde_json::Value> {
+    pub(super) fn non_default_values(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut chosen = serde_json::Map::new();
         let mut add = |name: &str, value: Option<serde_json::Value>| {
             chosen.extend(value.map(|value| (name.to_owned(), value)));
         };
-        let profile = Some(self.profile).filter(|profile| *profile != Profile::default());
+        let profile = Some(self.profile).filter(|profile| *profile != Argon2Profile::default());
         add("profile", profile.map(|profile| profile.name().into()));
         add("type", self.variant.map(|variant| variant.name().into()));
         add("time_cost", self.time_cost.map(Into::into));
@@ -219,47 +207,48 @@ impl PasswordSettings {
         add("parallelism", self.parallelism.map(Into::into));
         add("hash_len", self.hash_len.map(Into::into));
         add("salt_len", self.salt_len.map(Into::into));
-        let encoding = Some(self.encoding).filter(|encoding| *encoding != Encoding::default());
+        let encoding =
+            Some(self.encoding).filter(|encoding| *encoding != PasswordEncoding::default());
         add("encoding", encoding.map(|encoding| encoding.name().into()));
         chosen
     }
 
     /// Returns the maximum memory of all hashes together, in a process that may use `limit` in all.
-    pub(super) fn memory_budget(&self, limit: Option<&Limit>) -> ByteSize {
-        const MOST: ByteSize = ByteSize::mib(2048);
-        let half = limit.map_or(MOST, |limit| ByteSize::bytes(limit.bytes / 2));
+    pub(super) fn memory_budget(&self, limit: Option<&MemoryLimit>) -> ByteSize {
+        const MAX_DEFAULT: ByteSize = ByteSize::mib(2048);
+        let half = limit.map_or(MAX_DEFAULT, |limit| ByteSize::bytes(limit.bytes / 2));
         let one = ByteSize::bytes(self.parameters().memory_bytes());
-        self.memory_budget.unwrap_or_else(|| MOST.min(half).max(one))
+        self.memory_budget.unwrap_or_else(|| MAX_DEFAULT.min(half).max(one))
     }
 
     /// Refuses a hash, or a budget, that needs more than the process may use.
-    fn beyond(&self, limit: &Limit) -> Option<Refusal> {
-        let (one, room) = (self.parameters().memory_bytes(), room(limit));
+    fn check_against_limit(&self, limit: &MemoryLimit) -> Option<SettingProblem> {
+        let (one, room) = (self.parameters().memory_bytes(), memory_for_hashes(limit));
         if one > room {
             let name = if self.memory_cost_kib.is_some() { "memory_cost_kib" } else { "profile" };
             let why = format!(
                 "one hash needs {}, and {limit}, of which the rest of the service needs {}",
                 ByteSize::bytes(one),
-                ByteSize::bytes(REST),
+                ByteSize::bytes(BASE_MEMORY_BYTES),
             );
-            return Some((name, why, self.fix_of_cost(one, room)));
+            return Some((name, why, self.cheaper_costs_fix(one, room)));
         }
         let budget = self.memory_budget.filter(|budget| budget.as_u64() > room)?;
         let why = format!(
             "{budget} are more than there are: {limit}, of which the rest of the service needs {}",
-            ByteSize::bytes(REST),
+            ByteSize::bytes(BASE_MEMORY_BYTES),
         );
         Some(("memory_budget", why, format!("password.memory_budget={}", rounded(room))))
     }
 
-    fn fix_of_cost(&self, one: u64, room: u64) -> String {
+    fn cheaper_costs_fix(&self, one: u64, room: u64) -> String {
         /// OWASP's minimum for Argon2id with two passes.
-        const LEAST_KIB: u64 = 19 * 1024;
-        let larger = rounded(one + REST + (1 << 20) - 1);
-        let cheaper = if LEAST_KIB << 10 <= room && self.parameters().time_cost >= 2 {
-            format!("password.memory_cost_kib={LEAST_KIB}")
+        const MIN_KIB: u64 = 19 * 1024;
+        let larger = rounded(one + BASE_MEMORY_BYTES + (1 << 20) - 1);
+        let cheaper = if MIN_KIB << 10 <= room && self.parameters().time_cost >= 2 {
+            format!("password.memory_cost_kib={MIN_KIB}")
         } else {
-            format!("password.profile={}", Profile::Gnar.name())
+            format!("password.profile={}", Argon2Profile::Gnar.name())
         };
         format!(
             "{cheaper} (accounts whose stored hash needs more memory than password.memory_budget \
@@ -275,7 +264,7 @@ impl PasswordSettings {
 
     /// Returns settings that parse but cannot work in a process that may use `limit` in all: the
     /// setting, the reason, and the fix.
-    pub(super) fn problems(&self, limit: Option<&Limit>) -> Vec<Refusal> {
+    pub(super) fn problems(&self, limit: Option<&MemoryLimit>) -> Vec<SettingProblem> {
         let all = self.parameters();
         let mut problems = Vec::new();
         let mut refuse = |wrong: bool, name, why: &str, fix: String| {
@@ -303,7 +292,7 @@ impl PasswordSettings {
             "each lane needs 8 KiB of memory",
             format!("password.memory_cost_kib={least}, or fewer lanes"),
         );
-        let long = |least, length: u32| length < least || length > LONGEST;
+        let long = |least, length: u32| length < least || length > MAX_OUTPUT_BYTES;
         refuse(long(4, all.hash_len), "hash_len", "expected 4 to 1024 bytes", "32".into());
         refuse(long(8, all.salt_len), "salt_len", "expected 8 to 1024 bytes", "16".into());
         let one = ByteSize::bytes(all.memory_bytes());
@@ -322,7 +311,7 @@ impl PasswordSettings {
         );
         refuse(self.max_waiting == 0, "max_waiting", "nobody could ever wait", "1000".into());
         refuse(self.nice > 19, "nice", "expected 0 to 19", "10".into());
-        problems.extend(limit.and_then(|limit| self.beyond(limit)));
+        problems.extend(limit.and_then(|limit| self.check_against_limit(limit)));
         problems
     }
 }

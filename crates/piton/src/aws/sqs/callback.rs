@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::Message;
 use crate::handle::Handle;
 use crate::http::Error;
-use crate::part::{Health, Needs, Part};
+use crate::part::{Dependencies, Health, Part};
 
 /// What becomes of a message.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl<T: Outcome, E: Into<Error>> Outcome for Result<T, E> {
 /// What a callback may take beside its message: a [`Part`], or the [`Handle`].
 pub trait Given: Sized + Send {
     /// Names the part, if it is one.
-    fn needs(needs: &mut Needs);
+    fn dependencies(dependencies: &mut Dependencies);
 
     /// The argument.
     ///
@@ -79,8 +79,8 @@ fn reason(error: &Error) -> String {
 const HEALTH: Duration = Duration::from_secs(1);
 
 impl<P: Part> Given for P {
-    fn needs(needs: &mut Needs) {
-        needs.part::<P>();
+    fn dependencies(dependencies: &mut Dependencies) {
+        dependencies.add::<P>();
     }
 
     fn given(handle: &Handle) -> Result<Self, Error> {
@@ -98,7 +98,7 @@ impl<P: Part> Given for P {
 }
 
 impl Given for Handle {
-    fn needs(_: &mut Needs) {}
+    fn dependencies(_: &mut Dependencies) {}
 
     fn given(handle: &Handle) -> Result<Self, Error> {
         Ok(handle.clone())
@@ -113,7 +113,7 @@ impl Given for Handle {
 )]
 pub trait Callback<Arguments>: Send + Sync + 'static {
     /// Names the parts it takes.
-    fn needs(needs: &mut Needs);
+    fn dependencies(dependencies: &mut Dependencies);
 
     /// Whether all of them can be had now, and do their work: otherwise the queue is not read.
     fn ready(handle: &Handle) -> Ready<'_>;
@@ -135,8 +135,8 @@ macro_rules! callbacks {
             F: Fn(Message, $($part),*) -> Fut + Send + Sync + 'static,
             Fut: Future<Output: Outcome> + Send + 'static,
         {
-            fn needs(_needs: &mut Needs) {
-                $($part::needs(_needs);)*
+            fn dependencies(_dependencies: &mut Dependencies) {
+                $($part::dependencies(_dependencies);)*
             }
 
             fn ready(_handle: &Handle) -> Ready<'_> {
@@ -198,9 +198,9 @@ mod tests {
             Ok(true)
         }
         fn asked<Arguments, C: Callback<Arguments>>(_: C) -> usize {
-            let mut needs = Needs::default();
-            C::needs(&mut needs);
-            needs.0.len()
+            let mut dependencies = Dependencies::default();
+            C::dependencies(&mut dependencies);
+            dependencies.0.len()
         }
         assert_eq!((asked(alone), asked(with_parts)), (0, 1));
         assert_eq!(asked(|message: Message| async move { message.body().is_empty() }), 0);

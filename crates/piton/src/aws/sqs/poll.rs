@@ -8,7 +8,7 @@ use super::{Message, Polls, queues};
 use crate::app::App;
 use crate::config::Problem;
 use crate::handle::Handle;
-use crate::part::Needs;
+use crate::part::Dependencies;
 
 /// A queue to be read, and the function that its messages are given to. Give it to [`App::sqs`].
 ///
@@ -46,7 +46,7 @@ pub struct Poll {
 
 /// A callback whose arguments are not known any more.
 pub(super) struct Function {
-    needs: fn(&mut Needs),
+    dependencies: fn(&mut Dependencies),
     pub ready: fn(&Handle) -> Ready<'_>,
     pub call: Call,
 }
@@ -58,7 +58,7 @@ impl Poll {
     #[must_use = "a poll does nothing until it is given to `App::sqs`"]
     pub fn new<Arguments, C: Callback<Arguments>>(queue: impl Into<String>, callback: C) -> Self {
         let function = Function {
-            needs: C::needs,
+            dependencies: C::dependencies,
             ready: C::ready,
             call: Box::new(move |message, handle| callback.call(message, handle)),
         };
@@ -128,8 +128,8 @@ impl Poll {
     }
 
     /// Names the parts that the callback takes.
-    pub(super) fn needs(&self, needs: &mut Needs) {
-        (self.function.needs)(needs);
+    pub(super) fn dependencies(&self, dependencies: &mut Dependencies) {
+        (self.function.dependencies)(dependencies);
     }
 
     /// What is wrong with it.
@@ -173,7 +173,9 @@ impl App {
     /// `#[piton::sqs(..)]` above a function does.
     #[must_use]
     pub fn sqs(self, poll: Poll) -> Self {
-        self.with::<Polls>().with_needs(|needs| poll.needs(needs)).attach(poll)
+        self.enable::<Polls>()
+            .enable_dependencies(|dependencies| poll.dependencies(dependencies))
+            .provide(poll)
     }
 }
 

@@ -11,7 +11,7 @@ use super::work::Worker;
 use super::{Poll, Sqs};
 use crate::context;
 use crate::metrics::Metrics;
-use crate::part::{self, Health, Launch, Needs, Part};
+use crate::part::{self, Dependencies, Health, Launch, Part};
 use crate::step::Step;
 use crate::stop::Stop;
 
@@ -30,13 +30,13 @@ impl Part for Polls {
     const STEP: Step = Step::ConfigureSqsPolls;
     type Settings = ();
 
-    fn needs(needs: &mut Needs) {
-        needs.part::<Sqs>();
+    fn dependencies(dependencies: &mut Dependencies) {
+        dependencies.add::<Sqs>();
     }
 
     async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
         let polls: Vec<_> = launch
-            .attached::<Poll>()
+            .provided::<Poll>()
             .map(|poll| (poll.clone(), Arc::new(State::new(&poll.queue))))
             .collect();
         if let Some(problem) = polls.iter().find_map(|(poll, _)| poll.problem()) {

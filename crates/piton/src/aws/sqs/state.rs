@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::queues;
 use crate::aws::Error;
 use crate::aws::error::shortened;
-use crate::config::mask;
+use crate::secrets::redact_text;
 
 /// What a poll is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -181,7 +181,7 @@ impl State {
 
 /// A reason as people may see it, and not more of it than an answer can bear.
 fn shown(why: &str) -> String {
-    shortened(&mask::text(why), 500)
+    shortened(&redact_text(why), 500)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use sha2::{Digest, Sha256};
 
 use crate::http::TagList;
 
-/// A weak tag of a body: the stack may send it compressed, which is the same answer in other bytes.
-pub(super) fn of(content_type: Option<&HeaderValue>, body: &[u8]) -> HeaderValue {
+/// Computes the weak tag of a response. Weak, because the stack may send the body compressed: the same
+/// response in other bytes.
+pub(super) fn weak_etag(content_type: Option<&HeaderValue>, body: &[u8]) -> HeaderValue {
     let mut hash = Sha256::new();
     hash.update(content_type.map_or(&[][..], HeaderValue::as_bytes));
     hash.update([0]);
@@ -17,12 +18,12 @@ pub(super) fn of(content_type: Option<&HeaderValue>, body: &[u8]) -> HeaderValue
     HeaderValue::try_from(digits + "\"").expect("hexadecimal digits are ASCII")
 }
 
-/// The condition `If-None-Match` of a request.
+/// The condition in the header `If-None-Match` of a request.
 pub(super) struct IfNoneMatch(Option<TagList>);
 
 impl IfNoneMatch {
     /// Reads the header. A malformed one is ignored, because the whole response is always right.
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn from_headers(headers: &HeaderMap) -> Self {
         Self(TagList::read(headers, &header::IF_NONE_MATCH).unwrap_or_default())
     }
 
@@ -41,11 +42,11 @@ mod tests {
     fn knows(lines: &[&'static str], etag: &'static str) -> bool {
         let lines = lines.iter().map(|line| HeaderValue::from_static(line));
         let headers = lines.map(|line| (header::IF_NONE_MATCH, line)).collect();
-        IfNoneMatch::of(&headers).knows(Some(&HeaderValue::from_static(etag)))
+        IfNoneMatch::from_headers(&headers).knows(Some(&HeaderValue::from_static(etag)))
     }
 
     #[test]
-    fn a_client_knows_by_lists_by_star_and_weakly() {
+    fn a_tag_matches_in_a_list_by_star_and_weakly() {
         assert!(knows(&[r#""a""#], r#""a""#));
         assert!(knows(&[r#""a""#], r#"W/"a""#) && knows(&[r#"W/"a""#], r#""a""#));
         assert!(knows(&[r#""x", W/"a" ,"y""#], r#"W/"a""#));
@@ -57,12 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_is_weak_and_of_type_and_body() {
+    fn the_tag_is_weak_and_depends_on_type_and_body() {
         let json = HeaderValue::from_static("application/json");
-        let one = of(Some(&json), b"{}");
+        let one = weak_etag(Some(&json), b"{}");
         assert!(one.as_bytes().starts_with(b"W/\"") && one.len() == 28);
-        assert_ne!(one, of(None, b"{}"));
-        assert_ne!(one, of(Some(&json), b"[]"));
-        assert_eq!(one, of(Some(&json), b"{}"));
+        assert_ne!(one, weak_etag(None, b"{}"));
+        assert_ne!(one, weak_etag(Some(&json), b"[]"));
+        assert_eq!(one, weak_etag(Some(&json), b"{}"));
     }
 }

@@ -1,44 +1,46 @@
-//! The scripts that Redis runs, and their names: the SHA-1 that it gives them.
+//! The Lua scripts that run on Redis, and the SHA-1 by which Redis calls them.
 
 use std::sync::OnceLock;
 
-const HEAD: &str = include_str!("head.lua");
+const ENTRY_HEADER: &str = include_str!("entry_header.lua");
 
-/// The first words on each connection. It is sent whole, as nothing has been loaded then.
-pub(super) const HELLO: &str = concat!("local prefix = ARGV[1]\n", include_str!("hello.lua"));
+/// The script of the first command on each connection. It is sent whole instead of by its SHA-1, as no
+/// script has been loaded then.
+pub(super) const HANDSHAKE: &str =
+    concat!("local prefix = ARGV[1]\n", include_str!("handshake.lua"));
 
 #[derive(Clone, Copy)]
 pub(super) enum Script {
-    Look,
-    Begin,
-    Keep,
+    Get,
+    GetOrLease,
+    StoreComputed,
     Set,
-    Release,
+    ReleaseLease,
 }
 
 const ALL: [(Script, &str); 5] = [
-    (Script::Look, include_str!("look.lua")),
-    (Script::Begin, include_str!("begin.lua")),
-    (Script::Keep, include_str!("keep.lua")),
+    (Script::Get, include_str!("get.lua")),
+    (Script::GetOrLease, include_str!("get_or_lease.lua")),
+    (Script::StoreComputed, include_str!("store_computed.lua")),
     (Script::Set, include_str!("set.lua")),
-    (Script::Release, include_str!("release.lua")),
+    (Script::ReleaseLease, include_str!("release_lease.lua")),
 ];
 
-/// What Redis calls the scripts: the same on every server, and known once one has been told them.
-static NAMES: [OnceLock<String>; ALL.len()] = [const { OnceLock::new() }; ALL.len()];
+/// The SHA-1 of each script, as returned by `SCRIPT LOAD`. It is the same on every server.
+static SHAS: [OnceLock<String>; ALL.len()] = [const { OnceLock::new() }; ALL.len()];
 
 impl Script {
-    /// What Redis calls it; nothing before the first connection.
+    /// Returns the script's SHA-1; empty before the first connection.
     pub fn sha(self) -> &'static str {
-        NAMES[self as usize].get().map_or("", String::as_str)
+        SHAS[self as usize].get().map_or("", String::as_str)
     }
 
-    /// Remembers what Redis calls it.
-    pub fn is_called(self, name: String) {
-        let _ = NAMES[self as usize].set(name);
+    pub fn set_sha(self, sha: String) {
+        let _ = SHAS[self as usize].set(sha);
     }
 
+    /// Iterates over the scripts with their whole source.
     pub fn all() -> impl Iterator<Item = (Self, String)> {
-        ALL.into_iter().map(|(script, source)| (script, format!("{HEAD}\n{source}")))
+        ALL.into_iter().map(|(script, source)| (script, format!("{ENTRY_HEADER}\n{source}")))
     }
 }

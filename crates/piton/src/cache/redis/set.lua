@@ -1,5 +1,5 @@
--- KEYS[1]: the value. ARGV: prefix, a new id, for how long in ms, the bytes, tags.
+-- Stores a value as of now. KEYS[1]: the entry. ARGV: prefix, a new id, the time to live in ms, the bytes, tags.
 local id, ms = ARGV[2], tonumber(ARGV[3])
-local text = cjson.encode(head_of(5, id, ms + 60000))
+local text = cjson.encode(new_header(5, id, ms + 60000))
 redis.call('SET', KEYS[1], 'E' .. text .. '\n' .. ARGV[4], 'PX', ms)
 return 1

@@ -97,7 +97,7 @@ on_both! {
         for aboard in [10, 9] {
             slow.begun.notified().await;
             test_support::wait_for("the others to wait", async || {
-                cache.0.flights.aboard("a") == aboard
+                cache.0.flights.waiter_count("a") == aboard
             })
             .await;
             slow.end(1);

@@ -27,7 +27,7 @@ async fn without_a_server_everything_is_computed_and_nothing_fails() {
     let asked: Vec<_> = (0..50).map(|number| slow.ask(&one, "a", number)).collect();
     slow.begun.notified().await;
     test_support::wait_for("all to wait", async || {
-        one.counted("cache_lookups_total{result=\"away\"}") == 51
+        one.counted("cache_lookups_total{result=\"unavailable\"}") == 51
     })
     .await;
     slow.end(1);
@@ -99,7 +99,7 @@ async fn an_invalidation_is_delivered_though_its_request_is_gone() {
         let cache = one.cache.clone();
         tokio::spawn(async move { cache.invalidate(["slow"]).await })
     };
-    test_support::wait_for("the invalidation", async || one.0.local.now() == 1).await;
+    test_support::wait_for("the invalidation", async || one.0.local.generation() == 1).await;
     gone.abort();
     server.thaw();
     test_support::wait_for("it to be known", async || now(&one, "a", 2).await == 2).await;

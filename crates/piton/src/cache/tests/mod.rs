@@ -9,6 +9,9 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::metrics::Metrics;
+use crate::part::{Health, Part};
+use crate::stop::Stop;
 
 /// Makes of each function a test in memory and one on Redis.
 macro_rules! on_both {

@@ -3,6 +3,7 @@
 use tracing::warn;
 
 use super::{Book, flaw};
+use crate::client::service_variables::service_ports;
 use crate::config::Problems;
 use crate::part::Problem;
 
@@ -25,7 +26,7 @@ impl Book {
     /// anything.
     fn wrong_variables(&self) -> Vec<(bool, Problem)> {
         let mut wrong = Vec::new();
-        for (variable, text, origin) in self.config.service_ports() {
+        for (variable, text, origin) in service_ports(&self.config) {
             let (ours, key) = self.service_of(variable);
             if let Err(why) = self.read(key, text) {
                 let has_host = self.strongest(key, "HOST").is_some();
@@ -71,7 +72,8 @@ mod tests {
 
     fn book(production: bool) -> Book {
         let loader = Config::loader("PITON").also_prefix("GNAR").env(VARS);
-        Book::new(loader.load(&[]).0, production, BTreeMap::new())
+        let client = crate::config::Section::of::<crate::client::ClientSettings>("client");
+        Book::new(loader.load(&[&client]).0, production, BTreeMap::new())
     }
 
     fn names(book: &Book) -> Vec<(bool, String)> {

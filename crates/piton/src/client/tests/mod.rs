@@ -19,7 +19,7 @@ use crate::prelude::{App, TestApp};
 
 /// The service that calls.
 async fn caller(app: App) -> TestApp {
-    TestApp::new(app.with::<External>()).await
+    TestApp::new(app.enable::<External>()).await
 }
 
 fn app() -> App {

@@ -2,34 +2,56 @@
 //! reports them. The message text never decides anything, because it is in the language of
 //! `lc_messages`.
 
-use sqlx::postgres::PgDatabaseError;
-use sqlx::postgres::PgErrorPosition;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
-use super::conditions::name_of;
-use crate::db::error::{Concern, Error, Kind};
+use super::sqlstate_names::name_of;
+use crate::db::error::{Error, FaultScope, Kind};
 
-/// Returns the error of a statement. With `without_values` nothing was bound to it, so the server
-/// can only quote text that the program itself has written.
-pub(in crate::db) fn of(error: &PgDatabaseError, without_values: bool) -> Error {
+/// Returns the error, if PostgreSQL reported it.
+pub(in crate::db) fn classify(error: &dyn DatabaseError) -> Option<Error> {
+    error.try_downcast_ref().map(|error| of_database(error, true))
+}
+
+/// Returns the error that the server of a database cannot be reached.
+pub(super) fn unreachable(why: impl Into<String>) -> Error {
+    Error::new(Kind::Unavailable, why).with_scope(FaultScope::Connection)
+}
+
+/// Returns the error that a server refuses our connections.
+pub(super) fn refused(why: impl Into<String>) -> Error {
+    Error::new(Kind::Unavailable, why).with_scope(FaultScope::ConnectionsRefused)
+}
+
+impl Error {
+    /// Returns whether the connection is broken, which may mean that the server is unreachable.
+    pub(in crate::db::postgres) fn is_connection_broken(&self) -> bool {
+        self.scope() == FaultScope::Connection
+    }
+}
+
+/// Returns the error of a statement. If it is `without_values`, no value was bound to the statement,
+/// so that the server can only quote text of the program itself.
+pub(super) fn of_database(error: &PgDatabaseError, without_values: bool) -> Error {
     let code = error.code();
-    let concern = concern(code, error.routine());
-    let kind = if concern == Concern::StaleStatement { Kind::Unavailable } else { kind(code) };
-    let in_statement = matches!(error.position(), Some(PgErrorPosition::Original(_)));
-    let mut text = match keeps_text(code, error.routine(), in_statement || without_values) {
+    let scope = scope_of(code, error.routine());
+    let kind = if scope == FaultScope::StaleStatement { Kind::Unavailable } else { kind_of(code) };
+    let is_in_statement = matches!(error.position(), Some(PgErrorPosition::Original(_)));
+    let mut text = match keeps_text(code, error.routine(), is_in_statement || without_values) {
         true => error.message().to_owned(),
         false => {
-            format!("{} (SQLSTATE {code}; the server's words may quote a value)", name_of(code))
+            format!("{} (SQLSTATE {code}; the server's text may quote a value)", name_of(code))
         }
     };
     if matches!(kind, Kind::Unavailable | Kind::Other) && keeps_text(code, error.routine(), true) {
         text = format!("{text} (SQLSTATE {code})");
     }
-    if ["26000", "42P05"].contains(&code) && concern == Concern::StaleStatement {
+    if ["26000", "42P05"].contains(&code) && scope == FaultScope::StaleStatement {
         text.push_str(": if a pooler stands before the server, set db.pgbouncer to `transaction`");
     }
     let column = || Some(format!("{}.{}", error.table()?, error.column()?));
     let constraint = error.constraint().map(str::to_owned).or_else(column);
-    Error::new(kind, text).with_constraint(constraint).with_concern(concern)
+    Error::new(kind, text).with_constraint(constraint).with_scope(scope)
 }
 
 /// Returns whether the server's text names only the program's own items and no values. Class 42
@@ -47,35 +69,35 @@ fn keeps_text(code: &str, routine: Option<&str>, of_statement: bool) -> bool {
 }
 
 /// Returns the scope of an error. Routines are those of PostgreSQL's source.
-fn concern(code: &str, routine: Option<&str>) -> Concern {
+fn scope_of(code: &str, routine: Option<&str>) -> FaultScope {
     match (code, routine) {
-        // The table has changed since this connection prepared the statement.
-        ("0A000", Some("RevalidateCachedQuery")) => Concern::StaleStatement,
-        // After `DISCARD`, or when a pooler gave us another session, the prepared statement is
-        // missing, or another one has its name.
+        // The table was changed after this connection prepared the statement.
+        ("0A000", Some("RevalidateCachedQuery")) => FaultScope::StaleStatement,
+        // Stale, because after `DISCARD`, or when a pooler assigned another session, the prepared
+        // statement is missing, or another one has its name.
         (
             "26000",
             Some(
                 "FetchPreparedStatement" | "exec_bind_message" | "exec_describe_statement_message",
             ),
         )
-        | ("42P05", _) => Concern::StaleStatement,
-        ("25006", _) => Concern::ReadOnly,
-        ("53100", _) => Concern::DiskFull,
-        // The session is in an aborted transaction that another client never ended.
-        ("25P02", _) => Concern::Connection,
+        | ("42P05", _) => FaultScope::StaleStatement,
+        ("25006", _) => FaultScope::ReadOnlySession,
+        ("53100", _) => FaultScope::ServerDiskFull,
+        // The session cannot be used, because another client left an aborted transaction in it.
+        ("25P02", _) => FaultScope::Connection,
         _ => match code.get(..3).unwrap_or_default() {
-            // The server is shutting down, or still starting.
-            "57P" => Concern::Connection,
-            // Class XX is an internal error, such as a type that the session has cached and that
+            // Broken, because the server is shutting down, or still starting.
+            "57P" => FaultScope::Connection,
+            // Class XX is an internal error, which a new session may avoid, such as a cached type that
             // was dropped.
-            class if class.starts_with("08") || class.starts_with("XX") => Concern::Connection,
-            _ => Concern::Statement,
+            class if class.starts_with("08") || class.starts_with("XX") => FaultScope::Connection,
+            _ => FaultScope::Statement,
         },
     }
 }
 
-fn kind(code: &str) -> Kind {
+fn kind_of(code: &str) -> Kind {
     match code {
         "23505" | "23P01" => Kind::Unique,
         "23503" | "23001" => Kind::ForeignKey,
@@ -90,7 +112,7 @@ fn kind(code: &str) -> Kind {
         "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P02" => Kind::Unavailable,
         _ => match code.get(..2).unwrap_or_default() {
             "08" | "53" | "57" | "58" => Kind::Unavailable,
-            // Also who we are and where we are sent: wrong until somebody puts it right.
+            // Also a wrong user or database, because it may be corrected on the server.
             "28" | "3D" => Kind::Unavailable,
             "22" => Kind::Type,
             "42" | "26" => Kind::Statement,
@@ -104,7 +126,7 @@ fn kind(code: &str) -> Kind {
 pub(super) fn refusal(error: &sqlx::Error, place: &str, user: &str) -> Option<String> {
     let error = match error {
         sqlx::Error::Tls(error) => return Some(tls_refusal(place, error)),
-        // rustls reports a bad certificate as this kind of I/O error.
+        // Here because rustls reports a bad certificate as this kind of I/O error.
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             return Some(tls_refusal(place, error));
         }
@@ -117,14 +139,14 @@ pub(super) fn refusal(error: &sqlx::Error, place: &str, user: &str) -> Option<St
         sqlx::Error::Database(error) => error.try_downcast_ref::<PgDatabaseError>()?,
         _ => return None,
     };
-    let (code, words) = (error.code(), error.message());
+    let (code, message) = (error.code(), error.message());
     let (what, fix) = match code {
         "28P01" => (
             format!("does not accept the password of the user `{user}`"),
             "set db.user and db.password",
         ),
         _ if code.starts_with("28") => (
-            format!("does not let the user `{user}` in ({words})"),
+            format!("does not let the user `{user}` in ({message})"),
             "set db.user, db.tls, or the server's pg_hba.conf",
         ),
         "3D000" => {
@@ -135,9 +157,9 @@ pub(super) fn refusal(error: &sqlx::Error, place: &str, user: &str) -> Option<St
             "`GRANT CONNECT ON DATABASE ..`",
         ),
         "55000" => ("does not take connections to this database".to_owned(), "set db.database"),
-        // Only PgBouncer reports this code without a routine.
+        // A pooler, because only PgBouncer reports this code without a routine.
         "08P01" if error.routine().is_none() => (
-            format!("is a pooler that does not take this connection ({words})"),
+            format!("is a pooler that does not take this connection ({message})"),
             "set db.pgbouncer, or what the pooler's configuration lacks",
         ),
         _ => return None,
@@ -163,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_are_told_apart_by_what_the_caller_can_do() {
+    fn states_are_classified_by_what_the_caller_can_do() {
         for (code, wanted) in [
             ("23505", Kind::Unique),
             ("23503", Kind::ForeignKey),
@@ -177,7 +199,7 @@ mod tests {
             ("22P05", Kind::Character),
             ("XX000", Kind::Other),
         ] {
-            assert_eq!(kind(code), wanted, "{code}");
+            assert_eq!(kind_of(code), wanted, "{code}");
         }
     }
 
@@ -197,22 +219,22 @@ mod tests {
     }
 
     #[test]
-    fn what_spoils_a_connection_is_told_by_code_and_routine() {
+    fn the_scope_is_that_of_code_and_routine() {
         for (code, routine, wanted) in [
-            ("0A000", Some("RevalidateCachedQuery"), Concern::StaleStatement),
-            ("0A000", Some("transformLockingClause"), Concern::Statement),
-            ("26000", Some("FetchPreparedStatement"), Concern::StaleStatement),
-            ("26000", Some("DropPreparedStatement"), Concern::Statement),
-            ("25006", None, Concern::ReadOnly),
-            ("53100", None, Concern::DiskFull),
-            ("57P01", None, Concern::Connection),
-            ("57014", None, Concern::Statement),
-            ("08006", None, Concern::Connection),
-            ("XX000", None, Concern::Connection),
-            ("23505", None, Concern::Statement),
-            ("40001", None, Concern::Statement),
+            ("0A000", Some("RevalidateCachedQuery"), FaultScope::StaleStatement),
+            ("0A000", Some("transformLockingClause"), FaultScope::Statement),
+            ("26000", Some("FetchPreparedStatement"), FaultScope::StaleStatement),
+            ("26000", Some("DropPreparedStatement"), FaultScope::Statement),
+            ("25006", None, FaultScope::ReadOnlySession),
+            ("53100", None, FaultScope::ServerDiskFull),
+            ("57P01", None, FaultScope::Connection),
+            ("57014", None, FaultScope::Statement),
+            ("08006", None, FaultScope::Connection),
+            ("XX000", None, FaultScope::Connection),
+            ("23505", None, FaultScope::Statement),
+            ("40001", None, FaultScope::Statement),
         ] {
-            assert_eq!(concern(code, routine), wanted, "{code}");
+            assert_eq!(scope_of(code, routine), wanted, "{code}");
         }
     }
 }

@@ -1,49 +1,52 @@
 //! Runs a transaction on a connection of the pool, and discards the connection if it is broken.
 //!
-//! sqlx's own transaction hides its connection, so a broken one would go back to the pool and fail
-//! the next request too.
+//! sqlx's own transaction is not used, because it hides its connection: a broken one would go back
+//! to the pool and fail the next request too.
 
 use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, Postgres};
 
-use super::state::{Pooling, State};
-use super::{Ask, Outcome, ask};
+use super::error::unreachable;
+use super::server_state::ServerState;
+use super::session_probe::Pooling;
+use super::statement::{StatementMode, StatementOutcome, run_statement};
 use crate::db::error::Error;
-use crate::db::row::{self, Row};
-use crate::db::sql::Statement;
-use crate::db::verb::{Verb, verb};
+use crate::db::fetch::RowLimit;
+use crate::db::row::Row;
+use crate::db::sql::BoundStatement;
+use crate::db::statement_kind::StatementKind;
 
 /// An open transaction. Rolled back in the background when dropped.
-pub(in crate::db) struct Open {
+pub(in crate::db) struct PostgresTransaction {
     /// `None` once the transaction has ended.
     connection: Option<PoolConnection<Postgres>>,
-    state: Arc<State>,
+    state: Arc<ServerState>,
     /// Set if the connection is broken.
-    is_spoiled: bool,
+    is_broken: bool,
     has_changed_rows: bool,
 }
 
-impl Open {
+impl PostgresTransaction {
     pub(super) async fn begin(
         connection: PoolConnection<Postgres>,
-        state: Arc<State>,
+        state: Arc<ServerState>,
     ) -> Result<Self, Error> {
         let sql = state.begin_sql();
         let mut open = Self {
             connection: Some(connection),
             state,
-            // Assumed broken until the server confirms `BEGIN`, because this may be cancelled
+            // Assumed broken until the server confirms `BEGIN`, because the future may be cancelled
             // before.
-            is_spoiled: true,
+            is_broken: true,
             has_changed_rows: false,
         };
         let state = open.state.clone();
-        let begun =
+        let started =
             async { sqlx::raw_sql(sql).execute(open.connection()).await.map_err(Error::from) };
-        state.answer(begun).await?;
-        open.is_spoiled = false;
+        state.answer(started).await?;
+        open.is_broken = false;
         Ok(open)
     }
 
@@ -51,42 +54,49 @@ impl Open {
         self.connection.as_mut().expect("it is taken when the transaction has ended")
     }
 
-    pub async fn run(&mut self, statement: Statement) -> Result<u64, Error> {
-        let verb = verb(&statement.text)?;
-        Ok(self.ask(&statement, Ask::Run(verb)).await?.changed())
+    pub async fn run(&mut self, statement: BoundStatement) -> Result<u64, Error> {
+        let kind = StatementKind::of(&statement.text)?;
+        Ok(self.run_statement(&statement, StatementMode::Run(kind)).await?.changed())
     }
 
     pub async fn rows(
         &mut self,
-        statement: Statement,
-        limit: row::Limit,
+        statement: BoundStatement,
+        limit: RowLimit,
     ) -> Result<Vec<Row>, Error> {
-        verb(&statement.text)?;
-        Ok(self.ask(&statement, Ask::Rows(limit)).await?.rows())
+        StatementKind::of(&statement.text)?;
+        Ok(self.run_statement(&statement, StatementMode::Rows(limit)).await?.rows())
     }
 
-    pub(super) async fn ask(&mut self, statement: &Statement, how: Ask) -> Result<Outcome, Error> {
+    pub(super) async fn run_statement(
+        &mut self,
+        statement: &BoundStatement,
+        mode: StatementMode,
+    ) -> Result<StatementOutcome, Error> {
         let state = self.state.clone();
-        let outcome = state.answer(ask(self.connection(), statement, how)).await;
+        let outcome = state.answer(run_statement(self.connection(), statement, mode)).await;
         match &outcome {
-            Ok(_) => self.has_changed_rows |= matches!(how, Ask::Run(Verb::Change)),
-            Err(error) => self.is_spoiled |= self.state.note(error),
+            Ok(_) => {
+                self.has_changed_rows |=
+                    matches!(mode, StatementMode::Run(StatementKind::ChangeRows))
+            }
+            Err(error) => self.is_broken |= self.state.record_fault(error),
         }
         outcome
     }
 
     pub async fn commit(mut self) -> Result<(), Error> {
-        if self.is_spoiled {
-            return Err(Error::gone("the connection failed: nothing was changed"));
+        if self.is_broken {
+            return Err(unreachable("the connection failed: nothing was changed"));
         }
         match self.end("COMMIT").await {
             Ok(()) => {
                 if self.has_changed_rows {
-                    self.state.note_write();
+                    self.state.record_write();
                 }
                 Ok(())
             }
-            Err(error) if error.is_of_connection() => {
+            Err(error) if error.is_connection_broken() => {
                 Err(error.while_doing("commit: whether it still happened is not known"))
             }
             Err(error) => Err(error),
@@ -100,55 +110,55 @@ impl Open {
     /// Ends the transaction with `sql`. If this is cancelled, a transaction that is still open is
     /// rolled back.
     async fn end(&mut self, sql: &'static str) -> Result<(), Error> {
-        if self.is_spoiled {
-            self.give_up();
+        if self.is_broken {
+            self.discard_connection();
             return Ok(());
         }
-        let forget = self.state.pooling() == Pooling::Transaction;
+        let clear_statements = self.state.pooling() == Pooling::Transaction;
         let state = self.state.clone();
         let connection = self.connection();
-        let ended = async { end(connection, sql, forget).await.map_err(Error::from) };
+        let ended = async { end(connection, sql, clear_statements).await.map_err(Error::from) };
         let ended = state.answer(ended).await;
         if let Err(error) = &ended
-            && self.state.note(error)
+            && self.state.record_fault(error)
         {
-            self.give_up();
+            self.discard_connection();
         }
         self.connection = None;
         ended
     }
 
     /// Closes the connection, which makes the server roll back.
-    fn give_up(&mut self) {
+    fn discard_connection(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection.detach());
         }
     }
 }
 
-impl Drop for Open {
+impl Drop for PostgresTransaction {
     fn drop(&mut self) {
-        if self.is_spoiled {
-            self.give_up();
+        if self.is_broken {
+            self.discard_connection();
         }
         let Some(mut connection) = self.connection.take() else { return };
-        let forget = self.state.pooling() == Pooling::Transaction;
+        let clear_statements = self.state.pooling() == Pooling::Transaction;
         tokio::spawn(async move {
-            if end(&mut connection, "ROLLBACK", forget).await.is_err() {
+            if end(&mut connection, "ROLLBACK", clear_statements).await.is_err() {
                 connection.close_on_drop();
             }
         });
     }
 }
 
-/// Ends the transaction. Behind a pooler the next transaction may run in another server session, so
-/// this one must not keep our prepared statements.
+/// Ends the transaction. Clears prepared statements behind a pooler, because the next transaction may
+/// run in another server session.
 async fn end(
     connection: &mut PgConnection,
     sql: &'static str,
-    forget_statements: bool,
+    clear_statements: bool,
 ) -> Result<(), sqlx::Error> {
-    if forget_statements {
+    if clear_statements {
         connection.clear_cached_statements().await?;
     }
     sqlx::raw_sql(sql).execute(connection).await?;

@@ -1,46 +1,48 @@
-//! Brings a SQLite file's schema up to date, whoever else is trying to.
+//! Brings a SQLite file's schema up to date, also if several processes start at once.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 
-use super::Store;
+use super::store::Store;
 use crate::db::error::Error;
-use crate::db::migrations::{self, Applied, AppliedRow, Comparison};
+use crate::db::migrations::apply::{CREATE_MARKS, RECORD_MARK, apply, log_applied, marked};
+use crate::db::migrations::compare::{AppliedMigration, AppliedRow, MigrationComparison};
+use crate::db::migrations::error::mismatch;
 
 impl Store {
-    /// Runs what has not run. Returns the names of what was run.
+    /// Runs pending migrations, and returns their names.
     pub(super) async fn migrate(
         &self,
         connection: &mut SqliteConnection,
     ) -> Result<Vec<&'static str>, Error> {
-        // Most starts find nothing to do, and need not wait for anybody's write.
+        // Compared without a lock first, because most starts find nothing to do and must not wait for
+        // a writer.
         if self.compare(connection).await?.is_complete() {
             return Ok(Vec::new());
         }
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        // Another process may have been faster.
-        let Comparison { pending, unrecorded, .. } = self.compare(&mut transaction).await?;
-        let before = dangling(&mut transaction).await.unwrap_or_default();
+        // Compared again, because another process may have been faster.
+        let MigrationComparison { pending, unrecorded, .. } =
+            self.compare(&mut transaction).await?;
+        let before = count_dangling(&mut transaction).await.unwrap_or_default();
         if !pending.is_empty() {
-            migrations::apply(&mut *transaction, pending).await?;
+            apply(&mut *transaction, pending).await?;
         }
-        record(&mut transaction, migrations::marked(unrecorded.into_iter().chain(pending))).await?;
-        if dangling(&mut transaction).await? > before {
+        record(&mut transaction, marked(unrecorded.into_iter().chain(pending))).await?;
+        if count_dangling(&mut transaction).await? > before {
             return Err(dangling_error(&mut transaction).await);
         }
         transaction.commit().await?;
-        Ok(migrations::tell(pending))
+        Ok(log_applied(pending))
     }
 
     /// Compares the program with the database, and records which migrations are newer there.
     pub(super) async fn compare(
         &self,
         connection: &mut SqliteConnection,
-    ) -> Result<Comparison<'_>, Error> {
-        let done = applied(connection).await?;
-        let comparison = migrations::compare(&self.migrations, &done, self.accept_newer)?;
-        self.newer.note(comparison.newer.clone());
-        Ok(comparison)
+    ) -> Result<MigrationComparison<'_>, Error> {
+        let applied = applied(connection).await?;
+        self.migrations.compare_and_record(&applied)
     }
 }
 
@@ -49,15 +51,17 @@ async fn record(connection: &mut SqliteConnection, versions: Vec<i64>) -> Result
     if versions.is_empty() {
         return Ok(());
     }
-    connection.execute(migrations::CREATE_MARKS).await?;
+    connection.execute(CREATE_MARKS).await?;
     for version in versions {
-        sqlx::query(migrations::RECORD_MARK).bind(version).execute(&mut *connection).await?;
+        sqlx::query(RECORD_MARK).bind(version).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
 /// Returns the migrations that have run, in order.
-pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<Vec<Applied>, Error> {
+pub(super) async fn applied(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<AppliedMigration>, Error> {
     let (exists, marks): (bool, bool) = sqlx::query_as(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'),
                 EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_piton_migrations')",
@@ -74,11 +78,11 @@ pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<Vec<App
         "SELECT version, description, checksum, CAST(installed_on AS TEXT), FALSE FROM _sqlx_migrations ORDER BY version"
     };
     let rows: Vec<AppliedRow> = sqlx::query_as(sql).fetch_all(&mut *connection).await?;
-    Ok(rows.into_iter().map(Applied::from).collect())
+    Ok(rows.into_iter().map(AppliedMigration::from).collect())
 }
 
-/// How many rows point to rows that do not exist.
-async fn dangling(connection: &mut SqliteConnection) -> Result<i64, Error> {
+/// Returns the number of rows that reference rows that do not exist.
+async fn count_dangling(connection: &mut SqliteConnection) -> Result<i64, Error> {
     Ok(sqlx::query_scalar("SELECT count(*) FROM pragma_foreign_key_check")
         .fetch_one(connection)
         .await?)
@@ -90,8 +94,8 @@ async fn dangling_error(connection: &mut SqliteConnection) -> Error {
             .fetch_one(connection)
             .await;
     match found {
-        Ok((table, parent)) => migrations::wrong(format!(
-            "they would leave rows in `{table}` that point to rows of `{parent}` that do not exist"
+        Ok((table, parent)) => mismatch(format!(
+            "they would leave rows in `{table}` that reference rows of `{parent}` that do not exist"
         )),
         Err(error) => error.into(),
     }

@@ -1,16 +1,15 @@
-//! Finds the reason why a file cannot be opened, in the operating system's words instead of
-//! SQLite's "unable to open database file".
+//! Checks before opening whether a file can be a database, because the operating system's errors are
+//! exact where SQLite's is "unable to open database file".
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::file::beside;
+use super::database_file::with_suffix;
 use crate::db::error::{Error, Kind};
 
-const FIX: &str =
-    "set db.path or db.url to a file that the service may read and write, or change who may";
+const FIX: &str = "set db.path or db.url to a file that the service may read and write, or change the permissions";
 
 /// Checks the file, the files next to it and their folder. Opens no database. Blocks.
 ///
@@ -24,16 +23,16 @@ pub(super) fn check(path: &Path, create: bool) -> Result<(), Error> {
     let exists = check_file(path)?;
     if !exists && !create {
         let why = "does not exist, and `mode=rw` in db.url creates none";
-        return Err(refused(path, why).permanent());
+        return Err(refuse(path, why).permanent());
     }
-    // SQLite resolves links, and keeps these files next to the file itself.
+    // The target is checked, because SQLite resolves links and keeps these files next to the target.
     let target = target(path);
     for suffix in ["-wal", "-shm", "-journal"] {
-        check_file(&beside(&target, suffix))?;
+        check_file(&with_suffix(&target, suffix))?;
     }
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    // The folder must be writable, since SQLite keeps a log next to the database while it is open.
+    // The folder must be writable, because SQLite keeps a log next to the database while it is open.
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::access(folder, access)
         .map_err(|error| of_io(folder, &error.into(), "write to the folder"))
@@ -59,7 +58,8 @@ fn target(path: &Path) -> PathBuf {
         return resolved;
     }
     match fs::read_link(path) {
-        // A dangling link: its target is created, next to the link if it is relative.
+        // A dangling link is followed, because SQLite creates its target, next to the link if it is
+        // relative.
         Ok(link) => path.parent().map_or_else(|| link.clone(), |folder| folder.join(&link)),
         Err(_) => path.to_owned(),
     }
@@ -76,10 +76,10 @@ fn check_file(path: &Path) -> Result<bool, Error> {
         Err(error) => return Err(of_io(path, &error, "open")),
     };
     if metadata.is_dir() {
-        return Err(refused(path, "is a folder, not a file").permanent());
+        return Err(refuse(path, "is a folder, not a file").permanent());
     }
     if !metadata.is_file() {
-        return Err(refused(path, "is not a regular file").permanent());
+        return Err(refuse(path, "is not a regular file").permanent());
     }
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(_) => Ok(true),
@@ -90,14 +90,14 @@ fn check_file(path: &Path) -> Result<bool, Error> {
 fn check_folder(folder: &Path) -> Result<(), Error> {
     match fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(refused(folder, "is not a folder").permanent()),
-        // A missing file is about to be created.
+        Ok(_) => Err(refuse(folder, "is not a folder").permanent()),
+        // A missing folder is accepted, because it is created next.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(of_io(folder, &error, "look into the folder")),
     }
 }
 
-fn refused(path: &Path, why: &str) -> Error {
+fn refuse(path: &Path, why: &str) -> Error {
     Error::new(Kind::Unavailable, format!("{} {why}: {FIX}", path.display()))
 }
 
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_a_database_is_named_and_does_not_heal() {
+    fn a_path_that_cannot_be_a_database_is_a_permanent_error() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("folder")).unwrap();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_tried_again() {
+    fn faults_that_may_pass_are_not_permanent() {
         for code in
             [libc::ENOSPC, libc::EMFILE, libc::ENFILE, libc::EIO, libc::ESTALE, libc::EDQUOT]
         {

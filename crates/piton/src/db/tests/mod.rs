@@ -1,11 +1,15 @@
-//! The room's contract, through the door that services use, each test on a database of its own;
-//! what holds for both databases is tested on both, from one source.
+//! Tests of the module through its public calls, each on a database of its own. Behaviour that both
+//! databases share is tested on both, from one source.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::http::{Listing, Page};
+use crate::part::{Health, Part, Permanent};
+use crate::stop::Stop;
 
 /// Makes three tests of each function: on SQLite, on PostgreSQL, and on PostgreSQL behind a pooler.
 macro_rules! on_both {
@@ -37,13 +41,13 @@ macro_rules! on_both {
 }
 
 #[cfg(feature = "postgres")]
-mod failing;
+mod pgbouncer;
+#[cfg(feature = "postgres")]
+mod postgres_failover;
+#[cfg(feature = "postgres")]
+mod postgres_server;
 #[cfg(feature = "sqlite")]
-mod opening;
-#[cfg(feature = "postgres")]
-mod pooled;
-#[cfg(feature = "postgres")]
-mod server;
+mod sqlite_opening;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod statements;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]

@@ -1,10 +1,10 @@
-//! Running statements and reading rows.
+//! Tests of running statements and reading rows.
 
 use super::*;
 use crate::http::{NoFilter, Unsorted};
 
 on_both! {
-    async fn run_says_how_many_rows_it_changed(db) {
+    async fn run_returns_the_number_of_changed_rows(db) {
         assert_eq!(db.run("UPDATE shops SET city = $1", ("Rome",)).await.unwrap(), 2);
         assert_eq!(
             db.run("UPDATE shops SET city = $1 WHERE name = $2", ("Rome", "nowhere")).await.unwrap(),
@@ -18,7 +18,7 @@ on_both! {
 }
 
 on_both! {
-    async fn one_is_none_or_the_row_and_refuses_to_choose(db) {
+    async fn one_is_none_or_the_row_and_an_error_for_more(db) {
         let north = Shop { name: "north".into(), city: Some("Oslo".into()) };
         let found: Option<Shop> =
             db.one("SELECT * FROM shops WHERE name = $1", ("north",)).await.unwrap();
@@ -30,6 +30,50 @@ on_both! {
         assert_eq!(error.kind(), Kind::TooMany);
         // The connection is whole after a row was left unread.
         assert_eq!(db.all::<Shop>("SELECT * FROM shops", ()).await.unwrap().len(), 2);
+    }
+}
+
+on_both! {
+    async fn exactly_one_is_the_row_and_an_error_without_it_or_with_more(db) {
+        let north: Shop =
+            db.exactly_one("SELECT * FROM shops WHERE name = $1", ("north",)).await.unwrap();
+        assert_eq!(north, Shop { name: "north".into(), city: Some("Oslo".into()) });
+        let missing = db.exactly_one::<Shop>("SELECT * FROM shops WHERE name = $1", ("nowhere",));
+        let error = missing.await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert_eq!(crate::http::Error::from(error).status(), 404);
+        let error = db.exactly_one::<Shop>("SELECT * FROM shops", ()).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::TooMany);
+        assert_eq!(crate::http::Error::from(error).status(), 500);
+        // A missing row is an answer and not a failed statement, so that the transaction goes on.
+        let mut tx = db.begin().await.unwrap();
+        let error = tx.exactly_one::<Shop>("SELECT * FROM shops WHERE FALSE", ()).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        tx.run("DELETE FROM shops WHERE name = $1", ("south",)).await.unwrap();
+        let last: Shop = tx.exactly_one("SELECT * FROM shops", ()).await.unwrap();
+        assert_eq!(last.name, "north");
+        tx.commit().await.unwrap();
+        assert_eq!(db.all::<Shop>("SELECT * FROM shops", ()).await.unwrap().len(), 1);
+    }
+}
+
+on_both! {
+    async fn a_scalar_is_the_one_value_of_the_one_row(db) {
+        let count: u64 = db.scalar("SELECT count(*) FROM shops", ()).await.unwrap();
+        assert_eq!(count, 2);
+        let city = "SELECT city FROM shops WHERE name = $1";
+        assert_eq!(db.scalar::<Option<String>>(city, ("south",)).await.unwrap(), None);
+        assert_eq!(db.scalar::<String>(city, ("south",)).await.unwrap_err().kind(), Kind::Type);
+        assert_eq!(db.scalar::<String>(city, ("nowhere",)).await.unwrap_err().kind(), Kind::NotFound);
+        let two = "SELECT name, city FROM shops WHERE name = 'north'";
+        assert_eq!(db.scalar::<String>(two, ()).await.unwrap_err().kind(), Kind::Type);
+        let all = "SELECT name FROM shops";
+        assert_eq!(db.scalar::<String>(all, ()).await.unwrap_err().kind(), Kind::TooMany);
+        let mut tx = db.begin().await.unwrap();
+        tx.run("INSERT INTO shops VALUES ('west', NULL)", ()).await.unwrap();
+        assert_eq!(tx.scalar::<i64>("SELECT count(*) FROM shops", ()).await.unwrap(), 3);
+        tx.rollback().await.unwrap();
+        assert_eq!(db.scalar::<i64>("SELECT count(*) FROM shops", ()).await.unwrap(), 2);
     }
 }
 
@@ -83,7 +127,7 @@ on_both! {
 }
 
 on_both! {
-    async fn what_a_statement_returns_it_has_also_done(db) {
+    async fn a_statement_that_returns_rows_has_also_changed_them(db) {
         let id: Option<i64> = db
             .one("INSERT INTO items (shop, cents) VALUES ($1, $2) RETURNING id", ("north", 5))
             .await

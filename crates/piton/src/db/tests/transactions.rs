@@ -90,13 +90,13 @@ on_both! {
 }
 
 on_both! {
-    async fn after_a_failed_statement_a_transaction_can_only_be_undone(db) {
+    async fn after_a_failed_statement_a_transaction_can_only_be_rolled_back(db) {
         let outcome: Result<(), Error> = db
             .transaction(async |tx| {
                 tx.run(ADD, ("north", 1)).await?;
                 tx.run(ADD, ("nowhere", 1)).await.unwrap_err();
                 let error = tx.run(ADD, ("north", 2)).await.unwrap_err();
-                assert!(error.to_string().contains("can only be undone"), "{error}");
+                assert!(error.to_string().contains("can only be rolled back"), "{error}");
                 Ok(())
             })
             .await;

@@ -18,11 +18,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context;
-use crate::error::handler_error::{Error, Fault, MOST_FAULTS, most_faults};
+use crate::error::handler_error::{Error, FieldError, MAX_FIELD_ERRORS, max_field_errors};
 use crate::handle::{Handle, short_type_name};
 use crate::http::extract::body_errors::push_token;
-use crate::http::extract::pairs::{self, PathRefusal};
-use crate::http::routing::operation::{Input, Operation, Place};
+use crate::http::extract::urlencoded::{self, ParameterError, PathError};
+use crate::http::routing::operation::{Input, Operation, ParameterIn};
 use crate::http::server::body_budget::{NeverFits, NoRoom, no_room};
 use crate::memory::SMALL;
 
@@ -179,13 +179,13 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         let Ok(parameters) = RawPathParams::from_request_parts(parts, &()).await else {
             return Err(path_not_utf8(parts).await);
         };
-        pairs::parse_path(parameters.iter()).map(Self).map_err(path_refusal)
+        urlencoded::parse_path(parameters.iter()).map(Self).map_err(path_refusal)
     }
 }
 
 impl<T: JsonSchema> Input for Path<T> {
     fn describe(operation: &mut Operation) {
-        operation.parameters::<T>(Place::Path);
+        operation.parameters::<T>(ParameterIn::Path);
     }
 }
 
@@ -197,36 +197,22 @@ async fn path_not_utf8(parts: &mut Parts) -> Error {
         return Error::internal("the route has no parameters of a path");
     };
     match failure.into_kind() {
-        ErrorKind::InvalidUtf8InPathParam { key } => {
-            Error::bad_request("the path is not UTF-8").fault(Fault::parameter(key, "is not UTF-8"))
-        }
+        ErrorKind::InvalidUtf8InPathParam { key } => Error::bad_request("the path is not UTF-8")
+            .field_error(FieldError::parameter(key, "is not UTF-8")),
         other => Error::internal(other.to_string()),
     }
 }
 
 #[cold]
-fn path_refusal(refusal: PathRefusal) -> Error {
+fn path_refusal(refusal: PathError) -> Error {
     match refusal {
-        PathRefusal::Parameters(wrong) => {
-            let fault = |(parameter, detail)| Fault { detail, pointer: None, parameter };
-            Error::unprocessable("the path is not acceptable")
-                .faults_of(MOST_FAULTS, wrong.into_iter().map(fault))
+        PathError::Parameters(wrong) => {
+            let fault = |(parameter, detail)| FieldError { detail, pointer: None, parameter };
+            Error::unprocessable("invalid path parameters")
+                .with_field_errors(MAX_FIELD_ERRORS, wrong.into_iter().map(fault))
         }
         // The route and the handler disagree, which no client can correct.
-        PathRefusal::Route(what) => Error::internal(what),
-    }
-}
-
-/// Returns the plain name of a Rust type, for clients.
-pub(crate) fn plain_type(name: &str) -> &str {
-    match name {
-        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
-            "whole number from 0 up, or is too large"
-        }
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "whole number, or is too large",
-        "f32" | "f64" => "number",
-        "bool" => "`true` or `false`",
-        other => other,
+        PathError::Route(what) => Error::internal(what),
     }
 }
 
@@ -242,35 +228,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
 impl<T: JsonSchema> Input for Query<T> {
     fn describe(operation: &mut Operation) {
-        operation.parameters::<T>(Place::Query);
+        operation.parameters::<T>(ParameterIn::Query);
     }
 }
 
 fn parse_query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Error> {
     let query = parts.uri.query().unwrap_or_default().as_bytes();
     query_is_text(query)?;
-    pairs::parse(query).map_err(|wrong| query_refusal(query.len(), wrong))
+    urlencoded::parse(query).map_err(|wrong| query_refusal(query.len(), wrong))
 }
 
 /// Refuses a query with parameters that are not UTF-8, with 400.
 pub(crate) fn query_is_text(query: &[u8]) -> Result<(), Error> {
-    is_text(query, "the query is not UTF-8", |name| Fault::parameter(name, "is not UTF-8"))
+    is_text(query, "the query is not UTF-8", |name| FieldError::parameter(name, "is not UTF-8"))
 }
 
-fn is_text(text: &[u8], what: &'static str, fault: fn(String) -> Fault) -> Result<(), Error> {
-    let wrong = pairs::not_utf8(text);
+fn is_text(text: &[u8], what: &'static str, fault: fn(String) -> FieldError) -> Result<(), Error> {
+    let wrong = urlencoded::names_not_utf8(text);
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(Error::bad_request(what).faults_of(MOST_FAULTS, wrong.into_iter().map(fault)))
+    Err(Error::bad_request(what).with_field_errors(MAX_FIELD_ERRORS, wrong.into_iter().map(fault)))
 }
 
 /// 422 with everything that is wrong with a query of `length` bytes.
 #[cold]
-pub(crate) fn query_refusal(length: usize, wrong: Vec<pairs::FieldError>) -> Error {
-    let fault = |(parameter, detail)| Fault { detail, pointer: None, parameter };
-    Error::unprocessable("the query is not acceptable")
-        .faults_of(most_faults(length), wrong.into_iter().map(fault))
+pub(crate) fn query_refusal(length: usize, wrong: Vec<ParameterError>) -> Error {
+    let fault = |(parameter, detail)| FieldError { detail, pointer: None, parameter };
+    Error::unprocessable("invalid query parameters")
+        .with_field_errors(max_field_errors(length), wrong.into_iter().map(fault))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
@@ -287,7 +273,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
         let bytes = read(body).await?;
         hold_pairs(&bytes)?;
         is_text(&bytes, "the form is not UTF-8", |name| field(Some(name), "is not UTF-8".into()))?;
-        pairs::parse(&bytes).map(Self).map_err(|wrong| form_refusal(bytes.len(), wrong))
+        urlencoded::parse(&bytes).map(Self).map_err(|wrong| form_refusal(bytes.len(), wrong))
     }
 }
 
@@ -304,23 +290,25 @@ fn hold_pairs(bytes: &[u8]) -> Result<(), Error> {
         let what = format!("the form has more than {MAX_FIELDS} fields");
         return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, what));
     }
-    let held = context::hold_estimate(pairs::size_of_pairs(bytes), bytes.len() as u64);
+    let held = context::hold_estimate(urlencoded::memory_estimate(bytes), bytes.len() as u64);
     held.map_err(|_| no_room())
 }
 
 #[cold]
-fn form_refusal(length: usize, wrong: Vec<pairs::FieldError>) -> Error {
-    Error::unprocessable("the form is not acceptable")
-        .faults_of(most_faults(length), wrong.into_iter().map(|(name, what)| field(name, what)))
+fn form_refusal(length: usize, wrong: Vec<ParameterError>) -> Error {
+    Error::unprocessable("invalid form fields").with_field_errors(
+        max_field_errors(length),
+        wrong.into_iter().map(|(name, what)| field(name, what)),
+    )
 }
 
 /// Returns the fault of a field of a form, or of the whole form.
-fn field(name: Option<String>, what: String) -> Fault {
+fn field(name: Option<String>, what: String) -> FieldError {
     let mut pointer = String::new();
     if let Some(name) = name {
         push_token(&mut pointer, &name);
     }
-    Fault::at(pointer, what)
+    FieldError::at(pointer, what)
 }
 
 impl<T: JsonSchema> Input for Form<T> {

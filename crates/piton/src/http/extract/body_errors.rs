@@ -9,10 +9,9 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
-use crate::error::handler_error::most_faults;
+use crate::error::handler_error::max_field_errors;
 use crate::http::extract::finite_numbers::Finite;
-use crate::http::extract::pairs::{member, missing};
-use crate::http::extract::serde_messages;
+use crate::http::extract::serde_messages::{duplicate_field, missing_field, to_json_terms};
 use crate::json_text::length_of_string;
 
 /// A JSON Pointer (RFC 6901), and what is wrong there.
@@ -29,7 +28,7 @@ pub(crate) fn wrong<T: DeserializeOwned>(body: &[u8]) -> Vec<Wrong> {
     let Ok(mut rest) = value else { return wrong };
     // One more than is told.
     while let Some(last) = wrong.last()
-        && wrong.len() <= most_faults(body.len())
+        && wrong.len() <= max_field_errors(body.len())
         && without(&mut rest, last)
     {
         match refusal::<T>(&rest) {
@@ -78,10 +77,10 @@ fn said(error: &Refusal) -> Wrong {
     let what = without_line(error.inner());
     let mut pointer = pointer(error.path());
     // serde stands at the object; what is meant is its member.
-    if let Some(name) = missing(&what).or_else(|| twice(&what)) {
+    if let Some(name) = missing_field(&what).or_else(|| duplicate_field(&what)) {
         push_token(&mut pointer, &name);
     }
-    (pointer, serde_messages::plain(what))
+    (pointer, to_json_terms(what))
 }
 
 /// Returns whether the name of a member is refused, and serde does not report it as written: where
@@ -90,7 +89,7 @@ fn is_of_a_name(error: &Refusal, (pointer, what): &Wrong, body: &Value) -> bool 
     // JSON it is, and a number out of range is named by the member that holds it.
     matches!(error.inner().classify(), Category::Syntax | Category::Eof)
         || matches!(error.path().iter().next_back(), Some(Segment::Unknown))
-        || missing(what).is_none() && body.pointer(pointer).is_none()
+        || missing_field(what).is_none() && body.pointer(pointer).is_none()
 }
 
 /// serde_json speaks of the syntax of a name that is no number.
@@ -178,7 +177,7 @@ pub(crate) fn without_line(error: &serde_json::Error) -> String {
 
 /// Whether it is wrong by itself, and not for lack of what was taken out before.
 fn is_news((pointer, what): &Wrong, known: &[Wrong]) -> bool {
-    if missing(what).is_some() {
+    if missing_field(what).is_some() {
         return known.iter().all(|(known, _)| known != pointer);
     }
     let holds = |other: &str| {
@@ -187,15 +186,10 @@ fn is_news((pointer, what): &Wrong, known: &[Wrong]) -> bool {
     known.iter().all(|(other, _)| !holds(other))
 }
 
-/// The name in serde's own words for a member that is given twice.
-fn twice(what: &str) -> Option<String> {
-    member(what, "duplicate field `")
-}
-
 /// Whether there is more to look at without what is wrong. What is given twice is there once by now, and
 /// may be wrong itself.
 fn without(body: &mut Value, (pointer, what): &Wrong) -> bool {
-    twice(what).is_some() || remove(body, pointer)
+    duplicate_field(what).is_some() || remove(body, pointer)
 }
 
 /// Takes the member at `pointer` out of the object that holds it.
@@ -278,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_out_is_not_called_missing() {
+    fn what_was_taken_out_is_not_called_missing_field() {
         assert_eq!(places(r#"{"name":5,"state":"Sp"}"#), ["/name"]);
         let body = r#"{"state":5}"#;
         let wrong = wrong::<Company>(body.as_bytes());

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::{body_errors, finite_numbers, missing_fields, pairs, serde_messages};
-use crate::error::handler_error::{Error, Fault, most_faults};
+use super::serde_messages::to_json_terms;
+use super::{body_errors, finite_numbers, missing_fields, urlencoded};
+use crate::error::handler_error::{Error, FieldError, max_field_errors};
 use crate::http::extract::arguments::{Json, read, unsupported};
 use crate::http::routing::operation::{Input, Operation, Output};
 use crate::http::server::body_budget::no_room;
@@ -43,7 +44,7 @@ impl<T: JsonSchema> Input for Json<T> {
 
 impl<T: JsonSchema> Output for Json<T> {
     fn describe(operation: &mut Operation) {
-        operation.answer::<T>(StatusCode::OK, "application/json");
+        operation.response::<T>(StatusCode::OK, "application/json");
     }
 }
 
@@ -73,10 +74,10 @@ fn hold_values(bytes: &[u8]) -> Result<(), Error> {
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     // Serde reads a struct from a list of its fields' values too, which no client means in JSON.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') && pairs::is_object::<T>() {
+    if first == Some(&b'[') && urlencoded::is_object::<T>() {
         let what = "invalid type: a list, expected an object";
-        return Err(Error::unprocessable("the body is not of the expected shape")
-            .fault(Fault::at("", what)));
+        return Err(Error::unprocessable("the body does not match its schema")
+            .field_error(FieldError::at("", what)));
     }
     // The pointer is determined only on failure, because that needs a second pass.
     let value = serde_json::from_slice(bytes).map_err(|error| json_refusal::<T>(bytes, &error))?;
@@ -92,7 +93,7 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 #[cold]
 fn private_name() -> Error {
     let what = "names of members that begin with `$serde_json::private::` are reserved";
-    Error::unprocessable("the body is not of the expected shape").fault(Fault::at("", what))
+    Error::unprocessable("the body does not match its schema").field_error(FieldError::at("", what))
 }
 
 /// Refuses with 422 if an `f32` would be infinite. Reads the body again.
@@ -118,15 +119,15 @@ fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) ->
     }
     let mut wrong = body_errors::wrong::<T>(bytes);
     if wrong.is_empty() {
-        wrong.push((String::new(), serde_messages::plain(body_errors::without_line(error))));
+        wrong.push((String::new(), to_json_terms(body_errors::without_line(error))));
     }
     shape_refusal(bytes, wrong)
 }
 
 fn shape_refusal(bytes: &[u8], wrong: Vec<body_errors::Wrong>) -> Error {
-    let error = Error::unprocessable("the body is not of the expected shape");
-    let faults = wrong.into_iter().map(|(pointer, what)| Fault::at(pointer, what));
-    error.faults_of(most_faults(bytes.len()), faults)
+    let error = Error::unprocessable("the body does not match its schema");
+    let faults = wrong.into_iter().map(|(pointer, what)| FieldError::at(pointer, what));
+    error.with_field_errors(max_field_errors(bytes.len()), faults)
 }
 
 /// Returns whether `error` is about invalid Unicode or too many levels, which are not checked in ignored values.
@@ -172,9 +173,9 @@ mod tests {
     fn the_wrong_place_in_a_body_is_named_by_its_pointer() {
         let error = refuse(r#"{"name":"x","partners":[{"a/b":1},{"a/b":"much"}]}"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error.faults()[0].pointer.as_deref(), Some("#/partners/1/a~1b"));
+        assert_eq!(error.field_errors()[0].pointer.as_deref(), Some("#/partners/1/a~1b"));
         assert_eq!(
-            error.faults()[0].detail,
+            error.field_errors()[0].detail,
             r#"invalid type: the string "much", expected a whole number from 0 to 255"#
         );
     }
@@ -186,8 +187,8 @@ mod tests {
         assert_eq!(refuse("").detail(), Some("the body is empty; JSON was expected"));
         let missing = refuse(r#"{"name":"x"}"#);
         assert_eq!(missing.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(missing.faults()[0].detail, "missing field `partners`");
-        assert_eq!(missing.faults()[0].pointer.as_deref(), Some("#/partners"));
+        assert_eq!(missing.field_errors()[0].detail, "missing field `partners`");
+        assert_eq!(missing.field_errors()[0].pointer.as_deref(), Some("#/partners"));
     }
 
     /// Returns the pointers of the faults in `body`, which is JSON.
@@ -195,7 +196,7 @@ mod tests {
         let error = parse_json::<T>(body.as_bytes()).unwrap_err();
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
         let mut places: Vec<String> =
-            error.faults().iter().filter_map(|fault| fault.pointer.clone()).collect();
+            error.field_errors().iter().filter_map(|fault| fault.pointer.clone()).collect();
         places.sort();
         places
     }
@@ -276,7 +277,7 @@ mod tests {
     fn fault<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (String, String) {
         let error = parse_json::<T>(body.as_bytes()).unwrap_err();
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
-        let fault = &error.faults()[0];
+        let fault = &error.field_errors()[0];
         (fault.pointer.clone().unwrap_or_default(), fault.detail.clone())
     }
 
@@ -305,7 +306,7 @@ mod tests {
         }
         let error = parse_json::<Maps>(br#"{"flags":{"":1,"true":2,"no":3}}"#).unwrap_err();
         let places: Vec<_> =
-            error.faults().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+            error.field_errors().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
         assert_eq!(places, ["#/flags/", "#/flags/no"]);
     }
 
@@ -380,7 +381,7 @@ mod tests {
         let body = r#"{"one":3.4e38,"wide":1e300,"text":"1e39","pair":[1,1e39],"list":[1e-50]}"#;
         let read = parse_json::<Singles>(body.as_bytes()).unwrap();
         assert_eq!((read.one, read.wide, &*read.text), (Some(3.4e38), Some(1e300), "1e39"));
-        assert_eq!(parse_json::<Vec<f32>>(b"[1e39]").unwrap_err().faults().len(), 1);
+        assert_eq!(parse_json::<Vec<f32>>(b"[1e39]").unwrap_err().field_errors().len(), 1);
         assert!(parse_json::<Value>(b"[1e39]").is_ok());
     }
 
@@ -401,8 +402,8 @@ mod tests {
     fn a_number_beyond_all_bounds_is_json_and_is_named() {
         let error = refuse(r#"{"name":"x","partners":[{"a/b":1e400}]}"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error.faults()[0].pointer.as_deref(), Some("#/partners/0/a~1b"));
-        assert_eq!(error.faults()[0].detail, "the number is out of range");
+        assert_eq!(error.field_errors()[0].pointer.as_deref(), Some("#/partners/0/a~1b"));
+        assert_eq!(error.field_errors()[0].detail, "the number is out of range");
         let error = refuse(r#"{"name":"x","partners":[{"a/b":1e400}"#);
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     }
@@ -411,7 +412,7 @@ mod tests {
     fn a_list_is_no_object_and_a_list_that_is_meant_is_read() {
         let error = refuse(r#" ["x", []]"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error.faults()[0].detail, "invalid type: a list, expected an object");
+        assert_eq!(error.field_errors()[0].detail, "invalid type: a list, expected an object");
         assert_eq!(parse_json::<Vec<u8>>(b"[1, 2]").unwrap(), [1, 2]);
         assert_eq!(parse_json::<(u8, String)>(br#"[1, "x"]"#).unwrap(), (1, "x".into()));
     }

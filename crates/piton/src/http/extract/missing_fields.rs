@@ -10,33 +10,36 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use crate::context;
-use crate::error::handler_error::{Error, Fault, most_faults};
+use crate::error::handler_error::{Error, FieldError, max_field_errors};
 use crate::http::extract::body_errors::push_token;
-use crate::http::extract::pairs::missing;
+use crate::http::extract::serde_messages::missing_field;
 use crate::http::routing::operation::MakeSchema;
 
 /// `error` with all that is missing, if something is and the route documents its body.
 #[cold]
 pub(crate) fn told(error: Error, parts: &Parts, body: &[u8]) -> Error {
-    let Some(first) = error.faults().iter().find(|fault| missing(&fault.detail).is_some()) else {
+    let Some(first) =
+        error.field_errors().iter().find(|fault| missing_field(&fault.detail).is_some())
+    else {
         return error;
     };
     let (Some(make), Ok(value)) = (documented(parts), serde_json::from_slice(body)) else {
         return error;
     };
-    let faults: Vec<Fault> = absent(&value, make).into_iter().map(fault).collect();
+    let faults: Vec<FieldError> = absent(&value, make).into_iter().map(fault).collect();
     // A schema that does not say what serde says is another type's, and tells nothing of this one.
     if !faults.iter().any(|fault| fault.pointer == first.pointer) {
         return error;
     }
-    let is_known =
-        |fault: &Fault| error.faults().iter().any(|known| known.pointer == fault.pointer);
-    let more: Vec<Fault> = faults.into_iter().filter(|fault| !is_known(fault)).collect();
-    error.faults_of(most_faults(body.len()), more)
+    let is_known = |fault: &FieldError| {
+        error.field_errors().iter().any(|known| known.pointer == fault.pointer)
+    };
+    let more: Vec<FieldError> = faults.into_iter().filter(|fault| !is_known(fault)).collect();
+    error.with_field_errors(max_field_errors(body.len()), more)
 }
 
-fn fault((pointer, name): Absent) -> Fault {
-    Fault::at(pointer, format!("missing field `{name}`"))
+fn fault((pointer, name): Absent) -> FieldError {
+    FieldError::at(pointer, format!("missing field `{name}`"))
 }
 
 /// The schema of the body of the route that was matched.
@@ -52,7 +55,7 @@ fn documented(parts: &Parts) -> Option<MakeSchema> {
 type Absent = (String, String);
 
 /// What is looked for in one body, one more than is told among them.
-const MOST: usize = crate::error::handler_error::MOST_FAULTS + 1;
+const MOST: usize = crate::error::handler_error::MAX_FIELD_ERRORS + 1;
 
 /// How deep schemas may refer to schemas in one another.
 const DEPTH: usize = 256;

@@ -7,8 +7,8 @@ mod finite_numbers;
 mod json;
 pub(crate) mod listing;
 mod missing_fields;
-pub(crate) mod pairs;
 pub(crate) mod preconditions;
 mod serde_messages;
+mod urlencoded;
 #[cfg(feature = "validation")]
 pub(crate) mod validation;

@@ -1,28 +1,29 @@
-//! serde's words for what it refuses, in the words of whoever wrote the JSON.
+//! Translates the messages of serde for clients, and reads names from them.
 //!
-//! serde names Rust's types: "expected struct NewCompany", "expected u8". Whoever sends a request knows
-//! objects, lists and numbers. What a converter says stays as it is.
+//! serde names Rust types: "expected struct NewCompany", "expected u8". Clients know objects, lists and numbers. The
+//! texts are parsed because serde reports a mismatch in no other way; the tests of this folder fail if serde changes
+//! them. Messages of converters pass unchanged.
 
-/// `message` without the names of Rust's types.
+/// Translates a message of serde: names of Rust types become the terms of JSON.
 #[cold]
-pub(crate) fn plain(message: String) -> String {
+pub(super) fn to_json_terms(message: String) -> String {
     if message == "number out of range" {
         return "the number is out of range".into();
     }
     if message.starts_with("data did not match any variant of untagged enum ") {
-        return "is of none of the shapes that are accepted here".into();
+        return "matches none of the allowed forms".into();
     }
     let (kind, rest) = match message.split_once(": ") {
         Some((kind @ ("invalid type" | "invalid value"), rest)) => (kind, rest),
         _ => return message,
     };
-    // What was given may itself be a text with these words in it.
+    // The value may itself be a text that contains these words, so the last occurrence counts.
     let Some((given, expected)) = rest.rsplit_once(", expected ") else { return message };
-    format!("{kind}: {}, expected {}", given_as(given), expected_as(expected))
+    format!("{kind}: {}, expected {}", value_in_json_terms(given), type_in_json_terms(expected))
 }
 
-/// What was given, of the kinds that JSON has.
-fn given_as(given: &str) -> String {
+/// Translates the value that serde rejected.
+fn value_in_json_terms(given: &str) -> String {
     match given {
         "sequence" => "a list".into(),
         "map" => "an object".into(),
@@ -40,9 +41,9 @@ fn given_as(given: &str) -> String {
     }
 }
 
-/// What was expected. The bounds of the small numbers are said, as the number may be beyond them.
-fn expected_as(expected: &str) -> String {
-    let whole = |least: &str, most: u64| format!("a whole number from {least} to {most}");
+/// Translates the type that serde expected. Small integer types get their bounds, because the value may be beyond them.
+fn type_in_json_terms(expected: &str) -> String {
+    let whole = |min: &str, max: u64| format!("a whole number from {min} to {max}");
     match expected {
         "u8" => whole("0", u8::MAX.into()),
         "u16" => whole("0", u16::MAX.into()),
@@ -62,13 +63,14 @@ fn expected_as(expected: &str) -> String {
         "newtype variant" | "tuple variant" | "struct variant" => "an object".into(),
         "a borrowed string" | "string" => "a string".into(),
         _ => match expected.strip_prefix("a nonzero ") {
-            Some(number) => format!("{} other than 0", expected_as(number)),
-            None => structure(expected),
+            Some(number) => format!("{} other than 0", type_in_json_terms(number)),
+            None => structure_in_json_terms(expected),
         },
     }
 }
 
-fn structure(expected: &str) -> String {
+/// Translates the names of structs, tuples and enums.
+fn structure_in_json_terms(expected: &str) -> String {
     let is = |kinds: &[&str]| kinds.iter().any(|kind| expected.starts_with(kind));
     if is(&["struct ", "internally tagged enum", "adjacently tagged enum"]) {
         return "an object".into();
@@ -80,6 +82,38 @@ fn structure(expected: &str) -> String {
         return "a string or an object".into();
     }
     if is(&["unit struct "]) { "null".into() } else { expected.into() }
+}
+
+/// Returns the name for clients of a Rust type of one value, to follow "is not a valid".
+pub(super) fn plain_type(name: &str) -> &str {
+    match name {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
+            "whole number from 0 up, or is too large"
+        }
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "whole number, or is too large",
+        "f32" | "f64" => "number",
+        "bool" => "`true` or `false`",
+        other => other,
+    }
+}
+
+/// Returns the name of the field in serde's message for a missing one.
+pub(super) fn missing_field(message: &str) -> Option<String> {
+    name_after(message, "missing field `")
+}
+
+/// Returns the name of the field in serde's message for one that is given twice.
+pub(super) fn duplicate_field(message: &str) -> Option<String> {
+    name_after(message, "duplicate field `")
+}
+
+/// Returns the name of the field in serde's message for an unknown one.
+pub(super) fn unknown_field(message: &str) -> Option<String> {
+    name_after(message, "unknown field `")
+}
+
+fn name_after(message: &str, start: &str) -> Option<String> {
+    message.strip_prefix(start)?.split('`').next().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -107,33 +141,36 @@ mod tests {
         Number(u32),
     }
 
-    fn said<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
+    fn translated<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
-        plain(serde_json::from_value::<T>(value).unwrap_err().to_string())
+        to_json_terms(serde_json::from_value::<T>(value).unwrap_err().to_string())
     }
 
     #[test]
-    fn no_type_of_rust_is_named() {
-        assert_eq!(said::<Company>("7"), "invalid type: 7, expected an object");
-        assert_eq!(said::<u8>("300"), "invalid value: 300, expected a whole number from 0 to 255");
-        assert_eq!(said::<u64>("-1"), "invalid value: -1, expected a whole number from 0 up");
-        assert_eq!(said::<i64>("0.0"), "invalid type: 0.0, expected a whole number");
-        assert_eq!(said::<f64>("[]"), "invalid type: a list, expected a number");
-        assert_eq!(said::<Vec<u8>>("{}"), "invalid type: an object, expected a list");
-        assert_eq!(said::<String>("null"), "invalid type: null, expected a string");
-        assert_eq!(said::<(u8, u8)>("true"), "invalid type: true, expected a list");
-        assert_eq!(said::<Id>("[]"), "is of none of the shapes that are accepted here");
-        assert_eq!(said::<State>("5"), "invalid type: 5, expected a string or an object");
+    fn rust_types_become_terms_of_json() {
+        assert_eq!(translated::<Company>("7"), "invalid type: 7, expected an object");
         assert_eq!(
-            said::<f32>(r#""x, expected u8""#),
+            translated::<u8>("300"),
+            "invalid value: 300, expected a whole number from 0 to 255"
+        );
+        assert_eq!(translated::<u64>("-1"), "invalid value: -1, expected a whole number from 0 up");
+        assert_eq!(translated::<i64>("0.0"), "invalid type: 0.0, expected a whole number");
+        assert_eq!(translated::<f64>("[]"), "invalid type: a list, expected a number");
+        assert_eq!(translated::<Vec<u8>>("{}"), "invalid type: an object, expected a list");
+        assert_eq!(translated::<String>("null"), "invalid type: null, expected a string");
+        assert_eq!(translated::<(u8, u8)>("true"), "invalid type: true, expected a list");
+        assert_eq!(translated::<Id>("[]"), "matches none of the allowed forms");
+        assert_eq!(translated::<State>("5"), "invalid type: 5, expected a string or an object");
+        assert_eq!(
+            translated::<f32>(r#""x, expected u8""#),
             r#"invalid type: the string "x, expected u8", expected a number"#
         );
     }
 
     #[test]
-    fn what_a_converter_says_stays() {
+    fn messages_of_converters_are_unchanged() {
         for message in ["the check digits are wrong", "is it: a struct", "missing field `u8`"] {
-            assert_eq!(plain(message.into()), message);
+            assert_eq!(to_json_terms(message.into()), message);
         }
     }
 }

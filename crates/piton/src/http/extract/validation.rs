@@ -8,7 +8,7 @@ use http::request::Parts;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::error::handler_error::{Error, Fault, MOST_FAULTS};
+use crate::error::handler_error::{Error, FieldError, MAX_FIELD_ERRORS};
 use crate::http::extract::arguments::{Form, Json, Path, Query};
 use crate::http::extract::listing::{Listing, SortBy};
 use crate::http::routing::operation::{Input, Operation};
@@ -42,7 +42,7 @@ pub trait Checked {
     fn value(&self) -> &Self::Value;
 
     /// How the place of a fault is said: as a pointer into a body, or as a parameter.
-    fn fault(place: &str, what: String) -> Fault;
+    fn fault(place: &str, what: String) -> FieldError;
 }
 
 impl<T: Validate> Checked for Json<T> {
@@ -52,8 +52,8 @@ impl<T: Validate> Checked for Json<T> {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> Fault {
-        Fault::at(pointer(place), what)
+    fn fault(place: &str, what: String) -> FieldError {
+        FieldError::at(pointer(place), what)
     }
 }
 
@@ -64,8 +64,8 @@ impl<T: Validate> Checked for Form<T> {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> Fault {
-        Fault::at(pointer(place), what)
+    fn fault(place: &str, what: String) -> FieldError {
+        FieldError::at(pointer(place), what)
     }
 }
 
@@ -76,8 +76,8 @@ impl<T: Validate> Checked for Query<T> {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> Fault {
-        Fault::parameter(place, what)
+    fn fault(place: &str, what: String) -> FieldError {
+        FieldError::parameter(place, what)
     }
 }
 
@@ -88,8 +88,8 @@ impl<T: Validate> Checked for Path<T> {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> Fault {
-        Fault::parameter(place, what)
+    fn fault(place: &str, what: String) -> FieldError {
+        FieldError::parameter(place, what)
     }
 }
 
@@ -102,8 +102,8 @@ impl<F: Validate, B: SortBy, const PER_PAGE: u32, const MOST: u32> Checked
         &self.filter
     }
 
-    fn fault(place: &str, what: String) -> Fault {
-        Fault::parameter(place, what)
+    fn fault(place: &str, what: String) -> FieldError {
+        FieldError::parameter(place, what)
     }
 }
 
@@ -181,11 +181,11 @@ where
 
 #[cold]
 fn refusal<E: Checked>(report: &Report) -> Error {
-    let error = Error::unprocessable("the request breaks a rule");
+    let error = Error::unprocessable("validation failed");
     let fault = |(path, fault): &(garde::Path, garde::Error)| {
         E::fault(&path.to_string(), fault.message().to_owned())
     };
-    error.faults_of(MOST_FAULTS, report.iter().map(fault))
+    error.with_field_errors(MAX_FIELD_ERRORS, report.iter().map(fault))
 }
 
 /// garde's `partners[0].name` as the JSON Pointer `/partners/0/name`.
@@ -244,7 +244,7 @@ mod tests {
         };
         let Err(error) = check(Json(company)) else { panic!("the company breaks two rules") };
         let mut places: Vec<_> =
-            error.faults().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+            error.field_errors().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
         places.sort_unstable();
         assert_eq!(places, ["#/name", "#/partners/1/share"]);
     }
@@ -256,11 +256,11 @@ mod tests {
             let Err(error) = check(Json(Company { name: "x".into(), partners })) else {
                 panic!("every share is too large")
             };
-            error.faults().to_vec()
+            error.field_errors().to_vec()
         };
         assert!(refuse(100).iter().all(|fault| fault.pointer.is_some()));
         let told = refuse(20_000);
         assert_eq!(told.len(), 101);
-        assert_eq!(told[100].detail, "there is more that is wrong than these 100");
+        assert_eq!(told[100].detail, "there are more errors than these 100");
     }
 }

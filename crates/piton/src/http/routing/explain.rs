@@ -43,11 +43,11 @@ fn constructor(route: &Route) -> String {
 
 /// Returns the calls of the route's methods, the guard first.
 fn steps(route: &Route) -> Vec<String> {
-    let around = route.around.as_deref();
-    let around = around.map(|it| it.explain().unwrap_or_else(|| it.type_name().to_owned()));
+    let middleware = route.middleware.as_deref();
+    let middleware = middleware.map(|it| it.explain().unwrap_or_else(|| it.type_name().to_owned()));
     let mut steps = Vec::new();
     steps.extend(guard(route));
-    steps.extend(around.map(|around| format!(".around({around})")));
+    steps.extend(middleware.map(|middleware| format!(".middleware({middleware})")));
     steps.extend(route.tag.map(|tag| format!(".tag({tag:?})")));
     steps.extend((!route.listed).then(|| ".unlisted()".to_owned()));
     steps.extend(description(route));

@@ -20,17 +20,17 @@ use super::operation::Operation;
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::http::extract::arguments;
-use crate::http::routing::middleware::{Around, Next};
+use crate::http::routing::middleware::{Middleware, Next};
 use crate::http::routing::operation::BodyFirst;
 
 /// What a guard's look at a request comes to.
-pub type Passed<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+pub type GuardFuture<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// Looks at the head of a request before its handler does.
 ///
 /// ```
 /// use piton::prelude::*;
-/// use piton::http::{Guard, Passed, Operation, get};
+/// use piton::http::{Guard, GuardFuture, Operation, get};
 /// use piton::axum::http::request::Parts;
 ///
 /// struct Weekdays;
@@ -38,7 +38,7 @@ pub type Passed<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 /// impl Guard for Weekdays {
 ///     fn describe(&self, _: &mut Operation) {}
 ///
-///     fn check<'a>(&'a self, head: &'a mut Parts, _: &'a Handle) -> Passed<'a> {
+///     fn check<'a>(&'a self, head: &'a mut Parts, _: &'a Handle) -> GuardFuture<'a> {
 ///         Box::pin(async move {
 ///             if head.headers.contains_key("x-weekend") {
 ///                 return Err(Error::forbidden("come back on Monday"));
@@ -57,7 +57,7 @@ pub trait Guard: Send + Sync + 'static {
     fn describe(&self, operation: &mut Operation);
 
     /// Lets the request pass, or says why not.
-    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> Passed<'a>;
+    fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> GuardFuture<'a>;
 
     /// Whether it lets everybody pass: then no answer depends on who is calling.
     fn is_open(&self) -> bool {
@@ -122,7 +122,7 @@ impl<F: Future<Output = Response>> Future for Guarded<F> {
 /// The handler's answer, after the guard has let the request pass, and with what stands around it.
 pub(crate) fn ask<H, T>(
     guard: Option<&'static dyn Guard>,
-    around: Option<&'static dyn Around>,
+    middleware: Option<&'static dyn Middleware>,
     body_first: Option<&'static dyn BodyFirst>,
     handler: H,
     request: Request,
@@ -148,13 +148,13 @@ where
             None => Ok(()),
         };
         let request = Request::from_parts(head, body);
-        match (passed, around) {
+        match (passed, middleware) {
             (Err(refusal), _) => refusal.into_response(),
             (Ok(()), None) => handler.call(request, app).await,
-            (Ok(()), Some(around)) => {
+            (Ok(()), Some(middleware)) => {
                 let running = app.clone();
                 let next = |request| Box::pin(handler.call(request, running)) as _;
-                around.answer(request, &app, Next::new(guard, Box::new(next))).await
+                middleware.call(request, &app, Next::new(guard, Box::new(next))).await
             }
         }
     };

@@ -1,5 +1,5 @@
 //! What stands between a guard and a handler, and may answer in its place: `#[cached]` over a route is
-//! one call of [`Route::around`](crate::http::Route::around).
+//! one call of [`Route::middleware`](crate::http::Route::middleware).
 //!
 //! A route without one pays nothing for those that have one.
 
@@ -15,21 +15,21 @@ use super::operation::Operation;
 use crate::handle::Handle;
 
 /// An answer on its way.
-pub type Answering<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 
 /// Sees each request that the guard lets pass, and its answer.
 ///
 /// ```
 /// use piton::prelude::*;
 /// use piton::axum::extract::Request;
-/// use piton::http::{Answering, Around, Next, Operation, get};
+/// use piton::http::{ResponseFuture, Middleware, Next, Operation, get};
 ///
 /// struct Signed;
 ///
-/// impl Around for Signed {
+/// impl Middleware for Signed {
 ///     fn describe(&self, _: &mut Operation) {}
 ///
-///     fn answer<'a>(&'a self, request: Request, _: &'a Handle, next: Next<'a>) -> Answering<'a> {
+///     fn call<'a>(&'a self, request: Request, _: &'a Handle, next: Next<'a>) -> ResponseFuture<'a> {
 ///         Box::pin(async move {
 ///             let mut answer = next.run(request).await;
 ///             answer.headers_mut().insert("x-signed", "yes".parse().expect("it is ASCII"));
@@ -40,14 +40,14 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 ///
 /// async fn work() -> &'static str { "done" }
 ///
-/// let app = App::new("office").route(get("/work", work).around(Signed));
+/// let app = App::new("office").route(get("/work", work).middleware(Signed));
 /// ```
-pub trait Around: Send + Sync + 'static {
+pub trait Middleware: Send + Sync + 'static {
     /// Says which parts it needs, what it reads of the request and what it answers.
     fn describe(&self, operation: &mut Operation);
 
     /// Why it cannot work where it stands, if so: asked at launch, which then fails.
-    fn problem(&self, _at: &Surroundings<'_>) -> Option<String> {
+    fn problem(&self, _at: &RouteContext<'_>) -> Option<String> {
         None
     }
 
@@ -63,12 +63,12 @@ pub trait Around: Send + Sync + 'static {
     }
 
     /// The answer: that of `next`, or its own.
-    fn answer<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> Answering<'a>;
+    fn call<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> ResponseFuture<'a>;
 }
 
 /// Where it stands.
 #[derive(Debug)]
-pub struct Surroundings<'a> {
+pub struct RouteContext<'a> {
     /// The methods of the route.
     pub methods: &'a [Method],
     /// The whole path, prefixes joined.
@@ -79,7 +79,7 @@ pub struct Surroundings<'a> {
     pub operation: &'a Operation,
 }
 
-type Run<'a> = Box<dyn FnOnce(Request) -> Answering<'a> + Send + 'a>;
+type Run<'a> = Box<dyn FnOnce(Request) -> ResponseFuture<'a> + Send + 'a>;
 
 /// The handler.
 pub struct Next<'a> {
@@ -106,7 +106,7 @@ impl<'a> Next<'a> {
     }
 
     /// The handler's answer.
-    pub fn run(self, request: Request) -> Answering<'a> {
+    pub fn run(self, request: Request) -> ResponseFuture<'a> {
         (self.run)(request)
     }
 }

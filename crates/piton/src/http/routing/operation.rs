@@ -16,7 +16,7 @@ use http::request::Parts;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::config::Config;
-use crate::part::{Needs, Part};
+use crate::part::{Dependencies, Part};
 
 /// What an argument of a handler reads of the request, and which parts it takes.
 ///
@@ -45,15 +45,15 @@ pub trait Output {
 /// Everything known of a handler before it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Operation {
-    pub(crate) needs: Needs,
+    pub(crate) needs: Dependencies,
     pub(crate) states: Vec<(TypeId, &'static str)>,
     parameters: Vec<Parameter>,
     body: Option<Content>,
-    answers: Vec<Answer>,
+    responses: Vec<DocumentedResponse>,
     securities: Vec<&'static str>,
     optional_securities: Vec<&'static str>,
     undocumented: Vec<&'static str>,
-    errors: Vec<ErrorAnswer>,
+    errors: Vec<DocumentedError>,
     returns_result: bool,
     deprecated: bool,
     id: Option<&'static str>,
@@ -106,7 +106,7 @@ pub type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// Where a parameter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ParameterIn {
     /// In the path, as `{name}`.
     Path,
     /// In the query, after `?`.
@@ -119,7 +119,7 @@ pub enum Place {
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// Where it stands.
-    pub place: Place,
+    pub place: ParameterIn,
     /// A header's name; `None` for path and query, whose names are in the schema.
     pub name: Option<Cow<'static, str>>,
     /// The schema, where one is known.
@@ -143,7 +143,7 @@ pub struct Content {
 
 /// A header of an answer.
 #[derive(Clone, Debug)]
-pub struct AnswerHeader {
+pub struct DocumentedHeader {
     /// The name of the header.
     pub name: Cow<'static, str>,
     /// The meaning of its value.
@@ -154,7 +154,7 @@ pub struct AnswerHeader {
 
 /// An error that an operation is known to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorAnswer {
+pub struct DocumentedError {
     /// The status, from 400 to 599.
     pub status: StatusCode,
     /// The reason for the error; empty if the status says enough.
@@ -163,19 +163,19 @@ pub struct ErrorAnswer {
 
 /// One possible answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct DocumentedResponse {
     /// The status.
     pub status: StatusCode,
     /// The body, if there is one.
     pub content: Option<Content>,
     /// The headers it is known to have.
-    pub headers: Vec<AnswerHeader>,
+    pub headers: Vec<DocumentedHeader>,
 }
 
 impl Operation {
     /// The handler takes the part `P`: no start without it.
     pub fn needs<P: Part>(&mut self) {
-        self.needs.part::<P>();
+        self.needs.add::<P>();
     }
 
     /// The handler takes the service's own state `S`: no start without `.state(S)`.
@@ -184,7 +184,7 @@ impl Operation {
     }
 
     /// The handler reads the parameters that are the properties of `T`.
-    pub fn parameters<T: JsonSchema>(&mut self, place: Place) {
+    pub fn parameters<T: JsonSchema>(&mut self, place: ParameterIn) {
         let schema = Some(schema_of::<T> as MakeSchema);
         let required = true;
         self.parameters.push(Parameter { place, name: None, schema, required, description: "" });
@@ -193,7 +193,7 @@ impl Operation {
     /// The handler reads a header, and goes on without it.
     pub fn header(&mut self, name: impl Into<Cow<'static, str>>) {
         self.push_header(Parameter {
-            place: Place::Header,
+            place: ParameterIn::Header,
             name: Some(name.into()),
             schema: None,
             required: false,
@@ -208,7 +208,7 @@ impl Operation {
         description: &'static str,
     ) {
         self.push_header(Parameter {
-            place: Place::Header,
+            place: ParameterIn::Header,
             name: Some(name.into()),
             schema: Some(schema_of::<T>),
             required: true,
@@ -220,7 +220,7 @@ impl Operation {
     fn push_header(&mut self, header: Parameter) {
         let name = header.name.as_deref().unwrap_or_default();
         let is_same = |known: &Parameter| {
-            known.place == Place::Header
+            known.place == ParameterIn::Header
                 && known.name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name))
         };
         if !self.parameters.iter().any(is_same) {
@@ -239,45 +239,53 @@ impl Operation {
     }
 
     /// The handler answers `status` with a body of the type `T`.
-    pub fn answer<T: JsonSchema>(&mut self, status: StatusCode, media_type: &'static str) {
+    pub fn response<T: JsonSchema>(&mut self, status: StatusCode, media_type: &'static str) {
         let content = Content { media_type, schema: Some(schema_of::<T>), required: true };
-        self.answers.push(Answer { status, content: Some(content), headers: Vec::new() });
+        self.responses.push(DocumentedResponse {
+            status,
+            content: Some(content),
+            headers: Vec::new(),
+        });
     }
 
     /// The handler answers `status` with a body of any form.
-    pub fn answer_any(&mut self, status: StatusCode, media_type: &'static str) {
+    pub fn response_any(&mut self, status: StatusCode, media_type: &'static str) {
         let content = Content { media_type, schema: None, required: true };
-        self.answers.push(Answer { status, content: Some(content), headers: Vec::new() });
+        self.responses.push(DocumentedResponse {
+            status,
+            content: Some(content),
+            headers: Vec::new(),
+        });
     }
 
     /// The handler answers `status` without a body.
-    pub fn answer_empty(&mut self, status: StatusCode) {
-        self.answers.push(Answer { status, content: None, headers: Vec::new() });
+    pub fn response_empty(&mut self, status: StatusCode) {
+        self.responses.push(DocumentedResponse { status, content: None, headers: Vec::new() });
     }
 
     /// Those of the answers known so far that have this status have a header, too.
-    pub fn answer_header(
+    pub fn response_header(
         &mut self,
         status: StatusCode,
         name: impl Into<Cow<'static, str>>,
         description: &'static str,
     ) {
-        self.add_header(status, AnswerHeader { name: name.into(), description, schema: None });
+        self.add_header(status, DocumentedHeader { name: name.into(), description, schema: None });
     }
 
-    /// Adds a header with a value of the type `T`, as [`Operation::answer_header`] adds one of text.
-    pub fn answer_header_of<T: JsonSchema>(
+    /// Adds a header with a value of the type `T`, as [`Operation::response_header`] adds one of text.
+    pub fn response_header_of<T: JsonSchema>(
         &mut self,
         status: StatusCode,
         name: impl Into<Cow<'static, str>>,
         description: &'static str,
     ) {
         let schema = Some(schema_of::<T> as MakeSchema);
-        self.add_header(status, AnswerHeader { name: name.into(), description, schema });
+        self.add_header(status, DocumentedHeader { name: name.into(), description, schema });
     }
 
-    fn add_header(&mut self, status: StatusCode, header: AnswerHeader) {
-        for answer in self.answers.iter_mut().filter(|answer| answer.status == status) {
+    fn add_header(&mut self, status: StatusCode, header: DocumentedHeader) {
+        for answer in self.responses.iter_mut().filter(|answer| answer.status == status) {
             if !answer.headers.iter().any(|known| known.name.eq_ignore_ascii_case(&header.name)) {
                 answer.headers.push(header.clone());
             }
@@ -291,10 +299,10 @@ impl Operation {
         description: &'static str,
         describe: impl FnOnce(&mut Self),
     ) {
-        let (first, name) = (self.answers.len(), name.into());
+        let (first, name) = (self.responses.len(), name.into());
         describe(self);
-        for answer in &mut self.answers[first..] {
-            answer.headers.push(AnswerHeader { name: name.clone(), description, schema: None });
+        for answer in &mut self.responses[first..] {
+            answer.headers.push(DocumentedHeader { name: name.clone(), description, schema: None });
         }
     }
 
@@ -308,13 +316,13 @@ impl Operation {
         match self.errors.iter_mut().find(|known| known.status == status) {
             Some(known) if known.description.is_empty() => known.description = description,
             Some(_) => {}
-            None => self.errors.push(ErrorAnswer { status, description }),
+            None => self.errors.push(DocumentedError { status, description }),
         }
     }
 
     /// Returns the errors documented by [`Operation::error`].
     #[must_use]
-    pub fn errors(&self) -> &[ErrorAnswer] {
+    pub fn errors(&self) -> &[DocumentedError] {
         &self.errors
     }
 
@@ -370,19 +378,19 @@ impl Operation {
 
     /// What generated clients call the operation, where that has been said.
     #[must_use]
-    pub fn own_id(&self) -> Option<&'static str> {
+    pub fn custom_id(&self) -> Option<&'static str> {
         self.id
     }
 
     /// By which schemes a caller may say who they are and need not.
     #[must_use]
-    pub fn optional_securities(&self) -> &[&'static str] {
+    pub fn optional_security_schemes(&self) -> &[&'static str] {
         &self.optional_securities
     }
 
     /// By which schemes the handler asks who is calling.
     #[must_use]
-    pub fn securities(&self) -> &[&'static str] {
+    pub fn security_schemes(&self) -> &[&'static str] {
         &self.securities
     }
 
@@ -405,8 +413,8 @@ impl Operation {
 
     /// The answers known.
     #[must_use]
-    pub fn answers(&self) -> &[Answer] {
-        &self.answers
+    pub fn responses(&self) -> &[DocumentedResponse] {
+        &self.responses
     }
 
     /// The types that say nothing of themselves.
@@ -418,9 +426,9 @@ impl Operation {
     /// Changes the status of the answers that `describe` adds: for a type that wraps another and
     /// answers with a status of its own.
     pub fn with_status(&mut self, status: StatusCode, describe: impl FnOnce(&mut Self)) {
-        let first = self.answers.len();
+        let first = self.responses.len();
         describe(self);
-        for answer in &mut self.answers[first..] {
+        for answer in &mut self.responses[first..] {
             answer.status = status;
         }
     }
@@ -446,11 +454,11 @@ fn add_scheme(schemes: &mut Vec<&'static str>, scheme: &'static str) {
 /// submits it:
 ///
 /// ```
-/// use piton::http::SecurityWays;
+/// use piton::http::SecuritySchemes;
 /// use piton::serde_json::json;
 ///
 /// piton::__private::inventory::submit! {
-///     SecurityWays {
+///     SecuritySchemes {
 ///         scheme: "badge",
 ///         ways: |_| vec![("badge", json!({ "type": "apiKey", "in": "header", "name": "X-Badge" }))],
 ///         open: |_| false,
@@ -458,7 +466,7 @@ fn add_scheme(schemes: &mut Vec<&'static str>, scheme: &'static str) {
 /// }
 /// # fn main() {}
 /// ```
-pub struct SecurityWays {
+pub struct SecuritySchemes {
     /// The name that operations use.
     pub scheme: &'static str,
     /// The ways there are, by the settings.
@@ -467,7 +475,7 @@ pub struct SecurityWays {
     pub open: fn(&crate::Handle) -> bool,
 }
 
-inventory::collect!(SecurityWays);
+inventory::collect!(SecuritySchemes);
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
@@ -516,7 +524,7 @@ reads_any_body!(
 macro_rules! answers_text {
     ($($type:ty),* $(,)?) => {
         $(impl Output for $type {
-            fn describe(operation: &mut Operation) { operation.answer_any(StatusCode::OK, TEXT); }
+            fn describe(operation: &mut Operation) { operation.response_any(StatusCode::OK, TEXT); }
         })*
     };
 }
@@ -525,26 +533,26 @@ answers_text!(&'static str, String, Cow<'static, str>);
 
 impl Output for () {
     fn describe(operation: &mut Operation) {
-        operation.answer_empty(StatusCode::OK);
+        operation.response_empty(StatusCode::OK);
     }
 }
 
 impl<T> Output for axum::response::Html<T> {
     fn describe(operation: &mut Operation) {
-        operation.answer_any(StatusCode::OK, "text/html; charset=utf-8");
+        operation.response_any(StatusCode::OK, "text/html; charset=utf-8");
     }
 }
 
 impl Output for bytes::Bytes {
     fn describe(operation: &mut Operation) {
-        operation.answer_any(StatusCode::OK, "application/octet-stream");
+        operation.response_any(StatusCode::OK, "application/octet-stream");
     }
 }
 
 impl Output for axum::response::Redirect {
     fn describe(operation: &mut Operation) {
-        operation.answer_empty(StatusCode::SEE_OTHER);
-        operation.answer_header(StatusCode::SEE_OTHER, "Location", "The URL to go to.");
+        operation.response_empty(StatusCode::SEE_OTHER);
+        operation.response_header(StatusCode::SEE_OTHER, "Location", "The URL to go to.");
     }
 }
 
@@ -758,6 +766,6 @@ mod tests {
         assert_eq!(operation.undocumented_types().len(), 1);
         assert!(operation.undocumented_types()[0].ends_with("Silent"));
         assert_eq!(operation.read_body().unwrap().media_type, TEXT);
-        assert_eq!(operation.answers()[0].status, StatusCode::OK);
+        assert_eq!(operation.responses()[0].status, StatusCode::OK);
     }
 }

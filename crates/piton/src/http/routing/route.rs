@@ -20,11 +20,11 @@ use crate::config::Config;
 use crate::context;
 use crate::handle::Handle;
 use crate::http::routing::guard::{self, Guard, Guarded};
-use crate::http::routing::middleware::{Around, Surroundings};
-use crate::http::routing::operation::{BodyFirstRule, ErrorAnswer, Operation};
+use crate::http::routing::middleware::{Middleware, RouteContext};
+use crate::http::routing::operation::{BodyFirstRule, DocumentedError, Operation};
 use crate::http::routing::path_text;
 use crate::metrics::{PathIndex, UNMATCHED};
-use crate::part::{Need, Part};
+use crate::part::{Dependency, Part};
 
 /// One way into the service: methods, a path, a handler, and what is known of it.
 pub struct Route {
@@ -35,22 +35,22 @@ pub struct Route {
     pub(crate) operation: Operation,
     pub(crate) handler: &'static str,
     pub(crate) doc: &'static str,
-    pub(crate) source: Source,
+    pub(crate) source: SourceLocation,
     pub(crate) tag: Option<&'static str>,
     /// Whether it is part of what the service offers: in lists and in the OpenAPI document.
     pub(crate) listed: bool,
     /// What its handler knows of the route.
-    place: &'static Place,
+    state: &'static RouteState,
     pub(crate) guard: Option<Box<dyn Guard>>,
     /// The guard's rule for reading bodies first. It outranks that of the arguments.
     guard_body_first: Option<BodyFirstRule>,
     /// The expression of the attribute's guard.
     pub(crate) guard_source: Option<SourceText>,
     pub(crate) public: bool,
-    pub(crate) around: Option<Box<dyn Around>>,
+    pub(crate) middleware: Option<Box<dyn Middleware>>,
     pub(crate) described: Described,
     /// The errors listed by the route's attribute.
-    pub(crate) errors: Vec<ErrorAnswer>,
+    pub(crate) errors: Vec<DocumentedError>,
 }
 
 /// An expression in the code of a module, for `routes --explain`.
@@ -72,11 +72,11 @@ pub(crate) enum Described {
 }
 
 /// What is known of a route once the service has been put together.
-struct Place {
+struct RouteState {
     /// The number of its path in the figures.
     number: AtomicU32,
     guard: OnceLock<Box<dyn Guard>>,
-    around: OnceLock<Box<dyn Around>>,
+    middleware: OnceLock<Box<dyn Middleware>>,
     /// Set only if the settings require it.
     body_first: OnceLock<BodyFirstRule>,
 }
@@ -86,27 +86,27 @@ pub type MakeGuard = fn() -> Box<dyn Guard>;
 
 /// A handler that says which path has been matched, before it does its work or a guard is asked.
 #[derive(Clone)]
-struct Known<H> {
+struct MeteredHandler<H> {
     handler: H,
-    place: &'static Place,
+    state: &'static RouteState,
 }
 
-impl<H, T> Handler<T, Handle> for Known<H>
+impl<H, T> Handler<T, Handle> for MeteredHandler<H>
 where
     H: Handler<T, Handle>,
     T: 'static,
 {
     type Future = Guarded<H::Future>;
 
-    fn call(self, request: Request, state: Handle) -> Self::Future {
-        context::matched(self.place.number.load(Ordering::Relaxed));
-        let Place { guard, around, body_first, .. } = self.place;
-        match (guard.get(), around.get(), body_first.get()) {
-            (None, None, None) => Guarded::Open { future: self.handler.call(request, state) },
-            (guard, around, body_first) => {
-                let (guard, around) = (guard.map(|it| &**it), around.map(|it| &**it));
+    fn call(self, request: Request, app: Handle) -> Self::Future {
+        context::matched(self.state.number.load(Ordering::Relaxed));
+        let RouteState { guard, middleware, body_first, .. } = self.state;
+        match (guard.get(), middleware.get(), body_first.get()) {
+            (None, None, None) => Guarded::Open { future: self.handler.call(request, app) },
+            (guard, middleware, body_first) => {
+                let (guard, middleware) = (guard.map(|it| &**it), middleware.map(|it| &**it));
                 let body_first = body_first.map(|rule| &*rule.0);
-                guard::ask(guard, around, body_first, self.handler, request, state)
+                guard::ask(guard, middleware, body_first, self.handler, request, app)
             }
         }
     }
@@ -114,20 +114,20 @@ where
 
 /// A line of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceLocation {
     /// The file, as the compiler names it.
     pub file: &'static str,
     /// The line, from 1.
     pub line: u32,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
 }
 
-impl From<&'static Location<'static>> for Source {
+impl From<&'static Location<'static>> for SourceLocation {
     fn from(location: &'static Location<'static>) -> Self {
         Self { file: location.file(), line: location.line() }
     }
@@ -145,7 +145,7 @@ pub struct RouteInfo {
     /// The first paragraph of the handler's doc comment.
     pub summary: &'static str,
     /// The line of the route.
-    pub source: Source,
+    pub source: SourceLocation,
     /// The tag of its blueprint.
     pub tag: Option<&'static str>,
     /// The handler's whole doc comment.
@@ -266,13 +266,13 @@ where
         .reduce(MethodFilter::or)
         .expect("a route has at least one method");
     // Routes live as long as the program; this way their handlers are cloned for nothing.
-    let place: &'static Place = Box::leak(Box::new(Place {
+    let state: &'static RouteState = Box::leak(Box::new(RouteState {
         number: AtomicU32::new(UNMATCHED),
         guard: OnceLock::new(),
-        around: OnceLock::new(),
+        middleware: OnceLock::new(),
         body_first: OnceLock::new(),
     }));
-    let endpoint = axum::routing::on(filter, Known { handler, place });
+    let endpoint = axum::routing::on(filter, MeteredHandler { handler, state });
     Route {
         methods: methods.to_vec(),
         path: path_text::encoded_if_possible(path.into()),
@@ -284,12 +284,12 @@ where
         source: Location::caller().into(),
         tag: None,
         listed: true,
-        place,
+        state,
         guard: None,
         guard_body_first: None,
         guard_source: None,
         public: false,
-        around: None,
+        middleware: None,
         described: Described::Not,
         errors: Vec::new(),
     }
@@ -298,7 +298,7 @@ where
 impl Route {
     /// Gives the path its number in the figures.
     pub(crate) fn count_as(&self, number: PathIndex) {
-        self.place.number.store(number, Ordering::Relaxed);
+        self.state.number.store(number, Ordering::Relaxed);
     }
 
     /// Asks `guard` before the handler, and before anything of the body is read. A route has one
@@ -345,22 +345,22 @@ impl Route {
     /// Puts `around` between the guard and the handler: it sees each request that the guard lets
     /// pass, and its answer, and may answer itself. A route has one; `#[cached]` is such.
     #[must_use]
-    pub fn around(mut self, around: impl Around) -> Self {
-        around.describe(&mut self.operation);
-        self.around = Some(Box::new(around));
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        middleware.describe(&mut self.operation);
+        self.middleware = Some(Box::new(middleware));
         self
     }
 
     /// Why what stands around the handler cannot work here.
-    pub(crate) fn around_problem(&self) -> Option<String> {
+    pub(crate) fn middleware_problem(&self) -> Option<String> {
         let guarded = self.guard.as_ref().is_some_and(|guard| !guard.is_open());
-        let surroundings = Surroundings {
+        let surroundings = RouteContext {
             methods: &self.methods,
             path: &self.path,
             guarded,
             operation: &self.operation,
         };
-        self.around.as_ref()?.problem(&surroundings)
+        self.middleware.as_ref()?.problem(&surroundings)
     }
 
     /// From here on the guard is asked.
@@ -370,13 +370,13 @@ impl Route {
         let rule = self.guard_body_first.take().or_else(|| self.operation.body_first.clone());
         let rule = rule.or_else(of_arguments);
         if let Some(rule) = rule.filter(|rule| rule.0.applies(config)) {
-            let _ = self.place.body_first.set(rule);
+            let _ = self.state.body_first.set(rule);
         }
         if let Some(guard) = self.guard.take() {
-            let _ = self.place.guard.set(guard);
+            let _ = self.state.guard.set(guard);
         }
-        if let Some(around) = self.around.take() {
-            let _ = self.place.around.set(around);
+        if let Some(middleware) = self.middleware.take() {
+            let _ = self.state.middleware.set(middleware);
         }
     }
 
@@ -385,9 +385,9 @@ impl Route {
     #[must_use]
     pub fn describe(mut self, describe: impl FnOnce(&mut Operation)) -> Self {
         describe(&mut self.operation);
-        if let Some(around) = &self.around {
+        if let Some(middleware) = &self.middleware {
             // What it adds to the answers holds for those described after it as well.
-            around.describe(&mut self.operation);
+            middleware.describe(&mut self.operation);
         }
         self.described = Described::ByHand;
         self
@@ -404,7 +404,7 @@ impl Route {
         assert!((400..600).contains(&status), "{status} is not the status of an error");
         let status = StatusCode::from_u16(status).expect("400 to 599 are statuses");
         self.operation.error(status, description);
-        self.errors.push(ErrorAnswer { status, description });
+        self.errors.push(DocumentedError { status, description });
         self
     }
 
@@ -432,11 +432,11 @@ impl Route {
     #[doc(hidden)]
     #[must_use]
     pub fn at(mut self, file: &'static str, line: u32) -> Self {
-        self.source = Source { file, line };
+        self.source = SourceLocation { file, line };
         self
     }
 
-    pub(crate) fn needed_parts(&self) -> impl Iterator<Item = &Need> {
+    pub(crate) fn needed_parts(&self) -> impl Iterator<Item = &Dependency> {
         self.operation.needs.0.iter()
     }
 
@@ -459,7 +459,7 @@ impl Route {
         let silent = |argument: &ArgumentType| {
             let known = KNOWN.iter().any(|place| argument.name.starts_with(place));
             !argument.name.contains("ConnectInfo")
-                && (known || super::routing_table::entry_of(argument.id).is_some())
+                && (known || super::routing_table::descriptor_of(argument.id).is_some())
         };
         !self.arguments.iter().all(silent)
     }
@@ -497,7 +497,7 @@ impl fmt::Debug for Route {
 fn is_silent(guard: &dyn Guard) -> bool {
     let mut operation = Operation::default();
     guard.describe(&mut operation);
-    operation.securities().is_empty() && operation.optional_securities().is_empty()
+    operation.security_schemes().is_empty() && operation.optional_security_schemes().is_empty()
 }
 
 /// The guard that lets everybody pass.
@@ -510,7 +510,7 @@ impl Guard for Everybody {
         &'a self,
         _: &'a mut http::request::Parts,
         _: &'a Handle,
-    ) -> crate::http::routing::guard::Passed<'a> {
+    ) -> crate::http::routing::guard::GuardFuture<'a> {
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -553,7 +553,7 @@ impl Blueprint {
     }
 
     /// Asks a guard before every route that has none of its own:
-    /// `.guard(|| Box::new(jwt::Protected::new()))`.
+    /// `.guard(|| Box::new(jwt::TokenGuard::new()))`.
     #[must_use]
     pub fn guard(mut self, make: MakeGuard) -> Self {
         self.guard = Some(make);
@@ -601,7 +601,7 @@ pub struct ModulePrefix {
     /// The expression of `guard = ..`, as written in the code.
     pub guard_source: Option<&'static str>,
     /// Where it was said.
-    pub source: Source,
+    pub source: SourceLocation,
 }
 
 inventory::collect!(Registration);
@@ -636,7 +636,7 @@ macro_rules! blueprint {
         $crate::blueprint!(
             @submit $prefix,
             $crate::blueprint!(@tag $($tag)?),
-            ::core::option::Option::Some(|| ::std::boxed::Box::new($crate::auth::jwt::Protected::new())),
+            ::core::option::Option::Some(|| ::std::boxed::Box::new($crate::auth::jwt::TokenGuard::new())),
             ::core::option::Option::None
         );
     };
@@ -656,7 +656,7 @@ macro_rules! blueprint {
                 tag: $tag,
                 guard: $guard,
                 guard_source: $guard_source,
-                source: $crate::http::Source { file: ::core::file!(), line: ::core::line!() },
+                source: $crate::http::SourceLocation { file: ::core::file!(), line: ::core::line!() },
             }
         }
     };

@@ -16,8 +16,8 @@ use crate::http::routing::path_text;
 use crate::http::routing::route::{
     Described, ModulePrefix, Registration, Route, RouteInfo, SourceText, join,
 };
-use crate::metrics::{PathIndex, Requests, UNMATCHED};
-use crate::part::Entry;
+use crate::metrics::{PathIndex, RequestMetrics, UNMATCHED};
+use crate::part::PartDescriptor;
 
 /// The routes that the macros registered for the app `name`, prefixes joined.
 ///
@@ -98,10 +98,10 @@ pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec
     problems.extend(twice(routes));
     problems.extend(crossing(routes));
     for route in routes {
-        if let Some(problem) = route.around_problem() {
+        if let Some(problem) = route.middleware_problem() {
             problems.push(format!("{}: {problem}", who(route)));
         }
-        for need in route.needed_parts().filter(|need| entry_of(need.id).is_none()) {
+        for need in route.needed_parts().filter(|need| descriptor_of(need.id).is_none()) {
             problems.push(format!(
                 "{} takes the part `{}`, which is not registered\n    fix: say `piton::part!({0});` beside its `impl Part`",
                 who(route),
@@ -123,8 +123,8 @@ fn who(route: &Route) -> String {
 }
 
 /// The registered part whose type is `id`.
-pub(crate) fn entry_of(id: TypeId) -> Option<&'static Entry> {
-    inventory::iter::<Entry>().find(|entry| (entry.id)() == id)
+pub(crate) fn descriptor_of(id: TypeId) -> Option<&'static PartDescriptor> {
+    inventory::iter::<PartDescriptor>().find(|entry| (entry.id)() == id)
 }
 
 fn path_problem(route: &Route) -> Option<String> {
@@ -219,7 +219,7 @@ pub(crate) fn sort(infos: &mut [RouteInfo]) {
 /// gets its place among the figures.
 pub(crate) fn router(
     mut routes: Vec<Route>,
-    figures: &Requests,
+    figures: &RequestMetrics,
     config: &Config,
 ) -> (Router<Handle>, Vec<RouteInfo>) {
     let mut paths: Vec<String> = Vec::new();
@@ -241,7 +241,7 @@ pub(crate) fn router(
 }
 
 /// A plain router whose requests are counted by the paths it matches.
-pub(crate) fn counted(router: Router<Handle>, figures: Arc<Requests>) -> Router<Handle> {
+pub(crate) fn counted(router: Router<Handle>, figures: Arc<RequestMetrics>) -> Router<Handle> {
     router.layer(map_request(move |request: Request| {
         if let Some(path) = request.extensions().get::<MatchedPath>() {
             context::matched(figures.find(path.as_str()));
@@ -313,7 +313,7 @@ mod tests {
         };
         assert!(problems(&routes(), |_| true).is_empty());
         let config = Config::loader("").load(&[]).0;
-        assert_eq!(router(routes().into(), &Requests::default(), &config).1.len(), 4);
+        assert_eq!(router(routes().into(), &RequestMetrics::default(), &config).1.len(), 4);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::error::Error;
 use crate::http::extract::arguments::too_large;
-use crate::memory::{Budget, Charge, SMALL};
+use crate::memory::{MemoryBudget, MemoryCharge, SMALL};
 use crate::part::BoxError;
 
 /// Maximum part of a body that stays charged until the request has ended. Pieces after it are
@@ -110,13 +110,13 @@ pub(crate) struct BodyState {
     kept: AtomicBool,
     /// Set if whoever reads copies all pieces into a buffer of its own.
     buffered: AtomicBool,
-    charge: Charge,
+    charge: MemoryCharge,
 }
 
 impl BodyState {
-    fn new(budget: &Arc<Budget>) -> Arc<Self> {
+    fn new(budget: &Arc<MemoryBudget>) -> Arc<Self> {
         let (waiting, refused, received, kept, buffered) = Default::default();
-        let charge = Charge::new(budget.clone());
+        let charge = MemoryCharge::new(budget.clone());
         Arc::new(Self { waiting, refused, received, kept, buffered, charge })
     }
 
@@ -202,7 +202,7 @@ impl Drop for Piece {
 pub(crate) fn limit<B>(
     request: Request<B>,
     limit: usize,
-    budget: &Arc<Budget>,
+    budget: &Arc<MemoryBudget>,
 ) -> Result<(Request<Body>, Option<Arc<BodyState>>), Refused>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -394,7 +394,7 @@ where
 /// There is no room for it.
 pub(crate) fn charge(
     response: Response,
-    budget: &Arc<Budget>,
+    budget: &Arc<MemoryBudget>,
     can_retry: bool,
 ) -> Result<Response, NoRoom> {
     // Small ones fit into the buffers that the system keeps for a connection anyway. Those of
@@ -405,7 +405,7 @@ pub(crate) fn charge(
     let mut whole = Bytes::new();
     let first = match body.frame().now_or_never().flatten() {
         Some(Ok(frame)) if frame.data_ref().is_some_and(|data| data.len() as u64 == size) => {
-            let charge = Charge::new(budget.clone());
+            let charge = MemoryCharge::new(budget.clone());
             if !can_retry {
                 charge.force(size);
             } else if !charge.grow(size) {
@@ -424,7 +424,7 @@ pub(crate) fn charge(
 /// The body of a response, and its charge.
 struct Whole {
     bytes: Bytes,
-    _charge: Charge,
+    _charge: MemoryCharge,
 }
 
 impl AsRef<[u8]> for Whole {
@@ -500,14 +500,18 @@ mod tests {
         (0..count).map(|_| Bytes::from(vec![b'x'; size])).collect()
     }
 
-    fn bounded(pieces: Vec<Bytes>, most: usize, budget: &Arc<Budget>) -> (Body, Arc<BodyState>) {
+    fn bounded(
+        pieces: Vec<Bytes>,
+        most: usize,
+        budget: &Arc<MemoryBudget>,
+    ) -> (Body, Arc<BodyState>) {
         let (request, state) = limit(request(pieces), most, budget).ok().unwrap();
         (request.into_body(), state.unwrap())
     }
 
     #[tokio::test]
     async fn a_body_is_charged_until_its_request_ends() {
-        let budget = Budget::new(4 << 20);
+        let budget = MemoryBudget::new(4 << 20);
         let (body, state) = bounded(pieces(2, MIB), 2 * MIB, &budget);
         assert_eq!(budget.used(), 0, "nothing has arrived");
         let whole = body.collect().await.unwrap().to_bytes();
@@ -520,7 +524,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_for_which_there_is_no_room_is_cut_off() {
-        let budget = Budget::new(2 << 20);
+        let budget = MemoryBudget::new(2 << 20);
         let (body, state) = bounded(pieces(2, MIB), 2 * MIB, &budget);
         let error = body.collect().await.unwrap_err().into_inner();
         assert!(error.is::<NeverFits>(), "{error}");
@@ -531,10 +535,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_announced_and_would_not_fit_is_refused_at_once() {
-        let budget = Budget::new(2 << 20);
+        let budget = MemoryBudget::new(2 << 20);
         let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
         assert!(matches!(limit(request, 2 * MIB, &budget), Err(Refused::TooLarge)));
-        let other = Charge::new(budget.clone());
+        let other = MemoryCharge::new(budget.clone());
         assert!(other.grow(1 << 20));
         let request = Request::new(Body::from(vec![b'x'; MIB]));
         assert!(matches!(limit(request, 2 * MIB, &budget), Err(Refused::NoRoom)));
@@ -546,7 +550,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_small_piece_does_not_keep_the_buffer_it_was_read_into() {
-        let budget = Budget::new(1 << 20);
+        let budget = MemoryBudget::new(1 << 20);
         let buffer = Bytes::from(vec![b'x'; MIB]);
         let read: Vec<Bytes> = (0..100).map(|at| buffer.slice(at..=at)).collect();
         let (mut body, state) = bounded(read, MIB, &budget);
@@ -570,7 +574,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_piece_that_arrives_alone_is_handed_on_and_costs_more_than_its_bytes() {
-        let budget = Budget::new(1 << 20);
+        let budget = MemoryBudget::new(1 << 20);
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         let pieces = stream::unfold(receiver, |mut receiver| async {
             receiver.recv().await.map(|piece: Bytes| (Ok::<_, NoRoom>(piece), receiver))
@@ -589,7 +593,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_in_tiny_pieces_is_charged_for_its_bytes() {
         for is_buffered in [false, true] {
-            let budget = Budget::new(16 << 20);
+            let budget = MemoryBudget::new(16 << 20);
             let body = trickle(vec![Bytes::from_static(b"1234567"); 150_000]);
             let (request, state) = limit(Request::new(body), 2 * MIB, &budget).ok().unwrap();
             let state = state.unwrap();
@@ -608,7 +612,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_body_that_is_copied_stays_charged() {
-        let budget = Budget::new(32 << 20);
+        let budget = MemoryBudget::new(32 << 20);
         let (mut body, state) = bounded(pieces(40, MIB), 64 * MIB, &budget);
         state.buffer();
         for read in 1..=28 {
@@ -623,7 +627,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_body_that_is_let_go_piece_by_piece_is_charged_for_what_is_alive() {
-        let budget = Budget::new(8 << 20);
+        let budget = MemoryBudget::new(8 << 20);
         let (mut body, state) = bounded(pieces(40, MIB), 64 * MIB, &budget);
         while let Some(piece) = body.frame().await {
             drop(piece.unwrap());
@@ -635,7 +639,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_body_that_is_kept_is_charged_whole() {
-        let budget = Budget::new(32 << 20);
+        let budget = MemoryBudget::new(32 << 20);
         let (body, state) = bounded(pieces(16, MIB), 16 * MIB, &budget);
         let whole = body.collect().await.unwrap().to_bytes();
         assert!(budget.used() >= 16 << 20, "{}", budget.used());
@@ -647,7 +651,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_charged_until_the_last_piece_is_gone() {
-        let budget = Budget::new(4 << 20);
+        let budget = MemoryBudget::new(4 << 20);
         let answer = || Response::new(Body::from(vec![b'x'; MIB]));
         let response = charge(answer(), &budget, true).unwrap();
         assert_eq!(response.body().size_hint().exact(), Some(1 << 20));
@@ -674,7 +678,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_that_are_small_or_made_while_they_are_sent_are_not_charged() {
-        let budget = Budget::new(1 << 20);
+        let budget = MemoryBudget::new(1 << 20);
         let small = charge(Response::new(Body::from(vec![0; 1 << 16])), &budget, true).unwrap();
         let stream = stream::iter((0..64).map(|_| Ok::<_, NoRoom>(Bytes::from(vec![0; MIB]))));
         let body = Limited::new(Body::from_stream(stream), 64 * MIB);
@@ -705,7 +709,7 @@ mod tests {
             }
         }
 
-        let budget = Budget::new(1 << 20);
+        let budget = MemoryBudget::new(1 << 20);
         let file = Response::new(Body::new(File(pieces(4, MIB))));
         let response = charge(file, &budget, true).unwrap();
         assert_eq!((response.body().size_hint().exact(), budget.used()), (Some(4 << 20), 0));

@@ -13,7 +13,7 @@ use tower_http::compression::CompressionLayer;
 use crate::handle::Handle;
 use crate::http::server::body_budget::{self, no_room};
 use crate::http::server::stack::is_failure;
-use crate::memory::Budget;
+use crate::memory::MemoryBudget;
 
 /// The end of a strong tag of a compressed body. Its bytes are others than those of the plain body, so
 /// RFC 9110 (section 8.8.3.3) asks for another tag. Apache's `mod_deflate` writes it the same way.
@@ -23,7 +23,7 @@ const SUFFIX: &str = "-gzip\"";
 pub(crate) fn compressed(
     router: Router<Handle>,
     wanted: bool,
-    budget: &Arc<Budget>,
+    budget: &Arc<MemoryBudget>,
 ) -> Router<Handle> {
     if !wanted {
         return router;

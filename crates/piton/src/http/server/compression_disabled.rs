@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 
 use crate::handle::Handle;
-use crate::memory::Budget;
+use crate::memory::MemoryBudget;
 
 /// Returns the router as it is: the setting is refused at launch.
-pub(crate) fn compressed(router: Router<Handle>, _: bool, _: &Arc<Budget>) -> Router<Handle> {
+pub(crate) fn compressed(router: Router<Handle>, _: bool, _: &Arc<MemoryBudget>) -> Router<Handle> {
     router
 }

@@ -17,7 +17,7 @@ use http_body::{Frame, SizeHint};
 
 /// The state of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Exchange {
+pub(crate) struct ConnectionState {
     /// A request has reached the router at least once.
     served: AtomicBool,
     /// A request is being answered: from its head to the last of its answer's body.
@@ -28,7 +28,7 @@ pub(crate) struct Exchange {
     moved: AtomicBool,
 }
 
-impl Exchange {
+impl ConnectionState {
     /// A request has come.
     pub fn begin(&self) {
         self.served.store(true, Ordering::Relaxed);
@@ -78,24 +78,24 @@ impl Exchange {
 }
 
 /// An answer's body, which says when it has ended.
-pub(crate) struct Answering {
+pub(crate) struct TrackedBody {
     body: Body,
-    exchange: Arc<Exchange>,
+    exchange: Arc<ConnectionState>,
 }
 
-impl Answering {
-    pub fn wrap(response: Response<Body>, exchange: Arc<Exchange>) -> Response<Self> {
+impl TrackedBody {
+    pub fn wrap(response: Response<Body>, exchange: Arc<ConnectionState>) -> Response<Self> {
         response.map(|body| Self { body, exchange })
     }
 }
 
-impl Drop for Answering {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         self.exchange.end();
     }
 }
 
-impl http_body::Body for Answering {
+impl http_body::Body for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -124,16 +124,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_is_idle_after_the_limit() {
         let begin = tokio::time::Instant::now();
-        Exchange::default().idle_for(LIMIT).await;
+        ConnectionState::default().idle_for(LIMIT).await;
         let waited = begin.elapsed();
         assert!(waited >= LIMIT && waited <= LIMIT * 3 / 2, "{waited:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_takes_long_is_no_silence() {
-        let exchange = Arc::new(Exchange::default());
+        let exchange = Arc::new(ConnectionState::default());
         exchange.begin();
-        let answer = Answering::wrap(Response::new(Body::empty()), exchange.clone());
+        let answer = TrackedBody::wrap(Response::new(Body::empty()), exchange.clone());
         let watch = tokio::spawn({
             let exchange = exchange.clone();
             async move { exchange.idle_for(LIMIT).await }
@@ -149,7 +149,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_slowly_is_not_idle() {
-        let exchange = Arc::new(Exchange::default());
+        let exchange = Arc::new(ConnectionState::default());
         let watch = tokio::spawn({
             let exchange = exchange.clone();
             async move { exchange.idle_for(LIMIT).await }

@@ -5,13 +5,11 @@
 //! path, without the default port of the scheme. A setting in another form would never match, so it
 //! is refused with the form to write.
 
+use crate::address::{AddressError, host_port, is_host};
+use crate::secrets::redact_credentials;
 use std::net::Ipv6Addr;
 
 use http::HeaderValue;
-
-use crate::config::AddressError;
-use crate::config::address::{host_port, is_host};
-use crate::config::redact;
 
 /// One entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +32,7 @@ pub(crate) struct Refused {
 impl Origin {
     /// Parses an entry of the list.
     pub fn parse(written: &str) -> Result<Self, Refused> {
-        let shown = redact::address(written);
+        let shown = redact_credentials(written);
         let refused = |why: &str, fix: String| {
             Err(Refused { why: format!("`{shown}` {why}"), fix: format!("write `{fix}`") })
         };

@@ -25,12 +25,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use crate::http::server::connection_state::{Answering, Exchange};
-use crate::http::server::protocol_errors::Polite;
+use crate::http::server::connection_state::{ConnectionState, TrackedBody};
+use crate::http::server::protocol_errors::ErrorRewritingIo;
 use crate::http::server::stack::Stack;
 use crate::http::settings::HttpSettings;
 use crate::memory;
-use crate::metrics::Requests;
+use crate::metrics::RequestMetrics;
 use crate::stop::{Stop, Trigger};
 
 /// How long connections whose handshake is under way may take to arrive, before the listener closes.
@@ -219,10 +219,10 @@ async fn ended(connections: &mut JoinSet<()>) {
 }
 
 /// An open connection among the figures.
-struct Open(Arc<Requests>);
+struct Open(Arc<RequestMetrics>);
 
 impl Open {
-    fn count(figures: Arc<Requests>) -> Self {
+    fn count(figures: Arc<RequestMetrics>) -> Self {
         figures.connection(1);
         Self(figures)
     }
@@ -241,8 +241,8 @@ async fn connection(
     rules: ConnectionRules,
     closing: Stop,
 ) {
-    let exchange = Arc::new(Exchange::default());
-    let io = Polite::new(TokioIo::new(stream), exchange.clone());
+    let exchange = Arc::new(ConnectionState::default());
+    let io = ErrorRewritingIo::new(TokioIo::new(stream), exchange.clone());
     let answered = exchange.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         answered.begin();
@@ -252,7 +252,7 @@ async fn connection(
         let (stack, exchange) = (stack.clone(), answered.clone());
         async move {
             let response = stack.answer(request, Some(peer.ip())).await;
-            Ok::<_, Infallible>(Answering::wrap(response, exchange))
+            Ok::<_, Infallible>(TrackedBody::wrap(response, exchange))
         }
     });
     let mut connection = pin!(rules.http.serve_connection(io, service).with_upgrades());

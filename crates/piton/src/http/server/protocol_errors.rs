@@ -16,21 +16,21 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 
 use crate::context::RequestId;
 use crate::error::problem;
-use crate::http::server::connection_state::Exchange;
+use crate::http::server::connection_state::ConnectionState;
 use crate::http::server::stack::X_REQUEST_ID;
 
 /// A stream whose outgoing heads are looked at.
-pub(crate) struct Polite<T> {
+pub(crate) struct ErrorRewritingIo<T> {
     stream: T,
-    exchange: Arc<Exchange>,
+    exchange: Arc<ConnectionState>,
     /// Whether the client has sent anything.
     heard: bool,
     /// An answer put in the place of hyper's, as far as it is not written yet.
     instead: Vec<u8>,
 }
 
-impl<T> Polite<T> {
-    pub fn new(stream: T, exchange: Arc<Exchange>) -> Self {
+impl<T> ErrorRewritingIo<T> {
+    pub fn new(stream: T, exchange: Arc<ConnectionState>) -> Self {
         Self { stream, exchange, heard: false, instead: Vec::new() }
     }
 
@@ -66,7 +66,7 @@ fn answer(status: StatusCode, detail: &str) -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
-impl<T: Write + Unpin> Polite<T> {
+impl<T: Write + Unpin> ErrorRewritingIo<T> {
     /// Writes what is left of the answer put in hyper's place.
     fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.instead.is_empty() {
@@ -80,7 +80,7 @@ impl<T: Write + Unpin> Polite<T> {
     }
 }
 
-impl<T: Read + Write + Unpin> Read for Polite<T> {
+impl<T: Read + Write + Unpin> Read for ErrorRewritingIo<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -101,7 +101,7 @@ impl<T: Read + Write + Unpin> Read for Polite<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Polite<T> {
+impl<T: Write + Unpin> Write for ErrorRewritingIo<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn an_answer_of_hypers_own_is_replaced_until_the_first_request_is_served() {
         let own = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
-        let exchange = Arc::new(Exchange::default());
-        let polite = Polite::new((), exchange.clone());
+        let exchange = Arc::new(ConnectionState::default());
+        let polite = ErrorRewritingIo::new((), exchange.clone());
         let instead = String::from_utf8(polite.instead_of(own).unwrap()).unwrap();
         assert!(
             instead.starts_with(

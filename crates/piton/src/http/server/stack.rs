@@ -40,12 +40,11 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use super::panics;
 use crate::admin;
 use crate::compat::error_envelope::{self, ErrorStyle};
-use crate::config::redact;
-use crate::context::{self, Current, RequestId};
+use crate::context::{self, CurrentRequest, RequestId};
 use crate::error::Error;
-use crate::error::error_renderer::FailedRequest;
-use crate::error::handler_error::{Carried, OwnResponse};
-use crate::error::problem::{self, Failure, Inside};
+use crate::error::error_renderer::ErrorResponse;
+use crate::error::handler_error::{CustomErrorBody, ErrorExtension};
+use crate::error::problem::{self, DebugInfo, ErrorReport};
 use crate::handle::Handle;
 use crate::http::extract::arguments::too_large;
 use crate::http::routing::hooks::{Hooks, RequestHead};
@@ -56,16 +55,17 @@ use crate::http::server::forwarded::Proxies;
 use crate::http::settings::HeaderLine;
 use crate::http::settings::HttpSettings;
 use crate::logging::{LogRequests, LogSettings};
-use crate::metrics::Requests;
+use crate::metrics::RequestMetrics;
 use crate::part::BoxError;
 use crate::request::trace_context::{TraceContext, trace_state};
+use crate::secrets::key_is_secret;
 use crate::support::log_throttle::LogThrottle;
 
 /// The header that carries the request's id.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the stack needs to know, once for all requests.
-pub(crate) struct Rules {
+pub(crate) struct StackConfig {
     pub handle: Handle,
     timeout: Duration,
     body_limit: usize,
@@ -78,7 +78,7 @@ pub(crate) struct Rules {
     title: String,
     show_inside: bool,
     hooks: Hooks,
-    requests: Arc<Requests>,
+    requests: Arc<RequestMetrics>,
     log_all: bool,
     log_failures: bool,
     /// From where on a request is slow, if such requests are logged.
@@ -91,7 +91,7 @@ pub(crate) struct Rules {
     memory: LogThrottle,
 }
 
-impl Rules {
+impl StackConfig {
     pub fn new(handle: Handle, http: &HttpSettings, log: &LogSettings, hooks: Hooks) -> Self {
         let production = handle.production();
         let requests = log.requests.resolve(production);
@@ -134,13 +134,13 @@ impl Rules {
 #[derive(Clone)]
 pub(crate) struct Stack<S> {
     inner: S,
-    rules: Arc<Rules>,
+    rules: Arc<StackConfig>,
     /// Some route has a percent-encoded path, which clients may write in several ways.
     normalizes_paths: bool,
 }
 
 impl<S> Stack<S> {
-    pub fn new(inner: S, rules: Arc<Rules>) -> Self {
+    pub fn new(inner: S, rules: Arc<StackConfig>) -> Self {
         let normalizes_paths =
             rules.handle.routes().iter().any(|route| path_text::has_forms(&route.path));
         Self { inner, rules, normalizes_paths }
@@ -150,18 +150,18 @@ impl<S> Stack<S> {
         &self.rules.handle
     }
 
-    pub fn requests(&self) -> &Arc<Requests> {
+    pub fn requests(&self) -> &Arc<RequestMetrics> {
         &self.rules.requests
     }
 
-    pub fn into_parts(self) -> (S, Arc<Rules>) {
+    pub fn into_parts(self) -> (S, Arc<StackConfig>) {
         (self.inner, self.rules)
     }
 }
 
 /// Puts the stack around the routes of an ejected router.
 #[derive(Clone)]
-pub(crate) struct StackLayer(pub Arc<Rules>);
+pub(crate) struct StackLayer(pub Arc<StackConfig>);
 
 impl<S> Layer<S> for StackLayer {
     type Service = Stack<S>;
@@ -250,14 +250,14 @@ where
 
 /// A request's place among those under way, given back when it ends, however it does.
 struct Turn<'a> {
-    requests: &'a Requests,
+    requests: &'a RequestMetrics,
     /// How many there are with it.
     place: i64,
     answered: bool,
 }
 
 impl<'a> Turn<'a> {
-    fn begin(requests: &'a Requests) -> Self {
+    fn begin(requests: &'a RequestMetrics) -> Self {
         Self { requests, place: requests.begin(), answered: false }
     }
 }
@@ -270,7 +270,7 @@ impl Drop for Turn<'_> {
 
 /// What is remembered of a request for its answer's sake.
 struct Seen {
-    current: Current,
+    current: CurrentRequest,
     method: Method,
     uri: Uri,
     at: Instant,
@@ -282,12 +282,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn of<B>(request: &Request<B>, peer: Option<IpAddr>, rules: &Rules) -> Self {
+    fn of<B>(request: &Request<B>, peer: Option<IpAddr>, rules: &StackConfig) -> Self {
         let headers = request.headers();
         let trace = TraceContext::of_headers(headers);
         let proxied = peer.filter(|peer| rules.proxies.trust(*peer));
         let given = proxied.and_then(|_| given_id(headers));
-        let mut current = Current::new(given.unwrap_or_default(), peer, trace);
+        let mut current = CurrentRequest::new(given.unwrap_or_default(), peer, trace);
         current.trace_state = trace.and_then(|_| trace_state(headers));
         let at = Instant::now();
         current.deadline = Some(at + rules.timeout);
@@ -329,7 +329,7 @@ fn given_id(headers: &HeaderMap) -> Option<RequestId> {
 /// How it went inside.
 enum Outcome {
     Answered(Response),
-    Failed(StatusCode, Option<&'static str>, Inside),
+    Failed(StatusCode, Option<&'static str>, DebugInfo),
     /// Turned away, which the log knows already.
     Shed(Response),
     /// The request was refused because `http.memory_budget` is used up.
@@ -377,7 +377,7 @@ fn outcome(
         Ok(Ok(Ok(response))) => Outcome::Answered(response),
         Ok(Err(panic)) => {
             let (message, location) = panics::describe(&*panic);
-            let inside = Inside { chain: vec![format!("panicked: {message}")], location };
+            let inside = DebugInfo { chain: vec![format!("panicked: {message}")], location };
             Outcome::Failed(StatusCode::INTERNAL_SERVER_ERROR, None, inside)
         }
         Err(_) => timed_out(body.is_some_and(BodyState::is_waiting), limit),
@@ -398,11 +398,11 @@ fn timed_out(client: bool, limit: Duration) -> Outcome {
         (StatusCode::SERVICE_UNAVAILABLE, "the answer took too long", "the handler did not answer")
     };
     let inside =
-        Inside { chain: vec![format!("{what} within {limit} (http.timeout)")], location: None };
+        DebugInfo { chain: vec![format!("{what} within {limit} (http.timeout)")], location: None };
     Outcome::Failed(status, Some(detail), inside)
 }
 
-impl Rules {
+impl StackConfig {
     /// The answer to a request for which there is no room.
     fn turned_away(&self, turn: &Turn<'_>, seen: &Seen) -> Option<Outcome> {
         if turn.place <= self.max_requests || admin::PROBE_PATHS.contains(&seen.path()) {
@@ -488,7 +488,8 @@ impl Rules {
         let Finished { mut response, status, told } = match self.charge(outcome, seen) {
             Outcome::Answered(response) => self.in_one_format(response, seen),
             Outcome::Failed(status, detail, inside) => {
-                let failure = Failure { inside: Some(inside), ..Failure::new(status, detail) };
+                let failure =
+                    ErrorReport { inside: Some(inside), ..ErrorReport::new(status, detail) };
                 let mut response = problem_response(status);
                 if status == StatusCode::SERVICE_UNAVAILABLE {
                     // Time ran out, here or in what the handler waited for: it may not the next time.
@@ -523,9 +524,9 @@ impl Rules {
 
     /// Returns the response to a shed request, which is not logged.
     fn shed(&self, mut response: Response, seen: &Seen) -> Finished {
-        match response.extensions_mut().remove::<Carried>() {
-            Some(Carried(error)) => {
-                let failure = Failure { inside: None, ..Failure::of(&error) };
+        match response.extensions_mut().remove::<ErrorExtension>() {
+            Some(ErrorExtension(error)) => {
+                let failure = ErrorReport { inside: None, ..ErrorReport::of(&error) };
                 Finished { told: true, ..self.fail(response, &failure, seen) }
             }
             None => Finished::plain(response),
@@ -551,9 +552,9 @@ impl Rules {
         if !is_failure(status) {
             return Finished::plain(response);
         }
-        if let Some(Carried(error)) = response.extensions_mut().remove::<Carried>() {
-            let failure = Failure::of(&error);
-            if response.extensions_mut().remove::<OwnResponse>().is_none() {
+        if let Some(ErrorExtension(error)) = response.extensions_mut().remove::<ErrorExtension>() {
+            let failure = ErrorReport::of(&error);
+            if response.extensions_mut().remove::<CustomErrorBody>().is_none() {
                 return self.fail(response, &failure, seen);
             }
             let inside = failure.inside.as_ref();
@@ -569,22 +570,23 @@ impl Rules {
                 let detail = (status == StatusCode::METHOD_NOT_ALLOWED).then_some(
                     "this method is not to be had here; the header `Allow` lists those that are",
                 );
-                self.fail(response, &Failure::new(status, detail), seen)
+                self.fail(response, &ErrorReport::new(status, detail), seen)
             }
             Said::Text(text) if status.is_client_error() => {
-                self.fail(response, &Failure::new(status, Some(&text)), seen)
+                self.fail(response, &ErrorReport::new(status, Some(&text)), seen)
             }
             // What is said of a fault of ours is for the log.
             Said::Text(text) => {
-                let inside = Inside { chain: vec![text], location: None };
-                let failure = Failure { inside: Some(inside), ..Failure::new(status, None) };
+                let inside = DebugInfo { chain: vec![text], location: None };
+                let failure =
+                    ErrorReport { inside: Some(inside), ..ErrorReport::new(status, None) };
                 self.fail(response, &failure, seen)
             }
         }
     }
 
     /// The answer in its format. A failure with something inside is told to the log.
-    fn fail(&self, response: Response, failure: &Failure<'_>, seen: &Seen) -> Finished {
+    fn fail(&self, response: Response, failure: &ErrorReport<'_>, seen: &Seen) -> Finished {
         let told =
             failure.inside.as_ref().is_some_and(|inside| self.log_failure(failure, inside, seen));
         let response = self.with_document(response, failure, seen);
@@ -594,11 +596,11 @@ impl Rules {
     fn with_document(
         &self,
         mut response: Response,
-        failure: &Failure<'_>,
+        failure: &ErrorReport<'_>,
         seen: &Seen,
     ) -> Response {
         if let Some(own) = self.hooks.failures.of(seen.path()) {
-            return own.answer(&FailedRequest::new(failure, seen.id()), &response);
+            return own.answer(&ErrorResponse::new(failure, seen.id()), &response);
         }
         let (media_type, document) = match self.style {
             ErrorStyle::Problem => {
@@ -627,7 +629,7 @@ impl Rules {
     /// Once, where it is handled: our faults loudly, refusals only to those who look. Returns whether
     /// it was loud: then the request needs no line of its own.
     #[cold]
-    fn log_failure(&self, failure: &Failure<'_>, inside: &Inside, seen: &Seen) -> bool {
+    fn log_failure(&self, failure: &ErrorReport<'_>, inside: &DebugInfo, seen: &Seen) -> bool {
         let path = self.path_for_log(seen);
         let (method, status) = (&seen.method, failure.status.as_u16());
         let said = failure.detail.into_iter().chain(inside.chain.iter().map(String::as_str));
@@ -740,7 +742,7 @@ const MAX_SEGMENTS: usize = 16;
 /// Returns whether a segment of a pattern has a parameter with a secret's name, such as `{token}`.
 fn is_secret(said: &str) -> bool {
     let named = said.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-    named.map(|name| name.trim_start_matches('*')).any(redact::keys_secret)
+    named.map(|name| name.trim_start_matches('*')).any(key_is_secret)
 }
 
 /// Returns `path` with `***` for each parameter of `pattern` that has a secret's name, such as

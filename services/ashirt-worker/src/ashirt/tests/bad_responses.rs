@@ -119,12 +119,12 @@ async fn media_that_stop_or_only_trickle_are_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_of_somebody_else_is_told_from_ashirts() {
+async fn a_response_that_is_not_ashirts_is_recognized() {
     for (body, said) in [
         ("", "is empty"),
-        ("<html>welcome s3cret</html>", "no JSON"),
-        (r#"{"error":"s3cret"}"#, "another shape"),
-        (r#"[{"slug":["s3cret"]}]"#, "another shape"),
+        ("<html>welcome s3cret</html>", "not JSON"),
+        (r#"{"error":"s3cret"}"#, "not in ASHIRT's format"),
+        (r#"[{"slug":["s3cret"]}]"#, "not in ASHIRT's format"),
     ] {
         let server = Server::always(answer("200 OK", "", body), Then::ReadOn).await;
         let error = client(&server).operations().await.unwrap_err();
@@ -141,8 +141,8 @@ async fn an_answer_of_somebody_else_is_told_from_ashirts() {
 #[tokio::test]
 async fn a_refusal_says_what_may_be_wrong() {
     for (status, body, said) in [
-        ("404 Not Found", "404 page not found", "is the backend's address right?"),
-        ("404 Not Found", r#"{"error":"Not Found"}"#, "no right to read it (404): Not Found"),
+        ("404 Not Found", "404 page not found", "check the backend's address"),
+        ("404 Not Found", r#"{"error":"Not Found"}"#, "no permission to read it (404): Not Found"),
         (
             "400 Bad Request",
             r#"{"error":"Missing required field: name"}"#,
@@ -153,7 +153,7 @@ async fn a_refusal_says_what_may_be_wrong() {
     ] {
         let server = Server::always(answer(status, "", body), Then::ReadOn).await;
         let error = client(&server).operations().await.unwrap_err().to_string();
-        assert!(error.starts_with("ask ashirt for `operations`: "), "{error}");
+        assert!(error.starts_with("call ASHIRT's `operations`: "), "{error}");
         assert!(error.contains(said), "{error}");
     }
 }
@@ -162,10 +162,14 @@ async fn a_refusal_says_what_may_be_wrong() {
 async fn a_clock_that_is_off_is_named_as_the_cause() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_708_105_805);
     for (theirs, read, written) in [
-        (now + Duration::from_secs(7380), "our clock is 123 minutes behind", "123 minutes behind"),
+        (
+            now + Duration::from_secs(7380),
+            "the local clock is 123 minutes behind",
+            "123 minutes behind",
+        ),
         (
             now - Duration::from_secs(7380),
-            "our clock is 123 minutes ahead of",
+            "the local clock is 123 minutes ahead of",
             "123 minutes ahead of",
         ),
         (now + Duration::from_secs(200), "wrong keys", "no such operation or evidence"),

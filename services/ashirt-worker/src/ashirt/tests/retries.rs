@@ -1,4 +1,4 @@
-//! What is asked again, and what is not.
+//! Tests of which calls are retried.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn ask_all(client: &Client) -> [Result<(), Error>; 6] {
     ]
 }
 
-/// How often each call was attempted, in the order of [`ask_all`].
+/// Returns the number of attempts of each call, in the order of [`ask_all`].
 fn counts(attempts: &[Attempt]) -> Vec<usize> {
     attempts
         .chunk_by(|one, other| one.call == other.call)

@@ -14,12 +14,12 @@ use tokio::task::JoinHandle;
 pub struct Seen {
     pub method: String,
     pub target: String,
-    /// By their names in lower case.
+    /// Headers by lower-case name.
     pub headers: HashMap<String, String>,
     pub body: Vec<u8>,
 }
 
-/// What the server does after it has written an answer.
+/// Behaviour of the server after it has written a response.
 #[derive(Clone, Copy)]
 pub enum Then {
     ReadOn,

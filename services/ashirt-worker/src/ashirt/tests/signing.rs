@@ -1,4 +1,4 @@
-//! What is sent is what was signed.
+//! Tests that the sent request is the signed one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use super::super::{Client, NewOperation, Settings, signature};
 use super::server::{Seen, Server, Then, answer};
 use super::{ACCESS, SECRET, client, metadata, settings};
 
-/// Whether the request carries the signature of `target` and its own date and body.
+/// Returns whether the request carries the signature of `target`, its date and its body.
 fn is_signed_as(request: &Seen, target: &str) -> bool {
     let date = httpdate::parse_http_date(&request.headers["date"]).unwrap();
     let (access, secret) = (ACCESS.parse().unwrap(), SECRET.parse().unwrap());

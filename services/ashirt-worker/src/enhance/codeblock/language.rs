@@ -1,6 +1,6 @@
-//! Languages: what they are called, and what a comment looks like in them.
+//! Programming languages: their names, and their comments.
 
-/// What comments begin with.
+/// Syntax of comments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommentStyle {
     /// `#`
@@ -17,11 +17,11 @@ pub(super) enum CommentStyle {
     Markup,
     /// `REM`, `::` and `'`
     Rem,
-    /// None, or none we know.
+    /// No comments, or unknown ones.
     None,
 }
 
-/// CommentMarks that make a line a comment, and those around several lines.
+/// Marks that make a line a comment, and those around several lines.
 type CommentMarks = (CommentStyle, &'static [&'static str], Option<(&'static str, &'static str)>);
 
 const STYLES: [CommentMarks; 7] = [
@@ -34,7 +34,8 @@ const STYLES: [CommentMarks; 7] = [
     (CommentStyle::Rem, &["REM ", "rem ", "Rem ", "::", "'"], None),
 ];
 
-/// A language with its names: the first is for people, the others are subtypes, extensions and interpreters.
+/// A language with its names: `name` is for people, `others` are subtypes, extensions and
+/// interpreters.
 pub(super) struct Language {
     pub(super) name: &'static str,
     others: &'static [&'static str],
@@ -135,7 +136,7 @@ static LANGUAGES: &[Language] = &[
     language("Zig", &["zig"], CommentStyle::Slashes),
 ];
 
-/// Whether a subtype says that there is no language.
+/// Returns whether a subtype declares plain text.
 pub(super) fn is_plain(subtype: &str) -> bool {
     ["", "text", "txt", "plain", "plaintext", "plain_text", "none", "unknown"]
         .contains(&subtype.to_ascii_lowercase().as_str())
@@ -147,7 +148,7 @@ impl Language {
         LANGUAGES.iter().find(|language| language.others.contains(&name.as_str()))
     }
 
-    /// `#!/usr/bin/env -S python3.12 -u`
+    /// Returns the language of a line such as `#!/usr/bin/env -S python3.12 -u`.
     pub(super) fn of_shebang(line: &str) -> Option<&'static Self> {
         let mut words = line.strip_prefix("#!")?.split_whitespace();
         let mut program = words.next()?.rsplit('/').next()?;
@@ -161,7 +162,7 @@ impl Language {
         Self::named(program).or_else(|| Self::named(bare))
     }
 
-    /// A file's name or a URL.
+    /// Returns the language of a file's name or a URL, by its extension.
     pub(super) fn of_source(source: &str) -> Option<&'static Self> {
         let path = source.split(['?', '#']).next()?;
         let file = path.trim_end().rsplit(['/', '\\']).next()?;
@@ -174,7 +175,7 @@ impl Language {
     }
 }
 
-/// Lines that are comments, in each style: which it is may be known only at the end.
+/// Counts comment lines in each style, because the language may be known only at the end.
 #[derive(Default)]
 pub(super) struct CommentLines {
     lines: [u64; STYLES.len()],
@@ -182,7 +183,7 @@ pub(super) struct CommentLines {
 }
 
 impl CommentLines {
-    /// A line that is not blank, without the blanks around it.
+    /// Counts a line that is not blank and is trimmed.
     pub(super) fn line(&mut self, line: &str) {
         for (at, (_, marks, block)) in STYLES.iter().enumerate() {
             let begins = block.is_some_and(|(begin, _)| line.starts_with(begin));
@@ -195,7 +196,7 @@ impl CommentLines {
         }
     }
 
-    /// How many lines are comments; `None` if that is not known of the language.
+    /// Returns the number of comment lines, or `None` if the language's comments are not known.
     pub(super) fn of(&self, language: &Language) -> Option<u64> {
         STYLES.iter().position(|(style, ..)| *style == language.style).map(|at| self.lines[at])
     }

@@ -1,6 +1,6 @@
 //! Codeblocks: `{"contentSubtype": language, "content": text, "metadata"?: {"source": text}}`.
 //!
-//! ASHIRT shows the text itself; this says of it what one does not see.
+//! ASHIRT shows the text itself; this describes what a reader does not see.
 
 mod language;
 mod text_stats;
@@ -77,7 +77,7 @@ impl CodeblockReader {
         out
     }
 
-    /// What the language is called, and what is known of it.
+    /// Returns the language's name for the description, and the language if it is known.
     fn name(&self, source: &str) -> (String, Option<&'static Language>) {
         let subtype = self.subtype.as_deref().unwrap_or_default().trim();
         if let Some(language) = Language::named(subtype) {

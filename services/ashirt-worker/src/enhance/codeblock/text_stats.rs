@@ -1,4 +1,4 @@
-//! Counts a text character by character.
+//! Statistics of a text, computed character by character.
 
 use std::fmt::Write;
 
@@ -7,18 +7,18 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::language::{CommentLines, Language};
 use crate::enhance::format::{count, grouped, hex, size};
 
-/// Of a line, what decides whether it is a comment.
+/// Number of bytes of a line that are examined for comments.
 const LINE_CHARS: usize = 1000;
 
-/// What is counted of a text.
+/// Statistics of a text.
 pub(super) struct TextStats {
     hash: Context,
     bytes: u64,
     chars: u64,
     non_ascii: u64,
-    /// Characters that show the text in another order than it has.
+    /// Characters that change the text's direction.
     turning: u64,
-    /// Characters that take no room.
+    /// Characters without width.
     invisible: u64,
     controls: u64,
     lines: u64,
@@ -91,7 +91,8 @@ impl TextStats {
     fn kind(&mut self, char: char) {
         self.non_ascii += u64::from(!char.is_ascii());
         match char {
-            // Trojan Source, CVE-2021-42574.
+            // Counted because of Trojan Source, CVE-2021-42574: these make code look different from
+            // what it does.
             '\u{202a}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}'
             | '\u{200e}'
@@ -131,7 +132,7 @@ impl TextStats {
         self.first_line.get_or_insert(line);
     }
 
-    /// The last line may have no end.
+    /// Finishes the last line, which may have no line end.
     pub(super) fn end(&mut self) {
         if !matches!(self.last, None | Some('\n' | '\r')) {
             self.end_of_line();

@@ -1,4 +1,4 @@
-//! One request with its answer.
+//! One request of a HAR file with its response.
 
 use chrono::{DateTime, Utc};
 
@@ -6,7 +6,7 @@ use super::redacted_url::RedactedUrl;
 use crate::enhance::format::redact_if_secret;
 use crate::enhance::json_reader::{JsonReader, ReadError};
 
-/// What is kept of an entry: no body, no value of a header.
+/// Facts of an entry: no body, no value of a header.
 #[derive(Default)]
 pub(super) struct HarEntry {
     pub(super) began: Option<DateTime<Utc>>,
@@ -19,11 +19,11 @@ pub(super) struct HarEntry {
     pub(super) content_type: Option<String>,
     pub(super) redirect: Option<RedactedUrl>,
     pub(super) sent_bytes: Option<u64>,
-    /// All of the answer over the wire, as Chromium counts it.
+    /// Bytes of the response on the wire, as Chromium counts them.
     transfer_bytes: Option<u64>,
     header_bytes: Option<u64>,
     body_bytes: Option<u64>,
-    /// The body, unpacked.
+    /// Bytes of the decompressed body.
     pub(super) content_bytes: Option<u64>,
     pub(super) has_authorization: bool,
     pub(super) has_cookie: bool,
@@ -35,7 +35,7 @@ impl HarEntry {
         self.url.is_some()
     }
 
-    /// What came over the wire; what came out of it if that is all that is known.
+    /// Returns the bytes received on the wire, or the decompressed size if only that is known.
     pub(super) fn received_bytes(&self) -> u64 {
         let body_bytes = self.body_bytes.or(self.content_bytes).unwrap_or(0);
         self.transfer_bytes.unwrap_or(body_bytes.saturating_add(self.header_bytes.unwrap_or(0)))
@@ -112,13 +112,14 @@ impl HarEntry {
     }
 }
 
-/// `text/html` of `text/html; charset=utf-8`; Chromium says `x-unknown` where there is nothing.
+/// Returns `text/html` of `text/html; charset=utf-8`. Chromium writes `x-unknown` for a missing
+/// type.
 fn essence(text: &str) -> Option<String> {
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     (!essence.is_empty() && essence != "x-unknown").then_some(essence)
 }
 
-/// Adds a size. Minus one means "not known", and so does a size that no program has read.
+/// Adds a size. Minus one means "not known", and implausibly large sizes are treated the same.
 fn add(sum: &mut Option<u64>, bytes: Option<f64>) {
     const MAX_BYTES: f64 = (1_u64 << 40) as f64;
     if let Some(bytes) = bytes.filter(|bytes| (0.0..=MAX_BYTES).contains(bytes)) {
@@ -126,7 +127,7 @@ fn add(sum: &mut Option<u64>, bytes: Option<f64>) {
     }
 }
 
-/// RequestMetrics `each` with the `name` of each element; the values pass by.
+/// Calls `each` with the `name` of each element. The values are skipped.
 fn header_names(json: &mut JsonReader<'_>, mut each: impl FnMut(&str)) -> Result<(), ReadError> {
     let mut member = |json: &mut JsonReader<'_>, key: &str| {
         match key {
@@ -138,7 +139,7 @@ fn header_names(json: &mut JsonReader<'_>, mut each: impl FnMut(&str)) -> Result
     json.array(|json| json.object(&mut member).map(drop)).map(drop)
 }
 
-/// RFC 3339; an offset without its colon is written too.
+/// Parses RFC 3339, also with an offset without its colon, which some programs write.
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     let moment =
         DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%+"));

@@ -1,6 +1,6 @@
-//! A URL as far as it may be shown.
+//! URLs without their secrets.
 
-use piton::config::url_without_secrets;
+use piton::secrets::redact_url;
 
 /// A URL without passwords and tokens, and its host.
 pub(in crate::enhance) struct RedactedUrl {
@@ -9,8 +9,8 @@ pub(in crate::enhance) struct RedactedUrl {
 }
 
 impl RedactedUrl {
-    /// Any text is taken: what is no URL of a host belongs to its scheme (`data:`), or to nobody. A text that
-    /// was cut off ends with `…`.
+    /// Accepts any text: one that is not the URL of a host is grouped by its scheme (`data:`), or
+    /// as having no host. A text that was cut off ends with `…`.
     pub(in crate::enhance) fn of(text: &str) -> Self {
         let text = text.trim_start();
         let scheme = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
@@ -18,9 +18,10 @@ impl RedactedUrl {
             let kind = rest.split(',').next().unwrap_or_default();
             return Self { shown: format!("data:{kind},…"), host: "data:".to_owned() };
         }
-        let shown = url_without_secrets(text);
+        let shown = redact_url(text);
         let host = match scheme {
-            // Taken from what is shown: a password may hold what would end the host.
+            // Taken from the redacted text, because a password may contain characters that end the
+            // host.
             Some((scheme, rest)) if rest.starts_with("//") => host(&shown[scheme.len() + 3..]),
             Some((scheme, _)) => format!("{}:", scheme.to_ascii_lowercase()),
             None => "(no host)".to_owned(),
@@ -29,7 +30,7 @@ impl RedactedUrl {
     }
 }
 
-/// Returns the host of what follows the `//`. A name that was cut off before its `@` is none.
+/// Returns the host of the text after `//`. A name that was cut off before its `@` is not shown.
 fn host(shown: &str) -> String {
     let authority = authority(shown);
     match authority.rsplit_once('@') {
@@ -39,7 +40,7 @@ fn host(shown: &str) -> String {
     }
 }
 
-/// What stands before the path.
+/// Returns the part before the path.
 fn authority(text: &str) -> &str {
     let end = text.find(['/', '?', '#', '\\', ' ', '&', '"', '\'', '<', '>']);
     &text[..end.unwrap_or(text.len())]

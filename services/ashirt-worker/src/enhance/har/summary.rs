@@ -1,4 +1,4 @@
-//! What a HAR file comes to.
+//! Summary of a HAR file.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -10,26 +10,26 @@ use crate::enhance::format::{
     FrequencyCount, count, duration, escape_invisible, grouped, size, table,
 };
 
-/// Requests beyond this much text are only counted.
+/// Maximum size of the list of requests; further ones are only counted.
 const REQUESTS_BYTES: usize = 38 * 1024;
-/// Hosts beyond these share a line.
+/// Maximum number of hosts that are distinguished; further ones share a line.
 const MAX_HOSTS: usize = 500;
-/// Hosts in the table.
+/// Number of hosts in the table.
 const MAX_SHOWN_HOSTS: usize = 60;
 const URL_CHARS: usize = 300;
 
-/// All entries together.
+/// Totals of all entries.
 #[derive(Default)]
 pub(super) struct HarSummary {
     pub(super) creator: Option<String>,
     pub(super) browser: Option<String>,
-    /// How the file ends before its end.
+    /// Describes why reading stopped early.
     pub(super) broken: Option<String>,
     /// Entries without a URL.
     pub(super) unreadable: u64,
     requests: u64,
     hosts: HashMap<String, HostSummary>,
-    /// Requests to hosts that have no line of their own.
+    /// Requests to hosts that are not distinguished.
     other_hosts: u64,
     methods: FrequencyCount,
     statuses: FrequencyCount,
@@ -46,11 +46,11 @@ pub(super) struct HarSummary {
     listed: u64,
 }
 
-/// One host's share.
+/// Totals of one host.
 #[derive(Default)]
 struct HostSummary {
     requests: u64,
-    /// Failed, then 1xx to 5xx, then the others.
+    /// Number of requests by status: failed, 1xx to 5xx, others.
     by_class: [u64; 7],
     received_bytes: u64,
     server: Option<String>,
@@ -100,7 +100,7 @@ impl HarSummary {
         host.server = host.server.take().or(entry.server);
     }
 
-    /// A line for the request, as long as there is room.
+    /// Adds a line for the request while there is room.
     fn list(&mut self, entry: &HarEntry) {
         let Some(url) = entry.url.as_ref().filter(|_| self.list.len() < REQUESTS_BYTES) else {
             return;

@@ -1,4 +1,4 @@
-//! GIF: a screen, and blocks on it. <https://www.w3.org/Graphics/GIF/spec-gif89a.txt>
+//! GIF: a logical screen and blocks. <https://www.w3.org/Graphics/GIF/spec-gif89a.txt>
 
 use std::io;
 
@@ -17,7 +17,7 @@ pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
     Ok(picture)
 }
 
-/// Up to the trailer; `None` if there is none.
+/// Reads blocks up to the trailer. Returns `None` if it is missing.
 fn blocks(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo) -> io::Result<Option<()>> {
     loop {
         match bytes.next()? {
@@ -37,7 +37,7 @@ fn blocks(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo) -> io::Result<Op
     }
 }
 
-/// Takes the label; its data follows in blocks.
+/// Consumes an extension's label; its data follows in blocks.
 fn extension(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo) -> io::Result<()> {
     match bytes.next()? {
         Some(0xfe) => picture.has("comment"),
@@ -58,7 +58,7 @@ fn palette(bytes: &mut MediaReader<'_>, flags: u8, picture: &mut ImageInfo) -> i
     bytes.skip(table_bytes(flags)).map(drop)
 }
 
-/// The bytes of a table of colours, if there is one.
+/// Returns the size of a colour table in bytes, or 0 without one.
 fn table_bytes(flags: u8) -> u64 {
     if flags & 0x80 > 0 { 3 * (2 << (flags & 7)) } else { 0 }
 }

@@ -1,11 +1,12 @@
-//! HEIF and AVIF: boxes, of which the list of items says whether there is EXIF or XMP. ISO/IEC 23008-12.
+//! HEIF and AVIF (ISO/IEC 23008-12): boxes; the list of items names EXIF and XMP.
 
 use super::ImageInfo;
 
-/// CommentMarks the metadata that the beginning of the file names.
+/// Records the metadata that the beginning of the file names.
 pub(super) fn metadata(head: &[u8], picture: &mut ImageInfo) {
     for (mark, kind) in [
-        // The type of an item, after its name `infe`, its version and its numbers.
+        // Searched as bytes instead of parsing boxes, because the item's type follows `infe`, a
+        // version and numbers of varying size.
         (&b"Exif\0"[..], "EXIF"),
         (b"application/rdf+xml", "XMP"),
         (b"colrprof", "ICC profile"),

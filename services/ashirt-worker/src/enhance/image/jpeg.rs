@@ -1,4 +1,4 @@
-//! JPEG: segments that begin with a mark, and the picture's data between them. ITU-T T.81, annex B.
+//! JPEG (ITU-T T.81, annex B): segments that begin with a marker, and image data between them.
 
 use std::io;
 
@@ -18,14 +18,14 @@ pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
                 picture.end = true;
                 return Ok(picture);
             }
-            // CommentMarks without data: of the picture's data, and some that nobody writes.
+            // Skipped, because these markers have no length: within image data, or reserved.
             Some(0x00 | 0x01 | 0xd0..=0xd8) => {}
             Some(kind) => segment(bytes, &mut picture, kind)?,
         }
     }
 }
 
-/// The mark that comes next, whatever stands before it: within the picture's data marks are searched for.
+/// Returns the next marker. Searches for it, because image data has no length.
 fn mark(bytes: &mut MediaReader<'_>) -> io::Result<Option<u8>> {
     loop {
         let here = bytes.ahead(1)?;
@@ -37,7 +37,7 @@ fn mark(bytes: &mut MediaReader<'_>) -> io::Result<Option<u8>> {
         if before > 0 {
             continue;
         }
-        // Any number of 0xff may stand before a mark.
+        // Skipped, because any number of fill bytes 0xff may precede a marker (T.81, B.1.1.2).
         while bytes.peek()? == Some(0xff) {
             bytes.next()?;
         }
@@ -51,7 +51,8 @@ fn segment(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo, kind: u8) -> io
     let head = bytes.ahead(40)?;
     let head = &head[..head.len().min(length)];
     match (kind, head) {
-        // Start of frame, of all kinds; 0xc4, 0xc8 and 0xcc are others.
+        // Start of frame, of all kinds. 0xc4, 0xc8 and 0xcc are excluded, because they mark other
+        // segments.
         (0xc0..=0xcf, _) if !matches!(kind, 0xc4 | 0xc8 | 0xcc) => frame(picture, kind, head),
         (0xe1, [b'E', b'x', b'i', b'f', 0, ..]) => picture.has("EXIF"),
         (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xap/1.0/") => picture.has("XMP"),
@@ -68,7 +69,7 @@ fn segment(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo, kind: u8) -> io
 
 fn frame(picture: &mut ImageInfo, kind: u8, head: &[u8]) {
     let [depth, h1, h0, w1, w0, channels, ..] = *head else { return };
-    // A thumbnail within the file would be a second frame.
+    // Ignored, because a second frame is that of a thumbnail.
     if picture.dimensions.is_some() {
         return;
     }

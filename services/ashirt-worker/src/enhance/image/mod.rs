@@ -1,7 +1,7 @@
-//! Pictures: what their containers say of them.
+//! Image formats: the facts in their containers.
 //!
-//! No pixel is decoded, so nothing can be blown up. Metadata is named and never shown: where a photo was taken
-//! stays with the photo.
+//! No pixel is decoded, so that a decompression bomb has no effect. Metadata is named and never
+//! shown, because it may contain where a photo was taken.
 
 mod gif;
 mod heif;
@@ -18,7 +18,7 @@ use super::EnhanceError;
 use super::format::{count, describe_start, grouped, size};
 use super::media_reader::MediaReader;
 
-/// What is looked at of formats that are not walked through.
+/// Number of bytes that are examined of formats that are not scanned.
 const HEAD_BYTES: usize = 16 * 1024;
 
 pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
@@ -41,7 +41,7 @@ pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
     Ok(picture.text(length, &sha256))
 }
 
-/// The picture the bytes begin with; `None` if they do not.
+/// Recognizes the format, and scans the image. Returns `None` for an unknown format.
 fn look(bytes: &mut MediaReader<'_>) -> io::Result<Option<ImageInfo>> {
     Ok(Some(match bytes.ahead(HEAD_BYTES)? {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => png::scan(bytes)?,
@@ -52,7 +52,7 @@ fn look(bytes: &mut MediaReader<'_>) -> io::Result<Option<ImageInfo>> {
     }))
 }
 
-/// A format of which only the size is known.
+/// Describes a format of which only the dimensions are known.
 fn other(head: &[u8]) -> Option<ImageInfo> {
     let kind = imagesize::image_type(head).ok()?;
     let format = match kind {
@@ -65,7 +65,8 @@ fn other(head: &[u8]) -> Option<ImageInfo> {
         _ => return None,
     };
     let dimensions = kind.reader_size(&mut Cursor::new(head)).ok();
-    // What TIFF says of itself may stand at its end. All others have it in their head, or are none: films have HEIF's mark.
+    // TIFF may have its dimensions at the end of the file. Without them at the start, other formats
+    // are rejected, because films begin like HEIF.
     if dimensions.is_none() && format != "TIFF" {
         return None;
     }
@@ -74,13 +75,13 @@ fn other(head: &[u8]) -> Option<ImageInfo> {
     match format {
         "HEIF" | "AVIF" => heif::metadata(head, &mut picture),
         "BMP" | "ICO" => {}
-        // Whether there is any would take reading the whole of it.
+        // Unknown, because searching for metadata would require the whole file.
         _ => picture.metadata_unknown = true,
     }
     Some(picture)
 }
 
-/// What is known of a picture.
+/// Facts of an image.
 #[derive(Default)]
 struct ImageInfo {
     format: &'static str,
@@ -91,10 +92,10 @@ struct ImageInfo {
     /// Kinds of metadata, with how often each was found.
     metadata: Vec<(&'static str, u64)>,
     metadata_unknown: bool,
-    /// Whether its end was found, and we stand behind it.
+    /// Set if the end of the image was found; the reader stands behind it.
     end: bool,
     cut: bool,
-    /// Bytes behind its end.
+    /// Number of bytes after the image's end.
     after: Option<u64>,
 }
 
@@ -103,7 +104,7 @@ impl ImageInfo {
         Self { format, ..Self::default() }
     }
 
-    /// A picture has few; a file may say them a million times.
+    /// Adds a detail once, and at most eight: a file may repeat its header a million times.
     fn detail(&mut self, detail: String) {
         if self.details.len() < 8 && !self.details.contains(&detail) {
             self.details.push(detail);
@@ -172,7 +173,7 @@ impl ImageInfo {
     }
 }
 
-/// The ratio of the sides, if its numbers are small.
+/// Returns the aspect ratio, if its numbers are small.
 fn ratio(width: u64, height: u64) -> Option<(u64, u64)> {
     let (mut a, mut b) = (width, height);
     while b > 0 {

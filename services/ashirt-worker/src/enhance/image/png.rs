@@ -25,7 +25,7 @@ pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
 
 fn chunk(picture: &mut ImageInfo, name: &[u8], head: &[u8]) {
     match name {
-        // It comes first and once.
+        // Only the first counts, because a valid file has one.
         b"IHDR" if picture.dimensions.is_none() => header(picture, head),
         b"acTL" => {
             picture.format = "APNG";
@@ -40,7 +40,8 @@ fn chunk(picture: &mut ImageInfo, name: &[u8], head: &[u8]) {
     }
 }
 
-/// Tools keep EXIF and XMP in texts of certain names.
+/// Returns the kind of metadata in a text chunk. Some tools store EXIF and XMP in texts with
+/// certain names.
 fn text(head: &[u8]) -> &'static str {
     let keyword = head.split(|byte| *byte == 0).next().unwrap_or_default();
     match keyword {

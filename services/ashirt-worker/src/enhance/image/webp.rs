@@ -20,7 +20,7 @@ pub(super) fn scan(bytes: &mut MediaReader<'_>) -> io::Result<ImageInfo> {
         let left = end.saturating_sub(bytes.position());
         bytes.skip((length + length % 2).min(left))?;
     }
-    // Of an odd length one byte may be left.
+    // One byte may be left, because chunks of odd length are padded.
     let left = end.saturating_sub(bytes.position());
     picture.end = bytes.skip(left.min(1))? == left;
     picture.cut = !picture.end;

@@ -1,7 +1,7 @@
-//! Terminal recordings, as asciinema writes them in its three formats.
+//! Terminal recordings in asciinema's three formats.
 //!
-//! <https://docs.asciinema.org/manual/asciicast/v1/>, `v2`, `v3`. The second and the third are a header and then an
-//! event a line; the first is one object, with all that was shown in `stdout`.
+//! <https://docs.asciinema.org/manual/asciicast/v1/>, `v2`, `v3`. The second and the third are a
+//! header and then one event per line; the first is one object, with all output in `stdout`.
 
 mod recording_header;
 mod replay;
@@ -22,7 +22,7 @@ pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
     describe_within(media, replay::MAX_WORK)
 }
 
-/// With so much work for the drawing.
+/// Describes a recording, with a limit of the work for drawing it.
 pub(super) fn describe_within(media: &mut dyn Read, work: u64) -> Result<String, EnhanceError> {
     let mut json = JsonReader::start(media, WHAT)?;
     let mut recording =
@@ -41,7 +41,7 @@ pub(super) fn describe_within(media: &mut dyn Read, work: u64) -> Result<String,
     }
 }
 
-/// What is known of a recording, while it is read.
+/// A recording while it is read.
 struct Recording {
     header: RecordingHeader,
     replay: Replay,
@@ -64,7 +64,7 @@ impl Recording {
         Ok(())
     }
 
-    /// A member of the header.
+    /// Reads a member of the header.
     fn member(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         if key == "stdout" {
             self.replay.resize(self.header.cols, self.header.rows);
@@ -73,7 +73,7 @@ impl Recording {
         self.header.member(json, key)
     }
 
-    /// `[delay, data]` of the first format.
+    /// Reads an event of the first format: `[delay, data]`.
     fn frame(&mut self, json: &mut JsonReader<'_>) -> Result<(), ReadError> {
         if !json.enter_array()? {
             self.header.unreadable += 1;
@@ -86,7 +86,7 @@ impl Recording {
         self.close(json)
     }
 
-    /// `[time, code, data]` of the others, a comment, or nothing.
+    /// Reads a line of the other formats: an event `[time, code, data]`, a comment, or nothing.
     fn line(&mut self, json: &mut JsonReader<'_>) -> Result<(), ReadError> {
         if matches!(json.peek()?, None | Some(b'\n' | b'#')) {
             return Ok(());

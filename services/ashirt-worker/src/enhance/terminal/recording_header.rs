@@ -1,14 +1,14 @@
-//! What is said of a recording before what was to be seen in it.
+//! The facts of a recording that stand before its output.
 
 use std::fmt::Write;
 
 use crate::enhance::format::{count, duration, escape_invisible, grouped, redact_if_secret};
 use crate::enhance::json_reader::{JsonReader, ReadError};
 
-/// CommentMarks beyond these are only counted.
+/// Maximum number of marks that are listed; further ones are only counted.
 const MAX_MARKS: usize = 50;
 
-/// The header's figures, and those of the events.
+/// Values of the header, and counts of the events.
 #[derive(Default)]
 pub(super) struct RecordingHeader {
     pub(super) version: Option<u8>,
@@ -34,7 +34,8 @@ pub(super) struct RecordingHeader {
 }
 
 impl RecordingHeader {
-    /// A member of the header; those of `term` and `env` have no names that stand elsewhere too.
+    /// Reads a member of the header. Members of `term` and `env` are read by the same function,
+    /// because their names occur nowhere else.
     pub(super) fn member(&mut self, json: &mut JsonReader<'_>, key: &str) -> Result<(), ReadError> {
         match key {
             "version" => {
@@ -62,7 +63,8 @@ impl RecordingHeader {
         }
     }
 
-    /// The time of an event: since the beginning in the second format, since the last event in the others.
+    /// Advances the time to an event: relative to the start in the second format, to the previous
+    /// event in the others.
     pub(super) fn pass(&mut self, seconds: f64) {
         let seconds = seconds.max(0.0);
         self.elapsed_seconds = if self.version == Some(2) {

@@ -1,23 +1,26 @@
-//! Draws a recording on a terminal that nobody sees, and writes down the lines that scroll out of it.
+//! Replays a recording on a virtual terminal, and collects the lines that scroll off.
 //!
-//! `avt` is what asciinema itself turns recordings into text with. A few bytes can make a terminal do much work
-//! ("clear the screen", "repeat that 65,535 times"), so each step costs what it touches, and there is an end to it.
+//! `avt` is asciinema's own terminal. A few bytes can cause much work ("clear the screen", "repeat
+//! that 65,535 times"), so each step is charged for the cells that it touches, and the total is
+//! limited.
 
 use avt::parser::{EdScope, Function};
 use avt::{Line, Observation, Observer, Parser, ScreenKind, Terminal};
 
 use super::transcript::Transcript;
 
-/// Cells on the screen. At 16 bytes a cell and with the second screen that is 2 MiB.
+/// Maximum number of cells of the screen. At 16 bytes a cell and with the second screen that is 2
+/// MiB.
 const MAX_CELLS: usize = 64 * 1024;
 const MAX_COLS: usize = 1024;
 const MAX_ROWS: usize = 512;
 const MIN_COLS: usize = 4;
 
-/// Cells that may be touched in all. 64 MiB of plain output on 80 columns take two thirds of it.
+/// Maximum number of cells touched in all. 64 MiB of plain output on 80 columns take two thirds of
+/// it.
 pub(super) const MAX_WORK: u64 = 1_000_000_000;
 
-/// The terminal, and what it has shown.
+/// A virtual terminal and its transcript.
 pub(super) struct Replay {
     parser: Parser,
     terminal: Terminal,
@@ -27,7 +30,7 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// A terminal of 80 × 24 that may touch so many cells.
+    /// Creates a terminal of 80 × 24 with a budget of work.
     pub(super) fn within(work_left: u64) -> Self {
         Self {
             parser: Parser::new(),
@@ -38,7 +41,7 @@ impl Replay {
         }
     }
 
-    /// Sizes that no terminal has are cut down to what fits; zero means what a terminal has if nobody says anything.
+    /// Resizes the terminal. Implausible sizes are clamped; zero means the default of 80 × 24.
     pub(super) fn resize(&mut self, cols: usize, rows: usize) {
         let cols = if cols == 0 { 80 } else { cols.clamp(MIN_COLS, MAX_COLS) };
         let rows = if rows == 0 { 24 } else { rows.clamp(1, MAX_ROWS.min(MAX_CELLS / cols)) };
@@ -48,13 +51,13 @@ impl Replay {
         {
             return;
         }
-        // The rows there are get the new width before the others go: they must not become too many cells.
+        // In two steps, because all rows at the new width could be more cells than allowed.
         for (cols, rows) in [(old_cols, old_rows.min(MAX_CELLS / cols)), (cols, rows)] {
             self.terminal.resize_with(cols, rows, &mut ScrolledOffLines(&mut self.transcript));
         }
     }
 
-    /// A character that the terminal was sent.
+    /// Sends a character to the terminal.
     pub(super) fn show(&mut self, char: char) {
         if self.work_left == 0 {
             return;
@@ -80,7 +83,7 @@ impl Replay {
         }
     }
 
-    /// How many cells a step may touch at most, with something for the step itself.
+    /// Returns the cost of a step: the maximum number of cells that it may touch, plus a constant.
     fn cost(&self, function: &Function) -> u64 {
         let (cols, rows) = self.terminal.size();
         let step = match function {
@@ -94,7 +97,7 @@ impl Replay {
             | Function::Cbt(_)
             | Function::Tbc(_) => cols as u64,
             Function::Il(_) | Function::Dl(_) | Function::Su(_) | Function::Sd(_) => self.area(),
-            // These touch each cell more than once.
+            // Three times the area, because these touch each cell more than once.
             Function::Ed(_) | Function::Decaln => 3 * self.area(),
             Function::Ris | Function::Decset(_) | Function::Decrst(_) => self.area(),
             _ => 0,
@@ -102,7 +105,8 @@ impl Replay {
         8 + step
     }
 
-    /// Lines are moved one by one, so the rows count too.
+    /// Returns the cost of moving the whole screen. Lines are moved one by one, so that rows count
+    /// quadratically.
     fn area(&self) -> u64 {
         let (cols, rows) = self.terminal.size();
         (cols * rows).max(rows * rows / 4) as u64
@@ -113,14 +117,15 @@ impl Replay {
         self.work_left > 0
     }
 
-    /// What was to be seen, how often a program took the whole screen, and whether the work was too much.
+    /// Returns the transcript, the number of full-screen programs, and whether the work exceeded
+    /// the limit.
     pub(super) fn finish(mut self) -> (String, u64, bool) {
         self.transcript.screen(&self.terminal);
         (self.transcript.text(), self.full_screens, self.work_left == 0)
     }
 }
 
-/// Lines that leave the screen at its top.
+/// Collects the lines that scroll off the top of the screen.
 struct ScrolledOffLines<'t>(&'t mut Transcript);
 
 impl Observer for ScrolledOffLines<'_> {
@@ -133,7 +138,7 @@ impl Observer for ScrolledOffLines<'_> {
     fn end(&mut self, _: &mut Observation<'_>) {}
 }
 
-/// `80x24`.
+/// Parses a size such as `80x24`.
 pub(super) fn parse_size(text: &str) -> Option<(usize, usize)> {
     let (cols, rows) = text.split_once('x')?;
     Some((cols.parse().ok()?, rows.parse().ok()?))

@@ -2,7 +2,7 @@
 
 use super::describe;
 
-/// What is shown of the output, on 20 columns and 4 rows.
+/// Returns the transcript of the output, on 20 columns and 4 rows.
 fn shown(output: &str) -> String {
     let data: String = output.chars().map(|char| format!("\\u{:04x}", u32::from(char))).collect();
     let cast =

@@ -1,6 +1,6 @@
-//! The lines of a recording: the first, and the last.
+//! Transcript of a recording: its first and its last lines.
 //!
-//! How it began and how it ended say more than the middle, of which only the length is told.
+//! The middle is omitted and counted, because beginning and end say more.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -12,24 +12,24 @@ use crate::enhance::format::count;
 const HEAD_BYTES: usize = 40 * 1024;
 const TAIL_BYTES: usize = 20 * 1024;
 
-/// A line longer than this is broken into several.
+/// Maximum length of a line; longer ones are split.
 const LINE_BYTES: usize = 4 * 1024;
 
-/// What was to be seen, without its middle.
+/// Visible output, without its middle.
 #[derive(Default)]
 pub(super) struct Transcript {
-    /// A line that goes on in the next row.
+    /// A wrapped line that continues in the next row.
     pending: String,
     head: String,
     tail: VecDeque<String>,
     tail_bytes: usize,
     left_out: u64,
-    /// Empty lines that are written when another follows.
+    /// Number of empty lines that are written once another line follows.
     blank: u64,
 }
 
 impl Transcript {
-    /// A row that leaves the screen.
+    /// Adds a row that scrolled off the screen.
     pub(super) fn line(&mut self, line: &Line) {
         self.pending.extend(line.chars().filter(|char| !char.is_control()));
         if !line.is_wrapped() || self.pending.len() > LINE_BYTES {
@@ -38,7 +38,7 @@ impl Transcript {
         }
     }
 
-    /// All that is on the screen now, without the empty rows below.
+    /// Adds the rows on the screen, without the empty ones at the bottom.
     pub(super) fn screen(&mut self, terminal: &Terminal) {
         for line in terminal.primary_screen().all_lines() {
             self.line(line);

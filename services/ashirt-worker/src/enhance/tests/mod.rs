@@ -1,4 +1,4 @@
-//! What holds for all four enhancements, with the files of `testdata`.
+//! Claims that hold for all four descriptions, with the files of `testdata`.
 
 mod hostile;
 mod large;

@@ -17,7 +17,7 @@ async fn perhaps_user(user: Option<CurrentUser<User>>) -> String {
 
 fn users() -> App {
     let app = app().route(get("/user", user)).route(get("/perhaps-user", perhaps_user));
-    app.route(get("/guarded-user", user).guard(Protected::new().fresh()))
+    app.route(get("/guarded-user", user).guard(TokenGuard::new().fresh()))
 }
 
 #[crate::test]

@@ -55,7 +55,7 @@ fn text(name: &str) -> String {
 async fn tokens(settings: &[(&'static str, Value)]) -> Result<Tokens, String> {
     let app = App::new("x").set("jwt.secret_key", SECRET).route(get("/me", me));
     let app = settings.iter().fold(app, |app, (key, value)| app.set(*key, value.clone()));
-    let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+    let sources = crate::app::LaunchSources::for_test();
     let launched = app.launch(sources).await.map_err(|error| error.report("x"))?;
     Ok(launched.handle.tokens())
 }

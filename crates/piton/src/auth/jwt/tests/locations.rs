@@ -17,8 +17,8 @@ fn places(locations: &[&str]) -> App {
         .set("jwt.location", json!(locations))
         .route(post("/located", located))
         .route(get("/located", located))
-        .route(post("/guarded", echo).guard(Protected::new()))
-        .route(post("/refresh", echo).guard(Protected::new().refresh()))
+        .route(post("/guarded", echo).guard(TokenGuard::new()))
+        .route(post("/refresh", echo).guard(TokenGuard::new().refresh()))
 }
 
 #[crate::test]
@@ -221,13 +221,13 @@ async fn a_route_has_locations_and_types_of_its_own() {
     let app = App::new("x")
         .set("jwt.secret_key", SECRET)
         .set("jwt.location", json!(["headers", "cookies"]))
-        .route(get("/headers", perhaps).guard(Protected::new().locations(HEADERS)))
-        .route(get("/query", perhaps).guard(Protected::new().locations(QUERY)))
-        .route(get("/optional", perhaps).guard(Protected::new().locations(HEADERS).optional()))
-        .route(get("/needed", me).guard(Protected::new().locations(HEADERS).optional()))
-        .route(get("/any", perhaps).guard(Protected::new().verify_type(false)))
-        .route(get("/anyway", perhaps).guard(Protected::new().skip_revocation_check()))
-        .route(get("/listed", perhaps).guard(Protected::new()))
+        .route(get("/headers", perhaps).guard(TokenGuard::new().locations(HEADERS)))
+        .route(get("/query", perhaps).guard(TokenGuard::new().locations(QUERY)))
+        .route(get("/optional", perhaps).guard(TokenGuard::new().locations(HEADERS).optional()))
+        .route(get("/needed", me).guard(TokenGuard::new().locations(HEADERS).optional()))
+        .route(get("/any", perhaps).guard(TokenGuard::new().verify_type(false)))
+        .route(get("/anyway", perhaps).guard(TokenGuard::new().skip_revocation_check()))
+        .route(get("/listed", perhaps).guard(TokenGuard::new()))
         .token_revoked(|token| async move { Ok(token.subject() == "thief") });
     let app = TestApp::new(app).await;
     let tokens = app.handle().tokens();

@@ -104,7 +104,7 @@ async fn a_claim_named_family_belongs_to_the_service_and_to_other_issuers() {
 
 #[crate::test]
 async fn a_refresh_token_is_not_renewed_whatever_route_takes_it() {
-    let app = app().route(get("/any", perhaps).guard(Protected::new().verify_type(false)));
+    let app = app().route(get("/any", perhaps).guard(TokenGuard::new().verify_type(false)));
     let app = TestApp::new(app).await;
     let tokens = app.handle().tokens();
     let (access, refresh) = (tokens.access("ada"), tokens.refresh("ada"));

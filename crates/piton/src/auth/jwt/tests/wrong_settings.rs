@@ -35,7 +35,7 @@ async fn names_paths_and_claims_that_cannot_work_are_refused_together() {
         .set("jwt.location", json!(["headers", "headers"]))
         .set("jwt.previous_public_key_files", json!(["=x"]))
         .set("jwt.access_csrf_header_name", "é");
-    let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+    let sources = crate::app::LaunchSources::for_test();
     let report = all.launch(sources).await.err().unwrap().report("piste");
     for key in [
         "header_name",
@@ -65,7 +65,7 @@ async fn settings_by_their_former_names_are_refused_with_the_new_ones() {
         ("jwt.cookie_csrf", "jwt.cookie_csrf_protect"),
         ("jwt.cookie_session", "jwt.session_cookie"),
     ] {
-        let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+        let sources = crate::app::LaunchSources::for_test();
         let report = app().set(former, false).launch(sources).await.err().unwrap();
         let report = report.report("piste");
         assert!(report.contains(&format!("it is called `{new}` now")), "{report}");
@@ -88,7 +88,7 @@ async fn single_settings_that_cannot_work_are_refused() {
         ("jwt.access_cookie_name", json!("__Host-a"), "jwt.access_cookie_path"),
         ("jwt.identity_claim", json!(""), "the name of a claim"),
     ] {
-        let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+        let sources = crate::app::LaunchSources::for_test();
         let app = app().set(key, value.clone());
         let app = if said.starts_with("jwt.") { app.set(said, "x") } else { app };
         let report = app.launch(sources).await.err().unwrap().report("piste");
@@ -99,7 +99,7 @@ async fn single_settings_that_cannot_work_are_refused() {
 
 async fn report(settings: &[(&'static str, Value)]) -> Option<String> {
     let app = settings.iter().fold(app(), |app, (key, value)| app.set(*key, value.clone()));
-    let sources = crate::app::Sources { flags: Vec::new(), file: None, ambient: false };
+    let sources = crate::app::LaunchSources::for_test();
     Some(app.launch(sources).await.err()?.report("piste"))
 }
 

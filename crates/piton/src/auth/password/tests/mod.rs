@@ -1,10 +1,12 @@
 //! The room's contract: what argon2-cffi wrote and thinks, and how the work is done.
 
-mod pool;
+mod hash_pool;
 mod settings;
 
 use serde_json::Value;
 
+use super::passwords::MAX_PASSWORD_BYTES;
+use super::phc_string::StoredHash;
 use super::*;
 use crate::config::ByteSize;
 
@@ -23,7 +25,7 @@ fn with(settings: PasswordSettings) -> Passwords {
 }
 
 fn cheapest() -> PasswordSettings {
-    PasswordSettings { profile: Profile::Cheapest, ..Default::default() }
+    PasswordSettings { profile: Argon2Profile::Cheapest, ..Default::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,7 +36,7 @@ async fn hashes_of_argon2_cffi_pass_with_their_password_and_no_other() {
         assert!(passwords.check(hash, password).await, "{hash}");
         let error = passwords.verify(hash, &format!("{password}.")).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Mismatch, "{hash}");
-        assert_eq!(Stored::read(hash).unwrap().text(), hash);
+        assert_eq!(StoredHash::read(hash).unwrap().text(), hash);
     }
 }
 
@@ -74,8 +76,8 @@ async fn a_hash_of_each_profile_passes_and_says_its_costs() {
 #[test]
 fn our_own_default_is_that_of_argon2_cffi() {
     let parameters = PasswordSettings::default().parameters();
-    assert_eq!(parameters, Profile::Rfc9106LowMemory.parameters());
-    let high = Profile::Rfc9106HighMemory.parameters();
+    assert_eq!(parameters, Argon2Profile::Rfc9106LowMemory.parameters());
+    let high = Argon2Profile::Rfc9106HighMemory.parameters();
     assert_eq!((high.memory_cost_kib, high.time_cost), (2_097_152, 1));
     assert_eq!((high.hash_len, high.salt_len, high.parallelism), (32, 16, 4));
 }
@@ -90,13 +92,13 @@ async fn an_empty_password_is_refused_in_gnar_gears_words() {
     );
     let hash = passwords.hash("x").await.unwrap();
     assert!(!passwords.check(&hash, "").await);
-    let long = "x".repeat(LONGEST_PASSWORD + 1);
+    let long = "x".repeat(MAX_PASSWORD_BYTES + 1);
     assert_eq!(passwords.hash(&long).await.unwrap_err().kind(), Kind::TooLong);
 }
 
 #[tokio::test]
 async fn latin_1_is_one_byte_a_character() {
-    let latin1 = with(PasswordSettings { encoding: Encoding::Latin1, ..cheapest() });
+    let latin1 = with(PasswordSettings { encoding: PasswordEncoding::Latin1, ..cheapest() });
     let made = &recorded()["latin1"];
     let (hash, password) = (made["hash"].as_str().unwrap(), made["password"].as_str().unwrap());
     assert!(latin1.check(hash, password).await);
@@ -107,9 +109,9 @@ async fn latin_1_is_one_byte_a_character() {
 #[tokio::test]
 async fn checking_nobody_does_the_work_of_a_check_and_is_false() {
     let passwords = with(cheapest());
-    assert!(!passwords.check_nobody("swordfish").await);
+    assert!(!passwords.check_dummy("swordfish").await);
     assert_eq!(passwords.load().peak_memory_bytes, 8 * 1024);
-    assert!(!passwords.check_nobody("").await);
+    assert!(!passwords.check_dummy("").await);
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! The section, and the room as a part of an app.
 
+use crate::auth::password::passwords::describe_settings;
 use crate::auth::password::*;
 use crate::config::{ByteSize, Config, Section};
 use crate::http::{get, post};
-use crate::memory::Limit;
+use crate::memory::MemoryLimit;
+use crate::part::Part;
 use crate::prelude::{App, TestApp};
 
 static SECTION: Section = Section::of::<PasswordSettings>("password");
@@ -28,11 +30,14 @@ fn gnar_gears_variables_are_read() {
     assert_eq!(problems, "");
     let all = settings.parameters();
     assert_eq!((all.time_cost, all.memory_cost_kib, all.parallelism), (4, 1024, 3));
-    assert_eq!((all.hash_len, all.salt_len, settings.encoding), (24, 12, Encoding::Latin1));
+    assert_eq!((all.hash_len, all.salt_len, settings.encoding), (24, 12, PasswordEncoding::Latin1));
     let words = "{\"time_cost\": 4, \"memory_cost\": 1024, \"parallelism\": 3, \"hash_len\": 24, \
                  \"salt_len\": 12, \"encoding\": \"latin-1\"}";
-    let mut said: Vec<_> =
-        said(&settings).trim_matches(['{', '}']).split(", ").map(String::from).collect();
+    let mut said: Vec<_> = describe_settings(&settings)
+        .trim_matches(['{', '}'])
+        .split(", ")
+        .map(String::from)
+        .collect();
     let mut expected: Vec<_> = words.trim_matches(['{', '}']).split(", ").collect();
     said.sort();
     expected.sort();
@@ -46,8 +51,8 @@ fn empty_variables_count_as_unset() {
     let empty: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
     let (settings, problems) = read(&empty);
     assert_eq!(problems, "");
-    assert_eq!(settings.parameters(), Profile::default().parameters());
-    assert_eq!(said(&settings), "defaults");
+    assert_eq!(settings.parameters(), Argon2Profile::default().parameters());
+    assert_eq!(describe_settings(&settings), "defaults");
 }
 
 #[test]
@@ -64,14 +69,14 @@ fn what_argon2_cannot_do_is_refused_with_the_fix() {
         ("GNAR_ARGON2_SALT_LEN", "7", "from 8 to 1024"),
         ("GNAR_PASSWORD_MEMORY_BUDGET", "63MiB", "one hash needs 64MiB"),
         ("GNAR_PASSWORD_WORK_LIMIT", "191MiB", "one hash goes through 192MiB"),
-        ("GNAR_PASSWORD_MAX_WAITING", "0", "nobody could ever wait"),
+        ("GNAR_PASSWORD_MAX_WAITING", "0", "dummy_hash could ever wait"),
         ("GNAR_PASSWORD_NICE", "20", "from 0 to 19"),
     ] {
         let (_, problems) = read(&[(variable, value)]);
         assert!(problems.contains(word), "{variable}={value}: {problems}");
         assert!(problems.contains(variable), "{problems}");
     }
-    let high = PasswordSettings { profile: Profile::Rfc9106HighMemory, ..Default::default() };
+    let high = PasswordSettings { profile: Argon2Profile::Rfc9106HighMemory, ..Default::default() };
     assert!(high.problems(None).is_empty(), "2 GiB hold one");
     let less = PasswordSettings { memory_budget: Some(ByteSize::mib(2047)), ..high };
     assert_eq!(less.problems(None)[0].0, "memory_budget");
@@ -79,7 +84,7 @@ fn what_argon2_cannot_do_is_refused_with_the_fix() {
 
 #[test]
 fn the_budget_follows_the_container_and_holds_one_hash() {
-    let container = |mib: u64| Limit::of_container(mib << 20);
+    let container = |mib: u64| MemoryLimit::of_container(mib << 20);
     let budget = |settings: &PasswordSettings, mib| settings.memory_budget(Some(&container(mib)));
     let settings = PasswordSettings::default();
     assert_eq!(settings.memory_budget(None), ByteSize::mib(2048));
@@ -92,7 +97,7 @@ fn the_budget_follows_the_container_and_holds_one_hash() {
 
 #[test]
 fn a_hash_that_the_container_cannot_hold_is_refused_with_the_fix() {
-    let limit = |mib: u64| Limit::of_container(mib << 20);
+    let limit = |mib: u64| MemoryLimit::of_container(mib << 20);
     let problem = |settings: &PasswordSettings, mib| settings.problems(Some(&limit(mib))).pop();
     let settings = PasswordSettings::default();
     assert_eq!(problem(&settings, 88), None);
@@ -108,7 +113,7 @@ fn a_hash_that_the_container_cannot_hold_is_refused_with_the_fix() {
             if mib == 1 { "password.profile=gnar" } else { "password.memory_cost_kib=19456" };
         assert!(fix.starts_with(cheaper), "{fix}");
     }
-    let gnar = PasswordSettings { profile: Profile::Gnar, ..settings };
+    let gnar = PasswordSettings { profile: Argon2Profile::Gnar, ..settings };
     assert_eq!(problem(&gnar, 64), None);
     let dear = PasswordSettings { memory_cost_kib: Some(100 * 1024), ..settings };
     assert_eq!(problem(&dear, 64).unwrap().0, "memory_cost_kib");
@@ -219,7 +224,7 @@ async fn other_requests_are_answered_while_many_log_in() {
     let logins: Vec<_> = (0..40)
         .map(|_| {
             let passwords = passwords.clone();
-            tokio::spawn(async move { passwords.check_nobody("swordfish").await })
+            tokio::spawn(async move { passwords.check_dummy("swordfish").await })
         })
         .collect();
     test_support::wait_for("a queue", || std::future::ready(passwords.load().waiting > 20)).await;
@@ -243,7 +248,7 @@ async fn what_others_wait_while_200_log_in_at_once() {
         let begin = std::time::Instant::now();
         let login = || {
             let passwords = passwords.clone();
-            tokio::spawn(async move { passwords.check_nobody("swordfish").await })
+            tokio::spawn(async move { passwords.check_dummy("swordfish").await })
         };
         let logins: Vec<_> = (0..200).map(|_| login()).collect();
         test_support::wait_for("a queue", || std::future::ready(passwords.load().threads > 1))

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use http::HeaderValue;
 
 use super::paging::Paging;
-use crate::http::extract::pairs;
+use crate::http::extract::urlencoded;
 
 /// Maximum length in bytes of a query that is repeated in every link. A longer one appears only in
 /// the link to the next page, because most clients do not read the others.
@@ -18,12 +18,12 @@ const MOST: usize = 2000;
 /// The query of the other pages of a list, but for the number of the page.
 pub(super) fn query_without_page(query: &str) -> String {
     // As it is written: a comma and a `%2C` are not the same in a list.
-    pairs::filtered(query, |name, value| name != "page" && !value.is_empty())
+    urlencoded::filter_pairs(query, |name, value| name != "page" && !value.is_empty())
 }
 
 /// Returns the query of pages with `per_page` entries.
 pub(super) fn with_per_page(query: &str, per_page: u32) -> String {
-    let mut query = pairs::filtered(query, |name, _| name != "per_page");
+    let mut query = urlencoded::filter_pairs(query, |name, _| name != "per_page");
     let and = if query.is_empty() { "" } else { "&" };
     write!(query, "{and}per_page={per_page}").expect("a String takes all text");
     query

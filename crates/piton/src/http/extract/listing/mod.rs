@@ -46,10 +46,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::handler_error::{Error, most_faults};
+use crate::error::handler_error::{Error, max_field_errors};
 use crate::http::extract::arguments::{query_is_text, query_refusal};
-use crate::http::extract::pairs::{self, FieldError, Pairs};
-use crate::http::routing::operation::{Input, Operation, Place};
+use crate::http::extract::urlencoded::{self, NameValuePairs, ParameterError};
+use crate::http::routing::operation::{Input, Operation, ParameterIn};
 
 pub use page::{Items, Page};
 pub use paging::Paging;
@@ -129,9 +129,9 @@ where
     /// As the argument of a handler.
     pub fn from_query(query: &str) -> Result<Self, Error> {
         query_is_text(query.as_bytes())?;
-        let most = most_faults(query.len());
+        let most = max_field_errors(query.len());
         let refuse = |wrong| query_refusal(query.len(), wrong);
-        let mut pairs = Pairs::of_query(query.as_bytes()).map_err(refuse)?;
+        let mut pairs = NameValuePairs::from_query(query.as_bytes()).map_err(refuse)?;
         let mut wrong = Vec::new();
         let own = Own::take::<B>(&mut pairs, &mut wrong);
         refuse_unknown::<F, B>(&mut pairs, most, &mut wrong);
@@ -162,8 +162,8 @@ fn is_own<B: SortBy>(name: &str) -> bool {
 }
 
 impl Own {
-    fn take<B: SortBy>(pairs: &mut Pairs<'_>, wrong: &mut Vec<FieldError>) -> Self {
-        let mut once = |pairs: &mut Pairs<'_>, name: &str| {
+    fn take<B: SortBy>(pairs: &mut NameValuePairs<'_>, wrong: &mut Vec<ParameterError>) -> Self {
+        let mut once = |pairs: &mut NameValuePairs<'_>, name: &str| {
             let mut values = pairs.take(name);
             if values.len() > 1 {
                 wrong.push((Some(name.to_owned()), "is given twice".into()));
@@ -178,7 +178,10 @@ impl Own {
         Self { page, per_page, sort }
     }
 
-    fn paging<const PER_PAGE: u32, const MOST: u32>(&self, wrong: &mut Vec<FieldError>) -> Paging {
+    fn paging<const PER_PAGE: u32, const MOST: u32>(
+        &self,
+        wrong: &mut Vec<ParameterError>,
+    ) -> Paging {
         const { assert!(1 <= PER_PAGE && PER_PAGE <= MOST, "a page has from 1 to MOST entries") };
         let mut number = |name: &str, given: &Option<String>, otherwise, most| {
             paging::number(given.as_deref(), otherwise, most).unwrap_or_else(|why| {
@@ -192,7 +195,7 @@ impl Own {
         }
     }
 
-    fn sort<B: SortBy>(&self, wrong: &mut Vec<FieldError>) -> Sort<B> {
+    fn sort<B: SortBy>(&self, wrong: &mut Vec<ParameterError>) -> Sort<B> {
         let given = self.sort.as_deref().filter(|sort| !sort.is_empty());
         given.map_or_else(|| Ok(Sort::default()), str::parse).unwrap_or_else(
             |why: sort::Refused| {
@@ -205,16 +208,19 @@ impl Own {
 
 /// Leaves out the parameters that have no value, and refuses each that `F` does not read: also where `F` itself
 /// would let it pass.
-fn refuse_unknown<F, B>(pairs: &mut Pairs<'_>, most: usize, wrong: &mut Vec<FieldError>)
-where
+fn refuse_unknown<F, B>(
+    pairs: &mut NameValuePairs<'_>,
+    most: usize,
+    wrong: &mut Vec<ParameterError>,
+) where
     F: DeserializeOwned + JsonSchema,
     B: SortBy,
 {
     let mut unknown = Vec::new();
-    if let Some(fields) = pairs::fields::<F>() {
+    if let Some(fields) = urlencoded::field_names::<F>() {
         pairs.remove_if(|name, is_empty| {
             // `range[min]` is a member of the field `range`.
-            let object = pairs::object_and_member(name).map_or(name, |(object, _)| object);
+            let object = urlencoded::object_and_member(name).map_or(name, |(object, _)| object);
             let is_field = fields.contains(&name) || fields.contains(&object);
             if !is_field && unknown.len() <= most {
                 unknown.push(name.to_owned());
@@ -222,16 +228,16 @@ where
             is_empty || !is_field
         });
         unknown.truncate(most + 1);
-        let members = pairs.unread_members::<F>(most);
+        let members = pairs.find_unread_members::<F>(most);
         pairs.remove_if(|name, _| members.iter().any(|unknown| unknown == name));
         unknown.extend(members);
     } else {
         // What has flattened fields does not say which, and serde collects the parameters that no field reads.
         pairs.remove_if(|_, is_empty| is_empty);
-        unknown = pairs.unread::<F>(most, documented::<F>);
+        unknown = pairs.find_unread_names::<F>(most, documented::<F>);
         pairs.remove_if(|name, _| unknown.iter().any(|unknown| unknown == name));
     }
-    let names = match pairs::fields::<F>() {
+    let names = match urlencoded::field_names::<F>() {
         _ if unknown.is_empty() => return,
         Some(fields) => fields.iter().map(|&name| name.to_owned()).collect(),
         None => documented::<F>().0,
@@ -288,12 +294,12 @@ fn collect_names(
 #[cold]
 fn describe_unknown<B: SortBy>(name: &str, fields: &[String]) -> String {
     if fields.iter().any(|field| field == name) {
-        return "does not go with the other parameters".into();
+        return "cannot be combined with the other parameters".into();
     }
     let own = ["sort", "page", "per_page"].into_iter().filter(|name| is_own::<B>(name));
     let all: Vec<String> =
         fields.iter().map(String::as_str).chain(own).map(|name| format!("`{name}`")).collect();
-    format!("there is no such parameter here, only {}", all.join(", "))
+    format!("unknown parameter; expected one of {}", all.join(", "))
 }
 
 impl<F, B, S, const PER_PAGE: u32, const MOST: u32> FromRequestParts<S>
@@ -316,7 +322,7 @@ where
     B: SortBy,
 {
     fn describe(operation: &mut Operation) {
-        operation.parameters::<Self>(Place::Query);
+        operation.parameters::<Self>(ParameterIn::Query);
     }
 }
 

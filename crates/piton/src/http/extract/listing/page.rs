@@ -107,9 +107,9 @@ impl<T: Serialize> IntoResponse for Items<T> {
 
 impl<T: JsonSchema> Output for Items<T> {
     fn describe(operation: &mut Operation) {
-        operation.answer::<Vec<T>>(StatusCode::OK, "application/json");
-        operation.answer_header(StatusCode::OK, "Link", LINKS);
-        operation.answer_header_of::<u64>(
+        operation.response::<Vec<T>>(StatusCode::OK, "application/json");
+        operation.response_header(StatusCode::OK, "Link", LINKS);
+        operation.response_header_of::<u64>(
             StatusCode::OK,
             "X-Total-Count",
             "How many entries there are in all.",
@@ -130,7 +130,7 @@ impl<T: Serialize> IntoResponse for Page<T> {
 
 impl<T: JsonSchema> Output for Page<T> {
     fn describe(operation: &mut Operation) {
-        operation.answer::<Self>(StatusCode::OK, "application/json");
-        operation.answer_header(StatusCode::OK, "Link", LINKS);
+        operation.response::<Self>(StatusCode::OK, "application/json");
+        operation.response_header(StatusCode::OK, "Link", LINKS);
     }
 }

@@ -43,7 +43,7 @@ fn asked(query: &str) -> Asked {
 fn wrong(query: &str) -> Vec<String> {
     let error = Asked::from_query(query).unwrap_err();
     assert_eq!(error.status(), 422);
-    error.faults().iter().filter_map(|fault| fault.parameter.clone()).collect()
+    error.field_errors().iter().filter_map(|fault| fault.parameter.clone()).collect()
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn every_wrong_parameter_is_named() {
 fn a_parameter_nobody_knows_is_refused_with_those_there_are() {
     let error = Listing::<NoFilter>::from_query("sort=title").unwrap_err();
     assert_eq!(
-        error.faults()[0].detail,
-        "there is no such parameter here, only `page`, `per_page`"
+        error.field_errors()[0].detail,
+        "unknown parameter; expected one of `page`, `per_page`"
     );
 }
 
@@ -258,7 +258,7 @@ fn refused<F: DeserializeOwned + JsonSchema + std::fmt::Debug>(
 ) -> Vec<(String, String)> {
     let error = Listing::<F, Order>::from_query(query).expect_err(query);
     assert_eq!(error.status(), 422);
-    let faults = error.faults().iter();
+    let faults = error.field_errors().iter();
     faults.map(|it| (it.parameter.clone().unwrap_or_default(), it.detail.clone())).collect()
 }
 
@@ -274,7 +274,7 @@ fn flattened_filters_are_read_as_their_types_and_what_nothing_reads_is_refused()
     let empty = read("q=&year=&copies=&weight=&tag=&page=");
     assert_eq!((empty.filter.title, empty.filter.sold), (None, None));
 
-    let only = "there is no such parameter here, only `title`, `tag`, `year`, `grams`, `copies`, `sort`, `page`, `per_page`";
+    let only = "unknown parameter; expected one of `title`, `tag`, `year`, `grams`, `copies`, `sort`, `page`, `per_page`";
     for query in ["odd=1", "odd=1&year=2024&copies=1", "odd=", "odd=1&odd=2"] {
         let [(name, what)] = &refused::<Flat>(query)[..] else { panic!("{query}") };
         assert_eq!((&**name, sorted(what)), ("odd", sorted(only)), "{query}");
@@ -301,7 +301,7 @@ fn an_enum_as_a_filter_refuses_the_parameters_of_its_other_variants() {
     let read = Listing::<Kinds, Order>::from_query("topic=5&kind=essay").unwrap();
     assert!(matches!(read.filter, Kinds::Essay { topic } if topic == "5"));
     let other = refused::<Kinds>("kind=novel&pages=5&topic=x");
-    assert_eq!(other, [("topic".into(), "does not go with the other parameters".into())]);
+    assert_eq!(other, [("topic".into(), "cannot be combined with the other parameters".into())]);
     assert_eq!(refused::<Kinds>("kind=novel&pages=5&odd=x")[0].0, "odd");
     assert_eq!(refused::<Kinds>("kind=poem&pages=5")[0].0, "kind");
 }
@@ -344,7 +344,7 @@ fn a_mistyped_name_in_brackets_is_refused() {
     {
         for query in [format!("{name}=5"), format!("range[min]=1&{name}=5")] {
             let error = Ranged::from_query(&query).unwrap_err();
-            let parameter = error.faults()[0].parameter.as_deref();
+            let parameter = error.field_errors()[0].parameter.as_deref();
             assert!(
                 parameter == Some(name) || name.starts_with("range[min]"),
                 "{query}: {error:?}"

@@ -1,0 +1,115 @@
+//! Verbs: what a service can do from the command line beside serving.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use clap::{Arg, ArgMatches};
+
+use super::{AppDescription, LaunchError, StepResult};
+use crate::handle::Handle;
+use crate::part::{Dependencies, Part};
+
+/// The arguments a verb was called with.
+pub type Arguments = ArgMatches;
+
+type Run = Box<
+    dyn FnOnce(Handle, ArgMatches) -> Pin<Box<dyn Future<Output = Result<(), LaunchError>> + Send>>
+        + Send,
+>;
+
+type Inspect = Box<dyn FnOnce(&AppDescription<'_>, &ArgMatches) -> Result<(), LaunchError> + Send>;
+
+/// One verb. Only the parts it names are started for it, and they are connected when it runs.
+///
+/// ```
+/// use piton::prelude::*;
+///
+/// let app = App::new("my_service").command(
+///     Command::new("greet", "Say hello to somebody")
+///         .arg(piton::clap::Arg::new("name").required(true))
+///         .run(|_, arguments| async move {
+///             println!("Hello, {}", arguments.get_one::<String>("name").expect("it is required"));
+///         }),
+/// );
+/// ```
+pub struct Command {
+    pub(super) clap: clap::Command,
+    pub(super) dependencies: Dependencies,
+    /// Whether the parts are connected before it runs.
+    pub(super) connects: bool,
+    pub(super) run: Option<Run>,
+    pub(super) inspect: Option<Inspect>,
+}
+
+/// A verb that a room adds to every service that has it in its build.
+pub struct ModuleCommand(pub fn() -> Command);
+
+inventory::collect!(ModuleCommand);
+
+impl Command {
+    /// A verb and, in a line, what it does.
+    #[must_use]
+    pub fn new(name: &'static str, about: &'static str) -> Self {
+        Self {
+            clap: clap::Command::new(name).about(about),
+            dependencies: Dependencies::default(),
+            connects: true,
+            run: None,
+            inspect: None,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: Arg) -> Self {
+        self.clap = self.clap.arg(arg);
+        self
+    }
+
+    /// Adds a verb below this one, such as `up` in `migrate up`. One of them must be given.
+    #[must_use]
+    pub fn subcommand(mut self, command: clap::Command) -> Self {
+        self.clap = self.clap.subcommand(command).subcommand_required(true);
+        self.clap = self.clap.arg_required_else_help(true);
+        self
+    }
+
+    /// Does not connect the parts: for a verb that looks at what connecting would change.
+    #[must_use]
+    pub fn without_connecting(mut self) -> Self {
+        self.connects = false;
+        self
+    }
+
+    /// Starts the part `P` for the verb.
+    #[must_use]
+    pub fn needs<P: Part>(mut self) -> Self {
+        self.dependencies.add::<P>();
+        self
+    }
+
+    /// What the verb does with the app as it has been put together: nothing is started for it, and it
+    /// needs no server.
+    #[must_use]
+    pub fn inspect<R: StepResult>(
+        mut self,
+        inspect: impl FnOnce(&AppDescription<'_>, &Arguments) -> R + Send + 'static,
+    ) -> Self {
+        self.inspect = Some(Box::new(move |app, arguments| inspect(app, arguments).into_result()));
+        self
+    }
+
+    /// What the verb does.
+    #[must_use]
+    pub fn run<F, Fut>(mut self, run: F) -> Self
+    where
+        F: FnOnce(Handle, Arguments) -> Fut + Send + 'static,
+        Fut: Future<Output: StepResult> + Send + 'static,
+    {
+        self.run = Some(Box::new(move |handle, arguments| {
+            let future = run(handle, arguments);
+            Box::pin(async move { future.await.into_result() })
+        }));
+        self
+    }
+}

@@ -1,0 +1,33 @@
+//! Without a database there are no named keys: what stands in the place of `named/`.
+
+use super::key::ApiKey;
+use crate::http::Error;
+use crate::part::{BoxError, Dependencies, Launch};
+use crate::stop::Stop;
+
+#[derive(Clone)]
+pub(super) struct StoredKeys;
+
+impl StoredKeys {
+    pub const AVAILABLE: bool = false;
+
+    pub fn dependencies(_: &mut Dependencies) {}
+
+    pub fn new(_: &Launch) -> Self {
+        Self
+    }
+
+    pub async fn connect(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    pub async fn find(&self, _: &[u8]) -> Result<Option<ApiKey>, Error> {
+        Ok(None)
+    }
+
+    pub async fn any_exist(&self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    pub async fn run(&self, _: Stop) {}
+}

@@ -1,0 +1,314 @@
+//! Finds the token of a request.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use super::body_lookup::{self, BufferedBody};
+use super::claims::TokenType;
+use super::refusal::{Refusal, RefusalKind};
+use super::setting_types::{FlaskVersion, TokenLocation};
+use super::settings::JwtSettings;
+
+/// The headers, cookies, parameters and members that carry tokens, by the settings. The first entry
+/// of a pair is for access tokens, the second for refresh tokens.
+#[derive(Debug)]
+pub(super) struct TokenLookup {
+    pub locations: Vec<TokenLocation>,
+    header: HeaderName,
+    /// The header as the settings spell it, for messages.
+    header_label: String,
+    /// Empty for a token that stands alone in its header.
+    header_type: String,
+    query: String,
+    query_prefix: String,
+    json_keys: [String; 2],
+    cookies: [String; 2],
+    csrf: Option<CsrfRules>,
+    messages: FlaskVersion,
+}
+
+/// The proof against cross-site requests that a request must carry when its token is in a cookie.
+#[derive(Debug)]
+struct CsrfRules {
+    methods: Vec<Method>,
+    headers: [HeaderName; 2],
+    /// The fields of a form that may carry the proof; `None` if forms are not read.
+    fields: Option<[String; 2]>,
+}
+
+/// The token of a request, with its location.
+pub(super) struct FoundToken<'a> {
+    pub token: Cow<'a, str>,
+    pub location: TokenLocation,
+    /// The value that the claim `csrf` must have.
+    pub csrf: Option<Cow<'a, str>>,
+}
+
+/// The reason why no token was found.
+pub(super) enum NotFound {
+    /// No token for this service was sent. Optional guards let the request pass.
+    Absent(Refusal),
+    /// A token was sent in a form that is not accepted.
+    Refused(Refusal),
+    /// The body has to be read first.
+    InBody,
+}
+
+impl TokenLookup {
+    /// Takes the names from the settings, which have been checked.
+    pub fn new(settings: &JwtSettings, messages: FlaskVersion) -> Self {
+        let header =
+            |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap_or(header::AUTHORIZATION);
+        let csrf = settings.cookie_csrf_protect.then(|| CsrfRules {
+            methods: settings.csrf_methods.0.clone(),
+            headers: [
+                header(&settings.access_csrf_header_name),
+                header(&settings.refresh_csrf_header_name),
+            ],
+            fields: settings.csrf_check_form.then(|| {
+                [settings.access_csrf_field_name.clone(), settings.refresh_csrf_field_name.clone()]
+            }),
+        });
+        Self {
+            locations: settings.location.clone(),
+            header: header(&settings.header_name),
+            header_label: settings.header_name.clone(),
+            header_type: settings.header_type.clone(),
+            query: settings.query_string_name.clone(),
+            query_prefix: settings.query_string_value_prefix.clone(),
+            json_keys: [settings.json_key.clone(), settings.refresh_json_key.clone()],
+            cookies: [settings.access_cookie_name.clone(), settings.refresh_cookie_name.clone()],
+            csrf,
+            messages,
+        }
+    }
+
+    /// Returns whether one of these locations requires the body to be read.
+    pub fn need_body(&self, locations: &[TokenLocation]) -> bool {
+        let checks_form = self.csrf.as_ref().is_some_and(|csrf| csrf.fields.is_some());
+        locations.contains(&TokenLocation::Json)
+            || (checks_form && locations.contains(&TokenLocation::Cookies))
+    }
+
+    /// Returns the header that carries tokens.
+    pub fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
+    /// Returns the value of the header for `token`.
+    pub fn header_value(&self, mut token: String) -> String {
+        if !self.header_type.is_empty() {
+            token.insert(0, ' ');
+            token.insert_str(0, &self.header_type);
+        }
+        token
+    }
+
+    /// Returns the first token that one of the locations has.
+    pub fn find<'a>(
+        &self,
+        head: &'a Parts,
+        locations: &[TokenLocation],
+        wanted: TokenType,
+    ) -> Result<FoundToken<'a>, NotFound> {
+        let mut missing = Vec::new();
+        for location in locations {
+            let found = match location {
+                TokenLocation::Headers => self.in_header(&head.headers),
+                TokenLocation::Cookies => self.in_cookie(head, wanted),
+                TokenLocation::QueryString => self.in_query(head),
+                TokenLocation::Json => self.in_json(head, wanted),
+            };
+            match found {
+                // Another scheme in `Authorization` may be meant for a proxy while the cookie has the token.
+                Err(NotFound::Absent(refusal))
+                    if refusal.kind() == RefusalKind::Missing || locations.len() > 1 =>
+                {
+                    missing.push(refusal);
+                }
+                other => return other,
+            }
+        }
+        Err(NotFound::Absent(all_missing(locations, missing)))
+    }
+
+    fn in_header<'a>(&self, headers: &'a HeaderMap) -> Result<FoundToken<'a>, NotFound> {
+        let mut lines = headers.get_all(&self.header).iter();
+        let value = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
+        let value = std::str::from_utf8(value).unwrap_or("?").trim();
+        if lines.next().is_some() {
+            return Err(self.bad_header());
+        }
+        if value.is_empty() || (self.messages == FlaskVersion::Version4 && value == ",") {
+            let message = format!("Missing {} Header", self.header_label);
+            return Err(NotFound::Absent(Refusal::missing(message)));
+        }
+        let found = |token: &'a str| FoundToken {
+            token: Cow::Borrowed(token),
+            location: TokenLocation::Headers,
+            csrf: None,
+        };
+        if self.header_type.is_empty() {
+            let mut words = value.split_ascii_whitespace();
+            return match (words.next(), words.next()) {
+                (Some(token), None) => Ok(found(token)),
+                _ => Err(self.bad_header()),
+            };
+        }
+        // Clients may join several credentials with commas in one header line.
+        let ours = |words: &mut std::str::SplitAsciiWhitespace<'_>| {
+            words.next() == Some(self.header_type.as_str())
+        };
+        let mut fields = value.split(',').map(str::split_ascii_whitespace);
+        let field = fields.find_map(|mut words| ours(&mut words).then_some(words));
+        let mut words = field.ok_or_else(|| self.no_type())?;
+        if self.messages == FlaskVersion::Version4 && fields.any(|mut words| ours(&mut words)) {
+            return Err(self.no_type());
+        }
+        match (words.next(), words.next()) {
+            (Some(token), None) => Ok(found(token)),
+            _ => Err(self.bad_header()),
+        }
+    }
+
+    /// Returns the refusal of a header with another scheme.
+    fn no_type(&self) -> NotFound {
+        let (name, scheme) = (&self.header_label, &self.header_type);
+        match self.messages {
+            FlaskVersion::Version3 => self.bad_header(),
+            FlaskVersion::Version4 => NotFound::Absent(Refusal::missing(format!(
+                "Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'"
+            ))),
+        }
+    }
+
+    fn bad_header(&self) -> NotFound {
+        let (name, scheme) = (&self.header_label, &self.header_type);
+        let space = if scheme.is_empty() { "" } else { " " };
+        match self.messages {
+            FlaskVersion::Version3 => NotFound::Absent(Refusal::invalid(format!(
+                "Bad {name} header. Expected value '{scheme}{space}<JWT>'"
+            ))),
+            FlaskVersion::Version4 => NotFound::Refused(Refusal::invalid(format!(
+                "Bad {name} header. Expected '{name}: {scheme}{space}<JWT>'"
+            ))),
+        }
+    }
+
+    fn in_cookie<'a>(
+        &self,
+        head: &'a Parts,
+        wanted: TokenType,
+    ) -> Result<FoundToken<'a>, NotFound> {
+        let name = &self.cookies[wanted as usize];
+        let token = cookies(&head.headers).find(|(found, _)| found == name);
+        let Some((_, token)) = token.filter(|(_, token)| !token.is_empty()) else {
+            let message = format!("Missing cookie \"{name}\"");
+            return Err(NotFound::Absent(Refusal::missing(message)));
+        };
+        let csrf = match &self.csrf {
+            Some(rules) if rules.methods.contains(&head.method) => Some(rules.shown(head, wanted)?),
+            _ => None,
+        };
+        Ok(FoundToken { token: Cow::Borrowed(token), location: TokenLocation::Cookies, csrf })
+    }
+
+    fn in_query(&self, head: &Parts) -> Result<FoundToken<'static>, NotFound> {
+        let name = &self.query;
+        let query = head.uri.query().unwrap_or_default();
+        let value = body_lookup::pair(query.as_bytes(), name);
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            let message = match self.messages {
+                FlaskVersion::Version3 => format!("Missing \"{name}\" query paramater"),
+                FlaskVersion::Version4 => format!("Missing '{name}' query paramater"),
+            };
+            return Err(NotFound::Absent(Refusal::missing(message)));
+        };
+        let prefix = &self.query_prefix;
+        let token = value.strip_prefix(prefix.as_str()).map(|it| Cow::Owned(it.to_owned()));
+        let token = token.ok_or_else(|| {
+            NotFound::Refused(Refusal::invalid(format!(
+                "Invalid value for query parameter '{name}'. Expected the value to start with \
+                 '{prefix}'"
+            )))
+        })?;
+        Ok(FoundToken { token, location: TokenLocation::QueryString, csrf: None })
+    }
+
+    fn in_json<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<FoundToken<'a>, NotFound> {
+        if !body_lookup::is_json(&head.headers) {
+            let message = "Invalid content-type. Must be application/json.";
+            return Err(NotFound::Absent(Refusal::missing(message)));
+        }
+        let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
+        let key = &self.json_keys[wanted as usize];
+        match body_lookup::member(body, key) {
+            Some(body_lookup::Member::Text(token)) => {
+                let token = Cow::Owned(token);
+                Ok(FoundToken { token, location: TokenLocation::Json, csrf: None })
+            }
+            Some(body_lookup::Member::Other) => {
+                Err(NotFound::Refused(Refusal::invalid("Invalid token type. Token must be text")))
+            }
+            _ => {
+                let message = format!("Missing \"{key}\" key in json data.");
+                Err(NotFound::Absent(Refusal::missing(message)))
+            }
+        }
+    }
+}
+
+impl CsrfRules {
+    /// Returns the CSRF token of the request, which proves that its page may read the cookies.
+    fn shown<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Cow<'a, str>, NotFound> {
+        let shown = head.headers.get(&self.headers[wanted as usize]);
+        let shown = shown.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
+        if let Some(shown) = shown {
+            return Ok(Cow::Borrowed(shown));
+        }
+        let missing = || NotFound::Refused(Refusal::new(RefusalKind::Csrf, "Missing CSRF token"));
+        let field = self.fields.as_ref().filter(|_| body_lookup::is_form(&head.headers));
+        let field = &field.ok_or_else(missing)?[wanted as usize];
+        let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
+        let shown = body_lookup::pair(body, field).filter(|shown| !shown.is_empty());
+        shown.map(Cow::Owned).ok_or_else(missing)
+    }
+}
+
+/// Joins the refusals of all locations in the way of Flask-JWT-Extended.
+fn all_missing(locations: &[TokenLocation], mut missing: Vec<Refusal>) -> Refusal {
+    if let [_] = missing.as_slice() {
+        return missing.remove(0);
+    }
+    let names: Vec<_> = locations.iter().map(|location| location.name()).collect();
+    let (last, first) = names.split_last().map_or(("", &names[..]), |(last, first)| (*last, first));
+    let details: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    let message = format!("Missing JWT in {} or {last} ({})", first.join(", "), details.join("; "));
+    Refusal::missing(message)
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
+        // Other cookies may hold bytes that are not UTF-8: they must not hide the one with the token.
+        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+        Some((name.trim(), value.trim().trim_matches('"')))
+    })
+}
+
+/// Set by the first served route whose guard lists cookies among its own locations: from then on tokens get
+/// the claim `csrf`. With several apps in one process, the tokens of the others get an unused claim.
+static COOKIE_GUARD_EXISTS: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether any guard accepts tokens in cookies, regardless of `jwt.location`.
+pub(super) fn cookie_guard_exists() -> bool {
+    COOKIE_GUARD_EXISTS.load(Ordering::Relaxed)
+}
+
+/// Notes that a guard accepts tokens in cookies.
+pub(super) fn note_cookie_guard() {
+    COOKIE_GUARD_EXISTS.store(true, Ordering::Relaxed);
+}

@@ -1,0 +1,89 @@
+//! The figures of the room for Prometheus.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::passwords::Passwords;
+
+/// Seconds; a hash takes 1 ms to some seconds.
+const BUCKETS_SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// What a hash is computed for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum HashOperation {
+    Hash,
+    Check,
+}
+
+/// What the threads count. Every clone is the same.
+#[derive(Clone, Debug)]
+pub(super) struct HashCounts {
+    hashes: Counter,
+    checks: Counter,
+    seconds: Histogram,
+}
+
+impl Default for HashCounts {
+    fn default() -> Self {
+        let seconds = Histogram::new(BUCKETS_SECONDS);
+        Self { hashes: Counter::default(), checks: Counter::default(), seconds }
+    }
+}
+
+impl HashCounts {
+    pub fn observe(&self, operation: HashOperation, took: Duration) {
+        match operation {
+            HashOperation::Hash => self.hashes.inc(),
+            HashOperation::Check => self.checks.inc(),
+        };
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    #[cfg(test)]
+    pub fn total(&self) -> u64 {
+        self.hashes.get() + self.checks.get()
+    }
+}
+
+/// Reads them when somebody asks.
+#[derive(Debug)]
+pub(super) struct PasswordMetrics(pub Passwords);
+
+impl Collector for PasswordMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let counts = self.0.counts();
+        {
+            let (name, help) = ("password_hashes", "Hashes computed, by what for");
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (operation, counter) in [("hash", &counts.hashes), ("check", &counts.checks)] {
+                counter.encode(family.encode_family(&[("operation", operation)])?)?;
+            }
+        }
+        let help = "Time spent on a hash, without waiting for its turn";
+        let metric = encoder.encode_descriptor(
+            "password_hash_seconds",
+            help,
+            None,
+            MetricType::Histogram,
+        )?;
+        counts.seconds.encode(metric)?;
+        let load = self.0.load();
+        let bytes = i64::try_from(load.memory_bytes).unwrap_or(i64::MAX);
+        let waiting = i64::try_from(load.waiting).unwrap_or(i64::MAX);
+        for (name, help, value) in [
+            ("password_waiting", "Passwords that wait for their turn", waiting),
+            ("password_memory_bytes", "Memory taken to hash in", bytes),
+        ] {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(metric)?;
+        }
+        Ok(())
+    }
+}

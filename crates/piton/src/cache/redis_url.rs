@@ -1,0 +1,228 @@
+//! The address of a Redis server in the settings.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::address::{AddressError, UrlParts, cut, lowercase_scheme, scheme_and_authority};
+use crate::config::{Setting, expected_because, trimmed_text};
+use crate::secrets::redact_setting;
+
+/// The URL schemes of Redis servers.
+const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
+
+/// Returns the reason why an address is refused. Never repeats the text: a password may stand
+/// anywhere in it.
+fn check(text: &str) -> Result<(), String> {
+    let (scheme, authority, rest) = scheme_and_authority(text).map_err(|why| why.to_string())?;
+    if !SCHEMES.contains(&scheme) {
+        return Err("it begins with none of `redis://`, `rediss://`, `redis+unix://`".into());
+    }
+    if scheme.ends_with("unix") {
+        return check_socket(authority, rest);
+    }
+    let parts = UrlParts::parse(text).map_err(|why| match why {
+        AddressError::SeveralHosts => CLUSTER.to_owned(),
+        why => why.to_string(),
+    })?;
+    if matches!(parts.host, "0.0.0.0" | "::") {
+        return Err(format!(
+            "`{}` means all addresses of a machine, and cannot be connected to",
+            parts.host
+        ));
+    }
+    if !matches!(parts.path, "" | "/") && !is_number(&parts.path[1..]) {
+        return Err("its path is not the number of a database, such as `/0`".into());
+    }
+    if parts.fragment.is_some() {
+        return Err("it has a fragment (`#`): set `cache.tls` for what to verify".into());
+    }
+    check_query(parts.query, &["protocol"])
+}
+
+/// The refusal of several servers in an address, because other clients use that for a cluster.
+pub(super) const CLUSTER: &str = "it names several servers. Redis Cluster is not supported: name one server, \
+     or in `cache.sentinel` the Sentinels that know it";
+
+/// Checks the address of a socket: `redis+unix:///path/to/socket?db=1`.
+fn check_socket(authority: &str, rest: &str) -> Result<(), String> {
+    let (rest, fragment) = cut(rest, '#');
+    let (path, query) = cut(rest, '?');
+    if !authority.is_empty() || path.len() < 2 {
+        return Err("the path of a socket begins with `/`, so there are three: `redis+unix:///run/redis.sock`".into());
+    }
+    if fragment.is_some() {
+        return Err(AddressError::Fragment.to_string());
+    }
+    check_query(query, &["db", "user", "pass", "protocol"])
+}
+
+/// Refuses unknown parameters, because the client ignores them: `?db=1`, say, which other clients
+/// read.
+fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
+    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let mut before: Vec<&str> = Vec::new();
+    for (name, value) in pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+        if !known.contains(&name) {
+            return Err(match known {
+                ["protocol"] => "its query has more than `protocol`: the number of the database belongs in the path, everything else in settings of its own",
+                _ => "its query has more than `db`, `user`, `pass` and `protocol`",
+            }
+            .into());
+        }
+        // Refused, because clients differ in which of the two they read.
+        if before.contains(&name) {
+            return Err(format!("its query has `{name}` twice"));
+        }
+        before.push(name);
+        if name == "db" && !is_number(value) {
+            return Err("its `db` is not the number of a database".into());
+        }
+        if name == "protocol" && !["2", "3", "resp2", "resp3"].contains(&value) {
+            return Err("its `protocol` is neither `resp2` nor `resp3`".into());
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether `text` is the number of a database, with the bounds of `cache.db`.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+/// The address of a Redis server. `Debug` and `config` show it without its password.
+#[derive(Clone)]
+pub struct RedisUrl(SecretString);
+
+impl RedisUrl {
+    /// Returns the whole address, with the password.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Returns whether the address is the path of a Unix socket.
+    pub(super) fn is_socket(&self) -> bool {
+        !self.0.expose_secret().starts_with("redis")
+            || self.0.expose_secret().starts_with("redis+unix")
+    }
+
+    /// Returns whether the address is one for TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.0.expose_secret().starts_with("rediss://")
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.show(), f)
+    }
+}
+
+impl Setting for RedisUrl {
+    const ADDRESS: bool = true;
+
+    fn expects() -> Cow<'static, str> {
+        "an address such as `redis://user:password@host:6379/0`".into()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let text = lowercase_scheme(trimmed_text::<Self>(value)?);
+        check(&text).map_err(expected_because::<Self>)?;
+        Ok(Self(text.into_owned().into()))
+    }
+
+    fn show(&self) -> Value {
+        redact_setting(false, &Value::from(self.0.expose_secret()))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^(rediss?|redis\\+unix|unix)://" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let url = RedisUrl::parse(&json!("rediss://me:hunter2@cache:6380/1")).unwrap();
+        assert_eq!(url.show(), json!("rediss://***@cache:6380/1"));
+        assert!(url.is_tls() && !format!("{url:?}").contains("hunter2"));
+        let url = RedisUrl::parse(&json!("redis://:hunter2@cache")).unwrap();
+        assert!(!url.show().to_string().contains("hunter2"));
+        let url =
+            RedisUrl::parse(&json!("redis+unix:///run/redis.sock?db=1&pass=hunter2")).unwrap();
+        assert!(url.is_socket() && !url.show().to_string().contains("hunter2"));
+        let error = RedisUrl::parse(&json!("rediz://me:hunter2@cache")).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn an_address_has_to_be_text_and_its_scheme_may_be_in_capitals() {
+        let error = RedisUrl::parse(&json!(5)).unwrap_err();
+        assert!(error.contains("expected text"), "{error}");
+        assert!(RedisUrl::parse(&json!("REDISS://h")).unwrap().is_tls());
+        assert!(!RedisUrl::parse(&json!("REDIS://h")).unwrap().is_socket());
+    }
+
+    #[test]
+    fn a_malformed_address_is_refused_at_launch() {
+        for good in [
+            "redis://h",
+            "redis://h/",
+            "redis://h:6379/15",
+            "rediss://me:p%2Fw@10.0.0.1:6380",
+            "redis://:pw@[::1]:6379/0?protocol=resp3",
+            "redis+unix:///run/redis.sock",
+            "unix:///run/redis.sock?db=3",
+            "REDIS://h",
+            "RedisS://h:6380/1",
+        ] {
+            assert!(RedisUrl::parse(&json!(good)).is_ok(), "{good}");
+        }
+        for (wrong, why) in [
+            ("", "it is empty"),
+            ("cache", "no scheme"),
+            ("http://h", "begins with none of"),
+            ("redis://", "names no host"),
+            ("redis:///0", "names no host"),
+            ("redis://:6379", "names no host"),
+            ("redis://h1,h2", "Redis Cluster is not supported"),
+            ("rediss://h1:1,rediss://h2:2", "Redis Cluster is not supported"),
+            ("redis://me:pw@h1:6379,h2:6379/0", "Redis Cluster is not supported"),
+            ("redis://h:abc", "its port is not"),
+            ("redis://h:0", "its port is not"),
+            ("redis://h:", "its port is not"),
+            ("redis://h:99999", "its port is not"),
+            ("redis://h/abc", "the number of a database"),
+            ("redis://h/-1", "the number of a database"),
+            ("redis://h/65536", "the number of a database"),
+            ("redis://h:6379/0/1", "the number of a database"),
+            ("redis://h/0#insecure", "`cache.tls`"),
+            ("redis://h?db=3", "belongs in the path"),
+            ("redis://h?ssl_cert_reqs=none", "settings of its own"),
+            ("redis://h?protocol=resp9", "neither `resp2`"),
+            ("redis://me:hunter2/x@h", "percent-encoded"),
+            ("redis://me:hunter2#x@h", "percent-encoded"),
+            ("redis://me:hunter2%@h", "percent-encoded"),
+            ("redis://me:hunter2%FF@h", "percent-encoded"),
+            ("redis://a b", "a space"),
+            ("redis://0.0.0.0", "all addresses"),
+            ("redis://::1", "in brackets"),
+            ("redis+unix://", "three"),
+            ("redis+unix:///", "three"),
+            ("unix://run/redis.sock", "three"),
+            ("unix:///run/redis.sock?db=x", "`db`"),
+            ("unix:///run/redis.sock?database=1", "more than `db`"),
+            ("unix:///run/redis.sock?db=1&db=2", "`db` twice"),
+            ("redis://h?protocol=3&protocol=3", "`protocol` twice"),
+        ] {
+            let error = RedisUrl::parse(&json!(wrong)).unwrap_err();
+            assert!(error.contains(why), "{wrong}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

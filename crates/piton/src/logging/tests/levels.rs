@@ -1,0 +1,78 @@
+//! Which events are written, and the settings of the log.
+
+use super::*;
+
+#[test]
+fn below_the_level_nothing_is_written() {
+    let all = |_: &'static LogRules| {
+        trace!("a");
+        debug!("b");
+        info!("c");
+        warn!("d");
+        error!("e");
+    };
+    let levels =
+        [LogLevel::Error, LogLevel::Warning, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    for (index, level) in levels.into_iter().enumerate() {
+        assert_eq!(lines(level, LineStyle::Human, all).len(), index + 1, "{level}");
+    }
+}
+
+#[test]
+fn the_level_changes_while_the_service_runs() {
+    let lines = lines(LogLevel::Info, LineStyle::Human, |rules| {
+        let speak = || debug!("speaks");
+        speak();
+        rules.set_level(LogLevel::Debug);
+        speak();
+        rules.set_level(LogLevel::Info);
+        speak();
+    });
+    assert_eq!(lines.len(), 1);
+}
+
+#[test]
+fn libraries_speak_from_warning_on_unless_a_fault_is_looked_for() {
+    let all = |_: &'static LogRules| {
+        info!(target: "hyper::proto", "a");
+        warn!(target: "sqlx::query", "b");
+        info!(target: "hyperspace", "c");
+        info!(target: "piton::http", "d");
+    };
+    assert_eq!(lines(LogLevel::Info, LineStyle::Human, all).len(), 3);
+    assert_eq!(lines(LogLevel::Debug, LineStyle::Human, all).len(), 4);
+    assert_eq!(lines(LogLevel::Error, LineStyle::Human, all).len(), 0);
+}
+
+#[test]
+fn the_settings_of_the_log_have_their_variables_and_defaults() {
+    let vars = [("PITON_LOG_LEVEL", "debug"), ("PITON_LOG_REQUESTS", "none")];
+    let (config, problems) = Config::loader("PITON").env(vars).load(&[&SECTION]);
+    assert!(problems.is_empty() && config.check(&[&SECTION], &[&SECTION]).is_empty());
+    let settings: LogSettings = config.read("log", &mut Problems::new());
+    assert_eq!(settings.level, LogLevel::Debug);
+    assert_eq!((settings.format, settings.requests), (LogFormat::Auto, LogRequests::None));
+}
+
+#[test]
+fn all_requests_are_logged_in_development_and_failures_in_production() {
+    assert_eq!(LogRequests::Auto.resolve(false), LogRequests::All);
+    assert_eq!(LogRequests::Auto.resolve(true), LogRequests::Failures);
+    assert_eq!(LogRequests::None.resolve(false), LogRequests::None);
+}
+
+#[test]
+fn one_logger_is_quieted_and_another_opened() {
+    let written = lines(LogLevel::Info, LineStyle::Human, |rules| {
+        rules.set_levels(LogLevels::parse(&json!("a=ERROR,a.b=DEBUG,hyper=INFO")).expect("levels"));
+        info!(target: "a::x", "1");
+        debug!(target: "a::b::c", "2");
+        trace!(target: "a::b", "3");
+        info!(target: "hyper::proto", "4");
+        info!(target: "tokio::task", "5");
+        debug!(target: "c", "6");
+        info!(target: "c", "7");
+    });
+    let said: String = written.iter().filter_map(|line| line.trim().chars().last()).collect();
+    assert_eq!(said, "247");
+}

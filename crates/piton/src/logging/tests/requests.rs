@@ -1,0 +1,61 @@
+//! The lines of requests.
+
+use super::*;
+
+#[test]
+fn a_slow_request_has_a_line_though_only_failures_are_logged() {
+    async fn slow() -> &'static str {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        "done"
+    }
+    async fn fast() -> &'static str {
+        "done"
+    }
+    let app = |slow_from: &str| {
+        App::new("slow")
+            .blueprints(["none"])
+            .set("log.requests", "failures")
+            .set("log.slow", slow_from)
+            .route(get("/slow", slow))
+            .route(get("/fast", fast))
+    };
+    let ask = async |app: &TestApp| {
+        app.get("/slow").await;
+        app.get("/fast").await;
+    };
+    let lines = lines_of(LogLevel::Info, app("5ms"), ask);
+    let slow = said(&lines, "GET /slow 200");
+    assert_eq!(slow.len(), 1, "{lines:?}");
+    assert_eq!((&slow[0]["slow"], &slow[0]["level"]), (&json!(true), &json!("WARNING")));
+    let lines = lines_of(LogLevel::Info, app("0s"), ask);
+    assert!(said(&lines, "GET /slow 200").is_empty(), "{lines:?}");
+}
+
+#[test]
+fn probes_are_logged_only_if_they_fail_or_a_fault_is_looked_for() {
+    async fn broken() -> StatusCode {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+    let app = || {
+        App::new("probes")
+            .blueprints(["none"])
+            .set("log.requests", "all")
+            .route(get("/metrics", broken))
+            .route(get("/other", async || "other"))
+    };
+    let ask = async |app: &TestApp| {
+        for path in ["/livez", "/readyz", "/metrics", "/other"] {
+            app.get(path).await;
+        }
+    };
+    let paths = |level| {
+        let lines = lines_of(level, app(), ask);
+        let messages = lines.iter().filter_map(|line| line["message"].as_str());
+        messages.filter(|message| message.starts_with("GET ")).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(paths(LogLevel::Info), "GET /metrics 503, GET /other 200");
+    assert_eq!(
+        paths(LogLevel::Debug),
+        "GET /livez 200, GET /readyz 200, GET /metrics 503, GET /other 200"
+    );
+}

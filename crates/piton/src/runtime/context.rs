@@ -1,0 +1,360 @@
+//! Ambient context: which app, and which request, the running code belongs to.
+//!
+//! It is task-local, so `piton::app()` and the request id of a log line are right in every
+//! handler without being handed around. A task started with `tokio::spawn` leaves the context;
+//! [`spawn`] carries it along.
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue};
+use tokio::task::JoinHandle;
+
+use crate::handle::{Handle, WeakHandle};
+use crate::http::{BodyState, TraceContext};
+use crate::memory::MemoryCharge;
+use crate::metrics::{PathIndex, UNMATCHED};
+
+tokio::task_local! {
+    static CURRENT: Context;
+}
+
+/// The app that runs in this process, for code outside any request: the last one attached.
+static ATTACHED: RwLock<Option<WeakHandle>> = RwLock::new(None);
+
+#[derive(Clone)]
+struct Context {
+    handle: Handle,
+    request: Option<CurrentRequest>,
+}
+
+/// The request that is being answered.
+#[derive(Clone)]
+pub(crate) struct CurrentRequest {
+    pub id: RequestId,
+    /// The other end of the connection; `None` where there is none, as in a test.
+    pub peer: Option<IpAddr>,
+    /// The trace it belongs to, where the client said one.
+    pub trace: Option<TraceContext>,
+    /// What others than us say of that trace, to be handed on as it is: the header `tracestate`.
+    pub trace_state: Option<HeaderValue>,
+    /// The route that was matched, once one is.
+    pub path: Cell<PathIndex>,
+    /// Who is calling, once somebody has found out.
+    pub caller: OnceCell<Arc<dyn Caller>>,
+    /// The time at which the client gets 503 if there is no response yet.
+    pub deadline: Option<Instant>,
+    /// The memory held for this request, once there is any.
+    pub memory: OnceCell<Arc<MemoryCharge>>,
+    /// The state of its body, if it has one. Weak, because a task that a handler starts must not
+    /// keep the body charged after the request has ended.
+    pub body: Weak<BodyState>,
+}
+
+/// Who is calling, as far as those need to know who do not ask for it themselves: the answer on its way
+/// out, and requests to others on the caller's behalf.
+pub(crate) trait Caller: Any + Send + Sync {
+    /// The value of an `Authorization` header with which to call another service in the caller's
+    /// name.
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "the client asks for it"))]
+    fn authorization(&self) -> Option<HeaderValue>;
+
+    /// Adds to the head of the answer what the caller needs for their next request.
+    fn answer(&self, headers: &mut HeaderMap);
+}
+
+impl CurrentRequest {
+    pub fn new(id: RequestId, peer: Option<IpAddr>, trace: Option<TraceContext>) -> Self {
+        Self {
+            id,
+            peer,
+            trace,
+            trace_state: None,
+            path: Cell::new(UNMATCHED),
+            caller: OnceCell::new(),
+            deadline: None,
+            memory: OnceCell::new(),
+            body: Weak::new(),
+        }
+    }
+}
+
+/// The app this code runs in: its parts, settings and state, from anywhere.
+///
+/// Inside a request, and in tasks started with [`spawn`], it is the app that serves the request.
+/// Elsewhere it is the app of this process.
+///
+/// ```no_run
+/// # use piton::prelude::*;
+/// async fn anywhere() {
+///     println!("{} is running", piton::app().name());
+/// }
+/// ```
+///
+/// # Panics
+/// When no app has been started in this process, or it has ended. [`try_app`] asks.
+#[must_use]
+pub fn app() -> Handle {
+    try_app().expect("`piton::app()` was called before the app reached its step `attach_instance`")
+}
+
+/// Like [`app`], but `None` where there is no app.
+#[must_use]
+pub fn try_app() -> Option<Handle> {
+    CURRENT.try_with(|context| context.handle.clone()).ok().or_else(|| {
+        ATTACHED
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .and_then(WeakHandle::upgrade)
+    })
+}
+
+/// Starts a task that keeps the ambient context: `piton::app()` works in it and its log lines
+/// carry the id of the request that started it.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    match CURRENT.try_with(Context::clone) {
+        Ok(context) => tokio::spawn(CURRENT.scope(context, future)),
+        Err(_) => tokio::spawn(future),
+    }
+}
+
+/// Makes `handle` the answer of [`app`] for code outside any request.
+pub(crate) fn attach(handle: &Handle) {
+    *ATTACHED.write().unwrap_or_else(PoisonError::into_inner) = Some(handle.downgrade());
+}
+
+/// Runs `future` as part of the app, outside any request.
+pub(crate) fn within<F: Future>(handle: Handle, future: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(Context { handle, request: None }, future)
+}
+
+/// Runs `future` as part of a request; also returns what has become known of that: the route it
+/// matched, who is calling.
+pub(crate) async fn within_request<F: Future>(
+    handle: Handle,
+    request: CurrentRequest,
+    future: F,
+) -> (F::Output, Option<CurrentRequest>) {
+    let mut scoped = pin!(CURRENT.scope(Context { handle, request: Some(request) }, future));
+    let output = scoped.as_mut().await;
+    let left = scoped.take_value().and_then(|context| context.request);
+    (output, left)
+}
+
+/// Runs `now` as part of a request.
+pub(crate) fn within_request_now<R>(
+    handle: &Handle,
+    request: &CurrentRequest,
+    now: impl FnOnce() -> R,
+) -> R {
+    let context = Context { handle: handle.clone(), request: Some(request.clone()) };
+    CURRENT.sync_scope(context, now)
+}
+
+/// Notes which route the current request has matched.
+pub(crate) fn matched(path: PathIndex) {
+    let _ = CURRENT.try_with(|context| {
+        if let Some(request) = &context.request {
+            request.path.set(path);
+        }
+    });
+}
+
+/// The current request's id, and the trace that its client said, if there is one. Copied out:
+/// whoever asks may write a line that asks again.
+pub(crate) fn request_and_trace() -> (Option<RequestId>, Option<TraceContext>) {
+    current(|request| (Some(request.id), request.trace)).unwrap_or_default()
+}
+
+/// Something of the current request, if there is one.
+pub(crate) fn current<R>(of: impl FnOnce(&CurrentRequest) -> R) -> Option<R> {
+    CURRENT.try_with(|context| context.request.as_ref().map(of)).ok().flatten()
+}
+
+/// Returns the time at which the current request gets 503 if there is no response yet. `None`
+/// outside any request.
+#[cfg_attr(not(feature = "password"), expect(dead_code, reason = "the queue of hashes asks"))]
+pub(crate) fn deadline() -> Option<Instant> {
+    current(|request| request.deadline).flatten()
+}
+
+/// The reason why a request may not hold more memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryRefusal {
+    /// Other requests hold too much at the moment.
+    Full,
+    /// Too many bytes even without other requests. Holds the size of the budget.
+    TooMuch(u64),
+}
+
+/// Charges `bytes` to the current request in `http.memory_budget`, until it has a response. Outside
+/// any request nothing is charged.
+///
+/// # Errors
+/// The bytes do not fit, and are not charged.
+pub(crate) fn hold_memory(bytes: u64) -> Result<(), MemoryRefusal> {
+    with_memory(|charge| {
+        let total = charge.bytes().saturating_add(bytes);
+        if !charge.budget().could_hold(total) {
+            Err(MemoryRefusal::TooMuch(charge.budget().limit()))
+        } else if charge.grow(bytes) {
+            Ok(())
+        } else {
+            Err(MemoryRefusal::Full)
+        }
+    })
+    .unwrap_or(Ok(()))
+}
+
+/// Charges an estimate as [`hold_memory`] does, next to the `charged` bytes of the request's body.
+/// Charges half of the budget at most, and no more than the body leaves of it, so that an estimate
+/// never refuses a request that is alone.
+pub(crate) fn hold_estimate(bytes: u64, charged: u64) -> Result<(), MemoryRefusal> {
+    let most = with_memory(|charge| {
+        let budget = charge.budget();
+        (budget.limit() / 2).min(budget.max_large().saturating_sub(charged))
+    });
+    most.map_or(Ok(()), |most| hold_memory(bytes.min(most)))
+}
+
+/// Announces that the reader of the current request's body copies it into a buffer of its own; see
+/// [`BodyState::buffer`].
+pub(crate) fn buffer_body() {
+    let _ = current(|request| request.body.upgrade().map(|body| body.buffer()));
+}
+
+fn with_memory<R>(of: impl FnOnce(&MemoryCharge) -> R) -> Option<R> {
+    let found = CURRENT.try_with(|context| {
+        let request = context.request.as_ref()?;
+        let charge = || Arc::new(MemoryCharge::new(context.handle.inner().memory.clone()));
+        Some(of(request.memory.get_or_init(charge)))
+    });
+    found.ok().flatten()
+}
+
+/// Whether the running code belongs to a request.
+pub(crate) fn in_request() -> bool {
+    current(|_| ()).is_some()
+}
+
+/// The trace that the current request belongs to: the one its client said, or else a trace of its
+/// own. Hand it on to whom you call. `None` outside any request.
+#[must_use]
+pub fn trace() -> Option<TraceContext> {
+    current(|request| request.trace.unwrap_or_else(|| TraceContext::of_request(&request.id)))
+}
+
+/// What one request is called in logs and answers: 32 hexadecimal digits, the form of a W3C trace
+/// id, unless a trusted proxy has given it another name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId {
+    text: [u8; Self::LONGEST],
+    length: u8,
+}
+
+impl RequestId {
+    /// The longest name that is taken from a proxy, in bytes.
+    const LONGEST: usize = 47;
+
+    /// A new id: 128 random bits.
+    #[must_use]
+    pub fn new() -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut bits = fastrand::u128(..);
+        let mut text = [0; Self::LONGEST];
+        for digit in &mut text[..32] {
+            *digit = DIGITS[(bits & 15) as usize];
+            bits >>= 4;
+        }
+        Self { text, length: 32 }
+    }
+
+    /// The name that a proxy gave the request, if it is one that can stand in a log line and in a
+    /// header: up to 47 letters, digits and `-_.:=+/@`.
+    #[must_use]
+    pub fn given(name: &[u8]) -> Option<Self> {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:=+/@".contains(byte);
+        if name.is_empty() || name.len() > Self::LONGEST || !name.iter().all(plain) {
+            return None;
+        }
+        let mut text = [0; Self::LONGEST];
+        text[..name.len()].copy_from_slice(name);
+        Some(Self { text, length: u8::try_from(name.len()).ok()? })
+    }
+
+    /// The id of the request that is being answered, to tell it to somebody who may ask for it: the log has
+    /// it on every line by itself. `None` outside of a request.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        current(|request| request.id)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).expect("only ASCII is taken")
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
+
+    pub(crate) fn header(self) -> HeaderValue {
+        HeaderValue::from_bytes(self.as_bytes()).expect("only visible ASCII is taken")
+    }
+}
+impl Default for RequestId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_32_hexadecimal_digits_and_no_two_are_alike() {
+        let (one, other) = (RequestId::new(), RequestId::new());
+        assert!(one.as_str().len() == 32 && one.as_str().bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_name_given_by_a_proxy_is_taken_if_it_can_stand_in_a_header() {
+        for name in ["f47ac10b-58cc-4372-a567-0e02b2c3d479", "Root=1-67891233-abcdef", "x"] {
+            assert_eq!(RequestId::given(name.as_bytes()).unwrap().as_str(), name);
+        }
+        for name in ["", "a b", "a\"b", "a\nb", "\u{e9}", &"x".repeat(48)] {
+            assert_eq!(RequestId::given(name.as_bytes()), None, "{name:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn outside_a_request_there_is_no_id() {
+        assert!(!in_request());
+        assert_eq!(request_and_trace(), (None, None));
+    }
+}

@@ -1,0 +1,387 @@
+//! The running app, as everything that runs in it sees it: parts, settings, state.
+//!
+//! `piton::app()` returns it, axum's router carries it as its state, and each room adds its own
+//! short-hands in its own file (`impl Handle { pub fn db(&self) -> Db { .. } }`).
+
+use std::any::{Any, TypeId};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::config::{Config, Environment, Section, SettingInfo};
+use crate::http::{Error, Proxies, RouteInfo};
+use crate::memory::MemoryBudget;
+use crate::metrics::Metrics;
+use crate::part::{DynPart, Health, Part, PartDescriptor};
+use crate::secrets::redact_text;
+use crate::stop::{Stop, Trigger};
+
+/// The running app. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle(Arc<Inner>);
+
+#[derive(Clone)]
+pub(crate) struct WeakHandle(Weak<Inner>);
+
+/// What a [`Handle`] is made of.
+pub(crate) struct Inner {
+    pub name: String,
+    pub version: Option<String>,
+    pub environment: Environment,
+    pub production: bool,
+    /// Whether it is launched to serve, and not for a verb.
+    pub serves: bool,
+    /// Whether the process's environment counts. Not in a test.
+    pub reads_process_env: bool,
+    pub data_dir: PathBuf,
+    pub config: Config,
+    /// The sections of every setting there is.
+    pub sections: Vec<Section>,
+    pub metrics: Metrics,
+    pub proxies: Proxies,
+    /// The memory budget of all requests.
+    pub memory: Arc<MemoryBudget>,
+    pub parts: Vec<PartState>,
+    pub states: TypedValues,
+    pub provided: TypedValues,
+    pub routes: OnceLock<Vec<RouteInfo>>,
+    pub drain: Drain,
+    /// Whether something may ask a request for the address of its connection's other end.
+    pub tells_peer: AtomicBool,
+    pub started: Instant,
+}
+
+/// Whether the service has been told to stop. Every answer asks, so the flag stands beside the signal.
+pub(crate) struct Drain {
+    begun: AtomicBool,
+    signal: (Trigger, Stop),
+    last_call: (Trigger, Stop),
+}
+
+impl Drain {
+    pub fn new() -> Self {
+        Self { begun: AtomicBool::new(false), signal: Stop::new(), last_call: Stop::new() }
+    }
+
+    pub fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+        self.signal.0.stop();
+    }
+
+    pub fn last_call(&self) {
+        self.last_call.0.stop();
+    }
+}
+
+/// A planned part: started or not yet, connected or not yet.
+pub(crate) struct PartState {
+    pub id: TypeId,
+    pub entry: &'static PartDescriptor,
+    pub part: OnceLock<Arc<dyn DynPart>>,
+    pub connected: AtomicBool,
+    /// Set once the part has connected. Dependent parts wait for it.
+    pub reached: watch::Sender<bool>,
+    /// Why the last attempt to connect failed.
+    pub trouble: Mutex<Option<String>>,
+}
+
+/// Values by their type, several of one type in the order given.
+#[derive(Default)]
+pub(crate) struct TypedValues(Vec<Box<dyn Any + Send + Sync>>);
+
+impl TypedValues {
+    pub fn push<T: Any + Send + Sync>(&mut self, value: T) {
+        self.push_any(Box::new(value));
+    }
+
+    pub fn push_any(&mut self, value: Box<dyn Any + Send + Sync>) {
+        self.0.push(value);
+    }
+
+    pub fn iter<T: Any>(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().filter_map(|value| value.downcast_ref())
+    }
+
+    pub fn has(&self, id: TypeId) -> bool {
+        self.0.iter().any(|value| (**value).type_id() == id)
+    }
+}
+
+/// How one part is, as the health answers show it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PartHealth {
+    /// The part's name.
+    pub name: &'static str,
+    /// Whether the service is not ready while this part is down.
+    pub critical: bool,
+    /// How it is.
+    #[serde(flatten)]
+    pub health: Health,
+    /// What it tells beside that.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub details: serde_json::Value,
+}
+
+impl PartState {
+    pub fn new(entry: &'static PartDescriptor) -> Self {
+        Self {
+            id: (entry.id)(),
+            entry,
+            part: OnceLock::new(),
+            connected: AtomicBool::new(false),
+            reached: watch::Sender::new(false),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    async fn health(&self, limit: Duration) -> Health {
+        let Some(part) = self.part.get() else {
+            return Health::Down("not started yet".into());
+        };
+        if !self.connected.load(Ordering::Acquire) {
+            let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            return Health::Down(trouble.unwrap_or_else(|| "not connected yet".into()));
+        }
+        match tokio::time::timeout(limit, part.health()).await {
+            Ok(health) => health,
+            Err(_) => {
+                Health::Down(format!("no answer within {}", humantime::format_duration(limit)))
+            }
+        }
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// The app's name, as given to `App::new`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its version, as given to `App::version`.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.0.version.as_deref()
+    }
+
+    /// Where the service runs: `local`, or what the setting `environment` says.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.0.environment
+    }
+
+    /// Whether the service runs in production.
+    #[must_use]
+    pub fn production(&self) -> bool {
+        self.0.production
+    }
+
+    /// The folder of the embedded engines' files; it may not exist yet.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.0.data_dir
+    }
+
+    /// Every setting with its value and where that came from.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Every setting as people may see it: secrets stand as `***`.
+    #[must_use]
+    pub fn settings(&self) -> Vec<SettingInfo> {
+        self.0.config.describe(&self.0.sections.iter().collect::<Vec<_>>())
+    }
+
+    /// The service's figures: what `/metrics` tells, and the place to add one's own.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// How long ago the app was launched.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// Whether the app has been told to stop and only finishes what it has begun.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.0.drain.begun.load(Ordering::Relaxed)
+    }
+
+    /// Says when the service is told to stop: from then on it drains, and a handler that waits for its
+    /// turn had better answer within `http.drain_timeout`.
+    ///
+    /// ```
+    /// use piton::prelude::*;
+    ///
+    /// /// Waits for news, and no longer than the service lives.
+    /// #[get("/news")]
+    /// async fn news() -> Result<&'static str> {
+    ///     let stopping = piton::app().stopping();
+    ///     tokio::select! {
+    ///         () = tokio::time::sleep(std::time::Duration::from_secs(20)) => Ok("no news"),
+    ///         () = stopping.stopped() => Err(Error::unavailable("come back in a moment")),
+    ///     }
+    /// }
+    /// # use piton::tokio;
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn stopping(&self) -> Stop {
+        self.0.drain.signal.1.clone()
+    }
+
+    /// Says when what is still under way will soon be cut off: 2 s before `http.drain_timeout` has
+    /// passed, or at half of it. A handler that answers now is still heard.
+    #[must_use]
+    pub fn last_call(&self) -> Stop {
+        self.0.drain.last_call.1.clone()
+    }
+
+    /// The routes the app serves, in the order of their paths. Empty before the step
+    /// `configure_routes`.
+    #[must_use]
+    pub fn routes(&self) -> &[RouteInfo] {
+        self.0.routes.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// A part, as a handler's argument would give it.
+    ///
+    /// # Panics
+    /// If nothing asked for `P`: no route takes it and `App::enable::<P>()` was not said. Also before
+    /// the part's own step has run. [`Handle::try_part`] gives these as errors.
+    #[must_use]
+    #[track_caller]
+    pub fn part<P: Part>(&self) -> P {
+        match self.find::<P>() {
+            Ok((_, part)) => part,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    /// A part that is ready to work.
+    ///
+    /// # Errors
+    /// 503 while the part has not reached what it depends on; 500 if nothing asked for the part at
+    /// launch.
+    pub fn try_part<P: Part>(&self) -> Result<P, Error> {
+        let (slot, part) = self.find::<P>().map_err(Error::internal)?;
+        if slot.connected.load(Ordering::Acquire) { Ok(part) } else { Err(not_ready(slot)) }
+    }
+
+    /// A part that has been started and perhaps never connected: for verbs of rooms.
+    ///
+    /// # Panics
+    /// If the part was not started.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[track_caller]
+    pub(crate) fn part_unconnected<P: Part>(&self) -> P {
+        match self.find::<P>() {
+            Ok((_, part)) => part,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    fn find<P: Part>(&self) -> Result<(&PartState, P), String> {
+        let id = TypeId::of::<P>();
+        let Some(slot) = self.0.parts.iter().find(|slot| slot.id == id) else {
+            return Err(format!(
+                "the part `{0}` was not started because nothing asks for it: take it as an argument \
+                 of a route, or say `App::enable::<{1}>()`",
+                P::NAME,
+                short_type_name::<P>()
+            ));
+        };
+        let Some(part) = slot.part.get() else {
+            return Err(format!(
+                "the part `{}` starts in step `{}`, which has not run yet",
+                P::NAME,
+                P::STEP
+            ));
+        };
+        let part = part.as_any().downcast_ref::<P>().expect("slots are found by the part's type");
+        Ok((slot, part.clone()))
+    }
+
+    /// The service's own state, as given to `App::state`, or its section of `App::settings`.
+    #[must_use]
+    pub fn state<S: Clone + Send + Sync + 'static>(&self) -> Option<S> {
+        self.0.states.iter::<S>().next().cloned()
+    }
+
+    /// What the service attached with `App::provide`, in the order given.
+    pub fn provided<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
+        self.0.provided.iter::<T>()
+    }
+
+    /// What every started part shows of itself, by its name.
+    #[must_use]
+    pub fn snapshots(&self) -> serde_json::Map<String, serde_json::Value> {
+        let started =
+            self.0.parts.iter().filter_map(|slot| Some((slot.entry.name, slot.part.get()?)));
+        started.map(|(name, part)| (name.to_owned(), part.snapshot())).collect()
+    }
+
+    /// How every part is. Each is asked at the same time and given one second.
+    pub async fn health(&self) -> Vec<PartHealth> {
+        const LIMIT: Duration = Duration::from_secs(1);
+        let checks = self.0.parts.iter().map(|slot| async {
+            PartHealth {
+                name: slot.entry.name,
+                critical: slot.entry.critical,
+                health: masked(slot.health(LIMIT).await),
+                details: slot.part.get().map_or(serde_json::Value::Null, |part| part.details()),
+            }
+        });
+        futures_util::future::join_all(checks).await
+    }
+}
+
+/// A reason may quote what a server has said.
+fn masked(health: Health) -> Health {
+    let hide = |reason: String| redact_text(&reason).into_owned();
+    match health {
+        Health::Up => Health::Up,
+        Health::Degraded(reason) => Health::Degraded(hide(reason)),
+        Health::Down(reason) => Health::Down(hide(reason)),
+    }
+}
+
+#[cold]
+fn not_ready(slot: &PartState) -> Error {
+    let trouble = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Error::unavailable(format!("`{}` is not ready yet", slot.entry.name))
+        .caused_by(trouble.unwrap_or_else(|| "it has not connected yet".into()))
+        .retry_after(Duration::from_secs(1))
+}
+
+impl WeakHandle {
+    pub fn upgrade(&self) -> Option<Handle> {
+        self.0.upgrade().map(Handle)
+    }
+}
+
+/// `piton::db::Db` as a person would write it: `Db`.
+pub(crate) fn short_type_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    name.rsplit("::").next().unwrap_or(name)
+}

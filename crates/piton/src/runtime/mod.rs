@@ -1,0 +1,5 @@
+//! The running app: its handle, its parts, and the task-local context that finds it.
+
+pub(crate) mod context;
+pub(crate) mod handle;
+pub mod part;

@@ -1,0 +1,33 @@
+//! Keeps secrets out of log lines, error messages and pages.
+//!
+//! A secret is recognised by its name ([`name_is_secret`]), by its form ([`contains_secret`]), or because
+//! the process knows its value ([`remember_secret`]: every secret setting is remembered when it is read).
+//! The `redact_…` functions put `***` in place of it, each in another kind of text.
+
+mod commands;
+mod homoglyphs;
+mod known_values;
+mod names;
+mod patterns;
+mod redact_setting;
+mod redact_text;
+mod redact_url;
+#[cfg(feature = "panel")]
+mod redact_variable;
+mod redacted;
+pub(crate) mod secret_file;
+mod tokens;
+
+pub use self::known_values::remember_secret;
+pub(crate) use self::known_values::{redact_known_values, remember_setting};
+pub use self::names::name_is_secret;
+pub(crate) use self::names::{field_is_secret, key_is_secret};
+pub use self::patterns::{contains_secret, contains_token};
+pub(crate) use self::redact_setting::{
+    redact_credentials, redact_rejected_address, redact_repeated_value, redact_setting,
+};
+pub(crate) use self::redact_text::redact_text;
+pub use self::redact_url::redact_url;
+#[cfg(feature = "panel")]
+pub(crate) use self::redact_variable::redact_variable;
+pub(crate) use self::redacted::REDACTED;
