@@ -10,7 +10,7 @@ use piton::uuid::Uuid;
 
 piton::blueprint!("/forms", tag = "forms");
 
-/// One of a few words.
+/// A choice of a few words.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -69,7 +69,7 @@ pub struct Span {
     finished: Option<bool>,
 }
 
-/// One of several structs, which a member tells apart.
+/// A choice of several structs, distinguished by a member.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "shape", rename_all = "lowercase")]
 pub enum Shape {
@@ -78,7 +78,7 @@ pub enum Shape {
         /// In metres.
         radius: f64,
     },
-    /// With four sides.
+    /// A shape with four sides.
     Square {
         /// In metres.
         side: u32,

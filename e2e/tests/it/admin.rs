@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use super::company;
 
-/// What `promtool check metrics` says of the text; nothing, if it has nothing to find fault with.
+/// Returns the findings of `promtool check metrics`. Empty without any.
 async fn promtool(text: &[u8]) -> String {
     let mut child = Command::new("promtool")
         .args(["check", "metrics"])

@@ -90,7 +90,7 @@ async fn a_client_that_has_the_answer_already_is_told_so_in_few_bytes() {
     assert_eq!((changed.status, &changed.json()["state"]), (200, &Value::from("RJ")));
 }
 
-/// What the clients saw.
+/// Observations of the clients.
 #[derive(Default)]
 struct Seen {
     answers: AtomicU64,
@@ -158,7 +158,16 @@ async fn redis_killed_and_started_again_under_load_fails_no_request_and_brings_n
         redis.kill();
         more().await;
         if round == 1 {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            // One outage is longer than the others: both services notice it and serve on without Redis.
+            for port in ports {
+                wait_for("the outage to be noticed", || async {
+                    figure(port, "cache_redis_up").await == 0
+                })
+                .await;
+            }
+            for _ in 0..5 {
+                more().await;
+            }
         }
         redis.start_again();
         for port in ports {

@@ -65,13 +65,13 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// How many companies the database itself says there are.
+/// Returns the database engine as reported by the service.
 async fn engine(port: u16) -> String {
     let info: Value = serde_json::from_slice(&get(port, "/info").await.unwrap().body).unwrap();
     part(&info, "db")["shows"]["engine"].as_str().unwrap_or_default().to_owned()
 }
 
-/// What is told of a part.
+/// Returns a part's entry in the health document.
 fn part<'a>(told: &'a Value, name: &str) -> &'a Value {
     let mut parts = told["parts"].as_array().unwrap().iter();
     parts.find(|part| part["name"] == name).unwrap()
@@ -236,8 +236,8 @@ async fn a_server_stopped_under_load_and_started_again_loses_nothing() {
 
     server.stop();
     wait_for("the service to be not ready", || service.is_ready(false)).await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(tally.refused.load(Ordering::Relaxed) > 50);
+    wait_for("requests to be refused", || async { tally.refused.load(Ordering::Relaxed) > 50 })
+        .await;
     let before = tally.registered.load(Ordering::Relaxed);
     server.start_again();
     wait_for("the service to be ready", || service.is_ready(true)).await;

@@ -74,7 +74,7 @@ async fn variable(service: &Service, name: &str) -> Value {
     json!([found["state"], found["value"]])
 }
 
-/// What Chromium and axe make of the page.
+/// Returns the findings of Chromium and axe about the page.
 async fn look(service: &Service) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let page = format!("http://127.0.0.1:{}/", service.port);

@@ -44,8 +44,8 @@ fn by_name(answers: Vec<Value>) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// What is compared: the status, the body without the traceback, whether the token is renewed and what
-/// the new one says.
+/// Returns the compared parts of a response: the status, the body without the traceback, whether
+/// the token is renewed, and the claims of the new one.
 fn essence(answer: &Value) -> Value {
     let text = answer["body"].as_str().unwrap_or_default();
     let mut body = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));

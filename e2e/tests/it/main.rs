@@ -12,7 +12,7 @@ mod envpage;
 mod failover;
 mod gnar;
 mod memory;
-mod migrating;
+mod migration_guide;
 mod openapi;
 mod piste;
 mod process;

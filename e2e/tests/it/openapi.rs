@@ -1,4 +1,4 @@
-//! What services say of themselves, as others' programs read it: the validator of OpenAPI documents,
+//! Descriptions of services, checked by foreign programs: the validator of OpenAPI documents,
 //! Postman's Newman, Swagger UI in Chromium, Schemathesis.
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! How the process starts and ends.
+//! Start and end of the process: signals, exit codes, ports.
 
 use test_support::http_client::{self, Connection};
 use test_support::service::{Service, run};

@@ -15,7 +15,7 @@ const ROUNDS: u32 = 3;
 /// Production is open to nobody without one.
 const KEY: &str = "a-key-of-these-tests-alone";
 
-/// What the clients saw.
+/// Observations of the clients.
 #[derive(Debug, Default)]
 struct Seen {
     answered: AtomicU32,
@@ -121,8 +121,8 @@ async fn nobody_notices_behind_an_nginx_that_does_not() {
     rolling_restart(false, true, "500ms").await;
 }
 
-/// Without a wait, connections are closed under nginx's hands; what can be asked twice, it asks the
-/// other replica.
+/// Checks that reads succeed even without `http.drain_wait`: nginx finds closed connections, and
+/// retries on the other replica what may be retried.
 #[tokio::test]
 async fn readers_do_not_notice_even_without_a_wait() {
     rolling_restart(true, false, "0s").await;

@@ -3,7 +3,7 @@
 
 mod mail;
 mod memory;
-mod neighbour;
+mod peer_service;
 mod queue;
 mod secrets;
 
@@ -29,7 +29,7 @@ struct Deployment {
 }
 
 impl Deployment {
-    /// With the database, and nobody where Amazon would be.
+    /// Creates the settings with the database, and a closed port instead of AWS.
     fn new(database: &str) -> Self {
         let port = free_port();
         let arguments = ["--host", "127.0.0.1", "--port", &port.to_string()].map(str::to_owned);
@@ -48,7 +48,7 @@ impl Deployment {
         self.set("admin.address=off")
     }
 
-    /// With queues and mail at this address.
+    /// Sets the address of queues and mail.
     fn amazon(self, url: &str) -> Self {
         self.with("GNAR_SQS_ENDPOINT_URL", url).with("GNAR_SES_ENDPOINT_URL", url)
     }

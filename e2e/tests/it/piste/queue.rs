@@ -13,7 +13,8 @@ use super::{Deployment, get};
 const QUEUE: &str = "gnar-queue";
 const MANY: usize = 1000;
 
-/// How many are sent at once: moto looks at all messages that it has for each one it is asked for.
+/// Number of messages that are sent at once. Limited, because moto scans all messages for each one
+/// that is received.
 const WAVE: usize = 100;
 
 /// A moto with an empty queue, whose messages are hidden for three seconds when they are received.
@@ -53,7 +54,7 @@ async fn kept(port: u16) -> Vec<Value> {
     }
 }
 
-/// Whether piste has kept about so many; it may have stopped.
+/// Returns whether piste has stored about this many messages; it may have stopped.
 async fn has_kept(port: u16, many: i64) -> bool {
     let answer = http_client::get(port, "/messages?limit=1").await;
     answer.is_ok_and(|answer| answer.json()[0]["id"].as_i64() >= Some(many))

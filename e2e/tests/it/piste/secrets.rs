@@ -14,7 +14,7 @@ use super::{
 
 const SECRETS: [&str; 5] = [PG_PASSWORD, SES_SECRET, SQS_SECRET, gnar::JWT_SECRET_KEY, PASSWORD];
 
-/// Nothing of what must not be in `text` is in it.
+/// Checks that `text` contains none of the secrets.
 #[track_caller]
 fn is_free_of(text: &str, secrets: &[&str], what: &str) {
     for secret in secrets {

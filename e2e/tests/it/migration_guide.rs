@@ -27,7 +27,7 @@ fn page() -> Walkthrough {
     Walkthrough::read(&std::fs::read_to_string(path).unwrap())
 }
 
-/// What clients saw who asked for `/user/me` all the time.
+/// Observations of clients that request `/user/me` continuously.
 #[derive(Debug, Default)]
 struct Seen {
     by_flask: AtomicU32,
@@ -68,7 +68,8 @@ fn is_ada(body: &[u8]) -> bool {
         .is_ok_and(|body| body == json!({"email": "ada@example.org", "name": "Ada"}))
 }
 
-/// Where the page is followed: always the same, so that what cargo has built the last time is still good.
+/// Returns the folder in which the page is followed. Always the same, so that Cargo can reuse its
+/// last build.
 fn folder() -> PathBuf {
     let folder = workspace().join("target/tutorial");
     for name in ["flask", "users", "sites"] {
@@ -106,7 +107,7 @@ fn variables(folder: &Path) -> Vec<(&'static str, String)> {
     variables
 }
 
-/// What the page calls things, and what they are here.
+/// Returns the replacements: names of the page, and their values here.
 fn names(folder: &Path) -> Vec<(&'static str, String)> {
     let piton = workspace().join("crates/piton").display().to_string();
     vec![
@@ -120,7 +121,7 @@ fn names(folder: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What either side answers, by the page's names of their ports.
+/// Compares the refusals of both sides with the page's table.
 fn refusals_are_as_in_the_table(reader: &mut WalkthroughRunner) {
     let secret = reader.run_command("echo $FLASK_JWT_SECRET_KEY");
     let mut flask = Dialogue::start("jwt4", "tokens.py", &[], &[]);
