@@ -4,6 +4,9 @@
 //! its own temporary data folder, so each has its own database. It reads neither the process's
 //! environment nor a file of settings: what a test needs, it says.
 
+#[cfg(feature = "openapi")]
+mod explained;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +24,9 @@ use tokio::task::JoinHandle;
 use crate::app::{App, LaunchError, LaunchSources, LaunchedApp};
 use crate::handle::Handle;
 use crate::stop::{Stop, Trigger};
+
+#[cfg(feature = "openapi")]
+pub use explained::assert_explained;
 
 /// How long parts may take to connect before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,6 @@
 //! written and how. There is one subscriber in the process, and its level can be changed while
 //! it runs.
 
-
 mod escape;
 mod filter;
 mod format;

@@ -1,9 +1,9 @@
-//! The service through the doors its users use.
+//! Tests of the service over HTTP.
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 
-/// What signs the tokens of both services.
+/// The key that signs the tokens of both services.
 const KEY: &str = "the-key-of-the-tests-32-bytes-ok!";
 
 async fn off_piste() -> TestApp {
@@ -15,7 +15,7 @@ fn token(app: &TestApp, email: &str) -> String {
 }
 
 #[piton::test]
-async fn it_says_that_it_is_there_to_anybody() {
+async fn the_status_needs_no_token() {
     let app = off_piste().await;
     let answer = app.get("/user/get").await;
     assert_eq!(answer.json::<Value>(), json!({ "status": "ok" }));
@@ -23,7 +23,7 @@ async fn it_says_that_it_is_there_to_anybody() {
 }
 
 #[piton::test]
-async fn it_says_who_is_calling_and_renews_their_token() {
+async fn a_response_identifies_the_user_and_renews_the_token() {
     let app = off_piste::app().set("log.level", "critical").set("jwt.secret_key", KEY);
     let app = TestApp::new(app.set("jwt.renew", true)).await;
     let token = token(&app, "ada@example.org");
@@ -36,7 +36,7 @@ async fn it_says_who_is_calling_and_renews_their_token() {
 }
 
 #[piton::test]
-async fn a_stranger_is_refused() {
+async fn an_anonymous_client_is_refused() {
     let app = off_piste().await;
     assert_eq!(app.get("/user/me").await.status(), 401);
     let other = TestApp::new(off_piste::app().set("log.level", "critical")).await;

@@ -1,4 +1,4 @@
-//! The settings as the operator meets them: the checked-in files, and Gnar Gear's environment.
+//! Tests of the settings: the checked-in files, and the environment of Gnar Gear.
 
 use std::path::Path;
 use std::process::Command;
@@ -86,7 +86,7 @@ fn every_variable_of_gnar_gear_is_read_and_no_secret_is_shown() {
 }
 
 #[test]
-fn a_sender_that_is_no_address_is_refused_at_launch() {
+fn an_invalid_sender_is_refused_at_launch() {
     let folder = temporary_folder();
     let refused = output(piste(folder.path(), &[]).env("GNAR_ACTIVATION_FROM", "gnar"));
     assert_eq!(refused.code, Some(2));
@@ -155,7 +155,7 @@ fn config_refuses_the_secret_that_the_launch_refuses_and_its_fix_fits_where_it_i
 }
 
 #[test]
-fn no_secret_stands_in_the_refusal_of_an_address() {
+fn the_refusal_of_an_address_contains_no_secret() {
     let folder = temporary_folder();
     for (variable, value) in [
         ("REDIS_URL", "redis://user:hunter2"),

@@ -1,4 +1,4 @@
-//! The service through the doors its users use.
+//! Tests of the service over HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
@@ -14,10 +14,10 @@ use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use piton::testing::TestAnswer;
 
-/// What signs the tokens of both services.
+/// The key that signs the tokens of both services.
 const KEY: &str = "the-key-of-the-tests-32-bytes-ok!";
 
-/// The service with passwords that are hashed at no cost, and with nobody where Amazon would be.
+/// The service with passwords that are hashed at no cost, and with unreachable Amazon endpoints.
 fn quiet() -> App {
     let mut app = piste::app()
         .set("log.level", "critical")
@@ -33,17 +33,17 @@ fn quiet() -> App {
     app
 }
 
-/// On a SQLite file of its own.
+/// Launches the service on a SQLite file of its own.
 async fn on_a_file(app: App) -> TestApp {
     TestApp::new(app).await
 }
 
-/// On a PostgreSQL database of its own.
+/// Launches the service on a PostgreSQL database of its own.
 async fn on_a_server(app: App) -> TestApp {
     TestApp::new(app.set("db.url", test_support::postgres::database())).await
 }
 
-/// Makes of each function a test on either database: the same requests, the same answers.
+/// Defines a test on each database for each function: the same requests, the same answers.
 macro_rules! on_both {
     ($(async fn $name:ident($app:ident) $body:block)*) => {$(
         mod $name {

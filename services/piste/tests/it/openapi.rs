@@ -1,4 +1,4 @@
-//! The checked-in document with its collections.
+//! Tests of the checked-in OpenAPI document and collections.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn the_checked_in_files_are_what_the_program_writes() {
 }
 
 #[test]
-fn the_document_says_what_signup_and_login_need_and_answer() {
+fn the_document_has_the_bodies_of_signup_and_login() {
     use piton::serde_json::{Value, json};
 
     let document = piste::app().openapi_document().unwrap();

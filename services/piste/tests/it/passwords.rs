@@ -1,4 +1,4 @@
-//! Hashes that are there already: those of other costs, and those that Python has made.
+//! Tests of existing hashes: with other parameters, and from Python.
 
 use super::*;
 
@@ -25,7 +25,7 @@ async fn add(app: &TestApp, email: &str, hash: &str) {
 }
 
 on_both! {
-    async fn a_hash_of_other_costs_is_made_anew_by_a_login(app) {
+    async fn a_login_replaces_a_hash_with_other_parameters(app) {
         for (number, hash) in MADE_BY_PYTHON.into_iter().enumerate() {
             let email = format!("{number}@example.org");
             add(&app, &email, hash).await;
@@ -45,7 +45,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_hash_that_is_none_is_an_error_and_lets_nobody_in(app) {
+    async fn a_malformed_hash_is_an_error_and_refuses_the_login(app) {
         add(&app, "ada@example.org", "md5$x").await;
         let answer = login(&app, "ada@example.org", PASSWORD).await;
         assert_eq!(refusal(&answer).0, 500);
@@ -71,7 +71,7 @@ async fn database_of_python() -> String {
 }
 
 #[piton::test]
-async fn the_users_of_the_service_in_python_come_in() {
+async fn users_of_the_service_in_python_can_log_in() {
     let url = database_of_python().await;
     let app = TestApp::new(quiet().set("db.url", url)).await;
     for (email, status) in [("0@example.org", 200), ("1@example.org", 403), ("2@example.org", 200)]

@@ -1,9 +1,9 @@
-//! Signing up, activating, logging in, and who one is.
+//! Tests of signup, activation, login and the current user.
 
 use super::*;
 
 on_both! {
-    async fn who_signs_up_and_activates_comes_in_and_is_told_who_they_are(app) {
+    async fn a_user_signs_up_activates_logs_in_and_sees_the_account(app) {
         let ada = json!({ "email": "ada@example.org", "password": "correct horse", "name": "Ada" });
         let answer = app.post("/user/signup").json(&ada).await;
         assert_eq!(answer.status(), 200, "{}", answer.text());
@@ -28,7 +28,7 @@ on_both! {
 }
 
 on_both! {
-    async fn of_many_who_take_an_address_at_once_one_gets_it(app) {
+    async fn one_of_many_concurrent_signups_gets_the_address(app) {
         let one = || signup(&app, "ada@example.org", "x");
         let (a, b, c, d) = piton::tokio::join!(one(), one(), one(), one());
         let mut statuses = [a, b, c, d].map(|answer| answer.status().as_u16());
@@ -38,7 +38,7 @@ on_both! {
 }
 
 on_both! {
-    async fn what_is_missing_in_a_signup_is_422(app) {
+    async fn a_missing_member_of_a_signup_is_422(app) {
         for body in [
             json!({}),
             json!({ "email": "ada@example.org" }),
@@ -63,7 +63,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_letter_activates_once_and_its_link_says_so_again(app) {
+    async fn a_link_activates_once_and_responds_the_same_again(app) {
         signup(&app, "ada@example.org", "x").await;
         let path = format!("/user/activate/{}", activation_token(&app, "ada@example.org").await);
         let done = json!({ "email": "ada@example.org" });
@@ -84,7 +84,7 @@ on_both! {
 }
 
 on_both! {
-    async fn two_clicks_at_once_both_hear_that_it_is_done(app) {
+    async fn two_concurrent_clicks_both_succeed(app) {
         signup(&app, "ada@example.org", "x").await;
         let path = format!("/user/activate/{}", activation_token(&app, "ada@example.org").await);
         let (one, other) = piton::tokio::join!(app.get(&path), app.get(&path));
@@ -93,7 +93,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_scanner_that_looks_where_a_link_leads_does_not_use_it_up(app) {
+    async fn a_head_request_does_not_use_a_link_up(app) {
         signup(&app, "ada@example.org", "x").await;
         let path = format!("/user/activate/{}", activation_token(&app, "ada@example.org").await);
         for _ in 0..2 {
@@ -122,7 +122,7 @@ async fn of_before(app: &TestApp, email: &str, password: &str) {
 }
 
 on_both! {
-    async fn an_account_of_before_comes_in_by_the_address_it_has(app) {
+    async fn an_older_account_logs_in_by_its_own_address(app) {
         for email in [
             "old user@example.org", "Ann <ann@example.org>", "trail@example.org ", "no-address",
             " lead@example.org", "two@at@example.org", "tab\t@example.org", "Caps@Example.ORG",
@@ -142,7 +142,7 @@ on_both! {
 }
 
 on_both! {
-    async fn addresses_that_differ_in_the_capitals_of_their_domain_are_one_account(app) {
+    async fn addresses_that_differ_in_the_case_of_their_domain_are_one_account(app) {
         let first = signup(&app, "Ada@Example.ORG", "correct horse").await;
         assert_eq!(first.json::<Value>(), json!({ "email": "Ada@example.org" }));
         for again in ["Ada@example.org", "Ada@EXAMPLE.org", " Ada@example.Org "] {
@@ -171,7 +171,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_domain_is_one_however_it_is_spelled(app) {
+    async fn all_spellings_of_a_domain_are_one_account(app) {
         let spellings = [
             "bücher.example", "BÜCHER.example", "BÜCHER.EXAMPLE.", "xn--bcher-kva.example",
             "bücher.example.",
@@ -200,7 +200,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_token_for_a_number_is_not_for_the_user_whose_address_has_its_digits(app) {
+    async fn a_token_for_a_number_does_not_identify_the_user_with_the_same_digits(app) {
         let digits = "1180591620717411303424";
         of_before(&app, digits, "one").await;
         let text = app.handle().tokens().access(digits).sign().unwrap();
@@ -214,7 +214,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_wrong_password_and_a_stranger_cannot_be_told_apart(app) {
+    async fn a_wrong_password_and_an_unknown_user_have_the_same_response(app) {
         activated(&app, "ada@example.org", "correct horse").await;
         let wrong = login(&app, "ada@example.org", "battery staple").await;
         let nobody = login(&app, "nobody@example.org", "correct horse").await;
@@ -229,7 +229,7 @@ on_both! {
 }
 
 on_both! {
-    async fn who_has_not_activated_is_403_and_only_with_the_right_password(app) {
+    async fn an_inactive_account_is_403_with_the_right_password_only(app) {
         signup(&app, "ada@example.org", "correct horse").await;
         let right = login(&app, "ada@example.org", "correct horse").await;
         assert_eq!(refusal(&right), (403, "Account is not active".into()));
@@ -238,7 +238,7 @@ on_both! {
 }
 
 on_both! {
-    async fn who_is_calling_must_be_shown_and_must_be_there(app) {
+    async fn the_current_user_needs_a_token_and_an_account(app) {
         for path in ["/user/me", "/peer/me"] {
             assert_eq!(app.get(path).await.status(), 401, "{path}");
             assert_eq!(get_as(&app, path, "no.such.token").await.status(), 401, "{path}");
@@ -252,7 +252,7 @@ on_both! {
 }
 
 #[piton::test]
-async fn an_answer_renews_the_token_and_the_new_one_is_not_fresh() {
+async fn a_response_renews_the_token_and_the_new_one_is_not_fresh() {
     let app = on_a_file(quiet().set("jwt.renew", true)).await;
     activated(&app, "ada@example.org", "correct horse").await;
     let token = token_of(&app, "ada@example.org", "correct horse").await;
@@ -267,7 +267,7 @@ async fn an_answer_renews_the_token_and_the_new_one_is_not_fresh() {
 }
 
 #[piton::test]
-async fn in_the_style_of_gnar_a_refusal_is_its_words_with_status_200() {
+async fn in_gnars_style_an_error_is_its_text_with_status_200() {
     let app = on_a_file(quiet().set("http.error_style", "gnar")).await;
     signup(&app, "ada@example.org", "x").await;
     for (answer, words) in [
@@ -283,7 +283,7 @@ async fn in_the_style_of_gnar_a_refusal_is_its_words_with_status_200() {
     }
 }
 
-async fn without_ses_there_is_no_account_and_one_can_try_again(app: TestApp) {
+async fn without_ses_no_account_is_created_and_signup_can_be_repeated(app: TestApp) {
     for _ in 0..2 {
         let answer = signup(&app, "ada@example.org", "x").await;
         assert_eq!(refusal(&answer).0, 503);
@@ -305,12 +305,16 @@ fn with_a_sender() -> App {
 
 #[piton::test]
 async fn without_ses_there_is_no_account_on_sqlite() {
-    without_ses_there_is_no_account_and_one_can_try_again(on_a_file(with_a_sender()).await).await;
+    without_ses_no_account_is_created_and_signup_can_be_repeated(on_a_file(with_a_sender()).await)
+        .await;
 }
 
 #[piton::test]
 async fn without_ses_there_is_no_account_on_postgres() {
-    without_ses_there_is_no_account_and_one_can_try_again(on_a_server(with_a_sender()).await).await;
+    without_ses_no_account_is_created_and_signup_can_be_repeated(
+        on_a_server(with_a_sender()).await,
+    )
+    .await;
 }
 
 /// Where SES would be, somebody who takes connections and says nothing.
@@ -321,7 +325,7 @@ async fn silent() -> (piton::tokio::net::TcpListener, String) {
 }
 
 #[piton::test]
-async fn a_client_that_leaves_while_its_letter_is_sent_has_no_account() {
+async fn a_client_that_disconnects_while_its_email_is_sent_has_no_account() {
     let (listener, url) = silent().await;
     let app = on_a_file(with_a_sender().set("ses.endpoint_url", url)).await;
     piton::tokio::select! {
@@ -332,7 +336,7 @@ async fn a_client_that_leaves_while_its_letter_is_sent_has_no_account() {
 }
 
 #[piton::test]
-async fn a_letter_that_takes_longer_than_a_request_may_leaves_no_account() {
+async fn an_email_that_exceeds_the_request_timeout_leaves_no_account() {
     let (_listener, url) = silent().await;
     let app = with_a_sender().set("ses.endpoint_url", url).set("http.timeout", "500ms");
     let app = on_a_file(app).await;
@@ -341,7 +345,7 @@ async fn a_letter_that_takes_longer_than_a_request_may_leaves_no_account() {
 }
 
 #[piton::test]
-async fn who_signs_up_with_what_is_no_address_is_told_so_where_letters_are_sent() {
+async fn an_invalid_address_is_refused_at_signup_where_emails_are_sent() {
     let app = on_a_file(with_a_sender()).await;
     for email in ["ada", "a@b\r\nBcc: c@d.org", "Ada <ada@example.org>", "zoë@example.org", " @"] {
         let answer = signup(&app, email, "x").await;

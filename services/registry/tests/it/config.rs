@@ -1,4 +1,4 @@
-//! The settings as the operator meets them: the checked-in files, the verb `config`, refusals.
+//! Tests of the settings: the checked-in files, the command `config`, refusals.
 
 use std::path::Path;
 use std::process::Command;
@@ -38,7 +38,7 @@ fn registry(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn both_files_do_not_depend_on_the_environment() {
+fn neither_file_depends_on_the_environment() {
     let folder = temporary_folder();
     let example = output(registry(folder.path(), &["config", "--example"]).env("PORT", "1"));
     assert_eq!((example.code, &*example.out), (Some(0), EXAMPLE));
@@ -56,7 +56,7 @@ fn the_example_file_is_accepted_with_every_setting_uncommented() {
 }
 
 #[test]
-fn the_list_is_filtered_and_says_which_variable_was_used() {
+fn the_list_is_filtered_and_names_the_variable_that_was_used() {
     let folder = temporary_folder();
     let list = output(registry(folder.path(), &["config", "http.port"]).env("PORT", "77"));
     assert_eq!(list.code, Some(0));
@@ -77,7 +77,7 @@ struct Setting {
 }
 
 #[test]
-fn the_list_is_printed_though_settings_are_wrong_and_the_program_exits_with_2() {
+fn wrong_settings_are_listed_with_exit_code_2() {
     let folder = temporary_folder();
     std::fs::write(folder.path().join("config.yaml"), "http:\n  timeout: 30\n").expect("ours");
     let list = output(&mut registry(folder.path(), &["config", "--json", "--set", "log.level=x"]));

@@ -1,4 +1,4 @@
-//! What the document says of lists and converters is what the code does.
+//! Tests that the OpenAPI document matches the lists and converters.
 
 use piton::serde_json::{Value, json};
 

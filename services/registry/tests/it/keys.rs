@@ -1,4 +1,4 @@
-//! Who may call, and where the service may run with how little.
+//! Tests of keys, and of the settings that each environment requires.
 
 use piton::LaunchError;
 use piton::prelude::*;
@@ -13,7 +13,7 @@ async fn registry(key: &str) -> TestApp {
 }
 
 #[piton::test]
-async fn without_the_key_nothing_of_the_api_is_shown_and_the_probes_are() {
+async fn without_a_key_the_api_is_401_and_the_probes_respond() {
     let app = registry(KEY).await;
     for path in ["/api/companies", "/api/companies/11222333000181", "/api/register/11222333000181"]
     {
@@ -31,7 +31,7 @@ async fn without_the_key_nothing_of_the_api_is_shown_and_the_probes_are() {
 }
 
 #[piton::test]
-async fn a_named_key_may_do_what_its_scopes_say() {
+async fn a_named_key_is_limited_to_its_scopes() {
     let app = registry(KEY).await;
     let scopes = ["companies:read".to_owned()];
     let keys = app.handle().api_keys();
@@ -50,7 +50,7 @@ async fn refusal(app: App) -> String {
 }
 
 #[piton::test]
-async fn outside_of_local_everything_that_is_missing_is_named_at_once() {
+async fn outside_of_local_all_missing_settings_are_named_at_once() {
     let report = refusal(registry::app().set("environment", "PRODUCTION")).await;
     for said in ["3 settings are wrong", "POSTGRESQL_HOST", "REDIS_HOST", "API_KEY", "`PRODUCTION`"]
     {
@@ -63,13 +63,13 @@ async fn outside_of_local_everything_that_is_missing_is_named_at_once() {
 }
 
 #[piton::test]
-async fn production_is_not_open_to_everybody_even_on_a_developers_machine() {
+async fn production_requires_a_key_even_on_a_developers_machine() {
     let report = refusal(registry::app().production(true)).await;
     assert!(report.contains("API_KEY"), "{report}");
 }
 
 #[piton::test]
-async fn a_key_that_somebody_made_up_is_named_with_all_else_that_is_missing() {
+async fn a_weak_key_is_named_with_all_missing_settings() {
     let app = registry::app().set("environment", "staging").set("api_key.key", "short");
     let report = refusal(app).await;
     assert!(

@@ -1,4 +1,4 @@
-//! The registry through the doors its users use.
+//! Tests of the registry over HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
@@ -15,18 +15,18 @@ use piton::testing::TestAnswer;
 const ONE: &str = "11222333000181";
 const OTHER: &str = "12ABC34501DE35";
 
-/// On a SQLite file of its own.
+/// Launches the service on a SQLite file of its own.
 async fn registry() -> TestApp {
     TestApp::new(registry::app().set("log.level", "critical")).await
 }
 
-/// On a PostgreSQL database of its own.
+/// Launches the service on a PostgreSQL database of its own.
 async fn registry_on_a_server() -> TestApp {
     let url = test_support::postgres::database();
     TestApp::new(registry::app().set("log.level", "critical").set("db.url", url)).await
 }
 
-/// Makes of each function a test on either database: the same requests, the same answers.
+/// Defines a test on each database for each function: the same requests, the same answers.
 macro_rules! on_both {
     ($(async fn $name:ident($app:ident) $body:block)*) => {$(
         mod $name {
@@ -101,7 +101,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_number_is_registered_once(app) {
+    async fn a_cnpj_is_registered_once(app) {
         assert_eq!(post(&app, &company(ONE, "One", "SP")).await.status(), 201);
         let again = post(&app, &company("11.222.333/0001-81", "Two", "RJ")).await;
         assert_eq!(again.status(), 409);
@@ -147,7 +147,7 @@ on_both! {
 }
 
 on_both! {
-    async fn every_change_leaves_its_trace_and_no_change_leaves_none(app) {
+    async fn every_change_is_in_the_history_and_an_unchanged_company_is_not(app) {
         post(&app, &company(ONE, "One", "SP")).await;
         let path = format!("/api/companies/{ONE}");
         app.patch(&path).json(&json!({ "name": "Two" })).await;
@@ -167,7 +167,7 @@ on_both! {
 }
 
 on_both! {
-    async fn what_is_not_registered_is_404_everywhere(app) {
+    async fn an_unregistered_company_is_404_everywhere(app) {
         let path = format!("/api/companies/{ONE}");
         for answer in [
             app.get(&path).await,
@@ -182,7 +182,7 @@ on_both! {
 }
 
 on_both! {
-    async fn everything_wrong_with_a_company_is_said_with_its_place(app) {
+    async fn every_fault_of_a_company_is_reported_with_its_location(app) {
         let refused = |body: Value| {
             let app = &app;
             async move { places(&post(app, &body).await, 422) }
@@ -240,7 +240,7 @@ on_both! {
 }
 
 on_both! {
-    async fn pages_follow_each_other_and_end(app) {
+    async fn pages_are_consecutive_and_end(app) {
         registry::seed::seed(&app.handle().db(), 45).await.unwrap();
         let mut seen = Vec::new();
         for number in 1..=4 {
@@ -282,7 +282,7 @@ on_both! {
 }
 
 on_both! {
-    async fn companies_are_sorted_by_what_is_asked_for(app) {
+    async fn companies_are_sorted_as_requested(app) {
         for (cnpj, name, state) in
             [(ONE, "b", "SP"), (OTHER, "a", "RJ"), ("33000167000101", "b", "MG")]
         {
@@ -312,7 +312,7 @@ on_both! {
 }
 
 on_both! {
-    async fn companies_are_found_by_when_they_were_written(app) {
+    async fn companies_are_found_by_the_time_of_their_last_change(app) {
         post(&app, &company(ONE, "One", "SP")).await;
         let other: Value = post(&app, &company(OTHER, "Other", "SP")).await.json();
         app.patch(&format!("/api/companies/{ONE}")).json(&json!({ "state": "RJ" })).await;
@@ -351,7 +351,7 @@ on_both! {
 }
 
 on_both! {
-    async fn the_history_comes_in_pages_too(app) {
+    async fn the_history_has_pages_too(app) {
         post(&app, &company(ONE, "One", "SP")).await;
         let path = format!("/api/companies/{ONE}");
         for state in ["RJ", "MG", "BA"] {
@@ -369,7 +369,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_partner_may_have_a_number_of_their_own(app) {
+    async fn a_partner_may_have_a_cpf(app) {
         let mut sent = company(ONE, "One", "SP");
         sent["partners"] = json!([{ "name": "Ana", "cpf": "529.982.247-25" }, { "name": "Zé" }]);
         let registered: Value = post(&app, &sent).await.json();
@@ -385,7 +385,7 @@ on_both! {
 }
 
 on_both! {
-    async fn nothing_that_can_be_written_in_an_address_is_our_fault(app) {
+    async fn no_request_path_causes_a_server_error(app) {
         let long = "9".repeat(4000);
         for segment in ["%00", "%ff", "%F0%28%8C%28", "%0a", "%E2%80%AE", "'", ";--", &*long, "..%2f"] {
             for path in [format!("/api/companies/{segment}"), format!("/api/companies/{segment}/history")] {
@@ -409,7 +409,7 @@ on_both! {
 }
 
 on_both! {
-    async fn names_are_kept_without_the_blanks_around_them(app) {
+    async fn names_are_stored_without_surrounding_blanks(app) {
         let mut sent = company(ONE, " One ", "SP");
         sent["partners"] = json!([{ "name": " Ana " }]);
         let registered: Value = post(&app, &sent).await.json();
@@ -421,7 +421,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_body_of_another_type_is_415_and_one_that_is_no_json_400(app) {
+    async fn a_body_of_another_type_is_415_and_malformed_json_is_400(app) {
         post(&app, &company(ONE, "One", "SP")).await;
         for (media_type, body, status) in
             [("text/plain", "{}", 415), ("application/json", "{", 400), ("application/json", "", 400)]
@@ -436,7 +436,7 @@ on_both! {
 }
 
 on_both! {
-    async fn changes_at_the_same_time_lose_nothing(app) {
+    async fn concurrent_changes_lose_nothing(app) {
         post(&app, &company(ONE, "One", "SP")).await;
         let path = format!("/api/companies/{ONE}");
         let (name, state, partners) = (
@@ -458,8 +458,8 @@ on_both! {
 }
 
 #[piton::test]
-async fn nothing_is_ever_deleted_from_sqlite() {
-    nothing_is_ever_deleted(
+async fn deletes_are_refused_from_sqlite() {
+    deletes_are_refused(
         &registry().await,
         &[
             "DELETE FROM companies",
@@ -473,8 +473,8 @@ async fn nothing_is_ever_deleted_from_sqlite() {
 }
 
 #[piton::test]
-async fn nothing_is_ever_deleted_from_postgres() {
-    nothing_is_ever_deleted(
+async fn deletes_are_refused_from_postgres() {
+    deletes_are_refused(
         &registry_on_a_server().await,
         &[
             "DELETE FROM companies",
@@ -489,7 +489,7 @@ async fn nothing_is_ever_deleted_from_postgres() {
     .await;
 }
 
-async fn nothing_is_ever_deleted(app: &TestApp, statements: &[&'static str]) {
+async fn deletes_are_refused(app: &TestApp, statements: &[&'static str]) {
     post(app, &company(ONE, "One", "SP")).await;
     let answer = app.delete(&format!("/api/companies/{ONE}")).await;
     assert_eq!(answer.status(), 405);
@@ -516,7 +516,7 @@ on_both! {
 }
 
 #[piton::test]
-async fn a_restart_keeps_what_was_registered() {
+async fn registered_companies_survive_a_restart() {
     let folder = std::env::temp_dir().join(format!("registry-{}", piton::uuid::Uuid::new_v4()));
     let path = folder.join("kept.db").to_string_lossy().into_owned();
     let app = || registry::app().set("log.level", "critical").set("db.path", path.clone());

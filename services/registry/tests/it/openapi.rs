@@ -1,4 +1,4 @@
-//! The checked-in document with its collections, and the verb that writes and checks them.
+//! Tests of the checked-in OpenAPI document and collections, and of the command that writes them.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn registry(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
 }
 
 #[test]
-fn the_verb_needs_no_database_and_writes_what_it_prints() {
+fn the_command_needs_no_database_and_writes_what_it_prints() {
     let folder = tempfile::tempdir().unwrap();
     let away = ["openapi", "--production", "--set", "db.url=postgres://127.0.0.1:1/x"];
     let (well, printed, _) = registry(folder.path(), &away);
@@ -47,7 +47,7 @@ fn the_verb_needs_no_database_and_writes_what_it_prints() {
 }
 
 #[test]
-fn a_check_fails_where_the_files_are_old_and_names_what_breaks_clients() {
+fn a_check_fails_for_outdated_files_and_names_breaking_changes() {
     let folder = tempfile::tempdir().unwrap();
     let check = || registry(folder.path(), &["openapi", "--check"]);
     let (well, _, why) = check();
@@ -69,7 +69,7 @@ fn a_check_fails_where_the_files_are_old_and_names_what_breaks_clients() {
 }
 
 #[test]
-fn a_document_that_cannot_be_read_is_said_to_be_that() {
+fn an_unreadable_document_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     assert!(registry(folder.path(), &["openapi", "--out", out]).0);
@@ -84,7 +84,7 @@ fn a_document_that_cannot_be_read_is_said_to_be_that() {
 }
 
 #[test]
-fn another_header_for_the_key_breaks_clients() {
+fn another_header_for_the_key_is_a_breaking_change() {
     let folder = tempfile::tempdir().unwrap();
     let header = ["openapi", "--check", "--out", DIST, "--set", "api_key.header=X-Other"];
     let (well, said, _) = registry(folder.path(), &header);

@@ -1,11 +1,11 @@
-//! `If-Match` and `If-None-Match`: no update is lost.
+//! Tests of `If-Match` and `If-None-Match`: no update is lost.
 
 use piton::serde_json::{Value, json};
 
 use super::{ONE, TestApp, company, post, registry, registry_on_a_server, revisions};
 
 on_both! {
-    async fn a_change_names_the_version_that_it_changes(app) {
+    async fn a_change_with_if_match_changes_that_version_only(app) {
         let registered = post(&app, &company(ONE, "One", "SP")).await;
         let path = format!("/api/companies/{ONE}");
         let first = registered.header("etag").to_owned();
@@ -50,7 +50,7 @@ on_both! {
 }
 
 on_both! {
-    async fn of_four_changes_of_one_version_one_is_made(app) {
+    async fn one_of_four_changes_of_one_version_succeeds(app) {
         let tag = post(&app, &company(ONE, "One", "SP")).await.header("etag").to_owned();
         let path = format!("/api/companies/{ONE}");
         let change = |number: u8| {

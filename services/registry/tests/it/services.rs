@@ -38,7 +38,7 @@ fn quiet(app: App) -> App {
 }
 
 #[piton::test]
-async fn a_company_is_looked_up_in_the_double_that_stands_for_the_register() {
+async fn a_company_is_looked_up_in_the_double_of_the_register() {
     let double = Double::default();
     let app = registry::app_with(CompanyRegister::new(double.clone()), Workflow::as_configured());
     let app = TestApp::new(quiet(app)).await;
@@ -69,7 +69,7 @@ async fn server(route: piton::http::Route) -> TestServer {
 }
 
 #[piton::test]
-async fn the_register_is_asked_over_http_in_the_form_of_brasil_api() {
+async fn the_register_is_queried_over_http_in_the_form_of_brasil_api() {
     let asked = Arc::new(AtomicU32::new(0));
     let counted = asked.clone();
     let counts = move |cnpj: Path<String>| {
@@ -112,7 +112,7 @@ async fn pipefy(headers: piton::axum::http::HeaderMap, Json(body): Json<Value>) 
 }
 
 #[piton::test]
-async fn a_card_is_opened_in_the_workflow_tool_and_a_refusal_with_200_is_seen() {
+async fn a_card_is_created_in_the_workflow_tool_and_an_error_with_200_is_detected() {
     let tool = server(post("/graphql", pipefy)).await;
     let app = quiet(registry::app())
         .set("workflow.url", tool.url("/graphql"))
@@ -132,7 +132,7 @@ async fn a_card_is_opened_in_the_workflow_tool_and_a_refusal_with_200_is_seen() 
 }
 
 #[piton::test]
-async fn on_a_developers_machine_both_are_made_up_and_elsewhere_neither_is() {
+async fn both_are_made_up_on_a_developers_machine_only() {
     let local = TestApp::new(quiet(registry::app())).await;
     let path = format!("/api/register/{ONE}");
     let first = local.get(&path).await;

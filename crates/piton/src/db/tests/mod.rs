@@ -11,7 +11,7 @@ use crate::http::{Listing, Page};
 use crate::part::{Health, Part, Permanent};
 use crate::stop::Stop;
 
-/// Makes three tests of each function: on SQLite, on PostgreSQL, and on PostgreSQL behind a pooler.
+/// Defines three tests for each function: on SQLite, on PostgreSQL, and on PostgreSQL behind a pooler.
 macro_rules! on_both {
     ($(async fn $name:ident($db:ident) $body:block)*) => {$(
         mod $name {

@@ -14,7 +14,7 @@ fn set(url: &str, pgbouncer: PgBouncerMode) -> DbSettings {
 use crate::db::PgBouncer as PgBouncerMode;
 
 /// Runs many requests at once, on fewer server sessions than connections.
-async fn work_side_by_side(db: &Db) {
+async fn run_concurrent_work(db: &Db) {
     let one = |number: i64| async move {
         for _ in 0..5 {
             db.run(ADD, ("north", number)).await.unwrap();
@@ -41,12 +41,12 @@ async fn work_side_by_side(db: &Db) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_is_recognised_and_work_side_by_side_is_not_mixed_up() {
+async fn a_pooler_is_detected_and_concurrent_work_is_not_mixed_up() {
     for more in ["", "ignore_startup_parameters = extra_float_digits, options"] {
         let pooler = PgBouncer::start(&test_support::postgres::database(), "transaction", more);
         let db = with(at(pooler.url()), &[SHOP]).await;
         db.run(FILL, ()).await.unwrap();
-        work_side_by_side(&db).await;
+        run_concurrent_work(&db).await;
         assert_eq!(Part::health(&db.db).await, Health::Up);
     }
 }
@@ -85,7 +85,7 @@ async fn a_pooler_that_keeps_sessions_is_used_as_a_server() {
 }
 
 #[tokio::test]
-async fn a_pooler_that_is_denied_is_named_with_the_setting() {
+async fn a_pooler_that_the_setting_excludes_is_refused_by_name() {
     let pooler = PgBouncer::start(&test_support::postgres::database(), "transaction", "");
     let folder = tempfile::tempdir().unwrap();
     let settings = set(pooler.url(), PgBouncerMode::Off);
@@ -100,7 +100,7 @@ async fn a_pooler_that_is_denied_is_named_with_the_setting() {
 }
 
 #[tokio::test]
-async fn of_several_replicas_behind_a_pooler_one_migrates() {
+async fn one_of_several_replicas_behind_a_pooler_migrates() {
     let pooler = PgBouncer::start(&test_support::postgres::database(), "transaction", "");
     let folder = tempfile::tempdir().unwrap();
     let settings = at(pooler.url());
@@ -149,7 +149,7 @@ async fn a_pooler_without_a_free_session_does_not_keep_the_existing_ones_from_wo
 }
 
 #[tokio::test]
-async fn a_pooler_that_is_declared_wrong_is_refused_at_once() {
+async fn a_pooler_in_another_mode_than_declared_is_refused_at_once() {
     let ignore = "ignore_startup_parameters = extra_float_digits, options";
     for (pool_mode, more, mode) in [
         ("transaction", "", PgBouncerMode::Session),

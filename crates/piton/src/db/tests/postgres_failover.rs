@@ -45,7 +45,7 @@ async fn is_down_as(db: &Db, words: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_that_cannot_write_are_given_up_once_others_can() {
+async fn read_only_sessions_are_discarded_once_new_ones_can_write() {
     let settings = on_a_server();
     let (root, name) = (with(settings.clone(), &[SHOP]).await, name(&settings));
     root.run(FILL, ()).await.unwrap();
@@ -72,7 +72,7 @@ async fn sessions_that_cannot_write_are_given_up_once_others_can() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_meets_an_old_session_has_all_old_sessions_replaced() {
+async fn a_write_on_an_old_session_replaces_all_old_sessions() {
     let settings = on_a_server();
     let (root, name) = (with(settings.clone(), &[SHOP]).await, name(&settings));
     root.run(FILL, ()).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_full_disk_is_reported_until_a_write_succeeds() {
 }
 
 #[tokio::test]
-async fn a_server_that_lets_nobody_in_says_what_to_set() {
+async fn a_server_that_refuses_connections_is_reported_with_the_setting() {
     let server = Postgres::start_with_passwords();
     server.execute("CREATE ROLE me LOGIN PASSWORD 'right'");
     let port = server.port();
@@ -177,7 +177,7 @@ async fn a_server_that_lets_nobody_in_says_what_to_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_that_changes_is_reported_and_its_return_noticed() {
+async fn a_changed_password_is_reported_until_it_is_restored() {
     let server = Postgres::start_with_passwords();
     server.execute("CREATE ROLE me LOGIN PASSWORD 'right'");
     let url = format!("postgres://me:right@127.0.0.1:{}/postgres", server.port());
@@ -197,7 +197,7 @@ async fn a_password_that_changes_is_reported_and_its_return_noticed() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_database_is_told_apart_from_a_network() {
+async fn a_server_without_postgres_is_distinguished_from_an_unreachable_one() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = tokio::spawn(async move {
@@ -298,11 +298,11 @@ async fn behind_a_freezer() -> (Freezer, DbSettings) {
     (freezer, DbSettings { max_connections: 3, ..at(&url) })
 }
 
-/// The longest that a switch to another host may take.
+/// Maximum time of a switch to another host.
 const MAX_SWITCH: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_host_is_left_for_another_without_any_request() {
+async fn a_frozen_host_is_replaced_without_any_request() {
     let (freezer, settings) = behind_a_freezer().await;
     let db = with(settings, &[SHOP]).await;
     let watch = Watch::over(&db);
@@ -318,7 +318,7 @@ async fn a_frozen_host_is_left_for_another_without_any_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_host_is_left_although_statements_wait_on_every_connection() {
+async fn a_frozen_host_is_replaced_although_statements_wait_on_every_connection() {
     let (freezer, settings) = behind_a_freezer().await;
     let db = with(settings, &[SHOP]).await;
     let watch = Watch::over(&db);

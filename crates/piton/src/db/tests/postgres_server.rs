@@ -1,5 +1,5 @@
-//! What is PostgreSQL's alone: its types, its errors, replicas that start at once, a server that goes
-//! away and comes back.
+//! Tests of PostgreSQL alone: its types, its errors, replicas that start at once, a server that becomes
+//! unreachable and comes back.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ async fn empty() -> Fixture {
 }
 
 #[tokio::test]
-async fn a_parameter_is_written_for_the_type_of_its_place() {
+async fn a_parameter_is_encoded_for_the_type_of_its_place() {
     let db = empty().await;
     db.run("CREATE TYPE mood AS ENUM ('sad', 'glad')", ()).await.unwrap();
     db.run("CREATE DOMAIN zip AS varchar(5)", ()).await.unwrap();
@@ -101,7 +101,7 @@ async fn speak(db: &Db, language: &str) {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_its_place_is_refused_with_its_number() {
+async fn a_value_that_does_not_fit_its_type_is_refused_with_its_number() {
     let db = empty().await;
     db.run("CREATE TABLE t (a smallint, b inet, c timestamptz)", ()).await.unwrap();
     let error = db.run("INSERT INTO t (a) VALUES ($1)", (70_000,)).await.unwrap_err();
@@ -119,7 +119,7 @@ async fn what_does_not_fit_its_place_is_refused_with_its_number() {
 }
 
 #[tokio::test]
-async fn constraints_are_told_apart_and_named() {
+async fn constraints_are_distinguished_and_named() {
     let db = shop_on_a_server().await;
     let kind = |sql: &'static str| {
         let db = &db;
@@ -220,7 +220,7 @@ async fn a_deferred_constraint_fails_at_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_ten_replicas_that_start_at_once_one_migrates() {
+async fn one_of_ten_replicas_that_start_at_once_migrates() {
     const SLOW: Migrations = Migrations::new(&[
         (
             "0003_slow.postgres.sql",
@@ -266,7 +266,7 @@ async fn a_migration_that_fails_is_named_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn migrations_wait_for_the_verb_when_the_setting_says_so() {
+async fn migrations_wait_for_the_command_if_the_setting_is_off() {
     let settings = DbSettings { migrate: false, ..on_a_server() };
     let folder = tempfile::tempdir().unwrap();
     let db = open(folder.path(), &settings, &[SHOP]);
@@ -279,7 +279,7 @@ async fn migrations_wait_for_the_verb_when_the_setting_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_goes_away_is_told_at_once_and_found_again() {
+async fn an_unreachable_server_is_reported_at_once_and_reconnected() {
     let mut server = Postgres::start();
     let url = crate::config::Setting::parse(&server.create_database().into()).unwrap();
     let settings = DbSettings { url: Some(url), ..DbSettings::default() };
@@ -293,7 +293,7 @@ async fn a_server_that_goes_away_is_told_at_once_and_found_again() {
     assert_eq!(Part::health(&db.db).await, Health::Up);
 
     server.stop();
-    // The first to ask may have to find out; whoever comes after is told within moments.
+    // The first request may have to detect it; later ones fail within moments.
     let error = db.run(ADD, ("north", 1)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
     wait(async || matches!(Part::health(&db.db).await, Health::Down(_))).await;
@@ -317,7 +317,7 @@ async fn a_server_that_goes_away_is_told_at_once_and_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_takes_no_more_connections_is_not_gone() {
+async fn a_server_without_free_connections_is_not_unreachable() {
     let server = Postgres::start();
     let url = server.create_database();
     let settings = |url: &str, max_connections| DbSettings {
@@ -371,7 +371,7 @@ async fn connections_that_broke_while_idle_cost_no_request() {
 }
 
 #[tokio::test]
-async fn a_server_is_believed_only_if_somebody_vouches_for_it() {
+async fn a_server_is_trusted_only_with_a_signed_certificate() {
     let (server, authority) = Postgres::start_with_tls();
     let at = |host: &str, tls: Tls, authority: Option<&Path>| DbSettings {
         host: Some(format!("{host}:{}", server.port())),
@@ -400,7 +400,7 @@ async fn a_server_is_believed_only_if_somebody_vouches_for_it() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_without_it() {
+async fn a_wrong_password_is_reported_without_its_text() {
     let settings = DbSettings {
         host: Some("127.0.0.1:1".into()),
         user: Some("me".into()),
@@ -416,7 +416,7 @@ async fn a_wrong_password_is_told_without_it() {
 }
 
 #[tokio::test]
-async fn a_plan_is_explained_and_nothing_is_run() {
+async fn a_plan_is_returned_and_the_statement_is_not_run() {
     let db = shop_on_a_server().await;
     let plan = db.explain("DELETE FROM shops WHERE name = $1", ("north",)).await.unwrap();
     assert!(plan[0].contains("Delete on shops"), "{plan:?}");
@@ -424,7 +424,7 @@ async fn a_plan_is_explained_and_nothing_is_run() {
 }
 
 #[tokio::test]
-async fn a_zero_byte_in_text_is_the_senders_fault() {
+async fn a_zero_byte_in_text_is_the_clients_fault() {
     let db = empty().await;
     db.run("CREATE TABLE t (a text, b jsonb)", ()).await.unwrap();
     let text = db.run("INSERT INTO t (a) VALUES ($1)", ("a\0b",)).await.unwrap_err();

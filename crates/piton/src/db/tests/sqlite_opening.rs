@@ -66,7 +66,7 @@ async fn names_in(file: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_takes_no_more_writes_until_it_is_back() {
+async fn a_moved_file_accepts_no_writes_until_it_is_back() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("kept").await.unwrap();
     let mut tx = db.shop.begin().await.unwrap();
@@ -92,7 +92,7 @@ async fn a_file_that_was_moved_takes_no_more_writes_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_in_the_file_that_was_moved() {
+async fn acknowledged_writes_are_in_the_moved_file() {
     let db = Watched::new(DbSettings::default()).await;
     for number in 0..50 {
         db.add(&number.to_string()).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_file_that_became_a_link_is_opened_at_its_new_place() {
 }
 
 #[tokio::test]
-async fn a_reader_of_the_earlier_file_is_waited_for() {
+async fn a_reader_of_the_earlier_file_delays_the_replacement() {
     use sqlx::{Connection, Executor};
 
     let settings = DbSettings { busy_timeout: Duration::from_millis(50), ..DbSettings::default() };
@@ -248,7 +248,7 @@ async fn a_reader_of_the_earlier_file_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_verb_migrate_leaves_the_schema_in_the_file_and_its_status_creates_nothing() {
+async fn the_command_migrate_leaves_the_schema_in_the_file_and_its_status_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let db = open(folder.path(), &DbSettings::default(), &[SHOP]);
     assert!(db.applied().await.unwrap().is_empty());
@@ -260,7 +260,7 @@ async fn the_verb_migrate_leaves_the_schema_in_the_file_and_its_status_creates_n
 }
 
 #[tokio::test]
-async fn a_file_that_was_deleted_is_not_begun_anew_behind_the_services_back() {
+async fn a_deleted_file_is_not_created_again_while_the_service_runs() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("kept").await.unwrap();
     std::fs::remove_dir_all(db.path("")).unwrap();
@@ -275,7 +275,7 @@ async fn a_file_that_was_deleted_is_not_begun_anew_behind_the_services_back() {
 }
 
 #[tokio::test]
-async fn an_index_of_the_log_that_was_deleted_is_begun_anew() {
+async fn a_deleted_index_of_the_log_is_created_again() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("before").await.unwrap();
     std::fs::remove_file(db.path("shop.db-shm")).unwrap();
@@ -287,7 +287,7 @@ async fn an_index_of_the_log_that_was_deleted_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_emptied_takes_no_more_writes() {
+async fn an_emptied_file_accepts_no_writes() {
     let db = Watched::new(DbSettings::default()).await;
     db.add("lost").await.unwrap();
     std::fs::File::create(db.path("shop.db")).unwrap();
@@ -297,7 +297,7 @@ async fn a_file_that_was_emptied_takes_no_more_writes() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_deleted_is_saved_and_begun_anew() {
+async fn a_deleted_log_is_written_back_and_created_again() {
     let db = Watched::new(DbSettings::default()).await;
     for number in 0..50 {
         db.add(&number.to_string()).await.unwrap();
@@ -335,7 +335,7 @@ async fn a_full_database_is_not_ready_until_it_can_be_written() {
 }
 
 #[tokio::test]
-async fn a_damaged_page_is_told_by_health_once_it_was_seen() {
+async fn a_damaged_page_is_reported_by_health_once_it_was_read() {
     let db = shop().await;
     db.run("CREATE TABLE big (text TEXT)", ()).await.unwrap();
     for _ in 0..20 {
@@ -356,7 +356,7 @@ async fn a_damaged_page_is_told_by_health_once_it_was_seen() {
 }
 
 #[tokio::test]
-async fn waiting_does_not_help_where_the_file_or_a_migration_is_wrong() {
+async fn a_wrong_file_or_migration_is_a_permanent_error() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir(at("folder")).unwrap();
@@ -380,7 +380,7 @@ async fn waiting_does_not_help_where_the_file_or_a_migration_is_wrong() {
 }
 
 #[tokio::test]
-async fn how_far_commits_go_is_a_setting() {
+async fn the_durability_of_commits_is_a_setting() {
     for (setting, pragma) in
         [(Synchronous::Normal, 1), (Synchronous::Full, 2), (Synchronous::Extra, 3)]
     {
@@ -391,7 +391,7 @@ async fn how_far_commits_go_is_a_setting() {
 }
 
 #[tokio::test]
-async fn an_older_program_accepts_what_is_marked_and_tells_of_it() {
+async fn an_older_program_accepts_and_reports_marked_migrations() {
     const ADDS: Migrations = Migrations::new(&[(
         "0003_zip.sql",
         "-- Older programs do not read it.\r\n-- backward-compatible\r\nALTER TABLE shops ADD COLUMN zip TEXT;\r\n",
@@ -492,7 +492,7 @@ async fn a_file_that_cannot_be_opened_is_named_and_tried_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_refused_and_left_alone() {
+async fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     let text = "these are notes, not a database\n".repeat(100);
@@ -556,7 +556,7 @@ async fn a_changed_or_missing_migration_is_refused() {
 }
 
 #[tokio::test]
-async fn rebuilding_a_table_does_not_delete_what_points_to_it() {
+async fn rebuilding_a_table_does_not_delete_rows_that_reference_it() {
     const REBUILD: Migrations = Migrations::new(&[
         (
             "0003_visits.sql",

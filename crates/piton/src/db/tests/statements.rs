@@ -45,7 +45,7 @@ on_both! {
         let error = db.exactly_one::<Shop>("SELECT * FROM shops", ()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::TooMany);
         assert_eq!(crate::http::Error::from(error).status(), 500);
-        // A missing row is an answer and not a failed statement, so that the transaction goes on.
+        // The transaction continues, because a missing row is not a failed statement.
         let mut tx = db.begin().await.unwrap();
         let error = tx.exactly_one::<Shop>("SELECT * FROM shops WHERE FALSE", ()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
@@ -94,7 +94,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_page_with_more_bytes_than_allowed_is_cut_and_leads_on(db) {
+    async fn a_page_with_more_bytes_than_allowed_is_cut_and_links_on(db) {
         let small = Db { max_page_bytes: 10_000, ..db.db.clone() };
         db.run("DELETE FROM shops", ()).await.unwrap();
         for number in 0..50 {
@@ -212,7 +212,7 @@ mod derived {
     }
 
     #[tokio::test]
-    async fn a_wrong_column_is_named_with_what_was_wanted_and_found() {
+    async fn a_column_of_another_type_is_named_with_both_types() {
         let db = shop().await;
         let error = |sql: &'static str| {
             let db = &db;
@@ -241,7 +241,7 @@ mod derived {
 }
 
 #[tokio::test]
-async fn constraints_are_told_apart_and_named() {
+async fn constraints_are_distinguished_and_named() {
     let db = shop().await;
     let kind = |sql: &'static str| {
         let db = &db;
@@ -270,7 +270,7 @@ async fn constraints_are_told_apart_and_named() {
 }
 
 on_both! {
-    async fn a_trigger_refuses_with_its_own_words(db) {
+    async fn a_trigger_refuses_with_its_own_text(db) {
         db.run(ADD, ("north", 5)).await.unwrap();
         let error = db.run("DELETE FROM items", ()).await.unwrap_err();
         assert_eq!((error.kind(), &*error.to_string()), (Kind::Refused, "items are never deleted"));

@@ -1,4 +1,4 @@
-//! Transactions, alone, side by side, cancelled, and in handlers.
+//! Tests of transactions: alone, concurrent, cancelled, and in handlers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 
 on_both! {
-    async fn a_transaction_is_done_as_a_whole_or_not_at_all(db) {
+    async fn a_transaction_is_applied_as_a_whole_or_not_at_all(db) {
         let done: Result<i64, Error> = db
             .transaction(async |tx| {
                 tx.run(ADD, ("north", 1)).await?;
@@ -28,7 +28,7 @@ on_both! {
 }
 
 on_both! {
-    async fn begin_commit_rollback_and_drop_do_what_they_say(db) {
+    async fn begin_commit_rollback_and_drop_work(db) {
         let mut tx = db.begin().await.unwrap();
         tx.run(ADD, ("north", 1)).await.unwrap();
         tx.commit().await.unwrap();
@@ -48,7 +48,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_cancelled_transaction_is_undone_and_frees_its_place(db) {
+    async fn a_cancelled_transaction_is_rolled_back_and_releases_its_connection(db) {
         let (started, has_started) = tokio::sync::oneshot::channel();
         let task = tokio::spawn({
             let db = db.db.clone();
@@ -70,7 +70,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_panic_in_a_transaction_undoes_it(db) {
+    async fn a_panic_rolls_the_transaction_back(db) {
         let task = tokio::spawn({
             let db = db.db.clone();
             async move {
@@ -106,7 +106,7 @@ on_both! {
 }
 
 on_both! {
-    async fn a_slip_that_never_reached_the_database_spoils_nothing(db) {
+    async fn an_error_before_the_database_does_not_fail_the_transaction(db) {
         let mut tx = db.begin().await.unwrap();
         assert_eq!(tx.run(ADD, ("north",)).await.unwrap_err().kind(), Kind::Arity);
         tx.run(ADD, ("north", 1)).await.unwrap();
@@ -116,7 +116,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn a_transaction_that_sqlite_ended_by_itself_spoils_no_connection() {
+async fn a_transaction_that_sqlite_ended_by_itself_breaks_no_connection() {
     let db = with(DbSettings { max_connections: 1, ..DbSettings::default() }, &[SHOP]).await;
     db.run("INSERT INTO shops VALUES ('north', NULL)", ()).await.unwrap();
     let mut tx = db.begin().await.unwrap();
@@ -146,7 +146,7 @@ async fn a_deferred_constraint_fails_at_commit() {
 }
 
 on_both! {
-    async fn a_read_does_not_wait_for_a_write_and_sees_what_was_before(db) {
+    async fn a_read_does_not_wait_for_a_write_and_sees_the_state_before(db) {
         let mut tx = db.begin().await.unwrap();
         tx.run(ADD, ("north", 1)).await.unwrap();
         assert_eq!(items(&db).await, 0);
@@ -156,7 +156,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn a_write_beside_an_open_transaction_is_told_why_it_waits() {
+async fn a_write_during_an_open_transaction_fails_with_the_reason() {
     let short = DbSettings { acquire_timeout: Duration::from_millis(20), ..DbSettings::default() };
     let db = with(short, &[SHOP]).await;
     let _tx = db.begin().await.unwrap();
@@ -166,7 +166,7 @@ async fn a_write_beside_an_open_transaction_is_told_why_it_waits() {
 }
 
 #[tokio::test]
-async fn when_every_connection_is_taken_the_next_is_unavailable_and_health_is_degraded() {
+async fn without_a_free_connection_requests_fail_and_health_is_degraded() {
     let one = DbSettings {
         max_connections: 1,
         acquire_timeout: Duration::from_millis(20),

@@ -1,4 +1,4 @@
-//! The published table of types, row by row.
+//! Tests of the documented table of types, row by row.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
@@ -46,7 +46,7 @@ macro_rules! row_of_the_table {
 }
 
 #[tokio::test]
-async fn every_type_comes_back_as_it_went_and_is_stored_as_published() {
+async fn every_type_is_read_back_unchanged_and_stored_as_documented() {
     let (lite, server) = (shop().await, shop_on_a_server().await);
     let dbs = (&*lite, &*server);
     row_of_the_table!(dbs, "INTEGER" / "boolean",
@@ -124,7 +124,7 @@ async fn times_sort_as_their_texts_do_and_are_cut_to_the_microsecond() {
 }
 
 #[tokio::test]
-async fn what_sqlite_writes_by_itself_is_read() {
+async fn values_that_sqlite_writes_by_itself_are_read() {
     let db = shop().await;
     let documented: DateTime<Utc> =
         db.one("SELECT strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')", ()).await.unwrap().unwrap();
