@@ -115,10 +115,11 @@ pub use app::{
     LaunchError, ModuleCommand, Setup, StepResult, print,
 };
 pub use config::Settings;
-pub use context::{RequestId, app, spawn, trace, try_app};
+pub use context::{app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, FieldError, HttpSettings, Result};
 pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
+pub use request::RequestId;
 pub use runtime::part;
 pub use step::Step;
 

@@ -215,7 +215,7 @@ impl TestRequest<'_> {
     }
 
     async fn send(self) -> TestAnswer {
-        let response = self.app.launched().stack.clone().answer(self.request, None).await;
+        let response = self.app.launched().stack.clone().respond(self.request, None).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("the answer's body can be read").to_bytes();
         TestAnswer { status: parts.status, headers: parts.headers, body }

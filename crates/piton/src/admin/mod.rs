@@ -18,6 +18,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::handle::{Handle, PartHealth};
+use crate::http::ExemptPaths;
 use crate::part::Health;
 
 pub use settings::{AdminAddress, AdminSettings};
@@ -44,9 +45,9 @@ pub(crate) fn router() -> Router<Handle> {
         .fallback(|| async { (StatusCode::NOT_FOUND, "nothing is served at this path") })
 }
 
-/// Paths that machines ask for every few seconds: their requests are logged only if they fail, or at
-/// `DEBUG`.
-pub(crate) const QUIET_PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+/// The paths that the stack treats apart, because machines request them every few seconds.
+pub(crate) const EXEMPT_PATHS: ExemptPaths =
+    ExemptPaths { probes: &PROBE_PATHS, quiet: &["/livez", "/readyz", "/metrics"] };
 
 #[derive(Serialize)]
 struct Probe {

@@ -20,7 +20,7 @@ use crate::admin::{self, AdminSettings};
 use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, PartState};
-use crate::http::{HttpSettings, Stack, StackConfig, StackLayer, serve, serve_beside};
+use crate::http::{HttpSettings, Stack, StackConfig, StackLayer, serve, serve_admin};
 use crate::part::{DynPart, Launch, Permanent, Refused, StartFailure};
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
@@ -172,7 +172,8 @@ impl LaunchedApp {
                 None
             }
         };
-        let rules = Arc::new(StackConfig::of_admin(self.handle.clone(), &self.http));
+        let rules =
+            Arc::new(StackConfig::of_admin(self.handle.clone(), &self.http, admin::EXEMPT_PATHS));
         let router = admin::router().with_state(self.handle.clone());
         let (stack, http) = (Stack::new(router, rules), self.http.clone());
         let serve = async move {
@@ -183,7 +184,7 @@ impl LaunchedApp {
             if let Ok(address) = listener.local_addr() {
                 info!("Health, metrics and more at http://{address}");
             }
-            serve_beside(listener, stack, &http, Stop::never()).await;
+            serve_admin(listener, stack, &http, Stop::never()).await;
         };
         let within = context::within(self.handle.clone(), serve);
         Ok(Some(AbortOnDrop(tokio::spawn(within))))

@@ -404,7 +404,7 @@ impl App {
         render: impl Fn(&ErrorResponse<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
         let path = path.as_ref();
-        self.around.failures.add(path, render);
+        self.around.error_renderers.add(path, render);
         self.provide(http::RendererPath(path.trim_end_matches('/').to_owned()))
     }
 

@@ -276,7 +276,7 @@ impl Setup {
             provided: mem::take(&mut state.app.provided),
             routes: OnceLock::new(),
             drain: Drain::new(),
-            tells_peer: AtomicBool::new(false),
+            wants_peer_address: AtomicBool::new(false),
             started: Instant::now(),
         }));
         Ok(())
@@ -342,7 +342,7 @@ impl Setup {
     }
 
     fn configure_errorhandler(&self) {
-        http::keep_panics();
+        http::install_panic_hook();
         let handle = self.handle();
         let mut state = self.state();
         state.rules = Some(state.rules_of(handle));
@@ -451,12 +451,18 @@ impl State {
     }
 
     fn rules_of(&self, handle: Handle) -> Arc<StackConfig> {
-        Arc::new(StackConfig::new(handle, &self.http, &self.log, self.app.around.clone()))
+        Arc::new(StackConfig::new(
+            handle,
+            &self.http,
+            &self.log,
+            self.app.around.clone(),
+            admin::EXEMPT_PATHS,
+        ))
     }
 
     fn tell_peer(&self) {
         if let Some(handle) = &self.handle {
-            handle.inner().tells_peer.store(true, Ordering::Relaxed);
+            handle.inner().wants_peer_address.store(true, Ordering::Relaxed);
         }
     }
 

@@ -16,8 +16,9 @@ use super::error::{Error, Kind, Who};
 use super::guard::{REDIRECTED, unfollowable};
 use super::hosts::Permit;
 use super::{Room, peers};
-use crate::context::{self, RequestId};
+use crate::context;
 use crate::http::{TRACEPARENT, TRACESTATE, TraceContext, X_REQUEST_ID};
+use crate::request::RequestId;
 use crate::support::backoff::Backoff;
 
 /// Delays between the attempts of a call, with full jitter: on average half of 100 ms passes before

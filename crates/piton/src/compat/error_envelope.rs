@@ -90,9 +90,9 @@ fn traceback(failure: &ErrorReport<'_>, title: &str) -> String {
         let place = fault.pointer.as_deref().or(fault.parameter.as_deref()).unwrap_or_default();
         line(&format!("{place}: {}", fault.detail));
     }
-    if let Some(inside) = &failure.inside {
-        inside.chain.iter().for_each(|cause| line(cause));
-        if let Some(location) = &inside.location {
+    if let Some(debug_info) = &failure.debug_info {
+        debug_info.chain.iter().for_each(|cause| line(cause));
+        if let Some(location) = &debug_info.location {
             line(&format!("  at {location}"));
         }
     }

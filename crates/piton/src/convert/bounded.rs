@@ -54,7 +54,8 @@ impl<const MIN: i64, const MAX: i64> FromStr for Bounded<MIN, MAX> {
     type Err = ConvertError;
 
     fn from_str(text: &str) -> Result<Self, ConvertError> {
-        // `i64::from_str` accepts `+7` too, which JSON and the schema do not allow.
+        // Digits are checked by hand, because `i64::from_str` also accepts `+7`, which JSON and the schema do not
+        // allow.
         let number = text.strip_prefix('-').unwrap_or(text);
         if number.is_empty() || !number.bytes().all(|c| c.is_ascii_digit()) {
             return Err(Self::out_of_bounds());
@@ -96,7 +97,7 @@ impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Bounded<MIN, MAX>
                 number.and_then(Bounded::new).map_err(E::custom)
             }
 
-            // JSON Schema counts `7.0` as an `integer`, so the document promises that it is accepted.
+            // Accepted because JSON Schema counts `7.0` as an `integer`.
             fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
                 let number = whole(number).ok_or_else(Bounded::<MIN, MAX>::out_of_bounds);
                 number.and_then(Bounded::new).map_err(E::custom)

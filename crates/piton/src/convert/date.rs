@@ -34,7 +34,8 @@ impl FromStr for Date {
     type Err = ConvertError;
 
     fn from_str(text: &str) -> Result<Self, ConvertError> {
-        // chrono alone would also accept `2026-1-1` and `+02026-11-21`, which the document does not allow.
+        // The form is checked first, because chrono also accepts `2026-1-1` and `+02026-11-21`, which the document
+        // does not allow.
         if !matches_template(text.as_bytes(), b"9999-99-99") {
             return Err(ConvertError::new("a date is written as 2026-11-21"));
         }

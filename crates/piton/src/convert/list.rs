@@ -152,7 +152,7 @@ impl<'de, T: FromStr<Err: Display>, const MAX: usize> Deserialize<'de> for List<
             }
         }
 
-        // Several parameters of one name arrive as a sequence, like a JSON array, so the type is not known here.
+        // Not `deserialize_str`, because several parameters of one name arrive as a sequence, like a JSON array.
         deserializer.deserialize_any(ListVisitor::<T, MAX>(PhantomData))
     }
 }

@@ -48,7 +48,7 @@ impl FromStr for Timestamp {
         let timestamp = DateTime::parse_from_rfc3339(&text)
             .map_err(|_| ConvertError::new("there is no such date or time"))?
             .to_utc();
-        // Outside these years the text form does not sort by time, and SQLite stores timestamps as text.
+        // Other years are rejected, because their text does not sort by time, and SQLite stores timestamps as text.
         if !(0..=9999).contains(&timestamp.year()) {
             return Err(ConvertError::new("the year of a timestamp must be from 0 to 9999 in UTC"));
         }
@@ -93,7 +93,7 @@ fn to_rfc3339_offset(zone: &str) -> Option<Cow<'_, str>> {
     }
     let sign = match zone.as_bytes().first()? {
         b'-' => '-',
-        // A query decodes `+` as a space.
+        // A space counts as `+`, because a query decodes `+` as a space.
         b'+' | b' ' => '+',
         _ => return None,
     };

@@ -27,7 +27,7 @@ use crate::http::{Paging, Sort, SortBy};
 ///     sql.text(),
 ///     "SELECT * FROM people WHERE state = $1 ORDER BY born_at DESC, searched, id LIMIT $2 OFFSET $3"
 /// );
-/// # Ok::<(), piton::http::SortRefused>(())
+/// # Ok::<(), piton::http::SortError>(())
 /// ```
 impl Sql {
     /// Adds `WHERE` and the conditions. Adds nothing if there are none.

@@ -1,8 +1,7 @@
-//! A failure as those see it who answer it in a format of their own.
+//! Error formats of a service's own, by path (`App::error_renderer`).
 //!
-//! A protocol may say how failures look, and its clients read nothing else: ASHIRT takes a reason out
-//! of a 200, for example. `App::error_renderer` gives such a format to the paths where it is spoken; what the
-//! failure is called in the log and in the metrics does not change.
+//! A protocol may define how errors look, and its clients read nothing else: ASHIRT reads a reason out
+//! of a 200, for example. The status in the log and in the metrics does not change.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,12 +10,12 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::{HeaderName, StatusCode, header};
 
-use crate::context::RequestId;
 use crate::error::FieldError;
 use crate::error::problem::ErrorReport;
+use crate::request::RequestId;
 use crate::secrets::redact_known_values;
 
-/// What went wrong with a request, as far as its client may know.
+/// The failure of a request, as far as its client may know it.
 #[derive(Debug)]
 pub struct ErrorResponse<'a> {
     status: StatusCode,
@@ -31,32 +30,33 @@ impl<'a> ErrorResponse<'a> {
         Self { status: failure.status, detail, field_errors: failure.field_errors, id }
     }
 
-    /// Which status the failure has.
+    /// Returns the status of the failure.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What the client may read of it.
+    /// Returns the detail for the client, with secrets masked.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
 
-    /// Each thing that is wrong with what the client sent, where that is known.
+    /// Returns the faults of single fields or parameters of the request. Empty unless it was a 422 or
+    /// 400 of an argument.
     #[must_use]
     pub fn field_errors(&self) -> &[FieldError] {
         self.field_errors
     }
 
-    /// The request's id, by which the log tells the cause.
+    /// Returns the request's id, by which the log line with the cause can be found.
     #[must_use]
     pub fn id(&self) -> RequestId {
         self.id
     }
 }
 
-/// In a line: what the client may read, else what the status is called, then the field_errors.
+/// One line: the detail, or else the status's reason phrase, then the field errors.
 impl fmt::Display for ErrorResponse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.detail(), self.status.canonical_reason()) {
@@ -75,13 +75,13 @@ impl fmt::Display for ErrorResponse<'_> {
     }
 }
 
-type Render = Arc<dyn Fn(&ErrorResponse<'_>) -> Response + Send + Sync>;
+type RenderFn = Arc<dyn Fn(&ErrorResponse<'_>) -> Response + Send + Sync>;
 
-/// A format that failures have.
+/// Renders failures in a format of the service's own.
 #[derive(Clone)]
-pub(crate) struct Format(Render);
+pub(crate) struct ErrorRenderer(RenderFn);
 
-/// A path whose failures have a format of the service's own, for the OpenAPI document.
+/// A path whose failures have a renderer, for the OpenAPI document.
 #[derive(Clone, Debug)]
 pub(crate) struct RendererPath(pub String);
 
@@ -97,44 +97,44 @@ fn is_within(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Who answers the failures of which paths.
+/// The renderers of a service and their paths.
 #[derive(Clone, Default)]
-pub(crate) struct Formats(Vec<(String, Format)>);
+pub(crate) struct ErrorRenderers(Vec<(String, ErrorRenderer)>);
 
-impl Formats {
+impl ErrorRenderers {
     pub fn add(
         &mut self,
         path: &str,
         render: impl Fn(&ErrorResponse<'_>) -> Response + Send + Sync + 'static,
     ) {
-        self.0.push((path.trim_end_matches('/').to_owned(), Format(Arc::new(render))));
+        self.0.push((path.trim_end_matches('/').to_owned(), ErrorRenderer(Arc::new(render))));
     }
 
-    /// The format of requests for `path`, if they have one of their own: that of the longest path.
-    pub(crate) fn of(&self, path: &str) -> Option<&Format> {
-        let within = |prefix: &&(String, Format)| is_within(path, &prefix.0);
+    /// Returns the renderer of requests for `path`, if there is one: that of the longest prefix.
+    pub fn of(&self, path: &str) -> Option<&ErrorRenderer> {
+        let within = |prefix: &&(String, ErrorRenderer)| is_within(path, &prefix.0);
         let longest = self.0.iter().filter(within).max_by_key(|(prefix, _)| prefix.len());
-        longest.map(|(_, format)| format)
+        longest.map(|(_, renderer)| renderer)
     }
 }
 
-impl Format {
-    /// The answer. Headers of `response` go along, unless they say what its body is.
-    pub fn answer(&self, failed: &ErrorResponse<'_>, response: &Response) -> Response {
-        let mut answer = (self.0)(failed);
-        let (own, other) = (answer.headers_mut(), response.headers());
-        for name in other.keys().filter(|name| !of_body(name)) {
+impl ErrorRenderer {
+    /// Returns the rendered response. Adds the headers of `response`, except those that describe its
+    /// body.
+    pub fn render(&self, error: &ErrorResponse<'_>, response: &Response) -> Response {
+        let mut rendered = (self.0)(error);
+        let (own, other) = (rendered.headers_mut(), response.headers());
+        for name in other.keys().filter(|name| !describes_body(name)) {
             if !own.contains_key(name) {
                 other.get_all(name).iter().for_each(|value| {
                     own.append(name, value.clone());
                 });
             }
         }
-        answer
+        rendered
     }
 }
 
-/// Whether a header says what the body is.
-fn of_body(name: &HeaderName) -> bool {
+fn describes_body(name: &HeaderName) -> bool {
     name == header::CONTENT_TYPE || name == header::CONTENT_LENGTH
 }

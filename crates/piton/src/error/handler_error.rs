@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use super::box_error::BoxError;
 use crate::error::problem;
-use crate::part::BoxError;
 
 /// What handlers return: `Result<Json<User>>`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,8 +1,8 @@
-//! The one format of every failure: RFC 9457, `application/problem+json`.
+//! Problem documents, the one format of every failure: RFC 9457, `application/problem+json`.
 //!
-//! A handler's error, an extractor's refusal, a 404 of the router, a panic, a timeout: all of them
-//! come out of [`render`], with the id of the request. In development the answer also has the
-//! causes and the line of code; in production nothing of the inside leaves.
+//! A handler's error, an argument's rejection, a 404 of the router, a panic, a timeout: [`render`]
+//! writes all of them, with the id of the request. In development the document also has the causes
+//! and the line of code; in production it has nothing internal.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::context::RequestId;
 use crate::error::handler_error::{Error, FieldError};
+use crate::request::RequestId;
 use crate::secrets::{redact_known_values, redact_text};
 
 /// The media type of RFC 9457.
@@ -38,18 +38,18 @@ struct ProblemDocument<'a> {
     location: Option<String>,
 }
 
-/// What went wrong, as far as it is known where the answer is made.
+/// A failure, as far as it is known where its response is made.
 pub(crate) struct ErrorReport<'a> {
     pub status: StatusCode,
     pub detail: Option<&'a str>,
     pub field_errors: &'a [FieldError],
-    /// Whether Gnar Gear's envelope says the detail and nothing else.
+    /// Set if Gnar Gear's envelope holds the detail and nothing else.
     pub plain: bool,
-    /// Cause and place: shown in development.
-    pub inside: Option<DebugInfo>,
+    /// The causes and the line of code. `None` for failures without a cause, which are not logged.
+    pub debug_info: Option<DebugInfo>,
 }
 
-/// What only developers should see.
+/// The causes of a failure and its line of code, which only developers may see.
 pub(crate) struct DebugInfo {
     pub chain: Vec<String>,
     pub location: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) struct DebugInfo {
 
 impl<'a> ErrorReport<'a> {
     pub fn new(status: StatusCode, detail: Option<&'a str>) -> Self {
-        Self { status, detail, field_errors: &[], plain: false, inside: None }
+        Self { status, detail, field_errors: &[], plain: false, debug_info: None }
     }
 
     pub fn of(error: &'a Error) -> Self {
@@ -66,13 +66,13 @@ impl<'a> ErrorReport<'a> {
             detail: error.detail(),
             field_errors: error.field_errors(),
             plain: error.is_plain(),
-            inside: Some(DebugInfo { chain: error.chain(), location: own_line(error) }),
+            debug_info: Some(DebugInfo { chain: error.chain(), location: own_line(error) }),
         }
     }
 }
 
-/// The line of the service's code where the error was made. Those made in this crate, such as an
-/// extractor's refusal, have none: nobody would look there.
+/// Returns the line of the service's code where the error was made. `None` for errors made in this
+/// crate, such as an argument's rejection, because the service cannot change that line.
 fn own_line(error: &Error) -> Option<String> {
     let here = file!();
     let crate_sources = here.strip_suffix("error/problem.rs").unwrap_or(here);
@@ -80,27 +80,28 @@ fn own_line(error: &Error) -> Option<String> {
     (!location.file().starts_with(crate_sources)).then(|| location.to_string())
 }
 
-/// The document for `failure`, the answer to request `id` for `instance` (a path).
+/// Returns the document of `failure` for the request `id` to the path `instance`.
 pub(crate) fn render(
     failure: &ErrorReport<'_>,
     id: RequestId,
     instance: &str,
-    show_inside: bool,
+    shows_debug_info: bool,
 ) -> Vec<u8> {
-    let inside = failure.inside.as_ref().filter(|_| show_inside);
-    // Developers share what they see, too.
-    let chain = inside.map(|inside| inside.chain.iter().map(|said| redact_text(said)).collect());
+    let debug_info = failure.debug_info.as_ref().filter(|_| shows_debug_info);
+    // Masked in development too, because developers share what they see.
+    let chain = debug_info
+        .map(|debug_info| debug_info.chain.iter().map(|cause| redact_text(cause)).collect());
     let detail = failure.detail.map(redact_known_values);
     document(&ProblemDocument {
         request_id: Some(id.as_str()),
         instance: Some(&redact_known_values(instance)),
         chain: chain.filter(|chain: &Vec<_>| !chain.is_empty()),
-        location: inside.and_then(|inside| inside.location.clone()),
+        location: debug_info.and_then(|debug_info| debug_info.location.clone()),
         ..problem(failure.status, detail.as_deref(), failure.field_errors)
     })
 }
 
-/// A problem that knows nothing of its request: for answers made where there is none.
+/// Returns a response with a document that has no request id, for code outside a request.
 pub(crate) fn plain(
     status: StatusCode,
     detail: Option<&str>,
@@ -112,7 +113,7 @@ pub(crate) fn plain(
     response
 }
 
-/// Like [`plain`], as bytes, for answers that never become a response of the router.
+/// Returns a document as bytes, for responses written below HTTP by `protocol_errors.rs`.
 pub(crate) fn bytes(status: StatusCode, detail: &str, id: RequestId) -> Vec<u8> {
     document(&ProblemDocument {
         request_id: Some(id.as_str()),
@@ -126,7 +127,8 @@ fn problem<'a>(
     errors: &'a [FieldError],
 ) -> ProblemDocument<'a> {
     ProblemDocument {
-        // "about:blank" says: nothing beyond the status, whose phrase is then the title.
+        // RFC 9457 § 4.2.1: "about:blank" adds nothing to the status, so that the title is its
+        // reason phrase.
         r#type: "about:blank",
         title: status.canonical_reason().unwrap_or("Unknown"),
         status: status.as_u16(),
@@ -140,7 +142,7 @@ fn problem<'a>(
 }
 
 fn document(problem: &ProblemDocument<'_>) -> Vec<u8> {
-    serde_json::to_vec(problem).expect("a problem holds nothing but text and numbers")
+    serde_json::to_vec(problem).expect("a problem holds text and numbers only")
 }
 
 #[cfg(test)]

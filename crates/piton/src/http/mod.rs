@@ -13,15 +13,22 @@ pub use crate::error::{Error, ErrorMapper, ErrorResponse, FieldError, Result, St
     expect(unused_imports, reason = "only refusals of tokens are whole")
 )]
 pub(crate) use crate::error::{ErrorConversion, RendererPath};
+pub use crate::request::{ClientIpHeader, Network};
 pub use crate::request::{TRACEPARENT, TraceContext};
-pub use extract::arguments::{Form, Json, Path, Query, State};
-pub use extract::etag::{ETag, Tagged};
+pub use extract::client_ip::ClientIp;
+pub use extract::etag::ETag;
+pub use extract::form::Form;
+pub use extract::json::Json;
 pub use extract::listing::{
-    Items, Listing, NoFilter, Page, Paging, Sort, SortBy, SortRefused, Unsorted,
+    Listing, NoFilter, Page, PageArray, Paging, Sort, SortBy, SortError, Unsorted,
 };
+pub use extract::path::Path;
 pub use extract::preconditions::Preconditions;
+pub use extract::query::Query;
+pub use extract::state::State;
 #[cfg(feature = "validation")]
-pub use extract::validation::{Checked, Valid};
+pub use extract::validation::{Valid, Validatable};
+pub use extract::with_etag::WithETag;
 pub use responses::{Created, NoContent};
 pub use routing::guard::{CredentialHeader, Guard, GuardFuture};
 pub use routing::hooks::RequestHead;
@@ -35,15 +42,14 @@ pub use routing::route::{
     SourceLocation, delete, get, patch, post, put, route,
 };
 pub use server::cors::CorsSettings;
-pub use server::forwarded::{ClientIp, ClientIpHeader, Network};
 pub use settings::{HeaderLine, HttpSettings};
 
 #[cfg(feature = "client")]
 pub(crate) use crate::request::trace_context::TRACESTATE;
 #[cfg(feature = "cache")]
-pub(crate) use extract::etag::TagList;
+pub(crate) use extract::etag::ETagList;
 #[cfg(feature = "openapi")]
-pub(crate) use extract::etag::client_has;
+pub(crate) use extract::etag::is_not_modified;
 #[cfg(feature = "openapi")]
 pub(crate) use extract::listing::ALLOW_EMPTY_VALUE;
 pub(crate) use routing::explain::explain;
@@ -55,11 +61,11 @@ pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule}
 pub(crate) use routing::routing_table::{
     counted, descriptor_of, infos, is_within, problems, router, scan, sort,
 };
-pub(crate) use server::body_budget::BodyState;
 pub(crate) use server::compression::compressed;
-pub(crate) use server::forwarded::Proxies;
-pub(crate) use server::listener::{serve, serve_beside};
-pub(crate) use server::panics::install as keep_panics;
+pub(crate) use server::exempt_paths::ExemptPaths;
+pub(crate) use server::listener::{serve, serve_admin};
+pub(crate) use server::panics::install_hook as install_panic_hook;
 #[cfg(feature = "client")]
-pub(crate) use server::stack::X_REQUEST_ID;
-pub(crate) use server::stack::{Stack, StackConfig, StackLayer};
+pub(crate) use server::request_context::X_REQUEST_ID;
+pub(crate) use server::stack::{Stack, StackLayer};
+pub(crate) use server::stack_config::StackConfig;

@@ -1,11 +1,11 @@
-//! Answers with a meaning of their own, beside `Json` and what axum has.
+//! Responses with a status of their own: `Created` and `NoContent`.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::http::routing::operation::{Operation, Output};
 
-/// 201: what was asked for has been made, where it is now, and what it looks like.
+/// 201 with the header `Location` and a body (RFC 9110, section 15.3.2).
 ///
 /// ```
 /// # use piton::prelude::*;
@@ -18,7 +18,7 @@ pub struct Created<T> {
 }
 
 impl<T> Created<T> {
-    /// `location` is the path or URL of the new thing; it is sent as the header `Location`.
+    /// Makes the response. `location` is the path or URL of the new resource; `body` usually represents it.
     pub fn at(location: impl Into<String>, body: T) -> Self {
         Self { location: location.into(), body }
     }
@@ -27,7 +27,7 @@ impl<T> Created<T> {
 impl<T: IntoResponse> IntoResponse for Created<T> {
     fn into_response(self) -> Response {
         let mut response = (StatusCode::CREATED, self.body).into_response();
-        // A location that no header can hold is left out: the thing has been made all the same.
+        // A location that is not a valid header is left out, because the resource was created: an error would be untrue.
         if let Ok(location) = HeaderValue::try_from(self.location) {
             response.headers_mut().insert(header::LOCATION, location);
         }
@@ -38,11 +38,11 @@ impl<T: IntoResponse> IntoResponse for Created<T> {
 impl<T: Output> Output for Created<T> {
     fn describe(operation: &mut Operation) {
         operation.with_status(StatusCode::CREATED, T::describe);
-        operation.response_header(StatusCode::CREATED, "Location", "Where it is now.");
+        operation.response_header(StatusCode::CREATED, "Location", "The URL of the new resource.");
     }
 }
 
-/// 204: done, and there is nothing to say.
+/// 204: the request succeeded, and there is no body.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoContent;
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn created_says_where() {
+    fn created_has_the_location() {
         let response = Created::at("/things/7", "seven").into_response();
         assert_eq!(response.status(), StatusCode::CREATED);
         assert_eq!(response.headers()[header::LOCATION], "/things/7");

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
 use crate::http::server::cors::CorsSettings;
-use crate::http::server::forwarded::{ClientIpHeader, Network, Proxies};
 use crate::memory::{self, MemoryLimit, SMALL, rounded};
+use crate::request::trusted_proxies::{ClientIpHeader, Network, TrustedProxies};
 use crate::{Settings, config};
 
 /// The public listener and the limits of every request.
@@ -198,8 +198,8 @@ impl HttpSettings {
         self.max_connections.unwrap_or_else(|| fitting.clamp(64, 10_000))
     }
 
-    pub(crate) fn proxies(&self) -> Proxies {
-        Proxies { trusted: self.trusted_proxies.clone(), header: self.client_ip_header }
+    pub(crate) fn proxies(&self) -> TrustedProxies {
+        TrustedProxies { trusted: self.trusted_proxies.clone(), header: self.client_ip_header }
     }
 
     pub(crate) fn host(&self, production: bool) -> IpAddr {

@@ -13,7 +13,8 @@ use super::filter::LogRules;
 use super::line_writer::{LineBuffers, LineStyle, LineWriter};
 use super::python_format::RecordContext;
 use super::timestamp::LogTime;
-use crate::context::{self, RequestId};
+use crate::context;
+use crate::request::RequestId;
 
 /// The layer of `tracing` that writes lines.
 pub(super) struct LineLayer<W> {

@@ -155,8 +155,8 @@ impl Collector for BudgetMetrics {
         let MemoryBudget { limit, used, peak, refused } = &*self.0;
         let bytes = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         for (name, help, value) in [
-            ("http_server_memory_bytes", "Memory that bodies, rows and answers hold", used),
-            ("http_server_memory_peak_bytes", "The most that they have held", peak),
+            ("http_server_memory_bytes", "Memory of bodies, rows and responses", used),
+            ("http_server_memory_peak_bytes", "Maximum that it has been", peak),
         ] {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(bytes(value.load(Ordering::Relaxed))).encode(metric)?;
@@ -166,7 +166,7 @@ impl Collector for BudgetMetrics {
         ConstGauge::new(bytes(*limit)).encode(metric)?;
         let (name, help) = (
             "http_server_memory_refused_requests",
-            "Requests answered 503 because http.memory_budget was used up",
+            "Requests refused with 503 because http.memory_budget was used up",
         );
         let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(refused.load(Ordering::Relaxed)).encode(metric)

@@ -1,17 +1,18 @@
-//! Figures of the running service, for Prometheus: requests by matched path, the process, the build,
-//! the parts, and whatever the service counts itself.
+//! Metrics of the running service, for Prometheus: requests by route, the process, the build, the
+//! parts, and the service's own.
 //!
-//! Nothing here keeps history or speaks to a server: whoever wants the figures fetches them
-//! (`/metrics`, see `docs/admin.md`). The number of series is bounded by the program: a path that no
-//! route has is one series for all such paths, a method that nobody knows is `other`.
+//! Metrics are pulled (`/metrics`, see `docs/admin.md`): nothing here keeps history or connects to a
+//! server. The number of series is bounded by the program: paths without a route share one series, and
+//! unknown methods are `_OTHER`.
 
 mod process;
-mod requests;
-mod text;
+mod prometheus_text;
+mod request_metrics;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -20,12 +21,12 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use prometheus_client;
 
-pub(crate) use requests::{PathIndex, RequestMetrics, UNMATCHED};
+pub(crate) use request_metrics::{MethodIndex, PathIndex, RequestMetrics, UNMATCHED};
 
-/// The service's figures. Cheap to clone; every clone is the same list.
+/// The registry of the service's metrics. Cheap to clone; every clone is the same registry.
 ///
-/// A service adds its own by the metric types of `prometheus_client`, once, and keeps a clone to
-/// count with:
+/// A service registers its own once, with the metric types of `prometheus_client`, and keeps a clone
+/// to count with:
 ///
 /// ```
 /// use piton::metrics::Metrics;
@@ -47,43 +48,44 @@ struct Inner {
 }
 
 impl Metrics {
-    /// The figures of a service that is called so.
+    /// Returns the registry of a service: build, requests, process.
     pub(crate) fn of_service(build: BuildInfo) -> Self {
         let metrics = Self::default();
         metrics.collect(build);
         metrics.collect(metrics.0.requests.clone());
-        metrics.collect(process::Process::begin());
+        metrics.collect(process::ProcessMetrics::new());
         metrics
     }
 
-    /// Adds a metric. A counter's name is given without `_total`; the help text without a final dot.
+    /// Registers a metric. Give a counter's name without `_total`, and the help text without a final dot.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
         self.change(|registry| registry.register(name, help, metric));
     }
 
-    /// Adds figures that are looked up when somebody asks, such as the size of a pool.
+    /// Registers metrics that are read at each scrape, such as the size of a pool.
     pub fn collect(&self, collector: impl Collector) {
         self.change(|registry| registry.register_collector(Box::new(collector)));
     }
 
-    /// Changes the list itself: everything that `prometheus_client` can do.
+    /// Changes the registry itself: everything that `prometheus_client` can do.
     pub fn change<R>(&self, change: impl FnOnce(&mut Registry) -> R) -> R {
-        change(&mut self.0.registry.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.registry.lock())
     }
 
-    /// All figures in Prometheus' text format, version 0.0.4.
+    /// Returns all metrics in Prometheus' text format, version 0.0.4.
     #[must_use]
     pub fn text(&self) -> String {
-        text::prometheus(&self.open_metrics())
+        prometheus_text::prometheus(&self.open_metrics())
     }
 
-    /// All figures as OpenMetrics 1.0 text.
+    /// Returns all metrics as OpenMetrics 1.0 text.
     #[must_use]
     pub fn open_metrics(&self) -> String {
         let mut text = String::with_capacity(16 * 1024);
-        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.0.registry.lock();
         let encoded = prometheus_client::encoding::text::encode(&mut text, &registry);
-        // Only a metric of the service's own can fail to encode: the rest is there all the same.
+        // Only a metric of the service's own can fail to encode, so that the rest is sent instead of an
+        // error.
         if let Err(error) = encoded {
             tracing::warn!(%error, "A metric could not be encoded");
         }
@@ -101,7 +103,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// What the program is.
+/// The program's name and versions, as the metric `piton_build_info`.
 #[derive(Debug)]
 pub(crate) struct BuildInfo {
     pub service: String,
@@ -112,7 +114,7 @@ impl Collector for BuildInfo {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "piton_build_info",
-            "What runs: always 1, the labels say it",
+            "Always 1; the labels name the program and its versions",
             None,
             MetricType::Gauge,
         )?;
@@ -126,10 +128,10 @@ impl Collector for BuildInfo {
     }
 }
 
-/// Writes one gauge with one value.
+/// Writes a gauge with one value.
 ///
 /// # Errors
-/// Those of the writer.
+/// The writer's own, such as a full buffer.
 pub fn encode_gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
@@ -145,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_build_is_told_by_labels() {
+    fn the_build_is_described_by_labels() {
         let build = BuildInfo { service: "a\"b".into(), version: "1.2".into() };
         let text = Metrics::of_service(build).text();
         let line = r#"piton_build_info{service="a\"b",version="1.2",piton_version=""#;

@@ -1,4 +1,4 @@
-//! The process as Linux sees it, by the names that every Prometheus client uses for it.
+//! Metrics of the process from Linux' `/proc`, with the names that Prometheus' client libraries share.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,16 +14,16 @@ use super::encode_gauge;
 /// on every architecture that Rust has a standard library for).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The size of a page where nobody says another.
+/// The size of a memory page in bytes, on x86-64 and on most ARM kernels.
 const PAGE_BYTES: f64 = 4096.0;
 
-/// When the process began, for what `/proc` does not tell.
+/// The metrics of the process.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct ProcessMetrics {
     started: SystemTime,
 }
 
-/// `/proc/self/stat`, as far as it is used; see proc(5).
+/// The fields of `/proc/self/stat` that are shown; see proc(5).
 #[derive(Debug, PartialEq)]
 struct Stat {
     cpu_seconds: f64,
@@ -32,14 +32,14 @@ struct Stat {
     resident_bytes: f64,
 }
 
-impl Process {
-    pub fn begin() -> Self {
+impl ProcessMetrics {
+    pub fn new() -> Self {
         Self { started: SystemTime::now() }
     }
 }
 
 fn read_stat(text: &str) -> Option<Stat> {
-    // The program's name may hold spaces and parentheses.
+    // Split after the last parenthesis, because the program's name may hold spaces and parentheses.
     let (_, fields) = text.rsplit_once(')')?;
     let fields: Vec<f64> =
         fields.split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
@@ -52,7 +52,7 @@ fn read_stat(text: &str) -> Option<Stat> {
     })
 }
 
-/// The soft limit of open files, from `/proc/self/limits`.
+/// Returns the soft limit of open files, from `/proc/self/limits`.
 fn read_limit(text: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
@@ -60,11 +60,11 @@ fn read_limit(text: &str) -> Option<f64> {
 
 fn open_files() -> Option<f64> {
     let count = std::fs::read_dir("/proc/self/fd").ok()?.count();
-    // Looking opens one more.
+    // Reading the folder opens one more, which must not count.
     u32::try_from(count.saturating_sub(1)).ok().map(f64::from)
 }
 
-impl Collector for Process {
+impl Collector for ProcessMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let since = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let mut gauge = |name: &str, help: &str, value: Option<f64>| match value {
@@ -75,18 +75,30 @@ impl Collector for Process {
         let stat = stat.as_deref().and_then(read_stat);
         let limit = std::fs::read_to_string("/proc/self/limits").ok();
         let get = |of: fn(&Stat) -> f64| stat.as_ref().map(of);
-        gauge("process_start_time_seconds", "When the process began, since 1970", Some(since))?;
-        gauge("process_resident_memory_bytes", "Memory held", get(|stat| stat.resident_bytes))?;
-        gauge("process_virtual_memory_bytes", "Memory mapped", get(|stat| stat.virtual_bytes))?;
+        gauge(
+            "process_start_time_seconds",
+            "Start time of the process since the Unix epoch",
+            Some(since),
+        )?;
+        gauge(
+            "process_resident_memory_bytes",
+            "Resident memory size",
+            get(|stat| stat.resident_bytes),
+        )?;
+        gauge(
+            "process_virtual_memory_bytes",
+            "Virtual memory size",
+            get(|stat| stat.virtual_bytes),
+        )?;
         gauge("process_threads", "Threads", get(|stat| stat.threads))?;
-        gauge("process_open_fds", "Open files and sockets", open_files())?;
+        gauge("process_open_fds", "Open file descriptors", open_files())?;
         gauge(
             "process_max_fds",
-            "The most that may be open",
+            "Maximum number of open file descriptors",
             limit.as_deref().and_then(read_limit),
         )?;
         if let Some(stat) = stat {
-            let help = "Processor time used, in user and system mode";
+            let help = "Total user and system CPU time";
             let kind = MetricType::Counter;
             let metric = encoder.encode_descriptor("process_cpu_seconds", help, None, kind)?;
             ConstCounter::new(stat.cpu_seconds).encode(metric)?;
@@ -119,7 +131,7 @@ mod tests {
     #[test]
     fn this_process_is_measured() {
         let metrics = Metrics::default();
-        metrics.collect(Process::begin());
+        metrics.collect(ProcessMetrics::new());
         let text = metrics.text();
         let value = |name: &str| -> f64 {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap();

@@ -16,7 +16,7 @@ use super::stable_json;
 use super::swagger_ui::{self, StaticAsset, SwaggerUiPage};
 use crate::app::{LaunchError, Setup};
 use crate::handle::Handle;
-use crate::http::{Route, client_has, get};
+use crate::http::{Route, get, is_not_modified};
 
 /// Clients revalidate each time, and get a short 304 if nothing has changed.
 const REVALIDATE: &str = "no-cache";
@@ -95,7 +95,7 @@ fn asset_response(
 ) -> Response {
     let head = request.headers();
     let text = |name: &HeaderName| head.get(name).and_then(|value| value.to_str().ok());
-    let known = client_has(head, &asset.etag);
+    let known = is_not_modified(head, &asset.etag);
     let zipped = text(&header::ACCEPT_ENCODING).is_some_and(accepts_gzip);
     let body = match (known, zipped) {
         (true, _) => Bytes::new(),

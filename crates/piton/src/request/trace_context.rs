@@ -8,7 +8,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::context::RequestId;
+use super::request_id::RequestId;
 
 /// The header.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -16,8 +16,8 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The header beside it.
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The longest `tracestate` that is handed on, in bytes: what the recommendation asks for at least.
-const LONGEST_STATE: usize = 512;
+/// Maximum length of a forwarded `tracestate` in bytes: the minimum that the recommendation asks for.
+const MAX_STATE_BYTES: usize = 512;
 
 /// The trace flags that are passed on: sampled, and random (level 2 of the recommendation).
 const KNOWN_FLAGS: u8 = 0b11;
@@ -30,7 +30,7 @@ const MAX_MEMBERS: usize = 32;
 pub(crate) fn trace_state(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lines = headers.get_all(TRACESTATE).iter().filter(|line| !line.is_empty());
     let first = lines.next()?;
-    if first.len() > LONGEST_STATE {
+    if first.len() > MAX_STATE_BYTES {
         return None;
     }
     let mut joined: Option<Vec<u8>> = None;
@@ -38,7 +38,7 @@ pub(crate) fn trace_state(headers: &HeaderMap) -> Option<HeaderValue> {
         let joined = joined.get_or_insert_with(|| first.as_bytes().to_vec());
         joined.push(b',');
         joined.extend_from_slice(line.as_bytes());
-        if joined.len() > LONGEST_STATE {
+        if joined.len() > MAX_STATE_BYTES {
             return None;
         }
     }
@@ -304,7 +304,7 @@ mod tests {
     fn a_trace_of_its_own_has_the_requests_id() {
         let id = RequestId::new();
         assert_eq!(TraceContext::of_request(&id).trace_id(), id.as_str());
-        let named = RequestId::given(b"by-a-proxy").unwrap();
+        let named = RequestId::from_proxy(b"by-a-proxy").unwrap();
         assert_eq!(TraceContext::of_request(&named).trace_id().len(), 32);
     }
 }

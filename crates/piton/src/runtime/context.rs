@@ -4,22 +4,19 @@
 //! handler without being handed around. A task started with `tokio::spawn` leaves the context;
 //! [`spawn`] carries it along.
 
-use std::any::Any;
-use std::cell::{Cell, OnceCell};
-use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue};
 use tokio::task::JoinHandle;
 
 use crate::handle::{Handle, WeakHandle};
-use crate::http::{BodyState, TraceContext};
 use crate::memory::MemoryCharge;
-use crate::metrics::{PathIndex, UNMATCHED};
+use crate::metrics::PathIndex;
+use crate::request::current_request::CurrentRequest;
+use crate::request::request_id::RequestId;
+use crate::request::trace_context::TraceContext;
 
 tokio::task_local! {
     static CURRENT: Context;
@@ -32,57 +29,6 @@ static ATTACHED: RwLock<Option<WeakHandle>> = RwLock::new(None);
 struct Context {
     handle: Handle,
     request: Option<CurrentRequest>,
-}
-
-/// The request that is being answered.
-#[derive(Clone)]
-pub(crate) struct CurrentRequest {
-    pub id: RequestId,
-    /// The other end of the connection; `None` where there is none, as in a test.
-    pub peer: Option<IpAddr>,
-    /// The trace it belongs to, where the client said one.
-    pub trace: Option<TraceContext>,
-    /// What others than us say of that trace, to be handed on as it is: the header `tracestate`.
-    pub trace_state: Option<HeaderValue>,
-    /// The route that was matched, once one is.
-    pub path: Cell<PathIndex>,
-    /// Who is calling, once somebody has found out.
-    pub caller: OnceCell<Arc<dyn Caller>>,
-    /// The time at which the client gets 503 if there is no response yet.
-    pub deadline: Option<Instant>,
-    /// The memory held for this request, once there is any.
-    pub memory: OnceCell<Arc<MemoryCharge>>,
-    /// The state of its body, if it has one. Weak, because a task that a handler starts must not
-    /// keep the body charged after the request has ended.
-    pub body: Weak<BodyState>,
-}
-
-/// Who is calling, as far as those need to know who do not ask for it themselves: the answer on its way
-/// out, and requests to others on the caller's behalf.
-pub(crate) trait Caller: Any + Send + Sync {
-    /// The value of an `Authorization` header with which to call another service in the caller's
-    /// name.
-    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "the client asks for it"))]
-    fn authorization(&self) -> Option<HeaderValue>;
-
-    /// Adds to the head of the answer what the caller needs for their next request.
-    fn answer(&self, headers: &mut HeaderMap);
-}
-
-impl CurrentRequest {
-    pub fn new(id: RequestId, peer: Option<IpAddr>, trace: Option<TraceContext>) -> Self {
-        Self {
-            id,
-            peer,
-            trace,
-            trace_state: None,
-            path: Cell::new(UNMATCHED),
-            caller: OnceCell::new(),
-            deadline: None,
-            memory: OnceCell::new(),
-            body: Weak::new(),
-        }
-    }
 }
 
 /// The app this code runs in: its parts, settings and state, from anywhere.
@@ -254,103 +200,18 @@ pub fn trace() -> Option<TraceContext> {
     current(|request| request.trace.unwrap_or_else(|| TraceContext::of_request(&request.id)))
 }
 
-/// What one request is called in logs and answers: 32 hexadecimal digits, the form of a W3C trace
-/// id, unless a trusted proxy has given it another name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RequestId {
-    text: [u8; Self::LONGEST],
-    length: u8,
-}
-
 impl RequestId {
-    /// The longest name that is taken from a proxy, in bytes.
-    const LONGEST: usize = 47;
-
-    /// A new id: 128 random bits.
-    #[must_use]
-    pub fn new() -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut bits = fastrand::u128(..);
-        let mut text = [0; Self::LONGEST];
-        for digit in &mut text[..32] {
-            *digit = DIGITS[(bits & 15) as usize];
-            bits >>= 4;
-        }
-        Self { text, length: 32 }
-    }
-
-    /// The name that a proxy gave the request, if it is one that can stand in a log line and in a
-    /// header: up to 47 letters, digits and `-_.:=+/@`.
-    #[must_use]
-    pub fn given(name: &[u8]) -> Option<Self> {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:=+/@".contains(byte);
-        if name.is_empty() || name.len() > Self::LONGEST || !name.iter().all(plain) {
-            return None;
-        }
-        let mut text = [0; Self::LONGEST];
-        text[..name.len()].copy_from_slice(name);
-        Some(Self { text, length: u8::try_from(name.len()).ok()? })
-    }
-
-    /// The id of the request that is being answered, to tell it to somebody who may ask for it: the log has
-    /// it on every line by itself. `None` outside of a request.
+    /// Returns the id of the current request, to show it to somebody who may ask for it later. The log
+    /// has it on every line already. `None` outside a request.
     #[must_use]
     pub fn current() -> Option<Self> {
         current(|request| request.id)
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).expect("only ASCII is taken")
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.text[..usize::from(self.length)]
-    }
-
-    pub(crate) fn header(self) -> HeaderValue {
-        HeaderValue::from_bytes(self.as_bytes()).expect("only visible ASCII is taken")
-    }
-}
-impl Default for RequestId {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_request_id_is_32_hexadecimal_digits_and_no_two_are_alike() {
-        let (one, other) = (RequestId::new(), RequestId::new());
-        assert!(one.as_str().len() == 32 && one.as_str().bytes().all(|b| b.is_ascii_hexdigit()));
-        assert_ne!(one, other);
-    }
-
-    #[test]
-    fn a_name_given_by_a_proxy_is_taken_if_it_can_stand_in_a_header() {
-        for name in ["f47ac10b-58cc-4372-a567-0e02b2c3d479", "Root=1-67891233-abcdef", "x"] {
-            assert_eq!(RequestId::given(name.as_bytes()).unwrap().as_str(), name);
-        }
-        for name in ["", "a b", "a\"b", "a\nb", "\u{e9}", &"x".repeat(48)] {
-            assert_eq!(RequestId::given(name.as_bytes()), None, "{name:?}");
-        }
-    }
 
     #[tokio::test]
     async fn outside_a_request_there_is_no_id() {

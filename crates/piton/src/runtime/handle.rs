@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::config::{Config, Environment, Section, SettingInfo};
-use crate::http::{Error, Proxies, RouteInfo};
+use crate::error::Error;
+use crate::http::RouteInfo;
 use crate::memory::MemoryBudget;
 use crate::metrics::Metrics;
 use crate::part::{DynPart, Health, Part, PartDescriptor};
+use crate::request::trusted_proxies::TrustedProxies;
 use crate::secrets::redact_text;
 use crate::stop::{Stop, Trigger};
 
@@ -41,7 +43,7 @@ pub(crate) struct Inner {
     /// The sections of every setting there is.
     pub sections: Vec<Section>,
     pub metrics: Metrics,
-    pub proxies: Proxies,
+    pub proxies: TrustedProxies,
     /// The memory budget of all requests.
     pub memory: Arc<MemoryBudget>,
     pub parts: Vec<PartState>,
@@ -49,8 +51,8 @@ pub(crate) struct Inner {
     pub provided: TypedValues,
     pub routes: OnceLock<Vec<RouteInfo>>,
     pub drain: Drain,
-    /// Whether something may ask a request for the address of its connection's other end.
-    pub tells_peer: AtomicBool,
+    /// Set if some handler may read the address of the connection's other end from its request.
+    pub wants_peer_address: AtomicBool,
     pub started: Instant,
 }
 

@@ -130,8 +130,7 @@ pub trait Part: Clone + Send + Sync + 'static {
     }
 }
 
-/// An error that says nothing but its message and its causes.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub use crate::error::BoxError;
 
 /// An error of [`Part::connect`] that waiting cannot resolve: a file of the wrong kind, a schema
 /// that does not fit the program. The service ends with exit code 2 (78 under systemd), so that its

@@ -36,15 +36,18 @@ async fn requests_are_counted_by_the_path_that_matched() {
     assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let text = metrics.text();
     for line in [
-        r#"{method="GET",path="/items/{id}",status="200"} 3"#,
-        r#"{method="GET",path="/mounted/{id}",status="200"} 3"#,
-        r#"{method="POST",path="unmatched",status="405"} 3"#,
+        r#"{http_request_method="GET",http_route="/items/{id}",http_response_status_code="200"} 3"#,
+        r#"{http_request_method="GET",http_route="/mounted/{id}",http_response_status_code="200"} 3"#,
+        r#"{http_request_method="POST",http_response_status_code="405"} 3"#,
     ] {
         let line = format!("http_server_request_duration_seconds_count{line}");
         assert!(text.contains(&line), "`{line}` is missing in\n{text}");
     }
     assert!(text.contains(r#"piton_build_info{service="admin_test",version="1.2.3""#), "{text}");
-    assert!(text.contains("http_server_active_requests 1\n"), "{text}");
+    assert!(
+        text.contains("http_server_active_requests{http_request_method=\"GET\"} 1\n"),
+        "{text}"
+    );
 }
 
 #[piton::test]
@@ -58,7 +61,7 @@ async fn ten_thousand_unknown_paths_are_one_series() {
     assert_eq!(
         counts,
         [
-            r#"http_server_request_duration_seconds_count{method="GET",path="unmatched",status="404"} 10000"#
+            r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404"} 10000"#
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! Converters and lists, through the door.
+//! Converters, lists and the deserializer of parameters, tested through an app.
 
 use piton::convert::{Bounded, Date, List, Slug, Timestamp};
 use piton::garde::{self, Validate};
@@ -7,7 +7,7 @@ use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use piton::testing::TestAnswer;
 
-async fn of_day(Path((blog, day)): Path<(Slug, Date)>) -> String {
+async fn posts_of_day(Path((blog, day)): Path<(Slug, Date)>) -> String {
     format!("{blog} on {day}")
 }
 
@@ -66,14 +66,14 @@ impl SortBy for Order {
     const UNIQUE: &'static str = "id";
 }
 
-async fn books(Valid(asked): Valid<Listing<Search, Order>>) -> Page<String> {
-    let Paging { page, per_page } = asked.paging;
-    asked.page(vec![format!("{page} {per_page} {}", asked.sort)], 41)
+async fn books(Valid(listing): Valid<Listing<Search, Order>>) -> Page<String> {
+    let Paging { page, per_page } = listing.paging;
+    listing.page(vec![format!("{page} {per_page} {}", listing.sort)], 41)
 }
 
-/// A query of all the ways in which serde combines types.
+/// A query with all the ways in which serde combines types.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-struct Asked {
+struct Combined {
     #[serde(default)]
     tag: Vec<String>,
     age: Option<u32>,
@@ -113,12 +113,12 @@ struct Range {
     to: u32,
 }
 
-async fn ask(Query(asked): Query<Asked>) -> Json<Asked> {
-    Json(asked)
+async fn search(Query(combined): Query<Combined>) -> Json<Combined> {
+    Json(combined)
 }
 
-async fn send(Form(asked): Form<Asked>) -> Json<Asked> {
-    Json(asked)
+async fn send(Form(combined): Form<Combined>) -> Json<Combined> {
+    Json(combined)
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -135,9 +135,9 @@ struct Since {
     year: Option<u16>,
 }
 
-async fn list(asked: Listing<Filter, Order>) -> Page<String> {
-    let filter = &asked.filter;
-    asked.page(vec![format!("{:?} {:?} {}", filter.state, filter.since.year, asked.sort)], 41)
+async fn list(listing: Listing<Filter, Order>) -> Page<String> {
+    let filter = &listing.filter;
+    listing.page(vec![format!("{:?} {:?} {}", filter.state, filter.since.year, listing.sort)], 41)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -160,12 +160,12 @@ async fn app() -> TestApp {
     let app = App::new("converters")
         .blueprints(["none"])
         .set("log.level", "critical")
-        .route(get("/blogs/{blog}/{day}", of_day))
+        .route(get("/blogs/{blog}/{day}", posts_of_day))
         .route(get("/several/{numbers}", several))
         .route(get("/text/{text}", text))
         .route(get("/rows/{row}/{seat}", seat))
         .route(get("/books", books))
-        .route(get("/ask", ask).describe(piton::describe!(ask)))
+        .route(get("/search", search).describe(piton::describe!(search)))
         .route(post("/send", send).describe(piton::describe!(send)))
         .route(get("/list", list))
         .route(get("/shelves/{row}/{name}", shelf))
@@ -173,22 +173,22 @@ async fn app() -> TestApp {
     TestApp::new(app).await
 }
 
-/// The places of what is wrong, and the first reason.
+/// Returns the places of the errors, and the first message.
 #[track_caller]
-fn refused(answer: &TestAnswer, status: u16) -> (Vec<String>, String) {
-    assert_eq!(answer.status(), status, "{}", answer.text());
-    let problem: Value = answer.json();
-    let faults = problem["errors"].as_array().cloned().unwrap_or_default();
-    let place = |fault: &Value| {
-        let place = fault.get("pointer").or(fault.get("parameter"));
+fn errors(response: &TestAnswer, status: u16) -> (Vec<String>, String) {
+    assert_eq!(response.status(), status, "{}", response.text());
+    let problem: Value = response.json();
+    let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+    let place = |error: &Value| {
+        let place = error.get("pointer").or(error.get("parameter"));
         place.and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let reason = faults.first().and_then(|fault| fault["detail"].as_str()).unwrap_or_default();
-    (faults.iter().map(place).collect(), reason.to_owned())
+    let message = errors.first().and_then(|error| error["detail"].as_str()).unwrap_or_default();
+    (errors.iter().map(place).collect(), message.to_owned())
 }
 
 #[piton::test]
-async fn a_path_is_read_by_its_converters() {
+async fn a_path_is_parsed_by_its_converters() {
     let app = app().await;
     assert_eq!(app.get("/blogs/open-source/2026-11-21").await.text(), "open-source on 2026-11-21");
     assert_eq!(app.get("/several/3,1,3").await.text(), "3,1,3");
@@ -197,7 +197,7 @@ async fn a_path_is_read_by_its_converters() {
 }
 
 #[piton::test]
-async fn a_parameter_that_does_not_convert_is_named_with_the_reason() {
+async fn an_invalid_parameter_is_named_with_the_reason() {
     let app = app().await;
     for (path, parameter, reason) in [
         ("/blogs/Open/2026-11-21", "blog", "a slug has lower-case letters and digits"),
@@ -208,74 +208,78 @@ async fn a_parameter_that_does_not_convert_is_named_with_the_reason() {
         ("/several/,", "numbers", "value 1 of the list is empty"),
         ("/rows/x/a", "row", "is not a valid whole number"),
     ] {
-        let (places, why) = refused(&app.get(path).await, 422);
+        let (places, why) = errors(&app.get(path).await, 422);
         assert_eq!(places, [parameter], "{path}");
         assert!(why.starts_with(reason), "{path}: {why}");
     }
 }
 
 #[piton::test]
-async fn bytes_that_are_no_text_are_refused_and_never_our_fault() {
+async fn path_bytes_that_are_not_utf8_are_400_and_never_500() {
     let app = app().await;
-    assert_eq!(refused(&app.get("/text/%ff").await, 400).0, ["text"]);
-    assert_eq!(refused(&app.get("/blogs/%ff/2026-11-21").await, 400).0, ["blog"]);
-    assert_eq!(refused(&app.get("/blogs/%00/2026-11-21").await, 422).0, ["blog"]);
+    assert_eq!(errors(&app.get("/text/%ff").await, 400).0, ["text"]);
+    assert_eq!(errors(&app.get("/blogs/%ff/2026-11-21").await, 400).0, ["blog"]);
+    assert_eq!(errors(&app.get("/blogs/%00/2026-11-21").await, 422).0, ["blog"]);
     assert_eq!(app.get("/text/%00").await.text(), "\0");
     let long = "x".repeat(5000);
     assert_eq!(app.get(&format!("/text/{long}")).await.text(), long);
-    assert_eq!(refused(&app.get(&format!("/blogs/{long}/2026-11-21")).await, 422).0, ["blog"]);
+    assert_eq!(errors(&app.get(&format!("/blogs/{long}/2026-11-21")).await, 422).0, ["blog"]);
 }
 
 #[piton::test]
-async fn rules_hold_for_paths_too_and_count_characters() {
+async fn validation_applies_to_paths_and_counts_characters() {
     let app = app().await;
     assert_eq!(app.get("/rows/2/%C3%A9%C3%A9").await.text(), "2éé");
-    let (mut places, _) = refused(&app.get("/rows/3/%C3%A9%C3%A9%C3%A9").await, 422);
+    let (mut places, _) = errors(&app.get("/rows/3/%C3%A9%C3%A9%C3%A9").await, 422);
     places.sort();
     assert_eq!(places, ["row", "seat"]);
 }
 
 #[piton::test]
-async fn a_body_is_refused_for_everything_that_is_wrong_with_it() {
+async fn all_errors_of_a_body_are_reported() {
     let app = app().await;
     let right = json!({ "blog": "a-b", "day": "2026-11-21", "at": "2026-11-21T01:00:00+01:00", "stars": 5 });
-    let answer = app.post("/notes").json(&right).await;
-    assert_eq!(answer.text(), "a-b 2026-11-21 2026-11-21T00:00:00Z 5");
+    let response = app.post("/notes").json(&right).await;
+    assert_eq!(response.text(), "a-b 2026-11-21 2026-11-21T00:00:00Z 5");
     let wrong = json!({ "blog": "A", "day": 7, "at": "now", "stars": 6 });
-    let (mut places, _) = refused(&app.post("/notes").json(&wrong).await, 422);
+    let (mut places, _) = errors(&app.post("/notes").json(&wrong).await, 422);
     places.sort();
     assert_eq!(places, ["#/at", "#/blog", "#/day", "#/stars"]);
 }
 
 #[piton::test]
-async fn a_list_is_asked_for_by_one_vocabulary() {
+async fn a_list_is_filtered_sorted_and_paged() {
     let app = app().await;
-    let answer = app.get("/books?year=2024,2025&sort=-year&per_page=10&page=4&q=").await;
-    assert_eq!(answer.json::<Value>()["items"], json!(["4 10 -year"]));
-    assert_eq!(answer.json::<Value>()["pages"], 5);
-    assert!(answer.header("link").contains("page=5>; rel=\"next\""), "{}", answer.header("link"));
+    let response = app.get("/books?year=2024,2025&sort=-year&per_page=10&page=4&q=").await;
+    assert_eq!(response.json::<Value>()["items"], json!(["4 10 -year"]));
+    assert_eq!(response.json::<Value>()["pages"], 5);
+    assert!(
+        response.header("link").contains("page=5>; rel=\"next\""),
+        "{}",
+        response.header("link")
+    );
     let wrong = app.get("/books?year=x&sort=size&page=0&odd=1").await;
-    assert_eq!(refused(&wrong, 422).0, ["odd", "page", "sort", "year"]);
-    assert_eq!(refused(&app.get("/books?q=%C3%A9%C3%A9%C3%A9%C3%A9").await, 422).0, ["q"]);
+    assert_eq!(errors(&wrong, 422).0, ["odd", "page", "sort", "year"]);
+    assert_eq!(errors(&app.get("/books?q=%C3%A9%C3%A9%C3%A9%C3%A9").await, 422).0, ["q"]);
     assert_eq!(app.get("/books?q=%C3%A9%C3%A9%C3%A9").await.status(), 200);
 }
 
 #[piton::test]
-async fn bytes_of_a_query_that_are_no_text_are_400_with_the_parameters_name() {
+async fn query_bytes_that_are_not_utf8_are_400_with_the_parameters_name() {
     let app = app().await;
     for path in ["/books?title=%ff&year=%C3", "/books?title=%e9&year=x%80"] {
-        let (places, why) = refused(&app.get(path).await, 400);
+        let (places, why) = errors(&app.get(path).await, 400);
         assert_eq!((places, &*why), (vec!["title".into(), "year".into()], "is not UTF-8"));
     }
 }
 
 #[piton::test]
-async fn what_a_body_lacks_first_is_told_by_a_handler_that_is_not_documented() {
-    let answer = app().await.post("/notes").json(&json!({ "stars": 9 })).await;
-    assert_eq!(refused(&answer, 422).0, ["#/stars", "#/blog"]);
+async fn an_undocumented_handler_reports_the_first_missing_member() {
+    let response = app().await.post("/notes").json(&json!({ "stars": 9 })).await;
+    assert_eq!(errors(&response, 422).0, ["#/stars", "#/blog"]);
 }
 
-/// Queries that are documented, and what is read of each.
+/// Returns queries, each with a field and the value that is read.
 fn documented() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("kind=number&value=-5", "value", json!(-5)),
@@ -300,12 +304,12 @@ fn documented() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 #[piton::test]
-async fn what_is_documented_of_a_query_or_a_form_is_read_as_its_type() {
+async fn fields_of_a_query_or_a_form_are_read_as_their_types() {
     let app = app().await;
     for (query, name, wanted) in documented() {
-        let asked = app.get(&format!("/ask?{query}")).await;
-        assert_eq!(asked.status(), 200, "{query}: {}", asked.text());
-        assert_eq!(asked.json::<Value>()[name], wanted, "{query}");
+        let response = app.get(&format!("/search?{query}")).await;
+        assert_eq!(response.status(), 200, "{query}: {}", response.text());
+        assert_eq!(response.json::<Value>()[name], wanted, "{query}");
         let form = app.post("/send");
         let sent = form.header("content-type", "application/x-www-form-urlencoded").body(query);
         let sent = sent.await;
@@ -315,7 +319,7 @@ async fn what_is_documented_of_a_query_or_a_form_is_read_as_its_type() {
 }
 
 #[piton::test]
-async fn what_is_wrong_in_a_flattened_field_is_refused_by_its_name() {
+async fn an_invalid_flattened_field_is_named() {
     let app = app().await;
     for (query, name) in [
         ("kind=number&value=x", "value"),
@@ -328,28 +332,28 @@ async fn what_is_wrong_in_a_flattened_field_is_refused_by_its_name() {
         ("kind=text&value=x&age=x", "age"),
         ("kind=text&value=x&age=1&age=1", "age"),
     ] {
-        assert_eq!(refused(&app.get(&format!("/ask?{query}")).await, 422).0, [name], "{query}");
+        assert_eq!(errors(&app.get(&format!("/search?{query}")).await, 422).0, [name], "{query}");
     }
-    let (_, why) = refused(&app.get("/ask?kind=text&value=x&limit=x").await, 422);
+    let (_, why) = errors(&app.get("/search?kind=text&value=x&limit=x").await, 422);
     assert_eq!(why, "is not a valid whole number from 0 up, or is too large");
 }
 
 #[piton::test]
-async fn a_list_whose_filter_is_flattened_refuses_what_it_does_not_know() {
+async fn a_list_with_a_flattened_filter_rejects_unknown_parameters() {
     let app = app().await;
     let listed = app.get("/list?state=SP,RJ&state=MG&year=2026&sort=year&sort=-title").await;
     let page: Value = listed.json();
     assert_eq!(page["items"][0], r#"["SP", "RJ", "MG"] Some(2026) year,-title"#);
-    let (places, why) = refused(&app.get("/list?yaer=2026&state=SP").await, 422);
+    let (places, why) = errors(&app.get("/list?yaer=2026&state=SP").await, 422);
     assert_eq!(places, ["yaer"]);
     assert!(why.contains("`year`") && why.contains("`state`") && why.contains("`page`"), "{why}");
 }
 
 #[piton::test]
-async fn a_flattened_struct_reads_the_parameters_of_a_path() {
+async fn a_flattened_struct_reads_path_parameters() {
     let app = app().await;
     assert_eq!(app.get("/shelves/-5/a%2Fb").await.text(), "-5 a/b");
     for row in ["x", "+5", "5.0", "-0", "40000", "%205"] {
-        assert_eq!(refused(&app.get(&format!("/shelves/{row}/a")).await, 422).0, ["row"], "{row}");
+        assert_eq!(errors(&app.get(&format!("/shelves/{row}/a")).await, 422).0, ["row"], "{row}");
     }
 }

@@ -359,10 +359,10 @@ async fn every_failure_below_a_path_can_have_a_format_of_its_own() {
             &"x".repeat(2000),
             "the body is larger than this service accepts",
         ),
-        ("GET", "/spoken/create", "", "this method is not to be had here"),
+        ("GET", "/spoken/create", "", "method not allowed; see the `Allow` header"),
         ("GET", "/spoken/nothing", "", "nothing is served at this path"),
         ("GET", "/spoken/panics", "", "internal server error"),
-        ("GET", "/spoken/hangs", "", "the answer took too long"),
+        ("GET", "/spoken/hangs", "", "the response took too long"),
     ] {
         let method = method.parse().unwrap();
         let answer = app.request(method, path).header("content-type", "application/json");
@@ -378,7 +378,8 @@ async fn every_failure_below_a_path_can_have_a_format_of_its_own() {
     assert_eq!(wrong_method.header("allow"), "POST");
     let metrics = app.get("/metrics").await.text();
     assert!(
-        metrics.contains(r#"status="413""#) || metrics.contains(r#"status="4xx""#),
+        metrics.contains(r#"http_response_status_code="413""#)
+            || metrics.contains(r#"http_response_status_code="4xx""#),
         "{metrics}"
     );
 }

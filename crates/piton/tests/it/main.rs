@@ -9,7 +9,7 @@ mod config;
 #[cfg(feature = "validation")]
 mod converters;
 #[cfg(feature = "openapi")]
-mod documented;
+mod document_round_trip;
 mod explain;
 mod failures;
 #[cfg(feature = "jwt")]

@@ -212,7 +212,7 @@ async fn failures_are_gnar_gears_envelope_when_the_setting_says_so() {
     assert!(traceback["traceback"].as_str().unwrap().contains("the cause"));
     // What counts is what it was, not what it is called on the wire.
     let metrics = app.get("/metrics").await.text();
-    assert!(metrics.contains(r#"_count{method="GET",path="/fails",status="500"} 2"#), "{metrics}");
+    assert!(metrics.contains(r#"_count{http_request_method="GET",http_route="/fails",http_response_status_code="500",error_type="500"} 2"#), "{metrics}");
 }
 
 #[piton::test]
@@ -257,10 +257,10 @@ async fn answers_are_compressed_for_those_who_ask_when_that_is_switched_on() {
 #[cfg(feature = "compression")]
 #[piton::test]
 async fn a_compressed_body_has_a_tag_of_its_own_that_conditions_know() {
-    use piton::http::{ETag, Preconditions, Tagged, put};
+    use piton::http::{ETag, Preconditions, WithETag, put};
 
-    async fn show(preconditions: Preconditions) -> Tagged<String> {
-        Tagged::new(ETag::strong(7), "piton ".repeat(1000)).or_not_modified(&preconditions)
+    async fn show(preconditions: Preconditions) -> WithETag<String> {
+        WithETag::new(ETag::strong(7), "piton ".repeat(1000)).or_not_modified(&preconditions)
     }
     async fn change(preconditions: Preconditions) -> Result<&'static str> {
         preconditions.check(Some(&ETag::strong(7)))?;

@@ -1,6 +1,6 @@
 //! The routes of companies. There is no `DELETE`, because registered companies are never deleted.
 
-use piton::http::{Items, Listing, Page, Preconditions, Tagged};
+use piton::http::{Listing, Page, PageArray, Preconditions, WithETag};
 use piton::prelude::*;
 
 use crate::converters::Cnpj;
@@ -26,7 +26,7 @@ pub async fn create(
     db: Db,
     cache: Cache,
     Valid(Json(new)): Valid<Json<NewCompany>>,
-) -> Result<Created<Tagged<Json<Company>>>> {
+) -> Result<Created<WithETag<Json<Company>>>> {
     let company =
         cache.invalidating([COMPANIES], async move { companies::insert(&db, new).await }).await?;
     Ok(Created::at(format!("/api/companies/{}", company.cnpj), tagged(company)))
@@ -53,7 +53,7 @@ pub async fn list(
 #[protected(api_key, scope = "companies:read")]
 #[cached(ttl = "5s", tags = ["companies"], shared)]
 #[errors(404 = "No company with this CNPJ is registered.")]
-pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<Tagged<Json<Company>>> {
+pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<WithETag<Json<Company>>> {
     Ok(tagged(companies::find(&db, cnpj).await?))
 }
 
@@ -73,7 +73,7 @@ pub async fn replace(
     Path(cnpj): Path<Cnpj>,
     preconditions: Preconditions,
     Valid(Json(fields)): Valid<Json<CompanyFields>>,
-) -> Result<Tagged<Json<Company>>> {
+) -> Result<WithETag<Json<Company>>> {
     if fields.cnpj.is_some_and(|other| other != cnpj) {
         let fault = piton::FieldError::at(
             "/cnpj",
@@ -102,7 +102,7 @@ pub async fn change(
     Path(cnpj): Path<Cnpj>,
     preconditions: Preconditions,
     Valid(Json(patch)): Valid<Json<CompanyPatch>>,
-) -> Result<Tagged<Json<Company>>> {
+) -> Result<WithETag<Json<Company>>> {
     let change = move |company: &Company| {
         preconditions.check(Some(&company.etag()))?;
         Ok(patch.apply_to(company))
@@ -111,8 +111,8 @@ pub async fn change(
     Ok(tagged(cache.invalidating([COMPANIES], work).await?))
 }
 
-fn tagged(company: Company) -> Tagged<Json<Company>> {
-    Tagged::new(company.etag(), Json(company))
+fn tagged(company: Company) -> WithETag<Json<Company>> {
+    WithETag::new(company.etag(), Json(company))
 }
 
 /// Lists the history of a company, the latest change first.
@@ -126,6 +126,6 @@ pub async fn history(
     db: Db,
     Path(cnpj): Path<Cnpj>,
     asked: HistoryListing,
-) -> Result<Items<HistoryEntry>> {
-    Ok(companies::history(&db, cnpj, &asked).await?.items_alone())
+) -> Result<PageArray<HistoryEntry>> {
+    Ok(companies::history(&db, cnpj, &asked).await?.into_array())
 }

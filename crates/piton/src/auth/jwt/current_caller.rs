@@ -13,8 +13,9 @@ use super::identity::Identity;
 use super::setting_types::{Lifetime, TokenLocation};
 use super::tokens::Tokens;
 use crate::compat::python_values;
-use crate::context::{self, Caller};
+use crate::context;
 use crate::http::Result;
+use crate::request::caller::Caller;
 
 /// The caller that a valid token identifies, and the state of the token's renewal.
 struct CurrentCaller {
@@ -47,7 +48,7 @@ impl Caller for CurrentCaller {
         self.value(token, |token| format!("Bearer {token}"))
     }
 
-    fn answer(&self, headers: &mut HeaderMap) {
+    fn add_response_headers(&self, headers: &mut HeaderMap) {
         let sources = &self.tokens.0.sources;
         // Scripts of a page can read headers, and must not get at a token that came in a cookie.
         // A refresh token is exchanged only by routes that ask for one.

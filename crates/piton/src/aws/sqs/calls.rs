@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::visibility::Visibility;
 use super::{Message, Poll, Sqs, queues};
 use crate::aws::{Error, Kind};
-use crate::context::RequestId;
+use crate::request::RequestId;
 
 /// The pauses between attempts to delete; each attempt is several of the SDK's own.
 const DELETE_PAUSES: [Duration; 3] =

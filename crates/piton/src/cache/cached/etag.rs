@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
-use crate::http::TagList;
+use crate::http::ETagList;
 
 /// Computes the weak tag of a response. Weak, because the stack may send the body compressed: the same
 /// response in other bytes.
@@ -19,12 +19,12 @@ pub(super) fn weak_etag(content_type: Option<&HeaderValue>, body: &[u8]) -> Head
 }
 
 /// The condition in the header `If-None-Match` of a request.
-pub(super) struct IfNoneMatch(Option<TagList>);
+pub(super) struct IfNoneMatch(Option<ETagList>);
 
 impl IfNoneMatch {
     /// Reads the header. A malformed one is ignored, because the whole response is always right.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        Self(TagList::read(headers, &header::IF_NONE_MATCH).unwrap_or_default())
+        Self(ETagList::read(headers, &header::IF_NONE_MATCH).unwrap_or_default())
     }
 
     /// Returns whether the client has the response with this tag.
@@ -54,7 +54,7 @@ mod tests {
         assert!(knows(&["*"], r#""a""#));
         assert!(knows(&[r#""x,y", "z""#], r#""x,y""#));
         assert!(!knows(&[r#""x,a,y""#], r#""a""#) && !knows(&[], r#""a""#));
-        assert!(!knows(&["a"], r#""a""#) && !IfNoneMatch(Some(TagList::Any)).knows(None));
+        assert!(!knows(&["a"], r#""a""#) && !IfNoneMatch(Some(ETagList::Any)).knows(None));
     }
 
     #[test]

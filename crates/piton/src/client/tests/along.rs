@@ -5,9 +5,10 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::context::{self, Caller};
+use crate::context;
 use crate::http::{Json, get};
 use crate::prelude::{Result as Answered, TestServer};
+use crate::request::caller::Caller;
 
 #[piton::test]
 async fn a_peer_is_called_by_the_name_in_the_settings() {
@@ -118,7 +119,7 @@ impl Caller for Ann {
         Some(HeaderValue::from_static("Bearer of-ann"))
     }
 
-    fn answer(&self, _: &mut HeaderMap) {}
+    fn add_response_headers(&self, _: &mut HeaderMap) {}
 }
 
 async fn ask(peers: Peers, headers: Headers) -> Answered<Json<Value>> {

@@ -1,7 +1,7 @@
-//! Refuses numbers of JSON that are too large for an `f32`.
+//! Rejects numbers in JSON that are out of range for an `f32`.
 //!
-//! serde_json refuses `1e400`, which no `f64` holds. An `f32` is cast from an `f64`, and `1e39` becomes
-//! infinite without an error, which passes every rule about a range.
+//! serde_json rejects `1e400`, which is out of range for an `f64`. But an `f32` is cast from an `f64`, so that `1e39`
+//! becomes infinite without an error.
 
 use std::fmt;
 
@@ -9,22 +9,24 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// What serde_json says of a number that no `f64` holds.
+/// The message of serde_json for a number that is out of range for an `f64`.
 pub(crate) const OUT_OF_RANGE: &str = "number out of range";
 
-/// The number of digits of the smallest whole number that is too large for an `f32`.
-const F32_DIGITS: usize = 39;
+/// Number of digits of the smallest whole number that is out of range for an `f32`.
+const OVERFLOW_DIGITS: usize = 39;
 
-/// Returns whether `json` may hold a number that no `f32` holds. Text that looks like one counts, too.
+/// Returns whether `json` may contain a number that is out of range for an `f32`. Text that looks like one counts, too.
+///
+/// This scan of the bytes is much faster than a second read, which only suspicious bodies get.
 pub(crate) fn may_overflow_f32(json: &[u8]) -> bool {
     has_exponent(json) || has_long_number(json)
 }
 
-/// Returns whether there is a number with an exponent that is positive and not a single digit, or whose
-/// mantissa has so many digits that any exponent may be too much.
+/// Returns whether there is a number with a positive exponent of two digits or more, or with so long a mantissa that any
+/// exponent may be too large.
 fn has_exponent(json: &[u8]) -> bool {
     let is_exponent = |pair: &[u8]| pair[0].is_ascii_digit() && pair[1] | 0x20 == b'e';
-    // Without an early end the compiler checks many bytes at once.
+    // `fold` instead of `any`: without an early end the compiler checks many bytes at once.
     if !json.windows(2).fold(false, |any, pair| any | is_exponent(pair)) {
         return false;
     }
@@ -42,34 +44,32 @@ fn is_large_number(before: &[u8], after: &[u8]) -> bool {
     let exponent = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let is_whole = before.last().copied().is_none_or(is_delimiter)
         && after.get(exponent).copied().is_none_or(is_delimiter);
-    is_whole && exponent > 0 && (exponent > 1 || mantissa + 10 > F32_DIGITS)
+    is_whole && exponent > 0 && (exponent > 1 || mantissa + 10 > OVERFLOW_DIGITS)
 }
 
-/// Returns whether `byte` may stand next to a number.
+/// Returns whether `byte` may be next to a number.
 fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b':' | b',' | b'[' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Returns whether there are as many digits in a row as a number needs that is too large without an
-/// exponent.
+/// Returns whether there are [`OVERFLOW_DIGITS`] digits in a row, so that a number may be too large without an exponent.
 fn has_long_number(json: &[u8]) -> bool {
     let is_digit = |byte: &&u8| byte.is_ascii_digit();
-    // A row of so many digits holds one of the bytes looked at, wherever it begins.
-    (F32_DIGITS - 1..json.len()).step_by(F32_DIGITS).any(|at| {
+    // Looking at each 39th byte is enough, because every row of 39 digits contains one of them.
+    (OVERFLOW_DIGITS - 1..json.len()).step_by(OVERFLOW_DIGITS).any(|at| {
         let before = json[..at].iter().rev().take_while(is_digit).count();
         let after = json[at..].iter().take_while(is_digit).count();
-        after > 0 && before + after >= F32_DIGITS
+        after > 0 && before + after >= OVERFLOW_DIGITS
     })
 }
 
-/// Reads as the deserializer, visitor or access within, and refuses numbers that no `f32` holds where one
-/// is read.
-pub(crate) struct Finite<T>(pub T);
+/// Wraps a deserializer, visitor or access of serde, and rejects numbers that are out of range wherever an `f32` is read.
+pub(crate) struct FiniteF32<T>(pub T);
 
-/// A visitor of an `f32`.
-struct FiniteF32<V>(V);
+/// The visitor of an `f32`.
+struct F32Visitor<V>(V);
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for FiniteF32<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for F32Visitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,19 +92,20 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for FiniteF32<V> {
     }
 }
 
+/// Forwards methods of a deserializer, with the visitor wrapped.
 macro_rules! deserialize {
     ($($method:ident($($name:ident: $type:ty),*))*) => {
         $(fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method($($name,)* Finite(visitor))
+            self.0.$method($($name,)* FiniteF32(visitor))
         })*
     };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Finite<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for FiniteF32<D> {
     type Error = D::Error;
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_f32(FiniteF32(visitor))
+        self.0.deserialize_f32(F32Visitor(visitor))
     }
 
     deserialize! {
@@ -125,6 +126,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Finite<D> {
     }
 }
 
+/// Forwards methods of a visitor.
 macro_rules! visit {
     ($($method:ident $type:ty),* $(,)?) => {
         $(fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
@@ -133,7 +135,7 @@ macro_rules! visit {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Finite<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for FiniteF32<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,42 +158,42 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Finite<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Finite(value))
+        self.0.visit_some(FiniteF32(value))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Finite(value))
+        self.0.visit_newtype_struct(FiniteF32(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Finite(items))
+        self.0.visit_seq(FiniteF32(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Finite(members))
+        self.0.visit_map(FiniteF32(members))
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(Finite(variant))
+        self.0.visit_enum(FiniteF32(variant))
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Finite<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for FiniteF32<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Finite(deserializer))
+        self.0.deserialize(FiniteF32(deserializer))
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Finite<A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for FiniteF32<A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_element_seed(Finite(seed))
+        self.0.next_element_seed(FiniteF32(seed))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -199,18 +201,18 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Finite<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Finite<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for FiniteF32<A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_key_seed(Finite(seed))
+        self.0.next_key_seed(FiniteF32(seed))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.next_value_seed(Finite(seed))
+        self.0.next_value_seed(FiniteF32(seed))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -218,20 +220,20 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Finite<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Finite<A> {
+impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for FiniteF32<A> {
     type Error = A::Error;
-    type Variant = Finite<A::Variant>;
+    type Variant = FiniteF32<A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (name, content) = self.0.variant_seed(Finite(seed))?;
-        Ok((name, Finite(content)))
+        let (name, content) = self.0.variant_seed(FiniteF32(seed))?;
+        Ok((name, FiniteF32(content)))
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Finite<A> {
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for FiniteF32<A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
@@ -239,11 +241,11 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Finite<A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.newtype_variant_seed(Finite(seed))
+        self.0.newtype_variant_seed(FiniteF32(seed))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, Finite(visitor))
+        self.0.tuple_variant(len, FiniteF32(visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -251,7 +253,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Finite<A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Finite(visitor))
+        self.0.struct_variant(fields, FiniteF32(visitor))
     }
 }
 
@@ -260,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_numbers_that_an_f32_may_not_hold_cost_a_second_look() {
+    fn only_numbers_that_may_overflow_an_f32_cost_a_second_read() {
         let digits = |count: usize| "9".repeat(count);
         for (json, suspicious) in [
             ("1e39".to_owned(), true),

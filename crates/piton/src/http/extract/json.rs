@@ -1,20 +1,37 @@
-//! JSON bodies: read with all their faults, and written.
+//! The argument and response `Json`.
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::serde_messages::to_json_terms;
-use super::{body_errors, finite_numbers, missing_fields, urlencoded};
 use crate::error::handler_error::{Error, FieldError, max_field_errors};
-use crate::http::extract::arguments::{Json, read, unsupported};
+use crate::http::extract::body_errors::{BodyError, body_errors, without_line};
+use crate::http::extract::finite_numbers::may_overflow_f32;
+use crate::http::extract::missing_fields::add_missing_fields;
+use crate::http::extract::request_body::{media_type, read_body, unsupported_media_type};
+use crate::http::extract::serde_messages::to_json_terms;
+use crate::http::extract::urlencoded::is_object;
+use crate::http::extract::wrapper::deref_to_contents;
 use crate::http::routing::operation::{Input, Operation, Output};
-use crate::http::server::body_budget::no_room;
+use crate::http::server::body_limit_errors::budget_exhausted;
 use crate::memory::SMALL;
 use crate::{context, json_text};
+
+/// The media type of JSON.
+const JSON: &str = "application/json";
+
+/// JSON in the body of a request or a response.
+///
+/// # Errors
+/// As an argument: 415 if `Content-Type` is not JSON, 413 if the body is too large, 400 if it is not JSON, 422 with the
+/// JSON Pointers of all errors if it does not match `T`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+deref_to_contents!(Json);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Error;
@@ -22,11 +39,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
         if !is_json(&parts.headers) {
-            return Err(unsupported(&parts.headers, "application/json"));
+            return Err(unsupported_media_type(&parts.headers, JSON));
         }
-        let bytes = read(body).await?;
-        hold_values(&bytes)?;
-        parse_json(&bytes).map(Self).map_err(|error| missing_fields::told(error, &parts, &bytes))
+        let bytes = read_body(body).await?;
+        charge_values(&bytes)?;
+        parse_json(&bytes).map(Self).map_err(|error| add_missing_fields(error, &parts, &bytes))
     }
 }
 
@@ -38,100 +55,111 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 impl<T: JsonSchema> Input for Json<T> {
     fn describe(operation: &mut Operation) {
-        operation.body::<T>("application/json");
+        operation.body::<T>(JSON);
     }
 }
 
 impl<T: JsonSchema> Output for Json<T> {
     fn describe(operation: &mut Operation) {
-        operation.response::<T>(StatusCode::OK, "application/json");
+        operation.response::<T>(StatusCode::OK, JSON);
     }
 }
 
-/// Returns whether the body is `application/json`, or a type that ends in `+json`.
+/// Returns whether the body is `application/json`, or of a type that ends in `+json` (RFC 6839, section 3.1).
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
-    else {
-        return false;
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
-        || essence.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
+    let Some(media_type) = media_type(headers) else { return false };
+    let suffix = media_type.rsplit_once('+').map(|(_, suffix)| suffix);
+    media_type.eq_ignore_ascii_case(JSON)
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"))
 }
 
-/// Charges the memory budget for the parsed values: a body of nothing but `[0,0,..` grows to sixteen
-/// times its size. The service's own types take less, but how much is not known before they are read.
-fn hold_values(bytes: &[u8]) -> Result<(), Error> {
+/// Charges the memory budget for the parsed values, because a body of nothing but `[0,0,..` grows to sixteen times its
+/// size. The service's own types take less, but how much is not known before they are read.
+fn charge_values(bytes: &[u8]) -> Result<(), Error> {
     if bytes.len() as u64 <= SMALL {
         return Ok(());
     }
     let is_next_value = |byte: &&u8| matches!(**byte, b',' | b'[' | b'{');
     let values = bytes.iter().filter(is_next_value).count() as u64;
     let estimate = values * size_of::<serde_json::Value>() as u64;
-    context::hold_estimate(estimate, bytes.len() as u64).map_err(|_| no_room())
+    context::hold_estimate(estimate, bytes.len() as u64).map_err(|_| budget_exhausted())
 }
 
+/// Reads a body as a `T`.
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    // Serde reads a struct from a list of its fields' values too, which no client means in JSON.
+    // Lists are rejected here because serde would read a struct from a list of its fields' values, which the schema
+    // does not allow.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') && urlencoded::is_object::<T>() {
-        let what = "invalid type: a list, expected an object";
-        return Err(Error::unprocessable("the body does not match its schema")
-            .field_error(FieldError::at("", what)));
+    if first == Some(&b'[') && is_object::<T>() {
+        return Err(whole_body_error("invalid type: a list, expected an object"));
     }
-    // The pointer is determined only on failure, because that needs a second pass.
-    let value = serde_json::from_slice(bytes).map_err(|error| json_refusal::<T>(bytes, &error))?;
+    // Pointers are determined only on failure, because that needs a second pass.
+    let value = serde_json::from_slice(bytes).map_err(|error| json_error::<T>(bytes, &error))?;
     if json_text::has_private_name(bytes) {
-        return Err(private_name());
+        return Err(private_name_error());
     }
-    if finite_numbers::may_overflow_f32(bytes) {
-        floats_are_finite::<T>(bytes)?;
+    if may_overflow_f32(bytes) {
+        require_finite_f32::<T>(bytes)?;
     }
     Ok(value)
 }
 
+/// Returns 422 for a name that serde_json would read as a value of its own, such as `RawValue`.
 #[cold]
-fn private_name() -> Error {
-    let what = "names of members that begin with `$serde_json::private::` are reserved";
-    Error::unprocessable("the body does not match its schema").field_error(FieldError::at("", what))
+fn private_name_error() -> Error {
+    whole_body_error("names of members that begin with `$serde_json::private::` are reserved")
 }
 
-/// Refuses with 422 if an `f32` would be infinite. Reads the body again.
+/// Returns 422 with an error of the body as a whole.
 #[cold]
-fn floats_are_finite<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), Error> {
-    let wrong = body_errors::wrong::<T>(bytes);
-    if wrong.is_empty() { Ok(()) } else { Err(shape_refusal(bytes, wrong)) }
+fn whole_body_error(message: &str) -> Error {
+    Error::unprocessable(MISMATCH).field_error(FieldError::at("", message))
 }
 
+/// Rejects a body with a number that is infinite as an `f32`, with 422. Reads the body again.
 #[cold]
-fn json_refusal<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Error {
-    let no_json =
+fn require_finite_f32<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), Error> {
+    let errors = body_errors::<T>(bytes);
+    if errors.is_empty() { Ok(()) } else { Err(mismatch_error(bytes, errors)) }
+}
+
+/// Returns 400 if the body is not JSON, and 422 with all errors if it is not a `T`.
+#[cold]
+fn json_error<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Error {
+    let not_json =
         |error: &serde_json::Error| Error::bad_request(format!("the body is not JSON: {error}"));
-    // A body may have a wrong shape before the position where it stops being JSON, and serde_json reports a name
-    // that is not of its map's type as an error of syntax. Ignoring all values tells whether it is JSON.
+    // The body is read without a type to learn whether it is JSON. The error does not tell, because a mismatch may
+    // come before the position where the body stops being JSON, and because serde_json reports an invalid name of a
+    // map as an error of syntax.
     match serde_json::from_slice::<IgnoredAny>(bytes) {
-        Ok(_) if is_unreadable(error) => return no_json(error),
+        Ok(_) if is_invalid_in_any_type(error) => return not_json(error),
         Ok(_) => {}
         Err(_) if bytes.iter().all(u8::is_ascii_whitespace) => {
             return Error::bad_request("the body is empty; JSON was expected");
         }
-        Err(error) => return no_json(&error),
+        Err(error) => return not_json(&error),
     }
-    let mut wrong = body_errors::wrong::<T>(bytes);
-    if wrong.is_empty() {
-        wrong.push((String::new(), to_json_terms(body_errors::without_line(error))));
+    let mut errors = body_errors::<T>(bytes);
+    if errors.is_empty() {
+        errors.push((String::new(), to_json_terms(without_line(error))));
     }
-    shape_refusal(bytes, wrong)
+    mismatch_error(bytes, errors)
 }
 
-fn shape_refusal(bytes: &[u8], wrong: Vec<body_errors::Wrong>) -> Error {
-    let error = Error::unprocessable("the body does not match its schema");
-    let faults = wrong.into_iter().map(|(pointer, what)| FieldError::at(pointer, what));
-    error.with_field_errors(max_field_errors(bytes.len()), faults)
+/// The detail of 422.
+const MISMATCH: &str = "the body does not match its schema";
+
+/// Returns 422 with the errors of a body.
+fn mismatch_error(bytes: &[u8], errors: Vec<BodyError>) -> Error {
+    let error = Error::unprocessable(MISMATCH);
+    let field_errors =
+        errors.into_iter().map(|(pointer, message)| FieldError::at(pointer, message));
+    error.with_field_errors(max_field_errors(bytes.len()), field_errors)
 }
 
-/// Returns whether `error` is about invalid Unicode or too many levels, which are not checked in ignored values.
-fn is_unreadable(error: &serde_json::Error) -> bool {
+/// Returns whether `error` is about invalid Unicode or too many levels, which serde_json does not check in values that
+/// are read without a type.
+fn is_invalid_in_any_type(error: &serde_json::Error) -> bool {
     let text = error.to_string();
     let reasons = [
         "lone leading surrogate",
@@ -146,6 +174,7 @@ fn is_unreadable(error: &serde_json::Error) -> bool {
 mod tests {
     use std::collections::{BTreeMap, HashMap};
 
+    use http::header;
     use serde::Deserialize;
     use serde_json::Value;
 
@@ -165,13 +194,13 @@ mod tests {
         share: u8,
     }
 
-    fn refuse(body: &str) -> Error {
+    fn rejected(body: &str) -> Error {
         parse_json::<Company>(body.as_bytes()).unwrap_err()
     }
 
     #[test]
-    fn the_wrong_place_in_a_body_is_named_by_its_pointer() {
-        let error = refuse(r#"{"name":"x","partners":[{"a/b":1},{"a/b":"much"}]}"#);
+    fn an_invalid_value_is_named_by_its_pointer() {
+        let error = rejected(r#"{"name":"x","partners":[{"a/b":1},{"a/b":"much"}]}"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(error.field_errors()[0].pointer.as_deref(), Some("#/partners/1/a~1b"));
         assert_eq!(
@@ -181,18 +210,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_400_and_what_is_missing_is_422() {
-        assert_eq!(refuse("{").status(), StatusCode::BAD_REQUEST);
-        assert_eq!(refuse(r#"{"name":7,"#).status(), StatusCode::BAD_REQUEST);
-        assert_eq!(refuse("").detail(), Some("the body is empty; JSON was expected"));
-        let missing = refuse(r#"{"name":"x"}"#);
+    fn a_body_that_is_not_json_is_400_and_a_missing_member_is_422() {
+        assert_eq!(rejected("{").status(), StatusCode::BAD_REQUEST);
+        assert_eq!(rejected(r#"{"name":7,"#).status(), StatusCode::BAD_REQUEST);
+        assert_eq!(rejected("").detail(), Some("the body is empty; JSON was expected"));
+        let missing = rejected(r#"{"name":"x"}"#);
         assert_eq!(missing.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(missing.field_errors()[0].detail, "missing field `partners`");
         assert_eq!(missing.field_errors()[0].pointer.as_deref(), Some("#/partners"));
     }
 
-    /// Returns the pointers of the faults in `body`, which is JSON.
-    fn places<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> Vec<String> {
+    /// Returns the sorted pointers of the errors of `body`, which is JSON.
+    fn pointers<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> Vec<String> {
         let error = parse_json::<T>(body.as_bytes()).unwrap_err();
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
         let mut places: Vec<String> =
@@ -225,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_of_its_maps_type_is_named_by_its_pointer() {
+    fn an_invalid_map_key_is_named_by_its_pointer() {
         for (body, wanted) in [
             (r#"{"map":{"x":1}}"#, &["#/map/x"][..]),
             (
@@ -264,17 +293,17 @@ mod tests {
                 &["#/colors", "#/flags/x", "#/map/x"],
             ),
         ] {
-            assert_eq!(places::<Maps>(body), wanted, "{body}");
+            assert_eq!(pointers::<Maps>(body), wanted, "{body}");
         }
-        assert_eq!(places::<HashMap<u32, u8>>(r#"{"x":1}"#), ["#/x"]);
-        let no_json = parse_json::<Maps>(br#"{"map":{"x":1}"#).unwrap_err();
-        assert_eq!(no_json.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(pointers::<HashMap<u32, u8>>(r#"{"x":1}"#), ["#/x"]);
+        let not_json = parse_json::<Maps>(br#"{"map":{"x":1}"#).unwrap_err();
+        assert_eq!(not_json.status(), StatusCode::BAD_REQUEST);
         let read = parse_json::<Maps>(br#"{"map":{"1":1},"flags":{"true":1}}"#).unwrap();
         assert_eq!(read.map[&1], 1);
     }
 
-    /// The first fault of `body`, which is JSON: its pointer and what is wrong there.
-    fn fault<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (String, String) {
+    /// Returns the pointer and the message of the first error of `body`, which is JSON.
+    fn first_error<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (String, String) {
         let error = parse_json::<T>(body.as_bytes()).unwrap_err();
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
         let fault = &error.field_errors()[0];
@@ -282,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_is_named_whatever_else_the_body_holds() {
+    fn an_invalid_map_key_is_named_regardless_of_the_rest_of_the_body() {
         let no_number = "the name is not a number";
         for (body, pointer, what) in [
             (r#"{"map":{"a":1},"share":1e400}"#, "#/map/a", no_number),
@@ -302,7 +331,7 @@ mod tests {
                 "the name is not `true` or `false`",
             ),
         ] {
-            assert_eq!(fault::<Maps>(body), (pointer.into(), what.into()), "{body}");
+            assert_eq!(first_error::<Maps>(body), (pointer.into(), what.into()), "{body}");
         }
         let error = parse_json::<Maps>(br#"{"flags":{"":1,"true":2,"no":3}}"#).unwrap_err();
         let places: Vec<_> =
@@ -311,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_by_its_own_place_and_reason() {
+    fn a_syntax_error_is_reported_with_its_own_position() {
         for (body, reason) in [
             (&br#"{"map":{"a":1} oops"#[..], "expected `,` or `}` at line 1 column 16"),
             (br#"{"map":{"a":1},"x":}"#, "expected value at line 1 column 20"),
@@ -357,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_precision_float_is_finite() {
+    fn an_f32_is_finite() {
         for (body, pointer) in [
             (r#"{"one":1e39}"#.to_owned(), "#/one"),
             (r#"{"one":-1E+39}"#.into(), "#/one"),
@@ -373,9 +402,9 @@ mod tests {
             (r#"{"kind":{"Tuple":[1,1e39]}}"#.into(), "#/kind/Tuple/1"),
         ] {
             let wanted = (pointer.to_owned(), "the number is out of range".to_owned());
-            assert_eq!(fault::<Singles>(&body), wanted, "{body}");
+            assert_eq!(first_error::<Singles>(&body), wanted, "{body}");
         }
-        let mut all = places::<Singles>(r#"{"one":1e39,"text":7,"by_name":{"x":1e39}}"#);
+        let mut all = pointers::<Singles>(r#"{"one":1e39,"text":7,"by_name":{"x":1e39}}"#);
         all.sort();
         assert_eq!(all, ["#/by_name/x", "#/one", "#/text"]);
         let body = r#"{"one":3.4e38,"wide":1e300,"text":"1e39","pair":[1,1e39],"list":[1e-50]}"#;
@@ -386,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_of_serde_json_is_not_read_as_what_its_text_holds() {
+    fn a_private_name_of_serde_json_is_rejected() {
         for body in [
             r#"{"$serde_json::private::RawValue":"{\"type\":\"test\"}"}"#,
             r#"[{"a":{"\u0024serde_json::private::RawValue":"1"}}]"#,
@@ -399,18 +428,18 @@ mod tests {
     }
 
     #[test]
-    fn a_number_beyond_all_bounds_is_json_and_is_named() {
-        let error = refuse(r#"{"name":"x","partners":[{"a/b":1e400}]}"#);
+    fn a_number_out_of_range_is_named_by_its_pointer() {
+        let error = rejected(r#"{"name":"x","partners":[{"a/b":1e400}]}"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(error.field_errors()[0].pointer.as_deref(), Some("#/partners/0/a~1b"));
         assert_eq!(error.field_errors()[0].detail, "the number is out of range");
-        let error = refuse(r#"{"name":"x","partners":[{"a/b":1e400}"#);
+        let error = rejected(r#"{"name":"x","partners":[{"a/b":1e400}"#);
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     }
 
     #[test]
-    fn a_list_is_no_object_and_a_list_that_is_meant_is_read() {
-        let error = refuse(r#" ["x", []]"#);
+    fn a_list_is_read_as_a_list_and_not_as_an_object() {
+        let error = rejected(r#" ["x", []]"#);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(error.field_errors()[0].detail, "invalid type: a list, expected an object");
         assert_eq!(parse_json::<Vec<u8>>(b"[1, 2]").unwrap(), [1, 2]);
@@ -418,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_known_by_its_media_type_alone() {
+    fn json_is_recognised_by_its_media_type() {
         for (value, expected) in [
             ("application/json", true),
             ("Application/JSON; charset=utf-8", true),

@@ -1,21 +1,21 @@
 //! Preconditions of requests: `If-Match` and `If-None-Match` (RFC 9110, section 13).
 //!
-//! Of two clients that read the same version and change it, the second would undo the change of the first
-//! without a word. With `If-Match` it is refused instead, and can look at what has changed.
+//! If two clients read the same version of a resource and both change it, the second silently overwrites the change of
+//! the first. With `If-Match` the second is rejected, and can read the new version.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 
 use crate::error::handler_error::{Error, Result};
-use crate::http::extract::etag::{ETag, TagList};
+use crate::http::extract::etag::{ETag, ETagList};
 use crate::http::routing::operation::{Input, Operation};
 
-/// The conditions of a request.
+/// The conditions of a request: `If-Match` and `If-None-Match`.
 ///
 /// ```
 /// use piton::prelude::*;
-/// use piton::http::{ETag, Preconditions, Tagged};
+/// use piton::http::{ETag, Preconditions, WithETag};
 ///
 /// #[derive(Deserialize, Serialize, JsonSchema, FromRow)]
 /// struct Note { text: String, revision: i64 }
@@ -26,7 +26,7 @@ use crate::http::routing::operation::{Input, Operation};
 ///     Path(id): Path<i64>,
 ///     preconditions: Preconditions,
 ///     Json(text): Json<String>,
-/// ) -> Result<Tagged<Json<Note>>> {
+/// ) -> Result<WithETag<Json<Note>>> {
 ///     // The row stays locked until the commit: no other request changes it after the check.
 ///     let mut tx = db.begin().await?;
 ///     let lock = "UPDATE notes SET revision = revision WHERE id = $1 RETURNING text, revision";
@@ -36,7 +36,7 @@ use crate::http::routing::operation::{Input, Operation};
 ///     tx.run("UPDATE notes SET text = $2, revision = $3 WHERE id = $1", (id, &new.text, new.revision))
 ///         .await?;
 ///     tx.commit().await?;
-///     Ok(Tagged::new(ETag::strong(new.revision), Json(new)))
+///     Ok(WithETag::new(ETag::strong(new.revision), Json(new)))
 /// }
 /// # fn main() {}
 /// ```
@@ -45,16 +45,16 @@ use crate::http::routing::operation::{Input, Operation};
 /// 400 if a header is not a list of entity tags. Ignoring it would lose the update that it is to protect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preconditions {
-    if_match: Option<TagList>,
-    if_none_match: Option<TagList>,
+    if_match: Option<ETagList>,
+    if_none_match: Option<ETagList>,
 }
 
 impl Preconditions {
     /// Compares the conditions with the current state of the resource: its tag, or `None` if there is no
-    /// such resource. Call it after everything else that may refuse the request, inside the transaction that
+    /// such resource. Call it after everything else that may reject the request, inside the transaction that
     /// changes the resource.
     ///
-    /// `If-Match` needs a strong tag that is the same; `If-None-Match: *` needs that the resource does not exist.
+    /// `If-Match` requires an equal strong tag; `If-None-Match: *` requires that the resource does not exist.
     ///
     /// # Errors
     /// 412, with the current `ETag` if there is one.
@@ -63,25 +63,26 @@ impl Preconditions {
         if let Some(list) = &self.if_match
             && !current.is_some_and(|tag| list.matches_strongly(tag.as_str()))
         {
-            return Err(failed(current, if_match_failed(list, current)));
+            return Err(precondition_failed(current, if_match_failed(list, current)));
         }
         if let (Some(list), Some(tag)) = (&self.if_none_match, current)
             && list.matches_weakly(tag.as_str())
         {
             let detail = match list {
-                TagList::Any => {
-                    "it exists already, and `If-None-Match: *` asks that it does not".to_owned()
+                ETagList::Any => {
+                    "the resource exists, and `If-None-Match: *` requires that it does not"
+                        .to_owned()
                 }
-                TagList::Listed(_) => {
-                    format!("its entity tag is {tag}, which `If-None-Match` excludes")
+                ETagList::Listed(_) => {
+                    format!("the entity tag is {tag}, which `If-None-Match` excludes")
                 }
             };
-            return Err(failed(current, detail));
+            return Err(precondition_failed(current, detail));
         }
         Ok(())
     }
 
-    /// Refuses a request without `If-Match`, for resources that nobody may change without having read them.
+    /// Rejects a request without `If-Match`, for resources that may only be changed by clients that have read them.
     ///
     /// # Errors
     /// 428 (RFC 6585, section 3).
@@ -90,24 +91,25 @@ impl Preconditions {
         if self.if_match.is_some() {
             return Ok(self);
         }
-        let detail = "get the resource first, and send its `ETag` as `If-Match`";
+        let detail = "`If-Match` is required: get the resource first, and send its `ETag`";
         Err(Error::new(StatusCode::PRECONDITION_REQUIRED, detail))
     }
 
-    /// Returns whether the client has the representation with this tag, by its `If-None-Match`.
+    /// Returns whether the client has the version with this tag, by its `If-None-Match`.
     #[must_use]
     pub fn client_has(&self, tag: &ETag) -> bool {
         self.if_none_match.as_ref().is_some_and(|list| list.matches_weakly(tag.as_str()))
     }
 
-    fn read(head: &Parts, name: &HeaderName) -> Result<Option<TagList>> {
-        TagList::read(&head.headers, name).map_err(|wrong| {
+    /// Parses one of the two headers.
+    fn read(head: &Parts, name: &HeaderName) -> Result<Option<ETagList>> {
+        ETagList::read(&head.headers, name).map_err(|invalid| {
             let header = if *name == header::IF_MATCH { "If-Match" } else { "If-None-Match" };
-            let wrong: String = wrong.chars().take(100).collect();
-            let detail = match &*wrong {
+            let invalid: String = invalid.chars().take(100).collect();
+            let detail = match &*invalid {
                 "*" => format!("`{header}` is either `*` or a list of entity tags, not both"),
                 _ => format!(
-                    "`{wrong}` in `{header}` is not an entity tag: send the `ETag` of a response as it \
+                    "`{invalid}` in `{header}` is not an entity tag: send the `ETag` of a response as it \
                      is, quotes included"
                 ),
             };
@@ -116,22 +118,24 @@ impl Preconditions {
     }
 }
 
+/// Returns the detail for an `If-Match` that does not match.
 #[cold]
-fn if_match_failed(list: &TagList, current: Option<&ETag>) -> String {
+fn if_match_failed(list: &ETagList, current: Option<&ETag>) -> String {
     match current {
-        None => "there is no such resource, and `If-Match` asks for one".to_owned(),
+        None => "the resource does not exist, and `If-Match` requires one".to_owned(),
         Some(tag) if list.has_weak() => format!(
-            "its entity tag is {tag}; `If-Match` compares strongly, so a weak tag (`W/`) never matches"
+            "the entity tag is {tag}; `If-Match` compares strongly, so a weak tag (`W/`) never matches"
         ),
         Some(tag) => format!(
-            "it has changed: its entity tag is {tag}, which `If-Match` does not list; get it again"
+            "the resource has changed: its entity tag is {tag}, which `If-Match` does not list; get it again"
         ),
     }
 }
 
+/// Returns 412 with the current `ETag`.
 #[cold]
 #[track_caller]
-fn failed(current: Option<&ETag>, detail: String) -> Error {
+fn precondition_failed(current: Option<&ETag>, detail: String) -> Error {
     let error = Error::new(StatusCode::PRECONDITION_FAILED, detail);
     match current {
         Some(tag) => error.header(header::ETAG, tag.as_header().clone()),
@@ -145,7 +149,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self> {
         let if_match = Self::read(head, &header::IF_MATCH)?;
         let if_none_match = match Self::read(head, &header::IF_NONE_MATCH) {
-            // For a read the whole response is right in any case.
+            // A malformed header is ignored for a read, because the whole response is always right.
             Err(_) if head.method.is_safe() => None,
             read => read?,
         };
@@ -156,18 +160,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
 impl Input for Preconditions {
     fn describe(operation: &mut Operation) {
         operation.optionally(|operation| {
-            operation.header_of::<TagList>(
+            operation.header_of::<ETagList>(
                 "If-Match",
-                "The `ETag` of the version that is to be changed, or `*` for any.",
+                "The `ETag` of the version to change, or `*` for any version.",
             );
-            operation.header_of::<TagList>(
+            operation.header_of::<ETagList>(
                 "If-None-Match",
-                "`*` if there must be no version yet, or the `ETag`s that it must not have.",
+                "`*` if the resource must not exist, or the `ETag`s that it must not have.",
             );
         });
         operation.error(
             StatusCode::PRECONDITION_FAILED,
-            "The resource is not in the state that `If-Match` or `If-None-Match` asks for.",
+            "The resource is not in the state that `If-Match` or `If-None-Match` requires.",
         );
     }
 }
@@ -179,7 +183,10 @@ mod tests {
 
     use super::*;
 
-    async fn of(method: &str, headers: &[(&'static str, &'static str)]) -> Result<Preconditions> {
+    async fn preconditions(
+        method: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<Preconditions> {
         let mut head = Request::builder().method(method).body(()).unwrap().into_parts().0;
         head.headers = headers
             .iter()
@@ -189,7 +196,7 @@ mod tests {
     }
 
     async fn status(name: &'static str, value: &'static str, current: Option<&ETag>) -> u16 {
-        let checked = of("PUT", &[(name, value)]).await.and_then(|it| it.check(current));
+        let checked = preconditions("PUT", &[(name, value)]).await.and_then(|it| it.check(current));
         checked.map_or_else(|error| error.status().as_u16(), |()| 200)
     }
 
@@ -219,24 +226,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_says_what_the_tag_is_now() {
-        let preconditions = of("PATCH", &[("if-match", "\"6\"")]).await.unwrap();
-        let refused = preconditions.check(Some(&ETag::strong(7))).unwrap_err();
-        assert!(refused.detail().unwrap().contains("entity tag is \"7\""), "{refused:?}");
-        assert_eq!(refused.into_response().headers()[header::ETAG], "\"7\"");
+    async fn the_412_names_the_current_tag() {
+        let preconditions = preconditions("PATCH", &[("if-match", "\"6\"")]).await.unwrap();
+        let error = preconditions.check(Some(&ETag::strong(7))).unwrap_err();
+        assert!(error.detail().unwrap().contains("entity tag is \"7\""), "{error:?}");
+        assert_eq!(error.into_response().headers()[header::ETAG], "\"7\"");
     }
 
     #[tokio::test]
     async fn a_read_ignores_a_malformed_if_none_match_only() {
-        assert_eq!(of("GET", &[("if-none-match", "7")]).await.unwrap(), Preconditions::default());
-        assert!(of("GET", &[("if-match", "7")]).await.is_err());
+        assert_eq!(
+            preconditions("GET", &[("if-none-match", "7")]).await.unwrap(),
+            Preconditions::default()
+        );
+        assert!(preconditions("GET", &[("if-match", "7")]).await.is_err());
     }
 
     #[tokio::test]
     async fn a_version_can_be_required() {
-        let without = of("PUT", &[("if-none-match", "*")]).await.unwrap();
-        let refused = without.require_if_match().unwrap_err();
-        assert_eq!(refused.status(), StatusCode::PRECONDITION_REQUIRED);
-        assert!(of("PUT", &[("if-match", "*")]).await.unwrap().require_if_match().is_ok());
+        let without = preconditions("PUT", &[("if-none-match", "*")]).await.unwrap();
+        let error = without.require_if_match().unwrap_err();
+        assert_eq!(error.status(), StatusCode::PRECONDITION_REQUIRED);
+        assert!(
+            preconditions("PUT", &[("if-match", "*")]).await.unwrap().require_if_match().is_ok()
+        );
     }
 }

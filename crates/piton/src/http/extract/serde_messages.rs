@@ -17,7 +17,7 @@ pub(super) fn to_json_terms(message: String) -> String {
         Some((kind @ ("invalid type" | "invalid value"), rest)) => (kind, rest),
         _ => return message,
     };
-    // The value may itself be a text that contains these words, so the last occurrence counts.
+    // The last occurrence counts, because the value may itself be a text that contains these words.
     let Some((given, expected)) = rest.rsplit_once(", expected ") else { return message };
     format!("{kind}: {}, expected {}", value_in_json_terms(given), type_in_json_terms(expected))
 }

@@ -1,6 +1,4 @@
-//! `Valid<Json<T>>`: a value that has been checked by the rules written on its type.
-
-use std::ops::{Deref, DerefMut};
+//! The argument `Valid`, which validates another argument by the rules of its type (`garde`).
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use garde::{Report, Validate};
@@ -9,11 +7,16 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::error::handler_error::{Error, FieldError, MAX_FIELD_ERRORS};
-use crate::http::extract::arguments::{Form, Json, Path, Query};
+use crate::http::extract::form::Form;
+use crate::http::extract::json::Json;
+use crate::http::extract::json_pointer::push_token;
 use crate::http::extract::listing::{Listing, SortBy};
+use crate::http::extract::path::Path;
+use crate::http::extract::query::Query;
+use crate::http::extract::wrapper::deref_to_contents;
 use crate::http::routing::operation::{Input, Operation};
 
-/// An extractor whose value has passed its own rules (`#[derive(garde::Validate)]`).
+/// An argument whose value has been validated by the rules of its type (`#[derive(garde::Validate)]`).
 ///
 /// ```
 /// use piton::prelude::*;
@@ -29,72 +32,75 @@ use crate::http::routing::operation::{Input, Operation};
 /// ```
 ///
 /// # Errors
-/// Those of the extractor inside; 422 that lists every fault with its place when a rule is broken.
+/// Those of the inner argument; 422 with every broken rule and its place.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Valid<E>(pub E);
 
-/// An extractor whose value can be checked.
-pub trait Checked {
+deref_to_contents!(Valid);
+
+/// An argument that [`Valid`] can validate.
+pub trait Validatable {
     /// The type that has the rules.
     type Value: Validate;
 
-    /// The value to check.
+    /// Returns the value to validate.
     fn value(&self) -> &Self::Value;
 
-    /// How the place of a fault is said: as a pointer into a body, or as a parameter.
-    fn fault(place: &str, what: String) -> FieldError;
+    /// Makes the error of a broken rule. `path` is that of garde, such as `partners[0].name`; the error has a JSON Pointer
+    /// or the name of a parameter.
+    fn field_error(path: &str, message: String) -> FieldError;
 }
 
-impl<T: Validate> Checked for Json<T> {
+impl<T: Validate> Validatable for Json<T> {
     type Value = T;
 
     fn value(&self) -> &T {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> FieldError {
-        FieldError::at(pointer(place), what)
+    fn field_error(path: &str, message: String) -> FieldError {
+        FieldError::at(json_pointer(path), message)
     }
 }
 
-impl<T: Validate> Checked for Form<T> {
+impl<T: Validate> Validatable for Form<T> {
     type Value = T;
 
     fn value(&self) -> &T {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> FieldError {
-        FieldError::at(pointer(place), what)
+    fn field_error(path: &str, message: String) -> FieldError {
+        FieldError::at(json_pointer(path), message)
     }
 }
 
-impl<T: Validate> Checked for Query<T> {
+impl<T: Validate> Validatable for Query<T> {
     type Value = T;
 
     fn value(&self) -> &T {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> FieldError {
-        FieldError::parameter(place, what)
+    fn field_error(path: &str, message: String) -> FieldError {
+        FieldError::parameter(path, message)
     }
 }
 
-impl<T: Validate> Checked for Path<T> {
+impl<T: Validate> Validatable for Path<T> {
     type Value = T;
 
     fn value(&self) -> &T {
         &self.0
     }
 
-    fn fault(place: &str, what: String) -> FieldError {
-        FieldError::parameter(place, what)
+    fn field_error(path: &str, message: String) -> FieldError {
+        FieldError::parameter(path, message)
     }
 }
 
-impl<F: Validate, B: SortBy, const PER_PAGE: u32, const MOST: u32> Checked
-    for Listing<F, B, PER_PAGE, MOST>
+impl<F: Validate, B: SortBy, const PER_PAGE: u32, const MAX: u32> Validatable
+    for Listing<F, B, PER_PAGE, MAX>
 {
     type Value = F;
 
@@ -102,8 +108,8 @@ impl<F: Validate, B: SortBy, const PER_PAGE: u32, const MOST: u32> Checked
         &self.filter
     }
 
-    fn fault(place: &str, what: String) -> FieldError {
-        FieldError::parameter(place, what)
+    fn field_error(path: &str, message: String) -> FieldError {
+        FieldError::parameter(path, message)
     }
 }
 
@@ -115,7 +121,7 @@ where
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
-        check(Json::from_request(request, state).await?)
+        validate(Json::from_request(request, state).await?)
     }
 }
 
@@ -127,7 +133,7 @@ where
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
-        check(Form::from_request(request, state).await?)
+        validate(Form::from_request(request, state).await?)
     }
 }
 
@@ -139,7 +145,7 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        check(Query::from_request_parts(parts, state).await?)
+        validate(Query::from_request_parts(parts, state).await?)
     }
 }
 
@@ -151,12 +157,12 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        check(Path::from_request_parts(parts, state).await?)
+        validate(Path::from_request_parts(parts, state).await?)
     }
 }
 
-impl<F, B, S, const PER_PAGE: u32, const MOST: u32> FromRequestParts<S>
-    for Valid<Listing<F, B, PER_PAGE, MOST>>
+impl<F, B, S, const PER_PAGE: u32, const MAX: u32> FromRequestParts<S>
+    for Valid<Listing<F, B, PER_PAGE, MAX>>
 where
     F: DeserializeOwned + JsonSchema + Validate<Context: Default>,
     B: SortBy,
@@ -165,35 +171,36 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        check(Listing::from_request_parts(parts, state).await?)
+        validate(Listing::from_request_parts(parts, state).await?)
     }
 }
 
-fn check<E>(extracted: E) -> Result<Valid<E>, Error>
+/// Validates the value of an argument.
+fn validate<E>(extracted: E) -> Result<Valid<E>, Error>
 where
-    E: Checked<Value: Validate<Context: Default>>,
+    E: Validatable<Value: Validate<Context: Default>>,
 {
     match extracted.value().validate() {
         Ok(()) => Ok(Valid(extracted)),
-        Err(report) => Err(refusal::<E>(&report)),
+        Err(report) => Err(validation_error::<E>(&report)),
     }
 }
 
+/// Returns 422 with every broken rule.
 #[cold]
-fn refusal<E: Checked>(report: &Report) -> Error {
+fn validation_error<E: Validatable>(report: &Report) -> Error {
     let error = Error::unprocessable("validation failed");
-    let fault = |(path, fault): &(garde::Path, garde::Error)| {
-        E::fault(&path.to_string(), fault.message().to_owned())
+    let field_error = |(path, error): &(garde::Path, garde::Error)| {
+        E::field_error(&path.to_string(), error.message().to_owned())
     };
-    error.with_field_errors(MAX_FIELD_ERRORS, report.iter().map(fault))
+    error.with_field_errors(MAX_FIELD_ERRORS, report.iter().map(field_error))
 }
 
-/// garde's `partners[0].name` as the JSON Pointer `/partners/0/name`.
-fn pointer(place: &str) -> String {
-    let tokens = place.split(['.', '[', ']']).filter(|token| !token.is_empty());
+/// Converts a path of garde, such as `partners[0].name`, to the JSON Pointer `/partners/0/name`.
+fn json_pointer(path: &str) -> String {
+    let tokens = path.split(['.', '[', ']']).filter(|token| !token.is_empty());
     tokens.fold(String::new(), |mut pointer, token| {
-        pointer.push('/');
-        pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
+        push_token(&mut pointer, token);
         pointer
     })
 }
@@ -201,20 +208,6 @@ fn pointer(place: &str) -> String {
 impl<E: Input> Input for Valid<E> {
     fn describe(operation: &mut Operation) {
         E::describe(operation);
-    }
-}
-
-impl<E> Deref for Valid<E> {
-    type Target = E;
-
-    fn deref(&self) -> &E {
-        &self.0
-    }
-}
-
-impl<E> DerefMut for Valid<E> {
-    fn deref_mut(&mut self) -> &mut E {
-        &mut self.0
     }
 }
 
@@ -237,12 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_is_listed_with_its_place() {
+    fn every_broken_rule_is_reported_with_its_place() {
         let company = Company {
             name: String::new(),
             partners: vec![Partner { share: 1 }, Partner { share: 101 }],
         };
-        let Err(error) = check(Json(company)) else { panic!("the company breaks two rules") };
+        let Err(error) = validate(Json(company)) else { panic!("the company breaks two rules") };
         let mut places: Vec<_> =
             error.field_errors().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
         places.sort_unstable();
@@ -250,17 +243,17 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_broken_rules_a_hundred_are_told_and_that_there_are_more() {
-        let refuse = |count| {
+    fn at_most_100_broken_rules_are_reported_and_that_there_are_more() {
+        let errors = |count| {
             let partners = (0..count).map(|_| Partner { share: 101 }).collect();
-            let Err(error) = check(Json(Company { name: "x".into(), partners })) else {
+            let Err(error) = validate(Json(Company { name: "x".into(), partners })) else {
                 panic!("every share is too large")
             };
             error.field_errors().to_vec()
         };
-        assert!(refuse(100).iter().all(|fault| fault.pointer.is_some()));
-        let told = refuse(20_000);
-        assert_eq!(told.len(), 101);
-        assert_eq!(told[100].detail, "there are more errors than these 100");
+        assert!(errors(100).iter().all(|fault| fault.pointer.is_some()));
+        let reported = errors(20_000);
+        assert_eq!(reported.len(), 101);
+        assert_eq!(reported[100].detail, "there are more errors than these 100");
     }
 }

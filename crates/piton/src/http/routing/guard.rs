@@ -19,7 +19,7 @@ use pin_project_lite::pin_project;
 use super::operation::Operation;
 use crate::error::Result;
 use crate::handle::Handle;
-use crate::http::extract::arguments;
+use crate::http::extract::request_body::read_body;
 use crate::http::routing::middleware::{Middleware, Next};
 use crate::http::routing::operation::BodyFirst;
 
@@ -135,7 +135,7 @@ where
     let answer = async move {
         let (mut head, mut body) = request.into_parts();
         if let Some(rule) = body_first.filter(|rule| rule.wants(&head, &app)) {
-            match arguments::read(body).await {
+            match read_body(body).await {
                 Ok(bytes) => {
                     rule.keep(&mut head, bytes.clone());
                     body = Body::from(bytes);

@@ -1,7 +1,7 @@
-//! What a service puts around its handlers itself: before a request, after an answer, in the place of
-//! a failure.
+//! The service's own functions around every request: before a request, after a response, in place of
+//! an error document.
 //!
-//! Both run inside the stack, so their failures, panics and time are dealt with as a handler's.
+//! They run inside the stack, so that their failures, panics and time are handled as a handler's.
 
 use std::fmt;
 use std::future::Future;
@@ -12,9 +12,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, Request, Uri};
 
-use crate::error::error_renderer::Formats;
+use crate::error::error_renderer::ErrorRenderers;
 
-/// The head of the request that an answer belongs to.
+/// The head of a request, for the hooks that see its response.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
     /// The method.
@@ -25,17 +25,17 @@ pub struct RequestHead {
     pub headers: HeaderMap,
 }
 
-type Checked = Pin<Box<dyn Future<Output = Result<Request<Body>, Response>> + Send>>;
-type Before = Arc<dyn Fn(Request<Body>) -> Checked + Send + Sync>;
-type After = Arc<dyn Fn(&RequestHead, &mut Response) + Send + Sync>;
+type BeforeFuture = Pin<Box<dyn Future<Output = Result<Request<Body>, Response>> + Send>>;
+type BeforeHook = Arc<dyn Fn(Request<Body>) -> BeforeFuture + Send + Sync>;
+type AfterHook = Arc<dyn Fn(&RequestHead, &mut Response) + Send + Sync>;
 
-/// The hooks, in the order in which they were given.
+/// The hooks of a service, in the order in which they were added.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
-    before: Vec<Before>,
-    after: Vec<After>,
-    /// Failures that are answered in a format of the service's own.
-    pub failures: Formats,
+    before: Vec<BeforeHook>,
+    after: Vec<AfterHook>,
+    /// The service's own formats of errors, by path.
+    pub error_renderers: ErrorRenderers,
 }
 
 impl Hooks {
@@ -55,7 +55,10 @@ impl Hooks {
         self.after.push(Arc::new(hook));
     }
 
-    /// The request as the hooks leave it, or the answer of the first that answers.
+    /// Runs the hooks before the handler. Returns the request as they leave it.
+    ///
+    /// # Errors
+    /// The response of the first hook that rejects the request.
     pub async fn check(&self, mut request: Request<Body>) -> Result<Request<Body>, Response> {
         for hook in &self.before {
             request = hook(request).await?;
@@ -63,7 +66,7 @@ impl Hooks {
         Ok(request)
     }
 
-    /// The head, if an after-hook wants it.
+    /// Returns a copy of the head if some hook sees responses.
     pub fn head<B>(&self, request: &Request<B>) -> Option<RequestHead> {
         (!self.after.is_empty()).then(|| RequestHead {
             method: request.method().clone(),
@@ -72,7 +75,7 @@ impl Hooks {
         })
     }
 
-    /// Lets the hooks change an answer.
+    /// Runs the hooks after the handler.
     pub fn finish(&self, head: &RequestHead, response: &mut Response) {
         self.after.iter().for_each(|hook| hook(head, response));
     }

@@ -5,6 +5,6 @@ pub(crate) mod guard;
 pub(crate) mod hooks;
 pub(crate) mod middleware;
 pub(crate) mod operation;
-pub(crate) mod path_text;
+pub(crate) mod path_encoding;
 pub(crate) mod route;
 pub(crate) mod routing_table;

@@ -22,7 +22,7 @@ use crate::handle::Handle;
 use crate::http::routing::guard::{self, Guard, Guarded};
 use crate::http::routing::middleware::{Middleware, RouteContext};
 use crate::http::routing::operation::{BodyFirstRule, DocumentedError, Operation};
-use crate::http::routing::path_text;
+use crate::http::routing::path_encoding;
 use crate::metrics::{PathIndex, UNMATCHED};
 use crate::part::{Dependency, Part};
 
@@ -275,7 +275,7 @@ where
     let endpoint = axum::routing::on(filter, MeteredHandler { handler, state });
     Route {
         methods: methods.to_vec(),
-        path: path_text::encoded_if_possible(path.into()),
+        path: path_encoding::encode_or_keep(path.into()),
         endpoint,
         arguments: T::types(),
         operation: Operation::default(),
@@ -673,7 +673,7 @@ pub(crate) fn join(prefix: &str, path: &str) -> String {
         _ if !path.is_empty() && !path.starts_with('/') => return path.to_owned(),
         _ => format!("{prefix}{path}"),
     };
-    path_text::encoded_if_possible(joined.into()).into_owned()
+    path_encoding::encode_or_keep(joined.into()).into_owned()
 }
 
 #[cfg(test)]

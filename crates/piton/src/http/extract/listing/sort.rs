@@ -1,4 +1,4 @@
-//! In which order: `sort=-updated_at,name`.
+//! The order of a list: `sort=-updated_at,name`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-/// By which fields a list can be sorted. What the request says chooses among them; the columns are
-/// text of the program, so nothing that a caller sends becomes SQL.
+/// The fields by which a list can be sorted. The request chooses among their names; the columns are constants of the
+/// program, so nothing that a client sends becomes SQL.
 ///
 /// ```
 /// use piton::http::{Sort, SortBy};
@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 ///
 /// let sort: Sort<Order> = "-age".parse()?;
 /// assert_eq!(sort.columns().collect::<Vec<_>>(), [("born_at", true), ("id", false)]);
-/// let why = "size".parse::<Sort<Order>>().unwrap_err().to_string();
-/// assert_eq!(why, "`size` is nothing to sort by: there are `name`, `age`");
-/// # Ok::<(), piton::http::SortRefused>(())
+/// let error = "size".parse::<Sort<Order>>().unwrap_err().to_string();
+/// assert_eq!(error, "cannot sort by `size`; expected one of `name`, `age`");
+/// # Ok::<(), piton::http::SortError>(())
 /// ```
 ///
 /// A default that names no field does not compile:
@@ -42,19 +42,19 @@ use serde_json::{Value, json};
 /// let sort = Sort::<Order>::default();
 /// ```
 pub trait SortBy {
-    /// What is written in the query, and the column (or expression) that it stands for. One that may
-    /// be NULL is sorted differently by different databases: write `coalesce(column, '')`.
+    /// The names in the query, each with its column or SQL expression. Databases place NULL differently: write
+    /// `coalesce(column, '')` for a column that may be NULL.
     const FIELDS: &'static [(&'static str, &'static str)];
 
-    /// The order where the request says none, written as in the query: `-updated_at,name`.
+    /// The order if the request has none, written as in the query: `-updated_at,name`.
     const DEFAULT: &'static str;
 
-    /// A column without equals, which comes last in every order: without it the same entry could be
-    /// on two pages, and another on none.
+    /// A column whose values are unique. It is added last to every order, because otherwise an item could be on two pages
+    /// and another on none.
     const UNIQUE: &'static str;
 }
 
-/// The order of a list of which the request cannot choose the order.
+/// No fields to sort by: the list has no parameter `sort`.
 #[derive(Clone, Copy, Debug)]
 pub struct Unsorted;
 
@@ -64,36 +64,42 @@ impl SortBy for Unsorted {
     const UNIQUE: &'static str = "";
 }
 
-/// An order: fields of `B`, each up or (`-`) down.
+/// The order of a list: fields of `B`, each ascending or (`-`) descending.
 pub struct Sort<B> {
-    fields: Vec<Field>,
+    fields: Vec<SortField>,
     by: PhantomData<fn() -> B>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Field {
+struct SortField {
     name: &'static str,
     column: &'static str,
-    down: bool,
+    descending: bool,
 }
 
 impl<B: SortBy> Sort<B> {
-    /// The columns to sort by, each with whether it goes down; the unique one last.
+    /// Returns the columns to sort by, each with whether it is descending. The unique one is last.
     pub fn columns(&self) -> impl Iterator<Item = (&'static str, bool)> {
         let unique = !B::UNIQUE.is_empty() && self.fields.iter().all(|f| f.column != B::UNIQUE);
-        let fields = self.fields.iter().map(|field| (field.column, field.down));
+        let fields = self.fields.iter().map(|field| (field.column, field.descending));
         fields.chain(unique.then_some((B::UNIQUE, false)))
     }
 }
 
 impl<B: SortBy> Default for Sort<B> {
     fn default() -> Self {
-        const { assert!(names_fields(B::DEFAULT, B::FIELDS), "DEFAULT names what is not in FIELDS") };
+        const {
+            assert!(
+                names_fields(B::DEFAULT, B::FIELDS),
+                "DEFAULT names a field that is not in FIELDS"
+            )
+        };
         B::DEFAULT.parse().unwrap_or(Self { fields: Vec::new(), by: PhantomData })
     }
 }
 
-/// Whether each word of `order` is the name of a field; none at all is right as well.
+/// Returns whether each name in `order` is that of a field. It compares bytes by hand because it runs at compile time,
+/// where iterators and string methods are not available.
 const fn names_fields(order: &str, fields: &[(&str, &str)]) -> bool {
     let order = order.as_bytes();
     let mut start = 0;
@@ -119,7 +125,7 @@ const fn names_fields(order: &str, fields: &[(&str, &str)]) -> bool {
     true
 }
 
-/// Whether `text` from `start` to `end` is `word`.
+/// Returns whether `text` from `start` to `end` is `word`.
 const fn is_at(text: &[u8], start: usize, end: usize, word: &[u8]) -> bool {
     if end - start != word.len() {
         return false;
@@ -135,49 +141,51 @@ const fn is_at(text: &[u8], start: usize, end: usize, word: &[u8]) -> bool {
 }
 
 impl<B: SortBy> FromStr for Sort<B> {
-    type Err = Refused;
+    type Err = SortError;
 
-    fn from_str(text: &str) -> Result<Self, Refused> {
-        let mut fields: Vec<Field> = Vec::new();
+    fn from_str(text: &str) -> Result<Self, SortError> {
+        let mut fields: Vec<SortField> = Vec::new();
         for word in text.split(',').filter(|_| !text.is_empty()) {
             let name = word.strip_prefix('-').unwrap_or(word);
             let known = B::FIELDS.iter().find(|(field, _)| *field == name);
-            let Some((name, column)) = known else { return Err(Refused::unknown::<B>(name)) };
+            let Some((name, column)) = known else {
+                return Err(SortError::unknown_field::<B>(name));
+            };
             if fields.iter().any(|field| field.name == *name) {
-                return Err(Refused(format!("`{name}` is given twice")));
+                return Err(SortError(format!("`{name}` is given twice")));
             }
-            fields.push(Field { name, column, down: word.starts_with('-') });
+            fields.push(SortField { name, column, descending: word.starts_with('-') });
         }
         Ok(Self { fields, by: PhantomData })
     }
 }
 
-/// Why an order is refused; for the client to read.
+/// The error of an invalid order. Its message is shown to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(String);
+pub struct SortError(String);
 
-impl Refused {
-    fn unknown<B: SortBy>(name: &str) -> Self {
+impl SortError {
+    /// Makes the error for a name that is not that of a field.
+    fn unknown_field<B: SortBy>(name: &str) -> Self {
         let all: Vec<String> = B::FIELDS.iter().map(|(name, _)| format!("`{name}`")).collect();
         let name: String = name.chars().take(40).collect();
-        Self(format!("`{name}` is nothing to sort by: there are {}", all.join(", ")))
+        Self(format!("cannot sort by `{name}`; expected one of {}", all.join(", ")))
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for SortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for SortError {}
 
-/// As it is written in a query.
 impl<B> fmt::Display for Sort<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, field) in self.fields.iter().enumerate() {
-            let comma = if place > 0 { "," } else { "" };
-            let minus = if field.down { "-" } else { "" };
+        for (index, field) in self.fields.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            let minus = if field.descending { "-" } else { "" };
             write!(f, "{comma}{minus}{}", field.name)?;
         }
         Ok(())
@@ -196,17 +204,18 @@ impl<B> fmt::Debug for Sort<B> {
     }
 }
 
-/// An array of the names, with and without `-`, each once. That a field is not there in both ways is said
-/// in words: JSON Schema would need a condition for each field (`not`, `allOf`, `contains`), of which
-/// generators of clients make types that nothing can have.
-pub(super) fn schema<B: SortBy>() -> Value {
+/// Returns the schema of the parameter `sort`: an array of the names, with and without `-`, each once.
+///
+/// Only the description says that a field must not be given in both directions. JSON Schema would need a condition for
+/// each field (`not`, `allOf`, `contains`), from which generators of clients make types without any value.
+pub(super) fn sort_schema<B: SortBy>() -> Value {
     let names: Vec<&str> = B::FIELDS.iter().map(|(name, _)| *name).collect();
     let down = names.iter().map(|name| format!("-{name}"));
     let values: Vec<String> = names.iter().map(ToString::to_string).chain(down).collect();
     json!({
         "type": "array",
-        "description": "In which order, the first field before the others; `-` turns it round. No field \
-            is there twice.",
+        "description": "The fields to sort by, most significant first; `-` means descending. Each field \
+            at most once.",
         "items": { "type": "string", "enum": values },
         "minItems": 1,
         "maxItems": names.len(),

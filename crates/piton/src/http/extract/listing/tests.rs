@@ -1,7 +1,11 @@
 use axum::response::IntoResponse;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::json;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
+use super::extractor::ALLOW_EMPTY_VALUE;
 use super::*;
 use crate::convert::{Bounded, List};
 
@@ -33,26 +37,26 @@ impl SortBy for Order {
     const UNIQUE: &'static str = "id";
 }
 
-type Asked = Listing<Search, Order>;
+type BookListing = Listing<Search, Order>;
 
-fn asked(query: &str) -> Asked {
-    Asked::from_query(query).unwrap()
+fn listing(query: &str) -> BookListing {
+    BookListing::from_query(query).unwrap()
 }
 
-/// The names of the parameters that are wrong, in their order.
-fn wrong(query: &str) -> Vec<String> {
-    let error = Asked::from_query(query).unwrap_err();
+/// Returns the names of the invalid parameters, in order.
+fn invalid_names(query: &str) -> Vec<String> {
+    let error = BookListing::from_query(query).unwrap_err();
     assert_eq!(error.status(), 422);
     error.field_errors().iter().filter_map(|fault| fault.parameter.clone()).collect()
 }
 
 #[test]
-fn what_is_not_said_or_has_no_value_has_its_default() {
+fn a_parameter_that_is_absent_or_empty_has_its_default() {
     for query in ["", "page=&per_page=&sort=&year=&q=&title%5Bcontains%5D="] {
-        let asked = asked(query);
-        assert_eq!(asked.filter, Search::default());
-        assert_eq!(asked.paging, Paging { page: 1, per_page: 20 });
-        assert_eq!(asked.sort.to_string(), "-year,title");
+        let listing = listing(query);
+        assert_eq!(listing.filter, Search::default());
+        assert_eq!(listing.paging, Paging { page: 1, per_page: 20 });
+        assert_eq!(listing.sort.to_string(), "-year,title");
     }
     let few = Listing::<NoFilter, Unsorted, 5, 10>::from_query("page=2").unwrap();
     assert_eq!(few.paging.offset(), 5);
@@ -60,36 +64,36 @@ fn what_is_not_said_or_has_no_value_has_its_default() {
 
 #[test]
 fn filter_order_and_page_are_read_together() {
-    let asked = asked(
+    let listing = listing(
         "sort=title&title[contains]=caf%C3%A9&page=3&year=2024,2025&per_page=7&stars=5&kind=essay",
     );
-    assert_eq!(asked.filter.kind, Some(Kind::Essay));
-    assert_eq!(asked.filter.title.as_deref(), Some("café"));
-    assert_eq!(asked.filter.year.unwrap().into_vec(), [2024, 2025]);
-    assert_eq!(asked.filter.stars.unwrap().get(), 5);
-    assert_eq!((asked.paging.offset(), asked.paging.per_page), (14, 7));
+    assert_eq!(listing.filter.kind, Some(Kind::Essay));
+    assert_eq!(listing.filter.title.as_deref(), Some("café"));
+    assert_eq!(listing.filter.year.unwrap().into_vec(), [2024, 2025]);
+    assert_eq!(listing.filter.stars.unwrap().get(), 5);
+    assert_eq!((listing.paging.offset(), listing.paging.per_page), (14, 7));
 }
 
 #[test]
-fn every_wrong_parameter_is_named() {
+fn every_invalid_parameter_is_named() {
     assert_eq!(
-        wrong("page=0&per_page=101&sort=size&year=x&odd="),
+        invalid_names("page=0&per_page=101&sort=size&year=x&odd="),
         ["odd", "page", "per_page", "sort", "year"]
     );
-    assert_eq!(wrong("page=1&page=2"), ["page"]);
-    assert_eq!(wrong("year=1,2,3,4&stars=6"), ["year", "stars"]);
+    assert_eq!(invalid_names("page=1&page=2"), ["page"]);
+    assert_eq!(invalid_names("year=1,2,3,4&stars=6"), ["year", "stars"]);
     for query in ["page=+1", "page=%2B1", "page=-1", "page=1.0", "page=4294967296", "page=%D9%A1"] {
-        assert_eq!(wrong(query), ["page"], "{query}");
+        assert_eq!(invalid_names(query), ["page"], "{query}");
     }
     for query in
         ["sort=title,title", "sort=title,-title", "sort=,title", "sort=title,", "sort=--title"]
     {
-        assert_eq!(wrong(query), ["sort"], "{query}");
+        assert_eq!(invalid_names(query), ["sort"], "{query}");
     }
 }
 
 #[test]
-fn a_parameter_nobody_knows_is_refused_with_those_there_are() {
+fn an_unknown_parameter_is_rejected_with_the_known_ones() {
     let error = Listing::<NoFilter>::from_query("sort=title").unwrap_err();
     assert_eq!(
         error.field_errors()[0].detail,
@@ -99,20 +103,20 @@ fn a_parameter_nobody_knows_is_refused_with_those_there_are() {
 
 #[test]
 fn every_order_ends_with_the_unique_column_and_has_it_once() {
-    let columns = |query: &str| asked(query).sort.columns().collect::<Vec<_>>();
+    let columns = |query: &str| listing(query).sort.columns().collect::<Vec<_>>();
     assert_eq!(columns(""), [("printed_in", true), ("lower(title)", false), ("id", false)]);
     assert_eq!(columns("sort=-id,title"), [("id", true), ("lower(title)", false)]);
     assert_eq!(Sort::<Unsorted>::default().columns().count(), 0);
 }
 
 fn links(query: &str, total: u64) -> String {
-    let response = asked(query).page(vec![1], total).into_response();
+    let response = listing(query).page(vec![1], total).into_response();
     let link = response.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
     link.unwrap_or_default()
 }
 
 #[test]
-fn a_page_links_to_the_others_with_the_same_question() {
+fn a_page_links_to_the_others_with_the_same_query() {
     assert_eq!(
         links("q=a%26b%3E&page=2&per_page=10&year=", 35),
         "<?q=a%26b%3E&per_page=10&page=1>; rel=\"first\", <?q=a%26b%3E&per_page=10&page=1>; rel=\"prev\", \
@@ -124,8 +128,8 @@ fn a_page_links_to_the_others_with_the_same_question() {
 }
 
 #[test]
-fn a_page_says_how_much_there_is_in_all() {
-    let page = asked("per_page=2").page(vec!["a", "b"], 5).map(str::len);
+fn a_page_has_the_size_of_the_whole_list() {
+    let page = listing("per_page=2").page(vec!["a", "b"], 5).map(str::len);
     let json = serde_json::to_value(&page).unwrap();
     assert_eq!(json, json!({ "items": [1, 1], "page": 1, "per_page": 2, "total": 5, "pages": 3 }));
 }
@@ -133,7 +137,7 @@ fn a_page_says_how_much_there_is_in_all() {
 #[test]
 fn the_schema_has_every_parameter_with_its_bounds() {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let schema = Asked::json_schema(&mut generator).to_value();
+    let schema = BookListing::json_schema(&mut generator).to_value();
     let parameters = schema["properties"].as_object().unwrap();
     let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
     let mut sorted = names.clone();
@@ -151,7 +155,7 @@ fn the_schema_has_every_parameter_with_its_bounds() {
     assert_eq!(Page::<u32>::schema_name(), "PageOfuint32");
 }
 
-/// The value of `rel` in a header `Link`, without `<?` and `>`.
+/// Returns the query of the link `rel` in the header `Link`.
 fn link(page: Page<u64>, rel: &str) -> Option<String> {
     let response = page.into_response();
     let links = response.headers().get("link")?.to_str().unwrap().to_owned();
@@ -160,16 +164,16 @@ fn link(page: Page<u64>, rel: &str) -> Option<String> {
     Some(query.to_owned())
 }
 
-/// One page of the numbers below `total`, of which `fitting` fit from each place on.
+/// Returns one page of the numbers below `total`, of which `fitting` fit from each offset on.
 fn page_of(query: &str, total: u64, fitting: fn(u64) -> u64) -> Page<u64> {
-    let asked = Listing::<Search, Order, 10, 1000>::from_query(query).unwrap();
-    let begin = asked.paging.offset().unsigned_abs().min(total);
-    let end = begin + u64::from(asked.paging.per_page).min(fitting(begin)).min(total - begin);
-    asked.page_up_to((begin..end).collect(), total)
+    let listing = Listing::<Search, Order, 10, 1000>::from_query(query).unwrap();
+    let begin = listing.paging.offset().unsigned_abs().min(total);
+    let end = begin + u64::from(listing.paging.per_page).min(fitting(begin)).min(total - begin);
+    listing.page_up_to((begin..end).collect(), total)
 }
 
 #[test]
-fn the_links_of_pages_that_were_cut_lead_through_each_entry_once() {
+fn the_links_of_cut_pages_lead_through_each_item_once() {
     /// The number of entries that fit, by the position of the page.
     type Fitting = fn(u64) -> u64;
     let cases: [Fitting; 5] = [|_| 1000, |_| 37, |_| 1, |at| 1 + at * 7 % 90, |at| 90 - at / 12];
@@ -192,8 +196,7 @@ fn the_links_of_pages_that_were_cut_lead_through_each_entry_once() {
 }
 
 #[test]
-fn a_page_in_the_middle_that_is_cut_ends_where_its_next_begins_and_begins_where_its_previous_ends()
-{
+fn a_cut_page_adjoins_its_next_and_its_previous_page() {
     for asked in ["page=2&per_page=997", "page=3&per_page=120", "page=7&per_page=64"] {
         let page = page_of(asked, 5000, |_| 50);
         let (first, last) = (page.items[0], *page.items.last().unwrap());
@@ -205,10 +208,10 @@ fn a_page_in_the_middle_that_is_cut_ends_where_its_next_begins_and_begins_where_
 }
 
 #[test]
-fn a_long_query_is_kept_in_the_link_to_the_next_page() {
+fn a_long_query_is_only_in_the_link_to_the_next_page() {
     let long = "x".repeat(3000);
-    let asked = asked(&format!("title[contains]={long}&page=2&per_page=1"));
-    let response = asked.page(vec![1], 5).into_response();
+    let listing = listing(&format!("title[contains]={long}&page=2&per_page=1"));
+    let response = listing.page(vec![1], 5).into_response();
     let links = response.headers()["link"].to_str().unwrap();
     assert!(links.contains(&long) && links.contains("page=3>; rel=\"next\""), "{links}");
     assert_eq!(links.matches("rel=").count(), 1);
@@ -252,8 +255,8 @@ struct AnyNames {
     rest: std::collections::BTreeMap<String, Value>,
 }
 
-/// The names of the parameters that are refused of a list with the filter `F`, and the reasons.
-fn refused<F: DeserializeOwned + JsonSchema + std::fmt::Debug>(
+/// Returns the names of the parameters that a list with the filter `F` rejects, and the messages.
+fn errors<F: DeserializeOwned + JsonSchema + std::fmt::Debug>(
     query: &str,
 ) -> Vec<(String, String)> {
     let error = Listing::<F, Order>::from_query(query).expect_err(query);
@@ -263,7 +266,7 @@ fn refused<F: DeserializeOwned + JsonSchema + std::fmt::Debug>(
 }
 
 #[test]
-fn flattened_filters_are_read_as_their_types_and_what_nothing_reads_is_refused() {
+fn flattened_filters_are_read_as_their_types_and_unknown_parameters_are_rejected() {
     let read = |query: &str| Listing::<Flat, Order>::from_query(query).unwrap();
     let flat = read("q=5&tag=a&year=2024&tag=b,c&copies=7&weight=3&page=2&sort=title&sort=-year");
     assert_eq!(flat.filter.title.as_deref(), Some("5"));
@@ -276,18 +279,17 @@ fn flattened_filters_are_read_as_their_types_and_what_nothing_reads_is_refused()
 
     let only = "unknown parameter; expected one of `title`, `tag`, `year`, `grams`, `copies`, `sort`, `page`, `per_page`";
     for query in ["odd=1", "odd=1&year=2024&copies=1", "odd=", "odd=1&odd=2"] {
-        let [(name, what)] = &refused::<Flat>(query)[..] else { panic!("{query}") };
+        let [(name, what)] = &errors::<Flat>(query)[..] else { panic!("{query}") };
         assert_eq!((&**name, sorted(what)), ("odd", sorted(only)), "{query}");
     }
-    let names =
-        |query| refused::<Flat>(query).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let names = |query| errors::<Flat>(query).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names("copies=x"), ["copies"]);
     assert_eq!(names("year=70000&year2=1"), ["year2", "year"]);
     assert_eq!(names("copies=x&weight=1&odd="), ["odd", "copies"]);
     assert_eq!(names("page=0&odd=1&extra=2"), ["odd", "extra", "page"]);
 }
 
-/// The words of `text`, in their order: features of the build change that of properties.
+/// Returns the sorted words of `text`, because features of the build change the order of properties.
 fn sorted(text: &str) -> Vec<&str> {
     let mut words: Vec<&str> = text.split(['`', ' ', ',']).collect();
     words.sort_unstable();
@@ -295,25 +297,25 @@ fn sorted(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn an_enum_as_a_filter_refuses_the_parameters_of_its_other_variants() {
+fn an_enum_as_a_filter_rejects_the_parameters_of_its_other_variants() {
     let read = Listing::<Kinds, Order>::from_query("kind=novel&pages=5&per_page=1").unwrap();
     assert!(matches!(read.filter, Kinds::Novel { pages: 5 }));
     let read = Listing::<Kinds, Order>::from_query("topic=5&kind=essay").unwrap();
     assert!(matches!(read.filter, Kinds::Essay { topic } if topic == "5"));
-    let other = refused::<Kinds>("kind=novel&pages=5&topic=x");
+    let other = errors::<Kinds>("kind=novel&pages=5&topic=x");
     assert_eq!(other, [("topic".into(), "cannot be combined with the other parameters".into())]);
-    assert_eq!(refused::<Kinds>("kind=novel&pages=5&odd=x")[0].0, "odd");
-    assert_eq!(refused::<Kinds>("kind=poem&pages=5")[0].0, "kind");
+    assert_eq!(errors::<Kinds>("kind=novel&pages=5&odd=x")[0].0, "odd");
+    assert_eq!(errors::<Kinds>("kind=poem&pages=5")[0].0, "kind");
 }
 
 #[test]
-fn a_filter_of_any_name_refuses_none() {
+fn a_filter_that_accepts_any_name_rejects_none() {
     let open = Listing::<AnyNames, Order>::from_query("a=1&b=x&page=2").unwrap();
     assert_eq!(open.filter.rest.len(), 2);
 }
 
 #[test]
-fn the_links_keep_a_list_as_it_is_written() {
+fn the_links_keep_a_list_as_it_was_sent() {
     let response = Listing::<Flat, Order>::from_query("tag=a,b%2Cc&tag=d&page=1&per_page=1")
         .unwrap()
         .page(vec![1], 2)
@@ -323,7 +325,7 @@ fn the_links_keep_a_list_as_it_is_written() {
 }
 
 #[test]
-fn a_mistyped_name_in_brackets_is_refused() {
+fn a_mistyped_name_in_brackets_is_rejected() {
     #[derive(Debug, Deserialize, JsonSchema)]
     struct WithRange {
         #[expect(dead_code, reason = "read by Debug alone")]

@@ -146,7 +146,7 @@ impl std::error::Error for DeserializeError {}
 impl Error for DeserializeError {
     fn custom<T: Display>(message: T) -> Self {
         let message = message.to_string();
-        // These messages are about a struct or an enum as a whole, so they do not say that a value was rejected. An
+        // These are not recorded, because they are about a struct or an enum as a whole and not about a value. An
         // untagged enum reports its own after the mismatches of its variants.
         let is_of_value = !message.starts_with("missing field `")
             && !message.starts_with("unknown field `")

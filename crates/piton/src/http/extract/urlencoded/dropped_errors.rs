@@ -31,27 +31,42 @@ impl NameValuePairs<'_> {
                     continue;
                 }
                 looked_at.push((group, part));
-                let refused = match mismatch.value {
-                    RejectedValue::Unsigned(number) => {
-                        self.count_rejections_as_signed::<T>(group, part, number)
-                    }
-                    _ => None,
-                };
-                let count = || mismatches.iter().filter(|it| it.value == mismatch.value).count();
-                let refused = refused.unwrap_or_else(count);
-                if refused > 0 && self.probe_part::<T>(group, part) == (true, refused) {
-                    self.current.set(Some(Position::Group(group)));
-                    let value = Some(mismatch.value);
-                    let error =
-                        DeserializeError { value, ..DeserializeError::new(&*mismatch.message) };
-                    return Some(match part {
-                        ValuePart::Whole => error,
-                        ValuePart::Item((_, item)) => error.in_list(item + 1),
-                    });
+                let error = self.dropped_error_of::<T>(group, part, mismatch, mismatches);
+                if error.is_some() {
+                    return error;
                 }
             }
         }
         None
+    }
+
+    /// Returns the error of a part of a group, if the part was rejected as `mismatch` says and the type is read without
+    /// it nevertheless.
+    fn dropped_error_of<T: DeserializeOwned>(
+        &mut self,
+        group: usize,
+        part: ValuePart,
+        mismatch: &Mismatch,
+        mismatches: &[Mismatch],
+    ) -> Option<DeserializeError> {
+        let rejections = match mismatch.value {
+            RejectedValue::Unsigned(number) => {
+                self.count_rejections_as_signed::<T>(group, part, number)
+            }
+            _ => None,
+        };
+        let count = || mismatches.iter().filter(|it| it.value == mismatch.value).count();
+        let rejections = rejections.unwrap_or_else(count);
+        if rejections == 0 || self.probe_part::<T>(group, part) != (true, rejections) {
+            return None;
+        }
+        self.current.set(Some(Position::Group(group)));
+        let value = Some(mismatch.value);
+        let error = DeserializeError { value, ..DeserializeError::new(&*mismatch.message) };
+        Some(match part {
+            ValuePart::Whole => error,
+            ValuePart::Item((_, item)) => error.in_list(item + 1),
+        })
     }
 
     /// Finds the parameter that a converter rejected. The converter's error does not identify the value.

@@ -33,7 +33,7 @@ impl<'de> Deserializer<'de> for &mut FieldsProbe {
     type Error = serde::de::value::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        // serde's derive describes itself so in messages, and tells it in no other way.
+        // The description is compared, because serde's derive tells in no other way that it is internally tagged.
         let expected = (&visitor as &dyn Expected).to_string();
         self.is_tagged = expected.starts_with("internally tagged enum");
         Err(serde::de::Error::custom("nothing is read"))

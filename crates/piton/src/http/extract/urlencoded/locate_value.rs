@@ -8,21 +8,21 @@ use super::pair::{InferredType, ValuePart};
 impl NameValuePairs<'_> {
     /// Finds the group, and the part of it, whose value was rejected.
     pub(super) fn find(&self, value: RejectedValue) -> Option<(usize, ValuePart)> {
-        // Comparing a value takes much less time than reading it, so 32 comparisons count as one read.
+        // 32 comparisons count as one read, because a comparison takes much less time.
         self.count_reads(self.pairs.len() / 32);
         self.present().find_map(|at| {
             let group = &self.groups[at];
             let is_typed = |inferred_type: InferredType| {
                 matches!(inferred_type, InferredType::Number | InferredType::Bool)
             };
-            // In a field that is a list, the items are buffered, not the list.
+            // A list counts as one even if only its items are buffered, because its field is a list.
             let is_list_of_items =
                 !group.is_buffered.get() && self.pairs[group.first].items.get().is_some();
             let is_list = group.inferred_type == InferredType::List
                 || !group.more.is_empty()
                 || is_list_of_items;
             let part = match value {
-                // A list of one item has the same address as the item, so the whole value is left out.
+                // The whole value of a list is left out, because a list of one item has the same address as the item.
                 RejectedValue::Text { .. } => self.find_part(at, |part, text| {
                     RejectedValue::text(text) == value
                         && !(is_list && matches!(part, ValuePart::Whole))

@@ -7,7 +7,7 @@
 //! Serde buffers what `#[serde(flatten)]`, internally tagged and untagged enums read, before it knows their types.
 //! Such a value is given as text first. If its type rejects text and asks for a number, a boolean or a list, the pairs
 //! are read again with the value in that type (`type_inference`); the constructors of `DeserializeError` record what
-//! was asked for. A type without buffered values is read once.
+//! was asked for. A type without buffered values is read once. `docs/decisions/0022` has the alternatives.
 
 mod bracket_tree;
 mod decode;

@@ -20,7 +20,7 @@ impl NameValuePairs<'_> {
         error: Option<&DeserializeError>,
     ) -> Result<Vec<String>, DeserializeError> {
         let missing = error.map(|error| missing_field(&error.message));
-        // A map reads all names as they are, so it has no objects. Trying each name would take a pass.
+        // A map has no objects, because it reads all names as they are. It is skipped to avoid a pass for each name.
         if missing == Some(None) || missing.is_none() && self.accepts_any_name::<T>() {
             return Ok(Vec::new());
         }

@@ -160,8 +160,8 @@ impl PairGroup {
                     return false;
                 }
                 self.other_items.push((item, inferred_type));
-                // A tuple has items of several types, a long list has items of one: changing them one by one would take
-                // a pass each.
+                // All items change at once, because changing them one by one would take a pass each. A long list has
+                // items of one type; only tuples, which are short, have several.
                 if known == LONG_LIST {
                     self.item_type = inferred_type;
                 }
@@ -180,7 +180,7 @@ impl PairGroup {
 /// Groups the pairs by name, in the order in which the names appear.
 pub(super) fn group_by_name(pairs: &[Pair<'_>]) -> Vec<PairGroup> {
     let mut groups: Vec<PairGroup> = Vec::with_capacity(pairs.len());
-    // A few names are compared one by one, which is faster than hashing. Many would take quadratic time.
+    // A few names are compared one by one instead of hashed, because that is faster. Many would take quadratic time.
     let mut known: HashMap<&str, usize> = HashMap::new();
     for (index, pair) in pairs.iter().enumerate() {
         let name = &*pair.name;

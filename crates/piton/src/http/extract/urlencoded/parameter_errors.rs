@@ -20,7 +20,7 @@ impl NameValuePairs<'_> {
         max: usize,
     ) -> Result<T, Vec<ParameterError>> {
         let mut errors: Vec<ParameterError> = Vec::new();
-        let mut without_value: Vec<String> = Vec::new();
+        let mut empty_names: Vec<String> = Vec::new();
         loop {
             let rejected = self.find_rejected::<T>(&error);
             if error.is_final || self.is_exhausted.get() {
@@ -31,38 +31,10 @@ impl NameValuePairs<'_> {
                 return Err(errors);
             }
             let Some(position) = rejected else {
-                if error.is_route_mismatch && !errors.is_empty() {
-                    return Err(errors);
-                }
-                let missing = missing_field(&error.message);
-                if missing.as_ref().is_some_and(|name| without_value.contains(name)) {
-                    errors.push((missing, "is empty".into()));
-                } else if missing.is_none() || errors.iter().all(|(name, _)| *name != missing) {
-                    // A rejected parameter was removed, so serde reports it as missing at the end.
-                    errors.push((missing, to_json_terms(error.message)));
-                }
+                push_unlocated(error, &empty_names, &mut errors);
                 return Err(errors);
             };
-            match position {
-                Position::Group(group) if self.split_at_encoded_commas(group) => {}
-                Position::Group(group) => {
-                    let name = self.name(group).to_owned();
-                    if self.is_without_value(group)
-                        && self.groups[group].more.is_empty()
-                        && !self.is_path
-                    {
-                        without_value.push(name);
-                    } else {
-                        errors.push((Some(name), to_json_terms(error.message)));
-                    }
-                    self.remove(group);
-                }
-                Position::Pair(pair) => {
-                    let name = self.pairs[pair].name.to_string();
-                    errors.push((Some(name), to_json_terms(error.message)));
-                    self.pairs[pair].is_removed = true;
-                }
-            }
+            self.remove_rejected(position, error.message, &mut empty_names, &mut errors);
             if errors.len() > max {
                 return Err(errors);
             }
@@ -71,6 +43,34 @@ impl NameValuePairs<'_> {
                 Ok(_) => return Err(errors),
                 Err(error) => error,
             };
+        }
+    }
+
+    /// Removes a rejected parameter, and adds its error. The name of an empty one goes to `empty_names` instead, because
+    /// the type may be read without it. A list with encoded commas stays for another attempt.
+    fn remove_rejected(
+        &mut self,
+        position: Position,
+        message: String,
+        empty_names: &mut Vec<String>,
+        errors: &mut Vec<ParameterError>,
+    ) {
+        let name = self.name_at(position);
+        match position {
+            Position::Group(group) if self.split_at_encoded_commas(group) => {}
+            Position::Group(group) => {
+                let is_single = self.groups[group].more.is_empty();
+                if self.is_without_value(group) && is_single && !self.is_path {
+                    empty_names.push(name);
+                } else {
+                    errors.push((Some(name), to_json_terms(message)));
+                }
+                self.remove(group);
+            }
+            Position::Pair(pair) => {
+                errors.push((Some(name), to_json_terms(message)));
+                self.pairs[pair].is_removed = true;
+            }
         }
     }
 
@@ -107,8 +107,8 @@ impl NameValuePairs<'_> {
         if !self.is_buffered.get() {
             return None;
         }
-        // A converter's error does not identify the value. Poisoning a parameter that is read after the rejected one does
-        // not change the error, so those are left out.
+        // The parameter is searched by reading again, because a converter's error does not identify the value.
+        // Poisoning a parameter that is read after the rejected one does not change the error.
         let buffered = |group: &usize| self.groups[*group].is_buffered.get();
         let groups: Vec<usize> = self.present().filter(buffered).take(self.max_passes()).collect();
         let differs = |message: Option<String>| message.as_deref() != Some(&error.message);
@@ -116,7 +116,7 @@ impl NameValuePairs<'_> {
             .into_iter()
             .filter(|group| differs(self.error_with_poison::<T>(*group)))
             .collect();
-        // Without the rejected value there is no error or a different one, if only that it is missing.
+        // The message changes without the rejected parameter, because then there is no error or a different one.
         let is_valid_without = |group: &usize| {
             let message = self.error_without::<T>(*group);
             differs(message.clone()) && message.as_deref().and_then(missing_field).is_none()
@@ -124,5 +124,23 @@ impl NameValuePairs<'_> {
         let found = read.iter().copied().find(is_valid_without).or(read.last().copied());
         self.current.set(None);
         found.map(Position::Group)
+    }
+}
+
+/// Adds an error whose parameter is not present: it is missing, or it was removed.
+fn push_unlocated(
+    error: DeserializeError,
+    empty_names: &[String],
+    errors: &mut Vec<ParameterError>,
+) {
+    if error.is_route_mismatch && !errors.is_empty() {
+        return;
+    }
+    let missing = missing_field(&error.message);
+    if missing.as_ref().is_some_and(|name| empty_names.contains(name)) {
+        errors.push((missing, "is empty".into()));
+    } else if missing.is_none() || errors.iter().all(|(name, _)| *name != missing) {
+        // A parameter with an error is skipped, because it was removed and serde reports it as missing at the end.
+        errors.push((missing, to_json_terms(error.message)));
     }
 }

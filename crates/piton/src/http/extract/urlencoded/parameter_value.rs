@@ -183,7 +183,6 @@ impl<'de> Deserializer<'de> for ParameterValue<'de, '_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DeserializeError> {
-        // `ext[number]=5` is the variant `number` with its value.
         if let ParameterNode::Object(members) = self.node {
             let mut members = members.into_iter();
             let (Some((name, node)), None) = (members.next(), members.next()) else {

@@ -94,7 +94,6 @@ impl NameValuePairs<'_> {
 
     /// Returns whether `T` reads a parameter whose name is that of no field, as a map does.
     pub(super) fn accepts_any_name<T: DeserializeOwned>(&mut self) -> bool {
-        // No field has this name.
         let name = "\u{0}no such name";
         self.pairs.push(Pair::new(name.into(), "".into()));
         self.groups.push(PairGroup::new(self.pairs.len() - 1));

@@ -38,9 +38,11 @@ impl<'de, 'a> PathDeserializer<'de, 'a> {
         is_keyed: bool,
         visitor: V,
     ) -> Result<V::Value, DeserializeError> {
-        // While errors are collected, rejected parameters are removed: the positions of the others would shift.
+        // All parameters must be present, because a removed one (`collect_errors`) would shift the positions of the
+        // others.
         self.expect_count(self.0.groups.len())?;
-        // The OpenAPI document describes a list in a path as comma-separated (style `simple`).
+        // A single parameter is split at commas, because the OpenAPI document describes a list in a path so (style
+        // `simple`).
         let item = (is_keyed && self.0.groups.len() == 1).then_some(0);
         visitor.visit_seq(PathSeqAccess { pairs: self.0, next: 0, is_keyed, item })
     }

@@ -16,7 +16,7 @@ const NOT_IN_LINK: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'+')
     .remove(b',')
     .remove(b'=')
-    // Pairs are encoded already.
+    // `%` stays, because pairs are encoded already.
     .remove(b'%');
 
 /// Estimates the memory in bytes that the pairs of `text` take while they are read.

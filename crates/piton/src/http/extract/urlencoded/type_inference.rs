@@ -47,7 +47,6 @@ impl NameValuePairs<'_> {
         // for.
         let mut accepted: Option<(T, Vec<Mismatch>)> = None;
         let mut changed = Vec::new();
-        // The error of the single parameter of a path, read by its position.
         let mut by_position: Option<(DeserializeError, Option<Position>)> = None;
         for pass in 0..self.max_passes() {
             let mismatches = take_mismatches();
@@ -63,7 +62,7 @@ impl NameValuePairs<'_> {
                 accepted = Some((value, mismatches));
                 result = Err(DeserializeError::new(""));
             } else if pass == self.max_passes() / 2 {
-                // In a map with many numbers each of them would take a pass, so all are changed at once.
+                // All numbers are changed at once, because in a map with many of them each would take a pass.
                 is_changed |= self.change_all_to_numbers();
             } else if !is_changed
                 && self.may_read_by_name.get()
@@ -80,21 +79,30 @@ impl NameValuePairs<'_> {
             result = self.pass();
         }
         let Some((value, mismatches)) = accepted else {
-            // A struct rejects any text, which does not explain what is wrong with the value. So the error by position is
-            // reported, unless it is of that kind.
-            if let Some((error, at)) = by_position
-                && !error.message.starts_with("invalid type")
-            {
-                self.current.set(at);
-                self.reads_by_name.set(false);
-                return Err(error);
-            }
-            return result.or_else(|error| self.try_equal_values().ok_or(error));
+            let Some(error) = self.error_by_position(by_position) else {
+                return result.or_else(|error| self.try_equal_values().ok_or(error));
+            };
+            return Err(error);
         };
         match self.find_dropped_error::<T>(&mismatches) {
             Some(error) => Err(error),
             None => Ok(value),
         }
+    }
+
+    /// Returns the error of reading the single parameter of a path by its position, if it explains more than the one of
+    /// reading it by its name: not if it only says that a struct is no text.
+    fn error_by_position(
+        &self,
+        by_position: Option<(DeserializeError, Option<Position>)>,
+    ) -> Option<DeserializeError> {
+        let (error, position) = by_position?;
+        if error.message.starts_with("invalid type") {
+            return None;
+        }
+        self.current.set(position);
+        self.reads_by_name.set(false);
+        Some(error)
     }
 
     /// Undoes changes of which one was rejected, and repeats those that are accepted, one by one.
@@ -206,7 +214,7 @@ impl NameValuePairs<'_> {
         let wants_list = matches!(part, ValuePart::Whole) && asks_for_list(&mismatch.expected);
         let wanted = match mismatch.value {
             RejectedValue::Text { .. } | RejectedValue::List if wants_list => InferredType::List,
-            // As a number it would be cast to an `f32`, and become infinite. As text it is rejected.
+            // It stays text, which is rejected, because as a number it would be cast to an `f32` and become infinite.
             RejectedValue::Text { .. } if mismatch.expected == "f32" && overflows_f32(text) => {
                 InferredType::Text
             }

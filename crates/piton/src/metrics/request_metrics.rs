@@ -1,38 +1,42 @@
-//! Requests by method, matched path and status: how many, and how long they took.
+//! Metrics of requests, with the names and labels of OpenTelemetry's semantic conventions for HTTP
+//! (<https://opentelemetry.io/docs/specs/semconv/http/http-metrics/>), so that stock dashboards fit.
 //!
-//! This is on the way of every request, so a request touches three counters and no lock. Cells are
-//! made when they are first needed, a path's from the routes known at launch.
+//! Every request passes here, so that observing one costs a few relaxed atomics and no lock. Cells are
+//! created on first use, and found by the number of the route, which is known at launch
+//! (`docs/decisions/0007-requests-are-counted-by-cells-known-at-launch.md`).
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use parking_lot::RwLock;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// Which path a request matched: a number that a route learns at launch.
+/// The number of a route's series, given to the route at launch.
 pub(crate) type PathIndex = u32;
 
-/// No path at all.
+/// The number of requests that no route has matched.
 pub(crate) const UNMATCHED: PathIndex = PathIndex::MAX;
 
-/// More paths than any program writes by hand; what comes after is lumped with the unmatched.
-const MOST_PATHS: usize = 10_000;
+/// Maximum number of routes with series of their own. Later ones count as unmatched, so that the number
+/// of series stays bounded.
+const MAX_PATHS: usize = 10_000;
 
-/// Upper bounds in microseconds, those of OpenTelemetry's conventions and two below them: many
-/// answers take less than a millisecond.
-const BOUNDS_US: [u64; 16] = [
+/// Upper bounds of the buckets in microseconds: those of OpenTelemetry's conventions, and three below
+/// them, because many responses take less than a millisecond.
+const BOUNDS_US: [u64; 17] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000,
-    1_000_000, 2_500_000, 5_000_000, 10_000_000,
+    1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000,
 ];
 
-/// Methods with a label of their own; all others are `other`.
+/// Methods with a label of their own. All others are `_OTHER`, as the conventions ask.
 const METHODS: [Method; 7] = [
     Method::GET,
     Method::POST,
@@ -43,55 +47,59 @@ const METHODS: [Method; 7] = [
     Method::OPTIONS,
 ];
 
-/// Statuses with a label of their own; all others are their class, such as `4xx`.
+/// Statuses with a label of their own. All others are shown as their class, such as `4xx`, so that a
+/// handler cannot create a series for every number.
 const STATUSES: [u16; 29] = [
     101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408,
     409, 410, 412, 413, 415, 422, 429, 500, 502, 503,
 ];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// What is counted of requests.
+/// The metrics of all requests.
 #[derive(Default)]
 pub(crate) struct RequestMetrics {
-    /// Those of the routes, in their order. Set once, at launch.
-    routes: OnceLock<Vec<Path>>,
-    /// Those of mounted routers, found when they are first matched.
-    found: RwLock<Vec<Arc<Path>>>,
-    unmatched: ByMethod,
-    /// Being answered now.
+    /// The series of the routes, by their number. Set once, at launch.
+    routes: OnceLock<Vec<RouteSeries>>,
+    /// The series of mounted routers, whose paths are known only once they are matched.
+    mounted: RwLock<Vec<Arc<RouteSeries>>>,
+    unmatched: SeriesByMethod,
+    /// Requests in flight, by method.
+    active_by_method: [AtomicI64; METHODS.len() + 1],
+    /// Requests in flight. Their sum by method would cost eight reads for each request.
     active: AtomicI64,
-    /// Given up by their clients before there was an answer.
+    /// Requests cancelled by their clients before there was a response.
     cancelled: AtomicU64,
-    /// Turned away because there were too many.
+    /// Requests shed above `http.max_requests`.
     shed: AtomicU64,
     /// Open connections.
     connections: AtomicI64,
 }
 
-struct Path {
+/// The series of one route.
+struct RouteSeries {
     path: String,
-    by_method: ByMethod,
+    by_method: SeriesByMethod,
 }
 
 #[derive(Default)]
-struct ByMethod([OnceLock<Box<ByStatus>>; METHODS.len() + 1]);
+struct SeriesByMethod([OnceLock<Box<SeriesByStatus>>; METHODS.len() + 1]);
 
-struct ByStatus([OnceLock<Box<Histogram>>; STATUSES.len() + CLASSES.len()]);
+struct SeriesByStatus([OnceLock<Box<DurationHistogram>>; STATUSES.len() + CLASSES.len()]);
 
-impl Default for ByStatus {
+impl Default for SeriesByStatus {
     fn default() -> Self {
         Self(std::array::from_fn(|_| OnceLock::new()))
     }
 }
 
 #[derive(Default)]
-struct Histogram {
-    /// Not cumulative; the last counts what is above every bound.
+struct DurationHistogram {
+    /// Not cumulative, unlike Prometheus' own. The last counts durations above every bound.
     buckets: [AtomicU64; BOUNDS_US.len() + 1],
     sum_ns: AtomicU64,
 }
 
-impl Histogram {
+impl DurationHistogram {
     fn observe(&self, duration: Duration) {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let fits = |bound_us: &u64| ns <= bound_us * 1_000;
@@ -118,7 +126,7 @@ fn method_index(method: &Method) -> usize {
 }
 
 fn method_label(index: usize) -> &'static str {
-    METHODS.get(index).map_or("other", Method::as_str)
+    METHODS.get(index).map_or("_OTHER", Method::as_str)
 }
 
 fn status_index(status: StatusCode) -> usize {
@@ -136,14 +144,14 @@ fn status_label(index: usize) -> String {
     }
 }
 
-impl ByMethod {
+impl SeriesByMethod {
     fn observe(&self, method: &Method, status: StatusCode, duration: Duration) {
         let by_status = self.0[method_index(method)].get_or_init(Box::default);
         by_status.0[status_index(status)].get_or_init(Box::default).observe(duration);
     }
 
-    /// Every histogram there is, with its method and status.
-    fn each(&self) -> impl Iterator<Item = (&'static str, String, &Histogram)> {
+    /// Returns every histogram with its method and status.
+    fn each(&self) -> impl Iterator<Item = (&'static str, String, &DurationHistogram)> {
         let made = self.0.iter().enumerate().filter_map(|(at, cell)| Some((at, cell.get()?)));
         made.flat_map(|(method, by_status)| {
             let made =
@@ -156,49 +164,54 @@ impl ByMethod {
 }
 
 impl RequestMetrics {
-    /// Makes room for the routes' paths. Their numbers are their places in `paths`.
+    /// Creates the series of the routes. A route's number is its index in `paths`.
     pub fn prepare(&self, paths: impl IntoIterator<Item = String>) {
-        let paths = paths.into_iter().map(|path| Path { path, by_method: ByMethod::default() });
+        let paths = paths
+            .into_iter()
+            .map(|path| RouteSeries { path, by_method: SeriesByMethod::default() });
         let _ = self.routes.set(paths.collect());
     }
 
-    /// The path of a route, as the route says it: `/user/{id}`.
+    /// Returns the pattern of a route, such as `/user/{id}`.
     pub fn pattern(&self, number: PathIndex) -> Option<Cow<'_, str>> {
         let (routes, at) = (self.routes.get()?, usize::try_from(number).ok()?);
         if let Some(known) = routes.get(at) {
             return Some(Cow::Borrowed(&known.path));
         }
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
-        found.get(at - routes.len()).map(|found| Cow::Owned(found.path.clone()))
+        let mounted = self.mounted.read();
+        mounted.get(at - routes.len()).map(|series| Cow::Owned(series.path.clone()))
     }
 
-    /// Calls `see` with the path of each route that is known.
+    /// Calls `see` with the pattern of each route.
     pub fn each_pattern(&self, mut see: impl FnMut(&str)) {
         self.routes.get().into_iter().flatten().for_each(|known| see(&known.path));
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
-        found.iter().for_each(|found| see(&found.path));
+        let mounted = self.mounted.read();
+        mounted.iter().for_each(|series| see(&series.path));
     }
 
-    /// The number of a path that a mounted router matched.
+    /// Returns the number of a path that a mounted router has matched.
     pub fn find(&self, path: &str) -> PathIndex {
         let known = self.routes.get().map_or(0, Vec::len);
         let number = |at: usize| PathIndex::try_from(known + at).unwrap_or(UNMATCHED);
-        let at = |found: &[Arc<Path>]| found.iter().position(|known| known.path == path);
-        if let Some(at) = at(&self.found.read().unwrap_or_else(PoisonError::into_inner)) {
+        let at = |mounted: &[Arc<RouteSeries>]| mounted.iter().position(|known| known.path == path);
+        if let Some(at) = at(&self.mounted.read()) {
             return number(at);
         }
-        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = at(&found) {
+        let mut mounted = self.mounted.write();
+        if let Some(at) = at(&mounted) {
             return number(at);
         }
-        if known + found.len() >= MOST_PATHS {
+        if known + mounted.len() >= MAX_PATHS {
             return UNMATCHED;
         }
-        found.push(Arc::new(Path { path: path.to_owned(), by_method: ByMethod::default() }));
-        number(found.len() - 1)
+        mounted.push(Arc::new(RouteSeries {
+            path: path.to_owned(),
+            by_method: SeriesByMethod::default(),
+        }));
+        number(mounted.len() - 1)
     }
 
-    /// Counts an answered request.
+    /// Records the duration of a request that has its response.
     pub fn observe(&self, path: PathIndex, method: &Method, status: StatusCode, took: Duration) {
         if path == UNMATCHED {
             return self.unmatched.observe(method, status, took);
@@ -208,32 +221,36 @@ impl RequestMetrics {
         if let Some(path) = routes.get(index) {
             return path.by_method.observe(method, status, took);
         }
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
-        match found.get(index - routes.len()) {
+        let mounted = self.mounted.read();
+        match mounted.get(index - routes.len()) {
             Some(path) => path.by_method.observe(method, status, took),
             None => self.unmatched.observe(method, status, took),
         }
     }
 
-    /// A request has come; returns how many there are now.
-    pub fn begin(&self) -> i64 {
-        self.active.fetch_add(1, Ordering::Relaxed) + 1
+    /// Counts a request that has begun, until [`RequestMetrics::end`]. Returns the number of requests
+    /// in flight, including this one, and the number of its method.
+    pub fn begin(&self, method: &Method) -> (i64, MethodIndex) {
+        let index = method_index(method);
+        self.active_by_method[index].fetch_add(1, Ordering::Relaxed);
+        (self.active.fetch_add(1, Ordering::Relaxed) + 1, MethodIndex(index))
     }
 
-    /// A request has ended, perhaps without an answer.
-    pub fn end(&self, answered: bool) {
+    /// Counts the end of a request, with or without a response.
+    pub fn end(&self, method: MethodIndex, is_answered: bool) {
+        self.active_by_method[method.0].fetch_sub(1, Ordering::Relaxed);
         self.active.fetch_sub(1, Ordering::Relaxed);
-        if !answered {
+        if !is_answered {
             self.cancelled.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A request was turned away.
+    /// Counts a shed request.
     pub fn shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection was opened (1) or closed (-1).
+    /// Counts a connection that was opened (1) or closed (-1).
     pub fn connection(&self, change: i64) {
         self.connections.fetch_add(change, Ordering::Relaxed);
     }
@@ -241,43 +258,70 @@ impl RequestMetrics {
     fn encode_durations(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "http_server_request_duration_seconds",
-            "How long requests took until the head of their answer, by matched path",
+            "Duration of requests until the head of their response, by route",
             None,
             MetricType::Histogram,
         )?;
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        let mounted = self.mounted.read();
         let routes = self.routes.get().map_or(&[][..], Vec::as_slice);
-        let paths = routes.iter().chain(found.iter().map(|path| &**path));
-        let all = paths.map(|path| (path.path.as_str(), &path.by_method));
-        for (path, by_method) in all.chain([("unmatched", &self.unmatched)]) {
+        let matched = routes.iter().chain(mounted.iter().map(|series| &**series));
+        let matched = matched.map(|series| (Some(series.path.as_str()), &series.by_method));
+        for (route, by_method) in matched.chain([(None, &self.unmatched)]) {
             for (method, status, histogram) in by_method.each() {
-                let labels = [("method", method), ("path", path), ("status", &status)];
+                let labels = duration_labels(method, route, &status);
                 histogram.encode(&mut family.encode_family(&labels)?)?;
             }
         }
         Ok(())
     }
+
+    fn encode_active(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (name, help) = ("http_server_active_requests", "Requests in flight, by method");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (index, active) in self.active_by_method.iter().enumerate() {
+            let labels = [("http_request_method", method_label(index))];
+            ConstGauge::new(active.load(Ordering::Relaxed))
+                .encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
 }
+
+/// Returns the labels of a series. The conventions have no `http.route` where no route matched, and an
+/// `error.type` for errors of the server only. `url.scheme` is left out: TLS ends at the proxy, so that
+/// the service does not know it.
+fn duration_labels<'a>(
+    method: &'a str,
+    route: Option<&'a str>,
+    status: &'a str,
+) -> Vec<(&'static str, &'a str)> {
+    let mut labels = vec![("http_request_method", method)];
+    labels.extend(route.map(|route| ("http_route", route)));
+    labels.push(("http_response_status_code", status));
+    labels.extend(status.starts_with('5').then_some(("error_type", status)));
+    labels
+}
+
+/// The number of a method's series.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MethodIndex(usize);
 
 impl Collector for RequestMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         self.encode_durations(&mut encoder)?;
-        for (name, help, value) in [
-            ("http_server_active_requests", "Requests being answered", &self.active),
-            ("http_server_connections", "Open connections of the public port", &self.connections),
-        ] {
-            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(value.load(Ordering::Relaxed)).encode(metric)?;
-        }
+        self.encode_active(&mut encoder)?;
+        let (name, help) = ("http_server_connections", "Open connections of the public port");
+        let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.connections.load(Ordering::Relaxed)).encode(metric)?;
         for (name, help, value) in [
             (
                 "http_server_cancelled_requests",
-                "Requests whose client went away before the answer",
+                "Requests cancelled by their client before the response",
                 &self.cancelled,
             ),
             (
                 "http_server_shed_requests",
-                "Requests answered 503 because there were too many",
+                "Requests shed with 503 because more were in flight than http.max_requests",
                 &self.shed,
             ),
         ] {
@@ -290,7 +334,7 @@ impl Collector for RequestMetrics {
 
 impl fmt::Debug for RequestMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Requests")
+        f.write_str("RequestMetrics")
     }
 }
 
@@ -314,9 +358,11 @@ mod tests {
         requests.observe(1, &Method::GET, StatusCode::OK, MS);
         requests.observe(1, &Method::GET, StatusCode::OK, Duration::from_secs(60));
         requests.observe(0, &Method::POST, StatusCode::IM_A_TEAPOT, MS);
+        requests.observe(0, &Method::PUT, StatusCode::BAD_GATEWAY, MS);
         let text = text(requests);
         let name = "http_server_request_duration_seconds";
-        let labels = r#"method="GET",path="/b/{id}",status="200""#;
+        let labels =
+            r#"http_request_method="GET",http_route="/b/{id}",http_response_status_code="200""#;
         for line in [
             format!(r#"{name}_bucket{{le="0.0005",{labels}}} 0"#),
             format!(r#"{name}_bucket{{le="0.001",{labels}}} 1"#),
@@ -324,7 +370,12 @@ mod tests {
             format!(r#"{name}_bucket{{le="+Inf",{labels}}} 2"#),
             format!("{name}_count{{{labels}}} 2"),
             format!("{name}_sum{{{labels}}} 60.001"),
-            format!(r#"{name}_count{{method="POST",path="/a",status="4xx"}} 1"#),
+            format!(
+                r#"{name}_count{{http_request_method="POST",http_route="/a",http_response_status_code="4xx"}} 1"#
+            ),
+            format!(
+                r#"{name}_count{{http_request_method="PUT",http_route="/a",http_response_status_code="502",error_type="502"}} 1"#
+            ),
         ] {
             assert!(text.lines().any(|there| there == line), "`{line}` is missing in\n{text}");
         }
@@ -343,9 +394,24 @@ mod tests {
         assert_eq!(
             counts,
             [
-                r#"http_server_request_duration_seconds_count{method="other",path="unmatched",status="404"} 1000"#
+                r#"http_server_request_duration_seconds_count{http_request_method="_OTHER",http_response_status_code="404"} 1000"#
             ]
         );
+    }
+
+    #[test]
+    fn requests_in_flight_are_counted_by_method_and_in_all() {
+        let requests = Arc::new(RequestMetrics::default());
+        let (count, get) = requests.begin(&Method::GET);
+        assert_eq!(count, 1);
+        let (count, trace) = requests.begin(&Method::TRACE);
+        assert_eq!(count, 2);
+        requests.end(get, true);
+        let text = text(requests.clone());
+        assert!(text.contains("http_server_active_requests{http_request_method=\"GET\"} 0\n"));
+        assert!(text.contains("http_server_active_requests{http_request_method=\"_OTHER\"} 1\n"));
+        requests.end(trace, false);
+        assert_eq!(requests.cancelled.load(Ordering::Relaxed), 1);
     }
 
     #[test]
@@ -353,7 +419,7 @@ mod tests {
         let requests = RequestMetrics::default();
         requests.prepare(["/a".to_owned()]);
         assert_eq!((requests.find("/x"), requests.find("/y"), requests.find("/x")), (1, 2, 1));
-        for number in 0..2 * MOST_PATHS {
+        for number in 0..2 * MAX_PATHS {
             requests.find(&format!("/{number}"));
         }
         assert_eq!(requests.find("/one-too-many"), UNMATCHED);

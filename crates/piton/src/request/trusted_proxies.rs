@@ -8,17 +8,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use axum::extract::FromRequestParts;
-use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::config::Setting;
-use crate::context;
-use crate::error::Error;
-use crate::handle::Handle;
-use crate::http::{Input, Operation};
 
 /// A range of addresses: `10.0.0.0/8`, a single address, or one of the words `loopback` and
 /// `private`.
@@ -123,12 +117,12 @@ crate::setting_enum! {
 
 /// Whom to believe.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Proxies {
+pub(crate) struct TrustedProxies {
     pub trusted: Vec<Network>,
     pub header: ClientIpHeader,
 }
 
-impl Proxies {
+impl TrustedProxies {
     /// Whether the address is that of a trusted proxy.
     pub fn trust(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
@@ -184,41 +178,6 @@ fn forwarded_for(entry: &str) -> Option<IpAddr> {
     address(value.trim_matches('"'))
 }
 
-/// The address of the client that asks: the other end of the connection, or what trusted proxies
-/// (`http.trusted_proxies`) say of it.
-///
-/// ```
-/// use piton::prelude::*;
-/// use piton::http::ClientIp;
-///
-/// #[get("/who")]
-/// async fn who(ClientIp(address): ClientIp) -> String { address.to_string() }
-/// # fn main() {}
-/// ```
-///
-/// Where there is no connection, as in a `TestApp`, it is `127.0.0.1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientIp(pub IpAddr);
-
-impl<S> FromRequestParts<S> for ClientIp
-where
-    S: Send + Sync,
-    Handle: axum::extract::FromRef<S>,
-{
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let handle: Handle = axum::extract::FromRef::from_ref(state);
-        let peer = context::current(|request| request.peer).flatten();
-        let peer = peer.unwrap_or_else(|| IpAddr::from([127, 0, 0, 1]));
-        Ok(Self(handle.inner().proxies.client(peer, &parts.headers)))
-    }
-}
-
-impl Input for ClientIp {
-    fn describe(_: &mut Operation) {}
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +188,7 @@ mod tests {
         for line in lines {
             headers.append(HeaderName::from_static(header.name()), line.parse().unwrap());
         }
-        Proxies { trusted, header }.client(peer.parse().unwrap(), &headers).to_string()
+        TrustedProxies { trusted, header }.client(peer.parse().unwrap(), &headers).to_string()
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! From OpenMetrics to the text format that Prometheus has read since 2014.
+//! Converts OpenMetrics to Prometheus' older text format, version 0.0.4.
 //!
 //! The two differ in how they name a counter's family (`x` against `x_total`), in lines that only
 //! one of them has, and in exemplars. Tools that read the older one (`promtool check metrics` among
-//! them) would take our counters for untyped figures without a help text.
+//! them) would take our counters for untyped metrics without a help text.
 
-/// The same figures in Prometheus' text format, version 0.0.4.
+/// Returns the same metrics in Prometheus' text format, version 0.0.4.
 pub(super) fn prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut lines = open_metrics.lines().peekable();
@@ -17,7 +17,7 @@ pub(super) fn prometheus(open_metrics: &str) -> String {
             text.push('\n');
             continue;
         };
-        // The type, which decides the name, stands in the line after the help text.
+        // The name depends on the type, so that the next line is read first.
         let kind = lines.next_if(|line| line.starts_with("# TYPE ")).unwrap_or_default();
         let (name, help) = help.split_once(' ').unwrap_or((help, ""));
         let (suffix, kind) = match kind.rsplit(' ').next().unwrap_or_default() {
@@ -26,15 +26,15 @@ pub(super) fn prometheus(open_metrics: &str) -> String {
             "unknown" | "" => ("", "untyped"),
             kind => ("", kind),
         };
-        // OpenMetrics wants the dot that `Registry::register` adds; Prometheus' own texts have none.
+        // `Registry::register` adds the dot because OpenMetrics wants it; Prometheus' own texts have none.
         let help = help.strip_suffix('.').unwrap_or(help);
         text.push_str(&format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n"));
     }
     text
 }
 
-/// `x_bucket{..} 17 # {trace_id="..."} 0.67` has a part that the older format does not know. In the
-/// value of a label the same characters mean themselves.
+/// Returns the line without its exemplar, as in `x_bucket{..} 17 # {trace_id="..."} 0.67`, which the
+/// older format does not have. The same characters in a label's value are no exemplar.
 fn without_exemplar(line: &str) -> &str {
     let (mut quoted, mut escaped) = (false, false);
     for (at, c) in line.char_indices() {

@@ -1,7 +1,7 @@
-//! Links to the other pages, as the header `Link` has them (RFC 8288).
+//! The header `Link` with the links to other pages (RFC 8288).
 //!
-//! Each is the query alone (`<?page=2>`), which a client resolves against the address it asked: so
-//! they are right behind every proxy, whatever that makes of hosts and paths.
+//! Each link is a query alone (`<?page=2>`), which the client resolves against the address that it requested. So links
+//! are right behind every proxy, even if that changes hosts and paths.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -9,23 +9,23 @@ use std::fmt::Write;
 use http::HeaderValue;
 
 use super::paging::Paging;
-use crate::http::extract::urlencoded;
+use crate::http::extract::urlencoded::filter_pairs;
 
 /// Maximum length in bytes of a query that is repeated in every link. A longer one appears only in
 /// the link to the next page, because most clients do not read the others.
-const MOST: usize = 2000;
+const MAX_REPEATED_QUERY: usize = 2000;
 
-/// The query of the other pages of a list, but for the number of the page.
+/// Returns the query for the links to other pages, which lacks the number of the page.
 pub(super) fn query_without_page(query: &str) -> String {
-    // As it is written: a comma and a `%2C` are not the same in a list.
-    urlencoded::filter_pairs(query, |name, value| name != "page" && !value.is_empty())
+    // The pairs keep the form in which they were sent, because a comma and a `%2C` differ in a list.
+    filter_pairs(query, |name, value| name != "page" && !value.is_empty())
 }
 
-/// Returns the query of pages with `per_page` entries.
+/// Returns the query of pages with `per_page` items.
 pub(super) fn with_per_page(query: &str, per_page: u32) -> String {
-    let mut query = urlencoded::filter_pairs(query, |name, _| name != "per_page");
+    let mut query = filter_pairs(query, |name, _| name != "per_page");
     let and = if query.is_empty() { "" } else { "&" };
-    write!(query, "{and}per_page={per_page}").expect("a String takes all text");
+    write!(query, "{and}per_page={per_page}").expect("writing to a String does not fail");
     query
 }
 
@@ -45,7 +45,7 @@ pub(super) fn links(
     let mut text = String::new();
     for (rel, page) in others {
         let Some(page) = page else { continue };
-        if query.len() > MOST && rel != "next" {
+        if query.len() > MAX_REPEATED_QUERY && rel != "next" {
             continue;
         }
         let (query, page) = match previous.filter(|_| rel == "prev") {
@@ -57,7 +57,7 @@ pub(super) fn links(
         let comma = if text.is_empty() { "" } else { ", " };
         let and = if query.is_empty() { "" } else { "&" };
         write!(text, "{comma}<?{query}{and}page={page}>; rel=\"{rel}\"")
-            .expect("a String takes all text");
+            .expect("writing to a String does not fail");
     }
     if text.is_empty() { None } else { HeaderValue::try_from(text).ok() }
 }

@@ -1,4 +1,4 @@
-//! Parameters, sent as generated clients write them from the document, are read as they were meant.
+//! Random values, sent as the OpenAPI document describes the parameters, are read as the same values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -110,8 +110,8 @@ async fn flattened(Query(it): Query<Flattened>) -> Json<Flattened> {
     Json(it)
 }
 
-async fn listed(asked: Listing<Flattened, Order>) -> Json<Flattened> {
-    Json(asked.filter)
+async fn listed(listing: Listing<Flattened, Order>) -> Json<Flattened> {
+    Json(listing.filter)
 }
 
 async fn form(Form(it): Form<Everything>) -> Json<Everything> {
@@ -130,11 +130,11 @@ async fn path(Path(it): Path<InPath>) -> Json<InPath> {
 struct InPath {
     text: String,
     #[serde(flatten)]
-    rest: InPathToo,
+    rest: PathFields,
 }
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-struct InPathToo {
+struct PathFields {
     whole: i16,
     kind: Kind,
     day: Date,
@@ -156,10 +156,11 @@ fn app() -> App {
         )
 }
 
-/// A xorshift generator: the same values in each run.
+/// A xorshift generator, which gives the same values in each run.
 struct Random(u64);
 
 impl Random {
+    /// Returns a number below `bound`.
     fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -167,39 +168,42 @@ impl Random {
         usize::try_from(self.0 % bound as u64).unwrap()
     }
 
-    fn of<T: Clone>(&mut self, values: &[T]) -> T {
+    /// Returns one of `values`.
+    fn choose<T: Clone>(&mut self, values: &[T]) -> T {
         values[self.below(values.len())].clone()
     }
 }
 
-/// Values that a schema allows.
-struct Values<'a> {
+/// A generator of values that a schema allows.
+struct ValueGenerator<'a> {
     document: &'a Value,
     random: Random,
 }
 
-impl Values<'_> {
-    fn resolved(&self, schema: &Value) -> Value {
+impl ValueGenerator<'_> {
+    /// Follows `$ref`.
+    fn resolve(&self, schema: &Value) -> Value {
         match schema["$ref"].as_str() {
             Some(reference) => {
-                self.resolved(self.document.pointer(reference.trim_start_matches('#')).unwrap())
+                self.resolve(self.document.pointer(reference.trim_start_matches('#')).unwrap())
             }
             None => schema.clone(),
         }
     }
 
-    fn of(&mut self, schema: &Value) -> Value {
-        let schema = self.resolved(schema);
+    /// Returns a value that `schema` allows.
+    fn value(&mut self, schema: &Value) -> Value {
+        let schema = self.resolve(schema);
         for key in ["oneOf", "anyOf"] {
             if let Some(parts) = schema[key].as_array() {
                 let parts: Vec<Value> =
                     parts.iter().filter(|part| part["type"] != "null").cloned().collect();
-                let part = self.random.of(&parts);
-                return self.of(&part);
+                let part = self.random.choose(&parts);
+                return self.value(&part);
             }
         }
         if let Some(words) = schema["enum"].as_array() {
-            return self.random.of(words);
+            return self.random.choose(words);
         }
         if !schema["const"].is_null() {
             return schema["const"].clone();
@@ -208,8 +212,8 @@ impl Values<'_> {
         let kind = schema["type"].as_str().or(kinds.into_iter().find(|kind| *kind != "null"));
         match kind.unwrap_or_default() {
             "integer" => self.whole(&schema),
-            "number" => self.random.of(&[json!(0.5), json!(-1.5e300), json!(7.0), json!(1e-7)]),
-            "boolean" => self.random.of(&[json!(true), json!(false)]),
+            "number" => self.random.choose(&[json!(0.5), json!(-1.5e300), json!(7.0), json!(1e-7)]),
+            "boolean" => self.random.choose(&[json!(true), json!(false)]),
             "array" => self.list(&schema),
             "object" => self.object(&schema),
             _ => self.text(&schema),
@@ -217,7 +221,7 @@ impl Values<'_> {
     }
 
     fn whole(&mut self, schema: &Value) -> Value {
-        let (least, most) = match schema["format"].as_str().unwrap_or_default() {
+        let (min, max) = match schema["format"].as_str().unwrap_or_default() {
             "uint8" => (0, i128::from(u8::MAX)),
             "uint16" => (0, i128::from(u16::MAX)),
             "uint32" => (0, i128::from(u32::MAX)),
@@ -228,10 +232,10 @@ impl Values<'_> {
             _ => (i128::from(i64::MIN), i128::from(i64::MAX)),
         };
         let bound = |key: &str| schema[key].as_i64().map(i128::from);
-        let least = bound("minimum").unwrap_or(least).max(least);
-        let most = bound("maximum").unwrap_or(most).min(most);
-        let values = [least, most, 0, 1, 5, -1].map(|number| number.clamp(least, most));
-        let number = self.random.of(&values);
+        let min = bound("minimum").unwrap_or(min).max(min);
+        let max = bound("maximum").unwrap_or(max).min(max);
+        let values = [min, max, 0, 1, 5, -1].map(|number| number.clamp(min, max));
+        let number = self.random.choose(&values);
         u64::try_from(number).map_or_else(|_| json!(i64::try_from(number).unwrap()), Value::from)
     }
 
@@ -245,17 +249,17 @@ impl Values<'_> {
                 "%2C", ";",
             ],
         };
-        self.random.of(values).into()
+        self.random.choose(values).into()
     }
 
     fn list(&mut self, schema: &Value) -> Value {
         if let Some(items) = schema["prefixItems"].as_array() {
-            return items.iter().map(|item| self.of(item)).collect();
+            return items.iter().map(|item| self.value(item)).collect();
         }
-        let least = schema["minItems"].as_u64().unwrap_or(1);
-        let most = schema["maxItems"].as_u64().unwrap_or(4);
-        let count = least as usize + self.random.below((most - least + 1) as usize);
-        let mut items: Vec<Value> = (0..count).map(|_| self.of(&schema["items"])).collect();
+        let min = schema["minItems"].as_u64().unwrap_or(1);
+        let max = schema["maxItems"].as_u64().unwrap_or(4);
+        let count = min as usize + self.random.below((max - min + 1) as usize);
+        let mut items: Vec<Value> = (0..count).map(|_| self.value(&schema["items"])).collect();
         if schema["uniqueItems"] == true {
             items.sort_by_key(|item| item.as_u64());
             items.dedup();
@@ -266,16 +270,17 @@ impl Values<'_> {
     fn object(&mut self, schema: &Value) -> Value {
         let mut object = Map::new();
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            object.insert(name.clone(), self.of(property));
+            object.insert(name.clone(), self.value(property));
         }
         if let Some(more) = schema.get("additionalProperties").filter(|more| more.is_object()) {
-            object.insert("a-b".into(), self.of(more));
+            object.insert("a-b".into(), self.value(more));
         }
         object.into()
     }
 }
 
-fn encoded(text: &str) -> String {
+/// Percent-encodes all but unreserved characters.
+fn percent_encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -287,14 +292,15 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-fn plain(value: &Value) -> String {
+/// Returns a scalar as text.
+fn to_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The pairs that stand for a value, lists with commas or repeated.
+/// Returns the pairs of a value; a list has commas, or several pairs if it `explodes`.
 fn pairs(name: &str, value: &Value, explodes: bool) -> Vec<String> {
-    let name = encoded(name);
-    let text = |value: &Value| encoded(&plain(value));
+    let name = percent_encode(name);
+    let text = |value: &Value| percent_encode(&to_text(value));
     match value {
         Value::Array(items) if explodes => {
             items.iter().map(|item| format!("{name}={}", text(item))).collect()
@@ -306,44 +312,49 @@ fn pairs(name: &str, value: &Value, explodes: bool) -> Vec<String> {
         Value::Object(members) => members
             .iter()
             .filter(|(_, member)| !member.is_null())
-            .map(|(member, value)| format!("{name}[{}]={}", encoded(member), text(value)))
+            .map(|(member, value)| format!("{name}[{}]={}", percent_encode(member), text(value)))
             .collect(),
         other => vec![format!("{name}={}", text(other))],
     }
 }
 
-/// Sends random values of the parameters, and compares what is read of each.
-async fn check(app: &TestApp, route: &str, named: &[(String, Value, bool)], random: u64) {
+/// Sends random values of the parameters, and compares them with those that the handler reads.
+async fn check_round_trip(
+    app: &TestApp,
+    route: &str,
+    named: &[(String, Value, bool)],
+    random: u64,
+) {
     let document: Value = app.get("/api/openapi.json").await.json();
-    let mut values = Values { document: &document, random: Random(random) };
+    let mut values = ValueGenerator { document: &document, random: Random(random) };
     for round in 0..60 {
-        let mut meant = Map::new();
+        let mut expected = Map::new();
         let mut sent = Vec::new();
         for (name, schema, required) in named {
             if *required || values.random.below(3) > 0 {
-                let value = values.of(schema);
+                let value = values.value(schema);
                 sent.extend(pairs(name, &value, round % 2 == 1));
-                meant.insert(name.clone(), value);
+                expected.insert(name.clone(), value);
             }
         }
         let text = sent.join("&");
-        let answer = match route.ends_with("form") {
+        let response = match route.ends_with("form") {
             true => {
                 let form = "application/x-www-form-urlencoded";
                 app.post(route).header("content-type", form).body(text.clone()).await
             }
             false => app.get(&format!("{route}?{text}")).await,
         };
-        assert_eq!(answer.status(), 200, "{route} {text}: {}", answer.text());
-        let read: Value = answer.json();
-        for (name, value) in &meant {
+        assert_eq!(response.status(), 200, "{route} {text}: {}", response.text());
+        let read: Value = response.json();
+        for (name, value) in &expected {
             let is_page = matches!(&**name, "page" | "per_page" | "sort");
             assert!(is_page || read[name] == *value, "{name} of {text}: {}", read[name]);
         }
     }
 }
 
-/// The name, the schema and whether it is required of each parameter of an operation.
+/// Returns the name, the schema and whether it is required of each parameter of an operation.
 fn parameters(operation: &Value) -> Vec<(String, Value, bool)> {
     let all = operation["parameters"].as_array().unwrap().iter();
     all.map(|it| {
@@ -353,7 +364,7 @@ fn parameters(operation: &Value) -> Vec<(String, Value, bool)> {
 }
 
 #[piton::test]
-async fn what_the_document_says_of_a_query_is_read_as_it_was_meant() {
+async fn documented_query_parameters_are_read_as_the_values_sent() {
     let app = TestApp::new(app()).await;
     let document: Value = app.get("/api/openapi.json").await.json();
     for (route, seed) in [("/query", 7), ("/flattened", 11), ("/listed", 13)] {
@@ -367,19 +378,19 @@ async fn what_the_document_says_of_a_query_is_read_as_it_was_meant() {
             })
             .collect();
         assert!(named.len() > 10, "{route}: {named:?}");
-        check(&app, route, &named, seed).await;
+        check_round_trip(&app, route, &named, seed).await;
     }
 }
 
 #[piton::test]
-async fn what_the_document_says_of_a_form_is_read_as_it_was_meant() {
+async fn documented_form_fields_are_read_as_the_values_sent() {
     let app = TestApp::new(app()).await;
     let document: Value = app.get("/api/openapi.json").await.json();
     for (route, seed) in [("/form", 3), ("/flattened-form", 5)] {
         let body = &document["paths"][route]["post"]["requestBody"];
         let schema = &body["content"]["application/x-www-form-urlencoded"]["schema"];
-        let values = Values { document: &document, random: Random(1) };
-        let schema = values.resolved(schema);
+        let values = ValueGenerator { document: &document, random: Random(1) };
+        let schema = values.resolve(schema);
         let required = |name: &str| {
             let mut required = schema["required"].as_array().into_iter().flatten();
             name == "copies" || required.any(|one| one == name)
@@ -389,33 +400,33 @@ async fn what_the_document_says_of_a_form_is_read_as_it_was_meant() {
             .map(|(name, schema)| (name.clone(), schema.clone(), required(name)))
             .collect();
         assert!(named.len() > 10, "{route}: {named:?}");
-        check(&app, route, &named, seed).await;
+        check_round_trip(&app, route, &named, seed).await;
     }
 }
 
 #[piton::test]
-async fn what_the_document_says_of_a_path_is_read_as_it_was_meant() {
+async fn documented_path_parameters_are_read_as_the_values_sent() {
     let app = TestApp::new(app()).await;
     let document: Value = app.get("/api/openapi.json").await.json();
     let template = "/path/{text}/{whole}/{kind}/{day}/{flag}";
     let named = parameters(&document["paths"][template]["get"]);
     assert_eq!(named.len(), 5);
-    let mut values = Values { document: &document, random: Random(17) };
+    let mut values = ValueGenerator { document: &document, random: Random(17) };
     for _ in 0..60 {
-        let (mut path, mut meant) = (template.to_owned(), Map::new());
+        let (mut path, mut expected) = (template.to_owned(), Map::new());
         for (name, schema, _) in &named {
-            let value = values.of(schema);
-            path = path.replace(&format!("{{{name}}}"), &encoded(&plain(&value)));
-            meant.insert(name.clone(), value);
+            let value = values.value(schema);
+            path = path.replace(&format!("{{{name}}}"), &percent_encode(&to_text(&value)));
+            expected.insert(name.clone(), value);
         }
-        let answer = app.get(&path).await;
-        assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
-        assert_eq!(answer.json::<Value>(), Value::Object(meant), "{path}");
+        let response = app.get(&path).await;
+        assert_eq!(response.status(), 200, "{path}: {}", response.text());
+        assert_eq!(response.json::<Value>(), Value::Object(expected), "{path}");
     }
 }
 
 #[test]
-fn the_document_says_how_lists_and_objects_are_written_and_what_may_be_empty() {
+fn the_document_has_the_styles_of_lists_and_objects_and_what_may_be_empty() {
     let document = app().openapi_document().unwrap();
     let all = document["paths"]["/query"]["get"]["parameters"].as_array().unwrap();
     let parameter = |name: &str| all.iter().find(|it| it["name"] == name).unwrap();
@@ -439,7 +450,7 @@ mod variants {
 
     #[derive(Deserialize, JsonSchema)]
     #[serde(tag = "kind", rename_all = "lowercase")]
-    #[expect(dead_code, reason = "its schema alone is asked for")]
+    #[expect(dead_code, reason = "only its schema is used")]
     enum Search {
         /// By name.
         Name {
@@ -455,7 +466,7 @@ mod variants {
     async fn search(Query(_): Query<Search>) {}
 
     #[test]
-    fn the_variants_of_an_enum_are_parameters_each_name_once() {
+    fn the_variants_of_an_enum_are_parameters_with_each_name_once() {
         let app = App::new("documented").blueprints(["none"]).openapi(OpenApi::new());
         let route = get("/search", search).describe(piton::describe!(search));
         let document = app.route(route).openapi_document().unwrap();
@@ -478,7 +489,7 @@ mod structures {
     #[derive(Debug, Deserialize, JsonSchema)]
     #[serde(tag = "kind", rename_all = "snake_case")]
     #[expect(dead_code, reason = "read by Debug alone")]
-    enum Tagged {
+    enum KindOrPage {
         Number { value: u32 },
         Page(Paged),
         Nothing,
@@ -517,7 +528,7 @@ mod structures {
         Value { value: u8 },
     }
 
-    async fn tagged(Query(it): Query<Tagged>) -> String {
+    async fn tagged(Query(it): Query<KindOrPage>) -> String {
         format!("{it:?}")
     }
 
@@ -531,7 +542,7 @@ mod structures {
         Json(it)
     }
 
-    async fn body(Json(it): Json<Tagged>) -> String {
+    async fn body(Json(it): Json<KindOrPage>) -> String {
         format!("{it:?}")
     }
 
@@ -548,7 +559,7 @@ mod structures {
     }
 
     #[test]
-    fn nothing_is_documented_that_cannot_be_sent() {
+    fn only_parameters_that_can_be_sent_are_documented() {
         let document = app().openapi_document().unwrap();
         let all = |path: &str| {
             let all = document["paths"][path]["get"]["parameters"].as_array().unwrap();
@@ -570,7 +581,7 @@ mod structures {
     }
 
     #[piton::test]
-    async fn what_is_documented_is_read() {
+    async fn documented_structures_are_read() {
         let app = TestApp::new(app()).await;
         for path in ["/tagged?kind=page&page=1&size=", "/nested?range[inner][page]=1&numbers=1,2"] {
             let response = app.get(path).await;
@@ -580,8 +591,8 @@ mod structures {
         assert_eq!(app.get("/list/1,x").await.status(), 422);
         let deep = format!("/nested?range{}=1", "[]".repeat(10_000));
         assert_eq!(app.get(&deep).await.status(), 422);
-        for refused in [json!(["number", 5]), json!([])] {
-            assert_eq!(app.post("/body").json(&refused).await.status(), 422, "{refused}");
+        for invalid in [json!(["number", 5]), json!([])] {
+            assert_eq!(app.post("/body").json(&invalid).await.status(), 422, "{invalid}");
         }
         let read = app.post("/body").json(&json!({ "kind": "number", "value": 5 })).await;
         assert_eq!(read.status(), 200, "{}", read.text());

@@ -1,20 +1,24 @@
-//! Paths of routes as URLs have them: percent-encoded, in one form (RFC 3986, section 6.2.2).
+//! Percent-encodes the paths of routes, and normalizes those of requests to the same form (RFC 3986, section 6.2.2).
 //!
-//! Clients encode what a URL cannot hold, and axum compares the path as it was sent: a route `/straße` that is
-//! not encoded would be served by no URL.
+//! Clients encode characters that a URL cannot contain, and axum compares the path as it was sent. So a route `/straße`
+//! that is not encoded would match no request.
 
 use std::borrow::Cow;
 
 use http::uri::PathAndQuery;
 use http::{Request, Uri};
+use percent_encoding::percent_encode_byte;
 
-/// Returns `path`, whose parameters are in braces, as it stands in URLs.
+/// Percent-encodes the path of a route, except for its parameters in braces.
 ///
 /// # Errors
-/// No URL has such a path, or none that clients send as it is written. The text says why, and what to write instead.
-pub(crate) fn encode(path: &str) -> Result<Cow<'_, str>, String> {
-    let encoded =
-        if path.bytes().all(is_plain) { Cow::Borrowed(path) } else { encoded(path)?.into() };
+/// No client sends such a path. The message says why, and what to write instead.
+pub(crate) fn encode_route_path(path: &str) -> Result<Cow<'_, str>, String> {
+    let encoded = if path.bytes().all(is_plain) {
+        Cow::Borrowed(path)
+    } else {
+        encode_characters(path)?.into()
+    };
     let segments = || encoded.strip_prefix('/').unwrap_or(&encoded).split('/');
     if let Some(dots) = segments().find(|segment| matches!(*segment, "." | "..")) {
         return Err(format!("clients resolve `{dots}` before they send a path: leave it out"));
@@ -22,43 +26,46 @@ pub(crate) fn encode(path: &str) -> Result<Cow<'_, str>, String> {
     let last = segments().count() - 1;
     if segments().take(last).any(str::is_empty) {
         return Err(
-            "it has an empty segment, which proxies remove: write one `/` instead of two".into()
+            "the path has an empty segment, which proxies remove: write one `/` instead of two"
+                .into(),
         );
     }
     Ok(encoded)
 }
 
-/// Returns `path` encoded, or as it is if that is not possible: [`encode`] says why at launch.
-pub(crate) fn encoded_if_possible(path: Cow<'static, str>) -> Cow<'static, str> {
-    if path.bytes().all(is_plain) || foreign_parameter(&path).is_some() {
+/// Encodes `path`, or returns it unchanged if that is not possible. Then [`encode_route_path`] fails at launch.
+pub(crate) fn encode_or_keep(path: Cow<'static, str>) -> Cow<'static, str> {
+    if path.bytes().all(is_plain) || find_foreign_parameter(&path).is_some() {
         return path;
     }
-    match encode(&path).map(Cow::into_owned) {
+    match encode_route_path(&path).map(Cow::into_owned) {
         Ok(encoded) => encoded.into(),
         Err(_) => path,
     }
 }
 
-/// Returns the first segment that is a parameter as another framework writes it.
-pub(crate) fn foreign_parameter(path: &str) -> Option<&str> {
+/// Returns the first segment that is a parameter in the syntax of another framework, such as `:id` or `<id>`.
+pub(crate) fn find_foreign_parameter(path: &str) -> Option<&str> {
     path.split('/').find(|segment| segment.starts_with([':', '*', '<']))
 }
 
-/// Returns whether `byte` is the same in every form of a path.
+/// Returns whether clients send `byte` in one form only.
 fn is_plain(byte: u8) -> bool {
     is_unreserved(byte) || byte == b'/'
 }
 
+/// Returns whether `byte` is unreserved (RFC 3986, section 2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
-/// Returns whether `byte` stands in a path as it is: `pchar` of RFC 3986, and the slash.
+/// Returns whether a path may contain `byte` unencoded: `pchar` (RFC 3986, section 3.3) and the slash.
 fn is_path_character(byte: u8) -> bool {
     is_plain(byte) || b"!$&'()*+,;=:@".contains(&byte)
 }
 
-fn encoded(path: &str) -> Result<String, String> {
+/// Encodes the literal text of a path.
+fn encode_characters(path: &str) -> Result<String, String> {
     let mut encoded = String::with_capacity(path.len() * 2);
     let mut rest = path;
     while let Some(character) = rest.chars().next() {
@@ -66,7 +73,7 @@ fn encoded(path: &str) -> Result<String, String> {
             push_encoded(&mut encoded, if character == '{' { b'{' } else { b'}' });
             rest = after;
         } else if character == '{' {
-            // What does not parse is refused by the router, in its own words.
+            // Braces that do not parse are kept, because the router rejects them with a message of its own.
             let end = rest.find('}').map_or(rest.len(), |end| end + 1);
             encoded.push_str(&rest[..end]);
             rest = &rest[end..];
@@ -81,14 +88,18 @@ fn encoded(path: &str) -> Result<String, String> {
     Ok(encoded)
 }
 
+/// Adds a character of the literal text.
+///
+/// # Errors
+/// Clients do not send it unencoded in a path.
 fn push_literal(encoded: &mut String, character: char) -> Result<(), String> {
     match character {
         '?' => Err("a path ends before `?`: parameters of the query are an argument of the handler, `Query<..>`, \
                     and a question mark in the path is written `%3F`"
             .into()),
-        '#' => Err("clients do not send what stands behind `#`: a hash in the path is written `%23`".into()),
+        '#' => Err("clients do not send the part after `#`: a hash in the path is written `%23`".into()),
         character if character.is_control() => {
-            Err(format!("it holds the control character {character:?}: take it out"))
+            Err(format!("the path contains the control character {character:?}: remove it"))
         }
         '\\' => Err("clients send `\\` as `/`: a backslash in the path is written `%5C`".into()),
         '}' => {
@@ -108,7 +119,7 @@ fn push_literal(encoded: &mut String, character: char) -> Result<(), String> {
     }
 }
 
-/// Returns the byte that `text` begins with if that is percent-encoded.
+/// Returns the first byte of `text` if it is percent-encoded.
 fn leading_triplet(text: &str) -> Option<u8> {
     let digits = text.strip_prefix('%')?.get(..2)?;
     digits
@@ -117,8 +128,8 @@ fn leading_triplet(text: &str) -> Option<u8> {
         .then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
-/// Adds a byte that was percent-encoded: as itself if a path may hold it so. Some clients encode `'` or `:`,
-/// which RFC 3986 allows in a path, and others do not.
+/// Adds a byte that was percent-encoded, unencoded if a path may contain it so. Some clients encode `'` or `:`, which
+/// RFC 3986 allows in a path, and others do not.
 fn push_normal(encoded: &mut String, byte: u8) {
     if is_path_character(byte) && byte != b'/' {
         encoded.push(byte.into());
@@ -127,9 +138,9 @@ fn push_normal(encoded: &mut String, byte: u8) {
     }
 }
 
-/// Returns whether clients write the literal text of a route's path in more than one form, so that
-/// the paths of requests have to be brought into one.
-pub(crate) fn has_forms(path: &str) -> bool {
+/// Returns whether clients send the literal text of a route's path in more than one form, so that the paths of requests
+/// must be normalized.
+pub(crate) fn has_encodable_literals(path: &str) -> bool {
     let mut is_literal = true;
     path.bytes().any(|byte| {
         match byte {
@@ -141,40 +152,39 @@ pub(crate) fn has_forms(path: &str) -> bool {
     })
 }
 
-/// Returns why the parameters of a route's path cannot be read: a name that is none, or is there twice.
+/// Returns why the parameters of a route's path are invalid: a name is invalid or used twice.
 pub(crate) fn parameter_problem(path: &str) -> Option<String> {
     let mut names: Vec<&str> = Vec::new();
     for after in path.split('{').skip(1) {
         let name = after.split('}').next()?.trim_start_matches('*');
         if names.contains(&name) {
-            return Some(format!("two parameters are called `{{{name}}}`: name them differently"));
+            return Some(format!("two parameters are named `{{{name}}}`: rename one of them"));
         }
         if name.contains([':', '?', '<', '>', '=']) {
             return Some(format!(
-                "`{{{name}}}` is another framework's way to write a parameter: here it is `{{name}}` or \
-                 `{{*rest}}`, and its type is the handler's"
+                "`{{{name}}}` is the syntax of another framework: write a parameter as `{{name}}` or \
+                 `{{*rest}}`; its type is in the handler"
             ));
         }
-        let is_of_name = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
-        if !name.chars().all(is_of_name) {
-            return Some(format!("`{{{name}}}` is not a name: write letters, digits and `_`"));
+        let is_name_character = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
+        if !name.chars().all(is_name_character) {
+            return Some(format!("`{{{name}}}` is not a valid name: use letters, digits and `_`"));
         }
         names.push(name);
     }
     None
 }
 
+/// Adds a byte percent-encoded.
 fn push_encoded(encoded: &mut String, byte: u8) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |digit: u8| char::from(DIGITS[usize::from(digit)]);
-    encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+    encoded.push_str(percent_encode_byte(byte));
 }
 
-/// Gives the path of `request` the form that paths of routes have: `%c3%9f` becomes `%C3%9F`.
-pub(crate) fn normalize<B>(mut request: Request<B>) -> Request<B> {
+/// Normalizes the path of `request` to the form of route paths: `%c3%9f` becomes `%C3%9F`.
+pub(crate) fn normalize_request<B>(mut request: Request<B>) -> Request<B> {
     let path = request.uri().path();
     let is_normal = path.bytes().all(is_path_character);
-    if let (false, Some(path)) = (is_normal, normal(path))
+    if let (false, Some(path)) = (is_normal, normalize_path(path))
         && let Some(uri) = with_path(request.uri(), &path)
     {
         *request.uri_mut() = uri;
@@ -182,8 +192,8 @@ pub(crate) fn normalize<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// Returns the normal form of a path that was sent; `None` if it is that already.
-fn normal(path: &str) -> Option<String> {
+/// Returns the normal form of a path, or `None` if it has that form.
+fn normalize_path(path: &str) -> Option<String> {
     let mut normal = String::with_capacity(path.len());
     let mut rest = path;
     while let Some(character) = rest.chars().next() {
@@ -192,7 +202,7 @@ fn normal(path: &str) -> Option<String> {
             rest = &rest[3..];
             continue;
         }
-        // Some clients send `|` and a `%` alone as they are.
+        // Encoded here because some clients send `|` and a lone `%` unencoded.
         let (now, after) = rest.split_at(character.len_utf8());
         for byte in now.bytes() {
             match is_path_character(byte) {
@@ -205,6 +215,7 @@ fn normal(path: &str) -> Option<String> {
     (normal != path).then_some(normal)
 }
 
+/// Replaces the path of a URI.
 fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     let text = match uri.query() {
@@ -222,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_url_cannot_hold_is_encoded_and_parameters_are_not() {
+    fn literals_are_encoded_and_parameters_are_not() {
         for (path, wanted) in [
             ("/", "/"),
             ("/users/{id}", "/users/{id}"),
@@ -239,13 +250,13 @@ mod tests {
             ("/日本/", "/%E6%97%A5%E6%9C%AC/"),
             ("/a%3Fb%23", "/a%3Fb%23"),
         ] {
-            assert_eq!(encode(path).unwrap(), wanted, "{path}");
-            assert_eq!(encode(wanted).unwrap(), wanted, "{path} again");
+            assert_eq!(encode_route_path(path).unwrap(), wanted, "{path}");
+            assert_eq!(encode_route_path(wanted).unwrap(), wanted, "{path} again");
         }
     }
 
     #[test]
-    fn what_no_client_sends_is_refused_with_the_reason() {
+    fn a_path_that_no_client_sends_is_rejected_with_the_reason() {
         for (path, reason) in [
             ("/search?q={q}", "`Query<..>`"),
             ("/a#b", "`%23`"),
@@ -259,7 +270,7 @@ mod tests {
             ("/a\nb", "control character"),
             ("/a\u{0}", "control character"),
         ] {
-            let why = encode(path).expect_err(path);
+            let why = encode_route_path(path).expect_err(path);
             assert!(why.contains(reason), "{path}: {why}");
         }
     }
@@ -270,10 +281,10 @@ mod tests {
             assert_eq!(parameter_problem(path), None, "{path}");
         }
         for (path, reason) in [
-            ("/{id}/x/{id}", "two parameters are called `{id}`"),
-            ("/{a:int}", "another framework's"),
-            ("/{a?}", "another framework's"),
-            ("/{na me}", "not a name"),
+            ("/{id}/x/{id}", "two parameters are named `{id}`"),
+            ("/{a:int}", "another framework"),
+            ("/{a?}", "another framework"),
+            ("/{na me}", "not a valid name"),
         ] {
             let why = parameter_problem(path).expect(path);
             assert!(why.contains(reason), "{path}: {why}");
@@ -281,13 +292,19 @@ mod tests {
     }
 
     #[test]
-    fn only_literals_have_forms() {
-        assert!(!has_forms("/users/{größe}") && !has_forms("/a-b/{id}.json"));
-        assert!(has_forms("/stra%C3%9Fe") && has_forms("/a;b") && has_forms("/tasks:run"));
+    fn only_literals_are_encodable() {
+        assert!(
+            !has_encodable_literals("/users/{größe}") && !has_encodable_literals("/a-b/{id}.json")
+        );
+        assert!(
+            has_encodable_literals("/stra%C3%9Fe")
+                && has_encodable_literals("/a;b")
+                && has_encodable_literals("/tasks:run")
+        );
     }
 
     #[test]
-    fn a_path_that_was_sent_is_compared_in_one_form() {
+    fn a_request_path_is_normalized() {
         for (sent, wanted) in [
             ("/stra%c3%9fe?q=%c3", "/stra%C3%9Fe?q=%c3"),
             ("/stra%C3%9fe", "/stra%C3%9Fe"),
@@ -299,7 +316,7 @@ mod tests {
             ("/plain?x", "/plain?x"),
         ] {
             let request = Request::builder().uri(sent.as_bytes()).body(Body::empty()).unwrap();
-            assert_eq!(normalize(request).uri().to_string(), wanted, "{sent}");
+            assert_eq!(normalize_request(request).uri().to_string(), wanted, "{sent}");
         }
     }
 }

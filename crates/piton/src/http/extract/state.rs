@@ -1,0 +1,40 @@
+//! The argument `State`: a value that the service provides.
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+
+use crate::error::handler_error::Error;
+use crate::handle::{Handle, short_type_name};
+use crate::http::extract::wrapper::deref_to_contents;
+use crate::http::routing::operation::{Input, Operation};
+
+/// A value of the service, which `App::state` provides. An app whose routes use a type without such a value does not
+/// start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State<T>(pub T);
+
+deref_to_contents!(State);
+
+impl<T, S> FromRequestParts<S> for State<T>
+where
+    T: Clone + Send + Sync + 'static,
+    S: Send + Sync,
+    Handle: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Error> {
+        Handle::from_ref(state).state::<T>().map(Self).ok_or_else(|| {
+            Error::internal(format!(
+                "there is no state of this type: call `App::state(..)` with a `{}`",
+                short_type_name::<T>()
+            ))
+        })
+    }
+}
+
+impl<T: 'static> Input for State<T> {
+    fn describe(operation: &mut Operation) {
+        operation.needs_state::<T>();
+    }
+}

@@ -1,0 +1,46 @@
+//! The errors of bodies that are too large, or that the memory budget has no room for.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::error::Error;
+
+/// The error of a body for which `http.memory_budget` has no room.
+#[derive(Debug)]
+pub(crate) struct BudgetExhausted;
+
+impl fmt::Display for BudgetExhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("http.memory_budget is used up")
+    }
+}
+
+impl std::error::Error for BudgetExhausted {}
+
+/// The error of a body that takes more than all of `http.memory_budget`, so that a retry would
+/// fail too.
+#[derive(Debug)]
+pub(crate) struct BodyExceedsBudget;
+
+impl fmt::Display for BodyExceedsBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body takes more than http.memory_budget allows for one request")
+    }
+}
+
+impl std::error::Error for BodyExceedsBudget {}
+
+/// Returns the 503 for a request that finds `http.memory_budget` used up.
+#[cold]
+pub(crate) fn budget_exhausted() -> Error {
+    Error::unavailable("too much is being sent and read at once; try again")
+        .retry_after(Duration::from_secs(1))
+        .caused_by(BudgetExhausted)
+}
+
+/// Returns the 413 for a body above `http.body_limit`, however that was noticed.
+pub(crate) fn body_too_large() -> Error {
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this service accepts")
+}

@@ -1,0 +1,134 @@
+//! Serves one connection with hyper, until it ends, is idle for too long, or the service stops.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tracing::debug;
+
+use super::connection_state::{ConnectionState, TrackedBody};
+use super::protocol_errors::ErrorRewritingIo;
+use super::stack::Stack;
+use crate::memory;
+use crate::stop::Stop;
+
+/// Time for a connection without a request yet to send one, once the listener is closed.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// Time for a client whose connection is closed to read the reason.
+pub(super) const READ_REASON_GRACE: Duration = Duration::from_secs(1);
+
+/// Maximum size of a request's head, and of the buffers for reading and writing a body. hyper's
+/// default is 400 KiB, which would take 4 GB if the clients of all connections send fast and read
+/// slowly.
+const MAX_BUFFER_BYTES: usize = 64 << 10;
+
+/// The same where there is less memory than [`SMALL_MEMORY`].
+const MAX_SMALL_BUFFER_BYTES: usize = 16 << 10;
+
+const SMALL_MEMORY: u64 = 256 << 20;
+
+/// The settings of every connection.
+#[derive(Clone)]
+pub(super) struct ConnectionConfig {
+    pub http: http1::Builder,
+    pub header_timeout: Duration,
+    /// Set if requests carry the address of the connection's other end as an extension.
+    pub wants_peer_address: bool,
+}
+
+/// Returns hyper's settings, with buffers that fit the memory of the container.
+pub(super) fn http1_builder() -> http1::Builder {
+    let is_small = memory::limit().is_some_and(|limit| limit.bytes < SMALL_MEMORY);
+    let mut http = http1::Builder::new();
+    http.max_buf_size(if is_small { MAX_SMALL_BUFFER_BYTES } else { MAX_BUFFER_BYTES });
+    http
+}
+
+/// The reasons to end a connection that its client keeps open.
+enum Signal {
+    /// No whole head of a request has arrived within `http.header_timeout`.
+    Idle,
+    /// The listener is closed.
+    Closing,
+}
+
+/// Serves the requests of one connection. Returns when it has ended.
+pub(super) async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    stack: Stack<Router>,
+    config: ConnectionConfig,
+    closing: Stop,
+) {
+    let state = Arc::new(ConnectionState::default());
+    let io = ErrorRewritingIo::new(TokioIo::new(stream), state.clone());
+    let service_state = state.clone();
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        service_state.begin();
+        if config.wants_peer_address {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        let (stack, state) = (stack.clone(), service_state.clone());
+        async move {
+            let response = stack.respond(request, Some(peer.ip())).await;
+            Ok::<_, Infallible>(TrackedBody::wrap(response, state))
+        }
+    });
+    let mut connection = pin!(config.http.serve_connection(io, service).with_upgrades());
+    let idle = async { state.idle_for(config.header_timeout).await }.map(|()| Signal::Idle);
+    let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
+    // Only what has been woken is polled again, so that a request costs nothing for these two.
+    let mut signals: FuturesUnordered<_> = [idle.boxed(), closing.boxed()].into_iter().collect();
+    loop {
+        let signal = tokio::select! {
+            biased;
+            result = &mut connection => return log_end(result),
+            Some(signal) = signals.next() => signal,
+        };
+        match signal {
+            Signal::Idle => {
+                state.set_timed_out();
+                let _ = tokio::time::timeout(READ_REASON_GRACE, &mut connection).await;
+                return;
+            }
+            Signal::Closing => {
+                if !state.has_served() && ended_within_grace(connection.as_mut()).await {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Gives a connection without a request yet time for its first one, because hyper would close it
+/// although a request may be in the system's buffer. Its response carries `Connection: close`. Returns
+/// whether the connection has ended meanwhile.
+async fn ended_within_grace(connection: Pin<&mut impl Future<Output = hyper::Result<()>>>) -> bool {
+    match tokio::time::timeout(FIRST_REQUEST_GRACE, connection).await {
+        Ok(result) => {
+            log_end(result);
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Logs the error of a connection at `DEBUG` only, because clients close connections at any time.
+fn log_end(result: hyper::Result<()>) {
+    if let Err(error) = result {
+        debug!("A connection ended early: {error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! Sheds requests that the service has no capacity for: above `http.max_requests`, or beyond
+//! `http.memory_budget`.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use tracing::warn;
+
+use super::body_limit_errors::{body_too_large, budget_exhausted};
+use super::error_format::is_failure;
+use super::in_flight::InFlightGuard;
+use super::request_context::RequestContext;
+use super::response_body;
+use super::stack::Outcome;
+use super::stack_config::StackConfig;
+use crate::error::Error;
+use crate::request::body_state::BodyRefusal;
+
+impl StackConfig {
+    /// Returns a 503 if there are more requests in flight than `http.max_requests`. Probes are never
+    /// shed.
+    pub(super) fn shed_if_overloaded(
+        &self,
+        in_flight: &InFlightGuard<'_>,
+        request: &RequestContext,
+    ) -> Option<Outcome> {
+        if in_flight.count() <= self.max_requests || self.exempt_paths.is_probe(request.path()) {
+            return None;
+        }
+        self.metrics.shed();
+        if let Some(count) = self.shed_log.pass() {
+            let limit = self.max_requests;
+            warn!(count, limit, "Shed requests: more are in flight than http.max_requests allows");
+        }
+        let refusal = Error::unavailable("too many requests are in flight")
+            .retry_after(Duration::from_secs(1));
+        Some(Outcome::Shed(refusal.into_response()))
+    }
+
+    /// Returns the response to a request whose body was refused before it was read.
+    #[cold]
+    pub(super) fn refuse_body(&self, refusal: BodyRefusal) -> Outcome {
+        match refusal {
+            BodyRefusal::BudgetExhausted => Outcome::BudgetExhausted,
+            BodyRefusal::TooLarge => Outcome::Answered(body_too_large().into_response()),
+        }
+    }
+
+    /// Returns the response to a request that finds `http.memory_budget` used up.
+    #[cold]
+    pub(super) fn budget_exhausted_response(&self) -> Response {
+        let budget = &self.handle.inner().memory;
+        budget.refuse();
+        if let Some(count) = self.memory_log.pass() {
+            let limit = budget.limit();
+            warn!(
+                count,
+                limit,
+                "Refused requests: bodies, rows and responses in memory would exceed http.memory_budget"
+            );
+        }
+        budget_exhausted().into_response()
+    }
+
+    /// Releases the memory charged while the response was made, and charges the response itself to
+    /// `http.memory_budget`.
+    pub(super) fn charge_response(&self, outcome: Outcome, request: &RequestContext) -> Outcome {
+        let charge = request.current.memory.get();
+        if let Some(charge) = charge {
+            charge.clear();
+        }
+        match outcome {
+            Outcome::Answered(response)
+                if response.status() == StatusCode::SERVICE_UNAVAILABLE
+                    && charge.is_some_and(|charge| charge.is_refused()) =>
+            {
+                Outcome::BudgetExhausted
+            }
+            Outcome::Answered(response) => {
+                // The result of a POST must be sent even if it exceeds the budget, because the
+                // client would repeat it otherwise. Metrics must be, because they are needed most
+                // when memory is short.
+                let can_retry = request.method.is_safe()
+                    && !is_failure(response.status())
+                    && !self.exempt_paths.is_quiet(request.path());
+                let charged =
+                    response_body::charge(response, &self.handle.inner().memory, can_retry);
+                charged.map_or(Outcome::BudgetExhausted, Outcome::Answered)
+            }
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Limits the body of a request (`http.body_limit`) and charges it to `http.memory_budget`.
+//!
+//! A request is charged for its body as that arrives, not as it is announced: otherwise a client
+//! could use up the budget by a header alone. The charge lasts until the request has ended, because
+//! most handlers keep what they read from a body. A large body that a handler reads piece by piece
+//! and releases, such as an upload to a file, is charged only for the pieces in memory. An extractor
+//! that copies all pieces into a buffer of its own announces it ([`BodyState::buffer`]), because the
+//! pieces that it drops would release the charge of what it has copied.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, header};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+
+use super::body_limit_errors::{BodyExceedsBudget, BudgetExhausted};
+use crate::error::BoxError;
+use crate::memory::MemoryBudget;
+use crate::request::body_state::{BodyRefusal, BodyState, MAX_KEPT};
+
+/// Pieces below this size are joined, as far as more of them can be read at once, and copied. As
+/// hyper hands them over they keep the whole buffer that they were read into, 8 KiB or more: a body
+/// sent byte by byte would take thousands of times its size.
+const COPIED_BELOW: usize = 16 << 10;
+
+/// Time for which the rest of a refused body is read and discarded. If the connection closes while
+/// the client still sends, its system reports a reset, and the client may not see the response.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Limits the body of a request, and charges it as it arrives.
+///
+/// # Errors
+/// The announced body is larger than `limit`, or there is no room for it in the budget.
+pub(crate) fn limit<B>(
+    request: Request<B>,
+    limit: usize,
+    budget: &Arc<MemoryBudget>,
+) -> Result<(Request<Body>, Option<Arc<BodyState>>), BodyRefusal>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    let (parts, body) = request.into_parts();
+    // Nearly every GET ends here, so it costs no allocation.
+    if body.is_end_stream() {
+        return Ok((Request::from_parts(parts, Body::empty()), None));
+    }
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
+        return Err(BodyRefusal::TooLarge);
+    }
+    if !budget.could_hold(announced.min(MAX_KEPT)) {
+        return Err(BodyRefusal::TooLarge);
+    }
+    // A body beyond `MAX_KEPT` may be read piece by piece, so it may never take more than that.
+    if !budget.has_room_for(announced.min(MAX_KEPT)) {
+        // A client that waits for `100 Continue` has sent nothing yet, and reading would ask for
+        // it.
+        if !parts.headers.contains_key(header::EXPECT) {
+            discard(Limited::new(body, limit));
+        }
+        return Err(BodyRefusal::BudgetExhausted);
+    }
+    let state = BodyState::new(budget);
+    let body = BudgetedBody::new(Limited::new(body, limit), state.clone());
+    Ok((Request::from_parts(parts, Body::new(body)), Some(state)))
+}
+
+/// Reads and discards the rest of a body for a while.
+fn discard<B>(mut body: Limited<B>)
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, async move {
+        while let Some(Ok(_)) = body.frame().await {}
+    }));
+}
+
+/// A body that fails above its limit, or where there is no room for it.
+struct BudgetedBody<B> {
+    /// `None` once the body was refused, or has ended.
+    body: Option<Limited<B>>,
+    /// Small pieces that are joined. Empty while nothing more can be read at once.
+    joined: Vec<u8>,
+    /// Set after a yield to the connection, which hands over its next piece only then.
+    yielded: bool,
+    /// The frame that ended the joining, or the error.
+    next: Option<Result<Frame<Bytes>, BoxError>>,
+    state: Arc<BodyState>,
+}
+
+impl<B> BudgetedBody<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    fn new(body: Limited<B>, state: Arc<BodyState>) -> Self {
+        Self { body: Some(body), joined: Vec::new(), yielded: false, next: None, state }
+    }
+
+    /// Returns the next frame, with small pieces joined.
+    fn poll_joined(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        loop {
+            if let Some(next) = self.next.take() {
+                return Poll::Ready(Some(next));
+            }
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            let polled = Pin::new(&mut *body).poll_frame(cx);
+            if polled.is_pending() && !self.joined.is_empty() && !self.yielded {
+                self.yielded = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.state.set_waiting(polled.is_pending());
+            let is_last = body.is_end_stream();
+            let frame = match polled {
+                Poll::Pending if self.joined.is_empty() => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Some(Ok(self.take_joined()))),
+                Poll::Ready(None) => {
+                    self.body = None;
+                    if self.joined.is_empty() {
+                        return Poll::Ready(None);
+                    }
+                    return Poll::Ready(Some(Ok(self.take_joined())));
+                }
+                Poll::Ready(Some(frame)) => frame,
+            };
+            self.yielded = false;
+            match frame.map(Frame::into_data) {
+                Ok(Ok(piece)) if self.is_joinable(&piece, is_last) => {
+                    self.joined.extend_from_slice(&piece);
+                    if is_last || self.joined.len() >= COPIED_BELOW {
+                        return Poll::Ready(Some(Ok(self.take_joined())));
+                    }
+                    continue;
+                }
+                Ok(Ok(piece)) => self.next = Some(Ok(Frame::data(piece))),
+                Ok(Err(trailers)) => self.next = Some(Ok(trailers)),
+                Err(error) => self.next = Some(Err(error)),
+            }
+            if !self.joined.is_empty() {
+                return Poll::Ready(Some(Ok(self.take_joined())));
+            }
+        }
+    }
+
+    fn is_joinable(&self, piece: &Bytes, is_last: bool) -> bool {
+        // Nearly every body is one piece, which is handed on without a copy.
+        let is_alone = is_last && self.joined.is_empty();
+        piece.len() < COPIED_BELOW && !is_alone && !self.state.is_buffered()
+    }
+
+    fn take_joined(&mut self) -> Frame<Bytes> {
+        self.yielded = false;
+        // Without the capacity that a vector has in advance: the handler may keep the piece.
+        Frame::data(std::mem::take(&mut self.joined).into_boxed_slice().into())
+    }
+
+    /// Returns whether nothing comes after what was handed over.
+    fn has_ended(&self) -> bool {
+        self.next.is_none() && self.body.as_ref().is_none_or(Limited::is_end_stream)
+    }
+}
+
+impl<B> http_body::Body for BudgetedBody<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let frame = match this.poll_joined(cx) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(None) => {
+                this.state.ended();
+                return Poll::Ready(None);
+            }
+            other => return other,
+        };
+        let piece = match frame.into_data() {
+            Ok(piece) => piece,
+            Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+        };
+        let taken = this.state.take(piece, this.has_ended());
+        let taken = taken.map(Frame::data).map_err(|refused| {
+            this.state.refuse(refused);
+            this.next = None;
+            if let Some(rest) = this.body.take() {
+                discard(rest);
+            }
+            match refused {
+                BodyRefusal::BudgetExhausted => BoxError::from(BudgetExhausted),
+                BodyRefusal::TooLarge => BodyExceedsBudget.into(),
+            }
+        });
+        Poll::Ready(Some(taken))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.joined.is_empty() && self.has_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let next = self.next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
+        let before = (self.joined.len() + next.map_or(0, Bytes::len)) as u64;
+        let rest = self.body.as_ref().map_or(SizeHint::with_exact(0), Limited::size_hint);
+        let mut hint = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + before);
+        }
+        hint.set_lower(rest.lower() + before);
+        hint
+    }
+}

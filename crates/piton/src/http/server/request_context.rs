@@ -1,0 +1,70 @@
+//! What the stack keeps of a request's head, because the request itself is given to the router.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+
+use super::stack_config::StackConfig;
+use crate::http::routing::hooks::RequestHead;
+use crate::request::RequestId;
+use crate::request::current_request::CurrentRequest;
+use crate::request::trace_context::{TraceContext, trace_state};
+
+/// The header that carries the request's id.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The parts of a request that its response, its metrics and its log line need.
+pub(super) struct RequestContext {
+    pub current: CurrentRequest,
+    pub method: Method,
+    pub uri: Uri,
+    pub started: Instant,
+    /// The client's address, if the connection's other end is a trusted proxy.
+    pub proxied_client: Option<IpAddr>,
+    /// The `Origin` header, if CORS is configured.
+    pub origin: Option<HeaderValue>,
+    /// The head, if an `after_request` hook wants it.
+    pub head: Option<Box<RequestHead>>,
+}
+
+impl RequestContext {
+    /// Reads the head of `request`. Headers of proxies are believed only if `peer` is a trusted one.
+    pub fn new<B>(request: &Request<B>, peer: Option<IpAddr>, config: &StackConfig) -> Self {
+        let headers = request.headers();
+        let trace = TraceContext::of_headers(headers);
+        let proxy = peer.filter(|peer| config.proxies.trust(*peer));
+        let id = proxy.and_then(|_| request_id_of_proxy(headers));
+        let mut current = CurrentRequest::new(id.unwrap_or_default(), peer, trace);
+        // Without a valid `traceparent` the W3C recommendation has `tracestate` dropped too.
+        current.trace_state = trace.and_then(|_| trace_state(headers));
+        let started = Instant::now();
+        current.deadline = Some(started + config.timeout);
+        Self {
+            current,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            started,
+            proxied_client: proxy.map(|peer| config.proxies.client(peer, headers)),
+            origin: config.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
+            head: config.hooks.head(request).map(Box::new),
+        }
+    }
+
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    pub fn id(&self) -> RequestId {
+        self.current.id
+    }
+
+    /// Returns the address of the client as the log names it.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.proxied_client.or(self.current.peer)
+    }
+}
+
+fn request_id_of_proxy(headers: &HeaderMap) -> Option<RequestId> {
+    headers.get(X_REQUEST_ID).and_then(|id| RequestId::from_proxy(id.as_bytes()))
+}

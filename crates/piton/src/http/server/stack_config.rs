@@ -1,0 +1,93 @@
+//! The settings of the stack, read once at launch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cors::Cors;
+use super::exempt_paths::ExemptPaths;
+use crate::compat::error_envelope::{self, ErrorStyle};
+use crate::handle::Handle;
+use crate::http::routing::hooks::Hooks;
+use crate::http::settings::{HeaderLine, HttpSettings};
+use crate::logging::{LogRequests, LogSettings};
+use crate::metrics::RequestMetrics;
+use crate::request::trusted_proxies::TrustedProxies;
+use crate::support::log_throttle::LogThrottle;
+
+/// Everything that the stack needs for a request, prepared for all requests.
+pub(crate) struct StackConfig {
+    pub handle: Handle,
+    pub(super) timeout: Duration,
+    pub(super) body_limit: usize,
+    pub(super) max_requests: i64,
+    pub(super) proxies: TrustedProxies,
+    pub(super) cors: Option<Cors>,
+    pub(super) headers: Vec<HeaderLine>,
+    pub(super) error_style: ErrorStyle,
+    /// The title of every failure in Gnar Gear's envelope.
+    pub(super) envelope_title: String,
+    /// Set if responses show causes and lines of code.
+    pub(super) shows_debug_info: bool,
+    pub(super) hooks: Hooks,
+    pub(super) exempt_paths: ExemptPaths,
+    pub(super) metrics: Arc<RequestMetrics>,
+    pub(super) logs_all: bool,
+    pub(super) logs_failures: bool,
+    /// Requests that take at least as long are logged as slow. `None` if slow requests are not
+    /// logged.
+    pub(super) slow_threshold: Option<Duration>,
+    /// Limits the log lines about shed requests.
+    pub(super) shed_log: LogThrottle,
+    /// Limits the log lines about 503s: while a database is unavailable, every request fails.
+    pub(super) unavailable_log: LogThrottle,
+    /// Limits the log lines about requests refused for lack of memory.
+    pub(super) memory_log: LogThrottle,
+}
+
+impl StackConfig {
+    /// Returns the configuration of the public listener.
+    pub fn new(
+        handle: Handle,
+        http: &HttpSettings,
+        log: &LogSettings,
+        hooks: Hooks,
+        exempt_paths: ExemptPaths,
+    ) -> Self {
+        let production = handle.production();
+        let requests = log.requests.resolve(production);
+        let logs_failures = requests != LogRequests::None;
+        Self {
+            timeout: http.timeout,
+            body_limit: http.body_limit.as_usize(),
+            max_requests: http.max_requests.into(),
+            proxies: http.proxies(),
+            cors: Cors::new(&http.cors, production),
+            headers: http.headers.clone(),
+            error_style: http.error_style,
+            envelope_title: error_envelope::title(handle.name()),
+            shows_debug_info: http.traceback.shown(production),
+            hooks,
+            exempt_paths,
+            metrics: handle.metrics().requests().clone(),
+            logs_all: requests == LogRequests::All,
+            logs_failures,
+            slow_threshold: (logs_failures && !log.slow.is_zero()).then_some(log.slow),
+            shed_log: LogThrottle::default(),
+            unavailable_log: LogThrottle::default(),
+            memory_log: LogThrottle::default(),
+            handle,
+        }
+    }
+
+    /// Returns the configuration of the admin address: the same limits and error format, without
+    /// CORS, hooks, metrics and access log, which are for public requests only.
+    pub fn of_admin(handle: Handle, http: &HttpSettings, exempt_paths: ExemptPaths) -> Self {
+        let log = LogSettings { requests: LogRequests::None, ..LogSettings::default() };
+        Self {
+            cors: None,
+            error_style: ErrorStyle::Problem,
+            metrics: Arc::default(),
+            ..Self::new(handle, http, &log, Hooks::default(), exempt_paths)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The state of one request's body: what has arrived, what it is charged for, and why it was refused.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::memory::{MemoryBudget, MemoryCharge};
+
+/// Maximum part of a body that stays charged until the request has ended. Pieces after it are
+/// charged only while they exist.
+pub(crate) const MAX_KEPT: u64 = 4 << 20;
+
+/// The memory of a piece's entry in a list of pieces, in bytes.
+pub(crate) const PIECE_OVERHEAD: u64 = 96;
+
+/// The reason why a request is refused for its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyRefusal {
+    /// The body is larger than `http.body_limit`, or than the whole budget. Responded with 413.
+    TooLarge,
+    /// Other requests use up `http.memory_budget` at the moment. Responded with 503.
+    BudgetExhausted,
+}
+
+/// The state of a request's body, shared by the body and the stack.
+#[derive(Debug)]
+pub(crate) struct BodyState {
+    /// Set while the handler waits for the client to send more.
+    waiting: AtomicBool,
+    refused: OnceLock<BodyRefusal>,
+    received: AtomicU64,
+    /// Set if the handler keeps what it reads: the body then stays charged until the request ends.
+    kept: AtomicBool,
+    /// Set if whoever reads copies all pieces into a buffer of its own.
+    buffered: AtomicBool,
+    charge: MemoryCharge,
+}
+
+impl BodyState {
+    pub fn new(budget: &Arc<MemoryBudget>) -> Arc<Self> {
+        let (waiting, refused, received, kept, buffered) = Default::default();
+        let charge = MemoryCharge::new(budget.clone());
+        Arc::new(Self { waiting, refused, received, kept, buffered, charge })
+    }
+
+    /// Announces that the reader copies every piece into a buffer of its own and drops the piece.
+    /// From then on each byte stays charged until the request ends, and pieces cost nothing beyond
+    /// their bytes.
+    pub fn buffer(&self) {
+        self.buffered.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_buffered(&self) -> bool {
+        self.buffered.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the handler waits for the client to send more.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns the reason why the body was cut off, if it was.
+    pub fn refused(&self) -> Option<BodyRefusal> {
+        self.refused.get().copied()
+    }
+
+    /// Charges a piece of the body, and returns it.
+    ///
+    /// # Errors
+    /// There is no room for it now, or there could never be.
+    pub fn take(self: &Arc<Self>, piece: Bytes, is_last: bool) -> Result<Bytes, BodyRefusal> {
+        let length = piece.len() as u64;
+        let is_buffered = self.is_buffered();
+        let cost = if is_last || is_buffered { length } else { length + PIECE_OVERHEAD };
+        if !self.charge.grow(cost) {
+            let total = self.charge.bytes().saturating_add(cost);
+            let could_fit = self.charge.budget().could_hold(total);
+            return Err(if could_fit {
+                BodyRefusal::BudgetExhausted
+            } else {
+                BodyRefusal::TooLarge
+            });
+        }
+        let received = self.received.fetch_add(length, Ordering::Relaxed) + length;
+        if received <= MAX_KEPT || is_buffered {
+            return Ok(piece);
+        }
+        let piece = Bytes::from_owner(ChargedPiece { bytes: piece, cost, state: self.clone() });
+        if is_last {
+            self.ended();
+        }
+        Ok(piece)
+    }
+
+    /// Records whether the reader waits for the client.
+    pub fn set_waiting(&self, waiting: bool) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Records why the body was cut off.
+    pub fn refuse(&self, refusal: BodyRefusal) {
+        let _ = self.refused.set(refusal);
+    }
+
+    /// Decides at the end of a large body whether the handler has kept it.
+    pub fn ended(&self) {
+        let received = self.received.load(Ordering::Relaxed);
+        let streamed = received.saturating_sub(MAX_KEPT);
+        if self.charge.bytes() >= MAX_KEPT + streamed / 2 {
+            self.kept.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A piece of a large body. Releases its charge when dropped.
+struct ChargedPiece {
+    bytes: Bytes,
+    cost: u64,
+    state: Arc<BodyState>,
+}
+
+impl AsRef<[u8]> for ChargedPiece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for ChargedPiece {
+    fn drop(&mut self) {
+        if !self.state.kept.load(Ordering::Relaxed) {
+            self.state.charge.shrink(self.cost);
+        }
+    }
+}
