@@ -53,7 +53,7 @@ pub fn expand(
     method: Option<&str>,
 ) -> Result<TokenStream> {
     let attributes = function.attrs.clone();
-    let guard::Call { call: guard, source: guard_source } = guard::take(&mut function)?;
+    let guard::GuardCall { call: guard, source: guard_source } = guard::take(&mut function)?;
     let cached = cached::take(&mut function, &methods(&arguments, method))?;
     let errors = errors::take(&mut function)?;
     if attributes.iter().any(guard::is_route) {

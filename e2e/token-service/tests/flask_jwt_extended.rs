@@ -131,7 +131,7 @@ fn the_page_lists_every_setting_as_the_service_reads_it() {
         assert!(all.contains(name), "{name} is no setting of Flask-JWT-Extended");
         match aliases.get(name.as_str()) {
             Some(key) => assert!(here.starts_with(&format!("`{key}`")), "{name} is {key}: {here}"),
-            None => assert_eq!(here, "not spoken", "{name}"),
+            None => assert_eq!(here, "not supported", "{name}"),
         }
     }
 }

@@ -40,9 +40,9 @@ struct Inner {
     settings: WorkerSettings,
     /// The shared secret, checked before a body is read.
     expected: Option<ExpectedSecret>,
-    readers: Semaphore,
+    large_read_permits: Semaphore,
     permits: Arc<Semaphore>,
-    looked: EvidenceMetrics,
+    metrics: EvidenceMetrics,
 }
 
 impl EvidenceQueue {
@@ -52,10 +52,12 @@ impl EvidenceQueue {
     /// # Errors
     /// The response to a message that is too large, or does not arrive in time.
     pub(crate) async fn read(&self, request: Request) -> Result<Result<Message, String>, Response> {
-        let _reader = match length(&request) {
+        let _reader = match declared_length(&request) {
             // Common messages need no permit, so that slow senders of large ones do not delay them.
             Some(length) if length <= COMMON_BYTES => None,
-            _ => Some(self.0.readers.acquire().await.expect("the semaphore is never closed")),
+            _ => Some(
+                self.0.large_read_permits.acquire().await.expect("the semaphore is never closed"),
+            ),
         };
         let body = tokio::time::timeout(READ_TIMEOUT, Bytes::from_request(request, &())).await;
         match body {
@@ -71,33 +73,39 @@ impl EvidenceQueue {
     /// Processes the evidence as soon as a permit is free. Cancel safe: running work is abandoned,
     /// and its permit becomes free when its thread has noticed.
     pub async fn process(&self, evidence: EvidenceInput) -> WorkerResponse {
-        let begun = Instant::now();
+        let started = Instant::now();
         let (uuid, operation) = (evidence.uuid().to_owned(), evidence.operation().to_owned());
         let content_type = evidence.content_type().to_owned();
         let last_call = piton::app().last_call();
         let mut abandoned =
-            AbandonGuard { queue: self, uuid, operation, content_type, begun, told: false };
-        let answer = tokio::select! {
-            answer = self.process_queued(evidence) => answer,
+            AbandonGuard { queue: self, uuid, operation, content_type, started, logged: false };
+        let response = tokio::select! {
+            response = self.process_queued(evidence) => response,
             () = last_call.stopped() => WorkerResponse::Error("the worker was stopped; run it again".into()),
         };
-        abandoned.told = true;
-        let took = begun.elapsed();
-        self.0.looked.count(abandoned.known_type(), answer.outcome().as_str(), took);
-        tell(&answer, &abandoned.uuid, &abandoned.operation, &abandoned.content_type, took);
-        answer
+        abandoned.logged = true;
+        let took = started.elapsed();
+        self.0.metrics.count(abandoned.known_type(), response.outcome().as_str(), took);
+        log_response(
+            &response,
+            &abandoned.uuid,
+            &abandoned.operation,
+            &abandoned.content_type,
+            took,
+        );
+        response
     }
 
     async fn process_queued(&self, evidence: EvidenceInput) -> WorkerResponse {
         let permit = {
-            let _waiting = GaugeGuard::among(&self.0.looked.waiting);
+            let _waiting = GaugeGuard::increment(&self.0.metrics.waiting);
             self.0.permits.clone().acquire_owned().await.expect("the semaphore is never closed")
         };
-        let _under_way = GaugeGuard::among(&self.0.looked.under_way);
+        let _in_progress = GaugeGuard::increment(&self.0.metrics.in_progress);
         let limit = self.0.settings.timeout;
         let evidence = evidence.with_permit(permit);
         match tokio::time::timeout(limit, actions::process(&evidence)).await {
-            Ok(answer) => answer,
+            Ok(response) => response,
             Err(_) => WorkerResponse::Error(
                 format!(
                     "it took longer than {} (worker.timeout); run it again, or raise the timeout",
@@ -109,7 +117,7 @@ impl EvidenceQueue {
     }
 
     /// Returns the secret that callers have to send, if one is configured.
-    pub(crate) fn expected(&self) -> Option<&ExpectedSecret> {
+    pub(crate) fn expected_secret(&self) -> Option<&ExpectedSecret> {
         self.0.expected.as_ref()
     }
 
@@ -128,8 +136,8 @@ struct AbandonGuard<'a> {
     uuid: String,
     operation: String,
     content_type: String,
-    begun: Instant,
-    told: bool,
+    started: Instant,
+    logged: bool,
 }
 
 impl AbandonGuard<'_> {
@@ -141,10 +149,10 @@ impl AbandonGuard<'_> {
 impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
         // Not during a panic, because whoever catches it logs it.
-        if self.told || std::thread::panicking() {
+        if self.logged || std::thread::panicking() {
             return;
         }
-        self.queue.0.looked.count(self.known_type(), "abandoned", self.begun.elapsed());
+        self.queue.0.metrics.count(self.known_type(), "abandoned", self.started.elapsed());
         warn!(
             evidence = self.uuid,
             operation = self.operation,
@@ -156,16 +164,22 @@ impl Drop for AbandonGuard<'_> {
 }
 
 /// Returns the declared length of a message in bytes.
-fn length(request: &Request) -> Option<u64> {
+fn declared_length(request: &Request) -> Option<u64> {
     request.headers().get("content-length")?.to_str().ok()?.parse().ok()
 }
 
 /// Logs a line for each piece of evidence. Of the content only the length is logged, because it may
 /// contain anything.
-fn tell(answer: &WorkerResponse, uuid: &str, operation: &str, content_type: &str, took: Duration) {
-    let action = answer.outcome().as_str();
+fn log_response(
+    response: &WorkerResponse,
+    uuid: &str,
+    operation: &str,
+    content_type: &str,
+    took: Duration,
+) {
+    let action = response.outcome().as_str();
     let duration_ms = (took.as_secs_f64() * 100_000.0).round() / 100.0;
-    match answer {
+    match response {
         WorkerResponse::Processed(text) => info!(
             evidence = uuid,
             operation,
@@ -200,28 +214,29 @@ impl Part for EvidenceQueue {
     type Settings = WorkerSettings;
 
     async fn start(settings: WorkerSettings, launch: &Launch) -> Result<Self, part::Error> {
-        let expected = ExpectedSecret::of(&settings);
+        let expected = ExpectedSecret::from_settings(&settings);
         if launch.production() && launch.serves() && expected.is_none() {
             warn!("No worker.shared_secret is set: anyone who reaches the port may call");
         }
         let permits = Arc::new(Semaphore::new(settings.at_once));
-        let readers = Semaphore::new(MAX_LARGE_READS);
+        let large_read_permits = Semaphore::new(MAX_LARGE_READS);
         Ok(Self(Arc::new(Inner {
             settings,
             expected,
-            readers,
+            large_read_permits,
             permits,
-            looked: EvidenceMetrics::default(),
+            metrics: EvidenceMetrics::default(),
         })))
     }
 
     fn snapshot(&self) -> piton::serde_json::Value {
-        let (waiting, looked_at) = (self.0.looked.waiting.get(), self.0.looked.under_way.get());
-        piton::serde_json::json!({ "waiting": waiting, "under_way": looked_at })
+        let (waiting, in_progress) =
+            (self.0.metrics.waiting.get(), self.0.metrics.in_progress.get());
+        piton::serde_json::json!({ "waiting": waiting, "under_way": in_progress })
     }
 
     fn metrics(&self, metrics: &Metrics) {
-        self.0.looked.register(metrics);
+        self.0.metrics.register(metrics);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct EvidenceMetrics {
     /// Number of queued pieces of evidence.
     pub waiting: Gauge,
     /// Number of pieces that are being processed.
-    pub under_way: Gauge,
+    pub in_progress: Gauge,
 }
 
 impl Default for EvidenceMetrics {
@@ -32,7 +32,7 @@ impl Default for EvidenceMetrics {
         Self {
             durations: Family::new_with_constructor(histogram),
             waiting: Gauge::default(),
-            under_way: Gauge::default(),
+            in_progress: Gauge::default(),
         }
     }
 }
@@ -50,8 +50,12 @@ impl EvidenceMetrics {
             "Evidence that waits in the queue",
             waiting,
         );
-        let under_way = self.under_way.clone();
-        metrics.register("ashirt_worker_evidence_under_way", "Evidence being processed", under_way);
+        let in_progress = self.in_progress.clone();
+        metrics.register(
+            "ashirt_worker_evidence_under_way",
+            "Evidence being processed",
+            in_progress,
+        );
     }
 
     /// Counts a piece of evidence. `content_type` is a known one or `other`; `action` is the
@@ -66,7 +70,7 @@ impl EvidenceMetrics {
 pub(crate) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {
-    pub fn among(gauge: &Gauge) -> Self {
+    pub fn increment(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }

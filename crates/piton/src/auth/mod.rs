@@ -1,4 +1,4 @@
-//! Who is calling: a way in a folder.
+//! Authentication: tokens, passwords, API keys; one folder for each method.
 
 #[cfg(feature = "api-key")]
 pub mod api_key;

@@ -1,36 +1,35 @@
 //! Gnar Gear's error envelope: `{"error", "traceback"}` with status 200, for clients that expect it.
 //!
-//! What a failure is called inside (its status in the log and in the metrics) does not change; only
-//! what goes over the wire does.
+//! Only the response changes: the log and the metrics keep the true status of the failure.
 
 use serde::Serialize;
 
 use crate::error::problem::ErrorReport;
 
 crate::setting_enum! {
-    /// What a failure looks like.
+    /// The formats of error responses.
     pub enum ErrorStyle: default Problem {
-        /// RFC 9457, with its true status.
+        /// A problem document (RFC 9457) with the true status.
         Problem = "problem",
-        /// `{"error", "traceback"}` with status 200, as Gnar Gear answers.
+        /// `{"error", "traceback"}` with status 200, as in Gnar Gear.
         Gnar = "gnar",
     }
 }
 
 crate::setting_enum! {
-    /// Whether answers show what went wrong inside.
+    /// The environments in which error responses contain causes and lines of code.
     pub enum ErrorDetail: default Auto {
-        /// In development.
+        /// Development only.
         Auto = "auto",
-        /// Always, also in production: every client reads the causes and lines of code.
+        /// Development and production: every client can read the causes and lines of code.
         Always = "always",
-        /// Never.
+        /// Neither.
         Never = "never",
     }
 }
 
 impl ErrorDetail {
-    /// Whether the inside is shown.
+    /// Returns whether responses contain causes and lines of code.
     #[must_use]
     pub const fn shown(self, production: bool) -> bool {
         match self {
@@ -48,12 +47,13 @@ struct Envelope<'a> {
     traceback: Option<String>,
 }
 
-/// The title that Gnar Gear gives every failure: `My Gnarly App API Error`.
+/// Returns the title that Gnar Gear gives every failure: `My Gnarly App API Error`.
 pub(crate) fn title(app: &str) -> String {
     let mut title = String::with_capacity(app.len() + 10);
     let mut begins = true;
     for c in app.chars() {
-        // As Python's `str.title`: a letter after anything that is none is a capital.
+        // As Python's `str.title`: a letter after a character that is not a letter becomes a capital. Clients
+        // match on this title.
         match c {
             '_' => title.push(' '),
             c if begins => title.extend(c.to_uppercase()),
@@ -64,7 +64,7 @@ pub(crate) fn title(app: &str) -> String {
     title + " API Error"
 }
 
-/// The body for `failure`.
+/// Returns the body for a failure.
 pub(crate) fn render(failure: &ErrorReport<'_>, title: &str, show_inside: bool) -> Vec<u8> {
     let envelope = match failure.detail.filter(|_| failure.plain) {
         Some(detail) => Envelope { error: detail, traceback: None },
@@ -76,7 +76,7 @@ pub(crate) fn render(failure: &ErrorReport<'_>, title: &str, show_inside: bool) 
     serde_json::to_vec(&envelope).expect("an envelope holds nothing but text")
 }
 
-/// The title, what is known of the failure, its causes, and the line: one below the other.
+/// Returns the title, the detail, the causes and the line of code, one below the other.
 fn traceback(failure: &ErrorReport<'_>, title: &str) -> String {
     let mut text = format!("{title}:\n{}", failure.status);
     let mut line = |part: &str| {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traceback_is_there_only_where_the_inside_is_shown() {
+    fn a_traceback_is_included_only_if_error_details_are_shown() {
         let error = Error::not_found("no such user");
         let failure = ErrorReport::of(&error);
         let shown = String::from_utf8(render(&failure, "Piste API Error", true)).unwrap();

@@ -1,35 +1,34 @@
-//! Python's `%` formats, read once: what stands between the conversions, and each conversion with
-//! its flags, width and precision.
+//! Python's `%` formats, parsed once into text and conversions with their flags, width and precision.
 
 use std::fmt::Write;
 use std::iter::repeat_n;
 
-/// A piece of a format.
+/// A text or a conversion of a format.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum FormatPiece<'a> {
     Text(String),
-    /// `%(name)-8s`, or `%-8s` without a name.
+    /// A conversion such as `%(name)-8s`, or `%-8s` without a name.
     Conversion {
         name: Option<&'a str>,
         spec: ConversionSpec,
     },
 }
 
-/// `-8s`: how a value is written.
+/// The specification of a conversion, such as `-8s`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ConversionSpec {
     left: bool,
     zeros: bool,
-    /// `+` or ` `: what stands before a number that is not negative.
+    /// The sign of a number that is not negative: `+` or a space.
     sign: Option<char>,
-    /// `#`: a fraction keeps its point.
+    /// The flag `#`: a fraction keeps its decimal point.
     point: bool,
     width: usize,
     precision: Option<usize>,
     pub kind: ConversionKind,
 }
 
-/// What a conversion makes of a value.
+/// The types of conversions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConversionKind {
     Text,
@@ -37,20 +36,20 @@ pub(crate) enum ConversionKind {
     Fraction,
 }
 
-/// A value that a conversion writes.
+/// A number that a conversion writes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FormatNumber {
     Whole(i64),
     Fraction(f64),
 }
 
-/// Wider is a slip of the pen, and would be paid for by every line.
-const WIDEST: usize = 1000;
+/// Maximum width and precision. Larger ones are likely typing errors, and would enlarge every line.
+const MAX_WIDTH: usize = 1000;
 
-/// The pieces of a format.
+/// Parses a format.
 ///
 /// # Errors
-/// Which part is no conversion, and why.
+/// The invalid conversion, and the reason.
 pub(crate) fn pieces(format: &str) -> Result<Vec<FormatPiece<'_>>, String> {
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), format);
     while let Some((before, after)) = rest.split_once('%') {
@@ -74,7 +73,7 @@ pub(crate) fn pieces(format: &str) -> Result<Vec<FormatPiece<'_>>, String> {
     Ok(pieces)
 }
 
-/// What follows a `%`, and the rest.
+/// Parses the conversion after a `%`. Returns it with the rest of the format.
 fn conversion(text: &str) -> Result<(FormatPiece<'_>, &str), String> {
     let (name, after) = match text.strip_prefix('(') {
         Some(inside) => {
@@ -103,7 +102,7 @@ fn conversion(text: &str) -> Result<(FormatPiece<'_>, &str), String> {
         Some('d' | 'i') => ConversionKind::Whole,
         Some('f' | 'F') => ConversionKind::Fraction,
         Some(letter) => {
-            return Err(format!("`%{whole}` ends in `{letter}`, where `s`, `d` or `f` must stand"));
+            return Err(format!("`%{whole}` ends in `{letter}`: expected `s`, `d` or `f`"));
         }
         None => return Err(format!("`%{whole}` is not complete: `s`, `d` or `f` is missing")),
     };
@@ -112,8 +111,8 @@ fn conversion(text: &str) -> Result<(FormatPiece<'_>, &str), String> {
         digits => digits
             .parse()
             .ok()
-            .filter(|width| *width <= WIDEST)
-            .ok_or_else(|| format!("`%{whole}` is wider than {WIDEST}")),
+            .filter(|width| *width <= MAX_WIDTH)
+            .ok_or_else(|| format!("`%{whole}` is wider than {MAX_WIDTH}")),
     };
     let spec = ConversionSpec {
         left: flags.contains('-'),
@@ -132,7 +131,7 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// So that a message stays a line.
+/// Shortens a text for a message of one line.
 fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }
@@ -140,7 +139,7 @@ fn shortened(text: &str) -> String {
 impl ConversionSpec {
     /// Writes a text: `%-8s`, `%.3s`.
     pub fn text(self, line: &mut String, text: &str) {
-        let cut = self.precision.and_then(|most| text.char_indices().nth(most));
+        let cut = self.precision.and_then(|max| text.char_indices().nth(max));
         let text = cut.map_or(text, |(end, _)| &text[..end]);
         if self.width == 0 {
             return line.push_str(text);
@@ -155,7 +154,7 @@ impl ConversionSpec {
         }
     }
 
-    /// Writes a number by whatever conversion this is.
+    /// Writes a number by this conversion.
     #[expect(clippy::cast_precision_loss, reason = "as Python's `%f` does")]
     #[expect(clippy::cast_possible_truncation, reason = "as Python's `%d` does; times fit")]
     pub fn number(self, line: &mut String, number: FormatNumber) {
@@ -166,7 +165,7 @@ impl ConversionSpec {
                 return self.text(line, &digits);
             }
             (ConversionKind::Text, FormatNumber::Fraction(number)) => {
-                // The shortest text that is read back as the same number, as `repr` has it.
+                // Python's `str` of a float is the shortest text that parses to the same number. So is Rust's `Debug`.
                 let _ = write!(digits, "{number:?}");
                 return self.text(line, &digits);
             }
@@ -184,14 +183,10 @@ impl ConversionSpec {
         self.signed(line, negative, &digits);
     }
 
-    /// Writes the digits, at least as many as the precision says. Returns whether it is negative.
+    /// Writes the digits, at least as many as the precision. Returns whether the number is negative.
     fn whole(self, digits: &mut String, number: i64) -> bool {
-        let _ = write!(
-            digits,
-            "{:0least$}",
-            number.unsigned_abs(),
-            least = self.precision.unwrap_or(0)
-        );
+        let _ =
+            write!(digits, "{:0min$}", number.unsigned_abs(), min = self.precision.unwrap_or(0));
         number < 0
     }
 
@@ -228,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_conversion_is_refused_with_the_part_that_is_wrong() {
+    fn an_invalid_conversion_is_refused_with_its_text() {
         let cases = [
             ("100%", "`%` is not complete"),
             ("%(message", "`%(message` has no `)`"),
@@ -246,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn two_percent_signs_are_one() {
+    fn a_doubled_percent_sign_is_a_literal_one() {
         assert_eq!(pieces("100%% of %%(x)s"), Ok(vec![FormatPiece::Text("100% of %(x)s".into())]));
     }
 }

@@ -1,10 +1,10 @@
-//! The messages of Python's decoders for text that they cannot read.
+//! The messages of Python's base64, UTF-8 and JSON decoders for invalid input.
 //!
-//! Flask-JWT-Extended hands the messages of Python's decoders on to the client, and so clients, tests
-//! and dashboards of a service that moves over know them. Only tokens that are refused come here.
+//! Flask-JWT-Extended forwards these messages to clients, so clients, tests and dashboards of a migrated
+//! service know them. Only refused tokens are decoded here.
 
-/// The bytes of base64 for URLs, read as Python reads them: what is none of its characters is
-/// skipped, and padding ends it. `None` where Python speaks of wrong padding.
+/// Decodes base64 for URLs as Python does: other characters are skipped, and padding ends the text. `None`
+/// where Python reports wrong padding.
 pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let padding = (4 - text.len() % 4) % 4;
     let padded = text.iter().copied().chain(std::iter::repeat_n(b'=', padding));
@@ -42,7 +42,7 @@ fn sextet(byte: u8) -> Option<u32> {
     Some(value.into())
 }
 
-/// The text, or what `bytes.decode("utf-8")` says.
+/// Decodes UTF-8; the error is the message of `bytes.decode("utf-8")`.
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|error| {
         let from = error.valid_up_to();
@@ -62,21 +62,21 @@ pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, String> {
     })
 }
 
-/// What `json.loads` says of text that is not JSON.
+/// Returns the message of `json.loads` for text that is not JSON.
 pub(crate) fn json(text: &str) -> String {
     if text.starts_with('\u{feff}') {
         return "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)".into();
     }
     let chars: Vec<char> = text.chars().collect();
-    let scanner = Scanner { chars: &chars };
+    let scanner = JsonScanner { chars: &chars };
     let start = scanner.blank(0);
     let wrong = match scanner.value(start, 0).map(|end| scanner.blank(end)) {
-        // Python reads numbers that are none, halves of characters, and any depth.
+        // Python accepts `NaN`, lone surrogates and any depth, so it has no message for these.
         Ok(end) if end >= chars.len() => return "not JSON (RFC 8259)".into(),
-        Ok(end) => Wrong("Extra data", end),
+        Ok(end) => DecodeFault("Extra data", end),
         Err(wrong) => wrong,
     };
-    let Wrong(what, at) = wrong;
+    let DecodeFault(what, at) = wrong;
     let at = at.min(chars.len());
     let before = &chars[..at];
     let line = before.iter().filter(|c| **c == '\n').count() + 1;
@@ -84,17 +84,17 @@ pub(crate) fn json(text: &str) -> String {
     format!("{what}: line {line} column {column} (char {at})")
 }
 
-/// What is wrong, and before which character.
-struct Wrong(&'static str, usize);
+/// A fault: its message, and the position of its character.
+struct DecodeFault(&'static str, usize);
 
-type End = Result<usize, Wrong>;
+type ScanResult = Result<usize, DecodeFault>;
 
-/// Python's scanner: where a value ends, or what it expected.
-struct Scanner<'a> {
+/// Python's JSON scanner: finds the end of a value, or the first fault.
+struct JsonScanner<'a> {
     chars: &'a [char],
 }
 
-impl Scanner<'_> {
+impl JsonScanner<'_> {
     fn at(&self, index: usize) -> Option<char> {
         self.chars.get(index).copied()
     }
@@ -106,7 +106,7 @@ impl Scanner<'_> {
         index
     }
 
-    fn value(&self, index: usize, depth: usize) -> End {
+    fn value(&self, index: usize, depth: usize) -> ScanResult {
         match self.at(index) {
             Some('"') => self.string(index),
             Some('{') if depth < 500 => self.object(index + 1, depth + 1),
@@ -114,7 +114,7 @@ impl Scanner<'_> {
             _ => self
                 .word(index)
                 .or_else(|| self.number(index))
-                .ok_or(Wrong("Expecting value", index)),
+                .ok_or(DecodeFault("Expecting value", index)),
         }
     }
 
@@ -152,8 +152,8 @@ impl Scanner<'_> {
         Some(end)
     }
 
-    fn string(&self, begin: usize) -> End {
-        let unterminated = Wrong("Unterminated string starting at", begin);
+    fn string(&self, begin: usize) -> ScanResult {
+        let unterminated = DecodeFault("Unterminated string starting at", begin);
         let mut index = begin + 1;
         loop {
             match self.at(index) {
@@ -165,42 +165,47 @@ impl Scanner<'_> {
                         let hex = (2..6)
                             .all(|i| self.at(index + i).is_some_and(|c| c.is_ascii_hexdigit()));
                         if !hex {
-                            return Err(Wrong("Invalid \\uXXXX escape", index + 1));
+                            return Err(DecodeFault("Invalid \\uXXXX escape", index + 1));
                         }
                         index += 6;
                     }
                     Some('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't') => index += 2,
-                    Some(_) => return Err(Wrong("Invalid \\escape", index)),
+                    Some(_) => return Err(DecodeFault("Invalid \\escape", index)),
                 },
-                Some(c) if c < ' ' => return Err(Wrong("Invalid control character at", index)),
+                Some(c) if c < ' ' => {
+                    return Err(DecodeFault("Invalid control character at", index));
+                }
                 Some(_) => index += 1,
             }
         }
     }
 
-    fn object(&self, after: usize, depth: usize) -> End {
+    fn object(&self, after: usize, depth: usize) -> ScanResult {
         let mut index = self.blank(after);
         if self.at(index) == Some('}') {
             return Ok(index + 1);
         }
         loop {
             if self.at(index) != Some('"') {
-                return Err(Wrong("Expecting property name enclosed in double quotes", index));
+                return Err(DecodeFault(
+                    "Expecting property name enclosed in double quotes",
+                    index,
+                ));
             }
             index = self.blank(self.string(index)?);
             if self.at(index) != Some(':') {
-                return Err(Wrong("Expecting ':' delimiter", index));
+                return Err(DecodeFault("Expecting ':' delimiter", index));
             }
             index = self.blank(self.value(self.blank(index + 1), depth)?);
             match self.at(index) {
                 Some('}') => return Ok(index + 1),
                 Some(',') => index = self.blank(index + 1),
-                _ => return Err(Wrong("Expecting ',' delimiter", index)),
+                _ => return Err(DecodeFault("Expecting ',' delimiter", index)),
             }
         }
     }
 
-    fn array(&self, after: usize, depth: usize) -> End {
+    fn array(&self, after: usize, depth: usize) -> ScanResult {
         let mut index = self.blank(after);
         if self.at(index) == Some(']') {
             return Ok(index + 1);
@@ -210,7 +215,7 @@ impl Scanner<'_> {
             match self.at(index) {
                 Some(']') => return Ok(index + 1),
                 Some(',') => index = self.blank(index + 1),
-                _ => return Err(Wrong("Expecting ',' delimiter", index)),
+                _ => return Err(DecodeFault("Expecting ',' delimiter", index)),
             }
         }
     }
@@ -221,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn python_is_quoted_word_for_word() {
+    fn messages_are_those_of_python() {
         for (text, said) in [
             ("", "Expecting value: line 1 column 1 (char 0)"),
             (

@@ -14,8 +14,8 @@ pub(crate) fn is_truthy(value: &Value) -> bool {
     }
 }
 
-/// Reads a time as Python's `int(..)` does: whole seconds, however they are written. Times beyond
-/// all bounds become the furthest one.
+/// Parses a time as Python's `int(..)` does, from a number, a text or a boolean. Times out of range are
+/// clamped.
 pub(crate) fn whole_seconds(value: &Value) -> Option<i128> {
     match value {
         Value::Number(number) => {
@@ -30,12 +30,12 @@ pub(crate) fn whole_seconds(value: &Value) -> Option<i128> {
     }
 }
 
-/// The longest text that Python's `int(..)` reads.
+/// Maximum length of a text that Python's `int(..)` parses.
 const MAX_DIGITS: usize = 4300;
 
-/// Reads a whole number of any size; beyond all bounds it becomes the furthest one.
+/// Parses a whole number of any size, clamped to `MAX_SECONDS`.
 fn whole_number(text: &str) -> Option<i128> {
-    const FURTHEST: i128 = 10_i128.pow(30);
+    const MAX_SECONDS: i128 = 10_i128.pow(30);
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty()
         || digits.len() > MAX_DIGITS
@@ -44,6 +44,6 @@ fn whole_number(text: &str) -> Option<i128> {
         return None;
     }
     let sign = if text.starts_with('-') { -1 } else { 1 };
-    let number = digits.parse::<i128>().unwrap_or(FURTHEST).min(FURTHEST);
+    let number = digits.parse::<i128>().unwrap_or(MAX_SECONDS).min(MAX_SECONDS);
     Some(sign * number)
 }

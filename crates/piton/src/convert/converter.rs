@@ -68,8 +68,8 @@ pub trait Converter: FromStr<Err: Display> + Display {
 /// );
 ///
 /// let plate: Plate = piton::serde_json::from_str(r#""ABC1D23""#)?;
-/// let refused = piton::serde_json::from_str::<Plate>(r#""ABC-1234""#).unwrap_err();
-/// assert!(refused.to_string().starts_with("a plate is written as ABC1D23"));
+/// let error = piton::serde_json::from_str::<Plate>(r#""ABC-1234""#).unwrap_err();
+/// assert!(error.to_string().starts_with("a plate is written as ABC1D23"));
 /// # Ok::<(), piton::serde_json::Error>(())
 /// ```
 ///

@@ -30,12 +30,12 @@ impl FromStr for Uuid {
     type Err = ConvertError;
 
     fn from_str(text: &str) -> Result<Self, ConvertError> {
-        let refused =
+        let malformed =
             || ConvertError::new("a UUID is written as f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
         if text.len() != 36 {
-            return Err(refused());
+            return Err(malformed());
         }
-        ::uuid::Uuid::try_parse(text).map(Self).map_err(|_| refused())
+        ::uuid::Uuid::try_parse(text).map(Self).map_err(|_| malformed())
     }
 }
 

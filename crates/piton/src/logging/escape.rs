@@ -1,11 +1,12 @@
-//! Text from anywhere, made fit for one line: nobody can forge a second one or colour a terminal.
+//! Escapes text for a line of the log, so that a value can neither forge a second line nor control the
+//! terminal.
 
 use std::fmt::Write;
 
 use tracing::Metadata;
 
-/// The inside of a JSON string. What could move the cursor of a terminal or end a line of a script
-/// is escaped too, though JSON does not ask for it.
+/// Escapes text for the inside of a JSON string. Characters that control a terminal or end a line are
+/// escaped too, although JSON does not require it.
 pub(super) fn json(out: &mut String, text: &str) {
     let (mut done, mut from) = (0, 0);
     while let Some(found) = next_special(&text[from..], JSON_SPECIAL | UNSAFE_START) {
@@ -31,11 +32,10 @@ pub(super) fn json(out: &mut String, text: &str) {
     out.push_str(&text[done..]);
 }
 
-/// Bytes with which a character begins that may be unsafe in any form: a quick look before the exact
-/// one.
+/// First bytes of characters that may be unsafe in any format: a quick check before the exact one.
 const UNSAFE_START: u8 = 1;
 
-/// Those that JSON escapes beside.
+/// Bytes that only JSON escapes.
 const JSON_SPECIAL: u8 = 2;
 
 const BYTE_CLASSES: [u8; 256] = {
@@ -55,7 +55,7 @@ const BYTE_CLASSES: [u8; 256] = {
     table
 };
 
-/// Where the next byte of these kinds stands.
+/// Returns the position of the next byte of these classes.
 fn next_special(text: &str, kinds: u8) -> Option<usize> {
     text.bytes().position(|byte| BYTE_CLASSES[usize::from(byte)] & kinds != 0)
 }
@@ -69,14 +69,14 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The beginning of `text` that fits into so many bytes when it is escaped, in whatever form.
+/// Returns the longest prefix of `text` that fits into `room` bytes when it is escaped, in any format.
 pub(super) fn prefix_that_fits(text: &str, room: usize) -> &str {
     /// The longest escape, `\u{202e}`.
     const MAX_ESCAPE_BYTES: usize = 8;
     if text.len() * MAX_ESCAPE_BYTES <= room {
         return text;
     }
-    // The quotes around a value.
+    // Begins with the two quotes around a value.
     let mut used = 2;
     let does_not_fit = |(_, c): &(usize, char)| {
         used += match c {
@@ -90,7 +90,7 @@ pub(super) fn prefix_that_fits(text: &str, room: usize) -> &str {
     &text[..end]
 }
 
-/// A message for people. Its further lines are indented, so that none looks like a line of the log.
+/// Escapes a message for people. Further lines are indented, so that none looks like a line of the log.
 pub(super) fn message(out: &mut String, text: &str) {
     escape(out, text, |out, c| match c {
         '\n' => out.push_str("\n    "),
@@ -99,7 +99,7 @@ pub(super) fn message(out: &mut String, text: &str) {
     });
 }
 
-/// A field's value for people: in quotes if a reader could not tell where it ends.
+/// Escapes the value of a field for people, in quotes if its end would not be clear otherwise.
 pub(super) fn value(out: &mut String, text: &str) {
     let opens = text.starts_with(['"', '[', '{']);
     let quoted =
@@ -133,9 +133,9 @@ fn escape(out: &mut String, text: &str, replace: impl Fn(&mut String, char)) {
     out.push_str(&text[done..]);
 }
 
-/// The place that logs, in Python's spelling: `gear.gnar_app`.
+/// Writes the name of the logger in Python's spelling: `gear.gnar_app`.
 pub(super) fn logger_name(line: &mut String, metadata: &Metadata<'_>) {
-    // A target is a constant of the program, but it may be any text.
+    // Escaped because a target, though a constant of the program, may be any text.
     let mut rest = metadata.target();
     while let Some(at) = rest.find(':') {
         json(line, &rest[..at]);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_escapes_a_json_parser_reads_back() {
+    fn escaped_json_is_read_back_unchanged() {
         let all: String =
             (0..=0x2_ff_u32).filter_map(char::from_u32).chain(['\u{2028}', '🦀']).collect();
         let text = format!("\"{}\"", escaped(super::json, &all));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_moves_a_cursor_or_ends_a_line_is_left_as_it_is() {
+    fn control_characters_and_line_ends_are_escaped() {
         let text = "a\u{2028}b\u{2029}c\u{7f}d\u{85}e\u{202e}f\u{2066}g\u{1b}[2J\u{0}";
         let safe = "a\\u{2028}b\\u{2029}c\\u{7f}d\\u{85}e\\u{202e}f\\u{2066}g\\u{1b}[2J\\u{0}";
         assert_eq!(escaped(super::message, text), safe);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_never_longer_than_the_room_in_any_form() {
+    fn a_prefix_that_fits_is_never_longer_than_allowed_in_any_format() {
         let text = "a\"\\\n\u{202e}é🦀\u{1b}".repeat(40);
         for room in 0..600 {
             let fitting = super::prefix_that_fits(&text, room);

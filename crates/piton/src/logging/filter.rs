@@ -1,8 +1,9 @@
 //! Decides which events are written, and in which format: rules that may change while the service runs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
+use parking_lot::RwLock;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 
@@ -10,7 +11,7 @@ use super::level::{LogLevel, LogLevels};
 use super::line_writer::LineStyle;
 use super::python_format::{MsecFormat, PythonFormat};
 
-/// What may change while the service runs.
+/// The rules for events, which may change while the service runs.
 pub(super) struct LogRules {
     level: AtomicU8,
     style: AtomicU8,
@@ -18,7 +19,7 @@ pub(super) struct LogRules {
     python: RwLock<Option<Arc<PythonLines>>>,
 }
 
-/// A form of lines in PythonLines's spelling.
+/// A line format in Python's syntax.
 pub(super) struct PythonLines {
     pub format: PythonFormat,
     pub msec: MsecFormat,
@@ -38,26 +39,26 @@ impl LogRules {
         LogLevel::ALL[usize::from(self.level.load(Ordering::Relaxed))]
     }
 
-    /// The level of one logger: its own, or everyone's.
+    /// Returns the level of one logger: its own, or that of the service.
     pub(super) fn level_of(&self, logger: &str) -> LogLevel {
         self.logger_level(logger).unwrap_or_else(|| self.level())
     }
 
     fn logger_level(&self, logger: &str) -> Option<LogLevel> {
-        self.levels.read().unwrap_or_else(PoisonError::into_inner).of(logger)
+        self.levels.read().of(logger)
     }
 
-    /// Changes everyone's level.
+    /// Sets the level of all loggers without one of their own.
     pub(super) fn set_level(&self, level: LogLevel) {
         if self.level.swap(level as u8, Ordering::Relaxed) != level as u8 {
             tracing::callsite::rebuild_interest_cache();
         }
     }
 
-    /// Changes the levels of single loggers.
+    /// Sets the levels of single loggers.
     pub(super) fn set_levels(&self, levels: LogLevels) {
         let before = {
-            let mut known = self.levels.write().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.levels.write();
             std::mem::replace(&mut *known, levels.clone())
         };
         if before != levels {
@@ -71,22 +72,20 @@ impl LogRules {
 
     pub(super) fn set_python(&self, format: PythonFormat, msec: MsecFormat) {
         let python = Some(Arc::new(PythonLines { format, msec }));
-        *self.python.write().unwrap_or_else(PoisonError::into_inner) = python;
+        *self.python.write() = python;
         self.set_style(LineStyle::Python);
     }
 
-    /// The form of lines, and the format of one in PythonLines's spelling.
+    /// Returns the style of lines, with the format if it is one of Python's.
     pub(super) fn style(&self) -> (LineStyle, Option<Arc<PythonLines>>) {
         match self.style.load(Ordering::Relaxed) {
             style if style == LineStyle::Json as u8 => (LineStyle::Json, None),
             style if style == LineStyle::Coloured as u8 => (LineStyle::Coloured, None),
-            // Cloned, as a field's `Debug` may log in its turn and would want the lock.
-            style if style == LineStyle::Python as u8 => {
-                match self.python.read().unwrap_or_else(PoisonError::into_inner).clone() {
-                    Some(python) => (LineStyle::Python, Some(python)),
-                    None => (LineStyle::Human, None),
-                }
-            }
+            // Cloned, because the `Debug` of a field may log in turn and would take the lock again.
+            style if style == LineStyle::Python as u8 => match self.python.read().clone() {
+                Some(python) => (LineStyle::Python, Some(python)),
+                None => (LineStyle::Human, None),
+            },
             _ => (LineStyle::Human, None),
         }
     }
@@ -99,11 +98,11 @@ impl LogRules {
         if level > LevelFilter::DEBUG && logs_bodies(metadata.target()) {
             return *metadata.level() <= LevelFilter::DEBUG;
         }
-        // At `DEBUG` one looks for a fault, which may be in a library.
+        // At `DEBUG` libraries are included, because the fault may be in one of them.
         let quiet = level < LevelFilter::DEBUG && is_dependency(metadata);
         let max = match quiet {
-            // It warns of each place where it finds no credentials, and of all of them each time; what
-            // comes of it is told once, by who asked.
+            // aws_config warns of every source without credentials at each attempt. The result is logged
+            // once by the caller, so its warnings would only repeat it.
             true if metadata.target().starts_with("aws_config") => LevelFilter::ERROR,
             true => LevelFilter::WARN,
             false => level,
@@ -111,22 +110,22 @@ impl LogRules {
         *metadata.level() <= level.min(max)
     }
 
-    /// The most that anyone may say.
+    /// Returns the most verbose level that any logger has.
     pub(super) fn max_level(&self) -> LevelFilter {
-        let levels = self.levels.read().unwrap_or_else(PoisonError::into_inner);
+        let levels = self.levels.read();
         let level = self.level().filter();
         levels.max_level().map_or(level, |max| max.max(level))
     }
 }
 
-/// Whether at `TRACE` a library writes whole requests and answers, in which there is what nobody should
-/// read: messages, mails, receipts. Whoever wants that says it of the library (`log.levels`).
+/// Returns whether a library logs whole requests and responses at `TRACE`. These contain private data, such
+/// as messages and mails, so they are logged only if `log.levels` names the library.
 fn logs_bodies(logger: &str) -> bool {
     logger.starts_with("aws_smithy_") || logger.starts_with("aws_sigv4")
 }
 
-/// Whether a library speaks, not the service: cargo compiled it from its registry or from a git
-/// checkout, or it is one of those that services vendor. Asked once for each place that logs.
+/// Returns whether an event comes from a library instead of the service: cargo compiled it from a registry
+/// or a git checkout, or it is one that services vendor. Called once for each callsite.
 fn is_dependency(metadata: &Metadata<'_>) -> bool {
     const VENDORED: [&str; 12] = [
         "axum",

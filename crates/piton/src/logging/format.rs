@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use super::python_format::PythonFormat;
 use crate::config::{Setting, reject_name};
 
-/// What a line looks like.
+/// The formats of lines.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum LogFormat {
-    /// For people if the output is a terminal, JSON otherwise.
+    /// `Human` if the output is a terminal, otherwise `Json`.
     #[default]
     Auto,
-    /// For people: [`PythonFormat::GNAR`].
+    /// Text for people: [`PythonFormat::GNAR`].
     Human,
-    /// One JSON object a line, for machines.
+    /// One JSON object for each line, for log collectors.
     Json,
-    /// A format in Python's spelling, without colours.
+    /// A format of Python's `logging`, without colours.
     Python(PythonFormat),
 }
 

@@ -28,7 +28,7 @@ impl<W: Fn(&str)> LineLayer<W> {
     }
 }
 
-/// PythonLines's `time.time()` when the log started_at.
+/// Python's `time.time()` at the start of the log.
 pub(super) fn started_at() -> f64 {
     static STARTED_AT: OnceLock<f64> = OnceLock::new();
     *STARTED_AT.get_or_init(|| LogTime::utc().created())
@@ -44,7 +44,8 @@ where
     W: Fn(&str) + 'static,
 {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // Whether a place may write changes only with the level, and then everyone is asked again.
+        // The decision is cached for each callsite, because it changes only with a level, and changing one
+        // rebuilds the cache.
         if self.rules.allows(metadata) { Interest::always() } else { Interest::never() }
     }
 
@@ -57,8 +58,8 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        // The buffers are taken out, not borrowed: a field's `Debug` may log in its turn, and a
-        // thread that ends has none any more. Both then have fresh ones.
+        // The buffers are taken instead of borrowed, because the `Debug` of a field may log in turn and a
+        // thread that ends has none any more. Both then use fresh ones.
         let mut buffers = BUFFERS.try_with(Cell::take).unwrap_or_default();
         let (style, python) = self.rules.style();
         let (id, trace) = context::request_and_trace();

@@ -1,4 +1,4 @@
-//! How much is written: the levels, in Python's names and numbers, and those of single loggers.
+//! The levels of the log, with Python's names and numbers, and the levels of single loggers.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use tracing::level_filters::LevelFilter;
 use crate::config::{Setting, json_array};
 
 crate::setting_enum! {
-    /// How much is written. Python's names and numbers are read too. `CRITICAL` is `ERROR`:
-    /// `tracing` knows no level above it, so whoever asks for less than errors still gets those.
+    /// The levels of the log. Python's names and numbers are read too. `CRITICAL` is `ERROR`, because
+    /// `tracing` has no level above it: errors are always logged.
     pub enum LogLevel: default Info {
-        /// Everything, down to single steps of libraries.
+        /// Single steps of the service and of libraries.
         Trace = "TRACE" | "NOTSET" | "0" | "5",
-        /// What helps to find a fault; the libraries' too.
+        /// Details that help to find a fault, also those of libraries.
         Debug = "DEBUG" | "10",
-        /// What the service does; of libraries only warnings.
+        /// Actions of the service; only warnings of libraries.
         Info = "INFO" | "20",
-        /// What is odd but handled.
+        /// Unexpected events that were handled.
         Warning = "WARNING" | "WARN" | "30",
-        /// What failed.
+        /// Failures.
         Error = "ERROR" | "CRITICAL" | "FATAL" | "40" | "50",
     }
 }
@@ -40,15 +40,15 @@ impl LogLevel {
     }
 }
 
-/// Its name.
+/// Serializes a level as its name.
 impl Serialize for LogLevel {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.name())
     }
 }
 
-/// Levels of single loggers, such as `sqlx=WARNING`. A name stands for the logger and all below
-/// it, and the longest name that fits decides.
+/// Levels of single loggers, such as `sqlx=WARNING`. A name applies to the logger and those below it; of
+/// several names that match, the longest one decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogLevels(Vec<(String, LogLevel)>);
 
@@ -57,7 +57,7 @@ impl LogLevels {
         Self(Vec::new())
     }
 
-    /// The level of a logger that has one.
+    /// Returns the level of a logger; `None` if it has none of its own.
     #[must_use]
     pub fn of(&self, logger: &str) -> Option<LogLevel> {
         if self.0.is_empty() {
@@ -72,7 +72,7 @@ impl LogLevels {
         fitting.max_by_key(|(name, _)| name.len()).map(|(_, level)| *level)
     }
 
-    /// The most that any logger may say.
+    /// Returns the most verbose of the levels.
     pub(super) fn max_level(&self) -> Option<LevelFilter> {
         self.0.iter().map(|(_, level)| level.filter()).max()
     }
@@ -80,17 +80,17 @@ impl LogLevels {
     fn add(&mut self, name: &str, level: &Value) -> Result<(), String> {
         let name = name.trim().replace("::", ".");
         if name.is_empty() {
-            return Err("a level without the name of a logger".to_owned());
+            return Err("a level without the name of its logger".to_owned());
         }
         if self.0.iter().any(|(known, _)| *known == name) {
-            return Err(format!("`{name}` is given twice"));
+            return Err(format!("`{name}` is listed twice"));
         }
         let level = LogLevel::parse(level).map_err(|why| format!("`{name}`: {why}"))?;
         self.0.push((name, level));
         Ok(())
     }
 
-    /// `sqlx=WARNING`.
+    /// Adds an item such as `sqlx=WARNING`.
     fn add_item(&mut self, item: &str) -> Result<(), String> {
         let item = item.trim();
         let (name, level) = item
@@ -99,7 +99,7 @@ impl LogLevels {
         self.add(name, &Value::from(level.trim()))
     }
 
-    /// A table, in which `registry.repositories = "DEBUG"` is a table in a table.
+    /// Adds a table. `registry.repositories = "DEBUG"` arrives as a table in a table.
     fn add_table(&mut self, within: &str, value: &Value) -> Result<(), String> {
         let Value::Object(table) = value else { return self.add(within, value) };
         table.iter().try_for_each(|(name, value)| {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_a_list_and_a_table_say_the_same() {
+    fn levels_are_read_from_text_lists_and_tables() {
         let text = LogLevels::parse(&json!("a.b=DEBUG,c=30")).expect("text");
         assert_eq!(LogLevels::parse(&json!(["a::b=debug", "c=WARN"])), Ok(text.clone()));
         assert_eq!(LogLevels::parse(&json!({"a": {"b": 10}, "c": "WARNING"})), Ok(text.clone()));
@@ -211,7 +211,7 @@ mod tests {
             (json!("sqlx"), "`sqlx` has no level"),
             (json!("sqlx=WARNIGN"), "`sqlx`: expected"),
             (json!("=INFO"), "without the name"),
-            (json!("a=INFO,a=DEBUG"), "`a` is given twice"),
+            (json!("a=INFO,a=DEBUG"), "`a` is listed twice"),
             (json!({"a": {"b": "x"}}), "`a.b`: expected"),
             (json!(3), "expected loggers"),
         ];

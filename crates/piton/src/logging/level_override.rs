@@ -1,10 +1,10 @@
-//! The level while the service runs: raised to look at a fault, and apply_configured by itself, so that nobody
-//! forgets a service that fills its disk.
+//! Changes the level while the service runs. An override reverts by itself, so that a forgotten one does not
+//! fill the disk.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -13,37 +13,37 @@ use tracing::{error, info, warn};
 use super::filter::LogRules;
 use super::level::LogLevel;
 
-/// The level in force, and how long it stays.
+/// The level in force, and the time until which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LevelState {
     /// The level in force.
     pub level: LogLevel,
     /// The level of the settings.
     pub configured: LogLevel,
-    /// When the configured level will be in force again; `None` if it is.
+    /// Time at which the configured level will be in force again; `None` if it is in force.
     pub reverts_at: Option<DateTime<Utc>>,
 }
 
-/// The level of one log, and the change of it that is in force.
+/// The level of one log, and its current override.
 pub(super) struct LevelControl {
     rules: &'static LogRules,
-    /// One change after the other, so that the level is that of the last one noted.
+    /// Serializes changes, so that the level is that of the last one recorded in `state`.
     change_lock: Mutex<()>,
     state: Mutex<OverrideState>,
-    /// Wakes a thread that waits for the end of a change which another has replaced.
+    /// Wakes a thread that waits to revert an override which another has replaced.
     replaced: Condvar,
 }
 
 struct OverrideState {
     configured: LogLevel,
     revert_after: Duration,
-    /// Counts the changes, so that the end of one does not end the next.
+    /// Counts the overrides, so that the end of one does not end the next.
     generation: u64,
     reverts_at: Option<DateTime<Utc>>,
     task: Option<AbortHandle>,
 }
 
-/// Nobody looks for one fault for longer, and an [`Instant`] has an end.
+/// Maximum duration of an override. Longer ones could overflow an [`Instant`].
 const MAX_OVERRIDE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 impl LevelControl {
@@ -63,14 +63,14 @@ impl LevelControl {
     }
 
     fn change_lock(&self) -> MutexGuard<'_, ()> {
-        self.change_lock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.change_lock.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, OverrideState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    /// The level of the settings, in force at once and without a word.
+    /// Sets the level of the settings at once, without logging it.
     pub fn configure(&self, level: LogLevel, revert_after: Duration) {
         let _change_lock = self.change_lock();
         self.end(|state| {
@@ -84,7 +84,7 @@ impl LevelControl {
         self.lock().revert_after
     }
 
-    /// A level for some time.
+    /// Sets a level for some time.
     pub fn set_for(&'static self, level: LogLevel, how_long: Duration) -> LevelState {
         let how_long = how_long.min(MAX_OVERRIDE);
         let delta = TimeDelta::from_std(how_long).unwrap_or(TimeDelta::MAX);
@@ -106,7 +106,7 @@ impl LevelControl {
         self.state()
     }
 
-    /// `DEBUG`, or `TRACE` if that is in force already, for as long as the settings say.
+    /// Sets `DEBUG`, or `TRACE` if `DEBUG` is in force, for the time in the settings.
     pub fn raise(&'static self) -> LevelState {
         let level = match self.rules.level() {
             LogLevel::Debug | LogLevel::Trace => LogLevel::Trace,
@@ -116,7 +116,7 @@ impl LevelControl {
         self.set_for(level, how_long)
     }
 
-    /// The configured level at once.
+    /// Reverts to the configured level at once.
     pub fn revert(&self) -> LevelState {
         let change_lock = self.change_lock();
         self.apply_configured();
@@ -133,7 +133,7 @@ impl LevelControl {
         }
     }
 
-    /// Back to the configured level, unless the change has been replaced.
+    /// Reverts to the configured level, unless another override has replaced this one.
     fn revert_override(&self, generation: u64) {
         let _change_lock = self.change_lock();
         if self.lock().generation == generation {
@@ -146,7 +146,7 @@ impl LevelControl {
         self.change(configured, &format!("The log level is {configured} again"));
     }
 
-    /// Forgets the change in force, and begins the next with `begin`.
+    /// Ends the override in force, and prepares the next one with `begin`.
     fn end<R>(&self, begin: impl FnOnce(&mut OverrideState) -> R) -> R {
         let mut state = self.lock();
         state.generation += 1;
@@ -155,19 +155,19 @@ impl LevelControl {
         let started = begin(&mut state);
         drop(state);
         self.replaced.notify_all();
-        // Not under the lock, which a task that is dropped takes.
+        // Aborted without the lock, because dropping the task's override takes it.
         if let Some(task) = task {
             task.abort();
         }
         started
     }
 
-    /// Changes the level and says so while the more talkative of the two is in force: with the
-    /// severity that it shows.
+    /// Changes the level and logs the change while the more verbose of both levels is in force, with a
+    /// severity that this level shows.
     fn change(&self, level: LogLevel, message: &str) {
         let before = self.rules.level();
-        let talkative = level.filter() > before.filter();
-        if talkative {
+        let is_more_verbose = level.filter() > before.filter();
+        if is_more_verbose {
             self.rules.set_level(level);
         }
         match self.rules.level_of(module_path!()) {
@@ -175,12 +175,12 @@ impl LevelControl {
             LogLevel::Warning => warn!(%before, "{message}"),
             _ => info!(%before, "{message}"),
         }
-        if !talkative {
+        if !is_more_verbose {
             self.rules.set_level(level);
         }
     }
 
-    /// Waits in a task if there is a runtime, in a thread otherwise.
+    /// Reverts the override in a task if there is a runtime, otherwise in a thread.
     fn schedule_revert(&'static self, change: LevelOverride, how_long: Duration) {
         let Ok(runtime) = Handle::try_current() else { return drop(change) };
         let generation = change.generation;
@@ -194,7 +194,7 @@ impl LevelControl {
         }
     }
 
-    /// Blocks until the change ends or is replaced.
+    /// Blocks until the override ends or is replaced.
     fn block_until_reverted(&self, generation: u64, ends: Instant) {
         let mut state = self.lock();
         while state.generation == generation {
@@ -203,14 +203,13 @@ impl LevelControl {
                 drop(state);
                 return self.revert_override(generation);
             }
-            let woken = self.replaced.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.replaced.wait_for(&mut state, left);
         }
     }
 }
 
-/// A change in force. Where it is dropped before its end, because the runtime that was to end it is
-/// gone, a thread does that.
+/// An override in force. If it is dropped before its end, because its runtime was shut down, a thread
+/// reverts it.
 struct LevelOverride {
     control: &'static LevelControl,
     generation: u64,
@@ -225,7 +224,7 @@ impl Drop for LevelOverride {
         }
         let wait = move || control.block_until_reverted(generation, ends);
         if std::thread::Builder::new().name("log-level".into()).spawn(wait).is_err() {
-            // No thread to be had: better too early than never.
+            // Without a thread the override ends now, because otherwise it would never end.
             control.revert_override(generation);
         }
     }
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_level_for_some_time_ends_by_itself() {
+    async fn an_override_ends_by_itself() {
         let control = control(LogLevel::Warning);
         let state = control.set_for(LogLevel::Debug, MINUTE);
         assert_eq!((state.level, state.configured), (LogLevel::Debug, LogLevel::Warning));
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_change_replaces_the_first_and_its_end() {
+    async fn a_second_override_replaces_the_first_and_its_end() {
         let control = control(LogLevel::Info);
         control.set_for(LogLevel::Debug, MINUTE);
         tokio::time::sleep(MINUTE / 2).await;
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_time_without_end_has_one() {
+    async fn an_override_has_a_maximum_duration() {
         let control = control(LogLevel::Info);
         assert!(control.set_for(LogLevel::Debug, Duration::MAX).reverts_at.is_some());
         tokio::time::sleep(MAX_OVERRIDE + MINUTE).await;
@@ -298,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_changes_the_level_at_the_same_time_it_is_the_configured_one_at_last() {
+    fn concurrent_overrides_end_at_the_configured_level() {
         let control = control(LogLevel::Info);
         std::thread::scope(|threads| {
             for _ in 0..4 {
@@ -325,14 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn a_level_ends_without_a_runtime_too() {
+    fn an_override_ends_without_a_runtime() {
         let control = control(LogLevel::Info);
         control.set_for(LogLevel::Debug, Duration::from_millis(20));
         wait_until(control, LogLevel::Info);
     }
 
     #[test]
-    fn a_level_ends_though_the_runtime_it_was_set_in_is_gone() {
+    fn an_override_ends_after_its_runtime_was_shut_down() {
         let control = control(LogLevel::Info);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.expect("a test may make a runtime");
@@ -343,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_is_said_at_a_level_that_shows() {
+    fn each_change_is_logged_at_a_level_in_force() {
         let cases = [
             (LogLevel::Info, LogLevel::Debug, ["INFO", "INFO"]),
             (LogLevel::Error, LogLevel::Warning, ["WARNING", "WARNING"]),
@@ -355,13 +354,13 @@ mod tests {
             let control = control(configured);
             let lines: &'static Mutex<Vec<String>> = Box::leak(Box::default());
             let layer = LineLayer::new(control.rules, move |line: &str| {
-                lines.lock().expect("no test panics with the lock").push(line.to_owned());
+                lines.lock().push(line.to_owned());
             });
             tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
                 control.set_for(other, MINUTE);
                 control.revert();
             });
-            let lines = lines.lock().expect("no test panics with the lock");
+            let lines = lines.lock();
             assert_eq!(lines.len(), 2, "{lines:?}");
             assert!(lines[0].contains(&format!("{other} for 1m, then {configured} again")));
             assert!(lines[1].contains(&format!("The log level is {configured} again")));

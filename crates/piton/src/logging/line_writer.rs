@@ -1,4 +1,4 @@
-//! One event as one line: the fixed part, the message, the fields, the id of the request.
+//! Writes one event as one line: time, level and logger, the message, the fields, the request id.
 
 use std::fmt::{self, Write};
 
@@ -12,38 +12,38 @@ use crate::compat::python_levels;
 use crate::http::TraceContext;
 use crate::secrets::{REDACTED, field_is_secret, redact_text};
 
-/// What a line looks like.
+/// The styles of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum LineStyle {
     Human,
     Coloured,
     Json,
-    /// As the service was told, in Python's spelling.
+    /// A format of Python's, from `log.format`.
     Python,
 }
 
-/// No line is longer: most of what reads logs cuts or refuses those that are.
+/// Maximum length of a line, because most log collectors cut or refuse longer ones.
 pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Of the longest line, for what stands context message and fields.
+/// Bytes of a line that are reserved for the parts other than message and fields.
 const FRAME_BYTES: usize = 1024;
 
-/// How far beyond the longest line a text is read, so that a secret at its end is still seen whole.
+/// Bytes read beyond the maximum, so that a secret at the cut is still recognized as a whole.
 const OVERLAP_BYTES: usize = 4 * 1024;
 
-/// Stands where a text was cut.
+/// The mark at the end of a text that was cut.
 const CUT_MARK: &str = "…[cut]";
 
-/// Text that is used again and again, so that a line costs no allocation.
+/// Buffers that are reused, so that a line costs no allocation.
 #[derive(Default)]
 pub(super) struct LineBuffers {
     line: String,
-    /// The message of a line in Python's spelling, which may have something before and after it.
+    /// The message of a line in a Python format, which may have text before and after it.
     message: String,
-    /// The fields: they may be told before the message, and are written after it.
+    /// The fields. They may be recorded before the message, and are written after it.
     fields: String,
-    /// One value.
+    /// The value of one field.
     value: String,
 }
 
@@ -62,7 +62,7 @@ impl LineBuffers {
     }
 
     pub(super) fn clear(&mut self) {
-        /// A single long line must not be paid for ever after by each thread.
+        /// Maximum capacity that a thread keeps after a single long line.
         const MAX_REUSED_BYTES: usize = 8 * 1024;
         let Self { line, message, fields, value } = self;
         for buffer in [line, message, fields, value] {
@@ -72,17 +72,17 @@ impl LineBuffers {
     }
 }
 
-/// A line while it is written.
+/// A line that is being written.
 pub(super) struct LineWriter<'a> {
     buffers: &'a mut LineBuffers,
     style: LineStyle,
     request_id: Option<&'a str>,
     trace: Option<TraceContext>,
-    /// Whether a field was left out for want of room.
+    /// Set if a field was left out because the line is full.
     left_out: bool,
 }
 
-/// Keys of a JSON line that fields must not take.
+/// Keys of a JSON line that fields cannot have.
 const RESERVED: [&str; 6] = ["time", "level", "logger", "line", "message", "line_cut"];
 
 impl<'a> LineWriter<'a> {
@@ -95,13 +95,13 @@ impl<'a> LineWriter<'a> {
         Self { buffers, style, request_id, trace: None, left_out: false }
     }
 
-    /// The trace that the request's client said.
+    /// Sets the trace context that the client sent.
     pub(super) fn with_trace(mut self, trace: Option<TraceContext>) -> Self {
         self.trace = trace;
         self
     }
 
-    /// Writes the whole event in a form of our own.
+    /// Writes the event in one of the framework's styles.
     pub(super) fn write(mut self, moment: LogTime, event: &Event<'_>) {
         if self.style == LineStyle::Json {
             self.begin_json(moment, event.metadata());
@@ -117,7 +117,7 @@ impl<'a> LineWriter<'a> {
         line.push_str(if json { "}\n" } else { "\n" });
     }
 
-    /// Writes the whole event in a format of Python's.
+    /// Writes the event in a format of Python's.
     pub(super) fn write_python(
         mut self,
         format: &PythonFormat,
@@ -131,7 +131,7 @@ impl<'a> LineWriter<'a> {
         let LineBuffers { line, message, fields, .. } = self.buffers;
         let metadata = event.metadata();
         format.write(line, &PythonRecord { moment, metadata, message, fields, context, msec });
-        // The format may say the message twice.
+        // Cut here, because the format may contain the message twice.
         if line.len() >= MAX_LINE_BYTES {
             line.truncate(line.floor_char_boundary(MAX_LINE_BYTES - CUT_MARK.len() - 1));
             line.push_str(CUT_MARK);
@@ -194,14 +194,14 @@ impl<'a> LineWriter<'a> {
         }
     }
 
-    /// How much may still be written.
+    /// Returns the bytes that may still be written.
     fn room(&self) -> usize {
         let LineBuffers { line, message, fields, .. } = &*self.buffers;
         let written = line.len() + message.len() + fields.len();
         (MAX_LINE_BYTES - FRAME_BYTES).saturating_sub(written)
     }
 
-    /// Begins a field whose name is taken as it is.
+    /// Begins a field with this name.
     fn key(&mut self, name: &str) {
         let fields = &mut self.buffers.fields;
         match self.style {
@@ -225,9 +225,9 @@ impl<'a> LineWriter<'a> {
         }
     }
 
-    /// Begins a field of the event. Returns whether there is room for it.
+    /// Begins a field of the event. Returns false if the line is full.
     fn field(&mut self, field: &Field) -> bool {
-        /// For the signs context it, and a number.
+        /// Bytes for the quotes and separators of a field, and for a number.
         const FIELD_OVERHEAD_BYTES: usize = 64;
         let name = plain_name(field);
         if self.room() < name.len() + FIELD_OVERHEAD_BYTES {
@@ -292,7 +292,7 @@ impl<'a> LineWriter<'a> {
             &*safe
         };
         if is_message {
-            // What is left is for the fields, which may come later.
+            // A quarter of the room is left for the fields, which may be recorded later.
             let fitting = escape::prefix_that_fits(whole, self.room() / 4 * 3);
             self.push_message(fitting, fitting.len() < whole.len() || read.len() < text.len());
         } else if self.field(field) {
@@ -302,7 +302,8 @@ impl<'a> LineWriter<'a> {
         }
     }
 
-    /// Writes what has no quotes in JSON. Numbers are no secrets, even in a field `token_count`.
+    /// Writes a value without quotes in JSON. Numbers are not hidden, so that a field such as
+    /// `token_count` stays readable.
     fn bare(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         if field.name() == "message" {
             return self.formatted(field, value);
@@ -318,19 +319,19 @@ impl<'a> LineWriter<'a> {
         }
         let mut buffer = std::mem::take(&mut self.buffers.value);
         buffer.clear();
-        // A `Display` that fails leaves what it wrote until then.
+        // The error is ignored: a `Display` that fails leaves the text written until then.
         let _ = BoundedText(&mut buffer).write_fmt(value);
         self.text(field, &buffer);
         self.buffers.value = buffer;
     }
 }
 
-/// Ends the formatting of a value that would not fit: it may be without end.
+/// Text that ends the formatting of a value when it is full, because a value may format endlessly.
 struct BoundedText<'a>(&'a mut String);
 
 impl fmt::Write for BoundedText<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        /// One character more than is read, to be seen as cut.
+        /// One character more than is read, so that the text counts as cut.
         const MAX_READ_BYTES: usize = MAX_LINE_BYTES + OVERLAP_BYTES + 4;
         let room = MAX_READ_BYTES.saturating_sub(self.0.len());
         self.0.push_str(&text[..text.floor_char_boundary(room)]);
@@ -368,7 +369,7 @@ impl Visit for LineWriter<'_> {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no word for "not a number".
+        // JSON cannot express infinite values and NaN (RFC 8259, section 6).
         if self.style == LineStyle::Json && !value.is_finite() {
             self.bare(field, format_args!("null"));
         } else {
@@ -381,7 +382,7 @@ impl Visit for LineWriter<'_> {
     }
 }
 
-/// An error and its causes, as `{:#}` would have them.
+/// An error with its causes, formatted as `{:#}` does.
 struct ErrorChain<'a>(&'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for ErrorChain<'_> {
@@ -405,7 +406,7 @@ fn colour(level: Level) -> &'static str {
     }
 }
 
-/// A field may be named by a keyword of Rust: `r#type = ..`.
+/// Returns the name of a field without the prefix of raw identifiers, such as `r#type`.
 fn plain_name(field: &Field) -> &'static str {
     field.name().strip_prefix("r#").unwrap_or(field.name())
 }

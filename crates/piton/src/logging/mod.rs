@@ -1,9 +1,8 @@
-//! The log: one line an event, for people on a terminal and as JSON everywhere else, with the id
-//! of the request on each line and no secret in any.
+//! Logging: one line for each event, readable on a terminal and as JSON elsewhere, with the request id and
+//! without secrets.
 //!
-//! Libraries and services write with the macros of `tracing`; this room decides which events are
-//! written and how. There is one subscriber in the process, and its level can be changed while
-//! it runs.
+//! Libraries and services log with the macros of `tracing`; this module decides which events are written
+//! and in which format. The process has one subscriber, whose level can be changed while it runs.
 
 mod escape;
 mod filter;

@@ -1,37 +1,38 @@
-//! Where lines go: the standard output (the standard error while a verb runs), in one write each. A reader that is gone, a full disk and a
-//! reader that has stopped reading cost lines, never the service.
+//! Writes lines to the standard output (to the standard error while a command runs), one write for each. A
+//! closed pipe, a full disk and a collector that has stopped reading cost lines, never the service.
 //!
-//! Lines are written by whoever logs, so that none is lost when the process dies. A pipe is opened
-//! a second time for that, without blocking: then a collector that hangs holds up the service for
-//! [`WRITE_TIMEOUT`] once, and what finds no room until it reads again is counted and left out. A
-//! terminal, a file and a socket are written to as they are.
+//! The thread that logs writes the line itself, so that no line is lost when the process dies. A pipe is
+//! opened a second time without blocking: a hanging collector delays the service by [`WRITE_TIMEOUT`] once,
+//! and lines that do not fit until it reads again are counted and dropped. Terminals, files and sockets are
+//! written to directly.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::timestamp::{LogTime, date_time};
 
-/// How long a pipe may be full before lines are left out.
+/// Time for which a full pipe is waited for before lines are dropped.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often a full pipe is tried again.
+/// Interval between attempts to write to a full pipe.
 const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Whether the standard output is for something else than lines.
+/// Set while the standard output is for the output of a command instead of lines.
 static TO_STDERR: AtomicBool = AtomicBool::new(false);
 
-/// From here on lines go to the standard error: a verb's output is what it was asked for, and may be
-/// read by a program.
+/// Sends further lines to the standard error, because the output of a command may be read by a program.
 pub(super) fn log_to_stderr() {
     TO_STDERR.store(true, Ordering::Relaxed);
 }
 
-/// Writes to the standard output of the process, or to its standard error.
+/// Writes to the standard output, or to the standard error after [`log_to_stderr`].
 pub(super) fn write(line: &str) {
     static OUTPUT: OnceLock<Option<Mutex<LogPipe>>> = OnceLock::new();
     static ERRORS: OnceLock<Option<Mutex<LogPipe>>> = OnceLock::new();
@@ -40,27 +41,28 @@ pub(super) fn write(line: &str) {
         false => (&OUTPUT, "/proc/self/fd/1"),
         true => (&ERRORS, "/proc/self/fd/2"),
     };
-    // A reader that is gone (`service | head`) is no reason to fail, and there is nobody to tell.
+    // Errors are ignored: a closed reader (`service | head`) must not end the service, and there is no other
+    // place to report them.
     match pipe.get_or_init(|| LogPipe::open(Path::new(path)).map(Mutex::new)) {
-        Some(pipe) => pipe.lock().unwrap_or_else(PoisonError::into_inner).write(line),
+        Some(pipe) => pipe.lock().write(line),
         None if to_stderr => drop(std::io::stderr().lock().write_all(line.as_bytes())),
         None => drop(std::io::stdout().lock().write_all(line.as_bytes())),
     }
 }
 
-/// A pipe that does not block.
+/// A pipe opened without blocking.
 struct LogPipe {
     file: File,
-    /// The end of a line whose beginning is in the pipe.
+    /// The end of a line whose beginning has been written.
     unwritten: Vec<u8>,
-    /// Whether the last line found no room.
+    /// Set if the last line did not fit.
     stalled: bool,
-    /// Lines left out.
+    /// The number of dropped lines.
     lost: u64,
 }
 
 impl LogPipe {
-    /// `None` where it is no pipe, or the system does not let us.
+    /// Opens the pipe. `None` if the output is not a pipe, or cannot be opened again.
     fn open(path: &Path) -> Option<Self> {
         path.metadata().ok().filter(|found| found.file_type().is_fifo())?;
         let file = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
@@ -79,7 +81,7 @@ impl LogPipe {
         if !self.stalled {
             self.lost = 0;
         } else if written <= unwritten_len {
-            // Nothing of this line is in the pipe.
+            // Nothing of this line was written, so it can be dropped as a whole.
             self.lost += 1;
             bytes.truncate(unwritten_len);
             self.unwritten = bytes.split_off(written);
@@ -89,8 +91,8 @@ impl LogPipe {
         }
     }
 
-    /// Writes what finds room, waiting for it unless it was waited for in vain before. Returns how
-    /// much that was. A reader that is gone takes everything.
+    /// Writes as much as fits, and waits for room unless the last wait was in vain. Returns the number of
+    /// bytes written. A closed reader accepts everything.
     fn push(&mut self, bytes: &[u8]) -> usize {
         let begin = Instant::now();
         let mut written = 0;
@@ -110,7 +112,7 @@ impl LogPipe {
         written
     }
 
-    /// Says how many lines are missing, in the form of those around it.
+    /// Returns a line with the number of dropped lines, in the format of the lines around it.
     fn notice(&self, json: bool) -> String {
         const LOGGER: &str = "piton.logging.output";
         let lost = self.lost;
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_does_not_read_costs_lines_and_one_wait() {
+    fn a_hanging_reader_costs_lines_and_one_timeout() {
         for length in [100, 5000, 60_000] {
             let (mut pipe, mut reader) = pipe();
             let begin = Instant::now();
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_costs_no_wait() {
+    fn a_closed_reader_costs_no_timeout() {
         let (mut pipe, reader) = pipe();
         drop(reader);
         let begin = Instant::now();
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pipe_is_left_as_it_is() {
+    fn only_pipes_are_opened_again() {
         assert!(LogPipe::open(Path::new("/dev/null")).is_none());
         assert!(LogPipe::open(Path::new("/nowhere")).is_none());
     }

@@ -1,4 +1,4 @@
-//! The log of this process: started once, with a level that can be changed while it runs.
+//! The log of the process: installs the subscriber once, and changes its level while it runs.
 
 use std::io::IsTerminal;
 use std::sync::Once;
@@ -19,8 +19,8 @@ use super::settings::LogSettings;
 static RULES: LogRules = LogRules::new();
 static LEVEL: LevelControl = LevelControl::new(&RULES);
 
-/// Starts the log on the standard output. Called again, it changes the levels and the format. It
-/// never panics: where the process has another `tracing` subscriber already, that one stays.
+/// Starts the log on the standard output. A second call changes the levels and the format. Never panics: if
+/// the process already has another `tracing` subscriber, that one remains.
 pub fn start(settings: &LogSettings) {
     static INSTALL: Once = Once::new();
     layer::started_at();
@@ -28,53 +28,52 @@ pub fn start(settings: &LogSettings) {
     LEVEL.configure(settings.level, settings.revert_after);
     INSTALL.call_once(|| {
         let subscriber = tracing_subscriber::registry().with(LineLayer::new(&RULES, output::write));
-        // Refused only if the service installed one of its own, which then is what it wants.
+        // Fails only if the service has installed its own subscriber, which then takes precedence.
         let _ = tracing::subscriber::set_global_default(subscriber);
     });
 }
 
-/// From here on the log goes to the standard error, as the standard output is for what a verb prints.
+/// Sends further lines to the standard error, because the standard output is for the output of a command.
 pub(crate) fn log_to_stderr() {
     output::log_to_stderr();
 }
 
-/// Changes the level for good, as if the settings said so. For a time: [`set_level_for`].
+/// Changes the level permanently, as the setting does. For some time: [`set_level_for`].
 pub fn set_level(level: LogLevel) {
     LEVEL.configure(level, LEVEL.revert_after());
 }
 
-/// How long a level that was changed stays, where nobody says for how long.
+/// Returns the default duration of an override: `log.revert_after`.
 #[must_use]
 pub fn revert_after() -> Duration {
     LEVEL.revert_after()
 }
 
-/// The level in force.
+/// Returns the level in force.
 #[must_use]
 pub fn level() -> LogLevel {
     RULES.level()
 }
 
-/// Changes the level for some time, a year at the most; then the level of the settings is in force
-/// again. Another call replaces this one. The log is told of both changes.
+/// Changes the level for some time, at most a year; then the level of the settings is in force again.
+/// Another call replaces this one. Both changes are logged.
 ///
-/// The levels of single loggers (`log.levels`) stay what they are.
+/// The levels of single loggers (`log.levels`) do not change.
 pub fn set_level_for(level: LogLevel, how_long: Duration) -> LevelState {
     LEVEL.set_for(level, how_long)
 }
 
-/// Takes `DEBUG`, or `TRACE` where `DEBUG` is in force already, for `log.revert_after`: what SIGUSR1
-/// does.
+/// Sets `DEBUG`, or `TRACE` if `DEBUG` is in force, for `log.revert_after`, as SIGUSR1 does.
 pub fn raise_level() -> LevelState {
     LEVEL.raise()
 }
 
-/// Takes the level of the settings at once: what SIGUSR2 does.
+/// Reverts to the level of the settings at once, as SIGUSR2 does.
 pub fn revert_level() -> LevelState {
     LEVEL.revert()
 }
 
-/// The level in force, that of the settings, and when it will be in force again.
+/// Returns the level in force, that of the settings, and the time at which it will be in force again.
 #[must_use]
 pub fn level_state() -> LevelState {
     LEVEL.state()
@@ -104,7 +103,7 @@ fn style(format: &LogFormat) -> LineStyle {
     }
 }
 
-/// <https://no-color.org>: set and not empty.
+/// Returns whether `NO_COLOR` is set and not empty (<https://no-color.org>).
 pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -22,7 +22,7 @@ pub struct PythonFormat {
     parts: Vec<FormatPart>,
 }
 
-/// How the milliseconds stand in `asctime`: Python's `default_msec_format`.
+/// The format of the milliseconds in `asctime`: Python's `default_msec_format`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MsecFormat {
     text: String,
@@ -42,7 +42,7 @@ enum MsecPart {
     Msecs(ConversionSpec),
 }
 
-/// What Python knows of a log record.
+/// The attributes of Python's `LogRecord`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RecordAttribute {
     Asctime,
@@ -101,38 +101,38 @@ impl RecordAttribute {
     }
 }
 
-/// An event as Python would see it.
+/// An event with the attributes of Python's `LogRecord`.
 pub(super) struct PythonRecord<'a> {
     pub moment: LogTime,
     pub metadata: &'a Metadata<'a>,
-    /// Escaped.
+    /// The message, escaped.
     pub message: &'a str,
-    /// The fields and the id of the request, as they follow the message. Escaped.
+    /// The fields and the request id that follow the message, escaped.
     pub fields: &'a str,
     pub context: &'a RecordContext,
     pub msec: &'a MsecFormat,
 }
 
-/// What does not stand in the event itself.
+/// The attributes that the event itself does not have.
 pub(super) struct RecordContext {
-    /// The span: `#[instrument]` calls it as the function.
+    /// The name of the span, which `#[instrument]` names as the function.
     pub function: &'static str,
     pub process: u32,
     pub thread: u64,
     pub thread_name: String,
     pub task_name: String,
-    /// Python's `time.time()` when the log started_at.
+    /// Python's `time.time()` at the start of the log.
     pub started_at: f64,
 }
 
 impl PythonFormat {
-    /// The default format of Gnar Gear, and ours for people.
+    /// The default format of Gnar Gear, and the format of `human`.
     pub const GNAR: &str = "%(asctime)s %(levelname)-8s %(name)s:%(lineno)d   %(message)s";
 
-    /// Reads a format.
+    /// Parses a format.
     ///
     /// # Errors
-    /// Which field or conversion is wrong, with the whole format as it was probably meant.
+    /// The invalid field or conversion, with a corrected format if a field is misspelled.
     pub fn new(text: &str) -> Result<Self, String> {
         let parts = pieces(text)?.into_iter().map(|piece| match piece {
             FormatPiece::Text(text) => Ok(FormatPart::Text(text)),
@@ -146,8 +146,8 @@ impl PythonFormat {
         Self::new(Self::GNAR).expect("Gnar Gear's format is one")
     }
 
-    /// Writes the line, without its end. The fields follow the message, or stand at the end where
-    /// the format has none.
+    /// Writes the line without its line end. The fields follow the message; if the format has no message,
+    /// they are at the end.
     pub(super) fn write(&self, line: &mut String, record: &PythonRecord<'_>) {
         let is_message = |part: &FormatPart| {
             matches!(part, FormatPart::RecordAttribute(RecordAttribute::Message, _))
@@ -170,30 +170,33 @@ impl PythonFormat {
     }
 }
 
-/// The attribute that a conversion names.
+/// Returns the attribute that a conversion names.
 fn attribute(
     format: &str,
     name: Option<&str>,
     spec: ConversionSpec,
 ) -> Result<RecordAttribute, String> {
     let Some(name) = name else {
-        return Err("`%` names no field: such as `%(message)s`, or `%%` for the sign".to_owned());
+        return Err(
+            "`%` without a field: write one such as `%(message)s`, or `%%` for a percent sign"
+                .to_owned(),
+        );
     };
     let Some((_, attribute)) = RECORD_ATTRIBUTES.iter().find(|(known, _)| *known == name) else {
         let names = RECORD_ATTRIBUTES.iter().map(|(name, _)| *name);
         return Err(match suggest(name, names.clone()) {
             Some(near) => {
                 let meant = format.replace(&format!("%({name})"), &format!("%({near})"));
-                format!("there is no field `{name}`, but `{near}`: write `{meant}`")
+                format!("unknown field `{name}`: did you mean `{meant}`?")
             }
             None => {
                 let names = names.collect::<Vec<_>>().join(", ");
-                format!("there is no field `{name}`; there are {names}")
+                format!("unknown field `{name}`: expected one of {names}")
             }
         });
     };
     if spec.kind != ConversionKind::Text && !attribute.is_number() {
-        return Err(format!("`{name}` is text and no number: `%({name})s` writes it"));
+        return Err(format!("`{name}` is text, not a number: write `%({name})s`"));
     }
     Ok(*attribute)
 }
@@ -243,7 +246,7 @@ impl PythonRecord<'_> {
     }
 }
 
-/// The words in brackets are Python's own.
+/// Returns the path of the file, or Python's placeholder for an unknown one.
 fn path<'a>(metadata: &Metadata<'a>) -> &'a str {
     metadata.file().unwrap_or("(unknown file)")
 }
@@ -266,7 +269,7 @@ impl RecordContext {
             process: std::process::id(),
             thread: thread_number(&thread),
             thread_name,
-            // As Python's `None` is written.
+            // Python formats a missing name as `None`.
             task_name: tokio::task::try_id()
                 .map_or_else(|| "None".to_owned(), |id| format!("Task-{id}")),
             started_at,
@@ -274,7 +277,7 @@ impl RecordContext {
     }
 }
 
-/// The standard library shows the number of a thread in its `Debug` form only.
+/// Returns the number of a thread, which stable Rust shows only in its `Debug` text.
 fn thread_number(thread: &std::thread::Thread) -> u64 {
     let shown = format!("{:?}", thread.id());
     let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
@@ -282,10 +285,10 @@ fn thread_number(thread: &std::thread::Thread) -> u64 {
 }
 
 impl MsecFormat {
-    /// Reads a format.
+    /// Parses a format.
     ///
     /// # Errors
-    /// What is wrong with it, with the default to write instead.
+    /// The reason why it is invalid, with the default to write instead.
     pub fn new(text: &str) -> Result<Self, String> {
         let default = || format!("write `{}`", Self::DEFAULT);
         let mut parts = Vec::new();
@@ -295,7 +298,7 @@ impl MsecFormat {
                 FormatPiece::Text(text) => MsecPart::Text(text),
                 FormatPiece::Conversion { name: Some(name), .. } => {
                     return Err(format!(
-                        "`%({name})` has a name, where none may stand: {}",
+                        "`%({name})` has a name, which is not allowed here: {}",
                         default()
                     ));
                 }
@@ -304,7 +307,7 @@ impl MsecFormat {
                     match (count, spec.kind) {
                         (1, ConversionKind::Text) => MsecPart::Time(spec),
                         (1, _) => {
-                            return Err(format!("the time is text and no number: {}", default()));
+                            return Err(format!("the time is text, not a number: {}", default()));
                         }
                         _ => MsecPart::Msecs(spec),
                     }
@@ -318,7 +321,7 @@ impl MsecFormat {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// Gnar Gear's; Python's own has a comma.
+    /// The format of Gnar Gear. Python's default has a comma instead of the point.
     pub const DEFAULT: &str = "%s.%03d";
 
     pub(super) fn is_default(&self) -> bool {

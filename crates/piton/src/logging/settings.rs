@@ -8,21 +8,21 @@ use super::python_format::MsecFormat;
 use crate::config::{Reader, Section, Settings};
 
 crate::setting_enum! {
-    /// Which requests get a line of their own.
+    /// The requests that get a line of their own.
     pub enum LogRequests: default Auto {
-        /// All in development, failures in production.
+        /// All requests in development, failures in production.
         Auto = "auto",
         /// Every request.
         All = "all",
-        /// Those that were answered with an error of the service (5xx), and slow ones.
+        /// Requests that failed with a server error (5xx), and slow ones.
         Failures = "failures",
-        /// None.
+        /// No request.
         None = "none",
     }
 }
 
 impl LogRequests {
-    /// `Auto` decided: never `Auto`.
+    /// Resolves `Auto` to `All` or `Failures`.
     #[must_use]
     pub const fn resolve(self, production: bool) -> Self {
         match self {
@@ -33,36 +33,36 @@ impl LogRequests {
     }
 }
 
-/// The log.
+/// Settings of the log.
 #[derive(Settings, Clone, Debug)]
 #[setting(check = Self::check)]
 pub struct LogSettings {
-    /// How much is written: `TRACE`, `DEBUG`, `INFO`, `WARNING` or `ERROR`; Python's numbers and
-    /// `CRITICAL`, which is `ERROR`, are read too. Take `DEBUG` to find a fault: libraries speak
-    /// then, too. **Default: `INFO`.**
+    /// Level of the log: `TRACE`, `DEBUG`, `INFO`, `WARNING` or `ERROR`; Python's numbers and `CRITICAL`
+    /// (which is `ERROR`) are read too. Set `DEBUG` to find a fault: it includes libraries.
+    /// **Default: `INFO`.**
     #[setting(alias = "{prefix}_{app}_LOG_LEVEL")]
     pub level: LogLevel,
-    /// Levels of single loggers, such as `sqlx=WARNING,registry.repositories=DEBUG`: each for the
-    /// logger of that name and those below it, whatever `log.level` says. Use it to quiet or to
-    /// open one module. **Default: none.**
+    /// Levels of single loggers, such as `sqlx=WARNING,registry.repositories=DEBUG`: each for the logger of
+    /// that name and those below it, regardless of `log.level`. Use it to make one module more or less
+    /// verbose. **Default: none.**
     pub levels: LogLevels,
-    /// What a line looks like: `human`, `json`, `auto`, which is `human` on a terminal and `json`
-    /// otherwise, or a format of Python's `logging`, such as
+    /// Format of lines: `human`, `json`, `auto`, which is `human` on a terminal and `json` otherwise, or a
+    /// format of Python's `logging`, such as
     /// `%(asctime)s %(levelname)-8s %(message)s`. **Default: `auto`.**
     pub format: LogFormat,
-    /// How the milliseconds stand after the time in lines for people: Python's
-    /// `default_msec_format`. Nothing leaves them out. **Default: `%s.%03d`.**
+    /// Format of the milliseconds after the time in `human` lines: Python's `default_msec_format`. An empty
+    /// text leaves them out. **Default: `%s.%03d`.**
     pub format_msec: MsecFormat,
-    /// Which requests get a line: `all`, `failures`, `none`, or `auto`, which is `all` in
+    /// Requests that get a line: `all`, `failures`, `none`, or `auto`, which is `all` in
     /// development and `failures` in production. **Default: `auto`.**
     pub requests: LogRequests,
-    /// A request that took this long gets a line with `slow=true` at `WARNING`, also where only
-    /// failures are logged. `0s` calls none slow. Raise it for a service whose requests take their
-    /// time. **Default: `1s`.**
+    /// Duration from which a request is slow: it gets a line with `slow=true` at `WARNING`, also if only
+    /// failures are logged. `0s` disables this. Raise it for a service whose requests take long.
+    /// **Default: `1s`.**
     #[setting(max = "365days")]
     pub slow: Duration,
-    /// How long a level that was changed by signal stays: SIGUSR1 raises it, SIGUSR2 ends that at
-    /// once. **Default: `15m`.**
+    /// Duration of a level that was raised by the signal SIGUSR1; SIGUSR2 reverts it at once.
+    /// **Default: `15m`.**
     #[setting(max = "365days")]
     pub revert_after: Duration,
 }
@@ -84,10 +84,14 @@ impl Default for LogSettings {
 impl LogSettings {
     fn check(&self, from: &mut Reader<'_>) {
         if self.revert_after.is_zero() {
-            from.refuse("revert_after", "a level would end as it begins", "a time such as `15m`");
+            from.refuse(
+                "revert_after",
+                "the raised level would end at once",
+                "a duration such as `15m`",
+            );
         }
     }
 }
 
-/// The section `log`.
+/// The section `[log]`.
 pub static SECTION: Section = Section::of::<LogSettings>("log");

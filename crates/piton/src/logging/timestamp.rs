@@ -1,13 +1,13 @@
-//! The time of a line, written by hand, as this is on the way of every line.
+//! The time of a line. Formatted by hand instead of by `chrono`, because it is written for every line.
 
 use chrono::{DateTime, Datelike, Local, NaiveDateTime, TimeZone, Timelike, Utc};
 
-/// When something was logged.
+/// The time of an event.
 #[derive(Clone, Copy)]
 pub(super) struct LogTime {
-    /// As the wall's clock shows it.
+    /// The date and the time of day in the zone that lines show.
     pub local: NaiveDateTime,
-    /// Since 1970, in seconds.
+    /// Seconds since 1970.
     pub seconds: i64,
 }
 
@@ -24,26 +24,26 @@ impl LogTime {
         Self { local: time.naive_local(), seconds: time.timestamp() }
     }
 
-    /// A leap second has more than a thousand.
+    /// Returns the milliseconds. A leap second would have more than 999.
     pub fn millis(self) -> u32 {
         (self.local.nanosecond() / 1_000_000).min(999)
     }
 
-    /// Python's `time.time()`.
+    /// Returns Python's `time.time()`.
     #[expect(clippy::cast_precision_loss, reason = "seconds are exact in a double for 10^8 years")]
     pub fn created(self) -> f64 {
         self.seconds as f64 + f64::from(self.local.nanosecond()) / 1e9
     }
 }
 
-/// `2018-07-09 15:41:46.420`.
+/// Writes a time such as `2018-07-09 15:41:46.420`.
 pub(super) fn date_time(line: &mut String, moment: LogTime, between: char) {
     date_and_seconds(line, moment, between);
     line.push('.');
     digits(line, moment.millis(), 3);
 }
 
-/// `2018-07-09 15:41:46`.
+/// Writes a time such as `2018-07-09 15:41:46`.
 pub(super) fn date_and_seconds(line: &mut String, moment: LogTime, between: char) {
     let time = moment.local;
     digits(line, u32::try_from(time.year()).unwrap_or(0), 4);

@@ -30,7 +30,7 @@ enum Source {
 impl EvidenceInput {
     /// Creates the evidence of a message. Its media is fetched by `client` when an action reads it.
     #[must_use]
-    pub fn of_ashirt(mut message: EvidenceCreated, client: Client) -> Self {
+    pub fn from_message(mut message: EvidenceCreated, client: Client) -> Self {
         if !super::wants_variables(&message.content_type) {
             message.global_variables = Vec::new();
             message.operation_variables = Vec::new();
@@ -40,7 +40,7 @@ impl EvidenceInput {
 
     /// Creates evidence from a local file, to try an action without ASHIRT.
     #[must_use]
-    pub fn of_file(content_type: &str, path: PathBuf) -> Self {
+    pub fn from_file(content_type: &str, path: PathBuf) -> Self {
         let content_type = content_type.to_owned();
         let message = EvidenceCreated { content_type, ..EvidenceCreated::default() };
         Self { message, source: Source::File(path), permit: None }
@@ -109,7 +109,7 @@ impl EvidenceInput {
             }
             Source::File(path) => {
                 let path = path.clone();
-                ended(spawn_blocking(move || work(&mut std::fs::File::open(path)?)).await)
+                thread_result(spawn_blocking(move || work(&mut std::fs::File::open(path)?)).await)
             }
         }
     }
@@ -127,7 +127,7 @@ impl EvidenceInput {
             done
         });
         let fed = feed(content, feeder).await;
-        let done = ended(working.await);
+        let done = thread_result(working.await);
         fed?;
         done
     }
@@ -135,7 +135,7 @@ impl EvidenceInput {
 
 /// Returns the result of the thread. Resumes its panic, so that it is handled as a panic of the
 /// request.
-fn ended<T>(done: std::result::Result<Result<T>, JoinError>) -> Result<T> {
+fn thread_result<T>(done: std::result::Result<Result<T>, JoinError>) -> Result<T> {
     match done.map_err(JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),

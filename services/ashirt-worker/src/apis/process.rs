@@ -31,7 +31,7 @@ pub async fn process(queue: EvidenceQueue, backend: Backend, request: Request) -
             json(protocol::liveness(failure_reason(&queue, &backend).await.as_deref()))
         }
         Ok(Message::EvidenceCreated(message)) => {
-            let evidence = EvidenceInput::of_ashirt(message, backend.client().clone());
+            let evidence = EvidenceInput::from_message(message, backend.client().clone());
             json(add_request_id(queue.process(evidence).await).body())
         }
         Ok(Message::Untyped(why)) => json(rejected(why)),
@@ -52,8 +52,8 @@ fn rejected(why: String) -> Vec<u8> {
 }
 
 /// Adds the request id to an error, so that an administrator finds its log lines.
-fn add_request_id(answer: WorkerResponse) -> WorkerResponse {
-    match answer {
+fn add_request_id(response: WorkerResponse) -> WorkerResponse {
+    match response {
         WorkerResponse::Error(why) => WorkerResponse::Error(with_current_request_id(&why).into()),
         other => other,
     }
@@ -96,9 +96,9 @@ pub(crate) fn error_response(failed: &ErrorResponse<'_>) -> Response {
 pub(crate) fn wrong_path_response(failed: &ErrorResponse<'_>) -> Response {
     let nowhere = failed.status() == StatusCode::NOT_FOUND;
     let place = if nowhere { format!("; ASHIRT calls {PROCESS_PATH}") } else { String::new() };
-    let mut answer = failure_response(failed, &place);
-    *answer.status_mut() = failed.status();
-    answer
+    let mut response = failure_response(failed, &place);
+    *response.status_mut() = failed.status();
+    response
 }
 
 fn failure_response(failed: &ErrorResponse<'_>, place: &str) -> Response {

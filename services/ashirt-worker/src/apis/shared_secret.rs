@@ -26,13 +26,13 @@ impl Guard for SharedSecretGuard {
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> GuardFuture<'a> {
         Box::pin(async move {
             let queue = app.try_part::<EvidenceQueue>()?;
-            let Some(expected) = queue.expected() else { return Ok(()) };
+            let Some(expected) = queue.expected_secret() else { return Ok(()) };
             let name = &expected.header;
-            let shown = head.headers.get(name).map_or(&[][..], |value| value.as_bytes());
-            if expected.is(shown) {
+            let sent = head.headers.get(name).map_or(&[][..], |value| value.as_bytes());
+            if expected.matches(sent) {
                 return Ok(());
             }
-            let why = if shown.is_empty() { "missing" } else { "wrong" };
+            let why = if sent.is_empty() { "missing" } else { "wrong" };
             warn!("Rejected a caller: the header {name} is {why}");
             Err(Error::unauthorized(format!("the header {name} is {why}")))
         })
@@ -48,7 +48,7 @@ pub(crate) struct ExpectedSecret {
 
 impl ExpectedSecret {
     /// Creates the expectation of the settings. Returns `None` without a shared secret.
-    pub fn of(settings: &WorkerSettings) -> Option<Self> {
+    pub fn from_settings(settings: &WorkerSettings) -> Option<Self> {
         let hash = digest(&SHA256, settings.shared_secret.get()?.as_bytes());
         let header = settings.header().expect("the settings have been checked");
         Some(Self { header, hash })
@@ -56,8 +56,8 @@ impl ExpectedSecret {
 
     /// Compares by hashes in constant time, so that the duration reveals neither content nor
     /// length.
-    fn is(&self, shown: &[u8]) -> bool {
-        verify_slices_are_equal(digest(&SHA256, shown).as_ref(), self.hash.as_ref()).is_ok()
+    fn matches(&self, sent: &[u8]) -> bool {
+        verify_slices_are_equal(digest(&SHA256, sent).as_ref(), self.hash.as_ref()).is_ok()
     }
 }
 
@@ -69,9 +69,9 @@ mod tests {
     fn only_the_whole_secret_is_the_secret() {
         let header = HeaderName::from_static("x-shared-secret");
         let expected = ExpectedSecret { header, hash: digest(&SHA256, b"s3cr3t-of-ours") };
-        assert!(expected.is(b"s3cr3t-of-ours"));
+        assert!(expected.matches(b"s3cr3t-of-ours"));
         for other in ["", "s3cr3t-of-our", "s3cr3t-of-ours ", "S3cr3t-of-ours"] {
-            assert!(!expected.is(other.as_bytes()), "{other}");
+            assert!(!expected.matches(other.as_bytes()), "{other}");
         }
     }
 }

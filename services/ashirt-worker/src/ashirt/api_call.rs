@@ -44,7 +44,7 @@ impl ApiCall {
     }
 
     fn new(name: &'static str, method: Method, segments: &[&str]) -> Result<Self, Error> {
-        let target = request_target::path(segments).map_err(|error| error.of_call(name))?;
+        let target = request_target::path(segments).map_err(|error| error.with_call(name))?;
         let is_repeatable = method == Method::GET;
         Ok(Self { name, method, target, content_type: None, body: Bytes::new(), is_repeatable })
     }
@@ -119,7 +119,7 @@ impl Client {
         for (name, value) in ours {
             let Some(value) = value else { continue };
             let mut value = HeaderValue::from_str(value)
-                .map_err(|error| Error::invalid("a header is not text").because(error))?;
+                .map_err(|error| Error::invalid("a header is not text").with_source(error))?;
             value.set_sensitive(name == header::AUTHORIZATION);
             headers.insert(name, value);
         }

@@ -49,7 +49,7 @@ fn tls(settings: &Settings) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::invalid("TLS cannot be used").because(error))?;
+        .map_err(|error| Error::invalid("TLS cannot be used").with_source(error))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -58,8 +58,8 @@ fn trust(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), Error> {
     let wrong = || Error::invalid("the authorities' certificates are not PEM");
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| wrong().because(error))?;
-        roots.add(certificate).map_err(|error| wrong().because(error))?;
+        let certificate = certificate.map_err(|error| wrong().with_source(error))?;
+        roots.add(certificate).map_err(|error| wrong().with_source(error))?;
     }
     if roots.len() == before && !pem.is_empty() {
         return Err(wrong());

@@ -89,17 +89,20 @@ impl Error {
         Self::new(Kind::Invalid, message)
     }
 
-    pub(super) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub(super) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    pub(super) fn of_call(mut self, name: &'static str) -> Self {
+    pub(super) fn with_call(mut self, name: &'static str) -> Self {
         self.0.call = Some(name);
         self
     }
 
-    pub(super) fn answered(mut self, status: u16, reason: Option<String>) -> Self {
+    pub(super) fn with_status(mut self, status: u16, reason: Option<String>) -> Self {
         self.0.status = Some(status);
         self.0.reason = reason;
         self

@@ -100,7 +100,7 @@ impl EvidenceContent {
                 Ok(None) => return Ok(None),
                 Err(error) => {
                     let broken = self.error(Kind::Interrupted, "the response ended early");
-                    return Err(broken.because(error));
+                    return Err(broken.with_source(error));
                 }
             };
             // Skipped, because a frame without data has trailers, which ASHIRT does not use.
@@ -131,6 +131,6 @@ impl EvidenceContent {
     }
 
     fn error(&self, kind: Kind, message: &str) -> Error {
-        Error::new(kind, message).of_call(self.call)
+        Error::new(kind, message).with_call(self.call)
     }
 }

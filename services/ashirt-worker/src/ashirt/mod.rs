@@ -148,13 +148,13 @@ impl Client {
     /// As the [`Client`] says; `Decode` also if it answers that it is not well.
     pub async fn check_connection(&self) -> Result<(), Error> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct Health {
             ok: bool,
         }
         let call = ApiCall::get("check_connection", &["checkconnection"])?;
-        let answer: Answer = self.one(call).await?;
+        let response: Health = self.one(call).await?;
         let unwell = || Error::new(Kind::Decode, "the backend reports that it is unhealthy");
-        answer.ok.then_some(()).ok_or_else(|| unwell().of_call("check_connection"))
+        response.ok.then_some(()).ok_or_else(|| unwell().with_call("check_connection"))
     }
 
     /// Returns all operations that the user may see.
@@ -184,7 +184,7 @@ impl Client {
         if uuid.is_empty() || !uuid.bytes().all(is_plain) {
             let error =
                 Error::invalid("the uuid contains characters that a search would interpret");
-            return Err(error.of_call("evidence"));
+            return Err(error.with_call("evidence"));
         }
         let call = ApiCall::get("evidence", &["operations", operation, "evidence"])?;
         let found: Vec<Evidence> = self.list(call.query(&format!("uuid:{uuid}"))).await?;
@@ -234,7 +234,7 @@ impl Client {
         evidence: &NewEvidence,
     ) -> Result<Evidence, Error> {
         let call = ApiCall::post("create_evidence", &["operations", operation, "evidence"])?;
-        let form = evidence.form().map_err(|error| error.of_call("create_evidence"))?;
+        let form = evidence.form().map_err(|error| error.with_call("create_evidence"))?;
         self.one(call.form(form)).await
     }
 
@@ -250,8 +250,8 @@ impl Client {
         change: &EvidenceChange,
     ) -> Result<(), Error> {
         let call = ApiCall::put("update_evidence", &["operations", operation, "evidence", uuid])?;
-        let form = change.form().map_err(|error| error.of_call("update_evidence"))?;
-        self.answer(&call.form(form)).await.map(drop)
+        let form = change.form().map_err(|error| error.with_call("update_evidence"))?;
+        self.send(&call.form(form)).await.map(drop)
     }
 
     /// Stores metadata of evidence, in place of the previous metadata from the same source.
@@ -266,9 +266,9 @@ impl Client {
         metadata: &Metadata,
     ) -> Result<(), Error> {
         const NAME: &str = "upsert_evidence_metadata";
-        metadata.check().map_err(|error| error.of_call(NAME))?;
+        metadata.check().map_err(|error| error.with_call(NAME))?;
         let call = ApiCall::put(NAME, &["operations", operation, "evidence", uuid, "metadata"])?;
-        self.answer(&call.json(metadata).repeatable()).await.map(drop)
+        self.send(&call.json(metadata).repeatable()).await.map(drop)
     }
 
     /// Returns the tags of an operation.
@@ -289,23 +289,23 @@ impl Client {
     }
 
     async fn one<T: serde::de::DeserializeOwned>(&self, call: ApiCall) -> Result<T, Error> {
-        let answer = self.answer(&call).await?;
-        models::read(&answer).map_err(|error| undecodable(&call, &answer, &error))
+        let response = self.send(&call).await?;
+        models::read(&response).map_err(|error| undecodable(&call, &response, &error))
     }
 
     async fn list<T: serde::de::DeserializeOwned>(&self, call: ApiCall) -> Result<Vec<T>, Error> {
-        let answer = self.answer(&call).await?;
-        models::read_list(&answer).map_err(|error| undecodable(&call, &answer, &error))
+        let response = self.send(&call).await?;
+        models::read_list(&response).map_err(|error| undecodable(&call, &response, &error))
     }
 }
 
 /// Describes a response that cannot be decoded. The library's own error is dropped, because it
 /// repeats content of the response.
-fn undecodable(call: &ApiCall, answer: &Bytes, error: &serde_json::Error) -> Error {
+fn undecodable(call: &ApiCall, response: &Bytes, error: &serde_json::Error) -> Error {
     let message = match error.classify() {
-        _ if answer.is_empty() => "the response is empty",
+        _ if response.is_empty() => "the response is empty",
         serde_json::error::Category::Data => "the response is not in ASHIRT's format",
         _ => "the response is not JSON: check the backend's address",
     };
-    Error::new(Kind::Decode, message).of_call(call.name)
+    Error::new(Kind::Decode, message).with_call(call.name)
 }

@@ -198,9 +198,9 @@ impl EvidenceChange {
 
 /// Formats a time as nanoseconds since 1970, the format in which the backend reads it.
 fn nanoseconds(time: SystemTime) -> Result<String, Error> {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_err(|error| Error::invalid("the time of evidence is before 1970").because(error))?;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).map_err(|error| {
+        Error::invalid("the time of evidence is before 1970").with_source(error)
+    })?;
     // Rejected instead of wrapped around, because the backend has 63 bits for it.
     if since > Duration::from_nanos(i64::MAX.cast_unsigned()) {
         return Err(Error::invalid("the time of evidence is after 2262"));

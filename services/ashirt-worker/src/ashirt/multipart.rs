@@ -30,7 +30,7 @@ impl Form {
         // 240 random bits, so that a search for the boundary in the file can be omitted.
         let mut random = [0; 30];
         getrandom::fill(&mut random).map_err(|error| {
-            Error::invalid("the system provides no random bytes").because(error)
+            Error::invalid("the system provides no random bytes").with_source(error)
         })?;
         Ok(Self::with_boundary(format!("----AShirtFormData-{}", URL_SAFE_NO_PAD.encode(random))))
     }

@@ -41,7 +41,8 @@ impl BaseUrl {
         let scheme = if self.https { "https" } else { "http" };
         let path = format!("{}{target}", self.prefix);
         let uri = Uri::builder().scheme(scheme).authority(&*self.authority).path_and_query(path);
-        uri.build().map_err(|error| Error::invalid("the target makes no valid URL").because(error))
+        uri.build()
+            .map_err(|error| Error::invalid("the target makes no valid URL").with_source(error))
     }
 }
 

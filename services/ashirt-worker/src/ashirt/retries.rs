@@ -37,17 +37,17 @@ pub struct Attempt {
 
 impl Client {
     /// Returns the whole response, read to its end so that the connection can be reused.
-    pub(super) async fn answer(&self, call: &ApiCall) -> Result<Bytes, Error> {
-        self.until_done(call, |begin| self.whole(call, begin)).await
+    pub(super) async fn send(&self, call: &ApiCall) -> Result<Bytes, Error> {
+        self.run_attempts(call, |begin| self.receive_whole(call, begin)).await
     }
 
     /// Returns a response with a successful status as soon as it begins.
     pub(super) async fn media(&self, call: &ApiCall) -> Result<EvidenceContent, Error> {
-        self.until_done(call, |begin| self.beginning(call, begin)).await
+        self.run_attempts(call, |begin| self.receive_start(call, begin)).await
     }
 
     /// Runs attempts until one succeeds, or none is left.
-    async fn until_done<T, F>(
+    async fn run_attempts<T, F>(
         &self,
         call: &ApiCall,
         attempt: impl Fn(Instant) -> F,
@@ -59,29 +59,35 @@ impl Client {
         loop {
             let begin = Instant::now();
             let result = attempt(begin).await;
-            match self.pause_after(call, &mut number, begin, &result) {
+            match self.delay_after(call, &mut number, begin, &result) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => {
-                    return result.map(|(_, done)| done).map_err(|error| error.of_call(call.name));
+                    return result
+                        .map(|(_, done)| done)
+                        .map_err(|error| error.with_call(call.name));
                 }
             }
         }
     }
 
-    async fn whole(&self, call: &ApiCall, begin: Instant) -> Result<(StatusCode, Bytes), Error> {
-        let limits = self.bounds_of_answers(begin);
-        let response = self.sent(call, limits).await?;
+    async fn receive_whole(
+        &self,
+        call: &ApiCall,
+        begin: Instant,
+    ) -> Result<(StatusCode, Bytes), Error> {
+        let limits = self.response_limits(begin);
+        let response = self.send_signed(call, limits).await?;
         let (head, body) = response.into_parts();
         let bytes = EvidenceContent::new(call.name, &head.headers, body, limits)?.bytes().await?;
         Ok((head.status, bytes))
     }
 
-    async fn beginning(
+    async fn receive_start(
         &self,
         call: &ApiCall,
         begin: Instant,
     ) -> Result<(StatusCode, EvidenceContent), Error> {
-        let response = self.sent(call, self.bounds_of_answers(begin)).await?;
+        let response = self.send_signed(call, self.response_limits(begin)).await?;
         let limits = ReadLimits {
             size: self.settings.media_limit,
             idle: self.settings.idle_timeout,
@@ -91,18 +97,22 @@ impl Client {
         Ok((head.status, EvidenceContent::new(call.name, &head.headers, body, limits)?))
     }
 
-    fn bounds_of_answers(&self, begin: Instant) -> ReadLimits {
+    fn response_limits(&self, begin: Instant) -> ReadLimits {
         let settings = &self.settings;
         let deadline = begin + settings.timeout;
         ReadLimits { size: settings.answer_limit, idle: settings.idle_timeout, deadline }
     }
 
     /// Signs and sends the call, and returns the response if its status is successful.
-    async fn sent(&self, call: &ApiCall, limits: ReadLimits) -> Result<Response<Incoming>, Error> {
+    async fn send_signed(
+        &self,
+        call: &ApiCall,
+        limits: ReadLimits,
+    ) -> Result<Response<Incoming>, Error> {
         let request = self.request(call)?;
         let response = match timeout_at(limits.deadline, self.pool.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.not_answered(error)),
+            Ok(Err(error)) => return Err(self.connection_error(error)),
             Err(_) => return Err(Error::new(Kind::Timeout, "the backend did not respond in time")),
         };
         if response.status().is_success() {
@@ -115,10 +125,10 @@ impl Client {
             Ok(content) => content.bytes().await.unwrap_or_default(),
             Err(_) => Bytes::new(),
         };
-        Err(refusal(&call.method, head.status, &head.headers, &body, (self.hooks.clock)()))
+        Err(status_error(&call.method, head.status, &head.headers, &body, (self.hooks.clock)()))
     }
 
-    fn not_answered(&self, error: legacy::Error) -> Error {
+    fn connection_error(&self, error: legacy::Error) -> Error {
         let authority = self.settings.url.authority();
         let cause = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
         let (kind, message) = if error.is_connect() {
@@ -128,12 +138,12 @@ impl Client {
         } else {
             (Kind::Interrupted, format!("the connection to {authority} broke before the response"))
         };
-        Error::new(kind, message).because(error)
+        Error::new(kind, message).with_source(error)
     }
 
     /// Reports an attempt to the observer, and returns the delay before the next one, if there is
     /// to be one.
-    fn pause_after<T>(
+    fn delay_after<T>(
         &self,
         call: &ApiCall,
         number: &mut u32,
@@ -151,13 +161,13 @@ impl Client {
         }
         let error = result.as_ref().err()?;
         let again = *number <= self.settings.retries && call.may_be_repeated(error);
-        again.then(|| pause(self.settings.backoff, *number))
+        again.then(|| backoff_delay(self.settings.backoff, *number))
     }
 }
 
 /// Returns an exponential backoff with jitter: between half and all of a delay that doubles with
 /// each attempt, so that clients that failed together do not retry together.
-fn pause(backoff: Duration, number: u32) -> Duration {
+fn backoff_delay(backoff: Duration, number: u32) -> Duration {
     let doubled = backoff.saturating_mul(1 << (number - 1).min(10));
     doubled.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
@@ -168,7 +178,7 @@ struct ErrorBody {
     error: String,
 }
 
-fn refusal(
+fn status_error(
     method: &Method,
     status: StatusCode,
     headers: &HeaderMap,
@@ -197,11 +207,11 @@ fn refusal(
         _ => (Kind::Decode, "unexpected status".to_owned()),
     };
     let status = status.as_u16();
-    Error::new(kind, format!("{message} ({status})")).answered(status, reason)
+    Error::new(kind, format!("{message} ({status})")).with_status(status, reason)
 }
 
 fn unauthorized(method: &Method, headers: &HeaderMap, now: SystemTime) -> String {
-    if let Some((difference, side)) = clocks(headers, now) {
+    if let Some((difference, side)) = clock_skew(headers, now) {
         let minutes = difference.as_secs() / 60;
         return format!("rejected: the local clock is {minutes} minutes {side} the backend's");
     }
@@ -215,7 +225,7 @@ fn unauthorized(method: &Method, headers: &HeaderMap, now: SystemTime) -> String
 
 /// Returns how far the local clock differs from the backend's, if that is far enough to be
 /// reported.
-fn clocks(headers: &HeaderMap, now: SystemTime) -> Option<(Duration, &'static str)> {
+fn clock_skew(headers: &HeaderMap, now: SystemTime) -> Option<(Duration, &'static str)> {
     let theirs = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
     let (difference, side) = match now.duration_since(theirs) {
         Ok(ahead) => (ahead, "ahead of"),
@@ -236,10 +246,10 @@ mod tests {
     fn pauses_double_and_are_never_longer_than_that() {
         for number in 1..40 {
             let longest = Duration::from_millis(100) * (1 << (number - 1).min(10));
-            let pause = pause(Duration::from_millis(100), number);
+            let pause = backoff_delay(Duration::from_millis(100), number);
             assert!(pause >= longest / 2 && pause <= longest, "{number}: {pause:?}");
         }
-        assert!(pause(Duration::MAX, 3) > Duration::from_secs(1));
+        assert!(backoff_delay(Duration::MAX, 3) > Duration::from_secs(1));
     }
 
     #[test]

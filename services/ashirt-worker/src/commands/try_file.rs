@@ -30,21 +30,21 @@ pub(crate) fn try_file() -> Command {
         )
         .run(|_, arguments| async move {
             let file = arguments.get_one::<PathBuf>("file").expect("it is required").clone();
-            look_at(file, arguments.get_one::<String>("type").map(String::as_str)).await
+            print_description(file, arguments.get_one::<String>("type").map(String::as_str)).await
         })
 }
 
-async fn look_at(file: PathBuf, said: Option<&str>) -> Result<(), LaunchError> {
+async fn print_description(file: PathBuf, chosen: Option<&str>) -> Result<(), LaunchError> {
     let shown = file.display().to_string();
-    let head = head(&file).map_err(|error| fault(format!("read {shown}: {error}")))?;
-    let content_type = said.or_else(|| guess(&file, &head)).ok_or_else(|| {
+    let head = read_start(&file).map_err(|error| fault(format!("read {shown}: {error}")))?;
+    let content_type = chosen.or_else(|| guess_content_type(&file, &head)).ok_or_else(|| {
         let types = actions::content_types().collect::<Vec<_>>().join(", ");
         fault(format!(
             "cannot guess the content type of {shown}\n    fix: set --type to one of {types}"
         ))
     })?;
-    let answer = actions::process(&EvidenceInput::of_file(content_type, file)).await;
-    match &answer {
+    let response = actions::process(&EvidenceInput::from_file(content_type, file)).await;
+    match &response {
         WorkerResponse::Processed(text) => piton::print(&whole_line(&storable(text))),
         WorkerResponse::Deferred => piton::print("The response would follow later, as metadata.\n"),
         WorkerResponse::Rejected(why) => Err(fault(format!("rejected as {content_type}: {why}"))),
@@ -61,14 +61,14 @@ fn whole_line(text: &str) -> String {
 }
 
 /// Reads the beginning of the file: enough to recognize its type.
-fn head(file: &Path) -> std::io::Result<Vec<u8>> {
+fn read_start(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     std::fs::File::open(file)?.take(4096).read_to_end(&mut head)?;
     Ok(head)
 }
 
 /// Guesses the content type of a file by its name, or else by its first bytes.
-fn guess(file: &Path, head: &[u8]) -> Option<&'static str> {
+fn guess_content_type(file: &Path, head: &[u8]) -> Option<&'static str> {
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match &*extension.to_ascii_lowercase() {
         "har" => return Some(content_type::HTTP_REQUEST_CYCLE),
@@ -121,8 +121,12 @@ mod tests {
             ),
             ("notes.txt", "hello", None),
         ] {
-            assert_eq!(guess(Path::new(name), head.as_bytes()), expected, "{name} {head}");
+            assert_eq!(
+                guess_content_type(Path::new(name), head.as_bytes()),
+                expected,
+                "{name} {head}"
+            );
         }
-        assert_eq!(guess(Path::new("x"), b"\x89PNG\r\n"), Some("image"));
+        assert_eq!(guess_content_type(Path::new("x"), b"\x89PNG\r\n"), Some("image"));
     }
 }

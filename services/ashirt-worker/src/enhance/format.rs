@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use crate::ashirt::is_invisible;
 
-/// Escapes characters that are invisible or change the text's direction. Returns at most `most`
+/// Escapes characters that are invisible or change the text's direction. Returns at most `max_chars`
 /// characters.
-pub(super) fn escape_invisible(text: &str, most: usize) -> String {
-    let (mut out, mut left) = (String::new(), most);
+pub(super) fn escape_invisible(text: &str, max_chars: usize) -> String {
+    let (mut out, mut left) = (String::new(), max_chars);
     for char in text.chars() {
         let escapes = is_invisible(char) || char.is_control();
         let escaped = escapes.then(|| char.escape_default().to_string());
@@ -164,14 +164,17 @@ impl FrequencyCount {
         }
     }
 
-    /// Formats the counts of at most `most` values: `GET (12), POST (3), others (4)`. Empty without
+    /// Formats the counts of at most `max_values` values: `GET (12), POST (3), others (4)`. Empty without
     /// values.
-    pub(super) fn line(&self, most: usize) -> String {
+    pub(super) fn line(&self, max_values: usize) -> String {
         let mut all: Vec<_> = self.counts.iter().collect();
         all.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
-        let mut parts: Vec<String> =
-            all.iter().take(most).map(|(what, n)| format!("{what} ({})", grouped(**n))).collect();
-        let left = self.others + all.iter().skip(most).map(|(_, n)| **n).sum::<u64>();
+        let mut parts: Vec<String> = all
+            .iter()
+            .take(max_values)
+            .map(|(what, n)| format!("{what} ({})", grouped(**n)))
+            .collect();
+        let left = self.others + all.iter().skip(max_values).map(|(_, n)| **n).sum::<u64>();
         if left > 0 {
             parts.push(format!("others ({})", grouped(left)));
         }

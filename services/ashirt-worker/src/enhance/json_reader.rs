@@ -146,10 +146,10 @@ impl<'r> JsonReader<'r> {
         }
     }
 
-    /// Returns a string of at most `most` characters; a `…` stands for the rest. Skips a value that
+    /// Returns a string of at most `max_chars` characters; a `…` stands for the rest. Skips a value that
     /// is not a string, and returns `None`.
-    pub(super) fn text(&mut self, most: usize) -> ReadResult<Option<String>> {
-        let (mut text, mut left) = (String::new(), most + 1);
+    pub(super) fn text(&mut self, max_chars: usize) -> ReadResult<Option<String>> {
+        let (mut text, mut left) = (String::new(), max_chars + 1);
         let is_string = self.string(|char| match left {
             0 => {}
             1 => (left, _) = (0, text.push('…')),

@@ -29,7 +29,7 @@ pub async fn create(
 ) -> Result<Created<WithETag<Json<Company>>>> {
     let company =
         cache.invalidating([COMPANIES], async move { companies::insert(&db, new).await }).await?;
-    Ok(Created::at(format!("/api/companies/{}", company.cnpj), tagged(company)))
+    Ok(Created::at(format!("/api/companies/{}", company.cnpj), with_etag(company)))
 }
 
 /// Lists companies.
@@ -54,7 +54,7 @@ pub async fn list(
 #[cached(ttl = "5s", tags = ["companies"], shared)]
 #[errors(404 = "No company with this CNPJ is registered.")]
 pub async fn show(db: Db, Path(cnpj): Path<Cnpj>) -> Result<WithETag<Json<Company>>> {
-    Ok(tagged(companies::find(&db, cnpj).await?))
+    Ok(with_etag(companies::find(&db, cnpj).await?))
 }
 
 /// Replaces all fields of a company that can change.
@@ -86,7 +86,7 @@ pub async fn replace(
         Ok(fields.apply_to(company))
     };
     let work = async move { companies::update(&db, cnpj, replace).await };
-    Ok(tagged(cache.invalidating([COMPANIES], work).await?))
+    Ok(with_etag(cache.invalidating([COMPANIES], work).await?))
 }
 
 /// Changes some fields of a company.
@@ -108,10 +108,10 @@ pub async fn change(
         Ok(patch.apply_to(company))
     };
     let work = async move { companies::update(&db, cnpj, change).await };
-    Ok(tagged(cache.invalidating([COMPANIES], work).await?))
+    Ok(with_etag(cache.invalidating([COMPANIES], work).await?))
 }
 
-fn tagged(company: Company) -> WithETag<Json<Company>> {
+fn with_etag(company: Company) -> WithETag<Json<Company>> {
     WithETag::new(company.etag(), Json(company))
 }
 

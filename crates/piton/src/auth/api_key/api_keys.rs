@@ -11,7 +11,7 @@ use serde_json::json;
 use super::key::{self, ApiKey, KeyDigest};
 use super::metrics::{ApiKeyMetrics, CheckOutcome};
 use super::settings::{ApiKeySettings, starts_open};
-use super::stored_keys::StoredKeys;
+use super::stored_keys;
 use crate::handle::Handle;
 use crate::http::{CredentialHeader, Error};
 use crate::metrics::Metrics;
@@ -19,27 +19,27 @@ use crate::part::{self, BoxError, Dependencies, Launch, Part};
 use crate::step::Step;
 use crate::stop::Stop;
 
-/// Knows the keys that programs may call with. Cheap to clone.
+/// Checks API keys, and creates, rotates and revokes stored ones. Cheap to clone.
 #[derive(Clone)]
 pub struct ApiKeys(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     header: HeaderName,
-    /// How it is spelled in the settings, for people.
+    /// The value of `WWW-Authenticate` for refused requests.
     challenge: HeaderValue,
     single: Option<KeyDigest>,
-    pub stored: StoredKeys,
-    /// Whether everybody may call, as long as there is no key.
+    pub stored: stored_keys::Store,
+    /// Set while requests without a key are accepted; see [`App::allow_anonymous_locally`](crate::App::allow_anonymous_locally).
     open: AtomicBool,
     metrics: ApiKeyMetrics,
 }
 
 impl ApiKeys {
-    /// The key that a request came with, from its headers.
+    /// Returns the key in the headers of a request, if it is valid.
     ///
     /// # Errors
-    /// 401 with `WWW-Authenticate` if there is none, or it is not valid; whether it is unknown, expired
-    /// or revoked is not said. 503 if that cannot be found out as the database is away.
+    /// 401 with `WWW-Authenticate` if there is no key, or it is unknown, expired or revoked: the response
+    /// does not tell which. 503 if the database is unavailable.
     pub async fn check(&self, headers: &HeaderMap) -> Result<ApiKey, Error> {
         match self.presented(headers) {
             PresentedKey::One(key) => self.check_key(key).await,
@@ -49,10 +49,10 @@ impl ApiKeys {
         }
     }
 
-    /// As [`check`](Self::check), and `None` where a request came without a key.
+    /// Returns the key as [`check`](Self::check) does, and `None` for a request without a key.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check) but for the key that is missing.
+    /// Those of [`check`](Self::check), except that a missing key is not an error.
     pub async fn check_if_any(&self, headers: &HeaderMap) -> Result<Option<ApiKey>, Error> {
         match self.presented(headers) {
             PresentedKey::None => Ok(None),
@@ -79,7 +79,7 @@ impl ApiKeys {
     }
 
     fn presented<'a>(&self, headers: &'a HeaderMap) -> PresentedKey<'a> {
-        // An empty one is what a form or a collection sends where nobody has filled it in.
+        // Swagger UI and Postman send an empty header when the field was not filled in.
         let is_filled = |value: &&HeaderValue| !value.as_bytes().trim_ascii().is_empty();
         let mut values = headers.get_all(&self.0.header).iter().filter(is_filled);
         match (values.next(), values.next()) {
@@ -101,21 +101,21 @@ impl ApiKeys {
     fn refuse(&self, outcome: CheckOutcome) -> Error {
         self.0.metrics.count(outcome);
         let why = match outcome {
-            CheckOutcome::Missing => "an API key is missing",
-            _ => "the API key is not valid",
+            CheckOutcome::Missing => "missing API key",
+            _ => "invalid API key",
         };
         let challenge = self.0.challenge.clone();
         Error::unauthorized(why).header(header::WWW_AUTHENTICATE, challenge).plain()
     }
 
-    /// Whether everybody may call, as [`App::allow_anonymous_locally`](crate::App::allow_anonymous_locally) has it, as long
-    /// as no named key was made.
+    /// Returns whether requests without a key are accepted, as [`App::allow_anonymous_locally`](crate::App::allow_anonymous_locally)
+    /// sets it until a key is created.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.open.load(Ordering::Relaxed)
     }
 
-    /// Whether everybody may call now. The first named key ends it.
+    /// Returns whether requests without a key are accepted. The first stored key ends that.
     async fn allows_anonymous(&self) -> Result<bool, Error> {
         if !self.is_open() {
             return Ok(false);
@@ -126,13 +126,13 @@ impl ApiKeys {
         Ok(self.is_open())
     }
 
-    /// The header that holds a key.
+    /// Returns the header that carries keys.
     #[must_use]
     pub fn header(&self) -> &HeaderName {
         &self.0.header
     }
 
-    /// The part, connected or not: the key of the settings needs no database.
+    /// Returns the part even before it is connected, because the key of the settings needs no database.
     pub(super) fn of(handle: &Handle) -> Result<Self, Error> {
         match handle.try_part() {
             Err(error) if error.status() == StatusCode::SERVICE_UNAVAILABLE => Ok(handle.part()),
@@ -154,7 +154,7 @@ impl Part for ApiKeys {
     type Settings = ApiKeySettings;
 
     fn dependencies(dependencies: &mut Dependencies) {
-        StoredKeys::dependencies(dependencies);
+        stored_keys::Store::dependencies(dependencies);
     }
 
     async fn start(settings: ApiKeySettings, launch: &Launch) -> Result<Self, part::Error> {
@@ -162,8 +162,10 @@ impl Part for ApiKeys {
             return Err(problem.into());
         }
         let open = starts_open(settings.key.is_some(), launch).map_err(|problem| *problem)?;
-        if settings.key.is_none() && !StoredKeys::AVAILABLE && !open {
-            tracing::warn!("No API key is set, so that none is valid: set API_KEY");
+        if settings.key.is_none() && !stored_keys::Store::AVAILABLE && !open {
+            tracing::warn!(
+                "No API key is set, so every request that needs one is refused: set API_KEY"
+            );
         }
         let header = settings.header_name().unwrap_or(HeaderName::from_static("x-api-key"));
         let header_label = settings.header.trim();
@@ -171,7 +173,7 @@ impl Part for ApiKeys {
             header,
             challenge: HeaderValue::try_from(format!("ApiKey header=\"{header_label}\""))?,
             single: settings.key.map(|key| KeyDigest::of(key.expose_secret().as_bytes())),
-            stored: StoredKeys::new(launch),
+            stored: stored_keys::Store::new(launch),
             open: AtomicBool::new(open),
             metrics: ApiKeyMetrics::default(),
         })))
@@ -181,7 +183,7 @@ impl Part for ApiKeys {
         self.0.stored.connect().await?;
         if self.allows_anonymous().await.unwrap_or(false) {
             tracing::warn!(
-                "No API key is set: everybody may call this service. Set API_KEY to ask for one"
+                "No API key is set: requests without a key are accepted. Set API_KEY to require one"
             );
         }
         Ok(())
@@ -195,7 +197,7 @@ impl Part for ApiKeys {
         json!({
             "header": self.0.header.as_str(),
             "simple": self.0.single.is_some(),
-            "named": StoredKeys::AVAILABLE,
+            "named": stored_keys::Store::AVAILABLE,
             "open": self.is_open(),
         })
     }
@@ -212,7 +214,7 @@ inventory::submit! {
 }
 
 impl Handle {
-    /// The keys that programs may call with, as a handler's argument `keys: ApiKeys` would give them.
+    /// Returns the API keys of the service, as a handler's argument `keys: ApiKeys` does.
     ///
     /// # Panics
     /// If nothing asked for [`ApiKeys`]; see [`Handle::part`].

@@ -1,4 +1,4 @@
-//! Lets in programs that show a key: `#[protected(api_key, scope = "companies:write")]`.
+//! `#[protected(api_key, scope = "companies:write")]`: the guard that requires an API key.
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
@@ -12,7 +12,7 @@ use crate::handle::Handle;
 use crate::http::{Error, Guard, GuardFuture, Input, Operation, SecuritySchemes};
 use crate::part::Part;
 
-/// The guard of a route that asks for a key.
+/// Requires an API key of requests to a route.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -30,13 +30,13 @@ pub struct ApiKeyGuard {
 }
 
 impl ApiKeyGuard {
-    /// Any key that is valid.
+    /// Accepts any valid key.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// It must have this scope, too.
+    /// Requires this scope too.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
@@ -59,7 +59,7 @@ impl Guard for ApiKeyGuard {
         Box::pin(async move {
             let key = ApiKeys::of(app)?.check(&head.headers).await?;
             self.scopes.iter().try_for_each(|scope| key.require_scope(scope))?;
-            // The handler may ask for it: it has been looked up.
+            // Kept for the handler's `ApiKey` argument, so that it is not looked up twice.
             head.extensions.insert(key);
             Ok(())
         })
@@ -68,12 +68,12 @@ impl Guard for ApiKeyGuard {
 
 inventory::submit! { SecuritySchemes { scheme: "api_key", ways, open: is_open } }
 
-/// Whether everybody may call.
+/// Returns whether requests without a key are accepted.
 fn is_open(app: &Handle) -> bool {
     ApiKeys::of(app).is_ok_and(|keys| keys.is_open())
 }
 
-/// Where a key is taken from, by the settings.
+/// Returns the security schemes of keys for OpenAPI, by the settings.
 fn ways(config: &Config) -> Vec<(&'static str, Value)> {
     let settings: ApiKeySettings = config.read(ApiKeys::NAME, &mut Problems::new());
     vec![
@@ -83,7 +83,7 @@ fn ways(config: &Config) -> Vec<(&'static str, Value)> {
                 "type": "apiKey",
                 "in": "header",
                 "name": settings.header.trim(),
-                "description": "A key of the service.",
+                "description": "An API key of the service.",
             }),
         ),
         (
@@ -97,7 +97,7 @@ fn ways(config: &Config) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The key that the route's guard has let in.
+/// Returns the key that the route's guard has accepted.
 fn accepted_key(head: &Parts) -> Option<ApiKey> {
     head.extensions.get::<ApiKey>().cloned()
 }

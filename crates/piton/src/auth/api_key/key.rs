@@ -1,4 +1,4 @@
-//! The text of a key, and what is compared of it.
+//! `ApiKey`, the caller that a key identifies; the digest of a key; a key in `Authorization`.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use subtle::ConstantTimeEq;
 
 use crate::http::Error;
 
-/// The scope of a key that may do everything.
+/// The scope that includes all others.
 const ALL_SCOPES: &str = "*";
 
-/// The key that a request came with: who is calling, and what they may do.
+/// The API key of a request: the caller, and the scopes granted to it.
 ///
-/// As an argument of a handler it refuses requests without a key that is valid with 401;
-/// `Option<ApiKey>` lets those pass that have none, and still refuses a wrong one.
+/// As an argument of a handler it refuses requests without a valid key with 401. `Option<ApiKey>` is
+/// `None` without a key, and still refuses an invalid one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey(pub(super) Arc<KeyGrant>);
 
@@ -29,64 +29,64 @@ impl ApiKey {
         Self(Arc::new(KeyGrant { stored: None, scopes: vec![ALL_SCOPES.to_owned()] }))
     }
 
-    /// The key's id, 12 letters and digits; `None` for the one key of the settings.
+    /// Returns the id of the key, 12 letters and digits; `None` for the one key of the settings.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.stored.as_ref().map(|(id, _)| &**id)
     }
 
-    /// The key's name; `None` for the one key of the settings.
+    /// Returns the name of the key; `None` for the one key of the settings.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.stored.as_ref().map(|(_, name)| &**name)
     }
 
-    /// What the key may do; `*` is everything.
+    /// Returns the scopes of the key; `*` is every scope.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
     }
 
-    /// Whether the key may do what `scope` stands for, such as `companies:write`.
+    /// Returns whether the key has this scope, such as `companies:write`, or every scope.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.scopes.iter().any(|one| one == scope || one == ALL_SCOPES)
     }
 
-    /// Refuses the request if the key has not the scope.
+    /// Refuses the request unless the key has the scope.
     ///
     /// # Errors
-    /// 403; the client reads which scope is missing.
+    /// 403, with the missing scope in its detail.
     #[track_caller]
     pub fn require_scope(&self, scope: &str) -> crate::Result<()> {
         if self.has_scope(scope) {
             return Ok(());
         }
-        Err(Error::forbidden(format!("the API key has not the scope `{scope}`")).plain())
+        Err(Error::forbidden(format!("the API key lacks the scope `{scope}`")).plain())
     }
 }
 
-/// What is kept of a key.
+/// The SHA-256 digest of a key: all that is stored of it.
 #[derive(Clone, Copy)]
 pub(super) struct KeyDigest(pub(super) [u8; 32]);
 
 impl KeyDigest {
-    /// Keys are random and long: nothing slower is needed to keep them from being guessed.
+    /// Hashes a key. A fast hash is enough, because keys are random and too long to be guessed.
     pub fn of(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
     }
 
-    /// Takes the same time whatever is in them.
+    /// Compares two digests in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-/// What every token (JWT) begins with: `{"` in base64url.
+/// The beginning of every token (JWT): `{"` in base64url.
 const TOKEN: &[u8] = b"eyJ";
 
-/// The key in an `Authorization` header, if there is one. A token is none: it is left to whoever
-/// asks for tokens.
+/// Returns the key in an `Authorization` header, if there is one. A bearer token that is a JWT is not a
+/// key: it belongs to the authentication by tokens.
 pub(super) fn in_authorization(value: &[u8]) -> Option<&[u8]> {
     let space = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, rest) = (&value[..space], value[space..].trim_ascii());

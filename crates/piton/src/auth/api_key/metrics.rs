@@ -1,21 +1,21 @@
-//! The figures of the room for Prometheus.
+//! The metrics of API keys.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 use crate::metrics::Metrics;
 
-/// How a request fared.
+/// The outcomes of checking a request for a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum CheckOutcome {
     Accepted,
     Missing,
     Refused,
-    /// It could not be found out.
+    /// The check itself failed, as without a database.
     Failed,
 }
 
-/// How many requests fared how.
+/// Counts the checks by their outcome.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApiKeyMetrics(Family<[(&'static str, &'static str); 1], Counter>);
 
@@ -33,7 +33,7 @@ impl ApiKeyMetrics {
     pub fn register(&self, metrics: &Metrics) {
         metrics.register(
             "api_key_checks",
-            "Requests that were asked for an API key, by how they fared",
+            "Requests checked for an API key, by outcome",
             self.0.clone(),
         );
     }

@@ -1,14 +1,14 @@
-//! Keys that programs call with.
+//! API keys: programs that call a service identify themselves by a key in a header.
 //!
-//! The simple form is one key, `API_KEY`, that may do everything. With a database there are named keys:
-//! each with scopes, perhaps an end, made, replaced and revoked by the verb `keys`. Of a key only its
-//! SHA-256 is kept.
+//! The simple form is one key, `API_KEY`, with every scope. A service with a database has named keys
+//! too, each with scopes and perhaps an expiry; the command `keys` creates, rotates and revokes them.
+//! Only the SHA-256 of a key is stored.
 //!
 //! ```
 //! use piton::auth::api_key::ApiKey;
 //! use piton::prelude::*;
 //!
-//! /// Who is calling.
+//! /// Returns the name of the caller.
 //! #[get("/whoami")]
 //! async fn whoami(key: ApiKey) -> Result<String> {
 //!     key.require_scope("companies:read")?;

@@ -1,4 +1,4 @@
-//! The section `[api_key]`.
+//! The section `[api_key]`, and anonymous access on a developer's machine.
 
 use http::HeaderName;
 use secrecy::{ExposeSecret, SecretString};
@@ -7,23 +7,23 @@ use crate::app::App;
 use crate::config::{Problem, Problems, Reader, Requirement};
 use crate::part::Launch;
 
-/// A shorter key is one that somebody made up.
+/// Minimum length of `api_key.key` in production. Shorter keys are likely made up, not random.
 const MIN_PRODUCTION_LENGTH: usize = 16;
 
-/// What to do where a key is missing, or somebody made it up.
+/// The fix for a missing or a short key.
 const SET_KEY_FIX: &str = "set API_KEY to the output of `openssl rand -hex 32`";
 
-/// Keys that programs call with.
+/// Settings of the API keys that programs call with.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
 pub struct ApiKeySettings {
-    /// The simple form: one key without a name, which may do everything. In production it has at
-    /// least 16 characters. Leave it out where keys have names (the verb `keys`). **Default: none.**
+    /// Single key without a name, with every scope. At least 16 characters in production. Leave it out if
+    /// the service stores its keys (the command `keys`). **Default: none.**
     #[setting(alias = "API_KEY")]
     #[setting(alias = "{prefix}_API_KEY")]
     pub key: Option<SecretString>,
 
-    /// The header that holds the key. It is also taken from `Authorization: Bearer` and
+    /// Header that carries the key. It is also read from `Authorization: Bearer` and
     /// `Authorization: ApiKey`. **Default: `X-API-Key`.**
     pub header: String,
 }
@@ -34,7 +34,7 @@ impl Default for ApiKeySettings {
     }
 }
 
-/// What a service asks for that may be open on a developer's machine only, see
+/// Returns the requirement of an API key everywhere but on a developer's machine, see
 /// [`App::allow_anonymous_locally`](crate::App::allow_anonymous_locally): for
 /// [`App::require_outside_local`](crate::App::require_outside_local).
 #[must_use]
@@ -63,12 +63,13 @@ impl ApiKeySettings {
             from.refuse("header", "expected the name of a header", "X-API-Key");
         }
         if self.key.as_ref().is_some_and(|key| key.expose_secret().starts_with("eyJ")) {
-            let why = "it begins as a token does, and as a bearer it would be taken for one";
+            let why =
+                "it begins as a JWT does, and would be taken for one in `Authorization: Bearer`";
             from.refuse("key", why, "another one, such as from `openssl rand -hex 32`");
         }
         let can_be_sent = |key: &str| key.bytes().all(|byte| byte.is_ascii_graphic());
         if self.key.as_ref().is_some_and(|key| !can_be_sent(key.expose_secret())) {
-            let why = "it has spaces, or characters that cannot stand in a header";
+            let why = "it has spaces or characters that are not allowed in a header";
             from.refuse(
                 "key",
                 why,
@@ -77,7 +78,7 @@ impl ApiKeySettings {
         }
     }
 
-    /// What may be in development, and not in production.
+    /// Returns the problem of a key that is too short for production.
     pub(super) fn problem_in_production(&self) -> Option<Problem> {
         let why = format!("in production a key has at least {MIN_PRODUCTION_LENGTH} characters");
         self.key
@@ -87,21 +88,21 @@ impl ApiKeySettings {
     }
 }
 
-/// Attached by [`App::allow_anonymous_locally`].
+/// The extension that [`App::allow_anonymous_locally`] attaches to the app.
 #[derive(Clone, Copy, Debug)]
 pub struct AnonymousLocalAccess;
 
 impl App {
-    /// Lets everybody call what asks for an API key, as long as there is none: no `API_KEY`, no named
-    /// key ever made, and the environment is `local`. The log says so at the start. In production,
-    /// and in every other environment, the app does not start without `API_KEY`.
+    /// Accepts requests without a key on a developer's machine: as long as `API_KEY` is not set, no key was
+    /// ever created, and the environment is `local`. The start logs a warning. In production, and in any
+    /// other environment, the app does not start without `API_KEY`.
     #[must_use]
     pub fn allow_anonymous_locally(self) -> Self {
         self.provide(AnonymousLocalAccess)
     }
 }
 
-/// Whether the service is open.
+/// Returns whether the service starts with anonymous access.
 pub(super) fn starts_open(has_key: bool, launch: &Launch) -> Result<bool, Box<Problem>> {
     if has_key || !launch.serves() || launch.provided::<AnonymousLocalAccess>().next().is_none() {
         return Ok(false);
@@ -109,7 +110,7 @@ pub(super) fn starts_open(has_key: bool, launch: &Launch) -> Result<bool, Box<Pr
     let environment = launch.environment();
     if launch.production() || !environment.is_local() {
         let why = format!(
-            "no API key is set, and only a developer's machine goes without \
+            "no API key is set, which is allowed only on a developer's machine \
              (environment `{environment}`, production: {})",
             launch.production()
         );

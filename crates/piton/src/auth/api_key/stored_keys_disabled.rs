@@ -1,14 +1,15 @@
-//! Without a database there are no named keys: what stands in the place of `named/`.
+//! Replaces `stored_keys/` in builds without a database: there are no stored keys.
 
 use super::key::ApiKey;
 use crate::http::Error;
 use crate::part::{BoxError, Dependencies, Launch};
 use crate::stop::Stop;
 
+/// The keys in the database, of which there are none.
 #[derive(Clone)]
-pub(super) struct StoredKeys;
+pub(super) struct Store;
 
-impl StoredKeys {
+impl Store {
     pub const AVAILABLE: bool = false;
 
     pub fn dependencies(_: &mut Dependencies) {}

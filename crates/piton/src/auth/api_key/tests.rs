@@ -27,7 +27,7 @@ fn app() -> App {
 }
 
 #[piton::test]
-async fn the_one_key_may_do_everything() {
+async fn the_single_key_has_every_scope() {
     let app = TestApp::new(app().set("api_key.key", KEY)).await;
     let answer = app.get("/").header("x-api-key", KEY).await;
     assert_eq!((answer.status().as_u16(), &*answer.text()), (200, "None true"));
@@ -35,14 +35,14 @@ async fn the_one_key_may_do_everything() {
 }
 
 #[piton::test]
-async fn a_stranger_gets_401_and_is_told_the_header_and_nothing_else() {
+async fn a_request_without_a_valid_key_gets_401_with_the_header_name_only() {
     let app = TestApp::new(app().set("api_key.key", KEY)).await;
     let missing = app.get("/").await;
     assert_eq!((missing.status().as_u16(), missing.is_problem()), (401, true));
-    assert!(missing.text().contains("an API key is missing"), "{}", missing.text());
+    assert!(missing.text().contains("missing API key"), "{}", missing.text());
     let wrong = app.get("/").header("x-api-key", "a-key-of-24-characters!?").await;
     assert_eq!(wrong.status(), 401);
-    assert!(wrong.text().contains("the API key is not valid"), "{}", wrong.text());
+    assert!(wrong.text().contains("invalid API key"), "{}", wrong.text());
     for answer in [&missing, &wrong] {
         assert_eq!(answer.header("www-authenticate"), "ApiKey header=\"X-API-Key\"");
         assert!(!answer.text().contains("24-char"));
@@ -57,7 +57,7 @@ async fn a_stranger_gets_401_and_is_told_the_header_and_nothing_else() {
 }
 
 #[piton::test]
-async fn who_may_come_without_a_key_may_not_come_with_a_wrong_one() {
+async fn an_optional_key_must_still_be_valid() {
     let app = TestApp::new(app().set("api_key.key", KEY)).await;
     assert_eq!(app.get("/lenient").await.text(), "stranger");
     assert_eq!(app.get("/lenient").header("authorization", "Bearer eyJ").await.text(), "stranger");
@@ -66,18 +66,18 @@ async fn who_may_come_without_a_key_may_not_come_with_a_wrong_one() {
 }
 
 #[piton::test]
-async fn a_key_may_come_as_a_bearer_too_and_a_token_is_no_key() {
+async fn a_key_may_be_a_bearer_token_but_a_jwt_is_not_a_key() {
     let app = TestApp::new(app().set("api_key.key", KEY)).await;
     let bearer = |value: String| app.get("/").header("authorization", &value);
     assert_eq!(bearer(format!("Bearer {KEY}")).await.status(), 200);
     assert_eq!(bearer(format!("ApiKey {KEY}")).await.status(), 200);
     let token = bearer("Bearer eyJhbGciOiJIUzI1NiJ9.e30.x".into()).await;
     assert_eq!(token.status(), 401);
-    assert!(token.text().contains("an API key is missing"), "{}", token.text());
+    assert!(token.text().contains("missing API key"), "{}", token.text());
 }
 
 #[piton::test]
-async fn without_a_key_the_service_is_open_on_a_developers_machine_and_nowhere_else() {
+async fn anonymous_access_is_possible_only_on_a_developers_machine() {
     let empty = TestApp::new(app().allow_anonymous_locally()).await;
     assert_eq!(empty.get("/").header("x-api-key", "").await.status(), 200, "nobody filled it in");
     let closed = TestApp::new(app()).await;
@@ -97,7 +97,7 @@ async fn without_a_key_the_service_is_open_on_a_developers_machine_and_nowhere_e
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[piton::test]
-async fn a_named_key_closes_the_service_again() {
+async fn a_stored_key_ends_anonymous_access() {
     let app = TestApp::new(app().allow_anonymous_locally().enable::<ApiKeys>()).await;
     assert!(app.handle().api_keys().is_open());
     assert_eq!(app.get("/").await.status(), 200);
@@ -120,7 +120,7 @@ async fn the_header_can_have_another_name() {
 }
 
 #[piton::test]
-async fn production_refuses_a_key_that_somebody_made_up() {
+async fn production_refuses_a_short_key() {
     let start = |key: &'static str| app().set("api_key.key", key).production(true).into_router();
     let error = start("test-key").await.expect_err("it is short");
     let report = error.report("keys");
@@ -130,7 +130,7 @@ async fn production_refuses_a_key_that_somebody_made_up() {
 }
 
 #[test]
-fn a_key_stands_in_any_of_its_variables_and_never_in_a_problem() {
+fn a_key_is_read_from_each_of_its_variables_and_hidden_in_problems() {
     static SECTION: Section = Section::of::<ApiKeySettings>("api_key");
     for (variable, value, good) in [
         ("API_KEY", KEY, true),

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_found_and_only_a_text_is_kept() {
+    fn a_member_is_found_and_only_text_is_returned() {
         let found = |body: &str| match member(body.as_bytes(), "t") {
             Some(Member::Text(text)) => text,
             Some(Member::Other) => "other".into(),

@@ -42,7 +42,7 @@ struct Cookie {
 
 impl std::fmt::Debug for Cookie {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The value is a token.
+        // Without the value, because it is a token.
         f.debug_struct("Cookie").field("name", &self.name).finish_non_exhaustive()
     }
 }
@@ -65,7 +65,7 @@ impl TokenCookies {
         if let Some(domain) = self.domain.as_ref().filter(|domain| !is_domain(domain)) {
             return Err(Error::internal(format!("`{domain}` is not a domain for cookies")));
         }
-        // Browsers would drop the cookie without a word.
+        // Refused, because browsers would drop the cookie silently.
         let is_host = |cookie: &&Cookie| self.domain.is_some() && is_host_cookie(&cookie.name);
         if let Some(cookie) = self.cookies.iter().find(is_host) {
             let name = &cookie.name;
@@ -82,9 +82,8 @@ impl TokenCookies {
     fn line(&self, cookie: &Cookie) -> String {
         let Cookie { name, value, path, http_only } = cookie;
         let mut line = format!("{name}={value}");
-        // Writing to text does not fail.
         if let Some(max_age) = self.max_age {
-            // `Expires` is for clients older than RFC 6265; browsers take `Max-Age`.
+            // `Expires` is sent too because clients older than RFC 6265 ignore `Max-Age`.
             let _ = write!(line, "; Max-Age={}; Expires={}", max_age.as_secs(), expires(max_age));
         }
         if *http_only {
@@ -120,7 +119,7 @@ fn expires(max_age: Duration) -> String {
         true => Some(DateTime::UNIX_EPOCH),
         false => Utc::now().checked_add_signed(left),
     };
-    // The form of the date has four digits for the year (RFC 9110, section 5.6.7).
+    // Clamped, because the date format has four digits for the year (RFC 9110, section 5.6.7).
     let last = DateTime::from_timestamp(LAST_SECOND, 0).unwrap_or(DateTime::UNIX_EPOCH);
     end.map_or(last, |end| end.min(last)).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
@@ -221,7 +220,7 @@ impl CookieRules {
 
     fn csrf_cookie(&self, of: TokenType, value: &str) -> Option<Cookie> {
         let (name, path) = self.csrf.as_ref()?[of as usize].clone();
-        // No HttpOnly: the page has to read it.
+        // Without HttpOnly, because the page has to read the token.
         Some(Cookie { name, value: value.to_owned(), path, http_only: false })
     }
 }

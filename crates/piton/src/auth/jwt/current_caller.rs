@@ -36,7 +36,7 @@ impl CurrentCaller {
         Some(value)
     }
 
-    /// Returns whether Python takes the identity for true: Gnar Gear renews no other.
+    /// Returns whether the identity is true in Python, because Gnar Gear renews no other.
     fn is_truthy(&self) -> bool {
         python_values::is_truthy(self.identity.value())
     }
@@ -49,20 +49,21 @@ impl Caller for CurrentCaller {
     }
 
     fn add_response_headers(&self, headers: &mut HeaderMap) {
-        let sources = &self.tokens.0.sources;
-        // Scripts of a page can read headers, and must not get at a token that came in a cookie.
-        // A refresh token is exchanged only by routes that ask for one.
+        let lookup = &self.tokens.0.lookup;
+        // Only tokens from a header are renewed, because scripts of a page can read response headers and must
+        // not obtain a token that came in a cookie. Refresh tokens are exchanged only by routes that require
+        // one.
         let wanted = self.tokens.renews()
             && self.identity.token_type() == TokenType::Access
             && self.identity.location() == Some(TokenLocation::Headers)
             && self.identity.expires().is_some()
             && !self.renewal_ended.load(Ordering::Relaxed)
             && self.is_truthy()
-            && !headers.contains_key(sources.header());
+            && !headers.contains_key(lookup.header());
         if wanted {
             let token = self.tokens.renewed(&self.identity);
-            if let Some(value) = self.value(token, |token| sources.header_value(token)) {
-                headers.insert(sources.header(), value);
+            if let Some(value) = self.value(token, |token| lookup.header_value(token)) {
+                headers.insert(lookup.header(), value);
             }
         }
     }

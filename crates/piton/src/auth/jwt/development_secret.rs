@@ -1,5 +1,5 @@
-//! The secret of development, when nobody has set one: made once and kept in the data folder, so that
-//! tokens outlive a restart.
+//! The secret of development, if none is set: created once and stored in the data folder, so that tokens
+//! survive a restart.
 
 use crate::secrets::remember_secret;
 use std::fs::DirBuilder;
@@ -13,16 +13,17 @@ use tracing::info;
 
 const FILE: &str = "jwt.secret";
 
-/// The secret kept in `folder`, made if there is none. The file is the owner's alone.
+/// Loads the secret from `folder`, or creates it. Only the owner can read the file.
 pub(super) fn load_or_create(folder: &Path) -> io::Result<SecretString> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let path = folder.join(FILE);
     info!(
-        "No jwt.secret_key is set: tokens are signed with development's own, in {}",
+        "No jwt.secret_key is set: tokens are signed with the secret for development in {}",
         path.display()
     );
     if !path.exists() {
-        // Two services may begin at once: the file appears whole, and the first one stays.
+        // Written to a temporary file first, because two services may start at the same time: the file
+        // appears complete, and the first one remains.
         let mut file = NamedTempFile::new_in(folder)?;
         let (a, b) = (uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         write!(file, "{a}{b}")?;

@@ -96,7 +96,7 @@ impl TokenGuard {
         Self { locations: Some(locations), ..self }
     }
 
-    /// With `false`, accepts tokens of either type: `#[protected(verify_type = false)]`.
+    /// Sets whether the type of the token is checked. With `false`, both types are accepted: `#[protected(verify_type = false)]`.
     #[must_use]
     pub fn verify_type(self, verify: bool) -> Self {
         Self { any_type: !verify, ..self }
@@ -122,7 +122,7 @@ impl TokenGuard {
         self.optional
     }
 
-    pub(super) const fn asks_deny_list(&self) -> bool {
+    pub(super) const fn checks_deny_list(&self) -> bool {
         !self.skip_revocation_check
     }
 
@@ -182,7 +182,7 @@ impl Guard for TokenGuard {
 
     fn reads_headers_only(&self, app: &Handle) -> bool {
         let Ok(tokens) = app.try_part::<Tokens>() else { return true };
-        let locations = self.locations_or(&tokens.0.sources.locations);
+        let locations = self.locations_or(&tokens.0.lookup.locations);
         locations.iter().all(|it| matches!(it, TokenLocation::Headers | TokenLocation::Cookies))
     }
 
@@ -219,7 +219,7 @@ impl BodyFirst for TokenGuard {
 
     fn wants(&self, head: &Parts, app: &Handle) -> bool {
         let Ok(tokens) = app.try_part::<Tokens>() else { return false };
-        let sources = &tokens.0.sources;
+        let sources = &tokens.0.lookup;
         let locations = self.locations_or(&sources.locations);
         let found = sources.find(head, locations, self.token_type());
         matches!(found, Err(NotFound::InBody))
@@ -231,15 +231,46 @@ impl BodyFirst for TokenGuard {
 }
 
 impl Tokens {
-    /// Returns the caller of this request. `Ok(None)` only if the guard is optional.
+    /// Returns the caller of the request. `Ok(None)` only if the guard is optional.
     pub(super) async fn admit(
         &self,
         head: &mut Parts,
         guard: &TokenGuard,
     ) -> Result<Option<Identity>, Error> {
-        let Inner { sources, hooks, validation, .. } = &*self.0;
-        let wanted = guard.token_type();
-        let found = match sources.find(head, guard.locations_or(&sources.locations), wanted) {
+        let Some(identity) = self.authenticate(head, guard)? else { return Ok(None) };
+        let refused =
+            |kind, message: String| Err(self.refused(Refusal::new(kind, message), Some(&identity)));
+        let Inner { hooks, validation, .. } = &*self.0;
+        if !guard.accepts(&identity) {
+            let only = match (guard.token_type(), validation.messages) {
+                (TokenType::Access, FlaskVersion::Version4) => "non-refresh",
+                (wanted, _) => wanted.name(),
+            };
+            return refused(RefusalKind::Invalid, format!("Only {only} tokens are allowed"));
+        }
+        if guard.is_fresh() && !identity.is_fresh() {
+            return refused(RefusalKind::NotFresh, "Fresh token required".into());
+        }
+        if guard.checks_deny_list() && hooks.is_revoked(&identity).await? {
+            return refused(RefusalKind::Revoked, "Token has been revoked".into());
+        }
+        if !hooks.is_verified(&identity).await? {
+            return refused(RefusalKind::NotVerified, "User claims verification failed".into());
+        }
+        if !hooks.load_user(&identity, &mut head.extensions).await? {
+            let message = format!("Error loading the user {}", identity.subject());
+            return refused(RefusalKind::UnknownUser, message);
+        }
+        current_caller::remember(&identity, self);
+        Ok(Some(identity))
+    }
+
+    /// Finds, reads and validates the token of the request, with its CSRF token. `Ok(None)` if there is no
+    /// token and the guard is optional.
+    fn authenticate(&self, head: &Parts, guard: &TokenGuard) -> Result<Option<Identity>, Error> {
+        let lookup = &self.0.lookup;
+        let locations = guard.locations_or(&lookup.locations);
+        let found = match lookup.find(head, locations, guard.token_type()) {
             Ok(found) => found,
             Err(NotFound::Absent(_)) if guard.is_optional() => return Ok(None),
             Err(NotFound::Absent(refusal) | NotFound::Refused(refusal)) => {
@@ -256,35 +287,11 @@ impl Tokens {
                 return Err(self.refused(refusal, expired.as_ref()));
             }
         };
-        let refused =
-            |kind, message: String| Err(self.refused(Refusal::new(kind, message), Some(&identity)));
-        if let Some(shown) = &found.csrf
-            && let Err(refusal) = check_csrf(&identity, shown)
+        if let Some(csrf) = &found.csrf
+            && let Err(refusal) = check_csrf(&identity, csrf)
         {
             return Err(self.refused(refusal, Some(&identity)));
         }
-        drop(found);
-        if !guard.accepts(&identity) {
-            let only = match (wanted, validation.messages) {
-                (TokenType::Access, FlaskVersion::Version4) => "non-refresh",
-                (wanted, _) => wanted.name(),
-            };
-            return refused(RefusalKind::Invalid, format!("Only {only} tokens are allowed"));
-        }
-        if guard.is_fresh() && !identity.is_fresh() {
-            return refused(RefusalKind::NotFresh, "Fresh token required".into());
-        }
-        if guard.asks_deny_list() && hooks.is_revoked(&identity).await? {
-            return refused(RefusalKind::Revoked, "Token has been revoked".into());
-        }
-        if !hooks.is_verified(&identity).await? {
-            return refused(RefusalKind::NotVerified, "User claims verification failed".into());
-        }
-        if !hooks.load_user(&identity, &mut head.extensions).await? {
-            let message = format!("Error loading the user {}", identity.subject());
-            return refused(RefusalKind::UnknownUser, message);
-        }
-        current_caller::remember(&identity, self);
         Ok(Some(identity))
     }
 }

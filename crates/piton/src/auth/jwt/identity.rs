@@ -190,7 +190,7 @@ fn name_in(claims: &Claims, claim: &IdentityClaim) -> Cow<'static, str> {
         (first, Some(second)) if !claims.contains_key(first) => second,
         (first, _) => first,
     };
-    // Nearly every token has one of these, and a request should not copy the name.
+    // Borrowed, because nearly every token has one of these names and a request should not copy it.
     match name {
         "identity" => Cow::Borrowed("identity"),
         "sub" => Cow::Borrowed("sub"),

@@ -19,7 +19,7 @@ use crate::config::{Problem, Problems};
 use crate::part::BoxError;
 
 /// The keys of a service. The header of a token only selects among them.
-pub(super) struct Keys {
+pub(super) struct TokenKeys {
     algorithm: JwtAlgorithm,
     key_id: Option<String>,
     signer: Option<Signer>,
@@ -57,7 +57,7 @@ struct ConfiguredKey {
     key: PublicKey,
 }
 
-impl Keys {
+impl TokenKeys {
     /// Reads the keys that the settings name; `secret` is that of the symmetric algorithms.
     ///
     /// # Errors
@@ -67,25 +67,11 @@ impl Keys {
         let algorithm = settings.algorithm;
         let private = private_key(settings, &mut problems);
         let public = public_keys(settings, private.as_ref(), &mut problems);
-        let all = settings.algorithms();
-        let mut verifiers = Vec::new();
-        for algorithm in &all {
-            match algorithm.key_kind() {
-                None => verifiers.extend(secrets(settings, *algorithm, secret)),
-                Some(kind) => {
-                    let found = verifiers.len();
-                    let fitting = public.iter().filter(|it| it.key.fits(*algorithm));
-                    verifiers.extend(fitting.filter_map(|it| it.verifier(*algorithm)));
-                    let is_given = public.iter().any(|it| it.key.kind == kind);
-                    if verifiers.len() == found && !is_given && problems.is_empty() {
-                        problems.push(no_key(*algorithm, settings));
-                    }
-                }
-            }
-        }
+        let verifiers = verifiers(settings, &public, secret, &mut problems);
+        let accepted = settings.algorithms();
         for configured in &public {
-            if !all.iter().any(|algorithm| configured.key.fits(*algorithm)) {
-                problems.push(configured.unused(&all));
+            if !accepted.iter().any(|algorithm| configured.key.fits(*algorithm)) {
+                problems.push(configured.unused(&accepted));
             }
         }
         let signer = match (algorithm.key_kind(), private, secret) {
@@ -97,24 +83,13 @@ impl Keys {
             return Err(problems);
         }
         let key_id = settings.key_id.clone();
-        let name = algorithm.name();
-        let kid = key_id.as_ref().map(|id| format!(r#","kid":{}"#, Value::from(id.as_str())));
-        let kid = kid.unwrap_or_default();
-        let heads = [
-            format!(r#"{{"typ":"JWT","alg":"{name}"{kid}}}"#),
-            format!(r#"{{"alg":"{name}"{kid},"typ":"JWT"}}"#),
-        ];
-        let mut header = Claims::new();
-        header.insert("typ".into(), "JWT".into());
-        header.insert("alg".into(), name.into());
-        header.extend(key_id.clone().map(|id| ("kid".into(), id.into())));
         let keys = Self {
             algorithm,
-            key_id,
             signer,
             verifiers,
-            heads: heads.map(|head| URL_SAFE_NO_PAD.encode(head)),
-            header: Arc::new(header),
+            heads: encoded_headers(algorithm, key_id.as_deref()),
+            header: Arc::new(header_claims(algorithm, key_id.as_deref())),
+            key_id,
         };
         keys.check_key_pair(settings).map_err(|problem| Problems(vec![*problem]))?;
         Ok(keys)
@@ -130,8 +105,8 @@ impl Keys {
         self.verifiers.iter().any(|verifier| verifier.algorithm == algorithm)
     }
 
-    /// Returns the content of a header that equals those of our own tokens, without parsing it.
-    pub fn usual(&self, head: &str) -> Option<&Arc<Claims>> {
+    /// Returns the content of a header that equals those of the tokens made here, without parsing it.
+    pub fn known_header(&self, head: &str) -> Option<&Arc<Claims>> {
         self.heads.iter().any(|known| known == head).then_some(&self.header)
     }
 
@@ -151,7 +126,7 @@ impl Keys {
         } else {
             let mut header = (*self.header).clone();
             header.extend(more.clone());
-            // A hook must not change the algorithm: the key would not fit.
+            // Set last, because a hook must not change the algorithm: the key would not fit.
             header.insert("alg".into(), json!(self.algorithm.name()));
             URL_SAFE_NO_PAD.encode_string(Value::Object(header).to_string(), token);
         }
@@ -183,7 +158,7 @@ impl Keys {
         let names = |it: &Verifier| key_id.is_some() && it.key_id.as_deref() == key_id;
         let is_known = self.verifiers.iter().any(names);
         let fitting = self.verifiers.iter().filter(|it| it.algorithm == algorithm);
-        // Keys without a name check tokens of any `kid`: an earlier secret has none, and its tokens have
+        // Keys without a name check tokens of any `kid`, because an earlier secret has none, and its tokens have
         // the `kid` of the current one if `jwt.key_id` has not been changed with it.
         let mut fitting = fitting.filter(|it| !is_known || it.key_id.is_none() || names(it));
         fitting.any(|verifier| verifier.key.check(signature, message))
@@ -274,11 +249,56 @@ impl ConfiguredKey {
     }
 }
 
+/// Returns the keys that verify tokens, for each accepted algorithm.
+fn verifiers(
+    settings: &JwtSettings,
+    public: &[ConfiguredKey],
+    secret: Option<&SecretString>,
+    problems: &mut Problems,
+) -> Vec<Verifier> {
+    let mut verifiers = Vec::new();
+    for algorithm in settings.algorithms() {
+        let Some(kind) = algorithm.key_kind() else {
+            verifiers.extend(secret_verifiers(settings, algorithm, secret));
+            continue;
+        };
+        let count = verifiers.len();
+        let fitting = public.iter().filter(|it| it.key.fits(algorithm));
+        verifiers.extend(fitting.filter_map(|it| it.verifier(algorithm)));
+        let is_configured = public.iter().any(|it| it.key.kind == kind);
+        // Reported only if no other key has a problem, which would be the cause of this one.
+        if verifiers.len() == count && !is_configured && problems.is_empty() {
+            problems.push(missing_key(algorithm, settings));
+        }
+    }
+    verifiers
+}
+
+/// Returns the headers of the tokens made here and by PyJWT 2, as they are encoded in a token. They differ
+/// in the order of their members.
+fn encoded_headers(algorithm: JwtAlgorithm, key_id: Option<&str>) -> [String; 2] {
+    let name = algorithm.name();
+    let kid = key_id.map(|id| format!(r#","kid":{}"#, Value::from(id))).unwrap_or_default();
+    let own = format!(r#"{{"typ":"JWT","alg":"{name}"{kid}}}"#);
+    let py_jwt = format!(r#"{{"alg":"{name}"{kid},"typ":"JWT"}}"#);
+    [own, py_jwt].map(|header| URL_SAFE_NO_PAD.encode(header))
+}
+
+/// Returns the content of those headers.
+fn header_claims(algorithm: JwtAlgorithm, key_id: Option<&str>) -> Claims {
+    let mut header = Claims::new();
+    header.insert("typ".into(), "JWT".into());
+    header.insert("alg".into(), algorithm.name().into());
+    header.extend(key_id.map(|id| ("kid".into(), id.into())));
+    header
+}
+
 fn hmac_key(algorithm: JwtAlgorithm, secret: &SecretString) -> Box<hmac::Key> {
     Box::new(hmac::Key::new(algorithm.hmac(), secret.expose_secret().as_bytes()))
 }
 
-fn secrets<'a>(
+/// Returns the verifiers of the current and the previous secrets.
+fn secret_verifiers<'a>(
     settings: &'a JwtSettings,
     algorithm: JwtAlgorithm,
     secret: Option<&'a SecretString>,
@@ -287,14 +307,15 @@ fn secrets<'a>(
         let key = VerifyingKey::Secret(hmac_key(algorithm, secret));
         Verifier { algorithm, key_id, key }
     };
-    // `key_id` names the signing key. With an asymmetric algorithm that is not the secret.
+    // Filtered, because `key_id` names the signing key, which is not the secret with an asymmetric algorithm.
     let key_id = settings.key_id.clone().filter(|_| settings.algorithm.is_symmetric());
     let current = secret.map(|secret| verifier(secret, key_id));
     let previous = settings.previous_secret_keys.iter().map(move |it| verifier(it, None));
     current.into_iter().chain(previous)
 }
 
-fn no_key(algorithm: JwtAlgorithm, settings: &JwtSettings) -> Problem {
+/// Returns the problem of an algorithm without a key.
+fn missing_key(algorithm: JwtAlgorithm, settings: &JwtSettings) -> Problem {
     let kind = algorithm.key_kind().map_or("a secret", KeyKind::name);
     let why = format!("{algorithm} needs {kind}, and none is configured");
     let setting = match algorithm == settings.algorithm {

@@ -14,7 +14,7 @@ use uuid::{Builder, Uuid};
 use super::claims::{Claims, FAMILY, RESERVED, TokenType, now};
 use super::exact_numbers::{ClaimOut, ExactClaims};
 use super::identity::Identity;
-use super::keys::Keys;
+use super::keys::TokenKeys;
 use super::setting_types::{IdentityClaim, Lifetime};
 use super::token_lookup::cookie_guard_exists;
 use super::tokens::{Inner, Tokens};
@@ -73,7 +73,7 @@ impl<'a> NewToken<'a> {
         self
     }
 
-    /// Sets the lifetime of the token, instead of that of the settings.
+    /// Sets the lifetime of the token, instead of that in the settings.
     pub fn expires_in(mut self, duration: Duration) -> Self {
         self.lifetime = Lifetime::Expires(duration);
         self
@@ -147,44 +147,62 @@ impl<'a> NewToken<'a> {
         claims_out.sign(keys, &header).map_err(Error::internal)
     }
 
-    /// Returns the further claims as they stand in the token: those of the renewed token, of the
-    /// hook, and of [`claim`](Self::claim), each outranked by the next.
+    /// Returns the further claims of the token: those of the renewed token, of the hook, and of
+    /// [`claim`](Self::claim). Each overrides the ones before it.
     fn claims(&self) -> Result<(Cow<'_, Claims>, ExactClaims)> {
+        let claims = self.own_claims()?;
+        let claims = match &self.tokens.0.settings.user_claims {
+            Some(_) if claims.is_empty() => claims,
+            Some(nested) => Cow::Owned(self.nested_under(nested, claims.into_owned())),
+            None => {
+                if let Some(own) = self.reserved().find(|own| claims.contains_key(*own)) {
+                    let why = format!("the claim `{own}` is reserved and cannot be set by `claim`");
+                    return Err(Error::internal(why));
+                }
+                claims
+            }
+        };
+        Ok(match self.renewed {
+            Some(renewed) => self.with_renewed(renewed, claims.into_owned()),
+            None => (claims, ExactClaims::new()),
+        })
+    }
+
+    /// Returns the claims of the hook and of [`claim`](Self::claim).
+    fn own_claims(&self) -> Result<Cow<'_, Claims>> {
         let Inner { settings, hooks, .. } = &*self.tokens.0;
         let with_hook = self.kind == TokenType::Access
             || settings.claims_in_refresh_token.unwrap_or(settings.user_claims.is_none());
-        let mut own = if with_hook { hooks.claims(&self.identity)? } else { Claims::new() };
-        let mut more = Cow::Borrowed(&self.more);
-        if !own.is_empty() {
-            own.extend(self.more.clone());
-            more = Cow::Owned(own);
+        let mut claims = if with_hook { hooks.claims(&self.identity)? } else { Claims::new() };
+        // Borrowed without a hook, so that a plain login copies no claims.
+        if claims.is_empty() {
+            return Ok(Cow::Borrowed(&self.more));
         }
-        if let Some(nested) = &settings.user_claims {
-            if !more.is_empty() {
-                let mut under = self.renewed.and_then(|renewed| renewed.claims().get(nested));
-                let mut all = under.take().and_then(Value::as_object).cloned().unwrap_or_default();
-                all.extend(more.into_owned());
-                more = Cow::Owned(Claims::from_iter([(nested.clone(), Value::Object(all))]));
+        claims.extend(self.more.clone());
+        Ok(Cow::Owned(claims))
+    }
+
+    /// Returns the claims within the claim `nested`, next to those that the renewed token has there.
+    fn nested_under(&self, nested: &str, claims: Claims) -> Claims {
+        let inherited = self.renewed.and_then(|renewed| renewed.claims().get(nested));
+        let mut all = inherited.and_then(Value::as_object).cloned().unwrap_or_default();
+        all.extend(claims);
+        Claims::from_iter([(nested.to_owned(), Value::Object(all))])
+    }
+
+    /// Adds the claims of the renewed token to `claims`, and returns those with inexact numbers as text.
+    fn with_renewed(&self, renewed: &Identity, claims: Claims) -> (Cow<'_, Claims>, ExactClaims) {
+        let (mut all, mut exact) = (Claims::new(), ExactClaims::new());
+        let is_copied = |name: &String| !self.reserved().any(|own| own == name);
+        for (name, value) in renewed.claims().iter().filter(|(name, _)| is_copied(name)) {
+            match renewed.exact_claims().get(name) {
+                Some(_) if claims.contains_key(name) => {}
+                Some(text) => drop(exact.insert(name.clone(), text.clone())),
+                None => drop(all.insert(name.clone(), value.clone())),
             }
-        } else if let Some(own) = self.reserved().find(|own| more.contains_key(*own)) {
-            let why = format!("the claim `{own}` is reserved and cannot be set by `claim`");
-            return Err(Error::internal(why));
         }
-        let mut exact = ExactClaims::new();
-        if let Some(renewed) = self.renewed {
-            let is_kept = |name: &String| !self.reserved().any(|own| own == name);
-            let mut all = Claims::new();
-            for (name, value) in renewed.claims().iter().filter(|(name, _)| is_kept(name)) {
-                match renewed.exact_claims().get(name) {
-                    Some(_) if more.contains_key(name) => {}
-                    Some(text) => drop(exact.insert(name.clone(), text.clone())),
-                    None => drop(all.insert(name.clone(), value.clone())),
-                }
-            }
-            all.extend(more.into_owned());
-            more = Cow::Owned(all);
-        }
-        Ok((more, exact))
+        all.extend(claims);
+        (Cow::Owned(all), exact)
     }
 
     /// Returns the names of the claims that services cannot set.
@@ -274,7 +292,7 @@ impl Serialize for ClaimsOut<'_> {
 
 impl ClaimsOut<'_> {
     /// Signs the token. `header` has further members of the token's header.
-    fn sign(&self, keys: &Keys, header: &Claims) -> Result<String, BoxError> {
+    fn sign(&self, keys: &TokenKeys, header: &Claims) -> Result<String, BoxError> {
         let mut token = String::with_capacity(512);
         keys.begin(header, &mut token);
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(self)?, &mut token);
@@ -319,9 +337,10 @@ fn is_number(text: &RawValue) -> bool {
     text.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// How many bytes are fetched at once: 16 UUIDs.
+/// Bytes fetched from the system at once: 16 UUIDs.
 const FETCHED_BYTES: usize = 256;
 
+/// Random bytes of one thread.
 struct UuidPool {
     bytes: [u8; FETCHED_BYTES],
     used: usize,
@@ -331,7 +350,8 @@ thread_local! {
     static UUIDS: RefCell<UuidPool> = const { RefCell::new(UuidPool { bytes: [0; FETCHED_BYTES], used: FETCHED_BYTES }) };
 }
 
-/// A random UUID as text.
+/// Returns a random UUID (version 4) as text. Each thread fetches several at once, because asking the
+/// system for one costs more than the rest of making a token.
 fn random_uuid() -> String {
     let uuid = UUIDS.with_borrow_mut(UuidPool::next).unwrap_or_else(Uuid::new_v4);
     uuid.hyphenated().to_string()
@@ -344,7 +364,7 @@ impl UuidPool {
             self.used = 0;
         }
         let bytes = self.bytes[self.used..].first_chunk::<16>().copied()?;
-        // Whoever reads the memory later does not find what was given out.
+        // Cleared so that memory read later, as in a core dump, does not contain ids in use.
         self.bytes[self.used..self.used + 16].fill(0);
         self.used += 16;
         Some(Builder::from_random_bytes(bytes).into_uuid())
@@ -358,7 +378,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_are_the_same_and_all_are_of_version_4() {
+    fn uuids_are_unique_and_of_version_4() {
         let all: HashSet<String> = (0..1000).map(|_| random_uuid()).collect();
         assert_eq!(all.len(), 1000);
         assert!(

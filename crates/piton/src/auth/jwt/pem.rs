@@ -84,7 +84,7 @@ impl PrivateKey {
             KeyKind::P256 => ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
             KeyKind::P384 => ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING),
             KeyKind::P521 => ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING),
-            // Version 1 has no public key to compare with, and OpenSSL writes version 1.
+            // Unchecked, because version 1 of PKCS #8, which OpenSSL writes, has no public key to compare with.
             KeyKind::Ed25519 => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
                 .map(|pair| Self::Ed25519(pair.into())),
         };
@@ -156,11 +156,11 @@ fn decode(pem: &[u8]) -> Result<(String, Vec<u8>), String> {
         let end = format!("-----END {label}-----");
         let (body, after) = after.split_once(&end).ok_or("the PEM block has no end")?;
         rest = after;
-        // OpenSSL writes this block before the key itself.
+        // Skipped, because OpenSSL writes this block before the key itself.
         if label == "EC PARAMETERS" {
             continue;
         }
-        // The further keys would be ignored, and their tokens refused without a reason.
+        // Refused, because further keys would be ignored and their tokens refused without an explanation.
         if let Some((first, _)) = &found {
             return Err(format!(
                 "there are several PEM blocks, {first} and {label}: write one key a file"
@@ -180,6 +180,6 @@ fn decode(pem: &[u8]) -> Result<(String, Vec<u8>), String> {
 
 /// Returns whether the text contains a PEM key, which must not be used as a secret.
 pub(super) fn is_pem(text: &str) -> bool {
-    // Either end is enough: a list of secrets may have been split at the lines of the key.
+    // One end is enough, because a list of secrets may have been split at the lines of the key.
     text.contains("-----BEGIN ") || text.contains("-----END ")
 }

@@ -135,7 +135,7 @@ pub enum IdentityClaim {
     /// `sub` and `identity`, so that either version of Flask-JWT-Extended reads the tokens.
     #[default]
     Both,
-    /// One claim: `sub` as Flask-JWT-Extended 4, `identity` as 3, or any other.
+    /// A single claim: `sub` as in Flask-JWT-Extended 4, `identity` as in 3, or any other.
     Named(String),
 }
 
@@ -157,7 +157,7 @@ impl Setting for IdentityClaim {
     fn parse(value: &Value) -> Result<Self, String> {
         match value.as_str().map(str::trim) {
             Some("both") => Ok(Self::Both),
-            // A claim of that name is hardly meant, and the tokens of Flask would all be refused.
+            // Refused, because a claim of that name is unlikely, and all tokens of Flask would be refused.
             Some(name) if name.eq_ignore_ascii_case("both") => {
                 Err("expected `both` in small letters, or the name of a claim: write `both`".into())
             }
@@ -305,7 +305,7 @@ crate::setting_enum! {
 crate::setting_enum! {
     /// The requests from other sites to which a browser adds the cookies.
     pub enum SameSite: default Lax {
-        /// No request from another site.
+        /// Requests from the same site only.
         Strict = "strict",
         /// Navigation to a page only, such as a followed link.
         Lax = "lax",

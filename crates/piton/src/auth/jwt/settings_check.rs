@@ -85,7 +85,6 @@ impl JwtSettings {
     /// Refuses production without a secret, or with one that can be found by trying. Previous secrets
     /// are checked too, because tokens signed with them are accepted.
     fn check_secrets(&self, from: &mut Reader<'_>) {
-        // Anybody can sign with an empty secret.
         if self.secrets().any(|(key, secret)| key != "secret_key" && secret.trim().is_empty()) {
             let why = "one of them is empty: anybody could sign with it";
             let fix = "remove the extra comma, or write a list in a file";
@@ -139,7 +138,7 @@ impl JwtSettings {
     }
 
     fn check_keys(&self, reader: &mut Reader<'_>) {
-        let files = [
+        let keys = [
             ("private_key_file", self.private_key_file.is_some()),
             ("private_key", self.private_key.is_some()),
             ("public_key_file", self.public_key_file.is_some()),
@@ -148,7 +147,7 @@ impl JwtSettings {
         ];
         let signs_with_secret = self.algorithm.is_symmetric();
         let only_secrets = self.algorithms().iter().all(|algorithm| algorithm.is_symmetric());
-        for (key, _) in files.into_iter().filter(|(_, is_set)| *is_set) {
+        for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
             if only_secrets || (signs_with_secret && key.starts_with("private")) {
                 let why = format!("{} signs with `jwt.secret_key`", self.algorithm);
                 let fix = "remove it, or set `jwt.algorithm` to the algorithm of the key";
@@ -156,34 +155,35 @@ impl JwtSettings {
             }
         }
         for (file, text) in [(0, 1), (2, 3)] {
-            if files[file].1 && files[text].1 {
-                let why = format!("`jwt.{}` is set too", files[file].0);
-                reader.refuse(files[text].0, why, "set one of them");
+            if keys[file].1 && keys[text].1 {
+                let why = format!("`jwt.{}` is set too", keys[file].0);
+                reader.refuse(keys[text].0, why, "set one of them");
             }
         }
-        if !signs_with_secret && !files.iter().any(|(_, is_set)| *is_set) {
+        if !signs_with_secret && !keys.iter().any(|(_, is_set)| *is_set) {
             let why = format!("{} needs a key, and none is configured", self.algorithm);
             reader.refuse("private_key_file", why, "set it to the path of a PEM file");
         }
+        self.check_previous_keys(reader);
+    }
+
+    fn check_previous_keys(&self, reader: &mut Reader<'_>) {
+        const KEY: &str = "previous_public_key_files";
         if self.previous_public_key_files.len() > MAX_PREVIOUS_KEYS {
             let why = format!(
                 "at most {MAX_PREVIOUS_KEYS} are allowed, as a token without `kid` is checked with each of them"
             );
-            reader.refuse(
-                "previous_public_key_files",
-                why,
-                "remove keys whose tokens have expired",
-            );
+            reader.refuse(KEY, why, "remove keys whose tokens have expired");
         }
         let mut ids: Vec<&str> = self.key_id.iter().map(String::as_str).collect();
         for entry in &self.previous_public_key_files {
             let (id, path) = entry.split_once('=').unwrap_or(("-", entry));
             if id.trim().is_empty() || path.trim().is_empty() {
                 let why = "an entry has no name or no path";
-                reader.refuse("previous_public_key_files", why, "write a path, or `kid=path`");
+                reader.refuse(KEY, why, "write a path, or `kid=path`");
             } else if entry.contains('=') && ids.contains(&id.trim()) {
                 let why = format!("two keys have the `kid` {}", id.trim());
-                reader.refuse("previous_public_key_files", why, "give each key its own");
+                reader.refuse(KEY, why, "give each key its own");
             } else if entry.contains('=') {
                 ids.push(id.trim());
             }
@@ -220,7 +220,8 @@ impl JwtSettings {
         }
         if let Some(name) = &self.user_claims {
             let (first, second) = self.identity_claim.names();
-            // PyJWT refuses a `sub` that is not text, and version 3 reads its caller from `identity`.
+            // Refused, because PyJWT refuses a `sub` that is not text, and version 3 reads the caller from
+            // `identity`.
             let is_taken = RESERVED.contains(&name.as_str())
                 || ["sub", "identity"].contains(&name.as_str())
                 || name == first
@@ -233,7 +234,7 @@ impl JwtSettings {
 
     /// Refuses claims that no token made here has: the service would refuse its own tokens.
     fn check_required_claims(&self, reader: &mut Reader<'_>) {
-        // A service with a public key alone makes no tokens.
+        // Not checked, because a service with only a public key makes no tokens.
         let has_private = self.private_key_file.is_some() || self.private_key.is_some();
         if !(self.algorithm.is_symmetric() || has_private) {
             return;
@@ -336,6 +337,22 @@ impl JwtSettings {
     }
 
     fn check_cookies(&self, reader: &mut Reader<'_>) {
+        self.check_cookie_names(reader);
+        self.check_cookie_paths(reader);
+        let domain = self.cookie_domain.as_deref().unwrap_or_default();
+        if ["none", "null", "false"].iter().any(|it| domain.eq_ignore_ascii_case(it)) {
+            let why = "this is a word of Python's or JSON's, and would be sent as a domain";
+            reader.refuse("cookie_domain", why, "remove it: without it there is no domain");
+        } else if !self.cookie_domain.as_ref().is_none_or(|domain| is_domain(domain)) {
+            reader.refuse("cookie_domain", "not a domain", "cookie_domain = \"example.org\"");
+        }
+        if self.cookie_samesite == SameSite::None && self.cookie_secure == Some(false) {
+            let why = "browsers refuse cookies with SameSite=None that are not Secure";
+            reader.refuse("cookie_secure", why, "cookie_secure = true");
+        }
+    }
+
+    fn check_cookie_names(&self, reader: &mut Reader<'_>) {
         let cookies = [
             ("access_cookie_name", &self.access_cookie_name, &self.access_cookie_path),
             ("refresh_cookie_name", &self.refresh_cookie_name, &self.refresh_cookie_path),
@@ -356,10 +373,9 @@ impl JwtSettings {
             } else if cookies[..index].iter().any(|(_, other, _)| other == name) {
                 reader.refuse(key, "another cookie has this name", "choose different names");
             }
-            // Browsers refuse such cookies without a word (RFC 6265bis, section 4.1.3), whatever the case
-            // of the prefix (section 5.7).
-            let is_host = is_host_cookie(name);
-            if is_host && (self.cookie_domain.is_some() || path.as_str() != "/") {
+            // Refused here because browsers drop such cookies silently (RFC 6265bis, section 4.1.3), whatever
+            // the case of the prefix (section 5.7).
+            if is_host_cookie(name) && (self.cookie_domain.is_some() || path.as_str() != "/") {
                 let why = "a cookie with this prefix must have the path `/` and no domain";
                 reader.refuse(key, why, "remove `__Host-`, or set the path `/` and no domain");
             }
@@ -368,6 +384,9 @@ impl JwtSettings {
                 reader.refuse(key, why, "cookie_secure = true");
             }
         }
+    }
+
+    fn check_cookie_paths(&self, reader: &mut Reader<'_>) {
         for (key, path) in [
             ("access_cookie_path", &self.access_cookie_path),
             ("refresh_cookie_path", &self.refresh_cookie_path),
@@ -378,17 +397,6 @@ impl JwtSettings {
             if !path.starts_with('/') || !path.bytes().all(is_plain) {
                 reader.refuse(key, "not a path", "write a path such as `/`");
             }
-        }
-        let domain = self.cookie_domain.as_deref().unwrap_or_default();
-        if ["none", "null", "false"].iter().any(|it| domain.eq_ignore_ascii_case(it)) {
-            let why = "this is a word of Python's or JSON's, and would be sent as a domain";
-            reader.refuse("cookie_domain", why, "remove it: without it there is no domain");
-        } else if !self.cookie_domain.as_ref().is_none_or(|domain| is_domain(domain)) {
-            reader.refuse("cookie_domain", "not a domain", "cookie_domain = \"example.org\"");
-        }
-        if self.cookie_samesite == SameSite::None && self.cookie_secure == Some(false) {
-            let why = "browsers refuse cookies with SameSite=None that are not Secure";
-            reader.refuse("cookie_secure", why, "cookie_secure = true");
         }
     }
 

@@ -95,7 +95,7 @@ fn hs256() -> Value {
 }
 
 #[crate::test]
-async fn a_token_opens_what_it_is_for_and_comes_back_fresh() {
+async fn a_token_opens_its_routes_and_is_renewed() {
     let app = TestApp::new(app()).await;
     let tokens = app.handle().tokens();
     let token = tokens.access("ada@example.org").claim("role", "admin").sign().unwrap();
@@ -202,7 +202,7 @@ async fn a_number_is_not_the_text_with_the_same_digits() {
 }
 
 #[crate::test]
-async fn a_mark_of_serde_json_is_not_read_as_claims() {
+async fn the_private_marker_of_serde_json_is_not_read_as_claims() {
     let app = TestApp::new(app()).await;
     for more in [
         r#""identity":{"$serde_json::private::RawValue":"\"ada\""}"#,
@@ -232,7 +232,7 @@ async fn a_claim_beyond_64_bits_is_read_exactly() {
 }
 
 #[crate::test]
-async fn a_payload_beyond_what_is_read_says_why() {
+async fn a_payload_beyond_the_limits_is_refused_with_the_reason() {
     let app = TestApp::new(app()).await;
     let deep = format!(r#""identity":{}{}"#, "[".repeat(200), "]".repeat(200));
     for (more, said) in [
@@ -251,7 +251,7 @@ async fn a_payload_beyond_what_is_read_says_why() {
 }
 
 #[crate::test]
-async fn gnars_style_says_it_in_the_envelope_with_200_and_asks_for_no_more_claims() {
+async fn gnar_style_refuses_in_the_envelope_with_200_and_requires_no_claims() {
     let app = TestApp::new(app().set("http.error_style", "gnar")).await;
     let refused = app.get("/me").await;
     assert_eq!(refused.status(), 200);
@@ -263,7 +263,7 @@ async fn gnars_style_says_it_in_the_envelope_with_200_and_asks_for_no_more_claim
 }
 
 #[crate::test]
-async fn guards_ask_before_the_handler_and_a_routes_own_outranks_its_blueprints() {
+async fn a_guard_runs_before_the_handler_and_a_routes_guard_replaces_its_blueprints() {
     let app = TestApp::new(app()).await;
     let tokens = app.handle().tokens();
     let stale = tokens.access("ada").sign().unwrap();
@@ -289,7 +289,7 @@ async fn guards_ask_before_the_handler_and_a_routes_own_outranks_its_blueprints(
 }
 
 #[crate::test]
-async fn a_token_that_was_taken_back_is_refused_and_a_list_that_fails_lets_nobody_in() {
+async fn a_revoked_token_is_refused_and_so_is_any_while_the_deny_list_fails() {
     let app = TestApp::new(app().token_revoked(|token| async move {
         match token.subject() {
             "thief" => Ok(true),
@@ -306,7 +306,7 @@ async fn a_token_that_was_taken_back_is_refused_and_a_list_that_fails_lets_nobod
 }
 
 #[crate::test]
-async fn a_cookie_needs_what_only_a_page_of_ours_can_read() {
+async fn a_token_in_a_cookie_needs_a_csrf_token() {
     let app = TestApp::new(app().set("jwt.location", json!(["headers", "cookies"]))).await;
     let tokens = app.handle().tokens();
     let token = tokens.access("ada").sign().unwrap();
@@ -343,7 +343,7 @@ async fn a_cookie_needs_what_only_a_page_of_ours_can_read() {
 }
 
 #[crate::test]
-async fn cookies_hide_the_token_and_show_its_proof() {
+async fn the_token_cookie_is_http_only_and_the_csrf_cookie_is_not() {
     async fn login(tokens: Tokens) -> Result<(TokenCookies, &'static str)> {
         let token = tokens.access("ada").fresh().sign()?;
         Ok((tokens.cookies(&token)?, "in"))
@@ -372,7 +372,7 @@ async fn cookies_hide_the_token_and_show_its_proof() {
 }
 
 #[crate::test]
-async fn previous_secrets_are_taken_and_not_used() {
+async fn previous_secrets_verify_but_do_not_sign() {
     let before = "the secret of before, 32 characters";
     let app = TestApp::new(app().set("jwt.previous_secret_keys", json!([before]))).await;
     let old = signed(before, &hs256(), &claims());
@@ -385,7 +385,7 @@ async fn previous_secrets_are_taken_and_not_used() {
 }
 
 #[crate::test]
-async fn the_secret_of_development_stays_and_production_wants_one() {
+async fn the_development_secret_is_kept_and_production_requires_one() {
     let without = || App::new("piste").route(get("/me", me));
     let first = TestApp::new(without()).await;
     let kept = std::fs::read_to_string(first.folder().join("data/jwt.secret")).unwrap();
@@ -398,7 +398,7 @@ async fn the_secret_of_development_stays_and_production_wants_one() {
 }
 
 #[test]
-fn the_identity_stands_where_each_version_looks_for_it() {
+fn the_identity_is_in_the_claims_of_both_versions() {
     let (text, number, object) = (json!("ada"), json!(7), json!({ "id": 1 }));
     let named = |value, claim: &IdentityClaim| {
         let claims = new_token::identity_claims(value, None, claim).into_iter().flatten();

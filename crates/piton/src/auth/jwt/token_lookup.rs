@@ -49,7 +49,7 @@ pub(super) struct FoundToken<'a> {
 
 /// The reason why no token was found.
 pub(super) enum NotFound {
-    /// No token for this service was sent. Optional guards let the request pass.
+    /// Absence of a token for this service. Optional guards let the request pass.
     Absent(Refusal),
     /// A token was sent in a form that is not accepted.
     Refused(Refusal),
@@ -58,7 +58,7 @@ pub(super) enum NotFound {
 }
 
 impl TokenLookup {
-    /// Takes the names from the settings, which have been checked.
+    /// Reads the names from the settings, which have been checked.
     pub fn new(settings: &JwtSettings, messages: FlaskVersion) -> Self {
         let header =
             |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap_or(header::AUTHORIZATION);
@@ -123,7 +123,8 @@ impl TokenLookup {
                 TokenLocation::Json => self.in_json(head, wanted),
             };
             match found {
-                // Another scheme in `Authorization` may be meant for a proxy while the cookie has the token.
+                // Not refused yet, because another scheme in `Authorization` may be meant for a proxy while the
+                // cookie has the token.
                 Err(NotFound::Absent(refusal))
                     if refusal.kind() == RefusalKind::Missing || locations.len() > 1 =>
                 {
@@ -158,7 +159,7 @@ impl TokenLookup {
                 _ => Err(self.bad_header()),
             };
         }
-        // Clients may join several credentials with commas in one header line.
+        // Split at commas, because clients may join several credentials in one header line.
         let ours = |words: &mut std::str::SplitAsciiWhitespace<'_>| {
             words.next() == Some(self.header_type.as_str())
         };

@@ -11,7 +11,7 @@ use super::algorithm::JwtAlgorithm;
 use super::claims::{Claims, now};
 use super::exact_numbers;
 use super::identity::{AcceptedToken, Identity};
-use super::keys::Keys;
+use super::keys::TokenKeys;
 use super::refusal::{Refusal, RefusalKind};
 use super::tokens::Tokens;
 use super::validation::Validation;
@@ -109,15 +109,15 @@ impl Tokens {
 /// faults is named.
 fn read(
     token: &str,
-    keys: &Keys,
+    keys: &TokenKeys,
     validation: &Validation,
     allow_expired: bool,
 ) -> Result<AcceptedToken, Refusal> {
     let (message, signature) = token.rsplit_once('.').ok_or_else(not_enough_segments)?;
     let (head, payload) = message.split_once('.').ok_or_else(not_enough_segments)?;
     let padding = |part: &str| Refusal::invalid(format!("Invalid {part} padding"));
-    let usual = keys.usual(head);
-    let header = match usual {
+    let known_header = keys.known_header(head);
+    let header = match known_header {
         Some(header) => Arc::clone(header),
         None => {
             let header = decoded(head).ok_or_else(|| padding("header"))?;
@@ -131,7 +131,7 @@ fn read(
         return Err(padding("crypto"));
     }
     let mut claims = object(&payload, "payload")?;
-    let (algorithm, key_id) = match usual {
+    let (algorithm, key_id) = match known_header {
         Some(_) => (keys.algorithm(), keys.key_id()),
         None => (algorithm_of(&header, keys)?, header.get("kid").and_then(Value::as_str)),
     };
@@ -148,8 +148,8 @@ fn read(
     Ok(AcceptedToken { header, claims, exact })
 }
 
-/// Checks a header that is not the usual one, and returns its algorithm.
-fn algorithm_of(header: &Claims, keys: &Keys) -> Result<JwtAlgorithm, Refusal> {
+/// Checks a header that is not one of the known ones, and returns its algorithm.
+fn algorithm_of(header: &Claims, keys: &TokenKeys) -> Result<JwtAlgorithm, Refusal> {
     if header.get("kid").is_some_and(|kid| !kid.is_string()) {
         return Err(Refusal::invalid("Key ID header parameter must be a string"));
     }
@@ -157,11 +157,13 @@ fn algorithm_of(header: &Claims, keys: &Keys) -> Result<JwtAlgorithm, Refusal> {
     let algorithm = algorithm.filter(|algorithm| keys.accepts(*algorithm));
     let algorithm =
         algorithm.ok_or_else(|| Refusal::invalid("The specified alg value is not allowed"))?;
-    // Extensions that a reader must know, and none is known here (RFC 7515, 4.1.11).
+    // Refused, because `crit` lists extensions that a reader must understand, and none is supported
+    // (RFC 7515, section 4.1.11).
     if header.contains_key("crit") {
         return Err(Refusal::invalid("Critical header parameters are not supported"));
     }
-    // The payload would stand unencoded (RFC 7797): what is signed is not what was decoded.
+    // Refused, because the payload would be unencoded (RFC 7797), so that the signed text would not be the one
+    // that was decoded.
     if header.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
         return Err(Refusal::invalid("Payload segment must be empty when 'b64' is false."));
     }
@@ -179,7 +181,7 @@ fn decoded(segment: &str) -> Option<Vec<u8>> {
 fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
     let wrong = |why: String| Refusal::invalid(format!("Invalid {part} string: {why}"));
     match serde_json::from_slice(bytes) {
-        // serde_json would show the content of the mark's text as claims.
+        // Refused, because serde_json would parse the text of its private marker as claims.
         Ok(_) if json_text::has_private_name(bytes) => {
             Err(wrong("names that begin with `$serde_json::private::` are reserved".into()))
         }

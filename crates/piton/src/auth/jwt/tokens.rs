@@ -1,4 +1,4 @@
-//! `Tokens`: the part that makes and reads tokens, started from the settings.
+//! `Tokens`: the part that makes and reads tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::claims::{RESERVED, TokenType, now};
 use super::cookies::{CookieRules, TokenCookies};
 use super::hooks::TokenHooks;
 use super::identity::Identity;
-use super::keys::Keys;
+use super::keys::TokenKeys;
 use super::refusal::{Refusal, RefusalKind};
 use super::setting_types::{FlaskVersion, Lifetime};
 use super::settings::JwtSettings;
@@ -31,14 +31,14 @@ use crate::step::Step;
 pub struct Tokens(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub keys: Keys,
+    pub keys: TokenKeys,
     pub validation: Validation,
     pub settings: JwtSettings,
-    pub sources: TokenLookup,
+    pub lookup: TokenLookup,
     pub cookies: CookieRules,
     pub hooks: TokenHooks,
     pub renews: bool,
-    /// The member with the message in bodies of Flask-JWT-Extended's form; `None` for problem documents.
+    /// The member with the message in bodies in the style of Flask-JWT-Extended; `None` for problem documents.
     pub message_key: Option<String>,
     pub realm: String,
 }
@@ -47,7 +47,7 @@ inventory::submit! { CredentialHeader(credential_header) }
 
 /// Returns the header that carries tokens unless it is `Authorization`, so that caches vary by it.
 fn credential_header(app: &Handle) -> Option<HeaderName> {
-    let header = app.try_part::<Tokens>().ok()?.0.sources.header().clone();
+    let header = app.try_part::<Tokens>().ok()?.0.lookup.header().clone();
     (header != http::header::AUTHORIZATION).then_some(header)
 }
 
@@ -83,11 +83,11 @@ impl Part for Tokens {
         if settings.error_message_key.is_some() && message_key.is_none() {
             warn!("jwt.error_message_key has no effect with http.error_style `gnar`");
         }
-        // Gnar Gear uses version 3, and its clients match on those messages.
+        // Version 3 by default, because Gnar Gear uses it and its clients match on those messages.
         let usual =
             if message_key.is_some() { FlaskVersion::Version4 } else { FlaskVersion::Version3 };
         let messages = settings.flask_version.unwrap_or(usual);
-        let keys = Keys::new(&settings, secret.as_ref())?;
+        let keys = TokenKeys::new(&settings, secret.as_ref())?;
         let hooks = TokenHooks::of(launch);
         if !hooks.adds_claims() {
             warn_of_unknown_claims(&settings);
@@ -118,7 +118,7 @@ impl Part for Tokens {
         Ok(Self(Arc::new(Inner {
             keys,
             validation,
-            sources: TokenLookup::new(&settings, messages),
+            lookup: TokenLookup::new(&settings, messages),
             cookies: CookieRules::new(&settings, launch.production()),
             hooks,
             renews: settings.renew.unwrap_or(style == ErrorStyle::Gnar),

@@ -14,7 +14,7 @@ pub(super) struct Validation {
     pub leeway: u64,
     pub required: Vec<String>,
     pub issuer: Option<String>,
-    /// One of these is required, if there are any.
+    /// Accepted audiences. If there are any, a token must have one of them.
     pub audience: Vec<String>,
     /// The audience of the tokens made here, accepted if no audience is required: otherwise the service
     /// would refuse its own tokens.
@@ -23,7 +23,7 @@ pub(super) struct Validation {
     pub verify_sub: bool,
     /// Accepts tokens whose `iat` is in the future.
     pub future_iat: bool,
-    /// Takes an empty `aud` for none, as PyJWT 2 does. PyJWT 1 takes only a missing one for none.
+    /// Treats an empty `aud` as missing, as PyJWT 2 does. PyJWT 1 treats only a missing one so.
     pub null_audience: bool,
     pub messages: FlaskVersion,
 }
@@ -55,7 +55,7 @@ impl Validation {
         if self.verify_sub && claims.get("sub").is_some_and(|sub| !sub.is_string()) {
             return Err(Refusal::invalid("Subject must be a string"));
         }
-        // A deny-list looks tokens up by their `jti` as text, and would miss any other.
+        // Refused, because a deny-list looks tokens up by their `jti` as text, and would miss any other.
         if claims.get("jti").is_some_and(|id| !id.is_string()) {
             return Err(Refusal::invalid("JWT ID must be a string"));
         }
@@ -106,7 +106,7 @@ impl Validation {
             [] => &self.own_audience,
             _ => &self.audience,
         };
-        // Neither version looks at the form of an audience where it expects none.
+        // Checked only here, because neither version checks the form of an audience it does not expect.
         if !self.audience.is_empty() && !given.iter().all(Value::is_string) {
             return Err(Refusal::invalid("Invalid claim format in token"));
         }
@@ -120,8 +120,8 @@ impl Validation {
         }))
     }
 
-    /// With `both`, refuses a token whose `identity` and `sub` name different callers: version 4
-    /// writes a claim of the user's own as `identity`, and version 3 one as `sub`.
+    /// Refuses a token whose `identity` and `sub` name different callers, with the setting `both`: in version 4
+    /// `identity` may be a claim of the service, and in version 3 `sub`.
     pub fn check_identities(&self, claims: &Claims) -> Result<(), Refusal> {
         if self.identity != IdentityClaim::Both {
             return Ok(());

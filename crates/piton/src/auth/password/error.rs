@@ -1,4 +1,4 @@
-//! What goes wrong with passwords, by what the caller can do about it. Never a password, never a hash.
+//! The errors of hashing and checking passwords. None of them contains a password or a hash.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,9 +8,9 @@ use http::StatusCode;
 
 use crate::http::StatusMapping;
 
-/// Why a password was not hashed, or does not pass. [`Error::kind`] is what to branch on.
+/// The error of hashing or checking a password. Branch on [`Error::kind`].
 ///
-/// As the answer of a handler [`Kind::Mismatch`] becomes 401, [`Kind::Empty`], [`Kind::TooLong`] and
+/// As the response of a handler [`Kind::Mismatch`] becomes 401, [`Kind::Empty`], [`Kind::TooLong`] and
 /// [`Kind::Encoding`] 422, [`Kind::Busy`] 503 with `Retry-After`, and the others 500.
 #[derive(Debug)]
 pub struct Error {
@@ -19,39 +19,39 @@ pub struct Error {
     retry_after: Option<Duration>,
 }
 
-/// What kind of error it is.
+/// The kinds of [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
     /// The password is not the one that was hashed.
     Mismatch,
-    /// The hash is none of Argon2's.
+    /// The hash is not a valid Argon2 hash.
     InvalidHash,
     /// The hash needs more memory than `password.memory_budget`, or more work than
     /// `password.work_limit`.
     TooCostly,
-    /// The queue is longer than `password.max_waiting`, or than can be hashed before the request
-    /// times out; there is no memory; or the service is stopping. Try again later.
+    /// The queue is longer than `password.max_waiting`, or its work would take longer than the request's
+    /// timeout; or there is no memory; or the service is stopping. Try again later.
     Busy,
     /// The password is empty.
     Empty,
     /// The password is longer than 64 KiB.
     TooLong,
-    /// The password has characters that `password.encoding` does not have.
+    /// The password has characters that `password.encoding` cannot encode.
     Encoding,
-    /// Anything else: a fault of ours.
+    /// Any other error: a bug in the framework.
     Other,
 }
 
 impl Error {
-    /// What kind of error it is.
+    /// Returns the kind of error.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Whether it is the password that is to blame: it is another one, or none that can have been
-    /// hashed. What is left is a fault, or will pass.
+    /// Returns whether the password is to blame: it is wrong, or cannot have been hashed. Any other error is
+    /// a fault or temporary.
     #[must_use]
     pub fn is_wrong_password(&self) -> bool {
         matches!(self.kind, Kind::Mismatch | Kind::Empty | Kind::TooLong | Kind::Encoding)
@@ -81,7 +81,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Gnar Gear's words.
+/// The message of Gnar Gear for an empty password.
 pub(super) const EMPTY: &str = "Password cannot be empty";
 
 fn known(error: &Error) -> Option<StatusMapping> {

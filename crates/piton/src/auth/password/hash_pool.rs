@@ -1,4 +1,4 @@
-//! The threads that hash: few, of low priority, and within a budget of memory.
+//! The thread pool that computes hashes: few threads of low priority, within a memory budget.
 //!
 //! A hash takes tens of milliseconds and tens of MiB, on purpose. This module runs hashes off the
 //! event loop, in the order of arrival, and bounds the memory that all of them take at one time. A
@@ -10,16 +10,17 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use argon2::Block;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretSlice};
 use tokio::sync::oneshot;
 
 use super::argon2_parameters::Argon2Parameters;
 use super::error::{Error, Kind};
-use super::metrics::{HashCounts, HashOperation};
+use super::metrics::{HashCounts, HashOperation, PoolLoad};
 use super::thread_priority;
 use crate::context;
 
@@ -29,10 +30,10 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The weight of a new measurement in the moving average.
 const AVERAGE_WEIGHT: f64 = 0.2;
 
-/// How long memory is spare_bytes when there is nothing to do.
+/// Time without work after which spare memory is returned to the system.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the pool keeps to.
+/// The limits of the pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PoolLimits {
     pub memory_bytes: u64,
@@ -41,7 +42,7 @@ pub(super) struct PoolLimits {
     pub nice: u8,
 }
 
-/// One hash to be computed.
+/// One hash to compute.
 pub(super) struct HashJob {
     pub operation: HashOperation,
     pub parameters: Argon2Parameters,
@@ -49,14 +50,14 @@ pub(super) struct HashJob {
     pub password: SecretSlice<u8>,
 }
 
-/// The threads. They end when it is dropped.
+/// The thread pool. Dropping it ends its threads.
 pub(super) struct HashPool(Arc<PoolShared>);
 
 struct PoolShared {
     limits: PoolLimits,
     counts: HashCounts,
     state: Mutex<PoolState>,
-    /// Something was added, or given back.
+    /// Signals that work was added or memory was returned.
     changed: Condvar,
 }
 
@@ -65,18 +66,18 @@ struct PoolState {
     waiting: VecDeque<QueuedJob>,
     threads: usize,
     idle_threads: usize,
-    /// Bytes that are worked on.
+    /// Bytes in use by hashes in progress.
     used_bytes: u64,
     spare: Vec<BlockBuffer>,
-    /// Bytes of `spare`, and of what was in it and is being given back.
+    /// Bytes in `spare`, and bytes taken out of it that are being freed.
     spare_bytes: u64,
     peak_bytes: u64,
-    /// The work that is waiting, and the work in progress: memory times passes over it.
+    /// The waiting work and the work in progress, in bytes of memory times passes.
     waiting_work: u64,
     running_work: u64,
     /// Seconds per unit of work. `None` until one hash has been computed.
     seconds_per_work: Option<f64>,
-    /// There was nothing to do for a while.
+    /// Set when `IDLE_TIMEOUT` has passed without work.
     idle_expired: bool,
     stopped: bool,
 }
@@ -88,27 +89,18 @@ struct QueuedJob {
     answer: oneshot::Sender<Result<Vec<u8>, Error>>,
 }
 
-/// BlockBuffer to hash in. Its content is of no meaning.
+/// Memory to hash in. Argon2 overwrites its content.
 #[derive(Default)]
 struct BlockBuffer {
     blocks: Vec<Block>,
     bytes: u64,
 }
 
-/// What a thread is to do next.
+/// The next step of a thread.
 enum NextStep {
     Hash(QueuedJob, BlockBuffer),
     FreeMemory(Vec<BlockBuffer>),
     Wait,
-}
-
-/// What is in the pool now.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PoolLoad {
-    pub waiting: usize,
-    pub threads: usize,
-    pub memory_bytes: u64,
-    pub peak_memory_bytes: u64,
 }
 
 impl HashPool {
@@ -117,10 +109,10 @@ impl HashPool {
         Self(Arc::new(PoolShared { limits, counts, state, changed: Condvar::new() }))
     }
 
-    /// Computes a hash. If it is dropped before its turn has come, the hash is never started.
+    /// Computes a hash. If the future is dropped while the job waits, the hash is never started.
     ///
     /// # Errors
-    /// [`Kind::Busy`] if too many wait, or if its turn would come after the timeout of the current
+    /// [`Kind::Busy`] if too many jobs wait, or if this one would be done after the timeout of the current
     /// request; and those of [`Argon2Parameters::argon2`].
     pub async fn run(&self, job: HashJob) -> Result<Vec<u8>, Error> {
         self.run_until(job, context::deadline()).await
@@ -147,7 +139,7 @@ impl HashPool {
         if state.waiting.len() >= max_waiting || state.would_be_late(&new, threads) {
             state.drop_cancelled();
             if state.waiting.len() >= max_waiting {
-                return Err(state.busy("too many passwords wait to be hashed", threads));
+                return Err(state.busy("too many passwords are waiting to be hashed", threads));
             }
             if state.would_be_late(&new, threads) {
                 return Err(state.busy(TOO_LATE, threads));
@@ -169,13 +161,13 @@ impl HashPool {
         let started = std::thread::Builder::new().name(name).spawn(move || shared.worker_loop());
         match started {
             Ok(_) => state.threads += 1,
-            // Those that are there will do it.
+            // The threads that exist do the work.
             Err(_) if state.threads > 0 => {}
             Err(error) => {
                 if let Some(last) = state.waiting.pop_back() {
                     state.waiting_work -= last.work();
                 }
-                return Err(Error::new(Kind::Busy, format!("no thread to hash with: {error}")));
+                return Err(Error::new(Kind::Busy, format!("cannot start a thread: {error}")));
             }
         }
         Ok(())
@@ -191,7 +183,7 @@ impl HashPool {
         }
     }
 
-    /// Refuses what waits and what comes. What is worked on is finished.
+    /// Refuses waiting and new jobs. Jobs in progress are finished.
     pub fn stop(&self) {
         let mut state = self.0.lock();
         state.stopped = true;
@@ -211,10 +203,10 @@ impl Drop for HashPool {
 
 impl PoolShared {
     fn lock(&self) -> MutexGuard<'_, PoolState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    /// The life of a thread.
+    /// Runs jobs until the pool stops.
     fn worker_loop(&self) {
         thread_priority::set_nice(self.limits.nice);
         let mut state = self.lock();
@@ -236,31 +228,33 @@ impl PoolShared {
                 NextStep::FreeMemory(memory) => {
                     let bytes: u64 = memory.iter().map(|one| one.bytes).sum();
                     drop(state);
-                    // Not under the lock: the event loop takes it too.
+                    // Freed without the lock: returning 64 MiB takes long, and the event loop takes the lock too.
                     drop(memory);
                     state = self.lock();
                     state.spare_bytes -= bytes;
                 }
                 NextStep::Wait if state.stopped => break,
                 NextStep::Wait => {
-                    state = self.wait(state);
+                    self.wait(&mut state);
                     continue;
                 }
             }
-            // There may be room for several of those that wait.
+            // All threads are woken, because the freed memory may be enough for several waiting jobs.
             self.changed.notify_all();
         }
         state.threads -= 1;
     }
 
-    fn wait<'a>(&'a self, mut state: MutexGuard<'a, PoolState>) -> MutexGuard<'a, PoolState> {
+    /// Waits for a change, or for the idle timeout if there is spare memory to free.
+    fn wait(&self, state: &mut MutexGuard<'_, PoolState>) {
         state.idle_threads += 1;
-        let longest = if state.spare.is_empty() { Duration::MAX } else { IDLE_TIMEOUT };
-        let waited = self.changed.wait_timeout(state, longest);
-        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle_expired = if state.spare.is_empty() {
+            self.changed.wait(state);
+            false
+        } else {
+            self.changed.wait_for(state, IDLE_TIMEOUT).timed_out()
+        };
         state.idle_threads -= 1;
-        state.idle_expired = timeout.timed_out();
-        state
     }
 
     fn perform(
@@ -273,7 +267,7 @@ impl PoolShared {
         self.counts.observe(job.operation, begin.elapsed());
         let whole = hashed.is_ok();
         let fault = |_| Err(Error::new(Kind::Other, "argon2 panicked"));
-        // Whoever asked may have gone.
+        // Fails if the request was cancelled.
         let _ = answer.send(hashed.unwrap_or_else(fault));
         whole.then_some(memory)
     }
@@ -388,8 +382,7 @@ impl PoolState {
     }
 }
 
-const TOO_LATE: &str =
-    "more passwords wait to be hashed than can be in the time that a request has";
+const TOO_LATE: &str = "more passwords are waiting than can be hashed before the request times out";
 
 fn is_late(deadline: Instant, needed: Duration) -> bool {
     Instant::now().checked_add(needed).is_none_or(|done| done > deadline)
@@ -407,7 +400,7 @@ impl HashJob {
         let needed = self.parameters.memory_cost_kib as usize;
         if let Some(more) = needed.checked_sub(blocks.len()) {
             let memory = blocks.try_reserve_exact(more);
-            memory.map_err(|_| Error::new(Kind::Busy, "no memory to hash with"))?;
+            memory.map_err(|_| Error::new(Kind::Busy, "not enough memory to hash a password"))?;
             blocks.resize(needed, Block::new());
         }
         let mut hash = vec![0; self.parameters.hash_len as usize];

@@ -1,4 +1,4 @@
-//! The figures of the room for Prometheus.
+//! The metrics of passwords.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,19 +10,17 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::passwords::Passwords;
-
-/// Seconds; a hash takes 1 ms to some seconds.
+/// Upper bounds of the buckets: a hash takes 1 ms to several seconds.
 const BUCKETS_SECONDS: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// What a hash is computed for.
+/// The purposes of a hash.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum HashOperation {
     Hash,
     Check,
 }
 
-/// What the threads count. Every clone is the same.
+/// The counters that the threads increment. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct HashCounts {
     hashes: Counter,
@@ -52,21 +50,39 @@ impl HashCounts {
     }
 }
 
-/// Reads them when somebody asks.
-#[derive(Debug)]
-pub(super) struct PasswordMetrics(pub Passwords);
+/// The load of the pool at one time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PoolLoad {
+    pub waiting: usize,
+    pub threads: usize,
+    pub memory_bytes: u64,
+    pub peak_memory_bytes: u64,
+}
+
+/// Reads the metrics of the module when Prometheus asks for them.
+pub(super) struct PasswordMetrics {
+    pub counts: HashCounts,
+    /// Reads the load of the pool.
+    pub load: Box<dyn Fn() -> PoolLoad + Send + Sync>,
+}
+
+impl fmt::Debug for PasswordMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordMetrics").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
 
 impl Collector for PasswordMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let counts = self.0.counts();
+        let counts = &self.counts;
         {
-            let (name, help) = ("password_hashes", "Hashes computed, by what for");
+            let (name, help) = ("password_hashes", "Hashes computed, by operation");
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (operation, counter) in [("hash", &counts.hashes), ("check", &counts.checks)] {
                 counter.encode(family.encode_family(&[("operation", operation)])?)?;
             }
         }
-        let help = "Time spent on a hash, without waiting for its turn";
+        let help = "Time to compute a hash, without waiting in the queue";
         let metric = encoder.encode_descriptor(
             "password_hash_seconds",
             help,
@@ -74,12 +90,12 @@ impl Collector for PasswordMetrics {
             MetricType::Histogram,
         )?;
         counts.seconds.encode(metric)?;
-        let load = self.0.load();
+        let load = (self.load)();
         let bytes = i64::try_from(load.memory_bytes).unwrap_or(i64::MAX);
         let waiting = i64::try_from(load.waiting).unwrap_or(i64::MAX);
         for (name, help, value) in [
-            ("password_waiting", "Passwords that wait for their turn", waiting),
-            ("password_memory_bytes", "Memory taken to hash in", bytes),
+            ("password_waiting", "Passwords waiting to be hashed", waiting),
+            ("password_memory_bytes", "Memory allocated for hashing", bytes),
         ] {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(metric)?;

@@ -1,8 +1,8 @@
-//! Passwords, hashed as argon2-cffi hashes them.
+//! Password hashing with Argon2, compatible with argon2-cffi.
 //!
-//! Hashes that a Flask service made with argon2-cffi are checked here, and those made here are checked
-//! there: Argon2id, Argon2i and Argon2d, of any costs. The work is done by few threads of low priority
-//! within a budget of memory, never on the event loop.
+//! Hashes of argon2-cffi are verified here, and hashes made here are verified there: Argon2id, Argon2i
+//! and Argon2d, with any costs. A few threads of low priority compute them within a memory budget,
+//! never the event loop.
 //!
 //! ```
 //! use piton::auth::password::Passwords;
@@ -11,7 +11,7 @@
 //! #[derive(Deserialize, JsonSchema)]
 //! struct Login { name: String, password: String }
 //!
-//! /// Tells whether the password is that of the user.
+//! /// Checks the user's password.
 //! #[post("/login")]
 //! async fn login(passwords: Passwords, Json(login): Json<Login>) -> Result<NoContent> {
 //!     let found: Option<String> = stored_hash(&login.name);
@@ -20,7 +20,7 @@
 //!         Err(error) if error.is_wrong_password() => {
 //!             Err(Error::unauthorized("name or password is wrong"))
 //!         }
-//!         Err(error) => Err(error.into()), // too many wait: 503
+//!         Err(error) => Err(error.into()), // too many are waiting: 503
 //!     }
 //! }
 //! # fn stored_hash(_: &str) -> Option<String> { None }

@@ -10,8 +10,8 @@ use subtle::ConstantTimeEq;
 
 use super::argon2_parameters::Argon2Parameters;
 use super::error::{self, Error, Kind};
-use super::hash_pool::{HashJob, HashPool, PoolLimits, PoolLoad};
-use super::metrics::{HashCounts, HashOperation, PasswordMetrics};
+use super::hash_pool::{HashJob, HashPool, PoolLimits};
+use super::metrics::{HashCounts, HashOperation, PasswordMetrics, PoolLoad};
 use super::phc_string::StoredHash;
 use super::settings::{PasswordEncoding, PasswordSettings};
 use crate::config::ByteSize;
@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::part::{self, Launch, Part};
 use crate::step::Step;
 
-/// The longest password that is taken, in bytes: those that wait are held in memory.
+/// Maximum length of a password in bytes, because waiting passwords are held in memory.
 pub(super) const MAX_PASSWORD_BYTES: usize = 64 * 1024;
 
 /// Hashes passwords and checks them. Cheap to clone.
@@ -33,21 +33,21 @@ struct Inner {
     encoding: PasswordEncoding,
     work_limit_bytes: u64,
     memory_budget_bytes: u64,
-    /// What is checked where there is no user.
+    /// The hash that is checked for users that do not exist.
     dummy_hash: StoredHash,
     counts: HashCounts,
     pool: HashPool,
 }
 
 impl Passwords {
-    /// Hashes a password with a new random salt. What is returned (a PHC string, such as
-    /// `$argon2id$v=19$m=65536,t=3,p=4$..`) is to be kept, and holds all that [`check`](Self::check) needs.
+    /// Hashes a password with a new random salt. Returns a PHC string, such as
+    /// `$argon2id$v=19$m=65536,t=3,p=4$..`, to be stored; [`check`](Self::check) needs nothing else.
     ///
-    /// Dropped before its turn has come, it does nothing.
+    /// Cancel safe: a future that is dropped while it waits never computes the hash.
     ///
     /// # Errors
     /// [`Kind::Empty`], [`Kind::TooLong`] and [`Kind::Encoding`] say what is wrong with the password;
-    /// [`Kind::Busy`] is to be tried again later.
+    /// [`Kind::Busy`] is temporary: try again later.
     pub async fn hash(&self, password: &str) -> Result<String, Error> {
         let password = self.bytes(password)?;
         let parameters = self.0.parameters;
@@ -58,9 +58,8 @@ impl Passwords {
         Ok(StoredHash { parameters, salt, hash }.text())
     }
 
-    /// Whether `password` is the one of which `hash` was made. Never an error: where
-    /// [`verify`](Self::verify) would have one, it is `false`, and in the log unless the password is
-    /// to blame.
+    /// Returns whether `hash` was made of `password`. Returns `false` where [`verify`](Self::verify) returns
+    /// an error, and logs the error unless the password is to blame.
     pub async fn check(&self, hash: &str, password: &str) -> bool {
         let outcome = self.verify(hash, password).await;
         if let Err(error) = &outcome {
@@ -69,31 +68,31 @@ impl Passwords {
         outcome.is_ok()
     }
 
-    /// Checks a password, and says why it does not pass.
+    /// Checks a password, and returns the reason if it does not match.
     ///
-    /// Dropped before its turn has come, it does nothing.
+    /// Cancel safe: a future that is dropped while it waits never computes the hash.
     ///
     /// # Errors
-    /// [`Kind::Mismatch`] if it is another password; [`Kind::InvalidHash`] and [`Kind::TooCostly`]
-    /// if the hash is to blame; otherwise those of [`hash`](Self::hash).
+    /// [`Kind::Mismatch`] if the password is wrong; [`Kind::InvalidHash`] and [`Kind::TooCostly`] if the hash
+    /// cannot be used; otherwise those of [`hash`](Self::hash).
     pub async fn verify(&self, hash: &str, password: &str) -> Result<(), Error> {
         let stored = StoredHash::read(hash)?;
         self.verify_stored(stored, password).await
     }
 
-    /// Takes as long as [`check`](Self::check) of a hash made with the settings of today, and is
-    /// `false`: for users that do not exist, so that dummy_hash can tell by the time who does.
+    /// Computes a hash as [`check`](Self::check) does, with the costs of the settings, and returns `false`.
+    /// Call it for users that do not exist, so that the response time does not tell who does.
     pub async fn check_dummy(&self, password: &str) -> bool {
-        // It could even match: one password in 2^32 does with the cheapest profile.
+        // The result is ignored, because it could match: one password in 2^32 does with the cheapest profile.
         if let Err(error) = self.verify_stored(self.0.dummy_hash.clone(), password).await {
             log(&error);
         }
         false
     }
 
-    /// Checks the password of a login: `hash` is the user's, or `None` where there is no such user. Whether
-    /// there is one cannot be told by the time it takes, nor by what is describe_settings when too many wait: a user
-    /// who does not exist, and one whose hash is cheaper than those of today, cost as much.
+    /// Checks the password of a login: `hash` is the user's, or `None` if the user does not exist. Neither
+    /// the time it takes nor the error under load tells whether the user exists: an unknown user, and one
+    /// whose hash is cheaper than the settings, cost as much as a known one.
     ///
     /// ```
     /// # use piton::prelude::*;
@@ -123,8 +122,8 @@ impl Passwords {
         outcome
     }
 
-    /// Whether `hash` was made with other costs than those set now, or is none. To be asked after a
-    /// successful check, as then the password is there to be hashed anew.
+    /// Returns true if `hash` is malformed or has other parameters than the settings. Call it after a
+    /// successful check, when the password is at hand to be hashed again.
     #[must_use]
     pub fn needs_rehash(&self, hash: &str) -> bool {
         StoredHash::read(hash).map_or(true, |stored| stored.parameters != self.0.parameters)
@@ -163,7 +162,7 @@ impl Passwords {
         Ok(())
     }
 
-    /// The password as Argon2 takes it.
+    /// Encodes the password for Argon2.
     fn bytes(&self, password: &str) -> Result<SecretSlice<u8>, Error> {
         if password.is_empty() {
             return Err(Error::new(Kind::Empty, error::EMPTY));
@@ -179,15 +178,11 @@ impl Passwords {
         bytes.map(SecretSlice::from).ok_or_else(|| Error::new(Kind::Encoding, why))
     }
 
-    pub(super) fn counts(&self) -> &HashCounts {
-        &self.0.counts
-    }
-
     pub(super) fn load(&self) -> PoolLoad {
         self.0.pool.load()
     }
 
-    /// The room for these settings, which have been checked.
+    /// Creates the part with settings that have been checked.
     pub(super) fn new(settings: &PasswordSettings) -> Result<Self, Error> {
         let parameters = settings.parameters();
         let memory_budget_bytes = settings.memory_budget(memory::limit()).as_u64();
@@ -221,20 +216,21 @@ fn random(length: u32) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; length as usize];
     match getrandom::fill(&mut bytes) {
         Ok(()) => Ok(bytes),
-        Err(error) => Err(Error::new(Kind::Other, format!("no random numbers: {error}"))),
+        Err(error) => {
+            Err(Error::new(Kind::Other, format!("the system returns no random numbers: {error}")))
+        }
     }
 }
 
-/// What dummy_hash would hear of otherwise.
-/// argon2-cffi's words.
+/// The message of argon2-cffi for a wrong password.
 const MISMATCH: &str = "The password does not match the supplied hash";
 
 /// Logs an error that `check` reports to its caller only as `false`.
 fn log(error: &Error) {
     match error.kind() {
         Kind::Mismatch | Kind::Empty | Kind::TooLong | Kind::Encoding => {}
-        Kind::Busy => tracing::warn!(%error, "A password was not checked and counts as wrong"),
-        _ => tracing::error!(%error, "A password could not be checked and counts as wrong"),
+        Kind::Busy => tracing::warn!(%error, "A password was not checked and is reported as wrong"),
+        _ => tracing::error!(%error, "A password could not be checked and is reported as wrong"),
     }
 }
 
@@ -271,7 +267,9 @@ impl Part for Passwords {
     }
 
     fn metrics(&self, metrics: &Metrics) {
-        metrics.collect(PasswordMetrics(self.clone()));
+        let passwords = self.clone();
+        let load = Box::new(move || passwords.load());
+        metrics.collect(PasswordMetrics { counts: self.0.counts.clone(), load });
     }
 
     async fn stop(&self) {
@@ -281,7 +279,8 @@ impl Part for Passwords {
 
 crate::part!(Passwords);
 
-/// `defaults`, or `{"time_cost": 3, "memory_cost": 65536}`: Gnar Gear's words.
+/// Formats the settings for the log as Gnar Gear does: `defaults`, or
+/// `{"time_cost": 3, "memory_cost": 65536}`.
 pub(super) fn describe_settings(settings: &PasswordSettings) -> Cow<'static, str> {
     let values = settings.non_default_values();
     if values.is_empty() {
@@ -304,7 +303,7 @@ impl Handle {
         self.argon2().hash(password).await
     }
 
-    /// Whether `password` is the one of which `hash` was made; see [`Passwords::check`].
+    /// Returns whether `hash` was made of `password`; see [`Passwords::check`].
     ///
     /// # Panics
     /// If nothing asked for [`Passwords`]; see [`Handle::part`].
@@ -312,7 +311,7 @@ impl Handle {
         self.argon2().check(hash, password).await
     }
 
-    /// What hashes passwords, as a handler's argument `passwords: Passwords` would give it.
+    /// Returns the passwords of the service, as a handler's argument `passwords: Passwords` does.
     ///
     /// # Panics
     /// If nothing asked for [`Passwords`]; see [`Handle::part`].

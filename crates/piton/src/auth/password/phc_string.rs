@@ -1,8 +1,9 @@
-//! The text that a hash is kept as, `$argon2id$v=19$m=65536,t=3,p=4$<salt>$<hash>`, in exactly the form
-//! that the reference implementation, and so argon2-cffi, writes and reads.
+//! PHC strings: the text of a stored hash, `$argon2id$v=19$m=65536,t=3,p=4$<salt>$<hash>`, in exactly the
+//! form of the reference implementation and argon2-cffi.
 //!
-//! What is read here comes from a database and decides how much memory and time is spent: every number
-//! is checked before anything is done with it.
+//! Parsed by hand instead of by the crate `password-hash`, because a stored hash decides how much memory
+//! and time is spent: every number is bounded before it is used, and the text must be what argon2-cffi
+//! would accept.
 
 use argon2::Version;
 use base64::Engine;
@@ -11,10 +12,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use super::argon2_parameters::{Argon2Parameters, Argon2Variant};
 use super::error::{Error, Kind};
 
-/// More text than any hash with a salt and an output of [`MAX_OUTPUT_BYTES`] bytes has.
+/// Maximum length of a hash's text. A salt and a hash of [`MAX_OUTPUT_BYTES`] bytes each fit into it.
 const MAX_TEXT_BYTES: usize = 4096;
 
-/// A hash that was kept.
+/// A stored hash.
 #[derive(Clone, Debug)]
 pub(super) struct StoredHash {
     pub parameters: Argon2Parameters,
@@ -23,10 +24,10 @@ pub(super) struct StoredHash {
 }
 
 impl StoredHash {
-    /// Reads what [`StoredHash::text`] and argon2-cffi write.
+    /// Parses the text of a hash, as [`StoredHash::text`] and argon2-cffi write it.
     ///
     /// # Errors
-    /// [`Kind::InvalidHash`] for everything else.
+    /// [`Kind::InvalidHash`] for any other text.
     pub fn read(text: &str) -> Result<Self, Error> {
         read(text).ok_or_else(|| Error::new(Kind::InvalidHash, "not an argon2 hash"))
     }
@@ -47,7 +48,7 @@ fn read(text: &str) -> Option<StoredHash> {
         return None;
     }
     let (variant, rest) = text.strip_prefix('$')?.split_once('$')?;
-    // Hashes of 2015 and before do not say their version.
+    // Hashes of version 1.0 (before 2015's 1.3) have no `v=`, and argon2-cffi reads them as version 16.
     let (version, rest) = match rest.strip_prefix("v=") {
         Some(rest) => rest.split_once('$')?,
         None => ("16", rest),
@@ -72,7 +73,7 @@ fn read(text: &str) -> Option<StoredHash> {
     Some(StoredHash { parameters, salt, hash })
 }
 
-/// Digits alone, and no zero before them, as the reference implementation has it.
+/// Parses a number of digits alone, without leading zeros, as the reference implementation does.
 fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let plain = digits && (text == "0" || !text.starts_with('0'));
@@ -86,14 +87,14 @@ mod tests {
     const GOOD: &str = "$argon2id$v=19$m=65536,t=3,p=4$sQBf2lkyxa0nYxVDfJ9x6A$vjQ5czqoXJwTuZafwhlOnvyG7nmP8/t7VCuDraTuNBA";
 
     #[test]
-    fn what_is_read_is_written_as_it_was() {
+    fn a_parsed_hash_is_written_as_it_was() {
         assert_eq!(StoredHash::read(GOOD).unwrap().text(), GOOD);
         let old = "$argon2i$m=8,t=1,p=1$c29tZXNhbHQ$AAECAwQ";
         assert_eq!(StoredHash::read(old).unwrap().parameters.version, Version::V0x10);
     }
 
     #[test]
-    fn what_is_no_hash_is_refused_whatever_it_looks_like() {
+    fn malformed_hashes_are_refused() {
         let bad = [
             "",
             "$",

@@ -6,86 +6,85 @@ use super::argon2_parameters::{Argon2Parameters, Argon2Variant, MAX_OUTPUT_BYTES
 use crate::config::{ByteSize, Reader};
 use crate::memory::{self, MemoryLimit, rounded};
 
-/// The memory that a service takes besides its hashes: some 15 MiB after its start, and more under
-/// load.
+/// Memory that a service needs besides its hashes: about 15 MiB after the start, and more under load.
 const BASE_MEMORY_BYTES: u64 = 24 << 20;
 
 /// A wrong setting, the reason, and the fix.
 type SettingProblem = (&'static str, String, String);
 
-/// Returns the maximum memory for hashes, of what the process may use in all.
+/// Returns the maximum memory for hashes, within the limit of the process.
 fn memory_for_hashes(limit: &MemoryLimit) -> u64 {
     limit.bytes.saturating_sub(BASE_MEMORY_BYTES)
 }
 
-/// How passwords are hashed, and how much memory and time that may take.
+/// Settings of password hashing: its costs, its memory budget, its queue.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
 pub struct PasswordSettings {
-    /// The costs of a hash, by the names of argon2-cffi's profiles: `rfc9106-low-memory` (argon2id,
+    /// Costs of a hash, by the names of argon2-cffi's profiles: `rfc9106-low-memory` (argon2id,
     /// 64 MiB, 3 passes, 4 lanes), `rfc9106-high-memory` (argon2id, 2 GiB, 1 pass, 4 lanes),
     /// `pre-21.2` (argon2id, 100 MiB, 2 passes, 8 lanes), `gnar` (argon2i, 512 KiB, 2 passes, 2 lanes: Gnar
-    /// Gear's) and `cheapest` (8 KiB, for tests alone). The settings below replace single costs.
+    /// Gear's) and `cheapest` (8 KiB, only for tests). The settings below override single costs.
     /// **Default: `rfc9106-low-memory`.**
     pub profile: Argon2Profile,
 
-    /// Which Argon2: `argon2id`, `argon2i` or `argon2d`. Hashes of any of them are checked whatever
-    /// is set. **Default: the profile's.**
+    /// Variant of Argon2 for new hashes: `argon2id`, `argon2i` or `argon2d`. Stored hashes of any variant are
+    /// verified. **Default: the profile's.**
     pub variant: Option<Argon2Variant>,
 
-    /// How often a hash passes over its memory. Raise it to make a hash take longer when there is no
-    /// more memory to spend. **Default: the profile's.**
+    /// Number of passes over the memory. Raise it to make a hash take longer without more memory.
+    /// **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_TIME_COST")]
     #[setting(max = 1_000_000)]
     pub time_cost: Option<u32>,
 
-    /// The memory of one hash, in KiB; at least 8 for each lane. **Default: the profile's.**
+    /// Memory of one hash in KiB; at least 8 for each lane. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_MEMORY_COST")]
     #[setting(max = 1_073_741_824)]
     pub memory_cost_kib: Option<u32>,
 
-    /// The number of lanes in which the memory is filled. It changes the hash; each hash is worked
-    /// on by one thread all the same. **Default: the profile's.**
+    /// Number of lanes into which the memory is divided. It changes the hash; one thread computes all lanes
+    /// nevertheless. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_PARALLELISM")]
     #[setting(min = 1, max = 16_777_215)]
     pub parallelism: Option<u32>,
 
-    /// The length of a hash in bytes, 4 to 1024. **Default: the profile's.**
+    /// Length of a hash in bytes, 4 to 1024. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_HASH_LEN")]
     #[setting(min = 4, max = 1024)]
     pub hash_len: Option<u32>,
 
-    /// The length of the random salt in bytes, 8 to 1024. **Default: the profile's.**
+    /// Length of the random salt in bytes, 8 to 1024. **Default: the profile's.**
     #[setting(alias = "{prefix}_ARGON2_SALT_LEN")]
     #[setting(min = 8, max = 1024)]
     pub salt_len: Option<u32>,
 
-    /// How the characters of a password become bytes: `utf-8` or `latin-1`. Keep what the stored
-    /// hashes were made with. **Default: `utf-8`.**
+    /// Encoding of passwords: `utf-8` or `latin-1`. Must be the one that the stored hashes were made with.
+    /// **Default: `utf-8`.**
     #[setting(alias = "{prefix}_ARGON2_ENCODING")]
     pub encoding: PasswordEncoding,
 
-    /// The most memory that all hashes worked on at one time may take; what needs more waits. A
-    /// stored hash that alone needs more is refused. Lower it where the service has less memory. Where
-    /// not even one hash fits into the container or the machine, the service does not start.
+    /// Maximum memory of all hashes in progress; further ones wait. A stored hash that alone needs more is
+    /// refused. Lower it if the service has less memory. If not even one hash fits into the container or
+    /// the machine, the service does not start.
     /// **Default: half of the container's or machine's memory, at most `2GiB`, and at least one
     /// hash.**
     #[setting(max = "1TiB")]
     pub memory_budget: Option<ByteSize>,
 
-    /// The most work that a stored hash may ask for: its memory, times the passes over it. 64 GiB take a
-    /// core about a minute. It keeps a hash that somebody made up from holding a thread for hours.
+    /// Maximum work of a stored hash: its memory times its passes. 64 GiB take a core about a minute. The
+    /// limit prevents a forged hash from occupying a thread for hours.
     /// **Default: `64GiB`.**
     #[setting(max = "1024TiB")]
     pub work_limit: ByteSize,
 
-    /// How many passwords may wait for their turn; more are answered 503, as are those whose turn would
-    /// not come before `http.timeout`. **Default: `1000`.**
+    /// Maximum number of waiting passwords. Further requests get 503, as do those that would not be done
+    /// before `http.timeout`. **Default: `1000`.**
     #[setting(max = 1_000_000)]
     pub max_waiting: usize,
 
-    /// By how much the threads that hash step back for all others, from 0 to 19: with 0 a rush of
-    /// logins makes every other request wait. Only on Linux. **Default: `10`.**
+    /// Niceness of the hashing threads, 0 to 19: with 0, many logins at once delay all other requests. Only
+    /// on Linux. **Default: `10`.**
     #[setting(max = 19)]
     pub nice: u8,
 }
@@ -110,27 +109,27 @@ impl Default for PasswordSettings {
 }
 
 crate::setting_enum! {
-    /// Costs that belong together; argon2-cffi's, and Gnar Gear's.
+    /// Sets of costs: those of argon2-cffi, and that of Gnar Gear.
     pub enum Argon2Profile: default Rfc9106LowMemory {
-        /// RFC 9106's second recommendation, and argon2-cffi's default.
+        /// The second recommendation of RFC 9106, and the default of argon2-cffi.
         Rfc9106LowMemory = "rfc9106-low-memory" | "rfc_9106_low_memory",
-        /// RFC 9106's first recommendation: 2 GiB a hash.
+        /// The first recommendation of RFC 9106: 2 GiB for each hash.
         Rfc9106HighMemory = "rfc9106-high-memory" | "rfc_9106_high_memory",
         /// argon2-cffi's default from 18.2 to 21.1.
         Pre21_2 = "pre-21.2" | "pre_21_2",
-        /// What Gnar Gear documents.
+        /// The costs that Gnar Gear documents.
         Gnar = "gnar",
-        /// For tests alone.
+        /// Costs for tests only.
         Cheapest = "cheapest",
     }
 }
 
 crate::setting_enum! {
-    /// How characters become bytes, by Python's names.
+    /// Encodings of passwords, by Python's names.
     pub enum PasswordEncoding: default Utf8 {
-        /// Every character there is.
+        /// All characters.
         Utf8 = "utf-8" | "utf8" | "utf_8",
-        /// One byte a character, of which there are 256.
+        /// The first 256 characters of Unicode, one byte each.
         Latin1 = "latin-1" | "latin1" | "latin_1" | "iso-8859-1" | "iso8859-1",
     }
 }
@@ -179,7 +178,7 @@ impl Argon2Profile {
 }
 
 impl PasswordSettings {
-    /// The costs in force.
+    /// Returns the costs in force.
     pub(super) fn parameters(&self) -> Argon2Parameters {
         let profile = self.profile.parameters();
         Argon2Parameters {
@@ -193,7 +192,7 @@ impl PasswordSettings {
         }
     }
 
-    /// What is not as by default, for the line of the log that says so.
+    /// Returns the settings that differ from the defaults, for the log.
     pub(super) fn non_default_values(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut chosen = serde_json::Map::new();
         let mut add = |name: &str, value: Option<serde_json::Value>| {
@@ -235,7 +234,7 @@ impl PasswordSettings {
         }
         let budget = self.memory_budget.filter(|budget| budget.as_u64() > room)?;
         let why = format!(
-            "{budget} are more than there are: {limit}, of which the rest of the service needs {}",
+            "{budget} is more than is available: {limit}, of which the rest of the service needs {}",
             ByteSize::bytes(BASE_MEMORY_BYTES),
         );
         Some(("memory_budget", why, format!("password.memory_budget={}", rounded(room))))
@@ -273,7 +272,7 @@ impl PasswordSettings {
             }
         };
         let lanes = all.parallelism.clamp(Params::MIN_P_COST, Params::MAX_P_COST);
-        refuse(all.time_cost == 0, "time_cost", "without a pass nothing is hashed", "1".into());
+        refuse(all.time_cost == 0, "time_cost", "a hash needs at least one pass", "1".into());
         refuse(
             all.parallelism != lanes,
             "parallelism",
@@ -306,10 +305,15 @@ impl PasswordSettings {
         refuse(
             work > self.work_limit,
             "work_limit",
-            &format!("one hash goes through {work}"),
+            &format!("one hash processes {work}"),
             format!("{work}, or a smaller password.time_cost"),
         );
-        refuse(self.max_waiting == 0, "max_waiting", "nobody could ever wait", "1000".into());
+        refuse(
+            self.max_waiting == 0,
+            "max_waiting",
+            "every password that is not hashed at once would be refused",
+            "1000".into(),
+        );
         refuse(self.nice > 19, "nice", "expected 0 to 19", "10".into());
         problems.extend(limit.and_then(|limit| self.check_against_limit(limit)));
         problems

@@ -1,8 +1,8 @@
-//! Lets the threads that hash step back, so that a rush of logins leaves the other requests their
+//! Lowers the priority of the hashing threads, so that many logins at once leave the other requests their
 //! share of the processor.
 
-/// Makes the calling thread give way to others, by `nice` more than it did. Where the system does not
-/// let it, the thread works as it is.
+/// Raises the niceness of the calling thread by `nice`. If the system refuses, the thread keeps its
+/// priority.
 #[cfg(target_os = "linux")]
 pub(super) fn set_nice(nice: u8) {
     use rustix::process::{getpriority_process, setpriority_process};
@@ -10,7 +10,7 @@ pub(super) fn set_nice(nice: u8) {
     if nice == 0 {
         return;
     }
-    // On Linux each thread has a priority of its own, by its own id.
+    // On Linux a thread has a priority of its own. POSIX would change that of the whole process.
     let thread = Some(rustix::thread::gettid());
     let lowered = getpriority_process(thread)
         .and_then(|now| setpriority_process(thread, (now + i32::from(nice)).min(19)));
@@ -19,7 +19,7 @@ pub(super) fn set_nice(nice: u8) {
     }
 }
 
-/// Elsewhere the thread works as it is.
+/// Does nothing: other systems have no priority for a single thread.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn set_nice(_nice: u8) {}
 
@@ -28,7 +28,7 @@ mod tests {
     use rustix::process::getpriority_process;
 
     #[test]
-    fn a_thread_steps_back_alone() {
+    fn only_the_calling_thread_changes_its_niceness() {
         let own = || getpriority_process(Some(rustix::thread::gettid())).unwrap();
         let before = own();
         let lowered = std::thread::spawn(move || {

@@ -60,8 +60,8 @@ fn first_error_in_text<T: DeserializeOwned>(text: &[u8], body: &Value) -> Option
     if !is_about_a_name(&error, &(pointer.clone(), message.clone()), body) {
         return Some((pointer, message));
     }
-    // The position in the error is beyond an empty name, because serde_json skips the first letter of a name that
-    // should be a boolean before it reads the rest.
+    // The position in the error is beyond an empty name, because serde_json skips the first character of a name that
+    // should be a boolean, which is the closing quote here, and reads on.
     if is_about_a_boolean(error.inner(), &message)
         && body.pointer(&pointer).is_some_and(|object| object.get("").is_some())
     {
@@ -120,7 +120,7 @@ fn is_about_a_boolean(error: &serde_json::Error, message: &str) -> bool {
                 && message.ends_with(", expected `true` or `false`")
         }
         Category::Syntax => message.starts_with("expected ident"),
-        // The end of the document is reached because serde_json has skipped the opening quote of the name.
+        // The end of the document was reached because serde_json skipped the closing quote of an empty name and read on.
         Category::Eof => true,
         Category::Io => false,
     }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     /// Returns the pointers of the errors, in order.
-    fn places(body: &str) -> Vec<String> {
+    fn pointers(body: &str) -> Vec<String> {
         body_errors::<Company>(body.as_bytes()).into_iter().map(|(pointer, _)| pointer).collect()
     }
 
@@ -201,14 +201,14 @@ mod tests {
     fn all_errors_are_reported_at_once() {
         let body =
             r#"{"odd":1,"state":"XX","partners":[{"name":"x"},{"name":7,"a/b":300}],"name":5}"#;
-        let mut found = places(body);
-        found.sort();
-        assert_eq!(found, ["/name", "/odd", "/partners/1/a~1b", "/partners/1/name", "/state"]);
+        let mut pointers = pointers(body);
+        pointers.sort();
+        assert_eq!(pointers, ["/name", "/odd", "/partners/1/a~1b", "/partners/1/name", "/state"]);
     }
 
     #[test]
     fn a_removed_member_is_not_reported_as_missing_field() {
-        assert_eq!(places(r#"{"name":5,"state":"Sp"}"#), ["/name"]);
+        assert_eq!(pointers(r#"{"name":5,"state":"Sp"}"#), ["/name"]);
         let body = r#"{"state":5}"#;
         let errors = body_errors::<Company>(body.as_bytes());
         assert_eq!(errors[1], ("/name".into(), "missing field `name`".into()));
@@ -216,31 +216,31 @@ mod tests {
 
     #[test]
     fn an_invalid_list_element_or_body_is_reported_once() {
-        assert_eq!(places(r#"{"name":"x","state":"Sp","partners":[1,2]}"#), ["/partners/0"]);
-        assert_eq!(places("7"), [""]);
+        assert_eq!(pointers(r#"{"name":"x","state":"Sp","partners":[1,2]}"#), ["/partners/0"]);
+        assert_eq!(pointers("7"), [""]);
     }
 
     #[test]
     fn a_duplicate_member_is_named_and_the_rest_is_checked() {
-        assert_eq!(places(r#"{"name":"x","name":"y","state":"Sp"}"#), ["/name"]);
+        assert_eq!(pointers(r#"{"name":"x","name":"y","state":"Sp"}"#), ["/name"]);
         let body = r#"{"partners":[{"name":"x","name":"y"}],"name":"x","state":7,"odd":1}"#;
-        let mut found = places(body);
-        found.sort();
-        assert_eq!(found, ["/odd", "/partners/0/name", "/state"]);
+        let mut pointers = pointers(body);
+        pointers.sort();
+        assert_eq!(pointers, ["/odd", "/partners/0/name", "/state"]);
     }
 
     #[test]
     fn a_missing_member_is_named_at_any_depth() {
         let body = r#"{"name":"x","state":"Sp","shares":[{"name":"x"},{}]}"#;
-        assert_eq!(places(body), ["/shares/1/name"]);
+        assert_eq!(pointers(body), ["/shares/1/name"]);
     }
 
     #[test]
     fn one_error_more_than_reported_is_collected_and_fewer_of_a_large_body() {
         let many: Vec<String> = (0..1000).map(|_| r#"{"a/b":300}"#.to_owned()).collect();
         let body = format!(r#"{{"name":"x","state":"Sp","partners":[{}]}}"#, many.join(","));
-        assert_eq!(places(&body).len(), 101);
-        assert_eq!(places(&format!("{body}{}", " ".repeat(256 * 1024))).len(), 21);
+        assert_eq!(pointers(&body).len(), 101);
+        assert_eq!(pointers(&format!("{body}{}", " ".repeat(256 * 1024))).len(), 21);
     }
 
     #[derive(Debug, Deserialize)]

@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn text_that_is_not_a_list_of_tags_is_named() {
-        for (line, wrong) in [
+        for (line, invalid) in [
             ("7", "7"),
             (r#""a", b"#, "b"),
             (r#"w/"a""#, r#"w/"a""#),
@@ -220,7 +220,7 @@ mod tests {
             (r#"*, "a""#, "*"),
             (r#"W/*"#, "W/*"),
         ] {
-            assert_eq!(read(&[line]), Err(wrong.to_owned()), "{line}");
+            assert_eq!(read(&[line]), Err(invalid.to_owned()), "{line}");
         }
     }
 

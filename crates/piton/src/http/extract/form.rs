@@ -121,7 +121,7 @@ mod tests {
         let read =
             async |fields| Form::<HashMap<String, Vec<u8>>>::from_request(form(fields), &()).await;
         assert_eq!(read(50_000).await.unwrap()["a"].len(), 50_000);
-        let refused = read(50_001).await.unwrap_err();
-        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let error = read(50_001).await.unwrap_err();
+        assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

@@ -225,7 +225,7 @@ mod tests {
         let error = parse_json::<T>(body.as_bytes()).unwrap_err();
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
         let mut places: Vec<String> =
-            error.field_errors().iter().filter_map(|fault| fault.pointer.clone()).collect();
+            error.field_errors().iter().filter_map(|error| error.pointer.clone()).collect();
         places.sort();
         places
     }
@@ -306,14 +306,14 @@ mod tests {
     fn first_error<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (String, String) {
         let error = parse_json::<T>(body.as_bytes()).unwrap_err();
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY, "{body}: {error:?}");
-        let fault = &error.field_errors()[0];
-        (fault.pointer.clone().unwrap_or_default(), fault.detail.clone())
+        let first = &error.field_errors()[0];
+        (first.pointer.clone().unwrap_or_default(), first.detail.clone())
     }
 
     #[test]
     fn an_invalid_map_key_is_named_regardless_of_the_rest_of_the_body() {
         let no_number = "the name is not a number";
-        for (body, pointer, what) in [
+        for (body, pointer, message) in [
             (r#"{"map":{"a":1},"share":1e400}"#, "#/map/a", no_number),
             (r#"{"map":{"a":1},"x":"\ud800"}"#, "#/map/a", no_number),
             (r#"{"share":1e400,"list":[{},{"1":null,"-":{"2":"x"}}]}"#, "#/list/1/-", no_number),
@@ -331,11 +331,11 @@ mod tests {
                 "the name is not `true` or `false`",
             ),
         ] {
-            assert_eq!(first_error::<Maps>(body), (pointer.into(), what.into()), "{body}");
+            assert_eq!(first_error::<Maps>(body), (pointer.into(), message.into()), "{body}");
         }
         let error = parse_json::<Maps>(br#"{"flags":{"":1,"true":2,"no":3}}"#).unwrap_err();
         let places: Vec<_> =
-            error.field_errors().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+            error.field_errors().iter().filter_map(|error| error.pointer.as_deref()).collect();
         assert_eq!(places, ["#/flags/", "#/flags/no"]);
     }
 

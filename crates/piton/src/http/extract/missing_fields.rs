@@ -67,22 +67,23 @@ fn find_missing(body: &Value, make: MakeSchema) -> Vec<MissingField> {
     let settings = SchemaSettings::draft2020_12().for_deserialize();
     let mut generator: SchemaGenerator = settings.into_generator();
     let schema = make(&mut generator).to_value();
-    let mut search = MissingFieldSearch { definitions: generator.definitions(), found: Vec::new() };
+    let mut search =
+        MissingFieldSearch { definitions: generator.definitions(), missing: Vec::new() };
     search.visit(body, &schema, "", MAX_DEPTH);
-    search.found
+    search.missing
 }
 
 /// The state of a search.
 struct MissingFieldSearch<'a> {
     definitions: &'a Map<String, Value>,
-    found: Vec<MissingField>,
+    missing: Vec<MissingField>,
 }
 
 impl MissingFieldSearch<'_> {
-    /// Collects what `value` lacks by `schema`. Alternatives (`oneOf`) are skipped, because it is not known which of them
-    /// is meant.
+    /// Collects what `value` lacks by `schema`. Alternatives (`oneOf`) are skipped, because it is unknown which of them
+    /// applies.
     fn visit(&mut self, value: &Value, schema: &Value, pointer: &str, depth: usize) {
-        let Some(depth) = depth.checked_sub(1).filter(|_| self.found.len() < MAX_MISSING) else {
+        let Some(depth) = depth.checked_sub(1).filter(|_| self.missing.len() < MAX_MISSING) else {
             return;
         };
         if let Some(definition) = Self::referenced(self.definitions, schema) {
@@ -111,8 +112,8 @@ impl MissingFieldSearch<'_> {
     fn collect_required(&mut self, members: &Map<String, Value>, schema: &Value, pointer: &str) {
         let required = schema["required"].as_array().into_iter().flatten();
         for name in required.filter_map(Value::as_str) {
-            if self.found.len() < MAX_MISSING && !members.contains_key(name) {
-                self.found.push((child(pointer, name), name.to_owned()));
+            if self.missing.len() < MAX_MISSING && !members.contains_key(name) {
+                self.missing.push((child(pointer, name), name.to_owned()));
             }
         }
     }
@@ -187,9 +188,9 @@ mod tests {
             "cnpj": 7, "seat": {},
             "partners": [{ "a/b": 1 }, { "parent": { "parent": null } }],
         });
-        let mut found = pointers(&body);
-        found.sort();
-        assert_eq!(found, ["/name", "/partners/1/a~1b", "/partners/1/parent/a~1b", "/seat/city"]);
+        let mut missing = pointers(&body);
+        missing.sort();
+        assert_eq!(missing, ["/name", "/partners/1/a~1b", "/partners/1/parent/a~1b", "/seat/city"]);
     }
 
     #[test]

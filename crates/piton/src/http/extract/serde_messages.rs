@@ -18,25 +18,25 @@ pub(super) fn to_json_terms(message: String) -> String {
         _ => return message,
     };
     // The last occurrence counts, because the value may itself be a text that contains these words.
-    let Some((given, expected)) = rest.rsplit_once(", expected ") else { return message };
-    format!("{kind}: {}, expected {}", value_in_json_terms(given), type_in_json_terms(expected))
+    let Some((rejected, expected)) = rest.rsplit_once(", expected ") else { return message };
+    format!("{kind}: {}, expected {}", value_in_json_terms(rejected), type_in_json_terms(expected))
 }
 
 /// Translates the value that serde rejected.
-fn value_in_json_terms(given: &str) -> String {
-    match given {
+fn value_in_json_terms(rejected: &str) -> String {
+    match rejected {
         "sequence" => "a list".into(),
         "map" => "an object".into(),
         "unit value" | "Option value" => "null".into(),
         "unit variant" => "a string".into(),
         "newtype variant" | "tuple variant" | "struct variant" => "an object".into(),
-        _ => match given.split_once(' ') {
+        _ => match rejected.split_once(' ') {
             Some(("integer" | "boolean" | "character", value)) => value.trim_matches('`').into(),
             Some(("floating", value)) => {
                 value.trim_start_matches("point ").trim_matches('`').into()
             }
             Some(("string", text)) => format!("the string {text}"),
-            _ => given.into(),
+            _ => rejected.into(),
         },
     }
 }

@@ -237,7 +237,7 @@ mod tests {
         };
         let Err(error) = validate(Json(company)) else { panic!("the company breaks two rules") };
         let mut places: Vec<_> =
-            error.field_errors().iter().filter_map(|fault| fault.pointer.as_deref()).collect();
+            error.field_errors().iter().filter_map(|error| error.pointer.as_deref()).collect();
         places.sort_unstable();
         assert_eq!(places, ["#/name", "#/partners/1/share"]);
     }
@@ -251,7 +251,7 @@ mod tests {
             };
             error.field_errors().to_vec()
         };
-        assert!(errors(100).iter().all(|fault| fault.pointer.is_some()));
+        assert!(errors(100).iter().all(|error| error.pointer.is_some()));
         let reported = errors(20_000);
         assert_eq!(reported.len(), 101);
         assert_eq!(reported[100].detail, "there are more errors than these 100");

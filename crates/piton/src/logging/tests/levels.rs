@@ -1,4 +1,4 @@
-//! Which events are written, and the settings of the log.
+//! The levels that decide about events, and the settings of the log.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn the_level_changes_while_the_service_runs() {
 }
 
 #[test]
-fn libraries_speak_from_warning_on_unless_a_fault_is_looked_for() {
+fn libraries_log_warnings_only_unless_the_level_is_debug() {
     let all = |_: &'static LogRules| {
         info!(target: "hyper::proto", "a");
         warn!(target: "sqlx::query", "b");
@@ -62,7 +62,7 @@ fn all_requests_are_logged_in_development_and_failures_in_production() {
 }
 
 #[test]
-fn one_logger_is_quieted_and_another_opened() {
+fn single_loggers_have_levels_of_their_own() {
     let written = lines(LogLevel::Info, LineStyle::Human, |rules| {
         rules.set_levels(LogLevels::parse(&json!("a=ERROR,a.b=DEBUG,hyper=INFO")).expect("levels"));
         info!(target: "a::x", "1");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_human_line_is_gnars() {
+fn a_human_line_has_the_format_of_gnar_gear() {
     let line =
         fixed(LineStyle::Human, None, || info!(target: "gear::gnar_app", "Logging at {}", "INFO"));
     let number = line!() - 1;
@@ -57,7 +57,7 @@ fn a_field_with_a_reserved_name_is_renamed_in_json() {
 }
 
 #[test]
-fn a_field_request_id_stands_for_itself_only_outside_a_request() {
+fn a_field_named_request_id_is_kept_only_outside_a_request() {
     assert_eq!(json(|| info!(request_id = "own", "hi"))["request_id"], "own");
     let line = fixed(LineStyle::Json, Some("r-1"), || info!(request_id = "own", "hi"));
     let value: Value = serde_json::from_str(&line).expect("the line is JSON");
@@ -91,7 +91,7 @@ fn a_value_cannot_forge_a_line() {
 }
 
 #[test]
-fn an_error_is_told_with_its_causes() {
+fn an_error_is_logged_with_its_causes() {
     #[derive(Debug)]
     struct Outer(fmt::Error);
     impl fmt::Display for Outer {
@@ -117,7 +117,7 @@ fn numbers_that_json_does_not_know_are_null() {
 }
 
 #[test]
-fn a_field_that_logs_while_it_is_written_is_no_trouble() {
+fn a_field_whose_debug_logs_does_not_deadlock() {
     struct Talks;
     impl fmt::Display for Talks {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,7 +162,7 @@ fn lines_of_several_threads_do_not_mix() {
     assert!(lines.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()));
 }
 
-/// What a line costs: `cargo test --release -p piton --lib -- --ignored --nocapture a_line_costs`.
+/// Measures the cost of a line: `cargo test --release -p piton --lib -- --ignored --nocapture a_line_costs`.
 #[test]
 #[ignore = "a measurement, for an optimized build"]
 fn a_line_costs_less_than_ten_microseconds() {

@@ -24,7 +24,7 @@ fn a_long_line_is_cut_at_64_kib_with_a_mark_and_stays_json() {
 }
 
 #[test]
-fn a_long_field_leaves_room_for_the_others() {
+fn a_long_field_leaves_space_for_the_others() {
     let long = "x".repeat(1 << 20);
     let value = json(|| info!(long, status = 200, "hi"));
     assert!(value["long"].as_str().is_some_and(|text| text.ends_with("x…[cut]")));
@@ -32,7 +32,7 @@ fn a_long_field_leaves_room_for_the_others() {
 }
 
 #[test]
-fn fields_without_room_are_left_out_and_the_line_says_so() {
+fn fields_that_do_not_fit_are_left_out_and_marked() {
     let long = "x".repeat(1 << 17);
     let l = long.as_str();
     let line = fixed(LineStyle::Json, Some("r-1"), || {

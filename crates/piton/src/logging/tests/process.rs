@@ -34,7 +34,7 @@ fn child(format: &str) -> std::process::Child {
 }
 
 #[test]
-fn a_reader_that_is_gone_does_not_panic() {
+fn a_closed_reader_causes_no_panic() {
     let mut child = child("auto");
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();

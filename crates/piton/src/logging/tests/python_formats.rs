@@ -4,7 +4,7 @@ use super::super::process_log::configure;
 use super::*;
 
 #[test]
-fn in_a_format_of_ones_own_the_fields_follow_the_message() {
+fn in_a_custom_format_the_fields_follow_the_message() {
     let work = || info!(status = 200, path = "/x y", "Answered");
     let line = in_python("%(message)s [%(levelname)s]", work).concat();
     assert_eq!(line, "Answered status=200 path=\"/x y\" [INFO]\n");
@@ -15,13 +15,13 @@ fn in_a_format_of_ones_own_the_fields_follow_the_message() {
 }
 
 #[test]
-fn a_format_of_ones_own_cannot_be_broken_by_a_message() {
+fn a_message_cannot_break_a_custom_format() {
     let lines = in_python("%(message)s|%(threadName)s", || info!("a\nb %(x)s\u{1b}[2J {}", "c"));
     assert!(lines[0].starts_with("a\n    b %(x)s\\u{1b}[2J c|"), "{lines:?}");
 }
 
 #[test]
-fn what_python_knows_of_a_record_is_known_here() {
+fn all_attributes_of_a_python_record_are_supported() {
     let format = "%(name)s %(module)s %(filename)s %(process)d %(threadName)s %(taskName)s %(funcName)s %(message)s";
     let lines = in_python(format, || {
         info!("outside");
@@ -37,7 +37,7 @@ fn what_python_knows_of_a_record_is_known_here() {
 }
 
 #[test]
-fn a_format_that_python_would_refuse_is_refused_with_the_format_that_was_meant() {
+fn a_format_that_python_would_refuse_is_refused_with_a_correction() {
     let refused = |format: &str| {
         let vars = [("GNAR_LOG_FORMAT", format)];
         let (config, _) = Config::loader("GNAR").env(vars).load(&[&SECTION]);
@@ -48,13 +48,16 @@ fn a_format_that_python_would_refuse_is_refused_with_the_format_that_was_meant()
         format!("{} | {}", problem.why, problem.fix)
     };
     let report = refused("%(asctime)s %(mesage)s");
-    assert!(report.contains("no field `mesage`, but `message`"), "{report}");
+    assert!(
+        report.contains("unknown field `mesage`: did you mean `%(asctime)s %(message)s`?"),
+        "{report}"
+    );
     assert!(report.ends_with("| GNAR_LOG_FORMAT=%(asctime)s %(message)s"), "{report}");
     for (format, part) in [
-        ("%(message)d", "`message` is text and no number"),
-        ("%(color)s %(message)s", "there are asctime, created,"),
+        ("%(message)d", "`message` is text, not a number"),
+        ("%(color)s %(message)s", "expected one of asctime, created,"),
         ("%(message)", "is not complete"),
-        ("%(message)s %s", "names no field"),
+        ("%(message)s %s", "without a field"),
         ("%(message)s 100%", "is not complete"),
         ("jsno", "did you mean `json`?"),
         ("{message}", "expected `auto`, `human`, `json` or `%(message)s`"),
@@ -97,9 +100,9 @@ fn the_milliseconds_of_the_human_form_are_as_the_settings_say() {
     assert!(written[0].ends_with("   hi a=1\n"), "{written:?}");
 }
 
-/// What Python's own `logging` made of the same formats: see `python/record.py`.
+/// Compares with the lines that Python's own `logging` made: see `python/record.py`.
 #[test]
-fn a_format_of_pythons_makes_the_line_that_python_makes() {
+fn python_formats_produce_the_lines_that_python_recorded() {
     let recorded: Vec<Value> = serde_json::from_str(include_str!("../python/recorded.json"))
         .expect("the script wrote JSON");
     assert!(recorded.len() > 80);

@@ -32,7 +32,7 @@ fn a_slow_request_has_a_line_though_only_failures_are_logged() {
 }
 
 #[test]
-fn probes_are_logged_only_if_they_fail_or_a_fault_is_looked_for() {
+fn probes_are_logged_only_if_they_fail_or_at_debug() {
     async fn broken() -> StatusCode {
         StatusCode::SERVICE_UNAVAILABLE
     }

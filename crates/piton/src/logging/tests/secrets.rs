@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn secrets_stand_in_no_line() {
+fn fields_with_secret_names_are_hidden() {
     let work = || {
         info!(
             password = "hunter2",
@@ -47,7 +47,7 @@ fn headers_and_tokens_are_masked_in_messages_and_fields() {
 }
 
 #[test]
-fn a_secret_that_is_known_is_hidden_wherever_it_stands() {
+fn a_known_secret_is_hidden_in_messages_and_fields() {
     remember_secret(&secrecy::SecretString::from("known to the log"));
     let work = || info!(note = "it is known to the log!", list = ?["known to the log"], "known to the log");
     for line in [json(work).to_string(), human(work)] {
@@ -56,7 +56,7 @@ fn a_secret_that_is_known_is_hidden_wherever_it_stands() {
 }
 
 #[test]
-fn a_secret_where_a_long_text_is_cut_is_not_half_seen() {
+fn a_secret_at_the_cut_of_a_long_text_is_hidden_whole() {
     remember_secret(&secrecy::SecretString::from("0123456789-0123456789"));
     for length in (MAX_LINE_BYTES - 512..MAX_LINE_BYTES + 4608).step_by(19) {
         let text = "x".repeat(length) + "0123456789-0123456789" + &"y".repeat(9000);
@@ -71,7 +71,7 @@ struct Vault(secrecy::SecretString);
 
 #[derive(Settings, Default)]
 struct VaultSettings {
-    /// What opens it.
+    /// The key of the vault.
     key: secrecy::SecretString,
 }
 
@@ -90,7 +90,7 @@ impl crate::part::Part for Vault {
 crate::part!(Vault);
 
 #[test]
-fn a_secret_setting_stands_neither_in_the_log_nor_in_the_problem() {
+fn a_secret_setting_is_hidden_in_the_log_and_in_problems() {
     async fn fails(vault: Vault) -> crate::Result<&'static str> {
         let key = vault.0.expose_secret().to_owned();
         warn!(note = key, "The key is {key}, sent to http://vault/?key={key}");

@@ -143,13 +143,13 @@ pub(super) fn is_plain(subtype: &str) -> bool {
 }
 
 impl Language {
-    pub(super) fn named(name: &str) -> Option<&'static Self> {
+    pub(super) fn by_name(name: &str) -> Option<&'static Self> {
         let name = name.to_ascii_lowercase();
         LANGUAGES.iter().find(|language| language.others.contains(&name.as_str()))
     }
 
     /// Returns the language of a line such as `#!/usr/bin/env -S python3.12 -u`.
-    pub(super) fn of_shebang(line: &str) -> Option<&'static Self> {
+    pub(super) fn by_shebang(line: &str) -> Option<&'static Self> {
         let mut words = line.strip_prefix("#!")?.split_whitespace();
         let mut program = words.next()?.rsplit('/').next()?;
         if program == "env" {
@@ -159,18 +159,20 @@ impl Language {
                 .next()?;
         }
         let bare = program.trim_end_matches(|char: char| char.is_ascii_digit() || char == '.');
-        Self::named(program).or_else(|| Self::named(bare))
+        Self::by_name(program).or_else(|| Self::by_name(bare))
     }
 
     /// Returns the language of a file's name or a URL, by its extension.
-    pub(super) fn of_source(source: &str) -> Option<&'static Self> {
+    pub(super) fn by_source(source: &str) -> Option<&'static Self> {
         let path = source.split(['?', '#']).next()?;
         let file = path.trim_end().rsplit(['/', '\\']).next()?;
         match file.rsplit_once('.') {
             Some((_, extension)) => {
-                Self::named(extension.trim_end_matches(|char: char| !char.is_alphanumeric()))
+                Self::by_name(extension.trim_end_matches(|char: char| !char.is_alphanumeric()))
             }
-            None => ["Dockerfile", "Makefile"].contains(&file).then(|| Self::named(file)).flatten(),
+            None => {
+                ["Dockerfile", "Makefile"].contains(&file).then(|| Self::by_name(file)).flatten()
+            }
         }
     }
 }

@@ -80,13 +80,13 @@ impl CodeblockReader {
     /// Returns the language's name for the description, and the language if it is known.
     fn name(&self, source: &str) -> (String, Option<&'static Language>) {
         let subtype = self.subtype.as_deref().unwrap_or_default().trim();
-        if let Some(language) = Language::named(subtype) {
+        if let Some(language) = Language::by_name(subtype) {
             return (language.name.to_owned(), Some(language));
         }
-        let guess = Language::of_shebang(self.figures.first_line())
+        let guess = Language::by_shebang(self.figures.first_line())
             .map(|language| (language, "its first line"));
         let guess =
-            guess.or_else(|| Language::of_source(source).map(|language| (language, "its source")));
+            guess.or_else(|| Language::by_source(source).map(|language| (language, "its source")));
         let said =
             if language::is_plain(subtype) { String::new() } else { escape_invisible(subtype, 60) };
         match guess {

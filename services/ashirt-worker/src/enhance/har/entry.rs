@@ -31,7 +31,7 @@ pub(super) struct HarEntry {
 }
 
 impl HarEntry {
-    pub(super) fn is_one(&self) -> bool {
+    pub(super) fn has_url(&self) -> bool {
         self.url.is_some()
     }
 

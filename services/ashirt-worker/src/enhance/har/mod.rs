@@ -69,7 +69,7 @@ impl HarReader {
     fn entry(&mut self, json: &mut JsonReader<'_>) -> Result<(), ReadError> {
         let mut entry = HarEntry::default();
         let end = entry.read(json);
-        match entry.is_one() {
+        match entry.has_url() {
             true => self.summary.add(entry),
             false => self.summary.unreadable += 1,
         }

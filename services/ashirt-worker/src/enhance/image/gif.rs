@@ -40,10 +40,10 @@ fn blocks(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo) -> io::Result<Op
 /// Consumes an extension's label; its data follows in blocks.
 fn extension(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo) -> io::Result<()> {
     match bytes.next()? {
-        Some(0xfe) => picture.has("comment"),
+        Some(0xfe) => picture.add_metadata("comment"),
         Some(0xff) => match bytes.ahead(12)?.get(1..12) {
-            Some(b"XMP DataXMP") => picture.has("XMP"),
-            Some(b"ICCRGBG1012") => picture.has("ICC profile"),
+            Some(b"XMP DataXMP") => picture.add_metadata("XMP"),
+            Some(b"ICCRGBG1012") => picture.add_metadata("ICC profile"),
             _ => {}
         },
         _ => {}

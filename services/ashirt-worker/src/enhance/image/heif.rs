@@ -13,7 +13,7 @@ pub(super) fn metadata(head: &[u8], picture: &mut ImageInfo) {
         (b"colrrICC", "ICC profile"),
     ] {
         if head.windows(mark.len()).any(|window| window == mark) {
-            picture.has(kind);
+            picture.add_metadata(kind);
         }
     }
 }

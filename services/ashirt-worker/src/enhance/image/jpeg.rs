@@ -54,14 +54,18 @@ fn segment(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo, kind: u8) -> io
         // Start of frame, of all kinds. 0xc4, 0xc8 and 0xcc are excluded, because they mark other
         // segments.
         (0xc0..=0xcf, _) if !matches!(kind, 0xc4 | 0xc8 | 0xcc) => frame(picture, kind, head),
-        (0xe1, [b'E', b'x', b'i', b'f', 0, ..]) => picture.has("EXIF"),
-        (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xap/1.0/") => picture.has("XMP"),
-        (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xmp/extension/") => picture.has("XMP"),
-        (0xe2, _) if head.starts_with(b"ICC_PROFILE") => picture.has("ICC profile"),
-        (0xe2, _) if head.starts_with(b"MPF") => picture.has("further pictures (MPF)"),
-        (0xeb, _) if head.windows(4).any(|four| four == b"jumb") => picture.has("C2PA"),
-        (0xed, _) if head.starts_with(b"Photoshop") => picture.has("IPTC or Photoshop"),
-        (0xfe, _) => picture.has("comment"),
+        (0xe1, [b'E', b'x', b'i', b'f', 0, ..]) => picture.add_metadata("EXIF"),
+        (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xap/1.0/") => {
+            picture.add_metadata("XMP")
+        }
+        (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xmp/extension/") => {
+            picture.add_metadata("XMP")
+        }
+        (0xe2, _) if head.starts_with(b"ICC_PROFILE") => picture.add_metadata("ICC profile"),
+        (0xe2, _) if head.starts_with(b"MPF") => picture.add_metadata("further pictures (MPF)"),
+        (0xeb, _) if head.windows(4).any(|four| four == b"jumb") => picture.add_metadata("C2PA"),
+        (0xed, _) if head.starts_with(b"Photoshop") => picture.add_metadata("IPTC or Photoshop"),
+        (0xfe, _) => picture.add_metadata("comment"),
         _ => {}
     }
     bytes.skip(length as u64).map(drop)

@@ -23,7 +23,7 @@ const HEAD_BYTES: usize = 16 * 1024;
 
 pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
     let mut bytes = MediaReader::new(media);
-    let Some(mut picture) = look(&mut bytes)? else {
+    let Some(mut picture) = scan_image(&mut bytes)? else {
         return Err(EnhanceError::Unsupported(format!(
             "not an image: {}",
             describe_start(bytes.ahead(256)?)
@@ -42,18 +42,18 @@ pub(super) fn describe(media: &mut dyn Read) -> Result<String, EnhanceError> {
 }
 
 /// Recognizes the format, and scans the image. Returns `None` for an unknown format.
-fn look(bytes: &mut MediaReader<'_>) -> io::Result<Option<ImageInfo>> {
+fn scan_image(bytes: &mut MediaReader<'_>) -> io::Result<Option<ImageInfo>> {
     Ok(Some(match bytes.ahead(HEAD_BYTES)? {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => png::scan(bytes)?,
         [0xff, 0xd8, 0xff, ..] => jpeg::scan(bytes)?,
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::scan(bytes)?,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::scan(bytes)?,
-        head => return Ok(other(head)),
+        head => return Ok(describe_other_format(head)),
     }))
 }
 
 /// Describes a format of which only the dimensions are known.
-fn other(head: &[u8]) -> Option<ImageInfo> {
+fn describe_other_format(head: &[u8]) -> Option<ImageInfo> {
     let kind = imagesize::image_type(head).ok()?;
     let format = match kind {
         imagesize::ImageType::Bmp => "BMP",
@@ -111,7 +111,7 @@ impl ImageInfo {
         }
     }
 
-    fn has(&mut self, kind: &'static str) {
+    fn add_metadata(&mut self, kind: &'static str) {
         match self.metadata.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, times)) => *times += 1,
             None => self.metadata.push((kind, 1)),

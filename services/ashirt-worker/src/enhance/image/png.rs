@@ -31,11 +31,11 @@ fn chunk(picture: &mut ImageInfo, name: &[u8], head: &[u8]) {
             picture.format = "APNG";
             picture.frames = be(head, 0).unwrap_or(0);
         }
-        b"eXIf" => picture.has("EXIF"),
-        b"iCCP" => picture.has("ICC profile"),
-        b"tIME" => picture.has("time of change"),
-        b"caBX" => picture.has("C2PA"),
-        b"tEXt" | b"zTXt" | b"iTXt" => picture.has(text(head)),
+        b"eXIf" => picture.add_metadata("EXIF"),
+        b"iCCP" => picture.add_metadata("ICC profile"),
+        b"tIME" => picture.add_metadata("time of change"),
+        b"caBX" => picture.add_metadata("C2PA"),
+        b"tEXt" | b"zTXt" | b"iTXt" => picture.add_metadata(text(head)),
         _ => {}
     }
 }

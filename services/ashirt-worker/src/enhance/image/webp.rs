@@ -47,10 +47,10 @@ fn chunk(picture: &mut ImageInfo, name: &[u8], head: &[u8]) {
             picture.detail("lossless".to_owned());
         }
         (b"ANMF", _) => picture.frames += 1,
-        (b"EXIF", _) => picture.has("EXIF"),
-        (b"XMP ", _) => picture.has("XMP"),
-        (b"ICCP", _) => picture.has("ICC profile"),
-        (b"C2PA", _) => picture.has("C2PA"),
+        (b"EXIF", _) => picture.add_metadata("EXIF"),
+        (b"XMP ", _) => picture.add_metadata("XMP"),
+        (b"ICCP", _) => picture.add_metadata("ICC profile"),
+        (b"C2PA", _) => picture.add_metadata("C2PA"),
         _ => {}
     }
 }

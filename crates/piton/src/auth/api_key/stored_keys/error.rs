@@ -1,18 +1,18 @@
-//! What goes wrong when keys are made and revoked, by what the caller can do about it.
+//! The errors of creating, rotating and revoking keys, by what the caller can do about them.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use http::StatusCode;
 
-use super::lookup::KEY_PREFIX;
+use super::key_format::is_name;
 use crate::db;
 use crate::http::StatusMapping;
 
-/// Why a key was not made, replaced or revoked. [`KeyError::kind`] is what to branch on.
+/// The error of creating, rotating or revoking a key. Branch on [`KeyError::kind`].
 ///
-/// As the answer of a handler [`KeyErrorKind::NameTaken`] becomes 409, [`KeyErrorKind::Unknown`] 404,
-/// [`KeyErrorKind::Invalid`] 422, and [`KeyErrorKind::Database`] what the database's error does.
+/// As the response of a handler [`KeyErrorKind::NameTaken`] becomes 409, [`KeyErrorKind::Unknown`] 404,
+/// [`KeyErrorKind::Invalid`] 422, and [`KeyErrorKind::Database`] what the database error becomes.
 #[derive(Debug)]
 pub struct KeyError {
     kind: KeyErrorKind,
@@ -20,22 +20,22 @@ pub struct KeyError {
     source: Option<db::Error>,
 }
 
-/// What kind of error it is.
+/// The kinds of [`KeyError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyErrorKind {
-    /// A key of that name is in use: revoke it, or rotate it.
+    /// A key of that name is in use: revoke or rotate it first.
     NameTaken,
-    /// There is no such key, or it is not in use any more.
+    /// No key in use has that name or id.
     Unknown,
-    /// The name, a scope or the time is none that a key can have.
+    /// The name, a scope or the lifetime is not valid.
     Invalid,
-    /// The database did not do it.
+    /// The database failed.
     Database,
 }
 
 impl KeyError {
-    /// What kind of error it is.
+    /// Returns the kind of error.
     #[must_use]
     pub fn kind(&self) -> KeyErrorKind {
         self.kind
@@ -54,12 +54,11 @@ impl KeyError {
     }
 }
 
-pub(super) fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    // What begins as a key may be one, put in the wrong place: it must not become a name, nor be said.
-    let begins =
-        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && !name.starts_with(KEY_PREFIX);
-    begins && name.len() <= 64 && name.bytes().all(plain)
+impl From<getrandom::Error> for KeyError {
+    fn from(error: getrandom::Error) -> Self {
+        let why = format!("the system returns no random numbers: {error}");
+        Self::new(KeyErrorKind::Database, why)
+    }
 }
 
 impl From<db::Error> for KeyError {
@@ -87,11 +86,11 @@ fn known(error: &KeyError) -> Option<StatusMapping> {
             Some(StatusMapping::from(StatusCode::CONFLICT).detail("a key of that name is in use"))
         }
         KeyErrorKind::Unknown => {
-            Some(StatusMapping::from(StatusCode::NOT_FOUND).detail("there is no such key"))
+            Some(StatusMapping::from(StatusCode::NOT_FOUND).detail("no such key"))
         }
         KeyErrorKind::Invalid => Some(
             StatusMapping::from(StatusCode::UNPROCESSABLE_ENTITY)
-                .detail("that is no name, scope or time for a key"),
+                .detail("invalid name, scope or lifetime for a key"),
         ),
         KeyErrorKind::Database => None,
     }

@@ -1,4 +1,5 @@
-//! The statements: one text for every database, so times and lists are kept as text.
+//! The table of keys and its SQL statements. One text serves every backend, so that times and lists
+//! are stored as text.
 
 use std::fmt::Write as _;
 
@@ -22,48 +23,48 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS piton_api_keys (
     last_used_at TEXT
 )";
 
-/// One key in use for each name.
+/// Allows one key in use for each name.
 const NAME_INDEX: &str = "CREATE UNIQUE INDEX IF NOT EXISTS piton_api_keys_name
     ON piton_api_keys (name) WHERE replaced_at IS NULL AND revoked_at IS NULL";
 
-/// What is known of a key.
+/// The public information about a key. Its secret is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyInfo {
-    /// Its id.
+    /// Id of the key.
     pub id: String,
-    /// Its name. A key that was replaced has the name of the one that came after it.
+    /// Name of the key. A replaced key has the same name as its successor.
     pub name: String,
-    /// What it may do.
+    /// Scopes of the key; `*` is every scope.
     pub scopes: Vec<String>,
-    /// Whether it is valid now.
+    /// State of the key now.
     pub state: KeyState,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it ends, or ended, by itself.
+    /// Time of expiry.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When another took its place.
+    /// Time at which another key replaced it.
     pub replaced_at: Option<DateTime<Utc>>,
-    /// When it was revoked.
+    /// Time of revocation.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// Whether a key is valid.
+/// The states of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
-    /// It is.
+    /// Valid.
     Active,
-    /// It is, but another has taken its place.
+    /// Valid until its grace period ends: another key has replaced it.
     Replaced,
-    /// Not any more: its time is over.
+    /// Not valid: its lifetime is over.
     Expired,
-    /// Not any more: somebody took it back.
+    /// Not valid: it was revoked.
     Revoked,
 }
 
-/// A row as it is.
+/// A row of the table.
 #[derive(FromRow)]
 pub(super) struct KeyRow {
     pub id: String,
@@ -78,7 +79,7 @@ pub(super) struct KeyRow {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// A row to be.
+/// A row to insert.
 #[derive(Clone, Copy)]
 pub(super) struct NewKeyRow<'a> {
     pub id: &'a str,
@@ -90,7 +91,7 @@ pub(super) struct NewKeyRow<'a> {
 }
 
 impl KeyRow {
-    /// `None` where somebody has written something else there.
+    /// Returns the stored digest; `None` if the column holds something else.
     pub fn digest(&self) -> Option<KeyDigest> {
         KeyDigest::from_hex(&self.secret_sha256)
     }
@@ -146,7 +147,7 @@ impl KeyDigest {
     }
 }
 
-/// Makes the table, whoever else is doing so.
+/// Creates the table unless it exists. Several processes may do so at the same time.
 pub(super) async fn create_table(db: &Db) -> Result<(), Error> {
     if table_exists(db).await.is_ok() {
         return Ok(());
@@ -159,7 +160,8 @@ pub(super) async fn create_table(db: &Db) -> Result<(), Error> {
         })
         .await;
     match made {
-        // PostgreSQL's `IF NOT EXISTS` does not wait for one who makes it at the same time.
+        // PostgreSQL's `IF NOT EXISTS` fails instead of waiting when another session creates the table at
+        // the same time. The error counts only if the table is still missing.
         Err(error) => table_exists(db).await.map_err(|_| error),
         Ok(()) => Ok(()),
     }
@@ -184,7 +186,7 @@ pub(super) async fn all(db: &Db) -> Result<Vec<KeyRow>, Error> {
 
 pub(super) async fn create(db: &Db, row: &NewKeyRow<'_>) -> Result<(), KeyError> {
     db.transaction(async |tx| -> Result<(), KeyError> {
-        // A name is free again when its key is over.
+        // Expired keys leave the index of names, so that their name can be used again.
         let over = "UPDATE piton_api_keys SET replaced_at = $2 WHERE name = $1 \
             AND expires_at <= $2 AND replaced_at IS NULL AND revoked_at IS NULL";
         tx.run(over, (row.name, row.created_at)).await?;
@@ -208,8 +210,8 @@ async fn insert(tx: &mut Tx, row: &NewKeyRow<'_>) -> Result<(), KeyError> {
     }
 }
 
-/// Puts `next` in the place of the key in use, which ends at `ends` at the latest. Says the scopes and the
-/// end of the new one.
+/// Replaces the key in use by `next`. The old key expires at `ends` at the latest. Returns the scopes and
+/// the expiry of the new key.
 pub(super) async fn replace(
     db: &Db,
     next: NewKeyRow<'_>,
@@ -229,7 +231,7 @@ pub(super) async fn replace(
         let over = "UPDATE piton_api_keys SET replaced_at = $2, expires_at = $3 WHERE id = $1 \
             AND replaced_at IS NULL AND revoked_at IS NULL";
         if tx.run(over, (&*old.id, now, end)).await? == 0 {
-            // Somebody was faster.
+            // Another request has replaced or revoked the key since it was read.
             return Err(KeyError::unknown(next.name));
         }
         let lifetime = old.expires_at.map(|end| end - old.created_at);

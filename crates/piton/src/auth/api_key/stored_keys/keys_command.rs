@@ -1,5 +1,5 @@
-//! The verb `keys`. What a program reads goes to standard output, what a person reads to standard error,
-//! so that `KEY=$(service keys create NAME)` holds the key and nothing else.
+//! The command `keys`. Output for programs goes to standard output, messages for people to standard
+//! error, so that `KEY=$(service keys create NAME)` holds the key and nothing else.
 
 use std::time::Duration;
 
@@ -20,36 +20,38 @@ fn keys_command() -> Command {
     let name = |help| Arg::new("name").value_name("NAME").required(true).help(help);
     let expires = || time("expires", "TIME", "How long the key is valid, such as 90d");
     let create = clap::Command::new("create")
-        .about("Make a key, and print it: it cannot be shown again")
-        .arg(name("Who calls with it: letters, digits, `.`, `-` and `_`"))
+        .about("Create a key and print it; it cannot be shown again")
+        .arg(name("Name of the caller: letters, digits, `.`, `-` and `_`"))
         .arg(
             Arg::new("scope")
                 .long("scope")
                 .value_name("SCOPES")
                 .action(ArgAction::Append)
                 .value_delimiter(',')
-                .help("What the key may do, separated by commas; `*` is everything [default: nothing that asks for a scope]"),
+                .help("Scopes of the key, separated by commas; `*` is every scope [default: none]"),
         )
-        .arg(expires().help("How long the key is valid, such as 90d [default: until it is revoked]"));
-    let list =
-        clap::Command::new("list").about("List every key: never what could be called with").arg(
-            Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON, for programs"),
+        .arg(
+            expires().help("How long the key is valid, such as 90d [default: until it is revoked]"),
         );
+    let list = clap::Command::new("list")
+        .about("List all keys, without their secrets")
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"));
     let revoke =
-        clap::Command::new("revoke").about("End a key at once, or every key of a name").arg(
+        clap::Command::new("revoke").about("Revoke a key, or all keys of a name, at once").arg(
             Arg::new("key")
                 .value_name("NAME-OR-ID")
                 .required(true)
-                .help("The name, the id, or the whole key where somebody has found it"),
+                .help("Name, id, or the text of a leaked key"),
         );
     let rotate = clap::Command::new("rotate")
-        .about("Make a key in the place of another, with its name and scopes, and print it")
-        .arg(name("The key in use"))
+        .about("Replace a key by a new one with its name and scopes, and print it")
+        .arg(name("Name of the key in use"))
         .arg(
-            time("grace", "TIME", "How long the old key goes on, such as 24h").default_value("24h"),
+            time("grace", "TIME", "How long the old key remains valid, such as 24h")
+                .default_value("24h"),
         )
         .arg(expires().help("How long the new key is valid [default: as long as the old one was]"));
-    Command::new("keys", "Make, list, replace and revoke the keys that programs call with")
+    Command::new("keys", "Create, list, rotate and revoke API keys")
         .subcommand(create)
         .subcommand(list)
         .subcommand(rotate)
@@ -79,14 +81,14 @@ fn keys_command() -> Command {
         })
 }
 
-/// A duration with its unit, as in the settings.
+/// Returns an argument that is a duration with its unit, as in the settings.
 fn time(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     let parse = |text: &str| <Duration as Setting>::parse(&Value::from(text));
     Arg::new(name).long(name).value_name(value).value_parser(parse).help(help)
 }
 
 fn text<'a>(arguments: &'a ArgMatches, name: &str) -> &'a str {
-    arguments.get_one::<String>(name).expect("it is required")
+    arguments.get_one::<String>(name).expect("clap requires this argument")
 }
 
 async fn create_key(keys: &ApiKeys, arguments: &ArgMatches) -> Result<NewKey, KeyError> {
@@ -102,9 +104,7 @@ async fn rotate_key(keys: &ApiKeys, arguments: &ArgMatches) -> Result<NewKey, Ke
 
 fn lifetime(arguments: &ArgMatches) -> Result<Option<Duration>, KeyError> {
     match arguments.get_one::<Duration>("expires").copied() {
-        Some(Duration::ZERO) => {
-            Err(KeyError::new(KeyErrorKind::Invalid, "a key that is over before it begins"))
-        }
+        Some(Duration::ZERO) => Err(KeyError::new(KeyErrorKind::Invalid, "the lifetime is zero")),
         lifetime => Ok(lifetime),
     }
 }
@@ -115,7 +115,7 @@ fn print_new(keys: &ApiKeys, new: &NewKey) {
     });
     let scopes = if new.scopes.is_empty() { "none".to_owned() } else { new.scopes.join(", ") };
     eprintln!("The key `{}` ({}) is valid {until}. Scopes: {scopes}.", new.name, new.id);
-    eprintln!("Keep it now, it cannot be shown again. Send it in the header {}:", keys.header());
+    eprintln!("Store it now: it cannot be shown again. Send it in the header {}:", keys.header());
     println!("{}", new.key.expose_secret());
 }
 
@@ -126,7 +126,7 @@ fn as_json(list: &[KeyInfo]) -> Result<String, serde_json::Error> {
 fn table(list: &[KeyInfo]) -> String {
     const HEAD: [&str; 7] = ["NAME", "ID", "STATE", "SCOPES", "CREATED", "EXPIRES", "LAST USED"];
     if list.is_empty() {
-        return "There are no keys: `keys create NAME` makes one.\n".into();
+        return "No keys: `keys create NAME` creates one.\n".into();
     }
     let cells = |key: &KeyInfo| {
         let scopes = if key.scopes.is_empty() { "-".into() } else { key.scopes.join(",") };

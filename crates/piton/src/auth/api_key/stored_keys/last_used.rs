@@ -1,29 +1,31 @@
-//! When a key was last used: written at most once a minute, and never while a request waits.
+//! Records the last use of each key, at most once a minute and never while a request waits.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::key_table::{self, KeyRow};
 use crate::db::Db;
 use crate::stop::Stop;
 
-/// How exact it is.
+/// Minimum time between two updates of a key's row.
 const WRITE_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
-/// More than these are not noted until there is room: it is no more than a hint for people.
+/// Maximum number of pending uses. Further ones are dropped, because the time is only a hint for people.
 const MAX_PENDING: usize = 1024;
 
-/// The id of a key, and when it was used.
+/// The id of a key and the time of its use.
 type KeyUse = (String, DateTime<Utc>);
 
+/// The queue of updates, and the database to write them to.
 #[derive(Clone)]
 pub(super) struct LastUsed {
     db: Db,
     sender: mpsc::Sender<KeyUse>,
-    /// Until `run` takes it.
+    /// Taken by `run`.
     receiver: Arc<Mutex<Option<mpsc::Receiver<KeyUse>>>>,
 }
 
@@ -33,19 +35,20 @@ impl LastUsed {
         Self { db, sender, receiver: Arc::new(Mutex::new(Some(receiver))) }
     }
 
-    /// Notes that a key was used, if that is news.
+    /// Queues an update unless the row is recent.
     pub fn note(&self, row: &KeyRow, now: DateTime<Utc>) {
         if row.last_used_at.is_none_or(|last| now - last >= WRITE_INTERVAL) {
-            // Where there is no room, the next request says it.
+            // A full queue drops the update; the next request queues it again.
             let _ = self.sender.try_send((row.id.clone(), now));
         }
     }
 
-    /// Writes what is noted.
+    /// Writes queued updates until the service stops.
     pub async fn run(&self, stop: Stop) {
-        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let receiver = self.receiver.lock().take();
         let Some(mut receiver) = receiver else { return };
-        // Many requests at once find the same old time in the row.
+        // Concurrent requests read the same old time from the row: without this map each of them would
+        // cause a write.
         let mut written: HashMap<String, DateTime<Utc>> = HashMap::new();
         loop {
             let (id, now) = tokio::select! {
@@ -59,7 +62,7 @@ impl LastUsed {
                 written.retain(|_, last| now - *last < WRITE_INTERVAL);
             }
             if let Err(error) = key_table::note_use(&self.db, &id, now).await {
-                tracing::debug!(%error, key_id = id, "Could not note that an API key was used");
+                tracing::debug!(%error, key_id = id, "Could not record the use of an API key");
             } else if written.len() < MAX_PENDING {
                 written.insert(id, now);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 
+use super::key_format::parse;
 use super::key_table::{self, KeyRow};
 use super::last_used::LastUsed;
 use crate::auth::api_key::key::{ApiKey, KeyDigest, KeyGrant};
@@ -13,21 +14,16 @@ use crate::http::Error;
 use crate::part::{BoxError, Dependencies, Launch};
 use crate::stop::Stop;
 
-/// What each key begins with, so that it is known for one wherever somebody finds it.
-pub(super) const KEY_PREFIX: &str = "piton_";
-pub(super) const ID_LENGTH: usize = 12;
-const SECRET_LENGTH: usize = 43;
-
-/// The named keys.
+/// The keys in the database.
 #[derive(Clone)]
-pub(in crate::auth::api_key) struct StoredKeys {
+pub(in crate::auth::api_key) struct Store {
     pub(super) db: Db,
     last_used: LastUsed,
-    /// What a key is compared with that dummy_digest knows.
+    /// The digest that an unknown key is compared with.
     dummy_digest: KeyDigest,
 }
 
-impl StoredKeys {
+impl Store {
     pub const AVAILABLE: bool = true;
 
     pub fn dependencies(dependencies: &mut Dependencies) {
@@ -48,7 +44,7 @@ impl StoredKeys {
         self.last_used.run(stop).await;
     }
 
-    /// Whether a key was ever made.
+    /// Returns whether a key was ever created.
     pub async fn any_exist(&self) -> Result<bool, Error> {
         match key_table::any_exist(&self.db).await {
             Ok(any) => Ok(any),
@@ -59,7 +55,8 @@ impl StoredKeys {
         }
     }
 
-    /// Where the database has only just come dummy_digest may have made the table yet. Then it is made.
+    /// Creates the table if a statement failed for want of it: the database may have become available
+    /// after the start.
     #[cold]
     async fn create_missing_table(&self, error: crate::db::Error) -> Result<(), Error> {
         if error.kind() != crate::db::Kind::Statement {
@@ -68,7 +65,7 @@ impl StoredKeys {
         key_table::create_table(&self.db).await.map_err(unavailable)
     }
 
-    /// The key of that text, if it is valid.
+    /// Returns the key of that text, if it is valid.
     pub async fn find(&self, text: &[u8]) -> Result<Option<ApiKey>, Error> {
         let Some((id, secret)) = parse(text) else { return Ok(None) };
         let row = match key_table::find(&self.db, id).await {
@@ -78,7 +75,7 @@ impl StoredKeys {
                 key_table::find(&self.db, id).await.map_err(unavailable)?
             }
         };
-        // Somebody who tries ids learns nothing from the time that takes.
+        // An unknown id is compared too, so that the response time does not tell whether an id exists.
         let stored = row.as_ref().and_then(KeyRow::digest);
         let matches =
             stored.unwrap_or(self.dummy_digest).matches(&KeyDigest::of(secret.as_bytes()));
@@ -99,19 +96,11 @@ fn unavailable(error: crate::db::Error) -> Error {
         .retry_after(Duration::from_secs(1))
 }
 
-/// Until then nothing could be made, and trying would only fill the log.
+/// Waits for the database part. Without it the table cannot be created, and each attempt would log an
+/// error.
 async fn wait_for_database() {
     let Some(app) = crate::try_app() else { return };
     while app.try_part::<Db>().is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// The id and the secret in the text of a key.
-pub(super) fn parse(text: &[u8]) -> Option<(&str, &str)> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (id, secret) = text.strip_prefix(KEY_PREFIX)?.split_once('_')?;
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    (id.len() == ID_LENGTH && id.bytes().all(plain) && secret.len() == SECRET_LENGTH)
-        .then_some((id, secret))
 }

@@ -2,40 +2,40 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::error::{KeyError, KeyErrorKind, is_name};
+use super::error::{KeyError, KeyErrorKind};
+use super::key_format::{KEY_PREFIX, is_name, new_id, new_secret, parse};
 use super::key_table::{self, KeyInfo, NewKeyRow};
-use super::lookup::{ID_LENGTH, KEY_PREFIX, parse};
 use crate::auth::api_key::api_keys::ApiKeys;
 use crate::auth::api_key::key::KeyDigest;
 
-/// A key that has just been made. Its text cannot be had again.
+/// A new key. Its text is returned only here, because only its digest is stored.
 #[derive(Debug)]
 pub struct NewKey {
-    /// The key as it is sent: `piton_<id>_<secret>`.
+    /// Text of the key, as programs send it: `piton_<id>_<secret>`.
     pub key: SecretString,
-    /// Its id, by which it can be revoked.
+    /// Id, by which the key can be revoked.
     pub id: String,
-    /// Its name.
+    /// Name of the key.
     pub name: String,
-    /// What it may do.
+    /// Scopes of the key; `*` is every scope.
     pub scopes: Vec<String>,
-    /// When it ends by itself.
+    /// Time of expiry; `None` if the key is valid until it is revoked.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl ApiKeys {
-    /// Makes a key that is valid for `lifetime`, or until it is revoked.
+    /// Creates a key that is valid for `lifetime`, or until it is revoked.
     ///
-    /// A name has up to 64 letters, digits, `.`, `-` and `_`, the first a letter or a digit; a scope up to 64 visible ASCII characters
-    /// without commas. A key without scopes is valid where none is asked for; `*` is every scope.
+    /// A name has up to 64 letters, digits, `.`, `-` and `_`, and begins with a letter or a digit. A scope
+    /// has up to 64 visible ASCII characters without commas; `*` is every scope. A key without scopes
+    /// opens only routes that require no scope.
     ///
     /// # Errors
-    /// [`KeyErrorKind::NameTaken`], [`KeyErrorKind::Invalid`], [`KeyErrorKind::Database`].
+    /// [`KeyErrorKind::NameTaken`] if a key of that name is in use; [`KeyErrorKind::Invalid`] if the name, a
+    /// scope or the lifetime is not valid; [`KeyErrorKind::Database`].
     pub async fn create(
         &self,
         name: &str,
@@ -56,15 +56,16 @@ impl ApiKeys {
             expires_at,
         };
         key_table::create(&self.0.stored.db, &row).await?;
-        tracing::info!(key_id = id, "Made the API key {name}");
+        tracing::info!(key_id = id, "Created the API key {name}");
         Ok(new_key(id, name, &secret, scopes.to_vec(), expires_at))
     }
 
-    /// Makes a key of the same name and scopes, and lets the one in use go on for `grace`. The new one
-    /// is valid for `lifetime`, or as long as the old one was.
+    /// Replaces the key in use by a new one with the same name and scopes. The old key remains valid for
+    /// `grace`; the new one is valid for `lifetime`, by default as long as the old one was.
     ///
     /// # Errors
-    /// [`KeyErrorKind::Unknown`], [`KeyErrorKind::Invalid`], [`KeyErrorKind::Database`].
+    /// [`KeyErrorKind::Unknown`] if no key of that name is in use; [`KeyErrorKind::Invalid`] if a duration is
+    /// longer than a hundred years; [`KeyErrorKind::Database`].
     pub async fn rotate(
         &self,
         name: &str,
@@ -83,13 +84,13 @@ impl ApiKeys {
         Ok(new_key(id, name, &secret, scopes, expires_at))
     }
 
-    /// Ends a key at once, by its id or its own text, or all keys of a name. Says how many were valid
-    /// until now.
+    /// Revokes a key by its id or its own text, or all keys of a name. Returns the number of keys that
+    /// were valid until now.
     ///
     /// # Errors
-    /// [`KeyErrorKind::Unknown`] if there is none to be revoked; [`KeyErrorKind::Database`].
+    /// [`KeyErrorKind::Unknown`] if there is no such key to revoke; [`KeyErrorKind::Database`].
     pub async fn revoke(&self, name_or_id: &str) -> Result<u64, KeyError> {
-        // Somebody who has found a key has all of it.
+        // The text of a key is accepted, because whoever finds a leaked key has all of it.
         let name_or_id = parse(name_or_id.as_bytes()).map_or(name_or_id, |(id, _)| id);
         let count = key_table::revoke(&self.0.stored.db, name_or_id, Utc::now()).await?;
         if count == 0 {
@@ -99,7 +100,7 @@ impl ApiKeys {
         Ok(count)
     }
 
-    /// Every key there is or was, by name and age. Never what could be called with.
+    /// Returns all keys, also expired and revoked ones, by name and age. Secrets are not included.
     ///
     /// # Errors
     /// [`KeyErrorKind::Database`].
@@ -121,36 +122,17 @@ fn new_key(
     NewKey { key, id, name: name.to_owned(), scopes, expires_at }
 }
 
-fn new_id() -> Result<String, KeyError> {
-    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let digit = |byte: u8| char::from(DIGITS[usize::from(byte & 31)]);
-    Ok(random::<ID_LENGTH>()?.into_iter().map(digit).collect())
-}
-
-fn new_secret() -> Result<String, KeyError> {
-    Ok(BASE64URL.encode(random::<32>()?))
-}
-
-fn random<const N: usize>() -> Result<[u8; N], KeyError> {
-    let mut bytes = [0; N];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(error) => {
-            let why = format!("the system gives no random numbers: {error}");
-            Err(KeyError::new(KeyErrorKind::Database, why))
-        }
-    }
-}
-
 fn after(now: DateTime<Utc>, time: Duration) -> Result<DateTime<Utc>, KeyError> {
     const MAX_DAYS: i64 = 365 * 100;
     let time = TimeDelta::from_std(time).ok().filter(|time| time.num_days() <= MAX_DAYS);
     let moment = time.and_then(|time| now.checked_add_signed(time));
-    moment.ok_or_else(|| KeyError::new(KeyErrorKind::Invalid, "longer than a hundred years"))
+    moment.ok_or_else(|| {
+        KeyError::new(KeyErrorKind::Invalid, "a duration is longer than a hundred years")
+    })
 }
 
 fn check_name(name: &str) -> Result<(), KeyError> {
-    let why = "a name has 1 to 64 letters, digits, `.`, `-` and `_`, and begins with neither of these nor with `piton_`";
+    let why = "a name has 1 to 64 letters, digits, `.`, `-` and `_`, and begins with a letter or a digit, but not with `piton_`";
     if is_name(name) { Ok(()) } else { Err(KeyError::new(KeyErrorKind::Invalid, why)) }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 
-use super::lookup::parse;
+use super::key_format::parse;
 use super::*;
 use crate::auth::api_key::{ApiKey, ApiKeys};
 use crate::http::get;
@@ -65,7 +65,7 @@ async fn get_with(app: &TestApp, key: &NewKey) -> (u16, String) {
 const DAY: Duration = Duration::from_secs(86_400);
 
 on_both! {
-    async fn a_key_is_valid_from_when_it_is_made_until_it_is_revoked(db) {
+    async fn a_key_is_valid_from_creation_until_revocation(db) {
         let app = TestApp::new(app(&db)).await;
         let keys = app.handle().api_keys();
         let key = keys.create("billing", &scopes(&["read", "write"]), None).await.unwrap();
@@ -77,12 +77,12 @@ on_both! {
         assert_eq!(keys.revoke("billing").await.unwrap(), 1);
         let (status, text) = get_with(&app, &key).await;
         assert_eq!(status, 401);
-        assert!(text.contains("the API key is not valid") && !text.contains("revoked"), "{text}");
+        assert!(text.contains("invalid API key") && !text.contains("revoked"), "{text}");
         assert_eq!(keys.revoke("billing").await.unwrap_err().kind(), KeyErrorKind::Unknown);
         assert_eq!(keys.list().await.unwrap()[0].state, KeyState::Revoked);
     }
 
-    async fn what_is_kept_is_not_what_is_called_with(db) {
+    async fn the_database_has_only_the_digest_of_a_key(db) {
         let app = TestApp::new(app(&db)).await;
         let key = app.handle().api_keys().create("a", &[], None).await.unwrap();
         let (id, secret) = parse(key.key.expose_secret().as_bytes()).unwrap();
@@ -97,10 +97,10 @@ on_both! {
         assert!(!kept.contains(secret) && !format!("{key:?}").contains(secret));
         let (status, text) = get_with(&app, &key).await;
         assert_eq!(status, 403);
-        assert!(text.contains("has not the scope `read`"), "{text}");
+        assert!(text.contains("lacks the scope `read`"), "{text}");
     }
 
-    async fn a_key_that_was_found_somewhere_is_revoked_by_itself_and_never_said(db) {
+    async fn a_leaked_key_is_revoked_by_its_text_which_is_not_logged(db) {
         let app = TestApp::new(app(&db)).await;
         let keys = app.handle().api_keys();
         let key = keys.create("a", &scopes(&["read"]), None).await.unwrap();
@@ -113,7 +113,7 @@ on_both! {
         }
     }
 
-    async fn a_wrong_key_is_refused_whatever_is_wrong_with_it(db) {
+    async fn changed_keys_are_refused(db) {
         let app = TestApp::new(app(&db)).await;
         let key = app.handle().api_keys().create("a", &scopes(&["*"]), None).await.unwrap();
         let text = key.key.expose_secret();
@@ -130,12 +130,12 @@ on_both! {
         for wrong in wrong {
             let answer = app.get("/").header("x-api-key", wrong).await;
             assert_eq!(answer.status(), 401, "{wrong}");
-            assert!(answer.text().contains("the API key is not valid"));
+            assert!(answer.text().contains("invalid API key"));
         }
         assert_eq!(get_with(&app, &key).await.0, 200);
     }
 
-    async fn a_name_is_taken_as_long_as_its_key_is_valid(db) {
+    async fn a_name_is_in_use_as_long_as_its_key_is_valid(db) {
         let app = TestApp::new(app(&db)).await;
         let keys = app.handle().api_keys();
         let short = keys.create("a", &scopes(&["read"]), Some(Duration::ZERO)).await.unwrap();
@@ -156,7 +156,7 @@ on_both! {
         assert_eq!(century.kind(), KeyErrorKind::Invalid);
     }
 
-    async fn a_key_goes_on_for_a_while_when_another_takes_its_place(db) {
+    async fn a_rotated_key_remains_valid_for_its_grace(db) {
         let app = TestApp::new(app(&db)).await;
         let keys = app.handle().api_keys();
         let first = keys.create("a", &scopes(&["read"]), Some(DAY * 90)).await.unwrap();
@@ -184,7 +184,7 @@ on_both! {
         assert_eq!(get_with(&app, &first).await.0, 401);
     }
 
-    async fn when_a_key_was_used_is_noted_in_the_background(db) {
+    async fn the_last_use_of_a_key_is_recorded_in_the_background(db) {
         let app = TestApp::new(app(&db)).await;
         let keys = app.handle().api_keys();
         let key = keys.create("a", &scopes(&["read"]), None).await.unwrap();
@@ -202,7 +202,7 @@ on_both! {
         assert_eq!(keys.list().await.unwrap()[0].last_used_at, None, "once a minute is enough");
     }
 
-    async fn ten_replicas_make_the_table_at_once(db) {
+    async fn ten_replicas_create_the_table_at_the_same_time(db) {
         let apps = join_all((0..10).map(|_| TestApp::new(app(&db)))).await;
         test_support::wait_for("all to connect", || async {
             apps.iter().all(|app| app.handle().try_part::<ApiKeys>().is_ok())
@@ -224,7 +224,7 @@ on_both! {
         }
     }
 
-    async fn the_key_of_the_settings_needs_no_database_and_the_others_wait_for_it(db) {
+    async fn the_single_key_needs_no_database_and_stored_keys_do(db) {
         let simple = "simple-key-of-24-letters";
         let app = TestApp::new(app(&db).set("api_key.key", simple)).await;
         let key = app.handle().api_keys().create("a", &scopes(&["read"]), None).await.unwrap();

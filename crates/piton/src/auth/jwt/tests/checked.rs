@@ -3,7 +3,7 @@
 use super::*;
 
 #[crate::test]
-async fn every_refusal_is_401_and_says_what_flask_says() {
+async fn every_refusal_is_401_with_the_message_of_flask() {
     let app = TestApp::new(app()).await;
     let now = claims::now();
     let good = signed(SECRET, &hs256(), &claims());
@@ -135,7 +135,7 @@ async fn the_header_is_read_as_flask_reads_it() {
 }
 
 #[crate::test]
-async fn of_two_names_the_one_that_the_settings_name_counts_and_both_must_agree() {
+async fn with_both_claims_the_configured_one_counts_and_both_must_agree() {
     let both = |identity: Value, sub: Value| {
         signed(
             SECRET,
@@ -200,7 +200,7 @@ async fn of_two_names_the_one_that_the_settings_name_counts_and_both_must_agree(
 }
 
 #[crate::test]
-async fn the_name_stands_in_a_claim_of_any_name() {
+async fn the_identity_claim_can_have_any_name() {
     let app = TestApp::new(app().set("jwt.identity_claim", "uid")).await;
     let tokens = app.handle().tokens();
     let token = tokens.access(7).sign().unwrap();

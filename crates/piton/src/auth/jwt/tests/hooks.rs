@@ -55,7 +55,7 @@ fn named(name: &str, value: impl Into<Value>) -> Claims {
 }
 
 #[crate::test]
-async fn claims_and_headers_of_hooks_stand_in_every_token_and_are_outranked_by_the_tokens_own() {
+async fn claims_and_headers_of_hooks_are_in_every_token_below_its_own() {
     let app = |nested: Option<&str>| {
         let app = app()
             .token_claims(|who| {
@@ -114,7 +114,7 @@ async fn claims_and_headers_of_hooks_stand_in_every_token_and_are_outranked_by_t
 }
 
 #[crate::test]
-async fn refusals_are_answered_by_the_service_where_it_wants_to() {
+async fn a_hook_can_replace_the_response_of_a_refusal() {
     let app = app().token_refused(|refusal, token| {
         use axum::response::IntoResponse;
         let name = token.map(|token| token.subject().to_owned()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Keys that sign and check, of each kind and size.
+//! The keys that sign and verify, of each kind and size.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -310,7 +310,7 @@ async fn a_file_holds_one_key() {
 }
 
 #[crate::test]
-async fn earlier_secrets_stand_on_lines_or_between_commas_and_are_never_joined() {
+async fn previous_secrets_are_separated_by_lines_or_commas() {
     let (one, other) =
         ("a first secret of 32 characters or so", "another secret of 32 characters.");
     for list in

@@ -22,7 +22,7 @@ fn places(locations: &[&str]) -> App {
 }
 
 #[crate::test]
-async fn a_header_of_any_name_and_type_has_the_token_and_the_new_one() {
+async fn a_renewed_token_is_in_the_configured_header() {
     for (name, scheme, before) in [
         ("X-Token", "", ""),
         ("X-Token", "JWT", "JWT "),
@@ -46,7 +46,7 @@ async fn a_header_of_any_name_and_type_has_the_token_and_the_new_one() {
 }
 
 #[crate::test]
-async fn a_query_has_the_token_and_the_log_does_not() {
+async fn a_token_in_a_query_is_accepted_and_not_logged() {
     let app = App::new("x")
         .set("jwt.secret_key", SECRET)
         .set("jwt.location", json!(["query_string"]))
@@ -70,7 +70,7 @@ async fn a_query_has_the_token_and_the_log_does_not() {
 }
 
 #[crate::test]
-async fn a_json_body_has_the_token_and_the_handler_reads_it_again() {
+async fn a_token_in_a_json_body_leaves_the_body_to_the_handler() {
     let app = TestApp::new(places(&["headers", "json"])).await;
     let tokens = app.handle().tokens();
     let access = tokens.access("ada").sign().unwrap();
@@ -118,7 +118,7 @@ async fn a_json_body_has_the_token_and_the_handler_reads_it_again() {
 }
 
 #[crate::test]
-async fn a_body_that_is_read_for_its_token_has_the_limit_of_all_bodies() {
+async fn a_body_buffered_for_its_token_is_within_the_body_limit() {
     let app = TestApp::new(places(&["json"]).set("http.body_limit", "10KB")).await;
     let token = app.handle().tokens().access("ada").sign().unwrap();
     for path in ["/located", "/guarded"] {
@@ -129,7 +129,7 @@ async fn a_body_that_is_read_for_its_token_has_the_limit_of_all_bodies() {
 }
 
 #[crate::test]
-async fn a_form_shows_the_proof_of_a_cookie() {
+async fn a_form_field_may_carry_the_csrf_token() {
     let app = places(&["cookies"])
         .set("jwt.csrf_check_form", true)
         .set("jwt.access_csrf_field_name", "proof")

@@ -23,7 +23,7 @@ async fn only_gnars_style_renews_by_itself() {
 }
 
 #[crate::test]
-async fn a_renewed_token_is_valid_for_no_longer_than_the_one_that_was_shown() {
+async fn a_renewed_token_lives_no_longer_than_the_one_in_the_request() {
     let app = TestApp::new(app()).await;
     let tokens = app.handle().tokens();
     let now = claims::now();
@@ -48,7 +48,7 @@ async fn a_renewed_token_is_valid_for_no_longer_than_the_one_that_was_shown() {
 }
 
 #[crate::test]
-async fn a_renewed_token_is_of_its_family_and_the_deny_list_reaches_it() {
+async fn a_renewed_token_keeps_its_family_for_the_deny_list() {
     let app = app().token_revoked(|token| async move {
         Ok(token.subject() == "thief" && token.family_id() == Some("first"))
     });
@@ -103,7 +103,7 @@ async fn a_claim_named_family_belongs_to_the_service_and_to_other_issuers() {
 }
 
 #[crate::test]
-async fn a_refresh_token_is_not_renewed_whatever_route_takes_it() {
+async fn a_refresh_token_is_never_renewed() {
     let app = app().route(get("/any", perhaps).guard(TokenGuard::new().verify_type(false)));
     let app = TestApp::new(app).await;
     let tokens = app.handle().tokens();

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{Config, Section};
 
 #[test]
-fn switches_are_shown_whatever_their_names_end_in() {
+fn boolean_settings_are_not_hidden_as_secrets() {
     let section = Section::of::<JwtSettings>("jwt");
     let (config, _) = Config::loader("PITON")
         .env([("PITON_JWT_CLAIMS_IN_REFRESH_TOKEN", "true"), ("JWT_SECRET_KEY", "hunter2")])

@@ -1,4 +1,4 @@
-//! How the work is done: in order, within the budget, and only for those who still want it.
+//! The hash pool: order, memory budget, cancellation.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn job(memory_cost_kib: u32, time_cost: u32) -> HashJob {
     }
 }
 
-/// Takes a second or so; then it is over.
+/// Returns a job that takes about a second.
 fn long() -> HashJob {
     job(8 * 1024, 100)
 }
@@ -38,7 +38,7 @@ async fn wait_for(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_budget_is_never_exceeded_whatever_the_sizes() {
+async fn the_memory_budget_is_never_exceeded() {
     let pool = pool(4096, 8, 1000);
     let sizes = [8, 4096, 64, 1000, 2048, 8, 3000, 512];
     let hashes = join_all((0..96).map(|index| pool.run(job(sizes[index % sizes.len()], 1)))).await;
@@ -49,7 +49,7 @@ async fn the_budget_is_never_exceeded_whatever_the_sizes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_that_was_used_before_makes_no_other_hash() {
+async fn reused_memory_does_not_change_the_hash() {
     let pool = pool(4096, 1, 10);
     for (memory, time) in [(2048, 1), (8, 3), (100, 2), (4096, 1), (64, 2)] {
         let reused = pool.run(job(memory, time)).await.unwrap();
@@ -61,7 +61,7 @@ async fn memory_that_was_used_before_makes_no_other_hash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_is_given_back_when_there_is_nothing_to_do() {
+async fn memory_is_freed_after_the_idle_timeout() {
     let pool = pool(4096, 2, 10);
     pool.run(job(1024, 1)).await.unwrap();
     wait_for(|| pool.load().memory_bytes == 0).await;
@@ -69,7 +69,7 @@ async fn memory_is_given_back_when_there_is_nothing_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_is_the_first_though_a_later_one_would_fit() {
+async fn jobs_run_in_order_even_if_a_later_one_would_fit() {
     let pool = pool(8 * 1024, 4, 10);
     let mut first = Box::pin(pool.run(long()));
     assert!(is_pending(&mut first));
@@ -88,7 +88,7 @@ async fn the_first_is_the_first_though_a_later_one_would_fit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_gone_is_skipped_and_leaves_room_for_others() {
+async fn a_cancelled_job_is_skipped_and_leaves_its_place() {
     let counts = HashCounts::default();
     let limits = PoolLimits { memory_bytes: 8 << 20, max_waiting: 2, threads: 1, nice: 0 };
     let pool = HashPool::new(limits, counts.clone());
@@ -109,7 +109,7 @@ async fn who_has_gone_is_skipped_and_leaves_room_for_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_turn_that_comes_too_late_is_not_waited_for() {
+async fn a_job_that_would_miss_its_deadline_is_refused() {
     let pool = pool(8 * 1024, 1, 1000);
     let deadline = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
     let begin = Instant::now();
@@ -133,7 +133,7 @@ async fn a_turn_that_comes_too_late_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_when_the_service_stops_is_told_so() {
+async fn waiting_jobs_are_refused_when_the_service_stops() {
     let pool = pool(8 * 1024, 1, 10);
     let mut first = Box::pin(pool.run(long()));
     assert!(is_pending(&mut first));
@@ -159,7 +159,7 @@ async fn the_event_loop_is_free_while_a_hash_is_computed() {
     assert!(turns > 5, "{turns}");
 }
 
-/// Whether it is not done; it has begun then.
+/// Polls the future once. Returns whether it is pending, which starts it.
 fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
     future.now_or_never().is_none()
 }

@@ -1,4 +1,4 @@
-//! The room's contract: what argon2-cffi wrote and thinks, and how the work is done.
+//! Compatibility with argon2-cffi, and the behaviour of `Passwords`.
 
 mod hash_pool;
 mod settings;
@@ -10,7 +10,7 @@ use super::phc_string::StoredHash;
 use super::*;
 use crate::config::ByteSize;
 
-/// What argon2-cffi made; see `record.py`.
+/// Returns the hashes that argon2-cffi made; see `record.py`.
 fn recorded() -> Value {
     serde_json::from_str(include_str!("recorded.json")).unwrap()
 }
@@ -41,7 +41,7 @@ async fn hashes_of_argon2_cffi_pass_with_their_password_and_no_other() {
 }
 
 #[test]
-fn argon2_cffi_and_we_agree_on_what_is_to_be_hashed_anew() {
+fn needs_rehash_agrees_with_argon2_cffi() {
     let recorded = recorded();
     for (profile, answers) in recorded["needs_rehash"].as_object().unwrap() {
         let passwords = passwords(profile);
@@ -56,7 +56,7 @@ fn argon2_cffi_and_we_agree_on_what_is_to_be_hashed_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hash_of_each_profile_passes_and_says_its_costs() {
+async fn a_hash_of_each_profile_verifies_and_contains_its_costs() {
     let heads = [
         ("rfc9106-low-memory", "$argon2id$v=19$m=65536,t=3,p=4$"),
         ("pre-21.2", "$argon2id$v=19$m=102400,t=2,p=8$"),
@@ -74,7 +74,7 @@ async fn a_hash_of_each_profile_passes_and_says_its_costs() {
 }
 
 #[test]
-fn our_own_default_is_that_of_argon2_cffi() {
+fn the_default_profile_is_that_of_argon2_cffi() {
     let parameters = PasswordSettings::default().parameters();
     assert_eq!(parameters, Argon2Profile::Rfc9106LowMemory.parameters());
     let high = Argon2Profile::Rfc9106HighMemory.parameters();
@@ -83,7 +83,7 @@ fn our_own_default_is_that_of_argon2_cffi() {
 }
 
 #[tokio::test]
-async fn an_empty_password_is_refused_in_gnar_gears_words() {
+async fn an_empty_password_is_refused_with_the_message_of_gnar_gear() {
     let passwords = with(cheapest());
     let error = passwords.hash("").await.unwrap_err();
     assert_eq!(
@@ -107,7 +107,7 @@ async fn latin_1_is_one_byte_a_character() {
 }
 
 #[tokio::test]
-async fn checking_nobody_does_the_work_of_a_check_and_is_false() {
+async fn check_dummy_does_the_work_of_a_check_and_returns_false() {
     let passwords = with(cheapest());
     assert!(!passwords.check_dummy("swordfish").await);
     assert_eq!(passwords.load().peak_memory_bytes, 8 * 1024);
@@ -115,7 +115,7 @@ async fn checking_nobody_does_the_work_of_a_check_and_is_false() {
 }
 
 #[tokio::test]
-async fn a_hash_that_costs_too_much_is_not_begun() {
+async fn a_hash_beyond_the_limits_is_not_started() {
     let settings = PasswordSettings {
         memory_budget: Some(ByteSize::mib(1)),
         work_limit: ByteSize::mib(16),
@@ -138,7 +138,7 @@ async fn a_hash_that_costs_too_much_is_not_begun() {
 }
 
 #[tokio::test]
-async fn what_is_no_hash_is_no_match() {
+async fn a_malformed_hash_does_not_match() {
     let passwords = with(cheapest());
     for hash in ["", "x", "$argon2id$v=19$m=7,t=1,p=1$c29tZXNhbHQ$AAECAwQ"] {
         assert!(!passwords.check(hash, "x").await);

@@ -1,4 +1,4 @@
-//! The section, and the room as a part of an app.
+//! The section `[password]`, and the part within an app.
 
 use crate::auth::password::passwords::describe_settings;
 use crate::auth::password::*;
@@ -56,11 +56,11 @@ fn empty_variables_count_as_unset() {
 }
 
 #[test]
-fn what_argon2_cannot_do_is_refused_with_the_fix() {
+fn costs_that_argon2_does_not_support_are_refused_with_the_fix() {
     for (variable, value, word) in [
         ("GNAR_PASSWORD_PROFILE", "gnarly", "did you mean `gnar`?"),
         ("GNAR_ARGON2_ENCODING", "utf-16", "expected `utf-8` or `latin-1`"),
-        ("GNAR_ARGON2_TIME_COST", "0", "without a pass nothing is hashed"),
+        ("GNAR_ARGON2_TIME_COST", "0", "a hash needs at least one pass"),
         ("GNAR_ARGON2_TIME_COST", "-1", "a whole number from 0"),
         ("GNAR_ARGON2_MEMORY_COST", "31", "password.memory_cost_kib=32"),
         ("GNAR_ARGON2_PARALLELISM", "0", "from 1 to 16777215"),
@@ -68,8 +68,12 @@ fn what_argon2_cannot_do_is_refused_with_the_fix() {
         ("GNAR_ARGON2_HASH_LEN", "3", "from 4 to 1024"),
         ("GNAR_ARGON2_SALT_LEN", "7", "from 8 to 1024"),
         ("GNAR_PASSWORD_MEMORY_BUDGET", "63MiB", "one hash needs 64MiB"),
-        ("GNAR_PASSWORD_WORK_LIMIT", "191MiB", "one hash goes through 192MiB"),
-        ("GNAR_PASSWORD_MAX_WAITING", "0", "dummy_hash could ever wait"),
+        ("GNAR_PASSWORD_WORK_LIMIT", "191MiB", "one hash processes 192MiB"),
+        (
+            "GNAR_PASSWORD_MAX_WAITING",
+            "0",
+            "every password that is not hashed at once would be refused",
+        ),
         ("GNAR_PASSWORD_NICE", "20", "from 0 to 19"),
     ] {
         let (_, problems) = read(&[(variable, value)]);
@@ -167,7 +171,7 @@ async fn the_running_app_hashes_and_checks_from_anywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_password_is_the_clients_mistake_and_a_stopping_room_is_busy() {
+async fn an_empty_password_is_422_and_a_stopping_service_is_503() {
     let app = app().await;
     let answer = app.post("/").body("").await;
     assert_eq!(answer.status(), 422);
@@ -187,7 +191,7 @@ async fn slow_app(max_waiting: &str) -> TestApp {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_would_wait_longer_than_a_request_may_is_refused_at_once() {
+async fn a_job_that_would_outlast_its_request_is_refused_at_once() {
     let app = slow_app("1000").await;
     // The first request measures how long a hash takes.
     assert_eq!(app.post("/").body("x").await.status(), 200);
@@ -235,11 +239,11 @@ async fn other_requests_are_answered_while_many_log_in() {
     logins.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-/// What a rush of logins costs the others: `cargo test --release -p piton --features password --lib --
+/// Measures the latency of other requests during many logins: `cargo test --release -p piton --features password --lib --
 /// --ignored --nocapture log_in_at_once`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
-async fn what_others_wait_while_200_log_in_at_once() {
+async fn latency_of_other_requests_while_200_log_in() {
     for nice in ["0", "10"] {
         let app = App::new("passwords").blueprints(["none"]).set("log.level", "critical");
         let app = app.set("password.nice", nice).route(post("/", make));

@@ -161,17 +161,19 @@ impl Error for DeserializeError {
     #[cold]
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let value = RejectedValue::from_unexpected(unexpected);
-        let wanted = expected.to_string();
+        let expected_name = expected.to_string();
         let message = match unexpected {
             Unexpected::Str("") => "is empty".to_owned(),
-            Unexpected::Seq if !asks_for_list(&wanted) => "is given twice".to_owned(),
-            Unexpected::Str(text) if wanted == "f32" && overflows_f32(text) => {
+            Unexpected::Seq if !asks_for_list(&expected_name) => "is given twice".to_owned(),
+            Unexpected::Str(text) if expected_name == "f32" && overflows_f32(text) => {
                 NOT_FINITE.to_owned()
             }
-            Unexpected::Str(_) if plain_name(&wanted) != wanted => not_valid(&wanted),
-            _ => format!("invalid type: {unexpected}, expected {wanted}"),
+            Unexpected::Str(_) if plain_name(&expected_name) != expected_name => {
+                not_valid(&expected_name)
+            }
+            _ => format!("invalid type: {unexpected}, expected {expected_name}"),
         };
-        record(value, wanted, &message, true);
+        record(value, expected_name, &message, true);
         Self { value: Some(value), ..Self::new(message) }
     }
 

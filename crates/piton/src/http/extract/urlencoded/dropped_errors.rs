@@ -15,7 +15,7 @@ impl NameValuePairs<'_> {
         &mut self,
         mismatches: &[Mismatch],
     ) -> Option<DeserializeError> {
-        let mut looked_at: Vec<(usize, ValuePart)> = Vec::new();
+        let mut checked: Vec<(usize, ValuePart)> = Vec::new();
         for mismatch in mismatches {
             if self.reads.get() > MAX_READS {
                 return Some(DeserializeError::exhausted());
@@ -27,10 +27,10 @@ impl NameValuePairs<'_> {
                 continue;
             }
             for (group, part) in self.find_equal(mismatch.value) {
-                if looked_at.contains(&(group, part)) || looked_at.len() >= self.max_passes() {
+                if checked.contains(&(group, part)) || checked.len() >= self.max_passes() {
                     continue;
                 }
-                looked_at.push((group, part));
+                checked.push((group, part));
                 let error = self.dropped_error_of::<T>(group, part, mismatch, mismatches);
                 if error.is_some() {
                     return error;

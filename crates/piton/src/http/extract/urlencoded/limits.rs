@@ -1,4 +1,4 @@
-//! Limits on how often parameters are read again, and on what is looked at meanwhile.
+//! Limits on how often parameters are read again, and on how much is compared meanwhile.
 //!
 //! Each pass over the parameters takes time in proportion to their number, so a request with very many
 //! of them could keep a CPU busy for seconds without these limits.

@@ -121,9 +121,9 @@ impl NameValuePairs<'_> {
             let message = self.error_without::<T>(*group);
             differs(message.clone()) && message.as_deref().and_then(missing_field).is_none()
         };
-        let found = read.iter().copied().find(is_valid_without).or(read.last().copied());
+        let group = read.iter().copied().find(is_valid_without).or(read.last().copied());
         self.current.set(None);
-        found.map(Position::Group)
+        group.map(Position::Group)
     }
 }
 

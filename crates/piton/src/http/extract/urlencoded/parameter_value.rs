@@ -330,7 +330,7 @@ impl<'de, I: Iterator<Item = (&'de str, ParameterNode<'de>)>> MapAccess<'de>
         &mut self,
         seed: V,
     ) -> Result<V::Value, DeserializeError> {
-        let (name, node) = self.value.take().expect("a value is asked for after its key");
+        let (name, node) = self.value.take().expect("serde asks for a value after its key");
         seed.deserialize(ParameterValue {
             pairs: self.pairs,
             name,

@@ -36,9 +36,9 @@ impl NameValuePairs<'_> {
         let result = self.pass::<T>();
         let mismatches = take_mismatches();
         self.groups[group].inferred_type = inferred_type;
-        let refused =
+        let rejections =
             mismatches.iter().filter(|mismatch| mismatch.value == RejectedValue::Poison).count();
-        (result.is_ok(), refused)
+        (result.is_ok(), rejections)
     }
 
     /// Does the same as [`NameValuePairs::probe`] for a value or an item of a list.
@@ -52,8 +52,8 @@ impl NameValuePairs<'_> {
         let result = self.pass::<T>();
         self.groups[group].other_items.remove(0);
         let mismatches = take_mismatches();
-        let refused = mismatches.iter().filter(|it| it.value == RejectedValue::Poison).count();
-        (result.is_ok(), refused)
+        let rejections = mismatches.iter().filter(|it| it.value == RejectedValue::Poison).count();
+        (result.is_ok(), rejections)
     }
 
     /// Returns the message of the error with the value of a group poisoned.
@@ -63,17 +63,17 @@ impl NameValuePairs<'_> {
     ) -> Option<String> {
         let inferred_type =
             std::mem::replace(&mut self.groups[group].inferred_type, InferredType::Poison);
-        let refused = self.pass::<T>().err().map(|error| error.message);
+        let message = self.pass::<T>().err().map(|error| error.message);
         self.groups[group].inferred_type = inferred_type;
-        refused
+        message
     }
 
     /// Returns the message of the error without a group.
     pub(super) fn error_without<T: DeserializeOwned>(&mut self, group: usize) -> Option<String> {
         self.set_removed(group, true);
-        let refused = self.pass::<T>().err().map(|error| error.message);
+        let message = self.pass::<T>().err().map(|error| error.message);
         self.set_removed(group, false);
-        refused
+        message
     }
 
     /// Gives a number as a signed one, and returns how many times it is rejected as such.

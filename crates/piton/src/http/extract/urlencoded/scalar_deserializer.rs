@@ -1,7 +1,7 @@
 //! The deserializer of one value.
 //!
 //! A value whose type is known is parsed from the text. A buffered value, whose type serde finds out later, is
-//! given in the form that its [`PairGroup`](super::split::PairGroup) records.
+//! given in the type that its [`PairGroup`](super::pair::PairGroup) records.
 
 use std::cell::Cell;
 

@@ -114,7 +114,7 @@ impl NameValuePairs<'_> {
         for (group, forms) in changed.into_iter().rev() {
             self.groups[group].restore_types(forms);
         }
-        let mut refused = Vec::new();
+        let mut rejected = Vec::new();
         for _ in 0..self.max_passes() {
             let is_type_mismatch = |it: &&Mismatch| it.is_type_mismatch && it.value.is_text();
             let changes = mismatches.iter().filter(is_type_mismatch).take(MAX_TRIED);
@@ -126,12 +126,12 @@ impl NameValuePairs<'_> {
                             self.groups[*group].item_type(*item) != *inferred_type
                         }
                     };
-                    is_new && !refused.contains(&(*group, *part, *inferred_type))
+                    is_new && !rejected.contains(&(*group, *part, *inferred_type))
                 },
             );
             let Some((group, part, inferred_type)) = next else { break };
             let before = self.groups[group].save_types();
-            refused.push((group, part, inferred_type));
+            rejected.push((group, part, inferred_type));
             if !self.groups[group].change_type(part, inferred_type) {
                 continue;
             }
@@ -164,11 +164,11 @@ impl NameValuePairs<'_> {
         let (at, before) =
             (self.current.get(), equal.iter().map(|it| self.groups[*it].inferred_type));
         let before: Vec<InferredType> = before.collect();
-        for forms in 0..1_usize << equal.len() {
-            for (place, group) in equal.iter().enumerate() {
+        for types in 0..1_usize << equal.len() {
+            for (bit, group) in equal.iter().enumerate() {
                 let inferred_type =
                     match apparent_type(&self.pairs[self.groups[*group].first].value) {
-                        typed if forms >> place & 1 == 1 => typed,
+                        typed if types >> bit & 1 == 1 => typed,
                         _ => InferredType::Text,
                     };
                 self.groups[*group].inferred_type = inferred_type;

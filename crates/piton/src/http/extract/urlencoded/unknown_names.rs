@@ -14,13 +14,13 @@ impl NameValuePairs<'_> {
         documented: impl FnOnce() -> (Vec<String>, bool),
     ) -> Vec<String> {
         let is_valid = self.attempt::<T>().is_ok();
-        let (names, has_unknown_fields) = match is_valid {
+        let (names, accepts_any_name) = match is_valid {
             true => (Vec::new(), self.accepts_any_name::<T>()),
             false => documented(),
         };
         let mut unread = Vec::new();
         for group in 0..self.groups.len() {
-            if has_unknown_fields || unread.len() > max {
+            if accepts_any_name || unread.len() > max {
                 break;
             }
             let name = self.name(group).to_owned();
@@ -29,12 +29,12 @@ impl NameValuePairs<'_> {
                 continue;
             }
             self.set_removed(group, false);
-            let (is_read, refused) = self.probe::<T>(group);
+            let (is_read, rejections) = self.probe::<T>(group);
             self.set_removed(group, is_removed);
             if self.is_exhausted.get() {
                 break;
             }
-            if refused == 0 && (is_read || !is_valid) {
+            if rejections == 0 && (is_read || !is_valid) {
                 unread.push(name);
             }
         }
