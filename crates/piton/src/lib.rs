@@ -120,6 +120,7 @@ pub use handle::{Handle, PartHealth};
 pub use http::{Error, FieldError, HttpSettings, Result};
 pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
 pub use request::RequestId;
+pub use runtime::attached_apps::NoCurrentApp;
 pub use runtime::part;
 pub use step::Step;
 
@@ -141,33 +142,4 @@ pub use {piton_macros::migrations, uuid};
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;
-}
-
-#[cfg(test)]
-mod tests {
-    /// The table of features is the same here and in the README, and true.
-    #[test]
-    fn the_feature_table_names_the_features_there_are() {
-        let rows = |text: &str| {
-            let lines = text.lines().map(|line| line.trim_start_matches("//!").trim().to_owned());
-            lines
-                .filter(|line| line.starts_with("| ") && line.matches('|').count() == 5)
-                .collect::<Vec<_>>()
-        };
-        let here = rows(include_str!("lib.rs"));
-        let readme = rows(include_str!("../../../README.md"));
-        assert!(!here.is_empty());
-        assert_eq!(
-            here, readme,
-            "copy the table of crates/piton/src/lib.rs into README.md, or the reverse"
-        );
-        let manifest = include_str!("../Cargo.toml");
-        let features =
-            manifest.split("[features]").nth(1).and_then(|rest| rest.split("\n[").next());
-        for line in features.unwrap_or_default().lines().filter(|line| line.contains(" = ")) {
-            let name = line.split(" = ").next().unwrap_or_default();
-            let row = here.iter().find(|row| row.contains(&format!("`{name}`")));
-            assert!(name == "default" || row.is_some_and(|row| !row.contains("planned")), "{name}");
-        }
-    }
 }

@@ -22,7 +22,6 @@ pub use crate::http::Valid;
 pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result, State};
 #[cfg(feature = "openapi")]
 pub use crate::openapi::OpenApi;
-pub use crate::testing::{TestApp, TestServer};
 pub use crate::{App, Command, Handle, StatusCode, Step};
 pub use crate::{delete, errors, get, patch, post, protected, public, put, route};
 pub use schemars::JsonSchema;

@@ -21,8 +21,7 @@ use piton::prelude::*;
 /// Creates the worker's app: `main` runs it, tests launch it.
 #[must_use]
 pub fn app() -> App {
-    App::new("ashirt_worker")
-        .version(env!("CARGO_PKG_VERSION"))
+    piton::new_app!()
         .env_alias("ENVIRONMENT", "environment")
         // Long, because evidence waits in the queue within this time, and ASHIRT itself waits
         // indefinitely.

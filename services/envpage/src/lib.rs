@@ -22,8 +22,7 @@ const ALARM: &str = "This is production: whoever reaches this page sees what is 
 /// The service: `main` runs it, tests launch it.
 #[must_use]
 pub fn app() -> App {
-    App::new("envpage")
-        .version(env!("CARGO_PKG_VERSION"))
+    piton::new_app!()
         .env_alias("ENVIRONMENT", "environment")
         // In development others' pages may read what a service answers; never what this one does.
         .set("http.cors.origins", Vec::<String>::new())

@@ -7,7 +7,7 @@ piton::blueprint!("/user", tag = "users");
 /// Returns the service, which `main` runs and tests launch.
 #[must_use]
 pub fn app() -> App {
-    App::new("off_piste").version(env!("CARGO_PKG_VERSION")).env_prefix("GNAR")
+    piton::new_app!().env_prefix("GNAR")
 }
 
 /// The status of the service.

@@ -19,8 +19,7 @@ use piton::prelude::*;
 /// Returns the service, which `main` runs and tests launch.
 #[must_use]
 pub fn app() -> App {
-    App::new("piste")
-        .version(env!("CARGO_PKG_VERSION"))
+    piton::new_app!()
         .env_prefix("GNAR")
         .migrations(piton::migrations!())
         .openapi(description())

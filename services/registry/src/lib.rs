@@ -25,8 +25,7 @@ pub fn app() -> App {
 /// Returns the service with other clients of external services, such as doubles.
 #[must_use]
 pub fn app_with(register: CompanyRegister, workflow: Workflow) -> App {
-    App::new("registry")
-        .version(env!("CARGO_PKG_VERSION"))
+    piton::new_app!()
         // Gnar Gear's variables are read too, because this service replaces one in its environment.
         .also_env_prefix("GNAR")
         .env_alias("ENVIRONMENT", "environment")

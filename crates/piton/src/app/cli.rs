@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::command::{Command, ModuleCommand};
 use super::plan::plan;
+use super::scan::{ScanResult, scan};
 use super::steps::{Flag, LaunchSources};
 use super::{App, AppDescription, Exit, LaunchError, LaunchedApp};
 use super::{config_command, open_files};
@@ -288,11 +289,12 @@ async fn connect_all(launched: &mut LaunchedApp) -> Result<(), LaunchError> {
 /// Prints the routes even when some are wrong: then one sees which.
 fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
     let explained = explain.then(|| app.explain());
-    let (found, notes) = http::scan(&app.name, app.modules.as_deref());
+    let ScanResult { routes, notes, problem } = scan(app);
     notes.iter().for_each(|note| eprintln!("note: {note}"));
-    app.routes.extend(found);
+    app.routes.extend(routes);
     print(&explained.unwrap_or_else(|| table(&http::infos(&app.routes))))?;
-    let mut reasons = http::problems(&app.routes, |id| app.has_state(id));
+    let mut reasons: Vec<String> = problem.into_iter().collect();
+    reasons.extend(http::problems(&app.routes, |id| app.has_state(id)));
     if let Err(more) = plan(&app.routes, &app.enabled, &app.disabled) {
         reasons.extend(more);
     }

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::App;
 use super::plan::plan;
+use super::scan::scan;
 use super::steps::{core_sections, sections};
 use crate::Settings;
 use crate::config::{Config, Problem, Problems, Section};
-use crate::http;
 use crate::part::PartDescriptor;
 
 /// A section that the service declared with `App::settings`.
@@ -101,6 +101,7 @@ impl App {
     /// ```
     /// use piton::http::get;
     /// use piton::prelude::*;
+    /// use piton::testing::TestApp;
     ///
     /// /// What we charge.
     /// #[derive(Clone, Settings)]
@@ -189,7 +190,7 @@ impl App {
     /// The sections of the parts that start, and not of all that happen to be in the build: a
     /// workspace builds a room for one service and thereby into the others.
     fn read_sections(&self) -> Vec<Section> {
-        let (scanned, _) = http::scan(&self.name, self.modules.as_deref());
+        let scanned = scan(self).routes;
         let mut needs = crate::part::Dependencies(self.enabled.0.clone());
         needs.0.extend(self.dependencies_of_extensions().0);
         needs.0.extend(

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::Location;
 
+use super::scan::{ScanResult, scan};
 use super::steps::{self, LaunchSources};
 use super::{App, LaunchError};
 use crate::config::Config;
@@ -28,11 +29,12 @@ pub struct AppDescription<'a> {
 impl<'a> AppDescription<'a> {
     /// Settings that are wrong are left at their defaults: who looks at one asks for its problems.
     pub(super) fn of(app: &'a App, sources: &LaunchSources) -> Result<Self, LaunchError> {
-        let (routes, notes) = http::scan(&app.name, app.modules.as_deref());
+        let ScanResult { routes, notes, problem } = scan(app);
         notes.iter().for_each(|note| eprintln!("note: {note}"));
         let mut infos = http::infos(&routes);
         infos.extend(http::infos(&app.routes));
-        let mut reasons = http::problems(&app.routes, |id| app.has_state(id));
+        let mut reasons: Vec<String> = problem.into_iter().collect();
+        reasons.extend(http::problems(&app.routes, |id| app.has_state(id)));
         reasons.extend(http::problems(&routes, |id| app.has_state(id)));
         if !reasons.is_empty() {
             return Err(LaunchError::Refused(reasons));

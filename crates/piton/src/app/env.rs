@@ -22,6 +22,7 @@ impl App {
     ///
     /// ```
     /// use piton::prelude::*;
+    /// use piton::testing::TestApp;
     ///
     /// #[piton::test]
     /// async fn the_service_knows_its_region() {

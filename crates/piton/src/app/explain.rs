@@ -1,6 +1,7 @@
 //! Prints the app without its attributes, for `routes --explain`.
 
 use super::App;
+use super::scan::scan;
 use crate::http;
 
 impl App {
@@ -9,7 +10,7 @@ impl App {
     #[must_use]
     pub fn explain(&self) -> String {
         let (name, root) = (&self.name, self.name.replace('-', "_"));
-        let (found, _) = http::scan(name, self.modules.as_deref());
+        let found = scan(self).routes;
         let mut text = format!(
             "// The attributes of `{name}` as plain calls, for the place of `App::new({name:?})`.\n\
              // Handlers have to be visible there; in the library itself write `use crate as {root};` above.\n\
@@ -18,7 +19,7 @@ impl App {
              .no_scan()\n"
         );
         text += &http::explain(found.iter().chain(&self.routes));
-        for call in self.calls_of_attributes() {
+        for call in self.extension_calls() {
             text += &format!(
                 "    // Take its attribute away, or the function is called by both.\n    {call}\n"
             );

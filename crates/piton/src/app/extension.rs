@@ -1,12 +1,12 @@
-//! What attributes add to the app beside routes: `#[sqs("queue")]` over a function is
-//! `App::sqs(..)`, said where the function stands.
+//! Additions to an app that attributes and macros register where a function is: `#[sqs("queue")]` above a
+//! function has the same effect as `App::sqs(..)`.
 
 use super::App;
 use crate::http;
 use crate::part::Dependencies;
 
-/// Something to do with the app that the module belongs to, as if it had been said where the app is
-/// made. Attributes register it, and so may a third party's macro:
+/// A change of the app that an attribute registers, as if the call was made where the app is created.
+/// Macros of other crates may register one as well:
 ///
 /// ```
 /// # fn main() {}
@@ -16,19 +16,17 @@ use crate::part::Dependencies;
 /// }
 /// ```
 ///
-/// Which app a module belongs to is decided as for routes: the one that has the name of the crate, and
-/// where no extension lies in a module of the app's name, any app that does not name its
-/// blueprints.
+/// An extension applies to the app that has the name of its crate, as routes do.
 pub struct AppExtension {
-    /// Where it stands: `module_path!()`.
+    /// The module of the attribute: `module_path!()`.
     pub module: &'static str,
-    /// What is said of the app.
+    /// Applies the extension.
     pub add: fn(App) -> App,
 }
 
 inventory::collect!(AppExtension);
 
-/// The call that an [`AppExtension`] makes, as text: `routes --explain` prints it.
+/// The call that an [`AppExtension`] makes, as text for `routes --explain`.
 pub struct AppExtensionCall {
     /// The module of the attribute: `module_path!()`.
     pub module: &'static str,
@@ -39,52 +37,44 @@ pub struct AppExtensionCall {
 inventory::collect!(AppExtensionCall);
 
 impl App {
-    /// Starts the parts that `ask` names, as [`App::enable`] does for one: for rooms that know them
-    /// only from the types of a function.
+    /// Enables the parts that `collect` adds, as [`App::enable`] does for one: for macros and modules that know
+    /// them only from the types of a function.
     #[must_use]
-    pub fn enable_dependencies(mut self, ask: impl FnOnce(&mut Dependencies)) -> Self {
-        ask(&mut self.enabled);
+    pub fn enable_dependencies(mut self, collect: impl FnOnce(&mut Dependencies)) -> Self {
+        collect(&mut self.enabled);
         self
     }
 
-    /// The app with what attributes add to it, unless it is launched for a verb.
+    /// Applies the app's extensions, unless it is launched for a command.
     pub(super) fn with_extensions(self) -> Self {
         if self.for_command {
             return self;
         }
-        let extensions = extensions(&self.name, self.modules.is_none());
-        extensions.into_iter().fold(self, |app, extension| (extension.add)(app))
+        let all = inventory::iter::<AppExtension>();
+        let root = self.root_module();
+        all.filter(|extension| http::is_within(extension.module, &root))
+            .fold(self, |app, extension| (extension.add)(app))
     }
 
-    /// Returns the calls that this app's attributes stand for, as text.
-    pub(super) fn calls_of_attributes(&self) -> impl Iterator<Item = &'static str> {
-        let all = inventory::iter::<AppExtensionCall>().map(|it| (it.module, it.call));
-        of_app(&self.name, self.modules.is_none(), all.collect()).into_iter().map(|(_, call)| call)
+    /// Returns the calls of this app's extensions, as text.
+    pub(super) fn extension_calls(&self) -> impl Iterator<Item = &'static str> {
+        let root = self.root_module();
+        let all = inventory::iter::<AppExtensionCall>();
+        all.filter(move |call| http::is_within(call.module, &root)).map(|call| call.call)
     }
 
-    /// The parts that extensions ask for.
+    /// Returns the parts that extensions enable.
     pub(super) fn dependencies_of_extensions(&self) -> Dependencies {
-        let mut like = Self::new(self.name.clone());
-        like.modules.clone_from(&self.modules);
-        like.with_extensions().enabled
+        Self::new(self.name.clone()).with_extensions().enabled
+    }
+
+    /// Returns the module that the app's routes and extensions are in: its name, as an identifier.
+    fn root_module(&self) -> String {
+        self.name.replace('-', "_")
     }
 }
 
-fn extensions(name: &str, may_take_all: bool) -> Vec<&'static AppExtension> {
-    let all =
-        inventory::iter::<AppExtension>().map(|extension| (extension.module, extension)).collect();
-    of_app(name, may_take_all, all).into_iter().map(|(_, extension)| extension).collect()
-}
-
-/// Returns the entries whose module lies in the crate of this app, or all of them if none does and
-/// `may_take_all` is set.
-fn of_app<'a, T: Copy>(
-    name: &str,
-    may_take_all: bool,
-    all: Vec<(&'a str, T)>,
-) -> Vec<(&'a str, T)> {
-    let root = name.replace('-', "_");
-    let own = all.iter().copied().filter(|(module, _)| http::is_within(module, &root));
-    let own: Vec<(&'a str, T)> = own.collect();
-    if own.is_empty() && may_take_all { all } else { own }
+/// Returns the modules of all extensions in this binary.
+pub(super) fn extension_modules() -> impl Iterator<Item = &'static str> {
+    inventory::iter::<AppExtension>().map(|extension| extension.module)
 }

@@ -22,6 +22,7 @@ use crate::context;
 use crate::handle::{Handle, PartState};
 use crate::http::{HttpSettings, Stack, StackConfig, StackLayer, serve, serve_admin};
 use crate::part::{DynPart, Launch, Permanent, Refused, StartFailure};
+use crate::runtime::attached_apps;
 use crate::step::Step;
 use crate::stop::{Stop, Trigger};
 use crate::support::backoff::{Backoff, JITTER};
@@ -201,6 +202,7 @@ impl LaunchedApp {
             );
         }
         stop_parts(&self.handle).await;
+        attached_apps::detach(&self.handle);
         info!("{} has stopped", self.handle.name());
     }
 

@@ -17,6 +17,7 @@ mod lifecycle;
 mod open_files;
 mod plan;
 mod requirements;
+mod scan;
 mod steps;
 
 use std::any::{Any, TypeId};
@@ -531,4 +532,22 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// Creates an [`App`] with the name and version of the crate that it is written in, so that it takes the routes of
+/// that crate: `App::new(env!("CARGO_CRATE_NAME")).version(env!("CARGO_PKG_VERSION"))`.
+///
+/// ```no_run
+/// fn main() -> piton::Exit {
+///     piton::new_app!().run()
+/// }
+/// ```
+///
+/// The name of a crate has `_` where that of its package has `-`. Build systems other than Cargo have to set both
+/// variables, or the service says `App::new("name")`.
+#[macro_export]
+macro_rules! new_app {
+    () => {
+        $crate::App::new(env!("CARGO_CRATE_NAME")).version(env!("CARGO_PKG_VERSION"))
+    };
 }

@@ -18,10 +18,10 @@ use tracing::{info, warn};
 use super::declared_settings::{self, OwnSection};
 use super::lifecycle::{self, LaunchedApp};
 use super::plan::plan;
+use super::scan::{ScanResult, require_routes, scan};
 use super::{App, AppSettings, LaunchError, MountedRouter, requirements};
 use crate::admin::{self, AdminGuard, AdminSettings};
 use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
-use crate::context;
 use crate::convert;
 use crate::handle::{Drain, Handle, Inner, PartState, TypedValues};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Stack, StackConfig};
@@ -29,6 +29,7 @@ use crate::logging::{self, LogLevel, LogSettings};
 use crate::memory::{self, BudgetMetrics, MemoryBudget};
 use crate::metrics::{BuildInfo, Metrics, RequestMetrics};
 use crate::part::{Part, PartDescriptor};
+use crate::runtime::attached_apps;
 use crate::step::Step;
 
 /// The app while its steps run: what a hook may ask and change.
@@ -221,7 +222,7 @@ impl Setup {
         match step {
             Step::ConfigureHttp => self.configure_http()?,
             Step::ConfigureLogger => self.configure_logger(),
-            Step::AttachInstance => context::attach(&self.handle()),
+            Step::AttachInstance => attached_apps::attach(&self.handle()),
             Step::ConfigureRoutes => self.configure_routes()?,
             Step::ConfigureErrorhandler => self.configure_errorhandler(),
             Step::Preconfig
@@ -303,12 +304,7 @@ impl Setup {
     fn configure_routes(&self) -> Result<(), LaunchError> {
         let mut state = self.state();
         let routes = mem::take(&mut state.routes);
-        if routes.is_empty() && state.app.mounts.is_empty() && !state.app.for_command {
-            warn!(
-                "No route found. Is the module with the handlers linked (`mod user;`)? Does `main` call a function of \
-                 the library the handlers are in?"
-            );
-        }
+        require_routes(&state.app, &routes)?;
         if !state.app.mounts.is_empty() || routes.iter().any(http::Route::may_ask_for_peer) {
             state.tell_peer();
         }
@@ -433,10 +429,11 @@ impl Setup {
 impl State {
     /// The scan's routes beside those made by hand, and the parts they ask for.
     fn collect(&mut self) -> Result<Vec<&'static PartDescriptor>, LaunchError> {
+        let mut reasons = Vec::new();
         if !self.app.for_command {
-            self.scan();
+            reasons.extend(self.scan());
         }
-        let mut reasons = http::problems(&self.routes, |id| self.app.has_state(id));
+        reasons.extend(http::problems(&self.routes, |id| self.app.has_state(id)));
         reasons.extend(convert::invalid_examples());
         let planned = plan(&self.routes, &self.app.enabled, &self.app.disabled);
         if let Err(more) = &planned {
@@ -466,13 +463,15 @@ impl State {
         }
     }
 
-    fn scan(&mut self) {
-        let (found, notes) = http::scan(&self.app.name, self.app.modules.as_deref());
-        self.routes.extend(found);
+    /// Adds the routes that attributes registered. Returns the problem, if all belong to other modules.
+    fn scan(&mut self) -> Option<String> {
+        let ScanResult { routes, notes, problem } = scan(&self.app);
+        self.routes.extend(routes);
         for note in notes {
-            // The log is not there yet, and this is for the one who writes the service.
+            // Not logged, because the log starts in a later step.
             eprintln!("note: {note}");
         }
+        problem
     }
 
     /// Every setting, read and checked.

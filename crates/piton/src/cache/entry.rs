@@ -37,7 +37,7 @@ pub struct Entry {
 /// # }
 /// ```
 pub fn entry(key: impl Into<String>) -> Entry {
-    let cache = crate::context::try_app().and_then(|app| app.try_part::<Cache>().ok());
+    let cache = crate::context::try_app().ok().and_then(|app| app.try_part::<Cache>().ok());
     Entry::new(cache, key.into())
 }
 

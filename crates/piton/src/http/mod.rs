@@ -59,7 +59,7 @@ pub(crate) use routing::hooks::Hooks;
 #[cfg(feature = "jwt")]
 pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
 pub(crate) use routing::routing_table::{
-    counted, descriptor_of, infos, is_within, problems, router, scan, sort,
+    counted, descriptor_of, infos, is_within, problems, registered_modules, router, scan, sort,
 };
 pub(crate) use server::compression::compressed;
 pub(crate) use server::exempt_paths::ExemptPaths;

@@ -6,12 +6,13 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::task::JoinHandle;
 
-use crate::handle::{Handle, WeakHandle};
+use super::attached_apps::{self, NoCurrentApp};
+use crate::handle::Handle;
 use crate::memory::MemoryCharge;
 use crate::metrics::PathIndex;
 use crate::request::current_request::CurrentRequest;
@@ -22,9 +23,6 @@ tokio::task_local! {
     static CURRENT: Context;
 }
 
-/// The app that runs in this process, for code outside any request: the last one attached.
-static ATTACHED: RwLock<Option<WeakHandle>> = RwLock::new(None);
-
 #[derive(Clone)]
 struct Context {
     handle: Handle,
@@ -33,8 +31,8 @@ struct Context {
 
 /// The app this code runs in: its parts, settings and state, from anywhere.
 ///
-/// Inside a request, and in tasks started with [`spawn`], it is the app that serves the request.
-/// Elsewhere it is the app of this process.
+/// In a request, in the work of a part, and in tasks started with [`spawn`], it is the app that these belong to.
+/// Elsewhere it is the running app of this process, if there is only one.
 ///
 /// ```no_run
 /// # use piton::prelude::*;
@@ -44,22 +42,27 @@ struct Context {
 /// ```
 ///
 /// # Panics
-/// When no app has been started in this process, or it has ended. [`try_app`] asks.
+/// In each case of [`try_app`]'s errors.
 #[must_use]
+#[track_caller]
 pub fn app() -> Handle {
-    try_app().expect("`piton::app()` was called before the app reached its step `attach_instance`")
+    match try_app() {
+        Ok(app) => app,
+        Err(why) => panic!("`piton::app()`: {why}"),
+    }
 }
 
-/// Like [`app`], but `None` where there is no app.
-#[must_use]
-pub fn try_app() -> Option<Handle> {
-    CURRENT.try_with(|context| context.handle.clone()).ok().or_else(|| {
-        ATTACHED
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .and_then(WeakHandle::upgrade)
-    })
+/// Returns the app that this code runs in, as [`app`] does.
+///
+/// # Errors
+/// [`NoCurrentApp::NotRunning`] before the app's step `attach_instance` and after its end;
+/// [`NoCurrentApp::Ambiguous`] outside of a request and of [`spawn`] where several apps run in this process, as
+/// in a test.
+pub fn try_app() -> Result<Handle, NoCurrentApp> {
+    match CURRENT.try_with(|context| context.handle.clone()) {
+        Ok(handle) => Ok(handle),
+        Err(_) => attached_apps::only_attached(),
+    }
 }
 
 /// Starts a task that keeps the ambient context: `piton::app()` works in it and its log lines
@@ -72,11 +75,6 @@ where
         Ok(context) => tokio::spawn(CURRENT.scope(context, future)),
         Err(_) => tokio::spawn(future),
     }
-}
-
-/// Makes `handle` the answer of [`app`] for code outside any request.
-pub(crate) fn attach(handle: &Handle) {
-    *ATTACHED.write().unwrap_or_else(PoisonError::into_inner) = Some(handle.downgrade());
 }
 
 /// Runs `future` as part of the app, outside any request.

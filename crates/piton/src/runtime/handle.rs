@@ -165,6 +165,11 @@ impl Handle {
         WeakHandle(Arc::downgrade(&self.0))
     }
 
+    /// Returns whether both are handles of one app.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
     }

@@ -3,6 +3,7 @@
 use piton::aws::sqs::{Message, Sqs};
 use piton::prelude::*;
 use piton::serde_json::json;
+use piton::testing::TestApp;
 use test_support::moto::Moto;
 
 use crate::{Boto3, app, named, numbered};

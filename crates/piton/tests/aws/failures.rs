@@ -10,6 +10,7 @@ use piton::aws::sqs::{Message, Poll, Sqs};
 use piton::part::{self, Health, Launch, Part};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 use test_support::moto::Moto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

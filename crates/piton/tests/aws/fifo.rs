@@ -7,6 +7,7 @@ use std::time::Duration;
 use piton::aws::sqs::{Message, Poll};
 use piton::prelude::*;
 use piton::serde_json::json;
+use piton::testing::TestApp;
 use test_support::moto::Moto;
 
 use crate::failures::before;

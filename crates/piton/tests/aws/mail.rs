@@ -2,8 +2,8 @@
 
 use piton::aws::Kind;
 use piton::aws::ses::{Attachment, Email, Ses};
-use piton::prelude::*;
 use piton::serde_json::json;
+use piton::testing::TestApp;
 use test_support::moto::Moto;
 
 use crate::{Boto3, app};

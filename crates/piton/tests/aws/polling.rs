@@ -8,6 +8,7 @@ use piton::aws::sqs::{Message, Poll, Sqs};
 use piton::part::{self, BoxError, Launch, Part};
 use piton::prelude::*;
 use piton::serde_json::json;
+use piton::testing::{TestApp, TestServer};
 use test_support::moto::Moto;
 use tokio::sync::Semaphore;
 

@@ -4,6 +4,7 @@ use piton::aws::Kind;
 use piton::aws::sqs::{Attribute, Sqs};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 use test_support::moto::Moto;
 
 use crate::{Boto3, app};

@@ -4,6 +4,7 @@ use piton::http::get;
 use piton::metrics::prometheus_client::metrics::counter::Counter;
 use piton::prelude::*;
 use piton::serde_json::Value;
+use piton::testing::TestApp;
 
 async fn hello() -> &'static str {
     "hello"

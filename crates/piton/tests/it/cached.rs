@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use piton::cache::Cached;
 use piton::http::get;
 use piton::prelude::*;
+use piton::testing::TestApp;
 
 /// How often a handler has run, each test by a name of its own in the path.
 static RUNS: AtomicU32 = AtomicU32::new(0);

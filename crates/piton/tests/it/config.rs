@@ -2,6 +2,7 @@
 
 use piton::http::get as get_by_hand;
 use piton::prelude::*;
+use piton::testing::TestApp;
 use piton::{LaunchError, Stop};
 use tokio::net::TcpListener;
 

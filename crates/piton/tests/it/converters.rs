@@ -5,7 +5,7 @@ use piton::garde::{self, Validate};
 use piton::http::{Listing, Page, Paging, SortBy, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::TestAnswer;
+use piton::testing::{TestAnswer, TestApp};
 
 async fn posts_of_day(Path((blog, day)): Path<(Slug, Date)>) -> String {
     format!("{blog} on {day}")

@@ -7,6 +7,7 @@ use piton::convert::{Bounded, Date, Slug, Timestamp};
 use piton::http::{Listing, SortBy, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Map, Value, json};
+use piton::testing::TestApp;
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

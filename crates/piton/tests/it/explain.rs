@@ -3,6 +3,7 @@
 use piton::axum::http::request::Parts;
 use piton::http::{Guard, GuardFuture, Operation};
 use piton::prelude::*;
+use piton::testing::TestApp;
 
 /// A guard that implements `explain`.
 pub struct Only(pub &'static str);

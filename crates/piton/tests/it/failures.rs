@@ -7,7 +7,7 @@ use piton::axum::response::IntoResponse;
 use piton::http::{Blueprint, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::TestAnswer;
+use piton::testing::{TestAnswer, TestApp, TestServer};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Company {

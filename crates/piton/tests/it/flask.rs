@@ -3,6 +3,7 @@
 use piton::auth::jwt::TokenType;
 use piton::prelude::*;
 use piton::serde_json::{self, Value, json};
+use piton::testing::TestApp;
 use test_support::python::Dialogue;
 
 use super::pem;

@@ -4,6 +4,7 @@ use piton::auth::api_key::ApiKey;
 use piton::prelude::*;
 #[cfg(feature = "sqlite")]
 use piton::secrecy::ExposeSecret;
+use piton::testing::TestApp;
 
 mod inside {
     use super::*;

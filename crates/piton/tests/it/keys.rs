@@ -7,6 +7,7 @@ use piton::auth::api_key::{ApiKey, ApiKeys};
 use piton::http::get;
 use piton::prelude::*;
 use piton::serde_json::{Value, from_str};
+use piton::testing::TestApp;
 
 /// What `examples/api_keys.rs` does with these arguments, in a folder of its own.
 fn keys(folder: &Path, arguments: &[&str]) -> Output {

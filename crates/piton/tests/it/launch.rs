@@ -2,6 +2,7 @@
 
 use piton::http::{get, post};
 use piton::prelude::*;
+use piton::testing::TestApp;
 use piton::{Exit, LaunchError, Stop};
 use tokio::net::TcpListener;
 
@@ -86,6 +87,28 @@ async fn a_state_that_no_one_gave_is_refused_with_the_fix() {
     let app = App::new("it").blueprints(["launch::scanned"]).set("log.level", "critical");
     let (report, _) = refusal(app).await;
     assert!(report.contains("Greeting") && report.contains(".state(..)"), "{report}");
+}
+
+#[piton::test]
+async fn an_app_with_the_name_of_no_module_is_refused_with_the_fix() {
+    let (report, exit) = refusal(App::new("shop").set("log.level", "critical")).await;
+    for part in ["a module `shop`", "routes of: `it`", "piton::new_app!()", ".no_scan()"] {
+        assert!(report.contains(part), "`{part}` is missing in: {report}");
+    }
+    assert!([2, 78].contains(&exit.code()));
+    let by_hand = App::new("shop").no_scan().set("log.level", "critical").route(get("/", ok));
+    assert_eq!(TestApp::new(by_hand).await.get("/").await.text(), "ok");
+}
+
+#[test]
+fn a_new_app_has_the_name_and_the_version_of_its_crate() {
+    let description = piton::new_app!();
+    let description = description.no_scan();
+    let description = description.describe().unwrap();
+    assert_eq!(
+        (description.name(), description.version()),
+        ("it", Some(env!("CARGO_PKG_VERSION")))
+    );
 }
 
 #[piton::test]

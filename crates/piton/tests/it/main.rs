@@ -21,6 +21,7 @@ mod guards;
 #[cfg(all(feature = "api-key", feature = "sqlite"))]
 mod keys;
 mod launch;
+mod manifest;
 mod memory;
 #[cfg(feature = "openapi")]
 mod openapi;

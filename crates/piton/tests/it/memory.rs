@@ -7,6 +7,7 @@ use std::time::Duration;
 use piton::http;
 use piton::prelude::*;
 use piton::serde_json::Value;
+use piton::testing::{TestApp, TestServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

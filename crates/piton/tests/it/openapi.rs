@@ -3,6 +3,7 @@
 use piton::http::{Guard, GuardFuture, Operation};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 
 mod shop {
     use std::collections::BTreeMap;

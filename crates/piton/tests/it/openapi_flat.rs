@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 
 mod flat {
     use super::*;

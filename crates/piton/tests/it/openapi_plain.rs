@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use piton::http::{Guard, GuardFuture, Operation, Page, Paging};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 
 mod numbers {
     use super::*;

@@ -3,6 +3,7 @@
 use piton::garde::{self, Validate};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 
 piton::blueprint!("/rules");
 

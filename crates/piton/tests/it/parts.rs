@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use piton::http::get;
 use piton::part::{self, BoxError, Dependencies, Health, Launch, Part};
 use piton::prelude::*;
+use piton::testing::{TestApp, TestServer};
 
 /// What happened, in order; attached to the app so that parts find it.
 #[derive(Clone, Default)]

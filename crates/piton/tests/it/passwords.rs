@@ -3,6 +3,7 @@
 use piton::auth::password::{Kind, Passwords};
 use piton::prelude::*;
 use piton::serde_json::{Value, from_str, json};
+use piton::testing::TestApp;
 use test_support::python::Dialogue;
 
 /// The profiles, and how many hashes are made of each. The costly ones take a tenth of a second and more

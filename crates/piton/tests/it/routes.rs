@@ -2,6 +2,7 @@
 
 use piton::http::Blueprint;
 use piton::prelude::*;
+use piton::testing::TestApp;
 
 mod user {
     use piton::prelude::*;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use piton::http;
 use piton::prelude::*;
+use piton::testing::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use piton::http::{ClientIp, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::{TestApp, TestServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};

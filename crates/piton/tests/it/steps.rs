@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use piton::http::get;
 use piton::part::{self, Launch, Part};
 use piton::prelude::*;
+use piton::testing::TestApp;
 
 async fn ok() -> &'static str {
     "ok"

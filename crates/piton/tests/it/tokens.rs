@@ -2,6 +2,7 @@
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 
 use super::pem;
 

@@ -10,6 +10,7 @@ use piton::bytes::Bytes;
 use piton::http::get;
 use piton::prelude::*;
 use piton::serde_json::json;
+use piton::testing::TestServer;
 use piton::tokio::sync::Semaphore;
 
 /// Response of the stub to a request for media.

@@ -3,27 +3,20 @@
 use std::path::Path;
 
 use piton::serde_json::{self, Value, json};
+use piton::testing::{assert_generated, assert_generated_json};
 use test_support::ashirt_backend::{ACCESS_KEY, SECRET_KEY};
 use test_support::cli::{CommandOutput, output};
 
-const EXAMPLE: &str = include_str!("../../config.example.toml");
-const SCHEMA: &str = include_str!("../../config.schema.json");
-
 #[test]
-fn the_example_file_is_what_the_program_prints() {
-    assert!(
-        EXAMPLE == ashirt_worker::app().config_example(),
-        "services/ashirt-worker/config.example.toml is not up to date; to correct it: cargo xtask generate"
-    );
+fn the_example_file_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
+    assert_generated(path, &ashirt_worker::app().config_example(), "cargo xtask generate");
 }
 
 #[test]
-fn the_schema_file_is_what_the_program_prints() {
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
-    assert!(
-        schema == ashirt_worker::app().config_schema(),
-        "services/ashirt-worker/config.schema.json is not up to date; to correct it: cargo xtask generate"
-    );
+fn the_schema_file_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json");
+    assert_generated_json(path, &ashirt_worker::app().config_schema(), "cargo xtask generate");
 }
 
 /// The program in a folder of its own, with nothing of the environment.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use piton::prelude::*;
 use piton::serde_json::Value;
+use piton::testing::{TestApp, TestServer};
 use piton::tokio;
 
 use super::ashirt::{Ashirt, Media};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::TestAnswer;
+use piton::testing::{TestAnswer, TestApp};
 
 use super::ashirt::{Ashirt, Media};
 use super::{evidence, recorded, worker_of};

@@ -3,30 +3,25 @@
 use std::path::Path;
 use std::process::Command;
 
+use piton::testing::{assert_generated, assert_generated_json};
 use test_support::cli::{output, temporary_folder, uncomment_settings};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
-const SCHEMA: &str = include_str!("../../config.schema.json");
 
 #[test]
-fn the_example_file_is_what_the_program_prints() {
-    assert!(
-        EXAMPLE == envpage::app().config_example(),
-        "services/envpage/config.example.toml is not up to date; to correct it: cargo xtask generate"
-    );
+fn the_example_file_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
+    assert_generated(path, &envpage::app().config_example(), "cargo xtask generate");
 }
 
 #[test]
-fn the_schema_file_is_what_the_program_prints() {
-    assert!(
-        json(SCHEMA) == envpage::app().config_schema(),
-        "services/envpage/config.schema.json is not up to date; to correct it: cargo xtask generate"
-    );
+fn the_schema_file_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json");
+    assert_generated_json(path, &envpage::app().config_schema(), "cargo xtask generate");
 }
 
-/// The order of the keys may differ with the features of the build.
 fn json(text: &str) -> piton::serde_json::Value {
-    piton::serde_json::from_str(text).expect("a schema is JSON")
+    piton::serde_json::from_str(text).expect("the output is JSON")
 }
 
 /// The program in a folder of its own, with nothing of the environment.

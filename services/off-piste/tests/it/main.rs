@@ -1,7 +1,7 @@
 //! Tests of the service over HTTP.
 
-use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::TestApp;
 
 /// The key that signs the tokens of both services.
 const KEY: &str = "the-key-of-the-tests-32-bytes-ok!";

@@ -12,7 +12,7 @@ mod users;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::TestAnswer;
+use piton::testing::{TestAnswer, TestApp};
 
 /// The key that signs the tokens of both services.
 const KEY: &str = "the-key-of-the-tests-32-bytes-ok!";

@@ -1,6 +1,6 @@
 //! Tests of the calls to off-piste on behalf of the user.
 
-use piton::testing::TestServer;
+use piton::testing::{TestApp, TestServer};
 
 use super::*;
 

@@ -3,33 +3,27 @@
 use std::path::Path;
 use std::process::Command;
 
+use piton::testing::{assert_generated, assert_generated_json};
 use serde::Deserialize;
 use test_support::cli::{output, temporary_folder, uncomment_settings};
 
-const EXAMPLE: &str = include_str!("../../config.example.toml");
 const SCHEMA: &str = include_str!("../../config.schema.json");
+const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 #[test]
-fn the_example_file_is_what_the_program_prints() {
-    assert!(
-        EXAMPLE == registry::app().config_example(),
-        "services/registry/config.example.toml is not up to date; to correct it:\n\
-         cargo run -p registry -- config --example > services/registry/config.example.toml"
-    );
+fn the_example_file_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
+    assert_generated(path, &registry::app().config_example(), "cargo xtask generate");
 }
 
 #[test]
-fn the_schema_file_is_what_the_program_prints() {
-    assert!(
-        json(SCHEMA) == registry::app().config_schema(),
-        "services/registry/config.schema.json is not up to date; to correct it:\n\
-         cargo run -p registry -- config --schema > services/registry/config.schema.json"
-    );
+fn the_schema_file_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config.schema.json");
+    assert_generated_json(path, &registry::app().config_schema(), "cargo xtask generate");
 }
 
-/// The order of the keys may differ with the features of the build.
 fn json(text: &str) -> piton::serde_json::Value {
-    piton::serde_json::from_str(text).expect("a schema is JSON")
+    piton::serde_json::from_str(text).expect("the output is JSON")
 }
 
 /// The program in a folder of its own, with nothing of the environment.

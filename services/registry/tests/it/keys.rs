@@ -3,6 +3,7 @@
 use piton::LaunchError;
 use piton::prelude::*;
 use piton::secrecy::ExposeSecret;
+use piton::testing::TestApp;
 
 use super::{ONE, company};
 

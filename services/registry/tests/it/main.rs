@@ -10,7 +10,7 @@ mod openapi;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::TestAnswer;
+use piton::testing::{TestAnswer, TestApp};
 
 const ONE: &str = "11222333000181";
 const OTHER: &str = "12ABC34501DE35";

@@ -5,22 +5,17 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use piton::serde_json::{Value, from_str};
+use piton::testing::assert_generated;
 
 /// Where they are checked in.
 const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dist");
 
 #[test]
-fn the_checked_in_files_are_what_the_program_writes() {
+fn the_checked_in_files_are_up_to_date() {
     for file in registry::app().openapi_files().unwrap() {
-        let path = Path::new(DIST).join(&file.name);
-        let checked_in = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            checked_in == file.text,
-            "{} is not up to date; to see what would break clients:\n\
-             cargo run -p registry -- openapi --check --out services/registry/dist\n\
-             and to correct it:\ncargo xtask generate",
-            path.display()
-        );
+        let fix = "cargo xtask generate\nand to see what would break clients:\n\
+                   cargo run -p registry -- openapi --check --out services/registry/dist";
+        assert_generated(Path::new(DIST).join(&file.name), &file.text, fix);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use piton::http::{get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
+use piton::testing::{TestApp, TestServer};
 use registry::converters::Cnpj;
 use registry::services::register::{
     CompanyRegister, FindCompany, RegisterFuture, RegisteredCompany,

@@ -9,7 +9,8 @@ use super::key::KeyGrant;
 use crate::auth::api_key::*;
 use crate::config::{Config, Section};
 use crate::http::get;
-use crate::prelude::{App, TestApp};
+use crate::prelude::App;
+use crate::testing::TestApp;
 
 const KEY: &str = "a-key-of-24-characters!!";
 

@@ -263,7 +263,7 @@ impl App {
 // A refusal returned by a handler is rendered as a guard's: with its challenge, hook and style.
 inventory::submit! { ErrorConversion(|error| {
     let refusal: &Refusal = error.downcast_ref()?;
-    let tokens: Tokens = context::try_app()?.try_part().ok()?;
+    let tokens: Tokens = context::try_app().ok()?.try_part().ok()?;
     let is_client_s = refusal.kind() != RefusalKind::Misplaced;
     is_client_s.then(|| tokens.refused(refusal.clone(), refusal.token().as_ref()))
 }) }

@@ -50,7 +50,7 @@ impl Part for Polls {
     }
 
     async fn run(&self, stop: Stop) {
-        let Some(handle) = context::try_app() else { return };
+        let Ok(handle) = context::try_app() else { return };
         // Dropping the set ends its tasks, should the service not wait for them.
         let mut tasks = JoinSet::new();
         for (poll, state) in &self.0.polls {

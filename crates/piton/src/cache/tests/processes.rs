@@ -128,7 +128,8 @@ const RIGHTS: &str =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_needs_no_more_rights_than_the_page_says() {
-    let page = include_str!("../../../../../docs/cache.md");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cache.md"))
+        .unwrap();
     assert!(page.contains(RIGHTS));
     let server = Redis::start();
     let words = ["ACL", "SETUSER", "shop", "on", ">hunter2", "~shop:cache:*"];

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::context;
 use crate::http::{Json, get};
-use crate::prelude::{Result as Answered, TestServer};
+use crate::prelude::Result as Answered;
 use crate::request::caller::Caller;
+use crate::testing::{TestApp, TestServer};
 
 #[piton::test]
 async fn a_peer_is_called_by_the_name_in_the_settings() {

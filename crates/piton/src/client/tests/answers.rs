@@ -76,7 +76,7 @@ async fn an_answer_above_the_limit_is_given_up_with_and_without_its_length() {
 #[piton::test]
 async fn the_limit_counts_what_is_unpacked() {
     use crate::http::get;
-    use crate::prelude::TestServer;
+    use crate::testing::TestServer;
     use axum::response::IntoResponse;
 
     /// 1 MiB of zeros, by `gzip -9n`.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::http::{get, post};
 use crate::prelude::Result as Answered;
+use crate::testing::TestApp;
 
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 

@@ -15,7 +15,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::*;
-use crate::prelude::{App, TestApp};
+use crate::prelude::App;
+use crate::testing::TestApp;
 
 /// The service that calls.
 async fn caller(app: App) -> TestApp {

@@ -46,7 +46,7 @@ fn field_error((pointer, name): MissingField) -> FieldError {
 
 /// Returns the schema of the body that the matched route documents.
 fn body_schema(parts: &Parts) -> Option<MakeSchema> {
-    let app = context::try_app()?;
+    let app = context::try_app().ok()?;
     let path = parts.extensions.get::<MatchedPath>()?.as_str();
     let mut routes = app.routes().iter();
     let route = routes.find(|route| route.path == path && route.method == parts.method)?;

@@ -38,14 +38,11 @@ pub(crate) fn scan(name: &str, modules: Option<&[String]>) -> (Vec<Route>, Vec<S
     let mut found: Vec<&Registration> =
         all.iter().copied().filter(|registered| is_within(registered.module, &root)).collect();
     let mut notes = Vec::new();
-    if found.is_empty() && !all.is_empty() {
-        notes.push(format!(
-            "No route lies in a module `{root}` (the app's name): taking all {} routes of this binary",
-            all.len()
-        ));
-        found = all;
-    }
     if let Some(modules) = modules {
+        // Blueprints may name modules of another crate, if the app has a name of its own.
+        if found.is_empty() {
+            found = all;
+        }
         found.retain(|registered| {
             modules.iter().any(|module| is_named(registered.module, &root, module))
         });
@@ -57,6 +54,11 @@ pub(crate) fn scan(name: &str, modules: Option<&[String]>) -> (Vec<Route>, Vec<S
     }
     let prefixes: Vec<&ModulePrefix> = inventory::iter::<ModulePrefix>().collect();
     (found.into_iter().map(|registered| placed(registered, &prefixes)).collect(), notes)
+}
+
+/// Returns the modules of all routes that attributes registered in this binary, one entry per route.
+pub(crate) fn registered_modules() -> impl Iterator<Item = &'static str> {
+    inventory::iter::<Registration>().map(|registered| registered.module)
 }
 
 /// The route behind the prefixes of its module and of the modules around that, outermost first.

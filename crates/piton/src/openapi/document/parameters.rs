@@ -9,7 +9,7 @@ use crate::http::{ALLOW_EMPTY_VALUE, Operation, Parameter, ParameterIn, RouteInf
 /// A parameter of the document, before it is complete.
 struct ParameterBuilder {
     name: String,
-    place: ParameterIn,
+    location: ParameterIn,
     schema: Value,
     required: bool,
     description: Option<String>,
@@ -26,7 +26,7 @@ pub(super) fn for_route(info: &RouteInfo, schemas: &mut SchemaCollector) -> Vec<
     for parameter in info.operation.read_parameters() {
         for builder in split(parameter, &names, schemas) {
             let known = |other: &ParameterBuilder| {
-                other.name == builder.name && other.place == builder.place
+                other.name == builder.name && other.location == builder.location
             };
             if !builders.iter().any(known) {
                 builders.push(builder);
@@ -35,21 +35,22 @@ pub(super) fn for_route(info: &RouteInfo, schemas: &mut SchemaCollector) -> Vec<
     }
     builders.extend(query_form_parameters(info, schemas));
     builders.retain(|builder| {
-        builder.place != ParameterIn::Query || fits_in_query(&builder.schema, schemas)
+        builder.location != ParameterIn::Query || fits_in_query(&builder.schema, schemas)
     });
     // Added here, because parameters that no argument reads are part of the path as well: OpenAPI requires all.
-    builders.retain(|builder| builder.place != ParameterIn::Path || names.contains(&builder.name));
+    builders
+        .retain(|builder| builder.location != ParameterIn::Path || names.contains(&builder.name));
     for name in &names {
         if !builders
             .iter()
-            .any(|builder| builder.place == ParameterIn::Path && builder.name == *name)
+            .any(|builder| builder.location == ParameterIn::Path && builder.name == *name)
         {
             let schema = json!({ "type": "string" });
             builders.push(ParameterBuilder::new(name.clone(), ParameterIn::Path, schema, true));
         }
     }
     let in_path = |name: &str| names.iter().position(|known| known == name);
-    builders.sort_by_key(|builder| match builder.place {
+    builders.sort_by_key(|builder| match builder.location {
         ParameterIn::Path => (0, in_path(&builder.name)),
         ParameterIn::Query => (1, None),
         ParameterIn::Header => (2, None),
@@ -152,16 +153,16 @@ const MAX_DEPTH: usize = 8;
 /// Returns the properties of a struct, and those of the structs and enums that are flattened into it.
 fn properties(
     schema: &Value,
-    place: ParameterIn,
+    location: ParameterIn,
     required: bool,
     schemas: &SchemaCollector,
 ) -> Vec<ParameterBuilder> {
-    properties_within(schema, place, required, schemas, MAX_DEPTH)
+    properties_within(schema, location, required, schemas, MAX_DEPTH)
 }
 
 fn properties_within(
     schema: &Value,
-    place: ParameterIn,
+    location: ParameterIn,
     required: bool,
     schemas: &SchemaCollector,
     depth: usize,
@@ -175,29 +176,30 @@ fn properties_within(
     let listed: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        let required = place == ParameterIn::Path
+        let required = location == ParameterIn::Path
             || (required && listed.contains(&&**name) && property.get("default").is_none());
-        builders.push(ParameterBuilder::new(name.clone(), place, property.clone(), required));
+        builders.push(ParameterBuilder::new(name.clone(), location, property.clone(), required));
     }
     if is_tagged {
-        builders.extend(properties_within(&referred, place, required, schemas, depth));
+        builders.extend(properties_within(&referred, location, required, schemas, depth));
     }
     for part in schema["allOf"].as_array().into_iter().flatten() {
-        builders.extend(properties_within(part, place, required, schemas, depth));
+        builders.extend(properties_within(part, location, required, schemas, depth));
     }
     for key in ["anyOf", "oneOf"] {
         let parts = schema[key].as_array().into_iter().flatten();
         let is_null = |part: &&Value| part["type"] == "null";
         let required = required && !parts.clone().any(|part| is_null(&part));
         let variants = parts.filter(|part| !is_null(part));
-        let variants =
-            variants.map(|part| properties_within(part, place, required, schemas, depth)).collect();
+        let variants = variants
+            .map(|part| properties_within(part, location, required, schemas, depth))
+            .collect();
         builders.extend(merged(variants));
     }
     // A parameter for any name, because a map reads all parameters.
     let is_map = schema.get("additionalProperties").is_some_and(|more| *more != json!(false));
-    if is_map && builders.is_empty() && place == ParameterIn::Query {
-        let all = ParameterBuilder::new("parameters".into(), place, schema, false);
+    if is_map && builders.is_empty() && location == ParameterIn::Query {
+        let all = ParameterBuilder::new("parameters".into(), location, schema, false);
         builders.push(ParameterBuilder { is_any: true, ..all });
     }
     builders
@@ -225,7 +227,7 @@ fn merged(variants: Vec<Vec<ParameterBuilder>>) -> Vec<ParameterBuilder> {
     }
     let finish = |(builder, schemas, in_variants): (ParameterBuilder, Vec<Value>, usize)| {
         let required =
-            builder.required && (in_variants == count || builder.place == ParameterIn::Path);
+            builder.required && (in_variants == count || builder.location == ParameterIn::Path);
         ParameterBuilder { schema: any_of(schemas), required, ..builder }
     };
     merged.into_iter().map(finish).collect()
@@ -298,7 +300,7 @@ fn fits_in_query(schema: &Value, schemas: &SchemaCollector) -> bool {
 }
 
 impl ParameterBuilder {
-    fn new(name: String, place: ParameterIn, schema: Value, required: bool) -> Self {
+    fn new(name: String, location: ParameterIn, schema: Value, required: bool) -> Self {
         let mut schema = without_null(schema);
         let description = match &mut schema {
             Value::Object(map) => map.remove("description"),
@@ -307,7 +309,7 @@ impl ParameterBuilder {
         let description = description.and_then(|text| text.as_str().map(str::to_owned));
         Self {
             name,
-            place,
+            location,
             schema,
             required,
             description,
@@ -317,19 +319,19 @@ impl ParameterBuilder {
     }
 
     fn build(mut self, schemas: &SchemaCollector) -> Value {
-        let place = match self.place {
+        let location = match self.location {
             ParameterIn::Path => "path",
             ParameterIn::Query => "query",
             ParameterIn::Header => "header",
         };
         let mut parameter = Map::new();
         parameter.insert("name".into(), self.name.into());
-        parameter.insert("in".into(), place.into());
+        parameter.insert("in".into(), location.into());
         parameter.insert("required".into(), self.required.into());
         if let Some(description) = self.description {
             parameter.insert("description".into(), description.into());
         }
-        // Taken out of the schema, which is only how an argument's type passes it to this place.
+        // Taken out of the schema, which is only how an argument's type passes it to this location.
         let may_be_empty =
             self.schema.as_object_mut().and_then(|map| map.remove(ALLOW_EMPTY_VALUE));
         let form = ParameterForm::of(&self.schema, schemas);
@@ -337,17 +339,17 @@ impl ParameterBuilder {
         let is_optional = !self.required && !self.is_required_by_variant;
         let may_be_empty =
             may_be_empty.is_some() || matches!(form, ParameterForm::Scalar | ParameterForm::List);
-        if self.place == ParameterIn::Query && is_optional && may_be_empty {
+        if self.location == ParameterIn::Query && is_optional && may_be_empty {
             parameter.insert("allowEmptyValue".into(), true.into());
         }
         match form {
             // `explode`, because most generated clients repeat the name whatever the document says; a single
             // parameter with commas is read as well.
-            ParameterForm::List if self.place == ParameterIn::Query => {
+            ParameterForm::List if self.location == ParameterIn::Query => {
                 parameter.insert("style".into(), "form".into());
                 parameter.insert("explode".into(), true.into());
             }
-            ParameterForm::Object if self.place == ParameterIn::Query && !self.is_any => {
+            ParameterForm::Object if self.location == ParameterIn::Query && !self.is_any => {
                 parameter.insert("style".into(), "deepObject".into());
                 parameter.insert("explode".into(), true.into());
             }

@@ -99,7 +99,7 @@ fn unavailable(error: crate::db::Error) -> Error {
 /// Waits for the database part. Without it the table cannot be created, and each attempt would log an
 /// error.
 async fn wait_for_database() {
-    let Some(app) = crate::try_app() else { return };
+    let Ok(app) = crate::try_app() else { return };
     while app.try_part::<Db>().is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -11,7 +11,8 @@ use super::key_format::parse;
 use super::*;
 use crate::auth::api_key::{ApiKey, ApiKeys};
 use crate::http::get;
-use crate::prelude::{App, TestApp};
+use crate::prelude::App;
+use crate::testing::TestApp;
 
 /// Makes of each function a test on SQLite and one on PostgreSQL. `$db` is the setting that names an
 /// empty database, and what it is set to.

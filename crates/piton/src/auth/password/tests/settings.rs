@@ -6,7 +6,8 @@ use crate::config::{ByteSize, Config, Section};
 use crate::http::{get, post};
 use crate::memory::MemoryLimit;
 use crate::part::Part;
-use crate::prelude::{App, TestApp};
+use crate::prelude::App;
+use crate::testing::TestApp;
 
 static SECTION: Section = Section::of::<PasswordSettings>("password");
 
