@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use crate::command::{self, Cmd, Result};
 
 const HELP: &str = "\
-Writes anew what is checked in and made by the services themselves.
+Regenerates the checked-in files that services produce themselves.
 
 Usage: cargo xtask generate
 
-For each service but off-piste: config.example.toml and config.schema.json. For registry and piste
+For each service except off-piste: config.example.toml and config.schema.json. For registry and piste
 also dist/ with the OpenAPI document, the Postman collection and the .http file, and
-tests/it/explained.rs with the calls of `routes --explain`.
+tests/it/explained.rs with the calls that `routes --explain` prints.
 ";
 
 const SERVICES: [&str; 4] = ["registry", "piste", "ashirt-worker", "envpage"];

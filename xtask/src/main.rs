@@ -31,17 +31,17 @@ The project's own commands.
 Usage: cargo xtask <command>
 
 Commands:
-  test          the gate: everything that CI checks, in CI's order
-  chaos         long fault and load suites, which the gate has no time for
-  bench core    the hello service beside bare axum: speed, memory, start, size, builds
-  generate      writes anew what is checked in and made by the services: settings, OpenAPI
-  python        the Python programs that Piton is compared with, each in a venv
-  node          the programs for Node that look at what Piton makes
-  screenshot    takes the pictures in docs/images anew
-  swagger-ui    brings another version of Swagger UI into the sources
-  voice         how the sources read, in numbers: a mirror, no gate
+  test          runs the gate: all checks of CI, in CI's order
+  chaos         runs the long fault and load suites that the gate has no time for
+  bench SUITE   measures Piton next to its peers: core, auth, cache, db
+  generate      regenerates the checked-in files that services produce: settings, OpenAPI
+  python        installs the Python programs that Piton is compared with, each in a venv
+  node          installs the Node programs that check Piton's output
+  screenshot    takes the pictures in docs/images again
+  swagger-ui    vendors another version of Swagger UI
+  voice         measures how the sources read; never fails
 
-`cargo xtask <command> --help` says more about one of them.
+`cargo xtask <command> --help` describes one of them.
 ";
 
 fn main() -> ExitCode {

@@ -13,13 +13,13 @@ use crate::install;
 use crate::peer_programs::PeerPrograms;
 
 const HELP: &str = "\
-The programs for Node that look at what Piton makes: Newman, a driver of Chromium, linters and clients
+Installs the Node programs that check Piton's output: Newman, a driver of Chromium, linters and clients
 of OpenAPI documents.
 
 Usage: cargo xtask node [NAME]...
 
-Makes `target/node/NAME` for each folder of `e2e/node`, or for those that are named, and leaves
-those that are as their `package-lock.json` says.
+Makes `target/node/NAME` for each folder of `e2e/node`, or for the named ones. Folders that match their
+`package-lock.json` are left alone.
 ";
 
 /// Folder of the lists and scripts.
@@ -48,7 +48,7 @@ fn make(names: &[String]) -> Result<()> {
     let wanted: Vec<Folder> = names.iter().map(|name| Folder::of(name)).collect::<Result<_>>()?;
     let missing: Vec<&Folder> = wanted.iter().filter(|folder| !folder.is_made()).collect();
     if missing.is_empty() {
-        eprintln!("node: {} as their lock files say", names.join(", "));
+        eprintln!("node: {} up to date", names.join(", "));
         return Ok(());
     }
     install::debian(&[("node", "nodejs"), ("npm", "npm")])?;

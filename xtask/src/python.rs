@@ -15,12 +15,12 @@ use crate::install;
 use crate::peer_programs::PeerPrograms;
 
 const HELP: &str = "\
-The Python programs that Piton is compared with.
+Installs the Python programs that Piton is compared with.
 
 Usage: cargo xtask python [NAME]...
 
-Makes `target/python/NAME` for each folder of `e2e/python`, or for those that are named, and
-leaves those that are as their `requirements.txt` says.
+Makes `target/python/NAME` for each folder of `e2e/python`, or for the named ones. Folders that match
+their `requirements.txt` are left alone.
 ";
 
 /// Folder of the lists and scripts.
@@ -74,7 +74,7 @@ fn make(names: &[String]) -> Result<()> {
     let wanted: Vec<Venv> = names.iter().map(|name| Venv::of(name)).collect::<Result<_>>()?;
     let missing: Vec<&Venv> = wanted.iter().filter(|venv| !venv.is_made()).collect();
     if missing.is_empty() {
-        eprintln!("python: {} as their requirements say", names.join(", "));
+        eprintln!("python: {} up to date", names.join(", "));
         return Ok(());
     }
     let interpreter = interpreter()?;

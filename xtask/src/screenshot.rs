@@ -10,7 +10,7 @@ use crate::command::{self, Cmd, Result};
 use crate::{install, node};
 
 const HELP: &str = "\
-Takes the pictures in docs/images anew, in Chromium: Swagger UI of the registry, and the environment page.
+Takes the pictures in docs/images again, in Chromium: Swagger UI of the registry, and the environment page.
 
 Usage: cargo xtask screenshot
 ";

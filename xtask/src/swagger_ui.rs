@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use crate::command::{self, Cmd, Result};
 
 const HELP: &str = "\
-Brings a version of Swagger UI into the sources.
+Vendors a version of Swagger UI.
 
 Usage: cargo xtask swagger-ui VERSION
 
-Takes the files out of the npm package `swagger-ui-dist` and writes them, compressed, to
-`crates/piton/src/openapi/swagger_ui`, with the package's checksum. npm compares it with the registry's.
+Extracts the files of the npm package `swagger-ui-dist` and writes them, compressed, to
+`crates/piton/src/openapi/swagger_ui`, with the package's checksum. npm verifies it against the registry's.
 ";
 
 const FOLDER: &str = "crates/piton/src/openapi/swagger_ui";
@@ -58,7 +58,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 }
 
 fn say_what_is_left(folder: &Path, version: &str) {
-    println!("{} is of version {version}; now say so in `VERSION` of", folder.display());
+    println!("{} has version {version}; now set `VERSION` in", folder.display());
     println!(
         "crates/piton/src/openapi/swagger_ui.rs, and run the tests: the page is used in Chromium."
     );

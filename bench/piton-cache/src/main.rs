@@ -1,6 +1,6 @@
-//! The same row made up, from PostgreSQL, and remembered:
+//! A constant row, a row from PostgreSQL, and the same row cached:
 //! `piton-cache --port 5001 --set db.url=postgres://..` until SIGTERM; with `--set cache.host=127.0.0.1
-//! --set cache.port=6379` it is remembered in Redis.
+//! --set cache.port=6379` the cache is in Redis.
 
 use piton::prelude::*;
 
@@ -16,7 +16,7 @@ async fn hello() -> &'static str {
     "Hello, world!"
 }
 
-/// From nowhere: what JSON and the way through the stack cost.
+/// Returns a constant row: the cost of JSON and of the stack alone.
 #[get("/plain/{id}")]
 async fn plain(Path(id): Path<i64>) -> Json<Item> {
     Json(Item { id, name: format!("item {id}"), cents: id })

@@ -244,11 +244,11 @@ async fn start_registry(folder: &Path) -> Service {
 
 /// Starts piste in development mode, where mails are logged, and its peer.
 async fn start_piste(folder: &Path) -> (Service, Service) {
-    let (port, beside) = (crate::free_port(), crate::free_port());
+    let (port, peer_port) = (crate::free_port(), crate::free_port());
     let secret = ("GNAR_JWT_SECRET_KEY", JWT_SECRET);
-    let arguments = ["--host", "127.0.0.1", "--port", &beside.to_string()];
+    let arguments = ["--host", "127.0.0.1", "--port", &peer_port.to_string()];
     let log = folder.join("off-piste.log");
-    let off_piste = Service::spawn("off-piste", beside, &arguments, &[secret], Some(&log));
+    let off_piste = Service::spawn("off-piste", peer_port, &arguments, &[secret], Some(&log));
 
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
@@ -259,7 +259,7 @@ async fn start_piste(folder: &Path) -> (Service, Service) {
     let variables = [
         secret,
         ("DATABASE_URL", &database(folder, "piste")),
-        ("GNAR_OFF_PISTE_SERVICE_PORT", &format!("127.0.0.1:{beside}")),
+        ("GNAR_OFF_PISTE_SERVICE_PORT", &format!("127.0.0.1:{peer_port}")),
         ("GNAR_SQS_ENDPOINT_URL", &moto.url()),
         ("GNAR_SQS_REGION_NAME", "us-east-1"),
         ("GNAR_SQS_ACCESS_KEY_ID", "id"),

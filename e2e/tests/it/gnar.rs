@@ -54,7 +54,7 @@ fn essence(answer: &Value) -> Value {
     }
     let mut claims = answer["authorization_claims"].clone();
     if let Some(claims) = claims.as_object_mut() {
-        // The name under which Flask-JWT-Extended 4 looks for it, beside the one of 3.
+        // The name under which Flask-JWT-Extended 4 looks for it, in addition to that of 3.
         claims.remove("sub");
         // By this a deny-list reaches renewed tokens.
         claims.remove("piton_family");

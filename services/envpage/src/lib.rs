@@ -1,7 +1,7 @@
-//! The environment page: which variables and secrets have reached a container, and with what values.
+//! The environment page: shows which variables and secrets have reached a container, and their values.
 //!
-//! It stands in the place of a service while its deployment is being built, and must never be where
-//! strangers are: it refuses to start in production unless it is forced to.
+//! It runs in place of a service while the deployment of that is being built. Because it shows secrets, it
+//! refuses to start in production unless `page.force_production` is set.
 
 mod settings;
 
@@ -9,22 +9,22 @@ use piton::HttpSettings;
 use piton::axum::http::HeaderMap;
 use piton::axum::response::Response;
 use piton::config::{Config, Problems, Requirement};
-use piton::panel::{Hosts, Mask, Panel, Reading, Sources};
+use piton::panel::{AllowedHosts, Mask, Panel, PanelSnapshot, VariableSources};
 use piton::prelude::*;
 
 pub use settings::PageSettings;
 
-const ABOUT: &str = "It stands in the place of a server, to show which variables and secrets have reached \
+const ABOUT: &str = "It runs in place of a server, to show which variables and secrets have reached \
                      its container.";
 const WARNING: &str = "Do not use this in any production context.";
-const ALARM: &str = "This is production: whoever reaches this page sees what is below.";
+const ALARM: &str = "This is production: everyone who reaches this page sees the values below.";
 
 /// The service: `main` runs it, tests launch it.
 #[must_use]
 pub fn app() -> App {
     piton::new_app!()
         .env_alias("ENVIRONMENT", "environment")
-        // In development others' pages may read what a service answers; never what this one does.
+        // No origins, because in development CORS is open to all pages otherwise, and this page shows secrets.
         .set("http.cors.origins", Vec::<String>::new())
         .settings::<PageSettings>("page")
         .expose_env(|config| panel(&read(config), false).variables())
@@ -32,48 +32,51 @@ pub fn app() -> App {
         .require_in_production(forced())
         .after(Step::ConfigureLogger, |setup| async move {
             if is_production(&setup.handle()) {
-                warn!("Showing the environment in production, as `page.force_production` says");
+                warn!(
+                    "Showing the environment in production, because `page.force_production` is set"
+                );
             }
         })
 }
 
-/// Without force it does not start in production, by whatever that is said.
+/// Requires `page.force_production` in production and outside of the environment `local`.
 fn forced() -> Requirement {
     Requirement::new(
         "page.force_production",
         "a page of secrets must not run in production",
-        "run it elsewhere, or say that you know: PITON_PAGE_FORCE_PRODUCTION=true",
+        "run it elsewhere, or set PITON_PAGE_FORCE_PRODUCTION=true to confirm",
         |config| read(config).force_production,
     )
     .to_serve()
 }
 
-/// The page, or JSON for who prefers that.
+/// The variables as a page, or as JSON if the request prefers that.
 #[get("/")]
 async fn page(State(settings): State<PageSettings>, headers: HeaderMap) -> Result<Response> {
-    Ok(reading(&settings, &headers).await?.answer(&headers))
+    Ok(snapshot(&settings, &headers).await?.respond(&headers))
 }
 
-/// The same as JSON.
+/// The variables as JSON.
 #[get("/variables.json")]
 async fn variables(State(settings): State<PageSettings>, headers: HeaderMap) -> Result<Response> {
-    Ok(reading(&settings, &headers).await?.json_answer())
+    Ok(snapshot(&settings, &headers).await?.json_response())
 }
 
-/// Where the page is for this machine alone, it may be asked for by a name of this machine only: it shows
-/// secrets, and a stranger's page in a browser must not read it. Elsewhere somebody has let others in, by
-/// whatever name.
-async fn reading(settings: &PageSettings, headers: &HeaderMap) -> Result<Reading> {
+/// Reads the variables. If the page listens on this machine alone, it refuses requests for other host names,
+/// because it shows secrets, and a page of another site in a browser must not read them. Otherwise the
+/// operator has opened it to others, under names that are not known here.
+async fn snapshot(settings: &PageSettings, headers: &HeaderMap) -> Result<PanelSnapshot> {
     let app = piton::app();
     if is_for_this_machine(&app) {
-        let hosts = Hosts::of_this_machine().and(&settings.hosts);
-        hosts.told_by("PITON_PAGE_HOSTS").check(headers)?;
+        let hosts = AllowedHosts::of_this_machine().and(&settings.hosts);
+        hosts.setting_name("PITON_PAGE_HOSTS").check(headers)?;
     }
-    let sources = Sources::of(&app).folders(&settings.secret_folders);
+    let sources = VariableSources::of(&app).folders(&settings.secret_folders);
     Ok(panel(settings, is_production(&app)).read(&sources).await)
 }
 
-/// By whatever that is said: `production = false` does not make another environment a developer's machine.
+/// Returns whether the service is in production, or in another environment than `local`: `production = false`
+/// does not make `staging` a developer's machine.
 fn is_production(app: &Handle) -> bool {
     app.production() || !app.environment().is_local()
 }
@@ -83,7 +86,8 @@ fn is_for_this_machine(app: &Handle) -> bool {
     !is_production(app) && http.host.is_none_or(|host| host.is_loopback())
 }
 
-/// To see the values is what the page is for; in production it hides what it can.
+/// Returns the panel. Values are visible in development, because that is the purpose of the page; in
+/// production secrets are hidden.
 fn panel(settings: &PageSettings, production: bool) -> Panel {
     let mask = if production { Mask::Secrets } else { Mask::None };
     let panel = Panel::new(settings.title.clone())
@@ -95,7 +99,7 @@ fn panel(settings: &PageSettings, production: bool) -> Panel {
     if production { panel.alarm(ALARM) } else { panel }
 }
 
-/// Wrong settings are told elsewhere.
+/// Reads the settings without their problems, which the launch reports.
 fn read(config: &Config) -> PageSettings {
     config.read("page", &mut Problems::new())
 }

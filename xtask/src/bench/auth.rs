@@ -77,7 +77,7 @@ pub fn run(effort: Effort) -> Result<bool> {
 
     say(&format!("\n{}", report::table("gnar", &rows)));
     if effort == Effort::Full {
-        let title = "Tokens and passwords beside Gnar Gear 1.1.5 on bjoern";
+        let title = "Tokens and passwords next to Gnar Gear 1.1.5 on bjoern";
         report::write("auth", &report::page(title, "cargo xtask bench auth", "gnar", &rows))?;
         say("written to bench/results/auth.md");
     }

@@ -26,16 +26,16 @@ const PROGRAMS: [(&str, &str); 3] =
 /// already has the response (`If-None-Match`), and the limit.
 const PAIRS: [(&str, [&str; 2], bool, bool, Limit); 5] = [
     (
-        "memory beside plain JSON",
+        "memory next to plain JSON",
         ["/plain/{n}", "/cached/{n}"],
         false,
         false,
         Limit::RatioFrom(0.8),
     ),
-    ("memory beside PostgreSQL", ["/row/{n}", "/cached/{n}"], false, false, Limit::RatioFrom(2.0)),
-    ("304 beside PostgreSQL", ["/row/7", "/cached/7"], false, true, Limit::RatioFrom(2.0)),
-    ("Redis beside PostgreSQL", ["/row/{n}", "/cached/{n}"], true, false, Limit::RatioFrom(1.0)),
-    ("Redis beside plain JSON", ["/plain/{n}", "/cached/{n}"], true, false, Limit::None),
+    ("memory next to PostgreSQL", ["/row/{n}", "/cached/{n}"], false, false, Limit::RatioFrom(2.0)),
+    ("304 next to PostgreSQL", ["/row/7", "/cached/7"], false, true, Limit::RatioFrom(2.0)),
+    ("Redis next to PostgreSQL", ["/row/{n}", "/cached/{n}"], true, false, Limit::RatioFrom(1.0)),
+    ("Redis next to plain JSON", ["/plain/{n}", "/cached/{n}"], true, false, Limit::None),
 ];
 
 /// Measures, prints, and writes `bench/results/cache.md`. Returns whether all limits are met.
@@ -70,7 +70,7 @@ pub fn run(effort: Effort) -> Result<bool> {
     }
     say(&format!("\n{}", report::table("the other", &rows)));
     if effort == Effort::Full {
-        let title = "Remembered answers beside those that are computed";
+        let title = "Cached responses next to computed ones";
         let page = report::page(title, "cargo xtask bench cache", "the other", &rows);
         report::write("cache", &page)?;
         say("written to bench/results/cache.md");

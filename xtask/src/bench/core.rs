@@ -44,7 +44,7 @@ pub fn run(effort: Effort) -> Result<bool> {
     }
     say(&format!("\n{}", report::table("axum", &rows)));
     if effort == Effort::Full {
-        let title = "Piton's hello service beside bare axum";
+        let title = "Piton's hello service next to bare axum";
         report::write("core", &report::page(title, "cargo xtask bench core", "axum", &rows))?;
         say("written to bench/results/core.md");
     }

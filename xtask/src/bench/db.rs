@@ -64,7 +64,7 @@ pub fn run(effort: Effort) -> Result<bool> {
     }
     say(&format!("\n{}", report::table("axum", &rows)));
     if effort == Effort::Full {
-        let title = "Db on PostgreSQL beside bare sqlx in bare axum";
+        let title = "Db on PostgreSQL next to bare sqlx in bare axum";
         report::write("db", &report::page(title, "cargo xtask bench db", "axum", &rows))?;
         say("written to bench/results/db.md");
     }

@@ -28,19 +28,19 @@ pub const PACKAGES: [&str; 6] =
     ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth", "piton-cache"];
 
 const HELP: &str = "\
-Measures Piton beside its peers on this machine.
+Measures Piton next to its peers on this machine.
 
 Usage: cargo xtask bench <suite> [--quick]
 
 Suites:
-  core       the hello service beside bare axum; writes bench/results/core.md
-  auth       tokens and passwords beside Gnar Gear on bjoern; writes bench/results/auth.md
-  cache      remembered answers beside those that are not; writes bench/results/cache.md
-  db         Db on PostgreSQL beside bare sqlx in bare axum; writes bench/results/db.md
+  core       the hello service next to bare axum; writes bench/results/core.md
+  auth       tokens and passwords next to Gnar Gear on bjoern; writes bench/results/auth.md
+  cache      cached responses next to computed ones; writes bench/results/cache.md
+  db         Db on PostgreSQL next to bare sqlx in bare axum; writes bench/results/db.md
 
-  --quick    fewer runs, no builds, nothing written: to see whether a change matters
+  --quick    fewer runs, no builds, no file written: for a first impression of a change
 
-Leave the machine alone meanwhile: the builds and the requests are timed.
+Do not use the machine meanwhile: builds and requests are timed.
 ";
 
 /// Thoroughness of a run.

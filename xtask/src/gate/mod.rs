@@ -19,15 +19,15 @@ use crate::python;
 use test_counts::TestCounts;
 
 const HELP: &str = "\
-The gate: everything that CI checks, in CI's order.
+Runs the gate: all checks of CI, in CI's order.
 
 Usage: cargo xtask test [--only STAGE]... [--from STAGE] [--list]
 
-  --only STAGE    this stage and no other; may be given more than once
-  --from STAGE    this stage and all after it
-  --list          what the stages are, without running any
+  --only STAGE    run this stage alone; may be repeated
+  --from STAGE    run this stage and all after it
+  --list          list the stages without running them
 
-The last line is the tests' own: `N passed, N failed`.
+The last line counts the tests: `N passed, N failed`.
 ";
 
 /// Programs that the end-to-end tests start, and the Debian package of each.
@@ -55,7 +55,7 @@ struct Stage {
 const STAGES: [Stage; 10] = [
     Stage {
         name: "install",
-        what: "what this machine lacks: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, pgbouncer, locales, redis, the peers in Python and for Node",
+        what: "installs missing tools: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, pgbouncer, locales, redis, the peer programs in Python and for Node",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)?;
@@ -71,19 +71,19 @@ const STAGES: [Stage; 10] = [
     },
     Stage {
         name: "duplicates",
-        what: "no crate in two versions, no second TLS, no pre-release",
+        what: "no crate in two versions, no second TLS provider, no pre-release",
         run: |_| dependencies::check(),
     },
     Stage {
         name: "crates",
-        what: "the core without a database stays small",
+        what: "the core without a database stays within its number of crates",
         run: |_| dependencies::count(),
     },
-    Stage { name: "clippy", what: "no warnings", run: |_| clippy() },
+    Stage { name: "clippy", what: "clippy reports no warnings", run: |_| clippy() },
     Stage { name: "docs", what: "the documentation builds without warnings", run: |_| docs() },
     Stage {
         name: "features",
-        what: "piton builds with no feature and with each alone",
+        what: "piton builds without features and with each alone",
         run: |_| features::check(),
     },
     Stage { name: "nextest", what: "the tests", run: nextest },
@@ -232,7 +232,7 @@ pub fn count(command: &Cmd, tally: &mut TestCounts, parse: fn(&str) -> TestCount
         (true, false) => Ok(()),
         (true, true) => Err(format!("no test ran: `{command}`").into()),
         (false, false) => Err(format!("{ran}: `{command}`").into()),
-        (false, true) => Err(format!("it did not get as far as the tests: `{command}`").into()),
+        (false, true) => Err(format!("the build failed before any test ran: `{command}`").into()),
     }
 }
 

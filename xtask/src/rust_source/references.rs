@@ -17,6 +17,8 @@ pub struct Reference {
     pub to: usize,
     /// The path from the crate's root on, as far as it could be read: `["http", "Error"]`.
     pub path: Vec<String>,
+    /// Set for `$crate::…` in the body of a macro: after expansion such a path stands in the caller's code.
+    pub in_macro: bool,
 }
 
 /// Finds the references of all files, in the order of files and lines. A path that leads into the file itself is none.
@@ -35,11 +37,12 @@ pub fn references(files: &[SourceFile]) -> Vec<Reference> {
         let matches = uses.captures_iter(&code).chain(paths.captures_iter(&code));
         for whole in matches.filter_map(|captures| captures.get(1)) {
             let line = code[..whole.start()].matches('\n').count() + 1;
+            let in_macro = code[..whole.start()].ends_with('$');
             for path in use_tree(whole.as_str()) {
                 let Some(path) = absolute(&file.module, &path) else { continue };
                 let to = (0..=path.len()).rev().find_map(|end| modules.get(&path[..end]).copied());
                 if let Some(to) = to.filter(|to| *to != from) {
-                    found.push(Reference { from, line, to, path });
+                    found.push(Reference { from, line, to, path, in_macro });
                 }
             }
         }

@@ -437,7 +437,8 @@ mod tests {
                 };
                 Book::new(config, true, peers.into_iter().map(parse).collect())
             };
-            found(&book(loader.load(&[]).0), "off-piste")
+            let client = crate::config::Section::of::<crate::client::ClientSettings>("client");
+            found(&book(loader.load(&[&client]).0), "off-piste")
         };
         let env = [("OFF_PISTE_SERVICE_PORT", "env:1")];
         let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");

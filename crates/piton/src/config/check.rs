@@ -54,7 +54,8 @@ impl Config {
                     Some(other) if other == key && variable == names.canonical() => {
                         "declared by two sections".to_owned()
                     }
-                    // Reported for the canonical variable already, or an alias written twice.
+                    // Skipped, because it was reported for the canonical variable, or is an alias written
+                    // twice.
                     Some(other) if other == key => continue,
                     Some(other) => format!("`{other}` is read from the variable {variable} too"),
                     None => {
@@ -81,7 +82,7 @@ impl Config {
         let known: Vec<String> =
             self.variable_names(known).iter().flat_map(VariableNames::all).collect();
         let names: HashSet<&str> = known.iter().map(String::as_str).collect();
-        // Not unknown, although no setting: it names the configuration file (`app/steps.rs`).
+        // Not unknown although no setting, because it names the configuration file (`app/steps.rs`).
         let file = variable(prefix, "config");
         let mut unknown: Vec<_> = layers
             .environment

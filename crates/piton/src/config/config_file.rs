@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path, problems: &mut Problems) -> ConfigFile {
             return ConfigFile::default();
         }
     };
-    // Editors on Windows write a byte order mark, which the parsers would take for a key.
+    // Removed, because editors on Windows write a byte order mark, and the parsers would refuse it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     match parse(text) {
         Ok(fields) => flatten(path, fields, problems),

@@ -38,10 +38,8 @@ pub(super) fn select(
     exposed
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStringExt;
-
     use super::super::{Loader, Problems, Section, Settings};
     use super::*;
 
@@ -91,8 +89,11 @@ mod tests {
         assert_eq!(origin("B"), format!("{}:3", file.path().display()));
     }
 
+    #[cfg(unix)]
     #[test]
     fn variables_of_kubernetes_and_those_that_are_not_unicode_are_exposed_unchanged() {
+        use std::os::unix::ffi::OsStringExt;
+
         let garbled = OsString::from_vec(vec![0xff]);
         let vars = [("REDIS_PORT", OsString::from("tcp://10.0.0.1:6379")), ("A", garbled)];
         let (config, problems) = loader("REDIS_PORT,A,B").env(vars).load(&[&SHOW]);

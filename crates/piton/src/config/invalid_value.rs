@@ -27,8 +27,8 @@ pub(crate) fn problem_of(invalid: &InvalidValue<'_>) -> Problem {
         // have a password.
         let expects = invalid.expects.strip_suffix(", or nothing").unwrap_or(invalid.expects);
         let parts = invalid.why.split(expects).map(|part| match invalid.address {
-            // The value is not replaced: messages about addresses never repeat it, and one as short as a
-            // letter would be replaced everywhere.
+            // The value is not replaced, because messages about addresses never repeat it, and one as short
+            // as a letter would be replaced everywhere.
             true => redact_credentials(part),
             false => redact_repeated_value(part, invalid.value, &shown),
         });

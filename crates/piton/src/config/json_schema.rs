@@ -49,7 +49,7 @@ fn properties(place: &mut Map<String, Value>) -> &mut Map<String, Value> {
 fn property(setting: &SettingInfo) -> Value {
     let mut schema = match &setting.schema {
         Value::Object(schema) => schema.clone(),
-        // The schema `true` allows every value.
+        // Not an object, because the schema `true` allows every value.
         _ => Map::new(),
     };
     insert_text(&mut schema, "description", &setting.doc);

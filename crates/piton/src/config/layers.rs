@@ -28,11 +28,11 @@ pub(super) struct Layers {
     pub defaults: BTreeMap<String, RawValue>,
     /// The values of known settings that the environment and `.env` have, by key.
     pub variables: HashMap<String, RawValue>,
-    /// By key: the problem of a known setting whose variables cannot be used.
+    /// The problems of known settings whose variables cannot be used, by key.
     pub rejected: HashMap<String, Problem>,
-    /// By variable, like `dotenv`: the variables of known settings, those under the prefix, and those
-    /// that a section uses.
+    /// The variables of known settings, those under the prefix, and those that a section uses, by name.
     pub environment: HashMap<String, RawValue>,
+    /// The same variables of `.env`.
     pub dotenv: HashMap<String, RawValue>,
     /// Variables that are no settings and were asked for with `App::expose_env`.
     pub exposed: OnceLock<HashMap<String, EnvValue>>,
@@ -135,7 +135,7 @@ impl Config {
         if layers.environment.is_empty() && layers.dotenv.is_empty() {
             return None;
         }
-        // Settings of sections that were not known when the layers were loaded.
+        // By name, because the section of the setting may not have been known when the layers were loaded.
         let variable = variable(&layers.prefix, key);
         layers.environment.get(&variable).or_else(|| layers.dotenv.get(&variable))
     }

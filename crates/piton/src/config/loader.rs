@@ -254,7 +254,7 @@ fn select_environment(
     for (name, value) in vars {
         let Some(variable) = name.to_str().filter(|name| filter.includes(name)) else { continue };
         match value.to_str() {
-            // The address of a service that Kubernetes adds has the name of a setting of ours.
+            // Skipped, because the address of a service that Kubernetes adds may have the name of a setting.
             Some(value) if is_injected_port(variable, value) && !filter.is_used(variable) => {}
             Some(value) => {
                 let origin = Origin::Environment { variable: variable.to_owned() };

@@ -127,7 +127,7 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A longer head does not push the origins of all other lines to the right.
+        // Limited, so that one long value does not push the origins of all lines to the right.
         const MAX_HEAD_WIDTH: usize = 40;
         let heads = self.iter().filter(|problem| problem.has_origin());
         let width = heads.map(|problem| problem.head().chars().count()).max().unwrap_or(0);

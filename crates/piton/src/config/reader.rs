@@ -59,7 +59,8 @@ impl CurrentSetting {
     fn parse<T: Setting>(&self, value: &Value) -> Result<T, String> {
         let bounds = self.options.bounds;
         let value = T::parse(value).map_err(|why| {
-            // A value that is too large for the type gets the message about the bounds, too.
+            // The message about the bounds, so that a value too large for the type gets the same as one above
+            // the bound.
             let general = expected::<T>();
             let is_general = why == general || general.strip_suffix(", or nothing") == Some(&*why);
             if is_general && bounds != Bounds::default() {

@@ -307,12 +307,12 @@ mod tests {
             ("true: x\n", 1, "a key is text"),
             ("~: x\n", 1, "a key is text"),
             ("? [a]\n: x\n", 1, "a key is a word"),
-            ("- a\n", 1, "no mapping"),
-            ("text\n", 1, "no mapping"),
+            ("- a\n", 1, "not a mapping"),
+            ("text\n", 1, "not a mapping"),
             ("a: 1\nb: .inf\n", 2, "not finite"),
             ("a: 1e999\n", 1, "too large"),
             ("a: 99999999999999999999\n", 1, "too large"),
-            ("a:\n  - {b: 1,\n     b: 2}\n", 3, "twice"),
+            ("a:\n  - {b: 1,\n     b: 2}\n", 3, "duplicate key"),
         ] {
             let (at, reason) = refusal(text);
             assert_eq!(at, Some(line), "{text:?}: {reason}");

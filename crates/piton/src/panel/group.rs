@@ -1,10 +1,10 @@
-//! Variables that belong together.
+//! [`Group`]: variables that belong together.
 
 use super::mask::Mask;
-use super::reading::{GroupReading, VariableReading};
-use super::sources::Sources;
+use super::snapshot::{GroupSnapshot, VariableSnapshot};
+use super::variable_sources::VariableSources;
 
-/// Variables that belong together: what they are called, what they are about, their names.
+/// Variables that belong together: their name as a group, a description, and the name of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     name: String,
@@ -13,7 +13,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group that stands in the code.
+    /// Creates a group whose names are written in the code.
     ///
     /// ```
     /// use piton::panel::Group;
@@ -23,7 +23,7 @@ impl Group {
     /// ```
     ///
     /// # Panics
-    /// If it is refused, with all that is wrong: see [`Group::checked`].
+    /// Panics if a name is invalid, with all that is wrong: see [`Group::checked`].
     #[must_use]
     #[track_caller]
     pub fn new<V: Into<String>>(
@@ -37,12 +37,12 @@ impl Group {
         }
     }
 
-    /// A group of names that somebody else wrote.
+    /// Creates a group of names from outside the code.
     ///
     /// # Errors
-    /// All that is wrong, for people: a group without a name; a variable that is empty, longer than 255
-    /// bytes, begins with `.`, holds `/`, `=` or a control character, or is named twice. The name of a
-    /// variable is also the name of a file in a folder of secrets, and must not lead out of it.
+    /// The texts are all that is wrong, for people: a group without a name; a variable that is empty, longer
+    /// than 255 bytes, begins with `.`, contains `/`, `=` or a control character, or is named twice. The name
+    /// of a variable is also the name of a file in a folder of secrets, and must not lead out of it.
     pub fn checked<V: Into<String>>(
         name: impl Into<String>,
         description: impl Into<String>,
@@ -56,33 +56,33 @@ impl Group {
         }
         for (index, variable) in variables.iter().enumerate() {
             let twice = variables[..index].contains(variable).then_some("is named twice");
-            if let Some(why) = refuse(variable).or(twice) {
+            if let Some(why) = name_fault(variable).or(twice) {
                 wrong.push(format!("the variable `{}` {why}", variable.escape_debug()));
             }
         }
         if wrong.is_empty() { Ok(Self { name, description, variables }) } else { Err(wrong) }
     }
 
-    /// What it is called.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it is about.
+    /// Returns the description.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// The names of its variables, in the order in which they are shown.
+    /// Returns the names of the variables, in the order in which they are shown.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
     }
 
-    pub(super) fn read(&self, sources: &Sources, mask: Mask) -> GroupReading {
-        let variable = |name| VariableReading::new(name, sources.find(name), mask);
-        GroupReading {
+    pub(super) fn read(&self, sources: &VariableSources, mask: Mask) -> GroupSnapshot {
+        let variable = |name| VariableSnapshot::new(name, sources.find(name), mask);
+        GroupSnapshot {
             name: self.name.clone(),
             description: self.description.clone(),
             variables: self.variables().map(variable).collect(),
@@ -90,13 +90,13 @@ impl Group {
     }
 }
 
-/// Why this is not the name of a variable and of a file.
-fn refuse(name: &str) -> Option<&'static str> {
+/// Returns the reason why a text is not the name of a variable and of a file.
+fn name_fault(name: &str) -> Option<&'static str> {
     match name {
         "" => Some("is empty"),
         _ if name.starts_with('.') => Some("begins with `.`"),
-        _ if name.contains(['/', '=']) => Some("holds `/` or `=`"),
-        _ if name.contains(char::is_control) => Some("holds a control character"),
+        _ if name.contains(['/', '=']) => Some("contains `/` or `=`"),
+        _ if name.contains(char::is_control) => Some("contains a control character"),
         _ if name.len() > 255 => Some("is longer than 255 bytes"),
         _ => None,
     }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_leads_out_of_a_folder_or_is_none_is_refused() {
+    fn an_invalid_name_or_one_that_leads_out_of_a_folder_is_refused() {
         let long = "A".repeat(256);
         for name in ["", ".", "..", "..data", "a/b", "/etc/passwd", "A=b", "A\0", "A\n", &long] {
             let wrong = Group::checked("Group", "", [name]).unwrap_err();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once() {
+    fn all_faults_are_reported_at_once() {
         let wrong = Group::checked(" ", "", ["A", "", "A", "../b"]).unwrap_err();
         assert_eq!(
             wrong,
@@ -133,8 +133,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the variable `a/b` holds `/` or `=`")]
-    fn a_wrong_name_in_the_code_is_told_where_it_stands() {
+    #[should_panic(expected = "the variable `a/b` contains `/` or `=`")]
+    fn an_invalid_name_in_the_code_panics_at_its_line() {
         let _ = Group::new("Group", "", ["a/b"]);
     }
 }

@@ -1,23 +1,23 @@
-//! What of a value is shown.
+//! [`Mask`]: the values that are hidden.
 
 use crate::secrets::{REDACTED, redact_variable};
 
 crate::setting_enum! {
-    /// Which values are hidden.
+    /// The values that are hidden.
     pub enum Mask: default Secrets {
-        /// None: every value is shown as it is.
+        /// No value: each is shown as it is.
         None = "none",
-        /// Those of variables whose names promise a secret, and those that hold what looks like one; of
+        /// Values of variables whose names mark a secret, and values that contain a secret by their form; of
         /// a URL its user and password.
         Secrets = "secrets",
-        /// All, whatever they are.
+        /// All values.
         All = "all",
     }
 }
 
 impl Mask {
-    /// What may be shown of the value of that variable. Empty text is no secret: that nothing is
-    /// there is what one wants to know.
+    /// Returns the value of a variable for display. Empty text is never hidden, because its being empty is
+    /// what the reader wants to know.
     pub(super) fn show(self, name: &str, text: &str) -> String {
         match self {
             _ if text.is_empty() => String::new(),
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_promises_a_secret_hides_its_value_and_its_length() {
+    fn a_name_that_marks_a_secret_hides_its_value_and_its_length() {
         for name in [
             "POSTGRES_PASSWORD",
             "CSRF_SECRET",
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_secret_is_hidden_whatever_it_is_called() {
+    fn a_value_with_a_secret_is_hidden_under_any_name() {
         for (text, safe) in [
             ("postgres://me:pw@db/x", "postgres://***@db/x"),
             ("me:pw@db:5432", "***@db:5432"),

@@ -1,4 +1,5 @@
-//! A reading as a page: one file, with its style in it, that works without a network and without scripts.
+//! A snapshot as an HTML page: one file, with its style in it, that works without a network and without
+//! scripts.
 
 use std::sync::LazyLock;
 
@@ -11,17 +12,19 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::pieces::{Piece, pieces};
-use super::{GroupReading, Mask, Place, Reading, State, VariableReading};
+use super::mask::Mask;
+use super::snapshot::{GroupSnapshot, PanelSnapshot, ValueSource, VariableSnapshot, VariableState};
+use super::visible_text::{TextSegment, visible_segments};
 use crate::secrets::REDACTED;
 
-/// Escapes by the end of its name.
+/// The name of the template. Its `.html` makes minijinja escape all values.
 const NAME: &str = "page.html";
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 
-/// A longer value gets a box of its own that scrolls: a key of 4 kB would push all others away.
-const LONG_CHARS: usize = 1_200;
+/// Length in characters from which a value has a box of its own that scrolls: a key of 4 kB would push all
+/// others away.
+const MIN_SCROLLED_CHARS: usize = 1_200;
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
@@ -32,7 +35,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates
 });
 
-/// The style is ours, or is not used; nothing else is loaded, run, sent or framed.
+/// The `Content-Security-Policy`: the style is allowed by its hash; nothing else is loaded, run, sent or framed.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -46,14 +49,14 @@ pub(super) fn policy() -> HeaderValue {
     POLICY.clone()
 }
 
-pub(super) fn html(reading: &Reading) -> String {
+pub(super) fn html(snapshot: &PanelSnapshot) -> String {
     let template = TEMPLATES.get_template(NAME).expect("it has been added");
-    template.render(Serde(Page::of(reading))).expect("tests render all that it knows")
+    template.render(Serde(PageContext::of(snapshot))).expect("tests render all that it knows")
 }
 
-/// What the template is given.
+/// The data of the template.
 #[derive(Serialize)]
-struct Page<'a> {
+struct PageContext<'a> {
     style: &'static str,
     title: &'a str,
     about: Option<&'a str>,
@@ -63,84 +66,84 @@ struct Page<'a> {
     json_at: Option<&'a str>,
     all: usize,
     there: usize,
-    groups: Vec<Group<'a>>,
+    groups: Vec<GroupContext<'a>>,
 }
 
 #[derive(Serialize)]
-struct Group<'a> {
+struct GroupContext<'a> {
     name: &'a str,
     description: &'a str,
     all: usize,
     there: usize,
-    rows: Vec<Row<'a>>,
+    rows: Vec<RowContext<'a>>,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct RowContext<'a> {
     name: &'a str,
-    /// Where a long one is broken into lines.
+    /// The parts of the name between which a line may break.
     name_parts: Vec<&'a str>,
-    state: State,
-    pieces: Vec<Piece>,
-    /// How many bytes of the value are in none of them.
+    state: VariableState,
+    segments: Vec<TextSegment>,
+    /// The number of bytes of the value that are in no segment.
     rest: usize,
-    /// Whether only a part of the value is hidden.
+    /// True if only a part of the value is hidden.
     partly: bool,
     long: bool,
     why: Option<&'a str>,
-    source: Option<&'a Place>,
-    /// Of the environment there is one: it is said what it is, and not which.
+    source: Option<&'a ValueSource>,
+    /// The parts of the place between which a line may break. Empty for the environment, of which there is one.
     at_parts: Vec<&'a str>,
 }
 
-impl<'a> Page<'a> {
-    fn of(reading: &'a Reading) -> Self {
-        let (all, there) = reading.counts();
+impl<'a> PageContext<'a> {
+    fn of(snapshot: &'a PanelSnapshot) -> Self {
+        let (all, there) = snapshot.counts();
         Self {
             style: STYLE,
-            title: &reading.title,
-            about: reading.about.as_deref(),
-            warning: reading.warning.as_deref(),
-            alarm: reading.alarm.as_deref(),
-            mask: match reading.mask {
+            title: &snapshot.title,
+            about: snapshot.about.as_deref(),
+            warning: snapshot.warning.as_deref(),
+            alarm: snapshot.alarm.as_deref(),
+            mask: match snapshot.mask {
                 Mask::None => "Values are shown as they are, secrets too.",
                 Mask::Secrets => "Secrets are hidden.",
                 Mask::All => "All values are hidden.",
             },
-            json_at: reading.json_at.as_deref(),
+            json_at: snapshot.json_at.as_deref(),
             all,
             there,
-            groups: reading.groups.iter().map(Group::of).collect(),
+            groups: snapshot.groups.iter().map(GroupContext::of).collect(),
         }
     }
 }
 
-impl<'a> Group<'a> {
-    fn of(group: &'a GroupReading) -> Self {
+impl<'a> GroupContext<'a> {
+    fn of(group: &'a GroupSnapshot) -> Self {
         let (all, there) = group.counts();
         Self {
             name: &group.name,
             description: &group.description,
             all,
             there,
-            rows: group.variables.iter().map(Row::of).collect(),
+            rows: group.variables.iter().map(RowContext::of).collect(),
         }
     }
 }
 
-impl<'a> Row<'a> {
-    fn of(variable: &'a VariableReading) -> Self {
+impl<'a> RowContext<'a> {
+    fn of(variable: &'a VariableSnapshot) -> Self {
         let value = variable.value.as_deref().unwrap_or_default();
-        let (pieces, rest) = pieces(value);
+        let (segments, rest) = visible_segments(value);
         let place = variable.source.as_ref().filter(|source| source.kind != "environment");
         Self {
             name: &variable.name,
             name_parts: variable.name.split_inclusive('_').collect(),
             state: variable.state,
-            pieces,
+            segments,
             rest,
             partly: value != REDACTED,
-            long: value.chars().nth(LONG_CHARS).is_some(),
+            long: value.chars().nth(MIN_SCROLLED_CHARS).is_some(),
             why: variable.why.as_deref(),
             source: variable.source.as_ref(),
             at_parts: place.map(|it| it.at.split_inclusive('/').collect()).unwrap_or_default(),

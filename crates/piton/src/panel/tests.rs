@@ -1,4 +1,4 @@
-//! Values from every source, and what a page makes of values that would rather be something else.
+//! Values from every source, and pages of hostile values.
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -20,25 +20,25 @@ fn sources<K: Into<std::ffi::OsString>, V: Into<std::ffi::OsString>>(
     panel: &Panel,
     env_file: Option<&Path>,
     environment: impl IntoIterator<Item = (K, V)>,
-) -> Sources {
+) -> VariableSources {
     let names = panel.variables();
     let loader =
         Config::loader("PITON").env(environment).expose_env(Arc::new(move |_| names.clone()));
     let loader = env_file.into_iter().fold(loader, crate::config::Loader::env_file);
-    Sources::of_config(&loader.load(&[]).0)
+    VariableSources::of_config(&loader.load(&[]).0)
 }
 
-fn of(environment: &[(&'static str, &'static str)], panel: &Panel) -> Reading {
-    panel.read_now(&sources(panel, None, environment.iter().copied()))
+fn of(environment: &[(&'static str, &'static str)], panel: &Panel) -> PanelSnapshot {
+    panel.read_blocking(&sources(panel, None, environment.iter().copied()))
 }
 
-fn variable<'a>(reading: &'a Reading, name: &str) -> &'a VariableReading {
-    let mut all = reading.groups.iter().flat_map(|group| &group.variables);
+fn variable<'a>(snapshot: &'a PanelSnapshot, name: &str) -> &'a VariableSnapshot {
+    let mut all = snapshot.groups.iter().flat_map(|group| &group.variables);
     all.find(|variable| variable.name == name).expect("it is in a group")
 }
 
-fn value<'a>(reading: &'a Reading, name: &str) -> (State, Option<&'a str>) {
-    let variable = variable(reading, name);
+fn value<'a>(snapshot: &'a PanelSnapshot, name: &str) -> (VariableState, Option<&'a str>) {
+    let variable = variable(snapshot, name);
     (variable.state, variable.value.as_deref())
 }
 
@@ -50,11 +50,11 @@ fn page(text: &'static str) -> String {
 
 #[test]
 fn a_variable_is_set_or_empty_or_missing_and_these_differ() {
-    let reading = of(&[("A", "x"), ("B", "")], &panel(["A", "B", "C"]));
-    assert_eq!(value(&reading, "A"), (State::Set, Some("x")));
-    assert_eq!(value(&reading, "B"), (State::Empty, Some("")));
-    assert_eq!(value(&reading, "C"), (State::Missing, None));
-    let html = reading.html();
+    let snapshot = of(&[("A", "x"), ("B", "")], &panel(["A", "B", "C"]));
+    assert_eq!(value(&snapshot, "A"), (VariableState::Set, Some("x")));
+    assert_eq!(value(&snapshot, "B"), (VariableState::Empty, Some("")));
+    assert_eq!(value(&snapshot, "C"), (VariableState::Missing, None));
+    let html = snapshot.html();
     assert_eq!(html.matches(r#"<span class="none">None</span>"#).count(), 1);
     assert_eq!(html.matches(r#"<span class="none">empty</span>"#).count(), 1);
     assert!(html.contains("2 of 3 variables are there. Values are shown as they are"));
@@ -93,7 +93,7 @@ fn the_strongest_source_wins_and_says_where_it_is() {
     let panel = panel(["A", "B", "C", "D", "E", "F"]);
     let environment = [("A", "environment"), ("E_FILE", &*named), ("F_FILE", "")];
     let sources = sources(&panel, Some(&path(".env")), environment).folder(folder.path());
-    let reading = panel.read_now(&sources);
+    let snapshot = panel.read_blocking(&sources);
     let expected = [
         ("A", "environment", "environment variable A".to_owned()),
         ("B", "dotenv", format!("{}:2", path(".env").display())),
@@ -103,7 +103,7 @@ fn the_strongest_source_wins_and_says_where_it_is() {
         ("F", "", format!("{}:5", path(".env").display())),
     ];
     for (name, text, at) in expected {
-        let found = variable(&reading, name);
+        let found = variable(&snapshot, name);
         assert_eq!((found.value.as_deref(), &found.source.as_ref().unwrap().at), (Some(text), &at));
     }
 }
@@ -115,9 +115,9 @@ fn an_empty_variable_does_not_count_beside_one_that_names_a_file() {
     let panel = panel(["A", "B"]);
     let path = file.path().to_str().unwrap();
     let environment = [("A", ""), ("A_FILE", path), ("B", "said"), ("B_FILE", path)];
-    let reading = panel.read_now(&sources(&panel, None, environment));
-    assert_eq!(value(&reading, "A"), (State::Set, Some("x")));
-    assert_eq!(value(&reading, "B"), (State::Set, Some("said")));
+    let snapshot = panel.read_blocking(&sources(&panel, None, environment));
+    assert_eq!(value(&snapshot, "A"), (VariableState::Set, Some("x")));
+    assert_eq!(value(&snapshot, "B"), (VariableState::Set, Some("said")));
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn a_secret_that_kubernetes_rotates_is_read_anew() {
     symlink("..data/A", folder.path().join("A")).unwrap();
     let panel = panel(["A"]);
     let sources = sources(&panel, None, [("", ""); 0]).folder(folder.path());
-    assert_eq!(value(&panel.read_now(&sources), "A"), (State::Set, Some("old")));
+    assert_eq!(value(&panel.read_blocking(&sources), "A"), (VariableState::Set, Some("old")));
     generation("..2026_02", "new");
     symlink("..2026_02", folder.path().join("..data_tmp")).unwrap();
     fs::rename(folder.path().join("..data_tmp"), folder.path().join("..data")).unwrap();
-    assert_eq!(value(&panel.read_now(&sources), "A"), (State::Set, Some("new")));
+    assert_eq!(value(&panel.read_blocking(&sources), "A"), (VariableState::Set, Some("new")));
 }
 
 #[test]
@@ -157,11 +157,11 @@ fn a_file_that_holds_no_value_is_told_in_words_and_nobody_waits_for_it() {
     let panel = panel(names);
     let sources = sources(&panel, None, [("GONE_FILE", path("gone"))]);
     let sources = sources.folder(path("no folder")).folder(path("FULL")).folder(folder.path());
-    let reading = panel.read_now(&sources);
+    let snapshot = panel.read_blocking(&sources);
     let why = |name: &str| {
-        let found = variable(&reading, name);
-        assert_eq!((found.state, &found.value), (State::Unreadable, &None), "{name}");
-        assert!(reading.html().contains(found.why.as_deref().unwrap()), "{name}");
+        let found = variable(&snapshot, name);
+        assert_eq!((found.state, &found.value), (VariableState::Unreadable, &None), "{name}");
+        assert!(snapshot.html().contains(found.why.as_deref().unwrap()), "{name}");
         found.why.clone().unwrap()
     };
     assert_eq!(why("LARGE"), "the file is larger than 64KiB");
@@ -170,9 +170,9 @@ fn a_file_that_holds_no_value_is_told_in_words_and_nobody_waits_for_it() {
     assert_eq!(why("PIPE"), "the file is not a regular file");
     assert!(why("LOOP").starts_with("the file cannot be read: "));
     assert_eq!(why("DANGLE"), "the file is a link to a file that does not exist");
-    assert_eq!(why("GONE"), "the file is not there");
-    assert_eq!(value(&reading, "FULL").0, State::Set);
-    assert_eq!(value(&reading, "NOWHERE").0, State::Missing);
+    assert_eq!(why("GONE"), "the file does not exist");
+    assert_eq!(value(&snapshot, "FULL").0, VariableState::Set);
+    assert_eq!(value(&snapshot, "NOWHERE").0, VariableState::Missing);
     // Whoever may read everything, as root may, is refused nothing.
     if fs::read(path("CLOSED")).is_err() {
         assert!(why("CLOSED").starts_with("the file cannot be read: "));
@@ -185,20 +185,20 @@ fn a_mount_whose_content_is_gone_is_broken_and_not_missing() {
     symlink("..data/A", folder.path().join("A")).unwrap();
     let panel = panel(["A", "B"]);
     let sources = sources(&panel, None, [("", ""); 0]).folder(folder.path());
-    let reading = panel.read_now(&sources);
-    let found = variable(&reading, "A");
-    assert_eq!(found.state, State::Unreadable);
+    let snapshot = panel.read_blocking(&sources);
+    let found = variable(&snapshot, "A");
+    assert_eq!(found.state, VariableState::Unreadable);
     assert_eq!(found.why.as_deref(), Some("the file is a link to a file that does not exist"));
     let at = &found.source.as_ref().unwrap().at;
     assert_eq!(*at, folder.path().join("A").display().to_string());
-    assert_eq!(value(&reading, "B"), (State::Missing, None));
+    assert_eq!(value(&snapshot, "B"), (VariableState::Missing, None));
 }
 
 #[test]
 fn what_cannot_be_read_is_not_counted_as_there() {
     let panel = panel(["A"]);
-    let html = panel.read_now(&sources(&panel, None, [("A_FILE", "/no/such/file")])).html();
-    assert!(html.contains("the file is not there") && html.contains("0 of 1 variable is there."));
+    let html = panel.read_blocking(&sources(&panel, None, [("A_FILE", "/no/such/file")])).html();
+    assert!(html.contains("the file does not exist") && html.contains("0 of 1 variable is there."));
     assert!(html.contains("<span class=\"count lacking\">0"));
 }
 
@@ -206,9 +206,9 @@ fn what_cannot_be_read_is_not_counted_as_there() {
 fn a_variable_that_is_not_unicode_is_told_in_words() {
     let garbled = std::ffi::OsString::from_vec(vec![b'a', 0xff]);
     let panel = panel(["A"]);
-    let reading = panel.read_now(&sources(&panel, None, [("A", garbled)]));
-    assert_eq!(variable(&reading, "A").why.as_deref(), Some("the value is not UTF-8 text"));
-    assert!(reading.html().contains("the value is not UTF-8 text"));
+    let snapshot = panel.read_blocking(&sources(&panel, None, [("A", garbled)]));
+    assert_eq!(variable(&snapshot, "A").why.as_deref(), Some("the value is not UTF-8 text"));
+    assert!(snapshot.html().contains("the value is not UTF-8 text"));
 }
 
 #[test]
@@ -219,20 +219,20 @@ fn what_is_hidden_is_in_neither_form() {
     for (mask, password, url) in
         [(Mask::Secrets, "***", "pg://***@db/x"), (Mask::All, "***", "***")]
     {
-        let reading = of(&vars, &panel.clone().mask(mask));
-        assert_eq!(value(&reading, "POSTGRES_PASSWORD"), (State::Hidden, Some(password)));
-        assert_eq!(value(&reading, "DB_URL"), (State::Hidden, Some(url)));
-        assert_eq!(value(&reading, "E"), (State::Empty, Some("")));
-        assert_eq!(value(&reading, "M"), (State::Missing, None));
-        for text in [reading.html(), reading.json(), format!("{reading:?}")] {
+        let snapshot = of(&vars, &panel.clone().mask(mask));
+        assert_eq!(value(&snapshot, "POSTGRES_PASSWORD"), (VariableState::Hidden, Some(password)));
+        assert_eq!(value(&snapshot, "DB_URL"), (VariableState::Hidden, Some(url)));
+        assert_eq!(value(&snapshot, "E"), (VariableState::Empty, Some("")));
+        assert_eq!(value(&snapshot, "M"), (VariableState::Missing, None));
+        for text in [snapshot.html(), snapshot.json(), format!("{snapshot:?}")] {
             assert!(!text.contains("hunter2") && !text.contains("pw-of-me"), "{mask}");
         }
-        let html = reading.html();
+        let html = snapshot.html();
         assert!(html.contains("set, hidden"));
         assert_eq!(html.contains("a part is hidden"), mask == Mask::Secrets);
     }
     let open = of(&vars, &panel);
-    assert_eq!(value(&open, "POSTGRES_PASSWORD"), (State::Set, Some("hunter2-hunter2")));
+    assert_eq!(value(&open, "POSTGRES_PASSWORD"), (VariableState::Set, Some("hunter2-hunter2")));
     assert!(!format!("{open:?}").contains("hunter2"), "nor in a log line, whatever the mask");
 }
 
@@ -292,12 +292,12 @@ fn the_page_of_hostile_values_is_bounded_and_json_has_them_whole() {
         fs::write(folder.path().join(name), value).unwrap();
     }
     let panel = panel(names);
-    let reading = panel.read_now(&sources(&panel, None, [("", ""); 0]).folder(folder.path()));
-    let html = reading.html();
+    let snapshot = panel.read_blocking(&sources(&panel, None, [("", ""); 0]).folder(folder.path()));
+    let html = snapshot.html();
     assert!(html.len() < 250_000, "{}", html.len());
     assert!(html.contains("<span class=\"note\">… and 57344 more bytes</span>"), "{html}");
-    assert_eq!(value(&reading, "A").1.unwrap().len(), 64 * 1024);
-    let json: Value = serde_json::from_str(&reading.json()).unwrap();
+    assert_eq!(value(&snapshot, "A").1.unwrap().len(), 64 * 1024);
+    let json: Value = serde_json::from_str(&snapshot.json()).unwrap();
     assert_eq!(json["groups"][0]["variables"][2]["value"], "/".repeat(64 * 1024));
 }
 
@@ -313,7 +313,7 @@ fn the_page_asks_nothing_of_anybody_and_its_policy_fits_its_style() {
     use base64::Engine;
     use sha2::Digest;
 
-    let answer = of(&[("A", "x")], &panel(["A"])).html_answer();
+    let answer = of(&[("A", "x")], &panel(["A"])).html_response();
     let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
     let html = of(&[("A", "x")], &panel(["A"])).html();
     let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
@@ -329,13 +329,13 @@ fn the_page_asks_nothing_of_anybody_and_its_policy_fits_its_style() {
 
 #[test]
 fn each_form_is_kept_by_nobody() {
-    let reading = of(&[("A", "x")], &panel(["A"]));
+    let snapshot = of(&[("A", "x")], &panel(["A"]));
     let mut wants_json = HeaderMap::new();
     wants_json.insert(header::ACCEPT, "application/json".parse().unwrap());
     for (request, media_type) in
         [(HeaderMap::new(), "text/html; charset=utf-8"), (wants_json, "application/json")]
     {
-        let answer = reading.answer(&request);
+        let answer = snapshot.respond(&request);
         let of = |name: &str| answer.headers()[name].to_str().unwrap();
         assert_eq!(of("content-type"), media_type);
         assert_eq!((of("cache-control"), of("vary")), ("no-store", "accept"));
@@ -353,7 +353,7 @@ async fn a_running_app_reads_what_it_keeps() {
         Panel::new("Panel").group(Group::new("Group", "", ["REGION", "PATH"]))
     }
     async fn show(headers: HeaderMap) -> axum::response::Response {
-        panel().read(&Sources::of(&crate::app())).await.answer(&headers)
+        panel().read(&VariableSources::of(&crate::app())).await.respond(&headers)
     }
     let app = App::new("shown").expose_env(|_| panel().variables()).route(get("/", show));
     let app = TestApp::new(app.env_for_test("REGION", "sa-east-1")).await;

@@ -138,7 +138,7 @@ pub(super) fn has_password_argument(text: &str) -> bool {
         let next = words.peek().copied().filter(|next| !next.starts_with('-'));
         let value_of = |flag: &str| match word.strip_prefix(flag) {
             Some("") => next,
-            // A long flag that goes on is another flag, so its rest is not a value.
+            // Not for long flags, because one that goes on is another flag: `--user-agent` is not `--user`.
             Some(rest) if !flag.starts_with("--") => Some(rest),
             _ => None,
         };

@@ -43,7 +43,7 @@ pub(crate) fn redact_rejected_address(value: &Value) -> Value {
             .iter()
             .map(|(name, value)| (name.clone(), redact_rejected_address(value)))
             .collect(),
-        // A password of digits is a number in a file.
+        // Redacted, because a password of digits is a number in a file.
         Value::Bool(_) | Value::Number(_) => Value::from(REDACTED),
     }
 }
@@ -69,11 +69,11 @@ fn scheme_host_and_port(text: &str) -> String {
     };
     let is_machine = place == "localhost" || place.parse::<IpAddr>().is_ok();
     let place = match host_port(place) {
-        // A word alone may be the password itself.
+        // Redacted, because a word alone may be the password itself.
         Ok((_, None)) if scheme.is_none() && at.is_none() && !is_machine => REDACTED.to_owned(),
         Ok(_) => place.to_owned(),
         Err(_) if place.is_empty() || is_machine => place.to_owned(),
-        // `user:123` without its host looks like a port that is too large.
+        // The port too is redacted, because `user:123` without its host looks like one.
         Err(_) => match place.split_once(':') {
             Some((host, port)) if is_host(host) && port.bytes().all(|it| it.is_ascii_digit()) => {
                 format!("{host}:{}", if port.is_empty() { "" } else { REDACTED })
@@ -99,9 +99,9 @@ pub(crate) fn redact_credentials(text: &str) -> String {
     query(without_credentials(text, &[' ', '\n', '`', '"']), &['&', '#', ' ', '\n', '`', '"'])
 }
 
-/// A password may hold what ends an authority in theory (`/`, `?`, `#`, `,`), as people paste it without
-/// escaping: so all up to the last `@` goes, where a `:` stands before it. An address ends at one of `ends`,
-/// where the next one begins, and before `,name=` of a table.
+/// Redacts the credentials of each address in a text: everything up to the last `@`, if a `:` precedes it.
+/// People paste passwords without encoding, so that one may contain what ends an authority by RFC 3986 (`/`,
+/// `?`, `#`, `,`). An address ends at one of `ends`, where the next one begins, and before `,name=` of a table.
 fn without_credentials(text: &str, ends: &[char]) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
@@ -124,7 +124,7 @@ fn without_credentials(text: &str, ends: &[char]) -> String {
     safe
 }
 
-/// Where the next address begins, or the next entry of a table.
+/// Returns where the next address begins, or the next entry of a table.
 fn next_item(text: &str) -> usize {
     let of_name = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
     let scheme = text.find("://").map(|at| text[..at].trim_end_matches(of_name).len());
@@ -136,8 +136,8 @@ fn next_item(text: &str) -> usize {
     scheme.into_iter().chain(entry).min().unwrap_or(text.len())
 }
 
-/// `***@host` for `me:pw@host`, which is how people write an address whose scheme they forget. Only for
-/// values: in a sentence it would be anything.
+/// Redacts `me:pw@host`, an address without its scheme, as `***@host`. Only for values, because in a sentence
+/// such a text may mean anything.
 fn bare_address(text: &str) -> String {
     if text.contains("://") {
         let items = text.split(',');
@@ -147,17 +147,17 @@ fn bare_address(text: &str) -> String {
     let credentials = text.rfind('@').filter(|_| !is_mail(text));
     let colon = credentials.and_then(|at| text[..at].find(':'));
     let (Some(at), Some(colon)) = (credentials, colon) else { return text.to_owned() };
-    // A table in a variable is `name=me:pw@host,..`.
+    // After `=` and `,`, because a table in a variable is `name=me:pw@host,..`.
     let start = text[..colon].rfind(['=', ',', ' ']).map_or(0, |before| before + 1);
     format!("{}{REDACTED}{}", &text[..start], &text[at..])
 }
 
-/// `mailto:me@host`, `Snow: news <me@host>`.
+/// Returns whether a text is an e-mail address: `mailto:me@host`, `Snow: news <me@host>`.
 fn is_mail(text: &str) -> bool {
     text.starts_with("mailto:") || (text.contains(": ") && text.ends_with('>'))
 }
 
-/// Masks libpq's `password = 'my secret'` as `password=***`. There may be spaces around the `=`,
+/// Redacts libpq's `password = 'my secret'` as `password=***`. There may be spaces around the `=`,
 /// and in the value, quoted or not.
 fn without_password_word(text: &str) -> String {
     const WORD: &str = "password";
@@ -199,7 +199,7 @@ fn behind_value(text: &str) -> &str {
     end.map_or("", |end| &text[end..])
 }
 
-/// Hides the values of parameters whose names mark a secret, each up to one of `ends`, and of
+/// Redacts the values of parameters whose names mark a secret, each up to one of `ends`, and of
 /// `password=` anywhere.
 fn query(text: String, ends: &[char]) -> String {
     let text = without_parameter(text, "password=");

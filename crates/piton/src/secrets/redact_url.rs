@@ -172,7 +172,7 @@ fn without_tokens(text: &str) -> String {
     safe.push_str(&without_tokens_in_path(before, path));
     let mut rest = query;
     while let Some(sign) = rest.chars().next().filter(|_| !rest.is_empty()) {
-        // The sign stays outside of the part: it ended the one before.
+        // The sign stays outside of the part, because it ended the one before.
         safe.push(sign);
         let part = &rest[sign.len_utf8()..];
         let (part, next) = part.split_at(parameter_end(part));
@@ -220,7 +220,7 @@ fn secret_start(before: &str, path: &str) -> usize {
     let lower = path.to_ascii_lowercase();
     let behind = |lead: &str| {
         let start = lower.find(lead)? + lead.len();
-        // A number is an id in an API that manages webhooks, so it is no secret itself.
+        // A number stays visible, because it is an id in an API that manages webhooks.
         let first = path[start..].split('/').next().unwrap_or_default();
         let is_number = first.bytes().all(|byte| byte.is_ascii_digit());
         let last = start + first.len() + 1;
@@ -274,7 +274,7 @@ fn has_secret_pair(text: &str) -> bool {
     text.match_indices(['=', ':']).any(|(at, sign)| {
         let name = text[..at].trim_end_matches(quotes);
         let has_value = text.len() > at + 1 && !text[at + 1..].starts_with("//");
-        // Not a secret: a host may be called `auth`, and a port follows it.
+        // Not a secret, because a host may be called `auth`, and a port follows it.
         let is_host = sign == ":" && name.ends_with(is_host_char) && has_port(&text[at + 1..]);
         has_value && !is_host && grants_access(name)
     })

@@ -1,5 +1,5 @@
 //! piste as it is deployed: the built program in the environment of a Gnar Gear service, with moto in
-//! the place of Amazon and off-piste beside it.
+//! the place of Amazon and off-piste next to it.
 
 mod mail;
 mod memory;
@@ -15,7 +15,7 @@ use test_support::python::Dialogue;
 use test_support::service::Service;
 use test_support::{free_port, gnar};
 
-/// Secrets of the environment, beside the key of the tokens.
+/// Secrets of the environment, in addition to the key of the tokens.
 const SQS_SECRET: &str = "hunter2-of-the-queues";
 const SES_SECRET: &str = "hunter2-of-the-mail";
 const PG_PASSWORD: &str = "hunter2-of-the-database";

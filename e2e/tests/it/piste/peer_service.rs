@@ -12,7 +12,7 @@ use super::{Deployment, get, get_as, off_piste, token};
 
 const ADA: &str = "ada@example.org";
 
-fn beside(address: &str) -> Deployment {
+fn with_peer(address: &str) -> Deployment {
     Deployment::new(&database()).production().with("OFF_PISTE_SERVICE_PORT", address)
 }
 
@@ -24,11 +24,11 @@ async fn each_form_of_the_variable_leads_to_the_neighbour() {
     let address = format!("127.0.0.1:{port}");
     let nowhere = "127.0.0.1:1";
     for piste in [
-        beside(&address),
-        beside(&format!("tcp://{address}")),
-        beside(&port.to_string()).with("OFF_PISTE_SERVICE_HOST", "127.0.0.1"),
+        with_peer(&address),
+        with_peer(&format!("tcp://{address}")),
+        with_peer(&port.to_string()).with("OFF_PISTE_SERVICE_HOST", "127.0.0.1"),
         // In production the variable of development is not looked at, and the reverse.
-        beside(&address).with("GNAR_OFF_PISTE_SERVICE_PORT", nowhere),
+        with_peer(&address).with("GNAR_OFF_PISTE_SERVICE_PORT", nowhere),
         Deployment::new(&database()).with("GNAR_OFF_PISTE_SERVICE_PORT", &address),
         Deployment::new(&database())
             .with("GNAR_OFF_PISTE_SERVICE_PORT", &address)
@@ -45,7 +45,7 @@ async fn each_form_of_the_variable_leads_to_the_neighbour() {
 async fn a_neighbour_that_is_killed_is_named_at_once_and_found_when_it_is_back() {
     let port = free_port();
     let neighbour = off_piste(port, &[], None).await;
-    let piste = beside(&format!("tcp://127.0.0.1:{port}")).set("client.breaker_pause=3s");
+    let piste = with_peer(&format!("tcp://127.0.0.1:{port}")).set("client.breaker_pause=3s");
     let _service = piste.start().await;
     let token = token(ADA);
     assert_eq!(get_as(piste.port, "/peer/me", &token).await.status, 200);
@@ -87,7 +87,7 @@ const TRUST: &str = "http.trusted_proxies=127.0.0.0/8";
 #[tokio::test]
 async fn the_request_is_followed_to_the_neighbour() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let piste = beside(&listener.local_addr().unwrap().to_string()).set(TRUST);
+    let piste = with_peer(&listener.local_addr().unwrap().to_string()).set(TRUST);
     let _service = piste.start().await;
     let heard = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await.unwrap();
@@ -130,7 +130,7 @@ async fn the_neighbours_log_can_be_searched_for_the_request() {
     for (trust, field) in [(&[][..], "trace_id"), (&["--set", TRUST], "request_id")] {
         let (port, log) = (free_port(), folder.path().join(field));
         let _neighbour = off_piste(port, trust, Some(&log)).await;
-        let piste = beside(&format!("127.0.0.1:{port}"));
+        let piste = with_peer(&format!("127.0.0.1:{port}"));
         let _service = piste.start().await;
         let answer = get_as(piste.port, "/peer/me", &token).await;
         assert_eq!(answer.status, 200);

@@ -78,7 +78,7 @@ fn a_host_that_can_never_be_asked_for_is_refused_with_the_bare_name() {
         let folder = temporary_folder();
         let refused = output(envpage(folder.path(), &["config"]).env("PITON_PAGE_HOSTS", hosts));
         assert_eq!(refused.code, Some(2), "{hosts}");
-        for said in ["page.hosts", "can never be asked for", "PITON_PAGE_HOSTS", fix] {
+        for said in ["page.hosts", "no request would match it", "PITON_PAGE_HOSTS", fix] {
             assert!(refused.err.contains(said), "{said}: {}", refused.err);
         }
     }

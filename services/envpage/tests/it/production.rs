@@ -9,7 +9,7 @@ use test_support::cli::{output, temporary_folder};
 use crate::config::envpage;
 
 const REFUSAL: &str = "a page of secrets must not run in production";
-const FIX: &str = "fix: run it elsewhere, or say that you know: PITON_PAGE_FORCE_PRODUCTION=true";
+const FIX: &str = "fix: run it elsewhere, or set PITON_PAGE_FORCE_PRODUCTION=true to confirm";
 
 #[test]
 fn it_does_not_start_in_production_however_that_is_said() {

@@ -6,7 +6,7 @@
 pub struct ModuleRow {
     /// Name of the module, as in `crate::NAME`.
     pub name: &'static str,
-    /// Modules that it may name, besides itself.
+    /// Modules that it may name, apart from itself.
     pub may_name: MayName,
 }
 
@@ -27,6 +27,7 @@ pub const GROUND_FLOOR: [&str; 15] = [
     "step",
     "stop",
     "support",
+    "address",
     "secrets",
     "config",
     "convert",
@@ -37,8 +38,7 @@ pub const GROUND_FLOOR: [&str; 15] = [
     "error",
     "compat",
     "logging",
-    "part",
-    "handle",
+    "runtime",
 ];
 
 /// All modules, in reading order.
@@ -46,30 +46,33 @@ pub const MODULES: [ModuleRow; 28] = [
     row("step", Only(&[])),
     row("stop", Only(&[])),
     row("support", Only(&[])),
+    row("address", Only(&[])),
     row("json_text", Only(&[])),
     row("convert", Only(&[])),
-    row("secrets", Only(&[])),
-    row("config", Only(&["secrets", "support"])),
-    row("memory", Only(&["config"])),
     row("metrics", Only(&[])),
     row("request", Only(&[])),
-    row("error", Only(&["config", "request"])),
+    row("secrets", Only(&["address"])),
+    row("config", Only(&["address", "secrets"])),
+    row("memory", Only(&["config"])),
+    row("error", Only(&["config", "request", "secrets"])),
     row("compat", Only(&["config", "error"])),
-    row("logging", Only(&["compat", "config", "request", "secrets", "support"])),
-    row("part", GroundFloorAnd(&[])),
-    row("handle", GroundFloorAnd(&[])),
-    row("context", GroundFloorAnd(&[])),
+    row(
+        "runtime",
+        Only(&["config", "error", "memory", "metrics", "request", "secrets", "step", "stop"]),
+    ),
+    row("logging", Only(&["compat", "config", "request", "runtime", "secrets", "support"])),
     row("http", GroundFloorAnd(&[])),
     row("admin", GroundFloorAnd(&["http"])),
-    row("db", GroundFloorAnd(&["http"])),
-    row("auth", GroundFloorAnd(&["http", "db"])),
+    row("app", GroundFloorAnd(&["admin", "http"])),
+    row("db", GroundFloorAnd(&["app", "http"])),
+    row("db_disabled", GroundFloorAnd(&["http"])),
+    row("auth", GroundFloorAnd(&["app", "db", "http"])),
     row("cache", GroundFloorAnd(&["http"])),
     row("client", GroundFloorAnd(&["http"])),
-    row("aws", GroundFloorAnd(&["http"])),
-    row("openapi", GroundFloorAnd(&["http", "app"])),
-    row("panel", GroundFloorAnd(&["http", "admin"])),
-    row("app", GroundFloorAnd(&["http", "admin"])),
-    row("testing", GroundFloorAnd(&["http", "app"])),
+    row("aws", GroundFloorAnd(&["app", "http"])),
+    row("openapi", GroundFloorAnd(&["app", "http"])),
+    row("panel", GroundFloorAnd(&["admin", "http"])),
+    row("testing", GroundFloorAnd(&["app", "http"])),
     row("prelude", All),
 ];
 

@@ -61,7 +61,7 @@ fn unknown_modules(files: &[SourceFile]) -> Vec<String> {
 fn forbidden(files: &[SourceFile], references: &[Reference]) -> Vec<String> {
     let exports = root_exports(files);
     let mut problems = Vec::new();
-    for reference in references {
+    for reference in references.iter().filter(|reference| !reference.in_macro) {
         let from = &files[reference.from];
         let Some(row) = row_of(&from.module) else { continue };
         let Some(target) = target_row(&files[reference.to].module, &reference.path, &exports)
@@ -83,7 +83,7 @@ fn forbidden(files: &[SourceFile], references: &[Reference]) -> Vec<String> {
     problems
 }
 
-/// Returns the row to which a reference leads. `crate::Handle` leads to where the root takes `Handle` from.
+/// Returns the row to which a reference leads. `crate::Handle` leads to the module from which the root takes `Handle`.
 fn target_row(
     module: &[String],
     path: &[String],
@@ -92,17 +92,20 @@ fn target_row(
     if !module.is_empty() {
         return row_of(module);
     }
-    let item = path.first()?;
-    exports.iter().find(|(name, _)| name == item).and_then(|(_, module)| row_of(module))
+    let source = |item: &String| exports.iter().find(|(name, _)| name == item);
+    let (_, module) = source(path.first()?)?;
+    // Once more, because the root may hand on an item of a module that it has renamed itself.
+    row_of(module).or_else(|| row_of(&source(module.first()?)?.1))
 }
 
-/// Returns what `lib.rs` hands on by `pub use module::{Item, …}`, with the module.
+/// Returns what `lib.rs` takes from modules by `use` and `pub use`, each with its module.
 fn root_exports(files: &[SourceFile]) -> Vec<(String, Vec<String>)> {
     let Some(root) = files.iter().find(|file| file.path.ends_with("lib.rs")) else {
         return Vec::new();
     };
-    let pattern =
-        regex_lite::Regex::new(r"pub use (?:crate::)?([a-z_]+(?:::[a-z_]+)*)::(\{[^}]*\}|\w+);");
+    let pattern = regex_lite::Regex::new(
+        r"(?m)^(?:pub )?use (?:crate::)?([a-z_]+(?:::[a-z_]+)*)::(\{[^}]*\}|\w+);",
+    );
     let mut exports = Vec::new();
     for captures in pattern.expect("the pattern is written here").captures_iter(&root.text) {
         let module: Vec<String> = captures[1].split("::").map(str::to_owned).collect();

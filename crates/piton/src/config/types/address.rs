@@ -126,7 +126,7 @@ impl FromStr for HttpUrl {
         if parts.fragment.is_some() {
             return Err(AddressError::Fragment);
         }
-        // Only the characters of path and query are still unchecked here.
+        // For the characters of path and query, because everything else has been checked above.
         if text.parse::<http::Uri>().is_err() {
             return Err(AddressError::Path);
         }

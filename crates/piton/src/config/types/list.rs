@@ -26,7 +26,7 @@ fn separated(text: &str) -> Result<Vec<&str>, String> {
     let lines: Vec<&str> = lines.collect();
     match lines.as_slice() {
         [one] => Ok(one.split(',').map(str::trim).collect()),
-        // A comma may be part of an item, or separate two.
+        // Refused, because a comma may be part of an item, or separate two.
         several if several.iter().any(|line| line.contains(',')) => Err(MIXED_LIST.to_owned()),
         _ => Ok(lines),
     }
@@ -62,7 +62,7 @@ fn check_item(text: &str) -> Result<(), &'static str> {
     match text {
         "" => Err("it is empty: there is a comma too many"),
         _ if text.len() > 1 && text.starts_with('"') && text.ends_with('"') => Err(JSON),
-        // An IPv6 address as a host has brackets of its own.
+        // Not for hosts, because an IPv6 address as a host has brackets of its own.
         _ if text.starts_with('[') && !is_host => Err(JSON),
         _ => Ok(()),
     }

@@ -78,7 +78,7 @@ impl PostgresTransaction {
         match &outcome {
             Ok(_) => {
                 self.has_changed_rows |=
-                    matches!(mode, StatementMode::Run(StatementKind::ChangeRows))
+                    matches!(mode, StatementMode::Run(StatementKind::ChangeRows));
             }
             Err(error) => self.is_broken |= self.state.record_fault(error),
         }

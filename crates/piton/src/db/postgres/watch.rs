@@ -113,7 +113,7 @@ impl Store {
                 "The database is unreachable: requests that need it get 503 until it is back: {why}"
             ),
             ServerFault::ConnectionsRefused(why) => {
-                error!("The database refuses connections: {why}")
+                error!("The database refuses connections: {why}");
             }
             ServerFault::NoNewConnection(why) => warn!(
                 "The database accepts no further connection, only those in the pool are used: {why}: raise the limit \
@@ -133,7 +133,7 @@ impl Store {
         }
         match before {
             Some(ServerFault::ReadOnly(_)) => {
-                info!("The database at {} accepts writes", self.place())
+                info!("The database at {} accepts writes", self.place());
             }
             Some(ServerFault::NoNewConnection(_)) => {
                 info!("The database at {} accepts new connections", self.place());

@@ -1,8 +1,8 @@
-//! Which names a page may be asked for by, and by which other pages: none.
+//! [`AllowedHosts`]: checks the `Host` and `Origin` headers of requests for a page that shows secrets.
 //!
-//! What listens on loopback is reached by every page that a browser on the machine shows: by its address,
-//! which the request tells in `Origin`, and by the name of a host that was rebound to 127.0.0.1, which it
-//! tells in `Host`. In development the answer would be theirs to read, as CORS is open there.
+//! A page of any site in a browser on the machine can send requests to loopback: to its address, with the site
+//! in `Origin`, or to a host name that was rebound to 127.0.0.1 (DNS rebinding), with that name in `Host`. In
+//! development it could read the response, because CORS is open there.
 
 use std::borrow::Cow;
 
@@ -11,14 +11,13 @@ use http::{HeaderMap, header};
 use crate::admin::{names_this_machine, same_origin};
 use crate::http::Error;
 
-/// The names by which a page of this machine may be asked for: `localhost`, any address, and further
-/// ones.
+/// The host names that requests for a page may have: `localhost`, any IP address, and further ones.
 ///
 /// ```
 /// use piton::axum::http::HeaderMap;
-/// use piton::panel::Hosts;
+/// use piton::panel::AllowedHosts;
 ///
-/// let hosts = Hosts::of_this_machine().and(["lab.internal"]);
+/// let hosts = AllowedHosts::of_this_machine().and(["lab.internal"]);
 /// let mut headers = HeaderMap::new();
 /// headers.insert("host", "lab.internal:8000".parse().unwrap());
 /// assert!(hosts.check(&headers).is_ok());
@@ -26,41 +25,41 @@ use crate::http::Error;
 /// assert!(hosts.check(&headers).is_err());
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Hosts {
+pub struct AllowedHosts {
     names: Vec<String>,
-    told_by: Option<Cow<'static, str>>,
+    setting: Option<Cow<'static, str>>,
 }
 
-impl Hosts {
-    /// `localhost` and every address.
+impl AllowedHosts {
+    /// Allows `localhost` and every IP address.
     #[must_use]
     pub fn of_this_machine() -> Self {
         Self::default()
     }
 
-    /// Further names, without ports.
+    /// Allows further names, without ports.
     #[must_use]
     pub fn and<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.names.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// What whoever is refused should add his name to, such as the variable of a setting: the refusal says
-    /// it.
+    /// Sets the name of the setting that lists the allowed names, such as its variable, for the message of a
+    /// refusal.
     #[must_use]
-    pub fn told_by(self, setting: impl Into<Cow<'static, str>>) -> Self {
-        Self { told_by: Some(setting.into()), ..self }
+    pub fn setting_name(self, setting: impl Into<Cow<'static, str>>) -> Self {
+        Self { setting: Some(setting.into()), ..self }
     }
 
-    /// The name in what somebody wrote: what a request can ask by, and [`Hosts::and`] can find. `None` if
-    /// there is none, such as in a pattern.
+    /// Returns the host name in a URL or an authority, in the form that [`AllowedHosts::and`] takes. `None` if
+    /// there is none, as in a pattern.
     ///
     /// ```
-    /// use piton::panel::Hosts;
+    /// use piton::panel::AllowedHosts;
     ///
-    /// assert_eq!(Hosts::bare_name("http://lab.internal:8000/"), Some("lab.internal"));
-    /// assert_eq!(Hosts::bare_name("lab.internal"), Some("lab.internal"));
-    /// assert_eq!(Hosts::bare_name("*.internal"), None);
+    /// assert_eq!(AllowedHosts::bare_name("http://lab.internal:8000/"), Some("lab.internal"));
+    /// assert_eq!(AllowedHosts::bare_name("lab.internal"), Some("lab.internal"));
+    /// assert_eq!(AllowedHosts::bare_name("*.internal"), None);
     /// ```
     #[must_use]
     pub fn bare_name(text: &str) -> Option<&str> {
@@ -72,43 +71,44 @@ impl Hosts {
         is_name(name).then_some(name)
     }
 
-    /// Whether the request asks for one of them, and not from a page of another origin.
+    /// Checks that a request is for an allowed host, and not from a page of another origin.
     ///
     /// # Errors
-    /// 403 if its `Host` is another name, and if it has an `Origin` that is not that host.
+    /// 403 if its `Host` is another name, or if it has an `Origin` that is not that host.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Error> {
         if !names_this_machine(headers) && !self.names(headers) {
             return Err(Error::forbidden(self.refusal(headers)));
         }
         if !same_origin(headers) {
-            return Err(Error::forbidden("only for pages of this address"));
+            return Err(Error::forbidden("requests from pages of another origin are not allowed"));
         }
         Ok(())
     }
 
     fn names(&self, headers: &HeaderMap) -> bool {
-        let asked = asked(headers).map(without_dot);
-        let is = |known: &str| asked.is_some_and(|name| known.eq_ignore_ascii_case(name));
+        let requested = requested_name(headers).map(without_dot);
+        let is = |known: &str| requested.is_some_and(|name| known.eq_ignore_ascii_case(name));
         is("localhost") || self.names.iter().any(|known| is(without_dot(known)))
     }
 
-    /// What a name may consist of is harmless in an answer, and it is no longer than a name may be.
+    /// Returns the message of a refusal. It repeats the name, which has been checked: its characters are harmless
+    /// in a response, and its length is bounded.
     fn refusal(&self, headers: &HeaderMap) -> String {
-        let Some(name) = asked(headers) else {
-            return "the host that is asked for is not one name".to_owned();
+        let Some(name) = requested_name(headers) else {
+            return "the request has no valid `Host` header".to_owned();
         };
         let refusal = format!(
-            "the host `{name}` is neither a name of this machine nor one that the service was told"
+            "the host `{name}` is neither a name of this machine nor one that the service allows"
         );
-        match &self.told_by {
+        match &self.setting {
             Some(setting) => format!("{refusal}; if it is the service's, add it to {setting}"),
             None => refusal,
         }
     }
 }
 
-/// The name in the request's `Host`, without the port.
-fn asked(headers: &HeaderMap) -> Option<&str> {
+/// Returns the name in the request's `Host`, without the port.
+fn requested_name(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(header::HOST).iter();
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     let host = line.to_str().ok()?;
@@ -121,7 +121,8 @@ fn is_name(text: &str) -> bool {
     (1..=254).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(is_of_name)
 }
 
-/// `lab.internal.` is the name that `lab.internal` is, and nothing is looked for behind it.
+/// Removes the dot of an absolute name: `lab.internal.` is the same name as `lab.internal` (RFC 1034, section
+/// 3.1).
 fn without_dot(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
@@ -130,7 +131,7 @@ fn without_dot(name: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn answer(hosts: &Hosts, names: &[&str]) -> Result<(), Error> {
+    fn answer(hosts: &AllowedHosts, names: &[&str]) -> Result<(), Error> {
         let mut headers = HeaderMap::new();
         for name in names {
             headers.append(header::HOST, name.parse().unwrap());
@@ -138,13 +139,13 @@ mod tests {
         hosts.check(&headers)
     }
 
-    fn refusal(hosts: &Hosts, names: &[&str]) -> String {
+    fn refusal(hosts: &AllowedHosts, names: &[&str]) -> String {
         answer(hosts, names).unwrap_err().detail().unwrap().to_owned()
     }
 
     #[test]
     fn a_dot_at_the_end_changes_no_name() {
-        let hosts = Hosts::of_this_machine().and(["lab.internal", "other.internal."]);
+        let hosts = AllowedHosts::of_this_machine().and(["lab.internal", "other.internal."]);
         for name in [
             "lab.internal.",
             "LAB.internal.:80",
@@ -161,24 +162,24 @@ mod tests {
     }
 
     #[test]
-    fn the_refusal_names_the_host_and_where_it_is_told() {
-        let hosts = Hosts::of_this_machine();
+    fn the_refusal_names_the_host_and_the_setting() {
+        let hosts = AllowedHosts::of_this_machine();
         let said = "the host `rebound.example` is neither a name of this machine nor one that the service \
-                    was told";
+                    allows";
         assert_eq!(refusal(&hosts, &["rebound.example:5000"]), said);
-        let told = hosts.told_by("PITON_PAGE_HOSTS");
+        let told = hosts.setting_name("PITON_PAGE_HOSTS");
         let fix = "; if it is the service's, add it to PITON_PAGE_HOSTS";
         assert_eq!(refusal(&told, &["rebound.example"]), format!("{said}{fix}"));
     }
 
     #[test]
-    fn what_is_no_name_is_not_repeated() {
+    fn an_invalid_name_is_not_repeated() {
         let long = "x".repeat(300);
-        let hosts = Hosts::of_this_machine().told_by("X");
+        let hosts = AllowedHosts::of_this_machine().setting_name("X");
         for names in
             [&["<script>"][..], &["a b"], &["a\tb"], &[&long], &[""], &["a.example", "b.example"]]
         {
-            assert_eq!(refusal(&hosts, names), "the host that is asked for is not one name");
+            assert_eq!(refusal(&hosts, names), "the request has no valid `Host` header");
         }
     }
 
@@ -200,7 +201,7 @@ mod tests {
             ("::1", None),
             ("büro.example", None),
         ] {
-            assert_eq!(Hosts::bare_name(text), name, "{text}");
+            assert_eq!(AllowedHosts::bare_name(text), name, "{text}");
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Which of two forms a request prefers.
+//! Content negotiation between the page and JSON (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
-/// Whether the request prefers JSON to a page, or refuses the page and not JSON. Who has no preference
-/// gets the page.
+/// Returns whether the request prefers JSON to the page, or refuses the page and not JSON. A request without
+/// a preference gets the page.
 pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let ranges: Vec<(&str, f32)> = lines.flat_map(|line| line.split(',')).map(range).collect();
+    let ranges: Vec<(&str, f32)> =
+        lines.flat_map(|line| line.split(',')).map(media_range).collect();
     let json = weight(&ranges, ["application/json", "application/*", "*/*"]);
     let page = weight(&ranges, ["text/html", "text/*", "*/*"]);
     match (json, page) {
@@ -15,8 +16,8 @@ pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
     }
 }
 
-/// `text/html;q=0.5`.
-fn range(text: &str) -> (&str, f32) {
+/// Parses a media range and its weight: `text/html;q=0.5`.
+fn media_range(text: &str) -> (&str, f32) {
     let mut parts = text.split(';').map(str::trim);
     let range = parts.next().unwrap_or_default();
     let weight = parts.find_map(|part| {
@@ -27,7 +28,8 @@ fn range(text: &str) -> (&str, f32) {
     (range, weight.unwrap_or(1.0))
 }
 
-/// What the most specific of the ranges says; `None` if none speaks of it.
+/// Returns the weight of the most specific of the ranges in `names`, from the most specific to the least;
+/// `None` if the request has none of them.
 fn weight(ranges: &[(&str, f32)], names: [&str; 3]) -> Option<f32> {
     let of = |name: &str| {
         let mut all = ranges.iter().filter(|(range, _)| range.eq_ignore_ascii_case(name));
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_for_those_who_prefer_it() {
+    fn json_is_the_response_to_requests_that_prefer_it() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
         for (accept, json) in [
             ("application/json", true),

@@ -1,20 +1,20 @@
-//! Groups as a setting: the list that stands in a file.
+//! [`Groups`]: groups of variables as a setting.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::Group;
+use super::group::Group;
 use crate::config::Setting;
 
-/// Groups as a setting: in a file a list of tables with `name`, `description` and `vars`, in the
+/// Groups of variables as a setting: in a file a list of tables with `name`, `description` and `vars`, in the
 /// environment the same as JSON.
 ///
 /// ```
 /// use piton::config::Setting;
 /// use piton::panel::Groups;
 ///
-/// let text = r#"[{"name": "Redis", "description": "Where it is", "vars": ["REDIS_HOST"]}]"#;
+/// let text = r#"[{"name": "Redis", "description": "Address", "vars": ["REDIS_HOST"]}]"#;
 /// let groups = Groups::parse(&text.into()).unwrap();
 /// assert_eq!(groups.0[0].name(), "Redis");
 /// ```
@@ -42,7 +42,7 @@ impl Setting for Groups {
         for (index, item) in items.iter().enumerate() {
             match group(item) {
                 Ok(group) if groups.iter().any(|before| before.name() == group.name()) => {
-                    wrong.push(format!("group {}: `{}` is there already", index + 1, group.name()));
+                    wrong.push(format!("group {}: `{}` is defined twice", index + 1, group.name()));
                 }
                 Ok(group) => groups.push(group),
                 Err(more) => {
@@ -56,7 +56,8 @@ impl Setting for Groups {
     fn show(&self) -> Value {
         let show = |group: &Group| {
             let vars: Vec<&str> = group.variables().collect();
-            // By the alphabet, as it is written where the order of fields is not kept.
+            // In alphabetical order, so that the output does not depend on whether maps keep the order of
+            // their fields.
             json!({ "description": group.description(), "name": group.name(), "vars": vars })
         };
         self.0.iter().map(show).collect()
@@ -82,7 +83,10 @@ impl Setting for Groups {
     }
 }
 
-/// One group, or all that is wrong with it.
+/// Parses a group.
+///
+/// # Errors
+/// The texts are all that is wrong with it.
 fn group(item: &Value) -> Result<Group, Vec<String>> {
     let Value::Object(fields) = item else {
         return Err(vec!["expected a table with `name`, `description` and `vars`".to_owned()]);
@@ -142,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once() {
+    fn all_faults_are_reported_at_once() {
         let list = json!([
             { "name": 1, "vars": ["A", 2, "../x"], "variables": [] },
             { "name": "App", "vars": ["A"] },
@@ -159,7 +163,7 @@ mod tests {
                 "group 1: a group has no name",
                 "group 1: the variable `../x` begins with `.`",
                 "group 3: expected a table with `name`, `description` and `vars`",
-                "group 4: `App` is there already",
+                "group 4: `App` is defined twice",
                 "group 5: `vars` is not a list of names",
             ]
         );

@@ -1,4 +1,4 @@
-//! The layers together, through the door that the app uses.
+//! All layers together, through the calls that the app makes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +8,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::*;
+
+mod aliases;
+mod dotenv;
+mod generated_files;
+mod secret_files;
 
 /// The listener.
 #[derive(Settings, Debug)]
@@ -177,7 +182,7 @@ registry cannot start: 4 settings are wrong
     fix: http.timeout = \"30s\"
   log.levle             from config.toml:5
     unknown setting
-    fix: remove it; the verb `config` lists every setting
+    fix: remove it; the command `config` lists every setting
   htp.port              from config.toml:8
     unknown setting
     fix: did you mean `http.port`?
@@ -452,7 +457,7 @@ fn collisions_of(known: &[&Section]) -> Problems {
     load(Config::loader("PITON")).collisions(known)
 }
 
-/// What aliases and files are for.
+/// A section with aliases and files.
 #[derive(Settings, Default, Debug)]
 struct Old {
     /// Where the log goes.
@@ -486,309 +491,4 @@ fn old_problem(loader: Loader) -> Problem {
     let mut problems = config.check(&[&OLD], &[&OLD]);
     assert_eq!(problems.len(), 1, "{problems}");
     problems.remove(0)
-}
-
-#[test]
-fn the_alias_for_the_app_beats_the_canonical_variable_beats_the_others_in_their_order() {
-    let mut vars = vec![
-        ("OLDER_LEVEL", "older"),
-        ("OLD_LEVEL", "old"),
-        ("GNAR_OLD_LEVEL", "canonical"),
-        ("GNAR_MY_APP_LEVEL", "app"),
-    ];
-    while let Some((strongest, value)) = vars.last().copied() {
-        let (read, config) = old(Config::loader("GNAR").env(vars.clone()));
-        assert_eq!(read.level, value);
-        let origin = Origin::Environment { variable: strongest.into() };
-        assert_eq!(config.origin("old.level"), origin);
-        vars.pop();
-    }
-}
-
-#[test]
-fn any_alias_of_the_environment_beats_the_canonical_variable_of_dotenv() {
-    let (_folder, dotenv) = written(".env", "GNAR_OLD_LEVEL=dotenv\nOLD_LEVEL=x\n");
-    let loader = || Config::loader("GNAR").env_file(&dotenv);
-    assert_eq!(old(loader()).0.level, "dotenv");
-    assert_eq!(old(loader().env([("OLDER_LEVEL", "environment")])).0.level, "environment");
-}
-
-#[test]
-fn an_empty_alias_is_not_set_and_an_empty_canonical_variable_is() {
-    let vars = [("GNAR_MY_APP_LEVEL", ""), ("OLD_LEVEL", "old")];
-    assert_eq!(old(Config::loader("GNAR").env(vars)).0.level, "old");
-    let vars = [("GNAR_OLD_LEVEL", ""), ("OLD_LEVEL", "old")];
-    assert_eq!(old(Config::loader("GNAR").env(vars)).0.level, "");
-}
-
-#[test]
-fn a_wrong_value_of_an_alias_names_the_alias_in_origin_and_fix() {
-    let problem = old_problem(Config::loader("GNAR").env([("MS_PORT", "x")]));
-    assert_eq!(problem.origin.to_string(), "environment variable MS_PORT");
-    assert_eq!(problem.fix, "MS_PORT=0");
-    let kubernetes = [("MS_PORT", "tcp://10.0.0.1:80")];
-    assert_eq!(old(Config::loader("GNAR").env(kubernetes)).0.port, 0);
-}
-
-#[test]
-fn an_alias_given_in_code_comes_last_and_its_key_must_be_known() {
-    let vars = [("LAST_LEVEL", "last"), ("GNAR_OLDER", "older")];
-    let loader = Config::loader("GNAR").env(vars);
-    let loader = loader.alias("{prefix}_OLDER", "old.level", "a.rs:1");
-    let (read, config) = old(loader.alias("LAST_LEVEL", "old.level", "a.rs:2"));
-    assert_eq!(read.level, "older");
-    assert_eq!(config.unknown_variables(&[&OLD]), [""; 0]);
-    let problem = old_problem(Config::loader("GNAR").alias("X", "old.levle", "a.rs:3"));
-    assert_eq!(
-        problem.to_string(),
-        "old.levle (from a.rs:3): the variable X is given to an unknown setting"
-    );
-    assert_eq!(problem.fix, "did you mean `old.level`?");
-}
-
-#[test]
-fn aliases_are_described_and_may_not_be_anothers_variable() {
-    let (_, config) = old(Config::loader("GNAR"));
-    let described = config.describe(&[&OLD]);
-    assert_eq!(described[0].variable, "GNAR_OLD_LEVEL");
-    assert_eq!(described[0].aliases, ["GNAR_MY_APP_LEVEL", "OLD_LEVEL", "OLDER_LEVEL"]);
-    assert!(described[1].from_file && described[2].from_file && !described[3].from_file);
-    let loader = Config::loader("GNAR").alias("GNAR_OLD_KEY_FILE", "old.port", "a.rs:1");
-    let (config, _) = loader.load(&[&OLD]);
-    let problems = config.collisions(&[&OLD]);
-    assert_eq!(problems.len(), 1, "{problems}");
-    assert_eq!(problems[0].key, "old.port");
-    assert_eq!(problems[0].why, "`old.key` is read from the variable GNAR_OLD_KEY_FILE too");
-}
-
-#[test]
-fn of_variables_that_nobody_asks_for_nothing_is_kept() {
-    let vars = [("HOME", "/root"), ("DATABASE_URL", "x"), ("OLD_LEVEL", "x")];
-    let (_folder, dotenv) = written(".env", "AWS_SECRET=x\nOLDER_LEVEL=x\n");
-    for prefix in ["GNAR", ""] {
-        let (_, config) = old(Config::loader(prefix).env(vars).env_file(&dotenv));
-        let kept: Vec<_> = config.0.environment.keys().chain(config.0.dotenv.keys()).collect();
-        assert_eq!(kept, ["OLD_LEVEL", "OLDER_LEVEL"], "{prefix}");
-    }
-}
-
-#[test]
-fn a_secret_is_read_from_the_file_that_its_variable_names() {
-    let (_folder, file) = written("key", "hunter2 \r\n");
-    let path = file.display().to_string();
-    let (_other, dotenv) = written(".env", &format!("\nOLD_KEY_FILE={path}\n"));
-    let environment = Config::loader("GNAR").env([("GNAR_OLD_KEY_FILE", path.as_str())]);
-    for (loader, origin) in [
-        (environment, format!("{path} (environment variable GNAR_OLD_KEY_FILE)")),
-        (
-            Config::loader("GNAR").env_file(&dotenv),
-            format!("{path} (OLD_KEY_FILE at {}:2)", dotenv.display()),
-        ),
-    ] {
-        let (read, config) = old(loader);
-        assert_eq!(read.key.as_ref().map(|key| key.expose_secret()), Some("hunter2 "));
-        assert_eq!(config.origin("old.key").to_string(), origin);
-        assert_eq!(config.unknown_variables(&[&OLD]), [""; 0]);
-        let shown = format!("{:?}", config.describe(&[&OLD]));
-        assert!(!shown.contains("hunter2"), "{shown}");
-    }
-}
-
-#[test]
-fn a_setting_that_asks_for_it_is_read_from_a_file_and_others_are_not() {
-    let (_folder, file) = written("url", "pg://x\n\n");
-    let path = file.display().to_string();
-    let vars = [("GNAR_OLD_URL_FILE", &*path), ("GNAR_OLD_LEVEL_FILE", &*path)];
-    let (read, config) = old(Config::loader("GNAR").env(vars));
-    assert_eq!((read.url.as_str(), read.level.as_str()), ("pg://x\n", ""));
-    assert_eq!(config.unknown_variables(&[&OLD]).len(), 1);
-}
-
-#[test]
-fn a_value_and_a_file_together_are_refused_unless_the_value_is_empty() {
-    let (_folder, file) = written("key", "hunter2");
-    let path = file.display().to_string();
-    let vars = |value| [("GNAR_OLD_KEY", value), ("GNAR_OLD_KEY_FILE", path.clone())];
-    let problem = old_problem(Config::loader("GNAR").env(vars("hunter3".into())));
-    assert_eq!(problem.key, "old.key");
-    assert_eq!(problem.why, "GNAR_OLD_KEY and GNAR_OLD_KEY_FILE are both set");
-    assert_eq!(problem.fix, "remove GNAR_OLD_KEY or GNAR_OLD_KEY_FILE");
-    assert!(!format!("{problem:?}").contains("hunter"), "{problem:?}");
-    let (read, _) = old(Config::loader("GNAR").env(vars(String::new())));
-    assert_eq!(read.key.as_ref().map(|key| key.expose_secret()), Some("hunter2"));
-}
-
-#[test]
-fn a_file_that_cannot_be_taken_is_refused_with_variable_path_and_fix() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let write = |name: &str, bytes: &[u8]| {
-        std::fs::write(folder.path().join(name), bytes).expect("the folder is ours");
-    };
-    write("binary", b"hunter\xff2");
-    write("large", &vec![b'x'; 64 * 1024 + 1]);
-    write("full", &vec![b'x'; 64 * 1024]);
-    for (name, why, fix) in [
-        ("absent", "which cannot be read: No such file", "create the file"),
-        ("", "which cannot be read: Is a directory", "name a file that can be read"),
-        ("binary", "which is not UTF-8 text", "write the value as UTF-8 text"),
-        ("large", "which is larger than 64KiB", "name a file with the value alone"),
-    ] {
-        let problem = old_problem(Config::loader("GNAR").env([("OLD_KEY_FILE", path(name))]));
-        assert_eq!(problem.key, "old.key");
-        assert_eq!(problem.origin, Origin::Environment { variable: "OLD_KEY_FILE".into() });
-        assert!(problem.why.contains(&path(name)) && problem.why.contains(why), "{problem}");
-        assert_eq!(problem.fix, format!("{fix}, or unset OLD_KEY_FILE"));
-        assert!(!problem.why.contains("hunter"), "{problem}");
-    }
-    let (read, _) = old(Config::loader("GNAR").env([("OLD_KEY_FILE", path("full"))]));
-    assert_eq!(read.key.map(|key| key.expose_secret().len()), Some(64 * 1024));
-}
-
-#[test]
-fn a_file_that_is_not_needed_is_not_looked_at() {
-    let loader = || Config::loader("GNAR").env([("OLD_KEY_FILE", "/nowhere")]);
-    let (read, _) = old(loader().flag("old.key", "x", "--set"));
-    assert!(read.key.is_some());
-    let (config, _) = loader().load(&[&OLD]);
-    assert!(config.check(&[&OLD], &[]).is_empty(), "nobody reads the section");
-}
-
-#[test]
-fn an_alias_that_is_not_unicode_is_refused() {
-    use std::os::unix::ffi::OsStringExt;
-    let vars = [("OLD_KEY_FILE", OsString::from_vec(vec![0xff])), ("X", OsString::from("x"))];
-    let (_, problems) = Config::loader("GNAR").env(vars).load(&[&OLD]);
-    assert_eq!(problems.len(), 1, "{problems}");
-    assert_eq!(problems[0].key, "old.key");
-}
-
-#[test]
-fn a_secret_from_code_or_a_flag_stands_in_no_message() {
-    for key in ["db.key", "db.password", "db.pasword", "db.key.x", "http.port"] {
-        let loader = Config::loader("PITON").flag(key, "hunter2", "--set");
-        let config = load(loader.code("db.key", json!({"a": "hunter2"}), "App::set"));
-        let problems = config.check(&KNOWN, &KNOWN);
-        let described = config.describe(&KNOWN);
-        let shown = format!("{}{described:?}{problems:?}{config:?}", problems.report("x"));
-        assert!(key == "http.port" || !shown.contains("hunter"), "{key}: {shown}");
-    }
-}
-
-/// A file of the example's settings, the `#` before each taken away.
-fn uncommented(example: &str) -> String {
-    let line = |line: &str| match line.strip_prefix('#') {
-        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
-        _ => format!("{line}\n"),
-    };
-    example.lines().map(line).collect()
-}
-
-#[test]
-fn the_example_is_accepted_as_it_is_and_with_every_setting_uncommented() {
-    let known = [&HTTP, &TOP, &DB, &OLD];
-    let example = load(Config::loader("PITON").app("shop")).example(&known);
-    assert!(example.contains("# Variable: PITON_HTTP_PORT, also PORT\n#port = 5000\n"));
-    let whole = uncommented(&example);
-    let described = load(Config::loader("PITON")).describe(&known);
-    for (text, origin_is_file) in [(&example, false), (&whole, true)] {
-        let (_folder, file) = written("config.toml", text);
-        let (config, problems) = Config::loader("PITON").file(&file).load(&known);
-        assert!(problems.is_empty(), "{problems}\n{text}");
-        let problems = config.check(&known, &known);
-        assert!(problems.is_empty(), "{problems}\n{text}");
-        for (before, now) in described.iter().zip(config.describe(&known)) {
-            assert_eq!(before.value, now.value, "{}", now.key);
-            assert_eq!(matches!(now.origin, Origin::File { .. }), origin_is_file, "{}", now.key);
-        }
-    }
-}
-
-#[test]
-fn the_example_and_the_schema_do_not_depend_on_what_is_set() {
-    let blank = load(Config::loader("PITON").app("shop"));
-    let set = load(Config::loader("PITON").app("shop").env([("PITON_HTTP_PORT", "1")]));
-    assert_eq!(blank.example(&KNOWN), set.example(&KNOWN));
-    assert_eq!(blank.schema(&KNOWN), set.schema(&KNOWN));
-}
-
-#[derive(Settings)]
-struct Keys {
-    secret: String,
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self { secret: "hunter2".into() }
-    }
-}
-
-#[test]
-fn a_secrets_default_stands_in_neither_example_nor_schema_nor_list() {
-    static KEYS: Section = Section::of::<Keys>("keys");
-    let config = load(Config::loader("PITON"));
-    let described = config.describe(&[&KEYS]);
-    let (example, schema) = (config.example(&[&KEYS]), config.schema(&[&KEYS]));
-    assert!(example.contains("#secret = \"\"\n"), "{example}");
-    assert!(schema["properties"]["keys"]["properties"]["secret"].get("default").is_none());
-    let json = settings_list::json(&described);
-    let all = format!("{example}{schema}{json}{}", Config::list(&described));
-    assert!(!all.contains("hunter"), "{all}");
-}
-
-#[test]
-fn the_schema_has_sections_as_closed_objects_with_docs_and_defaults() {
-    let schema = load(Config::loader("PITON").app("shop")).schema(&KNOWN);
-    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-    assert_eq!(schema["additionalProperties"], false);
-    let http = &schema["properties"]["http"];
-    assert_eq!(http["description"], "The listener.");
-    assert_eq!(http["additionalProperties"], false);
-    let port = json!({
-        "type": "integer", "minimum": 0, "maximum": 65535, "default": 5000,
-        "description": "Where to listen. Default: `5000`.",
-    });
-    assert_eq!(http["properties"]["port"], port);
-    let pool = &schema["properties"]["db"]["properties"]["pool"];
-    assert_eq!(pool["description"], "The connections.");
-    assert_eq!(pool["properties"]["max"]["default"], 8);
-    assert_eq!(schema["properties"]["production"]["type"], "boolean");
-}
-
-#[test]
-fn a_folder_called_dotenv_is_no_file_of_variables() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(".env");
-    std::fs::create_dir(&path).unwrap();
-    let (_, problems) = Config::loader("PITON").env_file(&path).load(&KNOWN);
-    assert!(problems.is_empty(), "{problems}");
-}
-
-#[test]
-fn a_dotenv_is_expanded_and_what_it_cannot_be_read_as_is_told_with_the_fix() {
-    let (_folder, dotenv) = written(
-        ".env",
-        "BASE=1\nMY-VAR=1\nBARE\nexport\tPITON_LOG_LEVEL=${LEVEL:-debug}\nPITON_HTTP_PORT=${BASE}${LAST}\n",
-    );
-    let config = load(Config::loader("PITON").env([("LAST", "7")]).env_file(&dotenv));
-    assert_eq!(http(&config).port, 17);
-    let origin = config.origin("http.port").to_string();
-    assert_eq!(origin, format!("{}:5", dotenv.display()));
-    // The environment takes precedence, as in python-dotenv.
-    let config =
-        load(Config::loader("PITON").env([("BASE", "2"), ("LAST", "7")]).env_file(&dotenv));
-    assert_eq!(http(&config).port, 27);
-
-    std::fs::write(&dotenv, b"A=1\nPITON_HTTP_PORT=\xe9\n").unwrap();
-    let (_, problems) = Config::loader("PITON").env_file(&dotenv).load(&KNOWN);
-    assert_eq!(problems.len(), 1, "{problems}");
-    assert!(problems[0].why.contains("not UTF-8") && problems[0].fix.contains("iconv"));
-    assert_eq!(problems[0].origin.to_string(), format!("{}:2", dotenv.display()));
-    let utf_16: Vec<u8> = "A=1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    std::fs::write(&dotenv, utf_16).unwrap();
-    let (_, problems) = Config::loader("PITON").env_file(&dotenv).load(&KNOWN);
-    assert!(problems.len() == 1 && problems[0].fix.contains("UTF-16"), "{problems}");
-    std::fs::write(&dotenv, "A=1\n".repeat(2 << 20)).unwrap();
-    let (_, problems) = Config::loader("PITON").env_file(&dotenv).load(&KNOWN);
-    assert!(problems.len() == 1 && problems[0].why.contains("4MiB"), "{problems}");
 }

@@ -1,4 +1,4 @@
-//! Where the value of a variable may be.
+//! [`VariableSources`]: the places where the value of a variable is looked for.
 
 use std::path::{Path, PathBuf};
 
@@ -6,25 +6,25 @@ use crate::config::{Config, EnvValue, Origin};
 use crate::handle::Handle;
 use crate::secrets::secret_file::read_mounted_secret;
 
-/// Where the values of variables are looked for, the strongest first: the environment, a file that it
-/// names (`<NAME>_FILE`), `.env` and the file named there, and folders in which a file has the name of
+/// The places where the values of variables are looked for, the strongest first: the environment, a file
+/// that it names (`<NAME>_FILE`), `.env`, a file named there, and folders in which a file has the name of
 /// the variable.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub struct VariableSources {
     config: Config,
     folders: Vec<PathBuf>,
 }
 
-/// What was found.
+/// A variable that was found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// The value, or why it cannot be told.
+pub(super) struct FoundVariable {
+    /// The value, or the reason why it cannot be read.
     pub text: Result<String, String>,
     pub origin: Origin,
 }
 
-impl Sources {
-    /// The environment and `.env` of a running app, as far as it keeps them: see
+impl VariableSources {
+    /// Creates the sources of a running app: the variables that it exposes, see
     /// [`App::expose_env`](crate::App::expose_env).
     #[must_use]
     pub fn of(app: &Handle) -> Self {
@@ -35,72 +35,73 @@ impl Sources {
         Self { config: config.clone(), folders: Vec::new() }
     }
 
-    /// A folder of secrets, as Kubernetes mounts them: a file for each, with the name of its variable.
-    /// The folder given first is the strongest, and one that is not there holds nothing.
+    /// Adds a folder of secrets, as Kubernetes mounts them: one file for each, with the name of its variable.
+    /// An earlier folder is stronger than a later one. A folder need not exist.
     #[must_use]
     pub fn folder(mut self, path: impl Into<PathBuf>) -> Self {
         self.folders.push(path.into());
         self
     }
 
-    /// Several of [`Sources::folder`].
+    /// Adds several folders: see [`VariableSources::folder`].
     #[must_use]
     pub fn folders<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.folders.extend(paths.into_iter().map(Into::into));
         self
     }
 
-    /// Reads files, and so may wait.
-    pub(super) fn find(&self, name: &str) -> Option<Found> {
+    /// Finds a variable. Blocks, because it may read files.
+    pub(super) fn find(&self, name: &str) -> Option<FoundVariable> {
         self.in_variables(name).or_else(|| self.folders.iter().find_map(|it| in_folder(it, name)))
     }
 
-    /// As with settings: an empty variable does not count beside one that names a file.
-    fn in_variables(&self, name: &str) -> Option<Found> {
+    /// Finds a variable in the environment and `.env`. As with settings, an empty variable does not count if
+    /// another one names a file.
+    fn in_variables(&self, name: &str) -> Option<FoundVariable> {
         let value = self.config.exposed_env(name);
-        let file = self.config.exposed_env(&of_file(name));
+        let file = self.config.exposed_env(&file_variable(name));
         let file = file.filter(|file| file.text.as_deref() != Some(""));
         match (value, file) {
-            (None, file) => file.map(named),
-            (Some(value), None) => Some(said(value)),
+            (None, file) => file.map(of_named_file),
+            (Some(value), None) => Some(of_text(value)),
             (Some(value), Some(file)) => {
                 let empty = value.text.as_deref() == Some("");
                 let weaker = file.origin.outranks(&value.origin);
                 let same = !value.origin.outranks(&file.origin);
-                Some(if weaker || (empty && same) { named(file) } else { said(value) })
+                Some(if weaker || (empty && same) { of_named_file(file) } else { of_text(value) })
             }
         }
     }
 }
 
-/// The variable that names a file with the value of another.
-pub(super) fn of_file(name: &str) -> String {
+/// Returns the variable that names a file with the value of another.
+pub(super) fn file_variable(name: &str) -> String {
     format!("{name}_FILE")
 }
 
-fn said(value: &EnvValue) -> Found {
+fn of_text(value: &EnvValue) -> FoundVariable {
     let text = value.text.clone().ok_or_else(|| "the value is not UTF-8 text".to_owned());
-    Found { text, origin: value.origin.clone() }
+    FoundVariable { text, origin: value.origin.clone() }
 }
 
-fn named(file: &EnvValue) -> Found {
+fn of_named_file(file: &EnvValue) -> FoundVariable {
     let Some(path) = &file.text else {
         let why = "the name of the file is not UTF-8 text".to_owned();
-        return Found { text: Err(why), origin: file.origin.clone() };
+        return FoundVariable { text: Err(why), origin: file.origin.clone() };
     };
     let path = PathBuf::from(path);
     let text = match read_mounted_secret(&path) {
         Ok(Some(text)) => Ok(text),
-        Ok(None) => Err("the file is not there".to_owned()),
+        Ok(None) => Err("the file does not exist".to_owned()),
         Err(error) => Err(format!("the file {error}")),
     };
     let named_by = Box::new(file.origin.clone());
-    Found { text, origin: Origin::ValueFile { path, named_by } }
+    FoundVariable { text, origin: Origin::ValueFile { path, named_by } }
 }
 
-fn in_folder(folder: &Path, name: &str) -> Option<Found> {
+fn in_folder(folder: &Path, name: &str) -> Option<FoundVariable> {
     let path = folder.join(name);
     let text = read_mounted_secret(&path).transpose()?;
     let text = text.map_err(|error| format!("the file {error}"));
-    Some(Found { text, origin: Origin::File { path, line: None } })
+    Some(FoundVariable { text, origin: Origin::File { path, line: None } })
 }
