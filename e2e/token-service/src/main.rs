@@ -25,9 +25,9 @@ use piton::prelude::*;
 use piton::tokio;
 use serde_json::{Map, Value, json};
 
-/// The header of a response that a handler made, and not a guard.
+/// The header of a response that was made by a handler instead of a guard.
 const PASSED: HeaderName = HeaderName::from_static("x-passed");
-/// The header with the words of a refusal, as its response may be a hook's.
+/// The header with the message of a refusal, because its response may be that of a hook.
 const REFUSAL: HeaderName = HeaderName::from_static("x-refusal");
 
 fn main() -> piton::Exit {
@@ -59,7 +59,7 @@ fn with_hook(app: App, hook: &str) -> App {
         "user" => {
             app.token_user(|token| async move { Ok(ask("user", token_json(&token))?.as_u64()) })
         }
-        "refused" => app.token_refused(answer_to),
+        "refused" => app.token_refused(respond_to_refusal),
         other => panic!("no hook `{other}`"),
     }
 }
@@ -77,8 +77,8 @@ fn claims_of(answer: Value) -> Result<Claims> {
     }
 }
 
-/// Answers a refusal as the test's own loader for its kind does, if there is one.
-fn answer_to(refusal: &Refusal, token: Option<&Identity>) -> Option<Response> {
+/// Returns the response of the test's own loader for this kind of refusal, if there is one.
+fn respond_to_refusal(refusal: &Refusal, token: Option<&Identity>) -> Option<Response> {
     let mut question = token.map_or_else(|| json!({}), token_json);
     question["kind"] = json!(kind(refusal.kind()));
     question["words"] = json!(refusal.to_string());
@@ -114,11 +114,11 @@ fn ask(hook: &str, mut question: Value) -> Result<Value> {
     writeln!(stream, "{question}").map_err(Error::internal)?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).map_err(Error::internal)?;
-    // Nothing at all, when the loader has raised.
+    // Empty if the loader raised an exception, which is an error here because it is not JSON.
     serde_json::from_str(&answer).map_err(Error::internal)
 }
 
-/// All that the accessors of a token say.
+/// Returns all that the accessors of a token return.
 fn token_json(token: &Identity) -> Value {
     json!({
         "header": token.header(),

@@ -4,6 +4,7 @@
 //! New code needs none of this. `docs/COMPATIBILITY.md` lists what is compatible with what.
 
 pub(crate) mod error_envelope;
+pub(crate) mod error_style;
 pub(crate) mod percent_format;
 #[cfg(feature = "jwt")]
 pub(crate) mod python_decoders;

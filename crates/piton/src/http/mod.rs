@@ -6,7 +6,7 @@ mod routing;
 mod server;
 mod settings;
 
-pub use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
+pub use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 pub use crate::error::{Error, ErrorMapper, ErrorResponse, FieldError, Result, StatusMapping};
 #[cfg_attr(
     not(feature = "jwt"),

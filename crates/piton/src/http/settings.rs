@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::compat::error_envelope::{ErrorDetail, ErrorStyle};
+use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
 use crate::http::server::cors::CorsSettings;
 use crate::memory::{self, MemoryLimit, SMALL, rounded};

@@ -32,7 +32,7 @@ pub struct MsecFormat {
 #[derive(Clone, Debug, PartialEq)]
 enum FormatPart {
     Text(String),
-    RecordAttribute(RecordAttribute, ConversionSpec),
+    Attribute(RecordAttribute, ConversionSpec),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -136,8 +136,9 @@ impl PythonFormat {
     pub fn new(text: &str) -> Result<Self, String> {
         let parts = pieces(text)?.into_iter().map(|piece| match piece {
             FormatPiece::Text(text) => Ok(FormatPart::Text(text)),
-            FormatPiece::Conversion { name, spec } => attribute(text, name, spec)
-                .map(|attribute| FormatPart::RecordAttribute(attribute, spec)),
+            FormatPiece::Conversion { name, spec } => {
+                attribute(text, name, spec).map(|attribute| FormatPart::Attribute(attribute, spec))
+            }
         });
         Ok(Self { parts: parts.collect::<Result<_, _>>()?, text: text.to_owned() })
     }
@@ -149,16 +150,13 @@ impl PythonFormat {
     /// Writes the line without its line end. The fields follow the message; if the format has no message,
     /// they are at the end.
     pub(super) fn write(&self, line: &mut String, record: &PythonRecord<'_>) {
-        let is_message = |part: &FormatPart| {
-            matches!(part, FormatPart::RecordAttribute(RecordAttribute::Message, _))
-        };
+        let is_message =
+            |part: &FormatPart| matches!(part, FormatPart::Attribute(RecordAttribute::Message, _));
         let last = self.parts.iter().rposition(is_message);
         for (index, part) in self.parts.iter().enumerate() {
             match part {
                 FormatPart::Text(text) => line.push_str(text),
-                FormatPart::RecordAttribute(attribute, spec) => {
-                    record.write(line, *attribute, *spec)
-                }
+                FormatPart::Attribute(attribute, spec) => record.write(line, *attribute, *spec),
             }
             if Some(index) == last {
                 line.push_str(record.fields);

@@ -78,10 +78,10 @@ impl Tokens {
     /// is that of the shown token at most, so that a short-lived token does not become a lasting one.
     fn renewed(&self, identity: &Identity) -> Result<String> {
         let issued = identity.moment("iat").unwrap_or_else(now);
-        let shown = identity.expires().map_or(Lifetime::Never, |end| {
+        let lifetime = identity.expires().map_or(Lifetime::Never, |end| {
             Lifetime::Expires(Duration::from_secs(end.saturating_sub(issued)))
         });
-        let lifetime = shown.min(self.0.settings.access_expires());
+        let lifetime = lifetime.min(self.0.settings.access_expires());
         let token = self.access_for(identity.value().clone(), lifetime);
         token.renewing(identity).sign()
     }

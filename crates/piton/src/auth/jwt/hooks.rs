@@ -44,7 +44,7 @@ struct RefusalHandler(Arc<HandleRefusal>);
 
 impl App {
     /// Sets the deny-list: `ask` is called for every token that is otherwise valid, and returns whether
-    /// it has been revoked. An error is answered like a handler's, and the token is not accepted.
+    /// it has been revoked. An error becomes the response, as a handler's does, and the token is not accepted.
     ///
     /// ```
     /// use piton::prelude::*;
@@ -106,8 +106,8 @@ impl App {
         self.provide(MoreHeaders(Arc::new(headers)))
     }
 
-    /// Verifies the claims of every token that is otherwise valid. `false` is answered 400 "User
-    /// claims verification failed". Flask-JWT-Extended's `token_verification_loader`.
+    /// Verifies the claims of every token that is otherwise valid. `false` becomes 400 "User claims
+    /// verification failed". Flask-JWT-Extended's `token_verification_loader`.
     ///
     /// ```
     /// use piton::prelude::*;
@@ -126,7 +126,7 @@ impl App {
     }
 
     /// Loads the user of every token that is otherwise valid, for handlers that take
-    /// [`CurrentUser`]. `None` is answered 401. Flask-JWT-Extended's `user_lookup_loader`.
+    /// [`CurrentUser`]. `None` becomes 401. Flask-JWT-Extended's `user_lookup_loader`.
     ///
     /// ```
     /// use piton::prelude::*;

@@ -305,8 +305,8 @@ impl JwtSettings {
                 reader.refuse(key, "this header has a meaning of its own in HTTP", fix);
             }
         }
-        let words = self.header_type.as_str();
-        if !(words.is_empty() || is_token(words)) {
+        let scheme = self.header_type.as_str();
+        if !(scheme.is_empty() || is_token(scheme)) {
             let why = "not a single word";
             reader.refuse("header_type", why, "set `Bearer`, or leave it empty");
         }

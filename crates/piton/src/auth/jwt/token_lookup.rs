@@ -117,10 +117,10 @@ impl TokenLookup {
         let mut missing = Vec::new();
         for location in locations {
             let found = match location {
-                TokenLocation::Headers => self.in_header(&head.headers),
-                TokenLocation::Cookies => self.in_cookie(head, wanted),
-                TokenLocation::QueryString => self.in_query(head),
-                TokenLocation::Json => self.in_json(head, wanted),
+                TokenLocation::Headers => self.find_in_header(&head.headers),
+                TokenLocation::Cookies => self.find_in_cookie(head, wanted),
+                TokenLocation::QueryString => self.find_in_query(head),
+                TokenLocation::Json => self.find_in_json(head, wanted),
             };
             match found {
                 // Not refused yet, because another scheme in `Authorization` may be meant for a proxy while the
@@ -133,15 +133,15 @@ impl TokenLookup {
                 other => return other,
             }
         }
-        Err(NotFound::Absent(all_missing(locations, missing)))
+        Err(NotFound::Absent(join_refusals(locations, missing)))
     }
 
-    fn in_header<'a>(&self, headers: &'a HeaderMap) -> Result<FoundToken<'a>, NotFound> {
+    fn find_in_header<'a>(&self, headers: &'a HeaderMap) -> Result<FoundToken<'a>, NotFound> {
         let mut lines = headers.get_all(&self.header).iter();
         let value = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
         let value = std::str::from_utf8(value).unwrap_or("?").trim();
         if lines.next().is_some() {
-            return Err(self.bad_header());
+            return Err(self.invalid_header());
         }
         if value.is_empty() || (self.messages == FlaskVersion::Version4 && value == ",") {
             let message = format!("Missing {} Header", self.header_label);
@@ -156,7 +156,7 @@ impl TokenLookup {
             let mut words = value.split_ascii_whitespace();
             return match (words.next(), words.next()) {
                 (Some(token), None) => Ok(found(token)),
-                _ => Err(self.bad_header()),
+                _ => Err(self.invalid_header()),
             };
         }
         // Split at commas, because clients may join several credentials in one header line.
@@ -165,28 +165,28 @@ impl TokenLookup {
         };
         let mut fields = value.split(',').map(str::split_ascii_whitespace);
         let field = fields.find_map(|mut words| ours(&mut words).then_some(words));
-        let mut words = field.ok_or_else(|| self.no_type())?;
+        let mut words = field.ok_or_else(|| self.missing_scheme())?;
         if self.messages == FlaskVersion::Version4 && fields.any(|mut words| ours(&mut words)) {
-            return Err(self.no_type());
+            return Err(self.missing_scheme());
         }
         match (words.next(), words.next()) {
             (Some(token), None) => Ok(found(token)),
-            _ => Err(self.bad_header()),
+            _ => Err(self.invalid_header()),
         }
     }
 
     /// Returns the refusal of a header with another scheme.
-    fn no_type(&self) -> NotFound {
+    fn missing_scheme(&self) -> NotFound {
         let (name, scheme) = (&self.header_label, &self.header_type);
         match self.messages {
-            FlaskVersion::Version3 => self.bad_header(),
+            FlaskVersion::Version3 => self.invalid_header(),
             FlaskVersion::Version4 => NotFound::Absent(Refusal::missing(format!(
                 "Missing '{scheme}' type in '{name}' header. Expected '{name}: {scheme} <JWT>'"
             ))),
         }
     }
 
-    fn bad_header(&self) -> NotFound {
+    fn invalid_header(&self) -> NotFound {
         let (name, scheme) = (&self.header_label, &self.header_type);
         let space = if scheme.is_empty() { "" } else { " " };
         match self.messages {
@@ -199,7 +199,7 @@ impl TokenLookup {
         }
     }
 
-    fn in_cookie<'a>(
+    fn find_in_cookie<'a>(
         &self,
         head: &'a Parts,
         wanted: TokenType,
@@ -211,16 +211,18 @@ impl TokenLookup {
             return Err(NotFound::Absent(Refusal::missing(message)));
         };
         let csrf = match &self.csrf {
-            Some(rules) if rules.methods.contains(&head.method) => Some(rules.shown(head, wanted)?),
+            Some(rules) if rules.methods.contains(&head.method) => {
+                Some(rules.csrf_token(head, wanted)?)
+            }
             _ => None,
         };
         Ok(FoundToken { token: Cow::Borrowed(token), location: TokenLocation::Cookies, csrf })
     }
 
-    fn in_query(&self, head: &Parts) -> Result<FoundToken<'static>, NotFound> {
+    fn find_in_query(&self, head: &Parts) -> Result<FoundToken<'static>, NotFound> {
         let name = &self.query;
         let query = head.uri.query().unwrap_or_default();
-        let value = body_lookup::pair(query.as_bytes(), name);
+        let value = body_lookup::find_pair(query.as_bytes(), name);
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             let message = match self.messages {
                 FlaskVersion::Version3 => format!("Missing \"{name}\" query paramater"),
@@ -239,19 +241,23 @@ impl TokenLookup {
         Ok(FoundToken { token, location: TokenLocation::QueryString, csrf: None })
     }
 
-    fn in_json<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<FoundToken<'a>, NotFound> {
+    fn find_in_json<'a>(
+        &self,
+        head: &'a Parts,
+        wanted: TokenType,
+    ) -> Result<FoundToken<'a>, NotFound> {
         if !body_lookup::is_json(&head.headers) {
             let message = "Invalid content-type. Must be application/json.";
             return Err(NotFound::Absent(Refusal::missing(message)));
         }
         let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
         let key = &self.json_keys[wanted as usize];
-        match body_lookup::member(body, key) {
-            Some(body_lookup::Member::Text(token)) => {
+        match body_lookup::find_member(body, key) {
+            Some(body_lookup::JsonMember::Text(token)) => {
                 let token = Cow::Owned(token);
                 Ok(FoundToken { token, location: TokenLocation::Json, csrf: None })
             }
-            Some(body_lookup::Member::Other) => {
+            Some(body_lookup::JsonMember::Other) => {
                 Err(NotFound::Refused(Refusal::invalid("Invalid token type. Token must be text")))
             }
             _ => {
@@ -264,23 +270,25 @@ impl TokenLookup {
 
 impl CsrfRules {
     /// Returns the CSRF token of the request, which proves that its page may read the cookies.
-    fn shown<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Cow<'a, str>, NotFound> {
-        let shown = head.headers.get(&self.headers[wanted as usize]);
-        let shown = shown.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
-        if let Some(shown) = shown {
-            return Ok(Cow::Borrowed(shown));
+    fn csrf_token<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Cow<'a, str>, NotFound> {
+        let csrf_token = head.headers.get(&self.headers[wanted as usize]);
+        let csrf_token =
+            csrf_token.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
+        if let Some(csrf_token) = csrf_token {
+            return Ok(Cow::Borrowed(csrf_token));
         }
         let missing = || NotFound::Refused(Refusal::new(RefusalKind::Csrf, "Missing CSRF token"));
         let field = self.fields.as_ref().filter(|_| body_lookup::is_form(&head.headers));
         let field = &field.ok_or_else(missing)?[wanted as usize];
         let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
-        let shown = body_lookup::pair(body, field).filter(|shown| !shown.is_empty());
-        shown.map(Cow::Owned).ok_or_else(missing)
+        let csrf_token =
+            body_lookup::find_pair(body, field).filter(|csrf_token| !csrf_token.is_empty());
+        csrf_token.map(Cow::Owned).ok_or_else(missing)
     }
 }
 
 /// Joins the refusals of all locations in the way of Flask-JWT-Extended.
-fn all_missing(locations: &[TokenLocation], mut missing: Vec<Refusal>) -> Refusal {
+fn join_refusals(locations: &[TokenLocation], mut missing: Vec<Refusal>) -> Refusal {
     if let [_] = missing.as_slice() {
         return missing.remove(0);
     }

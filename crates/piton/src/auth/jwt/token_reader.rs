@@ -54,7 +54,7 @@ impl<'a> TokenReader<'a> {
         let accepted = accepted.map_err(|refusal| self.with_expired(refusal, token))?;
         let identity = Identity::new(accepted, &inner.settings.identity_claim);
         match self.csrf {
-            Some(shown) => check_csrf(&identity, shown).map(|()| identity),
+            Some(csrf_token) => check_csrf(&identity, csrf_token).map(|()| identity),
             None => Ok(identity),
         }
     }
@@ -71,9 +71,9 @@ impl TokenReader<'_> {
 }
 
 /// Compares the CSRF token of the request with the token's claim `csrf`.
-pub(super) fn check_csrf(identity: &Identity, shown: &str) -> Result<(), Refusal> {
+pub(super) fn check_csrf(identity: &Identity, csrf_token: &str) -> Result<(), Refusal> {
     let csrf = identity.csrf().ok_or_else(|| Refusal::invalid("Missing claim: csrf"))?;
-    match bool::from(csrf.as_bytes().ct_eq(shown.as_bytes())) {
+    match bool::from(csrf.as_bytes().ct_eq(csrf_token.as_bytes())) {
         true => Ok(()),
         false => Err(Refusal::new(RefusalKind::Csrf, "CSRF double submit tokens do not match")),
     }

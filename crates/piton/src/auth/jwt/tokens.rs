@@ -94,7 +94,7 @@ impl Part for Tokens {
         }
         let validation = Validation {
             leeway: settings.leeway.0.as_secs(),
-            required: required(&settings, style),
+            required: required_claims(&settings, style),
             issuer: settings.decode_issuer.clone().or_else(|| settings.issuer.clone()),
             audience: settings.audience_to_accept().to_vec(),
             own_audience: settings.audience_to_write().to_vec(),
@@ -108,7 +108,7 @@ impl Part for Tokens {
         };
         match settings.access_expires() {
             Lifetime::Expires(expires) => {
-                info!("JWT configured, tokens expire in {}", spoken(expires));
+                info!("JWT configured, tokens expire in {}", format_lifetime(expires));
             }
             Lifetime::Never if launch.production() => {
                 warn!("JWT configured, access tokens never expire: only revoking ends one");
@@ -172,7 +172,7 @@ fn warn_of_unknown_claims(settings: &JwtSettings) {
 }
 
 /// Returns the claims without which a token is refused.
-fn required(settings: &JwtSettings, style: ErrorStyle) -> Vec<String> {
+fn required_claims(settings: &JwtSettings, style: ErrorStyle) -> Vec<String> {
     if let Some(claims) = &settings.required_claims {
         return claims.clone();
     }
@@ -191,7 +191,7 @@ fn error_style(launch: &Launch) -> ErrorStyle {
 }
 
 /// Formats a duration as Gnar Gear does: `15 minutes`.
-fn spoken(duration: Duration) -> String {
+fn format_lifetime(duration: Duration) -> String {
     match duration.as_secs() {
         60 => "1 minute".into(),
         seconds if seconds % 60 == 0 => format!("{} minutes", seconds / 60),

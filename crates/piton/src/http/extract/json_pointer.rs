@@ -57,7 +57,7 @@ pub(super) fn pointer_of_name(json: &[u8], end: usize) -> Option<String> {
             (b'}' | b']', _) => drop(open.pop()),
             (b',', Some(OpenContainer::List(items))) => *items += 1,
             (b',', Some(OpenContainer::Object(name, awaits_colon))) => {
-                (*name, *awaits_colon) = (None, true)
+                (*name, *awaits_colon) = (None, true);
             }
             (b':', Some(OpenContainer::Object(_, awaits_colon))) => *awaits_colon = false,
             (b'"', Some(OpenContainer::Object(name, true))) => *name = json.get(at..at + length),
@@ -70,7 +70,7 @@ pub(super) fn pointer_of_name(json: &[u8], end: usize) -> Option<String> {
     for step in &open {
         match step {
             OpenContainer::Object(name, _) => {
-                push_token(&mut pointer, &decode_name(name.unwrap_or_default()))
+                push_token(&mut pointer, &decode_name(name.unwrap_or_default()));
             }
             OpenContainer::List(items) => push_token(&mut pointer, &items.to_string()),
         }

@@ -9,7 +9,8 @@ use http_body_util::BodyExt;
 
 use super::request_context::RequestContext;
 use super::stack_config::StackConfig;
-use crate::compat::error_envelope::{self, ErrorStyle};
+use crate::compat::error_envelope;
+use crate::compat::error_style::ErrorStyle;
 use crate::error::error_renderer::ErrorResponse;
 use crate::error::handler_error::{CustomErrorBody, ErrorExtension};
 use crate::error::problem::{self, DebugInfo, ErrorReport};

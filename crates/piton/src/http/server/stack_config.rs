@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::cors::Cors;
 use super::exempt_paths::ExemptPaths;
-use crate::compat::error_envelope::{self, ErrorStyle};
+use crate::compat::error_envelope;
+use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
 use crate::http::routing::hooks::Hooks;
 use crate::http::settings::{HeaderLine, HttpSettings};

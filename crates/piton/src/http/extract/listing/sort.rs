@@ -92,7 +92,7 @@ impl<B: SortBy> Default for Sort<B> {
             assert!(
                 names_fields(B::DEFAULT, B::FIELDS),
                 "DEFAULT names a field that is not in FIELDS"
-            )
+            );
         };
         B::DEFAULT.parse().unwrap_or(Self { fields: Vec::new(), by: PhantomData })
     }
