@@ -53,8 +53,8 @@ pub fn builder(text: &LitStr) -> Result<TokenStream> {
     builder_with(text, &[]).map(|(builder, _)| builder)
 }
 
-/// A piece of a text as `format!` would read it.
-enum Piece {
+/// A piece of a format text.
+enum KeyPiece {
     Text(String),
     /// The argument, and its format specification: `:?`.
     Value(String, String),
@@ -66,11 +66,11 @@ fn builder_with(text: &LitStr, names: &[Option<String>]) -> Result<(TokenStream,
     let mut next = 0;
     for piece in pieces(text)? {
         let (name, spec) = match piece {
-            Piece::Text(piece) => {
+            KeyPiece::Text(piece) => {
                 builder.extend(quote!(.text(#piece)));
                 continue;
             }
-            Piece::Value(name, spec) => (name, spec),
+            KeyPiece::Value(name, spec) => (name, spec),
         };
         let position = if name.is_empty() {
             next += 1;
@@ -83,7 +83,7 @@ fn builder_with(text: &LitStr, names: &[Option<String>]) -> Result<(TokenStream,
         let value = match position {
             Some(position) => {
                 let Some(used) = used.get_mut(position) else {
-                    let why = "say which value is meant: a variable's name stands in the braces";
+                    let why = "expected the name of a variable in the braces";
                     return Err(Error::new(text.span(), why));
                 };
                 *used = true;
@@ -114,7 +114,7 @@ fn variable(name: &str, span: Span) -> Option<Ident> {
     Some(if raw { Ident::new_raw(name, span) } else { Ident::new(name, span) })
 }
 
-fn pieces(text: &LitStr) -> Result<Vec<Piece>> {
+fn pieces(text: &LitStr) -> Result<Vec<KeyPiece>> {
     let wrong = |why: &str| Error::new(text.span(), why);
     let (mut pieces, mut plain) = (Vec::new(), String::new());
     let value = text.value();
@@ -129,11 +129,11 @@ fn pieces(text: &LitStr) -> Result<Vec<Piece>> {
                 return Err(wrong("a `{` without its `}`: write `{{` for the brace itself"));
             }
             if !plain.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                pieces.push(KeyPiece::Text(std::mem::take(&mut plain)));
             }
             let colon = inside.find(':').unwrap_or(inside.len());
             let (name, spec) = inside.split_at(colon);
-            pieces.push(Piece::Value(name.trim().to_owned(), spec.to_owned()));
+            pieces.push(KeyPiece::Value(name.trim().to_owned(), spec.to_owned()));
         } else if c == '}' {
             return Err(wrong("a `}` without its `{`: write `}}` for the brace itself"));
         } else {
@@ -141,7 +141,7 @@ fn pieces(text: &LitStr) -> Result<Vec<Piece>> {
         }
     }
     if !plain.is_empty() {
-        pieces.push(Piece::Text(plain));
+        pieces.push(KeyPiece::Text(plain));
     }
     Ok(pieces)
 }

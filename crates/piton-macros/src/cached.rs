@@ -1,5 +1,5 @@
 //! `#[cached(..)]` under a route: an inert attribute that the route macro reads, one call of
-//! `piton::http::Route::middleware`. And `#[memoize(..)]` over any function: one call of `piton::cache::entry`.
+//! `piton::http::Route::middleware`. And `#[memoize(..)]` above any function: one call of `piton::cache::entry`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -13,9 +13,9 @@ use syn::{
 
 use super::{cache_key, duration};
 
-/// What stands in the brackets.
+/// The options of both attributes.
 #[derive(Default)]
-pub struct Said {
+pub struct CacheOptions {
     ttl: Option<Expr>,
     tags: Vec<LitStr>,
     key: Option<LitStr>,
@@ -23,21 +23,21 @@ pub struct Said {
     shared: Option<Ident>,
 }
 
-impl Parse for Said {
+impl Parse for CacheOptions {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let mut said = Self::default();
+        let mut options = Self::default();
         while !input.is_empty() {
             let name: Ident = input.parse()?;
-            said.read(&name, input)?;
+            options.read(&name, input)?;
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        Ok(said)
+        Ok(options)
     }
 }
 
-impl Said {
+impl CacheOptions {
     fn read(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
         if name == "shared" {
             self.shared = Some(name.clone());
@@ -75,13 +75,13 @@ fn list(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     Ok(Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?.into_iter().collect())
 }
 
-/// Takes the attribute away from the function, and returns the call that it stands for.
+/// Removes the attribute from the function, and returns the call that it expands to.
 pub fn take(function: &mut ItemFn, methods: &[String]) -> Result<TokenStream> {
-    let of = |attribute: &Attribute| attribute.path().is_ident("cached");
-    let (mut found, others): (Vec<_>, Vec<_>) = function.attrs.drain(..).partition(of);
+    let is_cached = |attribute: &Attribute| attribute.path().is_ident("cached");
+    let (mut found, others): (Vec<_>, Vec<_>) = function.attrs.drain(..).partition(is_cached);
     function.attrs = others;
     if let Some(second) = found.get(1) {
-        return Err(Error::new(second.span(), "a route is remembered once: write one of them"));
+        return Err(Error::new(second.span(), "a route has one `#[cached]`: remove the others"));
     }
     let Some(attribute) = found.pop() else { return Ok(TokenStream::new()) };
     if let Some(method) = methods.iter().find(|method| !["GET", "HEAD"].contains(&method.as_str()))
@@ -89,32 +89,35 @@ pub fn take(function: &mut ItemFn, methods: &[String]) -> Result<TokenStream> {
         let why = format!("`#[cached]` is for GET: responses to {method} are not cached");
         return Err(Error::new(attribute.span(), why));
     }
-    let said: Said = match &attribute.meta {
-        Meta::Path(_) => Said::default(),
+    let options: CacheOptions = match &attribute.meta {
+        Meta::Path(_) => CacheOptions::default(),
         _ => attribute.parse_args()?,
     };
-    let ttl = said.ttl()?;
-    let (tags, key, vary) = (&said.tags, said.key.iter(), &said.vary);
+    let ttl = options.ttl()?;
+    let (tags, key, vary) = (&options.tags, options.key.iter(), &options.vary);
     let tags = (!tags.is_empty()).then(|| quote!(.tags([#(#tags),*])));
     let vary = (!vary.is_empty()).then(|| quote!(.vary([#(#vary),*])));
-    let shared = said.shared.map(|_| quote!(.shared()));
+    let shared = options.shared.map(|_| quote!(.shared()));
     Ok(quote!(.middleware(::piton::cache::Cached::new()#ttl #tags #(.key(#key))* #vary #shared)))
 }
 
-/// `#[memoize(..)]` over a function.
-pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
+/// Expands `#[memoize(..)]` above a function.
+pub fn memoize(options: &CacheOptions, mut function: ItemFn) -> Result<TokenStream> {
     let signature = &function.sig;
     if signature.asyncness.is_none() {
-        let why = "the cache may have to be asked for: write `async` before `fn`";
+        let why = "`#[memoize]` is for async functions, because the cache may be in Redis: write `async` before `fn`";
         return Err(Error::new(signature.fn_token.span(), why));
     }
     if let Some(other) =
-        said.vary.first().map(Spanned::span).or(said.shared.as_ref().map(Ident::span))
+        options.vary.first().map(Spanned::span).or(options.shared.as_ref().map(Ident::span))
     {
-        return Err(Error::new(other, "this is of `#[cached]`: a function reads no headers"));
+        return Err(Error::new(
+            other,
+            "this option is for `#[cached]`: a function reads no headers",
+        ));
     }
     let arguments = arguments(&function)?;
-    let key = match &said.key {
+    let key = match &options.key {
         Some(key) => cache_key::builder(key)?,
         // `function_of` supplies the path, because a macro does not see the module around it.
         None if arguments.is_empty() => quote!({
@@ -122,15 +125,15 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
             ::piton::cache::KeyBuilder::new().text(::piton::cache::function_of(&here))
         }),
         None => {
-            let why = "say which arguments tell the values apart: `key = \"by-state:{state}\"`";
+            let why = "name the arguments that the result depends on: `key = \"by-state:{state}\"`";
             return Err(Error::new(signature.ident.span(), why));
         }
     };
     let types = type_names(&function);
-    let ttl = said.ttl()?;
-    let tags = &said.tags;
+    let ttl = options.ttl()?;
+    let tags = &options.tags;
     let tags = (!tags.is_empty()).then(|| quote!(.tags([#(::std::format!(#tags)),*])));
-    let call = if answers_result(&signature.output) {
+    let call = if returns_result(&signature.output) {
         format_ident!("get_or_insert_with")
     } else {
         format_ident!("get_or_insert")
@@ -141,7 +144,7 @@ pub fn memoize(said: &Said, mut function: ItemFn) -> Result<TokenStream> {
     });
     inner.vis = syn::Visibility::Inherited;
     inner.sig.ident = format_ident!("compute");
-    function.sig.inputs.iter_mut().for_each(hand_on);
+    function.sig.inputs.iter_mut().for_each(remove_mut);
     function.block = parse_quote!({
         ::piton::__private::inventory::submit! {
             ::piton::AppExtension {
@@ -179,13 +182,13 @@ fn type_names(function: &ItemFn) -> TokenStream {
     parameters.chain(opaque).collect()
 }
 
-/// The names of the arguments.
+/// Returns the names of the arguments.
 fn arguments(function: &ItemFn) -> Result<Vec<Ident>> {
     function.sig.inputs.iter().map(|argument| name(argument).cloned()).collect()
 }
 
-/// An argument that is only handed on is not changed.
-fn hand_on(argument: &mut FnArg) {
+/// Removes `mut` from an argument, because the outer function only forwards it.
+fn remove_mut(argument: &mut FnArg) {
     if let FnArg::Typed(typed) = argument
         && let Pat::Ident(pattern) = &mut *typed.pat
     {
@@ -200,12 +203,12 @@ fn name(argument: &FnArg) -> Result<&Ident> {
             other => Err(Error::new(other.span(), "give the argument a name")),
         },
         FnArg::Receiver(receiver) => {
-            Err(Error::new(receiver.span(), "a method: remember what a function makes"))
+            Err(Error::new(receiver.span(), "`#[memoize]` is for functions, not for methods"))
         }
     }
 }
 
-fn answers_result(output: &ReturnType) -> bool {
+fn returns_result(output: &ReturnType) -> bool {
     let ReturnType::Type(_, output) = output else { return false };
     let Type::Path(path) = &**output else { return false };
     path.path.segments.last().is_some_and(|last| last.ident == "Result")

@@ -101,9 +101,9 @@ pub fn errors(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// does; where no app runs, every call computes.
 #[proc_macro_attribute]
 pub fn memoize(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let said = parse_macro_input!(arguments as cached::Said);
+    let options = parse_macro_input!(arguments as cached::CacheOptions);
     let function = parse_macro_input!(item as ItemFn);
-    finish(cached::memoize(&said, function))
+    finish(cached::memoize(&options, function))
 }
 
 /// Builds a cache key as `format!` builds a text; see `piton::cache::key`.

@@ -8,7 +8,7 @@ use syn::{Error, Expr, ItemFn, Lit, LitStr, Result, Token};
 
 use super::duration;
 
-/// `"queue", interval = "60s", max_messages = 10`.
+/// The arguments: `"queue", interval = "60s", max_messages = 10`.
 pub struct Arguments {
     queue: Expr,
     options: Vec<(syn::Ident, Expr)>,
@@ -17,7 +17,7 @@ pub struct Arguments {
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         if input.is_empty() {
-            return Err(input.error("say which queue: `#[sqs(\"gnar-queue\")]`"));
+            return Err(input.error("name the queue: `#[sqs(\"gnar-queue\")]`"));
         }
         let queue = input.parse()?;
         let mut options = Vec::new();
@@ -34,22 +34,22 @@ impl Parse for Arguments {
     }
 }
 
-/// The function as it stands, and its registration.
+/// Returns the unchanged function and its registration.
 pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
     let signature = &function.sig;
     if signature.asyncness.is_none() {
-        let why = "messages are given to an `async fn`: write `async` before `fn`";
+        let why = "a message handler is an `async fn`: write `async` before `fn`";
         return Err(Error::new(signature.fn_token.span(), why));
     }
     if !signature.generics.params.is_empty() {
-        let why = "it cannot be generic: nothing would say for which types";
+        let why = "a message handler cannot be generic, because no caller would name the types";
         return Err(Error::new(signature.generics.span(), why));
     }
     let (queue, name) = (&arguments.queue, &signature.ident);
     let options = arguments.options.iter().map(|(name, value)| option(name, value));
     let options: Vec<TokenStream> = options.collect::<Result<_>>()?;
     let text: String = options.iter().map(text).collect();
-    // A literal means the same in every module; any other expression needs the names of its own.
+    // Any other expression than a literal is printed with its module in scope, because its names are from there.
     let (scope, end) = match queue {
         Expr::Lit(_) => (quote!(""), quote!("")),
         _ => (quote!("{ use ", ::core::module_path!(), "::*; "), quote!(" }")),
@@ -78,7 +78,7 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
     })
 }
 
-/// Returns a call as people write it, without the spaces that `to_string` puts between tokens. Its
+/// Returns a call as one would write it, without the spaces that `to_string` puts between tokens. Its
 /// arguments are numbers and texts, which have spaces in quotes only.
 fn text(option: &TokenStream) -> String {
     let text = option.to_string();
@@ -88,7 +88,7 @@ fn text(option: &TokenStream) -> String {
     parts.collect::<Vec<_>>().join("\"")
 }
 
-/// `.interval(..)` for `interval = ".."`.
+/// Returns the call `.interval(..)` for `interval = ".."`.
 fn option(name: &syn::Ident, value: &Expr) -> Result<TokenStream> {
     let (method, value) = match name.to_string().as_str() {
         "interval" | "visibility_timeout" | "wait_time" => {
@@ -112,14 +112,14 @@ fn option(name: &syn::Ident, value: &Expr) -> Result<TokenStream> {
 }
 
 fn names(value: &Expr) -> Result<Vec<LitStr>> {
-    let wrong = || Error::new(value.span(), "a list of names, such as `[\"All\"]`");
-    let Expr::Array(array) = value else { return Err(wrong()) };
+    let not_a_list = || Error::new(value.span(), "expected a list of names, such as `[\"All\"]`");
+    let Expr::Array(array) = value else { return Err(not_a_list()) };
     let name = |element: &Expr| match element {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) => Ok(text.clone()),
-            _ => Err(wrong()),
+            _ => Err(not_a_list()),
         },
-        _ => Err(wrong()),
+        _ => Err(not_a_list()),
     };
     array.elems.iter().map(name).collect()
 }

@@ -1,7 +1,7 @@
-//! What goes wrong with Amazon, by what the caller can do about it.
+//! Errors of AWS, by what the caller can do about them.
 //!
-//! The text of an error holds Amazon's own words, of which only the first line is kept: the rest of
-//! some quotes the request, and in it a session's token.
+//! The text of an error holds the first line of AWS's message, not the rest: some messages quote the
+//! request, and in it a session token.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,9 +13,9 @@ use http::StatusCode;
 
 use crate::http::StatusMapping;
 
-/// Why Amazon did not do what it should. [`Error::kind`] is what to branch on.
+/// The error of a call to AWS. Branch on [`Error::kind`].
 ///
-/// As the answer of a handler [`Kind::Unavailable`] and [`Kind::Throttled`] become 503 with
+/// Returned by a handler, [`Kind::Unavailable`] and [`Kind::Throttled`] become 503 with
 /// `Retry-After`, every other kind 500.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -27,35 +27,35 @@ struct Inner {
     code: Option<String>,
 }
 
-/// What kind of error it is.
+/// The kinds of [`Error`], by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// It cannot be reached, or did not answer in time. Whether it has done what was asked is not
-    /// known; trying again may help.
+    /// The server cannot be reached, or did not respond in time. Whether the call took effect is unknown;
+    /// trying again may help.
     Unavailable,
-    /// Too much was asked of it. Nothing was done; trying again later helps.
+    /// Too many calls. Nothing was done; trying again later helps.
     Throttled,
-    /// There is no such queue, or no such template.
+    /// The queue or the template does not exist.
     NotFound,
-    /// The credentials are unknown, have run out, or may not do this.
+    /// The credentials are unknown, expired, or lack a permission.
     Denied,
-    /// What was asked for breaks a rule: a bug in the caller. Nothing was done.
+    /// The call breaks a rule of the service: a bug in the caller. Nothing was done.
     Invalid,
-    /// No region or no credentials are known. See `[sqs]`, `[ses]` and the variables `AWS_*`.
+    /// No region or no credentials are configured. See `[sqs]`, `[ses]` and the variables `AWS_*`.
     Misconfigured,
-    /// Anything else, such as a sum that does not match.
+    /// Any other failure, such as a checksum that does not match.
     Other,
 }
 
 impl Error {
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// Amazon's own name of it, such as `OverLimit`, if it said one.
+    /// Returns AWS's code of the error, such as `OverLimit`, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
@@ -65,37 +65,40 @@ impl Error {
         Self(Box::new(Inner { kind, message: message.into(), code: None }))
     }
 
-    /// Makes an error with a code of Amazon's.
+    /// Creates an error with a code of AWS.
     #[cfg(test)]
-    pub(super) fn coded(kind: Kind, message: &str) -> Self {
+    pub(super) fn with_code(kind: Kind, message: &str) -> Self {
         let code = Some("InvalidParameterValue".to_owned());
         Self(Box::new(Inner { kind, message: message.into(), code }))
     }
 
-    /// The same, with what to do about it at its end.
+    /// Appends advice to the message.
     pub(super) fn with(mut self, advice: &str) -> Self {
         self.0.message = format!("{}: {advice}", self.0.message.trim_end_matches(['.', ' ']));
         self
     }
 
-    /// An error of the SDK, met while doing `what`.
-    pub(super) fn of<E>(what: impl fmt::Display, error: &SdkError<E, HttpResponse>) -> Self
+    /// Converts an error of the SDK. `what` names the call.
+    pub(super) fn from_sdk<E>(what: impl fmt::Display, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: StdError + ProvideErrorMetadata + 'static,
     {
         let (kind, why) = match error {
-            SdkError::TimeoutError(_) => (Kind::Unavailable, "no answer in time".to_owned()),
-            SdkError::ResponseError(_) => (Kind::Unavailable, "the answer broke off".to_owned()),
-            // A connection that broke off has a kind of the SDK's, credentials that are not found none.
+            SdkError::TimeoutError(_) => (Kind::Unavailable, "no response in time".to_owned()),
+            SdkError::ResponseError(_) => (Kind::Unavailable, "the response broke off".to_owned()),
+            // Told apart by these, because missing credentials are a dispatch failure without a kind.
             SdkError::DispatchFailure(failure)
                 if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
             {
                 (Kind::Unavailable, causes(error))
             }
-            SdkError::ServiceError(said) => {
-                let status = said.raw().status().as_u16();
-                let kind = of_code(said.err().code().unwrap_or_default(), status);
-                (kind, said.err().message().map_or_else(|| format!("status {status}"), first_line))
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let kind = kind_of(service.err().code().unwrap_or_default(), status);
+                (
+                    kind,
+                    service.err().message().map_or_else(|| format!("status {status}"), first_line),
+                )
             }
             _ => (Kind::Misconfigured, causes(error)),
         };
@@ -108,9 +111,10 @@ impl Error {
     }
 }
 
-/// What Amazon's names of errors mean; the status where the name is not known.
-fn of_code(code: &str, status: u16) -> Kind {
-    // `com.amazonaws.sqs#QueueDoesNotExist`, `AWS.SimpleQueueService.NonExistentQueue`
+/// Returns the kind of an error by its code, or by its status if the code is unknown.
+fn kind_of(code: &str, status: u16) -> Kind {
+    // Without the namespace, because it differs by protocol: `com.amazonaws.sqs#QueueDoesNotExist`,
+    // `AWS.SimpleQueueService.NonExistentQueue`.
     let name = code.rsplit(['#', '.']).next().unwrap_or(code);
     let is = |part: &str| name.contains(part);
     if is("Throttl")
@@ -142,7 +146,7 @@ fn of_code(code: &str, status: u16) -> Kind {
     }
 }
 
-/// The causes of an error, without its own words: those are `dispatch failure` and its like.
+/// Joins the causes of an error. Its own text is left out, because it is only `dispatch failure` or the like.
 fn causes(error: &dyn StdError) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut next = error.source();
@@ -156,15 +160,14 @@ fn causes(error: &dyn StdError) -> String {
     if texts.is_empty() { first_line(&error.to_string()) } else { texts.join(": ") }
 }
 
-/// The first line, and not more of it than a log line can bear.
+/// Returns the first line, at most 300 characters of it.
 fn first_line(text: &str) -> String {
-    shortened(text.lines().next().unwrap_or_default(), 300)
+    shorten(text.lines().next().unwrap_or_default(), 300)
 }
 
-/// At most `most` characters of a text: whole sentences, or whole words with a sign that there were
-/// more.
-pub(super) fn shortened(text: &str, most: usize) -> String {
-    let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
+/// Returns at most `max` characters of a text: whole sentences, or whole words with `…` at the end.
+pub(super) fn shorten(text: &str, max: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(max) else { return text.to_owned() };
     let begin = &text[..end];
     if let Some(stop) = begin.rfind(". ") {
         return begin[..=stop].to_owned();
@@ -180,7 +183,8 @@ impl fmt::Display for Error {
 
 impl StdError for Error {}
 
-fn known(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
+/// Returns the status and detail that a handler's response has for an error of AWS.
+fn status_of(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
     match error.downcast_ref::<Error>()?.kind() {
         Kind::Unavailable | Kind::Throttled => Some(
             StatusMapping::from(StatusCode::SERVICE_UNAVAILABLE)
@@ -191,14 +195,14 @@ fn known(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
     }
 }
 
-crate::map_error!(known);
+crate::map_error!(status_of);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn amazons_names_mean_what_the_caller_can_do() {
+    fn codes_of_aws_have_the_right_kind() {
         for (code, status, kind) in [
             ("AWS.SimpleQueueService.NonExistentQueue", 400, Kind::NotFound),
             ("com.amazonaws.sqs#QueueDoesNotExist", 400, Kind::NotFound),
@@ -210,28 +214,28 @@ mod tests {
             ("InternalFailure", 500, Kind::Unavailable),
             ("", 503, Kind::Unavailable),
         ] {
-            assert_eq!(of_code(code, status), kind, "{code}");
+            assert_eq!(kind_of(code, status), kind, "{code}");
         }
     }
 
     #[test]
-    fn what_can_be_tried_again_is_503_and_all_else_a_fault() {
-        assert!(known(&Error::new(Kind::Throttled, "")).is_some());
-        assert!(known(&Error::new(Kind::Unavailable, "")).is_some());
-        assert_eq!(known(&Error::new(Kind::Denied, "")), None);
-        assert_eq!(known(&fmt::Error), None);
+    fn a_retryable_error_becomes_503_and_any_other_500() {
+        assert!(status_of(&Error::new(Kind::Throttled, "")).is_some());
+        assert!(status_of(&Error::new(Kind::Unavailable, "")).is_some());
+        assert_eq!(status_of(&Error::new(Kind::Denied, "")), None);
+        assert_eq!(status_of(&fmt::Error), None);
     }
 
     #[test]
-    fn a_text_that_is_too_long_ends_with_a_sentence_or_a_word() {
-        assert_eq!(shortened("all of it", 9), "all of it");
-        assert_eq!(shortened("One. Two is too long", 12), "One.");
-        assert_eq!(shortened("one two three", 9), "one two …");
-        assert_eq!(shortened("ünbroken", 3), "ünb …");
+    fn a_shortened_text_ends_with_a_sentence_or_a_word() {
+        assert_eq!(shorten("all of it", 9), "all of it");
+        assert_eq!(shorten("One. Two is too long", 12), "One.");
+        assert_eq!(shorten("one two three", 9), "one two …");
+        assert_eq!(shorten("ünbroken", 3), "ünb …");
     }
 
     #[test]
-    fn of_a_long_text_the_first_line_is_kept() {
+    fn only_the_first_line_of_a_message_is_kept() {
         assert_eq!(first_line("does not match\n\nx-amz-security-token:abc"), "does not match");
     }
 }

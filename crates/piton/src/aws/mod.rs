@@ -1,21 +1,24 @@
-//! Queues (SQS) and mail (SES) of Amazon, or of whatever speaks as they do: moto, LocalStack,
+//! Queues (SQS) and mail (SES) of Amazon Web Services, or of a compatible server: moto, LocalStack,
 //! ElasticMQ.
 //!
-//! Each is a part of its own with a section of its own, as they may belong to two accounts. Nothing is
-//! asked of Amazon before somebody uses it: not a server, and not the machine for its credentials.
+//! Each is a part of its own with its own section, because the two may belong to two accounts. Nothing
+//! is sent before the first use: no request to a server, and none for credentials to the machine.
 //!
 //! | to | see |
 //! |---|---|
 //! | read a queue | [`sqs`](macro@crate::sqs) above a function, or [`App::sqs`](crate::App::sqs) with a [`sqs::Poll`] |
 //! | send a message | [`sqs::Sqs::send`] |
 //! | send mail | [`ses::Ses::send`] with a [`ses::Email`] |
-//! | all else that Amazon can do | [`sqs::Sqs::client`], [`ses::Ses::client`] |
+//! | call anything else | [`sqs::Sqs::client`], [`ses::Ses::client`] |
 
-mod access;
 mod error;
+mod health;
+mod sdk_config;
 pub mod ses;
+mod setting_names;
+mod settings;
 pub mod sqs;
-mod trouble;
 
 pub use error::{Error, Kind};
+pub use settings::{AwsSettings, EndpointUrl};
 pub use {aws_sdk_sesv2, aws_sdk_sqs};

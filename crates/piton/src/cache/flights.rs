@@ -24,7 +24,7 @@ pub(super) struct Flights(Mutex<HashMap<String, Arc<Flight>>>);
 pub(super) struct Flight {
     pub lease: Lease,
     tags: Arc<[String]>,
-    /// One permit: its owner leads, that is, computes the value.
+    /// A semaphore with one permit, whose owner leads: it computes the value.
     leadership: Arc<Semaphore>,
     result: OnceLock<FlightResult>,
 }
@@ -114,7 +114,8 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         let mut flights = self.cache.flights.0.lock();
         let is_listed = flights.get(&self.key).is_some_and(|it| Arc::ptr_eq(it, &self.flight));
-        // One reference is this waiter's, one the map's if the flight is still listed.
+        // One reference is this waiter's, one the map's if the flight is still listed; so one more than
+        // that means another waiter.
         let is_last = Arc::strong_count(&self.flight) <= 1 + usize::from(is_listed);
         if is_listed && is_last {
             flights.remove(&self.key);

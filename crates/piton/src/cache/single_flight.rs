@@ -1,9 +1,8 @@
 //! Single flight: concurrent callers of a key share one computation, within this process and, with
 //! Redis, across processes.
 //!
-//! Written by hand, because the crates for it (moka's `get_with`, `async_singleflight`) share a value
-//! without knowing when its computation started: they would hand a value from before an invalidation
-//! to callers that came after it. Here a caller joins a flight only if that started in its own
+//! Written by hand, because a generic single flight (such as moka's `get_with`) does not know when a
+//! computation started: it would hand a value from before an invalidation to callers that came after it. Here a caller joins a flight only if that started in its own
 //! generation. See `docs/decisions/0013-*.md`.
 
 use std::sync::Arc;
@@ -56,7 +55,7 @@ impl Inner {
         let mut is_counted = false;
         loop {
             let begun = self.store.get_or_lease(&spec.key, &spec.tags).await;
-            // Counts one lookup per call, not per retry.
+            // Counts one lookup per call instead of one per retry.
             if !is_counted {
                 self.metrics.count_begin(&begun);
                 is_counted = true;

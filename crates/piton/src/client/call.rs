@@ -1,4 +1,4 @@
-//! A call in the making: what is sent, and how patiently.
+//! [`Call`]: builds a call and sends it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,41 +12,54 @@ use reqwest::Url;
 use reqwest::multipart::Form;
 use serde::Serialize;
 
-use super::answer::Answer;
-use super::error::{Error, Kind, Who};
-use super::{Multipart, Room};
+use super::attempts;
+use super::error::{Error, Kind, Target};
+use super::inner::Inner;
+use super::multipart::Multipart;
+use super::response::Response;
 use crate::config::ByteSize;
 use crate::secrets::field_is_secret;
 
-/// A call in the making. What is wrong with it is reported by [`send`](Self::send).
+/// Defines a method for each method of HTTP.
+macro_rules! http_methods {
+    ($of:ident; $($(#[$doc:meta])* $name:ident $method:ident)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&self, $of: &str) -> Call {
+            self.request(Method::$method, $of)
+        }
+    )*};
+}
+pub(super) use http_methods;
+
+/// A call that has not been sent yet. Mistakes in it are reported by [`send`](Self::send).
 #[must_use = "nothing is sent before `send`"]
 pub struct Call {
-    pub(super) room: Arc<Room>,
-    pub(super) who: Option<Who>,
+    pub(super) client: Arc<Inner>,
+    pub(super) target: Option<Target>,
     pub(super) method: Method,
     /// Without credentials.
     pub(super) url: Option<Url>,
     pub(super) headers: HeaderMap,
-    pub(super) body: Body,
+    pub(super) body: CallBody,
     pub(super) timeout: Option<Duration>,
     pub(super) retries: Option<u32>,
     pub(super) idempotent: bool,
     pub(super) auto_auth: bool,
     pub(super) answer_limit: Option<ByteSize>,
-    /// The first thing that was wrong.
+    /// The first mistake in the call.
     pub(super) fault: Option<Error>,
 }
 
-pub(super) enum Body {
-    Nothing,
+pub(super) enum CallBody {
+    Empty,
     Bytes(Bytes),
     Form(Box<Form>),
 }
 
 impl Call {
     pub(super) fn new(
-        room: Arc<Room>,
-        who: Option<Who>,
+        client: Arc<Inner>,
+        target: Option<Target>,
         method: Method,
         url: Result<Url, Error>,
     ) -> Self {
@@ -55,12 +68,12 @@ impl Call {
             Err(fault) => (None, Some(fault)),
         };
         Self {
-            room,
-            who,
+            client,
+            target,
             method,
             url,
             headers: HeaderMap::new(),
-            body: Body::Nothing,
+            body: CallBody::Empty,
             timeout: None,
             retries: None,
             idempotent: false,
@@ -70,7 +83,7 @@ impl Call {
         }
     }
 
-    /// Adds to the query: a struct, a map, or a list of pairs.
+    /// Adds parameters to the query: a struct, a map, or a list of pairs.
     pub fn query<T: Serialize + ?Sized>(mut self, query: &T) -> Self {
         match (serde_urlencoded::to_string(query), &mut self.url) {
             (Ok(more), Some(url)) if !more.is_empty() => {
@@ -81,7 +94,7 @@ impl Call {
                 url.set_query(Some(&query));
                 self
             }
-            (Err(_), _) => self.wrong("the query does not serialize"),
+            (Err(_), _) => self.invalid("the query does not serialize"),
             _ => self,
         }
     }
@@ -89,43 +102,43 @@ impl Call {
     /// Sends `body` as JSON.
     pub fn json<T: Serialize + ?Sized>(self, body: &T) -> Self {
         match serde_json::to_vec(body) {
-            Ok(body) => self.typed("application/json", body),
-            Err(_) => self.wrong("the body does not serialize as JSON"),
+            Ok(body) => self.body_of_type("application/json", body),
+            Err(_) => self.invalid("the body does not serialize as JSON"),
         }
     }
 
     /// Sends `body` as a form: a struct, a map, or a list of pairs.
     pub fn form<T: Serialize + ?Sized>(self, body: &T) -> Self {
         match serde_urlencoded::to_string(body) {
-            Ok(body) => self.typed("application/x-www-form-urlencoded", body.into_bytes()),
-            Err(_) => self.wrong("the body does not serialize as a form"),
+            Ok(body) => self.body_of_type("application/x-www-form-urlencoded", body.into_bytes()),
+            Err(_) => self.invalid("the body does not serialize as a form"),
         }
     }
 
-    /// Sends a form with files. The call is not made again.
+    /// Sends a form with files. The call is never retried.
     pub fn multipart(mut self, form: Multipart) -> Self {
         match form.fault {
-            Some(fault) => self.wrong(fault),
+            Some(fault) => self.invalid(fault),
             None => {
-                self.body = Body::Form(Box::new(form.into_form()));
+                self.body = CallBody::Form(Box::new(form.into_form()));
                 self
             }
         }
     }
 
-    /// Sends `body` as it is. Say its type by a header.
+    /// Sends `body` as it is. Set its type by the header `Content-Type`.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = Body::Bytes(body.into());
+        self.body = CallBody::Bytes(body.into());
         self
     }
 
-    fn typed(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
+    fn body_of_type(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
         let content_type = HeaderValue::from_static(content_type);
         self.headers.entry(header::CONTENT_TYPE).or_insert(content_type);
         self.body(body)
     }
 
-    /// Sets a header, in the place of one of that name.
+    /// Sets a header, replacing any other of that name.
     pub fn header<N, V>(self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName>,
@@ -133,8 +146,8 @@ impl Call {
     {
         match (name.try_into(), value.try_into()) {
             (Ok(name), Ok(value)) => self.set(name, value),
-            (Err(_), _) => self.wrong("the name of a header is none"),
-            (Ok(name), Err(_)) => self.wrong(format!("the value of the header `{name}` is none")),
+            (Err(_), _) => self.invalid("invalid header name"),
+            (Ok(name), Err(_)) => self.invalid(format!("invalid value of the header `{name}`")),
         }
     }
 
@@ -146,12 +159,12 @@ impl Call {
         self
     }
 
-    /// `Authorization: Bearer <token>`.
+    /// Sets the header `Authorization: Bearer <token>`.
     pub fn bearer(self, token: &str) -> Self {
         self.authorize(&format!("Bearer {token}"))
     }
 
-    /// `Authorization: Basic ..`, from a user and their password.
+    /// Sets the header `Authorization: Basic ..`.
     pub fn basic(self, user: &str, password: &str) -> Self {
         self.authorize(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
     }
@@ -159,66 +172,66 @@ impl Call {
     fn authorize(self, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => self.set(header::AUTHORIZATION, value),
-            Err(_) => self.wrong("the token cannot stand in a header"),
+            Err(_) => self.invalid("the token has characters that a header cannot have"),
         }
     }
 
-    /// Calls in the name of whoever calls this service, where that is known and no other
-    /// `Authorization` was given. The other side must believe the same tokens. Not for strangers.
+    /// Forwards the `Authorization` of the request being handled, if it has one and the call has none of
+    /// its own. The other side must accept the same tokens. Not for external hosts, which would get the
+    /// caller's credentials.
     pub fn auto_auth(mut self) -> Self {
         self.auto_auth = true;
         self
     }
 
-    /// How long the whole call may take, in the place of `client.timeout`; each attempt may use all
-    /// of it.
+    /// Sets the timeout of the whole call, instead of `client.timeout`. Each attempt may use all of it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// How often it is made again, in the place of `client.retries`.
+    /// Sets the maximum number of retries, instead of `client.retries`.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = Some(retries);
         self
     }
 
-    /// Says that to make the call twice does no more than to make it once, so that it may be made
-    /// again whatever its method.
+    /// Declares that sending the call twice has the same effect as sending it once, so that it may be
+    /// retried whatever its method.
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
     }
 
-    /// How large the answer may be, in the place of `client.answer_limit`.
+    /// Sets the maximum size of the response body, instead of `client.answer_limit`.
     pub fn answer_limit(mut self, limit: ByteSize) -> Self {
         self.answer_limit = Some(limit);
         self
     }
 
-    /// Sends it, and waits for the head of the answer. An answer with any status is `Ok`: see
-    /// [`Answer::error_for_status`]. Dropping the future gives the call up.
+    /// Sends the call, and waits for the head of the response. A response with any status is `Ok`: see
+    /// [`Response::error_for_status`]. Dropping the future cancels the call.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] where something is wrong with what was said before; [`Kind::Connect`] and
-    /// [`Kind::Open`] if nothing was sent; [`Kind::Timeout`] and [`Kind::Lost`] if it may have been;
-    /// [`Kind::Refused`] and [`Kind::Redirect`].
-    pub async fn send(self) -> Result<Answer, Error> {
-        super::send::send(self).await
+    /// [`Kind::Invalid`] if the call has a mistake; [`Kind::Connect`] and [`Kind::CircuitOpen`] if nothing
+    /// was sent; [`Kind::Timeout`] and [`Kind::ConnectionLost`] if it may have been;
+    /// [`Kind::PrivateAddress`] and [`Kind::Redirect`].
+    pub async fn send(self) -> Result<Response, Error> {
+        attempts::send(self).await
     }
 
-    fn wrong(mut self, why: impl Into<String>) -> Self {
-        let who = self.who.clone();
-        self.fault.get_or_insert_with(|| Error::new(Kind::Invalid, who, why));
+    fn invalid(mut self, why: impl Into<String>) -> Self {
+        let target = self.target.clone();
+        self.fault.get_or_insert_with(|| Error::new(Kind::Invalid, target, why));
         self
     }
 }
 
-/// Without URL, headers and body: there are secrets in each.
+/// Shows neither URL, headers nor body, because each may hold secrets.
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("who", &self.who)
+            .field("target", &self.target)
             .field("method", &self.method)
             .finish_non_exhaustive()
     }

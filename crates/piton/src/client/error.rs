@@ -11,79 +11,82 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::guard::{Private, Unfollowable};
+use super::private_addresses::PrivateAddress;
+use super::redirects::Unfollowable;
 use crate::http::{ErrorMapper, StatusMapping};
 
-/// The longest that our own clients are told to wait, on the word of somebody else.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Maximum `Retry-After` that is passed on to this service's own clients. Limited, because it comes from
+/// another server.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// Why a call did not give what it should. [`Error::kind`] is what to branch on.
+/// The error of a call. Branch on [`Error::kind`].
 ///
-/// As the answer of a handler [`Kind::Connect`], [`Kind::Timeout`], [`Kind::Lost`] and [`Kind::Open`]
-/// become 503 with a detail that says who is away, and so does a [`Kind::Status`] of 429 or 503, with
-/// its `Retry-After` up to an hour; [`Kind::Unknown`], [`Kind::Invalid`] and [`Kind::Other`] become 500,
-/// and every other kind and status 502.
+/// Returned by a handler, [`Kind::Connect`], [`Kind::Timeout`], [`Kind::ConnectionLost`] and
+/// [`Kind::CircuitOpen`] become 503 with a detail that names the unavailable peer or host, and so does a
+/// [`Kind::Status`] of 429 or 503, with its `Retry-After` up to an hour; [`Kind::UnknownPeer`],
+/// [`Kind::Invalid`] and [`Kind::Other`] become 500, and every other kind and status 502.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
-    who: Option<Who>,
+    target: Option<Target>,
     message: String,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
     source: Option<reqwest::Error>,
 }
 
-/// What kind of error it is.
+/// The kinds of [`Error`], by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Nobody has said where the peer is.
-    Unknown,
+    /// The address of the peer is not configured.
+    UnknownPeer,
     /// The call cannot be sent as it is: its URL, a header or its body is wrong. A bug in the caller.
     Invalid,
     /// The address is private, and `client.refuse_private` is set.
-    Refused,
-    /// There was no connection: nothing was sent.
+    PrivateAddress,
+    /// No connection could be made: nothing was sent.
     Connect,
-    /// There was no answer in time. Whether the call did its work is not known.
+    /// No response came in time. Whether the call took effect is unknown.
     Timeout,
-    /// The connection broke before the answer was whole. Whether the call did its work is not known.
-    Lost,
-    /// The host has failed too often: nothing was sent. [`Error::retry_after`] says how long.
-    Open,
-    /// The answer is larger than `client.answer_limit`.
+    /// The connection broke before the response was complete. Whether the call took effect is unknown.
+    ConnectionLost,
+    /// The circuit breaker is open, because the host has failed too often: nothing was sent.
+    /// [`Error::retry_after`] is the time until the next trial.
+    CircuitOpen,
+    /// The response is larger than `client.answer_limit`.
     TooLarge,
-    /// The answer's status is 400 or above; see [`Error::status`].
+    /// The status of the response is 400 or above; see [`Error::status`].
     Status,
-    /// The answer is not what it is read as.
+    /// The response cannot be decoded as requested.
     Decode,
-    /// More redirects than `client.redirects`, or one to a target that is neither `http` nor
+    /// The response redirects more than `client.redirects` times, or to a target that is neither `http` nor
     /// `https`.
     Redirect,
-    /// Anything else, such as no certificates on this machine.
+    /// Any other failure, such as no CA certificates on this machine.
     Other,
 }
 
-/// Who was called.
+/// The target of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Who {
-    /// A service beside this one, by its name.
+pub(super) enum Target {
+    /// A service of the same system, by its name.
     Peer(Arc<str>),
-    /// A stranger, by the host's name.
+    /// An external host, by its name.
     Host(Arc<str>),
 }
 
-impl Who {
+impl Target {
     pub fn name(&self) -> &Arc<str> {
         match self {
             Self::Peer(name) | Self::Host(name) => name,
         }
     }
 
-    /// How figures call them: their number must have a bound.
+    /// Returns the label in metrics. External hosts share one, because the number of series must be bounded.
     pub fn label(&self) -> &str {
         match self {
             Self::Peer(name) => name,
@@ -92,7 +95,7 @@ impl Who {
     }
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Peer(name) => write!(f, "peer {name}"),
@@ -102,45 +105,52 @@ impl fmt::Display for Who {
 }
 
 impl Error {
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// Who was called: the name of the peer, or the stranger's host. `None` where a URL names nobody.
+    /// Returns the name of the peer, or the external host. `None` if the URL has no host.
     #[must_use]
     pub fn peer(&self) -> Option<&str> {
-        self.0.who.as_ref().map(|who| &**who.name())
+        self.0.target.as_ref().map(|target| &**target.name())
     }
 
-    /// The status of the answer, where there was one.
+    /// Returns the status of the response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
     }
 
-    /// When to try again, where that is known.
+    /// Returns the time to wait before trying again, if it is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    fn asks_to_come_back(&self) -> bool {
+    fn is_retryable_status(&self) -> bool {
         let (busy, too_many) = (StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS);
         self.status().is_some_and(|status| status == busy || status == too_many)
     }
 
-    pub(super) fn new(kind: Kind, who: Option<Who>, message: impl Into<String>) -> Self {
+    pub(super) fn new(kind: Kind, target: Option<Target>, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner { kind, who, message, status: None, retry_after: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            target,
+            message,
+            status: None,
+            retry_after: None,
+            source: None,
+        }))
     }
 
-    /// What the library says, without the URL.
-    pub(super) fn of(error: reqwest::Error, who: &Who) -> Self {
+    /// Converts an error of reqwest, and removes the URL from it, which may hold secrets.
+    pub(super) fn from_reqwest(error: reqwest::Error, target: &Target) -> Self {
         let error = error.without_url();
         let (kind, message) = classify(&error);
-        Self::new(kind, Some(who.clone()), message).caused_by(error)
+        Self::new(kind, Some(target.clone()), message).caused_by(error)
     }
 
     pub(super) fn caused_by(mut self, source: reqwest::Error) -> Self {
@@ -149,42 +159,42 @@ impl Error {
     }
 
     /// Adds the target of the last redirect before the call failed.
-    pub(super) fn redirected_to(mut self, target: Option<&str>) -> Self {
-        let Some(target) = target else { return self };
+    pub(super) fn redirected_to(mut self, location: Option<&str>) -> Self {
+        let Some(location) = location else { return self };
         self.0.message = match self.0.kind {
-            // The redirect is what cannot be sent then, and not the call.
+            // Of another kind, because the invalid request is that of the redirect, not the call.
             Kind::Invalid | Kind::Redirect => {
                 self.0.kind = Kind::Redirect;
                 let too_many = causes_of(&self).all(|cause| !cause.is::<Unfollowable>());
                 if too_many && self.0.source.as_ref().is_some_and(reqwest::Error::is_redirect) {
-                    format!("it redirects too often, at last to `{target}`")
+                    format!("too many redirects, the last to `{location}`")
                 } else {
-                    cannot_follow(target)
+                    cannot_follow(location)
                 }
             }
-            Kind::Refused => format!(
-                "it redirects to `{target}`, whose address is private, and such calls are refused"
+            Kind::PrivateAddress => format!(
+                "it redirects to `{location}`, whose address is private, and such calls are refused"
             ),
-            _ => format!("{}, after a redirect to `{target}`", self.0.message),
+            _ => format!("{}, after a redirect to `{location}`", self.0.message),
         };
         self
     }
 
     /// Returns the error of a redirect that cannot be followed.
-    pub(super) fn redirect(who: &Who, target: &str) -> Self {
-        Self::new(Kind::Redirect, Some(who.clone()), cannot_follow(target))
+    pub(super) fn redirect(target: &Target, location: &str) -> Self {
+        Self::new(Kind::Redirect, Some(target.clone()), cannot_follow(location))
     }
 
-    pub(super) fn timeout(who: &Who, after: Duration) -> Self {
-        // Whole milliseconds: nobody wants to read nanoseconds.
+    pub(super) fn timeout(target: &Target, after: Duration) -> Self {
+        // Whole milliseconds, because what is left of a deadline has nanoseconds.
         let after = Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-        let message = format!("no answer within {}", humantime::format_duration(after));
-        Self::new(Kind::Timeout, Some(who.clone()), message)
+        let message = format!("no response within {}", humantime::format_duration(after));
+        Self::new(Kind::Timeout, Some(target.clone()), message)
     }
 
-    pub(super) fn open(who: &Who, left: Duration) -> Self {
-        let message = "it has failed too often, nothing is sent for a while";
-        let mut new = Self::new(Kind::Open, Some(who.clone()), message);
+    pub(super) fn circuit_open(target: &Target, left: Duration) -> Self {
+        let message = "it has failed too often, no calls are sent for a while";
+        let mut new = Self::new(Kind::CircuitOpen, Some(target.clone()), message);
         new.0.retry_after = Some(left);
         new
     }
@@ -200,8 +210,8 @@ impl Error {
     }
 }
 
-fn cannot_follow(target: &str) -> String {
-    format!("it redirects to `{target}`, where nothing is sent: only http and https are followed")
+fn cannot_follow(location: &str) -> String {
+    format!("it redirects to `{location}`, which is not followed: only http and https are")
 }
 
 /// Iterates over the causes of a call's error.
@@ -210,20 +220,20 @@ fn causes_of(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
 }
 
 fn classify(error: &reqwest::Error) -> (Kind, &'static str) {
-    if causes(error).any(|cause| cause.is::<Private>()) {
-        (Kind::Refused, "its address is private, and such calls are refused")
+    if causes(error).any(|cause| cause.is::<PrivateAddress>()) {
+        (Kind::PrivateAddress, "its address is private, and such calls are refused")
     } else if error.is_connect() {
         (Kind::Connect, why_no_connection(error))
     } else if error.is_timeout() {
-        (Kind::Timeout, "no answer in time")
+        (Kind::Timeout, "no response in time")
     } else if error.is_redirect() {
-        (Kind::Redirect, "it redirects too often, or to where nothing is sent")
+        (Kind::Redirect, "too many redirects, or one that is not followed")
     } else if error.is_builder() {
-        (Kind::Invalid, "the call cannot be sent as it is")
+        (Kind::Invalid, "the request is not valid")
     } else if error.is_decode() && !causes(error).any(|cause| cause.is::<hyper::Error>()) {
-        (Kind::Decode, "the answer cannot be unpacked")
+        (Kind::Decode, "the response cannot be decompressed")
     } else {
-        (Kind::Lost, "the connection broke before the answer was whole")
+        (Kind::ConnectionLost, "the connection broke before the response was complete")
     }
 }
 
@@ -238,16 +248,16 @@ fn why_no_connection(error: &reqwest::Error) -> &'static str {
     match io.map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused",
         Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
-            "there is no way to it"
+            "no route to the host"
         }
         _ => "no connection could be made",
     }
 }
 
-/// The error and its causes.
+/// Iterates over the error and its causes.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| {
-        // What an I/O error wraps is not its source, but the source of what it wraps.
+        // `io::Error::source` skips the error that it wraps, which is why that is read with `get_ref`.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         wrapped.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source())
     })
@@ -255,8 +265,8 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(who) = &self.0.who {
-            write!(f, "{who}: ")?;
+        if let Some(target) = &self.0.target {
+            write!(f, "{target}: ")?;
         }
         f.write_str(&self.0.message)
     }
@@ -268,29 +278,32 @@ impl StdError for Error {
     }
 }
 
-fn known(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
+/// Returns the status and detail that a handler's response has for an error of a call.
+fn status_of(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
     let error = error.downcast_ref::<Error>()?;
-    let who = match &error.0.who {
-        Some(Who::Peer(name)) => format!("the peer `{name}`"),
-        Some(Who::Host(name)) => format!("the host `{name}`"),
+    let target = match &error.0.target {
+        Some(Target::Peer(name)) => format!("the peer `{name}`"),
+        Some(Target::Host(name)) => format!("the host `{name}`"),
         None => return None,
     };
     let (status, what) = match error.kind() {
-        Kind::Unknown | Kind::Invalid | Kind::Other => return None,
-        Kind::Connect | Kind::Open => (StatusCode::SERVICE_UNAVAILABLE, "cannot be reached"),
-        Kind::Timeout | Kind::Lost => (StatusCode::SERVICE_UNAVAILABLE, "did not answer"),
-        Kind::Status if error.asks_to_come_back() => {
-            (StatusCode::SERVICE_UNAVAILABLE, "cannot answer now")
+        Kind::UnknownPeer | Kind::Invalid | Kind::Other => return None,
+        Kind::Connect | Kind::CircuitOpen => (StatusCode::SERVICE_UNAVAILABLE, "cannot be reached"),
+        Kind::Timeout | Kind::ConnectionLost => {
+            (StatusCode::SERVICE_UNAVAILABLE, "did not respond")
         }
-        Kind::Refused => (StatusCode::BAD_GATEWAY, "may not be called"),
-        _ => (StatusCode::BAD_GATEWAY, "gave no usable answer"),
+        Kind::Status if error.is_retryable_status() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "is not available at the moment")
+        }
+        Kind::PrivateAddress => (StatusCode::BAD_GATEWAY, "may not be called"),
+        _ => (StatusCode::BAD_GATEWAY, "gave no usable response"),
     };
-    let known = StatusMapping::from(status).detail(format!("{who} {what}"));
+    let mapping = StatusMapping::from(status).detail(format!("{target} {what}"));
     let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
     Some(match error.retry_after().filter(|_| unavailable) {
-        Some(wait) => known.retry_after(wait.min(LONGEST_RETRY_AFTER)),
-        None => known,
+        Some(wait) => mapping.retry_after(wait.min(MAX_RETRY_AFTER)),
+        None => mapping,
     })
 }
 
-inventory::submit! { ErrorMapper(known) }
+inventory::submit! { ErrorMapper(status_of) }

@@ -1,4 +1,4 @@
-//! A form with files, as browsers send it.
+//! Forms with files: `multipart/form-data` (RFC 7578).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::fmt;
 use bytes::Bytes;
 use reqwest::multipart::{Form, Part};
 
-/// The body of [`Call::multipart`](super::Call::multipart): fields and files. Such a call is not made
-/// again.
+/// The body of [`Call::multipart`](super::Call::multipart): fields and files. Such a call is never
+/// retried.
 ///
 /// ```
 /// # use piton::client::Multipart;
@@ -22,7 +22,7 @@ pub struct Multipart {
 }
 
 impl Multipart {
-    /// An empty form.
+    /// Creates an empty form.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -40,7 +40,7 @@ impl Multipart {
     }
 
     /// Adds a file: the field's name, the file's name, its type such as `image/png`, and its content.
-    /// A type that is none is reported by `send`.
+    /// An invalid type is reported by [`Call::send`](super::Call::send).
     #[must_use]
     pub fn file(
         mut self,
@@ -54,7 +54,9 @@ impl Multipart {
         let part = Part::stream_with_length(content, length).file_name(file_name);
         match part.mime_str(content_type) {
             Ok(part) => self.form = self.form.part(name, part),
-            Err(_) => self.fault = Some(format!("`{content_type}` is no type of a file")),
+            Err(_) => {
+                self.fault = Some(format!("invalid content type of a file: `{content_type}`"))
+            }
         }
         self
     }
@@ -64,7 +66,7 @@ impl Multipart {
     }
 }
 
-/// Without what is in it.
+/// Shows no content.
 impl fmt::Debug for Multipart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Multipart")

@@ -9,80 +9,79 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::peers::{self, PeerAddress};
+use super::peers::{PeerAddress, name_faults};
 use super::service_variables::is_service_variable;
 use crate::address::{AddressError, UrlParts, lowercase_scheme, scheme_and_authority};
 use crate::config::{ByteSize, Reader, Setting, expected_because, trimmed_text};
 use crate::secrets::redact_setting;
 
-/// Requests to other services and to strangers.
+/// HTTP client: calls to peers and to external hosts.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check, uses_variable = is_service_variable)]
 pub struct ClientSettings {
-    /// Where the services beside this one are, each `host:port`, or `https://host:port` where it is
-    /// encrypted. A service that is not named here is looked for in the variable
-    /// `<SERVICE>_SERVICE_PORT`, in development with the prefix before it. **Default: none.**
+    /// The addresses of peers (services of the same system), each `host:port`, or `https://host:port` for
+    /// TLS. The address of a peer that is not listed is read from the variable `<SERVICE>_SERVICE_PORT`,
+    /// in development from the one with the prefix first. **Default: none.**
     pub peers: BTreeMap<String, PeerAddress>,
 
-    /// How long a call may take altogether: all attempts, the pauses between them, and reading the
-    /// answer. Keep it below the time a request may take (`http.timeout`), so that whoever asks is told
-    /// who did not answer. **Default: `25s`.**
+    /// Timeout of a whole call: all attempts, the delays between them, and reading the response. Keep it
+    /// below the timeout of a request (`http.timeout`), so that the client is told which peer did not
+    /// respond. **Default: `25s`.**
     #[setting(max = "365days")]
     pub timeout: Duration,
 
-    /// How long one attempt may take until the head of the answer, if another attempt may follow. The
-    /// last has all the time that is left. **Default: `10s`.**
+    /// Timeout of one attempt until the head of the response, if another attempt may follow. The last
+    /// attempt may use all the time that is left. **Default: `10s`.**
     #[setting(max = "365days")]
     pub attempt_timeout: Duration,
 
-    /// How long it may take to get a connection, encryption included. **Default: `5s`.**
+    /// Timeout of a connection attempt, TLS included. **Default: `5s`.**
     #[setting(max = "1h")]
     pub connect_timeout: Duration,
 
-    /// How often a call is made again that may be: one that only reads, or that the program has called
-    /// idempotent; any call, if there was no connection. `0` is never. **Default: `2`.**
+    /// Maximum number of retries: of safe methods and of calls marked as idempotent; of any call if no
+    /// connection could be made. `0` disables retries. **Default: `2`.**
     #[setting(max = 100)]
     pub retries: u32,
 
-    /// How large an answer may be, unpacked. Raise it for a service that reads large files, or in the
-    /// call itself. **Default: `16MiB`.**
+    /// Maximum size of a response body, decompressed. Raise it for a service that reads large files, or for
+    /// the single call. **Default: `16MiB`.**
     #[setting(max = "1TiB")]
     pub answer_limit: ByteSize,
 
-    /// How many redirects are followed. With `0` the redirect itself is the answer.
+    /// Maximum number of redirects that are followed. With `0` the redirect itself is the response.
     /// **Default: `5`.**
     #[setting(max = 100)]
     pub redirects: usize,
 
-    /// After how many failures in a row calls to a host fail at once for `breaker_pause`; `0` is
-    /// never. **Default: `5`.**
+    /// Number of failures in a row after which the circuit breaker of a host opens: calls to it fail at once
+    /// for `breaker_pause`. `0` disables circuit breakers. **Default: `5`.**
     #[setting(max = 1_000_000)]
     pub breaker_failures: u32,
 
-    /// How long calls to a host that has failed so often fail at once. Then one is let through to
-    /// see. **Default: `10s`.**
+    /// Time that a circuit breaker stays open. After it one call is let through as a trial.
+    /// **Default: `10s`.**
     #[setting(max = "365days")]
     pub breaker_pause: Duration,
 
-    /// Whether addresses that only this machine or this network can reach are refused, for calls to
-    /// strangers. Set it where people may say which URL is called. Not for peers, which are
-    /// always near. **Default: `false`.**
+    /// Refuses calls to external hosts with a private address (of this machine or its network). Enable it
+    /// if users may choose the URL that is called. Does not apply to peers. **Default: `false`.**
     pub refuse_private: bool,
 
-    /// A proxy for calls to strangers, not for peers: `socks5h://127.0.0.1:9050` (the proxy resolves
-    /// names, as Tor does), `socks5://`, `http://`. The variables `HTTP_PROXY` and its like are not
-    /// read. **Default: none.**
+    /// The proxy for calls to external hosts, not for peers: `socks5h://127.0.0.1:9050` (the proxy resolves
+    /// names, as Tor does), `socks5://`, `http://`. Variables such as `HTTP_PROXY` are not read.
+    /// **Default: none.**
     pub proxy: Option<ProxyUrl>,
 
-    /// What the service calls itself to others. **Default: `<name of the app>/<its version>`.**
+    /// The header `User-Agent`. **Default: `<name of the app>/<its version>`.**
     pub user_agent: Option<String>,
 
-    /// How long a connection may lie idle before it is closed. Keep it below the time after which the
-    /// other side closes it (in Piton `http.header_timeout`). **Default: `20s`.**
+    /// Time after which an idle connection is closed. Keep it below the time after which the other side
+    /// closes it (in Piton `http.header_timeout`). **Default: `20s`.**
     #[setting(max = "365days")]
     pub pool_idle_timeout: Duration,
 
-    /// How many idle connections are kept to one host. Raise it where calls come in bursts.
+    /// Maximum number of idle connections to one host. Raise it if calls come in bursts.
     /// **Default: `32`.**
     #[setting(max = 1_000_000)]
     pub max_idle_per_host: usize,
@@ -124,20 +123,20 @@ impl ClientSettings {
         }
         let agent = self.user_agent.as_deref().unwrap_or_default();
         if HeaderValue::from_str(agent).is_err() {
-            let why = "holds characters that a header cannot";
-            from.refuse("user_agent", why, "write it in plain letters");
+            let why = "it has characters that a header cannot have";
+            from.refuse("user_agent", why, "use visible ASCII characters");
         }
         if self.refuse_private && self.proxy.as_ref().is_some_and(ProxyUrl::resolves) {
             let why = "the proxy would resolve the names, so private addresses cannot be refused";
             from.refuse("refuse_private", why, "use a `socks5://` proxy, or set it to `false`");
         }
-        for (why, fix) in peers::name_faults(from.config()) {
+        for (why, fix) in name_faults(from.config()) {
             from.refuse("peers", why, fix);
         }
     }
 }
 
-/// The address of a proxy. It may hold a password, so what is shown of it has none.
+/// The address of a proxy. `Debug` and `config` show it without its password.
 #[derive(Clone)]
 pub struct ProxyUrl(SecretString);
 
@@ -160,17 +159,17 @@ impl ProxyUrl {
         }
     }
 
-    /// The whole address.
+    /// Returns the whole address, with the password.
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether the proxy resolves names, and not this machine.
+    /// Returns whether the proxy resolves names instead of this machine.
     fn resolves(&self) -> bool {
         !self.expose().starts_with("socks5://")
     }
 
-    /// The proxy's own host.
+    /// Returns the proxy's host.
     pub(super) fn host(&self) -> Option<String> {
         reqwest::Url::parse(self.expose()).ok()?.host_str().map(str::to_owned)
     }
@@ -194,7 +193,7 @@ impl Setting for ProxyUrl {
         Self::check(&text).map_err(expected_because::<Self>)?;
         match reqwest::Proxy::all(&*text) {
             Ok(_) => Ok(Self(text.into_owned().into())),
-            // The message must not repeat the value: there may be a password in it.
+            // The message does not repeat the value, because it may hold a password.
             Err(_) => Err(format!("expected {}", Self::expects())),
         }
     }
@@ -213,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_of_a_proxy_is_taken_apart_at_launch() {
+    fn a_malformed_address_of_a_proxy_is_refused_at_launch() {
         for good in [
             "socks5h://127.0.0.1:9050",
             "socks5://tor",

@@ -1,4 +1,4 @@
-//! `#[sqs(..)]` above a function is all that is needed.
+//! `#[sqs(..)]` above a function polls its queue.
 
 use piton::aws::sqs::{Message, Sqs};
 use piton::prelude::*;
@@ -8,7 +8,7 @@ use test_support::moto::Moto;
 
 use crate::{Boto3, app, named, numbered};
 
-/// Passes messages on.
+/// Forwards messages.
 #[piton::sqs("marked", interval = "100ms", max_messages = 10, attribute_names = ["All"], message_attribute_names = ["All"])]
 async fn pass_on(message: Message, sqs: Sqs) -> Result<bool> {
     if !message.attributes().contains_key("SentTimestamp") {
@@ -20,7 +20,7 @@ async fn pass_on(message: Message, sqs: Sqs) -> Result<bool> {
 }
 
 #[piton::test]
-async fn a_marked_function_is_found_and_started_with_what_it_takes() {
+async fn a_function_with_the_attribute_is_started_with_its_parts() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("marked", json!({}));
@@ -37,7 +37,7 @@ async fn a_marked_function_is_found_and_started_with_what_it_takes() {
 }
 
 #[piton::test]
-async fn a_marked_function_of_another_app_is_not() {
+async fn a_function_with_the_attribute_of_another_app_is_not_started() {
     let moto = Moto::start();
     let app = TestApp::new(app(&moto)).await;
     assert!(app.handle().snapshots().is_empty());

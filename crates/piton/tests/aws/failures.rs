@@ -1,8 +1,8 @@
-//! Reading queues, when something fails.
+//! Reading queues when something fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use piton::aws::Kind;
 use piton::aws::ses::{Email, Ses};
@@ -20,7 +20,7 @@ use crate::{Boto3, Seen, app, numbered};
 const SHORT: Duration = Duration::from_millis(100);
 
 #[piton::test]
-async fn what_failed_comes_again_until_it_succeeds() {
+async fn a_failed_message_is_delivered_again_until_it_succeeds() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("hard", json!({}));
@@ -57,7 +57,7 @@ async fn what_failed_comes_again_until_it_succeeds() {
 }
 
 #[piton::test]
-async fn health_tells_of_each_queue_and_of_its_last_message_if_that_failed() {
+async fn health_lists_each_queue_with_the_error_of_its_last_message() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("sick", json!({ "VisibilityTimeout": "1" }));
@@ -69,8 +69,8 @@ async fn health_tells_of_each_queue_and_of_its_last_message_if_that_failed() {
         async move { if is_well { Ok(()) } else { Err(Error::unavailable("not yet")) } }
     });
     let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
-    test_support::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
-    let why = trouble(&app).await.unwrap();
+    test_support::wait_for("trouble", || async { failure_reason(&app).await.is_some() }).await;
+    let why = failure_reason(&app).await.unwrap();
     assert!(why.contains("`sick` failed") && why.contains("not yet"), "{why}");
     let health: Value = app.get("/health").await.json();
     let parts = health["parts"].as_array().unwrap();
@@ -81,12 +81,12 @@ async fn health_tells_of_each_queue_and_of_its_last_message_if_that_failed() {
     assert!(queue["last_error"].as_str().unwrap().contains("not yet"), "{queue}");
     assert!(queue["last_poll"].is_string() && queue["state"].is_string(), "{queue}");
     well.store(true, Ordering::SeqCst);
-    test_support::wait_for("no trouble", || async { trouble(&app).await.is_none() }).await;
+    test_support::wait_for("no trouble", || async { failure_reason(&app).await.is_none() }).await;
     app.stop().await;
 }
 
 #[piton::test]
-async fn a_poll_that_waits_for_a_message_says_that_it_receives() {
+async fn a_poll_in_a_long_wait_is_receiving() {
     let moto = Moto::start();
     Boto3::of(&moto).create("quiet", json!({}));
     let poll = Poll::new("quiet", |_: Message| async {}).wait_time(Duration::from_secs(2));
@@ -96,7 +96,7 @@ async fn a_poll_that_waits_for_a_message_says_that_it_receives() {
     app.stop().await;
 }
 
-/// A part that is down when the test says so.
+/// A part that is down while the test wants it.
 #[derive(Clone)]
 struct Frail(Arc<AtomicBool>);
 
@@ -117,7 +117,7 @@ impl Part for Frail {
 piton::part!(Frail);
 
 #[piton::test]
-async fn a_queue_is_not_read_while_a_part_of_its_function_is_down() {
+async fn a_queue_is_not_read_while_a_part_of_its_handler_is_down() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("q", json!({}));
@@ -132,17 +132,17 @@ async fn a_queue_is_not_read_while_a_part_of_its_function_is_down() {
     let waits_for = || async { app.handle().snapshots()["sqs_polls"][0]["waits_for"].clone() };
     let why = "`frail` is down: no such host";
     test_support::wait_for("the poll to wait", || async { waits_for().await == why }).await;
-    let told = trouble(&app).await.unwrap();
-    assert_eq!(told, format!("the queue `q` is not read: {why}"));
+    let reason = failure_reason(&app).await.unwrap();
+    assert_eq!(reason, format!("the queue `q` is not read: {why}"));
     assert_eq!((seen.all().len(), boto3.count("q")), (0, (3, 0)));
     down.store(false, Ordering::SeqCst);
     boto3.wait_until_empty("q").await;
-    assert_eq!((seen.all().len(), trouble(&app).await), (3, None));
+    assert_eq!((seen.all().len(), failure_reason(&app).await), (3, None));
     app.stop().await;
 }
 
 #[piton::test]
-async fn a_function_that_fails_does_not_empty_the_queue() {
+async fn a_failing_handler_backs_off_instead_of_emptying_the_queue() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("long", json!({}));
@@ -156,8 +156,11 @@ async fn a_function_that_fails_does_not_empty_the_queue() {
     });
     let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
     seen.wait_for(3).await;
-    // Without pauses all fifty would have been tried in that time.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The third failure in a row is followed by two seconds; without a delay all fifty messages would have
+    // been tried by then.
+    let third = Instant::now();
+    seen.wait_for(4).await;
+    assert!(third.elapsed() > Duration::from_secs(1), "{:?}", third.elapsed());
     assert!(seen.all().len() <= 5, "{:?}", seen.all());
     well.store(true, Ordering::SeqCst);
     seen.wait_for(50).await;
@@ -165,23 +168,27 @@ async fn a_function_that_fails_does_not_empty_the_queue() {
 }
 
 #[piton::test]
-async fn a_test_that_names_no_server_does_not_reach_the_developers_own() {
-    // In production the machine's own account would be taken.
+async fn a_test_without_an_endpoint_makes_no_calls() {
+    // In production, where a service would use the machine's own account.
     let bare = App::new("nobody").blueprints(["none"]).set("log.level", "critical");
     let bare = bare.set("production", true).enable::<Sqs>().enable::<Ses>();
     let app = TestApp::new(bare.sqs(Poll::new("q", |_: Message| async {}))).await;
     let error = app.handle().sqs().send("q", "x").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Misconfigured);
-    assert!(error.to_string().ends_with("set sqs.endpoint_url, or sqs.region_name"), "{error}");
+    assert!(
+        error.to_string().ends_with("unless they set sqs.endpoint_url or sqs.region_name"),
+        "{error}"
+    );
     let email = Email::new().to("ada@example.com").from("me@example.com").subject("x").text("x");
     let error = app.handle().ses().send(email).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Misconfigured, "{error}");
     assert!(app.handle().sqs().client().await.list_queues().send().await.is_err());
-    test_support::wait_for("the poll to say so", || async { trouble(&app).await.is_some() }).await;
+    test_support::wait_for("the poll to say so", || async { failure_reason(&app).await.is_some() })
+        .await;
     app.stop().await;
 }
 
-async fn trouble(app: &TestApp) -> Option<String> {
+async fn failure_reason(app: &TestApp) -> Option<String> {
     let health = app.handle().health().await;
     health.into_iter().find(|part| part.name == "sqs_polls").and_then(|part| match part.health {
         Health::Up => None,
@@ -190,7 +197,7 @@ async fn trouble(app: &TestApp) -> Option<String> {
 }
 
 #[piton::test]
-async fn a_server_that_goes_away_and_comes_back_is_read_again() {
+async fn a_queue_is_read_again_after_an_outage() {
     let mut moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("q", json!({}));
@@ -203,25 +210,25 @@ async fn a_server_that_goes_away_and_comes_back_is_read_again() {
     });
     let app = TestApp::new(app(&moto).sqs(poll.interval(SHORT))).await;
     seen.wait_for(1).await;
-    assert_eq!(trouble(&app).await, None);
+    assert_eq!(failure_reason(&app).await, None);
 
     moto.stop();
-    test_support::wait_for("trouble", || async { trouble(&app).await.is_some() }).await;
+    test_support::wait_for("trouble", || async { failure_reason(&app).await.is_some() }).await;
     moto.start_again();
     test_support::wait_for("the queue to be missing", || async {
-        trouble(&app).await.is_some_and(|why| why.contains("does not exist"))
+        failure_reason(&app).await.is_some_and(|why| why.contains("does not exist"))
     })
     .await;
     boto3.create("q", json!({}));
     boto3.send("q", &numbered("after", 1));
     seen.wait_for(2).await;
     assert_eq!(seen.all(), ["before0", "after0"]);
-    assert_eq!(trouble(&app).await, None);
+    assert_eq!(failure_reason(&app).await, None);
     app.stop().await;
 }
 
 #[piton::test]
-async fn a_queue_that_was_made_anew_is_asked_again_how_long_it_hides_messages() {
+async fn a_recreated_queue_has_its_visibility_timeout_read_again() {
     let mut moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("q", json!({ "VisibilityTimeout": "600" }));
@@ -241,12 +248,14 @@ async fn a_queue_that_was_made_anew_is_asked_again_how_long_it_hides_messages() 
     }
     moto.start_again();
     for app in [&one, &other] {
-        let gone = || async { trouble(app).await.is_some_and(|why| why.contains("not exist")) };
+        let gone =
+            || async { failure_reason(app).await.is_some_and(|why| why.contains("not exist")) };
         test_support::wait_for("the queue to be missing", gone).await;
     }
     boto3.create("q", json!({ "VisibilityTimeout": "1" }));
     for app in [&one, &other] {
-        test_support::wait_for("the queue again", || async { trouble(app).await.is_none() }).await;
+        test_support::wait_for("the queue again", || async { failure_reason(app).await.is_none() })
+            .await;
     }
     boto3.send("q", &numbered("x", 1));
     boto3.wait_until_empty("q").await;
@@ -255,26 +264,36 @@ async fn a_queue_that_was_made_anew_is_asked_again_how_long_it_hides_messages() 
     other.stop().await;
 }
 
-/// Stands before moto, and hangs up on whoever calls `operation` while it is `closed`.
+/// Starts a proxy before moto that closes the connection of each call of `operation` while `closed` is true.
 pub(crate) async fn before(
     moto: &Moto,
     operation: &'static str,
     closed: Arc<AtomicBool>,
 ) -> String {
+    proxy(moto, operation, move || !closed.load(Ordering::SeqCst)).await
+}
+
+/// Starts a proxy before moto that asks `admit` whether to forward a call of `operation`.
+pub(crate) async fn proxy(
+    moto: &Moto,
+    operation: &'static str,
+    admit: impl Fn() -> bool + Send + Sync + 'static,
+) -> String {
+    let admit = Arc::new(admit);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let behind = moto.url().trim_start_matches("http://").to_owned();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let (behind, closed) = (behind.clone(), closed.clone());
+            let (behind, admit) = (behind.clone(), admit.clone());
             tokio::spawn(async move {
-                // moto closes each connection after an answer, so that it carries one request.
+                // One request per connection, because moto closes it after each response.
                 let mut head = vec![0; 16 * 1024];
                 let length = client.read(&mut head).await.unwrap_or(0);
                 let head = &head[..length];
                 let operation = format!("AmazonSQS.{operation}");
                 let is_it = String::from_utf8_lossy(head).contains(&operation);
-                if is_it && closed.load(Ordering::SeqCst) {
+                if is_it && !admit() {
                     return;
                 }
                 let mut server = TcpStream::connect(&behind).await.unwrap();
@@ -287,7 +306,7 @@ pub(crate) async fn before(
 }
 
 #[piton::test]
-async fn what_was_dealt_with_and_could_not_be_deleted_is_deleted_when_it_comes_again() {
+async fn a_handled_message_that_could_not_be_deleted_is_deleted_at_its_next_delivery() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("q", json!({ "VisibilityTimeout": "1" }));
@@ -302,7 +321,7 @@ async fn what_was_dealt_with_and_could_not_be_deleted_is_deleted_when_it_comes_a
     let app =
         app(&moto).set("sqs.endpoint_url", before(&moto, "DeleteMessage", closed.clone()).await);
     let app = TestApp::new(app.sqs(poll.interval(SHORT))).await;
-    // Received a second time, it is dealt with no second time.
+    // Delivered a second time, the message is not handled again.
     let received = || async { app.handle().snapshots()["sqs_polls"][0]["received"].as_u64() };
     test_support::wait_for("the message again", || async { received().await >= Some(2) }).await;
     closed.store(false, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Queues whose messages have an order.
+//! FIFO queues.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,7 +14,7 @@ use crate::failures::before;
 use crate::{Boto3, Seen, app, numbered};
 
 #[piton::test]
-async fn the_order_of_a_group_is_kept_when_one_of_its_messages_fails() {
+async fn a_failed_message_does_not_break_the_order_of_its_group() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("ordered.fifo", json!({ "FifoQueue": "true", "VisibilityTimeout": "1" }));
@@ -50,7 +50,7 @@ async fn the_order_of_a_group_is_kept_when_one_of_its_messages_fails() {
 }
 
 #[piton::test]
-async fn messages_that_could_not_be_kept_hidden_are_received_again_before_they_are_dealt_with() {
+async fn messages_whose_lease_expired_are_left_to_the_next_receive() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("ordered.fifo", json!({ "FifoQueue": "true", "VisibilityTimeout": "1" }));

@@ -1,4 +1,4 @@
-//! Mail, as moto has it.
+//! Mail, as moto received it.
 
 use piton::aws::Kind;
 use piton::aws::ses::{Attachment, Email, Ses};
@@ -9,7 +9,7 @@ use test_support::moto::Moto;
 use crate::{Boto3, app};
 
 #[piton::test]
-async fn text_html_and_a_file_arrive_with_their_letters() {
+async fn text_html_and_a_file_arrive_with_all_characters() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.ask(&json!({ "op": "verify", "address": "shop@example.com" }));

@@ -1,4 +1,4 @@
-//! Queues and mail against moto, with boto3 at the other end. `cargo xtask python aws` makes both.
+//! Queues and mail against moto, with boto3 at the other end. `cargo xtask python aws` installs both.
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
@@ -17,7 +17,7 @@ use piton::serde_json::{Value, json};
 use test_support::moto::Moto;
 use test_support::python::Dialogue;
 
-/// An app that takes moto for Amazon.
+/// Returns an app that uses moto instead of AWS.
 fn app(moto: &Moto) -> App {
     named("nobody", moto).blueprints(["none"])
 }
@@ -34,7 +34,7 @@ fn named(name: &str, moto: &Moto) -> App {
     app
 }
 
-/// boto3, with an answer that is no exception.
+/// A session with boto3 that panics on exceptions.
 struct Boto3(Dialogue);
 
 impl Boto3 {
@@ -61,13 +61,13 @@ impl Boto3 {
         self.ask(&json!({ "op": "send", "queue": queue, "bodies": bodies, "group": group }));
     }
 
-    /// The messages that can be received, and those that somebody has in hand.
+    /// Returns the number of visible messages, and of hidden ones.
     fn count(&mut self, queue: &str) -> (u64, u64) {
         let count = self.ask(&json!({ "op": "count", "queue": queue }));
         (count["visible"].as_u64().unwrap(), count["hidden"].as_u64().unwrap())
     }
 
-    /// Waits until the queue has neither.
+    /// Waits until the queue has neither visible nor hidden messages.
     async fn wait_until_empty(&mut self, queue: &str) {
         test_support::wait_for("an empty queue", || {
             std::future::ready(self.count(queue) == (0, 0))
@@ -76,7 +76,7 @@ impl Boto3 {
     }
 }
 
-/// What callbacks were given, in order.
+/// The messages that handlers got, in order.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 

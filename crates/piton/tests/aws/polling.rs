@@ -1,9 +1,10 @@
-//! Reading queues, when all goes well.
+//! Reading queues without failures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use piton::aws::sqs::{Message, Poll, Sqs};
 use piton::part::{self, BoxError, Launch, Part};
 use piton::prelude::*;
@@ -12,12 +13,13 @@ use piton::testing::{TestApp, TestServer};
 use test_support::moto::Moto;
 use tokio::sync::Semaphore;
 
+use crate::failures::proxy;
 use crate::{Boto3, Seen, app, numbered};
 
 const SHORT: Duration = Duration::from_millis(100);
 
 #[piton::test]
-async fn a_thousand_messages_are_dealt_with_once_each() {
+async fn a_thousand_messages_are_handled_once_each() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("many", json!({}));
@@ -30,7 +32,7 @@ async fn a_thousand_messages_are_dealt_with_once_each() {
     });
     let poll = poll.interval(SHORT).max_number_of_messages(10);
     let app = TestApp::new(app(&moto).sqs(poll)).await;
-    // Not all at once: what moto has in a queue it goes through for every call.
+    // In batches, because moto goes through the whole queue on every call.
     for wave in 1..4 {
         seen.wait_for(wave * 250 - 50).await;
         boto3.send("many", &numbered(&format!("{wave}-"), 250));
@@ -50,7 +52,7 @@ async fn a_thousand_messages_are_dealt_with_once_each() {
 }
 
 #[piton::test]
-async fn several_queues_are_read_side_by_side() {
+async fn several_queues_are_read_concurrently() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("stuck", json!({}));
@@ -81,7 +83,7 @@ async fn relay(message: Message, sqs: Sqs, handle: Handle) -> Result<()> {
 }
 
 #[piton::test]
-async fn a_function_is_given_the_parts_that_it_takes() {
+async fn a_handler_gets_its_parts() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("first", json!({}));
@@ -94,7 +96,7 @@ async fn a_function_is_given_the_parts_that_it_takes() {
     app.stop().await;
 }
 
-/// A part that can be reached when the test says so.
+/// A part that can be connected once the test allows it.
 #[derive(Clone)]
 struct Late(Arc<AtomicBool>);
 
@@ -114,7 +116,7 @@ impl Part for Late {
 piton::part!(Late);
 
 #[piton::test]
-async fn a_queue_is_not_read_before_the_parts_of_its_function_are_there() {
+async fn a_queue_is_not_read_before_the_parts_of_its_handler_are_connected() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("q", json!({}));
@@ -136,7 +138,7 @@ async fn a_queue_is_not_read_before_the_parts_of_its_function_are_there() {
 }
 
 #[piton::test]
-async fn a_stop_does_not_wait_twenty_seconds_for_a_message_that_may_come() {
+async fn a_stop_does_not_wait_for_a_long_poll_of_twenty_seconds() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("quiet", json!({}));
@@ -148,25 +150,29 @@ async fn a_stop_does_not_wait_twenty_seconds_for_a_message_that_may_come() {
 }
 
 #[piton::test]
-async fn a_message_that_comes_while_the_service_stops_can_be_had_at_once() {
+async fn a_message_that_arrives_during_a_stop_is_given_back() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("q", json!({}));
     let poll = Poll::new("q", |_: Message| async {}).wait_time(Duration::from_secs(5));
-    let app = TestApp::new(app(&moto).sqs(poll)).await;
-    let state = || async { app.handle().snapshots()["sqs_polls"][0]["state"].clone() };
-    test_support::wait_for("the poll to receive", || async { state().await == "receiving" }).await;
-    // The poll's call is under way by then.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let stopping = tokio::spawn(app.stop());
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let called = Arc::new(AtomicBool::new(false));
+    let note = called.clone();
+    let url = proxy(&moto, "ReceiveMessage", move || {
+        note.store(true, Ordering::SeqCst);
+        true
+    });
+    let app = TestApp::new(app(&moto).set("sqs.endpoint_url", url.await).sqs(poll)).await;
+    test_support::wait_for("a call", || std::future::ready(called.load(Ordering::SeqCst))).await;
+    let mut stopping = Box::pin(app.stop());
+    // Polled once, so that the poll has been told to stop before the message is sent.
+    assert!((&mut stopping).now_or_never().is_none());
     boto3.send("q", &numbered("late", 1));
-    stopping.await.unwrap();
+    stopping.await;
     assert_eq!(boto3.count("q"), (1, 0));
 }
 
 #[piton::test]
-async fn a_slow_function_keeps_its_message_hidden_from_others() {
+async fn a_slow_handlers_message_stays_hidden() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("slow", json!({ "VisibilityTimeout": "1" }));
@@ -211,7 +217,7 @@ async fn a_stop_finishes_the_message_in_hand_and_gives_back_the_others() {
 }
 
 #[piton::test]
-async fn a_function_that_does_not_end_is_cut_off_and_its_message_given_back() {
+async fn a_handler_that_does_not_end_is_stopped_and_its_message_given_back() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("endless", json!({}));
@@ -229,7 +235,7 @@ async fn a_function_that_does_not_end_is_cut_off_and_its_message_given_back() {
 }
 
 #[piton::test]
-async fn what_amazon_would_refuse_keeps_the_service_from_starting() {
+async fn options_that_sqs_would_refuse_prevent_the_launch() {
     let moto = Moto::start();
     let poll = Poll::new("q", |_: Message| async {}).max_number_of_messages(11);
     let error = app(&moto).sqs(poll).into_router().await.expect_err("it is refused");

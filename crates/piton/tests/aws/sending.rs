@@ -41,7 +41,7 @@ async fn boto3_receives_what_was_sent_with_all_its_attributes() {
 }
 
 #[piton::test]
-async fn a_fifo_queue_tells_the_place_and_takes_a_repetition_for_the_same() {
+async fn a_fifo_queue_returns_sequence_numbers_and_deduplicates() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("ordered.fifo", json!({ "FifoQueue": "true" }));
@@ -56,7 +56,7 @@ async fn a_fifo_queue_tells_the_place_and_takes_a_repetition_for_the_same() {
 }
 
 #[piton::test]
-async fn a_delayed_message_is_not_there_yet() {
+async fn a_delayed_message_is_not_delivered_yet() {
     let moto = Moto::start();
     let mut boto3 = Boto3::of(&moto);
     boto3.create("later", json!({}));
@@ -76,7 +76,7 @@ async fn send(sqs: Sqs) -> Result<NoContent> {
 }
 
 #[piton::test]
-async fn a_queue_that_is_missing_is_a_fault_and_a_server_that_is_away_503() {
+async fn a_missing_queue_becomes_500_and_an_unavailable_server_503() {
     let mut moto = Moto::start();
     let route = piton::http::post("/send", send);
     let app = TestApp::new(app(&moto).set("sqs.timeout", "2s").route(route)).await;

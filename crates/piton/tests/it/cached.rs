@@ -1,4 +1,4 @@
-//! `#[cached]` and `#[piton::memoize]`, as services write them.
+//! `#[cached]` and `#[piton::memoize]` through `TestApp`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,7 +7,7 @@ use piton::http::get;
 use piton::prelude::*;
 use piton::testing::TestApp;
 
-/// How often a handler has run, each test by a name of its own in the path.
+/// Counts the runs of a handler, for each test by its own name in the path.
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
 fn run() -> u32 {
@@ -163,7 +163,7 @@ async fn app() -> TestApp {
 }
 
 #[piton::test]
-async fn an_answer_is_remembered_by_path_and_query_until_its_tag_is_invalidated() {
+async fn a_response_is_cached_by_path_and_query_until_its_tag_is_invalidated() {
     let app = app().await;
     let first = app.get("/cached/numbers/a").await;
     let again = app.get("/cached/numbers/a").await;
@@ -178,7 +178,7 @@ async fn an_answer_is_remembered_by_path_and_query_until_its_tag_is_invalidated(
 }
 
 #[piton::test]
-async fn the_first_answer_and_a_remembered_one_are_alike_but_for_the_request() {
+async fn a_cached_response_equals_the_first_but_for_the_requests_headers() {
     let app = app().await;
     let (first, again) = (app.get("/cached/headers").await, app.get("/cached/headers").await);
     let headers = |answer: &piton::testing::TestAnswer| {
@@ -196,7 +196,7 @@ async fn the_first_answer_and_a_remembered_one_are_alike_but_for_the_request() {
 }
 
 #[piton::test]
-async fn who_has_the_answer_gets_304() {
+async fn a_client_that_has_the_response_gets_304() {
     let app = app().await;
     let first = app.get("/cached/numbers/a").await;
     let etag = first.header("etag");
@@ -207,7 +207,7 @@ async fn who_has_the_answer_gets_304() {
     assert_eq!((same.text().as_str(), same.header("etag")), ("", etag));
     assert_eq!(same.header("cache-control"), "no-cache");
     assert_eq!(same.header("content-type"), "");
-    // Also when it is not remembered yet, and not when it has changed.
+    // Also for a response that is not cached yet, and not for one that has changed.
     app.handle().cache().clear().await;
     let changed = app.get("/cached/numbers/a").header("if-none-match", etag).await;
     assert_eq!(changed.status(), 200);
@@ -217,7 +217,7 @@ async fn who_has_the_answer_gets_304() {
 }
 
 #[piton::test]
-async fn head_and_get_have_one_answer() {
+async fn head_and_get_share_a_response() {
     let app = app().await;
     let head = app.request(piton::axum::http::Method::HEAD, "/cached/numbers/a").await;
     let get = app.get("/cached/numbers/a").await;
@@ -227,7 +227,7 @@ async fn head_and_get_have_one_answer() {
 }
 
 #[piton::test]
-async fn a_said_key_stands_for_path_and_query_and_can_be_forgotten() {
+async fn a_routes_own_key_replaces_path_and_query_and_can_be_deleted() {
     let app = app().await;
     let first = app.get("/cached/pages/a?x=1").await.text();
     assert_eq!(app.get("/cached/pages/a?x=2").await.text(), first);
@@ -237,7 +237,7 @@ async fn a_said_key_stands_for_path_and_query_and_can_be_forgotten() {
 }
 
 #[piton::test]
-async fn distinct_parameters_have_distinct_answers_whatever_stands_between_them_in_the_key() {
+async fn distinct_parameters_have_distinct_responses_whatever_text_is_between_them() {
     let app = app().await;
     let cache = app.handle().cache();
     for (one, other) in
@@ -299,7 +299,7 @@ async fn distinct_arguments_have_distinct_values() {
 }
 
 #[piton::test]
-async fn nothing_and_types_and_namesakes_are_told_apart() {
+async fn none_types_and_functions_of_one_name_have_distinct_keys() {
     async fn all() -> Json<Vec<String>> {
         let mut seen = Vec::new();
         for (a, b) in [(None, Some("None")), (Some("None"), None), (None, None)] {
@@ -334,7 +334,7 @@ async fn nothing_and_types_and_namesakes_are_told_apart() {
 }
 
 #[piton::test]
-async fn an_answer_may_depend_on_headers_and_says_so() {
+async fn a_response_may_vary_by_headers_and_says_so() {
     let app = app().await;
     let of =
         |language: &'static str| app.get("/cached/languages").header("accept-language", language);
@@ -345,7 +345,7 @@ async fn an_answer_may_depend_on_headers_and_says_so() {
 }
 
 #[piton::test]
-async fn what_fails_or_sets_a_cookie_or_panics_is_not_remembered() {
+async fn errors_cookies_and_panics_are_not_cached() {
     let app = app().await;
     for path in ["/cached/failing", "/cached/cookie", "/cached/panics"] {
         let before = RUNS.load(Ordering::SeqCst);
@@ -359,7 +359,7 @@ async fn what_fails_or_sets_a_cookie_or_panics_is_not_remembered() {
 }
 
 #[piton::test]
-async fn a_function_is_remembered_by_its_key_and_its_errors_are_not() {
+async fn a_function_is_memoized_by_its_key_and_its_errors_are_not() {
     let app = app().await;
     assert_eq!(app.get("/cached/double/21").await.json::<u32>(), 49);
     let cache = app.handle().cache();
@@ -392,7 +392,7 @@ async fn a_hundred_requests_are_one_run_of_the_handler() {
 }
 
 #[piton::test]
-async fn a_key_that_says_less_than_the_tags_does_not_hide_a_tag() {
+async fn a_key_without_a_parameter_of_the_tags_does_not_hide_a_tag() {
     async fn number(Path(_): Path<(String, String)>) -> String {
         run().to_string()
     }
@@ -407,7 +407,7 @@ async fn a_key_that_says_less_than_the_tags_does_not_hide_a_tag() {
     assert_ne!(app.get("/k/1/y").await.text(), other);
 }
 
-/// What `launch` says of an app that cannot be launched.
+/// Returns the error of an app that cannot be launched.
 async fn refused(route: piton::http::Route) -> String {
     let app = App::new("by_hand").blueprints(["nothing"]).route(route);
     let launched = tokio::spawn(async move {
@@ -418,7 +418,7 @@ async fn refused(route: piton::http::Route) -> String {
 }
 
 #[piton::test]
-async fn what_cannot_be_remembered_is_refused_at_launch() {
+async fn a_route_that_cannot_be_cached_is_refused_at_launch() {
     async fn hello() -> &'static str {
         "hello"
     }
@@ -432,7 +432,7 @@ async fn what_cannot_be_remembered_is_refused_at_launch() {
     assert!(refused(post).await.contains("is for GET"));
 }
 
-/// The same by Redis, and what becomes of requests while it has trouble.
+/// Tests with Redis, also while it is unavailable.
 #[cfg(feature = "redis")]
 mod by_redis {
     use std::time::{Duration, Instant};
@@ -451,7 +451,7 @@ mod by_redis {
     }
 
     #[piton::test]
-    async fn two_processes_have_one_answer_and_its_headers() {
+    async fn two_processes_share_a_response_with_its_headers() {
         let server = Redis::start();
         let (one, other) = (app(&server).await, app(&server).await);
         let first = one.get("/cached/headers").await;
@@ -465,7 +465,7 @@ mod by_redis {
     }
 
     #[piton::test]
-    async fn credentials_do_not_stand_in_redis() {
+    async fn credentials_are_not_readable_in_redis() {
         let server = Redis::start();
         let app = app(&server).await;
         let hidden = app.get("/cached/numbers/a").header("authorization", "Bearer hunter2");
@@ -475,7 +475,7 @@ mod by_redis {
     }
 
     #[piton::test]
-    async fn no_request_fails_while_redis_is_killed_frozen_and_started_again() {
+    async fn no_request_fails_while_redis_is_killed_paused_and_restarted() {
         let mut server = Redis::start();
         let app = app(&server).await;
         let up = async || {
@@ -506,7 +506,7 @@ mod by_redis {
     }
 }
 
-/// A hit asks the guard, and tells callers apart.
+/// Tests with guards: they run for hits too, and callers have separate responses.
 #[cfg(feature = "api-key")]
 mod guarded {
     use std::sync::atomic::AtomicBool;
@@ -530,7 +530,7 @@ mod guarded {
     }
 
     #[piton::test]
-    async fn the_guard_is_asked_first_also_for_what_is_remembered() {
+    async fn the_guard_runs_first_also_for_cached_responses() {
         for cached in [Cached::new(), Cached::new().shared()] {
             let app = guarded(cached).await;
             let first = app.get("/mine").header("x-api-key", KEY).await;
@@ -545,7 +545,7 @@ mod guarded {
     }
 
     #[piton::test]
-    async fn an_answer_is_the_callers_own_unless_it_is_shared() {
+    async fn a_response_is_cached_per_caller_unless_it_is_shared() {
         let app = guarded(Cached::new()).await;
         let of = |cookie: &'static str| {
             let request = app.get("/mine").header("x-api-key", KEY).header("cookie", cookie);
@@ -563,7 +563,7 @@ mod guarded {
     }
 
     #[piton::test]
-    async fn without_a_guard_too_an_answer_to_credentials_is_the_callers_own() {
+    async fn a_response_to_credentials_is_private_without_a_guard_too() {
         let route = get("/mine", mine).middleware(Cached::new());
         let app = TestApp::new(App::new("by_hand").blueprints(["nothing"]).route(route)).await;
         let of = |value: &'static str| {
@@ -574,13 +574,13 @@ mod guarded {
         assert_eq!(of("Bearer one").await, one);
         assert_ne!(of("Bearer other").await, one);
         assert_ne!(app.get("/mine").await.text(), one);
-        // A password could be guessed from what is kept of it: so nothing is.
+        // Not cached, because the password could be guessed from the hash in the key.
         assert_ne!(of("Basic b25lOnR3bw==").await, of("Basic b25lOnR3bw==").await);
     }
 
     static OPEN: AtomicBool = AtomicBool::new(true);
 
-    /// A guard that nobody here knows: it looks at something of its own.
+    /// A custom guard that reads credentials of its own.
     struct Tenant;
 
     impl piton::http::Guard for Tenant {
@@ -599,7 +599,7 @@ mod guarded {
     }
 
     #[piton::test]
-    async fn behind_a_guard_who_cannot_be_told_apart_is_not_remembered() {
+    async fn behind_a_guard_a_caller_without_credentials_is_not_cached() {
         let route = |path: &'static str, cached| get(path, mine).guard(Tenant).middleware(cached);
         let app = App::new("by_hand")
             .blueprints(["nothing"])
@@ -625,7 +625,7 @@ mod guarded {
     }
 
     #[piton::test]
-    async fn a_handler_that_asks_itself_who_is_calling_is_refused_at_launch() {
+    async fn a_handler_that_authenticates_by_itself_is_refused_at_launch() {
         let app =
             App::new("it").blueprints(["guarded::asks_itself", "cached::guarded::asks_itself"]);
         let app = app.set("api_key.key", KEY);
@@ -640,7 +640,7 @@ mod guarded {
 
 #[cfg(feature = "jwt")]
 #[piton::test]
-async fn a_caller_whose_token_is_in_no_header_is_never_given_anothers_answer() {
+async fn a_caller_with_a_token_outside_the_headers_never_gets_anothers_response() {
     use piton::auth::jwt::TokenGuard;
     use piton::serde_json::json;
 
@@ -664,7 +664,7 @@ async fn a_caller_whose_token_is_in_no_header_is_never_given_anothers_answer() {
                 (_, Some(token)) => app.get(&format!("{path}?jwt={token}")),
                 (_, None) => app.get(path),
             };
-            // What all callers send: the cookie of a page, the credentials of a proxy.
+            // Sent by all callers: the cookie of a page, the credentials of a proxy.
             request.header("cookie", "theme=dark").header("authorization", "Proxy x").await.text()
         };
         assert_eq!(ask("/me", Some("ada")).await, "ada", "{location}");

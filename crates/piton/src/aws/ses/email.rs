@@ -1,23 +1,22 @@
-//! A mail in the making, and what it is on the wire.
+//! [`Email`]: builds a mail, and writes it as MIME.
 
 use aws_sdk_sesv2::primitives::Blob;
 use aws_sdk_sesv2::types::{Destination, EmailContent, RawMessage, Template};
 use lettre::Message;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment as Part, MessageBuilder, MultiPart, SinglePart};
+use lettre::message::{Attachment as AttachmentPart, MessageBuilder, MultiPart, SinglePart};
 use serde::Serialize;
 
-use super::Mailbox;
-use super::mailbox::{address_of, header_of};
+use super::mailbox::{Mailbox, address_of, check_plain, header_of};
 use crate::aws::{Error, Kind};
 
-/// The largest mail that Amazon takes, as it is on the wire.
-const MOST_BYTES: usize = 40 * 1024 * 1024;
+/// Maximum size of a mail as MIME, a quota of SES.
+const MAX_MIME_BYTES: usize = 40 * 1024 * 1024;
 
-/// To so many at once Amazon delivers.
-const MOST_RECIPIENTS: usize = 50;
+/// Maximum number of recipients of one mail, a quota of SES.
+const MAX_RECIPIENTS: usize = 50;
 
-/// A mail. [`Ses::send`](super::Ses::send) sends it.
+/// A mail, to be sent with [`Ses::send`](super::Ses::send).
 ///
 /// ```
 /// use piton::aws::ses::{Attachment, Email};
@@ -47,19 +46,19 @@ pub struct Email {
     template: Option<(String, Result<String, String>)>,
 }
 
-/// A file that goes with a mail.
+/// A file attached to a mail.
 #[derive(Clone)]
 pub struct Attachment {
-    /// What it is called.
+    /// The file name.
     pub name: String,
-    /// What it is, such as `application/pdf`.
+    /// The content type, such as `application/pdf`.
     pub content_type: String,
-    /// What is in it.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
 impl Attachment {
-    /// A file that goes with a mail.
+    /// Creates an attachment.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -70,66 +69,66 @@ impl Attachment {
     }
 }
 
-/// Makes a builder method for each list of people.
-macro_rules! people {
+/// Defines a builder method for each list of addresses.
+macro_rules! address_lists {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
-        pub fn $name(mut self, who: impl Into<Mailbox>) -> Self {
-            self.$name.push(who.into());
+        pub fn $name(mut self, mailbox: impl Into<Mailbox>) -> Self {
+            self.$name.push(mailbox.into());
             self
         }
     )*};
 }
 
 impl Email {
-    /// An empty mail.
+    /// Creates an empty mail.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A mail whose words are a template that SES keeps, filled with `data`. It has no subject, text,
-    /// attachments or headers of its own.
+    /// Creates a mail from a template that is stored in SES, filled with `data`. Such a mail has no subject,
+    /// text, attachments or headers of its own.
     pub fn template(name: impl Into<String>, data: &impl Serialize) -> Self {
         let data = serde_json::to_string(data).map_err(|error| error.to_string());
         Self { template: Some((name.into(), data)), ..Self::default() }
     }
 
-    /// Who sends it; `ses.from` of the settings otherwise.
-    pub fn from(mut self, who: impl Into<Mailbox>) -> Self {
-        self.from = Some(who.into());
+    /// Sets the sender. **Default: `ses.from` of the settings.**
+    pub fn from(mut self, mailbox: impl Into<Mailbox>) -> Self {
+        self.from = Some(mailbox.into());
         self
     }
 
-    people! {
-        /// Adds somebody it is for. All three kinds together are at most 50.
+    address_lists! {
+        /// Adds a recipient. `to`, `cc` and `bcc` together are at most 50.
         to
-        /// Adds somebody who gets a copy.
+        /// Adds a recipient of a copy.
         cc
-        /// Adds somebody who gets a copy that the others do not know of.
+        /// Adds a recipient of a copy that the others do not see.
         bcc
-        /// Adds somebody whom answers go to, instead of the sender.
+        /// Adds an address for replies, instead of the sender's.
         reply_to
     }
 
-    /// What it is about.
+    /// Sets the subject.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// What it says, as plain text.
+    /// Sets the plain text.
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
     }
 
-    /// What it says, as HTML. With [`text`](Self::text) too, the reader's program chooses.
+    /// Sets the HTML. With [`text`](Self::text) too, the mail program of the reader chooses one.
     pub fn html(mut self, html: impl Into<String>) -> Self {
         self.html = Some(html.into());
         self
     }
 
-    /// Adds a file. The whole mail may have 40 MiB; files grow by a third on their way.
+    /// Adds a file. The whole mail may have 40 MiB as MIME, in which files are a third larger.
     pub fn attach(mut self, attachment: Attachment) -> Self {
         self.attachments.push(attachment);
         self
@@ -141,23 +140,24 @@ impl Email {
         self
     }
 
-    /// What Amazon is given: the sender, whom it is for, and the content.
+    /// Returns the sender, the recipients and the content for SES.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`], with the reason.
     pub(super) fn into_parts(
         self,
         default_from: Option<&str>,
     ) -> Result<(String, Destination, EmailContent), Error> {
         let Some(from) = self.from.clone().or_else(|| default_from.map(Mailbox::from)) else {
-            return Err(refused("it has no sender: say `.from(..)`, or set ses.from"));
+            return Err(refused("it has no sender: call `.from(..)`, or set ses.from"));
         };
         let from = from.parse()?;
         let recipients = self.to.len() + self.cc.len() + self.bcc.len();
         if recipients == 0 {
-            return Err(refused("it is for nobody"));
+            return Err(refused("it has no recipients"));
         }
-        if recipients > MOST_RECIPIENTS {
-            return Err(refused(
-                "it is for more than 50, the most that Amazon delivers to at once",
-            ));
+        if recipients > MAX_RECIPIENTS {
+            return Err(refused("it has more than 50 recipients, the maximum of SES"));
         }
         if self.template.is_some() {
             let destination = self.destination(header_of)?;
@@ -170,12 +170,12 @@ impl Email {
         Ok((address, destination, EmailContent::builder().raw(raw).build()))
     }
 
-    /// Where answers to a mail of a template go: of others the mail itself says it.
+    /// Returns the addresses for replies to a mail from a template. Other mails have them in their headers.
     pub(super) fn reply_to_addresses(&self) -> Result<Option<Vec<String>>, Error> {
         if self.template.is_none() || self.reply_to.is_empty() {
             return Ok(None);
         }
-        written(&self.reply_to, header_of).map(Some)
+        write_all(&self.reply_to, header_of).map(Some)
     }
 
     fn destination(
@@ -183,16 +183,18 @@ impl Email {
         write: fn(&lettre::message::Mailbox) -> String,
     ) -> Result<Destination, Error> {
         Ok(Destination::builder()
-            .set_to_addresses(Some(written(&self.to, write)?))
-            .set_cc_addresses(Some(written(&self.cc, write)?))
-            .set_bcc_addresses(Some(written(&self.bcc, write)?))
+            .set_to_addresses(Some(write_all(&self.to, write)?))
+            .set_cc_addresses(Some(write_all(&self.cc, write)?))
+            .set_bcc_addresses(Some(write_all(&self.bcc, write)?))
             .build())
     }
 
     fn templated(self) -> Result<EmailContent, Error> {
         let own = self.subject.is_some() || self.text.is_some() || self.html.is_some();
         if own || !self.attachments.is_empty() || !self.headers.is_empty() {
-            return Err(refused("it is a template's, and has words, files or headers of its own"));
+            return Err(refused(
+                "it is from a template, and has text, files or headers of its own",
+            ));
         }
         let Some((name, data)) = self.template else { return Err(refused("it has no template")) };
         let data = data.map_err(|why| refused(&format!("the template's data: {why}")))?;
@@ -200,119 +202,116 @@ impl Email {
         Ok(EmailContent::builder().template(template).build())
     }
 
-    /// The mail as it is on the wire, without those who get it unknown to the others.
+    /// Returns the mail as MIME, without the `bcc` recipients.
     fn mime(self, from: lettre::message::Mailbox) -> Result<Vec<u8>, Error> {
         let files: usize = self.attachments.iter().map(|file| file.bytes.len()).sum();
-        let words =
+        let text =
             self.text.as_ref().map_or(0, String::len) + self.html.as_ref().map_or(0, String::len);
-        if files / 3 * 4 + words > MOST_BYTES {
+        // Estimated first, so that a mail that is too large is not encoded. Base64 is a third larger.
+        if files / 3 * 4 + text > MAX_MIME_BYTES {
             return Err(too_large());
         }
         let builder = self.head(from)?;
-        let body = self.words();
+        let body = self.body();
         let message = if self.attachments.is_empty() {
             match body {
-                Some(Words::One(part)) => builder.singlepart(part),
-                Some(Words::Both(part)) => builder.multipart(part),
-                None => return Err(refused("it says nothing: give it a text, HTML or a file")),
+                Some(MailBody::Single(part)) => builder.singlepart(part),
+                Some(MailBody::Alternative(part)) => builder.multipart(part),
+                None => return Err(refused("it is empty: add a text, HTML or a file")),
             }
         } else {
             let mut mixed = match body {
-                Some(Words::One(part)) => MultiPart::mixed().singlepart(part),
-                Some(Words::Both(part)) => MultiPart::mixed().multipart(part),
+                Some(MailBody::Single(part)) => MultiPart::mixed().singlepart(part),
+                Some(MailBody::Alternative(part)) => MultiPart::mixed().multipart(part),
                 None => MultiPart::mixed().singlepart(SinglePart::plain(String::new())),
             };
             for file in self.attachments {
-                mixed = mixed.singlepart(attached(file)?);
+                mixed = mixed.singlepart(attachment_part(file)?);
             }
             builder.multipart(mixed)
         };
         let mime = message.map_err(|error| refused(&error.to_string()))?.formatted();
-        if mime.len() > MOST_BYTES { Err(too_large()) } else { Ok(mime) }
+        if mime.len() > MAX_MIME_BYTES { Err(too_large()) } else { Ok(mime) }
     }
 
     fn head(&self, from: lettre::message::Mailbox) -> Result<MessageBuilder, Error> {
         let mut builder = Message::builder().from(from);
-        for who in &self.to {
-            builder = builder.to(who.parse()?);
+        for mailbox in &self.to {
+            builder = builder.to(mailbox.parse()?);
         }
-        for who in &self.cc {
-            builder = builder.cc(who.parse()?);
+        for mailbox in &self.cc {
+            builder = builder.cc(mailbox.parse()?);
         }
-        for who in &self.bcc {
-            builder = builder.bcc(who.parse()?);
+        for mailbox in &self.bcc {
+            builder = builder.bcc(mailbox.parse()?);
         }
-        for who in &self.reply_to {
-            builder = builder.reply_to(who.parse()?);
+        for mailbox in &self.reply_to {
+            builder = builder.reply_to(mailbox.parse()?);
         }
         if let Some(subject) = &self.subject {
-            plain("the subject", subject)?;
+            check_plain("the subject", subject)?;
             builder = builder.subject(subject.as_str());
         }
         for (name, value) in &self.headers {
-            builder = builder.raw_header(header(name, value)?);
+            builder = builder.raw_header(custom_header(name, value)?);
         }
         Ok(builder)
     }
 
-    fn words(&self) -> Option<Words> {
+    fn body(&self) -> Option<MailBody> {
         match (self.text.clone(), self.html.clone()) {
             (Some(text), Some(html)) => {
-                Some(Words::Both(MultiPart::alternative_plain_html(text, html)))
+                Some(MailBody::Alternative(MultiPart::alternative_plain_html(text, html)))
             }
-            (Some(text), None) => Some(Words::One(SinglePart::plain(text))),
-            (None, Some(html)) => Some(Words::One(SinglePart::html(html))),
+            (Some(text), None) => Some(MailBody::Single(SinglePart::plain(text))),
+            (None, Some(html)) => Some(MailBody::Single(SinglePart::html(html))),
             (None, None) => None,
         }
     }
 }
 
-enum Words {
-    One(SinglePart),
-    Both(MultiPart),
+/// The text, the HTML, or both.
+enum MailBody {
+    Single(SinglePart),
+    Alternative(MultiPart),
 }
 
-fn written(
-    people: &[Mailbox],
+fn write_all(
+    mailboxes: &[Mailbox],
     write: fn(&lettre::message::Mailbox) -> String,
 ) -> Result<Vec<String>, Error> {
-    people.iter().map(|who| who.parse().map(|parsed| write(&parsed))).collect()
+    mailboxes.iter().map(|mailbox| mailbox.parse().map(|parsed| write(&parsed))).collect()
 }
 
-fn attached(file: Attachment) -> Result<SinglePart, Error> {
-    plain("the name of a file", &file.name)?;
-    let of_type = ContentType::parse(&file.content_type);
-    let of_type =
-        of_type.map_err(|_| refused("the type of a file is none, as `text/csv` is one"))?;
-    Ok(Part::new(file.name).body(file.bytes, of_type))
+fn attachment_part(file: Attachment) -> Result<SinglePart, Error> {
+    check_plain("the name of a file", &file.name)?;
+    let content_type = ContentType::parse(&file.content_type);
+    let content_type = content_type
+        .map_err(|_| refused("invalid content type of a file, expected such as `text/csv`"))?;
+    Ok(AttachmentPart::new(file.name).body(file.bytes, content_type))
 }
 
-/// A header that the mail does not have anyway.
-fn header(name: &str, value: &str) -> Result<HeaderValue, Error> {
-    const OURS: [&str; 9] =
+/// Returns a custom header.
+///
+/// # Errors
+/// The header is one that the mail has anyway, or is not valid.
+fn custom_header(name: &str, value: &str) -> Result<HeaderValue, Error> {
+    const RESERVED: [&str; 9] =
         ["from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "mime-version"];
     let lower = name.to_ascii_lowercase();
-    if OURS.contains(&lower.as_str()) || lower.starts_with("content-") {
+    if RESERVED.contains(&lower.as_str()) || lower.starts_with("content-") {
         return Err(refused(&format!(
-            "the header `{lower}` has a method of its own, or is written by itself"
+            "the header `{lower}` has a method of its own, or is written automatically"
         )));
     }
-    plain("a header", value)?;
+    check_plain("a header", value)?;
     let visible = |byte: u8| byte.is_ascii_graphic() && byte != b':';
     if name.is_empty() || !name.bytes().all(visible) {
-        return Err(refused("the name of a header is none"));
+        return Err(refused("invalid name of a header"));
     }
     let name = HeaderName::new_from_ascii(name.to_owned());
-    let name = name.map_err(|_| refused("the name of a header is none"))?;
+    let name = name.map_err(|_| refused("invalid name of a header"))?;
     Ok(HeaderValue::new(name, value.to_owned()))
-}
-
-/// What stands in a header may not begin another.
-pub(super) fn plain(what: &str, text: &str) -> Result<(), Error> {
-    if text.chars().any(char::is_control) {
-        return Err(refused(&format!("{what} has a line end or another control character in it")));
-    }
-    Ok(())
 }
 
 fn refused(why: &str) -> Error {
@@ -320,10 +319,10 @@ fn refused(why: &str) -> Error {
 }
 
 fn too_large() -> Error {
-    refused("it is larger than 40 MiB, the most that Amazon takes")
+    refused("it is larger than 40 MiB, the maximum of SES")
 }
 
-/// Neither whom mail is for nor what it says belongs in a log.
+/// Shows neither addresses nor text, because they do not belong in a log.
 impl std::fmt::Debug for Email {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let recipients = self.to.len() + self.cc.len() + self.bcc.len();

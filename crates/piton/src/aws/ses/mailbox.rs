@@ -1,64 +1,63 @@
-//! Somebody with an address for mail.
+//! [`Mailbox`]: a mail address with an optional name.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::email::plain;
 use crate::aws::{Error, Kind};
 
-/// Somebody with an address: `"shop@example.com"`, `"Shop <shop@example.com>"`, or, whatever the name
-/// has in it, `("Müller, Jürgen", "jm@example.com")`.
+/// A mail address with an optional name: `"shop@example.com"`, `"Shop <shop@example.com>"`, or, with any
+/// characters in the name, `("Müller, Jürgen", "jm@example.com")`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mailbox(Given);
+pub struct Mailbox(MailboxText);
 
 #[derive(Clone, PartialEq, Eq)]
-enum Given {
+enum MailboxText {
     Text(String),
     Named(String, String),
 }
 
 impl From<&str> for Mailbox {
     fn from(text: &str) -> Self {
-        Self(Given::Text(text.to_owned()))
+        Self(MailboxText::Text(text.to_owned()))
     }
 }
 
 impl From<String> for Mailbox {
     fn from(text: String) -> Self {
-        Self(Given::Text(text))
+        Self(MailboxText::Text(text))
     }
 }
 
 impl From<&String> for Mailbox {
     fn from(text: &String) -> Self {
-        Self(Given::Text(text.clone()))
+        Self(MailboxText::Text(text.clone()))
     }
 }
 
 impl<N: Into<String>, A: Into<String>> From<(N, A)> for Mailbox {
     fn from((name, address): (N, A)) -> Self {
-        Self(Given::Named(name.into(), address.into()))
+        Self(MailboxText::Named(name.into(), address.into()))
     }
 }
 
 impl Mailbox {
-    /// Whether mail can be sent to it, or from it: for a setting, or a form.
+    /// Checks that the address is valid, for a setting or a form.
     ///
     /// # Errors
-    /// [`Kind::Invalid`]: it is no address, or one that Amazon does not take.
+    /// [`Kind::Invalid`]: it is not a mail address, or one that SES does not accept.
     pub fn check(&self) -> Result<(), Error> {
         self.parse().map(drop)
     }
 
     pub(super) fn parse(&self) -> Result<lettre::message::Mailbox, Error> {
-        let wrong = |_| Error::new(Kind::Invalid, "an address of the mail is none");
+        let wrong = |_| Error::new(Kind::Invalid, "invalid mail address");
         let mailbox = match &self.0 {
-            Given::Text(text) => {
-                plain("an address", text)?;
+            MailboxText::Text(text) => {
+                check_plain("an address", text)?;
                 text.trim().parse().map_err(wrong)?
             }
-            Given::Named(name, address) => {
-                plain("a name", name)?;
+            MailboxText::Named(name, address) => {
+                check_plain("a name", name)?;
                 let address = address.trim().parse().map_err(wrong)?;
                 let name = Some(name.clone()).filter(|name| !name.trim().is_empty());
                 lettre::message::Mailbox::new(name, address)
@@ -69,27 +68,39 @@ impl Mailbox {
 }
 
 /// Returns the address with its domain in punycode, because SES accepts ASCII only. The part before
-/// the `@` has no such form.
+/// the `@` has no ASCII form.
 fn in_ascii(address: lettre::Address) -> Result<lettre::Address, Error> {
     let invalid = |why: &str| Error::new(Kind::Invalid, why);
     if !address.user().is_ascii() {
         return Err(invalid(
-            "the part of an address before its `@` has letters that are not ASCII, which Amazon does not take",
+            "the part of an address before its `@` has letters that are not ASCII, which SES does not accept",
         ));
     }
     if address.domain().is_ascii() {
         return Ok(address);
     }
-    let wrong = || invalid("the domain of an address is not valid");
-    let domain = idna::domain_to_ascii_strict(address.domain()).map_err(|_| wrong())?;
-    lettre::Address::new(address.user(), domain).map_err(|_| wrong())
+    let bad_domain = || invalid("the domain of an address is not valid");
+    let domain = idna::domain_to_ascii_strict(address.domain()).map_err(|_| bad_domain())?;
+    lettre::Address::new(address.user(), domain).map_err(|_| bad_domain())
+}
+
+/// Checks that a text has no control characters, because a line end in a header could start another.
+///
+/// # Errors
+/// [`Kind::Invalid`]; `what` names the text.
+pub(super) fn check_plain(what: &str, text: &str) -> Result<(), Error> {
+    if text.chars().any(char::is_control) {
+        let why = format!("{what} has a line end or another control character in it");
+        return Err(Error::new(Kind::Invalid, format!("the mail cannot be sent: {why}")));
+    }
+    Ok(())
 }
 
 pub(super) fn address_of(mailbox: &lettre::message::Mailbox) -> String {
     mailbox.email.to_string()
 }
 
-/// The name and the address as they stand in a header, in ASCII.
+/// Returns the name and the address for a header, in ASCII.
 pub(super) fn header_of(mailbox: &lettre::message::Mailbox) -> String {
     let address = &mailbox.email;
     let Some(name) = &mailbox.name else { return address.to_string() };
@@ -99,11 +110,12 @@ pub(super) fn header_of(mailbox: &lettre::message::Mailbox) -> String {
     format!("{} <{address}>", encoded_words(name))
 }
 
-/// As RFC 2047 writes what is not ASCII: words of at most 75 characters, none of which breaks a
-/// letter apart.
+/// Encodes text as the encoded words of RFC 2047. Each has at most 75 characters, and no letter is split
+/// between two.
 fn encoded_words(text: &str) -> String {
     let (mut words, mut word) = (Vec::new(), String::new());
     for letter in text.chars() {
+        // 45 bytes, because they are 60 characters of base64, which with the frame stay below 75.
         if word.len() + letter.len_utf8() > 45 {
             words.push(std::mem::take(&mut word));
         }
@@ -115,7 +127,7 @@ fn encoded_words(text: &str) -> String {
     encoded.join(" ")
 }
 
-/// Whom mail is for stays out of logs.
+/// Shows no address, because addresses do not belong in a log.
 impl std::fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Mailbox")
@@ -131,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_kept_whatever_they_have_in_them() {
+    fn names_with_any_characters_are_preserved() {
         assert_eq!(header("a@b.example").unwrap(), "a@b.example");
         assert_eq!(header("Shop <a@b.example>").unwrap(), "Shop <a@b.example>");
         let jürgen = header(("Müller, Jürgen", "jm@b.example")).unwrap();
@@ -159,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_repeating_it() {
+    fn an_invalid_address_is_refused_without_repeating_it() {
         for wrong in ["", "nobody", "a@b.example\r\nBcc: c@d.example", "jürgen@b.example"] {
             let error = header(wrong).unwrap_err();
             assert_eq!(error.kind(), Kind::Invalid, "{wrong}");

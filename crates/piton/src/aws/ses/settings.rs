@@ -1,71 +1,33 @@
 //! The section `[ses]`.
 
-use std::time::Duration;
+use super::mailbox::Mailbox;
+use crate::aws::settings::{AwsSettings, non_empty};
+use crate::config::{Reader, Settings};
 
-use secrecy::SecretString;
-
-use crate::aws::access::{EndpointUrl, access, given};
-use crate::config::Reader;
-
-/// Mail by Amazon: where, as whom, and from whom. With no key set, what the machine knows: the
-/// variables `AWS_*`, a profile, the role of the container or the instance.
-#[derive(Clone, Debug, piton_macros::Settings)]
-#[setting(check = Self::check)]
+/// Mail by Amazon SES: region, credentials and the default sender.
+#[derive(Clone, Debug, Default)]
 pub struct SesSettings {
-    /// The region, such as `eu-central-1`. **Default: that of the machine's own settings
-    /// (`AWS_REGION`).**
-    pub region_name: Option<String>,
+    /// Region, credentials, endpoint and timeouts.
+    pub aws: AwsSettings,
 
-    /// The id of the key by which requests are signed. Leave it out where the machine has a role.
-    /// **Default: the machine's own credentials.**
-    pub access_key_id: Option<String>,
-
-    /// The key's secret. **Default: the machine's own credentials.**
-    pub secret_access_key: Option<SecretString>,
-
-    /// The token that belongs to a key for a while only. **Default: none.**
-    pub session_token: Option<SecretString>,
-
-    /// The address of something that speaks as SES does: moto, LocalStack, an endpoint inside of a
-    /// VPC. **Default: Amazon's own, by the region.**
-    pub endpoint_url: Option<EndpointUrl>,
-
-    /// Who sends mail that does not say so itself, `Shop <shop@example.com>`. **Default: none.**
+    /// The sender of mail that has none of its own, `Shop <shop@example.com>`. **Default: none.**
     pub from: Option<String>,
-
-    /// How long it may take to connect. **Default: `3s`.**
-    #[setting(max = "1h")]
-    pub connect_timeout: Duration,
-
-    /// How long one mail may take. Raise it when large attachments leave by a slow line.
-    /// **Default: `25s`.**
-    #[setting(max = "1day")]
-    pub timeout: Duration,
 }
 
-impl Default for SesSettings {
-    fn default() -> Self {
-        Self {
-            region_name: None,
-            access_key_id: None,
-            secret_access_key: None,
-            session_token: None,
-            endpoint_url: None,
-            from: None,
-            connect_timeout: Duration::from_secs(3),
-            timeout: Duration::from_secs(25),
-        }
-    }
-}
+// Written by hand instead of derived, because the fields of `aws` are settings of this section itself,
+// not of one below it.
+impl Settings for SesSettings {
+    const DOC: &'static str = "Mail by Amazon SES: region, credentials and the default sender. What is not set \
+        comes from the machine:\nthe variables `AWS_*`, a profile, the role of the container or the instance.";
 
-access!(SesSettings);
-
-impl SesSettings {
-    fn check(&self, from: &mut Reader<'_>) {
-        self.access().check(from);
-        let wrong = |from: &String| super::Mailbox::from(from.as_str()).parse().is_err();
-        if given(&self.from, |from| from).as_ref().is_some_and(wrong) {
-            from.refuse("from", "not the address of a sender", "Shop <shop@example.com>");
+    fn read(from: &mut Reader<'_>) -> Self {
+        const FROM: &str = "The sender of mail that has none of its own, `Shop <shop@example.com>`. **Default: none.**";
+        let aws = AwsSettings::read(from);
+        let sender = from.setting::<Option<String>>("from", FROM, None);
+        let is_invalid = |from: &String| Mailbox::from(from.as_str()).check().is_err();
+        if non_empty(&sender, |from| from).as_ref().is_some_and(is_invalid) {
+            from.refuse("from", "not a valid address of a sender", "Shop <shop@example.com>");
         }
+        Self { aws, from: sender }
     }
 }

@@ -1,4 +1,4 @@
-//! What a mail is on the wire, and which are refused.
+//! Mails as MIME, and mails that are refused.
 
 use aws_sdk_sesv2::types::EmailContent;
 
@@ -21,18 +21,16 @@ fn raw(content: &EmailContent) -> String {
 }
 
 #[test]
-fn a_mail_without_sender_recipient_or_words_is_refused() {
+fn a_mail_without_sender_recipient_or_content_is_refused() {
     assert!(refusal(Email::new().to("a@example.com").text("x")).contains("ses.from"));
-    assert!(refusal(Email::new().from("a@example.com").text("x")).contains("for nobody"));
-    assert!(
-        refusal(Email::new().from("a@example.com").to("b@example.com")).contains("says nothing")
-    );
+    assert!(refusal(Email::new().from("a@example.com").text("x")).contains("no recipients"));
+    assert!(refusal(Email::new().from("a@example.com").to("b@example.com")).contains("is empty"));
     let many = (0..51).fold(email(), |email, n| email.bcc(format!("b{n}@example.com")));
     assert!(refusal(many).contains("50"));
 }
 
 #[test]
-fn nothing_can_begin_a_header_of_its_own() {
+fn no_text_can_start_another_header() {
     assert!(refusal(email().subject("x\r\nBcc: c@example.com")).contains("subject"));
     assert!(refusal(email().header("X-A", "x\ny")).contains("header"));
     assert!(refusal(email().header("X-A: b\r\nX-C", "x")).contains("name of a header"));
@@ -42,13 +40,13 @@ fn nothing_can_begin_a_header_of_its_own() {
 }
 
 #[test]
-fn what_is_too_large_is_refused_before_it_is_sent() {
+fn a_mail_that_is_too_large_is_refused_before_it_is_sent() {
     let file = Attachment::new("a", "text/plain", vec![0; 31 * 1024 * 1024]);
     assert!(refusal(email().attach(file)).contains("40 MiB"));
 }
 
 #[test]
-fn a_mail_is_mime_with_its_parts_and_without_those_unknown() {
+fn a_mail_is_mime_with_its_parts_and_without_bcc() {
     let file = Attachment::new("año.csv", "text/csv", "a;b");
     let email = email().subject("Größe ✓").html("<p>Hi</p>").bcc("secret@example.com").attach(file);
     let email = email.header("List-Unsubscribe", "<mailto:u@example.com>");
@@ -70,7 +68,7 @@ fn a_mail_is_mime_with_its_parts_and_without_those_unknown() {
 }
 
 #[test]
-fn the_sender_of_the_settings_is_the_sender_otherwise() {
+fn the_default_sender_is_that_of_the_settings() {
     let email = Email::new().to("a@example.com").text("x");
     let (from, _, content) = email.into_parts(Some("Shop <shop@example.com>")).unwrap();
     assert_eq!(from, "shop@example.com");
@@ -78,19 +76,19 @@ fn the_sender_of_the_settings_is_the_sender_otherwise() {
 }
 
 #[test]
-fn a_template_has_its_data_and_no_words_of_its_own() {
+fn a_template_has_its_data_and_no_text_of_its_own() {
     let data = serde_json::json!({ "name": "Ada" });
     let email = || Email::template("welcome", &data).from("a@example.com").to("b@example.com");
     let (_, _, content) = email().into_parts(None).unwrap();
-    let template = content.template().expect("it is a template's");
+    let template = content.template().expect("it is from a template");
     assert_eq!(template.template_data(), Some(r#"{"name":"Ada"}"#));
     assert!(refusal(email().subject("x")).contains("template"));
-    let answers = email().reply_to(("Å", "c@example.com")).reply_to_addresses().unwrap();
-    assert_eq!(answers.unwrap(), ["=?utf-8?B?w4U=?= <c@example.com>"]);
+    let reply_to = email().reply_to(("Å", "c@example.com")).reply_to_addresses().unwrap();
+    assert_eq!(reply_to.unwrap(), ["=?utf-8?B?w4U=?= <c@example.com>"]);
 }
 
 #[test]
-fn neither_words_nor_people_are_shown() {
+fn debug_shows_neither_text_nor_addresses() {
     let shown = format!("{:?}", email());
     assert!(!shown.contains("example.com") && !shown.contains("Hi"), "{shown}");
 }

@@ -1,4 +1,4 @@
-//! A received message, and what is said of messages beside their bodies.
+//! [`Message`]: a received message; [`Attribute`]: an attribute of a message.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::{Error, Kind};
 
-/// A message that was received.
+/// A received message.
 #[derive(Clone)]
 pub struct Message {
     id: String,
@@ -22,7 +22,7 @@ pub struct Message {
     receipt: String,
 }
 
-/// One thing that is said of a message beside its body.
+/// An attribute of a message, set by its sender.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attribute {
@@ -35,7 +35,7 @@ pub enum Attribute {
 }
 
 impl Message {
-    /// A message as a queue would deliver it: for tests of callbacks.
+    /// Creates a message as a queue would deliver it, for tests of handlers.
     #[must_use]
     pub fn new(id: impl Into<String>, body: impl Into<String>) -> Self {
         let (id, body) = (id.into(), body.into());
@@ -50,37 +50,37 @@ impl Message {
         }
     }
 
-    pub(super) fn of(received: Received) -> Self {
+    pub(super) fn from_sdk(received: Received) -> Self {
         let attributes = received.attributes.unwrap_or_default().into_iter();
-        let said = received.message_attributes.unwrap_or_default().into_iter();
+        let custom = received.message_attributes.unwrap_or_default().into_iter();
         Self {
             id: received.message_id.unwrap_or_default(),
             body: received.body.unwrap_or_default(),
             md5_of_body: received.md5_of_body.unwrap_or_default(),
             md5_of_message_attributes: received.md5_of_message_attributes,
             attributes: attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect(),
-            message_attributes: said.map(|(name, value)| (name, value.into())).collect(),
+            message_attributes: custom.map(|(name, value)| (name, value.into())).collect(),
             receipt: received.receipt_handle.unwrap_or_default(),
         }
     }
 
-    /// What the queue calls it. A message that is delivered again has the same.
+    /// Returns the message id. A message that is delivered again has the same.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What was sent.
+    /// Returns the body.
     #[must_use]
     pub fn body(&self) -> &str {
         &self.body
     }
 
-    /// The body, from JSON.
+    /// Deserializes the body from JSON.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] if the body is not JSON of that shape. The error says where, and nothing of
-    /// what stands there.
+    /// [`Kind::Invalid`] if the body is not JSON of that shape. The error names the place, and does not
+    /// repeat the text.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         if crate::json_text::has_private_name(self.body.as_bytes()) {
             let why = "the body of the message has a name that begins with `$serde_json::private::`, \
@@ -98,51 +98,50 @@ impl Message {
         })
     }
 
-    /// What the queue says of it, as far as the poll asked (`attribute_names`):
-    /// `ApproximateReceiveCount`, `SentTimestamp` and their like; of FIFO queues always
-    /// `MessageGroupId`.
+    /// Returns the system attributes that the poll requested (`attribute_names`), such as
+    /// `ApproximateReceiveCount` and `SentTimestamp`; of FIFO queues always `MessageGroupId`.
     #[must_use]
     pub fn attributes(&self) -> &BTreeMap<String, String> {
         &self.attributes
     }
 
-    /// What the sender said beside the body, as far as the poll asked (`message_attribute_names`).
+    /// Returns the sender's attributes that the poll requested (`message_attribute_names`).
     #[must_use]
     pub fn message_attributes(&self) -> &BTreeMap<String, Attribute> {
         &self.message_attributes
     }
 
-    /// The MD5 of the body, in hexadecimal digits.
+    /// Returns the MD5 of the body, in hexadecimal digits.
     #[must_use]
     pub fn md5_of_body(&self) -> &str {
         &self.md5_of_body
     }
 
-    /// The MD5 of the attributes that were asked for, where there are any.
+    /// Returns the MD5 of the requested attributes, if there are any.
     #[must_use]
     pub fn md5_of_message_attributes(&self) -> Option<&str> {
         self.md5_of_message_attributes.as_deref()
     }
 
-    /// By what this delivery of it is deleted or given back with [`Sqs::client`](super::Sqs::client).
-    /// Whoever has it can do so: it does not belong in a log.
+    /// Returns the receipt handle, with which [`Sqs::client`](super::Sqs::client) can delete this delivery
+    /// or make it visible. It does not belong in a log, because everybody who has it can do so.
     #[must_use]
     pub fn receipt_handle(&self) -> &str {
         &self.receipt
     }
 
-    /// The group in a FIFO queue.
+    /// Returns the message group in a FIFO queue.
     pub(super) fn group(&self) -> Option<&str> {
         self.attributes.get("MessageGroupId").map(String::as_str)
     }
 
-    /// Whether the body is the one that the queue has.
-    pub(super) fn is_whole(&self) -> bool {
+    /// Returns whether the body has the MD5 that the queue reports.
+    pub(super) fn is_intact(&self) -> bool {
         self.md5_of_body.is_empty() || self.md5_of_body == md5_hex(self.body.as_bytes())
     }
 }
 
-/// Without body and receipt: neither belongs in a log.
+/// Shows neither body nor receipt handle, because neither belongs in a log.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
@@ -163,7 +162,7 @@ impl fmt::Debug for Attribute {
 }
 
 impl Attribute {
-    /// The text, or the number as text.
+    /// Returns the text, or the number as text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -172,7 +171,7 @@ impl Attribute {
         }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
@@ -200,8 +199,8 @@ impl From<Vec<u8>> for Attribute {
     }
 }
 
-/// Numbers become [`Attribute::Number`].
-macro_rules! numbers {
+/// Implements the conversion of numbers to [`Attribute::Number`].
+macro_rules! from_numbers {
     ($($number:ty)*) => {$(
         impl From<$number> for Attribute {
             fn from(number: $number) -> Self {
@@ -211,7 +210,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+from_numbers!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
 
 impl From<MessageAttributeValue> for Attribute {
     fn from(value: MessageAttributeValue) -> Self {
@@ -219,7 +218,7 @@ impl From<MessageAttributeValue> for Attribute {
             return Self::Binary(bytes.into_inner());
         }
         let text = value.string_value.unwrap_or_default();
-        // A type may have a name of the sender's own behind it: `Number.float`.
+        // Compared by its beginning, because a type may have a custom suffix: `Number.float`.
         if value.data_type.starts_with("Number") { Self::Number(text) } else { Self::String(text) }
     }
 }
@@ -237,7 +236,7 @@ impl TryFrom<Attribute> for MessageAttributeValue {
             Attribute::Number(_) => {
                 return Err(Error::new(
                     Kind::Invalid,
-                    "an attribute is to be a number and is none",
+                    "an attribute of type number is not a valid number",
                 ));
             }
             Attribute::Binary(bytes) => builder.data_type("Binary").binary_value(Blob::new(bytes)),
@@ -246,7 +245,7 @@ impl TryFrom<Attribute> for MessageAttributeValue {
     }
 }
 
-/// The MD5 in hexadecimal digits.
+/// Returns the MD5 in hexadecimal digits. SQS reports the MD5 of what it received, to detect corruption.
 pub(super) fn md5_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let sum = Md5::digest(bytes);
@@ -261,24 +260,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_body_nor_receipt_is_shown() {
+    fn debug_shows_neither_body_nor_receipt_handle() {
         let received = Received::builder().message_id("1").body("hunter2").receipt_handle("secret");
-        let shown = format!("{:?}", Message::of(received.build()));
+        let shown = format!("{:?}", Message::from_sdk(received.build()));
         assert!(shown.contains("\"1\"") && !shown.contains("hunter2") && !shown.contains("secret"));
         assert!(!format!("{:?}", Attribute::from("hunter2")).contains("hunter2"));
     }
 
     #[test]
-    fn a_body_that_is_not_the_queues_is_known() {
+    fn a_corrupted_body_is_detected() {
         let received = |body: &str| {
             let received = Received::builder().body(body).md5_of_body(md5_hex(b"hello"));
-            Message::of(received.build())
+            Message::from_sdk(received.build())
         };
-        assert!(received("hello").is_whole() && !received("hullo").is_whole());
+        assert!(received("hello").is_intact() && !received("hullo").is_intact());
     }
 
     #[test]
-    fn attributes_keep_their_kind_both_ways() {
+    fn attributes_keep_their_type_both_ways() {
         for attribute in [Attribute::from("x"), 7.into(), 0.5.into(), vec![0, 255].into()] {
             let value = MessageAttributeValue::try_from(attribute.clone()).unwrap();
             assert_eq!(Attribute::from(value), attribute);
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_read_as_json() {
+    fn a_body_is_deserialized_from_json() {
         #[derive(serde::Deserialize)]
         struct Order {
             id: u32,

@@ -1,19 +1,19 @@
-//! What is said of a queue that is read: which, by which function, how often.
+//! [`Poll`]: defines which queue is read, by which handler, and how often.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::callback::{Callback, Called, Ready};
-use super::{Message, Polls, queues};
-use crate::app::App;
+use super::handler::{HandlerFuture, MessageHandler, ReadyFuture};
+use super::message::Message;
+use super::queue_urls::{check_name, is_fifo};
 use crate::config::Problem;
 use crate::handle::Handle;
 use crate::part::Dependencies;
 
-/// A queue to be read, and the function that its messages are given to. Give it to [`App::sqs`].
+/// A queue that is read, and the handler of its messages. Pass it to [`App::sqs`](crate::App::sqs).
 ///
-/// At the start of the service, and whenever the interval is over, the queue is read until it is
-/// empty. Messages are dealt with one after the other, in the order received.
+/// When the service starts, and after each interval, the queue is read until it is empty. Messages are
+/// handled one after the other, in the order received.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,26 +41,29 @@ pub struct Poll {
     pub(super) receive_request_attempt_id: Option<String>,
     pub(super) visibility_timeout: Option<Duration>,
     pub(super) wait_time: Duration,
-    pub(super) function: Arc<Function>,
+    pub(super) handler: Arc<ErasedHandler>,
 }
 
-/// A callback whose arguments are not known any more.
-pub(super) struct Function {
+/// A handler without the types of its arguments, so that a [`Poll`] has no type parameters.
+pub(super) struct ErasedHandler {
     dependencies: fn(&mut Dependencies),
-    pub ready: fn(&Handle) -> Ready<'_>,
-    pub call: Call,
+    pub ready: fn(&Handle) -> ReadyFuture<'_>,
+    pub call: CallHandler,
 }
 
-type Call = Box<dyn Fn(Message, &Handle) -> Called + Send + Sync>;
+type CallHandler = Box<dyn Fn(Message, &Handle) -> HandlerFuture + Send + Sync>;
 
 impl Poll {
-    /// Reads the queue with this name, or with this URL, every 60 seconds, a message at a time.
+    /// Polls the queue with this name or URL every 60 seconds, one message at a time.
     #[must_use = "a poll does nothing until it is given to `App::sqs`"]
-    pub fn new<Arguments, C: Callback<Arguments>>(queue: impl Into<String>, callback: C) -> Self {
-        let function = Function {
+    pub fn new<Arguments, C: MessageHandler<Arguments>>(
+        queue: impl Into<String>,
+        handler: C,
+    ) -> Self {
+        let erased = ErasedHandler {
             dependencies: C::dependencies,
             ready: C::ready,
-            call: Box::new(move |message, handle| callback.call(message, handle)),
+            call: Box::new(move |message, handle| handler.call(message, handle)),
         };
         Self {
             queue: queue.into(),
@@ -71,24 +74,24 @@ impl Poll {
             receive_request_attempt_id: None,
             visibility_timeout: None,
             wait_time: Duration::ZERO,
-            function: Arc::new(function),
+            handler: Arc::new(erased),
         }
     }
 
-    /// How long to wait after the queue was found empty. **Default: 60 seconds.**
+    /// Sets the time to wait after the queue was found empty. **Default: 60 seconds.**
     #[must_use]
     pub fn interval(self, interval: Duration) -> Self {
         Self { interval, ..self }
     }
 
-    /// What the queue is to say of each message: `All`, `SentTimestamp`,
-    /// `ApproximateReceiveCount` and their like. **Default: nothing.**
+    /// Requests system attributes of each message: `All`, or names such as `SentTimestamp` and
+    /// `ApproximateReceiveCount`. **Default: none.**
     #[must_use]
     pub fn attribute_names<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         Self { attribute_names: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Which of the sender's attributes to receive: `All`, names, or beginnings such as `order.*`.
+    /// Requests the sender's attributes: `All`, names, or prefixes such as `order.*`.
     /// **Default: none.**
     #[must_use]
     pub fn message_attribute_names<N: Into<String>>(
@@ -98,48 +101,48 @@ impl Poll {
         Self { message_attribute_names: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// How many messages are received at once, 1 to 10. More cost fewer calls, and those that wait
-    /// for their turn are hidden from other replicas. **Default: 1.**
+    /// Sets the maximum number of messages per call, 1 to 10. More need fewer calls, but messages that wait
+    /// to be handled are hidden from other replicas. **Default: 1.**
     #[must_use]
     pub fn max_number_of_messages(self, number: u32) -> Self {
         Self { max_number_of_messages: number, ..self }
     }
 
-    /// The token by which a FIFO queue knows that a receive is the same one again. **Default: a new
-    /// one for each receive, which is nearly always what is meant.**
+    /// Sets the token by which a FIFO queue recognizes a retried receive call. **Default: a new one for each
+    /// call, which is nearly always right.**
     #[must_use]
     pub fn receive_request_attempt_id(self, id: impl Into<String>) -> Self {
         Self { receive_request_attempt_id: Some(id.into()), ..self }
     }
 
-    /// How long a received message is hidden from others, whole seconds up to 12 hours. While its
-    /// function runs that is made longer as often as needed; so it is how long a message waits that
-    /// was kept, or whose replica died. **Default: the queue's own.**
+    /// Sets how long a received message is hidden from other consumers, in whole seconds up to 12 hours.
+    /// While its handler runs the time is extended as often as needed; so it is the time until a message
+    /// is delivered again that was kept, or whose replica died. **Default: the queue's own.**
     #[must_use]
     pub fn visibility_timeout(self, timeout: Duration) -> Self {
         Self { visibility_timeout: Some(timeout), ..self }
     }
 
-    /// How long an empty queue waits for a message before it answers, whole seconds up to 20.
-    /// **Default: not at all.**
+    /// Sets how long a call waits for a message if the queue is empty (long polling), in whole seconds up to
+    /// 20. **Default: 0.**
     #[must_use]
     pub fn wait_time(self, time: Duration) -> Self {
         Self { wait_time: time, ..self }
     }
 
-    /// Names the parts that the callback takes.
+    /// Adds the parts that the handler needs.
     pub(super) fn dependencies(&self, dependencies: &mut Dependencies) {
-        (self.function.dependencies)(dependencies);
+        (self.handler.dependencies)(dependencies);
     }
 
-    /// What is wrong with it.
+    /// Returns the reason why this poll cannot work, with the fix.
     pub(super) fn problem(&self) -> Option<Problem> {
         let refuse = |option: &str, why: String, fix: &str| {
             let key = format!("the poll of the queue `{}`: {option}", self.queue);
             Some(Problem::new(key, why, fix))
         };
-        if let Some(why) = queues::wrong_name(&self.queue) {
-            return refuse("queue", why.to_owned(), "give it the queue's name or its whole URL");
+        if let Some(why) = check_name(&self.queue).err() {
+            return refuse("queue", why.to_owned(), "use the queue's name or its whole URL");
         }
         let number = self.max_number_of_messages;
         if !(1..=10).contains(&number) {
@@ -147,35 +150,24 @@ impl Poll {
             return refuse("max_number_of_messages", why, "10");
         }
         if self.interval.is_zero() && self.wait_time.is_zero() {
-            let why = "an empty queue would be asked without a pause".to_owned();
+            let why = "an empty queue would be polled without a pause".to_owned();
             return refuse("interval", why, "leave it out (60 seconds), or wait with `wait_time`");
         }
         let visibility = self.visibility_timeout.unwrap_or_default();
         let limits =
             [("visibility_timeout", visibility, 43_200), ("wait_time", self.wait_time, 20)];
-        for (option, time, most) in limits {
-            if time.subsec_nanos() > 0 || time.as_secs() > most {
+        for (option, time, max) in limits {
+            if time.subsec_nanos() > 0 || time.as_secs() > max {
                 let time = humantime::format_duration(time);
-                let why = format!("{time}, and it must be whole seconds up to {most}");
-                return refuse(option, why, &format!("{most}s"));
+                let why = format!("{time}, and it must be whole seconds up to {max}");
+                return refuse(option, why, &format!("{max}s"));
             }
         }
-        if self.receive_request_attempt_id.is_some() && !queues::is_fifo(&self.queue) {
-            let why = "only FIFO queues know it".to_owned();
+        if self.receive_request_attempt_id.is_some() && !is_fifo(&self.queue) {
+            let why = "only FIFO queues have it".to_owned();
             return refuse("receive_request_attempt_id", why, "remove it");
         }
         None
-    }
-}
-
-impl App {
-    /// Reads a queue and gives its messages to a function; as often as there are queues. What
-    /// `#[piton::sqs(..)]` above a function does.
-    #[must_use]
-    pub fn sqs(self, poll: Poll) -> Self {
-        self.enable::<Polls>()
-            .enable_dependencies(|dependencies| poll.dependencies(dependencies))
-            .provide(poll)
     }
 }
 
@@ -197,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn gnars_defaults_are_right() {
+    fn the_defaults_are_those_of_gnar_gear() {
         let poll = poll("q");
         assert!(poll.problem().is_none());
         assert_eq!((poll.interval.as_secs(), poll.max_number_of_messages), (60, 1));
@@ -205,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_amazon_would_refuse_is_refused_at_launch_by_its_name() {
+    fn options_that_sqs_would_refuse_are_refused_at_launch() {
         let seconds = Duration::from_secs;
         for (poll, option) in [
             (poll("no such name"), "queue"),

@@ -1,4 +1,4 @@
-//! Sending one message.
+//! [`SendMessage`]: sends one message.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use aws_sdk_sqs::operation::send_message::SendMessageOutput;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
-use super::Sqs;
 use super::message::{Attribute, md5_hex};
+use super::part::Sqs;
 use crate::aws::{Error, Kind};
 
-/// The longest that Amazon keeps a message back.
-const LONGEST_DELAY: u32 = 900;
+/// Maximum delay that SQS allows, in seconds.
+const MAX_DELAY_SECONDS: u32 = 900;
 
-/// A message to be sent: it is sent when awaited.
+/// A message that is sent when this is awaited.
 ///
-/// When the answer is lost the message is sent again, so that a queue may have it twice; a FIFO queue
-/// knows by the deduplication id that it is the same.
+/// If the response is lost the message is sent again, so that a queue may have it twice; a FIFO queue
+/// recognizes it by the deduplication id.
 #[must_use = "a message is sent when it is awaited"]
 pub struct SendMessage {
     sqs: Sqs,
@@ -29,16 +29,16 @@ pub struct SendMessage {
     group_id: Option<String>,
 }
 
-/// A message that the queue has.
+/// The receipt for a message that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// What the queue calls it.
+pub struct SentMessage {
+    /// The message id.
     pub message_id: String,
-    /// The MD5 of the body that the queue has, in hexadecimal digits. It is that of the body sent.
+    /// The MD5 of the body that the queue received, in hexadecimal digits. It equals that of the body sent.
     pub md5_of_message_body: String,
-    /// The MD5 of the attributes, where there are any.
+    /// The MD5 of the attributes, if there are any.
     pub md5_of_message_attributes: Option<String>,
-    /// Its place in a FIFO queue: up to 128 bits, growing within a group.
+    /// The sequence number in a FIFO queue: up to 128 bits, increasing within a group.
     pub sequence_number: Option<String>,
 }
 
@@ -55,47 +55,48 @@ impl SendMessage {
         }
     }
 
-    /// How long nobody receives it: whole seconds (rounded up), at most 15 minutes. Not for FIFO
-    /// queues, which have a delay of their own.
+    /// Delays the delivery: whole seconds (rounded up), at most 15 minutes. Not for FIFO queues, which have
+    /// a delay of their own.
     pub fn delay(self, delay: Duration) -> Self {
         Self { delay: Some(delay), ..self }
     }
 
-    /// As [`delay`](Self::delay), in seconds.
+    /// Delays the delivery by a number of seconds; see [`delay`](Self::delay).
     pub fn delay_seconds(self, seconds: u32) -> Self {
         self.delay(Duration::from_secs(seconds.into()))
     }
 
-    /// Says something of the message beside its body: text, an [`Attribute::Number`], or bytes.
+    /// Adds an attribute: text, an [`Attribute::Number`], or bytes.
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Attribute>) -> Self {
         self.attributes.push((name.into(), value.into()));
         self
     }
 
-    /// What the message is known by: a FIFO queue takes another with the same id within five
-    /// minutes for the same message.
+    /// Sets the deduplication id: a FIFO queue treats another message with the same id within five minutes
+    /// as the same message.
     pub fn deduplication_id(self, id: impl Into<String>) -> Self {
         Self { deduplication_id: Some(id.into()), ..self }
     }
 
-    /// The group within which a FIFO queue keeps the order.
+    /// Sets the group within which a FIFO queue keeps the order.
     pub fn group_id(self, id: impl Into<String>) -> Self {
         Self { group_id: Some(id.into()), ..self }
     }
 
-    /// The delay in Amazon's own unit.
+    /// Returns the delay in whole seconds.
     fn seconds(&self) -> Result<Option<i32>, Error> {
         let Some(delay) = self.delay else { return Ok(None) };
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-        let fits = |seconds: &i32| seconds.unsigned_abs() <= LONGEST_DELAY;
+        let fits = |seconds: &i32| seconds.unsigned_abs() <= MAX_DELAY_SECONDS;
         let too_long = || {
-            let why = format!("a delay of {seconds} seconds, and the longest is {LONGEST_DELAY}");
+            let why =
+                format!("a delay of {seconds} seconds, and the maximum is {MAX_DELAY_SECONDS}");
             Error::new(Kind::Invalid, why)
         };
         i32::try_from(seconds).ok().filter(fits).map(Some).ok_or_else(too_long)
     }
 
-    async fn run(self) -> Result<Sent, Error> {
+    async fn run(self) -> Result<SentMessage, Error> {
         let seconds = self.seconds()?;
         let mut attributes = Vec::new();
         for (name, value) in self.attributes {
@@ -113,19 +114,19 @@ impl SendMessage {
             .set_message_deduplication_id(self.deduplication_id)
             .set_message_group_id(self.group_id);
         let what = || format!("send a message to the queue `{}`", self.queue);
-        let sent = self.sqs.note_of_queue(&self.queue, call.send().await, what)?;
-        self.sqs.0.figures.count_sent(&self.queue);
-        checked(sent, &md5)
+        let sent = self.sqs.record(&self.queue, call.send().await, what)?;
+        self.sqs.0.metrics.count_sent(&self.queue);
+        check_md5(sent, &md5)
     }
 }
 
-/// What the queue says it has must be what was sent.
-fn checked(sent: SendMessageOutput, md5: &str) -> Result<Sent, Error> {
+/// Checks that the queue received the body that was sent.
+fn check_md5(sent: SendMessageOutput, md5: &str) -> Result<SentMessage, Error> {
     let theirs = sent.md5_of_message_body.unwrap_or_default();
     let Some(message_id) = sent.message_id.filter(|_| theirs == md5) else {
-        return Err(Error::new(Kind::Other, "the queue has taken another body than was sent"));
+        return Err(Error::new(Kind::Other, "the queue received another body than was sent"));
     };
-    Ok(Sent {
+    Ok(SentMessage {
         message_id,
         md5_of_message_body: theirs,
         md5_of_message_attributes: sent.md5_of_message_attributes,
@@ -134,7 +135,7 @@ fn checked(sent: SendMessageOutput, md5: &str) -> Result<Sent, Error> {
 }
 
 impl IntoFuture for SendMessage {
-    type Output = Result<Sent, Error>;
+    type Output = Result<SentMessage, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -151,10 +152,10 @@ impl std::fmt::Debug for SendMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::sqs::tests::unreachable;
+    use crate::aws::sqs::part::tests::unreachable;
 
     #[tokio::test]
-    async fn what_amazon_would_refuse_is_refused_before_it_is_sent() {
+    async fn what_sqs_would_refuse_is_refused_before_it_is_sent() {
         let sqs = unreachable();
         let invalid = |error: Error| assert_eq!(error.kind(), Kind::Invalid, "{error}");
         invalid(sqs.send("q", "x").delay_seconds(901).await.unwrap_err());
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_of_a_second_is_a_whole_one() {
+    async fn a_delay_is_rounded_up_to_whole_seconds() {
         let delayed = |millis| {
             let send = unreachable().send("q", "x").delay(Duration::from_millis(millis));
             send.seconds().unwrap()
@@ -173,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_changed_on_its_way_is_an_error() {
+    fn a_body_that_was_corrupted_is_an_error() {
         let sent = |md5: &str| {
             SendMessageOutput::builder().message_id("1").md5_of_message_body(md5).build()
         };
         let md5 = md5_hex(b"hello");
         assert_eq!(md5, "5d41402abc4b2a76b9719d911017c592");
-        assert_eq!(checked(sent(&md5), &md5).unwrap().message_id, "1");
-        assert_eq!(checked(sent("0"), &md5).unwrap_err().kind(), Kind::Other);
+        assert_eq!(check_md5(sent(&md5), &md5).unwrap().message_id, "1");
+        assert_eq!(check_md5(sent("0"), &md5).unwrap_err().kind(), Kind::Other);
     }
 }

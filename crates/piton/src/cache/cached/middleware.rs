@@ -219,7 +219,7 @@ enum Audience {
     Shared,
     /// The caller with the same credentials.
     Private,
-    /// Nobody: nothing in the request's headers distinguishes this caller from others.
+    /// No caller: nothing in the request's headers distinguishes this caller from others.
     Uncacheable,
 }
 
@@ -288,7 +288,8 @@ impl Middleware for Cached {
             let Ok(cache) = app.try_part::<Cache>() else { return next.run(request).await };
             let audience = match self.shared || next.reads_headers_only(app) {
                 true => self.audience(request.headers(), app, next.guarded()),
-                // Different callers may send the same headers, such as those of a proxy or a cookie of the page.
+                // Not cached, because different callers may send the same headers: those of a proxy, a cookie of the
+                // page.
                 false => Audience::Uncacheable,
             };
             let (mut head, body) = request.into_parts();

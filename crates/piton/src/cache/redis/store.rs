@@ -189,7 +189,8 @@ impl Store {
         keys.iter().for_each(|key| {
             command.arg(format!("{}d:{key}", self.prefix));
         });
-        // A tag is invalidated by deleting its version: entries with the old one are not valid any more.
+        // Deletes the version instead of the entries with the tag, because their number is unknown: an entry
+        // with an old version is not valid any more (decision 0013).
         tags.iter().for_each(|tag| {
             command.arg(format!("{}t:{tag}", self.prefix));
         });
@@ -204,7 +205,7 @@ impl Store {
 
     /// Lets another process compute the value, if this one owns the lease.
     pub fn release(self: &Arc<Self>, lease: &Lease) {
-        // Called from destructors, which also run after the runtime has ended.
+        // Checked because destructors call this, which also run after the runtime has ended.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let Some(header) = &lease.header else { return };
         let mut command = self.script(Script::ReleaseLease, None);
@@ -274,7 +275,7 @@ impl Store {
         let reply = connection.query(command, self.timeout).await;
         self.metrics.observe_operation(operation, started.elapsed());
         let reason = match reply {
-            // A reply on a connection that was replaced meanwhile may come from another server.
+            // Not believed otherwise, because the connection may have been to a server that was replaced.
             Ok(_) if self.read(|state| state.is_current(&connection)) => return true,
             Ok(_) => "the connection was lost meanwhile".to_owned(),
             Err(failure) => {
@@ -399,7 +400,7 @@ impl Store {
 
     /// Attempts to connect. Returns whether there is a connection now.
     async fn connect(&self) -> bool {
-        // Invalidations that fail from here on are not made up for by this handshake.
+        // Counted before the handshake, because it does not make up for invalidations that fail during it.
         let (undelivered, handshake) = self.read(|state| {
             let handshake = Handshake {
                 prefix: &self.prefix,
@@ -478,7 +479,7 @@ fn random_id() -> String {
 }
 
 fn millis(time: Duration) -> u64 {
-    // Redis refuses a time to live of zero.
+    // At least 1, because Redis refuses a time to live of zero.
     u64::try_from(time.min(MAX_TTL).as_millis()).unwrap_or(u64::MAX).max(1)
 }
 

@@ -1,9 +1,9 @@
-//! Kept, read, forgotten.
+//! Values are stored, read and invalidated.
 
 use super::*;
 
-on_both! {
-    async fn what_was_set_is_there_until_it_is_deleted(cache) {
+on_both_stores! {
+    async fn a_set_value_is_cached_until_it_is_deleted(cache) {
         assert_eq!(cache.get::<u32>("a").await, None);
         cache.set("a", &7).await;
         assert_eq!(cache.get::<u32>("a").await, Some(7));
@@ -14,31 +14,31 @@ on_both! {
         assert_eq!(cache.counted("cache_lookups_total{result=\"hit\"}"), 2);
     }
 
-    async fn a_value_that_is_there_is_not_computed(cache) {
+    async fn a_cached_value_is_not_computed(cache) {
         let slow = Slow::default();
-        slow.end(1);
-        assert_eq!(slow.ask(&cache, "a", 1).await.unwrap(), Ok(1));
-        assert_eq!(slow.ask(&cache, "a", 2).await.unwrap(), Ok(1));
+        slow.finish(1);
+        assert_eq!(slow.start_caller(&cache, "a", 1).await.unwrap(), Ok(1));
+        assert_eq!(slow.start_caller(&cache, "a", 2).await.unwrap(), Ok(1));
         assert_eq!(slow.runs(), 1);
     }
 
-    async fn a_value_of_another_type_counts_as_not_there(cache) {
+    async fn a_value_of_another_type_counts_as_absent(cache) {
         cache.set("a", &"text").await;
         assert_eq!(cache.get::<u32>("a").await, None);
         assert_eq!(cache.get::<String>("a").await.as_deref(), Some("text"));
-        assert_eq!(now(&cache, "a", 5).await, 5);
-        assert_eq!(now(&cache, "a", 6).await, 5);
+        assert_eq!(current_value(&cache, "a", 5).await, 5);
+        assert_eq!(current_value(&cache, "a", 6).await, 5);
         assert!(cache.counted("cache_unreadable_total") >= 1);
     }
 
-    async fn a_value_goes_when_its_time_is_over(cache) {
+    async fn a_value_expires_after_its_time_to_live(cache) {
         cache.entry("a").ttl(Duration::from_millis(50)).set(&1).await;
         cache.entry("b").ttl(Duration::from_secs(60)).set(&1).await;
         test_support::wait_for("the end of a value", async || cache.get::<u32>("a").await.is_none()).await;
         assert_eq!(cache.get::<u32>("b").await, Some(1));
     }
 
-    async fn an_invalidated_tag_takes_its_values_and_no_others(cache) {
+    async fn a_tag_invalidates_its_values_and_no_others(cache) {
         cache.entry("a").tags(["x", "y"]).set(&1).await;
         cache.entry("b").tags(["y"]).set(&2).await;
         cache.entry("c").set(&3).await;
@@ -51,7 +51,7 @@ on_both! {
         assert_eq!(cache.counted("cache_lookups_total{result=\"stale\"}"), 1);
     }
 
-    async fn everything_can_be_forgotten(cache) {
+    async fn everything_can_be_cleared(cache) {
         cache.entry("a").tags(["x"]).set(&1).await;
         cache.set("b", &2).await;
         cache.clear().await;
@@ -61,14 +61,14 @@ on_both! {
         assert_eq!(cache.get::<u32>("b").await, Some(3));
     }
 
-    async fn a_value_that_was_kept_without_a_tag_is_not_taken_for_one_that_has_it(cache) {
+    async fn a_value_stored_without_a_tag_is_not_taken_for_one_with_it(cache) {
         cache.entry("a").set(&1).await;
-        assert_eq!(now(&cache, "a", 2).await, 2);
+        assert_eq!(current_value(&cache, "a", 2).await, 2);
         cache.invalidate(["slow"]).await;
-        assert_eq!(now(&cache, "a", 3).await, 3);
+        assert_eq!(current_value(&cache, "a", 3).await, 3);
     }
 
-    async fn what_is_too_large_is_not_kept_and_what_was_before_it_is_gone(cache) {
+    async fn a_value_that_is_too_large_is_not_stored_and_removes_the_previous_one(cache) {
         cache.set("a", &"small").await;
         let large = "x".repeat(65 * 1024);
         cache.set("a", &large).await;
@@ -90,7 +90,7 @@ on_both! {
         }
     }
 
-    async fn what_is_no_json_is_computed_and_not_kept(cache) {
+    async fn a_value_that_does_not_serialize_is_computed_and_not_stored(cache) {
         let of = || async { std::collections::HashMap::from([((1, 2), 3)]) };
         for _ in 0..2 {
             let text = cache.entry("a").get_or_insert(of).await;

@@ -1,17 +1,17 @@
-//! One computes for all, and nobody gets what an invalidation has made old.
+//! Single flight: one caller computes for all, and none gets an invalidated value.
 
 use super::*;
 
-on_both! {
+on_both_stores! {
     async fn a_hundred_misses_are_one_computation(cache) {
         let slow = Slow::default();
-        let asked: Vec<_> = (0..100).map(|number| slow.ask(&cache, "a", number)).collect();
-        slow.begun.notified().await;
+        let asked: Vec<_> = (0..100).map(|number| slow.start_caller(&cache, "a", number)).collect();
+        slow.started.notified().await;
         test_support::wait_for("all to be aboard", async || {
             cache.counted("cache_lookups_total{result=\"miss\"}") == 100
         })
         .await;
-        slow.end(1);
+        slow.finish(1);
         let mut values = Vec::new();
         for asked in asked {
             values.push(asked.await.unwrap().unwrap());
@@ -21,18 +21,18 @@ on_both! {
         assert_eq!(cache.0.flights.count(), 0);
     }
 
-    async fn if_the_one_who_computes_is_cancelled_the_next_takes_over(cache) {
+    async fn if_the_leader_is_cancelled_the_next_waiter_takes_over(cache) {
         let slow = Slow::default();
-        let first = slow.ask(&cache, "a", 1);
-        slow.begun.notified().await;
-        let others: Vec<_> = (2..5).map(|number| slow.ask(&cache, "a", number)).collect();
+        let first = slow.start_caller(&cache, "a", 1);
+        slow.started.notified().await;
+        let others: Vec<_> = (2..5).map(|number| slow.start_caller(&cache, "a", number)).collect();
         test_support::wait_for("all to wait", async || {
             cache.counted("cache_lookups_total{result=\"miss\"}") == 4
         })
         .await;
         first.abort();
-        slow.begun.notified().await;
-        slow.end(1);
+        slow.started.notified().await;
+        slow.finish(1);
         for other in others {
             assert!((2..5).contains(&other.await.unwrap().unwrap()));
         }
@@ -40,10 +40,10 @@ on_both! {
         assert_eq!(cache.0.flights.count(), 0);
     }
 
-    async fn if_the_one_who_computes_panics_the_next_takes_over(cache) {
+    async fn if_the_leader_panics_the_next_waiter_takes_over(cache) {
         let slow = Slow::default();
         let entry = cache.entry("a").tags(["slow"]);
-        let (begun, go_on) = (slow.begun.clone(), slow.go_on.clone());
+        let (begun, go_on) = (slow.started.clone(), slow.go_on.clone());
         let first = tokio::spawn(async move {
             let compute = || async {
                 begun.notify_one();
@@ -52,20 +52,20 @@ on_both! {
             };
             entry.get_or_insert::<u32, _, _>(compute).await
         });
-        slow.begun.notified().await;
-        let second = slow.ask(&cache, "a", 2);
+        slow.started.notified().await;
+        let second = slow.start_caller(&cache, "a", 2);
         test_support::wait_for("it to wait", async || {
             cache.counted("cache_lookups_total{result=\"miss\"}") == 2
         })
         .await;
-        slow.end(1);
+        slow.finish(1);
         assert!(first.await.unwrap_err().is_panic());
-        slow.begun.notified().await;
-        slow.end(1);
+        slow.started.notified().await;
+        slow.finish(1);
         assert_eq!(second.await.unwrap(), Ok(2));
     }
 
-    async fn an_error_is_the_ones_who_ran_into_it_and_is_not_kept(cache) {
+    async fn an_error_goes_to_its_caller_alone_and_is_not_cached(cache) {
         let runs = AtomicU32::new(0);
         let failing = || async {
             let run = runs.fetch_add(1, Ordering::SeqCst);
@@ -84,7 +84,7 @@ on_both! {
         assert_eq!(cache.0.flights.count(), 0);
     }
 
-    async fn who_has_waited_through_two_failures_waits_no_longer(cache) {
+    async fn a_caller_that_saw_two_failures_computes_without_waiting(cache) {
         let slow = Slow::default();
         let fail = |slow: &Slow| {
             let (slow, entry) = (slow.clone(), cache.entry("a").tags(["slow"]));
@@ -95,16 +95,16 @@ on_both! {
         };
         let all: Vec<_> = (0..10).map(|_| fail(&slow)).collect();
         for aboard in [10, 9] {
-            slow.begun.notified().await;
+            slow.started.notified().await;
             test_support::wait_for("the others to wait", async || {
                 cache.0.flights.waiter_count("a") == aboard
             })
             .await;
-            slow.end(1);
+            slow.finish(1);
         }
-        // All that are left compute at the same time.
+        // All remaining callers compute at the same time, because they wait no longer.
         test_support::wait_for("all to compute", async || slow.runs() == 10).await;
-        slow.end(8);
+        slow.finish(8);
         let misses = cache.counted("cache_lookups_total{result=\"miss\"}");
         assert_eq!(misses, 10, "each has looked once");
         for one in all {
@@ -112,7 +112,7 @@ on_both! {
         }
     }
 
-    async fn a_value_that_is_too_large_is_handed_to_those_who_wait(cache) {
+    async fn a_value_that_is_too_large_is_still_shared_with_waiters(cache) {
         let (runs, begun, go_on) = (AtomicU32::new(0), Notify::new(), Notify::new());
         let large = || async {
             runs.fetch_add(1, Ordering::SeqCst);
@@ -134,44 +134,44 @@ on_both! {
         assert_eq!(runs.load(Ordering::SeqCst), 1);
     }
 
-    async fn what_began_before_an_invalidation_is_not_served_after_it(cache) {
+    async fn a_computation_from_before_an_invalidation_is_not_served_after_it(cache) {
         for how in 0..4 {
             let slow = Slow::default();
-            let before = slow.ask(&cache, "a", 1);
-            slow.begun.notified().await;
+            let before = slow.start_caller(&cache, "a", 1);
+            slow.started.notified().await;
             match how {
                 0 => cache.invalidate(["slow"]).await,
                 1 => cache.delete("a").await,
                 2 => cache.clear().await,
                 _ => cache.invalidate(["other", "slow"]).await,
             }
-            // Who comes now does not wait for what is old, and does not get it.
-            assert_eq!(now(&cache, "a", 2).await, 2, "{how}");
-            slow.end(1);
+            // A caller that comes now does not join the outdated flight.
+            assert_eq!(current_value(&cache, "a", 2).await, 2, "{how}");
+            slow.finish(1);
             assert_eq!(before.await.unwrap(), Ok(1));
-            assert_eq!(now(&cache, "a", 3).await, 2, "{how}");
+            assert_eq!(current_value(&cache, "a", 3).await, 2, "{how}");
             cache.delete("a").await;
         }
         assert_eq!(cache.counted("cache_stores_total{result=\"outdated\"}"), 4);
     }
 
-    async fn what_is_invalidated_meanwhile_is_not_even_kept(cache) {
+    async fn a_value_invalidated_while_computed_is_not_stored(cache) {
         let slow = Slow::default();
-        let before = slow.ask(&cache, "a", 1);
-        slow.begun.notified().await;
+        let before = slow.start_caller(&cache, "a", 1);
+        slow.started.notified().await;
         cache.invalidate(["slow"]).await;
-        slow.end(1);
+        slow.finish(1);
         assert_eq!(before.await.unwrap(), Ok(1));
         assert_eq!(cache.counted("cache_stores_total{result=\"outdated\"}"), 1);
     }
 
-    async fn what_is_set_outlasts_what_is_being_computed(cache) {
+    async fn a_set_value_is_not_replaced_by_an_older_computation(cache) {
         let slow = Slow::default();
-        let before = slow.ask(&cache, "a", 1);
-        slow.begun.notified().await;
+        let before = slow.start_caller(&cache, "a", 1);
+        slow.started.notified().await;
         cache.entry("a").tags(["slow"]).set(&2).await;
-        slow.end(1);
+        slow.finish(1);
         assert_eq!(before.await.unwrap(), Ok(1));
-        assert_eq!(now(&cache, "a", 3).await, 2);
+        assert_eq!(current_value(&cache, "a", 3).await, 2);
     }
 }

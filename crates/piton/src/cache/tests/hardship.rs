@@ -1,11 +1,11 @@
-//! Redis is killed, frozen, full, set back to what it knew an hour ago.
+//! Outages: Redis is killed, paused, full, or restored from an old snapshot.
 
 use test_support::redis::Redis;
 
 use super::*;
 
-/// Waits until the process has noticed that Redis is away.
-async fn is_away(process: &Process) {
+/// Waits until the process has noticed that Redis is unavailable.
+async fn wait_until_unavailable(process: &Process) {
     test_support::wait_for("the loss", async || {
         matches!(process.health().await, Health::Degraded(_))
     })
@@ -24,13 +24,13 @@ async fn without_a_server_everything_is_computed_and_nothing_fails() {
     assert_eq!(one.get::<u32>("a").await, None);
     one.invalidate(["slow"]).await;
     let slow = Slow::default();
-    let asked: Vec<_> = (0..50).map(|number| slow.ask(&one, "a", number)).collect();
-    slow.begun.notified().await;
+    let asked: Vec<_> = (0..50).map(|number| slow.start_caller(&one, "a", number)).collect();
+    slow.started.notified().await;
     test_support::wait_for("all to wait", async || {
         one.counted("cache_lookups_total{result=\"unavailable\"}") == 51
     })
     .await;
-    slow.end(1);
+    slow.finish(1);
     for asked in asked {
         asked.await.unwrap().unwrap();
     }
@@ -38,30 +38,31 @@ async fn without_a_server_everything_is_computed_and_nothing_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_invalidated_does_not_come_back_with_an_old_snapshot() {
+async fn an_old_snapshot_does_not_revive_an_invalidated_value() {
     let mut server = Redis::start();
     let (one, other) = (Process::on(&server).await, Process::on(&server).await);
-    assert_eq!(now(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
     server.save();
     other.invalidate(["slow"]).await;
-    assert_eq!(now(&one, "a", 2).await, 2);
+    assert_eq!(current_value(&one, "a", 2).await, 2);
     server.kill();
     server.start_again();
-    // The old value is there again, as valid as it was.
+    // The old value is restored with its version, and so looks valid.
     assert_eq!(server.command(&["EXISTS", "shop:cache:d:a"]), "1");
     for process in [&one, &other] {
-        assert_ne!(now(process, "a", 3).await, 1);
-        test_support::wait_for("the greeting", async || process.health().await == Health::Up).await;
+        assert_ne!(current_value(process, "a", 3).await, 1);
+        test_support::wait_for("the handshake", async || process.health().await == Health::Up)
+            .await;
     }
-    assert_ne!(now(&other, "a", 4).await, 1);
-    assert_ne!(now(&Process::on(&server).await.cache, "a", 5).await, 1);
+    assert_ne!(current_value(&other, "a", 4).await, 1);
+    assert_ne!(current_value(&Process::on(&server).await.cache, "a", 5).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reconnection_to_the_same_server_forgets_nothing() {
+async fn a_reconnection_to_the_same_server_invalidates_nothing() {
     let server = Redis::start();
     let one = Process::on(&server).await;
-    assert_eq!(now(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
     one.invalidate(["other"]).await;
     let _ = server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
     test_support::wait_for("the value", async || one.get::<u32>("a").await == Some(1)).await;
@@ -70,30 +71,30 @@ async fn a_reconnection_to_the_same_server_forgets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_invalidation_that_could_not_be_delivered_is_made_good() {
+async fn an_undelivered_invalidation_is_made_up_for() {
     let server = Redis::start();
     let quick = CacheSettings { timeout: Duration::from_millis(100), ..on(&server) };
     let one = Process::start(quick).await;
-    one.is_up().await;
+    one.wait_until_up().await;
     let other = Process::on(&server).await;
-    assert_eq!(now(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
     server.freeze();
-    assert_eq!(now(&one, "a", 2).await, 2);
-    // It is away, so that nothing is sent that it could find when it goes on.
+    assert_eq!(current_value(&one, "a", 2).await, 2);
+    // Unavailable, so that no command is queued that the server could execute when it resumes.
     one.invalidate(["slow"]).await;
     assert_eq!(one.counted("cache_invalidations_total{result=\"undelivered\"}"), 1);
     server.thaw();
-    one.is_up().await;
-    assert_eq!(now(&one, "a", 3).await, 3);
-    other.is_up().await;
-    assert_eq!(now(&other, "a", 4).await, 3);
+    one.wait_until_up().await;
+    assert_eq!(current_value(&one, "a", 3).await, 3);
+    other.wait_until_up().await;
+    assert_eq!(current_value(&other, "a", 4).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_invalidation_is_delivered_though_its_request_is_gone() {
+async fn an_invalidation_is_delivered_after_its_request_was_cancelled() {
     let server = Redis::start();
     let one = Process::on(&server).await;
-    assert_eq!(now(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
     server.freeze();
     let gone = {
         let cache = one.cache.clone();
@@ -102,57 +103,57 @@ async fn an_invalidation_is_delivered_though_its_request_is_gone() {
     test_support::wait_for("the invalidation", async || one.0.local.generation() == 1).await;
     gone.abort();
     server.thaw();
-    test_support::wait_for("it to be known", async || now(&one, "a", 2).await == 2).await;
+    test_support::wait_for("it to be known", async || current_value(&one, "a", 2).await == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_server_costs_its_time_once_and_not_every_request() {
+async fn a_hanging_server_costs_the_timeout_once_and_not_on_every_request() {
     let server = Redis::start();
     let timeout = Duration::from_millis(300);
     let one = Process::start(CacheSettings { timeout, ..on(&server) }).await;
-    one.is_up().await;
+    one.wait_until_up().await;
     server.freeze();
     let begin = Instant::now();
-    assert_eq!(now(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
     let first = begin.elapsed();
     assert!(first >= timeout && first < timeout * 4, "{first:?}");
     let begin = Instant::now();
     for number in 0..1000 {
-        assert_eq!(now(&one, "a", number).await, number);
+        assert_eq!(current_value(&one, "a", number).await, number);
         assert_eq!(one.get::<u32>("a").await, None);
         one.set("a", &number).await;
     }
     let thousand = begin.elapsed();
     assert!(thousand < timeout, "{thousand:?} for a thousand");
     server.thaw();
-    one.is_up().await;
+    one.wait_until_up().await;
     one.set("a", &7).await;
     assert_eq!(one.get::<u32>("a").await, Some(7));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_version_that_is_evicted_costs_a_computation_and_brings_nothing_back() {
+async fn an_evicted_tag_version_costs_a_computation_and_revives_no_value() {
     let server = Redis::start();
     let one = Process::on(&server).await;
-    assert_eq!(now(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
     for gone in ["shop:cache:t:slow", "shop:cache:e"] {
         assert_eq!(server.command(&["DEL", gone]), "1");
         assert_eq!(one.get::<u32>("a").await, None);
-        assert_eq!(now(&one, "a", 2).await, 2);
+        assert_eq!(current_value(&one, "a", 2).await, 2);
         one.delete("a").await;
     }
-    // Also in the middle of a computation.
+    // Also while a value is computed.
     let slow = Slow::default();
-    let before = slow.ask(&one, "b", 1);
-    slow.begun.notified().await;
+    let before = slow.start_caller(&one, "b", 1);
+    slow.started.notified().await;
     assert_eq!(server.command(&["DEL", "shop:cache:t:slow", "shop:cache:d:b"]), "2");
-    slow.end(1);
+    slow.finish(1);
     assert_eq!(before.await.unwrap(), Ok(1));
-    assert_eq!(now(&one, "b", 2).await, 2);
+    assert_eq!(current_value(&one, "b", 2).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_throws_out_what_is_used_least_never_brings_anything_back() {
+async fn a_server_that_evicts_entries_never_serves_an_invalidated_value() {
     let server = Redis::start_with(&["--maxmemory", "3mb", "--maxmemory-policy", "allkeys-random"]);
     let one = Process::on(&server).await;
     let filling = "x".repeat(10_000);
@@ -169,46 +170,46 @@ async fn a_server_that_throws_out_what_is_used_least_never_brings_anything_back(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_server_keeps_nothing_and_forgets_what_it_is_told_to() {
+async fn a_full_server_stores_nothing_and_still_invalidates() {
     let server = Redis::start_with(&["--maxmemory-policy", "noeviction"]);
     let one = Process::on(&server).await;
-    assert_eq!(now(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
-    assert_eq!(now(&one, "a", 2).await, 1, "it is still there");
-    assert_eq!(now(&one, "b", 3).await, 3);
+    assert_eq!(current_value(&one, "a", 2).await, 1, "it is still there");
+    assert_eq!(current_value(&one, "b", 3).await, 3);
     one.set("a", &4).await;
     assert_eq!(one.get::<u32>("a").await, None, "what was before is gone");
     let Health::Degraded(why) = one.health().await else { panic!("it refuses values") };
     assert!(why.contains("refuses values") && why.contains("OOM"), "{why}");
     assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
-    assert_eq!(now(&one, "b", 5).await, 5);
-    assert_eq!(now(&one, "b", 6).await, 5);
+    assert_eq!(current_value(&one, "b", 5).await, 5);
+    assert_eq!(current_value(&one, "b", 6).await, 5);
     assert_eq!(one.health().await, Health::Up);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_of_ours_that_holds_something_else_is_a_miss() {
+async fn a_key_with_a_foreign_value_is_a_miss() {
     let server = Redis::start();
     let one = Process::on(&server).await;
     assert_eq!(server.command(&["SET", "shop:cache:d:a", "rubbish"]), "OK");
     assert_eq!(one.get::<u32>("a").await, None);
-    assert_eq!(now(&one, "a", 1).await, 1);
-    assert_eq!(now(&one, "a", 2).await, 1);
+    assert_eq!(current_value(&one, "a", 1).await, 1);
+    assert_eq!(current_value(&one, "a", 2).await, 1);
     assert_eq!(server.command(&["LPUSH", "shop:cache:d:b", "rubbish"]), "1");
-    assert_eq!(now(&one, "b", 1).await, 1);
+    assert_eq!(current_value(&one, "b", 1).await, 1);
     assert_eq!(one.health().await, Health::Up);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_loss_of_the_server_shows_and_so_does_its_return() {
+async fn the_loss_of_the_server_and_its_return_are_reported() {
     let mut server = Redis::start();
     let one = Process::on(&server).await;
     assert_eq!(one.counted("cache_redis_up"), 1);
     server.stop();
-    is_away(&one).await;
+    wait_until_unavailable(&one).await;
     assert_eq!(one.counted("cache_redis_up"), 0);
     assert_eq!(one.snapshot()["up"], false);
     server.start_again();
-    one.is_up().await;
+    one.wait_until_up().await;
     assert_eq!(one.counted("cache_redis_up"), 1);
 }

@@ -1,5 +1,5 @@
-//! The room's contract, through the door that services use, over both backends from one source; and
-//! what is Redis's own, with servers of our own that are killed, frozen and set back.
+//! The contract of the cache through its public API, the same tests for both backends; and tests of Redis
+//! with servers that are killed, paused and restored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,8 +13,8 @@ use crate::metrics::Metrics;
 use crate::part::{Health, Part};
 use crate::stop::Stop;
 
-/// Makes of each function a test in memory and one on Redis.
-macro_rules! on_both {
+/// Defines for each function a test in memory and one on Redis.
+macro_rules! on_both_stores {
     ($(async fn $name:ident($cache:ident) $body:block)*) => {$(
         mod $name {
             use super::*;
@@ -48,13 +48,13 @@ mod stress;
 fn settings() -> CacheSettings {
     CacheSettings {
         max_value_size: crate::config::ByteSize::kib(64),
-        // A machine that is busy with other tests is no server that is away.
+        // Longer than the default, because on a machine busy with other tests Redis would seem unavailable.
         timeout: Duration::from_secs(2),
         ..CacheSettings::default()
     }
 }
 
-/// A cache with its work in the background: one process's worth.
+/// A cache with its background work, like that of one process.
 struct Process {
     cache: Cache,
     work: JoinHandle<()>,
@@ -72,17 +72,17 @@ impl Process {
     #[cfg(feature = "redis")]
     async fn on(server: &test_support::redis::Redis) -> Self {
         let process = Self::start(on(server)).await;
-        process.is_up().await;
+        process.wait_until_up().await;
         process
     }
 
-    /// Waits until it can ask Redis.
+    /// Waits until Redis is connected.
     #[cfg(feature = "redis")]
-    async fn is_up(&self) {
+    async fn wait_until_up(&self) {
         test_support::wait_for("the connection", async || self.health().await == Health::Up).await;
     }
 
-    /// How often something was counted.
+    /// Returns the value of a counter.
     fn counted(&self, line: &str) -> u64 {
         let metrics = Metrics::default();
         self.cache.metrics(&metrics);
@@ -112,10 +112,10 @@ impl Drop for Process {
     }
 }
 
-/// A computation that says when it has begun, and goes on when told to.
+/// A computation that notifies when it has started, and continues when allowed to.
 #[derive(Clone)]
 struct Slow {
-    begun: Arc<Notify>,
+    started: Arc<Notify>,
     go_on: Arc<Semaphore>,
     runs: Arc<AtomicU32>,
 }
@@ -123,26 +123,31 @@ struct Slow {
 impl Default for Slow {
     fn default() -> Self {
         let go_on = Arc::new(Semaphore::new(0));
-        Self { begun: Arc::default(), go_on, runs: Arc::default() }
+        Self { started: Arc::default(), go_on, runs: Arc::default() }
     }
 }
 
 impl Slow {
     async fn compute(&self, value: u32) -> Result<u32, String> {
         self.runs.fetch_add(1, Ordering::SeqCst);
-        self.begun.notify_one();
+        self.started.notify_one();
         self.go_on.acquire().await.unwrap().forget();
         Ok(value)
     }
 
-    /// Somebody asks for `key`, and computes `value` if it has to.
-    fn ask(&self, cache: &Cache, key: &str, value: u32) -> JoinHandle<Result<u32, String>> {
+    /// Starts a caller of `key` that computes `value` if it has to.
+    fn start_caller(
+        &self,
+        cache: &Cache,
+        key: &str,
+        value: u32,
+    ) -> JoinHandle<Result<u32, String>> {
         let (slow, entry) = (self.clone(), cache.entry(key).tags(["slow"]));
         tokio::spawn(async move { entry.get_or_insert_with(|| slow.compute(value)).await })
     }
 
-    /// Lets that many computations end.
-    fn end(&self, count: usize) {
+    /// Lets `count` computations end.
+    fn finish(&self, count: usize) {
         self.go_on.add_permits(count);
     }
 
@@ -151,7 +156,7 @@ impl Slow {
     }
 }
 
-/// What `key` is now, computed as `value` if it has to be.
-async fn now(cache: &Cache, key: &str, value: u32) -> u32 {
+/// Returns the value of `key`, computed as `value` if it has to be.
+async fn current_value(cache: &Cache, key: &str, value: u32) -> u32 {
     cache.entry(key).tags(["slow"]).get_or_insert(|| async { value }).await
 }

@@ -1,8 +1,8 @@
-//! The promise, under load: what began before an invalidation is not served after it.
+//! The promise under load: a value from before an invalidation is not served after it.
 //!
-//! A number stands for a database. Writers raise it and then invalidate; readers ask the cache, which
-//! reads the number. A reader knows what was there and invalidated when it began to ask: it must never
-//! see less.
+//! A number stands in for a database. Writers increase it and then invalidate; readers query the cache,
+//! which reads the number. A reader knows the last invalidated number when its query starts, and must never
+//! see a smaller one.
 
 use std::sync::atomic::AtomicU64;
 
@@ -13,7 +13,7 @@ use super::*;
 #[derive(Default)]
 struct World {
     database: AtomicU64,
-    /// The last number whose invalidation is over.
+    /// The last number whose invalidation has finished.
     invalidated: AtomicU64,
     reads: AtomicU64,
     computed: AtomicU64,
@@ -31,7 +31,7 @@ impl World {
             let compute = || async {
                 let found = self.database.load(Ordering::SeqCst);
                 self.computed.fetch_add(1, Ordering::SeqCst);
-                // What takes a while may be overtaken.
+                // Slow at times, so that other computations overtake it.
                 tokio::time::sleep(Duration::from_micros(fastrand::u64(0..3000))).await;
                 found
             };
@@ -39,12 +39,12 @@ impl World {
             let seen = entry.get_or_insert(compute).await;
             assert!(seen >= at_least, "saw {seen} after {at_least} had been invalidated");
             self.reads.fetch_add(1, Ordering::SeqCst);
-            // A hit in memory waits for nothing, and all of this is one task.
+            // Yields, because a hit in memory never does, and all of this is one task.
             tokio::task::yield_now().await;
         }
     }
 
-    /// One writer, as one transaction follows the other.
+    /// Runs the only writer, because transactions are serialized.
     async fn write(&self, caches: &[&Cache]) {
         for round in 0.. {
             if self.is_over() {
@@ -84,21 +84,21 @@ async fn hold(processes: &[Process], writers: &[&Cache], hardship: impl Future<O
 const LONG: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_memory_nobody_sees_what_is_old() {
+async fn in_memory_no_reader_sees_an_invalidated_value() {
     let one = [Process::start(settings()).await];
     hold(&one, &[&one[0]], tokio::time::sleep(LONG)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_two_processes_nobody_sees_what_is_old() {
+async fn across_two_processes_no_reader_sees_an_invalidated_value() {
     let server = Redis::start();
     let both = [Process::on(&server).await, Process::on(&server).await];
     hold(&both, &[&both[0], &both[1]], tokio::time::sleep(LONG)).await;
 }
 
-/// While the server is away only the process that writes can know what is old: so that one reads.
+/// Reads in the writing process, because while the server is unavailable no other knows of invalidations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_server_is_killed_and_set_back_nobody_sees_what_is_old() {
+async fn while_the_server_is_killed_and_restored_no_reader_sees_an_invalidated_value() {
     let mut server = Redis::start();
     let one = [Process::on(&server).await];
     let hardship = async {
@@ -110,7 +110,7 @@ async fn while_the_server_is_killed_and_set_back_nobody_sees_what_is_old() {
             tokio::time::sleep(LONG / 16).await;
             server.start_again();
         }
-        one[0].is_up().await;
+        one[0].wait_until_up().await;
         tokio::time::sleep(LONG / 4).await;
     };
     let cache = one[0].cache.clone();

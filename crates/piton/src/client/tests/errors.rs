@@ -1,4 +1,4 @@
-//! What an error tells, and what it does not.
+//! Errors name the target and the reason, and hold no secrets.
 
 use std::error::Error as _;
 
@@ -6,7 +6,7 @@ use serde::Serializer;
 
 use super::*;
 
-/// The text of the error and of all its causes, as a log would show it, and as `{:?}` does.
+/// Returns the text of the error and of all its causes, by `Display` and by `Debug`.
 fn all_of(error: &Error) -> String {
     let mut all = format!("{error} {error:?} {error:#?}");
     let mut next = error.source();
@@ -18,12 +18,12 @@ fn all_of(error: &Error) -> String {
 }
 
 #[piton::test]
-async fn no_secret_stands_in_any_error() {
+async fn no_error_holds_a_secret() {
     let app = app().set("client.retries", 0).set("client.connect_timeout", "1s");
     let app = caller(app).await;
     let external = app.handle().external();
-    let nobody = Nobody::new();
-    let address = nobody.address;
+    let reserved = ReservedAddress::new();
+    let address = reserved.address;
     let breaks = Scripted::new(&["break"]).await;
     let hangs = Scripted::new(&["hang"]).await;
     let loops = Scripted::new(&[&answer("302 Found", "location: /?token=hunter2\r\n", "")]).await;
@@ -32,9 +32,9 @@ async fn no_secret_stands_in_any_error() {
     let short = std::time::Duration::from_millis(50);
     let calls = [
         (external.get(&with(&address)), Kind::Connect),
-        // It waits for a request, and the client for its certificate.
+        // A connection failure, because the server waits for a request, and the client for a certificate.
         (external.get(&with(&plain.address).replace("http://", "https://")), Kind::Connect),
-        (external.get(&with(&breaks.address)), Kind::Lost),
+        (external.get(&with(&breaks.address)), Kind::ConnectionLost),
         (external.get(&with(&hangs.address)).timeout(short), Kind::Timeout),
         (external.get(&with(&loops.address)), Kind::Redirect),
         (external.get("http://user:hunter2@/x"), Kind::Invalid),
@@ -53,9 +53,9 @@ async fn no_secret_stands_in_any_error() {
 }
 
 #[piton::test]
-async fn the_message_says_who_and_why() {
-    let nobody = Nobody::new();
-    let address = nobody.address;
+async fn the_message_names_the_target_and_the_reason() {
+    let reserved = ReservedAddress::new();
+    let address = reserved.address;
     let app = app().set("client.peers.off-piste", address.to_string()).set("client.retries", 0);
     let app = caller(app).await;
     let error = app.handle().peer("off-piste").unwrap().get("/").send().await.unwrap_err();
@@ -73,7 +73,7 @@ impl serde::Serialize for Unwritable {
 }
 
 #[piton::test]
-async fn what_cannot_be_written_is_told_by_send() {
+async fn a_body_that_does_not_serialize_is_reported_by_send() {
     let server = Scripted::new(&[&ok("")]).await;
     let app = caller(app()).await;
     let get = || app.handle().external().get(&server.url("/"));
@@ -81,7 +81,7 @@ async fn what_cannot_be_written_is_told_by_send() {
         (get().json(&Unwritable), "the body does not serialize as JSON"),
         (get().form(&Unwritable), "the body does not serialize as a form"),
         (get().query(&Unwritable), "the query does not serialize"),
-        (get().header("a b", "x"), "the name of a header is none"),
+        (get().header("a b", "x"), "invalid header name"),
     ] {
         let error = call.send().await.unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);

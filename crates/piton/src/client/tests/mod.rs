@@ -1,11 +1,11 @@
-//! Calls, through the doors that services use, to servers of this test.
+//! Calls through the public API to servers of these tests.
 
-mod along;
-mod answers;
-mod away;
 mod errors;
-mod guarded;
+mod private_addresses;
+mod propagation;
 mod redirects;
+mod responses;
+mod retries;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,10 +15,12 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::*;
+use crate::http::{Input, Operation};
+use crate::part::Health;
 use crate::prelude::App;
 use crate::testing::TestApp;
 
-/// The service that calls.
+/// Starts the calling service.
 async fn caller(app: App) -> TestApp {
     TestApp::new(app.enable::<External>()).await
 }
@@ -27,8 +29,8 @@ fn app() -> App {
     App::new("caller")
 }
 
-/// A server that answers the first request with the first text, and so on; the last one for ever.
-/// "hang" is no answer, or no more of one, "break" a broken connection.
+/// A server that answers the first request with the first text, and so on; the last text repeats.
+/// "hang" ends the response without closing the connection, "break" closes it.
 struct Scripted {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
@@ -52,7 +54,7 @@ impl Scripted {
         format!("http://{}{path}", self.address)
     }
 
-    /// The requests so far, heads and bodies.
+    /// Returns the requests so far, heads and bodies.
     fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
@@ -94,7 +96,7 @@ async fn serve(listener: TcpListener, answers: Vec<String>, seen: Arc<Mutex<Vec<
     }
 }
 
-/// The head and, if its length is said or it comes in chunks, the body.
+/// Reads the head and, if it has a length or is chunked, the body.
 async fn read_request(socket: &mut TcpStream) -> String {
     let mut all = Vec::new();
     loop {
@@ -118,7 +120,7 @@ async fn read_request(socket: &mut TcpStream) -> String {
     }
 }
 
-/// An answer with a body.
+/// Returns a response with a body.
 fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
@@ -130,26 +132,26 @@ fn ok(body: &str) -> String {
     answer("200 OK", "", body)
 }
 
-/// An address at which nobody listens yet, and which nobody else can take.
-struct Nobody {
+/// An address on which no server listens yet, reserved for this test.
+struct ReservedAddress {
     address: SocketAddr,
     socket: TcpSocket,
 }
 
-impl Nobody {
+impl ReservedAddress {
     fn new() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         Self { address: socket.local_addr().unwrap(), socket }
     }
 
-    /// From now on somebody does.
-    fn comes_up(self, answers: &[&str]) -> Scripted {
+    /// Starts a server on the address.
+    fn start(self, answers: &[&str]) -> Scripted {
         Scripted::at(self.socket.listen(64).unwrap(), answers)
     }
 }
 
-/// A header of a recorded request.
+/// Returns a header of a recorded request.
 fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     let head = request.split("\r\n\r\n").next()?;
     head.split("\r\n")

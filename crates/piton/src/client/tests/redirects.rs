@@ -1,9 +1,9 @@
-//! Redirects: followed so far, and without what is only for the first host.
+//! Redirects are followed up to the maximum, without credentials for another host.
 
 use super::*;
 
 #[piton::test]
-async fn authorization_and_cookies_do_not_go_along_to_another_host() {
+async fn authorization_and_cookies_are_not_redirected_to_another_host() {
     let other = Scripted::new(&[&ok("other")]).await;
     let same = answer("307 Temporary Redirect", "location: /again\r\n", "");
     let away = format!("location: {}\r\n", other.url("/there"));
@@ -21,7 +21,7 @@ async fn authorization_and_cookies_do_not_go_along_to_another_host() {
 }
 
 #[piton::test]
-async fn redirects_are_followed_up_to_their_number() {
+async fn redirects_are_followed_up_to_the_maximum() {
     let again = answer("302 Found", "location: /again\r\n", "");
     let server = Scripted::new(&[&again]).await;
     let few = caller(app().set("client.redirects", 2)).await;
@@ -33,9 +33,9 @@ async fn redirects_are_followed_up_to_their_number() {
 }
 
 #[piton::test]
-async fn a_call_whose_redirect_leads_nowhere_is_not_made_again() {
-    let nobody = Nobody::new();
-    let location = format!("location: http://{}/\r\n", nobody.address);
+async fn a_call_whose_redirect_cannot_be_followed_is_not_retried() {
+    let reserved = ReservedAddress::new();
+    let location = format!("location: http://{}/\r\n", reserved.address);
     let first = Scripted::new(&[&answer("303 See Other", &location, "")]).await;
     let app = caller(app()).await;
     let call = app.handle().external().post(&first.url("/")).body("order");
@@ -75,7 +75,7 @@ async fn a_redirect_that_cannot_be_followed_is_an_error_that_names_its_target() 
 }
 
 #[piton::test]
-async fn a_redirect_that_leads_in_a_circle_or_nowhere_names_its_target() {
+async fn a_redirect_in_a_circle_or_to_a_dead_host_names_its_target() {
     for location in ["/again?token=hunter2", ""] {
         let again = answer("302 Found", &format!("location: {location}\r\n"), "");
         let server = Scripted::new(&[&again]).await;
@@ -84,22 +84,22 @@ async fn a_redirect_that_leads_in_a_circle_or_nowhere_names_its_target() {
         assert_eq!((error.kind(), server.count()), (Kind::Redirect, 6), "{error}");
         let text = format!("{error} {error:?}");
         assert!(
-            text.contains("too often, at last to `http://") && !text.contains("hunter2"),
+            text.contains("too many redirects, the last to `http://") && !text.contains("hunter2"),
             "{text}"
         );
     }
-    let nobody = Nobody::new();
-    let location = format!("location: http://u:hunter2@{}/x?hunter2\r\n", nobody.address);
+    let reserved = ReservedAddress::new();
+    let location = format!("location: http://u:hunter2@{}/x?hunter2\r\n", reserved.address);
     let server = Scripted::new(&[&answer("302 Found", &location, "")]).await;
     let app = caller(app().set("client.retries", 0)).await;
     let error = app.handle().external().get(&server.url("/")).send().await.unwrap_err();
     let text = format!("{error} {error:?}");
-    let named = format!("after a redirect to `http://{}/x?…`", nobody.address);
+    let named = format!("after a redirect to `http://{}/x?…`", reserved.address);
     assert!(text.contains(&named) && !text.contains("hunter2"), "{text}");
 }
 
 #[piton::test]
-async fn an_answer_that_only_looks_like_a_redirect_is_an_answer() {
+async fn a_response_that_only_looks_like_a_redirect_is_returned() {
     for (status, headers) in [
         ("302 Found", ""),
         ("300 Multiple Choices", "location: data:,x\r\n"),

@@ -1,4 +1,4 @@
-//! The calls that a poll makes of its queue.
+//! [`QueueClient`]: the calls of a poll to its queue: receive, extend visibility, delete.
 
 use std::time::Duration;
 
@@ -9,35 +9,38 @@ use aws_sdk_sqs::types::{
 };
 use tokio::time::sleep;
 
-use super::visibility::Visibility;
-use super::{Message, Poll, Sqs, queues};
+use super::message::Message;
+use super::part::Sqs;
+use super::poll::Poll;
+use super::queue_urls::is_fifo;
+use super::visibility::VisibilityTimeout;
 use crate::aws::{Error, Kind};
 use crate::request::RequestId;
 
-/// The pauses between attempts to delete; each attempt is several of the SDK's own.
-const DELETE_PAUSES: [Duration; 3] =
+/// Delays between attempts to delete; each attempt is several of the SDK's own.
+const DELETE_RETRY_DELAYS: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// The queue of one poll.
-pub(super) struct Queue {
+pub(super) struct QueueClient {
     sqs: Sqs,
     name: String,
     pub is_fifo: bool,
     poll: Poll,
-    visibility: Visibility,
+    visibility: VisibilityTimeout,
 }
 
-impl Queue {
+impl QueueClient {
     pub fn new(sqs: Sqs, poll: &Poll) -> Self {
         let name = poll.queue.clone();
-        let visibility = Visibility::new(poll.visibility_timeout);
-        Self { sqs, is_fifo: queues::is_fifo(&name), name, poll: poll.clone(), visibility }
+        let visibility = VisibilityTimeout::new(poll.visibility_timeout);
+        Self { sqs, is_fifo: is_fifo(&name), name, poll: poll.clone(), visibility }
     }
 
-    /// The messages that are there, perhaps after a wait.
+    /// Receives messages, waiting for up to the poll's `wait_time` if there are none.
     pub async fn receive(&self) -> Result<Vec<Message>, Error> {
         let url = self.url().await?;
-        self.learn_visibility(&url).await?;
+        self.refresh_visibility(&url).await?;
         let poll = &self.poll;
         let mut call = self
             .sqs
@@ -62,25 +65,25 @@ impl Queue {
                     attempt.unwrap_or_else(|| RequestId::new().to_string()),
                 );
         }
-        let timeouts = self.sqs.0.access.timeouts(poll.wait_time);
-        let patient = aws_sdk_sqs::Config::builder().timeout_config(timeouts);
-        let received = call.customize().config_override(patient).send().await;
+        let timeouts = self.sqs.0.config.timeouts(poll.wait_time);
+        let overrides = aws_sdk_sqs::Config::builder().timeout_config(timeouts);
+        let received = call.customize().config_override(overrides).send().await;
         let what = || format!("read the queue `{}`", self.name);
-        let received = self.note(received, what)?;
-        Ok(received.messages.unwrap_or_default().into_iter().map(Message::of).collect())
+        let received = self.record(received, what)?;
+        Ok(received.messages.unwrap_or_default().into_iter().map(Message::from_sdk).collect())
     }
 
-    /// How long a received message is hidden.
+    /// Returns how long a received message is hidden.
     pub fn visibility(&self) -> Duration {
         self.visibility.get()
     }
 
-    /// The queue's address. One that is gone may come again with another visibility timeout.
+    /// Returns the queue's URL.
     async fn url(&self) -> Result<String, Error> {
-        self.noted(self.sqs.queue_url(&self.name).await)
+        self.forget_if_missing(self.sqs.queue_url(&self.name).await)
     }
 
-    fn note<T, E>(
+    fn record<T, E>(
         &self,
         result: Result<T, SdkError<E, HttpResponse>>,
         what: impl FnOnce() -> String,
@@ -88,43 +91,48 @@ impl Queue {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        self.noted(self.sqs.note_of_queue(&self.name, result, what))
+        self.forget_if_missing(self.sqs.record(&self.name, result, what))
     }
 
-    fn noted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+    /// Forgets the visibility timeout of a queue that does not exist: it may be created again with another.
+    fn forget_if_missing<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         if result.as_ref().is_err_and(|error| error.kind() == Kind::NotFound) {
             self.visibility.forget();
         }
         result
     }
 
-    /// Asks the queue every few minutes how long it hides messages. Who may read a queue may not always
-    /// ask: then it is taken for the usual.
-    async fn learn_visibility(&self, url: &str) -> Result<(), Error> {
+    /// Reads the queue's visibility timeout every few minutes. Credentials that may receive need not be
+    /// allowed to read attributes: then the default is assumed.
+    async fn refresh_visibility(&self, url: &str) -> Result<(), Error> {
         if !self.visibility.is_due() {
             return Ok(());
         }
         let name = QueueAttributeName::VisibilityTimeout;
         let client = self.sqs.client().await;
         let call = client.get_queue_attributes().queue_url(url).attribute_names(name.clone());
-        let what = || format!("ask the queue `{}` for its visibility timeout", self.name);
-        match self.note(Box::pin(call.send()).await, what) {
-            Ok(told) => {
-                let text = told.attributes.unwrap_or_default().remove(&name);
+        let what = || format!("read the visibility timeout of the queue `{}`", self.name);
+        match self.record(Box::pin(call.send()).await, what) {
+            Ok(response) => {
+                let text = response.attributes.unwrap_or_default().remove(&name);
                 self.visibility
-                    .learn(text.and_then(|text| text.parse().ok()).map(Duration::from_secs));
+                    .set(text.and_then(|text| text.parse().ok()).map(Duration::from_secs));
                 Ok(())
             }
             Err(error) if error.kind() == Kind::Denied => {
-                self.visibility.learn(None);
+                self.visibility.set(None);
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Hides messages for `time` from now; for no time at all gives them back. At most ten.
-    pub async fn hide(&self, messages: &[&Message], time: Duration) -> Result<(), Error> {
+    /// Hides up to ten messages for `time` from now. Zero gives them back to the queue.
+    pub async fn extend_visibility(
+        &self,
+        messages: &[&Message],
+        time: Duration,
+    ) -> Result<(), Error> {
         let url = self.url().await?;
         let mut call = self.sqs.client().await.change_message_visibility_batch().queue_url(url);
         for (number, message) in messages.iter().enumerate() {
@@ -136,22 +144,22 @@ impl Queue {
                 .map_err(|error| Error::new(Kind::Invalid, error.to_string()))?;
             call = call.entries(entry);
         }
-        let what = || format!("say how long the queue `{}` hides messages", self.name);
-        let answer = self.note(call.send().await, what)?;
-        match answer.failed.first() {
+        let what = || format!("change the visibility of messages of the queue `{}`", self.name);
+        let response = self.record(call.send().await, what)?;
+        match response.failed.first() {
             None => Ok(()),
             Some(failed) => Err(Error::new(Kind::Other, format!("{}: {}", what(), failed.code()))),
         }
     }
 
-    /// Deletes a message; tries a few times where that may help.
+    /// Deletes a message. Retries failures that may be temporary.
     pub async fn delete(&self, message: &Message) -> Result<(), Error> {
-        let mut pauses = DELETE_PAUSES.into_iter();
+        let mut delays = DELETE_RETRY_DELAYS.into_iter();
         loop {
             let Err(error) = self.delete_once(message).await else { return Ok(()) };
-            let may_help = matches!(error.kind(), Kind::Unavailable | Kind::Throttled);
-            match pauses.next().filter(|_| may_help) {
-                Some(pause) => sleep(pause).await,
+            let is_temporary = matches!(error.kind(), Kind::Unavailable | Kind::Throttled);
+            match delays.next().filter(|_| is_temporary) {
+                Some(delay) => sleep(delay).await,
                 None => return Err(error),
             }
         }
@@ -162,11 +170,11 @@ impl Queue {
         let call = self.sqs.client().await.delete_message().queue_url(url);
         let deleted = call.receipt_handle(message.receipt_handle()).send().await;
         let what = || format!("delete a message of the queue `{}`", self.name);
-        self.note(deleted, what).map(drop)
+        self.record(deleted, what).map(drop)
     }
 }
 
-/// In Amazon's own unit.
+/// Returns whole seconds, the unit of SQS.
 fn seconds(time: Duration) -> i32 {
     i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
 }

@@ -1,5 +1,4 @@
-//! Others that are slow, broken or away: calls are made again where that does no harm, given up in
-//! time, and not made at all where it is known better.
+//! Slow, broken or unavailable hosts: retries where they are safe, timeouts, circuit breakers.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use crate::testing::TestApp;
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 #[piton::test]
-async fn a_call_that_only_reads_is_made_again() {
+async fn a_safe_method_is_retried() {
     for trouble in [BUSY, "break"] {
         let server = Scripted::new(&[trouble, trouble, &ok("well")]).await;
         let app = caller(app()).await;
@@ -23,14 +22,14 @@ async fn a_call_that_only_reads_is_made_again() {
 }
 
 #[piton::test]
-async fn another_call_is_not_made_again_unless_it_is_said_to_be_idempotent() {
+async fn an_unsafe_method_is_not_retried_unless_marked_idempotent() {
     let app = caller(app().set("client.breaker_failures", 0)).await;
     let external = app.handle().external();
     let server = Scripted::new(&[BUSY, "break", &ok("")]).await;
     let post = || external.post(&server.url("/")).body("x");
     assert_eq!(post().send().await.unwrap().status(), 503);
     let error = post().send().await.unwrap_err();
-    assert_eq!((error.kind(), server.count()), (Kind::Lost, 2));
+    assert_eq!((error.kind(), server.count()), (Kind::ConnectionLost, 2));
     let server = Scripted::new(&[BUSY, "break", &ok("")]).await;
     let call = external.post(&server.url("/")).body("x").idempotent();
     assert_eq!(call.send().await.unwrap().status(), 200);
@@ -39,7 +38,7 @@ async fn another_call_is_not_made_again_unless_it_is_said_to_be_idempotent() {
 }
 
 #[piton::test]
-async fn a_call_is_made_again_so_often_and_the_last_answer_is_handed_out() {
+async fn a_call_is_retried_up_to_the_maximum_and_the_last_response_returned() {
     let app = caller(app().set("client.breaker_failures", 0)).await;
     let external = app.handle().external();
     let server = Scripted::new(&[BUSY]).await;
@@ -66,21 +65,21 @@ async fn a_multipart_form_is_sent_once() {
 }
 
 #[piton::test]
-async fn whatever_could_not_be_connected_may_be_called_again() {
-    let nobody = Nobody::new();
-    let address = nobody.address;
+async fn any_method_is_retried_if_no_connection_was_made() {
+    let reserved = ReservedAddress::new();
+    let address = reserved.address;
     let app = caller(app().set("client.retries", 50).set("client.breaker_failures", 0)).await;
     let call = app.handle().external().post(&format!("http://{address}/")).body("x");
     let call = tokio::spawn(call.send());
-    // It comes up a moment later.
+    // Available a moment later.
     tokio::task::yield_now().await;
-    let server = nobody.comes_up(&[&ok("")]);
+    let server = reserved.start(&[&ok("")]);
     assert_eq!(call.await.unwrap().unwrap().status(), 200);
     assert_eq!(server.count(), 1);
 }
 
 #[piton::test]
-async fn retry_after_is_honoured_up_to_a_bound() {
+async fn retry_after_is_respected_up_to_a_maximum() {
     let app = caller(app()).await;
     let soon = answer("429 Too Many", "retry-after: 1\r\n", "");
     let server = Scripted::new(&[&soon, &ok("")]).await;
@@ -97,7 +96,7 @@ async fn retry_after_is_honoured_up_to_a_bound() {
 }
 
 #[piton::test]
-async fn an_attempt_and_the_whole_call_have_an_end() {
+async fn an_attempt_and_the_whole_call_have_timeouts() {
     let app = caller(app().set("client.attempt_timeout", "300ms").set("client.timeout", "2s"));
     let app = app.await;
     let server = Scripted::new(&["hang", &ok("")]).await;
@@ -107,7 +106,7 @@ async fn an_attempt_and_the_whole_call_have_an_end() {
     let server = Scripted::new(&["hang"]).await;
     let begun = Instant::now();
     let error = app.handle().external().get(&server.url("/")).send().await.unwrap_err();
-    assert_eq!(error.to_string(), "host 127.0.0.1: no answer within 2s");
+    assert_eq!(error.to_string(), "host 127.0.0.1: no response within 2s");
     assert_eq!(error.kind(), Kind::Timeout);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 
@@ -115,7 +114,7 @@ async fn an_attempt_and_the_whole_call_have_an_end() {
     let call = app.handle().external().post(&server.url("/")).timeout(Duration::from_millis(100));
     let error = call.send().await.unwrap_err();
     assert_eq!((error.kind(), server.count()), (Kind::Timeout, 1));
-    assert_eq!(error.to_string(), "host 127.0.0.1: no answer within 100ms");
+    assert_eq!(error.to_string(), "host 127.0.0.1: no response within 100ms");
 }
 
 async fn ask(peers: Peers) -> Answered<String> {
@@ -123,9 +122,9 @@ async fn ask(peers: Peers) -> Answered<String> {
 }
 
 #[piton::test]
-async fn a_peer_that_is_away_is_503_at_once_and_found_again_without_a_restart() {
-    let nobody = Nobody::new();
-    let address = nobody.address;
+async fn an_unavailable_peer_becomes_503_at_once_and_is_found_again_without_a_restart() {
+    let reserved = ReservedAddress::new();
+    let address = reserved.address;
     let app = app().route(get("/ask", ask)).set("client.peers.off-piste", address.to_string());
     let app = app.set("client.breaker_failures", 2).set("client.breaker_pause", "3s");
     let app = caller(app.set("client.retries", 0)).await;
@@ -147,7 +146,7 @@ async fn a_peer_that_is_away_is_503_at_once_and_found_again_without_a_restart() 
     assert_eq!(shown["failing"][address.to_string()]["failures"], 2);
     assert_eq!(shown["peers"]["off-piste"], address.to_string());
 
-    let _server = nobody.comes_up(&[&ok("back")]);
+    let _server = reserved.start(&[&ok("back")]);
     let patience = Instant::now() + Duration::from_secs(20);
     while app.get("/ask").await.status() != 200 {
         assert!(Instant::now() < patience, "it is not found again");
@@ -165,7 +164,7 @@ async fn a_peer_that_is_away_is_503_at_once_and_found_again_without_a_restart() 
     }
 }
 
-/// Why the part is degraded, or "".
+/// Returns why the part is degraded, or "".
 fn breaker(app: &TestApp) -> String {
     let health = futures_util::FutureExt::now_or_never(app.handle().health()).expect("no waiting");
     match &health.iter().find(|part| part.name == "client").unwrap().health {
@@ -175,7 +174,7 @@ fn breaker(app: &TestApp) -> String {
 }
 
 #[piton::test]
-async fn answers_of_503_count_as_being_away_and_those_of_500_do_not() {
+async fn status_503_counts_as_a_failure_of_the_host_and_500_does_not() {
     let app = caller(app().set("client.breaker_failures", 2).set("client.retries", 0)).await;
     let external = app.handle().external();
     let oops = answer("500 Oops", "", "");
@@ -184,8 +183,8 @@ async fn answers_of_503_count_as_being_away_and_those_of_500_do_not() {
         assert_eq!(external.get(&server.url("/")).send().await.unwrap().status(), status);
     }
     let error = external.get(&server.url("/")).retries(9).send().await.unwrap_err();
-    assert_eq!((error.kind(), server.count()), (Kind::Open, 4));
-    // Who finds out is not kept waiting, and is given what there is.
+    assert_eq!((error.kind(), server.count()), (Kind::CircuitOpen, 4));
+    // No further retry, because the breaker opened: the caller gets the last response.
     let other = Scripted::new(&[BUSY]).await;
     let answer = external.get(&other.url("/")).retries(9).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), other.count()), (503, 2));
@@ -194,12 +193,13 @@ async fn answers_of_503_count_as_being_away_and_those_of_500_do_not() {
 }
 
 #[piton::test]
-async fn an_answer_that_never_ends_is_a_failure_of_the_host() {
+async fn a_response_that_never_ends_is_a_failure_of_the_host() {
     let app = app().set("client.breaker_failures", 2).set("client.retries", 0);
     let app = caller(app.set("client.timeout", "300ms")).await;
     let external = app.handle().external();
     let begun = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nbegun";
-    for (trouble, kind) in [(begun.to_owned(), Kind::Lost), (format!("{begun}hang"), Kind::Timeout)]
+    for (trouble, kind) in
+        [(begun.to_owned(), Kind::ConnectionLost), (format!("{begun}hang"), Kind::Timeout)]
     {
         let server = Scripted::new(&[&trouble]).await;
         for _ in 0..2 {
@@ -207,12 +207,12 @@ async fn an_answer_that_never_ends_is_a_failure_of_the_host() {
             assert_eq!(answer.text().await.unwrap_err().kind(), kind);
         }
         let error = external.get(&server.url("/")).send().await.unwrap_err();
-        assert_eq!((error.kind(), server.count()), (Kind::Open, 2));
+        assert_eq!((error.kind(), server.count()), (Kind::CircuitOpen, 2));
     }
 }
 
 #[piton::test]
-async fn an_answer_nobody_reads_counts_and_one_that_is_given_up_says_nothing() {
+async fn an_unread_response_counts_as_success_and_a_cancelled_one_does_not_count() {
     let app = caller(app().set("client.breaker_failures", 2).set("client.retries", 0)).await;
     let external = app.handle().external();
     let hangs = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhang";
@@ -226,7 +226,7 @@ async fn an_answer_nobody_reads_counts_and_one_that_is_given_up_says_nothing() {
     drop(answer);
     call().await.unwrap();
     let error = call().await.unwrap_err();
-    assert_eq!((error.kind(), server.count()), (Kind::Open, 5), "two in a row");
+    assert_eq!((error.kind(), server.count()), (Kind::CircuitOpen, 5), "two in a row");
 }
 
 async fn unusable(peers: Peers) -> Answered<String> {
@@ -235,11 +235,11 @@ async fn unusable(peers: Peers) -> Answered<String> {
 }
 
 async fn unknown(peers: Peers) -> Answered<String> {
-    Ok(peers.peer("nobody")?.get("/").send().await?.text().await?)
+    Ok(peers.peer("reserved")?.get("/").send().await?.text().await?)
 }
 
 #[piton::test]
-async fn a_bad_answer_is_502_and_a_fault_of_ours_500() {
+async fn an_unusable_response_becomes_502_and_an_own_mistake_500() {
     let server = Scripted::new(&[&answer("404 Not Found", "", "secret")]).await;
     let app = app().route(get("/unusable", unusable)).route(post("/unknown", unknown));
     let app = app.set("client.peers.off-piste", server.address.to_string());
@@ -247,12 +247,12 @@ async fn a_bad_answer_is_502_and_a_fault_of_ours_500() {
     let answer = app.get("/unusable").await;
     assert_eq!(answer.status(), 502);
     let problem: Value = answer.json();
-    assert_eq!(problem["detail"], "the peer `off-piste` gave no usable answer");
+    assert_eq!(problem["detail"], "the peer `off-piste` gave no usable response");
     assert_eq!(app.post("/unknown").await.status(), 500);
 }
 
 #[piton::test]
-async fn who_asks_for_patience_is_503_and_other_refusals_are_502() {
+async fn a_retryable_status_becomes_503_and_any_other_502() {
     let busy = |status: &str, wait: &str| answer(status, wait, "secret");
     let server = Scripted::new(&[
         &busy("503 Busy", "retry-after: 7\r\n"),
@@ -267,12 +267,12 @@ async fn who_asks_for_patience_is_503_and_other_refusals_are_502() {
     let app = app.set("client.peers.off-piste", server.address.to_string());
     let app = caller(app.set("client.retries", 0)).await;
     for (status, wait, what) in [
-        (503, "7", "cannot answer now"),
-        (503, "3600", "cannot answer now"),
-        (503, "", "cannot answer now"),
-        (502, "", "gave no usable answer"),
-        (502, "", "gave no usable answer"),
-        (502, "", "gave no usable answer"),
+        (503, "7", "is not available at the moment"),
+        (503, "3600", "is not available at the moment"),
+        (503, "", "is not available at the moment"),
+        (502, "", "gave no usable response"),
+        (502, "", "gave no usable response"),
+        (502, "", "gave no usable response"),
     ] {
         let answer = app.get("/ask").await;
         assert_eq!((answer.status().as_u16(), answer.header("retry-after")), (status, wait));

@@ -1,5 +1,5 @@
-//! The room's metrics. A peer has series of its own, strangers share theirs, so that their number is
-//! bounded by who is known.
+//! The client's metrics. Each peer has its own series; external hosts share one, so that the number of
+//! series is bounded by the number of peers.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,45 +15,52 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::Room;
-use super::error::Who;
+use super::circuit_breaker::CircuitBreakers;
+use super::error::Target;
+use super::peers::PeerDirectory;
 use crate::metrics::Metrics;
 
-/// Upper bounds in seconds.
-const BOUNDS: [f64; 13] =
+/// Upper bounds of the buckets, in seconds.
+const BUCKETS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-type Label = (&'static str, Cow<'static, str>);
+type ClientLabel = (&'static str, Cow<'static, str>);
 
-/// What is counted of calls.
-pub(super) struct Figures {
-    durations: Family<[Label; 3], Histogram, fn() -> Histogram>,
-    retries: Family<[Label; 1], Counter>,
+/// Durations and retries of calls.
+pub(super) struct ClientMetrics {
+    durations: Family<[ClientLabel; 3], Histogram, fn() -> Histogram>,
+    retries: Family<[ClientLabel; 1], Counter>,
 }
 
-impl Default for Figures {
+impl Default for ClientMetrics {
     fn default() -> Self {
-        let histogram = || Histogram::new(BOUNDS);
+        let histogram = || Histogram::new(BUCKETS);
         Self { durations: Family::new_with_constructor(histogram), retries: Family::default() }
     }
 }
 
-impl Figures {
+impl ClientMetrics {
     pub fn register(&self, metrics: &Metrics) {
         metrics.register(
             "http_client_request_duration_seconds",
-            "Calls to others by attempt, until the head of the answer",
+            "Duration of each attempt of a call, until the head of the response",
             self.durations.clone(),
         );
         metrics.register(
             "http_client_retries",
-            "Attempts made because the one before did not do",
+            "Attempts after the first of a call",
             self.retries.clone(),
         );
     }
 
-    /// Counts one attempt. Without a status there was no answer.
-    pub fn observe(&self, who: &Who, method: &Method, status: Option<StatusCode>, took: Duration) {
+    /// Records an attempt. `status` is `None` if there was no response.
+    pub fn observe(
+        &self,
+        target: &Target,
+        method: &Method,
+        status: Option<StatusCode>,
+        took: Duration,
+    ) {
         let status = match status.map_or(0, |status| status.as_u16() / 100) {
             1 => "1xx",
             2 => "2xx",
@@ -62,17 +69,18 @@ impl Figures {
             5.. => "5xx",
             0 => "error",
         };
-        let labels = [peer(who), ("method", method_label(method)), ("status", status.into())];
+        let labels =
+            [peer_label(target), ("method", method_label(method)), ("status", status.into())];
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    pub fn retried(&self, who: &Who) {
-        self.retries.get_or_create(&[peer(who)]).inc();
+    pub fn count_retry(&self, target: &Target) {
+        self.retries.get_or_create(&[peer_label(target)]).inc();
     }
 }
 
-fn peer(who: &Who) -> Label {
-    ("peer", who.label().to_owned().into())
+fn peer_label(target: &Target) -> ClientLabel {
+    ("peer", target.label().to_owned().into())
 }
 
 fn method_label(method: &Method) -> Cow<'static, str> {
@@ -80,17 +88,21 @@ fn method_label(method: &Method) -> Cow<'static, str> {
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other").into()
 }
 
-/// Looked up when somebody asks.
-pub(super) struct Breakers(pub Arc<Room>);
+/// Counts the open breakers when a scrape asks for them.
+pub(super) struct BreakerCollector {
+    pub breakers: Arc<CircuitBreakers>,
+    pub peers: Arc<PeerDirectory>,
+}
 
-impl Collector for Breakers {
+impl Collector for BreakerCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut open = self.0.hosts.open_by_label();
+        let mut open = self.breakers.open_by_label();
         open.entry("external".into()).or_default();
-        for peer in self.0.book.known().into_keys() {
+        for peer in self.peers.known().into_keys() {
             open.entry(peer.to_string()).or_default();
         }
-        let help = "Hosts that have failed so often that they are left alone, until one answers";
+        let help =
+            "Open circuit breakers: hosts that have failed too often and not responded since";
         let mut family = encoder.encode_descriptor(
             "http_client_breakers_open",
             help,
@@ -104,8 +116,8 @@ impl Collector for Breakers {
     }
 }
 
-impl fmt::Debug for Breakers {
+impl fmt::Debug for BreakerCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Breakers")
+        f.write_str("BreakerCollector")
     }
 }

@@ -1,4 +1,4 @@
-//! `client.refuse_private`: strangers' URLs do not lead to what is near. And the proxy.
+//! `client.refuse_private` refuses private addresses of external hosts; the proxy.
 
 use super::*;
 
@@ -7,7 +7,7 @@ async fn guarded() -> TestApp {
 }
 
 #[piton::test]
-async fn private_addresses_are_refused_however_they_are_written() {
+async fn private_addresses_are_refused_in_every_notation() {
     let server = Scripted::new(&[&ok("")]).await;
     let app = guarded().await;
     let port = server.address.port();
@@ -15,7 +15,7 @@ async fn private_addresses_are_refused_however_they_are_written() {
     {
         let url = format!("http://{host}:{port}/");
         let error = app.handle().external().get(&url).send().await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Refused, "{host}: {error:?}");
+        assert_eq!(error.kind(), Kind::PrivateAddress, "{host}: {error:?}");
         assert!(error.to_string().contains("private"), "{error}");
     }
     assert_eq!(server.count(), 0);
@@ -23,7 +23,7 @@ async fn private_addresses_are_refused_however_they_are_written() {
 }
 
 #[piton::test]
-async fn without_the_setting_and_for_peers_they_are_not() {
+async fn private_addresses_are_allowed_without_the_setting_and_for_peers() {
     let server = Scripted::new(&[&ok("")]).await;
     let near = app().set("client.refuse_private", true);
     let near = caller(near.set("client.peers.near", server.address.to_string())).await;
@@ -33,8 +33,7 @@ async fn without_the_setting_and_for_peers_they_are_not() {
     assert_eq!(open.handle().external().get(&url).send().await.unwrap().status(), 200);
 }
 
-/// A SOCKS proxy that answers each connection itself, with the same text, and notes where it was to
-/// lead.
+/// Starts a SOCKS proxy that answers each connection with the same text, and records the target.
 async fn socks(text: String) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
@@ -70,23 +69,23 @@ async fn a_redirect_to_a_private_address_is_refused() {
     let near = Scripted::new(&[&ok("secret")]).await;
     for host in ["127.0.0.1", "localhost"] {
         let location = format!("location: http://{host}:{}/\r\n", near.address.port());
-        // It stands for the public internet, to which no test leads.
+        // The proxy stands in for the public internet, because tests make no calls to it.
         let (proxy, seen) = socks(answer("302 Found", &location, "")).await;
         let app = app().set("client.refuse_private", true).set("client.retries", 0);
         let app = caller(app.set("client.proxy", format!("socks5://{proxy}"))).await;
         let external = app.handle().external();
         let error = external.get("http://198.41.0.4/").send().await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Refused, "{error:?}");
+        assert_eq!(error.kind(), Kind::PrivateAddress, "{error:?}");
         let target = format!("it redirects to `http://{host}:{}/`", near.address.port());
         assert!(error.to_string().contains(&target), "{error}");
         assert_eq!(*seen.lock().unwrap(), ["198.41.0.4:80"]);
         let error = external.get(&format!("http://{host}/")).send().await.unwrap_err();
-        assert_eq!((error.kind(), near.count()), (Kind::Refused, 0), "{error:?}");
+        assert_eq!((error.kind(), near.count()), (Kind::PrivateAddress, 0), "{error:?}");
     }
 }
 
 #[piton::test]
-async fn a_socks_proxy_resolves_the_names_where_that_is_said() {
+async fn a_socks5h_proxy_resolves_the_names() {
     let (proxy, seen) = socks(ok("by the proxy")).await;
     let app = caller(app().set("client.proxy", format!("socks5h://{proxy}"))).await;
     let call = app.handle().external().get("http://hidden.onion:81/");
@@ -95,7 +94,7 @@ async fn a_socks_proxy_resolves_the_names_where_that_is_said() {
 }
 
 #[piton::test]
-async fn the_proxy_is_for_strangers_and_not_for_peers() {
+async fn the_proxy_is_used_for_external_hosts_and_not_for_peers() {
     let proxy = Scripted::new(&[&ok("by the proxy")]).await;
     let near = Scripted::new(&[&ok("near")]).await;
     let at = format!("http://user:secret@{}", proxy.address);

@@ -1,43 +1,43 @@
-//! Looks at the variables that say where services are before anybody calls one.
+//! Checks at launch the variables with addresses of peers.
 
 use tracing::warn;
 
-use super::{Book, flaw};
+use super::directory::{PeerDirectory, explain};
 use crate::client::service_variables::service_ports;
 use crate::config::Problems;
 use crate::part::Problem;
 
-impl Book {
-    /// Returns the variables that hold no address and are meant for this service: in development,
-    /// those with its own prefix. Warns of the others, as they may be meant for another program.
-    pub fn check(&self) -> Problems {
-        let mut of_ours = Problems::new();
-        for (ours, problem) in self.wrong_variables() {
-            if ours {
-                of_ours.push(problem);
+impl PeerDirectory {
+    /// Returns the malformed variables that are meant for this service: in development, those with its own
+    /// prefix. Only warns about the others, because they may be meant for another program.
+    pub fn check_environment(&self) -> Problems {
+        let mut own = Problems::new();
+        for (is_own, problem) in self.malformed_variables() {
+            if is_own {
+                own.push(problem);
             } else {
                 warn!("{} {}: {}", problem.key, problem.why, problem.fix);
             }
         }
-        of_ours
+        own
     }
 
-    /// Each with whether it has the service's own prefix. What it holds is not repeated: it may be
-    /// anything.
-    fn wrong_variables(&self) -> Vec<(bool, Problem)> {
-        let mut wrong = Vec::new();
+    /// Returns the malformed variables, each with whether it has the service's own prefix. The messages do
+    /// not repeat the value, because it may hold anything.
+    fn malformed_variables(&self) -> Vec<(bool, Problem)> {
+        let mut malformed = Vec::new();
         for (variable, text, origin) in service_ports(&self.config) {
-            let (ours, key) = self.service_of(variable);
+            let (is_own, key) = self.service_of(variable);
             if let Err(why) = self.read(key, text) {
                 let has_host = self.strongest(key, "HOST").is_some();
-                let (why, fix) = flaw(variable, text, has_host, why);
-                wrong.push((ours, Problem::new(variable, why, fix).at(origin.clone())));
+                let (why, fix) = explain(variable, text, has_host, why);
+                malformed.push((is_own, Problem::new(variable, why, fix).at(origin.clone())));
             }
         }
-        wrong
+        malformed
     }
 
-    /// Which service the variable is about, and whether it has our own prefix.
+    /// Returns whether the variable has the service's own prefix, and the peer it is about.
     fn service_of<'a>(&self, variable: &'a str) -> (bool, &'a str) {
         let stem = variable.strip_suffix("_SERVICE_PORT").unwrap_or(variable);
         let prefixes = self.config.prefixes().enumerate().filter(|_| !self.production);
@@ -70,46 +70,47 @@ mod tests {
         ("I_SERVICE_PORT", "tcp://10.0.0.2:80"),
     ];
 
-    fn book(production: bool) -> Book {
+    fn directory(production: bool) -> PeerDirectory {
         let loader = Config::loader("PITON").also_prefix("GNAR").env(VARS);
         let client = crate::config::Section::of::<crate::client::ClientSettings>("client");
-        Book::new(loader.load(&[&client]).0, production, BTreeMap::new())
+        PeerDirectory::new(loader.load(&[&client]).0, production, BTreeMap::new())
     }
 
-    fn names(book: &Book) -> Vec<(bool, String)> {
-        let wrong = book.wrong_variables().into_iter();
-        wrong.map(|(ours, problem)| (ours, problem.key)).collect()
+    fn names(directory: &PeerDirectory) -> Vec<(bool, String)> {
+        let malformed = directory.malformed_variables().into_iter();
+        malformed.map(|(is_own, problem)| (is_own, problem.key)).collect()
     }
 
     #[test]
-    fn in_development_a_wrong_variable_with_our_prefix_is_a_problem_and_another_is_not() {
-        let book = book(false);
+    fn in_development_only_a_malformed_variable_with_the_own_prefix_is_a_problem() {
+        let directory = directory(false);
         let expected = [
             (false, "GNAR_F_SERVICE_PORT"),
             (false, "G_SERVICE_PORT"),
             (true, "PITON_A_SERVICE_PORT"),
             (true, "PITON_B_SERVICE_PORT"),
         ];
-        assert_eq!(names(&book), expected.map(|(ours, name)| (ours, name.to_owned())));
-        let of_ours: Vec<String> = book.check().into_iter().map(|problem| problem.key).collect();
-        assert_eq!(of_ours, ["PITON_A_SERVICE_PORT", "PITON_B_SERVICE_PORT"]);
-        let all = format!("{:?}", book.wrong_variables());
+        assert_eq!(names(&directory), expected.map(|(ours, name)| (ours, name.to_owned())));
+        let own: Vec<String> =
+            directory.check_environment().into_iter().map(|problem| problem.key).collect();
+        assert_eq!(own, ["PITON_A_SERVICE_PORT", "PITON_B_SERVICE_PORT"]);
+        let all = format!("{:?}", directory.malformed_variables());
         assert!(!all.contains("hunter2"), "{all}");
         assert!(all.contains("write `host:port`, or set PITON_B_SERVICE_HOST too"), "{all}");
     }
 
     #[test]
-    fn in_production_none_keeps_the_service_from_starting() {
-        let book = book(true);
-        assert_eq!(names(&book).len(), 4);
-        assert!(book.check().is_empty());
+    fn in_production_a_malformed_variable_does_not_prevent_the_launch() {
+        let directory = directory(true);
+        assert_eq!(names(&directory).len(), 4);
+        assert!(directory.check_environment().is_empty());
     }
 
     #[test]
-    fn a_setting_whose_name_ends_so_is_no_address() {
+    fn a_setting_with_such_a_name_is_not_checked() {
         use crate::config::{Section, Settings};
 
-        /// Of somebody else.
+        /// Settings of the service.
         #[derive(Settings, Default)]
         struct Mine {
             /// A port. **Default: `0`.**
@@ -117,7 +118,7 @@ mod tests {
         }
         static MINE: Section = Section::of::<Mine>("mine");
         let loader = Config::loader("PITON").env([("PITON_MINE_SERVICE_PORT", "80")]);
-        let book = Book::new(loader.load(&[&MINE]).0, false, BTreeMap::new());
-        assert_eq!(names(&book), []);
+        let directory = PeerDirectory::new(loader.load(&[&MINE]).0, false, BTreeMap::new());
+        assert_eq!(names(&directory), []);
     }
 }

@@ -1,4 +1,4 @@
-//! What goes along with a call: where it goes, its body, its headers, the request it belongs to.
+//! The request of a call: target, body, headers, and what is forwarded of the request being handled.
 
 use axum::http::HeaderMap as Headers;
 use http::{HeaderMap, HeaderValue};
@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::context;
 use crate::http::{Json, get};
+use http::Method;
+
 use crate::prelude::Result as Answered;
 use crate::request::caller::Caller;
 use crate::testing::{TestApp, TestServer};
@@ -30,11 +32,11 @@ async fn a_peer_is_called_by_the_name_in_the_settings() {
 }
 
 #[piton::test]
-async fn a_peer_that_nobody_knows_is_an_error_that_says_what_to_set() {
+async fn an_unknown_peer_is_an_error_that_says_what_to_set() {
     let app = caller(app()).await;
     let error = app.handle().peer("off-piste").unwrap_err();
-    assert_eq!((error.kind(), error.peer()), (Kind::Unknown, Some("off-piste")));
-    let expected = "peer off-piste: nobody has said where it is: set \
+    assert_eq!((error.kind(), error.peer()), (Kind::UnknownPeer, Some("off-piste")));
+    let expected = "peer off-piste: its address is not configured: set \
                     PITON_OFF_PISTE_SERVICE_PORT=host:port, or the setting `client.peers.off-piste`";
     assert_eq!(error.to_string(), expected);
 }
@@ -101,7 +103,7 @@ async fn credentials_become_a_header_also_those_in_a_url() {
     assert!(!seen[0].contains("cret@"));
 }
 
-/// What a service is told of the one who calls.
+/// Returns the headers that a called service received.
 async fn told(headers: Headers) -> Json<Value> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     Json(json!({
@@ -144,7 +146,7 @@ async fn asking(teller: &TestServer) -> TestApp {
 }
 
 #[piton::test]
-async fn the_request_id_and_the_trace_go_along() {
+async fn the_request_id_and_the_trace_are_forwarded() {
     let teller = TestServer::start(App::new("teller").route(get("/told", told))).await;
     let app = asking(&teller).await;
     let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -161,7 +163,7 @@ async fn the_request_id_and_the_trace_go_along() {
 }
 
 #[piton::test]
-async fn the_state_of_the_trace_goes_along_with_the_trace() {
+async fn tracestate_is_forwarded_with_its_trace() {
     let teller = TestServer::start(App::new("teller").route(get("/told", told))).await;
     let app = asking(&teller).await;
     let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -179,7 +181,7 @@ async fn the_state_of_the_trace_goes_along_with_the_trace() {
 }
 
 #[piton::test]
-async fn the_callers_authorization_goes_along_only_where_that_is_said() {
+async fn the_callers_authorization_is_forwarded_only_with_auto_auth() {
     let teller = TestServer::start(App::new("teller").route(get("/told", told))).await;
     let app = asking(&teller).await;
     assert_eq!(app.get("/ask").await.json::<Value>()["authorization"], "Bearer of-ann");

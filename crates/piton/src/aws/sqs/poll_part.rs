@@ -1,28 +1,30 @@
-//! The part that reads queues: every poll of the service, side by side.
+//! [`Polls`]: the part that runs every poll of the service, concurrently.
 
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tracing::info;
 
-use super::figures::PollFigures;
-use super::state::{Doing, State};
-use super::work::Worker;
-use super::{Poll, Sqs};
+use super::metrics::PollMetrics;
+use super::part::Sqs;
+use super::poll::Poll;
+use super::poll_state::{PollPhase, PollState};
+use super::poll_worker::PollWorker;
+use crate::app::App;
 use crate::context;
 use crate::metrics::Metrics;
 use crate::part::{self, Dependencies, Health, Launch, Part};
 use crate::step::Step;
 use crate::stop::Stop;
 
-/// Reads every queue that the service polls. It starts by itself where there is a poll.
+/// Reads every queue that the service polls. Started automatically if there is a poll.
 #[derive(Clone)]
 pub struct Polls(Arc<Inner>);
 
 struct Inner {
     sqs: Sqs,
-    polls: Vec<(Poll, Arc<State>)>,
-    figures: PollFigures,
+    polls: Vec<(Poll, Arc<PollState>)>,
+    metrics: PollMetrics,
 }
 
 impl Part for Polls {
@@ -37,41 +39,41 @@ impl Part for Polls {
     async fn start(_: (), launch: &Launch) -> Result<Self, part::Error> {
         let polls: Vec<_> = launch
             .provided::<Poll>()
-            .map(|poll| (poll.clone(), Arc::new(State::new(&poll.queue))))
+            .map(|poll| (poll.clone(), Arc::new(PollState::new(&poll.queue))))
             .collect();
         if let Some(problem) = polls.iter().find_map(|(poll, _)| poll.problem()) {
             return Err(problem.into());
         }
         for (poll, state) in &polls {
-            info!("Polling SQS queue {} every {}", state.queue, spoken(poll.interval));
+            info!("Polling SQS queue {} every {}", state.queue, in_seconds(poll.interval));
         }
-        let figures = PollFigures::default();
-        Ok(Self(Arc::new(Inner { sqs: launch.part(), polls, figures })))
+        let metrics = PollMetrics::default();
+        Ok(Self(Arc::new(Inner { sqs: launch.part(), polls, metrics })))
     }
 
     async fn run(&self, stop: Stop) {
         let Ok(handle) = context::try_app() else { return };
-        // Dropping the set ends its tasks, should the service not wait for them.
+        // In a set, so that dropping it aborts the tasks if the service does not wait for them.
         let mut tasks = JoinSet::new();
         for (poll, state) in &self.0.polls {
-            let worker = Worker::new(
+            let worker = PollWorker::new(
                 handle.clone(),
                 self.0.sqs.clone(),
                 poll.clone(),
                 state.clone(),
-                self.0.figures.clone(),
+                self.0.metrics.clone(),
                 stop.clone(),
             );
             tasks.spawn(context::within(handle.clone(), worker.run()));
         }
         while tasks.join_next().await.is_some() {}
-        self.0.polls.iter().for_each(|(_, state)| state.is(Doing::Stopped));
+        self.0.polls.iter().for_each(|(_, state)| state.set_phase(PollPhase::Stopped));
     }
 
     async fn health(&self) -> Health {
-        let troubles: Vec<String> =
-            self.0.polls.iter().filter_map(|(_, state)| state.trouble()).collect();
-        if troubles.is_empty() { Health::Up } else { Health::Degraded(troubles.join("; ")) }
+        let reasons: Vec<String> =
+            self.0.polls.iter().filter_map(|(_, state)| state.failure_reason()).collect();
+        if reasons.is_empty() { Health::Up } else { Health::Degraded(reasons.join("; ")) }
     }
 
     fn details(&self) -> serde_json::Value {
@@ -83,14 +85,24 @@ impl Part for Polls {
     }
 
     fn metrics(&self, metrics: &Metrics) {
-        self.0.figures.register(metrics);
+        self.0.metrics.register(metrics);
     }
 }
 
 crate::part!(Polls);
 
-/// As Gnar Gear says it: `60 seconds`.
-fn spoken(time: std::time::Duration) -> String {
+impl App {
+    /// Adds a poll of a queue. `#[piton::sqs(..)]` above a function is a call of this method.
+    #[must_use]
+    pub fn sqs(self, poll: Poll) -> Self {
+        self.enable::<Polls>()
+            .enable_dependencies(|dependencies| poll.dependencies(dependencies))
+            .provide(poll)
+    }
+}
+
+/// Formats an interval like Gnar Gear: `60 seconds`.
+fn in_seconds(time: std::time::Duration) -> String {
     if time.subsec_nanos() == 0 {
         format!("{} seconds", time.as_secs())
     } else {
