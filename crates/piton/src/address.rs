@@ -61,7 +61,7 @@ impl AddressError {
             Self::Host => {
                 "its host is neither a name (letters of ASCII, digits, `-`, `_`, `.`) nor an IP address"
             }
-            Self::Brackets => "an IPv6 address stands in brackets, as `[::1]`",
+            Self::Brackets => "an IPv6 address must be in brackets, as `[::1]`",
             Self::Port => "its port is not a number from 1 to 65535",
             Self::NoPort => "it has no port",
             Self::Credentials => "it contains a user name or a password, which are not used here",
@@ -106,8 +106,8 @@ impl<'a> UrlParts<'a> {
             Some((credentials, place)) => (Some(credentials), place),
             None => (None, authority),
         };
-        // A URL parser ends the host at the first of `/?#`. If that stands in a password, the part
-        // of the password before it would be taken for the host, and shown.
+        // Refused, because a URL parser ends the host at the first of `/?#`. If a password contains one,
+        // its part before that would be taken for the host, and shown.
         let hidden = credentials.is_none() && place.contains(':') && rest.contains('@');
         let hidden = hidden && !place.contains(',');
         if hidden || credentials.is_some_and(|it| !is_encoded(it)) {
@@ -142,7 +142,7 @@ pub(crate) fn cut(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// Returns whether a user name and password may stand in a URL: each `%` begins an encoded byte,
+/// Returns whether a user name and password are valid in a URL: each `%` begins an encoded byte,
 /// and the decoded bytes are UTF-8.
 fn is_encoded(credentials: &str) -> bool {
     let (mut bytes, mut rest) = (Vec::with_capacity(credentials.len()), credentials.as_bytes());

@@ -138,7 +138,7 @@ pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio,
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use {piton_macros::migrations, uuid};
 
-/// What the macros write names of; not for people.
+/// Names in the code that macros generate; not for people.
 #[doc(hidden)]
 pub mod __private {
     pub use inventory;

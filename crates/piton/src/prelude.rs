@@ -1,4 +1,5 @@
-//! What nearly every file of a service uses: `use piton::prelude::*;`.
+//! The names that nearly every file of a service uses: `use piton::prelude::*;`. Tests import
+//! [`testing`](crate::testing) as well.
 
 pub use crate::Settings;
 #[cfg(feature = "api-key")]

@@ -1,8 +1,8 @@
-//! A service under test: whole, in process, with a data folder of its own.
+//! Test support for services: a whole service in the process, and comparison of generated files.
 //!
-//! [`TestApp`] runs the same steps as `App::run` and answers requests without a socket. Each has
-//! its own temporary data folder, so each has its own database. It reads neither the process's
-//! environment nor a file of settings: what a test needs, it says.
+//! [`TestApp`] runs the same steps as `App::run` and handles requests without a socket; [`TestServer`] listens on a
+//! free port. Each has its own temporary data folder, and so its own database. Neither reads the process's
+//! environment or a configuration file: tests set what they need.
 
 #[cfg(feature = "openapi")]
 mod explained;
@@ -30,10 +30,10 @@ use crate::stop::{Stop, Trigger};
 #[cfg(feature = "openapi")]
 pub use explained::assert_explained;
 
-/// How long parts may take to connect before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The maximum time for parts to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A service that a test talks to, without a socket.
+/// A service under test, without a socket.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -56,7 +56,7 @@ pub struct TestApp {
     folder: TempDir,
 }
 
-/// A service that a test talks to over a socket on a free port. It stops when dropped.
+/// A service under test that listens on a free port. It stops when dropped.
 pub struct TestServer {
     address: SocketAddr,
     trigger: Trigger,
@@ -65,14 +65,14 @@ pub struct TestServer {
     _folder: TempDir,
 }
 
-/// A request to a [`TestApp`], in the making. Await it to send it.
+/// The builder of a request to a [`TestApp`]. Awaiting it sends it.
 #[must_use = "a request is sent when it is awaited"]
 pub struct TestRequest<'a> {
     app: &'a TestApp,
     request: Request<Body>,
 }
 
-/// An answer, its body read.
+/// A response with its body.
 #[derive(Clone, Debug)]
 pub struct TestAnswer {
     status: StatusCode,
@@ -94,11 +94,10 @@ impl TestApp {
     /// Launches `app` and waits for its parts.
     ///
     /// # Panics
-    /// When the app does not start, or one of its parts can never connect, with the message that `run`
-    /// would have printed.
+    /// If the app does not start, or a part fails permanently, with the message that `run` would print.
     pub async fn new(app: App) -> Self {
         let (mut launched, folder) = launch(app).await;
-        launched.connect(PATIENCE).await;
+        launched.connect(CONNECT_TIMEOUT).await;
         if let Some(error) = launched.take_permanent() {
             panic!("{}", error.report("the app under test"));
         }
@@ -109,53 +108,53 @@ impl TestApp {
         self.launched.as_ref().expect("it is there until `stop`")
     }
 
-    /// The running app: its parts, for looking behind the answers.
+    /// Returns the running app, for example to read from its parts.
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.launched().handle
     }
 
-    /// The folder that is the service's `data_dir`'s parent, gone when the test ends.
+    /// Returns the parent folder of the service's `data_dir`. It is deleted with the app.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    /// `GET path`.
+    /// Starts a `GET` request.
     pub fn get(&self, path: &str) -> TestRequest<'_> {
         self.request(Method::GET, path)
     }
 
-    /// `POST path`.
+    /// Starts a `POST` request.
     pub fn post(&self, path: &str) -> TestRequest<'_> {
         self.request(Method::POST, path)
     }
 
-    /// `PUT path`.
+    /// Starts a `PUT` request.
     pub fn put(&self, path: &str) -> TestRequest<'_> {
         self.request(Method::PUT, path)
     }
 
-    /// `PATCH path`.
+    /// Starts a `PATCH` request.
     pub fn patch(&self, path: &str) -> TestRequest<'_> {
         self.request(Method::PATCH, path)
     }
 
-    /// `DELETE path`.
+    /// Starts a `DELETE` request.
     pub fn delete(&self, path: &str) -> TestRequest<'_> {
         self.request(Method::DELETE, path)
     }
 
-    /// A request with any method.
+    /// Starts a request with any method.
     ///
     /// # Panics
-    /// When `path` is not a path, with or without a query.
+    /// If `path` is not a path, with or without a query.
     pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
         let request = Request::builder().method(method).uri(path).body(Body::empty());
         TestRequest { app: self, request: request.expect("a path and perhaps a query") }
     }
 
-    /// Stops every part, as the end of the service would.
+    /// Stops every part, as the end of the service does.
     pub async fn stop(mut self) {
         if let Some(launched) = self.launched.take() {
             launched.stop().await;
@@ -167,7 +166,7 @@ impl TestRequest<'_> {
     /// Adds a header.
     ///
     /// # Panics
-    /// When name or value are none.
+    /// If name or value are not valid.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a header's name");
         let value: HeaderValue = value.parse().expect("a header's value");
@@ -178,17 +177,17 @@ impl TestRequest<'_> {
     /// Adds a header whose value need not be text.
     ///
     /// # Panics
-    /// When the name is none.
+    /// If the name is not valid.
     pub fn header_value(mut self, name: &str, value: HeaderValue) -> Self {
         let name: HeaderName = name.parse().expect("a header's name");
         self.request.headers_mut().append(name, value);
         self
     }
 
-    /// Shows an access token.
+    /// Adds an access token, as `Authorization: Bearer`.
     ///
     /// # Panics
-    /// When it cannot stand in a header.
+    /// If it is not valid in a header.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
@@ -196,7 +195,7 @@ impl TestRequest<'_> {
     /// Sends `body` as JSON.
     ///
     /// # Panics
-    /// When it does not serialize.
+    /// If it does not serialize.
     pub fn json(self, body: &impl Serialize) -> Self {
         self.header("content-type", "application/json")
             .body(serde_json::to_vec(body).expect("a test's body serializes"))
@@ -205,13 +204,13 @@ impl TestRequest<'_> {
     /// Sends `body` as a form.
     ///
     /// # Panics
-    /// When it does not serialize.
+    /// If it does not serialize.
     pub fn form(self, body: &impl Serialize) -> Self {
         self.header("content-type", "application/x-www-form-urlencoded")
             .body(serde_urlencoded::to_string(body).expect("a test's form serializes"))
     }
 
-    /// Sends `body` as it is.
+    /// Sends `body` unchanged.
     pub fn body(mut self, body: impl Into<Body>) -> Self {
         *self.request.body_mut() = body.into();
         self
@@ -235,40 +234,40 @@ impl<'a> IntoFuture for TestRequest<'a> {
 }
 
 impl TestAnswer {
-    /// The status; it can be compared with a number.
+    /// Returns the status; it can be compared with a number.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The headers.
+    /// Returns the headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// One header as text, or "" where there is none.
+    /// Returns a header as text, or "" if it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The body as it came.
+    /// Returns the body as bytes.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.body
     }
 
-    /// The body as text; what is not UTF-8 shows as `�`.
+    /// Returns the body as text, with `�` for bytes that are not UTF-8.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body, from JSON.
+    /// Returns the body, deserialized from JSON.
     ///
     /// # Panics
-    /// When it is not JSON of that shape; the message shows the body.
+    /// If it is not JSON of that type; the message shows the body.
     #[must_use]
     #[track_caller]
     pub fn json<T: DeserializeOwned>(&self) -> T {
@@ -282,7 +281,7 @@ impl TestAnswer {
         }
     }
 
-    /// Whether the answer is a problem document.
+    /// Returns whether the response is a problem document.
     #[must_use]
     pub fn is_problem(&self) -> bool {
         self.header(header::CONTENT_TYPE.as_str()) == "application/problem+json"
@@ -293,7 +292,7 @@ impl TestServer {
     /// Launches `app` on a free port of this machine.
     ///
     /// # Panics
-    /// When the app does not start, with the message that `run` would have printed.
+    /// If the app does not start, with the message that `run` would print.
     pub async fn start(app: App) -> Self {
         let (launched, folder) = launch(app).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -304,25 +303,25 @@ impl TestServer {
         Self { address, trigger, task: Some(task), handle, _folder: folder }
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A URL of the service, from a path that begins with `/`.
+    /// Returns the URL of a path that begins with `/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// The running app.
+    /// Returns the running app.
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// Gives the signal to stop, without waiting for the end.
+    /// Sends the signal to stop, and does not wait for the end.
     pub fn begin_to_stop(&self) {
         self.trigger.stop();
     }
@@ -339,7 +338,7 @@ impl TestServer {
     /// The error that `App::run` would have exited with.
     ///
     /// # Panics
-    /// When the server panicked.
+    /// If the server panicked.
     pub async fn ended(mut self) -> Result<(), LaunchError> {
         match self.task.take() {
             Some(task) => task.await.expect("the server does not panic"),
@@ -350,7 +349,7 @@ impl TestServer {
     /// Stops the service as SIGTERM would, and waits for its end.
     ///
     /// # Panics
-    /// When the service ended in an error.
+    /// If the service ended with an error.
     pub async fn stop(mut self) {
         self.trigger.stop();
         if let Some(task) = self.task.take() {
@@ -416,8 +415,8 @@ impl fmt::Debug for TestApp {
     }
 }
 
-/// What `#[piton::test]` runs a test in: a runtime of its own, with two threads so that a handler
-/// that blocks shows.
+/// Runs a test of `#[piton::test]` in a runtime of its own, with two threads, so that a handler that blocks the
+/// runtime is noticed.
 #[doc(hidden)]
 pub fn block_on<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread()

@@ -1,8 +1,8 @@
-//! The command line of every service: `serve`, `routes`, `config`, and the verbs of rooms and of
-//! the service itself.
+//! The command line of every service: `serve`, `routes`, `config`, and the commands of modules and of the service
+//! itself.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,9 +14,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::command::{Command, ModuleCommand};
+use super::launch_sources::{FlagSetting, LaunchSources};
 use super::plan::plan;
+use super::print::print;
 use super::scan::{ScanResult, scan};
-use super::steps::{Flag, LaunchSources};
 use super::{App, AppDescription, Exit, LaunchError, LaunchedApp};
 use super::{config_command, open_files};
 use crate::config::{Problem, Problems};
@@ -26,14 +27,14 @@ use crate::logging;
 use crate::part::Health;
 use crate::stop::Stop;
 
-/// Settings with a flag of their own: flag, key, placeholder, help.
+/// The settings with a flag of their own: flag, key, placeholder, help.
 const SETTING_FLAGS: [(&str, &str, &str, &str); 3] = [
     ("host", "http.host", "ADDRESS", "Listen on this address"),
     ("port", "http.port", "PORT", "Listen on this port; 0 takes a free one"),
     ("log-level", "log.level", "LEVEL", "Log from this level up: debug, info, warning, error"),
 ];
 
-/// Does what the command line says.
+/// Runs the command of the command line, and returns the exit code.
 pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let module_commands: Vec<Command> =
         inventory::iter::<ModuleCommand>().map(|command| command.0()).collect();
@@ -70,7 +71,7 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
 
 fn clap_command(app: &App, module_commands: &[Command]) -> clap::Command {
     let mut command = clap::Command::new(app.name.clone())
-        .about(format!("{}, a service. Without a verb it serves.", app.name))
+        .about(format!("{}, a service. Without a command it serves.", app.name))
         .after_help(
             "Settings come from defaults, a file (config.toml, .yaml, .json, or --config), `.env`, the environment, the \
              code and these flags; what comes later wins.\n`config` lists every setting with its value, where that \
@@ -122,13 +123,12 @@ fn clap_command(app: &App, module_commands: &[Command]) -> clap::Command {
         .fold(command, |all, command| all.subcommand(command.clap.clone()))
 }
 
-/// The settings given as flags.
+/// Returns the settings of the flags, and the file of `--config`.
 fn sources(matches: &ArgMatches) -> Result<LaunchSources, LaunchError> {
-    // Global flags are found in the innermost matches as well as here.
     let mut flags = Vec::new();
     for (flag, key, ..) in SETTING_FLAGS {
         if let Some(value) = matches.get_one::<String>(flag) {
-            flags.push(Flag {
+            flags.push(FlagSetting {
                 key: key.into(),
                 value: value.clone().into(),
                 flag: format!("--{flag}"),
@@ -136,7 +136,7 @@ fn sources(matches: &ArgMatches) -> Result<LaunchSources, LaunchError> {
         }
     }
     if matches.get_flag("production") {
-        flags.push(Flag {
+        flags.push(FlagSetting {
             key: "production".into(),
             value: true.into(),
             flag: "--production".into(),
@@ -144,13 +144,13 @@ fn sources(matches: &ArgMatches) -> Result<LaunchSources, LaunchError> {
     }
     for setting in matches.get_many::<String>("set").into_iter().flatten() {
         let Some((key, value)) = setting.split_once('=') else {
-            // Not with what was given: it may be a secret.
-            let why = "what stands behind `--set` has no `=`";
+            // Does not quote the argument, because it may be a secret.
+            let why = "the argument of `--set` has no `=`";
             let fix = "--set KEY=VALUE, such as --set http.timeout=5s";
             return Err(LaunchError::Settings(Problems(vec![Problem::new("--set", why, fix)])));
         };
         let value = Value::String(value.trim().to_owned());
-        flags.push(Flag { key: key.trim().to_owned(), value, flag: "--set".into() });
+        flags.push(FlagSetting { key: key.trim().to_owned(), value, flag: "--set".into() });
     }
     Ok(LaunchSources {
         flags,
@@ -183,19 +183,21 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, LaunchError> {
     TcpListener::bind(address).await.map_err(|error| {
         let fix = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "something listens there already: stop it, or take another port with `--port`"
+                "the address is in use: stop the other program, or set another port with `--port`"
             }
             io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need privileges: take another with `--port`"
+                "ports below 1024 need privileges: set another port with `--port`"
             }
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address: see `--host`",
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have the address: see `--host`"
+            }
             _ => "see `--host` and `--port`",
         };
         LaunchError::Fault(format!("listen on {address}: {error}\n    fix: {fix}").into())
     })
 }
 
-/// The first signal to stop, and the second.
+/// Returns the first SIGINT or SIGTERM, which drains, and the second, which stops at once.
 fn signals() -> Result<(Stop, Stop), LaunchError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -210,13 +212,13 @@ fn signals() -> Result<(Stop, Stop), LaunchError> {
             }
             trigger.stop();
         }
-        // The triggers live on: a dropped one would mean "stop".
+        // Never ends, because a dropped trigger would stop the service.
         std::future::pending::<()>().await;
     });
     Ok((stop, at_once))
 }
 
-/// SIGUSR1 raises the log level for a time, SIGUSR2 ends that at once.
+/// Raises the log level for a time on SIGUSR1, and reverts it on SIGUSR2.
 fn follow_level_signals() -> Result<(), LaunchError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut raise = signal(SignalKind::user_defined1())?;
@@ -233,7 +235,7 @@ fn follow_level_signals() -> Result<(), LaunchError> {
     Ok(())
 }
 
-/// Runs a verb with the parts it needs, and without the routes.
+/// Runs a command with the parts that it needs, and without routes.
 async fn run_command(
     mut app: App,
     sources: LaunchSources,
@@ -267,26 +269,30 @@ async fn run_command(
     outcome
 }
 
-/// How long a verb waits for what it cannot do without.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time that a command waits for its parts to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A verb waits for its parts; Ctrl-C ends the wait, and so does its end.
+/// Waits until the parts of a command are connected.
+///
+/// # Errors
+/// A part fails permanently, or is not available in time.
 async fn connect_all(launched: &mut LaunchedApp) -> Result<(), LaunchError> {
-    launched.connect(PATIENCE).await;
+    launched.connect(CONNECT_TIMEOUT).await;
     if let Some(error) = launched.take_permanent() {
         return Err(error);
     }
-    let away = launched.handle.health().await.into_iter().find_map(|part| match part.health {
-        Health::Down(why) => Some(format!("`{}` cannot be reached: {why}", part.name)),
-        Health::Up | Health::Degraded(_) => None,
-    });
-    match away {
+    let unavailable =
+        launched.handle.health().await.into_iter().find_map(|part| match part.health {
+            Health::Down(why) => Some(format!("`{}` is unavailable: {why}", part.name)),
+            Health::Up | Health::Degraded(_) => None,
+        });
+    match unavailable {
         Some(why) => Err(LaunchError::Fault(why.into())),
         None => Ok(()),
     }
 }
 
-/// Prints the routes even when some are wrong: then one sees which.
+/// Prints the routes, also when some are wrong, so that one sees which.
 fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
     let explained = explain.then(|| app.explain());
     let ScanResult { routes, notes, problem } = scan(app);
@@ -301,7 +307,7 @@ fn list_routes(app: &mut App, explain: bool) -> Result<(), LaunchError> {
     if reasons.is_empty() { Ok(()) } else { Err(LaunchError::Refused(reasons)) }
 }
 
-/// Method, path, handler and line, in columns.
+/// Returns method, path, handler and line of each route, in columns.
 fn table(infos: &[RouteInfo]) -> String {
     let width = |of: fn(&RouteInfo) -> usize| infos.iter().map(of).max().unwrap_or_default();
     let (methods, paths) =
@@ -316,16 +322,4 @@ fn table(infos: &[RouteInfo]) -> String {
             format!("{}\n", line.trim_end())
         })
         .collect()
-}
-
-/// Prints the output of a verb. Whoever stops reading it early (`| head`) is no error, as it would be with
-/// `print!`, which panics.
-///
-/// # Errors
-/// When it cannot be written for another reason: a full disk, say.
-pub fn print(text: &str) -> Result<(), LaunchError> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }

@@ -1,4 +1,4 @@
-//! Verbs: what a service can do from the command line beside serving.
+//! Commands of a service's command line, such as `migrate`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use super::{AppDescription, LaunchError, StepResult};
 use crate::handle::Handle;
 use crate::part::{Dependencies, Part};
 
-/// The arguments a verb was called with.
+/// The arguments of a command.
 pub type Arguments = ArgMatches;
 
 type Run = Box<
@@ -19,7 +19,8 @@ type Run = Box<
 
 type Inspect = Box<dyn FnOnce(&AppDescription<'_>, &ArgMatches) -> Result<(), LaunchError> + Send>;
 
-/// One verb. Only the parts it names are started for it, and they are connected when it runs.
+/// A command of a service's command line. Only the parts that it needs are started, and they are connected before
+/// it runs.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -35,19 +36,19 @@ type Inspect = Box<dyn FnOnce(&AppDescription<'_>, &ArgMatches) -> Result<(), La
 pub struct Command {
     pub(super) clap: clap::Command,
     pub(super) dependencies: Dependencies,
-    /// Whether the parts are connected before it runs.
+    /// True if the parts are connected before it runs.
     pub(super) connects: bool,
     pub(super) run: Option<Run>,
     pub(super) inspect: Option<Inspect>,
 }
 
-/// A verb that a room adds to every service that has it in its build.
+/// A command that a module adds to every service that is built with it.
 pub struct ModuleCommand(pub fn() -> Command);
 
 inventory::collect!(ModuleCommand);
 
 impl Command {
-    /// A verb and, in a line, what it does.
+    /// Creates a command with its description of one line.
     #[must_use]
     pub fn new(name: &'static str, about: &'static str) -> Self {
         Self {
@@ -66,7 +67,7 @@ impl Command {
         self
     }
 
-    /// Adds a verb below this one, such as `up` in `migrate up`. One of them must be given.
+    /// Adds a subcommand, such as `up` of `migrate up`. The command then requires one.
     #[must_use]
     pub fn subcommand(mut self, command: clap::Command) -> Self {
         self.clap = self.clap.subcommand(command).subcommand_required(true);
@@ -74,22 +75,21 @@ impl Command {
         self
     }
 
-    /// Does not connect the parts: for a verb that looks at what connecting would change.
+    /// Leaves the parts unconnected: for a command that inspects or does what connecting would change.
     #[must_use]
     pub fn without_connecting(mut self) -> Self {
         self.connects = false;
         self
     }
 
-    /// Starts the part `P` for the verb.
+    /// Starts the part `P` for the command.
     #[must_use]
     pub fn needs<P: Part>(mut self) -> Self {
         self.dependencies.add::<P>();
         self
     }
 
-    /// What the verb does with the app as it has been put together: nothing is started for it, and it
-    /// needs no server.
+    /// Sets the function of a command that starts nothing and needs no server: it gets the description of the app.
     #[must_use]
     pub fn inspect<R: StepResult>(
         mut self,
@@ -99,7 +99,7 @@ impl Command {
         self
     }
 
-    /// What the verb does.
+    /// Sets the function of a command, which gets the running app.
     #[must_use]
     pub fn run<F, Fut>(mut self, run: F) -> Self
     where

@@ -1,18 +1,20 @@
-//! The verb `config`: every setting as it is, or a file to start from, or a schema for editors.
+//! The command `config`: every setting with its value, an example file, or a schema for editors.
 
 use std::io::{self, IsTerminal};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 
-use super::cli::print;
-use super::steps::{self, LaunchSources};
+use super::launch_sources::LaunchSources;
+use super::load_settings::load_settings;
+use super::print::print;
+use super::sections::all_sections;
 use super::{App, LaunchError};
 use crate::config::settings_list::{self, ListStyle};
 use crate::config::{Config, Problem, Problems, Section, SettingInfo, suggest_key};
 use crate::logging::no_color;
 
-/// How the command line knows it.
+/// Returns its arguments.
 pub(super) fn command() -> Command {
     let switch = |name, help| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help).conflicts_with("example")
@@ -43,7 +45,7 @@ pub(super) fn command() -> Command {
         .arg(switch("json", "Print the list as JSON"))
 }
 
-/// Prints what is asked for. The list is printed though settings are wrong: then one sees which.
+/// Prints the settings. The list is printed also when settings are wrong, so that one sees which.
 pub(super) fn show(
     app: &App,
     sources: &LaunchSources,
@@ -56,7 +58,7 @@ pub(super) fn show(
         return print(&pretty(&app.config_schema()));
     }
     let parts: Vec<_> = inventory::iter::<crate::part::PartDescriptor>().collect();
-    let (config, problems) = steps::load(app, sources, &parts);
+    let (config, problems) = load_settings(app, sources, &parts);
     let key = matches.get_one::<String>("key").map_or("", String::as_str);
     let described = described(app, &config, key)?;
     if matches.get_flag("json") {
@@ -69,9 +71,9 @@ pub(super) fn show(
     if problems.is_empty() { Ok(()) } else { Err(LaunchError::Settings(problems)) }
 }
 
-/// The settings in the section `key`, or the one of that name; all for "".
+/// Returns the settings of the section `key`, or the one of that name; all for "".
 fn described(app: &App, config: &Config, key: &str) -> Result<Vec<SettingInfo>, LaunchError> {
-    let known = steps::sections(&app.own);
+    let known = all_sections(&app.own);
     let mut described = config.describe(&known.iter().collect::<Vec<&Section>>());
     if key.is_empty() {
         return Ok(described);

@@ -1,6 +1,5 @@
-//! A service's own settings, and everything that is known of an app's settings before it runs.
+//! A service's own settings, and the files that show all settings of an app before it runs.
 
-use std::any::Any;
 use std::panic::Location;
 
 use serde_json::Value;
@@ -8,94 +7,55 @@ use serde_json::Value;
 use super::App;
 use super::plan::plan;
 use super::scan::scan;
-use super::steps::{core_sections, sections};
+use super::sections::{EnvAlias, OwnSection, all_sections, core_sections};
 use crate::Settings;
 use crate::config::{Config, Problem, Problems, Section};
 use crate::part::PartDescriptor;
 
-/// A section that the service declared with `App::settings`.
-pub(crate) struct OwnSection {
-    pub section: Section,
-    location: &'static Location<'static>,
-    /// The settings as the state that handlers take.
-    read: fn(&Config, &str) -> Box<dyn Any + Send + Sync>,
-}
-
-impl OwnSection {
-    pub fn new<S>(name: &'static str, location: &'static Location<'static>) -> Self
-    where
-        S: Settings + Clone + Send + Sync,
-    {
-        Self {
-            section: Section::of::<S>(name),
-            location,
-            read: |config, name| Box::new(config.read::<S>(name, &mut Problems::new())),
-        }
-    }
-
-    /// The settings, which have been checked.
-    pub fn state(&self, config: &Config) -> Box<dyn Any + Send + Sync> {
-        (self.read)(config, self.section.name())
-    }
-
-    fn refuse(&self, why: impl Into<String>, fix: &str) -> Problem {
-        let origin = crate::config::Origin::Code(self.location.to_string());
-        Problem::new(self.section.name(), why, fix).at(origin)
-    }
-}
-
-/// An environment variable that the service's code gives to a setting.
-pub(crate) struct EnvAlias {
-    pub variable: String,
-    pub key: String,
-    pub location: &'static Location<'static>,
-}
-
-/// What is wrong with the sections that the service declared.
+/// Returns the problems of the sections that the service declared.
 pub(super) fn refused_sections(app: &App) -> Problems {
-    let rooms = sections(&[]);
+    let framework = all_sections(&[]);
     let mut problems = Problems::new();
     for (index, own) in app.own.iter().enumerate() {
         let before = &app.own[..index];
-        problems.extend(refused_name(own, &rooms).or_else(|| refused_double(own, before)));
+        problems.extend(name_problem(own, &framework).or_else(|| duplicate_problem(own, before)));
         let id = own.section.type_id();
         if app.states.has(id) || before.iter().any(|before| before.section.type_id() == id) {
-            let why = "its type is the type of another state or section";
-            problems.push(own.refuse(why, "give it a type of its own"));
+            let why = "another state or section has the same type";
+            problems.push(own.problem(why, "give it a type of its own"));
         }
     }
     problems
 }
 
-fn refused_name(own: &OwnSection, rooms: &[Section]) -> Option<Problem> {
+fn name_problem(own: &OwnSection, framework: &[Section]) -> Option<Problem> {
     let name = own.section.name();
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(plain) {
         let fix = "take lower-case letters, digits, `_` and `-`";
-        return Some(own.refuse("not the name of a section", fix));
+        return Some(own.problem("not a valid name of a section", fix));
     }
     let first = |section: &Section| section.name().split('.').next() == Some(name);
-    if rooms.iter().any(first) {
+    if framework.iter().any(first) {
         let why = format!("the section `{name}` belongs to the framework");
-        return Some(own.refuse(why, "take another name"));
+        return Some(own.problem(why, "take another name"));
     }
     let top_level = Config::loader("").load(&[]).0;
     let top = core_sections();
     let taken = top_level.describe(&top.iter().collect::<Vec<_>>());
-    taken
-        .iter()
-        .any(|setting| setting.key == name)
-        .then(|| own.refuse(format!("`{name}` is a setting of the framework"), "take another name"))
+    taken.iter().any(|setting| setting.key == name).then(|| {
+        own.problem(format!("`{name}` is a setting of the framework"), "take another name")
+    })
 }
 
-fn refused_double(own: &OwnSection, before: &[OwnSection]) -> Option<Problem> {
+fn duplicate_problem(own: &OwnSection, before: &[OwnSection]) -> Option<Problem> {
     let first = before.iter().find(|before| before.section.name() == own.section.name())?;
-    Some(own.refuse(format!("declared at {} too", first.location), "remove one, or rename it"))
+    Some(own.problem(format!("declared at {} too", first.location), "remove one, or rename it"))
 }
 
 impl App {
-    /// A section of the service's own: read and checked with all other settings at launch, listed
-    /// by the verb `config`. Handlers take it as `State<S>`, other code as
+    /// Adds a section of the service's own: read and checked with all other settings at launch, and listed by the
+    /// command `config`. Handlers take it as `State<S>`, other code as
     /// [`Handle::state`](crate::Handle::state).
     ///
     /// ```
@@ -127,8 +87,7 @@ impl App {
     /// # fn main() {}
     /// ```
     ///
-    /// In the environment it is `PITON_BILLING_PRICE`. A name that a room of the framework has is
-    /// refused at launch.
+    /// In the environment the setting is `PITON_BILLING_PRICE`. A name that the framework uses is refused at launch.
     #[must_use]
     #[track_caller]
     pub fn settings<S>(mut self, section: &'static str) -> Self
@@ -151,30 +110,30 @@ impl App {
         self
     }
 
-    /// A file to start from (TOML): every setting that the app reads, with what it does, commented
-    /// out at its default. It does not depend on the machine, so that it can be checked in and a
-    /// test can compare it. `config --example` prints it.
+    /// Returns an example file (TOML): every setting that the app reads, with its documentation, commented out at
+    /// its default. It does not depend on the machine, so that it can be checked in and a test can compare it.
+    /// `config --example` prints it.
     #[must_use]
     pub fn config_example(&self) -> String {
-        self.blank(|config, sections| config.example(sections))
+        self.with_defaults(|config, sections| config.example(sections))
     }
 
-    /// The JSON Schema (draft 2020-12) of the app's configuration file, for editors. As
-    /// [`App::config_example`], it does not depend on the machine; `config --schema` prints it.
+    /// Returns the JSON Schema (draft 2020-12) of the app's configuration file, for editors. As
+    /// [`App::config_example`] it does not depend on the machine; `config --schema` prints it.
     #[must_use]
     pub fn config_schema(&self) -> Value {
-        self.blank(|config, sections| config.schema(sections))
+        self.with_defaults(|config, sections| config.schema(sections))
     }
 
-    /// Looks at the sections that the app reads, with nothing set.
-    fn blank<T>(&self, look: impl FnOnce(&Config, &[&Section]) -> T) -> T {
+    /// Calls `render` with the sections that the app reads, and no value set.
+    fn with_defaults<T>(&self, render: impl FnOnce(&Config, &[&Section]) -> T) -> T {
         let sections = self.read_sections();
         let sections: Vec<&Section> = sections.iter().collect();
         let (config, _) = self.loader().load(&sections);
-        look(&config, &sections)
+        render(&config, &sections)
     }
 
-    /// A loader that knows the app's names.
+    /// Returns a loader with the app's prefixes, defaults and aliases.
     pub(super) fn loader(&self) -> crate::config::Loader {
         let loader = Config::loader(&self.env_prefix).app(&*self.name);
         let also = self.also_env_prefixes.iter();
@@ -187,8 +146,8 @@ impl App {
         })
     }
 
-    /// The sections of the parts that start, and not of all that happen to be in the build: a
-    /// workspace builds a room for one service and thereby into the others.
+    /// Returns the sections of the parts that start, instead of all in the build: the features of one service of a
+    /// workspace are compiled into the others as well.
     fn read_sections(&self) -> Vec<Section> {
         let scanned = scan(self).routes;
         let mut needs = crate::part::Dependencies(self.enabled.0.clone());
@@ -243,7 +202,7 @@ mod tests {
 
     #[test]
     fn every_number_duration_and_size_of_the_framework_has_bounds() {
-        let sections = sections(&[]);
+        let sections = all_sections(&[]);
         let known: Vec<&Section> = sections.iter().collect();
         let all = ranged(&known);
         assert!(all.len() > 20, "{}", all.len());
@@ -271,7 +230,7 @@ mod tests {
 
     #[test]
     fn no_extreme_of_a_setting_panics_and_what_lies_outside_is_refused_by_name() {
-        let sections = sections(&[]);
+        let sections = all_sections(&[]);
         let known: Vec<&Section> = sections.iter().collect();
         for setting in ranged(&known) {
             let [min, max] = setting.range.clone().expect("filtered");

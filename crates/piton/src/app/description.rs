@@ -1,15 +1,16 @@
-//! The app as it has been put together, before anything of it starts: for verbs that only look.
+//! An app before it starts: its routes, settings and provided values, for commands that start nothing.
 
 use std::any::Any;
 use std::panic::Location;
 
+use super::launch_sources::LaunchSources;
+use super::load_settings::load_settings;
 use super::scan::{ScanResult, scan};
-use super::steps::{self, LaunchSources};
 use super::{App, LaunchError};
 use crate::config::Config;
 use crate::http::{self, RouteInfo};
 
-/// The app as it has been put together: its routes found, its settings read, nothing started.
+/// An app before it starts: its routes are found and its settings read, and no part is started.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -27,7 +28,7 @@ pub struct AppDescription<'a> {
 }
 
 impl<'a> AppDescription<'a> {
-    /// Settings that are wrong are left at their defaults: who looks at one asks for its problems.
+    /// Describes `app`. Wrong settings are at their defaults: the caller reads those it needs, with their problems.
     pub(super) fn of(app: &'a App, sources: &LaunchSources) -> Result<Self, LaunchError> {
         let ScanResult { routes, notes, problem } = scan(app);
         notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -40,50 +41,50 @@ impl<'a> AppDescription<'a> {
             return Err(LaunchError::Refused(reasons));
         }
         http::sort(&mut infos);
-        let (config, _) = steps::load(app, sources, &[]);
+        let (config, _) = load_settings(app, sources, &[]);
         Ok(Self { app, routes: infos, config })
     }
 
-    /// The app's name.
+    /// Returns the app's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.app.name
     }
 
-    /// Its version, as given to `App::version`.
+    /// Returns its version, as given to `App::version`.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.app.version.as_deref()
     }
 
-    /// Its routes, in the order of their paths.
+    /// Returns its routes in the order of their paths.
     #[must_use]
     pub fn routes(&self) -> &[RouteInfo] {
         &self.routes
     }
 
-    /// Its settings.
+    /// Returns its settings.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// What was attached with `App::provide`, in the order given.
+    /// Returns the values of type `T` of `App::provide`, in the order given.
     pub fn provided<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
         self.app.provided.iter::<T>()
     }
 
-    /// The lines of code that mount a plain router, of whose routes nothing is known.
+    /// Returns the lines of code that mount a plain router, whose routes are not known.
     pub fn mounts(&self) -> impl Iterator<Item = &'static Location<'static>> {
         self.app.mounts.iter().map(|mount| mount.location)
     }
 }
 
 impl App {
-    /// The app as it has been put together, with the settings that stand in its code.
+    /// Describes the app with the settings of its code alone.
     ///
     /// # Errors
-    /// What is wrong with its routes.
+    /// All problems of its routes.
     pub fn describe(&self) -> Result<AppDescription<'_>, LaunchError> {
         AppDescription::of(self, &LaunchSources::for_test())
     }

@@ -1,5 +1,4 @@
-//! Variables of the environment that are no settings: which of them are kept, and those that the code
-//! gives in the environment's stead.
+//! Environment variables that are not settings: those that the app exposes, and values for tests.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -7,7 +6,7 @@ use std::sync::Arc;
 use super::App;
 use crate::config::{Config, ExposedNames};
 
-/// What the app says of variables.
+/// The environment variables that the app exposes, and values for tests.
 #[derive(Default)]
 pub(super) struct EnvVariables {
     pub keep: Vec<ExposedNames>,
@@ -15,10 +14,9 @@ pub(super) struct EnvVariables {
 }
 
 impl App {
-    /// Keeps variables of the environment and of `.env` that are no settings, so that
-    /// [`Config::exposed_env`] knows them. Of all others nothing is remembered. `names` is asked once,
-    /// when the settings have been read: the names may stand in those. Settings that are wrong are at
-    /// their defaults then, and are reported as ever.
+    /// Exposes environment variables that are not settings, of the process and of `.env`, to
+    /// [`Config::exposed_env`]. No others are stored. `names` is called once, after the settings have been read, so
+    /// that the names may be settings; wrong settings are at their defaults then, and are reported as usual.
     ///
     /// ```
     /// use piton::prelude::*;
@@ -42,8 +40,8 @@ impl App {
         self
     }
 
-    /// A variable, as though the environment had it: settings are read from it, and it outranks the
-    /// variable of that name of the process. For tests, which read no environment.
+    /// Sets an environment variable for this app, with precedence over that of the process. Settings are read from it.
+    /// For tests, which do not read the environment.
     #[must_use]
     pub fn env_for_test(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.given.push((name.into(), value.into()));

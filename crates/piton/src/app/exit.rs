@@ -1,4 +1,4 @@
-//! How a service ends, as the process's exit code.
+//! The exit codes of a service.
 
 use std::fmt;
 use std::process::{ExitCode, Termination};
@@ -16,7 +16,7 @@ use crate::secrets::redact_text;
 pub struct Exit(u8);
 
 impl Exit {
-    /// All went well.
+    /// A clean shutdown.
     pub const OK: Self = Self(0);
     /// A fault while running.
     pub const FAULT: Self = Self(1);
@@ -36,7 +36,7 @@ impl Exit {
         Self(if by_systemd { 78 } else { 2 })
     }
 
-    /// The process's exit code.
+    /// Returns the process's exit code.
     #[must_use]
     pub fn code(self) -> u8 {
         self.0
@@ -49,21 +49,20 @@ impl Termination for Exit {
     }
 }
 
-/// Why an app did not start, or ended early.
+/// The reason why an app did not start, or ended early.
 pub enum LaunchError {
-    /// Settings are wrong: all of them.
+    /// Wrong settings: all of them.
     Settings(Problems),
-    /// The app is put together wrongly (routes that clash, a state that is missing): everything
-    /// that is wrong with it.
+    /// Everything that is wrong with the app's code, such as conflicting routes or a missing state.
     Refused(Vec<String>),
-    /// A part cannot connect, and waiting does not help: see [`Permanent`](crate::part::Permanent).
+    /// A part cannot connect, and a retry would not help: see [`Permanent`](crate::part::Permanent).
     Permanent(BoxError),
-    /// Something failed.
+    /// Any other failure.
     Fault(BoxError),
 }
 
 impl LaunchError {
-    /// The exit code that says so.
+    /// Returns the exit code for this error.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
@@ -74,7 +73,7 @@ impl LaunchError {
         }
     }
 
-    /// The whole message for a person, over several lines.
+    /// Returns the message for operators, over several lines.
     #[must_use]
     pub fn report(&self, app: &str) -> String {
         match self {
@@ -108,7 +107,7 @@ impl fmt::Debug for LaunchError {
     }
 }
 
-/// An error and its causes, in one line.
+/// Returns an error and its causes on one line.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();

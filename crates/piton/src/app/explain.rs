@@ -15,20 +15,18 @@ impl App {
             "// The attributes of `{name}` as plain calls, for the place of `App::new({name:?})`.\n\
              // Handlers have to be visible there; in the library itself write `use crate as {root};` above.\n\
              piton::App::new({name:?})\n    \
-             // The routes below are all there are: attributes that still stand add none.\n    \
+             // The routes below are all: attributes that are still in the code add none.\n    \
              .no_scan()\n"
         );
         text += &http::explain(found.iter().chain(&self.routes));
         for call in self.extension_calls() {
             text += &format!(
-                "    // Take its attribute away, or the function is called by both.\n    {call}\n"
+                "    // Remove its attribute, or the function is registered twice.\n    {call}\n"
             );
         }
         for mount in &self.mounts {
             let place = mount.location;
-            text += &format!(
-                "    // Of the routes of the router mounted at {place} nothing is known.\n"
-            );
+            text += &format!("    // The routes of the router mounted at {place} are not known.\n");
         }
         text
     }

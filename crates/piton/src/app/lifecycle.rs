@@ -1,4 +1,4 @@
-//! From launched to stopped: parts started in order, connected with patience, stopped in reverse.
+//! The life of a launched app: starts its parts in order, connects them with retries, and stops them in reverse.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,11 +27,11 @@ use crate::step::Step;
 use crate::stop::{Stop, Trigger};
 use crate::support::backoff::{Backoff, JITTER};
 
-/// How long the first request waits for parts that connect quickly.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The maximum delay of the first request for parts that connect quickly.
+const FIRST_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a part may take to stop.
-const LAST_CALL: Duration = Duration::from_secs(10);
+/// The maximum time for a part to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Delay before a part that could not connect tries again for the first time.
 const FIRST_CONNECT_BACKOFF: Duration = Duration::from_millis(100);
@@ -39,21 +39,21 @@ const FIRST_CONNECT_BACKOFF: Duration = Duration::from_millis(100);
 /// Maximum delay between the attempts of a part to connect, before jitter.
 const MAX_CONNECT_BACKOFF: Duration = Duration::from_secs(10);
 
-/// An app whose steps have run.
+/// An app whose steps have run, before it serves.
 pub(crate) struct LaunchedApp {
     pub handle: Handle,
     pub stack: Stack<Router>,
     pub http: HttpSettings,
     admin: AdminSettings,
-    background: Background,
+    background: BackgroundTasks,
 }
 
-/// What runs beside the requests: connecting parts, and the parts' own work.
-struct Background {
+/// The tasks next to the requests: connecting parts, and the parts' own work.
+struct BackgroundTasks {
     trigger: Trigger,
     stop: Stop,
     tasks: JoinSet<()>,
-    /// Carries the first permanent error.
+    /// A channel for the first permanent error.
     permanent: (mpsc::Sender<LaunchError>, mpsc::Receiver<LaunchError>),
 }
 
@@ -70,7 +70,7 @@ impl LaunchedApp {
             stack,
             http,
             admin,
-            background: Background {
+            background: BackgroundTasks {
                 trigger,
                 stop,
                 tasks: JoinSet::new(),
@@ -81,30 +81,29 @@ impl LaunchedApp {
 
     /// Begins to connect every part, each once its dependencies are connected. Returns when all are
     /// connected, when one fails permanently (see [`take_permanent`](Self::take_permanent)), or
-    /// after `patience`. Parts that are not connected by then go on trying, and `/readyz` reports
-    /// them.
-    pub async fn connect(&mut self, patience: Duration) {
+    /// after `timeout`. Parts that are not connected by then are retried, and `/readyz` reports them.
+    pub async fn connect(&mut self, timeout: Duration) {
         let mut connected = Vec::new();
         for index in 0..self.handle.inner().parts.len() {
             let (done, wait) = oneshot::channel();
             let permanent = Some(self.background.permanent.0.clone());
             let stop = self.background.stop.clone();
-            let work = keep(self.handle.clone(), index, stop, done, permanent);
+            let work = connect_and_run(self.handle.clone(), index, stop, done, permanent);
             self.background.tasks.spawn(context::within(self.handle.clone(), work));
             connected.push(wait);
         }
         let all = async {
             let _ = try_join_all(connected).await;
         };
-        let _ = tokio::time::timeout(patience, all).await;
+        let _ = tokio::time::timeout(timeout, all).await;
     }
 
-    /// Takes the error of a part that will never connect, if there is one.
+    /// Takes the permanent error of a part, if there is one.
     pub fn take_permanent(&mut self) -> Option<LaunchError> {
         self.background.permanent.1.try_recv().ok()
     }
 
-    /// Serves until `stop`; `at_once` ends the drain.
+    /// Serves until `stop`, then drains until `at_once`.
     pub async fn serve(
         mut self,
         listener: TcpListener,
@@ -114,7 +113,7 @@ impl LaunchedApp {
         let address = listener.local_addr()?;
         let admin = self.open_admin().await?;
         {
-            let mut connect = pin!(self.connect(PATIENCE));
+            let mut connect = pin!(self.connect(FIRST_CONNECT_TIMEOUT));
             tokio::select! {
                 () = &mut connect => {}
                 () = stop.stopped() => {}
@@ -126,7 +125,7 @@ impl LaunchedApp {
             permanent = self.serve_until_permanent(listener, stop, at_once).await;
         }
         self.stop().await;
-        // Last of all: until here it tells how the end is coming along.
+        // Closed last, so that its health and metrics show the shutdown.
         drop(admin);
         permanent.map_or(Ok(()), Err)
     }
@@ -153,23 +152,23 @@ impl LaunchedApp {
         error
     }
 
-    /// Opens the admin address, if there is one. Dropping what is returned closes it.
+    /// Opens the admin address, if there is one. Dropping the returned guard closes it.
     ///
     /// # Errors
-    /// An address that somebody chose cannot be had. Where nobody chose it, another service of this
-    /// machine may have it: then this one goes without until it is free.
+    /// A configured address is not available. The default address may be in use by another service of the machine:
+    /// then it is retried until it is free.
     async fn open_admin(&self) -> Result<Option<AbortOnDrop>, LaunchError> {
         let Some(address) = self.admin.listens(self.handle.production()) else { return Ok(None) };
         let chosen = self.admin.address.is_some();
         let first = match TcpListener::bind(address).await {
             Ok(listener) => Some(listener),
             Err(error) if chosen => {
-                let fix = "take another with admin.address, or `off`";
+                let fix = "set another with admin.address, or `off`";
                 let why = format!("listen on the admin address {address}: {error}\n    fix: {fix}");
                 return Err(LaunchError::Fault(why.into()));
             }
             Err(error) => {
-                warn!("The admin address {address} cannot be had, trying again: {error}");
+                warn!("The admin address {address} is not available, retrying: {error}");
                 None
             }
         };
@@ -180,7 +179,7 @@ impl LaunchedApp {
         let serve = async move {
             let listener = match first {
                 Some(listener) => listener,
-                None => listen_at_last(address).await,
+                None => bind_with_retry(address).await,
             };
             if let Ok(address) = listener.local_addr() {
                 info!("Health, metrics and more at http://{address}");
@@ -191,14 +190,14 @@ impl LaunchedApp {
         Ok(Some(AbortOnDrop(tokio::spawn(within))))
     }
 
-    /// Stops what runs beside the requests, then every part.
+    /// Stops the background tasks, then every part.
     pub async fn stop(mut self) {
         self.background.trigger.stop();
         let ended = async { while self.background.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_CALL, ended).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             warn!(
                 "Some background work did not end within {}",
-                humantime::format_duration(LAST_CALL)
+                humantime::format_duration(STOP_TIMEOUT)
             );
         }
         stop_parts(&self.handle).await;
@@ -206,11 +205,11 @@ impl LaunchedApp {
         info!("{} has stopped", self.handle.name());
     }
 
-    /// The service as a plain router; parts connect in the background.
+    /// Returns the service as a plain router. Parts connect in the background.
     pub fn into_router(self) -> Router {
         for index in 0..self.handle.inner().parts.len() {
             let (done, _) = oneshot::channel();
-            let work = keep(self.handle.clone(), index, Stop::never(), done, None);
+            let work = connect_and_run(self.handle.clone(), index, Stop::never(), done, None);
             tokio::spawn(context::within(self.handle.clone(), work));
         }
         let (router, rules) = self.stack.into_parts();
@@ -218,7 +217,7 @@ impl LaunchedApp {
     }
 }
 
-/// A task that ends when this is dropped.
+/// A task that is aborted on drop.
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -227,8 +226,8 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Tries until the address is free.
-async fn listen_at_last(address: SocketAddr) -> TcpListener {
+/// Binds the address, with retries until it is free.
+async fn bind_with_retry(address: SocketAddr) -> TcpListener {
     loop {
         tokio::time::sleep(Duration::from_secs(5)).await;
         if let Ok(listener) = TcpListener::bind(address).await {
@@ -249,15 +248,15 @@ fn announce(handle: &Handle, address: std::net::SocketAddr) {
     }
 }
 
-/// Starts the parts that are planned for `step`, each after what it needs.
+/// Starts the parts of `step`, each after its dependencies.
 pub(crate) async fn start_parts(handle: &Handle, step: Step) -> Result<(), LaunchError> {
     let slots = &handle.inner().parts;
     for (index, slot) in slots.iter().enumerate() {
-        // The plan's order puts what a part needs before it: start that now, whatever its step.
+        // Dependencies as well, whatever their step: the plan has them before the part.
         let due = slot.entry.step == step
             || slots[index + 1..]
                 .iter()
-                .any(|later| later.entry.step == step && needs(later, slot));
+                .any(|later| later.entry.step == step && depends_on(later, slot));
         if due && slot.part.get().is_none() {
             start(handle, slot).await?;
         }
@@ -265,8 +264,8 @@ pub(crate) async fn start_parts(handle: &Handle, step: Step) -> Result<(), Launc
     Ok(())
 }
 
-/// Whether `part` needs `other`, directly or by way of others.
-fn needs(part: &PartState, other: &PartState) -> bool {
+/// Returns whether `part` depends on `other`, directly or indirectly.
+fn depends_on(part: &PartState, other: &PartState) -> bool {
     let mut open = vec![part.entry];
     while let Some(entry) = open.pop() {
         let mut needs = crate::part::Dependencies::default();
@@ -284,7 +283,7 @@ fn needs(part: &PartState, other: &PartState) -> bool {
 async fn start(handle: &Handle, slot: &PartState) -> Result<(), LaunchError> {
     let entry = slot.entry;
     let mut ignored = Problems::default();
-    // The settings have been checked in `configure_http`: what is wrong now is for the part to say.
+    // Ignored, because `configure_http` has checked the settings: the part itself reports what is wrong now.
     let mut reader = handle.config().reader(entry.name, &mut ignored);
     let launch = Launch { handle: handle.clone() };
     let part = (entry.start)(&mut reader, &launch).await.map_err(|error| match error.0 {
@@ -303,11 +302,11 @@ pub(crate) async fn stop_parts(handle: &Handle) {
     for slot in handle.inner().parts.iter().rev() {
         let Some(part) = slot.part.get() else { continue };
         slot.connected.store(false, Ordering::Release);
-        if tokio::time::timeout(LAST_CALL, part.stop()).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT, part.stop()).await.is_err() {
             warn!(
                 "The part `{}` did not stop within {}",
                 slot.entry.name,
-                humantime::format_duration(LAST_CALL)
+                humantime::format_duration(STOP_TIMEOUT)
             );
         }
     }
@@ -315,7 +314,7 @@ pub(crate) async fn stop_parts(handle: &Handle) {
 
 /// Connects a part once its dependencies are connected, then runs it until `stop`. Sends a
 /// permanent error to `permanent`.
-async fn keep(
+async fn connect_and_run(
     handle: Handle,
     index: usize,
     stop: Stop,
@@ -326,7 +325,7 @@ async fn keep(
     let Some(part) = slot.part.get().cloned() else { return };
     let ends_when_refused = !handle.inner().serves;
     let reach = async {
-        wait_for_needed(&handle, slot).await;
+        wait_for_dependencies(&handle, slot).await;
         connect(slot, &part, ends_when_refused).await
     };
     let outcome = tokio::select! {
@@ -348,7 +347,7 @@ async fn keep(
 }
 
 /// Waits until the dependencies of `slot` are connected.
-async fn wait_for_needed(handle: &Handle, slot: &PartState) {
+async fn wait_for_dependencies(handle: &Handle, slot: &PartState) {
     let mut needs = crate::part::Dependencies::default();
     (slot.entry.dependencies)(&mut needs);
     for need in needs.0 {
@@ -357,18 +356,18 @@ async fn wait_for_needed(handle: &Handle, slot: &PartState) {
         };
         let mut reached = needed.reached.subscribe();
         if !*reached.borrow() {
-            set_trouble(slot, &format!("waits for `{}` to connect", needed.entry.name));
+            set_last_error(slot, &format!("waits for `{}` to connect", needed.entry.name));
             // The sender lives in the same list of parts, so it cannot be dropped before this.
             let _ = reached.wait_for(|reached| *reached).await;
         }
     }
 }
 
-/// Tries until it succeeds, with growing pauses. Cancel safe: the part's `connect` may be called
+/// Connects a part, with retries and growing pauses until it succeeds. Cancel safe: `Part::connect` may be called
 /// again.
 ///
 /// # Errors
-/// A [`Permanent`](crate::part::Permanent) error; behind a verb also a [`Refused`] one.
+/// A [`Permanent`](crate::part::Permanent) error; of a command also a [`Refused`] one.
 async fn connect(
     slot: &PartState,
     part: &Arc<dyn DynPart>,
@@ -380,11 +379,11 @@ async fn connect(
         failed = true;
         let text = chain(&*why);
         if Permanent::is_in(&*why) {
-            error!("`{}` cannot connect, and waiting does not help: {text}", slot.entry.name);
-            set_trouble(slot, &text);
+            error!("`{}` cannot connect, and a retry would not help: {text}", slot.entry.name);
+            set_last_error(slot, &text);
             return Err(LaunchError::Permanent(format!("`{}`: {text}", slot.entry.name).into()));
         }
-        note_trouble(slot, &text);
+        log_new_error(slot, &text);
         if ends_when_refused && why.is::<Refused>() {
             return Err(LaunchError::Fault(format!("`{}`: {text}", slot.entry.name).into()));
         }
@@ -399,15 +398,16 @@ async fn connect(
     Ok(())
 }
 
-fn set_trouble(slot: &PartState, why: &str) {
+fn set_last_error(slot: &PartState, why: &str) {
     *slot.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
 }
 
-/// Says it when the reason is new: a server that stays away for an hour is one line, not a thousand.
-fn note_trouble(slot: &PartState, why: &str) {
+/// Stores the error, and logs it if it is new: a server that is unavailable for an hour is one line instead of a
+/// thousand.
+fn log_new_error(slot: &PartState, why: &str) {
     let mut trouble = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner);
     if trouble.as_deref() != Some(why) {
-        error!("`{}` cannot connect, trying again until it can: {why}", slot.entry.name);
+        error!("`{}` cannot connect, retrying: {why}", slot.entry.name);
         *trouble = Some(why.to_owned());
     }
 }

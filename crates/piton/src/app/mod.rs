@@ -1,4 +1,4 @@
-//! The app: a builder, and the run steps that make a service of it.
+//! The app: a builder, and the run steps that turn it into a service.
 //!
 //! `App::new("my_service").run()` reads the settings, starts the parts that the routes ask for,
 //! joins the routes into a router and serves it until a signal says to stop. [`steps`] is that
@@ -13,11 +13,15 @@ mod env;
 mod exit;
 mod explain;
 mod extension;
+mod launch_sources;
 mod lifecycle;
+mod load_settings;
 mod open_files;
 mod plan;
+mod print;
 mod requirements;
 mod scan;
+mod sections;
 mod steps;
 
 use std::any::{Any, TypeId};
@@ -35,15 +39,15 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-pub use cli::print;
 pub use command::{Arguments, Command, ModuleCommand};
 pub use description::AppDescription;
 pub use exit::{Exit, LaunchError};
 pub use extension::{AppExtension, AppExtensionCall};
+pub use print::print;
 pub use steps::{Setup, StepResult};
 
+pub(crate) use launch_sources::LaunchSources;
 pub(crate) use lifecycle::LaunchedApp;
-pub(crate) use steps::LaunchSources;
 
 use crate::Settings;
 use crate::config::{Environment, Requirement};
@@ -53,11 +57,11 @@ use crate::logging::LogLevel;
 use crate::part::{Dependencies, Part};
 use crate::step::Step;
 use crate::stop::Stop;
-use declared_settings::{EnvAlias, OwnSection};
 use env::EnvVariables;
-use steps::Hooks;
+use sections::{EnvAlias, OwnSection};
+use steps::StepHooks;
 
-/// A service in the making.
+/// The builder of a service.
 ///
 /// ```no_run
 /// use piton::prelude::*;
@@ -75,13 +79,13 @@ pub struct App {
     env_prefix: Cow<'static, str>,
     also_env_prefixes: Vec<Cow<'static, str>>,
     code: Vec<CodeSetting>,
-    /// What settings are where nobody says anything.
+    /// Defaults that replace the framework's.
     defaults: Vec<CodeSetting>,
     own: Vec<OwnSection>,
     env_aliases: Vec<EnvAlias>,
-    /// What it does not start without, outside of the environment `local`.
+    /// Requirements outside of the environment `local`.
     require_outside_local: Vec<Requirement>,
-    /// What it does not start without in production, wherever that is.
+    /// Requirements in production, in whatever environment.
     require_in_production: Vec<Requirement>,
     env: EnvVariables,
     routes: Vec<Route>,
@@ -92,17 +96,17 @@ pub struct App {
     enabled: Dependencies,
     disabled: Dependencies,
     commands: Vec<Command>,
-    /// Whether it is launched for a verb: then nothing is served, and the verb does the talking.
+    /// True if it is launched for a command: then nothing is served, and the log goes to standard error.
     for_command: bool,
-    hooks: Hooks,
-    /// What stands around every request.
-    around: http::Hooks,
+    hooks: StepHooks,
+    /// Hooks before and after every request, and error renderers.
+    request_hooks: http::Hooks,
     layers: Vec<LayerOfRouter>,
 }
 
 type LayerOfRouter = Box<dyn FnOnce(Router<Handle>) -> Router<Handle> + Send>;
 
-/// A setting said in code, and where.
+/// A setting of the code, and its line.
 struct CodeSetting {
     key: Cow<'static, str>,
     value: Value,
@@ -114,18 +118,18 @@ struct MountedRouter {
     location: &'static Location<'static>,
 }
 
-/// What every service has, whatever it does. These keys stand at the top of the file.
+/// The settings of every service, at the top level of the file.
 #[derive(Clone, Debug, Settings)]
 pub struct AppSettings {
-    /// Where the service runs: `local` on a developer's machine, anything else elsewhere, such as
-    /// `staging`. Outside of `local` it runs in production unless told otherwise, and goes
-    /// without nothing that it says it needs there. **Default: `local`.**
+    /// Environment of the service: `local` on a developer's machine, any other value elsewhere, such as `staging`. Any
+    /// value but `local` enables production mode and makes the settings named by `App::require_outside_local`
+    /// mandatory. **Default: `local`.**
     pub environment: Environment,
-    /// Whether the service runs in production: then it listens on all interfaces, its errors show
-    /// nothing of the inside, and development's defaults are refused.
+    /// Production mode: the service listens on all interfaces, its errors show no internals, and defaults of
+    /// development are refused.
     /// **Default: `false` in the environment `local`, `true` in any other.**
     pub production: Option<bool>,
-    /// The folder of the files that embedded engines keep, such as the SQLite database.
+    /// Folder for the files of embedded engines, such as the SQLite database.
     /// **Default: `data`.**
     pub data_dir: PathBuf,
 }
@@ -137,17 +141,17 @@ impl Default for AppSettings {
 }
 
 impl AppSettings {
-    /// Whether the service runs in production.
+    /// Returns whether the service runs in production.
     pub(crate) fn in_production(&self) -> bool {
         self.production.unwrap_or(!self.environment.is_local())
     }
 }
 
-/// Makes the builder methods that replace a step.
+/// Defines the builder methods that replace a step.
 macro_rules! replaceable {
     ($($step:ident $name:ident)*) => {
         $(
-            #[doc = concat!("Replaces the step `", stringify!($name), "`. `setup.default(Step::", stringify!($step), ")` is what it would have done.")]
+            #[doc = concat!("Replaces the step `", stringify!($name), "`. `setup.default(Step::", stringify!($step), ")` runs its default.")]
             #[must_use]
             pub fn $name<F, Fut>(mut self, step: F) -> Self
             where
@@ -162,8 +166,11 @@ macro_rules! replaceable {
 }
 
 impl App {
-    /// An app called `name`. As in Gnar Gear the name is that of the top-level module, which is the
-    /// crate's: the scan takes the routes in it.
+    /// Creates an app. Its name is that of the crate, as in Gnar Gear: the app takes the routes that attributes
+    /// register in the module of that name, where `-` counts as `_`. [`new_app!`](crate::new_app!) fills it in.
+    ///
+    /// An app is refused at launch if attributes registered routes in this binary and none in its module; see
+    /// [`App::no_scan`].
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -187,48 +194,48 @@ impl App {
             disabled: Dependencies::default(),
             commands: Vec::new(),
             for_command: false,
-            hooks: Hooks::default(),
-            around: http::Hooks::default(),
+            hooks: StepHooks::default(),
+            request_hooks: http::Hooks::default(),
             layers: Vec::new(),
         }
     }
 
-    /// The version that `--version` shows: `env!("CARGO_PKG_VERSION")`.
+    /// Sets the version that `--version` shows: `env!("CARGO_PKG_VERSION")`.
     #[must_use]
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Whether the service runs in production. A flag can say otherwise, the environment cannot.
+    /// Sets production mode. The flag `--production` outranks it, the environment does not.
     #[must_use]
     #[track_caller]
     pub fn production(self, production: bool) -> Self {
         self.set("production", production)
     }
 
-    /// The address to listen on.
+    /// Sets the address to listen on.
     #[must_use]
     #[track_caller]
     pub fn host(self, host: impl Into<String>) -> Self {
         self.set("http.host", host.into())
     }
 
-    /// The address to listen on, as an [`IpAddr`].
+    /// Sets the address to listen on, as an [`IpAddr`].
     #[must_use]
     #[track_caller]
     pub fn address(self, address: IpAddr) -> Self {
         self.set("http.host", address.to_string())
     }
 
-    /// The port to listen on; 0 takes a free one.
+    /// Sets the port to listen on; 0 takes a free one.
     #[must_use]
     #[track_caller]
     pub fn port(self, port: u16) -> Self {
         self.set("http.port", port)
     }
 
-    /// What the environment's variables begin with. **Default: `PITON`.**
+    /// Sets the prefix of environment variables. **Default: `PITON`.**
     #[must_use]
     pub fn env_prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
         self.env_prefix = prefix.into();
@@ -244,14 +251,14 @@ impl App {
         self
     }
 
-    /// The least severe level that is logged.
+    /// Sets the least severe level that is logged.
     #[must_use]
     #[track_caller]
     pub fn log_level(self, level: LogLevel) -> Self {
         self.set("log.level", level.to_string())
     }
 
-    /// Any setting by its key. It outranks the environment and is outranked by flags.
+    /// Sets any setting by its key. It outranks the environment and is outranked by flags.
     #[must_use]
     #[track_caller]
     pub fn set(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
@@ -260,8 +267,8 @@ impl App {
         self
     }
 
-    /// What a setting is where nobody says anything, in the place of the framework's default. Files,
-    /// the environment and flags outrank it; `config` and the example file show it as the default.
+    /// Replaces the framework's default of a setting. Files, the environment and flags outrank it; `config` and the
+    /// example file show it as the default.
     ///
     /// ```
     /// # use piton::prelude::*;
@@ -288,8 +295,8 @@ impl App {
         self
     }
 
-    /// Ignores routes that attributes make: only those added by [`route`](Self::route) and the like
-    /// are served.
+    /// Ignores the routes of attributes: only those added by [`route`](Self::route) and the like are served. Also
+    /// for a service without routes, such as one that reads queues.
     #[must_use]
     pub fn no_scan(mut self) -> Self {
         self.modules = Some(Vec::new());
@@ -310,9 +317,8 @@ impl App {
         self
     }
 
-    /// Adds the routes of a plain axum router. They stand behind the same stack and outside the
-    /// OpenAPI document. A router with a state is given it first (`Router::with_state`); its
-    /// handlers reach the app's parts by [`piton::app()`](crate::app()).
+    /// Adds the routes of a plain axum router. They are behind the same stack, and not in the OpenAPI document. A router
+    /// with a state gets it before (`Router::with_state`); its handlers get the app's parts by [`piton::app()`](crate::app()).
     #[must_use]
     #[track_caller]
     pub fn mount(mut self, router: Router) -> Self {
@@ -321,24 +327,23 @@ impl App {
         self
     }
 
-    /// The service's own state, which handlers take as `State<S>`.
+    /// Adds a state of the service's own, which handlers take as `State<S>`.
     #[must_use]
     pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> Self {
         self.states.push(state);
         self
     }
 
-    /// Hands a value to the part that looks for its type while it starts, such as migrations to the
-    /// database.
+    /// Provides a value for a part that reads values of its type while it starts, such as migrations for the database.
     #[must_use]
     pub fn provide<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.provided.push(value);
         self
     }
 
-    /// Looks at every request before its handler does, and may change it or answer it: `Ok` with the
-    /// request goes on, `Err` with an [`Error`](crate::Error) or any answer ends it. Several run in
-    /// the order given. What takes long or fails is dealt with as in a handler.
+    /// Runs a hook before the handler of every request. `Ok` with the request, changed or not, continues; `Err` with an
+    /// [`Error`](crate::Error) or any response ends it. Several hooks run in the order given. Timeouts and
+    /// failures are handled as in a handler.
     ///
     /// ```
     /// use piton::prelude::*;
@@ -358,11 +363,11 @@ impl App {
         Fut: Future<Output = Result<Request, E>> + Send + 'static,
         E: IntoResponse + 'static,
     {
-        self.around.before(hook);
+        self.request_hooks.before(hook);
         self
     }
 
-    /// Changes every answer before it leaves, failures too. Several run in the order given.
+    /// Runs a hook on every response before it is sent, also of failures. Several run in the order given.
     ///
     /// ```
     /// # use piton::prelude::*;
@@ -377,14 +382,14 @@ impl App {
         mut self,
         hook: impl Fn(&RequestHead, &mut Response) + Send + Sync + 'static,
     ) -> Self {
-        self.around.after(hook);
+        self.request_hooks.after(hook);
         self
     }
 
-    /// Answers the failures of requests for `path`, and for what is below it, in a format of the
-    /// service's own: for a protocol that says how failures look. All of them, whoever made them:
-    /// errors of handlers, refusals of arguments and guards, 404, 405, panics, timeouts, too many
-    /// requests. The log and the metrics call each what it is, whatever status the answer has.
+    /// Renders failures of requests for `path`, and for paths below it, in a format of the service's own, for a
+    /// protocol that defines one. It applies to all failures: errors of handlers, rejections by arguments and guards,
+    /// 404, 405, panics, timeouts, too many requests. Log and metrics have the failure's own status, whatever status
+    /// the response has.
     ///
     /// ```
     /// use piton::axum::response::IntoResponse;
@@ -396,8 +401,8 @@ impl App {
     /// });
     /// ```
     ///
-    /// Headers of the failure, such as `Allow` and `Retry-After`, go along. Of several paths the longest
-    /// counts.
+    /// Headers of the failure, such as `Allow` and `Retry-After`, are added. Of several matching paths the longest
+    /// applies.
     #[must_use]
     pub fn error_renderer(
         mut self,
@@ -405,12 +410,11 @@ impl App {
         render: impl Fn(&ErrorResponse<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
         let path = path.as_ref();
-        self.around.error_renderers.add(path, render);
+        self.request_hooks.error_renderers.add(path, render);
         self.provide(http::RendererPath(path.trim_end_matches('/').to_owned()))
     }
 
-    /// Puts a layer of `tower` around the router, inside of everything that Piton puts there. The one
-    /// given last is the outermost.
+    /// Adds a `tower` layer around the router, inside of Piton's own stack. The last one added is the outermost.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
     where
@@ -424,23 +428,23 @@ impl App {
         self
     }
 
-    /// Starts the part `P` though no route takes it: for `piton::app().part::<P>()`.
+    /// Enables the part `P` though no route takes it: for `piton::app().part::<P>()`.
     #[must_use]
     pub fn enable<P: Part>(mut self) -> Self {
         self.enabled.add::<P>();
         self
     }
 
-    /// Goes without the part `P`: what asks for it, however indirectly, is refused at launch. Parts
-    /// that nothing asks for are not started in any case; this says that none of them may. Gnar
-    /// Gear's `no_db` and `no_jwt` are `App::no_db` and `App::no_jwt`.
+    /// Disables the part `P`: whatever needs it, directly or indirectly, is refused at launch. Parts that nothing needs
+    /// are not started in any case; this makes sure of it. Gnar Gear's `no_db` and `no_jwt` are `App::no_db` and
+    /// `App::no_jwt`.
     #[must_use]
     pub fn disable<P: Part>(mut self) -> Self {
         self.disabled.add::<P>();
         self
     }
 
-    /// Adds a verb of the service's own to its command line.
+    /// Adds a command of the service's own to its command line.
     #[must_use]
     pub fn command(mut self, command: Command) -> Self {
         self.commands.push(command);
@@ -491,15 +495,15 @@ impl App {
         self
     }
 
-    /// Does what the command line says (to serve, unless it says otherwise) and returns how it
-    /// went. Makes the runtime, so it is called from a plain `main`.
+    /// Runs the command of the command line, by default `serve`, and returns the exit code. Creates the runtime, so
+    /// it is called from a plain `main`.
     #[must_use = "return it from main: it is the process's exit code"]
     pub fn run(self) -> Exit {
         cli::run(self, std::env::args_os())
     }
 
-    /// Serves on `listener` until `stop`, then drains: for those who have a runtime. The command
-    /// line is not read.
+    /// Serves on `listener` until `stop`, then drains. For programs with a runtime of their own; does not read the
+    /// command line.
     ///
     /// # Errors
     /// See [`LaunchError`]: settings or routes are wrong, or a part failed to start.
@@ -508,8 +512,8 @@ impl App {
         launched.serve(listener, stop, Stop::never()).await
     }
 
-    /// Ejects to plain axum: the whole service, with its stack, as a router to serve as you like.
-    /// Parts are started and connecting; they end with the process.
+    /// Ejects to plain axum: returns the whole service, with its stack, as a router to serve as you like. Parts are
+    /// started and connecting; they end with the process.
     ///
     /// # Errors
     /// As [`App::serve`].
@@ -517,7 +521,7 @@ impl App {
         Ok(self.launch(LaunchSources::of_process()).await?.into_router())
     }
 
-    /// Whether handlers can be given a state of this type.
+    /// Returns whether handlers can take a state of this type.
     fn has_state(&self, id: TypeId) -> bool {
         self.states.has(id) || self.own.iter().any(|own| own.section.type_id() == id)
     }

@@ -1,13 +1,12 @@
-//! How many files the process may have open: as many as the system lets it.
+//! Raises the limit of open files of the process, because each connection is one.
 //!
-//! Each connection is one. The limit that a shell or a service manager sets is low for the sake of
-//! programs that use `select`, which goes wrong above 1024; nothing here does. A process may raise it
-//! by itself, up to a second limit that only an administrator moves.
+//! Shells and service managers set a low limit for programs that use `select`, which fails above 1024; nothing here
+//! does. A process may raise its soft limit up to the hard limit, which only an administrator changes.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::debug;
 
-/// Raises the limit to where it can be raised. A system that refuses has its reasons: then it stays.
+/// Raises the soft limit to the hard limit. A refusal is not an error: the limit stays.
 pub(super) fn raise() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {

@@ -1,26 +1,27 @@
-//! Which parts start, and in which order: those that something asks for, and what those need,
-//! each after what it needs itself.
+//! Plans the parts to start: those that routes, commands or the app ask for, and their dependencies, each after its
+//! own dependencies.
 
 use std::any::TypeId;
 
 use crate::http::{ArgumentType, Route, descriptor_of};
 use crate::part::{ArgumentSource, Dependencies, Dependency, PartDescriptor};
 
-/// The parts to start, in an order in which each comes after what it needs.
+/// Returns the parts to start, each after its dependencies.
 ///
-/// What is asked for and stands among those the app goes `without` is refused.
+/// # Errors
+/// All problems: parts that are not registered, that the app disables, or that depend on themselves.
 pub(crate) fn plan(
     routes: &[Route],
     asked: &Dependencies,
-    without: &Dependencies,
+    disabled: &Dependencies,
 ) -> Result<Vec<&'static PartDescriptor>, Vec<String>> {
-    let without = without.0.iter().map(|need| need.id).collect();
-    let mut planner = Planner { without, ..Planner::default() };
+    let disabled = disabled.0.iter().map(|need| need.id).collect();
+    let mut planner = Planner { disabled, ..Planner::default() };
     for route in routes {
         for need in route.needed_parts() {
             planner.add(*need, &|| format!("the handler `{}` ({})", route.handler, route.source));
         }
-        // A route made by hand says no more than its argument types: those that are parts are asked for.
+        // By argument type as well, because a route made by hand declares nothing else.
         for argument in &route.arguments {
             for need in needs_of(argument) {
                 planner
@@ -34,7 +35,7 @@ pub(crate) fn plan(
     if planner.problems.is_empty() { Ok(planner.order) } else { Err(planner.problems) }
 }
 
-/// The part that an argument is, or comes from.
+/// Returns the part that an argument is, or comes from.
 fn needs_of(argument: &ArgumentType) -> Vec<Dependency> {
     let mut needs = Dependencies::default();
     if let Some(entry) = descriptor_of(argument.id) {
@@ -50,9 +51,9 @@ fn needs_of(argument: &ArgumentType) -> Vec<Dependency> {
 #[derive(Default)]
 struct Planner {
     order: Vec<&'static PartDescriptor>,
-    /// The parts between the one asked for and the one looked at: to find a circle.
-    way: Vec<TypeId>,
-    without: Vec<TypeId>,
+    /// The parts between the requested one and the present one, to detect cycles.
+    path: Vec<TypeId>,
+    disabled: Vec<TypeId>,
     problems: Vec<String>,
 }
 
@@ -68,24 +69,24 @@ impl Planner {
                 need.type_name
             ));
         };
-        if self.without.contains(&need.id) {
+        if self.disabled.contains(&need.id) {
             return self.refuse(format!(
                 "{} asks for the part `{}`, and the app disables it\n    fix: remove the argument, or `App::disable`",
                 who(),
                 entry.name
             ));
         }
-        if self.way.contains(&need.id) {
+        if self.path.contains(&need.id) {
             return self
-                .refuse(format!("the part `{}` needs itself, by way of others", entry.name));
+                .refuse(format!("the part `{}` depends on itself, through others", entry.name));
         }
-        self.way.push(need.id);
+        self.path.push(need.id);
         let mut needs = Dependencies::default();
         (entry.dependencies)(&mut needs);
         for inner in needs.0 {
             self.add(inner, &|| format!("the part `{}`", entry.name));
         }
-        self.way.pop();
+        self.path.pop();
         self.order.push(entry);
     }
 
@@ -141,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_refused() {
-        assert!(names::<Hen>().unwrap_err()[0].contains("needs itself"));
+    fn a_cycle_is_refused() {
+        assert!(names::<Hen>().unwrap_err()[0].contains("depends on itself"));
     }
 
     #[test]
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_app_goes_without_is_not_asked_for_behind_its_back() {
+    fn a_disabled_part_is_refused_as_a_dependency_as_well() {
         let routes = [crate::http::get("/", lives_under_a_roof)];
         let mut without = Dependencies::default();
         without.add::<Walls>();

@@ -1,12 +1,11 @@
-//! The rules of the environment: what a service may go without on a developer's machine only.
+//! Settings that a service requires outside of a developer's machine, or in production.
 
 use super::{App, AppSettings};
 use crate::config::{Config, Origin, Problem, Problems, Requirement, Section};
 
 impl App {
-    /// Does not start outside of the environment `local` (the default) without what is said here.
-    /// All that is missing is reported at once, with every other wrong setting, and the process
-    /// exits with 2.
+    /// Refuses to start outside of the environment `local` (the default) unless `requirement` is met. All
+    /// unmet requirements are reported at once, with every other wrong setting, and the process exits with 2.
     ///
     /// ```
     /// # #[cfg(all(feature = "postgres", feature = "api-key"))] {
@@ -19,16 +18,15 @@ impl App {
     /// # }
     /// ```
     ///
-    /// A verb asks for what it uses: `migrate` for the database, and not for the key.
+    /// A command checks those of the sections that it uses: `migrate` that of the database, and not that of the key.
     #[must_use]
     pub fn require_outside_local(mut self, requirement: Requirement) -> Self {
         self.require_outside_local.push(requirement);
         self
     }
 
-    /// Does not start in production without what is said here, wherever that is: the environment may
-    /// be `local` and `--production` be said. As [`App::require_outside_local`] otherwise; what is said to both is
-    /// asked for once.
+    /// Refuses to start in production unless `requirement` is met, in whatever environment: `--production` counts in
+    /// `local` as well. Otherwise as [`App::require_outside_local`]; a requirement of both is reported once.
     #[must_use]
     pub fn require_in_production(mut self, requirement: Requirement) -> Self {
         self.require_in_production.push(requirement);
@@ -36,7 +34,7 @@ impl App {
     }
 }
 
-/// What is missing where the app runs. `read` are the sections that it reads.
+/// Returns the unmet requirements. `read` are the sections that the app reads.
 pub(super) fn problems(app: &App, config: &Config, read: &[&Section]) -> Problems {
     let settings = config.read::<AppSettings>("", &mut Problems::new());
     let environment = &settings.environment;

@@ -3,25 +3,27 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::mem;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::declared_settings::{self, OwnSection};
+use super::launch_sources::LaunchSources;
 use super::lifecycle::{self, LaunchedApp};
+use super::load_settings::load_settings;
 use super::plan::plan;
 use super::scan::{ScanResult, require_routes, scan};
-use super::{App, AppSettings, LaunchError, MountedRouter, requirements};
+use super::sections::all_sections;
+use super::{App, AppSettings, LaunchError, MountedRouter};
 use crate::admin::{self, AdminGuard, AdminSettings};
-use crate::config::{self, Config, Loader, Origin, Problem, Problems, Section};
+use crate::config::{Config, Origin, Problems};
 use crate::convert;
 use crate::handle::{Drain, Handle, Inner, PartState, TypedValues};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Stack, StackConfig};
@@ -32,14 +34,14 @@ use crate::part::{Part, PartDescriptor};
 use crate::runtime::attached_apps;
 use crate::step::Step;
 
-/// The app while its steps run: what a hook may ask and change.
+/// The app while its steps run, for hooks to read and change.
 ///
 /// Cheap to clone; every clone is the same app.
 #[derive(Clone)]
-pub struct Setup(Arc<Mutex<State>>);
+pub struct Setup(Arc<Mutex<SetupState>>);
 
-/// What the steps hand on to each other.
-struct State {
+/// The values that steps pass to later steps.
+struct SetupState {
     app: App,
     sources: LaunchSources,
     routes: Vec<Route>,
@@ -52,42 +54,12 @@ struct State {
     rules: Option<Arc<StackConfig>>,
 }
 
-/// Where settings come from beside the code.
-pub(crate) struct LaunchSources {
-    pub flags: Vec<Flag>,
-    /// The file named by `--config`.
-    pub file: Option<PathBuf>,
-    /// Whether the process's environment and the files of the working folder are read. A test reads
-    /// neither.
-    pub reads_process_env: bool,
-}
-
-/// A setting given on the command line.
-#[derive(Clone)]
-pub(crate) struct Flag {
-    pub key: String,
-    pub value: Value,
-    pub flag: String,
-}
-
-impl LaunchSources {
-    /// The environment and the files, without a command line.
-    pub fn of_process() -> Self {
-        Self { flags: Vec::new(), file: None, reads_process_env: true }
-    }
-
-    /// Reads the code's settings alone, as a test does.
-    pub fn for_test() -> Self {
-        Self { flags: Vec::new(), file: None, reads_process_env: false }
-    }
-}
-
-/// What a hook may return: nothing, or a result.
+/// The return value of a hook or command: nothing, or a result.
 pub trait StepResult {
-    /// As a result.
+    /// Converts it to a result.
     ///
     /// # Errors
-    /// The hook's own: the app does not start.
+    /// The hook's own error: the app does not start.
     fn into_result(self) -> Result<(), LaunchError>;
 }
 
@@ -112,11 +84,11 @@ impl From<http::Error> for LaunchError {
 type Hook =
     Box<dyn FnOnce(Setup) -> Pin<Box<dyn Future<Output = Result<(), LaunchError>> + Send>> + Send>;
 
-/// What a service has put before, after and in the place of steps.
+/// The hooks of a service before, after and in the place of steps.
 #[derive(Default)]
-pub(crate) struct Hooks {
+pub(crate) struct StepHooks {
     before: HashMap<Step, Vec<Hook>>,
-    instead: HashMap<Step, Hook>,
+    replaced: HashMap<Step, Hook>,
     after: HashMap<Step, Vec<Hook>>,
 }
 
@@ -131,7 +103,7 @@ where
     })
 }
 
-impl Hooks {
+impl StepHooks {
     pub fn before<F, Fut>(&mut self, step: Step, f: F)
     where
         F: FnOnce(Setup) -> Fut + Send + 'static,
@@ -145,7 +117,7 @@ impl Hooks {
         F: FnOnce(Setup) -> Fut + Send + 'static,
         Fut: Future<Output: StepResult> + Send + 'static,
     {
-        self.instead.insert(step, hook(f));
+        self.replaced.insert(step, hook(f));
     }
 
     pub fn after<F, Fut>(&mut self, step: Step, f: F)
@@ -157,7 +129,7 @@ impl Hooks {
     }
 }
 
-/// Runs every step. What has been started is stopped again if a later step fails.
+/// Runs every step. If one fails, the parts that were started are stopped.
 pub(crate) async fn run(app: App, sources: LaunchSources) -> Result<LaunchedApp, LaunchError> {
     let mut app = app.with_extensions();
     let mut hooks = mem::take(&mut app.hooks);
@@ -182,7 +154,7 @@ pub(crate) async fn run(app: App, sources: LaunchSources) -> Result<LaunchedApp,
 impl Setup {
     fn new(mut app: App, sources: LaunchSources) -> Self {
         let routes = mem::take(&mut app.routes);
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(SetupState {
             app,
             sources,
             routes,
@@ -196,15 +168,15 @@ impl Setup {
         })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, SetupState> {
+        self.0.lock()
     }
 
-    async fn run(&self, step: Step, hooks: &mut Hooks) -> Result<(), LaunchError> {
+    async fn run(&self, step: Step, hooks: &mut StepHooks) -> Result<(), LaunchError> {
         for hook in hooks.before.remove(&step).unwrap_or_default() {
             hook(self.clone()).await?;
         }
-        match hooks.instead.remove(&step) {
+        match hooks.replaced.remove(&step) {
             Some(hook) => hook(self.clone()).await?,
             None => self.default(step).await?,
         }
@@ -214,10 +186,10 @@ impl Setup {
         Ok(())
     }
 
-    /// Does what a step does unless it is replaced.
+    /// Runs the default of a step, as if it was not replaced.
     ///
     /// # Errors
-    /// Whatever keeps the app from starting.
+    /// The app cannot start.
     pub async fn default(&self, step: Step) -> Result<(), LaunchError> {
         match step {
             Step::ConfigureHttp => self.configure_http()?,
@@ -246,10 +218,10 @@ impl Setup {
         let state = &mut *state;
         let parts = state.collect()?;
         let config = state.configure(&parts)?;
-        let app = read::<AppSettings>(&config, "");
-        state.http = read(&config, "http");
-        state.log = read(&config, "log");
-        state.admin = read(&config, "admin");
+        let app = read_checked::<AppSettings>(&config, "");
+        state.http = read_checked(&config, "http");
+        state.log = read_checked(&config, "log");
+        state.admin = read_checked(&config, "admin");
         let (name, version) = (state.app.name.clone(), state.app.version.as_deref());
         let build =
             BuildInfo { service: name.clone(), version: version.unwrap_or_default().into() };
@@ -262,7 +234,7 @@ impl Setup {
         state.handle = Some(Handle::new(Inner {
             name,
             version: version.map(str::to_owned),
-            sections: sections(&state.app.own),
+            sections: all_sections(&state.app.own),
             metrics,
             proxies: state.http.proxies(),
             memory,
@@ -294,7 +266,7 @@ impl Setup {
         }
         logging::start(&state.log);
         info!("Logging at {}", state.log.level);
-        let known = sections(&state.app.own);
+        let known = all_sections(&state.app.own);
         let Some(handle) = &state.handle else { return };
         for warning in handle.config().unknown_variables(&known.iter().collect::<Vec<_>>()) {
             warn!("{warning}");
@@ -309,26 +281,26 @@ impl Setup {
             state.tell_peer();
         }
         let handle = state.handle.clone().expect("the step `configure_http` has made it");
-        let figures = handle.metrics().requests().clone();
-        // Steps may have added some since the routes were looked at.
+        let request_metrics = handle.metrics().requests().clone();
+        // Checked again, because hooks of earlier steps may have added routes.
         let reasons = http::problems(&routes, |_| true);
         if !reasons.is_empty() {
             return Err(LaunchError::Refused(reasons));
         }
-        let (router, infos) = http::router(routes, &figures, handle.config());
-        for group in groups(&infos) {
+        let (router, infos) = http::router(routes, &request_metrics, handle.config());
+        for group in path_groups(&infos) {
             info!("Listening on {group}");
         }
-        let mut router = with_mounts(router, mem::take(&mut state.app.mounts), &figures)?;
+        let mut router = with_mounts(router, mem::take(&mut state.app.mounts), &request_metrics)?;
         let public = state.admin.on_public_port(handle.production());
-        router = with_admin(router, &infos, public, &figures).fallback(nothing_here);
+        router = with_admin(router, &infos, public, &request_metrics).fallback(not_found);
         for layer in mem::take(&mut state.app.layers) {
             router = layer(router);
         }
         router = http::compressed(router, state.http.compression, &handle.inner().memory);
         let limit = state.http.body_limit.as_usize();
-        // axum's own extractors know a limit of their own, which costs a header of every request
-        // to change: only where it would get in the way.
+        // Not always, because changing the limit of axum's own extractors adds an extension to every request: only
+        // where their default of 2 MiB is too low.
         if limit > 2 * 1024 * 1024 {
             router = router.layer(DefaultBodyLimit::max(limit));
         }
@@ -344,7 +316,7 @@ impl Setup {
         state.rules = Some(state.rules_of(handle));
     }
 
-    /// A step that was replaced may have left out what the app cannot do without.
+    /// Returns an error if a replaced step did not start its parts.
     fn check_started(&self) -> Result<(), LaunchError> {
         let handle = self.handle();
         let idle = handle.inner().parts.iter().filter(|slot| slot.part.get().is_none());
@@ -370,16 +342,16 @@ impl Setup {
         LaunchedApp::new(handle, stack, state.http.clone(), state.admin.clone())
     }
 
-    /// The app's name.
+    /// Returns the app's name.
     #[must_use]
     pub fn name(&self) -> String {
         self.state().app.name.clone()
     }
 
-    /// The running app as it will be.
+    /// Returns the handle of the app.
     ///
     /// # Panics
-    /// Before the step `configure_http`, which makes it.
+    /// Before the step `configure_http`, which creates it.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.try_handle().expect("there is no handle before the step `configure_http` has run")
@@ -389,7 +361,7 @@ impl Setup {
         self.state().handle.clone()
     }
 
-    /// A part that has been started.
+    /// Returns a part that has been started.
     ///
     /// # Panics
     /// As [`Handle::part`].
@@ -416,18 +388,18 @@ impl Setup {
         self.state().routes.push(route);
     }
 
-    /// Changes the router that the step `configure_routes` has made: adds a layer, say.
+    /// Changes the router that the step `configure_routes` has built, for example by a layer.
     pub fn map_router(&self, map: impl FnOnce(Router<Handle>) -> Router<Handle>) {
         let mut state = self.state();
-        // What a layer asks of a request cannot be seen.
+        // Assumed, because nothing shows whether a layer reads the peer's address.
         state.tell_peer();
         let router = state.router.take().unwrap_or_default();
         state.router = Some(map(router));
     }
 }
 
-impl State {
-    /// The scan's routes beside those made by hand, and the parts they ask for.
+impl SetupState {
+    /// Collects the routes of attributes next to those made by hand, and plans the parts that they need.
     fn collect(&mut self) -> Result<Vec<&'static PartDescriptor>, LaunchError> {
         let mut reasons = Vec::new();
         if !self.app.for_command {
@@ -452,7 +424,7 @@ impl State {
             handle,
             &self.http,
             &self.log,
-            self.app.around.clone(),
+            self.app.request_hooks.clone(),
             admin::EXEMPT_PATHS,
         ))
     }
@@ -474,104 +446,20 @@ impl State {
         problem
     }
 
-    /// Every setting, read and checked.
+    /// Reads and checks every setting.
     fn configure(&self, parts: &[&'static PartDescriptor]) -> Result<Config, LaunchError> {
-        let (config, problems) = load(&self.app, &self.sources, parts);
+        let (config, problems) = load_settings(&self.app, &self.sources, parts);
         if problems.is_empty() { Ok(config) } else { Err(LaunchError::Settings(problems)) }
     }
 }
 
-/// The settings of an app whose parts are `parts`, with everything that is wrong with them.
-pub(crate) fn load(
-    app: &App,
-    sources: &LaunchSources,
-    parts: &[&'static PartDescriptor],
-) -> (Config, Problems) {
-    let known = sections(&app.own);
-    let known: Vec<&Section> = known.iter().collect();
-    let mut loader = app.loader();
-    let mut doubt = None;
-    if sources.reads_process_env {
-        let named = sources.file.clone().or_else(|| named_file(&app.env_prefix));
-        let found = if named.is_none() { found_files(Path::new("")) } else { Vec::new() };
-        doubt = several_files(&found, &app.env_prefix);
-        loader = named.into_iter().chain(found).take(1).fold(loader, Loader::file);
-        loader = loader.env_file(".env").env(std::env::vars_os());
-    }
-    loader = loader.env(app.env.given.iter().cloned());
-    loader = app.env.keep.iter().cloned().fold(loader, Loader::expose_env);
-    for setting in &app.code {
-        loader = loader.code(&*setting.key, setting.value.clone(), &*setting.origin);
-    }
-    for flag in &sources.flags {
-        loader = loader.flag(&*flag.key, flag.value.clone(), &*flag.flag);
-    }
-    let (config, mut problems) = loader.load(&known);
-    problems.extend(doubt);
-    let refused = declared_settings::refused_sections(app);
-    // A section whose name is taken shares every variable with the other.
-    problems.extend(if refused.is_empty() { config.collisions(&known) } else { refused });
-    let core = core_sections();
-    let parts = parts.iter().map(|entry| &entry.section);
-    let own = app.own.iter().map(|own| &own.section);
-    let read: Vec<&Section> = core.iter().chain(parts).chain(own).collect();
-    problems.extend(config.check(&known, &read));
-    problems.extend(requirements::problems(app, &config, &read));
-    (config, problems)
-}
-
-/// The file that `<PREFIX>_CONFIG` names.
-fn named_file(prefix: &str) -> Option<PathBuf> {
-    let name = std::env::var_os(config::variable(prefix, "config"))?;
-    (!name.is_empty()).then(|| name.into())
-}
-
-/// The files found where one would look for one.
-fn found_files(folder: &Path) -> Vec<PathBuf> {
-    let names = ["config.toml", "config.yaml", "config.yml", "config.json"];
-    let folders = [folder.to_owned(), folder.join("config")];
-    let paths = folders.iter().flat_map(|folder| names.map(|name| folder.join(name)));
-    paths.filter(|path| path.is_file()).collect()
-}
-
-/// Which of several is meant is not guessed.
-fn several_files(found: &[PathBuf], prefix: &str) -> Option<Problem> {
-    let [first, others @ ..] = found else { return None };
-    let others: Vec<_> = others.iter().map(|path| path.display().to_string()).collect();
-    if others.is_empty() {
-        return None;
-    }
-    let why = format!("{} is there too, and only one file is read", others.join(", "));
-    let variable = config::variable(prefix, "config");
-    let fix = format!(
-        "keep one of them, or name the right one: `--config {}` or {variable}",
-        first.display()
-    );
-    Some(Problem::new(first.display().to_string(), why, fix))
-}
-
-pub(crate) fn core_sections() -> [Section; 4] {
-    let app = Section::of::<AppSettings>("");
-    [app, HttpSettings::SECTION, logging::SECTION, AdminSettings::SECTION]
-}
-
-/// The sections of every room in this build, started or not, as all of them may stand in a file;
-/// and the service's own.
-pub(crate) fn sections(own: &[OwnSection]) -> Vec<Section> {
-    core_sections()
-        .into_iter()
-        .chain(inventory::iter::<PartDescriptor>().map(|entry| entry.section))
-        .chain(own.iter().map(|own| own.section))
-        .collect()
-}
-
 /// Reads a section that has been checked.
-fn read<S: crate::Settings>(config: &Config, section: &str) -> S {
+fn read_checked<S: crate::Settings>(config: &Config, section: &str) -> S {
     config.read(section, &mut Problems::default())
 }
 
-/// The first segment of each path, once: `/user` for `/user/me` and `/user/get`.
-fn groups(infos: &[RouteInfo]) -> Vec<String> {
+/// Returns the first segment of each path, once: `/user` for `/user/me` and `/user/get`.
+fn path_groups(infos: &[RouteInfo]) -> Vec<String> {
     let mut groups: Vec<String> = infos
         .iter()
         .filter(|info| info.listed)
@@ -581,15 +469,15 @@ fn groups(infos: &[RouteInfo]) -> Vec<String> {
     groups
 }
 
-/// Merging panics where paths overlap; at launch that is a message.
+/// Merges the mounted routers. `Router::merge` panics if paths overlap, which is caught and reported.
 fn with_mounts(
     router: Router<Handle>,
     mounts: Vec<MountedRouter>,
-    figures: &Arc<RequestMetrics>,
+    request_metrics: &Arc<RequestMetrics>,
 ) -> Result<Router<Handle>, LaunchError> {
     let mut merged = router;
     for MountedRouter { router, location } in mounts {
-        let router = http::counted(router, figures.clone());
+        let router = http::counted(router, request_metrics.clone());
         let attempt = std::panic::AssertUnwindSafe(|| merged.merge(router));
         merged = std::panic::catch_unwind(attempt).map_err(|panic| {
             let why = panic.downcast_ref::<String>().map_or("its paths overlap", String::as_str);
@@ -601,13 +489,12 @@ fn with_mounts(
     Ok(merged)
 }
 
-/// The probes and, on the public port of development, the details: each unless the service has a
-/// route of its own at that path.
+/// Adds the probes and, if `details`, the pages of the admin port, except at paths that the service serves itself.
 fn with_admin(
     router: Router<Handle>,
     infos: &[RouteInfo],
     details: bool,
-    figures: &Arc<RequestMetrics>,
+    request_metrics: &Arc<RequestMetrics>,
 ) -> Router<Handle> {
     let free = |path: &&str| !infos.iter().any(|info| info.path == *path);
     let mut admin = Router::new();
@@ -621,10 +508,10 @@ fn with_admin(
     if !admin.has_routes() {
         return router;
     }
-    router.merge(http::counted(admin, figures.clone()))
+    router.merge(http::counted(admin, request_metrics.clone()))
 }
 
-async fn nothing_here() -> (StatusCode, &'static str) {
+async fn not_found() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, "nothing is served at this path")
 }
 
@@ -637,27 +524,5 @@ impl std::fmt::Debug for Setup {
 impl std::fmt::Debug for TypedValues {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TypedValues")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_files_at_once_are_refused_with_both_names_and_the_fix() {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let inner = folder.path().join("config");
-        std::fs::create_dir(&inner).expect("the folder is ours");
-        assert_eq!(several_files(&found_files(folder.path()), "X"), None);
-        std::fs::write(inner.join("config.yml"), "").expect("the folder is ours");
-        assert_eq!(found_files(folder.path()), [inner.join("config.yml")]);
-        assert_eq!(several_files(&found_files(folder.path()), "X"), None);
-        std::fs::write(folder.path().join("config.toml"), "").expect("the folder is ours");
-        let found = found_files(folder.path());
-        let problem = several_files(&found, "X").expect("two files");
-        assert_eq!(found[0], folder.path().join("config.toml"));
-        assert!(problem.why.contains("config/config.yml is there too"), "{problem}");
-        assert!(problem.key.ends_with("/config.toml") && problem.fix.contains("X_CONFIG"));
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn parse(
     // Because Python converts line ends when it reads text files.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let (mut lines, mut malformed) = (Vec::<DotenvLine>::new(), Vec::new());
-    // By variable, the last line on which it stands without a value.
+    // The last line of each variable without a value, because such a line removes earlier values.
     let mut unset: HashMap<String, usize> = HashMap::new();
     let mut earlier: HashMap<String, String> = HashMap::new();
     let mut parser = DotenvParser { text: &text, at: 0 };

@@ -20,7 +20,7 @@ pub(crate) fn toml(app: &str, described: &[SettingInfo]) -> String {
     groups.sort_by_key(|group| !group[0].section.is_empty());
     let mut text = comment(&format!(
         "The settings of {app}, each at its default. To change one, take away the `#` before it. The \
-         environment outranks this file: the variable of each setting stands above it."
+         environment outranks this file: the variable of each setting is written above it."
     ));
     for group in groups {
         let section = &group[0].section;

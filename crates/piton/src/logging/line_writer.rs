@@ -9,7 +9,7 @@ use super::escape::{self, logger_name};
 use super::python_format::{MsecFormat, PythonFormat, PythonRecord, RecordContext};
 use super::timestamp::{LogTime, date_time};
 use crate::compat::python_levels;
-use crate::http::TraceContext;
+use crate::request::TraceContext;
 use crate::secrets::{REDACTED, field_is_secret, redact_text};
 
 /// The styles of lines.

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::homoglyphs::to_ascii_letters;
 
-/// Words that mark a secret wherever they stand in a name.
+/// Words that mark a secret anywhere in a name.
 const SECRET_WORDS: [&str; 14] = [
     "password",
     "passwd",
@@ -52,7 +52,7 @@ pub(crate) fn key_is_secret(key: &str) -> bool {
     })
 }
 
-/// Words that mark a secret where they stand alone: between signs, digits and changes of case.
+/// Words that mark a secret as whole words: between signs, digits and changes of case.
 const WHOLE_WORDS: [&str; 22] = [
     "cert",
     "cred",
@@ -222,7 +222,7 @@ fn without_never_secret_words(name: &str) -> Cow<'_, str> {
     }
     let (mut safe, mut done) = (String::with_capacity(name.len()), 0);
     for word in words(name) {
-        // A slice of `name`, so that what stands between the words is known.
+        // By position, so that the text between the words is copied, too.
         let start = done + name[done..].find(word).unwrap_or_default();
         safe.push_str(&name[done..start]);
         safe.push_str(if is_never_secret(word) { " " } else { word });
@@ -251,7 +251,7 @@ fn words(name: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns whether a character can stand in a name or in a token.
+/// Returns whether a character can be part of a name or of a token.
 pub(super) fn is_name_char(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.')
 }

@@ -99,10 +99,10 @@ fn has_named_value(text: &str) -> bool {
 fn is_host(before: &str, after: &str) -> bool {
     let leads = before.ends_with("://") || before.ends_with('@');
     let port = after.strip_prefix(':').filter(|_| leads);
-    let behind =
+    let rest =
         port.map(|port| (port, port.trim_start_matches(|digit: char| digit.is_ascii_digit())));
-    behind.is_some_and(|(port, behind)| {
-        port != behind && !behind.starts_with(|c| is_name_char(c) || c == '@')
+    rest.is_some_and(|(port, rest)| {
+        port != rest && !rest.starts_with(|c| is_name_char(c) || c == '@')
     })
 }
 

@@ -190,8 +190,8 @@ fn behind_value(text: &str) -> &str {
     let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let begins = |at: &usize| {
         let word = text[*at..].trim_start();
-        let behind = word.trim_start_matches(of_name);
-        behind.len() < word.len() && behind.trim_start().starts_with('=')
+        let rest = word.trim_start_matches(of_name);
+        rest.len() < word.len() && rest.trim_start().starts_with('=')
     };
     let mut spaces = text.match_indices(char::is_whitespace).map(|(at, _)| at);
     let word = spaces.find(begins);

@@ -110,7 +110,7 @@ fn is_slack(before: &[u8]) -> bool {
 /// Bytes before an `@` in which the `:` before a password is looked for.
 const MAX_PASSWORD_BYTES: usize = 256;
 
-/// Returns whether a `:` may stand in Telegram's `123456789:AAH..`.
+/// Returns whether a `:` may be that of Telegram's `123456789:AAH..`.
 fn may_be_of_bot(before: &[u8], after: &[u8]) -> bool {
     before.len() >= 3
         && before[before.len() - 3..].iter().all(u8::is_ascii_digit)

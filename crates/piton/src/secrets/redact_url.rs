@@ -97,30 +97,30 @@ fn authority(text: &str) -> &str {
 fn without_credentials(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
-    if let Some((scheme, behind)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
+    if let Some((scheme, after)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
         safe.push_str(&text[..=scheme.len()]);
-        let has_slashes = behind.starts_with("//") || behind.contains("://");
-        let has_slashes = has_slashes || behind.starts_with("\\\\");
+        let has_slashes = after.starts_with("//") || after.contains("://");
+        let has_slashes = has_slashes || after.starts_with("\\\\");
         let is_mail = MAIL_SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-        let end = behind.find(char::is_whitespace).unwrap_or(behind.len());
-        let credentials = behind[..end].rfind('@').filter(|_| !has_port(behind));
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
+        let credentials = after[..end].rfind('@').filter(|_| !has_port(after));
         rest = match credentials {
-            Some(at) if !has_slashes && (!is_mail || authority(behind).contains(':')) => {
+            Some(at) if !has_slashes && (!is_mail || authority(after).contains(':')) => {
                 safe.push_str(REDACTED);
-                &behind[at..]
+                &after[at..]
             }
-            _ => behind,
+            _ => after,
         };
     }
     while let Some(at) = [rest.find("//"), rest.find("\\\\")].into_iter().flatten().min() {
-        let (before, behind) = rest.split_at(at + 2);
+        let (before, after) = rest.split_at(at + 2);
         safe.push_str(before);
-        rest = match credentials_end(behind) {
+        rest = match credentials_end(after) {
             Some(end) => {
                 safe.push_str(REDACTED);
-                &behind[end..]
+                &after[end..]
             }
-            None => behind,
+            None => after,
         };
     }
     safe.push_str(rest);
@@ -155,10 +155,9 @@ fn authority_port(text: &str) -> &str {
 
 /// Returns whether a text begins with a port: `8080/a`.
 fn has_port(text: &str) -> bool {
-    let behind = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let after = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let ends = |c| "/\\&\"'<> ".contains(c);
-    (1..=5).contains(&(text.len() - behind.len()))
-        && (behind.is_empty() || behind.starts_with(ends))
+    (1..=5).contains(&(text.len() - after.len())) && (after.is_empty() || after.starts_with(ends))
 }
 
 /// Redacts the values of parameters that grant access, and tokens that are known by their form. The text
@@ -166,8 +165,8 @@ fn has_port(text: &str) -> bool {
 fn without_tokens(text: &str) -> String {
     let start = text.find("//").map_or(0, |at| at + 2);
     let start = start + authority(&text[start..]).len();
-    let (before, behind) = text.split_at(start);
-    let (path, query) = behind.split_at(behind.find(['?', '#']).unwrap_or(behind.len()));
+    let (before, after) = text.split_at(start);
+    let (path, query) = after.split_at(after.find(['?', '#']).unwrap_or(after.len()));
     let mut safe = before.to_owned();
     safe.push_str(&without_tokens_in_path(before, path));
     let mut rest = query;
@@ -188,10 +187,10 @@ fn parameter_end(text: &str) -> usize {
     let ends = |(at, sign): &(usize, char)| match sign {
         '&' | '#' => true,
         ';' => {
-            let behind = &text[at + 1..];
+            let after = &text[at + 1..];
             let of_name = |c: char| c.is_alphanumeric() || "_-.[]%".contains(c);
-            let value = behind.trim_start_matches(of_name);
-            value.len() < behind.len() && value.starts_with('=')
+            let value = after.trim_start_matches(of_name);
+            value.len() < after.len() && value.starts_with('=')
         }
         _ => false,
     };
@@ -218,7 +217,7 @@ fn without_tokens_in_path(before: &str, path: &str) -> String {
 fn secret_start(before: &str, path: &str) -> usize {
     let host = before.rsplit(['/', '@']).next().unwrap_or_default();
     let lower = path.to_ascii_lowercase();
-    let behind = |lead: &str| {
+    let secret_after = |lead: &str| {
         let start = lower.find(lead)? + lead.len();
         // A number stays visible, because it is an id in an API that manages webhooks.
         let first = path[start..].split('/').next().unwrap_or_default();
@@ -239,7 +238,7 @@ fn secret_start(before: &str, path: &str) -> usize {
     };
     let of_host = || (host.eq_ignore_ascii_case("hooks.slack.com") && path.len() > 1).then_some(1);
     let leads = ["/api/webhooks/", "/webhooks/", "/webhookb2/", "/hooks/catch/", "/hooks/"];
-    let found = leads.into_iter().filter_map(behind).chain(of_slack()).chain(of_host());
+    let found = leads.into_iter().filter_map(secret_after).chain(of_slack()).chain(of_host());
     found.min().unwrap_or(path.len())
 }
 

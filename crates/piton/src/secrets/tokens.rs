@@ -106,12 +106,12 @@ fn alphanumeric_start(text: &str) -> &str {
 /// `colon`.
 pub(super) fn bot_token(text: &str, colon: usize) -> Option<(usize, usize)> {
     const MIN_BYTES: usize = 30;
-    let (before, behind) = (&text[..colon], &text[colon + 1..]);
+    let (before, after) = (&text[..colon], &text[colon + 1..]);
     let lead = before.trim_end_matches(|c: char| c.is_ascii_digit());
     let digits = before.len() - lead.len();
     let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let secret = behind.find(|c| !of_token(c)).unwrap_or(behind.len());
-    let has_letter = behind[..secret].contains(|c: char| c.is_ascii_alphabetic());
+    let secret = after.find(|c| !of_token(c)).unwrap_or(after.len());
+    let has_letter = after[..secret].contains(|c: char| c.is_ascii_alphabetic());
     let of_path = lead.ends_with("bot") && digits >= 3;
     let alone = !lead.ends_with(is_name_char) && (6..=12).contains(&digits) && secret >= MIN_BYTES;
     let start = if of_path { lead.len() - "bot".len() } else { lead.len() };

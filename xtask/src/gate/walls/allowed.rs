@@ -50,10 +50,10 @@ pub const MODULES: [ModuleRow; 28] = [
     row("json_text", Only(&[])),
     row("convert", Only(&[])),
     row("metrics", Only(&[])),
-    row("request", Only(&[])),
     row("secrets", Only(&["address"])),
     row("config", Only(&["address", "secrets"])),
     row("memory", Only(&["config"])),
+    row("request", Only(&["config", "memory", "metrics"])),
     row("error", Only(&["config", "request", "secrets"])),
     row("compat", Only(&["config", "error"])),
     row(
@@ -135,5 +135,40 @@ mod tests {
             assert!(!is_allowed(row("http"), row(other)), "http may name {other}");
         }
         assert!(!is_allowed(row("http"), row("admin")));
+    }
+
+    #[test]
+    fn a_module_of_the_ground_floor_names_only_modules_before_it() {
+        for (at, row) in MODULES.iter().enumerate() {
+            let MayName::Only(names) = row.may_name else { continue };
+            let before: Vec<&str> = MODULES[..at].iter().map(|row| row.name).collect();
+            assert!(names.iter().all(|name| before.contains(name)), "{} names {names:?}", row.name);
+        }
+    }
+
+    #[test]
+    fn architecture_shows_this_table() {
+        let page = include_str!("../../../../ARCHITECTURE.md");
+        let table = page.split_once("| Module | Contents | May name |").unwrap().1;
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let cells = |line: &str| {
+            let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            (cells[0].trim_matches('`').to_owned(), cells.last().unwrap().to_string())
+        };
+        let shown: Vec<_> = rows.map(cells).collect();
+        let expected: Vec<_> =
+            MODULES.iter().map(|row| (row.name.to_owned(), row.allowed_text())).collect();
+        assert_eq!(shown, expected, "change ARCHITECTURE.md and this table together");
+    }
+
+    #[test]
+    fn the_files_that_architecture_names_exist() {
+        let page = include_str!("../../../../ARCHITECTURE.md");
+        let root = crate::command::root();
+        for path in page.split('`').skip(1).step_by(2).filter(|text| text.ends_with(".rs")) {
+            let found =
+                root.join(path).exists() || root.join("crates/piton/src").join(path).exists();
+            assert!(found, "ARCHITECTURE.md names `{path}`, which does not exist");
+        }
     }
 }

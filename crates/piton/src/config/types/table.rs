@@ -81,7 +81,7 @@ pub(crate) fn as_table(value: &Value) -> Result<Map<String, Value>, Option<Strin
         }
         if fields.insert(name.trim().to_owned(), Value::from(value.trim())).is_some() {
             // The message does not repeat the name, because it may be part of a password.
-            return Err(Some("a name stands in it twice".into()));
+            return Err(Some("a name is in it twice".into()));
         }
     }
     Ok(fields)

@@ -158,42 +158,104 @@ fn complete(
     settings: &DbSettings,
     address: ServerAddress,
 ) -> Result<Option<ServerConfig>, SettingFaults> {
-    let mut faults = Vec::new();
+    // The setting to name for a part of the address that has no setting of its own.
     let of_address = if settings.host.is_some() { "host" } else { "url" };
+    let tls = tls_of(&address);
+    let mut faults = missing_parts(&address, of_address);
+    faults.extend(tls_faults(settings, &address, tls, of_address));
+    if let Some(Err(fault)) = settings.database.as_deref().map(check_database) {
+        faults.push(("database", fault));
+    }
+    faults.extend(certificate_faults(settings, &address, of_address));
+    let is_pooled = matches!(settings.pgbouncer, PgBouncer::Session | PgBouncer::Transaction);
+    if is_pooled && !address.options.is_empty() {
+        faults.push(("pgbouncer", AddressFault::new(
+            "PgBouncer does not pass on the `options` that the address names",
+            "remove them there, and give them to the role: `ALTER ROLE .. SET search_path = ..`",
+        )));
+    }
+    let (Some(user), Some(database), true) =
+        (address.user.clone(), address.database.clone(), faults.is_empty())
+    else {
+        return Err(faults);
+    };
+    let several = address.hosts.len() > 1;
+    let default = if several { SessionTarget::ReadWrite } else { SessionTarget::Any };
+    let expects_writes = match address.target {
+        None => true,
+        Some(target) => matches!(target, SessionTarget::ReadWrite | SessionTarget::Primary),
+    };
+    let is_set = settings.connect_timeout != DbSettings::default().connect_timeout;
+    let timeout_of_address = address.connect_timeout.filter(|_| !is_set);
+    Ok(Some(ServerConfig {
+        endpoints: address.endpoints(),
+        user,
+        database,
+        password: address.password.unwrap_or_default(),
+        tls,
+        tls_ca: address.tls_ca,
+        tls_cert: address.tls_cert,
+        tls_key: address.tls_key,
+        application_name: address.application_name,
+        connect_timeout: timeout_of_address.unwrap_or(settings.connect_timeout),
+        statement_timeout: settings.statement_timeout,
+        options: address.options,
+        target: address.target.unwrap_or(default),
+        expects_writes,
+        pgbouncer: settings.pgbouncer,
+    }))
+}
+
+/// Returns the parts that every address needs and this one lacks.
+fn missing_parts(address: &ServerAddress, of_address: &'static str) -> SettingFaults {
+    let mut faults = Vec::new();
     if let Err(fault) = address.check_ports() {
         faults.push((of_address, fault));
     }
-    let empty = |name: &Option<String>| name.as_deref().is_none_or(str::is_empty);
     if address.hosts.is_empty() {
         faults.push(("url", AddressFault::new(
             "no host is named",
             "write it into the URL, `postgres://user:password@host:5432/database`, as `?host=/run/postgresql` for a socket, or set db.host",
         )));
     }
-    for (name, missing, fix) in [
+    for (name, part, fix) in [
         (
             "user",
-            empty(&address.user),
+            &address.user,
             "set db.user (POSTGRESQL_USER), or name it in db.url (DATABASE_URL)",
         ),
         (
             "database",
-            empty(&address.database),
+            &address.database,
             "set db.database (POSTGRESQL_DATABASE), or name it in db.url (DATABASE_URL)",
         ),
     ] {
-        if missing {
+        if part.as_deref().is_none_or(str::is_empty) {
             let why = "missing: the address of the server does not name it";
             faults.push((name, AddressFault::new(why, fix)));
         }
     }
-    // `require` is raised to `verify-ca` if an authority is named, because libpq does so.
-    let named =
-        address.tls.unwrap_or(if address.tls_of_system { Tls::VerifyFull } else { Tls::default() });
-    let tls = match named {
+    faults
+}
+
+/// Returns the encryption of an address. `require` is raised to `verify-ca` if an authority is named,
+/// because libpq does so.
+fn tls_of(address: &ServerAddress) -> Tls {
+    let default = if address.tls_of_system { Tls::VerifyFull } else { Tls::default() };
+    match address.tls.unwrap_or(default) {
         Tls::Require if address.tls_ca.is_some() => Tls::VerifyCa,
-        named => named,
-    };
+        tls => tls,
+    }
+}
+
+/// Returns the contradictions between the parameters of TLS.
+fn tls_faults(
+    settings: &DbSettings,
+    address: &ServerAddress,
+    tls: Tls,
+    of_address: &'static str,
+) -> SettingFaults {
+    let mut faults = Vec::new();
     if address.tls_of_system && tls != Tls::VerifyFull {
         let name = if settings.tls.is_some() { "tls" } else { of_address };
         faults.push((name, AddressFault::new(
@@ -214,16 +276,23 @@ fn complete(
             ),
         ));
     }
-    if let Some(Err(fault)) = settings.database.as_deref().map(check_database) {
-        faults.push(("database", fault));
-    }
+    faults
+}
+
+/// Returns the files of certificates and keys that cannot be read. They are checked here, because
+/// sqlx would report them as a network fault at each connection.
+fn certificate_faults(
+    settings: &DbSettings,
+    address: &ServerAddress,
+    of_address: &'static str,
+) -> SettingFaults {
     let files = [
         (settings.tls_ca.as_ref().map_or(of_address, |_| "tls_ca"), &address.tls_ca),
         (of_address, &address.tls_cert),
         (of_address, &address.tls_key),
     ];
+    let mut faults = Vec::new();
     for (name, file) in files {
-        // Checked here, because sqlx would report it as a network fault at each connection.
         let Some(file) = file else { continue };
         let opened = std::fs::File::open(file).and_then(|file| match file.metadata()?.is_dir() {
             true => Err(std::io::ErrorKind::IsADirectory.into()),
@@ -235,44 +304,7 @@ fn complete(
                 .push((name, AddressFault::new(why, "name a PEM file that this service may read")));
         }
     }
-    let pooled = matches!(settings.pgbouncer, PgBouncer::Session | PgBouncer::Transaction);
-    if pooled && !address.options.is_empty() {
-        faults.push(("pgbouncer", AddressFault::new(
-            "PgBouncer does not pass on the `options` that the address names",
-            "remove them there, and give them to the role: `ALTER ROLE .. SET search_path = ..`",
-        )));
-    }
-    let (Some(user), Some(database), true) =
-        (address.user.clone(), address.database.clone(), faults.is_empty())
-    else {
-        return Err(faults);
-    };
-    let several = address.hosts.len() > 1;
-    let default = if several { SessionTarget::ReadWrite } else { SessionTarget::Any };
-    let target = address.target.unwrap_or(default);
-    let expects_writes = match address.target {
-        None => true,
-        Some(target) => matches!(target, SessionTarget::ReadWrite | SessionTarget::Primary),
-    };
-    let chosen = settings.connect_timeout != DbSettings::default().connect_timeout;
-    let of_address = address.connect_timeout.filter(|_| !chosen);
-    Ok(Some(ServerConfig {
-        endpoints: address.endpoints(),
-        user,
-        database,
-        password: address.password.unwrap_or_default(),
-        tls,
-        tls_ca: address.tls_ca,
-        tls_cert: address.tls_cert,
-        tls_key: address.tls_key,
-        application_name: address.application_name,
-        connect_timeout: of_address.unwrap_or(settings.connect_timeout),
-        statement_timeout: settings.statement_timeout,
-        options: address.options,
-        target,
-        expects_writes,
-        pgbouncer: settings.pgbouncer,
-    }))
+    faults
 }
 
 fn ssl_mode(tls: Tls) -> PgSslMode {

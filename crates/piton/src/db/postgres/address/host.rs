@@ -64,21 +64,7 @@ fn host(text: &str, form: HostForm) -> Result<(Host, Option<u16>), AddressFault>
         ));
     }
     if let Some(inside) = rest.strip_prefix('[') {
-        let (address, behind) = inside.split_once(']').ok_or_else(|| {
-            AddressFault::new("`[` without `]`", "write an IPv6 address as `[::1]:5432`")
-        })?;
-        let address = address.replacen("%25", "%", 1);
-        let port = match behind.strip_prefix(':') {
-            Some(text) => Some(port(text)?),
-            None if behind.is_empty() => None,
-            None => {
-                return Err(AddressFault::new(
-                    "something other than a port stands behind `]`",
-                    "write an IPv6 address as `[::1]:5432`",
-                ));
-            }
-        };
-        return Ok((ipv6(&address)?, port));
+        return bracketed(inside);
     }
     if rest.starts_with('/') {
         return socket_folder(rest);
@@ -93,26 +79,47 @@ fn host(text: &str, form: HostForm) -> Result<(Host, Option<u16>), AddressFault>
     // A port is not split off after several colons, because without brackets they can only be an
     // IPv6 address.
     if rest.matches(':').count() > 1 {
-        if form == HostForm::Url {
-            return Err(AddressFault::new(
-                "an IPv6 address without brackets, or a `:` too many",
-                "write an IPv6 address as `[::1]:5432`; a `:` in a user name is `%3A`",
-            ));
-        }
-        let (before, last) = rest.rsplit_once(':').unwrap_or((rest, ""));
-        if last.len() >= 4 && port(last).is_ok() && ipv6(before).is_ok() {
-            return Err(AddressFault::new(
-                "an IPv6 address without brackets, whose end may be a port",
-                "write it in brackets, with the port behind them: `[::1]:7601`, or `[::1:7601]` without a port",
-            ));
-        }
-        return Ok((ipv6(rest)?, None));
+        return unbracketed_ipv6(rest, form);
     }
     let (name, port) = match rest.split_once(':') {
         Some((name, text)) => (name, Some(port(text)?)),
         None => (rest, None),
     };
     Ok((host_name(name)?, port))
+}
+
+/// Parses the text after `[`: an IPv6 address, with or without a port.
+fn bracketed(inside: &str) -> Result<(Host, Option<u16>), AddressFault> {
+    const FIX: &str = "write an IPv6 address as `[::1]:5432`";
+    let (address, behind) =
+        inside.split_once(']').ok_or_else(|| AddressFault::new("`[` without `]`", FIX))?;
+    let address = address.replacen("%25", "%", 1);
+    let port = match behind.strip_prefix(':') {
+        Some(text) => Some(port(text)?),
+        None if behind.is_empty() => None,
+        None => {
+            return Err(AddressFault::new("something other than a port stands behind `]`", FIX));
+        }
+    };
+    Ok((ipv6(&address)?, port))
+}
+
+/// Parses an IPv6 address without brackets. Refuses one whose end may be a port.
+fn unbracketed_ipv6(text: &str, form: HostForm) -> Result<(Host, Option<u16>), AddressFault> {
+    if form == HostForm::Url {
+        return Err(AddressFault::new(
+            "an IPv6 address without brackets, or a `:` too many",
+            "write an IPv6 address as `[::1]:5432`; a `:` in a user name is `%3A`",
+        ));
+    }
+    let (before, last) = text.rsplit_once(':').unwrap_or((text, ""));
+    if last.len() >= 4 && port(last).is_ok() && ipv6(before).is_ok() {
+        return Err(AddressFault::new(
+            "an IPv6 address without brackets, whose end may be a port",
+            "write it in brackets, with the port behind them: `[::1]:7601`, or `[::1:7601]` without a port",
+        ));
+    }
+    Ok((ipv6(text)?, None))
 }
 
 fn ipv6(text: &str) -> Result<Host, AddressFault> {

@@ -33,25 +33,38 @@ pub(super) fn parse_url(rest: &str) -> Result<ServerAddress, AddressFault> {
     if path.contains('@') {
         return Err(unescaped('/'));
     }
-    let split_password = credentials.is_none() && query.contains('@');
-    let explained = |fault: AddressFault| if split_password { unescaped('?') } else { fault };
+    // Without credentials, an `@` in the query shows that a `?` in the password ended the authority.
+    // Every other fault is replaced then, because its message would quote a part of the password.
+    let is_password_cut = credentials.is_none() && query.contains('@');
+    let explained = |fault: AddressFault| if is_password_cut { unescaped('?') } else { fault };
     let mut address = ServerAddress::default();
     if !listed.is_empty() {
         address.hosts = hosts(listed, HostForm::Url).map_err(explained)?;
     }
     if let Some(credentials) = credentials {
-        let (user, password) = match credentials.split_once(':') {
-            Some((user, password)) => (user, Some(password)),
-            None => (credentials, None),
-        };
-        if !user.is_empty() {
-            address.user = Some(decode(user, "the user")?);
-        }
-        if let Some(password) = password.filter(|password| !password.is_empty()) {
-            address.password = Some(decode(password, "the password")?.into());
-        }
+        set_credentials(&mut address, credentials)?;
     }
-    let database = path.strip_prefix('/').unwrap_or(path);
+    set_database(&mut address, path.strip_prefix('/').unwrap_or(path))?;
+    set_parameters(&mut address, query).map_err(explained)?;
+    address.check_ports()?;
+    Ok(address)
+}
+
+fn set_credentials(address: &mut ServerAddress, credentials: &str) -> Result<(), AddressFault> {
+    let (user, password) = match credentials.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (credentials, None),
+    };
+    if !user.is_empty() {
+        address.user = Some(decode(user, "the user")?);
+    }
+    if let Some(password) = password.filter(|password| !password.is_empty()) {
+        address.password = Some(decode(password, "the password")?.into());
+    }
+    Ok(())
+}
+
+fn set_database(address: &mut ServerAddress, database: &str) -> Result<(), AddressFault> {
     if database.contains('/') {
         return Err(AddressFault::new(
             "more than the name of a database stands behind the host",
@@ -64,35 +77,41 @@ pub(super) fn parse_url(rest: &str) -> Result<ServerAddress, AddressFault> {
     if !database.is_empty() {
         address.database = Some(decode(database, "the database")?);
     }
+    Ok(())
+}
+
+/// Sets the parameters of the query.
+fn set_parameters(address: &mut ServerAddress, query: &str) -> Result<(), AddressFault> {
     let mut seen: Vec<String> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let Some((name, value)) = pair.split_once('=') else {
-            if !split_password && PARAMETERS.contains(&pair) {
-                return Err(AddressFault::new(
-                    format!("`{pair}` has no value"),
-                    format!("write `{pair}=` and its value, or remove it"),
-                ));
-            }
-            return Err(explained(unknown_parameter(if split_password { "" } else { pair })));
-        };
-        let name = decode(name, "a parameter").map_err(explained)?;
-        let value = decode(value, "a parameter").map_err(explained)?;
-        let already = match name.as_str() {
+        let (name, value) = pair.split_once('=').ok_or_else(|| without_value(pair))?;
+        let (name, value) = (decode(name, "a parameter")?, decode(value, "a parameter")?);
+        let is_set = match name.as_str() {
             "user" => address.user.is_some(),
             "password" => address.password.is_some(),
             "dbname" => address.database.is_some(),
             _ => seen.contains(&name),
         };
-        if already {
-            return Err(explained(written_twice(&name)));
+        if is_set {
+            return Err(written_twice(&name));
         }
         // Accepted, because `options[name]` is sqlx's own spelling of one option.
         match name.strip_prefix("options[").and_then(|name| name.strip_suffix(']')) {
             Some(option) => address.options.push((option.to_owned(), value)),
-            None => address.set(&name, value).map_err(explained)?,
+            None => address.set(&name, value)?,
         }
         seen.push(name);
     }
-    address.check_ports()?;
-    Ok(address)
+    Ok(())
+}
+
+/// Returns the fault of a parameter without a `=`.
+fn without_value(name: &str) -> AddressFault {
+    if PARAMETERS.contains(&name) {
+        return AddressFault::new(
+            format!("`{name}` has no value"),
+            format!("write `{name}=` and its value, or remove it"),
+        );
+    }
+    unknown_parameter(name)
 }
