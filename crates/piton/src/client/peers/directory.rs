@@ -296,7 +296,8 @@ mod tests {
                 };
                 PeerDirectory::new(config, true, peers.into_iter().map(parse).collect())
             };
-            resolve(&directory(loader.load(&[]).0), "off-piste")
+            let client = crate::config::Section::of::<crate::client::ClientSettings>("client");
+            resolve(&directory(loader.load(&[&client]).0), "off-piste")
         };
         let env = [("OFF_PISTE_SERVICE_PORT", "env:1")];
         let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
