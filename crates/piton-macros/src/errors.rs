@@ -8,7 +8,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, ItemFn, LitInt, LitStr, Result, Token};
 
-/// One status, and when the handler answers it.
+/// A status, with the description of the error.
 struct DocumentedError {
     status: LitInt,
     description: Option<LitStr>,
@@ -33,7 +33,7 @@ impl Parse for DocumentedError {
     }
 }
 
-/// Takes the attributes away from the function, and returns the calls that they stand for.
+/// Removes the attributes from the function, and returns the calls that they stand for.
 pub fn take(function: &mut ItemFn) -> Result<TokenStream> {
     let of = |attribute: &Attribute| attribute.path().is_ident("errors");
     let (found, others): (Vec<_>, Vec<_>) = function.attrs.drain(..).partition(of);

@@ -1,5 +1,5 @@
-//! The attribute and derive macros of Piton. They parse, and emit calls to plain public functions
-//! of the `piton` crate that a person could write; `myservice routes --explain` prints them.
+//! The attribute and derive macros of Piton. They parse, and generate calls of public functions of the `piton`
+//! crate that a person could write; `myservice routes --explain` prints them.
 
 mod cache_key;
 mod cached;
@@ -15,14 +15,14 @@ mod sqs;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
 
-/// Makes each attribute that is named after a method.
+/// Defines the attribute of each HTTP method.
 macro_rules! methods {
     ($($name:ident $method:literal)*) => {
         $(
             #[doc = concat!("Routes `", $method, "` requests for a path to the function below: `#[", stringify!($name), "(\"/path/{id}\")]`.")]
             ///
-            /// The function is registered wherever it stands; a `blueprint!` in its module or
-            /// around it puts a prefix before the path. Its doc comment documents the route.
+            /// The function is registered in whatever module it is; a `blueprint!` of its module or of one
+            /// around that adds a prefix to the path. Its doc comment documents the route.
             #[proc_macro_attribute]
             pub fn $name(arguments: TokenStream, item: TokenStream) -> TokenStream {
                 let arguments = parse_macro_input!(arguments as route::Arguments);
@@ -41,7 +41,7 @@ methods! {
     delete "DELETE"
 }
 
-/// Routes requests of several methods to the function below:
+/// Routes requests of several methods to the function:
 /// `#[route("/path", methods = ["GET", "POST"])]`.
 #[proc_macro_attribute]
 pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -50,11 +50,11 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(route::expand(arguments, function, None))
 }
 
-/// Lets in only callers who show a token or an API key: `#[protected]`, `#[protected(fresh)]`,
+/// Requires a token or an API key: `#[protected]`, `#[protected(fresh)]`,
 /// `#[protected(refresh)]`, `#[protected(optional)]`, `#[protected(locations = ["cookies"])]`,
 /// `#[protected(verify_type = false)]`, `#[protected(skip_revocation_check)]`,
 /// `#[protected(api_key, scope = "orders:write")]`, or
-/// `#[protected(guard = Weekdays::only("monday"))]` with any `piton::http::Guard`. Stands with a
+/// `#[protected(guard = Weekdays::only("monday"))]` with any `piton::http::Guard`. Belongs next to a
 /// route's attribute.
 #[proc_macro_attribute]
 pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -62,16 +62,16 @@ pub fn protected(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(guard::below("protected", &arguments.into(), function))
 }
 
-/// Lets everybody in, though the blueprint is protected. Stands with a route's attribute.
+/// Allows anonymous callers though the blueprint is protected. Belongs next to a route's attribute.
 #[proc_macro_attribute]
 pub fn public(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     finish(guard::below("public", &arguments.into(), function))
 }
 
-/// Remembers the answers of a GET route: `#[cached]`, `#[cached(ttl = "60s", tags = ["companies"])]`,
+/// Caches the responses of a GET route: `#[cached]`, `#[cached(ttl = "60s", tags = ["companies"])]`,
 /// with the options `ttl`, `tags = ["company:{cnpj}"]`, `key = "company:{cnpj}"`,
-/// `vary = ["accept-language"]` and `shared`; see `piton::cache::Cached`. Stands with a route's
+/// `vary = ["accept-language"]` and `shared`; see `piton::cache::Cached`. Belongs next to a route's
 /// attribute.
 #[proc_macro_attribute]
 pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -79,18 +79,18 @@ pub fn cached(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(guard::below("cached", &arguments.into(), function))
 }
 
-/// Documents the errors that a route answers, by their status:
-/// `#[errors(404 = "There is no such order.", 409)]`. Stands with a route's attribute.
+/// Documents the errors of a route by their status:
+/// `#[errors(404 = "There is no such order.", 409)]`. Belongs next to a route's attribute.
 ///
-/// The OpenAPI document lists them beside those that follow from what the handler reads and who may
-/// call it; generated clients make a type or a case of each.
+/// The OpenAPI document lists them next to those that follow from the handler's arguments and guard; generated
+/// clients have a type or a case for each.
 #[proc_macro_attribute]
 pub fn errors(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     finish(guard::below("errors", &arguments.into(), function))
 }
 
-/// Caches what an `async fn` returns, but not its errors:
+/// Caches the results of an `async fn`, except errors:
 /// `#[piton::memoize(ttl = "60s", tags = ["companies"], key = "by-state:{state}")]`.
 ///
 /// `key` and `tags` may name arguments, as in `format!`; in the key the values are escaped as by
@@ -106,18 +106,18 @@ pub fn memoize(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(cached::memoize(&options, function))
 }
 
-/// Builds a cache key as `format!` builds a text; see `piton::cache::key`.
+/// Builds a cache key with the syntax of `format!`; see `piton::cache::key`.
 #[proc_macro]
 pub fn cache_key(input: TokenStream) -> TokenStream {
     finish(cache_key::expand(&parse_macro_input!(input as cache_key::Arguments)))
 }
 
-/// Gives the messages of a queue to the function below: `#[sqs("gnar-queue")]`, with the options
+/// Calls the function with the messages of a queue: `#[sqs("gnar-queue")]`, with the options
 /// `interval = "60s"`, `max_messages = 10`, `visibility_timeout = "30s"`, `wait_time = "20s"`,
 /// `attribute_names = ["All"]`, `message_attribute_names = ["All"]` and
 /// `receive_request_attempt_id = ".."`.
 ///
-/// The function is registered wherever it stands. It takes a `Message`, then at most six parts; the
+/// The function is registered in whatever module it is. It takes a `Message`, then at most six parts; the
 /// message is deleted unless the function returns `false` or an error, or panics.
 #[proc_macro_attribute]
 pub fn sqs(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -126,21 +126,21 @@ pub fn sqs(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(sqs::expand(arguments, function))
 }
 
-/// Makes an `async fn` a test with a runtime of its own.
+/// Turns an `async fn` into a test with a runtime of its own.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     finish(route::test(&arguments.into(), function))
 }
 
-/// Reads a struct as a section of the settings: doc comments become documentation, the `Default`
-/// gives the defaults.
+/// Implements `Settings`: the struct is a section of the settings, its doc comments are the documentation, and its
+/// `Default` has the defaults.
 #[proc_macro_derive(Settings, attributes(setting))]
 pub fn settings(input: TokenStream) -> TokenStream {
     finish(settings::derive(parse_macro_input!(input as DeriveInput)))
 }
 
-/// Reads a struct from a row of the database, by the columns' names.
+/// Implements `FromRow`: reads the struct from a row of the database, by column names.
 #[proc_macro_derive(FromRow, attributes(row))]
 pub fn from_row(input: TokenStream) -> TokenStream {
     finish(from_row::derive(parse_macro_input!(input as DeriveInput)))

@@ -1,4 +1,4 @@
-//! `#[get("/path")]` and its kin: one call of `piton::http::get`, registered.
+//! `#[get("/path")]` and the attributes of other methods: register one call of `piton::http::get`.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -45,8 +45,8 @@ impl Parse for Arguments {
     }
 }
 
-/// The function as it stands, checks that make the compiler's messages point at the right place,
-/// and its registration.
+/// Generates the unchanged function, checks that make compiler messages point at the right place, and its
+/// registration.
 pub fn expand(
     arguments: Arguments,
     mut function: ItemFn,
@@ -57,8 +57,7 @@ pub fn expand(
     let cached = cached::take(&mut function, &methods(&arguments, method))?;
     let errors = errors::take(&mut function)?;
     if attributes.iter().any(guard::is_route) {
-        // Another route attribute stands below: it gets the same guard, cache and errors, because it
-        // would otherwise make an open route.
+        // Passed on to the next route attribute of the function, which would otherwise register an unguarded route.
         function.attrs = attributes;
     }
     check_path(&arguments.path)?;
@@ -79,7 +78,7 @@ pub fn expand(
     Ok(quote! {
         #function
 
-        // The registration of a handler that is deprecated is no use of it.
+        // Allowed, because the registration of a deprecated handler should not warn about its use.
         #[allow(deprecated)]
         const _: () = {
             #checks
@@ -95,13 +94,13 @@ pub fn expand(
     })
 }
 
-/// The methods, in capitals.
+/// Returns the methods in upper case.
 fn methods(arguments: &Arguments, method: Option<&str>) -> Vec<String> {
     let listed = arguments.methods.iter().map(|method| method.value().to_ascii_uppercase());
     method.map(str::to_owned).into_iter().chain(listed).collect()
 }
 
-/// The call that a person could write: `piton::http::get("/path", name)`.
+/// Generates the call that a person could write: `piton::http::get("/path", name)`.
 fn make(arguments: &Arguments, name: &syn::Ident, method: Option<&str>) -> Result<TokenStream> {
     let path = &arguments.path;
     if let Some(method) = method {
@@ -200,7 +199,7 @@ fn argument_types(function: &ItemFn) -> Vec<&Type> {
         .collect()
 }
 
-/// Returns the call that asks every type of the signature for what it reads or answers.
+/// Generates the call that collects the description of every type in the signature.
 fn describe(function: &ItemFn) -> TokenStream {
     let name = &function.sig.ident;
     match &function.sig.output {
@@ -211,8 +210,8 @@ fn describe(function: &ItemFn) -> TokenStream {
     }
 }
 
-/// Demands of each type what the handler needs, where the type stands: without this, one message
-/// says that the whole function is not a handler.
+/// Generates a check of the trait bounds of each type at its place in the signature. Without it, one compiler message
+/// would say that the whole function is not a handler.
 fn checks(function: &ItemFn) -> TokenStream {
     let arguments = argument_types(function);
     let mut checks = TokenStream::new();
@@ -238,7 +237,7 @@ fn checks(function: &ItemFn) -> TokenStream {
     }
 }
 
-/// The doc comment, without the space that stands after `///`.
+/// Returns the doc comment, without the space after `///`.
 fn documentation(function: &ItemFn) -> String {
     let lines = function.attrs.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {

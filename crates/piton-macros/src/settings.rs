@@ -250,7 +250,7 @@ mod tests {
         let output = derived(quote! {
             /// A section.
             struct Http {
-                /// Where to listen.
+                /// Address to listen on.
                 /// **Default: `5000`.**
                 port: u16,
                 #[setting(section)]

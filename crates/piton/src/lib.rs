@@ -3,7 +3,7 @@
 //! ```no_run
 //! use piton::prelude::*;
 //!
-//! /// Says that all is well.
+//! /// Returns the state of the service.
 //! #[get("/user/get")]
 //! async fn user_get() -> Json<Status> {
 //!     Json(Status { status: "ok" })
@@ -15,29 +15,29 @@
 //! }
 //!
 //! fn main() -> piton::Exit {
-//!     App::new("my_service").run()
+//!     piton::new_app!().run()
 //! }
 //! ```
 //!
-//! `cargo run` serves it on <http://127.0.0.1:5000>; `cargo run -- --help` says what else it can do.
+//! `cargo run` serves it on <http://127.0.0.1:5000>; `cargo run -- --help` lists its commands.
 //!
 //! # The map
 //!
-//! | to | see |
+//! | to | use |
 //! |---|---|
-//! | build a service, change a step, add a verb | [`App`], [`Setup`], [`Step`], [`Command`] |
-//! | route, read, answer, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
-//! | check what is written in paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
+//! | build a service, change a step, add a command | [`App`], [`Setup`], [`Step`], [`Command`] |
+//! | route, read requests, respond, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
+//! | check values of paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
 //! | search, sort and page | [`http::Listing`], [`http::Page`] |
 //! | read settings | [`config`]: [`Settings`] |
 //! | log | [`logging`] |
 //! | add a capability of your own | [`mod@part`]: [`Part`](part::Part), [`part!`](macro@part) |
-//! | keep rows | `db` (features `sqlite`, `postgres`) |
-//! | know who is calling | [`auth`]: tokens, passwords, keys (features `jwt`, `password`, `api-key`) |
-//! | remember answers | `cache` (features `cache`, `redis`) |
-//! | call others | `client` (feature `client`) |
-//! | show what the service offers | `openapi` (feature `openapi`) |
-//! | show variables of the environment | `panel` (feature `panel`) |
+//! | store rows | `db` (features `sqlite`, `postgres`) |
+//! | authenticate callers | [`auth`]: tokens, passwords, keys (features `jwt`, `password`, `api-key`) |
+//! | cache responses and values | `cache` (features `cache`, `redis`) |
+//! | call other services | `client` (feature `client`) |
+//! | document the API | `openapi` (feature `openapi`) |
+//! | show environment variables | `panel` (feature `panel`) |
 //! | read queues, send mail | `aws` (feature `aws`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
 //! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
@@ -65,7 +65,7 @@
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
 //!
 //! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that
-//! uses them lists them beside `piton`.
+//! uses them lists them next to `piton`.
 
 // The macros write `::piton::..`, in this crate too.
 extern crate self as piton;
@@ -141,5 +141,6 @@ pub use {piton_macros::migrations, uuid};
 /// Names in the code that macros generate; not for people.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::error::ErrorMapper;
     pub use inventory;
 }

@@ -13,7 +13,7 @@ use std::fmt;
 /// (`App::configure_logger(..)`) and extends one with `App::before` and `App::after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
-    /// Nothing by default: the first chance to touch the app.
+    /// Does nothing by default. Runs first, for changes of the app.
     Preconfig,
     /// Reads the settings of the listener and of every part; all wrong ones are reported at once.
     ConfigureHttp,
@@ -35,7 +35,7 @@ pub enum Step {
     ConfigureSqsPolls,
     /// Adds what every answer carries.
     ConfigureAfterRequest,
-    /// Nothing by default but the parts that named no other step: the last chance before the first request.
+    /// Starts the parts that name no other step. Runs last before the first request.
     Postconfig,
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Says when to stop. Cheap to clone; every clone sees the same signal.
+/// The signal to stop. Cheap to clone; every clone sees the same signal.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -15,20 +15,19 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
-/// Gives the stop signal. Dropping it without calling [`Trigger::stop`] stops as well: whoever
-/// could have said "stop" is gone.
+/// Gives the stop signal. Dropping it stops as well, because nobody else could give the signal.
 #[derive(Clone, Debug)]
 pub struct Trigger(watch::Sender<bool>);
 
 impl Stop {
-    /// A signal, and the trigger that gives it.
+    /// Returns a signal, and the trigger that gives it.
     #[must_use]
     pub fn new() -> (Trigger, Self) {
         let (sender, receiver) = watch::channel(false);
         (Trigger(sender), Self(receiver))
     }
 
-    /// A signal that never comes.
+    /// Returns a signal that is never given.
     #[must_use]
     pub fn never() -> Self {
         let (trigger, stop) = Self::new();
@@ -43,7 +42,7 @@ impl Stop {
         let _ = self.0.clone().wait_for(|stopped| *stopped).await;
     }
 
-    /// Whether the signal has come.
+    /// Returns whether the signal has been given.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         *self.0.borrow() || self.0.has_changed().is_err()

@@ -218,7 +218,7 @@ impl WalkthroughRunner {
         match &step.action {
             Action::Write { path, from, content } => self.write(path, from.as_deref(), content),
             Action::Type { command, in_background: true, .. } => {
-                self.run_in_background(step, command)
+                self.run_in_background(step, command);
             }
             Action::Type { command, answer, .. } => self.run_and_compare(step, command, answer),
         }

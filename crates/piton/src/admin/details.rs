@@ -18,7 +18,7 @@ use crate::handle::{Handle, PartHealth};
 /// The paths of the details.
 pub(crate) const DETAIL_PATHS: [&str; 4] = ["/health", "/metrics", "/info", "/log-level"];
 
-/// Those of the details that are in `paths`, for whom `guard` lets in.
+/// Returns the detail routes in `paths`, behind `guard`.
 pub(crate) fn details(paths: &[&str], guard: AdminGuard) -> Router<Handle> {
     let router = paths.iter().fold(Router::new(), |router, path| match endpoint(path) {
         Some(endpoint) => router.route(path, endpoint),
@@ -67,7 +67,7 @@ async fn metrics(State(handle): State<Handle>, headers: HeaderMap) -> Response {
     (headers, text).into_response()
 }
 
-/// What runs, and by which settings. No secret: settings show as the verb `config` shows them.
+/// Shows the program, its parts and its settings. Secrets are masked as by the command `config`.
 async fn info(State(handle): State<Handle>) -> Response {
     let parts = handle.health().await;
     let snapshots = handle.snapshots();

@@ -1,4 +1,4 @@
-//! Who may ask for details, and who may change something.
+//! Access to the details, and to endpoints that change something.
 //!
 //! An address on loopback is reached by every page that a browser on the machine shows. So whoever
 //! comes by loopback must name this machine as the host (a name that was rebound to it is refused),
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, header};
 use crate::context;
 use crate::http::Error;
 
-/// Where the details are served.
+/// The listener that serves the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdminGuard {
     /// On an address of their own, which is the guard.
@@ -25,11 +25,11 @@ pub(crate) enum AdminGuard {
 }
 
 impl AdminGuard {
-    /// Lets a request pass, or answers it.
+    /// Lets a request pass, or rejects it.
     pub async fn check(self, request: Request, next: Next) -> Response {
         let peer = context::current(|request| request.peer).flatten();
         match self.refuse(peer, request.headers()) {
-            // To a stranger there is nothing at this path.
+            // 404 instead of 403, so that external hosts do not learn of the endpoint.
             Some(_) if self == Self::Public => {
                 Error::not_found("nothing is served at this path").into_response()
             }
@@ -50,13 +50,14 @@ impl AdminGuard {
     }
 }
 
-/// Whether the request comes from this machine itself: for what changes something.
+/// Returns whether the request comes from this machine itself, as endpoints that change something
+/// require.
 pub(crate) fn is_local(headers: &HeaderMap) -> bool {
     let peer = context::current(|request| request.peer).flatten();
     peer.is_none_or(|peer| peer.to_canonical().is_loopback()) && !was_forwarded(headers)
 }
 
-/// A proxy on this machine speaks for others.
+/// Returns whether a proxy has forwarded the request: one on this machine forwards for others.
 fn was_forwarded(headers: &HeaderMap) -> bool {
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
         .into_iter()
@@ -67,12 +68,13 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
     headers.get(header::HOST)?.to_str().ok()?.parse().ok()
 }
 
-/// Whether the request's `Host` is `localhost` or an address, and no name that was rebound to one.
+/// Returns whether the request's `Host` is `localhost` or an address, and no name that was rebound to
+/// one.
 pub(crate) fn names_this_machine(headers: &HeaderMap) -> bool {
     match headers.get_all(header::HOST).iter().count() {
         0 => return true,
         1 => {}
-        // Whoever passes it on may go by the other.
+        // A proxy in between may go by the other one (RFC 9112, section 3.2).
         _ => return false,
     }
     host(headers).is_some_and(|authority| {
@@ -81,7 +83,7 @@ pub(crate) fn names_this_machine(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether the request comes from a page of this address, or from no page at all.
+/// Returns whether the request comes from a page of this address, or from no page at all.
 pub(crate) fn same_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));

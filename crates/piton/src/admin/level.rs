@@ -13,7 +13,7 @@ use crate::config::Setting;
 use crate::http::{Error, FieldError, Result};
 use crate::logging::{self, LogLevel};
 
-/// What to change it to.
+/// The body of a change.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -40,7 +40,7 @@ pub(super) async fn revert(headers: HeaderMap) -> Result<Response> {
     Ok(answer(StatusCode::OK, &logging::revert_level()).into_response())
 }
 
-/// Whoever reaches the admin address may look; to change something one must be on the machine.
+/// Rejects a change from another machine. Reading needs the admin address only.
 fn only_from_here(headers: &HeaderMap) -> Result<()> {
     if is_local(headers) {
         return Ok(());

@@ -1,8 +1,8 @@
-//! What those who run the service ask it: is it alive, is it ready, how is it, how much does it do?
+//! Endpoints for operators: liveness, readiness, health in detail, metrics, info, the log's level.
 //!
 //! The two probes stand on the public port and say a status and no more. Everything else is told on
 //! the admin address only, which is this machine's own in production; in development, where nothing
-//! listens there, the public port tells it too, to who sits at this machine.
+//! listens there, the public port serves it too, to requests from this machine.
 
 mod accept;
 mod details;
@@ -50,21 +50,22 @@ pub(crate) const EXEMPT_PATHS: ExemptPaths =
     ExemptPaths { probes: &PROBE_PATHS, quiet: &["/livez", "/readyz", "/metrics"] };
 
 #[derive(Serialize)]
-struct Probe {
+struct ProbeStatus {
     status: &'static str,
 }
 
-/// Whoever can answer this is alive. It asks nothing of any part: a restart mends no database.
+/// Responds 200 while the process can respond. Checks no part, because a restart does not mend a
+/// database.
 async fn livez() -> Response {
-    answer(StatusCode::OK, &Probe { status: "alive" })
+    answer(StatusCode::OK, &ProbeStatus { status: "alive" })
 }
 
 async fn readyz(State(handle): State<Handle>) -> Response {
     let (code, status) = readiness(&handle, &handle.health().await);
-    answer(code, &Probe { status })
+    answer(code, &ProbeStatus { status })
 }
 
-/// Whether requests should be sent here, given how the parts are.
+/// Returns the status and the word for whether requests should be sent here.
 fn readiness(handle: &Handle, parts: &[PartHealth]) -> (StatusCode, &'static str) {
     if handle.draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping")
@@ -79,8 +80,8 @@ fn keeps_from_ready(part: &PartHealth) -> bool {
     part.critical && matches!(part.health, Health::Down(_))
 }
 
-/// What is asked here is read by machines that look at the status and people who look at the rest:
-/// not a failure of a request, so not the error format. Never kept by a cache.
+/// Returns a JSON response that no cache stores. Without the error format at 503 too, because it is a
+/// report and no failure of a request.
 fn answer(code: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (code, axum::Json(body)).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

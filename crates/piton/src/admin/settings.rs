@@ -11,8 +11,8 @@ use crate::config::{Section, Setting};
 /// The admin address: health in detail, metrics, what runs, the log's level.
 #[derive(Clone, Debug, Default, Settings)]
 pub struct AdminSettings {
-    /// Where it listens: an address with a port, or `off`. Let Prometheus in by `0.0.0.0:9464`, and
-    /// keep everyone else out by your network's rules: it asks nobody who they are.
+    /// The address to listen on, with a port, or `off`. Let Prometheus in by `0.0.0.0:9464`, and
+    /// keep everyone else out by your network's rules: it does not authenticate callers.
     /// **Default: `127.0.0.1:9464` in production; in development the public port serves it.**
     pub address: Option<AdminAddress>,
 }
@@ -20,7 +20,7 @@ pub struct AdminSettings {
 impl AdminSettings {
     pub(crate) const SECTION: Section = Section::of::<Self>("admin");
 
-    /// Where to listen, if anywhere.
+    /// Returns the address to listen on, if any.
     pub(crate) fn listens(&self, production: bool) -> Option<SocketAddr> {
         const DEFAULT: SocketAddr =
             SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
@@ -31,7 +31,8 @@ impl AdminSettings {
         }
     }
 
-    /// Whether the public port serves it too: in development, unless it has an address or is off.
+    /// Returns whether the public port serves the details too: in development, unless an address or `off`
+    /// is set.
     pub(crate) fn on_public_port(&self, production: bool) -> bool {
         !production && self.address.is_none()
     }

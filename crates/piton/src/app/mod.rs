@@ -100,7 +100,7 @@ pub struct App {
     for_command: bool,
     hooks: StepHooks,
     /// Hooks before and after every request, and error renderers.
-    request_hooks: http::Hooks,
+    request_hooks: http::RequestHooks,
     layers: Vec<LayerOfRouter>,
 }
 
@@ -195,7 +195,7 @@ impl App {
             commands: Vec::new(),
             for_command: false,
             hooks: StepHooks::default(),
-            request_hooks: http::Hooks::default(),
+            request_hooks: http::RequestHooks::default(),
             layers: Vec::new(),
         }
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::Router;
@@ -25,7 +25,7 @@ use super::{App, AppSettings, LaunchError, MountedRouter};
 use crate::admin::{self, AdminGuard, AdminSettings};
 use crate::config::{Config, Origin, Problems};
 use crate::convert;
-use crate::handle::{Drain, Handle, Inner, PartState, TypedValues};
+use crate::handle::{Drain, Handle, Inner, LateValue, PartState, TypedValues};
 use crate::http::{self, HttpSettings, Route, RouteInfo, Stack, StackConfig};
 use crate::logging::{self, LogLevel, LogSettings};
 use crate::memory::{self, BudgetMetrics, MemoryBudget};
@@ -247,7 +247,7 @@ impl Setup {
             parts: parts.into_iter().map(PartState::new).collect(),
             states: mem::take(&mut state.app.states),
             provided: mem::take(&mut state.app.provided),
-            routes: OnceLock::new(),
+            routes: LateValue::default(),
             drain: Drain::new(),
             wants_peer_address: AtomicBool::new(false),
             started: Instant::now(),
@@ -277,7 +277,7 @@ impl Setup {
         let mut state = self.state();
         let routes = mem::take(&mut state.routes);
         require_routes(&state.app, &routes)?;
-        if !state.app.mounts.is_empty() || routes.iter().any(http::Route::may_ask_for_peer) {
+        if !state.app.mounts.is_empty() || routes.iter().any(http::Route::wants_peer_address) {
             state.tell_peer();
         }
         let handle = state.handle.clone().expect("the step `configure_http` has made it");
@@ -335,7 +335,7 @@ impl Setup {
         let handle = self.handle();
         let mut state = self.state();
         let state = &mut *state;
-        let _ = handle.inner().routes.set(mem::take(&mut state.infos));
+        handle.inner().routes.set(mem::take(&mut state.infos));
         let router = state.router.take().unwrap_or_default().with_state(handle.clone());
         let rules = state.rules.take().unwrap_or_else(|| state.rules_of(handle.clone()));
         let stack = Stack::new(router, rules);

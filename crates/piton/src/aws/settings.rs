@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::address::AddressError;
-use crate::config::{HttpUrl, Reader, Setting, expected_because};
+use crate::config::types::address::expected_because;
+use crate::config::{HttpUrl, Reader, Setting};
 
 /// Access to an AWS service. What is not set comes from the machine: the variables `AWS_*`, a profile, the
 /// role of the container or the instance.

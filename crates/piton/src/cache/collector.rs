@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::inner::Inner;
 
-/// Reads the figures when a scrape asks for them.
+/// Reads the counters and gauges when a scrape asks for them.
 pub(super) struct CacheCollector(pub Arc<Inner>);
 
 impl Collector for CacheCollector {

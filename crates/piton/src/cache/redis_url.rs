@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::address::{AddressError, UrlParts, cut, lowercase_scheme, scheme_and_authority};
-use crate::config::{Setting, expected_because, trimmed_text};
+use crate::config::Setting;
+use crate::config::types::address::{expected_because, trimmed_text};
 use crate::secrets::redact_setting;
 
 /// The URL schemes of Redis servers.

@@ -1,7 +1,7 @@
 //! The variables with the addresses of services that Kubernetes adds to every pod:
 //! `BILLING_SERVICE_PORT`, `BILLING_SERVICE_HOST`.
 //!
-//! They are no settings, because nobody knows beforehand which services there are. The section `[client]`
+//! These are not settings, because the services are not known beforehand. The section `[client]`
 //! declares that it uses them, so that the settings' loader remembers them.
 
 use crate::config::{Config, Origin};

@@ -87,7 +87,7 @@ pub(crate) fn json(text: &str) -> String {
 /// A fault: its message, and the position of its character.
 struct DecodeFault(&'static str, usize);
 
-type ScanResult = Result<usize, DecodeFault>;
+type JsonScanResult = Result<usize, DecodeFault>;
 
 /// Python's JSON scanner: finds the end of a value, or the first fault.
 struct JsonScanner<'a> {
@@ -106,7 +106,7 @@ impl JsonScanner<'_> {
         index
     }
 
-    fn value(&self, index: usize, depth: usize) -> ScanResult {
+    fn value(&self, index: usize, depth: usize) -> JsonScanResult {
         match self.at(index) {
             Some('"') => self.string(index),
             Some('{') if depth < 500 => self.object(index + 1, depth + 1),
@@ -152,7 +152,7 @@ impl JsonScanner<'_> {
         Some(end)
     }
 
-    fn string(&self, begin: usize) -> ScanResult {
+    fn string(&self, begin: usize) -> JsonScanResult {
         let unterminated = DecodeFault("Unterminated string starting at", begin);
         let mut index = begin + 1;
         loop {
@@ -180,7 +180,7 @@ impl JsonScanner<'_> {
         }
     }
 
-    fn object(&self, after: usize, depth: usize) -> ScanResult {
+    fn object(&self, after: usize, depth: usize) -> JsonScanResult {
         let mut index = self.blank(after);
         if self.at(index) == Some('}') {
             return Ok(index + 1);
@@ -205,7 +205,7 @@ impl JsonScanner<'_> {
         }
     }
 
-    fn array(&self, after: usize, depth: usize) -> ScanResult {
+    fn array(&self, after: usize, depth: usize) -> JsonScanResult {
         let mut index = self.blank(after);
         if self.at(index) == Some(']') {
             return Ok(index + 1);

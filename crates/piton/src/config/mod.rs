@@ -35,7 +35,7 @@ mod table_entries;
 #[cfg(test)]
 mod tests;
 mod toml;
-mod types;
+pub(crate) mod types;
 #[cfg(feature = "jwt")]
 mod unused_variables;
 mod variable_filter;
@@ -60,7 +60,6 @@ pub use self::setting_info::SettingInfo;
 pub use self::setting_options::SettingOptions;
 pub(crate) use self::suggest::{suggest, suggest_key};
 pub use self::types::address::{HostPort, HttpUrl};
-pub(crate) use self::types::address::{expected_because, trimmed_text};
 #[doc(hidden)]
 pub use self::types::enum_setting::{enum_schema, list_names, reject_name};
 pub use self::types::environment::Environment;

@@ -39,9 +39,6 @@ fn fix(error: &SecretFileError) -> &'static str {
             io::ErrorKind::PermissionDenied => "let the service's user read it",
             _ => "name a file that can be read",
         },
-        SecretFileError::DanglingLink | SecretFileError::NotRegular => {
-            "name a file that can be read"
-        }
         SecretFileError::TooLarge => "name a file with the value alone",
         SecretFileError::NotText => "write the value as UTF-8 text",
     }

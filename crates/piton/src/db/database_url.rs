@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::postgres;
 use super::sqlite_url::{self, SqliteFile};
 use crate::address::lowercase_scheme;
-use crate::config::{Setting, trimmed_text};
+use crate::config::Setting;
+use crate::config::types::address::trimmed_text;
 use crate::secrets::redact_setting;
 
 /// The address of a database. Its `Debug` form and the config page show it without the password.

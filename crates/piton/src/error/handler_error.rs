@@ -1,4 +1,4 @@
-//! The one error of every handler, with two messages: one for the stranger, one for the log.
+//! The error type of handlers, with two messages: one for the client, one for the log.
 //!
 //! `?` works on any error: what Piton knows by its type becomes the right status (a missing row
 //! 404, a pool's timeout 503), all else is 500, of which the client reads nothing but an id.
@@ -17,12 +17,12 @@ use serde::Serialize;
 use super::box_error::BoxError;
 use crate::error::problem;
 
-/// What handlers return: `Result<Json<User>>`.
+/// The return type of handlers: `Result<Json<User>>`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a request fails: a status, what the client may know, and what the log should.
+/// The failure of a request: a status, a detail for the client, and causes for the log.
 ///
-/// It does not implement [`std::error::Error`], so that it can be made from everything that does:
+/// Does not implement [`std::error::Error`], so that it can be made from every type that does:
 ///
 /// ```
 /// use piton::prelude::*;
@@ -91,8 +91,7 @@ pub(crate) struct ErrorConversion(pub fn(&(dyn StdError + 'static)) -> Option<Er
 
 inventory::collect!(ErrorConversion);
 
-/// What is known of an error of a library: a status, perhaps with words for the client and a time to
-/// come back. A status alone turns into it by itself.
+/// The status of an error of a library, perhaps with a detail for the client and a time to retry. A status alone turns into it by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusMapping {
     status: StatusCode,
@@ -101,13 +100,13 @@ pub struct StatusMapping {
 }
 
 impl StatusMapping {
-    /// For the client to read, as in [`Error::new`].
+    /// Sets the detail for the client, as in [`Error::new`].
     #[must_use]
     pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { detail: Some(detail.into()), ..self }
     }
 
-    /// When the client may try again, as in [`Error::retry_after`].
+    /// Sets the time until a retry, as [`Error::retry_after`] does.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
@@ -125,7 +124,7 @@ impl From<StatusCode> for StatusMapping {
 macro_rules! map_error {
     ($recognise:expr) => {
         $crate::__private::inventory::submit! {
-            $crate::http::ErrorMapper(|error| {
+            $crate::__private::ErrorMapper(|error| {
                 let recognise: fn(
                     &(dyn ::std::error::Error + 'static),
                 ) -> ::core::option::Option<_> = $recognise;
@@ -150,7 +149,7 @@ macro_rules! constructors {
 }
 
 impl Error {
-    /// An error with any status. `detail` is for the client: nothing internal belongs in it.
+    /// Creates an error with any status. `detail` is for the client and must hold nothing internal.
     #[must_use]
     #[track_caller]
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -160,9 +159,9 @@ impl Error {
     constructors! {
         /// 400: what was sent cannot be understood.
         bad_request BAD_REQUEST
-        /// 401: who is calling is not known.
+        /// 401: the caller is not authenticated.
         unauthorized UNAUTHORIZED
-        /// 403: who is calling may not.
+        /// 403: the caller lacks a permission.
         forbidden FORBIDDEN
         /// 404: there is no such thing.
         not_found NOT_FOUND
@@ -176,7 +175,7 @@ impl Error {
         unavailable SERVICE_UNAVAILABLE
     }
 
-    /// 500: a fault of ours. The client reads nothing of `cause`; the log has all of it.
+    /// 500: a fault of the service. `cause` goes to the log only.
     #[must_use]
     #[track_caller]
     pub fn internal(cause: impl Into<BoxError>) -> Self {
@@ -201,7 +200,7 @@ impl Error {
         }))
     }
 
-    /// Adds what the log should know and the client should not.
+    /// Adds a cause for the log, which the client does not see.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<BoxError>) -> Self {
         self.0.cause = Some(cause.into());
@@ -232,7 +231,7 @@ impl Error {
         self.field_error(FieldError { detail, pointer: None, parameter: None })
     }
 
-    /// Adds a header to the answer.
+    /// Adds a header to the response.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.insert(name, value);
@@ -267,13 +266,13 @@ impl Error {
         self.0.plain
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// What the client reads beside the status, if anything.
+    /// Returns the detail for the client, if any.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
@@ -285,13 +284,14 @@ impl Error {
         &self.0.field_errors
     }
 
-    /// Where the error was made: the line of the `?` or of the constructor.
+    /// Returns the line of code that made the error: that of the `?` or of the constructor.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.0.location
     }
 
-    /// The cause and its own causes, outermost first. For the log, not for the client.
+    /// Returns the messages of the cause and of its own causes, outermost first. For the log, not for the
+    /// client.
     #[must_use]
     pub fn chain(&self) -> Vec<String> {
         let mut chain = Vec::new();
@@ -343,7 +343,7 @@ impl Error {
     }
 }
 
-/// What the first recogniser knows of the error or one of its causes.
+/// Returns the first status that a mapper has for the error or one of its causes.
 fn known(error: &(dyn StdError + 'static)) -> Option<StatusMapping> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -375,7 +375,7 @@ impl fmt::Debug for Error {
     }
 }
 
-/// What the error leaves in the answer for the stack, which renders and logs it.
+/// Carries the error in its response to the stack, which renders and logs it.
 #[derive(Clone)]
 pub(crate) struct ErrorExtension(pub std::sync::Arc<Error>);
 
@@ -399,7 +399,7 @@ impl IntoResponse for Error {
             response.extensions_mut().insert(ErrorExtension(std::sync::Arc::new(self)));
             return response;
         }
-        // Whole in itself, for a router without Piton's stack around it.
+        // A complete document, because a router may run without Piton's stack.
         let mut response = problem::plain(self.0.status, self.detail(), self.field_errors());
         response.headers_mut().extend(headers);
         response.extensions_mut().insert(ErrorExtension(std::sync::Arc::new(self)));

@@ -30,17 +30,19 @@ pub use extract::state::State;
 pub use extract::validation::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
 pub use responses::{Created, NoContent};
+pub use routing::argument_types::{ArgumentType, HandlerArguments};
+pub use routing::blueprint::{Blueprint, MakeGuard, ModulePrefix, Registration};
 pub use routing::guard::{CredentialHeader, Guard, GuardFuture};
 pub use routing::hooks::RequestHead;
 pub use routing::middleware::{Middleware, Next, ResponseFuture, RouteContext};
 pub use routing::operation::{
     Content, DocumentedError, DocumentedHeader, DocumentedResponse, Input, MakeSchema, Operation,
-    Output, Parameter, ParameterIn, SecuritySchemes, probe,
+    Output, Parameter, ParameterIn, SecuritySchemes,
 };
-pub use routing::route::{
-    ArgumentType, Arguments, Blueprint, MakeGuard, ModulePrefix, Registration, Route, RouteInfo,
-    SourceLocation, delete, get, patch, post, put, route,
-};
+pub use routing::route::{Route, delete, get, patch, post, put, route};
+pub use routing::route_info::{RouteInfo, SourceLocation};
+#[doc(hidden)]
+pub use routing::signature_probe as probe;
 pub use server::cors::CorsSettings;
 pub use settings::{HeaderLine, HttpSettings};
 
@@ -52,14 +54,15 @@ pub(crate) use extract::etag::ETagList;
 pub(crate) use extract::etag::is_not_modified;
 #[cfg(feature = "openapi")]
 pub(crate) use extract::listing::ALLOW_EMPTY_VALUE;
+pub(crate) use routing::argument_types::descriptor_of;
 pub(crate) use routing::explain::explain;
 #[cfg(feature = "cache")]
 pub(crate) use routing::guard::credential_headers;
-pub(crate) use routing::hooks::Hooks;
+pub(crate) use routing::hooks::RequestHooks;
 #[cfg(feature = "jwt")]
 pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
 pub(crate) use routing::routing_table::{
-    counted, descriptor_of, infos, is_within, problems, registered_modules, router, scan, sort,
+    counted, infos, is_within, problems, registered_modules, router, scan, sort,
 };
 pub(crate) use server::compression::compressed;
 pub(crate) use server::exempt_paths::ExemptPaths;

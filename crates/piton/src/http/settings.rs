@@ -1,4 +1,4 @@
-//! The settings of the listener and of what stands around every request.
+//! The section `[http]`: the listener, and limits, headers and errors of every request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,12 +26,12 @@ pub struct HttpSettings {
     /// The port to listen on; `0` takes a free one. **Default: `5000`.**
     #[setting(alias = "PORT", alias = "MS_PORT")]
     pub port: u16,
-    /// How long a request may take from its first byte to its answer before the client gets 503
-    /// (408 if it was the client who did not send the rest of its body). **Default: `30s`.**
+    /// Maximum time from the first byte of a request to its response; after it the client gets 503, or
+    /// 408 if it has not sent its whole body. **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
     pub timeout: Duration,
-    /// How long a client may take to send the head of a request, and how long a connection may
-    /// stay open without one; it is closed then, or at most half as long after.
+    /// Maximum time for a client to send the head of a request, and for a connection to be idle. The
+    /// connection is closed after it, or at most half as long later.
     /// **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
     pub header_timeout: Duration,
@@ -39,20 +39,19 @@ pub struct HttpSettings {
     #[setting(max = "1TiB")]
     pub body_limit: ByteSize,
     /// The memory that all requests may hold together: bodies as they arrive, rows of the database as
-    /// they are read, and answers above 64 KiB until they are sent. What does not fit is answered 503
+    /// they are read, and responses above 64 KiB until they are sent. A request that does not fit gets 503
     /// with `Retry-After`; the last eighth is for requests that hold no more than 64 KiB. Raise it
     /// where many large bodies are expected at once.
     /// **Default: a quarter of the container's or machine's memory, at most `256MiB`; more where
     /// `body_limit` is larger.**
     #[setting(max = "1TiB")]
     pub memory_budget: Option<ByteSize>,
-    /// How many connections may be open at once; more wait in the system's queue.
+    /// Maximum number of open connections; more wait in the system's queue.
     /// **Default: one for each `512KiB` of the container's or machine's memory, at least `64` and at
     /// most `10000`.**
     #[setting(min = 1, max = 1_000_000)]
     pub max_connections: Option<usize>,
-    /// How many requests may be under way at once; more are answered 503 with `Retry-After` at
-    /// once, probes excepted. Lower it until what is accepted is answered in good time under the
+    /// Maximum number of requests in flight; more get 503 with `Retry-After` at once, except probes. Lower it until what is accepted is answered in good time under the
     /// heaviest load. **Default: `5000`.**
     #[setting(min = 1, max = 1_000_000)]
     pub max_requests: u32,
@@ -63,28 +62,28 @@ pub struct HttpSettings {
     /// the one that yours overwrite or append to: another one could have been sent by anybody.
     /// **Default: `x-forwarded-for`.**
     pub client_ip_header: ClientIpHeader,
-    /// Headers that every answer has unless the handler says otherwise; add
+    /// Headers of every response unless the handler sets them; add
     /// `Strict-Transport-Security: max-age=31536000` when all clients come by HTTPS.
     /// **Default: `X-Content-Type-Options: nosniff`, `X-Frame-Options: DENY`.**
     pub headers: Vec<HeaderLine>,
-    /// Whether answers are compressed (gzip) for clients that ask for it. Leave it to the proxy, if
+    /// Compresses responses (gzip) for clients that accept it. Leave it to the proxy, if
     /// there is one. Needs the feature `compression`. **Default: `false`.**
     pub compression: bool,
-    /// What a failure looks like: `problem` (RFC 9457, with its true status) or `gnar`
+    /// Format of error responses: `problem` (RFC 9457, with its true status) or `gnar`
     /// (`{"error","traceback"}` with status 200). **Default: `problem`.**
     pub error_style: ErrorStyle,
-    /// Whether failures show their causes and lines of code to the client: `always`, `never`, or
+    /// Shows the causes and lines of code of failures to the client: `always`, `never`, or
     /// `auto`, which is in development only. **Default: `auto`.**
     pub traceback: ErrorDetail,
-    /// Which other origins' pages may call the service from a browser.
+    /// The pages of other origins that may call the service from a browser.
     #[setting(section)]
     pub cors: CorsSettings,
-    /// How long to go on accepting requests after the signal to stop, while `/readyz` says 503, so
-    /// that load balancers learn of it. As long as yours take to notice.
+    /// Time to go on accepting requests after the signal to stop, while `/readyz` responds 503. Set it
+    /// to the time that your load balancers take to notice.
     /// **Default: `0s` in development, `5s` in production.**
     #[setting(max = "1day")]
     pub drain_wait: Option<Duration>,
-    /// How long requests that are under way may take after that before they are cut off.
+    /// Maximum time after that for requests in flight, before they are cut off.
     /// **Default: `20s`.**
     #[setting(max = "1day")]
     pub drain_timeout: Duration,
@@ -239,8 +238,8 @@ impl Setting for HeaderLine {
     }
 
     fn parse(value: &Value) -> Result<Self, String> {
-        /// What the server writes itself, or what would break the message.
-        const OURS: [&str; 5] =
+        /// Headers that the server writes itself. Another value would break the message.
+        const RESERVED: [&str; 5] =
             ["content-length", "transfer-encoding", "connection", "date", "content-type"];
         let line = value.as_str().and_then(|line| line.split_once(':'));
         let parsed = line.and_then(|(name, value)| {
@@ -248,7 +247,7 @@ impl Setting for HeaderLine {
             Some(Self { name, value })
         });
         let line = parsed.ok_or_else(|| format!("expected {}", Self::expects()))?;
-        if OURS.contains(&line.name.as_str()) {
+        if RESERVED.contains(&line.name.as_str()) {
             return Err(format!("`{}` is written by the server itself", line.name));
         }
         Ok(line)

@@ -69,7 +69,7 @@ impl MemoryBudget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Counts a request that was refused for lack of room.
+    /// Counts a request that was refused because it did not fit.
     pub fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, EnvValue, Origin};
 use crate::handle::Handle;
-use crate::secrets::secret_file::read_mounted_secret;
+use crate::secrets::mounted_secret::read_mounted_secret;
 
 /// The places where the values of variables are looked for, the strongest first: the environment, a file
 /// that it names (`<NAME>_FILE`), `.env`, a file named there, and folders in which a file has the name of

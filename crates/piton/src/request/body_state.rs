@@ -32,7 +32,7 @@ pub(crate) struct BodyState {
     received: AtomicU64,
     /// Set if the handler keeps what it reads: the body then stays charged until the request ends.
     kept: AtomicBool,
-    /// Set if whoever reads copies all pieces into a buffer of its own.
+    /// Set if the reader copies all pieces into a buffer of its own.
     buffered: AtomicBool,
     charge: MemoryCharge,
 }

@@ -91,7 +91,7 @@ fn is_value(value: &[u8]) -> bool {
     (1..=256).contains(&value.len()) && value.iter().all(plain)
 }
 
-/// Which trace a request belongs to.
+/// The trace that a request belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     trace_id: u128,
@@ -132,25 +132,25 @@ impl TraceContext {
         Self { trace_id, parent_id: fastrand::u64(1..), flags: 0 }
     }
 
-    /// The trace's id: 32 hexadecimal digits.
+    /// Returns the trace's id: 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> String {
         format!("{:032x}", self.trace_id)
     }
 
-    /// The caller's span: 16 hexadecimal digits.
+    /// Returns the caller's span: 16 hexadecimal digits.
     #[must_use]
     pub fn parent_id(&self) -> String {
         format!("{:016x}", self.parent_id)
     }
 
-    /// Whether the caller records the trace.
+    /// Returns whether the caller records the trace.
     #[must_use]
     pub fn sampled(&self) -> bool {
         self.flags & 1 == 1
     }
 
-    /// The same trace as seen from a new span of ours: what to send to whom we call.
+    /// Returns the same trace with a new span, to send to the services that this one calls.
     #[must_use]
     pub fn child(&self) -> Self {
         Self { parent_id: fastrand::u64(1..), ..*self }

@@ -1,4 +1,4 @@
-//! Who is at the other end when proxies stand between: believed of trusted ones only.
+//! The client's address behind proxies: their headers are believed only from trusted ones.
 //!
 //! Any client can send `X-Forwarded-For`. So the header is read from its right end, where the proxy
 //! next to us wrote, and no further than the last proxy that the settings name.
@@ -22,7 +22,7 @@ pub struct Network {
     ranges: Vec<IpNet>,
 }
 
-/// What the words stand for: RFC 1122 and 4291; RFC 1918, 4193 and 3927.
+/// The ranges of the named networks: RFC 1122 and 4291; RFC 1918, 4193 and 3927.
 const WORDS: [(&str, &[&str]); 2] = [
     ("loopback", &["127.0.0.0/8", "::1/128"]),
     (
@@ -39,7 +39,7 @@ const WORDS: [(&str, &[&str]); 2] = [
 ];
 
 impl Network {
-    /// Whether the address lies in it. An IPv4 address that came in the clothes of IPv6 does, too.
+    /// Returns whether `address` is in this range. IPv4-mapped IPv6 addresses are compared as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -106,7 +106,7 @@ impl Setting for Network {
 crate::setting_enum! {
     /// The header in which trusted proxies name the client.
     pub enum ClientIpHeader: default XForwardedFor {
-        /// What nginx, HAProxy, Traefik, Envoy and the clouds' load balancers write.
+        /// The header of nginx, HAProxy, Traefik, Envoy and the clouds' load balancers.
         XForwardedFor = "x-forwarded-for",
         /// The standard's own, RFC 7239.
         Forwarded = "forwarded",
@@ -115,7 +115,7 @@ crate::setting_enum! {
     }
 }
 
-/// Whom to believe.
+/// The proxies whose headers are believed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
     pub trusted: Vec<Network>,
@@ -123,12 +123,12 @@ pub(crate) struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether the address is that of a trusted proxy.
+    /// Returns whether the address is that of a trusted proxy.
     pub fn trust(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
 
-    /// The client's address, given the connection's other end.
+    /// Returns the client's address, given the connection's other end.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         if !self.trust(peer) {
@@ -136,7 +136,8 @@ impl TrustedProxies {
         }
         let mut client = peer;
         for hop in self.hops(headers).into_iter().rev() {
-            // What does not parse was written by nobody we trust, and neither was what is left of it.
+            // An entry that does not parse was not written by a trusted proxy, so that neither it nor
+            // the entries to its left are believed.
             let Some(address) = hop else { return client };
             client = address;
             if !self.trust(address) {
@@ -146,7 +147,7 @@ impl TrustedProxies {
         client
     }
 
-    /// The addresses that the header names, the nearest last.
+    /// Returns the addresses in the header, the nearest last.
     fn hops(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         let name = HeaderName::from_static(self.header.name());
         let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?"));

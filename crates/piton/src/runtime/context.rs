@@ -1,6 +1,6 @@
 //! Ambient context: which app, and which request, the running code belongs to.
 //!
-//! It is task-local, so `piton::app()` and the request id of a log line are right in every
+//! A task-local holds it, so that `piton::app()` and the request id of a log line are right in every
 //! handler without being handed around. A task started with `tokio::spawn` leaves the context;
 //! [`spawn`] carries it along.
 
@@ -115,7 +115,7 @@ pub(crate) fn matched(path: PathIndex) {
 }
 
 /// The current request's id, and the trace that its client said, if there is one. Copied out:
-/// whoever asks may write a line that asks again.
+/// the caller may log a line, which reads them again.
 pub(crate) fn request_and_trace() -> (Option<RequestId>, Option<TraceContext>) {
     current(|request| (Some(request.id), request.trace)).unwrap_or_default()
 }
@@ -186,7 +186,7 @@ fn with_memory<R>(of: impl FnOnce(&MemoryCharge) -> R) -> Option<R> {
     found.ok().flatten()
 }
 
-/// Whether the running code belongs to a request.
+/// Returns whether the running code belongs to a request.
 pub(crate) fn in_request() -> bool {
     current(|_| ()).is_some()
 }

@@ -1,6 +1,6 @@
-//! The running app, as everything that runs in it sees it: parts, settings, state.
+//! The handle of the running app: its parts, settings and state.
 //!
-//! `piton::app()` returns it, axum's router carries it as its state, and each room adds its own
+//! `piton::app()` returns it, axum's router carries it as its state, and each module adds its own
 //! short-hands in its own file (`impl Handle { pub fn db(&self) -> Db { .. } }`).
 
 use std::any::{Any, TypeId};
@@ -13,7 +13,6 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Environment, Section, SettingInfo};
 use crate::error::Error;
-use crate::http::RouteInfo;
 use crate::memory::MemoryBudget;
 use crate::metrics::Metrics;
 use crate::part::{DynPart, Health, Part, PartDescriptor};
@@ -28,15 +27,15 @@ pub struct Handle(Arc<Inner>);
 #[derive(Clone)]
 pub(crate) struct WeakHandle(Weak<Inner>);
 
-/// What a [`Handle`] is made of.
+/// The contents of a [`Handle`].
 pub(crate) struct Inner {
     pub name: String,
     pub version: Option<String>,
     pub environment: Environment,
     pub production: bool,
-    /// Whether it is launched to serve, and not for a verb.
+    /// Set if it is launched to serve, not for a command.
     pub serves: bool,
-    /// Whether the process's environment counts. Not in a test.
+    /// Set if it reads the process's environment, which a test does not.
     pub reads_process_env: bool,
     pub data_dir: PathBuf,
     pub config: Config,
@@ -49,14 +48,14 @@ pub(crate) struct Inner {
     pub parts: Vec<PartState>,
     pub states: TypedValues,
     pub provided: TypedValues,
-    pub routes: OnceLock<Vec<RouteInfo>>,
+    pub routes: LateValue,
     pub drain: Drain,
     /// Set if some handler may read the address of the connection's other end from its request.
     pub wants_peer_address: AtomicBool,
     pub started: Instant,
 }
 
-/// Whether the service has been told to stop. Every answer asks, so the flag stands beside the signal.
+/// The state of the drain. The flag is kept next to the signal, because every response reads it.
 pub(crate) struct Drain {
     begun: AtomicBool,
     signal: (Trigger, Stop),
@@ -86,7 +85,7 @@ pub(crate) struct PartState {
     pub connected: AtomicBool,
     /// Set once the part has connected. Dependent parts wait for it.
     pub reached: watch::Sender<bool>,
-    /// Why the last attempt to connect failed.
+    /// The error of the last attempt to connect.
     pub trouble: Mutex<Option<String>>,
 }
 
@@ -112,17 +111,36 @@ impl TypedValues {
     }
 }
 
-/// How one part is, as the health answers show it.
+/// A value of another module that is set once, after launch.
+///
+/// Its type is erased, so that the handle names no module above it: the list of routes names parts, and
+/// parts name the handle.
+#[derive(Default)]
+pub(crate) struct LateValue(OnceLock<Box<dyn Any + Send + Sync>>);
+
+impl LateValue {
+    /// Sets the value, unless it is set already.
+    pub fn set<T: Any + Send + Sync>(&self, value: T) {
+        let _ = self.0.set(Box::new(value));
+    }
+
+    /// Returns the value, if it is set and of the type `T`.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.get()?.downcast_ref()
+    }
+}
+
+/// The health of one part, as `/health` shows it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct PartHealth {
     /// The part's name.
     pub name: &'static str,
-    /// Whether the service is not ready while this part is down.
+    /// Set if the service is not ready while this part is down.
     pub critical: bool,
-    /// How it is.
+    /// Its health.
     #[serde(flatten)]
     pub health: Health,
-    /// What it tells beside that.
+    /// Further details, such as the state of each queue.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub details: serde_json::Value,
 }
@@ -150,7 +168,7 @@ impl PartState {
         match tokio::time::timeout(limit, part.health()).await {
             Ok(health) => health,
             Err(_) => {
-                Health::Down(format!("no answer within {}", humantime::format_duration(limit)))
+                Health::Down(format!("no response within {}", humantime::format_duration(limit)))
             }
         }
     }
@@ -174,68 +192,68 @@ impl Handle {
         &self.0
     }
 
-    /// The app's name, as given to `App::new`.
+    /// Returns the app's name, as given to `App::new`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Its version, as given to `App::version`.
+    /// Returns its version, as given to `App::version`.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.0.version.as_deref()
     }
 
-    /// Where the service runs: `local`, or what the setting `environment` says.
+    /// Returns the environment: `local`, or the value of the setting `environment`.
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.0.environment
     }
 
-    /// Whether the service runs in production.
+    /// Returns whether the service runs in production.
     #[must_use]
     pub fn production(&self) -> bool {
         self.0.production
     }
 
-    /// The folder of the embedded engines' files; it may not exist yet.
+    /// Returns the folder of the embedded engines' files. The folder may not exist yet.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.0.data_dir
     }
 
-    /// Every setting with its value and where that came from.
+    /// Returns every setting with its value and origin.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// Every setting as people may see it: secrets stand as `***`.
+    /// Returns every setting with secrets shown as `***`.
     #[must_use]
     pub fn settings(&self) -> Vec<SettingInfo> {
         self.0.config.describe(&self.0.sections.iter().collect::<Vec<_>>())
     }
 
-    /// The service's figures: what `/metrics` tells, and the place to add one's own.
+    /// Returns the registry of metrics that `/metrics` shows, to register more.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
-    /// How long ago the app was launched.
+    /// Returns the time since the app was launched.
     #[must_use]
     pub fn uptime(&self) -> Duration {
         self.0.started.elapsed()
     }
 
-    /// Whether the app has been told to stop and only finishes what it has begun.
+    /// Returns whether the app is stopping and only finishes requests in flight.
     #[must_use]
     pub fn draining(&self) -> bool {
         self.0.drain.begun.load(Ordering::Relaxed)
     }
 
-    /// Says when the service is told to stop: from then on it drains, and a handler that waits for its
-    /// turn had better answer within `http.drain_timeout`.
+    /// Returns the signal that the service stops. From then on it drains, and a handler that waits for
+    /// something should respond within `http.drain_timeout`.
     ///
     /// ```
     /// use piton::prelude::*;
@@ -257,18 +275,11 @@ impl Handle {
         self.0.drain.signal.1.clone()
     }
 
-    /// Says when what is still under way will soon be cut off: 2 s before `http.drain_timeout` has
-    /// passed, or at half of it. A handler that answers now is still heard.
+    /// Returns the signal that requests in flight will soon be cut off: 2 s before `http.drain_timeout`
+    /// has passed, or at half of it. A handler that responds now still reaches its client.
     #[must_use]
     pub fn last_call(&self) -> Stop {
         self.0.drain.last_call.1.clone()
-    }
-
-    /// The routes the app serves, in the order of their paths. Empty before the step
-    /// `configure_routes`.
-    #[must_use]
-    pub fn routes(&self) -> &[RouteInfo] {
-        self.0.routes.get().map_or(&[], Vec::as_slice)
     }
 
     /// A part, as a handler's argument would give it.
@@ -295,7 +306,7 @@ impl Handle {
         if slot.connected.load(Ordering::Acquire) { Ok(part) } else { Err(not_ready(slot)) }
     }
 
-    /// A part that has been started and perhaps never connected: for verbs of rooms.
+    /// Returns a part that has been started and perhaps never connected, for commands of modules.
     ///
     /// # Panics
     /// If the part was not started.
@@ -335,12 +346,12 @@ impl Handle {
         self.0.states.iter::<S>().next().cloned()
     }
 
-    /// What the service attached with `App::provide`, in the order given.
+    /// Returns the values given to `App::provide`, in their order.
     pub fn provided<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
         self.0.provided.iter::<T>()
     }
 
-    /// What every started part shows of itself, by its name.
+    /// Returns the snapshot of every started part, by its name.
     #[must_use]
     pub fn snapshots(&self) -> serde_json::Map<String, serde_json::Value> {
         let started =
@@ -348,7 +359,8 @@ impl Handle {
         started.map(|(name, part)| (name.to_owned(), part.snapshot())).collect()
     }
 
-    /// How every part is. Each is asked at the same time and given one second.
+    /// Returns the health of every part. All are checked at the same time, with a timeout of one second
+    /// each.
     pub async fn health(&self) -> Vec<PartHealth> {
         const LIMIT: Duration = Duration::from_secs(1);
         let checks = self.0.parts.iter().map(|slot| async {
@@ -363,7 +375,7 @@ impl Handle {
     }
 }
 
-/// A reason may quote what a server has said.
+/// Masks secrets in a reason, because it may quote a server's message.
 fn masked(health: Health) -> Health {
     let hide = |reason: String| redact_text(&reason).into_owned();
     match health {

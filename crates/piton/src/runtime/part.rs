@@ -1,13 +1,12 @@
-//! What a capability of a running service is: something with settings that starts, is healthy or
-//! not, and stops.
+//! Parts: capabilities of a running service, with settings, a start, health and a stop.
 //!
-//! Every room of Piton that holds a resource (a pool of connections, a cache, a client) is a
+//! Every module of Piton that holds a resource (a pool of connections, a cache, a client) is a
 //! [`Part`], and so is whatever a third party adds: implement the trait, then say
 //! `piton::part!(MyPart);` once. From then on `MyPart` is an argument that handlers may take, its
 //! settings have a section of their own, `/readyz` asks for its health, and it is started only
 //! when something asks for it.
 //!
-//! `app` knows parts through this file alone, which is why it names no room.
+//! `app` knows parts through this file alone, so that it names no module that has one.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -61,13 +60,13 @@ use crate::stop::Stop;
 /// # fn main() {}
 /// ```
 pub trait Part: Clone + Send + Sync + 'static {
-    /// The part's name in health answers and logs, and the name of its settings' section.
+    /// The part's name in health reports and logs, and the name of its settings' section.
     const NAME: &'static str;
 
     /// The run step in which the part starts.
     const STEP: Step = Step::Postconfig;
 
-    /// Whether the service is not ready (`/readyz` answers 503) while this part is down.
+    /// Set if the service is not ready (`/readyz` responds 503) while this part is down.
     /// Only for what no request can do without, such as the database.
     const CRITICAL: bool = false;
 
@@ -94,36 +93,36 @@ pub trait Part: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Any error is logged and shown in the health report, and `connect` is called again. A
-    /// [`Permanent`] one ends the service with exit code 2 instead; a [`Refused`] one ends a verb.
+    /// [`Permanent`] one ends the service with exit code 2 instead; a [`Refused`] one ends a command.
     fn connect(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// Work in the background, from the first successful `connect` until `stop`.
+    /// Works in the background, from the first successful `connect` until `stop`.
     fn run(&self, _stop: Stop) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
-    /// How the part is now. Bounded in time by the caller.
+    /// Returns the health of the part now. The caller sets a timeout.
     fn health(&self) -> impl Future<Output = Health> + Send {
         std::future::ready(Health::Up)
     }
 
-    /// What `/health` tells of the part beside its health, such as the state of each queue that it reads.
-    /// Nothing, unless it says something.
+    /// Returns further details for `/health`, such as the state of each queue that it reads. The default
+    /// is none.
     fn details(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
 
-    /// What the part would show of itself: figures and states, never a secret.
+    /// Returns the part's numbers and states for `/info`, never a secret.
     fn snapshot(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
 
-    /// Adds the part's figures to the service's: called once, after the start.
+    /// Registers the part's metrics. Called once, after the start.
     fn metrics(&self, _metrics: &Metrics) {}
 
-    /// Lets go of what the part holds. Called once, after the last request, in reverse order of
+    /// Releases the part's resources. Called once, after the last request, in reverse order of
     /// the start.
     fn stop(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
@@ -177,7 +176,7 @@ impl std::error::Error for Permanent {
 }
 
 /// An error of [`Part::connect`] that needs a change outside of the program, such as a wrong
-/// password. A service goes on trying, because the server may be changed meanwhile; a verb ends
+/// password. A service goes on trying, because the server may be changed meanwhile; a command ends
 /// with the error at once.
 #[derive(Debug)]
 pub struct Refused(pub BoxError);
@@ -194,19 +193,19 @@ impl std::error::Error for Refused {
     }
 }
 
-/// How a part is.
+/// The health of a part.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "status", content = "reason", rename_all = "lowercase")]
 pub enum Health {
-    /// Does its work.
+    /// Works.
     Up,
-    /// Does its work, but slower or without something. Never fails readiness.
+    /// Works, but slower or without something. Never fails readiness.
     Degraded(String),
-    /// Cannot do its work, and why: without addresses that hold credentials.
+    /// Does not work, with the reason. The reason must not contain addresses with credentials.
     Down(String),
 }
 
-/// Why a part could not be made. From a [`Problem`] it is a wrong setting, from any other error a
+/// The error of [`Part::start`]. From a [`Problem`] it is a wrong setting, from any other error a
 /// fault.
 pub struct Error(pub(crate) StartFailure);
 
@@ -243,31 +242,31 @@ impl fmt::Debug for Error {
     }
 }
 
-/// What a part may ask for while it starts.
+/// The app as a part sees it while it starts.
 pub struct Launch {
     pub(crate) handle: Handle,
 }
 
 impl Launch {
-    /// The app's name, as given to `App::new`.
+    /// Returns the app's name, as given to `App::new`.
     #[must_use]
     pub fn name(&self) -> &str {
         self.handle.name()
     }
 
-    /// Whether the service runs in production.
+    /// Returns whether the service runs in production.
     #[must_use]
     pub fn production(&self) -> bool {
         self.handle.production()
     }
 
-    /// Where the service runs: `local`, or what the setting `environment` says.
+    /// Returns the environment: `local`, or the value of the setting `environment`.
     #[must_use]
     pub fn environment(&self) -> &Environment {
         self.handle.environment()
     }
 
-    /// Whether the app is launched to serve, and not for a verb.
+    /// Returns whether the app is launched to serve, not for a command.
     #[must_use]
     pub fn serves(&self) -> bool {
         self.handle.inner().serves
@@ -281,7 +280,7 @@ impl Launch {
     }
 
     /// The folder where embedded engines keep their files (`data` unless set; a temporary folder
-    /// in a test). It may not exist yet: whoever writes the first file creates it.
+    /// in a test). It may not exist yet: the code that writes the first file creates it.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         self.handle.data_dir()
@@ -296,13 +295,13 @@ impl Launch {
         self.handle.part::<P>()
     }
 
-    /// What the service attached for this part with `App::provide`, in the order given.
+    /// Returns the values given to `App::provide`, in their order.
     pub fn provided<T: Any + Send + Sync>(&self) -> impl Iterator<Item = &T> {
         self.handle.provided::<T>()
     }
 }
 
-/// Collects the parts that a part, a route or a verb asks for.
+/// Collects the parts that a part, a route or a command asks for.
 #[derive(Clone, Default, Debug)]
 pub struct Dependencies(pub(crate) Vec<Dependency>);
 
@@ -314,13 +313,13 @@ pub struct Dependency {
 }
 
 impl Dependencies {
-    /// Asks for the part `P`.
+    /// Adds the part `P`.
     pub fn add<P: Part>(&mut self) {
         self.0.push(Dependency { id: TypeId::of::<P>(), type_name: std::any::type_name::<P>() });
     }
 }
 
-/// An argument of handlers that is no part and comes from one, such as who is calling. Made by
+/// An argument of handlers that is no part and comes from one, such as the caller's identity. Made by
 /// [`argument_from!`](crate::argument_from!).
 pub struct ArgumentSource {
     pub(crate) id: fn() -> TypeId,
@@ -330,15 +329,15 @@ pub struct ArgumentSource {
 inventory::collect!(ArgumentSource);
 
 impl ArgumentSource {
-    /// The argument `A` comes from the part `P`.
+    /// Declares that the argument `A` comes from the part `P`.
     #[must_use]
     pub const fn of<A: 'static, P: Part>() -> Self {
         Self { id: TypeId::of::<A>, dependencies: Dependencies::add::<P> }
     }
 }
 
-/// Says that an argument of handlers comes from a part, which starts then: for routes made by hand,
-/// of which no more is known than the types of their arguments.
+/// Declares that an argument of handlers comes from a part, which starts then. Needed for routes made
+/// by hand, of which only the types of their arguments are known.
 ///
 /// `piton::argument_from!(Tokens: Identity, Option<Identity>);`
 #[macro_export]
@@ -389,7 +388,7 @@ impl PartDescriptor {
     }
 }
 
-/// A started part whose type is not known: what the app keeps.
+/// A started part with its type erased, as the app stores it.
 pub(crate) trait DynPart: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn connect(&self) -> BoxFuture<'_, Result<(), BoxError>>;
@@ -437,7 +436,7 @@ impl<P: Part> DynPart for P {
 
 /// Registers a [`Part`]: handlers may take it as an argument from now on.
 ///
-/// It writes three things that could be written by hand: `axum::extract::FromRequestParts` by way
+/// Writes three things that could be written by hand: `axum::extract::FromRequestParts` by way
 /// of [`Handle::try_part`], an empty [`Input`](crate::http::Input), and the registration of
 /// [`PartDescriptor::of`].
 #[macro_export]

@@ -7,6 +7,8 @@
 mod commands;
 mod homoglyphs;
 mod known_values;
+#[cfg(feature = "panel")]
+pub(crate) mod mounted_secret;
 mod names;
 mod patterns;
 mod redact_setting;

@@ -427,7 +427,7 @@ async fn a_route_that_cannot_be_cached_is_refused_at_launch() {
     let braces = get("/", hello).middleware(Cached::new().key("a{"));
     assert!(refused(braces).await.contains("braces"));
     let header = get("/", hello).middleware(Cached::new().vary(["not a header"]));
-    assert!(refused(header).await.contains("is not the name of a header"));
+    assert!(refused(header).await.contains("is not a valid header name"));
     let post = piton::http::post("/", hello).middleware(Cached::new());
     assert!(refused(post).await.contains("is for GET"));
 }

@@ -6,7 +6,8 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use crate::address::{AddressError, host_port};
-use crate::config::{Setting, expected_because, trimmed_text};
+use crate::config::Setting;
+use crate::config::types::address::{expected_because, trimmed_text};
 
 /// The address of a peer: `127.0.0.1:9402`, `tcp://10.0.0.1:80`, `https://billing.example.com:443`.
 #[derive(Clone, Debug, PartialEq, Eq)]

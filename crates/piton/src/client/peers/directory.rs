@@ -288,6 +288,7 @@ mod tests {
 
     #[test]
     fn the_layers_have_their_usual_order() {
+        let client = crate::config::Section::of::<crate::client::ClientSettings>("client");
         let settings = |loader: crate::config::Loader| {
             let directory = |config: Config| {
                 let peers = config.entries("client.peers");
@@ -296,7 +297,6 @@ mod tests {
                 };
                 PeerDirectory::new(config, true, peers.into_iter().map(parse).collect())
             };
-            let client = crate::config::Section::of::<crate::client::ClientSettings>("client");
             resolve(&directory(loader.load(&[&client]).0), "off-piste")
         };
         let env = [("OFF_PISTE_SERVICE_PORT", "env:1")];

@@ -6,7 +6,7 @@
 
 use http::Method;
 
-use crate::http::routing::route::{Described, Route, SourceText};
+use crate::http::routing::route::{DescribedBy, Route, SourceText};
 
 /// Returns the calls of `App::route` that make these routes, in the order of their paths.
 pub(crate) fn explain<'a>(routes: impl Iterator<Item = &'a Route>) -> String {
@@ -18,7 +18,7 @@ pub(crate) fn explain<'a>(routes: impl Iterator<Item = &'a Route>) -> String {
 
 fn call(route: &Route) -> String {
     let mut text = format!("    // {}\n", route.source);
-    if route.described != Described::ByAttribute {
+    if route.described != DescribedBy::Attribute {
         text.push_str("    // Made by hand there: keep one of the two calls.\n");
     }
     text += &format!("    .route({}", constructor(route));
@@ -160,9 +160,9 @@ fn description(route: &Route) -> Option<String> {
     let opaque = route.operation.undocumented_types().iter().find(|name| name.starts_with("impl "));
     let opaque = opaque.map(|name| format!(", {name}")).unwrap_or_default();
     match route.described {
-        Described::Not => None,
-        Described::ByHand => Some("// and `.describe(..)`, as it stands there".to_owned()),
-        Described::ByAttribute => {
+        DescribedBy::Nothing => None,
+        DescribedBy::Hand => Some("// and `.describe(..)`, as it stands there".to_owned()),
+        DescribedBy::Attribute => {
             Some(format!(".describe(piton::describe!({}{opaque}))", route.handler))
         }
     }

@@ -1,8 +1,8 @@
-//! What is asked before a handler: who is calling, and whether they may.
+//! Guards: checks of the caller before a handler runs.
 //!
 //! `#[protected]` over a route is one call of [`Route::guard`](crate::http::Route::guard). A guard looks at
 //! the head of the request before anything of the body is read, and lets it pass or ends it. Guards
-//! belong to the rooms that know who is calling; this file only says when they are asked.
+//! belong to the modules that authenticate callers; this file only runs them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,10 +23,10 @@ use crate::http::extract::request_body::read_body;
 use crate::http::routing::middleware::{Middleware, Next};
 use crate::http::routing::operation::BodyFirst;
 
-/// What a guard's look at a request comes to.
+/// The future of a guard's decision.
 pub type GuardFuture<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
-/// Looks at the head of a request before its handler does.
+/// Checks the head of a request before its handler runs.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -53,13 +53,16 @@ pub type GuardFuture<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>
 /// let app = App::new("office").route(get("/work", work).guard(Weekdays));
 /// ```
 pub trait Guard: Send + Sync + 'static {
-    /// Says which parts it needs, and what it reads of the request.
+    /// Describes the parts that it needs, and what it reads of the request.
     fn describe(&self, operation: &mut Operation);
 
-    /// Lets the request pass, or says why not.
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// The request does not pass: usually 401 or 403.
     fn check<'a>(&'a self, head: &'a mut Parts, app: &'a Handle) -> GuardFuture<'a>;
 
-    /// Whether it lets everybody pass: then no answer depends on who is calling.
+    /// Returns whether it lets every caller pass, so that no response depends on the caller.
     fn is_open(&self) -> bool {
         false
     }
@@ -85,13 +88,13 @@ pub trait Guard: Send + Sync + 'static {
     }
 }
 
-/// A header in which callers show who they are, beside `Authorization` and `Cookie`: the rooms that
-/// know one say it, so that nobody is given an answer that was another's.
+/// A header with credentials other than `Authorization` and `Cookie`. Modules that read one register it,
+/// so that no cached response is sent to another caller.
 pub struct CredentialHeader(pub fn(&Handle) -> Option<HeaderName>);
 
 inventory::collect!(CredentialHeader);
 
-/// The headers in which callers of this app show who they are.
+/// Returns the headers with credentials that this app reads.
 #[cfg_attr(not(feature = "cache"), expect(dead_code, reason = "the cache tells callers apart"))]
 pub(crate) fn credential_headers(app: &Handle) -> Vec<HeaderName> {
     let others = inventory::iter::<CredentialHeader>().filter_map(|it| (it.0)(app));
@@ -99,8 +102,8 @@ pub(crate) fn credential_headers(app: &Handle) -> Vec<HeaderName> {
 }
 
 pin_project! {
-    /// The answer of a handler, with or without a guard before it. Without one it is the handler's
-    /// own future and nothing around it.
+    /// The future of a handler's response, with or without a guard before it. Without one it is the
+    /// handler's own future, so that open routes have no overhead.
     #[project = Project]
     pub(crate) enum Guarded<F> {
         Open { #[pin] future: F },
@@ -119,7 +122,7 @@ impl<F: Future<Output = Response>> Future for Guarded<F> {
     }
 }
 
-/// The handler's answer, after the guard has let the request pass, and with what stands around it.
+/// Runs the guard, the middleware and the handler.
 pub(crate) fn ask<H, T>(
     guard: Option<&'static dyn Guard>,
     middleware: Option<&'static dyn Middleware>,

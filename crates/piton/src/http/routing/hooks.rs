@@ -31,14 +31,14 @@ type AfterHook = Arc<dyn Fn(&RequestHead, &mut Response) + Send + Sync>;
 
 /// The hooks of a service, in the order in which they were added.
 #[derive(Clone, Default)]
-pub(crate) struct Hooks {
+pub(crate) struct RequestHooks {
     before: Vec<BeforeHook>,
     after: Vec<AfterHook>,
     /// The service's own formats of errors, by path.
     pub error_renderers: ErrorRenderers,
 }
 
-impl Hooks {
+impl RequestHooks {
     pub fn before<F, Fut, E>(&mut self, hook: F)
     where
         F: Fn(Request<Body>) -> Fut + Send + Sync + 'static,
@@ -85,8 +85,8 @@ impl Hooks {
     }
 }
 
-impl fmt::Debug for Hooks {
+impl fmt::Debug for RequestHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hooks({} before, {} after)", self.before.len(), self.after.len())
+        write!(f, "RequestHooks({} before, {} after)", self.before.len(), self.after.len())
     }
 }

@@ -1,7 +1,8 @@
-//! What stands between a guard and a handler, and may answer in its place: `#[cached]` over a route is
+//! Middleware of one route, between its guard and its handler: `#[cached]` over a route is
 //! one call of [`Route::middleware`](crate::http::Route::middleware).
 //!
-//! A route without one pays nothing for those that have one.
+//! Routes without middleware have no overhead. tower's layers wrap a whole router instead, cannot see the
+//! guard's decision and are not described in the OpenAPI document.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,10 +15,10 @@ use super::guard::Guard;
 use super::operation::Operation;
 use crate::handle::Handle;
 
-/// An answer on its way.
+/// The future of a middleware's response.
 pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 
-/// Sees each request that the guard lets pass, and its answer.
+/// Wraps the handler of a route: sees each request that the guard lets pass, and its response.
 ///
 /// ```
 /// use piton::prelude::*;
@@ -43,10 +44,10 @@ pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>
 /// let app = App::new("office").route(get("/work", work).middleware(Signed));
 /// ```
 pub trait Middleware: Send + Sync + 'static {
-    /// Says which parts it needs, what it reads of the request and what it answers.
+    /// Describes the parts that it needs, what it reads of the request, and its responses.
     fn describe(&self, operation: &mut Operation);
 
-    /// Why it cannot work where it stands, if so: asked at launch, which then fails.
+    /// Returns the reason why it cannot work on a route, if it cannot. The launch fails with it.
     fn problem(&self, _at: &RouteContext<'_>) -> Option<String> {
         None
     }
@@ -62,26 +63,26 @@ pub trait Middleware: Send + Sync + 'static {
         std::any::type_name::<Self>()
     }
 
-    /// The answer: that of `next`, or its own.
+    /// Returns the response of `next`, or one of its own.
     fn call<'a>(&'a self, request: Request, app: &'a Handle, next: Next<'a>) -> ResponseFuture<'a>;
 }
 
-/// Where it stands.
+/// The route that a middleware is put on.
 #[derive(Debug)]
 pub struct RouteContext<'a> {
     /// The methods of the route.
     pub methods: &'a [Method],
     /// The whole path, prefixes joined.
     pub path: &'a str,
-    /// Whether a guard is asked before.
+    /// Set if a guard runs before that does not let every caller pass.
     pub guarded: bool,
-    /// What is known of the handler, its guard included.
+    /// The description of the handler and its guard.
     pub operation: &'a Operation,
 }
 
 type Run<'a> = Box<dyn FnOnce(Request) -> ResponseFuture<'a> + Send + 'a>;
 
-/// The handler.
+/// The handler behind a middleware.
 pub struct Next<'a> {
     guard: Option<&'static dyn Guard>,
     run: Run<'a>,
@@ -92,7 +93,7 @@ impl<'a> Next<'a> {
         Self { guard, run }
     }
 
-    /// Whether a guard has let this request pass that does not let everybody pass.
+    /// Returns whether this request has passed a guard that does not let every caller pass.
     #[must_use]
     pub fn guarded(&self) -> bool {
         self.guard.is_some_and(|guard| !guard.is_open())
@@ -105,7 +106,7 @@ impl<'a> Next<'a> {
         self.guard.is_none_or(|guard| guard.reads_headers_only(app))
     }
 
-    /// The handler's answer.
+    /// Runs the handler. Returns its response.
     pub fn run(self, request: Request) -> ResponseFuture<'a> {
         (self.run)(request)
     }

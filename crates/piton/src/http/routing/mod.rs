@@ -1,5 +1,7 @@
 //! Routes, their guards and middleware, and the table in which they are found.
 
+pub(crate) mod argument_types;
+pub(crate) mod blueprint;
 pub(crate) mod explain;
 pub(crate) mod guard;
 pub(crate) mod hooks;
@@ -7,4 +9,7 @@ pub(crate) mod middleware;
 pub(crate) mod operation;
 pub(crate) mod path_encoding;
 pub(crate) mod route;
+pub(crate) mod route_info;
 pub(crate) mod routing_table;
+#[doc(hidden)]
+pub mod signature_probe;

@@ -1,8 +1,8 @@
-//! What a handler reads and answers, known from its own types before the first request.
+//! The arguments and responses of a handler, read from its types before the first request.
 //!
-//! [`Input`] says what an argument reads, [`Output`] what a return type answers. The route macros
-//! ask both of every handler, so a handler never describes itself a second time: the plan of
-//! parts comes from it now, the OpenAPI document later.
+//! [`Input`] describes an argument, [`Output`] a return type. The route macros call both for every
+//! handler, so that no handler describes itself a second time: the app starts the parts that an
+//! operation names, and the OpenAPI document is made from it.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -18,10 +18,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::config::Config;
 use crate::part::{Dependencies, Part};
 
-/// What an argument of a handler reads of the request, and which parts it takes.
+/// The description of an argument: what it reads of the request, and the parts that it takes.
 ///
-/// Your own extractor implements it to say what it needs; one that does not works as well and is
-/// listed as undocumented.
+/// Implement it for an extractor of your own. One without it works as well, and is listed as
+/// undocumented.
 ///
 /// ```
 /// use piton::http::{Input, Operation};
@@ -36,9 +36,9 @@ pub trait Input {
     fn describe(operation: &mut Operation);
 }
 
-/// What a return type answers.
+/// The description of a return type: the responses that it makes.
 pub trait Output {
-    /// Adds the answers to `operation`.
+    /// Adds the responses to `operation`.
     fn describe(operation: &mut Operation);
 }
 
@@ -56,6 +56,7 @@ pub struct Operation {
     errors: Vec<DocumentedError>,
     returns_result: bool,
     deprecated: bool,
+    wants_peer_address: bool,
     id: Option<&'static str>,
     pub(crate) body_first: Option<BodyFirstRule>,
 }
@@ -104,7 +105,7 @@ impl fmt::Debug for BodyFirstRule {
 /// Makes the schema of a type when a document asks for it, not before.
 pub type MakeSchema = fn(&mut SchemaGenerator) -> Schema;
 
-/// Where a parameter stands.
+/// The place of a parameter in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterIn {
     /// In the path, as `{name}`.
@@ -118,30 +119,30 @@ pub enum ParameterIn {
 /// Parameters of one place. Those of path and query stand in one schema, a property each.
 #[derive(Clone, Debug)]
 pub struct Parameter {
-    /// Where it stands.
+    /// The place in the request.
     pub place: ParameterIn,
     /// A header's name; `None` for path and query, whose names are in the schema.
     pub name: Option<Cow<'static, str>>,
     /// The schema, where one is known.
     pub schema: Option<MakeSchema>,
-    /// Whether a request without it is refused, where the schema does not say that.
+    /// Set if a request without it is rejected. The schema says it for parameters of path and query.
     pub required: bool,
-    /// What a header says; those of path and query are described by the schema.
+    /// The meaning of a header. The schema describes parameters of path and query.
     pub description: &'static str,
 }
 
 /// A body and its media type.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// Such as `application/json`.
+    /// The media type, such as `application/json`.
     pub media_type: &'static str,
     /// The schema, where one is known.
     pub schema: Option<MakeSchema>,
-    /// Whether a request without it is refused.
+    /// Set if a request without it is rejected.
     pub required: bool,
 }
 
-/// A header of an answer.
+/// A header of a response.
 #[derive(Clone, Debug)]
 pub struct DocumentedHeader {
     /// The name of the header.
@@ -152,7 +153,7 @@ pub struct DocumentedHeader {
     pub schema: Option<MakeSchema>,
 }
 
-/// An error that an operation is known to answer.
+/// An error response that an operation is known to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentedError {
     /// The status, from 400 to 599.
@@ -161,7 +162,7 @@ pub struct DocumentedError {
     pub description: &'static str,
 }
 
-/// One possible answer.
+/// A possible response.
 #[derive(Clone, Debug)]
 pub struct DocumentedResponse {
     /// The status.
@@ -173,24 +174,24 @@ pub struct DocumentedResponse {
 }
 
 impl Operation {
-    /// The handler takes the part `P`: no start without it.
+    /// Declares that the handler takes the part `P`, which the app then starts.
     pub fn needs<P: Part>(&mut self) {
         self.needs.add::<P>();
     }
 
-    /// The handler takes the service's own state `S`: no start without `.state(S)`.
+    /// Declares that the handler takes the service's state `S`. The app refuses to start without it.
     pub fn needs_state<S: 'static>(&mut self) {
         self.states.push((TypeId::of::<S>(), std::any::type_name::<S>()));
     }
 
-    /// The handler reads the parameters that are the properties of `T`.
+    /// Declares that the handler reads the properties of `T` as parameters.
     pub fn parameters<T: JsonSchema>(&mut self, place: ParameterIn) {
         let schema = Some(schema_of::<T> as MakeSchema);
         let required = true;
         self.parameters.push(Parameter { place, name: None, schema, required, description: "" });
     }
 
-    /// The handler reads a header, and goes on without it.
+    /// Declares an optional header.
     pub fn header(&mut self, name: impl Into<Cow<'static, str>>) {
         self.push_header(Parameter {
             place: ParameterIn::Header,
@@ -201,7 +202,7 @@ impl Operation {
         });
     }
 
-    /// The handler reads a header of the type `T`, and refuses a request without it.
+    /// Declares a required header of the type `T`.
     pub fn header_of<T: JsonSchema>(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -228,17 +229,17 @@ impl Operation {
         }
     }
 
-    /// The handler reads a body of the type `T`.
+    /// Declares a body of the type `T`.
     pub fn body<T: JsonSchema>(&mut self, media_type: &'static str) {
         self.body = Some(Content { media_type, schema: Some(schema_of::<T>), required: true });
     }
 
-    /// The handler reads a body of any form.
+    /// Declares a body of any form.
     pub fn any_body(&mut self, media_type: &'static str) {
         self.body = Some(Content { media_type, schema: None, required: true });
     }
 
-    /// The handler answers `status` with a body of the type `T`.
+    /// Declares a response with a body of the type `T`.
     pub fn response<T: JsonSchema>(&mut self, status: StatusCode, media_type: &'static str) {
         let content = Content { media_type, schema: Some(schema_of::<T>), required: true };
         self.responses.push(DocumentedResponse {
@@ -248,7 +249,7 @@ impl Operation {
         });
     }
 
-    /// The handler answers `status` with a body of any form.
+    /// Declares a response with a body of any form.
     pub fn response_any(&mut self, status: StatusCode, media_type: &'static str) {
         let content = Content { media_type, schema: None, required: true };
         self.responses.push(DocumentedResponse {
@@ -258,12 +259,12 @@ impl Operation {
         });
     }
 
-    /// The handler answers `status` without a body.
+    /// Declares a response without a body.
     pub fn response_empty(&mut self, status: StatusCode) {
         self.responses.push(DocumentedResponse { status, content: None, headers: Vec::new() });
     }
 
-    /// Those of the answers known so far that have this status have a header, too.
+    /// Adds a header to the responses with this status that are described so far.
     pub fn response_header(
         &mut self,
         status: StatusCode,
@@ -292,7 +293,7 @@ impl Operation {
         }
     }
 
-    /// Adds a header to the answers that `describe` adds: for a type that wraps another.
+    /// Adds a header to the responses that `describe` adds: for a type that wraps another.
     pub fn with_header(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -306,12 +307,12 @@ impl Operation {
         }
     }
 
-    /// Documents an error that the operation may answer. `description` says when; leave it empty if the
+    /// Documents an error response of the operation. `description` says when; leave it empty if the
     /// status says enough. Errors that follow from the arguments and the guard of the handler are in the
     /// document without it: see the page `openapi`.
     ///
-    /// The attribute `#[errors(404 = "..")]` calls it for a handler; an extractor or a guard that answers
-    /// errors of its own calls it in its `describe`.
+    /// The attribute `#[errors(404 = "..")]` calls it for a handler; an extractor or a guard that
+    /// responds with errors of its own calls it in its `describe`.
     pub fn error(&mut self, status: StatusCode, description: &'static str) {
         match self.errors.iter_mut().find(|known| known.status == status) {
             Some(known) if known.description.is_empty() => known.description = description,
@@ -332,7 +333,7 @@ impl Operation {
         self.returns_result
     }
 
-    /// The handler asks who is calling, by the scheme of this name: `bearer`, `api_key`.
+    /// Declares that a caller must use the security scheme of this name: `bearer`, `api_key`.
     pub fn security(&mut self, scheme: &'static str) {
         add_scheme(&mut self.securities, scheme);
     }
@@ -344,7 +345,7 @@ impl Operation {
         self.body_first = Some(BodyFirstRule(Arc::new(rule)));
     }
 
-    /// What `describe` adds may be missing from a request: a parameter, a body, who is calling.
+    /// Makes everything that `describe` adds optional: parameters, the body, security schemes.
     pub fn optionally(&mut self, describe: impl FnOnce(&mut Self)) {
         let (parameters, securities) = (self.parameters.len(), self.securities.len());
         let had_body = self.body.is_some();
@@ -360,71 +361,92 @@ impl Operation {
         }
     }
 
-    /// The operation will go one day: clients should use another.
+    /// Marks the operation as deprecated: clients should use another.
     pub fn deprecated(&mut self) {
         self.deprecated = true;
     }
 
-    /// Whether clients should use another.
+    /// Returns whether the operation is deprecated.
     #[must_use]
     pub fn is_deprecated(&self) -> bool {
         self.deprecated
     }
 
-    /// What generated clients call the operation, instead of the handler's module and name.
+    /// Sets the operation's id in the OpenAPI document, instead of one made from the handler's module
+    /// and name. Generated clients name a function after it.
     pub fn id(&mut self, id: &'static str) {
         self.id = Some(id);
     }
 
-    /// What generated clients call the operation, where that has been said.
+    /// Returns the id set by [`Operation::id`], if there is one.
     #[must_use]
     pub fn custom_id(&self) -> Option<&'static str> {
         self.id
     }
 
-    /// By which schemes a caller may say who they are and need not.
+    /// Returns the names of the security schemes that a caller may use and need not.
     #[must_use]
     pub fn optional_security_schemes(&self) -> &[&'static str] {
         &self.optional_securities
     }
 
-    /// By which schemes the handler asks who is calling.
+    /// Returns the names of the security schemes that a caller must use.
     #[must_use]
     pub fn security_schemes(&self) -> &[&'static str] {
         &self.securities
     }
 
-    /// Something of the handler says nothing of itself.
+    /// Records the name of a type that has no description.
     pub fn undocumented(&mut self, type_name: &'static str) {
         self.undocumented.push(type_name);
     }
 
-    /// The parameters that the handler reads.
+    /// Records an argument that has no description. It may read anything, the address of the
+    /// connection's other end included.
+    pub(crate) fn undocumented_input(&mut self, type_name: &'static str) {
+        self.undocumented(type_name);
+        self.reads_peer_address();
+    }
+
+    /// Declares that the handler reads `axum::extract::ConnectInfo<SocketAddr>`, the address of the
+    /// connection's other end. Requests carry it only if some route declares it. [`ClientIp`] needs no
+    /// declaration.
+    ///
+    /// [`ClientIp`]: crate::http::ClientIp
+    pub fn reads_peer_address(&mut self) {
+        self.wants_peer_address = true;
+    }
+
+    pub(crate) fn wants_peer_address(&self) -> bool {
+        self.wants_peer_address
+    }
+
+    /// Returns the parameters that the handler reads.
     #[must_use]
     pub fn read_parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 
-    /// The body that the handler reads, if any.
+    /// Returns the body that the handler reads, if any.
     #[must_use]
     pub fn read_body(&self) -> Option<&Content> {
         self.body.as_ref()
     }
 
-    /// The answers known.
+    /// Returns the described responses.
     #[must_use]
     pub fn responses(&self) -> &[DocumentedResponse] {
         &self.responses
     }
 
-    /// The types that say nothing of themselves.
+    /// Returns the names of the types without a description.
     #[must_use]
     pub fn undocumented_types(&self) -> &[&'static str] {
         &self.undocumented
     }
 
-    /// Changes the status of the answers that `describe` adds: for a type that wraps another and
-    /// answers with a status of its own.
+    /// Changes the status of the responses that `describe` adds: for a type that wraps another and has a
+    /// status of its own.
     pub fn with_status(&mut self, status: StatusCode, describe: impl FnOnce(&mut Self)) {
         let first = self.responses.len();
         describe(self);
@@ -449,8 +471,8 @@ fn add_scheme(schemes: &mut Vec<&'static str>, scheme: &'static str) {
     }
 }
 
-/// How callers show who they are by a scheme that operations name ([`Operation::security`]): each entry
-/// is one way that will do, a name and an OpenAPI security scheme. A room that asks who is calling
+/// The ways to authenticate by a scheme that operations name ([`Operation::security`]): each entry is one
+/// alternative, a name and an OpenAPI security scheme. A module that authenticates callers
 /// submits it:
 ///
 /// ```
@@ -471,7 +493,7 @@ pub struct SecuritySchemes {
     pub scheme: &'static str,
     /// The ways there are, by the settings.
     pub ways: fn(&Config) -> Vec<(&'static str, serde_json::Value)>,
-    /// Whether this running app lets everybody in all the same.
+    /// Returns whether the running app accepts every caller anyway, such as with no key configured.
     pub open: fn(&crate::Handle) -> bool,
 }
 
@@ -483,7 +505,7 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Arguments that read nothing a document would name.
+/// HandlerArguments that read nothing a document would name.
 macro_rules! reads_nothing_named {
     ($($type:ty),* $(,)?) => { $(impl Input for $type { fn describe(_: &mut Operation) {} })* };
 }
@@ -498,12 +520,17 @@ reads_nothing_named!(
     crate::Handle,
 );
 
+/// An extension may be `ConnectInfo`, so that requests carry it.
 impl<T> Input for axum::Extension<T> {
-    fn describe(_: &mut Operation) {}
+    fn describe(operation: &mut Operation) {
+        operation.reads_peer_address();
+    }
 }
 
 impl<T> Input for axum::extract::ConnectInfo<T> {
-    fn describe(_: &mut Operation) {}
+    fn describe(operation: &mut Operation) {
+        operation.reads_peer_address();
+    }
 }
 
 macro_rules! reads_any_body {
@@ -577,182 +604,10 @@ impl<T: Output, E> Output for Result<T, E> {
     }
 }
 
-/// Asks a type for its description if it has one, without demanding that it has: "autoref
-/// specialization". The macros call `(&Probe::<T>::NEW).describe_input(..)`; a method found without
-/// another `&` wins, so [`Known`](probe::KnownInput) is chosen where the type implements the trait.
-#[doc(hidden)]
-pub mod probe {
-    use std::future::Future;
-    use std::marker::PhantomData;
-
-    use super::{Input, Operation, Output};
-
-    pub struct Probe<T>(PhantomData<T>);
-
-    impl<T> Probe<T> {
-        pub const NEW: Self = Self(PhantomData);
-    }
-
-    pub trait KnownInput {
-        fn describe_input(&self, operation: &mut Operation);
-    }
-
-    impl<T: Input> KnownInput for Probe<T> {
-        fn describe_input(&self, operation: &mut Operation) {
-            T::describe(operation);
-        }
-    }
-
-    pub trait UnknownInput {
-        fn describe_input(&self, operation: &mut Operation);
-    }
-
-    impl<T> UnknownInput for &Probe<T> {
-        fn describe_input(&self, operation: &mut Operation) {
-            operation.undocumented(std::any::type_name::<T>());
-        }
-    }
-
-    pub trait KnownOutput {
-        fn describe_output(&self, operation: &mut Operation);
-    }
-
-    impl<T: Output> KnownOutput for Probe<T> {
-        fn describe_output(&self, operation: &mut Operation) {
-            T::describe(operation);
-        }
-    }
-
-    pub trait UnknownOutput {
-        fn describe_output(&self, operation: &mut Operation);
-    }
-
-    impl<T> UnknownOutput for &Probe<T> {
-        fn describe_output(&self, operation: &mut Operation) {
-            operation.undocumented(std::any::type_name::<T>());
-        }
-    }
-
-    /// The placeholder for arguments that a handler does not have.
-    pub struct Absent;
-
-    impl Input for Absent {
-        fn describe(_: &mut Operation) {}
-    }
-
-    /// Returns a probe of each argument of `handler`, and one of what it returns.
-    #[must_use]
-    pub fn signature<H: Signature<T>, T>(_: &H) -> (H::Inputs, H::Output) {
-        (H::INPUTS, H::OUTPUT)
-    }
-
-    /// The types of a handler's arguments and of what it returns, found by inference: `T` is the tuple of
-    /// the arguments.
-    pub trait Signature<T> {
-        /// A tuple of 16 probes.
-        type Inputs;
-        type Output;
-        const INPUTS: Self::Inputs;
-        const OUTPUT: Self::Output;
-    }
-
-    /// Implements [`Signature`] for functions with each number of arguments: the names of their
-    /// types, and the placeholders that fill the tuple up.
-    macro_rules! signatures {
-        ($(($($argument:ident)*) ($($absent:ident)*))*) => {$(
-            impl<H, F, $($argument),*> Signature<($($argument,)*)> for H
-            where
-                H: Fn($($argument),*) -> F,
-                F: Future,
-            {
-                type Inputs = ($(Probe<$argument>,)* $(Probe<$absent>,)*);
-                type Output = Probe<F::Output>;
-                const INPUTS: Self::Inputs =
-                    ($(Probe::<$argument>::NEW,)* $(Probe::<$absent>::NEW,)*);
-                const OUTPUT: Self::Output = Probe::NEW;
-            }
-        )*};
-    }
-
-    type X = Absent;
-
-    signatures! {
-        () (X X X X X X X X X X X X X X X X)
-        (A) (X X X X X X X X X X X X X X X)
-        (A B) (X X X X X X X X X X X X X X)
-        (A B C) (X X X X X X X X X X X X X)
-        (A B C D) (X X X X X X X X X X X X)
-        (A B C D E) (X X X X X X X X X X X)
-        (A B C D E G) (X X X X X X X X X X)
-        (A B C D E G I) (X X X X X X X X X)
-        (A B C D E G I J) (X X X X X X X X)
-        (A B C D E G I J K) (X X X X X X X)
-        (A B C D E G I J K L) (X X X X X X)
-        (A B C D E G I J K L M) (X X X X X)
-        (A B C D E G I J K L M N) (X X X X)
-        (A B C D E G I J K L M N O) (X X X)
-        (A B C D E G I J K L M N O P) (X X)
-        (A B C D E G I J K L M N O P Q) (X)
-        (A B C D E G I J K L M N O P Q R) ()
-    }
-}
-
-/// Describes a handler by the types of its arguments and of its result; the route macros pass this
-/// to [`Route::describe`](crate::http::Route::describe). A handler that returns `impl IntoResponse`
-/// needs `describe!(handler, impl IntoResponse)`, because the type behind it is not known.
-///
-/// ```
-/// use piton::http::get;
-/// use piton::prelude::*;
-///
-/// async fn greet(Path(name): Path<String>) -> String { format!("Hello, {name}") }
-///
-/// let route = get("/greet/{name}", greet).describe(piton::describe!(greet));
-/// let app = App::new("by_hand").route(route);
-/// ```
-#[macro_export]
-macro_rules! describe {
-    ($handler:path) => {
-        $crate::describe!(@inputs $handler, output, operation, (&output).describe_output(operation))
-    };
-    ($handler:path, impl $bound:path) => {
-        $crate::describe!(
-            @inputs $handler,
-            _output,
-            operation,
-            operation.undocumented(concat!("impl ", stringify!($bound)))
-        )
-    };
-    (@inputs $handler:path, $output:ident, $operation:ident, $describe_output:expr) => {
-        |$operation: &mut $crate::http::Operation| {
-            #[allow(unused_imports, reason = "which of the traits is used depends on the types")]
-            use $crate::http::probe::{KnownInput, KnownOutput, UnknownInput, UnknownOutput};
-            let (inputs, $output) = $crate::http::probe::signature(&$handler);
-            (&inputs.0).describe_input($operation);
-            (&inputs.1).describe_input($operation);
-            (&inputs.2).describe_input($operation);
-            (&inputs.3).describe_input($operation);
-            (&inputs.4).describe_input($operation);
-            (&inputs.5).describe_input($operation);
-            (&inputs.6).describe_input($operation);
-            (&inputs.7).describe_input($operation);
-            (&inputs.8).describe_input($operation);
-            (&inputs.9).describe_input($operation);
-            (&inputs.10).describe_input($operation);
-            (&inputs.11).describe_input($operation);
-            (&inputs.12).describe_input($operation);
-            (&inputs.13).describe_input($operation);
-            (&inputs.14).describe_input($operation);
-            (&inputs.15).describe_input($operation);
-            $describe_output;
-        }
-    };
-}
-
 #[cfg(test)]
 mod tests {
-    use super::probe::*;
     use super::*;
+    use crate::http::probe::*;
 
     struct Silent;
 

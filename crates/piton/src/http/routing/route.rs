@@ -1,10 +1,8 @@
-//! Routes and blueprints: where handlers are found, by the scan or by hand.
+//! Routes: methods, a path, a handler, its guard and its middleware.
 //!
-//! `#[get("/me")]` over a function emits one call of [`get`] and registers it; `blueprint!` gives
-//! the routes of a module their prefix. Nothing here is magic: `App::route(get("/me", me))` does
-//! the same without the scan.
+//! `#[get("/me")]` over a function emits one call of [`get`] and registers it for the scan;
+//! `App::route(get("/me", me))` adds the same route by hand.
 
-use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
@@ -19,14 +17,17 @@ use http::{Method, StatusCode};
 use crate::config::Config;
 use crate::context;
 use crate::handle::Handle;
+use crate::http::routing::argument_types::{ArgumentType, HandlerArguments};
+use crate::http::routing::blueprint::MakeGuard;
 use crate::http::routing::guard::{self, Guard, Guarded};
 use crate::http::routing::middleware::{Middleware, RouteContext};
 use crate::http::routing::operation::{BodyFirstRule, DocumentedError, Operation};
 use crate::http::routing::path_encoding;
+use crate::http::routing::route_info::{RouteInfo, SourceLocation};
 use crate::metrics::{PathIndex, UNMATCHED};
 use crate::part::{Dependency, Part};
 
-/// One way into the service: methods, a path, a handler, and what is known of it.
+/// A route: methods, a path, a handler, and their description.
 pub struct Route {
     pub(crate) methods: Vec<Method>,
     pub(crate) path: Cow<'static, str>,
@@ -37,18 +38,18 @@ pub struct Route {
     pub(crate) doc: &'static str,
     pub(crate) source: SourceLocation,
     pub(crate) tag: Option<&'static str>,
-    /// Whether it is part of what the service offers: in lists and in the OpenAPI document.
+    /// Set if lists and the OpenAPI document show the route.
     pub(crate) listed: bool,
-    /// What its handler knows of the route.
-    state: &'static RouteState,
+    /// The state that its handler shares, set once the service has been put together.
+    pub(super) state: &'static RouteState,
     pub(crate) guard: Option<Box<dyn Guard>>,
     /// The guard's rule for reading bodies first. It outranks that of the arguments.
-    guard_body_first: Option<BodyFirstRule>,
+    pub(super) guard_body_first: Option<BodyFirstRule>,
     /// The expression of the attribute's guard.
     pub(crate) guard_source: Option<SourceText>,
     pub(crate) public: bool,
     pub(crate) middleware: Option<Box<dyn Middleware>>,
-    pub(crate) described: Described,
+    pub(crate) described: DescribedBy,
     /// The errors listed by the route's attribute.
     pub(crate) errors: Vec<DocumentedError>,
 }
@@ -60,20 +61,20 @@ pub(crate) struct SourceText {
     pub text: &'static str,
 }
 
-/// The source of the description of a route's handler.
+/// The origin of the description of a route's handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Described {
+pub(crate) enum DescribedBy {
     /// The handler has no description.
-    Not,
+    Nothing,
     /// `Route::describe`, called by hand.
-    ByHand,
+    Hand,
     /// The types of the handler, read by its attribute.
-    ByAttribute,
+    Attribute,
 }
 
-/// What is known of a route once the service has been put together.
-struct RouteState {
-    /// The number of its path in the figures.
+/// The parts of a route that are known only once the service has been put together.
+pub(super) struct RouteState {
+    /// The number of its metrics series.
     number: AtomicU32,
     guard: OnceLock<Box<dyn Guard>>,
     middleware: OnceLock<Box<dyn Middleware>>,
@@ -81,10 +82,7 @@ struct RouteState {
     body_first: OnceLock<BodyFirstRule>,
 }
 
-/// Makes a guard: what `blueprint!` keeps until the routes of its module are known.
-pub type MakeGuard = fn() -> Box<dyn Guard>;
-
-/// A handler that says which path has been matched, before it does its work or a guard is asked.
+/// A handler that records the matched route for metrics and log before its guard runs.
 #[derive(Clone)]
 struct MeteredHandler<H> {
     handler: H,
@@ -112,102 +110,8 @@ where
     }
 }
 
-/// A line of code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceLocation {
-    /// The file, as the compiler names it.
-    pub file: &'static str,
-    /// The line, from 1.
-    pub line: u32,
-}
-
-impl fmt::Display for SourceLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-impl From<&'static Location<'static>> for SourceLocation {
-    fn from(location: &'static Location<'static>) -> Self {
-        Self { file: location.file(), line: location.line() }
-    }
-}
-
-/// A served route, as `routes` lists it.
-#[derive(Clone, Debug)]
-pub struct RouteInfo {
-    /// The method.
-    pub method: Method,
-    /// The whole path, prefixes joined.
-    pub path: String,
-    /// The handler's path in the code, such as `registry::apis::companies::create`.
-    pub handler: &'static str,
-    /// The first paragraph of the handler's doc comment.
-    pub summary: &'static str,
-    /// The line of the route.
-    pub source: SourceLocation,
-    /// The tag of its blueprint.
-    pub tag: Option<&'static str>,
-    /// The handler's whole doc comment.
-    pub doc: &'static str,
-    /// What the handler reads and answers.
-    pub operation: Arc<Operation>,
-    /// Whether the OpenAPI document lists it; see [`Route::unlisted`].
-    pub listed: bool,
-}
-
-/// The type of one argument of a handler.
-#[derive(Clone, Copy, Debug)]
-pub struct ArgumentType {
-    pub(crate) id: TypeId,
-    pub(crate) name: &'static str,
-}
-
-/// The argument types of a handler, read from the tuple by which axum tells handlers apart. That
-/// is how a route made by hand is known to take `Db` without saying so.
-pub trait Arguments: 'static {
-    /// The types, in their order.
-    fn types() -> Vec<ArgumentType>;
-}
-
-impl Arguments for ((),) {
-    fn types() -> Vec<ArgumentType> {
-        Vec::new()
-    }
-}
-
-macro_rules! arguments {
-    ($($argument:ident)*) => {
-        impl<M: 'static, $($argument: 'static),*> Arguments for (M, $($argument,)*) {
-            fn types() -> Vec<ArgumentType> {
-                vec![$(ArgumentType {
-                    id: TypeId::of::<$argument>(),
-                    name: std::any::type_name::<$argument>(),
-                }),*]
-            }
-        }
-    };
-}
-
-arguments!(T1);
-arguments!(T1 T2);
-arguments!(T1 T2 T3);
-arguments!(T1 T2 T3 T4);
-arguments!(T1 T2 T3 T4 T5);
-arguments!(T1 T2 T3 T4 T5 T6);
-arguments!(T1 T2 T3 T4 T5 T6 T7);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15);
-arguments!(T1 T2 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15 T16);
-
-/// Makes one function a method.
-macro_rules! verbs {
+/// Defines a constructor of routes for each method.
+macro_rules! route_constructors {
     ($($(#[$doc:meta])* $name:ident $method:ident)*) => {
         $(
             $(#[$doc])*
@@ -216,7 +120,7 @@ macro_rules! verbs {
             pub fn $name<H, T>(path: impl Into<Cow<'static, str>>, handler: H) -> Route
             where
                 H: Handler<T, Handle>,
-                T: Arguments,
+                T: HandlerArguments,
             {
                 route(&[Method::$method], path, handler)
             }
@@ -224,8 +128,8 @@ macro_rules! verbs {
     };
 }
 
-verbs! {
-    /// A route for `GET`, and for `HEAD`.
+route_constructors! {
+    /// Creates a route for `GET`, and for `HEAD`.
     ///
     /// ```
     /// use piton::prelude::*;
@@ -236,26 +140,26 @@ verbs! {
     /// let app = App::new("by_hand").route(get("/hello", hello));
     /// ```
     get GET
-    /// A route for `POST`.
+    /// Creates a route for `POST`.
     post POST
-    /// A route for `PUT`.
+    /// Creates a route for `PUT`.
     put PUT
-    /// A route for `PATCH`.
+    /// Creates a route for `PATCH`.
     patch PATCH
-    /// A route for `DELETE`.
+    /// Creates a route for `DELETE`.
     delete DELETE
 }
 
-/// A route for several methods.
+/// Creates a route for several methods.
 ///
 /// # Panics
-/// When a method is none of those that HTTP itself defines.
+/// If a method is not one of those that RFC 9110 and RFC 5789 define.
 #[must_use = "a route does nothing until it is given to `App::route` or a `Blueprint`"]
 #[track_caller]
 pub fn route<H, T>(methods: &[Method], path: impl Into<Cow<'static, str>>, handler: H) -> Route
 where
     H: Handler<T, Handle>,
-    T: Arguments,
+    T: HandlerArguments,
 {
     let filter = methods
         .iter()
@@ -265,7 +169,7 @@ where
         })
         .reduce(MethodFilter::or)
         .expect("a route has at least one method");
-    // Routes live as long as the program; this way their handlers are cloned for nothing.
+    // Leaked, because routes live as long as the program and axum clones the handler for each request.
     let state: &'static RouteState = Box::leak(Box::new(RouteState {
         number: AtomicU32::new(UNMATCHED),
         guard: OnceLock::new(),
@@ -290,19 +194,19 @@ where
         guard_source: None,
         public: false,
         middleware: None,
-        described: Described::Not,
+        described: DescribedBy::Nothing,
         errors: Vec::new(),
     }
 }
 
 impl Route {
-    /// Gives the path its number in the figures.
+    /// Sets the number of the route's metrics series.
     pub(crate) fn count_as(&self, number: PathIndex) {
         self.state.number.store(number, Ordering::Relaxed);
     }
 
-    /// Asks `guard` before the handler, and before anything of the body is read. A route has one
-    /// guard: its own, which `#[protected]` and `#[public]` say, outranks its blueprint's.
+    /// Sets the guard that runs before the handler, and before the body is read. A route has one
+    /// guard: its own, set by `#[protected]` or `#[public]`, takes precedence over its blueprint's.
     #[must_use]
     pub fn guard(self, guard: impl Guard) -> Self {
         self.boxed_guard(Box::new(guard))
@@ -321,13 +225,13 @@ impl Route {
         self
     }
 
-    /// Lets everybody pass, whatever the blueprint says.
+    /// Lets every caller pass, also below a blueprint with a guard.
     #[must_use]
     pub fn public(self) -> Self {
-        Self { public: true, ..self.guard(Everybody) }
+        Self { public: true, ..self.guard(OpenGuard) }
     }
 
-    /// The guard of its blueprint, unless it has its own.
+    /// Sets the guard of the blueprint, unless the route has its own.
     pub(crate) fn or_guard(self, make: Option<MakeGuard>) -> Self {
         match (&self.guard, make) {
             (None, Some(make)) => self.boxed_guard(make()),
@@ -342,8 +246,8 @@ impl Route {
         self
     }
 
-    /// Puts `around` between the guard and the handler: it sees each request that the guard lets
-    /// pass, and its answer, and may answer itself. A route has one; `#[cached]` is such.
+    /// Puts `middleware` between the guard and the handler: it sees each request that the guard lets
+    /// pass, and its response, and may respond itself. A route has one; `#[cached]` is one.
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         middleware.describe(&mut self.operation);
@@ -351,7 +255,7 @@ impl Route {
         self
     }
 
-    /// Why what stands around the handler cannot work here.
+    /// Returns the reason why the middleware cannot work on this route, if it cannot.
     pub(crate) fn middleware_problem(&self) -> Option<String> {
         let guarded = self.guard.as_ref().is_some_and(|guard| !guard.is_open());
         let surroundings = RouteContext {
@@ -363,7 +267,7 @@ impl Route {
         self.middleware.as_ref()?.problem(&surroundings)
     }
 
-    /// From here on the guard is asked.
+    /// Activates guard, middleware and body rule. Done last, because steps before may still change them.
     pub(crate) fn post_guard(&mut self, config: &Config) {
         let names = self.arguments.iter().map(|argument| argument.name);
         let of_arguments = || BodyFirstRule::of_arguments(names);
@@ -386,14 +290,14 @@ impl Route {
     pub fn describe(mut self, describe: impl FnOnce(&mut Operation)) -> Self {
         describe(&mut self.operation);
         if let Some(middleware) = &self.middleware {
-            // What it adds to the answers holds for those described after it as well.
+            // Repeated, because it adds headers to responses that are described only now.
             middleware.describe(&mut self.operation);
         }
-        self.described = Described::ByHand;
+        self.described = DescribedBy::Hand;
         self
     }
 
-    /// Documents an error that the handler may answer, by its status: see
+    /// Documents an error response of the handler by its status: see
     /// [`Operation::error`]. `#[errors(404 = "..")]` under a route's attribute calls it.
     ///
     /// # Panics
@@ -408,21 +312,21 @@ impl Route {
         self
     }
 
-    /// The route's documentation: a first paragraph that sums it up, then the rest.
+    /// Sets the documentation: the first paragraph is the summary.
     #[must_use]
     pub fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
-    /// Leaves the route out of the OpenAPI document: for what is nobody else's business.
+    /// Leaves the route out of the OpenAPI document, for internal routes.
     #[must_use]
     pub fn unlisted(mut self) -> Self {
         self.listed = false;
         self
     }
 
-    /// The handler takes the part `P` in a way its arguments do not show.
+    /// Declares that the handler uses the part `P` without taking it as an argument.
     #[must_use]
     pub fn needs<P: Part>(mut self) -> Self {
         self.operation.needs::<P>();
@@ -440,34 +344,27 @@ impl Route {
         self.operation.needs.0.iter()
     }
 
-    /// Whether an argument may ask for `axum::extract::ConnectInfo`: that one itself, and what is
-    /// neither a part nor of the crates whose extractors are known not to.
-    pub(crate) fn may_ask_for_peer(&self) -> bool {
-        const KNOWN: [&str; 11] = [
-            "piton::auth::",
-            "piton::http::extract::",
-            "piton::http::listing::",
-            "piton::http::valid::",
-            "piton::handle::",
-            "axum::",
-            "axum_core::",
-            "http::",
-            "bytes::",
-            "alloc::",
-            "core::",
-        ];
-        let silent = |argument: &ArgumentType| {
-            let known = KNOWN.iter().any(|place| argument.name.starts_with(place));
-            !argument.name.contains("ConnectInfo")
-                && (known || super::routing_table::descriptor_of(argument.id).is_some())
-        };
-        !self.arguments.iter().all(silent)
+    /// Returns whether the handler may read `axum::extract::ConnectInfo` from its request: one of its
+    /// arguments is that type, or declares it ([`Operation::reads_peer_address`]), or is a type that
+    /// declares nothing of what it reads.
+    pub(crate) fn wants_peer_address(&self) -> bool {
+        if self.arguments.iter().any(ArgumentType::is_peer_address) {
+            return true;
+        }
+        match self.described {
+            // Nothing is declared for a route made by hand, so that only well-known types count.
+            DescribedBy::Nothing => {
+                !self.arguments.iter().all(ArgumentType::is_known_not_to_read_peer_address)
+            }
+            DescribedBy::Hand | DescribedBy::Attribute => self.operation.wants_peer_address(),
+        }
     }
 
+    /// Returns the descriptions of the route, one for each method.
     pub(crate) fn infos(&self) -> impl Iterator<Item = RouteInfo> {
         let summary = self.doc.split("\n\n").next().unwrap_or_default().trim();
         let mut operation = self.operation.clone();
-        if self.described == Described::Not && !self.arguments.is_empty() {
+        if self.described == DescribedBy::Nothing && !self.arguments.is_empty() {
             operation
                 .undocumented("a route made by hand without `.describe(piton::describe!(..))`");
         }
@@ -500,10 +397,10 @@ fn is_silent(guard: &dyn Guard) -> bool {
     operation.security_schemes().is_empty() && operation.optional_security_schemes().is_empty()
 }
 
-/// The guard that lets everybody pass.
-struct Everybody;
+/// The guard that lets every caller pass.
+struct OpenGuard;
 
-impl Guard for Everybody {
+impl Guard for OpenGuard {
     fn describe(&self, _: &mut Operation) {}
 
     fn check<'a>(
@@ -517,163 +414,6 @@ impl Guard for Everybody {
     fn is_open(&self) -> bool {
         true
     }
-}
-
-/// A group of routes with one prefix, by hand. The macro [`blueprint!`](crate::blueprint!) does it
-/// for the routes of a module.
-///
-/// ```
-/// use piton::prelude::*;
-/// use piton::http::{Blueprint, get};
-///
-/// async fn me() -> &'static str { "me" }
-///
-/// let app = App::new("by_hand").blueprint(Blueprint::new("/user").tag("users").route(get("/me", me)));
-/// ```
-#[derive(Debug)]
-pub struct Blueprint {
-    prefix: Cow<'static, str>,
-    tag: Option<&'static str>,
-    guard: Option<MakeGuard>,
-    routes: Vec<Route>,
-}
-
-impl Blueprint {
-    /// A blueprint without routes.
-    #[must_use]
-    pub fn new(prefix: impl Into<Cow<'static, str>>) -> Self {
-        Self { prefix: prefix.into(), tag: None, guard: None, routes: Vec::new() }
-    }
-
-    /// The tag under which the document lists the routes.
-    #[must_use]
-    pub fn tag(mut self, tag: &'static str) -> Self {
-        self.tag = Some(tag);
-        self
-    }
-
-    /// Asks a guard before every route that has none of its own:
-    /// `.guard(|| Box::new(jwt::TokenGuard::new()))`.
-    #[must_use]
-    pub fn guard(mut self, make: MakeGuard) -> Self {
-        self.guard = Some(make);
-        self
-    }
-
-    /// Adds a route.
-    #[must_use]
-    pub fn route(mut self, route: Route) -> Self {
-        self.routes.push(route);
-        self
-    }
-
-    /// The routes, their paths behind the prefix.
-    pub(crate) fn into_routes(self) -> impl Iterator<Item = Route> {
-        self.routes.into_iter().map(move |route| Route {
-            path: join(&self.prefix, &route.path).into(),
-            tag: route.tag.or(self.tag),
-            ..route.or_guard(self.guard)
-        })
-    }
-}
-
-/// A route that a macro has registered.
-pub struct Registration {
-    /// `module_path!()` of the handler.
-    pub module: &'static str,
-    /// Makes the route.
-    pub route: fn() -> Route,
-    /// The expression of `#[protected(guard = ..)]`, as written in the code.
-    pub guard: Option<&'static str>,
-}
-
-/// A prefix that [`blueprint!`](crate::blueprint!) has given to a module.
-#[derive(Debug)]
-pub struct ModulePrefix {
-    /// `module_path!()` of the module.
-    pub module: &'static str,
-    /// The prefix of its routes and of those of the modules in it.
-    pub prefix: &'static str,
-    /// The tag of its routes.
-    pub tag: Option<&'static str>,
-    /// What is asked before those of its routes that do not say it themselves.
-    pub guard: Option<MakeGuard>,
-    /// The expression of `guard = ..`, as written in the code.
-    pub guard_source: Option<&'static str>,
-    /// Where it was said.
-    pub source: SourceLocation,
-}
-
-inventory::collect!(Registration);
-inventory::collect!(ModulePrefix);
-
-/// Gives the routes of the module it stands in, and of the modules inside, a prefix and a tag, and
-/// with `protected` a guard: `blueprint!("/user", tag = "users", protected)` stands for `#[protected]`
-/// over each of them. What a route says itself (`#[protected(..)]`, `#[public]`) outranks it.
-///
-/// ```
-/// mod user {
-///     use piton::prelude::*;
-///
-///     piton::blueprint!("/user", tag = "users");
-///
-///     #[get("/me")] // served at /user/me
-///     async fn me() -> &'static str { "me" }
-/// }
-/// # fn main() {}
-/// ```
-#[macro_export]
-macro_rules! blueprint {
-    ($prefix:literal $(, tag = $tag:literal)? $(,)?) => {
-        $crate::blueprint!(
-            @submit $prefix,
-            $crate::blueprint!(@tag $($tag)?),
-            ::core::option::Option::None,
-            ::core::option::Option::None
-        );
-    };
-    ($prefix:literal $(, tag = $tag:literal)?, protected $(,)?) => {
-        $crate::blueprint!(
-            @submit $prefix,
-            $crate::blueprint!(@tag $($tag)?),
-            ::core::option::Option::Some(|| ::std::boxed::Box::new($crate::auth::jwt::TokenGuard::new())),
-            ::core::option::Option::None
-        );
-    };
-    ($prefix:literal $(, tag = $tag:literal)?, guard = $guard:expr $(,)?) => {
-        $crate::blueprint!(
-            @submit $prefix,
-            $crate::blueprint!(@tag $($tag)?),
-            ::core::option::Option::Some(|| ::std::boxed::Box::new($guard)),
-            ::core::option::Option::Some(::core::stringify!($guard))
-        );
-    };
-    (@submit $prefix:literal, $tag:expr, $guard:expr, $guard_source:expr) => {
-        $crate::__private::inventory::submit! {
-            $crate::http::ModulePrefix {
-                module: ::core::module_path!(),
-                prefix: $prefix,
-                tag: $tag,
-                guard: $guard,
-                guard_source: $guard_source,
-                source: $crate::http::SourceLocation { file: ::core::file!(), line: ::core::line!() },
-            }
-        }
-    };
-    (@tag) => { ::core::option::Option::None };
-    (@tag $tag:literal) => { ::core::option::Option::Some($tag) };
-}
-
-/// `/user` and `/me` as `/user/me`; `/user` and `/` as `/user`. Percent-encoded, as a URL has it.
-pub(crate) fn join(prefix: &str, path: &str) -> String {
-    let prefix = prefix.trim_end_matches('/');
-    let joined = match path {
-        "" | "/" if !prefix.is_empty() => prefix.to_owned(),
-        // Refused at launch: `/user` and `me` would otherwise be served as `/userme`.
-        _ if !path.is_empty() && !path.starts_with('/') => return path.to_owned(),
-        _ => format!("{prefix}{path}"),
-    };
-    path_encoding::encode_or_keep(joined.into()).into_owned()
 }
 
 #[cfg(test)]
@@ -703,29 +443,12 @@ mod tests {
     }
 
     #[test]
-    fn the_peers_address_is_told_to_those_who_may_ask() {
+    fn the_peers_address_is_given_to_handlers_that_may_read_it() {
         use axum::extract::ConnectInfo;
         async fn asks(_: ConnectInfo<std::net::SocketAddr>) {}
         async fn might(_: Method, _: Own) {}
-        assert!(get("/", asks).may_ask_for_peer() && get("/", might).may_ask_for_peer());
-        assert!(!get("/", no_arguments).may_ask_for_peer());
-        assert!(!get("/", two_arguments).may_ask_for_peer());
-    }
-
-    #[test]
-    fn prefixes_join_without_doubled_or_lost_slashes() {
-        for (prefix, path, whole) in [
-            ("", "/", "/"),
-            ("/", "/", "/"),
-            ("", "/me", "/me"),
-            ("/user", "/", "/user"),
-            ("/user", "", "/user"),
-            ("/user/", "/me", "/user/me"),
-            ("/api/user", "/{id}", "/api/user/{id}"),
-            ("/größe", "/ä", "/gr%C3%B6%C3%9Fe/%C3%A4"),
-            ("/user", "me", "me"),
-        ] {
-            assert_eq!(join(prefix, path), whole, "{prefix} + {path}");
-        }
+        assert!(get("/", asks).wants_peer_address() && get("/", might).wants_peer_address());
+        assert!(!get("/", no_arguments).wants_peer_address());
+        assert!(!get("/", two_arguments).wants_peer_address());
     }
 }

@@ -9,15 +9,15 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::map_request;
 
+use super::argument_types::descriptor_of;
+use super::blueprint::{ModulePrefix, Registration, with_prefix};
+use super::route::{DescribedBy, Route, SourceText};
+use super::route_info::RouteInfo;
 use crate::config::Config;
 use crate::context;
 use crate::handle::Handle;
 use crate::http::routing::path_encoding;
-use crate::http::routing::route::{
-    Described, ModulePrefix, Registration, Route, RouteInfo, SourceText, join,
-};
 use crate::metrics::{PathIndex, RequestMetrics, UNMATCHED};
-use crate::part::PartDescriptor;
 
 /// The routes that the macros registered for the app `name`, prefixes joined.
 ///
@@ -61,12 +61,13 @@ pub(crate) fn registered_modules() -> impl Iterator<Item = &'static str> {
     inventory::iter::<Registration>().map(|registered| registered.module)
 }
 
-/// The route behind the prefixes of its module and of the modules around that, outermost first.
+/// Returns the route with the prefixes of its module and of the modules around that, outermost first.
 fn placed(registered: &Registration, prefixes: &[&ModulePrefix]) -> Route {
     let mut around: Vec<_> =
         prefixes.iter().filter(|prefix| is_within(registered.module, prefix.module)).collect();
     around.sort_by_key(|prefix| prefix.module.len());
-    let prefix = around.iter().fold(String::new(), |joined, prefix| join(&joined, prefix.prefix));
+    let prefix =
+        around.iter().fold(String::new(), |joined, prefix| with_prefix(&joined, prefix.prefix));
     let route = (registered.route)();
     let tag = around.iter().rev().find_map(|prefix| prefix.tag);
     let guard = around.iter().rev().find(|prefix| prefix.guard.is_some());
@@ -76,24 +77,24 @@ fn placed(registered: &Registration, prefixes: &[&ModulePrefix]) -> Route {
     };
     let mut route = route.or_guard(guard.and_then(|prefix| prefix.guard));
     route.guard_source = text.map(|text| SourceText { module, text });
-    route.described = Described::ByAttribute;
-    route.path = join(&prefix, &route.path).into();
+    route.described = DescribedBy::Attribute;
+    route.path = with_prefix(&prefix, &route.path).into();
     route.tag = route.tag.or(tag);
     route
 }
 
-/// Whether a module is `root` or lies in it.
+/// Returns whether `module` is `root` or lies in it.
 pub(crate) fn is_within(module: &str, root: &str) -> bool {
     module.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Whether `module` is what the service calls `name`: `user`, `app::user`, or `app.user` as in Python.
+/// Returns whether `name` names `module`: as `user`, `app::user`, or `app.user` as in Python.
 fn is_named(module: &str, root: &str, name: &str) -> bool {
     let name = name.replace('.', "::");
     is_within(module, &name) || is_within(module, &format!("{root}::{name}"))
 }
 
-/// What is wrong with the routes: the same method and path twice, a path that does not parse, an
+/// Returns the problems of the routes: the same method and path twice, a path that does not parse, an
 /// argument that nothing can give.
 pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec<String> {
     let mut problems: Vec<String> = routes.iter().filter_map(path_problem).collect();
@@ -122,11 +123,6 @@ pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec
 
 fn who(route: &Route) -> String {
     format!("the handler `{}` of {} ({})", route.handler, route.path, route.source)
-}
-
-/// The registered part whose type is `id`.
-pub(crate) fn descriptor_of(id: TypeId) -> Option<&'static PartDescriptor> {
-    inventory::iter::<PartDescriptor>().find(|entry| (entry.id)() == id)
 }
 
 fn path_problem(route: &Route) -> Option<String> {
@@ -218,10 +214,10 @@ pub(crate) fn sort(infos: &mut [RouteInfo]) {
 }
 
 /// The routes as one router, and their list. The routes have been found free of problems. Each path
-/// gets its place among the figures.
+/// gets its metrics series.
 pub(crate) fn router(
     mut routes: Vec<Route>,
-    figures: &RequestMetrics,
+    metrics: &RequestMetrics,
     config: &Config,
 ) -> (Router<Handle>, Vec<RouteInfo>) {
     let mut paths: Vec<String> = Vec::new();
@@ -234,7 +230,7 @@ pub(crate) fn router(
         });
         route.count_as(PathIndex::try_from(number).unwrap_or(UNMATCHED));
     }
-    figures.prepare(paths);
+    metrics.prepare(paths);
     let infos = infos(&routes);
     let router = routes
         .into_iter()
@@ -243,10 +239,10 @@ pub(crate) fn router(
 }
 
 /// A plain router whose requests are counted by the paths it matches.
-pub(crate) fn counted(router: Router<Handle>, figures: Arc<RequestMetrics>) -> Router<Handle> {
+pub(crate) fn counted(router: Router<Handle>, metrics: Arc<RequestMetrics>) -> Router<Handle> {
     router.layer(map_request(move |request: Request| {
         if let Some(path) = request.extensions().get::<MatchedPath>() {
-            context::matched(figures.find(path.as_str()));
+            context::matched(metrics.find(path.as_str()));
         }
         std::future::ready(request)
     }))
@@ -255,7 +251,7 @@ pub(crate) fn counted(router: Router<Handle>, figures: Arc<RequestMetrics>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::routing::route::{get, post};
+    use crate::http::{get, post};
 
     async fn handler() {}
 

@@ -20,7 +20,7 @@ use crate::memory::MemoryBudget;
 /// RFC 9110 (section 8.8.3.3) asks for another tag. Apache's `mod_deflate` writes it the same way.
 const SUFFIX: &str = "-gzip\"";
 
-/// Compresses what the router answers, if `wanted`.
+/// Compresses the router's responses, if `wanted`.
 pub(crate) fn compressed(
     router: Router<Handle>,
     wanted: bool,

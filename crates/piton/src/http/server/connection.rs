@@ -34,10 +34,10 @@ pub(super) const READ_REASON_GRACE: Duration = Duration::from_secs(1);
 /// slowly.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
-/// The same where there is less memory than [`SMALL_MEMORY`].
+/// Maximum size of the same buffers below [`SMALL_MEMORY_BYTES`] of memory.
 const MAX_SMALL_BUFFER_BYTES: usize = 16 << 10;
 
-const SMALL_MEMORY: u64 = 256 << 20;
+const SMALL_MEMORY_BYTES: u64 = 256 << 20;
 
 /// The settings of every connection.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ pub(super) struct ConnectionConfig {
 
 /// Returns hyper's settings, with buffers that fit the memory of the container.
 pub(super) fn http1_builder() -> http1::Builder {
-    let is_small = memory::limit().is_some_and(|limit| limit.bytes < SMALL_MEMORY);
+    let is_small = memory::limit().is_some_and(|limit| limit.bytes < SMALL_MEMORY_BYTES);
     let mut http = http1::Builder::new();
     http.max_buf_size(if is_small { MAX_SMALL_BUFFER_BYTES } else { MAX_BUFFER_BYTES });
     http

@@ -1,7 +1,7 @@
 //! Cross-origin requests: open in development, as Gnar Gear has it, closed in production.
 //!
-//! The Fetch standard, <https://fetch.spec.whatwg.org/#http-cors-protocol>. A browser asks first
-//! (`OPTIONS`, the preflight) unless the request is a plain one; both kinds of answers are made here.
+//! Implements the Fetch standard, <https://fetch.spec.whatwg.org/#http-cors-protocol>. A browser sends a
+//! preflight request (`OPTIONS`) first, unless the request is a simple one.
 
 use std::time::Duration;
 
@@ -14,28 +14,28 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::http::server::cors_origin::{Origin, Refused};
+use crate::http::server::cors_origin::{AllowedOrigin, OriginError};
 use crate::{Settings, config};
 
-/// Which other origins' pages may call the service from a browser.
+/// The pages of other origins that may call the service from a browser.
 #[derive(Clone, Debug, Settings)]
 #[setting(check = Self::check)]
 pub struct CorsSettings {
     /// The origins, such as `https://app.example.org`, or `https://*.example.org` for all names below
-    /// `example.org` and not itself; `*` is everyone, an empty list nobody.
-    /// **Default: `*` in development, nobody in production.**
+    /// `example.org` and not itself; `*` is every origin, an empty list none.
+    /// **Default: `*` in development, none in production.**
     pub origins: Option<Vec<String>>,
-    /// The methods that they may use. An empty list allows whichever a browser asks for, and tells
-    /// those who do not ask `GET, POST, PUT`. **Default: empty.**
+    /// The methods that they may use. An empty list allows those that a preflight request names, and
+    /// `GET, POST, PUT` in other responses. **Default: empty.**
     pub methods: Vec<String>,
-    /// The headers that they may send. An empty list allows whichever a browser asks for, and tells
-    /// those who do not ask `Authorization`. **Default: empty.**
+    /// The headers that they may send. An empty list allows those that a preflight request names, and
+    /// `Authorization` in other responses. **Default: empty.**
     pub headers: Vec<String>,
-    /// The headers of answers that their scripts may read. **Default: `Authorization`.**
+    /// The headers of responses that their scripts may read. **Default: `Authorization`.**
     pub expose_headers: Vec<String>,
-    /// Whether they may send cookies. Needs a list of origins, not `*`. **Default: `false`.**
+    /// Allows cookies from these pages. Needs a list of origins, not `*`. **Default: `false`.**
     pub credentials: bool,
-    /// How long a browser may remember what it was told. **Default: `10m`.**
+    /// Time for which a browser caches the response to a preflight request. **Default: `10m`.**
     #[setting(max = "365days")]
     pub max_age: Duration,
 }
@@ -57,7 +57,7 @@ impl CorsSettings {
     fn check(&self, reader: &mut config::Reader<'_>) {
         let origins = self.origins.iter().flatten();
         for origin in origins.clone() {
-            if let Err(Refused { why, fix }) = Origin::parse(origin) {
+            if let Err(OriginError { why, fix }) = AllowedOrigin::parse(origin) {
                 reader.refuse("origins", why, fix);
             }
         }
@@ -86,7 +86,7 @@ impl CorsSettings {
     }
 }
 
-/// The settings as the stack uses them.
+/// The settings, with header values prepared at launch.
 #[derive(Debug)]
 pub(crate) struct Cors {
     origins: Origins,
@@ -100,7 +100,7 @@ pub(crate) struct Cors {
 #[derive(Debug)]
 enum Origins {
     Everyone,
-    Listed(Vec<Origin>),
+    Listed(Vec<AllowedOrigin>),
 }
 
 fn joined(list: &[String]) -> Option<HeaderValue> {
@@ -109,7 +109,7 @@ fn joined(list: &[String]) -> Option<HeaderValue> {
 }
 
 impl Cors {
-    /// `None` where nobody is let in.
+    /// Returns `None` if no other origin is allowed.
     pub fn new(settings: &CorsSettings, production: bool) -> Option<Self> {
         let origins = match &settings.origins {
             None if production => return None,
@@ -117,7 +117,7 @@ impl Cors {
             Some(list) if list.is_empty() => return None,
             Some(list) if list.iter().any(|origin| origin == "*") => Origins::Everyone,
             Some(list) => {
-                let value = |origin: &String| Origin::parse(origin).ok();
+                let value = |origin: &String| AllowedOrigin::parse(origin).ok();
                 Origins::Listed(list.iter().filter_map(value).collect())
             }
         };
@@ -131,7 +131,7 @@ impl Cors {
         })
     }
 
-    /// What to allow a request that came from `origin`.
+    /// Returns the value of `Access-Control-Allow-AllowedOrigin` for a request from `origin`.
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
         match &self.origins {
             Origins::Everyone => Some(HeaderValue::from_static("*")),
@@ -141,7 +141,7 @@ impl Cors {
         }
     }
 
-    /// The answer to a browser that asks whether it may; `None` if the request is no such question.
+    /// Returns the response to a preflight request; `None` for any other request.
     pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         let asked = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
         let origin = headers.get(ORIGIN)?;
@@ -166,7 +166,7 @@ impl Cors {
         Some(response)
     }
 
-    /// Adds to any other answer what a browser looks for.
+    /// Adds the CORS headers to the response of any other request.
     pub fn finish(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         if answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
             return;

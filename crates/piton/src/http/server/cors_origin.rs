@@ -13,7 +13,7 @@ use http::HeaderValue;
 
 /// One entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum AllowedOrigin {
     /// `*`.
     Any,
     /// `https://app.example.org`, or `null`.
@@ -24,17 +24,17 @@ pub(crate) enum Origin {
 
 /// The reason why an entry is refused, and the fix.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct OriginError {
     pub why: String,
     pub fix: String,
 }
 
-impl Origin {
+impl AllowedOrigin {
     /// Parses an entry of the list.
-    pub fn parse(written: &str) -> Result<Self, Refused> {
+    pub fn parse(written: &str) -> Result<Self, OriginError> {
         let shown = redact_credentials(written);
         let refused = |why: &str, fix: String| {
-            Err(Refused { why: format!("`{shown}` {why}"), fix: format!("write `{fix}`") })
+            Err(OriginError { why: format!("`{shown}` {why}"), fix: format!("write `{fix}`") })
         };
         const EXAMPLE: &str = "https://app.example.org";
         match written {
@@ -113,7 +113,7 @@ impl Origin {
         }
     }
 
-    /// Returns whether a request's `Origin` matches.
+    /// Returns whether a request's `AllowedOrigin` matches.
     pub fn matches(&self, origin: &HeaderValue) -> bool {
         match self {
             Self::Any => true,
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     fn matches(written: &str, origin: &'static str) -> bool {
-        Origin::parse(written).unwrap().matches(&HeaderValue::from_static(origin))
+        AllowedOrigin::parse(written).unwrap().matches(&HeaderValue::from_static(origin))
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
             "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
             "moz-extension://0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f",
         ] {
-            assert!(Origin::parse(good).is_ok(), "{good}");
+            assert!(AllowedOrigin::parse(good).is_ok(), "{good}");
         }
     }
 
@@ -279,11 +279,11 @@ mod tests {
             ("https://*.[::1]", "https://*.example.org"),
             ("https://a.example:*", "https://app.example.org"),
         ] {
-            let refused = Origin::parse(wrong).expect_err(wrong);
+            let refused = AllowedOrigin::parse(wrong).expect_err(wrong);
             assert_eq!(refused.fix, format!("write `{fix}`"), "{wrong}: {}", refused.why);
             assert!(!refused.why.contains("hunter2"), "{}", refused.why);
         }
-        assert!(Origin::parse("https://a.example,https://b.example").is_err());
+        assert!(AllowedOrigin::parse("https://a.example,https://b.example").is_err());
     }
 
     #[test]

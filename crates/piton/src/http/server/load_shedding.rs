@@ -12,7 +12,7 @@ use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
 use super::request_context::RequestContext;
 use super::response_body;
-use super::stack::Outcome;
+use super::stack::RequestOutcome;
 use super::stack_config::StackConfig;
 use crate::error::Error;
 use crate::request::body_state::BodyRefusal;
@@ -24,7 +24,7 @@ impl StackConfig {
         &self,
         in_flight: &InFlightGuard<'_>,
         request: &RequestContext,
-    ) -> Option<Outcome> {
+    ) -> Option<RequestOutcome> {
         if in_flight.count() <= self.max_requests || self.exempt_paths.is_probe(request.path()) {
             return None;
         }
@@ -35,15 +35,15 @@ impl StackConfig {
         }
         let refusal = Error::unavailable("too many requests are in flight")
             .retry_after(Duration::from_secs(1));
-        Some(Outcome::Shed(refusal.into_response()))
+        Some(RequestOutcome::Shed(refusal.into_response()))
     }
 
     /// Returns the response to a request whose body was refused before it was read.
     #[cold]
-    pub(super) fn refuse_body(&self, refusal: BodyRefusal) -> Outcome {
+    pub(super) fn refuse_body(&self, refusal: BodyRefusal) -> RequestOutcome {
         match refusal {
-            BodyRefusal::BudgetExhausted => Outcome::BudgetExhausted,
-            BodyRefusal::TooLarge => Outcome::Answered(body_too_large().into_response()),
+            BodyRefusal::BudgetExhausted => RequestOutcome::BudgetExhausted,
+            BodyRefusal::TooLarge => RequestOutcome::Answered(body_too_large().into_response()),
         }
     }
 
@@ -65,19 +65,23 @@ impl StackConfig {
 
     /// Releases the memory charged while the response was made, and charges the response itself to
     /// `http.memory_budget`.
-    pub(super) fn charge_response(&self, outcome: Outcome, request: &RequestContext) -> Outcome {
+    pub(super) fn charge_response(
+        &self,
+        outcome: RequestOutcome,
+        request: &RequestContext,
+    ) -> RequestOutcome {
         let charge = request.current.memory.get();
         if let Some(charge) = charge {
             charge.clear();
         }
         match outcome {
-            Outcome::Answered(response)
+            RequestOutcome::Answered(response)
                 if response.status() == StatusCode::SERVICE_UNAVAILABLE
                     && charge.is_some_and(|charge| charge.is_refused()) =>
             {
-                Outcome::BudgetExhausted
+                RequestOutcome::BudgetExhausted
             }
-            Outcome::Answered(response) => {
+            RequestOutcome::Answered(response) => {
                 // The result of a POST must be sent even if it exceeds the budget, because the
                 // client would repeat it otherwise. Metrics must be, because they are needed most
                 // when memory is short.
@@ -86,7 +90,7 @@ impl StackConfig {
                     && !self.exempt_paths.is_quiet(request.path());
                 let charged =
                     response_body::charge(response, &self.handle.inner().memory, can_retry);
-                charged.map_or(Outcome::BudgetExhausted, Outcome::Answered)
+                charged.map_or(RequestOutcome::BudgetExhausted, RequestOutcome::Answered)
             }
             outcome => outcome,
         }

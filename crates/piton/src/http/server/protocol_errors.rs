@@ -2,7 +2,7 @@
 //! reaches the router, and hyper responds with an empty 400, 414 or 431. A head that does not end in
 //! time gets 408.
 //!
-//! It rewrites the bytes on the stream, because hyper has no hook for these responses. Only bytes
+//! Rewrites the bytes on the stream, because hyper has no hook for these responses. Only bytes
 //! before the first request has reached the router are read: until then nothing written can be a
 //! handler's, so that no handler's response can be mistaken for one of hyper's.
 

@@ -1,4 +1,4 @@
-//! What the stack keeps of a request's head, because the request itself is given to the router.
+//! The parts of a request's head that the stack keeps, because the request itself goes to the router.
 
 use std::net::IpAddr;
 use std::time::Instant;

@@ -15,8 +15,8 @@
 //! On the way out: the one error format (`error_format.rs`), the service's own `after_request`,
 //! headers (`response_headers.rs`), metrics, access log (`access_log.rs`).
 //!
-//! It is one service instead of a tower of ten layers, because every request passes through it: a
-//! step that is not configured costs one look at a flag
+//! One service instead of a tower of ten layers, because every request passes through it: a step that
+//! is not configured costs one read of a flag
 //! (`docs/decisions/0003-one-service-around-the-router.md`).
 
 use std::any::Any;
@@ -136,7 +136,7 @@ where
         let outcome = if let Some(shed) = config.shed_if_overloaded(&in_flight, &seen) {
             shed
         } else if let Some(preflight) = config.preflight(&request) {
-            Outcome::Answered(preflight)
+            RequestOutcome::Answered(preflight)
         } else {
             match request_body_limit::limit(
                 request,
@@ -189,7 +189,7 @@ where
 }
 
 /// The end of a request's way through the stack, before its response is formatted.
-pub(super) enum Outcome {
+pub(super) enum RequestOutcome {
     /// A response of the handler, the router or a hook.
     Answered(Response),
     /// A panic or a timeout.
@@ -206,7 +206,7 @@ fn outcome_of(
     result: Result<HandlerResult, tokio::time::error::Elapsed>,
     body: Option<&BodyState>,
     timeout: Duration,
-) -> Outcome {
+) -> RequestOutcome {
     match result {
         // The handler's error came from a body that we cut off, so it must not be reported as the
         // client's.
@@ -215,15 +215,17 @@ fn outcome_of(
                 && is_failure(response.status()) =>
         {
             match body.and_then(BodyState::refused) {
-                Some(BodyRefusal::TooLarge) => Outcome::Answered(body_too_large().into_response()),
-                _ => Outcome::BudgetExhausted,
+                Some(BodyRefusal::TooLarge) => {
+                    RequestOutcome::Answered(body_too_large().into_response())
+                }
+                _ => RequestOutcome::BudgetExhausted,
             }
         }
-        Ok(Ok(Ok(response))) => Outcome::Answered(response),
+        Ok(Ok(Ok(response))) => RequestOutcome::Answered(response),
         Ok(Err(panic)) => {
             let (message, location) = panics::describe(&*panic);
             let debug_info = DebugInfo { chain: vec![format!("panicked: {message}")], location };
-            Outcome::Failed(StatusCode::INTERNAL_SERVER_ERROR, None, debug_info)
+            RequestOutcome::Failed(StatusCode::INTERNAL_SERVER_ERROR, None, debug_info)
         }
         Err(_) => timed_out(body.is_some_and(BodyState::is_waiting), timeout),
     }
@@ -231,7 +233,7 @@ fn outcome_of(
 
 /// Returns 408 if the handler still waited for the client's body, else 503.
 #[cold]
-fn timed_out(is_clients_fault: bool, timeout: Duration) -> Outcome {
+fn timed_out(is_clients_fault: bool, timeout: Duration) -> RequestOutcome {
     let timeout = humantime::format_duration(timeout);
     let (status, detail, what) = if is_clients_fault {
         (
@@ -250,7 +252,7 @@ fn timed_out(is_clients_fault: bool, timeout: Duration) -> Outcome {
         chain: vec![format!("{what} within {timeout} (http.timeout)")],
         location: None,
     };
-    Outcome::Failed(status, Some(detail), debug_info)
+    RequestOutcome::Failed(status, Some(detail), debug_info)
 }
 
 impl StackConfig {
@@ -263,18 +265,20 @@ impl StackConfig {
     }
 
     /// Formats the response, adds its headers, and counts and logs the request.
-    fn finish(&self, outcome: Outcome, request: &mut RequestContext) -> Response {
+    fn finish(&self, outcome: RequestOutcome, request: &mut RequestContext) -> Response {
         let formatted = match self.charge_response(outcome, request) {
-            Outcome::Answered(response) => self.format_response(response, request),
-            Outcome::Failed(status, detail, debug_info) => {
+            RequestOutcome::Answered(response) => self.format_response(response, request),
+            RequestOutcome::Failed(status, detail, debug_info) => {
                 let failure = ErrorReport {
                     debug_info: Some(debug_info),
                     ..ErrorReport::new(status, detail)
                 };
                 self.format_failure(empty_response(status), &failure, request)
             }
-            Outcome::Shed(response) => self.format_shed(response, request),
-            Outcome::BudgetExhausted => self.format_shed(self.budget_exhausted_response(), request),
+            RequestOutcome::Shed(response) => self.format_shed(response, request),
+            RequestOutcome::BudgetExhausted => {
+                self.format_shed(self.budget_exhausted_response(), request)
+            }
         };
         let (mut response, status) = (formatted.response, formatted.status);
         if let Some(caller) = request.current.caller.get() {

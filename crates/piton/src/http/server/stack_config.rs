@@ -8,7 +8,7 @@ use super::exempt_paths::ExemptPaths;
 use crate::compat::error_envelope;
 use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
-use crate::http::routing::hooks::Hooks;
+use crate::http::routing::hooks::RequestHooks;
 use crate::http::settings::{HeaderLine, HttpSettings};
 use crate::logging::{LogRequests, LogSettings};
 use crate::metrics::RequestMetrics;
@@ -29,7 +29,7 @@ pub(crate) struct StackConfig {
     pub(super) envelope_title: String,
     /// Set if responses show causes and lines of code.
     pub(super) shows_debug_info: bool,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: RequestHooks,
     pub(super) exempt_paths: ExemptPaths,
     pub(super) metrics: Arc<RequestMetrics>,
     pub(super) logs_all: bool,
@@ -51,7 +51,7 @@ impl StackConfig {
         handle: Handle,
         http: &HttpSettings,
         log: &LogSettings,
-        hooks: Hooks,
+        hooks: RequestHooks,
         exempt_paths: ExemptPaths,
     ) -> Self {
         let production = handle.production();
@@ -88,7 +88,7 @@ impl StackConfig {
             cors: None,
             error_style: ErrorStyle::Problem,
             metrics: Arc::default(),
-            ..Self::new(handle, http, &log, Hooks::default(), exempt_paths)
+            ..Self::new(handle, http, &log, RequestHooks::default(), exempt_paths)
         }
     }
 }

@@ -169,7 +169,8 @@ fn properties_within(
 ) -> Vec<ParameterBuilder> {
     let Some(depth) = depth.checked_sub(1) else { return Vec::new() };
     let mut builders = Vec::new();
-    // A newtype variant refers to its type beside its tag.
+    // Both the variant's own members and those of its type, because a newtype variant refers to its type next to
+    // its tag.
     let referred = schemas.resolved(schema);
     let is_tagged = schema.get("$ref").is_some() && schema.get("properties").is_some();
     let schema = if is_tagged { schema.clone() } else { referred.clone() };

@@ -56,10 +56,10 @@ fn segment(bytes: &mut MediaReader<'_>, picture: &mut ImageInfo, kind: u8) -> io
         (0xc0..=0xcf, _) if !matches!(kind, 0xc4 | 0xc8 | 0xcc) => frame(picture, kind, head),
         (0xe1, [b'E', b'x', b'i', b'f', 0, ..]) => picture.add_metadata("EXIF"),
         (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xap/1.0/") => {
-            picture.add_metadata("XMP")
+            picture.add_metadata("XMP");
         }
         (0xe1, _) if head.starts_with(b"http://ns.adobe.com/xmp/extension/") => {
-            picture.add_metadata("XMP")
+            picture.add_metadata("XMP");
         }
         (0xe2, _) if head.starts_with(b"ICC_PROFILE") => picture.add_metadata("ICC profile"),
         (0xe2, _) if head.starts_with(b"MPF") => picture.add_metadata("further pictures (MPF)"),
