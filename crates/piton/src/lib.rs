@@ -70,21 +70,21 @@
 // The macros write `::piton::..`, in this crate too.
 extern crate self as piton;
 
-mod address;
 mod compat;
 pub mod config;
 pub mod convert;
 mod error;
-mod json_text;
+mod json_scanner;
+mod launch_step;
 pub mod logging;
 mod memory;
 pub mod metrics;
 mod request;
 mod runtime;
 pub mod secrets;
-mod step;
-mod stop;
+mod stop_signal;
 mod support;
+mod url_text;
 
 pub mod http;
 
@@ -118,13 +118,13 @@ pub use config::Settings;
 pub use context::{app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, FieldError, HttpSettings, Result};
+pub use launch_step::Step;
 pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
 pub use request::RequestId;
 pub use runtime::attached_apps::NoCurrentApp;
 pub use runtime::part;
-pub use step::Step;
 
-pub use stop::{Stop, Trigger};
+pub use stop_signal::{Stop, Trigger};
 
 use runtime::{context, handle};
 

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, LaunchError, LaunchSources, LaunchedApp};
 use crate::handle::Handle;
-use crate::stop::{Stop, Trigger};
+use crate::stop_signal::{Stop, Trigger};
 
 #[cfg(feature = "openapi")]
 pub use explained::assert_explained;

@@ -4,10 +4,10 @@
 //! the admin address only, which is this machine's own in production; in development, where nothing
 //! listens there, the public port serves it too, to requests from this machine.
 
-mod accept;
-mod details;
+mod detail_routes;
 mod guard;
-mod level;
+mod log_level;
+mod metrics_format;
 mod settings;
 
 use axum::Router;
@@ -23,7 +23,7 @@ use crate::part::Health;
 
 pub use settings::{AdminAddress, AdminSettings};
 
-pub(crate) use details::{DETAIL_PATHS, details};
+pub(crate) use detail_routes::{DETAIL_PATHS, details};
 pub(crate) use guard::AdminGuard;
 #[cfg(feature = "panel")]
 pub(crate) use guard::{names_this_machine, same_origin};

@@ -13,11 +13,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use super::attribute_scan::{ScanResult, scan};
 use super::command::{Command, ModuleCommand};
+use super::command_output::print;
 use super::launch_sources::{FlagSetting, LaunchSources};
-use super::plan::plan;
-use super::print::print;
-use super::scan::{ScanResult, scan};
+use super::part_plan::plan;
 use super::{App, AppDescription, Exit, LaunchError, LaunchedApp};
 use super::{config_command, open_files};
 use crate::config::{Problem, Problems};
@@ -25,7 +25,7 @@ use crate::context;
 use crate::http::{self, RouteInfo};
 use crate::logging;
 use crate::part::Health;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// The settings with a flag of their own: flag, key, placeholder, help.
 const SETTING_FLAGS: [(&str, &str, &str, &str); 3] = [

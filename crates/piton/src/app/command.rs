@@ -12,12 +12,13 @@ use crate::part::{Dependencies, Part};
 /// The arguments of a command.
 pub type Arguments = ArgMatches;
 
-type Run = Box<
+type RunCommand = Box<
     dyn FnOnce(Handle, ArgMatches) -> Pin<Box<dyn Future<Output = Result<(), LaunchError>> + Send>>
         + Send,
 >;
 
-type Inspect = Box<dyn FnOnce(&AppDescription<'_>, &ArgMatches) -> Result<(), LaunchError> + Send>;
+type InspectApp =
+    Box<dyn FnOnce(&AppDescription<'_>, &ArgMatches) -> Result<(), LaunchError> + Send>;
 
 /// A command of a service's command line. Only the parts that it needs are started, and they are connected before
 /// it runs.
@@ -38,8 +39,8 @@ pub struct Command {
     pub(super) dependencies: Dependencies,
     /// True if the parts are connected before it runs.
     pub(super) connects: bool,
-    pub(super) run: Option<Run>,
-    pub(super) inspect: Option<Inspect>,
+    pub(super) run: Option<RunCommand>,
+    pub(super) inspect: Option<InspectApp>,
 }
 
 /// A command that a module adds to every service that is built with it.

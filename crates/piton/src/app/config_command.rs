@@ -5,12 +5,12 @@ use std::io::{self, IsTerminal};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 
+use super::command_output::print;
 use super::launch_sources::LaunchSources;
 use super::load_settings::load_settings;
-use super::print::print;
-use super::sections::all_sections;
+use super::settings_sections::all_sections;
 use super::{App, LaunchError};
-use crate::config::settings_list::{self, ListStyle};
+use crate::config::config_listing::{self, ListStyle};
 use crate::config::{Config, Problem, Problems, Section, SettingInfo, suggest_key};
 use crate::logging::no_color;
 
@@ -62,11 +62,11 @@ pub(super) fn show(
     let key = matches.get_one::<String>("key").map_or("", String::as_str);
     let described = described(app, &config, key)?;
     if matches.get_flag("json") {
-        print(&pretty(&settings_list::json(&described)))?;
+        print(&pretty(&config_listing::json(&described)))?;
     } else {
         let coloured = io::stdout().is_terminal() && !no_color();
         let whole_docs = !key.is_empty();
-        print(&settings_list::list(&described, ListStyle { coloured, whole_docs }))?;
+        print(&config_listing::list(&described, ListStyle { coloured, whole_docs }))?;
     }
     if problems.is_empty() { Ok(()) } else { Err(LaunchError::Settings(problems)) }
 }

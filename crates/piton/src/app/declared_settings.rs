@@ -5,9 +5,9 @@ use std::panic::Location;
 use serde_json::Value;
 
 use super::App;
-use super::plan::plan;
-use super::scan::scan;
-use super::sections::{EnvAlias, OwnSection, all_sections, core_sections};
+use super::attribute_scan::scan;
+use super::part_plan::plan;
+use super::settings_sections::{EnvAlias, OwnSection, all_sections, core_sections};
 use crate::Settings;
 use crate::config::{Config, Problem, Problems, Section};
 use crate::part::PartDescriptor;

@@ -21,10 +21,10 @@ use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, PartState};
 use crate::http::{HttpSettings, Stack, StackConfig, StackLayer, serve, serve_admin};
+use crate::launch_step::Step;
 use crate::part::{DynPart, Launch, Permanent, Refused, StartFailure};
 use crate::runtime::attached_apps;
-use crate::step::Step;
-use crate::stop::{Stop, Trigger};
+use crate::stop_signal::{Stop, Trigger};
 use crate::support::backoff::{Backoff, JITTER};
 
 /// The maximum delay of the first request for parts that connect quickly.

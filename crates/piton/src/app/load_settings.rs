@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::declared_settings::refused_sections;
 use super::launch_sources::LaunchSources;
-use super::sections::{all_sections, core_sections};
-use super::{App, requirements};
+use super::settings_sections::{all_sections, core_sections};
+use super::{App, require_settings};
 use crate::config::{self, Config, Loader, Problem, Problems, Section};
 use crate::part::PartDescriptor;
 
@@ -44,7 +44,7 @@ pub(crate) fn load_settings(
     let own = app.own.iter().map(|own| &own.section);
     let read: Vec<&Section> = core.iter().chain(parts).chain(own).collect();
     problems.extend(config.check(&known, &read));
-    problems.extend(requirements::problems(app, &config, &read));
+    problems.extend(require_settings::problems(app, &config, &read));
     (config, problems)
 }
 

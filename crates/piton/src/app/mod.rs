@@ -4,25 +4,25 @@
 //! joins the routes into a router and serves it until a signal says to stop. [`steps`] is that
 //! list; [`plan`] decides which parts start; [`lifecycle`] starts, connects and stops them.
 
+mod attribute_scan;
 mod cli;
 mod command;
+mod command_output;
 mod config_command;
 mod declared_settings;
 mod description;
 mod env;
 mod exit;
-mod explain;
+mod explain_app;
 mod extension;
 mod launch_sources;
 mod lifecycle;
 mod load_settings;
 mod open_files;
-mod plan;
-mod print;
-mod requirements;
-mod scan;
-mod sections;
-mod steps;
+mod part_plan;
+mod require_settings;
+mod run_steps;
+mod settings_sections;
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -40,11 +40,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 pub use command::{Arguments, Command, ModuleCommand};
+pub use command_output::print;
 pub use description::AppDescription;
 pub use exit::{Exit, LaunchError};
 pub use extension::{AppExtension, AppExtensionCall};
-pub use print::print;
-pub use steps::{Setup, StepResult};
+pub use run_steps::{Setup, StepResult};
 
 pub(crate) use launch_sources::LaunchSources;
 pub(crate) use lifecycle::LaunchedApp;
@@ -53,13 +53,13 @@ use crate::Settings;
 use crate::config::{Environment, Requirement};
 use crate::handle::{Handle, TypedValues};
 use crate::http::{self, Blueprint, ErrorResponse, RequestHead, Route};
+use crate::launch_step::Step;
 use crate::logging::LogLevel;
 use crate::part::{Dependencies, Part};
-use crate::step::Step;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 use env::EnvVariables;
-use sections::{EnvAlias, OwnSection};
-use steps::StepHooks;
+use run_steps::StepHooks;
+use settings_sections::{EnvAlias, OwnSection};
 
 /// The builder of a service.
 ///
@@ -528,7 +528,7 @@ impl App {
 
     /// Runs the steps.
     pub(crate) async fn launch(self, sources: LaunchSources) -> Result<LaunchedApp, LaunchError> {
-        steps::run(self, sources).await
+        run_steps::run(self, sources).await
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::address::AddressError;
-use crate::config::types::address::expected_because;
+use crate::config::types::address_settings::expected_because;
 use crate::config::{HttpUrl, Reader, Setting};
+use crate::url_text::AddressError;
 
 /// Access to an AWS service. What is not set comes from the machine: the variables `AWS_*`, a profile, the
 /// role of the container or the instance.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::api::Cache;
-use super::inner::{EntrySpec, Inner};
+use super::cache_handle::Cache;
+use super::cached_value::CachedValue;
 use super::key::{KeyBuilder, tag_of_key};
+use super::shared_state::{EntrySpec, Inner};
 use super::single_flight::{ComputeGuard, HitOrCompute};
-use super::value::CachedValue;
 
 /// A key of the cache with options: time to live and tags. See [`Cache::entry`].
 #[must_use = "an entry does nothing until it is read or written"]

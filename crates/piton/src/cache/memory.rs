@@ -8,11 +8,11 @@ use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::sync::Cache;
 
-use super::invalidations::{Generation, Invalidations};
+use super::cached_value::CachedValue;
+use super::generations::{Generation, Invalidations};
 use super::metrics::CacheMetrics;
-use super::outcome::{BeginResult, Lease, Lookup, StoreOutcome};
 use super::settings::CacheSettings;
-use super::value::CachedValue;
+use super::store_results::{BeginResult, Lease, Lookup, StoreOutcome};
 
 /// Approximate size of an entry without its key and its bytes.
 const ENTRY_OVERHEAD_BYTES: usize = 256;

@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::outcome::{BeginResult, Lookup, StoreOutcome};
+use super::store_results::{BeginResult, Lookup, StoreOutcome};
 
 /// Upper bounds of the buckets, in seconds.
 const BUCKETS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25];

@@ -29,33 +29,33 @@
 //! `#[cached]` ([`Cached`]) caches whole responses of a route, `#[piton::memoize]` the results of a
 //! function, and [`Cache::entry`] any value.
 
-mod api;
+mod backend;
+mod cache_handle;
 mod cached;
-mod collector;
+mod cached_value;
 mod entry;
-mod flights;
-mod inner;
-mod invalidating;
-mod invalidations;
+mod generations;
 mod key;
 mod memory;
 mod metrics;
-mod outcome;
 mod part;
+mod prometheus_collector;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(not(feature = "redis"))]
 #[path = "redis_disabled.rs"]
 mod redis;
 mod redis_url;
+mod running_computations;
 mod settings;
+mod shared_state;
 mod single_flight;
-mod store;
+mod store_results;
 #[cfg(test)]
 mod tests;
-mod value;
+mod write_and_invalidate;
 
-pub use api::Cache;
+pub use cache_handle::Cache;
 pub use cached::Cached;
 pub use entry::{Entry, entry, entry_of};
 pub use key::{KeyBuilder, function_of};

@@ -1,12 +1,12 @@
 //! The cache as a part of the app: start, connect, health, metrics.
 
-use super::api::Cache;
-use super::collector::CacheCollector;
+use super::cache_handle::Cache;
+use super::prometheus_collector::CacheCollector;
 use super::settings::CacheSettings;
 use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Health, Launch, Part};
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 impl Part for Cache {
     const NAME: &'static str = "cache";

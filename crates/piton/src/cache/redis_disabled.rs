@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::invalidations::Invalidations;
+use super::cached_value::CachedValue;
+use super::generations::Invalidations;
 use super::metrics::CacheMetrics;
-use super::outcome::{BeginResult, Lease, Lookup, StoreOutcome};
 use super::redis_url::RedisUrl;
 use super::settings::CacheSettings;
-use super::value::CachedValue;
+use super::store_results::{BeginResult, Lease, Lookup, StoreOutcome};
 use crate::part::{Health, Problem};
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 use crate::support::backoff::{Backoff, JITTER};
 
 /// False: this build cannot connect to Redis.

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::flights::{FlightResult, Flights, WaitResult, Waiter};
-use super::inner::{EntrySpec, Inner};
-use super::outcome::{BeginResult, Lease};
-use super::value::CachedValue;
+use super::cached_value::CachedValue;
+use super::running_computations::{FlightResult, Flights, WaitResult, Waiter};
+use super::shared_state::{EntrySpec, Inner};
+use super::store_results::{BeginResult, Lease};
 use crate::support::backoff::Backoff;
 
 /// Number of failed flights after which a caller computes by itself. If the computation fails for

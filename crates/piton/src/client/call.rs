@@ -12,11 +12,11 @@ use reqwest::Url;
 use reqwest::multipart::Form;
 use serde::Serialize;
 
-use super::attempts;
 use super::error::{Error, Kind, Target};
-use super::inner::Inner;
 use super::multipart::Multipart;
 use super::response::Response;
+use super::retries;
+use super::shared_state::Inner;
 use crate::config::ByteSize;
 use crate::secrets::field_is_secret;
 
@@ -217,7 +217,7 @@ impl Call {
     /// was sent; [`Kind::Timeout`] and [`Kind::ConnectionLost`] if it may have been;
     /// [`Kind::PrivateAddress`] and [`Kind::Redirect`].
     pub async fn send(self) -> Result<Response, Error> {
-        attempts::send(self).await
+        retries::send(self).await
     }
 
     fn invalid(mut self, why: impl Into<String>) -> Self {

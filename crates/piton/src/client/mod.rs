@@ -44,31 +44,31 @@
 //! A call with a [`Multipart`] is never retried, and no call is once the head of its response has arrived:
 //! a failure while the body is read is an error. The circuit breaker counts it all the same.
 
-mod attempts;
 mod call;
 mod circuit_breaker;
 mod error;
-mod external;
-mod inner;
+mod external_calls;
 mod metrics;
 mod multipart;
-mod peer;
+mod peer_calls;
 mod peers;
 mod private_addresses;
 mod redirects;
 mod response;
+mod retries;
 mod retry_after;
 mod service_variables;
 mod settings;
+mod shared_state;
 #[cfg(test)]
 mod tests;
 mod transport;
 
 pub use call::Call;
 pub use error::{Error, Kind};
-pub use external::External;
+pub use external_calls::External;
 pub use multipart::Multipart;
-pub use peer::{Peer, Peers};
+pub use peer_calls::{Peer, Peers};
 pub use peers::PeerAddress;
 pub use response::Response;
 pub use settings::{ClientSettings, ProxyUrl};

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::error::problem::ErrorReport;
+use crate::error::problem_document::ErrorReport;
 
 #[derive(Serialize)]
 struct Envelope<'a> {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::file_syntax::{FileFields, FileNode, FileSyntaxError};
 use super::origin::Origin;
-use super::problem::{Problem, Problems};
 use super::raw_value::RawValue;
+use super::setting_problem::{Problem, Problems};
 use super::variable_names::join;
 use super::{json, toml, yaml};
 

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::layers::Config;
-use super::problem::Problems;
 use super::section::Section;
-use super::setting_info::SettingInfo;
+use super::setting_description::SettingInfo;
+use super::setting_problem::Problems;
 use super::variable_names::VariableNames;
-use super::{example_file, json_schema, settings_list};
+use super::{config_listing, example_file, json_schema};
 
 impl Config {
     /// Returns every setting of the `known` sections, in their order. A section that is listed twice
@@ -25,7 +25,7 @@ impl Config {
     /// Returns the settings as a list for people: value, origin, description and variables of each.
     #[must_use]
     pub fn list(described: &[SettingInfo]) -> String {
-        settings_list::list(described, settings_list::ListStyle::default())
+        config_listing::list(described, config_listing::ListStyle::default())
     }
 
     /// Returns a TOML file for the app: every setting of the `known` sections with its description,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::dotenv_syntax::{DotenvLine, MAX_BYTES, MalformedLine, decode, parse};
 use super::origin::Origin;
-use super::problem::{Problem, Problems};
+use super::setting_problem::{Problem, Problems};
 
 /// A `.env` file, parsed.
 pub(super) struct DotenvFile<'a> {

@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+use super::config_listing::{grouped, variables};
 use super::doc_text::{paragraphs, wrap};
-use super::setting_info::SettingInfo;
-use super::settings_list::{grouped, variables};
+use super::setting_description::SettingInfo;
 
 const WIDTH: usize = 100;
 

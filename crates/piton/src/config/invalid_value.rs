@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::origin::Origin;
-use super::problem::Problem;
+use super::setting_problem::Problem;
 use super::types::list::SECRET_FREE_MESSAGES;
 use crate::secrets::{
     redact_credentials, redact_rejected_address, redact_repeated_value, redact_setting,
@@ -118,7 +118,7 @@ fn in_file(invalid: &InvalidValue<'_>, path: &Path, example: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::problem::Problems;
+    use crate::config::setting_problem::Problems;
 
     fn invalid<'a>(
         value: &'a Value,

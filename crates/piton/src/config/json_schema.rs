@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::doc_text::paragraphs;
-use super::setting_info::SettingInfo;
+use super::setting_description::SettingInfo;
 
 /// Returns the schema (JSON Schema, draft 2020-12) of the whole file.
 pub(crate) fn schema(app: &str, described: &[SettingInfo]) -> Value {

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::config_file::ConfigFile;
 use super::origin::Origin;
-use super::problem::Problem;
 use super::raw_value::{EnvValue, RawValue};
 use super::setting::Setting;
+use super::setting_problem::Problem;
 use super::variable_names::{NameTemplate, VariableNames, variable};
 
 /// All layers of the settings, each value with its origin. Cheap to clone.

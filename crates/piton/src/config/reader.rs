@@ -8,12 +8,12 @@ use super::doc_text;
 use super::invalid_value::{InvalidValue, problem_of};
 use super::layers::Config;
 use super::origin::Origin;
-use super::problem::{Problem, Problems};
 use super::raw_value::RawValue;
 use super::section::Settings;
 use super::setting::{Bounds, Setting, expected};
-use super::setting_info::SettingInfo;
-use super::setting_options::SettingOptions;
+use super::setting_attribute::SettingOptions;
+use super::setting_description::SettingInfo;
+use super::setting_problem::{Problem, Problems};
 use super::variable_names::{VariableNames, join};
 use crate::secrets::{key_is_secret, redact_rejected_address, redact_setting, remember_setting};
 

@@ -1,7 +1,7 @@
 //! [`Requirement`]: a setting that is optional on a developer's machine and nowhere else.
 
 use super::layers::Config;
-use super::problem::Problem;
+use super::setting_problem::Problem;
 
 /// A setting that must be configured outside of the environment `local`. Modules define them
 /// (`piton::db::postgres_required()`), a service passes them to

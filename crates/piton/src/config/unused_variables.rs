@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::kubernetes::is_kubernetes;
+use super::kubernetes_variables::is_kubernetes;
 use super::layers::Config;
 use super::origin::Origin;
 use super::raw_value::RawValue;
 use super::section::Section;
-use super::suggest::suggest;
+use super::similar_names::suggest;
 use super::variable_names::VariableNames;
 use super::variable_value::value_of_variable;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::problem::Problem;
 use super::raw_value::RawValue;
-use super::secret_file;
+use super::secret_file_variable;
+use super::setting_problem::Problem;
 use super::variable_names::{SettingVariable, VariableNames};
 
 /// Returns the value of one variable of a layer, or the content of the file that it names.
@@ -21,7 +21,7 @@ pub(super) fn value_of_variable(
         (Some(value), Some(file)) if is_set(&value) => {
             Some(Err(duplicate_value(names, value, file).into()))
         }
-        (_, Some(file)) => Some(secret_file::read(&names.key, &file.value, &file.origin)),
+        (_, Some(file)) => Some(secret_file_variable::read(&names.key, &file.value, &file.origin)),
         (Some(value), None) => Some(Ok(value.clone())),
         (None, None) => None,
     }

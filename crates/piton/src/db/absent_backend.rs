@@ -3,16 +3,16 @@
 //! Its types have no values, so that code which names both databases compiles without feature gates,
 //! and the compiler knows that the arms of this one are never reached.
 
+use super::backend_row::RawRow;
+use super::bounded_rows::RowLimit;
 use super::error::Error;
-use super::fetch::RowLimit;
 use super::migrations::compare::AppliedMigration;
-use super::migrations::set::MigrationSet;
-use super::raw_row::RawRow;
+use super::migrations::service_migrations::MigrationSet;
 use super::row::Row;
-use super::sql::BoundStatement;
+use super::sql_builder::BoundStatement;
 use super::value::{Value, ValueError};
 use crate::part::Health;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// The store of a database that is not compiled in.
 pub(super) enum Store {}

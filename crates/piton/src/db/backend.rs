@@ -7,19 +7,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::bounded_rows::RowLimit;
 use super::dialect::Dialect;
 use super::error::Error;
-use super::fetch::RowLimit;
 use super::migrations::compare::AppliedMigration;
 use super::migrations::embedded::Migrations;
-use super::migrations::set::MigrationSet;
+use super::migrations::service_migrations::MigrationSet;
 use super::postgres::{self, transaction::PostgresTransaction};
 use super::row::Row;
 use super::settings::DbSettings;
-use super::sql::BoundStatement;
+use super::sql_builder::BoundStatement;
 use super::sqlite::{self, transaction::SqliteTransaction};
 use crate::part::Health;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// The store of either database.
 #[derive(Clone)]

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::postgres;
 use super::sqlite_url::{self, SqliteFile};
-use crate::address::lowercase_scheme;
 use crate::config::Setting;
-use crate::config::types::address::trimmed_text;
+use crate::config::types::address_settings::trimmed_text;
 use crate::secrets::redact_setting;
+use crate::url_text::lowercase_scheme;
 
 /// The address of a database. Its `Debug` form and the config page show it without the password.
 #[derive(Clone)]

@@ -8,10 +8,10 @@ use super::migrations::folder::warn_of_differences;
 use super::settings::DbSettings;
 use crate::app::App;
 use crate::handle::Handle;
+use crate::launch_step::Step;
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Health, Launch, Part, Permanent};
-use crate::step::Step;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 impl Part for Db {
     const NAME: &'static str = "db";

@@ -1,7 +1,7 @@
 //! PostgreSQL in a build without the feature `postgres`.
 
 use super::error::{Error, Kind};
-use super::migrations::set::MigrationSet;
+use super::migrations::service_migrations::MigrationSet;
 use super::settings::DbSettings;
 
 /// Set if this build of piton supports PostgreSQL.

@@ -2,9 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
+use super::backend_row::RawRow;
 use super::error::{Error, Kind};
 use super::postgres::row::PgRow;
-use super::raw_row::RawRow;
 use super::sqlite::row::SqliteRow;
 use super::value::{AsJson, Column, Value, ValueError};
 

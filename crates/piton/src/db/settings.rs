@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::database_url::DbUrl;
-use super::options::{AcceptNewer, PgBouncer, SessionTarget, Synchronous, Tls};
+use super::setting_enums::{AcceptNewer, PgBouncer, SessionTarget, Synchronous, Tls};
 use crate::config::ByteSize;
 
 /// The database: a SQLite file, or PostgreSQL if `url` or `host` names a server.

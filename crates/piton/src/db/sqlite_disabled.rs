@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::{Error, Kind};
-use super::migrations::set::MigrationSet;
+use super::migrations::service_migrations::MigrationSet;
 use super::settings::DbSettings;
 
 /// Set if this build of piton supports SQLite.

@@ -13,7 +13,7 @@ use tracing::{debug, enabled, warn};
 use super::backend::Store;
 use super::error::Error;
 use super::placeholders::excerpt;
-use super::sql::BoundStatement;
+use super::sql_builder::BoundStatement;
 
 /// The counters of all statements of a database, and the log of slow ones.
 #[derive(Clone)]

@@ -3,12 +3,12 @@
 use std::future::Future;
 
 use super::backend::{OpenTransaction, Store};
+use super::bounded_rows::RowLimit;
 use super::error::{Error, Kind};
-use super::fetch::RowLimit;
 use super::params::Params;
-use super::queries::{at_most_one, exactly_one, query_methods, read_all};
+use super::query_methods::{at_most_one, exactly_one, query_methods, read_all};
 use super::row::{FromRow, Row};
-use super::sql::{BoundStatement, Sql};
+use super::sql_builder::{BoundStatement, Sql};
 use super::statement_log::StatementLog;
 use super::value::Column;
 

@@ -11,7 +11,7 @@ use axum::response::Response;
 use http::{HeaderName, StatusCode, header};
 
 use crate::error::FieldError;
-use crate::error::problem::ErrorReport;
+use crate::error::problem_document::ErrorReport;
 use crate::request::RequestId;
 use crate::secrets::redact_known_values;
 

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::box_error::BoxError;
-use crate::error::problem;
+use crate::error::problem_document;
 
 /// The return type of handlers: `Result<Json<User>>`.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -400,7 +400,8 @@ impl IntoResponse for Error {
             return response;
         }
         // A complete document, because a router may run without Piton's stack.
-        let mut response = problem::plain(self.0.status, self.detail(), self.field_errors());
+        let mut response =
+            problem_document::plain(self.0.status, self.detail(), self.field_errors());
         response.headers_mut().extend(headers);
         response.extensions_mut().insert(ErrorExtension(std::sync::Arc::new(self)));
         response

@@ -3,7 +3,7 @@
 pub(crate) mod box_error;
 pub(crate) mod error_renderer;
 pub(crate) mod handler_error;
-pub(crate) mod problem;
+pub(crate) mod problem_document;
 
 pub use box_error::BoxError;
 pub use error_renderer::ErrorResponse;

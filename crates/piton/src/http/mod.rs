@@ -16,7 +16,7 @@ pub(crate) use crate::error::{ErrorConversion, RendererPath};
 pub use crate::request::{ClientIpHeader, Network};
 pub use crate::request::{TRACEPARENT, TraceContext};
 pub use extract::client_ip::ClientIp;
-pub use extract::etag::ETag;
+pub use extract::entity_tag::ETag;
 pub use extract::form::Form;
 pub use extract::json::Json;
 pub use extract::listing::{
@@ -27,18 +27,18 @@ pub use extract::preconditions::Preconditions;
 pub use extract::query::Query;
 pub use extract::state::State;
 #[cfg(feature = "validation")]
-pub use extract::validation::{Valid, Validatable};
+pub use extract::valid::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
 pub use routing::blueprint::{Blueprint, MakeGuard, ModulePrefix, Registration};
 pub use routing::guard::{CredentialHeader, Guard, GuardFuture};
-pub use routing::hooks::RequestHead;
 pub use routing::middleware::{Middleware, Next, ResponseFuture, RouteContext};
 pub use routing::operation::{
     Content, DocumentedError, DocumentedHeader, DocumentedResponse, Input, MakeSchema, Operation,
     Output, Parameter, ParameterIn, SecuritySchemes,
 };
+pub use routing::request_hooks::RequestHead;
 pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
 #[doc(hidden)]
@@ -49,25 +49,25 @@ pub use settings::{HeaderLine, HttpSettings};
 #[cfg(feature = "client")]
 pub(crate) use crate::request::trace_context::TRACESTATE;
 #[cfg(feature = "cache")]
-pub(crate) use extract::etag::ETagList;
+pub(crate) use extract::entity_tag::ETagList;
 #[cfg(feature = "openapi")]
-pub(crate) use extract::etag::is_not_modified;
+pub(crate) use extract::entity_tag::is_not_modified;
 #[cfg(feature = "openapi")]
 pub(crate) use extract::listing::ALLOW_EMPTY_VALUE;
 pub(crate) use routing::argument_types::descriptor_of;
-pub(crate) use routing::explain::explain;
+pub(crate) use routing::explain_routes::explain;
 #[cfg(feature = "cache")]
 pub(crate) use routing::guard::credential_headers;
-pub(crate) use routing::hooks::RequestHooks;
 #[cfg(feature = "jwt")]
 pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
+pub(crate) use routing::request_hooks::RequestHooks;
 pub(crate) use routing::routing_table::{
     counted, infos, is_within, problems, registered_modules, router, scan, sort,
 };
 pub(crate) use server::compression::compressed;
-pub(crate) use server::exempt_paths::ExemptPaths;
 pub(crate) use server::listener::{serve, serve_admin};
 pub(crate) use server::panics::install_hook as install_panic_hook;
+pub(crate) use server::probe_paths::ExemptPaths;
 #[cfg(feature = "client")]
 pub(crate) use server::request_context::X_REQUEST_ID;
 pub(crate) use server::stack::{Stack, StackLayer};

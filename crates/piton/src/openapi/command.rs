@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, value_parser};
 use serde_json::Value;
 
-use super::app_methods::document_of_description;
+use super::app_openapi::document_of_description;
 use super::breaking::{self, ApiChange};
 use super::document::DocumentOutput;
 use super::export::{DOCUMENT_FILE, ExportFile, export_files};

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::app_methods::{complete_info, document_of_handle};
+use super::app_openapi::{complete_info, document_of_handle};
 use super::info::OpenApi;
 use super::info_checks::problems_of_code;
 use super::settings::{OpenApiSettings, SECTION, read_checked};

@@ -18,7 +18,7 @@
 //! `--out dist/` writes the three files, `--check` compares them with the code and reports changes that break
 //! clients.
 
-mod app_methods;
+mod app_openapi;
 mod breaking;
 mod command;
 mod document;

@@ -26,14 +26,14 @@ fn without_slash(server: &str) -> &str {
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
 pub struct OpenApiSettings {
-    /// When the document and Swagger UI are served: `always`, `development` (not in production) or
+    /// Mode in which the document and Swagger UI are served: `always`, `development` (not in production) or
     /// `never`. **Default: `always`.**
     pub serve: Serve,
 
-    /// Where the document is. **Default: `/api/openapi.json`.**
+    /// Path of the document. **Default: `/api/openapi.json`.**
     pub document_path: String,
 
-    /// Where Swagger UI is. **Default: `/api/doc`.**
+    /// Path of Swagger UI. **Default: `/api/doc`.**
     pub ui_path: String,
 
     /// Title of the document. **Default: the title in the code, else the app's

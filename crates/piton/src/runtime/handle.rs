@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::part::{DynPart, Health, Part, PartDescriptor};
 use crate::request::trusted_proxies::TrustedProxies;
 use crate::secrets::redact_text;
-use crate::stop::{Stop, Trigger};
+use crate::stop_signal::{Stop, Trigger};
 
 /// The running app. Cheap to clone.
 #[derive(Clone)]

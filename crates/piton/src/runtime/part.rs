@@ -19,9 +19,9 @@ use crate::config::{self, Environment, Problems, Settings};
 
 pub use crate::config::Problem;
 use crate::handle::Handle;
+use crate::launch_step::Step;
 use crate::metrics::Metrics;
-use crate::step::Step;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// A capability with settings, health, a start and a stop. The value is the handle that handlers
 /// take: make it cheap to clone.

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::names::{key_is_secret, parameter_is_secret};
 use super::redacted::REDACTED;
-use crate::address::{host_port, is_host};
+use super::secret_names::{key_is_secret, parameter_is_secret};
+use crate::url_text::{host_port, is_host};
 
 /// Returns the value of a setting for display: [`REDACTED`] if `is_secret`, otherwise the value without
 /// the credentials in it. Fields of tables are redacted by their own names, too.

@@ -8,10 +8,10 @@
 use std::borrow::Cow;
 
 use super::known_values::redact_known_values;
-use super::names::{is_name_char, parameter_is_secret};
 use super::redact_setting::redact_credentials;
 use super::redacted::REDACTED;
-use super::tokens::{bot_token, is_token};
+use super::secret_names::{is_name_char, parameter_is_secret};
+use super::token_formats::{bot_token, is_token};
 
 /// Headers whose values are secrets. `set-cookie` and `proxy-authorization` end with one of them.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "x-api-key"];

@@ -4,9 +4,9 @@
 //! By hand instead of by a URL parser, because a URL in a log is often cut off, not encoded, or holds what the
 //! standard forbids, and a parser would refuse it or take a part of the password for the host.
 
-use super::names::{name_is_secret, percent_decoded};
-use super::patterns::{contains_secret, contains_token};
+use super::find_secret::{contains_secret, contains_token};
 use super::redacted::REDACTED;
+use super::secret_names::{name_is_secret, percent_decoded};
 
 /// Names of parameters that grant access although they contain no word for a secret: of OAuth and OpenID
 /// Connect, SAML and WS-Federation, sessions, and signed URLs. Compared without `_` and `-`.

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::names::name_is_secret;
-use super::patterns::matches_pattern;
+use super::find_secret::matches_pattern;
 use super::redact_setting::redact_setting;
 use super::redact_text::redact_text;
 use super::redacted::REDACTED;
+use super::secret_names::name_is_secret;
 
 /// Returns the value of a variable for display: [`REDACTED`] if its name or its value marks a secret, an
 /// address without its user and password, and any other value unchanged.

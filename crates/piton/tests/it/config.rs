@@ -88,12 +88,15 @@ async fn a_section_whose_name_or_type_is_taken_is_refused_with_its_line() {
     for (app, why) in [
         (app().settings::<Other>("http"), "the section `http` belongs to the framework"),
         (app().settings::<Other>("production"), "`production` is a setting of the framework"),
-        (app().settings::<Other>("Billing"), "not the name of a section"),
-        (app().settings::<Other>(""), "not the name of a section"),
-        (app().settings::<Other>("a.b"), "not the name of a section"),
+        (app().settings::<Other>("Billing"), "not a valid name of a section"),
+        (app().settings::<Other>(""), "not a valid name of a section"),
+        (app().settings::<Other>("a.b"), "not a valid name of a section"),
         (billing().settings::<Other>("billing"), "declared at"),
-        (billing().settings::<Billing>("again"), "its type is the type of another"),
-        (app().state(Other::default()).settings::<Other>("a"), "its type is the type of another"),
+        (billing().settings::<Billing>("again"), "another state or section has the same type"),
+        (
+            app().state(Other::default()).settings::<Other>("a"),
+            "another state or section has the same type",
+        ),
     ] {
         let report = refusal(app).await;
         assert!(report.contains("1 setting is wrong"), "{report}");

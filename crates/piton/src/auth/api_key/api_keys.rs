@@ -14,10 +14,10 @@ use super::settings::{ApiKeySettings, starts_open};
 use super::stored_keys;
 use crate::handle::Handle;
 use crate::http::{CredentialHeader, Error};
+use crate::launch_step::Step;
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Dependencies, Launch, Part};
-use crate::step::Step;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// Checks API keys, and creates, rotates and revokes stored ones. Cheap to clone.
 #[derive(Clone)]

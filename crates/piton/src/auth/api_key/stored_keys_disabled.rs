@@ -3,7 +3,7 @@
 use super::key::ApiKey;
 use crate::http::Error;
 use crate::part::{BoxError, Dependencies, Launch};
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// The keys in the database, of which there are none.
 #[derive(Clone)]

@@ -34,15 +34,14 @@
 //! `http.error_style` `gnar` with status 200 and `{"error": ".."}`, as Gnar Gear does.
 
 mod algorithm;
-mod arguments;
 mod body_lookup;
 mod claims;
-mod cookies;
+mod claims_validation;
 mod current_caller;
 mod development_secret;
 mod exact_numbers;
 mod guard;
-mod hooks;
+mod handler_arguments;
 mod identity;
 mod ignored_variables;
 mod keys;
@@ -50,23 +49,24 @@ mod new_token;
 mod openapi;
 mod pem;
 mod refusal;
+mod set_cookies;
 mod setting_types;
 mod settings;
 mod settings_check;
 #[cfg(test)]
 mod tests;
+mod token_hooks;
 mod token_lookup;
 mod token_reader;
 mod tokens;
-mod validation;
 
 pub use algorithm::JwtAlgorithm;
 pub use claims::{Claims, TokenType};
-pub use cookies::TokenCookies;
 pub use guard::TokenGuard;
 pub use identity::{CurrentUser, Identity};
 pub use new_token::NewToken;
 pub use refusal::{Refusal, RefusalKind};
+pub use set_cookies::TokenCookies;
 pub use setting_types::{
     CsrfMethods, FlaskVersion, IdentityClaim, KeyText, Leeway, Lifetime, SameSite, TokenLocation,
 };

@@ -6,8 +6,8 @@ use http::HeaderName;
 
 use super::algorithm::MIN_SECRET_BYTES;
 use super::claims::{FAMILY, RESERVED};
-use super::cookies::{is_domain, is_host_cookie, is_secure_cookie};
 use super::pem;
+use super::set_cookies::{is_domain, is_host_cookie, is_secure_cookie};
 use super::setting_types::{IdentityClaim, Lifetime, SameSite, TokenLocation};
 use super::settings::JwtSettings;
 use crate::app::AppSettings;

@@ -9,14 +9,14 @@ use subtle::ConstantTimeEq;
 
 use super::algorithm::JwtAlgorithm;
 use super::claims::{Claims, now};
+use super::claims_validation::Validation;
 use super::exact_numbers;
 use super::identity::{AcceptedToken, Identity};
 use super::keys::TokenKeys;
 use super::refusal::{Refusal, RefusalKind};
 use super::tokens::Tokens;
-use super::validation::Validation;
 use crate::compat::python_decoders;
-use crate::json_text;
+use crate::json_scanner;
 
 /// A reader of tokens with options: `tokens.reader().allow_expired().read(&token)`.
 #[derive(Clone, Debug)]
@@ -182,7 +182,7 @@ fn object(bytes: &[u8], part: &str) -> Result<Claims, Refusal> {
     let wrong = |why: String| Refusal::invalid(format!("Invalid {part} string: {why}"));
     match serde_json::from_slice(bytes) {
         // Refused, because serde_json would parse the text of its private marker as claims.
-        Ok(_) if json_text::has_private_name(bytes) => {
+        Ok(_) if json_scanner::has_private_name(bytes) => {
             Err(wrong("names that begin with `$serde_json::private::` are reserved".into()))
         }
         Ok(Value::Object(object)) => Ok(object),

@@ -8,23 +8,23 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::claims::{RESERVED, TokenType, now};
-use super::cookies::{CookieRules, TokenCookies};
-use super::hooks::TokenHooks;
+use super::claims_validation::Validation;
 use super::identity::Identity;
 use super::keys::TokenKeys;
 use super::refusal::{Refusal, RefusalKind};
+use super::set_cookies::{CookieRules, TokenCookies};
 use super::setting_types::{FlaskVersion, Lifetime};
 use super::settings::JwtSettings;
+use super::token_hooks::TokenHooks;
 use super::token_lookup::{TokenLookup, cookie_guard_exists};
-use super::validation::Validation;
 use super::{development_secret, ignored_variables};
 use crate::app::App;
 use crate::config::Problems;
 use crate::context;
 use crate::handle::Handle;
 use crate::http::{CredentialHeader, Error, ErrorConversion, ErrorStyle, HttpSettings, Result};
+use crate::launch_step::Step;
 use crate::part::{self, Launch, Part};
-use crate::step::Step;
 
 /// Makes tokens and reads them. Cheap to clone.
 #[derive(Clone)]

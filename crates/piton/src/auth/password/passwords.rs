@@ -16,10 +16,10 @@ use super::phc_string::StoredHash;
 use super::settings::{PasswordEncoding, PasswordSettings};
 use crate::config::ByteSize;
 use crate::handle::Handle;
+use crate::launch_step::Step;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::part::{self, Launch, Part};
-use crate::step::Step;
 
 /// Maximum length of a password in bytes, because waiting passwords are held in memory.
 pub(super) const MAX_PASSWORD_BYTES: usize = 64 * 1024;

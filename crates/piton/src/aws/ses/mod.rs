@@ -16,12 +16,12 @@
 
 mod email;
 mod mailbox;
-mod part;
+mod ses_sender;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use email::{Attachment, Email};
 pub use mailbox::Mailbox;
-pub use part::Ses;
+pub use ses_sender::Ses;
 pub use settings::SesSettings;

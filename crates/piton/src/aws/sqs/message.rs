@@ -82,7 +82,7 @@ impl Message {
     /// [`Kind::Invalid`] if the body is not JSON of that shape. The error names the place, and does not
     /// repeat the text.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        if crate::json_text::has_private_name(self.body.as_bytes()) {
+        if crate::json_scanner::has_private_name(self.body.as_bytes()) {
             let why = "the body of the message has a name that begins with `$serde_json::private::`, \
                        which is reserved";
             return Err(Error::new(Kind::Invalid, why.to_owned()));

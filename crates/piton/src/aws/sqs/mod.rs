@@ -22,7 +22,6 @@
 mod handler;
 mod message;
 mod metrics;
-mod part;
 mod poll;
 mod poll_part;
 mod poll_state;
@@ -31,14 +30,15 @@ mod queue_client;
 mod queue_urls;
 mod send;
 mod settings;
+mod sqs_sender;
 mod visibility;
 
 pub use handler::{
     Disposition, FromHandle, HandlerFuture, IntoDisposition, MessageHandler, ReadyFuture,
 };
 pub use message::{Attribute, Message};
-pub use part::Sqs;
 pub use poll::Poll;
 pub use poll_part::Polls;
 pub use send::{SendMessage, SentMessage};
 pub use settings::SqsSettings;
+pub use sqs_sender::Sqs;

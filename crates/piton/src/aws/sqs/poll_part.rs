@@ -6,16 +6,16 @@ use tokio::task::JoinSet;
 use tracing::info;
 
 use super::metrics::PollMetrics;
-use super::part::Sqs;
 use super::poll::Poll;
 use super::poll_state::{PollPhase, PollState};
 use super::poll_worker::PollWorker;
+use super::sqs_sender::Sqs;
 use crate::app::App;
 use crate::context;
+use crate::launch_step::Step;
 use crate::metrics::Metrics;
 use crate::part::{self, Dependencies, Health, Launch, Part};
-use crate::step::Step;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// Reads every queue that the service polls. Started automatically if there is a poll.
 #[derive(Clone)]

@@ -14,14 +14,14 @@ use tracing::{error, info, warn};
 use super::handler::Disposition;
 use super::message::Message;
 use super::metrics::PollMetrics;
-use super::part::Sqs;
 use super::poll::Poll;
 use super::poll_state::{PollPhase, PollState};
 use super::queue_client::QueueClient;
+use super::sqs_sender::Sqs;
 use super::visibility::VisibilityLease;
 use crate::aws::Error;
 use crate::handle::Handle;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 use crate::support::backoff::{Backoff, JITTER};
 
 /// Time for a handler to end after the service was told to stop. The service itself waits ten seconds for
@@ -57,7 +57,7 @@ struct LoopBackoffs {
 }
 
 /// The result of a handler for one message.
-enum HandlerResult {
+enum HandlerCompletion {
     Returned(Disposition),
     Panicked(String),
     /// The service stopped before the handler had ended.
@@ -219,13 +219,13 @@ impl PollWorker {
         message: &Message,
         in_hand: &[&Message],
         lease: &mut VisibilityLease,
-    ) -> HandlerResult {
+    ) -> HandlerCompletion {
         if self.undeleted.iter().any(|id| id == message.id()) {
-            return HandlerResult::Returned(Disposition::Delete);
+            return HandlerCompletion::Returned(Disposition::Delete);
         }
         if !message.is_intact() {
             let why = crate::Error::internal("the body does not match the MD5 of the queue");
-            return HandlerResult::Returned(Disposition::Failed(why));
+            return HandlerCompletion::Returned(Disposition::Failed(why));
         }
         let started = Instant::now();
         let call = async { (self.poll.handler.call)(message.clone(), &self.handle).await };
@@ -238,10 +238,10 @@ impl PollWorker {
             // In this order, so that a handler that has ended counts as such even if its time is over.
             biased;
             returned = &mut call => match returned {
-                Ok(disposition) => HandlerResult::Returned(disposition),
-                Err(panic) => HandlerResult::Panicked(panic_message(&*panic)),
+                Ok(disposition) => HandlerCompletion::Returned(disposition),
+                Err(panic) => HandlerCompletion::Panicked(panic_message(&*panic)),
             },
-            () = grace_over => HandlerResult::Stopped,
+            () = grace_over => HandlerCompletion::Stopped,
             never = self.keep_hidden(in_hand, lease) => match never {},
         };
         self.metrics.observe_duration(&self.state.queue, started.elapsed());
@@ -270,24 +270,24 @@ impl PollWorker {
     async fn settle(
         &mut self,
         message: &Message,
-        result: HandlerResult,
+        result: HandlerCompletion,
         in_hand: &[&Message],
         lease: &mut VisibilityLease,
     ) -> MessageResult {
         let (queue, id) = (&self.state.queue, message.id());
         match result {
-            HandlerResult::Returned(Disposition::Delete) => {
+            HandlerCompletion::Returned(Disposition::Delete) => {
                 self.delete(message, in_hand, lease).await;
                 self.state.record_success();
                 self.metrics.count(&self.state.queue, "deleted");
                 MessageResult::Deleted
             }
-            HandlerResult::Returned(Disposition::Keep) => self.keep(),
-            HandlerResult::Returned(Disposition::Failed(failure)) => {
+            HandlerCompletion::Returned(Disposition::Keep) => self.keep(),
+            HandlerCompletion::Returned(Disposition::Failed(failure)) => {
                 error!(queue, id, "Message {id} of the SQS queue {queue} was kept: {failure}");
                 self.fail(&failure.to_string())
             }
-            HandlerResult::Panicked(why) => {
+            HandlerCompletion::Panicked(why) => {
                 error!(
                     queue,
                     id,
@@ -295,7 +295,7 @@ impl PollWorker {
                 );
                 self.fail(&why)
             }
-            HandlerResult::Stopped => {
+            HandlerCompletion::Stopped => {
                 warn!(
                     queue,
                     id,

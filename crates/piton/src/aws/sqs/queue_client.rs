@@ -10,9 +10,9 @@ use aws_sdk_sqs::types::{
 use tokio::time::sleep;
 
 use super::message::Message;
-use super::part::Sqs;
 use super::poll::Poll;
 use super::queue_urls::is_fifo;
+use super::sqs_sender::Sqs;
 use super::visibility::VisibilityTimeout;
 use crate::aws::{Error, Kind};
 use crate::request::RequestId;

@@ -8,7 +8,7 @@ use aws_sdk_sqs::operation::send_message::SendMessageOutput;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
 use super::message::{Attribute, md5_hex};
-use super::part::Sqs;
+use super::sqs_sender::Sqs;
 use crate::aws::{Error, Kind};
 
 /// Maximum delay that SQS allows, in seconds.
@@ -152,7 +152,7 @@ impl std::fmt::Debug for SendMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::sqs::part::tests::unreachable;
+    use crate::aws::sqs::sqs_sender::tests::unreachable;
 
     #[tokio::test]
     async fn what_sqs_would_refuse_is_refused_before_it_is_sent() {

@@ -8,12 +8,12 @@ use axum::response::Response;
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
-use super::etag::IfNoneMatch;
 use super::response::{CachedResponse, StorageRules};
+use super::response_etag::IfNoneMatch;
 use super::response_key::{self, PathParameters, ResponseKey, Template};
-use crate::cache::api::Cache;
-use crate::cache::inner::{EntrySpec, Inner};
+use crate::cache::cache_handle::Cache;
 use crate::cache::key::tag_of_key;
+use crate::cache::shared_state::{EntrySpec, Inner};
 use crate::cache::single_flight::HitOrCompute;
 use crate::handle::Handle;
 use crate::http::{Middleware, Next, Operation, ResponseFuture, RouteContext, credential_headers};

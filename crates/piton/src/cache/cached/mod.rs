@@ -1,8 +1,8 @@
 //! `#[cached(ttl = "60s", tags = ["companies"])]`: caches whole responses of a route.
 
-mod etag;
 mod middleware;
 mod response;
+mod response_etag;
 mod response_key;
 
 pub use middleware::Cached;

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::etag::{self, IfNoneMatch};
-use crate::cache::value::CachedValue;
+use super::response_etag::{self, IfNoneMatch};
+use crate::cache::cached_value::CachedValue;
 
 /// Version of the binary format. A version of this crate with another format has another number, and
 /// reads none of the other's.
@@ -162,7 +162,7 @@ impl StorageRules<'_> {
     /// Adds the headers that the handler has not set.
     fn complete(&self, headers: &mut HeaderMap, body: &[u8]) {
         if !headers.contains_key(header::ETAG) {
-            let etag = etag::weak_etag(headers.get(header::CONTENT_TYPE), body);
+            let etag = response_etag::weak_etag(headers.get(header::CONTENT_TYPE), body);
             headers.insert(header::ETAG, etag);
         }
         if !headers.contains_key(header::CACHE_CONTROL) {

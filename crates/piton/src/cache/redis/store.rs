@@ -15,14 +15,14 @@ use tokio::sync::{Notify, watch};
 use super::connection::{Handshake, RedisConnection, RedisFailure};
 use super::scripts::Script;
 use super::server::RedisServer;
-use crate::cache::invalidations::Invalidations;
+use crate::cache::cached_value::CachedValue;
+use crate::cache::generations::Invalidations;
 use crate::cache::metrics::CacheMetrics;
-use crate::cache::outcome::{BeginResult, Lease, Lookup, StoreOutcome};
 use crate::cache::settings::CacheSettings;
-use crate::cache::value::CachedValue;
+use crate::cache::store_results::{BeginResult, Lease, Lookup, StoreOutcome};
 use crate::part::{Health, Problem};
 use crate::secrets::redact_text;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 use crate::support::backoff::{Backoff, JITTER};
 use crate::support::log_throttle::LogThrottle;
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::metrics::Metrics;
 use crate::part::{Health, Part};
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// Defines for each function a test in memory and one on Redis.
 macro_rules! on_both_stores {

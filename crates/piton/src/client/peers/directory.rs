@@ -6,11 +6,11 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use reqwest::Url;
 
-use super::address::PeerAddress;
-use crate::address::AddressError;
+use super::peer_address::PeerAddress;
 use crate::client::error::{Error, Kind, Target};
 use crate::client::service_variables::service_variable;
 use crate::config::{Config, Origin};
+use crate::url_text::AddressError;
 
 /// The addresses of the peers.
 pub struct PeerDirectory {

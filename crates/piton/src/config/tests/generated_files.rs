@@ -58,7 +58,7 @@ fn a_secrets_default_stands_in_neither_example_nor_schema_nor_list() {
     let (example, schema) = (config.example(&[&KEYS]), config.schema(&[&KEYS]));
     assert!(example.contains("#secret = \"\"\n"), "{example}");
     assert!(schema["properties"]["keys"]["properties"]["secret"].get("default").is_none());
-    let json = settings_list::json(&described);
+    let json = config_listing::json(&described);
     let all = format!("{example}{schema}{json}{}", Config::list(&described));
     assert!(!all.contains("hunter"), "{all}");
 }

@@ -1,6 +1,6 @@
 //! [`setting_enum!`](crate::setting_enum!): settings that choose between names.
 
-use crate::config::suggest::suggest;
+use crate::config::similar_names::suggest;
 
 /// Declares an enum whose variants have a name in settings, and implements
 /// [`Setting`](crate::config::Setting) for it. Names are case-insensitive; further names after the first

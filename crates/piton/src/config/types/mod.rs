@@ -1,6 +1,6 @@
 //! The types of settings, one file a kind. To add one, copy the file of a similar type.
 
-pub(crate) mod address;
+pub(crate) mod address_settings;
 pub(crate) mod enum_setting;
 pub(crate) mod environment;
 pub(crate) mod list;

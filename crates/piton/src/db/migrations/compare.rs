@@ -3,7 +3,7 @@
 use super::embedded::MigrationFile;
 use super::error::mismatch;
 use crate::db::error::{Error, Kind};
-use crate::db::options::AcceptNewer;
+use crate::db::setting_enums::AcceptNewer;
 
 /// A migration that has run, as recorded in the database.
 pub(in crate::db) struct AppliedMigration {

@@ -20,6 +20,6 @@ pub(super) mod compare;
 pub(super) mod embedded;
 pub(super) mod error;
 pub(super) mod folder;
-pub(super) mod set;
+pub(super) mod service_migrations;
 #[cfg(test)]
 mod tests;

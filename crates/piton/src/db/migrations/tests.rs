@@ -7,7 +7,7 @@ use super::embedded::{
 };
 use crate::db::dialect::Dialect;
 use crate::db::error::{Error, Kind};
-use crate::db::options::AcceptNewer;
+use crate::db::setting_enums::AcceptNewer;
 
 fn names(files: &[MigrationFile]) -> Vec<&str> {
     files.iter().map(|file| file.name).collect()

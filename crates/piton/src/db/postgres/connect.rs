@@ -12,7 +12,7 @@ use super::session_probe::{Pooling, SessionProbe, SessionRole, probe};
 use super::store::Store;
 use crate::db::error::{Error, FaultScope, Kind};
 use crate::db::migrations::compare::{AppliedMigration, require_none};
-use crate::db::options::{PgBouncer, SessionTarget};
+use crate::db::setting_enums::{PgBouncer, SessionTarget};
 
 /// Timeout for each of several servers, after which the next one is tried. Only if none answers is
 /// each given the whole connect timeout.

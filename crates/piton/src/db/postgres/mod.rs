@@ -9,6 +9,7 @@ mod migrate;
 pub(super) mod row;
 pub(super) mod server_config;
 mod server_state;
+mod server_watch;
 mod session_probe;
 mod sqlstate_names;
 mod statement;
@@ -16,7 +17,6 @@ pub(super) mod store;
 pub(super) mod transaction;
 mod type_info;
 mod values;
-mod watch;
 
 /// Set if this build of piton supports PostgreSQL.
 pub(super) const IS_AVAILABLE: bool = true;

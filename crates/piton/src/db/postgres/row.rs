@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub(in crate::db) use sqlx::postgres::PgRow;
 
 use super::type_info::{base, is_text};
-use crate::db::raw_row::RawRow;
+use crate::db::backend_row::RawRow;
 use crate::db::value::{Value, ValueError};
 
 impl RawRow for PgRow {

@@ -12,7 +12,7 @@ use super::address::parameters::check_database;
 use super::address::parse::{parse_address, parse_endpoint};
 use super::address::server_address::ServerAddress;
 use crate::db::address_fault::AddressFault;
-use crate::db::options::{PgBouncer, SessionTarget, Tls};
+use crate::db::setting_enums::{PgBouncer, SessionTarget, Tls};
 use crate::db::settings::DbSettings;
 
 /// Faults of settings, each with the setting's name.

@@ -12,7 +12,7 @@ use super::error::unreachable;
 use super::server_config::ServerConfig;
 use super::session_probe::{Pooling, probe};
 use crate::db::error::{Error, FaultScope};
-use crate::db::options::{PgBouncer, SessionTarget};
+use crate::db::setting_enums::{PgBouncer, SessionTarget};
 
 /// Time for which a full disk is reported after the last write that failed for it. It is limited,
 /// because a service that is not ready gets no writes, and would never notice free space again.

@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, Row as _};
 
-use crate::db::options::SessionTarget;
+use crate::db::setting_enums::SessionTarget;
 
 /// The kind of pooler between the service and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

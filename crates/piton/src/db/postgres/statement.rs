@@ -9,10 +9,10 @@ use sqlx::{
 
 use super::error::of_database;
 use super::values::arguments;
+use crate::db::bounded_rows::{RowLimit, collect_rows};
 use crate::db::error::Error;
-use crate::db::fetch::{RowLimit, collect_rows};
 use crate::db::row::Row;
-use crate::db::sql::BoundStatement;
+use crate::db::sql_builder::BoundStatement;
 use crate::db::statement_kind::StatementKind;
 
 /// The way a statement is run.

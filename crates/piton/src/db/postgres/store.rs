@@ -22,12 +22,12 @@ use super::server_state::{ServerFault, ServerState};
 use super::session_probe::Pooling;
 use super::statement::{StatementMode, StatementOutcome, run_statement};
 use super::transaction::PostgresTransaction;
+use crate::db::bounded_rows::RowLimit;
 use crate::db::error::{Error, FaultScope, Kind};
-use crate::db::fetch::RowLimit;
-use crate::db::migrations::set::MigrationSet;
+use crate::db::migrations::service_migrations::MigrationSet;
 use crate::db::row::Row;
 use crate::db::settings::DbSettings;
-use crate::db::sql::BoundStatement;
+use crate::db::sql_builder::BoundStatement;
 use crate::db::statement_kind::StatementKind;
 
 /// Maximum time that a connection may have been idle without being tested before its next use.

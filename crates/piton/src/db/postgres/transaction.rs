@@ -12,10 +12,10 @@ use super::error::unreachable;
 use super::server_state::ServerState;
 use super::session_probe::Pooling;
 use super::statement::{StatementMode, StatementOutcome, run_statement};
+use crate::db::bounded_rows::RowLimit;
 use crate::db::error::Error;
-use crate::db::fetch::RowLimit;
 use crate::db::row::Row;
-use crate::db::sql::BoundStatement;
+use crate::db::sql_builder::BoundStatement;
 use crate::db::statement_kind::StatementKind;
 
 /// An open transaction. Rolled back in the background when dropped.

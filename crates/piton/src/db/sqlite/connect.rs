@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::statement::close;
 use super::store::Store;
-use super::{migrate, preflight};
+use super::{file_check, migrate};
 use crate::db::error::{Error, FaultScope, Kind};
 use crate::db::migrations::compare::{AppliedMigration, require_none};
 
@@ -97,9 +97,9 @@ impl Store {
         let is_new = !path.exists();
         let check = move || {
             if create && let Some(folder) = path.parent() {
-                preflight::create_folder(folder)?;
+                file_check::create_folder(folder)?;
             }
-            preflight::check(&path, create)
+            file_check::check(&path, create)
         };
         let checked = tokio::task::spawn_blocking(check).await;
         checked.map_err(|_| Error::new(Kind::Other, "the check of the file was interrupted"))??;

@@ -5,7 +5,7 @@ use sqlx::{Arguments, ColumnIndex, Decode, Row as _, Sqlite, TypeInfo, ValueRef}
 
 pub(in crate::db) use sqlx::sqlite::SqliteRow;
 
-use crate::db::raw_row::RawRow;
+use crate::db::backend_row::RawRow;
 use crate::db::value::{Value, ValueError, text_of};
 
 /// Adds a parameter in the storage form that the module's table of types documents.

@@ -8,10 +8,10 @@ use tracing::warn;
 
 use super::error::without_quotes;
 use super::row::add_parameter;
+use crate::db::bounded_rows::{RowLimit, collect_rows};
 use crate::db::error::{Error, Kind};
-use crate::db::fetch::{RowLimit, collect_rows};
 use crate::db::row::Row;
-use crate::db::sql::BoundStatement;
+use crate::db::sql_builder::BoundStatement;
 use crate::db::statement_kind::StatementKind;
 
 type SqliteQuery = sqlx::query::Query<'static, Sqlite, SqliteArguments>;

@@ -21,13 +21,13 @@ use super::location::file_of;
 use super::statement::{close, execute, fetch};
 use super::transaction::SqliteTransaction;
 use super::write_queue::WriteQueue;
+use crate::db::bounded_rows::RowLimit;
 use crate::db::error::Error;
-use crate::db::fetch::RowLimit;
-use crate::db::migrations::set::MigrationSet;
-use crate::db::options::Synchronous;
+use crate::db::migrations::service_migrations::MigrationSet;
 use crate::db::row::Row;
+use crate::db::setting_enums::Synchronous;
 use crate::db::settings::DbSettings;
-use crate::db::sql::BoundStatement;
+use crate::db::sql_builder::BoundStatement;
 use crate::db::statement_kind::StatementKind;
 use crate::part::Health;
 

@@ -8,10 +8,10 @@ use sqlx::{SqlSafeStr, Sqlite, Transaction};
 use super::database_file::DatabaseFile;
 use super::statement::{execute, fetch};
 use super::write_queue::WritePermit;
+use crate::db::bounded_rows::RowLimit;
 use crate::db::error::Error;
-use crate::db::fetch::RowLimit;
 use crate::db::row::Row;
-use crate::db::sql::BoundStatement;
+use crate::db::sql_builder::BoundStatement;
 use crate::db::statement_kind::StatementKind;
 
 /// An open transaction. Its fields are dropped in order: the connection rolls back before the next

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::http::{Listing, Page};
 use crate::part::{Health, Part, Permanent};
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// Defines three tests for each function: on SQLite, on PostgreSQL, and on PostgreSQL behind a pooler.
 macro_rules! on_both {

@@ -10,7 +10,7 @@ use super::postgres_server::wait;
 use super::*;
 use crate::db::SessionTarget;
 use crate::db::postgres::server_config::ServerConfig;
-use crate::stop::Trigger;
+use crate::stop_signal::Trigger;
 
 /// The watch of a database, running as in the app.
 struct Watch(Trigger, JoinHandle<()>);

@@ -9,7 +9,7 @@ use super::*;
 /// A SQLite database whose watch runs.
 struct Watched {
     shop: Fixture,
-    stop: crate::stop::Trigger,
+    stop: crate::stop_signal::Trigger,
     watch: Option<tokio::task::JoinHandle<()>>,
 }
 

@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 
 use crate::context;
 use crate::error::handler_error::{Error, FieldError, max_field_errors};
+use crate::http::extract::deref_macro::deref_to_contents;
 use crate::http::extract::json_pointer::push_token;
 use crate::http::extract::query::{parse_query, require_utf8};
 use crate::http::extract::request_body::{media_type, read_body, unsupported_media_type};
 use crate::http::extract::urlencoded::{self, ParameterError};
-use crate::http::extract::wrapper::deref_to_contents;
 use crate::http::routing::operation::{Input, Operation};
 use crate::http::server::body_limit_errors::budget_exhausted;
 use crate::memory::SMALL;

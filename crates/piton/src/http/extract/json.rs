@@ -9,16 +9,16 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::handler_error::{Error, FieldError, max_field_errors};
 use crate::http::extract::body_errors::{BodyError, body_errors, without_line};
+use crate::http::extract::deref_macro::deref_to_contents;
 use crate::http::extract::finite_numbers::may_overflow_f32;
 use crate::http::extract::missing_fields::add_missing_fields;
 use crate::http::extract::request_body::{media_type, read_body, unsupported_media_type};
 use crate::http::extract::serde_messages::to_json_terms;
 use crate::http::extract::urlencoded::is_object;
-use crate::http::extract::wrapper::deref_to_contents;
 use crate::http::routing::operation::{Input, Operation, Output};
 use crate::http::server::body_limit_errors::budget_exhausted;
 use crate::memory::SMALL;
-use crate::{context, json_text};
+use crate::{context, json_scanner};
 
 /// The media type of JSON.
 const JSON: &str = "application/json";
@@ -95,7 +95,7 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     }
     // Pointers are determined only on failure, because that needs a second pass.
     let value = serde_json::from_slice(bytes).map_err(|error| json_error::<T>(bytes, &error))?;
-    if json_text::has_private_name(bytes) {
+    if json_scanner::has_private_name(bytes) {
         return Err(private_name_error());
     }
     if may_overflow_f32(bytes) {

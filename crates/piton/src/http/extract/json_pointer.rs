@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::json_text::length_of_string;
+use crate::json_scanner::length_of_string;
 
 /// Appends a reference token, with `~` and `/` escaped (RFC 6901, section 3).
 pub(super) fn push_token(pointer: &mut String, token: &str) {

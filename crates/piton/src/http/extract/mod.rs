@@ -5,7 +5,8 @@
 
 mod body_errors;
 pub(crate) mod client_ip;
-pub(crate) mod etag;
+mod deref_macro;
+pub(crate) mod entity_tag;
 mod finite_numbers;
 pub(crate) mod form;
 pub(crate) mod json;
@@ -21,6 +22,5 @@ mod serde_messages;
 pub(crate) mod state;
 mod urlencoded;
 #[cfg(feature = "validation")]
-pub(crate) mod validation;
+pub(crate) mod valid;
 pub(crate) mod with_etag;
-mod wrapper;

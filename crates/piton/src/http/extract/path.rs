@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::error::handler_error::{Error, FieldError, MAX_FIELD_ERRORS};
+use crate::http::extract::deref_macro::deref_to_contents;
 use crate::http::extract::urlencoded::{PathError, parse_path};
-use crate::http::extract::wrapper::deref_to_contents;
 use crate::http::routing::operation::{Input, Operation, ParameterIn};
 
 /// The parameters of the path: several in their order (`Path<(u32, String)>`), by name (a struct), or a single one

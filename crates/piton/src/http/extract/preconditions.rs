@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 
 use crate::error::handler_error::{Error, Result};
-use crate::http::extract::etag::{ETag, ETagList};
+use crate::http::extract::entity_tag::{ETag, ETagList};
 use crate::http::routing::operation::{Input, Operation};
 
 /// The conditions of a request: `If-Match` and `If-None-Match`.

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::error::handler_error::{Error, FieldError, MAX_FIELD_ERRORS, max_field_errors};
+use crate::http::extract::deref_macro::deref_to_contents;
 use crate::http::extract::urlencoded::{ParameterError, names_not_utf8, parse};
-use crate::http::extract::wrapper::deref_to_contents;
 use crate::http::routing::operation::{Input, Operation, ParameterIn};
 
 /// The parameters of the query, by name. See `docs/converters.md` for the text form of each type.

@@ -5,7 +5,7 @@ use http::request::Parts;
 
 use crate::error::handler_error::Error;
 use crate::handle::{Handle, short_type_name};
-use crate::http::extract::wrapper::deref_to_contents;
+use crate::http::extract::deref_macro::deref_to_contents;
 use crate::http::routing::operation::{Input, Operation};
 
 /// A value of the service, which `App::state` provides. An app whose routes use a type without such a value does not

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
-use crate::http::extract::etag::ETag;
+use crate::http::extract::entity_tag::ETag;
 use crate::http::extract::preconditions::Preconditions;
 use crate::http::routing::operation::{Operation, Output};
 

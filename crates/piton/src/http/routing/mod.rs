@@ -2,12 +2,12 @@
 
 pub(crate) mod argument_types;
 pub(crate) mod blueprint;
-pub(crate) mod explain;
+pub(crate) mod explain_routes;
 pub(crate) mod guard;
-pub(crate) mod hooks;
 pub(crate) mod middleware;
 pub(crate) mod operation;
 pub(crate) mod path_encoding;
+pub(crate) mod request_hooks;
 pub(crate) mod route;
 pub(crate) mod route_info;
 pub(crate) mod routing_table;

@@ -9,7 +9,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use super::request_context::RequestContext;
 use super::stack_config::StackConfig;
 use crate::context;
-use crate::error::problem::{DebugInfo, ErrorReport};
+use crate::error::problem_document::{DebugInfo, ErrorReport};
 
 impl StackConfig {
     /// Logs a failure where it is handled: at `ERROR` if the service caused it, at `DEBUG` if the

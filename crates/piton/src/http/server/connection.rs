@@ -21,7 +21,7 @@ use super::connection_state::{ConnectionState, TrackedBody};
 use super::protocol_errors::ErrorRewritingIo;
 use super::stack::Stack;
 use crate::memory;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// Time for a connection without a request yet to send one, once the listener is closed.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use crate::compat::error_envelope;
 use crate::compat::error_style::ErrorStyle;
 use crate::error::error_renderer::ErrorResponse;
 use crate::error::handler_error::{CustomErrorBody, ErrorExtension};
-use crate::error::problem::{self, DebugInfo, ErrorReport};
+use crate::error::problem_document::{self, DebugInfo, ErrorReport};
 
 /// Maximum size in bytes of a plain-text body that becomes the detail of a problem document.
 const MAX_TEXT_BYTES: u64 = 4096;
@@ -130,8 +130,9 @@ impl StackConfig {
                 // The client knows its path, but a cache or proxy that stores the response should
                 // not learn a secret.
                 let path = self.path_for_log(request);
-                let body = problem::render(failure, request.id(), &path, self.shows_debug_info);
-                (problem::MEDIA_TYPE, body)
+                let body =
+                    problem_document::render(failure, request.id(), &path, self.shows_debug_info);
+                (problem_document::MEDIA_TYPE, body)
             }
             ErrorStyle::Gnar => {
                 *response.status_mut() = StatusCode::OK;

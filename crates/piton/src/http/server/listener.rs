@@ -22,7 +22,7 @@ use super::stack::Stack;
 use crate::http::settings::HttpSettings;
 use crate::memory;
 use crate::metrics::RequestMetrics;
-use crate::stop::{Stop, Trigger};
+use crate::stop_signal::{Stop, Trigger};
 
 /// Time for connections whose TCP handshake is under way to arrive before the listener closes.
 const HANDSHAKE_GRACE: Duration = Duration::from_millis(100);

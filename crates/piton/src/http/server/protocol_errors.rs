@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use http::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use crate::error::problem;
+use crate::error::problem_document;
 use crate::http::server::connection_state::ConnectionState;
 use crate::http::server::request_context::X_REQUEST_ID;
 use crate::request::RequestId;
@@ -58,10 +58,10 @@ fn replacement_for(head: &[u8]) -> Option<Vec<u8>> {
 
 fn error_response(status: StatusCode, detail: &str) -> Vec<u8> {
     let id = RequestId::new();
-    let body = problem::bytes(status, detail, id);
+    let body = problem_document::bytes(status, detail, id);
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {}\r\ncontent-length: {}\r\n{X_REQUEST_ID}: {id}\r\nconnection: close\r\n\r\n",
-        problem::MEDIA_TYPE,
+        problem_document::MEDIA_TYPE,
         body.len(),
     );
     [head.into_bytes(), body].concat()

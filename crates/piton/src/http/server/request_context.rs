@@ -6,7 +6,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 
 use super::stack_config::StackConfig;
-use crate::http::routing::hooks::RequestHead;
+use crate::http::routing::request_hooks::RequestHead;
 use crate::request::RequestId;
 use crate::request::current_request::CurrentRequest;
 use crate::request::trace_context::{TraceContext, trace_state};

@@ -45,7 +45,7 @@ use super::stack_config::StackConfig;
 use super::{panics, request_body_limit};
 use crate::context;
 use crate::error::BoxError;
-use crate::error::problem::{DebugInfo, ErrorReport};
+use crate::error::problem_document::{DebugInfo, ErrorReport};
 use crate::handle::Handle;
 use crate::http::routing::path_encoding;
 use crate::metrics::RequestMetrics;

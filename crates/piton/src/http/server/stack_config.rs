@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cors::Cors;
-use super::exempt_paths::ExemptPaths;
+use super::probe_paths::ExemptPaths;
 use crate::compat::error_envelope;
 use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
-use crate::http::routing::hooks::RequestHooks;
+use crate::http::routing::request_hooks::RequestHooks;
 use crate::http::settings::{HeaderLine, HttpSettings};
 use crate::logging::{LogRequests, LogSettings};
 use crate::metrics::RequestMetrics;

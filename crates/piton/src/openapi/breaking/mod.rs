@@ -4,9 +4,9 @@
 //! something that it had, or hold values of a new kind. Pure functions over two documents: they run in the
 //! command `openapi --check` alone.
 
-mod diff;
-mod operations;
-mod schemas;
+mod compare_operations;
+mod compare_schemas;
+mod found_changes;
 
-pub(super) use diff::ApiChange;
-pub(super) use operations::changes;
+pub(super) use compare_operations::changes;
+pub(super) use found_changes::ApiChange;

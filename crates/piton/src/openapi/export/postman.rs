@@ -97,7 +97,7 @@ fn item(document: &Value, request: &SampleRequest<'_>) -> Value {
     match request.auth {
         SampleAuth::Key => {}
         SampleAuth::Anonymous | SampleAuth::TokenElsewhere => {
-            sent["auth"] = json!({ "type": "noauth" })
+            sent["auth"] = json!({ "type": "noauth" });
         }
         SampleAuth::Bearer => {
             sent["auth"] = json!({ "type": "bearer", "bearer": [pair("token", "{{token}}")] });

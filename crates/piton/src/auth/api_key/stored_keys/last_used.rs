@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::key_table::{self, KeyRow};
 use crate::db::Db;
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// Minimum time between two updates of a key's row.
 const WRITE_INTERVAL: TimeDelta = TimeDelta::seconds(60);

@@ -12,7 +12,7 @@ use crate::auth::api_key::key::{ApiKey, KeyDigest, KeyGrant};
 use crate::db::Db;
 use crate::http::Error;
 use crate::part::{BoxError, Dependencies, Launch};
-use crate::stop::Stop;
+use crate::stop_signal::Stop;
 
 /// The keys in the database.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::options::parse_options;
 use super::server_address::ServerAddress;
 use crate::config::suggest;
 use crate::db::address_fault::AddressFault;
-use crate::db::options::Tls;
+use crate::db::setting_enums::Tls;
 
 /// The supported parameters, by libpq's names.
 pub(super) const PARAMETERS: [&str; 15] = [

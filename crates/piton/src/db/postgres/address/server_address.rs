@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::host::Host;
 use crate::db::address_fault::AddressFault;
-use crate::db::options::{SessionTarget, Tls};
+use crate::db::setting_enums::{SessionTarget, Tls};
 
 /// The parts of an address that a text contains.
 #[derive(Clone, Debug, Default)]

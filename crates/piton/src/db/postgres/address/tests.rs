@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::parse::{parse_address, parse_endpoint};
 use super::server_address::ServerAddress;
-use crate::db::options::{SessionTarget, Tls};
+use crate::db::setting_enums::{SessionTarget, Tls};
 
 fn endpoints(address: &ServerAddress) -> String {
     let shown = address.endpoints().into_iter().map(|(host, port)| format!("{host}:{port}"));

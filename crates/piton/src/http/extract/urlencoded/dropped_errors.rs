@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::deserialize_error::{DeserializeError, Mismatch, RejectedValue, take_mismatches};
 use super::limits::MAX_READS;
 use super::name_value_pairs::{NameValuePairs, Position};
-use super::pair::{InferredType, ValuePart};
+use super::pair_group::{InferredType, ValuePart};
 
 impl NameValuePairs<'_> {
     /// Returns the error of a value that was dropped, if there is one.

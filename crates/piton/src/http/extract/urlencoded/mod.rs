@@ -10,31 +10,31 @@
 //! was asked for. A type without buffered values is read once. `docs/decisions/0022` has the alternatives.
 
 mod bracket_tree;
-mod decode;
 mod deserialize_error;
 mod dropped_errors;
 mod field_names;
 mod limits;
-mod locate_value;
-mod name_deserializer;
 mod name_value_pairs;
 mod numbers;
 mod object_names;
-mod pair;
+mod pair_group;
 mod parameter_errors;
 mod parameter_value;
-mod parse;
-mod passes;
 mod path_deserializer;
+mod percent_decoding;
 mod raw_query;
+mod read_as_type;
+mod rejected_parameter;
+mod repeated_reads;
 mod scalar_deserializer;
+mod struct_deserializer;
 #[cfg(test)]
 mod tests;
 mod type_inference;
 mod unknown_names;
 
-pub(super) use self::decode::object_and_member;
 pub(super) use self::field_names::{field_names, is_object};
 pub(super) use self::name_value_pairs::{NameValuePairs, ParameterError};
-pub(super) use self::parse::{PathError, parse, parse_path};
+pub(super) use self::percent_decoding::object_and_member;
 pub(super) use self::raw_query::{filter_pairs, memory_estimate, names_not_utf8};
+pub(super) use self::read_as_type::{PathError, parse, parse_path};

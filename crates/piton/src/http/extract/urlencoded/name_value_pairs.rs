@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 
-use super::decode::object_and_member;
 use super::limits::{
     MANY_PARAMETERS, MAX_BRACKET_LEVELS, MAX_NAME_SHOWN, MAX_PASSES, MAX_PASSES_MANY_PARAMETERS,
 };
-use super::pair::{Pair, PairGroup, group_by_name};
+use super::pair_group::{Pair, PairGroup, group_by_name};
+use super::percent_decoding::object_and_member;
 use crate::error::handler_error::max_field_errors;
 
 /// An error of a parameter: its name, if it is known, and the message.

@@ -2,10 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use super::decode::object_and_member;
 use super::deserialize_error::DeserializeError;
 use super::limits::MAX_OBJECTS;
 use super::name_value_pairs::{NameValuePairs, Position};
+use super::percent_decoding::object_and_member;
 use crate::http::extract::serde_messages::missing_field;
 
 impl NameValuePairs<'_> {

@@ -11,7 +11,7 @@ use serde::de::{
 use super::bracket_tree::ParameterNode;
 use super::deserialize_error::DeserializeError;
 use super::name_value_pairs::{NameValuePairs, Position};
-use super::pair::InferredType;
+use super::pair_group::InferredType;
 use super::scalar_deserializer::{
     POISON, Scalar, deserialize_as_scalar, deserialize_wrappers_as_contents,
 };

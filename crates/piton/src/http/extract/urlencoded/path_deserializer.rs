@@ -3,10 +3,10 @@
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::deserialize_error::DeserializeError;
-use super::name_deserializer::NameDeserializer;
 use super::name_value_pairs::{NameValuePairs, Position};
 use super::parameter_value::ParameterValue;
 use super::scalar_deserializer::{deserialize_as_scalar, deserialize_wrappers_as_contents};
+use super::struct_deserializer::NameDeserializer;
 
 /// The deserializer of all path parameters: of the only one, of several by their positions, or by name.
 #[derive(Clone, Copy)]

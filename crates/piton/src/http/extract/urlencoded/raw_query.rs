@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::decode::percent_decode_bytes;
-use super::pair::{Pair, PairGroup};
+use super::pair_group::{Pair, PairGroup};
+use super::percent_decoding::percent_decode_bytes;
 
 /// The characters that are percent-encoded in a query within the header `Link`.
 const NOT_IN_LINK: &AsciiSet = &NON_ALPHANUMERIC

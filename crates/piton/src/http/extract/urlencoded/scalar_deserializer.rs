@@ -1,7 +1,7 @@
 //! The deserializer of one value.
 //!
 //! A value whose type is known is parsed from the text. A buffered value, whose type serde finds out later, is
-//! given in the type that its [`PairGroup`](super::pair::PairGroup) records.
+//! given in the type that its [`PairGroup`](super::pair_group::PairGroup) records.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor}
 
 use super::deserialize_error::DeserializeError;
 use super::numbers::{NOT_FINITE, parse_bool, parse_float, parse_integer};
-use super::pair::InferredType;
+use super::pair_group::InferredType;
 use crate::http::extract::serde_messages::plain_type;
 
 /// The value of [`InferredType::Poison`]: bytes that no type accepts as a parameter.

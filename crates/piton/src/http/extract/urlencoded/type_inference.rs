@@ -8,7 +8,7 @@ use super::deserialize_error::{
 use super::limits::{MAX_COMPARED, MAX_EQUAL, MAX_TRIED};
 use super::name_value_pairs::{NameValuePairs, Position};
 use super::numbers::{is_number, overflows_f32};
-use super::pair::{InferredType, SavedTypes, ValuePart};
+use super::pair_group::{InferredType, SavedTypes, ValuePart};
 
 impl NameValuePairs<'_> {
     /// Reads the pairs once, and again only if values were buffered.
