@@ -43,7 +43,7 @@ async fn prometheus_finds_no_fault_with_the_figures() {
     assert_eq!(promtool(&metrics.body).await, "");
     let text = String::from_utf8_lossy(&metrics.body).into_owned();
     assert!(
-        text.contains(r#"_count{method="POST",path="/api/companies",status="201"} 3"#),
+        text.contains(r#"_count{http_request_method="POST",http_route="/api/companies",http_response_status_code="201"} 3"#),
         "{text}"
     );
 }

@@ -22,8 +22,8 @@ async fn total(port: u16) -> u64 {
 async fn an_address_that_could_be_read_in_two_ways_is_refused_with_the_fix() {
     for (address, text) in [
         ("sqlite:///app.db", "DATABASE_URL=sqlite:/app.db"),
-        ("sqlite::memory:", "in memory"),
-        ("sqlite:app.db?mode=memory", "in memory"),
+        ("sqlite::memory:", "in-memory database"),
+        ("sqlite:app.db?mode=memory", "in-memory database"),
         ("sqlite:app.db?mode=ro", "mode=ro"),
         ("sqlite://localhost/app.db", "no host"),
         ("sqlite:", "no file is named"),

@@ -123,7 +123,7 @@ fn narrower_requests_and_wider_responses_are_breaking() {
     let (bad, _) = changes(|now| thing(now)["properties"]["parts"]["type"] = "array".into());
     assert_eq!(bad, [format!("{PUT} body/parts: array instead of array or null")]);
     let (bad, good) = changes(|now| thing(now)["required"] = json!([]));
-    assert_eq!(bad, [format!("{PUT} response 200/name: may be missing now")]);
+    assert_eq!(bad, [format!("{PUT} response 200/name: may be absent now")]);
     assert_eq!(good, [format!("{PUT} body/name: optional now")]);
 }
 

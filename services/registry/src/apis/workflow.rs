@@ -8,7 +8,9 @@ use crate::services::workflow::{Card, Workflow};
 
 piton::blueprint!("/companies", tag = "companies");
 
-/// Creates a card for a company in the workflow tool.
+/// Creates a card for a company.
+///
+/// The card is created in the workflow tool, with the company's data in its fields.
 #[post("/{cnpj}/card")]
 #[protected(api_key, scope = "companies:write")]
 #[errors(
