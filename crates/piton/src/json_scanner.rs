@@ -1,6 +1,7 @@
-//! Looks at the text of JSON, where its values do not tell enough.
+//! Scans JSON text for properties that parsed values do not have.
 
-/// With the name of an only member that begins so, serde_json marks what is no object: `RawValue`'s is read
+/// Prefix of the member names by which serde_json encodes its own types (`RawValue`, arbitrary-precision
+/// numbers). Such an object in a body would be parsed as JSON a second time. `RawValue`'s is read
 /// as the JSON that its text holds, wherever a [`Value`](serde_json::Value) is read.
 const PRIVATE: &str = "$serde_json::private::";
 

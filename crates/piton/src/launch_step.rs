@@ -29,11 +29,11 @@ pub enum Step {
     ConfigureRoutes,
     /// Puts the one error format around the router.
     ConfigureErrorhandler,
-    /// Starts the parts that know who is calling.
+    /// Starts the parts that authenticate callers.
     ConfigureJwt,
     /// Starts the parts that read queues.
     ConfigureSqsPolls,
-    /// Adds what every answer carries.
+    /// Does nothing by default but start the parts that name this step.
     ConfigureAfterRequest,
     /// Starts the parts that name no other step. Runs last before the first request.
     Postconfig,
@@ -56,7 +56,7 @@ impl Step {
         Self::Postconfig,
     ];
 
-    /// The step's name as the documentation and the log spell it, such as `configure_logger`.
+    /// Returns the name of the step, such as `configure_logger`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -56,9 +56,9 @@
 //! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | aws-lc-rs (C) | 0.1 |
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
-//! | `client` | `External`, `Peers`: requests to strangers and to other services | reqwest, rustls with aws-lc-rs (C) | 0.1 |
+//! | `client` | `External`, `Peers`: requests to external hosts and to peers | reqwest, rustls with aws-lc-rs (C) | 0.1 |
 //! | `aws` | SQS, SES | aws-sdk-sqs, aws-sdk-sesv2, lettre, rustls with aws-lc-rs (C) | 0.1 |
-//! | `cache` | `Cache`, `#[cached]`, `#[memoize]`: remembered answers, in memory | moka, sha2 | 0.1 |
+//! | `cache` | `Cache`, `#[cached]`, `#[memoize]`: cached responses and values, in memory | moka, sha2 | 0.1 |
 //! | `redis` | `Cache` in Redis, shared by all processes | redis, rustls with aws-lc-rs (C) | 0.1 |
 //! | `openapi` | the OpenAPI document, Swagger UI, a Postman collection, a `.http` file | flate2, Swagger UI's files (0.5 MB) | 0.1 |
 //! | `panel` | variables of the environment as a page and as JSON, masked | minijinja, sha2 | 0.1 |

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
-/// Gives the stop signal. Dropping it stops as well, because nobody else could give the signal.
+/// Sends the stop signal. Dropping the last trigger stops too, because no signal could be sent after that.
 #[derive(Clone, Debug)]
 pub struct Trigger(watch::Sender<bool>);
 

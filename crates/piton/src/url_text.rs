@@ -220,7 +220,8 @@ pub(crate) fn is_host(host: &str) -> bool {
     };
     let last = name.rsplit('.').next().unwrap_or_default();
     // The URL standard treats a host that ends with a number as an IPv4 address, or as invalid.
-    // So it does with `0x7f000001`.
+    // The URL standard parses a host whose last label is a number, also a hexadecimal one such as `0x7f000001`,
+    // as an IPv4 address, or rejects it.
     let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
     let is_numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
         || hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));

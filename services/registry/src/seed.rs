@@ -93,7 +93,7 @@ const STATES: [State; 20] = [
 /// `db.busy_timeout`, because a running service waits for its end.
 const MAX_COUNT: i64 = 10_000;
 
-/// The verb.
+/// Returns the command `seed`.
 #[must_use]
 pub fn command() -> Command {
     Command::new("seed", "Register made-up companies, for trying out the service")

@@ -1,6 +1,6 @@
 //! Access to the details, and to endpoints that change something.
 //!
-//! An address on loopback is reached by every page that a browser on the machine shows. So whoever
+//! Every page in a browser on the machine can send requests to a loopback address. So a request over loopback
 //! comes by loopback must name this machine as the host (a name that was rebound to it is refused),
 //! and must not come from another origin's page.
 
@@ -18,7 +18,7 @@ use crate::http::Error;
 /// The listener that serves the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdminGuard {
-    /// On an address of their own, which is the guard.
+    /// The admin address: access to it is restricted by the network.
     Admin,
     /// On the public port: for this machine only.
     Public,
@@ -29,7 +29,7 @@ impl AdminGuard {
     pub async fn check(self, request: Request, next: Next) -> Response {
         let peer = context::current(|request| request.peer).flatten();
         match self.refuse(peer, request.headers()) {
-            // 404 instead of 403, so that external hosts do not learn of the endpoint.
+            // 404 instead of 403, so that callers from elsewhere do not learn that the endpoint exists.
             Some(_) if self == Self::Public => {
                 Error::not_found("nothing is served at this path").into_response()
             }
@@ -68,8 +68,9 @@ fn host(headers: &HeaderMap) -> Option<Authority> {
     headers.get(header::HOST)?.to_str().ok()?.parse().ok()
 }
 
-/// Returns whether the request's `Host` is `localhost` or an address, and no name that was rebound to
-/// one.
+/// Returns whether the request's `Host` is `localhost` or an IP
+/// address. Other names are refused, because an attacker can make them resolve to this
+/// machine (DNS rebinding).
 pub(crate) fn names_this_machine(headers: &HeaderMap) -> bool {
     match headers.get_all(header::HOST).iter().count() {
         0 => return true,

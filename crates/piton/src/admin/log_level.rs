@@ -1,4 +1,4 @@
-//! The log's level while the service runs: looked at, raised for a while, taken back.
+//! The endpoint `/log-level`: shows, overrides and resets the log level.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::logging::{self, LogLevel};
 #[serde(deny_unknown_fields)]
 struct Wanted {
     level: serde_json::Value,
-    /// For how long; `log.revert_after` unless said.
+    /// Duration of the override. Default: `log.revert_after`.
     #[serde(default)]
     r#for: Option<serde_json::Value>,
 }
@@ -27,7 +27,7 @@ pub(super) async fn show() -> Response {
     answer(StatusCode::OK, &logging::level_state())
 }
 
-/// Changes it for a while. The body is read by hand: whoever types it into `curl` need not name its
+/// Overrides the level. Parses the body without `Json`, so that `curl -d` works without a `Content-Type`.
 /// media type.
 pub(super) async fn set(headers: HeaderMap, body: Bytes) -> Result<Response> {
     only_from_here(&headers)?;

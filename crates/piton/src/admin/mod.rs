@@ -1,6 +1,6 @@
 //! Endpoints for operators: liveness, readiness, health in detail, metrics, info, the log's level.
 //!
-//! The two probes stand on the public port and say a status and no more. Everything else is told on
+//! The two probes are on the public port and return a status only. Everything else is served on
 //! the admin address only, which is this machine's own in production; in development, where nothing
 //! listens there, the public port serves it too, to requests from this machine.
 
@@ -28,10 +28,10 @@ pub(crate) use guard::AdminGuard;
 #[cfg(feature = "panel")]
 pub(crate) use guard::{names_this_machine, same_origin};
 
-/// The paths that are the probes' own.
+/// The paths of the probes.
 pub(crate) const PROBE_PATHS: [&str; 2] = ["/livez", "/readyz"];
 
-/// The probes. They say a status and no more: details belong on the admin address.
+/// Returns the routes of the probes. They return a status only, because details belong on the admin address.
 pub(crate) fn probes() -> Router<Handle> {
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz))
 }
@@ -80,8 +80,8 @@ fn keeps_from_ready(part: &PartHealth) -> bool {
     part.critical && matches!(part.health, Health::Down(_))
 }
 
-/// Returns a JSON response that no cache stores. Without the error format at 503 too, because it is a
-/// report and no failure of a request.
+/// Returns a JSON response that no cache stores. Not in the error format, also for 503, because that is the
+/// state of the service and not a failed request.
 fn answer(code: StatusCode, body: &impl Serialize) -> Response {
     let mut response = (code, axum::Json(body)).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -21,7 +21,8 @@ pub(super) struct ScanResult {
 /// Returns the routes of the app's module, or of its blueprints.
 pub(super) fn scan(app: &App) -> ScanResult {
     let (routes, notes) = http::scan(&app.name, app.modules.as_deref());
-    // An app that names its blueprints, or none at all, has said which routes it takes.
+    // Not checked with `App::blueprints` or `App::no_scan`, because such an app may have no routes of its
+    // module on purpose.
     let problem = if app.modules.is_none() && routes.is_empty() {
         let mut modules: Vec<&str> =
             http::registered_modules().chain(extension_modules()).collect();

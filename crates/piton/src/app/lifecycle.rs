@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -390,7 +390,7 @@ async fn connect(
         tokio::time::sleep(backoff.next_delay()).await;
     }
     slot.connected.store(true, Ordering::Release);
-    slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+    slot.last_error.lock().take();
     slot.reached.send_replace(true);
     if failed {
         info!("`{}` is connected now", slot.entry.name);
@@ -399,15 +399,15 @@ async fn connect(
 }
 
 fn set_last_error(slot: &PartState, why: &str) {
-    *slot.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    *slot.last_error.lock() = Some(why.to_owned());
 }
 
 /// Stores the error, and logs it if it is new: a server that is unavailable for an hour is one line instead of a
 /// thousand.
 fn log_new_error(slot: &PartState, why: &str) {
-    let mut trouble = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-    if trouble.as_deref() != Some(why) {
+    let mut last_error = slot.last_error.lock();
+    if last_error.as_deref() != Some(why) {
         error!("`{}` cannot connect, retrying: {why}", slot.entry.name);
-        *trouble = Some(why.to_owned());
+        *last_error = Some(why.to_owned());
     }
 }

@@ -64,7 +64,7 @@ impl Planner {
         }
         let Some(entry) = descriptor_of(need.id) else {
             return self.refuse(format!(
-                "{} asks for the part `{}`, which is not registered\n    fix: say `piton::part!({1});` beside its `impl Part`",
+                "{} asks for the part `{}`, which is not registered\n    fix: add `piton::part!({1});` next to its `impl Part`",
                 who(),
                 need.type_name
             ));

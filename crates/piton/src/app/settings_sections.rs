@@ -31,7 +31,7 @@ impl OwnSection {
         }
     }
 
-    /// The settings, which have been checked.
+    /// Returns the section as a state for handlers. Call it after the settings have been checked.
     pub fn state(&self, config: &Config) -> Box<dyn Any + Send + Sync> {
         (self.read)(config, self.section.name())
     }

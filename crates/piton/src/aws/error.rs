@@ -86,7 +86,8 @@ impl Error {
         let (kind, why) = match error {
             SdkError::TimeoutError(_) => (Kind::Unavailable, "no response in time".to_owned()),
             SdkError::ResponseError(_) => (Kind::Unavailable, "the response broke off".to_owned()),
-            // Told apart by these, because missing credentials are a dispatch failure without a kind.
+            // The kinds are listed, because the SDK reports missing credentials as a dispatch failure of no
+            // kind, and that is not `Unavailable`.
             SdkError::DispatchFailure(failure)
                 if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
             {

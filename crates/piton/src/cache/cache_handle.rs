@@ -96,7 +96,7 @@ impl Cache {
 
     pub(super) async fn set_value(&self, spec: &EntrySpec, cached: Arc<CachedValue>) {
         if !self.0.within_size_limit(&spec.key, &cached) {
-            // The previous value goes, because it is not the one that was to be set.
+            // Deletes the previous value, because readers must not get an older one after `set`.
             return self.forget(vec![spec.key.clone()], Vec::new()).await;
         }
         let ttl = spec.ttl.unwrap_or(self.0.ttl);

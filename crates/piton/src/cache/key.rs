@@ -88,7 +88,7 @@ impl KeyBuilder {
         (key, self.plain.or_else(|| long.then_some(self.key)))
     }
 
-    /// Records from now on the plain text beside the key.
+    /// Starts to record the unescaped text in addition to the key.
     fn split_plain(&mut self) {
         self.plain.get_or_insert_with(|| self.key.clone());
     }

@@ -18,7 +18,7 @@ use super::error::Target;
 /// Maximum number of hosts that are remembered. Only hosts that have failed are.
 const MAX_HOSTS: usize = 1024;
 
-/// Delay that a caller is told while another call is the trial.
+/// `Retry-After` of calls that are refused while another call is the trial.
 const TRIAL_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The circuit breakers of the hosts that failed when they were last called, by `host:port`.

@@ -26,7 +26,7 @@ pub struct ClientSettings {
     pub peers: BTreeMap<String, PeerAddress>,
 
     /// Timeout of a whole call: all attempts, the delays between them, and reading the response. Keep it
-    /// below the timeout of a request (`http.timeout`), so that the client is told which peer did not
+    /// below the timeout of a request (`http.timeout`), so that the response names the peer that did not
     /// respond. **Default: `25s`.**
     #[setting(max = "365days")]
     pub timeout: Duration,

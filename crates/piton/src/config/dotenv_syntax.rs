@@ -82,7 +82,7 @@ pub(crate) fn parse(
     environment: &HashMap<&str, &str>,
 ) -> (Vec<DotenvLine>, Vec<MalformedLine>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // Because Python converts line ends when it reads text files.
+    // Python converts line ends when it reads text files, so python-dotenv sees `\n` only.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let (mut lines, mut malformed) = (Vec::<DotenvLine>::new(), Vec::new());
     // The last line of each variable without a value, because such a line removes earlier values.

@@ -82,7 +82,7 @@ impl Config {
         let known: Vec<String> =
             self.variable_names(known).iter().flat_map(VariableNames::all).collect();
         let names: HashSet<&str> = known.iter().map(String::as_str).collect();
-        // Not unknown although no setting, because it names the configuration file (`app/steps.rs`).
+        // Not unknown although no setting, because it names the configuration file (`app/load_settings.rs`).
         let file = variable(prefix, "config");
         let mut unknown: Vec<_> = layers
             .environment

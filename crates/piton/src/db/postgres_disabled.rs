@@ -47,7 +47,7 @@ pub(super) mod transaction {
 }
 
 impl store::Store {
-    /// Refuses settings that name a PostgreSQL server, which their check refuses already.
+    /// Always fails. Not reached, because the settings check refuses a PostgreSQL server in this build.
     pub fn new(_: &DbSettings, _: &str, _: MigrationSet) -> Result<Self, Error> {
         Err(Error::new(Kind::Other, "this build of piton does not support PostgreSQL"))
     }

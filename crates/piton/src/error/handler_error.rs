@@ -73,7 +73,7 @@ pub struct FieldError {
     pub parameter: Option<String>,
 }
 
-/// Says which status an error of a library means. Rooms register one for the errors they bring:
+/// Maps errors of a library to statuses. Modules register one for the errors of their libraries:
 ///
 /// ```
 /// # fn main() {}
@@ -91,7 +91,8 @@ pub(crate) struct ErrorConversion(pub fn(&(dyn StdError + 'static)) -> Option<Er
 
 inventory::collect!(ErrorConversion);
 
-/// The status of an error of a library, perhaps with a detail for the client and a time to retry. A status alone turns into it by itself.
+/// The mapping of a library's error: its status, and optionally a detail for the client and a `Retry-After`.
+/// `StatusCode` converts into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusMapping {
     status: StatusCode,
@@ -167,11 +168,11 @@ impl Error {
         not_found NOT_FOUND
         /// 409: it contradicts what is there.
         conflict CONFLICT
-        /// 422: understood, but not acceptable. [`Error::fault`] says where.
+        /// 422: the request is well-formed, but not acceptable. [`Error::field_error`] adds the field.
         unprocessable UNPROCESSABLE_ENTITY
-        /// 429: too many requests. [`Error::retry_after`] says when to come back.
+        /// 429: too many requests. [`Error::retry_after`] sets `Retry-After`.
         too_many_requests TOO_MANY_REQUESTS
-        /// 503: not now. [`Error::retry_after`] says when to come back.
+        /// 503: temporarily unavailable. [`Error::retry_after`] sets `Retry-After`.
         unavailable SERVICE_UNAVAILABLE
     }
 
@@ -245,8 +246,9 @@ impl Error {
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
-    /// In Gnar Gear's envelope ([`ErrorStyle::Gnar`](crate::http::ErrorStyle)) the detail stands as the
-    /// `error` itself, without a traceback, as for an expired token: a refusal that is no fault.
+    /// Puts the detail into the member `error` of Gnar Gear's envelope
+    /// ([`ErrorStyle::Gnar`](crate::http::ErrorStyle)), without a traceback: for refusals that are no fault of the
+    /// service, such as an expired token.
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.0.plain = true;

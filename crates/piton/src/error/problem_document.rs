@@ -74,10 +74,14 @@ impl<'a> ErrorReport<'a> {
 /// Returns the line of the service's code where the error was made. `None` for errors made in this
 /// crate, such as an argument's rejection, because the service cannot change that line.
 fn own_line(error: &Error) -> Option<String> {
-    let here = file!();
-    let crate_sources = here.strip_suffix("error/problem.rs").unwrap_or(here);
     let location = error.location();
-    (!location.file().starts_with(crate_sources)).then(|| location.to_string())
+    (!location.file().starts_with(crate_sources())).then(|| location.to_string())
+}
+
+/// Returns the folder of this crate's sources, as locations name it.
+fn crate_sources() -> &'static str {
+    let here = file!();
+    here.strip_suffix("error/problem_document.rs").unwrap_or(here)
 }
 
 /// Returns the document of `failure` for the request `id` to the path `instance`.
@@ -148,6 +152,11 @@ fn document(problem: &ProblemDocument<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_of_pitons_own_lines_is_that_of_this_crate() {
+        assert!(crate_sources().ends_with("src/"), "{}", crate_sources());
+    }
 
     #[test]
     fn production_shows_neither_cause_nor_line() {

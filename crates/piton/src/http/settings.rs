@@ -51,15 +51,16 @@ pub struct HttpSettings {
     /// most `10000`.**
     #[setting(min = 1, max = 1_000_000)]
     pub max_connections: Option<usize>,
-    /// Maximum number of requests in flight; more get 503 with `Retry-After` at once, except probes. Lower it until what is accepted is answered in good time under the
+    /// Maximum number of requests in flight; more get 503 with `Retry-After` at once, except probes. Lower it
+    /// if accepted requests are too slow under the
     /// heaviest load. **Default: `5000`.**
     #[setting(min = 1, max = 1_000_000)]
     pub max_requests: u32,
-    /// The proxies before the service, whose `X-Request-Id` and word on the client's address are
-    /// believed: networks such as `10.0.0.0/8`, or `loopback`, or `private`. **Default: none.**
+    /// The proxies in front of the service, whose `X-Request-Id` and forwarded client address are
+    /// trusted: networks such as `10.0.0.0/8`, or `loopback`, or `private`. **Default: none.**
     pub trusted_proxies: Vec<Network>,
     /// The header in which they name the client: `x-forwarded-for`, `forwarded` or `x-real-ip`. Name
-    /// the one that yours overwrite or append to: another one could have been sent by anybody.
+    /// the one that your proxies overwrite or append to, because clients can forge the others.
     /// **Default: `x-forwarded-for`.**
     pub client_ip_header: ClientIpHeader,
     /// Headers of every response unless the handler sets them; add

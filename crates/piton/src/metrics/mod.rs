@@ -84,7 +84,8 @@ impl Metrics {
         let mut text = String::with_capacity(16 * 1024);
         let registry = self.0.registry.lock();
         let encoded = prometheus_client::encoding::text::encode(&mut text, &registry);
-        // Only a metric of the service's own can fail to encode, so that the rest is sent instead of an
+        // Sends the other metrics instead of an error, because only a metric of the service itself can fail to
+        // encode.
         // error.
         if let Err(error) = encoded {
             tracing::warn!(%error, "A metric could not be encoded");

@@ -9,7 +9,7 @@
 //!
 //! fn main() -> piton::Exit {
 //!     App::new("my_service")
-//!         .openapi(OpenApi::new().title("My service").tag("users", "Who may come in."))
+//!         .openapi(OpenApi::new().title("My service").tag("users", "Accounts and logins."))
 //!         .run()
 //! }
 //! ```

@@ -49,7 +49,7 @@ pub struct OpenApiSettings {
     /// Email address of the contact. **Default: the contact's in the code.**
     pub contact_email: Option<String>,
 
-    /// Their page, such as that of the project. **Default: the contact's in the code.**
+    /// URL of the contact, such as the page of the project. **Default: the contact's in the code.**
     pub contact_url: Option<String>,
 
     /// The licence, as an SPDX expression such as `MIT OR Apache-2.0`, which is its `identifier` in the

@@ -23,7 +23,7 @@ impl Group {
     /// ```
     ///
     /// # Panics
-    /// Panics if a name is invalid, with all that is wrong: see [`Group::checked`].
+    /// If a name is invalid. The message lists all faults; [`Group::checked`] returns them.
     #[must_use]
     #[track_caller]
     pub fn new<V: Into<String>>(

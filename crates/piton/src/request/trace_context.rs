@@ -1,7 +1,8 @@
 //! W3C Trace Context: the header `traceparent`, by which a request is followed across services, and
-//! `tracestate`, what others say of the trace.
+//! `tracestate`, the vendor-specific data of a trace.
 //!
-//! <https://www.w3.org/TR/trace-context/>. Nothing is recorded or exported here: the ids stand in the
+//! <https://www.w3.org/TR/trace-context/>. Nothing is recorded or exported here: the ids are logged, and
+//! forwarded with outbound calls.
 //! log's lines and go on to whom the service calls.
 
 use std::fmt;
@@ -13,7 +14,7 @@ use super::request_id::RequestId;
 /// The header.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The header beside it.
+/// The header `tracestate`.
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Maximum length of a forwarded `tracestate` in bytes: the minimum that the recommendation asks for.

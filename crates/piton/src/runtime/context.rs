@@ -82,8 +82,8 @@ pub(crate) fn within<F: Future>(handle: Handle, future: F) -> impl Future<Output
     CURRENT.scope(Context { handle, request: None }, future)
 }
 
-/// Runs `future` as part of a request; also returns what has become known of that: the route it
-/// matched, who is calling.
+/// Runs `future` as part of a request. Also returns the request's state afterwards: its matched route and its
+/// caller.
 pub(crate) async fn within_request<F: Future>(
     handle: Handle,
     request: CurrentRequest,
@@ -114,7 +114,8 @@ pub(crate) fn matched(path: PathIndex) {
     });
 }
 
-/// The current request's id, and the trace that its client said, if there is one. Copied out:
+/// Returns the id of the current request and the trace context that the client sent. Copied, because the caller
+/// may log, which reads them again.
 /// the caller may log a line, which reads them again.
 pub(crate) fn request_and_trace() -> (Option<RequestId>, Option<TraceContext>) {
     current(|request| (Some(request.id), request.trace)).unwrap_or_default()
@@ -191,15 +192,15 @@ pub(crate) fn in_request() -> bool {
     current(|_| ()).is_some()
 }
 
-/// The trace that the current request belongs to: the one its client said, or else a trace of its
-/// own. Hand it on to whom you call. `None` outside any request.
+/// Returns the trace of the current request: the one that the client sent, or else a new one. Forward it with
+/// outbound calls. `None` outside a request.
 #[must_use]
 pub fn trace() -> Option<TraceContext> {
     current(|request| request.trace.unwrap_or_else(|| TraceContext::of_request(&request.id)))
 }
 
 impl RequestId {
-    /// Returns the id of the current request, to show it to somebody who may ask for it later. The log
+    /// Returns the id of the current request, to show it to a user, who can quote it in a support request. The log
     /// has it on every line already. `None` outside a request.
     #[must_use]
     pub fn current() -> Option<Self> {

@@ -6,9 +6,10 @@
 use std::any::{Any, TypeId};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::config::{Config, Environment, Section, SettingInfo};
@@ -86,7 +87,7 @@ pub(crate) struct PartState {
     /// Set once the part has connected. Dependent parts wait for it.
     pub reached: watch::Sender<bool>,
     /// The error of the last attempt to connect.
-    pub trouble: Mutex<Option<String>>,
+    pub last_error: Mutex<Option<String>>,
 }
 
 /// Values by their type, several of one type in the order given.
@@ -153,7 +154,7 @@ impl PartState {
             part: OnceLock::new(),
             connected: AtomicBool::new(false),
             reached: watch::Sender::new(false),
-            trouble: Mutex::new(None),
+            last_error: Mutex::new(None),
         }
     }
 
@@ -162,8 +163,8 @@ impl PartState {
             return Health::Down("not started yet".into());
         };
         if !self.connected.load(Ordering::Acquire) {
-            let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            return Health::Down(trouble.unwrap_or_else(|| "not connected yet".into()));
+            let last_error = self.last_error.lock().clone();
+            return Health::Down(last_error.unwrap_or_else(|| "not connected yet".into()));
         }
         match tokio::time::timeout(limit, part.health()).await {
             Ok(health) => health,
@@ -285,7 +286,7 @@ impl Handle {
     /// A part, as a handler's argument would give it.
     ///
     /// # Panics
-    /// If nothing asked for `P`: no route takes it and `App::enable::<P>()` was not said. Also before
+    /// If no route takes `P` and `App::enable::<P>()` was not called. Also before
     /// the part's own step has run. [`Handle::try_part`] gives these as errors.
     #[must_use]
     #[track_caller]
@@ -387,9 +388,9 @@ fn masked(health: Health) -> Health {
 
 #[cold]
 fn not_ready(slot: &PartState) -> Error {
-    let trouble = slot.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let last_error = slot.last_error.lock().clone();
     Error::unavailable(format!("`{}` is not ready yet", slot.entry.name))
-        .caused_by(trouble.unwrap_or_else(|| "it has not connected yet".into()))
+        .caused_by(last_error.unwrap_or_else(|| "it has not connected yet".into()))
         .retry_after(Duration::from_secs(1))
 }
 

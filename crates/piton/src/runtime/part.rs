@@ -89,7 +89,7 @@ pub trait Part: Clone + Send + Sync + 'static {
 
     /// Connects to whatever the part depends on. Called once the parts named in [`Part::dependencies`] are
     /// connected, and again until it succeeds, with growing pauses; until then handlers that take
-    /// the part answer 503. Must be safe to call again after a failure.
+    /// the part respond with 503. Must be safe to call again after a failure.
     ///
     /// # Errors
     /// Any error is logged and shown in the health report, and `connect` is called again. A
@@ -272,8 +272,8 @@ impl Launch {
         self.handle.inner().serves
     }
 
-    /// Whether the process's environment counts. In a test (`TestApp`, `TestServer`) it does not: there a
-    /// part must not reach what the developer's machine happens to know.
+    /// Returns whether the environment of the process is read. False in tests (`TestApp`, `TestServer`), in
+    /// which a part must not use credentials or servers of the developer's machine.
     #[must_use]
     pub fn reads_process_env(&self) -> bool {
         self.handle.inner().reads_process_env
@@ -289,7 +289,7 @@ impl Launch {
     /// A part named in [`Part::dependencies`]: it has been started before.
     ///
     /// # Panics
-    /// If the part was not named in `needs`: a bug in the part.
+    /// If the part is not named in [`Part::dependencies`].
     #[must_use]
     pub fn part<P: Part>(&self) -> P {
         self.handle.part::<P>()
@@ -305,7 +305,7 @@ impl Launch {
 #[derive(Clone, Default, Debug)]
 pub struct Dependencies(pub(crate) Vec<Dependency>);
 
-/// One part asked for.
+/// A dependency on one part.
 #[derive(Clone, Copy, Debug)]
 pub struct Dependency {
     pub(crate) id: TypeId,

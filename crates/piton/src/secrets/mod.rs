@@ -10,6 +10,7 @@ mod homoglyphs;
 mod known_values;
 #[cfg(feature = "panel")]
 pub(crate) mod mounted_secret;
+mod redact_credentials;
 mod redact_setting;
 mod redact_text;
 mod redact_url;
@@ -23,8 +24,9 @@ mod token_formats;
 pub use self::find_secret::{contains_secret, contains_token};
 pub use self::known_values::remember_secret;
 pub(crate) use self::known_values::{redact_known_values, remember_setting};
+pub(crate) use self::redact_credentials::redact_credentials;
 pub(crate) use self::redact_setting::{
-    redact_credentials, redact_rejected_address, redact_repeated_value, redact_setting,
+    redact_rejected_address, redact_repeated_value, redact_setting,
 };
 pub(crate) use self::redact_text::redact_text;
 pub use self::redact_url::redact_url;

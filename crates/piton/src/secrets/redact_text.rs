@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::known_values::redact_known_values;
-use super::redact_setting::redact_credentials;
+use super::redact_credentials::redact_credentials;
 use super::redacted::REDACTED;
 use super::secret_names::{is_name_char, parameter_is_secret};
 use super::token_formats::{bot_token, is_token};

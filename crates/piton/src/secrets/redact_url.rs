@@ -83,7 +83,7 @@ const MAIL_SCHEMES: [&str; 10] =
 /// ```
 #[must_use]
 pub fn redact_url(url: &str) -> String {
-    without_tokens(&without_credentials(url))
+    without_tokens(&without_userinfo(url))
 }
 
 /// Returns the authority of a URL, whose text is given from after its `//`.
@@ -92,9 +92,9 @@ fn authority(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Redacts users and passwords, as `https://***@host`: after each `//` or `\\\\`, and after a scheme without
+/// Redacts the userinfo (RFC 3986, section 3.2.1), as `https://***@host`: after each `//` or `\\\\`, and after a scheme without
 /// slashes. A user without a password is redacted too, because it may be a token.
-fn without_credentials(text: &str) -> String {
+fn without_userinfo(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     if let Some((scheme, after)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {

@@ -14,13 +14,14 @@ pub(crate) fn redact_variable(name: &str, value: &str) -> String {
     if name_is_secret(name) || matches_pattern(value) {
         return REDACTED.to_owned();
     }
-    let safe = without_credentials(value);
+    let safe = redact_as_setting(value);
     // A value in which a sentence's patterns find more is hidden as a whole, because where a secret
     // ends is a guess there: half of one would be shown if the guess is wrong.
-    if without_credentials(&redact_text(value)) == safe { safe } else { REDACTED.to_owned() }
+    if redact_as_setting(&redact_text(value)) == safe { safe } else { REDACTED.to_owned() }
 }
 
-fn without_credentials(text: &str) -> String {
+/// Redacts the text as the value of a setting whose name marks no secret.
+fn redact_as_setting(text: &str) -> String {
     match redact_setting(false, &Value::from(text)) {
         Value::String(safe) => safe,
         _ => REDACTED.to_owned(),

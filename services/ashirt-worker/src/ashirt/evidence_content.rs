@@ -53,7 +53,7 @@ pub struct EvidenceContent {
 
 impl EvidenceContent {
     /// # Errors
-    /// `TooLarge` if the length that the answer claims is.
+    /// `TooLarge` if the announced `Content-Length` exceeds the limit.
     pub(super) fn new(
         call: &'static str,
         headers: &HeaderMap,

@@ -145,7 +145,7 @@ impl Client {
     /// Checks that the backend is reachable, and accepts the keys and the clock.
     ///
     /// # Errors
-    /// As the [`Client`] says; `Decode` also if it answers that it is not well.
+    /// Those of the [`Client`]; `Decode` also if the backend reports that it is unhealthy.
     pub async fn check_connection(&self) -> Result<(), Error> {
         #[derive(Deserialize)]
         struct Health {

@@ -94,7 +94,8 @@ fn target_row(
     }
     let source = |item: &String| exports.iter().find(|(name, _)| name == item);
     let (_, module) = source(path.first()?)?;
-    // Once more, because the root may hand on an item of a module that it has renamed itself.
+    // Resolved twice, because `lib.rs` may re-export from a module that it has itself re-exported under another
+    // name.
     row_of(module).or_else(|| row_of(&source(module.first()?)?.1))
 }
 

@@ -6,14 +6,15 @@ use http::request::Parts;
 
 use super::body_lookup::BufferedBody;
 use super::claims::TokenType;
+use super::csrf::check_csrf;
 use super::current_caller;
+use super::found_token::NotFound;
 use super::identity::Identity;
 use super::openapi;
 use super::refusal::{Refusal, RefusalKind};
 use super::setting_types::{FlaskVersion, TokenLocation};
 use super::settings::JwtSettings;
-use super::token_lookup::{NotFound, TokenLookup, note_cookie_guard};
-use super::token_reader::check_csrf;
+use super::token_lookup::{TokenLookup, note_cookie_guard};
 use super::tokens::{Inner, Tokens};
 use crate::config::{Config, Problems};
 use crate::handle::Handle;

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::body_lookup::{self, BufferedBody};
 use super::claims::TokenType;
+use super::csrf::CsrfRules;
+use super::found_token::{FoundToken, NotFound};
 use super::refusal::{Refusal, RefusalKind};
 use super::setting_types::{FlaskVersion, TokenLocation};
 use super::settings::JwtSettings;
@@ -30,65 +32,27 @@ pub(super) struct TokenLookup {
     messages: FlaskVersion,
 }
 
-/// The proof against cross-site requests that a request must carry when its token is in a cookie.
-#[derive(Debug)]
-struct CsrfRules {
-    methods: Vec<Method>,
-    headers: [HeaderName; 2],
-    /// The fields of a form that may carry the proof; `None` if forms are not read.
-    fields: Option<[String; 2]>,
-}
-
-/// The token of a request, with its location.
-pub(super) struct FoundToken<'a> {
-    pub token: Cow<'a, str>,
-    pub location: TokenLocation,
-    /// The value that the claim `csrf` must have.
-    pub csrf: Option<Cow<'a, str>>,
-}
-
-/// The reason why no token was found.
-pub(super) enum NotFound {
-    /// Absence of a token for this service. Optional guards let the request pass.
-    Absent(Refusal),
-    /// A token was sent in a form that is not accepted.
-    Refused(Refusal),
-    /// The body has to be read first.
-    InBody,
-}
-
 impl TokenLookup {
     /// Reads the names from the settings, which have been checked.
     pub fn new(settings: &JwtSettings, messages: FlaskVersion) -> Self {
-        let header =
-            |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap_or(header::AUTHORIZATION);
-        let csrf = settings.cookie_csrf_protect.then(|| CsrfRules {
-            methods: settings.csrf_methods.0.clone(),
-            headers: [
-                header(&settings.access_csrf_header_name),
-                header(&settings.refresh_csrf_header_name),
-            ],
-            fields: settings.csrf_check_form.then(|| {
-                [settings.access_csrf_field_name.clone(), settings.refresh_csrf_field_name.clone()]
-            }),
-        });
+        let header = HeaderName::from_bytes(settings.header_name.as_bytes());
         Self {
             locations: settings.location.clone(),
-            header: header(&settings.header_name),
+            header: header.unwrap_or(header::AUTHORIZATION),
             header_label: settings.header_name.clone(),
             header_type: settings.header_type.clone(),
             query: settings.query_string_name.clone(),
             query_prefix: settings.query_string_value_prefix.clone(),
             json_keys: [settings.json_key.clone(), settings.refresh_json_key.clone()],
             cookies: [settings.access_cookie_name.clone(), settings.refresh_cookie_name.clone()],
-            csrf,
+            csrf: settings.cookie_csrf_protect.then(|| CsrfRules::from_settings(settings)),
             messages,
         }
     }
 
     /// Returns whether one of these locations requires the body to be read.
     pub fn need_body(&self, locations: &[TokenLocation]) -> bool {
-        let checks_form = self.csrf.as_ref().is_some_and(|csrf| csrf.fields.is_some());
+        let checks_form = self.csrf.as_ref().is_some_and(CsrfRules::checks_form);
         locations.contains(&TokenLocation::Json)
             || (checks_form && locations.contains(&TokenLocation::Cookies))
     }
@@ -211,10 +175,8 @@ impl TokenLookup {
             return Err(NotFound::Absent(Refusal::missing(message)));
         };
         let csrf = match &self.csrf {
-            Some(rules) if rules.methods.contains(&head.method) => {
-                Some(rules.csrf_token(head, wanted)?)
-            }
-            _ => None,
+            Some(rules) => rules.required_token(head, wanted)?,
+            None => None,
         };
         Ok(FoundToken { token: Cow::Borrowed(token), location: TokenLocation::Cookies, csrf })
     }
@@ -265,25 +227,6 @@ impl TokenLookup {
                 Err(NotFound::Absent(Refusal::missing(message)))
             }
         }
-    }
-}
-
-impl CsrfRules {
-    /// Returns the CSRF token of the request, which proves that its page may read the cookies.
-    fn csrf_token<'a>(&self, head: &'a Parts, wanted: TokenType) -> Result<Cow<'a, str>, NotFound> {
-        let csrf_token = head.headers.get(&self.headers[wanted as usize]);
-        let csrf_token =
-            csrf_token.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
-        if let Some(csrf_token) = csrf_token {
-            return Ok(Cow::Borrowed(csrf_token));
-        }
-        let missing = || NotFound::Refused(Refusal::new(RefusalKind::Csrf, "Missing CSRF token"));
-        let field = self.fields.as_ref().filter(|_| body_lookup::is_form(&head.headers));
-        let field = &field.ok_or_else(missing)?[wanted as usize];
-        let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
-        let csrf_token =
-            body_lookup::find_pair(body, field).filter(|csrf_token| !csrf_token.is_empty());
-        csrf_token.map(Cow::Owned).ok_or_else(missing)
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 
 use super::algorithm::JwtAlgorithm;
 use super::claims::{Claims, now};
 use super::claims_validation::Validation;
+use super::csrf::{check_csrf, csrf_claim};
 use super::exact_numbers;
 use super::identity::{AcceptedToken, Identity};
 use super::keys::TokenKeys;
@@ -70,15 +70,6 @@ impl TokenReader<'_> {
     }
 }
 
-/// Compares the CSRF token of the request with the token's claim `csrf`.
-pub(super) fn check_csrf(identity: &Identity, csrf_token: &str) -> Result<(), Refusal> {
-    let csrf = identity.csrf().ok_or_else(|| Refusal::invalid("Missing claim: csrf"))?;
-    match bool::from(csrf.as_bytes().ct_eq(csrf_token.as_bytes())) {
-        true => Ok(()),
-        false => Err(Refusal::new(RefusalKind::Csrf, "CSRF double submit tokens do not match")),
-    }
-}
-
 impl Tokens {
     /// Reads a token of either type. The hooks of the service, such as the deny-list, are not called.
     ///
@@ -100,8 +91,7 @@ impl Tokens {
     /// The token is not valid, or was not made for cookies.
     pub fn csrf_token(&self, token: &str) -> Result<String, Refusal> {
         let identity = self.read(token)?;
-        let csrf = identity.csrf().ok_or_else(|| Refusal::invalid("Missing claim: csrf"))?;
-        Ok(csrf.to_owned())
+        csrf_claim(&identity).map(str::to_owned)
     }
 }
 

@@ -5,7 +5,7 @@
 //! thread that is done leaves its memory to the next, as asking the system for 64 MiB and giving
 //! them back costs a good part of the time of a hash.
 //!
-//! No request waits in vain: the time per hash is record_speed, and a request that would get 503 before
+//! No request waits in vain: the time per hash is measured, and a request that would get 503 before
 //! its turn came is refused at once, with the time after which a new attempt is useful.
 
 use std::collections::VecDeque;
@@ -340,7 +340,7 @@ impl PoolState {
     }
 
     /// Refuses waiting jobs that are now expected to miss their deadline. The expectation may have
-    /// changed since they arrived: the first hash was record_speed, or hashes have become slower.
+    /// changed since they arrived: the first hash has been measured, or hashes have become slower.
     fn refuse_late(&mut self, threads: usize) {
         let mut before = 0;
         let mut late = Vec::new();

@@ -242,28 +242,10 @@ impl PollWorker {
                 Err(panic) => HandlerCompletion::Panicked(panic_message(&*panic)),
             },
             () = grace_over => HandlerCompletion::Stopped,
-            never = self.keep_hidden(in_hand, lease) => match never {},
+            never = lease.keep_hidden(&self.queue, in_hand) => match never {},
         };
         self.metrics.observe_duration(&self.state.queue, started.elapsed());
         result
-    }
-
-    /// Renews the lease on messages whenever it is due, for as long as this future is polled.
-    async fn keep_hidden(
-        &self,
-        messages: &[&Message],
-        lease: &mut VisibilityLease,
-    ) -> std::convert::Infallible {
-        loop {
-            lease.renewal_due().await;
-            let started = Instant::now();
-            match Box::pin(self.queue.extend_visibility(messages, lease.duration)).await {
-                Ok(()) => lease.renewed(started),
-                Err(error) => {
-                    warn!(queue = self.state.queue, "A message may be delivered twice: {error}");
-                }
-            }
-        }
     }
 
     /// Deletes, keeps or gives back a message, by the result of its handler.
@@ -332,7 +314,7 @@ impl PollWorker {
         let delete = Box::pin(self.queue.delete(message));
         let deleted = tokio::select! {
             deleted = delete => deleted,
-            never = self.keep_hidden(in_hand, lease) => match never {},
+            never = lease.keep_hidden(&self.queue, in_hand) => match never {},
         };
         match deleted {
             Ok(()) => {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::message::Message;
 use super::poll::Poll;
-use super::queue_urls::is_fifo;
+use super::queue_urls::{is_fifo, short_name};
 use super::sqs_sender::Sqs;
 use super::visibility::VisibilityTimeout;
 use crate::aws::{Error, Kind};
@@ -71,6 +71,11 @@ impl QueueClient {
         let what = || format!("read the queue `{}`", self.name);
         let received = self.record(received, what)?;
         Ok(received.messages.unwrap_or_default().into_iter().map(Message::from_sdk).collect())
+    }
+
+    /// Returns the name without the rest of a URL, for log lines.
+    pub fn short_name(&self) -> &str {
+        short_name(&self.name)
     }
 
     /// Returns how long a received message is hidden.

@@ -1,10 +1,15 @@
-//! The visibility timeout of a queue, for which a received message is hidden from other consumers, and the
-//! lease on the messages being handled.
+//! The visibility timeout of a queue, for which a received message is hidden from other consumers; the
+//! lease on the messages being handled; and the loop that extends it while their handler runs.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tracing::warn;
+
+use super::message::Message;
+use super::queue_client::QueueClient;
 
 /// The visibility timeout of a queue that was created without one.
 const DEFAULT_VISIBILITY: Duration = Duration::from_secs(30);
@@ -50,7 +55,7 @@ impl VisibilityTimeout {
 /// half-way, so that one failed call does no harm.
 pub(super) struct VisibilityLease {
     /// The time that each renewal adds; zero if the queue does not hide messages.
-    pub duration: Duration,
+    duration: Duration,
     renewal_due: Instant,
     /// The time until which the messages are certainly hidden.
     expires_at: Instant,
@@ -63,7 +68,7 @@ impl VisibilityLease {
     }
 
     /// Records a renewal by a call that was started then.
-    pub fn renewed(&mut self, started: Instant) {
+    fn renewed(&mut self, started: Instant) {
         self.expires_at = started + self.duration;
     }
 
@@ -72,8 +77,25 @@ impl VisibilityLease {
         !self.duration.is_zero() && Instant::now() >= self.expires_at
     }
 
+    /// Keeps messages hidden from other consumers: extends their visibility timeout whenever it is due,
+    /// for as long as this future is polled.
+    pub async fn keep_hidden(&mut self, queue: &QueueClient, messages: &[&Message]) -> Infallible {
+        loop {
+            self.renewal_due().await;
+            let started = Instant::now();
+            // Boxed, because the SDK's future is several KiB large.
+            match Box::pin(queue.extend_visibility(messages, self.duration)).await {
+                Ok(()) => self.renewed(started),
+                Err(error) => {
+                    let queue = queue.short_name();
+                    warn!(queue, "A message may be delivered twice: {error}");
+                }
+            }
+        }
+    }
+
     /// Waits until the lease has to be renewed.
-    pub async fn renewal_due(&mut self) {
+    async fn renewal_due(&mut self) {
         // Never, because a queue with a visibility timeout of zero does not hide messages at all.
         if self.duration.is_zero() {
             return std::future::pending().await;

@@ -140,7 +140,8 @@ impl Store {
         }
     }
 
-    /// Continues in the background if it is cancelled, because other processes wait for the result.
+    /// Stores a computed value if `lease` is still valid. Continues in the background if cancelled, because
+    /// other processes wait for the result.
     pub async fn store_computed(
         self: &Arc<Self>,
         key: &str,
@@ -178,7 +179,7 @@ impl Store {
             self.clear_refusal();
             return StoreOutcome::Stored;
         }
-        // The previous value must go at least, because it is not the one that was to be set.
+        // Deletes the previous value, because after a failed `set` a miss is right and an older value is not.
         self.forget(&[key.to_owned()], &[]).await;
         StoreOutcome::Failed
     }

@@ -1,9 +1,9 @@
 //! The database on a PostgreSQL server.
 
-mod active_endpoint;
 pub(super) mod address;
 mod connect;
 pub(super) mod error;
+mod failover;
 mod health;
 mod migrate;
 pub(super) mod row;

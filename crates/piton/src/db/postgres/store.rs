@@ -15,8 +15,8 @@ use sqlx::{Connection, Postgres};
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::active_endpoint::ActiveEndpoint;
 use super::error::{refused, unreachable};
+use super::failover::ActiveEndpoint;
 use super::server_config::ServerConfig;
 use super::server_state::{ServerFault, ServerState};
 use super::session_probe::Pooling;

@@ -57,7 +57,7 @@ impl Store {
     /// Creates the pool. Opens nothing.
     ///
     /// # Errors
-    /// None; as that of a database that is not compiled in.
+    /// Never. Returns a `Result` because the stub for a build without SQLite has the same signature and fails.
     pub fn new(
         settings: &DbSettings,
         app: &str,

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::http::routing::operation::{Input, Operation};
 
-/// The address of the client that asks: the other end of the connection, or what trusted proxies
+/// The address of the client: the peer of the connection, or the address that trusted proxies report
 /// (`http.trusted_proxies`) say of it.
 ///
 /// ```

@@ -49,7 +49,8 @@ impl<T: JsonSchema> Input for Path<T> {
     }
 }
 
-/// Returns 400 with the parameter that is not UTF-8. `RawPathParams` does not tell its name, so axum's `Path` is asked.
+/// Returns 400 with the parameter that is not UTF-8. Uses axum's `Path` to find its name, because the rejection
+/// of `RawPathParams` does not have it.
 #[cold]
 async fn path_not_utf8(parts: &mut Parts) -> Error {
     let rejection = axum::extract::Path::<()>::from_request_parts(parts, &()).await.err();

@@ -116,7 +116,7 @@ pub enum ParameterIn {
     Header,
 }
 
-/// Parameters of one place. Those of path and query stand in one schema, a property each.
+/// The parameters of one location. For path and query one schema has a property per parameter.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// The place in the request.
@@ -125,7 +125,8 @@ pub struct Parameter {
     pub name: Option<Cow<'static, str>>,
     /// The schema, where one is known.
     pub schema: Option<MakeSchema>,
-    /// Set if a request without it is rejected. The schema says it for parameters of path and query.
+    /// Set if a request without it is rejected. For headers only; for path and query the schema lists the
+    /// required ones.
     pub required: bool,
     /// The meaning of a header. The schema describes parameters of path and query.
     pub description: &'static str,
@@ -505,7 +506,7 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// HandlerArguments that read nothing a document would name.
+/// Implements `Input` for arguments that the OpenAPI document does not mention, such as the method.
 macro_rules! reads_nothing_named {
     ($($type:ty),* $(,)?) => { $(impl Input for $type { fn describe(_: &mut Operation) {} })* };
 }

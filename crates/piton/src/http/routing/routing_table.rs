@@ -106,7 +106,7 @@ pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec
         }
         for need in route.needed_parts().filter(|need| descriptor_of(need.id).is_none()) {
             problems.push(format!(
-                "{} takes the part `{}`, which is not registered\n    fix: say `piton::part!({0});` beside its `impl Part`",
+                "{} takes the part `{}`, which is not registered\n    fix: add `piton::part!({0});` next to its `impl Part`",
                 who(route),
                 need.type_name
             ));
@@ -175,7 +175,7 @@ fn twice(routes: &[Route]) -> Vec<String> {
     problems
 }
 
-/// Paths that cannot stand in one router, such as `/a/{id}` beside `/a/{name}`.
+/// Returns the conflicts between paths that one router cannot hold, such as `/a/{id}` and `/a/{name}`.
 fn crossing(routes: &[Route]) -> Vec<String> {
     let mut matcher = matchit::Router::new();
     let mut seen: HashMap<&str, &Route> = HashMap::new();

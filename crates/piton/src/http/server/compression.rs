@@ -59,7 +59,8 @@ async fn tags(mut request: Request, next: Next) -> Response {
         with_suffix(response.headers_mut());
     }
     if not_modified {
-        // The compression layer adds it to responses with a body only, and the 304 stands for one.
+        // The compression layer adds `Vary` only to responses with a body, but a 304 must send the `Vary` of
+        // the 200 (RFC 9110, section 15.4.5).
         response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
     response
@@ -73,7 +74,7 @@ fn without_suffix(headers: &mut HeaderMap, name: &HeaderName) -> bool {
         match line.to_str() {
             Ok(text) if text.contains(SUFFIX) => {
                 had_it = true;
-                // Shorter than a header's value that was one, and of the same characters.
+                // Always valid, because removing the suffix leaves only characters of a valid header value.
                 plain.extend(HeaderValue::try_from(text.replace(SUFFIX, "\"")));
             }
             _ => plain.push(line.clone()),

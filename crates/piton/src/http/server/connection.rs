@@ -1,4 +1,4 @@
-//! Serves one connection with hyper, until it ends, is idle for too long, or the service stops.
+//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), or the service stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::connection_state::{ConnectionState, TrackedBody};
+use super::header_timeout;
 use super::protocol_errors::ErrorRewritingIo;
 use super::stack::Stack;
 use crate::memory;
@@ -25,9 +26,6 @@ use crate::stop_signal::Stop;
 
 /// Time for a connection without a request yet to send one, once the listener is closed.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
-
-/// Time for a client whose connection is closed to read the reason.
-pub(super) const READ_REASON_GRACE: Duration = Duration::from_secs(1);
 
 /// Maximum size of a request's head, and of the buffers for reading and writing a body. hyper's
 /// default is 400 KiB, which would take 4 GB if the clients of all connections send fast and read
@@ -59,7 +57,7 @@ pub(super) fn http1_builder() -> http1::Builder {
 /// The reasons to end a connection that its client keeps open.
 enum Signal {
     /// No whole head of a request has arrived within `http.header_timeout`.
-    Idle,
+    HeaderTimeout,
     /// The listener is closed.
     Closing,
 }
@@ -87,10 +85,13 @@ pub(super) async fn serve_connection(
         }
     });
     let mut connection = pin!(config.http.serve_connection(io, service).with_upgrades());
-    let idle = async { state.idle_for(config.header_timeout).await }.map(|()| Signal::Idle);
+    let head_is_late = header_timeout::wait_for_header_timeout(&state, config.header_timeout)
+        .map(|()| Signal::HeaderTimeout);
     let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
-    // Only what has been woken is polled again, so that a request costs nothing for these two.
-    let mut signals: FuturesUnordered<_> = [idle.boxed(), closing.boxed()].into_iter().collect();
+    // `FuturesUnordered` polls only futures that were woken, so that these two cost nothing per request
+    // (decision 0003).
+    let mut signals: FuturesUnordered<_> =
+        [head_is_late.boxed(), closing.boxed()].into_iter().collect();
     loop {
         let signal = tokio::select! {
             biased;
@@ -98,11 +99,7 @@ pub(super) async fn serve_connection(
             Some(signal) = signals.next() => signal,
         };
         match signal {
-            Signal::Idle => {
-                state.set_timed_out();
-                let _ = tokio::time::timeout(READ_REASON_GRACE, &mut connection).await;
-                return;
-            }
+            Signal::HeaderTimeout => return header_timeout::give_up(&state, connection).await,
             Signal::Closing => {
                 if !state.has_served() && ended_within_grace(connection.as_mut()).await {
                     return;

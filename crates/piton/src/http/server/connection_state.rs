@@ -1,14 +1,10 @@
 //! The state of a connection, shared by its stream, its service, the body of its response, and the watch
-//! that closes it when it is idle.
-//!
-//! hyper has a timer for slow heads, which it arms and disarms for every request. Two flags read at
-//! half the timeout do the same for 1,000 instructions a request less.
+//! that closes it when a request's head is late (`header_timeout.rs`).
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -59,22 +55,10 @@ impl ConnectionState {
         self.served.load(Ordering::Relaxed)
     }
 
-    /// Returns once the client has not sent a whole head for at least `timeout`, and at most half as
-    /// long again. Cancel safe.
-    pub async fn idle_for(&self, timeout: Duration) {
-        let half = timeout / 2;
-        let mut checks = tokio::time::interval_at(tokio::time::Instant::now() + half, half);
-        let mut idle_checks = 0;
-        loop {
-            checks.tick().await;
-            let moved = self.moved.swap(false, Ordering::Relaxed);
-            let is_active = moved || self.busy.load(Ordering::Relaxed);
-            idle_checks = if is_active { 0 } else { idle_checks + 1 };
-            // Two, because the last write may have been just before the check that saw it.
-            if idle_checks == 2 {
-                return;
-            }
-        }
+    /// Returns whether a response was under way since the last call, and resets the record of writes.
+    pub fn take_activity(&self) -> bool {
+        let moved = self.moved.swap(false, Ordering::Relaxed);
+        moved || self.busy.load(Ordering::Relaxed)
     }
 }
 
@@ -113,53 +97,5 @@ impl http_body::Body for TrackedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(10);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_connection_is_idle_after_the_limit() {
-        let begin = tokio::time::Instant::now();
-        ConnectionState::default().idle_for(LIMIT).await;
-        let waited = begin.elapsed();
-        assert!(waited >= LIMIT && waited <= LIMIT * 3 / 2, "{waited:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_response_that_takes_long_is_not_idle() {
-        let state = Arc::new(ConnectionState::default());
-        state.begin();
-        let answer = TrackedBody::wrap(Response::new(Body::empty()), state.clone());
-        let watch = tokio::spawn({
-            let state = state.clone();
-            async move { state.idle_for(LIMIT).await }
-        });
-        tokio::time::sleep(LIMIT * 10 + Duration::from_secs(1)).await;
-        assert!(!watch.is_finished());
-        drop(answer);
-        let begin = tokio::time::Instant::now();
-        watch.await.unwrap();
-        let waited = begin.elapsed();
-        assert!(waited >= LIMIT && waited <= LIMIT * 3 / 2, "{waited:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_reads_slowly_is_not_idle() {
-        let state = Arc::new(ConnectionState::default());
-        let watch = tokio::spawn({
-            let state = state.clone();
-            async move { state.idle_for(LIMIT).await }
-        });
-        for _ in 0..20 {
-            tokio::time::sleep(LIMIT / 2).await;
-            state.set_moved();
-        }
-        assert!(!watch.is_finished());
-        watch.await.unwrap();
     }
 }

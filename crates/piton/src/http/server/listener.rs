@@ -17,7 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::connection::{ConnectionConfig, READ_REASON_GRACE, http1_builder, serve_connection};
+use super::connection::{ConnectionConfig, http1_builder, serve_connection};
+use super::header_timeout::READ_REASON_GRACE;
 use super::stack::Stack;
 use crate::http::settings::HttpSettings;
 use crate::memory;

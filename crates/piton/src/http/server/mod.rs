@@ -12,6 +12,7 @@ mod connection_state;
 pub(crate) mod cors;
 mod cors_origin;
 mod error_format;
+mod header_timeout;
 mod in_flight;
 pub(crate) mod listener;
 mod load_shedding;

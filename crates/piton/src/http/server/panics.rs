@@ -1,12 +1,16 @@
-//! Keeps the location of a panic for the response to its request.
+//! Catches a panic of a handler, and keeps its location for the response to its request.
 //!
 //! The standard hook prints to standard error, without the request's id and in another form. Inside a
 //! request the location is kept instead, and logged once with everything else.
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::panic;
+use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
+
+use futures_util::FutureExt;
+use futures_util::future::CatchUnwind;
 
 use crate::context;
 
@@ -29,6 +33,13 @@ pub(crate) fn install_hook() {
             }
         }));
     });
+}
+
+/// Catches a panic of `handler`, so that its request gets a response and the connection stays open.
+/// [`describe`] returns its message.
+#[inline]
+pub(super) fn catch<F: Future>(handler: F) -> CatchUnwind<AssertUnwindSafe<F>> {
+    AssertUnwindSafe(handler).catch_unwind()
 }
 
 /// Returns the message of a caught panic, and the line of code where it began.

@@ -151,14 +151,14 @@ where
     }
 
     fn is_joinable(&self, piece: &Bytes, is_last: bool) -> bool {
-        // Nearly every body is one piece, which is handed on without a copy.
+        // Nearly every body is one piece, which is forwarded without a copy.
         let is_alone = is_last && self.joined.is_empty();
         piece.len() < COPIED_BELOW && !is_alone && !self.state.is_buffered()
     }
 
     fn take_joined(&mut self) -> Frame<Bytes> {
         self.yielded = false;
-        // Without the capacity that a vector has in advance: the handler may keep the piece.
+        // `into_boxed_slice` drops unused capacity, because the handler may keep the piece.
         Frame::data(std::mem::take(&mut self.joined).into_boxed_slice().into())
     }
 

@@ -8,7 +8,7 @@
 //! 3. cross-origin preflight requests of browsers (`cors.rs`)
 //! 4. the body's limit, and the budget of memory that all requests share (`request_body_limit.rs`)
 //! 5. the task-local context: `piton::app()`, the id in log lines
-//! 6. timeout, panic catch
+//! 6. timeout, panic catch (`panics.rs`)
 //! 7. the service's own `before_request`
 //! 8. compression and the service's own layers, if any; the router
 //!
@@ -23,7 +23,6 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -33,7 +32,6 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use tower::{Layer, Service};
 
@@ -147,7 +145,7 @@ where
                     let work = run_handler(inner, config, normalizes_paths, request);
                     // Pinned here, so that the timeout and the scope around it move a pointer
                     // instead of the whole future.
-                    let caught = pin!(AssertUnwindSafe(work).catch_unwind());
+                    let caught = pin!(panics::catch(work));
                     let deadline = seen.started + config.timeout;
                     let timed = tokio::time::timeout_at(deadline.into(), caught);
                     let (handle, mut current) = (config.handle.clone(), seen.current.clone());
@@ -303,7 +301,7 @@ fn empty_response(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        // After a timeout a retry may find the service, or what its handler waited for, faster.
+        // A retry may succeed: the timeout may come from load, or from a slow dependency.
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
     }
     response

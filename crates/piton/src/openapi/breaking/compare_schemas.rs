@@ -57,7 +57,7 @@ const MAX_REFERENCES: usize = 16;
 /// The pairs of schemas that have been compared or are being compared: recursive types end there.
 #[derive(Default)]
 struct ComparedPairs {
-    /// Pairs of two references. Each is compared in the first place that leads to it alone.
+    /// Pairs of two references that have been compared. Each pair is compared once, where it is found first.
     references: BTreeSet<[String; 2]>,
     /// Pairs with one reference, on the path to the present place. They end the recursion where both documents
     /// inline a recursive type at different members, so that two references never meet.

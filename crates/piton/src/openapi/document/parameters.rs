@@ -336,7 +336,7 @@ impl ParameterBuilder {
         let may_be_empty =
             self.schema.as_object_mut().and_then(|map| map.remove(ALLOW_EMPTY_VALUE));
         let form = ParameterForm::of(&self.schema, schemas);
-        // Said of all but text, because an empty value of an optional parameter counts as absent, and text is empty.
+        // Set for every type but text: an empty optional parameter counts as absent, but an empty text is a value.
         let is_optional = !self.required && !self.is_required_by_variant;
         let may_be_empty =
             may_be_empty.is_some() || matches!(form, ParameterForm::Scalar | ParameterForm::List);
