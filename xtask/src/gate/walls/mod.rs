@@ -188,10 +188,13 @@ mod tests {
     #[test]
     fn a_forbidden_reference_is_told_with_its_line_and_what_is_allowed() {
         let found = problems(&[
-            ("stop.rs", "\nuse crate::http::Error;\n"),
-            ("http/mod.rs", "use crate::stop::Stop;\n"),
+            ("stop_signal.rs", "\nuse crate::http::Error;\n"),
+            ("http/mod.rs", "use crate::stop_signal::Stop;\n"),
         ]);
-        assert_eq!(found, ["src/stop.rs:2: `stop` names `http`; it may name nothing"]);
+        assert_eq!(
+            found,
+            ["src/stop_signal.rs:2: `stop_signal` names `http`; it may name nothing"]
+        );
     }
 
     #[test]
