@@ -55,7 +55,7 @@ impl Multipart {
         match part.mime_str(content_type) {
             Ok(part) => self.form = self.form.part(name, part),
             Err(_) => {
-                self.fault = Some(format!("invalid content type of a file: `{content_type}`"))
+                self.fault = Some(format!("invalid content type of a file: `{content_type}`"));
             }
         }
         self

@@ -8,9 +8,5 @@ pub(crate) mod problem_document;
 pub use box_error::BoxError;
 pub use error_renderer::ErrorResponse;
 pub(crate) use error_renderer::RendererPath;
-#[cfg_attr(
-    not(feature = "jwt"),
-    expect(unused_imports, reason = "only refusals of tokens are whole")
-)]
 pub(crate) use handler_error::ErrorConversion;
 pub use handler_error::{Error, ErrorMapper, FieldError, Result, StatusMapping};

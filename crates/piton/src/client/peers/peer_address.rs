@@ -38,6 +38,7 @@ impl PeerAddress {
     }
 
     /// Returns the address as `host:port`, with `https://` before it for TLS.
+    #[must_use]
     pub fn show_text(&self) -> String {
         let at = format!("{}:{}", self.0.host_str().unwrap_or_default(), port(&self.0));
         if self.0.scheme() == "https" { format!("https://{at}") } else { at }
