@@ -257,7 +257,7 @@ mod tests {
                 pool: Pool,
             }
         });
-        let call = r#"port : from . setting :: < u16 > ("port" , "Where to listen.\n**Default: `5000`.**" , _default . port)"#;
+        let call = r#"port : from . setting :: < u16 > ("port" , "Address to listen on.\n**Default: `5000`.**" , _default . port)"#;
         assert!(output.contains(call), "{output}");
         assert!(output.contains(r#"from . section :: < Pool > ("pool" , "")"#), "{output}");
         assert!(output.contains(r#"DOC : & 'static str = "A section.""#), "{output}");

@@ -190,8 +190,8 @@ fn spelling_fault(text: &str) -> Option<(&'static str, &'static str)> {
         ));
     }
     if text.trim() != text && !text.trim().is_empty() {
-        let fix = "remove the blanks, or spell them `%20` in db.url";
-        return Some(("blanks stand before or after the name", fix));
+        let fix = "remove the whitespace, or spell it `%20` in db.url";
+        return Some(("whitespace before or after the name", fix));
     }
     if text.starts_with(['"', '\'', '`']) || text.ends_with(['"', '\'', '`']) {
         let fix = "remove the quotes: they are for shells, and belong to the name here";
@@ -320,8 +320,8 @@ mod tests {
             ("sqlite:/x/app.db&mode=rw", "start with `?`"),
             ("sqlite:/x/app.db;mode=rw", "start with `?`"),
             ("sqlite:app.db&cache=shared?mode=rw", "start with `?`"),
-            ("sqlite: x/app.db", "blanks"),
-            ("sqlite:x/app.db ?mode=rw", "blanks"),
+            ("sqlite: x/app.db", "whitespace"),
+            ("sqlite:x/app.db ?mode=rw", "whitespace"),
             ("sqlite:\"x/app.db\"", "quotes"),
             ("sqlite:data/${NAME}.db", "expanded by shells"),
             ("sqlite:sqlite:app.db", "within an address"),
