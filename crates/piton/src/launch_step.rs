@@ -1,4 +1,4 @@
-//! The run steps: what happens, in order, between `App::run` and the first request.
+//! The launch steps and their order: what happens between `App::run` and the first request.
 //!
 //! The list is Gnar Gear's contract, kept so that a service which overrode a step there
 //! finds the same step here. `configure_http` succeeds `configure_flask`, and
@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-/// One named run step. Steps run in the order of [`Step::ALL`].
+/// One named launch step. Steps run in the order of [`Step::ALL`].
 ///
 /// A [`Part`](crate::part::Part) attaches to a step with its `STEP` constant: it is started
 /// when that step runs. A service replaces a step with the builder method of the step's name

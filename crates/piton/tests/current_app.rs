@@ -1,7 +1,6 @@
 //! `piton::app()` outside of requests. A test binary of its own, because the apps of other tests in the process
 //! would count.
 
-
 use piton::http::get;
 use piton::prelude::*;
 use piton::testing::TestApp;

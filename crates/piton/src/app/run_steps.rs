@@ -1,4 +1,4 @@
-//! The run steps, one function each, in the order in which they run.
+//! Runs the launch steps: what each does by default, and what replaces or extends it. Their order is `Step::ALL`.
 
 use std::collections::HashMap;
 use std::future::Future;

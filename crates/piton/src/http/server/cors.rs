@@ -131,7 +131,7 @@ impl Cors {
         })
     }
 
-    /// Returns the value of `Access-Control-Allow-AllowedOrigin` for a request from `origin`.
+    /// Returns the value of `Access-Control-Allow-Origin` for a request from `origin`.
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
         match &self.origins {
             Origins::Everyone => Some(HeaderValue::from_static("*")),
