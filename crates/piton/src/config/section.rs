@@ -31,9 +31,9 @@ use super::reader::Reader;
 /// On a field, `#[setting(section)]` reads another `Settings` as a nested section (with that
 /// type's own defaults), and `#[setting(rename = "type")]` gives another name.
 /// `#[setting(alias = "DATABASE_URL")]`, as often as needed, names a further variable (see
-/// [`SettingOptions::aliases`]), and `#[setting(from_file)]` reads `<variable>_FILE` too, as every
+/// [`SettingOptions::aliases`](crate::config::SettingOptions::aliases)), and `#[setting(from_file)]` reads `<variable>_FILE` too, as every
 /// secret does. `#[setting(min = 1, max = 100)]`, with text for durations and sizes (`min = "1ms"`,
-/// `max = "2MiB"`), refuses values outside; see [`Bounds`]. On the struct, `#[setting(check = Self::check)]` names a
+/// `max = "2MiB"`), refuses values outside; see [`Bounds`](crate::config::Bounds). On the struct, `#[setting(check = Self::check)]` names a
 /// `fn(&self, &mut Reader<'_>)` that checks the fields together and may [`Reader::refuse`] some;
 /// `#[setting(uses_variable = path)]` implements [`Settings::uses_variable`].
 pub trait Settings: Default + 'static {

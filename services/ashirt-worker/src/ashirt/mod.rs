@@ -211,7 +211,7 @@ impl Client {
     ///
     /// # Errors
     /// As the [`Client`] says, before the first byte; `TooLarge` if the backend announces more than
-    /// `media_limit`. Then as [`Content::chunk`].
+    /// `media_limit`. Then as [`EvidenceContent::chunk`].
     pub async fn evidence_content(
         &self,
         operation: &str,

@@ -120,7 +120,7 @@ impl Identity {
     }
 
     /// Returns the location of the token in the request; `None` for a token that was read by
-    /// [`Tokens::read`].
+    /// [`Tokens::read`](crate::auth::jwt::Tokens::read).
     #[must_use]
     pub fn location(&self) -> Option<TokenLocation> {
         self.0.location

@@ -87,7 +87,7 @@ impl Cached {
 
     /// Identifies a response by this key instead of path and query: requests with the same key get
     /// the same response. `{name}` stands for the value of the path parameter, escaped as by
-    /// [`key!`](super::key!), so that distinct values have distinct keys. [`Cache::delete`] with
+    /// [`key!`](crate::cache::key!), so that distinct values have distinct keys. [`Cache::delete`] with
     /// the same key invalidates the responses.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {

@@ -49,7 +49,7 @@ pub struct RouteInfo {
     pub doc: &'static str,
     /// The arguments and responses of the handler.
     pub operation: Arc<Operation>,
-    /// Set if the OpenAPI document lists it; see [`Route::unlisted`].
+    /// Set if the OpenAPI document lists it; see [`Route::unlisted`](crate::http::Route::unlisted).
     pub listed: bool,
 }
 

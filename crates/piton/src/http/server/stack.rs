@@ -127,7 +127,7 @@ where
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let Self { inner, config, normalizes_paths } = self;
+        let Self { mut inner, config, normalizes_paths } = self;
         let config = &*config;
         let mut seen = RequestContext::new(&request, peer, config);
         let mut in_flight = InFlightGuard::new(&config.metrics, &seen.method);
@@ -142,7 +142,7 @@ where
                 &config.handle.inner().memory,
             ) {
                 Ok((request, body)) => {
-                    let work = run_handler(inner, config, normalizes_paths, request);
+                    let work = run_handler(&mut inner, config, normalizes_paths, request);
                     // Pinned here, so that the timeout and the scope around it move a pointer
                     // instead of the whole future.
                     let caught = pin!(panics::catch(work));
@@ -165,25 +165,31 @@ where
 }
 
 /// Runs the service's `before_request` hooks and the router.
-async fn run_handler<S>(
-    mut inner: S,
-    config: &StackConfig,
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` moves the request once more: 80 instructions"
+)]
+fn run_handler<'a, S>(
+    inner: &'a mut S,
+    config: &'a StackConfig,
     normalizes_paths: bool,
-    mut request: Request<Body>,
-) -> Result<Response, Infallible>
+    request: Request<Body>,
+) -> impl Future<Output = Result<Response, Infallible>> + use<'a, S>
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible>,
 {
-    if config.hooks.has_before() {
-        request = match config.hooks.check(request).await {
+    async move {
+        if !config.hooks.has_before() && !normalizes_paths {
+            return inner.call(request).await;
+        }
+        let request = match config.hooks.check(request).await {
             Ok(request) => request,
             Err(response) => return Ok(response),
         };
+        let request =
+            if normalizes_paths { path_encoding::normalize_request(request) } else { request };
+        inner.call(request).await
     }
-    if normalizes_paths {
-        request = path_encoding::normalize_request(request);
-    }
-    inner.call(request).await
 }
 
 /// The end of a request's way through the stack, before its response is formatted.
