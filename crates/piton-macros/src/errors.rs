@@ -44,7 +44,7 @@ pub fn take(function: &mut ItemFn) -> Result<TokenStream> {
         let list = attribute
             .parse_args_with(Punctuated::<DocumentedError, Token![,]>::parse_terminated)?;
         if list.is_empty() {
-            return Err(Error::new(attribute.span(), "say which statuses: `#[errors(404)]`"));
+            return Err(Error::new(attribute.span(), "name the statuses: `#[errors(404)]`"));
         }
         for DocumentedError { status, description } in list {
             let number = status.base10_parse()?;

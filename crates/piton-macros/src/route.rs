@@ -116,7 +116,7 @@ fn make(arguments: &Arguments, name: &syn::Ident, method: Option<&str>) -> Resul
     if arguments.methods.is_empty() {
         return Err(Error::new(
             path.span(),
-            "say which methods: `#[route(\"/path\", methods = [\"GET\", \"POST\"])]`",
+            "name the methods: `#[route(\"/path\", methods = [\"GET\", \"POST\"])]`",
         ));
     }
     let mut methods = Vec::new();
@@ -160,7 +160,7 @@ fn check_function(function: &ItemFn) -> Result<()> {
     if !signature.generics.params.is_empty() {
         return Err(Error::new(
             signature.generics.span(),
-            "a handler cannot be generic: nothing would say for which types",
+            "a handler cannot be generic: its types would be unknown at launch",
         ));
     }
     for argument in &signature.inputs {

@@ -49,7 +49,7 @@ fn foreign_modules_problem(name: &str, modules: &[&str]) -> Option<String> {
     Some(format!(
         "no attribute such as `#[get(..)]` is in a module `{root}`, as the app's name says; this binary has routes of: {listed}\n    \
          fix: name the app after the crate of its routes, `piton::new_app!()` there or `App::new(\"{example}\")`; \
-         or choose modules with `.blueprints([\"{example}\"])`; or say `.no_scan()` for routes made by hand alone"
+         or choose modules with `.blueprints([\"{example}\"])`; or call `.no_scan()` for routes made by hand alone"
     ))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn require_routes(app: &App, routes: &[Route]) -> Result<(), LaunchEr
     Err(LaunchError::Refused(vec![format!(
         "the app `{}` has no routes\n    \
          fix: declare the module of the handlers (`mod user;`); if they are in the package's library, call a \
-         function of it in `main`, such as `my_library::app().run()`; or say `.no_scan()` for a service without routes",
+         function of it in `main`, such as `my_library::app().run()`; or call `.no_scan()` for a service without routes",
         app.name
     )]))
 }

@@ -325,7 +325,7 @@ impl Handle {
         let Some(slot) = self.0.parts.iter().find(|slot| slot.id == id) else {
             return Err(format!(
                 "the part `{0}` was not started because nothing asks for it: take it as an argument \
-                 of a route, or say `App::enable::<{1}>()`",
+                 of a route, or call `App::enable::<{1}>()`",
                 P::NAME,
                 short_type_name::<P>()
             ));

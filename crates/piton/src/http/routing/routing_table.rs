@@ -30,7 +30,7 @@ pub(crate) fn scan(name: &str, modules: Option<&[String]>) -> (Vec<Route>, Vec<S
         let left = match all.len() {
             0 => Vec::new(),
             left => {
-                vec![format!("{left} routes of attributes are not served: the app says `no_scan`")]
+                vec![format!("{left} routes of attributes are not served: the app calls `no_scan`")]
             }
         };
         return (Vec::new(), left);
@@ -113,7 +113,7 @@ pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec
         }
         for (_, state) in route.operation.states.iter().filter(|(id, _)| !states(*id)) {
             problems.push(format!(
-                "{} takes `State<{state}>`, and the app has no such state\n    fix: say `.state(..)` with a `{state}` where the app is made",
+                "{} takes `State<{state}>`, and the app has no such state\n    fix: call `.state(..)` with a `{state}` where the app is made",
                 who(route),
             ));
         }
