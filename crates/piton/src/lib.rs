@@ -75,16 +75,16 @@ pub mod config;
 pub mod convert;
 mod error;
 mod json_scanner;
-mod launch_step;
+mod launch_steps;
 pub mod logging;
 mod memory;
 pub mod metrics;
+mod parse_address;
 mod request;
 mod runtime;
 pub mod secrets;
 mod stop_signal;
 mod support;
-mod url_text;
 
 pub mod http;
 
@@ -118,7 +118,7 @@ pub use config::Settings;
 pub use context::{app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, FieldError, HttpSettings, Result};
-pub use launch_step::Step;
+pub use launch_steps::Step;
 pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
 pub use request::RequestId;
 pub use runtime::attached_apps::NoCurrentApp;

@@ -33,7 +33,7 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Returns the file or the folder in `src` to which the file belongs: `http`, or `launch_step.rs`.
+    /// Returns the file or the folder in `src` to which the file belongs: `http`, or `launch_steps.rs`.
     pub fn top_level(&self, source_folder: &Path) -> String {
         let relative = self.path.strip_prefix(source_folder).unwrap_or(&self.path);
         let first = relative.components().next();

@@ -6,9 +6,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
 
 use super::command_output::print;
-use super::launch_sources::LaunchSources;
 use super::load_settings::load_settings;
 use super::settings_sections::all_sections;
+use super::settings_sources::LaunchSources;
 use super::{App, LaunchError};
 use crate::config::config_listing::{self, ListStyle};
 use crate::config::{Config, Problem, Problems, Section, SettingInfo, suggest_key};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::App;
 use super::attribute_scan::scan;
-use super::part_plan::plan;
+use super::part_start_order::plan;
 use super::settings_sections::{EnvAlias, OwnSection, all_sections, core_sections};
 use crate::Settings;
 use crate::config::{Config, Problem, Problems, Section};

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::panic::Location;
 
 use super::attribute_scan::{ScanResult, scan};
-use super::launch_sources::LaunchSources;
 use super::load_settings::load_settings;
+use super::settings_sources::LaunchSources;
 use super::{App, LaunchError};
 use crate::config::Config;
 use crate::http::{self, RouteInfo};

@@ -21,7 +21,7 @@ use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, PartState};
 use crate::http::{HttpSettings, Stack, StackConfig, StackLayer, serve, serve_admin};
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::part::{DynPart, Launch, Permanent, Refused, StartFailure};
 use crate::runtime::attached_apps;
 use crate::stop_signal::{Stop, Trigger};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::declared_settings::refused_sections;
-use super::launch_sources::LaunchSources;
 use super::settings_sections::{all_sections, core_sections};
+use super::settings_sources::LaunchSources;
 use super::{App, require_settings};
 use crate::config::{self, Config, Loader, Problem, Problems, Section};
 use crate::part::PartDescriptor;

@@ -15,14 +15,14 @@ mod env;
 mod exit;
 mod explain_app;
 mod extension;
-mod launch_sources;
 mod lifecycle;
 mod load_settings;
 mod open_files;
-mod part_plan;
+mod part_start_order;
 mod require_settings;
 mod run_steps;
 mod settings_sections;
+mod settings_sources;
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -46,14 +46,14 @@ pub use exit::{Exit, LaunchError};
 pub use extension::{AppExtension, AppExtensionCall};
 pub use run_steps::{Setup, StepResult};
 
-pub(crate) use launch_sources::LaunchSources;
 pub(crate) use lifecycle::LaunchedApp;
+pub(crate) use settings_sources::LaunchSources;
 
 use crate::Settings;
 use crate::config::{Environment, Requirement};
 use crate::handle::{Handle, TypedValues};
 use crate::http::{self, Blueprint, ErrorResponse, RequestHead, Route};
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::logging::LogLevel;
 use crate::part::{Dependencies, Part};
 use crate::stop_signal::Stop;

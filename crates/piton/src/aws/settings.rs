@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::config::types::address_settings::expected_because;
 use crate::config::{HttpUrl, Reader, Setting};
-use crate::url_text::AddressError;
+use crate::parse_address::AddressError;
 
 /// Access to an AWS service. What is not set comes from the machine: the variables `AWS_*`, a profile, the
 /// role of the container or the instance.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cached_value::CachedValue;
-use super::generations::Invalidations;
+use super::invalidation_log::Invalidations;
 use super::memory;
 use super::metrics::CacheMetrics;
 use super::redis;

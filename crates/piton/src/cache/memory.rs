@@ -9,7 +9,7 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache;
 
 use super::cached_value::CachedValue;
-use super::generations::{Generation, Invalidations};
+use super::invalidation_log::{Generation, Invalidations};
 use super::metrics::CacheMetrics;
 use super::settings::CacheSettings;
 use super::store_results::{BeginResult, Lease, Lookup, StoreOutcome};

@@ -34,7 +34,7 @@ mod cache_handle;
 mod cached;
 mod cached_value;
 mod entry;
-mod generations;
+mod invalidation_log;
 mod key;
 mod memory;
 mod metrics;

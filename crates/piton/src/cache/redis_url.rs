@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::config::Setting;
 use crate::config::types::address_settings::{expected_because, trimmed_text};
+use crate::parse_address::{AddressError, UrlParts, cut, lowercase_scheme, scheme_and_authority};
 use crate::secrets::redact_setting;
-use crate::url_text::{AddressError, UrlParts, cut, lowercase_scheme, scheme_and_authority};
 
 /// The URL schemes of Redis servers.
 const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];

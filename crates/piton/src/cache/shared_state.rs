@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::backend::Store;
 use super::cached_value::CachedValue;
-use super::generations::Invalidations;
+use super::invalidation_log::Invalidations;
 use super::metrics::CacheMetrics;
 use super::running_computations::Flights;
 use super::settings::CacheSettings;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cached_value::CachedValue;
-use super::generations::Generation;
+use super::invalidation_log::Generation;
 
 /// The result of looking up a value.
 pub(super) enum Lookup {

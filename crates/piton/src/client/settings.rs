@@ -13,8 +13,8 @@ use super::peers::{PeerAddress, name_faults};
 use super::service_variables::is_service_variable;
 use crate::config::types::address_settings::{expected_because, trimmed_text};
 use crate::config::{ByteSize, Reader, Setting};
+use crate::parse_address::{AddressError, UrlParts, lowercase_scheme, scheme_and_authority};
 use crate::secrets::redact_setting;
-use crate::url_text::{AddressError, UrlParts, lowercase_scheme, scheme_and_authority};
 
 /// HTTP client: calls to peers and to external hosts.
 #[derive(Clone, Debug, piton_macros::Settings)]

@@ -66,4 +66,4 @@ pub use self::types::environment::Environment;
 pub(crate) use self::types::list::json_array;
 pub use self::types::units::ByteSize;
 pub use self::variable_names::variable;
-pub use crate::url_text::AddressError;
+pub use crate::parse_address::AddressError;

@@ -10,8 +10,8 @@ use super::postgres;
 use super::sqlite_url::{self, SqliteFile};
 use crate::config::Setting;
 use crate::config::types::address_settings::trimmed_text;
+use crate::parse_address::lowercase_scheme;
 use crate::secrets::redact_setting;
-use crate::url_text::lowercase_scheme;
 
 /// The address of a database. Its `Debug` form and the config page show it without the password.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::migrations::folder::warn_of_differences;
 use super::settings::DbSettings;
 use crate::app::App;
 use crate::handle::Handle;
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Health, Launch, Part, Permanent};
 use crate::stop_signal::Stop;

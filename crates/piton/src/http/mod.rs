@@ -32,6 +32,8 @@ pub use extract::with_etag::WithETag;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
 pub use routing::blueprint::{Blueprint, MakeGuard, ModulePrefix, Registration};
+#[doc(hidden)]
+pub use routing::describe_signature as probe;
 pub use routing::guard::{CredentialHeader, Guard, GuardFuture};
 pub use routing::middleware::{Middleware, Next, ResponseFuture, RouteContext};
 pub use routing::operation::{
@@ -41,8 +43,6 @@ pub use routing::operation::{
 pub use routing::request_hooks::RequestHead;
 pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
-#[doc(hidden)]
-pub use routing::signature_probe as probe;
 pub use server::cors::CorsSettings;
 pub use settings::{HeaderLine, HttpSettings};
 

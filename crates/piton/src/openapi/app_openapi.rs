@@ -14,7 +14,7 @@ use crate::app::{App, AppDescription, LaunchError};
 use crate::config::{Config, Problems};
 use crate::handle::Handle;
 use crate::http::HttpSettings;
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 
 impl App {
     /// Serves an OpenAPI document and Swagger UI, and adds the command `openapi`: see [`openapi`](crate::openapi).

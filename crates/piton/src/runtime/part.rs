@@ -19,7 +19,7 @@ use crate::config::{self, Environment, Problems, Settings};
 
 pub use crate::config::Problem;
 use crate::handle::Handle;
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::metrics::Metrics;
 use crate::stop_signal::Stop;
 

@@ -10,7 +10,7 @@ use super::redact_credentials::{
 };
 use super::redacted::REDACTED;
 use super::secret_names::key_is_secret;
-use crate::url_text::{host_port, is_host};
+use crate::parse_address::{host_port, is_host};
 
 /// Returns the value of a setting for display: [`REDACTED`] if `is_secret`, otherwise the value without
 /// the credentials in it. Fields of tables are redacted by their own names, too.

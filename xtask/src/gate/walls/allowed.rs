@@ -24,10 +24,10 @@ use MayName::{All, GroundFloorAnd, Only};
 
 /// Modules that know nothing above them. Everything else stands on these.
 pub const GROUND_FLOOR: [&str; 15] = [
-    "launch_step",
+    "launch_steps",
     "stop_signal",
     "support",
-    "url_text",
+    "parse_address",
     "secrets",
     "config",
     "convert",
@@ -43,15 +43,15 @@ pub const GROUND_FLOOR: [&str; 15] = [
 
 /// All modules, in reading order.
 pub const MODULES: [ModuleRow; 28] = [
-    row("launch_step", Only(&[])),
+    row("launch_steps", Only(&[])),
     row("stop_signal", Only(&[])),
     row("support", Only(&[])),
-    row("url_text", Only(&[])),
+    row("parse_address", Only(&[])),
     row("json_scanner", Only(&[])),
     row("convert", Only(&[])),
     row("metrics", Only(&[])),
-    row("secrets", Only(&["url_text"])),
-    row("config", Only(&["secrets", "url_text"])),
+    row("secrets", Only(&["parse_address"])),
+    row("config", Only(&["secrets", "parse_address"])),
     row("memory", Only(&["config"])),
     row("request", Only(&["config", "memory", "metrics"])),
     row("error", Only(&["config", "request", "secrets"])),
@@ -61,7 +61,7 @@ pub const MODULES: [ModuleRow; 28] = [
         Only(&[
             "config",
             "error",
-            "launch_step",
+            "launch_steps",
             "memory",
             "metrics",
             "request",

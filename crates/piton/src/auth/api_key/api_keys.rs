@@ -14,7 +14,7 @@ use super::settings::{ApiKeySettings, starts_open};
 use super::stored_keys;
 use crate::handle::Handle;
 use crate::http::{CredentialHeader, Error};
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::metrics::Metrics;
 use crate::part::{self, BoxError, Dependencies, Launch, Part};
 use crate::stop_signal::Stop;

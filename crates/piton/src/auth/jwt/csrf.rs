@@ -7,12 +7,12 @@ use http::request::Parts;
 use http::{HeaderName, Method, header};
 use subtle::ConstantTimeEq;
 
-use super::body_lookup::{self, BufferedBody};
 use super::claims::TokenType;
 use super::found_token::NotFound;
 use super::identity::Identity;
 use super::refusal::{Refusal, RefusalKind};
 use super::settings::JwtSettings;
+use super::token_in_body::{self, BufferedBody};
 
 /// The requests that must carry a CSRF token when their JWT is in a cookie, and where they carry it. The
 /// first entry of a pair is for access tokens, the second for refresh tokens.
@@ -70,11 +70,11 @@ impl CsrfRules {
             return Ok(Cow::Borrowed(csrf_token));
         }
         let missing = || NotFound::Refused(Refusal::new(RefusalKind::Csrf, "Missing CSRF token"));
-        let field = self.fields.as_ref().filter(|_| body_lookup::is_form(&head.headers));
+        let field = self.fields.as_ref().filter(|_| token_in_body::is_form(&head.headers));
         let field = &field.ok_or_else(missing)?[wanted as usize];
         let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
         let csrf_token =
-            body_lookup::find_pair(body, field).filter(|csrf_token| !csrf_token.is_empty());
+            token_in_body::find_pair(body, field).filter(|csrf_token| !csrf_token.is_empty());
         csrf_token.map(Cow::Owned).ok_or_else(missing)
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::body_lookup::BufferedBody;
 use super::claims::TokenType;
 use super::csrf::check_csrf;
 use super::current_caller;
@@ -14,6 +13,7 @@ use super::openapi;
 use super::refusal::{Refusal, RefusalKind};
 use super::setting_types::{FlaskVersion, TokenLocation};
 use super::settings::JwtSettings;
+use super::token_in_body::BufferedBody;
 use super::token_lookup::{TokenLookup, note_cookie_guard};
 use super::tokens::{Inner, Tokens};
 use crate::config::{Config, Problems};

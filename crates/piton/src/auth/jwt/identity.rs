@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::claims::{Claims, FAMILY, TokenType, now};
-use super::exact_numbers::ExactClaims;
+use super::exact_number_claims::ExactClaims;
 use super::setting_types::{IdentityClaim, TokenLocation};
 use crate::compat::python_values::whole_seconds;
 

@@ -34,13 +34,12 @@
 //! `http.error_style` `gnar` with status 200 and `{"error": ".."}`, as Gnar Gear does.
 
 mod algorithm;
-mod body_lookup;
 mod claims;
 mod claims_validation;
 mod csrf;
 mod current_caller;
 mod development_secret;
-mod exact_numbers;
+mod exact_number_claims;
 mod found_token;
 mod guard;
 mod handler_arguments;
@@ -58,6 +57,7 @@ mod settings_check;
 #[cfg(test)]
 mod tests;
 mod token_hooks;
+mod token_in_body;
 mod token_lookup;
 mod token_reader;
 mod tokens;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use uuid::{Builder, Uuid};
 
 use super::claims::{Claims, FAMILY, RESERVED, TokenType, now};
-use super::exact_numbers::{ClaimOut, ExactClaims};
+use super::exact_number_claims::{ClaimOut, ExactClaims};
 use super::identity::Identity;
 use super::keys::TokenKeys;
 use super::setting_types::{IdentityClaim, Lifetime};

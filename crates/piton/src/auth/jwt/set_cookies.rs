@@ -11,7 +11,7 @@ use super::claims::TokenType;
 use super::setting_types::SameSite;
 use super::settings::JwtSettings;
 use crate::http::Error;
-use crate::url_text::is_host;
+use crate::parse_address::is_host;
 
 /// `Max-Age` of the cookie of a token that never expires: a year, as in Flask-JWT-Extended. Browsers
 /// cap it at about that (RFC 6265bis).

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::body_lookup::{self, BufferedBody};
 use super::claims::TokenType;
 use super::csrf::CsrfRules;
 use super::found_token::{FoundToken, NotFound};
 use super::refusal::{Refusal, RefusalKind};
 use super::setting_types::{FlaskVersion, TokenLocation};
 use super::settings::JwtSettings;
+use super::token_in_body::{self, BufferedBody};
 
 /// The headers, cookies, parameters and members that carry tokens, by the settings. The first entry
 /// of a pair is for access tokens, the second for refresh tokens.
@@ -184,7 +184,7 @@ impl TokenLookup {
     fn find_in_query(&self, head: &Parts) -> Result<FoundToken<'static>, NotFound> {
         let name = &self.query;
         let query = head.uri.query().unwrap_or_default();
-        let value = body_lookup::find_pair(query.as_bytes(), name);
+        let value = token_in_body::find_pair(query.as_bytes(), name);
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             let message = match self.messages {
                 FlaskVersion::Version3 => format!("Missing \"{name}\" query paramater"),
@@ -208,18 +208,18 @@ impl TokenLookup {
         head: &'a Parts,
         wanted: TokenType,
     ) -> Result<FoundToken<'a>, NotFound> {
-        if !body_lookup::is_json(&head.headers) {
+        if !token_in_body::is_json(&head.headers) {
             let message = "Invalid content-type. Must be application/json.";
             return Err(NotFound::Absent(Refusal::missing(message)));
         }
         let BufferedBody(body) = head.extensions.get::<BufferedBody>().ok_or(NotFound::InBody)?;
         let key = &self.json_keys[wanted as usize];
-        match body_lookup::find_member(body, key) {
-            Some(body_lookup::JsonMember::Text(token)) => {
+        match token_in_body::find_member(body, key) {
+            Some(token_in_body::JsonMember::Text(token)) => {
                 let token = Cow::Owned(token);
                 Ok(FoundToken { token, location: TokenLocation::Json, csrf: None })
             }
-            Some(body_lookup::JsonMember::Other) => {
+            Some(token_in_body::JsonMember::Other) => {
                 Err(NotFound::Refused(Refusal::invalid("Invalid token type. Token must be text")))
             }
             _ => {

@@ -10,7 +10,7 @@ use super::algorithm::JwtAlgorithm;
 use super::claims::{Claims, now};
 use super::claims_validation::Validation;
 use super::csrf::{check_csrf, csrf_claim};
-use super::exact_numbers;
+use super::exact_number_claims;
 use super::identity::{AcceptedToken, Identity};
 use super::keys::TokenKeys;
 use super::refusal::{Refusal, RefusalKind};
@@ -131,7 +131,7 @@ fn read(
         return Err(Refusal::invalid("Signature verification failed"));
     }
     validation.check(&claims, now(), allow_expired)?;
-    let exact = exact_numbers::extract(&payload, &mut claims);
+    let exact = exact_number_claims::extract(&payload, &mut claims);
     let exact =
         exact.map_err(|_| Refusal::invalid("Invalid payload string: not JSON (RFC 8259)"))?;
     validation.check_identities(&claims)?;

@@ -23,7 +23,7 @@ use crate::config::Problems;
 use crate::context;
 use crate::handle::Handle;
 use crate::http::{CredentialHeader, Error, ErrorConversion, ErrorStyle, HttpSettings, Result};
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::part::{self, Launch, Part};
 
 /// Makes tokens and reads them. Cheap to clone.

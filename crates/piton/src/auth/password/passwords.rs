@@ -16,7 +16,7 @@ use super::phc_string::StoredHash;
 use super::settings::{PasswordEncoding, PasswordSettings};
 use crate::config::ByteSize;
 use crate::handle::Handle;
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::part::{self, Launch, Part};

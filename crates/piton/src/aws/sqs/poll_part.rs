@@ -12,7 +12,7 @@ use super::poll_worker::PollWorker;
 use super::sqs_sender::Sqs;
 use crate::app::App;
 use crate::context;
-use crate::launch_step::Step;
+use crate::launch_steps::Step;
 use crate::metrics::Metrics;
 use crate::part::{self, Dependencies, Health, Launch, Part};
 use crate::stop_signal::Stop;

@@ -16,7 +16,7 @@ use super::connection::{Handshake, RedisConnection, RedisFailure};
 use super::scripts::Script;
 use super::server::RedisServer;
 use crate::cache::cached_value::CachedValue;
-use crate::cache::generations::Invalidations;
+use crate::cache::invalidation_log::Invalidations;
 use crate::cache::metrics::CacheMetrics;
 use crate::cache::settings::CacheSettings;
 use crate::cache::store_results::{BeginResult, Lease, Lookup, StoreOutcome};

@@ -10,7 +10,7 @@ use super::peer_address::PeerAddress;
 use crate::client::error::{Error, Kind, Target};
 use crate::client::service_variables::service_variable;
 use crate::config::{Config, Origin};
-use crate::url_text::AddressError;
+use crate::parse_address::AddressError;
 
 /// The addresses of the peers.
 pub struct PeerDirectory {

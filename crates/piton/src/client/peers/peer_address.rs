@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::config::Setting;
 use crate::config::types::address_settings::{expected_because, trimmed_text};
-use crate::url_text::{AddressError, host_port};
+use crate::parse_address::{AddressError, host_port};
 
 /// The address of a peer: `127.0.0.1:9402`, `tcp://10.0.0.1:80`, `https://billing.example.com:443`.
 #[derive(Clone, Debug, PartialEq, Eq)]

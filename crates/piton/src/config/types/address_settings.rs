@@ -8,7 +8,9 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use crate::config::setting::Setting;
-use crate::url_text::{AddressError, UrlParts, host_port, lowercase_scheme, scheme_and_authority};
+use crate::parse_address::{
+    AddressError, UrlParts, host_port, lowercase_scheme, scheme_and_authority,
+};
 
 /// A host with an optional port: `cache`, `cache:6379`, `10.0.0.1`, `[::1]:6379`, `::1`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 pub(crate) mod argument_types;
 pub(crate) mod blueprint;
+#[doc(hidden)]
+pub mod describe_signature;
 pub(crate) mod explain_routes;
 pub(crate) mod guard;
 pub(crate) mod middleware;
@@ -11,5 +13,3 @@ pub(crate) mod request_hooks;
 pub(crate) mod route;
 pub(crate) mod route_info;
 pub(crate) mod routing_table;
-#[doc(hidden)]
-pub mod signature_probe;

@@ -5,8 +5,8 @@
 //! path, without the default port of the scheme. A setting in another form would never match, so it
 //! is refused with the form to write.
 
+use crate::parse_address::{AddressError, host_port, is_host};
 use crate::secrets::redact_credentials;
-use crate::url_text::{AddressError, host_port, is_host};
 use std::net::Ipv6Addr;
 
 use http::HeaderValue;

@@ -11,7 +11,7 @@
 
 mod bracket_tree;
 mod deserialize_error;
-mod dropped_errors;
+mod errors_dropped_by_serde;
 mod field_names;
 mod limits;
 mod name_value_pairs;
@@ -22,10 +22,10 @@ mod parameter_errors;
 mod parameter_value;
 mod path_deserializer;
 mod percent_decoding;
+mod probe_reads;
 mod raw_query;
 mod read_as_type;
 mod rejected_parameter;
-mod repeated_reads;
 mod scalar_deserializer;
 mod struct_deserializer;
 #[cfg(test)]
