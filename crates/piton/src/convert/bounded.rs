@@ -27,7 +27,7 @@ impl<const MIN: i64, const MAX: i64> Bounded<MIN, MAX> {
     /// Checks `number` against the bounds.
     ///
     /// # Errors
-    /// It is below `MIN` or above `MAX`.
+    /// A value below `MIN` or above `MAX`.
     pub fn new(number: i64) -> Result<Self, ConvertError> {
         const { assert!(MIN <= MAX, "MIN must not be greater than MAX") };
         if (MIN..=MAX).contains(&number) { Ok(Self(number)) } else { Err(Self::out_of_bounds()) }

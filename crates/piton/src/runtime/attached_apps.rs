@@ -15,7 +15,7 @@ static ATTACHED: RwLock<Vec<WeakHandle>> = RwLock::new(Vec::new());
 pub enum NoCurrentApp {
     /// No app of this process has reached its step `attach_instance`, or all have stopped.
     NotRunning,
-    /// More than one app runs in this process, and the code belongs to none of them: it runs outside of a
+    /// Several apps run in this process, and the code belongs to none of them: it runs outside of a
     /// request, and outside of a task started with [`spawn`](crate::spawn).
     Ambiguous,
 }

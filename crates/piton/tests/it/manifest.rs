@@ -1,4 +1,4 @@
-//! What is said of the crate in several files is the same in all of them.
+//! Facts about the crate that stand in several files are the same in all of them.
 
 /// Reads a file of the repository. Not by `include_str!`, which could not be compiled outside of it.
 fn repository_file(path: &str) -> String {

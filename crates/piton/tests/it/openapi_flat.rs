@@ -460,7 +460,7 @@ async fn what_the_code_says_of_the_service_is_checked_as_the_settings_are() {
     }
 }
 
-/// What is called alike in the code: `Wrapper<u8>` and `Wrapper<bool>`.
+/// Two types of one name in the code: `Wrapper<u8>` and `Wrapper<bool>`.
 #[derive(Serialize, JsonSchema)]
 struct Wrapper<T> {
     value: T,

@@ -150,8 +150,8 @@ fn record(
     moment: LogTime,
     message: &str,
 ) -> String {
-    struct Place;
-    impl Callsite for Place {
+    struct TestCallsite;
+    impl Callsite for TestCallsite {
         fn set_interest(&self, _: Interest) {}
         fn metadata(&self) -> &Metadata<'_> {
             unreachable!("nobody asks this place")
@@ -165,7 +165,7 @@ fn record(
         _ => Level::ERROR,
     };
     let file = Some("/srv/gear/gnar_app.rs");
-    let fields = FieldSet::new(&["message"], tracing::callsite::Identifier(&Place));
+    let fields = FieldSet::new(&["message"], tracing::callsite::Identifier(&TestCallsite));
     let target = "gear::gnar_app";
     let metadata = Metadata::new("event", target, level, file, Some(75), None, fields, Kind::EVENT);
     let mut line = String::new();
