@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
 use super::connection_state::{ConnectionState, TrackedBody};
@@ -62,10 +62,17 @@ enum Signal {
     Closing,
 }
 
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionInfo {
+    /// The address of the peer. `None` for a Unix socket.
+    pub peer: Option<SocketAddr>,
+}
+
 /// Serves the requests of one connection. Returns when it has ended.
 pub(super) async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    info: ConnectionInfo,
     stack: Stack<Router>,
     config: ConnectionConfig,
     closing: Stop,
@@ -73,14 +80,17 @@ pub(super) async fn serve_connection(
     let state = Arc::new(ConnectionState::default());
     let io = ErrorRewritingIo::new(TokioIo::new(stream), state.clone());
     let service_state = state.clone();
+    let peer_ip = info.peer.map(|peer| peer.ip());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         service_state.begin();
-        if config.wants_peer_address {
+        if let Some(peer) = info.peer
+            && config.wants_peer_address
+        {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
         let (stack, state) = (stack.clone(), service_state.clone());
         async move {
-            let response = stack.respond(request, Some(peer.ip())).await;
+            let response = stack.respond(request, peer_ip).await;
             Ok::<_, Infallible>(TrackedBody::wrap(response, state))
         }
     });

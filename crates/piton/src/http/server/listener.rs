@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
-use super::connection::{ConnectionConfig, http1_builder, serve_connection};
+use super::connection::{ConnectionConfig, ConnectionInfo, http1_builder, serve_connection};
 use super::header_timeout::READ_REASON_GRACE;
 use super::stack::Stack;
 use crate::http::settings::HttpSettings;
@@ -139,7 +139,8 @@ impl Server {
         // Without TCP_NODELAY small responses wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
         let (stack, config) = (self.stack.clone(), self.config.clone());
-        let connection = serve_connection(stream, peer, stack, config, self.closing.clone());
+        let info = ConnectionInfo { peer: Some(peer) };
+        let connection = serve_connection(stream, info, stack, config, self.closing.clone());
         let metrics = self.stack.metrics().clone();
         self.connections.spawn(async move {
             let _counted = OpenConnectionGuard::new(metrics);
