@@ -53,6 +53,8 @@
 //! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
 //! | `compression` | gzip for clients that ask for it | tower-http, flate2 | 0.1 |
+//! | `tls` | TLS of the listeners, `ClientCert` | rustls with aws-lc-rs (C) | 0.1 |
+//! | `http2` | HTTP/2 of the listeners | h2 | 0.1 |
 //! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | aws-lc-rs (C) | 0.1 |
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |

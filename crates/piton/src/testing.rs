@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, LaunchError, LaunchSources, LaunchedApp};
 use crate::handle::Handle;
+use crate::http::Listeners;
 use crate::stop_signal::{Stop, Trigger};
 
 #[cfg(feature = "openapi")]
@@ -59,6 +60,7 @@ pub struct TestApp {
 /// A service under test that listens on a free port. It stops when dropped.
 pub struct TestServer {
     address: SocketAddr,
+    scheme: &'static str,
     trigger: Trigger,
     task: Option<JoinHandle<Result<(), LaunchError>>>,
     handle: Handle,
@@ -289,21 +291,27 @@ impl TestAnswer {
 }
 
 impl TestServer {
-    /// Launches `app` on a free port of this machine.
+    /// Launches `app` on a free port of this machine, or on the addresses of `http.listen` if it sets
+    /// them.
     ///
     /// # Panics
     /// If the app does not start, with the message that `run` would print.
     pub async fn start(app: App) -> Self {
         let (launched, folder) = launch(app).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound listener has an address");
+        let listeners = if launched.http.listen.is_empty() {
+            TcpListener::bind("127.0.0.1:0").await.expect("a free port").into()
+        } else {
+            Listeners::bind(&launched.http, false).unwrap_or_else(|why| panic!("{why}"))
+        };
+        let address = listeners.tcp_address().unwrap_or(([127, 0, 0, 1], 0).into());
+        let scheme = if launched.http.tls.is_on() { "https" } else { "http" };
         let (trigger, stop) = Stop::new();
         let handle = launched.handle.clone();
-        let task = tokio::spawn(launched.serve(listener.into(), stop, Stop::never()));
-        Self { address, trigger, task: Some(task), handle, _folder: folder }
+        let task = tokio::spawn(launched.serve(listeners, stop, Stop::never()));
+        Self { address, scheme, trigger, task: Some(task), handle, _folder: folder }
     }
 
-    /// Returns the address that it listens on.
+    /// Returns the first address that it listens on over TCP.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -312,7 +320,7 @@ impl TestServer {
     /// Returns the URL of a path that begins with `/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// Returns the running app.

@@ -9,15 +9,38 @@ use std::process::Command;
 /// # Panics
 /// If `openssl` is not installed or fails.
 pub fn make(folder: &Path) {
-    std::fs::write(folder.join("names"), "subjectAltName=DNS:localhost").expect("it is ours");
-    for line in [
+    openssl(
+        folder,
         "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",
-        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost",
-        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out server.pem -days 2 -extfile names",
-    ] {
-        let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output();
-        let output = output.expect("openssl is installed");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "openssl {line}: {said}");
-    }
+    );
+    issue(folder, "server", "localhost", "DNS:localhost,IP:127.0.0.1");
+}
+
+/// Issues a certificate of the folder's authority (`NAME.pem`, `NAME.key`) with this common name and
+/// these alternative names, such as `DNS:localhost`.
+///
+/// # Panics
+/// As [`make`].
+pub fn issue(folder: &Path, name: &str, common_name: &str, alternative_names: &str) {
+    let extensions = format!("subjectAltName={alternative_names}");
+    std::fs::write(folder.join("names"), extensions).expect("it is ours");
+    openssl(
+        folder,
+        &format!(
+            "req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={common_name}"
+        ),
+    );
+    openssl(
+        folder,
+        &format!(
+            "x509 -req -in {name}.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out {name}.pem -days 2 -extfile names"
+        ),
+    );
+}
+
+fn openssl(folder: &Path, line: &str) {
+    let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output();
+    let output = output.expect("openssl is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "openssl {line}: {said}");
 }

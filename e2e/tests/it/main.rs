@@ -11,6 +11,7 @@ mod database_file;
 mod envpage;
 mod failover;
 mod gnar;
+mod listeners;
 mod memory;
 mod migration_guide;
 mod openapi;

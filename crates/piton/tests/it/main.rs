@@ -18,9 +18,12 @@ mod flask;
 mod flask_settings;
 #[cfg(all(feature = "api-key", feature = "jwt"))]
 mod guards;
+#[cfg(feature = "http2")]
+mod http2;
 #[cfg(all(feature = "api-key", feature = "sqlite"))]
 mod keys;
 mod launch;
+mod listeners;
 mod manifest;
 mod memory;
 #[cfg(feature = "openapi")]
@@ -42,5 +45,7 @@ mod routes;
 mod serving;
 mod stack;
 mod steps;
+#[cfg(all(feature = "client", feature = "http2", feature = "tls"))]
+mod tls;
 #[cfg(feature = "jwt")]
 mod tokens;

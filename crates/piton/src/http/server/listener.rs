@@ -90,13 +90,13 @@ pub(crate) async fn serve(
     if let Some(tls) = &tls {
         followers.spawn(tls.clone().follow_files(handle.reload_signal()));
     }
-    let https_port = settings.tls.public_port.or(listeners.tcp_port()).unwrap_or_default();
+    let https_port = settings.tls.public_port.or_else(|| Some(listeners.tcp_address()?.port()));
     let (mut server, close) = Server::new(stack, settings, Protocols::public(tls, settings));
     let mut redirects = JoinSet::new();
     if let Some(redirect) = redirect {
         redirects.spawn(serve_redirect(
             redirect,
-            https_port,
+            https_port.unwrap_or_default(),
             handle.clone(),
             settings.clone(),
             server.closing.clone(),

@@ -8,7 +8,6 @@ mod redirect;
 mod socket;
 mod unix_socket;
 
-use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -124,10 +123,10 @@ impl Listeners {
         bind_tcp(address, false, &fixes).map(|listener| Some(listener.into()))
     }
 
-    /// Returns the port of the first address over TCP.
-    pub fn tcp_port(&self) -> Option<u16> {
+    /// Returns the first address over TCP.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.addresses().iter().find_map(|address| match address {
-            BoundAddress::Tcp(address) => Some(address.port()),
+            BoundAddress::Tcp(address) => Some(*address),
             BoundAddress::Unix(_) => None,
         })
     }
@@ -315,9 +314,3 @@ fn drop_connection_requests(listener: &TcpListener) {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn drop_connection_requests(_: &TcpListener) {}
-
-impl fmt::Display for BoundAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.url(false))
-    }
-}
