@@ -35,6 +35,18 @@ pub struct HttpSettings {
     /// **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
     pub header_timeout: Duration,
+    /// Maximum time in which a client reads nothing of its response; the connection is cut off after it.
+    /// A client that reads slowly is not. **Default: `30s`.**
+    #[setting(min = "1ms", max = "365days")]
+    pub write_timeout: Duration,
+    /// Maximum size of a request's head: its first line and headers; above it the client gets 431. Raise
+    /// it where clients send large cookies or tokens. **Default: `32KiB`.**
+    #[setting(min = "8KiB", max = "16MiB")]
+    pub header_limit: ByteSize,
+    /// Responds to a client that has closed its sending side after its request. `false` cancels the
+    /// request instead, as when a client disconnects: the two look the same until something is written.
+    /// **Default: `true`.**
+    pub half_close: bool,
     /// The largest body that a request may have; above it the client gets 413. **Default: `2MiB`.**
     #[setting(max = "1TiB")]
     pub body_limit: ByteSize,
@@ -46,7 +58,8 @@ pub struct HttpSettings {
     /// `body_limit` is larger.**
     #[setting(max = "1TiB")]
     pub memory_budget: Option<ByteSize>,
-    /// Maximum number of open connections; more wait in the system's queue.
+    /// Maximum number of open connections. For one more the longest idle one is closed; if all are busy, it
+    /// gets 503 with `Retry-After`, except for probes. Lowered to fit the limit of open files.
     /// **Default: one for each `512KiB` of the container's or machine's memory, at least `64` and at
     /// most `10000`.**
     #[setting(min = 1, max = 1_000_000)]
@@ -97,6 +110,9 @@ impl Default for HttpSettings {
             port: 5000,
             timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            header_limit: ByteSize::bytes(32 << 10),
+            half_close: true,
             body_limit: ByteSize::mib(2),
             memory_budget: None,
             max_connections: None,

@@ -1,4 +1,5 @@
-//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), or the service stops.
+//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), its client does not
+//! read (`write_timeout.rs`), its place is needed (`connection_table.rs`), or the service stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,27 +10,34 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
+use super::connection_io::ConnectionIo;
+use super::connection_places::{Admission, RESERVE_HEADER_TIMEOUT};
 use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
-use super::protocol_errors::ErrorRewritingIo;
+use super::host_header;
+use super::request_body::{self, RequestBody};
 use super::stack::Stack;
+use super::write_timeout;
+use crate::error::BoxError;
+use crate::http::settings::HttpSettings;
 use crate::memory;
 use crate::stop_signal::Stop;
 
 /// Time for a connection without a request yet to send one, once the listener is closed.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// Maximum size of a request's head, and of the buffers for reading and writing a body. hyper's
-/// default is 400 KiB, which would take 4 GB if the clients of all connections send fast and read
-/// slowly.
+/// Maximum size of the buffers for reading and writing a body. hyper's default is 400 KiB, which would
+/// take 4 GB if the clients of all connections send fast and read slowly.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 /// Maximum size of the same buffers below [`SMALL_MEMORY_BYTES`] of memory.
@@ -42,15 +50,29 @@ const SMALL_MEMORY_BYTES: u64 = 256 << 20;
 pub(super) struct ConnectionConfig {
     pub http: http1::Builder,
     pub header_timeout: Duration,
+    pub write_timeout: Duration,
     /// Set if requests carry the address of the connection's other end as an extension.
     pub wants_peer_address: bool,
 }
 
-/// Returns hyper's settings, with buffers that fit the memory of the container.
-pub(super) fn http1_builder() -> http1::Builder {
+impl ConnectionConfig {
+    pub fn new(settings: &HttpSettings, wants_peer_address: bool) -> Self {
+        Self {
+            http: http1_builder(settings),
+            header_timeout: settings.header_timeout,
+            write_timeout: settings.write_timeout,
+            wants_peer_address,
+        }
+    }
+}
+
+/// Returns hyper's settings, with buffers that fit the memory of the container and a whole head.
+fn http1_builder(settings: &HttpSettings) -> http1::Builder {
     let is_small = memory::limit().is_some_and(|limit| limit.bytes < SMALL_MEMORY_BYTES);
+    let buffer = if is_small { MAX_SMALL_BUFFER_BYTES } else { MAX_BUFFER_BYTES };
+    let head = settings.header_limit.as_usize();
     let mut http = http1::Builder::new();
-    http.max_buf_size(if is_small { MAX_SMALL_BUFFER_BYTES } else { MAX_BUFFER_BYTES });
+    http.max_buf_size(buffer.max(head)).max_header_size(head).half_close(settings.half_close);
     http
 }
 
@@ -58,15 +80,87 @@ pub(super) fn http1_builder() -> http1::Builder {
 enum Signal {
     /// No whole head of a request has arrived within `http.header_timeout`.
     HeaderTimeout,
+    /// The client has read nothing of a response for `http.write_timeout`.
+    WriteTimeout,
+    /// Another connection needs the place of this one.
+    Eviction,
     /// The listener is closed.
     Closing,
 }
 
-/// The other end of a connection.
-#[derive(Clone, Debug)]
+/// What the listener knows of a connection.
+#[derive(Debug)]
 pub(super) struct ConnectionInfo {
     /// The address of the peer. `None` for a Unix socket.
     pub peer: Option<SocketAddr>,
+    pub admission: Admission,
+    pub state: Arc<ConnectionState>,
+}
+
+/// The service of one connection, which hyper calls with each of its requests.
+struct ConnectionService {
+    stack: Stack<Router>,
+    info: ConnectionInfo,
+    /// Set if the requests carry `info.peer`.
+    wants_peer_address: bool,
+}
+
+impl ConnectionService {
+    fn call(
+        &self,
+        mut request: hyper::Request<Incoming>,
+    ) -> impl Future<Output = Result<hyper::Response<TrackedBody>, Infallible>> + use<> {
+        let state = self.info.state.clone();
+        state.begin();
+        if let Some(peer) = self.info.peer
+            && self.wants_peer_address
+        {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        let (stack, peer) = (self.stack.clone(), self.info.peer.map(|peer| peer.ip()));
+        let refusal = self.refusal(&request);
+        let is_last = refusal.is_some() || self.info.state.is_in_reserve();
+        let (request, has_body) = RequestBody::wrap(request, &state);
+        async move {
+            let mut response = match refusal {
+                None => stack.respond(request, peer).await,
+                Some(Refusal::Malformed(detail)) => stack.refuse_malformed(request, peer, detail),
+                Some(Refusal::Full) => stack.shed_connection(request, peer),
+            };
+            if is_last {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            if has_body {
+                request_body::settle(&state, &mut response).await;
+            }
+            Ok(TrackedBody::wrap(response, state))
+        }
+    }
+
+    /// Returns the reason why the request is not to reach the router, if there is one.
+    fn refusal(&self, request: &hyper::Request<Incoming>) -> Option<Refusal> {
+        if let Some(fault) = host_header::fault(request.version(), request.headers()) {
+            return Some(Refusal::Malformed(fault));
+        }
+        if !self.info.state.is_in_reserve() || self.stack.is_probe(request.uri().path()) {
+            return None;
+        }
+        if self.info.admission.admits_requests() {
+            self.info.state.set_in_reserve(false);
+            return None;
+        }
+        Some(Refusal::Full)
+    }
+}
+
+/// The reasons why a request does not reach the router.
+enum Refusal {
+    /// It is not HTTP, for this reason.
+    Malformed(&'static str),
+    /// Its connection has no place.
+    Full,
 }
 
 /// Serves the requests of one connection. Returns when it has ended.
@@ -77,31 +171,70 @@ pub(super) async fn serve_connection(
     config: ConnectionConfig,
     closing: Stop,
 ) {
-    let state = Arc::new(ConnectionState::default());
-    let io = ErrorRewritingIo::new(TokioIo::new(stream), state.clone());
-    let service_state = state.clone();
-    let peer_ip = info.peer.map(|peer| peer.ip());
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        service_state.begin();
-        if let Some(peer) = info.peer
-            && config.wants_peer_address
-        {
-            request.extensions_mut().insert(ConnectInfo(peer));
-        }
-        let (stack, state) = (stack.clone(), service_state.clone());
+    let state = info.state.clone();
+    let is_watched_by_kernel = info.peer.is_some() && write_timeout::IS_SET_ON_SOCKETS;
+    let signals = signals(&info, &config, closing, !is_watched_by_kernel);
+    let io = TokioIo::new(ConnectionIo::new(stream, state.clone(), !is_watched_by_kernel));
+    let service = ConnectionService { stack, info, wants_peer_address: config.wants_peer_address };
+    let service = service_fn(move |request| service.call(request));
+    let connection = config.http.serve_connection(io, service).with_upgrades();
+    run(connection, signals, &state).await;
+}
+
+/// Returns the waits for the reasons to end a connection.
+///
+/// `FuturesUnordered` polls only futures that were woken, so that they cost nothing per request
+/// (decision 0003).
+fn signals(
+    info: &ConnectionInfo,
+    config: &ConnectionConfig,
+    closing: Stop,
+    watches_writes: bool,
+) -> FuturesUnordered<BoxFuture<'static, Signal>> {
+    let (header_timeout, write_timeout) = (config.header_timeout, config.write_timeout);
+    let header_timeout = match info.admission.is_reserve() {
+        true => header_timeout.min(RESERVE_HEADER_TIMEOUT),
+        false => header_timeout,
+    };
+    let signals = FuturesUnordered::new();
+    let state = info.state.clone();
+    signals.push(
         async move {
-            let response = stack.respond(request, peer_ip).await;
-            Ok::<_, Infallible>(TrackedBody::wrap(response, state))
+            tokio::select! {
+                () = header_timeout::wait_for_header_timeout(&state, header_timeout) => {
+                    Signal::HeaderTimeout
+                }
+                () = state.eviction.notified() => Signal::Eviction,
+            }
         }
-    });
-    let mut connection = pin!(config.http.serve_connection(io, service).with_upgrades());
-    let head_is_late = header_timeout::wait_for_header_timeout(&state, config.header_timeout)
-        .map(|()| Signal::HeaderTimeout);
-    let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
-    // `FuturesUnordered` polls only futures that were woken, so that these two cost nothing per request
-    // (decision 0003).
-    let mut signals: FuturesUnordered<_> =
-        [head_is_late.boxed(), closing.boxed()].into_iter().collect();
+        .boxed(),
+    );
+    signals.push(async move { closing.stopped().await }.map(|()| Signal::Closing).boxed());
+    if watches_writes {
+        let state = info.state.clone();
+        signals.push(
+            async move {
+                write_timeout::wait_for_write_timeout(&state, write_timeout).await;
+                Signal::WriteTimeout
+            }
+            .boxed(),
+        );
+    }
+    signals
+}
+
+async fn run<I, S, B>(
+    connection: http1::UpgradeableConnection<I, S>,
+    mut signals: FuturesUnordered<BoxFuture<'static, Signal>>,
+    state: &ConnectionState,
+) where
+    http1::UpgradeableConnection<I, S>: Future<Output = hyper::Result<()>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Error: Into<BoxError>> + 'static,
+{
+    let mut connection = pin!(connection);
     loop {
         let signal = tokio::select! {
             biased;
@@ -109,7 +242,13 @@ pub(super) async fn serve_connection(
             Some(signal) = signals.next() => signal,
         };
         match signal {
-            Signal::HeaderTimeout => return header_timeout::give_up(&state, connection).await,
+            Signal::HeaderTimeout => return header_timeout::give_up(state, connection).await,
+            // Data that the client does not take is dropped with the connection.
+            Signal::WriteTimeout => return debug!("A client did not read its response"),
+            Signal::Eviction if state.received() > 0 && state.is_idle() => {
+                return header_timeout::give_up(state, connection).await;
+            }
+            Signal::Eviction => connection.as_mut().graceful_shutdown(),
             Signal::Closing => {
                 if !state.has_served() && ended_within_grace(connection.as_mut()).await {
                     return;

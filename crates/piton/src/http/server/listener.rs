@@ -13,17 +13,21 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
-use super::connection::{ConnectionConfig, ConnectionInfo, http1_builder, serve_connection};
+use super::connection::{ConnectionConfig, ConnectionInfo, serve_connection};
+use super::connection_limit;
+use super::connection_places::{Admission, ConnectionPlaces};
+use super::connection_state::ConnectionState;
+use super::connection_table::ConnectionTable;
 use super::header_timeout::READ_REASON_GRACE;
 use super::stack::Stack;
+use super::write_timeout;
 use crate::http::settings::HttpSettings;
-use crate::memory;
 use crate::metrics::RequestMetrics;
 use crate::stop_signal::{Stop, Trigger};
+use crate::support::log_throttle::LogThrottle;
 
 /// Time for connections whose TCP handshake is under way to arrive before the listener closes.
 const HANDSHAKE_GRACE: Duration = Duration::from_millis(100);
@@ -34,8 +38,8 @@ const LAST_CALL_GRACE: Duration = Duration::from_secs(2);
 /// Time for the responses to the last call, whatever ends the drain.
 const LAST_RESPONSE_GRACE: Duration = Duration::from_millis(300);
 
-/// Pause after an error of `accept`.
-const ACCEPT_ERROR_BACKOFF: Duration = Duration::from_secs(1);
+/// Pause after an error of `accept`. A connection that was told to end meanwhile releases its file.
+const ACCEPT_ERROR_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, then drains. Returns when the last connection has ended or was cut off.
 ///
@@ -48,6 +52,7 @@ pub(crate) async fn serve(
     stop_now: Stop,
 ) {
     let handle = stack.handle().clone();
+    connection_limit::warn_if_lowered(settings);
     let (mut server, close) = Server::new(stack, settings);
 
     server.accept_until(&listener, stop.stopped()).await;
@@ -87,9 +92,14 @@ pub(crate) async fn serve_admin(
 struct Server {
     stack: Stack<Router>,
     config: ConnectionConfig,
-    connection_permits: Arc<Semaphore>,
+    places: Arc<ConnectionPlaces>,
     connections: JoinSet<()>,
+    table: ConnectionTable,
     closing: Stop,
+    /// Limits the log lines about connections that cannot be accepted.
+    accept_log: LogThrottle,
+    /// Limits the log lines about connections above the maximum.
+    full_log: LogThrottle,
 }
 
 impl Server {
@@ -97,18 +107,15 @@ impl Server {
     fn new(stack: Stack<Router>, settings: &HttpSettings) -> (Self, Trigger) {
         let (close, closing) = Stop::new();
         let wants_peer_address = stack.handle().inner().wants_peer_address.load(Ordering::Relaxed);
-        let config = ConnectionConfig {
-            http: http1_builder(),
-            header_timeout: settings.header_timeout,
-            wants_peer_address,
-        };
-        let max_connections = settings.max_connections(memory::limit());
         let server = Self {
             stack,
-            config,
-            connection_permits: Arc::new(Semaphore::new(max_connections)),
+            config: ConnectionConfig::new(settings, wants_peer_address),
+            places: ConnectionPlaces::new(connection_limit::max_connections(settings)),
             connections: JoinSet::new(),
+            table: ConnectionTable::default(),
             closing,
+            accept_log: LogThrottle::default(),
+            full_log: LogThrottle::default(),
         };
         (server, close)
     }
@@ -116,37 +123,76 @@ impl Server {
     async fn accept_until(&mut self, listener: &TcpListener, until: impl Future<Output = ()>) {
         let mut until = pin!(until);
         loop {
-            let permits = self.connection_permits.clone();
-            let accepted = async {
-                // The permit comes first, so that without one the connection waits in the system's
-                // queue.
-                let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
-                (listener.accept().await, permit)
-            };
             tokio::select! {
                 biased;
                 () = &mut until => return,
-                Some(_) = self.connections.join_next() => {}
-                (accepted, permit) = accepted => match accepted {
-                    Ok((stream, peer)) => self.open(stream, peer, permit),
-                    Err(error) => after_accept_error(error).await,
+                Some(ended) = self.connections.join_next_with_id() => self.remove(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.open(stream, peer),
+                    Err(error) => self.after_accept_error(error).await,
                 },
             }
         }
     }
 
-    fn open(&mut self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
+        self.table.remove(ended.map_or_else(|error| error.id(), |(id, ())| id));
+    }
+
+    fn open(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Without TCP_NODELAY small responses wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
+        write_timeout::set_on_socket(&stream, self.config.write_timeout);
+        let state = Arc::new(ConnectionState::default());
+        let admission = self.admit();
+        let is_reserve = admission.is_reserve();
+        let info = ConnectionInfo { peer: Some(peer), admission, state: state.clone() };
         let (stack, config) = (self.stack.clone(), self.config.clone());
-        let info = ConnectionInfo { peer: Some(peer) };
         let connection = serve_connection(stream, info, stack, config, self.closing.clone());
         let metrics = self.stack.metrics().clone();
-        self.connections.spawn(async move {
+        let task = self.connections.spawn(async move {
             let _counted = OpenConnectionGuard::new(metrics);
             connection.await;
-            drop(permit);
         });
+        if is_reserve {
+            self.table.insert_reserve(task, state);
+        } else {
+            self.table.insert(task.id(), state);
+        }
+    }
+
+    /// Returns a free place, or that of the connection that is idle for longest, or one of the reserve.
+    fn admit(&mut self) -> Admission {
+        if let Some(place) = self.places.take() {
+            return Admission::Regular(place);
+        }
+        if let Some(count) = self.full_log.pass() {
+            let limit = self.places.max();
+            warn!(count, limit, "Connections above http.max_connections: closing idle ones");
+        }
+        if self.table.close_longest_idle() {
+            return Admission::Regular(self.places.take_over());
+        }
+        Admission::reserve(&self.places)
+    }
+
+    /// Backs off after an error of the listener itself, such as too few file descriptors: a retry at once
+    /// would only spin. Errors of one connection are ignored.
+    async fn after_accept_error(&mut self, error: std::io::Error) {
+        use std::io::ErrorKind;
+        if matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset
+        ) {
+            return;
+        }
+        if let Some(count) = self.accept_log.pass() {
+            warn!(count, "Cannot accept connections, closing idle ones: {error}");
+        }
+        self.table.close_longest_idle();
+        tokio::time::sleep(ACCEPT_ERROR_BACKOFF).await;
     }
 
     async fn drain(mut self, close: Trigger, timeout: Duration, stop_now: Stop) {
@@ -219,18 +265,4 @@ fn stop_new_connections(listener: &TcpListener) {
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = listener;
-}
-
-/// Backs off after an error of the listener itself, such as too few file descriptors: a retry at once
-/// would only spin. Errors of one connection are ignored.
-async fn after_accept_error(error: std::io::Error) {
-    use std::io::ErrorKind;
-    if matches!(
-        error.kind(),
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
-    ) {
-        return;
-    }
-    warn!("Cannot accept a connection, trying again in a second: {error}");
-    tokio::time::sleep(ACCEPT_ERROR_BACKOFF).await;
 }

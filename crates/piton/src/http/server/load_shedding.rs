@@ -28,6 +28,10 @@ impl StackConfig {
         if in_flight.count() <= self.max_requests || self.exempt_paths.is_probe(request.path()) {
             return None;
         }
+        // Requests whose bodies are slow to arrive do no work, so that they take no capacity.
+        if in_flight.count() - self.body_waits.count() <= self.max_requests {
+            return None;
+        }
         self.metrics.shed();
         if let Some(count) = self.shed_log.pass() {
             let limit = self.max_requests;
@@ -36,6 +40,14 @@ impl StackConfig {
         let refusal = Error::unavailable("too many requests are in flight")
             .retry_after(Duration::from_secs(1));
         Some(RequestOutcome::Shed(refusal.into_response()))
+    }
+
+    /// Returns a 503 for a connection above `http.max_connections`.
+    pub(super) fn shed_connection(&self) -> RequestOutcome {
+        self.metrics.shed();
+        let refusal =
+            Error::unavailable("too many connections are open").retry_after(Duration::from_secs(1));
+        RequestOutcome::Shed(refusal.into_response())
     }
 
     /// Returns the response to a request whose body was refused before it was read.

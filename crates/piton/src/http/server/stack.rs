@@ -20,6 +20,7 @@
 //! (`docs/decisions/0003-one-service-around-the-router.md`).
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -42,8 +43,8 @@ use super::request_context::RequestContext;
 use super::stack_config::StackConfig;
 use super::{panics, request_body_limit};
 use crate::context;
-use crate::error::BoxError;
 use crate::error::problem_document::{DebugInfo, ErrorReport};
+use crate::error::{BoxError, Error};
 use crate::handle::Handle;
 use crate::http::routing::path_encoding;
 use crate::metrics::RequestMetrics;
@@ -74,6 +75,42 @@ impl<S> Stack<S> {
 
     pub fn metrics(&self) -> &Arc<RequestMetrics> {
         &self.config.metrics
+    }
+
+    /// Returns whether `path` is a probe's.
+    pub fn is_probe(&self, path: &str) -> bool {
+        self.config.exempt_paths.is_probe(path)
+    }
+
+    /// Responds 400 to a request that is not HTTP.
+    #[cold]
+    pub fn refuse_malformed<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<IpAddr>,
+        detail: &'static str,
+    ) -> Response {
+        let refusal = Error::bad_request(detail).into_response();
+        self.respond_without_router(request, peer, RequestOutcome::Answered(refusal))
+    }
+
+    /// Responds 503 to a request whose connection is one too many.
+    #[cold]
+    pub fn shed_connection<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Response {
+        self.respond_without_router(request, peer, self.config.shed_connection())
+    }
+
+    fn respond_without_router<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<IpAddr>,
+        outcome: RequestOutcome,
+    ) -> Response {
+        let config = &*self.config;
+        let mut seen = RequestContext::new(&request, peer, config);
+        let mut in_flight = InFlightGuard::new(&config.metrics, &seen.method);
+        in_flight.set_answered();
+        config.finish(outcome, &mut seen)
     }
 
     pub fn into_parts(self) -> (S, Arc<StackConfig>) {
@@ -140,6 +177,7 @@ where
                 request,
                 config.body_limit,
                 &config.handle.inner().memory,
+                &config.body_waits,
             ) {
                 Ok((request, body)) => {
                     let work = run_handler(&mut inner, config, normalizes_paths, request);
@@ -265,7 +303,22 @@ impl StackConfig {
         if request.method() != Method::OPTIONS {
             return None;
         }
+        if request.uri().path() == "*" {
+            return Some(self.server_options());
+        }
         self.cors.as_ref()?.preflight(request.method(), request.headers())
+    }
+
+    /// Returns the methods of the whole server, for `OPTIONS *` (RFC 9110 section 9.3.7).
+    #[cold]
+    fn server_options(&self) -> Response {
+        let routes = self.handle.routes().iter().map(|route| route.method.as_str());
+        let methods: BTreeSet<&str> = routes.chain(["GET", "HEAD", "OPTIONS"]).collect();
+        let allow = Vec::from_iter(methods).join(", ");
+        let mut response = Response::new(Body::empty());
+        let allow = HeaderValue::try_from(allow).expect("methods are tokens");
+        response.headers_mut().insert(header::ALLOW, allow);
+        response
     }
 
     /// Formats the response, adds its headers, and counts and logs the request.

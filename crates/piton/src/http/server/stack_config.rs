@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cors::Cors;
+use super::in_flight::BodyWaits;
 use super::probe_paths::ExemptPaths;
 use crate::compat::error_envelope;
 use crate::compat::error_style::ErrorStyle;
@@ -21,6 +22,7 @@ pub(crate) struct StackConfig {
     pub(super) timeout: Duration,
     pub(super) body_limit: usize,
     pub(super) max_requests: i64,
+    pub(super) body_waits: Arc<BodyWaits>,
     pub(super) proxies: TrustedProxies,
     pub(super) cors: Option<Cors>,
     pub(super) headers: Vec<HeaderLine>,
@@ -61,6 +63,7 @@ impl StackConfig {
             timeout: http.timeout,
             body_limit: http.body_limit.as_usize(),
             max_requests: http.max_requests.into(),
+            body_waits: Arc::default(),
             proxies: http.proxies(),
             cors: Cors::new(&http.cors, production),
             headers: http.headers.clone(),
