@@ -8,6 +8,7 @@ mod cache;
 mod clients;
 mod database;
 mod database_file;
+mod early_responses;
 mod envpage;
 mod failover;
 mod gnar;

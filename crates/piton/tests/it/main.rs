@@ -6,6 +6,7 @@ mod admin;
 #[cfg(feature = "cache")]
 mod cached;
 mod config;
+mod connection_edges;
 #[cfg(feature = "validation")]
 mod converters;
 #[cfg(feature = "openapi")]
@@ -21,6 +22,7 @@ mod guards;
 #[cfg(all(feature = "api-key", feature = "sqlite"))]
 mod keys;
 mod launch;
+mod malformed_requests;
 mod manifest;
 mod memory;
 #[cfg(feature = "openapi")]

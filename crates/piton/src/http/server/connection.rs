@@ -1,5 +1,5 @@
-//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), its client does not
-//! read (`write_timeout.rs`), its place is needed (`connection_table.rs`), or the service stops.
+//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), its place is needed
+//! (`connection_table.rs`), or the service stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,7 +27,6 @@ use super::header_timeout;
 use super::host_header;
 use super::request_body::{self, RequestBody};
 use super::stack::Stack;
-use super::write_timeout;
 use crate::error::BoxError;
 use crate::http::settings::HttpSettings;
 use crate::memory;
@@ -80,8 +79,6 @@ fn http1_builder(settings: &HttpSettings) -> http1::Builder {
 enum Signal {
     /// No whole head of a request has arrived within `http.header_timeout`.
     HeaderTimeout,
-    /// The client has read nothing of a response for `http.write_timeout`.
-    WriteTimeout,
     /// Another connection needs the place of this one.
     Eviction,
     /// The listener is closed.
@@ -172,9 +169,8 @@ pub(super) async fn serve_connection(
     closing: Stop,
 ) {
     let state = info.state.clone();
-    let is_watched_by_kernel = info.peer.is_some() && write_timeout::IS_SET_ON_SOCKETS;
-    let signals = signals(&info, &config, closing, !is_watched_by_kernel);
-    let io = TokioIo::new(ConnectionIo::new(stream, state.clone(), !is_watched_by_kernel));
+    let signals = signals(&info, &config, closing);
+    let io = TokioIo::new(ConnectionIo::new(stream, state.clone(), config.write_timeout));
     let service = ConnectionService { stack, info, wants_peer_address: config.wants_peer_address };
     let service = service_fn(move |request| service.call(request));
     let connection = config.http.serve_connection(io, service).with_upgrades();
@@ -189,12 +185,10 @@ fn signals(
     info: &ConnectionInfo,
     config: &ConnectionConfig,
     closing: Stop,
-    watches_writes: bool,
 ) -> FuturesUnordered<BoxFuture<'static, Signal>> {
-    let (header_timeout, write_timeout) = (config.header_timeout, config.write_timeout);
     let header_timeout = match info.admission.is_reserve() {
-        true => header_timeout.min(RESERVE_HEADER_TIMEOUT),
-        false => header_timeout,
+        true => config.header_timeout.min(RESERVE_HEADER_TIMEOUT),
+        false => config.header_timeout,
     };
     let signals = FuturesUnordered::new();
     let state = info.state.clone();
@@ -210,16 +204,6 @@ fn signals(
         .boxed(),
     );
     signals.push(async move { closing.stopped().await }.map(|()| Signal::Closing).boxed());
-    if watches_writes {
-        let state = info.state.clone();
-        signals.push(
-            async move {
-                write_timeout::wait_for_write_timeout(&state, write_timeout).await;
-                Signal::WriteTimeout
-            }
-            .boxed(),
-        );
-    }
     signals
 }
 
@@ -243,8 +227,6 @@ async fn run<I, S, B>(
         };
         match signal {
             Signal::HeaderTimeout => return header_timeout::give_up(state, connection).await,
-            // Data that the client does not take is dropped with the connection.
-            Signal::WriteTimeout => return debug!("A client did not read its response"),
             Signal::Eviction if state.received() > 0 && state.is_idle() => {
                 return header_timeout::give_up(state, connection).await;
             }

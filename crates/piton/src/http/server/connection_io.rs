@@ -1,4 +1,4 @@
-//! The stream below hyper: replaces hyper's own error responses (`protocol_errors.rs`), and closes so that
+//! The stream below hyper: fails a write for which the client takes too long (`write_timeout.rs`), replaces hyper's own error responses (`protocol_errors.rs`), and closes so that
 //! the client reads the last response.
 //!
 //! To close a socket in whose buffer data is unread resets the connection, and the client's system then
@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use super::connection_state::ConnectionState;
 use super::protocol_errors::{head_timeout, replacement};
+use super::write_timeout::WriteDeadline;
 
 /// Time for which a closed connection is read and discarded.
 pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,8 +28,7 @@ pub(super) const MAX_DISCARDED_BYTES: usize = 64 << 20;
 pub(super) struct ConnectionIo<T> {
     stream: T,
     state: Arc<ConnectionState>,
-    /// Set if blocked writes are recorded in the state, because the kernel does not end them.
-    records_blocked_writes: bool,
+    write_deadline: WriteDeadline,
     /// The rest of a replacement that is not written yet.
     replacement: Vec<u8>,
     /// Number of bytes of the last read.
@@ -49,17 +49,10 @@ enum Closing {
 }
 
 impl<T> ConnectionIo<T> {
-    pub fn new(stream: T, state: Arc<ConnectionState>, records_blocked_writes: bool) -> Self {
-        let (replacement, last_read, maybe_carried) = Default::default();
-        Self {
-            stream,
-            state,
-            records_blocked_writes,
-            replacement,
-            last_read,
-            maybe_carried,
-            closing: None,
-        }
+    pub fn new(stream: T, state: Arc<ConnectionState>, write_timeout: Duration) -> Self {
+        let (replacement, last_read, maybe_carried, closing) = Default::default();
+        let write_deadline = WriteDeadline::new(write_timeout);
+        Self { stream, state, write_deadline, replacement, last_read, maybe_carried, closing }
     }
 
     /// Keeps the replacement of `head`, if hyper made that. Returns whether it did.
@@ -74,19 +67,14 @@ impl<T> ConnectionIo<T> {
         self.state.set_unfinished();
         true
     }
-
-    fn note_write<R>(&self, polled: &Poll<R>) {
-        if self.records_blocked_writes {
-            self.state.set_write_blocked(polled.is_pending());
-        }
-    }
 }
 
 impl<T: AsyncWrite + Unpin> ConnectionIo<T> {
     /// Writes the rest of the replacement.
     fn poll_replacement(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.replacement.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.replacement))?;
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.replacement);
+            let written = ready!(self.write_deadline.check(written, cx))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -200,8 +188,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ConnectionIo<T> {
             return Poll::Ready(Ok(buffer.len()));
         }
         let written = Pin::new(&mut this.stream).poll_write(cx, buffer);
-        this.note_write(&written);
-        written
+        this.write_deadline.check(written, cx)
     }
 
     fn poll_write_vectored(
@@ -217,8 +204,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ConnectionIo<T> {
             return Poll::Ready(Ok(first.len()));
         }
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, buffers);
-        this.note_write(&written);
-        written
+        this.write_deadline.check(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -229,8 +215,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ConnectionIo<T> {
         let this = self.get_mut();
         ready!(this.poll_replacement(cx))?;
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
-        this.note_write(&flushed);
-        ready!(flushed)?;
+        ready!(this.write_deadline.check(flushed, cx))?;
         if this.state.set_flushed() {
             this.maybe_carried = this.last_read;
         }

@@ -1,5 +1,5 @@
 //! The state of an HTTP/1 connection, shared by its stream, its service, the bodies of its request and
-//! response, the watches that end it (`header_timeout.rs`, `write_timeout.rs`), and the table from which a
+//! response, the watch for late heads (`header_timeout.rs`), and the table from which a
 //! full listener closes idle connections (`connection_table.rs`).
 
 use std::pin::Pin;
@@ -43,10 +43,6 @@ pub(crate) struct ConnectionState {
     idle_since: AtomicU64,
     /// Number of bytes received since then.
     received: AtomicUsize,
-    /// Set while the peer accepts no data, if the kernel does not watch that.
-    write_blocked: AtomicBool,
-    /// Set when a write has ended, and reset by the watch for blocked writes.
-    wrote: AtomicBool,
     /// Set while the connection has no place of its own (`connection_places.rs`).
     in_reserve: AtomicBool,
     /// The part of the request's body that no handler has read.
@@ -66,8 +62,6 @@ impl Default for ConnectionState {
             unfinished: AtomicBool::default(),
             idle_since: AtomicU64::new(coarse_clock::now_ms()),
             received: AtomicUsize::default(),
-            write_blocked: AtomicBool::default(),
-            wrote: AtomicBool::default(),
             in_reserve: AtomicBool::default(),
             body: Mutex::default(),
             last_response_written: Notify::default(),
@@ -173,20 +167,6 @@ impl ConnectionState {
 
     pub fn is_unfinished(&self) -> bool {
         self.unfinished.load(Ordering::Relaxed)
-    }
-
-    /// Records whether a write waits for the peer.
-    pub fn set_write_blocked(&self, blocked: bool) {
-        let was_blocked = self.write_blocked.swap(blocked, Ordering::Relaxed);
-        if !(was_blocked && blocked) {
-            self.wrote.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Returns whether no write waits, or one has ended or begun to wait since the last call.
-    pub fn take_write_progress(&self) -> bool {
-        let wrote = self.wrote.swap(false, Ordering::Relaxed);
-        wrote || !self.write_blocked.load(Ordering::Relaxed)
     }
 
     /// Returns whether a request was under way since the last call.

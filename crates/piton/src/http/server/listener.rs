@@ -142,7 +142,7 @@ impl Server {
     fn open(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Without TCP_NODELAY small responses wait for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
-        write_timeout::set_on_socket(&stream, self.config.write_timeout);
+        write_timeout::limit_unsent(&stream);
         let state = Arc::new(ConnectionState::default());
         let admission = self.admit();
         let is_reserve = admission.is_reserve();

@@ -1,69 +1,96 @@
 //! Ends a connection whose client does not read its response (`http.write_timeout`).
 //!
-//! Progress is what the peer has acknowledged, not what the socket takes: its buffer may hold megabytes, and is
-//! reported as writable only when a third of it is free, so that a client that reads slowly but steadily
-//! would seem to have stopped. The kernel of Linux knows the difference and ends such a connection by
-//! itself (`TCP_USER_TIMEOUT`, RFC 5482), at no cost for a request. Elsewhere, and on Unix sockets, a write
-//! that waits for so long is the best sign there is.
+//! Progress is what the client has received, not what the socket takes: its buffer may hold megabytes, and is
+//! reported as writable only when a third of it is free, so that a client that reads 20 kB a second would
+//! seem to have stopped. So the part of the buffer that is not yet sent is kept small, and a write that
+//! waits means that the client receives nothing. The kernel's own `TCP_USER_TIMEOUT` was tried: it also ends
+//! clients with small buffers that read steadily (decision 0023).
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
 use tracing::debug;
 
-use super::connection_state::ConnectionState;
+/// Maximum number of bytes that wait in the buffer of a socket to be sent. A waiting write goes on when half of
+/// them are sent, so that a client that reads 1.1 kB a second is not cut off by the default timeout.
+const MAX_UNSENT_BYTES: u32 = 64 << 10;
 
-/// Has the kernel end the connection once the peer has acknowledged nothing for `timeout` although data waits
-/// for it.
+/// Keeps the unsent part of the socket's buffer small.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn set_on_socket(stream: &TcpStream, timeout: Duration) {
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout)) {
-        debug!("A client that does not read may hold its connection: {error}");
+pub(super) fn limit_unsent(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    if let Err(error) = socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES) {
+        debug!("Clients that read slowly may be cut off: {error}");
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn set_on_socket(_: &TcpStream, _: Duration) {}
+pub(super) fn limit_unsent(_: &TcpStream) {}
 
-/// Returns whether the kernel ends the connections of a TCP socket.
-pub(super) const IS_SET_ON_SOCKETS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+/// The time at which a write that waits for the client fails.
+#[derive(Debug)]
+pub(super) struct WriteDeadline {
+    timeout: Duration,
+    /// Created by the first write that waits, which most connections never have.
+    timer: Option<Pin<Box<Sleep>>>,
+    is_waiting: bool,
+}
 
-/// Returns once a write has waited for at least `timeout`, and at most half as long again. Cancel safe.
-pub(super) async fn wait_for_write_timeout(state: &ConnectionState, timeout: Duration) {
-    let half = timeout / 2;
-    let mut checks = tokio::time::interval_at(tokio::time::Instant::now() + half, half);
-    let mut blocked_checks = 0;
-    loop {
-        checks.tick().await;
-        blocked_checks = if state.take_write_progress() { 0 } else { blocked_checks + 1 };
-        // Two, because the write may have begun to wait just before the check that saw it.
-        if blocked_checks == 2 {
-            return;
+impl WriteDeadline {
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, timer: None, is_waiting: false }
+    }
+
+    /// Passes on the result of a write or flush. Begins to wait if that is pending, and ends with the wait.
+    ///
+    /// # Errors
+    /// The result's own, or `TimedOut` once it has been pending for the timeout without a result between.
+    pub fn check<R>(
+        &mut self,
+        polled: Poll<io::Result<R>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<R>> {
+        if polled.is_ready() {
+            self.is_waiting = false;
+            return polled;
         }
+        self.poll_timer(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if !self.is_waiting {
+            timer.as_mut().reset(Instant::now() + timeout);
+            self.is_waiting = true;
+        }
+        timer.as_mut().poll(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_that_waits_for_long_is_given_up_and_a_slow_one_is_not() {
-        let state = ConnectionState::default();
-        let watch = wait_for_write_timeout(&state, LIMIT);
-        let mut watch = std::pin::pin!(watch);
+    async fn a_write_that_waits_for_long_fails_and_a_slow_one_does_not() {
+        let mut deadline = WriteDeadline::new(LIMIT);
         for _ in 0..20 {
-            for blocked in [true, false] {
-                state.set_write_blocked(blocked);
-                let waited = tokio::time::timeout(LIMIT * 3 / 4, &mut watch).await;
-                assert!(waited.is_err(), "a write ends within the limit");
-            }
+            let pending = poll_fn(|cx| deadline.check(Poll::<io::Result<()>>::Pending, cx));
+            assert!(tokio::time::timeout(LIMIT / 2, pending).await.is_err());
+            poll_fn(|cx| deadline.check(Poll::Ready(Ok(())), cx)).await.unwrap();
         }
-        state.set_write_blocked(true);
         let begin = tokio::time::Instant::now();
-        watch.await;
-        assert!(begin.elapsed() <= LIMIT * 3 / 2, "{:?}", begin.elapsed());
+        let error = poll_fn(|cx| deadline.check(Poll::<io::Result<()>>::Pending, cx)).await;
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begin.elapsed(), LIMIT);
     }
 }
