@@ -248,6 +248,7 @@ impl Setup {
             states: mem::take(&mut state.app.states),
             provided: mem::take(&mut state.app.provided),
             routes: LateValue::default(),
+            streams: LateValue::default(),
             drain: Drain::new(),
             wants_peer_address: AtomicBool::new(false),
             started: Instant::now(),

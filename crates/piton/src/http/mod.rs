@@ -5,6 +5,7 @@ mod responses;
 mod routing;
 mod server;
 mod settings;
+mod streams;
 
 pub use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 pub use crate::error::{Error, ErrorMapper, ErrorResponse, FieldError, Result, StatusMapping};
@@ -29,6 +30,8 @@ pub use extract::state::State;
 #[cfg(feature = "validation")]
 pub use extract::valid::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
+/// Values that come up one after another; see [`Sse`].
+pub use futures_util::Stream;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
 pub use routing::blueprint::{Blueprint, MakeGuard, ModulePrefix, Registration};
@@ -45,6 +48,17 @@ pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
 pub use server::cors::CorsSettings;
 pub use settings::{HeaderLine, HttpSettings};
+pub use streams::byte_stream::ByteStream;
+pub use streams::event::Event;
+pub use streams::last_event_id::LastEventId;
+pub use streams::settings::StreamSettings;
+pub use streams::sse::{EventSender, Sse, StreamClosed};
+pub use streams::stream_item::StreamItem;
+#[cfg(feature = "websocket")]
+pub use streams::websocket::{
+    CloseCode, CloseFrame, Message, SocketResult, Utf8Bytes, WebSocket, WebSocketReceiver,
+    WebSocketSender, WebSocketUpgrade,
+};
 
 #[cfg(feature = "client")]
 pub(crate) use crate::request::trace_context::TRACESTATE;
