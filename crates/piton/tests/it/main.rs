@@ -42,5 +42,8 @@ mod routes;
 mod serving;
 mod stack;
 mod steps;
+mod streams;
 #[cfg(feature = "jwt")]
 mod tokens;
+#[cfg(feature = "websocket")]
+mod websocket;
