@@ -42,5 +42,8 @@ mod routes;
 mod serving;
 mod stack;
 mod steps;
+mod test_app;
+#[cfg(feature = "websocket")]
+mod test_app_websocket;
 #[cfg(feature = "jwt")]
 mod tokens;
