@@ -18,14 +18,13 @@ use super::command::{Command, ModuleCommand};
 use super::command_output::print;
 use super::part_start_order::plan;
 use super::settings_sources::{FlagSetting, LaunchSources};
+use super::signals::{ReloadSignals, end_signals, follow_level_signals};
 use super::{App, AppDescription, Exit, LaunchError, LaunchedApp};
 use super::{config_command, open_files};
 use crate::config::{Problem, Problems};
 use crate::context;
 use crate::http::{self, RouteInfo};
-use crate::logging;
 use crate::part::Health;
-use crate::stop_signal::Stop;
 
 /// The settings with a flag of their own: flag, key, placeholder, help.
 const SETTING_FLAGS: [(&str, &str, &str, &str); 3] = [
@@ -164,14 +163,17 @@ fn runtime() -> Result<Runtime, LaunchError> {
 }
 
 async fn serve(app: App, sources: LaunchSources) -> Result<(), LaunchError> {
-    let (stop, at_once) = signals()?;
-    open_files::raise();
+    // Caught first, because until then they end the process.
+    let end = end_signals()?;
+    let reload = ReloadSignals::catch()?;
     follow_level_signals()?;
+    open_files::raise();
     let launched = app.launch(sources).await?;
+    reload.follow(launched.handle.inner().reload.clone(), &end);
     let address =
         SocketAddr::new(launched.http.host(launched.handle.production()), launched.http.port);
     match listen(address).await {
-        Ok(listener) => launched.serve(listener, stop, at_once).await,
+        Ok(listener) => launched.serve(listener, end.stop, end.at_once).await,
         Err(error) => {
             launched.stop().await;
             Err(error)
@@ -197,44 +199,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, LaunchError> {
     })
 }
 
-/// Returns the first SIGINT or SIGTERM, which drains, and the second, which stops at once.
-fn signals() -> Result<(Stop, Stop), LaunchError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let (first, stop) = Stop::new();
-    let (second, at_once) = Stop::new();
-    tokio::spawn(async move {
-        for trigger in [&first, &second] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            trigger.stop();
-        }
-        // Never ends, because a dropped trigger would stop the service.
-        std::future::pending::<()>().await;
-    });
-    Ok((stop, at_once))
-}
-
-/// Raises the log level for a time on SIGUSR1, and reverts it on SIGUSR2.
-fn follow_level_signals() -> Result<(), LaunchError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut raise = signal(SignalKind::user_defined1())?;
-    let mut revert = signal(SignalKind::user_defined2())?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                Some(()) = raise.recv() => logging::raise_level(),
-                Some(()) = revert.recv() => logging::revert_level(),
-                else => break,
-            };
-        }
-    });
-    Ok(())
-}
-
 /// Runs a command with the parts that it needs, and without routes.
 async fn run_command(
     mut app: App,
@@ -252,7 +216,7 @@ async fn run_command(
     app.routes.clear();
     app.mounts.clear();
     app.enabled = mem::take(&mut command.dependencies);
-    let (stop, _) = signals()?;
+    let stop = end_signals()?.stop;
     let mut launched = app.launch(sources).await?;
     let connects = command.connects;
     let work = async {

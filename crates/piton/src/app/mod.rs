@@ -23,6 +23,7 @@ mod require_settings;
 mod run_steps;
 mod settings_sections;
 mod settings_sources;
+mod signals;
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
