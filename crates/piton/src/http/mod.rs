@@ -1,10 +1,12 @@
 //! The public listener: routes, arguments, responses, and the server that serves them.
 
 mod extract;
+mod http2_settings;
 mod responses;
 mod routing;
 mod server;
 mod settings;
+mod tls_settings;
 
 pub use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 pub use crate::error::{Error, ErrorMapper, ErrorResponse, FieldError, Result, StatusMapping};
@@ -29,6 +31,7 @@ pub use extract::state::State;
 #[cfg(feature = "validation")]
 pub use extract::valid::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
+pub use http2_settings::Http2Settings;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
 pub use routing::blueprint::{Blueprint, MakeGuard, ModulePrefix, Registration};
@@ -44,7 +47,11 @@ pub use routing::request_hooks::RequestHead;
 pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
 pub use server::cors::CorsSettings;
+pub use server::listeners::listen_address::{ListenAddress, UnixAddress};
+#[cfg(feature = "tls")]
+pub use server::tls::client_certificate::ClientCert;
 pub use settings::{HeaderLine, HttpSettings};
+pub use tls_settings::{ClientAuth, TlsSettings, TlsVersion};
 
 #[cfg(feature = "client")]
 pub(crate) use crate::request::trace_context::TRACESTATE;
@@ -65,7 +72,8 @@ pub(crate) use routing::routing_table::{
     counted, infos, is_within, problems, registered_modules, router, scan, sort,
 };
 pub(crate) use server::compression::compressed;
-pub(crate) use server::listener::{serve, serve_admin};
+pub(crate) use server::listener::{PublicListeners, serve, serve_admin};
+pub(crate) use server::listeners::{Listeners, receive_inherited_sockets};
 pub(crate) use server::panics::install_hook as install_panic_hook;
 pub(crate) use server::probe_paths::ExemptPaths;
 #[cfg(feature = "client")]

@@ -31,7 +31,7 @@ impl TestServer {
         let address = listener.local_addr().expect("a bound listener has an address");
         let (trigger, stop) = Stop::new();
         let handle = launched.handle.clone();
-        let task = tokio::spawn(launched.serve(listener, stop, Stop::never()));
+        let task = tokio::spawn(launched.serve(listener.into(), stop, Stop::never()));
         Self { address, trigger, task: Some(task), handle, _folder: folder }
     }
 

@@ -1,5 +1,6 @@
-//! The listener, its connections, and everything that happens around a handler.
+//! The listeners, their connections, and everything that happens around a handler.
 
+mod accepted_connection;
 mod access_log;
 pub(crate) mod body_limit_errors;
 #[cfg(feature = "compression")]
@@ -13,8 +14,14 @@ pub(crate) mod cors;
 mod cors_origin;
 mod error_format;
 mod header_timeout;
+#[cfg(feature = "http2")]
+mod http2;
+#[cfg(not(feature = "http2"))]
+#[path = "http2_disabled.rs"]
+mod http2;
 mod in_flight;
 pub(crate) mod listener;
+pub(crate) mod listeners;
 mod load_shedding;
 pub(crate) mod panics;
 mod path_redaction;
@@ -28,3 +35,8 @@ pub(crate) mod stack;
 pub(crate) mod stack_config;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_disabled.rs"]
+pub(crate) mod tls;
