@@ -21,6 +21,7 @@ mod python;
 mod rolling_migration;
 mod rolling_restart;
 mod settings;
+mod terminal;
 
 /// A company as JSON.
 fn company(number: u32) -> String {

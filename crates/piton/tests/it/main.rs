@@ -7,10 +7,13 @@ mod admin;
 mod cached;
 mod config;
 mod connection_edges;
+#[cfg(feature = "compression")]
+mod content_coding;
 #[cfg(feature = "validation")]
 mod converters;
 #[cfg(feature = "openapi")]
 mod document_round_trip;
+mod encoded_requests;
 mod explain;
 mod failures;
 #[cfg(feature = "jwt")]
@@ -44,5 +47,11 @@ mod routes;
 mod serving;
 mod stack;
 mod steps;
+mod streams;
+mod test_app;
+#[cfg(feature = "websocket")]
+mod test_app_websocket;
 #[cfg(feature = "jwt")]
 mod tokens;
+#[cfg(feature = "websocket")]
+mod websocket;

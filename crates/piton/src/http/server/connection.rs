@@ -12,7 +12,7 @@ use axum::extract::ConnectInfo;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -21,19 +21,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
 use super::connection_io::ConnectionIo;
-use super::connection_places::{Admission, RESERVE_HEADER_TIMEOUT};
+use super::connection_places::{ConnectionSlot, RESERVE_HEADER_TIMEOUT};
 use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
 use super::host_header;
+use super::http2::Http2Config;
+use super::listeners::ProxyProtocol;
 use super::request_body::{self, RequestBody};
 use super::stack::Stack;
+use super::tls::{Handshake, TlsAcceptor};
 use crate::error::BoxError;
 use crate::http::settings::HttpSettings;
 use crate::memory;
 use crate::stop_signal::Stop;
 
 /// Time for a connection without a request yet to send one, once the listener is closed.
-const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+pub(super) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// Maximum size of the buffers for reading and writing a body. hyper's default is 400 KiB, which would
 /// take 4 GB if the clients of all connections send fast and read slowly.
@@ -48,25 +51,19 @@ const SMALL_MEMORY_BYTES: u64 = 256 << 20;
 #[derive(Clone)]
 pub(super) struct ConnectionConfig {
     pub http: http1::Builder,
+    /// The settings of HTTP/2. `None` if the listener speaks HTTP/1 alone.
+    pub http2: Option<Http2Config>,
+    pub tls: Option<TlsAcceptor>,
+    /// Set if connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: Option<ProxyProtocol>,
     pub header_timeout: Duration,
     pub write_timeout: Duration,
     /// Set if requests carry the address of the connection's other end as an extension.
     pub wants_peer_address: bool,
 }
 
-impl ConnectionConfig {
-    pub fn new(settings: &HttpSettings, wants_peer_address: bool) -> Self {
-        Self {
-            http: http1_builder(settings),
-            header_timeout: settings.header_timeout,
-            write_timeout: settings.write_timeout,
-            wants_peer_address,
-        }
-    }
-}
-
 /// Returns hyper's settings, with buffers that fit the memory of the container and a whole head.
-fn http1_builder(settings: &HttpSettings) -> http1::Builder {
+pub(super) fn http1_builder(settings: &HttpSettings) -> http1::Builder {
     let is_small = memory::limit().is_some_and(|limit| limit.bytes < SMALL_MEMORY_BYTES);
     let buffer = if is_small { MAX_SMALL_BUFFER_BYTES } else { MAX_BUFFER_BYTES };
     let head = settings.header_limit.as_usize();
@@ -85,20 +82,35 @@ enum Signal {
     Closing,
 }
 
-/// What the listener knows of a connection.
-#[derive(Debug)]
+/// The other end of a connection, and its place among others.
+#[derive(Clone)]
 pub(super) struct ConnectionInfo {
-    /// The address of the peer. `None` for a Unix socket.
+    /// The address of the peer, or of the client that a proxy announced for it.
     pub peer: Option<SocketAddr>,
-    pub admission: Admission,
-    pub state: Arc<ConnectionState>,
+    /// The outcome of the TLS handshake, if there was one.
+    pub handshake: Option<Arc<Handshake>>,
+    pub slot: ConnectionSlot,
+}
+
+impl ConnectionInfo {
+    /// Adds to a request what handlers read of the connection.
+    pub fn add_to<B>(&self, request: &mut hyper::Request<B>, wants_peer_address: bool) {
+        if let Some(peer) = self.peer
+            && wants_peer_address
+        {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        if let Some(handshake) = &self.handshake {
+            handshake.add_to(request.extensions_mut());
+        }
+    }
 }
 
 /// The service of one connection, which hyper calls with each of its requests.
 struct ConnectionService {
     stack: Stack<Router>,
     info: ConnectionInfo,
-    /// Set if the requests carry `info.peer`.
+    /// Set if requests carry the address of the connection's other end.
     wants_peer_address: bool,
 }
 
@@ -107,16 +119,13 @@ impl ConnectionService {
         &self,
         mut request: hyper::Request<Incoming>,
     ) -> impl Future<Output = Result<hyper::Response<TrackedBody>, Infallible>> + use<> {
-        let state = self.info.state.clone();
+        let state = self.info.slot.state.clone();
         state.begin();
-        if let Some(peer) = self.info.peer
-            && self.wants_peer_address
-        {
-            request.extensions_mut().insert(ConnectInfo(peer));
-        }
+        self.info.add_to(&mut request, self.wants_peer_address);
         let (stack, peer) = (self.stack.clone(), self.info.peer.map(|peer| peer.ip()));
         let refusal = self.refusal(&request);
-        let is_last = refusal.is_some() || self.info.state.is_in_reserve();
+        let is_last = refusal.is_some() || state.is_in_reserve();
+        let is_connect = request.method() == Method::CONNECT;
         let (request, has_body) = RequestBody::wrap(request, &state);
         async move {
             let mut response = match refusal {
@@ -125,30 +134,25 @@ impl ConnectionService {
                 Some(Refusal::Full) => stack.shed_connection(request, peer),
             };
             if is_last {
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
             }
             if has_body {
                 request_body::settle(&state, &mut response).await;
             }
+            state.record_upgrade(is_connect, &mut response);
             Ok(TrackedBody::wrap(response, state))
         }
     }
 
     /// Returns the reason why the request is not to reach the router, if there is one.
     fn refusal(&self, request: &hyper::Request<Incoming>) -> Option<Refusal> {
-        if let Some(fault) = host_header::fault(request.version(), request.headers()) {
+        let fault = host_header::fault(request.version(), request.headers());
+        if let Some(fault) = fault {
             return Some(Refusal::Malformed(fault));
         }
-        if !self.info.state.is_in_reserve() || self.stack.is_probe(request.uri().path()) {
-            return None;
-        }
-        if self.info.admission.admits_requests() {
-            self.info.state.set_in_reserve(false);
-            return None;
-        }
-        Some(Refusal::Full)
+        let is_probe = || self.stack.is_probe(request.uri().path());
+        (!self.info.slot.admits(is_probe)).then_some(Refusal::Full)
     }
 }
 
@@ -168,7 +172,7 @@ pub(super) async fn serve_connection(
     config: ConnectionConfig,
     closing: Stop,
 ) {
-    let state = info.state.clone();
+    let state = info.slot.state.clone();
     let signals = signals(&info, &config, closing);
     let io = TokioIo::new(ConnectionIo::new(stream, state.clone(), config.write_timeout));
     let service = ConnectionService { stack, info, wants_peer_address: config.wants_peer_address };
@@ -186,12 +190,12 @@ fn signals(
     config: &ConnectionConfig,
     closing: Stop,
 ) -> FuturesUnordered<BoxFuture<'static, Signal>> {
-    let header_timeout = match info.admission.is_reserve() {
+    let header_timeout = match info.slot.state.is_in_reserve() {
         true => config.header_timeout.min(RESERVE_HEADER_TIMEOUT),
         false => config.header_timeout,
     };
     let signals = FuturesUnordered::new();
-    let state = info.state.clone();
+    let state = info.slot.state.clone();
     signals.push(
         async move {
             tokio::select! {
@@ -222,7 +226,11 @@ async fn run<I, S, B>(
     loop {
         let signal = tokio::select! {
             biased;
-            result = &mut connection => return log_end(result),
+            result = &mut connection => {
+                log_end(result);
+                // A WebSocket counts as a connection, and is waited for by the drain, until it ends.
+                return state.upgrade_ended().await;
+            }
             Some(signal) = signals.next() => signal,
         };
         match signal {
@@ -244,7 +252,9 @@ async fn run<I, S, B>(
 /// Gives a connection without a request yet time for its first one, because hyper would close it
 /// although a request may be in the system's buffer. Its response carries `Connection: close`. Returns
 /// whether the connection has ended meanwhile.
-async fn ended_within_grace(connection: Pin<&mut impl Future<Output = hyper::Result<()>>>) -> bool {
+pub(super) async fn ended_within_grace(
+    connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
+) -> bool {
     match tokio::time::timeout(FIRST_REQUEST_GRACE, connection).await {
         Ok(result) => {
             log_end(result);
@@ -255,7 +265,7 @@ async fn ended_within_grace(connection: Pin<&mut impl Future<Output = hyper::Res
 }
 
 /// Logs the error of a connection at `DEBUG` only, because clients close connections at any time.
-fn log_end(result: hyper::Result<()>) {
+pub(super) fn log_end(result: hyper::Result<()>) {
     if let Err(error) = result {
         debug!("A connection ended early: {error}");
     }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::connection_state::ConnectionState;
+
 /// Maximum number of connections in the reserve. The oldest is closed for a new one.
 pub(super) const MAX_RESERVE: usize = 32;
 
@@ -40,6 +42,31 @@ pub(super) enum Admission {
     Reserve { places: Arc<ConnectionPlaces>, place: OnceLock<Place> },
 }
 
+/// The place of a connection, held until it ends, and its state.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionSlot {
+    pub state: Arc<ConnectionState>,
+    admission: Arc<Admission>,
+}
+
+impl ConnectionSlot {
+    pub fn new(admission: Admission) -> Self {
+        let state = ConnectionState::default();
+        state.set_in_reserve(matches!(admission, Admission::Reserve { .. }));
+        Self { state: Arc::new(state), admission: Arc::new(admission) }
+    }
+
+    /// Returns whether a request is served: in the reserve, only a probe's, unless a place has become free.
+    pub fn admits(&self, is_probe: impl FnOnce() -> bool) -> bool {
+        if !self.state.is_in_reserve() || is_probe() {
+            return true;
+        }
+        let admits = self.admission.admits_requests();
+        self.state.set_in_reserve(!admits);
+        admits
+    }
+}
+
 impl ConnectionPlaces {
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, taken: AtomicUsize::new(0) })
@@ -69,12 +96,8 @@ impl Admission {
         Self::Reserve { places: places.clone(), place: OnceLock::new() }
     }
 
-    pub fn is_reserve(&self) -> bool {
-        matches!(self, Self::Reserve { .. })
-    }
-
     /// Returns whether requests for any path are answered. Takes a place that has become free.
-    pub fn admits_requests(&self) -> bool {
+    fn admits_requests(&self) -> bool {
         match self {
             Self::Regular(_) => true,
             Self::Reserve { places, place } => {

@@ -3,18 +3,19 @@
 //! full listener closes idle connections (`connection_table.rs`).
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::request_body::BodyHandover;
+use crate::stop_signal::Stop;
 use crate::support::coarse_clock;
 
 /// The phases of a connection, in the order in which a request passes them.
@@ -51,7 +52,15 @@ pub(crate) struct ConnectionState {
     pub(super) last_response_written: Notify,
     /// Notified to end the connection because its place is needed.
     pub(super) eviction: Notify,
+    /// Set once the connection speaks another protocol than HTTP/1.
+    upgraded: AtomicBool,
+    /// The end of the protocol that the connection was switched to.
+    upgrade_end: OnceLock<Stop>,
 }
+
+/// Tells the connection of a response with the status 101 when the new protocol has ended.
+#[derive(Clone)]
+pub(crate) struct UpgradeEnd(pub Stop);
 
 impl Default for ConnectionState {
     fn default() -> Self {
@@ -66,6 +75,8 @@ impl Default for ConnectionState {
             body: Mutex::default(),
             last_response_written: Notify::default(),
             eviction: Notify::default(),
+            upgraded: AtomicBool::default(),
+            upgrade_end: OnceLock::default(),
         }
     }
 }
@@ -82,7 +93,10 @@ impl ConnectionState {
 
     /// Records that the whole response is in hyper's buffers.
     fn end(&self) {
-        self.phase.store(phase::ENDED, Ordering::Relaxed);
+        // What is written after an upgrade is none of hyper's responses.
+        if !self.upgraded.load(Ordering::Relaxed) {
+            self.phase.store(phase::ENDED, Ordering::Relaxed);
+        }
     }
 
     /// Records that hyper's buffers are written. Returns whether that was the end of a response.
@@ -167,6 +181,25 @@ impl ConnectionState {
 
     pub fn is_unfinished(&self) -> bool {
         self.unfinished.load(Ordering::Relaxed)
+    }
+
+    /// Records that `response`, to a `CONNECT` or not, switches the connection to another protocol, if it does.
+    pub fn record_upgrade<B>(&self, is_connect: bool, response: &mut Response<B>) {
+        let is_tunnel = is_connect && response.status().is_success();
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS && !is_tunnel {
+            return;
+        }
+        self.upgraded.store(true, Ordering::Relaxed);
+        if let Some(UpgradeEnd(end)) = response.extensions_mut().remove() {
+            let _ = self.upgrade_end.set(end);
+        }
+    }
+
+    /// Waits for the end of the protocol that the connection was switched to, if it was.
+    pub async fn upgrade_ended(&self) {
+        if let Some(end) = self.upgrade_end.get() {
+            end.stopped().await;
+        }
     }
 
     /// Returns whether a request was under way since the last call.

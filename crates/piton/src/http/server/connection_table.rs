@@ -48,7 +48,6 @@ impl ConnectionTable {
                 oldest.abort();
             }
         }
-        state.set_in_reserve(true);
         self.states.insert(connection.id(), state);
         self.reserve.push_back(connection);
     }
@@ -149,7 +148,9 @@ mod tests {
         let mut tasks = Vec::new();
         for _ in 0..=MAX_RESERVE {
             let task = tokio::spawn(std::future::pending::<()>());
-            table.insert_reserve(task.abort_handle(), Arc::default());
+            let state = ConnectionState::default();
+            state.set_in_reserve(true);
+            table.insert_reserve(task.abort_handle(), Arc::new(state));
             tasks.push(task);
         }
         assert!(tasks.remove(0).await.unwrap_err().is_cancelled());

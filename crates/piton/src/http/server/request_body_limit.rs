@@ -192,7 +192,7 @@ where
             this.body = None;
             match refused {
                 BodyRefusal::BudgetExhausted => BoxError::from(BudgetExhausted),
-                BodyRefusal::TooLarge => BodyExceedsBudget.into(),
+                _ => BodyExceedsBudget.into(),
             }
         });
         Poll::Ready(Some(taken))
