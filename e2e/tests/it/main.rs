@@ -8,6 +8,7 @@ mod cache;
 mod clients;
 mod database;
 mod database_file;
+mod early_responses;
 mod envpage;
 mod failover;
 mod gnar;
@@ -21,6 +22,7 @@ mod python;
 mod rolling_migration;
 mod rolling_restart;
 mod settings;
+mod terminal;
 
 /// A company as JSON.
 fn company(number: u32) -> String {

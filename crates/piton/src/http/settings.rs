@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
 use crate::http::http2_settings::Http2Settings;
+use crate::http::server::content_coding::encoded_requests::EncodedRequests;
 use crate::http::server::cors::CorsSettings;
 use crate::http::server::listeners::listen_address::ListenAddress;
+use crate::http::streams::settings::StreamSettings;
 use crate::http::tls_settings::TlsSettings;
 use crate::memory::{self, MemoryLimit, SMALL, rounded};
 use crate::request::trusted_proxies::{ClientIpHeader, Network, TrustedProxies};
@@ -54,6 +56,18 @@ pub struct HttpSettings {
     /// **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
     pub header_timeout: Duration,
+    /// Maximum time in which a client reads nothing of its response; the connection is cut off after it.
+    /// A client that reads slowly is not. **Default: `30s`.**
+    #[setting(min = "1ms", max = "365days")]
+    pub write_timeout: Duration,
+    /// Maximum size of a request's head: its first line and headers; above it the client gets 431. Raise
+    /// it where clients send large cookies or tokens. **Default: `32KiB`.**
+    #[setting(min = "8KiB", max = "16MiB")]
+    pub header_limit: ByteSize,
+    /// Responds to a client that has closed its sending side after its request. `false` cancels the
+    /// request instead, as when a client disconnects: the two look the same until something is written.
+    /// **Default: `true`.**
+    pub half_close: bool,
     /// The largest body that a request may have; above it the client gets 413. **Default: `2MiB`.**
     #[setting(max = "1TiB")]
     pub body_limit: ByteSize,
@@ -65,7 +79,8 @@ pub struct HttpSettings {
     /// `body_limit` is larger.**
     #[setting(max = "1TiB")]
     pub memory_budget: Option<ByteSize>,
-    /// Maximum number of open connections; more wait in the system's queue.
+    /// Maximum number of open connections. For one more the longest idle one is closed; if all are busy, it
+    /// gets 503 with `Retry-After`, except for probes. Lowered to fit the limit of open files.
     /// **Default: one for each `512KiB` of the container's or machine's memory, at least `64` and at
     /// most `10000`.**
     #[setting(min = 1, max = 1_000_000)]
@@ -86,9 +101,15 @@ pub struct HttpSettings {
     /// `Strict-Transport-Security: max-age=31536000` when all clients come by HTTPS.
     /// **Default: `X-Content-Type-Options: nosniff`, `X-Frame-Options: DENY`.**
     pub headers: Vec<HeaderLine>,
-    /// Compresses responses (gzip) for clients that accept it. Leave it to the proxy, if
-    /// there is one. Needs the feature `compression`. **Default: `false`.**
+    /// Compresses responses of 1 KiB and more for clients that accept it: gzip and brotli, and zstd with
+    /// the feature `zstd`. Leave it to the proxy, if there is one. Needs the feature `compression`.
+    /// **Default: `false`.**
     pub compression: bool,
+    /// The treatment of requests whose body has a `Content-Encoding`: `refuse` responds with 415,
+    /// `decode` decodes gzip, deflate and brotli (and zstd with the feature `zstd`) within
+    /// `http.body_limit`, and `forward` leaves the body to the handler. Set `decode` for clients that
+    /// compress what they send; it needs the feature `compression`. **Default: `refuse`.**
+    pub encoded_requests: EncodedRequests,
     /// Format of error responses: `problem` (RFC 9457, with its true status) or `gnar`
     /// (`{"error","traceback"}` with status 200). **Default: `problem`.**
     pub error_style: ErrorStyle,
@@ -98,6 +119,9 @@ pub struct HttpSettings {
     /// The pages of other origins that may call the service from a browser.
     #[setting(section)]
     pub cors: CorsSettings,
+    /// Long-lived responses: server-sent events, WebSockets, streams of bytes.
+    #[setting(section)]
+    pub streams: StreamSettings,
     /// Time to go on accepting requests after the signal to stop, while `/readyz` responds 503. Set it
     /// to the time that your load balancers take to notice.
     /// **Default: `0s` in development, `5s` in production.**
@@ -121,6 +145,9 @@ impl Default for HttpSettings {
             http2: Http2Settings::default(),
             timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            header_limit: ByteSize::bytes(32 << 10),
+            half_close: true,
             body_limit: ByteSize::mib(2),
             memory_budget: None,
             max_connections: None,
@@ -132,9 +159,11 @@ impl Default for HttpSettings {
                 HeaderLine::of("x-frame-options", "DENY"),
             ],
             compression: false,
+            encoded_requests: EncodedRequests::default(),
             error_style: ErrorStyle::default(),
             traceback: ErrorDetail::default(),
             cors: CorsSettings::default(),
+            streams: StreamSettings::default(),
             drain_wait: None,
             drain_timeout: Duration::from_secs(20),
         }
@@ -163,13 +192,22 @@ impl HttpSettings {
             let fix = "http.tls.certificate=FILE and http.tls.key=FILE as well";
             reader.refuse("redirect_port", why, fix);
         }
-        if self.compression && cfg!(not(feature = "compression")) {
+        if cfg!(not(feature = "compression")) {
+            self.refuse_codings(reader);
+        }
+    }
+
+    /// Refuses settings that need the feature `compression`.
+    fn refuse_codings(&self, reader: &mut config::Reader<'_>) {
+        if self.compression {
             let why = "this build of piton cannot compress";
-            reader.refuse(
-                "compression",
-                why,
-                "give piton the feature `compression`, or leave it to the proxy",
-            );
+            let fix = "give piton the feature `compression`, or leave it to the proxy";
+            reader.refuse("compression", why, fix);
+        }
+        if self.encoded_requests == EncodedRequests::Decode {
+            let why = "this build of piton cannot decode bodies";
+            let fix = "give piton the feature `compression`, or set `refuse`";
+            reader.refuse("encoded_requests", why, fix);
         }
     }
 

@@ -1,4 +1,5 @@
 //! Helpers that every module may use and that know no other module.
 
 pub(crate) mod backoff;
+pub(crate) mod coarse_clock;
 pub(crate) mod log_throttle;

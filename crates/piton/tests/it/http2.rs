@@ -258,7 +258,7 @@ async fn a_connection_without_requests_is_closed_however_often_it_pings() {
 
 #[piton::test]
 async fn a_client_that_opens_no_window_has_its_stream_reset_and_keeps_its_connection() {
-    let app = app(&Gate::default()).set("http.header_timeout", "400ms");
+    let app = app(&Gate::default()).set("http.write_timeout", "400ms");
     let server = TestServer::start(app).await;
     // SETTINGS_INITIAL_WINDOW_SIZE
     let mut peer = Peer::connect(&server, &[(4, 0)]).await;
@@ -273,7 +273,7 @@ async fn a_client_that_opens_no_window_has_its_stream_reset_and_keeps_its_connec
 
 #[piton::test]
 async fn a_client_that_opens_its_window_slowly_gets_all() {
-    let app = app(&Gate::default()).set("http.header_timeout", "1s");
+    let app = app(&Gate::default()).set("http.write_timeout", "1s");
     let server = TestServer::start(app).await;
     let mut peer = Peer::connect(&server, &[(4, 0)]).await;
     peer.send(WINDOW_UPDATE, 0, 0, &1_000_000_u32.to_be_bytes()).await.unwrap();

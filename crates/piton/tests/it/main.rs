@@ -6,10 +6,14 @@ mod admin;
 #[cfg(feature = "cache")]
 mod cached;
 mod config;
+mod connection_edges;
+#[cfg(feature = "compression")]
+mod content_coding;
 #[cfg(feature = "validation")]
 mod converters;
 #[cfg(feature = "openapi")]
 mod document_round_trip;
+mod encoded_requests;
 mod explain;
 mod failures;
 #[cfg(feature = "jwt")]
@@ -24,6 +28,7 @@ mod http2;
 mod keys;
 mod launch;
 mod listeners;
+mod malformed_requests;
 mod manifest;
 mod memory;
 #[cfg(feature = "openapi")]
@@ -45,7 +50,13 @@ mod routes;
 mod serving;
 mod stack;
 mod steps;
+mod streams;
+mod test_app;
+#[cfg(feature = "websocket")]
+mod test_app_websocket;
 #[cfg(all(feature = "client", feature = "http2", feature = "tls"))]
 mod tls;
 #[cfg(feature = "jwt")]
 mod tokens;
+#[cfg(feature = "websocket")]
+mod websocket;

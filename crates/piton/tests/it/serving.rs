@@ -204,25 +204,6 @@ async fn a_connection_on_which_nothing_is_said_is_closed_without_a_word() {
 }
 
 #[piton::test]
-async fn above_the_cap_connections_wait_and_are_not_refused() {
-    let gate = Gate::default();
-    let server = TestServer::start(app(&gate).set("http.max_connections", 1)).await;
-    let address = server.address();
-    let mut first = TcpStream::connect(address).await.unwrap();
-    first
-        .write_all(b"GET /gated HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
-    gate.inside.notified().await;
-    let second = tokio::spawn(async move { get(address, "/").await });
-    // The second is in the system's queue; nothing of it can be seen until the first has ended.
-    assert!(!second.is_finished());
-    gate.open.notify_one();
-    assert!(second.await.unwrap().ends_with("ok"));
-    server.stop().await;
-}
-
-#[piton::test]
 async fn requests_on_one_connection_are_answered_one_after_the_other() {
     let server = TestServer::start(app(&Gate::default())).await;
     let mut stream = TcpStream::connect(server.address()).await.unwrap();

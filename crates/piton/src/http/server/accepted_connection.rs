@@ -10,6 +10,8 @@ use axum::Router;
 use tracing::debug;
 
 use super::connection::{ConnectionConfig, ConnectionInfo, FIRST_REQUEST_GRACE, serve_connection};
+use super::connection_places::ConnectionSlot;
+use super::connection_state::ConnectionState;
 use super::listeners::{AcceptedSocket, Socket};
 use super::stack::Stack;
 use super::tls::TlsStream;
@@ -30,12 +32,14 @@ enum Transport {
 /// Serves a connection. Returns when it has ended.
 pub(super) async fn serve_accepted(
     accepted: AcceptedSocket,
+    slot: ConnectionSlot,
     stack: Stack<Router>,
     config: ConnectionConfig,
     closing: Stop,
 ) {
-    let negotiation = negotiate(accepted, &config);
-    let Some(ready) = within_limits(negotiation, &config, &closing).await else { return };
+    let state = slot.state.clone();
+    let negotiation = negotiate(accepted, slot, &config);
+    let Some(ready) = within_limits(negotiation, &state, &config, &closing).await else { return };
     let Negotiated { transport, is_http2, info } = ready;
     let http2 = config.http2.clone().filter(|_| is_http2);
     // All but plain HTTP/1 are boxed, so that its task stays small.
@@ -60,13 +64,17 @@ pub(super) async fn serve_accepted(
 ///
 /// # Errors
 /// The connection has ended, or does not begin as the settings ask for.
-async fn negotiate(accepted: AcceptedSocket, config: &ConnectionConfig) -> io::Result<Negotiated> {
+async fn negotiate(
+    accepted: AcceptedSocket,
+    slot: ConnectionSlot,
+    config: &ConnectionConfig,
+) -> io::Result<Negotiated> {
     let is_unix = accepted.is_unix;
     let (mut socket, peer) = match &config.proxy_protocol {
         Some(protocol) => protocol.client_of(accepted).await?,
         None => (accepted.socket, accepted.peer),
     };
-    let mut info = ConnectionInfo { peer: Some(peer), handshake: None };
+    let mut info = ConnectionInfo { peer: Some(peer), handshake: None, slot };
     // Unix sockets stay plain: what passes through them does not leave the machine.
     if let Some(tls) = config.tls.as_ref().filter(|_| !is_unix) {
         let (stream, handshake) = Box::pin(tls.accept(socket)).await?;
@@ -85,6 +93,7 @@ async fn negotiate(accepted: AcceptedSocket, config: &ConnectionConfig) -> io::R
 /// connection is to be closed.
 async fn within_limits(
     negotiation: impl Future<Output = io::Result<Negotiated>>,
+    state: &ConnectionState,
     config: &ConnectionConfig,
     closing: &Stop,
 ) -> Option<Negotiated> {
@@ -95,7 +104,8 @@ async fn within_limits(
     let negotiated = tokio::select! {
         biased;
         negotiated = negotiation => negotiated,
-        () = tokio::time::sleep(config.header_timeout) => return None,
+        () = tokio::time::sleep(config.header_timeout_of(state)) => return None,
+        () = state.eviction.notified() => return None,
         () = closed => return None,
     };
     // Clients break off handshakes at any time, so the reason is for those who look for it.

@@ -1,4 +1,5 @@
-//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), or the service stops.
+//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), its place is needed
+//! (`connection_table.rs`), or the service stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,30 +10,36 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::{HeaderValue, Method, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
+use super::connection_io::ConnectionIo;
+use super::connection_places::{ConnectionSlot, RESERVE_HEADER_TIMEOUT};
 use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
+use super::host_header;
 use super::http2::Http2Config;
 use super::listeners::ProxyProtocol;
-use super::protocol_errors::ErrorRewritingIo;
+use super::request_body::{self, RequestBody};
 use super::stack::Stack;
 use super::tls::{Handshake, TlsAcceptor};
+use crate::error::BoxError;
+use crate::http::settings::HttpSettings;
 use crate::memory;
 use crate::stop_signal::Stop;
 
 /// Time for a connection without a request yet to send one, once the listener is closed.
 pub(super) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// Maximum size of a request's head, and of the buffers for reading and writing a body. hyper's
-/// default is 400 KiB, which would take 4 GB if the clients of all connections send fast and read
-/// slowly.
+/// Maximum size of the buffers for reading and writing a body. hyper's default is 400 KiB, which would
+/// take 4 GB if the clients of all connections send fast and read slowly.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 /// Maximum size of the same buffers below [`SMALL_MEMORY_BYTES`] of memory.
@@ -50,15 +57,28 @@ pub(super) struct ConnectionConfig {
     /// Set if connections begin with a header of the PROXY protocol.
     pub proxy_protocol: Option<ProxyProtocol>,
     pub header_timeout: Duration,
+    pub write_timeout: Duration,
     /// Set if requests carry the address of the connection's other end as an extension.
     pub wants_peer_address: bool,
 }
 
-/// Returns hyper's settings, with buffers that fit the memory of the container.
-pub(super) fn http1_builder() -> http1::Builder {
+impl ConnectionConfig {
+    /// Returns the time for a head, which is short in the reserve.
+    pub fn header_timeout_of(&self, state: &ConnectionState) -> Duration {
+        match state.is_in_reserve() {
+            true => self.header_timeout.min(RESERVE_HEADER_TIMEOUT),
+            false => self.header_timeout,
+        }
+    }
+}
+
+/// Returns hyper's settings, with buffers that fit the memory of the container and a whole head.
+pub(super) fn http1_builder(settings: &HttpSettings) -> http1::Builder {
     let is_small = memory::limit().is_some_and(|limit| limit.bytes < SMALL_MEMORY_BYTES);
+    let buffer = if is_small { MAX_SMALL_BUFFER_BYTES } else { MAX_BUFFER_BYTES };
+    let head = settings.header_limit.as_usize();
     let mut http = http1::Builder::new();
-    http.max_buf_size(if is_small { MAX_SMALL_BUFFER_BYTES } else { MAX_BUFFER_BYTES });
+    http.max_buf_size(buffer.max(head)).max_header_size(head).half_close(settings.half_close);
     http
 }
 
@@ -66,17 +86,20 @@ pub(super) fn http1_builder() -> http1::Builder {
 enum Signal {
     /// No whole head of a request has arrived within `http.header_timeout`.
     HeaderTimeout,
+    /// Another connection needs the place of this one.
+    Eviction,
     /// The listener is closed.
     Closing,
 }
 
-/// The other end of a connection.
+/// The other end of a connection, and its place among others.
 #[derive(Clone)]
 pub(super) struct ConnectionInfo {
     /// The address of the peer, or of the client that a proxy announced for it.
     pub peer: Option<SocketAddr>,
     /// The outcome of the TLS handshake, if there was one.
     pub handshake: Option<Arc<Handshake>>,
+    pub slot: ConnectionSlot,
 }
 
 impl ConnectionInfo {
@@ -93,6 +116,64 @@ impl ConnectionInfo {
     }
 }
 
+/// The service of one connection, which hyper calls with each of its requests.
+struct ConnectionService {
+    stack: Stack<Router>,
+    info: ConnectionInfo,
+    /// Set if requests carry the address of the connection's other end.
+    wants_peer_address: bool,
+}
+
+impl ConnectionService {
+    fn call(
+        &self,
+        mut request: hyper::Request<Incoming>,
+    ) -> impl Future<Output = Result<hyper::Response<TrackedBody>, Infallible>> + use<> {
+        let state = self.info.slot.state.clone();
+        state.begin();
+        self.info.add_to(&mut request, self.wants_peer_address);
+        let (stack, peer) = (self.stack.clone(), self.info.peer.map(|peer| peer.ip()));
+        let refusal = self.refusal(&request);
+        let is_last = refusal.is_some() || state.is_in_reserve();
+        let is_connect = request.method() == Method::CONNECT;
+        let (request, has_body) = RequestBody::wrap(request, &state);
+        async move {
+            let mut response = match refusal {
+                None => stack.respond(request, peer).await,
+                Some(Refusal::Malformed(detail)) => stack.refuse_malformed(request, peer, detail),
+                Some(Refusal::Full) => stack.shed_connection(request, peer),
+            };
+            if is_last {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            if has_body {
+                request_body::settle(&state, &mut response).await;
+            }
+            state.record_upgrade(is_connect, &mut response);
+            Ok(TrackedBody::wrap(response, state))
+        }
+    }
+
+    /// Returns the reason why the request is not to reach the router, if there is one.
+    fn refusal(&self, request: &hyper::Request<Incoming>) -> Option<Refusal> {
+        let fault = host_header::fault(request.version(), request.headers());
+        if let Some(fault) = fault {
+            return Some(Refusal::Malformed(fault));
+        }
+        let is_probe = || self.stack.is_probe(request.uri().path());
+        (!self.info.slot.admits(is_probe)).then_some(Refusal::Full)
+    }
+}
+
+/// The reasons why a request does not reach the router.
+enum Refusal {
+    /// It is not HTTP, for this reason.
+    Malformed(&'static str),
+    /// Its connection has no place.
+    Full,
+}
+
 /// Serves the requests of one connection. Returns when it has ended.
 pub(super) async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -101,35 +182,70 @@ pub(super) async fn serve_connection(
     config: ConnectionConfig,
     closing: Stop,
 ) {
-    let state = Arc::new(ConnectionState::default());
-    let io = ErrorRewritingIo::new(TokioIo::new(stream), state.clone());
-    let service_state = state.clone();
-    let peer_ip = info.peer.map(|peer| peer.ip());
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        service_state.begin();
-        info.add_to(&mut request, config.wants_peer_address);
-        let (stack, state) = (stack.clone(), service_state.clone());
+    let state = info.slot.state.clone();
+    let signals = signals(&info, &config, closing);
+    let io = TokioIo::new(ConnectionIo::new(stream, state.clone(), config.write_timeout));
+    let service = ConnectionService { stack, info, wants_peer_address: config.wants_peer_address };
+    let service = service_fn(move |request| service.call(request));
+    let connection = config.http.serve_connection(io, service).with_upgrades();
+    run(connection, signals, &state).await;
+}
+
+/// Returns the waits for the reasons to end a connection.
+///
+/// `FuturesUnordered` polls only futures that were woken, so that they cost nothing per request
+/// (decision 0003).
+fn signals(
+    info: &ConnectionInfo,
+    config: &ConnectionConfig,
+    closing: Stop,
+) -> FuturesUnordered<BoxFuture<'static, Signal>> {
+    let header_timeout = config.header_timeout_of(&info.slot.state);
+    let signals = FuturesUnordered::new();
+    let state = info.slot.state.clone();
+    signals.push(
         async move {
-            let response = stack.respond(request, peer_ip).await;
-            Ok::<_, Infallible>(TrackedBody::wrap(response, state))
+            tokio::select! {
+                () = header_timeout::wait_for_header_timeout(&state, header_timeout) => {
+                    Signal::HeaderTimeout
+                }
+                () = state.eviction.notified() => Signal::Eviction,
+            }
         }
-    });
-    let mut connection = pin!(config.http.serve_connection(io, service).with_upgrades());
-    let head_is_late = header_timeout::wait_for_header_timeout(&state, config.header_timeout)
-        .map(|()| Signal::HeaderTimeout);
-    let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
-    // `FuturesUnordered` polls only futures that were woken, so that these two cost nothing per request
-    // (decision 0003).
-    let mut signals: FuturesUnordered<_> =
-        [head_is_late.boxed(), closing.boxed()].into_iter().collect();
+        .boxed(),
+    );
+    signals.push(async move { closing.stopped().await }.map(|()| Signal::Closing).boxed());
+    signals
+}
+
+async fn run<I, S, B>(
+    connection: http1::UpgradeableConnection<I, S>,
+    mut signals: FuturesUnordered<BoxFuture<'static, Signal>>,
+    state: &ConnectionState,
+) where
+    http1::UpgradeableConnection<I, S>: Future<Output = hyper::Result<()>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Error: Into<BoxError>> + 'static,
+{
+    let mut connection = pin!(connection);
     loop {
         let signal = tokio::select! {
             biased;
-            result = &mut connection => return log_end(result),
+            result = &mut connection => {
+                log_end(result);
+                // A WebSocket counts as a connection, and is waited for by the drain, until it ends.
+                return state.upgrade_ended().await;
+            }
             Some(signal) = signals.next() => signal,
         };
         match signal {
-            Signal::HeaderTimeout => return header_timeout::give_up(&state, connection).await,
+            Signal::HeaderTimeout => return header_timeout::give_up(state, connection).await,
+            Signal::Eviction if state.received() > 0 && state.is_idle() => {
+                return header_timeout::give_up(state, connection).await;
+            }
+            Signal::Eviction => connection.as_mut().graceful_shutdown(),
             Signal::Closing => {
                 if !state.has_served() && ended_within_grace(connection.as_mut()).await {
                     return;

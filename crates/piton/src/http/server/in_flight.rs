@@ -1,5 +1,8 @@
 //! The count of requests in flight, by which requests above `http.max_requests` are shed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use http::Method;
 
 use crate::metrics::{MethodIndex, RequestMetrics};
@@ -33,5 +36,32 @@ impl<'a> InFlightGuard<'a> {
 impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
         self.metrics.end(self.method, self.is_answered);
+    }
+}
+
+/// The number of requests in flight whose handlers wait for their clients to send more of a body.
+#[derive(Debug, Default)]
+pub(crate) struct BodyWaits(AtomicI64);
+
+impl BodyWaits {
+    pub fn count(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// RAII guard of the count of one request.
+#[derive(Debug)]
+pub(super) struct BodyWaitGuard(Arc<BodyWaits>);
+
+impl BodyWaitGuard {
+    pub fn new(waits: &Arc<BodyWaits>) -> Self {
+        waits.0.fetch_add(1, Ordering::Relaxed);
+        Self(waits.clone())
+    }
+}
+
+impl Drop for BodyWaitGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{info, warn};
 
 use super::accepted_connection::serve_accepted;
 use super::connection::{ConnectionConfig, http1_builder};
+use super::connection_limit;
+use super::connection_places::{Admission, ConnectionPlaces, ConnectionSlot};
+use super::connection_table::ConnectionTable;
 use super::header_timeout::READ_REASON_GRACE;
 use super::http2::Http2Config;
 use super::listeners::{AcceptedSocket, Listeners, ProxyProtocol, redirect_router};
@@ -27,9 +29,9 @@ use super::stack_config::StackConfig;
 use super::tls::TlsAcceptor;
 use crate::handle::Handle;
 use crate::http::settings::HttpSettings;
-use crate::memory;
 use crate::metrics::RequestMetrics;
 use crate::stop_signal::{Stop, Trigger};
+use crate::support::log_throttle::LogThrottle;
 
 /// Time for connections whose TCP handshake is under way to arrive before the listener closes.
 const HANDSHAKE_GRACE: Duration = Duration::from_millis(100);
@@ -40,8 +42,8 @@ const LAST_CALL_GRACE: Duration = Duration::from_secs(2);
 /// Time for the responses to the last call, whatever ends the drain.
 const LAST_RESPONSE_GRACE: Duration = Duration::from_millis(300);
 
-/// Pause after an error of `accept`.
-const ACCEPT_ERROR_BACKOFF: Duration = Duration::from_secs(1);
+/// Pause after an error of `accept`. A connection that was told to end meanwhile releases its file.
+const ACCEPT_ERROR_BACKOFF: Duration = Duration::from_millis(50);
 
 /// The listeners of the public address, and what its connections need before their first request.
 pub(crate) struct PublicListeners {
@@ -85,6 +87,7 @@ pub(crate) async fn serve(
 ) {
     let PublicListeners { mut listeners, tls, redirect } = public;
     let handle = stack.handle().clone();
+    connection_limit::warn_if_lowered(settings);
     // Aborted when the last connection has ended.
     let mut followers = JoinSet::new();
     if let Some(tls) = &tls {
@@ -180,9 +183,14 @@ impl Protocols {
 struct Server {
     stack: Stack<Router>,
     config: ConnectionConfig,
-    connection_permits: Arc<Semaphore>,
+    places: Arc<ConnectionPlaces>,
     connections: JoinSet<()>,
+    table: ConnectionTable,
     closing: Stop,
+    /// Limits the log lines about connections that cannot be accepted.
+    accept_log: LogThrottle,
+    /// Limits the log lines about connections above the maximum.
+    full_log: LogThrottle,
 }
 
 impl Server {
@@ -191,20 +199,23 @@ impl Server {
         let (close, closing) = Stop::new();
         let wants_peer_address = stack.handle().inner().wants_peer_address.load(Ordering::Relaxed);
         let config = ConnectionConfig {
-            http: http1_builder(),
+            http: http1_builder(settings),
             http2: protocols.http2,
             tls: protocols.tls,
             proxy_protocol: protocols.proxy_protocol,
             header_timeout: settings.header_timeout,
+            write_timeout: settings.write_timeout,
             wants_peer_address,
         };
-        let max_connections = settings.max_connections(memory::limit());
         let server = Self {
             stack,
             config,
-            connection_permits: Arc::new(Semaphore::new(max_connections)),
+            places: ConnectionPlaces::new(connection_limit::max_connections(settings)),
             connections: JoinSet::new(),
+            table: ConnectionTable::default(),
             closing,
+            accept_log: LogThrottle::default(),
+            full_log: LogThrottle::default(),
         };
         (server, close)
     }
@@ -212,34 +223,70 @@ impl Server {
     async fn accept_until(&mut self, listeners: &mut Listeners, until: impl Future<Output = ()>) {
         let mut until = pin!(until);
         loop {
-            let permits = self.connection_permits.clone();
-            let accepted = async {
-                // The permit comes first, so that without one the connection waits in the system's
-                // queue.
-                let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
-                (listeners.accept().await, permit)
-            };
             tokio::select! {
                 biased;
                 () = &mut until => return,
-                Some(_) = self.connections.join_next() => {}
-                (accepted, permit) = accepted => match accepted {
-                    Ok(socket) => self.open(socket, permit),
-                    Err(error) => after_accept_error(error).await,
+                Some(ended) = self.connections.join_next_with_id() => self.remove(ended),
+                accepted = listeners.accept() => match accepted {
+                    Ok(socket) => self.open(socket),
+                    Err(error) => self.after_accept_error(error).await,
                 },
             }
         }
     }
 
-    fn open(&mut self, socket: AcceptedSocket, permit: OwnedSemaphorePermit) {
-        let (stack, config) = (self.stack.clone(), self.config.clone());
-        let connection = serve_accepted(socket, stack, config, self.closing.clone());
+    fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
+        self.table.remove(ended.map_or_else(|error| error.id(), |(id, ())| id));
+    }
+
+    fn open(&mut self, socket: AcceptedSocket) {
+        let slot = ConnectionSlot::new(self.admit());
+        let (stack, config, state) = (self.stack.clone(), self.config.clone(), slot.state.clone());
+        let connection = serve_accepted(socket, slot, stack, config, self.closing.clone());
         let metrics = self.stack.metrics().clone();
-        self.connections.spawn(async move {
+        let task = self.connections.spawn(async move {
             let _counted = OpenConnectionGuard::new(metrics);
             connection.await;
-            drop(permit);
         });
+        if state.is_in_reserve() {
+            self.table.insert_reserve(task, state);
+        } else {
+            self.table.insert(task.id(), state);
+        }
+    }
+
+    /// Returns a free place, or that of the connection that is idle for longest, or one of the reserve.
+    fn admit(&mut self) -> Admission {
+        if let Some(place) = self.places.take() {
+            return Admission::Regular(place);
+        }
+        if let Some(count) = self.full_log.pass() {
+            let limit = self.places.max();
+            warn!(count, limit, "Connections above http.max_connections: closing idle ones");
+        }
+        if self.table.close_longest_idle() {
+            return Admission::Regular(self.places.take_over());
+        }
+        Admission::reserve(&self.places)
+    }
+
+    /// Backs off after an error of the listener itself, such as too few file descriptors: a retry at once
+    /// would only spin. Errors of one connection are ignored.
+    async fn after_accept_error(&mut self, error: std::io::Error) {
+        use std::io::ErrorKind;
+        if matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset
+        ) {
+            return;
+        }
+        if let Some(count) = self.accept_log.pass() {
+            warn!(count, "Cannot accept connections, closing idle ones: {error}");
+        }
+        self.table.close_longest_idle();
+        tokio::time::sleep(ACCEPT_ERROR_BACKOFF).await;
     }
 
     async fn drain(mut self, close: Trigger, timeout: Duration, stop_now: Stop) {
@@ -287,18 +334,4 @@ impl Drop for OpenConnectionGuard {
     fn drop(&mut self) {
         self.0.connection(-1);
     }
-}
-
-/// Backs off after an error of the listener itself, such as too few file descriptors: a retry at once
-/// would only spin. Errors of one connection are ignored.
-async fn after_accept_error(error: std::io::Error) {
-    use std::io::ErrorKind;
-    if matches!(
-        error.kind(),
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
-    ) {
-        return;
-    }
-    warn!("Cannot accept a connection, trying again in a second: {error}");
-    tokio::time::sleep(ACCEPT_ERROR_BACKOFF).await;
 }

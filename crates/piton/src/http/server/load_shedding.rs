@@ -8,6 +8,7 @@ use http::StatusCode;
 use tracing::warn;
 
 use super::body_limit_errors::{body_too_large, budget_exhausted};
+use super::content_coding::body_coding::unsupported_coding;
 use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
 use super::request_context::RequestContext;
@@ -28,6 +29,10 @@ impl StackConfig {
         if in_flight.count() <= self.max_requests || self.exempt_paths.is_probe(request.path()) {
             return None;
         }
+        // Requests whose bodies are slow to arrive do no work, so that they take no capacity.
+        if in_flight.count() - self.body_waits.count() <= self.max_requests {
+            return None;
+        }
         self.metrics.shed();
         if let Some(count) = self.shed_log.pass() {
             let limit = self.max_requests;
@@ -38,12 +43,24 @@ impl StackConfig {
         Some(RequestOutcome::Shed(refusal.into_response()))
     }
 
+    /// Returns a 503 for a connection above `http.max_connections`.
+    pub(super) fn shed_connection(&self) -> RequestOutcome {
+        self.metrics.shed();
+        let refusal =
+            Error::unavailable("too many connections are open").retry_after(Duration::from_secs(1));
+        RequestOutcome::Shed(refusal.into_response())
+    }
+
     /// Returns the response to a request whose body was refused before it was read.
     #[cold]
     pub(super) fn refuse_body(&self, refusal: BodyRefusal) -> RequestOutcome {
         match refusal {
             BodyRefusal::BudgetExhausted => RequestOutcome::BudgetExhausted,
             BodyRefusal::TooLarge => RequestOutcome::Answered(body_too_large().into_response()),
+            BodyRefusal::UnsupportedCoding => {
+                let refusal = unsupported_coding(self.encoded_requests);
+                RequestOutcome::Answered(refusal.into_response())
+            }
         }
     }
 

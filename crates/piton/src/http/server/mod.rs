@@ -3,17 +3,18 @@
 mod accepted_connection;
 mod access_log;
 pub(crate) mod body_limit_errors;
-#[cfg(feature = "compression")]
-pub(crate) mod compression;
-#[cfg(not(feature = "compression"))]
-#[path = "compression_disabled.rs"]
-pub(crate) mod compression;
 mod connection;
-mod connection_state;
+mod connection_io;
+mod connection_limit;
+mod connection_places;
+pub(crate) mod connection_state;
+mod connection_table;
+pub(crate) mod content_coding;
 pub(crate) mod cors;
 mod cors_origin;
 mod error_format;
 mod header_timeout;
+mod host_header;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(not(feature = "http2"))]
@@ -27,12 +28,14 @@ pub(crate) mod panics;
 mod path_redaction;
 pub(crate) mod probe_paths;
 mod protocol_errors;
+mod request_body;
 mod request_body_limit;
 pub(crate) mod request_context;
 mod response_body;
 mod response_headers;
 pub(crate) mod stack;
 pub(crate) mod stack_config;
+mod streamed_body;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
@@ -40,3 +43,4 @@ pub(crate) mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "tls_disabled.rs"]
 pub(crate) mod tls;
+mod write_timeout;

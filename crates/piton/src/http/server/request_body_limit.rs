@@ -10,15 +10,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, header};
+use http::Request;
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::Limited;
 
 use super::body_limit_errors::{BodyExceedsBudget, BudgetExhausted};
+use super::in_flight::{BodyWaitGuard, BodyWaits};
 use crate::error::BoxError;
 use crate::memory::MemoryBudget;
 use crate::request::body_state::{BodyRefusal, BodyState, MAX_KEPT};
@@ -28,10 +28,6 @@ use crate::request::body_state::{BodyRefusal, BodyState, MAX_KEPT};
 /// sent byte by byte would take thousands of times its size.
 const COPIED_BELOW: usize = 16 << 10;
 
-/// Time for which the rest of a refused body is read and discarded. If the connection closes while
-/// the client still sends, its system reports a reset, and the client may not see the response.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Limits the body of a request, and charges it as it arrives.
 ///
 /// # Errors
@@ -40,6 +36,7 @@ pub(crate) fn limit<B>(
     request: Request<B>,
     limit: usize,
     budget: &Arc<MemoryBudget>,
+    waits: &Arc<BodyWaits>,
 ) -> Result<(Request<Body>, Option<Arc<BodyState>>), BodyRefusal>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -58,26 +55,11 @@ where
     }
     // A body beyond `MAX_KEPT` may be read piece by piece, so it may never take more than that.
     if !budget.has_room_for(announced.min(MAX_KEPT)) {
-        // A client that waits for `100 Continue` has sent nothing yet, and reading would ask for
-        // it.
-        if !parts.headers.contains_key(header::EXPECT) {
-            discard(Limited::new(body, limit));
-        }
         return Err(BodyRefusal::BudgetExhausted);
     }
     let state = BodyState::new(budget);
-    let body = BudgetedBody::new(Limited::new(body, limit), state.clone());
+    let body = BudgetedBody::new(Limited::new(body, limit), state.clone(), waits.clone());
     Ok((Request::from_parts(parts, Body::new(body)), Some(state)))
-}
-
-/// Reads and discards the rest of a body for a while.
-fn discard<B>(mut body: Limited<B>)
-where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
-{
-    tokio::spawn(tokio::time::timeout(DISCARD_TIMEOUT, async move {
-        while let Some(Ok(_)) = body.frame().await {}
-    }));
 }
 
 /// A body that fails above its limit, or where there is no room for it.
@@ -91,14 +73,25 @@ struct BudgetedBody<B> {
     /// The frame that ended the joining, or the error.
     next: Option<Result<Frame<Bytes>, BoxError>>,
     state: Arc<BodyState>,
+    waits: Arc<BodyWaits>,
+    /// Held while the reader waits for the client.
+    wait: Option<BodyWaitGuard>,
 }
 
 impl<B> BudgetedBody<B>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    fn new(body: Limited<B>, state: Arc<BodyState>) -> Self {
-        Self { body: Some(body), joined: Vec::new(), yielded: false, next: None, state }
+    fn new(body: Limited<B>, state: Arc<BodyState>, waits: Arc<BodyWaits>) -> Self {
+        let (joined, yielded, next, wait) = Default::default();
+        Self { body: Some(body), joined, yielded, next, state, waits, wait }
+    }
+
+    fn set_waiting(&mut self, waiting: bool) {
+        self.state.set_waiting(waiting);
+        if waiting != self.wait.is_some() {
+            self.wait = waiting.then(|| BodyWaitGuard::new(&self.waits));
+        }
     }
 
     /// Returns the next frame, with small pieces joined.
@@ -117,8 +110,8 @@ where
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            self.state.set_waiting(polled.is_pending());
             let is_last = body.is_end_stream();
+            self.set_waiting(polled.is_pending());
             let frame = match polled {
                 Poll::Pending if self.joined.is_empty() => return Poll::Pending,
                 Poll::Pending => return Poll::Ready(Some(Ok(self.take_joined()))),
@@ -196,12 +189,10 @@ where
         let taken = taken.map(Frame::data).map_err(|refused| {
             this.state.refuse(refused);
             this.next = None;
-            if let Some(rest) = this.body.take() {
-                discard(rest);
-            }
+            this.body = None;
             match refused {
                 BodyRefusal::BudgetExhausted => BoxError::from(BudgetExhausted),
-                BodyRefusal::TooLarge => BodyExceedsBudget.into(),
+                _ => BodyExceedsBudget.into(),
             }
         });
         Poll::Ready(Some(taken))

@@ -6,7 +6,8 @@
 //!    (`request_context.rs`)
 //! 2. the limit of requests in flight: above it 503 at once (`load_shedding.rs`)
 //! 3. cross-origin preflight requests of browsers (`cors.rs`)
-//! 4. the body's limit, and the budget of memory that all requests share (`request_body_limit.rs`)
+//! 4. the body's limit, and the budget of memory that all requests share (`request_body_limit.rs`);
+//!    the refusal or decoding of a compressed one (`content_coding/body_coding.rs`)
 //! 5. the task-local context: `piton::app()`, the id in log lines
 //! 6. timeout, panic catch (`panics.rs`)
 //! 7. the service's own `before_request`
@@ -20,6 +21,7 @@
 //! (`docs/decisions/0003-one-service-around-the-router.md`).
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -38,12 +40,14 @@ use tower::{Layer, Service};
 use super::body_limit_errors::body_too_large;
 use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
+use super::panics;
 use super::request_context::RequestContext;
+use super::response_body;
 use super::stack_config::StackConfig;
-use super::{panics, request_body_limit};
+use super::streamed_body::WatchedBody;
 use crate::context;
-use crate::error::BoxError;
 use crate::error::problem_document::{DebugInfo, ErrorReport};
+use crate::error::{BoxError, Error};
 use crate::handle::Handle;
 use crate::http::routing::path_encoding;
 use crate::metrics::RequestMetrics;
@@ -74,6 +78,42 @@ impl<S> Stack<S> {
 
     pub fn metrics(&self) -> &Arc<RequestMetrics> {
         &self.config.metrics
+    }
+
+    /// Returns whether `path` is a probe's.
+    pub fn is_probe(&self, path: &str) -> bool {
+        self.config.exempt_paths.is_probe(path)
+    }
+
+    /// Responds 400 to a request that is not HTTP.
+    #[cold]
+    pub fn refuse_malformed<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<IpAddr>,
+        detail: &'static str,
+    ) -> Response {
+        let refusal = Error::bad_request(detail).into_response();
+        self.respond_without_router(request, peer, RequestOutcome::Answered(refusal))
+    }
+
+    /// Responds 503 to a request whose connection is one too many.
+    #[cold]
+    pub fn shed_connection<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Response {
+        self.respond_without_router(request, peer, self.config.shed_connection())
+    }
+
+    fn respond_without_router<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<IpAddr>,
+        outcome: RequestOutcome,
+    ) -> Response {
+        let config = &*self.config;
+        let mut seen = RequestContext::new(&request, peer, config);
+        let mut in_flight = InFlightGuard::new(&config.metrics, &seen.method);
+        in_flight.set_answered();
+        config.finish(outcome, &mut seen)
     }
 
     pub fn into_parts(self) -> (S, Arc<StackConfig>) {
@@ -127,8 +167,8 @@ where
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let Self { mut inner, config, normalizes_paths } = self;
-        let config = &*config;
+        let Self { mut inner, config: shared_config, normalizes_paths } = self;
+        let config = &*shared_config;
         let mut seen = RequestContext::new(&request, peer, config);
         let mut in_flight = InFlightGuard::new(&config.metrics, &seen.method);
         let outcome = if let Some(shed) = config.shed_if_overloaded(&in_flight, &seen) {
@@ -136,11 +176,7 @@ where
         } else if let Some(preflight) = config.preflight(&request) {
             RequestOutcome::Answered(preflight)
         } else {
-            match request_body_limit::limit(
-                request,
-                config.body_limit,
-                &config.handle.inner().memory,
-            ) {
+            match config.limit_body(request) {
                 Ok((request, body)) => {
                     let work = run_handler(&mut inner, config, normalizes_paths, request);
                     // Pinned here, so that the timeout and the scope around it move a pointer
@@ -160,7 +196,11 @@ where
             }
         };
         in_flight.set_answered();
-        config.finish(outcome, &mut seen)
+        let response = config.finish(outcome, &mut seen);
+        if response_body::is_streamed(&response) {
+            return WatchedBody::wrap(response, seen, shared_config.clone());
+        }
+        response
     }
 }
 
@@ -265,7 +305,22 @@ impl StackConfig {
         if request.method() != Method::OPTIONS {
             return None;
         }
+        if request.uri().path() == "*" {
+            return Some(self.server_options());
+        }
         self.cors.as_ref()?.preflight(request.method(), request.headers())
+    }
+
+    /// Returns the methods of the whole server, for `OPTIONS *` (RFC 9110 section 9.3.7).
+    #[cold]
+    fn server_options(&self) -> Response {
+        let routes = self.handle.routes().iter().map(|route| route.method.as_str());
+        let methods: BTreeSet<&str> = routes.chain(["GET", "HEAD", "OPTIONS"]).collect();
+        let allow = Vec::from_iter(methods).join(", ");
+        let mut response = Response::new(Body::empty());
+        let allow = HeaderValue::try_from(allow).expect("methods are tokens");
+        response.headers_mut().insert(header::ALLOW, allow);
+        response
     }
 
     /// Formats the response, adds its headers, and counts and logs the request.

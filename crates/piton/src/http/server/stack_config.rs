@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::content_coding::encoded_requests::EncodedRequests;
 use super::cors::Cors;
+use super::in_flight::BodyWaits;
 use super::probe_paths::ExemptPaths;
 use crate::compat::error_envelope;
 use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
 use crate::http::routing::request_hooks::RequestHooks;
 use crate::http::settings::{HeaderLine, HttpSettings};
+use crate::http::streams::registry::StreamRegistry;
 use crate::logging::{LogRequests, LogSettings};
 use crate::metrics::RequestMetrics;
 use crate::request::trusted_proxies::TrustedProxies;
@@ -20,7 +23,9 @@ pub(crate) struct StackConfig {
     pub handle: Handle,
     pub(super) timeout: Duration,
     pub(super) body_limit: usize,
+    pub(super) encoded_requests: EncodedRequests,
     pub(super) max_requests: i64,
+    pub(super) body_waits: Arc<BodyWaits>,
     pub(super) proxies: TrustedProxies,
     pub(super) cors: Option<Cors>,
     pub(super) headers: Vec<HeaderLine>,
@@ -55,12 +60,15 @@ impl StackConfig {
         exempt_paths: ExemptPaths,
     ) -> Self {
         let production = handle.production();
+        StreamRegistry::install(&handle, http);
         let requests = log.requests.resolve(production);
         let logs_failures = requests != LogRequests::None;
         Self {
             timeout: http.timeout,
             body_limit: http.body_limit.as_usize(),
+            encoded_requests: http.encoded_requests,
             max_requests: http.max_requests.into(),
+            body_waits: Arc::default(),
             proxies: http.proxies(),
             cors: Cors::new(&http.cors, production),
             headers: http.headers.clone(),

@@ -1,12 +1,14 @@
 //! Serves one connection with HTTP/2, until it ends, nothing happens on it, or the service stops.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
@@ -46,6 +48,8 @@ enum Signal {
     Idle,
     /// The listener is closed.
     Closing,
+    /// Another connection needs the place of this one.
+    Evicted,
     /// A response was made while the service drains.
     Draining,
     /// The client cancels nearly all that it asks for.
@@ -62,23 +66,28 @@ impl Http2Config {
         config: &ConnectionConfig,
         closing: Stop,
     ) {
-        let state = Arc::new(Http2State::default());
+        let header_timeout = config.header_timeout_of(&info.slot.state);
+        let state = Arc::new(Http2State::new(info.slot.state.clone()));
         let (service_state, wants_peer) = (state.clone(), config.wants_peer_address);
         let service = service_fn(move |mut request: Request<Incoming>| {
             let stream = ActiveStream::begin(&service_state);
             info.add_to(&mut request, wants_peer);
             let (peer, state) = (info.peer.map(|peer| peer.ip()), service_state.clone());
-            respond(stack.clone(), request, peer, state, stream)
+            let admitted = info.slot.admits(|| stack.is_probe(request.uri().path()));
+            respond(stack.clone(), request, peer, state, stream, admitted)
         });
         let http = self.builder(&state);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-        let idle = state.wait_until_idle(config.header_timeout).map(|()| Signal::Idle);
+        let idle = state.wait_until_idle(header_timeout).map(|()| Signal::Idle);
         let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
         let draining = state.goaway_asked().map(|()| Signal::Draining);
+        let evicted = state.evicted().map(|()| Signal::Evicted);
         let abuse = state.too_many_cancelled().map(|()| Signal::Abuse);
         // Polls only futures that were woken (decision 0003).
         let mut signals: FuturesUnordered<_> =
-            [idle.boxed(), closing.boxed(), draining.boxed(), abuse.boxed()].into_iter().collect();
+            [idle.boxed(), closing.boxed(), draining.boxed(), evicted.boxed(), abuse.boxed()]
+                .into_iter()
+                .collect();
         loop {
             let signal = tokio::select! {
                 biased;
@@ -96,8 +105,11 @@ impl Http2Config {
                         return;
                     }
                     connection.as_mut().graceful_shutdown();
-                    let idle = state.wait_until_idle(CLOSING_IDLE_TIMEOUT);
-                    signals.push(idle.map(|()| Signal::Idle).boxed());
+                    signals.push(closing_idle(&state));
+                }
+                Signal::Evicted => {
+                    connection.as_mut().graceful_shutdown();
+                    signals.push(closing_idle(&state));
                 }
                 Signal::Draining => connection.as_mut().graceful_shutdown(),
                 Signal::Abuse => {
@@ -125,17 +137,27 @@ impl Http2Config {
     }
 }
 
-/// Responds to one request. `stream` counts it until its response is sent.
+/// Waits until a connection that was told to end has no stream.
+fn closing_idle(state: &Http2State) -> BoxFuture<'_, Signal> {
+    state.wait_until_idle(CLOSING_IDLE_TIMEOUT).map(|()| Signal::Idle).boxed()
+}
+
+/// Responds to one request, with 503 unless it is `admitted`. `stream` counts it until its response is sent.
 async fn respond(
     stack: Stack<Router>,
     mut request: Request<Incoming>,
-    peer: Option<std::net::IpAddr>,
+    peer: Option<IpAddr>,
     state: Arc<Http2State>,
     mut stream: ActiveStream,
+    admitted: bool,
 ) -> Result<http::Response<StreamBody>, Infallible> {
     set_host(&mut request);
     let handle = stack.handle().clone();
-    let response = stack.respond(request, peer).await;
+    let response = if admitted {
+        stack.respond(request, peer).await
+    } else {
+        stack.shed_connection(request, peer)
+    };
     stream.set_answered();
     if handle.draining() {
         state.ask_for_goaway();

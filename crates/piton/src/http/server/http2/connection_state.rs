@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::http::server::connection_state::ConnectionState;
+
 /// Streams that a client may cancel before the share of them counts: pages that search while one types
 /// cancel some too.
 const MAX_CANCELLED_STREAMS: u64 = 100;
@@ -13,6 +15,8 @@ const MAX_CANCELLED_STREAMS: u64 = 100;
 /// The state of one connection, shared by its streams.
 #[derive(Debug, Default)]
 pub(super) struct Http2State {
+    /// The state by which a full listener chooses the connections that it closes.
+    connection: Arc<ConnectionState>,
     /// Requests that reached the router.
     served: AtomicU64,
     /// Streams from their head to the end of their response.
@@ -26,6 +30,15 @@ pub(super) struct Http2State {
 }
 
 impl Http2State {
+    pub fn new(connection: Arc<ConnectionState>) -> Self {
+        Self { connection, ..Self::default() }
+    }
+
+    /// Waits until another connection needs the place of this one. Cancel safe.
+    pub async fn evicted(&self) {
+        self.connection.eviction.notified().await;
+    }
+
     pub fn has_served(&self) -> bool {
         self.served.load(Ordering::Relaxed) > 0
     }
@@ -92,7 +105,9 @@ impl ActiveStream {
     /// Counts a request.
     pub fn begin(state: &Arc<Http2State>) -> Self {
         state.served.fetch_add(1, Ordering::Relaxed);
-        state.active.fetch_add(1, Ordering::Relaxed);
+        if state.active.fetch_add(1, Ordering::Relaxed) == 0 {
+            state.connection.begin();
+        }
         Self { state: state.clone(), is_answered: false }
     }
 
@@ -104,7 +119,10 @@ impl ActiveStream {
 
 impl Drop for ActiveStream {
     fn drop(&mut self) {
-        self.state.active.fetch_sub(1, Ordering::Relaxed);
+        if self.state.active.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // A stream that begins at this moment may be taken for none: an eviction is graceful.
+            self.state.connection.set_idle();
+        }
         self.state.set_moved();
         if !self.is_answered {
             self.state.add_cancelled();

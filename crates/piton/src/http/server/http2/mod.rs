@@ -22,6 +22,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) struct Http2Config {
     max_streams: u32,
     window: u32,
+    /// Maximum size of a header list, with 32 bytes for each field (RFC 9113, section 6.5.2).
     max_header_bytes: u32,
     ping_interval: Duration,
     write_timeout: Duration,
@@ -35,9 +36,9 @@ impl Http2Config {
         http2.enabled.then_some(Self {
             max_streams: http2.max_streams,
             window,
-            max_header_bytes: MAX_HEADER_BYTES,
+            max_header_bytes: u32::try_from(settings.header_limit.as_u64()).unwrap_or(u32::MAX),
             ping_interval: http2.ping_interval,
-            write_timeout: settings.header_timeout,
+            write_timeout: settings.write_timeout,
         })
     }
 
@@ -46,6 +47,3 @@ impl Http2Config {
         PREFACE
     }
 }
-
-/// Maximum size of a request's header list, with 32 bytes for each field (RFC 9113, section 6.5.2).
-const MAX_HEADER_BYTES: u32 = 32 << 10;

@@ -22,6 +22,7 @@ pub(super) use proxy_protocol_peer::ProxyProtocol;
 pub(super) use redirect::redirect_router;
 pub(crate) use socket::Socket;
 
+use crate::http::server::write_timeout;
 use crate::http::settings::HttpSettings;
 use inherited_sockets::{InheritedListener, InheritedSocket, take_all_inherited, take_inherited};
 use listen_address::ListenAddress;
@@ -205,6 +206,7 @@ impl Listener {
                 // Without TCP_NODELAY small responses wait for the client's acknowledgement of the
                 // last one.
                 let _ = stream.set_nodelay(true);
+                write_timeout::limit_unsent(&stream);
                 AcceptedSocket { socket: stream.into(), peer, is_unix: false }
             }),
             ListeningSocket::Unix(listener, _) => listener.poll_accept(cx).map_ok(|(stream, _)| {

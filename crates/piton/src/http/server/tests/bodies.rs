@@ -30,7 +30,7 @@ fn pieces(count: usize, size: usize) -> Vec<Bytes> {
 }
 
 fn bounded(pieces: Vec<Bytes>, most: usize, budget: &Arc<MemoryBudget>) -> (Body, Arc<BodyState>) {
-    let (request, state) = limit(request(pieces), most, budget).ok().unwrap();
+    let (request, state) = limit(request(pieces), most, budget, &Arc::default()).ok().unwrap();
     (request.into_body(), state.unwrap())
 }
 
@@ -62,14 +62,20 @@ async fn a_body_for_which_there_is_no_room_is_cut_off() {
 async fn what_is_announced_and_would_not_fit_is_refused_at_once() {
     let budget = MemoryBudget::new(2 << 20);
     let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
-    assert!(matches!(limit(request, 2 * MIB, &budget), Err(BodyRefusal::TooLarge)));
+    assert!(matches!(
+        limit(request, 2 * MIB, &budget, &Arc::default()),
+        Err(BodyRefusal::TooLarge)
+    ));
     let other = MemoryCharge::new(budget.clone());
     assert!(other.grow(1 << 20));
     let request = Request::new(Body::from(vec![b'x'; MIB]));
-    assert!(matches!(limit(request, 2 * MIB, &budget), Err(BodyRefusal::BudgetExhausted)));
+    assert!(matches!(
+        limit(request, 2 * MIB, &budget, &Arc::default()),
+        Err(BodyRefusal::BudgetExhausted)
+    ));
     drop(other);
     let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
-    assert!(matches!(limit(request, MIB, &budget), Err(BodyRefusal::TooLarge)));
+    assert!(matches!(limit(request, MIB, &budget, &Arc::default()), Err(BodyRefusal::TooLarge)));
     assert_eq!(budget.used(), 0);
 }
 
@@ -105,7 +111,7 @@ async fn a_piece_that_arrives_alone_is_handed_on_and_costs_more_than_its_bytes()
         receiver.recv().await.map(|piece: Bytes| (Ok::<_, BudgetExhausted>(piece), receiver))
     });
     let request = Request::new(Body::from_stream(pieces));
-    let (request, state) = limit(request, MIB, &budget).ok().unwrap();
+    let (request, state) = limit(request, MIB, &budget, &Arc::default()).ok().unwrap();
     let mut body = request.into_body();
     for _ in 0..100 {
         sender.send(Bytes::from_static(b"x")).await.unwrap();
@@ -120,7 +126,8 @@ async fn a_body_in_tiny_pieces_is_charged_for_its_bytes() {
     for is_buffered in [false, true] {
         let budget = MemoryBudget::new(16 << 20);
         let body = trickle(vec![Bytes::from_static(b"1234567"); 150_000]);
-        let (request, state) = limit(Request::new(body), 2 * MIB, &budget).ok().unwrap();
+        let (request, state) =
+            limit(Request::new(body), 2 * MIB, &budget, &Arc::default()).ok().unwrap();
         let state = state.unwrap();
         if is_buffered {
             state.buffer();

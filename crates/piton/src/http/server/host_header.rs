@@ -1,0 +1,76 @@
+//! Checks the `Host` header: HTTP/1.1 requires exactly one, and it names a host (RFC 9112 section 3.2).
+//!
+//! Proxies and services that choose different hosts for the same request can be played against each
+//! other, so that a request with two is refused and not guessed at.
+
+use http::{HeaderMap, Version, header};
+
+/// Returns the reason to refuse a request for its `Host`, if there is one.
+pub(super) fn fault(version: Version, headers: &HeaderMap) -> Option<&'static str> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host.as_bytes()) => None,
+        (Some(_), None) => Some("the `Host` header is not a host and port"),
+        (Some(_), Some(_)) => Some("the request has more than one `Host` header"),
+        (None, _) if version == Version::HTTP_11 => Some("the request has no `Host` header"),
+        (None, _) => None,
+    }
+}
+
+/// Returns whether `host` is `uri-host [":" port]` of RFC 9110 section 7.2, or empty.
+fn is_host(host: &[u8]) -> bool {
+    let Some(literal) = host.strip_prefix(b"[") else {
+        let mut parts = host.split(|byte| *byte == b':');
+        let name = parts.next().unwrap_or_default();
+        let port = parts.next().unwrap_or_default();
+        return parts.next().is_none() && name.iter().all(is_of_name) && is_port(port);
+    };
+    let Some(end) = literal.iter().position(|byte| *byte == b']') else { return false };
+    let (address, rest) = (&literal[..end], &literal[end + 1..]);
+    let is_of_address = |byte: &u8| is_of_name(byte) || *byte == b':';
+    let is_port = rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port);
+    !address.is_empty() && address.iter().all(is_of_address) && is_port
+}
+
+fn is_port(port: &[u8]) -> bool {
+    port.iter().all(u8::is_ascii_digit)
+}
+
+/// Returns whether `byte` may be in a name: `unreserved`, `sub-delims` and `%` of RFC 3986.
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn faults(version: Version, hosts: &[&'static str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(header::HOST, HeaderValue::from_static(host));
+        }
+        fault(version, &headers).is_some()
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
+        for host in ["a", "example.org:80", "127.0.0.1:5000", "[::1]", "[::1]:80", "a:", "", "a_b"]
+        {
+            assert!(!faults(Version::HTTP_11, &[host]), "{host}");
+        }
+        for host in
+            ["a b", "a/b", "u@a", "a:b", "a:1:2", "[::1", "[]", "[::1]x", "a?", "a#", "\"a\""]
+        {
+            assert!(faults(Version::HTTP_11, &[host]), "{host}");
+        }
+    }
+
+    #[test]
+    fn http_1_1_requires_exactly_one_host() {
+        assert!(faults(Version::HTTP_11, &[]) && faults(Version::HTTP_11, &["a", "a"]));
+        assert!(!faults(Version::HTTP_10, &[]) && faults(Version::HTTP_10, &["a", "b"]));
+    }
+}
