@@ -57,14 +57,8 @@ impl Client {
 
 /// Waits until the server's metrics have the line.
 async fn wait_for_metric(server: &TestServer, line: &str) {
-    let has_line = || server.handle().metrics().text().lines().any(|there| there == line);
-    let waited = tokio::time::timeout(Duration::from_secs(20), async {
-        while !has_line() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    let text = || server.handle().metrics().text();
-    waited.await.unwrap_or_else(|_| panic!("`{line}` is missing in\n{}", text()));
+    let has_line = || async { server.handle().metrics().text().lines().any(|there| there == line) };
+    test_support::wait_for(&format!("the metric `{line}`"), has_line).await;
 }
 
 fn app() -> App {

@@ -65,14 +65,8 @@ async fn closed(client: &mut Client) -> (u16, String) {
 }
 
 async fn wait_for_metric(server: &TestServer, line: &str) {
-    let has_line = || server.handle().metrics().text().lines().any(|there| there == line);
-    let waited = tokio::time::timeout(Duration::from_secs(20), async {
-        while !has_line() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    let text = || server.handle().metrics().text();
-    waited.await.unwrap_or_else(|_| panic!("`{line}` is missing in\n{}", text()));
+    let has_line = || async { server.handle().metrics().text().lines().any(|there| there == line) };
+    test_support::wait_for(&format!("the metric `{line}`"), has_line).await;
 }
 
 fn ended(reason: &str, count: u32) -> String {
@@ -248,6 +242,20 @@ async fn a_panic_and_an_error_close_the_socket_as_a_fault_of_the_service() {
         assert_eq!(closed(&mut client).await, (1011, "internal error".into()), "{path}");
     }
     wait_for_metric(&server, &ended("failed", 2)).await;
+}
+
+#[piton::test]
+async fn an_error_of_the_client_tells_it_why() {
+    async fn refuses(upgrade: WebSocketUpgrade) -> Response {
+        upgrade.on_upgrade(|mut socket| async move {
+            socket.recv().await;
+            Err::<(), _>(Error::forbidden("not yours"))
+        })
+    }
+    let server = TestServer::start(app().route(get("/refuses", refuses))).await;
+    let mut client = connect(&server, "/refuses").await;
+    client.send(Message::text("x")).await.unwrap();
+    assert_eq!(closed(&mut client).await, (1008, "not yours".into()));
 }
 
 #[piton::test]

@@ -35,7 +35,7 @@ pub(super) struct WatchedBody {
     remaining: Option<u64>,
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
+type FramePoll = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
 
 impl WatchedBody {
     /// Watches the body of a response.
@@ -116,7 +116,7 @@ impl http_body::Body for WatchedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> FramePoll {
         let Self { body, request, config, .. } = &mut *self;
         // Nothing of the body is used after a panic, so that no broken state can be seen.
         let poll = AssertUnwindSafe(|| Pin::new(body).poll_frame(cx));
