@@ -28,6 +28,7 @@
 //! | build a service, change a step, add a command | [`App`], [`Setup`], [`Step`], [`Command`] |
 //! | route, read requests, respond, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
 //! | check values of paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
+//! | send events, open sockets | [`http::Sse`], [`http::ByteStream`], `http::WebSocketUpgrade` (feature `websocket`) |
 //! | search, sort and page | [`http::Listing`], [`http::Page`] |
 //! | read settings | [`config`]: [`Settings`] |
 //! | log | [`logging`] |
@@ -65,6 +66,7 @@
 //! | `redis` | `Cache` in Redis, shared by all processes | redis, rustls with aws-lc-rs (C) | 0.1 |
 //! | `openapi` | the OpenAPI document, Swagger UI, a Postman collection, a `.http` file | flate2, Swagger UI's files (0.5 MB) | 0.1 |
 //! | `panel` | variables of the environment as a page and as JSON, masked | minijinja, sha2 | 0.1 |
+//! | `websocket` | `WebSocketUpgrade`, `WebSocket`: sockets with pings, limits and a stop | tokio-tungstenite, sha1 | 0.1 |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
 //!
 //! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that

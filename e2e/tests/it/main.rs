@@ -22,6 +22,7 @@ mod python;
 mod rolling_migration;
 mod rolling_restart;
 mod settings;
+mod streams;
 mod terminal;
 
 /// A company as JSON.

@@ -63,7 +63,7 @@ pub use streams::sse::{EventSender, Sse, StreamClosed};
 pub use streams::stream_item::StreamItem;
 #[cfg(feature = "websocket")]
 pub use streams::websocket::{
-    CloseCode, CloseFrame, Message, SocketResult, Utf8Bytes, WebSocket, WebSocketReceiver,
+    CloseCode, CloseFrame, SocketResult, Utf8Bytes, WebSocket, WebSocketMessage, WebSocketReceiver,
     WebSocketSender, WebSocketUpgrade,
 };
 pub use tls_settings::{ClientAuth, TlsSettings, TlsVersion};

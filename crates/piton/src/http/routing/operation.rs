@@ -264,8 +264,7 @@ impl Operation {
 
     /// Declares that the handler switches the connection to another protocol: the response is 101, and
     /// a `Response` of unknown form in the handler's type is not undocumented.
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets do"))]
-    pub(crate) fn upgrades(&mut self) {
+    pub fn upgrades(&mut self) {
         self.upgrades = true;
         self.response_empty(StatusCode::SWITCHING_PROTOCOLS);
     }
