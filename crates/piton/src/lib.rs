@@ -28,6 +28,7 @@
 //! | build a service, change a step, add a command | [`App`], [`Setup`], [`Step`], [`Command`] |
 //! | route, read requests, respond, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
 //! | check values of paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
+//! | take and send files | `http::Multipart`, `http::Upload` (feature `multipart`), `http::Download`, `App::static_files` (feature `files`) |
 //! | search, sort and page | [`http::Listing`], [`http::Page`] |
 //! | read settings | [`config`]: [`Settings`] |
 //! | log | [`logging`] |
@@ -52,6 +53,8 @@
 //! | `sqlite` | `Db` on a SQLite file, migrations | sqlx, SQLite's own C source | 0.1 |
 //! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
+//! | `files` | `Download`, `App::static_files`, `embed!`: files as responses | mime_guess, httpdate | 0.1 |
+//! | `multipart` | `Multipart`, `MultipartForm`, `Upload`: forms with files | multer | 0.1 |
 //! | `compression` | gzip for clients that ask for it | tower-http, flate2 | 0.1 |
 //! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | aws-lc-rs (C) | 0.1 |
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
@@ -119,7 +122,9 @@ pub use context::{app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, FieldError, HttpSettings, Result};
 pub use launch_steps::Step;
-pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
+pub use piton_macros::{
+    delete, errors, get, limits, patch, post, protected, public, put, route, test,
+};
 pub use request::RequestId;
 pub use runtime::attached_apps::NoCurrentApp;
 pub use runtime::part;
@@ -127,6 +132,9 @@ pub use runtime::part;
 pub use stop_signal::{Stop, Trigger};
 
 use runtime::{context, handle};
+
+#[cfg(feature = "files")]
+pub use piton_macros::embed;
 
 #[cfg(feature = "validation")]
 pub use garde;

@@ -251,6 +251,7 @@ async fn run_command(
     app.for_command = true;
     app.routes.clear();
     app.mounts.clear();
+    app.static_files.clear();
     app.enabled = mem::take(&mut command.dependencies);
     let (stop, _) = signals()?;
     let mut launched = app.launch(sources).await?;

@@ -1,6 +1,12 @@
 //! The public listener: routes, arguments, responses, and the server that serves them.
 
 mod extract;
+#[cfg(feature = "files")]
+mod files;
+#[cfg(not(feature = "files"))]
+#[path = "files_disabled.rs"]
+mod files;
+mod redirect;
 mod responses;
 mod routing;
 mod server;
@@ -29,6 +35,9 @@ pub use extract::state::State;
 #[cfg(feature = "validation")]
 pub use extract::valid::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
+#[cfg(feature = "files")]
+pub use files::{Download, EmbeddedFile, EmbeddedFiles, StaticFiles};
+pub use redirect::Redirect;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
 pub use routing::blueprint::{Blueprint, MakeGuard, ModulePrefix, Registration};
@@ -43,6 +52,7 @@ pub use routing::operation::{
 pub use routing::request_hooks::RequestHead;
 pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
+pub use routing::route_limits::RouteLimits;
 pub use server::cors::CorsSettings;
 pub use settings::{HeaderLine, HttpSettings};
 
@@ -54,6 +64,7 @@ pub(crate) use extract::entity_tag::ETagList;
 pub(crate) use extract::entity_tag::is_not_modified;
 #[cfg(feature = "openapi")]
 pub(crate) use extract::listing::ALLOW_EMPTY_VALUE;
+pub(crate) use files::StaticMount;
 pub(crate) use routing::argument_types::descriptor_of;
 pub(crate) use routing::explain_routes::explain;
 #[cfg(feature = "cache")]
@@ -61,12 +72,15 @@ pub(crate) use routing::guard::credential_headers;
 #[cfg(feature = "jwt")]
 pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
 pub(crate) use routing::request_hooks::RequestHooks;
+pub(crate) use routing::route::fallback;
+pub(crate) use routing::route_limits::limit_problems;
 pub(crate) use routing::routing_table::{
-    counted, infos, is_within, problems, registered_modules, router, scan, sort,
+    RoutingTable, counted, infos, is_within, problems, registered_modules, router, scan, sort,
 };
+pub(crate) use routing::unmatched::{AppFallback, with_unmatched};
 pub(crate) use server::compression::compressed;
 pub(crate) use server::listener::{serve, serve_admin};
-pub(crate) use server::panics::install_hook as install_panic_hook;
+pub(crate) use server::panics::{catch_quietly, install_hook as install_panic_hook};
 pub(crate) use server::probe_paths::ExemptPaths;
 #[cfg(feature = "client")]
 pub(crate) use server::request_context::X_REQUEST_ID;

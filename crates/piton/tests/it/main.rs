@@ -10,6 +10,8 @@ mod config;
 mod converters;
 #[cfg(feature = "openapi")]
 mod document_round_trip;
+#[cfg(feature = "files")]
+mod downloads;
 mod explain;
 mod failures;
 #[cfg(feature = "jwt")]
@@ -23,6 +25,7 @@ mod keys;
 mod launch;
 mod manifest;
 mod memory;
+mod mounting;
 #[cfg(feature = "openapi")]
 mod openapi;
 #[cfg(feature = "openapi")]
@@ -38,9 +41,12 @@ mod parts;
 mod passwords;
 #[cfg(feature = "jwt")]
 mod pem;
+mod route_limits;
 mod routes;
 mod serving;
 mod stack;
+#[cfg(feature = "files")]
+mod static_files;
 mod steps;
 #[cfg(feature = "jwt")]
 mod tokens;

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+
 use super::cors::Cors;
 use super::probe_paths::ExemptPaths;
 use crate::compat::error_envelope;
 use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
 use crate::http::routing::request_hooks::RequestHooks;
+use crate::http::routing::route_info::RouteInfo;
+use crate::http::routing::route_limits::{RequestLimits, RouteLimitTable};
 use crate::http::settings::{HeaderLine, HttpSettings};
 use crate::logging::{LogRequests, LogSettings};
 use crate::metrics::RequestMetrics;
@@ -18,8 +22,9 @@ use crate::support::log_throttle::LogThrottle;
 /// Everything that the stack needs for a request, prepared for all requests.
 pub(crate) struct StackConfig {
     pub handle: Handle,
-    pub(super) timeout: Duration,
-    pub(super) body_limit: usize,
+    limits: RequestLimits,
+    /// The routes, if some have limits of their own.
+    route_limits: Option<RouteLimitTable>,
     pub(super) max_requests: i64,
     pub(super) proxies: TrustedProxies,
     pub(super) cors: Option<Cors>,
@@ -58,8 +63,8 @@ impl StackConfig {
         let requests = log.requests.resolve(production);
         let logs_failures = requests != LogRequests::None;
         Self {
-            timeout: http.timeout,
-            body_limit: http.body_limit.as_usize(),
+            limits: RequestLimits::of_settings(http),
+            route_limits: None,
             max_requests: http.max_requests.into(),
             proxies: http.proxies(),
             cors: Cors::new(&http.cors, production),
@@ -77,6 +82,21 @@ impl StackConfig {
             unavailable_log: LogThrottle::default(),
             memory_log: LogThrottle::default(),
             handle,
+        }
+    }
+
+    /// Applies the limits that some of these routes have of their own.
+    #[must_use]
+    pub fn with_limits_of(self, routes: &[RouteInfo]) -> Self {
+        Self { route_limits: RouteLimitTable::of(routes), ..self }
+    }
+
+    /// Returns the limits of a request: those of its route, else those of the settings.
+    #[inline]
+    pub(super) fn limits_of<B>(&self, request: &Request<B>) -> RequestLimits {
+        match &self.route_limits {
+            None => self.limits,
+            Some(table) => table.find(request.method(), request.uri().path(), self.limits),
         }
     }
 
