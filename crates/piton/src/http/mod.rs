@@ -28,6 +28,8 @@ pub use extract::json::Json;
 pub use extract::listing::{
     Listing, NoFilter, Page, PageArray, Paging, Sort, SortBy, SortError, Unsorted,
 };
+#[cfg(feature = "multipart")]
+pub use extract::multipart::{FormPart, Multipart, MultipartForm, Upload, UploadSettings};
 pub use extract::path::Path;
 pub use extract::preconditions::Preconditions;
 pub use extract::query::Query;

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
+#[cfg(feature = "multipart")]
+use crate::http::extract::multipart::UploadSettings;
 use crate::http::server::cors::CorsSettings;
 use crate::memory::{self, MemoryLimit, SMALL, rounded};
 use crate::request::trusted_proxies::{ClientIpHeader, Network, TrustedProxies};
@@ -79,6 +81,10 @@ pub struct HttpSettings {
     /// The pages of other origins that may call the service from a browser.
     #[setting(section)]
     pub cors: CorsSettings,
+    /// Forms with files.
+    #[cfg(feature = "multipart")]
+    #[setting(section)]
+    pub uploads: UploadSettings,
     /// Time to go on accepting requests after the signal to stop, while `/readyz` responds 503. Set it
     /// to the time that your load balancers take to notice.
     /// **Default: `0s` in development, `5s` in production.**
@@ -111,6 +117,8 @@ impl Default for HttpSettings {
             error_style: ErrorStyle::default(),
             traceback: ErrorDetail::default(),
             cors: CorsSettings::default(),
+            #[cfg(feature = "multipart")]
+            uploads: UploadSettings::default(),
             drain_wait: None,
             drain_timeout: Duration::from_secs(20),
         }

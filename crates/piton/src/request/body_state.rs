@@ -34,14 +34,16 @@ pub(crate) struct BodyState {
     kept: AtomicBool,
     /// Set if the reader copies all pieces into a buffer of its own.
     buffered: AtomicBool,
+    /// Set if the reader releases every piece before it asks for many more.
+    streamed: AtomicBool,
     charge: MemoryCharge,
 }
 
 impl BodyState {
     pub fn new(budget: &Arc<MemoryBudget>) -> Arc<Self> {
-        let (waiting, refused, received, kept, buffered) = Default::default();
+        let (waiting, refused, received, kept, buffered, streamed) = Default::default();
         let charge = MemoryCharge::new(budget.clone());
-        Arc::new(Self { waiting, refused, received, kept, buffered, charge })
+        Arc::new(Self { waiting, refused, received, kept, buffered, streamed, charge })
     }
 
     /// Announces that the reader copies every piece into a buffer of its own and drops the piece.
@@ -49,6 +51,13 @@ impl BodyState {
     /// their bytes.
     pub fn buffer(&self) {
         self.buffered.store(true, Ordering::Relaxed);
+    }
+
+    /// Announces that the reader keeps no piece, and charges what it keeps of them itself. Every piece is then charged
+    /// only while it exists, so that a hundred uploads at once do not take [`MAX_KEPT`] each of the budget.
+    #[cfg_attr(not(feature = "multipart"), expect(dead_code, reason = "uploads alone do so"))]
+    pub fn stream(&self) {
+        self.streamed.store(true, Ordering::Relaxed);
     }
 
     pub fn is_buffered(&self) -> bool {
@@ -83,7 +92,8 @@ impl BodyState {
             });
         }
         let received = self.received.fetch_add(length, Ordering::Relaxed) + length;
-        if received <= MAX_KEPT || is_buffered {
+        let is_streamed = self.streamed.load(Ordering::Relaxed);
+        if is_buffered || (received <= MAX_KEPT && !is_streamed) {
             return Ok(piece);
         }
         let piece = Bytes::from_owner(ChargedPiece { bytes: piece, cost, state: self.clone() });
@@ -105,6 +115,9 @@ impl BodyState {
 
     /// Decides at the end of a large body whether the handler has kept it.
     pub fn ended(&self) {
+        if self.streamed.load(Ordering::Relaxed) {
+            return;
+        }
         let received = self.received.load(Ordering::Relaxed);
         let streamed = received.saturating_sub(MAX_KEPT);
         if self.charge.bytes() >= MAX_KEPT + streamed / 2 {

@@ -178,6 +178,12 @@ pub(crate) fn buffer_body() {
     let _ = current(|request| request.body.upgrade().map(|body| body.buffer()));
 }
 
+/// Announces that the reader of the current request's body keeps no piece of it; see [`BodyState::stream`].
+#[cfg_attr(not(feature = "multipart"), expect(dead_code, reason = "uploads alone do so"))]
+pub(crate) fn stream_body() {
+    let _ = current(|request| request.body.upgrade().map(|body| body.stream()));
+}
+
 fn with_memory<R>(of: impl FnOnce(&MemoryCharge) -> R) -> Option<R> {
     let found = CURRENT.try_with(|context| {
         let request = context.request.as_ref()?;

@@ -50,3 +50,5 @@ mod static_files;
 mod steps;
 #[cfg(feature = "jwt")]
 mod tokens;
+#[cfg(feature = "multipart")]
+mod uploads;

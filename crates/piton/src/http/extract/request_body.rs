@@ -7,6 +7,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError};
 
 use crate::context;
+use crate::error::BoxError;
 use crate::error::handler_error::Error;
 use crate::http::server::body_limit_errors::{
     BodyExceedsBudget, BudgetExhausted, body_too_large, budget_exhausted,
@@ -102,7 +103,12 @@ async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Error> {
 /// Returns the response for a body that could not be read.
 #[cold]
 fn body_error(error: axum::Error) -> Error {
-    let error = error.into_inner();
+    read_error(error.into_inner())
+}
+
+/// Returns the response for an error of reading a body.
+#[cold]
+pub(super) fn read_error(error: BoxError) -> Error {
     if error.is::<LengthLimitError>() || error.is::<BodyExceedsBudget>() {
         return body_too_large();
     }
