@@ -55,7 +55,8 @@
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
 //! | `files` | `Download`, `App::static_files`, `embed!`: files as responses | mime_guess, httpdate | 0.1 |
 //! | `multipart` | `Multipart`, `MultipartForm`, `Upload`: forms with files | multer | 0.1 |
-//! | `compression` | gzip for clients that ask for it | tower-http, flate2 | 0.1 |
+//! | `compression` | brotli and gzip for clients that accept them; requests with such bodies | async-compression, brotli, flate2 | 0.1 |
+//! | `zstd` | `compression` with zstd | zstd (C) | 0.1 |
 //! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | aws-lc-rs (C) | 0.1 |
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
@@ -83,6 +84,7 @@ pub mod logging;
 mod memory;
 pub mod metrics;
 mod parse_address;
+mod reload_signal;
 mod request;
 mod runtime;
 pub mod secrets;
@@ -125,6 +127,7 @@ pub use launch_steps::Step;
 pub use piton_macros::{
     delete, errors, get, limits, patch, post, protected, public, put, route, test,
 };
+pub use reload_signal::{Reload, ReloadTrigger};
 pub use request::RequestId;
 pub use runtime::attached_apps::NoCurrentApp;
 pub use runtime::part;

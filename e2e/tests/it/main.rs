@@ -20,6 +20,7 @@ mod python;
 mod rolling_migration;
 mod rolling_restart;
 mod settings;
+mod terminal;
 mod uploads;
 
 /// A company as JSON.

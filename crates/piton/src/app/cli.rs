@@ -2,15 +2,12 @@
 //! itself.
 
 use std::ffi::OsString;
-use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::attribute_scan::{ScanResult, scan};
@@ -18,14 +15,13 @@ use super::command::{Command, ModuleCommand};
 use super::command_output::print;
 use super::part_start_order::plan;
 use super::settings_sources::{FlagSetting, LaunchSources};
+use super::signals::{ReloadSignals, end_signals, follow_level_signals};
 use super::{App, AppDescription, Exit, LaunchError, LaunchedApp};
 use super::{config_command, open_files};
 use crate::config::{Problem, Problems};
 use crate::context;
-use crate::http::{self, RouteInfo};
-use crate::logging;
+use crate::http::{self, Listeners, RouteInfo};
 use crate::part::Health;
-use crate::stop_signal::Stop;
 
 /// The settings with a flag of their own: flag, key, placeholder, help.
 const SETTING_FLAGS: [(&str, &str, &str, &str); 3] = [
@@ -164,75 +160,21 @@ fn runtime() -> Result<Runtime, LaunchError> {
 }
 
 async fn serve(app: App, sources: LaunchSources) -> Result<(), LaunchError> {
-    let (stop, at_once) = signals()?;
-    open_files::raise();
+    // Caught first, because until then they end the process.
+    let end = end_signals()?;
+    let reload = ReloadSignals::catch()?;
+    http::receive_inherited_sockets();
     follow_level_signals()?;
+    open_files::raise();
     let launched = app.launch(sources).await?;
-    let address =
-        SocketAddr::new(launched.http.host(launched.handle.production()), launched.http.port);
-    match listen(address).await {
-        Ok(listener) => launched.serve(listener, stop, at_once).await,
-        Err(error) => {
+    reload.follow(launched.handle.inner().reload.clone(), &end);
+    match Listeners::bind(&launched.http, launched.handle.production()) {
+        Ok(listeners) => launched.serve(listeners, end.stop, end.at_once).await,
+        Err(why) => {
             launched.stop().await;
-            Err(error)
+            Err(LaunchError::Fault(why.into()))
         }
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, LaunchError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let fix = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "the address is in use: stop the other program, or set another port with `--port`"
-            }
-            io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need privileges: set another port with `--port`"
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "this machine does not have the address: see `--host`"
-            }
-            _ => "see `--host` and `--port`",
-        };
-        LaunchError::Fault(format!("listen on {address}: {error}\n    fix: {fix}").into())
-    })
-}
-
-/// Returns the first SIGINT or SIGTERM, which drains, and the second, which stops at once.
-fn signals() -> Result<(Stop, Stop), LaunchError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let (first, stop) = Stop::new();
-    let (second, at_once) = Stop::new();
-    tokio::spawn(async move {
-        for trigger in [&first, &second] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            trigger.stop();
-        }
-        // Never ends, because a dropped trigger would stop the service.
-        std::future::pending::<()>().await;
-    });
-    Ok((stop, at_once))
-}
-
-/// Raises the log level for a time on SIGUSR1, and reverts it on SIGUSR2.
-fn follow_level_signals() -> Result<(), LaunchError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut raise = signal(SignalKind::user_defined1())?;
-    let mut revert = signal(SignalKind::user_defined2())?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                Some(()) = raise.recv() => logging::raise_level(),
-                Some(()) = revert.recv() => logging::revert_level(),
-                else => break,
-            };
-        }
-    });
-    Ok(())
 }
 
 /// Runs a command with the parts that it needs, and without routes.
@@ -253,7 +195,7 @@ async fn run_command(
     app.mounts.clear();
     app.static_files.clear();
     app.enabled = mem::take(&mut command.dependencies);
-    let (stop, _) = signals()?;
+    let stop = end_signals()?.stop;
     let mut launched = app.launch(sources).await?;
     let connects = command.connects;
     let work = async {

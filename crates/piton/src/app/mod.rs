@@ -24,6 +24,7 @@ mod require_settings;
 mod run_steps;
 mod settings_sections;
 mod settings_sources;
+mod signals;
 #[cfg(feature = "files")]
 mod static_files;
 
@@ -542,7 +543,7 @@ impl App {
     /// See [`LaunchError`]: settings or routes are wrong, or a part failed to start.
     pub async fn serve(self, listener: TcpListener, stop: Stop) -> Result<(), LaunchError> {
         let launched = self.launch(LaunchSources::of_process()).await?;
-        launched.serve(listener, stop, Stop::never()).await
+        launched.serve(listener.into(), stop, Stop::never()).await
     }
 
     /// Ejects to plain axum: returns the whole service, with its stack, as a router to serve as you like. Parts are

@@ -34,6 +34,7 @@ use crate::logging::{self, LogLevel, LogSettings};
 use crate::memory::{self, BudgetMetrics, MemoryBudget};
 use crate::metrics::{BuildInfo, Metrics, RequestMetrics};
 use crate::part::{Part, PartDescriptor};
+use crate::reload_signal::Reload;
 use crate::runtime::attached_apps;
 
 /// The app while its steps run, for hooks to read and change.
@@ -254,7 +255,9 @@ impl Setup {
             states: mem::take(&mut state.app.states),
             provided: mem::take(&mut state.app.provided),
             routes: LateValue::default(),
+            streams: LateValue::default(),
             drain: Drain::new(),
+            reload: Reload::new().0,
             wants_peer_address: AtomicBool::new(false),
             started: Instant::now(),
         }));

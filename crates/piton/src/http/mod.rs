@@ -6,11 +6,15 @@ mod files;
 #[cfg(not(feature = "files"))]
 #[path = "files_disabled.rs"]
 mod files;
+mod http2_settings;
 mod redirect;
 mod responses;
 mod routing;
 mod server;
 mod settings;
+mod streams;
+mod tls_settings;
+mod upload_settings;
 
 pub use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 pub use crate::error::{Error, ErrorMapper, ErrorResponse, FieldError, Result, StatusMapping};
@@ -29,7 +33,7 @@ pub use extract::listing::{
     Listing, NoFilter, Page, PageArray, Paging, Sort, SortBy, SortError, Unsorted,
 };
 #[cfg(feature = "multipart")]
-pub use extract::multipart::{FormPart, Multipart, MultipartForm, Upload, UploadSettings};
+pub use extract::multipart::{FormPart, Multipart, MultipartForm, Upload};
 pub use extract::path::Path;
 pub use extract::preconditions::Preconditions;
 pub use extract::query::Query;
@@ -39,6 +43,9 @@ pub use extract::valid::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
 #[cfg(feature = "files")]
 pub use files::{Download, EmbeddedFile, EmbeddedFiles, StaticFiles};
+/// Values that come up one after another; see [`Sse`].
+pub use futures_util::Stream;
+pub use http2_settings::Http2Settings;
 pub use redirect::Redirect;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
@@ -55,8 +62,25 @@ pub use routing::request_hooks::RequestHead;
 pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
 pub use routing::route_limits::RouteLimits;
+pub use server::content_coding::encoded_requests::EncodedRequests;
 pub use server::cors::CorsSettings;
+pub use server::listeners::listen_address::{ListenAddress, UnixAddress};
+#[cfg(feature = "tls")]
+pub use server::tls::client_certificate::ClientCert;
 pub use settings::{HeaderLine, HttpSettings};
+pub use streams::byte_stream::ByteStream;
+pub use streams::event::Event;
+pub use streams::last_event_id::LastEventId;
+pub use streams::settings::StreamSettings;
+pub use streams::sse::{EventSender, Sse, StreamClosed};
+pub use streams::stream_item::StreamItem;
+#[cfg(feature = "websocket")]
+pub use streams::websocket::{
+    CloseCode, CloseFrame, Message, SocketResult, Utf8Bytes, WebSocket, WebSocketReceiver,
+    WebSocketSender, WebSocketUpgrade,
+};
+pub use tls_settings::{ClientAuth, TlsSettings, TlsVersion};
+pub use upload_settings::UploadSettings;
 
 #[cfg(feature = "client")]
 pub(crate) use crate::request::trace_context::TRACESTATE;
@@ -75,13 +99,14 @@ pub(crate) use routing::guard::credential_headers;
 pub(crate) use routing::operation::{ArgumentBodyFirst, BodyFirst, BodyFirstRule};
 pub(crate) use routing::request_hooks::RequestHooks;
 pub(crate) use routing::route::fallback;
-pub(crate) use routing::route_limits::limit_problems;
+pub(crate) use routing::route_limit_table::limit_problems;
 pub(crate) use routing::routing_table::{
     RoutingTable, counted, infos, is_within, problems, registered_modules, router, scan, sort,
 };
 pub(crate) use routing::unmatched::{AppFallback, with_unmatched};
-pub(crate) use server::compression::compressed;
-pub(crate) use server::listener::{serve, serve_admin};
+pub(crate) use server::content_coding::compression::compressed;
+pub(crate) use server::listener::{PublicListeners, serve, serve_admin};
+pub(crate) use server::listeners::{Listeners, receive_inherited_sockets};
 pub(crate) use server::panics::{catch_quietly, install_hook as install_panic_hook};
 pub(crate) use server::probe_paths::ExemptPaths;
 #[cfg(feature = "client")]

@@ -21,6 +21,18 @@ pub(crate) enum BodyRefusal {
     TooLarge,
     /// Other requests use up `http.memory_budget` at the moment. Responded with 503.
     BudgetExhausted,
+    /// The body has a `Content-Encoding` that is not decoded. Responded with 415.
+    UnsupportedCoding,
+}
+
+/// The treatment of the pieces of a body by its reader.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyReader {
+    /// True if the reader copies every piece into a buffer of its own and drops the piece: from then on each byte stays
+    /// charged until the request ends, and pieces cost nothing beyond their bytes. False if it keeps nothing, or charges
+    /// what it keeps itself: every piece is then charged only while it exists, so that a hundred uploads at once do not
+    /// take [`MAX_KEPT`] each of the budget.
+    pub buffers: bool,
 }
 
 /// The state of a request's body, shared by the body and the stack.
@@ -46,18 +58,10 @@ impl BodyState {
         Arc::new(Self { waiting, refused, received, kept, buffered, streamed, charge })
     }
 
-    /// Announces that the reader copies every piece into a buffer of its own and drops the piece.
-    /// From then on each byte stays charged until the request ends, and pieces cost nothing beyond
-    /// their bytes.
-    pub fn buffer(&self) {
-        self.buffered.store(true, Ordering::Relaxed);
-    }
-
-    /// Announces that the reader keeps no piece, and charges what it keeps of them itself. Every piece is then charged
-    /// only while it exists, so that a hundred uploads at once do not take [`MAX_KEPT`] each of the budget.
-    #[cfg_attr(not(feature = "multipart"), expect(dead_code, reason = "uploads alone do so"))]
-    pub fn stream(&self) {
-        self.streamed.store(true, Ordering::Relaxed);
+    /// Announces what the reader does with the pieces.
+    pub fn announce(&self, reader: BodyReader) {
+        let flag = if reader.buffers { &self.buffered } else { &self.streamed };
+        flag.store(true, Ordering::Relaxed);
     }
 
     pub fn is_buffered(&self) -> bool {

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::memory::MemoryBudget;
 use crate::metrics::Metrics;
 use crate::part::{DynPart, Health, Part, PartDescriptor};
+use crate::reload_signal::{Reload, ReloadTrigger};
 use crate::request::trusted_proxies::TrustedProxies;
 use crate::secrets::redact_text;
 use crate::stop_signal::{Stop, Trigger};
@@ -50,7 +51,10 @@ pub(crate) struct Inner {
     pub states: TypedValues,
     pub provided: TypedValues,
     pub routes: LateValue,
+    /// The open streams.
+    pub streams: LateValue,
     pub drain: Drain,
+    pub reload: ReloadTrigger,
     /// Set if some handler may read the address of the connection's other end from its request.
     pub wants_peer_address: AtomicBool,
     pub started: Instant,
@@ -281,6 +285,32 @@ impl Handle {
     #[must_use]
     pub fn last_call(&self) -> Stop {
         self.0.drain.last_call.1.clone()
+    }
+
+    /// Returns the signal to read files again, such as certificates: SIGHUP, or [`Handle::reload`].
+    /// It counts from this call on.
+    ///
+    /// ```
+    /// # use piton::prelude::*;
+    /// /// Reads the list of blocked words again whenever the service is asked to.
+    /// fn follow_reloads(app: &piton::Handle) {
+    ///     let mut reload = app.reload_signal();
+    ///     piton::spawn(async move {
+    ///         loop {
+    ///             reload.requested().await;
+    ///             let _words = std::fs::read_to_string("words.txt");
+    ///         }
+    ///     });
+    /// }
+    /// ```
+    #[must_use]
+    pub fn reload_signal(&self) -> Reload {
+        self.0.reload.subscribe()
+    }
+
+    /// Gives the signal to read files again, as SIGHUP does.
+    pub fn reload(&self) {
+        self.0.reload.reload();
     }
 
     /// A part, as a handler's argument would give it.

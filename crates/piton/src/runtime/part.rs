@@ -21,6 +21,7 @@ pub use crate::config::Problem;
 use crate::handle::Handle;
 use crate::launch_steps::Step;
 use crate::metrics::Metrics;
+use crate::reload_signal::Reload;
 use crate::stop_signal::Stop;
 
 /// A capability with settings, health, a start and a stop. The value is the handle that handlers
@@ -284,6 +285,12 @@ impl Launch {
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         self.handle.data_dir()
+    }
+
+    /// Returns the signal to read files again, as [`Handle::reload_signal`].
+    #[must_use]
+    pub fn reload_signal(&self) -> Reload {
+        self.handle.reload_signal()
     }
 
     /// A part named in [`Part::dependencies`]: it has been started before.

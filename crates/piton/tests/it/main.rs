@@ -6,12 +6,15 @@ mod admin;
 #[cfg(feature = "cache")]
 mod cached;
 mod config;
+#[cfg(feature = "compression")]
+mod content_coding;
 #[cfg(feature = "validation")]
 mod converters;
 #[cfg(feature = "openapi")]
 mod document_round_trip;
 #[cfg(feature = "files")]
 mod downloads;
+mod encoded_requests;
 mod explain;
 mod failures;
 #[cfg(feature = "jwt")]
@@ -48,7 +51,13 @@ mod stack;
 #[cfg(feature = "files")]
 mod static_files;
 mod steps;
+mod streams;
+mod test_app;
+#[cfg(feature = "websocket")]
+mod test_app_websocket;
 #[cfg(feature = "jwt")]
 mod tokens;
 #[cfg(feature = "multipart")]
 mod uploads;
+#[cfg(feature = "websocket")]
+mod websocket;

@@ -23,9 +23,10 @@ pub enum MayName {
 use MayName::{All, GroundFloorAnd, Only};
 
 /// Modules that know nothing above them. Everything else stands on these.
-pub const GROUND_FLOOR: [&str; 15] = [
+pub const GROUND_FLOOR: [&str; 16] = [
     "launch_steps",
     "stop_signal",
+    "reload_signal",
     "support",
     "parse_address",
     "secrets",
@@ -42,9 +43,10 @@ pub const GROUND_FLOOR: [&str; 15] = [
 ];
 
 /// All modules, in reading order.
-pub const MODULES: [ModuleRow; 28] = [
+pub const MODULES: [ModuleRow; 29] = [
     row("launch_steps", Only(&[])),
     row("stop_signal", Only(&[])),
+    row("reload_signal", Only(&[])),
     row("support", Only(&[])),
     row("parse_address", Only(&[])),
     row("json_scanner", Only(&[])),
@@ -64,6 +66,7 @@ pub const MODULES: [ModuleRow; 28] = [
             "launch_steps",
             "memory",
             "metrics",
+            "reload_signal",
             "request",
             "secrets",
             "stop_signal",

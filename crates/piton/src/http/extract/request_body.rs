@@ -10,8 +10,9 @@ use crate::context;
 use crate::error::BoxError;
 use crate::error::handler_error::Error;
 use crate::http::server::body_limit_errors::{
-    BodyExceedsBudget, BudgetExhausted, body_too_large, budget_exhausted,
+    BodyExceedsBudget, BudgetExhausted, InvalidCoding, body_too_large, budget_exhausted,
 };
+use crate::request::body_state::BodyReader;
 
 /// Returns the media type of the body in `Content-Type`, without parameters such as `charset`.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
@@ -36,7 +37,7 @@ pub(super) fn unsupported_media_type(headers: &HeaderMap, expected: &'static str
 /// # Errors
 /// 413 if the body is too large, 503 if `http.memory_budget` is used up, 400 if the body is incomplete.
 pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Error> {
-    context::buffer_body();
+    context::announce_body_reader(BodyReader { buffers: true });
     let Some(first) = next_piece(&mut body).await? else { return Ok(Bytes::new()) };
     // A body in one piece is returned as it is, to avoid a copy: nearly every body arrives so.
     if body.is_end_stream() {
@@ -114,6 +115,10 @@ pub(super) fn read_error(error: BoxError) -> Error {
     }
     if error.is::<BudgetExhausted>() {
         return budget_exhausted();
+    }
+    if error.is::<InvalidCoding>() {
+        return Error::bad_request("the body is not what its `content-encoding` says")
+            .caused_by(error);
     }
     Error::bad_request("the body ended before it was complete").caused_by(error)
 }

@@ -4,13 +4,13 @@ use http::{HeaderMap, header};
 
 /// A content coding of which files may be stored next to the plain one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum StoredCoding {
     Brotli,
     Zstd,
     Gzip,
 }
 
-impl Coding {
+impl StoredCoding {
     /// All codings, from the smallest result.
     pub const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
 
@@ -34,7 +34,7 @@ impl Coding {
 }
 
 /// Returns the codings that the client accepts at least as much as the plain file, the preferred first.
-pub(super) fn accepted(headers: &HeaderMap) -> Vec<Coding> {
+pub(super) fn accepted(headers: &HeaderMap) -> Vec<StoredCoding> {
     let weights: Vec<(&str, u16)> = headers
         .get_all(header::ACCEPT_ENCODING)
         .iter()
@@ -50,7 +50,7 @@ pub(super) fn accepted(headers: &HeaderMap) -> Vec<Coding> {
     };
     let any = weight_of("*");
     let plain = weight_of("identity").unwrap_or(0);
-    let mut codings: Vec<(u16, Coding)> = Coding::ALL
+    let mut codings: Vec<(u16, StoredCoding)> = StoredCoding::ALL
         .into_iter()
         .filter_map(|coding| Some((weight_of(coding.name()).or(any)?, coding)))
         .filter(|(weight, _)| *weight > 0 && *weight >= plain)
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_clients_weights_decide_and_then_the_size() {
-        use Coding::{Brotli, Gzip, Zstd};
+        use StoredCoding::{Brotli, Gzip, Zstd};
         for (header, expected) in [
             ("", &[][..]),
             ("gzip, deflate, br, zstd", &[Brotli, Zstd, Gzip]),

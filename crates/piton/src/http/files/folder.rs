@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use super::accept_encoding::Coding;
+use super::accept_encoding::StoredCoding;
 use super::representation::Representation;
 
 /// A path below a folder, of which no segment leads elsewhere.
@@ -52,7 +52,7 @@ impl SafePath {
 #[derive(Debug)]
 pub(super) struct FoundFile {
     pub representation: Representation,
-    pub coding: Option<Coding>,
+    pub coding: Option<StoredCoding>,
     /// Set if the file has precompressed siblings, so that the response depends on `Accept-Encoding`.
     pub varies: bool,
 }
@@ -69,14 +69,18 @@ pub(super) enum FileLookup {
 ///
 /// # Errors
 /// The file cannot be read, other than because it is not there.
-pub(super) fn find(root: &Path, path: &SafePath, accepted: &[Coding]) -> io::Result<FileLookup> {
+pub(super) fn find(
+    root: &Path,
+    path: &SafePath,
+    accepted: &[StoredCoding],
+) -> io::Result<FileLookup> {
     let Some(whole) = resolve(root, path.as_str())? else { return Ok(FileLookup::Nothing) };
     if whole.is_dir() {
         return Ok(FileLookup::Folder);
     }
     let Some(plain) = open(&whole, "")? else { return Ok(FileLookup::Nothing) };
     let mut siblings = Vec::new();
-    for coding in Coding::ALL {
+    for coding in StoredCoding::ALL {
         let name = format!("{}{}", path.as_str(), coding.suffix());
         if let Some(sibling) = resolve(root, &name)? {
             siblings.push((coding, sibling));

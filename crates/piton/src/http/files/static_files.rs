@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::accept_encoding::{Coding, accepted};
+use super::accept_encoding::{StoredCoding, accepted};
 use super::conditions::Conditions;
 use super::embedded::EmbeddedFiles;
 use super::folder::{FileLookup, FoundFile, SafePath, find};
@@ -278,16 +278,17 @@ fn accepts_html(headers: &HeaderMap) -> bool {
     })
 }
 
-fn find_embedded(files: &EmbeddedFiles, path: &SafePath, accepted: &[Coding]) -> FileLookup {
+fn find_embedded(files: &EmbeddedFiles, path: &SafePath, accepted: &[StoredCoding]) -> FileLookup {
     let Some(plain) = files.get(path.as_str()) else {
         let is_folder = files.is_folder(path.as_str());
         return if is_folder { FileLookup::Folder } else { FileLookup::Nothing };
     };
-    let sibling = |coding: Coding| files.get(&format!("{}{}", path.as_str(), coding.suffix()));
+    let sibling =
+        |coding: StoredCoding| files.get(&format!("{}{}", path.as_str(), coding.suffix()));
     let chosen = accepted.iter().find_map(|coding| Some((*coding, sibling(*coding)?)));
     FileLookup::File(FoundFile {
         representation: chosen.map_or(plain, |(_, file)| file).representation(),
         coding: chosen.map(|(coding, _)| coding),
-        varies: Coding::ALL.into_iter().any(|coding| sibling(coding).is_some()),
+        varies: StoredCoding::ALL.into_iter().any(|coding| sibling(coding).is_some()),
     })
 }

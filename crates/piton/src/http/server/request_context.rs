@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 
 use super::stack_config::StackConfig;
 use crate::http::routing::request_hooks::RequestHead;
-use crate::http::routing::route_limits::RequestLimits;
+use crate::http::routing::route_limit_table::RequestLimits;
 use crate::request::RequestId;
 use crate::request::current_request::CurrentRequest;
 use crate::request::trace_context::{TraceContext, trace_state};
@@ -22,8 +22,6 @@ pub(super) struct RequestContext {
     pub uri: Uri,
     pub started: Instant,
     pub limits: RequestLimits,
-    /// The client's address, if the connection's other end is a trusted proxy.
-    pub proxied_client: Option<IpAddr>,
     /// The `Origin` header, if CORS is configured.
     pub origin: Option<HeaderValue>,
     /// The head, if an `after_request` hook wants it.
@@ -40,6 +38,7 @@ impl RequestContext {
         let mut current = CurrentRequest::new(id.unwrap_or_default(), peer, trace);
         // Without a valid `traceparent` the W3C recommendation has `tracestate` dropped too.
         current.trace_state = trace.and_then(|_| trace_state(headers));
+        current.proxied_client = proxy.map(|peer| config.proxies.client(peer, headers));
         let started = Instant::now();
         let limits = config.limits_of(request);
         current.deadline = Some(started + limits.timeout);
@@ -49,7 +48,6 @@ impl RequestContext {
             uri: request.uri().clone(),
             started,
             limits,
-            proxied_client: proxy.map(|peer| config.proxies.client(peer, headers)),
             origin: config.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
             head: config.hooks.head(request).map(Box::new),
         }
@@ -65,7 +63,7 @@ impl RequestContext {
 
     /// Returns the address of the client as the log names it.
     pub fn client(&self) -> Option<IpAddr> {
-        self.proxied_client.or(self.current.peer)
+        self.current.client()
     }
 }
 

@@ -6,7 +6,8 @@
 //!    (`request_context.rs`)
 //! 2. the limit of requests in flight: above it 503 at once (`load_shedding.rs`)
 //! 3. cross-origin preflight requests of browsers (`cors.rs`)
-//! 4. the body's limit, and the budget of memory that all requests share (`request_body_limit.rs`)
+//! 4. the body's limit, and the budget of memory that all requests share (`request_body_limit.rs`);
+//!    the refusal or decoding of a compressed one (`content_coding/body_coding.rs`)
 //! 5. the task-local context: `piton::app()`, the id in log lines
 //! 6. timeout, panic catch (`panics.rs`)
 //! 7. the service's own `before_request`
@@ -37,15 +38,17 @@ use tower::{Layer, Service};
 use super::body_limit_errors::body_too_large;
 use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
+use super::panics;
 use super::request_context::RequestContext;
+use super::response_body;
 use super::stack_config::StackConfig;
-use super::{panics, request_body_limit};
+use super::streamed_body::WatchedBody;
 use crate::context;
 use crate::error::BoxError;
 use crate::error::problem_document::{DebugInfo, ErrorReport};
 use crate::handle::Handle;
 use crate::http::routing::path_encoding;
-use crate::http::routing::route_limits::RequestLimits;
+use crate::http::routing::route_limit_table::RequestLimits;
 use crate::metrics::RequestMetrics;
 use crate::request::body_state::{BodyRefusal, BodyState};
 
@@ -127,8 +130,8 @@ where
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let Self { mut inner, config, normalizes_paths } = self;
-        let config = &*config;
+        let Self { mut inner, config: shared_config, normalizes_paths } = self;
+        let config = &*shared_config;
         let mut seen = RequestContext::new(&request, peer, config);
         let mut in_flight = InFlightGuard::new(&config.metrics, &seen.method);
         let outcome = if let Some(shed) = config.shed_if_overloaded(&in_flight, &seen) {
@@ -136,11 +139,7 @@ where
         } else if let Some(preflight) = config.preflight(&request) {
             RequestOutcome::Answered(preflight)
         } else {
-            match request_body_limit::limit(
-                request,
-                seen.limits.body,
-                &config.handle.inner().memory,
-            ) {
+            match config.limit_body(request, seen.limits.body) {
                 Ok((request, body)) => {
                     let work = run_handler(&mut inner, config, normalizes_paths, request);
                     // Pinned here, so that the timeout and the scope around it move a pointer
@@ -160,7 +159,11 @@ where
             }
         };
         in_flight.set_answered();
-        config.finish(outcome, &mut seen)
+        let response = config.finish(outcome, &mut seen);
+        if response_body::is_streamed(&response) {
+            return WatchedBody::wrap(response, seen, shared_config.clone());
+        }
+        response
     }
 }
 

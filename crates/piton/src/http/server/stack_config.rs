@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Request;
 
+use super::content_coding::encoded_requests::EncodedRequests;
 use super::cors::Cors;
 use super::probe_paths::ExemptPaths;
 use crate::compat::error_envelope;
@@ -12,8 +13,9 @@ use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
 use crate::http::routing::request_hooks::RequestHooks;
 use crate::http::routing::route_info::RouteInfo;
-use crate::http::routing::route_limits::{RequestLimits, RouteLimitTable};
+use crate::http::routing::route_limit_table::{RequestLimits, RouteLimitTable};
 use crate::http::settings::{HeaderLine, HttpSettings};
+use crate::http::streams::registry::StreamRegistry;
 use crate::logging::{LogRequests, LogSettings};
 use crate::metrics::RequestMetrics;
 use crate::request::trusted_proxies::TrustedProxies;
@@ -25,6 +27,7 @@ pub(crate) struct StackConfig {
     limits: RequestLimits,
     /// The routes, if some have limits of their own.
     route_limits: Option<RouteLimitTable>,
+    pub(super) encoded_requests: EncodedRequests,
     pub(super) max_requests: i64,
     pub(super) proxies: TrustedProxies,
     pub(super) cors: Option<Cors>,
@@ -60,11 +63,13 @@ impl StackConfig {
         exempt_paths: ExemptPaths,
     ) -> Self {
         let production = handle.production();
+        StreamRegistry::install(&handle, http);
         let requests = log.requests.resolve(production);
         let logs_failures = requests != LogRequests::None;
         Self {
             limits: RequestLimits::of_settings(http),
             route_limits: None,
+            encoded_requests: http.encoded_requests,
             max_requests: http.max_requests.into(),
             proxies: http.proxies(),
             cors: Cors::new(&http.cors, production),

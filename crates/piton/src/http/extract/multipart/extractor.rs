@@ -8,10 +8,12 @@ use http::header;
 use super::errors::{MULTIPART, not_multipart, parse_error, too_many_parts, unnamed_part};
 use super::form_part::FormPart;
 use super::piece_gate::{HeaderSearch, PieceGate};
-use super::settings::UploadSettings;
+use crate::config::Problems;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::http::routing::operation::{Input, Operation};
+use crate::http::upload_settings::UploadSettings;
+use crate::request::body_state::BodyReader;
 
 /// A form with files (`multipart/form-data`), whose parts are read one by one as they arrive.
 ///
@@ -81,12 +83,22 @@ impl<S: Send + Sync> FromRequest<S> for Multipart {
             head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let boundary = multer::parse_boundary(content_type.unwrap_or_default());
         let boundary = boundary.map_err(|error| not_multipart(&error))?;
-        context::stream_body();
+        context::announce_body_reader(BodyReader { buffers: false });
         let search = HeaderSearch::default();
         let gate = PieceGate::new(body, search.clone());
         let form = multer::Multipart::new(gate, boundary);
-        let settings = UploadSettings::current();
+        let settings = current_settings();
         Ok(Self { form, search, settings, count: 0, last_name: None })
+    }
+}
+
+/// Returns the settings of the app that the request belongs to; without an app, as in a test of an extractor alone, the
+/// defaults.
+fn current_settings() -> UploadSettings {
+    match context::try_app() {
+        // Free of problems, because the launch has checked it.
+        Ok(app) => app.config().read("http.uploads", &mut Problems::default()),
+        Err(_) => UploadSettings::default(),
     }
 }
 

@@ -11,12 +11,12 @@ use super::errors::{parse_error, part_too_large};
 use super::extractor::Multipart;
 use super::file_name::sanitize;
 use super::file_writer::{Existing, FileWriter};
-use super::settings::UploadSettings;
 use super::upload::Upload;
 use crate::config::ByteSize;
 use crate::context;
 use crate::error::{Error, Result};
 use crate::http::server::body_limit_errors::{body_too_large, budget_exhausted};
+use crate::http::upload_settings::UploadSettings;
 use context::MemoryRefusal;
 
 /// One part of a [`Multipart`] form. It is read once: into memory, to a file, or piece by piece. What is not read is
@@ -165,7 +165,8 @@ impl<'a> FormPart<'a> {
 
     /// Saves the part to a temporary file in `http.uploads.folder`, which is deleted when the [`Upload`] is dropped.
     pub async fn to_temp_file(mut self) -> Result<Upload> {
-        let mut file = FileWriter::create(&self.settings.temp_folder(), true).await?;
+        let folder = self.settings.folder.clone().unwrap_or_else(std::env::temp_dir);
+        let mut file = FileWriter::create(&folder, true).await?;
         self.copy_to(&mut file).await?;
         let content_type = self.content_type().map(str::to_owned);
         Ok(Upload::new(file.finish().await?, self.file_name, content_type, self.received))

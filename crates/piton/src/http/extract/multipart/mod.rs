@@ -11,11 +11,9 @@ mod file_writer;
 mod form;
 mod form_part;
 mod piece_gate;
-pub(crate) mod settings;
 mod upload;
 
 pub use extractor::Multipart;
 pub use form::MultipartForm;
 pub use form_part::FormPart;
-pub use settings::UploadSettings;
 pub use upload::Upload;

@@ -1,13 +1,12 @@
-//! The section `[http.uploads]`: forms with files.
+//! The section `[http.uploads]`: forms with files (feature `multipart`).
 
 use std::path::PathBuf;
 
 use crate::Settings;
-use crate::config::{ByteSize, Problems};
-use crate::context;
+use crate::config::ByteSize;
 
 /// Forms with files (`multipart/form-data`). The size of the whole body has `http.body_limit`, or `#[limits(body = ..)]`
-/// of the route.
+/// of the route. Needs the feature `multipart`.
 #[derive(Clone, Debug, Settings)]
 pub struct UploadSettings {
     /// Maximum number of parts of a form: fields and files. Above it the client gets 413.
@@ -27,22 +26,5 @@ pub struct UploadSettings {
 impl Default for UploadSettings {
     fn default() -> Self {
         Self { max_parts: 100, field_limit: ByteSize::mib(1), folder: None }
-    }
-}
-
-impl UploadSettings {
-    /// Returns the settings of the app that the request belongs to; without an app, as in a test of an extractor alone,
-    /// the defaults.
-    pub(super) fn current() -> Self {
-        match context::try_app() {
-            // Free of problems, because the launch has checked it.
-            Ok(app) => app.config().read("http.uploads", &mut Problems::default()),
-            Err(_) => Self::default(),
-        }
-    }
-
-    /// Returns the folder for files without a place of their own yet.
-    pub(super) fn temp_folder(&self) -> PathBuf {
-        self.folder.clone().unwrap_or_else(std::env::temp_dir)
     }
 }
