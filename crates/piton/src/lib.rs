@@ -29,6 +29,7 @@
 //! | route, read requests, respond, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
 //! | check values of paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
 //! | send events, open sockets | [`http::Sse`], [`http::ByteStream`], `http::WebSocketUpgrade` (feature `websocket`) |
+//! | take and send files | `http::Multipart`, `http::Upload` (feature `multipart`), `http::Download`, `App::static_files` (feature `files`) |
 //! | search, sort and page | [`http::Listing`], [`http::Page`] |
 //! | read settings | [`config`]: [`Settings`] |
 //! | log | [`logging`] |
@@ -53,6 +54,8 @@
 //! | `sqlite` | `Db` on a SQLite file, migrations | sqlx, SQLite's own C source | 0.1 |
 //! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
+//! | `files` | `Download`, `App::static_files`, `embed!`: files as responses | mime_guess, httpdate | 0.1 |
+//! | `multipart` | `Multipart`, `MultipartForm`, `Upload`: forms with files | multer | 0.1 |
 //! | `compression` | brotli and gzip for clients that accept them; requests with such bodies | async-compression, brotli, flate2 | 0.1 |
 //! | `zstd` | `compression` with zstd | zstd (C) | 0.1 |
 //! | `tls` | TLS of the listeners, `ClientCert` | rustls with aws-lc-rs (C) | 0.1 |
@@ -125,7 +128,9 @@ pub use context::{app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, FieldError, HttpSettings, Result};
 pub use launch_steps::Step;
-pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
+pub use piton_macros::{
+    delete, errors, get, limits, patch, post, protected, public, put, route, test,
+};
 pub use reload_signal::{Reload, ReloadTrigger};
 pub use request::RequestId;
 pub use runtime::attached_apps::NoCurrentApp;
@@ -134,6 +139,9 @@ pub use runtime::part;
 pub use stop_signal::{Stop, Trigger};
 
 use runtime::{context, handle};
+
+#[cfg(feature = "files")]
+pub use piton_macros::embed;
 
 #[cfg(feature = "validation")]
 pub use garde;

@@ -24,6 +24,7 @@ mod rolling_restart;
 mod settings;
 mod streams;
 mod terminal;
+mod uploads;
 
 /// A company as JSON.
 fn company(number: u32) -> String {

@@ -15,6 +15,7 @@ use super::attached_apps::{self, NoCurrentApp};
 use crate::handle::Handle;
 use crate::memory::MemoryCharge;
 use crate::metrics::PathIndex;
+use crate::request::body_state::BodyReader;
 use crate::request::current_request::CurrentRequest;
 use crate::request::request_id::RequestId;
 use crate::request::trace_context::TraceContext;
@@ -172,10 +173,9 @@ pub(crate) fn hold_estimate(bytes: u64, charged: u64) -> Result<(), MemoryRefusa
     most.map_or(Ok(()), |most| hold_memory(bytes.min(most)))
 }
 
-/// Announces that the reader of the current request's body copies it into a buffer of its own; see
-/// [`BodyState::buffer`].
-pub(crate) fn buffer_body() {
-    let _ = current(|request| request.body.upgrade().map(|body| body.buffer()));
+/// Announces what the reader of the current request's body does with its pieces.
+pub(crate) fn announce_body_reader(reader: BodyReader) {
+    let _ = current(|request| request.body.upgrade().map(|body| body.announce(reader)));
 }
 
 fn with_memory<R>(of: impl FnOnce(&MemoryCharge) -> R) -> Option<R> {
