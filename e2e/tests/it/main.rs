@@ -5,12 +5,16 @@
 mod addresses;
 mod admin;
 mod cache;
+mod certificate_exchange;
 mod clients;
 mod database;
 mod database_file;
+mod early_responses_clients;
 mod envpage;
 mod failover;
 mod gnar;
+mod hostile;
+mod http2_peers;
 mod memory;
 mod migration_guide;
 mod openapi;
@@ -20,6 +24,7 @@ mod python;
 mod rolling_migration;
 mod rolling_restart;
 mod settings;
+mod tls_scan;
 
 /// A company as JSON.
 fn company(number: u32) -> String {

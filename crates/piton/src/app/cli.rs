@@ -177,7 +177,6 @@ async fn serve(app: App, sources: LaunchSources) -> Result<(), LaunchError> {
     }
 }
 
-
 /// Runs a command with the parts that it needs, and without routes.
 async fn run_command(
     mut app: App,
