@@ -24,6 +24,7 @@ mod python;
 mod rolling_migration;
 mod rolling_restart;
 mod settings;
+mod terminal;
 mod tls_scan;
 
 /// A company as JSON.

@@ -25,7 +25,7 @@ async fn half_a_request(port: u16) -> (Connection, String) {
 
 #[tokio::test]
 async fn what_is_under_way_at_the_signal_is_answered_and_the_exit_is_clean() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "QUIT"] {
         let (_folder, data) = folder();
         let service = Service::start("registry", free_port(), &["--set", &data]).await;
         let port = service.port;
@@ -51,6 +51,35 @@ async fn a_second_signal_stops_at_once() {
     service.signal("TERM").await;
     let ended = tokio::time::timeout(std::time::Duration::from_secs(15), service.ended()).await;
     assert_eq!(ended.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_hangup_reloads_during_the_launch_while_serving_and_while_draining() {
+    const RELOADING: &str = "Reloading, because of SIGHUP";
+    let (folder, data) = folder();
+    let log = folder.path().join("log");
+    let lines = || std::fs::read_to_string(&log).unwrap_or_default();
+    let reloads = async |times: usize| {
+        wait_for("a reload", || async { lines().matches(RELOADING).count() == times }).await;
+    };
+    let port = free_port();
+    let port_text = port.to_string();
+    let arguments = ["--host", "127.0.0.1", "--port", &port_text, "--set", &data];
+    let service = Service::spawn("registry", port, &arguments, &[], Some(&log));
+    wait_for("the launch to begin", || async { !lines().is_empty() }).await;
+    service.signal("HUP").await;
+    reloads(1).await;
+    service.ready().await;
+    service.signal("HUP").await;
+    reloads(2).await;
+    let (mut connection, rest) = half_a_request(port).await;
+    service.signal("TERM").await;
+    wait_for("the listener to close", || async { Connection::open(port).await.is_err() }).await;
+    service.signal("HUP").await;
+    reloads(3).await;
+    connection.send(rest.as_bytes()).await.unwrap();
+    assert_eq!(connection.read_response().await.unwrap().status, 201);
+    assert_eq!(service.ended().await.code(), Some(0));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::settings_sources::LaunchSources;
 use super::{App, LaunchError};
 use crate::config::config_listing::{self, ListStyle};
 use crate::config::{Config, Problem, Problems, Section, SettingInfo, suggest_key};
-use crate::logging::no_color;
+use crate::logging::is_coloured;
 
 /// Returns its arguments.
 pub(super) fn command() -> Command {
@@ -64,7 +64,7 @@ pub(super) fn show(
     if matches.get_flag("json") {
         print(&pretty(&config_listing::json(&described)))?;
     } else {
-        let coloured = io::stdout().is_terminal() && !no_color();
+        let coloured = is_coloured(io::stdout().is_terminal());
         let whole_docs = !key.is_empty();
         print(&config_listing::list(&described, ListStyle { coloured, whole_docs }))?;
     }

@@ -6,6 +6,7 @@ mod responses;
 mod routing;
 mod server;
 mod settings;
+mod streams;
 mod tls_settings;
 
 pub use crate::compat::error_style::{ErrorDetail, ErrorStyle};
@@ -31,6 +32,8 @@ pub use extract::state::State;
 #[cfg(feature = "validation")]
 pub use extract::valid::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
+/// Values that come up one after another; see [`Sse`].
+pub use futures_util::Stream;
 pub use http2_settings::Http2Settings;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
@@ -51,6 +54,17 @@ pub use server::listeners::listen_address::{ListenAddress, UnixAddress};
 #[cfg(feature = "tls")]
 pub use server::tls::client_certificate::ClientCert;
 pub use settings::{HeaderLine, HttpSettings};
+pub use streams::byte_stream::ByteStream;
+pub use streams::event::Event;
+pub use streams::last_event_id::LastEventId;
+pub use streams::settings::StreamSettings;
+pub use streams::sse::{EventSender, Sse, StreamClosed};
+pub use streams::stream_item::StreamItem;
+#[cfg(feature = "websocket")]
+pub use streams::websocket::{
+    CloseCode, CloseFrame, Message, SocketResult, Utf8Bytes, WebSocket, WebSocketReceiver,
+    WebSocketSender, WebSocketUpgrade,
+};
 pub use tls_settings::{ClientAuth, TlsSettings, TlsVersion};
 
 #[cfg(feature = "client")]

@@ -13,6 +13,7 @@ use crate::config::{ByteSize, Setting};
 use crate::http::http2_settings::Http2Settings;
 use crate::http::server::cors::CorsSettings;
 use crate::http::server::listeners::listen_address::ListenAddress;
+use crate::http::streams::settings::StreamSettings;
 use crate::http::tls_settings::TlsSettings;
 use crate::memory::{self, MemoryLimit, SMALL, rounded};
 use crate::request::trusted_proxies::{ClientIpHeader, Network, TrustedProxies};
@@ -98,6 +99,9 @@ pub struct HttpSettings {
     /// The pages of other origins that may call the service from a browser.
     #[setting(section)]
     pub cors: CorsSettings,
+    /// Long-lived responses: server-sent events, WebSockets, streams of bytes.
+    #[setting(section)]
+    pub streams: StreamSettings,
     /// Time to go on accepting requests after the signal to stop, while `/readyz` responds 503. Set it
     /// to the time that your load balancers take to notice.
     /// **Default: `0s` in development, `5s` in production.**
@@ -135,6 +139,7 @@ impl Default for HttpSettings {
             error_style: ErrorStyle::default(),
             traceback: ErrorDetail::default(),
             cors: CorsSettings::default(),
+            streams: StreamSettings::default(),
             drain_wait: None,
             drain_timeout: Duration::from_secs(20),
         }

@@ -4,6 +4,7 @@
 //! Libraries and services log with the macros of `tracing`; this module decides which events are written
 //! and in which format. The process has one subscriber, whose level can be changed while it runs.
 
+mod colour;
 mod escape;
 mod filter;
 mod format;
@@ -19,13 +20,14 @@ mod settings;
 mod tests;
 mod timestamp;
 
+pub(crate) use colour::is_coloured;
 pub use format::LogFormat;
 pub use level::{LogLevel, LogLevels};
 pub use level_override::LevelState;
+pub(crate) use process_log::log_to_stderr;
 pub use process_log::{
     level, level_state, raise_level, revert_after, revert_level, set_level, set_level_for, start,
 };
-pub(crate) use process_log::{log_to_stderr, no_color};
 pub use python_format::{MsecFormat, PythonFormat};
 pub use settings::{LogRequests, LogSettings, SECTION};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::colour::is_coloured;
 use super::filter::LogRules;
 use super::format::LogFormat;
 use super::layer::{self, LineLayer};
@@ -98,12 +99,7 @@ fn style(format: &LogFormat) -> LineStyle {
     match format {
         LogFormat::Json => LineStyle::Json,
         LogFormat::Auto if !stdout.is_terminal() => LineStyle::Json,
-        _ if stdout.is_terminal() && !no_color() => LineStyle::Coloured,
+        _ if is_coloured(stdout.is_terminal()) => LineStyle::Coloured,
         _ => LineStyle::Human,
     }
-}
-
-/// Returns whether `NO_COLOR` is set and not empty (<https://no-color.org>).
-pub(crate) fn no_color() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName};
@@ -135,48 +135,88 @@ impl TrustedProxies {
             return peer;
         }
         let mut client = peer;
-        for hop in self.hops(headers).into_iter().rev() {
-            // An entry that does not parse was not written by a trusted proxy, so that neither it nor
-            // the entries to its left are believed.
-            let Some(address) = hop else { return client };
-            client = address;
-            if !self.trust(address) {
-                return client;
+        let name = HeaderName::from_static(self.header.name());
+        for line in headers.get_all(name).iter().rev() {
+            // Lossy, so that bytes of a client cannot hide the address that a proxy has appended.
+            let line = String::from_utf8_lossy(line.as_bytes());
+            for element in elements_from_right(&line) {
+                // An element that names no address was not written by a trusted proxy, or hides the
+                // client: neither it nor the elements to its left are believed.
+                let Some(address) = self.address(element) else { return client };
+                client = address;
+                if !self.trust(address) || self.header == ClientIpHeader::XRealIp {
+                    return client;
+                }
             }
         }
         client
     }
 
-    /// Returns the addresses in the header, the nearest last.
-    fn hops(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-        let name = HeaderName::from_static(self.header.name());
-        let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?"));
-        let mut entries = lines.flat_map(|line| line.split(','));
+    /// Returns the address in an element of the header.
+    fn address(&self, element: &str) -> Option<IpAddr> {
         match self.header {
-            ClientIpHeader::Forwarded => entries.map(forwarded_for).collect(),
-            ClientIpHeader::XForwardedFor => entries.map(address).collect(),
-            ClientIpHeader::XRealIp => entries.next_back().map(address).into_iter().collect(),
+            ClientIpHeader::Forwarded => forwarded_for(element),
+            ClientIpHeader::XForwardedFor | ClientIpHeader::XRealIp => node_address(element),
         }
     }
 }
 
-/// `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1`, `[2001:db8::1]:4711`.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let address = bare.parse::<IpAddr>().ok();
-    address
-        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
-        .map(|address| address.to_canonical())
+/// Splits a list at its commas outside of quotes, the last element first. Empty elements are left out
+/// (RFC 9110, section 5.6.1).
+///
+/// Quotes are matched from the right end, where the proxy next to us wrote, so that an open quote of a
+/// client cannot swallow what a proxy has appended.
+fn elements_from_right(line: &str) -> impl Iterator<Item = &str> {
+    split_from_right(line, ',').filter(|element| !element.is_empty())
 }
 
-/// `for="[2001:db8::1]:4711";proto=https`.
-fn forwarded_for(entry: &str) -> Option<IpAddr> {
-    let value = entry.split(';').find_map(|pair| {
+fn split_from_right(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let ends = move |letter: char| {
+        is_quoted ^= letter == '"';
+        letter == separator && !is_quoted
+    };
+    text.rsplit(ends).map(|piece| piece.trim_matches([' ', '\t']))
+}
+
+/// Returns the address of a node (RFC 7239, section 6): `203.0.113.7`, `203.0.113.7:4711`,
+/// `2001:db8::1`, `[2001:db8::1]:4711`, each also in quotes. `unknown` and obfuscated names have none.
+fn node_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim_matches([' ', '\t']);
+    let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        return ip_address(address).filter(|_| port.is_empty() || is_port(port));
+    }
+    ip_address(text).or_else(|| {
+        let (address, port) = text.split_at(text.find(':')?);
+        ip_address(address).filter(|_| is_port(port))
+    })
+}
+
+/// Parses an address. A zone (`fe80::1%eth0`) is ignored, because it says nothing outside of its host.
+fn ip_address(text: &str) -> Option<IpAddr> {
+    let address = text.split_once('%').map_or(text, |(address, _)| address);
+    address.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// Returns whether `text` is a colon and a port. RFC 7239 has obfuscated ports, such as `_x`.
+fn is_port(text: &str) -> bool {
+    let Some(port) = text.strip_prefix(':') else { return false };
+    let is_obfuscated = |name: &str| {
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    port.parse::<u16>().is_ok() || port.strip_prefix('_').is_some_and(is_obfuscated)
+}
+
+/// Returns the address in an element of `Forwarded`: `for="[2001:db8::1]:4711";proto=https`. Names of
+/// parameters are case-insensitive.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let value = split_from_right(element, ';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then_some(value.trim())
+        name.trim().eq_ignore_ascii_case("for").then_some(value)
     })?;
-    address(value.trim_matches('"'))
+    node_address(value)
 }
 
 #[cfg(test)]
@@ -211,6 +251,68 @@ mod tests {
         assert_eq!(client(ClientIpHeader::Forwarded, "10.1.1.1", &[line]), "2001:db8::1");
         assert_eq!(client(ClientIpHeader::Forwarded, "10.1.1.1", &["for=_hidden"]), "10.1.1.1");
         assert_eq!(client(ClientIpHeader::XRealIp, "10.1.1.1", &["9.9.9.9"]), "9.9.9.9");
+    }
+
+    #[test]
+    fn empty_elements_ports_and_quotes_name_the_same_client() {
+        let of = |lines: &[&str]| client(ClientIpHeader::XForwardedFor, "10.1.1.1", lines);
+        for line in [
+            "203.0.113.7",
+            "203.0.113.7,",
+            "203.0.113.7, , 10.2.2.2,,",
+            ",203.0.113.7",
+            "203.0.113.7:4711",
+            "203.0.113.7\t,10.2.2.2:80",
+            "\"203.0.113.7\"",
+            "::ffff:203.0.113.7",
+            "[::ffff:203.0.113.7]:1",
+            "unknown, 203.0.113.7",
+            "6.6.6.6\", 203.0.113.7",
+        ] {
+            assert_eq!(of(&[line]), "203.0.113.7", "{line}");
+            assert_eq!(of(&["1.1.1.1", line, " , ", ""]), "203.0.113.7", "{line}");
+        }
+        assert_eq!(of(&["203.0.113.7, fe80::1%eth0"]), "fe80::1");
+        for nobody in
+            ["unknown", "_hidden", "203.0.113.7:x", "203.0.113.7:99999", "[::1", "1.1", "[]"]
+        {
+            assert_eq!(of(&[&format!("1.1.1.1, {nobody}, 10.2.2.2")]), "10.2.2.2", "{nobody}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_client_do_not_hide_the_address_that_a_proxy_appends() {
+        let trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", b"\xff, 203.0.113.7"[..].try_into().unwrap());
+        let proxies = TrustedProxies { trusted, header: ClientIpHeader::XForwardedFor };
+        let client = proxies.client([10, 1, 1, 1].into(), &headers);
+        assert_eq!(client, IpAddr::from([203, 0, 113, 7]));
+        let open = r#"for="6.6.6.6, for="[2001:db8::1]:99";proto=https"#;
+        for line in [open, &format!("{open}, for=10.2.2.2"), r#"for="\", for="[2001:db8::1]""#] {
+            let found = self::client(ClientIpHeader::Forwarded, "10.1.1.1", &[line]);
+            assert_eq!(found, "2001:db8::1", "{line}");
+        }
+    }
+
+    #[test]
+    fn the_standards_header_is_read_in_every_form() {
+        let of = |lines: &[&str]| client(ClientIpHeader::Forwarded, "10.1.1.1", lines);
+        for element in [
+            "for=203.0.113.7",
+            "For=203.0.113.7",
+            "proto=https;FOR=\"203.0.113.7:4711\";host=\"a,b;c\"",
+            "for=\"203.0.113.7:_port\";by=_me",
+            " ;for=203.0.113.7 ; proto=http",
+        ] {
+            assert_eq!(of(&[element]), "203.0.113.7", "{element}");
+            let behind = format!("for=1.1.1.1, {element}, , for=10.2.2.2;by=10.1.1.1");
+            assert_eq!(of(&[&behind, ""]), "203.0.113.7", "{behind}");
+        }
+        assert_eq!(of(&["for=\"[2001:DB8::1]\""]), "2001:db8::1");
+        assert_eq!(of(&["for=_hidden, for=_SEVKISEK", "for=10.2.2.2"]), "10.2.2.2");
+        assert_eq!(of(&["for=1.1.1.1, proto=https"]), "10.1.1.1");
+        assert_eq!(of(&["for=\"unknown\""]), "10.1.1.1");
     }
 
     #[test]

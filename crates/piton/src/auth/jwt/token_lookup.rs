@@ -124,8 +124,9 @@ impl TokenLookup {
             };
         }
         // Split at commas, because clients may join several credentials in one header line.
+        // Case-insensitive (RFC 9110, section 11.1), unlike in Flask-JWT-Extended.
         let ours = |words: &mut std::str::SplitAsciiWhitespace<'_>| {
-            words.next() == Some(self.header_type.as_str())
+            words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(&self.header_type))
         };
         let mut fields = value.split(',').map(str::split_ascii_whitespace);
         let field = fields.find_map(|mut words| ours(&mut words).then_some(words));

@@ -110,7 +110,8 @@ pub(super) async fn serve_connection(
         info.add_to(&mut request, config.wants_peer_address);
         let (stack, state) = (stack.clone(), service_state.clone());
         async move {
-            let response = stack.respond(request, peer_ip).await;
+            let mut response = stack.respond(request, peer_ip).await;
+            state.record_upgrade(&mut response);
             Ok::<_, Infallible>(TrackedBody::wrap(response, state))
         }
     });
@@ -125,7 +126,11 @@ pub(super) async fn serve_connection(
     loop {
         let signal = tokio::select! {
             biased;
-            result = &mut connection => return log_end(result),
+            result = &mut connection => {
+                log_end(result);
+                // A WebSocket counts as a connection, and is waited for by the drain, until it ends.
+                return state.upgrade_ended().await;
+            }
             Some(signal) = signals.next() => signal,
         };
         match signal {

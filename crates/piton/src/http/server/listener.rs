@@ -88,7 +88,7 @@ pub(crate) async fn serve(
     // Aborted when the last connection has ended.
     let mut followers = JoinSet::new();
     if let Some(tls) = &tls {
-        followers.spawn(tls.clone().follow_files());
+        followers.spawn(tls.clone().follow_files(handle.reload_signal()));
     }
     let https_port = settings.tls.public_port.or(listeners.tcp_port()).unwrap_or_default();
     let (mut server, close) = Server::new(stack, settings, Protocols::public(tls, settings));

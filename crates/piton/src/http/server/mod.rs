@@ -9,7 +9,7 @@ pub(crate) mod compression;
 #[path = "compression_disabled.rs"]
 pub(crate) mod compression;
 mod connection;
-mod connection_state;
+pub(crate) mod connection_state;
 pub(crate) mod cors;
 mod cors_origin;
 mod error_format;
@@ -33,6 +33,7 @@ mod response_body;
 mod response_headers;
 pub(crate) mod stack;
 pub(crate) mod stack_config;
+mod streamed_body;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]

@@ -4,6 +4,7 @@ use std::io;
 
 use super::listeners::Socket;
 use crate::http::tls_settings::TlsSettings;
+use crate::reload_signal::Reload;
 
 /// A connection over TLS, of which there are none.
 pub(crate) type TlsStream = Socket;
@@ -35,7 +36,7 @@ impl TlsAcceptor {
     }
 
     /// Looks at the files for changes.
-    pub async fn follow_files(self) {
+    pub async fn follow_files(self, _: Reload) {
         match self {}
     }
 }

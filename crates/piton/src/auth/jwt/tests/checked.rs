@@ -116,7 +116,7 @@ async fn the_header_is_read_as_flask_reads_it() {
         ("", "Missing Authorization Header"),
         ("Bearer", bad),
         ("Basic dXNlcjpwYXNz", bad),
-        (&format!("bearer {good}"), bad),
+        (&format!("bearer {good} b"), bad),
         (&format!("Bearer {good} b"), bad),
         (&good, bad),
     ] {
@@ -125,6 +125,8 @@ async fn the_header_is_read_as_flask_reads_it() {
     }
     for value in [
         format!("Bearer  {good}"),
+        format!("bearer {good}"),
+        format!("BEARER   {good}"),
         format!("Basic x, Bearer {good}"),
         format!("Bearer {good}, Basic x"),
     ] {

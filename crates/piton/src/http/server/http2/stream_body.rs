@@ -151,6 +151,7 @@ impl Drop for CountedBytes {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use http_body::Body as _;
     use http_body_util::BodyExt;
 
     use super::*;

@@ -8,6 +8,7 @@ use tracing::{error, info};
 use super::acceptor::{Current, TlsAcceptor, describe};
 use super::certificate_files::{FileContents, FileProblem};
 use super::expiry;
+use crate::reload_signal::Reload;
 
 /// Returns what one look at the files came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,13 +20,16 @@ pub(super) enum ReloadOutcome {
 }
 
 impl TlsAcceptor {
-    /// Looks at the files for changes, again and again. Never returns.
-    pub async fn follow_files(self) {
+    /// Looks at the files for changes, again and again, and whenever `reload` is given. Never returns.
+    pub async fn follow_files(self, mut reload: Reload) {
         let mut looks = tokio::time::interval(self.inner().settings.reload_interval);
         let mut last_failure = None;
         let mut warned_days = None;
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = reload.requested() => {}
+            }
             let acceptor = self.clone();
             let look = tokio::task::spawn_blocking(move || acceptor.reload()).await;
             last_failure = match look {
