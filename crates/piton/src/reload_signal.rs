@@ -34,7 +34,7 @@ impl Reload {
     /// left. Cancel safe.
     pub async fn requested(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

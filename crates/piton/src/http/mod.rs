@@ -49,6 +49,7 @@ pub use routing::operation::{
 pub use routing::request_hooks::RequestHead;
 pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
+pub use server::content_coding::encoded_requests::EncodedRequests;
 pub use server::cors::CorsSettings;
 pub use server::listeners::listen_address::{ListenAddress, UnixAddress};
 #[cfg(feature = "tls")]
@@ -85,7 +86,7 @@ pub(crate) use routing::request_hooks::RequestHooks;
 pub(crate) use routing::routing_table::{
     counted, infos, is_within, problems, registered_modules, router, scan, sort,
 };
-pub(crate) use server::compression::compressed;
+pub(crate) use server::content_coding::compression::compressed;
 pub(crate) use server::listener::{PublicListeners, serve, serve_admin};
 pub(crate) use server::listeners::{Listeners, receive_inherited_sockets};
 pub(crate) use server::panics::install_hook as install_panic_hook;

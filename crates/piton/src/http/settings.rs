@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
 use crate::http::http2_settings::Http2Settings;
+use crate::http::server::content_coding::encoded_requests::EncodedRequests;
 use crate::http::server::cors::CorsSettings;
 use crate::http::server::listeners::listen_address::ListenAddress;
 use crate::http::streams::settings::StreamSettings;
@@ -87,9 +88,15 @@ pub struct HttpSettings {
     /// `Strict-Transport-Security: max-age=31536000` when all clients come by HTTPS.
     /// **Default: `X-Content-Type-Options: nosniff`, `X-Frame-Options: DENY`.**
     pub headers: Vec<HeaderLine>,
-    /// Compresses responses (gzip) for clients that accept it. Leave it to the proxy, if
-    /// there is one. Needs the feature `compression`. **Default: `false`.**
+    /// Compresses responses of 1 KiB and more for clients that accept it: gzip and brotli, and zstd with
+    /// the feature `zstd`. Leave it to the proxy, if there is one. Needs the feature `compression`.
+    /// **Default: `false`.**
     pub compression: bool,
+    /// The treatment of requests whose body has a `Content-Encoding`: `refuse` responds with 415,
+    /// `decode` decodes gzip, deflate and brotli (and zstd with the feature `zstd`) within
+    /// `http.body_limit`, and `forward` leaves the body to the handler. Set `decode` for clients that
+    /// compress what they send; it needs the feature `compression`. **Default: `refuse`.**
+    pub encoded_requests: EncodedRequests,
     /// Format of error responses: `problem` (RFC 9457, with its true status) or `gnar`
     /// (`{"error","traceback"}` with status 200). **Default: `problem`.**
     pub error_style: ErrorStyle,
@@ -136,6 +143,7 @@ impl Default for HttpSettings {
                 HeaderLine::of("x-frame-options", "DENY"),
             ],
             compression: false,
+            encoded_requests: EncodedRequests::default(),
             error_style: ErrorStyle::default(),
             traceback: ErrorDetail::default(),
             cors: CorsSettings::default(),
@@ -168,13 +176,22 @@ impl HttpSettings {
             let fix = "http.tls.certificate=FILE and http.tls.key=FILE as well";
             reader.refuse("redirect_port", why, fix);
         }
-        if self.compression && cfg!(not(feature = "compression")) {
+        if cfg!(not(feature = "compression")) {
+            self.refuse_codings(reader);
+        }
+    }
+
+    /// Refuses settings that need the feature `compression`.
+    fn refuse_codings(&self, reader: &mut config::Reader<'_>) {
+        if self.compression {
             let why = "this build of piton cannot compress";
-            reader.refuse(
-                "compression",
-                why,
-                "give piton the feature `compression`, or leave it to the proxy",
-            );
+            let fix = "give piton the feature `compression`, or leave it to the proxy";
+            reader.refuse("compression", why, fix);
+        }
+        if self.encoded_requests == EncodedRequests::Decode {
+            let why = "this build of piton cannot decode bodies";
+            let fix = "give piton the feature `compression`, or set `refuse`";
+            reader.refuse("encoded_requests", why, fix);
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum BodyRefusal {
     TooLarge,
     /// Other requests use up `http.memory_budget` at the moment. Responded with 503.
     BudgetExhausted,
+    /// The body has a `Content-Encoding` that is not decoded. Responded with 415.
+    UnsupportedCoding,
 }
 
 /// The state of a request's body, shared by the body and the stack.

@@ -6,10 +6,13 @@ mod admin;
 #[cfg(feature = "cache")]
 mod cached;
 mod config;
+#[cfg(feature = "compression")]
+mod content_coding;
 #[cfg(feature = "validation")]
 mod converters;
 #[cfg(feature = "openapi")]
 mod document_round_trip;
+mod encoded_requests;
 mod explain;
 mod failures;
 #[cfg(feature = "jwt")]

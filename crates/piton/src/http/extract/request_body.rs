@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError};
 use crate::context;
 use crate::error::handler_error::Error;
 use crate::http::server::body_limit_errors::{
-    BodyExceedsBudget, BudgetExhausted, body_too_large, budget_exhausted,
+    BodyExceedsBudget, BudgetExhausted, InvalidCoding, body_too_large, budget_exhausted,
 };
 
 /// Returns the media type of the body in `Content-Type`, without parameters such as `charset`.
@@ -108,6 +108,10 @@ fn body_error(error: axum::Error) -> Error {
     }
     if error.is::<BudgetExhausted>() {
         return budget_exhausted();
+    }
+    if error.is::<InvalidCoding>() {
+        return Error::bad_request("the body is not what its `content-encoding` says")
+            .caused_by(error);
     }
     Error::bad_request("the body ended before it was complete").caused_by(error)
 }

@@ -32,6 +32,18 @@ impl fmt::Display for BodyExceedsBudget {
 
 impl std::error::Error for BodyExceedsBudget {}
 
+/// The error of a body that is not what its `Content-Encoding` says.
+#[derive(Debug)]
+pub(crate) struct InvalidCoding(pub std::io::Error);
+
+impl fmt::Display for InvalidCoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "decode the body by its `content-encoding`: {}", self.0)
+    }
+}
+
+impl std::error::Error for InvalidCoding {}
+
 /// Returns the 503 for a request that finds `http.memory_budget` used up.
 #[cold]
 pub(crate) fn budget_exhausted() -> Error {

@@ -8,6 +8,7 @@ use http::StatusCode;
 use tracing::warn;
 
 use super::body_limit_errors::{body_too_large, budget_exhausted};
+use super::content_coding::body_coding::unsupported_coding;
 use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
 use super::request_context::RequestContext;
@@ -44,6 +45,10 @@ impl StackConfig {
         match refusal {
             BodyRefusal::BudgetExhausted => RequestOutcome::BudgetExhausted,
             BodyRefusal::TooLarge => RequestOutcome::Answered(body_too_large().into_response()),
+            BodyRefusal::UnsupportedCoding => {
+                let refusal = unsupported_coding(self.encoded_requests);
+                RequestOutcome::Answered(refusal.into_response())
+            }
         }
     }
 

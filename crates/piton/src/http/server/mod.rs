@@ -3,13 +3,9 @@
 mod accepted_connection;
 mod access_log;
 pub(crate) mod body_limit_errors;
-#[cfg(feature = "compression")]
-pub(crate) mod compression;
-#[cfg(not(feature = "compression"))]
-#[path = "compression_disabled.rs"]
-pub(crate) mod compression;
 mod connection;
 pub(crate) mod connection_state;
+pub(crate) mod content_coding;
 pub(crate) mod cors;
 mod cors_origin;
 mod error_format;

@@ -201,7 +201,7 @@ where
             }
             match refused {
                 BodyRefusal::BudgetExhausted => BoxError::from(BudgetExhausted),
-                BodyRefusal::TooLarge => BodyExceedsBudget.into(),
+                _ => BodyExceedsBudget.into(),
             }
         });
         Poll::Ready(Some(taken))

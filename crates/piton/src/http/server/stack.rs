@@ -6,7 +6,8 @@
 //!    (`request_context.rs`)
 //! 2. the limit of requests in flight: above it 503 at once (`load_shedding.rs`)
 //! 3. cross-origin preflight requests of browsers (`cors.rs`)
-//! 4. the body's limit, and the budget of memory that all requests share (`request_body_limit.rs`)
+//! 4. the body's limit, and the budget of memory that all requests share (`request_body_limit.rs`);
+//!    the refusal or decoding of a compressed one (`content_coding/body_coding.rs`)
 //! 5. the task-local context: `piton::app()`, the id in log lines
 //! 6. timeout, panic catch (`panics.rs`)
 //! 7. the service's own `before_request`
@@ -38,10 +39,11 @@ use tower::{Layer, Service};
 use super::body_limit_errors::body_too_large;
 use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
+use super::panics;
 use super::request_context::RequestContext;
+use super::response_body;
 use super::stack_config::StackConfig;
 use super::streamed_body::WatchedBody;
-use super::{panics, request_body_limit, response_body};
 use crate::context;
 use crate::error::BoxError;
 use crate::error::problem_document::{DebugInfo, ErrorReport};
@@ -137,11 +139,7 @@ where
         } else if let Some(preflight) = config.preflight(&request) {
             RequestOutcome::Answered(preflight)
         } else {
-            match request_body_limit::limit(
-                request,
-                config.body_limit,
-                &config.handle.inner().memory,
-            ) {
+            match config.limit_body(request) {
                 Ok((request, body)) => {
                     let work = run_handler(&mut inner, config, normalizes_paths, request);
                     // Pinned here, so that the timeout and the scope around it move a pointer

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::content_coding::encoded_requests::EncodedRequests;
 use super::cors::Cors;
 use super::probe_paths::ExemptPaths;
 use crate::compat::error_envelope;
@@ -21,6 +22,7 @@ pub(crate) struct StackConfig {
     pub handle: Handle,
     pub(super) timeout: Duration,
     pub(super) body_limit: usize,
+    pub(super) encoded_requests: EncodedRequests,
     pub(super) max_requests: i64,
     pub(super) proxies: TrustedProxies,
     pub(super) cors: Option<Cors>,
@@ -62,6 +64,7 @@ impl StackConfig {
         Self {
             timeout: http.timeout,
             body_limit: http.body_limit.as_usize(),
+            encoded_requests: http.encoded_requests,
             max_requests: http.max_requests.into(),
             proxies: http.proxies(),
             cors: Cors::new(&http.cors, production),
