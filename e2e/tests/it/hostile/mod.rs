@@ -76,8 +76,6 @@ impl Phase {
                 let (refused, faults) = refusals::send_malformed(target, until).await;
                 no_faults(format!("{refused} refused"), &faults)
             }
-            // nginx speaks to its upstream without TLS here.
-            Self::Smuggling if target.tls.is_some() => Ok("not through TLS".to_owned()),
             Self::Smuggling => {
                 let (pairs, faults) = smuggling::attack(target).await;
                 no_faults(format!("{pairs} pairs"), &faults)
@@ -163,7 +161,9 @@ async fn attack(target: Target, phase_time: Duration, max_probe: Duration) -> Ve
     let files_at_start = process.open_files();
     let observer = Observer::start(&target);
     let mut faults = Vec::new();
-    for phase in PHASES {
+    // nginx speaks to its upstream without TLS here.
+    let is_possible = |phase: &Phase| target.tls.is_none() || !matches!(phase, Phase::Smuggling);
+    for phase in PHASES.into_iter().filter(is_possible) {
         let report = PhaseReport::of(phase, &target, &observer, phase_time).await;
         report.print();
         faults.extend(report.faults(max_probe));
@@ -201,10 +201,10 @@ async fn attack_all(phase_time: Duration, max_probe: Duration) {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// The short form. Other tests and builds share the machine with it, so a probe may take longer.
+/// The short form. It shares the machine with whatever else runs there, so a probe may take longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_under_attack_stays_in_its_bounds() {
-    attack_all(Duration::from_millis(1500), Duration::from_secs(1)).await;
+    attack_all(Duration::from_millis(1500), Duration::from_secs(3)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::Http2Config;
 use super::connection_state::{ActiveStream, Http2State};
+use super::draining_body::DrainingBody;
 use super::stream_body::StreamBody;
 use super::stream_task::{StreamExecutor, current_progress};
 use crate::http::server::connection::{
@@ -135,7 +136,7 @@ async fn respond(
 ) -> Result<http::Response<StreamBody>, Infallible> {
     set_host(&mut request);
     let handle = stack.handle().clone();
-    let response = stack.respond(request, peer).await;
+    let response = stack.respond(request.map(DrainingBody::new), peer).await;
     stream.set_answered();
     if handle.draining() {
         state.ask_for_goaway();
