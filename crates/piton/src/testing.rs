@@ -216,8 +216,14 @@ impl TestApp {
         }
     }
 
-    /// Stops every part, as the end of the service does.
+    /// Sends the signal to stop: streams and WebSockets are told, and requests are still answered.
+    pub fn begin_to_stop(&self) {
+        self.handle().inner().drain.begin();
+    }
+
+    /// Ends streams and WebSockets, and stops every part, as the end of the service does.
     pub async fn stop(mut self) {
+        self.begin_to_stop();
         if let Some(launched) = self.launched.take() {
             launched.stop().await;
         }

@@ -21,17 +21,14 @@ const MAX_BODY_BYTES: usize = 256 << 20;
 /// the test has read. Dropping it ends the response, as a client that goes away does.
 ///
 /// ```
-/// use std::convert::Infallible;
-/// use axum::response::sse::{Event, Sse};
-/// use futures_util::{Stream, StreamExt, stream};
+/// use futures_util::{StreamExt, stream};
 /// use piton::prelude::*;
-/// use piton::http::get;
+/// use piton::http::{Event, Sse, Stream, get};
 /// use piton::testing::TestApp;
 ///
 /// /// Says `tick` once, and never ends.
-/// async fn ticks() -> axum::response::Response {
-///     let tick = stream::iter([Ok::<_, Infallible>(Event::default().id("1").data("tick"))]);
-///     axum::response::IntoResponse::into_response(Sse::new(tick.chain(stream::pending())))
+/// async fn ticks() -> Sse<impl Stream<Item = Event>> {
+///     Sse::new(stream::iter([Event::new("tick").id("1")]).chain(stream::pending()))
 /// }
 ///
 /// #[piton::test]

@@ -73,15 +73,14 @@ impl TestApp {
     /// Opens a WebSocket. Use [`TestRequest::websocket`] to send headers of your own.
     ///
     /// ```
-    /// use axum::extract::ws::WebSocketUpgrade;
     /// use axum::response::Response;
     /// use piton::prelude::*;
-    /// use piton::http::get;
+    /// use piton::http::{WebSocketUpgrade, get};
     /// use piton::testing::{TestApp, TestMessage};
     ///
-    /// async fn echo(ws: WebSocketUpgrade) -> Response {
-    ///     ws.on_upgrade(|mut socket| async move {
-    ///         while let Some(Ok(message)) = socket.recv().await {
+    /// async fn echo(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.on_upgrade(|mut socket| async move {
+    ///         while let Some(message) = socket.recv().await {
     ///             if socket.send(message).await.is_err() { break }
     ///         }
     ///     })

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use futures_util::{FutureExt, Stream, StreamExt, stream};
-use piton::http::{get, post};
+use piton::http::{Event as PitonEvent, Sse as PitonSse, get, post};
 use piton::prelude::*;
 use piton::serde_json::Value;
 use piton::testing::{TestApp, TestMultipart};
@@ -32,6 +32,10 @@ async fn counted() -> Response {
 
 async fn quiet() -> Response {
     events(stream::pending())
+}
+
+async fn told() -> PitonSse<impl Stream<Item = PitonEvent>> {
+    PitonSse::new(stream::iter([PitonEvent::new("first")]).chain(stream::pending()))
 }
 
 async fn flood() -> Response {
@@ -70,6 +74,7 @@ async fn app() -> TestApp {
         .set("log.level", "critical")
         .route(get("/counted", counted))
         .route(get("/quiet", quiet))
+        .route(get("/told", told))
         .route(get("/flood", flood))
         .route(get("/broken", broken))
         .route(get("/login", login))
@@ -159,4 +164,13 @@ async fn cookies_are_kept_on_demand() {
 async fn redirects_are_not_followed() {
     let answer = app().await.get("/moved").await;
     assert_eq!((answer.status().as_u16(), answer.header("location")), (303, "/counted"));
+}
+
+#[piton::test]
+async fn a_stop_ends_the_streams_of_a_test_too() {
+    let app = app().await;
+    let mut events = app.get("/told").stream().await;
+    assert_eq!(events.event().await.unwrap().data, "first");
+    app.begin_to_stop();
+    assert_eq!(events.event().await, None);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::FutureExt;
-use piton::http::get;
+use piton::http::{WebSocketUpgrade as Upgrade, get};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use piton::testing::{TestApp, TestMessage};
@@ -33,9 +33,13 @@ async fn open(headers: axum::http::HeaderMap, ws: WebSocketUpgrade) -> Result<Re
     Ok(ws.on_upgrade(echo))
 }
 
+async fn listen(upgrade: Upgrade) -> Response {
+    upgrade.on_upgrade(|mut socket| async move { while socket.recv().await.is_some() {} })
+}
+
 async fn app() -> TestApp {
     let app = App::new("test_app_websocket").blueprints(["none"]).set("log.level", "critical");
-    TestApp::new(app.route(get("/ws", open))).await
+    TestApp::new(app.route(get("/ws", open)).route(get("/listen", listen))).await
 }
 
 #[piton::test]
@@ -84,4 +88,14 @@ async fn a_quiet_socket_fails_a_test_instead_of_hanging_it() {
     let panic = std::panic::AssertUnwindSafe(socket.text()).catch_unwind().await.unwrap_err();
     let panic = panic.downcast::<String>().unwrap();
     assert!(panic.starts_with("GET /ws: nothing arrived within 50ms"), "{panic}");
+}
+
+#[piton::test]
+async fn a_stop_closes_the_sockets_of_a_test_too() {
+    let app = app().await;
+    let mut socket = app.websocket("/listen").await;
+    socket.send_text("hello").await;
+    app.begin_to_stop();
+    let TestMessage::Close(code, _) = socket.closed().await else { panic!("no close frame") };
+    assert_eq!(code, 1001);
 }

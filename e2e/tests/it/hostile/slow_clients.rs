@@ -120,7 +120,7 @@ async fn read_steadily(
     counts: Arc<Counts>,
     until: Instant,
 ) -> Result<(), String> {
-    let mut stream = target.connect(b"http/1.1").await.map_err(|error| error.to_string())?;
+    let mut stream = target.connect_with_small_window().await.map_err(|error| error.to_string())?;
     let request = b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(request).await.map_err(|error| error.to_string())?;
     let mut part = vec![0; 20_000];

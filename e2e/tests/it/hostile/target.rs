@@ -12,16 +12,16 @@ use tempfile::TempDir;
 use test_support::service::Service;
 use test_support::{certificates, free_port};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 /// Maximum time for a connection to be made, with its TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Settings that let slow clients be cut off within the short run. Fewer connections than the storm
-/// opens, so that it meets the limit.
+/// Settings that let clients that never read be cut off within the short run. Fewer connections than the
+/// storm opens, so that it meets the limit.
 const SETTINGS: [&str; 5] = [
-    "http.header_timeout=2s",
+    "http.header_timeout=10s",
     "http.write_timeout=2s",
     "http.timeout=3s",
     "http.max_connections=4000",
@@ -71,11 +71,21 @@ impl Target {
 
     /// Opens a connection for the protocol, such as `h2`.
     pub async fn connect(&self, protocol: &[u8]) -> io::Result<Box<dyn ByteStream>> {
-        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_by(protocol)).await?
+        let connected = async { self.speak(protocol, self.tcp().await?).await };
+        tokio::time::timeout(CONNECT_TIMEOUT, connected).await?
     }
 
-    async fn connect_by(&self, protocol: &[u8]) -> io::Result<Box<dyn ByteStream>> {
-        let stream = self.tcp().await?;
+    /// Opens a connection whose window is so small that a slow reader opens it several times a second.
+    /// A large one stays closed until a sixteenth of it is free, which takes longer than the service's
+    /// `http.write_timeout` of 2 seconds.
+    pub async fn connect_with_small_window(&self) -> io::Result<Box<dyn ByteStream>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(8 << 10)?;
+        let stream = socket.connect(([127, 0, 0, 1], self.service.port).into()).await?;
+        self.speak(b"http/1.1", stream).await
+    }
+
+    async fn speak(&self, protocol: &[u8], stream: TcpStream) -> io::Result<Box<dyn ByteStream>> {
         let Some(config) = &self.tls else { return Ok(Box::new(stream)) };
         let mut config = ClientConfig::clone(config);
         config.alpn_protocols = vec![protocol.to_vec()];
