@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::connection::{ConnectionConfig, ConnectionInfo, FIRST_REQUEST_GRACE, serve_connection};
 use super::connection_places::ConnectionSlot;
+use super::connection_state::ConnectionState;
 use super::listeners::{AcceptedSocket, Socket};
 use super::stack::Stack;
 use super::tls::TlsStream;
@@ -36,8 +37,9 @@ pub(super) async fn serve_accepted(
     config: ConnectionConfig,
     closing: Stop,
 ) {
+    let state = slot.state.clone();
     let negotiation = negotiate(accepted, slot, &config);
-    let Some(ready) = within_limits(negotiation, &config, &closing).await else { return };
+    let Some(ready) = within_limits(negotiation, &state, &config, &closing).await else { return };
     let Negotiated { transport, is_http2, info } = ready;
     let http2 = config.http2.clone().filter(|_| is_http2);
     // All but plain HTTP/1 are boxed, so that its task stays small.
@@ -91,6 +93,7 @@ async fn negotiate(
 /// connection is to be closed.
 async fn within_limits(
     negotiation: impl Future<Output = io::Result<Negotiated>>,
+    state: &ConnectionState,
     config: &ConnectionConfig,
     closing: &Stop,
 ) -> Option<Negotiated> {
@@ -103,6 +106,7 @@ async fn within_limits(
         negotiated = negotiation => negotiated,
         () = tokio::time::sleep(config.header_timeout) => return None,
         () = closed => return None,
+        () = state.eviction.notified() => return None,
     };
     // Clients break off handshakes at any time, so the reason is for those who look for it.
     negotiated
