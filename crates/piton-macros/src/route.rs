@@ -1,7 +1,7 @@
 //! `#[get("/path")]` and the attributes of other methods: register one call of `piton::http::get`.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -222,7 +222,7 @@ fn checks(function: &ItemFn) -> TokenStream {
         checks.extend(quote_spanned!(last.span()=> request::<#last, _>();));
     }
     if let ReturnType::Type(_, output) = &function.sig.output
-        && !matches!(**output, Type::ImplTrait(_))
+        && !has_impl(output.to_token_stream())
     {
         checks.extend(quote_spanned!(output.span()=> answer::<#output>();));
     }
@@ -235,6 +235,16 @@ fn checks(function: &ItemFn) -> TokenStream {
             #checks
         }
     }
+}
+
+/// Returns whether a type has `impl` anywhere within it. Such a type can only be written where it is
+/// returned, so that no check can name it.
+fn has_impl(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == "impl",
+        TokenTree::Group(group) => has_impl(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Returns the doc comment, without the space after `///`.

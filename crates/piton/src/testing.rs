@@ -4,31 +4,42 @@
 //! free port. Each has its own temporary data folder, and so its own database. Neither reads the process's
 //! environment or a configuration file: tests set what they need.
 
+mod answer;
+mod cookies;
+mod event_stream;
 #[cfg(feature = "openapi")]
 mod explained;
+mod generated_files;
+mod multipart;
+mod request;
+mod server;
+mod stream;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::BodyExt;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use http::{HeaderMap, Method, Request};
+use parking_lot::Mutex;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-use crate::app::{App, LaunchError, LaunchSources, LaunchedApp};
+use self::cookies::CookieJar;
+use crate::app::{App, LaunchSources, LaunchedApp};
 use crate::handle::Handle;
-use crate::stop_signal::{Stop, Trigger};
 
+pub use answer::TestAnswer;
+pub use event_stream::TestEvent;
 #[cfg(feature = "openapi")]
 pub use explained::assert_explained;
+pub use generated_files::{assert_generated, assert_generated_json};
+pub use multipart::TestMultipart;
+pub use request::TestRequest;
+pub use server::TestServer;
+pub use stream::TestStream;
+#[cfg(feature = "websocket")]
+pub use websocket::{TestMessage, TestWebSocket};
 
 /// The maximum time for parts to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -53,31 +64,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// ```
 pub struct TestApp {
     launched: Option<LaunchedApp>,
+    cookies: Option<Mutex<CookieJar>>,
     folder: TempDir,
-}
-
-/// A service under test that listens on a free port. It stops when dropped.
-pub struct TestServer {
-    address: SocketAddr,
-    trigger: Trigger,
-    task: Option<JoinHandle<Result<(), LaunchError>>>,
-    handle: Handle,
-    _folder: TempDir,
-}
-
-/// The builder of a request to a [`TestApp`]. Awaiting it sends it.
-#[must_use = "a request is sent when it is awaited"]
-pub struct TestRequest<'a> {
-    app: &'a TestApp,
-    request: Request<Body>,
-}
-
-/// A response with its body.
-#[derive(Clone, Debug)]
-pub struct TestAnswer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
 }
 
 async fn launch(app: App) -> (LaunchedApp, TempDir) {
@@ -101,7 +89,7 @@ impl TestApp {
         if let Some(error) = launched.take_permanent() {
             panic!("{}", error.report("the app under test"));
         }
-        Self { launched: Some(launched), folder }
+        Self { launched: Some(launched), cookies: None, folder }
     }
 
     fn launched(&self) -> &LaunchedApp {
@@ -151,7 +139,81 @@ impl TestApp {
     /// If `path` is not a path, with or without a query.
     pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
         let request = Request::builder().method(method).uri(path).body(Body::empty());
-        TestRequest { app: self, request: request.expect("a path and perhaps a query") }
+        TestRequest::new(self, request.expect("a path and perhaps a query"))
+    }
+
+    /// Keeps the cookies that the app sets, and sends them with later requests to their paths, as a
+    /// browser does. Without it requests carry no cookies but those of their own header.
+    ///
+    /// ```
+    /// use axum::response::AppendHeaders;
+    /// use piton::prelude::*;
+    /// use piton::http::get;
+    /// use piton::testing::TestApp;
+    ///
+    /// async fn login() -> (AppendHeaders<[(&'static str, &'static str); 1]>, &'static str) {
+    ///     (AppendHeaders([("set-cookie", "session=42; Path=/; HttpOnly")]), "welcome")
+    /// }
+    ///
+    /// async fn cookies(headers: axum::http::HeaderMap) -> String {
+    ///     headers.get("cookie").map_or("", |value| value.to_str().unwrap()).to_owned()
+    /// }
+    ///
+    /// #[piton::test]
+    /// async fn the_session_goes_on() {
+    ///     let app = App::new("accounts").route(get("/login", login)).route(get("/me", cookies));
+    ///     let app = TestApp::new(app).await.with_cookies();
+    ///     app.get("/login").await;
+    ///     assert_eq!(app.cookie("session").as_deref(), Some("42"));
+    ///     assert_eq!(app.get("/me").await.text(), "session=42");
+    /// }
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn with_cookies(mut self) -> Self {
+        self.cookies = Some(Mutex::default());
+        self
+    }
+
+    /// Returns the value of a cookie that is kept.
+    ///
+    /// # Panics
+    /// Without [`with_cookies`](Self::with_cookies).
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.jar().lock().get(name).map(ToOwned::to_owned)
+    }
+
+    /// Sets a cookie of all paths.
+    ///
+    /// # Panics
+    /// Without [`with_cookies`](Self::with_cookies).
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.jar().lock().set(name, value);
+    }
+
+    /// Forgets all cookies.
+    ///
+    /// # Panics
+    /// Without [`with_cookies`](Self::with_cookies).
+    pub fn clear_cookies(&self) {
+        *self.jar().lock() = CookieJar::default();
+    }
+
+    fn jar(&self) -> &Mutex<CookieJar> {
+        self.cookies.as_ref().expect("cookies are kept by `TestApp::new(..).await.with_cookies()`")
+    }
+
+    fn add_cookies(&self, request: &mut Request<Body>) {
+        if let Some(jar) = &self.cookies {
+            jar.lock().add_to(request);
+        }
+    }
+
+    fn keep_cookies(&self, path: &str, headers: &HeaderMap) {
+        if let Some(jar) = &self.cookies {
+            jar.lock().store(path, headers);
+        }
     }
 
     /// Stops every part, as the end of the service does.
@@ -160,253 +222,6 @@ impl TestApp {
             launched.stop().await;
         }
     }
-}
-
-impl TestRequest<'_> {
-    /// Adds a header.
-    ///
-    /// # Panics
-    /// If name or value are not valid.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        let name: HeaderName = name.parse().expect("a header's name");
-        let value: HeaderValue = value.parse().expect("a header's value");
-        self.request.headers_mut().append(name, value);
-        self
-    }
-
-    /// Adds a header whose value need not be text.
-    ///
-    /// # Panics
-    /// If the name is not valid.
-    pub fn header_value(mut self, name: &str, value: HeaderValue) -> Self {
-        let name: HeaderName = name.parse().expect("a header's name");
-        self.request.headers_mut().append(name, value);
-        self
-    }
-
-    /// Adds an access token, as `Authorization: Bearer`.
-    ///
-    /// # Panics
-    /// If it is not valid in a header.
-    pub fn bearer(self, token: &str) -> Self {
-        self.header("authorization", &format!("Bearer {token}"))
-    }
-
-    /// Sends `body` as JSON.
-    ///
-    /// # Panics
-    /// If it does not serialize.
-    pub fn json(self, body: &impl Serialize) -> Self {
-        self.header("content-type", "application/json")
-            .body(serde_json::to_vec(body).expect("a test's body serializes"))
-    }
-
-    /// Sends `body` as a form.
-    ///
-    /// # Panics
-    /// If it does not serialize.
-    pub fn form(self, body: &impl Serialize) -> Self {
-        self.header("content-type", "application/x-www-form-urlencoded")
-            .body(serde_urlencoded::to_string(body).expect("a test's form serializes"))
-    }
-
-    /// Sends `body` unchanged.
-    pub fn body(mut self, body: impl Into<Body>) -> Self {
-        *self.request.body_mut() = body.into();
-        self
-    }
-
-    async fn send(self) -> TestAnswer {
-        let response = self.app.launched().stack.clone().respond(self.request, None).await;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("the answer's body can be read").to_bytes();
-        TestAnswer { status: parts.status, headers: parts.headers, body }
-    }
-}
-
-impl<'a> IntoFuture for TestRequest<'a> {
-    type Output = TestAnswer;
-    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = TestAnswer> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
-}
-
-impl TestAnswer {
-    /// Returns the status; it can be compared with a number.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Returns the headers.
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// Returns a header as text, or "" if it is missing.
-    #[must_use]
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// Returns the body as bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// Returns the body as text, with `�` for bytes that are not UTF-8.
-    #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// Returns the body, deserialized from JSON.
-    ///
-    /// # Panics
-    /// If it is not JSON of that type; the message shows the body.
-    #[must_use]
-    #[track_caller]
-    pub fn json<T: DeserializeOwned>(&self) -> T {
-        match serde_json::from_slice(&self.body) {
-            Ok(value) => value,
-            Err(error) => panic!(
-                "{} with a body that is not as expected ({error}): {}",
-                self.status,
-                self.text()
-            ),
-        }
-    }
-
-    /// Returns whether the response is a problem document.
-    #[must_use]
-    pub fn is_problem(&self) -> bool {
-        self.header(header::CONTENT_TYPE.as_str()) == "application/problem+json"
-    }
-}
-
-impl TestServer {
-    /// Launches `app` on a free port of this machine.
-    ///
-    /// # Panics
-    /// If the app does not start, with the message that `run` would print.
-    pub async fn start(app: App) -> Self {
-        let (launched, folder) = launch(app).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound listener has an address");
-        let (trigger, stop) = Stop::new();
-        let handle = launched.handle.clone();
-        let task = tokio::spawn(launched.serve(listener, stop, Stop::never()));
-        Self { address, trigger, task: Some(task), handle, _folder: folder }
-    }
-
-    /// Returns the address that it listens on.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Returns the URL of a path that begins with `/`.
-    #[must_use]
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    /// Returns the running app.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    /// Sends the signal to stop, and does not wait for the end.
-    pub fn begin_to_stop(&self) {
-        self.trigger.stop();
-    }
-
-    /// Returns whether the service has ended by itself.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.task.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// Waits until the service ends by itself.
-    ///
-    /// # Errors
-    /// The error that `App::run` would have exited with.
-    ///
-    /// # Panics
-    /// If the server panicked.
-    pub async fn ended(mut self) -> Result<(), LaunchError> {
-        match self.task.take() {
-            Some(task) => task.await.expect("the server does not panic"),
-            None => Ok(()),
-        }
-    }
-
-    /// Stops the service as SIGTERM would, and waits for its end.
-    ///
-    /// # Panics
-    /// If the service ended with an error.
-    pub async fn stop(mut self) {
-        self.trigger.stop();
-        if let Some(task) = self.task.take() {
-            task.await.expect("the server does not panic").expect("the server ends well");
-        }
-    }
-}
-
-/// Compares a generated file that is checked in, such as `config.example.toml`, with the text that the program
-/// generates now.
-///
-/// ```no_run
-/// # fn app() -> piton::App { piton::App::new("shop") }
-/// use piton::testing::assert_generated;
-///
-/// let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
-/// assert_generated(path, &app().config_example(), "cargo run -- config --example > config.example.toml");
-/// ```
-///
-/// # Panics
-/// If the file is missing or differs. The message shows the first line that differs, and `fix`, the command that
-/// generates the file.
-#[track_caller]
-pub fn assert_generated(path: impl AsRef<Path>, generated: &str, fix: &str) {
-    let path = path.as_ref();
-    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
-    if checked_in == generated {
-        return;
-    }
-    let (mut old, mut new) = (checked_in.lines(), generated.lines());
-    let differing = (1..).zip(std::iter::from_fn(|| match (old.next(), new.next()) {
-        (None, None) => None,
-        pair => Some(pair),
-    }));
-    let first = differing.into_iter().find(|(_, (old, new))| old != new);
-    let difference = first.map_or_else(String::new, |(line, (old, new))| {
-        let shown = |text: Option<&str>| text.unwrap_or("(end of file)").to_owned();
-        format!("\nline {line} of the file: {}\nand generated now: {}", shown(old), shown(new))
-    });
-    panic!("{} is not up to date; to correct it:\n{fix}{difference}", path.display());
-}
-
-/// Compares a generated JSON file that is checked in with the value that the program generates now. The order of
-/// keys does not count: a Cargo feature of `serde_json` changes it.
-///
-/// # Panics
-/// As [`assert_generated`].
-#[track_caller]
-pub fn assert_generated_json(path: impl AsRef<Path>, generated: &Value, fix: &str) {
-    let path = path.as_ref();
-    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
-    let checked_in = serde_json::from_str::<Value>(&checked_in).unwrap_or_default();
-    assert!(
-        checked_in == *generated,
-        "{} is not up to date; to correct it:\n{fix}",
-        path.display()
-    );
 }
 
 impl fmt::Debug for TestApp {
@@ -425,42 +240,4 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
         .build()
         .expect("a test may start threads")
         .block_on(test)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_up_to_date_file_passes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file.toml");
-        std::fs::write(&path, "a\nb\n").unwrap();
-        assert_generated(&path, "a\nb\n", "make");
-    }
-
-    #[test]
-    #[should_panic(
-        expected = "is not up to date; to correct it:\nmake\nline 2 of the file: b\nand generated now: c"
-    )]
-    fn an_old_file_fails_with_the_first_difference_and_the_fix() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file.toml");
-        std::fs::write(&path, "a\nb\n").unwrap();
-        assert_generated(&path, "a\nc\n", "make");
-    }
-
-    #[test]
-    #[should_panic(expected = "line 1 of the file: (end of file)")]
-    fn a_missing_file_fails() {
-        assert_generated("/nowhere/file.toml", "a\n", "make");
-    }
-
-    #[test]
-    fn the_order_of_keys_does_not_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file.json");
-        std::fs::write(&path, r#"{"b": 1, "a": 2}"#).unwrap();
-        assert_generated_json(&path, &serde_json::json!({ "a": 2, "b": 1 }), "make");
-    }
 }

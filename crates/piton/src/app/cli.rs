@@ -2,15 +2,12 @@
 //! itself.
 
 use std::ffi::OsString;
-use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::attribute_scan::{ScanResult, scan};
@@ -23,7 +20,7 @@ use super::{App, AppDescription, Exit, LaunchError, LaunchedApp};
 use super::{config_command, open_files};
 use crate::config::{Problem, Problems};
 use crate::context;
-use crate::http::{self, RouteInfo};
+use crate::http::{self, Listeners, RouteInfo};
 use crate::part::Health;
 
 /// The settings with a flag of their own: flag, key, placeholder, help.
@@ -166,37 +163,18 @@ async fn serve(app: App, sources: LaunchSources) -> Result<(), LaunchError> {
     // Caught first, because until then they end the process.
     let end = end_signals()?;
     let reload = ReloadSignals::catch()?;
+    http::receive_inherited_sockets();
     follow_level_signals()?;
     open_files::raise();
     let launched = app.launch(sources).await?;
     reload.follow(launched.handle.inner().reload.clone(), &end);
-    let address =
-        SocketAddr::new(launched.http.host(launched.handle.production()), launched.http.port);
-    match listen(address).await {
-        Ok(listener) => launched.serve(listener, end.stop, end.at_once).await,
-        Err(error) => {
+    match Listeners::bind(&launched.http, launched.handle.production()) {
+        Ok(listeners) => launched.serve(listeners, end.stop, end.at_once).await,
+        Err(why) => {
             launched.stop().await;
-            Err(error)
+            Err(LaunchError::Fault(why.into()))
         }
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, LaunchError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let fix = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "the address is in use: stop the other program, or set another port with `--port`"
-            }
-            io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need privileges: set another port with `--port`"
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                "this machine does not have the address: see `--host`"
-            }
-            _ => "see `--host` and `--port`",
-        };
-        LaunchError::Fault(format!("listen on {address}: {error}\n    fix: {fix}").into())
-    })
 }
 
 /// Runs a command with the parts that it needs, and without routes.

@@ -20,7 +20,9 @@ use crate::admin::{self, AdminSettings};
 use crate::config::Problems;
 use crate::context;
 use crate::handle::{Handle, PartState};
-use crate::http::{HttpSettings, Stack, StackConfig, StackLayer, serve, serve_admin};
+use crate::http::{
+    HttpSettings, Listeners, PublicListeners, Stack, StackConfig, StackLayer, serve, serve_admin,
+};
 use crate::launch_steps::Step;
 use crate::part::{DynPart, Launch, Permanent, Refused, StartFailure};
 use crate::runtime::attached_apps;
@@ -106,11 +108,12 @@ impl LaunchedApp {
     /// Serves until `stop`, then drains until `at_once`.
     pub async fn serve(
         mut self,
-        listener: TcpListener,
+        listeners: Listeners,
         stop: Stop,
         at_once: Stop,
     ) -> Result<(), LaunchError> {
-        let address = listener.local_addr()?;
+        let public = PublicListeners::open(listeners, &self.http, self.handle.production());
+        let public = public.map_err(|why| LaunchError::Fault(why.into()))?;
         let admin = self.open_admin().await?;
         {
             let mut connect = pin!(self.connect(FIRST_CONNECT_TIMEOUT));
@@ -121,8 +124,8 @@ impl LaunchedApp {
         }
         let mut permanent = self.take_permanent();
         if permanent.is_none() {
-            announce(&self.handle, address);
-            permanent = self.serve_until_permanent(listener, stop, at_once).await;
+            announce(&self.handle, &public.urls());
+            permanent = self.serve_until_permanent(public, stop, at_once).await;
         }
         self.stop().await;
         // Closed last, so that its health and metrics show the shutdown.
@@ -133,7 +136,7 @@ impl LaunchedApp {
     /// Serves until `stop`, or until a part fails permanently.
     async fn serve_until_permanent(
         &mut self,
-        listener: TcpListener,
+        public: PublicListeners,
         stop: Stop,
         at_once: Stop,
     ) -> Option<LaunchError> {
@@ -147,7 +150,7 @@ impl LaunchedApp {
             end.stop();
             error
         };
-        let served = serve(listener, self.stack.clone(), &self.http, ended, at_once);
+        let served = serve(public, self.stack.clone(), &self.http, ended, at_once);
         let (error, ()) = tokio::join!(watch, served);
         error
     }
@@ -236,11 +239,11 @@ async fn bind_with_retry(address: SocketAddr) -> TcpListener {
     }
 }
 
-fn announce(handle: &Handle, address: std::net::SocketAddr) {
+fn announce(handle: &Handle, urls: &[String]) {
     let mode = if handle.production() { "production" } else { "development" };
     let routes = handle.routes().iter().filter(|route| route.listed).count();
-    let name = handle.name();
-    info!(routes, mode, "{name} is up at http://{address} (Ctrl-C stops it)");
+    let (name, urls) = (handle.name(), urls.join(" and "));
+    info!(routes, mode, "{name} is up at {urls} (Ctrl-C stops it)");
     if !handle.production() {
         let program = std::env::args_os().next().map(PathBuf::from);
         let program = program.as_ref().and_then(|path| path.file_name()?.to_str()).unwrap_or(name);

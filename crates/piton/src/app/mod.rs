@@ -510,7 +510,7 @@ impl App {
     /// See [`LaunchError`]: settings or routes are wrong, or a part failed to start.
     pub async fn serve(self, listener: TcpListener, stop: Stop) -> Result<(), LaunchError> {
         let launched = self.launch(LaunchSources::of_process()).await?;
-        launched.serve(listener, stop, Stop::never()).await
+        launched.serve(listener.into(), stop, Stop::never()).await
     }
 
     /// Ejects to plain axum: returns the whole service, with its stack, as a router to serve as you like. Parts are

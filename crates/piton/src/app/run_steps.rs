@@ -249,6 +249,7 @@ impl Setup {
             states: mem::take(&mut state.app.states),
             provided: mem::take(&mut state.app.provided),
             routes: LateValue::default(),
+            streams: LateValue::default(),
             drain: Drain::new(),
             reload: Reload::new().0,
             wants_peer_address: AtomicBool::new(false),

@@ -1,10 +1,13 @@
 //! The public listener: routes, arguments, responses, and the server that serves them.
 
 mod extract;
+mod http2_settings;
 mod responses;
 mod routing;
 mod server;
 mod settings;
+mod streams;
+mod tls_settings;
 
 pub use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 pub use crate::error::{Error, ErrorMapper, ErrorResponse, FieldError, Result, StatusMapping};
@@ -29,6 +32,9 @@ pub use extract::state::State;
 #[cfg(feature = "validation")]
 pub use extract::valid::{Valid, Validatable};
 pub use extract::with_etag::WithETag;
+/// Values that come up one after another; see [`Sse`].
+pub use futures_util::Stream;
+pub use http2_settings::Http2Settings;
 pub use responses::{Created, NoContent};
 pub use routing::argument_types::{ArgumentType, HandlerArguments};
 pub use routing::blueprint::{Blueprint, MakeGuard, ModulePrefix, Registration};
@@ -45,7 +51,22 @@ pub use routing::route::{Route, delete, get, patch, post, put, route};
 pub use routing::route_info::{RouteInfo, SourceLocation};
 pub use server::content_coding::encoded_requests::EncodedRequests;
 pub use server::cors::CorsSettings;
+pub use server::listeners::listen_address::{ListenAddress, UnixAddress};
+#[cfg(feature = "tls")]
+pub use server::tls::client_certificate::ClientCert;
 pub use settings::{HeaderLine, HttpSettings};
+pub use streams::byte_stream::ByteStream;
+pub use streams::event::Event;
+pub use streams::last_event_id::LastEventId;
+pub use streams::settings::StreamSettings;
+pub use streams::sse::{EventSender, Sse, StreamClosed};
+pub use streams::stream_item::StreamItem;
+#[cfg(feature = "websocket")]
+pub use streams::websocket::{
+    CloseCode, CloseFrame, Message, SocketResult, Utf8Bytes, WebSocket, WebSocketReceiver,
+    WebSocketSender, WebSocketUpgrade,
+};
+pub use tls_settings::{ClientAuth, TlsSettings, TlsVersion};
 
 #[cfg(feature = "client")]
 pub(crate) use crate::request::trace_context::TRACESTATE;
@@ -66,7 +87,8 @@ pub(crate) use routing::routing_table::{
     counted, infos, is_within, problems, registered_modules, router, scan, sort,
 };
 pub(crate) use server::content_coding::compression::compressed;
-pub(crate) use server::listener::{serve, serve_admin};
+pub(crate) use server::listener::{PublicListeners, serve, serve_admin};
+pub(crate) use server::listeners::{Listeners, receive_inherited_sockets};
 pub(crate) use server::panics::install_hook as install_panic_hook;
 pub(crate) use server::probe_paths::ExemptPaths;
 #[cfg(feature = "client")]

@@ -10,8 +10,12 @@ use serde_json::{Value, json};
 
 use crate::compat::error_style::{ErrorDetail, ErrorStyle};
 use crate::config::{ByteSize, Setting};
+use crate::http::http2_settings::Http2Settings;
 use crate::http::server::content_coding::encoded_requests::EncodedRequests;
 use crate::http::server::cors::CorsSettings;
+use crate::http::server::listeners::listen_address::ListenAddress;
+use crate::http::streams::settings::StreamSettings;
+use crate::http::tls_settings::TlsSettings;
 use crate::memory::{self, MemoryLimit, SMALL, rounded};
 use crate::request::trusted_proxies::{ClientIpHeader, Network, TrustedProxies};
 use crate::{Settings, config};
@@ -27,6 +31,22 @@ pub struct HttpSettings {
     /// The port to listen on; `0` takes a free one. **Default: `5000`.**
     #[setting(alias = "PORT", alias = "MS_PORT")]
     pub port: u16,
+    /// The addresses to listen on instead of `host` and `port`: `127.0.0.1:5000`, `[::1]:5000`,
+    /// `unix:/run/app.sock?mode=660&owner=www-data`, or `fd:NAME` for a socket of the service manager.
+    /// **Default: the sockets of `LISTEN_FDS`, if there are any, or else `host` and `port`.**
+    pub listen: Vec<ListenAddress>,
+    /// Reads the client's address from the PROXY protocol (versions 1 and 2), which each connection has
+    /// to begin with then. Only `trusted_proxies` may connect. **Default: `false`.**
+    pub proxy_protocol: bool,
+    /// A second port, of plain HTTP, that answers every request with a redirect (308) to `https://`.
+    /// Needs `tls.certificate`. **Default: none.**
+    pub redirect_port: Option<u16>,
+    /// TLS of the public listeners.
+    #[setting(section)]
+    pub tls: TlsSettings,
+    /// HTTP/2 of the public listeners.
+    #[setting(section)]
+    pub http2: Http2Settings,
     /// Maximum time from the first byte of a request to its response; after it the client gets 503, or
     /// 408 if it has not sent its whole body. **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
@@ -86,6 +106,9 @@ pub struct HttpSettings {
     /// The pages of other origins that may call the service from a browser.
     #[setting(section)]
     pub cors: CorsSettings,
+    /// Long-lived responses: server-sent events, WebSockets, streams of bytes.
+    #[setting(section)]
+    pub streams: StreamSettings,
     /// Time to go on accepting requests after the signal to stop, while `/readyz` responds 503. Set it
     /// to the time that your load balancers take to notice.
     /// **Default: `0s` in development, `5s` in production.**
@@ -102,6 +125,11 @@ impl Default for HttpSettings {
         Self {
             host: None,
             port: 5000,
+            listen: Vec::new(),
+            proxy_protocol: false,
+            redirect_port: None,
+            tls: TlsSettings::default(),
+            http2: Http2Settings::default(),
             timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
             body_limit: ByteSize::mib(2),
@@ -119,6 +147,7 @@ impl Default for HttpSettings {
             error_style: ErrorStyle::default(),
             traceback: ErrorDetail::default(),
             cors: CorsSettings::default(),
+            streams: StreamSettings::default(),
             drain_wait: None,
             drain_timeout: Duration::from_secs(20),
         }
@@ -133,6 +162,19 @@ impl HttpSettings {
     fn check(&self, reader: &mut config::Reader<'_>) {
         if let Some((name, why, fix)) = self.memory_problem(memory::limit()) {
             reader.refuse(name, why, fix);
+        }
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            let why = "nobody may connect, because no proxy is trusted";
+            reader.refuse(
+                "proxy_protocol",
+                why,
+                "http.trusted_proxies=NETWORK of the proxy as well",
+            );
+        }
+        if self.redirect_port.is_some() && !self.tls.is_on() {
+            let why = "there is no `https://` to redirect to";
+            let fix = "http.tls.certificate=FILE and http.tls.key=FILE as well";
+            reader.refuse("redirect_port", why, fix);
         }
         if cfg!(not(feature = "compression")) {
             self.refuse_codings(reader);

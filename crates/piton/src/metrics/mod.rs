@@ -21,7 +21,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 pub use prometheus_client;
 
-pub(crate) use request_metrics::{MethodIndex, PathIndex, RequestMetrics, UNMATCHED};
+pub(crate) use request_metrics::{AbortReason, MethodIndex, PathIndex, RequestMetrics, UNMATCHED};
 
 /// The registry of the service's metrics. Cheap to clone; every clone is the same registry.
 ///

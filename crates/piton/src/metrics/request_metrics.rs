@@ -55,6 +55,26 @@ const STATUSES: [u16; 29] = [
 ];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// The reasons why the body of a response ended early, as the label `reason` names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AbortReason {
+    /// The handler's stream gave an error.
+    Error,
+    /// The handler's stream panicked.
+    Panic,
+    /// The client has gone.
+    ClientGone,
+    /// The service stopped, and `http.drain_timeout` has passed.
+    Stopped,
+}
+
+const ABORT_REASONS: [(AbortReason, &str); 4] = [
+    (AbortReason::Error, "error"),
+    (AbortReason::Panic, "panic"),
+    (AbortReason::ClientGone, "client_gone"),
+    (AbortReason::Stopped, "stopped"),
+];
+
 /// The metrics of all requests.
 #[derive(Default)]
 pub(crate) struct RequestMetrics {
@@ -71,6 +91,8 @@ pub(crate) struct RequestMetrics {
     cancelled: AtomicU64,
     /// Requests shed above `http.max_requests`.
     shed: AtomicU64,
+    /// Responses whose body ended early, by reason.
+    aborted: [AtomicU64; ABORT_REASONS.len()],
     /// Open connections.
     connections: AtomicI64,
 }
@@ -250,6 +272,11 @@ impl RequestMetrics {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a response whose body ended early.
+    pub fn abort(&self, reason: AbortReason) {
+        self.aborted[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a connection that was opened (1) or closed (-1).
     pub fn connection(&self, change: i64) {
         self.connections.fetch_add(change, Ordering::Relaxed);
@@ -271,6 +298,17 @@ impl RequestMetrics {
                 let labels = duration_labels(method, route, &status);
                 histogram.encode(&mut family.encode_family(&labels)?)?;
             }
+        }
+        Ok(())
+    }
+
+    fn encode_aborted(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Streamed responses that ended before their end, by reason";
+        let name = "http_server_aborted_responses";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (reason, label) in ABORT_REASONS {
+            let count = self.aborted[reason as usize].load(Ordering::Relaxed);
+            ConstCounter::new(count).encode(family.encode_family(&[("reason", label)])?)?;
         }
         Ok(())
     }
@@ -310,6 +348,7 @@ impl Collector for RequestMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         self.encode_durations(&mut encoder)?;
         self.encode_active(&mut encoder)?;
+        self.encode_aborted(&mut encoder)?;
         let (name, help) = ("http_server_connections", "Open connections of the public port");
         let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(self.connections.load(Ordering::Relaxed)).encode(metric)?;

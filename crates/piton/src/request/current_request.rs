@@ -20,6 +20,8 @@ pub(crate) struct CurrentRequest {
     pub id: RequestId,
     /// The address of the connection's other end; `None` without a connection, as in a test.
     pub peer: Option<IpAddr>,
+    /// The client's address, if the connection's other end is a trusted proxy.
+    pub proxied_client: Option<IpAddr>,
     /// The trace of the client's `traceparent` header, if it sent one.
     pub trace: Option<TraceContext>,
     /// The `tracestate` header of other vendors, forwarded unchanged.
@@ -42,6 +44,7 @@ impl CurrentRequest {
         Self {
             id,
             peer,
+            proxied_client: None,
             trace,
             trace_state: None,
             path: Cell::new(UNMATCHED),
@@ -50,5 +53,18 @@ impl CurrentRequest {
             memory: OnceCell::new(),
             body: Weak::new(),
         }
+    }
+
+    /// Returns the address of the client as logs and limits name it.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.proxied_client.or(self.peer)
+    }
+
+    /// Ends what belongs to the request only until its response has begun: its deadline, its body, and
+    /// the memory charged to it. For a stream that goes on.
+    pub fn outlive_response(&mut self) {
+        self.deadline = None;
+        self.memory = OnceCell::new();
+        self.body = Weak::new();
     }
 }

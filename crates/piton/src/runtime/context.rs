@@ -105,6 +105,37 @@ pub(crate) fn within_request_now<R>(
     CURRENT.sync_scope(context, now)
 }
 
+/// The context of a request, for a task that outlives the response: without the request's deadline and
+/// body.
+#[cfg(feature = "websocket")]
+pub(crate) struct OutlivingContext(Option<Context>);
+
+#[cfg(feature = "websocket")]
+impl OutlivingContext {
+    /// Copies the current context.
+    pub fn current() -> Self {
+        let mut context = CURRENT.try_with(Context::clone).ok();
+        if let Some(request) = context.as_mut().and_then(|context| context.request.as_mut()) {
+            request.outlive_response();
+        }
+        Self(context)
+    }
+
+    /// Runs `future` in this context.
+    pub async fn within<F: Future>(self, future: F) -> F::Output {
+        match self.0 {
+            Some(context) => CURRENT.scope(context, future).await,
+            None => future.await,
+        }
+    }
+}
+
+/// Releases the memory charged to the current request, for a task that outlives the response.
+#[cfg(feature = "websocket")]
+pub(crate) fn release_memory() {
+    current(|request| request.memory.get().map(|charge| charge.clear()));
+}
+
 /// Notes which route the current request has matched.
 pub(crate) fn matched(path: PathIndex) {
     let _ = CURRENT.try_with(|context| {

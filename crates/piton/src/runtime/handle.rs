@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     pub states: TypedValues,
     pub provided: TypedValues,
     pub routes: LateValue,
+    /// The open streams.
+    pub streams: LateValue,
     pub drain: Drain,
     pub reload: ReloadTrigger,
     /// Set if some handler may read the address of the connection's other end from its request.

@@ -45,5 +45,11 @@ mod routes;
 mod serving;
 mod stack;
 mod steps;
+mod streams;
+mod test_app;
+#[cfg(feature = "websocket")]
+mod test_app_websocket;
 #[cfg(feature = "jwt")]
 mod tokens;
+#[cfg(feature = "websocket")]
+mod websocket;

@@ -47,11 +47,23 @@ impl<T: Output> KnownOutput for Probe<T> {
     }
 }
 
+pub trait UnknownResult {
+    fn describe_output(&self, operation: &mut Operation);
+}
+
+/// A `Result` whose success has no description, such as `Result<impl IntoResponse>`.
+impl<T, E> UnknownResult for &Probe<Result<T, E>> {
+    fn describe_output(&self, operation: &mut Operation) {
+        operation.returns_a_result();
+        operation.undocumented(std::any::type_name::<T>());
+    }
+}
+
 pub trait UnknownOutput {
     fn describe_output(&self, operation: &mut Operation);
 }
 
-impl<T> UnknownOutput for &Probe<T> {
+impl<T> UnknownOutput for &&Probe<T> {
     fn describe_output(&self, operation: &mut Operation) {
         operation.undocumented(std::any::type_name::<T>());
     }
@@ -122,7 +134,8 @@ signatures! {
 
 /// Describes a handler by the types of its arguments and of its result; the route macros pass this
 /// to [`Route::describe`](crate::http::Route::describe). A handler that returns `impl IntoResponse`
-/// needs `describe!(handler, impl IntoResponse)`, because the type behind it is not known.
+/// needs `describe!(handler, impl IntoResponse)`, because the type behind it is not known. One with
+/// `impl` within a type, such as `Sse<impl Stream<..>>`, needs nothing.
 ///
 /// ```
 /// use piton::http::get;
@@ -136,7 +149,7 @@ signatures! {
 #[macro_export]
 macro_rules! describe {
     ($handler:path) => {
-        $crate::describe!(@inputs $handler, output, operation, (&output).describe_output(operation))
+        $crate::describe!(@inputs $handler, output, operation, (&&output).describe_output(operation))
     };
     ($handler:path, impl $bound:path) => {
         $crate::describe!(
@@ -149,7 +162,9 @@ macro_rules! describe {
     (@inputs $handler:path, $output:ident, $operation:ident, $describe_output:expr) => {
         |$operation: &mut $crate::http::Operation| {
             #[allow(unused_imports, reason = "which of the traits is used depends on the types")]
-            use $crate::http::probe::{KnownInput, KnownOutput, UnknownInput, UnknownOutput};
+            use $crate::http::probe::{
+                KnownInput, KnownOutput, UnknownInput, UnknownOutput, UnknownResult,
+            };
             let (inputs, $output) = $crate::http::probe::signature(&$handler);
             (&inputs.0).describe_input($operation);
             (&inputs.1).describe_input($operation);

@@ -56,6 +56,8 @@ pub struct Operation {
     errors: Vec<DocumentedError>,
     returns_result: bool,
     deprecated: bool,
+    /// Set if the handler switches to another protocol.
+    upgrades: bool,
     wants_peer_address: bool,
     id: Option<&'static str>,
     pub(crate) body_first: Option<BodyFirstRule>,
@@ -260,6 +262,14 @@ impl Operation {
         });
     }
 
+    /// Declares that the handler switches the connection to another protocol: the response is 101, and
+    /// a `Response` of unknown form in the handler's type is not undocumented.
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets do"))]
+    pub(crate) fn upgrades(&mut self) {
+        self.upgrades = true;
+        self.response_empty(StatusCode::SWITCHING_PROTOCOLS);
+    }
+
     /// Declares a response without a body.
     pub fn response_empty(&mut self, status: StatusCode) {
         self.responses.push(DocumentedResponse { status, content: None, headers: Vec::new() });
@@ -326,6 +336,11 @@ impl Operation {
     #[must_use]
     pub fn errors(&self) -> &[DocumentedError] {
         &self.errors
+    }
+
+    /// Records that the handler returns a `Result`.
+    pub(crate) fn returns_a_result(&mut self) {
+        self.returns_result = true;
     }
 
     /// Returns whether the handler returns a `Result`.
@@ -593,14 +608,16 @@ impl Output for StatusCode {
 
 impl Output for Response {
     fn describe(operation: &mut Operation) {
-        operation.undocumented("Response");
+        if !operation.upgrades {
+            operation.undocumented("Response");
+        }
     }
 }
 
 /// Describes success. An error is a value, so the document knows only those of [`Operation::error`].
 impl<T: Output, E> Output for Result<T, E> {
     fn describe(operation: &mut Operation) {
-        operation.returns_result = true;
+        operation.returns_a_result();
         T::describe(operation);
     }
 }
@@ -618,10 +635,21 @@ mod tests {
         let mut operation = Operation::default();
         (&Probe::<Silent>::NEW).describe_input(&mut operation);
         (&Probe::<String>::NEW).describe_input(&mut operation);
-        (&Probe::<Result<String, Silent>>::NEW).describe_output(&mut operation);
+        (&&Probe::<Result<String, Silent>>::NEW).describe_output(&mut operation);
         assert_eq!(operation.undocumented_types().len(), 1);
         assert!(operation.undocumented_types()[0].ends_with("Silent"));
         assert_eq!(operation.read_body().unwrap().media_type, TEXT);
         assert_eq!(operation.responses()[0].status, StatusCode::OK);
+    }
+
+    #[test]
+    #[expect(clippy::needless_borrow, reason = "the borrows are what tells the traits apart")]
+    fn a_result_of_an_unknown_type_is_a_result_still() {
+        let mut operation = Operation::default();
+        (&&Probe::<Result<Silent, String>>::NEW).describe_output(&mut operation);
+        assert!(operation.returns_result());
+        assert!(operation.undocumented_types()[0].ends_with("Silent"));
+        (&&Probe::<Silent>::NEW).describe_output(&mut operation);
+        assert_eq!(operation.undocumented_types().len(), 2);
     }
 }

@@ -19,13 +19,16 @@ use tracing::debug;
 
 use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
+use super::http2::Http2Config;
+use super::listeners::ProxyProtocol;
 use super::protocol_errors::ErrorRewritingIo;
 use super::stack::Stack;
+use super::tls::{Handshake, TlsAcceptor};
 use crate::memory;
 use crate::stop_signal::Stop;
 
 /// Time for a connection without a request yet to send one, once the listener is closed.
-const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+pub(super) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// Maximum size of a request's head, and of the buffers for reading and writing a body. hyper's
 /// default is 400 KiB, which would take 4 GB if the clients of all connections send fast and read
@@ -41,6 +44,11 @@ const SMALL_MEMORY_BYTES: u64 = 256 << 20;
 #[derive(Clone)]
 pub(super) struct ConnectionConfig {
     pub http: http1::Builder,
+    /// The settings of HTTP/2. `None` if the listener speaks HTTP/1 alone.
+    pub http2: Option<Http2Config>,
+    pub tls: Option<TlsAcceptor>,
+    /// Set if connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: Option<ProxyProtocol>,
     pub header_timeout: Duration,
     /// Set if requests carry the address of the connection's other end as an extension.
     pub wants_peer_address: bool,
@@ -63,10 +71,26 @@ enum Signal {
 }
 
 /// The other end of a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct ConnectionInfo {
-    /// The address of the peer. `None` for a Unix socket.
+    /// The address of the peer, or of the client that a proxy announced for it.
     pub peer: Option<SocketAddr>,
+    /// The outcome of the TLS handshake, if there was one.
+    pub handshake: Option<Arc<Handshake>>,
+}
+
+impl ConnectionInfo {
+    /// Adds to a request what handlers read of the connection.
+    pub fn add_to<B>(&self, request: &mut hyper::Request<B>, wants_peer_address: bool) {
+        if let Some(peer) = self.peer
+            && wants_peer_address
+        {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        if let Some(handshake) = &self.handshake {
+            handshake.add_to(request.extensions_mut());
+        }
+    }
 }
 
 /// Serves the requests of one connection. Returns when it has ended.
@@ -83,14 +107,11 @@ pub(super) async fn serve_connection(
     let peer_ip = info.peer.map(|peer| peer.ip());
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         service_state.begin();
-        if let Some(peer) = info.peer
-            && config.wants_peer_address
-        {
-            request.extensions_mut().insert(ConnectInfo(peer));
-        }
+        info.add_to(&mut request, config.wants_peer_address);
         let (stack, state) = (stack.clone(), service_state.clone());
         async move {
-            let response = stack.respond(request, peer_ip).await;
+            let mut response = stack.respond(request, peer_ip).await;
+            state.record_upgrade(&mut response);
             Ok::<_, Infallible>(TrackedBody::wrap(response, state))
         }
     });
@@ -105,7 +126,11 @@ pub(super) async fn serve_connection(
     loop {
         let signal = tokio::select! {
             biased;
-            result = &mut connection => return log_end(result),
+            result = &mut connection => {
+                log_end(result);
+                // A WebSocket counts as a connection, and is waited for by the drain, until it ends.
+                return state.upgrade_ended().await;
+            }
             Some(signal) = signals.next() => signal,
         };
         match signal {
@@ -123,7 +148,9 @@ pub(super) async fn serve_connection(
 /// Gives a connection without a request yet time for its first one, because hyper would close it
 /// although a request may be in the system's buffer. Its response carries `Connection: close`. Returns
 /// whether the connection has ended meanwhile.
-async fn ended_within_grace(connection: Pin<&mut impl Future<Output = hyper::Result<()>>>) -> bool {
+pub(super) async fn ended_within_grace(
+    connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
+) -> bool {
     match tokio::time::timeout(FIRST_REQUEST_GRACE, connection).await {
         Ok(result) => {
             log_end(result);
@@ -134,7 +161,7 @@ async fn ended_within_grace(connection: Pin<&mut impl Future<Output = hyper::Res
 }
 
 /// Logs the error of a connection at `DEBUG` only, because clients close connections at any time.
-fn log_end(result: hyper::Result<()>) {
+pub(super) fn log_end(result: hyper::Result<()>) {
     if let Err(error) = result {
         debug!("A connection ended early: {error}");
     }

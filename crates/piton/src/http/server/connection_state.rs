@@ -2,14 +2,16 @@
 //! that closes it when a request's head is late (`header_timeout.rs`).
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
+
+use crate::stop_signal::Stop;
 
 /// The state of one connection.
 #[derive(Debug, Default)]
@@ -22,7 +24,13 @@ pub(crate) struct ConnectionState {
     timed_out: AtomicBool,
     /// Set by each write and by the end of a response, and reset by the watch.
     moved: AtomicBool,
+    /// The end of the protocol that the connection was switched to.
+    upgrade_end: OnceLock<Stop>,
 }
+
+/// Tells the connection of a response with the status 101 when the new protocol has ended.
+#[derive(Clone)]
+pub(crate) struct UpgradeEnd(pub Stop);
 
 impl ConnectionState {
     /// Records a request's head.
@@ -53,6 +61,23 @@ impl ConnectionState {
 
     pub fn has_served(&self) -> bool {
         self.served.load(Ordering::Relaxed)
+    }
+
+    /// Records that `response` switches the connection to another protocol, if it does.
+    pub fn record_upgrade<B>(&self, response: &mut Response<B>) {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
+        if let Some(UpgradeEnd(end)) = response.extensions_mut().remove() {
+            let _ = self.upgrade_end.set(end);
+        }
+    }
+
+    /// Waits for the end of the protocol that the connection was switched to, if it was.
+    pub async fn upgrade_ended(&self) {
+        if let Some(end) = self.upgrade_end.get() {
+            end.stopped().await;
+        }
     }
 
     /// Returns whether a response was under way since the last call, and resets the record of writes.

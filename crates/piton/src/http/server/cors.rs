@@ -141,6 +141,18 @@ impl Cors {
         }
     }
 
+    /// Returns whether the settings list `origin`. False where they allow every origin.
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets ask"))]
+    pub fn lists(&self, origin: &HeaderValue) -> bool {
+        matches!(&self.origins, Origins::Listed(list) if list.iter().any(|known| known.matches(origin)))
+    }
+
+    /// Returns whether every origin is allowed.
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets ask"))]
+    pub fn allows_everyone(&self) -> bool {
+        matches!(self.origins, Origins::Everyone)
+    }
+
     /// Returns the response to a preflight request; `None` for any other request.
     pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         let asked = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;

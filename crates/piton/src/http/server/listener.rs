@@ -5,21 +5,27 @@
 //! that clients connect again to another instance. Then the listener closes, requests in flight are
 //! finished, and only what is left at the deadline is cut off.
 
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::connection::{ConnectionConfig, ConnectionInfo, http1_builder, serve_connection};
+use super::accepted_connection::serve_accepted;
+use super::connection::{ConnectionConfig, http1_builder};
 use super::header_timeout::READ_REASON_GRACE;
+use super::http2::Http2Config;
+use super::listeners::{AcceptedSocket, Listeners, ProxyProtocol, redirect_router};
+use super::probe_paths::ExemptPaths;
 use super::stack::Stack;
+use super::stack_config::StackConfig;
+use super::tls::TlsAcceptor;
+use crate::handle::Handle;
 use crate::http::settings::HttpSettings;
 use crate::memory;
 use crate::metrics::RequestMetrics;
@@ -37,20 +43,67 @@ const LAST_RESPONSE_GRACE: Duration = Duration::from_millis(300);
 /// Pause after an error of `accept`.
 const ACCEPT_ERROR_BACKOFF: Duration = Duration::from_secs(1);
 
+/// The listeners of the public address, and what its connections need before their first request.
+pub(crate) struct PublicListeners {
+    listeners: Listeners,
+    tls: Option<TlsAcceptor>,
+    redirect: Option<Listeners>,
+}
+
+impl PublicListeners {
+    /// Loads the certificate for `listeners`, and opens the port that redirects to them.
+    ///
+    /// # Errors
+    /// A file of `http.tls` cannot be used, or the port is not available. The text names it.
+    pub fn open(
+        listeners: Listeners,
+        settings: &HttpSettings,
+        production: bool,
+    ) -> Result<Self, String> {
+        let speaks_http2 = Http2Config::new(settings).is_some();
+        let tls = TlsAcceptor::new(&settings.tls, speaks_http2)?;
+        let redirect = Listeners::bind_redirect(settings, production)?;
+        Ok(Self { listeners, tls, redirect })
+    }
+
+    /// Returns the addresses as URLs: `https://127.0.0.1:5000`, `unix:/run/app.sock`.
+    pub fn urls(&self) -> Vec<String> {
+        let https = self.tls.is_some();
+        self.listeners.addresses().iter().map(|address| address.url(https)).collect()
+    }
+}
+
 /// Serves until `stop`, then drains. Returns when the last connection has ended or was cut off.
 ///
 /// `stop_now` is the second signal, which ends the drain.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    public: PublicListeners,
     stack: Stack<Router>,
     settings: &HttpSettings,
     stop: Stop,
     stop_now: Stop,
 ) {
+    let PublicListeners { mut listeners, tls, redirect } = public;
     let handle = stack.handle().clone();
-    let (mut server, close) = Server::new(stack, settings);
+    // Aborted when the last connection has ended.
+    let mut followers = JoinSet::new();
+    if let Some(tls) = &tls {
+        followers.spawn(tls.clone().follow_files(handle.reload_signal()));
+    }
+    let https_port = settings.tls.public_port.or(listeners.tcp_port()).unwrap_or_default();
+    let (mut server, close) = Server::new(stack, settings, Protocols::public(tls, settings));
+    let mut redirects = JoinSet::new();
+    if let Some(redirect) = redirect {
+        redirects.spawn(serve_redirect(
+            redirect,
+            https_port,
+            handle.clone(),
+            settings.clone(),
+            server.closing.clone(),
+        ));
+    }
 
-    server.accept_until(&listener, stop.stopped()).await;
+    server.accept_until(&mut listeners, stop.stopped()).await;
 
     handle.inner().drain.begin();
     let wait = settings.drain_wait(handle.production());
@@ -61,12 +114,13 @@ pub(crate) async fn serve(
             () = stop_now.stopped() => {}
         }
     };
-    server.accept_until(&listener, waited).await;
-    stop_new_connections(&listener);
-    server.accept_until(&listener, tokio::time::sleep(HANDSHAKE_GRACE)).await;
-    drop(listener);
+    server.accept_until(&mut listeners, waited).await;
+    listeners.stop_new_connections();
+    server.accept_until(&mut listeners, tokio::time::sleep(HANDSHAKE_GRACE)).await;
+    drop(listeners);
 
     server.drain(close, settings.drain_timeout, stop_now).await;
+    all_ended(&mut redirects).await;
 }
 
 /// Serves the admin address until `stop`. Skips the readiness wait, because no load balancer sends
@@ -77,10 +131,49 @@ pub(crate) async fn serve_admin(
     settings: &HttpSettings,
     stop: Stop,
 ) {
-    let (mut server, close) = Server::new(stack, settings);
-    server.accept_until(&listener, stop.stopped()).await;
-    drop(listener);
+    serve_plain(listener.into(), stack, settings, Protocols::default(), stop).await;
+}
+
+/// Serves the port that redirects to `https://`, until `stop`.
+async fn serve_redirect(
+    listeners: Listeners,
+    https_port: u16,
+    handle: Handle,
+    settings: HttpSettings,
+    stop: Stop,
+) {
+    let config = StackConfig::of_admin(handle, &settings, ExemptPaths::default());
+    let stack = Stack::new(redirect_router(https_port), Arc::new(config));
+    let protocols = Protocols { tls: None, http2: None, ..Protocols::public(None, &settings) };
+    serve_plain(listeners, stack, &settings, protocols, stop).await;
+}
+
+async fn serve_plain(
+    mut listeners: Listeners,
+    stack: Stack<Router>,
+    settings: &HttpSettings,
+    protocols: Protocols,
+    stop: Stop,
+) {
+    let (mut server, close) = Server::new(stack, settings, protocols);
+    server.accept_until(&mut listeners, stop.stopped()).await;
+    drop(listeners);
     server.drain(close, READ_REASON_GRACE, Stop::never()).await;
+}
+
+/// The protocols that a listener speaks beside HTTP/1.
+#[derive(Default)]
+struct Protocols {
+    tls: Option<TlsAcceptor>,
+    http2: Option<Http2Config>,
+    proxy_protocol: Option<ProxyProtocol>,
+}
+
+impl Protocols {
+    fn public(tls: Option<TlsAcceptor>, settings: &HttpSettings) -> Self {
+        let proxy_protocol = settings.proxy_protocol.then(|| ProxyProtocol(settings.proxies()));
+        Self { tls, http2: Http2Config::new(settings), proxy_protocol }
+    }
 }
 
 /// The connections of one listener.
@@ -94,11 +187,14 @@ struct Server {
 
 impl Server {
     /// Returns a server, and the trigger that tells its connections to end.
-    fn new(stack: Stack<Router>, settings: &HttpSettings) -> (Self, Trigger) {
+    fn new(stack: Stack<Router>, settings: &HttpSettings, protocols: Protocols) -> (Self, Trigger) {
         let (close, closing) = Stop::new();
         let wants_peer_address = stack.handle().inner().wants_peer_address.load(Ordering::Relaxed);
         let config = ConnectionConfig {
             http: http1_builder(),
+            http2: protocols.http2,
+            tls: protocols.tls,
+            proxy_protocol: protocols.proxy_protocol,
             header_timeout: settings.header_timeout,
             wants_peer_address,
         };
@@ -113,7 +209,7 @@ impl Server {
         (server, close)
     }
 
-    async fn accept_until(&mut self, listener: &TcpListener, until: impl Future<Output = ()>) {
+    async fn accept_until(&mut self, listeners: &mut Listeners, until: impl Future<Output = ()>) {
         let mut until = pin!(until);
         loop {
             let permits = self.connection_permits.clone();
@@ -121,26 +217,23 @@ impl Server {
                 // The permit comes first, so that without one the connection waits in the system's
                 // queue.
                 let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
-                (listener.accept().await, permit)
+                (listeners.accept().await, permit)
             };
             tokio::select! {
                 biased;
                 () = &mut until => return,
                 Some(_) = self.connections.join_next() => {}
                 (accepted, permit) = accepted => match accepted {
-                    Ok((stream, peer)) => self.open(stream, peer, permit),
+                    Ok(socket) => self.open(socket, permit),
                     Err(error) => after_accept_error(error).await,
                 },
             }
         }
     }
 
-    fn open(&mut self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        // Without TCP_NODELAY small responses wait for the client's acknowledgement of the last one.
-        let _ = stream.set_nodelay(true);
+    fn open(&mut self, socket: AcceptedSocket, permit: OwnedSemaphorePermit) {
         let (stack, config) = (self.stack.clone(), self.config.clone());
-        let info = ConnectionInfo { peer: Some(peer) };
-        let connection = serve_connection(stream, info, stack, config, self.closing.clone());
+        let connection = serve_accepted(socket, stack, config, self.closing.clone());
         let metrics = self.stack.metrics().clone();
         self.connections.spawn(async move {
             let _counted = OpenConnectionGuard::new(metrics);
@@ -194,31 +287,6 @@ impl Drop for OpenConnectionGuard {
     fn drop(&mut self) {
         self.0.connection(-1);
     }
-}
-
-/// Lets no new connection begin, while handshakes under way are still completed.
-///
-/// Closing a listener resets the connections in the system's queue, and one may always arrive between
-/// a last `accept` and the close. So the packets that begin a connection are dropped first: their
-/// senders retry a second later, when nothing listens any more, and connect elsewhere.
-fn stop_new_connections(listener: &TcpListener) {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        use socket2::{SockFilter, SockRef};
-        // Classic BPF over the TCP header: byte 13 holds the flags, 2 is SYN. Accepted connections
-        // inherit the filter, which is safe because they never see a SYN again.
-        let drop_syn = [
-            SockFilter::new(0x30, 0, 0, 13),
-            SockFilter::new(0x45, 0, 1, 2),
-            SockFilter::new(0x06, 0, 0, 0),
-            SockFilter::new(0x06, 0, 0, u32::MAX),
-        ];
-        if let Err(error) = SockRef::from(listener).attach_filter(&drop_syn) {
-            debug!("Connections that begin while the listener closes may be reset: {error}");
-        }
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = listener;
 }
 
 /// Backs off after an error of the listener itself, such as too few file descriptors: a retry at once

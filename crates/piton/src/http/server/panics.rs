@@ -38,7 +38,7 @@ pub(crate) fn install_hook() {
 /// Catches a panic of `handler`, so that its request gets a response and the connection stays open.
 /// [`describe`] returns its message.
 #[inline]
-pub(super) fn catch<F: Future>(handler: F) -> CatchUnwind<AssertUnwindSafe<F>> {
+pub(crate) fn catch<F: Future>(handler: F) -> CatchUnwind<AssertUnwindSafe<F>> {
     AssertUnwindSafe(handler).catch_unwind()
 }
 

@@ -20,8 +20,6 @@ pub(super) struct RequestContext {
     pub method: Method,
     pub uri: Uri,
     pub started: Instant,
-    /// The client's address, if the connection's other end is a trusted proxy.
-    pub proxied_client: Option<IpAddr>,
     /// The `Origin` header, if CORS is configured.
     pub origin: Option<HeaderValue>,
     /// The head, if an `after_request` hook wants it.
@@ -38,6 +36,7 @@ impl RequestContext {
         let mut current = CurrentRequest::new(id.unwrap_or_default(), peer, trace);
         // Without a valid `traceparent` the W3C recommendation has `tracestate` dropped too.
         current.trace_state = trace.and_then(|_| trace_state(headers));
+        current.proxied_client = proxy.map(|peer| config.proxies.client(peer, headers));
         let started = Instant::now();
         current.deadline = Some(started + config.timeout);
         Self {
@@ -45,7 +44,6 @@ impl RequestContext {
             method: request.method().clone(),
             uri: request.uri().clone(),
             started,
-            proxied_client: proxy.map(|peer| config.proxies.client(peer, headers)),
             origin: config.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
             head: config.hooks.head(request).map(Box::new),
         }
@@ -61,7 +59,7 @@ impl RequestContext {
 
     /// Returns the address of the client as the log names it.
     pub fn client(&self) -> Option<IpAddr> {
-        self.proxied_client.or(self.current.peer)
+        self.current.client()
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn charge(
     // unknown size are produced while they are sent.
     let size = response.body().size_hint().exact().filter(|size| *size > SMALL);
     let Some(size) = size else { return Ok(response) };
-    let (head, mut body) = response.into_parts();
+    let (mut head, mut body) = response.into_parts();
     let mut whole = Bytes::new();
     let first = match body.frame().now_or_never().flatten() {
         Some(Ok(frame)) if frame.data_ref().is_some_and(|data| data.len() as u64 == size) => {
@@ -47,9 +47,23 @@ pub(crate) fn charge(
             }
             None
         }
-        first => first,
+        first => {
+            head.extensions.insert(StreamedBodyMark);
+            first
+        }
     };
     Ok(Response::from_parts(head, Body::new(ChargedBody { whole, first, rest: body })))
+}
+
+/// Marks a response of known size whose body is made while it is sent.
+#[derive(Clone)]
+struct StreamedBodyMark;
+
+/// Returns whether the body is made while it is sent. A body of known size below [`SMALL`] is taken
+/// as one in memory.
+pub(super) fn is_streamed(response: &Response) -> bool {
+    response.body().size_hint().exact().is_none()
+        || response.extensions().get::<StreamedBodyMark>().is_some()
 }
 
 /// The body of a response, and its charge.

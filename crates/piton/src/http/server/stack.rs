@@ -39,9 +39,10 @@ use tower::{Layer, Service};
 use super::body_limit_errors::body_too_large;
 use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
-use super::panics;
 use super::request_context::RequestContext;
 use super::stack_config::StackConfig;
+use super::streamed_body::WatchedBody;
+use super::{panics, response_body};
 use crate::context;
 use crate::error::BoxError;
 use crate::error::problem_document::{DebugInfo, ErrorReport};
@@ -128,8 +129,8 @@ where
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let Self { mut inner, config, normalizes_paths } = self;
-        let config = &*config;
+        let Self { mut inner, config: shared_config, normalizes_paths } = self;
+        let config = &*shared_config;
         let mut seen = RequestContext::new(&request, peer, config);
         let mut in_flight = InFlightGuard::new(&config.metrics, &seen.method);
         let outcome = if let Some(shed) = config.shed_if_overloaded(&in_flight, &seen) {
@@ -157,7 +158,11 @@ where
             }
         };
         in_flight.set_answered();
-        config.finish(outcome, &mut seen)
+        let response = config.finish(outcome, &mut seen);
+        if response_body::is_streamed(&response) {
+            return WatchedBody::wrap(response, seen, shared_config.clone());
+        }
+        response
     }
 }
 

@@ -11,6 +11,7 @@ use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
 use crate::http::routing::request_hooks::RequestHooks;
 use crate::http::settings::{HeaderLine, HttpSettings};
+use crate::http::streams::registry::StreamRegistry;
 use crate::logging::{LogRequests, LogSettings};
 use crate::metrics::RequestMetrics;
 use crate::request::trusted_proxies::TrustedProxies;
@@ -57,6 +58,7 @@ impl StackConfig {
         exempt_paths: ExemptPaths,
     ) -> Self {
         let production = handle.production();
+        StreamRegistry::install(&handle, http);
         let requests = log.requests.resolve(production);
         let logs_failures = requests != LogRequests::None;
         Self {

@@ -1,0 +1,105 @@
+//! Finds out the protocol of an accepted connection, and serves it.
+//!
+//! All of it runs in the connection's own task, within `http.header_timeout`: a client that is silent in
+//! its TLS handshake keeps nobody else waiting, and counts among `http.max_connections`.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use tracing::debug;
+
+use super::connection::{ConnectionConfig, ConnectionInfo, FIRST_REQUEST_GRACE, serve_connection};
+use super::listeners::{AcceptedSocket, Socket};
+use super::stack::Stack;
+use super::tls::TlsStream;
+use crate::stop_signal::Stop;
+
+/// A connection that is ready for its first request.
+struct Negotiated {
+    transport: Transport,
+    is_http2: bool,
+    info: ConnectionInfo,
+}
+
+enum Transport {
+    Plain(Socket),
+    Tls(TlsStream),
+}
+
+/// Serves a connection. Returns when it has ended.
+pub(super) async fn serve_accepted(
+    accepted: AcceptedSocket,
+    stack: Stack<Router>,
+    config: ConnectionConfig,
+    closing: Stop,
+) {
+    let negotiation = negotiate(accepted, &config);
+    let Some(ready) = within_limits(negotiation, &config, &closing).await else { return };
+    let Negotiated { transport, is_http2, info } = ready;
+    let http2 = config.http2.clone().filter(|_| is_http2);
+    // All but plain HTTP/1 are boxed, so that its task stays small.
+    match (transport, http2) {
+        (Transport::Plain(socket), None) => {
+            serve_connection(socket, info, stack, config, closing).await;
+        }
+        (Transport::Plain(socket), Some(http2)) => {
+            Box::pin(http2.serve_connection(socket, info, stack, &config, closing)).await;
+        }
+        (Transport::Tls(stream), None) => {
+            Box::pin(serve_connection(stream, info, stack, config, closing)).await;
+        }
+        (Transport::Tls(stream), Some(http2)) => {
+            Box::pin(http2.serve_connection(stream, info, stack, &config, closing)).await;
+        }
+    }
+}
+
+/// Reads the header of the PROXY protocol, does the handshake of TLS, and finds out the version of HTTP,
+/// as far as the settings ask for these.
+///
+/// # Errors
+/// The connection has ended, or does not begin as the settings ask for.
+async fn negotiate(accepted: AcceptedSocket, config: &ConnectionConfig) -> io::Result<Negotiated> {
+    let is_unix = accepted.is_unix;
+    let (mut socket, peer) = match &config.proxy_protocol {
+        Some(protocol) => protocol.client_of(accepted).await?,
+        None => (accepted.socket, accepted.peer),
+    };
+    let mut info = ConnectionInfo { peer: Some(peer), handshake: None };
+    // Unix sockets stay plain: what passes through them does not leave the machine.
+    if let Some(tls) = config.tls.as_ref().filter(|_| !is_unix) {
+        let (stream, handshake) = Box::pin(tls.accept(socket)).await?;
+        let is_http2 = handshake.is_http2;
+        info.handshake = Some(Arc::new(handshake));
+        return Ok(Negotiated { transport: Transport::Tls(stream), is_http2, info });
+    }
+    let is_http2 = match &config.http2 {
+        Some(http2) => socket.begins_with(http2.preface()).await?,
+        None => false,
+    };
+    Ok(Negotiated { transport: Transport::Plain(socket), is_http2, info })
+}
+
+/// Waits for the negotiation, for as long as a client may take for the head of a request. `None` if the
+/// connection is to be closed.
+async fn within_limits(
+    negotiation: impl Future<Output = io::Result<Negotiated>>,
+    config: &ConnectionConfig,
+    closing: &Stop,
+) -> Option<Negotiated> {
+    let closed = async {
+        closing.stopped().await;
+        tokio::time::sleep(FIRST_REQUEST_GRACE).await;
+    };
+    let negotiated = tokio::select! {
+        biased;
+        negotiated = negotiation => negotiated,
+        () = tokio::time::sleep(config.header_timeout) => return None,
+        () = closed => return None,
+    };
+    // Clients break off handshakes at any time, so the reason is for those who look for it.
+    negotiated
+        .inspect_err(|error| debug!("A connection ended before its first request: {error}"))
+        .ok()
+}

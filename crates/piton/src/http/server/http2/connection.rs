@@ -1,0 +1,171 @@
+//! Serves one connection with HTTP/2, until it ends, nothing happens on it, or the service stops.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::{HeaderValue, Request, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::debug;
+
+use super::Http2Config;
+use super::connection_state::{ActiveStream, Http2State};
+use super::stream_body::StreamBody;
+use super::stream_task::{StreamExecutor, current_progress};
+use crate::http::server::connection::{
+    ConnectionConfig, ConnectionInfo, ended_within_grace, log_end,
+};
+use crate::http::server::header_timeout::READ_REASON_GRACE;
+use crate::http::server::stack::Stack;
+use crate::stop_signal::Stop;
+
+/// Time for a client to reply to a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time without a stream after which a connection ends that was told to: a client that does not
+/// acknowledge the end would hold up the service's.
+const CLOSING_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes of each response that h2 asks a body for in advance.
+const MAX_SEND_BUFFER: usize = 64 << 10;
+
+/// Streams that h2 may reset because of the client's errors, before it ends the connection.
+const MAX_ERROR_STREAMS: usize = 128;
+
+/// The reasons to end a connection that its client keeps open.
+enum Signal {
+    /// No request has been open for `http.header_timeout`.
+    Idle,
+    /// The listener is closed.
+    Closing,
+    /// A response was made while the service drains.
+    Draining,
+    /// The client cancels nearly all that it asks for.
+    Abuse,
+}
+
+impl Http2Config {
+    /// Serves the requests of one connection. Returns when it has ended.
+    pub async fn serve_connection(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        info: ConnectionInfo,
+        stack: Stack<Router>,
+        config: &ConnectionConfig,
+        closing: Stop,
+    ) {
+        let state = Arc::new(Http2State::default());
+        let (service_state, wants_peer) = (state.clone(), config.wants_peer_address);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let stream = ActiveStream::begin(&service_state);
+            info.add_to(&mut request, wants_peer);
+            let (peer, state) = (info.peer.map(|peer| peer.ip()), service_state.clone());
+            respond(stack.clone(), request, peer, state, stream)
+        });
+        let http = self.builder(&state);
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+        let idle = state.wait_until_idle(config.header_timeout).map(|()| Signal::Idle);
+        let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
+        let draining = state.goaway_asked().map(|()| Signal::Draining);
+        let abuse = state.too_many_cancelled().map(|()| Signal::Abuse);
+        // Polls only futures that were woken (decision 0003).
+        let mut signals: FuturesUnordered<_> =
+            [idle.boxed(), closing.boxed(), draining.boxed(), abuse.boxed()].into_iter().collect();
+        loop {
+            let signal = tokio::select! {
+                biased;
+                result = &mut connection => return log_end(result),
+                Some(signal) = signals.next() => signal,
+            };
+            match signal {
+                Signal::Idle => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = tokio::time::timeout(READ_REASON_GRACE, connection).await;
+                    return;
+                }
+                Signal::Closing => {
+                    if !state.has_served() && ended_within_grace(connection.as_mut()).await {
+                        return;
+                    }
+                    connection.as_mut().graceful_shutdown();
+                    let idle = state.wait_until_idle(CLOSING_IDLE_TIMEOUT);
+                    signals.push(idle.map(|()| Signal::Idle).boxed());
+                }
+                Signal::Draining => connection.as_mut().graceful_shutdown(),
+                Signal::Abuse => {
+                    debug!("A connection was cut off: its client cancels nearly all requests");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn builder(&self, state: &Arc<Http2State>) -> http2::Builder<StreamExecutor> {
+        let executor = StreamExecutor { state: state.clone(), write_timeout: self.write_timeout };
+        let mut http = http2::Builder::new(executor);
+        http.timer(TokioTimer::new())
+            .max_concurrent_streams(self.max_streams)
+            .max_header_list_size(self.max_header_bytes)
+            .max_local_error_reset_streams(MAX_ERROR_STREAMS)
+            .max_send_buf_size(MAX_SEND_BUFFER)
+            .initial_connection_window_size(self.window)
+            // Half, so that one upload that is not read leaves room for others.
+            .initial_stream_window_size(self.window / 2)
+            .keep_alive_interval(self.ping_interval)
+            .keep_alive_timeout(PING_TIMEOUT);
+        http
+    }
+}
+
+/// Responds to one request. `stream` counts it until its response is sent.
+async fn respond(
+    stack: Stack<Router>,
+    mut request: Request<Incoming>,
+    peer: Option<std::net::IpAddr>,
+    state: Arc<Http2State>,
+    mut stream: ActiveStream,
+) -> Result<http::Response<StreamBody>, Infallible> {
+    set_host(&mut request);
+    let handle = stack.handle().clone();
+    let response = stack.respond(request, peer).await;
+    stream.set_answered();
+    if handle.draining() {
+        state.ask_for_goaway();
+    }
+    Ok(response.map(|body| StreamBody::new(body, current_progress(), stream)))
+}
+
+/// Sets `Host` to the request's `:authority`, where handlers of HTTP/1 look for it. A `Host` that says
+/// something else must not be used (RFC 9113, section 8.3.1).
+fn set_host<B>(request: &mut Request<B>) {
+    let Some(authority) = request.uri().authority() else { return };
+    if let Ok(host) = HeaderValue::try_from(authority.as_str()) {
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_the_authority_whatever_the_client_sends_beside_it() {
+        let mut request = Request::builder()
+            .uri("https://a.test:8443/x")
+            .header("host", "evil.test")
+            .header("host", "other.test")
+            .body(())
+            .unwrap();
+        set_host(&mut request);
+        let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
+        assert_eq!(hosts, ["a.test:8443"]);
+    }
+}

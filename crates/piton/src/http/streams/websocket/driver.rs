@@ -1,0 +1,246 @@
+//! The driver of a WebSocket: moves messages between the connection and the handler, sends pings, and
+//! closes the connection with the code that says why.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::extract::ws;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite;
+
+use super::message::{CloseCode, CloseFrame, Message};
+use super::socket::{DriverChannels, Outgoing};
+use crate::http::streams::deadlines::StreamDeadlines;
+use crate::http::streams::registry::EndReason;
+
+/// Time for the client to answer a close frame. Its answer takes one round trip.
+const CLOSE_GRACE: Duration = Duration::from_millis(500);
+
+/// The driver of one WebSocket.
+pub(super) struct Driver {
+    connection: ws::WebSocket,
+    channels: DriverChannels,
+    deadlines: StreamDeadlines,
+    /// The order to close after a failure of the handler.
+    failed: oneshot::Receiver<CloseFrame>,
+    heartbeat: Duration,
+    last_heard: Instant,
+}
+
+/// The events that a driver waits for.
+enum DriverEvent {
+    /// A reason to end, as [`StreamDeadlines`] gives it.
+    End(EndReason),
+    Failed(CloseFrame),
+    /// `None` once the handler has dropped the socket.
+    Outgoing(Option<Outgoing>),
+    Incoming(Option<Result<ws::Message, axum::Error>>),
+    Heartbeat,
+}
+
+impl Driver {
+    pub fn new(
+        connection: ws::WebSocket,
+        channels: DriverChannels,
+        deadlines: StreamDeadlines,
+        failed: oneshot::Receiver<CloseFrame>,
+        heartbeat: Duration,
+    ) -> Self {
+        let last_heard = Instant::now();
+        Self { connection, channels, deadlines, failed, heartbeat, last_heard }
+    }
+
+    /// Runs until the connection is closed.
+    pub async fn run(mut self) {
+        let reason = loop {
+            let event = self.next_event().await;
+            if let Some(reason) = self.handle(event).await {
+                break reason;
+            }
+        };
+        self.deadlines.set_reason(reason);
+    }
+
+    async fn next_event(&mut self) -> DriverEvent {
+        let Self { connection, channels, deadlines, failed, .. } = self;
+        // Both are polled at once, because they share the deadlines.
+        let times = poll_fn(|cx| {
+            let end = deadlines.poll_end(cx).map(DriverEvent::End);
+            if end.is_ready() {
+                end
+            } else {
+                deadlines.poll_heartbeat(cx).map(|()| DriverEvent::Heartbeat)
+            }
+        });
+        tokio::select! {
+            event = times => event,
+            Ok(frame) = failed => DriverEvent::Failed(frame),
+            order = channels.outgoing.recv() => DriverEvent::Outgoing(order),
+            frame = receive(connection, &channels.incoming) => DriverEvent::Incoming(frame),
+        }
+    }
+
+    /// Handles an event. Returns the reason once the connection has ended.
+    async fn handle(&mut self, event: DriverEvent) -> Option<EndReason> {
+        match event {
+            DriverEvent::End(reason) => Some(self.close_for(reason).await),
+            DriverEvent::Failed(frame) => {
+                self.close(frame).await;
+                Some(EndReason::Failed)
+            }
+            DriverEvent::Outgoing(Some(Outgoing::Message(message))) => {
+                self.deadlines.record_activity();
+                self.write(message.into()).await
+            }
+            DriverEvent::Outgoing(Some(Outgoing::Close(frame))) => {
+                self.close(frame).await;
+                Some(EndReason::Finished)
+            }
+            DriverEvent::Outgoing(None) => {
+                self.close(CloseFrame::new(CloseCode::NORMAL, "")).await;
+                Some(EndReason::Finished)
+            }
+            DriverEvent::Incoming(frame) => self.take(frame).await,
+            DriverEvent::Heartbeat => self.check_client().await,
+        }
+    }
+
+    /// Hands a frame of the client to the handler.
+    async fn take(&mut self, frame: Option<Result<ws::Message, axum::Error>>) -> Option<EndReason> {
+        self.last_heard = Instant::now();
+        match frame {
+            Some(Ok(ws::Message::Text(text))) => self.hand_over(Message::Text(text)),
+            Some(Ok(ws::Message::Binary(bytes))) => self.hand_over(Message::Binary(bytes)),
+            Some(Ok(ws::Message::Close(frame))) => {
+                if let Some(frame) = frame {
+                    let _ = self.channels.closed_by.set(frame.into());
+                }
+                // The answer is in tungstenite's buffer, and reading on sends it.
+                let _ = timeout(CLOSE_GRACE, drain(&mut self.connection)).await;
+                return Some(EndReason::Finished);
+            }
+            // Pongs count as signs of life only. Pings are answered by tungstenite.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Some(self.close_after_error(&error).await),
+            None => return Some(EndReason::ClientGone),
+        }
+        None
+    }
+
+    fn hand_over(&mut self, message: Message) {
+        self.deadlines.record_activity();
+        // There is room, because `receive` waits for it; without a receiver messages are dropped.
+        let _ = self.channels.incoming.try_send(message);
+    }
+
+    /// Sends a ping, or gives the client up if it was silent for two heartbeats.
+    async fn check_client(&mut self) -> Option<EndReason> {
+        // Nothing is read from a client while its last message waits for the handler.
+        let reads = self.channels.incoming.capacity() > 0 || self.channels.incoming.is_closed();
+        if !reads {
+            self.last_heard = Instant::now();
+        }
+        if self.last_heard.elapsed() > self.heartbeat * 2 {
+            return Some(EndReason::ClientGone);
+        }
+        self.write(ws::Message::Ping(bytes::Bytes::new())).await
+    }
+
+    /// Writes a message. Gives the client up if it does not read for two heartbeats, and soon once the
+    /// stream is to end.
+    async fn write(&mut self, message: ws::Message) -> Option<EndReason> {
+        let patience = self.heartbeat * 2;
+        let Self { connection, deadlines, .. } = self;
+        let ended = {
+            let mut send = pin!(connection.send(message));
+            let ended = tokio::select! {
+                biased;
+                sent = &mut send => return sent.err().map(|_| EndReason::ClientGone),
+                reason = poll_fn(|cx| deadlines.poll_end(cx)) => reason,
+                () = tokio::time::sleep(patience) => return Some(EndReason::ClientGone),
+            };
+            // The message is finished first, because a close frame cannot stand within it.
+            match timeout(CLOSE_GRACE, send).await {
+                Ok(Ok(())) => ended,
+                Ok(Err(_)) | Err(_) => return Some(ended),
+            }
+        };
+        Some(self.close_for(ended).await)
+    }
+
+    async fn close_for(&mut self, reason: EndReason) -> EndReason {
+        let text = match reason {
+            EndReason::Stopped => "the service is stopping",
+            EndReason::Idle => "no message for too long (http.streams.idle_timeout)",
+            _ => "open for too long (http.streams.max_duration)",
+        };
+        self.close(CloseFrame::new(CloseCode::GOING_AWAY, text)).await;
+        reason
+    }
+
+    async fn close_after_error(&mut self, error: &axum::Error) -> EndReason {
+        let (code, text) = match protocol_error(error) {
+            Some(tungstenite::Error::Capacity(_)) => {
+                (CloseCode::TOO_BIG, "above http.streams.max_message_size")
+            }
+            Some(tungstenite::Error::Utf8(_)) => (CloseCode::INVALID_PAYLOAD, "not UTF-8"),
+            Some(tungstenite::Error::Protocol(
+                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            )) => return EndReason::ClientGone,
+            Some(tungstenite::Error::Protocol(_)) => (CloseCode::PROTOCOL, "not RFC 6455"),
+            _ => return EndReason::ClientGone,
+        };
+        tracing::debug!("A WebSocket is closed with {}: {error}", code.0);
+        self.close(CloseFrame::new(code, text)).await;
+        EndReason::Finished
+    }
+
+    /// Sends a close frame, and gives the client time to answer.
+    async fn close(&mut self, frame: CloseFrame) {
+        // The handler's `recv` returns `None` from now on, and its `send` fails.
+        self.channels.outgoing.close();
+        let connection = &mut self.connection;
+        let goodbye = async {
+            if connection.send(ws::Message::Close(Some(frame.into()))).await.is_ok() {
+                drain(connection).await;
+            }
+        };
+        let _ = timeout(CLOSE_GRACE, goodbye).await;
+    }
+}
+
+/// Waits until the handler has room, then for the client's next frame. Cancel safe.
+async fn receive(
+    connection: &mut ws::WebSocket,
+    incoming: &mpsc::Sender<Message>,
+) -> Option<Result<ws::Message, axum::Error>> {
+    let _room = incoming.reserve().await;
+    connection.recv().await
+}
+
+/// Reads to the end of the connection.
+async fn drain(connection: &mut ws::WebSocket) {
+    loop {
+        match connection.recv().await {
+            Some(Ok(_)) => {}
+            // What is unread would make the system reset the connection, and the client lose the
+            // reason: it gets the rest of the grace to read it.
+            Some(Err(error)) if is_unread(&error) => std::future::pending().await,
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+/// Returns whether the error leaves bytes of the client unread.
+fn is_unread(error: &axum::Error) -> bool {
+    matches!(
+        protocol_error(error),
+        Some(tungstenite::Error::Capacity(_) | tungstenite::Error::Utf8(_))
+    )
+}
+
+fn protocol_error(error: &axum::Error) -> Option<&tungstenite::Error> {
+    std::error::Error::source(error)?.downcast_ref()
+}
