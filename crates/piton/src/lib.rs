@@ -54,6 +54,7 @@
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
 //! | `compression` | brotli and gzip for clients that accept them; requests with such bodies | async-compression, brotli, flate2 | 0.1 |
 //! | `zstd` | `compression` with zstd | zstd (C) | 0.1 |
+//! | `jemalloc` | memory is returned to the system after a burst: the allocator of the whole program | tikv-jemallocator (C) | 0.1 |
 //! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | aws-lc-rs (C) | 0.1 |
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
@@ -71,6 +72,8 @@
 // The macros write `::piton::..`, in this crate too.
 extern crate self as piton;
 
+#[cfg(feature = "jemalloc")]
+mod allocator;
 mod compat;
 pub mod config;
 pub mod convert;
