@@ -17,7 +17,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 const CLIENTS: usize = 200;
 
 async fn start(port: u16, settings: &[&str]) -> Service {
-    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let arguments: Vec<&str> = settings.iter().flat_map(|&setting| ["--set", setting]).collect();
     Service::start("examples/streams", port, &arguments).await
 }
 
