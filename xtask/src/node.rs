@@ -107,7 +107,7 @@ mod tests {
         let error = main(&["deno".to_owned()]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no `e2e/node/deno`; there are browser, httpyac, linters, newman, openapi-fetch, prism"
+            "no `e2e/node/deno`; there are browser, httpyac, linters, newman, openapi-fetch, prism, undici"
         );
     }
 

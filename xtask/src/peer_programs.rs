@@ -43,12 +43,6 @@ impl PeerPrograms {
         (self.make)(&names)
     }
 
-    /// Installs all that only long suites need.
-    pub fn long(&self) -> Result<()> {
-        let names: Vec<String> = self.long.iter().map(|name| (*name).to_owned()).collect();
-        if names.is_empty() { Ok(()) } else { (self.make)(&names) }
-    }
-
     /// Returns the names of the existing folders.
     pub fn names(&self) -> Result<Vec<String>> {
         let mut names: Vec<String> = fs::read_dir(command::root().join(self.sources))?

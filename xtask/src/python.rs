@@ -41,8 +41,8 @@ const PEERS: PeerPrograms = PeerPrograms {
     help: HELP,
     sources: SOURCES,
     list: "requirements.txt",
-    // Left to the long suites, because it needs Java.
-    long: &["openapi_generator"],
+    // Left to the long suites: one needs Java, the other is large.
+    long: &["openapi_generator", "sslyze"],
     make,
 };
 
@@ -62,12 +62,12 @@ pub fn all() -> Result<()> {
     PEERS.all()
 }
 
-/// Makes the venvs that only long suites need.
+/// Makes the venvs of these names, which a long suite needs.
 ///
 /// # Errors
 /// When one cannot be made; the message is the command that failed.
-pub fn long() -> Result<()> {
-    PEERS.long()
+pub fn install(names: &[&str]) -> Result<()> {
+    make(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
 }
 
 fn make(names: &[String]) -> Result<()> {

@@ -4,9 +4,11 @@
 mod cache_key;
 mod cached;
 mod duration;
+mod embed;
 mod errors;
 mod from_row;
 mod guard;
+mod limits;
 mod migrations;
 mod route;
 mod settings;
@@ -90,6 +92,15 @@ pub fn errors(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(guard::below("errors", &arguments.into(), function))
 }
 
+/// Sets limits of a route that differ from the settings: `#[limits(body = "50MiB", timeout = "5m")]`, for an
+/// upload or a long report. `body` replaces `http.body_limit`, `timeout` replaces `http.timeout`. Belongs next to
+/// a route's attribute.
+#[proc_macro_attribute]
+pub fn limits(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    finish(guard::below("limits", &arguments.into(), function))
+}
+
 /// Caches the results of an `async fn`, except errors:
 /// `#[piton::memoize(ttl = "60s", tags = ["companies"], key = "by-state:{state}")]`.
 ///
@@ -144,6 +155,17 @@ pub fn settings(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(FromRow, attributes(row))]
 pub fn from_row(input: TokenStream) -> TokenStream {
     finish(from_row::derive(parse_macro_input!(input as DeriveInput)))
+}
+
+/// Takes the files of a folder of the package for `App::static_files`: a release has them in the program, a build for
+/// development reads the folder, so that a change shows at once. `piton::embed!("static")`, or
+/// `piton::embed!("static", always)` to have them in the program in development too.
+///
+/// Hidden files are left out. A file's `ETag` is a hash of its content. Cargo rebuilds when a file changes; for new
+/// files a `build.rs` prints `cargo::rerun-if-changed=static`.
+#[proc_macro]
+pub fn embed(input: TokenStream) -> TokenStream {
+    embed::expand(input.into()).into()
 }
 
 /// Embeds the `.sql` files of a folder (`migrations` unless named) in the program.

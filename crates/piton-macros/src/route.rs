@@ -9,7 +9,7 @@ use syn::{
     Error, Expr, ExprLit, FnArg, ItemFn, Lit, LitStr, Meta, Result, ReturnType, Token, Type,
 };
 
-use super::{cached, errors, guard};
+use super::{cached, errors, guard, limits};
 
 /// `"/path"`, and `methods = ["GET"]` for `#[route]`.
 pub struct Arguments {
@@ -56,6 +56,7 @@ pub fn expand(
     let guard::GuardCall { call: guard, source: guard_source } = guard::take(&mut function)?;
     let cached = cached::take(&mut function, &methods(&arguments, method))?;
     let errors = errors::take(&mut function)?;
+    let limits = limits::take(&mut function)?;
     if attributes.iter().any(guard::is_route) {
         // Passed on to the next route attribute of the function, which would otherwise register an unguarded route.
         function.attrs = attributes;
@@ -86,7 +87,7 @@ pub fn expand(
             ::piton::__private::inventory::submit! {
                 ::piton::http::Registration {
                     module: ::core::module_path!(),
-                    route: || #make.doc(#doc)#source.describe(#describe)#deprecated #errors #guard #cached,
+                    route: || #make.doc(#doc)#source.describe(#describe)#deprecated #errors #limits #guard #cached,
                     guard: #guard_source,
                 }
             }

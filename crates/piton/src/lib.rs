@@ -28,6 +28,8 @@
 //! | build a service, change a step, add a command | [`App`], [`Setup`], [`Step`], [`Command`] |
 //! | route, read requests, respond, fail | [`http`]: [`get`], [`http::Json`], [`http::Created`], [`Error`] |
 //! | check values of paths, queries, bodies | [`convert`]: [`converter!`](macro@converter) |
+//! | send events, open sockets | [`http::Sse`], [`http::ByteStream`], `http::WebSocketUpgrade` (feature `websocket`) |
+//! | take and send files | `http::Multipart`, `http::Upload` (feature `multipart`), `http::Download`, `App::static_files` (feature `files`) |
 //! | search, sort and page | [`http::Listing`], [`http::Page`] |
 //! | read settings | [`config`]: [`Settings`] |
 //! | log | [`logging`] |
@@ -52,6 +54,8 @@
 //! | `sqlite` | `Db` on a SQLite file, migrations | sqlx, SQLite's own C source | 0.1 |
 //! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
+//! | `files` | `Download`, `App::static_files`, `embed!`: files as responses | mime_guess, httpdate | 0.1 |
+//! | `multipart` | `Multipart`, `MultipartForm`, `Upload`: forms with files | multer | 0.1 |
 //! | `compression` | brotli and gzip for clients that accept them; requests with such bodies | async-compression, brotli, flate2 | 0.1 |
 //! | `zstd` | `compression` with zstd | zstd (C) | 0.1 |
 //! | `tls` | TLS of the listeners, `ClientCert` | rustls with aws-lc-rs (C) | 0.1 |
@@ -65,6 +69,7 @@
 //! | `redis` | `Cache` in Redis, shared by all processes | redis, rustls with aws-lc-rs (C) | 0.1 |
 //! | `openapi` | the OpenAPI document, Swagger UI, a Postman collection, a `.http` file | flate2, Swagger UI's files (0.5 MB) | 0.1 |
 //! | `panel` | variables of the environment as a page and as JSON, masked | minijinja, sha2 | 0.1 |
+//! | `websocket` | `WebSocketUpgrade`, `WebSocket`: sockets with pings, limits and a stop | tokio-tungstenite, sha1 | 0.1 |
 //! | `tasks` | work in the background, Celery's wire format | croner | planned |
 //!
 //! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that
@@ -123,7 +128,9 @@ pub use context::{app, spawn, trace, try_app};
 pub use handle::{Handle, PartHealth};
 pub use http::{Error, FieldError, HttpSettings, Result};
 pub use launch_steps::Step;
-pub use piton_macros::{delete, errors, get, patch, post, protected, public, put, route, test};
+pub use piton_macros::{
+    delete, errors, get, limits, patch, post, protected, public, put, route, test,
+};
 pub use reload_signal::{Reload, ReloadTrigger};
 pub use request::RequestId;
 pub use runtime::attached_apps::NoCurrentApp;
@@ -132,6 +139,9 @@ pub use runtime::part;
 pub use stop_signal::{Stop, Trigger};
 
 use runtime::{context, handle};
+
+#[cfg(feature = "files")]
+pub use piton_macros::embed;
 
 #[cfg(feature = "validation")]
 pub use garde;

@@ -24,7 +24,7 @@ pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result
 #[cfg(feature = "openapi")]
 pub use crate::openapi::OpenApi;
 pub use crate::{App, Command, Handle, StatusCode, Step};
-pub use crate::{delete, errors, get, patch, post, protected, public, put, route};
+pub use crate::{delete, errors, get, limits, patch, post, protected, public, put, route};
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 pub use tracing::{debug, error, info, trace, warn};

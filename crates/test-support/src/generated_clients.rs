@@ -14,7 +14,8 @@ use tokio::process::{Child, Command};
 use crate::http_client::{self, Connection};
 use crate::moto::{Boto3, Moto};
 use crate::node::{self, ProcessOutput};
-use crate::python::{interpreter, script, workspace};
+use crate::programs::{python, run_to_end};
+use crate::python::workspace;
 use crate::service::{self, Service};
 
 /// Key that signs the tokens of piste and of its peer.
@@ -343,17 +344,6 @@ impl Prism {
     }
 }
 
-/// Runs `e2e/python/<name>/<file> ARGUMENTS..` to its end, with the machine's programs (`java`) on
-/// the path.
-///
-/// # Panics
-/// If the environment has not been made.
-pub async fn python(name: &str, file: &str, arguments: &[&str]) -> ProcessOutput {
-    let mut command = Command::new(interpreter(name));
-    command.arg(script(name, file)).args(arguments);
-    run_to_end(command).await
-}
-
 /// Compiles the Java clients that OpenAPI Generator makes from both documents, with the callers in
 /// `e2e/java`, and calls every operation.
 ///
@@ -401,16 +391,4 @@ fn java_files(folder: &Path, found: &mut Vec<PathBuf>) {
             false => {}
         }
     }
-}
-
-async fn run_to_end(mut command: Command) -> ProcessOutput {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    command
-        .current_dir(folder.path())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .envs([("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONUTF8", "1")])
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    ProcessOutput::of(&command.output().await.expect("the program starts"))
 }

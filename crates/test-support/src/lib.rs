@@ -16,12 +16,14 @@ pub mod nginx;
 pub mod node;
 pub mod pgbouncer;
 pub mod postgres;
+pub mod programs;
 pub mod python;
 pub mod redis;
 pub mod schemathesis;
 pub mod service;
 pub mod stalled_clients;
 pub mod tcp_proxy;
+pub mod varnish;
 pub mod walkthrough;
 
 use std::future::Future;

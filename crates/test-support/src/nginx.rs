@@ -25,10 +25,24 @@ impl Nginx {
     /// # Panics
     /// If nginx is not installed (`apt-get install nginx-light`) or does not start.
     pub async fn start(ports: &[u16], keepalive: bool) -> Self {
+        Self::start_to("http", ports, keepalive).await
+    }
+
+    /// Starts one in front of services that speak TLS, with kept connections. Certificates are not
+    /// verified.
+    ///
+    /// # Panics
+    /// If nginx is not installed (`apt-get install nginx-light`) or does not start.
+    pub async fn start_to_tls(ports: &[u16]) -> Self {
+        Self::start_to("https", ports, true).await
+    }
+
+    async fn start_to(scheme: &str, ports: &[u16], keepalive: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = crate::free_port();
         let config = folder.path().join("nginx.conf");
-        let text = configuration(port, ports, keepalive, &folder.path().to_string_lossy());
+        let text =
+            configuration(port, (scheme, ports), keepalive, &folder.path().to_string_lossy());
         std::fs::write(&config, text).expect("the folder can be written to");
         let child = Command::new("nginx")
             .args(["-e", "stderr", "-c"])
@@ -128,7 +142,12 @@ fn temporary(folder: &str) -> String {
 ///
 /// Everything else is Debian's default, including when it tries the next server: on errors and
 /// timeouts, and never again for a request that may have had an effect.
-fn configuration(port: u16, ports: &[u16], keepalive: bool, folder: &str) -> String {
+fn configuration(
+    port: u16,
+    (scheme, ports): (&str, &[u16]),
+    keepalive: bool,
+    folder: &str,
+) -> String {
     let mut servers = String::new();
     for port in ports {
         let _ = write!(servers, "server 127.0.0.1:{port} max_fails=0; ");
@@ -146,7 +165,7 @@ http {{
     access_log off; error_log stderr crit;
 {temporary}
     upstream replicas {{ {servers} {kept} }}
-    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://replicas; {version} }} }}
+    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {scheme}://replicas; {version} }} }}
 }}
 "
     )

@@ -170,12 +170,16 @@ impl Service {
     /// If it has ended.
     #[must_use]
     pub fn peak_memory(&self) -> u64 {
-        let process = self.child.id().expect("it runs");
-        let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-        let peak =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
-        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
-        kib * 1024
+        self.process().status_bytes("VmHWM:")
+    }
+
+    /// Returns the process, to be observed from any thread.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        Process(self.child.id().expect("it runs"))
     }
 
     /// Sends a signal, such as `TERM`.
@@ -194,5 +198,31 @@ impl Service {
     /// If it cannot be waited for.
     pub async fn ended(mut self) -> ExitStatus {
         self.child.wait().await.expect("a child can be waited for")
+    }
+}
+
+/// The process of a service, as Linux describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Process(u32);
+
+impl Process {
+    /// Returns its resident memory in bytes, or 0 if it has ended.
+    #[must_use]
+    pub fn resident_memory(self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// Returns the number of its open files, or 0 if it has ended.
+    #[must_use]
+    pub fn open_files(self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.0)).map_or(0, Iterator::count)
+    }
+
+    fn status_bytes(self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 kB");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
     }
 }

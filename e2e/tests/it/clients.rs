@@ -6,6 +6,7 @@
 use serde_json::Value;
 use test_support::generated_clients::{self, API_KEY, FormsService, Prism, ServicesUnderTest};
 use test_support::node::{self, ProcessOutput, newman};
+use test_support::programs;
 
 /// Fails unless the script ended well, having called as many operations as there are.
 fn called_every_operation(ran: &ProcessOutput) {
@@ -41,8 +42,7 @@ async fn redocly_and_spectral_find_no_fault_in_the_documents() {
 #[tokio::test]
 async fn a_client_of_openapi_python_client_calls_every_operation() {
     let services = ServicesUnderTest::start().await;
-    let ran =
-        generated_clients::python("openapi_python_client", "call.py", &[&services.file()]).await;
+    let ran = programs::python("openapi_python_client", "call.py", &[&services.file()]).await;
     called_every_operation(&ran);
 }
 
@@ -58,7 +58,7 @@ async fn what_generated_clients_send_is_read_as_meant() {
     let forms = FormsService::start().await;
     let linted = node::script("linters", "lint.mjs", &["--errors-only", &forms.document()]).await;
     assert!(linted.succeeded, "{}", linted.output);
-    let ran = generated_clients::python("openapi_python_client", "call.py", &[&forms.file()]).await;
+    let ran = programs::python("openapi_python_client", "call.py", &[&forms.file()]).await;
     called(&ran, &[("forms", 7)]);
     let ran = node::script("openapi-fetch", "run.mjs", &[&forms.file()]).await;
     called(&ran, &[("forms", 7)]);
@@ -68,10 +68,9 @@ async fn what_generated_clients_send_is_read_as_meant() {
 #[ignore = "long: cargo xtask chaos --only clients"]
 async fn what_openapi_generators_client_sends_is_read_as_meant() {
     let forms = FormsService::start().await;
-    let ran = generated_clients::python("openapi_generator", "call.py", &[&forms.file()]).await;
+    let ran = programs::python("openapi_generator", "call.py", &[&forms.file()]).await;
     called(&ran, &[("forms", 7)]);
-    let ran =
-        generated_clients::python("openapi_generator", "integers.py", &[&forms.document()]).await;
+    let ran = programs::python("openapi_generator", "integers.py", &[&forms.document()]).await;
     assert!(ran.succeeded, "{}", ran.output);
 }
 
@@ -142,7 +141,7 @@ async fn the_postman_collection_passes_a_prism_that_refuses_violations() {
 #[ignore = "long: cargo xtask chaos --only clients"]
 async fn a_client_of_openapi_generator_in_python_calls_every_operation() {
     let services = ServicesUnderTest::start().await;
-    let ran = generated_clients::python("openapi_generator", "call.py", &[&services.file()]).await;
+    let ran = programs::python("openapi_generator", "call.py", &[&services.file()]).await;
     called_every_operation(&ran);
 }
 
@@ -160,7 +159,7 @@ async fn other_languages_have_integers_wide_enough() {
     for name in ["registry", "piste"] {
         let document = services.documents(name).join("openapi.json");
         let arguments = [document.to_str().unwrap()];
-        let ran = generated_clients::python("openapi_generator", "integers.py", &arguments).await;
+        let ran = programs::python("openapi_generator", "integers.py", &arguments).await;
         assert!(ran.succeeded, "{}", ran.output);
     }
 }

@@ -5,13 +5,17 @@
 mod addresses;
 mod admin;
 mod cache;
+mod certificate_exchange;
 mod clients;
 mod database;
 mod database_file;
 mod early_responses;
+mod early_responses_clients;
 mod envpage;
 mod failover;
 mod gnar;
+mod hostile;
+mod http2_peers;
 mod listeners;
 mod memory;
 mod migration_guide;
@@ -22,7 +26,10 @@ mod python;
 mod rolling_migration;
 mod rolling_restart;
 mod settings;
+mod streams;
 mod terminal;
+mod tls_scan;
+mod uploads;
 
 /// A company as JSON.
 fn company(number: u32) -> String {

@@ -1,4 +1,5 @@
-//! Two replicas behind nginx, each restarted in turn under load: nobody notices.
+//! Two replicas behind nginx, each restarted in turn under load: nobody notices. Among the requests are large ones
+//! with a wrong key, which are refused before their bodies are read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,11 +16,18 @@ const ROUNDS: u32 = 3;
 /// Production is open to nobody without one.
 const KEY: &str = "a-key-of-these-tests-alone";
 
+/// One request of this many is refused before its body is read.
+const REFUSED_EVERY: u32 = 50;
+
+/// Size of a body that is refused, in bytes: more than the service reads before it responds.
+const REFUSED_BODY_BYTES: usize = 100_000;
+
 /// Observations of the clients.
 #[derive(Debug, Default)]
 struct Seen {
     answered: AtomicU32,
     registered: AtomicU32,
+    refused: AtomicU32,
     wrong: std::sync::Mutex<Vec<String>>,
     enough: AtomicBool,
 }
@@ -39,19 +47,24 @@ impl Seen {
 async fn client(port: u16, number: u32, writes: bool, seen: Arc<Seen>) {
     let mut connection = Connection::open(port).await.unwrap();
     let mut turn = 0_u32;
+    let large = "x".repeat(REFUSED_BODY_BYTES);
     while !seen.enough.load(Ordering::Relaxed) {
         let company = company(number * 1_000_000 + turn + 1);
-        let (method, path, body, expected) = if writes && turn.is_multiple_of(4) {
-            ("POST", "/api/companies", company.as_str(), 201)
+        let (method, path, key, body, expected) = if writes && turn % REFUSED_EVERY == 1 {
+            ("POST", "/api/companies", "a-wrong-key", large.as_str(), 401)
+        } else if writes && turn.is_multiple_of(4) {
+            ("POST", "/api/companies", KEY, company.as_str(), 201)
         } else {
-            ("GET", "/api/companies?per_page=5", "", 200)
+            ("GET", "/api/companies?per_page=5", KEY, "", 200)
         };
-        let key = [("x-api-key", KEY)];
-        let answer = connection.request_with(method, path, &key, body).await;
+        let answer = connection.request_with(method, path, &[("x-api-key", key)], body).await;
         seen.note(method, expected, &answer);
         match answer {
             Ok(answer) if answer.status == 201 => {
                 seen.registered.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(answer) if answer.status == 401 => {
+                seen.refused.fetch_add(1, Ordering::Relaxed);
             }
             Ok(_) => {}
             Err(_) => connection = Connection::open(port).await.unwrap(),
@@ -104,9 +117,11 @@ async fn rolling_restart(keepalive: bool, writes: bool, drain_wait: &str) {
             .unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
     assert_eq!(page["total"], seen.registered.load(Ordering::Relaxed));
+    assert!(!writes || seen.refused.load(Ordering::Relaxed) > 0);
     println!(
-        "{} answers during {} restarts (keepalive: {keepalive}, drain_wait: {drain_wait}), none wrong",
+        "{} answers, {} of them refusals, during {} restarts (keepalive: {keepalive}, drain_wait: {drain_wait}), none wrong",
         seen.answered.load(Ordering::Relaxed),
+        seen.refused.load(Ordering::Relaxed),
         ROUNDS * 2,
     );
 }

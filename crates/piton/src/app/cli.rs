@@ -193,6 +193,7 @@ async fn run_command(
     app.for_command = true;
     app.routes.clear();
     app.mounts.clear();
+    app.static_files.clear();
     app.enabled = mem::take(&mut command.dependencies);
     let stop = end_signals()?.stop;
     let mut launched = app.launch(sources).await?;

@@ -17,6 +17,7 @@ mod explain_app;
 mod extension;
 mod lifecycle;
 mod load_settings;
+mod mounts;
 mod open_files;
 mod part_start_order;
 mod require_settings;
@@ -24,6 +25,8 @@ mod run_steps;
 mod settings_sections;
 mod settings_sources;
 mod signals;
+#[cfg(feature = "files")]
+mod static_files;
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -36,6 +39,7 @@ use std::path::PathBuf;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -53,7 +57,7 @@ pub(crate) use settings_sources::LaunchSources;
 use crate::Settings;
 use crate::config::{Environment, Requirement};
 use crate::handle::{Handle, TypedValues};
-use crate::http::{self, Blueprint, ErrorResponse, RequestHead, Route};
+use crate::http::{self, Blueprint, ErrorResponse, HandlerArguments, RequestHead, Route};
 use crate::launch_steps::Step;
 use crate::logging::LogLevel;
 use crate::part::{Dependencies, Part};
@@ -92,6 +96,7 @@ pub struct App {
     routes: Vec<Route>,
     modules: Option<Vec<String>>,
     mounts: Vec<MountedRouter>,
+    static_files: Vec<http::StaticMount>,
     states: TypedValues,
     provided: TypedValues,
     enabled: Dependencies,
@@ -189,6 +194,7 @@ impl App {
             routes: Vec::new(),
             modules: None,
             mounts: Vec::new(),
+            static_files: Vec::new(),
             states: TypedValues::default(),
             provided: TypedValues::default(),
             enabled: Dependencies::default(),
@@ -318,8 +324,35 @@ impl App {
         self
     }
 
+    /// Sets the handler of paths that have no route and no static file, for every method. Without one they get 404 in
+    /// the service's error format. A known path with another method gets 405 all the same.
+    ///
+    /// ```
+    /// use piton::http::{Redirect, get};
+    /// use piton::prelude::*;
+    ///
+    /// async fn old_paths(uri: axum::http::Uri) -> Redirect<308> {
+    ///     Redirect::permanent(format!("/v2{}", uri.path()))
+    /// }
+    ///
+    /// let app = App::new("shop").fallback(old_paths);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn fallback<H, T>(self, handler: H) -> Self
+    where
+        H: Handler<T, Handle>,
+        T: HandlerArguments,
+    {
+        self.route(http::fallback(handler))
+    }
+
     /// Adds the routes of a plain axum router. They are behind the same stack, and not in the OpenAPI document. A router
     /// with a state gets it before (`Router::with_state`); its handlers get the app's parts by [`piton::app()`](crate::app()).
+    ///
+    /// A fallback of the router's own becomes the app's, and the fallback of a nested router stays that of its prefix.
+    /// The launch is refused if the app has a fallback too, or if a path overlaps with another route or with the admin
+    /// set.
     #[must_use]
     #[track_caller]
     pub fn mount(mut self, router: Router) -> Self {

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tracing::{info, warn};
@@ -18,15 +17,18 @@ use tracing::{info, warn};
 use super::attribute_scan::{ScanResult, require_routes, scan};
 use super::lifecycle::{self, LaunchedApp};
 use super::load_settings::load_settings;
+use super::mounts::Mounts;
 use super::part_start_order::plan;
 use super::settings_sections::all_sections;
 use super::settings_sources::LaunchSources;
-use super::{App, AppSettings, LaunchError, MountedRouter};
+use super::{App, AppSettings, LaunchError};
 use crate::admin::{self, AdminGuard, AdminSettings};
 use crate::config::{Config, Origin, Problems};
 use crate::convert;
 use crate::handle::{Drain, Handle, Inner, LateValue, PartState, TypedValues};
-use crate::http::{self, HttpSettings, Route, RouteInfo, Stack, StackConfig};
+use crate::http::{
+    self, AppFallback, HttpSettings, Route, RouteInfo, RoutingTable, Stack, StackConfig,
+};
 use crate::launch_steps::Step;
 use crate::logging::{self, LogLevel, LogSettings};
 use crate::memory::{self, BudgetMetrics, MemoryBudget};
@@ -223,6 +225,10 @@ impl Setup {
         state.http = read_checked(&config, "http");
         state.log = read_checked(&config, "log");
         state.admin = read_checked(&config, "admin");
+        let reasons = http::limit_problems(&state.routes, &state.http);
+        if !reasons.is_empty() {
+            return Err(LaunchError::Refused(reasons));
+        }
         let (name, version) = (state.app.name.clone(), state.app.version.as_deref());
         let build =
             BuildInfo { service: name.clone(), version: version.unwrap_or_default().into() };
@@ -286,22 +292,24 @@ impl Setup {
         let handle = state.handle.clone().expect("the step `configure_http` has made it");
         let request_metrics = handle.metrics().requests().clone();
         // Checked again, because hooks of earlier steps may have added routes.
-        let reasons = http::problems(&routes, |_| true);
+        let mut reasons = http::problems(&routes, |_| true);
+        reasons.extend(http::limit_problems(&routes, &state.http));
         if !reasons.is_empty() {
             return Err(LaunchError::Refused(reasons));
         }
-        let (router, infos) = http::router(routes, &request_metrics, handle.config());
+        let RoutingTable { router, infos, fallback } =
+            http::router(routes, &request_metrics, handle.config());
         for group in path_groups(&infos) {
             info!("Listening on {group}");
         }
-        let mut router = with_mounts(router, mem::take(&mut state.app.mounts), &request_metrics)?;
         let public = state.admin.on_public_port(handle.production());
-        router = with_admin(router, &infos, public, &request_metrics).fallback(not_found);
+        let mut router = state.with_others(router, &infos, fallback, public, &request_metrics)?;
         for layer in mem::take(&mut state.app.layers) {
             router = layer(router);
         }
         router = http::compressed(router, state.http.compression, &handle.inner().memory);
-        let limit = state.http.body_limit.as_usize();
+        let limits = infos.iter().filter_map(|info| info.operation.limits().max_body());
+        let limit = limits.fold(state.http.body_limit, Ord::max).as_usize();
         // Not always, because changing the limit of axum's own extractors adds an extension to every request: only
         // where their default of 2 MiB is too low.
         if limit > 2 * 1024 * 1024 {
@@ -422,14 +430,53 @@ impl SetupState {
         }
     }
 
+    /// Adds the mounted routers, the admin set, and the responses to paths without a route.
+    fn with_others(
+        &mut self,
+        mut router: Router<Handle>,
+        infos: &[RouteInfo],
+        fallback: Option<AppFallback>,
+        details: bool,
+        metrics: &Arc<RequestMetrics>,
+    ) -> Result<Router<Handle>, LaunchError> {
+        let mut mounts = Mounts::new(infos, metrics);
+        for mount in mem::take(&mut self.app.mounts) {
+            router = mounts.mount(router, mount)?;
+        }
+        let admin = admin_router(infos, details);
+        if admin.has_routes() {
+            router = mounts.admin(router, admin)?;
+        }
+        let mut files = mem::take(&mut self.app.static_files);
+        let problems: Vec<String> =
+            files.iter_mut().filter_map(|mount| mount.resolve().err()).collect();
+        if !problems.is_empty() {
+            return Err(LaunchError::Refused(problems));
+        }
+        let own =
+            fallback.as_ref().map(|fallback| format!("`App::fallback` at {}", fallback.source));
+        let own = own.or_else(|| {
+            files.first().map(|mount| format!("`App::static_files` at {}", mount.source()))
+        });
+        match (mounts.fallback(), own) {
+            (None, _) => Ok(http::with_unmatched(router, files, fallback, metrics)),
+            (Some(_), None) => Ok(router),
+            (Some(mount), Some(own)) => Err(LaunchError::Refused(vec![format!(
+                "the router mounted at {mount} has a fallback of its own, and the app has {own}: one path without a \
+                 route cannot have two responses\n    fix: remove one, such as by `Router::reset_fallback`"
+            )])),
+        }
+    }
+
     fn rules_of(&self, handle: Handle) -> Arc<StackConfig> {
-        Arc::new(StackConfig::new(
+        let config = StackConfig::new(
             handle,
             &self.http,
             &self.log,
             self.app.request_hooks.clone(),
             admin::EXEMPT_PATHS,
-        ))
+        );
+        Arc::new(config.with_limits_of(&self.infos))
     }
 
     fn tell_peer(&self) {
@@ -472,33 +519,8 @@ fn path_groups(infos: &[RouteInfo]) -> Vec<String> {
     groups
 }
 
-/// Merges the mounted routers. `Router::merge` panics if paths overlap, which is caught and reported.
-fn with_mounts(
-    router: Router<Handle>,
-    mounts: Vec<MountedRouter>,
-    request_metrics: &Arc<RequestMetrics>,
-) -> Result<Router<Handle>, LaunchError> {
-    let mut merged = router;
-    for MountedRouter { router, location } in mounts {
-        let router = http::counted(router, request_metrics.clone());
-        let attempt = std::panic::AssertUnwindSafe(|| merged.merge(router));
-        merged = std::panic::catch_unwind(attempt).map_err(|panic| {
-            let why = panic.downcast_ref::<String>().map_or("its paths overlap", String::as_str);
-            LaunchError::Refused(vec![format!(
-                "the router mounted at {location} does not fit: {why}"
-            )])
-        })?;
-    }
-    Ok(merged)
-}
-
-/// Adds the probes and, if `details`, the pages of the admin port, except at paths that the service serves itself.
-fn with_admin(
-    router: Router<Handle>,
-    infos: &[RouteInfo],
-    details: bool,
-    request_metrics: &Arc<RequestMetrics>,
-) -> Router<Handle> {
+/// Returns the probes and, if `details`, the pages of the admin port, except at paths that the service serves itself.
+fn admin_router(infos: &[RouteInfo], details: bool) -> Router<Handle> {
     let free = |path: &&str| !infos.iter().any(|info| info.path == *path);
     let mut admin = Router::new();
     if admin::PROBE_PATHS.iter().all(&free) {
@@ -508,14 +530,7 @@ fn with_admin(
     if details && !paths.is_empty() {
         admin = admin.merge(admin::details(&paths, AdminGuard::Public));
     }
-    if !admin.has_routes() {
-        return router;
-    }
-    router.merge(http::counted(admin, request_metrics.clone()))
-}
-
-async fn not_found() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "nothing is served at this path")
+    admin
 }
 
 impl std::fmt::Debug for Setup {

@@ -292,12 +292,6 @@ impl Error {
         self.0.location
     }
 
-    /// Returns whether the cause is an error of the type `E`.
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets ask"))]
-    pub(crate) fn is_caused_by<E: StdError + 'static>(&self) -> bool {
-        self.0.cause.as_ref().is_some_and(|cause| cause.is::<E>())
-    }
-
     /// Returns the messages of the cause and of its own causes, outermost first. For the log, not for the
     /// client.
     #[must_use]

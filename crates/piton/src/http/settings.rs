@@ -16,6 +16,7 @@ use crate::http::server::cors::CorsSettings;
 use crate::http::server::listeners::listen_address::ListenAddress;
 use crate::http::streams::settings::StreamSettings;
 use crate::http::tls_settings::TlsSettings;
+use crate::http::upload_settings::UploadSettings;
 use crate::memory::{self, MemoryLimit, SMALL, rounded};
 use crate::request::trusted_proxies::{ClientIpHeader, Network, TrustedProxies};
 use crate::{Settings, config};
@@ -119,6 +120,9 @@ pub struct HttpSettings {
     /// The pages of other origins that may call the service from a browser.
     #[setting(section)]
     pub cors: CorsSettings,
+    /// Forms with files.
+    #[setting(section)]
+    pub uploads: UploadSettings,
     /// Long-lived responses: server-sent events, WebSockets, streams of bytes.
     #[setting(section)]
     pub streams: StreamSettings,
@@ -163,6 +167,7 @@ impl Default for HttpSettings {
             error_style: ErrorStyle::default(),
             traceback: ErrorDetail::default(),
             cors: CorsSettings::default(),
+            uploads: UploadSettings::default(),
             streams: StreamSettings::default(),
             drain_wait: None,
             drain_timeout: Duration::from_secs(20),

@@ -25,6 +25,16 @@ pub(crate) enum BodyRefusal {
     UnsupportedCoding,
 }
 
+/// The treatment of the pieces of a body by its reader.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyReader {
+    /// True if the reader copies every piece into a buffer of its own and drops the piece: from then on each byte stays
+    /// charged until the request ends, and pieces cost nothing beyond their bytes. False if it keeps nothing, or charges
+    /// what it keeps itself: every piece is then charged only while it exists, so that a hundred uploads at once do not
+    /// take [`MAX_KEPT`] each of the budget.
+    pub buffers: bool,
+}
+
 /// The state of a request's body, shared by the body and the stack.
 #[derive(Debug)]
 pub(crate) struct BodyState {
@@ -36,21 +46,22 @@ pub(crate) struct BodyState {
     kept: AtomicBool,
     /// Set if the reader copies all pieces into a buffer of its own.
     buffered: AtomicBool,
+    /// Set if the reader releases every piece before it asks for many more.
+    streamed: AtomicBool,
     charge: MemoryCharge,
 }
 
 impl BodyState {
     pub fn new(budget: &Arc<MemoryBudget>) -> Arc<Self> {
-        let (waiting, refused, received, kept, buffered) = Default::default();
+        let (waiting, refused, received, kept, buffered, streamed) = Default::default();
         let charge = MemoryCharge::new(budget.clone());
-        Arc::new(Self { waiting, refused, received, kept, buffered, charge })
+        Arc::new(Self { waiting, refused, received, kept, buffered, streamed, charge })
     }
 
-    /// Announces that the reader copies every piece into a buffer of its own and drops the piece.
-    /// From then on each byte stays charged until the request ends, and pieces cost nothing beyond
-    /// their bytes.
-    pub fn buffer(&self) {
-        self.buffered.store(true, Ordering::Relaxed);
+    /// Announces what the reader does with the pieces.
+    pub fn announce(&self, reader: BodyReader) {
+        let flag = if reader.buffers { &self.buffered } else { &self.streamed };
+        flag.store(true, Ordering::Relaxed);
     }
 
     pub fn is_buffered(&self) -> bool {
@@ -85,7 +96,8 @@ impl BodyState {
             });
         }
         let received = self.received.fetch_add(length, Ordering::Relaxed) + length;
-        if received <= MAX_KEPT || is_buffered {
+        let is_streamed = self.streamed.load(Ordering::Relaxed);
+        if is_buffered || (received <= MAX_KEPT && !is_streamed) {
             return Ok(piece);
         }
         let piece = Bytes::from_owner(ChargedPiece { bytes: piece, cost, state: self.clone() });
@@ -107,6 +119,9 @@ impl BodyState {
 
     /// Decides at the end of a large body whether the handler has kept it.
     pub fn ended(&self) {
+        if self.streamed.load(Ordering::Relaxed) {
+            return;
+        }
         let received = self.received.load(Ordering::Relaxed);
         let streamed = received.saturating_sub(MAX_KEPT);
         if self.charge.bytes() >= MAX_KEPT + streamed / 2 {

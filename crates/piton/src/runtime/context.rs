@@ -15,6 +15,7 @@ use super::attached_apps::{self, NoCurrentApp};
 use crate::handle::Handle;
 use crate::memory::MemoryCharge;
 use crate::metrics::PathIndex;
+use crate::request::body_state::BodyReader;
 use crate::request::current_request::CurrentRequest;
 use crate::request::request_id::RequestId;
 use crate::request::trace_context::TraceContext;
@@ -105,37 +106,6 @@ pub(crate) fn within_request_now<R>(
     CURRENT.sync_scope(context, now)
 }
 
-/// The context of a request, for a task that outlives the response: without the request's deadline and
-/// body.
-#[cfg(feature = "websocket")]
-pub(crate) struct OutlivingContext(Option<Context>);
-
-#[cfg(feature = "websocket")]
-impl OutlivingContext {
-    /// Copies the current context.
-    pub fn current() -> Self {
-        let mut context = CURRENT.try_with(Context::clone).ok();
-        if let Some(request) = context.as_mut().and_then(|context| context.request.as_mut()) {
-            request.outlive_response();
-        }
-        Self(context)
-    }
-
-    /// Runs `future` in this context.
-    pub async fn within<F: Future>(self, future: F) -> F::Output {
-        match self.0 {
-            Some(context) => CURRENT.scope(context, future).await,
-            None => future.await,
-        }
-    }
-}
-
-/// Releases the memory charged to the current request, for a task that outlives the response.
-#[cfg(feature = "websocket")]
-pub(crate) fn release_memory() {
-    current(|request| request.memory.get().map(|charge| charge.clear()));
-}
-
 /// Notes which route the current request has matched.
 pub(crate) fn matched(path: PathIndex) {
     let _ = CURRENT.try_with(|context| {
@@ -203,10 +173,9 @@ pub(crate) fn hold_estimate(bytes: u64, charged: u64) -> Result<(), MemoryRefusa
     most.map_or(Ok(()), |most| hold_memory(bytes.min(most)))
 }
 
-/// Announces that the reader of the current request's body copies it into a buffer of its own; see
-/// [`BodyState::buffer`].
-pub(crate) fn buffer_body() {
-    let _ = current(|request| request.body.upgrade().map(|body| body.buffer()));
+/// Announces what the reader of the current request's body does with its pieces.
+pub(crate) fn announce_body_reader(reader: BodyReader) {
+    let _ = current(|request| request.body.upgrade().map(|body| body.announce(reader)));
 }
 
 fn with_memory<R>(of: impl FnOnce(&MemoryCharge) -> R) -> Option<R> {

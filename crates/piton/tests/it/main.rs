@@ -13,6 +13,8 @@ mod content_coding;
 mod converters;
 #[cfg(feature = "openapi")]
 mod document_round_trip;
+#[cfg(feature = "files")]
+mod downloads;
 mod encoded_requests;
 mod explain;
 mod failures;
@@ -31,6 +33,7 @@ mod listeners;
 mod malformed_requests;
 mod manifest;
 mod memory;
+mod mounting;
 #[cfg(feature = "openapi")]
 mod openapi;
 #[cfg(feature = "openapi")]
@@ -46,9 +49,12 @@ mod parts;
 mod passwords;
 #[cfg(feature = "jwt")]
 mod pem;
+mod route_limits;
 mod routes;
 mod serving;
 mod stack;
+#[cfg(feature = "files")]
+mod static_files;
 mod steps;
 mod streams;
 mod test_app;
@@ -58,5 +64,7 @@ mod test_app_websocket;
 mod tls;
 #[cfg(feature = "jwt")]
 mod tokens;
+#[cfg(feature = "multipart")]
+mod uploads;
 #[cfg(feature = "websocket")]
 mod websocket;

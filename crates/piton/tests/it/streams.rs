@@ -57,14 +57,8 @@ impl Client {
 
 /// Waits until the server's metrics have the line.
 async fn wait_for_metric(server: &TestServer, line: &str) {
-    let has_line = || server.handle().metrics().text().lines().any(|there| there == line);
-    let waited = tokio::time::timeout(Duration::from_secs(20), async {
-        while !has_line() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    let text = || server.handle().metrics().text();
-    waited.await.unwrap_or_else(|_| panic!("`{line}` is missing in\n{}", text()));
+    let has_line = || async { server.handle().metrics().text().lines().any(|there| there == line) };
+    test_support::wait_for(&format!("the metric `{line}`"), has_line).await;
 }
 
 fn app() -> App {
@@ -460,7 +454,7 @@ mod signatures {
 }
 
 fn signatures() -> App {
-    App::new("it").blueprints(["signatures"]).set("log.level", "critical")
+    App::new("it").blueprints(["streams::signatures"]).set("log.level", "critical")
 }
 
 #[piton::test]
@@ -478,10 +472,9 @@ async fn attributes_take_handlers_with_impl_within_their_type() {
 }
 
 #[cfg(feature = "openapi")]
-#[piton::test]
-async fn the_document_knows_streams_of_events() {
-    let app = TestApp::new(signatures().openapi(piton::openapi::OpenApi::new())).await;
-    let document: piton::serde_json::Value = app.get("/openapi.json").await.json();
+#[test]
+fn the_document_knows_streams_of_events() {
+    let document = signatures().openapi(OpenApi::new()).openapi_document().unwrap();
     let responses = |path: &str| document["paths"][path]["get"]["responses"].clone();
     for path in ["/signatures/plain", "/signatures/fallible", "/signatures/io"] {
         let responses = responses(path);

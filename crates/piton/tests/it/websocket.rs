@@ -65,14 +65,8 @@ async fn closed(client: &mut Client) -> (u16, String) {
 }
 
 async fn wait_for_metric(server: &TestServer, line: &str) {
-    let has_line = || server.handle().metrics().text().lines().any(|there| there == line);
-    let waited = tokio::time::timeout(Duration::from_secs(20), async {
-        while !has_line() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    let text = || server.handle().metrics().text();
-    waited.await.unwrap_or_else(|_| panic!("`{line}` is missing in\n{}", text()));
+    let has_line = || async { server.handle().metrics().text().lines().any(|there| there == line) };
+    test_support::wait_for(&format!("the metric `{line}`"), has_line).await;
 }
 
 fn ended(reason: &str, count: u32) -> String {
@@ -150,7 +144,10 @@ async fn in_context(upgrade: WebSocketUpgrade) -> Response {
 }
 
 async fn stuck(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(|_socket| std::future::pending::<()>())
+    upgrade.on_upgrade(|socket| async move {
+        std::future::pending::<()>().await;
+        drop(socket);
+    })
 }
 
 #[piton::test]
@@ -174,7 +171,7 @@ async fn messages_go_both_ways_and_both_sides_may_close() {
     assert_eq!(closed(&mut client).await, (1000, String::new()));
     let mut client = connect(&server, "/context").await;
     assert_eq!(client.next().await.unwrap().unwrap(), Message::text("sockets_test"));
-    wait_for_metric(&server, &ended("finished", 3)).await;
+    wait_for_metric(&server, &ended("finished", 4)).await;
 }
 
 #[piton::test]
@@ -251,6 +248,20 @@ async fn a_panic_and_an_error_close_the_socket_as_a_fault_of_the_service() {
 }
 
 #[piton::test]
+async fn an_error_of_the_client_tells_it_why() {
+    async fn refuses(upgrade: WebSocketUpgrade) -> Response {
+        upgrade.on_upgrade(|mut socket| async move {
+            socket.recv().await;
+            Err::<(), _>(Error::forbidden("not yours"))
+        })
+    }
+    let server = TestServer::start(app().route(get("/refuses", refuses))).await;
+    let mut client = connect(&server, "/refuses").await;
+    client.send(Message::text("x")).await.unwrap();
+    assert_eq!(closed(&mut client).await, (1008, "not yours".into()));
+}
+
+#[piton::test]
 async fn the_stop_closes_every_socket_at_once_whatever_its_handler_waits_for() {
     let server = TestServer::start(app().set("http.drain_wait", "1h")).await;
     let mut clients = Vec::new();
@@ -261,7 +272,7 @@ async fn the_stop_closes_every_socket_at_once_whatever_its_handler_waits_for() {
     for client in &mut clients {
         assert_eq!(closed(client).await, (1001, "the service is stopping".into()));
     }
-    wait_for_metric(&server, &ended("stopped", 2)).await;
+    wait_for_metric(&server, &ended("stopped", 3)).await;
     assert_eq!(handshake(&server, "/echo", &[]).await.err(), Some(503));
 }
 
@@ -367,11 +378,10 @@ mod documented {
         upgrade.on_upgrade(|_socket| async {})
     }
 
-    #[piton::test]
-    async fn the_document_knows_the_status_of_a_handshake() {
-        let app = App::new("it").blueprints(["documented"]);
-        let app = TestApp::new(app.openapi(piton::openapi::OpenApi::new())).await;
-        let document: piton::serde_json::Value = app.get("/openapi.json").await.json();
+    #[test]
+    fn the_document_knows_the_status_of_a_handshake() {
+        let app = App::new("it").blueprints(["websocket::documented"]);
+        let document = app.openapi(OpenApi::new()).openapi_document().unwrap();
         let responses = &document["paths"]["/documented/socket"]["get"]["responses"];
         for status in ["101", "403", "426", "429"] {
             assert!(responses[status].is_object(), "{status}: {responses}");

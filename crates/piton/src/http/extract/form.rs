@@ -70,7 +70,7 @@ fn charge_fields(bytes: &[u8]) -> Result<(), Error> {
 
 /// Returns 422 with all errors of a form of `length` bytes.
 #[cold]
-fn form_error(length: usize, errors: Vec<ParameterError>) -> Error {
+pub(super) fn form_error(length: usize, errors: Vec<ParameterError>) -> Error {
     Error::unprocessable("invalid form fields").with_field_errors(
         max_field_errors(length),
         errors.into_iter().map(|(name, message)| form_field_error(name, message)),

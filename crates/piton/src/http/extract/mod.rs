@@ -13,6 +13,8 @@ pub(crate) mod json;
 mod json_pointer;
 pub(crate) mod listing;
 mod missing_fields;
+#[cfg(feature = "multipart")]
+pub(crate) mod multipart;
 mod optional;
 pub(crate) mod path;
 pub(crate) mod preconditions;

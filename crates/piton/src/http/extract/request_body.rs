@@ -7,10 +7,12 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError};
 
 use crate::context;
+use crate::error::BoxError;
 use crate::error::handler_error::Error;
 use crate::http::server::body_limit_errors::{
     BodyExceedsBudget, BudgetExhausted, InvalidCoding, body_too_large, budget_exhausted,
 };
+use crate::request::body_state::BodyReader;
 
 /// Returns the media type of the body in `Content-Type`, without parameters such as `charset`.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
@@ -35,7 +37,7 @@ pub(super) fn unsupported_media_type(headers: &HeaderMap, expected: &'static str
 /// # Errors
 /// 413 if the body is too large, 503 if `http.memory_budget` is used up, 400 if the body is incomplete.
 pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Error> {
-    context::buffer_body();
+    context::announce_body_reader(BodyReader { buffers: true });
     let Some(first) = next_piece(&mut body).await? else { return Ok(Bytes::new()) };
     // A body in one piece is returned as it is, to avoid a copy: nearly every body arrives so.
     if body.is_end_stream() {
@@ -102,7 +104,12 @@ async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Error> {
 /// Returns the response for a body that could not be read.
 #[cold]
 fn body_error(error: axum::Error) -> Error {
-    let error = error.into_inner();
+    read_error(error.into_inner())
+}
+
+/// Returns the response for an error of reading a body.
+#[cold]
+pub(super) fn read_error(error: BoxError) -> Error {
     if error.is::<LengthLimitError>() || error.is::<BodyExceedsBudget>() {
         return body_too_large();
     }

@@ -6,6 +6,7 @@ use super::guard::Guard;
 use super::path_encoding;
 use super::route::Route;
 use super::route_info::SourceLocation;
+use super::route_limits::RouteLimits;
 
 /// The constructor of a guard, stored until the routes of its module are known.
 pub type MakeGuard = fn() -> Box<dyn Guard>;
@@ -26,6 +27,7 @@ pub struct Blueprint {
     prefix: Cow<'static, str>,
     tag: Option<&'static str>,
     guard: Option<MakeGuard>,
+    limits: RouteLimits,
     routes: Vec<Route>,
 }
 
@@ -33,7 +35,13 @@ impl Blueprint {
     /// Creates a blueprint without routes.
     #[must_use]
     pub fn new(prefix: impl Into<Cow<'static, str>>) -> Self {
-        Self { prefix: prefix.into(), tag: None, guard: None, routes: Vec::new() }
+        Self {
+            prefix: prefix.into(),
+            tag: None,
+            guard: None,
+            limits: RouteLimits::new(),
+            routes: Vec::new(),
+        }
     }
 
     /// Sets the tag under which the OpenAPI document lists the routes.
@@ -51,6 +59,14 @@ impl Blueprint {
         self
     }
 
+    /// Sets limits of every route in place of `http.body_limit` and `http.timeout`. A route's own
+    /// [`limits`](Route::limits) take precedence.
+    #[must_use]
+    pub fn limits(mut self, limits: RouteLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Adds a route.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
@@ -63,7 +79,7 @@ impl Blueprint {
         self.routes.into_iter().map(move |route| Route {
             path: with_prefix(&self.prefix, &route.path).into(),
             tag: route.tag.or(self.tag),
-            ..route.or_guard(self.guard)
+            ..route.or_guard(self.guard).or_limits(self.limits)
         })
     }
 }

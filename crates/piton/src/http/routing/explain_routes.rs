@@ -21,6 +21,9 @@ fn call(route: &Route) -> String {
     if route.described != DescribedBy::Attribute {
         text.push_str("    // Made by hand there: keep one of the two calls.\n");
     }
+    if route.is_fallback {
+        return text + &format!("    .fallback({})\n", route.handler);
+    }
     text += &format!("    .route({}", constructor(route));
     for step in steps(route) {
         text += &format!("\n        {step}");
@@ -57,6 +60,8 @@ fn steps(route: &Route) -> Vec<String> {
             .iter()
             .map(|error| format!(".error({}, {:?})", error.status.as_u16(), error.description)),
     );
+    let limits = route.operation.limits().explain();
+    steps.extend(limits.map(|limits| format!(".limits({limits})")));
     steps.extend((!route.doc.is_empty()).then(|| format!(".doc({:?})", route.doc)));
     steps
 }

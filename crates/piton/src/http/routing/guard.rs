@@ -20,6 +20,7 @@ use super::operation::Operation;
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::http::extract::request_body::read_body;
+use crate::http::files::Conditions;
 use crate::http::routing::middleware::{Middleware, Next};
 use crate::http::routing::operation::BodyFirst;
 
@@ -122,11 +123,18 @@ impl<F: Future<Output = Response>> Future for Guarded<F> {
     }
 }
 
+/// The steps around the handler of a route.
+pub(super) struct Steps {
+    pub guard: Option<&'static dyn Guard>,
+    pub middleware: Option<&'static dyn Middleware>,
+    pub body_first: Option<&'static dyn BodyFirst>,
+    /// Set if the conditions and the range of the request apply to the response.
+    pub may_send_downloads: bool,
+}
+
 /// Runs the guard, the middleware and the handler.
-pub(crate) fn ask<H, T>(
-    guard: Option<&'static dyn Guard>,
-    middleware: Option<&'static dyn Middleware>,
-    body_first: Option<&'static dyn BodyFirst>,
+pub(super) fn ask<H, T>(
+    steps: Steps,
     handler: H,
     request: Request,
     app: Handle,
@@ -135,8 +143,10 @@ where
     H: Handler<T, Handle>,
     T: 'static,
 {
+    let Steps { guard, middleware, body_first, may_send_downloads } = steps;
     let answer = async move {
         let (mut head, mut body) = request.into_parts();
+        let conditions = may_send_downloads.then(|| Conditions::of(&head));
         if let Some(rule) = body_first.filter(|rule| rule.wants(&head, &app)) {
             match read_body(body).await {
                 Ok(bytes) => {
@@ -151,7 +161,7 @@ where
             None => Ok(()),
         };
         let request = Request::from_parts(head, body);
-        match (passed, middleware) {
+        let response = match (passed, middleware) {
             (Err(refusal), _) => refusal.into_response(),
             (Ok(()), None) => handler.call(request, app).await,
             (Ok(()), Some(middleware)) => {
@@ -159,6 +169,10 @@ where
                 let next = |request| Box::pin(handler.call(request, running)) as _;
                 middleware.call(request, &app, Next::new(guard, Box::new(next))).await
             }
+        };
+        match conditions {
+            Some(conditions) => conditions.apply(response),
+            None => response,
         }
     };
     Guarded::Asked { future: Box::pin(answer) }

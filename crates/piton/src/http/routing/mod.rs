@@ -12,4 +12,7 @@ pub(crate) mod path_encoding;
 pub(crate) mod request_hooks;
 pub(crate) mod route;
 pub(crate) mod route_info;
+pub(crate) mod route_limit_table;
+pub(crate) mod route_limits;
 pub(crate) mod routing_table;
+pub(crate) mod unmatched;

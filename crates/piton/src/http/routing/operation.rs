@@ -16,6 +16,7 @@ use http::request::Parts;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::config::Config;
+use crate::http::routing::route_limits::RouteLimits;
 use crate::part::{Dependencies, Part};
 
 /// The description of an argument: what it reads of the request, and the parts that it takes.
@@ -59,6 +60,9 @@ pub struct Operation {
     /// Set if the handler switches to another protocol.
     upgrades: bool,
     wants_peer_address: bool,
+    streams_body: bool,
+    sends_downloads: bool,
+    pub(super) limits: RouteLimits,
     id: Option<&'static str>,
     pub(crate) body_first: Option<BodyFirstRule>,
 }
@@ -242,6 +246,33 @@ impl Operation {
         self.body = Some(Content { media_type, schema: None, required: true });
     }
 
+    /// Declares that the argument which reads the body does so in pieces, and never holds all of it. So the body may
+    /// be larger than `http.memory_budget`.
+    pub fn reads_body_in_pieces(&mut self) {
+        self.streams_body = true;
+    }
+
+    pub(crate) fn streams_body(&self) -> bool {
+        self.streams_body
+    }
+
+    /// Declares that the handler returns a download, so that the conditions and the range of the request apply to it.
+    /// A type that wraps one calls it, if it does not call the description of `Download`.
+    pub fn sends_downloads(&mut self) {
+        self.sends_downloads = true;
+    }
+
+    pub(crate) fn may_send_downloads(&self) -> bool {
+        // A type without a description may be anything, a download included.
+        self.sends_downloads || !self.undocumented.is_empty()
+    }
+
+    /// Returns the limits of the route that differ from the settings.
+    #[must_use]
+    pub fn limits(&self) -> &RouteLimits {
+        &self.limits
+    }
+
     /// Declares a response with a body of the type `T`.
     pub fn response<T: JsonSchema>(&mut self, status: StatusCode, media_type: &'static str) {
         let content = Content { media_type, schema: Some(schema_of::<T>), required: true };
@@ -264,8 +295,7 @@ impl Operation {
 
     /// Declares that the handler switches the connection to another protocol: the response is 101, and
     /// a `Response` of unknown form in the handler's type is not undocumented.
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets do"))]
-    pub(crate) fn upgrades(&mut self) {
+    pub fn upgrades(&mut self) {
         self.upgrades = true;
         self.response_empty(StatusCode::SWITCHING_PROTOCOLS);
     }
@@ -560,6 +590,21 @@ macro_rules! reads_any_body {
 reads_any_body!(
     String: TEXT,
     bytes::Bytes: "application/octet-stream",
+);
+
+/// Implements `Input` for arguments that hand the body over as it arrives.
+macro_rules! streams_any_body {
+    ($($type:ty: $media_type:expr),* $(,)?) => {
+        $(impl Input for $type {
+            fn describe(operation: &mut Operation) {
+                operation.any_body($media_type);
+                operation.reads_body_in_pieces();
+            }
+        })*
+    };
+}
+
+streams_any_body!(
     axum::body::Body: "application/octet-stream",
     axum::extract::Request: "*/*",
 );

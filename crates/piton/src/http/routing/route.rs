@@ -19,11 +19,12 @@ use crate::context;
 use crate::handle::Handle;
 use crate::http::routing::argument_types::{ArgumentType, HandlerArguments};
 use crate::http::routing::blueprint::MakeGuard;
-use crate::http::routing::guard::{self, Guard, Guarded};
+use crate::http::routing::guard::{self, Guard, Guarded, Steps};
 use crate::http::routing::middleware::{Middleware, RouteContext};
 use crate::http::routing::operation::{BodyFirstRule, DocumentedError, Operation};
 use crate::http::routing::path_encoding;
 use crate::http::routing::route_info::{RouteInfo, SourceLocation};
+use crate::http::routing::route_limits::RouteLimits;
 use crate::metrics::{PathIndex, UNMATCHED};
 use crate::part::{Dependency, Part};
 
@@ -50,6 +51,8 @@ pub struct Route {
     pub(crate) public: bool,
     pub(crate) middleware: Option<Box<dyn Middleware>>,
     pub(crate) described: DescribedBy,
+    /// Set for the handler of paths without a route.
+    pub(crate) is_fallback: bool,
     /// The errors listed by the route's attribute.
     pub(crate) errors: Vec<DocumentedError>,
 }
@@ -80,6 +83,8 @@ pub(super) struct RouteState {
     middleware: OnceLock<Box<dyn Middleware>>,
     /// Set only if the settings require it.
     body_first: OnceLock<BodyFirstRule>,
+    /// Set only if a response of the handler may be a download.
+    may_send_downloads: OnceLock<()>,
 }
 
 /// A handler that records the matched route for metrics and log before its guard runs.
@@ -98,13 +103,17 @@ where
 
     fn call(self, request: Request, app: Handle) -> Self::Future {
         context::matched(self.state.number.load(Ordering::Relaxed));
-        let RouteState { guard, middleware, body_first, .. } = self.state;
-        match (guard.get(), middleware.get(), body_first.get()) {
-            (None, None, None) => Guarded::Open { future: self.handler.call(request, app) },
-            (guard, middleware, body_first) => {
-                let (guard, middleware) = (guard.map(|it| &**it), middleware.map(|it| &**it));
-                let body_first = body_first.map(|rule| &*rule.0);
-                guard::ask(guard, middleware, body_first, self.handler, request, app)
+        let RouteState { guard, middleware, body_first, may_send_downloads, .. } = self.state;
+        match (guard.get(), middleware.get(), body_first.get(), may_send_downloads.get()) {
+            (None, None, None, None) => Guarded::Open { future: self.handler.call(request, app) },
+            (guard, middleware, body_first, downloads) => {
+                let steps = Steps {
+                    guard: guard.map(|it| &**it),
+                    middleware: middleware.map(|it| &**it),
+                    body_first: body_first.map(|rule| &*rule.0),
+                    may_send_downloads: downloads.is_some(),
+                };
+                guard::ask(steps, self.handler, request, app)
             }
         }
     }
@@ -169,37 +178,74 @@ where
         })
         .reduce(MethodFilter::or)
         .expect("a route has at least one method");
-    // Leaked, because routes live as long as the program and axum clones the handler for each request.
-    let state: &'static RouteState = Box::leak(Box::new(RouteState {
-        number: AtomicU32::new(UNMATCHED),
-        guard: OnceLock::new(),
-        middleware: OnceLock::new(),
-        body_first: OnceLock::new(),
-    }));
+    let state = RouteState::leak();
     let endpoint = axum::routing::on(filter, MeteredHandler { handler, state });
+    let path = path_encoding::encode_or_keep(path.into());
+    Route { methods: methods.to_vec(), ..Route::new::<H, T>(path, endpoint, state) }
+}
+
+/// Creates the route of `App::fallback`: for every method, and for every path that has no route.
+#[track_caller]
+pub(crate) fn fallback<H, T>(handler: H) -> Route
+where
+    H: Handler<T, Handle>,
+    T: HandlerArguments,
+{
+    let state = RouteState::leak();
+    let endpoint = axum::routing::any(MeteredHandler { handler, state });
     Route {
-        methods: methods.to_vec(),
-        path: path_encoding::encode_or_keep(path.into()),
-        endpoint,
-        arguments: T::types(),
-        operation: Operation::default(),
-        handler: std::any::type_name::<H>(),
-        doc: "",
-        source: Location::caller().into(),
-        tag: None,
-        listed: true,
-        state,
-        guard: None,
-        guard_body_first: None,
-        guard_source: None,
-        public: false,
-        middleware: None,
-        described: DescribedBy::Nothing,
-        errors: Vec::new(),
+        methods: Vec::new(),
+        listed: false,
+        is_fallback: true,
+        ..Route::new::<H, T>(Cow::Borrowed(""), endpoint, state)
+    }
+}
+
+impl RouteState {
+    /// Creates the state of a route that is not served yet. Leaked, because routes live as long as the program and
+    /// axum clones the handler for each request.
+    fn leak() -> &'static Self {
+        Box::leak(Box::new(Self {
+            number: AtomicU32::new(UNMATCHED),
+            guard: OnceLock::new(),
+            middleware: OnceLock::new(),
+            body_first: OnceLock::new(),
+            may_send_downloads: OnceLock::new(),
+        }))
     }
 }
 
 impl Route {
+    /// Creates a route without methods.
+    #[track_caller]
+    fn new<H, T: HandlerArguments>(
+        path: Cow<'static, str>,
+        endpoint: MethodRouter<Handle>,
+        state: &'static RouteState,
+    ) -> Self {
+        Self {
+            methods: Vec::new(),
+            path,
+            endpoint,
+            arguments: T::types(),
+            operation: Operation::default(),
+            handler: std::any::type_name::<H>(),
+            doc: "",
+            source: Location::caller().into(),
+            tag: None,
+            listed: true,
+            state,
+            guard: None,
+            guard_body_first: None,
+            guard_source: None,
+            public: false,
+            middleware: None,
+            described: DescribedBy::Nothing,
+            is_fallback: false,
+            errors: Vec::new(),
+        }
+    }
+
     /// Sets the number of the route's metrics series.
     pub(crate) fn count_as(&self, number: PathIndex) {
         self.state.number.store(number, Ordering::Relaxed);
@@ -282,6 +328,10 @@ impl Route {
         if let Some(middleware) = self.middleware.take() {
             let _ = self.state.middleware.set(middleware);
         }
+        let is_described = self.described != DescribedBy::Nothing;
+        if cfg!(feature = "files") && (!is_described || self.operation.may_send_downloads()) {
+            let _ = self.state.may_send_downloads.set(());
+        }
     }
 
     /// Describes the arguments and responses of the handler. The route macros call it with
@@ -309,6 +359,20 @@ impl Route {
         let status = StatusCode::from_u16(status).expect("400 to 599 are statuses");
         self.operation.error(status, description);
         self.errors.push(DocumentedError { status, description });
+        self
+    }
+
+    /// Sets limits of this route in place of `http.body_limit` and `http.timeout`. `#[limits(..)]` under a route's
+    /// attribute calls it. Limits of its blueprint apply to what these leave out.
+    #[must_use]
+    pub fn limits(mut self, limits: RouteLimits) -> Self {
+        self.operation.limits = limits.or(self.operation.limits);
+        self
+    }
+
+    /// Sets the limits of the blueprint, unless the route has its own.
+    pub(super) fn or_limits(mut self, limits: RouteLimits) -> Self {
+        self.operation.limits = self.operation.limits.or(limits);
         self
     }
 

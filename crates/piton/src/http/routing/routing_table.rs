@@ -13,6 +13,7 @@ use super::argument_types::descriptor_of;
 use super::blueprint::{ModulePrefix, Registration, with_prefix};
 use super::route::{DescribedBy, Route, SourceText};
 use super::route_info::RouteInfo;
+use super::unmatched::AppFallback;
 use crate::config::Config;
 use crate::context;
 use crate::handle::Handle;
@@ -99,6 +100,7 @@ fn is_named(module: &str, root: &str, name: &str) -> bool {
 pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec<String> {
     let mut problems: Vec<String> = routes.iter().filter_map(path_problem).collect();
     problems.extend(twice(routes));
+    problems.extend(two_fallbacks(routes));
     problems.extend(crossing(routes));
     for route in routes {
         if let Some(problem) = route.middleware_problem() {
@@ -122,10 +124,25 @@ pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec
 }
 
 fn who(route: &Route) -> String {
+    if route.is_fallback {
+        return format!("the fallback `{}` ({})", route.handler, route.source);
+    }
     format!("the handler `{}` of {} ({})", route.handler, route.path, route.source)
 }
 
+fn two_fallbacks(routes: &[Route]) -> Option<String> {
+    let mut fallbacks = routes.iter().filter(|route| route.is_fallback);
+    let (first, second) = (fallbacks.next()?, fallbacks.next()?);
+    Some(format!(
+        "the app has two fallbacks\n    `{}` at {}\n    `{}` at {}",
+        first.handler, first.source, second.handler, second.source
+    ))
+}
+
 fn path_problem(route: &Route) -> Option<String> {
+    if route.is_fallback {
+        return None;
+    }
     let why = if !route.path.starts_with('/') {
         "a path begins with `/`".to_owned()
     } else if let Some(old) = path_encoding::find_foreign_parameter(&route.path) {
@@ -180,7 +197,8 @@ fn crossing(routes: &[Route]) -> Vec<String> {
     let mut matcher = matchit::Router::new();
     let mut seen: HashMap<&str, &Route> = HashMap::new();
     let mut problems = Vec::new();
-    for route in routes.iter().filter(|route| path_problem(route).is_none()) {
+    let is_placed = |route: &&Route| !route.is_fallback && path_problem(route).is_none();
+    for route in routes.iter().filter(is_placed) {
         if seen.contains_key(route.path.as_ref()) {
             continue;
         }
@@ -213,16 +231,24 @@ pub(crate) fn sort(infos: &mut [RouteInfo]) {
         .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
 }
 
-/// The routes as one router, and their list. The routes have been found free of problems. Each path
-/// gets its metrics series.
+/// The routes of an app, ready to be served.
+pub(crate) struct RoutingTable {
+    pub router: Router<Handle>,
+    /// The list of the routes, in the order of their paths.
+    pub infos: Vec<RouteInfo>,
+    pub fallback: Option<AppFallback>,
+}
+
+/// Puts the routes, which have been found free of problems, into one router. Each path gets its metrics series.
 pub(crate) fn router(
     mut routes: Vec<Route>,
     metrics: &RequestMetrics,
     config: &Config,
-) -> (Router<Handle>, Vec<RouteInfo>) {
+) -> RoutingTable {
     let mut paths: Vec<String> = Vec::new();
-    for route in &mut routes {
-        route.post_guard(config);
+    routes.iter_mut().for_each(|route| route.post_guard(config));
+    let fallback = routes.iter().position(|route| route.is_fallback).map(|at| routes.remove(at));
+    for route in &routes {
         let known = paths.iter().position(|path| *path == route.path);
         let number = known.unwrap_or_else(|| {
             paths.push(route.path.to_string());
@@ -235,7 +261,9 @@ pub(crate) fn router(
     let router = routes
         .into_iter()
         .fold(Router::new(), |router, route| router.route(&route.path, route.endpoint));
-    (router, infos)
+    let fallback =
+        fallback.map(|route| AppFallback { endpoint: route.endpoint, source: route.source });
+    RoutingTable { router, infos, fallback }
 }
 
 /// A plain router whose requests are counted by the paths it matches.
@@ -311,7 +339,7 @@ mod tests {
         };
         assert!(problems(&routes(), |_| true).is_empty());
         let config = Config::loader("").load(&[]).0;
-        assert_eq!(router(routes().into(), &RequestMetrics::default(), &config).1.len(), 4);
+        assert_eq!(router(routes().into(), &RequestMetrics::default(), &config).infos.len(), 4);
     }
 
     #[test]

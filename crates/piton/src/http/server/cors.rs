@@ -89,7 +89,7 @@ impl CorsSettings {
 /// The settings, with header values prepared at launch.
 #[derive(Debug)]
 pub(crate) struct Cors {
-    origins: Origins,
+    pub(crate) origins: Origins,
     methods: Option<HeaderValue>,
     headers: Option<HeaderValue>,
     expose: Option<HeaderValue>,
@@ -97,8 +97,9 @@ pub(crate) struct Cors {
     max_age: HeaderValue,
 }
 
+/// The origins that are allowed.
 #[derive(Debug)]
-enum Origins {
+pub(crate) enum Origins {
     Everyone,
     Listed(Vec<AllowedOrigin>),
 }
@@ -139,18 +140,6 @@ impl Cors {
                 origin.filter(|origin| list.iter().any(|known| known.matches(origin))).cloned()
             }
         }
-    }
-
-    /// Returns whether the settings list `origin`. False where they allow every origin.
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets ask"))]
-    pub fn lists(&self, origin: &HeaderValue) -> bool {
-        matches!(&self.origins, Origins::Listed(list) if list.iter().any(|known| known.matches(origin)))
-    }
-
-    /// Returns whether every origin is allowed.
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets ask"))]
-    pub fn allows_everyone(&self) -> bool {
-        matches!(self.origins, Origins::Everyone)
     }
 
     /// Returns the response to a preflight request; `None` for any other request.

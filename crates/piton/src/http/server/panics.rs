@@ -4,7 +4,7 @@
 //! request the location is kept instead, and logged once with everything else.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
@@ -18,6 +18,8 @@ thread_local! {
     // A panic unwinds on the thread that polls the request, so the code that catches it can read
     // the location here.
     static LAST_LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Set while this thread runs code whose panic is an expected result.
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Installs the panic hook, once per process. Panics outside requests go to the hook before it.
@@ -26,7 +28,9 @@ pub(crate) fn install_hook() {
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if context::in_request() {
+            if IS_QUIET.get() {
+                // The caller of `catch_quietly` reports it.
+            } else if context::in_request() {
                 LAST_LOCATION.set(info.location().map(ToString::to_string));
             } else {
                 previous(info);
@@ -40,6 +44,16 @@ pub(crate) fn install_hook() {
 #[inline]
 pub(crate) fn catch<F: Future>(handler: F) -> CatchUnwind<AssertUnwindSafe<F>> {
     AssertUnwindSafe(handler).catch_unwind()
+}
+
+/// Runs `work`, and returns the message of its panic without printing it: for calls of libraries that panic instead
+/// of returning an error.
+pub(crate) fn catch_quietly<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+    install_hook();
+    IS_QUIET.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    IS_QUIET.set(false);
+    result.map_err(|panic| describe(&*panic).0)
 }
 
 /// Returns the message of a caught panic, and the line of code where it began.

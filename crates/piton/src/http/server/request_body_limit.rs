@@ -4,7 +4,7 @@
 //! could use up the budget by a header alone. The charge lasts until the request has ended, because
 //! most handlers keep what they read from a body. A large body that a handler reads piece by piece
 //! and releases, such as an upload to a file, is charged only for the pieces in memory. An extractor
-//! that copies all pieces into a buffer of its own announces it ([`BodyState::buffer`]), because the
+//! that copies all pieces into a buffer of its own announces it ([`BodyReader`](crate::request::body_state::BodyReader)), because the
 //! pieces that it drops would release the charge of what it has copied.
 
 use std::pin::Pin;

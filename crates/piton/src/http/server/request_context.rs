@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 
 use super::stack_config::StackConfig;
 use crate::http::routing::request_hooks::RequestHead;
+use crate::http::routing::route_limit_table::RequestLimits;
 use crate::request::RequestId;
 use crate::request::current_request::CurrentRequest;
 use crate::request::trace_context::{TraceContext, trace_state};
@@ -20,6 +21,7 @@ pub(super) struct RequestContext {
     pub method: Method,
     pub uri: Uri,
     pub started: Instant,
+    pub limits: RequestLimits,
     /// The `Origin` header, if CORS is configured.
     pub origin: Option<HeaderValue>,
     /// The head, if an `after_request` hook wants it.
@@ -38,12 +40,14 @@ impl RequestContext {
         current.trace_state = trace.and_then(|_| trace_state(headers));
         current.proxied_client = proxy.map(|peer| config.proxies.client(peer, headers));
         let started = Instant::now();
-        current.deadline = Some(started + config.timeout);
+        let limits = config.limits_of(request);
+        current.deadline = Some(started + limits.timeout);
         Self {
             current,
             method: request.method().clone(),
             uri: request.uri().clone(),
             started,
+            limits,
             origin: config.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
             head: config.hooks.head(request).map(Box::new),
         }

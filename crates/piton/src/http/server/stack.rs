@@ -28,7 +28,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -50,6 +49,7 @@ use crate::error::problem_document::{DebugInfo, ErrorReport};
 use crate::error::{BoxError, Error};
 use crate::handle::Handle;
 use crate::http::routing::path_encoding;
+use crate::http::routing::route_limit_table::RequestLimits;
 use crate::metrics::RequestMetrics;
 use crate::request::body_state::{BodyRefusal, BodyState};
 
@@ -176,13 +176,13 @@ where
         } else if let Some(preflight) = config.preflight(&request) {
             RequestOutcome::Answered(preflight)
         } else {
-            match config.limit_body(request) {
+            match config.limit_body(request, seen.limits.body) {
                 Ok((request, body)) => {
                     let work = run_handler(&mut inner, config, normalizes_paths, request);
                     // Pinned here, so that the timeout and the scope around it move a pointer
                     // instead of the whole future.
                     let caught = pin!(panics::catch(work));
-                    let deadline = seen.started + config.timeout;
+                    let deadline = seen.started + seen.limits.timeout;
                     let timed = tokio::time::timeout_at(deadline.into(), caught);
                     let (handle, mut current) = (config.handle.clone(), seen.current.clone());
                     if let Some(body) = &body {
@@ -190,7 +190,7 @@ where
                     }
                     let (result, left) = context::within_request(handle, current, timed).await;
                     seen.current = left.unwrap_or(seen.current);
-                    outcome_of(result, body.as_deref(), config.timeout)
+                    outcome_of(result, body.as_deref(), seen.limits)
                 }
                 Err(refusal) => config.refuse_body(refusal),
             }
@@ -249,7 +249,7 @@ type HandlerResult = Result<Result<Response, Infallible>, Box<dyn Any + Send>>;
 fn outcome_of(
     result: Result<HandlerResult, tokio::time::error::Elapsed>,
     body: Option<&BodyState>,
-    timeout: Duration,
+    limits: RequestLimits,
 ) -> RequestOutcome {
     match result {
         // The handler's error came from a body that we cut off, so it must not be reported as the
@@ -271,14 +271,14 @@ fn outcome_of(
             let debug_info = DebugInfo { chain: vec![format!("panicked: {message}")], location };
             RequestOutcome::Failed(StatusCode::INTERNAL_SERVER_ERROR, None, debug_info)
         }
-        Err(_) => timed_out(body.is_some_and(BodyState::is_waiting), timeout),
+        Err(_) => timed_out(body.is_some_and(BodyState::is_waiting), limits),
     }
 }
 
 /// Returns 408 if the handler still waited for the client's body, else 503.
 #[cold]
-fn timed_out(is_clients_fault: bool, timeout: Duration) -> RequestOutcome {
-    let timeout = humantime::format_duration(timeout);
+fn timed_out(is_clients_fault: bool, limits: RequestLimits) -> RequestOutcome {
+    let (timeout, limit) = (humantime::format_duration(limits.timeout), limits.timeout_name());
     let (status, detail, what) = if is_clients_fault {
         (
             StatusCode::REQUEST_TIMEOUT,
@@ -292,10 +292,8 @@ fn timed_out(is_clients_fault: bool, timeout: Duration) -> RequestOutcome {
             "the handler did not respond",
         )
     };
-    let debug_info = DebugInfo {
-        chain: vec![format!("{what} within {timeout} (http.timeout)")],
-        location: None,
-    };
+    let debug_info =
+        DebugInfo { chain: vec![format!("{what} within {timeout} ({limit})")], location: None };
     RequestOutcome::Failed(status, Some(detail), debug_info)
 }
 

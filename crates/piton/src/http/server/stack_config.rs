@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+
 use super::content_coding::encoded_requests::EncodedRequests;
 use super::cors::Cors;
 use super::in_flight::BodyWaits;
@@ -11,6 +13,8 @@ use crate::compat::error_envelope;
 use crate::compat::error_style::ErrorStyle;
 use crate::handle::Handle;
 use crate::http::routing::request_hooks::RequestHooks;
+use crate::http::routing::route_info::RouteInfo;
+use crate::http::routing::route_limit_table::{RequestLimits, RouteLimitTable};
 use crate::http::settings::{HeaderLine, HttpSettings};
 use crate::http::streams::registry::StreamRegistry;
 use crate::logging::{LogRequests, LogSettings};
@@ -21,8 +25,9 @@ use crate::support::log_throttle::LogThrottle;
 /// Everything that the stack needs for a request, prepared for all requests.
 pub(crate) struct StackConfig {
     pub handle: Handle,
-    pub(super) timeout: Duration,
-    pub(super) body_limit: usize,
+    limits: RequestLimits,
+    /// The routes, if some have limits of their own.
+    route_limits: Option<RouteLimitTable>,
     pub(super) encoded_requests: EncodedRequests,
     pub(super) max_requests: i64,
     pub(super) body_waits: Arc<BodyWaits>,
@@ -64,8 +69,8 @@ impl StackConfig {
         let requests = log.requests.resolve(production);
         let logs_failures = requests != LogRequests::None;
         Self {
-            timeout: http.timeout,
-            body_limit: http.body_limit.as_usize(),
+            limits: RequestLimits::of_settings(http),
+            route_limits: None,
             encoded_requests: http.encoded_requests,
             max_requests: http.max_requests.into(),
             body_waits: Arc::default(),
@@ -85,6 +90,21 @@ impl StackConfig {
             unavailable_log: LogThrottle::default(),
             memory_log: LogThrottle::default(),
             handle,
+        }
+    }
+
+    /// Applies the limits that some of these routes have of their own.
+    #[must_use]
+    pub fn with_limits_of(self, routes: &[RouteInfo]) -> Self {
+        Self { route_limits: RouteLimitTable::of(routes), ..self }
+    }
+
+    /// Returns the limits of a request: those of its route, else those of the settings.
+    #[inline]
+    pub(super) fn limits_of<B>(&self, request: &Request<B>) -> RequestLimits {
+        match &self.route_limits {
+            None => self.limits,
+            Some(table) => table.find(request.method(), request.uri().path(), self.limits),
         }
     }
 

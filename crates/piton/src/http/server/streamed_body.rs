@@ -4,6 +4,7 @@
 //! The head with its 200 is gone by then, so that the client can only be told by the connection: an
 //! error is passed on, and hyper ends HTTP/1.1 without the last chunk and HTTP/2 by `RST_STREAM`.
 
+use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,11 +32,13 @@ pub(super) struct WatchedBody {
     request: RequestContext,
     config: Arc<StackConfig>,
     has_ended: bool,
+    /// The error that cuts the response off, until it is passed on.
+    failure: Option<axum::Error>,
     /// The bytes that the `Content-Length` still promises.
     remaining: Option<u64>,
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
+type FramePoll = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
 
 impl WatchedBody {
     /// Watches the body of a response.
@@ -50,13 +53,14 @@ impl WatchedBody {
         let remaining = length.and_then(|length| length.to_str().ok()?.parse().ok());
         response.map(|body| {
             let has_ended = body.is_end_stream();
-            Body::new(Self { body, status, request, config, has_ended, remaining })
+            let failure = None;
+            Body::new(Self { body, status, request, config, has_ended, failure, remaining })
         })
     }
 
-    /// Records a failure of the handler's stream. Returns the error that cuts the response off.
+    /// Counts and logs a failure of the handler's stream.
     #[cold]
-    fn fail(&mut self, reason: AbortReason, what: &str, at: Option<&str>) {
+    fn log_failure(&mut self, reason: AbortReason, what: &str, at: Option<&str>) {
         self.has_ended = true;
         self.config.metrics.abort(reason);
         let path = self.config.path_for_log(&self.request);
@@ -74,7 +78,15 @@ impl WatchedBody {
         });
     }
 
-    fn fail_by_error(&mut self, error: &axum::Error) {
+    /// Passes the error on at the next poll. hyper drops what it has buffered together with the error,
+    /// and writes it if there is nothing to read for once: the client then gets what was sent.
+    fn cut_off(&mut self, error: axum::Error, cx: &Context<'_>) -> FramePoll {
+        self.failure = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn log_error(&mut self, error: &axum::Error) {
         let (mut texts, mut at) = (Vec::new(), None);
         let mut next = std::error::Error::source(error);
         while let Some(cause) = next {
@@ -86,7 +98,7 @@ impl WatchedBody {
         // Wrappers such as axum's own error show the same text as their source.
         texts.dedup();
         let what = if texts.is_empty() { error.to_string() } else { texts.join(": ") };
-        self.fail(AbortReason::Error, &what, at.as_deref());
+        self.log_failure(AbortReason::Error, &what, at.as_deref());
     }
 
     /// Records what was sent. hyper asks for nothing after the promised length.
@@ -96,15 +108,26 @@ impl WatchedBody {
         self.has_ended = self.remaining == Some(0);
     }
 
-    /// Records the end. A body that is too short makes hyper cut the connection.
-    fn record_end(&mut self) {
+    /// Records the end. A body that is shorter than it promised is cut off.
+    fn record_end(&mut self, cx: &Context<'_>) -> FramePoll {
         match self.remaining {
             Some(missing) if missing > 0 => {
                 let what = format!("{missing} bytes fewer than its Content-Length");
-                self.fail(AbortReason::Error, &what, None);
+                self.log_failure(AbortReason::Error, &what, None);
+                self.cut_off(axum::Error::new(BoxError::from(what)), cx)
             }
-            _ => self.has_ended = true,
+            _ => {
+                self.has_ended = true;
+                Poll::Ready(None)
+            }
         }
+    }
+
+    fn record_panic(&mut self, payload: &(dyn Any + Send), cx: &Context<'_>) -> FramePoll {
+        let (message, at) = describe(payload);
+        self.log_failure(AbortReason::Panic, &format!("panicked: {message}"), at.as_deref());
+        let error: BoxError = "the handler's stream panicked".into();
+        self.cut_off(axum::Error::new(error), cx)
     }
 
     fn duration_ms(&self) -> u64 {
@@ -116,7 +139,10 @@ impl http_body::Body for WatchedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> FramePoll {
+        if self.has_ended {
+            return Poll::Ready(self.failure.take().map(Err));
+        }
         let Self { body, request, config, .. } = &mut *self;
         // Nothing of the body is used after a panic, so that no broken state can be seen.
         let poll = AssertUnwindSafe(|| Pin::new(body).poll_frame(cx));
@@ -125,29 +151,21 @@ impl http_body::Body for WatchedBody {
         });
         match polled {
             Ok(Poll::Ready(Some(Err(error)))) => {
-                self.fail_by_error(&error);
-                Poll::Ready(Some(Err(error)))
+                self.log_error(&error);
+                self.cut_off(error, cx)
             }
-            Ok(Poll::Ready(None)) => {
-                self.record_end();
-                Poll::Ready(None)
-            }
+            Ok(Poll::Ready(None)) => self.record_end(cx),
             Ok(Poll::Ready(Some(Ok(frame)))) => {
                 self.record_frame(&frame);
                 Poll::Ready(Some(Ok(frame)))
             }
             Ok(Poll::Pending) => Poll::Pending,
-            Err(payload) => {
-                let (message, at) = describe(&*payload);
-                self.fail(AbortReason::Panic, &format!("panicked: {message}"), at.as_deref());
-                let error: BoxError = "the handler's stream panicked".into();
-                Poll::Ready(Some(Err(axum::Error::new(error))))
-            }
+            Err(payload) => self.record_panic(&*payload, cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.has_ended || self.body.is_end_stream()
+        self.failure.is_none() && (self.has_ended || self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -26,7 +26,7 @@ pub(super) struct LiveBody {
     has_ended: bool,
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
+type PiecePoll = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 
 impl LiveBody {
     /// Returns the body of an admitted stream. `heartbeat` and `last` may be empty: then nothing is
@@ -37,7 +37,7 @@ impl LiveBody {
     }
 
     /// Ends the body, with the last piece if the service stops.
-    fn end(&mut self, reason: EndReason) -> Polled {
+    fn end(&mut self, reason: EndReason) -> PiecePoll {
         self.has_ended = true;
         self.deadlines.set_reason(reason);
         if reason == EndReason::Stopped && !self.last.is_empty() {
@@ -46,7 +46,7 @@ impl LiveBody {
         Poll::Ready(None)
     }
 
-    fn poll_pieces(&mut self, cx: &mut Context<'_>) -> Polled {
+    fn poll_pieces(&mut self, cx: &mut Context<'_>) -> PiecePoll {
         // Stands if the handler's stream panics, because the guard is dropped then.
         self.deadlines.set_reason(EndReason::Failed);
         let polled = self.pieces.as_mut().poll_next(cx);
@@ -66,7 +66,7 @@ impl LiveBody {
         }
     }
 
-    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> Polled {
+    fn poll_heartbeat(&mut self, cx: &mut Context<'_>) -> PiecePoll {
         if !self.heartbeat.is_empty() && self.deadlines.poll_heartbeat(cx).is_ready() {
             return Poll::Ready(Some(Ok(Frame::data(self.heartbeat.clone()))));
         }
@@ -78,7 +78,7 @@ impl http_body::Body for LiveBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PiecePoll {
         if self.has_ended {
             return Poll::Ready(None);
         }

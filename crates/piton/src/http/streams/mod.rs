@@ -12,6 +12,7 @@ pub(super) mod registry;
 pub(super) mod settings;
 pub(super) mod sse;
 pub(super) mod stream_item;
+mod stream_metrics;
 #[cfg(feature = "websocket")]
 pub(super) mod websocket;
 #[cfg(not(feature = "websocket"))]

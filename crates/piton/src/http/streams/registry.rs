@@ -1,27 +1,21 @@
 //! The open streams of an app: their limits and their metrics.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
 use tracing::warn;
 
+use super::stream_metrics::RegistryCollector;
 use super::websocket::SocketConfig;
 use crate::context;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::http::settings::HttpSettings;
 use crate::memory;
-use crate::metrics::prometheus_client;
 use crate::stop_signal::Stop;
 use crate::support::log_throttle::LogThrottle;
 
@@ -36,7 +30,7 @@ pub(crate) enum StreamKind {
     Bytes,
 }
 
-const KINDS: [(StreamKind, &str); 3] =
+pub(super) const KINDS: [(StreamKind, &str); 3] =
     [(StreamKind::Sse, "sse"), (StreamKind::WebSocket, "websocket"), (StreamKind::Bytes, "bytes")];
 
 /// The reasons why streams end, as the label `reason` names them.
@@ -56,7 +50,7 @@ pub(crate) enum EndReason {
     Failed,
 }
 
-const REASONS: [(EndReason, &str); 6] = [
+pub(super) const REASONS: [(EndReason, &str); 6] = [
     (EndReason::Finished, "finished"),
     (EndReason::Stopped, "stopped"),
     (EndReason::Idle, "idle_timeout"),
@@ -67,12 +61,12 @@ const REASONS: [(EndReason, &str); 6] = [
 
 /// The limits of `http.streams` that a refused stream has met, as the label `limit` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit {
+pub(super) enum Limit {
     MaxOpen,
     MaxPerClient,
 }
 
-const LIMITS: [(Limit, &str); 2] =
+pub(super) const LIMITS: [(Limit, &str); 2] =
     [(Limit::MaxOpen, "max_open"), (Limit::MaxPerClient, "max_per_client")];
 
 /// The times that every stream observes. `None` for no limit.
@@ -83,16 +77,17 @@ pub(super) struct StreamTimes {
     pub max_duration: Option<Duration>,
 }
 
+/// The state of an app's streams, as its handle has it.
+pub(super) type StreamState = (Arc<StreamRegistry>, SocketConfig);
+
 /// The open streams of an app.
 pub(crate) struct StreamRegistry {
     pub(super) times: StreamTimes,
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "read by WebSockets only"))]
-    pub(super) socket: SocketConfig,
     max_open: usize,
     max_per_client: usize,
-    open: [AtomicUsize; KINDS.len()],
-    ended: [[AtomicU64; REASONS.len()]; KINDS.len()],
-    refused: [AtomicU64; LIMITS.len()],
+    pub(super) open: [AtomicUsize; KINDS.len()],
+    pub(super) ended: [[AtomicU64; REASONS.len()]; KINDS.len()],
+    pub(super) refused: [AtomicU64; LIMITS.len()],
     by_client: Mutex<HashMap<IpAddr, usize>>,
     refused_log: LogThrottle,
 }
@@ -101,14 +96,17 @@ impl StreamRegistry {
     /// Gives `handle` its registry, once, and registers the metrics.
     pub(crate) fn install(handle: &Handle, http: &HttpSettings) {
         let streams = &handle.inner().streams;
-        if streams.get::<Arc<Self>>().is_none() {
-            let registry = Arc::new(Self::new(http, handle.production()));
-            streams.set(registry.clone());
+        if streams.get::<StreamState>().is_none() {
+            let registry = Arc::new(Self::new(http));
+            streams.set::<StreamState>((
+                registry.clone(),
+                SocketConfig::new(http, handle.production()),
+            ));
             handle.metrics().collect(RegistryCollector(registry));
         }
     }
 
-    fn new(http: &HttpSettings, production: bool) -> Self {
+    pub(super) fn new(http: &HttpSettings) -> Self {
         let settings = &http.streams;
         let limit = |time: Duration| (!time.is_zero()).then_some(time);
         let max_open = || (http.max_connections(memory::limit()) / 2).max(1);
@@ -118,7 +116,6 @@ impl StreamRegistry {
                 idle_timeout: limit(settings.idle_timeout),
                 max_duration: limit(settings.max_duration),
             },
-            socket: SocketConfig::new(http, production),
             max_open: settings.max_open.unwrap_or_else(max_open),
             max_per_client: settings.max_per_client,
             open: Default::default(),
@@ -135,7 +132,7 @@ impl StreamRegistry {
     }
 
     /// Counts a new stream, unless a limit is reached.
-    fn open(
+    pub(super) fn open(
         self: &Arc<Self>,
         kind: StreamKind,
         client: Option<IpAddr>,
@@ -236,65 +233,12 @@ pub(super) struct Admission {
 pub(super) fn admit(kind: StreamKind) -> Result<Admission, Error> {
     let Ok(handle) = context::try_app() else { return Ok(Admission::default()) };
     let stopping = Some(handle.stopping());
-    let Some(registry) = handle.inner().streams.get::<Arc<StreamRegistry>>() else {
+    let Some((registry, _)) = handle.inner().streams.get::<StreamState>() else {
         return Ok(Admission { stopping, ..Admission::default() });
     };
     let client = context::current(|request| request.client()).flatten();
     let open = registry.open(kind, client).map_err(|limit| registry.refuse(limit))?;
     Ok(Admission { open: Some(open), times: registry.times, stopping })
-}
-
-/// Writes the metrics of a registry.
-struct RegistryCollector(Arc<StreamRegistry>);
-
-impl fmt::Debug for RegistryCollector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RegistryCollector")
-    }
-}
-
-impl Collector for RegistryCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        self.encode_open(&mut encoder)?;
-        self.encode_ended(&mut encoder)?;
-        self.encode_refused(&mut encoder)
-    }
-}
-
-impl RegistryCollector {
-    fn encode_open(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (name, help) = ("http_server_open_streams", "Open streams, by kind");
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (kind, label) in KINDS {
-            let open = self.0.open[kind as usize].load(Ordering::Relaxed);
-            let open = i64::try_from(open).unwrap_or(i64::MAX);
-            ConstGauge::new(open).encode(family.encode_family(&[("kind", label)])?)?;
-        }
-        Ok(())
-    }
-
-    fn encode_ended(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (name, help) = ("http_server_ended_streams", "Streams that have ended, by reason");
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (kind, kind_label) in KINDS {
-            for (reason, label) in REASONS {
-                let count = self.0.ended[kind as usize][reason as usize].load(Ordering::Relaxed);
-                let labels = [("kind", kind_label), ("reason", label)];
-                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn encode_refused(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (name, help) = ("http_server_refused_streams", "Streams refused by a limit");
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (limit, label) in LIMITS {
-            let count = self.0.refused[limit as usize].load(Ordering::Relaxed);
-            ConstCounter::new(count).encode(family.encode_family(&[("limit", label)])?)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -306,7 +250,7 @@ mod tests {
         let streams =
             StreamSettings { max_open: Some(max_open), max_per_client, ..Default::default() };
         let http = HttpSettings { streams, ..HttpSettings::default() };
-        Arc::new(StreamRegistry::new(&http, true))
+        Arc::new(StreamRegistry::new(&http))
     }
 
     fn address(text: &str) -> Option<IpAddr> {
@@ -333,24 +277,5 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(of("::ffff:10.0.0.1"), "10.0.0.1");
         assert_eq!(of("10.0.0.1"), "10.0.0.1");
-    }
-
-    #[test]
-    fn a_stream_is_counted_once_by_the_reason_of_its_end() {
-        let registry = registry(10, 10);
-        let mut open = registry.open(StreamKind::WebSocket, None).unwrap();
-        open.set_reason(EndReason::Stopped);
-        drop(open);
-        drop(registry.open(StreamKind::Sse, None).unwrap());
-        let metrics = crate::metrics::Metrics::default();
-        metrics.collect(RegistryCollector(registry));
-        let text = metrics.text();
-        for line in [
-            r#"http_server_ended_streams_total{kind="websocket",reason="stopped"} 1"#,
-            r#"http_server_ended_streams_total{kind="sse",reason="client_gone"} 1"#,
-            r#"http_server_open_streams{kind="sse"} 0"#,
-        ] {
-            assert!(text.contains(line), "`{line}` is missing in\n{text}");
-        }
     }
 }

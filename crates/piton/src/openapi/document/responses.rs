@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::references::{SCHEMA_PREFIX, references};
 use super::schemas::SchemaCollector;
-use crate::http::{DocumentedError, DocumentedHeader, DocumentedResponse, ErrorStyle, Operation};
+use crate::http::{
+    DocumentedError, DocumentedHeader, DocumentedResponse, ErrorStyle, Operation, RouteLimits,
+};
 
 /// The responses of failures, in the error style of the settings.
 #[derive(Clone, Copy)]
@@ -100,7 +102,10 @@ impl ErrorResponses {
             }
             ErrorStyle::Problem => {
                 for error in errors(operation, parameters, reads_body) {
-                    let answer = || error_response(&error, authenticates(operation));
+                    let answer = || {
+                        limit_response(&error, operation.limits())
+                            .unwrap_or_else(|| error_response(&error, authenticates(operation)))
+                    };
                     responses.entry(error.status.as_str()).or_insert_with(answer);
                 }
                 let any = json!({ "$ref": format!("{RESPONSE_PREFIX}{PROBLEM_SCHEMA}") });
@@ -160,6 +165,7 @@ fn errors(operation: &Operation, parameters: &[Value], reads_body: bool) -> Vec<
     add(StatusCode::UNAUTHORIZED, authenticates_caller);
     add(StatusCode::FORBIDDEN, authenticates_caller);
     add(StatusCode::NOT_FOUND, operation.returns_result() && of("path").next().is_some());
+    add(StatusCode::REQUEST_TIMEOUT, reads_body && operation.limits().max_time().is_some());
     add(StatusCode::PAYLOAD_TOO_LARGE, reads_body);
     add(StatusCode::UNSUPPORTED_MEDIA_TYPE, typed_body);
     // Any query, because a parameter that is given twice is rejected whatever its type is.
@@ -188,6 +194,25 @@ fn error_response(error: &DocumentedError, authenticates: bool) -> Value {
         }
         _ => own_response(error),
     }
+}
+
+/// Returns the response of an error that follows from a limit of the operation's own, with that limit.
+fn limit_response(error: &DocumentedError, limits: &RouteLimits) -> Option<Value> {
+    if !error.description.is_empty() {
+        return None;
+    }
+    let within = || limits.max_time().map(humantime::format_duration);
+    let description = match error.status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            format!("The body is larger than {}.", limits.max_body()?)
+        }
+        StatusCode::REQUEST_TIMEOUT => format!("The body did not arrive within {}.", within()?),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            format!("The service is busy or stopping, or did not respond within {}.", within()?)
+        }
+        _ => return None,
+    };
+    Some(problem_response(&description, Some(error.status)))
 }
 
 fn own_response(error: &DocumentedError) -> Value {
@@ -290,6 +315,10 @@ pub(super) fn media(media_type: &str, schema: Option<Value>) -> Value {
         // `format: binary`, which OpenAPI 3.1 does not need, because generators recognize bytes by it alone.
         None if essence(media_type) == "application/octet-stream" => {
             json!({ "schema": { "type": "string", "format": "binary" } })
+        }
+        // Any fields and files: the handler reads them one by one.
+        None if essence(media_type) == "multipart/form-data" => {
+            json!({ "schema": { "type": "object" } })
         }
         None => json!({}),
     }

@@ -1,4 +1,4 @@
-//! Refuses requests whose body is compressed, or decodes them within `http.body_limit`.
+//! Refuses requests whose body is compressed, or decodes them within the limit of bodies.
 
 use std::sync::Arc;
 
@@ -14,13 +14,14 @@ use crate::http::server::stack_config::StackConfig;
 use crate::request::body_state::{BodyRefusal, BodyState};
 
 impl StackConfig {
-    /// Limits and charges the body of a request, after decoding it if that is configured.
+    /// Limits the body of a request to `max_size` bytes and charges it, after decoding it if that is configured.
     ///
     /// # Errors
     /// The body is too large, there is no room for it, or its coding is not supported.
     pub(in crate::http::server) fn limit_body<B>(
         &self,
         request: Request<B>,
+        max_size: usize,
     ) -> Result<(Request<Body>, Option<Arc<BodyState>>), BodyRefusal>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -30,13 +31,13 @@ impl StackConfig {
             && self.encoded_requests != EncodedRequests::Forward
             && is_encoded(request.headers());
         if !is_encoded {
-            return request_body_limit::limit(request, self.body_limit, budget, &self.body_waits);
+            return request_body_limit::limit(request, max_size, budget, &self.body_waits);
         }
         if self.encoded_requests == EncodedRequests::Refuse {
             return Err(BodyRefusal::UnsupportedCoding);
         }
-        let decoded = decoding::decode(request, self.body_limit)?;
-        request_body_limit::limit(decoded, self.body_limit, budget, &self.body_waits)
+        let decoded = decoding::decode(request, max_size)?;
+        request_body_limit::limit(decoded, max_size, budget, &self.body_waits)
     }
 }
 

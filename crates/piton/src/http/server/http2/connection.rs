@@ -20,6 +20,7 @@ use tracing::debug;
 
 use super::Http2Config;
 use super::connection_state::{ActiveStream, Http2State};
+use super::draining_body::DrainingBody;
 use super::stream_body::StreamBody;
 use super::stream_task::{StreamExecutor, current_progress};
 use crate::http::server::connection::{
@@ -154,7 +155,7 @@ async fn respond(
     set_host(&mut request);
     let handle = stack.handle().clone();
     let response = if admitted {
-        stack.respond(request, peer).await
+        stack.respond(request.map(DrainingBody::new), peer).await
     } else {
         stack.shed_connection(request, peer)
     };

@@ -7,6 +7,7 @@
 
 mod connection;
 mod connection_state;
+mod draining_body;
 mod stream_body;
 mod stream_task;
 

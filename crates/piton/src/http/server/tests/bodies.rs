@@ -16,7 +16,7 @@ use crate::http::server::body_limit_errors::{BodyExceedsBudget, BudgetExhausted}
 use crate::http::server::request_body_limit::limit;
 use crate::http::server::response_body::{MAX_WRITTEN_AT_ONCE, charge};
 use crate::memory::{MemoryBudget, MemoryCharge};
-use crate::request::body_state::{BodyRefusal, BodyState, MAX_KEPT, PIECE_OVERHEAD};
+use crate::request::body_state::{BodyReader, BodyRefusal, BodyState, MAX_KEPT, PIECE_OVERHEAD};
 
 const MIB: usize = 1 << 20;
 
@@ -130,7 +130,7 @@ async fn a_body_in_tiny_pieces_is_charged_for_its_bytes() {
             limit(Request::new(body), 2 * MIB, &budget, &Arc::default()).ok().unwrap();
         let state = state.unwrap();
         if is_buffered {
-            state.buffer();
+            state.announce(BodyReader { buffers: true });
         }
         let mut body = request.into_body();
         let mut length = 0;
@@ -146,7 +146,7 @@ async fn a_body_in_tiny_pieces_is_charged_for_its_bytes() {
 async fn a_large_body_that_is_copied_stays_charged() {
     let budget = MemoryBudget::new(32 << 20);
     let (mut body, state) = bounded(pieces(40, MIB), 64 * MIB, &budget);
-    state.buffer();
+    state.announce(BodyReader { buffers: true });
     for read in 1..=28 {
         drop(body.frame().await.unwrap().unwrap());
         assert_eq!(budget.used(), read << 20);

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use axum::extract::ws;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
-use super::message::{CloseCode, CloseFrame, Message};
+use super::message::{CloseCode, CloseFrame, WebSocketMessage};
 use super::socket::{DriverChannels, Outgoing};
 use crate::http::streams::deadlines::StreamDeadlines;
 use crate::http::streams::registry::EndReason;
 
 /// Time for the client to answer a close frame. Its answer takes one round trip.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
+
+/// Maximum number of pings without a sign of life between them.
+const MAX_UNANSWERED_PINGS: u32 = 2;
 
 /// The driver of one WebSocket.
 pub(super) struct Driver {
@@ -26,7 +29,8 @@ pub(super) struct Driver {
     /// The order to close after a failure of the handler.
     failed: oneshot::Receiver<CloseFrame>,
     heartbeat: Duration,
-    last_heard: Instant,
+    /// The pings since the client was heard last.
+    unanswered_pings: u32,
 }
 
 /// The events that a driver waits for.
@@ -48,8 +52,7 @@ impl Driver {
         failed: oneshot::Receiver<CloseFrame>,
         heartbeat: Duration,
     ) -> Self {
-        let last_heard = Instant::now();
-        Self { connection, channels, deadlines, failed, heartbeat, last_heard }
+        Self { connection, channels, deadlines, failed, heartbeat, unanswered_pings: 0 }
     }
 
     /// Runs until the connection is closed.
@@ -98,21 +101,28 @@ impl Driver {
                 self.close(frame).await;
                 Some(EndReason::Finished)
             }
-            DriverEvent::Outgoing(None) => {
-                self.close(CloseFrame::new(CloseCode::NORMAL, "")).await;
-                Some(EndReason::Finished)
-            }
+            DriverEvent::Outgoing(None) => Some(self.close_for_handler().await),
             DriverEvent::Incoming(frame) => self.take(frame).await,
             DriverEvent::Heartbeat => self.check_client().await,
         }
     }
 
+    /// Closes the connection because the handler has dropped the socket: by a failure, or at its end.
+    async fn close_for_handler(&mut self) -> EndReason {
+        let (frame, reason) = match self.failed.try_recv() {
+            Ok(frame) => (frame, EndReason::Failed),
+            Err(_) => (CloseFrame::new(CloseCode::NORMAL, ""), EndReason::Finished),
+        };
+        self.close(frame).await;
+        reason
+    }
+
     /// Hands a frame of the client to the handler.
     async fn take(&mut self, frame: Option<Result<ws::Message, axum::Error>>) -> Option<EndReason> {
-        self.last_heard = Instant::now();
+        self.unanswered_pings = 0;
         match frame {
-            Some(Ok(ws::Message::Text(text))) => self.hand_over(Message::Text(text)),
-            Some(Ok(ws::Message::Binary(bytes))) => self.hand_over(Message::Binary(bytes)),
+            Some(Ok(ws::Message::Text(text))) => self.hand_over(WebSocketMessage::Text(text)),
+            Some(Ok(ws::Message::Binary(bytes))) => self.hand_over(WebSocketMessage::Binary(bytes)),
             Some(Ok(ws::Message::Close(frame))) => {
                 if let Some(frame) = frame {
                     let _ = self.channels.closed_by.set(frame.into());
@@ -129,22 +139,23 @@ impl Driver {
         None
     }
 
-    fn hand_over(&mut self, message: Message) {
+    fn hand_over(&mut self, message: WebSocketMessage) {
         self.deadlines.record_activity();
         // There is room, because `receive` waits for it; without a receiver messages are dropped.
         let _ = self.channels.incoming.try_send(message);
     }
 
-    /// Sends a ping, or gives the client up if it was silent for two heartbeats.
+    /// Sends a ping, or gives the client up if it has answered none of the last two.
     async fn check_client(&mut self) -> Option<EndReason> {
         // Nothing is read from a client while its last message waits for the handler.
         let reads = self.channels.incoming.capacity() > 0 || self.channels.incoming.is_closed();
         if !reads {
-            self.last_heard = Instant::now();
+            self.unanswered_pings = 0;
         }
-        if self.last_heard.elapsed() > self.heartbeat * 2 {
+        if self.unanswered_pings >= MAX_UNANSWERED_PINGS {
             return Some(EndReason::ClientGone);
         }
+        self.unanswered_pings += 1;
         self.write(ws::Message::Ping(bytes::Bytes::new())).await
     }
 
@@ -214,7 +225,7 @@ impl Driver {
 /// Waits until the handler has room, then for the client's next frame. Cancel safe.
 async fn receive(
     connection: &mut ws::WebSocket,
-    incoming: &mpsc::Sender<Message>,
+    incoming: &mpsc::Sender<WebSocketMessage>,
 ) -> Option<Result<ws::Message, axum::Error>> {
     let _room = incoming.reserve().await;
     connection.recv().await

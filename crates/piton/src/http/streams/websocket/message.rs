@@ -9,14 +9,14 @@ use crate::error::Result;
 
 /// A message of a WebSocket. Pings and pongs are none of the handler's: the socket answers them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum WebSocketMessage {
     /// Text.
     Text(Utf8Bytes),
     /// Bytes.
     Binary(Bytes),
 }
 
-impl Message {
+impl WebSocketMessage {
     /// Makes a text message with a value as JSON.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Message {
 
 macro_rules! message_from {
     ($($type:ty => $kind:ident),* $(,)?) => {
-        $(impl From<$type> for Message {
+        $(impl From<$type> for WebSocketMessage {
             fn from(content: $type) -> Self {
                 Self::$kind(content.into())
             }
@@ -70,11 +70,11 @@ message_from!(
     Bytes => Binary,
 );
 
-impl From<Message> for ws::Message {
-    fn from(message: Message) -> Self {
+impl From<WebSocketMessage> for ws::Message {
+    fn from(message: WebSocketMessage) -> Self {
         match message {
-            Message::Text(text) => Self::Text(text),
-            Message::Binary(bytes) => Self::Binary(bytes),
+            WebSocketMessage::Text(text) => Self::Text(text),
+            WebSocketMessage::Binary(bytes) => Self::Binary(bytes),
         }
     }
 }

@@ -11,7 +11,7 @@ mod socket;
 mod upgrade;
 
 pub use axum::extract::ws::Utf8Bytes;
-pub use message::{CloseCode, CloseFrame, Message};
+pub use message::{CloseCode, CloseFrame, WebSocketMessage};
 pub use session::SocketResult;
 pub use socket::{WebSocket, WebSocketReceiver, WebSocketSender};
 pub use upgrade::WebSocketUpgrade;

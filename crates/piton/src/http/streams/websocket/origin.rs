@@ -7,7 +7,7 @@
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::error::Error;
-use crate::http::server::cors::{Cors, CorsSettings};
+use crate::http::server::cors::{Cors, CorsSettings, Origins};
 
 /// The origins whose pages may open a WebSocket.
 pub(super) struct OriginPolicy {
@@ -33,10 +33,11 @@ impl OriginPolicy {
             return Ok(());
         }
         let has_cookies = headers.contains_key(header::COOKIE);
-        let is_allowed = self
-            .cors
-            .as_ref()
-            .is_some_and(|cors| cors.lists(origin) || (cors.allows_everyone() && !has_cookies));
+        let is_allowed = match self.cors.as_ref().map(|cors| &cors.origins) {
+            None => false,
+            Some(Origins::Everyone) => !has_cookies,
+            Some(Origins::Listed(list)) => list.iter().any(|known| known.matches(origin)),
+        };
         if is_allowed {
             return Ok(());
         }

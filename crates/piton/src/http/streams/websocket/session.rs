@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::ws;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::driver::Driver;
 use super::message::{CloseCode, CloseFrame};
@@ -18,8 +18,9 @@ use crate::http::server::panics;
 use crate::http::streams::deadlines::StreamDeadlines;
 use crate::http::streams::sse::StreamClosed;
 
-/// The results that the task of a WebSocket may have: none, or a `Result` whose error is logged and
-/// closes the socket with the code 1011.
+/// The results that the task of a WebSocket may have: none, or a `Result`. An error of the service
+/// (5xx) is logged and closes the socket with the code 1011, one of the client (4xx) with 1008 and its
+/// detail.
 pub trait SocketResult {
     /// Returns the result.
     ///
@@ -95,13 +96,16 @@ impl SessionPlan {
     }
 }
 
-type HandlerResult<R> = Result<R, Box<dyn Any + Send>>;
+type TaskResult<R> = Result<R, Box<dyn Any + Send>>;
 
 /// Logs a failure of the handler once. Returns the frame that closes the socket then.
-fn log_failure(result: HandlerResult<impl SocketResult>, name: &str) -> Option<CloseFrame> {
+fn log_failure(result: TaskResult<impl SocketResult>, name: &str) -> Option<CloseFrame> {
     let (what, at) = match result.map(SocketResult::into_result) {
         Ok(Ok(())) => return None,
-        Ok(Err(error)) if error.is_caused_by::<StreamClosed>() => return None,
+        Ok(Err(error)) if error.status().is_client_error() => {
+            debug!("{name}: the task of a WebSocket has ended: {error}");
+            return Some(CloseFrame::new(CloseCode::POLICY, error.detail().unwrap_or_default()));
+        }
         Ok(Err(error)) => (error.to_string(), Some(error.location().to_string())),
         Err(panic) => {
             let (message, at) = panics::describe(&*panic);

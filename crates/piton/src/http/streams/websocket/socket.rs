@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc;
 
-use super::message::{CloseCode, CloseFrame, Message};
+use super::message::{CloseCode, CloseFrame, WebSocketMessage};
 use crate::context;
 use crate::http::streams::sse::StreamClosed;
 
@@ -25,7 +25,7 @@ pub struct WebSocket {
 /// The receiving half of a [`WebSocket`].
 #[derive(Debug)]
 pub struct WebSocketReceiver {
-    incoming: mpsc::Receiver<Message>,
+    incoming: mpsc::Receiver<WebSocketMessage>,
     closed_by: Arc<OnceLock<CloseFrame>>,
     /// Keeps the socket open while only this half lives.
     _sender: WebSocketSender,
@@ -38,13 +38,13 @@ pub struct WebSocketSender(mpsc::Sender<Outgoing>);
 /// An order to the driver.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    Message(Message),
+    Message(WebSocketMessage),
     Close(CloseFrame),
 }
 
 /// The driver's ends of the channels.
 pub(super) struct DriverChannels {
-    pub incoming: mpsc::Sender<Message>,
+    pub incoming: mpsc::Sender<WebSocketMessage>,
     pub outgoing: mpsc::Receiver<Outgoing>,
     pub closed_by: Arc<OnceLock<CloseFrame>>,
 }
@@ -63,7 +63,7 @@ pub(super) fn socket() -> (WebSocket, DriverChannels) {
 
 impl WebSocket {
     /// Waits for the next message. `None` once the socket is closed, by either side. Cancel safe.
-    pub async fn recv(&mut self) -> Option<Message> {
+    pub async fn recv(&mut self) -> Option<WebSocketMessage> {
         self.receiver.recv().await
     }
 
@@ -72,7 +72,7 @@ impl WebSocket {
     ///
     /// # Errors
     /// The socket is closed.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), StreamClosed> {
+    pub async fn send(&self, message: impl Into<WebSocketMessage>) -> Result<(), StreamClosed> {
         self.sender.send(message).await
     }
 
@@ -97,9 +97,9 @@ impl WebSocket {
 
 impl WebSocketReceiver {
     /// Waits for the next message, as [`WebSocket::recv`].
-    pub async fn recv(&mut self) -> Option<Message> {
+    pub async fn recv(&mut self) -> Option<WebSocketMessage> {
         // The rows and bodies read for the last message are done with.
-        context::release_memory();
+        context::current(|request| request.memory.get().map(|charge| charge.clear()));
         self.incoming.recv().await
     }
 
@@ -115,7 +115,7 @@ impl WebSocketSender {
     ///
     /// # Errors
     /// The socket is closed.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), StreamClosed> {
+    pub async fn send(&self, message: impl Into<WebSocketMessage>) -> Result<(), StreamClosed> {
         let order = Outgoing::Message(message.into());
         self.0.send(order).await.map_err(|_| StreamClosed)
     }

@@ -22,7 +22,8 @@ use crate::http::routing::operation::{Input, Operation};
 use crate::http::server::connection_state::UpgradeEnd;
 use crate::http::settings::HttpSettings;
 use crate::http::streams::deadlines::StreamDeadlines;
-use crate::http::streams::registry::{StreamKind, StreamRegistry, admit};
+use crate::http::streams::registry::{StreamKind, StreamState, admit};
+use crate::request::current_request::CurrentRequest;
 use crate::stop_signal::Stop;
 
 /// Size of the buffer for reading. tungstenite's default is 128 KiB, which every socket would hold
@@ -137,18 +138,28 @@ impl WebSocketUpgrade {
         admission.times.heartbeat = Some(heartbeat);
         let name = format!("GET {}", route_pattern().as_deref().unwrap_or("*"));
         let (ended, end) = Stop::new();
-        // The context of the request, which axum's task would leave.
-        let scope = context::OutlivingContext::current();
+        let scope = context::try_app().ok().zip(context::current(CurrentRequest::clone));
         let mut response = upgrade.on_upgrade(move |connection| {
             let deadlines = StreamDeadlines::start(admission);
             let plan = SessionPlan { deadlines, heartbeat, handler_grace, name };
-            scope.within(async move {
+            within(scope, async move {
                 plan.run(connection, handler).await;
                 drop(ended);
             })
         });
         response.extensions_mut().insert(UpgradeEnd(end));
         response
+    }
+}
+
+/// Runs `task` in the context of the request that it outlives, because axum's own task has none.
+async fn within(scope: Option<(Handle, CurrentRequest)>, task: impl Future<Output = ()>) {
+    match scope {
+        Some((handle, mut request)) => {
+            request.outlive_response();
+            context::within_request(handle, request, task).await;
+        }
+        None => task.await,
     }
 }
 
@@ -175,8 +186,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let handle = Handle::from_ref(state);
         check_asks(&parts.headers)?;
-        let registry = handle.inner().streams.get::<std::sync::Arc<StreamRegistry>>();
-        let config = &registry.ok_or_else(|| Error::internal("the app serves no HTTP"))?.socket;
+        let streams = handle.inner().streams.get::<StreamState>();
+        let (_, config) = streams.ok_or_else(|| Error::internal("the app serves no HTTP"))?;
         config.origins.check(&parts.headers)?;
         if handle.draining() {
             return Err(

@@ -1,0 +1,105 @@
+//! Writes a file under a temporary name, in pieces, on threads for blocking calls.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::{Builder, NamedTempFile, PersistError};
+
+use super::errors::disk_error;
+use crate::error::{Error, Result};
+
+/// Number of bytes that are collected before they are written: each write is a change of threads.
+const WRITE_SIZE: usize = 64 << 10;
+
+/// The permissions of a new file, less those that the process's umask takes away.
+const FILE_MODE: u32 = 0o666;
+
+/// The treatment of a file that has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    Replace,
+    /// Responded with 409.
+    Keep,
+}
+
+/// A file that is being written. Dropped unfinished, it is deleted.
+pub(super) struct FileWriter {
+    file: NamedTempFile,
+    /// The same file, for the threads that write it.
+    writer: Arc<File>,
+    buffer: Vec<u8>,
+}
+
+impl FileWriter {
+    /// Creates a file with a temporary name in `folder`. Without a last place yet, only this process may read it.
+    pub async fn create(folder: &Path, is_private: bool) -> Result<Self> {
+        let path = folder.to_owned();
+        let created = blocking(move || {
+            let mut builder = Builder::new();
+            builder.prefix(".upload-").suffix(".part");
+            if !is_private {
+                builder.permissions(Permissions::from_mode(FILE_MODE));
+            }
+            let file = builder.tempfile_in(&path)?;
+            let writer = Arc::new(file.as_file().try_clone()?);
+            Ok(Self { file, writer, buffer: Vec::with_capacity(WRITE_SIZE) })
+        });
+        created.await.map_err(|error| disk_error(error, "create a file in", folder))
+    }
+
+    /// Appends a piece.
+    pub async fn write(&mut self, piece: &[u8]) -> Result<()> {
+        self.buffer.extend_from_slice(piece);
+        if self.buffer.len() >= WRITE_SIZE { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let (writer, buffer) = (self.writer.clone(), std::mem::take(&mut self.buffer));
+        let written = blocking(move || {
+            (&*writer).write_all(&buffer)?;
+            Ok(buffer)
+        });
+        let path = self.file.path();
+        self.buffer = written.await.map_err(|error| disk_error(error, "write", path))?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Ends the file and gives it its name, which it has only once its content is on the disk.
+    pub async fn persist(mut self, path: PathBuf, existing: Existing) -> Result<()> {
+        self.flush().await?;
+        let Self { file, writer, .. } = self;
+        let target = path.clone();
+        let persisted = blocking(move || {
+            // Before the name: after a crash of the system, the name would be that of an empty file.
+            writer.sync_data()?;
+            let renamed = match existing {
+                Existing::Replace => file.persist(&target),
+                Existing::Keep => file.persist_noclobber(&target),
+            };
+            renamed.map(drop).map_err(|PersistError { error, .. }| error)
+        });
+        persisted.await.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Error::conflict("a file of this name exists").caused_by(error)
+            }
+            _ => disk_error(error, "save", &path),
+        })
+    }
+
+    /// Ends the file, which keeps its temporary name.
+    pub async fn finish(mut self) -> Result<NamedTempFile> {
+        self.flush().await?;
+        Ok(self.file)
+    }
+}
+
+/// Runs `work` on a thread for blocking calls.
+pub(super) async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> io::Result<R> + Send + 'static,
+) -> io::Result<R> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

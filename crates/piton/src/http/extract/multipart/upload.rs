@@ -1,0 +1,117 @@
+//! A file that a client has sent, in a temporary place.
+
+use std::borrow::Cow;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use tempfile::NamedTempFile;
+
+use super::errors::disk_error;
+use super::file_writer::blocking;
+use crate::error::{Error, Result};
+
+/// A file that a client has sent, in `http.uploads.folder`. Deleted when dropped, unless it is given its last place by
+/// [`persist`](Self::persist).
+///
+/// A field of a [`MultipartForm`](crate::http::MultipartForm), or made by
+/// [`FormPart::to_temp_file`](crate::http::FormPart::to_temp_file).
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Shared, because a form may be read into its type several times.
+    file: Arc<Mutex<Option<NamedTempFile>>>,
+    path: PathBuf,
+    file_name: Option<String>,
+    content_type: Option<String>,
+    size: u64,
+}
+
+impl Upload {
+    pub(super) fn new(
+        file: NamedTempFile,
+        file_name: Option<String>,
+        content_type: Option<String>,
+        size: u64,
+    ) -> Self {
+        let path = file.path().to_owned();
+        Self { file: Arc::new(Mutex::new(Some(file))), path, file_name, content_type, size }
+    }
+
+    /// Returns the path of the temporary file, to read it from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the name of the file on the client's machine, made safe; see
+    /// [`FormPart::file_name`](crate::http::FormPart::file_name).
+    #[must_use]
+    pub fn file_name(&self) -> Option<&str> {
+        self.file_name.as_deref()
+    }
+
+    /// Returns the media type that the client says the file has. It may be untrue.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
+    /// Returns the number of bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Moves the file to its last place, in place of one that is there. A place on another file system gets a copy, which
+    /// has its name only once it is whole.
+    ///
+    /// # Errors
+    /// 507 if the disk is full, 500 if the file cannot be written.
+    pub async fn persist(self, path: impl AsRef<Path>) -> Result<()> {
+        let Some(file) = self.file.lock().take() else {
+            return Err(Error::internal("the upload has been persisted already"));
+        };
+        let target = path.as_ref().to_owned();
+        let moved = blocking(move || move_to(file, &target));
+        moved.await.map_err(|error| disk_error(error, "save", path.as_ref()))
+    }
+}
+
+/// Renames the file, or copies it to another file system. Blocks.
+fn move_to(file: NamedTempFile, target: &Path) -> io::Result<()> {
+    file.as_file().sync_data()?;
+    let file = match file.persist(target) {
+        Ok(saved) => return share(&saved),
+        Err(failed) if failed.error.kind() == io::ErrorKind::CrossesDevices => failed.file,
+        Err(failed) => return Err(failed.error),
+    };
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut copy = NamedTempFile::with_prefix_in(".upload-", folder.unwrap_or(Path::new(".")))?;
+    io::copy(&mut file.reopen()?, &mut copy)?;
+    copy.as_file().sync_data()?;
+    share(&copy.persist(target)?)
+}
+
+/// Gives a file in its last place the permissions that the process gives new files as far as they are usual: a temporary
+/// file is for its owner alone.
+fn share(file: &std::fs::File) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(0o644))
+}
+
+impl JsonSchema for Upload {
+    fn schema_name() -> Cow<'static, str> {
+        "Upload".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "binary" })
+    }
+}

@@ -1,0 +1,103 @@
+//! The choice between a file and its precompressed siblings, by `Accept-Encoding` (RFC 9110, section 12.5.3).
+
+use http::{HeaderMap, header};
+
+/// A content coding of which files may be stored next to the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoredCoding {
+    Brotli,
+    Zstd,
+    Gzip,
+}
+
+impl StoredCoding {
+    /// All codings, from the smallest result.
+    pub const ALL: [Self; 3] = [Self::Brotli, Self::Zstd, Self::Gzip];
+
+    /// Returns the name in `Accept-Encoding` and `Content-Encoding`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    /// Returns the end of the sibling's name: `app.js.br`.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Brotli => ".br",
+            Self::Zstd => ".zst",
+            Self::Gzip => ".gz",
+        }
+    }
+}
+
+/// Returns the codings that the client accepts at least as much as the plain file, the preferred first.
+pub(super) fn accepted(headers: &HeaderMap) -> Vec<StoredCoding> {
+    let weights: Vec<(&str, u16)> = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(weighted)
+        .collect();
+    let weight_of = |name: &str| {
+        weights
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, weight)| *weight)
+    };
+    let any = weight_of("*");
+    let plain = weight_of("identity").unwrap_or(0);
+    let mut codings: Vec<(u16, StoredCoding)> = StoredCoding::ALL
+        .into_iter()
+        .filter_map(|coding| Some((weight_of(coding.name()).or(any)?, coding)))
+        .filter(|(weight, _)| *weight > 0 && *weight >= plain)
+        .collect();
+    // Stable, so that of equal weights the smallest result comes first.
+    codings.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    codings.into_iter().map(|(_, coding)| coding).collect()
+}
+
+/// Returns the coding and its weight in thousandths. A weight that is not valid counts as 0.
+fn weighted(element: &str) -> (&str, u16) {
+    let (name, parameters) = element.split_once(';').unwrap_or((element, ""));
+    let weight = parameters.trim().trim_start_matches(['q', 'Q']).trim_start().strip_prefix('=');
+    let weight = match weight {
+        None => 1000,
+        Some(text) => {
+            text.trim().parse::<f32>().map_or(0, |weight| (weight.clamp(0.0, 1.0) * 1000.0) as u16)
+        }
+    };
+    (name.trim(), weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_clients_weights_decide_and_then_the_size() {
+        use StoredCoding::{Brotli, Gzip, Zstd};
+        for (header, expected) in [
+            ("", &[][..]),
+            ("gzip, deflate, br, zstd", &[Brotli, Zstd, Gzip]),
+            ("gzip;q=1.0, br;q=0.5", &[Gzip, Brotli]),
+            ("br;q=0, gzip", &[Gzip]),
+            ("*", &[Brotli, Zstd, Gzip]),
+            ("*;q=0", &[]),
+            ("*;q=0.1, br;q=0", &[Zstd, Gzip]),
+            ("identity, br;q=0.5", &[]),
+            ("GZIP;Q=0.3", &[Gzip]),
+            ("gzip;q=x", &[]),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(header));
+            assert_eq!(accepted(&headers), expected, "{header}");
+        }
+        assert!(accepted(&HeaderMap::new()).is_empty());
+    }
+}

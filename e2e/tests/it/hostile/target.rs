@@ -1,0 +1,106 @@
+//! The service under attack, and connections to it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+use test_support::service::Service;
+use test_support::{certificates, free_port};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Maximum time for a connection to be made, with its TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Settings that let slow clients be cut off within the short run. Fewer connections than the storm
+/// opens, so that it meets the limit.
+const SETTINGS: [&str; 5] = [
+    "http.header_timeout=2s",
+    "http.write_timeout=2s",
+    "http.timeout=3s",
+    "http.max_connections=4000",
+    "log.level=warning",
+];
+
+/// A connection, with TLS or without.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
+
+/// A running service, and the trust in its certificate if it has one.
+pub struct Target {
+    pub name: &'static str,
+    pub service: Service,
+    pub tls: Option<Arc<ClientConfig>>,
+    pub log: PathBuf,
+    _folder: TempDir,
+}
+
+impl Target {
+    /// Starts the service of `e2e/examples/edges.rs`.
+    pub async fn start(with_tls: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings: Vec<String> = SETTINGS.map(ToOwned::to_owned).into();
+        let tls = with_tls.then(|| {
+            certificates::make(folder.path());
+            let file = |name: &str| folder.path().join(name).display().to_string();
+            settings.push(format!("http.tls.certificate={}", file("server.pem")));
+            settings.push(format!("http.tls.key={}", file("server.key")));
+            trust(folder.path())
+        });
+        let log = folder.path().join("log");
+        let port = free_port();
+        let port_text = port.to_string();
+        let mut arguments = vec!["--host", "127.0.0.1", "--port", &port_text];
+        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        let service = Service::spawn("examples/edges", port, &arguments, &[], Some(&log));
+        let name = if with_tls { "tls" } else { "plain" };
+        let target = Self { name, service, tls, log, _folder: folder };
+        test_support::wait_for("the service to accept", || async {
+            target.connect(b"http/1.1").await.is_ok()
+        })
+        .await;
+        target
+    }
+
+    /// Opens a connection for the protocol, such as `h2`.
+    pub async fn connect(&self, protocol: &[u8]) -> io::Result<Box<dyn ByteStream>> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_by(protocol)).await?
+    }
+
+    async fn connect_by(&self, protocol: &[u8]) -> io::Result<Box<dyn ByteStream>> {
+        let stream = self.tcp().await?;
+        let Some(config) = &self.tls else { return Ok(Box::new(stream)) };
+        let mut config = ClientConfig::clone(config);
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let name = ServerName::try_from("localhost").expect("a host's name");
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        Ok(Box::new(stream))
+    }
+
+    /// Opens a connection and sends nothing, not even the greeting of TLS.
+    pub async fn tcp(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(("127.0.0.1", self.service.port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+fn trust(folder: &Path) -> Arc<ClientConfig> {
+    let authority = CertificateDer::from_pem_file(folder.join("authority.pem")).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
