@@ -26,7 +26,6 @@ struct Negotiated {
 
 enum Transport {
     Plain(Socket),
-    // Boxed, because a plain connection would take 1,200 bytes more.
     Tls(Box<TlsStream>),
 }
 
