@@ -16,9 +16,13 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 const CLIENTS: usize = 200;
 
-async fn start(port: u16, settings: &[&str]) -> Service {
-    let arguments: Vec<&str> = settings.iter().flat_map(|&setting| ["--set", setting]).collect();
-    Service::start("examples/streams", port, &arguments).await
+async fn start(port: u16, arguments: &[&str]) -> Service {
+    Service::start("examples/streams", port, arguments).await
+}
+
+/// The arguments of a service in production that waits for its load balancers as long as this.
+const fn production(drain_wait: &str) -> [&str; 5] {
+    ["--production", "--set", drain_wait, "--set", "admin.address=off"]
 }
 
 /// The number of a whole event. Panics for one that was cut.
@@ -98,9 +102,9 @@ async fn read_socket(mut socket: WebSocketStream<TcpStream>) {
 
 /// Opens all streams, tells the service to stop, and returns how long it took until all clients were told
 /// and until the service had ended.
-async fn stop_under_streams(settings: &[&str]) -> (Duration, Duration) {
+async fn stop_under_streams(arguments: &[&str]) -> (Duration, Duration) {
     let port = test_support::free_port();
-    let service = start(port, settings).await;
+    let service = start(port, arguments).await;
     let (mut events, mut sockets) = (Vec::new(), Vec::new());
     for _ in 0..CLIENTS {
         events.push(open_events(port).await);
@@ -132,17 +136,13 @@ async fn stop_under_streams(settings: &[&str]) -> (Duration, Duration) {
 async fn all_streams_are_told_of_the_stop_and_the_service_ends_within_a_second() {
     let (_, ended) = stop_under_streams(&[]).await;
     assert!(ended < Duration::from_secs(1), "{ended:?}");
-    let production =
-        [("ENVIRONMENT", "production"), ("HTTP_DRAIN_WAIT", "0s"), ("ADMIN_ADDRESS", "off")];
-    let (_, ended) = stop_under_streams(&production).await;
+    let (_, ended) = stop_under_streams(&production("http.drain_wait=0s")).await;
     assert!(ended < Duration::from_secs(1), "{ended:?}");
 }
 
 #[tokio::test]
 async fn streams_are_told_before_the_wait_of_production_and_not_after_it() {
-    let variables =
-        [("ENVIRONMENT", "production"), ("HTTP_DRAIN_WAIT", "3s"), ("ADMIN_ADDRESS", "off")];
-    let (told, ended) = stop_under_streams(&settings).await;
+    let (told, ended) = stop_under_streams(&production("http.drain_wait=3s")).await;
     assert!(told < Duration::from_secs(1) && ended >= Duration::from_secs(3), "{told:?} {ended:?}");
 }
 

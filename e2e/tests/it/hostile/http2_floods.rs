@@ -28,6 +28,12 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+/// Number of parts that are sent between two pauses.
+const BATCH: u32 = 50;
+
+/// Pause of an attacker that shares its two cores with the service.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Time after the phase within which the service must have cut off what it does not tolerate.
 const CUT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -152,6 +158,9 @@ async fn run(stream: Box<dyn ByteStream>, flood: &Flood, until: Instant) -> (u32
         } else {
             alive = writer.write_all(&part).await.is_ok();
             sent += 1;
+        }
+        if sent % BATCH == 0 {
+            tokio::time::sleep(PAUSE).await;
         }
     }
     let has_ended = !alive || reading.is_finished();

@@ -60,7 +60,7 @@ const FIELDS: [&str; 20] = [
 
 /// Values of `Host`, or its absence, that HTTP/1.1 refuses.
 const HOSTS: [&str; 6] =
-    ["", "host: a b\r\n", "host: a/b\r\n", "host: a@b\r\n", "host: a,b\r\n", "host: <a>\r\n"];
+    ["", "host: a b\r\n", "host: a/b\r\n", "host: a@b\r\n", "host: a\\b\r\n", "host: <a>\r\n"];
 
 /// Values of `Content-Length`.
 const LENGTHS: [&str; 16] = [

@@ -16,8 +16,8 @@ use super::target::Target;
 /// Time between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Maximum time for a probe. An orchestrator's is often a second.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time for a probe.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Observations of one phase.
 #[derive(Clone, Debug, Default)]

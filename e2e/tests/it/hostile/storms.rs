@@ -13,6 +13,13 @@ use super::target::Target;
 /// Number of connections that are held open at once: more than the service's `http.max_connections`.
 const CONNECTIONS: usize = 5_000;
 
+/// Number of connections that are opened between two pauses.
+const BATCH: usize = 20;
+
+/// Pause of an attacker that shares its two cores with the service: without one it would measure how the
+/// system divides them.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// First bytes of connections that are held or reset: nothing, part of a head, a whole request, part of
 /// a body, the start of a TLS greeting.
 const STARTS: [&[u8]; 5] = [
@@ -37,6 +44,9 @@ pub async fn hold_connections(target: &Arc<Target>, until: Instant) -> Result<St
                 Err(_) => failed += 1,
             }
             opened += 1;
+            if opened.is_multiple_of(BATCH) {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
         most = most.max(held.len());
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -70,6 +80,7 @@ pub async fn reset_connections(target: &Arc<Target>, until: Instant) -> Result<S
                 while Instant::now() < until {
                     reset(&target, STARTS[count % STARTS.len()]).await;
                     count += 1;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 count - offset
             })
