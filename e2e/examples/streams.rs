@@ -8,8 +8,6 @@ use piton::http::{Event, LastEventId, Sse, Stream, WebSocketUpgrade};
 use piton::prelude::*;
 use piton::tokio::time::sleep;
 
-piton::blueprint!("");
-
 /// Time between two events.
 const PERIOD: Duration = Duration::from_millis(20);
 

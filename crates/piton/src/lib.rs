@@ -60,6 +60,7 @@
 //! | `zstd` | `compression` with zstd | zstd (C) | 0.1 |
 //! | `tls` | TLS of the listeners, `ClientCert` | rustls with aws-lc-rs (C) | 0.1 |
 //! | `http2` | HTTP/2 of the listeners | h2 | 0.1 |
+//! | `jemalloc` | memory is returned to the system after a burst: the allocator of the whole program | tikv-jemallocator (C) | 0.1 |
 //! | `jwt` | `Identity`, `Tokens`, `#[protected]`: tokens as Flask-JWT-Extended's | aws-lc-rs (C) | 0.1 |
 //! | `password` | `Passwords`: hashes as argon2-cffi's | argon2 | 0.1 |
 //! | `api-key` | `ApiKeys`: named keys with scopes | sha2 | 0.1 |
@@ -78,6 +79,8 @@
 // The macros write `::piton::..`, in this crate too.
 extern crate self as piton;
 
+#[cfg(feature = "jemalloc")]
+mod allocator;
 mod compat;
 pub mod config;
 pub mod convert;

@@ -72,29 +72,17 @@ impl Default for TlsSettings {
     }
 }
 
-/// The paths of a configuration with TLS.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS reads the files"))]
-pub(crate) struct TlsFiles<'a> {
-    pub certificate: &'a Path,
-    pub key: &'a Path,
-    /// Set if clients are asked for certificates.
-    pub client_ca: Option<&'a Path>,
-}
-
 impl TlsSettings {
     /// Returns whether the listeners speak TLS.
     pub(crate) fn is_on(&self) -> bool {
         self.files().is_some()
     }
 
-    /// Returns the files, if TLS is on.
-    pub(crate) fn files(&self) -> Option<TlsFiles<'_>> {
-        Some(TlsFiles {
-            certificate: self.certificate.as_deref()?,
-            key: self.key.as_deref()?,
-            client_ca: self.client_ca.as_deref().filter(|_| self.client_auth != ClientAuth::None),
-        })
+    /// Returns the files of the certificate and its key, if TLS is on, and that of the authorities, if
+    /// clients are asked for certificates.
+    pub(crate) fn files(&self) -> Option<(&Path, &Path, Option<&Path>)> {
+        let client_ca = self.client_ca.as_deref().filter(|_| self.client_auth != ClientAuth::None);
+        Some((self.certificate.as_deref()?, self.key.as_deref()?, client_ca))
     }
 
     /// Refuses settings that contradict each other, and files that TLS cannot use.

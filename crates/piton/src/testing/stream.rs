@@ -163,7 +163,7 @@ impl TestStream {
             match self.frame_before(deadline).await {
                 Some(None) => break,
                 Some(Some(Ok(frame))) => {
-                    body.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()))
+                    body.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
                 }
                 Some(Some(Err(error))) => {
                     panic!("the body of {} ended with an error: {error}", self.request)

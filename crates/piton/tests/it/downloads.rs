@@ -25,7 +25,7 @@ async fn bytes() -> Download {
 }
 
 async fn stream() -> Download {
-    let pieces = ["01", "23"].map(|piece| Ok::<_, std::io::Error>(piece));
+    let pieces = ["01", "23"].map(Ok::<_, std::io::Error>);
     Download::stream(futures_util::stream::iter(pieces)).name("a.csv").size(4)
 }
 

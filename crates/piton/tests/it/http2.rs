@@ -422,6 +422,7 @@ async fn an_upload_larger_than_the_window_arrives_whole() {
                 (WINDOW_UPDATE, 0) => connection += value(0),
                 (WINDOW_UPDATE, _) => window += value(0),
                 (SETTINGS, _) if frame.flags & ACK == 0 => {
+                    peer.send(SETTINGS, ACK, 0, &[]).await.unwrap();
                     let initial = frame.payload.chunks(6).position(|entry| entry[..2] == [0, 4]);
                     window += value(initial.unwrap() * 6 + 2) - 65_535;
                 }

@@ -62,8 +62,8 @@ const FIRST_LINES: &[&[u8]] = &[
     b"GET nothing HTTP/1.1",
     b"GET http:// HTTP/1.1",
     b"GET ://a/ HTTP/1.1",
-    b"CONNECT / HTTP/1.1",
-    b"CONNECT test:80 HTTP/1.1",
+    b"GET test:80 HTTP/1.1",
+    b"GET ftp://test/ HTTP/1.1",
     b"POST * HTTP/1.1",
 ];
 

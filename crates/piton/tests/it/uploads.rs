@@ -326,7 +326,7 @@ async fn progress_is_reported_as_the_part_arrives() {
         let part = part.on_progress(move |bytes| {
             assert!(report.swap(bytes, Ordering::Relaxed) < bytes);
         });
-        drop(part.to_temp_file().await?);
+        drop(part.save_to_temp_file().await?);
         Ok(NoContent)
     }
     let (folder, seen) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(0)));

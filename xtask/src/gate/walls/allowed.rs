@@ -43,7 +43,7 @@ pub const GROUND_FLOOR: [&str; 16] = [
 ];
 
 /// All modules, in reading order.
-pub const MODULES: [ModuleRow; 29] = [
+pub const MODULES: [ModuleRow; 30] = [
     row("launch_steps", Only(&[])),
     row("stop_signal", Only(&[])),
     row("reload_signal", Only(&[])),
@@ -85,6 +85,7 @@ pub const MODULES: [ModuleRow; 29] = [
     row("openapi", GroundFloorAnd(&["app", "http"])),
     row("panel", GroundFloorAnd(&["admin", "http"])),
     row("testing", GroundFloorAnd(&["app", "http"])),
+    row("allocator", Only(&[])),
     row("prelude", All),
 ];
 

@@ -26,7 +26,7 @@ struct Negotiated {
 
 enum Transport {
     Plain(Socket),
-    Tls(TlsStream),
+    Tls(Box<TlsStream>),
 }
 
 /// Serves a connection. Returns when it has ended.
@@ -80,7 +80,7 @@ async fn negotiate(
         let (stream, handshake) = Box::pin(tls.accept(socket)).await?;
         let is_http2 = handshake.is_http2;
         info.handshake = Some(Arc::new(handshake));
-        return Ok(Negotiated { transport: Transport::Tls(stream), is_http2, info });
+        return Ok(Negotiated { transport: Transport::Tls(Box::new(stream)), is_http2, info });
     }
     let is_http2 = match &config.http2 {
         Some(http2) => socket.begins_with(http2.preface()).await?,
@@ -107,6 +107,7 @@ async fn within_limits(
         () = tokio::time::sleep(config.header_timeout_of(state)) => return None,
         () = state.eviction.notified() => return None,
         () = closed => return None,
+        () = state.eviction.notified() => return None,
     };
     // Clients break off handshakes at any time, so the reason is for those who look for it.
     negotiated

@@ -24,10 +24,10 @@ use super::connection_io::ConnectionIo;
 use super::connection_places::{ConnectionSlot, RESERVE_HEADER_TIMEOUT};
 use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
-use super::host_header;
 use super::http2::Http2Config;
 use super::listeners::ProxyProtocol;
 use super::request_body::{self, RequestBody};
+use super::request_target;
 use super::stack::Stack;
 use super::tls::{Handshake, TlsAcceptor};
 use crate::error::BoxError;
@@ -157,8 +157,7 @@ impl ConnectionService {
 
     /// Returns the reason why the request is not to reach the router, if there is one.
     fn refusal(&self, request: &hyper::Request<Incoming>) -> Option<Refusal> {
-        let fault = host_header::fault(request.version(), request.headers());
-        if let Some(fault) = fault {
+        if let Some(fault) = request_target::fault(request) {
             return Some(Refusal::Malformed(fault));
         }
         let is_probe = || self.stack.is_probe(request.uri().path());

@@ -14,7 +14,6 @@ pub(crate) mod cors;
 mod cors_origin;
 mod error_format;
 mod header_timeout;
-mod host_header;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(not(feature = "http2"))]
@@ -31,6 +30,7 @@ mod protocol_errors;
 mod request_body;
 mod request_body_limit;
 pub(crate) mod request_context;
+mod request_target;
 mod response_body;
 mod response_headers;
 pub(crate) mod stack;

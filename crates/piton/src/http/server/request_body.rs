@@ -93,7 +93,10 @@ impl http_body::Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
+        // hyper does not report the end of a body that outlasts its response before the next request.
+        let Some(incoming) = this.incoming.as_mut().filter(|body| !body.is_end_stream()) else {
+            return Poll::Ready(None);
+        };
         this.awaits_continue = false;
         let polled = Pin::new(incoming).poll_frame(cx);
         match &polled {
@@ -212,7 +215,9 @@ fn discard_arrived(incoming: &mut Incoming) -> bool {
 
 /// Discards the body. A client that does not send it is ended by `http.header_timeout`.
 async fn drain(mut incoming: Incoming, state: Arc<ConnectionState>) {
-    while let Some(Ok(_)) = incoming.frame().await {}
+    while !incoming.is_end_stream()
+        && let Some(Ok(_)) = incoming.frame().await
+    {}
     let mut handover = state.body.lock();
     // The next request may have begun.
     if matches!(*handover, BodyHandover::Draining) {
@@ -226,8 +231,9 @@ async fn drain(mut incoming: Incoming, state: Arc<ConnectionState>) {
 async fn discard(mut incoming: Incoming, state: Arc<ConnectionState>) {
     let discard = async {
         let mut discarded = 0;
-        while let Some(Ok(frame)) = incoming.frame().await
-            && discarded < MAX_DISCARDED_BYTES
+        while discarded < MAX_DISCARDED_BYTES
+            && !incoming.is_end_stream()
+            && let Some(Ok(frame)) = incoming.frame().await
         {
             discarded += frame.data_ref().map_or(0, Bytes::len);
         }

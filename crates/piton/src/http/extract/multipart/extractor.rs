@@ -26,9 +26,15 @@ use crate::request::body_state::BodyReader;
 /// async fn add(mut form: Multipart) -> Result<NoContent> {
 ///     while let Some(part) = form.next_part().await? {
 ///         match part.name() {
-///             "title" => info!("The title is {}", part.text().await?),
-///             // Named by the service, because two clients may send the same name.
-///             "photo" => drop(part.save_to(format!("photos/{}", piton::RequestId::current().unwrap())).await?),
+///             "title" => {
+///                 let title = part.text().await?;
+///                 info!("The title is {title}");
+///             }
+///             "photo" => {
+///                 // Named by the service, because two clients may send the same name.
+///                 let size = part.save_to("photos/7.jpg").await?;
+///                 info!("The photo has {size} bytes");
+///             }
 ///             other => return Err(Error::unprocessable(format!("there is no field `{other}`"))),
 ///         }
 ///     }

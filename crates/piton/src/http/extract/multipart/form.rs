@@ -57,7 +57,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for MultipartForm<T> {
                 fields.push(&name, &part.text().await?);
                 continue;
             }
-            let upload = part.to_temp_file().await?;
+            let upload = part.save_to_temp_file().await?;
             if upload.size() > 0 || upload.file_name().is_some() {
                 fields.push_upload(&name, upload);
             }

@@ -164,7 +164,7 @@ impl<'a> FormPart<'a> {
     }
 
     /// Saves the part to a temporary file in `http.uploads.folder`, which is deleted when the [`Upload`] is dropped.
-    pub async fn to_temp_file(mut self) -> Result<Upload> {
+    pub async fn save_to_temp_file(mut self) -> Result<Upload> {
         let folder = self.settings.folder.clone().unwrap_or_else(std::env::temp_dir);
         let mut file = FileWriter::create(&folder, true).await?;
         self.copy_to(&mut file).await?;

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// [`persist`](Self::persist).
 ///
 /// A field of a [`MultipartForm`](crate::http::MultipartForm), or made by
-/// [`FormPart::to_temp_file`](crate::http::FormPart::to_temp_file).
+/// [`FormPart::save_to_temp_file`](crate::http::FormPart::save_to_temp_file).
 #[derive(Clone, Debug)]
 pub struct Upload {
     /// Shared, because a form may be read into its type several times.

@@ -7,7 +7,6 @@ pub(super) use super::zstd::OFFERED;
 /// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
-    #[cfg_attr(not(feature = "zstd"), expect(dead_code, reason = "neither offered nor decoded"))]
     Zstd,
     Brotli,
     Gzip,
@@ -16,6 +15,8 @@ pub(super) enum Coding {
 }
 
 impl Coding {
+    const ALL: [Self; 4] = [Self::Zstd, Self::Brotli, Self::Gzip, Self::Deflate];
+
     /// Returns the name in headers.
     pub const fn name(self) -> &'static str {
         match self {
@@ -26,11 +27,11 @@ impl Coding {
         }
     }
 
-    /// Returns the coding of that name. Names are case-insensitive; `x-gzip` is `gzip` (RFC 9110,
+    /// Returns the coding of that name, if this build has it. Names are case-insensitive; `x-gzip` is `gzip` (RFC 9110,
     /// section 8.4.1.3).
     pub fn of_name(name: &str) -> Option<Self> {
         let name = if name.eq_ignore_ascii_case("x-gzip") { "gzip" } else { name };
-        let mut known = OFFERED.iter().copied().chain([Self::Deflate]);
-        known.find(|coding| coding.name().eq_ignore_ascii_case(name))
+        let named = Self::ALL.into_iter().find(|it| it.name().eq_ignore_ascii_case(name));
+        named.filter(|coding| *coding == Self::Deflate || OFFERED.contains(coding))
     }
 }

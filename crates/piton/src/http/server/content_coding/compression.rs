@@ -22,6 +22,7 @@ use super::coding::Coding;
 use super::compressed_tags;
 use super::compressible::is_compressible;
 use super::zstd;
+use crate::error::BoxError;
 use crate::handle::Handle;
 use crate::http::server::body_limit_errors::budget_exhausted;
 use crate::http::server::response_body;
@@ -122,7 +123,13 @@ fn as_io(body: BodyDataStream) -> impl Stream<Item = io::Result<Bytes>> {
 }
 
 fn in_pieces(reader: impl AsyncRead + Send + 'static) -> Body {
-    Body::from_stream(ReaderStream::with_capacity(reader, PIECE_SIZE))
+    Body::from_stream(ReaderStream::with_capacity(reader, PIECE_SIZE).map_err(error_of_body))
+}
+
+/// Returns the error of the plain body as it was, for the log to find its place in the code.
+fn error_of_body(error: io::Error) -> BoxError {
+    let kind = error.kind();
+    error.into_inner().unwrap_or_else(|| io::Error::from(kind).into())
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub(super) enum InheritedListener {
 /// Receives the sockets that were handed to this process, and hides the variables from its children.
 /// Call it once, at the start of the process.
 pub(crate) fn receive_inherited_sockets() {
-    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let names: Vec<String> = names.split(':').map(str::to_owned).collect();
+    let names = env::var_os("LISTEN_FDNAMES").unwrap_or_default();
+    let names: Vec<String> = names.to_string_lossy().split(':').map(str::to_owned).collect();
     let mut handed = ListenFd::from_env();
     let received = (0..handed.len()).filter_map(|index| {
         let listener = take(&mut handed, index)?;

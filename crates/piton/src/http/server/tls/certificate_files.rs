@@ -39,10 +39,10 @@ impl FileContents {
     /// # Errors
     /// Every file that cannot be read.
     pub fn read(settings: &TlsSettings) -> Result<Option<Self>, Vec<FileProblem>> {
-        let Some(files) = settings.files() else { return Ok(None) };
-        let certificate = read("certificate", files.certificate);
-        let key = read("key", files.key);
-        let client_ca = files.client_ca.map(|path| read("client_ca", path)).transpose();
+        let Some((certificate, key, client_ca)) = settings.files() else { return Ok(None) };
+        let certificate = read("certificate", certificate);
+        let key = read("key", key);
+        let client_ca = client_ca.map(|path| read("client_ca", path)).transpose();
         match (certificate, key, client_ca) {
             (Ok(certificate), Ok(key), Ok(client_ca)) => {
                 Ok(Some(Self { certificate, key, client_ca }))

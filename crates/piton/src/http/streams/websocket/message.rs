@@ -114,6 +114,7 @@ const MAX_REASON_BYTES: usize = 123;
 
 impl CloseFrame {
     /// Makes a frame. A reason above 123 bytes is cut.
+    #[must_use]
     pub fn new(code: CloseCode, reason: &str) -> Self {
         let end = reason.floor_char_boundary(MAX_REASON_BYTES);
         Self { code, reason: reason[..end].into() }

@@ -1,12 +1,34 @@
-//! Checks the `Host` header: HTTP/1.1 requires exactly one, and it names a host (RFC 9112 section 3.2).
+//! Checks the parts of a head that hyper accepts in any form: the target, and the `Host` header, of which
+//! HTTP/1.1 requires exactly one (RFC 9112 section 3.2).
 //!
 //! Proxies and services that choose different hosts for the same request can be played against each
 //! other, so that a request with two is refused and not guessed at.
 
-use http::{HeaderMap, Version, header};
+use http::uri::Scheme;
+use http::{HeaderMap, Method, Request, Uri, Version, header};
 
-/// Returns the reason to refuse a request for its `Host`, if there is one.
-pub(super) fn fault(version: Version, headers: &HeaderMap) -> Option<&'static str> {
+/// Returns the reason to refuse a request, if there is one.
+pub(super) fn fault<B>(request: &Request<B>) -> Option<&'static str> {
+    if !is_target(request.method(), request.uri()) {
+        return Some("the request's target is not valid");
+    }
+    host_fault(request.version(), request.headers())
+}
+
+/// Returns whether `target` has one of the four forms of RFC 9112 section 3.2.
+fn is_target(method: &Method, target: &Uri) -> bool {
+    match (target.scheme(), target.authority()) {
+        (None, None) => {
+            let path = target.path();
+            path.starts_with('/') || path == "*" && method == Method::OPTIONS
+        }
+        (Some(scheme), Some(_)) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
+        (None, Some(_)) => method == Method::CONNECT,
+        (Some(_), None) => false,
+    }
+}
+
+fn host_fault(version: Version, headers: &HeaderMap) -> Option<&'static str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host.as_bytes()) => None,
@@ -52,7 +74,7 @@ mod tests {
         for host in hosts {
             headers.append(header::HOST, HeaderValue::from_static(host));
         }
-        fault(version, &headers).is_some()
+        host_fault(version, &headers).is_some()
     }
 
     #[test]
@@ -66,6 +88,18 @@ mod tests {
         {
             assert!(faults(Version::HTTP_11, &[host]), "{host}");
         }
+    }
+
+    #[test]
+    fn a_target_has_the_form_that_its_method_allows() {
+        let is_valid = |method: Method, target| is_target(&method, &Uri::from_static(target));
+        for target in ["/", "/a?b", "//a/b", "http://a/", "https://a:1/b"] {
+            assert!(is_valid(Method::GET, target), "{target}");
+        }
+        for target in ["a", "a:80", "*", "ftp://a/"] {
+            assert!(!is_valid(Method::GET, target), "{target}");
+        }
+        assert!(is_valid(Method::OPTIONS, "*") && is_valid(Method::CONNECT, "a:80"));
     }
 
     #[test]
