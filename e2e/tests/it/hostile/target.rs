@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Settings that let clients that never read be cut off within the short run. Fewer connections than the
 /// storm opens, so that it meets the limit.
 const SETTINGS: [&str; 5] = [
-    "http.header_timeout=10s",
+    "http.header_timeout=3s",
     "http.write_timeout=2s",
     "http.timeout=3s",
     "http.max_connections=4000",
