@@ -3,17 +3,25 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Creates an authority (`authority.pem`), and a certificate issued by it for `localhost`
-/// (`server.pem`, `server.key`).
+/// Creates an authority (`authority.pem`), and a certificate issued by it for `localhost` and
+/// `127.0.0.1` (`server.pem`, `server.key`).
 ///
 /// # Panics
 /// If `openssl` is not installed or fails.
 pub fn make(folder: &Path) {
+    make_for(folder, "DNS:localhost,IP:127.0.0.1");
+}
+
+/// Creates the same with these alternative names of the server.
+///
+/// # Panics
+/// As [`make`].
+pub fn make_for(folder: &Path, alternative_names: &str) {
     openssl(
         folder,
         "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",
     );
-    issue(folder, "server", "localhost", "DNS:localhost,IP:127.0.0.1");
+    issue(folder, "server", "localhost", alternative_names);
 }
 
 /// Issues a certificate of the folder's authority (`NAME.pem`, `NAME.key`) with this common name and

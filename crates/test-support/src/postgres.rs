@@ -258,7 +258,7 @@ fn settings(port: u16) -> Vec<String> {
 /// Creates an authority and a certificate for `localhost`, with the permissions that PostgreSQL
 /// requires.
 fn make_certificates(folder: &Path) {
-    crate::certificates::make(folder);
+    crate::certificates::make_for(folder, "DNS:localhost");
     if is_root() {
         run(Command::new("chown").arg("postgres").arg(folder.join("server.key")));
     }

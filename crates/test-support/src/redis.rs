@@ -64,7 +64,7 @@ impl Redis {
     #[must_use]
     pub fn start_with_tls() -> (Self, PathBuf) {
         let mut server = Self::new(&[]);
-        crate::certificates::make(server.folder.path());
+        crate::certificates::make_for(server.folder.path(), "DNS:localhost");
         let file = |name: &str| server.folder.path().join(name).to_string_lossy().into_owned();
         let (port, authority) =
             (server.port.to_string(), server.folder.path().join("authority.pem"));

@@ -9,9 +9,13 @@ pub(super) const BYTES: HeaderValue = HeaderValue::from_static("application/octe
 
 /// Returns the media type of a file by its name. Text is UTF-8.
 pub(super) fn of_name(name: &Path) -> HeaderValue {
-    let Some(media_type) = mime_guess::from_path(name).first_raw() else { return BYTES };
-    let is_text = media_type.starts_with("text/")
-        || matches!(media_type, "application/javascript" | "image/svg+xml");
+    let media_type = match mime_guess::from_path(name).first_raw() {
+        // Obsolete since RFC 9239.
+        Some("application/javascript") => "text/javascript",
+        Some(media_type) => media_type,
+        None => return BYTES,
+    };
+    let is_text = media_type.starts_with("text/") || media_type == "image/svg+xml";
     if !is_text {
         return HeaderValue::from_static(media_type);
     }

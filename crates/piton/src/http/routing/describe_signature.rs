@@ -37,11 +37,13 @@ impl<T> UnknownInput for &Probe<T> {
     }
 }
 
+/// The compiler looks for a method with as many `&` as its receiver has, then with one less: of
+/// [`KnownOutput`], then of [`UnknownResult`], then of [`UnknownOutput`].
 pub trait KnownOutput {
     fn describe_output(&self, operation: &mut Operation);
 }
 
-impl<T: Output> KnownOutput for Probe<T> {
+impl<T: Output> KnownOutput for &&Probe<T> {
     fn describe_output(&self, operation: &mut Operation) {
         T::describe(operation);
     }
@@ -63,7 +65,7 @@ pub trait UnknownOutput {
     fn describe_output(&self, operation: &mut Operation);
 }
 
-impl<T> UnknownOutput for &&Probe<T> {
+impl<T> UnknownOutput for Probe<T> {
     fn describe_output(&self, operation: &mut Operation) {
         operation.undocumented(std::any::type_name::<T>());
     }
@@ -149,7 +151,7 @@ signatures! {
 #[macro_export]
 macro_rules! describe {
     ($handler:path) => {
-        $crate::describe!(@inputs $handler, output, operation, (&&output).describe_output(operation))
+        $crate::describe!(@inputs $handler, output, operation, (&&&output).describe_output(operation))
     };
     ($handler:path, impl $bound:path) => {
         $crate::describe!(

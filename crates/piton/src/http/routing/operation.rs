@@ -680,7 +680,7 @@ mod tests {
         let mut operation = Operation::default();
         (&Probe::<Silent>::NEW).describe_input(&mut operation);
         (&Probe::<String>::NEW).describe_input(&mut operation);
-        (&&Probe::<Result<String, Silent>>::NEW).describe_output(&mut operation);
+        (&&&Probe::<Result<String, Silent>>::NEW).describe_output(&mut operation);
         assert_eq!(operation.undocumented_types().len(), 1);
         assert!(operation.undocumented_types()[0].ends_with("Silent"));
         assert_eq!(operation.read_body().unwrap().media_type, TEXT);
@@ -690,10 +690,10 @@ mod tests {
     #[test]
     fn a_result_of_an_unknown_type_is_a_result_still() {
         let mut operation = Operation::default();
-        (&&Probe::<Result<Silent, String>>::NEW).describe_output(&mut operation);
+        (&&&Probe::<Result<Silent, String>>::NEW).describe_output(&mut operation);
         assert!(operation.returns_result());
         assert!(operation.undocumented_types()[0].ends_with("Silent"));
-        (&&Probe::<Silent>::NEW).describe_output(&mut operation);
+        (&&&Probe::<Silent>::NEW).describe_output(&mut operation);
         assert_eq!(operation.undocumented_types().len(), 2);
     }
 }

@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{Stream, TryStreamExt, stream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
@@ -87,8 +87,12 @@ fn compress(
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.remove(header::ACCEPT_RANGES);
     head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-    // The response to HEAD has the head of the one to GET, and no body that could be compressed.
-    let body = if method == Method::HEAD { body } else { encode(body, coding) };
+    // The response to HEAD has the head of the one to GET, and no body that could be compressed. Its size
+    // is unknown, because axum would announce it as that of the compressed body.
+    let body = match *method {
+        Method::HEAD => Body::from_stream(stream::empty::<Result<Bytes, BoxError>>()),
+        _ => encode(body, coding),
+    };
     Response::from_parts(head, body)
 }
 

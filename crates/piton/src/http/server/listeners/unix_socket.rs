@@ -97,24 +97,28 @@ fn find_id(name: Option<&str>, file: &str) -> Result<Option<u32>, String> {
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    /// Device, inode and time of creation: another socket may have got the same inode.
+    identity: (u64, u64, i64, i64),
 }
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+        Ok(Self { path: path.to_owned(), identity: identity(&found) })
     }
 
     /// Removes the file, so that clients find no server instead of one that is about to end.
     pub fn remove(&self) {
-        let is_own = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
+        let is_own =
+            fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity);
         if is_own {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn identity(found: &fs::Metadata) -> (u64, u64, i64, i64) {
+    (found.dev(), found.ino(), found.mtime(), found.mtime_nsec())
 }
 
 impl Drop for SocketFile {
