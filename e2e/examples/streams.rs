@@ -19,7 +19,7 @@ fn text(number: u64) -> String {
 /// Numbers that go on after the last one that the client has received.
 #[get("/events")]
 async fn events(last: LastEventId) -> Sse<impl Stream<Item = Event>> {
-    let first = last.parse().map_or(1_u64, |last| last + 1);
+    let first = last.parse::<u64>().map_or(1, |last| last + 1);
     Sse::new(stream::unfold(first, |number| async move {
         sleep(PERIOD).await;
         let event = Event::new(text(number)).id(number.to_string());

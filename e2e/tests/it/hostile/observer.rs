@@ -66,7 +66,7 @@ impl Observer {
                 match outcome {
                     Ok(()) => seen.probes.push(start.elapsed()),
                     Err(error) => {
-                        seen.failures.push(format!("{error} after {:?}", start.elapsed()))
+                        seen.failures.push(format!("{error} after {:?}", start.elapsed()));
                     }
                 }
                 seen.memory_bytes = seen.memory_bytes.max(process.resident_memory());

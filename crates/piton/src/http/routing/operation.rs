@@ -688,6 +688,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrow, reason = "the borrows are what tells the traits apart")]
     fn a_result_of_an_unknown_type_is_a_result_still() {
         let mut operation = Operation::default();
         (&&&Probe::<Result<Silent, String>>::NEW).describe_output(&mut operation);
