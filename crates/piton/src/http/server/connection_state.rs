@@ -115,6 +115,7 @@ impl ConnectionState {
     }
 
     /// Records that no stream is open any more, on a connection with HTTP/2.
+    #[cfg_attr(not(feature = "http2"), expect(dead_code, reason = "HTTP/2 alone counts streams"))]
     pub fn set_idle(&self) {
         self.idle_since.store(coarse_clock::now_ms(), Ordering::Relaxed);
         self.phase.store(phase::IDLE, Ordering::Relaxed);
