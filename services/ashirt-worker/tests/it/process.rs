@@ -171,7 +171,7 @@ async fn a_backend_that_fails_is_an_error_with_its_reason_and_no_evidence() {
     ashirt.has("away", Media::Failing(503));
     ashirt.has("broken", Media::Broken(CODEBLOCK.into()));
     for (uuid, why) in
-        [("failing", "500"), ("away", "503"), ("unknown", "404"), ("broken", "broke")]
+        [("failing", "500"), ("away", "503"), ("unknown", "404"), ("broken", "ended early")]
     {
         // The Python worker took `{"error": ..}` for the media.
         let told = reason(&app, &evidence("codeblock", uuid), "Error").await;
