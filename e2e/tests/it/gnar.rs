@@ -10,12 +10,14 @@ use test_support::service::Service;
 
 /// Requests that are answered differently on purpose, or by the servers and not by the services. Each has
 /// its reason.
-const APART: [(&str, &str); 20] = [
+const APART: [(&str, &str); 22] = [
     ("echo", "piste has no such route"),
     ("double slash", "werkzeug sends the client to another address; here it is an unknown path"),
     ("encoded path", "the path of a route is compared as it was sent"),
     ("unknown method", "bjoern knows no such method and answers 400"),
     ("comma at", "Gnar Gear fails on an empty field of the header; here it is skipped"),
+    ("BEARER in upper case", "the scheme of `Authorization` has no case (RFC 9110, section 11.1)"),
+    ("bearer in lower case", "as in upper case"),
     ("sub_only", "a token of Flask-JWT-Extended 4, which piste takes too"),
     ("identity_and_sub", "a token of two names would be taken for one of them: it is refused"),
     ("sub_number", "as identity_and_sub"),
