@@ -20,8 +20,10 @@ fn text(number: u64) -> String {
 #[get("/events")]
 async fn events(last: LastEventId) -> Sse<impl Stream<Item = Event>> {
     let first = last.parse::<u64>().map_or(1, |last| last + 1);
-    Sse::new(stream::unfold(first, |number| async move {
-        sleep(PERIOD).await;
+    Sse::new(stream::unfold(first, move |number| async move {
+        if number > first {
+            sleep(PERIOD).await;
+        }
         let event = Event::new(text(number)).id(number.to_string());
         Some((event.retry(Duration::from_millis(200)), number + 1))
     }))

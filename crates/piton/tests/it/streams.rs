@@ -407,7 +407,9 @@ async fn the_stream_of_a_client_that_has_gone_is_dropped() {
             event
         }))
     }
-    let server = TestServer::start(app().route(get("/", handler))).await;
+    // Written comments show that the client has gone.
+    let app = app().set("http.streams.heartbeat", "200ms").route(get("/", handler));
+    let server = TestServer::start(app).await;
     let mut client = Client::get(&server, "/", "").await;
     client.chunk().await.unwrap();
     assert_eq!(OPEN.load(Ordering::SeqCst), 1);
