@@ -22,7 +22,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// /// Counts, and goes on where the client has been cut off.
 /// #[get("/numbers")]
 /// async fn numbers(last: LastEventId) -> Sse<impl Stream<Item = Event>> {
-///     let first = last.parse().map_or(0_u64, |last| last + 1);
+///     let first = last.parse::<u64>().map_or(0, |last| last + 1);
 ///     let numbers = (first..first + 10).map(|n| Event::new(n.to_string()).id(n.to_string()));
 ///     Sse::new(futures_util::stream::iter(numbers))
 /// }
