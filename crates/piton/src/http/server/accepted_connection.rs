@@ -107,7 +107,6 @@ async fn within_limits(
         () = tokio::time::sleep(config.header_timeout_of(state)) => return None,
         () = state.eviction.notified() => return None,
         () = closed => return None,
-        () = state.eviction.notified() => return None,
     };
     // Clients break off handshakes at any time, so the reason is for those who look for it.
     negotiated

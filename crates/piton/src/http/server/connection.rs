@@ -167,9 +167,9 @@ impl ConnectionService {
 
 /// The reasons why a request does not reach the router.
 enum Refusal {
-    /// It is not HTTP, for this reason.
+    /// A request that is not HTTP, with the reason.
     Malformed(&'static str),
-    /// Its connection has no place.
+    /// A request whose connection has no place.
     Full,
 }
 

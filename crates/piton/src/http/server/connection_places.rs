@@ -36,9 +36,9 @@ impl Drop for Place {
 /// The way in which a connection was admitted.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// It has a place.
+    /// A connection with a place.
     Regular(#[expect(dead_code, reason = "held until the connection ends")] Place),
-    /// It is in the reserve, and may get a place later.
+    /// A connection of the reserve, which may get a place later.
     Reserve { places: Arc<ConnectionPlaces>, place: OnceLock<Place> },
 }
 

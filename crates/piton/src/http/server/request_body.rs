@@ -44,13 +44,13 @@ pub(super) struct UnreadBody {
     awaits_continue: bool,
 }
 
-/// Where the body of a connection's request is.
+/// The owner of the body of a connection's request.
 #[derive(Debug, Default)]
 pub(super) enum BodyHandover {
     /// A handler may read it.
     #[default]
     Reading,
-    /// It was dropped before the response was ready.
+    /// A body that was dropped before the response was ready.
     Unread(UnreadBody),
     /// A handler may read it although the head of the response is on its way.
     Answered,
