@@ -1,5 +1,7 @@
 //! The public listener: routes, arguments, responses, and the server that serves them.
 
+#[cfg(any(feature = "compression", feature = "files"))]
+mod accepted_codings;
 mod extract;
 #[cfg(feature = "files")]
 mod files;

@@ -1,6 +1,8 @@
 //! The choice between a file and its precompressed siblings, by `Accept-Encoding` (RFC 9110, section 12.5.3).
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
+
+use crate::http::accepted_codings::AcceptedCodings;
 
 /// A content coding of which files may be stored next to the plain one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,24 +37,14 @@ impl StoredCoding {
 
 /// Returns the codings that the client accepts at least as much as the plain file, the preferred first.
 pub(super) fn accepted(headers: &HeaderMap) -> Vec<StoredCoding> {
-    let weights: Vec<(&str, u16)> = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(weighted)
-        .collect();
-    let weight_of = |name: &str| {
-        weights
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, weight)| *weight)
+    let accepted = AcceptedCodings::parse(headers);
+    let plain = accepted.identity().unwrap_or(0);
+    let weight_of = |coding: StoredCoding| {
+        accepted.weight(|name| name.eq_ignore_ascii_case(coding.name())).or(accepted.others())
     };
-    let any = weight_of("*");
-    let plain = weight_of("identity").unwrap_or(0);
     let mut codings: Vec<(u16, StoredCoding)> = StoredCoding::ALL
         .into_iter()
-        .filter_map(|coding| Some((weight_of(coding.name()).or(any)?, coding)))
+        .filter_map(|coding| Some((weight_of(coding)?, coding)))
         .filter(|(weight, _)| *weight > 0 && *weight >= plain)
         .collect();
     // Stable, so that of equal weights the smallest result comes first.
@@ -60,22 +52,9 @@ pub(super) fn accepted(headers: &HeaderMap) -> Vec<StoredCoding> {
     codings.into_iter().map(|(_, coding)| coding).collect()
 }
 
-/// Returns the coding and its weight in thousandths. A weight that is not valid counts as 0.
-fn weighted(element: &str) -> (&str, u16) {
-    let (name, parameters) = element.split_once(';').unwrap_or((element, ""));
-    let weight = parameters.trim().trim_start_matches(['q', 'Q']).trim_start().strip_prefix('=');
-    let weight = match weight {
-        None => 1000,
-        Some(text) => {
-            text.trim().parse::<f32>().map_or(0, |weight| (weight.clamp(0.0, 1.0) * 1000.0) as u16)
-        }
-    };
-    (name.trim(), weight)
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header};
 
     use super::*;
 
@@ -93,6 +72,7 @@ mod tests {
             ("identity, br;q=0.5", &[]),
             ("GZIP;Q=0.3", &[Gzip]),
             ("gzip;q=x", &[]),
+            ("gzip;q=2, br", &[Brotli]),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(header));

@@ -1,47 +1,32 @@
 //! Negotiates the coding of a response by `Accept-Encoding` (RFC 9110, section 12.5.3).
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 
 use super::coding::{Coding, OFFERED};
+use crate::http::accepted_codings::AcceptedCodings;
 
 /// Returns the offered coding that the client prefers, or `None` for the plain body.
 ///
 /// A client that accepts nothing that is offered, and not even the plain body (`identity;q=0`), gets
 /// the plain body: the handler may have changed something, and a 406 would hide that.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<Coding> {
-    let lines = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let listed: Vec<(&str, f32)> = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .filter_map(element)
-        .collect();
-    let weight = |matches: &dyn Fn(&str) -> bool| {
-        listed.iter().find(|(name, _)| matches(name)).map(|(_, weight)| *weight)
-    };
-    let plain = weight(&|name| name.eq_ignore_ascii_case("identity")).unwrap_or(0.0);
-    let any = weight(&|name| name == "*").unwrap_or(0.0);
-    let mut best = (None, plain);
+    let accepted = AcceptedCodings::parse(headers);
+    let others = accepted.others().unwrap_or(0);
+    let mut best = (None, accepted.identity().unwrap_or(0));
     for coding in OFFERED {
-        let own = weight(&|name| Coding::of_name(name) == Some(*coding)).unwrap_or(any);
+        let own = accepted.weight(|name| Coding::of_name(name) == Some(*coding)).unwrap_or(others);
         // A coding is preferred to the plain body of the same weight, but not to one before it.
-        if own > best.1 || (own == best.1 && own > 0.0 && best.0.is_none()) {
+        if own > best.1 || (own == best.1 && own > 0 && best.0.is_none()) {
             best = (Some(*coding), own);
         }
     }
     best.0
 }
 
-/// Parses an element: `gzip;q=0.5`. `None` if it is empty or its weight is not valid.
-fn element(text: &str) -> Option<(&str, f32)> {
-    let (name, parameter) = text.split_once(';').unwrap_or((text, "q=1"));
-    let (q, weight) = parameter.split_once('=')?;
-    let weight = weight.trim().parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight))?;
-    let name = name.trim();
-    (q.trim().eq_ignore_ascii_case("q") && !name.is_empty()).then_some((name, weight))
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     fn preferred_of(lines: &[&'static str]) -> &'static str {
