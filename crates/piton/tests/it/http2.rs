@@ -3,7 +3,6 @@
 //! Frames are written by hand where a client of a library would not send them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
@@ -12,8 +11,8 @@ use piton::prelude::*;
 use piton::testing::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
+use crate::gate::{Gate, gated};
 use crate::serving::{get as get_by_http1, wait_for};
 
 /// Types of frames (RFC 9113, section 6).
@@ -37,17 +36,12 @@ const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-#[derive(Clone, Default)]
-struct Gate {
-    inside: Arc<Notify>,
-    open: Arc<Notify>,
-}
+/// Indices of names in the static table (RFC 7541, appendix A), in a literal without indexing.
+const AUTHORITY: [u8; 1] = [1];
+const HOST: [u8; 2] = [15, 38 - 15];
 
-async fn gated(State(gate): State<Gate>) -> &'static str {
-    gate.inside.notify_one();
-    gate.open.notified().await;
-    "through"
-}
+/// `:status: 400` in the static table.
+const STATUS_400: u8 = 0x8c;
 
 async fn host(headers: HeaderMap) -> String {
     headers["host"].to_str().unwrap().to_owned()
@@ -166,10 +160,12 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// A header block without compression: method, scheme, path and authority.
 fn request_head(method: &str, path: &str) -> Vec<u8> {
     let method = if method == "POST" { 0x83 } else { 0x82 };
-    let literal = |index: u8, value: &str| {
-        [&[index, u8::try_from(value.len()).unwrap()], value.as_bytes()].concat()
-    };
-    [&[method, 0x86][..], &literal(4, path), &literal(1, "test")].concat()
+    [&[method, 0x86][..], &literal(&[4], path), &literal(&AUTHORITY, "test")].concat()
+}
+
+/// A header whose name has this index in the static table.
+fn literal(index: &[u8], value: &str) -> Vec<u8> {
+    [index, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat()
 }
 
 #[piton::test]
@@ -187,6 +183,22 @@ async fn a_client_that_begins_with_the_preface_is_served() {
     let server = TestServer::start(app(&Gate::default()).set("http.http2.enabled", false)).await;
     let mut peer = Peer::connect(&server, &[]).await;
     assert!(peer.end().await.is_none(), "switched off, it is not HTTP");
+    server.stop().await;
+}
+
+#[piton::test]
+async fn a_host_that_is_refused_over_http_1_is_refused_over_http_2() {
+    let server = TestServer::start(app(&Gate::default())).await;
+    let mut peer = Peer::connect(&server, &[]).await;
+    let target = [&[0x82, 0x86][..], &literal(&[4], "/host")].concat();
+    let two_hosts = [literal(&HOST, "a"), literal(&HOST, "b")].concat();
+    let hosts = [literal(&AUTHORITY, "u@a"), literal(&HOST, "u@a"), two_hosts];
+    for (stream, host) in (1..).step_by(2).zip(hosts) {
+        let head = [&target[..], &host].concat();
+        peer.send(HEADERS, END_HEADERS | END_STREAM, stream, &head).await.unwrap();
+        let response = peer.read_until(HEADERS).await.unwrap();
+        assert_eq!((response.stream, response.payload[0]), (stream, STATUS_400));
+    }
     server.stop().await;
 }
 

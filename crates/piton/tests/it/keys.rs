@@ -32,7 +32,7 @@ fn printed(folder: &Path, arguments: &[&str]) -> String {
     said(&output).0
 }
 
-async fn who(key: ApiKey) -> Result<String> {
+async fn caller(key: ApiKey) -> Result<String> {
     key.require_scope("greet")?;
     Ok(key.name().unwrap_or("-").to_owned())
 }
@@ -40,7 +40,7 @@ async fn who(key: ApiKey) -> Result<String> {
 async fn service(folder: &Path) -> TestApp {
     let file = folder.join("data/api_keys.db").to_string_lossy().into_owned();
     let app = App::new("api_keys").blueprints(["none"]).set("log.level", "critical");
-    TestApp::new(app.enable::<ApiKeys>().set("db.path", file).route(get("/", who))).await
+    TestApp::new(app.enable::<ApiKeys>().set("db.path", file).route(get("/", caller))).await
 }
 
 #[piton::test]

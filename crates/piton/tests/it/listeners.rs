@@ -11,17 +11,20 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::serving::get as get_over_tcp;
 
-async fn who(ClientIp(address): ClientIp) -> String {
+async fn client_ip(ClientIp(address): ClientIp) -> String {
     address.to_string()
 }
 
 fn app() -> App {
-    App::new("listeners").blueprints(["none"]).set("log.level", "critical").route(get("/who", who))
+    App::new("listeners")
+        .blueprints(["none"])
+        .set("log.level", "critical")
+        .route(get("/client-ip", client_ip))
 }
 
 /// Sends `head`, then a request. Returns the whole answer.
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &[u8]) -> String {
-    let request = b"GET /who HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    let request = b"GET /client-ip HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
     let _ = stream.write_all(&[head, request].concat()).await;
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
@@ -39,8 +42,8 @@ async fn every_address_is_served_and_closed() {
     let port = test_support::free_port();
     let addresses = ["127.0.0.1:0", &format!("127.0.0.1:{port}"), &unix(&path)].map(str::to_owned);
     let server = TestServer::start(app().set("http.listen", addresses.to_vec())).await;
-    assert!(get_over_tcp(server.address(), "/who").await.ends_with("127.0.0.1"));
-    assert!(get_over_tcp(([127, 0, 0, 1], port).into(), "/who").await.ends_with("127.0.0.1"));
+    assert!(get_over_tcp(server.address(), "/client-ip").await.ends_with("127.0.0.1"));
+    assert!(get_over_tcp(([127, 0, 0, 1], port).into(), "/client-ip").await.ends_with("127.0.0.1"));
     let answer = ask(UnixStream::connect(&path).await.unwrap(), b"").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
     let kept = UnixStream::connect(&path).await.unwrap();

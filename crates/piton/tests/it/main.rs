@@ -22,6 +22,7 @@ mod failures;
 mod flask;
 #[cfg(feature = "jwt")]
 mod flask_settings;
+mod gate;
 #[cfg(all(feature = "api-key", feature = "jwt"))]
 mod guards;
 #[cfg(feature = "http2")]

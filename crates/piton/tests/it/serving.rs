@@ -1,7 +1,6 @@
 //! Serving over a socket: limits, timeouts, and a stop that loses nothing.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use piton::http;
@@ -9,7 +8,8 @@ use piton::prelude::*;
 use piton::testing::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+
+use crate::gate::{Gate, gated};
 
 /// One `GET` on a connection of its own; the whole answer as text.
 pub async fn get(address: SocketAddr, path: &str) -> String {
@@ -28,19 +28,6 @@ pub async fn wait_for<F: Future<Output = bool>>(mut condition: impl FnMut() -> F
         assert!(begin.elapsed() < Duration::from_secs(20), "waited in vain");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// Says when a request is inside, and holds it until told.
-#[derive(Clone, Default)]
-struct Gate {
-    inside: Arc<Notify>,
-    open: Arc<Notify>,
-}
-
-async fn gated(State(gate): State<Gate>) -> &'static str {
-    gate.inside.notify_one();
-    gate.open.notified().await;
-    "through"
 }
 
 async fn peer(axum::extract::ConnectInfo(peer): axum::extract::ConnectInfo<SocketAddr>) -> String {

@@ -19,7 +19,7 @@ async fn fails() -> Result<()> {
     Err(Error::internal("the cause"))
 }
 
-async fn who(ClientIp(address): ClientIp) -> String {
+async fn client_ip(ClientIp(address): ClientIp) -> String {
     address.to_string()
 }
 
@@ -34,7 +34,7 @@ fn app() -> App {
         .route(get("/", hello))
         .route(post("/", hello))
         .route(get("/fails", fails))
-        .route(get("/who", who))
+        .route(get("/client-ip", client_ip))
         .route(get("/traced", traced))
 }
 
@@ -66,10 +66,10 @@ async fn a_request_id_is_taken_from_a_trusted_proxy_and_from_nobody_else() {
 async fn the_clients_address_is_what_a_trusted_proxy_says() {
     const HOPS: &str = "x-forwarded-for: 1.1.1.1, 203.0.113.7\r\n";
     let strange = TestServer::start(app()).await;
-    assert!(ask(&strange, "/who", HOPS).await.ends_with("127.0.0.1"));
+    assert!(ask(&strange, "/client-ip", HOPS).await.ends_with("127.0.0.1"));
     let trusting = TestServer::start(app().set("http.trusted_proxies", "127.0.0.1")).await;
-    assert!(ask(&trusting, "/who", HOPS).await.ends_with("203.0.113.7"));
-    assert_eq!(TestApp::new(app()).await.get("/who").await.text(), "127.0.0.1");
+    assert!(ask(&trusting, "/client-ip", HOPS).await.ends_with("203.0.113.7"));
+    assert_eq!(TestApp::new(app()).await.get("/client-ip").await.text(), "127.0.0.1");
 }
 
 #[piton::test]

@@ -10,7 +10,7 @@ use axum::Router;
 use tracing::debug;
 
 use super::connection::{ConnectionConfig, ConnectionInfo, FIRST_REQUEST_GRACE, serve_connection};
-use super::connection_places::ConnectionSlot;
+use super::connection_permits::ConnectionSlot;
 use super::connection_state::ConnectionState;
 use super::listeners::{AcceptedSocket, Socket};
 use super::stack::Stack;

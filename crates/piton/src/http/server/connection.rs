@@ -1,8 +1,8 @@
-//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), its place is needed
+//! Serves one connection with hyper, until it ends, a head is late (`header_timeout.rs`), its permit is needed
 //! (`connection_table.rs`), or the service stops.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
 use super::connection_io::ConnectionIo;
-use super::connection_places::{ConnectionSlot, RESERVE_HEADER_TIMEOUT};
+use super::connection_permits::{ConnectionSlot, RESERVE_HEADER_TIMEOUT};
 use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
 use super::http2::Http2Config;
@@ -86,13 +86,13 @@ pub(super) fn http1_builder(settings: &HttpSettings) -> http1::Builder {
 enum Signal {
     /// No whole head of a request has arrived within `http.header_timeout`.
     HeaderTimeout,
-    /// Another connection needs the place of this one.
+    /// Another connection needs the permit of this one.
     Eviction,
     /// The listener is closed.
     Closing,
 }
 
-/// The other end of a connection, and its place among others.
+/// The other end of a connection, and its admission.
 #[derive(Clone)]
 pub(super) struct ConnectionInfo {
     /// The address of the peer, or of the client that a proxy announced for it.
@@ -133,15 +133,14 @@ impl ConnectionService {
         state.begin();
         self.info.add_to(&mut request, self.wants_peer_address);
         let (stack, peer) = (self.stack.clone(), self.info.peer.map(|peer| peer.ip()));
-        let refusal = self.refusal(&request);
+        let refusal = refusal(&request, &stack, &self.info.slot);
         let is_last = refusal.is_some() || state.is_in_reserve();
         let is_connect = request.method() == Method::CONNECT;
         let (request, has_body) = RequestBody::wrap(request, &state);
         async move {
             let mut response = match refusal {
                 None => stack.respond(request, peer).await,
-                Some(Refusal::Malformed(detail)) => stack.refuse_malformed(request, peer, detail),
-                Some(Refusal::Full) => stack.shed_connection(request, peer),
+                Some(refusal) => refusal.respond(&stack, request, peer),
             };
             if is_last {
                 let close = HeaderValue::from_static("close");
@@ -154,23 +153,41 @@ impl ConnectionService {
             Ok(TrackedBody::wrap(response, state))
         }
     }
-
-    /// Returns the reason why the request is not to reach the router, if there is one.
-    fn refusal(&self, request: &hyper::Request<Incoming>) -> Option<Refusal> {
-        if let Some(fault) = request_target::fault(request) {
-            return Some(Refusal::Malformed(fault));
-        }
-        let is_probe = || self.stack.is_probe(request.uri().path());
-        (!self.info.slot.admits(is_probe)).then_some(Refusal::Full)
-    }
 }
 
 /// The reasons why a request does not reach the router.
-enum Refusal {
+pub(super) enum Refusal {
     /// A request that is not HTTP, with the reason.
     Malformed(&'static str),
-    /// A request whose connection has no place.
+    /// A request whose connection has no permit.
     Full,
+}
+
+/// Returns the reason why `request` is not to reach the router, if there is one.
+pub(super) fn refusal<B>(
+    request: &hyper::Request<B>,
+    stack: &Stack<Router>,
+    slot: &ConnectionSlot,
+) -> Option<Refusal> {
+    if let Some(fault) = request_target::fault(request) {
+        return Some(Refusal::Malformed(fault));
+    }
+    let is_probe = || stack.is_probe(request.uri().path());
+    (!slot.admits(is_probe)).then_some(Refusal::Full)
+}
+
+impl Refusal {
+    pub fn respond<B>(
+        self,
+        stack: &Stack<Router>,
+        request: hyper::Request<B>,
+        peer: Option<IpAddr>,
+    ) -> http::Response<axum::body::Body> {
+        match self {
+            Self::Malformed(detail) => stack.refuse_malformed(request, peer, detail),
+            Self::Full => stack.shed_connection(request, peer),
+        }
+    }
 }
 
 /// Serves the requests of one connection. Returns when it has ended.

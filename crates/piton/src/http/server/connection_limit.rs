@@ -6,7 +6,7 @@
 use rustix::process::{Resource, getrlimit};
 use tracing::warn;
 
-use super::connection_places::MAX_RESERVE;
+use super::connection_permits::MAX_RESERVE;
 use crate::http::settings::HttpSettings;
 use crate::memory;
 

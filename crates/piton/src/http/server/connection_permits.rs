@@ -1,8 +1,8 @@
-//! The places of connections (`http.max_connections`), and a few more in which only probes are answered.
+//! The permits of connections (`http.max_connections`), and a few more in which only probes are answered.
 //!
 //! An orchestrator restarts a service whose probe gets no response, which would make an overload worse. So a
 //! connection above the maximum is accepted all the same: in the reserve, where it can ask for a probe's
-//! path, and gets 503 for any other unless a place has become free.
+//! path, and gets 503 for any other unless a permit has become free.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,18 +16,18 @@ pub(super) const MAX_RESERVE: usize = 32;
 /// Time for a connection in the reserve to send a head. Probes are sent at once.
 pub(super) const RESERVE_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The places of one listener's connections.
+/// The permits of one listener, one for each connection (a semaphore that can be exceeded).
 #[derive(Debug)]
-pub(super) struct ConnectionPlaces {
+pub(super) struct ConnectionPermits {
     max: usize,
     taken: AtomicUsize,
 }
 
-/// RAII guard of a place.
+/// RAII guard of a permit.
 #[derive(Debug)]
-pub(super) struct Place(Arc<ConnectionPlaces>);
+pub(super) struct ConnectionPermit(Arc<ConnectionPermits>);
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
@@ -36,13 +36,13 @@ impl Drop for Place {
 /// The way in which a connection was admitted.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// A connection with a place.
-    Regular(#[expect(dead_code, reason = "held until the connection ends")] Place),
-    /// A connection of the reserve, which may get a place later.
-    Reserve { places: Arc<ConnectionPlaces>, place: OnceLock<Place> },
+    /// A connection with a permit.
+    Regular(#[expect(dead_code, reason = "held until the connection ends")] ConnectionPermit),
+    /// A connection of the reserve, which may get a permit later.
+    Reserve { permits: Arc<ConnectionPermits>, permit: OnceLock<ConnectionPermit> },
 }
 
-/// The place of a connection, held until it ends, and its state.
+/// The admission of a connection, held until it ends, and its state.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionSlot {
     pub state: Arc<ConnectionState>,
@@ -56,7 +56,7 @@ impl ConnectionSlot {
         Self { state: Arc::new(state), admission: Arc::new(admission) }
     }
 
-    /// Returns whether a request is served: in the reserve, only a probe's, unless a place has become free.
+    /// Returns whether a request is served: in the reserve, only a probe's, unless a permit has become free.
     pub fn admits(&self, is_probe: impl FnOnce() -> bool) -> bool {
         if !self.state.is_in_reserve() || is_probe() {
             return true;
@@ -67,7 +67,7 @@ impl ConnectionSlot {
     }
 }
 
-impl ConnectionPlaces {
+impl ConnectionPermits {
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, taken: AtomicUsize::new(0) })
     }
@@ -76,32 +76,33 @@ impl ConnectionPlaces {
         self.max
     }
 
-    /// Takes a free place.
-    pub fn take(self: &Arc<Self>) -> Option<Place> {
+    /// Takes a free permit.
+    pub fn take(self: &Arc<Self>) -> Option<ConnectionPermit> {
         let next = |taken| (taken < self.max).then_some(taken + 1);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
-        Some(Place(self.clone()))
+        Some(ConnectionPermit(self.clone()))
     }
 
-    /// Takes the place of a connection that was told to end, and may end a moment later.
-    pub fn take_over(self: &Arc<Self>) -> Place {
+    /// Takes the permit of a connection that was told to end, and may end a moment later.
+    pub fn take_over(self: &Arc<Self>) -> ConnectionPermit {
         self.taken.fetch_add(1, Ordering::Relaxed);
-        Place(self.clone())
+        ConnectionPermit(self.clone())
     }
 }
 
 impl Admission {
     /// Returns the admission of a connection in the reserve.
-    pub fn reserve(places: &Arc<ConnectionPlaces>) -> Self {
-        Self::Reserve { places: places.clone(), place: OnceLock::new() }
+    pub fn reserve(permits: &Arc<ConnectionPermits>) -> Self {
+        Self::Reserve { permits: permits.clone(), permit: OnceLock::new() }
     }
 
-    /// Returns whether requests for any path are answered. Takes a place that has become free.
+    /// Returns whether requests for any path are answered. Takes a permit that has become free.
     fn admits_requests(&self) -> bool {
         match self {
             Self::Regular(_) => true,
-            Self::Reserve { places, place } => {
-                place.get().is_some() || places.take().is_some_and(|free| place.set(free).is_ok())
+            Self::Reserve { permits, permit } => {
+                permit.get().is_some()
+                    || permits.take().is_some_and(|free| permit.set(free).is_ok())
             }
         }
     }
@@ -112,19 +113,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_of_the_reserve_takes_a_place_that_becomes_free() {
-        let places = ConnectionPlaces::new(1);
-        let first = places.take().unwrap();
-        assert!(places.take().is_none());
-        let second = Admission::reserve(&places);
+    fn a_connection_of_the_reserve_takes_a_permit_that_becomes_free() {
+        let permits = ConnectionPermits::new(1);
+        let first = permits.take().unwrap();
+        assert!(permits.take().is_none());
+        let second = Admission::reserve(&permits);
         assert!(!second.admits_requests());
         drop(first);
         assert!(second.admits_requests() && second.admits_requests());
-        assert!(places.take().is_none());
+        assert!(permits.take().is_none());
         drop(second);
-        let over = (places.take().unwrap(), places.take_over());
-        assert!(places.take().is_none());
+        let over = (permits.take().unwrap(), permits.take_over());
+        assert!(permits.take().is_none());
         drop(over);
-        assert!(Admission::Regular(places.take().unwrap()).admits_requests());
+        assert!(Admission::Regular(permits.take().unwrap()).admits_requests());
     }
 }

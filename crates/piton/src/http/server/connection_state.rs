@@ -44,13 +44,13 @@ pub(crate) struct ConnectionState {
     idle_since: AtomicU64,
     /// Number of bytes received since then.
     received: AtomicUsize,
-    /// Set while the connection has no place of its own (`connection_places.rs`).
+    /// Set while the connection has no permit (`connection_permits.rs`).
     in_reserve: AtomicBool,
     /// The part of the request's body that no handler has read.
     pub(super) body: Mutex<BodyHandover>,
     /// Notified when the last response of a connection with an unfinished request is written.
     pub(super) last_response_written: Notify,
-    /// Notified to end the connection because its place is needed.
+    /// Notified to end the connection because its permit is needed.
     pub(super) eviction: Notify,
     /// Set once the connection speaks another protocol than HTTP/1.
     upgraded: AtomicBool,
@@ -141,7 +141,7 @@ impl ConnectionState {
         self.idle_since.store(ms, Ordering::Relaxed);
     }
 
-    /// Records whether the connection has no place of its own.
+    /// Records whether the connection has no permit.
     pub fn set_in_reserve(&self, in_reserve: bool) {
         self.in_reserve.store(in_reserve, Ordering::Relaxed);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{AbortHandle, Id};
 
-use super::connection_places::MAX_RESERVE;
+use super::connection_permits::MAX_RESERVE;
 use super::connection_state::ConnectionState;
 use crate::support::coarse_clock;
 
@@ -39,7 +39,7 @@ impl ConnectionTable {
         let is = |connection: &AbortHandle, is: fn(&ConnectionState) -> bool| {
             states.get(&connection.id()).is_some_and(|state| is(state))
         };
-        // Others have got a place meanwhile.
+        // Others have got a permit meanwhile.
         self.reserve.retain(|connection| is(connection, ConnectionState::is_in_reserve));
         if self.reserve.len() >= MAX_RESERVE {
             let waits = |connection| is(connection, ConnectionState::is_idle);

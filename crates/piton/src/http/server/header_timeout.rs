@@ -8,6 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::connection_state::ConnectionState;
+use super::idle_watch::wait_until_idle;
 
 /// Time for a client whose connection is closed to read the reason.
 pub(super) const READ_REASON_GRACE: Duration = Duration::from_secs(1);
@@ -15,17 +16,7 @@ pub(super) const READ_REASON_GRACE: Duration = Duration::from_secs(1);
 /// Returns once the client has not sent a whole head for at least `timeout`, and at most half as
 /// long again. Cancel safe.
 pub(super) async fn wait_for_header_timeout(state: &ConnectionState, timeout: Duration) {
-    let half = timeout / 2;
-    let mut checks = tokio::time::interval_at(tokio::time::Instant::now() + half, half);
-    let mut idle_checks = 0;
-    loop {
-        checks.tick().await;
-        idle_checks = if state.take_activity() { 0 } else { idle_checks + 1 };
-        // Two, because the last response may have ended just before the check that saw it.
-        if idle_checks == 2 {
-            return;
-        }
-    }
+    wait_until_idle(timeout, || state.take_activity()).await;
 }
 
 /// Ends a connection whose head is late: what the client sends now is not read, and it gets a moment to

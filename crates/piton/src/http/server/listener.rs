@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use super::accepted_connection::serve_accepted;
 use super::connection::{ConnectionConfig, http1_builder};
 use super::connection_limit;
-use super::connection_places::{Admission, ConnectionPlaces, ConnectionSlot};
+use super::connection_permits::{Admission, ConnectionPermits, ConnectionSlot};
 use super::connection_table::ConnectionTable;
 use super::header_timeout::READ_REASON_GRACE;
 use super::http2::Http2Config;
@@ -183,7 +183,7 @@ impl Protocols {
 struct Server {
     stack: Stack<Router>,
     config: ConnectionConfig,
-    places: Arc<ConnectionPlaces>,
+    permits: Arc<ConnectionPermits>,
     connections: JoinSet<()>,
     table: ConnectionTable,
     closing: Stop,
@@ -210,7 +210,7 @@ impl Server {
         let server = Self {
             stack,
             config,
-            places: ConnectionPlaces::new(connection_limit::max_connections(settings)),
+            permits: ConnectionPermits::new(connection_limit::max_connections(settings)),
             connections: JoinSet::new(),
             table: ConnectionTable::default(),
             closing,
@@ -255,19 +255,19 @@ impl Server {
         }
     }
 
-    /// Returns a free place, or that of the connection that is idle for longest, or one of the reserve.
+    /// Returns a free permit, or that of the connection that is idle for longest, or one of the reserve.
     fn admit(&mut self) -> Admission {
-        if let Some(place) = self.places.take() {
-            return Admission::Regular(place);
+        if let Some(permit) = self.permits.take() {
+            return Admission::Regular(permit);
         }
         if let Some(count) = self.full_log.pass() {
-            let limit = self.places.max();
+            let limit = self.permits.max();
             warn!(count, limit, "Connections above http.max_connections: closing idle ones");
         }
         if self.table.close_longest_idle() {
-            return Admission::Regular(self.places.take_over());
+            return Admission::Regular(self.permits.take_over());
         }
-        Admission::reserve(&self.places)
+        Admission::reserve(&self.permits)
     }
 
     /// Backs off after an error of the listener itself, such as too few file descriptors: a retry at once

@@ -6,12 +6,13 @@ pub(crate) mod body_limit_errors;
 mod connection;
 mod connection_io;
 mod connection_limit;
-mod connection_places;
+mod connection_permits;
 pub(crate) mod connection_state;
 mod connection_table;
 pub(crate) mod content_coding;
 pub(crate) mod cors;
 mod cors_origin;
+mod discarded_body;
 mod error_format;
 mod header_timeout;
 #[cfg(feature = "http2")]
@@ -19,6 +20,7 @@ mod http2;
 #[cfg(not(feature = "http2"))]
 #[path = "http2_disabled.rs"]
 mod http2;
+mod idle_watch;
 mod in_flight;
 pub(crate) mod listener;
 pub(crate) mod listeners;

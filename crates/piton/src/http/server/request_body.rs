@@ -19,10 +19,11 @@ use hyper::body::Incoming;
 
 use super::connection_io::{LINGER_TIMEOUT, MAX_DISCARDED_BYTES};
 use super::connection_state::ConnectionState;
+use super::discarded_body::discard;
 
 /// Maximum rest of a body that is read to keep the connection. Reading it takes the client as long as a new
 /// connection or less, up to some hundred kilobytes.
-const MAX_DRAINED_BYTES: u64 = 256 << 10;
+const MAX_DRAINED_BYTES: usize = 256 << 10;
 
 /// Maximum number of times that the connection is let read on before its response is decided.
 const MAX_YIELDS: usize = 2;
@@ -185,12 +186,12 @@ impl UnreadBody {
     }
 
     fn finish_in_background(self, state: Arc<ConnectionState>, may_keep: bool) {
-        if may_keep && self.rest().is_some_and(|rest| rest <= MAX_DRAINED_BYTES) {
+        if may_keep && self.rest().is_some_and(|rest| rest <= MAX_DRAINED_BYTES as u64) {
             *state.body.lock() = BodyHandover::Draining;
             tokio::spawn(drain(self.incoming, state));
         } else {
             state.set_unfinished();
-            tokio::spawn(discard(self.incoming, state));
+            tokio::spawn(discard_until_written(self.incoming, state));
         }
     }
 
@@ -215,9 +216,7 @@ fn discard_arrived(incoming: &mut Incoming) -> bool {
 
 /// Discards the body. A client that does not send it is ended by `http.header_timeout`.
 async fn drain(mut incoming: Incoming, state: Arc<ConnectionState>) {
-    while !incoming.is_end_stream()
-        && let Some(Ok(_)) = incoming.frame().await
-    {}
+    discard(&mut incoming, MAX_DRAINED_BYTES).await;
     let mut handover = state.body.lock();
     // The next request may have begun.
     if matches!(*handover, BodyHandover::Draining) {
@@ -228,18 +227,9 @@ async fn drain(mut incoming: Incoming, state: Arc<ConnectionState>) {
 
 /// Discards the body until the response is written. The connection then discards the rest itself
 /// (`connection_io.rs`), for as long again.
-async fn discard(mut incoming: Incoming, state: Arc<ConnectionState>) {
-    let discard = async {
-        let mut discarded = 0;
-        while discarded < MAX_DISCARDED_BYTES
-            && !incoming.is_end_stream()
-            && let Some(Ok(frame)) = incoming.frame().await
-        {
-            discarded += frame.data_ref().map_or(0, Bytes::len);
-        }
-    };
+async fn discard_until_written(mut incoming: Incoming, state: Arc<ConnectionState>) {
     tokio::select! {
-        () = discard => {}
+        () = discard(&mut incoming, MAX_DISCARDED_BYTES) => {}
         () = state.last_response_written.notified() => {}
         () = tokio::time::sleep(LINGER_TIMEOUT) => {}
     }

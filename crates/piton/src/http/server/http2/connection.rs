@@ -24,7 +24,7 @@ use super::draining_body::DrainingBody;
 use super::stream_body::StreamBody;
 use super::stream_task::{StreamExecutor, current_progress};
 use crate::http::server::connection::{
-    ConnectionConfig, ConnectionInfo, ended_within_grace, log_end,
+    ConnectionConfig, ConnectionInfo, Refusal, ended_within_grace, log_end, refusal,
 };
 use crate::http::server::header_timeout::READ_REASON_GRACE;
 use crate::http::server::stack::Stack;
@@ -49,7 +49,7 @@ enum Signal {
     Idle,
     /// The listener is closed.
     Closing,
-    /// Another connection needs the place of this one.
+    /// Another connection needs the permit of this one.
     Evicted,
     /// A response was made while the service drains.
     Draining,
@@ -74,8 +74,9 @@ impl Http2Config {
             let stream = ActiveStream::begin(&service_state);
             info.add_to(&mut request, wants_peer);
             let (peer, state) = (info.peer.map(|peer| peer.ip()), service_state.clone());
-            let admitted = info.slot.admits(|| stack.is_probe(request.uri().path()));
-            respond(stack.clone(), request, peer, state, stream, admitted)
+            set_host(&mut request);
+            let refusal = refusal(&request, &stack, &info.slot);
+            respond(stack.clone(), request, peer, state, stream, refusal)
         });
         let http = self.builder(&state);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
@@ -143,21 +144,20 @@ fn closing_idle(state: &Http2State) -> BoxFuture<'_, Signal> {
     state.wait_until_idle(CLOSING_IDLE_TIMEOUT).map(|()| Signal::Idle).boxed()
 }
 
-/// Responds to one request, with 503 unless it is `admitted`. `stream` counts it until its response is sent.
+/// Responds to one request. `stream` counts it until its response is sent.
 async fn respond(
     stack: Stack<Router>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     peer: Option<IpAddr>,
     state: Arc<Http2State>,
     mut stream: ActiveStream,
-    admitted: bool,
+    refusal: Option<Refusal>,
 ) -> Result<http::Response<StreamBody>, Infallible> {
-    set_host(&mut request);
     let handle = stack.handle().clone();
-    let response = if admitted {
-        stack.respond(request.map(DrainingBody::new), peer).await
-    } else {
-        stack.shed_connection(request, peer)
+    let request = request.map(DrainingBody::new);
+    let response = match refusal {
+        None => stack.respond(request, peer).await,
+        Some(refusal) => refusal.respond(&stack, request, peer),
     };
     stream.set_answered();
     if handle.draining() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::http::server::connection_state::ConnectionState;
+use crate::http::server::idle_watch;
 
 /// Streams that a client may cancel before the share of them counts: pages that search while one types
 /// cancel some too.
@@ -34,7 +35,7 @@ impl Http2State {
         Self { connection, ..Self::default() }
     }
 
-    /// Waits until another connection needs the place of this one. Cancel safe.
+    /// Waits until another connection needs the permit of this one. Cancel safe.
     pub async fn evicted(&self) {
         self.connection.eviction.notified().await;
     }
@@ -67,17 +68,7 @@ impl Http2State {
     /// Returns once no stream was open for at least `timeout`, and at most half as long again. Cancel
     /// safe.
     pub async fn wait_until_idle(&self, timeout: Duration) {
-        let half = timeout / 2;
-        let mut checks = tokio::time::interval_at(tokio::time::Instant::now() + half, half);
-        let mut idle_checks = 0;
-        loop {
-            checks.tick().await;
-            idle_checks = if self.take_activity() { 0 } else { idle_checks + 1 };
-            // Two, because the last stream may have ended just before the check that saw it.
-            if idle_checks == 2 {
-                return;
-            }
-        }
+        idle_watch::wait_until_idle(timeout, || self.take_activity()).await;
     }
 
     fn take_activity(&self) -> bool {

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
+
+use crate::http::server::discarded_body::discard;
 
 /// Maximum rest of a body that is discarded, in bytes.
 const MAX_DISCARDED_BYTES: usize = 4 << 20;
@@ -54,22 +55,15 @@ impl Body for DrainingBody {
 
 impl Drop for DrainingBody {
     fn drop(&mut self) {
-        let Some(incoming) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
+        let Some(mut incoming) = self.0.take().filter(|body| !body.is_end_stream()) else {
+            return;
+        };
         // Without a runtime the process ends, and its connections with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(DISCARD_TIMEOUT, discard(incoming)));
-        }
-    }
-}
-
-/// Reads until the end of the body, an error, or the limit.
-async fn discard(mut body: Incoming) {
-    let mut left = MAX_DISCARDED_BYTES;
-    while let Some(Ok(frame)) = body.frame().await {
-        let bytes = frame.data_ref().map_or(0, Bytes::len);
-        match left.checked_sub(bytes) {
-            Some(rest) => left = rest,
-            None => return,
+            runtime.spawn(async move {
+                let discarded = discard(&mut incoming, MAX_DISCARDED_BYTES);
+                tokio::time::timeout(DISCARD_TIMEOUT, discarded).await
+            });
         }
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
 use tracing::debug;
 
 use super::connection_state::Http2State;
 use super::stream_body::StreamProgress;
+use crate::http::server::idle_watch::wait_until_idle;
 
 tokio::task_local! {
     /// The progress of the stream whose task runs.
@@ -42,8 +44,7 @@ where
             future,
             progress: Arc::new(StreamProgress::new(self.state.clone())),
             write_timeout: self.write_timeout,
-            check: None,
-            idle_checks: 0,
+            idle: None,
         });
     }
 }
@@ -58,8 +59,7 @@ pin_project! {
         progress: Arc<StreamProgress>,
         write_timeout: Duration,
         // Set while bytes wait for the client, so that most streams need no timer.
-        check: Option<Pin<Box<Sleep>>>,
-        idle_checks: u8,
+        idle: Option<BoxFuture<'static, ()>>,
     }
 }
 
@@ -68,29 +68,23 @@ impl<F: Future<Output = ()>> Future for StreamTask<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let (future, progress) = (this.future, &*this.progress);
+        let (future, progress) = (this.future, this.progress);
         if PROGRESS.sync_scope(progress.clone(), || future.poll(cx)).is_ready() {
             return Poll::Ready(());
         }
         if !progress.is_waiting() {
-            *this.check = None;
+            *this.idle = None;
             return Poll::Pending;
         }
-        let half = *this.write_timeout / 2;
-        let check = this.check.get_or_insert_with(|| {
-            *this.idle_checks = 0;
-            Box::pin(tokio::time::sleep(half))
+        let idle = this.idle.get_or_insert_with(|| {
+            let progress = progress.clone();
+            wait_until_idle(*this.write_timeout, move || progress.take_moved()).boxed()
         });
-        while check.as_mut().poll(cx).is_ready() {
-            *this.idle_checks = if progress.take_moved() { 0 } else { *this.idle_checks + 1 };
-            // Two, because the last write may have been just before the check that saw it.
-            if *this.idle_checks == 2 {
-                debug!("A stream is reset: its client takes nothing of the response");
-                return Poll::Ready(());
-            }
-            check.as_mut().reset(Instant::now() + half);
+        if idle.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
         }
-        Poll::Pending
+        debug!("A stream is reset: its client takes nothing of the response");
+        Poll::Ready(())
     }
 }
 
@@ -99,6 +93,7 @@ mod tests {
     use axum::body::Body;
     use bytes::Buf;
     use http_body_util::BodyExt;
+    use tokio::time::Instant;
 
     use super::super::connection_state::ActiveStream;
     use super::super::stream_body::StreamBody;
@@ -123,7 +118,7 @@ mod tests {
         };
         let progress = Arc::new(StreamProgress::new(state));
         let (future, write_timeout) = (stream, LIMIT);
-        StreamTask { future, progress, write_timeout, check: None, idle_checks: 0 }.await;
+        StreamTask { future, progress, write_timeout, idle: None }.await;
         begin.elapsed()
     }
 
