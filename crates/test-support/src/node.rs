@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::python::workspace;
@@ -26,6 +27,18 @@ impl ProcessOutput {
         let out = text(&output.stdout);
         let last_line = out.lines().last().unwrap_or_default().to_owned();
         Self { succeeded: output.status.success(), output: text(&output.stderr) + &out, last_line }
+    }
+
+    /// Checks the counts on the last line, `{"requests": 60, "right": 60}`.
+    ///
+    /// # Panics
+    /// If the program failed, sent no request, or got a wrong response.
+    pub fn assert_all_right(&self) {
+        assert!(self.succeeded, "{}", self.output);
+        println!("{}", self.output);
+        let counts: Value = serde_json::from_str(&self.last_line).expect("a last line in JSON");
+        assert!(counts["requests"].as_u64() > Some(0), "{}", self.output);
+        assert_eq!(counts["right"], counts["requests"], "{}", self.output);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A certificate that is exchanged under load, behind nginx and on connections of clients: nobody notices.
+//! A certificate that is exchanged under load, behind nginx and on connections of clients.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::Mutex;
 use test_support::http_client::Connection;
 use test_support::nginx::Nginx;
-use test_support::service::Service;
-use test_support::{certificates, free_port, wait_for, wait_for_within};
+use test_support::{certificates, wait_for, wait_for_within};
 use tokio::process::Command;
+
+use super::edges_service;
 
 const CLIENTS: u32 = 8;
 
@@ -19,19 +20,20 @@ const EXCHANGES: usize = 3;
 /// Maximum time for the service to notice new files.
 const RELOAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// Observations of the clients.
 #[derive(Default)]
-struct Seen {
+struct Observations {
     right: AtomicU32,
     wrong: Mutex<Vec<String>>,
     enough: AtomicBool,
 }
 
 /// Requests through nginx, one of 50 with a large body that is refused before it is read.
-async fn client(port: u16, seen: Arc<Seen>) {
+async fn client(port: u16, observed: Arc<Observations>) {
     let mut connection = Connection::open(port).await.unwrap();
     let large = "x".repeat(100_000);
     let mut turn = 0_u32;
-    while !seen.enough.load(Ordering::Relaxed) {
+    while !observed.enough.load(Ordering::Relaxed) {
         turn += 1;
         let number = turn.to_string();
         let (method, path, body, expected) = match turn % 50 {
@@ -45,22 +47,22 @@ async fn client(port: u16, seen: Arc<Seen>) {
                 && expected.1.is_none_or(|text| answer.body == text.as_bytes())
         });
         if is_right {
-            seen.right.fetch_add(1, Ordering::Relaxed);
+            observed.right.fetch_add(1, Ordering::Relaxed);
         } else {
-            seen.wrong.lock().push(format!("{method} {path}: {answer:?}"));
+            observed.wrong.lock().push(format!("{method} {path}: {answer:?}"));
             connection = Connection::open(port).await.unwrap();
         }
     }
 }
 
 /// Connects anew all the time, trusting both the old and the new certificate's authority.
-async fn handshakes(port: u16, folder: Arc<tempfile::TempDir>, seen: Arc<Seen>) {
-    while !seen.enough.load(Ordering::Relaxed) {
+async fn handshakes(port: u16, folder: Arc<tempfile::TempDir>, observed: Arc<Observations>) {
+    while !observed.enough.load(Ordering::Relaxed) {
         let is_trusted = trusts(port, &folder.path().join("all.pem")).await;
         if is_trusted {
-            seen.right.fetch_add(1, Ordering::Relaxed);
+            observed.right.fetch_add(1, Ordering::Relaxed);
         } else {
-            seen.wrong.lock().push("a handshake failed".to_owned());
+            observed.wrong.lock().push("a handshake failed".to_owned());
         }
     }
 }
@@ -96,52 +98,38 @@ fn exchange(folder: &Path, number: usize) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn nobody_notices_that_a_certificate_is_exchanged_under_load() {
+async fn an_exchange_of_the_certificate_under_load_causes_no_wrong_response() {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let mut authority = exchange(folder.path(), 0);
-    let setting =
-        |name: &str, file: &str| format!("http.tls.{name}={}", folder.path().join(file).display());
-    let (certificate, key) = (setting("certificate", "server.pem"), setting("key", "server.key"));
-    let port = free_port();
-    let port_text = port.to_string();
-    let arguments = [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port_text,
-        "--set",
-        &certificate,
-        "--set",
-        &key,
-        "--set",
-        "http.tls.reload_interval=200ms",
-    ];
-    let log = folder.path().join("log");
-    let service = Service::spawn("examples/edges", port, &arguments, &[], Some(&log));
+    let mut settings = edges_service::tls_settings(folder.path()).to_vec();
+    settings.push("http.tls.reload_interval=200ms".to_owned());
+    let service = edges_service::start_with(folder.path(), &settings).await;
+    let port = service.port;
     wait_for("the service to be ready", || trusts(port, &authority)).await;
     let nginx = Nginx::start_to_tls(&[port]).await;
-    let seen = Arc::new(Seen::default());
+    let observed = Arc::new(Observations::default());
     let mut clients: Vec<_> =
-        (0..CLIENTS).map(|_| tokio::spawn(client(nginx.port, seen.clone()))).collect();
-    clients.push(tokio::spawn(handshakes(port, folder.clone(), seen.clone())));
+        (0..CLIENTS).map(|_| tokio::spawn(client(nginx.port, observed.clone()))).collect();
+    clients.push(tokio::spawn(handshakes(port, folder.clone(), observed.clone())));
     for number in 1..=EXCHANGES {
-        let before = seen.right.load(Ordering::Relaxed);
+        let before = observed.right.load(Ordering::Relaxed);
         authority = exchange(folder.path(), number);
         wait_for_within("the new certificate", RELOAD_TIMEOUT, || trusts(port, &authority)).await;
         wait_for("responses after the exchange", || async {
-            seen.right.load(Ordering::Relaxed) > before + 100 || !seen.wrong.lock().is_empty()
+            observed.right.load(Ordering::Relaxed) > before + 100
+                || !observed.wrong.lock().is_empty()
         })
         .await;
     }
-    seen.enough.store(true, Ordering::Relaxed);
+    observed.enough.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.unwrap();
     }
-    let wrong = std::mem::take(&mut *seen.wrong.lock());
+    let wrong = std::mem::take(&mut *observed.wrong.lock());
     assert!(wrong.is_empty(), "{} went wrong, first: {:?}", wrong.len(), wrong.first());
     println!(
         "{} right answers during {EXCHANGES} exchanges, none wrong",
-        seen.right.load(Ordering::Relaxed)
+        observed.right.load(Ordering::Relaxed)
     );
     service.signal("TERM").await;
     assert_eq!(service.ended().await.code(), Some(0));

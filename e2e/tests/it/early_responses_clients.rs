@@ -1,13 +1,11 @@
 //! Real clients whose large requests are answered before they were read: refusals, successes of handlers that take
 //! no body, unknown paths, bodies above the limit. Every response arrives, and so does the next one.
 
-use serde_json::Value;
-use test_support::free_port;
 use test_support::http_client::Connection;
 use test_support::nginx::Nginx;
-use test_support::node::{self, ProcessOutput};
-use test_support::programs;
-use test_support::service::Service;
+use test_support::{node, programs};
+
+use super::edges_service;
 
 /// Number of requests of each kind and client in the short form.
 const COUNT: &str = "15";
@@ -15,43 +13,32 @@ const COUNT: &str = "15";
 /// Number of requests of each kind and client in the long form.
 const LONG_COUNT: &str = "60";
 
-async fn start() -> Service {
-    Service::start("examples/edges", free_port(), &["--set", "log.level=error"]).await
-}
-
 fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Fails unless all requests were answered as expected.
-fn all_right(ran: &ProcessOutput) {
-    assert!(ran.succeeded, "{}", ran.output);
-    println!("{}", ran.output);
-    let sum: Value = serde_json::from_str(&ran.last_line).unwrap();
-    assert!(sum["requests"].as_u64() > Some(0), "{}", ran.output);
-    assert_eq!(sum["right"], sum["requests"], "{}", ran.output);
-}
-
 #[tokio::test]
 async fn python_clients_get_early_responses_and_the_next_ones() {
-    let service = start().await;
-    all_right(&programs::python("httppeers", "early.py", &[&url(service.port), COUNT]).await);
+    let service = edges_service::start().await;
+    programs::python("httppeers", "early.py", &[&url(service.port), COUNT])
+        .await
+        .assert_all_right();
 }
 
 #[tokio::test]
 async fn undici_gets_early_responses_and_the_next_ones() {
-    let service = start().await;
-    all_right(&node::script("undici", "early.mjs", &[&url(service.port), COUNT]).await);
+    let service = edges_service::start().await;
+    node::script("undici", "early.mjs", &[&url(service.port), COUNT]).await.assert_all_right();
 }
 
 #[tokio::test]
 #[ignore = "long: cargo xtask chaos --only http"]
 async fn all_clients_get_early_responses_and_the_next_ones() {
-    let service = start().await;
+    let service = edges_service::start().await;
     let address = url(service.port);
-    all_right(&programs::python("httppeers", "early.py", &[&address, LONG_COUNT]).await);
-    all_right(&node::script("undici", "early.mjs", &[&address, LONG_COUNT]).await);
-    all_right(&programs::java("java-early/Early.java", &[&address, LONG_COUNT]).await);
+    programs::python("httppeers", "early.py", &[&address, LONG_COUNT]).await.assert_all_right();
+    node::script("undici", "early.mjs", &[&address, LONG_COUNT]).await.assert_all_right();
+    programs::java("java-early/Early.java", &[&address, LONG_COUNT]).await.assert_all_right();
 }
 
 /// Sends POSTs of 100 kB through a proxy, and after each a good request. Returns how many responses
@@ -94,7 +81,7 @@ async fn all_through(port: u16, opened: u16) {
 
 #[tokio::test]
 async fn nginx_passes_on_early_responses_and_the_next_ones() {
-    let service = start().await;
+    let service = edges_service::start().await;
     let nginx = Nginx::start(&[service.port], true).await;
     all_through(nginx.port, service.port).await;
 }
@@ -102,7 +89,7 @@ async fn nginx_passes_on_early_responses_and_the_next_ones() {
 #[tokio::test]
 #[ignore = "long: cargo xtask chaos --only http"]
 async fn varnish_passes_on_early_responses_and_the_next_ones() {
-    let service = start().await;
+    let service = edges_service::start().await;
     let varnish = test_support::varnish::Varnish::start(service.port).await;
     all_through(varnish.port, service.port).await;
 }

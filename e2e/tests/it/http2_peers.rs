@@ -1,44 +1,22 @@
 //! HTTP/2 with other programs: a hostile client made with hyperframe, and clients that people use.
 
 use serde_json::Value;
+use test_support::certificates;
 use test_support::node::{self, ProcessOutput};
 use test_support::programs;
 use test_support::service::Service;
-use test_support::{certificates, free_port};
 use tokio::process::Command;
+
+use super::edges_service;
 
 /// A service with TLS, and the folder of its certificates.
 async fn start_with_tls() -> (tempfile::TempDir, Service) {
     let folder = tempfile::tempdir().unwrap();
     certificates::make(folder.path());
-    let setting =
-        |name: &str, file: &str| format!("http.tls.{name}={}", folder.path().join(file).display());
-    let (certificate, key) = (setting("certificate", "server.pem"), setting("key", "server.key"));
-    let port = free_port();
-    let port_text = port.to_string();
-    let log = folder.path().join("log");
-    let arguments = [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port_text,
-        "--set",
-        &certificate,
-        "--set",
-        &key,
-        "--set",
-        "log.level=error",
-    ];
-    let service = Service::spawn("examples/edges", port, &arguments, &[], Some(&log));
-    test_support::wait_for("the service to accept", || async {
-        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-    })
-    .await;
+    let mut settings = edges_service::tls_settings(folder.path()).to_vec();
+    settings.push("log.level=error".to_owned());
+    let service = edges_service::start_with(folder.path(), &settings).await;
     (folder, service)
-}
-
-async fn start() -> Service {
-    Service::start("examples/edges", free_port(), &["--set", "log.level=error"]).await
 }
 
 /// Fails unless the service did in every case what RFC 9113 allows, and lived.
@@ -60,7 +38,7 @@ fn all_allowed(ran: &ProcessOutput) {
 
 #[tokio::test]
 async fn every_violation_of_rfc_9113_is_answered_as_its_section_says() {
-    let service = start().await;
+    let service = edges_service::start().await;
     let port = service.port.to_string();
     all_allowed(&programs::python("httppeers", "hostile_http2.py", &["127.0.0.1", &port]).await);
 }
@@ -92,7 +70,7 @@ async fn curl_speaks_http_2_by_prior_knowledge_and_by_alpn() {
     let body = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(body.path(), vec![b'x'; 100_000]).unwrap();
     let data = format!("@{}", body.path().display());
-    let service = start().await;
+    let service = edges_service::start().await;
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", service.port);
     assert_eq!(curl(&["--http2-prior-knowledge", &url("/")]).await, "2 200\n");
     for (path, status) in [("/closed", 401), ("/opened", 201), ("/nowhere", 404)].repeat(10) {
@@ -111,23 +89,13 @@ async fn curl_speaks_http_2_by_prior_knowledge_and_by_alpn() {
     }
 }
 
-/// Fails unless all requests were answered as expected.
-fn all_right(ran: &ProcessOutput) {
-    assert!(ran.succeeded, "{}", ran.output);
-    println!("{}", ran.output);
-    let sum: Value = serde_json::from_str(&ran.last_line).unwrap();
-    assert!(sum["requests"].as_u64() > Some(0), "{}", ran.output);
-    assert_eq!(sum["right"], sum["requests"], "{}", ran.output);
-}
-
 #[tokio::test]
 async fn httpx_gets_early_responses_and_many_at_once_over_http_2() {
     let (folder, service) = start_with_tls().await;
     let (url, authority) =
         (format!("https://localhost:{}", service.port), folder.path().join("authority.pem"));
-    all_right(
-        &programs::python("httppeers", "http2.py", &[&url, authority.to_str().unwrap()]).await,
-    );
+    let arguments = [&*url, authority.to_str().unwrap()];
+    programs::python("httppeers", "http2.py", &arguments).await.assert_all_right();
 }
 
 #[tokio::test]
@@ -135,5 +103,6 @@ async fn node_and_undici_get_early_responses_and_many_at_once_over_http_2() {
     let (folder, service) = start_with_tls().await;
     let (url, authority) =
         (format!("https://localhost:{}", service.port), folder.path().join("authority.pem"));
-    all_right(&node::script("undici", "http2.mjs", &[&url, authority.to_str().unwrap()]).await);
+    let arguments = [&*url, authority.to_str().unwrap()];
+    node::script("undici", "http2.mjs", &arguments).await.assert_all_right();
 }

@@ -11,6 +11,7 @@ mod database;
 mod database_file;
 mod early_responses;
 mod early_responses_clients;
+mod edges_service;
 mod envpage;
 mod failover;
 mod gnar;

@@ -1,4 +1,4 @@
-//! Two replicas behind nginx, each restarted in turn under load: nobody notices. Among the requests are large ones
+//! Two replicas behind nginx, each restarted in turn under load, without a wrong response. Among the requests are large ones
 //! with a wrong key, which are refused before their bodies are read.
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const REFUSED_BODY_BYTES: usize = 100_000;
 
 /// Observations of the clients.
 #[derive(Debug, Default)]
-struct Seen {
+struct Observations {
     answered: AtomicU32,
     registered: AtomicU32,
     refused: AtomicU32,
@@ -32,7 +32,7 @@ struct Seen {
     enough: AtomicBool,
 }
 
-impl Seen {
+impl Observations {
     fn note(&self, what: &str, expected: u16, answer: &std::io::Result<HttpResponse>) {
         match answer {
             Ok(answer) if answer.status == expected => {
@@ -43,12 +43,12 @@ impl Seen {
     }
 }
 
-/// One client after the other's manner: look, register, look, until there is enough.
-async fn client(port: u16, number: u32, writes: bool, seen: Arc<Seen>) {
+/// Lists and registers companies in turn, until told that it is enough.
+async fn client(port: u16, number: u32, writes: bool, observed: Arc<Observations>) {
     let mut connection = Connection::open(port).await.unwrap();
     let mut turn = 0_u32;
     let large = "x".repeat(REFUSED_BODY_BYTES);
-    while !seen.enough.load(Ordering::Relaxed) {
+    while !observed.enough.load(Ordering::Relaxed) {
         let company = company(number * 1_000_000 + turn + 1);
         let (method, path, key, body, expected) = if writes && turn % REFUSED_EVERY == 1 {
             ("POST", "/api/companies", "a-wrong-key", large.as_str(), 401)
@@ -58,13 +58,13 @@ async fn client(port: u16, number: u32, writes: bool, seen: Arc<Seen>) {
             ("GET", "/api/companies?per_page=5", KEY, "", 200)
         };
         let answer = connection.request_with(method, path, &[("x-api-key", key)], body).await;
-        seen.note(method, expected, &answer);
+        observed.note(method, expected, &answer);
         match answer {
             Ok(answer) if answer.status == 201 => {
-                seen.registered.fetch_add(1, Ordering::Relaxed);
+                observed.registered.fetch_add(1, Ordering::Relaxed);
             }
             Ok(answer) if answer.status == 401 => {
-                seen.refused.fetch_add(1, Ordering::Relaxed);
+                observed.refused.fetch_add(1, Ordering::Relaxed);
             }
             Ok(_) => {}
             Err(_) => connection = Connection::open(port).await.unwrap(),
@@ -86,59 +86,59 @@ async fn rolling_restart(keepalive: bool, writes: bool, drain_wait: &str) {
     }
     let nginx = Nginx::start(&ports, keepalive).await;
 
-    let seen = Arc::new(Seen::default());
+    let observed = Arc::new(Observations::default());
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|number| tokio::spawn(client(nginx.port, number, writes, seen.clone())))
+        .map(|number| tokio::spawn(client(nginx.port, number, writes, observed.clone())))
         .collect();
     for _ in 0..ROUNDS {
         for port in ports {
-            let before = seen.answered.load(Ordering::Relaxed);
+            let before = observed.answered.load(Ordering::Relaxed);
             let replica = replicas.remove(0);
             replica.signal("TERM").await;
             assert_eq!(replica.ended().await.code(), Some(0));
             replicas.push(Service::start("registry", port, &arguments).await);
             test_support::wait_for("answers after the restart", || async {
-                seen.answered.load(Ordering::Relaxed) > before + 100
-                    || !seen.wrong.lock().unwrap().is_empty()
+                observed.answered.load(Ordering::Relaxed) > before + 100
+                    || !observed.wrong.lock().unwrap().is_empty()
             })
             .await;
         }
     }
-    seen.enough.store(true, Ordering::Relaxed);
+    observed.enough.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.unwrap();
     }
 
-    let wrong = std::mem::take(&mut *seen.wrong.lock().unwrap());
+    let wrong = std::mem::take(&mut *observed.wrong.lock().unwrap());
     assert!(wrong.is_empty(), "{} went wrong, first: {:?}", wrong.len(), wrong.first());
     let page =
         http_client::get_as(nginx.port, "/api/companies?per_page=1", &format!("Bearer {KEY}"))
             .await
             .unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
-    assert_eq!(page["total"], seen.registered.load(Ordering::Relaxed));
-    assert!(!writes || seen.refused.load(Ordering::Relaxed) > 0);
+    assert_eq!(page["total"], observed.registered.load(Ordering::Relaxed));
+    assert!(!writes || observed.refused.load(Ordering::Relaxed) > 0);
     println!(
         "{} answers, {} of them refusals, during {} restarts (keepalive: {keepalive}, drain_wait: {drain_wait}), none wrong",
-        seen.answered.load(Ordering::Relaxed),
-        seen.refused.load(Ordering::Relaxed),
+        observed.answered.load(Ordering::Relaxed),
+        observed.refused.load(Ordering::Relaxed),
         ROUNDS * 2,
     );
 }
 
 #[tokio::test]
-async fn nobody_notices_behind_an_nginx_that_keeps_connections() {
+async fn a_restart_behind_an_nginx_that_keeps_connections_causes_no_wrong_response() {
     rolling_restart(true, true, "500ms").await;
 }
 
 #[tokio::test]
-async fn nobody_notices_behind_an_nginx_that_does_not() {
+async fn a_restart_behind_an_nginx_that_keeps_none_causes_no_wrong_response() {
     rolling_restart(false, true, "500ms").await;
 }
 
 /// Checks that reads succeed even without `http.drain_wait`: nginx finds closed connections, and
 /// retries on the other replica what may be retried.
 #[tokio::test]
-async fn readers_do_not_notice_even_without_a_wait() {
+async fn a_restart_without_a_wait_causes_no_wrong_response_to_readers() {
     rolling_restart(true, false, "0s").await;
 }

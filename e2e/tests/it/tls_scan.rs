@@ -1,8 +1,9 @@
 //! TLS as sslyze finds it: no old protocol, no weak cipher, no renegotiation, no compression.
 
 use serde_json::Value;
-use test_support::service::Service;
-use test_support::{certificates, free_port, programs};
+use test_support::{certificates, programs};
+
+use super::edges_service;
 
 /// Cipher suites without forward secrecy or without authenticated encryption.
 const WEAK: [&str; 8] =
@@ -11,24 +12,11 @@ const WEAK: [&str; 8] =
 async fn scan(min_version: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     certificates::make(folder.path());
-    let setting =
-        |name: &str, file: &str| format!("http.tls.{name}={}", folder.path().join(file).display());
-    let settings = [
-        setting("certificate", "server.pem"),
-        setting("key", "server.key"),
-        format!("http.tls.min_version={min_version}"),
-    ];
-    let port = free_port();
-    let port_text = port.to_string();
-    let mut arguments = vec!["--host", "127.0.0.1", "--port", &port_text];
-    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
-    let log = folder.path().join("log");
-    let _service = Service::spawn("examples/edges", port, &arguments, &[], Some(&log));
-    test_support::wait_for("the service to accept", || async {
-        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-    })
-    .await;
-    let ran = programs::python("sslyze", "scan.py", &["127.0.0.1", &port_text]).await;
+    let mut settings = edges_service::tls_settings(folder.path()).to_vec();
+    settings.push(format!("http.tls.min_version={min_version}"));
+    let service = edges_service::start_with(folder.path(), &settings).await;
+    let port = service.port.to_string();
+    let ran = programs::python("sslyze", "scan.py", &["127.0.0.1", &port]).await;
     assert!(ran.succeeded, "{}", ran.output);
     serde_json::from_str(&ran.last_line).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Uploads and downloads of a real process: its memory, and what clients that break off leave behind.
 //!
-//! The ignored one writes 10 GB: `cargo nextest run -p e2e --run-ignored only uploads`.
+//! The ignored one writes 10 GB: `cargo xtask chaos --only http`.
 
 use serde_json::Value;
 use test_support::http_client::get;
@@ -81,7 +81,7 @@ async fn a_hundred_uploads_and_downloads_at_once_take_less_than_100_mb() {
 }
 
 #[tokio::test]
-#[ignore = "writes 10 GB"]
+#[ignore = "long: cargo xtask chaos --only http"]
 async fn a_hundred_uploads_of_100_mb_at_once_take_less_than_100_mb() {
     let grown = a_hundred_at_once(100 * MIB).await;
     assert!(grown < 100_000_000, "{} MiB", grown / MIB);

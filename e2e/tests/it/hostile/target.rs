@@ -9,11 +9,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
+use test_support::certificates;
 use test_support::service::Service;
-use test_support::{certificates, free_port};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+
+use crate::edges_service;
 
 /// Maximum time for a connection to be made, with its TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -49,24 +51,13 @@ impl Target {
         let mut settings: Vec<String> = SETTINGS.map(ToOwned::to_owned).into();
         let tls = with_tls.then(|| {
             certificates::make(folder.path());
-            let file = |name: &str| folder.path().join(name).display().to_string();
-            settings.push(format!("http.tls.certificate={}", file("server.pem")));
-            settings.push(format!("http.tls.key={}", file("server.key")));
+            settings.extend(edges_service::tls_settings(folder.path()));
             trust(folder.path())
         });
+        let service = edges_service::start_with(folder.path(), &settings).await;
         let log = folder.path().join("log");
-        let port = free_port();
-        let port_text = port.to_string();
-        let mut arguments = vec!["--host", "127.0.0.1", "--port", &port_text];
-        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
-        let service = Service::spawn("examples/edges", port, &arguments, &[], Some(&log));
         let name = if with_tls { "tls" } else { "plain" };
-        let target = Self { name, service, tls, log, _folder: folder };
-        test_support::wait_for("the service to accept", || async {
-            target.connect(b"http/1.1").await.is_ok()
-        })
-        .await;
-        target
+        Self { name, service, tls, log, _folder: folder }
     }
 
     /// Opens a connection for the protocol, such as `h2`.
