@@ -27,6 +27,8 @@ struct Suite {
     what: &'static str,
     /// Installs what its tests need, in addition to what the gate installs.
     install: fn() -> Result<()>,
+    /// Arguments of `cargo nextest run`: what is built, and how many tests run at once.
+    arguments: &'static str,
     /// The tests as a nextest filter. Both ignored and other tests are run.
     tests: &'static str,
 }
@@ -43,18 +45,23 @@ const SUITES: [Suite; 2] = [
             ])?;
             python::install(&["openapi_generator"])
         },
+        // As in the gate, so that nothing is built twice.
+        arguments: "--workspace --all-features",
         tests: "test(/^clients::/)",
     },
     Suite {
         name: "http",
-        what: "ten minutes of malformed requests, smuggling, slow clients, floods and thousands of connections over \
-               HTTP/1 and HTTP/2, with TLS and without; early responses with clients in Python, Node and Java, nginx \
-               and Varnish; RFC 9113's errors; sslyze",
+        what: "release builds: ten minutes of malformed requests, smuggling, slow clients, floods and thousands of \
+               connections over HTTP/1 and HTTP/2, with TLS and without; early responses with clients in Python, Node \
+               and Java, nginx and Varnish; RFC 9113's errors; sslyze; restarts and certificates exchanged under load; \
+               100 uploads of 100 MB",
         install: || {
             install::debian(&[("java", "default-jdk-headless"), ("varnishd", "varnish")])?;
             python::install(&["sslyze"])
         },
-        tests: "test(/^(hostile|early_responses_clients|http2_peers|tls_scan|rolling_restart)::/)",
+        // Release builds one at a time, because times and memory are compared with limits.
+        arguments: "--release --package e2e --package registry --all-features --test-threads 1",
+        tests: "test(/^(certificate_exchange|early_responses|early_responses_clients|hostile|http2_peers|rolling_restart|streams|tls_scan|uploads)::/)",
     },
 ];
 
@@ -128,10 +135,8 @@ fn run_all(suites: &[&Suite]) -> Result<ExitCode> {
 
 fn run(suite: &Suite, server: &postgres::PostgresServer, tally: &mut TestCounts) -> Result<()> {
     (suite.install)()?;
-    // The whole workspace with all features, as in the gate, so that nothing is built twice and the
-    // programs that tests start are built.
-    let line = "cargo nextest run --workspace --all-features --no-fail-fast --run-ignored all";
-    let command = gate_cargo(line).env("PITON_TEST_POSTGRES", server.url());
+    let line = format!("cargo nextest run {} --no-fail-fast --run-ignored all", suite.arguments);
+    let command = gate_cargo(&line).env("PITON_TEST_POSTGRES", server.url());
     count(&command.arg("--filterset").arg(suite.tests), tally, test_counts::nextest)
 }
 

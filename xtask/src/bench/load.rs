@@ -75,11 +75,11 @@ impl Request {
     }
 }
 
-/// Result of one run of wrk.
+/// Result of one run of a load generator.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Run {
-    per_second: f64,
-    requests: f64,
+pub struct Run {
+    pub per_second: f64,
+    pub requests: f64,
 }
 
 /// Sends the request over `connections` connections for `seconds`. Returns the number of responses
@@ -113,7 +113,7 @@ pub fn measure_each(
     requests: [&Request; 2],
     effort: Effort,
 ) -> Result<Load> {
-    let (rounds, seconds) = effort.pick((3, 1), (15, 2));
+    let (count, seconds) = effort.pick((3, 1), (15, 2));
     let prefix = pinned(SERVER_CORE);
     let servers = [
         BenchServer::start(&contenders[0], &prefix)?,
@@ -122,18 +122,32 @@ pub fn measure_each(
     for (server, request) in servers.iter().zip(requests) {
         wrk(server, request, CONNECTIONS, 1)?;
     }
+    rounds(&servers, count, |which| {
+        wrk(&servers[which], requests[which], CONNECTIONS, seconds)
+    })
+}
+
+/// Runs `load` on both servers in turn, `count` times.
+///
+/// # Errors
+/// Those of `load`.
+pub fn rounds(
+    servers: &[BenchServer; 2],
+    count: usize,
+    load: impl Fn(usize) -> Result<Run>,
+) -> Result<Load> {
     let mut rates = [Vec::new(), Vec::new()];
     let mut cpu = [Vec::new(), Vec::new()];
-    for round in 0..rounds {
+    for round in 0..count {
         // The order alternates, because the second of a round may have an advantage.
         for which in [round % 2, (round + 1) % 2] {
             let before = cpu_time(&servers[which])?;
-            let run = wrk(&servers[which], requests[which], CONNECTIONS, seconds)?;
+            let run = load(which)?;
             rates[which].push(run.per_second);
             cpu[which].push((cpu_time(&servers[which])? - before) / run.requests);
         }
         let [one, other] = [rates[0][round], rates[1][round]];
-        say(&format!("  round {} of {rounds}: {one:.0} and {other:.0} requests/s", round + 1));
+        say(&format!("  round {} of {count}: {one:.0} and {other:.0} requests/s", round + 1));
     }
     let ratios: Vec<f64> = rates[1].iter().zip(&rates[0]).map(|(b, a)| b / a).collect();
     Ok(Load {

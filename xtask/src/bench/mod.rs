@@ -12,6 +12,7 @@ mod client;
 mod contender;
 mod core;
 mod db;
+mod http2;
 mod instructions;
 mod load;
 mod memory;
@@ -24,8 +25,16 @@ use std::process::ExitCode;
 use crate::command::Result;
 
 /// Measured packages, in `bench/`.
-pub const PACKAGES: [&str; 6] =
-    ["axum-hello", "piton-hello", "axum-db", "piton-db", "piton-auth", "piton-cache"];
+pub const PACKAGES: [&str; 8] = [
+    "axum-hello",
+    "piton-hello",
+    "axum-db",
+    "piton-db",
+    "piton-auth",
+    "piton-cache",
+    "hyper-edge",
+    "piton-edge",
+];
 
 const HELP: &str = "\
 Measures Piton next to its peers on this machine.
@@ -36,6 +45,7 @@ Suites:
   core       the hello service next to bare axum; writes bench/results/core.md
   auth       tokens and passwords next to Gnar Gear on bjoern; writes bench/results/auth.md
   cache      cached responses next to computed ones; writes bench/results/cache.md
+  http2      HTTP/2 and TLS next to bare hyper; writes bench/results/http2.md
   db         Db on PostgreSQL next to bare sqlx in bare axum; writes bench/results/db.md
 
   --quick    fewer runs, no builds, no file written: for a first impression of a change
@@ -78,6 +88,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
             "core" if suite.is_none() => suite = Some(core::run as fn(Effort) -> Result<bool>),
             "auth" if suite.is_none() => suite = Some(auth::run),
             "cache" if suite.is_none() => suite = Some(cache::run),
+            "http2" if suite.is_none() => suite = Some(http2::run),
             "db" if suite.is_none() => suite = Some(db::run),
             other => return Err(format!("no suite or option `{other}`\n\n{HELP}").into()),
         }

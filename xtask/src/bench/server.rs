@@ -1,7 +1,7 @@
 //! Starts a contender, and stops it with this process.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,12 +36,26 @@ impl BenchServer {
     /// # Errors
     /// When it cannot be started, exits early, or does not respond.
     pub fn start(contender: &Contender, prefix: &[String]) -> Result<Self> {
+        let mut server = Self::launch(contender, prefix)?;
+        server.wait_until_ready(responds)?;
+        Ok(server)
+    }
+
+    /// Starts the contender as [`BenchServer::start`] does, and waits until it accepts connections.
+    ///
+    /// # Errors
+    /// When it cannot be started, exits early, or does not listen.
+    pub fn start_listening(contender: &Contender, prefix: &[String]) -> Result<Self> {
+        let mut server = Self::launch(contender, prefix)?;
+        server.wait_until_ready(|port| Ok(TcpStream::connect(("127.0.0.1", port)).is_ok()))?;
+        Ok(server)
+    }
+
+    fn launch(contender: &Contender, prefix: &[String]) -> Result<Self> {
         let port = free_port()?;
         let mut command = killed_with_parent(prefix);
         command.arg(contender.program()).args(contender.arguments(port));
-        let mut server = Self::spawn(contender, command, port)?;
-        server.wait_until_ready()?;
-        Ok(server)
+        Self::spawn(contender, command, port)
     }
 
     /// Starts the contender without a prefix, and returns the time until its first response.
@@ -54,7 +68,7 @@ impl BenchServer {
         command.args(contender.arguments(port));
         let start = Instant::now();
         let mut server = Self::spawn(contender, command, port)?;
-        server.wait_until_ready()?;
+        server.wait_until_ready(responds)?;
         Ok(start.elapsed())
     }
 
@@ -74,11 +88,10 @@ impl BenchServer {
         Ok(Self { child, port, name })
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
+    fn wait_until_ready(&mut self, is_ready: impl Fn(u16) -> Result<bool>) -> Result<()> {
         let start = Instant::now();
         while start.elapsed() < READY_TIMEOUT {
-            if let Ok(mut client) = Client::connect(self.port) {
-                client.get("/")?;
+            if is_ready(self.port)? {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
@@ -117,6 +130,13 @@ impl Drop for BenchServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns whether the server accepts connections. Fails if it does not respond then.
+fn responds(port: u16) -> Result<bool> {
+    let Ok(mut client) = Client::connect(port) else { return Ok(false) };
+    client.get("/")?;
+    Ok(true)
 }
 
 /// Returns a command that the kernel kills when this process ends, because with Ctrl-C no guard is
