@@ -170,6 +170,22 @@ async fn the_signal_to_reload_exchanges_the_certificate_at_once() {
 }
 
 #[piton::test]
+async fn a_metric_tells_the_end_of_the_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates::make(folder.path());
+    let server = TestServer::start(app(folder.path())).await;
+    let end = || {
+        let text = server.handle().metrics().text();
+        let name = "http_tls_certificate_not_after_timestamp_seconds ";
+        let value = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
+        value.parse::<i64>().unwrap()
+    };
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
+    wait_for(|| async { end() > now }).await;
+    server.stop().await;
+}
+
+#[piton::test]
 async fn the_certificate_of_a_client_is_an_argument() {
     let folder = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();

@@ -91,7 +91,7 @@ pub(crate) async fn serve(
     // Aborted when the last connection has ended.
     let mut followers = JoinSet::new();
     if let Some(tls) = &tls {
-        followers.spawn(tls.clone().follow_files(handle.reload_signal()));
+        followers.spawn(tls.clone().follow_files(handle.reload_signal(), handle.metrics().clone()));
     }
     let https_port = settings.tls.public_port.or_else(|| Some(listeners.tcp_address()?.port()));
     let (mut server, close) = Server::new(stack, settings, Protocols::public(tls, settings));

@@ -4,6 +4,7 @@ use std::io;
 
 use super::listeners::Socket;
 use crate::http::tls_settings::TlsSettings;
+use crate::metrics::Metrics;
 use crate::reload_signal::Reload;
 
 /// A connection over TLS, of which there are none.
@@ -36,7 +37,7 @@ impl TlsAcceptor {
     }
 
     /// Looks at the files for changes.
-    pub async fn follow_files(self, _: Reload) {
+    pub async fn follow_files(self, _: Reload, _: Metrics) {
         match self {}
     }
 }

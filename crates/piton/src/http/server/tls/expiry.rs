@@ -1,9 +1,11 @@
-//! Warns of a certificate that ends soon.
+//! Warns of a certificate that ends soon, in the log and by a metric.
 
 use chrono::{DateTime, Utc};
+use prometheus_client::metrics::gauge::Gauge;
 use tracing::{error, warn};
 
 use super::acceptor::TlsAcceptor;
+use crate::metrics::Metrics;
 
 /// Days before the end of a certificate from which on each day has its warning.
 const WARNING_DAYS: i64 = 14;
@@ -13,6 +15,13 @@ impl TlsAcceptor {
     pub(super) fn not_after(&self) -> Option<DateTime<Utc>> {
         self.inner().current.read().fields.as_ref().map(|fields| fields.not_after)
     }
+}
+
+/// Registers the metric of the certificate's end. It is 0 for a certificate whose end cannot be read.
+pub(super) fn register_metric(metrics: &Metrics) -> Gauge {
+    let (metric, help) = (Gauge::default(), "End of the TLS certificate's validity, as Unix time");
+    metrics.register("http_tls_certificate_not_after_timestamp_seconds", help, metric.clone());
+    metric
 }
 
 /// Logs that a certificate ends within [`WARNING_DAYS`], once for each number of days left. Returns

@@ -8,6 +8,7 @@ use tracing::{error, info};
 use super::acceptor::{Current, TlsAcceptor, describe};
 use super::certificate_files::{FileContents, FileProblem};
 use super::expiry;
+use crate::metrics::Metrics;
 use crate::reload_signal::Reload;
 
 /// Returns what one look at the files came to.
@@ -21,7 +22,8 @@ pub(super) enum ReloadOutcome {
 
 impl TlsAcceptor {
     /// Looks at the files for changes, again and again, and whenever `reload` is given. Never returns.
-    pub async fn follow_files(self, mut reload: Reload) {
+    pub async fn follow_files(self, mut reload: Reload, metrics: Metrics) {
+        let expiry_metric = expiry::register_metric(&metrics);
         let mut looks = tokio::time::interval(self.inner().settings.reload_interval);
         let mut last_failure = None;
         let mut warned_days = None;
@@ -37,6 +39,7 @@ impl TlsAcceptor {
                 Ok(ReloadOutcome::Unchanged | ReloadOutcome::Exchanged) | Err(_) => None,
             };
             warned_days = expiry::warn_once_a_day(self.not_after(), warned_days);
+            expiry_metric.set(self.not_after().map_or(0, |end| end.timestamp()));
         }
     }
 
