@@ -79,16 +79,18 @@ impl Certificate {
         let folder = scratch("http2")?;
         let path = |name: &str| Path::display(&folder.join(name)).to_string();
         let made = Self { file: path("server.pem"), key: path("server.key") };
-        Cmd::new("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2")
-            .arg("-subj")
-            .arg("/CN=localhost")
-            .arg("-addext")
-            .arg("subjectAltName=DNS:localhost")
-            .arg("-keyout")
-            .arg(&made.key)
-            .arg("-out")
-            .arg(&made.file)
-            .read()?;
+        Cmd::new(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2",
+        )
+        .arg("-subj")
+        .arg("/CN=localhost")
+        .arg("-addext")
+        .arg("subjectAltName=DNS:localhost")
+        .arg("-keyout")
+        .arg(&made.key)
+        .arg("-out")
+        .arg(&made.file)
+        .read()?;
         Ok(made)
     }
 }
@@ -160,7 +162,8 @@ fn read(report: &str) -> Result<Run, String> {
     }
     let rate = |line: &str| line.split(", ").nth(1)?.strip_suffix(" req/s")?.parse().ok();
     let per_second = line("finished in ").and_then(rate).ok_or("no rate in its report")?;
-    let requests = count(" succeeded").filter(|count| *count > 0.0).ok_or("no request succeeded")?;
+    let requests =
+        count(" succeeded").filter(|count| *count > 0.0).ok_or("no request succeeded")?;
     Ok(Run { per_second, requests })
 }
 

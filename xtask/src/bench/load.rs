@@ -122,9 +122,7 @@ pub fn measure_each(
     for (server, request) in servers.iter().zip(requests) {
         wrk(server, request, CONNECTIONS, 1)?;
     }
-    rounds(&servers, count, |which| {
-        wrk(&servers[which], requests[which], CONNECTIONS, seconds)
-    })
+    rounds(&servers, count, |which| wrk(&servers[which], requests[which], CONNECTIONS, seconds))
 }
 
 /// Runs `load` on both servers in turn, `count` times.

@@ -23,6 +23,7 @@ mod start;
 use std::process::ExitCode;
 
 use crate::command::Result;
+pub use server::killed_with_parent;
 
 /// Measured packages, in `bench/`.
 pub const PACKAGES: [&str; 8] = [

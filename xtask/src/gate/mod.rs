@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod features;
+mod peers;
 pub mod postgres;
 pub mod test_counts;
 mod walls;
@@ -14,8 +15,6 @@ use std::time::{Duration, Instant};
 
 use crate::command::{self, Cmd, Result, bold, green, human, red, say};
 use crate::install;
-use crate::node;
-use crate::python;
 use test_counts::TestCounts;
 
 const HELP: &str = "\
@@ -52,15 +51,14 @@ struct Stage {
     run: fn(&mut TestCounts) -> Result<()>,
 }
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     Stage {
         name: "install",
-        what: "installs missing tools: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, pgbouncer, locales, redis, the peer programs in Python and for Node",
+        what: "installs missing tools: rustfmt, clippy, cargo-nextest, nginx, curl, jq, openssl, promtool, chromium, postgres, pgbouncer, locales, redis; begins to install the peer programs",
         run: |_| {
             install::cargo_tools()?;
             install::debian(&PROGRAMS)?;
-            python::all()?;
-            node::all()
+            peers::start()
         },
     },
     Stage { name: "fmt", what: "the code is formatted", run: |_| fmt() },
@@ -85,6 +83,11 @@ const STAGES: [Stage; 10] = [
         name: "features",
         what: "piton builds without features and with each alone",
         run: |_| features::check(),
+    },
+    Stage {
+        name: "peers",
+        what: "the peer programs in Python and for Node are installed",
+        run: |_| peers::wait(),
     },
     Stage { name: "nextest", what: "the tests", run: nextest },
     Stage { name: "doctests", what: "the examples in the documentation", run: doctests },
