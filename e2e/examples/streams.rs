@@ -11,7 +11,7 @@ use piton::tokio::time::sleep;
 /// Time between two events. 400 streams are 4 MB/s then, which a client of a debug build can read.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// One numbered event. Its length and its end show whether it has arrived whole.
+/// A numbered event. Its length and its end show whether it has arrived whole.
 fn text(number: u64) -> String {
     format!(r#"{{"number":{number},"padding":"{}","end":true}}"#, "x".repeat(2_000))
 }

@@ -19,7 +19,7 @@ pub fn make(folder: &Path) {
 pub fn make_for(folder: &Path, alternative_names: &str) {
     openssl(
         folder,
-        "req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout authority.key -out authority.pem -days 2 -subj /CN=authority",
     );
     issue(folder, "server", "localhost", alternative_names);
 }
@@ -35,7 +35,7 @@ pub fn issue(folder: &Path, name: &str, common_name: &str, alternative_names: &s
     openssl(
         folder,
         &format!(
-            "req -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={common_name}"
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={common_name}"
         ),
     );
     openssl(

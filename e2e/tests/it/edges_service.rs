@@ -7,6 +7,9 @@ use test_support::service::Service;
 
 const PROGRAM: &str = "examples/edges";
 
+/// Makes jemalloc return unused memory after one second instead of ten.
+const ENVIRONMENT: [(&str, &str); 1] = [("_RJEM_MALLOC_CONF", "dirty_decay_ms:1000")];
+
 /// Starts the service without TLS.
 pub async fn start() -> Service {
     Service::start(PROGRAM, free_port(), &["--set", "log.level=error"]).await
@@ -19,7 +22,8 @@ pub async fn start_with(folder: &Path, settings: &[String]) -> Service {
     let port_text = port.to_string();
     let mut arguments = vec!["--host", "127.0.0.1", "--port", &port_text];
     arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
-    let service = Service::spawn(PROGRAM, port, &arguments, &[], Some(&folder.join("log")));
+    let service =
+        Service::spawn(PROGRAM, port, &arguments, &ENVIRONMENT, Some(&folder.join("log")));
     test_support::wait_for("the service to accept", || async {
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
     })

@@ -31,6 +31,9 @@ const MAX_MEMORY_BYTES: u64 = 600 << 20;
 /// and whose clients have not closed them yet.
 const MAX_OPEN_FILES: usize = 7_000;
 
+/// Maximum resident memory a while after the attack.
+const MAX_MEMORY_LEFT_BYTES: u64 = 64 << 20;
+
 /// Number of open files above those of the start that may be left a while after the attack.
 const MAX_OPEN_FILES_LEFT: usize = 20;
 
@@ -78,7 +81,7 @@ impl Phase {
                 no_faults(format!("{refused} refused"), &faults)
             }
             Self::Smuggling => {
-                let (pairs, faults) = smuggling::attack(target).await;
+                let (pairs, faults) = smuggling::attack(target, until).await;
                 no_faults(format!("{pairs} pairs"), &faults)
             }
             Self::SlowClients => slow_clients::attack(target, until).await,
@@ -132,12 +135,12 @@ impl PhaseReport {
         let (usual, slowest) =
             (milliseconds(observed.percentile_99()), milliseconds(observed.slowest()));
         let (probes, failed) = (observed.probes.len(), observed.failures.len());
-        let wrong = self.wrong.len();
+        let (wrong, stalled) = (self.wrong.len(), milliseconds(observed.stalled));
         let outcome =
             self.outcome.as_ref().map_or_else(|error| format!("FAILED: {error}"), Clone::clone);
         println!(
             "{name:<19} {memory:>4} MB {files:>5} files | probes {probes:>5}, {failed} failed, 99 % {usual:>5.1} ms, \
-             slowest {slowest:>5.1} ms | good {right:>6} right, {refused} refused, {wrong} wrong | {outcome}"
+             slowest {slowest:>5.1} ms (without stalls of {stalled:.0} ms) | good {right:>6} right, {refused} refused, {wrong} wrong | {outcome}"
         );
     }
 
@@ -172,6 +175,10 @@ async fn attack(target: Target, phase_time: Duration, max_probe: Duration) -> Ve
     drop(observer);
     test_support::wait_for("the connections to end", || async {
         process.open_files() <= files_at_start + MAX_OPEN_FILES_LEFT
+    })
+    .await;
+    test_support::wait_for("the memory to be returned", || async {
+        process.resident_memory() <= MAX_MEMORY_LEFT_BYTES
     })
     .await;
     println!("{} after it: {} MB", target.name, process.resident_memory() >> 20);

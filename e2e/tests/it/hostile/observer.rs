@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,13 +16,20 @@ use super::target::Target;
 /// Time between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Minimum delay of a thread that only sleeps which counts as a stall of the machine, such as a hypervisor that gives
+/// its processors to others. Attacks alone delay it by a few milliseconds.
+const MIN_STALL: Duration = Duration::from_millis(20);
+
 /// Maximum time for a probe.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Observations of one phase.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
+    /// Times of the probes, without the stalls of the machine meanwhile.
     pub probes: Vec<Duration>,
+    /// Stalls of the machine during probes.
+    pub stalled: Duration,
     pub failures: Vec<String>,
     pub memory_bytes: u64,
     pub open_files: usize,
@@ -58,13 +65,17 @@ impl Observer {
         let (port, tls, process) =
             (target.service.port, target.tls.clone(), target.service.process());
         let (seen, end) = (observed.clone(), done.clone());
+        let stalls = Stalls::observe(&done);
         let thread = std::thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {
-                let start = Instant::now();
+                let (start, before) = (Instant::now(), stalls.total());
                 let outcome = probe(port, tls.as_ref());
+                let elapsed = start.elapsed();
+                let stalled = stalls.total().saturating_sub(before).min(elapsed);
                 let mut seen = seen.lock().unwrap();
+                seen.stalled += stalled;
                 match outcome {
-                    Ok(()) => seen.probes.push(start.elapsed()),
+                    Ok(()) => seen.probes.push(elapsed - stalled),
                     Err(error) => {
                         seen.failures.push(format!("{error} after {:?}", start.elapsed()));
                     }
@@ -91,6 +102,34 @@ impl Drop for Observer {
             thread.thread().unpark();
             let _ = thread.join();
         }
+    }
+}
+
+/// The stalls of the machine, as a thread finds them that only sleeps.
+struct Stalls(Arc<AtomicU64>);
+
+impl Stalls {
+    /// Starts the thread, which ends when `done` is set.
+    fn observe(done: &Arc<AtomicBool>) -> Self {
+        const NAP: Duration = Duration::from_millis(1);
+        let total = Arc::new(AtomicU64::new(0));
+        let (sum, done) = (total.clone(), done.clone());
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                std::thread::park_timeout(NAP);
+                let delay = start.elapsed().saturating_sub(NAP);
+                if delay >= MIN_STALL {
+                    sum.fetch_add(delay.as_micros() as u64, Ordering::Relaxed);
+                }
+            }
+        });
+        Self(total)
+    }
+
+    /// Returns the sum of all stalls so far.
+    fn total(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
     }
 }
 

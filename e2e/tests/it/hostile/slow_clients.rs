@@ -40,16 +40,16 @@ pub async fn attack(target: &Arc<Target>, until: Instant) -> Result<String, Stri
     while let Some(fault) = clients.join_next().await {
         faults.extend(fault.unwrap().err());
     }
-    let said = format!(
+    let summary = format!(
         "{} slow writers and {} clients that never read were cut, {} slow readers read on",
         counts.cut_writers.load(Ordering::Relaxed),
         counts.cut_readers.load(Ordering::Relaxed),
         counts.steady.load(Ordering::Relaxed),
     );
     if faults.is_empty() {
-        Ok(said)
+        Ok(summary)
     } else {
-        Err(format!("{said}; {}: {}", faults.len(), faults[0]))
+        Err(format!("{summary}; {}: {}", faults.len(), faults[0]))
     }
 }
 
@@ -99,8 +99,8 @@ async fn never_read(
     let mut stream = target.connect(b"http/1.1").await.map_err(|error| error.to_string())?;
     let request = b"GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(request).await.map_err(|error| error.to_string())?;
-    // A write fails once the service has reset the connection. A space is sent, because it belongs
-    // to no request and so does not look like progress in the middle of one.
+    // A write fails once the service has reset the connection. An empty line is sent, because servers
+    // ignore it before a request (RFC 9112 section 2.2), so that it does not look like progress.
     let mut tick = tokio::time::interval(BYTE_INTERVAL);
     loop {
         tick.tick().await;

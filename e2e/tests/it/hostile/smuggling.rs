@@ -5,6 +5,7 @@ use test_support::http_client;
 use test_support::nginx::Nginx;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::target::Target;
 
@@ -31,10 +32,25 @@ const HEADS: [&str; 16] = [
     "content-length: +{n}\r\n",
 ];
 
-/// Sends each pair, followed by a request of another client on the same kept connections of the
-/// proxy. Returns how many were sent, and the faults.
-pub async fn attack(target: &Target) -> (usize, Vec<String>) {
+/// Sends all pairs at least once, and again until then. Returns how many were sent, and the faults.
+pub async fn attack(target: &Target, until: Instant) -> (usize, Vec<String>) {
     let nginx = Nginx::start(&[target.service.port], true).await;
+    let (mut sent, mut faults) = (0, Vec::new());
+    while sent == 0 || Instant::now() < until {
+        faults.extend(send_all(&nginx).await);
+        sent += HEADS.len();
+    }
+    let reached = http_client::get(target.service.port, "/smuggled/count").await;
+    let reached = String::from_utf8_lossy(&reached.unwrap().body).into_owned();
+    if reached != "0" {
+        faults.push(format!("{reached} hidden requests reached the service"));
+    }
+    (sent, faults)
+}
+
+/// Sends each pair, followed by requests of another client on the same kept connections of the proxy. Returns the
+/// faults.
+async fn send_all(nginx: &Nginx) -> Vec<String> {
     let mut faults = Vec::new();
     for (index, head) in HEADS.iter().enumerate() {
         let body = format!("0\r\n\r\n{HIDDEN}");
@@ -52,12 +68,7 @@ pub async fn attack(target: &Target) -> (usize, Vec<String>) {
             }
         }
     }
-    let reached = http_client::get(target.service.port, "/smuggled/count").await;
-    let reached = String::from_utf8_lossy(&reached.unwrap().body).into_owned();
-    if reached != "0" {
-        faults.push(format!("{reached} hidden requests reached the service"));
-    }
-    (HEADS.len(), faults)
+    faults
 }
 
 /// Sends it, and returns the first line of the response.
