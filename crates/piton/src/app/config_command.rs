@@ -14,7 +14,7 @@ use crate::config::config_listing::{self, ListStyle};
 use crate::config::{Config, Problem, Problems, Section, SettingInfo, suggest_key};
 use crate::logging::is_coloured;
 
-/// Returns its arguments.
+/// Returns the command with its arguments.
 pub(super) fn command() -> Command {
     let switch = |name, help| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help).conflicts_with("example")

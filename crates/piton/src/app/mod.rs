@@ -1,8 +1,8 @@
 //! The app: a builder, and the run steps that turn it into a service.
 //!
 //! `App::new("my_service").run()` reads the settings, starts the parts that the routes ask for,
-//! joins the routes into a router and serves it until a signal says to stop. [`steps`] is that
-//! list; [`plan`] decides which parts start; [`lifecycle`] starts, connects and stops them.
+//! joins the routes into a router and serves it until a signal says to stop. [`run_steps`] is that
+//! list; [`part_start_order`] decides which parts start; [`lifecycle`] starts, connects and stops them.
 
 mod attribute_scan;
 mod cli;

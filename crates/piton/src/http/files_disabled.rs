@@ -19,7 +19,7 @@ impl Conditions {
     }
 }
 
-/// The files of a folder, of which there are none.
+/// Static files, which a build without the feature cannot have.
 pub(crate) enum StaticMount {}
 
 impl StaticMount {

@@ -48,7 +48,7 @@ pub struct HttpSettings {
     /// HTTP/2 of the public listeners.
     #[setting(section)]
     pub http2: Http2Settings,
-    /// Maximum time from the first byte of a request to its response; after it the client gets 503, or
+    /// Maximum time from the end of a request's head to its response; after it the client gets 503, or
     /// 408 if it has not sent its whole body. **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
     pub timeout: Duration,
@@ -57,8 +57,8 @@ pub struct HttpSettings {
     /// **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
     pub header_timeout: Duration,
-    /// Maximum time in which a client reads nothing of its response; the connection is cut off after it.
-    /// A client that reads slowly is not. **Default: `30s`.**
+    /// Maximum time for which a response waits for its client; the connection is cut off after it. A
+    /// client that receives at least 32 KiB in that time is served however slow it is. **Default: `30s`.**
     #[setting(min = "1ms", max = "365days")]
     pub write_timeout: Duration,
     /// Maximum size of a request's head: its first line and headers; above it the client gets 431. Raise
@@ -94,9 +94,9 @@ pub struct HttpSettings {
     /// The proxies in front of the service, whose `X-Request-Id` and forwarded client address are
     /// trusted: networks such as `10.0.0.0/8`, or `loopback`, or `private`. **Default: none.**
     pub trusted_proxies: Vec<Network>,
-    /// The header in which they name the client: `x-forwarded-for`, `forwarded` or `x-real-ip`. Name
-    /// the one that your proxies overwrite or append to, because clients can forge the others.
-    /// **Default: `x-forwarded-for`.**
+    /// The header in which trusted proxies name the client: `x-forwarded-for`, `forwarded` or
+    /// `x-real-ip`. Name the one that your proxies overwrite or append to, because clients can forge the
+    /// others. **Default: `x-forwarded-for`.**
     pub client_ip_header: ClientIpHeader,
     /// Headers of every response unless the handler sets them; add
     /// `Strict-Transport-Security: max-age=31536000` when all clients come by HTTPS.
@@ -131,7 +131,7 @@ pub struct HttpSettings {
     /// **Default: `0s` in development, `5s` in production.**
     #[setting(max = "1day")]
     pub drain_wait: Option<Duration>,
-    /// Maximum time after that for requests in flight, before they are cut off.
+    /// Maximum time after `drain_wait` for requests in flight to end, before they are cut off.
     /// **Default: `20s`.**
     #[setting(max = "1day")]
     pub drain_timeout: Duration,
@@ -179,13 +179,13 @@ impl HttpSettings {
     /// The section's name.
     pub(crate) const SECTION: config::Section = config::Section::of::<Self>("http");
 
-    /// Values of the right type that no service could work with.
+    /// Refuses values of the right type that no service could work with.
     fn check(&self, reader: &mut config::Reader<'_>) {
         if let Some((name, why, fix)) = self.memory_problem(memory::limit()) {
             reader.refuse(name, why, fix);
         }
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
-            let why = "nobody may connect, because no proxy is trusted";
+            let why = "no connection would be accepted, because no proxy is trusted";
             reader.refuse(
                 "proxy_protocol",
                 why,
@@ -222,7 +222,7 @@ impl HttpSettings {
         &self,
         limit: Option<&MemoryLimit>,
     ) -> Option<(&'static str, String, String)> {
-        let least = self.least_budget();
+        let least = self.min_budget();
         match (self.memory_budget, limit) {
             (Some(budget), _) if budget < least => Some((
                 "memory_budget",
@@ -255,17 +255,17 @@ impl HttpSettings {
 
     /// Returns the minimum budget, in which one largest body fits next to the part for small
     /// requests.
-    fn least_budget(&self) -> ByteSize {
+    fn min_budget(&self) -> ByteSize {
         let body = self.body_limit.as_u64().max(SMALL);
         ByteSize::bytes(body.saturating_add(body / 4))
     }
 
     /// Returns the memory that all requests may hold together.
     pub(crate) fn memory_budget(&self, limit: Option<&MemoryLimit>) -> ByteSize {
-        const MOST: ByteSize = ByteSize::mib(256);
+        const MAX_DEFAULT: ByteSize = ByteSize::mib(256);
         let share = |part| limit.map_or(u64::MAX, |limit| limit.bytes / part);
-        let least = self.least_budget();
-        self.memory_budget.unwrap_or_else(|| MOST.min(ByteSize::bytes(share(4))).max(least))
+        let least = self.min_budget();
+        self.memory_budget.unwrap_or_else(|| MAX_DEFAULT.min(ByteSize::bytes(share(4))).max(least))
     }
 
     /// Returns the maximum number of open connections.

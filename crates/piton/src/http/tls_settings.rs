@@ -53,7 +53,7 @@ pub struct TlsSettings {
     /// another one than the service listens on. **Default: the port that it listens on.**
     #[setting(min = 1, max = 65535)]
     pub public_port: Option<u16>,
-    /// Time between two looks at the files for changes. SIGHUP looks at once. **Default: `10s`.**
+    /// Time between two checks of the files for changes. SIGHUP checks at once. **Default: `10s`.**
     #[setting(min = "100ms", max = "1day")]
     pub reload_interval: Duration,
 }

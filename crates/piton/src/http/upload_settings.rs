@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::Settings;
 use crate::config::ByteSize;
 
-/// Forms with files (`multipart/form-data`). The size of the whole body has `http.body_limit`, or `#[limits(body = ..)]`
-/// of the route. Needs the feature `multipart`.
+/// Forms with files (`multipart/form-data`). The size of the whole body is limited by `http.body_limit`, or by
+/// `#[limits(body = ..)]` of the route. Needs the feature `multipart`.
 #[derive(Clone, Debug, Settings)]
 pub struct UploadSettings {
     /// Maximum number of parts of a form: fields and files. Above it the client gets 413.
@@ -17,8 +17,8 @@ pub struct UploadSettings {
     /// Parts that are saved to a file have the limit of the body. **Default: `1MiB`.**
     #[setting(max = "1TiB")]
     pub field_limit: ByteSize,
-    /// Folder for uploads without a place of their own yet. Name one on the disk where `/tmp` is in memory, and on the
-    /// file system of the files' last place, so that they need not be copied.
+    /// Folder for uploads until `Upload::persist` moves them. Choose one on the file system of their final paths, so that
+    /// they need not be copied, and on a disk where `/tmp` is in memory.
     /// **Default: the system's folder for temporary files.**
     pub folder: Option<PathBuf>,
 }

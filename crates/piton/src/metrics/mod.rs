@@ -86,7 +86,6 @@ impl Metrics {
         let encoded = prometheus_client::encoding::text::encode(&mut text, &registry);
         // Sends the other metrics instead of an error, because only a metric of the service itself can fail to
         // encode.
-        // error.
         if let Err(error) = encoded {
             tracing::warn!(%error, "A metric could not be encoded");
         }

@@ -117,12 +117,11 @@ pub(crate) fn matched(path: PathIndex) {
 
 /// Returns the id of the current request and the trace context that the client sent. Copied, because the caller
 /// may log, which reads them again.
-/// the caller may log a line, which reads them again.
 pub(crate) fn request_and_trace() -> (Option<RequestId>, Option<TraceContext>) {
     current(|request| (Some(request.id), request.trace)).unwrap_or_default()
 }
 
-/// Something of the current request, if there is one.
+/// Returns a value that `of` reads from the current request, if there is one.
 pub(crate) fn current<R>(of: impl FnOnce(&CurrentRequest) -> R) -> Option<R> {
     CURRENT.try_with(|context| context.request.as_ref().map(of)).ok().flatten()
 }

@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderValue, Request, header};
 /// Cookies by name and path (RFC 6265, section 5). Requests in memory have no host and no scheme, so
 /// `Domain`, `Secure` and `SameSite` do not limit where a cookie is sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CookieJar(Vec<Cookie>);
+pub(super) struct CookieJar(Vec<StoredCookie>);
 
 #[derive(Clone, Debug)]
-struct Cookie {
+struct StoredCookie {
     name: String,
     value: String,
     path: String,
@@ -23,7 +23,7 @@ impl CookieJar {
     /// Sets a cookie for all paths.
     pub fn set(&mut self, name: &str, value: &str) {
         let (name, value, path) = (name.to_owned(), value.to_owned(), "/".to_owned());
-        self.replace(Cookie { name, value, path });
+        self.replace(StoredCookie { name, value, path });
     }
 
     /// Stores the cookies of a response to a request of `path`; removes those that have expired.
@@ -39,11 +39,11 @@ impl CookieJar {
         }
     }
 
-    fn remove(&mut self, cookie: &Cookie) {
+    fn remove(&mut self, cookie: &StoredCookie) {
         self.0.retain(|other| (&other.name, &other.path) != (&cookie.name, &cookie.path));
     }
 
-    fn replace(&mut self, cookie: Cookie) {
+    fn replace(&mut self, cookie: StoredCookie) {
         self.remove(&cookie);
         self.0.push(cookie);
     }
@@ -66,7 +66,7 @@ impl CookieJar {
 }
 
 /// Parses a line of `Set-Cookie`, and returns whether it deletes the cookie.
-fn parse(line: &str, request_path: &str) -> Option<(Cookie, bool)> {
+fn parse(line: &str, request_path: &str) -> Option<(StoredCookie, bool)> {
     let mut parts = line.split(';').map(str::trim);
     let (name, value) = parts.next()?.split_once('=')?;
     let mut path = default_path(request_path);
@@ -86,7 +86,7 @@ fn parse(line: &str, request_path: &str) -> Option<(Cookie, bool)> {
         (None, None) => false,
     };
     let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
-    Some((Cookie { name, value, path: path.to_owned() }, is_expired))
+    Some((StoredCookie { name, value, path: path.to_owned() }, is_expired))
 }
 
 /// Returns the path of a cookie without one (RFC 6265, section 5.1.4).

@@ -1,4 +1,4 @@
-//! HTTP/2: what each client gets, and how clients that mean no good are stopped.
+//! HTTP/2: the responses to good clients, and the defences against hostile ones.
 //!
 //! Frames are written by hand where a client of a library would not send them.
 
@@ -199,6 +199,21 @@ async fn a_host_that_is_refused_over_http_1_is_refused_over_http_2() {
         let response = peer.read_until(HEADERS).await.unwrap();
         assert_eq!((response.stream, response.payload[0]), (stream, STATUS_400));
     }
+    server.stop().await;
+}
+
+#[piton::test]
+async fn headers_above_the_limit_get_a_problem_document_and_the_connection_goes_on() {
+    let server = TestServer::start(app(&Gate::default()).set("http.header_limit", "8KiB")).await;
+    let mut peer = Peer::connect(&server, &[]).await;
+    // A literal with a new name; 8,200 is 127 and 8,073 in groups of seven bits (RFC 7541, section 5.1).
+    let long = [&[0, 3][..], b"x-y", &[0x7f, 0x89, 0x3f], &[b'z'; 8_200]].concat();
+    let head = [&request_head("GET", "/host")[..], &long].concat();
+    peer.send(HEADERS, END_HEADERS | END_STREAM, 1, &head).await.unwrap();
+    let body = String::from_utf8(peer.read_until(DATA).await.unwrap().payload).unwrap();
+    assert!(body.contains("\"status\":431"), "{body}");
+    peer.request(3, "/host").await;
+    assert_eq!(peer.read_until(DATA).await.unwrap().payload, b"test");
     server.stop().await;
 }
 

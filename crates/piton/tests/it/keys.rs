@@ -9,7 +9,7 @@ use piton::prelude::*;
 use piton::serde_json::{Value, from_str};
 use piton::testing::TestApp;
 
-/// What `examples/api_keys.rs` does with these arguments, in a folder of its own.
+/// Runs `examples/api_keys.rs` with these arguments, in a folder of its own.
 fn keys(folder: &Path, arguments: &[&str]) -> Output {
     std::process::Command::new(test_support::service::program("examples/api_keys"))
         .current_dir(folder)
@@ -25,7 +25,7 @@ fn said(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// What stands on standard output of a call that succeeds.
+/// Returns the standard output of a call that succeeds.
 fn printed(folder: &Path, arguments: &[&str]) -> String {
     let output = keys(folder, arguments);
     assert!(output.status.success(), "{:?}", said(&output));

@@ -1,4 +1,4 @@
-//! What the users of the framework see of it, through the doors they use.
+//! The behaviour that users of the framework see, through its public interface.
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 

@@ -12,7 +12,7 @@ use piton::testing::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Sent after every malformed request. If it is served, the connection is out of step.
+/// Sent after every malformed request. If it is served, the service has misread where the first one ends.
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nhost: test\r\n\r\n";
 
 /// The statuses of a refusal.

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::gate::{Gate, gated};
 
-/// One `GET` on a connection of its own; the whole answer as text.
+/// Sends a `GET` on a connection of its own, and returns the whole response as text.
 pub async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
     let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");

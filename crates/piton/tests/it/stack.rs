@@ -1,4 +1,4 @@
-//! What stands around every handler: ids, addresses, limits, headers, hooks, the other error format.
+//! The stack around every handler: ids, addresses, limits, headers, hooks, the other error format.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn app() -> App {
         .route(get("/traced", traced))
 }
 
-/// One request over a socket; the answer as it came.
+/// Sends one request over a socket, and returns the response as it was received.
 async fn ask(server: &TestServer, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let request =

@@ -65,7 +65,7 @@ fn app() -> App {
     App::new("streams_test").blueprints(["none"]).set("log.level", "critical")
 }
 
-/// One event, then silence.
+/// Sends one event, and then nothing.
 async fn quiet() -> Sse<impl Stream<Item = Event>> {
     Sse::new(stream::iter([Event::new("first").id("1")]).chain(stream::pending()))
 }

@@ -10,9 +10,9 @@ pub(super) enum RequestedRange {
     /// All of it. Also for several ranges, which a server may ignore: answering them takes more bytes than the whole,
     /// and overlapping ones have been used to exhaust servers (CVE-2011-3192).
     Whole,
-    /// These bytes.
+    /// The bytes of one range.
     Part(Range<u64>),
-    /// Bytes that there are none of. Responded with 416.
+    /// A range beyond the end. The response is 416.
     Unsatisfiable,
 }
 

@@ -12,7 +12,7 @@ use super::representation::Representation;
 use crate::error::Error;
 use crate::http::extract::entity_tag::{ETag, ETagList};
 
-/// The headers of a request that decide on what of a representation it gets.
+/// The conditional headers and the `Range` of a request (RFC 9110, sections 13 and 14).
 pub(crate) struct Conditions {
     method: Method,
     headers: HeaderMap,
@@ -153,7 +153,7 @@ impl Conditions {
             }
             Some(RequestedRange::Unsatisfiable) => {
                 let detail =
-                    format!("the range is behind the end: there are {} bytes", whole.length);
+                    format!("the range is beyond the end: the content has {} bytes", whole.length);
                 Error::new(StatusCode::RANGE_NOT_SATISFIABLE, detail)
                     .header(header::CONTENT_RANGE, unsatisfied_range(whole.length))
                     .into_response()
@@ -190,7 +190,7 @@ fn not_modified(whole: Response) -> Response {
 fn precondition_failed(whole: &Representation) -> Response {
     let error = Error::new(
         StatusCode::PRECONDITION_FAILED,
-        "this is another version than the request names",
+        "the current version is not the one that the request requires",
     );
     match &whole.etag {
         Some(tag) => error.header(header::ETAG, tag.as_header().clone()).into_response(),

@@ -1,4 +1,4 @@
-//! The header `Content-DispositionType` (RFC 6266), with names in any language (RFC 8187).
+//! The header `Content-Disposition` (RFC 6266), with names in any language (RFC 8187).
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

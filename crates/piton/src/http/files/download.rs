@@ -207,9 +207,9 @@ impl Output for Download {
         operation.response_empty(StatusCode::NOT_MODIFIED);
         operation.response_header(StatusCode::OK, "ETag", "The entity tag of this version.");
         let disposition = "The name to save it under.";
-        operation.response_header(StatusCode::OK, "Content-DispositionType", disposition);
+        operation.response_header(StatusCode::OK, "Content-Disposition", disposition);
         let range = "The bytes that follow, and the number of all.";
         operation.response_header(StatusCode::PARTIAL_CONTENT, "Content-Range", range);
-        operation.error(StatusCode::RANGE_NOT_SATISFIABLE, "The range is behind the end.");
+        operation.error(StatusCode::RANGE_NOT_SATISFIABLE, "The range is beyond the end.");
     }
 }

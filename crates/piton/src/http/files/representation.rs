@@ -25,7 +25,7 @@ pub(super) enum ByteSource {
     Bytes(Bytes),
 }
 
-/// A representation: its bytes, and what tells it from another version of itself.
+/// A representation: its bytes and its validators (RFC 9110, section 8.8).
 #[derive(Clone, Debug)]
 pub(super) struct Representation {
     pub content: ByteSource,

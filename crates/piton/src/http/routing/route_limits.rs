@@ -38,7 +38,7 @@ impl RouteLimits {
         self
     }
 
-    /// Sets the maximum time from the first byte of a request to its response; after it the client gets 503, or
+    /// Sets the maximum time from the end of a request's head to its response; after it the client gets 503, or
     /// 408 if it has not sent its whole body.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {

@@ -1,4 +1,4 @@
-//! From registered routes to one router: the scan, the joined prefixes, and everything that can be
+//! Joins the registered routes into one router: the scan, the joined prefixes, and everything that can be
 //! wrong with them, refused at launch with file and line.
 
 use std::any::TypeId;
@@ -99,9 +99,9 @@ fn is_named(module: &str, root: &str, name: &str) -> bool {
 /// argument that nothing can give.
 pub(crate) fn problems(routes: &[Route], states: impl Fn(TypeId) -> bool) -> Vec<String> {
     let mut problems: Vec<String> = routes.iter().filter_map(path_problem).collect();
-    problems.extend(twice(routes));
-    problems.extend(two_fallbacks(routes));
-    problems.extend(crossing(routes));
+    problems.extend(duplicates(routes));
+    problems.extend(duplicate_fallback(routes));
+    problems.extend(conflicts(routes));
     for route in routes {
         if let Some(problem) = route.middleware_problem() {
             problems.push(format!("{}: {problem}", who(route)));
@@ -130,7 +130,7 @@ fn who(route: &Route) -> String {
     format!("the handler `{}` of {} ({})", route.handler, route.path, route.source)
 }
 
-fn two_fallbacks(routes: &[Route]) -> Option<String> {
+fn duplicate_fallback(routes: &[Route]) -> Option<String> {
     let mut fallbacks = routes.iter().filter(|route| route.is_fallback);
     let (first, second) = (fallbacks.next()?, fallbacks.next()?);
     Some(format!(
@@ -159,7 +159,7 @@ fn path_problem(route: &Route) -> Option<String> {
     Some(format!("the path `{}` does not parse: {why}\n    at {}", route.path, route.source))
 }
 
-/// Paths that differ only in their parameters' names are the same path.
+/// Returns the path without the names of its parameters, by which paths do not differ.
 fn shape(path: &str) -> String {
     path.split('/')
         .map(|segment| match segment {
@@ -176,7 +176,7 @@ fn shape(path: &str) -> String {
         .join("/")
 }
 
-fn twice(routes: &[Route]) -> Vec<String> {
+fn duplicates(routes: &[Route]) -> Vec<String> {
     let mut seen: HashMap<(String, &http::Method), &Route> = HashMap::new();
     let mut problems = Vec::new();
     for route in routes {
@@ -193,7 +193,7 @@ fn twice(routes: &[Route]) -> Vec<String> {
 }
 
 /// Returns the conflicts between paths that one router cannot hold, such as `/a/{id}` and `/a/{name}`.
-fn crossing(routes: &[Route]) -> Vec<String> {
+fn conflicts(routes: &[Route]) -> Vec<String> {
     let mut matcher = matchit::Router::new();
     let mut seen: HashMap<&str, &Route> = HashMap::new();
     let mut problems = Vec::new();
@@ -218,14 +218,14 @@ fn crossing(routes: &[Route]) -> Vec<String> {
     problems
 }
 
-/// The list of the routes, in the order of their paths.
+/// Returns the list of the routes, in the order of their paths.
 pub(crate) fn infos(routes: &[Route]) -> Vec<RouteInfo> {
     let mut infos: Vec<RouteInfo> = routes.iter().flat_map(Route::infos).collect();
     sort(&mut infos);
     infos
 }
 
-/// In the order of their paths.
+/// Sorts routes by their paths, then by their methods.
 pub(crate) fn sort(infos: &mut [RouteInfo]) {
     infos
         .sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.method.as_str().cmp(b.method.as_str())));
@@ -266,7 +266,7 @@ pub(crate) fn router(
     RoutingTable { router, infos, fallback }
 }
 
-/// A plain router whose requests are counted by the paths it matches.
+/// Counts the requests of a plain router by the paths that it matches.
 pub(crate) fn counted(router: Router<Handle>, metrics: Arc<RequestMetrics>) -> Router<Handle> {
     router.layer(map_request(move |request: Request| {
         if let Some(path) = request.extensions().get::<MatchedPath>() {

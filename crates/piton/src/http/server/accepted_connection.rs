@@ -18,13 +18,14 @@ use super::tls::TlsStream;
 use crate::stop_signal::Stop;
 
 /// A connection that is ready for its first request.
-struct Negotiated {
-    transport: Transport,
+struct NegotiatedConnection {
+    stream: NegotiatedStream,
     is_http2: bool,
     info: ConnectionInfo,
 }
 
-enum Transport {
+/// The stream of a connection, by its encryption.
+enum NegotiatedStream {
     Plain(Socket),
     Tls(Box<TlsStream>),
 }
@@ -40,20 +41,20 @@ pub(super) async fn serve_accepted(
     let state = slot.state.clone();
     let negotiation = negotiate(accepted, slot, &config);
     let Some(ready) = within_limits(negotiation, &state, &config, &closing).await else { return };
-    let Negotiated { transport, is_http2, info } = ready;
+    let NegotiatedConnection { stream, is_http2, info } = ready;
     let http2 = config.http2.clone().filter(|_| is_http2);
     // All but plain HTTP/1 are boxed, so that its task stays small.
-    match (transport, http2) {
-        (Transport::Plain(socket), None) => {
+    match (stream, http2) {
+        (NegotiatedStream::Plain(socket), None) => {
             serve_connection(socket, info, stack, config, closing).await;
         }
-        (Transport::Plain(socket), Some(http2)) => {
+        (NegotiatedStream::Plain(socket), Some(http2)) => {
             Box::pin(http2.serve_connection(socket, info, stack, &config, closing)).await;
         }
-        (Transport::Tls(stream), None) => {
+        (NegotiatedStream::Tls(stream), None) => {
             Box::pin(serve_connection(stream, info, stack, config, closing)).await;
         }
-        (Transport::Tls(stream), Some(http2)) => {
+        (NegotiatedStream::Tls(stream), Some(http2)) => {
             Box::pin(http2.serve_connection(stream, info, stack, &config, closing)).await;
         }
     }
@@ -68,7 +69,7 @@ async fn negotiate(
     accepted: AcceptedSocket,
     slot: ConnectionSlot,
     config: &ConnectionConfig,
-) -> io::Result<Negotiated> {
+) -> io::Result<NegotiatedConnection> {
     let is_unix = accepted.is_unix;
     let (mut socket, peer) = match &config.proxy_protocol {
         Some(protocol) => protocol.client_of(accepted).await?,
@@ -80,23 +81,24 @@ async fn negotiate(
         let (stream, handshake) = Box::pin(tls.accept(socket)).await?;
         let is_http2 = handshake.is_http2;
         info.handshake = Some(Arc::new(handshake));
-        return Ok(Negotiated { transport: Transport::Tls(Box::new(stream)), is_http2, info });
+        let stream = NegotiatedStream::Tls(Box::new(stream));
+        return Ok(NegotiatedConnection { stream, is_http2, info });
     }
     let is_http2 = match &config.http2 {
         Some(http2) => socket.begins_with(http2.preface()).await?,
         None => false,
     };
-    Ok(Negotiated { transport: Transport::Plain(socket), is_http2, info })
+    Ok(NegotiatedConnection { stream: NegotiatedStream::Plain(socket), is_http2, info })
 }
 
 /// Waits for the negotiation, for as long as a client may take for the head of a request. `None` if the
 /// connection is to be closed.
 async fn within_limits(
-    negotiation: impl Future<Output = io::Result<Negotiated>>,
+    negotiation: impl Future<Output = io::Result<NegotiatedConnection>>,
     state: &ConnectionState,
     config: &ConnectionConfig,
     closing: &Stop,
-) -> Option<Negotiated> {
+) -> Option<NegotiatedConnection> {
     let closed = async {
         closing.stopped().await;
         tokio::time::sleep(FIRST_REQUEST_GRACE).await;
@@ -108,7 +110,7 @@ async fn within_limits(
         () = state.eviction.notified() => return None,
         () = closed => return None,
     };
-    // Clients break off handshakes at any time, so the reason is for those who look for it.
+    // Logged at `DEBUG` only, because clients break off handshakes at any time.
     negotiated
         .inspect_err(|error| debug!("A connection ended before its first request: {error}"))
         .ok()

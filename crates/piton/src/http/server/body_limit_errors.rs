@@ -47,7 +47,7 @@ impl std::error::Error for InvalidCoding {}
 /// Returns the 503 for a request that finds `http.memory_budget` used up.
 #[cold]
 pub(crate) fn budget_exhausted() -> Error {
-    Error::unavailable("too much is being sent and read at once; try again")
+    Error::unavailable("the service has no memory left for this request; try again")
         .retry_after(Duration::from_secs(1))
         .caused_by(BudgetExhausted)
 }

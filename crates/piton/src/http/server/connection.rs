@@ -26,11 +26,12 @@ use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
 use super::http2::Http2Config;
 use super::listeners::ProxyProtocol;
+use super::protocol_errors::headers_too_large;
 use super::request_body::{self, RequestBody};
 use super::request_target;
 use super::stack::Stack;
 use super::tls::{Handshake, TlsAcceptor};
-use crate::error::BoxError;
+use crate::error::{BoxError, Error};
 use crate::http::settings::HttpSettings;
 use crate::memory;
 use crate::stop_signal::Stop;
@@ -159,6 +160,8 @@ impl ConnectionService {
 pub(super) enum Refusal {
     /// A request that is not HTTP, with the reason.
     Malformed(&'static str),
+    /// A request whose headers exceed `http.header_limit`.
+    HeadersTooLarge,
     /// A request whose connection has no permit.
     Full,
 }
@@ -184,7 +187,8 @@ impl Refusal {
         peer: Option<IpAddr>,
     ) -> http::Response<axum::body::Body> {
         match self {
-            Self::Malformed(detail) => stack.refuse_malformed(request, peer, detail),
+            Self::Malformed(detail) => stack.refuse(request, peer, Error::bad_request(detail)),
+            Self::HeadersTooLarge => stack.refuse(request, peer, headers_too_large()),
             Self::Full => stack.shed_connection(request, peer),
         }
     }
@@ -207,7 +211,7 @@ pub(super) async fn serve_connection(
     run(connection, signals, &state).await;
 }
 
-/// Returns the waits for the reasons to end a connection.
+/// Returns the futures that wait for the reasons to end a connection.
 ///
 /// `FuturesUnordered` polls only futures that were woken, so that they cost nothing per request
 /// (decision 0003).
@@ -257,9 +261,11 @@ async fn run<I, S, B>(
             Some(signal) = signals.next() => signal,
         };
         match signal {
-            Signal::HeaderTimeout => return header_timeout::give_up(state, connection).await,
+            Signal::HeaderTimeout => {
+                return header_timeout::close_timed_out(state, connection).await;
+            }
             Signal::Eviction if state.received() > 0 && state.is_idle() => {
-                return header_timeout::give_up(state, connection).await;
+                return header_timeout::close_timed_out(state, connection).await;
             }
             Signal::Eviction => connection.as_mut().graceful_shutdown(),
             Signal::Closing => {

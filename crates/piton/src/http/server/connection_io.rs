@@ -1,9 +1,10 @@
-//! The stream below hyper: fails a write for which the client takes too long (`write_timeout.rs`), replaces hyper's own error responses (`protocol_errors.rs`), and closes so that
-//! the client reads the last response.
+//! The stream below hyper: fails a write for which the client takes too long (`write_timeout.rs`),
+//! replaces hyper's own error responses (`protocol_errors.rs`), and closes the connection so that the
+//! client can still read the last response.
 //!
-//! To close a socket in whose buffer data is unread resets the connection, and the client's system then
-//! drops what it has received but not handed over: the response. So the sending side is closed alone
-//! first, and what the client still sends is read and discarded for a while (RFC 9112 section 9.6).
+//! Closing a socket with unread data in its buffer resets the connection, and the client's system then
+//! drops the response that its program has not read yet. So only the sending side is closed at first, and
+//! the rest of the client's data is read and discarded for a while (RFC 9112 section 9.6).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -34,11 +35,11 @@ pub(super) struct ConnectionIo<T> {
     /// Number of bytes of the last read.
     last_read: usize,
     /// Maximum number of bytes of the next head that came with the request before it.
-    maybe_carried: usize,
+    max_pipelined: usize,
     closing: Option<Closing>,
 }
 
-/// The sending side is closed.
+/// The progress of closing a connection whose sending side is closed.
 enum Closing {
     /// The rest of what the client sends is discarded.
     Lingering {
@@ -50,18 +51,18 @@ enum Closing {
 
 impl<T> ConnectionIo<T> {
     pub fn new(stream: T, state: Arc<ConnectionState>, write_timeout: Duration) -> Self {
-        let (replacement, last_read, maybe_carried, closing) = Default::default();
+        let (replacement, last_read, max_pipelined, closing) = Default::default();
         let write_deadline = WriteDeadline::new(write_timeout);
-        Self { stream, state, write_deadline, replacement, last_read, maybe_carried, closing }
+        Self { stream, state, write_deadline, replacement, last_read, max_pipelined, closing }
     }
 
-    /// Keeps the replacement of `head`, if hyper made that. Returns whether it did.
+    /// Stores the replacement of `head`, if `head` is a response that hyper made. Returns whether it is.
     fn replaces(&mut self, head: &[u8]) -> bool {
         // While a request is under way, and until its response is written, the bytes may be a handler's.
         if !self.state.is_idle() {
             return false;
         }
-        let head_size = self.maybe_carried + self.state.received();
+        let head_size = self.max_pipelined + self.state.received();
         let Some(replacement) = replacement(head, head_size) else { return false };
         self.replacement = replacement;
         self.state.set_unfinished();
@@ -217,7 +218,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ConnectionIo<T> {
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
         ready!(this.write_deadline.check(flushed, cx))?;
         if this.state.set_flushed() {
-            this.maybe_carried = this.last_read;
+            this.max_pipelined = this.last_read;
         }
         Poll::Ready(Ok(()))
     }

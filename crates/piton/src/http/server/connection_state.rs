@@ -86,14 +86,14 @@ impl ConnectionState {
         self.phase.load(Ordering::Relaxed)
     }
 
-    /// Records a request's head.
+    /// Records that a request has begun.
     pub fn begin(&self) {
         self.phase.store(phase::BUSY, Ordering::Relaxed);
     }
 
     /// Records that the whole response is in hyper's buffers.
     fn end(&self) {
-        // What is written after an upgrade is none of hyper's responses.
+        // After an upgrade hyper writes no more responses.
         if !self.upgraded.load(Ordering::Relaxed) {
             self.phase.store(phase::ENDED, Ordering::Relaxed);
         }
@@ -162,7 +162,7 @@ impl ConnectionState {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Begins to count again.
+    /// Sets the number of received bytes to zero.
     pub fn reset_received(&self) {
         self.received.store(0, Ordering::Relaxed);
     }

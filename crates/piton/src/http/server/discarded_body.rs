@@ -1,4 +1,4 @@
-//! Reads what no handler reads of a request's body.
+//! Discards the part of a request's body that no handler reads.
 
 use bytes::Bytes;
 use http_body::Body as _;

@@ -1,4 +1,4 @@
-//! Gives up a connection whose client does not send the whole head of a request within
+//! Closes a connection whose client does not send the whole head of a request within
 //! `http.header_timeout`.
 //!
 //! hyper has a timer for slow heads, which it arms and disarms for every request. Two flags read at
@@ -19,9 +19,9 @@ pub(super) async fn wait_for_header_timeout(state: &ConnectionState, timeout: Du
     wait_until_idle(timeout, || state.take_activity()).await;
 }
 
-/// Ends a connection whose head is late: what the client sends now is not read, and it gets a moment to
-/// read the reason.
-pub(super) async fn give_up(
+/// Closes a connection whose head is late. Nothing more is read, and the client gets
+/// [`READ_REASON_GRACE`] to read the reason.
+pub(super) async fn close_timed_out(
     state: &ConnectionState,
     connection: impl Future<Output = hyper::Result<()>>,
 ) {

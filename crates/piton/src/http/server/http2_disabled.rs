@@ -7,7 +7,7 @@ use super::stack::Stack;
 use crate::http::settings::HttpSettings;
 use crate::stop_signal::Stop;
 
-/// The settings of connections with HTTP/2, of which there are none.
+/// The settings of connections with HTTP/2, which a build without the feature cannot have.
 #[derive(Clone)]
 pub(super) enum Http2Config {}
 

@@ -110,7 +110,7 @@ pub(crate) async fn serve(
 
     handle.inner().drain.begin();
     let wait = settings.drain_wait(handle.production());
-    info!(wait = %humantime::format_duration(wait), "Stopping: not ready any more, still answering");
+    info!(wait = %humantime::format_duration(wait), "Stopping: not ready any more, still accepting requests");
     let waited = async {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -164,7 +164,7 @@ async fn serve_plain(
     server.drain(close, READ_REASON_GRACE, Stop::never()).await;
 }
 
-/// The protocols that a listener speaks beside HTTP/1.
+/// The protocols that a listener speaks in addition to HTTP/1.
 #[derive(Default)]
 struct Protocols {
     tls: Option<TlsAcceptor>,

@@ -6,12 +6,19 @@
 
 use http::StatusCode;
 
-use crate::error::problem_document;
+use crate::error::{Error, problem_document};
 use crate::http::server::request_context::X_REQUEST_ID;
 use crate::request::RequestId;
 
 /// Minimum size of a head with more headers than the 100 that hyper accepts: `a:` and a line's end for each.
 const MIN_TOO_MANY_HEADERS: usize = 101 * 4;
+
+const HEADERS_TOO_LARGE: &str = "the request's headers are too large";
+
+/// Returns the error of a request whose headers exceed `http.header_limit`.
+pub(super) fn headers_too_large() -> Error {
+    Error::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, HEADERS_TOO_LARGE)
+}
 
 /// Returns the response to send in the place of `head`, if hyper made that. The request's head has at most
 /// `head_size` bytes.
@@ -26,9 +33,7 @@ pub(super) fn replacement(head: &[u8], head_size: usize) -> Option<Vec<u8>> {
         b"31" if head_size < MIN_TOO_MANY_HEADERS => {
             (StatusCode::PAYLOAD_TOO_LARGE, "the request's `Content-Length` is too large")
         }
-        b"31" => {
-            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's headers are too large")
-        }
+        b"31" => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, HEADERS_TOO_LARGE),
         _ => return None,
     };
     Some(error_response(status, detail))

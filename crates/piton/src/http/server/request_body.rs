@@ -28,7 +28,7 @@ const MAX_DRAINED_BYTES: usize = 256 << 10;
 /// Maximum number of times that the connection is let read on before its response is decided.
 const MAX_YIELDS: usize = 2;
 
-/// The body of a request, which hands over to its connection what nobody has read when it is dropped.
+/// The body of a request. When it is dropped, its connection gets the part that was not read.
 pub(super) struct RequestBody {
     /// `None` once it has ended.
     incoming: Option<Incoming>,
@@ -137,8 +137,8 @@ impl Drop for RequestBody {
     }
 }
 
-/// Decides what becomes of the body of a request whose response is ready: adds `connection: close` to the
-/// response unless the body has ended, will soon be read, or is still being read by the handler.
+/// Discards the unread body of a request whose response is ready. Adds `connection: close` to the response
+/// unless the body has ended, its rest is small, or the handler is still reading it.
 pub(super) async fn settle<B>(state: &Arc<ConnectionState>, response: &mut http::Response<B>) {
     if let Some(unread) = take_unread(state) {
         // A body that was too late is not waited for any longer.
@@ -161,7 +161,7 @@ impl UnreadBody {
     /// Discards what has arrived, and the rest in the background.
     async fn finish(mut self, state: &Arc<ConnectionState>, may_keep: bool) {
         if self.awaits_continue {
-            // To read would ask the client for the body. Whether it sends it without is not known.
+            // Reading would ask the client for the body. Whether it sends the body unasked is unknown.
             state.set_unfinished();
             return;
         }

@@ -18,7 +18,7 @@
 //!
 //! One service instead of a tower of ten layers, because every request passes through it: a step that
 //! is not configured costs one read of a flag
-//! (`docs/decisions/0003-one-service-around-the-router.md`).
+//! (`docs/decisions/0003-one-service-around-the-router-and-an-accept-loop.md`).
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -84,16 +84,11 @@ impl<S> Stack<S> {
         self.config.exempt_paths.is_probe(path)
     }
 
-    /// Responds 400 to a request that is not HTTP.
+    /// Responds with `error` to a request that is not valid HTTP.
     #[cold]
-    pub fn refuse_malformed<B>(
-        &self,
-        request: Request<B>,
-        peer: Option<IpAddr>,
-        detail: &'static str,
-    ) -> Response {
-        let refusal = Error::bad_request(detail).into_response();
-        self.respond_without_router(request, peer, RequestOutcome::Answered(refusal))
+    pub fn refuse<B>(&self, request: Request<B>, peer: Option<IpAddr>, error: Error) -> Response {
+        let outcome = RequestOutcome::Answered(error.into_response());
+        self.respond_without_router(request, peer, outcome)
     }
 
     /// Responds 503 to a request whose connection is one too many.
@@ -231,7 +226,7 @@ where
     }
 }
 
-/// The end of a request's way through the stack, before its response is formatted.
+/// The result of a request, before its response is formatted.
 pub(super) enum RequestOutcome {
     /// A response of the handler, the router or a hook.
     Answered(Response),

@@ -7,10 +7,10 @@ use crate::http::tls_settings::TlsSettings;
 use crate::metrics::Metrics;
 use crate::reload_signal::Reload;
 
-/// A connection over TLS, of which there are none.
+/// A connection over TLS, which a build without the feature cannot have.
 pub(crate) type TlsStream = Socket;
 
-/// The server's side of TLS, of which there is none.
+/// The server's side of TLS, which a build without the feature cannot have.
 #[derive(Clone)]
 pub(crate) enum TlsAcceptor {}
 
@@ -36,7 +36,7 @@ impl TlsAcceptor {
         match *self {}
     }
 
-    /// Looks at the files for changes.
+    /// Checks the files for changes.
     pub async fn follow_files(self, _: Reload, _: Metrics) {
         match self {}
     }

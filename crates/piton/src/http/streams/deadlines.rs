@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::registry::{Admission, EndReason, OpenStream, StreamTimes};
+use super::registry::{EndReason, OpenStream, StreamAdmission, StreamTimes};
 
-/// The end of a stream, and its heartbeat.
+/// The timers and the signal that end a stream, and the timer of its heartbeat.
 pub(super) struct StreamDeadlines {
     open: Option<OpenStream>,
     stopped: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -41,7 +41,7 @@ fn poll_timer(timer: &mut Option<RestartableTimer>, cx: &mut Context<'_>) -> Pol
 
 impl StreamDeadlines {
     /// Starts the times of an admitted stream.
-    pub fn start(admission: Admission) -> Self {
+    pub fn start(admission: StreamAdmission) -> Self {
         let StreamTimes { heartbeat, idle_timeout, max_duration } = admission.times;
         let stopped = admission.stopping.map(|stop| {
             let stopped: Pin<Box<dyn Future<Output = ()> + Send>> =

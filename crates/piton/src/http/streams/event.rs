@@ -1,4 +1,4 @@
-//! One server-sent event, written in the format of the HTML standard
+//! A server-sent event, written in the format of the HTML standard
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
 use std::fmt::Write;

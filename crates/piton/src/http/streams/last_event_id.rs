@@ -1,4 +1,4 @@
-//! The argument `LastEventId`: where a client that connects again wants the stream to go on.
+//! The argument `LastEventId`: the last event that a client received before it connects again.
 
 use std::convert::Infallible;
 use std::str::FromStr;

@@ -9,7 +9,7 @@ use futures_util::Stream;
 use http_body::Frame;
 
 use super::deadlines::StreamDeadlines;
-use super::registry::{Admission, EndReason};
+use super::registry::{EndReason, StreamAdmission};
 use crate::error::BoxError;
 
 /// The pieces of a handler, written as they are sent.
@@ -31,7 +31,12 @@ type PiecePoll = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
 impl LiveBody {
     /// Returns the body of an admitted stream. `heartbeat` and `last` may be empty: then nothing is
     /// sent.
-    pub fn start(pieces: Pieces, admission: Admission, heartbeat: Bytes, last: Bytes) -> Body {
+    pub fn start(
+        pieces: Pieces,
+        admission: StreamAdmission,
+        heartbeat: Bytes,
+        last: Bytes,
+    ) -> Body {
         let deadlines = StreamDeadlines::start(admission);
         Body::new(Self { pieces, deadlines, heartbeat, last, has_ended: false })
     }

@@ -44,7 +44,7 @@ pub(crate) enum EndReason {
     Idle,
     /// `http.streams.max_duration` has passed.
     MaxDuration,
-    /// The client has gone without a goodbye.
+    /// The client has disconnected without closing the stream.
     ClientGone,
     /// The handler's stream gave an error, or its task failed.
     Failed,
@@ -59,7 +59,7 @@ pub(super) const REASONS: [(EndReason, &str); 6] = [
     (EndReason::Failed, "failed"),
 ];
 
-/// The limits of `http.streams` that a refused stream has met, as the label `limit` names them.
+/// The limits of `http.streams` that refuse a stream, as the label `limit` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     MaxOpen,
@@ -217,10 +217,10 @@ impl Drop for OpenStream {
     }
 }
 
-/// The permission of a stream to begin, and what it observes. Without an app, as in a unit test of a
-/// handler, nothing is limited or counted.
+/// The permission of a stream to begin, with its times and the stop signal. Without an app, as in a
+/// unit test of a handler, nothing is limited or counted.
 #[derive(Default)]
-pub(super) struct Admission {
+pub(super) struct StreamAdmission {
     pub open: Option<OpenStream>,
     pub times: StreamTimes,
     pub stopping: Option<Stop>,
@@ -230,15 +230,15 @@ pub(super) struct Admission {
 ///
 /// # Errors
 /// 503 or 429 with `Retry-After` if a limit of `http.streams` is reached.
-pub(super) fn admit(kind: StreamKind) -> Result<Admission, Error> {
-    let Ok(handle) = context::try_app() else { return Ok(Admission::default()) };
+pub(super) fn admit(kind: StreamKind) -> Result<StreamAdmission, Error> {
+    let Ok(handle) = context::try_app() else { return Ok(StreamAdmission::default()) };
     let stopping = Some(handle.stopping());
     let Some((registry, _)) = handle.inner().streams.get::<StreamState>() else {
-        return Ok(Admission { stopping, ..Admission::default() });
+        return Ok(StreamAdmission { stopping, ..StreamAdmission::default() });
     };
     let client = context::current(|request| request.client()).flatten();
     let open = registry.open(kind, client).map_err(|limit| registry.refuse(limit))?;
-    Ok(Admission { open: Some(open), times: registry.times, stopping })
+    Ok(StreamAdmission { open: Some(open), times: registry.times, stopping })
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use crate::config::ByteSize;
 #[derive(Clone, Debug, Settings)]
 pub struct StreamSettings {
     /// Time of silence after which a stream of events gets a comment and a WebSocket a ping, so that
-    /// proxies keep the connection. A WebSocket whose client is silent for twice that time is closed.
-    /// Set it below the idle timeout of your proxies, which is often 60 s. **Default: `15s`.**
+    /// proxies keep the connection. A WebSocket whose client replies to neither of two pings is cut off
+    /// after a third such time. Set it below the idle timeout of your proxies, which is often 60 s.
+    /// **Default: `15s`.**
     #[setting(min = "10ms", max = "1day")]
     pub heartbeat: Duration,
     /// Maximum time without an event or a message, not counting heartbeats; the stream is ended after

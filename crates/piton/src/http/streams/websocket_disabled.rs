@@ -1,4 +1,4 @@
-//! Stands for `websocket/` without the feature `websocket`.
+//! The module `websocket` of a build without that feature.
 
 use crate::http::settings::HttpSettings;
 

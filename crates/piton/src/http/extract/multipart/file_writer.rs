@@ -20,10 +20,10 @@ const FILE_MODE: u32 = 0o666;
 
 /// The treatment of a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Existing {
+pub(super) enum IfExists {
     Replace,
-    /// Responded with 409.
-    Keep,
+    /// Keeps it, and responds with 409.
+    Fail,
 }
 
 /// A file that is being written. Dropped unfinished, it is deleted.
@@ -35,7 +35,7 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    /// Creates a file with a temporary name in `folder`. Without a last place yet, only this process may read it.
+    /// Creates a file with a temporary name in `folder`. With `is_private`, only the user of this process may read it.
     pub async fn create(folder: &Path, is_private: bool) -> Result<Self> {
         stale_files::clean_once(folder);
         let path = folder.to_owned();
@@ -46,7 +46,7 @@ impl FileWriter {
                 builder.permissions(Permissions::from_mode(FILE_MODE));
             }
             let file = builder.tempfile_in(&path)?;
-            stale_files::mark_as_owned(file.as_file());
+            stale_files::lock(file.as_file());
             let writer = Arc::new(file.as_file().try_clone()?);
             Ok(Self { file, writer, buffer: Vec::with_capacity(WRITE_SIZE) })
         });
@@ -72,16 +72,16 @@ impl FileWriter {
     }
 
     /// Ends the file and gives it its name, which it has only once its content is on the disk.
-    pub async fn persist(mut self, path: PathBuf, existing: Existing) -> Result<()> {
+    pub async fn persist(mut self, path: PathBuf, if_exists: IfExists) -> Result<()> {
         self.flush().await?;
         let Self { file, writer, .. } = self;
         let target = path.clone();
         let persisted = blocking(move || {
             // Before the name: after a crash of the system, the name would be that of an empty file.
             writer.sync_data()?;
-            let renamed = match existing {
-                Existing::Replace => file.persist(&target),
-                Existing::Keep => file.persist_noclobber(&target),
+            let renamed = match if_exists {
+                IfExists::Replace => file.persist(&target),
+                IfExists::Fail => file.persist_noclobber(&target),
             };
             renamed.map(drop).map_err(|PersistError { error, .. }| error)
         });

@@ -1,4 +1,4 @@
-//! One part of a form: a field, or a file.
+//! A part of a form: a field, or a file.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use http::HeaderMap;
 use super::errors::{parse_error, part_too_large};
 use super::extractor::Multipart;
 use super::file_name::sanitize;
-use super::file_writer::{Existing, FileWriter};
+use super::file_writer::{FileWriter, IfExists};
 use super::upload::Upload;
 use crate::config::ByteSize;
 use crate::context;
@@ -19,8 +19,8 @@ use crate::http::server::body_limit_errors::{body_too_large, budget_exhausted};
 use crate::http::upload_settings::UploadSettings;
 use context::MemoryRefusal;
 
-/// One part of a [`Multipart`] form. It is read once: into memory, to a file, or piece by piece. What is not read is
-/// skipped.
+/// A part of a [`Multipart`] form. It can be read once: into memory, to a file, or piece by piece. The rest of a part
+/// that is dropped is skipped.
 ///
 /// # Errors
 /// Each method that reads: 413 if the part is larger than its limit or the body than its own, 400 if the part is
@@ -140,10 +140,10 @@ impl<'a> FormPart<'a> {
     /// Saves the part to a file, in place of one that is there. Returns the number of bytes.
     ///
     /// The file has its name only once it is whole and on the disk; until then it is `.upload-*.part` in the same
-    /// folder. A client that goes away, an error or a timeout leaves neither. Not cancel safe in its last step: a
-    /// request that ends in that moment may leave the whole file.
+    /// folder. If the client goes away, an error occurs or the time is up, neither file is left. Not cancel safe in its
+    /// last step: a request that is cancelled during the rename may leave the whole file.
     pub async fn save_to(self, path: impl AsRef<Path>) -> Result<u64> {
-        self.save(path.as_ref().to_owned(), Existing::Replace).await
+        self.save(path.as_ref().to_owned(), IfExists::Replace).await
     }
 
     /// Saves the part to a file as [`save_to`](Self::save_to) does, unless there is one.
@@ -151,15 +151,15 @@ impl<'a> FormPart<'a> {
     /// # Errors
     /// As those of the type, and 409 if the file exists.
     pub async fn save_new(self, path: impl AsRef<Path>) -> Result<u64> {
-        self.save(path.as_ref().to_owned(), Existing::Keep).await
+        self.save(path.as_ref().to_owned(), IfExists::Fail).await
     }
 
-    async fn save(mut self, path: PathBuf, existing: Existing) -> Result<u64> {
+    async fn save(mut self, path: PathBuf, if_exists: IfExists) -> Result<u64> {
         // An empty parent is the working directory.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut file = FileWriter::create(folder.unwrap_or(Path::new(".")), false).await?;
         self.copy_to(&mut file).await?;
-        file.persist(path, existing).await?;
+        file.persist(path, if_exists).await?;
         Ok(self.received)
     }
 

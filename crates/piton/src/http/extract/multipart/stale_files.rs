@@ -1,6 +1,7 @@
 //! Deletes the temporary files of processes that were killed.
 //!
-//! A process keeps its files locked, and the lock ends with the process. So a file that can be locked has no owner.
+//! A process keeps its temporary files locked, and the lock ends with the process. So a file that can be locked was left
+//! by a process that has ended.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry, File, OpenOptions};
@@ -17,7 +18,7 @@ use tracing::{info, warn};
 pub(super) const PREFIX: &str = ".upload-";
 pub(super) const SUFFIX: &str = ".part";
 
-/// Age from which a file may have no owner. A new one is not locked for a moment.
+/// Minimum age of a file that is deleted. A new file is not locked yet for a moment.
 const MIN_AGE: Duration = Duration::from_secs(60);
 
 /// Maximum number of folders that are cleaned by one process.
@@ -26,12 +27,13 @@ const MAX_FOLDERS: usize = 256;
 static CLEANED: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
 
 /// Locks a temporary file for as long as it is open.
-pub(super) fn mark_as_owned(file: &File) {
+pub(super) fn lock(file: &File) {
     // Ignored, because on a file system without locks no file can be locked, and none is deleted.
     let _ = file.try_lock();
 }
 
-/// Deletes the files without an owner in `folder`, in the background, the first time that the folder is used.
+/// Deletes the temporary files in `folder` that no process has locked, in the background, the first time that the
+/// folder is used.
 pub(super) fn clean_once(folder: &Path) {
     let mut cleaned = CLEANED.lock();
     if cleaned.len() >= MAX_FOLDERS || cleaned.contains(folder) {
@@ -47,12 +49,12 @@ pub(super) fn clean_once(folder: &Path) {
             info!(count, "Deleted unfinished uploads of a process that was killed, in {folder}");
         }
         Err(error) => {
-            warn!(%error, "Could not look for unfinished uploads in {}", folder.display())
+            warn!(%error, "Could not look for unfinished uploads in {}", folder.display());
         }
     });
 }
 
-/// Deletes the files without an owner in `folder`, and returns their number.
+/// Deletes the temporary files in `folder` that no process has locked. Returns their number.
 fn clean(folder: &Path) -> io::Result<usize> {
     let mut deleted = 0;
     for entry in fs::read_dir(folder)? {
@@ -69,7 +71,7 @@ fn is_stale(entry: &DirEntry) -> bool {
     let is_temporary = name
         .to_str()
         .is_some_and(|name| name.strip_prefix(PREFIX).is_some_and(|rest| rest.ends_with(SUFFIX)));
-    is_temporary && is_old(entry).unwrap_or(false) && has_no_owner(&entry.path())
+    is_temporary && is_old(entry).unwrap_or(false) && is_unlocked(&entry.path())
 }
 
 fn is_old(entry: &DirEntry) -> io::Result<bool> {
@@ -78,7 +80,7 @@ fn is_old(entry: &DirEntry) -> io::Result<bool> {
     Ok(age >= MIN_AGE)
 }
 
-fn has_no_owner(path: &Path) -> bool {
+fn is_unlocked(path: &Path) -> bool {
     // Another user of `/tmp` may have put a pipe or a link there.
     let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
@@ -96,20 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn only_old_temporary_files_without_an_owner_are_deleted() {
+    fn only_old_temporary_files_without_a_lock_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         drop(create(path, ".upload-left.part", MIN_AGE * 2));
         drop(create(path, ".upload-new.part", Duration::ZERO));
         drop(create(path, "upload-other.part", MIN_AGE * 2));
-        let owned = create(path, ".upload-owned.part", MIN_AGE * 2);
-        mark_as_owned(&owned);
-        let copy = owned.try_clone().unwrap();
-        drop(owned);
+        let locked = create(path, ".upload-locked.part", MIN_AGE * 2);
+        lock(&locked);
+        let copy = locked.try_clone().unwrap();
+        drop(locked);
         assert_eq!(clean(path).unwrap(), 1);
         assert!(!path.join(".upload-left.part").exists());
         drop(copy);
-        assert_eq!(clean(path).unwrap(), 1, "the owner has closed it");
+        assert_eq!(clean(path).unwrap(), 1, "its process has closed it");
         assert_eq!(fs::read_dir(path).unwrap().count(), 2);
     }
 }

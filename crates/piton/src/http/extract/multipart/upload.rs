@@ -1,4 +1,4 @@
-//! A file that a client has sent, in a temporary place.
+//! A file that a client has sent, stored under a temporary name.
 
 use std::borrow::Cow;
 use std::fs::Permissions;
@@ -15,8 +15,8 @@ use super::errors::disk_error;
 use super::file_writer::blocking;
 use crate::error::{Error, Result};
 
-/// A file that a client has sent, in `http.uploads.folder`. Deleted when dropped, unless it is given its last place by
-/// [`persist`](Self::persist).
+/// A file that a client has sent, in `http.uploads.folder`. Deleted when dropped, unless [`persist`](Self::persist) has
+/// moved it to its final path.
 ///
 /// A field of a [`MultipartForm`](crate::http::MultipartForm), or made by
 /// [`FormPart::save_to_temp_file`](crate::http::FormPart::save_to_temp_file).
@@ -66,7 +66,7 @@ impl Upload {
         self.size
     }
 
-    /// Moves the file to its last place, in place of one that is there. A place on another file system gets a copy, which
+    /// Moves the file to its final path, and replaces a file there. On another file system it is copied, and the copy
     /// has its name only once it is whole.
     ///
     /// # Errors
@@ -96,8 +96,8 @@ fn move_to(file: NamedTempFile, target: &Path) -> io::Result<()> {
     share(&copy.persist(target)?)
 }
 
-/// Gives a file in its last place the permissions that the process gives new files as far as they are usual: a temporary
-/// file is for its owner alone.
+/// Sets the mode 0644, because a temporary file is readable by its user alone. The umask is not applied: reading it
+/// would change it for the whole process.
 fn share(file: &std::fs::File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o644))
 }

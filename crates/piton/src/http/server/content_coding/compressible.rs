@@ -1,4 +1,4 @@
-//! Decides which responses are worth to be compressed, whatever the client accepts.
+//! Decides which responses are worth compressing, whatever the client accepts.
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};

@@ -40,6 +40,13 @@ const CLOSING_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of each response that h2 asks a body for in advance.
 const MAX_SEND_BUFFER: usize = 64 << 10;
 
+/// Bytes of a header list above `http.header_limit` up to which the 431 is a problem document. h2 refuses larger ones
+/// with a 431 that has no body.
+const MAX_HEADER_EXCESS: u32 = 16 << 10;
+
+/// Bytes that each field of a header list counts in addition to its name and value (RFC 9113, section 6.5.2).
+const FIELD_OVERHEAD: usize = 32;
+
 /// Streams that h2 may reset because of the client's errors, before it ends the connection.
 const MAX_ERROR_STREAMS: usize = 128;
 
@@ -70,12 +77,16 @@ impl Http2Config {
         let header_timeout = config.header_timeout_of(&info.slot.state);
         let state = Arc::new(Http2State::new(info.slot.state.clone()));
         let (service_state, wants_peer) = (state.clone(), config.wants_peer_address);
+        let max_header_bytes = self.max_header_bytes as usize;
         let service = service_fn(move |mut request: Request<Incoming>| {
             let stream = ActiveStream::begin(&service_state);
             info.add_to(&mut request, wants_peer);
             let (peer, state) = (info.peer.map(|peer| peer.ip()), service_state.clone());
+            let is_too_large = header_list_size(&request) > max_header_bytes;
             set_host(&mut request);
-            let refusal = refusal(&request, &stack, &info.slot);
+            let refusal = is_too_large
+                .then_some(Refusal::HeadersTooLarge)
+                .or_else(|| refusal(&request, &stack, &info.slot));
             respond(stack.clone(), request, peer, state, stream, refusal)
         });
         let http = self.builder(&state);
@@ -127,7 +138,7 @@ impl Http2Config {
         let mut http = http2::Builder::new(executor);
         http.timer(TokioTimer::new())
             .max_concurrent_streams(self.max_streams)
-            .max_header_list_size(self.max_header_bytes)
+            .max_header_list_size(self.max_header_bytes.saturating_add(MAX_HEADER_EXCESS))
             .max_local_error_reset_streams(MAX_ERROR_STREAMS)
             .max_send_buf_size(MAX_SEND_BUFFER)
             .initial_connection_window_size(self.window)
@@ -166,6 +177,20 @@ async fn respond(
     Ok(response.map(|body| StreamBody::new(body, current_progress(), stream)))
 }
 
+/// Returns the size of the header list as its sender counts it (RFC 9113, section 6.5.2).
+fn header_list_size<B>(request: &Request<B>) -> usize {
+    const PSEUDO_NAMES: usize =
+        ":method".len() + ":scheme".len() + ":authority".len() + ":path".len();
+    let uri = request.uri();
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let scheme = uri.scheme_str().map_or(0, str::len);
+    let pseudo = PSEUDO_NAMES + request.method().as_str().len() + scheme + authority + target;
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD);
+    pseudo + 4 * FIELD_OVERHEAD + headers.sum::<usize>()
+}
+
 /// Sets `Host` to the request's `:authority`, where handlers of HTTP/1 look for it. A `Host` that says
 /// something else must not be used (RFC 9113, section 8.3.1).
 fn set_host<B>(request: &mut Request<B>) {
@@ -178,6 +203,14 @@ fn set_host<B>(request: &mut Request<B>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_list_counts_32_bytes_more_for_each_field() {
+        let request = Request::builder().uri("http://a/b?c").header("x-y", "z").body(()).unwrap();
+        let pseudo =
+            ":methodGET".len() + ":schemehttp".len() + ":authoritya".len() + ":path/b?c".len();
+        assert_eq!(header_list_size(&request), pseudo + "x-yz".len() + 5 * 32);
+    }
 
     #[test]
     fn the_host_is_the_authority_whatever_the_client_sends_beside_it() {

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::http::server::connection_state::ConnectionState;
 use crate::http::server::idle_watch;
 
-/// Streams that a client may cancel before the share of them counts: pages that search while one types
-/// cancel some too.
+/// Number of cancelled streams from which on their share is limited. Pages that search while their user
+/// types cancel some streams, too.
 const MAX_CANCELLED_STREAMS: u64 = 100;
 
 /// The state of one connection, shared by its streams.

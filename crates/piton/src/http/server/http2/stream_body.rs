@@ -16,8 +16,8 @@ use http_body::{Frame, SizeHint};
 
 use super::connection_state::{ActiveStream, Http2State};
 
-/// Bytes of a response that may wait in h2 when it takes more: the size of a frame, so that small
-/// responses end with their last frame of data.
+/// Maximum number of unsent bytes in h2 with which a body still gives it more: the size of a frame, so
+/// that small responses end with their last frame of data.
 const MAX_UNSENT: usize = 16 << 10;
 
 /// The progress of one response, shared by its body and the task of its stream.

@@ -1,4 +1,4 @@
-//! One entry of the setting `http.listen`.
+//! An entry of the setting `http.listen`.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -215,9 +215,11 @@ impl Listener {
         }
     }
 
+    /// Drops the packets that begin a connection, or removes the file of a Unix socket.
+    ///
     /// Closing a listener resets the connections in the system's queue, and one may always arrive
-    /// between a last `accept` and the close. So the packets that begin a connection are dropped first:
-    /// their senders retry a second later, when nothing listens any more, and connect elsewhere.
+    /// between the last `accept` and the close. Clients whose packets were dropped retry a second later,
+    /// when nothing listens any more, and connect elsewhere.
     fn stop_new_connections(&self) {
         match &self.socket {
             ListeningSocket::Tcp(listener) => drop_connection_requests(listener),

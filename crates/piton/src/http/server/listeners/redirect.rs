@@ -22,7 +22,7 @@ pub(in crate::http::server) fn redirect_router(port: u16) -> Router {
 
 fn redirect(uri: &Uri, headers: &HeaderMap, port: u16) -> Response {
     let Some(location) = location(uri, headers, port) else {
-        let detail = "the request names no host that it could be redirected to";
+        let detail = "the request has no valid `Host`, so it cannot be redirected";
         return Error::new(StatusCode::BAD_REQUEST, detail).into_response();
     };
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response()

@@ -1,4 +1,4 @@
-//! An accepted connection of either kind, with the bytes that were read ahead of its protocol.
+//! An accepted connection over TCP or a Unix socket, with the bytes that were read to find out its protocol.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,26 +14,26 @@ use tokio::net::{TcpStream, UnixStream};
 /// per read and write, against seconds of every build.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: Stream,
+    stream: SocketStream,
     /// Bytes that were read to find out the protocol, and are read again.
     ahead: Bytes,
 }
 
 #[derive(Debug)]
-enum Stream {
+enum SocketStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
-        Self { stream: Stream::Tcp(stream), ahead: Bytes::new() }
+        Self { stream: SocketStream::Tcp(stream), ahead: Bytes::new() }
     }
 }
 
 impl From<UnixStream> for Socket {
     fn from(stream: UnixStream) -> Self {
-        Self { stream: Stream::Unix(stream), ahead: Bytes::new() }
+        Self { stream: SocketStream::Unix(stream), ahead: Bytes::new() }
     }
 }
 
@@ -70,8 +70,8 @@ impl AsyncRead for Socket {
             return Poll::Ready(Ok(()));
         }
         match &mut this.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            SocketStream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            SocketStream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -83,8 +83,8 @@ impl AsyncWrite for Socket {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buffer),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buffer),
+            SocketStream::Tcp(stream) => Pin::new(stream).poll_write(cx, buffer),
+            SocketStream::Unix(stream) => Pin::new(stream).poll_write(cx, buffer),
         }
     }
 
@@ -94,8 +94,8 @@ impl AsyncWrite for Socket {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+            SocketStream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+            SocketStream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
         }
     }
 
@@ -105,15 +105,15 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            SocketStream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            SocketStream::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            SocketStream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            SocketStream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

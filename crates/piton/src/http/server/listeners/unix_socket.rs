@@ -14,7 +14,7 @@ use super::listen_address::UnixAddress;
 /// Connections that wait to be accepted, as many as tokio lets wait for TCP.
 const BACKLOG: i32 = 1024;
 
-/// Binds the socket. A file of a socket on which nobody listens any more is replaced.
+/// Binds the socket. Replaces the file of a socket on which no process listens any more.
 ///
 /// # Errors
 /// Another program listens on it, something else has that path, or the file's owner cannot be set. The
@@ -53,10 +53,10 @@ pub(super) fn bind(address: &UnixAddress) -> Result<(UnixListener, SocketFile), 
     })
 }
 
-/// Removes the file of a socket on which nobody listens.
+/// Removes the file of a socket on which no process listens.
 ///
 /// # Errors
-/// Somebody does, or it is not a socket.
+/// A process listens on it, or it is not a socket.
 fn remove_stale(path: &Path) -> Result<(), String> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     let shown = path.display();

@@ -26,11 +26,11 @@ pub(crate) struct TlsAcceptor(Arc<Inner>);
 pub(super) struct Inner {
     pub settings: TlsSettings,
     pub speaks_http2: bool,
-    pub current: RwLock<Current>,
+    pub current: RwLock<CurrentCertificate>,
 }
 
 /// The certificate for new connections.
-pub(super) struct Current {
+pub(super) struct CurrentCertificate {
     /// The files that it was loaded from.
     pub contents: FileContents,
     pub config: Arc<ServerConfig>,
@@ -60,7 +60,7 @@ impl TlsAcceptor {
     pub fn new(settings: &TlsSettings, speaks_http2: bool) -> Result<Option<Self>, String> {
         let current = match FileContents::read(settings) {
             Ok(None) => return Ok(None),
-            Ok(Some(contents)) => Current::load(contents, settings, speaks_http2),
+            Ok(Some(contents)) => CurrentCertificate::load(contents, settings, speaks_http2),
             Err(problems) => Err(problems),
         };
         let current = current.map_err(|problems| describe(&problems))?;
@@ -88,7 +88,7 @@ impl TlsAcceptor {
     }
 }
 
-impl Current {
+impl CurrentCertificate {
     /// Loads a certificate from the contents of its files.
     ///
     /// # Errors

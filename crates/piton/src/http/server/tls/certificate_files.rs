@@ -170,7 +170,7 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, FileProblem> {
     if is_encrypted {
         return Err((
             "key",
-            "the key is encrypted, and a service has nobody to ask for the passphrase".to_owned(),
+            "the key is encrypted, and a service cannot ask for its passphrase".to_owned(),
             "`openssl pkey -in FILE -out PLAIN`, readable by the service's user only".to_owned(),
         ));
     }

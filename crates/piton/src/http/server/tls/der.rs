@@ -19,11 +19,11 @@ pub(super) mod tag {
     pub const OCTET_STRING: u8 = 0x04;
 }
 
-/// Values one after another.
+/// A sequence of values.
 #[derive(Clone, Copy)]
 pub(super) struct Der<'a>(pub &'a [u8]);
 
-/// One value.
+/// A value: its tag and its content.
 #[derive(Clone, Copy)]
 pub(super) struct DerValue<'a> {
     pub tag: u8,

@@ -1,4 +1,4 @@
-//! Warns of a certificate that ends soon, in the log and by a metric.
+//! Warns of a certificate that expires soon, in the log and by a metric.
 
 use chrono::{DateTime, Utc};
 use prometheus_client::metrics::gauge::Gauge;
@@ -7,7 +7,7 @@ use tracing::{error, warn};
 use super::acceptor::TlsAcceptor;
 use crate::metrics::Metrics;
 
-/// Days before the end of a certificate from which on each day has its warning.
+/// Number of days before a certificate expires from which on a warning is logged each day.
 const WARNING_DAYS: i64 = 14;
 
 impl TlsAcceptor {
@@ -17,15 +17,15 @@ impl TlsAcceptor {
     }
 }
 
-/// Registers the metric of the certificate's end. It is 0 for a certificate whose end cannot be read.
+/// Registers the metric of the end of the certificate's validity. It is 0 if that cannot be read.
 pub(super) fn register_metric(metrics: &Metrics) -> Gauge {
     let (metric, help) = (Gauge::default(), "End of the TLS certificate's validity, as Unix time");
     metrics.register("http_tls_certificate_not_after_timestamp_seconds", help, metric.clone());
     metric
 }
 
-/// Logs that a certificate ends within [`WARNING_DAYS`], once for each number of days left. Returns
-/// that number, to be passed the next time.
+/// Logs that a certificate expires within [`WARNING_DAYS`], once for each number of days left. Returns
+/// that number, which the next call takes as `warned_days`.
 pub(super) fn warn_once_a_day(
     not_after: Option<DateTime<Utc>>,
     warned_days: Option<i64>,

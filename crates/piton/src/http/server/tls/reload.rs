@@ -5,13 +5,13 @@
 
 use tracing::{error, info};
 
-use super::acceptor::{Current, TlsAcceptor, describe};
+use super::acceptor::{CurrentCertificate, TlsAcceptor, describe};
 use super::certificate_files::{FileContents, FileProblem};
 use super::expiry;
 use crate::metrics::Metrics;
 use crate::reload_signal::Reload;
 
-/// Returns what one look at the files came to.
+/// The outcome of one check of the files.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReloadOutcome {
     Unchanged,
@@ -21,20 +21,21 @@ pub(super) enum ReloadOutcome {
 }
 
 impl TlsAcceptor {
-    /// Looks at the files for changes, again and again, and whenever `reload` is given. Never returns.
+    /// Checks the files for changes every `http.tls.reload_interval`, and whenever `reload` is given. Never
+    /// returns.
     pub async fn follow_files(self, mut reload: Reload, metrics: Metrics) {
         let expiry_metric = expiry::register_metric(&metrics);
-        let mut looks = tokio::time::interval(self.inner().settings.reload_interval);
+        let mut checks = tokio::time::interval(self.inner().settings.reload_interval);
         let mut last_failure = None;
         let mut warned_days = None;
         loop {
             tokio::select! {
-                _ = looks.tick() => {}
+                _ = checks.tick() => {}
                 () = reload.requested() => {}
             }
             let acceptor = self.clone();
-            let look = tokio::task::spawn_blocking(move || acceptor.reload()).await;
-            last_failure = match look {
+            let outcome = tokio::task::spawn_blocking(move || acceptor.reload()).await;
+            last_failure = match outcome {
                 Ok(ReloadOutcome::Kept(why)) => Some(log_failure(why, last_failure)),
                 Ok(ReloadOutcome::Unchanged | ReloadOutcome::Exchanged) | Err(_) => None,
             };
@@ -55,7 +56,7 @@ impl TlsAcceptor {
         if contents == inner.current.read().contents {
             return ReloadOutcome::Unchanged;
         }
-        match Current::load(contents, &inner.settings, inner.speaks_http2) {
+        match CurrentCertificate::load(contents, &inner.settings, inner.speaks_http2) {
             Ok(current) => {
                 *inner.current.write() = current;
                 info!(not_after = %expiry::text(self.not_after()), "The TLS certificate was exchanged");

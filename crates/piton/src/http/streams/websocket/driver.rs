@@ -18,7 +18,7 @@ use crate::http::streams::registry::EndReason;
 /// Time for the client to answer a close frame. Its answer takes one round trip.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
-/// Maximum number of pings without a sign of life between them.
+/// Maximum number of pings in a row without a frame of the client.
 const MAX_UNANSWERED_PINGS: u32 = 2;
 
 /// The driver of one WebSocket.
@@ -145,7 +145,7 @@ impl Driver {
         let _ = self.channels.incoming.try_send(message);
     }
 
-    /// Sends a ping, or gives the client up if it has answered none of the last two.
+    /// Sends a ping. Ends the stream instead if the client has replied to neither of the last two.
     async fn check_client(&mut self) -> Option<EndReason> {
         // Nothing is read from a client while its last message waits for the handler.
         let reads = self.channels.incoming.capacity() > 0 || self.channels.incoming.is_closed();
@@ -159,10 +159,10 @@ impl Driver {
         self.write(ws::Message::Ping(bytes::Bytes::new())).await
     }
 
-    /// Writes a message. Gives the client up if it does not read for two heartbeats, and soon once the
-    /// stream is to end.
+    /// Writes a message. Ends the stream if the client reads nothing for two heartbeats, or for
+    /// [`CLOSE_GRACE`] once the stream has to end.
     async fn write(&mut self, message: ws::Message) -> Option<EndReason> {
-        let patience = self.heartbeat * 2;
+        let write_timeout = self.heartbeat * 2;
         let Self { connection, deadlines, .. } = self;
         let ended = {
             let mut send = pin!(connection.send(message));
@@ -170,7 +170,7 @@ impl Driver {
                 biased;
                 sent = &mut send => return sent.err().map(|_| EndReason::ClientGone),
                 reason = poll_fn(|cx| deadlines.poll_end(cx)) => reason,
-                () = tokio::time::sleep(patience) => return Some(EndReason::ClientGone),
+                () = tokio::time::sleep(write_timeout) => return Some(EndReason::ClientGone),
             };
             // The message is finished first, because a close frame cannot stand within it.
             match timeout(CLOSE_GRACE, send).await {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Result;
 
-/// A message of a WebSocket. Pings and pongs are none of the handler's: the socket answers them.
+/// A message of a WebSocket. Pings and pongs never reach the handler: the socket replies to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebSocketMessage {
     /// Text.

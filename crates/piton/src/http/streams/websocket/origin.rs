@@ -1,8 +1,8 @@
 //! Refuses WebSockets that a page of another origin opens in its user's name.
 //!
 //! A browser sends cookies with every WebSocket and applies no CORS to it, so that the service itself
-//! must compare the header `Origin` (RFC 6455, section 10.2). Clients that are no browsers send none,
-//! and have no cookies of somebody else.
+//! must compare the header `Origin` (RFC 6455, section 10.2). Other clients send none, and
+//! have no cookies of another user.
 
 use http::{HeaderMap, HeaderValue, header};
 

@@ -1,4 +1,4 @@
-//! One WebSocket from its opening to its end: the driver and the handler side by side.
+//! Runs the driver and the handler of one WebSocket, from its opening to its end.
 
 use std::any::Any;
 use std::future::Future;
@@ -48,7 +48,7 @@ impl SocketResult for Result<(), StreamClosed> {
     }
 }
 
-/// The fixed parts of a session.
+/// The settings of one WebSocket session.
 pub(super) struct SessionPlan {
     pub deadlines: StreamDeadlines,
     pub heartbeat: Duration,

@@ -239,7 +239,7 @@ impl Input for WebSocketUpgrade {
         operation.upgrades();
         operation.error(StatusCode::BAD_REQUEST, "The handshake of the WebSocket is not valid.");
         operation.error(StatusCode::FORBIDDEN, "Pages of this origin may not open a WebSocket.");
-        operation.error(StatusCode::UPGRADE_REQUIRED, "The request asks for no WebSocket.");
+        operation.error(StatusCode::UPGRADE_REQUIRED, "The request does not ask for a WebSocket.");
         operation.error(StatusCode::TOO_MANY_REQUESTS, "Too many streams of this client are open.");
     }
 }
