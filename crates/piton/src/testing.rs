@@ -4,7 +4,6 @@
 //! free port. Each has its own temporary data folder, and so its own database. Neither reads the process's
 //! environment or a configuration file: tests set what they need.
 
-mod answer;
 mod cookies;
 mod event_stream;
 #[cfg(feature = "openapi")]
@@ -12,6 +11,7 @@ mod explained;
 mod generated_files;
 mod multipart;
 mod request;
+mod response;
 mod server;
 mod stream;
 #[cfg(feature = "websocket")]
@@ -29,13 +29,13 @@ use self::cookies::CookieJar;
 use crate::app::{App, LaunchSources, LaunchedApp};
 use crate::handle::Handle;
 
-pub use answer::TestAnswer;
 pub use event_stream::TestEvent;
 #[cfg(feature = "openapi")]
 pub use explained::assert_explained;
 pub use generated_files::{assert_generated, assert_generated_json};
 pub use multipart::TestMultipart;
 pub use request::TestRequest;
+pub use response::TestResponse;
 pub use server::TestServer;
 pub use stream::TestStream;
 #[cfg(feature = "websocket")]

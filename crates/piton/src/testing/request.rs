@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Request};
 use serde::Serialize;
 
 use super::TestApp;
-use super::answer::TestAnswer;
 use super::multipart::TestMultipart;
+use super::response::TestResponse;
 use super::stream::TestStream;
 
 /// Maximum time for a body to end, and for the next part of a stream to arrive.
@@ -77,10 +77,10 @@ impl<'a> TestRequest<'a> {
     /// Sends fields and files as `multipart/form-data`, as the form of a browser does.
     ///
     /// ```
-    /// # use piton::testing::{TestAnswer, TestApp};
+    /// # use piton::testing::{TestResponse, TestApp};
     /// use piton::testing::TestMultipart;
     ///
-    /// # async fn upload(app: &TestApp) -> TestAnswer {
+    /// # async fn upload(app: &TestApp) -> TestResponse {
     /// let form = TestMultipart::new()
     ///     .field("title", "Cat")
     ///     .file("photo", "cat.png", "image/png", &b"\x89PNG"[..]);
@@ -135,14 +135,14 @@ impl<'a> TestRequest<'a> {
         response
     }
 
-    async fn send(self) -> TestAnswer {
+    async fn send(self) -> TestResponse {
         self.stream().await.whole().await
     }
 }
 
 impl<'a> IntoFuture for TestRequest<'a> {
-    type Output = TestAnswer;
-    type IntoFuture = Pin<Box<dyn Future<Output = TestAnswer> + Send + 'a>>;
+    type Output = TestResponse;
+    type IntoFuture = Pin<Box<dyn Future<Output = TestResponse> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())

@@ -9,8 +9,8 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use super::answer::{TestAnswer, header_text};
 use super::event_stream::{EventParser, TestEvent};
+use super::response::{TestResponse, header_text};
 
 /// Maximum size of a body that is read as a whole. One that is larger probably does not end.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -156,7 +156,7 @@ impl TestStream {
     /// # Panics
     /// If the body ends with an error, is larger than 256 MiB, or does not end within the read
     /// timeout; the message tells how much of it was read.
-    pub async fn whole(mut self) -> TestAnswer {
+    pub async fn whole(mut self) -> TestResponse {
         let deadline = Instant::now() + self.read_timeout;
         let mut body = std::mem::take(&mut self.buffer);
         loop {
@@ -179,7 +179,7 @@ impl TestStream {
                 self.request
             );
         }
-        TestAnswer { status: self.status, headers: self.headers, body: body.freeze() }
+        TestResponse { status: self.status, headers: self.headers, body: body.freeze() }
     }
 
     /// Returns the next frame, or `None` after the deadline. A stream that is always ready is cut

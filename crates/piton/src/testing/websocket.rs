@@ -23,8 +23,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 
 use super::TestApp;
-use super::answer::TestAnswer;
 use super::request::TestRequest;
+use super::response::TestResponse;
 use super::stream::TestStream;
 
 /// Size of the buffers between the test and the app, of the order of a socket's.
@@ -126,7 +126,7 @@ impl TestRequest<'_> {
     ///
     /// # Panics
     /// If the answer's body cannot be read, as when the request is awaited.
-    pub async fn try_websocket(mut self) -> Result<TestWebSocket, TestAnswer> {
+    pub async fn try_websocket(mut self) -> Result<TestWebSocket, TestResponse> {
         self.app.add_cookies(&mut self.request);
         add_handshake(self.request.headers_mut());
         let (request, read_timeout, path) =

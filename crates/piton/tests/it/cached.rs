@@ -181,7 +181,7 @@ async fn a_response_is_cached_by_path_and_query_until_its_tag_is_invalidated() {
 async fn a_cached_response_equals_the_first_but_for_the_requests_headers() {
     let app = app().await;
     let (first, again) = (app.get("/cached/headers").await, app.get("/cached/headers").await);
-    let headers = |answer: &piton::testing::TestAnswer| {
+    let headers = |answer: &piton::testing::TestResponse| {
         let mut headers = answer.headers().clone();
         headers.remove("x-request-id").expect("each has its own");
         headers

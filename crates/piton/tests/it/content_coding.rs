@@ -9,7 +9,7 @@ use piton::bytes::Bytes;
 use piton::http::{ETag, Json, Preconditions, WithETag, get, post, put};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp};
+use piton::testing::{TestApp, TestResponse};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The codings of responses in this build, with their names.
@@ -22,7 +22,7 @@ async fn all_of(mut reader: impl AsyncRead + Unpin) -> Vec<u8> {
     bytes
 }
 
-async fn decoded(answer: &TestAnswer) -> String {
+async fn decoded(answer: &TestResponse) -> String {
     let bytes = &answer.bytes()[..];
     let plain = match answer.header("content-encoding") {
         "" => bytes.to_vec(),

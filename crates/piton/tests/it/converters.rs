@@ -5,7 +5,7 @@ use piton::garde::{self, Validate};
 use piton::http::{Listing, Page, Paging, SortBy, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp};
+use piton::testing::{TestApp, TestResponse};
 
 async fn posts_of_day(Path((blog, day)): Path<(Slug, Date)>) -> String {
     format!("{blog} on {day}")
@@ -175,7 +175,7 @@ async fn app() -> TestApp {
 
 /// Returns the places of the errors, and the first message.
 #[track_caller]
-fn errors(response: &TestAnswer, status: u16) -> (Vec<String>, String) {
+fn errors(response: &TestResponse, status: u16) -> (Vec<String>, String) {
     assert_eq!(response.status(), status, "{}", response.text());
     let problem: Value = response.json();
     let errors = problem["errors"].as_array().cloned().unwrap_or_default();

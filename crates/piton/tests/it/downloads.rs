@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use piton::http::{Download, ETag, get, route};
 use piton::prelude::*;
-use piton::testing::{TestAnswer, TestApp};
+use piton::testing::{TestApp, TestResponse};
 
 const TEXT: &str = "0123456789";
 
@@ -43,7 +43,7 @@ async fn app() -> (TestApp, tempfile::TempDir) {
     (TestApp::new(app).await, folder)
 }
 
-async fn ask(app: &TestApp, headers: &[(&str, &str)]) -> TestAnswer {
+async fn ask(app: &TestApp, headers: &[(&str, &str)]) -> TestResponse {
     let mut request = app.get("/file/report.txt");
     for (name, value) in headers {
         request = request.header(name, value);
@@ -137,4 +137,19 @@ async fn a_stream_is_sent_whole() {
     assert_eq!((answer.status().as_u16(), &*answer.text()), (200, "0123"));
     assert_eq!(answer.header("content-length"), "4");
     assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
+}
+
+#[cfg(feature = "openapi")]
+#[piton::test]
+async fn the_documented_headers_of_a_download_are_those_that_it_has() {
+    let documented = App::new("it").blueprints(["downloads::attributes"]);
+    let document = documented.openapi_document().unwrap();
+    let response = &document["paths"]["/file/{name}"]["get"]["responses"]["200"];
+    let (app, _folder) = app().await;
+    let answer = ask(&app, &[]).await;
+    let headers = response["headers"].as_object().unwrap();
+    assert!(headers.contains_key("Content-Disposition"), "{headers:?}");
+    for name in headers.keys() {
+        assert!(!answer.header(name).is_empty(), "{name}");
+    }
 }

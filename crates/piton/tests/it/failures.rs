@@ -7,7 +7,7 @@ use piton::axum::response::IntoResponse;
 use piton::http::{Blueprint, get, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp, TestServer};
+use piton::testing::{TestApp, TestResponse, TestServer};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Company {
@@ -94,7 +94,7 @@ fn app() -> App {
 
 /// The answer is a problem document that agrees with itself; its members.
 #[track_caller]
-fn problem(answer: &TestAnswer, status: u16) -> Value {
+fn problem(answer: &TestResponse, status: u16) -> Value {
     assert_eq!(answer.status(), status, "{}", answer.text());
     assert!(answer.is_problem(), "{:?}", answer.headers());
     let problem: Value = answer.json();

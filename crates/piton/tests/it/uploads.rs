@@ -8,7 +8,7 @@ use piton::config::ByteSize;
 use piton::http::{FormPart, Multipart, MultipartForm, RouteLimits, Upload, post};
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp, TestServer};
+use piton::testing::{TestApp, TestResponse, TestServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -126,7 +126,7 @@ fn app(folder: &FilePath) -> App {
         .route(post("/photo", photo).describe(piton::describe!(photo)))
 }
 
-async fn send(app: &TestApp, path: &str, fields: &[Field<'_>]) -> TestAnswer {
+async fn send(app: &TestApp, path: &str, fields: &[Field<'_>]) -> TestResponse {
     app.post(path).header("content-type", &content_type()).body(form(fields)).await
 }
 
@@ -138,7 +138,7 @@ fn names(folder: &FilePath) -> Vec<String> {
     names
 }
 
-fn detail(answer: &TestAnswer) -> String {
+fn detail(answer: &TestResponse) -> String {
     answer.json::<Value>()["detail"].as_str().unwrap_or_default().to_owned()
 }
 

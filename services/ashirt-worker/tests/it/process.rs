@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp};
+use piton::testing::{TestApp, TestResponse};
 
 use super::ashirt::{Ashirt, Media};
 use super::{evidence, recorded, worker_of};
@@ -14,11 +14,11 @@ const PROCESS: &str = "/ashirt/process";
 const CODEBLOCK: &[u8] = br#"{"contentSubtype":"python","content":"print(1)\n"}"#;
 
 /// Returns ASHIRT's record of a response.
-fn record(answer: &TestAnswer) -> Value {
+fn record(answer: &TestResponse) -> Value {
     recorded::of_evidence(answer.status().as_u16(), answer.bytes())
 }
 
-async fn sent(app: &TestApp, message: &Value) -> TestAnswer {
+async fn sent(app: &TestApp, message: &Value) -> TestResponse {
     app.post(PROCESS).json(message).await
 }
 

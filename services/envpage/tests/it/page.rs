@@ -7,7 +7,7 @@ use std::path::Path;
 
 use piton::App;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp};
+use piton::testing::{TestApp, TestResponse};
 
 /// The service with secrets in `folder`, and nothing of the machine's own.
 fn app(folder: &Path) -> App {
@@ -149,7 +149,7 @@ async fn groups_and_title_are_settings() {
     assert!(!page.contains("unasked") && !json.to_string().contains("unasked"));
 }
 
-async fn asked_for(app: &TestApp, path: &str, host: &str) -> TestAnswer {
+async fn asked_for(app: &TestApp, path: &str, host: &str) -> TestResponse {
     app.get(path).header("host", host).await
 }
 

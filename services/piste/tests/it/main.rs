@@ -12,7 +12,7 @@ mod users;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp};
+use piton::testing::{TestApp, TestResponse};
 
 /// The key that signs the tokens of both services.
 const KEY: &str = "the-key-of-the-tests-32-bytes-ok!";
@@ -65,16 +65,16 @@ macro_rules! on_both {
 }
 use on_both;
 
-async fn signup(app: &TestApp, email: &str, password: &str) -> TestAnswer {
+async fn signup(app: &TestApp, email: &str, password: &str) -> TestResponse {
     app.post("/user/signup").json(&json!({ "email": email, "password": password })).await
 }
 
-async fn login(app: &TestApp, email: &str, password: &str) -> TestAnswer {
+async fn login(app: &TestApp, email: &str, password: &str) -> TestResponse {
     app.post("/user/login").json(&json!({ "email": email, "password": password })).await
 }
 
 /// `GET` with a token.
-async fn get_as(app: &TestApp, path: &str, token: &str) -> TestAnswer {
+async fn get_as(app: &TestApp, path: &str, token: &str) -> TestResponse {
     app.get(path).header("authorization", &format!("Bearer {token}")).await
 }
 
@@ -101,7 +101,7 @@ async fn token_of(app: &TestApp, email: &str, password: &str) -> String {
 
 /// The status and the words of a refusal.
 #[track_caller]
-fn refusal(answer: &TestAnswer) -> (u16, String) {
+fn refusal(answer: &TestResponse) -> (u16, String) {
     assert!(answer.is_problem(), "{} {}", answer.status(), answer.text());
     let problem: Value = answer.json();
     (answer.status().as_u16(), problem["detail"].as_str().unwrap_or_default().to_owned())

@@ -220,7 +220,7 @@ on_both! {
         let nobody = login(&app, "nobody@example.org", "correct horse").await;
         assert_eq!(refusal(&wrong), (401, "Invalid email or password".into()));
         assert_eq!(refusal(&nobody), refusal(&wrong));
-        let names = |answer: &TestAnswer| {
+        let names = |answer: &TestResponse| {
             answer.headers().keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(names(&nobody), names(&wrong));

@@ -10,7 +10,7 @@ mod openapi;
 
 use piton::prelude::*;
 use piton::serde_json::{Value, json};
-use piton::testing::{TestAnswer, TestApp};
+use piton::testing::{TestApp, TestResponse};
 
 const ONE: &str = "11222333000181";
 const OTHER: &str = "12ABC34501DE35";
@@ -55,13 +55,13 @@ fn company(cnpj: &str, name: &str, state: &str) -> Value {
     json!({ "cnpj": cnpj, "name": name, "state": state })
 }
 
-async fn post(app: &TestApp, company: &Value) -> TestAnswer {
+async fn post(app: &TestApp, company: &Value) -> TestResponse {
     app.post("/api/companies").json(company).await
 }
 
 /// The faults of a refusal, as places.
 #[track_caller]
-fn places(answer: &TestAnswer, status: u16) -> Vec<String> {
+fn places(answer: &TestResponse, status: u16) -> Vec<String> {
     assert_eq!(answer.status(), status, "{}", answer.text());
     assert!(answer.is_problem());
     let problem: Value = answer.json();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::app::App;
 use crate::http::{Blueprint, Error, Json, Result, get, post};
-use crate::testing::{TestAnswer, TestApp};
+use crate::testing::{TestApp, TestResponse};
 
 mod checked;
 mod flask_style;
@@ -57,7 +57,7 @@ fn app() -> App {
         )
 }
 
-async fn with(app: &TestApp, path: &str, token: &str) -> TestAnswer {
+async fn with(app: &TestApp, path: &str, token: &str) -> TestResponse {
     app.get(path).header("authorization", &format!("Bearer {token}")).await
 }
 
@@ -137,7 +137,7 @@ fn saying(more: &str) -> String {
 }
 
 /// Returns the payload of the token in the response's `Authorization` header.
-fn renewed(answer: &TestAnswer) -> String {
+fn renewed(answer: &TestResponse) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as base64;
     let token = answer.header("authorization").trim_start_matches("Bearer ");

@@ -12,7 +12,7 @@ use axum::extract::ConnectInfo;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -26,11 +26,10 @@ use super::connection_state::{ConnectionState, TrackedBody};
 use super::header_timeout;
 use super::http2::Http2Config;
 use super::listeners::ProxyProtocol;
-use super::protocol_errors::headers_too_large;
 use super::request_body::{self, RequestBody};
 use super::request_target;
 use super::stack::Stack;
-use super::tls::{Handshake, TlsAcceptor};
+use super::tls::{TlsAcceptor, TlsHandshake};
 use crate::error::{BoxError, Error};
 use crate::http::settings::HttpSettings;
 use crate::memory;
@@ -84,7 +83,7 @@ pub(super) fn http1_builder(settings: &HttpSettings) -> http1::Builder {
 }
 
 /// The reasons to end a connection that its client keeps open.
-enum Signal {
+enum EndSignal {
     /// No whole head of a request has arrived within `http.header_timeout`.
     HeaderTimeout,
     /// Another connection needs the permit of this one.
@@ -99,7 +98,7 @@ pub(super) struct ConnectionInfo {
     /// The address of the peer, or of the client that a proxy announced for it.
     pub peer: Option<SocketAddr>,
     /// The outcome of the TLS handshake, if there was one.
-    pub handshake: Option<Arc<Handshake>>,
+    pub handshake: Option<Arc<TlsHandshake>>,
     pub slot: ConnectionSlot,
 }
 
@@ -157,11 +156,9 @@ impl ConnectionService {
 }
 
 /// The reasons why a request does not reach the router.
-pub(super) enum Refusal {
-    /// A request that is not HTTP, with the reason.
-    Malformed(&'static str),
-    /// A request whose headers exceed `http.header_limit`.
-    HeadersTooLarge,
+pub(super) enum RequestRefusal {
+    /// A request that is not valid, with the status and the detail of its response.
+    Invalid(StatusCode, &'static str),
     /// A request whose connection has no permit.
     Full,
 }
@@ -171,15 +168,15 @@ pub(super) fn refusal<B>(
     request: &hyper::Request<B>,
     stack: &Stack<Router>,
     slot: &ConnectionSlot,
-) -> Option<Refusal> {
+) -> Option<RequestRefusal> {
     if let Some(fault) = request_target::fault(request) {
-        return Some(Refusal::Malformed(fault));
+        return Some(RequestRefusal::Invalid(StatusCode::BAD_REQUEST, fault));
     }
     let is_probe = || stack.is_probe(request.uri().path());
-    (!slot.admits(is_probe)).then_some(Refusal::Full)
+    (!slot.admits(is_probe)).then_some(RequestRefusal::Full)
 }
 
-impl Refusal {
+impl RequestRefusal {
     pub fn respond<B>(
         self,
         stack: &Stack<Router>,
@@ -187,8 +184,9 @@ impl Refusal {
         peer: Option<IpAddr>,
     ) -> http::Response<axum::body::Body> {
         match self {
-            Self::Malformed(detail) => stack.refuse(request, peer, Error::bad_request(detail)),
-            Self::HeadersTooLarge => stack.refuse(request, peer, headers_too_large()),
+            Self::Invalid(status, detail) => {
+                stack.refuse(request, peer, Error::new(status, detail))
+            }
             Self::Full => stack.shed_connection(request, peer),
         }
     }
@@ -219,7 +217,7 @@ fn signals(
     info: &ConnectionInfo,
     config: &ConnectionConfig,
     closing: Stop,
-) -> FuturesUnordered<BoxFuture<'static, Signal>> {
+) -> FuturesUnordered<BoxFuture<'static, EndSignal>> {
     let header_timeout = config.header_timeout_of(&info.slot.state);
     let signals = FuturesUnordered::new();
     let state = info.slot.state.clone();
@@ -227,20 +225,20 @@ fn signals(
         async move {
             tokio::select! {
                 () = header_timeout::wait_for_header_timeout(&state, header_timeout) => {
-                    Signal::HeaderTimeout
+                    EndSignal::HeaderTimeout
                 }
-                () = state.eviction.notified() => Signal::Eviction,
+                () = state.eviction.notified() => EndSignal::Eviction,
             }
         }
         .boxed(),
     );
-    signals.push(async move { closing.stopped().await }.map(|()| Signal::Closing).boxed());
+    signals.push(async move { closing.stopped().await }.map(|()| EndSignal::Closing).boxed());
     signals
 }
 
 async fn run<I, S, B>(
     connection: http1::UpgradeableConnection<I, S>,
-    mut signals: FuturesUnordered<BoxFuture<'static, Signal>>,
+    mut signals: FuturesUnordered<BoxFuture<'static, EndSignal>>,
     state: &ConnectionState,
 ) where
     http1::UpgradeableConnection<I, S>: Future<Output = hyper::Result<()>>,
@@ -261,14 +259,14 @@ async fn run<I, S, B>(
             Some(signal) = signals.next() => signal,
         };
         match signal {
-            Signal::HeaderTimeout => {
+            EndSignal::HeaderTimeout => {
                 return header_timeout::close_timed_out(state, connection).await;
             }
-            Signal::Eviction if state.received() > 0 && state.is_idle() => {
+            EndSignal::Eviction if state.received() > 0 && state.is_idle() => {
                 return header_timeout::close_timed_out(state, connection).await;
             }
-            Signal::Eviction => connection.as_mut().graceful_shutdown(),
-            Signal::Closing => {
+            EndSignal::Eviction => connection.as_mut().graceful_shutdown(),
+            EndSignal::Closing => {
                 if !state.has_served() && ended_within_grace(connection.as_mut()).await {
                     return;
                 }

@@ -14,7 +14,7 @@ use crate::memory;
 const MIN_CONNECTIONS: usize = 16;
 
 /// Returns the maximum number of open connections.
-pub(super) fn max_connections(settings: &HttpSettings) -> usize {
+pub(crate) fn max_connections(settings: &HttpSettings) -> usize {
     let wanted = settings.max_connections(memory::limit());
     let files = getrlimit(Resource::Nofile).current;
     wanted.min(files.map_or(usize::MAX, fitting))

@@ -5,7 +5,7 @@ mod access_log;
 pub(crate) mod body_limit_errors;
 mod connection;
 mod connection_io;
-mod connection_limit;
+pub(crate) mod connection_limit;
 mod connection_permits;
 pub(crate) mod connection_state;
 mod connection_table;

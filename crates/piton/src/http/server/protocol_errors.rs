@@ -6,28 +6,22 @@
 
 use http::StatusCode;
 
-use crate::error::{Error, problem_document};
+use crate::error::problem_document;
 use crate::http::server::request_context::X_REQUEST_ID;
 use crate::request::RequestId;
 
 /// Minimum size of a head with more headers than the 100 that hyper accepts: `a:` and a line's end for each.
 const MIN_TOO_MANY_HEADERS: usize = 101 * 4;
 
-const HEADERS_TOO_LARGE: &str = "the request's headers are too large";
-
-/// Returns the error of a request whose headers exceed `http.header_limit`.
-pub(super) fn headers_too_large() -> Error {
-    Error::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, HEADERS_TOO_LARGE)
-}
+/// Detail of the response to a head above `http.header_limit`.
+pub(super) const HEADERS_TOO_LARGE: &str = "the request's headers are too large";
 
 /// Returns the response to send in the place of `head`, if hyper made that. The request's head has at most
 /// `head_size` bytes.
 pub(super) fn replacement(head: &[u8], head_size: usize) -> Option<Vec<u8>> {
     let rest = head.strip_prefix(b"HTTP/1.1 4").or_else(|| head.strip_prefix(b"HTTP/1.0 4"))?;
     let (status, detail) = match rest.get(..2)? {
-        b"00" => {
-            (StatusCode::BAD_REQUEST, "the request is not HTTP as this service understands it")
-        }
+        b"00" => (StatusCode::BAD_REQUEST, "the request is not valid HTTP"),
         b"14" => (StatusCode::URI_TOO_LONG, "the request's target is too long"),
         // hyper says "headers too large" of a `Content-Length` that does not fit into its counter, too.
         b"31" if head_size < MIN_TOO_MANY_HEADERS => {

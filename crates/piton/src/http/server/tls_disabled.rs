@@ -15,11 +15,11 @@ pub(crate) type TlsStream = Socket;
 pub(crate) enum TlsAcceptor {}
 
 /// Facts about a connection that its handshake settled.
-pub(crate) struct Handshake {
+pub(crate) struct TlsHandshake {
     pub is_http2: bool,
 }
 
-impl Handshake {
+impl TlsHandshake {
     /// Adds nothing to a request.
     pub fn add_to(&self, _: &mut http::Extensions) {}
 }
@@ -32,7 +32,7 @@ impl TlsAcceptor {
     }
 
     /// Does the handshake of a connection.
-    pub async fn accept(&self, _: Socket) -> io::Result<(Socket, Handshake)> {
+    pub async fn accept(&self, _: Socket) -> io::Result<(Socket, TlsHandshake)> {
         match *self {}
     }
 

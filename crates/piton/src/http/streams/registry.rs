@@ -14,8 +14,8 @@ use super::websocket::SocketConfig;
 use crate::context;
 use crate::error::Error;
 use crate::handle::Handle;
+use crate::http::server::connection_limit;
 use crate::http::settings::HttpSettings;
-use crate::memory;
 use crate::stop_signal::Stop;
 use crate::support::log_throttle::LogThrottle;
 
@@ -109,7 +109,7 @@ impl StreamRegistry {
     pub(super) fn new(http: &HttpSettings) -> Self {
         let settings = &http.streams;
         let limit = |time: Duration| (!time.is_zero()).then_some(time);
-        let max_open = || (http.max_connections(memory::limit()) / 2).max(1);
+        let max_open = || (connection_limit::max_connections(http) / 2).max(1);
         Self {
             times: StreamTimes {
                 heartbeat: Some(settings.heartbeat),

@@ -181,7 +181,7 @@ async fn cookies_have_the_names_paths_and_attributes_of_the_settings() {
         .route(post("/wrong", wrong))
         .route(post("/out", out));
     let app = TestApp::new(app).await;
-    let lines = |answer: &TestAnswer| {
+    let lines = |answer: &TestResponse| {
         let lines = answer.headers().get_all("set-cookie").iter();
         lines.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
     };

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn token_of(answer: &TestAnswer) -> &str {
+fn token_of(answer: &TestResponse) -> &str {
     answer.header("authorization").trim_start_matches("Bearer ")
 }
 
@@ -27,7 +27,7 @@ async fn a_renewed_token_lives_no_longer_than_the_one_in_the_request() {
     let app = TestApp::new(app()).await;
     let tokens = app.handle().tokens();
     let now = claims::now();
-    let lifetime = |answer: &TestAnswer| {
+    let lifetime = |answer: &TestResponse| {
         let token = tokens.read(token_of(answer)).unwrap();
         token.expires().unwrap() - token.claim::<u64>("iat").unwrap()
     };

@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempfile::{Builder, NamedTempFile, PersistError};
+use tempfile::{NamedTempFile, PersistError};
 
 use super::errors::disk_error;
-use super::stale_files;
+use super::temporary_files;
 use crate::error::{Error, Result};
 
 /// Number of bytes that are collected before they are written: each write is a change of threads.
@@ -37,16 +37,11 @@ pub(super) struct FileWriter {
 impl FileWriter {
     /// Creates a file with a temporary name in `folder`. With `is_private`, only the user of this process may read it.
     pub async fn create(folder: &Path, is_private: bool) -> Result<Self> {
-        stale_files::clean_once(folder);
+        temporary_files::clean_once(folder);
         let path = folder.to_owned();
         let created = blocking(move || {
-            let mut builder = Builder::new();
-            builder.prefix(stale_files::PREFIX).suffix(stale_files::SUFFIX);
-            if !is_private {
-                builder.permissions(Permissions::from_mode(FILE_MODE));
-            }
-            let file = builder.tempfile_in(&path)?;
-            stale_files::lock(file.as_file());
+            let permissions = (!is_private).then(|| Permissions::from_mode(FILE_MODE));
+            let file = temporary_files::create(&path, permissions)?;
             let writer = Arc::new(file.as_file().try_clone()?);
             Ok(Self { file, writer, buffer: Vec::with_capacity(WRITE_SIZE) })
         });

@@ -11,7 +11,7 @@ mod file_writer;
 mod form;
 mod form_part;
 mod piece_gate;
-mod stale_files;
+mod temporary_files;
 mod upload;
 
 pub use extractor::Multipart;

@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::errors::disk_error;
 use super::file_writer::blocking;
+use super::temporary_files;
 use crate::error::{Error, Result};
 
 /// A file that a client has sent, in `http.uploads.folder`. Deleted when dropped, unless [`persist`](Self::persist) has
@@ -90,7 +91,7 @@ fn move_to(file: NamedTempFile, target: &Path) -> io::Result<()> {
         Err(failed) => return Err(failed.error),
     };
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut copy = NamedTempFile::with_prefix_in(".upload-", folder.unwrap_or(Path::new(".")))?;
+    let mut copy = temporary_files::create(folder.unwrap_or(Path::new(".")), None)?;
     io::copy(&mut file.reopen()?, &mut copy)?;
     copy.as_file().sync_data()?;
     share(&copy.persist(target)?)

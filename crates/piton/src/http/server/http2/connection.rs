@@ -10,7 +10,7 @@ use axum::Router;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -24,9 +24,10 @@ use super::draining_body::DrainingBody;
 use super::stream_body::StreamBody;
 use super::stream_task::{StreamExecutor, current_progress};
 use crate::http::server::connection::{
-    ConnectionConfig, ConnectionInfo, Refusal, ended_within_grace, log_end, refusal,
+    ConnectionConfig, ConnectionInfo, RequestRefusal, ended_within_grace, log_end, refusal,
 };
 use crate::http::server::header_timeout::READ_REASON_GRACE;
+use crate::http::server::protocol_errors;
 use crate::http::server::stack::Stack;
 use crate::stop_signal::Stop;
 
@@ -47,17 +48,22 @@ const MAX_HEADER_EXCESS: u32 = 16 << 10;
 /// Bytes that each field of a header list counts in addition to its name and value (RFC 9113, section 6.5.2).
 const FIELD_OVERHEAD: usize = 32;
 
+const HEADERS_TOO_LARGE: RequestRefusal = RequestRefusal::Invalid(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    protocol_errors::HEADERS_TOO_LARGE,
+);
+
 /// Streams that h2 may reset because of the client's errors, before it ends the connection.
 const MAX_ERROR_STREAMS: usize = 128;
 
 /// The reasons to end a connection that its client keeps open.
-enum Signal {
+enum Http2EndSignal {
     /// No request has been open for `http.header_timeout`.
     Idle,
     /// The listener is closed.
     Closing,
     /// Another connection needs the permit of this one.
-    Evicted,
+    Eviction,
     /// A response was made while the service drains.
     Draining,
     /// The client cancels nearly all that it asks for.
@@ -76,31 +82,17 @@ impl Http2Config {
     ) {
         let header_timeout = config.header_timeout_of(&info.slot.state);
         let state = Arc::new(Http2State::new(info.slot.state.clone()));
-        let (service_state, wants_peer) = (state.clone(), config.wants_peer_address);
-        let max_header_bytes = self.max_header_bytes as usize;
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let stream = ActiveStream::begin(&service_state);
-            info.add_to(&mut request, wants_peer);
-            let (peer, state) = (info.peer.map(|peer| peer.ip()), service_state.clone());
-            let is_too_large = header_list_size(&request) > max_header_bytes;
-            set_host(&mut request);
-            let refusal = is_too_large
-                .then_some(Refusal::HeadersTooLarge)
-                .or_else(|| refusal(&request, &stack, &info.slot));
-            respond(stack.clone(), request, peer, state, stream, refusal)
-        });
+        let service = Http2Service {
+            stack,
+            info,
+            state: state.clone(),
+            wants_peer_address: config.wants_peer_address,
+            max_header_bytes: self.max_header_bytes as usize,
+        };
+        let service = service_fn(move |request| service.call(request));
         let http = self.builder(&state);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-        let idle = state.wait_until_idle(header_timeout).map(|()| Signal::Idle);
-        let closing = async { closing.stopped().await }.map(|()| Signal::Closing);
-        let draining = state.goaway_asked().map(|()| Signal::Draining);
-        let evicted = state.evicted().map(|()| Signal::Evicted);
-        let abuse = state.too_many_cancelled().map(|()| Signal::Abuse);
-        // Polls only futures that were woken (decision 0003).
-        let mut signals: FuturesUnordered<_> =
-            [idle.boxed(), closing.boxed(), draining.boxed(), evicted.boxed(), abuse.boxed()]
-                .into_iter()
-                .collect();
+        let mut signals = signals(&state, header_timeout, closing);
         loop {
             let signal = tokio::select! {
                 biased;
@@ -108,24 +100,24 @@ impl Http2Config {
                 Some(signal) = signals.next() => signal,
             };
             match signal {
-                Signal::Idle => {
+                Http2EndSignal::Idle => {
                     connection.as_mut().graceful_shutdown();
                     let _ = tokio::time::timeout(READ_REASON_GRACE, connection).await;
                     return;
                 }
-                Signal::Closing => {
+                Http2EndSignal::Closing => {
                     if !state.has_served() && ended_within_grace(connection.as_mut()).await {
                         return;
                     }
                     connection.as_mut().graceful_shutdown();
                     signals.push(closing_idle(&state));
                 }
-                Signal::Evicted => {
+                Http2EndSignal::Eviction => {
                     connection.as_mut().graceful_shutdown();
                     signals.push(closing_idle(&state));
                 }
-                Signal::Draining => connection.as_mut().graceful_shutdown(),
-                Signal::Abuse => {
+                Http2EndSignal::Draining => connection.as_mut().graceful_shutdown(),
+                Http2EndSignal::Abuse => {
                     debug!("A connection was cut off: its client cancels nearly all requests");
                     return;
                 }
@@ -150,9 +142,54 @@ impl Http2Config {
     }
 }
 
+/// Returns the waits for the reasons to end a connection.
+///
+/// `FuturesUnordered` polls only futures that were woken (decision 0003).
+fn signals(
+    state: &Http2State,
+    header_timeout: Duration,
+    closing: Stop,
+) -> FuturesUnordered<BoxFuture<'_, Http2EndSignal>> {
+    let idle = state.wait_until_idle(header_timeout).map(|()| Http2EndSignal::Idle);
+    let closing = async move { closing.stopped().await }.map(|()| Http2EndSignal::Closing);
+    let draining = state.goaway_asked().map(|()| Http2EndSignal::Draining);
+    let evicted = state.evicted().map(|()| Http2EndSignal::Eviction);
+    let abuse = state.too_many_cancelled().map(|()| Http2EndSignal::Abuse);
+    [idle.boxed(), closing.boxed(), draining.boxed(), evicted.boxed(), abuse.boxed()]
+        .into_iter()
+        .collect()
+}
+
+/// The service of one connection, which hyper calls with each of its requests.
+struct Http2Service {
+    stack: Stack<Router>,
+    info: ConnectionInfo,
+    state: Arc<Http2State>,
+    /// Set if requests carry the address of the connection's other end.
+    wants_peer_address: bool,
+    max_header_bytes: usize,
+}
+
+impl Http2Service {
+    fn call(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<http::Response<StreamBody>, Infallible>> + use<> {
+        let stream = ActiveStream::begin(&self.state);
+        self.info.add_to(&mut request, self.wants_peer_address);
+        let is_too_large = header_list_size(&request) > self.max_header_bytes;
+        set_host(&mut request);
+        let refusal = is_too_large
+            .then_some(HEADERS_TOO_LARGE)
+            .or_else(|| refusal(&request, &self.stack, &self.info.slot));
+        let peer = self.info.peer.map(|peer| peer.ip());
+        respond(self.stack.clone(), request, peer, self.state.clone(), stream, refusal)
+    }
+}
+
 /// Waits until a connection that was told to end has no stream.
-fn closing_idle(state: &Http2State) -> BoxFuture<'_, Signal> {
-    state.wait_until_idle(CLOSING_IDLE_TIMEOUT).map(|()| Signal::Idle).boxed()
+fn closing_idle(state: &Http2State) -> BoxFuture<'_, Http2EndSignal> {
+    state.wait_until_idle(CLOSING_IDLE_TIMEOUT).map(|()| Http2EndSignal::Idle).boxed()
 }
 
 /// Responds to one request. `stream` counts it until its response is sent.
@@ -162,7 +199,7 @@ async fn respond(
     peer: Option<IpAddr>,
     state: Arc<Http2State>,
     mut stream: ActiveStream,
-    refusal: Option<Refusal>,
+    refusal: Option<RequestRefusal>,
 ) -> Result<http::Response<StreamBody>, Infallible> {
     let handle = stack.handle().clone();
     let request = request.map(DrainingBody::new);

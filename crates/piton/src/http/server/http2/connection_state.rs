@@ -25,7 +25,7 @@ pub(super) struct Http2State {
     /// Requests that were cancelled before they had a response.
     cancelled: AtomicU64,
     /// Set when a stream begins or ends, and when bytes of a response are written; reset by the watch.
-    moved: AtomicBool,
+    has_progress: AtomicBool,
     goaway: Notify,
     abuse: Notify,
 }
@@ -45,8 +45,8 @@ impl Http2State {
     }
 
     /// Records that bytes of a response were written.
-    pub fn set_moved(&self) {
-        self.moved.store(true, Ordering::Relaxed);
+    pub fn set_progress(&self) {
+        self.has_progress.store(true, Ordering::Relaxed);
     }
 
     /// Asks for a GOAWAY, because a response was made while the service drains.
@@ -72,8 +72,8 @@ impl Http2State {
     }
 
     fn take_activity(&self) -> bool {
-        let moved = self.moved.swap(false, Ordering::Relaxed);
-        moved || self.active.load(Ordering::Relaxed) > 0
+        let has_progress = self.has_progress.swap(false, Ordering::Relaxed);
+        has_progress || self.active.load(Ordering::Relaxed) > 0
     }
 
     fn add_cancelled(&self) {
@@ -114,7 +114,7 @@ impl Drop for ActiveStream {
             // A stream that begins at this moment may be taken for none: an eviction is graceful.
             self.state.connection.set_idle();
         }
-        self.state.set_moved();
+        self.state.set_progress();
         if !self.is_answered {
             self.state.add_cancelled();
         }

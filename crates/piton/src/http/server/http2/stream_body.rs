@@ -27,7 +27,7 @@ pub(super) struct StreamProgress {
     /// Bytes that h2 holds.
     unsent: AtomicUsize,
     /// Set by each write, and reset by the watch.
-    moved: AtomicBool,
+    has_progress: AtomicBool,
     body: AtomicWaker,
 }
 
@@ -36,7 +36,7 @@ impl StreamProgress {
         Self {
             connection,
             unsent: AtomicUsize::new(0),
-            moved: AtomicBool::new(false),
+            has_progress: AtomicBool::new(false),
             body: AtomicWaker::new(),
         }
     }
@@ -47,8 +47,8 @@ impl StreamProgress {
     }
 
     /// Returns whether bytes were written since the last call.
-    pub fn take_moved(&self) -> bool {
-        self.moved.swap(false, Ordering::Relaxed)
+    pub fn take_progress(&self) -> bool {
+        self.has_progress.swap(false, Ordering::Relaxed)
     }
 
     fn is_full(&self) -> bool {
@@ -57,8 +57,8 @@ impl StreamProgress {
     }
 
     fn sent(&self, count: usize) {
-        self.moved.store(true, Ordering::Relaxed);
-        self.connection.set_moved();
+        self.has_progress.store(true, Ordering::Relaxed);
+        self.connection.set_progress();
         let before = self.unsent.fetch_sub(count, Ordering::AcqRel);
         if before > MAX_UNSENT && before - count <= MAX_UNSENT {
             self.body.wake();

@@ -78,7 +78,7 @@ impl<F: Future<Output = ()>> Future for StreamTask<F> {
         }
         let idle = this.idle.get_or_insert_with(|| {
             let progress = progress.clone();
-            wait_until_idle(*this.write_timeout, move || progress.take_moved()).boxed()
+            wait_until_idle(*this.write_timeout, move || progress.take_progress()).boxed()
         });
         if idle.as_mut().poll(cx).is_pending() {
             return Poll::Pending;

@@ -21,9 +21,9 @@ pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Socket>;
 
 /// The server's side of TLS. Cheap to clone; every clone has the same certificate.
 #[derive(Clone)]
-pub(crate) struct TlsAcceptor(Arc<Inner>);
+pub(crate) struct TlsAcceptor(Arc<AcceptorState>);
 
-pub(super) struct Inner {
+pub(super) struct AcceptorState {
     pub settings: TlsSettings,
     pub speaks_http2: bool,
     pub current: RwLock<CurrentCertificate>,
@@ -38,12 +38,12 @@ pub(super) struct CurrentCertificate {
 }
 
 /// Facts about a connection that its handshake settled.
-pub(crate) struct Handshake {
+pub(crate) struct TlsHandshake {
     pub is_http2: bool,
     pub client: Option<ClientCert>,
 }
 
-impl Handshake {
+impl TlsHandshake {
     /// Adds to a request what handlers read of the handshake.
     pub fn add_to(&self, extensions: &mut http::Extensions) {
         if let Some(client) = &self.client {
@@ -65,25 +65,29 @@ impl TlsAcceptor {
         };
         let current = current.map_err(|problems| describe(&problems))?;
         let settings = settings.clone();
-        Ok(Some(Self(Arc::new(Inner { settings, speaks_http2, current: RwLock::new(current) }))))
+        Ok(Some(Self(Arc::new(AcceptorState {
+            settings,
+            speaks_http2,
+            current: RwLock::new(current),
+        }))))
     }
 
     /// Does the handshake of a connection.
     ///
     /// # Errors
     /// The client does not speak TLS as the settings ask for, or shows no certificate that verifies.
-    pub async fn accept(&self, socket: Socket) -> io::Result<(TlsStream, Handshake)> {
+    pub async fn accept(&self, socket: Socket) -> io::Result<(TlsStream, TlsHandshake)> {
         let config = self.0.current.read().config.clone();
         let stream = tokio_rustls::TlsAcceptor::from(config).accept(socket).await?;
         let (_, connection) = stream.get_ref();
-        let handshake = Handshake {
+        let handshake = TlsHandshake {
             is_http2: connection.alpn_protocol() == Some(HTTP2),
             client: connection.peer_certificates().and_then(ClientCert::of_chain),
         };
         Ok((stream, handshake))
     }
 
-    pub(super) fn inner(&self) -> &Inner {
+    pub(super) fn inner(&self) -> &AcceptorState {
         &self.0
     }
 }

@@ -11,4 +11,4 @@ mod der;
 mod expiry;
 mod reload;
 
-pub(crate) use acceptor::{Handshake, TlsAcceptor, TlsStream, problems};
+pub(crate) use acceptor::{TlsAcceptor, TlsHandshake, TlsStream, problems};

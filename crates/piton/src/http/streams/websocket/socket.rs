@@ -98,8 +98,7 @@ impl WebSocket {
 impl WebSocketReceiver {
     /// Waits for the next message, as [`WebSocket::recv`].
     pub async fn recv(&mut self) -> Option<WebSocketMessage> {
-        // The rows and bodies read for the last message are done with.
-        context::current(|request| request.memory.get().map(|charge| charge.clear()));
+        release_memory();
         self.incoming.recv().await
     }
 
@@ -117,7 +116,9 @@ impl WebSocketSender {
     /// The socket is closed.
     pub async fn send(&self, message: impl Into<WebSocketMessage>) -> Result<(), StreamClosed> {
         let order = Outgoing::Message(message.into());
-        self.0.send(order).await.map_err(|_| StreamClosed)
+        let sent = self.0.send(order).await;
+        release_memory();
+        sent.map_err(|_| StreamClosed)
     }
 
     /// Closes the socket with a code and a reason, after the messages that were sent.
@@ -129,4 +130,9 @@ impl WebSocketSender {
     pub async fn closed(&self) {
         self.0.closed().await;
     }
+}
+
+/// Releases what the rows and bodies read for the last message were charged: they are done with.
+fn release_memory() {
+    context::current(|request| request.memory.get().map(|charge| charge.clear()));
 }

@@ -1,10 +1,10 @@
-//! Deletes the temporary files of processes that were killed.
+//! Creates temporary files, and deletes those of processes that were killed.
 //!
 //! A process keeps its temporary files locked, and the lock ends with the process. So a file that can be locked was left
 //! by a process that has ended.
 
 use std::collections::HashSet;
-use std::fs::{self, DirEntry, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,11 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use rustix::fs::OFlags;
+use tempfile::{Builder, NamedTempFile};
 use tracing::{info, warn};
 
-pub(super) const PREFIX: &str = ".upload-";
-pub(super) const SUFFIX: &str = ".part";
+const PREFIX: &str = ".upload-";
+const SUFFIX: &str = ".part";
 
 /// Minimum age of a file that is deleted. A new file is not locked yet for a moment.
 const MIN_AGE: Duration = Duration::from_secs(60);
@@ -26,8 +27,21 @@ const MAX_FOLDERS: usize = 256;
 
 static CLEANED: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
 
+/// Creates a temporary file in `folder`, readable by the user of this process alone unless `permissions` say otherwise.
+/// Blocks.
+pub(super) fn create(folder: &Path, permissions: Option<Permissions>) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    if let Some(permissions) = permissions {
+        builder.permissions(permissions);
+    }
+    let file = builder.tempfile_in(folder)?;
+    lock(file.as_file());
+    Ok(file)
+}
+
 /// Locks a temporary file for as long as it is open.
-pub(super) fn lock(file: &File) {
+fn lock(file: &File) {
     // Ignored, because on a file system without locks no file can be locked, and none is deleted.
     let _ = file.try_lock();
 }

@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 
 /// A response with its body.
 #[derive(Clone, Debug)]
-pub struct TestAnswer {
+pub struct TestResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-impl TestAnswer {
+impl TestResponse {
     /// Returns the status; it can be compared with a number.
     #[must_use]
     pub fn status(&self) -> StatusCode {
