@@ -1,0 +1,5 @@
+//! Recorded messages, and messages that nobody thought of, through the public API.
+
+#![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
+
+mod recordings;
