@@ -3,3 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod recordings;
+mod results;
