@@ -2,5 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
+mod binding_laws;
+mod properties;
+mod python_json;
 mod recordings;
 mod results;
+mod strategies;
