@@ -28,6 +28,7 @@ use crate::http::server::connection::{
 };
 use crate::http::server::header_timeout::READ_REASON_GRACE;
 use crate::http::server::protocol_errors;
+use crate::http::server::request_context::X_REQUEST_ID;
 use crate::http::server::stack::Stack;
 use crate::stop_signal::Stop;
 
@@ -174,7 +175,7 @@ impl Http2Service {
     fn call(
         &self,
         mut request: Request<Incoming>,
-    ) -> impl Future<Output = Result<http::Response<StreamBody>, Infallible>> + use<> {
+    ) -> BoxFuture<'static, Result<http::Response<StreamBody>, Infallible>> {
         let stream = ActiveStream::begin(&self.state);
         self.info.add_to(&mut request, self.wants_peer_address);
         let is_too_large = header_list_size(&request) > self.max_header_bytes;
@@ -183,7 +184,8 @@ impl Http2Service {
             .then_some(HEADERS_TOO_LARGE)
             .or_else(|| refusal(&request, &self.stack, &self.info.slot));
         let peer = self.info.peer.map(|peer| peer.ip());
-        respond(self.stack.clone(), request, peer, self.state.clone(), stream, refusal)
+        // Boxed, because hyper and tokio move a stream's future five times before it runs.
+        Box::pin(respond(self.stack.clone(), request, peer, self.state.clone(), stream, refusal))
     }
 }
 
@@ -203,15 +205,24 @@ async fn respond(
 ) -> Result<http::Response<StreamBody>, Infallible> {
     let handle = stack.handle().clone();
     let request = request.map(DrainingBody::new);
-    let response = match refusal {
+    let mut response = match refusal {
         None => stack.respond(request, peer).await,
         Some(refusal) => refusal.respond(&stack, request, peer),
     };
+    hide_from_index(&mut response);
     stream.set_answered();
     if handle.draining() {
         state.ask_for_goaway();
     }
     Ok(response.map(|body| StreamBody::new(body, current_progress(), stream)))
+}
+
+/// Keeps the request's id out of the table of headers that HPACK shares with the client: each would take the place of
+/// headers that every response has.
+fn hide_from_index<B>(response: &mut http::Response<B>) {
+    if let Some(id) = response.headers_mut().get_mut(X_REQUEST_ID) {
+        id.set_sensitive(true);
+    }
 }
 
 /// Returns the size of the header list as its sender counts it (RFC 9113, section 6.5.2).
