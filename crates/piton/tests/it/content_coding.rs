@@ -212,8 +212,6 @@ async fn the_body_of_a_request_is_decoded_when_that_is_switched_on() {
             assert_eq!(answer.status(), 200, "{name}: {}", answer.text());
             assert_eq!(answer.json::<Value>(), value, "{name}");
         }
-        let twice = encoded("gzip", &body).await;
-        assert_eq!(send(&format!("{coding}, gzip"), twice).await.json::<Value>(), value);
     }
     let members = [encoded("gzip", b"{\"a\":").await, encoded("gzip", b"1}").await].concat();
     assert_eq!(send("gzip", members).await.text(), r#"{"a":1}"#);
@@ -222,7 +220,7 @@ async fn the_body_of_a_request_is_decoded_when_that_is_switched_on() {
 #[piton::test]
 async fn a_coding_that_is_not_supported_is_415_with_those_that_are() {
     let app = decoding().await;
-    for coding in ["compress", "gzip, x", "gzip, gzip, gzip", "gzip;q=1"] {
+    for coding in ["compress", "gzip, x", "gzip, gzip", "gzip;q=1"] {
         let answer = app.post("/length").header("content-encoding", coding).body("x").await;
         assert_eq!((answer.status().as_u16(), answer.is_problem()), (415, true), "{coding}");
         let supported = answer.header("accept-encoding");
@@ -244,6 +242,28 @@ async fn a_small_body_that_decodes_to_a_large_one_is_413() {
     }
     let large = app.post("/length").header("content-encoding", "gzip").body(vec![0; 65 << 10]);
     assert_eq!(large.await.status(), 413, "the compressed body is limited, too");
+}
+
+/// Returns a series of empty gzip members of about `size` bytes.
+async fn empty_members(size: usize) -> Vec<u8> {
+    let member = encoded("gzip", b"").await;
+    member.repeat(size / member.len())
+}
+
+#[piton::test]
+async fn other_tasks_run_while_a_body_without_content_is_decoded() {
+    let app = decoding().await;
+    let body = empty_members(60 << 10).await;
+    let mut polls = 0;
+    let request = app.post("/length").header("content-encoding", "gzip").body(body);
+    let mut request = std::pin::pin!(request.into_future());
+    let answer = std::future::poll_fn(|cx| {
+        polls += 1;
+        request.as_mut().poll(cx)
+    })
+    .await;
+    assert_eq!(answer.text(), "0");
+    assert!(polls >= 10, "it was decoded in {polls} polls");
 }
 
 #[piton::test]

@@ -16,7 +16,7 @@ crate::setting_enum! {
 
 /// Returns the names in `Content-Encoding`, in the order in which the codings were applied. One that is
 /// not ASCII is `?`, which is no coding.
-pub(super) fn codings(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &str> {
+pub(super) fn codings(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(header::CONTENT_ENCODING).into_iter();
     let names = lines.flat_map(|line| line.to_str().unwrap_or("?").split(','));
     names.map(str::trim).filter(|name| !name.is_empty())

@@ -6,6 +6,8 @@ pub(crate) mod body_coding;
 #[cfg(feature = "compression")]
 mod coding;
 #[cfg(feature = "compression")]
+mod coding_input;
+#[cfg(feature = "compression")]
 mod compressed_tags;
 #[cfg(feature = "compression")]
 mod compressible;
