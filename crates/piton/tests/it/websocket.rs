@@ -197,6 +197,38 @@ async fn requests_that_are_no_handshake_are_refused_with_a_problem() {
 }
 
 #[piton::test]
+#[piton::test]
+async fn a_handshake_with_a_body_or_an_invalid_key_is_400() {
+    let server = TestServer::start(app()).await;
+    // The body never arrives.
+    for header in [
+        ("content-length", "5"),
+        ("transfer-encoding", "chunked"),
+        ("sec-websocket-key", "x"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQAA=="),
+        ("sec-websocket-key", "dGhlIHNhbXBsZS!ub25jZQ=="),
+    ] {
+        assert_eq!(handshake(&server, "/echo", &[header]).await.err(), Some(400), "{header:?}");
+    }
+    wait_for_metric(&server, r#"http_server_open_streams{kind="websocket"} 0"#).await;
+}
+
+#[piton::test]
+async fn the_headers_of_a_handshake_are_lists() {
+    let server = TestServer::start(app()).await;
+    for header in [
+        ("upgrade", "foo, WebSocket"),
+        ("connection", "keep-alive, Upgrade"),
+        ("content-length", "0"),
+    ] {
+        let (mut client, _) = handshake(&server, "/echo", &[header]).await.unwrap();
+        client.send(Message::text("hello")).await.unwrap();
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::text("hello"), "{header:?}");
+    }
+    assert_eq!(handshake(&server, "/echo", &[("upgrade", "websockets")]).await.err(), Some(426));
+}
+
 async fn pages_of_other_origins_are_refused_in_production() {
     let production = || app().set("environment", "production").set("admin.address", "off");
     let server = TestServer::start(production()).await;

@@ -136,7 +136,11 @@ impl ConnectionService {
         let refusal = refusal(&request, &stack, &self.info.slot);
         let is_last = refusal.is_some() || state.is_in_reserve();
         let is_connect = request.method() == Method::CONNECT;
-        let (request, has_body) = RequestBody::wrap(request, &state);
+        let (mut request, has_body) = RequestBody::wrap(request, &state);
+        if has_body {
+            // The connection would be in both protocols until the body has arrived, without a deadline.
+            request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
+        }
         async move {
             let mut response = match refusal {
                 None => stack.respond(request, peer).await,

@@ -145,7 +145,8 @@ pub(super) async fn settle<B>(state: &Arc<ConnectionState>, response: &mut http:
         let may_keep = response.status() != StatusCode::REQUEST_TIMEOUT;
         unread.finish(state, may_keep).await;
     }
-    if state.is_unfinished() {
+    // With a 101 the header names the upgrade (RFC 9110, section 7.8).
+    if state.is_unfinished() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }

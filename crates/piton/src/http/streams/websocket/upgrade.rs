@@ -9,7 +9,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection as Rejection;
 use axum::extract::{FromRef, FromRequestParts, ws};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::origin::OriginPolicy;
 use super::session::{SessionPlan, SocketResult};
@@ -185,7 +185,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let handle = Handle::from_ref(state);
-        check_asks(&parts.headers)?;
+        check_asks(&mut parts.headers)?;
+        if has_body(&parts.headers) {
+            return Err(Error::bad_request("a request for a WebSocket has no body"));
+        }
         let streams = handle.inner().streams.get::<StreamState>();
         let (_, config) = streams.ok_or_else(|| Error::internal("the app serves no HTTP"))?;
         config.origins.check(&parts.headers)?;
@@ -204,15 +207,48 @@ where
             handler_grace: config.handler_grace,
         })
     }
+        check_key(&parts.headers)?;
 }
 
-/// Refuses requests that do not ask for a WebSocket at all (RFC 9110, section 15.5.22).
-fn check_asks(headers: &HeaderMap) -> Result<(), Error> {
-    let upgrade = headers.get(header::UPGRADE);
-    if upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+/// Refuses requests that do not ask for a WebSocket at all (RFC 9110, section 15.5.22). `Upgrade` and
+/// `Connection` are lists, which are reduced to the element that axum looks for as the whole.
+fn check_asks(headers: &mut HeaderMap) -> Result<(), Error> {
+    if !has_element(headers, &header::UPGRADE, "websocket") {
+        return Err(upgrade_required(
+            "this is a WebSocket: connect to it with `ws://` or `wss://`",
+        ));
+    }
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if has_element(headers, &header::CONNECTION, "upgrade") {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    Ok(())
+}
+
+/// Returns whether the header is a list with that element, in any case.
+fn has_element(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|it| it.trim().eq_ignore_ascii_case(element))
+}
+
+/// Returns whether the client announces a body. Its end is that of the request, which the connection
+/// would wait for before it becomes a WebSocket.
+fn has_body(headers: &HeaderMap) -> bool {
+    let is_zero = |length: &HeaderValue| length.as_bytes().iter().all(|digit| *digit == b'0');
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| !is_zero(length))
+}
+
+/// Refuses a request without exactly one key of 16 bytes in Base64 (RFC 6455, section 4.2.1).
+fn check_key(headers: &HeaderMap) -> Result<(), Error> {
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    let digits = keys.next().and_then(|key| key.as_bytes().strip_suffix(b"=="));
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let is_valid = digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit));
+    if is_valid && keys.next().is_none() {
         return Ok(());
     }
-    Err(upgrade_required("this is a WebSocket: connect to it with `ws://` or `wss://`"))
+    Err(Error::bad_request("`Sec-WebSocket-Key` has to be 16 bytes in Base64"))
 }
 
 fn upgrade_required(detail: &'static str) -> Error {
