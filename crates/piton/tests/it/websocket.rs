@@ -7,6 +7,7 @@ use piton::axum::response::Response;
 use piton::http::{CloseCode, WebSocketUpgrade, get};
 use piton::prelude::*;
 use piton::testing::{TestApp, TestServer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
@@ -197,7 +198,6 @@ async fn requests_that_are_no_handshake_are_refused_with_a_problem() {
 }
 
 #[piton::test]
-#[piton::test]
 async fn a_handshake_with_a_body_or_an_invalid_key_is_400() {
     let server = TestServer::start(app()).await;
     // The body never arrives.
@@ -229,6 +229,7 @@ async fn the_headers_of_a_handshake_are_lists() {
     assert_eq!(handshake(&server, "/echo", &[("upgrade", "websockets")]).await.err(), Some(426));
 }
 
+#[piton::test]
 async fn pages_of_other_origins_are_refused_in_production() {
     let production = || app().set("environment", "production").set("admin.address", "off");
     let server = TestServer::start(production()).await;
@@ -260,11 +261,11 @@ async fn what_is_not_the_protocol_is_refused_by_its_code() {
     let mut client = connect(&server, "/echo").await;
     // A final text frame of two bytes that are not UTF-8, masked with zeros.
     let not_utf8 = [0x81, 0x82, 0, 0, 0, 0, 0xff, 0xff];
-    tokio::io::AsyncWriteExt::write_all(client.get_mut(), &not_utf8).await.unwrap();
+    client.get_mut().write_all(&not_utf8).await.unwrap();
     assert_eq!(closed(&mut client).await.0, 1007);
     let mut client = connect(&server, "/echo").await;
     // A frame that a client has not masked.
-    tokio::io::AsyncWriteExt::write_all(client.get_mut(), &[0x81, 0x01, b'x']).await.unwrap();
+    client.get_mut().write_all(&[0x81, 0x01, b'x']).await.unwrap();
     assert_eq!(closed(&mut client).await.0, 1002);
 }
 
@@ -356,6 +357,75 @@ async fn a_client_that_never_reads_is_given_up() {
     let client = connect(&server, "/floods").await;
     wait_for_metric(&server, &ended("client_gone", 1)).await;
     drop(client);
+}
+
+#[piton::test]
+async fn a_client_that_sends_one_message_slowly_is_not_given_up() {
+    let server = TestServer::start(app().set("http.streams.heartbeat", "200ms")).await;
+    let mut client = connect(&server, "/echo").await;
+    // A text frame of 20 bytes, masked with zeros. It takes 1.3 s, in which no pong can be sent.
+    let frame = [[0x81, 0x80 | 20, 0, 0, 0, 0].as_slice(), &[b'x'; 20]].concat();
+    for byte in frame {
+        client.get_mut().write_all(&[byte]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    loop {
+        match client.next().await.unwrap().unwrap() {
+            Message::Ping(_) => {}
+            other => break assert_eq!(other, Message::text("x".repeat(20))),
+        }
+    }
+}
+
+#[piton::test]
+async fn a_client_that_reads_one_message_slowly_is_not_given_up() {
+    const SIZE: usize = 16 << 20;
+    const PIECE: usize = 128 << 10;
+    async fn sends(upgrade: WebSocketUpgrade) -> Response {
+        upgrade.on_upgrade(|socket| async move {
+            socket.send(vec![7; SIZE]).await.unwrap();
+            let (sender, _receiver) = socket.split();
+            sender.closed().await;
+        })
+    }
+    let app = app().route(get("/sends", sends)).set("http.streams.heartbeat", "200ms");
+    let server = TestServer::start(app).await;
+    let mut client = connect(&server, "/sends").await;
+    let mut piece = vec![0; PIECE];
+    // It takes 2.5 s, and two heartbeats are 0.4 s.
+    for _ in 0..SIZE / PIECE {
+        client.get_mut().read_exact(&mut piece).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(piece, [7; PIECE]);
+}
+
+#[piton::test]
+async fn unfinished_messages_are_charged_to_the_memory_budget() {
+    const SIZE: usize = 400 << 10;
+    let app = app().set("http.memory_budget", "1MiB").set("http.body_limit", "64KiB");
+    let server = TestServer::start(app).await;
+    // A fragment, masked with zeros, whose message never ends.
+    let length = u64::try_from(SIZE).unwrap().to_be_bytes();
+    let fragment =
+        [[0x02, 0x80 | 127].as_slice(), &length, &[0; 4], vec![7; SIZE].as_slice()].concat();
+    let mut clients = Vec::new();
+    for count in 1..=2 {
+        let mut client = connect(&server, "/echo").await;
+        client.get_mut().write_all(&fragment).await.unwrap();
+        let used = format!("http_server_memory_bytes {}", count * fragment.len());
+        wait_for_metric(&server, &used).await;
+        clients.push(client);
+    }
+    let mut refused = connect(&server, "/echo").await;
+    refused.get_mut().write_all(&fragment).await.unwrap();
+    assert_eq!(closed(&mut refused).await, (1013, "http.memory_budget is used up".to_owned()));
+    wait_for_metric(&server, "http_server_memory_refused_requests_total 1").await;
+    drop(clients);
+    wait_for_metric(&server, "http_server_memory_bytes 0").await;
+    let mut client = connect(&server, "/echo").await;
+    client.send(Message::binary(vec![7; SIZE])).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::binary(vec![7; SIZE]));
 }
 
 #[piton::test]

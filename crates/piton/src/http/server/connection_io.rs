@@ -56,6 +56,18 @@ impl<T> ConnectionIo<T> {
         Self { stream, state, write_deadline, replacement, last_read, max_pipelined, closing }
     }
 
+    /// Counts what was written. Fails a write that waits for the client for too long.
+    fn check_written(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &written {
+            self.state.add_written(*count);
+        }
+        self.write_deadline.check(written, cx)
+    }
+
     /// Stores the replacement of `head`, if `head` is a response that hyper made. Returns whether it is.
     fn replaces(&mut self, head: &[u8]) -> bool {
         // While a request is under way, and until its response is written, the bytes may be a handler's.
@@ -189,7 +201,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ConnectionIo<T> {
             return Poll::Ready(Ok(buffer.len()));
         }
         let written = Pin::new(&mut this.stream).poll_write(cx, buffer);
-        this.write_deadline.check(written, cx)
+        this.check_written(written, cx)
     }
 
     fn poll_write_vectored(
@@ -205,7 +217,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ConnectionIo<T> {
             return Poll::Ready(Ok(first.len()));
         }
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, buffers);
-        this.write_deadline.check(written, cx)
+        this.check_written(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -44,6 +44,8 @@ pub(crate) struct ConnectionState {
     idle_since: AtomicU64,
     /// Number of bytes received since then.
     received: AtomicUsize,
+    /// Number of bytes written. It wraps, because only its changes matter.
+    written: AtomicUsize,
     /// Set while the connection has no permit (`connection_permits.rs`).
     in_reserve: AtomicBool,
     /// The part of the request's body that no handler has read.
@@ -58,9 +60,14 @@ pub(crate) struct ConnectionState {
     upgrade_end: OnceLock<Stop>,
 }
 
-/// Tells the connection of a response with the status 101 when the new protocol has ended.
+/// Links the connection of a response with the status 101 and its new protocol.
 #[derive(Clone)]
-pub(crate) struct UpgradeEnd(pub Stop);
+pub(crate) struct UpgradeLink {
+    /// The end of the new protocol, for the connection.
+    pub end: Stop,
+    /// The state of the connection, for the new protocol. Set before the response is written.
+    pub connection: Arc<OnceLock<Arc<ConnectionState>>>,
+}
 
 impl Default for ConnectionState {
     fn default() -> Self {
@@ -71,6 +78,7 @@ impl Default for ConnectionState {
             unfinished: AtomicBool::default(),
             idle_since: AtomicU64::new(coarse_clock::now_ms()),
             received: AtomicUsize::default(),
+            written: AtomicUsize::default(),
             in_reserve: AtomicBool::default(),
             body: Mutex::default(),
             last_response_written: Notify::default(),
@@ -157,7 +165,19 @@ impl ConnectionState {
         self.received.store(before.saturating_add(count), Ordering::Relaxed);
     }
 
-    /// Returns the number of bytes received since the connection is idle.
+    /// Counts bytes of responses.
+    pub fn add_written(&self, count: usize) {
+        let before = self.written.load(Ordering::Relaxed);
+        self.written.store(before.wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// Returns the number of bytes written. A change means that the client receives.
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets alone ask"))]
+    pub fn written(&self) -> usize {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of bytes received since the connection is idle, or switched to another protocol.
     pub fn received(&self) -> usize {
         self.received.load(Ordering::Relaxed)
     }
@@ -191,14 +211,16 @@ impl ConnectionState {
     }
 
     /// Records that `response`, to a `CONNECT` or not, switches the connection to another protocol, if it does.
-    pub fn record_upgrade<B>(&self, is_connect: bool, response: &mut Response<B>) {
+    pub fn record_upgrade<B>(self: &Arc<Self>, is_connect: bool, response: &mut Response<B>) {
         let is_tunnel = is_connect && response.status().is_success();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS && !is_tunnel {
             return;
         }
         self.upgraded.store(true, Ordering::Relaxed);
-        if let Some(UpgradeEnd(end)) = response.extensions_mut().remove() {
+        self.reset_received();
+        if let Some(UpgradeLink { end, connection }) = response.extensions_mut().remove() {
             let _ = self.upgrade_end.set(end);
+            let _ = connection.set(self.clone());
         }
     }
 

@@ -9,7 +9,7 @@ use crate::config::ByteSize;
 #[derive(Clone, Debug, Settings)]
 pub struct StreamSettings {
     /// Time of silence after which a stream of events gets a comment and a WebSocket a ping, so that
-    /// proxies keep the connection. A WebSocket whose client replies to neither of two pings is cut off
+    /// proxies keep the connection. A WebSocket whose client sends nothing after two pings is cut off
     /// after a third such time. Set it below the idle timeout of your proxies, which is often 60 s.
     /// **Default: `15s`.**
     #[setting(min = "10ms", max = "1day")]

@@ -3,22 +3,25 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::ws;
+use futures_util::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
 use super::message::{CloseCode, CloseFrame, WebSocketMessage};
 use super::socket::{DriverChannels, Outgoing};
+use super::traffic::Traffic;
 use crate::http::streams::deadlines::StreamDeadlines;
 use crate::http::streams::registry::EndReason;
 
 /// Time for the client to answer a close frame. Its answer takes one round trip.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
 
-/// Maximum number of pings in a row without a frame of the client.
+/// Maximum number of pings in a row without a byte of the client.
 const MAX_UNANSWERED_PINGS: u32 = 2;
 
 /// The driver of one WebSocket.
@@ -26,6 +29,7 @@ pub(super) struct Driver {
     connection: ws::WebSocket,
     channels: DriverChannels,
     deadlines: StreamDeadlines,
+    traffic: Traffic,
     /// The order to close after a failure of the handler.
     failed: oneshot::Receiver<CloseFrame>,
     heartbeat: Duration,
@@ -41,6 +45,8 @@ enum DriverEvent {
     /// `None` once the handler has dropped the socket.
     Outgoing(Option<Outgoing>),
     Incoming(Option<Result<ws::Message, axum::Error>>),
+    /// The client's message does not fit in `http.memory_budget`.
+    NoMemory(CloseFrame),
     Heartbeat,
 }
 
@@ -49,10 +55,11 @@ impl Driver {
         connection: ws::WebSocket,
         channels: DriverChannels,
         deadlines: StreamDeadlines,
+        traffic: Traffic,
         failed: oneshot::Receiver<CloseFrame>,
         heartbeat: Duration,
     ) -> Self {
-        Self { connection, channels, deadlines, failed, heartbeat, unanswered_pings: 0 }
+        Self { connection, channels, deadlines, traffic, failed, heartbeat, unanswered_pings: 0 }
     }
 
     /// Runs until the connection is closed.
@@ -67,7 +74,7 @@ impl Driver {
     }
 
     async fn next_event(&mut self) -> DriverEvent {
-        let Self { connection, channels, deadlines, failed, .. } = self;
+        let Self { connection, channels, deadlines, traffic, failed, .. } = self;
         // Both are polled at once, because they share the deadlines.
         let times = poll_fn(|cx| {
             let end = deadlines.poll_end(cx).map(DriverEvent::End);
@@ -81,7 +88,7 @@ impl Driver {
             event = times => event,
             Ok(frame) = failed => DriverEvent::Failed(frame),
             order = channels.outgoing.recv() => DriverEvent::Outgoing(order),
-            frame = receive(connection, &channels.incoming) => DriverEvent::Incoming(frame),
+            event = receive(connection, &channels.incoming, traffic) => event,
         }
     }
 
@@ -103,6 +110,11 @@ impl Driver {
             }
             DriverEvent::Outgoing(None) => Some(self.close_for_handler().await),
             DriverEvent::Incoming(frame) => self.take(frame).await,
+            DriverEvent::NoMemory(frame) => {
+                tracing::debug!("A WebSocket is closed with {}: {}", frame.code.0, frame.reason);
+                self.close(frame).await;
+                Some(EndReason::Finished)
+            }
             DriverEvent::Heartbeat => self.check_client().await,
         }
     }
@@ -145,11 +157,12 @@ impl Driver {
         let _ = self.channels.incoming.try_send(message);
     }
 
-    /// Sends a ping. Ends the stream instead if the client has replied to neither of the last two.
+    /// Sends a ping. Ends the stream instead if the client has sent nothing since the last two.
     async fn check_client(&mut self) -> Option<EndReason> {
         // Nothing is read from a client while its last message waits for the handler.
         let reads = self.channels.incoming.capacity() > 0 || self.channels.incoming.is_closed();
-        if !reads {
+        // No pong can arrive within a frame, so that a large one on a slow line hides them.
+        if self.traffic.has_received() || !reads {
             self.unanswered_pings = 0;
         }
         if self.unanswered_pings >= MAX_UNANSWERED_PINGS {
@@ -163,14 +176,23 @@ impl Driver {
     /// [`CLOSE_GRACE`] once the stream has to end.
     async fn write(&mut self, message: ws::Message) -> Option<EndReason> {
         let write_timeout = self.heartbeat * 2;
-        let Self { connection, deadlines, .. } = self;
+        let Self { connection, deadlines, traffic, unanswered_pings, .. } = self;
         let ended = {
             let mut send = pin!(connection.send(message));
-            let ended = tokio::select! {
-                biased;
-                sent = &mut send => return sent.err().map(|_| EndReason::ClientGone),
-                reason = poll_fn(|cx| deadlines.poll_end(cx)) => reason,
-                () = tokio::time::sleep(write_timeout) => return Some(EndReason::ClientGone),
+            let mut written = traffic.written();
+            let ended = loop {
+                tokio::select! {
+                    biased;
+                    sent = &mut send => return sent.err().map(|_| EndReason::ClientGone),
+                    reason = poll_fn(|cx| deadlines.poll_end(cx)) => break reason,
+                    () = tokio::time::sleep(write_timeout) => {}
+                }
+                let before = std::mem::replace(&mut written, traffic.written());
+                if written == before {
+                    return Some(EndReason::ClientGone);
+                }
+                // Its pongs wait behind the message.
+                *unanswered_pings = 0;
             };
             // The message is finished first, because a close frame cannot stand within it.
             match timeout(CLOSE_GRACE, send).await {
@@ -226,9 +248,18 @@ impl Driver {
 async fn receive(
     connection: &mut ws::WebSocket,
     incoming: &mpsc::Sender<WebSocketMessage>,
-) -> Option<Result<ws::Message, axum::Error>> {
+    traffic: &mut Traffic,
+) -> DriverEvent {
     let _room = incoming.reserve().await;
-    connection.recv().await
+    traffic.release_taken();
+    poll_fn(|cx| {
+        let polled = connection.poll_next_unpin(cx);
+        match traffic.charge(&polled) {
+            Ok(()) => polled.map(DriverEvent::Incoming),
+            Err(frame) => Poll::Ready(DriverEvent::NoMemory(frame)),
+        }
+    })
+    .await
 }
 
 /// Reads to the end of the connection.

@@ -98,6 +98,8 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// 1011: a fault of the service.
     pub const INTERNAL: Self = Self(1011);
+    /// 1013: `http.memory_budget` is used up. Clients try again later.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
 }
 
 /// The last frame of a WebSocket.

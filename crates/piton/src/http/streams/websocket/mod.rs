@@ -8,6 +8,7 @@ mod message;
 mod origin;
 mod session;
 mod socket;
+mod traffic;
 mod upgrade;
 
 pub use axum::extract::ws::Utf8Bytes;

@@ -13,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::driver::Driver;
 use super::message::{CloseCode, CloseFrame};
 use super::socket::{WebSocket, socket};
+use super::traffic::Traffic;
 use crate::error::Error;
 use crate::http::server::panics;
 use crate::http::streams::deadlines::StreamDeadlines;
@@ -51,6 +52,7 @@ impl SocketResult for Result<(), StreamClosed> {
 /// The settings of one WebSocket session.
 pub(super) struct SessionPlan {
     pub deadlines: StreamDeadlines,
+    pub traffic: Traffic,
     pub heartbeat: Duration,
     /// Time for the handler to end, once the connection has.
     pub handler_grace: Duration,
@@ -65,11 +67,11 @@ impl SessionPlan {
         C: FnOnce(WebSocket) -> F,
         F: Future<Output: SocketResult + Send>,
     {
-        let Self { deadlines, heartbeat, handler_grace, name } = self;
+        let Self { deadlines, traffic, heartbeat, handler_grace, name } = self;
         let (socket, channels) = socket();
         let (fail, failed) = oneshot::channel();
         let mut driver =
-            pin!(Driver::new(connection, channels, deadlines, failed, heartbeat).run());
+            pin!(Driver::new(connection, channels, deadlines, traffic, failed, heartbeat).run());
         let mut handler = pin!(panics::catch(handler(socket)));
         tokio::select! {
             result = &mut handler => {

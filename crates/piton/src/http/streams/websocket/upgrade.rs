@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection as Rejection;
@@ -14,15 +15,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::origin::OriginPolicy;
 use super::session::{SessionPlan, SocketResult};
 use super::socket::WebSocket;
+use super::traffic::Traffic;
 use crate::config::ByteSize;
 use crate::context;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::http::routing::operation::{Input, Operation};
-use crate::http::server::connection_state::UpgradeEnd;
+use crate::http::server::connection_state::UpgradeLink;
 use crate::http::settings::HttpSettings;
 use crate::http::streams::deadlines::StreamDeadlines;
 use crate::http::streams::registry::{StreamKind, StreamState, admit};
+use crate::memory::MemoryCharge;
 use crate::request::current_request::CurrentRequest;
 use crate::stop_signal::Stop;
 
@@ -138,16 +141,21 @@ impl WebSocketUpgrade {
         admission.times.heartbeat = Some(heartbeat);
         let name = format!("GET {}", route_pattern().as_deref().unwrap_or("*"));
         let (ended, end) = Stop::new();
+        let link = UpgradeLink { end, connection: Arc::new(OnceLock::new()) };
+        let state = link.connection.clone();
+        let charge =
+            context::try_app().ok().map(|app| MemoryCharge::new(app.inner().memory.clone()));
         let scope = context::try_app().ok().zip(context::current(CurrentRequest::clone));
         let mut response = upgrade.on_upgrade(move |connection| {
             let deadlines = StreamDeadlines::start(admission);
-            let plan = SessionPlan { deadlines, heartbeat, handler_grace, name };
+            let traffic = Traffic::new(state.get().cloned(), charge);
+            let plan = SessionPlan { deadlines, traffic, heartbeat, handler_grace, name };
             within(scope, async move {
                 plan.run(connection, handler).await;
                 drop(ended);
             })
         });
-        response.extensions_mut().insert(UpgradeEnd(end));
+        response.extensions_mut().insert(link);
         response
     }
 }
@@ -199,6 +207,7 @@ where
         }
         let upgrade = ws::WebSocketUpgrade::from_request_parts(parts, state).await;
         let upgrade = upgrade.map_err(refusal)?;
+        check_key(&parts.headers)?;
         let upgrade =
             upgrade.read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(WRITE_BUFFER_BYTES);
         Ok(Self {
@@ -207,7 +216,6 @@ where
             handler_grace: config.handler_grace,
         })
     }
-        check_key(&parts.headers)?;
 }
 
 /// Refuses requests that do not ask for a WebSocket at all (RFC 9110, section 15.5.22). `Upgrade` and
