@@ -104,6 +104,7 @@ impl LogRules {
             // aws_config warns of every source without credentials at each attempt. The result is logged
             // once by the caller, so its warnings would only repeat it.
             true if metadata.target().starts_with("aws_config") => LevelFilter::ERROR,
+            true if warns_of_clients(metadata.target()) => LevelFilter::ERROR,
             true => LevelFilter::WARN,
             false => level,
         };
@@ -122,6 +123,13 @@ impl LogRules {
 /// as messages and mails, so they are logged only if `log.levels` names the library.
 fn logs_bodies(logger: &str) -> bool {
     logger.starts_with("aws_smithy_") || logger.starts_with("aws_sigv4")
+}
+
+/// Returns whether the warnings of a library are about its clients. One HTTP/2 client writes gigabytes of them in a
+/// minute, by acknowledging pings that were never sent. What matters of a connection is logged by the service.
+fn warns_of_clients(logger: &str) -> bool {
+    // hyper's are compiled in by `--cfg hyper_unstable_tracing` only. rustls, tungstenite and multer log nothing here.
+    matches!(logger.split("::").next(), Some("h2" | "hyper"))
 }
 
 /// Returns whether an event comes from a library instead of the service: cargo compiled it from a registry

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::memory::{MemoryBudget, MemoryCharge};
 
@@ -40,6 +42,7 @@ pub(crate) struct BodyReader {
 pub(crate) struct BodyState {
     /// Set while the handler waits for the client to send more.
     waiting: AtomicBool,
+    waits: Mutex<BodyWaitTime>,
     refused: OnceLock<BodyRefusal>,
     received: AtomicU64,
     /// Set if the handler keeps what it reads: the body then stays charged until the request ends.
@@ -51,11 +54,20 @@ pub(crate) struct BodyState {
     charge: MemoryCharge,
 }
 
+/// The time that the client has let the handler wait for its body.
+#[derive(Debug, Default)]
+struct BodyWaitTime {
+    /// The time of the waits that have ended.
+    ended: Duration,
+    /// The beginning of the wait under way.
+    since: Option<Instant>,
+}
+
 impl BodyState {
     pub fn new(budget: &Arc<MemoryBudget>) -> Arc<Self> {
-        let (waiting, refused, received, kept, buffered, streamed) = Default::default();
+        let (waiting, waits, refused, received, kept, buffered, streamed) = Default::default();
         let charge = MemoryCharge::new(budget.clone());
-        Arc::new(Self { waiting, refused, received, kept, buffered, streamed, charge })
+        Arc::new(Self { waiting, waits, refused, received, kept, buffered, streamed, charge })
     }
 
     /// Announces what the reader does with the pieces.
@@ -71,6 +83,12 @@ impl BodyState {
     /// Returns whether the handler waits for the client to send more.
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns the time that the handler has waited for the client so far.
+    pub fn waited(&self) -> Duration {
+        let waits = self.waits.lock();
+        waits.ended + waits.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Returns the reason why the body was cut off, if it was.
@@ -109,7 +127,14 @@ impl BodyState {
 
     /// Records whether the reader waits for the client.
     pub fn set_waiting(&self, waiting: bool) {
+        // Most polls change nothing, and a body has one reader, so that nothing comes in between.
+        if self.is_waiting() == waiting {
+            return;
+        }
         self.waiting.store(waiting, Ordering::Relaxed);
+        let mut waits = self.waits.lock();
+        let since = std::mem::replace(&mut waits.since, waiting.then(Instant::now));
+        waits.ended += since.map_or(Duration::ZERO, |since| since.elapsed());
     }
 
     /// Records why the body was cut off.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use secrecy::SecretSlice;
 use serde_json::json;
@@ -20,6 +20,7 @@ use crate::launch_steps::Step;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::part::{self, Launch, Part};
+use crate::support::log_throttle::LogThrottle;
 
 /// Maximum length of a password in bytes, because waiting passwords are held in memory.
 pub(super) const MAX_PASSWORD_BYTES: usize = 64 * 1024;
@@ -225,11 +226,18 @@ fn random(length: u32) -> Result<Vec<u8>, Error> {
 /// The message of argon2-cffi for a wrong password.
 const MISMATCH: &str = "The password does not match the supplied hash";
 
+/// Limits the log lines about a full queue: whoever floods the login would write one with each request.
+static BUSY_LOG: LazyLock<LogThrottle> = LazyLock::new(LogThrottle::default);
+
 /// Logs an error that `check` reports to its caller only as `false`.
 fn log(error: &Error) {
     match error.kind() {
         Kind::Mismatch | Kind::Empty | Kind::TooLong | Kind::Encoding => {}
-        Kind::Busy => tracing::warn!(%error, "A password was not checked and is reported as wrong"),
+        Kind::Busy => {
+            if let Some(count) = BUSY_LOG.pass() {
+                tracing::warn!(%error, count, "Passwords were not checked and are reported as wrong");
+            }
+        }
         _ => tracing::error!(%error, "A password could not be checked and is reported as wrong"),
     }
 }

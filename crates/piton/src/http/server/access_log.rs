@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tracing::{Level, debug, enabled, error, info, warn};
 
+use super::path_redaction::method_for_log;
 use super::request_context::RequestContext;
 use super::stack_config::StackConfig;
 use crate::context;
@@ -23,13 +24,13 @@ impl StackConfig {
         request: &RequestContext,
     ) -> bool {
         let path = self.path_for_log(request);
-        let (method, status) = (&request.method, failure.status.as_u16());
+        let (method, status) = (method_for_log(&request.method), failure.status.as_u16());
         let texts = failure.detail.into_iter().chain(debug_info.chain.iter().map(String::as_str));
         let what = texts.collect::<Vec<_>>().join(": ");
         let at = debug_info.location.as_deref();
         let duration_ms = milliseconds(request.started.elapsed());
         let client = request.client().map(tracing::field::display);
-        let is_error = failure.status.is_server_error();
+        let is_error = request.has_failed(failure.status);
         let alike = match failure.status {
             StatusCode::SERVICE_UNAVAILABLE => match self.unavailable_log.pass() {
                 Some(count) => (count > 1).then_some(count),
@@ -48,15 +49,18 @@ impl StackConfig {
         is_error
     }
 
-    /// Logs a request that has its response, if the settings ask for a line.
+    /// Logs a request that has its response, if the settings ask for a line. It is slow by the time that the service
+    /// took, without waiting for the client's body.
     pub(super) fn log_response(
         &self,
         status: StatusCode,
         duration: Duration,
         request: &RequestContext,
     ) {
-        let is_slow = self.slow_threshold.is_some_and(|threshold| duration >= threshold);
-        let is_failure = status.is_server_error();
+        // A client that sends slowly is not a slow service, and could write a warning with each request.
+        let own = duration.saturating_sub(request.body_wait);
+        let is_slow = self.slow_threshold.is_some_and(|threshold| own >= threshold);
+        let is_failure = request.has_failed(status);
         if self.logs_all || is_slow || (self.logs_failures && is_failure) {
             self.write_line(status, duration, is_slow, request);
         }
@@ -69,12 +73,12 @@ impl StackConfig {
         is_slow: bool,
         request: &RequestContext,
     ) {
-        let is_warning = is_slow || status.is_server_error();
+        let is_warning = is_slow || request.has_failed(status);
         // The path and the client are formatted only if the line is written.
         if !(is_warning && enabled!(Level::WARN) || enabled!(Level::INFO)) {
             return;
         }
-        let (method, duration_ms) = (&request.method, milliseconds(duration));
+        let (method, duration_ms) = (method_for_log(&request.method), milliseconds(duration));
         let path = self.path_for_log(request);
         let is_quiet = self.exempt_paths.is_quiet(request.path());
         let status = status.as_u16();

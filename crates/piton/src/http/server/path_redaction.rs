@@ -1,7 +1,9 @@
-//! Paths as logs and error documents may show them: without the secrets in their segments, such as the
-//! token of an activation link.
+//! Paths and methods as logs and error documents may show them: without the secrets in their segments, such
+//! as the token of an activation link, and not as long as a client can make them.
 
 use std::borrow::Cow;
+
+use http::Method;
 
 use super::request_context::RequestContext;
 use super::stack_config::StackConfig;
@@ -13,9 +15,16 @@ const HIDDEN: &str = "***";
 /// Maximum number of segments of an unmatched path that are logged.
 const MAX_SEGMENTS: usize = 16;
 
+/// Maximum length of a path in bytes, and of a method: a head of `http.header_limit` would be a line of its size.
+const MAX_BYTES: usize = 1 << 10;
+
 impl StackConfig {
-    /// Returns the request's path with `***` for secrets.
+    /// Returns the request's path with `***` for secrets. One above 1 KiB ends with `…`.
     pub(super) fn path_for_log<'a>(&self, request: &'a RequestContext) -> Cow<'a, str> {
+        shortened(self.path_without_secrets(request))
+    }
+
+    fn path_without_secrets<'a>(&self, request: &'a RequestContext) -> Cow<'a, str> {
         match self.metrics.pattern(request.current.path.get()) {
             // `/activate//TOKEN` is no link of `/activate/{token}`, and a `/{*rest}` takes it.
             Some(pattern) if pattern.contains("{*") && !pattern.split('/').any(has_secret_name) => {
@@ -56,6 +65,19 @@ impl StackConfig {
     }
 }
 
+/// Returns the method. One above 1 KiB, which no service has, ends with `…`.
+pub(super) fn method_for_log(method: &Method) -> Cow<'_, str> {
+    shortened(Cow::Borrowed(method.as_str()))
+}
+
+fn shortened(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() <= MAX_BYTES {
+        return text;
+    }
+    let end = text.floor_char_boundary(MAX_BYTES);
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
 /// Returns whether a segment of a pattern has a parameter with a secret's name, such as `{token}`.
 fn has_secret_name(segment: &str) -> bool {
     let names = segment.split('{').skip(1).filter_map(|rest| rest.split('}').next());
@@ -86,6 +108,17 @@ fn without_secrets<'a>(path: &'a str, pattern: &str) -> Cow<'a, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_path_or_method_is_cut_off_between_two_characters() {
+        let (fits, long) = ("/".repeat(MAX_BYTES), format!("x{}", "ä".repeat(MAX_BYTES)));
+        assert_eq!(shortened(Cow::Borrowed(&fits)), fits);
+        let cut = shortened(Cow::Borrowed(&long));
+        assert_eq!(cut, format!("x{}…", "ä".repeat((MAX_BYTES - 1) / 2)));
+        let method = Method::from_bytes("X".repeat(30_000).as_bytes()).unwrap();
+        assert_eq!(method_for_log(&method).len(), MAX_BYTES + '…'.len_utf8());
+        assert_eq!(method_for_log(&Method::GET), "GET");
+    }
 
     #[test]
     fn a_parameter_with_a_secrets_name_is_not_for_the_log() {

@@ -161,6 +161,13 @@ where
     }
 }
 
+impl<B> Drop for BudgetedBody<B> {
+    fn drop(&mut self) {
+        // The time after it is the handler's own.
+        self.state.set_waiting(false);
+    }
+}
+
 impl<B> http_body::Body for BudgetedBody<B>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,

@@ -1,9 +1,9 @@
 //! The parts of a request's head that the stack keeps, because the request itself goes to the router.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 
 use super::stack_config::StackConfig;
 use crate::http::routing::request_hooks::RequestHead;
@@ -21,6 +21,10 @@ pub(super) struct RequestContext {
     pub method: Method,
     pub uri: Uri,
     pub started: Instant,
+    /// The time that the handler has waited for the client to send its body.
+    pub body_wait: Duration,
+    /// Set for a request that is not valid HTTP: its 501 is the client's fault.
+    pub is_malformed: bool,
     pub limits: RequestLimits,
     /// The `Origin` header, if CORS is configured.
     pub origin: Option<HeaderValue>,
@@ -47,6 +51,8 @@ impl RequestContext {
             method: request.method().clone(),
             uri: request.uri().clone(),
             started,
+            body_wait: Duration::ZERO,
+            is_malformed: false,
             limits,
             origin: config.cors.as_ref().and_then(|_| headers.get(header::ORIGIN).cloned()),
             head: config.hooks.head(request).map(Box::new),
@@ -55,6 +61,11 @@ impl RequestContext {
 
     pub fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// Returns whether a response with `status` is a failure of the service.
+    pub fn has_failed(&self, status: StatusCode) -> bool {
+        status.is_server_error() && !self.is_malformed
     }
 
     pub fn id(&self) -> RequestId {

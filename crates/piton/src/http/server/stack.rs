@@ -87,24 +87,24 @@ impl<S> Stack<S> {
     /// Responds with `error` to a request that is not valid HTTP.
     #[cold]
     pub fn refuse<B>(&self, request: Request<B>, peer: Option<IpAddr>, error: Error) -> Response {
-        let outcome = RequestOutcome::Answered(error.into_response());
-        self.respond_without_router(request, peer, outcome)
+        let mut seen = RequestContext::new(&request, peer, &self.config);
+        seen.is_malformed = true;
+        self.respond_without_router(RequestOutcome::Answered(error.into_response()), seen)
     }
 
     /// Responds 503 to a request whose connection is one too many.
     #[cold]
     pub fn shed_connection<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Response {
-        self.respond_without_router(request, peer, self.config.shed_connection())
+        let seen = RequestContext::new(&request, peer, &self.config);
+        self.respond_without_router(self.config.shed_connection(), seen)
     }
 
-    fn respond_without_router<B>(
+    fn respond_without_router(
         &self,
-        request: Request<B>,
-        peer: Option<IpAddr>,
         outcome: RequestOutcome,
+        mut seen: RequestContext,
     ) -> Response {
         let config = &*self.config;
-        let mut seen = RequestContext::new(&request, peer, config);
         let mut in_flight = InFlightGuard::new(&config.metrics, &seen.method);
         in_flight.set_answered();
         config.finish(outcome, &mut seen)
@@ -184,6 +184,9 @@ where
                     }
                     let (result, left) = context::within_request(handle, current, timed).await;
                     seen.current = left.unwrap_or(seen.current);
+                    if let Some(body) = &body {
+                        seen.body_wait = body.waited();
+                    }
                     outcome_of(result, body.as_deref(), seen.limits)
                 }
                 Err(refusal) => config.refuse_body(refusal),

@@ -18,6 +18,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tracing::{debug, error};
 
 use super::panics::describe;
+use super::path_redaction::method_for_log;
 use super::request_context::RequestContext;
 use super::stack_config::StackConfig;
 use crate::context;
@@ -64,7 +65,7 @@ impl WatchedBody {
         self.has_ended = true;
         self.config.metrics.abort(reason);
         let path = self.config.path_for_log(&self.request);
-        let (method, status) = (&self.request.method, self.status.as_u16());
+        let (method, status) = (method_for_log(&self.request.method), self.status.as_u16());
         let client = self.request.client().map(tracing::field::display);
         let duration_ms = self.duration_ms();
         context::within_request_now(&self.config.handle, &self.request.current, || {
@@ -182,7 +183,7 @@ impl Drop for WatchedBody {
         let reason = if is_cut_off { AbortReason::Stopped } else { AbortReason::ClientGone };
         self.config.metrics.abort(reason);
         let path = self.config.path_for_log(&self.request);
-        let (method, duration_ms) = (&self.request.method, self.duration_ms());
+        let (method, duration_ms) = (method_for_log(&self.request.method), self.duration_ms());
         context::within_request_now(&self.config.handle, &self.request.current, || {
             debug!(duration_ms, ?reason, "{method} {path} ended within the body of its response");
         });

@@ -45,6 +45,25 @@ fn libraries_log_warnings_only_unless_the_level_is_debug() {
 }
 
 #[test]
+fn a_client_cannot_write_the_log_by_the_warnings_of_a_library() {
+    let all = || {
+        warn!(target: "h2::proto::ping_pong", "recv PING ack that we never sent");
+        warn!(target: "h2::proto::streams::recv", "remotely-reset streams reached limit");
+        warn!(target: "hyper::proto::h2", "Connection header illegal in HTTP/2");
+        error!(target: "h2::codec", "a fault of the library");
+        warn!(target: "h2o", "another library, or the service");
+    };
+    assert_eq!(lines(LogLevel::Info, LineStyle::Human, |_| all()).len(), 2);
+    assert_eq!(lines(LogLevel::Warning, LineStyle::Human, |_| all()).len(), 2);
+    assert_eq!(lines(LogLevel::Debug, LineStyle::Human, |_| all()).len(), 5);
+    let named = lines(LogLevel::Info, LineStyle::Human, |rules| {
+        rules.set_levels(LogLevels::parse(&json!("h2=WARNING")).expect("levels"));
+        all();
+    });
+    assert_eq!(named.len(), 4);
+}
+
+#[test]
 fn the_settings_of_the_log_have_their_variables_and_defaults() {
     let vars = [("PITON_LOG_LEVEL", "debug"), ("PITON_LOG_REQUESTS", "none")];
     let (config, problems) = Config::loader("PITON").env(vars).load(&[&SECTION]);

@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
 use chrono::{DateTime, TimeZone, Utc};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ use super::python_format::{PythonRecord, RecordContext};
 use super::timestamp::LogTime;
 use super::*;
 use crate::config::{Config, Problems, Setting, Settings};
-use crate::http::get;
+use crate::http::{get, post};
 use crate::testing::TestApp;
 use crate::{App, StatusCode};
 

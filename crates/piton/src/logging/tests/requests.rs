@@ -32,6 +32,39 @@ fn a_slow_request_has_a_line_though_only_failures_are_logged() {
 }
 
 #[test]
+fn the_time_of_a_client_that_sends_slowly_is_not_the_services() {
+    async fn take(body: String) -> String {
+        body
+    }
+    async fn take_slowly(body: String) -> String {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        body
+    }
+    let app = App::new("slow")
+        .blueprints(["none"])
+        .set("log.requests", "failures")
+        .set("log.slow", "300ms")
+        .set("http.timeout", "2s")
+        .route(post("/take", take))
+        .route(post("/take-slowly", take_slowly));
+    let slow_body = |pause| {
+        Body::from_stream(futures_util::stream::once(async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, std::convert::Infallible>("late")
+        }))
+    };
+    let lines = lines_of(LogLevel::Info, app, async |app: &TestApp| {
+        let (late, never) = (Duration::from_millis(400), Duration::from_secs(3600));
+        assert_eq!(app.post("/take").body(slow_body(late)).await.status(), 200);
+        assert_eq!(app.post("/take").body(slow_body(never)).await.status(), 408);
+        assert_eq!(app.post("/take-slowly").body(slow_body(late)).await.status(), 200);
+    });
+    let requests = lines.iter().filter_map(|line| line["message"].as_str());
+    let requests: Vec<&str> = requests.filter(|message| message.starts_with("POST ")).collect();
+    assert_eq!(requests, ["POST /take-slowly 200"], "{lines:?}");
+}
+
+#[test]
 fn probes_are_logged_only_if_they_fail_or_at_debug() {
     async fn broken() -> StatusCode {
         StatusCode::SERVICE_UNAVAILABLE
