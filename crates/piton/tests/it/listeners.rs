@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderMap;
 use piton::http::{ClientIp, get};
 use piton::prelude::*;
 use piton::testing::TestServer;
@@ -81,7 +82,32 @@ async fn a_trusted_proxy_names_the_client_by_the_proxy_protocol() {
     assert!(ask(connect().await.unwrap(), v1).await.ends_with("203.0.113.7"));
     assert!(ask(connect().await.unwrap(), V2).await.ends_with("203.0.113.9"));
     assert!(ask(connect().await.unwrap(), b"PROXY UNKNOWN\r\n").await.ends_with("127.0.0.1"));
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\x11\0\x00";
+    assert!(ask(connect().await.unwrap(), local).await.ends_with("127.0.0.1"));
     assert_eq!(ask(connect().await.unwrap(), b"").await, "", "without a header it is closed");
+    server.stop().await;
+}
+
+#[piton::test]
+async fn a_connection_without_a_client_cannot_name_one_by_headers() {
+    async fn forwarded(headers: HeaderMap, ClientIp(address): ClientIp) -> String {
+        let names = ["x-forwarded-for", "forwarded", "x-real-ip", "x-request-id"];
+        format!("{address} {}", names.iter().filter(|name| headers.contains_key(**name)).count())
+    }
+    let app = behind_proxies("loopback").route(get("/forwarded", forwarded));
+    let server = TestServer::start(app).await;
+    let request = "GET /forwarded HTTP/1.1\r\nhost: test\r\nx-forwarded-for: 203.0.113.1\r\n\
+                   forwarded: for=203.0.113.1\r\nx-real-ip: 203.0.113.1\r\n\
+                   x-request-id: 00000000000000000000000000000007\r\nconnection: close\r\n\r\n";
+    let unix = b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\0";
+    for head in [&b"PROXY UNKNOWN\r\n"[..], unix] {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(&[head, request.as_bytes()].concat()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("\r\n\r\n127.0.0.1 0"), "{answer}");
+        assert!(!answer.contains("00000000000000000000000000000007"), "{answer}");
+    }
     server.stop().await;
 }
 

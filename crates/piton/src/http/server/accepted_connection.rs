@@ -71,11 +71,16 @@ async fn negotiate(
     config: &ConnectionConfig,
 ) -> io::Result<NegotiatedConnection> {
     let is_unix = accepted.is_unix;
-    let (mut socket, peer) = match &config.proxy_protocol {
+    let (mut socket, announced, peer) = match &config.proxy_protocol {
         Some(protocol) => protocol.client_of(accepted).await?,
-        None => (accepted.socket, accepted.peer),
+        None => (accepted.socket, None, accepted.peer),
     };
-    let mut info = ConnectionInfo { peer: Some(peer), handshake: None, slot };
+    let mut info = ConnectionInfo {
+        peer: Some(announced.unwrap_or(peer)),
+        is_of_proxy_itself: config.proxy_protocol.is_some() && announced.is_none(),
+        handshake: None,
+        slot,
+    };
     // Unix sockets stay plain: what passes through them does not leave the machine.
     if let Some(tls) = config.tls.as_ref().filter(|_| !is_unix) {
         let (stream, handshake) = Box::pin(tls.accept(socket)).await?;

@@ -12,7 +12,7 @@ use axum::extract::ConnectInfo;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -27,12 +27,14 @@ use super::header_timeout;
 use super::http2::Http2Config;
 use super::listeners::ProxyProtocol;
 use super::request_body::{self, RequestBody};
+use super::request_context::X_REQUEST_ID;
 use super::request_target;
 use super::stack::Stack;
 use super::tls::{TlsAcceptor, TlsHandshake};
 use crate::error::{BoxError, Error};
 use crate::http::settings::HttpSettings;
 use crate::memory;
+use crate::request::ClientIpHeader;
 use crate::stop_signal::Stop;
 
 /// Time for a connection without a request yet to send one, once the listener is closed.
@@ -97,6 +99,9 @@ enum EndSignal {
 pub(super) struct ConnectionInfo {
     /// The address of the peer, or of the client that a proxy announced for it.
     pub peer: Option<SocketAddr>,
+    /// Set if a proxy has announced by the PROXY protocol that it names no client: `peer` is its own address, and
+    /// headers of proxies come from whoever is behind it.
+    pub is_of_proxy_itself: bool,
     /// The outcome of the TLS handshake, if there was one.
     pub handshake: Option<Arc<TlsHandshake>>,
     pub slot: ConnectionSlot,
@@ -110,9 +115,23 @@ impl ConnectionInfo {
         {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
+        if self.is_of_proxy_itself {
+            remove_headers_of_proxies(request.headers_mut());
+        }
         if let Some(handshake) = &self.handshake {
             handshake.add_to(request.extensions_mut());
         }
+    }
+}
+
+/// Removes the headers that are believed of trusted proxies.
+#[cold]
+fn remove_headers_of_proxies(headers: &mut HeaderMap) {
+    headers.remove(X_REQUEST_ID);
+    for header in
+        [ClientIpHeader::XForwardedFor, ClientIpHeader::Forwarded, ClientIpHeader::XRealIp]
+    {
+        headers.remove(header.name());
     }
 }
 

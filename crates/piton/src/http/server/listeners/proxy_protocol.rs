@@ -72,21 +72,23 @@ async fn read_v2(
     let (version_and_command, family) = (start[12], start[13]);
     let low = stream.read_u8().await?;
     let length = usize::from(u16::from_be_bytes([start[V2_HEAD - 2], low]));
-    let (address, extra) = match family {
-        0x11 => (read_address::<4>(stream, length).await?, length.checked_sub(12)),
-        0x21 => (read_address::<16>(stream, length).await?, length.checked_sub(36)),
+    let (address, extra) = match (version_and_command, family) {
+        // `LOCAL`: "the receiver must accept this connection as valid, and discard the protocol block, including the
+        // family" (section 2.2).
+        (0x20, _) => (None, Some(length)),
+        (0x21, 0x11) => (read_address::<4>(stream, length).await?, length.checked_sub(12)),
+        (0x21, 0x21) => (read_address::<16>(stream, length).await?, length.checked_sub(36)),
         // Datagrams, Unix sockets and unknown families say nothing of a client over TCP.
-        _ => (None, Some(length)),
+        (0x21, _) => (None, Some(length)),
+        _ => return Err(invalid("neither version 1 nor version 2")),
     };
     let extra = extra.ok_or_else(|| invalid("the addresses are cut off"))?;
     // Further fields, such as the proxy's own TLS.
     let skipped = tokio::io::copy(&mut stream.take(extra as u64), &mut tokio::io::sink()).await?;
-    match version_and_command {
-        _ if skipped < extra as u64 => Err(io::ErrorKind::UnexpectedEof.into()),
-        0x20 => Ok(None),
-        0x21 => Ok(address),
-        _ => Err(invalid("neither version 1 nor version 2")),
+    if skipped < extra as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
+    Ok(address)
 }
 
 /// Reads the source's address and port, and skips the destination's. `None` without reading if `length`
@@ -165,6 +167,9 @@ mod tests {
             (v2(0x21, 0x21, &ipv6), Some("[2001:db8::7]:56324")),
             (v2(0x20, 0x11, &IPV4), None),
             (v2(0x20, 0x00, &[]), None),
+            (v2(0x20, 0x11, &[]), None),
+            (v2(0x20, 0x11, &IPV4[..8]), None),
+            (v2(0x20, 0x21, &IPV4), None),
             (v2(0x21, 0x31, &[0; 216]), None),
         ] {
             let expected = Ok((client.map(str::to_owned), b"GET".to_vec()));

@@ -12,11 +12,15 @@ use crate::request::trusted_proxies::TrustedProxies;
 pub(in crate::http::server) struct ProxyProtocol(pub TrustedProxies);
 
 impl ProxyProtocol {
-    /// Reads the header of a connection. Returns the connection with the client's address.
+    /// Reads the header of a connection. Returns the connection with the client's address, if the proxy announces one,
+    /// and with the address of the proxy.
     ///
     /// # Errors
     /// The peer is not a trusted proxy, or sends no header.
-    pub async fn client_of(&self, accepted: AcceptedSocket) -> io::Result<(Socket, SocketAddr)> {
+    pub async fn client_of(
+        &self,
+        accepted: AcceptedSocket,
+    ) -> io::Result<(Socket, Option<SocketAddr>, SocketAddr)> {
         let AcceptedSocket { mut socket, peer, is_unix } = accepted;
         // The mode of a Unix socket has decided already who may connect.
         if !is_unix && !self.0.trust(peer.ip()) {
@@ -24,6 +28,6 @@ impl ProxyProtocol {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         let client = read_header(&mut socket).await?;
-        Ok((socket, client.unwrap_or(peer)))
+        Ok((socket, client, peer))
     }
 }
