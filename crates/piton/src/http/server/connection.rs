@@ -187,13 +187,19 @@ pub(super) enum RequestRefusal {
 }
 
 /// Returns the reason why `request` is not to reach the router, if there is one.
-pub(super) fn refusal<B>(
+pub(super) fn refusal<B: http_body::Body>(
     request: &hyper::Request<B>,
     stack: &Stack<Router>,
     slot: &ConnectionSlot,
 ) -> Option<RequestRefusal> {
     if let Some(fault) = request_target::fault(request) {
         return Some(RequestRefusal::Invalid(StatusCode::BAD_REQUEST, fault));
+    }
+    // Looked for where there is a body only, so that most requests do not pay for it.
+    if !request.body().is_end_stream()
+        && let Some((status, fault)) = request_target::transfer_coding_fault(request.headers())
+    {
+        return Some(RequestRefusal::Invalid(status, fault));
     }
     let is_probe = || stack.is_probe(request.uri().path());
     (!slot.admits(is_probe)).then_some(RequestRefusal::Full)

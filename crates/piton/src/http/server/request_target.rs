@@ -1,11 +1,11 @@
-//! Checks the parts of a head that hyper accepts in any form: the target, and the `Host` header, of which
-//! HTTP/1.1 requires exactly one (RFC 9112 section 3.2).
+//! Checks the parts of a head that hyper accepts in any form: the target, the `Host` header, of which
+//! HTTP/1.1 requires exactly one (RFC 9112 section 3.2), and the transfer codings.
 //!
 //! Proxies and services that choose different hosts for the same request can be played against each
 //! other, so that a request with two is refused and not guessed at.
 
 use http::uri::Scheme;
-use http::{HeaderMap, Method, Request, Uri, Version, header};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 
 /// Returns the reason to refuse a request, if there is one.
 pub(super) fn fault<B>(request: &Request<B>) -> Option<&'static str> {
@@ -13,6 +13,30 @@ pub(super) fn fault<B>(request: &Request<B>) -> Option<&'static str> {
         return Some("the request's target is not valid");
     }
     host_fault(request.version(), request.headers())
+}
+
+/// Returns the status and the reason to refuse a request for its transfer codings, if there is one. hyper takes any as
+/// long as the last is `chunked`, and would hand over the body without decoding the others.
+pub(super) fn transfer_coding_fault(headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    let lines = headers.get_all(header::TRANSFER_ENCODING).into_iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let codings = codings.map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty());
+    let (mut chunked, mut others) = (0, 0);
+    for coding in codings {
+        let count =
+            if coding.eq_ignore_ascii_case(b"chunked") { &mut chunked } else { &mut others };
+        *count += 1;
+    }
+    match (chunked, others) {
+        // RFC 9112, section 6.1: it is sent once at most.
+        (2.., _) => {
+            Some((StatusCode::BAD_REQUEST, "the transfer coding `chunked` is applied twice"))
+        }
+        (_, 1..) => {
+            Some((StatusCode::NOT_IMPLEMENTED, "only the transfer coding `chunked` is supported"))
+        }
+        _ => None,
+    }
 }
 
 /// Returns whether `target` has one of the four forms of RFC 9112 section 3.2.
@@ -75,6 +99,27 @@ mod tests {
             headers.append(header::HOST, HeaderValue::from_static(host));
         }
         host_fault(version, &headers).is_some()
+    }
+
+    #[test]
+    fn a_body_is_chunked_once_and_has_no_other_transfer_coding() {
+        let status = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::TRANSFER_ENCODING, HeaderValue::from_static(line));
+            }
+            transfer_coding_fault(&headers).map(|(status, _)| status.as_u16())
+        };
+        for lines in [&[][..], &["chunked"], &["Chunked"], &[" , chunked,"], &["", "chunked"]] {
+            assert_eq!(status(lines), None, "{lines:?}");
+        }
+        for lines in [&["gzip, chunked"][..], &["gzip", "chunked"], &["gzip;a=b,chunked"]] {
+            assert_eq!(status(lines), Some(501), "{lines:?}");
+        }
+        for lines in [&["chunked, chunked"][..], &["chunked", "chunked"], &["chunked,gzip,chunked"]]
+        {
+            assert_eq!(status(lines), Some(400), "{lines:?}");
+        }
     }
 
     #[test]
