@@ -54,7 +54,7 @@
 //! | `sqlite` | `Db` on a SQLite file, migrations | sqlx, SQLite's own C source | 0.1 |
 //! | `postgres` | `Db` on PostgreSQL | sqlx, rustls with aws-lc-rs (C) | 0.1 |
 //! | `validation` | `Valid<_>`: rules written on types | garde | 0.1 |
-//! | `files` | `Download`, `App::static_files`, `embed!`: files as responses | mime_guess, httpdate | 0.1 |
+//! | `files` | `Download`, `App::static_files`, `embed!`: files as responses | mime_guess | 0.1 |
 //! | `multipart` | `Multipart`, `MultipartForm`, `Upload`: forms with files | multer | 0.1 |
 //! | `compression` | brotli and gzip for clients that accept them; requests with such bodies | async-compression, brotli, flate2 | 0.1 |
 //! | `zstd` | `compression` with zstd | zstd (C) | 0.1 |

@@ -124,7 +124,7 @@ impl LaunchedApp {
         }
         let mut permanent = self.take_permanent();
         if permanent.is_none() {
-            announce(&self.handle, &public.urls());
+            announce(&self.handle, &public.urls(), &public.redirect_urls());
             permanent = self.serve_until_permanent(public, stop, at_once).await;
         }
         self.stop().await;
@@ -239,11 +239,14 @@ async fn bind_with_retry(address: SocketAddr) -> TcpListener {
     }
 }
 
-fn announce(handle: &Handle, urls: &[String]) {
+fn announce(handle: &Handle, urls: &[String], redirect_urls: &[String]) {
     let mode = if handle.production() { "production" } else { "development" };
     let routes = handle.routes().iter().filter(|route| route.listed).count();
     let (name, urls) = (handle.name(), urls.join(" and "));
     info!(routes, mode, "{name} is up at {urls} (Ctrl-C stops it)");
+    for url in redirect_urls {
+        info!("Requests to {url} are redirected to https");
+    }
     if !handle.production() {
         let program = std::env::args_os().next().map(PathBuf::from);
         let program = program.as_ref().and_then(|path| path.file_name()?.to_str()).unwrap_or(name);

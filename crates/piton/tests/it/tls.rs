@@ -12,7 +12,7 @@ use piton::{LaunchError, Stop};
 use reqwest::tls::Version as TlsVersion;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Version};
 use test_support::certificates;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::serving::wait_for;
@@ -257,6 +257,34 @@ async fn a_silent_handshake_ends_within_the_header_timeout_and_the_service_stops
     let begun = Instant::now();
     server.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[piton::test]
+async fn plain_http_on_the_port_of_tls_gets_400_in_plain_text() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates::make(folder.path());
+    let server = TestServer::start(app(folder.path())).await;
+    let upload = format!("POST / HTTP/1.1\r\ncontent-length: 50000\r\n\r\n{}", "x".repeat(50_000));
+    for request in
+        ["GET / HTTP/1.1\r\nhost: test\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &upload]
+    {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        for part in ["\r\nconnection: close\r\n", "\r\ndate: ", "this port speaks HTTPS"] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+    }
+    let mut garbage = TcpStream::connect(server.address()).await.unwrap();
+    garbage.write_all(b"\0\0\0\0\0\0\0\0").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = garbage.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
+    let answer = client(folder.path()).build().unwrap().get(server.url("/")).send().await;
+    assert!(answer.is_ok(), "TLS is served");
+    server.stop().await;
 }
 
 #[piton::test]

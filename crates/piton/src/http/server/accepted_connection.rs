@@ -13,8 +13,9 @@ use super::connection::{ConnectionConfig, ConnectionInfo, FIRST_REQUEST_GRACE, s
 use super::connection_permits::ConnectionSlot;
 use super::connection_state::ConnectionState;
 use super::listeners::{AcceptedSocket, Socket};
+use super::plain_http;
 use super::stack::Stack;
-use super::tls::TlsStream;
+use super::tls::{TlsAcceptor, TlsHandshake, TlsStream};
 use crate::stop_signal::Stop;
 
 /// A connection that is ready for its first request.
@@ -83,7 +84,7 @@ async fn negotiate(
     };
     // Unix sockets stay plain: what passes through them does not leave the machine.
     if let Some(tls) = config.tls.as_ref().filter(|_| !is_unix) {
-        let (stream, handshake) = Box::pin(tls.accept(socket)).await?;
+        let (stream, handshake) = Box::pin(accept_tls(tls, socket)).await?;
         let is_http2 = handshake.is_http2;
         info.handshake = Some(Arc::new(handshake));
         let stream = NegotiatedStream::Tls(Box::new(stream));
@@ -94,6 +95,20 @@ async fn negotiate(
         None => false,
     };
     Ok(NegotiatedConnection { stream: NegotiatedStream::Plain(socket), is_http2, info })
+}
+
+/// Does the handshake of TLS. Plain HTTP gets 400.
+///
+/// # Errors
+/// As [`TlsAcceptor::accept`], or the client speaks plain HTTP.
+async fn accept_tls(
+    tls: &TlsAcceptor,
+    mut socket: Socket,
+) -> io::Result<(TlsStream, TlsHandshake)> {
+    if plain_http::is_plain_http(&mut socket).await? {
+        return Err(plain_http::refuse(socket).await);
+    }
+    tls.accept(socket).await
 }
 
 /// Waits for the negotiation, for as long as a client may take for the head of a request. `None` if the

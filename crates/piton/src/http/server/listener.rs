@@ -73,6 +73,12 @@ impl PublicListeners {
         let https = self.tls.is_some();
         self.listeners.addresses().iter().map(|address| address.url(https)).collect()
     }
+
+    /// Returns the addresses that redirect to `https://`, as URLs.
+    pub fn redirect_urls(&self) -> Vec<String> {
+        let addresses = self.redirect.iter().flat_map(Listeners::addresses);
+        addresses.map(|address| address.url(false)).collect()
+    }
 }
 
 /// Serves until `stop`, then drains. Returns when the last connection has ended or was cut off.

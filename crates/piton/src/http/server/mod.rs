@@ -27,6 +27,7 @@ pub(crate) mod listeners;
 mod load_shedding;
 pub(crate) mod panics;
 mod path_redaction;
+mod plain_http;
 pub(crate) mod probe_paths;
 mod protocol_errors;
 mod request_body;

@@ -4,6 +4,8 @@
 //!
 //! Works on the bytes that hyper writes (`connection_io.rs`), because hyper has no hook for these responses.
 
+use std::time::SystemTime;
+
 use http::StatusCode;
 
 use crate::error::problem_document;
@@ -38,11 +40,13 @@ pub(super) fn head_timeout() -> Vec<u8> {
     error_response(StatusCode::REQUEST_TIMEOUT, "the head of the request did not arrive in time")
 }
 
-fn error_response(status: StatusCode, detail: &str) -> Vec<u8> {
+/// Returns a whole response of HTTP/1.1, after which the connection is closed.
+pub(super) fn error_response(status: StatusCode, detail: &str) -> Vec<u8> {
     let id = RequestId::new();
+    let date = httpdate::fmt_http_date(SystemTime::now());
     let body = problem_document::bytes(status, detail, id);
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {}\r\ncontent-length: {}\r\n{X_REQUEST_ID}: {id}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\ncontent-type: {}\r\ncontent-length: {}\r\n{X_REQUEST_ID}: {id}\r\nconnection: close\r\ndate: {date}\r\n\r\n",
         problem_document::MEDIA_TYPE,
         body.len(),
     );
@@ -56,6 +60,7 @@ mod tests {
     fn status_of(head: &str, head_size: usize) -> Option<String> {
         let replacement = String::from_utf8(replacement(head.as_bytes(), head_size)?).unwrap();
         assert!(replacement.contains("\r\ncontent-type: application/problem+json\r\n"));
+        assert!(replacement.contains("\r\ndate: ") && replacement.contains(" GMT\r\n"));
         assert!(replacement.ends_with('}'));
         Some(replacement[9..12].to_owned())
     }

@@ -31,6 +31,33 @@ fn a_slow_request_has_a_line_though_only_failures_are_logged() {
     assert!(said(&lines, "GET /slow 200").is_empty(), "{lines:?}");
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn the_launch_names_the_port_that_redirects() {
+    let folder = tempfile::tempdir().expect("a folder");
+    test_support::certificates::make(folder.path());
+    let port = test_support::free_port();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let app = App::new("redirects")
+        .blueprints(["none"])
+        .set("http.tls.certificate", file("server.pem"))
+        .set("http.tls.key", file("server.key"))
+        .set("http.redirect_port", port)
+        .route(get("/", async || "ok"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a test may make a runtime");
+    let lines = lines(LogLevel::Info, LineStyle::Human, |_| {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let (trigger, stop) = crate::Stop::new();
+            trigger.stop();
+            app.serve(listener, stop).await.expect("the app is right");
+        });
+    });
+    let said = format!("Requests to http://127.0.0.1:{port} are redirected to https");
+    assert!(lines.iter().any(|line| line.contains(&said)), "{lines:?}");
+}
+
 #[test]
 fn the_time_of_a_client_that_sends_slowly_is_not_the_services() {
     async fn take(body: String) -> String {

@@ -29,7 +29,11 @@ fn redirect(uri: &Uri, headers: &HeaderMap, port: u16) -> Response {
 }
 
 fn location(uri: &Uri, headers: &HeaderMap, port: u16) -> Option<HeaderValue> {
-    let written: Authority = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
+    // The host of an absolute target wins over `Host` (RFC 9112, section 3.2.2).
+    let written: Authority = match uri.authority() {
+        Some(authority) => authority.clone(),
+        None => headers.get(header::HOST)?.to_str().ok()?.parse().ok()?,
+    };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     // `OPTIONS *` and `CONNECT` name no path.
     let path = if path.starts_with('/') { path } else { "/" };
@@ -60,6 +64,7 @@ mod tests {
         assert_eq!(of("a.test", "*", 443), "https://a.test/");
         assert_eq!(of("user@a.test", "/", 443), "https://a.test/");
         assert_eq!(of("a.test", "//evil.test", 443), "https://a.test//evil.test");
+        assert_eq!(of("a.test", "http://b.test:80/x", 443), "https://b.test/x");
     }
 
     #[test]

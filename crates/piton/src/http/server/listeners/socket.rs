@@ -51,6 +51,14 @@ impl Socket {
         self.ahead = ahead.into();
         Ok(begins)
     }
+
+    /// Returns the bytes that arrive first, none if the stream ends. Not cancel safe: bytes that were read are lost.
+    pub async fn first_bytes(&mut self) -> io::Result<&[u8]> {
+        let mut ahead = Vec::with_capacity(MAX_AHEAD);
+        self.read_buf(&mut ahead).await?;
+        self.ahead = ahead.into();
+        Ok(&self.ahead)
+    }
 }
 
 /// Bytes to read ahead at most: a whole small request, so that it costs no second call of the system.
@@ -67,6 +75,10 @@ impl AsyncRead for Socket {
             let length = this.ahead.len().min(buffer.remaining());
             buffer.put_slice(&this.ahead[..length]);
             this.ahead.advance(length);
+            if this.ahead.is_empty() {
+                // An empty `Bytes` keeps its memory, for as long as the connection lives.
+                this.ahead = Bytes::new();
+            }
             return Poll::Ready(Ok(()));
         }
         match &mut this.stream {
@@ -147,6 +159,15 @@ mod tests {
         assert_eq!(sent(&["P", "RI", " * x"], "PRI *").await, (true, "PRI * x".into()));
         assert_eq!(sent(&["PR"], "PRI *").await, (false, "PR".into()));
         assert_eq!(sent(&[], "PRI *").await, (false, String::new()));
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let mut socket = Socket::from(server);
+        client.write_all(b"\x16\x03\x01").await.unwrap();
+        drop(client);
+        assert_eq!(socket.first_bytes().await.unwrap(), b"\x16\x03\x01");
+        let mut all = Vec::new();
+        socket.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"\x16\x03\x01");
+        assert_eq!(socket.first_bytes().await.unwrap(), b"");
         let long = "PUT / ".repeat(1000);
         assert_eq!(sent(&[&long], "PRI *").await, (false, long.clone()));
     }
