@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, header};
 
+use crate::support::quality_value::{MAX_WEIGHT, parse_weight};
+
 /// The weight of a media type in thousandths, and the precision of the range that gave it.
 type Weight = (u16, Precision);
 
@@ -53,12 +55,12 @@ impl<'a> Range<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let (of, subtype) = parts.next()?.split_once('/')?;
-        let mut weight = 1000;
+        let mut weight = MAX_WEIGHT;
         for parameter in parts {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let (name, value) = (name.trim(), value.trim().trim_matches('"'));
             if name.eq_ignore_ascii_case("q") {
-                weight = thousandths(value)?;
+                weight = parse_weight(value)?;
             } else if name.eq_ignore_ascii_case("version")
                 && subtype.eq_ignore_ascii_case("openmetrics-text")
                 && value != "1.0.0"
@@ -82,18 +84,6 @@ impl<'a> Range<'a> {
             (_, own) if same && own.eq_ignore_ascii_case(subtype) => Precision::Exact,
             _ => Precision::None,
         }
-    }
-}
-
-/// Parses `0.25` as 250. At most three decimal places, and at most 1.
-fn thousandths(text: &str) -> Option<u16> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let part: u16 = if digits { format!("{part:0<3}").parse().ok()? } else { return None };
-    match (whole, part) {
-        ("0", part) => Some(part),
-        ("1", 0) => Some(1000),
-        _ => None,
     }
 }
 

@@ -2,8 +2,7 @@
 
 use http::{HeaderMap, header};
 
-/// Weight of a coding that is listed without one, in thousandths.
-const MAX_WEIGHT: u16 = 1000;
+use crate::support::quality_value::{MAX_WEIGHT, parse_weight};
 
 /// The codings that a client accepts, each with its weight in thousandths.
 pub(in crate::http) struct AcceptedCodings<'a>(Vec<(&'a str, u16)>);
@@ -43,9 +42,8 @@ fn weighted(element: &str) -> Option<(&str, u16)> {
         return Some((name, MAX_WEIGHT));
     }
     let (q, weight) = parameter.split_once('=')?;
-    let weight = weight.trim().parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight))?;
-    let thousandths = (weight * f32::from(MAX_WEIGHT)).round() as u16;
-    q.trim().eq_ignore_ascii_case("q").then_some((name, thousandths))
+    let weight = parse_weight(weight.trim())?;
+    q.trim().eq_ignore_ascii_case("q").then_some((name, weight))
 }
 
 #[cfg(test)]
@@ -64,6 +62,8 @@ mod tests {
             (";q=1", None),
             ("gzip;q=2", None),
             ("gzip;q=-1", None),
+            ("gzip;q=1e0", None),
+            ("gzip;q=0.0001", None),
             ("gzip;q=x", None),
             ("gzip;q=", None),
             ("gzip;level=9", None),

@@ -2,35 +2,37 @@
 
 use http::{HeaderMap, header};
 
+use crate::support::quality_value::{MAX_WEIGHT, parse_weight};
+
 /// Returns whether the request prefers JSON to the page, or refuses the page and not JSON. A request without
 /// a preference gets the page.
 pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let ranges: Vec<(&str, f32)> =
+    let ranges: Vec<(&str, u16)> =
         lines.flat_map(|line| line.split(',')).map(media_range).collect();
     let json = weight(&ranges, ["application/json", "application/*", "*/*"]);
     let page = weight(&ranges, ["text/html", "text/*", "*/*"]);
     match (json, page) {
-        (None, page) => page.is_some_and(|page| page <= 0.0),
-        (Some(json), page) => json > page.unwrap_or(0.0),
+        (None, page) => page == Some(0),
+        (Some(json), page) => json > page.unwrap_or(0),
     }
 }
 
 /// Parses a media range and its weight: `text/html;q=0.5`.
-fn media_range(text: &str) -> (&str, f32) {
+fn media_range(text: &str) -> (&str, u16) {
     let mut parts = text.split(';').map(str::trim);
     let range = parts.next().unwrap_or_default();
     let weight = parts.find_map(|part| {
         let (name, weight) = part.split_once('=')?;
-        let weight = weight.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
-        name.trim().eq_ignore_ascii_case("q").then_some(weight.unwrap_or(0.0))
+        let weight = parse_weight(weight.trim());
+        name.trim().eq_ignore_ascii_case("q").then_some(weight.unwrap_or(0))
     });
-    (range, weight.unwrap_or(1.0))
+    (range, weight.unwrap_or(MAX_WEIGHT))
 }
 
 /// Returns the weight of the most specific of the ranges in `names`, from the most specific to the least;
 /// `None` if the request has none of them.
-fn weight(ranges: &[(&str, f32)], names: [&str; 3]) -> Option<f32> {
+fn weight(ranges: &[(&str, u16)], names: [&str; 3]) -> Option<u16> {
     let of = |name: &str| {
         let mut all = ranges.iter().filter(|(range, _)| range.eq_ignore_ascii_case(name));
         all.next().map(|(_, weight)| *weight)

@@ -3,3 +3,4 @@
 pub(crate) mod backoff;
 pub(crate) mod coarse_clock;
 pub(crate) mod log_throttle;
+pub(crate) mod quality_value;

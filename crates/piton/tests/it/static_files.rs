@@ -170,7 +170,9 @@ async fn a_single_page_application_gets_its_page_for_pages_alone() {
     let (app, _folder) = site(StaticFiles::spa).await;
     let answer = app.get("/orders/7").header("accept", "text/html,*/*;q=0.8").await;
     assert_eq!((answer.status().as_u16(), &*answer.text()), (200, "index.html"));
-    for accept in ["*/*", "application/json", "image/png"] {
+    let page = app.get("/orders/7").header("accept", "text/html;level=1;q=0.1").await;
+    assert_eq!(page.status(), 200);
+    for accept in ["*/*", "application/json", "image/png", "text/html;q=0", "text/html; Q=0.000"] {
         assert_eq!(app.get("/orders/7").header("accept", accept).await.status(), 404, "{accept}");
     }
     assert_eq!(app.get("/api/x").header("accept", "text/html").await.text(), "the route");

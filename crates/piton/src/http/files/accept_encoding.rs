@@ -25,6 +25,13 @@ impl StoredCoding {
         }
     }
 
+    /// Returns whether a client means this coding. Names are case-insensitive; `x-gzip` is `gzip` (RFC 9110, section
+    /// 8.4.1.3).
+    fn is_named(self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(self.name())
+            || self == Self::Gzip && name.eq_ignore_ascii_case("x-gzip")
+    }
+
     /// Returns the end of the sibling's name: `app.js.br`.
     pub const fn suffix(self) -> &'static str {
         match self {
@@ -39,9 +46,8 @@ impl StoredCoding {
 pub(super) fn accepted(headers: &HeaderMap) -> Vec<StoredCoding> {
     let accepted = AcceptedCodings::parse(headers);
     let plain = accepted.identity().unwrap_or(0);
-    let weight_of = |coding: StoredCoding| {
-        accepted.weight(|name| name.eq_ignore_ascii_case(coding.name())).or(accepted.others())
-    };
+    let weight_of =
+        |coding: StoredCoding| accepted.weight(|name| coding.is_named(name)).or(accepted.others());
     let mut codings: Vec<(u16, StoredCoding)> = StoredCoding::ALL
         .into_iter()
         .filter_map(|coding| Some((weight_of(coding)?, coding)))
@@ -71,6 +77,7 @@ mod tests {
             ("*;q=0.1, br;q=0", &[Zstd, Gzip]),
             ("identity, br;q=0.5", &[]),
             ("GZIP;Q=0.3", &[Gzip]),
+            ("X-Gzip", &[Gzip]),
             ("gzip;q=x", &[]),
             ("gzip;q=2, br", &[Brotli]),
         ] {

@@ -16,6 +16,7 @@ use super::media_type;
 use crate::error::Error;
 use crate::http::redirect::Redirect;
 use crate::http::routing::route_info::SourceLocation;
+use crate::support::quality_value::parse_weight;
 
 /// The file that stands for its folder.
 const INDEX: &str = "index.html";
@@ -273,9 +274,17 @@ fn is_read(method: &Method) -> bool {
 fn accepts_html(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|range| {
-        let media_type = range.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("text/html")
+        let mut parts = range.split(';').map(str::trim);
+        let is_html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
+        // A weight of 0 is "not acceptable" (RFC 9110, section 12.4.2).
+        is_html && parts.filter_map(weight).all(|weight| weight > 0)
     })
+}
+
+/// Returns the weight of the parameter `q`, which is 0 if it is not valid. `None` for another parameter.
+fn weight(parameter: &str) -> Option<u16> {
+    let (name, value) = parameter.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("q").then(|| parse_weight(value.trim()).unwrap_or(0))
 }
 
 fn find_embedded(files: &EmbeddedFiles, path: &SafePath, accepted: &[StoredCoding]) -> FileLookup {

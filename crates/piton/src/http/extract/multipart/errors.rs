@@ -25,16 +25,26 @@ impl fmt::Display for HeadersTooLarge {
 
 impl std::error::Error for HeadersTooLarge {}
 
-/// Returns 415 for a body that is not a form with files, or 400 for one without a boundary.
+/// Returns 415 for a body that is not a form with files, or 400 for one without a boundary, or whose `content_type` is
+/// not valid.
 #[cold]
-pub(super) fn not_multipart(error: &multer::Error) -> Error {
+pub(super) fn not_multipart(error: &multer::Error, content_type: &[u8]) -> Error {
     let (status, detail) = match error {
         multer::Error::NoBoundary => {
             (StatusCode::BAD_REQUEST, "the `content-type` has no `boundary`".to_owned())
         }
+        _ if is_multipart(content_type) => (
+            StatusCode::BAD_REQUEST,
+            "the `boundary` of the `content-type` is not valid".to_owned(),
+        ),
         _ => (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the body must be `{MULTIPART}`")),
     };
     Error::new(status, detail).header(header::ACCEPT, HeaderValue::from_static(MULTIPART))
+}
+
+fn is_multipart(content_type: &[u8]) -> bool {
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(MULTIPART.as_bytes())
 }
 
 /// Returns the response to a form that cannot be read, in or after the part named `part`.

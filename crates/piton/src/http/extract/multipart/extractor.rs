@@ -3,7 +3,7 @@
 use std::fmt;
 
 use axum::extract::{FromRequest, Request};
-use http::header;
+use http::{HeaderValue, header};
 
 use super::errors::{MULTIPART, not_multipart, parse_error, too_many_parts, unnamed_part};
 use super::form_part::FormPart;
@@ -47,7 +47,7 @@ use crate::request::body_state::BodyReader;
 /// `http.memory_budget` only for what is in memory: a file of any size takes a few hundred KiB.
 ///
 /// # Errors
-/// 415 if the body is no such form, 400 if it has no boundary.
+/// 415 if the body is no such form, 400 if it has no valid boundary.
 pub struct Multipart {
     form: multer::Multipart<'static>,
     search: HeaderSearch,
@@ -85,10 +85,11 @@ impl<S: Send + Sync> FromRequest<S> for Multipart {
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         let (head, body) = request.into_parts();
-        let content_type =
-            head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let boundary = multer::parse_boundary(content_type.unwrap_or_default());
-        let boundary = boundary.map_err(|error| not_multipart(&error))?;
+        let content_type = head.headers.get(header::CONTENT_TYPE);
+        let content_type = content_type.map(HeaderValue::as_bytes).unwrap_or_default();
+        // Text that is not UTF-8 has no boundary, as the empty one.
+        let boundary = multer::parse_boundary(str::from_utf8(content_type).unwrap_or_default());
+        let boundary = boundary.map_err(|error| not_multipart(&error, content_type))?;
         context::announce_body_reader(BodyReader { buffers: false });
         let search = HeaderSearch::default();
         let gate = PieceGate::new(body, search.clone());

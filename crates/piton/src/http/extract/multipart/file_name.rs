@@ -3,19 +3,30 @@
 /// Maximum length of a name in bytes: that of Linux's file systems.
 const MAX_NAME: usize = 255;
 
+/// Maximum length of the end of a name that is kept when the name is cut off, with its dot. Longer ones are no kind of
+/// file.
+const MAX_EXTENSION: usize = 32;
+
 /// Returns the last segment of what the client calls its file, without characters that mean something to a file system,
-/// a shell's listing or a reader of the log. Returns `None` if nothing is left.
+/// a shell's listing or a reader of the log. A long one is cut off before its extension. Returns `None` if nothing is left.
 ///
 /// RFC 7578 (section 4.2) warns of paths in it; RFC 6266 (section 4.3) of more.
 pub(super) fn sanitize(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut safe: String = last.chars().filter(|letter| !is_unsafe(*letter)).collect();
-    let trimmed = safe.trim().trim_start_matches('.').trim_end_matches(['.', ' ']);
-    safe = trimmed.to_owned();
-    while safe.len() > MAX_NAME {
-        safe.pop();
-    }
+    let safe: String = last.chars().filter(|letter| !is_unsafe(*letter)).collect();
+    let safe = shortened(safe.trim().trim_start_matches('.').trim_end_matches(['.', ' ']));
     (!safe.is_empty()).then_some(safe)
+}
+
+/// Returns the name with at most [`MAX_NAME`] bytes.
+fn shortened(name: &str) -> String {
+    if name.len() <= MAX_NAME {
+        return name.to_owned();
+    }
+    let extension = name.rfind('.').map_or("", |dot| &name[dot..]);
+    let extension = if extension.len() > MAX_EXTENSION { "" } else { extension };
+    let stem = &name[..name.floor_char_boundary(MAX_NAME - extension.len())];
+    format!("{}{extension}", stem.trim_end_matches(['.', ' ']))
 }
 
 /// Returns whether a character is a control character, one that Windows forbids in names, or one that changes the
@@ -50,6 +61,18 @@ mod tests {
         ] {
             assert_eq!(sanitize(name).as_deref(), expected, "{name:?}");
         }
-        assert_eq!(sanitize(&"ä".repeat(200)).unwrap().len(), 254);
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_extension() {
+        assert_eq!(sanitize(&"ä".repeat(200)).unwrap(), "ä".repeat(127));
+        let name = sanitize(&format!("{}.tar.gz", "x".repeat(300))).unwrap();
+        assert_eq!(name, format!("{}.gz", "x".repeat(252)));
+        let name = sanitize(&format!("{}.pdf", "ä".repeat(300))).unwrap();
+        assert_eq!(name, format!("{}.pdf", "ä".repeat(125)));
+        let name = sanitize(&format!("a.{}", "x".repeat(300))).unwrap();
+        assert_eq!(name, format!("a.{}", "x".repeat(253)));
+        let name = sanitize(&format!("{}. .pdf", "x".repeat(250))).unwrap();
+        assert_eq!(name, format!("{}.pdf", "x".repeat(250)));
     }
 }
