@@ -327,7 +327,7 @@ async fn an_invalid_flattened_field_is_named() {
         ("value=1", "kind"),
         ("kind=text&value=x&limit=256", "limit"),
         ("kind=text&value=x&limit=1&limit=2", "limit"),
-        ("kind=text&value=x&exact=yes", "exact"),
+        ("kind=text&value=x&exact=maybe", "exact"),
         ("kind=text&value=x&ids=1,x", "ids"),
         ("kind=text&value=x&age=x", "age"),
         ("kind=text&value=x&age=1&age=1", "age"),

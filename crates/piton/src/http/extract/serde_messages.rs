@@ -92,7 +92,7 @@ pub(super) fn plain_type(name: &str) -> &str {
         }
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "whole number, or is too large",
         "f32" | "f64" => "number",
-        "bool" => "`true` or `false`",
+        "bool" => "boolean: write `true`, `on`, `yes` or `1`, or `false`, `off`, `no` or `0`",
         other => other,
     }
 }

@@ -13,7 +13,7 @@ use super::upload::Upload;
 use crate::error::{Error, Result};
 use crate::http::extract::deref_macro::deref_to_contents;
 use crate::http::extract::form::form_error;
-use crate::http::extract::urlencoded;
+use crate::http::extract::urlencoded::{self, ParameterError};
 use crate::http::routing::operation::{Input, Operation};
 
 /// A form with files (`multipart/form-data`) in a struct: text in fields as [`Form`](crate::http::Form) reads them, files
@@ -39,7 +39,8 @@ use crate::http::routing::operation::{Input, Operation};
 /// `Vec<Upload>`. Files are written to `http.uploads.folder` as they arrive, and deleted with their `Upload`.
 ///
 /// # Errors
-/// Those of [`Multipart`] and of its parts, and 422 with all fields that are missing or not of their types.
+/// Those of [`Multipart`] and of its parts, and 422 with all fields that are missing or not of their types: a file for a
+/// field of text among them.
 #[derive(Clone, Debug)]
 pub struct MultipartForm<T>(pub T);
 
@@ -76,7 +77,15 @@ struct CollectedParts {
 struct CollectedUploads {
     /// The beginning of each key. Random, so that the text of a field cannot stand for a file.
     prefix: String,
-    files: Vec<Upload>,
+    files: Vec<CollectedFile>,
+}
+
+struct CollectedFile {
+    /// The name of its field.
+    field: String,
+    upload: Upload,
+    /// Set once the type of the form has read it as an [`Upload`].
+    is_taken: bool,
 }
 
 thread_local! {
@@ -100,26 +109,69 @@ impl CollectedParts {
     fn push_upload(&mut self, name: &str, upload: Upload) {
         let key = format!("{}{}", self.uploads.prefix, self.uploads.files.len());
         self.push(name, &key);
-        self.uploads.files.push(upload);
+        let file = CollectedFile { field: name.to_owned(), upload, is_taken: false };
+        self.uploads.files.push(file);
     }
 
     fn parse<T: DeserializeOwned>(self) -> Result<T> {
         let Self { text, uploads } = self;
+        let prefix = uploads.prefix.clone();
         UPLOADS.set(Some(uploads));
         let form = text.trim_start_matches('&').as_bytes();
         let parsed = urlencoded::parse(form);
+        let misplaced = misplaced_files::<T>(form);
         UPLOADS.set(None);
-        parsed.map_err(|errors| form_error(form.len(), errors))
+        let errors = match (parsed, misplaced.is_empty()) {
+            (Ok(value), true) => return Ok(value),
+            (Ok(_), false) => Vec::new(),
+            (Err(errors), _) => errors,
+        };
+        Err(form_error(form.len(), with_misplaced(errors, misplaced, &prefix)))
     }
+}
+
+/// Returns the names of fields that read a file as text, which would be its key. A file in a field that the type does not
+/// have is ignored, as text is.
+fn misplaced_files<T: DeserializeOwned>(form: &[u8]) -> Vec<Option<String>> {
+    let names = UPLOADS.with_borrow(|uploads| {
+        let files = uploads.iter().flat_map(|uploads| &uploads.files);
+        files.filter(|file| !file.is_taken).map(|file| file.field.clone()).collect::<Vec<_>>()
+    });
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let errors = urlencoded::errors_with_poison::<T>(form, &names).into_iter();
+    let fields = errors.map(|(field, _)| field);
+    fields.filter(|field| field.as_deref().is_some_and(|field| names.contains(&field))).collect()
+}
+
+/// Adds an error for each field that reads a file as text, unless it has another.
+fn with_misplaced(
+    errors: Vec<ParameterError>,
+    misplaced: Vec<Option<String>>,
+    prefix: &str,
+) -> Vec<ParameterError> {
+    // A message with a key is about the file too, and the key means nothing to the client.
+    let (about_keys, mut errors): (Vec<_>, Vec<_>) =
+        errors.into_iter().partition(|(_, message)| message.contains(prefix));
+    for field in about_keys.into_iter().map(|(field, _)| field).chain(misplaced) {
+        if errors.iter().all(|(other, _)| *other != field) {
+            errors.push((field, "expected text, not a file".to_owned()));
+        }
+    }
+    errors
 }
 
 impl<'de> Deserialize<'de> for Upload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
-        let found = UPLOADS.with_borrow(|uploads| {
-            let uploads = uploads.as_ref()?;
+        let found = UPLOADS.with_borrow_mut(|uploads| {
+            let uploads = uploads.as_mut()?;
             let index = key.strip_prefix(&*uploads.prefix)?.parse::<usize>().ok()?;
-            uploads.files.get(index).cloned()
+            let file = uploads.files.get_mut(index)?;
+            file.is_taken = true;
+            Some(file.upload.clone())
         });
         found.ok_or_else(|| D::Error::custom("expected a file"))
     }

@@ -22,6 +22,8 @@ mod parameter_errors;
 mod parameter_value;
 mod path_deserializer;
 mod percent_decoding;
+#[cfg(feature = "multipart")]
+mod poisoned_fields;
 mod probe_reads;
 mod raw_query;
 mod read_as_type;
@@ -36,5 +38,7 @@ mod unknown_names;
 pub(super) use self::field_names::{field_names, is_object};
 pub(super) use self::name_value_pairs::{NameValuePairs, ParameterError};
 pub(super) use self::percent_decoding::object_and_member;
+#[cfg(feature = "multipart")]
+pub(super) use self::poisoned_fields::errors_with_poison;
 pub(super) use self::raw_query::{filter_pairs, memory_estimate, names_not_utf8};
 pub(super) use self::read_as_type::{PathError, parse, parse_path};

@@ -1,4 +1,5 @@
-//! The text forms of numbers and booleans in parameters. They are those of JSON, as the OpenAPI document promises.
+//! The text forms of numbers and booleans in parameters. Numbers have those of JSON, as the OpenAPI document promises;
+//! booleans also those of settings.
 
 use std::str::FromStr;
 
@@ -23,9 +24,13 @@ pub(super) fn is_number(text: &str) -> bool {
     parse_integer::<u64>(text).is_some() || parse_float::<f64>(text).is_some_and(f64::is_finite)
 }
 
-/// Parses `true` or `false`.
-pub(super) fn parse_bool<T: FromStr>(text: &str) -> Option<T> {
-    text.parse().ok()
+/// Parses a boolean as settings do. A browser sends `on` for a checkbox without a value (HTML, section 4.10.5.1.15).
+pub(super) fn parse_bool<T: From<bool>>(text: &str) -> Option<T> {
+    let is = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is(["true", "on", "yes", "1"]) {
+        return Some(true.into());
+    }
+    is(["false", "off", "no", "0"]).then(|| false.into())
 }
 
 /// Returns whether `text` is a finite number that is infinite as an `f32`.

@@ -3,6 +3,7 @@
 use super::deserialize_error::RejectedValue;
 use super::limits::{MAX_COMPARED, MAX_TYPE_CHANGES};
 use super::name_value_pairs::NameValuePairs;
+use super::numbers::parse_bool;
 use super::pair_group::{InferredType, ValuePart};
 
 impl NameValuePairs<'_> {
@@ -102,7 +103,7 @@ fn is_same(text: &str, value: RejectedValue) -> bool {
         RejectedValue::Float(number) => {
             text.parse().is_ok_and(|other: f64| other.to_bits() == number.to_bits())
         }
-        RejectedValue::Bool(flag) => text.parse() == Ok(flag),
+        RejectedValue::Bool(flag) => parse_bool(text) == Some(flag),
         _ => false,
     }
 }

@@ -166,10 +166,9 @@ impl<'de> Deserializer<'de> for Scalar<'de> {
                 Some(number) => visitor.visit_i64(number),
                 None => visit_number(self.text, visitor),
             },
-            InferredType::Bool => match self.text {
-                "true" => visitor.visit_bool(true),
-                "false" => visitor.visit_bool(false),
-                text => visitor.visit_borrowed_str(text),
+            InferredType::Bool => match parse_bool(self.text) {
+                Some(value) => visitor.visit_bool(value),
+                None => visitor.visit_borrowed_str(self.text),
             },
             InferredType::Poison => visitor.visit_borrowed_bytes(POISON),
         }

@@ -7,7 +7,7 @@ use super::deserialize_error::{
 };
 use super::limits::{MAX_COMPARED, MAX_EQUAL, MAX_TRIED};
 use super::name_value_pairs::{NameValuePairs, Position};
-use super::numbers::{is_number, overflows_f32};
+use super::numbers::{is_number, overflows_f32, parse_bool};
 use super::pair_group::{InferredType, SavedTypes, ValuePart};
 
 impl NameValuePairs<'_> {
@@ -192,13 +192,16 @@ impl NameValuePairs<'_> {
         is_accepted: bool,
     ) -> Vec<(usize, SavedTypes)> {
         let mut changed = Vec::new();
-        let mismatches = mismatches
+        let applicable = mismatches
             .iter()
             .filter(|it| it.is_type_mismatch && (it.value.is_text() || !is_accepted));
-        for mismatch in mismatches.take(self.max_passes()) {
-            let Some((group, part, inferred_type)) = self.requested_type(mismatch) else {
+        for mismatch in applicable.take(self.max_passes()) {
+            let Some((group, part, mut inferred_type)) = self.requested_type(mismatch) else {
                 continue;
             };
+            if !is_accepted && self.is_switch(mismatch, mismatches) {
+                inferred_type = InferredType::Bool;
+            }
             let before = self.groups[group].save_types();
             if self.groups[group].change_type(part, inferred_type) {
                 changed.push((group, before));
@@ -222,6 +225,18 @@ impl NameValuePairs<'_> {
             _ => InferredType::Text,
         };
         Some((group, part, wanted))
+    }
+
+    /// Returns whether a boolean, and nothing else, was asked for in place of text such as `on` or `1`. Such text is no
+    /// boolean if another type accepts it: a variant with a number, for example.
+    fn is_switch(&self, mismatch: &Mismatch, all: &[Mismatch]) -> bool {
+        let asks_for_boolean = |it: &Mismatch| it.expected == "a boolean";
+        mismatch.value.is_text()
+            && asks_for_boolean(mismatch)
+            && all.iter().all(|it| it.value != mismatch.value || asks_for_boolean(it))
+            && self
+                .find(mismatch.value)
+                .is_some_and(|(group, part)| parse_bool::<bool>(self.text(group, part)).is_some())
     }
 
     /// Changes all values that look like numbers to numbers. Returns whether any changed.

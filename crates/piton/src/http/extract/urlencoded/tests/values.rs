@@ -174,3 +174,51 @@ fn types_other_than_structs_are_read() {
     assert_eq!(read::<()>("").unwrap(), json!(null));
     assert_eq!(errors::<()>("a=1")[0].0, "a");
 }
+
+#[test]
+fn booleans_are_written_as_in_settings() {
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Boxes {
+        agree: bool,
+        #[serde(default)]
+        several: Vec<bool>,
+    }
+
+    #[derive(Debug, Deserialize, Serialize)]
+    struct Flat {
+        #[serde(flatten)]
+        boxes: Boxes,
+    }
+
+    #[derive(Debug, Deserialize, Serialize)]
+    #[serde(untagged)]
+    enum Id {
+        Flag(bool),
+        Number(u32),
+        Name(String),
+    }
+
+    for (texts, wanted) in [
+        (["true", "on", "yes", "1", "True", "ON"], true),
+        (["false", "off", "no", "0", "False", "Off"], false),
+    ] {
+        for text in texts {
+            let query = format!("agree={text}");
+            assert_eq!(read::<Boxes>(&query).unwrap()["agree"], wanted, "{text}");
+            assert_eq!(read::<Flat>(&query).unwrap()["agree"], wanted, "{text}");
+        }
+    }
+    assert_eq!(read::<Boxes>("agree=on&several=on,0").unwrap()["several"], json!([true, false]));
+    assert_eq!(read::<HashMap<String, Id>>("a=1&b=on").unwrap(), json!({ "a": 1, "b": "on" }));
+    for text in ["maybe", "2", "oui", "+on"] {
+        let wrong = errors::<Boxes>(&format!("agree={text}"));
+        assert_eq!(
+            wrong,
+            [(
+                "agree".into(),
+                "is not a valid boolean: write `true`, `on`, `yes` or `1`, or `false`, `off`, `no` or `0`"
+                    .into()
+            )]
+        );
+    }
+}
