@@ -197,6 +197,9 @@ impl HttpSettings {
             let fix = "http.tls.certificate=FILE and http.tls.key=FILE as well";
             reader.refuse("redirect_port", why, fix);
         }
+        if let Some((why, fix)) = self.uploads.folder_problem() {
+            reader.refuse("uploads.folder", why, fix);
+        }
         if cfg!(not(feature = "compression")) {
             self.refuse_codings(reader);
         }

@@ -10,7 +10,7 @@ use piton::prelude::*;
 use piton::serde_json::{Value, json};
 use piton::testing::{TestApp, TestResponse, TestServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::serving::wait_for;
 
@@ -185,6 +185,36 @@ async fn a_saved_file_is_whole_and_nothing_else_is_left() {
     assert_eq!(std::fs::read(folder.path().join("a.bin")).unwrap(), b"shorter");
 }
 
+/// Persists the upload under a name in a folder, without replacing a file there.
+async fn persist_new(State(folder): State<Folder>, mut form: Multipart) -> Result<NoContent> {
+    while let Some(part) = form.next_part().await? {
+        let path = folder.0.join(part.file_name().unwrap_or("unnamed"));
+        part.save_to_temp_file().await?.persist_new(path).await?;
+    }
+    Ok(NoContent)
+}
+
+#[piton::test]
+async fn an_upload_is_persisted_once_under_a_new_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = TestApp::new(app(folder.path()).route(post("/keep", persist_new))).await;
+    assert_eq!(send(&app, "/keep", &[("f", Some("a"), b"one")]).await.status(), 204);
+    assert_eq!(send(&app, "/keep", &[("f", Some("a"), b"two")]).await.status(), 409);
+    assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), b"one");
+    assert_eq!(names(folder.path()), ["a"]);
+}
+
+#[piton::test]
+async fn a_folder_for_uploads_that_is_not_there_is_refused_at_launch() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let (listener, (_trigger, stop)) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), piton::Stop::new());
+    let report = app(&missing).serve(listener, stop).await.unwrap_err().report("uploads");
+    assert!(report.contains("http.uploads.folder"), "{report}");
+    assert!(report.contains(&format!("mkdir -p {}", missing.display())), "{report}");
+}
+
 #[piton::test]
 async fn a_file_that_exists_is_409_where_it_must_not_be_replaced() {
     let folder = tempfile::tempdir().unwrap();
@@ -318,6 +348,62 @@ async fn a_form_that_does_not_match_is_422_with_all_fields_and_leaves_no_file() 
         .collect();
     pointers.sort_unstable();
     assert_eq!(pointers, ["#/photo", "#/stars", "#/title"], "{problem}");
+    assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Profile {
+    title: String,
+    #[serde(default)]
+    tags: Vec<String>,
+    stars: Option<u8>,
+    #[serde(default)]
+    agree: bool,
+    photo: Upload,
+}
+
+async fn profile(MultipartForm(new): MultipartForm<Profile>) -> Json<Value> {
+    let size = new.photo.size();
+    Json(json!([new.title, new.tags, new.stars, new.agree, size]))
+}
+
+#[piton::test]
+async fn a_file_in_a_field_of_text_is_422_and_its_key_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = app(folder.path()).route(post("/profile", profile));
+    let app = TestApp::new(app).await;
+    let fields: [Field<'_>; 5] = [
+        ("title", Some("title.txt"), b"x"),
+        ("tags", None, b"a"),
+        ("tags", Some("tag.txt"), b"b"),
+        ("stars", Some("stars.txt"), b"3"),
+        ("photo", Some("sea.jpg"), b"the sea"),
+    ];
+    let answer = send(&app, "/profile", &fields).await;
+    assert_eq!(answer.status(), 422, "{}", answer.text());
+    let problem: Value = answer.json();
+    let mut errors: Vec<(&str, &str)> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["pointer"].as_str().unwrap(), error["detail"].as_str().unwrap()))
+        .collect();
+    errors.sort_unstable();
+    assert_eq!(
+        errors.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+        ["#/stars", "#/tags", "#/title"]
+    );
+    assert_eq!(errors[2].1, "expected text, not a file");
+    assert!(!problem.to_string().contains("upload-"), "{problem}");
+
+    let fields: [Field<'_>; 4] = [
+        ("title", None, b"Sea"),
+        ("agree", None, b"on"),
+        ("photo", Some("sea.jpg"), b"the sea"),
+        ("unknown", Some("other.txt"), b"ignored"),
+    ];
+    let answer = send(&app, "/profile", &fields).await;
+    assert_eq!(answer.json::<Value>(), json!(["Sea", [], null, true, 7]), "{}", answer.text());
     assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
 }
 

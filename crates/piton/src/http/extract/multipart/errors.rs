@@ -87,12 +87,19 @@ pub(super) fn unnamed_part(number: u32) -> Error {
     ))
 }
 
-/// Returns 507 if the disk is full, else 500. The log has the cause and the path.
+/// Returns 507 if the disk is full, else 500. The log has the cause and the absolute path, because a relative one is below
+/// the working directory, which the reader of a log may not know.
 #[cold]
 pub(super) fn disk_error(error: io::Error, doing: &str, path: &Path) -> Error {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     let is_full = matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge);
-    let cause = io::Error::new(error.kind(), format!("{doing} {}: {error}", path.display()));
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let fix = match error.kind() {
+        io::ErrorKind::NotFound => "; create the folder first",
+        _ => "",
+    };
+    let cause = format!("{doing} {}: {error}{fix}", path.display());
+    let cause = io::Error::new(error.kind(), cause);
     if is_full {
         let detail = "the service has no space left for uploads";
         return Error::new(StatusCode::INSUFFICIENT_STORAGE, detail).caused_by(cause);
@@ -112,5 +119,10 @@ mod tests {
         let other = of(io::ErrorKind::PermissionDenied);
         assert_eq!(other.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(other.chain()[0].starts_with("write /x/y: "), "{:?}", other.chain());
+        let missing = disk_error(io::ErrorKind::NotFound.into(), "save", Path::new("photos/7"));
+        let here = std::env::current_dir().unwrap();
+        let cause = &missing.chain()[0];
+        assert!(cause.starts_with(&format!("save {}/photos/7: ", here.display())), "{cause}");
+        assert!(cause.ends_with("; create the folder first"), "{cause}");
     }
 }

@@ -26,6 +26,27 @@ pub(super) enum IfExists {
     Fail,
 }
 
+impl IfExists {
+    /// Gives `file` its name.
+    pub fn persist(self, file: NamedTempFile, target: &Path) -> Result<File, PersistError> {
+        match self {
+            Self::Replace => file.persist(target),
+            Self::Fail => file.persist_noclobber(target),
+        }
+    }
+}
+
+/// Returns the response for a file that cannot have the name `path`: 409 if another has it, and must keep it.
+#[cold]
+pub(super) fn persist_error(error: io::Error, path: &Path) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Error::conflict("a file of this name exists").caused_by(error)
+        }
+        _ => disk_error(error, "save", path),
+    }
+}
+
 /// A file that is being written. Dropped unfinished, it is deleted.
 pub(super) struct FileWriter {
     file: NamedTempFile,
@@ -74,18 +95,9 @@ impl FileWriter {
         let persisted = blocking(move || {
             // Before the name: after a crash of the system, the name would be that of an empty file.
             writer.sync_data()?;
-            let renamed = match if_exists {
-                IfExists::Replace => file.persist(&target),
-                IfExists::Fail => file.persist_noclobber(&target),
-            };
-            renamed.map(drop).map_err(|PersistError { error, .. }| error)
+            if_exists.persist(file, &target).map(drop).map_err(io::Error::from)
         });
-        persisted.await.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Error::conflict("a file of this name exists").caused_by(error)
-            }
-            _ => disk_error(error, "save", &path),
-        })
+        persisted.await.map_err(|error| persist_error(error, &path))
     }
 
     /// Ends the file, which keeps its temporary name.

@@ -11,8 +11,7 @@ use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use tempfile::NamedTempFile;
 
-use super::errors::disk_error;
-use super::file_writer::blocking;
+use super::file_writer::{IfExists, blocking, persist_error};
 use super::temporary_files;
 use crate::error::{Error, Result};
 
@@ -67,25 +66,39 @@ impl Upload {
         self.size
     }
 
-    /// Moves the file to its final path, and replaces a file there. On another file system it is copied, and the copy
-    /// has its name only once it is whole.
+    /// Moves the file to its final path, in a folder that exists. **Replaces a file there**;
+    /// [`persist_new`](Self::persist_new) does not. On another file system it is copied, and the copy has its name only
+    /// once it is whole.
     ///
     /// # Errors
-    /// 507 if the disk is full, 500 if the file cannot be written.
+    /// 507 if the disk is full, 500 if the file cannot be written, as in a folder that does not exist.
     pub async fn persist(self, path: impl AsRef<Path>) -> Result<()> {
+        self.move_to(path.as_ref().to_owned(), IfExists::Replace).await
+    }
+
+    /// Moves the file to its final path as [`persist`](Self::persist) does, unless there is one. The upload is deleted
+    /// then.
+    ///
+    /// # Errors
+    /// As those of [`persist`](Self::persist), and 409 if the file exists.
+    pub async fn persist_new(self, path: impl AsRef<Path>) -> Result<()> {
+        self.move_to(path.as_ref().to_owned(), IfExists::Fail).await
+    }
+
+    async fn move_to(self, path: PathBuf, if_exists: IfExists) -> Result<()> {
         let Some(file) = self.file.lock().take() else {
             return Err(Error::internal("the upload has been persisted already"));
         };
-        let target = path.as_ref().to_owned();
-        let moved = blocking(move || move_to(file, &target));
-        moved.await.map_err(|error| disk_error(error, "save", path.as_ref()))
+        let target = path.clone();
+        let moved = blocking(move || move_to(file, &target, if_exists));
+        moved.await.map_err(|error| persist_error(error, &path))
     }
 }
 
 /// Renames the file, or copies it to another file system. Blocks.
-fn move_to(file: NamedTempFile, target: &Path) -> io::Result<()> {
+fn move_to(file: NamedTempFile, target: &Path, if_exists: IfExists) -> io::Result<()> {
     file.as_file().sync_data()?;
-    let file = match file.persist(target) {
+    let file = match if_exists.persist(file, target) {
         Ok(saved) => return share(&saved),
         Err(failed) if failed.error.kind() == io::ErrorKind::CrossesDevices => failed.file,
         Err(failed) => return Err(failed.error),
@@ -94,7 +107,7 @@ fn move_to(file: NamedTempFile, target: &Path) -> io::Result<()> {
     let mut copy = temporary_files::create(folder.unwrap_or(Path::new(".")), None)?;
     io::copy(&mut file.reopen()?, &mut copy)?;
     copy.as_file().sync_data()?;
-    share(&copy.persist(target)?)
+    share(&if_exists.persist(copy, target)?)
 }
 
 /// Sets the mode 0644, because a temporary file is readable by its user alone. The umask is not applied: reading it
