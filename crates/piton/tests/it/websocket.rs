@@ -80,6 +80,7 @@ fn app() -> App {
         .set("log.level", "critical")
         .route(get("/echo", echo))
         .route(get("/greeting", greeting))
+        .route(get("/sends", sends))
         .route(get("/waits", waits))
         .route(get("/panics", panics))
         .route(get("/fails", fails))
@@ -93,7 +94,15 @@ async fn echo(upgrade: WebSocketUpgrade) -> Response {
         while let Some(message) = socket.recv().await {
             socket.send(message).await?;
         }
-        Ok::<_, Error>(())
+        Ok(())
+    })
+}
+
+/// Sends and ends: the error of its task is inferred.
+async fn sends(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|socket| async move {
+        socket.send("x").await?;
+        Ok(())
     })
 }
 
@@ -172,7 +181,10 @@ async fn messages_go_both_ways_and_both_sides_may_close() {
     assert_eq!(closed(&mut client).await, (1000, String::new()));
     let mut client = connect(&server, "/context").await;
     assert_eq!(client.next().await.unwrap().unwrap(), Message::text("sockets_test"));
-    wait_for_metric(&server, &ended("finished", 4)).await;
+    let mut client = connect(&server, "/sends").await;
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::text("x"));
+    assert_eq!(closed(&mut client).await, (1000, String::new()));
+    wait_for_metric(&server, &ended("finished", 5)).await;
 }
 
 #[piton::test]
@@ -349,7 +361,10 @@ async fn a_client_that_never_reads_is_given_up() {
     async fn floods(upgrade: WebSocketUpgrade) -> Response {
         upgrade.on_upgrade(|socket| async move {
             let message = "x".repeat(1 << 20);
-            while socket.send(message.as_str()).await.is_ok() {}
+            while !message.is_empty() {
+                socket.send(message.as_str()).await?;
+            }
+            Ok(())
         })
     }
     let app = app().route(get("/floods", floods)).set("http.streams.heartbeat", "50ms");

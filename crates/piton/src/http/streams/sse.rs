@@ -148,7 +148,7 @@ impl std::error::Error for StreamClosed {}
 
 /// nginx's status for a client that has gone. `?` on [`StreamClosed`] makes an error of it, which is
 /// not logged as a fault of the service.
-const CLIENT_CLOSED_REQUEST: u16 = 499;
+pub(super) const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 crate::map_error!(|error| {
     let status = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).ok();

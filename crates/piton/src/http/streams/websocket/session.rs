@@ -17,11 +17,12 @@ use super::traffic::Traffic;
 use crate::error::Error;
 use crate::http::server::panics;
 use crate::http::streams::deadlines::StreamDeadlines;
-use crate::http::streams::sse::StreamClosed;
+use crate::http::streams::sse::CLIENT_CLOSED_REQUEST;
 
 /// The results that the task of a WebSocket may have: none, or a `Result`. An error of the service
 /// (5xx) is logged and closes the socket with the code 1011, one of the client (4xx) with 1008 and its
-/// detail.
+/// detail. A [`StreamClosed`](crate::http::StreamClosed) that `?` has returned is no failure: the client has gone.
+// One `Result` only, so that the compiler can infer the error of `async { ..?; Ok(()) }`.
 pub trait SocketResult {
     /// Returns the result.
     ///
@@ -39,13 +40,6 @@ impl SocketResult for () {
 impl SocketResult for Result<(), Error> {
     fn into_result(self) -> Result<(), Error> {
         self
-    }
-}
-
-impl SocketResult for Result<(), StreamClosed> {
-    fn into_result(self) -> Result<(), Error> {
-        // The client has gone, which is no fault of the service.
-        Ok(())
     }
 }
 
@@ -104,6 +98,8 @@ type TaskResult<R> = Result<R, Box<dyn Any + Send>>;
 fn log_failure(result: TaskResult<impl SocketResult>, name: &str) -> Option<CloseFrame> {
     let (what, at) = match result.map(SocketResult::into_result) {
         Ok(Ok(())) => return None,
+        // The client has gone, which is no fault of the service.
+        Ok(Err(error)) if error.status() == CLIENT_CLOSED_REQUEST => return None,
         Ok(Err(error)) if error.status().is_client_error() => {
             debug!("{name}: the task of a WebSocket has ended: {error}");
             return Some(CloseFrame::new(CloseCode::POLICY, error.detail().unwrap_or_default()));

@@ -16,6 +16,48 @@ const CHANNEL_CAPACITY: usize = 1;
 ///
 /// The socket sends pings, ends by the limits of `http.streams`, and is closed with the code 1001 when
 /// the service stops; [`recv`](Self::recv) then returns `None`.
+///
+/// A room in which each client receives what all send:
+///
+/// ```no_run
+/// use piton::axum::response::Response;
+/// use piton::http::WebSocketUpgrade;
+/// use piton::prelude::*;
+/// use piton::tokio::select;
+/// use piton::tokio::sync::broadcast::{self, error::RecvError};
+///
+/// /// The messages of the room.
+/// #[derive(Clone)]
+/// struct Room(broadcast::Sender<String>);
+///
+/// /// Joins the room.
+/// #[get("/chat")]
+/// async fn chat(State(room): State<Room>, upgrade: WebSocketUpgrade) -> Response {
+///     upgrade.on_upgrade(|mut socket| async move {
+///         let mut messages = room.0.subscribe();
+///         loop {
+///             select! {
+///                 received = socket.recv() => match received {
+///                     Some(message) => {
+///                         let text = message.text().unwrap_or_default().to_owned();
+///                         let _ = room.0.send(text);
+///                     }
+///                     None => return Ok(()), // closed by either side
+///                 },
+///                 message = messages.recv() => match message {
+///                     Ok(text) => socket.send(text).await?,
+///                     Err(RecvError::Lagged(_)) => {} // too slow: messages were left out
+///                     Err(RecvError::Closed) => return Ok(()),
+///                 },
+///             }
+///         }
+///     })
+/// }
+///
+/// fn main() -> piton::Exit {
+///     piton::new_app!().state(Room(broadcast::channel(64).0)).run()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct WebSocket {
     receiver: WebSocketReceiver,

@@ -71,10 +71,9 @@ impl SocketConfig {
 /// async fn echo(upgrade: WebSocketUpgrade) -> Response {
 ///     upgrade.on_upgrade(|mut socket| async move {
 ///         while let Some(message) = socket.recv().await {
-///             if socket.send(message).await.is_err() {
-///                 return; // the client has gone
-///             }
+///             socket.send(message).await?; // ends the task if the client has gone
 ///         }
+///         Ok(())
 ///     })
 /// }
 /// # fn main() {}
