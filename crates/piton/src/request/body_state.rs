@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::config::ByteSize;
 use crate::memory::{MemoryBudget, MemoryCharge};
 
 /// Maximum part of a body that stays charged until the request has ended. Pieces after it are
@@ -19,7 +20,9 @@ pub(crate) const PIECE_OVERHEAD: u64 = 96;
 /// The reason why a request is refused for its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyRefusal {
-    /// The body is larger than `http.body_limit`, or than the whole budget. Responded with 413.
+    /// The body is larger than the limit of its route. Responded with 413.
+    AboveLimit(ByteSize),
+    /// The body is larger than the whole budget. Responded with 413.
     TooLarge,
     /// Other requests use up `http.memory_budget` at the moment. Responded with 503.
     BudgetExhausted,
@@ -40,6 +43,8 @@ pub(crate) struct BodyReader {
 /// The state of a request's body, shared by the body and the stack.
 #[derive(Debug)]
 pub(crate) struct BodyState {
+    /// Maximum size of the body.
+    limit: ByteSize,
     /// Set while the handler waits for the client to send more.
     waiting: AtomicBool,
     waits: Mutex<BodyWaitTime>,
@@ -64,10 +69,25 @@ struct BodyWaitTime {
 }
 
 impl BodyState {
-    pub fn new(budget: &Arc<MemoryBudget>) -> Arc<Self> {
+    pub fn new(limit: ByteSize, budget: &Arc<MemoryBudget>) -> Arc<Self> {
         let (waiting, waits, refused, received, kept, buffered, streamed) = Default::default();
         let charge = MemoryCharge::new(budget.clone());
-        Arc::new(Self { waiting, waits, refused, received, kept, buffered, streamed, charge })
+        Arc::new(Self {
+            limit,
+            waiting,
+            waits,
+            refused,
+            received,
+            kept,
+            buffered,
+            streamed,
+            charge,
+        })
+    }
+
+    /// Returns the maximum size of the body.
+    pub fn limit(&self) -> ByteSize {
+        self.limit
     }
 
     /// Announces what the reader does with the pieces.

@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::task::JoinHandle;
 
 use super::attached_apps::{self, NoCurrentApp};
+use crate::config::ByteSize;
 use crate::handle::Handle;
 use crate::memory::MemoryCharge;
 use crate::metrics::PathIndex;
@@ -170,6 +171,11 @@ pub(crate) fn hold_estimate(bytes: u64, charged: u64) -> Result<(), MemoryRefusa
         (budget.limit() / 2).min(budget.max_large().saturating_sub(charged))
     });
     most.map_or(Ok(()), |most| hold_memory(bytes.min(most)))
+}
+
+/// Returns the maximum size of the current request's body, while it has one.
+pub(crate) fn body_limit() -> Option<ByteSize> {
+    current(|request| Some(request.body.upgrade()?.limit())).flatten()
 }
 
 /// Announces what the reader of the current request's body does with its pieces.

@@ -215,13 +215,15 @@ async fn a_body_of_another_shape_is_422_with_the_place() {
 #[piton::test]
 async fn a_body_above_the_limit_is_413_whether_or_not_it_says_its_length() {
     let app = TestApp::new(app()).await;
+    let names_limit = "the body is larger than this service accepts: at most 1KiB";
     let body = json!({ "name": "x".repeat(2000), "partners": [] });
-    problem(&app.post("/companies").json(&body).await, 413);
+    let announced = problem(&app.post("/companies").json(&body).await, 413);
+    assert_eq!(announced["detail"], names_limit);
     let chunks =
         futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
     let body = axum::body::Body::from_stream(chunks);
     let answer = app.post("/companies").header("content-type", "application/json").body(body).await;
-    problem(&answer, 413);
+    assert_eq!(problem(&answer, 413)["detail"], names_limit);
     let chunks =
         futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
     let body = axum::body::Body::from_stream(chunks);

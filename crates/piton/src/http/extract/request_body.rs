@@ -10,7 +10,8 @@ use crate::context;
 use crate::error::BoxError;
 use crate::error::handler_error::Error;
 use crate::http::server::body_limit_errors::{
-    BodyExceedsBudget, BudgetExhausted, InvalidCoding, body_too_large, budget_exhausted,
+    BodyExceedsBudget, BudgetExhausted, InvalidCoding, body_above_limit, body_too_large,
+    budget_exhausted,
 };
 use crate::request::body_state::BodyReader;
 
@@ -110,7 +111,10 @@ fn body_error(error: axum::Error) -> Error {
 /// Returns the response for an error of reading a body.
 #[cold]
 pub(super) fn read_error(error: BoxError) -> Error {
-    if error.is::<LengthLimitError>() || error.is::<BodyExceedsBudget>() {
+    if error.is::<LengthLimitError>() {
+        return context::body_limit().map_or_else(body_too_large, body_above_limit);
+    }
+    if error.is::<BodyExceedsBudget>() {
         return body_too_large();
     }
     if error.is::<BudgetExhausted>() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::config::ByteSize;
 use crate::error::Error;
 
 /// The error of a body for which `http.memory_budget` has no room.
@@ -52,7 +53,15 @@ pub(crate) fn budget_exhausted() -> Error {
         .caused_by(BudgetExhausted)
 }
 
-/// Returns the 413 for a body above `http.body_limit`, however that was noticed.
+/// Returns the 413 for a body above the limit of its route: `http.body_limit`, or that of `#[limits]`.
+#[cold]
+pub(crate) fn body_above_limit(limit: ByteSize) -> Error {
+    let detail = format!("the body is larger than this service accepts: at most {limit}");
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+/// Returns the 413 for a body that takes more than all of `http.memory_budget`.
+#[cold]
 pub(crate) fn body_too_large() -> Error {
     Error::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this service accepts")
 }

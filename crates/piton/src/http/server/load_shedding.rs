@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use tracing::warn;
 
-use super::body_limit_errors::{body_too_large, budget_exhausted};
+use super::body_limit_errors::{body_above_limit, body_too_large, budget_exhausted};
 use super::content_coding::body_coding::unsupported_coding;
 use super::error_format::is_failure;
 use super::in_flight::InFlightGuard;
@@ -56,6 +56,9 @@ impl StackConfig {
     pub(super) fn refuse_body(&self, refusal: BodyRefusal) -> RequestOutcome {
         match refusal {
             BodyRefusal::BudgetExhausted => RequestOutcome::BudgetExhausted,
+            BodyRefusal::AboveLimit(limit) => {
+                RequestOutcome::Answered(body_above_limit(limit).into_response())
+            }
             BodyRefusal::TooLarge => RequestOutcome::Answered(body_too_large().into_response()),
             BodyRefusal::UnsupportedCoding => {
                 let refusal = unsupported_coding(self.encoded_requests);

@@ -19,6 +19,7 @@ use http_body_util::Limited;
 
 use super::body_limit_errors::{BodyExceedsBudget, BudgetExhausted};
 use super::in_flight::{BodyWaitGuard, BodyWaits};
+use crate::config::ByteSize;
 use crate::error::BoxError;
 use crate::memory::MemoryBudget;
 use crate::request::body_state::{BodyRefusal, BodyState, MAX_KEPT};
@@ -47,8 +48,9 @@ where
         return Ok((Request::from_parts(parts, Body::empty()), None));
     }
     let announced = body.size_hint().lower();
-    if announced > limit as u64 {
-        return Err(BodyRefusal::TooLarge);
+    let max_size = ByteSize::bytes(limit as u64);
+    if announced > max_size.as_u64() {
+        return Err(BodyRefusal::AboveLimit(max_size));
     }
     if !budget.could_hold(announced.min(MAX_KEPT)) {
         return Err(BodyRefusal::TooLarge);
@@ -57,7 +59,7 @@ where
     if !budget.has_room_for(announced.min(MAX_KEPT)) {
         return Err(BodyRefusal::BudgetExhausted);
     }
-    let state = BodyState::new(budget);
+    let state = BodyState::new(max_size, budget);
     let body = BudgetedBody::new(Limited::new(body, limit), state.clone(), waits.clone());
     Ok((Request::from_parts(parts, Body::new(body)), Some(state)))
 }

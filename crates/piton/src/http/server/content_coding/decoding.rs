@@ -18,6 +18,7 @@ use super::coding_input::CodingInput;
 use super::encoded_requests::codings;
 use super::zstd;
 pub(super) use super::zstd::DECODED;
+use crate::config::ByteSize;
 use crate::error::BoxError;
 use crate::http::server::body_limit_errors::InvalidCoding;
 use crate::request::body_state::BodyRefusal;
@@ -44,7 +45,7 @@ where
     let (mut head, body) = request.into_parts();
     let coding = only_coding(&head.headers).ok_or(BodyRefusal::UnsupportedCoding)?;
     if body.size_hint().lower() > limit as u64 {
-        return Err(BodyRefusal::TooLarge);
+        return Err(BodyRefusal::AboveLimit(ByteSize::bytes(limit as u64)));
     }
     head.headers.remove(header::CONTENT_ENCODING);
     head.headers.remove(header::CONTENT_LENGTH);

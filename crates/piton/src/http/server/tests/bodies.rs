@@ -12,6 +12,7 @@ use http::Request;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 
+use crate::config::ByteSize;
 use crate::http::server::body_limit_errors::{BodyExceedsBudget, BudgetExhausted};
 use crate::http::server::request_body_limit::limit;
 use crate::http::server::response_body::{MAX_WRITTEN_AT_ONCE, charge};
@@ -75,7 +76,8 @@ async fn what_is_announced_and_would_not_fit_is_refused_at_once() {
     ));
     drop(other);
     let request = Request::new(Body::from(vec![b'x'; 2 * MIB]));
-    assert!(matches!(limit(request, MIB, &budget, &Arc::default()), Err(BodyRefusal::TooLarge)));
+    let refusal = limit(request, MIB, &budget, &Arc::default()).map(drop).unwrap_err();
+    assert_eq!(refusal, BodyRefusal::AboveLimit(ByteSize::mib(1)));
     assert_eq!(budget.used(), 0);
 }
 
