@@ -2,7 +2,8 @@
 //!
 //! [`TestApp`] runs the same steps as `App::run` and handles requests without a socket; [`TestServer`] listens on a
 //! free port. Each has its own temporary data folder, and so its own database. Neither reads the process's
-//! environment or a configuration file: tests set what they need.
+//! environment or a configuration file: tests set what they need. Their log is captured: `cargo test` shows it for tests
+//! that fail, and `cargo test -- --nocapture` for all.
 
 mod cookies;
 mod event_stream;
@@ -28,6 +29,7 @@ use tempfile::TempDir;
 use self::cookies::CookieJar;
 use crate::app::{App, LaunchSources, LaunchedApp};
 use crate::handle::Handle;
+use crate::logging;
 
 pub use event_stream::TestEvent;
 #[cfg(feature = "openapi")]
@@ -72,6 +74,7 @@ async fn launch(app: App) -> (LaunchedApp, TempDir) {
     let folder = tempfile::tempdir().expect("a test may write to the folder for temporary files");
     let data_dir = folder.path().join("data").to_string_lossy().into_owned();
     let sources = LaunchSources::for_test();
+    logging::capture_for_tests();
     match app.set("data_dir", data_dir).launch(sources).await {
         Ok(launched) => (launched, folder),
         Err(error) => panic!("{}", error.report("the app under test")),

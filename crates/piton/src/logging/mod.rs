@@ -24,7 +24,7 @@ pub(crate) use colour::is_coloured;
 pub use format::LogFormat;
 pub use level::{LogLevel, LogLevels};
 pub use level_override::LevelState;
-pub(crate) use process_log::log_to_stderr;
+pub(crate) use process_log::{capture_for_tests, log_to_stderr};
 pub use process_log::{
     level, level_state, raise_level, revert_after, revert_level, set_level, set_level_for, start,
 };

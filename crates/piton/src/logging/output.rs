@@ -32,8 +32,22 @@ pub(super) fn log_to_stderr() {
     TO_STDERR.store(true, Ordering::Relaxed);
 }
 
+/// Set in a process of tests.
+static CAPTURED: AtomicBool = AtomicBool::new(false);
+
+/// Writes further lines where the test harness captures them: it shows those of tests that fail.
+pub(super) fn capture_for_tests() {
+    CAPTURED.store(true, Ordering::Relaxed);
+}
+
 /// Writes to the standard output, or to the standard error after [`log_to_stderr`].
 pub(super) fn write(line: &str) {
+    if CAPTURED.load(Ordering::Relaxed) {
+        // The harness captures the output of this macro, and of the threads that a test has started; not what is
+        // written to the standard output itself.
+        print!("{line}");
+        return;
+    }
     static OUTPUT: OnceLock<Option<Mutex<LogPipe>>> = OnceLock::new();
     static ERRORS: OnceLock<Option<Mutex<LogPipe>>> = OnceLock::new();
     let to_stderr = TO_STDERR.load(Ordering::Relaxed);

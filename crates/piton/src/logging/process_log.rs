@@ -39,6 +39,11 @@ pub(crate) fn log_to_stderr() {
     output::log_to_stderr();
 }
 
+/// Writes further lines where the test harness captures them, so that tests that pass are silent.
+pub(crate) fn capture_for_tests() {
+    output::capture_for_tests();
+}
+
 /// Changes the level permanently, as the setting does. For some time: [`set_level_for`].
 pub fn set_level(level: LogLevel) {
     LEVEL.configure(level, LEVEL.revert_after());

@@ -35,7 +35,7 @@ use super::timestamp::LogTime;
 use super::*;
 use crate::config::{Config, Problems, Setting, Settings};
 use crate::http::{get, post};
-use crate::testing::TestApp;
+use crate::testing::{TestApp, TestServer};
 use crate::{App, StatusCode};
 
 /// Collects what the layer writes at a level.

@@ -57,3 +57,31 @@ fn every_line_is_written_once_and_a_second_start_only_changes_the_level() {
     assert_eq!(output.matches("child speaks number=").count(), 20_000);
     assert!(!output.contains("no longer said") && !output.contains('\u{1b}'));
 }
+
+/// The other half of the next test.
+#[tokio::test]
+async fn child_with_a_test_app() {
+    if std::env::var_os("PITON_TEST_LOG_APP").is_some() {
+        let app = App::new("quiet").no_scan();
+        let server = TestServer::start(app).await;
+        tokio::spawn(async { info!("a task speaks") }).await.expect("it does not panic");
+        server.stop().await;
+    }
+}
+
+#[test]
+fn the_log_of_a_test_that_passes_is_captured() {
+    let name = concat!(module_path!(), "::child_with_a_test_app");
+    let (_, name) = name.split_once("::").expect("a module path begins with the crate");
+    let output = |options: &[&str]| {
+        let mut child = Command::new(std::env::current_exe().expect("a test is a program"));
+        child.args(["--exact", name]).args(options).env("PITON_TEST_LOG_APP", "1");
+        let output = child.output().expect("the test can be started again");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let captured = output(&[]);
+    assert!(captured.contains("1 passed") && !captured.contains("quiet is up"), "{captured}");
+    assert!(!captured.contains("a task speaks"), "{captured}");
+    let shown = output(&["--nocapture"]);
+    assert!(shown.contains("quiet is up") && shown.contains("a task speaks"), "{shown}");
+}
