@@ -58,7 +58,7 @@ pub(super) fn require_routes(app: &App, routes: &[Route]) -> Result<(), LaunchEr
     let has_other_work = app.for_command
         || app.modules.is_some()
         || !app.mounts.is_empty()
-        || !app.static_files.is_empty()
+        || !app.file_mounts.is_empty()
         || !app.enabled.0.is_empty();
     if !routes.is_empty() || has_other_work {
         return Ok(());

@@ -168,11 +168,13 @@ async fn serve(app: App, sources: LaunchSources) -> Result<(), LaunchError> {
     open_files::raise();
     let launched = app.launch(sources).await?;
     reload.follow(launched.handle.inner().reload.clone(), &end);
-    match Listeners::bind(&launched.http, launched.handle.production()) {
-        Ok(listeners) => launched.serve(listeners, end.stop, end.at_once).await,
-        Err(why) => {
+    let bound = Listeners::bind(&launched.http, launched.handle.production());
+    let bound = bound.map_err(|why| LaunchError::Fault(why.into()));
+    match bound.and_then(|listeners| launched.open(listeners)) {
+        Ok(public) => launched.serve(public, end.stop, end.at_once).await,
+        Err(error) => {
             launched.stop().await;
-            Err(LaunchError::Fault(why.into()))
+            Err(error)
         }
     }
 }
@@ -193,7 +195,7 @@ async fn run_command(
     app.for_command = true;
     app.routes.clear();
     app.mounts.clear();
-    app.static_files.clear();
+    app.file_mounts.clear();
     app.enabled = mem::take(&mut command.dependencies);
     let stop = end_signals()?.stop;
     let mut launched = app.launch(sources).await?;

@@ -105,15 +105,22 @@ impl LaunchedApp {
         self.background.permanent.1.try_recv().ok()
     }
 
+    /// Loads the certificate for `listeners`, and opens the port that redirects to them.
+    ///
+    /// # Errors
+    /// Those of [`PublicListeners::open`].
+    pub fn open(&self, listeners: Listeners) -> Result<PublicListeners, LaunchError> {
+        PublicListeners::open(listeners, &self.http, self.handle.production())
+            .map_err(|why| LaunchError::Fault(why.into()))
+    }
+
     /// Serves until `stop`, then drains until `at_once`.
     pub async fn serve(
         mut self,
-        listeners: Listeners,
+        public: PublicListeners,
         stop: Stop,
         at_once: Stop,
     ) -> Result<(), LaunchError> {
-        let public = PublicListeners::open(listeners, &self.http, self.handle.production());
-        let public = public.map_err(|why| LaunchError::Fault(why.into()))?;
         let admin = self.open_admin().await?;
         {
             let mut connect = pin!(self.connect(FIRST_CONNECT_TIMEOUT));

@@ -96,7 +96,8 @@ pub struct App {
     routes: Vec<Route>,
     modules: Option<Vec<String>>,
     mounts: Vec<MountedRouter>,
-    static_files: Vec<http::StaticMount>,
+    // Not `static_files`: the compiler would show it, private, to those who lack the feature of the method.
+    file_mounts: Vec<http::StaticMount>,
     states: TypedValues,
     provided: TypedValues,
     enabled: Dependencies,
@@ -194,7 +195,7 @@ impl App {
             routes: Vec::new(),
             modules: None,
             mounts: Vec::new(),
-            static_files: Vec::new(),
+            file_mounts: Vec::new(),
             states: TypedValues::default(),
             provided: TypedValues::default(),
             enabled: Dependencies::default(),
@@ -543,7 +544,8 @@ impl App {
     /// See [`LaunchError`]: settings or routes are wrong, or a part failed to start.
     pub async fn serve(self, listener: TcpListener, stop: Stop) -> Result<(), LaunchError> {
         let launched = self.launch(LaunchSources::of_process()).await?;
-        launched.serve(listener.into(), stop, Stop::never()).await
+        let public = launched.open(listener.into())?;
+        launched.serve(public, stop, Stop::never()).await
     }
 
     /// Ejects to plain axum: returns the whole service, with its stack, as a router to serve as you like. Parts are

@@ -447,7 +447,7 @@ impl SetupState {
         if admin.has_routes() {
             router = mounts.admin(router, admin)?;
         }
-        let mut files = mem::take(&mut self.app.static_files);
+        let mut files = mem::take(&mut self.app.file_mounts);
         let problems: Vec<String> =
             files.iter_mut().filter_map(|mount| mount.resolve().err()).collect();
         if !problems.is_empty() {

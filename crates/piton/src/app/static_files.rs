@@ -24,7 +24,7 @@ impl App {
     #[must_use]
     #[track_caller]
     pub fn static_files(mut self, prefix: impl AsRef<str>, files: impl Into<StaticFiles>) -> Self {
-        self.static_files.push(StaticMount::new(prefix.as_ref(), files.into(), Location::caller()));
+        self.file_mounts.push(StaticMount::new(prefix.as_ref(), files.into(), Location::caller()));
         self
     }
 }

@@ -14,7 +14,9 @@ use crate::stop_signal::{Stop, Trigger};
 
 /// A service under test that listens on a free port. It stops when dropped.
 pub struct TestServer {
-    address: SocketAddr,
+    /// `None` if it listens on Unix sockets alone.
+    address: Option<SocketAddr>,
+    redirect_address: Option<SocketAddr>,
     scheme: &'static str,
     trigger: Trigger,
     task: Option<JoinHandle<Result<(), LaunchError>>>,
@@ -35,24 +37,51 @@ impl TestServer {
         } else {
             Listeners::bind(&launched.http, false).unwrap_or_else(|why| panic!("{why}"))
         };
-        let address = listeners.tcp_address().unwrap_or(([127, 0, 0, 1], 0).into());
+        let address = listeners.tcp_address();
+        let public = launched.open(listeners);
+        let public =
+            public.unwrap_or_else(|error| panic!("{}", error.report("the app under test")));
+        let redirect_address = public.redirect_address();
         let scheme = if launched.http.tls.is_on() { "https" } else { "http" };
         let (trigger, stop) = Stop::new();
         let handle = launched.handle.clone();
-        let task = tokio::spawn(launched.serve(listeners, stop, Stop::never()));
-        Self { address, scheme, trigger, task: Some(task), handle, _folder: folder }
+        let task = tokio::spawn(launched.serve(public, stop, Stop::never()));
+        let task = Some(task);
+        Self { address, redirect_address, scheme, trigger, task, handle, _folder: folder }
     }
 
     /// Returns the first address that it listens on over TCP.
+    ///
+    /// # Panics
+    /// If it listens on Unix sockets alone.
     #[must_use]
+    #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.expect(
+            "the server listens on Unix sockets alone: connect to the path of `http.listen`, such as by \
+             `tokio::net::UnixStream`, or add an address of TCP to it (`127.0.0.1:0`)",
+        )
     }
 
     /// Returns the URL of a path that begins with `/`.
+    ///
+    /// # Panics
+    /// If it listens on Unix sockets alone.
     #[must_use]
+    #[track_caller]
     pub fn url(&self, path: &str) -> String {
-        format!("{}://{}{path}", self.scheme, self.address)
+        format!("{}://{}{path}", self.scheme, self.address())
+    }
+
+    /// Returns the port of plain HTTP that redirects to HTTPS: that of `http.redirect_port`, or the free one that was
+    /// chosen for `0`.
+    ///
+    /// # Panics
+    /// If `http.redirect_port` is not set.
+    #[must_use]
+    #[track_caller]
+    pub fn redirect_port(&self) -> u16 {
+        self.redirect_address.expect("`http.redirect_port` is set, to a port or to 0").port()
     }
 
     /// Returns the running app.

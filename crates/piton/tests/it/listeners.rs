@@ -57,6 +57,15 @@ async fn every_address_is_served_and_closed() {
 }
 
 #[piton::test]
+#[should_panic(expected = "the server listens on Unix sockets alone")]
+async fn a_unix_socket_has_no_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let server = TestServer::start(app().set("http.listen", vec![unix(&path)])).await;
+    let _ = server.url("/client-ip");
+}
+
+#[piton::test]
 async fn a_request_over_a_unix_socket_is_answered_while_the_service_stops() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.sock");

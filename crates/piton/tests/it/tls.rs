@@ -291,9 +291,9 @@ async fn plain_http_on_the_port_of_tls_gets_400_in_plain_text() {
 async fn plain_http_on_the_second_port_is_sent_to_https() {
     let folder = tempfile::tempdir().unwrap();
     certificates::make(folder.path());
-    let port = test_support::free_port();
-    let app = app(folder.path()).set("http.redirect_port", port);
+    let app = app(folder.path()).set("http.redirect_port", 0);
     let server = TestServer::start(app).await;
+    let port = server.redirect_port();
     let plain = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let answer = plain.post(format!("http://localhost:{port}/x?y=1")).body("z").send().await;
     let answer = answer.unwrap();

@@ -5,6 +5,7 @@
 //! that clients connect again to another instance. Then the listener closes, requests in flight are
 //! finished, and only what is left at the deadline is cut off.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,6 +67,11 @@ impl PublicListeners {
         let tls = TlsAcceptor::new(&settings.tls, speaks_http2)?;
         let redirect = Listeners::bind_redirect(settings, production)?;
         Ok(Self { listeners, tls, redirect })
+    }
+
+    /// Returns the address of `http.redirect_port`, if it is set.
+    pub fn redirect_address(&self) -> Option<SocketAddr> {
+        self.redirect.as_ref()?.tcp_address()
     }
 
     /// Returns the addresses as URLs: `https://127.0.0.1:5000`, `unix:/run/app.sock`.
