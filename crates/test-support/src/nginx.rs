@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::http_client;
+use crate::python::workspace;
 
 /// An nginx that balances between services. Killed when dropped.
 #[derive(Debug)]
@@ -37,12 +38,25 @@ impl Nginx {
         Self::start_to("https", ports, true).await
     }
 
+    /// Starts one with the configuration of `docs/http.md`, in front of `upstream`: `127.0.0.1:5000`, or
+    /// `unix:/run/app.sock`.
+    ///
+    /// # Panics
+    /// If nginx is not installed (`apt-get install nginx-light`) or does not start.
+    pub async fn start_documented(upstream: &str) -> Self {
+        Self::start_with(|port, folder| documented_configuration(port, upstream, folder)).await
+    }
+
     async fn start_to(scheme: &str, ports: &[u16], keepalive: bool) -> Self {
+        Self::start_with(|port, folder| configuration(port, (scheme, ports), keepalive, folder))
+            .await
+    }
+
+    async fn start_with(configuration: impl FnOnce(u16, &str) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = crate::free_port();
         let config = folder.path().join("nginx.conf");
-        let text =
-            configuration(port, (scheme, ports), keepalive, &folder.path().to_string_lossy());
+        let text = configuration(port, &folder.path().to_string_lossy());
         std::fs::write(&config, text).expect("the folder can be written to");
         let child = Command::new("nginx")
             .args(["-e", "stderr", "-c"])
@@ -134,6 +148,31 @@ fn temporary(folder: &str) -> String {
     format!(
         "    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;"
+    )
+}
+
+/// Returns the configuration that `docs/http.md` shows, with another upstream and another port.
+fn documented_configuration(port: u16, upstream: &str, folder: &str) -> String {
+    let page = std::fs::read_to_string(workspace().join("docs/http.md"));
+    let page = page.expect("the page is in the repository");
+    let block = page.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next());
+    let block = block.expect("the page has a configuration of nginx");
+    let replaced = |text: &str, old: &str, new: &str| {
+        assert!(text.contains(old), "docs/http.md has `{old}`");
+        text.replace(old, new)
+    };
+    let block = replaced(block, "server 127.0.0.1:5000 ", &format!("server {upstream} "));
+    let block = replaced(&block, "listen 80;", &format!("listen 127.0.0.1:{port};"));
+    let temporary = temporary(folder);
+    format!(
+        "daemon off; master_process off; pid {folder}/nginx.pid;
+events {{ worker_connections 512; }}
+http {{
+    access_log off; error_log stderr crit;
+{temporary}
+{block}
+}}
+"
     )
 }
 

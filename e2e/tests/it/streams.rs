@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use test_support::http_client;
+use test_support::nginx::Nginx;
 use test_support::node;
 use test_support::service::Service;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -219,4 +220,17 @@ async fn a_failure_within_a_stream_is_logged_once_with_the_id_of_its_request() {
         "{}",
         lines[0]
     );
+}
+
+#[tokio::test]
+async fn streams_arrive_behind_the_nginx_of_the_docs_over_tcp_and_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, path) = (test_support::free_port(), folder.path().join("app.sock"));
+    let listen = format!(r#"http.listen=["127.0.0.1:{port}","unix:{}"]"#, path.display());
+    let _service = start(port, &["--set", &listen]).await;
+    for upstream in [format!("127.0.0.1:{port}"), format!("unix:{}", path.display())] {
+        let nginx = Nginx::start_documented(&upstream).await;
+        drop(open_socket(nginx.port).await);
+        drop(open_events(nginx.port).await);
+    }
 }

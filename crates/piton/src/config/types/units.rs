@@ -108,6 +108,12 @@ impl ByteSize {
         Self(count << 20)
     }
 
+    /// Returns a size of `count` times 1,073,741,824 bytes.
+    #[must_use]
+    pub const fn gib(count: u64) -> Self {
+        Self(count << 30)
+    }
+
     /// Returns the number of bytes.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
@@ -280,5 +286,6 @@ mod tests {
         }
         assert_eq!(ByteSize::mib(2).as_usize(), 2 << 20);
         assert_eq!(ByteSize::kib(3).as_u64(), 3 << 10);
+        assert_eq!(ByteSize::gib(3).to_string(), "3GiB");
     }
 }

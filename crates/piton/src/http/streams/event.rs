@@ -1,7 +1,7 @@
 //! A server-sent event, written in the format of the HTML standard
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -57,10 +57,10 @@ impl Event {
         self
     }
 
-    /// Sets the id, which a client sends as `Last-Event-ID` when it connects again. Line breaks and
-    /// NUL are removed.
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(one_line(id.into()));
+    /// Sets the id, such as a number, which a client sends as `Last-Event-ID` when it connects again.
+    /// Line breaks and NUL are removed.
+    pub fn id(mut self, id: impl Display) -> Self {
+        self.id = Some(one_line(id.to_string()));
         self
     }
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_field_is_written_and_an_empty_line_ends_the_event() {
-        let event = Event::new("x").name("tick").id("7").retry(Duration::from_millis(1500));
+        let event = Event::new("x").name("tick").id(7).retry(Duration::from_millis(1500));
         assert_eq!(written(&event), "event: tick\nid: 7\nretry: 1500\ndata: x\n\n");
         assert_eq!(written(&Event::comment("hello")), ": hello\n\n");
         assert_eq!(written(&Event::json(&[1, 2]).unwrap()), "data: [1,2]\n\n");
