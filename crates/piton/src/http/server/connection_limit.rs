@@ -6,9 +6,11 @@
 use rustix::process::{Resource, getrlimit};
 use tracing::warn;
 
-use super::connection_permits::MAX_RESERVE;
 use crate::http::settings::HttpSettings;
 use crate::memory;
+
+/// Maximum number of connections in the reserve. The oldest is closed for a new one.
+pub(super) const MAX_RESERVE: usize = 32;
 
 /// Minimum number of connections, however few files may be open.
 const MIN_CONNECTIONS: usize = 16;

@@ -10,9 +10,6 @@ use std::time::Duration;
 
 use super::connection_state::ConnectionState;
 
-/// Maximum number of connections in the reserve. The oldest is closed for a new one.
-pub(super) const MAX_RESERVE: usize = 32;
-
 /// Time for a connection in the reserve to send a head. Probes are sent at once.
 pub(super) const RESERVE_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 

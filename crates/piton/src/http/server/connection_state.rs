@@ -44,8 +44,8 @@ pub(crate) struct ConnectionState {
     idle_since: AtomicU64,
     /// Number of bytes received since then.
     received: AtomicUsize,
-    /// Number of bytes written. It wraps, because only its changes matter.
-    written: AtomicUsize,
+    /// Number of bytes written. A change means that the client receives. It wraps, because only its changes matter.
+    pub(crate) written: AtomicUsize,
     /// Set while the connection has no permit (`connection_permits.rs`).
     in_reserve: AtomicBool,
     /// The part of the request's body that no handler has read.
@@ -169,12 +169,6 @@ impl ConnectionState {
     pub fn add_written(&self, count: usize) {
         let before = self.written.load(Ordering::Relaxed);
         self.written.store(before.wrapping_add(count), Ordering::Relaxed);
-    }
-
-    /// Returns the number of bytes written. A change means that the client receives.
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "WebSockets alone ask"))]
-    pub fn written(&self) -> usize {
-        self.written.load(Ordering::Relaxed)
     }
 
     /// Returns the number of bytes received since the connection is idle, or switched to another protocol.

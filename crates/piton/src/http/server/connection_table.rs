@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{AbortHandle, Id};
 
-use super::connection_permits::MAX_RESERVE;
+use super::connection_limit::MAX_RESERVE;
 use super::connection_state::ConnectionState;
 use crate::support::coarse_clock;
 

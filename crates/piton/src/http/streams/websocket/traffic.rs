@@ -5,6 +5,7 @@
 //! since the message before it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use axum::extract::ws;
@@ -42,7 +43,7 @@ impl Traffic {
 
     /// Returns the number of bytes written. A change means that the client receives.
     pub fn written(&self) -> usize {
-        self.connection.as_ref().map_or(0, |connection| connection.written())
+        self.connection.as_ref().map_or(0, |connection| connection.written.load(Ordering::Relaxed))
     }
 
     /// Returns whether the client has sent anything since the last call.
