@@ -142,7 +142,7 @@ async fn a_stream_is_sent_whole() {
 #[cfg(feature = "openapi")]
 #[piton::test]
 async fn the_documented_headers_of_a_download_are_those_that_it_has() {
-    let documented = App::new("it").blueprints(["downloads::attributes"]);
+    let documented = App::new("it").blueprints(["downloads::attributes"]).state(Files("".into()));
     let document = documented.openapi_document().unwrap();
     let response = &document["paths"]["/file/{name}"]["get"]["responses"]["200"];
     let (app, _folder) = app().await;

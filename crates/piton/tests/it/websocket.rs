@@ -403,9 +403,9 @@ async fn a_client_that_reads_one_message_slowly_is_not_given_up() {
             sender.closed().await;
         })
     }
-    let app = app().route(get("/sends", sends)).set("http.streams.heartbeat", "200ms");
+    let app = app().route(get("/sends-slowly", sends)).set("http.streams.heartbeat", "200ms");
     let server = TestServer::start(app).await;
-    let mut client = connect(&server, "/sends").await;
+    let mut client = connect(&server, "/sends-slowly").await;
     let mut piece = vec![0; PIECE];
     // It takes 2.5 s, and two heartbeats are 0.4 s.
     for _ in 0..SIZE / PIECE {
