@@ -53,23 +53,27 @@ fn is_target(method: &Method, target: &Uri) -> bool {
 }
 
 fn host_fault(version: Version, headers: &HeaderMap) -> Option<&'static str> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) if is_host(host.as_bytes()) => None,
-        (Some(_), None) => Some("the `Host` header is not a host and port"),
-        (Some(_), Some(_)) => Some("the request has more than one `Host` header"),
-        (None, _) if version == Version::HTTP_11 => Some("the request has no `Host` header"),
-        (None, _) => None,
+    match headers.get(header::HOST) {
+        Some(_) if has_two_hosts(headers) => Some("the request has more than one `Host` header"),
+        Some(host) if is_host(host.as_bytes()) => None,
+        Some(_) => Some("the `Host` header is not a host and port"),
+        None if version == Version::HTTP_11 => Some("the request has no `Host` header"),
+        None => None,
     }
+}
+
+fn has_two_hosts(headers: &HeaderMap) -> bool {
+    // Nearly no request repeats a name, which two counts tell.
+    headers.len() > headers.keys_len() && headers.get_all(header::HOST).iter().nth(1).is_some()
 }
 
 /// Returns whether `host` is `uri-host [":" port]` of RFC 9110 section 7.2, or empty.
 fn is_host(host: &[u8]) -> bool {
     let Some(literal) = host.strip_prefix(b"[") else {
-        let mut parts = host.split(|byte| *byte == b':');
-        let name = parts.next().unwrap_or_default();
-        let port = parts.next().unwrap_or_default();
-        return parts.next().is_none() && name.iter().all(is_of_name) && is_port(port);
+        return match host.iter().position(|byte| !is_of_name(byte)) {
+            None => true,
+            Some(end) => host[end] == b':' && is_port(&host[end + 1..]),
+        };
     };
     let Some(end) = literal.iter().position(|byte| *byte == b']') else { return false };
     let (address, rest) = (&literal[..end], &literal[end + 1..]);
@@ -84,7 +88,35 @@ fn is_port(port: &[u8]) -> bool {
 
 /// Returns whether `byte` may be in a name: `unreserved`, `sub-delims` and `%` of RFC 3986.
 fn is_of_name(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte)
+    /// The answers for all bytes, because the host of every request is checked.
+    const IS_OF_NAME: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        while byte < u8::MAX {
+            table[byte as usize] = byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'-' | b'.'
+                        | b'_'
+                        | b'~'
+                        | b'!'
+                        | b'$'
+                        | b'&'
+                        | b'\''
+                        | b'('
+                        | b')'
+                        | b'*'
+                        | b'+'
+                        | b','
+                        | b';'
+                        | b'='
+                        | b'%'
+                );
+            byte += 1;
+        }
+        table
+    };
+    IS_OF_NAME[usize::from(*byte)]
 }
 
 #[cfg(test)]
