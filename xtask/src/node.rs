@@ -16,10 +16,12 @@ const HELP: &str = "\
 Installs the Node programs that check Piton's output: Newman, a driver of Chromium, linters and clients
 of OpenAPI documents.
 
-Usage: cargo xtask node [NAME]...
+Usage: cargo xtask node [--for-gate | NAME...]
 
 Makes `target/node/NAME` for each folder of `e2e/node`, or for the named ones. Folders that match their
 `package-lock.json` are left alone.
+
+  --for-gate      only those that the gate needs
 ";
 
 /// Folder of the lists and scripts.

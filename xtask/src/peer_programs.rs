@@ -6,6 +6,9 @@ use std::process::ExitCode;
 
 use crate::command::{self, Result};
 
+/// The argument that stands for all that the gate needs.
+pub const FOR_GATE: &str = "--for-gate";
+
 /// A kind of peer programs.
 pub struct PeerPrograms {
     /// Help text of the command.
@@ -25,6 +28,10 @@ impl PeerPrograms {
     pub fn main(&self, args: &[String]) -> Result<ExitCode> {
         if args.iter().any(|arg| arg == "-h" || arg == "--help") {
             print!("{}", self.help);
+            return Ok(ExitCode::SUCCESS);
+        }
+        if args == [FOR_GATE] {
+            self.all()?;
             return Ok(ExitCode::SUCCESS);
         }
         let known = self.names()?;

@@ -17,10 +17,12 @@ use crate::peer_programs::PeerPrograms;
 const HELP: &str = "\
 Installs the Python programs that Piton is compared with.
 
-Usage: cargo xtask python [NAME]...
+Usage: cargo xtask python [--for-gate | NAME...]
 
 Makes `target/python/NAME` for each folder of `e2e/python`, or for the named ones. Folders that match
 their `requirements.txt` are left alone.
+
+  --for-gate      only those that the gate needs
 ";
 
 /// Folder of the lists and scripts.

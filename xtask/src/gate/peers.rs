@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use crate::bench::killed_with_parent;
 use crate::command::{Result, root, say};
+use crate::peer_programs::FOR_GATE;
 
 /// The commands of this program that install them.
 const COMMANDS: [&str; 2] = ["python", "node"];
@@ -49,9 +50,9 @@ impl Installation {
         fs::create_dir_all(&folder)?;
         let log = folder.join(format!("peers-{command}.log"));
         let output = File::create(&log)?;
-        say(&format!("$ cargo xtask {command} > {} &", log.display()));
+        say(&format!("$ cargo xtask {command} {FOR_GATE} > {} &", log.display()));
         let program = std::env::current_exe()?.display().to_string();
-        let child = killed_with_parent(&[program, command.to_owned()])
+        let child = killed_with_parent(&[program, command.to_owned(), FOR_GATE.to_owned()])
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
