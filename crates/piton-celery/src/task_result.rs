@@ -188,7 +188,7 @@ impl TaskResult {
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Status {
-    /// Nothing is known of the task: it waits, or its id is wrong.
+    /// Stands for a task without a stored result: it waits, or its id is wrong.
     #[default]
     Pending,
     /// A worker has the task. Only shown, never stored.

@@ -129,14 +129,26 @@ fn config(folder: &TempDir) -> PathBuf {
 }
 
 fn configuration_of_sites(sites: &Path, folder: &str) -> String {
-    let (sites, temporary) = (sites.display(), temporary(folder));
+    let directives = format!("    include {}/*.conf;", sites.display());
+    whole("worker_processes 2", folder, &directives)
+}
+
+/// Returns the configuration of a single process without workers, so that killing it leaves none
+/// behind, with `directives` for its requests.
+fn single_process(folder: &str, directives: &str) -> String {
+    whole("master_process off", folder, directives)
+}
+
+/// Returns a whole configuration: one directive about processes, and `directives` for requests.
+fn whole(processes: &str, folder: &str, directives: &str) -> String {
+    let temporary = temporary(folder);
     format!(
-        "daemon off; worker_processes 2; pid {folder}/nginx.pid;
+        "daemon off; {processes}; pid {folder}/nginx.pid;
 events {{ worker_connections 512; }}
 http {{
     access_log off; error_log stderr crit;
 {temporary}
-    include {sites}/*.conf;
+{directives}
 }}
 "
     )
@@ -163,21 +175,10 @@ fn documented_configuration(port: u16, upstream: &str, folder: &str) -> String {
     };
     let block = replaced(block, "server 127.0.0.1:5000 ", &format!("server {upstream} "));
     let block = replaced(&block, "listen 80;", &format!("listen 127.0.0.1:{port};"));
-    let temporary = temporary(folder);
-    format!(
-        "daemon off; master_process off; pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-    access_log off; error_log stderr crit;
-{temporary}
-{block}
-}}
-"
-    )
+    single_process(folder, &block)
 }
 
-/// Returns the configuration of a single process without workers, so that killing it leaves none
-/// behind.
+/// Returns the configuration of a proxy for these replicas.
 ///
 /// Everything else is Debian's default, including when it tries the next server: on errors and
 /// timeouts, and never again for a request that may have had an effect.
@@ -196,16 +197,9 @@ fn configuration(
     } else {
         ("", "")
     };
-    let temporary = temporary(folder);
-    format!(
-        "daemon off; master_process off; pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-    access_log off; error_log stderr crit;
-{temporary}
-    upstream replicas {{ {servers} {kept} }}
-    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {scheme}://replicas; {version} }} }}
-}}
-"
-    )
+    let replicas = format!(
+        "    upstream replicas {{ {servers} {kept} }}
+    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {scheme}://replicas; {version} }} }}"
+    );
+    single_process(folder, &replicas)
 }

@@ -1,4 +1,4 @@
-//! What holds for every call of a task.
+//! Laws of the call of a task.
 
 use piton_celery::{Parameter, bind};
 use proptest::prelude::*;

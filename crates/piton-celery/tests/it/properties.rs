@@ -1,4 +1,4 @@
-//! What holds for every message: it comes back as it was written, and no bytes make the reader panic.
+//! Laws of messages: each comes back as it was written, and no bytes make the reader panic.
 
 use piton_celery::{
     Envelope, IsoDateTime, Kind, Signature, TaskBody, TaskResult, args_repr, python_json,
