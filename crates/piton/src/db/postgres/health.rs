@@ -79,7 +79,7 @@ impl Store {
         if let Err(error) = &checked
             && self.state.record_fault(error)
         {
-            drop(connection.detach());
+            connection.discard();
         }
         checked.map(|()| true)
     }

@@ -6,6 +6,7 @@ pub(super) mod error;
 mod failover;
 mod health;
 mod migrate;
+mod pooled_connection;
 pub(super) mod row;
 pub(super) mod server_config;
 mod server_state;

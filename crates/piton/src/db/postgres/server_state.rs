@@ -22,6 +22,10 @@ const DISK_FULL_GRACE: Duration = Duration::from_secs(30);
 /// vanished from the network never answers, and never fails either.
 const SILENCE_BEFORE_CHECK: Duration = Duration::from_secs(1);
 
+/// Time for the server to answer on a released connection, once it should have ended the connection's last
+/// statement, or has become unreachable for others.
+const RELEASE_GRACE: Duration = Duration::from_secs(5);
+
 /// The reason why the server cannot do all of its work at the moment.
 #[derive(Clone, Debug)]
 pub(super) enum ServerFault {
@@ -111,22 +115,27 @@ impl ServerState {
         self.abandonments.send_modify(|abandonments| *abandonments += 1);
     }
 
+    /// Returns a receiver that changes with each [`abandon`](Self::abandon) from now on.
+    pub fn abandonments(&self) -> watch::Receiver<u64> {
+        self.abandonments.subscribe()
+    }
+
     /// Returns the number of statements that the server has answered.
     pub fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
-    /// Waits for the server to answer `statement`. Makes the watch check the server if it answers
-    /// nothing for a while.
+    /// Waits for the server to answer `statement` on a connection with these abandonments. Makes the watch
+    /// check the server if it answers nothing for a while.
     ///
     /// # Errors
     /// Those of `statement`; or another server replaced this one, and the connection is unusable.
     pub async fn answer<T>(
         &self,
+        mut abandonments: watch::Receiver<u64>,
         statement: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let answers_before = self.answers();
-        let mut abandoned = self.abandonments.subscribe();
         let mut silence = std::pin::pin!(tokio::time::sleep(SILENCE_BEFORE_CHECK));
         let mut statement = std::pin::pin!(statement);
         let mut check_requested = false;
@@ -139,7 +148,7 @@ impl ServerState {
                     }
                     return outcome;
                 }
-                _ = abandoned.changed() => {
+                _ = abandonments.changed() => {
                     let why = "the server does not answer, and another one is in use now: whether the statement \
                         was run is not known";
                     return Err(unreachable(why));
@@ -151,6 +160,50 @@ impl ServerState {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits for `release`, which asks the server on a connection that nobody waits for. Returns `None` once
+    /// no answer is to be expected.
+    pub async fn unless_lost<T>(
+        &self,
+        mut abandonments: watch::Receiver<u64>,
+        release: impl Future<Output = T>,
+    ) -> Option<T> {
+        tokio::select! {
+            biased;
+            released = release => Some(released),
+            _ = abandonments.changed() => None,
+            () = self.until_silent() => None,
+        }
+    }
+
+    /// Waits for [`RELEASE_GRACE`] after the server has become unreachable, or after the longest statement.
+    async fn until_silent(&self) {
+        let statement_ended = async {
+            match u64::try_from(self.statement_timeout_ms) {
+                Ok(limit_ms @ 1..) => tokio::time::sleep(Duration::from_millis(limit_ms)).await,
+                // A statement without a limit may take as long as it likes.
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = statement_ended => {}
+            _ = self.until_unreachable() => {}
+        }
+        // Not at once, because a pooler without a free session serves the connections that exist.
+        tokio::time::sleep(RELEASE_GRACE).await;
+    }
+
+    /// Waits until the server is unreachable, and returns the reason.
+    pub async fn until_unreachable(&self) -> String {
+        let mut fault = self.fault.subscribe();
+        let is_unreachable =
+            |fault: &Option<ServerFault>| matches!(fault, Some(ServerFault::Unreachable(_)));
+        let unreachable = fault.wait_for(is_unreachable).await;
+        match unreachable.as_deref() {
+            Ok(Some(ServerFault::Unreachable(why))) => why.clone(),
+            _ => String::new(),
         }
     }
 
@@ -255,5 +308,57 @@ impl ServerState {
             self.suspect_read_only();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::db::settings::DbSettings;
+
+    fn state(statement_timeout: Duration) -> ServerState {
+        let settings = DbSettings {
+            host: Some("db".into()),
+            user: Some("me".into()),
+            database: Some("shop".into()),
+            statement_timeout,
+            ..DbSettings::default()
+        };
+        ServerState::new(&ServerConfig::from_settings(&settings).unwrap().unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_released_connection_is_given_up_after_the_longest_statement() {
+        let state = state(Duration::from_secs(20));
+        let begin = Instant::now();
+        assert_eq!(state.unless_lost(state.abandonments(), pending::<()>()).await, None);
+        assert_eq!(begin.elapsed(), Duration::from_secs(20) + RELEASE_GRACE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_released_connection_has_a_grace_once_the_server_is_unreachable() {
+        let state = state(Duration::ZERO);
+        let released = state.unless_lost(state.abandonments(), pending::<()>());
+        let day = Duration::from_secs(24 * 60 * 60);
+        let mut released = std::pin::pin!(released);
+        assert!(tokio::time::timeout(day, &mut released).await.is_err(), "no limit is set");
+        state.fault.send_replace(Some(ServerFault::Unreachable("no answer".into())));
+        let begin = Instant::now();
+        assert_eq!(released.await, None);
+        assert_eq!(begin.elapsed(), RELEASE_GRACE);
+        let answered = state.unless_lost(state.abandonments(), async {}).await;
+        assert_eq!(answered, Some(()), "existing connections may still be served");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_released_connection_is_given_up_once_another_server_is_in_use() {
+        let state = state(Duration::ZERO);
+        let abandonments = state.abandonments();
+        state.abandon();
+        assert_eq!(state.unless_lost(abandonments, pending::<()>()).await, None);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::Connection;
 use tracing::{debug, error, info, warn};
 
+use super::pooled_connection::PooledConnection;
 use super::server_state::ServerFault;
 use super::store::Store;
 use crate::db::error::FaultScope;
@@ -85,13 +86,14 @@ impl Store {
     /// Returns whether the server answers on a connection of the pool. `answers` is the number of
     /// answered statements before the attempt to open another connection.
     async fn pool_answers(&self, answers: u64) -> bool {
-        while let Some(mut connection) = self.pool.try_acquire() {
+        while let Some(connection) = self.pool.try_acquire() {
+            let mut connection = PooledConnection::new(connection, self.state.clone());
             match tokio::time::timeout(POOLED_TIMEOUT, connection.ping()).await {
                 Ok(Ok(())) => return true,
                 // The next one is tried, because only this one may be broken.
-                Ok(Err(_)) => connection.close_on_drop(),
+                Ok(Err(_)) => connection.discard(),
                 Err(_) => {
-                    connection.close_on_drop();
+                    connection.discard();
                     break;
                 }
             }

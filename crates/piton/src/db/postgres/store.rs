@@ -9,18 +9,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
+use sqlx::Connection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{Connection, Postgres};
-use tokio::sync::watch;
 use tracing::warn;
 
 use super::error::{refused, unreachable};
 use super::failover::ActiveEndpoint;
+use super::pooled_connection::PooledConnection;
 use super::server_config::ServerConfig;
 use super::server_state::{ServerFault, ServerState};
 use super::session_probe::Pooling;
-use super::statement::{StatementMode, StatementOutcome, run_statement};
+use super::statement::{StatementMode, StatementOutcome};
 use super::transaction::PostgresTransaction;
 use crate::db::bounded_rows::RowLimit;
 use crate::db::error::{Error, FaultScope, Kind};
@@ -108,7 +107,7 @@ impl Store {
     }
 
     /// Returns a connection, or the reason why there is none, at once if it is known.
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+    pub(super) async fn acquire(&self) -> Result<PooledConnection, Error> {
         match &*self.state.fault.borrow() {
             Some(ServerFault::Unreachable(why)) => return Err(unreachable(why.clone())),
             Some(ServerFault::ConnectionsRefused(why)) if self.pool.size() == 0 => {
@@ -134,8 +133,7 @@ impl Store {
     /// Waits for a connection of the pool, as long as the server is not known to be unreachable.
     async fn acquire_unless_unreachable(
         &self,
-    ) -> Result<Result<PoolConnection<Postgres>, sqlx::Error>, Error> {
-        let mut fault = self.state.fault.subscribe();
+    ) -> Result<Result<PooledConnection, sqlx::Error>, Error> {
         let answers_before = self.state.answers();
         let mut wait = std::pin::pin!(tokio::time::sleep(WAIT_BEFORE_CHECK));
         let mut check_requested = false;
@@ -145,8 +143,10 @@ impl Store {
             loop {
                 tokio::select! {
                     biased;
-                    acquired = &mut acquired => return Ok(acquired),
-                    why = until_unreachable(&mut fault) => return Err(unreachable(why)),
+                    acquired = &mut acquired => {
+                        return Ok(acquired.map(|it| PooledConnection::new(it, self.state.clone())));
+                    }
+                    why = self.state.until_unreachable() => return Err(unreachable(why)),
                     // Started anew, because the pool may be connecting to a server that is not in use
                     // any more, and would hold the place in the pool.
                     _ = renewals.changed() => break,
@@ -188,21 +188,21 @@ impl Store {
             return self.run_in_transaction(statement, mode).await;
         }
         let mut connection = self.acquire().await?;
-        let mut outcome = self.state.answer(run_statement(&mut connection, statement, mode)).await;
+        let mut outcome = connection.run_statement(statement, mode).await;
         if let Err(error) = &outcome
             && error.scope() == FaultScope::StaleStatement
         {
             // Tried again, which is safe because the server refused the cached statement before it
             // ran.
             outcome = match connection.clear_cached_statements().await {
-                Ok(()) => self.state.answer(run_statement(&mut connection, statement, mode)).await,
+                Ok(()) => connection.run_statement(statement, mode).await,
                 Err(error) => Err(error.into()),
             };
         }
         if let Err(error) = &outcome
             && self.state.record_fault(error)
         {
-            drop(connection.detach());
+            connection.discard();
         }
         outcome
     }
@@ -262,16 +262,5 @@ impl Store {
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-/// Waits until the server is unreachable, and returns the reason.
-async fn until_unreachable(fault: &mut watch::Receiver<Option<ServerFault>>) -> String {
-    let is_unreachable =
-        |fault: &Option<ServerFault>| matches!(fault, Some(ServerFault::Unreachable(_)));
-    let unreachable = fault.wait_for(is_unreachable).await;
-    match unreachable.as_deref() {
-        Ok(Some(ServerFault::Unreachable(why))) => why.clone(),
-        _ => String::new(),
     }
 }

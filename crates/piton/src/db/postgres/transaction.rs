@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection, PgConnection, Postgres};
+use sqlx::{Connection, PgConnection};
+use tokio::runtime::Handle;
 
 use super::error::unreachable;
+use super::pooled_connection::PooledConnection;
 use super::server_state::ServerState;
 use super::session_probe::Pooling;
-use super::statement::{StatementMode, StatementOutcome, run_statement};
+use super::statement::{StatementMode, StatementOutcome};
 use crate::db::bounded_rows::RowLimit;
 use crate::db::error::Error;
 use crate::db::row::Row;
@@ -21,7 +22,7 @@ use crate::db::statement_kind::StatementKind;
 /// An open transaction. Rolled back in the background when dropped.
 pub(in crate::db) struct PostgresTransaction {
     /// `None` once the transaction has ended.
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<PooledConnection>,
     state: Arc<ServerState>,
     /// Set if the connection is broken.
     is_broken: bool,
@@ -30,7 +31,7 @@ pub(in crate::db) struct PostgresTransaction {
 
 impl PostgresTransaction {
     pub(super) async fn begin(
-        connection: PoolConnection<Postgres>,
+        connection: PooledConnection,
         state: Arc<ServerState>,
     ) -> Result<Self, Error> {
         let sql = state.begin_sql();
@@ -42,15 +43,16 @@ impl PostgresTransaction {
             is_broken: true,
             has_changed_rows: false,
         };
-        let state = open.state.clone();
-        let started =
-            async { sqlx::raw_sql(sql).execute(open.connection()).await.map_err(Error::from) };
-        state.answer(started).await?;
+        let (state, abandonments) = (open.state.clone(), open.connection().abandonments());
+        let started = async {
+            sqlx::raw_sql(sql).execute(&mut **open.connection()).await.map_err(Error::from)
+        };
+        state.answer(abandonments, started).await?;
         open.is_broken = false;
         Ok(open)
     }
 
-    fn connection(&mut self) -> &mut PgConnection {
+    fn connection(&mut self) -> &mut PooledConnection {
         self.connection.as_mut().expect("it is taken when the transaction has ended")
     }
 
@@ -73,8 +75,7 @@ impl PostgresTransaction {
         statement: &BoundStatement,
         mode: StatementMode,
     ) -> Result<StatementOutcome, Error> {
-        let state = self.state.clone();
-        let outcome = state.answer(run_statement(self.connection(), statement, mode)).await;
+        let outcome = self.connection().run_statement(statement, mode).await;
         match &outcome {
             Ok(_) => {
                 self.has_changed_rows |=
@@ -115,10 +116,10 @@ impl PostgresTransaction {
             return Ok(());
         }
         let clear_statements = self.state.pooling() == Pooling::Transaction;
-        let state = self.state.clone();
-        let connection = self.connection();
+        let (state, connection) = (self.state.clone(), self.connection());
+        let abandonments = connection.abandonments();
         let ended = async { end(connection, sql, clear_statements).await.map_err(Error::from) };
-        let ended = state.answer(ended).await;
+        let ended = state.answer(abandonments, ended).await;
         if let Err(error) = &ended
             && self.state.record_fault(error)
         {
@@ -131,7 +132,7 @@ impl PostgresTransaction {
     /// Closes the connection, which makes the server roll back.
     fn discard_connection(&mut self) {
         if let Some(connection) = self.connection.take() {
-            drop(connection.detach());
+            connection.discard();
         }
     }
 }
@@ -141,13 +142,21 @@ impl Drop for PostgresTransaction {
         if self.is_broken {
             self.discard_connection();
         }
-        let Some(mut connection) = self.connection.take() else { return };
-        let clear_statements = self.state.pooling() == Pooling::Transaction;
-        tokio::spawn(async move {
-            if end(&mut connection, "ROLLBACK", clear_statements).await.is_err() {
-                connection.close_on_drop();
-            }
-        });
+        let Some(connection) = self.connection.take() else { return };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(roll_back(connection, self.state.clone()))),
+            Err(_) => connection.discard(),
+        }
+    }
+}
+
+/// Rolls back a transaction that was dropped. Closes its connection instead if the server does not answer.
+async fn roll_back(mut connection: PooledConnection, state: Arc<ServerState>) {
+    let clear_statements = state.pooling() == Pooling::Transaction;
+    let abandonments = connection.abandonments();
+    let ended = end(&mut connection, "ROLLBACK", clear_statements);
+    if !matches!(state.unless_lost(abandonments, ended).await, Some(Ok(()))) {
+        connection.discard();
     }
 }
 

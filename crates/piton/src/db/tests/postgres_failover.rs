@@ -298,6 +298,9 @@ async fn behind_a_freezer() -> (Freezer, DbSettings) {
     (freezer, DbSettings { max_connections: 3, ..at(&url) })
 }
 
+/// A statement that is running when it is cancelled.
+const SLEEP: &str = "SELECT pg_sleep(10)";
+
 /// Maximum time of a switch to another host.
 const MAX_SWITCH: Duration = Duration::from_secs(5);
 
@@ -335,5 +338,62 @@ async fn a_frozen_host_is_replaced_although_statements_wait_on_every_connection(
     assert_eq!(in_transaction.unwrap_err().kind(), Kind::Unavailable);
     db.run(ADD, ("north", 1)).await.unwrap();
     assert!(begin.elapsed() < MAX_SWITCH, "{:?}", begin.elapsed());
+    watch.end().await;
+}
+
+/// Runs a statement, which has to end within [`MAX_SWITCH`].
+async fn serve_soon(db: &Db) {
+    let added = tokio::time::timeout(MAX_SWITCH, db.run(ADD, ("north", 1))).await;
+    added.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_dropped_on_a_frozen_host_keep_no_place_in_the_pool() {
+    let (freezer, settings) = behind_a_freezer().await;
+    let db = with(settings, &[SHOP]).await;
+    let watch = Watch::over(&db);
+    db.run(FILL, ()).await.unwrap();
+    let open = futures_util::future::try_join_all((0..3).map(|_| db.begin())).await.unwrap();
+    freezer.freeze();
+    drop(open);
+    serve_soon(&db).await;
+    watch.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_cancelled_on_a_frozen_host_keep_no_place_in_the_pool() {
+    let (freezer, settings) = behind_a_freezer().await;
+    let db = with(settings.clone(), &[SHOP]).await;
+    let observer = with(settings, &[SHOP]).await;
+    let watch = Watch::over(&db);
+    db.run(FILL, ()).await.unwrap();
+    let statements = futures_util::future::join_all((0..3).map(|_| db.run(SLEEP, ())));
+    let mut statements = Box::pin(statements);
+    let sleeping = async || {
+        let count = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND query = $1 AND state = 'active'";
+        observer.one::<i64>(count, (SLEEP,)).await.unwrap() == Some(3)
+    };
+    tokio::select! {
+        ended = &mut statements => panic!("{ended:?}"),
+        () = wait(sleeping) => {}
+    }
+    freezer.freeze();
+    drop(statements);
+    serve_soon(&db).await;
+    watch.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_transaction_on_a_frozen_host_fails_once_another_is_in_use() {
+    let (freezer, settings) = behind_a_freezer().await;
+    let db = with(settings, &[SHOP]).await;
+    let watch = Watch::over(&db);
+    db.run(FILL, ()).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    freezer.freeze();
+    wait(async || db.run(ADD, ("north", 1)).await.is_ok()).await;
+    let late = tokio::time::timeout(MAX_SWITCH, tx.run(ADD, ("north", 1))).await.unwrap();
+    assert_eq!(late.unwrap_err().kind(), Kind::Unavailable);
     watch.end().await;
 }

@@ -456,3 +456,20 @@ async fn the_text_of_a_raised_error_is_kept_only_with_the_default_code() {
     let error = db.run(raise("P0001"), ()).await.unwrap_err();
     assert!(error.to_string().contains("value hunter2"), "{error}");
 }
+
+#[test]
+fn a_transaction_dropped_outside_of_a_runtime_frees_its_place() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (db, tx) = runtime.block_on(async {
+        let db = with(DbSettings { max_connections: 1, ..on_a_server() }, &[SHOP]).await;
+        let mut tx = db.begin().await.unwrap();
+        tx.run(FILL, ()).await.unwrap();
+        (db, tx)
+    });
+    drop(tx);
+    runtime.block_on(async {
+        let shops = db.one::<i64>("SELECT count(*) FROM shops", ()).await.unwrap();
+        assert_eq!(shops, Some(0), "it is rolled back");
+        drop(db);
+    });
+}
