@@ -397,26 +397,31 @@ async fn a_client_that_reads_one_message_slowly_is_not_given_up() {
     const SIZE: usize = 8 << 20;
     const PIECE: usize = 64 << 10;
     async fn sends(upgrade: WebSocketUpgrade) -> Response {
-        upgrade.on_upgrade(|socket| async move {
+        upgrade.on_upgrade(|mut socket| async move {
+            socket.recv().await.unwrap();
             socket.send(vec![7; SIZE]).await.unwrap();
             let (sender, _receiver) = socket.split();
             sender.closed().await;
         })
     }
-    let app = app().route(get("/sends-slowly", sends)).set("http.streams.heartbeat", "200ms");
+    let app = app().route(get("/sends-slowly", sends)).set("http.streams.heartbeat", "500ms");
     let server = TestServer::start(app).await;
-    // The client's system receives for it what fits into a large buffer. A small one stays closed for long on the
-    // loopback, whose packets have 64 KiB.
+    // The client's system receives for it what fits into its buffer: with 6 MB, which Linux gives it, nearly the
+    // whole message at once.
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(256 << 10).unwrap();
     let stream = socket.connect(server.address()).await.unwrap();
     let request = http_request(&server, "/sends-slowly");
     let (mut client, _) = client_async(request, stream).await.unwrap();
+    // Asked for after the handshake, because `client` reads the bytes that arrive with the response to it.
+    client.send(Message::text("go")).await.unwrap();
     let mut piece = vec![0; PIECE];
-    // It takes 2.5 s, and two heartbeats are 0.4 s.
+    // It takes 2.5 s, and two heartbeats are 1 s. That is far above the 0.12 s between two of the server's writes:
+    // the client's system announces the room in its buffer in steps of up to 376 KiB.
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
     for _ in 0..SIZE / PIECE {
+        pace.tick().await;
         client.get_mut().read_exact(&mut piece).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(piece, [7; PIECE]);
 }
