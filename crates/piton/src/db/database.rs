@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::backend::Store;
 use super::bounded_rows::RowLimit;
+use super::dialect::Dialect;
 use super::error::Error;
 use super::migrations::compare::AppliedMigration;
 use super::migrations::embedded::Migrations;
@@ -141,6 +142,20 @@ impl Db {
         let store = Store::new(settings, app, data_dir, migrations)?;
         let max_page_bytes = settings.max_page_size.as_u64();
         Ok(Self { store, log: StatementLog::new(settings.slow, in_development), max_page_bytes })
+    }
+
+    /// Creates and connects a database of no service, for tests of other modules.
+    #[cfg(test)]
+    pub(crate) async fn for_test(settings: &DbSettings, data_dir: &Path) -> Result<Self, Error> {
+        let db = Self::new(settings, "test", data_dir, false, Vec::new())?;
+        db.store.connect().await?;
+        Ok(db)
+    }
+
+    /// Returns whether the database is PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.store.dialect() == Dialect::Postgres
     }
 
     /// Runs pending migrations, and returns their names.

@@ -93,6 +93,8 @@ mod postgres;
 #[cfg(not(feature = "postgres"))]
 #[path = "postgres_disabled.rs"]
 mod postgres;
+#[cfg(all(feature = "postgres", feature = "tasks"))]
+mod postgres_engine;
 #[cfg(feature = "postgres")]
 mod postgres_pool;
 mod query_methods;
@@ -106,6 +108,8 @@ mod sqlite;
 #[cfg(not(feature = "sqlite"))]
 #[path = "sqlite_disabled.rs"]
 mod sqlite;
+#[cfg(all(feature = "sqlite", feature = "tasks"))]
+mod sqlite_internal;
 #[cfg(feature = "sqlite")]
 mod sqlite_pool;
 mod sqlite_url;
@@ -126,11 +130,15 @@ pub use database_url::DbUrl;
 pub use error::{Error, Kind};
 pub use migrations::embedded::Migrations;
 pub use params::Params;
+#[cfg(all(feature = "postgres", feature = "tasks"))]
+pub(crate) use postgres_engine::PostgresEngine;
 pub use row::{FromRow, Row};
 pub use setting_enums::{AcceptNewer, PgBouncer, SessionTarget, Synchronous, Tls};
 pub use settings::DbSettings;
 pub use settings_check::postgres_required;
 pub use sql_builder::Sql;
+#[cfg(all(feature = "sqlite", feature = "tasks"))]
+pub(crate) use sqlite_internal::SqliteInternal;
 pub use transaction::Tx;
 pub use value::{AsJson, Bind, Column, Value, ValueError};
 pub use where_conditions::Where;

@@ -14,17 +14,19 @@ use super::value::Column;
 
 /// A transaction. Dropping it rolls back everything it did.
 pub struct Tx {
-    open: OpenTransaction,
-    store: Store,
+    pub(super) open: OpenTransaction,
+    pub(super) store: Store,
     log: StatementLog,
     /// The error of the first failed statement. From then on the transaction can only be rolled
     /// back.
     failure: Option<(Kind, String)>,
+    /// Called after the commit.
+    hooks: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Tx {
     pub(super) fn new(open: OpenTransaction, store: Store, log: StatementLog) -> Self {
-        Self { open, store, log, failure: None }
+        Self { open, store, log, failure: None, hooks: Vec::new() }
     }
 
     query_methods!(self: &mut self);
@@ -38,7 +40,14 @@ impl Tx {
     pub async fn commit(self) -> Result<(), Error> {
         self.require_no_failure()?;
         let committed = self.open.commit().await;
-        committed.map_err(|error| self.store.record_fault(error))
+        committed.map_err(|error| self.store.record_fault(error))?;
+        self.hooks.into_iter().for_each(|hook| hook());
+        Ok(())
+    }
+
+    /// Calls `hook` after the transaction was committed, and never if it was rolled back or its commit failed.
+    pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.push(Box::new(hook));
     }
 
     /// Rolls the transaction back, and waits until that is done. Dropping the transaction rolls it
@@ -76,7 +85,7 @@ impl Tx {
         self.record_failure(outcome)
     }
 
-    fn record_failure<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn record_failure<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
         let outcome = outcome.map_err(|error| self.store.record_fault(error));
         if let Err(error) = &outcome {
             self.failure.get_or_insert_with(|| (error.kind(), error.to_string()));
@@ -84,7 +93,7 @@ impl Tx {
         outcome
     }
 
-    fn require_no_failure(&self) -> Result<(), Error> {
+    pub(super) fn require_no_failure(&self) -> Result<(), Error> {
         match &self.failure {
             None => Ok(()),
             Some((kind, why)) => Err(Error::new(

@@ -54,6 +54,16 @@ pub(super) fn of_database(error: &PgDatabaseError, without_values: bool) -> Erro
     Error::new(kind, text).with_constraint(constraint).with_scope(scope)
 }
 
+/// Returns the error of a statement, as [`of_database`] does where the server reported it.
+pub(super) fn of_sqlx(error: sqlx::Error, without_values: bool) -> Error {
+    if let sqlx::Error::Database(database) = &error
+        && let Some(database) = database.try_downcast_ref::<PgDatabaseError>()
+    {
+        return of_database(database, without_values);
+    }
+    error.into()
+}
+
 /// Returns whether the server's text names only the program's own items and no values. Class 42
 /// does so only when the error points into the statement: `$1::text::regclass` quotes a value
 /// there, too. A function that raises an error chooses its code and may put a row's values into the

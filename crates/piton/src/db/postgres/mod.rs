@@ -2,9 +2,13 @@
 
 pub(super) mod address;
 mod connect;
+#[cfg(feature = "tasks")]
+pub(super) mod engine;
 pub(super) mod error;
 mod failover;
 mod health;
+#[cfg(feature = "tasks")]
+pub(super) mod listener;
 mod migrate;
 mod pooled_connection;
 pub(super) mod row;
@@ -16,6 +20,8 @@ mod sqlstate_names;
 mod statement;
 pub(super) mod store;
 pub(super) mod transaction;
+#[cfg(feature = "tasks")]
+mod transaction_query;
 mod type_info;
 mod values;
 

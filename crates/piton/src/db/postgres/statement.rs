@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use sqlx::postgres::{PgArguments, PgConnection, PgDatabaseError, PgStatement};
+use sqlx::postgres::{PgArguments, PgConnection, PgStatement};
 use sqlx::{
     AssertSqlSafe, Connection, Either, Executor, Postgres, SqlSafeStr, SqlStr, Statement as _,
 };
 
-use super::error::of_database;
+use super::error::of_sqlx;
 use super::values::arguments;
 use crate::db::bounded_rows::{RowLimit, collect_rows};
 use crate::db::error::Error;
@@ -105,10 +105,5 @@ async fn execute(
 
 /// Returns the error of a statement, without any value that was bound to it.
 fn of_statement(error: sqlx::Error, statement: &BoundStatement) -> Error {
-    if let sqlx::Error::Database(database) = &error
-        && let Some(database) = database.try_downcast_ref::<PgDatabaseError>()
-    {
-        return of_database(database, statement.values.is_empty());
-    }
-    error.into()
+    of_sqlx(error, statement.values.is_empty())
 }

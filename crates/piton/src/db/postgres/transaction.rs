@@ -3,57 +3,95 @@
 //! sqlx's own transaction is not used, because it hides its connection: a broken one would go back
 //! to the pool and fail the next request too.
 
+use std::ops::DerefMut;
 use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use super::error::unreachable;
 use super::pooled_connection::PooledConnection;
 use super::server_state::ServerState;
 use super::session_probe::Pooling;
-use super::statement::{StatementMode, StatementOutcome};
+use super::statement::{StatementMode, StatementOutcome, run_statement};
 use crate::db::bounded_rows::RowLimit;
 use crate::db::error::Error;
 use crate::db::row::Row;
 use crate::db::sql_builder::BoundStatement;
 use crate::db::statement_kind::StatementKind;
 
+/// A connection in use.
+pub(super) trait BorrowedConnection: DerefMut<Target = PgConnection> + Send + Sync {
+    /// Returns whether a transaction that is dropped before its end closes the connection, instead of waiting until the
+    /// server has rolled back.
+    fn is_closed_unless_ended(&self) -> bool;
+
+    /// Keeps the connection for the next use.
+    fn give_back(self: Box<Self>);
+
+    /// Closes the connection without waiting for the server.
+    fn discard(self: Box<Self>);
+
+    /// Returns a receiver that changes when another server replaces the one of this connection, or has done so.
+    fn abandonments(&self) -> watch::Receiver<u64>;
+}
+
+impl BorrowedConnection for PooledConnection {
+    fn is_closed_unless_ended(&self) -> bool {
+        false
+    }
+
+    fn give_back(self: Box<Self>) {}
+
+    fn discard(self: Box<Self>) {
+        Self::discard(*self);
+    }
+
+    fn abandonments(&self) -> watch::Receiver<u64> {
+        Self::abandonments(self)
+    }
+}
+
 /// An open transaction. Rolled back in the background when dropped.
 pub(in crate::db) struct PostgresTransaction {
     /// `None` once the transaction has ended.
-    connection: Option<PooledConnection>,
-    state: Arc<ServerState>,
+    connection: Option<Box<dyn BorrowedConnection>>,
+    pub(super) state: Arc<ServerState>,
     /// Set if the connection is broken.
-    is_broken: bool,
-    has_changed_rows: bool,
+    pub(super) is_broken: bool,
+    pub(super) has_changed_rows: bool,
 }
 
 impl PostgresTransaction {
     pub(super) async fn begin(
-        connection: PooledConnection,
+        connection: impl BorrowedConnection + 'static,
         state: Arc<ServerState>,
     ) -> Result<Self, Error> {
         let sql = state.begin_sql();
         let mut open = Self {
-            connection: Some(connection),
+            connection: Some(Box::new(connection)),
             state,
             // Assumed broken until the server confirms `BEGIN`, because the future may be cancelled
             // before.
             is_broken: true,
             has_changed_rows: false,
         };
-        let (state, abandonments) = (open.state.clone(), open.connection().abandonments());
-        let started = async {
-            sqlx::raw_sql(sql).execute(&mut **open.connection()).await.map_err(Error::from)
-        };
+        let (state, abandonments) = (open.state.clone(), open.abandonments());
+        let started =
+            async { sqlx::raw_sql(sql).execute(open.connection()).await.map_err(Error::from) };
         state.answer(abandonments, started).await?;
         open.is_broken = false;
         Ok(open)
     }
 
-    fn connection(&mut self) -> &mut PooledConnection {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
         self.connection.as_mut().expect("it is taken when the transaction has ended")
+    }
+
+    pub(super) fn abandonments(&self) -> watch::Receiver<u64> {
+        let connection = self.connection.as_ref();
+        connection.map_or_else(|| self.state.abandonments(), |connection| connection.abandonments())
     }
 
     pub async fn run(&mut self, statement: BoundStatement) -> Result<u64, Error> {
@@ -75,7 +113,9 @@ impl PostgresTransaction {
         statement: &BoundStatement,
         mode: StatementMode,
     ) -> Result<StatementOutcome, Error> {
-        let outcome = self.connection().run_statement(statement, mode).await;
+        let (state, abandonments) = (self.state.clone(), self.abandonments());
+        let running = run_statement(self.connection(), statement, mode);
+        let outcome = state.answer(abandonments, running).await;
         match &outcome {
             Ok(_) => {
                 self.has_changed_rows |=
@@ -116,8 +156,8 @@ impl PostgresTransaction {
             return Ok(());
         }
         let clear_statements = self.state.pooling() == Pooling::Transaction;
-        let (state, connection) = (self.state.clone(), self.connection());
-        let abandonments = connection.abandonments();
+        let (state, abandonments) = (self.state.clone(), self.abandonments());
+        let connection = self.connection();
         let ended = async { end(connection, sql, clear_statements).await.map_err(Error::from) };
         let ended = state.answer(abandonments, ended).await;
         if let Err(error) = &ended
@@ -125,7 +165,9 @@ impl PostgresTransaction {
         {
             self.discard_connection();
         }
-        self.connection = None;
+        if let Some(connection) = self.connection.take() {
+            connection.give_back();
+        }
         ended
     }
 
@@ -139,7 +181,10 @@ impl PostgresTransaction {
 
 impl Drop for PostgresTransaction {
     fn drop(&mut self) {
-        if self.is_broken {
+        let connection = self.connection.as_ref();
+        if self.is_broken
+            || connection.is_some_and(|connection| connection.is_closed_unless_ended())
+        {
             self.discard_connection();
         }
         let Some(connection) = self.connection.take() else { return };
@@ -151,12 +196,13 @@ impl Drop for PostgresTransaction {
 }
 
 /// Rolls back a transaction that was dropped. Closes its connection instead if the server does not answer.
-async fn roll_back(mut connection: PooledConnection, state: Arc<ServerState>) {
+async fn roll_back(mut connection: Box<dyn BorrowedConnection>, state: Arc<ServerState>) {
     let clear_statements = state.pooling() == Pooling::Transaction;
     let abandonments = connection.abandonments();
     let ended = end(&mut connection, "ROLLBACK", clear_statements);
-    if !matches!(state.unless_lost(abandonments, ended).await, Some(Ok(()))) {
-        connection.discard();
+    match state.unless_lost(abandonments, ended).await {
+        Some(Ok(())) => connection.give_back(),
+        Some(Err(_)) | None => connection.discard(),
     }
 }
 

@@ -115,11 +115,11 @@ impl Store {
         self.log_is_busy.store(is_busy.is_some_and(|busy| busy != 0), Ordering::Relaxed);
     }
 
-    /// Closes the pool's connections as they become free. Returns whether all are closed.
+    /// Closes the pools' connections as they become free. Returns whether all are closed.
     async fn drain(&self) -> bool {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
-        while self.pool.size() > 0 {
-            match self.pool.try_acquire() {
+        while self.pool.size() + self.internal_pool.size() > 0 {
+            match self.pool.try_acquire().or_else(|| self.internal_pool.try_acquire()) {
                 Some(connection) => {
                     let _ = connection.close().await;
                 }

@@ -5,6 +5,8 @@ mod database_file;
 pub(super) mod error;
 mod file_check;
 mod file_watch;
+#[cfg(feature = "tasks")]
+pub(crate) mod internal;
 mod location;
 mod migrate;
 pub(super) mod row;

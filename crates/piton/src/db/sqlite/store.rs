@@ -34,9 +34,19 @@ use crate::part::Health;
 /// Maximum size of the write-ahead log on disk after a burst of writes, in bytes.
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
 
+/// Maximum number of connections for piton's own background work. They are separate, so that handlers which use all
+/// others do not stop it. Two, so that one statement that hangs does not stop the rest.
+const MAX_INTERNAL_CONNECTIONS: u32 = 2;
+
+/// Number of rows that SQLite's thread may be ahead of their reader: a batch, because each time it has to wait costs
+/// more than the row.
+const INTERNAL_ROW_BUFFER: usize = 1024;
+
 /// One SQLite file.
 pub(in crate::db) struct Store {
     pub(super) pool: SqlitePool,
+    /// The connections of piton's own background work.
+    pub(super) internal_pool: SqlitePool,
     pub(super) options: SqliteConnectOptions,
     pub(super) file: Arc<DatabaseFile>,
     pub(super) create: bool,
@@ -78,24 +88,13 @@ impl Store {
             .pragma("journal_size_limit", JOURNAL_SIZE_LIMIT)
             .disable_statement_logging();
         let file = Arc::new(DatabaseFile::new(address.path));
-        let opened = Arc::clone(&file);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(settings.acquire_timeout)
-            .max_lifetime(None)
-            // Off, because a ping costs as much as a query, and would not notice a moved file.
-            .test_before_acquire(false)
-            .after_connect(move |_, _| {
-                // Verified, because the file may have been replaced since the other connections
-                // were opened.
-                let verified = opened.verify_new_connection();
-                Box::pin(async move {
-                    verified.map_err(|error| sqlx::Error::Configuration(error.into()))
-                })
-            })
-            .connect_lazy_with(options.clone());
+        let (most, timeout) = (settings.max_connections, settings.acquire_timeout);
+        let pool = pool_options(&file, most, timeout).connect_lazy_with(options.clone());
+        let internal_pool = pool_options(&file, MAX_INTERNAL_CONNECTIONS, timeout)
+            .connect_lazy_with(internal_options(&options));
         Ok(Self {
             pool,
+            internal_pool,
             options,
             file,
             create: address.create,
@@ -118,11 +117,19 @@ impl Store {
 
     /// Returns a connection without an open transaction.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Sqlite>, Error> {
+        self.acquire_from(&self.pool).await
+    }
+
+    /// Returns a connection of `pool` without an open transaction.
+    pub(super) async fn acquire_from(
+        &self,
+        pool: &SqlitePool,
+    ) -> Result<PoolConnection<Sqlite>, Error> {
         loop {
             self.file.require_available()?;
-            let mut connection = match self.pool.try_acquire() {
+            let mut connection = match pool.try_acquire() {
                 Some(connection) => connection,
-                None => self.wait_for_connection().await?,
+                None => self.wait_for_connection(pool).await?,
             };
             if !connection.is_in_transaction() {
                 return Ok(connection);
@@ -133,10 +140,13 @@ impl Store {
         }
     }
 
-    async fn wait_for_connection(&self) -> Result<PoolConnection<Sqlite>, Error> {
+    async fn wait_for_connection(
+        &self,
+        pool: &SqlitePool,
+    ) -> Result<PoolConnection<Sqlite>, Error> {
         let acquired = tokio::select! {
             biased;
-            acquired = self.pool.acquire() => acquired,
+            acquired = pool.acquire() => acquired,
             // Otherwise the pool would retry to open a replaced file until its timeout.
             error = self.file.unavailable() => return Err(error),
         };
@@ -179,8 +189,13 @@ impl Store {
     }
 
     pub async fn begin(&self) -> Result<SqliteTransaction, Error> {
+        self.begin_on(&self.pool).await
+    }
+
+    /// Begins a transaction on a connection of `pool`, after earlier writers.
+    pub(super) async fn begin_on(&self, pool: &SqlitePool) -> Result<SqliteTransaction, Error> {
         let permit = self.write_queue.acquire().await?;
-        let connection = self.acquire().await?;
+        let connection = self.acquire_from(pool).await?;
         let begun = SqliteTransaction::begin(connection, Arc::clone(&self.file), permit).await;
         begun.map_err(|error| self.record_fault(error))
     }
@@ -230,11 +245,36 @@ impl Store {
 
     /// Closes every connection. The keeper is the last one, which writes the log back into the file.
     pub async fn close(&self) {
+        self.internal_pool.close().await;
         self.pool.close().await;
         if let Some(keeper) = self.keeper.lock().await.take() {
             close(keeper).await;
         }
     }
+}
+
+/// Returns the options that both pools share.
+fn pool_options(file: &Arc<DatabaseFile>, most: u32, timeout: Duration) -> SqlitePoolOptions {
+    let opened = Arc::clone(file);
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(timeout)
+        .max_lifetime(None)
+        // Off, because a ping costs as much as a query, and would not notice a moved file.
+        .test_before_acquire(false)
+        .after_connect(move |_, _| {
+            // Verified, because the file may have been replaced since the other connections
+            // were opened.
+            let verified = opened.verify_new_connection();
+            Box::pin(
+                async move { verified.map_err(|error| sqlx::Error::Configuration(error.into())) },
+            )
+        })
+}
+
+/// Returns the options of connections that read and write in batches.
+fn internal_options(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    options.clone().row_buffer_size(INTERNAL_ROW_BUFFER)
 }
 
 fn synchronous(setting: Synchronous) -> SqliteSynchronous {

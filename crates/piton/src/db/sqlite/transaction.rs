@@ -17,7 +17,7 @@ use crate::db::statement_kind::StatementKind;
 /// An open transaction. Its fields are dropped in order: the connection rolls back before the next
 /// writer is let in.
 pub(in crate::db) struct SqliteTransaction {
-    transaction: Transaction<'static, Sqlite>,
+    pub(super) transaction: Transaction<'static, Sqlite>,
     file: Arc<DatabaseFile>,
     _permit: WritePermit,
 }

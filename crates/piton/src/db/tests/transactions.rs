@@ -304,3 +304,34 @@ mod handlers {
         assert_eq!(answer.ok().as_deref(), Some("4"));
     }
 }
+
+on_both! {
+    async fn hooks_run_after_the_commit_and_only_then(db) {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let hook = || {
+            let runs = Arc::clone(&runs);
+            move || {
+                runs.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let mut tx = db.begin().await.unwrap();
+        tx.run(ADD, ("north", 1)).await.unwrap();
+        tx.after_commit(hook());
+        tx.after_commit(hook());
+        assert_eq!(runs.load(Ordering::Relaxed), 0);
+        tx.commit().await.unwrap();
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
+
+        let mut tx = db.begin().await.unwrap();
+        tx.after_commit(hook());
+        tx.rollback().await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.after_commit(hook());
+        drop(tx);
+        let mut tx = db.begin().await.unwrap();
+        tx.after_commit(hook());
+        tx.run(ADD, ("nowhere", 1)).await.unwrap_err();
+        tx.commit().await.unwrap_err();
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
+    }
+}

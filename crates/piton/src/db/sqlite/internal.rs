@@ -1,0 +1,64 @@
+//! Access to the SQLite file for piton's own background work, such as tasks.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::SqliteConnection;
+
+use super::store::Store;
+use super::transaction::SqliteTransaction;
+use crate::db::error::Error;
+
+/// Connections that handlers cannot exhaust. Writes queue with those of the service, in the order of their arrival.
+#[derive(Clone)]
+pub(crate) struct SqliteInternal(Arc<Store>);
+
+impl SqliteInternal {
+    pub(in crate::db) fn new(store: &Arc<Store>) -> Self {
+        Self(Arc::clone(store))
+    }
+
+    /// Returns a connection for reading.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::db::Kind::Unavailable) if the file cannot be opened, or was replaced.
+    pub async fn connection(&self) -> Result<PoolConnection<Sqlite>, Error> {
+        self.0.acquire_from(&self.0.internal_pool).await
+    }
+
+    /// Begins a transaction after earlier writers.
+    ///
+    /// # Errors
+    /// Those of [`connection`](Self::connection), and if earlier writes took too long.
+    pub(in crate::db) async fn open_transaction(&self) -> Result<SqliteTransaction, Error> {
+        self.0.begin_on(&self.0.internal_pool).await
+    }
+
+    pub(in crate::db) fn store(&self) -> &Arc<Store> {
+        &self.0
+    }
+
+    /// Returns the error of a statement, after recording a fault of the file that it reports.
+    pub fn error(&self, error: sqlx::Error) -> Error {
+        self.0.record_fault(error.into())
+    }
+
+    /// Returns the path of the file.
+    pub fn file(&self) -> &Path {
+        self.0.file.path()
+    }
+
+    /// Returns the time that a statement may wait for another process that writes.
+    pub fn busy_timeout(&self) -> Duration {
+        self.0.busy_timeout
+    }
+}
+
+impl SqliteTransaction {
+    pub(in crate::db) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
+    }
+}
