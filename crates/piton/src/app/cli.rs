@@ -53,6 +53,9 @@ pub(super) fn run(mut app: App, arguments: impl IntoIterator<Item = OsString>) -
             if let Some(inspect) = command.inspect.take() {
                 return inspect(&AppDescription::of(&app, &sources)?, matches);
             }
+            if let Some(prepare) = command.background.take() {
+                return runtime()?.block_on(run_in_background(prepare(app, matches), sources));
+            }
             runtime()?.block_on(run_command(app, sources, command, matches.clone()))
         }
     });
@@ -177,6 +180,21 @@ async fn serve(app: App, sources: LaunchSources) -> Result<(), LaunchError> {
             Err(error)
         }
     }
+}
+
+/// Does the background work of the service without its routes.
+async fn run_in_background(mut app: App, sources: LaunchSources) -> Result<(), LaunchError> {
+    let end = end_signals()?;
+    let reload = ReloadSignals::catch()?;
+    follow_level_signals()?;
+    open_files::raise();
+    app.for_background = true;
+    app.routes.clear();
+    app.mounts.clear();
+    app.file_mounts.clear();
+    let launched = app.launch(sources).await?;
+    reload.follow(launched.handle.inner().reload.clone(), &end);
+    launched.run_in_background(end.stop, end.at_once).await
 }
 
 /// Runs a command with the parts that it needs, and without routes.

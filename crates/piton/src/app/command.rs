@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use clap::{Arg, ArgMatches};
 
-use super::{AppDescription, LaunchError, StepResult};
+use super::{App, AppDescription, LaunchError, StepResult};
 use crate::handle::Handle;
 use crate::part::{Dependencies, Part};
 
@@ -41,7 +41,11 @@ pub struct Command {
     pub(super) connects: bool,
     pub(super) run: Option<RunCommand>,
     pub(super) inspect: Option<InspectApp>,
+    pub(super) background: Option<PrepareBackground>,
 }
+
+/// Changes an app before it does its background work.
+type PrepareBackground = Box<dyn FnOnce(App, &ArgMatches) -> App + Send>;
 
 /// A command that a module adds to every service that is built with it.
 pub struct ModuleCommand(pub fn() -> Command);
@@ -58,6 +62,7 @@ impl Command {
             connects: true,
             run: None,
             inspect: None,
+            background: None,
         }
     }
 
@@ -97,6 +102,17 @@ impl Command {
         inspect: impl FnOnce(&AppDescription<'_>, &Arguments) -> R + Send + 'static,
     ) -> Self {
         self.inspect = Some(Box::new(move |app, arguments| inspect(app, arguments).into_result()));
+        self
+    }
+
+    /// Makes a command that does the background work of the service until Ctrl-C or SIGTERM, and serves nothing but the
+    /// admin address: its parts start and run as they do next to a server. `prepare` may change the app before.
+    #[must_use]
+    pub fn background(
+        mut self,
+        prepare: impl FnOnce(App, &Arguments) -> App + Send + 'static,
+    ) -> Self {
+        self.background = Some(Box::new(prepare));
         self
     }
 

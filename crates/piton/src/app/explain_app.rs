@@ -19,7 +19,10 @@ impl App {
              .no_scan()\n"
         );
         text += &http::explain(found.iter().chain(&self.routes));
-        for call in self.extension_calls() {
+        // Sorted, because the order of registration is the linker's.
+        let mut calls: Vec<&str> = self.extension_calls().collect();
+        calls.sort_unstable();
+        for call in calls {
             text += &format!(
                 "    // Remove its attribute, or the function is registered twice.\n    {call}\n"
             );

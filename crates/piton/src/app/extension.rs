@@ -45,9 +45,11 @@ impl App {
         self
     }
 
-    /// Applies the app's extensions, unless it is launched for a command.
-    pub(super) fn with_extensions(self) -> Self {
+    /// Applies the app's extensions. A command gets what they provide, such as the schedules to list, and starts none
+    /// of their parts.
+    pub(super) fn with_extensions(mut self) -> Self {
         if self.for_command {
+            self.provided.append(Self::new(self.name.clone()).with_extensions().provided);
             return self;
         }
         let all = inventory::iter::<AppExtension>();

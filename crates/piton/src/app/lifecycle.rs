@@ -140,6 +140,30 @@ impl LaunchedApp {
         permanent.map_or(Ok(()), Err)
     }
 
+    /// Does the background work of the parts until `stop`, or until a part fails permanently.
+    /// Ends at once when `at_once` comes while it stops.
+    pub async fn run_in_background(mut self, stop: Stop, at_once: Stop) -> Result<(), LaunchError> {
+        let admin = self.open_admin().await?;
+        tokio::select! {
+            () = self.connect(FIRST_CONNECT_TIMEOUT) => {}
+            () = stop.stopped() => {}
+        }
+        let mut permanent = self.take_permanent();
+        if permanent.is_none() {
+            info!("{} works in the background (Ctrl-C stops it)", self.handle.name());
+            permanent = tokio::select! {
+                () = stop.stopped() => None,
+                error = self.background.permanent.1.recv() => error,
+            };
+        }
+        tokio::select! {
+            () = self.stop() => {}
+            () = at_once.stopped() => {}
+        }
+        drop(admin);
+        permanent.map_or(Ok(()), Err)
+    }
+
     /// Serves until `stop`, or until a part fails permanently.
     async fn serve_until_permanent(
         &mut self,

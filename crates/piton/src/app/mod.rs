@@ -8,6 +8,7 @@ mod attribute_scan;
 mod cli;
 mod command;
 mod command_output;
+mod conditional_parts;
 mod config_command;
 mod declared_settings;
 mod description;
@@ -62,6 +63,7 @@ use crate::launch_steps::Step;
 use crate::logging::LogLevel;
 use crate::part::{Dependencies, Part};
 use crate::stop_signal::Stop;
+use conditional_parts::PartCondition;
 use env::EnvVariables;
 use run_steps::StepHooks;
 use settings_sections::{EnvAlias, OwnSection};
@@ -101,10 +103,13 @@ pub struct App {
     states: TypedValues,
     provided: TypedValues,
     enabled: Dependencies,
+    part_conditions: Vec<PartCondition>,
     disabled: Dependencies,
     commands: Vec<Command>,
     /// True if it is launched for a command: then nothing is served, and the log goes to standard error.
     for_command: bool,
+    /// True if it is launched for background work alone: attributes add no routes.
+    for_background: bool,
     hooks: StepHooks,
     /// Hooks before and after every request, and error renderers.
     request_hooks: http::RequestHooks,
@@ -199,9 +204,11 @@ impl App {
             states: TypedValues::default(),
             provided: TypedValues::default(),
             enabled: Dependencies::default(),
+            part_conditions: Vec::new(),
             disabled: Dependencies::default(),
             commands: Vec::new(),
             for_command: false,
+            for_background: false,
             hooks: StepHooks::default(),
             request_hooks: http::RequestHooks::default(),
             layers: Vec::new(),

@@ -413,11 +413,12 @@ impl SetupState {
     /// Collects the routes of attributes next to those made by hand, and plans the parts that they need.
     fn collect(&mut self) -> Result<Vec<&'static PartDescriptor>, LaunchError> {
         let mut reasons = Vec::new();
-        if !self.app.for_command {
+        if !self.app.for_command && !self.app.for_background {
             reasons.extend(self.scan());
         }
         reasons.extend(http::problems(&self.routes, |id| self.app.has_state(id)));
         reasons.extend(convert::invalid_examples());
+        self.app.apply_part_conditions(&self.sources);
         let planned = plan(&self.routes, &self.app.enabled, &self.app.disabled);
         if let Err(more) = &planned {
             reasons.extend(

@@ -109,6 +109,8 @@ pub(crate) use routing::unmatched::{AppFallback, with_unmatched};
 pub(crate) use server::content_coding::compression::compressed;
 pub(crate) use server::listener::{PublicListeners, serve, serve_admin};
 pub(crate) use server::listeners::{Listeners, receive_inherited_sockets};
+#[cfg(feature = "tasks")]
+pub(crate) use server::panics;
 pub(crate) use server::panics::{catch_quietly, install_hook as install_panic_hook};
 pub(crate) use server::probe_paths::ExemptPaths;
 #[cfg(feature = "client")]

@@ -107,6 +107,10 @@ impl TypedValues {
         self.0.push(value);
     }
 
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     pub fn iter<T: Any>(&self) -> impl Iterator<Item = &T> {
         self.0.iter().filter_map(|value| value.downcast_ref())
     }

@@ -2,5 +2,6 @@
 
 pub(crate) mod attached_apps;
 pub(crate) mod context;
+pub(crate) mod from_handle;
 pub(crate) mod handle;
 pub mod part;

@@ -81,10 +81,13 @@ fn by_attributes() -> App {
     App::new("it").blueprints(["explain::days"])
 }
 
-/// Returns the printed calls without comments, because those contain line numbers.
+/// Returns the printed calls without comments, because those contain line numbers, and without the tasks of other
+/// modules of this crate.
 fn calls(app: &App) -> String {
     let text = app.explain();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let is_left_out =
+        |line: &str| ["//", ".task(", ".cron("].iter().any(|start| line.starts_with(start));
+    let lines = text.lines().filter(|line| !is_left_out(line.trim_start()));
     lines.map(|line| format!("{line}\n")).collect()
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use piton::config::{Config, Problems};
 use piton::http::get;
 use piton::part::{self, BoxError, Dependencies, Health, Launch, Part};
 use piton::prelude::*;
@@ -88,6 +89,23 @@ async fn a_part_is_had_without_a_route_by_saying_with() {
     let app = TestApp::new(app().provide(diary.clone()).enable::<Unused>()).await;
     let _: Unused = app.handle().part();
     assert_eq!(diary.all(), ["start unused"]);
+}
+
+#[piton::test]
+async fn a_part_with_a_condition_starts_with_its_dependencies_where_the_settings_meet_it() {
+    let started_on = async |port: u16| {
+        let diary = Diary::default();
+        // Enabled twice, as by an attribute.
+        let app = app().provide(diary.clone()).route(get("/", async || "ok")).enable::<House>();
+        let has_port = |config: &Config| {
+            config.read::<piton::HttpSettings>("http", &mut Problems::new()).port == 8080
+        };
+        let app = TestApp::new(app.enable_if::<House>(has_port).set("http.port", port)).await;
+        assert_eq!(app.get("/").await.text(), "ok");
+        diary.all()
+    };
+    assert_eq!(started_on(8080).await, ["start ground", "start house"]);
+    assert!(started_on(8081).await.is_empty());
 }
 
 /// Needs a server that a test switches on.

@@ -2,14 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
-
-use tokio::time::timeout;
 
 use super::message::Message;
 use crate::handle::Handle;
 use crate::http::Error;
-use crate::part::{Dependencies, Health, Part};
+use crate::part::Dependencies;
+pub use crate::runtime::from_handle::FromHandle;
 
 /// The disposition of a message after its handler has returned.
 #[derive(Debug)]
@@ -47,61 +45,6 @@ impl<T: IntoDisposition, E: Into<Error>> IntoDisposition for Result<T, E> {
             Ok(outcome) => outcome.into_disposition(),
             Err(error) => Disposition::Failed(error.into()),
         }
-    }
-}
-
-/// The types of a handler's arguments after the message: a [`Part`], or the [`Handle`].
-pub trait FromHandle: Sized + Send {
-    /// Adds the part to `dependencies`, if the argument is one.
-    fn dependencies(dependencies: &mut Dependencies);
-
-    /// Returns the argument.
-    ///
-    /// # Errors
-    /// The part is not connected yet.
-    fn extract(handle: &Handle) -> Result<Self, Error>;
-
-    /// Checks that the argument is available, and healthy if it is a part.
-    ///
-    /// # Errors
-    /// The reason why it is not.
-    fn ready(handle: &Handle) -> impl Future<Output = Result<(), String>> + Send {
-        std::future::ready(Self::extract(handle).map(drop).map_err(|error| reason(&error)))
-    }
-}
-
-/// Returns the error without the status that it would have in a response.
-fn reason(error: &Error) -> String {
-    error.detail().map_or_else(|| error.to_string(), str::to_owned)
-}
-
-/// Maximum time for a part to report its health.
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
-
-impl<P: Part> FromHandle for P {
-    fn dependencies(dependencies: &mut Dependencies) {
-        dependencies.add::<P>();
-    }
-
-    fn extract(handle: &Handle) -> Result<Self, Error> {
-        handle.try_part()
-    }
-
-    async fn ready(handle: &Handle) -> Result<(), String> {
-        let part = handle.try_part::<P>().map_err(|error| reason(&error))?;
-        match timeout(HEALTH_TIMEOUT, part.health()).await {
-            Ok(Health::Up | Health::Degraded(_)) => Ok(()),
-            Ok(Health::Down(why)) => Err(format!("`{}` is down: {why}", P::NAME)),
-            Err(_) => Err(format!("`{}` is down: its health check timed out", P::NAME)),
-        }
-    }
-}
-
-impl FromHandle for Handle {
-    fn dependencies(_: &mut Dependencies) {}
-
-    fn extract(handle: &Handle) -> Result<Self, Error> {
-        Ok(handle.clone())
     }
 }
 

@@ -347,6 +347,14 @@ impl Route {
         self
     }
 
+    /// Marks the description as that of the handler's types alone, so that `routes --explain` prints it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn described_by_types(mut self) -> Self {
+        self.described = DescribedBy::Attribute;
+        self
+    }
+
     /// Documents an error response of the handler by its status: see
     /// [`Operation::error`]. `#[errors(404 = "..")]` under a route's attribute calls it.
     ///
