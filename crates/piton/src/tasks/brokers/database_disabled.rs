@@ -1,0 +1,26 @@
+//! The broker in the database, in a build without one: tasks are in memory.
+
+use super::super::clock::Clock;
+use super::OpenBroker;
+use crate::part::{Dependencies, Launch};
+
+/// Nothing: no transaction exists.
+pub(in crate::tasks) type InTransactions = ();
+
+pub(in crate::tasks) fn has((): &InTransactions) -> bool {
+    false
+}
+
+pub(in crate::tasks) fn add_dependency(_: &mut Dependencies) {}
+
+pub(in crate::tasks) fn is_postgres(_: &Launch) -> bool {
+    false
+}
+
+pub(super) fn open(_: &Launch, clock: &Clock) -> OpenBroker {
+    tracing::warn!(
+        "Tasks are in memory, and lost when the service stops: this build of piton has no database (features \
+         `sqlite`, `postgres`)"
+    );
+    super::in_memory(clock)
+}

@@ -1,0 +1,256 @@
+//! The values that go into a broker and come out of it.
+//!
+//! Times are milliseconds since 1970 in UTC, because every broker stores integers and none agrees about dates.
+
+/// The lease of one worker process. Never used again, so that it also fences: what is settled under an id that has
+/// expired is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WorkerId(pub i64);
+
+/// A task to enqueue.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewTask {
+    /// Unique over all tasks: a second task with the same id is refused.
+    pub id: String,
+    pub name: String,
+    pub queue: String,
+    /// 0 is first, 9 is last.
+    pub priority: u8,
+    pub created_at_ms: i64,
+    /// The time before which it must not start.
+    pub due_at_ms: Option<i64>,
+    /// The time after which it is not started any more.
+    pub expires_at_ms: Option<i64>,
+    /// Attempts that came before.
+    pub retries: u32,
+    pub parent_id: Option<String>,
+    pub group: Option<GroupMember>,
+    /// The whole message in Celery's protocol 2, as JSON.
+    pub message: String,
+}
+
+/// The place of a task in a group whose summary runs after all members.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GroupMember {
+    pub id: String,
+    pub index: u32,
+}
+
+/// A group whose members are about to be enqueued in the same call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewGroup {
+    pub id: String,
+    pub size: u32,
+    /// The task that gets the members' results, without them.
+    pub summary: NewTask,
+}
+
+/// What a claim returned.
+#[derive(Debug, Default)]
+pub(crate) struct ClaimedBatch {
+    pub tasks: Vec<ClaimedTask>,
+    /// The time at which the next task becomes due in these queues, if the broker knows.
+    pub next_due_at_ms: Option<i64>,
+}
+
+/// A task that a worker has claimed.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimedTask {
+    /// Identifies the stored task for its settlement.
+    pub key: i64,
+    pub id: String,
+    pub queue: String,
+    pub priority: u8,
+    pub created_at_ms: i64,
+    pub due_at_ms: Option<i64>,
+    pub expires_at_ms: Option<i64>,
+    /// Attempts that ended in a retry. It replaces the number in the message.
+    pub retries: u32,
+    /// How often a worker that had claimed it died or was cut off.
+    pub losses: u32,
+    pub message: String,
+}
+
+/// The end of a claim.
+#[derive(Clone, Debug)]
+pub(crate) struct Settlement {
+    pub key: i64,
+    pub id: String,
+    pub outcome: Outcome,
+    /// Tasks to enqueue in the same transaction. Not enqueued if the settlement is fenced.
+    pub follow_ups: Vec<NewTask>,
+}
+
+/// What becomes of a claimed task.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// It has ended, and its result is stored unless `None`.
+    Finished(Option<FinishedTask>),
+    /// It runs again.
+    Rescheduled {
+        due_at_ms: i64,
+        /// Attempts so far.
+        retries: u32,
+        /// The error of the attempt, as JSON of an exception. `None` where it is no failure (snooze).
+        error: Option<String>,
+    },
+    /// It is given back as it was, at the head of its queue.
+    Released,
+}
+
+/// The result of a task.
+#[derive(Clone, Debug)]
+pub(crate) struct FinishedTask {
+    pub state: FinalState,
+    /// The returned value as JSON, or the exception.
+    pub result: String,
+    pub traceback: Option<String>,
+    pub started_at_ms: Option<i64>,
+    pub finished_at_ms: i64,
+    /// Set if the message is stored with the result, so that the task can be run again.
+    pub keep_message: bool,
+}
+
+/// The final states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FinalState {
+    Success,
+    Failure,
+    Revoked,
+}
+
+/// What [`settle`](super::Broker::settle) has done.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Keys of settlements that were not applied.
+    pub fenced: Vec<i64>,
+}
+
+/// The state of a stored task. Celery's names are in [`TaskState::celery_name`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TaskState {
+    /// Waits for a worker.
+    Queued,
+    /// Waits for its time.
+    Scheduled,
+    /// Waits for its time after an attempt that failed.
+    Retrying,
+    /// A worker has claimed it.
+    Running,
+    Succeeded,
+    Failed,
+    Revoked,
+}
+
+impl TaskState {
+    /// All states, in the order in which a task passes them.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Scheduled,
+        Self::Retrying,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Revoked,
+    ];
+
+    /// Returns the name that commands, filters and JSON use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Scheduled => "scheduled",
+            Self::Retrying => "retrying",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Returns the state of Celery.
+    pub fn celery_name(self) -> &'static str {
+        match self {
+            Self::Queued | Self::Scheduled => "PENDING",
+            Self::Retrying => "RETRY",
+            Self::Running => "STARTED",
+            Self::Succeeded => "SUCCESS",
+            Self::Failed => "FAILURE",
+            Self::Revoked => "REVOKED",
+        }
+    }
+
+    /// Returns whether the task has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Revoked)
+    }
+}
+
+/// A task as clients and operators see it.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskRecord {
+    pub id: String,
+    pub name: String,
+    pub queue: String,
+    pub state: TaskState,
+    pub priority: u8,
+    pub retries: u32,
+    pub losses: u32,
+    pub created_at_ms: i64,
+    pub due_at_ms: Option<i64>,
+    pub started_at_ms: Option<i64>,
+    pub finished_at_ms: Option<i64>,
+    pub parent_id: Option<String>,
+    pub group_id: Option<String>,
+    /// The worker that runs it or ran it.
+    pub worker: Option<String>,
+    /// JSON of what the task reported last.
+    pub progress: Option<String>,
+    /// JSON of the result; of an unfinished task that failed before, its last exception.
+    pub result: Option<String>,
+    pub traceback: Option<String>,
+    /// `None` in lists, and after a success.
+    pub message: Option<String>,
+}
+
+/// Chooses tasks. Every condition that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskFilter {
+    pub ids: Vec<String>,
+    pub states: Vec<TaskState>,
+    pub names: Vec<String>,
+    pub queues: Vec<String>,
+    pub parent_id: Option<String>,
+    pub created_before_ms: Option<i64>,
+    /// Maximum number of tasks; 0 means all.
+    pub limit: usize,
+}
+
+/// The numbers of one queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct QueueStats {
+    pub queue: String,
+    pub queued: u64,
+    pub scheduled: u64,
+    pub running: u64,
+    /// The age of the oldest task that is ready, since it became so or was enqueued.
+    pub oldest_ms: Option<i64>,
+    pub is_paused: bool,
+}
+
+/// A worker process, as operators see it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct WorkerInfo {
+    /// Such as `registry@host:4711`.
+    pub name: String,
+    pub queues: Vec<String>,
+    pub concurrency: u32,
+    pub started_at_ms: i64,
+}
+
+/// What is stored about a schedule.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CronRecord {
+    pub name: String,
+    pub last_tick_ms: i64,
+    pub is_paused: bool,
+}
