@@ -1,0 +1,28 @@
+//! Turns the database's errors into a broker's.
+
+use crate::db;
+use crate::tasks::error::{BrokerError, Kind};
+
+/// A task's id is the only key that a caller chooses, so any other is a duplicate of it.
+impl From<db::Error> for BrokerError {
+    fn from(error: db::Error) -> Self {
+        match error.kind() {
+            db::Kind::Unavailable => {
+                Self::new(Kind::Unavailable, "the database of the tasks is not available")
+                    .caused_by(error)
+            }
+            db::Kind::Unique => duplicate().caused_by(error),
+            _ => Self::new(Kind::Other, "the database of the tasks failed").caused_by(error),
+        }
+    }
+}
+
+/// Returns the error of a task whose id is stored already.
+pub(in crate::tasks::brokers) fn duplicate() -> BrokerError {
+    BrokerError::new(Kind::Duplicate, "a task with this id is stored already")
+}
+
+/// Returns the error of a call that took too long.
+pub(in crate::tasks::brokers) fn timed_out() -> BrokerError {
+    BrokerError::new(Kind::Unavailable, "the database of the tasks did not answer in time")
+}

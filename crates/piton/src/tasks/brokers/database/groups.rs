@@ -1,0 +1,235 @@
+//! Counts the members of groups that have finished, and sends the summary after the last.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::records::{FinalState, GroupMember, NewGroup, NewTask};
+use super::tasks::enqueue_in;
+use crate::db::{FromRow, Tx};
+use crate::tasks::error::{BrokerError, Kind};
+use crate::tasks::group::{self, MemberResult, Summary};
+
+/// States as the tables store them.
+pub(in crate::tasks::brokers) mod state {
+    pub(in crate::tasks::brokers) const SUCCESS: i64 = 3;
+    pub(in crate::tasks::brokers) const FAILURE: i64 = 4;
+    pub(in crate::tasks::brokers) const REVOKED: i64 = 5;
+}
+
+/// The number of members of a group that have finished.
+#[derive(Debug, FromRow)]
+pub(in crate::tasks::brokers) struct FinishedMembers {
+    pub group_id: String,
+    pub members: i64,
+}
+
+/// A group whose members are counted.
+#[derive(FromRow)]
+struct OpenGroup {
+    size: u32,
+    done: u32,
+    #[row(json)]
+    summary: StoredTask,
+}
+
+/// A [`NewTask`] as JSON.
+#[derive(Serialize, Deserialize)]
+struct StoredTask {
+    id: String,
+    name: String,
+    queue: String,
+    priority: u8,
+    created_at_ms: i64,
+    due_at_ms: Option<i64>,
+    expires_at_ms: Option<i64>,
+    retries: u32,
+    parent_id: Option<String>,
+    group: Option<(String, u32)>,
+    message: String,
+}
+
+impl From<&NewTask> for StoredTask {
+    fn from(task: &NewTask) -> Self {
+        let task = task.clone();
+        Self {
+            id: task.id,
+            name: task.name,
+            queue: task.queue,
+            priority: task.priority,
+            created_at_ms: task.created_at_ms,
+            due_at_ms: task.due_at_ms,
+            expires_at_ms: task.expires_at_ms,
+            retries: task.retries,
+            parent_id: task.parent_id,
+            group: task.group.map(|group| (group.id, group.index)),
+            message: task.message,
+        }
+    }
+}
+
+impl From<StoredTask> for NewTask {
+    fn from(task: StoredTask) -> Self {
+        Self {
+            id: task.id,
+            name: task.name,
+            queue: task.queue,
+            priority: task.priority,
+            created_at_ms: task.created_at_ms,
+            due_at_ms: task.due_at_ms,
+            expires_at_ms: task.expires_at_ms,
+            retries: task.retries,
+            parent_id: task.parent_id,
+            group: task.group.map(|(id, index)| GroupMember { id, index }),
+            message: task.message,
+        }
+    }
+}
+
+/// Stores a group whose members are enqueued in the same transaction.
+pub(in crate::tasks::brokers) async fn open_group(
+    tx: &mut Tx,
+    group: &NewGroup,
+) -> Result<(), BrokerError> {
+    let summary = serde_json::to_string(&StoredTask::from(&group.summary)).map_err(|error| {
+        BrokerError::new(Kind::Invalid, "the summary does not serialize").caused_by(error)
+    })?;
+    tx.run(
+        "INSERT INTO piton_task_groups (id, size, done, summary, created_at_ms) VALUES ($1, $2, 0, $3, $4)",
+        (&group.id, group.size, summary, group.summary.created_at_ms),
+    )
+    .await?;
+    if group.size > 0 {
+        return Ok(());
+    }
+    // A group without members has finished.
+    let members = FinishedMembers { group_id: group.id.clone(), members: 0 };
+    Box::pin(count_finished(tx, vec![members], group.summary.created_at_ms)).await
+}
+
+/// Counts finished members, whose results are stored already. Enqueues the summary of a group that is complete, or
+/// stores its failure.
+pub(in crate::tasks::brokers) async fn count_finished(
+    tx: &mut Tx,
+    finished: Vec<FinishedMembers>,
+    now_ms: i64,
+) -> Result<(), BrokerError> {
+    // A queue, because the failure of a summary may complete the group that the summary is a member of.
+    let mut finished = VecDeque::from(finished);
+    while let Some(FinishedMembers { group_id, members }) = finished.pop_front() {
+        let group: Option<OpenGroup> = tx
+            .one(
+                "UPDATE piton_task_groups SET done = done + $2 WHERE id = $1 RETURNING size, done, summary",
+                (&group_id, members),
+            )
+            .await?;
+        if let Some(group) = group
+            && group.done >= group.size
+        {
+            finished.extend(finish(tx, &group_id, group, now_ms).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Ends groups that cannot become complete, because a member was removed.
+pub(in crate::tasks::brokers) async fn fail_groups(
+    tx: &mut Tx,
+    groups: Vec<String>,
+    now_ms: i64,
+) -> Result<(), BrokerError> {
+    for id in groups {
+        let group: Option<OpenGroup> = tx
+            .one("SELECT size, done, summary FROM piton_task_groups WHERE id = $1", (&id,))
+            .await?;
+        if let Some(group) = group {
+            close_group(tx, &id).await?;
+            let outer =
+                fail(tx, &group.summary.into(), &group::removed_member(&id), now_ms).await?;
+            count_finished(tx, outer, now_ms).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the group whose member the summary was, if the summary has failed.
+async fn finish(
+    tx: &mut Tx,
+    id: &str,
+    group: OpenGroup,
+    now_ms: i64,
+) -> Result<Vec<FinishedMembers>, BrokerError> {
+    close_group(tx, id).await?;
+    let members = members(tx, id).await?;
+    let summary = NewTask::from(group.summary);
+    match group::summarize(summary.clone(), group.size, &members) {
+        Summary::Enqueue(task) => {
+            enqueue_in(tx, &[*task], None).await?;
+            Ok(Vec::new())
+        }
+        Summary::Fail(exception) => fail(tx, &summary, &exception, now_ms).await,
+    }
+}
+
+async fn close_group(tx: &mut Tx, id: &str) -> Result<(), BrokerError> {
+    tx.run("DELETE FROM piton_task_groups WHERE id = $1", (id,)).await?;
+    Ok(())
+}
+
+async fn members(tx: &mut Tx, group: &str) -> Result<Vec<MemberResult>, BrokerError> {
+    let rows: Vec<(String, u32, i64, String)> = tx
+        .all(
+            "SELECT id, group_index, state, result FROM piton_task_results \
+             WHERE group_id = $1 AND group_index IS NOT NULL AND result IS NOT NULL ORDER BY group_index",
+            (group,),
+        )
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, index, state, result)| MemberResult {
+            id,
+            index,
+            state: final_state(state),
+            result,
+        })
+        .collect())
+}
+
+fn final_state(state: i64) -> FinalState {
+    match state {
+        state::SUCCESS => FinalState::Success,
+        state::REVOKED => FinalState::Revoked,
+        _ => FinalState::Failure,
+    }
+}
+
+/// Stores the failure of a summary that was never enqueued.
+async fn fail(
+    tx: &mut Tx,
+    summary: &NewTask,
+    exception: &str,
+    now_ms: i64,
+) -> Result<Vec<FinishedMembers>, BrokerError> {
+    let group = summary.group.as_ref();
+    tx.run(
+        "INSERT INTO piton_task_results (id, name, queue, state, priority, retries, losses, created_at_ms, \
+             finished_at_ms, result, parent_id, group_id, group_index) \
+         VALUES ($1, $2, $3, 4, $4, $5, 0, $6, $7, $8, $9, $10, $11)",
+        (
+            &summary.id,
+            &summary.name,
+            &summary.queue,
+            summary.priority,
+            summary.retries,
+            summary.created_at_ms,
+            now_ms,
+            exception,
+            &summary.parent_id,
+            group.map(|group| group.id.as_str()),
+            group.map(|group| group.index),
+        ),
+    )
+    .await?;
+    let outer = group.map(|group| FinishedMembers { group_id: group.id.clone(), members: 1 });
+    Ok(outer.into_iter().collect())
+}

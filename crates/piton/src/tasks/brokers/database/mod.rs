@@ -1,0 +1,79 @@
+//! The broker in the service's own database: what both databases share.
+
+pub(super) mod admin;
+pub(super) mod crons;
+pub(super) mod error;
+pub(super) mod filter;
+pub(super) mod groups;
+pub(super) mod listing;
+pub(super) mod queues;
+pub(super) mod revoked;
+pub(super) mod tasks;
+
+use std::sync::Arc;
+
+use super::records::{NewGroup, NewTask};
+use super::{Broker, Call, OpenBroker, postgres, sqlite};
+use crate::db::{Db, Tx};
+use crate::part::{Dependencies, Launch};
+use crate::tasks::clock::Clock;
+use crate::tasks::error::{BrokerError, Kind};
+
+/// Enqueues in transactions of the service. `None` where the broker is not the database.
+pub(in crate::tasks) type InTransactions = Option<Arc<dyn EnqueueInTransaction>>;
+
+/// A broker whose tables are in the service's database.
+pub(in crate::tasks) trait EnqueueInTransaction: Send + Sync {
+    /// Stores new tasks in the caller's transaction, as [`Broker::enqueue`] does. Wakes workers once it is committed.
+    fn enqueue_in<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        tasks: &'a [NewTask],
+        group: Option<&'a NewGroup>,
+    ) -> Call<'a, ()>;
+}
+
+/// Returns whether tasks can be sent in the transactions of the database.
+pub(in crate::tasks) fn has(in_transactions: &InTransactions) -> bool {
+    in_transactions.is_some()
+}
+
+/// Adds the database to the parts that tasks need.
+pub(in crate::tasks) fn add_dependency(dependencies: &mut Dependencies) {
+    dependencies.add::<Db>();
+}
+
+/// Returns whether the database is PostgreSQL.
+pub(in crate::tasks) fn is_postgres(launch: &Launch) -> bool {
+    launch.part::<Db>().is_postgres()
+}
+
+/// Opens the broker of the database that the settings choose. Connects to nothing.
+pub(super) fn open(launch: &Launch, clock: &Clock) -> OpenBroker {
+    let db: Db = launch.part();
+    let broker = sqlite::open(&db, clock).or_else(|| postgres::open(&db, clock));
+    broker.expect("a database is SQLite or PostgreSQL")
+}
+
+/// Returns the broker as both of its traits.
+pub(super) fn both<B: Broker + EnqueueInTransaction + 'static>(broker: B) -> OpenBroker {
+    let broker = Arc::new(broker);
+    OpenBroker { broker: broker.clone(), in_transactions: Some(broker) }
+}
+
+/// Stores new tasks in the caller's transaction.
+///
+/// # Errors
+/// [`Kind::Invalid`] if the broker is not the database; otherwise those of [`Broker::enqueue`].
+pub(in crate::tasks) async fn enqueue_in(
+    in_transactions: &InTransactions,
+    tx: &mut Tx,
+    tasks: &[NewTask],
+    group: Option<&NewGroup>,
+) -> Result<(), BrokerError> {
+    let Some(broker) = in_transactions else {
+        let why = "tasks are not stored in the database (tasks.broker), so they cannot be sent in its transaction";
+        return Err(BrokerError::new(Kind::Invalid, why));
+    };
+    broker.enqueue_in(tx, tasks, group).await
+}

@@ -1,0 +1,38 @@
+//! Ends tasks that were revoked and do not run.
+
+use super::groups::{FinishedMembers, count_finished};
+use crate::db::Tx;
+use crate::tasks::error::BrokerError;
+use crate::tasks::group;
+
+/// Stores the end of every task that is marked as revoked and does not run: those that wait, and those that were
+/// given back by their worker. Returns the number.
+pub(in crate::tasks::brokers) async fn finish_revoked(
+    tx: &mut Tx,
+    now_ms: i64,
+) -> Result<u64, BrokerError> {
+    let any: Option<i64> =
+        tx.one("SELECT 1 FROM piton_tasks WHERE revoked = 1 AND state <> 2 LIMIT 1", ()).await?;
+    if any.is_none() {
+        return Ok(0);
+    }
+    let members: Vec<FinishedMembers> = tx
+        .all(
+            "SELECT group_id, count(*) AS members FROM piton_tasks \
+             WHERE revoked = 1 AND state <> 2 AND group_id IS NOT NULL GROUP BY group_id",
+            (),
+        )
+        .await?;
+    tx.run(
+        "INSERT INTO piton_task_results (id, name, queue, state, priority, retries, losses, created_at_ms, due_at_ms, \
+             finished_at_ms, result, progress, parent_id, group_id, group_index, message) \
+         SELECT id, name, queue, 5, priority, retries, losses, created_at_ms, due_at_ms, \
+             CAST($1 AS BIGINT), CAST($2 AS TEXT), progress, parent_id, group_id, group_index, message \
+         FROM piton_tasks WHERE revoked = 1 AND state <> 2",
+        (now_ms, group::revoked()),
+    )
+    .await?;
+    let ended = tx.run("DELETE FROM piton_tasks WHERE revoked = 1 AND state <> 2", ()).await?;
+    count_finished(tx, members, now_ms).await?;
+    Ok(ended)
+}

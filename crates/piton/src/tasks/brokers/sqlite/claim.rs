@@ -1,0 +1,161 @@
+//! Finds tasks that are ready, and claims them.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::statements::{Cell, arguments, execute, fetch};
+use crate::tasks::brokers::records::{ClaimedBatch, ClaimedTask, WorkerId};
+
+/// Number of due tasks that become ready in one claim, at least. More would keep other writers waiting.
+const MAX_PROMOTED: usize = 1000;
+
+/// The queues that are not paused: whether something is ready, and when the next task is due.
+const LOOK: &str = "SELECT q.value, \
+        EXISTS (SELECT 1 FROM piton_tasks WHERE state = 0 AND queue = q.value), \
+        (SELECT min(due_at_ms) FROM piton_tasks WHERE state = 1 AND queue = q.value) \
+    FROM json_each(?) q \
+    WHERE NOT EXISTS (SELECT 1 FROM piton_task_queues WHERE name = q.value AND paused_at_ms IS NOT NULL)";
+
+const PROMOTE: &str = "UPDATE piton_tasks SET state = 0 WHERE key IN \
+    (SELECT key FROM piton_tasks WHERE state = 1 AND queue = ?1 AND due_at_ms <= ?2 ORDER BY due_at_ms LIMIT ?3)";
+
+/// A request for tasks.
+pub(super) struct ClaimRequest {
+    pub worker: WorkerId,
+    pub queues: Vec<String>,
+    pub max: usize,
+}
+
+/// What a look at a queue showed.
+struct QueueState {
+    queue: String,
+    has_ready: bool,
+    next_due_at_ms: Option<i64>,
+}
+
+impl QueueState {
+    fn is_due(&self, now_ms: i64) -> bool {
+        self.next_due_at_ms.is_some_and(|due| due <= now_ms)
+    }
+}
+
+/// Returns an empty batch if nothing is ready or due. Only reads.
+pub(super) async fn nothing_ready(
+    connection: &mut SqliteConnection,
+    request: &ClaimRequest,
+    now_ms: i64,
+) -> Result<Option<ClaimedBatch>, sqlx::Error> {
+    let queues = look(connection, &request.queues).await?;
+    if queues.iter().any(|queue| queue.has_ready || queue.is_due(now_ms)) {
+        return Ok(None);
+    }
+    Ok(Some(ClaimedBatch { tasks: Vec::new(), next_due_at_ms: next_due(&queues) }))
+}
+
+/// Claims tasks. Those that are due become ready first.
+pub(super) async fn claim(
+    connection: &mut SqliteConnection,
+    request: &ClaimRequest,
+    now_ms: i64,
+) -> Result<ClaimedBatch, sqlx::Error> {
+    let mut queues = look(connection, &request.queues).await?;
+    if queues.iter().any(|queue| queue.is_due(now_ms)) {
+        for due in queues.iter().filter(|queue| queue.is_due(now_ms)) {
+            promote(connection, &due.queue, now_ms, request.max.max(MAX_PROMOTED)).await?;
+        }
+        queues = look(connection, &request.queues).await?;
+    }
+    let next_due_at_ms = next_due(&queues);
+    let ready: Vec<_> = queues.into_iter().filter(|queue| queue.has_ready).collect();
+    let mut tasks = match ready.as_slice() {
+        [] => Vec::new(),
+        ready => take(connection, request, ready).await?,
+    };
+    // SQLite returns the rows of an update in any order.
+    tasks.sort_unstable_by_key(|task| (task.priority, task.key));
+    Ok(ClaimedBatch { tasks, next_due_at_ms })
+}
+
+fn next_due(queues: &[QueueState]) -> Option<i64> {
+    queues.iter().filter_map(|queue| queue.next_due_at_ms).min()
+}
+
+async fn look(
+    connection: &mut SqliteConnection,
+    queues: &[String],
+) -> Result<Vec<QueueState>, sqlx::Error> {
+    let names = serde_json::to_string(queues).expect("texts always serialize");
+    let rows = fetch(connection, LOOK, arguments([Cell::from(names.as_str())])).await?;
+    let state = |row: &SqliteRow| QueueState {
+        queue: row.get_unchecked(0),
+        has_ready: row.get_unchecked(1),
+        next_due_at_ms: row.get_unchecked(2),
+    };
+    Ok(rows.iter().map(state).collect())
+}
+
+async fn promote(
+    connection: &mut SqliteConnection,
+    queue: &str,
+    now_ms: i64,
+    max: usize,
+) -> Result<(), sqlx::Error> {
+    let values = [queue.into(), now_ms.into(), limit(max)];
+    execute(connection, PROMOTE, arguments(values)).await?;
+    Ok(())
+}
+
+fn limit(max: usize) -> Cell {
+    Cell::Integer(i64::try_from(max).unwrap_or(i64::MAX))
+}
+
+async fn take(
+    connection: &mut SqliteConnection,
+    request: &ClaimRequest,
+    ready: &[QueueState],
+) -> Result<Vec<ClaimedTask>, sqlx::Error> {
+    let queues = ready.iter().map(|queue| Cell::from(queue.queue.as_str()));
+    let values = [request.worker.0.into(), limit(request.max)].into_iter().chain(queues);
+    let rows = fetch(connection, &take_sql(ready.len()), arguments(values)).await?;
+    Ok(rows.iter().map(claimed).collect())
+}
+
+/// Returns the statement that claims from so many queues. The heads of each are merged, so that a long queue that this
+/// worker does not serve costs nothing.
+fn take_sql(queues: usize) -> String {
+    let heads = (0..queues).map(|queue| {
+        format!(
+            "SELECT * FROM (SELECT key, priority FROM piton_tasks WHERE state = 0 AND queue = ?{} \
+             ORDER BY priority, key LIMIT ?2)",
+            queue + 3
+        )
+    });
+    format!(
+        "UPDATE piton_tasks SET state = 2, worker = ?1 \
+         WHERE EXISTS (SELECT 1 FROM piton_task_workers WHERE id = ?1) AND key IN \
+         (SELECT key FROM ({}) ORDER BY priority, key LIMIT ?2) \
+         RETURNING key, id, queue, priority, created_at_ms, due_at_ms, expires_at_ms, retries, losses, message",
+        heads.collect::<Vec<_>>().join(" UNION ALL ")
+    )
+}
+
+fn claimed(row: &SqliteRow) -> ClaimedTask {
+    ClaimedTask {
+        key: row.get_unchecked(0),
+        id: row.get_unchecked(1),
+        queue: row.get_unchecked(2),
+        priority: row.get_unchecked(3),
+        created_at_ms: row.get_unchecked(4),
+        due_at_ms: row.get_unchecked(5),
+        expires_at_ms: row.get_unchecked(6),
+        retries: row.get_unchecked(7),
+        losses: row.get_unchecked(8),
+        message: row.get_unchecked(9),
+    }
+}
+
+/// Returns the statements of a claim, with the numbers of their parameters.
+#[cfg(test)]
+pub(super) fn statements() -> [(String, usize); 4] {
+    [(LOOK.into(), 1), (PROMOTE.into(), 3), (take_sql(1), 3), (take_sql(3), 5)]
+}

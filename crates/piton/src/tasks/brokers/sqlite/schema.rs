@@ -1,0 +1,120 @@
+//! The tables of tasks.
+//!
+//! `piton_tasks` has only tasks that have not ended, so that it and its indices stay small however long the history
+//! is. A later feature that needs more of a task adds a column that may be NULL and a partial index of the rows where
+//! it is not: tasks that do not use the feature cost nothing then.
+
+use sqlx::Row;
+
+use super::statements::{fetch, no_arguments};
+use crate::db::{SqliteInternal, Tx};
+use crate::tasks::error::BrokerError;
+
+/// The version of the tables below.
+const VERSION: i64 = 1;
+
+/// The partial indices stand for the sets that statements look for: by queue what is ready, by queue what is due next,
+/// by worker what runs. The message is the last column, because SQLite reads a row from its start.
+const TABLES: [&str; 14] = [
+    "CREATE TABLE piton_tasks (
+        key INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        queue TEXT NOT NULL,
+        priority INTEGER NOT NULL,
+        state INTEGER NOT NULL, -- 0 ready, 1 scheduled, 2 running
+        due_at_ms INTEGER,
+        expires_at_ms INTEGER,
+        created_at_ms INTEGER NOT NULL,
+        worker INTEGER,
+        retries INTEGER NOT NULL,
+        losses INTEGER NOT NULL DEFAULT 0,
+        revoked INTEGER NOT NULL DEFAULT 0,
+        error TEXT,
+        progress TEXT,
+        parent_id TEXT,
+        group_id TEXT,
+        group_index INTEGER,
+        message TEXT NOT NULL
+    ) STRICT",
+    "CREATE INDEX piton_tasks_ready ON piton_tasks (queue, priority, key) WHERE state = 0",
+    "CREATE INDEX piton_tasks_scheduled ON piton_tasks (queue, due_at_ms) WHERE state = 1",
+    "CREATE INDEX piton_tasks_running ON piton_tasks (worker) WHERE state = 2",
+    "CREATE INDEX piton_tasks_revoked ON piton_tasks (revoked) WHERE revoked = 1",
+    "CREATE INDEX piton_tasks_parent ON piton_tasks (parent_id) WHERE parent_id IS NOT NULL",
+    "CREATE TABLE piton_task_results (
+        id TEXT NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        queue TEXT NOT NULL,
+        state INTEGER NOT NULL, -- 3 success, 4 failure, 5 revoked
+        priority INTEGER NOT NULL,
+        retries INTEGER NOT NULL,
+        losses INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        due_at_ms INTEGER,
+        started_at_ms INTEGER,
+        finished_at_ms INTEGER NOT NULL,
+        result TEXT,
+        traceback TEXT,
+        progress TEXT,
+        parent_id TEXT,
+        group_id TEXT,
+        group_index INTEGER,
+        worker TEXT,
+        message TEXT
+    ) STRICT, WITHOUT ROWID",
+    "CREATE INDEX piton_task_results_finished ON piton_task_results (state, finished_at_ms)",
+    "CREATE INDEX piton_task_results_group ON piton_task_results (group_id) WHERE group_id IS NOT NULL",
+    "CREATE TABLE piton_task_workers (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        queues TEXT NOT NULL,
+        concurrency INTEGER NOT NULL,
+        started_at_ms INTEGER NOT NULL,
+        lease_until_ms INTEGER NOT NULL
+    ) STRICT",
+    "CREATE TABLE piton_task_queues (name TEXT NOT NULL PRIMARY KEY, paused_at_ms INTEGER) STRICT",
+    "CREATE TABLE piton_task_crons (
+        name TEXT NOT NULL PRIMARY KEY,
+        last_tick_ms INTEGER NOT NULL,
+        paused_at_ms INTEGER
+    ) STRICT",
+    "CREATE TABLE piton_task_groups (
+        id TEXT NOT NULL PRIMARY KEY,
+        size INTEGER NOT NULL,
+        done INTEGER NOT NULL,
+        summary TEXT NOT NULL,
+        created_at_ms INTEGER NOT NULL
+    ) STRICT",
+    "CREATE TABLE piton_task_schema (version INTEGER NOT NULL) STRICT",
+];
+
+/// Creates the tables, unless they exist.
+pub(super) async fn prepare(internal: &SqliteInternal) -> Result<(), BrokerError> {
+    let known = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'piton_task_schema')";
+    let mut connection = internal.connection().await?;
+    let rows = fetch(&mut connection, known, no_arguments()).await;
+    let rows = rows.map_err(|error| internal.error(error))?;
+    drop(connection);
+    if rows.first().is_some_and(|row| row.get_unchecked(0)) {
+        return Ok(());
+    }
+    let mut tx = internal.begin().await?;
+    create(&mut tx).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn create(tx: &mut Tx) -> Result<(), BrokerError> {
+    // Another process may have been first while this one waited to write.
+    let exists: i64 = tx
+        .scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'piton_task_schema'", ())
+        .await?;
+    if exists > 0 {
+        return Ok(());
+    }
+    for table in TABLES {
+        tx.run(table, ()).await?;
+    }
+    tx.run("INSERT INTO piton_task_schema (version) VALUES ($1)", (VERSION,)).await?;
+    Ok(())
+}
