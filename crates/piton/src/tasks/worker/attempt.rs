@@ -1,0 +1,234 @@
+//! [`Attempt`]: one run of a task, and what becomes of the task after it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use piton_celery::{Embed, Exception};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, error, info, warn};
+
+use super::executor::Executor;
+use super::failure::{Failure, retry_delay};
+use super::follow_ups::FollowUps;
+use super::message::TimeLimits;
+use super::registry::KnownTask;
+use super::slot::Slot;
+use crate::http::panics;
+use crate::secrets::redact_text;
+use crate::stop_signal::Trigger;
+use crate::tasks::brokers::records::{FinalState, FinishedTask, NewTask, Outcome, Settlement};
+use crate::tasks::clock::millis;
+use crate::tasks::error::Verdict;
+use crate::tasks::metrics::AttemptOutcome;
+use crate::tasks::task::Task;
+use crate::tasks::task_call::TaskCall;
+use crate::tasks::task_run::TaskRun;
+
+/// The end of an attempt.
+pub(super) enum End {
+    Returned(Value),
+    Failed(Failure),
+    /// Not run, or not to its end, for Celery's reason: `expired` or `terminated`.
+    Revoked(&'static str),
+}
+
+impl End {
+    /// The end of a task that another attempt would not change.
+    pub fn fail(exception: Exception) -> Self {
+        Self::Failed(Failure::permanent(exception))
+    }
+}
+
+/// Runs the function of a task within its limits.
+pub(super) struct Perform<'a> {
+    pub slot: &'a Slot,
+    pub limits: TimeLimits,
+    /// Gives the signal of the soft timeout.
+    pub trigger: Option<Trigger>,
+}
+
+impl Perform<'_> {
+    pub async fn perform(self, task: &Task, call: TaskCall) -> End {
+        // Within the future, because the function itself may panic before it returns one.
+        let mut work = pin!(panics::catch(async { task.run(call).await }));
+        let hard = self.limits.hard.unwrap_or(Duration::MAX);
+        tokio::select! {
+            // In this order, so that a task that has ended counts as such even if its time is over.
+            biased;
+            result = &mut work => match result {
+                Ok(Ok(value)) => End::Returned(value),
+                Ok(Err(error)) => End::Failed(error.into()),
+                Err(panic) => End::Failed(Failure::of_panic(panics::describe(&*panic))),
+            },
+            () = self.slot.revoked() => End::Revoked("terminated"),
+            () = sleep(hard), if self.limits.hard.is_some() => End::Failed(Failure::of_timeout(hard)),
+            never = self.soft_timeout() => match never {},
+        }
+    }
+
+    async fn soft_timeout(&self) -> std::convert::Infallible {
+        if let (Some(soft), Some(trigger)) = (self.limits.soft, &self.trigger) {
+            sleep(soft).await;
+            trigger.stop();
+        }
+        std::future::pending().await
+    }
+}
+
+/// The facts of an attempt that decide what becomes of its task.
+pub(super) struct Attempt<'a> {
+    pub executor: &'a Executor,
+    pub known: Option<&'a KnownTask>,
+    pub key: i64,
+    /// Attempts that came before.
+    pub retries: u32,
+    pub run: TaskRun,
+    /// The tasks that follow.
+    pub embed: Embed,
+    /// Set if the message asks for no result.
+    pub ignores_result: bool,
+    pub started: Instant,
+    pub started_at_ms: i64,
+}
+
+impl Attempt<'_> {
+    /// Returns the settlement of the task. Logs and counts the attempt.
+    pub fn conclude(mut self, end: End) -> Settlement {
+        match end {
+            End::Returned(value) => self.succeed(&value),
+            End::Revoked(reason) => self.revoke(reason),
+            End::Failed(failure) => match failure.verdict {
+                Verdict::Retry(after) if self.has_retries() => self.retry(&failure, after),
+                Verdict::Retry(_) | Verdict::Fail => self.fail(failure),
+                Verdict::Ignore => self.end_without_result(),
+                Verdict::Snooze(delay) => self.snooze(delay),
+            },
+        }
+    }
+
+    fn has_retries(&self) -> bool {
+        self.known.is_some_and(|known| self.retries < known.task.options().retries)
+    }
+
+    fn succeed(&mut self, value: &Value) -> Settlement {
+        let embed = std::mem::take(&mut self.embed);
+        let has_followers = !(embed.callbacks.is_empty() && embed.chain.is_empty());
+        let follow_ups = match has_followers.then(|| self.follow_ups().of_success(embed, value)) {
+            Some(Ok(follow_ups)) => follow_ups,
+            // The chain would end without a trace otherwise.
+            Some(Err(exception)) => return self.fail(Failure::permanent(exception)),
+            None => Vec::new(),
+        };
+        let duration = self.observe(AttemptOutcome::Success);
+        let (id, name) = (self.run.id(), self.run.name());
+        debug!(task.name = name, task.id = id, ?duration, "Finished task `{name}`");
+        let ignores_result = self.ignores_result
+            || self.known.is_some_and(|known| known.task.options().ignore_result);
+        let result =
+            (!ignores_result).then(|| self.finished(FinalState::Success, value.to_string(), None));
+        self.settle(Outcome::Finished(result), follow_ups)
+    }
+
+    fn fail(&mut self, failure: Failure) -> Settlement {
+        let duration = self.observe(AttemptOutcome::Failure);
+        let (id, name, why) = (self.run.id(), self.run.name(), redact_text(&failure.message));
+        error!(task.name = name, task.id = id, ?duration, "Task `{name}` failed: {why}");
+        let embed = std::mem::take(&mut self.embed);
+        let follow_ups = self.follow_ups().of_failure(embed).unwrap_or_else(|exception| {
+            warn!(
+                task.name = name,
+                task.id = id,
+                "Task `{name}` has no valid errback: {exception}"
+            );
+            Vec::new()
+        });
+        let result = failure.result();
+        let finished = self.finished(FinalState::Failure, result, failure.traceback);
+        self.settle(Outcome::Finished(Some(finished)), follow_ups)
+    }
+
+    fn retry(&mut self, failure: &Failure, after: Option<Duration>) -> Settlement {
+        let duration = self.observe(AttemptOutcome::Retry);
+        let Some(options) = self.known.map(|known| known.task.options()) else {
+            return self.end_without_result();
+        };
+        let delay = retry_delay(options, self.retries, after);
+        let (attempt, max) = (self.retries + 1, options.retries + 1);
+        let (id, name, why) = (self.run.id(), self.run.name(), redact_text(&failure.message));
+        info!(
+            task.name = name,
+            task.id = id,
+            ?duration,
+            "Task `{name}` failed, attempt {attempt} of {max}, trying again in {delay:.1?}: {why}"
+        );
+        self.reschedule(delay, attempt, Some(failure.result()))
+    }
+
+    fn snooze(&mut self, delay: Duration) -> Settlement {
+        self.observe(AttemptOutcome::Other);
+        let (id, name) = (self.run.id(), self.run.name());
+        debug!(task.name = name, task.id = id, "Task `{name}` runs again in {delay:.1?}");
+        self.reschedule(delay, self.retries, None)
+    }
+
+    fn reschedule(&mut self, delay: Duration, retries: u32, error: Option<String>) -> Settlement {
+        let due_at_ms = self.executor.clock.now_ms().saturating_add(millis(delay));
+        self.settle(Outcome::Rescheduled { due_at_ms, retries, error }, Vec::new())
+    }
+
+    fn revoke(&mut self, reason: &'static str) -> Settlement {
+        self.observe(AttemptOutcome::Other);
+        let (id, name) = (self.run.id(), self.run.name());
+        info!(task.name = name, task.id = id, "Task `{name}` was revoked: {reason}");
+        let finished = self.finished(FinalState::Revoked, revoked_result(reason), None);
+        self.settle(Outcome::Finished(Some(finished)), Vec::new())
+    }
+
+    fn end_without_result(&mut self) -> Settlement {
+        self.observe(AttemptOutcome::Other);
+        self.settle(Outcome::Finished(None), Vec::new())
+    }
+
+    fn finished(
+        &self,
+        state: FinalState,
+        result: String,
+        traceback: Option<String>,
+    ) -> FinishedTask {
+        FinishedTask {
+            state,
+            result,
+            traceback,
+            started_at_ms: Some(self.started_at_ms),
+            finished_at_ms: self.executor.clock.now_ms(),
+            keep_message: state != FinalState::Success,
+        }
+    }
+
+    fn settle(&self, outcome: Outcome, follow_ups: Vec<NewTask>) -> Settlement {
+        Settlement { key: self.key, id: self.run.id().to_owned(), outcome, follow_ups }
+    }
+
+    fn follow_ups(&self) -> FollowUps<'_> {
+        FollowUps {
+            parent: &self.run,
+            tasks: &self.executor.registry.tasks,
+            now_ms: self.executor.clock.now_ms(),
+            origin: &self.executor.origin,
+        }
+    }
+
+    /// Counts the attempt. Returns its duration.
+    fn observe(&self, outcome: AttemptOutcome) -> Duration {
+        let duration = self.started.elapsed();
+        let series = self.known.map_or(&self.executor.registry.other, |known| &known.series);
+        series.observe(outcome, duration);
+        duration
+    }
+}
+
+/// Returns the result of a task that was not run, or not to its end.
+pub(super) fn revoked_result(reason: &str) -> String {
+    serde_json::json!(Exception::task_revoked(reason)).to_string()
+}

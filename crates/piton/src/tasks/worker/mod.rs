@@ -1,0 +1,165 @@
+//! [`Worker`]: claims tasks of a broker, runs them, and settles them.
+//!
+//! A worker registers and works in a session, which lasts as long as its lease. It has three loops: one claims
+//! into a bounded buffer, one settles what has ended in batches, and one renews the lease; a runner for each slot takes
+//! tasks out of the buffer. If the lease is lost, the whole session ends with all its tasks, and the next one starts
+//! afresh: nothing of it is mistaken for the new one's.
+
+mod attempt;
+mod buffer;
+mod claiming;
+mod drain;
+mod executor;
+mod failure;
+mod follow_ups;
+mod leasing;
+mod maintenance;
+mod message;
+mod pending;
+mod prefetch;
+mod registry;
+mod session;
+mod settling;
+mod shared;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use super::brokers::Broker;
+use super::brokers::records::WorkerId;
+use super::clock::Clock;
+use super::health::TasksState;
+use super::metrics::TaskMetrics;
+use super::settings::TasksSettings;
+use super::task::Task;
+use crate::handle::Handle;
+use crate::stop_signal::Stop;
+use executor::Executor;
+use registry::Registry;
+use session::{Session, SessionEnd};
+use settling::BROKER_BACKOFF;
+use shared::Shared;
+
+/// The time for the broker to end the registration.
+const UNREGISTER_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The settings of one worker.
+#[derive(Clone, Debug)]
+pub(super) struct WorkerConfig {
+    /// Such as `registry@host:4711`.
+    pub name: String,
+    /// The queues to read; empty means every queue that a task names.
+    pub queues: Vec<String>,
+    pub concurrency: u32,
+    pub lease: Duration,
+    pub poll_interval: Duration,
+    pub stop_grace: Duration,
+    pub keep_results: Duration,
+    pub keep_failures: Duration,
+    pub max_losses: u32,
+}
+
+impl WorkerConfig {
+    pub fn new(name: impl Into<String>, settings: &TasksSettings) -> Self {
+        Self {
+            name: name.into(),
+            queues: settings.queues.clone(),
+            concurrency: settings.concurrency,
+            lease: settings.lease,
+            poll_interval: settings.poll_interval,
+            stop_grace: settings.stop_grace,
+            keep_results: settings.keep_results,
+            keep_failures: settings.keep_failures,
+            max_losses: settings.max_losses,
+        }
+    }
+}
+
+/// Runs the tasks of a service. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Worker(Arc<Shared>);
+
+impl Worker {
+    pub fn new(
+        config: WorkerConfig,
+        broker: Arc<dyn Broker>,
+        tasks: Vec<Task>,
+        handle: Handle,
+        clock: Clock,
+        metrics: TaskMetrics,
+        state: Arc<TasksState>,
+    ) -> Self {
+        let registry = Registry::new(tasks, &metrics);
+        let queues =
+            if config.queues.is_empty() { registry.queues() } else { config.queues.clone() };
+        let executor = Executor {
+            handle,
+            clock,
+            registry,
+            metrics,
+            max_losses: config.max_losses,
+            origin: config.name.clone(),
+            never: Stop::never(),
+        };
+        Self(Arc::new(Shared { config, broker, executor, state, queues }))
+    }
+
+    /// Runs tasks until `stop`, and at most about ten seconds longer. Dropping the future is as if the process were
+    /// killed: the tasks run again after the lease.
+    pub async fn run(&self, stop: Stop) {
+        let Shared { config, queues, state, .. } = &*self.0;
+        let (name, concurrency) = (&config.name, config.concurrency);
+        info!(worker = name, "Running tasks of {}, {concurrency} at a time", queues.join(", "));
+        state.set_worker(Some(name));
+        while let Some((worker, registered)) = self.register(&stop).await {
+            let session = Session::new(self.0.clone(), worker, registered, stop.clone());
+            if Arc::new(session).run().await == SessionEnd::Stopped {
+                self.unregister(worker).await;
+                break;
+            }
+            warn!(
+                worker = name,
+                "The lease of the worker was lost: its tasks were cancelled, and run elsewhere"
+            );
+        }
+        state.set_worker(None);
+        info!(worker = name, "The worker has stopped");
+    }
+
+    /// Registers. Returns `None` if the service stops before the broker is available.
+    async fn register(&self, stop: &Stop) -> Option<(WorkerId, Instant)> {
+        let info = self.0.worker_info();
+        let mut backoff = BROKER_BACKOFF;
+        while !stop.is_stopped() {
+            // Before the call: the lease of the broker begins later.
+            let registered = Instant::now();
+            let registration = self.0.broker.register(&info, self.0.config.lease);
+            let registration = tokio::select! {
+                registration = registration => registration,
+                () = stop.stopped() => break,
+            };
+            if let Ok(worker) = self.0.noted(registration) {
+                return Some((worker, registered));
+            }
+            tokio::select! {
+                () = sleep(backoff.next_delay()) => {}
+                () = stop.stopped() => {}
+            }
+        }
+        None
+    }
+
+    async fn unregister(&self, worker: WorkerId) {
+        // Without it, the lease expires.
+        let unregistered = timeout(UNREGISTER_TIMEOUT, self.0.broker.unregister(worker)).await;
+        if !matches!(unregistered, Ok(Ok(()))) {
+            warn!("The worker could not be unregistered; its lease expires by itself");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! [`Shared`]: what all sessions of a worker have in common.
+
+use std::sync::Arc;
+
+use super::WorkerConfig;
+use super::executor::Executor;
+use crate::tasks::brokers::Broker;
+use crate::tasks::brokers::records::WorkerInfo;
+use crate::tasks::error::BrokerError;
+use crate::tasks::health::TasksState;
+
+pub(super) struct Shared {
+    pub config: WorkerConfig,
+    pub broker: Arc<dyn Broker>,
+    pub executor: Executor,
+    pub state: Arc<TasksState>,
+    /// The queues that are read.
+    pub queues: Vec<String>,
+}
+
+impl Shared {
+    /// Notes for the health whether the broker has answered.
+    pub fn noted<T>(&self, result: Result<T, BrokerError>) -> Result<T, BrokerError> {
+        match &result {
+            Ok(_) => self.state.record_available(),
+            Err(error) => self.state.record_unavailable(error),
+        }
+        result
+    }
+
+    pub fn worker_info(&self) -> WorkerInfo {
+        WorkerInfo {
+            name: self.config.name.clone(),
+            queues: self.queues.clone(),
+            concurrency: self.config.concurrency,
+            started_at_ms: self.executor.clock.now_ms(),
+        }
+    }
+}
