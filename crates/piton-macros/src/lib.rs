@@ -3,6 +3,7 @@
 
 mod cache_key;
 mod cached;
+mod cron;
 mod duration;
 mod embed;
 mod errors;
@@ -10,9 +11,11 @@ mod from_row;
 mod guard;
 mod limits;
 mod migrations;
+mod option_text;
 mod route;
 mod settings;
 mod sqs;
+mod task;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
@@ -135,6 +138,32 @@ pub fn sqs(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as sqs::Arguments);
     let function = parse_macro_input!(item as ItemFn);
     finish(sqs::expand(arguments, function))
+}
+
+/// Makes a task of the function, which runs in the background: `#[task]`, with the options `name = "shop.charge"`,
+/// `queue = "cards"`, `priority = 5`, `retries = 5`, `backoff = "1s"`, `max_backoff = "10m"`, `timeout = "30s"`,
+/// `soft_timeout = "25s"`, `expires = "1h"`, `ack = early` and `ignore_result`; see `piton::tasks::Task`.
+///
+/// Parts are marked, `#[part] db: Db`. Every other parameter is an argument of the message, by position or by name; one
+/// of the type `Option<_>`, or with `#[default(5)]`, may be absent. The function stays as it is, and a type of the same
+/// name sends it: `charge::delay(..)`, `charge::apply(..)`.
+#[proc_macro_attribute]
+pub fn task(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = parse_macro_input!(arguments as task::Arguments);
+    let function = parse_macro_input!(item as ItemFn);
+    finish(task::expand(&arguments, function))
+}
+
+/// Runs the function by a schedule, as a task: `#[cron("0 3 * * *")]` or `#[cron(every = "30s")]`, with the options
+/// `timezone = "America/Sao_Paulo"`, `missed = skip`, `coalesce` or `catch_up`, and those of `#[task]`; see
+/// `piton::tasks::Cron`.
+///
+/// Its parameters are parts. `nightly::delay()` runs it at once.
+#[proc_macro_attribute]
+pub fn cron(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = parse_macro_input!(arguments as cron::Arguments);
+    let function = parse_macro_input!(item as ItemFn);
+    finish(cron::expand(&arguments, function))
 }
 
 /// Turns an `async fn` into a test with a runtime of its own.

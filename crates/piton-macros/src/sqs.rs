@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Expr, ItemFn, Lit, LitStr, Result, Token};
 
 use super::duration;
+use super::option_text::text;
 
 /// The arguments: `"queue", interval = "60s", max_messages = 10`.
 pub struct Arguments {
@@ -76,16 +77,6 @@ pub fn expand(arguments: Arguments, function: ItemFn) -> Result<TokenStream> {
             }
         }
     })
-}
-
-/// Returns a call as one would write it, without the spaces that `to_string` puts between tokens. Its
-/// arguments are numbers and texts, which have spaces in quotes only.
-fn text(option: &TokenStream) -> String {
-    let text = option.to_string();
-    let parts = text.split('"').enumerate();
-    let parts =
-        parts.map(|(at, part)| if at % 2 == 0 { part.replace(' ', "") } else { part.into() });
-    parts.collect::<Vec<_>>().join("\"")
 }
 
 /// Returns the call `.interval(..)` for `interval = ".."`.

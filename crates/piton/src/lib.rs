@@ -41,6 +41,7 @@
 //! | document the API | `openapi` (feature `openapi`) |
 //! | show environment variables | `panel` (feature `panel`) |
 //! | read queues, send mail | `aws` (feature `aws`) |
+//! | work in the background, by a schedule | `tasks` (feature `tasks`) |
 //! | reach the running app from anywhere | [`app()`], [`Handle`], [`spawn`] |
 //! | test | [`testing`]: [`TestApp`](testing::TestApp), [`macro@test`] |
 //!
@@ -71,7 +72,7 @@
 //! | `openapi` | the OpenAPI document, Swagger UI, a Postman collection, a `.http` file | flate2, Swagger UI's files (0.5 MB) | 0.1 |
 //! | `panel` | variables of the environment as a page and as JSON, masked | minijinja, sha2 | 0.1 |
 //! | `websocket` | `WebSocketUpgrade`, `WebSocket`: sockets with pings, limits and a stop | tokio-tungstenite, sha1 | 0.1 |
-//! | `tasks` | work in the background, Celery's wire format | croner | planned |
+//! | `tasks` | `#[task]`, `#[cron]`, `Tasks`: durable work in the background | croner, chrono-tz | 0.1 |
 //!
 //! Derives of `serde`, `schemars` and `garde` write paths that begin with those crates: a service that
 //! uses them lists them next to `piton`.
@@ -119,6 +120,8 @@ pub mod openapi;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod prelude;
+#[cfg(feature = "tasks")]
+pub mod tasks;
 pub mod testing;
 
 pub use ::http::StatusCode;
@@ -137,6 +140,7 @@ pub use piton_macros::{
 pub use reload_signal::{Reload, ReloadTrigger};
 pub use request::RequestId;
 pub use runtime::attached_apps::NoCurrentApp;
+pub use runtime::from_handle::FromHandle;
 pub use runtime::part;
 
 pub use stop_signal::{Stop, Trigger};
@@ -152,6 +156,8 @@ pub use garde;
 pub use piton_macros::sqs;
 #[cfg(feature = "cache")]
 pub use piton_macros::{cached, memoize};
+#[cfg(feature = "tasks")]
+pub use piton_macros::{cron, task};
 pub use {axum, bytes, chrono, clap, schemars, secrecy, serde, serde_json, tokio, tracing};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use {piton_macros::migrations, uuid};

@@ -23,7 +23,11 @@ pub use crate::http::Valid;
 pub use crate::http::{Created, Error, Form, Json, NoContent, Path, Query, Result, State};
 #[cfg(feature = "openapi")]
 pub use crate::openapi::OpenApi;
+#[cfg(feature = "tasks")]
+pub use crate::tasks::{self as task, Tasks};
 pub use crate::{App, Command, Handle, StatusCode, Step};
+#[cfg(feature = "tasks")]
+pub use crate::{cron, task};
 pub use crate::{delete, errors, get, limits, patch, post, protected, public, put, route};
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};

@@ -52,12 +52,16 @@ mod passwords;
 mod pem;
 mod route_limits;
 mod routes;
+#[cfg(all(feature = "sqlite", feature = "tasks"))]
+mod schedules;
 mod serving;
 mod stack;
 #[cfg(feature = "files")]
 mod static_files;
 mod steps;
 mod streams;
+#[cfg(all(feature = "sqlite", feature = "tasks"))]
+mod tasks;
 mod test_app;
 #[cfg(feature = "websocket")]
 mod test_app_websocket;

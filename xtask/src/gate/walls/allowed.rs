@@ -43,7 +43,7 @@ pub const GROUND_FLOOR: [&str; 16] = [
 ];
 
 /// All modules, in reading order.
-pub const MODULES: [ModuleRow; 30] = [
+pub const MODULES: [ModuleRow; 31] = [
     row("launch_steps", Only(&[])),
     row("stop_signal", Only(&[])),
     row("reload_signal", Only(&[])),
@@ -84,6 +84,7 @@ pub const MODULES: [ModuleRow; 30] = [
     row("aws", GroundFloorAnd(&["app", "http"])),
     row("openapi", GroundFloorAnd(&["app", "http"])),
     row("panel", GroundFloorAnd(&["admin", "http"])),
+    row("tasks", GroundFloorAnd(&["app", "db", "http", "testing"])),
     row("testing", GroundFloorAnd(&["app", "http"])),
     row("allocator", Only(&[])),
     row("prelude", All),

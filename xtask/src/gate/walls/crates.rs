@@ -8,7 +8,7 @@ use crate::command::{Cmd, Result, root};
 
 /// A crate of the workspace, and the crates of the workspace that its code and its build may use.
 const ALLOWED: [(&str, &[&str]); 11] = [
-    ("piton", &["piton-macros"]),
+    ("piton", &["piton-celery", "piton-macros"]),
     ("piton-celery", &[]),
     ("piton-macros", &[]),
     ("test-support", &[]),

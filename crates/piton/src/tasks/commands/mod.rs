@@ -1,0 +1,248 @@
+//! The commands `worker`, which runs tasks next to the server, and `tasks`, which shows and changes what is stored.
+
+mod filter_arguments;
+mod tables;
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use serde_json::{Value, json};
+
+use super::brokers::records::{TaskFilter, TaskRecord, TaskState};
+use super::call::Call;
+use super::cron::Cron;
+use super::task_status::TaskStatus;
+use super::tasks_part::Tasks;
+use crate::app::{App, Arguments, Command, LaunchError, ModuleCommand, print};
+use crate::handle::Handle;
+use filter_arguments::{filter, filter_arguments, require_condition};
+use tables::{queue_table, schedule_table, task_details, task_table, worker_table};
+
+inventory::submit! { ModuleCommand(worker) }
+inventory::submit! { ModuleCommand(tasks) }
+
+/// The states that each change applies to, unless the filter names others.
+const UNFINISHED: [TaskState; 4] =
+    [TaskState::Queued, TaskState::Scheduled, TaskState::Retrying, TaskState::Running];
+const WAITING: [TaskState; 3] = [TaskState::Queued, TaskState::Scheduled, TaskState::Retrying];
+
+fn worker() -> Command {
+    Command::new("worker", "Run tasks next to the server, until Ctrl-C or SIGTERM")
+        .arg(
+            Arg::new("queues")
+                .long("queues")
+                .value_name("NAMES")
+                .value_delimiter(',')
+                .help("Run tasks of these queues only, such as celery,mail"),
+        )
+        .arg(
+            Arg::new("concurrency")
+                .long("concurrency")
+                .value_name("NUMBER")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("Run this many tasks at the same time"),
+        )
+        .background(worker_app)
+}
+
+fn worker_app(mut app: App, arguments: &Arguments) -> App {
+    // Whatever the service's own condition: whoever starts a worker wants it to run what is stored.
+    app = app.enable_if::<Tasks>(|_| true).set("tasks.worker", "on");
+    if let Some(queues) = arguments.get_many::<String>("queues") {
+        app = app.set("tasks.queues", queues.cloned().map(Value::from).collect::<Vec<_>>());
+    }
+    if let Some(concurrency) = arguments.get_one::<u32>("concurrency") {
+        app = app.set("tasks.concurrency", *concurrency);
+    }
+    app
+}
+
+fn tasks() -> Command {
+    let verb = |name: &'static str, about: &'static str| clap::Command::new(name).about(about);
+    let id = || Arg::new("id").value_name("ID").required(true);
+    let queue = || Arg::new("queue").value_name("QUEUE").required(true);
+    let json = || {
+        Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .help("Print JSON instead of a table")
+    };
+    let cron = verb("cron", "List the schedules, or run, pause or resume one")
+        .subcommand(verb("list", "List the schedules"))
+        .subcommand(verb("run", "Run the task of a schedule now").arg(schedule_name()))
+        .subcommand(verb("pause", "Send nothing by a schedule").arg(schedule_name()))
+        .subcommand(
+            verb("resume", "Go on with a schedule, from its next time").arg(schedule_name()),
+        );
+    Command::new("tasks", "Show tasks, queues and schedules, and change them")
+        .subcommand(filter_arguments(verb("list", "List tasks, the newest first")).arg(json()))
+        .subcommand(
+            verb("show", "Show a task with its error and its children").arg(id()).arg(json()),
+        )
+        .subcommand(filter_arguments(verb("dead", "List tasks that failed for good")).arg(json()))
+        .subcommand(filter_arguments(verb("retry", "Run failed or revoked tasks again")))
+        .subcommand(filter_arguments(verb("cancel", "Revoke tasks that have not ended")))
+        .subcommand(filter_arguments(verb("purge", "Remove tasks that wait, without a trace")))
+        .subcommand(verb("pause", "Start no task of a queue").arg(queue()))
+        .subcommand(verb("resume", "Start tasks of a queue again").arg(queue()))
+        .subcommand(verb("queues", "List the queues").arg(json()))
+        .subcommand(verb("workers", "List the workers").arg(json()))
+        .subcommand(cron)
+        .needs::<Tasks>()
+        .run(|app, arguments| async move { run(&app, &arguments).await })
+}
+
+fn schedule_name() -> Arg {
+    Arg::new("name").value_name("NAME").required(true).help("The name of the schedule's task")
+}
+
+async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
+    let tasks: Tasks = app.part();
+    let (verb, arguments) = arguments.subcommand().expect("clap requires a subcommand");
+    let text = match verb {
+        "list" => list(&tasks, arguments, &[]).await?,
+        "dead" => list(&tasks, arguments, &[TaskState::Failed]).await?,
+        "show" => show(&tasks, arguments).await?,
+        "retry" | "cancel" | "purge" => change(&tasks, verb, arguments).await?,
+        "pause" | "resume" => pause(&tasks, arguments, verb == "pause").await?,
+        "queues" => {
+            let queues = tasks.broker().queues().await?;
+            if arguments.get_flag("json") {
+                pretty(&queue_json(&queues))
+            } else {
+                queue_table(&queues)
+            }
+        }
+        "workers" => {
+            let workers = tasks.broker().workers().await?;
+            let now_ms = tasks.now_ms();
+            if arguments.get_flag("json") {
+                pretty(&workers.iter().map(worker_json).collect())
+            } else {
+                worker_table(&workers, now_ms)
+            }
+        }
+        _ => cron(app, &tasks, arguments).await?,
+    };
+    print(&text)
+}
+
+async fn list(
+    tasks: &Tasks,
+    arguments: &ArgMatches,
+    states: &[TaskState],
+) -> Result<String, LaunchError> {
+    let filter = filter(arguments, tasks.now_ms(), states)?;
+    let records = tasks.broker().list(&filter).await?;
+    if arguments.get_flag("json") {
+        let all = records.into_iter().map(|record| json!(TaskStatus::of(record)));
+        return Ok(pretty(&all.collect()));
+    }
+    Ok(task_table(&records, tasks.now_ms()))
+}
+
+async fn show(tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchError> {
+    let id = required(arguments, "id");
+    let Some(record) = tasks.broker().task(id).await? else {
+        return Err(LaunchError::Fault(format!("no task {id}, or its result has expired").into()));
+    };
+    let filter = TaskFilter { parent_id: Some(id.to_owned()), limit: 100, ..TaskFilter::default() };
+    let children: Vec<TaskRecord> = tasks.broker().list(&filter).await?;
+    if arguments.get_flag("json") {
+        let children = children.into_iter().map(|child| json!(TaskStatus::of(child)));
+        let children: Value = children.collect();
+        let mut all = json!(TaskStatus::of(record));
+        all["children"] = children;
+        return Ok(pretty(&all));
+    }
+    Ok(task_details(&record, &children, tasks.now_ms()))
+}
+
+async fn change(tasks: &Tasks, verb: &str, arguments: &ArgMatches) -> Result<String, LaunchError> {
+    require_condition(verb, arguments)?;
+    let (states, past): (&[TaskState], _) = match verb {
+        "retry" => (&[TaskState::Failed], "sent again"),
+        "cancel" => (&UNFINISHED, "revoked"),
+        _ => (&WAITING, "removed"),
+    };
+    let filter = filter(arguments, tasks.now_ms(), states)?;
+    let broker = tasks.broker();
+    let count = match verb {
+        "retry" => broker.retry(&filter).await?,
+        "cancel" => broker.revoke(&filter).await?,
+        _ => broker.purge(&filter).await?,
+    };
+    let noun = if count == 1 { "task" } else { "tasks" };
+    Ok(format!("{count} {noun} {past}.\n"))
+}
+
+async fn pause(
+    tasks: &Tasks,
+    arguments: &ArgMatches,
+    is_paused: bool,
+) -> Result<String, LaunchError> {
+    let queue = required(arguments, "queue");
+    tasks.broker().pause(queue, is_paused).await?;
+    Ok(if is_paused {
+        format!("The queue `{queue}` is paused: what runs goes on, nothing more starts.\n")
+    } else {
+        format!("The queue `{queue}` goes on.\n")
+    })
+}
+
+async fn cron(app: &Handle, tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchError> {
+    let crons: Vec<&Cron> = app.provided::<Cron>().collect();
+    let Some((verb, arguments)) = arguments.subcommand() else {
+        return Ok(schedule_table(&crons, &tasks.broker().crons().await?, tasks.now_ms()));
+    };
+    if verb == "list" {
+        return Ok(schedule_table(&crons, &tasks.broker().crons().await?, tasks.now_ms()));
+    }
+    let name = required(arguments, "name");
+    let Some(cron) = crons.iter().find(|cron| cron.task().name() == name) else {
+        let known = crons.iter().map(|cron| format!("`{}`", cron.task().name()));
+        let known = known.collect::<Vec<_>>().join(", ");
+        let why = format!("this service has no schedule `{name}`; it has: {known}");
+        return Err(LaunchError::Fault(why.into()));
+    };
+    if verb == "run" {
+        let sent = tasks.send(Call::<Value>::of(cron.task())).await?;
+        return Ok(format!("Sent `{name}` as task {}.\n", sent.id()));
+    }
+    // Known to the broker from now on, even if no worker has started since the schedule is there.
+    tasks.broker().cron(name, tasks.now_ms()).await?;
+    tasks.broker().pause_cron(name, verb == "pause").await?;
+    Ok(match verb {
+        "pause" => format!("The schedule of `{name}` is paused.\n"),
+        _ => format!("The schedule of `{name}` goes on with its next time.\n"),
+    })
+}
+
+fn required<'a>(arguments: &'a ArgMatches, name: &str) -> &'a str {
+    arguments.get_one::<String>(name).expect("it is required")
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn queue_json(queues: &[super::brokers::records::QueueStats]) -> Value {
+    let queue = |queue: &super::brokers::records::QueueStats| {
+        json!({
+            "queue": queue.queue,
+            "queued": queue.queued,
+            "scheduled": queue.scheduled,
+            "running": queue.running,
+            "oldest_ms": queue.oldest_ms,
+            "paused": queue.is_paused,
+        })
+    };
+    queues.iter().map(queue).collect()
+}
+
+fn worker_json(worker: &super::brokers::records::WorkerInfo) -> Value {
+    json!({
+        "name": worker.name,
+        "queues": worker.queues,
+        "concurrency": worker.concurrency,
+        "started_at_ms": worker.started_at_ms,
+    })
+}
