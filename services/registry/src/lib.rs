@@ -2,7 +2,7 @@
 //!
 //! `apis` are the routes, `converters` the types of values in paths and bodies, `models` the data that
 //! is stored and shown, `repositories` the SQL statements, `services` the clients of external
-//! services, `seed` the command that fills an empty registry.
+//! services, `tasks` the work in the background, `seed` the command that fills an empty registry.
 
 pub mod apis;
 pub mod converters;
@@ -10,7 +10,9 @@ pub mod models;
 pub mod repositories;
 pub mod seed;
 pub mod services;
+pub mod tasks;
 
+use piton::auth::api_key::ApiKeyGuard;
 use piton::prelude::*;
 
 use services::register::{CompanyRegister, RegisterSettings};
@@ -40,6 +42,7 @@ pub fn app_with(register: CompanyRegister, workflow: Workflow) -> App {
         .state(register)
         .state(workflow)
         .migrations(piton::migrations!())
+        .task_status_with("/tasks", |route| route.guard(ApiKeyGuard::new().scope("companies:read")))
         .openapi(description())
         .command(seed::command())
 }
@@ -52,5 +55,7 @@ fn description() -> OpenApi {
         .contact("The registry's maintainers", "registry@example.org")
         .license("MIT OR Apache-2.0")
         .tag("companies", "Registered companies and their history.")
+        .tag("tasks", "The state of work in the background.")
+        .tag("reports", "Numbers of all companies.")
         .tag("register", "Companies in the state's own register.")
 }

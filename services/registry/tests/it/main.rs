@@ -50,6 +50,7 @@ macro_rules! on_both {
 // Below the macro, which they use.
 mod preconditions;
 mod services;
+mod tasks;
 
 fn company(cnpj: &str, name: &str, state: &str) -> Value {
     json!({ "cnpj": cnpj, "name": name, "state": state })
