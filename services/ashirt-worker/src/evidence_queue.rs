@@ -4,15 +4,19 @@
 //! Therefore everything is accepted, a few pieces are processed at a time, and every message gets a
 //! response, also those still queued when the worker has to stop.
 
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use piton::axum::extract::{FromRequest, Request};
 use piton::axum::response::{IntoResponse, Response};
 use piton::bytes::Bytes;
 use piton::metrics::Metrics;
 use piton::part::{self, Launch, Part};
 use piton::prelude::*;
+use piton::tasks::Call;
 use piton::tokio;
 use piton::tokio::sync::Semaphore;
 
@@ -70,30 +74,77 @@ impl EvidenceQueue {
         }
     }
 
-    /// Processes the evidence as soon as a permit is free. Cancel safe: running work is abandoned,
-    /// and its permit becomes free when its thread has noticed.
-    pub async fn process(&self, evidence: EvidenceInput) -> WorkerResponse {
+    /// Processes the evidence as soon as a permit is free, or defers it. Cancel safe: running work is
+    /// abandoned, and its permit becomes free when its thread has noticed.
+    pub async fn process(
+        &self,
+        evidence: EvidenceInput,
+        deferral: Option<Deferral>,
+    ) -> WorkerResponse {
         let started = Instant::now();
         let (uuid, operation) = (evidence.uuid().to_owned(), evidence.operation().to_owned());
         let content_type = evidence.content_type().to_owned();
-        let last_call = piton::app().last_call();
         let mut abandoned =
             AbandonGuard { queue: self, uuid, operation, content_type, started, logged: false };
-        let response = tokio::select! {
-            response = self.process_queued(evidence) => response,
-            () = last_call.stopped() => WorkerResponse::Error("the worker was stopped; run it again".into()),
+        let response = match deferral {
+            Some(deferral) => self.process_or_defer(evidence, deferral).await,
+            None => until_stop(self.process_queued(evidence)).await,
         };
         abandoned.logged = true;
-        let took = started.elapsed();
-        self.0.metrics.count(abandoned.known_type(), response.outcome().as_str(), took);
-        log_response(
-            &response,
-            &abandoned.uuid,
-            &abandoned.operation,
-            &abandoned.content_type,
-            took,
-        );
+        let (uuid, operation) = (&abandoned.uuid, &abandoned.operation);
+        self.record(&response, uuid, operation, &abandoned.content_type, started.elapsed());
         response
+    }
+
+    /// Processes deferred evidence as soon as a permit is free. A panic of the action becomes an error,
+    /// so that it is reported. Cancel safe as [`process`](Self::process).
+    pub(crate) async fn process_deferred(&self, evidence: EvidenceInput) -> WorkerResponse {
+        let started = Instant::now();
+        let (uuid, operation) = (evidence.uuid().to_owned(), evidence.operation().to_owned());
+        let content_type = evidence.content_type().to_owned();
+        let response = panic_to_error(self.process_queued(evidence)).await;
+        self.record(&response, &uuid, &operation, &content_type, started.elapsed());
+        response
+    }
+
+    /// Processes the evidence within the time of `deferral`, and stores it as a task if that passes or
+    /// the worker has to stop. If it cannot be stored, it is processed in its request.
+    async fn process_or_defer(
+        &self,
+        evidence: EvidenceInput,
+        deferral: Deferral,
+    ) -> WorkerResponse {
+        let mut work = pin!(self.process_queued(evidence));
+        if !deferral.after.is_zero() {
+            let last_call = piton::app().last_call();
+            tokio::select! {
+                biased;
+                response = &mut work => return response,
+                () = tokio::time::sleep(deferral.after) => {}
+                () = last_call.stopped() => {}
+            }
+        }
+        match deferral.call.send().await {
+            Ok(_) => WorkerResponse::Deferred,
+            Err(error) => {
+                warn!("Cannot defer evidence, so that ASHIRT waits for it: {error}");
+                until_stop(work).await
+            }
+        }
+    }
+
+    /// Counts and logs the result of a piece of evidence.
+    fn record(
+        &self,
+        response: &WorkerResponse,
+        uuid: &str,
+        operation: &str,
+        content_type: &str,
+        took: Duration,
+    ) {
+        let known_type = actions::known_content_type(content_type);
+        self.0.metrics.count(known_type, response.outcome().as_str(), took);
+        log_response(response, uuid, operation, content_type, took);
     }
 
     async fn process_queued(&self, evidence: EvidenceInput) -> WorkerResponse {
@@ -126,6 +177,34 @@ impl EvidenceQueue {
     pub fn settings(&self) -> &WorkerSettings {
         &self.0.settings
     }
+}
+
+/// Deferral of a piece of evidence: the time for which its request waits, and the task that is stored
+/// then.
+pub struct Deferral {
+    pub(crate) after: Duration,
+    pub(crate) call: Call<()>,
+}
+
+/// Returns an error instead if the worker has to stop before the work is done.
+async fn until_stop(work: impl Future<Output = WorkerResponse>) -> WorkerResponse {
+    let last_call = piton::app().last_call();
+    tokio::select! {
+        response = work => response,
+        () = last_call.stopped() => WorkerResponse::Error("the worker was stopped; run it again".into()),
+    }
+}
+
+/// Returns an error instead if the work panics.
+async fn panic_to_error(work: impl Future<Output = WorkerResponse>) -> WorkerResponse {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
+        error!("The action panicked: {}", message.unwrap_or("without a message"));
+        // Without the panic's message, which may contain parts of the media.
+        WorkerResponse::Error("a fault of the worker; its log has more".into())
+    })
 }
 
 /// Logs evidence that was abandoned. Dropped before the result was logged, the request was
@@ -241,3 +320,20 @@ impl Part for EvidenceQueue {
 }
 
 piton::part!(EvidenceQueue);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[piton::test]
+    async fn a_panic_is_an_error_that_says_nothing_of_the_media() {
+        let panics = |with_text: bool| async move {
+            assert!(!with_text, "of the {}", "media");
+            WorkerResponse::Deferred
+        };
+        let response = panic_to_error(panics(true)).await;
+        let why = "a fault of the worker; its log has more".into();
+        assert_eq!(response, WorkerResponse::Error(why));
+        assert_eq!(panic_to_error(panics(false)).await, WorkerResponse::Deferred);
+    }
+}

@@ -9,6 +9,8 @@ use piton::prelude::*;
 use piton::secrecy::{ExposeSecret, SecretString};
 use piton::serde_json::{Value, json};
 
+use crate::ashirt;
+use crate::defer_setting::DeferSetting;
 use crate::protocol::process_url;
 
 /// Settings of processing, and of the callers' authentication.
@@ -35,6 +37,20 @@ pub struct WorkerSettings {
     /// **Default: `2m`.**
     #[setting(max = "1day")]
     pub timeout: Duration,
+    /// Defers evidence: stores it as a task, responds that the result follows, and reports it later as
+    /// metadata under the name `worker.source`. Such evidence is not lost if the worker is stopped or
+    /// killed. `always` defers all evidence, a duration such as `30s` what has not been processed by
+    /// then, and what waits when the worker has to stop. Tasks are in a SQLite file in the data folder
+    /// (`[db]`, `[tasks]`). **Default: `off`, and ASHIRT waits for every result.**
+    pub defer: DeferSetting,
+    /// Name that an administrator gave this worker in ASHIRT (Admin, Service Workers), under which
+    /// deferred results are stored. **Default: none; required if `worker.defer` is not `off`.**
+    pub source: Option<String>,
+    /// Delay after which deferred evidence is processed and reported. ASHIRT must have recorded the
+    /// response by then, because it would overwrite the result with it: raise it if evidence stays
+    /// "queued". **Default: `5s`.**
+    #[setting(max = "1h")]
+    pub report_delay: Duration,
     /// Makes the button "Test" of ASHIRT's page also check that the worker reaches ASHIRT and its
     /// keys are accepted. **Default: `false`: a reachable worker is enough.**
     pub test_asks_ashirt: bool,
@@ -49,6 +65,9 @@ impl Default for WorkerSettings {
             url: None,
             at_once: 16,
             timeout: Duration::from_secs(120),
+            defer: DeferSetting::Off,
+            source: None,
+            report_delay: Duration::from_secs(5),
             test_asks_ashirt: false,
         }
     }
@@ -70,6 +89,22 @@ impl WorkerSettings {
         if self.timeout.is_zero() {
             reader.refuse("timeout", "it must be greater than zero", "timeout = \"2m\"");
         }
+        if let Some(why) = self.source_problem() {
+            let fix = "set it to the name that this worker has in ASHIRT: Admin, Service Workers";
+            reader.refuse("source", why, fix);
+        }
+    }
+
+    /// Returns why results cannot be stored under `source`, if they are to be.
+    fn source_problem(&self) -> Option<&'static str> {
+        match &self.source {
+            None if self.defer == DeferSetting::Off => None,
+            None => Some("deferred results cannot be stored without the worker's name in ASHIRT"),
+            Some(source) if ashirt::is_source(source) => None,
+            Some(_) => {
+                Some("not a name that ASHIRT stores: 1 to 255 visible characters up to U+FFFF")
+            }
+        }
     }
 
     /// Returns the header with the shared secret, or `None` if ASHIRT cannot send it: Go sets some
@@ -87,6 +122,12 @@ impl WorkerSettings {
         ];
         (!taken.contains(&name.as_str())).then_some(name)
     }
+}
+
+/// Returns whether evidence may be deferred. Only then tasks and their database are started.
+pub(crate) fn defers(config: &Config) -> bool {
+    let worker: WorkerSettings = config.read("worker", &mut Problems::new());
+    worker.defer != DeferSetting::Off
 }
 
 /// Returns the requirement that production has no development routes.

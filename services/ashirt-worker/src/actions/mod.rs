@@ -60,6 +60,10 @@ pub trait Action: Send + Sync + 'static {
     /// action wants them. **Default: `false`.**
     const WANTS_VARIABLES: bool = false;
 
+    /// Set to `false` if `run` responds at once, so that such evidence is never deferred
+    /// (`worker.defer`). **Default: `true`.**
+    const TAKES_TIME: bool = true;
+
     /// Processes the evidence. The same evidence may come again: an administrator can ask for it,
     /// and so can ASHIRT for all evidence of an operation.
     ///
@@ -131,6 +135,7 @@ type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<WorkerResponse>> + Se
 struct ActionEntry {
     content_type: &'static str,
     wants_variables: bool,
+    takes_time: bool,
     run: for<'a> fn(&'a EvidenceInput) -> ActionFuture<'a>,
 }
 
@@ -139,6 +144,7 @@ impl ActionEntry {
         Self {
             content_type: A::CONTENT_TYPE,
             wants_variables: A::WANTS_VARIABLES,
+            takes_time: A::TAKES_TIME,
             run: |evidence| Box::pin(A::run(evidence)),
         }
     }
@@ -159,6 +165,13 @@ pub fn known_content_type(content_type: &str) -> &'static str {
 /// Returns whether the action for this content type wants variables.
 pub(crate) fn wants_variables(content_type: &str) -> bool {
     ACTIONS.iter().any(|action| action.content_type == content_type && action.wants_variables)
+}
+
+/// Returns whether evidence of this content type may be deferred. Not if its action wants variables:
+/// they may be secret, a task is stored on disk, and ASHIRT has no call that returns them later.
+pub(crate) fn may_be_deferred(content_type: &str) -> bool {
+    let is_deferrable = |action: &ActionEntry| action.takes_time && !action.wants_variables;
+    ACTIONS.iter().any(|action| action.content_type == content_type && is_deferrable(action))
 }
 
 /// Runs the action for the content type of the evidence. Rejects content types without an action.

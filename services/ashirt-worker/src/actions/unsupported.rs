@@ -12,6 +12,7 @@ pub struct NoteAction;
 
 impl Action for EventAction {
     const CONTENT_TYPE: &'static str = content_type::EVENT;
+    const TAKES_TIME: bool = false;
 
     async fn run(_: &EvidenceInput) -> Result<WorkerResponse> {
         Ok(WorkerResponse::Rejected("an event has no file to process".into()))
@@ -20,6 +21,7 @@ impl Action for EventAction {
 
 impl Action for NoteAction {
     const CONTENT_TYPE: &'static str = content_type::NONE;
+    const TAKES_TIME: bool = false;
 
     async fn run(_: &EvidenceInput) -> Result<WorkerResponse> {
         Ok(WorkerResponse::Rejected("there is no file to process".into()))

@@ -13,6 +13,7 @@ use crate::actions::EvidenceInput;
 use crate::evidence_queue::EvidenceQueue;
 use crate::protocol::{self, Message, PROCESS_PATH, WorkerResponse};
 use crate::services::Backend;
+use crate::tasks;
 
 piton::blueprint!("/ashirt", tag = "ashirt", guard = SharedSecretGuard);
 
@@ -32,7 +33,8 @@ pub async fn process(queue: EvidenceQueue, backend: Backend, request: Request) -
         }
         Ok(Message::EvidenceCreated(message)) => {
             let evidence = EvidenceInput::from_message(message, backend.client().clone());
-            json(add_request_id(queue.process(evidence).await).body())
+            let deferral = tasks::deferral(queue.settings(), &evidence);
+            json(add_request_id(queue.process(evidence, deferral).await).body())
         }
         Ok(Message::Untyped(why)) => json(rejected(why)),
         Ok(Message::Unknown(kind)) => {

@@ -41,13 +41,13 @@ pub struct Metadata {
 impl Metadata {
     /// Checks what the backend does not: it loses texts that it cannot store, without an error.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if self.source.trim().is_empty() || self.source.chars().count() > 255 {
+        if !is_source(&self.source) {
             return Err(Error::invalid(
-                "the source of metadata is the worker's name in ashirt: 1 to 255 characters",
+                "the source of metadata is the worker's name in ashirt: 1 to 255 visible characters up to U+FFFF",
             ));
         }
         let message = self.message.as_deref().unwrap_or_default();
-        if [&*self.source, &*self.body, message].into_iter().any(|text| storable(text) != text) {
+        if [&*self.body, message].into_iter().any(|text| storable(text) != text) {
             return Err(Error::invalid(
                 "ashirt stores texts of at most 65535 bytes, without characters from U+10000 on, and those that are not \
                  seen mislead its readers: `storable` makes it fit",
@@ -55,6 +55,12 @@ impl Metadata {
         }
         Ok(())
     }
+}
+
+/// Returns whether `name` can be the name of a worker in ASHIRT.
+#[must_use]
+pub fn is_source(name: &str) -> bool {
+    !name.trim().is_empty() && name.chars().count() <= 255 && storable(name) == name
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ use api_call::ApiCall;
 pub use api_keys::{AccessKey, SecretKey};
 pub use error::{Error, Kind};
 pub use evidence_content::{ContentPart, EvidenceContent};
-pub use metadata::{Metadata, Status};
+pub use metadata::{Metadata, Status, is_source};
 pub use models::{
     Contributor, Evidence, EvidenceChange, EvidenceCount, NewEvidence, NewOperation, NewTag,
     Operation, Operator, Tag,

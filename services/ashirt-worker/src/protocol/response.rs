@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::ashirt::storable;
+use crate::ashirt::{Metadata, Status, storable};
 
 /// Result of processing a piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,24 @@ impl WorkerResponse {
         let action = Some(self.outcome().as_str());
         bytes(&Body { action, content: self.content().map(storable), ..Body::default() })
     }
+
+    /// Returns the metadata by which ASHIRT records the same as it does of the response, under the
+    /// name `source`. `None` if the result follows later.
+    #[must_use]
+    pub fn metadata(&self, source: String) -> Option<Metadata> {
+        let (status, can_process) = match self {
+            Self::Processed(_) => (Status::Completed, Some(true)),
+            Self::Rejected(_) => (Status::Completed, Some(false)),
+            Self::Error(_) => (Status::Error, None),
+            Self::Deferred => return None,
+        };
+        let content = self.content().map(|content| storable(content).into_owned());
+        let (body, message) = match self {
+            Self::Processed(_) => (content.unwrap_or_default(), None),
+            _ => (String::new(), content),
+        };
+        Some(Metadata { source, body, status, message, can_process })
+    }
 }
 
 /// Returns the body of the response to a connection test: success, or the reason why the worker
@@ -140,6 +158,19 @@ mod tests {
         assert_eq!(body(&WorkerResponse::Deferred), r#"{"action":"deferred"}"#);
         assert_eq!(liveness(None), br#"{"status":"ok"}"#);
         assert_eq!(liveness(Some("db down")), br#"{"status":"error","message":"db down"}"#);
+    }
+
+    #[test]
+    fn metadata_is_cut_to_what_ashirt_stores() {
+        let long = "\u{1f600}".repeat(100_000);
+        for response in
+            [WorkerResponse::Processed(long.clone()), WorkerResponse::Error(long.into())]
+        {
+            let metadata = response.metadata("ocr".into()).unwrap();
+            let texts = [Some(metadata.body), metadata.message];
+            assert!(texts.iter().flatten().all(|text| storable(text) == *text));
+        }
+        assert_eq!(WorkerResponse::Deferred.metadata("ocr".into()), None);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use piton::axum::body::Body;
 use piton::axum::response::{IntoResponse, Response};
 use piton::bytes::Bytes;
-use piton::http::get;
+use piton::http::{get, put};
 use piton::prelude::*;
-use piton::serde_json::json;
+use piton::serde_json::{Value, json};
 use piton::testing::TestServer;
 use piton::tokio::sync::Semaphore;
 
@@ -36,6 +36,19 @@ struct Inner {
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
     knows_keys: std::sync::atomic::AtomicBool,
+    /// Status of the responses to everything, if it is down.
+    down: Mutex<Option<StatusCode>>,
+    /// Status of the responses to metadata, if it is refused.
+    refuses: Mutex<Option<StatusCode>>,
+    metadata: Mutex<Vec<StoredMetadata>>,
+    metadata_requests: AtomicUsize,
+}
+
+/// Metadata that the ASHIRT has stored, and the evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredMetadata {
+    pub uuid: String,
+    pub metadata: Value,
 }
 
 impl Ashirt {
@@ -47,6 +60,10 @@ impl Ashirt {
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
             knows_keys: true.into(),
+            down: Mutex::default(),
+            refuses: Mutex::default(),
+            metadata: Mutex::default(),
+            metadata_requests: AtomicUsize::new(0),
         }));
         let app = App::new("ashirt")
             .blueprints(["none"])
@@ -54,7 +71,8 @@ impl Ashirt {
             .set("http.timeout", "10m")
             .state(ashirt.clone())
             .route(get("/api/checkconnection", check))
-            .route(get("/api/operations/{slug}/evidence/{uuid}/media", media));
+            .route(get("/api/operations/{slug}/evidence/{uuid}/media", media))
+            .route(put("/api/operations/{slug}/evidence/{uuid}/metadata", store_metadata));
         (ashirt, TestServer::start(app).await)
     }
 
@@ -81,6 +99,30 @@ impl Ashirt {
         self.0.released.add_permits(count);
     }
 
+    /// Responds with this status to everything, until it is `None`.
+    pub fn set_down(&self, status: Option<u16>) {
+        *self.0.down.lock().unwrap() = status.map(|status| StatusCode::from_u16(status).unwrap());
+    }
+
+    /// Responds with this status to metadata.
+    pub fn refuse_metadata(&self, status: u16) {
+        *self.0.refuses.lock().unwrap() = Some(StatusCode::from_u16(status).unwrap());
+    }
+
+    /// Returns the stored metadata in its order.
+    pub fn metadata(&self) -> Vec<StoredMetadata> {
+        self.0.metadata.lock().unwrap().clone()
+    }
+
+    /// Returns how often metadata was sent.
+    pub fn metadata_requests(&self) -> usize {
+        self.0.metadata_requests.load(Ordering::SeqCst)
+    }
+
+    pub fn know_keys(&self) {
+        self.0.knows_keys.store(true, Ordering::SeqCst);
+    }
+
     pub fn forget_keys(&self) {
         self.0.knows_keys.store(false, Ordering::SeqCst);
     }
@@ -93,12 +135,28 @@ async fn check(State(ashirt): State<Ashirt>) -> Response {
     (StatusCode::UNAUTHORIZED, Json(json!({ "error": "Unauthorized" }))).into_response()
 }
 
+async fn store_metadata(
+    State(ashirt): State<Ashirt>,
+    Path((_, uuid)): Path<(String, String)>,
+    Json(metadata): Json<Value>,
+) -> Response {
+    let inner = &*ashirt.0;
+    inner.metadata_requests.fetch_add(1, Ordering::SeqCst);
+    let refused = inner.down.lock().unwrap().or(*inner.refuses.lock().unwrap());
+    if let Some(status) = refused {
+        return (status, Json(json!({ "error": "Unauthorized" }))).into_response();
+    }
+    inner.metadata.lock().unwrap().push(StoredMetadata { uuid, metadata });
+    Json(Value::Null).into_response()
+}
+
 async fn media(State(ashirt): State<Ashirt>, Path((_, uuid)): Path<(String, String)>) -> Response {
     let inner = &*ashirt.0;
     inner.asked.fetch_add(1, Ordering::SeqCst);
     let now = inner.at_once.fetch_add(1, Ordering::SeqCst) + 1;
     inner.most_at_once.fetch_max(now, Ordering::SeqCst);
-    let media = inner.media.lock().unwrap().get(&uuid).cloned();
+    let down = inner.down.lock().unwrap().map(|status| Media::Failing(status.as_u16()));
+    let media = down.or_else(|| inner.media.lock().unwrap().get(&uuid).cloned());
     let answer = match media {
         None => (StatusCode::NOT_FOUND, Json(json!({ "error": "Not Found" }))).into_response(),
         Some(Media::Whole(media)) => media.into_response(),

@@ -97,6 +97,11 @@ fn a_wrong_variable_is_named_with_what_is_wrong_and_the_fix() {
         ("PITON_WORKER_SHARED_SECRET_HEADER", "Content-Type", &["worker.shared_secret_header"]),
         ("PITON_WORKER_URL", "worker:5000", &["worker.url"]),
         ("PITON_WORKER_AT_ONCE", "0", &["worker.at_once"]),
+        ("PITON_WORKER_DEFER", "sometimes", &["worker.defer", "`off`, `always`, or a duration"]),
+        ("PITON_WORKER_DEFER", "0s", &["worker.defer", "write `always`"]),
+        ("PITON_WORKER_DEFER", "always", &["worker.source", "Admin, Service Workers"]),
+        ("PITON_WORKER_SOURCE", "ocr 🐍", &["worker.source", "1 to 255"]),
+        ("PITON_WORKER_REPORT_DELAY", "2h", &["worker.report_delay"]),
     ] {
         let told = refused(&but(name, value));
         assert!(told.contains("1 setting is wrong"), "{name}={value}: {told}");

@@ -4,6 +4,7 @@
 mod ashirt;
 mod client;
 mod config;
+mod deferred;
 mod load;
 mod process;
 mod program;

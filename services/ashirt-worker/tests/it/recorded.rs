@@ -40,6 +40,12 @@ pub fn of_evidence(status: u16, body: &[u8]) -> Value {
     }
 }
 
+/// Returns what ASHIRT stores after a worker has sent metadata.
+pub fn of_metadata(metadata: &Value) -> Value {
+    let [status, body] = ["status", "body"].map(|name| metadata[name].as_str().unwrap());
+    record(status, metadata["canProcess"].clone(), metadata["message"].clone(), body)
+}
+
 /// Returns what ASHIRT shows after a connection test: whether the worker is live, and a message.
 pub fn of_test(status: u16, body: &[u8]) -> (bool, String) {
     if status == 204 {
@@ -135,6 +141,9 @@ fn our_own_answers_were_recorded_as_they_are_meant() {
     ] {
         let recorded = &line_of("process", 200, &answer.body())["recorded"];
         assert_eq!(*recorded, record(status, can_process, message, body), "{answer:?}");
+        // Deferred, the same is recorded.
+        let Some(metadata) = answer.metadata("describer".into()) else { continue };
+        assert_eq!(of_metadata(&json!(metadata)), *recorded, "{answer:?}");
     }
     let functional = json!("Service is functional");
     for (trouble, live, message) in
