@@ -28,6 +28,7 @@ mod rolling_migration;
 mod rolling_restart;
 mod settings;
 mod streams;
+mod tasks;
 mod terminal;
 mod tls_scan;
 mod uploads;
