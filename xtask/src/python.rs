@@ -43,8 +43,8 @@ const PEERS: PeerPrograms = PeerPrograms {
     help: HELP,
     sources: SOURCES,
     list: "requirements.txt",
-    // Left to the long suites: one needs Java, the other is large.
-    long: &["openapi_generator", "sslyze"],
+    // Left to the long suites and to `bench`: one needs Java, another is large.
+    long: &["celery", "openapi_generator", "sslyze"],
     make,
 };
 

@@ -89,13 +89,17 @@ fn contender(name: &'static str, more: String) -> Contender {
 }
 
 /// A private Redis server. Stopped when dropped.
-struct Redis {
+pub(super) struct Redis {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Redis {
-    fn start() -> Result<Self> {
+    /// Starts the server on a free port.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) fn start() -> Result<Self> {
         let port = free_port()?;
         let child = killed_with_parent(&["redis-server".to_owned()])
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])

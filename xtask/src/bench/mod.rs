@@ -19,6 +19,7 @@ mod memory;
 mod report;
 mod server;
 mod start;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -26,7 +27,7 @@ use crate::command::Result;
 pub use server::killed_with_parent;
 
 /// Measured packages, in `bench/`.
-pub const PACKAGES: [&str; 8] = [
+pub const PACKAGES: [&str; 9] = [
     "axum-hello",
     "piton-hello",
     "axum-db",
@@ -35,6 +36,7 @@ pub const PACKAGES: [&str; 8] = [
     "piton-cache",
     "hyper-edge",
     "piton-edge",
+    "piton-tasks",
 ];
 
 const HELP: &str = "\
@@ -48,6 +50,7 @@ Suites:
   cache      cached responses next to computed ones; writes bench/results/cache.md
   http2      HTTP/2 and TLS next to bare hyper; writes bench/results/http2.md
   db         Db on PostgreSQL next to bare sqlx in bare axum; writes bench/results/db.md
+  tasks      tasks on SQLite and PostgreSQL next to Celery on Redis; writes bench/results/tasks.md
 
   --quick    fewer runs, no builds, no file written: for a first impression of a change
 
@@ -91,6 +94,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
             "cache" if suite.is_none() => suite = Some(cache::run),
             "http2" if suite.is_none() => suite = Some(http2::run),
             "db" if suite.is_none() => suite = Some(db::run),
+            "tasks" if suite.is_none() => suite = Some(tasks::run),
             other => return Err(format!("no suite or option `{other}`\n\n{HELP}").into()),
         }
     }

@@ -16,6 +16,8 @@ pub enum Limit {
     RatioTo(f64),
     /// Piton's own value is at most this.
     PitonTo(f64),
+    /// Piton's own value is at least this.
+    PitonFrom(f64),
 }
 
 /// One measurement of both contenders.
@@ -49,6 +51,7 @@ impl Row {
             Limit::RatioFrom(least) => Some(self.ratio >= least),
             Limit::RatioTo(most) => Some(self.ratio <= most),
             Limit::PitonTo(most) => Some(self.piton <= most),
+            Limit::PitonFrom(least) => Some(self.piton >= least),
         }
     }
 
@@ -58,6 +61,7 @@ impl Row {
             Limit::RatioFrom(least) => format!("ratio >= {least}"),
             Limit::RatioTo(most) => format!("ratio <= {most}"),
             Limit::PitonTo(most) => format!("{most} {}", self.unit).trim_end().to_owned(),
+            Limit::PitonFrom(least) => format!(">= {}", number(least)),
         };
         let verdict = match self.is_ok() {
             None => "",
