@@ -201,6 +201,16 @@ fn successes<'a>(request: &'a SampleRequest<'_>) -> impl Iterator<Item = (&'a st
     all.filter(|(status, _)| status.starts_with('2'))
 }
 
+/// The text of a parameter without an example.
+const MADE_UP_TEXT: &str = "text";
+
+/// Returns whether the path names something by a text that no example gives and no earlier request has created.
+fn names_nothing(request: &SampleRequest<'_>) -> bool {
+    let is_made_up =
+        |value: &PathValue<'_>| value.variable.is_none() && value.example == MADE_UP_TEXT;
+    request.path_values.values().any(is_made_up)
+}
+
 fn media_types(answer: &Value) -> Vec<&str> {
     let content = answer["content"].as_object();
     content.into_iter().flatten().map(|(name, _)| &**name).collect()
@@ -210,6 +220,10 @@ fn media_types(answer: &Value) -> Vec<&str> {
 fn tests(document: &Value, request: &SampleRequest<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut statuses: Vec<&str> = successes(request).map(|(status, _)| status).collect();
+    // Nothing is there under a name that was made up.
+    if names_nothing(request) && request.responses.contains_key("404") {
+        statuses.push("404");
+    }
     statuses.sort_unstable();
     let test = |name: &str, body: &str| format!("pm.test({}, () => {{ {body} }});", json!(name));
     if statuses.is_empty() {
