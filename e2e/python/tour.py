@@ -173,6 +173,22 @@ def registry(client, service):
     call('register_look_up', 422, us, WRONG)
     call('register_look_up', 401, stranger, known)
     call('register_look_up', 403, writer, known)
+
+    sent, headers = call('enrichment_start', 202, us, first)
+    assert headers['location'] == f'/tasks/{sent.id}', headers
+    call('enrichment_start', 404, us, UNKNOWN)
+    call('enrichment_start', 422, us, WRONG)
+    call('enrichment_start', 401, stranger, first)
+    call('enrichment_start', 403, reader, first)
+    task, _ = call('status_route_task_status', 200, reader, sent.id)
+    assert task.id == sent.id and task.name == 'registry.enrich', task
+    call('status_route_task_status', 404, us, 'unknown')
+    call('status_route_task_status', 401, stranger, sent.id)
+    call('status_route_task_status', 403, writer, sent.id)
+    for operation, forbidden in [('reports_states', writer), ('reports_export_now', reader)]:
+        call(operation, 202, us)
+        call(operation, 401, stranger)
+        call(operation, 403, forbidden)
     return client.tour.end()
 
 

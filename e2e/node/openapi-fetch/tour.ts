@@ -165,6 +165,24 @@ export async function registry(targets: Targets['registry'], { watch, cnpj }: Su
   bad(await lookUp(wrong), 422);
   bad(await lookUp(targets.known, stranger), 401);
   bad(await lookUp(targets.known, writer), 403);
+
+  const enrich = (number: string, by = us) => by.POST('/api/companies/{cnpj}/enrich', { params: at(number) });
+  const sent = good(await enrich(first), 202);
+  bad(await enrich(unknown), 404);
+  bad(await enrich(wrong), 422);
+  bad(await enrich(first, stranger), 401);
+  bad(await enrich(first, reader), 403);
+  const task = (id: string, by = us) => by.GET('/tasks/{id}', { params: { path: { id } } });
+  good(await task(sent.id), 200);
+  bad(await task('unknown'), 404);
+  bad(await task(sent.id, stranger), 401);
+  bad(await task(sent.id, writer), 403);
+  good(await us.POST('/api/reports/states'), 202);
+  bad(await stranger.POST('/api/reports/states'), 401);
+  bad(await writer.POST('/api/reports/states'), 403);
+  good(await us.POST('/api/reports/export'), 202);
+  bad(await stranger.POST('/api/reports/export'), 401);
+  bad(await reader.POST('/api/reports/export'), 403);
 }
 
 export async function piste(targets: Targets['piste'], { watch, activation }: Surroundings): Promise<void> {
