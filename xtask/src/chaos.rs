@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_suite_that_does_not_exist_is_refused_with_those_that_do() {
         let error = names(&["--only", "monkeys"]).err().unwrap().to_string();
-        assert_eq!(error, "no suite `monkeys`; the suites are clients, http");
+        assert_eq!(error, "no suite `monkeys`; the suites are clients, http, tasks");
         assert!(names(&["--only"]).is_err() && names(&["--all"]).is_err());
     }
 }
