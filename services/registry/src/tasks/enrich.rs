@@ -8,7 +8,7 @@ use crate::models::{Company, Partner};
 use crate::repositories::companies;
 use crate::services::register::{CompanyRegister, RegisteredCompany};
 
-/// The result of [`enrich`].
+/// The result of [`enrich()`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Enriched {
     /// The company's CNPJ.

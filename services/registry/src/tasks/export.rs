@@ -17,7 +17,7 @@ const BATCH: u64 = 500;
 const SELECT: &str =
     "SELECT cnpj, name, state, partners, revision, created_at, updated_at FROM companies";
 
-/// The result of [`export`].
+/// The result of [`export()`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exported {
     /// The file.
