@@ -5,7 +5,8 @@
 //! to another worker, and what the first one settles afterwards is refused (it is *fenced*), because its task may
 //! have run a second time.
 
-#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+#[cfg(test)]
 mod contract_tests;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) mod database;
