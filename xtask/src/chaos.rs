@@ -65,8 +65,8 @@ const SUITES: [Suite; 3] = [
     },
     Suite {
         name: "tasks",
-        what: "release builds: workers killed thirty times while 15,000 tasks run, on SQLite and on PostgreSQL; five faults \
-               of each database with the rate before and after; rolling restarts; fifty ticks in two processes",
+        what: "release builds: workers killed thirty times while 15,000 tasks run, on SQLite and on PostgreSQL; rolling \
+               restarts; a task longer than its lease; fifty ticks in two processes",
         install: || Ok(()),
         arguments: "--release --package e2e --all-features --test-threads 1",
         tests: "test(/^tasks::/)",
