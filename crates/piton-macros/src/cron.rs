@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, Ident, ItemFn, Lit, LitStr, Result, Token};
+use syn::{Error, Expr, Ident, ItemFn, LitStr, Result, Token};
 
 use super::duration;
 use super::option_text::text;
@@ -67,15 +67,7 @@ fn unknown_option(name: &Ident) -> Error {
 }
 
 fn missed(value: &Expr) -> Result<TokenStream> {
-    let word = match value {
-        Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => Some(text.value()),
-            _ => None,
-        },
-        _ => None,
-    };
-    let variant = match word.as_deref() {
+    let variant = match task::word(value).as_deref() {
         Some("skip") => quote!(Skip),
         Some("coalesce") => quote!(Coalesce),
         Some("catch_up") => quote!(CatchUp),

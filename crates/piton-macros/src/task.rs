@@ -115,16 +115,20 @@ fn flag(input: ParseStream<'_>) -> Result<bool> {
     Ok(input.parse::<syn::LitBool>()?.value)
 }
 
-fn ack(value: &Expr) -> Result<TokenStream> {
-    let word = match value {
+/// Returns the word of an option, which may stand in quotes: `late`, `"late"`.
+pub fn word(value: &Expr) -> Option<String> {
+    match value {
         Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) => Some(text.value()),
             _ => None,
         },
         _ => None,
-    };
-    match word.as_deref() {
+    }
+}
+
+fn ack(value: &Expr) -> Result<TokenStream> {
+    match word(value).as_deref() {
         Some("late") => Ok(quote!(.ack(::piton::tasks::Ack::Late))),
         Some("early") => Ok(quote!(.ack(::piton::tasks::Ack::Early))),
         _ => Err(Error::new(value.span(), "expected `late` or `early`")),
@@ -142,7 +146,7 @@ enum Parameter {
     },
 }
 
-/// What an argument is if the message has none.
+/// The value of an argument that the message does not have.
 enum DefaultValue {
     Required,
     /// `Option<T>`: `None`.

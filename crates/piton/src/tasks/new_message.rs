@@ -16,7 +16,7 @@ pub(super) const REQUEST_ID: &str = "x-request-id";
 /// The header with the trace that a task belongs to (W3C Trace Context).
 pub(super) const TRACEPARENT: &str = "traceparent";
 
-/// What a message takes from the place where it is sent.
+/// The context in which a message is sent.
 pub(super) struct MessageContext<'a> {
     pub now_ms: i64,
     /// The sending process, such as `registry@host:4711`.

@@ -1,4 +1,4 @@
-//! What a task may return.
+//! The return types of tasks.
 
 use serde::Serialize;
 use serde_json::Value;

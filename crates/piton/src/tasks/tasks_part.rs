@@ -44,7 +44,7 @@ const MAX_CHILDREN: usize = 1000;
 #[derive(Clone)]
 pub struct Tasks(pub(super) Arc<SharedTasks>);
 
-/// What all clones of [`Tasks`] share.
+/// The state that all clones of [`Tasks`] share.
 pub(super) struct SharedTasks {
     pub broker: Arc<dyn Broker>,
     pub in_transactions: InTransactions,

@@ -4,7 +4,7 @@ use super::super::clock::Clock;
 use super::OpenBroker;
 use crate::part::{Dependencies, Launch};
 
-/// Nothing: no transaction exists.
+/// The unit, because no transaction exists.
 pub(in crate::tasks) type InTransactions = ();
 
 pub(in crate::tasks) fn has((): &InTransactions) -> bool {

@@ -1,4 +1,4 @@
-//! What stores tasks: a broker. One worker loop works with any of them, and one contract test holds for all.
+//! Brokers, which store tasks. One worker loop works with any of them, and one contract test holds for all.
 //!
 //! A broker keeps a task from the moment it is enqueued until its result is stored. A worker registers, claims
 //! tasks under its lease, and settles each: finished, rescheduled or released. A claim whose lease has expired goes
@@ -123,7 +123,7 @@ pub(super) trait Broker: TaskAdmin + CronStore + Send + Sync {
     fn woken<'a>(&'a self, queues: &'a [String]) -> BoxFuture<'a, ()>;
 }
 
-/// What operators and clients ask a broker.
+/// The calls of operators and clients.
 pub(super) trait TaskAdmin: Send + Sync {
     /// Returns a task in any state, if it is known.
     fn task<'a>(&'a self, id: &'a str) -> Call<'a, Option<TaskRecord>>;

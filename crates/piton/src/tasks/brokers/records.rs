@@ -2,13 +2,15 @@
 //!
 //! Times are milliseconds since 1970 in UTC, because every broker stores integers and none agrees about dates.
 
+use serde::{Deserialize, Serialize};
+
 /// The lease of one worker process. Never used again, so that it also fences: what is settled under an id that has
 /// expired is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct WorkerId(pub i64);
 
-/// A task to enqueue.
-#[derive(Clone, Debug, PartialEq)]
+/// A task to enqueue. As JSON it waits for the end of its group, if it is a summary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NewTask {
     /// Unique over all tasks: a second task with the same id is refused.
     pub id: String,
@@ -30,7 +32,7 @@ pub(crate) struct NewTask {
 }
 
 /// The place of a task in a group whose summary runs after all members.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GroupMember {
     pub id: String,
     pub index: u32,
@@ -45,7 +47,7 @@ pub(crate) struct NewGroup {
     pub summary: NewTask,
 }
 
-/// What a claim returned.
+/// The tasks of one claim.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimedBatch {
     pub tasks: Vec<ClaimedTask>,
@@ -66,7 +68,7 @@ pub(crate) struct ClaimedTask {
     pub expires_at_ms: Option<i64>,
     /// Attempts that ended in a retry. It replaces the number in the message.
     pub retries: u32,
-    /// How often a worker that had claimed it died or was cut off.
+    /// Number of workers that had claimed it and died or were cut off.
     pub losses: u32,
     pub message: String,
 }
@@ -81,7 +83,7 @@ pub(crate) struct Settlement {
     pub follow_ups: Vec<NewTask>,
 }
 
-/// What becomes of a claimed task.
+/// The outcome of a claimed task.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// It has ended, and its result is stored unless `None`.
@@ -119,7 +121,7 @@ pub(crate) enum FinalState {
     Revoked,
 }
 
-/// What [`settle`](super::Broker::settle) has done.
+/// The result of [`settle`](super::Broker::settle).
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
     /// Keys of settlements that were not applied.
@@ -247,7 +249,7 @@ pub(crate) struct WorkerInfo {
     pub started_at_ms: i64,
 }
 
-/// What is stored about a schedule.
+/// The stored state of a schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CronRecord {
     pub name: String,

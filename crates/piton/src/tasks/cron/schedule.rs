@@ -109,7 +109,7 @@ impl Cron {
     /// Returns the times of the schedule.
     ///
     /// # Errors
-    /// What is wrong with it, with the fix.
+    /// The fault, with the fix.
     pub(in crate::tasks) fn ticks(&self) -> Result<Ticks, Box<Problem>> {
         let problem = |option: &str, why: String, fix: &str| {
             let key = format!("the schedule of `{}`: {option}", self.task.name());
@@ -226,7 +226,7 @@ impl Ticks {
 /// The ticks of a schedule whose time has come.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::tasks) struct Due {
-    /// Those to run, in their order.
+    /// The ticks to run, in their order.
     pub runs: Vec<i64>,
     /// The newest tick. `None` if none is due.
     pub newest: Option<i64>,

@@ -40,7 +40,7 @@ struct Inner {
     location: &'static Location<'static>,
 }
 
-/// What happens to a task after an error.
+/// The consequence of an error for its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::tasks) enum Verdict {
     /// It is retried while it has retries left, after its backoff or the given time.

@@ -1,4 +1,4 @@
-//! What operators do with tasks.
+//! The changes that operators make to tasks.
 
 use super::records::QueueStats;
 use super::*;

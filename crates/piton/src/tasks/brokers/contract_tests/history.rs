@@ -1,4 +1,4 @@
-//! How long results are kept.
+//! The retention of results.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What becomes of a claimed task.
+//! The outcomes of claimed tasks.
 
 use super::*;
 

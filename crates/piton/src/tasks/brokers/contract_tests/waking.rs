@@ -1,4 +1,4 @@
-//! How waiting workers learn of new tasks.
+//! The wake-ups of waiting workers.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What operators and clients ask about tasks in a database. Both databases have the same tables, and understand the
+//! The calls of operators and clients, for tasks in a database. Both databases have the same tables, and understand the
 //! same statements.
 
 use std::sync::Arc;

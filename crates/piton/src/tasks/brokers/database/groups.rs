@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
-use super::super::records::{FinalState, GroupMember, NewGroup, NewTask};
+use super::super::records::{FinalState, NewGroup, NewTask};
 use super::tasks::enqueue_in;
 use crate::db::{FromRow, Tx};
 use crate::tasks::error::{BrokerError, Kind};
@@ -30,60 +28,7 @@ struct OpenGroup {
     size: u32,
     done: u32,
     #[row(json)]
-    summary: StoredTask,
-}
-
-/// A [`NewTask`] as JSON.
-#[derive(Serialize, Deserialize)]
-struct StoredTask {
-    id: String,
-    name: String,
-    queue: String,
-    priority: u8,
-    created_at_ms: i64,
-    due_at_ms: Option<i64>,
-    expires_at_ms: Option<i64>,
-    retries: u32,
-    parent_id: Option<String>,
-    group: Option<(String, u32)>,
-    message: String,
-}
-
-impl From<&NewTask> for StoredTask {
-    fn from(task: &NewTask) -> Self {
-        let task = task.clone();
-        Self {
-            id: task.id,
-            name: task.name,
-            queue: task.queue,
-            priority: task.priority,
-            created_at_ms: task.created_at_ms,
-            due_at_ms: task.due_at_ms,
-            expires_at_ms: task.expires_at_ms,
-            retries: task.retries,
-            parent_id: task.parent_id,
-            group: task.group.map(|group| (group.id, group.index)),
-            message: task.message,
-        }
-    }
-}
-
-impl From<StoredTask> for NewTask {
-    fn from(task: StoredTask) -> Self {
-        Self {
-            id: task.id,
-            name: task.name,
-            queue: task.queue,
-            priority: task.priority,
-            created_at_ms: task.created_at_ms,
-            due_at_ms: task.due_at_ms,
-            expires_at_ms: task.expires_at_ms,
-            retries: task.retries,
-            parent_id: task.parent_id,
-            group: task.group.map(|(id, index)| GroupMember { id, index }),
-            message: task.message,
-        }
-    }
+    summary: NewTask,
 }
 
 /// Stores a group whose members are enqueued in the same transaction.
@@ -91,7 +36,7 @@ pub(in crate::tasks::brokers) async fn open_group(
     tx: &mut Tx,
     group: &NewGroup,
 ) -> Result<(), BrokerError> {
-    let summary = serde_json::to_string(&StoredTask::from(&group.summary)).map_err(|error| {
+    let summary = serde_json::to_string(&group.summary).map_err(|error| {
         BrokerError::new(Kind::Invalid, "the summary does not serialize").caused_by(error)
     })?;
     tx.run(
@@ -144,8 +89,7 @@ pub(in crate::tasks::brokers) async fn fail_groups(
             .await?;
         if let Some(group) = group {
             close_group(tx, &id).await?;
-            let outer =
-                fail(tx, &group.summary.into(), &group::removed_member(&id), now_ms).await?;
+            let outer = fail(tx, &group.summary, &group::removed_member(&id), now_ms).await?;
             count_finished(tx, outer, now_ms).await?;
         }
     }
@@ -161,7 +105,7 @@ async fn finish(
 ) -> Result<Vec<FinishedMembers>, BrokerError> {
     close_group(tx, id).await?;
     let members = members(tx, id).await?;
-    let summary = NewTask::from(group.summary);
+    let summary = group.summary;
     match group::summarize(summary.clone(), group.size, &members) {
         Summary::Enqueue(task) => {
             enqueue_in(tx, &[*task], None).await?;
