@@ -36,12 +36,9 @@ impl LogWatch {
 
     /// Waits until the log was written since the last call returned. May return without a reason.
     pub async fn changed(&self) {
-        let known = self.notifications.lock().clone();
-        match known {
+        match self.notifications() {
             Some(notifications) if notifications.changed().await => {}
             Some(_) => *self.notifications.lock() = None,
-            // Returns at once, because the log may have been written before its changes were reported.
-            None if self.watch() => {}
             None => poll_index(&self.database).await,
         }
         let next = self.last.lock().map(|last| last + MIN_INTERVAL);
@@ -51,13 +48,15 @@ impl LogWatch {
         *self.last.lock() = Some(Instant::now());
     }
 
-    /// Asks the system to report changes. Returns whether it does.
-    fn watch(&self) -> bool {
-        let new = LogNotifications::new(&self.database).inspect_err(
-            |error| debug!(%error, "The system does not report changes of the database"),
-        );
-        *self.notifications.lock() = new.ok().map(Arc::new);
-        self.notifications.lock().is_some()
+    fn notifications(&self) -> Option<Arc<LogNotifications>> {
+        let mut notifications = self.notifications.lock();
+        if notifications.is_none() {
+            match LogNotifications::new(&self.database) {
+                Ok(new) => *notifications = Some(Arc::new(new)),
+                Err(error) => debug!(%error, "The system does not report changes of the database"),
+            }
+        }
+        notifications.clone()
     }
 }
 
@@ -110,8 +109,6 @@ mod tests {
         let (database, log) = (folder.path().join("shop.db"), folder.path().join("shop.db-wal"));
         std::fs::write(&database, "").unwrap();
         let watch = LogWatch::new(database.clone());
-        // The first call begins to watch, and returns because of what may have been written before.
-        watch.changed().await;
         for round in 0..3 {
             let mut changed = Box::pin(watch.changed());
             assert!((&mut changed).now_or_never().is_none(), "round {round}");
