@@ -236,6 +236,7 @@ async fn streams_above_a_limit_are_refused_and_a_closed_one_makes_room() {
         .route(get("/quiet", quiet))
         .set("http.streams.max_per_client", 2)
         .set("http.streams.max_open", 3)
+        .set("http.streams.heartbeat", "200ms")
         .set("http.trusted_proxies", "loopback");
     let server = TestServer::start(app).await;
     let of = |client: &'static str| match client {
@@ -360,7 +361,9 @@ async fn a_failure_within_a_body_cuts_the_connection_and_is_counted() {
 
 #[piton::test]
 async fn a_client_that_goes_away_is_no_error_and_a_whole_body_is_no_abort() {
-    let server = TestServer::start(failing_app()).await;
+    // Written comments show that the client has gone.
+    let app = failing_app().set("http.streams.heartbeat", "200ms");
+    let server = TestServer::start(app).await;
     let mut client = Client::get(&server, "/exact", "").await;
     let mut body = [0; 8];
     client.reader.read_exact(&mut body).await.unwrap();
