@@ -34,6 +34,11 @@ impl LogWatch {
         Self { database, notifications: Mutex::default(), last: Mutex::default() }
     }
 
+    /// Begins to watch, unless it has begun. Waiting begins it too, but does not notice what was written before.
+    pub fn begin(&self) {
+        self.notifications();
+    }
+
     /// Waits until the log was written since the last call returned. May return without a reason.
     pub async fn changed(&self) {
         match self.notifications() {

@@ -139,7 +139,7 @@ impl Broker for SqliteBroker {
         max: usize,
     ) -> Call<'a, ClaimedBatch> {
         async move {
-            let wakes = self.wake.count();
+            let wakes = self.wake.begin_look();
             let request = ClaimRequest { worker, queues: queues.to_vec(), max };
             let claim = self.engine.run(move |reply| Job::Claim { request, reply }).await;
             let batch = claim.map(UnreceivedClaim::receive)?;

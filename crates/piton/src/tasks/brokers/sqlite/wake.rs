@@ -42,6 +42,12 @@ impl WakeSignal {
         *self.wakes.borrow()
     }
 
+    /// Begins to notice what becomes ready from now on. Returns the number of wake-ups so far.
+    pub fn begin_look(&self) -> u64 {
+        self.log.begin();
+        self.count()
+    }
+
     /// Records that a look, before which there had been so many wake-ups, found all that was ready.
     pub fn record_look(&self, queues: &[String], count: u64) {
         let mut looked = self.looked.lock();
