@@ -31,11 +31,11 @@ pub(super) struct FollowUps<'a> {
 }
 
 /// Tasks, or the reason why one cannot be sent.
-type Made<T> = Result<T, Exception>;
+type Result<T> = std::result::Result<T, Exception>;
 
 impl FollowUps<'_> {
     /// Returns the callbacks, and the next task of the chain.
-    pub fn of_success(&self, embed: Embed, result: &Value) -> Made<Vec<NewTask>> {
+    pub fn of_success(&self, embed: Embed, result: &Value) -> Result<Vec<NewTask>> {
         let Embed { callbacks, mut chain, .. } = embed;
         let mut tasks = Vec::new();
         for callback in callbacks {
@@ -48,7 +48,7 @@ impl FollowUps<'_> {
     }
 
     /// Returns the errbacks, which get the id of the task that failed: Celery's errbacks of one argument.
-    pub fn of_failure(&self, embed: Embed) -> Made<Vec<NewTask>> {
+    pub fn of_failure(&self, embed: Embed) -> Result<Vec<NewTask>> {
         let (mut tasks, id) = (Vec::new(), Value::from(self.parent.id()));
         for errback in embed.errbacks {
             self.add(&mut tasks, errback, Vec::new(), &id)?;
@@ -63,7 +63,7 @@ impl FollowUps<'_> {
         signature: Signature,
         mut chain: Vec<Signature>,
         argument: &Value,
-    ) -> Made<()> {
+    ) -> Result<()> {
         match signature.composition().map_err(malformed)? {
             Composition::Task => tasks.push(self.task(signature, chain, argument)?),
             Composition::Chain(parts) => {
@@ -82,7 +82,12 @@ impl FollowUps<'_> {
         Ok(())
     }
 
-    fn task(&self, signature: Signature, chain: Vec<Signature>, argument: &Value) -> Made<NewTask> {
+    fn task(
+        &self,
+        signature: Signature,
+        chain: Vec<Signature>,
+        argument: &Value,
+    ) -> Result<NewTask> {
         let options = Options(&signature.options);
         let known = self.tasks.get(&signature.task).map(|known| known.task.options());
         let id: String = options.get("task_id")?.unwrap_or_else(|| new_id(self.now_ms));
@@ -112,7 +117,7 @@ impl FollowUps<'_> {
         Ok(NewTask { message, ..task })
     }
 
-    fn message(&self, task: &NewTask, options: &Options<'_>, body: &TaskBody) -> Made<String> {
+    fn message(&self, task: &NewTask, options: &Options<'_>, body: &TaskBody) -> Result<String> {
         let mut headers = TaskHeaders::new(task.name.clone(), task.id.clone());
         headers.root_id = Some(self.parent.root_id().to_owned());
         headers.parent_id = Some(self.parent.id().to_owned());
@@ -146,7 +151,7 @@ fn body(
     options: &Options<'_>,
     mut chain: Vec<Signature>,
     argument: &Value,
-) -> Made<TaskBody> {
+) -> Result<TaskBody> {
     // The options' own chain comes first. Both are in reverse order.
     chain.extend(options.get::<Vec<Signature>>("chain")?.unwrap_or_default());
     let args = signature.args_after(argument.clone());
@@ -163,7 +168,7 @@ struct Options<'a>(&'a Map<String, Value>);
 
 impl Options<'_> {
     /// Returns an option. Missing and null are the same.
-    fn get<T: DeserializeOwned>(&self, name: &str) -> Made<Option<T>> {
+    fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let value = self.0.get(name).filter(|value| !value.is_null());
         let parsed = value.map(|value| T::deserialize(value)).transpose();
         parsed.map_err(|_| {
@@ -172,20 +177,20 @@ impl Options<'_> {
     }
 
     /// Returns signatures: a list, or one alone.
-    fn signatures(&self, name: &str) -> Made<Vec<Signature>> {
+    fn signatures(&self, name: &str) -> Result<Vec<Signature>> {
         match self.0.get(name) {
             Some(Value::Object(_)) => Ok(self.get(name)?.into_iter().collect()),
             _ => Ok(self.get(name)?.unwrap_or_default()),
         }
     }
 
-    fn seconds(&self, name: &str) -> Made<Option<Duration>> {
+    fn seconds(&self, name: &str) -> Result<Option<Duration>> {
         let seconds: Option<f64> = self.get(name)?;
         Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
     /// Returns the time of the start and the time of expiry, which is one in ISO 8601 or seconds after the start.
-    fn times(&self, now_ms: i64) -> Made<(Option<i64>, Option<i64>)> {
+    fn times(&self, now_ms: i64) -> Result<(Option<i64>, Option<i64>)> {
         let in_seconds = |time: Duration| now_ms.saturating_add(millis(time));
         let countdown = self.seconds("countdown")?.map(in_seconds);
         let due_at_ms = countdown.or(self.get("eta")?.map(timestamp));
@@ -196,7 +201,7 @@ impl Options<'_> {
         Ok((due_at_ms, expires))
     }
 
-    fn group(&self) -> Made<Option<GroupMember>> {
+    fn group(&self) -> Result<Option<GroupMember>> {
         let (id, index) = (self.get("group_id")?, self.get("group_index")?);
         Ok(id.zip(index).map(|(id, index)| GroupMember { id, index }))
     }
