@@ -8,6 +8,7 @@ use super::backend::{OpenTransaction, Store};
 use super::database::Db;
 use super::error::Error;
 pub(crate) use super::sqlite::internal::SqliteInternal;
+use super::sqlite::transaction::SqliteTransaction;
 use super::statement_log::StatementLog;
 use super::transaction::Tx;
 
@@ -27,9 +28,20 @@ impl SqliteInternal {
     /// # Errors
     /// [`Kind::Unavailable`](super::Kind::Unavailable) if the file cannot be written, or other writes took too long.
     pub async fn begin(&self) -> Result<Tx, Error> {
-        let open = OpenTransaction::Sqlite(self.open_transaction().await?);
+        Ok(self.unlogged(self.open_transaction().await?))
+    }
+
+    /// Begins a transaction whose statements are not logged, on the connection for work in batches.
+    ///
+    /// # Errors
+    /// Those of [`begin`](Self::begin).
+    pub async fn begin_batch(&self) -> Result<Tx, Error> {
+        Ok(self.unlogged(self.open_batch_transaction().await?))
+    }
+
+    fn unlogged(&self, open: SqliteTransaction) -> Tx {
         let log = StatementLog::new(Duration::MAX, false);
-        Ok(Tx::new(open, Store::Sqlite(self.store().clone()), log))
+        Tx::new(OpenTransaction::Sqlite(open), Store::Sqlite(self.store().clone()), log)
     }
 }
 

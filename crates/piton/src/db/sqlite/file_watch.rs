@@ -118,8 +118,9 @@ impl Store {
     /// Closes the pools' connections as they become free. Returns whether all are closed.
     async fn drain(&self) -> bool {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
-        while self.pool.size() + self.internal_pool.size() > 0 {
-            match self.pool.try_acquire().or_else(|| self.internal_pool.try_acquire()) {
+        let pools = [&self.pool, &self.internal_pool, &self.batch_pool];
+        while pools.iter().any(|pool| pool.size() > 0) {
+            match pools.iter().find_map(|pool| pool.try_acquire()) {
                 Some(connection) => {
                     let _ = connection.close().await;
                 }

@@ -29,12 +29,28 @@ impl SqliteInternal {
         self.0.acquire_from(&self.0.internal_pool).await
     }
 
+    /// Returns the connection for work in batches, for reading.
+    ///
+    /// # Errors
+    /// Those of [`connection`](Self::connection).
+    pub async fn batch_connection(&self) -> Result<PoolConnection<Sqlite>, Error> {
+        self.0.acquire_from(&self.0.batch_pool).await
+    }
+
     /// Begins a transaction after earlier writers.
     ///
     /// # Errors
     /// Those of [`connection`](Self::connection), and if earlier writes took too long.
     pub(in crate::db) async fn open_transaction(&self) -> Result<SqliteTransaction, Error> {
         self.0.begin_on(&self.0.internal_pool).await
+    }
+
+    /// Begins a transaction after earlier writers, on the connection for work in batches.
+    ///
+    /// # Errors
+    /// Those of [`open_transaction`](Self::open_transaction).
+    pub(in crate::db) async fn open_batch_transaction(&self) -> Result<SqliteTransaction, Error> {
+        self.0.begin_on(&self.0.batch_pool).await
     }
 
     pub(in crate::db) fn store(&self) -> &Arc<Store> {

@@ -34,19 +34,26 @@ use crate::part::Health;
 /// Maximum size of the write-ahead log on disk after a burst of writes, in bytes.
 const JOURNAL_SIZE_LIMIT: &str = "67108864";
 
-/// Maximum number of connections for piton's own background work. They are separate, so that handlers which use all
-/// others do not stop it. Two, so that one statement that hangs does not stop the rest.
-const MAX_INTERNAL_CONNECTIONS: u32 = 2;
+/// Size of the page cache of the connection that writes in batches, in KiB as a negative number. With SQLite's default
+/// of 2 MB a batch would read back from the file what the last one wrote.
+const BATCH_CACHE_SIZE: &str = "-16384";
+
+/// Number of pages in the log at which the connection that writes in batches writes them back. Most pages of a queue
+/// are written several times within a second: with SQLite's default of 1,000 each time would be written back.
+const BATCH_CHECKPOINT_PAGES: &str = "4000";
 
 /// Number of rows that SQLite's thread may be ahead of their reader: a batch, because each time it has to wait costs
 /// more than the row.
-const INTERNAL_ROW_BUFFER: usize = 1024;
+const BATCH_ROW_BUFFER: usize = 1024;
 
 /// One SQLite file.
 pub(in crate::db) struct Store {
     pub(super) pool: SqlitePool,
-    /// The connections of piton's own background work.
+    /// The connection for piton's own background work. Separate, so that handlers which use all others do not stop it.
     pub(super) internal_pool: SqlitePool,
+    /// The connection for background work in batches. Separate, because SQLite drops a connection's page cache whenever
+    /// another one has written, and so that a statement that hangs does not stop the rest of the background work.
+    pub(super) batch_pool: SqlitePool,
     pub(super) options: SqliteConnectOptions,
     pub(super) file: Arc<DatabaseFile>,
     pub(super) create: bool,
@@ -90,11 +97,12 @@ impl Store {
         let file = Arc::new(DatabaseFile::new(address.path));
         let (most, timeout) = (settings.max_connections, settings.acquire_timeout);
         let pool = pool_options(&file, most, timeout).connect_lazy_with(options.clone());
-        let internal_pool = pool_options(&file, MAX_INTERNAL_CONNECTIONS, timeout)
-            .connect_lazy_with(internal_options(&options));
+        let internal_pool = pool_options(&file, 1, timeout).connect_lazy_with(options.clone());
+        let batch_pool = pool_options(&file, 1, timeout).connect_lazy_with(batch_options(&options));
         Ok(Self {
             pool,
             internal_pool,
+            batch_pool,
             options,
             file,
             create: address.create,
@@ -245,6 +253,7 @@ impl Store {
 
     /// Closes every connection. The keeper is the last one, which writes the log back into the file.
     pub async fn close(&self) {
+        self.batch_pool.close().await;
         self.internal_pool.close().await;
         self.pool.close().await;
         if let Some(keeper) = self.keeper.lock().await.take() {
@@ -272,9 +281,16 @@ fn pool_options(file: &Arc<DatabaseFile>, most: u32, timeout: Duration) -> Sqlit
         })
 }
 
-/// Returns the options of connections that read and write in batches.
-fn internal_options(options: &SqliteConnectOptions) -> SqliteConnectOptions {
-    options.clone().row_buffer_size(INTERNAL_ROW_BUFFER)
+/// Returns the options of the connection that reads and writes in batches.
+fn batch_options(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .clone()
+        .row_buffer_size(BATCH_ROW_BUFFER)
+        .pragma("cache_size", BATCH_CACHE_SIZE)
+        .pragma("wal_autocheckpoint", BATCH_CHECKPOINT_PAGES)
+        // Otherwise a statement that changes many rows first copies their pages into a temporary file, to be able to
+        // take back the statement alone.
+        .pragma("temp_store", "MEMORY")
 }
 
 fn synchronous(setting: Synchronous) -> SqliteSynchronous {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::claim::nothing_ready;
-use super::job::{Done, Job, apply_all};
+use super::job::{Job, JobOutcome, apply_all};
 use super::wake::WakeSignal;
 use crate::db::{SqliteInternal, Tx};
 use crate::tasks::brokers::database::error::timed_out;
@@ -114,8 +114,12 @@ impl Engine {
         waiting.is_running.then(Vec::new)
     }
 
-    /// Answers claims for which nothing is ready, so that an idle worker does not write. Returns the other jobs.
+    /// Answers claims for which nothing is ready, so that an idle worker does not write. Returns the other jobs. If one
+    /// of them writes anyway, there is nothing to spare.
     async fn answer_idle_claims(&self, jobs: Vec<Job>) -> Vec<Job> {
+        if !jobs.iter().all(|job| matches!(job, Job::Claim { .. })) {
+            return jobs;
+        }
         let mut left = Vec::with_capacity(jobs.len());
         for job in jobs {
             let Job::Claim { request, reply } = job else {
@@ -124,14 +128,14 @@ impl Engine {
             };
             let internal = &self.0.internal;
             let looked = async {
-                let mut connection = internal.connection().await?;
+                let mut connection = internal.batch_connection().await?;
                 let batch = nothing_ready(&mut connection, &request, self.0.clock.now_ms()).await;
                 batch.map_err(|error| internal.error(error))
             };
             match looked.await {
                 Ok(None) => left.push(Job::Claim { request, reply }),
                 Ok(Some(batch)) => {
-                    Job::Claim { request, reply }.finish(Ok(Done::Claimed(batch)), self);
+                    Job::Claim { request, reply }.finish(Ok(JobOutcome::Claimed(batch)), self);
                 }
                 Err(error) => Job::Claim { request, reply }.finish(Err(error.into()), self),
             }
@@ -142,14 +146,14 @@ impl Engine {
     /// Does jobs in one transaction. If one of them is refused, each is done in a transaction of its own, so that the
     /// fault of one caller does not become that of others.
     async fn write(&self, mut jobs: Vec<Job>) {
-        let tx = match self.0.internal.begin().await {
+        let tx = match self.0.internal.begin_batch().await {
             Ok(tx) => tx,
             Err(error) => return self.refuse(jobs, &error.into()),
         };
         // While this transaction waited for earlier writers, further calls came.
         jobs.extend(self.take());
         match self.commit(tx, &jobs).await {
-            Ok(done) => self.finish(jobs, done),
+            Ok(outcomes) => self.finish(jobs, outcomes),
             Err(error) if jobs.len() == 1 || error.kind() == Kind::Unavailable => {
                 self.refuse(jobs, &error);
             }
@@ -160,27 +164,27 @@ impl Engine {
     async fn write_each(&self, jobs: Vec<Job>) {
         for job in jobs {
             let job = [job];
-            let done = match self.0.internal.begin().await {
+            let committed = match self.0.internal.begin_batch().await {
                 Ok(tx) => self.commit(tx, &job).await,
                 Err(error) => Err(error.into()),
             };
-            match done {
-                Ok(done) => self.finish(job, done),
+            match committed {
+                Ok(outcomes) => self.finish(job, outcomes),
                 Err(error) => self.refuse(job, &error),
             }
         }
     }
 
-    async fn commit(&self, mut tx: Tx, jobs: &[Job]) -> Result<Vec<Done>, BrokerError> {
-        let done = apply_all(&mut tx, jobs, &self.0.internal, self.0.clock.now_ms()).await?;
+    async fn commit(&self, mut tx: Tx, jobs: &[Job]) -> Result<Vec<JobOutcome>, BrokerError> {
+        let outcomes = apply_all(&mut tx, jobs, &self.0.internal, self.0.clock.now_ms()).await?;
         tx.commit().await?;
-        Ok(done)
+        Ok(outcomes)
     }
 
-    fn finish(&self, jobs: impl IntoIterator<Item = Job>, done: Vec<Done>) {
-        let wakes = done.iter().any(Done::makes_ready);
-        for (job, done) in jobs.into_iter().zip(done) {
-            job.finish(Ok(done), self);
+    fn finish(&self, jobs: impl IntoIterator<Item = Job>, outcomes: Vec<JobOutcome>) {
+        let wakes = outcomes.iter().any(JobOutcome::makes_ready);
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            job.finish(Ok(outcome), self);
         }
         if wakes {
             self.0.wake.notify();

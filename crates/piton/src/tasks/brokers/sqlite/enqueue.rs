@@ -8,8 +8,10 @@ use crate::tasks::brokers::records::NewTask;
 /// Number of columns of a new task.
 const COLUMNS: usize = 13;
 
+/// `OR FAIL` leaves the rows before a duplicate, because the transaction is rolled back anyway: SQLite then needs no copy
+/// of the pages that it changes.
 static INSERT: BatchStatement = BatchStatement::new(
-    "INSERT INTO piton_tasks (id, name, queue, priority, state, due_at_ms, expires_at_ms, created_at_ms, retries, \
+    "INSERT OR FAIL INTO piton_tasks (id, name, queue, priority, state, due_at_ms, expires_at_ms, created_at_ms, retries, \
      parent_id, group_id, group_index, message) VALUES ",
     COLUMNS,
     "",
@@ -62,7 +64,7 @@ fn repeated(last: &mut Cell, text: &str) -> Cell {
 
 /// The outcome of storing new tasks.
 pub(super) enum Inserted {
-    Done,
+    All,
     /// A task has a result already. The transaction must be rolled back.
     Duplicate,
 }
@@ -75,7 +77,7 @@ pub(super) async fn insert(
     let (count, last) = INSERT.run(connection, &[], cells).await?;
     let before = last - i64::try_from(count).unwrap_or_default();
     let found = fetch(connection, HAS_RESULT, arguments([before.into()])).await?;
-    Ok(if found.is_empty() { Inserted::Done } else { Inserted::Duplicate })
+    Ok(if found.is_empty() { Inserted::All } else { Inserted::Duplicate })
 }
 
 /// Stores tasks that follow a task, unless they are stored: an earlier run may have sent them.

@@ -24,13 +24,13 @@ pub(super) enum Job {
 }
 
 /// What a job has done.
-pub(super) enum Done {
+pub(super) enum JobOutcome {
     Enqueued,
     Claimed(ClaimedBatch),
     Settled(Applied),
 }
 
-impl Done {
+impl JobOutcome {
     /// Returns whether tasks may have become ready.
     pub fn makes_ready(&self) -> bool {
         match self {
@@ -54,21 +54,21 @@ impl Job {
     }
 
     /// Answers the caller.
-    pub fn finish(self, done: Result<Done, BrokerError>, engine: &Engine) {
+    pub fn finish(self, outcome: Result<JobOutcome, BrokerError>, engine: &Engine) {
         // A caller that is gone does not wait for an answer, hence the errors that are dropped.
-        match (self, done) {
-            (Self::Enqueue { reply, .. }, done) => drop(reply.send(done.map(drop))),
-            (Self::Claim { request, reply }, done) => {
-                let batch = done.map(|done| match done {
-                    Done::Claimed(batch) => batch,
+        match (self, outcome) {
+            (Self::Enqueue { reply, .. }, outcome) => drop(reply.send(outcome.map(drop))),
+            (Self::Claim { request, reply }, outcome) => {
+                let batch = outcome.map(|outcome| match outcome {
+                    JobOutcome::Claimed(batch) => batch,
                     _ => ClaimedBatch::default(),
                 });
                 let (worker, engine) = (request.worker, engine.clone());
                 drop(reply.send(batch.map(|batch| UnreceivedClaim { batch, worker, engine })));
             }
-            (Self::Settle { reply, .. }, done) => {
-                let fenced = done.map(|done| match done {
-                    Done::Settled(applied) => applied.fenced,
+            (Self::Settle { reply, .. }, outcome) => {
+                let fenced = outcome.map(|outcome| match outcome {
+                    JobOutcome::Settled(applied) => applied.fenced,
                     _ => Vec::new(),
                 });
                 drop(reply.send(fenced.map(|fenced| Settled { fenced })));
@@ -106,24 +106,24 @@ pub(super) async fn apply_all(
     jobs: &[Job],
     internal: &SqliteInternal,
     now_ms: i64,
-) -> Result<Vec<Done>, BrokerError> {
+) -> Result<Vec<JobOutcome>, BrokerError> {
     enqueue_all(tx, jobs, internal).await?;
-    let mut done = Vec::with_capacity(jobs.len());
+    let mut outcomes = Vec::with_capacity(jobs.len());
     for job in jobs {
-        done.push(match job {
-            Job::Enqueue { .. } => Done::Enqueued,
+        outcomes.push(match job {
+            Job::Enqueue { .. } => JobOutcome::Enqueued,
             Job::Claim { request, .. } => {
                 let batch = claim(connection(tx)?, request, now_ms).await;
-                Done::Claimed(batch.map_err(|error| internal.error(error))?)
+                JobOutcome::Claimed(batch.map_err(|error| internal.error(error))?)
             }
             Job::Settle { worker, settlements, .. } => {
                 let applied = settle(connection(tx)?, *worker, settlements).await;
                 let applied = applied.map_err(|error| internal.error(error))?;
-                Done::Settled(after_settling(tx, applied, now_ms).await?)
+                JobOutcome::Settled(after_settling(tx, applied, now_ms).await?)
             }
         });
     }
-    Ok(done)
+    Ok(outcomes)
 }
 
 /// Stores the tasks of all jobs, as one list.
@@ -146,7 +146,7 @@ async fn enqueue_all(
     }
     let inserted = insert(connection(tx)?, all).await.map_err(|error| internal.error(error))?;
     match inserted {
-        Inserted::Done => Ok(()),
+        Inserted::All => Ok(()),
         Inserted::Duplicate => Err(duplicate()),
     }
 }

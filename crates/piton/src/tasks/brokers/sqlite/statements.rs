@@ -95,8 +95,9 @@ pub(super) struct BatchStatement {
     texts: OnceLock<[String; SIZES.len()]>,
 }
 
-/// The numbers of rows of the statements that are prepared. A larger one saves nothing.
-const SIZES: [usize; 3] = [128, 16, 1];
+/// The numbers of rows of the statements that are prepared. A larger one saves nothing, and more of them make fewer
+/// statements of the rows that are left.
+const SIZES: [usize; 5] = [128, 32, 8, 3, 1];
 
 impl BatchStatement {
     /// Makes the statement of the text before the list of rows of `columns` columns, and the text after it.
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn a_batch_has_a_placeholder_for_every_cell() {
         let statement = BatchStatement::new("INSERT INTO t VALUES ", 2, " RETURNING a");
-        assert_eq!(statement.texts()[2], "INSERT INTO t VALUES (?, ?) RETURNING a");
-        assert_eq!(statement.texts()[1].matches('?').count(), 32);
+        assert_eq!(statement.texts()[4], "INSERT INTO t VALUES (?, ?) RETURNING a");
+        assert_eq!(statement.texts()[2].matches('?').count(), 16);
     }
 }
