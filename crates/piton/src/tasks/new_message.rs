@@ -9,6 +9,7 @@ use super::error::{BrokerError, Kind};
 use super::task_run::TaskRun;
 use crate::context;
 use crate::request::RequestId;
+use crate::support::random_bytes::random_bytes;
 
 /// The header with the id of the request that a task came from.
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -36,10 +37,8 @@ impl MessageContext<'_> {
 /// Returns a new id: a UUID of version 7, so that indices grow at their end, with 74 random bits, so that it
 /// cannot be guessed (RFC 9562, section 5.7).
 pub(super) fn new_id(now_ms: i64) -> String {
-    let mut random = [0; 10];
-    getrandom::fill(&mut random).expect("the system has random numbers");
     let millis = u64::try_from(now_ms).unwrap_or_default();
-    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
+    uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes()).into_uuid().to_string()
 }
 
 /// Returns the message of `new` as JSON.

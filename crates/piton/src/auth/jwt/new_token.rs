@@ -1,7 +1,6 @@
 //! Makes tokens.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use uuid::{Builder, Uuid};
+use uuid::Builder;
 
 use super::claims::{Claims, FAMILY, RESERVED, TokenType, now};
 use super::exact_number_claims::{ClaimOut, ExactClaims};
@@ -20,6 +19,7 @@ use super::token_lookup::cookie_guard_exists;
 use super::tokens::{Inner, Tokens};
 use crate::http::{Error, Result};
 use crate::part::BoxError;
+use crate::support::random_bytes::random_bytes;
 
 /// Members of the header that services cannot set: the keys decide over `alg`, and no reader here
 /// accepts the others.
@@ -337,38 +337,9 @@ fn is_number(text: &RawValue) -> bool {
     text.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Bytes fetched from the system at once: 16 UUIDs.
-const FETCHED_BYTES: usize = 256;
-
-/// Random bytes of one thread.
-struct UuidPool {
-    bytes: [u8; FETCHED_BYTES],
-    used: usize,
-}
-
-thread_local! {
-    static UUIDS: RefCell<UuidPool> = const { RefCell::new(UuidPool { bytes: [0; FETCHED_BYTES], used: FETCHED_BYTES }) };
-}
-
-/// Returns a random UUID (version 4) as text. Each thread fetches several at once, because asking the
-/// system for one costs more than the rest of making a token.
+/// Returns a random UUID (version 4) as text.
 fn random_uuid() -> String {
-    let uuid = UUIDS.with_borrow_mut(UuidPool::next).unwrap_or_else(Uuid::new_v4);
-    uuid.hyphenated().to_string()
-}
-
-impl UuidPool {
-    fn next(&mut self) -> Option<Uuid> {
-        if self.used == FETCHED_BYTES {
-            getrandom::fill(&mut self.bytes).ok()?;
-            self.used = 0;
-        }
-        let bytes = self.bytes[self.used..].first_chunk::<16>().copied()?;
-        // Cleared so that memory read later, as in a core dump, does not contain ids in use.
-        self.bytes[self.used..self.used + 16].fill(0);
-        self.used += 16;
-        Some(Builder::from_random_bytes(bytes).into_uuid())
-    }
+    Builder::from_random_bytes(random_bytes()).into_uuid().hyphenated().to_string()
 }
 
 #[cfg(test)]
@@ -383,7 +354,8 @@ mod tests {
         assert_eq!(all.len(), 1000);
         assert!(
             all.iter()
-                .all(|uuid| Uuid::parse_str(uuid).is_ok_and(|uuid| uuid.get_version_num() == 4))
+                .all(|uuid| uuid::Uuid::parse_str(uuid)
+                    .is_ok_and(|uuid| uuid.get_version_num() == 4))
         );
     }
 }
