@@ -19,15 +19,30 @@ pub struct Postgres {
     child: Option<Child>,
     folder: TempDir,
     port: u16,
+    is_durable: bool,
 }
 
 impl Postgres {
-    /// Starts a server on a new cluster, and waits until it answers.
+    /// Starts a server on a new cluster, and waits until it answers. It does not wait for the disk,
+    /// because no test needs its data after a power cut.
     ///
     /// # Panics
     /// If PostgreSQL is not installed (`apt-get install postgresql`) or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_new(false)
+    }
+
+    /// Starts a server whose commits wait for the disk, as in production. For measurements.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_durable() -> Self {
+        Self::start_new(true)
+    }
+
+    fn start_new(is_durable: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
         if is_root() {
@@ -41,7 +56,7 @@ impl Postgres {
             // explicitly fails here.
             .args(["--locale=C.UTF-8", "--pgdata"])
             .arg(&data));
-        let mut server = Self { child: None, folder, port: crate::free_port() };
+        let mut server = Self { child: None, folder, port: crate::free_port(), is_durable };
         server.start_again();
         server
     }
@@ -96,7 +111,8 @@ impl Postgres {
             .arg(format!("--port={}", self.port))
             .arg("--pgdata")
             .arg(folder.path().join("data")));
-        let mut standby = Self { child: None, folder, port: crate::free_port() };
+        let mut standby =
+            Self { child: None, folder, port: crate::free_port(), is_durable: self.is_durable };
         standby.start_again();
         standby
     }
@@ -126,7 +142,10 @@ impl Postgres {
     /// If it does not start.
     pub fn start_again(&mut self) {
         let mut command = as_postgres(&bin("postgres"));
-        command.arg("-D").arg(self.folder.path().join("data")).args(settings(self.port));
+        command
+            .arg("-D")
+            .arg(self.folder.path().join("data"))
+            .args(settings(self.port, self.is_durable));
         command.arg("-k").arg(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().expect("postgres starts"));
@@ -201,7 +220,7 @@ fn for_this_process() -> String {
         let (port, folder) = (server.port, server.folder.path().to_owned());
         let mut line =
             format!("{} -D {1}/data -k {1}", bin("postgres").display(), folder.display());
-        settings(port).iter().for_each(|word| {
+        settings(port, false).iter().for_each(|word| {
             let _ = write!(line, " {word}");
         });
         let script = format!(
@@ -248,9 +267,10 @@ fn bin(name: &str) -> PathBuf {
 }
 
 /// Returns the server's options: loopback only, and fast instead of safe from power failures.
-fn settings(port: u16) -> Vec<String> {
+fn settings(port: u16, is_durable: bool) -> Vec<String> {
     let port = port.to_string();
-    ["-h", "127.0.0.1", "-p", &port, "-c", "fsync=off", "-c", "max_connections=200"]
+    let fsync = if is_durable { "fsync=on" } else { "fsync=off" };
+    ["-h", "127.0.0.1", "-p", &port, "-c", fsync, "-c", "max_connections=200"]
         .map(str::to_owned)
         .to_vec()
 }
