@@ -13,8 +13,8 @@ use crate::install;
 use crate::peer_programs::PeerPrograms;
 
 const HELP: &str = "\
-Installs the Node programs that check Piton's output: Newman, a driver of Chromium, linters and clients
-of OpenAPI documents.
+Installs the Node programs that check Piton's output (Newman, a driver of Chromium, linters and clients
+of OpenAPI documents), and the one that it is measured next to.
 
 Usage: cargo xtask node [--for-gate | NAME...]
 
@@ -27,8 +27,14 @@ Makes `target/node/NAME` for each folder of `e2e/node`, or for the named ones. F
 /// Folder of the lists and scripts.
 const SOURCES: &str = "e2e/node";
 
-const PEERS: PeerPrograms =
-    PeerPrograms { help: HELP, sources: SOURCES, list: "package-lock.json", long: &[], make };
+const PEERS: PeerPrograms = PeerPrograms {
+    help: HELP,
+    sources: SOURCES,
+    list: "package-lock.json",
+    // Left to `bench`: it brings a Node of its own.
+    long: &["graphile"],
+    make,
+};
 
 /// `cargo xtask node`.
 ///
@@ -44,6 +50,14 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 /// When one cannot be made; the message is the command that failed.
 pub fn all() -> Result<()> {
     PEERS.all()
+}
+
+/// Installs the packages of these folders, which a measurement needs.
+///
+/// # Errors
+/// When one cannot be made; the message is the command that failed.
+pub fn install(names: &[&str]) -> Result<()> {
+    make(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
 }
 
 fn make(names: &[String]) -> Result<()> {
@@ -109,7 +123,7 @@ mod tests {
         let error = main(&["deno".to_owned()]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no `e2e/node/deno`; there are browser, httpyac, linters, newman, openapi-fetch, prism, undici"
+            "no `e2e/node/deno`; there are browser, graphile, httpyac, linters, newman, openapi-fetch, prism, undici"
         );
     }
 
@@ -119,7 +133,10 @@ mod tests {
             let list =
                 fs::read_to_string(command::root().join(SOURCES).join(&name).join("package.json"));
             let list: serde_json::Value = serde_json::from_str(&list.unwrap()).unwrap();
-            for (package, version) in list["dependencies"].as_object().unwrap() {
+            let optional = list["optionalDependencies"].as_object().into_iter().flatten();
+            for (package, version) in
+                list["dependencies"].as_object().unwrap().iter().chain(optional)
+            {
                 let version = version.as_str().unwrap();
                 let plain = version.chars().all(|c| c.is_ascii_digit() || c == '.');
                 assert!(plain, "{name}: {package} {version}");

@@ -85,13 +85,14 @@ pub(super) fn empty_database(server: &str, name: &str) -> Result<String> {
     Ok(format!("{address}/{name}"))
 }
 
-/// Runs statements on the database.
-pub(super) fn psql(url: &str, sql: &str) -> Result<()> {
+/// Runs statements on the database, and returns the rows as lines.
+pub(super) fn psql(url: &str, sql: &str) -> Result<String> {
     let program = postgres::PROGRAM.replace("bin/postgres", "bin/psql");
-    let output =
-        Command::new(program).args(["--quiet", "--no-psqlrc", "--command", sql, url]).output()?;
+    let output = Command::new(program)
+        .args(["--quiet", "--no-psqlrc", "--tuples-only", "--no-align", "--command", sql, url])
+        .output()?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     Err(format!("psql: {}", String::from_utf8_lossy(&output.stderr)).into())
 }

@@ -32,11 +32,12 @@ pub fn measure(contender: &Contender) -> Result<Memory> {
 /// When it has ended.
 pub fn resident(server: &BenchServer) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid()))?;
-    megabytes(&status).ok_or_else(|| "no VmRSS in the process's status".into())
+    megabytes(&status, "VmRSS:").ok_or_else(|| "no VmRSS in the process's status".into())
 }
 
-fn megabytes(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// Returns a field of a file in `/proc`, which counts in units of 1,024 bytes.
+pub fn megabytes(text: &str, field: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: f64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024.0 / 1e6)
 }
@@ -47,7 +48,7 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_from_the_status_of_a_process() {
-        let megabytes = megabytes("Name:\thello\nVmRSS:\t    5000 kB\n").unwrap();
+        let megabytes = megabytes("Name:\thello\nVmRSS:\t    5000 kB\n", "VmRSS:").unwrap();
         assert!((megabytes - 5.12).abs() < 1e-9, "{megabytes}");
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures the cost of Piton next to its peers on this machine.
 //!
-//! A suite is a file that fills rows ([`report::Row`]) with measurements of contenders
+//! A suite is a module that fills rows ([`report::Row`]) with measurements of contenders
 //! ([`contender::Contender`]). Each contender is a package in `bench/` outside the workspace, so
 //! that no feature of the workspace reaches its build. Each measurement starts a server of its own,
 //! on a free port of the loopback, stopped when its guard is dropped.
@@ -16,6 +16,7 @@ mod http2;
 mod instructions;
 mod load;
 mod memory;
+mod processes;
 mod report;
 mod server;
 mod start;
@@ -50,7 +51,8 @@ Suites:
   cache      cached responses next to computed ones; writes bench/results/cache.md
   http2      HTTP/2 and TLS next to bare hyper; writes bench/results/http2.md
   db         Db on PostgreSQL next to bare sqlx in bare axum; writes bench/results/db.md
-  tasks      tasks on SQLite and PostgreSQL next to Celery on Redis; writes bench/results/tasks.md
+  tasks      tasks on SQLite and PostgreSQL next to Celery and graphile-worker; writes
+             bench/results/tasks.md; takes 40 minutes
 
   --quick    fewer runs, no builds, no file written: for a first impression of a change
 

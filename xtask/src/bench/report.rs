@@ -27,6 +27,8 @@ pub struct Row {
     pub unit: &'static str,
     /// Value of the peer that Piton is compared with.
     pub peer: f64,
+    /// Values of further peers, each in a column of its own.
+    pub further: Vec<f64>,
     pub piton: f64,
     /// Piton's value divided by the peer's; measured separately where rounds are paired.
     pub ratio: f64,
@@ -41,7 +43,8 @@ impl Row {
         limit: Limit,
     ) -> Self {
         let [peer, piton] = values;
-        Self { what: what.into(), unit, peer, piton, ratio: piton / peer, limit }
+        let ratio = piton / peer;
+        Self { what: what.into(), unit, peer, further: Vec::new(), piton, ratio, limit }
     }
 
     /// Returns whether the row meets its limit, or `None` without one.
@@ -55,7 +58,7 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> Vec<String> {
         let limit = match self.limit {
             Limit::None => String::new(),
             Limit::RatioFrom(least) => format!("ratio >= {least}"),
@@ -68,57 +71,72 @@ impl Row {
             Some(true) => "ok",
             Some(false) => "not ok",
         };
-        [
-            if self.unit.is_empty() {
-                self.what.clone()
-            } else {
-                format!("{}, {}", self.what, self.unit)
-            },
-            number(self.peer),
-            number(self.piton),
-            if self.ratio.is_finite() { format!("{:.2}", self.ratio) } else { "-".to_owned() },
-            limit,
-            verdict.to_owned(),
-        ]
+        let what = match self.unit {
+            "" => self.what.clone(),
+            unit => format!("{}, {unit}", self.what),
+        };
+        let ratio =
+            if self.ratio.is_finite() { format!("{:.2}", self.ratio) } else { "-".to_owned() };
+        let mut cells = vec![what, number(self.peer)];
+        cells.extend(self.further.iter().copied().map(number));
+        cells.extend([number(self.piton), ratio, limit, verdict.to_owned()]);
+        cells
     }
 }
 
-fn headings(peer: &str) -> [&str; 6] {
-    ["", peer, "piton", "ratio", "limit", ""]
+fn headings(peers: &[&str]) -> Vec<String> {
+    let all = [""].iter().chain(peers).chain(&["piton", "ratio", "limit", ""]);
+    all.map(|heading| (*heading).to_owned()).collect()
 }
 
 /// Formats the rows as columns of text.
 pub fn table(peer: &str, rows: &[Row]) -> String {
-    let cells: Vec<[String; 6]> = rows.iter().map(Row::cells).collect();
-    let heading = headings(peer).map(str::to_owned);
-    let width = |column: usize| {
-        let lengths = cells.iter().chain([&heading]).map(|row| row[column].chars().count());
-        lengths.max().unwrap_or(0)
-    };
-    let widths: [usize; 6] = std::array::from_fn(width);
+    wide_table(&[peer], rows)
+}
+
+/// Formats rows with further peers as columns of text.
+pub fn wide_table(peers: &[&str], rows: &[Row]) -> String {
+    let mut lines = vec![headings(peers)];
+    lines.extend(rows.iter().map(Row::cells));
+    let columns = lines[0].len();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
-    for row in [&heading].into_iter().chain(&cells) {
-        let [what, peer, piton, ratio, limit, verdict] = row;
-        let [a, b, c, d, e, _] = widths;
-        let verdict = if verdict == "not ok" { red(verdict) } else { green(verdict) };
-        let line =
-            format!("{what:<a$}  {peer:>b$}  {piton:>c$}  {ratio:>d$}  {limit:<e$}  {verdict}");
-        text.push_str(line.trim_end());
+    for line in &lines {
+        text.push_str(aligned(line, &widths).trim_end());
         text.push('\n');
     }
     text
 }
 
+// Numbers are aligned to the right; the first column and the last two are words.
+fn aligned(line: &[String], widths: &[usize]) -> String {
+    let last = line.len() - 1;
+    let cells = line.iter().zip(widths).enumerate().map(|(column, (cell, &width))| match column {
+        _ if column == last && cell == "not ok" => red(cell),
+        _ if column == last => green(cell),
+        _ if column == 0 || column == last - 1 => format!("{cell:<width$}"),
+        _ => format!("{cell:>width$}"),
+    });
+    cells.collect::<Vec<_>>().join("  ")
+}
+
 /// Formats the rows as a Markdown page, with the machine on which they were measured.
 pub fn page(title: &str, command: &str, peer: &str, rows: &[Row]) -> String {
+    let note = "Rates are measured in interleaved rounds: their ratio is the median of the rounds' ratios.";
+    wide_page(title, command, note, &[peer], rows)
+}
+
+/// Formats rows with further peers as a Markdown page. The note says how they were measured.
+pub fn wide_page(title: &str, command: &str, note: &str, peers: &[&str], rows: &[Row]) -> String {
     let mut text =
         format!("# {title}\n\nWritten by `{command}`; numbers of another machine differ.\n\n");
     for (name, value) in machine() {
         let _ = writeln!(text, "- {name}: {value}");
     }
-    text.push_str("\nRates are measured in interleaved rounds: their ratio is the median of the rounds' ratios.\n");
-    let _ = writeln!(text, "\n| {} |", headings(peer).join(" | "));
-    text.push_str("|---|---:|---:|---:|---|---|\n");
+    let _ = writeln!(text, "\n{note}\n\n| {} |", headings(peers).join(" | "));
+    let _ = writeln!(text, "|---{}|---:|---:|---|---|", "|---:".repeat(peers.len()));
     for row in rows {
         let _ = writeln!(text, "| {} |", row.cells().join(" | "));
     }
@@ -202,6 +220,18 @@ mod tests {
     fn the_page_has_a_row_a_measurement() {
         let page = page("Core", "cargo xtask bench core", "axum", &[row(Limit::PitonTo(50.0))]);
         assert!(page.contains("| start to ready, ms | 2 | 3 | 1.50 | 50 ms | ok |"), "{page}");
+    }
+
+    #[test]
+    fn further_peers_have_columns_of_their_own() {
+        let row = Row { further: vec![5.0, f64::NAN], ..row(Limit::None) };
+        let page =
+            wide_page("Tasks", "cargo xtask bench tasks", "A note.", &["a", "b", "c"], &[row]);
+        assert!(
+            page.contains("A note.\n\n|  | a | b | c | piton | ratio | limit |  |\n"),
+            "{page}"
+        );
+        assert!(page.contains("| start to ready, ms | 2 | 5 | - | 3 | 1.50 |  |  |"), "{page}");
     }
 
     #[test]

@@ -22,9 +22,22 @@ impl PostgresServer {
     /// # Errors
     /// When it cannot be built or does not start.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server as [`PostgresServer::start`] does, whose commits wait for the disk.
+    ///
+    /// # Errors
+    /// When it cannot be built or does not start.
+    pub fn start_durable() -> Result<Self> {
+        Self::start_with(&["--durable"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Result<Self> {
         // With the tests' own features, so that nothing is built twice.
         gate_cargo("cargo build --quiet --workspace --all-features --bins").run()?;
         let mut child = Command::new(root().join("target/debug/test-postgres"))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -38,6 +51,11 @@ impl PostgresServer {
             return Err(format!("postgres did not start: {}", child.wait()?).into());
         }
         Ok(Self { child, input, url: url.trim().to_owned() })
+    }
+
+    /// Returns the process whose descendants are the server's processes.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn url(&self) -> &str {

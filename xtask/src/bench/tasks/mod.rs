@@ -1,36 +1,73 @@
-//! `cargo xtask bench tasks`: tasks of a Piton service on SQLite and on PostgreSQL, next to Celery on Redis.
+//! `cargo xtask bench tasks`: tasks of a Piton service on SQLite and on PostgreSQL, next to Celery on the
+//! same database and on Redis, and to graphile-worker on PostgreSQL.
 //!
 //! Engine, load and database share the machine, as the workers of a small service do.
 
-use std::collections::HashMap;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+mod celery;
+mod graphile;
+mod piton;
+mod program;
+mod snapshot;
+mod storage;
 
+use super::Effort;
 use super::cache::Redis;
 use super::report::{self, Limit, Row};
-use super::server::scratch;
-use super::{Effort, PACKAGES, db, killed_with_parent};
-use crate::command::{Cmd, Result, bold, pause, root, say};
+use crate::command::{Result, bold, say};
 use crate::gate::postgres::{self, PostgresServer};
-use crate::{install, python};
+use crate::{install, node, python};
+
+use celery::Celery;
+use graphile::Graphile;
+use piton::Piton;
+use program::Numbers;
+use storage::Storage;
 
 const PROGRAMS: [(&str, &str); 2] =
     [("redis-server", "redis-server"), (postgres::PROGRAM, "postgresql-15")];
 
-/// The numbers that a program has printed, by name.
-type Numbers = HashMap<String, f64>;
+/// Columns of the report before Piton's. The ratio is that to the first.
+const PEERS: [&str; 3] = ["Celery", "Celery on Redis", "graphile-worker"];
 
-/// A database of Piton's, as settings.
-struct Storage {
-    name: &'static str,
-    settings: Vec<String>,
-    /// Tasks/s consumed, and sent in batches, that it must reach.
-    consumed: f64,
-    sent: f64,
-    /// Milliseconds from sending to the start, in the median.
-    latency_ms: f64,
-}
+/// Measured values in the order of the report: name in the programs' output, description, unit.
+const VALUES: [(&str, &str, &str); 21] = [
+    ("consumed_per_second", "run and results stored, tasks/s", ""),
+    ("cpu_us_per_task", "processor time of the worker a task", "µs"),
+    ("server_us_per_task", "processor time of PostgreSQL a task", "µs"),
+    ("batches_per_second", "sent in batches of 1,000, tasks/s", ""),
+    ("singly_per_second", "sent one by one by 64 callers, tasks/s", ""),
+    ("one_process_p50_ms", "sent to started in one process, p50", "ms"),
+    ("one_process_p99_ms", "sent to started in one process, p99", "ms"),
+    ("latency_p50_ms", "sent to started in another process, p50", "ms"),
+    ("latency_p99_ms", "sent to started in another process, p99", "ms"),
+    ("wal_bytes_per_task", "WAL a task", "bytes"),
+    ("written_bytes_per_task", "written to log and file a task", "bytes"),
+    ("dead_rows", "next to a snapshot: dead rows of the tasks' table at the end", ""),
+    ("table_mb", "next to a snapshot: size of the tasks' table at the end", "MB"),
+    ("log_mb", "next to a snapshot: size of the log at the end", "MB"),
+    ("log_bytes_per_task", "next to a snapshot: log a task", "bytes"),
+    ("first_p50_ms", "next to a snapshot: sent to started at first, p50", "ms"),
+    ("last_p50_ms", "next to a snapshot: sent to started at last, p50", "ms"),
+    ("last_p99_ms", "next to a snapshot: sent to started at last, p99", "ms"),
+    ("unfinished_tasks", "next to a snapshot: tasks not run a minute later", ""),
+    ("idle_memory_mb", "memory of an idle worker", "MB"),
+    ("idle_cpu_percent", "processor time of an idle worker", "% of a core"),
+];
+
+const NOTE: &str = "\
+Everything runs on the same processors: engine, sender and database. PostgreSQL's commits wait for the disk (`fsync` and
+`synchronous_commit` are on).
+
+- *Celery* is on the database of its row, by its SQLAlchemy transport (`sqla+sqlite`, `sqla+postgresql`) and result backend (`db+`); SQLite's file
+  has a log and the same `synchronous` as Piton's. It has no call that sends many, and sends from 8 threads instead of 64 callers. It polls once a
+  second. The ratio is to it. *Celery on Redis* has two worker processes as well; it stores nothing on disk.
+- *graphile-worker* runs 100 tasks at a time with the batches of its documentation (`localQueue`, `completeJobBatchDelay`). It stores no results.
+- A worker of Piton runs 100 tasks at a time. Low load is a task every 10 ms.
+- WAL a task: how far PostgreSQL's log has moved while tasks were sent in batches and run, images of whole pages included. Written a task, on
+  SQLite: what sender and worker wrote (`wchar` of `/proc/self/io`): the log, and the file at checkpoints.
+- Next to a snapshot: 500 tasks per second for ten minutes, while another connection keeps a transaction open that has read the tasks' table
+  before. First and last are the minutes of the sending.
+- Memory of an idle worker: resident; of Celery's processes the sum of their shares (PSS).";
 
 /// Measures, prints, and writes `bench/results/tasks.md`. Returns whether all limits are met.
 ///
@@ -38,142 +75,51 @@ struct Storage {
 /// When something cannot be built, started or measured.
 pub fn run(effort: Effort) -> Result<bool> {
     install::debian(&PROGRAMS)?;
-    python::install(&["celery"])?;
-    let package = root().join("bench").join(PACKAGES[8]);
-    Cmd::new("cargo build --release --quiet --target-dir target").dir(&package).run()?;
-    let program = package.join("target/release").join(PACKAGES[8]);
-    let server = PostgresServer::start()?;
+    python::install(&["celery", "celery_sql"])?;
+    node::install(&["graphile"])?;
+    piton::build()?;
+    let server = PostgresServer::start_durable()?;
     let redis = Redis::start()?;
-    let count = effort.pick(20_000, 200_000);
-    let celery = celery(&redis, effort.pick(2_000, 10_000))?;
+    let on_redis = measured("Celery on Redis", || Celery::on_redis(&redis).measure(effort, None))?;
+    let piton = Storage::all(&server, "piton")?;
+    let celery = Storage::all(&server, "celery")?;
+    let graphile = Storage::all(&server, "graphile")?;
     let mut rows = Vec::new();
-    for storage in storages(server.url())? {
-        say(&bold(&format!("measuring {}", storage.name)));
-        rows.extend(measure(&program, &storage, count, &celery)?);
+    for ((piton, celery), graphile) in piton.iter().zip(&celery).zip(&graphile) {
+        let name = piton.name;
+        let own = measured(&format!("Piton on {name}"), || Piton(piton).measure(effort))?;
+        let same = measured(&format!("Celery on {name}"), || {
+            Celery::on(celery)?.measure(effort, Some(celery))
+        })?;
+        let other = Graphile::on(graphile).map(|graphile| {
+            measured(&format!("graphile-worker on {name}"), || graphile.measure(effort))
+        });
+        let peers = [same, on_redis.clone(), other.transpose()?.unwrap_or_default()];
+        rows.extend(rows_of(piton, &own, &peers));
     }
-    say(&format!("\n{}", report::table("celery", &rows)));
+    say(&format!("\n{}", report::wide_table(&PEERS, &rows)));
     if effort == Effort::Full {
-        let title = "Tasks on SQLite and PostgreSQL next to Celery 5.7 on Redis";
-        report::write("tasks", &report::page(title, "cargo xtask bench tasks", "celery", &rows))?;
+        let title = "Tasks on SQLite and PostgreSQL next to Celery and graphile-worker";
+        let page = report::wide_page(title, "cargo xtask bench tasks", NOTE, &PEERS, &rows);
+        report::write("tasks", &page)?;
         say("written to bench/results/tasks.md");
     }
     Ok(rows.iter().all(|row| row.is_ok() != Some(false)))
 }
 
-fn storages(server: &str) -> Result<Vec<Storage>> {
-    let file = |name: &str| -> Result<String> {
-        Ok(format!("db.path={}", scratch(name)?.join("tasks.db").display()))
-    };
-    let storage = |name, settings, [consumed, sent, latency_ms]: [f64; 3]| Storage {
-        name,
-        settings,
-        consumed,
-        sent,
-        latency_ms,
-    };
-    let url = db::empty_database(server, "bench_tasks")?;
-    Ok(vec![
-        storage("SQLite, normal", vec![file("tasks-normal")?], [40_000.0, 100_000.0, 2.0]),
-        storage(
-            "SQLite, full",
-            vec![file("tasks-full")?, "db.synchronous=full".to_owned()],
-            [25_000.0, 100_000.0, 2.0],
-        ),
-        storage("PostgreSQL", vec![format!("db.url={url}")], [25_000.0, 30_000.0, 5.0]),
-    ])
+fn measured(what: &str, measure: impl FnOnce() -> Result<Numbers>) -> Result<Numbers> {
+    say(&bold(&format!("measuring {what}")));
+    measure()
 }
 
-fn measure(program: &Path, storage: &Storage, count: u64, celery: &Numbers) -> Result<Vec<Row>> {
-    let call = |arguments: &str, goal: u64| {
-        let settings = storage.settings.iter().flat_map(|setting| ["--set", setting]);
-        let mut command = killed_with_parent(&[program.display().to_string()]);
-        command.args(arguments.split_whitespace()).args(settings);
-        command.env("BENCH_CONSUME", goal.to_string());
-        numbers(&mut command)
+/// Returns a row for each value that Piton has on this storage, or should have.
+fn rows_of(storage: &Storage<'_>, piton: &Numbers, peers: &[Numbers; 3]) -> Vec<Row> {
+    let row = |(name, what, unit): (&str, &str, &'static str)| {
+        let [first, further @ ..] = peers.each_ref().map(|peer| peer.get(name));
+        let values = [first, piton.get(name)];
+        let row = Row::new(format!("{}: {what}", storage.name), unit, values, storage.limit(name));
+        Row { further: further.to_vec(), ..row }
     };
-    let name = storage.name;
-    let batches = call(&format!("send-batches {count} 1000"), 0)?;
-    let consumed = call("worker --concurrency 100", count)?;
-    let few = count / 640 * 64;
-    let singly = call(&format!("send-singly {few} 64"), 0)?;
-    call("worker --concurrency 100", few)?;
-    let (timed, sent) = (count.min(1000), format!("send-timed {} 10", count.min(1000)));
-    let settings: Vec<String> = storage.settings.clone();
-    let (program, arguments) = (program.to_owned(), sent);
-    // A second process sends, while the first one runs what comes.
-    let sender = std::thread::spawn(move || {
-        pause(Duration::from_millis(500));
-        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
-        let mut command = killed_with_parent(&[program.display().to_string()]);
-        command.args(arguments.split_whitespace()).args(settings).status().is_ok()
-    });
-    let latency = call("worker", timed)?;
-    sender.join().map_err(|_| "the sender has failed")?;
-    let of = |numbers: &Numbers, name: &str| numbers.get(name).copied().unwrap_or(f64::NAN);
-    let row = |what: &str, unit, peer, value, limit| {
-        Row::new(format!("{name}: {what}"), unit, [peer, value], limit)
-    };
-    let peer_sent = of(celery, "sent_per_second");
-    Ok(vec![
-        row(
-            "run and results stored, tasks/s",
-            "",
-            of(celery, "consumed_per_second"),
-            of(&consumed, "consumed_per_second"),
-            Limit::PitonFrom(storage.consumed),
-        ),
-        row(
-            "sent in batches of 1,000, tasks/s",
-            "",
-            f64::NAN,
-            of(&batches, "sent_per_second"),
-            Limit::PitonFrom(storage.sent),
-        ),
-        row(
-            "sent one by one by 64 callers, tasks/s",
-            "",
-            peer_sent,
-            of(&singly, "sent_per_second"),
-            Limit::None,
-        ),
-        row(
-            "sent to started in another process, p50",
-            "ms",
-            f64::NAN,
-            of(&latency, "latency_p50_ms"),
-            Limit::PitonTo(storage.latency_ms),
-        ),
-        row(
-            "sent to started in another process, p99",
-            "ms",
-            f64::NAN,
-            of(&latency, "latency_p99_ms"),
-            Limit::None,
-        ),
-    ])
-}
-
-fn celery(redis: &Redis, count: u64) -> Result<Numbers> {
-    say(&bold("measuring Celery"));
-    let python = root().join("target/python/celery/bin/python");
-    let url = format!("redis://127.0.0.1:{}/0", redis.port);
-    let call = |what: &str| {
-        let mut command = Command::new(&python);
-        command.arg(root().join("bench/celery_tasks.py")).args([&url, what, &count.to_string()]);
-        numbers(&mut command)
-    };
-    let mut all = call("run")?;
-    all.extend(call("send")?);
-    Ok(all)
-}
-
-/// Runs a program to its end, and returns what it prints: a name and a number a line.
-fn numbers(command: &mut Command) -> Result<Numbers> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err(format!("{command:?} has failed: {}", output.status).into());
-    }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let pairs = text.lines().filter_map(|line| line.split_once(' '));
-    Ok(pairs.filter_map(|(name, number)| Some((name.to_owned(), number.parse().ok()?))).collect())
+    let rows = VALUES.into_iter().map(row);
+    rows.filter(|row| !row.piton.is_nan() || row.limit != Limit::None).collect()
 }

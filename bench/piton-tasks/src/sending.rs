@@ -1,0 +1,76 @@
+//! Sends tasks, and prints how fast.
+
+use std::time::{Duration, Instant};
+
+use piton::prelude::*;
+use piton::tokio::time;
+
+use crate::meter::now_us;
+use crate::own_process::print_written_bytes;
+use crate::{add, timed};
+
+/// Concurrent callers of steady sending, so that a slow commit delays few others.
+const STEADY_CALLERS: u64 = 50;
+
+pub async fn send_batches(tasks: &Tasks, count: u64, size: u64) -> Result<()> {
+    let started = Instant::now();
+    for batch in 0..count / size {
+        tasks.send_all((0..size).map(|n| add::apply(batch, n))).await?;
+    }
+    print_rate(count / size * size, started);
+    print_written_bytes();
+    Ok(())
+}
+
+pub async fn send_singly(tasks: &Tasks, count: u64, callers: u64) -> Result<()> {
+    let started = Instant::now();
+    let mut all = Vec::new();
+    for _ in 0..callers {
+        let tasks = tasks.clone();
+        all.push(piton::spawn(async move {
+            for n in 0..count / callers {
+                tasks.send(add::apply(n, n)).await?;
+            }
+            Ok::<(), Error>(())
+        }));
+    }
+    for one in all {
+        one.await.map_err(Error::internal)??;
+    }
+    print_rate(count / callers * callers, started);
+    Ok(())
+}
+
+pub async fn send_timed(tasks: &Tasks, count: u64, pause_ms: u64) -> Result<()> {
+    for _ in 0..count {
+        tasks.send(timed::apply(now_us())).await?;
+        time::sleep(Duration::from_millis(pause_ms)).await;
+    }
+    Ok(())
+}
+
+/// Sends `rate` timed tasks a second for so many `seconds`, evenly distributed.
+pub async fn send_steadily(tasks: &Tasks, rate: u64, seconds: u64) -> Result<()> {
+    let interval = Duration::from_secs_f64(STEADY_CALLERS as f64 / rate as f64);
+    let mut all = Vec::new();
+    for caller in 0..STEADY_CALLERS {
+        let tasks = tasks.clone();
+        let start = time::Instant::now() + interval.mul_f64(caller as f64 / STEADY_CALLERS as f64);
+        all.push(piton::spawn(async move {
+            let mut ticks = time::interval_at(start, interval);
+            for _ in 0..rate * seconds / STEADY_CALLERS {
+                ticks.tick().await;
+                tasks.send(timed::apply(now_us())).await?;
+            }
+            Ok::<(), Error>(())
+        }));
+    }
+    for one in all {
+        one.await.map_err(Error::internal)??;
+    }
+    Ok(())
+}
+
+fn print_rate(sent: u64, started: Instant) {
+    println!("sent_per_second {:.0}", sent as f64 / started.elapsed().as_secs_f64());
+}
