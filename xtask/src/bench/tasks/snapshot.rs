@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::program::Numbers;
 use super::storage::{Place, Storage};
@@ -10,7 +11,6 @@ use crate::bench::db::psql;
 use crate::bench::killed_with_parent;
 use crate::command::{Result, pause};
 use crate::gate::postgres;
-use std::time::Duration;
 
 const POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM piton_tasks;\n";
 
@@ -43,7 +43,12 @@ impl<'a> Reader<'a> {
                 python.args(["-c", SQLITE]).arg(file);
                 python
             }
-            Place::Postgres { url, .. } => psql_reading_its_input(url),
+            Place::Postgres { url, .. } => {
+                // As autovacuum does every minute, so that a short run is planned as a long one: with
+                // the statistics of a table that is empty between two bursts.
+                psql(url, "VACUUM ANALYZE piton_tasks")?;
+                psql_reading_its_input(url)
+            }
         };
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut reader = Self { child, place };
