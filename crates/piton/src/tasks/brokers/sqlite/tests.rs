@@ -104,7 +104,7 @@ impl Fixture {
     async fn limit_pages(&self, free: i64) {
         let internal = self.broker.engine.internal();
         let mut connections =
-            [internal.connection().await.unwrap(), internal.connection().await.unwrap()];
+            [internal.connection().await.unwrap(), internal.batch_connection().await.unwrap()];
         for connection in &mut connections {
             let pages = fetch(connection, "PRAGMA page_count", no_arguments()).await.unwrap();
             let most = sqlx::Row::get::<i64, _>(&pages[0], 0) + free;
