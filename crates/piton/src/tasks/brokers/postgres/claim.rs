@@ -97,11 +97,15 @@ pub(super) fn claim_sql(queues: usize) -> Arc<str> {
 ///
 /// The state is asked for again, because it may have changed before the lock: by an expression that the index of ready
 /// tasks does not serve, because with few of them PostgreSQL would search that one for each key, past all dead entries.
+/// They are locked one by one, by a subquery with a limit: of a join, PostgreSQL reads the whole index of keys, which its
+/// statistics take for empty after a vacuum, once for each key.
 fn ready_sql(queues: usize, priority: usize) -> String {
     let ranges: Vec<String> = (0..queues).map(|queue| range_sql(queue, priority)).collect();
     format!(
-        "SELECT key FROM (SELECT task.key FROM ({}) AS merged JOIN piton_tasks AS task ON task.key = merged.key \
-         WHERE task.state + 0 = 0 ORDER BY merged.key FOR UPDATE OF task SKIP LOCKED) AS locked",
+        "SELECT key FROM (SELECT task.key FROM ({}) AS merged CROSS JOIN LATERAL ( \
+             SELECT key FROM piton_tasks WHERE piton_tasks.key = merged.key AND state + 0 = 0 LIMIT 1 \
+             FOR UPDATE SKIP LOCKED \
+         ) AS task ORDER BY merged.key) AS locked",
         ranges.join(" UNION ALL ")
     )
 }
