@@ -20,7 +20,7 @@ use super::database_file::DatabaseFile;
 use super::location::file_of;
 use super::statement::{close, execute, fetch};
 use super::transaction::SqliteTransaction;
-use super::write_queue::WriteQueue;
+use super::write_queue::{WritePermit, WriteQueue};
 use crate::db::bounded_rows::RowLimit;
 use crate::db::error::Error;
 use crate::db::migrations::service_migrations::MigrationSet;
@@ -170,8 +170,9 @@ impl Store {
 
     pub async fn run(&self, statement: BoundStatement) -> Result<u64, Error> {
         let kind = StatementKind::of(&statement.text)?;
-        let _permit = self.write_queue.acquire_for(kind).await?;
-        let changed = execute(&mut *self.acquire().await?, statement, kind).await;
+        // The connection is dropped first, so that the next writer is let in after it has ended.
+        let (_permit, mut connection) = self.acquire_for(kind).await?;
+        let changed = execute(&mut connection, statement, kind).await;
         self.acknowledge(changed, kind)
     }
 
@@ -181,8 +182,8 @@ impl Store {
         limit: RowLimit,
     ) -> Result<Vec<Row>, Error> {
         let kind = StatementKind::of(&statement.text)?;
-        let _permit = self.write_queue.acquire_for(kind).await?;
-        let rows = fetch(&mut *self.acquire().await?, statement, limit).await;
+        let (_permit, mut connection) = self.acquire_for(kind).await?;
+        let rows = fetch(&mut connection, statement, limit).await;
         self.acknowledge(rows, kind)
     }
 
@@ -196,14 +197,44 @@ impl Store {
         Ok(value)
     }
 
-    pub async fn begin(&self) -> Result<SqliteTransaction, Error> {
-        self.begin_on(&self.pool).await
+    /// Returns a connection for a statement outside of a transaction, and the permission to write unless the statement
+    /// only reads.
+    async fn acquire_for(
+        &self,
+        kind: StatementKind,
+    ) -> Result<(Option<WritePermit>, PoolConnection<Sqlite>), Error> {
+        if kind == StatementKind::Read {
+            return Ok((None, self.acquire().await?));
+        }
+        let (permit, connection) = self.acquire_writer().await?;
+        Ok((Some(permit), connection))
     }
 
-    /// Begins a transaction on a connection of `pool`, after earlier writers.
-    pub(super) async fn begin_on(&self, pool: &SqlitePool) -> Result<SqliteTransaction, Error> {
-        let permit = self.write_queue.acquire().await?;
-        let connection = self.acquire_from(pool).await?;
+    /// Returns the permission to write and a connection, after earlier writers.
+    async fn acquire_writer(&self) -> Result<(WritePermit, PoolConnection<Sqlite>), Error> {
+        let turn = self.write_queue.acquire_turn().await?;
+        let connection = self.acquire().await?;
+        let permit = self.write_queue.acquire(Some(turn)).await?;
+        Ok((permit, connection))
+    }
+
+    pub async fn begin(&self) -> Result<SqliteTransaction, Error> {
+        let (permit, connection) = self.acquire_writer().await?;
+        self.begin_on(connection, permit).await
+    }
+
+    /// Begins a transaction of piton's own background work, after earlier writers.
+    pub(super) async fn begin_internal(&self) -> Result<SqliteTransaction, Error> {
+        let permit = self.write_queue.acquire(None).await?;
+        let connection = self.acquire_from(&self.internal_pool).await?;
+        self.begin_on(connection, permit).await
+    }
+
+    async fn begin_on(
+        &self,
+        connection: PoolConnection<Sqlite>,
+        permit: WritePermit,
+    ) -> Result<SqliteTransaction, Error> {
         let begun = SqliteTransaction::begin(connection, Arc::clone(&self.file), permit).await;
         begun.map_err(|error| self.record_fault(error))
     }

@@ -206,12 +206,20 @@ async fn another_process_starts_a_task_within_milliseconds() {
 async fn handlers_that_use_all_connections_do_not_stop_tasks() {
     let broker = with(DbSettings { max_connections: 1, ..DbSettings::default() }).await;
     let _all = broker.db.sqlite_pool().unwrap().acquire().await.unwrap();
+    // Writes that wait for a connection do not stop them either.
+    let mut writes = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let db = broker.db.clone();
+        writes.spawn(async move { db.run("DELETE FROM piton_task_queues", ()).await });
+        tokio::task::yield_now().await;
+    }
     let worker = broker.worker().await;
     broker.enqueue(&[new_task("a")], None).await.unwrap();
     let settlements = broker.claim_all(worker).await;
     assert_eq!(settlements.len(), 1);
     assert!(broker.settle(worker, settlements).await.unwrap().fenced.is_empty());
     assert_eq!(broker.renew(worker, LEASE).await.unwrap(), Some(Vec::new()));
+    assert!(writes.try_join_next().is_none(), "the writes still wait");
 }
 
 #[tokio::test]
