@@ -145,7 +145,13 @@ impl Worker {
                 () = stop.stopped() => break,
             };
             if let Ok(worker) = self.0.noted(registration) {
-                return Some((worker, registered));
+                if registered.elapsed() < self.0.config.lease / 2 {
+                    return Some((worker, registered));
+                }
+                // Given up, because the lease may be over before its first renewal, and the tasks that have started
+                // would be lost with it.
+                self.unregister(worker).await;
+                continue;
             }
             tokio::select! {
                 () = sleep(backoff.next_delay()) => {}

@@ -8,7 +8,7 @@ use super::statements::{Cell, arguments, connection, execute, fetch};
 use crate::db::{SqliteInternal, Tx};
 use crate::tasks::brokers::database::revoked::finish_revoked;
 use crate::tasks::brokers::records::{WorkerId, WorkerInfo};
-use crate::tasks::clock::millis;
+use crate::tasks::clock::{Clock, millis};
 use crate::tasks::error::BrokerError;
 
 const REGISTER: &str = "INSERT INTO piton_task_workers (name, queues, concurrency, started_at_ms, lease_until_ms) \
@@ -28,10 +28,11 @@ const FORGET: &str = "DELETE FROM piton_task_workers WHERE id = ?";
 const REPORT: &str = "UPDATE piton_tasks SET progress = new.value ->> 1 FROM json_each(?1) new \
     WHERE piton_tasks.key = new.value ->> 0 AND worker = ?2 AND state = 2";
 
-/// Statements on leases, each call in a transaction of its own.
+/// Statements on leases, each call in a transaction of its own. The clock is read within it, because the wait for
+/// other writers may be longer than a lease.
 pub(super) struct Leases<'a> {
     pub internal: &'a SqliteInternal,
-    pub now_ms: i64,
+    pub clock: &'a Clock,
 }
 
 impl Leases<'_> {
@@ -41,6 +42,7 @@ impl Leases<'_> {
         lease: Duration,
     ) -> Result<WorkerId, BrokerError> {
         let queues = serde_json::to_string(&worker.queues).expect("texts always serialize");
+        let mut tx = self.internal.begin().await?;
         let values = [
             Cell::from(worker.name.as_str()),
             Cell::from(queues.as_str()),
@@ -48,14 +50,13 @@ impl Leases<'_> {
             worker.started_at_ms.into(),
             self.until(lease),
         ];
-        let mut tx = self.internal.begin().await?;
         let done = self.execute(&mut tx, REGISTER, values).await?;
         tx.commit().await?;
         Ok(WorkerId(done.last_insert_rowid()))
     }
 
     fn until(&self, lease: Duration) -> Cell {
-        self.now_ms.saturating_add(millis(lease)).into()
+        self.clock.now_ms().saturating_add(millis(lease)).into()
     }
 
     pub async fn renew(
@@ -77,7 +78,7 @@ impl Leases<'_> {
     pub async fn unregister(&self, worker: WorkerId) -> Result<u64, BrokerError> {
         let mut tx = self.internal.begin().await?;
         let released = self.end(&mut tx, worker.0, 0).await?;
-        finish_revoked(&mut tx, self.now_ms).await?;
+        finish_revoked(&mut tx, self.clock.now_ms()).await?;
         tx.commit().await?;
         Ok(released)
     }
@@ -85,20 +86,20 @@ impl Leases<'_> {
     /// Releases the tasks of workers whose lease has expired. Only reads if there is none.
     pub async fn release_lost(&self) -> Result<u64, BrokerError> {
         let mut reader = self.internal.connection().await?;
-        let expired = fetch(&mut reader, EXPIRED, arguments([self.now_ms.into()])).await;
+        let expired = fetch(&mut reader, EXPIRED, arguments([self.clock.now_ms().into()])).await;
         drop(reader);
         if expired.map_err(|error| self.internal.error(error))?.is_empty() {
             return Ok(0);
         }
         let mut tx = self.internal.begin().await?;
         // Asked again, because a worker may have renewed its lease in the meantime.
-        let expired = fetch(connection(&mut tx)?, EXPIRED, arguments([self.now_ms.into()]));
+        let expired = fetch(connection(&mut tx)?, EXPIRED, arguments([self.clock.now_ms().into()]));
         let expired = expired.await.map_err(|error| self.internal.error(error))?;
         let mut released = 0;
         for worker in expired {
             released += self.end(&mut tx, worker.get_unchecked(0), 1).await?;
         }
-        finish_revoked(&mut tx, self.now_ms).await?;
+        finish_revoked(&mut tx, self.clock.now_ms()).await?;
         tx.commit().await?;
         Ok(released)
     }

@@ -64,7 +64,7 @@ impl SqliteBroker {
     }
 
     fn leases(&self) -> Leases<'_> {
-        Leases { internal: self.engine.internal(), now_ms: self.clock.now_ms() }
+        Leases { internal: self.engine.internal(), clock: &self.clock }
     }
 
     /// Limits the time of a call.

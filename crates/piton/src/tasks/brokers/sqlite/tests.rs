@@ -223,6 +223,26 @@ async fn handlers_that_use_all_connections_do_not_stop_tasks() {
 }
 
 #[tokio::test]
+async fn a_lease_begins_after_the_wait_for_other_writers() {
+    let broker = fixture().await;
+    let renewed = broker.worker().await;
+    let writer = broker.db.begin().await.unwrap();
+    let info = WorkerInfo { name: "w".into(), queues: queue(), concurrency: 1, started_at_ms: 0 };
+    let mut calls = std::pin::pin!(async {
+        tokio::join!(broker.renew(renewed, LEASE), broker.register(&info, LEASE))
+    });
+    assert!((&mut calls).now_or_never().is_none());
+    broker.clock.advance(2 * LEASE);
+    writer.rollback().await.unwrap();
+    let (renewal, registered) = calls.await;
+    assert!(renewal.unwrap().is_some());
+    broker.release_lost().await.unwrap();
+    for worker in [renewed, registered.unwrap()] {
+        assert!(broker.renew(worker, LEASE).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_tasks_as_a_whole_until_there_is_space() {
     let broker = fixture().await;
     let message = "x".repeat(10_000);

@@ -1,7 +1,7 @@
 //! Brokers that fail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -21,6 +21,8 @@ use crate::tasks::error::{BrokerError, Kind};
 struct Flaky {
     inner: Arc<dyn Broker>,
     is_down: Arc<AtomicBool>,
+    /// Time that the next registration takes.
+    next_registration_s: AtomicU64,
 }
 
 impl Flaky {
@@ -40,7 +42,13 @@ impl Broker for Flaky {
         self.inner.enqueue(tasks, group)
     }
     fn register<'a>(&'a self, worker: &'a WorkerInfo, lease: Duration) -> Call<'a, WorkerId> {
-        self.check(self.inner.register(worker, lease))
+        let call = self.check(self.inner.register(worker, lease));
+        let seconds = self.next_registration_s.swap(0, Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            call.await
+        }
+        .boxed()
     }
     fn renew(&self, worker: WorkerId, lease: Duration) -> Call<'_, Option<Vec<i64>>> {
         self.check(self.inner.renew(worker, lease))
@@ -135,10 +143,32 @@ impl CronStore for Flaky {
 }
 
 async fn flaky() -> (Fixture, Arc<AtomicBool>) {
+    slow_to_register(0).await
+}
+
+/// Makes a fixture whose first registration takes so long.
+async fn slow_to_register(seconds: u64) -> (Fixture, Arc<AtomicBool>) {
     let is_down = Arc::new(AtomicBool::new(false));
     let switch = is_down.clone();
-    let fixture = Fixture::over(|inner| Arc::new(Flaky { inner, is_down })).await;
+    let next_registration_s = AtomicU64::new(seconds);
+    let fixture =
+        Fixture::over(|inner| Arc::new(Flaky { inner, is_down, next_registration_s })).await;
     (fixture, switch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_task_runs_under_a_registration_that_took_as_long_as_its_lease() {
+    let (fixture, _) = slow_to_register(31).await;
+    let (task, count) = counting("task", |_| async {
+        tokio::time::sleep(5 * SECOND).await;
+        Ok(json!(1))
+    });
+    let id = fixture.send("task", vec![]).await;
+    let running = fixture.start([task]);
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!((fixture.state_of(&id).await, runs(&count)), (TaskState::Succeeded, 1));
+    assert_eq!(fixture.broker.workers().await.unwrap().len(), 1);
+    running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
