@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use piton::db::Migrations;
+use piton::db::{Migrations, sqlx};
 use piton::prelude::*;
 use piton::serde_json::Value;
 use piton::tasks::TaskRun;
@@ -14,7 +14,7 @@ const MIGRATIONS: Migrations = Migrations::new(&[(
 )]);
 
 /// Waits, then leaves a trace.
-#[task(name = "tasks.work", retries = 3)]
+#[task(name = "tasks.work", retries = 3, priority = 5)]
 async fn work(
     #[part] db: Db,
     #[part] run: TaskRun,
@@ -27,6 +27,30 @@ async fn work(
     Ok(number)
 }
 
+/// Uses all connections of its process for a while. Starts before the other tasks.
+#[task(name = "tasks.hold")]
+async fn hold(#[part] db: Db, pause_ms: u64) -> task::Result<()> {
+    let pause = piton::tokio::time::sleep(Duration::from_millis(pause_ms));
+    if let Some(pool) = db.postgres_pool() {
+        let _held = all_connections(pool).await?;
+        pause.await;
+    } else if let Some(pool) = db.sqlite_pool() {
+        let _held = all_connections(pool).await?;
+        pause.await;
+    }
+    Ok(())
+}
+
+async fn all_connections<D: sqlx::Database>(
+    pool: &sqlx::Pool<D>,
+) -> Result<Vec<sqlx::pool::PoolConnection<D>>, sqlx::Error> {
+    let mut held = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        held.push(pool.acquire().await?);
+    }
+    Ok(held)
+}
+
 #[cron(every = "1s", name = "tasks.tick")]
 async fn tick(db: Db, run: TaskRun) -> task::Result<()> {
     let tick = run.header("cron_tick").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -34,19 +58,42 @@ async fn tick(db: Db, run: TaskRun) -> task::Result<()> {
     Ok(())
 }
 
+/// `count` tasks with the numbers from `first` on, which pause for at least `pause_ms` and up to `spread_ms` longer.
 #[derive(Deserialize, JsonSchema)]
 struct Load {
+    #[serde(default)]
+    first: i64,
     count: i64,
     pause_ms: u64,
+    #[serde(default)]
+    spread_ms: u64,
+}
+
+impl Load {
+    /// Returns the pause of a task: those of consecutive tasks are far apart, and their mean is that of all.
+    fn pause_ms(&self, number: i64) -> u64 {
+        self.pause_ms + number.unsigned_abs() * 61 % (self.spread_ms + 1)
+    }
 }
 
 #[post("/send")]
 async fn send(tasks: Tasks, Query(load): Query<Load>) -> Result<String> {
-    let numbers: Vec<i64> = (0..load.count).collect();
+    let numbers: Vec<i64> = (load.first..load.first + load.count).collect();
     for batch in numbers.chunks(500) {
-        tasks.send_all(batch.iter().map(|number| work::apply(*number, load.pause_ms))).await?;
+        let call = |number: &i64| work::apply(*number, load.pause_ms(*number));
+        tasks.send_all(batch.iter().map(call)).await?;
     }
     Ok(load.count.to_string())
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Hold {
+    pause_ms: u64,
+}
+
+#[post("/hold")]
+async fn send_hold(Query(hold): Query<Hold>) -> Result<String> {
+    Ok(hold::delay(hold.pause_ms).await?.id().to_owned())
 }
 
 /// What is known of all tasks that were sent.
@@ -59,6 +106,8 @@ struct Counts {
     succeeded: i64,
     failed: i64,
     losses: i64,
+    /// Tasks that have used all connections of their process, and ended.
+    held: i64,
 }
 
 #[get("/counts")]
@@ -77,6 +126,9 @@ async fn counts(db: Db) -> Result<Json<Counts>> {
         succeeded: db.scalar(results(" AND state = 3"), ()).await?,
         failed: db.scalar(results(" AND state <> 3"), ()).await?,
         losses: db.scalar(results(" AND losses > 0"), ()).await?,
+        held: db
+            .scalar("SELECT count(*) FROM piton_task_results WHERE name = 'tasks.hold'", ())
+            .await?,
     }))
 }
 

@@ -66,10 +66,11 @@ const SUITES: [Suite; 3] = [
     Suite {
         name: "tasks",
         what: "release builds: workers killed thirty times while 15,000 tasks run, on SQLite and on PostgreSQL; rolling \
-               restarts; a task longer than its lease; fifty ticks in two processes",
+               restarts; a task longer than its lease; fifty ticks in two processes; the rate of tasks after each of five \
+               faults of both databases",
         install: || Ok(()),
         arguments: "--release --package e2e --all-features --test-threads 1",
-        tests: "test(/^tasks::/)",
+        tests: "test(/^(tasks|task_faults)::/)",
     },
 ];
 

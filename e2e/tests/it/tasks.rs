@@ -1,5 +1,6 @@
 //! Workers that are killed, restarted and cut off: no task is lost, and none fails for it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,35 +10,47 @@ use test_support::{free_port, http_client};
 const PROGRAM: &str = "examples/tasks";
 
 /// The database that all processes of a test share.
-struct Shared {
+pub(crate) struct Shared {
     setting: String,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
-fn sqlite() -> Shared {
+pub(crate) fn sqlite() -> Shared {
     let folder = tempfile::tempdir().unwrap();
-    let setting = format!("db.path={}", folder.path().join("tasks.db").display());
-    Shared { setting, _folder: folder }
+    let file = folder.path().join("tasks.db");
+    Shared { _folder: Some(folder), ..Shared::in_file(&file) }
 }
 
-fn postgres() -> Shared {
-    let setting = format!("db.url={}", test_support::postgres::database());
-    Shared { setting, _folder: tempfile::tempdir().unwrap() }
+pub(crate) fn postgres() -> Shared {
+    Shared::at_url(&test_support::postgres::database())
 }
 
 impl Shared {
+    pub(crate) fn in_file(path: &Path) -> Self {
+        Self { setting: format!("db.path={}", path.display()), _folder: None }
+    }
+
+    pub(crate) fn at_url(url: &str) -> Self {
+        Self { setting: format!("db.url={url}"), _folder: None }
+    }
+
     /// Starts the process that takes requests, and runs no task.
-    async fn front(&self) -> Service {
+    pub(crate) async fn front(&self) -> Service {
         let off = ["--set", &self.setting, "--set", "tasks.worker=off", "--set", "http.timeout=2m"];
         Service::start(PROGRAM, free_port(), &off).await
     }
 
-    /// Starts a worker. Its admin address is where the test asks whether it is ready.
     async fn worker(&self) -> Service {
+        self.worker_with(&[]).await
+    }
+
+    /// Starts a worker with more settings. Its admin address is where the test asks whether it is ready.
+    pub(crate) async fn worker_with(&self, settings: &[&str]) -> Service {
         let port = free_port();
         let admin = format!("admin.address=127.0.0.1:{port}");
-        let arguments =
-            ["worker", "--set", &self.setting, "--set", &admin, "--set", "tasks.lease=3s"];
+        let own = [self.setting.as_str(), &admin, "tasks.lease=3s"];
+        let set = own.iter().chain(settings).flat_map(|setting| ["--set", setting]);
+        let arguments: Vec<&str> = std::iter::once("worker").chain(set).collect();
         Service::start(PROGRAM, port, &arguments).await
     }
 }
@@ -56,7 +69,7 @@ async fn send(front: &Service, count: u64, pause_ms: u64) {
 }
 
 /// Waits until every task has ended, as long as the number of those that are left goes down.
-async fn wait_until_done(front: &Service) -> Value {
+pub(crate) async fn wait_until_done(front: &Service) -> Value {
     let (mut last, mut changed) = (i64::MAX, tokio::time::Instant::now());
     loop {
         let now = counts(front).await;
