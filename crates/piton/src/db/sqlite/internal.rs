@@ -42,7 +42,7 @@ impl SqliteInternal {
     /// # Errors
     /// Those of [`connection`](Self::connection), and if earlier writes took too long.
     pub(in crate::db) async fn open_transaction(&self) -> Result<SqliteTransaction, Error> {
-        self.0.begin_internal().await
+        self.0.begin_internal(&self.0.internal_pool).await
     }
 
     /// Begins a transaction after earlier writers, on the connection for work in batches.
@@ -50,7 +50,7 @@ impl SqliteInternal {
     /// # Errors
     /// Those of [`open_transaction`](Self::open_transaction).
     pub(in crate::db) async fn open_batch_transaction(&self) -> Result<SqliteTransaction, Error> {
-        self.0.begin_on(&self.0.batch_pool).await
+        self.0.begin_internal(&self.0.batch_pool).await
     }
 
     pub(in crate::db) fn store(&self) -> &Arc<Store> {

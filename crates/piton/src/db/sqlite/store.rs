@@ -223,10 +223,13 @@ impl Store {
         self.begin_on(connection, permit).await
     }
 
-    /// Begins a transaction of piton's own background work, after earlier writers.
-    pub(super) async fn begin_internal(&self) -> Result<SqliteTransaction, Error> {
+    /// Begins a transaction of piton's own background work on a connection of `pool`, after earlier writers.
+    pub(super) async fn begin_internal(
+        &self,
+        pool: &SqlitePool,
+    ) -> Result<SqliteTransaction, Error> {
         let permit = self.write_queue.acquire(None).await?;
-        let connection = self.acquire_from(&self.internal_pool).await?;
+        let connection = self.acquire_from(pool).await?;
         self.begin_on(connection, permit).await
     }
 

@@ -63,7 +63,7 @@ impl Session {
         if bytes >= MAX_BUFFER_BYTES || self.pending.is_full() {
             return 0;
         }
-        let target = self.free_slots().max(self.prefetch.target(self.slots.len()));
+        let target = self.free_slots().max(self.prefetch.target());
         self.set_low_water(target / 2);
         // Below half, so that fast tasks are claimed in batches.
         if buffered * 2 <= target { target.saturating_sub(buffered) } else { 0 }

@@ -1,49 +1,56 @@
 //! [`Prefetch`]: how many tasks a worker claims ahead of those that it can start.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The work that is claimed ahead, in time: enough to cover a call of the broker, and so little that slow tasks are
-/// left to other workers.
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// The time whose work is claimed ahead, and over which that work is measured: enough to cover a call of the broker, and
+/// so little that slow tasks are left to other workers.
 const AHEAD: Duration = Duration::from_millis(50);
 
 /// Maximum number of tasks that are claimed ahead.
-const MAX_AHEAD: u64 = 1000;
+const MAX_AHEAD: usize = 1000;
 
-/// The mean duration of the last tasks, from which the number follows.
+/// The rate at which a worker ends tasks, from which the number follows. It is the rate and not the duration of the
+/// last tasks, because a few fast ones, such as those of a schedule, say nothing about the slow ones next to them.
 #[derive(Default)]
 pub(super) struct Prefetch {
-    /// 0 before the first task has ended.
-    mean_nanos: AtomicU64,
+    /// Number of tasks that have ended since the window began.
+    ended: AtomicUsize,
+    window: Mutex<Option<Window>>,
+}
+
+struct Window {
+    began: Instant,
+    target: usize,
 }
 
 impl Prefetch {
-    /// Notes the duration of a task.
-    pub fn observe(&self, duration: Duration) {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).max(1);
-        // Two threads may overwrite each other's sample, which is as good as one of both.
-        let mean = match self.mean_nanos.load(Ordering::Relaxed) {
-            0 => nanos,
-            mean => mean - mean / 8 + nanos / 8,
-        };
-        self.mean_nanos.store(mean.max(1), Ordering::Relaxed);
+    /// Counts a task that has ended.
+    pub fn count_ended(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Forgets all durations, so that nothing is claimed ahead until the next task has ended.
+    /// Forgets the rate, so that nothing is claimed ahead until it is measured again.
     pub fn reset(&self) {
-        self.mean_nanos.store(0, Ordering::Relaxed);
+        self.ended.store(0, Ordering::Relaxed);
+        *self.window.lock() = None;
     }
 
-    /// Returns the number of tasks that `concurrency` slots run in the time claimed ahead; 0 if a slot does not end
-    /// even one in it, or if no duration is known.
-    pub fn target(&self, concurrency: usize) -> usize {
-        let mean = self.mean_nanos.load(Ordering::Relaxed);
-        let ahead = u64::try_from(AHEAD.as_nanos()).unwrap_or(u64::MAX);
-        if mean == 0 || mean > ahead {
-            return 0;
+    /// Returns the number of tasks that ended in the last window, per time claimed ahead; 0 in the first window.
+    pub fn target(&self) -> usize {
+        let now = Instant::now();
+        let mut window = self.window.lock();
+        let window = window.get_or_insert(Window { began: now, target: 0 });
+        let elapsed = now.duration_since(window.began);
+        if elapsed >= AHEAD {
+            let ended = self.ended.swap(0, Ordering::Relaxed) as f64;
+            let per_window = ended * AHEAD.as_secs_f64() / elapsed.as_secs_f64();
+            *window = Window { began: now, target: (per_window as usize).min(MAX_AHEAD) };
         }
-        let tasks = (ahead / mean).saturating_mul(concurrency as u64);
-        usize::try_from(tasks.min(MAX_AHEAD)).unwrap_or(usize::MAX)
+        window.target
     }
 }
 
@@ -51,29 +58,41 @@ impl Prefetch {
 mod tests {
     use super::*;
 
-    fn after(durations: &[Duration]) -> usize {
+    /// Runs so many tasks in as many windows, and returns the number to claim ahead after the last one.
+    async fn after(windows: &[usize]) -> usize {
         let prefetch = Prefetch::default();
-        durations.iter().for_each(|duration| prefetch.observe(*duration));
-        prefetch.target(10)
+        let mut target = prefetch.target();
+        for tasks in windows {
+            (0..*tasks).for_each(|_| prefetch.count_ended());
+            tokio::time::advance(AHEAD).await;
+            target = prefetch.target();
+        }
+        target
     }
 
-    #[test]
-    fn slow_tasks_are_not_claimed_ahead() {
-        assert_eq!(after(&[]), 0);
-        assert_eq!(after(&[Duration::from_secs(1)]), 0);
+    #[tokio::test(start_paused = true)]
+    async fn as_many_are_claimed_ahead_as_have_ended_in_that_time_up_to_a_maximum() {
+        assert_eq!(after(&[]).await, 0);
+        assert_eq!(after(&[100]).await, 100);
+        assert_eq!(after(&[100, 20]).await, 20);
+        assert_eq!(after(&[5000]).await, 1000);
     }
 
-    #[test]
-    fn fast_tasks_are_claimed_ahead_up_to_a_maximum() {
-        assert_eq!(after(&[Duration::from_millis(5)]), 100);
-        assert_eq!(after(&[Duration::from_micros(1)]), 1000);
-        assert_eq!(after(&[Duration::ZERO]), 1000);
+    #[tokio::test(start_paused = true)]
+    async fn slow_tasks_are_not_claimed_ahead_after_fast_ones() {
+        assert_eq!(after(&[1000, 0]).await, 0);
     }
 
-    #[test]
-    fn tasks_that_become_slow_end_the_prefetch_within_a_few() {
-        let fast = [Duration::from_micros(10); 100];
-        let slow = [Duration::from_secs(1)];
-        assert_eq!(after(&[&fast[..], &slow[..]].concat()), 0);
+    #[tokio::test(start_paused = true)]
+    async fn a_long_time_without_a_measurement_is_one_window() {
+        let prefetch = Prefetch::default();
+        assert_eq!(prefetch.target(), 0);
+        (0..100).for_each(|_| prefetch.count_ended());
+        tokio::time::advance(10 * AHEAD).await;
+        assert_eq!(prefetch.target(), 10);
+        tokio::time::advance(AHEAD / 2).await;
+        assert_eq!(prefetch.target(), 10, "the window has not ended");
+        prefetch.reset();
+        assert_eq!(prefetch.target(), 0);
     }
 }

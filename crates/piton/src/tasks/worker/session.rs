@@ -109,9 +109,8 @@ impl Session {
         while let Some((claimed, left)) = self.buffer.next().await {
             let busy = Busy::new(&self.busy, &metrics.running);
             self.note_level(left);
-            let started = Instant::now();
             let settlement = self.shared.executor.execute(claimed, slot, &self.stop).await;
-            self.prefetch.observe(started.elapsed());
+            self.prefetch.count_ended();
             // Otherwise it was given back while it was cancelled.
             if slot.end().is_some() {
                 self.pending.push(settlement);
