@@ -63,10 +63,13 @@ impl Session {
         if bytes >= MAX_BUFFER_BYTES || self.pending.is_full() {
             return 0;
         }
-        let target = self.free_slots().max(self.prefetch.target());
+        let (free, ahead) = (self.free_slots(), self.prefetch.target());
+        let target = free.max(ahead);
         self.set_low_water(target / 2);
-        // Below half, so that fast tasks are claimed in batches.
-        if buffered * 2 <= target { target.saturating_sub(buffered) } else { 0 }
+        // Below half, so that fast tasks are claimed in batches. And half of what is claimed ahead at most, so that the
+        // broker claims one half while the other runs.
+        let max = free.max(ahead.div_ceil(2));
+        if buffered * 2 <= target { max.min(target.saturating_sub(buffered)) } else { 0 }
     }
 
     /// Returns the time to wait before looking again, if nothing wakes the worker.

@@ -66,15 +66,15 @@ impl Engine {
     fn submit(&self, job: Job) {
         let mut waiting = self.0.waiting.lock();
         waiting.jobs.push_back(job);
-        if waiting.is_running {
+        // Without a runtime the service has ended: leases expire.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if std::mem::replace(&mut waiting.is_running, true) {
             return;
         }
-        // Without a runtime the service has ended: leases expire.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            waiting.is_running = true;
-            // In a task of its own, because a caller that is cancelled must not stop what others wait for.
-            runtime.spawn(Running(self.clone()).run());
-        }
+        // A runtime that ends drops the task at once, which takes the lock.
+        drop(waiting);
+        // In a task of its own, because a caller that is cancelled must not stop what others wait for.
+        runtime.spawn(Running(self.clone()).run());
     }
 
     /// Gives tasks back that nobody received.
