@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::store::Store;
 use super::transaction::SqliteTransaction;
@@ -42,7 +42,7 @@ impl SqliteInternal {
     /// # Errors
     /// Those of [`connection`](Self::connection), and if earlier writes took too long.
     pub(in crate::db) async fn open_transaction(&self) -> Result<SqliteTransaction, Error> {
-        self.0.begin_internal(&self.0.internal_pool).await
+        self.begin_on(&self.0.internal_pool).await
     }
 
     /// Begins a transaction after earlier writers, on the connection for work in batches.
@@ -50,7 +50,13 @@ impl SqliteInternal {
     /// # Errors
     /// Those of [`open_transaction`](Self::open_transaction).
     pub(in crate::db) async fn open_batch_transaction(&self) -> Result<SqliteTransaction, Error> {
-        self.0.begin_internal(&self.0.batch_pool).await
+        self.begin_on(&self.0.batch_pool).await
+    }
+
+    async fn begin_on(&self, pool: &SqlitePool) -> Result<SqliteTransaction, Error> {
+        let permit = self.0.write_queue.acquire(None).await?;
+        let connection = self.0.acquire_from(pool).await?;
+        self.0.begin_on(connection, permit).await
     }
 
     pub(in crate::db) fn store(&self) -> &Arc<Store> {

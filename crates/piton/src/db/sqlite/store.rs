@@ -64,7 +64,7 @@ pub(in crate::db) struct Store {
     /// Set if the log of a moved or replaced file is not written back yet, because another program
     /// uses it. The keeper must stay open until it is: the log holds acknowledged writes.
     pub(super) log_is_busy: AtomicBool,
-    write_queue: WriteQueue,
+    pub(super) write_queue: WriteQueue,
     pub(super) busy_timeout: Duration,
     pub(super) migrations: MigrationSet,
     synchronous: Synchronous,
@@ -223,17 +223,7 @@ impl Store {
         self.begin_on(connection, permit).await
     }
 
-    /// Begins a transaction of piton's own background work on a connection of `pool`, after earlier writers.
-    pub(super) async fn begin_internal(
-        &self,
-        pool: &SqlitePool,
-    ) -> Result<SqliteTransaction, Error> {
-        let permit = self.write_queue.acquire(None).await?;
-        let connection = self.acquire_from(pool).await?;
-        self.begin_on(connection, permit).await
-    }
-
-    async fn begin_on(
+    pub(super) async fn begin_on(
         &self,
         connection: PoolConnection<Sqlite>,
         permit: WritePermit,
