@@ -29,6 +29,7 @@ mod rolling_restart;
 mod settings;
 mod small_disk;
 mod streams;
+mod task_commands;
 mod task_faults;
 mod tasks;
 mod terminal;

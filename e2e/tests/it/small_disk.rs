@@ -24,7 +24,7 @@ impl SmallDisk {
         command.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
         let output = command.output().unwrap();
         let report = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "a tmpfs is mounted by root: {report}");
+        assert!(output.status.success(), "cannot mount a tmpfs, which needs root: {report}");
         Self { folder }
     }
 

@@ -7,11 +7,11 @@ use serde_json::Value;
 use test_support::service::Service;
 use test_support::{free_port, http_client};
 
-const PROGRAM: &str = "examples/tasks";
+pub(crate) const PROGRAM: &str = "examples/tasks";
 
 /// The database that all processes of a test share.
 pub(crate) struct Shared {
-    setting: String,
+    pub(crate) setting: String,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -40,7 +40,7 @@ impl Shared {
         Service::start(PROGRAM, free_port(), &off).await
     }
 
-    async fn worker(&self) -> Service {
+    pub(crate) async fn worker(&self) -> Service {
         self.worker_with(&[]).await
     }
 
@@ -61,7 +61,7 @@ async fn counts(front: &Service) -> Value {
     serde_json::from_slice(&response.body).unwrap()
 }
 
-async fn send(front: &Service, count: u64, pause_ms: u64) {
+pub(crate) async fn send(front: &Service, count: u64, pause_ms: u64) {
     let path = format!("/send?count={count}&pause_ms={pause_ms}");
     let mut connection = http_client::Connection::open(front.port).await.unwrap();
     let response = connection.request("POST", &path, "").await.unwrap();

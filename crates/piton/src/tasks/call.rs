@@ -160,7 +160,9 @@ impl<T> Call<T> {
     pub fn priority(mut self, priority: u8) -> Self {
         self.options.priority = priority;
         if priority > MAX_PRIORITY {
-            return self.with_fault(format!("priority {priority}: the last is {MAX_PRIORITY}"));
+            return self.with_fault(format!(
+                "priority {priority} is not one of 0 (first) to {MAX_PRIORITY} (last)"
+            ));
         }
         self
     }
@@ -204,7 +206,7 @@ impl<T> Call<T> {
         Tasks::current()?.send(self).await
     }
 
-    /// Returns the record for a broker. `now_ms` is the broker's time.
+    /// Returns the record for a broker, with times counted from `context.now_ms`.
     pub(super) fn into_new_task(
         self,
         context: &MessageContext<'_>,

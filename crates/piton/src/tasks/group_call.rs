@@ -77,7 +77,7 @@ impl<T, S> GroupWithSummary<T, S> {
     ) -> Result<(Vec<NewTask>, NewGroup), BrokerError> {
         let size = self.members.len();
         if size == 0 || size > MAX_MEMBERS {
-            let why = format!("a group of {size} tasks: it has from 1 to {MAX_MEMBERS}");
+            let why = format!("a group has 1 to {MAX_MEMBERS} tasks, not {size}: split it");
             return Err(BrokerError::new(Kind::Invalid, why));
         }
         let id = new_id(tasks.now_ms());

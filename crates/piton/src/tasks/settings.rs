@@ -52,7 +52,7 @@ pub struct TasksSettings {
     pub keep_failures: Duration,
 
     /// How often a task may be lost with its worker (killed, out of memory, cut off) before it fails: a task that
-    /// kills every worker must not go round for ever. **Default: `20`.**
+    /// kills every worker must not go round indefinitely. **Default: `20`.**
     #[setting(max = 1_000_000)]
     pub max_losses: u32,
 
@@ -61,8 +61,8 @@ pub struct TasksSettings {
     #[setting(max = "365days")]
     pub max_queue_age: Duration,
 
-    /// Maximum size of a task's arguments, as JSON. Larger ones are refused by the sender: store the data, and send
-    /// its key. **Default: `1MiB`.**
+    /// Maximum size of a task's message: its arguments as JSON text, and headers. Larger ones are refused by the sender:
+    /// store the data, and send its key. **Default: `1MiB`.**
     #[setting(min = "1KiB", max = "64MiB")]
     pub max_message_size: ByteSize,
 }

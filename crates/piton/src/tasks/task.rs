@@ -68,13 +68,13 @@ pub(super) struct TaskOptions {
     pub ignore_result: bool,
 }
 
-/// The time at which a task's message is removed from the broker.
+/// The handling of a task whose worker was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Ack {
-    /// When the task has ended: it runs at least once, and again if its worker dies.
+    /// It runs again: at least once.
     #[default]
     Late,
-    /// Before the task starts: it runs at most once, and not at all if its worker dies at that moment.
+    /// It fails as a dead letter: it runs at most once, and not at all if its worker is lost before it starts.
     Early,
 }
 
@@ -175,7 +175,7 @@ impl Task {
         self.option(|options| options.expires = Some(expires))
     }
 
-    /// Sets when the message is removed. **Default: [`Ack::Late`].**
+    /// Sets what happens when the worker is lost. **Default: [`Ack::Late`].**
     #[must_use]
     pub fn ack(self, ack: Ack) -> Self {
         self.option(|options| options.ack = ack)

@@ -128,7 +128,7 @@ pub(crate) struct Settled {
     pub fenced: Vec<i64>,
 }
 
-/// The state of a stored task. Celery's names are in [`TaskState::celery_name`].
+/// The state of a stored task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TaskState {
     /// Waits for a worker.
@@ -166,18 +166,6 @@ impl TaskState {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Revoked => "revoked",
-        }
-    }
-
-    /// Returns the state of Celery.
-    pub fn celery_name(self) -> &'static str {
-        match self {
-            Self::Queued | Self::Scheduled => "PENDING",
-            Self::Retrying => "RETRY",
-            Self::Running => "STARTED",
-            Self::Succeeded => "SUCCESS",
-            Self::Failed => "FAILURE",
-            Self::Revoked => "REVOKED",
         }
     }
 

@@ -78,7 +78,10 @@ fn tasks() -> Command {
             verb("show", "Show a task with its error and its children").arg(id()).arg(json()),
         )
         .subcommand(filter_arguments(verb("dead", "List tasks that failed for good")).arg(json()))
-        .subcommand(filter_arguments(verb("retry", "Run failed or revoked tasks again")))
+        .subcommand(filter_arguments(verb(
+            "retry",
+            "Run failed tasks again, or revoked ones by id or --state revoked",
+        )))
         .subcommand(filter_arguments(verb("cancel", "Revoke tasks that have not ended")))
         .subcommand(filter_arguments(verb("purge", "Remove tasks that wait, without a trace")))
         .subcommand(verb("pause", "Start no task of a queue").arg(queue()))
@@ -158,7 +161,10 @@ async fn show(tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchErr
 
 async fn change(tasks: &Tasks, verb: &str, arguments: &ArgMatches) -> Result<String, LaunchError> {
     require_condition(verb, arguments)?;
+    let has_ids = arguments.contains_id("ids");
     let (states, past): (&[TaskState], _) = match verb {
+        // What was revoked is sent again only if it is meant.
+        "retry" if has_ids => (&[TaskState::Failed, TaskState::Revoked], "sent again"),
         "retry" => (&[TaskState::Failed], "sent again"),
         "cancel" => (&UNFINISHED, "revoked"),
         _ => (&WAITING, "removed"),
@@ -190,24 +196,23 @@ async fn pause(
 
 async fn cron(app: &Handle, tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchError> {
     let crons: Vec<&Cron> = app.provided::<Cron>().collect();
-    let Some((verb, arguments)) = arguments.subcommand() else {
-        return Ok(schedule_table(&crons, &tasks.broker().crons().await?, tasks.now_ms()));
+    let (verb, arguments) = match arguments.subcommand() {
+        None | Some(("list", _)) => {
+            return Ok(schedule_table(&crons, &tasks.broker().crons().await?, tasks.now_ms()));
+        }
+        Some(verb) => verb,
     };
-    if verb == "list" {
-        return Ok(schedule_table(&crons, &tasks.broker().crons().await?, tasks.now_ms()));
-    }
     let name = required(arguments, "name");
     let Some(cron) = crons.iter().find(|cron| cron.task().name() == name) else {
-        let known = crons.iter().map(|cron| format!("`{}`", cron.task().name()));
-        let known = known.collect::<Vec<_>>().join(", ");
-        let why = format!("this service has no schedule `{name}`; it has: {known}");
+        let why =
+            format!("this service has no schedule `{name}`: `tasks cron list` shows those it has");
         return Err(LaunchError::Fault(why.into()));
     };
     if verb == "run" {
         let sent = tasks.send(Call::<Value>::of(cron.task())).await?;
         return Ok(format!("Sent `{name}` as task {}.\n", sent.id()));
     }
-    // Known to the broker from now on, even if no worker has started since the schedule is there.
+    // Creates the record, so that a schedule can be paused before any worker has started it.
     tasks.broker().cron(name, tasks.now_ms()).await?;
     tasks.broker().pause_cron(name, verb == "pause").await?;
     Ok(match verb {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat};
 use piton_celery::Exception;
 
-use super::super::brokers::records::{CronRecord, QueueStats, TaskRecord, WorkerInfo};
+use super::super::brokers::records::{CronRecord, QueueStats, TaskRecord, TaskState, WorkerInfo};
 use super::super::cron::Cron;
 
 /// Maximum number of characters of an error in a table.
@@ -52,10 +52,10 @@ fn error_of(record: &TaskRecord) -> Option<String> {
 
 pub(super) fn task_table(records: &[TaskRecord], now_ms: i64) -> String {
     if records.is_empty() {
-        return "No such task.\n".to_owned();
+        return "No task matches.\n".to_owned();
     }
     let row = |record: &TaskRecord| {
-        let error = error_of(record).filter(|_| record.state.celery_name() != "SUCCESS");
+        let error = error_of(record).filter(|_| record.state != TaskState::Succeeded);
         let error: String = error.unwrap_or_default().chars().take(MAX_ERROR_CHARS).collect();
         [
             record.id.clone(),

@@ -1,6 +1,6 @@
 //! Sends the tasks of all schedules when their time comes.
 //!
-//! Every process with schedules runs one of these, and the broker decides which of them sends a tick: it stores the last
+//! Every process that runs tasks runs one of these, and the broker decides which of them sends a tick: it stores the last
 //! tick of a schedule, and refuses one that is not later. So a tick runs once however many replicas there are, and a clock
 //! that is set back repeats none.
 

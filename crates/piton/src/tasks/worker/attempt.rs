@@ -21,7 +21,7 @@ use crate::tasks::brokers::records::{FinalState, FinishedTask, NewTask, Outcome,
 use crate::tasks::clock::millis;
 use crate::tasks::error::Verdict;
 use crate::tasks::metrics::AttemptOutcome;
-use crate::tasks::task::Task;
+use crate::tasks::task::{Task, TaskOptions};
 use crate::tasks::task_call::TaskCall;
 use crate::tasks::task_run::TaskRun;
 
@@ -92,23 +92,28 @@ pub(super) struct Attempt<'a> {
     pub started_at_ms: i64,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     /// Returns the settlement of the task. Logs and counts the attempt.
     pub fn conclude(mut self, end: End) -> Settlement {
         match end {
             End::Returned(value) => self.succeed(&value),
             End::Revoked(reason) => self.revoke(reason),
             End::Failed(failure) => match failure.verdict {
-                Verdict::Retry(after) if self.has_retries() => self.retry(&failure, after),
-                Verdict::Retry(_) | Verdict::Fail => self.fail(failure),
+                Verdict::Retry(after) => match self.retry_options() {
+                    Some(options) => self.retry(options, &failure, after),
+                    None => self.fail(failure),
+                },
+                Verdict::Fail => self.fail(failure),
                 Verdict::Ignore => self.end_without_result(),
                 Verdict::Snooze(delay) => self.snooze(delay),
             },
         }
     }
 
-    fn has_retries(&self) -> bool {
-        self.known.is_some_and(|known| self.retries < known.task.options().retries)
+    /// Returns the task's options while retries are left.
+    fn retry_options(&self) -> Option<&'a TaskOptions> {
+        let options = self.known?.task.options();
+        (self.retries < options.retries).then_some(options)
     }
 
     fn succeed(&mut self, value: &Value) -> Settlement {
@@ -148,11 +153,13 @@ impl Attempt<'_> {
         self.settle(Outcome::Finished(Some(finished)), follow_ups)
     }
 
-    fn retry(&mut self, failure: &Failure, after: Option<Duration>) -> Settlement {
+    fn retry(
+        &mut self,
+        options: &TaskOptions,
+        failure: &Failure,
+        after: Option<Duration>,
+    ) -> Settlement {
         let duration = self.observe(AttemptOutcome::Retry);
-        let Some(options) = self.known.map(|known| known.task.options()) else {
-            return self.end_without_result();
-        };
         let delay = retry_delay(options, self.retries, after);
         let (attempt, max) = (self.retries + 1, options.retries + 1);
         let (id, name, why) = (self.run.id(), self.run.name(), redact_text(&failure.message));

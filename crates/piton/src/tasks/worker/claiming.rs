@@ -12,9 +12,6 @@ use crate::support::backoff::{Backoff, JITTER, with_jitter};
 /// The size of messages in the buffer beyond which nothing more is claimed.
 const MAX_BUFFER_BYTES: usize = 32 << 20;
 
-/// The size of the messages of one claim from which on the broker may have cut it short.
-const LARGE_CLAIM_BYTES: usize = 4 << 20;
-
 /// Minimum times between claims that find nothing although the worker was woken: others are faster, or the lease is lost
 /// and the next renewal will say so. Without them a worker would ask without a pause as long as there are tasks that it
 /// does not get.
@@ -34,17 +31,16 @@ impl Session {
             }
             let (broker, queues) = (&self.shared.broker, &self.shared.queues);
             let claimed = broker.claim(self.worker, queues, wanted).await;
-            let Ok(batch) = self.shared.noted(claimed) else {
+            let Ok(batch) = self.shared.record_answer(claimed) else {
                 sleep(backoff.next_delay()).await;
                 continue;
             };
             backoff = BROKER_BACKOFF;
-            let bytes: usize = batch.tasks.iter().map(|task| task.message.len()).sum();
-            let is_all = batch.tasks.len() < wanted && bytes < LARGE_CLAIM_BYTES;
+            let found_all = batch.tasks.len() < wanted;
             let (is_empty, idle_time) =
                 (batch.tasks.is_empty(), self.idle_time(batch.next_due_at_ms));
             self.buffer.push(batch.tasks);
-            if is_all {
+            if found_all {
                 let asked = Instant::now();
                 // Woken or not, the next claim says what there is.
                 let _ = timeout(idle_time, broker.woken(queues)).await;

@@ -31,7 +31,9 @@ impl Worker {
         {
             ran.push(self.run_one(worker, claimed).await?);
             if ran.len() >= MAX_DRAINED {
-                let text = format!("{MAX_DRAINED} tasks were run, and there are still more");
+                let text = format!(
+                    "{MAX_DRAINED} tasks were run and more are ready: does a task send itself again without an end?"
+                );
                 return Err(BrokerError::new(Kind::Other, text));
             }
         }

@@ -33,7 +33,7 @@ impl Session {
             let renewal = self.shared.broker.renew(self.worker, lease);
             match timeout_at(renewed + lease, renewal).await {
                 Err(_) => return,
-                Ok(renewal) => match self.shared.noted(renewal) {
+                Ok(renewal) => match self.shared.record_answer(renewal) {
                     Ok(None) => return,
                     Ok(Some(revoked)) => {
                         renewed = now;

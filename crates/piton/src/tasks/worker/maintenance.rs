@@ -41,12 +41,12 @@ impl Session {
         if !progress.is_empty() {
             // A lost report is replaced by the next one.
             let reported = self.shared.broker.report_progress(self.worker, &progress).await;
-            let _ = self.shared.noted(reported);
+            let _ = self.shared.record_answer(reported);
         }
     }
 
     async fn release_lost(&self) {
-        if let Ok(lost @ 1..) = self.shared.noted(self.shared.broker.release_lost().await) {
+        if let Ok(lost @ 1..) = self.shared.record_answer(self.shared.broker.release_lost().await) {
             self.shared.executor.metrics.lost.inc_by(lost);
             info!("{lost} tasks run again, because their worker was lost");
         }
@@ -55,7 +55,7 @@ impl Session {
     async fn expire_results(&self) {
         let config = &self.shared.config;
         let expired = self.shared.broker.expire_results(config.keep_results, config.keep_failures);
-        if let Ok(removed @ 1..) = self.shared.noted(expired.await) {
+        if let Ok(removed @ 1..) = self.shared.record_answer(expired.await) {
             debug!("Removed {removed} results of tasks");
         }
     }
@@ -75,7 +75,7 @@ impl Worker {
 impl super::shared::Shared {
     /// Reads the numbers of the queues, for metrics and health.
     pub async fn read_queues(&self) {
-        if let Ok(mut queues) = self.noted(self.broker.queues().await) {
+        if let Ok(mut queues) = self.record_answer(self.broker.queues().await) {
             self.executor.metrics.set_queues(&self.queues, &queues);
             // Those of other services are their own matter.
             queues.retain(|stats| self.queues.contains(&stats.queue));

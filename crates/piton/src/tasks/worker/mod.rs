@@ -125,7 +125,8 @@ impl Worker {
             }
             warn!(
                 worker = name,
-                "The lease of the worker was lost: its tasks were cancelled, and run elsewhere"
+                "The worker lost its lease, or could not renew it in time: its tasks are cancelled and will run again. If the \
+                 database is slow, raise `tasks.lease`"
             );
         }
         state.set_worker(None);
@@ -144,7 +145,7 @@ impl Worker {
                 registration = registration => registration,
                 () = stop.stopped() => break,
             };
-            if let Ok(worker) = self.0.noted(registration) {
+            if let Ok(worker) = self.0.record_answer(registration) {
                 if registered.elapsed() < self.0.config.lease / 2 {
                     return Some((worker, registered));
                 }

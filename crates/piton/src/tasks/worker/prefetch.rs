@@ -39,7 +39,8 @@ impl Prefetch {
         *self.window.lock() = None;
     }
 
-    /// Returns the number of tasks that ended in the last window, per time claimed ahead; 0 in the first window.
+    /// Returns the number of tasks to claim ahead: as many as end in [`AHEAD`] at the rate of the last window; 0 during the
+    /// first.
     pub fn target(&self) -> usize {
         let now = Instant::now();
         let mut window = self.window.lock();

@@ -52,7 +52,7 @@ pub(super) struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SessionEnd {
     Stopped,
-    /// The tasks were given to other workers.
+    /// The lease is lost, or may be: other workers may get the tasks.
     LeaseLost,
 }
 

@@ -54,7 +54,7 @@ impl Session {
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<(), BrokerError> {
         let settled = self.shared.broker.settle(self.worker, batch).await;
-        let settled = self.shared.noted(settled)?;
+        let settled = self.shared.record_answer(settled)?;
         let fenced = settled.fenced.len();
         if fenced > 0 {
             self.shared.executor.metrics.fenced.inc_by(fenced as u64);

@@ -6,7 +6,7 @@ use super::WorkerConfig;
 use super::executor::Executor;
 use crate::tasks::brokers::Broker;
 use crate::tasks::brokers::records::WorkerInfo;
-use crate::tasks::error::BrokerError;
+use crate::tasks::error::{BrokerError, Kind};
 use crate::tasks::health::TasksState;
 
 pub(super) struct Shared {
@@ -19,11 +19,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Notes for the health whether the broker has answered.
-    pub fn noted<T>(&self, result: Result<T, BrokerError>) -> Result<T, BrokerError> {
+    /// Records for the health whether the broker has answered. An error that is not about its availability is one.
+    pub fn record_answer<T>(&self, result: Result<T, BrokerError>) -> Result<T, BrokerError> {
         match &result {
-            Ok(_) => self.state.record_available(),
-            Err(error) => self.state.record_unavailable(error),
+            Err(error) if error.kind() == Kind::Unavailable => self.state.record_unavailable(error),
+            _ => self.state.record_available(),
         }
         result
     }

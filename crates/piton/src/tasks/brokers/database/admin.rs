@@ -136,9 +136,17 @@ impl DatabaseAdmin {
     }
 
     async fn live_workers(&self) -> Result<Vec<WorkerInfo>, BrokerError> {
-        let sql = "SELECT name, queues, concurrency, started_at_ms FROM piton_task_workers \
-            WHERE lease_until_ms >= $1 ORDER BY id";
-        let rows: Vec<WorkerRow> = self.db.all(sql, (self.clock.now_ms(),)).await?;
+        let sql = Sql::new(
+            "SELECT name, queues, concurrency, started_at_ms FROM piton_task_workers WHERE lease_until_ms > ",
+        );
+        // On PostgreSQL leases go by the server's clock.
+        let sql = match self.db.is_postgres() {
+            true => sql
+                .push("floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint + ")
+                .bind(self.clock.offset_ms()),
+            false => sql.bind(self.clock.now_ms()),
+        };
+        let rows: Vec<WorkerRow> = self.db.all(sql.push(" ORDER BY id"), ()).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 }

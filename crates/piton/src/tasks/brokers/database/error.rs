@@ -26,3 +26,12 @@ pub(in crate::tasks::brokers) fn duplicate() -> BrokerError {
 pub(in crate::tasks::brokers) fn timed_out() -> BrokerError {
     BrokerError::new(Kind::Unavailable, "the database of the tasks did not answer in time")
 }
+
+/// Returns the error of tables that another version of the program has made.
+pub(in crate::tasks::brokers) fn other_version(version: i64, needed: i64) -> BrokerError {
+    let text = format!(
+        "the tables of the tasks have version {version}, and this program needs {needed}: deploy the version of the \
+         service that made them, or a newer one"
+    );
+    BrokerError::new(Kind::Other, text)
+}

@@ -44,7 +44,7 @@ pub(super) struct NextDue {
     pub wait_ms: i64,
 }
 
-/// What a statement has claimed.
+/// The outcome of a statement that claims.
 pub(super) struct Claim {
     pub tasks: Vec<ClaimedTask>,
     /// Keys of the tasks that are members of a group.
@@ -52,7 +52,7 @@ pub(super) struct Claim {
     pub next_due: Option<NextDue>,
 }
 
-/// What to claim.
+/// The parameters of the statement that claims.
 pub(super) struct ClaimParameters<'a> {
     pub worker: WorkerId,
     pub queues: &'a [String],

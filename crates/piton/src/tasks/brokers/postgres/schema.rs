@@ -4,14 +4,15 @@ use sqlx::Row as _;
 
 use super::sql::{statement, unreadable};
 use crate::db::{Db, PostgresEngine, Tx};
-use crate::tasks::error::{BrokerError, Kind};
+use crate::tasks::brokers::database::error::other_version;
+use crate::tasks::error::BrokerError;
 
 /// The version of the tables in `schema.sql`.
 const VERSION: i32 = 1;
 
 const CREATE: &str = include_str!("schema.sql");
 
-/// Held while the tables or partitions are changed: the text `piton_tasks` as a number.
+/// Takes the lock under which tables and partitions are changed: the text `piton_tasks` as a number.
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('piton_tasks'))";
 
 /// Asks the catalog itself, because a name that was looked up in vain is remembered by the session for a while.
@@ -50,7 +51,5 @@ async fn is_current(tx: &mut Tx) -> Result<bool, BrokerError> {
     if version == VERSION {
         return Ok(true);
     }
-    let text =
-        format!("the tables of the tasks have version {version}, and this program needs {VERSION}");
-    Err(BrokerError::new(Kind::Other, text))
+    Err(other_version(version.into(), VERSION.into()))
 }

@@ -55,7 +55,7 @@ const GIVE_BACK: &str = concat!(
     RETURNING task.key, queue, priority"
 );
 
-/// What has been applied.
+/// The settlements that were applied, and their consequences.
 #[derive(Default)]
 pub(super) struct AppliedSettlements {
     pub keys: HashSet<i64>,

@@ -25,9 +25,9 @@ use crate::tasks::error::BrokerError;
 /// Maximum number of times that one claim makes due tasks ready, 1000 each.
 const MAX_PROMOTIONS: usize = 10;
 
-/// Time before the last promotion from which due tasks are looked for: a transaction that began before it may have
-/// added one.
-const LATE_DUE_MS: i64 = 60_000;
+/// Claims look for tasks that became due up to this long ago: a transaction may have committed one late. Older ones are
+/// found when all keys are read.
+const MAX_LATE_COMMIT_MS: i64 = 60_000;
 
 /// Stores, claims and settles tasks.
 pub(super) struct TaskStore {
@@ -221,7 +221,7 @@ impl TaskStore {
         passes_due: bool,
     ) -> Result<Claim, BrokerError> {
         let range = self.lowest_keys.range(queues);
-        let due_from_ms = if range.is_full { 0 } else { self.clock.now_ms() - LATE_DUE_MS };
+        let due_from_ms = if range.is_full { 0 } else { self.clock.now_ms() - MAX_LATE_COMMIT_MS };
         let request = ClaimParameters {
             worker,
             queues,

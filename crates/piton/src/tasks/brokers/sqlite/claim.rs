@@ -6,7 +6,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::statements::{Cell, arguments, execute, fetch};
 use crate::tasks::brokers::records::{ClaimedBatch, ClaimedTask, WorkerId};
 
-/// Number of due tasks that become ready in one claim, at least. More would keep other writers waiting.
+/// Maximum number of due tasks of a queue that one claim makes ready, unless the claim asks for more. More would keep
+/// other writers waiting.
 const MAX_PROMOTED: usize = 1000;
 
 /// The queues that are not paused: whether something is ready, and when the next task is due.
@@ -26,7 +27,7 @@ pub(super) struct ClaimRequest {
     pub max: usize,
 }
 
-/// What a look at a queue showed.
+/// The state of a queue at the time of a claim.
 struct QueueState {
     queue: String,
     has_ready: bool,

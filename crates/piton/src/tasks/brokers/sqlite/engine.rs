@@ -18,7 +18,8 @@ use crate::tasks::brokers::records::{Outcome, Settlement, WorkerId};
 use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
 
-/// Maximum number of tasks in one transaction, unless a single call has more. It bounds how long other writers wait.
+/// Number of tasks from which on no further call joins a transaction, before and again after its wait for earlier
+/// writers. It bounds how long other writers wait.
 const MAX_TASKS: usize = 4000;
 
 /// The time for the statements of one transaction, in addition to the wait for other writers.
@@ -114,8 +115,8 @@ impl Engine {
         waiting.is_running.then(Vec::new)
     }
 
-    /// Answers claims for which nothing is ready, so that an idle worker does not write. Returns the other jobs. If one
-    /// of them writes anyway, there is nothing to spare.
+    /// Responds to claims that find nothing, without a transaction, so that an idle worker does not write. Returns the
+    /// other jobs. Skipped if a job writes anyway.
     async fn answer_idle_claims(&self, jobs: Vec<Job>) -> Vec<Job> {
         if !jobs.iter().all(|job| matches!(job, Job::Claim { .. })) {
             return jobs;
@@ -221,7 +222,7 @@ impl Running {
             if timeout(limit, work).await.is_err() {
                 warn!(
                     limit_s = limit.as_secs(),
-                    "Gave up a transaction of tasks that took too long"
+                    "Gave up a transaction of tasks that took too long: its callers get an error. Does another process keep the file locked?"
                 );
             }
         }

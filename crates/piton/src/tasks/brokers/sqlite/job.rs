@@ -23,7 +23,7 @@ pub(super) enum Job {
     Settle { worker: WorkerId, settlements: Vec<Settlement>, reply: Reply<Settled> },
 }
 
-/// What a job has done.
+/// The outcome of a job that was committed.
 pub(super) enum JobOutcome {
     Enqueued,
     Claimed(ClaimedBatch),

@@ -1,4 +1,4 @@
-//! Notifications about writes to a database's log, on systems that piton does not ask for them.
+//! Stands in for inotify on other systems than Linux, where the index of the log is polled.
 
 use std::io;
 use std::path::Path;

@@ -8,6 +8,7 @@ use sqlx::Row;
 
 use super::statements::{fetch, no_arguments};
 use crate::db::{SqliteInternal, Tx};
+use crate::tasks::brokers::database::error::other_version;
 use crate::tasks::error::BrokerError;
 
 /// The version of the tables below.
@@ -91,17 +92,33 @@ const TABLES: [&str; 14] = [
 
 /// Creates the tables, unless they exist.
 pub(super) async fn prepare(internal: &SqliteInternal) -> Result<(), BrokerError> {
-    let known = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'piton_task_schema')";
-    let mut connection = internal.connection().await?;
-    let rows = fetch(&mut connection, known, no_arguments()).await;
-    let rows = rows.map_err(|error| internal.error(error))?;
-    drop(connection);
-    if rows.first().is_some_and(|row| row.get_unchecked(0)) {
+    if is_current(internal).await? {
         return Ok(());
     }
     let mut tx = internal.begin().await?;
     create(&mut tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// Returns whether the tables exist.
+///
+/// # Errors
+/// They are those of another version.
+async fn is_current(internal: &SqliteInternal) -> Result<bool, BrokerError> {
+    let known = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'piton_task_schema')";
+    let mut connection = internal.connection().await?;
+    let rows = fetch(&mut connection, known, no_arguments()).await;
+    let rows = rows.map_err(|error| internal.error(error))?;
+    if !rows.first().is_some_and(|row| row.get_unchecked(0)) {
+        return Ok(false);
+    }
+    let rows =
+        fetch(&mut connection, "SELECT version FROM piton_task_schema", no_arguments()).await;
+    let rows = rows.map_err(|error| internal.error(error))?;
+    match rows.first().map_or(0, |row| row.get_unchecked(0)) {
+        VERSION => Ok(true),
+        version => Err(other_version(version, VERSION)),
+    }
 }
 
 async fn create(tx: &mut Tx) -> Result<(), BrokerError> {

@@ -45,7 +45,7 @@ const RESCHEDULE: &str = "UPDATE piton_tasks SET state = 1, worker = NULL, due_a
 const MEMBERS: &str = "SELECT group_id, count(*) FROM piton_tasks \
     WHERE key IN (SELECT value FROM json_each(?)) AND group_id IS NOT NULL GROUP BY group_id";
 
-/// What settlements have done.
+/// The settlements that were applied, and their consequences.
 #[derive(Default)]
 pub(super) struct Applied {
     pub fenced: Vec<i64>,
