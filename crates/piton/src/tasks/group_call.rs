@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::brokers::records::{GroupMember, NewGroup, NewTask};
 use super::call::Call;
 use super::error::{BrokerError, Kind};
-use super::new_message::new_id;
 use super::sent::Sent;
 use super::tasks_part::Tasks;
 
@@ -80,7 +79,9 @@ impl<T, S> GroupWithSummary<T, S> {
             let why = format!("a group has 1 to {MAX_MEMBERS} tasks, not {size}: split it");
             return Err(BrokerError::new(Kind::Invalid, why));
         }
-        let id = new_id(tasks.now_ms());
+        let summary = tasks.new_task(self.summary, None)?;
+        // The group has the id of its summary, by which its status is found until the summary is enqueued.
+        let id = summary.id.clone();
         let member = |index: usize| GroupMember {
             id: id.clone(),
             index: u32::try_from(index).unwrap_or(u32::MAX),
@@ -88,7 +89,6 @@ impl<T, S> GroupWithSummary<T, S> {
         let members = self.members.into_iter().enumerate();
         let members = members.map(|(index, call)| tasks.new_task(call, Some(member(index))));
         let members = members.collect::<Result<Vec<_>, _>>()?;
-        let summary = tasks.new_task(self.summary, None)?;
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         Ok((members, NewGroup { id, size, summary }))
     }

@@ -202,6 +202,32 @@ pub(crate) struct TaskRecord {
     pub message: Option<String>,
 }
 
+impl TaskRecord {
+    /// Returns the record of a group's summary that waits for the members.
+    pub fn of_waiting_summary(summary: NewTask) -> Self {
+        Self {
+            id: summary.id,
+            name: summary.name,
+            queue: summary.queue,
+            state: TaskState::Scheduled,
+            priority: summary.priority,
+            retries: summary.retries,
+            losses: 0,
+            created_at_ms: summary.created_at_ms,
+            due_at_ms: summary.due_at_ms,
+            started_at_ms: None,
+            finished_at_ms: None,
+            parent_id: summary.parent_id,
+            group_id: summary.group.map(|group| group.id),
+            worker: None,
+            progress: None,
+            result: None,
+            traceback: None,
+            message: Some(summary.message),
+        }
+    }
+}
+
 /// Chooses tasks. Every condition that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskFilter {
@@ -213,6 +239,22 @@ pub(crate) struct TaskFilter {
     pub created_before_ms: Option<i64>,
     /// Maximum number of tasks; 0 means all.
     pub limit: usize,
+}
+
+impl TaskFilter {
+    /// Returns whether tasks in this state are wanted.
+    pub fn wants(&self, state: TaskState) -> bool {
+        self.states.is_empty() || self.states.contains(&state)
+    }
+
+    /// Returns whether a task is wanted, whatever its id and its state.
+    pub fn wants_task(&self, task: &NewTask) -> bool {
+        let is_among = |names: &[String], name| names.is_empty() || names.contains(name);
+        is_among(&self.names, &task.name)
+            && is_among(&self.queues, &task.queue)
+            && (self.parent_id.is_none() || self.parent_id == task.parent_id)
+            && self.created_before_ms.is_none_or(|before| task.created_at_ms < before)
+    }
 }
 
 /// The numbers of one queue.

@@ -130,6 +130,27 @@ on_every_broker! {
         assert!(error.contains("g1 raised TaskRevokedError"), "{error}");
     }
 
+    async fn a_summary_that_waits_for_members_is_found_and_can_be_revoked(broker) {
+        let members = ["m0", "m1"].map(|id| NewTask {
+            group: Some(GroupMember { id: "sum".into(), index: u32::from(id == "m1") }),
+            ..broker.new_task(id)
+        });
+        let group = NewGroup { id: "sum".into(), size: 2, summary: summary(&broker, "sum") };
+        broker.enqueue(&members, Some(&group)).await.unwrap();
+        let task = broker.broker.task("sum").await.unwrap().unwrap();
+        assert_eq!((task.state, task.name.as_str()), (TaskState::Scheduled, "shop.sum"));
+        assert_eq!(broker.revoke(&ids(&["sum"])).await.unwrap(), 1);
+        assert_eq!(broker.revoke(&ids(&["sum"])).await.unwrap(), 0);
+        let worker = broker.worker().await;
+        for _ in 0..2 {
+            let member = broker.claim_one(worker).await;
+            broker.settle_all(worker, vec![broker.success(&member, "1")]).await;
+        }
+        assert_eq!(broker.claim_ids(worker).await, [""; 0]);
+        let task = broker.broker.task("sum").await.unwrap().unwrap();
+        assert_eq!(task.state, TaskState::Revoked);
+    }
+
     async fn a_failed_member_that_is_retried_in_time_saves_the_summary(broker) {
         send_group(&broker, "g", 2).await;
         let worker = broker.worker().await;

@@ -10,7 +10,7 @@ use super::super::records::{
 };
 use super::super::{Call, CronStore, TaskAdmin};
 use super::filter::{common, final_states, limit, unfinished};
-use super::groups::{FinishedMembers, fail_groups};
+use super::groups::{FinishedMembers, fail_groups, revoke_summaries};
 use super::revoked::finish_revoked;
 use super::{crons, listing, queues};
 use crate::db::{Db, FromRow, Sql, Tx};
@@ -83,8 +83,9 @@ impl DatabaseAdmin {
         );
         let sql =
             sql.filter(&conditions).push(" ORDER BY key LIMIT ").bind(limit(filter)).push(")");
-        let revoked = tx.run(sql, ()).await?;
-        finish_revoked(&mut tx, self.clock.now_ms()).await?;
+        let now_ms = self.clock.now_ms();
+        let revoked = tx.run(sql, ()).await? + revoke_summaries(&mut tx, filter, now_ms).await?;
+        finish_revoked(&mut tx, now_ms).await?;
         tx.after_commit(self.wake());
         tx.commit().await?;
         Ok(revoked)
@@ -181,7 +182,9 @@ async fn enqueue_again(tx: &mut Tx, filter: &TaskFilter, now_ms: i64) -> Result<
     )
     .filter(&conditions())
     .push(" ORDER BY finished_at_ms, id LIMIT ")
-    .bind(limit(filter));
+    .bind(limit(filter))
+    // Another operator may send them again at the same time.
+    .push(" ON CONFLICT (id) DO NOTHING");
     let retried = tx.run(sql, (now_ms,)).await?;
     // Found by what was just enqueued, because more may have failed in the meantime.
     let is_again = "EXISTS (SELECT 1 FROM piton_tasks t WHERE t.id = piton_task_results.id)";
@@ -237,7 +240,9 @@ async fn purge_unfinished(
         "SELECT DISTINCT group_id FROM piton_tasks WHERE group_id IS NOT NULL AND key IN ",
     );
     let groups: Vec<String> = tx.all(keys(groups), ()).await?;
-    let removed = tx.run(keys(Sql::new("DELETE FROM piton_tasks WHERE key IN ")), ()).await?;
+    // The state is asked for again, because a worker may have claimed one since the subquery read it.
+    let delete = Sql::new("DELETE FROM piton_tasks WHERE state <> 2 AND key IN ");
+    let removed = tx.run(keys(delete), ()).await?;
     fail_groups(tx, groups, now_ms).await?;
     Ok(removed)
 }

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::super::records::{FinalState, NewGroup, NewTask};
+use tracing::error;
+
+use super::super::records::{FinalState, NewGroup, NewTask, TaskFilter, TaskState};
 use super::tasks::enqueue_in;
-use crate::db::{FromRow, Tx};
+use crate::db::{Db, FromRow, Tx};
 use crate::tasks::error::{BrokerError, Kind};
 use crate::tasks::group::{self, MemberResult, Summary};
 
@@ -25,10 +27,21 @@ pub(in crate::tasks::brokers) struct FinishedMembers {
 /// A group whose members are counted.
 #[derive(FromRow)]
 struct OpenGroup {
-    size: u32,
-    done: u32,
-    #[row(json)]
-    summary: NewTask,
+    size: i64,
+    done: i64,
+    summary: String,
+}
+
+impl OpenGroup {
+    /// Returns the summary. `None` if another version of the program has stored it in a way that this one cannot read:
+    /// no error, because the results of its members are stored in the same transaction as those of other tasks.
+    fn summary(&self, id: &str) -> Option<NewTask> {
+        serde_json::from_str(&self.summary)
+            .inspect_err(|error| {
+                error!("The summary of the group {id} is dropped: it cannot be read: {error}")
+            })
+            .ok()
+    }
 }
 
 /// Stores a group whose members are enqueued in the same transaction.
@@ -89,11 +102,46 @@ pub(in crate::tasks::brokers) async fn fail_groups(
             .await?;
         if let Some(group) = group {
             close_group(tx, &id).await?;
-            let outer = fail(tx, &group.summary, &group::removed_member(&id), now_ms).await?;
+            let Some(summary) = group.summary(&id) else { continue };
+            let end = (state::FAILURE, group::removed_member(&id));
+            let outer = end_summary(tx, &summary, end, now_ms).await?;
             count_finished(tx, outer, now_ms).await?;
         }
     }
     Ok(())
+}
+
+/// Returns the summary of a group whose members have not all ended, by the id of the summary, which is the group's too.
+pub(in crate::tasks::brokers) async fn waiting_summary(
+    db: &Db,
+    id: &str,
+) -> Result<Option<NewTask>, BrokerError> {
+    let sql = "SELECT size, done, summary FROM piton_task_groups WHERE id = $1";
+    let group: Option<OpenGroup> = db.one(sql, (id,)).await?;
+    let summary = group.and_then(|group| group.summary(id));
+    Ok(summary.filter(|summary| summary.id == id))
+}
+
+/// Revokes the summaries with the ids of the filter that wait for their members. Returns their number.
+pub(in crate::tasks::brokers) async fn revoke_summaries(
+    tx: &mut Tx,
+    filter: &TaskFilter,
+    now_ms: i64,
+) -> Result<u64, BrokerError> {
+    let mut revoked = 0;
+    for id in filter.ids.iter().filter(|_| filter.wants(TaskState::Scheduled)) {
+        let sql = "SELECT size, done, summary FROM piton_task_groups WHERE id = $1";
+        let group: Option<OpenGroup> = tx.one(sql, (id,)).await?;
+        let Some(summary) = group.and_then(|group| group.summary(id)) else { continue };
+        if summary.id == *id && filter.wants_task(&summary) {
+            close_group(tx, id).await?;
+            let outer =
+                end_summary(tx, &summary, (state::REVOKED, group::revoked()), now_ms).await?;
+            count_finished(tx, outer, now_ms).await?;
+            revoked += 1;
+        }
+    }
+    Ok(revoked)
 }
 
 /// Returns the group whose member the summary was, if the summary has failed.
@@ -105,13 +153,16 @@ async fn finish(
 ) -> Result<Vec<FinishedMembers>, BrokerError> {
     close_group(tx, id).await?;
     let members = members(tx, id).await?;
-    let summary = group.summary;
-    match group::summarize(summary.clone(), group.size, &members) {
+    let Some(summary) = group.summary(id) else { return Ok(Vec::new()) };
+    let size = u32::try_from(group.size).unwrap_or(u32::MAX);
+    match group::summarize(summary.clone(), size, &members) {
         Summary::Enqueue(task) => {
             enqueue_in(tx, &[*task], None).await?;
             Ok(Vec::new())
         }
-        Summary::Fail(exception) => fail(tx, &summary, &exception, now_ms).await,
+        Summary::Fail(exception) => {
+            end_summary(tx, &summary, (state::FAILURE, exception), now_ms).await
+        }
     }
 }
 
@@ -147,18 +198,18 @@ fn final_state(state: i64) -> FinalState {
     }
 }
 
-/// Stores the failure of a summary that was never enqueued.
-async fn fail(
+/// Stores the end of a summary that was never enqueued: its state and its exception.
+async fn end_summary(
     tx: &mut Tx,
     summary: &NewTask,
-    exception: &str,
+    (state, exception): (i64, String),
     now_ms: i64,
 ) -> Result<Vec<FinishedMembers>, BrokerError> {
     let group = summary.group.as_ref();
     tx.run(
         "INSERT INTO piton_task_results (id, name, queue, state, priority, retries, losses, created_at_ms, \
              finished_at_ms, result, parent_id, group_id, group_index) \
-         VALUES ($1, $2, $3, 4, $4, $5, 0, $6, $7, $8, $9, $10, $11)",
+         VALUES ($1, $2, $3, $12, $4, $5, 0, $6, $7, $8, $9, $10, $11)",
         (
             &summary.id,
             &summary.name,
@@ -171,6 +222,7 @@ async fn fail(
             &summary.parent_id,
             group.map(|group| group.id.as_str()),
             group.map(|group| group.index),
+            state,
         ),
     )
     .await?;

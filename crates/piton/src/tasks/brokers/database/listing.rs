@@ -2,6 +2,7 @@
 
 use super::super::records::{TaskFilter, TaskRecord, TaskState};
 use super::filter::{common, final_states, limit, unfinished};
+use super::groups::waiting_summary;
 use crate::db::{Db, FromRow, Sql};
 use crate::tasks::error::BrokerError;
 
@@ -9,12 +10,18 @@ use crate::tasks::error::BrokerError;
 const UNFINISHED: &str = "SELECT id, name, queue, state, priority, retries, losses, created_at_ms, due_at_ms, \
     CAST(NULL AS BIGINT) AS started_at_ms, CAST(NULL AS BIGINT) AS finished_at_ms, parent_id, group_id, \
     (SELECT w.name FROM piton_task_workers w WHERE w.id = piton_tasks.worker) AS worker, progress, \
-    error AS result, CAST(NULL AS TEXT) AS traceback, message, created_at_ms AS since_ms, key AS position \
-    FROM piton_tasks";
+    error AS result, CAST(NULL AS TEXT) AS traceback, created_at_ms AS since_ms, key AS position";
+
+const FROM_TASKS: &str = " FROM piton_tasks";
 
 const FINISHED: &str = "SELECT id, name, queue, state, priority, retries, losses, created_at_ms, due_at_ms, \
-    started_at_ms, finished_at_ms, parent_id, group_id, worker, progress, result, traceback, message, \
-    finished_at_ms AS since_ms, 0 AS position FROM piton_task_results";
+    started_at_ms, finished_at_ms, parent_id, group_id, worker, progress, result, traceback, \
+    finished_at_ms AS since_ms, 0 AS position";
+
+const FROM_RESULTS: &str = " FROM piton_task_results";
+
+/// The column that only a single task is read with: a list would read megabytes for nothing.
+const MESSAGE: &str = ", message";
 
 /// A row of either table.
 #[derive(FromRow)]
@@ -23,9 +30,9 @@ struct RecordRow {
     name: String,
     queue: String,
     state: i64,
-    priority: u8,
-    retries: u32,
-    losses: u32,
+    priority: i64,
+    retries: i64,
+    losses: i64,
     created_at_ms: i64,
     due_at_ms: Option<i64>,
     started_at_ms: Option<i64>,
@@ -61,9 +68,10 @@ impl From<RecordRow> for TaskRecord {
             id: row.id,
             name: row.name,
             queue: row.queue,
-            priority: row.priority,
-            retries: row.retries,
-            losses: row.losses,
+            // One row with a number that no task has must not make the others unreadable.
+            priority: u8::try_from(row.priority).unwrap_or_default(),
+            retries: u32::try_from(row.retries).unwrap_or_default(),
+            losses: u32::try_from(row.losses).unwrap_or_default(),
             created_at_ms: row.created_at_ms,
             due_at_ms: row.due_at_ms,
             started_at_ms: row.started_at_ms,
@@ -86,12 +94,19 @@ pub(in crate::tasks::brokers) async fn task(
 ) -> Result<Option<TaskRecord>, BrokerError> {
     let filter = TaskFilter { ids: vec![id.to_owned()], ..TaskFilter::default() };
     let both = Sql::new(UNFINISHED)
+        .push(MESSAGE)
+        .push(FROM_TASKS)
         .filter(&common(&filter))
         .push(" UNION ALL ")
         .push(FINISHED)
+        .push(MESSAGE)
+        .push(FROM_RESULTS)
         .filter(&common(&filter));
     let rows: Vec<RecordRow> = db.all(both, ()).await?;
-    Ok(rows.into_iter().next().map(Into::into))
+    if let Some(row) = rows.into_iter().next() {
+        return Ok(Some(row.into()));
+    }
+    Ok(waiting_summary(db, id).await?.map(TaskRecord::of_waiting_summary))
 }
 
 /// Returns tasks without their messages: the newest first, of those that have ended by the time when they did.
@@ -103,8 +118,7 @@ pub(in crate::tasks::brokers) async fn list(
     let sql =
         parts.push(" ORDER BY since_ms DESC, position DESC, id DESC LIMIT ").bind(limit(filter));
     let rows: Vec<RecordRow> = db.all(sql, ()).await?;
-    let without_message = |row| TaskRecord { message: None, ..TaskRecord::from(row) };
-    Ok(rows.into_iter().map(without_message).collect())
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// Returns the statement of all parts that the filter wants. Each has its own order and limit, which an index serves.
@@ -118,11 +132,14 @@ fn parts(filter: &TaskFilter) -> Option<Sql> {
     for (at, part) in parts.iter().enumerate() {
         sql = sql.push(if at == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
         sql = match part {
-            None => {
-                sql.push(UNFINISHED).filter(&unfinished(filter)?).push(" ORDER BY key DESC LIMIT ")
-            }
+            None => sql
+                .push(UNFINISHED)
+                .push(FROM_TASKS)
+                .filter(&unfinished(filter)?)
+                .push(" ORDER BY key DESC LIMIT "),
             Some(state) => sql
                 .push(FINISHED)
+                .push(FROM_RESULTS)
                 .filter(&common(filter).equal("state", Some(*state)))
                 .push(" ORDER BY finished_at_ms DESC LIMIT "),
         };

@@ -10,7 +10,9 @@ impl TaskAdmin for MemoryBroker {
     fn task<'a>(&'a self, id: &'a str) -> Call<'a, Option<TaskRecord>> {
         self.call(move |state, _| {
             let key = state.ids.get(id);
-            Ok(key.and_then(|key| state.tasks.get(key)).map(|task| task.record()))
+            let task = key.and_then(|key| state.tasks.get(key)).map(|task| task.record());
+            let summary = || state.waiting_summary(id).cloned();
+            Ok(task.or_else(|| summary().map(TaskRecord::of_waiting_summary)))
         })
     }
 
@@ -24,7 +26,8 @@ impl TaskAdmin for MemoryBroker {
 
     fn revoke<'a>(&'a self, filter: &'a TaskFilter) -> Call<'a, u64> {
         self.call(move |state, now_ms| {
-            Ok(state.count(filter, |state, key| state.revoke(key, now_ms)))
+            let tasks = state.count(filter, |state, key| state.revoke(key, now_ms));
+            Ok(tasks + state.revoke_summaries(filter, now_ms))
         })
     }
 

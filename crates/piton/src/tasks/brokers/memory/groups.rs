@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::state::State;
 use super::stored_task::StoredTask;
 use crate::tasks::brokers::records::{
-    FinalState, FinishedTask, GroupMember, NewGroup, NewTask, TaskState,
+    FinalState, FinishedTask, GroupMember, NewGroup, NewTask, TaskFilter, TaskState,
 };
 use crate::tasks::error::{BrokerError, Kind};
 use crate::tasks::group::{MemberResult, Summary, removed_member, summarize};
@@ -46,8 +46,29 @@ impl State {
     /// Fails the summary of a group one of whose members will never end.
     pub fn remove_member(&mut self, member: &GroupMember, now_ms: i64) {
         if let Some(group) = self.groups.remove(&member.id) {
-            self.fail_summary(group.summary, removed_member(&member.id), now_ms);
+            let end = (FinalState::Failure, removed_member(&member.id));
+            self.end_summary(group.summary, end, now_ms);
         }
+    }
+
+    /// Returns the summary of a group whose members have not all ended, by the id of the summary, which is the group's too.
+    pub fn waiting_summary(&self, id: &str) -> Option<&NewTask> {
+        self.groups.get(id).map(|group| &group.summary).filter(|summary| summary.id == id)
+    }
+
+    /// Revokes the summaries with the ids of the filter that wait for their members. Returns their number.
+    pub fn revoke_summaries(&mut self, filter: &TaskFilter, now_ms: i64) -> u64 {
+        let mut revoked = 0;
+        for id in filter.ids.iter().filter(|_| filter.wants(TaskState::Scheduled)) {
+            let Some(summary) = self.waiting_summary(id).cloned() else { continue };
+            if filter.wants_task(&summary) {
+                self.groups.remove(id);
+                let end = (FinalState::Revoked, crate::tasks::group::revoked());
+                self.end_summary(summary, end, now_ms);
+                revoked += 1;
+            }
+        }
+        revoked
     }
 
     fn end_group_if_complete(&mut self, id: &str, now_ms: i64) {
@@ -60,11 +81,19 @@ impl State {
         match summarize(group.summary.clone(), group.size, &results) {
             Summary::Enqueue(summary) if self.ids.contains_key(&summary.id) => {}
             Summary::Enqueue(summary) => self.insert(*summary, now_ms),
-            Summary::Fail(exception) => self.fail_summary(group.summary, exception, now_ms),
+            Summary::Fail(exception) => {
+                self.end_summary(group.summary, (FinalState::Failure, exception), now_ms);
+            }
         }
     }
 
-    fn fail_summary(&mut self, summary: NewTask, exception: String, now_ms: i64) {
+    /// Stores the end of a summary that was never enqueued: its state and its exception.
+    fn end_summary(
+        &mut self,
+        summary: NewTask,
+        (state, exception): (FinalState, String),
+        now_ms: i64,
+    ) {
         if self.ids.contains_key(&summary.id) {
             return;
         }
@@ -72,7 +101,7 @@ impl State {
         self.finish(
             key,
             FinishedTask {
-                state: FinalState::Failure,
+                state,
                 result: exception,
                 traceback: None,
                 started_at_ms: None,

@@ -88,14 +88,9 @@ impl StoredTask {
     }
 
     pub fn matches(&self, filter: &TaskFilter) -> bool {
-        let NewTask { id, name, queue, parent_id, created_at_ms, .. } = &self.new;
-        let is_among = |names: &[String], name| names.is_empty() || names.contains(name);
-        is_among(&filter.ids, id)
-            && is_among(&filter.names, name)
-            && is_among(&filter.queues, queue)
-            && (filter.states.is_empty() || filter.states.contains(&self.state))
-            && (filter.parent_id.is_none() || filter.parent_id == *parent_id)
-            && filter.created_before_ms.is_none_or(|before| *created_at_ms < before)
+        (filter.ids.is_empty() || filter.ids.contains(&self.new.id))
+            && filter.wants(self.state)
+            && filter.wants_task(&self.new)
     }
 
     /// Returns the task as clients see it, with its message unless it has none any more.
