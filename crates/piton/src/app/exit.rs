@@ -55,6 +55,8 @@ pub enum LaunchError {
     Settings(Problems),
     /// Everything that is wrong with the app's code, such as conflicting routes or a missing state.
     Refused(Vec<String>),
+    /// A command that was called with arguments that do not go together, and the fix.
+    Usage(String),
     /// A part cannot connect, and a retry would not help: see [`Permanent`](crate::part::Permanent).
     Permanent(BoxError),
     /// Any other failure.
@@ -66,7 +68,7 @@ impl LaunchError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_) | Self::Refused(_) | Self::Permanent(_) => {
+            Self::Settings(_) | Self::Refused(_) | Self::Usage(_) | Self::Permanent(_) => {
                 Exit::wrong_configuration()
             }
             Self::Fault(_) => Exit::FAULT,
@@ -86,6 +88,7 @@ impl LaunchError {
                 let list: String = reasons.iter().map(|reason| format!("\n  {reason}\n")).collect();
                 format!("{app} cannot start: {count} wrong with its routes\n{list}")
             }
+            Self::Usage(reason) => reason.clone(),
             Self::Permanent(error) => {
                 let why = chain(&**error);
                 format!("{app} cannot run, and waiting does not help: {}", redact_text(&why))

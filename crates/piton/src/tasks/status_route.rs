@@ -76,7 +76,9 @@ fn unknown_task() -> Error {
 fn accepts_events(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|part| {
-        part.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(EVENT_STREAM)
+        let mut pieces = part.split(';').map(str::trim);
+        pieces.next().is_some_and(|name| name.eq_ignore_ascii_case(EVENT_STREAM))
+            && !pieces.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
     })
 }
 

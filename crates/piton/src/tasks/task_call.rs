@@ -14,6 +14,9 @@ use crate::runtime::from_handle::FromHandle;
 /// The time after which a task is tried again that needs a part which is not connected yet.
 const PART_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Maximum number of characters of the reason why an argument is not valid.
+const MAX_REASON_CHARS: usize = 200;
+
 /// One run of a task: its arguments, and the parts of the app.
 pub struct TaskCall {
     handle: Handle,
@@ -75,6 +78,60 @@ fn decode<T: DeserializeOwned>(name: &str, value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let at = if path == "." { String::new() } else { format!("at `{path}`: ") };
-        argument_error(name, format!("{at}{}", error.inner()))
+        argument_error(name, format!("{at}{}", without_value(&error.inner().to_string())))
     })
+}
+
+/// Returns a message of serde without the value that it quotes, which may be secret or large: `invalid type: string,
+/// expected i64`.
+fn without_value(message: &str) -> String {
+    let Some((what, rest)) =
+        message.split_once(": ").filter(|(what, _)| what.starts_with("invalid "))
+    else {
+        return match message.split_once('`').filter(|_| message.starts_with("unknown ")) {
+            Some((what, rest)) => {
+                let expected = rest.rsplit_once("`, expected ").map(|(_, expected)| expected);
+                let what = what.trim_end();
+                expected.map_or(what.to_owned(), |expected| format!("{what}, expected {expected}"))
+            }
+            None => message.chars().take(MAX_REASON_CHARS).collect(),
+        };
+    };
+    let kind = rest.split(['"', '`', ',']).next().unwrap_or_default().trim_end();
+    match rest.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{what}: {kind}, expected {expected}"),
+        None => format!("{what}: {kind}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_wrong_argument_has_no_value_of_it() {
+        for (message, expected) in [
+            (
+                r#"invalid type: string "a, expected b", expected i64"#,
+                "invalid type: string, expected i64",
+            ),
+            ("invalid value: integer `300`, expected u8", "invalid value: integer, expected u8"),
+            ("invalid type: null, expected a sequence", "invalid type: null, expected a sequence"),
+            (
+                "unknown variant `secret`, expected `a` or `b`",
+                "unknown variant, expected `a` or `b`",
+            ),
+            ("unknown field `secret`, there are no fields", "unknown field"),
+            (
+                "invalid length 3, expected a tuple of size 2",
+                "invalid length 3, expected a tuple of size 2",
+            ),
+            ("missing field `name`", "missing field `name`"),
+        ] {
+            assert_eq!(without_value(message), expected);
+        }
+        assert_eq!(without_value(&"x".repeat(5000)).len(), MAX_REASON_CHARS);
+        let decoded = decode::<i64>("n", Value::from("hunter2")).unwrap_err();
+        assert!(!decoded.to_string().contains("hunter2"), "{decoded}");
+    }
 }

@@ -54,9 +54,9 @@ pub(super) fn require_condition(verb: &str, arguments: &ArgMatches) -> Result<()
     if has_condition || arguments.get_flag("all") {
         return Ok(());
     }
-    Err(LaunchError::Refused(vec![format!(
+    Err(LaunchError::Usage(format!(
         "`tasks {verb}` would change all tasks: give ids, --name, --queue, --state or --older-than, or say --all"
-    )]))
+    )))
 }
 
 /// Returns the filter that the arguments make, with `states` if they name none.
@@ -95,6 +95,6 @@ pub(super) fn filter(
 fn duration(text: &str) -> Result<Duration, LaunchError> {
     humantime::parse_duration(text).map_err(|_| {
         let why = format!("--older-than {text}: it is a number with a unit, such as 2h or 30m");
-        LaunchError::Refused(vec![why])
+        LaunchError::Usage(why)
     })
 }

@@ -37,7 +37,7 @@ fn worker() -> Command {
             Arg::new("concurrency")
                 .long("concurrency")
                 .value_name("NUMBER")
-                .value_parser(value_parser!(u32).range(1..))
+                .value_parser(value_parser!(u32).range(1..=10_000))
                 .help("Run this many tasks at the same time"),
         )
         .background(worker_app)
@@ -136,8 +136,7 @@ async fn list(
     let filter = filter(arguments, tasks.now_ms(), states)?;
     let records = tasks.broker().list(&filter).await?;
     if arguments.get_flag("json") {
-        let all = records.into_iter().map(|record| json!(TaskStatus::of(record)));
-        return Ok(pretty(&all.collect()));
+        return Ok(pretty(&records.into_iter().map(task_json).collect()));
     }
     Ok(task_table(&records, tasks.now_ms()))
 }
@@ -150,9 +149,8 @@ async fn show(tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchErr
     let filter = TaskFilter { parent_id: Some(id.to_owned()), limit: 100, ..TaskFilter::default() };
     let children: Vec<TaskRecord> = tasks.broker().list(&filter).await?;
     if arguments.get_flag("json") {
-        let children = children.into_iter().map(|child| json!(TaskStatus::of(child)));
-        let children: Value = children.collect();
-        let mut all = json!(TaskStatus::of(record));
+        let children: Value = children.into_iter().map(task_json).collect();
+        let mut all = task_json(record);
         all["children"] = children;
         return Ok(pretty(&all));
     }
@@ -177,6 +175,10 @@ async fn change(tasks: &Tasks, verb: &str, arguments: &ArgMatches) -> Result<Str
         _ => broker.purge(&filter).await?,
     };
     let noun = if count == 1 { "task" } else { "tasks" };
+    if count == 0 && has_ids {
+        let why = "none of these ids is a task in a state for that; `tasks show ID` shows it";
+        return Ok(format!("0 tasks {past}: {why}.\n"));
+    }
     Ok(format!("{count} {noun} {past}.\n"))
 }
 
@@ -227,6 +229,24 @@ fn required<'a>(arguments: &'a ArgMatches, name: &str) -> &'a str {
 
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
+}
+
+/// Returns what operators see of a task: the status of clients, and the engine's own columns.
+fn task_json(record: TaskRecord) -> Value {
+    let more = json!({
+        "queue": record.queue,
+        "priority": record.priority,
+        "losses": record.losses,
+        "worker": record.worker,
+        "group_id": record.group_id,
+        "message_bytes": record.message.as_ref().map(String::len),
+        "traceback": record.traceback,
+    });
+    let mut all = json!(TaskStatus::of(record));
+    for (name, value) in more.as_object().into_iter().flatten().filter(|(_, it)| !it.is_null()) {
+        all[name] = value.clone();
+    }
+    all
 }
 
 fn queue_json(queues: &[super::brokers::records::QueueStats]) -> Value {

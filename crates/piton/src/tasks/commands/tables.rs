@@ -23,10 +23,24 @@ fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let mut text = String::new();
     for row in std::iter::once(&head).chain(rows) {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
+        let line = visible(&cells.collect::<Vec<_>>().join("  "));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text
+}
+
+/// Returns text without control characters but line ends, which would change the terminal.
+fn visible(text: &str) -> String {
+    let show = |c: char| match c {
+        c if c.is_control() && c != '\n' => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(show).collect()
+}
+
+/// Returns text in one line without control characters.
+fn in_a_line(text: &str) -> String {
+    visible(&text.replace('\n', "\\n"))
 }
 
 /// Returns a duration with its largest unit: `3m`.
@@ -59,12 +73,12 @@ pub(super) fn task_table(records: &[TaskRecord], now_ms: i64) -> String {
         let error: String = error.unwrap_or_default().chars().take(MAX_ERROR_CHARS).collect();
         [
             record.id.clone(),
-            record.name.clone(),
-            record.queue.clone(),
+            in_a_line(&record.name),
+            in_a_line(&record.queue),
             record.state.name().to_owned(),
             record.retries.to_string(),
             age(now_ms - record.created_at_ms),
-            error,
+            in_a_line(&error),
         ]
     };
     let rows: Vec<_> = records.iter().map(row).collect();
@@ -101,10 +115,10 @@ pub(super) fn task_details(record: &TaskRecord, children: &[TaskRecord], now_ms:
     lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let mut text = String::new();
     for (name, value) in lines {
-        let _ = writeln!(text, "{name:<13} {value}");
+        let _ = writeln!(text, "{name:<13} {}", in_a_line(&value));
     }
     if let Some(traceback) = &record.traceback {
-        let _ = writeln!(text, "\n{}", traceback.trim_end());
+        let _ = writeln!(text, "\n{}", visible(traceback.trim_end()));
     }
     if !children.is_empty() {
         let _ = write!(text, "\nTasks that it sent:\n{}", task_table(children, now_ms));
@@ -118,7 +132,7 @@ pub(super) fn queue_table(queues: &[QueueStats]) -> String {
     }
     let row = |queue: &QueueStats| {
         [
-            queue.queue.clone(),
+            in_a_line(&queue.queue),
             queue.queued.to_string(),
             queue.scheduled.to_string(),
             queue.running.to_string(),

@@ -136,13 +136,14 @@ impl Scheduler {
         let now_ms = self.clock.now_ms();
         // The broker is asked only when a tick may be due, because most looks find none.
         if let Some(last_ms) = last_ticks.get(name)
+            && last_ms.saturating_sub(now_ms) <= super::super::clock::millis(MAX_CLOCK_STEP)
             && ticks.due(*last_ms, now_ms, MISSED_AFTER).newest.is_none()
         {
             return Ok(*last_ms);
         }
         let record = self.broker.cron(name, now_ms).await?;
         let mut last_ms = record.last_tick_ms;
-        if last_ms - now_ms > super::super::clock::millis(MAX_CLOCK_STEP) {
+        if last_ms.saturating_sub(now_ms) > super::super::clock::millis(MAX_CLOCK_STEP) {
             error!(
                 task.name = name,
                 "The last run of `{name}` is in the future, at {}: it rests until then. Set the clock, or change the \

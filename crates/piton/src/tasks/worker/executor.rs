@@ -80,7 +80,7 @@ impl Executor {
     ) -> Attempt<'a> {
         let started_at_ms = self.clock.now_ms();
         let ready_at_ms = claimed.due_at_ms.unwrap_or(claimed.created_at_ms);
-        let waited_ms = started_at_ms - ready_at_ms;
+        let waited_ms = started_at_ms.saturating_sub(ready_at_ms);
         let priority = claimed.priority;
         debug!(task.id = run.id(), task.name = run.name(), priority, waited_ms, "Starting a task");
         slot.begin(Running {

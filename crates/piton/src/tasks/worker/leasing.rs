@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::attempt::revoked_result;
 use super::session::Session;
 use crate::tasks::brokers::records::{ClaimedTask, FinalState, FinishedTask, Outcome, Settlement};
+use crate::tasks::error::{BrokerError, Kind};
 
 /// The interval in which the broker is asked for revoked tasks while any run.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,7 +33,11 @@ impl Session {
             let now = Instant::now();
             let renewal = self.shared.broker.renew(self.worker, lease);
             match timeout_at(renewed + lease, renewal).await {
-                Err(_) => return,
+                Err(_) => {
+                    let why = "the renewal of the worker's lease got no answer";
+                    self.shared.state.record_unavailable(&BrokerError::new(Kind::Unavailable, why));
+                    return;
+                }
                 Ok(renewal) => match self.shared.record_answer(renewal) {
                     Ok(None) => return,
                     Ok(Some(revoked)) => {

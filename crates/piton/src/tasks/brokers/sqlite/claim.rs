@@ -145,14 +145,20 @@ fn claimed(row: &SqliteRow) -> ClaimedTask {
         key: row.get_unchecked(0),
         id: row.get_unchecked(1),
         queue: row.get_unchecked(2),
-        priority: row.get_unchecked(3),
+        priority: number(row, 3),
         created_at_ms: row.get_unchecked(4),
         due_at_ms: row.get_unchecked(5),
         expires_at_ms: row.get_unchecked(6),
-        retries: row.get_unchecked(7),
-        losses: row.get_unchecked(8),
-        message: row.get_unchecked(9),
+        retries: number(row, 7),
+        losses: number(row, 8),
+        // A text that is not UTF-8 is no message: the task fails for it, and the others are run.
+        message: row.try_get_unchecked(9).unwrap_or_default(),
     }
+}
+
+/// Returns a number; 0 for one that no task has, so that its row does not keep the others from being claimed.
+fn number<T: TryFrom<i64> + Default>(row: &SqliteRow, column: usize) -> T {
+    T::try_from(row.get_unchecked(column)).unwrap_or_default()
 }
 
 /// Returns the statements of a claim, with the numbers of their parameters.
