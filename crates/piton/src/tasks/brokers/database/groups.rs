@@ -36,11 +36,13 @@ impl OpenGroup {
     /// Returns the summary. `None` if another version of the program has stored it in a way that this one cannot read:
     /// no error, because the results of its members are stored in the same transaction as those of other tasks.
     fn summary(&self, id: &str) -> Option<NewTask> {
-        serde_json::from_str(&self.summary)
-            .inspect_err(|error| {
-                error!("The summary of the group {id} is dropped: it cannot be read: {error}")
-            })
-            .ok()
+        match serde_json::from_str(&self.summary) {
+            Ok(summary) => Some(summary),
+            Err(error) => {
+                error!("The summary of the group {id} is dropped: it cannot be read: {error}");
+                None
+            }
+        }
     }
 }
 
