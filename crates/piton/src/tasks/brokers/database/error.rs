@@ -22,11 +22,6 @@ pub(in crate::tasks::brokers) fn duplicate() -> BrokerError {
     BrokerError::new(Kind::Duplicate, "a task with this id is stored already")
 }
 
-/// Returns the error of a call that took too long.
-pub(in crate::tasks::brokers) fn timed_out() -> BrokerError {
-    BrokerError::new(Kind::Unavailable, "the database of the tasks did not answer in time")
-}
-
 /// Returns the error of tables that another version of the program has made.
 pub(in crate::tasks::brokers) fn other_version(version: i64, needed: i64) -> BrokerError {
     let text = format!(

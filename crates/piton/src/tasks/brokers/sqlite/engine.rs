@@ -13,7 +13,6 @@ use super::claim::nothing_ready;
 use super::job::{Job, JobOutcome, apply_all};
 use super::wake::WakeSignal;
 use crate::db::{SqliteInternal, Tx};
-use crate::tasks::brokers::database::error::timed_out;
 use crate::tasks::brokers::records::{Outcome, Settlement, WorkerId};
 use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
@@ -42,6 +41,11 @@ struct Waiting {
     jobs: VecDeque<Job>,
     /// Set while a task works on them.
     is_running: bool,
+}
+
+/// Returns the error of a call that took too long.
+pub(super) fn timed_out() -> BrokerError {
+    BrokerError::new(Kind::Unavailable, "the database of the tasks did not answer in time")
 }
 
 impl Engine {

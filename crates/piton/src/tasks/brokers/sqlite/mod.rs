@@ -28,7 +28,6 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::database::admin::{DatabaseAdmin, delegate_to_admin};
-use super::database::error::timed_out;
 use super::database::{self, EnqueueInTransaction};
 use super::records::{ClaimedBatch, NewGroup, NewTask, Settled, Settlement, WorkerId, WorkerInfo};
 use super::{Broker, Call, OpenBroker};
@@ -36,7 +35,7 @@ use crate::db::{Db, Tx};
 use crate::tasks::clock::{Clock, millis};
 use crate::tasks::error::BrokerError;
 use claim::ClaimRequest;
-use engine::Engine;
+use engine::{Engine, timed_out};
 use job::{Job, UnreceivedClaim};
 use leases::Leases;
 use wake::WakeSignal;
