@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::super::brokers::Broker;
 use super::super::brokers::records::NewTask;
 use super::super::call::Call;
-use super::super::clock::Clock;
+use super::super::clock::{Clock, millis};
 use super::super::error::BrokerError;
 use super::super::new_message::MessageContext;
 use super::schedule::{Cron, Ticks};
@@ -37,6 +37,13 @@ const MAX_CLOCK_STEP: Duration = Duration::from_secs(60);
 /// Delays after a failure of the broker.
 const FAILURE_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(250), Duration::from_secs(10), JITTER);
+
+/// The last tick of a schedule, as this process knows it.
+pub(in crate::tasks) struct LastTick {
+    at_ms: i64,
+    /// Set if it was reported that the tick is in the future.
+    is_reported: bool,
+}
 
 /// The schedules of one process.
 pub(in crate::tasks) struct Scheduler {
@@ -114,7 +121,7 @@ impl Scheduler {
     /// The broker is not available. What was sent is not sent again.
     pub async fn send_due(
         &self,
-        last_ticks: &mut HashMap<String, i64>,
+        last_ticks: &mut HashMap<String, LastTick>,
     ) -> Result<Option<i64>, BrokerError> {
         let mut next = None;
         for (cron, ticks) in &self.schedules {
@@ -130,20 +137,25 @@ impl Scheduler {
         &self,
         cron: &Cron,
         ticks: &Ticks,
-        last_ticks: &mut HashMap<String, i64>,
+        last_ticks: &mut HashMap<String, LastTick>,
     ) -> Result<i64, BrokerError> {
         let name = cron.task().name();
         let now_ms = self.clock.now_ms();
-        // The broker is asked only when a tick may be due, because most looks find none.
-        if let Some(last_ms) = last_ticks.get(name)
-            && last_ms.saturating_sub(now_ms) <= super::super::clock::millis(MAX_CLOCK_STEP)
-            && ticks.due(*last_ms, now_ms, MISSED_AFTER).newest.is_none()
+        let is_ahead = |at_ms: i64| at_ms.saturating_sub(now_ms) > millis(MAX_CLOCK_STEP);
+        let last = last_ticks.get(name);
+        let is_reported = last.is_some_and(|last| last.is_reported);
+        // The broker is asked only when a tick may be due, because most looks find none, or once when the clock was set
+        // back.
+        if let Some(LastTick { at_ms, .. }) = last
+            && (is_reported || !is_ahead(*at_ms))
+            && ticks.due(*at_ms, now_ms, MISSED_AFTER).newest.is_none()
         {
-            return Ok(*last_ms);
+            return Ok(*at_ms);
         }
         let record = self.broker.cron(name, now_ms).await?;
         let mut last_ms = record.last_tick_ms;
-        if last_ms.saturating_sub(now_ms) > super::super::clock::millis(MAX_CLOCK_STEP) {
+        let is_resting = is_ahead(last_ms);
+        if is_resting && !is_reported {
             error!(
                 task.name = name,
                 "The last run of `{name}` is in the future, at {}: it rests until then. Set the clock, or change the \
@@ -170,7 +182,7 @@ impl Scheduler {
             self.broker.fire(name, newest, None).await?;
             last_ms = newest;
         }
-        last_ticks.insert(name.to_owned(), last_ms);
+        last_ticks.insert(name.to_owned(), LastTick { at_ms: last_ms, is_reported: is_resting });
         Ok(last_ms)
     }
 
