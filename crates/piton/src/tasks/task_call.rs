@@ -85,23 +85,22 @@ fn decode<T: DeserializeOwned>(name: &str, value: Value) -> Result<T> {
 /// Returns a message of serde without the value that it quotes, which may be secret or large: `invalid type: string,
 /// expected i64`.
 fn without_value(message: &str) -> String {
-    let Some((what, rest)) =
-        message.split_once(": ").filter(|(what, _)| what.starts_with("invalid "))
-    else {
-        return match message.split_once('`').filter(|_| message.starts_with("unknown ")) {
-            Some((what, rest)) => {
-                let expected = rest.rsplit_once("`, expected ").map(|(_, expected)| expected);
-                let what = what.trim_end();
-                expected.map_or(what.to_owned(), |expected| format!("{what}, expected {expected}"))
-            }
-            None => message.chars().take(MAX_REASON_CHARS).collect(),
-        };
+    let expected = |rest: &str| match rest.rsplit_once(", expected ") {
+        Some((_, expected)) => format!(", expected {expected}"),
+        None => String::new(),
     };
-    let kind = rest.split(['"', '`', ',']).next().unwrap_or_default().trim_end();
-    match rest.rsplit_once(", expected ") {
-        Some((_, expected)) => format!("{what}: {kind}, expected {expected}"),
-        None => format!("{what}: {kind}"),
+    if let Some((what, rest)) = message.split_once(": ")
+        && what.starts_with("invalid ")
+    {
+        let kind = rest.split(['"', '`', ',']).next().unwrap_or_default().trim_end();
+        return format!("{what}: {kind}{}", expected(rest));
     }
+    if let Some((what, rest)) = message.split_once(" `")
+        && what.starts_with("unknown ")
+    {
+        return format!("{what}{}", expected(rest));
+    }
+    message.chars().take(MAX_REASON_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ const MAX_ERROR_CHARS: usize = 60;
 
 /// Returns rows in columns, with a head.
 fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| in_a_line(cell))).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).max().unwrap_or_default()
@@ -21,9 +23,9 @@ fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let widths: Vec<usize> = (0..N).map(width).collect();
     let head = head.map(str::to_owned);
     let mut text = String::new();
-    for row in std::iter::once(&head).chain(rows) {
+    for row in std::iter::once(&head).chain(&rows) {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        let line = visible(&cells.collect::<Vec<_>>().join("  "));
+        let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text
@@ -73,12 +75,12 @@ pub(super) fn task_table(records: &[TaskRecord], now_ms: i64) -> String {
         let error: String = error.unwrap_or_default().chars().take(MAX_ERROR_CHARS).collect();
         [
             record.id.clone(),
-            in_a_line(&record.name),
-            in_a_line(&record.queue),
+            record.name.clone(),
+            record.queue.clone(),
             record.state.name().to_owned(),
             record.retries.to_string(),
             age(now_ms - record.created_at_ms),
-            in_a_line(&error),
+            error,
         ]
     };
     let rows: Vec<_> = records.iter().map(row).collect();
@@ -132,7 +134,7 @@ pub(super) fn queue_table(queues: &[QueueStats]) -> String {
     }
     let row = |queue: &QueueStats| {
         [
-            in_a_line(&queue.queue),
+            queue.queue.clone(),
             queue.queued.to_string(),
             queue.scheduled.to_string(),
             queue.running.to_string(),

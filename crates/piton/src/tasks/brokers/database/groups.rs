@@ -24,6 +24,8 @@ pub(in crate::tasks::brokers) struct FinishedMembers {
     pub members: i64,
 }
 
+const FIND: &str = "SELECT size, done, summary FROM piton_task_groups WHERE id = $1";
+
 /// A group whose members are counted.
 #[derive(FromRow)]
 struct OpenGroup {
@@ -39,7 +41,7 @@ impl OpenGroup {
         match serde_json::from_str(&self.summary) {
             Ok(summary) => Some(summary),
             Err(error) => {
-                error!("The summary of the group {id} is dropped: it cannot be read: {error}");
+                error!("The summary of the group {id} cannot be read, and will not run: {error}");
                 None
             }
         }
@@ -99,9 +101,7 @@ pub(in crate::tasks::brokers) async fn fail_groups(
     now_ms: i64,
 ) -> Result<(), BrokerError> {
     for id in groups {
-        let group: Option<OpenGroup> = tx
-            .one("SELECT size, done, summary FROM piton_task_groups WHERE id = $1", (&id,))
-            .await?;
+        let group: Option<OpenGroup> = tx.one(FIND, (&id,)).await?;
         if let Some(group) = group {
             close_group(tx, &id).await?;
             let Some(summary) = group.summary(&id) else { continue };
@@ -118,8 +118,7 @@ pub(in crate::tasks::brokers) async fn waiting_summary(
     db: &Db,
     id: &str,
 ) -> Result<Option<NewTask>, BrokerError> {
-    let sql = "SELECT size, done, summary FROM piton_task_groups WHERE id = $1";
-    let group: Option<OpenGroup> = db.one(sql, (id,)).await?;
+    let group: Option<OpenGroup> = db.one(FIND, (id,)).await?;
     let summary = group.and_then(|group| group.summary(id));
     Ok(summary.filter(|summary| summary.id == id))
 }
@@ -132,8 +131,7 @@ pub(in crate::tasks::brokers) async fn revoke_summaries(
 ) -> Result<u64, BrokerError> {
     let mut revoked = 0;
     for id in filter.ids.iter().filter(|_| filter.wants(TaskState::Scheduled)) {
-        let sql = "SELECT size, done, summary FROM piton_task_groups WHERE id = $1";
-        let group: Option<OpenGroup> = tx.one(sql, (id,)).await?;
+        let group: Option<OpenGroup> = tx.one(FIND, (id,)).await?;
         let Some(summary) = group.and_then(|group| group.summary(id)) else { continue };
         if summary.id == *id && filter.wants_task(&summary) {
             close_group(tx, id).await?;
