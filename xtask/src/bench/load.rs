@@ -9,12 +9,10 @@ use std::path::PathBuf;
 
 use super::contender::Contender;
 use super::server::{BenchServer, LOAD_CORE, SERVER_CORE, killed_with_parent, pinned, scratch};
-use super::{Effort, median};
+use super::{Effort, median, processes};
 use crate::command::{Result, say};
 
 const CONNECTIONS: u32 = 32;
-/// Unit of times in `/proc`: hundredths of a second on Linux.
-const TICK_MICROSECONDS: f64 = 10_000.0;
 
 /// Medians of the rounds, for each contender.
 pub struct Load {
@@ -190,17 +188,7 @@ fn read(report: &str) -> Result<Run, String> {
 
 /// Returns the processor time of the server so far, in microseconds.
 fn cpu_time(server: &BenchServer) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid()))?;
-    let ticks = ticks(&stat).ok_or("no times in the server's /proc/<pid>/stat")?;
-    Ok(ticks * TICK_MICROSECONDS)
-}
-
-// Split at the last `)`, because the name in `pid (name) state ...` may contain spaces. Fields 14
-// and 15 are the times in user and system mode (proc(5)).
-fn ticks(stat: &str) -> Option<f64> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
-    Some(times.next()?.ok()? + times.next()?.ok()?)
+    Ok(processes::cpu_time(server.pid())?.as_secs_f64() * 1e6)
 }
 
 #[cfg(test)]
@@ -233,12 +221,5 @@ Transfer/sec:      9.47MB
     fn broken_connections_do_not_count_as_speed() {
         let line = "  Socket errors: connect 0, read 3, write 0, timeout 0\n";
         assert!(read(&format!("{line}{REPORT}")).is_err());
-    }
-
-    #[test]
-    fn the_times_of_a_process_are_found_behind_a_name_with_spaces() {
-        let stat = "77 (a (b) c) S 1 77 77 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 2 0 12345";
-        assert_eq!(ticks(stat), Some(300.0));
-        assert_eq!(ticks("77 (a) S 1"), None);
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::program::{IdleWorker, Numbers, numbers};
-use super::storage::{Place, Storage};
+use super::storage::{Database, Storage};
 use crate::bench::cache::Redis;
 use crate::bench::{Effort, killed_with_parent};
 use crate::command::{Cmd, Result, root};
@@ -36,14 +36,14 @@ impl Celery {
     /// # Errors
     /// When the file cannot be made.
     pub fn on(storage: &Storage<'_>) -> Result<Self> {
-        let (url, synchronous) = match &storage.place {
-            Place::Sqlite { file, synchronous } => {
+        let (url, synchronous) = match &storage.database {
+            Database::Sqlite { file, synchronous } => {
                 let wal = "import sqlite3, sys; \
                     sqlite3.connect(sys.argv[1]).execute('PRAGMA journal_mode = wal')";
                 Cmd::new("").arg(python("celery_sql")).arg("-c").arg(wal).arg(file).read()?;
                 (format!("sqlite:///{}", file.display()), *synchronous)
             }
-            Place::Postgres { url, .. } => {
+            Database::Postgres { url, .. } => {
                 (url.replacen("postgres", "postgresql+psycopg2", 1), "full")
             }
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::piton::CALLERS;
 use super::program::{IdleWorker, Numbers, numbers, numbers_while_sending};
-use super::storage::{Place, Storage};
+use super::storage::{Database, Storage};
 use crate::bench::{Effort, killed_with_parent};
 use crate::command::{Result, root};
 
@@ -24,9 +24,9 @@ pub struct Graphile<'a> {
 impl<'a> Graphile<'a> {
     /// Returns it on this storage, or `None` if that is not PostgreSQL.
     pub fn on(storage: &'a Storage<'a>) -> Option<Self> {
-        match &storage.place {
-            Place::Postgres { url, .. } => Some(Self { storage, url }),
-            Place::Sqlite { .. } => None,
+        match &storage.database {
+            Database::Postgres { url, .. } => Some(Self { storage, url }),
+            Database::Sqlite { .. } => None,
         }
     }
 

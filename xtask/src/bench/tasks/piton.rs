@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::program::{IdleWorker, Numbers, numbers, numbers_while_sending};
 use super::snapshot::Reader;
-use super::storage::{Place, Storage};
+use super::storage::{Database, Storage};
 use crate::bench::{Effort, PACKAGES, killed_with_parent};
 use crate::command::{Cmd, Result, root};
 
@@ -21,7 +21,7 @@ const PAUSE_MS: u64 = 10;
 /// Tasks per second next to a reader.
 const STEADY_RATE: u64 = 500;
 /// Seconds after the last one was sent in which they must be run.
-const STEADY_GRACE: u64 = 60;
+const STEADY_GRACE_S: u64 = 60;
 
 /// Builds the program.
 ///
@@ -49,7 +49,7 @@ impl Piton<'_> {
         let idle = IdleWorker::start(&mut self.command("worker"))?;
         all.extend(idle.measure(Duration::from_secs(effort.pick(5, 20)))?);
         // Last, because it leaves a long log.
-        all.extend(self.beside_reader(effort.pick(20, 600))?);
+        all.extend(self.next_to_snapshot(effort.pick(20, 600))?);
         Ok(all)
     }
 
@@ -101,14 +101,14 @@ impl Piton<'_> {
 
     /// Measures a steady load while another connection reads from a snapshot. `full` of SQLite is left
     /// out: its log grows as with `normal`.
-    fn beside_reader(&self, seconds: u64) -> Result<Numbers> {
-        if matches!(self.0.place, Place::Sqlite { synchronous: "full", .. }) {
+    fn next_to_snapshot(&self, seconds: u64) -> Result<Numbers> {
+        if matches!(self.0.database, Database::Sqlite { synchronous: "full", .. }) {
             return Ok(Numbers::default());
         }
-        let reader = Reader::start(&self.0.place)?;
+        let reader = Reader::start(&self.0.database)?;
         let mut worker = self.command(&format!("worker --concurrency {CONCURRENCY}"));
         worker.env("BENCH_CONSUME", (STEADY_RATE * seconds).to_string());
-        worker.env("BENCH_DEADLINE_S", (seconds + STEADY_GRACE).to_string());
+        worker.env("BENCH_DEADLINE_S", (seconds + STEADY_GRACE_S).to_string());
         let sender = self.command(&format!("send-steadily {STEADY_RATE} {seconds}"));
         let steady = numbers_while_sending(&mut worker, sender)?;
         let mut all = reader.leftovers((STEADY_RATE * seconds) as f64)?;
@@ -130,11 +130,11 @@ impl Piton<'_> {
         let program = package().join("target/release").join(PACKAGES[8]);
         let mut command = killed_with_parent(&[program.display().to_string()]);
         command.args(arguments.split_whitespace());
-        match &self.0.place {
-            Place::Sqlite { file, synchronous } => command
+        match &self.0.database {
+            Database::Sqlite { file, synchronous } => command
                 .args(["--set", &format!("db.path={}", file.display())])
                 .args(["--set", &format!("db.synchronous={synchronous}")]),
-            Place::Postgres { url, .. } => command.args(["--set", &format!("db.url={url}")]),
+            Database::Postgres { url, .. } => command.args(["--set", &format!("db.url={url}")]),
         };
         command
     }

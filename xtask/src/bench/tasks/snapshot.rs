@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::program::Numbers;
-use super::storage::{Place, Storage};
+use super::storage::{Database, Storage};
 use crate::bench::db::psql;
 use crate::bench::killed_with_parent;
 use crate::command::{Result, pause};
@@ -28,7 +28,7 @@ const STATISTICS_DELAY: Duration = Duration::from_secs(2);
 /// A connection with an open transaction that has read the tasks. Closed when dropped.
 pub struct Reader<'a> {
     child: Child,
-    place: &'a Place<'a>,
+    database: &'a Database<'a>,
 }
 
 impl<'a> Reader<'a> {
@@ -36,14 +36,14 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn start(place: &'a Place<'a>) -> Result<Self> {
-        let mut command = match place {
-            Place::Sqlite { file, .. } => {
+    pub fn start(database: &'a Database<'a>) -> Result<Self> {
+        let mut command = match database {
+            Database::Sqlite { file, .. } => {
                 let mut python = killed_with_parent(&[super::celery::python("celery_sql")]);
                 python.args(["-c", SQLITE]).arg(file);
                 python
             }
-            Place::Postgres { url, .. } => {
+            Database::Postgres { url, .. } => {
                 // As autovacuum does every minute, so that a short run is planned as a long one: with
                 // the statistics of a table that is empty between two bursts.
                 psql(url, "VACUUM ANALYZE piton_tasks")?;
@@ -51,8 +51,8 @@ impl<'a> Reader<'a> {
             }
         };
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut reader = Self { child, place };
-        if let (Place::Postgres { .. }, Some(input)) = (place, reader.child.stdin.as_mut()) {
+        let mut reader = Self { child, database };
+        if let (Database::Postgres { .. }, Some(input)) = (database, reader.child.stdin.as_mut()) {
             input.write_all(POSTGRES.as_bytes())?;
         }
         let mut line = String::new();
@@ -69,13 +69,13 @@ impl<'a> Reader<'a> {
     /// When the database cannot be read.
     pub fn leftovers(&self, tasks: f64) -> Result<Numbers> {
         let mut numbers = Numbers::default();
-        match self.place {
-            Place::Sqlite { file, .. } => {
+        match self.database {
+            Database::Sqlite { file, .. } => {
                 let bytes = Storage::log_size(file)?;
                 numbers.set("log_mb", bytes / 1e6);
                 numbers.set("log_bytes_per_task", bytes / tasks);
             }
-            Place::Postgres { url, .. } => {
+            Database::Postgres { url, .. } => {
                 pause(STATISTICS_DELAY);
                 let dead =
                     "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'piton_tasks'";

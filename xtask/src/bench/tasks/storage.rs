@@ -13,10 +13,10 @@ use crate::gate::postgres::PostgresServer;
 /// A database, empty at first, for one engine.
 pub struct Storage<'a> {
     pub name: &'static str,
-    pub place: Place<'a>,
+    pub database: Database<'a>,
 }
 
-pub enum Place<'a> {
+pub enum Database<'a> {
     Sqlite { file: PathBuf, synchronous: &'static str },
     Postgres { server: &'a PostgresServer, url: String },
 }
@@ -30,22 +30,22 @@ impl<'a> Storage<'a> {
         Ok([
             Self::sqlite("SQLite, normal", engine, "normal")?,
             Self::sqlite("SQLite, full", engine, "full")?,
-            Self { name: "PostgreSQL", place: Place::postgres(server, engine)? },
+            Self { name: "PostgreSQL", database: Database::postgres(server, engine)? },
         ])
     }
 
     fn sqlite(name: &'static str, engine: &str, synchronous: &'static str) -> Result<Self> {
         let file = empty_folder(&format!("{engine}-{synchronous}"))?.join("tasks.db");
-        Ok(Self { name, place: Place::Sqlite { file, synchronous } })
+        Ok(Self { name, database: Database::Sqlite { file, synchronous } })
     }
 
     /// Returns the limits of Piton on this storage, by the name of the value: those of the project's
     /// issue about tasks.
     pub fn limit(&self, name: &str) -> Limit {
-        let [consumed, batches, latency_ms] = match &self.place {
-            Place::Sqlite { synchronous: "normal", .. } => [40_000.0, 100_000.0, 2.0],
-            Place::Sqlite { .. } => [25_000.0, 100_000.0, 2.0],
-            Place::Postgres { .. } => [25_000.0, 30_000.0, 5.0],
+        let [consumed, batches, latency_ms] = match &self.database {
+            Database::Sqlite { synchronous: "normal", .. } => [40_000.0, 100_000.0, 2.0],
+            Database::Sqlite { .. } => [25_000.0, 100_000.0, 2.0],
+            Database::Postgres { .. } => [25_000.0, 30_000.0, 5.0],
         };
         match name {
             "consumed_per_second" => Limit::PitonFrom(consumed),
@@ -67,7 +67,7 @@ impl<'a> Storage<'a> {
         count: u64,
         work: impl FnOnce() -> Result<Numbers>,
     ) -> Result<(Numbers, Option<Share>)> {
-        let Place::Postgres { server, url } = &self.place else { return Ok((work()?, None)) };
+        let Database::Postgres { server, url } = &self.database else { return Ok((work()?, None)) };
         let now = || {
             Ok::<_, Box<dyn std::error::Error>>((
                 wal_bytes(url)?,
@@ -96,7 +96,7 @@ impl<'a> Storage<'a> {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> Database<'a> {
     /// Creates a database on the server.
     ///
     /// # Errors
