@@ -4,6 +4,7 @@ use std::future::Future;
 
 use super::backend::{OpenTransaction, Store};
 use super::bounded_rows::RowLimit;
+use super::dialect::Dialect;
 use super::error::{Error, Kind};
 use super::params::Params;
 use super::query_methods::{at_most_one, exactly_one, query_methods, read_all};
@@ -30,6 +31,12 @@ impl Tx {
     }
 
     query_methods!(self: &mut self);
+
+    /// Returns whether the database is PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.store.dialect() == Dialect::Postgres
+    }
 
     /// Commits the transaction: makes its changes permanent and visible.
     ///

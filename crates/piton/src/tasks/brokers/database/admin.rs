@@ -12,6 +12,7 @@ use super::super::{Call, CronStore, TaskAdmin};
 use super::filter::{common, final_states, limit, unfinished};
 use super::groups::{FinishedMembers, fail_groups, revoke_summaries};
 use super::revoked::finish_revoked;
+use super::state_sql::StateSql;
 use super::{crons, listing, queues};
 use crate::db::{Db, FromRow, Sql, Tx};
 use crate::tasks::clock::Clock;
@@ -75,7 +76,8 @@ impl DatabaseAdmin {
     }
 
     async fn revoke_tasks(&self, filter: &TaskFilter) -> Result<u64, BrokerError> {
-        let Some(conditions) = unfinished(filter) else { return Ok(0) };
+        let state = StateSql::of(self.db.is_postgres());
+        let Some(conditions) = unfinished(filter, state) else { return Ok(0) };
         let mut tx = self.db.begin().await?;
         // Marked first, which also locks the rows: what is claimed in the meantime is not missed.
         let sql = Sql::new(
@@ -227,8 +229,9 @@ async fn purge_unfinished(
     filter: &TaskFilter,
     now_ms: i64,
 ) -> Result<u64, BrokerError> {
-    let Some(conditions) = unfinished(filter) else { return Ok(0) };
-    let conditions = conditions.and("state <> 2");
+    let state = StateSql::of(tx.is_postgres());
+    let Some(conditions) = unfinished(filter, state) else { return Ok(0) };
+    let conditions = conditions.and(state.is_waiting);
     let keys = |sql: Sql| {
         sql.push("(SELECT key FROM piton_tasks")
             .filter(&conditions)
@@ -241,7 +244,8 @@ async fn purge_unfinished(
     );
     let groups: Vec<String> = tx.all(keys(groups), ()).await?;
     // The state is asked for again, because a worker may have claimed one since the subquery read it.
-    let delete = Sql::new("DELETE FROM piton_tasks WHERE state <> 2 AND key IN ");
+    let delete =
+        Sql::new("DELETE FROM piton_tasks WHERE ").push(state.is_waiting).push(" AND key IN ");
     let removed = tx.run(keys(delete), ()).await?;
     fail_groups(tx, groups, now_ms).await?;
     Ok(removed)

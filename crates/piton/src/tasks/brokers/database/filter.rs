@@ -2,27 +2,27 @@
 
 use super::super::records::{TaskFilter, TaskState};
 use super::groups::state;
+use super::state_sql::StateSql;
 use crate::db::Where;
 
 /// Returns the conditions on `piton_tasks`, or `None` if the filter wants only tasks that have ended.
-pub(in crate::tasks::brokers) fn unfinished(filter: &TaskFilter) -> Option<Where> {
+pub(in crate::tasks::brokers) fn unfinished(filter: &TaskFilter, sql: &StateSql) -> Option<Where> {
     let wants = |state| filter.states.contains(&state);
     let conditions = common(filter);
     if filter.states.is_empty() {
         return Some(conditions);
     }
-    let [queued, scheduled, retrying, running] =
+    let [queued, scheduled, retrying, claimed] =
         [TaskState::Queued, TaskState::Scheduled, TaskState::Retrying, TaskState::Running]
             .map(wants);
-    // Literals and not parameters, because a partial index serves only the literal of its definition.
-    let stored = match (queued, scheduled || retrying, running) {
+    let stored = match (queued, scheduled || retrying, claimed) {
         (false, false, false) => return None,
-        (true, false, false) => "state = 0",
+        (true, false, false) => sql.is_ready,
         (false, true, false) => "state = 1",
-        (false, false, true) => "state = 2",
-        (true, true, false) => "state <> 2",
+        (false, false, true) => sql.is_running,
+        (true, true, false) => sql.is_waiting,
         (true, false, true) => "state <> 1",
-        (false, true, true) => "state <> 0",
+        (false, true, true) => sql.is_not_ready,
         (true, true, true) => "state >= 0",
     };
     let conditions = conditions.and(stored);

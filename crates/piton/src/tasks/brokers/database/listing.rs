@@ -3,14 +3,9 @@
 use super::super::records::{TaskFilter, TaskRecord, TaskState};
 use super::filter::{common, final_states, limit, unfinished};
 use super::groups::waiting_summary;
+use super::state_sql::StateSql;
 use crate::db::{Db, FromRow, Sql};
 use crate::tasks::error::BrokerError;
-
-/// The columns of an unfinished task, as those of a result. The worker's name is that of its registration.
-const UNFINISHED: &str = "SELECT id, name, queue, state, priority, retries, losses, created_at_ms, due_at_ms, \
-    CAST(NULL AS BIGINT) AS started_at_ms, CAST(NULL AS BIGINT) AS finished_at_ms, parent_id, group_id, \
-    (SELECT w.name FROM piton_task_workers w WHERE w.id = piton_tasks.worker) AS worker, progress, \
-    error AS result, CAST(NULL AS TEXT) AS traceback, created_at_ms AS since_ms, key AS position";
 
 const FROM_TASKS: &str = " FROM piton_tasks";
 
@@ -22,6 +17,22 @@ const FROM_RESULTS: &str = " FROM piton_task_results";
 
 /// The column that only a single task is read with: a list would read megabytes for nothing.
 const MESSAGE: &str = ", message";
+
+/// Adds the columns of an unfinished task, as those of a result. The worker's name is that of its registration.
+fn push_unfinished(sql: Sql, state: &StateSql) -> Sql {
+    sql.push("SELECT id, name, queue, ")
+        .push(state.state)
+        .push(
+            " AS state, priority, retries, losses, created_at_ms, due_at_ms, CAST(NULL AS BIGINT) AS started_at_ms, \
+             CAST(NULL AS BIGINT) AS finished_at_ms, parent_id, group_id, \
+             (SELECT w.name FROM piton_task_workers w WHERE w.id = ",
+        )
+        .push(state.worker)
+        .push(
+            ") AS worker, progress, error AS result, CAST(NULL AS TEXT) AS traceback, created_at_ms AS since_ms, \
+             key AS position",
+        )
+}
 
 /// A row of either table.
 #[derive(FromRow)]
@@ -93,7 +104,7 @@ pub(in crate::tasks::brokers) async fn task(
     id: &str,
 ) -> Result<Option<TaskRecord>, BrokerError> {
     let filter = TaskFilter { ids: vec![id.to_owned()], ..TaskFilter::default() };
-    let both = Sql::new(UNFINISHED)
+    let both = push_unfinished(Sql::new(""), StateSql::of(db.is_postgres()))
         .push(MESSAGE)
         .push(FROM_TASKS)
         .filter(&common(&filter))
@@ -114,7 +125,7 @@ pub(in crate::tasks::brokers) async fn list(
     db: &Db,
     filter: &TaskFilter,
 ) -> Result<Vec<TaskRecord>, BrokerError> {
-    let Some(parts) = parts(filter) else { return Ok(Vec::new()) };
+    let Some(parts) = parts(filter, StateSql::of(db.is_postgres())) else { return Ok(Vec::new()) };
     let sql =
         parts.push(" ORDER BY since_ms DESC, position DESC, id DESC LIMIT ").bind(limit(filter));
     let rows: Vec<RecordRow> = db.all(sql, ()).await?;
@@ -122,9 +133,10 @@ pub(in crate::tasks::brokers) async fn list(
 }
 
 /// Returns the statement of all parts that the filter wants. Each has its own order and limit, which an index serves.
-fn parts(filter: &TaskFilter) -> Option<Sql> {
+fn parts(filter: &TaskFilter, state: &StateSql) -> Option<Sql> {
     let mut parts = Vec::new();
-    if unfinished(filter).is_some() {
+    let tasks = unfinished(filter, state);
+    if tasks.is_some() {
         parts.push(None);
     }
     parts.extend(final_states(filter).into_iter().map(Some));
@@ -132,15 +144,14 @@ fn parts(filter: &TaskFilter) -> Option<Sql> {
     for (at, part) in parts.iter().enumerate() {
         sql = sql.push(if at == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
         sql = match part {
-            None => sql
-                .push(UNFINISHED)
+            None => push_unfinished(sql, state)
                 .push(FROM_TASKS)
-                .filter(&unfinished(filter)?)
+                .filter(tasks.as_ref()?)
                 .push(" ORDER BY key DESC LIMIT "),
-            Some(state) => sql
+            Some(ended) => sql
                 .push(FINISHED)
                 .push(FROM_RESULTS)
-                .filter(&common(filter).equal("state", Some(*state)))
+                .filter(&common(filter).equal("state", Some(*ended)))
                 .push(" ORDER BY finished_at_ms DESC LIMIT "),
         };
         sql = sql.bind(limit(filter)).push(PART_NAMES[at]);

@@ -8,6 +8,7 @@ pub(super) mod groups;
 pub(super) mod listing;
 pub(super) mod queues;
 pub(super) mod revoked;
+mod state_sql;
 pub(super) mod tasks;
 
 use std::sync::Arc;

@@ -3,24 +3,35 @@
 use std::collections::BTreeMap;
 
 use super::super::records::QueueStats;
-use crate::db::{Db, FromRow};
+use super::state_sql::StateSql;
+use crate::db::{Db, FromRow, Sql};
 use crate::tasks::error::BrokerError;
 
-/// The tasks of a queue in one state. In one statement, so that a task that changes its state meanwhile is counted.
+/// Returns the statement that counts the tasks of each queue by their state. In one statement, so that a task that changes its state meanwhile is counted.
 ///
 /// Of ready tasks the first of each priority counts for the age: the order in which they were enqueued is that in
 /// which they run. Scheduled tasks whose time has come count as ready, because they would be if a worker asked for
 /// them.
-const COUNTS: &str = "SELECT heads.queue AS queue, 0 AS state, heads.tasks AS tasks, heads.tasks AS ready, \
-        CASE WHEN t.due_at_ms > t.created_at_ms THEN t.due_at_ms ELSE t.created_at_ms END AS since_ms \
-    FROM (SELECT queue, priority, count(*) AS tasks, min(key) AS head FROM piton_tasks WHERE state = 0 \
-          GROUP BY queue, priority) heads JOIN piton_tasks t ON t.key = heads.head \
-    UNION ALL SELECT queue, 1, count(*), count(CASE WHEN due_at_ms <= $1 THEN 1 END), min(due_at_ms) \
-    FROM piton_tasks WHERE state = 1 GROUP BY queue \
-    UNION ALL SELECT queue, 2, count(*), 0, CAST(NULL AS BIGINT) FROM piton_tasks WHERE state = 2 GROUP BY queue \
-    UNION ALL SELECT name, 3, 0, 0, CAST(NULL AS BIGINT) FROM piton_task_queues WHERE paused_at_ms IS NOT NULL";
+fn counts(state: &StateSql) -> Sql {
+    Sql::new(
+        "SELECT heads.queue AS queue, 0 AS state, heads.tasks AS tasks, heads.tasks AS ready, \
+             CASE WHEN t.due_at_ms > t.created_at_ms THEN t.due_at_ms ELSE t.created_at_ms END AS since_ms FROM (",
+    )
+    .push(state.ready_heads)
+    .push(
+        ") heads JOIN piton_tasks t ON t.key = heads.head \
+         UNION ALL SELECT queue, 1, count(*), count(CASE WHEN due_at_ms <= $1 THEN 1 END), min(due_at_ms) \
+         FROM piton_tasks WHERE state = 1 GROUP BY queue \
+         UNION ALL SELECT queue, 2, tasks, 0, CAST(NULL AS BIGINT) FROM (",
+    )
+    .push(state.running_counts)
+    .push(
+        ") running \
+         UNION ALL SELECT name, 3, 0, 0, CAST(NULL AS BIGINT) FROM piton_task_queues WHERE paused_at_ms IS NOT NULL",
+    )
+}
 
-/// A row of [`COUNTS`]. The state of a queue that is paused is 3.
+/// A row of [`counts`]. The state of a queue that is paused is 3.
 #[derive(FromRow)]
 struct Count {
     queue: String,
@@ -36,7 +47,7 @@ pub(in crate::tasks::brokers) async fn queues(
     now_ms: i64,
 ) -> Result<Vec<QueueStats>, BrokerError> {
     let mut queues = BTreeMap::<String, QueueStats>::new();
-    for row in db.all::<Count>(COUNTS, (now_ms,)).await? {
+    for row in db.all::<Count>(counts(StateSql::of(db.is_postgres())), (now_ms,)).await? {
         let stats = queues.entry(row.queue).or_default();
         stats.queued += count(row.ready);
         match row.state {

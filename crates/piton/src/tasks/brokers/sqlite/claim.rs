@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::statements::{Cell, arguments, execute, fetch};
+use super::statements::{Cell, arguments, execute, fetch, json_list};
 use crate::tasks::brokers::records::{ClaimedBatch, ClaimedTask, WorkerId};
 
 /// Maximum number of due tasks of a queue that one claim makes ready, unless the claim asks for more. More would keep
@@ -12,13 +12,20 @@ const MAX_PROMOTED: usize = 1000;
 
 /// The queues that are not paused: whether something is ready, and when the next task is due.
 const LOOK: &str = "SELECT q.value, \
-        EXISTS (SELECT 1 FROM piton_tasks WHERE state = 0 AND queue = q.value), \
+        EXISTS (SELECT 1 FROM piton_task_ready WHERE queue = q.value), \
         (SELECT min(due_at_ms) FROM piton_tasks WHERE state = 1 AND queue = q.value) \
     FROM json_each(?) q \
     WHERE NOT EXISTS (SELECT 1 FROM piton_task_queues WHERE name = q.value AND paused_at_ms IS NOT NULL)";
 
 const PROMOTE: &str = "UPDATE piton_tasks SET state = 0 WHERE key IN \
     (SELECT key FROM piton_tasks WHERE state = 1 AND queue = ?1 AND due_at_ms <= ?2 ORDER BY due_at_ms LIMIT ?3)";
+
+/// `OR FAIL`, because SQLite then needs no copy of the pages that it changes.
+const HOLD: &str =
+    "INSERT OR FAIL INTO piton_task_claims (key, worker) SELECT value, ?2 FROM json_each(?1)";
+
+const READ: &str = "SELECT key, id, queue, priority, created_at_ms, due_at_ms, expires_at_ms, retries, losses, message \
+    FROM piton_tasks WHERE key IN (SELECT value FROM json_each(?))";
 
 /// A request for tasks.
 pub(super) struct ClaimRequest {
@@ -72,7 +79,7 @@ pub(super) async fn claim(
         [] => Vec::new(),
         ready => take(connection, request, ready).await?,
     };
-    // SQLite returns the rows of an update in any order.
+    // They are read by key.
     tasks.sort_unstable_by_key(|task| (task.priority, task.key));
     Ok(ClaimedBatch { tasks, next_due_at_ms })
 }
@@ -117,25 +124,30 @@ async fn take(
 ) -> Result<Vec<ClaimedTask>, sqlx::Error> {
     let queues = ready.iter().map(|queue| Cell::from(queue.queue.as_str()));
     let values = [request.worker.0.into(), limit(request.max)].into_iter().chain(queues);
-    let rows = fetch(connection, &take_sql(ready.len()), arguments(values)).await?;
+    let taken = fetch(connection, &take_sql(ready.len()), arguments(values)).await?;
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = json_list(taken.iter().map(|row| row.get_unchecked(0)));
+    execute(connection, HOLD, arguments([keys.clone(), request.worker.0.into()])).await?;
+    let rows = fetch(connection, READ, arguments([keys])).await?;
     Ok(rows.iter().map(claimed).collect())
 }
 
-/// Returns the statement that claims from so many queues. The heads of each are merged, so that a long queue that this
-/// worker does not serve costs nothing. `OR FAIL`, because SQLite then needs no copy of the pages that it changes.
+/// Returns the statement that takes ready tasks from so many queues. The heads of each are merged, so that a long queue
+/// that this worker does not serve costs nothing.
 fn take_sql(queues: usize) -> String {
     let heads = (0..queues).map(|queue| {
         format!(
-            "SELECT * FROM (SELECT key, priority FROM piton_tasks WHERE state = 0 AND queue = ?{} \
+            "SELECT * FROM (SELECT queue, priority, key FROM piton_task_ready WHERE queue = ?{} \
              ORDER BY priority, key LIMIT ?2)",
             queue + 3
         )
     });
     format!(
-        "UPDATE OR FAIL piton_tasks SET state = 2, worker = ?1 \
-         WHERE EXISTS (SELECT 1 FROM piton_task_workers WHERE id = ?1) AND key IN \
-         (SELECT key FROM ({}) ORDER BY priority, key LIMIT ?2) \
-         RETURNING key, id, queue, priority, created_at_ms, due_at_ms, expires_at_ms, retries, losses, message",
+        "DELETE FROM piton_task_ready WHERE EXISTS (SELECT 1 FROM piton_task_workers WHERE id = ?1) \
+         AND (queue, priority, key) IN \
+         (SELECT queue, priority, key FROM ({}) ORDER BY priority, key LIMIT ?2) RETURNING key",
         heads.collect::<Vec<_>>().join(" UNION ALL ")
     )
 }
@@ -163,6 +175,6 @@ fn number<T: TryFrom<i64> + Default>(row: &SqliteRow, column: usize) -> T {
 
 /// Returns the statements of a claim, with the numbers of their parameters.
 #[cfg(test)]
-pub(super) fn statements() -> [(String, usize); 4] {
-    [(LOOK.into(), 1), (PROMOTE.into(), 3), (take_sql(1), 3), (take_sql(3), 5)]
+pub(super) fn statements() -> [(String, usize); 5] {
+    [(LOOK.into(), 1), (PROMOTE.into(), 3), (READ.into(), 1), (take_sql(1), 3), (take_sql(3), 5)]
 }

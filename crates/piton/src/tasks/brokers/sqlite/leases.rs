@@ -16,17 +16,28 @@ const REGISTER: &str = "INSERT INTO piton_task_workers (name, queues, concurrenc
 
 const RENEW: &str = "UPDATE piton_task_workers SET lease_until_ms = ?2 WHERE id = ?1";
 
-const REVOKED: &str = "SELECT key FROM piton_tasks WHERE worker = ? AND state = 2 AND revoked = 1";
+/// By the few tasks that are revoked, and not by the many that are claimed.
+const REVOKED: &str = "SELECT key FROM piton_tasks WHERE revoked = 1 \
+    AND (SELECT worker FROM piton_task_claims c WHERE c.key = piton_tasks.key) = ?";
 
-const EXPIRED: &str = "SELECT id FROM piton_task_workers WHERE lease_until_ms < ?";
+/// Also workers that are not registered any more, such as in a file that was put together from two.
+const EXPIRED: &str = "SELECT id FROM piton_task_workers WHERE lease_until_ms < ? \
+    UNION SELECT worker FROM piton_task_claims WHERE worker NOT IN (SELECT id FROM piton_task_workers)";
 
-const RELEASE: &str = "UPDATE piton_tasks SET state = 0, worker = NULL, losses = losses + ?2 \
-    WHERE worker = ?1 AND state = 2";
+const COUNT_LOSSES: &str = "UPDATE piton_tasks SET losses = losses + ?2 \
+    WHERE key IN (SELECT key FROM piton_task_claims WHERE worker = ?1)";
+
+const MAKE_READY: &str = "INSERT INTO piton_task_ready (queue, priority, key) \
+    SELECT queue, priority, key FROM piton_tasks \
+    WHERE key IN (SELECT key FROM piton_task_claims WHERE worker = ?1)";
+
+const END_CLAIMS: &str = "DELETE FROM piton_task_claims WHERE worker = ?1";
 
 const FORGET: &str = "DELETE FROM piton_task_workers WHERE id = ?";
 
 const REPORT: &str = "UPDATE piton_tasks SET progress = new.value ->> 1 FROM json_each(?1) new \
-    WHERE piton_tasks.key = new.value ->> 0 AND worker = ?2 AND state = 2";
+    WHERE piton_tasks.key = new.value ->> 0 \
+    AND (SELECT worker FROM piton_task_claims c WHERE c.key = piton_tasks.key) = ?2";
 
 /// Statements on leases, each call in a transaction of its own. The clock is read within it, because the wait for
 /// other writers may be longer than a lease.
@@ -106,7 +117,11 @@ impl Leases<'_> {
 
     /// Ends a worker, and releases its tasks with so many losses.
     async fn end(&self, tx: &mut Tx, worker: i64, losses: i64) -> Result<u64, BrokerError> {
-        let released = self.execute(tx, RELEASE, [worker.into(), losses.into()]).await?;
+        if losses > 0 {
+            self.execute(tx, COUNT_LOSSES, [worker.into(), losses.into()]).await?;
+        }
+        self.execute(tx, MAKE_READY, [worker.into()]).await?;
+        let released = self.execute(tx, END_CLAIMS, [worker.into()]).await?;
         self.execute(tx, FORGET, [worker.into()]).await?;
         Ok(released.rows_affected())
     }

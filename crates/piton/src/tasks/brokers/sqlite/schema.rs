@@ -3,6 +3,10 @@
 //! `piton_tasks` has only tasks that have not ended, so that it and its indices stay small however long the history
 //! is. A later feature that needs more of a task adds a column that may be NULL and a partial index of the rows where
 //! it is not: tasks that do not use the feature cost nothing then.
+//!
+//! A task that has no time before which it must not start stands in one of two tables of numbers: `piton_task_ready`
+//! or, once a worker has it, `piton_task_claims`. A claim moves it from one to the other and does not write the row of
+//! the task again, which has the message. Triggers keep both true whoever inserts or deletes tasks.
 
 use sqlx::Row;
 
@@ -12,22 +16,21 @@ use crate::tasks::brokers::database::error::other_version;
 use crate::tasks::error::BrokerError;
 
 /// The version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-/// The partial indices stand for the sets that statements look for: by queue what is ready, by queue what is due next,
-/// by worker what runs. The message is the last column, because SQLite reads a row from its start.
-const TABLES: [&str; 14] = [
+/// The partial indices stand for the sets that statements look for, such as by queue what is due next. The message is
+/// the last column, because SQLite reads a row from its start.
+const TABLES: [&str; 17] = [
     "CREATE TABLE piton_tasks (
         key INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
         name TEXT NOT NULL,
         queue TEXT NOT NULL,
         priority INTEGER NOT NULL,
-        state INTEGER NOT NULL, -- 0 ready, 1 scheduled, 2 running
+        state INTEGER NOT NULL, -- 0 ready or claimed, 1 scheduled
         due_at_ms INTEGER,
         expires_at_ms INTEGER,
         created_at_ms INTEGER NOT NULL,
-        worker INTEGER,
         retries INTEGER NOT NULL,
         losses INTEGER NOT NULL DEFAULT 0,
         revoked INTEGER NOT NULL DEFAULT 0,
@@ -38,11 +41,26 @@ const TABLES: [&str; 14] = [
         group_index INTEGER,
         message TEXT NOT NULL
     ) STRICT",
-    "CREATE INDEX piton_tasks_ready ON piton_tasks (queue, priority, key) WHERE state = 0",
     "CREATE INDEX piton_tasks_scheduled ON piton_tasks (queue, due_at_ms) WHERE state = 1",
-    "CREATE INDEX piton_tasks_running ON piton_tasks (worker) WHERE state = 2",
     "CREATE INDEX piton_tasks_revoked ON piton_tasks (revoked) WHERE revoked = 1",
     "CREATE INDEX piton_tasks_parent ON piton_tasks (parent_id) WHERE parent_id IS NOT NULL",
+    "CREATE TABLE piton_task_ready (
+        queue TEXT NOT NULL,
+        priority INTEGER NOT NULL,
+        key INTEGER NOT NULL,
+        PRIMARY KEY (queue, priority, key)
+    ) STRICT, WITHOUT ROWID",
+    "CREATE TABLE piton_task_claims (key INTEGER PRIMARY KEY, worker INTEGER NOT NULL) STRICT",
+    "CREATE TRIGGER piton_tasks_inserted AFTER INSERT ON piton_tasks WHEN NEW.state = 0 BEGIN
+        INSERT INTO piton_task_ready (queue, priority, key) VALUES (NEW.queue, NEW.priority, NEW.key);
+    END",
+    "CREATE TRIGGER piton_tasks_due AFTER UPDATE OF state ON piton_tasks WHEN OLD.state = 1 AND NEW.state = 0 BEGIN
+        INSERT INTO piton_task_ready (queue, priority, key) VALUES (NEW.queue, NEW.priority, NEW.key);
+    END",
+    "CREATE TRIGGER piton_tasks_deleted AFTER DELETE ON piton_tasks WHEN OLD.state = 0 BEGIN
+        DELETE FROM piton_task_ready WHERE queue = OLD.queue AND priority = OLD.priority AND key = OLD.key;
+        DELETE FROM piton_task_claims WHERE key = OLD.key;
+    END",
     "CREATE TABLE piton_task_results (
         id TEXT NOT NULL PRIMARY KEY,
         name TEXT NOT NULL,

@@ -7,17 +7,17 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::enqueue::insert_if_new;
-use super::statements::{BatchStatement, Cell, arguments, execute, fetch, no_arguments};
+use super::statements::{BatchStatement, Cell, arguments, execute, fetch, json_list, no_arguments};
 use crate::tasks::brokers::database::groups::{FinishedMembers, state};
 use crate::tasks::brokers::records::{
     FinalState, FinishedTask, NewTask, Outcome, Settlement, WorkerId,
 };
 
-const COUNT_HELD: &str = "SELECT count(*) FROM piton_tasks \
-    WHERE key IN (SELECT value FROM json_each(?1)) AND worker = ?2 AND state = 2";
+const COUNT_HELD: &str = "SELECT count(*) FROM piton_task_claims \
+    WHERE key IN (SELECT value FROM json_each(?1)) AND worker = ?2";
 
-const HELD: &str = "SELECT key FROM piton_tasks \
-    WHERE key IN (SELECT value FROM json_each(?1)) AND worker = ?2 AND state = 2";
+const HELD: &str = "SELECT key FROM piton_task_claims \
+    WHERE key IN (SELECT value FROM json_each(?1)) AND worker = ?2";
 
 /// The columns of a result that the settlement has follow the key; the task has the rest.
 static STORE_RESULTS: BatchStatement = BatchStatement::new(
@@ -32,13 +32,17 @@ static STORE_RESULTS: BatchStatement = BatchStatement::new(
     ") AS new CROSS JOIN piton_tasks t ON t.key = new.column1",
 );
 
+/// A trigger deletes their claims.
 const REMOVE: &str = "DELETE FROM piton_tasks WHERE key IN (SELECT value FROM json_each(?))";
 
-const RELEASE: &str = "UPDATE piton_tasks SET state = 0, worker = NULL \
-    WHERE key IN (SELECT value FROM json_each(?))";
+const MAKE_READY: &str = "INSERT INTO piton_task_ready (queue, priority, key) \
+    SELECT queue, priority, key FROM piton_tasks WHERE key IN (SELECT value FROM json_each(?))";
+
+const END_CLAIMS: &str =
+    "DELETE FROM piton_task_claims WHERE key IN (SELECT value FROM json_each(?))";
 
 /// The error stays where there is no new one: a task that snoozes after a failure still waits for its retry.
-const RESCHEDULE: &str = "UPDATE piton_tasks SET state = 1, worker = NULL, due_at_ms = new.value ->> 1, \
+const RESCHEDULE: &str = "UPDATE piton_tasks SET state = 1, due_at_ms = new.value ->> 1, \
         retries = new.value ->> 2, error = coalesce(new.value ->> 3, error) \
     FROM json_each(?) new WHERE piton_tasks.key = new.value ->> 0";
 
@@ -158,11 +162,14 @@ impl<'a> Sorted<'a> {
         }
         if !self.released.is_empty() {
             let keys = json_list(self.released.into_iter());
-            execute(connection, RELEASE, arguments([keys])).await?;
+            execute(connection, MAKE_READY, arguments([keys.clone()])).await?;
+            execute(connection, END_CLAIMS, arguments([keys])).await?;
         }
         if !self.rescheduled.is_empty() {
+            let keys = json_list(self.rescheduled.iter().filter_map(|row| row[0].as_i64()));
             let rows = serde_json::Value::from(self.rescheduled).to_string();
             execute(connection, RESCHEDULE, arguments([Cell::from(rows.as_str())])).await?;
+            execute(connection, END_CLAIMS, arguments([keys])).await?;
         }
         if self.follow_ups.is_empty() {
             return Ok(());
@@ -186,10 +193,4 @@ fn result_cells(key: i64, result: &FinishedTask) -> [Cell; 7] {
         result.traceback.as_deref().into(),
         i64::from(result.keep_message).into(),
     ]
-}
-
-/// Returns the numbers as a JSON list, which is one parameter however many there are.
-fn json_list(numbers: impl Iterator<Item = i64>) -> Cell {
-    let numbers: Vec<i64> = numbers.collect();
-    Cell::from(serde_json::to_string(&numbers).expect("numbers always serialize").as_str())
 }

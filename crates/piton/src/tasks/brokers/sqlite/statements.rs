@@ -61,6 +61,12 @@ pub(super) fn no_arguments() -> SqliteArguments {
     SqliteArguments::default()
 }
 
+/// Returns the numbers as a JSON list, which is one parameter however many there are.
+pub(super) fn json_list(numbers: impl Iterator<Item = i64>) -> Cell {
+    let numbers: Vec<i64> = numbers.collect();
+    Cell::from(serde_json::to_string(&numbers).expect("numbers always serialize").as_str())
+}
+
 type SqliteQuery = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
 fn query(sql: impl Into<String>, arguments: SqliteArguments) -> SqliteQuery {

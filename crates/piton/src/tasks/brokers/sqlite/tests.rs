@@ -346,6 +346,87 @@ async fn claims_read_indices_and_never_all_tasks() {
         let steps: Vec<String> = plan.unwrap().iter().map(|row| sqlx::Row::get(row, 3)).collect();
         let scans = steps.iter().filter(|step| step.starts_with("SCAN piton_task"));
         assert_eq!(scans.count(), 0, "{sql}: {steps:#?}");
-        assert!(steps.iter().any(|step| step.contains("piton_tasks_")), "{steps:#?}");
+        assert!(steps.iter().any(|step| step.contains(" USING ")), "{steps:#?}");
     }
+}
+
+/// Returns the ids of tasks that are ready and not claimed, or the other way round, or neither and wait for their time.
+/// Panics if one is two of that.
+async fn places(broker: &Fixture) -> [Vec<String>; 3] {
+    let sql = "SELECT id, state, EXISTS (SELECT 1 FROM piton_task_ready r \
+            WHERE r.queue = t.queue AND r.priority = t.priority AND r.key = t.key), \
+            EXISTS (SELECT 1 FROM piton_task_claims c WHERE c.key = t.key) FROM piton_tasks t ORDER BY key";
+    let mut connection = broker.engine.internal().connection().await.unwrap();
+    let rows = fetch(&mut connection, sql, no_arguments()).await.unwrap();
+    let mut places = [const { Vec::new() }; 3];
+    for row in &rows {
+        let place = [(0, true, false), (0, false, true), (1, false, false)];
+        let of: (i64, bool, bool) = sqlx::Row::try_get(row, 1)
+            .and_then(|state| Ok((state, sqlx::Row::try_get(row, 2)?, sqlx::Row::try_get(row, 3)?)))
+            .unwrap();
+        let place = place.iter().position(|place| *place == of);
+        places[place.unwrap_or_else(|| panic!("{of:?}"))].push(sqlx::Row::get(row, 0));
+    }
+    for (table, stored) in ["piton_task_ready", "piton_task_claims"].iter().zip(&places) {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let rows = fetch(&mut connection, &sql, no_arguments()).await.unwrap();
+        let count: i64 = sqlx::Row::get(&rows[0], 0);
+        assert_eq!(usize::try_from(count), Ok(stored.len()), "{table}");
+    }
+    places
+}
+
+#[tokio::test]
+async fn a_task_is_ready_or_claimed_or_scheduled_whatever_is_done_with_it() {
+    let broker = fixture().await;
+    let tasks: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(new_task).into();
+    broker.enqueue(&tasks, None).await.unwrap();
+    let [worker, lost] = [broker.worker().await, broker.worker().await];
+    let mut settlements = broker.claim_all(worker).await;
+    let later = NewTask { due_at_ms: Some(i64::MAX), ..new_task("later") };
+    let due = NewTask { due_at_ms: Some(1), ..new_task("due") };
+    broker.enqueue(&[later, due, new_task("g"), new_task("h")], None).await.unwrap();
+    let claimed = ["a", "b", "c", "d", "e", "f"].map(str::to_owned);
+    assert_eq!(
+        places(&broker).await,
+        [vec!["g".into(), "h".into()], claimed.into(), vec!["later".to_owned(), "due".into()]]
+    );
+
+    settlements[1].outcome = Outcome::Released;
+    let retries = Outcome::Rescheduled { due_at_ms: i64::MAX, retries: 1, error: None };
+    settlements[2].outcome = retries;
+    broker.settle(worker, settlements.drain(..3).collect()).await.unwrap();
+    // The one that is due is made ready by the claim.
+    assert_eq!(broker.claim_all(lost).await.len(), 4);
+    let ids = |ids: &[&str]| TaskFilter {
+        ids: ids.iter().copied().map(Into::into).collect(),
+        ..TaskFilter::default()
+    };
+    assert_eq!(broker.revoke(&ids(&["d", "g", "later"])).await.unwrap(), 3);
+    assert_eq!(broker.unregister(lost).await.unwrap(), ());
+    let [ready, claimed, scheduled] = places(&broker).await;
+    assert_eq!(ready, ["b", "due", "h"]);
+    assert_eq!(
+        (claimed.as_slice(), scheduled.as_slice()),
+        (["d", "e", "f"].map(str::to_owned).as_slice(), ["c".to_owned()].as_slice())
+    );
+
+    assert_eq!(broker.purge(&ids(&["b", "c", "e"])).await.unwrap(), 2);
+    broker.settle(worker, settlements).await.unwrap();
+    assert_eq!(broker.retry(&ids(&["g"])).await.unwrap(), 1);
+    assert_eq!(
+        places(&broker).await,
+        [vec!["due".to_owned(), "h".into(), "g".into()], vec![], vec![]]
+    );
+}
+
+#[tokio::test]
+async fn claims_of_a_worker_that_is_not_registered_are_released() {
+    let broker = fixture().await;
+    broker.enqueue(&[new_task("a")], None).await.unwrap();
+    let worker = broker.worker().await;
+    assert_eq!(broker.claim_all(worker).await.len(), 1);
+    broker.db.run("DELETE FROM piton_task_workers", ()).await.unwrap();
+    assert_eq!(broker.release_lost().await.unwrap(), 1);
+    assert_eq!(places(&broker).await[0], ["a"]);
 }
