@@ -63,6 +63,19 @@ impl SqliteInternal {
         &self.0
     }
 
+    /// Writes the log back into the file, as far as no reader needs it. Other connections write meanwhile.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::db::Kind::Unavailable) if the file cannot be written.
+    pub async fn write_log_back(&self) -> Result<(), Error> {
+        let mut keeper = self.0.keeper.lock().await;
+        if let Some(keeper) = keeper.as_mut() {
+            let written = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(keeper).await;
+            written.map_err(|error| self.error(error))?;
+        }
+        Ok(())
+    }
+
     /// Returns the error of a statement, after recording a fault of the file that it reports.
     pub fn error(&self, error: sqlx::Error) -> Error {
         self.0.record_fault(error.into())

@@ -38,9 +38,10 @@ const JOURNAL_SIZE_LIMIT: &str = "67108864";
 /// of 2 MB a batch would read back from the file what the last one wrote.
 const BATCH_CACHE_SIZE: &str = "-16384";
 
-/// Number of pages in the log at which the connection that writes in batches writes them back. Most pages of a queue
-/// are written several times within a second: with SQLite's default of 1,000 each time would be written back.
-const BATCH_CHECKPOINT_PAGES: &str = "4000";
+/// Number of pages in the log at which the connection that writes in batches writes them back itself, during which
+/// nobody writes. Before that [`SqliteInternal::write_log_back`](super::internal::SqliteInternal::write_log_back)
+/// has written back most of them.
+const BATCH_CHECKPOINT_PAGES: &str = "16000";
 
 /// Number of rows that SQLite's thread may be ahead of their reader: a batch, because each time it has to wait costs
 /// more than the row.

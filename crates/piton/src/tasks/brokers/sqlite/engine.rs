@@ -12,6 +12,7 @@ use tracing::warn;
 use super::claim::nothing_ready;
 use super::job::{Job, JobOutcome, apply_all};
 use super::wake::WakeSignal;
+use super::write_back::WriteBack;
 use crate::db::{SqliteInternal, Tx};
 use crate::tasks::brokers::records::{Outcome, Settlement, WorkerId};
 use crate::tasks::clock::Clock;
@@ -33,6 +34,7 @@ struct Inner {
     clock: Clock,
     wake: Arc<WakeSignal>,
     waiting: Mutex<Waiting>,
+    write_back: Arc<WriteBack>,
 }
 
 /// The calls that wait for the next transaction.
@@ -50,7 +52,8 @@ pub(super) fn timed_out() -> BrokerError {
 
 impl Engine {
     pub fn new(internal: SqliteInternal, clock: Clock, wake: Arc<WakeSignal>) -> Self {
-        Self(Arc::new(Inner { internal, clock, wake, waiting: Mutex::default() }))
+        let (waiting, write_back) = (Mutex::default(), Arc::default());
+        Self(Arc::new(Inner { internal, clock, wake, waiting, write_back }))
     }
 
     pub fn internal(&self) -> &SqliteInternal {
@@ -183,6 +186,7 @@ impl Engine {
     async fn commit(&self, mut tx: Tx, jobs: &[Job]) -> Result<Vec<JobOutcome>, BrokerError> {
         let outcomes = apply_all(&mut tx, jobs, &self.0.internal, self.0.clock.now_ms()).await?;
         tx.commit().await?;
+        self.0.write_back.committed(jobs, &self.0.internal);
         Ok(outcomes)
     }
 

@@ -18,6 +18,7 @@ mod statements;
 #[cfg(test)]
 mod tests;
 mod wake;
+mod write_back;
 
 use std::future::ready;
 use std::sync::Arc;
