@@ -1,5 +1,7 @@
 //! Finds tasks that are ready, and claims them.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -24,8 +26,8 @@ const PROMOTE: &str = "UPDATE piton_tasks SET state = 0 WHERE key IN \
 const HOLD: &str =
     "INSERT OR FAIL INTO piton_task_claims (key, worker) SELECT value, ?2 FROM json_each(?1)";
 
-const READ: &str = "SELECT key, id, queue, priority, created_at_ms, due_at_ms, expires_at_ms, retries, losses, message \
-    FROM piton_tasks WHERE key IN (SELECT value FROM json_each(?))";
+/// A claim takes the head of a queue, which is a range.
+const TAKE: &str = "DELETE FROM piton_task_ready WHERE queue = ?1 AND (priority, key) <= (?2, ?3)";
 
 /// A request for tasks.
 pub(super) struct ClaimRequest {
@@ -75,12 +77,10 @@ pub(super) async fn claim(
     }
     let next_due_at_ms = next_due(&queues);
     let ready: Vec<_> = queues.into_iter().filter(|queue| queue.has_ready).collect();
-    let mut tasks = match ready.as_slice() {
+    let tasks = match ready.as_slice() {
         [] => Vec::new(),
         ready => take(connection, request, ready).await?,
     };
-    // They are read by key.
-    tasks.sort_unstable_by_key(|task| (task.priority, task.key));
     Ok(ClaimedBatch { tasks, next_due_at_ms })
 }
 
@@ -124,31 +124,53 @@ async fn take(
 ) -> Result<Vec<ClaimedTask>, sqlx::Error> {
     let queues = ready.iter().map(|queue| Cell::from(queue.queue.as_str()));
     let values = [request.worker.0.into(), limit(request.max)].into_iter().chain(queues);
-    let taken = fetch(connection, &take_sql(ready.len()), arguments(values)).await?;
-    if taken.is_empty() {
+    let rows = fetch(connection, &heads_sql(ready.len()), arguments(values)).await?;
+    if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let keys = json_list(taken.iter().map(|row| row.get_unchecked(0)));
-    execute(connection, HOLD, arguments([keys.clone(), request.worker.0.into()])).await?;
-    let rows = fetch(connection, READ, arguments([keys])).await?;
-    Ok(rows.iter().map(claimed).collect())
+    let keys = json_list(rows.iter().map(|row| row.get_unchecked(0)));
+    execute(connection, HOLD, arguments([keys, request.worker.0.into()])).await?;
+    for (queue, (priority, key)) in last_of_queues(&rows) {
+        let values = [queue.into(), priority.into(), key.into()];
+        execute(connection, TAKE, arguments(values)).await?;
+    }
+    let mut tasks: Vec<_> = rows.iter().map(claimed).collect();
+    // The heads of several queues are read one after the other.
+    tasks.sort_unstable_by_key(|task| (task.priority, task.key));
+    Ok(tasks)
 }
 
-/// Returns the statement that takes ready tasks from so many queues. The heads of each are merged, so that a long queue
-/// that this worker does not serve costs nothing.
-fn take_sql(queues: usize) -> String {
-    let heads = (0..queues).map(|queue| {
+/// Returns the priority and the key of the last of the rows of each queue.
+fn last_of_queues(rows: &[SqliteRow]) -> BTreeMap<&str, (i64, i64)> {
+    let mut last = BTreeMap::new();
+    for row in rows {
+        let place = (row.get_unchecked(3), row.get_unchecked(0));
+        let last = last.entry(row.get_unchecked(2)).or_insert(place);
+        *last = place.max(*last);
+    }
+    last
+}
+
+/// Returns the statement that reads the ready tasks of so many queues. The heads of several are merged, so that a long
+/// queue that this worker does not serve costs nothing.
+fn heads_sql(queues: usize) -> String {
+    let head = |number: usize| {
         format!(
-            "SELECT * FROM (SELECT queue, priority, key FROM piton_task_ready WHERE queue = ?{} \
-             ORDER BY priority, key LIMIT ?2)",
-            queue + 3
+            "SELECT priority, key FROM piton_task_ready WHERE queue = ?{number} ORDER BY priority, key LIMIT ?2"
         )
-    });
+    };
+    let heads = match queues {
+        1 => head(3),
+        _ => {
+            let heads = (0..queues).map(|queue| format!("SELECT * FROM ({})", head(queue + 3)));
+            let heads = heads.collect::<Vec<_>>().join(" UNION ALL ");
+            format!("SELECT priority, key FROM ({heads}) ORDER BY priority, key LIMIT ?2")
+        }
+    };
     format!(
-        "DELETE FROM piton_task_ready WHERE EXISTS (SELECT 1 FROM piton_task_workers WHERE id = ?1) \
-         AND (queue, priority, key) IN \
-         (SELECT queue, priority, key FROM ({}) ORDER BY priority, key LIMIT ?2) RETURNING key",
-        heads.collect::<Vec<_>>().join(" UNION ALL ")
+        "SELECT t.key, id, queue, t.priority, created_at_ms, due_at_ms, expires_at_ms, retries, losses, message \
+         FROM ({heads}) head CROSS JOIN piton_tasks t ON t.key = head.key \
+         WHERE EXISTS (SELECT 1 FROM piton_task_workers WHERE id = ?1)"
     )
 }
 
@@ -176,5 +198,5 @@ fn number<T: TryFrom<i64> + Default>(row: &SqliteRow, column: usize) -> T {
 /// Returns the statements of a claim, with the numbers of their parameters.
 #[cfg(test)]
 pub(super) fn statements() -> [(String, usize); 5] {
-    [(LOOK.into(), 1), (PROMOTE.into(), 3), (READ.into(), 1), (take_sql(1), 3), (take_sql(3), 5)]
+    [(LOOK.into(), 1), (PROMOTE.into(), 3), (TAKE.into(), 3), (heads_sql(1), 3), (heads_sql(3), 5)]
 }

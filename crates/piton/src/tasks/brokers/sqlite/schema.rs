@@ -6,7 +6,7 @@
 //!
 //! A task that has no time before which it must not start stands in one of two tables of numbers: `piton_task_ready`
 //! or, once a worker has it, `piton_task_claims`. A claim moves it from one to the other and does not write the row of
-//! the task again, which has the message. Triggers keep both true whoever inserts or deletes tasks.
+//! the task again, which has the message. Triggers keep both true whoever inserts, moves or deletes tasks.
 
 use sqlx::Row;
 
@@ -20,7 +20,7 @@ const VERSION: i64 = 2;
 
 /// The partial indices stand for the sets that statements look for, such as by queue what is due next. The message is
 /// the last column, because SQLite reads a row from its start.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     "CREATE TABLE piton_tasks (
         key INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -56,6 +56,10 @@ const TABLES: [&str; 17] = [
     END",
     "CREATE TRIGGER piton_tasks_due AFTER UPDATE OF state ON piton_tasks WHEN OLD.state = 1 AND NEW.state = 0 BEGIN
         INSERT INTO piton_task_ready (queue, priority, key) VALUES (NEW.queue, NEW.priority, NEW.key);
+    END",
+    "CREATE TRIGGER piton_tasks_moved AFTER UPDATE OF queue, priority ON piton_tasks WHEN NEW.state = 0 BEGIN
+        UPDATE piton_task_ready SET queue = NEW.queue, priority = NEW.priority
+        WHERE queue = OLD.queue AND priority = OLD.priority AND key = NEW.key;
     END",
     "CREATE TRIGGER piton_tasks_deleted AFTER DELETE ON piton_tasks WHEN OLD.state = 0 BEGIN
         DELETE FROM piton_task_ready WHERE queue = OLD.queue AND priority = OLD.priority AND key = OLD.key;

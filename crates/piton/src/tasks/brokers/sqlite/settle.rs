@@ -13,11 +13,12 @@ use crate::tasks::brokers::records::{
     FinalState, FinishedTask, NewTask, Outcome, Settlement, WorkerId,
 };
 
-const COUNT_HELD: &str = "SELECT count(*) FROM piton_task_claims \
-    WHERE key IN (SELECT value FROM json_each(?1)) AND worker = ?2";
+/// A key counts once for each time that it is given.
+const COUNT_HELD: &str = "SELECT count(*) \
+    FROM json_each(?1) given CROSS JOIN piton_task_claims c ON c.key = given.value WHERE c.worker = ?2";
 
-const HELD: &str = "SELECT key FROM piton_task_claims \
-    WHERE key IN (SELECT value FROM json_each(?1)) AND worker = ?2";
+const HELD: &str = "SELECT c.key \
+    FROM json_each(?1) given CROSS JOIN piton_task_claims c ON c.key = given.value WHERE c.worker = ?2";
 
 /// The columns of a result that the settlement has follow the key; the task has the rest.
 static STORE_RESULTS: BatchStatement = BatchStatement::new(
@@ -96,9 +97,10 @@ async fn fenced(
     settlements: &[Settlement],
 ) -> Result<BTreeSet<usize>, sqlx::Error> {
     let keys = json_list(settlements.iter().map(|settlement| settlement.key));
+    let different: HashSet<i64> = settlements.iter().map(|settlement| settlement.key).collect();
     let values = || arguments([keys.clone(), worker.0.into()]);
     let count: i64 = fetch(connection, COUNT_HELD, values()).await?[0].get_unchecked(0);
-    if usize::try_from(count) == Ok(settlements.len()) {
+    if usize::try_from(count) == Ok(settlements.len()) && different.len() == settlements.len() {
         return Ok(BTreeSet::new());
     }
     let rows = fetch(connection, HELD, values()).await?;

@@ -411,6 +411,7 @@ async fn a_task_is_ready_or_claimed_or_scheduled_whatever_is_done_with_it() {
         (["d", "e", "f"].map(str::to_owned).as_slice(), ["c".to_owned()].as_slice())
     );
 
+    broker.db.run("UPDATE piton_tasks SET priority = 300 WHERE id = 'h'", ()).await.unwrap();
     assert_eq!(broker.purge(&ids(&["b", "c", "e"])).await.unwrap(), 2);
     broker.settle(worker, settlements).await.unwrap();
     assert_eq!(broker.retry(&ids(&["g"])).await.unwrap(), 1);
@@ -418,6 +419,8 @@ async fn a_task_is_ready_or_claimed_or_scheduled_whatever_is_done_with_it() {
         places(&broker).await,
         [vec!["due".to_owned(), "h".into(), "g".into()], vec![], vec![]]
     );
+    assert_eq!(broker.claim_all(worker).await.len(), 3);
+    assert_eq!(places(&broker).await[1].len(), 3);
 }
 
 #[tokio::test]
