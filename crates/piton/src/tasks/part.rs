@@ -67,7 +67,7 @@ impl Part for Tasks {
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
-        Ok(self.0.broker.prepare().await?)
+        self.0.broker.prepare().await.map_err(BrokerError::into_connect_error)
     }
 
     async fn run(&self, stop: Stop) {

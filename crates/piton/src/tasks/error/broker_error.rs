@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use crate::error::BoxError;
 use crate::http::{ErrorMapper, StatusMapping};
+use crate::part::Permanent;
 
 /// The error of sending a task, or of asking about one. Branch on [`BrokerError::kind`].
 ///
@@ -16,6 +17,14 @@ pub struct BrokerError {
     kind: Kind,
     message: String,
     source: Option<BoxError>,
+    tables: Option<TablesFault>,
+}
+
+/// A fault of the tables that the engine itself acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::tasks) enum TablesFault {
+    /// They are those of another version of the program.
+    OtherVersion,
 }
 
 /// The kinds of [`BrokerError`].
@@ -38,11 +47,23 @@ pub enum Kind {
 
 impl BrokerError {
     pub(in crate::tasks) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, tables: None }
     }
 
     pub(in crate::tasks) fn caused_by(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into()), ..self }
+    }
+
+    pub(in crate::tasks) fn with_tables_fault(self, fault: TablesFault) -> Self {
+        Self { tables: Some(fault), ..self }
+    }
+
+    /// Returns the error as one of [`Part::connect`](crate::part::Part::connect): permanent if waiting cannot resolve it.
+    pub(in crate::tasks) fn into_connect_error(self) -> BoxError {
+        match self.tables {
+            Some(TablesFault::OtherVersion) => Permanent::new(self).into(),
+            None => self.into(),
+        }
     }
 
     /// Returns the kind of the error.
@@ -92,6 +113,14 @@ mod tests {
         assert!(of(Kind::Unavailable) && of(Kind::Duplicate) && of(Kind::Timeout));
         assert!(!of(Kind::Invalid) && !of(Kind::Other));
         assert_eq!(status_of(&std::fmt::Error), None);
+    }
+
+    #[test]
+    fn only_errors_that_waiting_cannot_resolve_end_the_launch() {
+        let ends_launch = |error: BrokerError| Permanent::is_in(&*error.into_connect_error());
+        let error = || BrokerError::new(Kind::Other, "version 2");
+        assert!(ends_launch(error().with_tables_fault(TablesFault::OtherVersion)));
+        assert!(!ends_launch(error()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Turns the database's errors into a broker's.
 
 use crate::db;
-use crate::tasks::error::{BrokerError, Kind};
+use crate::tasks::error::{BrokerError, Kind, TablesFault};
 
 /// A task's id is the only key that a caller chooses, so any other is a duplicate of it.
 impl From<db::Error> for BrokerError {
@@ -28,5 +28,5 @@ pub(in crate::tasks::brokers) fn other_version(version: i64, needed: i64) -> Bro
         "the tables of the tasks have version {version}, and this program needs {needed}: deploy the version of the \
          service that made them, or a newer one"
     );
-    BrokerError::new(Kind::Other, text)
+    BrokerError::new(Kind::Other, text).with_tables_fault(TablesFault::OtherVersion)
 }
