@@ -25,6 +25,8 @@ pub struct BrokerError {
 pub(in crate::tasks) enum TablesFault {
     /// They are those of another version of the program.
     OtherVersion,
+    /// One of them does not exist any more.
+    Missing,
 }
 
 /// The kinds of [`BrokerError`].
@@ -62,8 +64,19 @@ impl BrokerError {
     pub(in crate::tasks) fn into_connect_error(self) -> BoxError {
         match self.tables {
             Some(TablesFault::OtherVersion) => Permanent::new(self).into(),
-            None => self.into(),
+            Some(TablesFault::Missing) | None => self.into(),
         }
+    }
+
+    /// Returns whether a table of the tasks is missing.
+    pub(in crate::tasks) fn lacks_tables(&self) -> bool {
+        self.tables == Some(TablesFault::Missing)
+    }
+
+    /// Returns the same error for another caller, with the text of its cause.
+    pub(in crate::tasks) fn copy(&self) -> Self {
+        let cause = self.source.as_ref().map(|source| source.to_string().into());
+        Self { kind: self.kind, message: self.message.clone(), source: cause, tables: self.tables }
     }
 
     /// Returns the kind of the error.

@@ -7,6 +7,12 @@ use crate::tasks::error::{BrokerError, Kind, TablesFault};
 impl From<db::Error> for BrokerError {
     fn from(error: db::Error) -> Self {
         match error.kind() {
+            // Unavailable, because the tables are created anew: another attempt may succeed.
+            _ if error.is_table_missing() => {
+                Self::new(Kind::Unavailable, "a table of the tasks is missing")
+                    .with_tables_fault(TablesFault::Missing)
+                    .caused_by(error)
+            }
             db::Kind::Unavailable => {
                 Self::new(Kind::Unavailable, "the database of the tasks is not available")
                     .caused_by(error)

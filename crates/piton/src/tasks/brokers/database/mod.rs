@@ -6,6 +6,7 @@ pub(super) mod error;
 pub(super) mod filter;
 pub(super) mod groups;
 pub(super) mod listing;
+mod preparing_broker;
 pub(super) mod queues;
 pub(super) mod revoked;
 pub(super) mod tasks;
@@ -18,6 +19,7 @@ use crate::db::{Db, Tx};
 use crate::part::{Dependencies, Launch};
 use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
+use preparing_broker::PreparingBroker;
 
 /// Enqueues in transactions of the service. `None` where the broker is not the database.
 pub(in crate::tasks) type InTransactions = Option<Arc<dyn EnqueueInTransaction>>;
@@ -55,10 +57,10 @@ pub(super) fn open(launch: &Launch, clock: &Clock) -> OpenBroker {
     broker.expect("a database is SQLite or PostgreSQL")
 }
 
-/// Returns the broker as both of its traits.
+/// Returns the broker as both of its traits. It prepares its tables again if they are lost.
 pub(super) fn both<B: Broker + EnqueueInTransaction + 'static>(broker: B) -> OpenBroker {
-    let broker = Arc::new(broker);
-    OpenBroker { broker: broker.clone(), in_transactions: Some(broker) }
+    let broker = PreparingBroker::new(broker);
+    OpenBroker { broker: Arc::new(broker.clone()), in_transactions: Some(Arc::new(broker)) }
 }
 
 /// Stores new tasks in the caller's transaction.
