@@ -65,6 +65,11 @@ async fn tasks_are_chosen_and_changed(shared: Shared) {
     let unknown = commands.run(&["show", "nothing"]).await.unwrap_err();
     assert!(unknown.contains("no task nothing"), "{unknown}");
 
+    let misspelt = commands.run(&["pause", "cellery"]).await.unwrap_err();
+    assert!(misspelt.contains("Known are celery;"), "{misspelt}");
+    assert_eq!(commands.json(&["queues"]).await.len(), 1, "nothing is paused");
+    commands.run(&["pause", "cellery", "--force"]).await.unwrap();
+    commands.run(&["resume", "cellery"]).await.unwrap();
     commands.run(&["pause", "celery"]).await.unwrap();
     let queues = commands.json(&["queues"]).await;
     let queue = queues.iter().find(|queue| queue["queue"] == "celery").unwrap();
@@ -83,6 +88,14 @@ async fn tasks_are_chosen_and_changed(shared: Shared) {
     commands.run(&["cron", "pause", "tasks.tick"]).await.unwrap();
     let schedules = commands.run(&["cron"]).await.unwrap();
     assert!(schedules.contains("tasks.tick") && schedules.contains("paused"), "{schedules}");
+}
+
+#[tokio::test]
+async fn tasks_in_memory_are_not_for_commands() {
+    let shared = sqlite();
+    let refused = Commands { shared }.run(&["list", "--set", "tasks.broker=memory"]).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("set tasks.broker to `database`"), "{refused}");
 }
 
 #[tokio::test]

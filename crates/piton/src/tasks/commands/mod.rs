@@ -1,11 +1,13 @@
 //! The commands `worker`, which runs tasks next to the server, and `tasks`, which shows and changes what is stored.
 
 mod filter_arguments;
+mod queues;
 mod tables;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Value, json};
 
+use super::brokers::database;
 use super::brokers::records::{TaskFilter, TaskRecord, TaskState};
 use super::call::Call;
 use super::cron::Cron;
@@ -14,6 +16,7 @@ use super::tasks_part::Tasks;
 use crate::app::{App, Arguments, Command, LaunchError, ModuleCommand, print};
 use crate::handle::Handle;
 use filter_arguments::{filter, filter_arguments, require_condition};
+use queues::{pause, queue_arguments};
 use tables::{queue_table, schedule_table, task_details, task_table, worker_table};
 
 inventory::submit! { ModuleCommand(worker) }
@@ -58,7 +61,6 @@ fn worker_app(mut app: App, arguments: &Arguments) -> App {
 fn tasks() -> Command {
     let verb = |name: &'static str, about: &'static str| clap::Command::new(name).about(about);
     let id = || Arg::new("id").value_name("ID").required(true);
-    let queue = || Arg::new("queue").value_name("QUEUE").required(true);
     let json = || {
         Arg::new("json")
             .long("json")
@@ -84,8 +86,8 @@ fn tasks() -> Command {
         )))
         .subcommand(filter_arguments(verb("cancel", "Revoke tasks that have not ended")))
         .subcommand(filter_arguments(verb("purge", "Remove tasks that wait, without a trace")))
-        .subcommand(verb("pause", "Start no task of a queue").arg(queue()))
-        .subcommand(verb("resume", "Start tasks of a queue again").arg(queue()))
+        .subcommand(queue_arguments(verb("pause", "Start no task of a queue")))
+        .subcommand(queue_arguments(verb("resume", "Start tasks of a queue again")))
         .subcommand(verb("queues", "List the queues").arg(json()))
         .subcommand(verb("workers", "List the workers").arg(json()))
         .subcommand(cron)
@@ -99,6 +101,7 @@ fn schedule_name() -> Arg {
 
 async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
     let tasks: Tasks = app.part();
+    require_shared(&tasks)?;
     let (verb, arguments) = arguments.subcommand().expect("clap requires a subcommand");
     let text = match verb {
         "list" => list(&tasks, arguments, &[]).await?,
@@ -126,6 +129,16 @@ async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
         _ => cron(app, &tasks, arguments).await?,
     };
     print(&text)
+}
+
+/// Refuses tasks that are in memory, of which a command would only see its own: none.
+fn require_shared(tasks: &Tasks) -> Result<(), LaunchError> {
+    if database::has(&tasks.0.in_transactions) {
+        return Ok(());
+    }
+    let why = "tasks are in the memory of the process that serves, where a command cannot see them: set tasks.broker to \
+        `database`, or read the state of tasks from the service's /health, /info and /metrics";
+    Err(LaunchError::Fault(why.into()))
 }
 
 async fn list(
@@ -180,20 +193,6 @@ async fn change(tasks: &Tasks, verb: &str, arguments: &ArgMatches) -> Result<Str
         return Ok(format!("0 tasks {past}: {why}.\n"));
     }
     Ok(format!("{count} {noun} {past}.\n"))
-}
-
-async fn pause(
-    tasks: &Tasks,
-    arguments: &ArgMatches,
-    is_paused: bool,
-) -> Result<String, LaunchError> {
-    let queue = required(arguments, "queue");
-    tasks.broker().pause(queue, is_paused).await?;
-    Ok(if is_paused {
-        format!("The queue `{queue}` is paused: what runs goes on, nothing more starts.\n")
-    } else {
-        format!("The queue `{queue}` goes on.\n")
-    })
 }
 
 async fn cron(app: &Handle, tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchError> {

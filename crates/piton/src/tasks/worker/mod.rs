@@ -116,6 +116,7 @@ impl Worker {
         let Shared { config, queues, state, .. } = &*self.0;
         let (name, concurrency) = (&config.name, config.concurrency);
         info!(worker = name, "Running tasks of {}, {concurrency} at a time", queues.join(", "));
+        self.warn_of_unknown_queues();
         state.set_worker(Some(name));
         while let Some((worker, registered)) = self.register(&stop).await {
             let session = Session::new(self.0.clone(), worker, registered, stop.clone());
@@ -131,6 +132,21 @@ impl Worker {
         }
         state.set_worker(None);
         info!(worker = name, "The worker has stopped");
+    }
+
+    /// Warns of queues that no task names. They are read nonetheless, because calls may name them, and other programs may
+    /// send there.
+    fn warn_of_unknown_queues(&self) {
+        let unknown = self.0.unknown_queues();
+        if unknown.is_empty() {
+            return;
+        }
+        warn!(
+            worker = self.0.config.name,
+            "No task of this service names {}: if that is a typing error, the tasks of {} wait for another worker",
+            unknown.join(", "),
+            self.0.executor.registry.queues().join(", ")
+        );
     }
 
     /// Registers. Returns `None` if the service stops before the broker is available.

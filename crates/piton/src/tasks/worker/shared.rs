@@ -28,6 +28,12 @@ impl Shared {
         result
     }
 
+    /// Returns the queues that are read and that no task names.
+    pub fn unknown_queues(&self) -> Vec<String> {
+        let known = self.executor.registry.queues();
+        self.queues.iter().filter(|queue| !known.contains(queue)).cloned().collect()
+    }
+
     pub fn worker_info(&self) -> WorkerInfo {
         WorkerInfo {
             name: self.config.name.clone(),

@@ -5,4 +5,5 @@ mod ends;
 mod fixture;
 mod follow_ups;
 mod leases;
+mod queues;
 mod stopping;
