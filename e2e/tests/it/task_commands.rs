@@ -90,6 +90,45 @@ async fn tasks_are_chosen_and_changed(shared: Shared) {
     assert!(schedules.contains("tasks.tick") && schedules.contains("paused"), "{schedules}");
 }
 
+/// The commands that only read.
+const READING: [&[&str]; 7] = [
+    &["list"],
+    &["dead"],
+    &["show", "id"],
+    &["queues"],
+    &["workers"],
+    &["cron"],
+    &["cron", "list"],
+];
+
+#[tokio::test]
+async fn reading_commands_create_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("misspelt/tasks.db");
+    let commands = Commands { shared: Shared::in_file(&file) };
+    for command in READING {
+        let refused = commands.run(command).await.unwrap_err();
+        assert!(refused.contains("there is no database at"), "{command:?}: {refused}");
+        assert!(refused.contains("set db.path or db.url"), "{command:?}: {refused}");
+    }
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
+
+#[tokio::test]
+async fn reading_commands_create_no_tables() {
+    let shared = postgres();
+    let commands = Commands { shared };
+    for command in READING {
+        let refused = commands.run(command).await.unwrap_err();
+        assert!(refused.contains("has no tables of tasks"), "{command:?}: {refused}");
+    }
+    // A command that changes creates them, and the service's own: then there is something to read.
+    commands.run(&["cron", "pause", "tasks.tick"]).await.unwrap();
+    for command in READING.iter().filter(|command| command[0] != "show") {
+        commands.run(command).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn tasks_in_memory_are_not_for_commands() {
     let shared = sqlite();

@@ -2,7 +2,9 @@
 
 use super::super::clock::Clock;
 use super::OpenBroker;
+use crate::handle::Handle;
 use crate::part::{Dependencies, Launch};
+use crate::tasks::error::BrokerError;
 
 /// The unit, because no transaction exists.
 pub(in crate::tasks) type InTransactions = ();
@@ -15,6 +17,11 @@ pub(in crate::tasks) fn add_dependency(_: &mut Dependencies) {}
 
 pub(in crate::tasks) fn is_postgres(_: &Launch) -> bool {
     false
+}
+
+/// Does nothing, because commands refuse tasks in memory before.
+pub(in crate::tasks) async fn open_existing(_: &Handle) -> Result<(), BrokerError> {
+    Ok(())
 }
 
 pub(super) fn open(_: &Launch, clock: &Clock) -> OpenBroker {

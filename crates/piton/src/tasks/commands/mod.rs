@@ -92,6 +92,7 @@ fn tasks() -> Command {
         .subcommand(verb("workers", "List the workers").arg(json()))
         .subcommand(cron)
         .needs::<Tasks>()
+        .connecting_if(|arguments| !only_reads(arguments))
         .run(|app, arguments| async move { run(&app, &arguments).await })
 }
 
@@ -100,8 +101,11 @@ fn schedule_name() -> Arg {
 }
 
 async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
-    let tasks: Tasks = app.part();
+    let tasks: Tasks = app.part_unconnected();
     require_shared(&tasks)?;
+    if only_reads(arguments) {
+        database::open_existing(app).await?;
+    }
     let (verb, arguments) = arguments.subcommand().expect("clap requires a subcommand");
     let text = match verb {
         "list" => list(&tasks, arguments, &[]).await?,
@@ -129,6 +133,16 @@ async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
         _ => cron(app, &tasks, arguments).await?,
     };
     print(&text)
+}
+
+/// Returns whether the command only reads. It then opens the database as it is: one that connects creates the file and runs
+/// migrations, and a wrong path would look like a service without tasks.
+fn only_reads(arguments: &ArgMatches) -> bool {
+    match arguments.subcommand() {
+        Some(("list" | "dead" | "show" | "queues" | "workers", _)) => true,
+        Some(("cron", cron)) => matches!(cron.subcommand(), None | Some(("list", _))),
+        _ => false,
+    }
 }
 
 /// Refuses tasks that are in memory, of which a command would only see its own: none.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::records::{NewGroup, NewTask};
 use super::{Broker, Call, OpenBroker, postgres, sqlite};
 use crate::db::{Db, Tx};
+use crate::handle::Handle;
 use crate::part::{Dependencies, Launch};
 use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
@@ -55,6 +56,24 @@ pub(super) fn open(launch: &Launch, clock: &Clock) -> OpenBroker {
     let db: Db = launch.part();
     let broker = sqlite::open(&db, clock).or_else(|| postgres::open(&db, clock));
     broker.expect("a database is SQLite or PostgreSQL")
+}
+
+/// Opens the database for a command that only reads. Creates neither a database nor its tables.
+///
+/// # Errors
+/// There is no database, or it has no tables of tasks, each with the fix; or it cannot be opened.
+pub(in crate::tasks) async fn open_existing(app: &Handle) -> Result<(), BrokerError> {
+    let db: Db = app.part_unconnected();
+    db.open_existing().await?;
+    let version = db.one::<i64>("SELECT version FROM piton_task_schema", ()).await;
+    match version {
+        Err(error) if error.is_table_missing() => {
+            let why = "the database has no tables of tasks: start the service, which creates them, or set db.path or db.url to the \
+                one that the service uses";
+            Err(BrokerError::new(Kind::Other, why))
+        }
+        version => version.map(|_| ()).map_err(Into::into),
+    }
 }
 
 /// Returns the broker as both of its traits. It prepares its tables again if they are lost.
