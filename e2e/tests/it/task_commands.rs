@@ -88,6 +88,7 @@ async fn tasks_are_chosen_and_changed(shared: Shared) {
     commands.run(&["cron", "pause", "tasks.tick"]).await.unwrap();
     let schedules = commands.run(&["cron"]).await.unwrap();
     assert!(schedules.contains("tasks.tick") && schedules.contains("paused"), "{schedules}");
+    commands.run(&["cron", "reset", "tasks.tick"]).await.unwrap();
 }
 
 /// The commands that only read.

@@ -67,12 +67,16 @@ fn tasks() -> Command {
             .action(ArgAction::SetTrue)
             .help("Print JSON instead of a table")
     };
-    let cron = verb("cron", "List the schedules, or run, pause or resume one")
+    let cron = verb("cron", "List the schedules, or run, pause, resume or reset one")
         .subcommand(verb("list", "List the schedules"))
         .subcommand(verb("run", "Run the task of a schedule now").arg(schedule_name()))
         .subcommand(verb("pause", "Send nothing by a schedule").arg(schedule_name()))
         .subcommand(
             verb("resume", "Go on with a schedule, from its next time").arg(schedule_name()),
+        )
+        .subcommand(
+            verb("reset", "Set the last run of a schedule to now: for one that rests until a time in the future")
+                .arg(schedule_name()),
         );
     Command::new("tasks", "Show tasks, queues and schedules, and change them")
         .subcommand(filter_arguments(verb("list", "List tasks, the newest first")).arg(json()))
@@ -227,11 +231,18 @@ async fn cron(app: &Handle, tasks: &Tasks, arguments: &ArgMatches) -> Result<Str
         let sent = tasks.send(Call::<Value>::of(cron.task())).await?;
         return Ok(format!("Sent `{name}` as task {}.\n", sent.id()));
     }
+    let (broker, now_ms) = (tasks.broker(), tasks.now_ms());
     // Creates the record, so that a schedule can be paused before any worker has started it.
-    tasks.broker().cron(name, tasks.now_ms()).await?;
-    tasks.broker().pause_cron(name, verb == "pause").await?;
+    broker.cron(name, now_ms).await?;
+    match verb {
+        "reset" => broker.reset_cron(name, now_ms).await?,
+        _ => broker.pause_cron(name, verb == "pause").await?,
+    };
     Ok(match verb {
         "pause" => format!("The schedule of `{name}` is paused.\n"),
+        "reset" => {
+            format!("The schedule of `{name}` is reset: its next run is at its next time.\n")
+        }
         _ => format!("The schedule of `{name}` goes on with its next time.\n"),
     })
 }

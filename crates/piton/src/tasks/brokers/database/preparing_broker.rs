@@ -124,6 +124,7 @@ impl<B: Broker> CronStore for PreparingBroker<B> {
         cron(name: &'a str, first_tick_ms: i64) -> CronRecord;
         fire(name: &'a str, tick_ms: i64, task: Option<&'a NewTask>) -> bool;
         pause_cron(name: &'a str, paused: bool) -> bool;
+        reset_cron(name: &'a str, last_tick_ms: i64) -> bool;
         crons() -> Vec<CronRecord>;
     }
 }

@@ -137,6 +137,9 @@ impl CronStore for Flaky {
     fn pause_cron<'a>(&'a self, name: &'a str, paused: bool) -> Call<'a, bool> {
         self.inner.pause_cron(name, paused)
     }
+    fn reset_cron<'a>(&'a self, name: &'a str, last_tick_ms: i64) -> Call<'a, bool> {
+        self.inner.reset_cron(name, last_tick_ms)
+    }
     fn crons(&self) -> Call<'_, Vec<CronRecord>> {
         self.inner.crons()
     }
