@@ -22,6 +22,23 @@ struct Status {
     queues: Vec<QueueStats>,
     /// The name of the registered worker, while there is one.
     worker: Option<String>,
+    /// The reasons why loops are being restarted.
+    restarting: Vec<String>,
+}
+
+/// Degrades the health while a loop is being restarted, until it is dropped.
+pub(super) struct Restarting<'a> {
+    state: &'a TasksState,
+    why: String,
+}
+
+impl Drop for Restarting<'_> {
+    fn drop(&mut self) {
+        let restarting = &mut self.state.0.lock().restarting;
+        if let Some(at) = restarting.iter().position(|why| *why == self.why) {
+            restarting.swap_remove(at);
+        }
+    }
 }
 
 impl TasksState {
@@ -41,6 +58,12 @@ impl TasksState {
         }
     }
 
+    /// Records that a loop is being restarted, for as long as what is returned lives.
+    pub fn record_restart(&self, why: String) -> Restarting<'_> {
+        self.0.lock().restarting.push(why.clone());
+        Restarting { state: self, why }
+    }
+
     pub fn set_queues(&self, queues: Vec<QueueStats>) {
         self.0.lock().queues = queues;
     }
@@ -49,8 +72,8 @@ impl TasksState {
         self.0.lock().worker = name.map(ToOwned::to_owned);
     }
 
-    /// Returns the health: degraded while the broker is unavailable, and while a task waits for longer than
-    /// `max_queue_age`, unless that is zero.
+    /// Returns the health: degraded while the broker is unavailable, while a loop is being restarted after a panic, and while
+    /// a task waits for longer than `max_queue_age`, unless that is zero.
     pub fn health(&self, max_queue_age: Duration) -> Health {
         let status = self.0.lock();
         let old = |stats: &&QueueStats| {
@@ -64,7 +87,8 @@ impl TasksState {
             let seconds = stats.oldest_ms.unwrap_or_default() / 1000;
             format!("the oldest task of the queue `{}` waits for {seconds} s", stats.queue)
         });
-        let reasons: Vec<String> = status.unavailable.iter().cloned().chain(too_old).collect();
+        let faults = status.unavailable.iter().chain(&status.restarting).cloned();
+        let reasons: Vec<String> = faults.chain(too_old).collect();
         if reasons.is_empty() { Health::Up } else { Health::Degraded(reasons.join("; ")) }
     }
 

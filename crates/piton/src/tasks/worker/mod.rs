@@ -118,17 +118,25 @@ impl Worker {
         info!(worker = name, "Running tasks of {}, {concurrency} at a time", queues.join(", "));
         self.warn_of_unknown_queues();
         state.set_worker(Some(name));
+        let mut supervisor = self.0.supervise("the worker");
         while let Some((worker, registered)) = self.register(&stop).await {
             let session = Session::new(self.0.clone(), worker, registered, stop.clone());
-            if Arc::new(session).run().await == SessionEnd::Stopped {
-                self.unregister(worker).await;
-                break;
+            match supervisor.catch(Arc::new(session).run()).await {
+                Ok(SessionEnd::Stopped) => {
+                    self.unregister(worker).await;
+                    break;
+                }
+                Ok(SessionEnd::LeaseLost) => warn!(
+                    worker = name,
+                    "The worker lost its lease, or could not renew it in time: its tasks are cancelled and will run again. If \
+                     the database is slow, raise `tasks.lease`"
+                ),
+                Err(panic) => {
+                    // Its tasks are cancelled with it, and are given back at once.
+                    self.unregister(worker).await;
+                    supervisor.pause(panic, &stop).await;
+                }
             }
-            warn!(
-                worker = name,
-                "The worker lost its lease, or could not renew it in time: its tasks are cancelled and will run again. If the \
-                 database is slow, raise `tasks.lease`"
-            );
         }
         state.set_worker(None);
         info!(worker = name, "The worker has stopped");
