@@ -151,7 +151,7 @@ impl Worker {
         }
         warn!(
             worker = self.0.config.name,
-            "No task of this service names {}: if that is a typing error, the tasks of {} wait for another worker",
+            "No task of this service names the queue {}: is that a typing error? The queues of its tasks are {}",
             unknown.join(", "),
             self.0.executor.registry.queues().join(", ")
         );
