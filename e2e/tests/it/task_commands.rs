@@ -65,6 +65,11 @@ async fn tasks_are_chosen_and_changed(shared: Shared) {
     let unknown = commands.run(&["show", "nothing"]).await.unwrap_err();
     assert!(unknown.contains("no task nothing"), "{unknown}");
 
+    let misspelt = commands.run(&["pause", "cellery"]).await.unwrap_err();
+    assert!(misspelt.contains("Known are celery;"), "{misspelt}");
+    assert_eq!(commands.json(&["queues"]).await.len(), 1, "nothing is paused");
+    commands.run(&["pause", "cellery", "--force"]).await.unwrap();
+    commands.run(&["resume", "cellery"]).await.unwrap();
     commands.run(&["pause", "celery"]).await.unwrap();
     let queues = commands.json(&["queues"]).await;
     let queue = queues.iter().find(|queue| queue["queue"] == "celery").unwrap();
@@ -83,6 +88,54 @@ async fn tasks_are_chosen_and_changed(shared: Shared) {
     commands.run(&["cron", "pause", "tasks.tick"]).await.unwrap();
     let schedules = commands.run(&["cron"]).await.unwrap();
     assert!(schedules.contains("tasks.tick") && schedules.contains("paused"), "{schedules}");
+    commands.run(&["cron", "reset", "tasks.tick"]).await.unwrap();
+}
+
+/// The commands that only read.
+const READING: [&[&str]; 7] = [
+    &["list"],
+    &["dead"],
+    &["show", "id"],
+    &["queues"],
+    &["workers"],
+    &["cron"],
+    &["cron", "list"],
+];
+
+#[tokio::test]
+async fn reading_commands_create_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("misspelt/tasks.db");
+    let commands = Commands { shared: Shared::in_file(&file) };
+    for command in READING {
+        let refused = commands.run(command).await.unwrap_err();
+        assert!(refused.contains("there is no database at"), "{command:?}: {refused}");
+        assert!(refused.contains("set db.path or db.url"), "{command:?}: {refused}");
+    }
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
+
+#[tokio::test]
+async fn reading_commands_create_no_tables() {
+    let shared = postgres();
+    let commands = Commands { shared };
+    for command in READING {
+        let refused = commands.run(command).await.unwrap_err();
+        assert!(refused.contains("has no tables of tasks"), "{command:?}: {refused}");
+    }
+    // A command that changes creates them, and the service's own: then there is something to read.
+    commands.run(&["cron", "pause", "tasks.tick"]).await.unwrap();
+    for command in READING.iter().filter(|command| command[0] != "show") {
+        commands.run(command).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tasks_in_memory_are_not_for_commands() {
+    let shared = sqlite();
+    let refused = Commands { shared }.run(&["list", "--set", "tasks.broker=memory"]).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("set tasks.broker to `database`"), "{refused}");
 }
 
 #[tokio::test]

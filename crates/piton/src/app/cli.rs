@@ -217,7 +217,7 @@ async fn run_command(
     app.enabled = mem::take(&mut command.dependencies);
     let stop = end_signals()?.stop;
     let mut launched = app.launch(sources).await?;
-    let connects = command.connects;
+    let connects = (command.connects)(&matches);
     let work = async {
         if connects {
             connect_all(&mut launched).await?;

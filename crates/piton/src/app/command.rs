@@ -37,8 +37,8 @@ type InspectApp =
 pub struct Command {
     pub(super) clap: clap::Command,
     pub(super) dependencies: Dependencies,
-    /// True if the parts are connected before it runs.
-    pub(super) connects: bool,
+    /// Returns whether the parts are connected before it runs with these arguments.
+    pub(super) connects: fn(&Arguments) -> bool,
     pub(super) run: Option<RunCommand>,
     pub(super) inspect: Option<InspectApp>,
     pub(super) background: Option<PrepareBackground>,
@@ -59,7 +59,7 @@ impl Command {
         Self {
             clap: clap::Command::new(name).about(about),
             dependencies: Dependencies::default(),
-            connects: true,
+            connects: |_| true,
             run: None,
             inspect: None,
             background: None,
@@ -84,7 +84,14 @@ impl Command {
     /// Leaves the parts unconnected: for a command that inspects or does what connecting would change.
     #[must_use]
     pub fn without_connecting(mut self) -> Self {
-        self.connects = false;
+        self.connects = |_| false;
+        self
+    }
+
+    /// Connects the parts only if `condition` holds for the arguments: for a command of which some verbs only inspect.
+    #[must_use]
+    pub fn connecting_if(mut self, condition: fn(&Arguments) -> bool) -> Self {
+        self.connects = condition;
         self
     }
 

@@ -3,6 +3,9 @@
 //! Its types have no values, so that code which names both databases compiles without feature gates,
 //! and the compiler knows that the arms of this one are never reached.
 
+#[cfg(feature = "tasks")]
+mod open_existing;
+
 use super::backend_row::RawRow;
 use super::bounded_rows::RowLimit;
 use super::error::Error;

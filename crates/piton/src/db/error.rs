@@ -42,6 +42,8 @@ pub(super) enum FaultScope {
     Connection,
     /// The connection's cached statements no longer match the server. The statement did not run.
     StaleStatement,
+    /// A table that the statement names does not exist.
+    MissingTable,
     /// The session cannot write.
     ReadOnlySession,
     /// The server's disk is full.
@@ -166,6 +168,12 @@ impl Error {
 
     pub(super) fn scope(&self) -> FaultScope {
         self.0.scope
+    }
+
+    /// Returns whether a table that the statement names does not exist.
+    #[must_use]
+    pub fn is_table_missing(&self) -> bool {
+        self.0.scope == FaultScope::MissingTable
     }
 
     /// Returns whether only a changed setting helps, and another attempt does not.

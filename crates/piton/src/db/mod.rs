@@ -84,6 +84,8 @@ mod list_clauses;
 mod metrics;
 mod migrate_command;
 mod migrations;
+#[cfg(feature = "tasks")]
+mod open_existing;
 mod params;
 mod part;
 mod percent_decoding;

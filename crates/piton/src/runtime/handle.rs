@@ -345,7 +345,7 @@ impl Handle {
     ///
     /// # Panics
     /// If the part was not started.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "tasks"))]
     #[track_caller]
     pub(crate) fn part_unconnected<P: Part>(&self) -> P {
         match self.find::<P>() {

@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
 
 use super::brokers::records::QueueStats;
 use super::error::BrokerError;
 use crate::part::Health;
 use crate::secrets::redact_text;
+
+/// Number of consecutive failures from which on the broker counts as unavailable.
+const MIN_FAILURES: u32 = 3;
+
+/// Time of failures, if there are several, from which on it does, too.
+const MIN_OUTAGE: Duration = Duration::from_secs(5);
 
 /// The state of tasks in this process.
 #[derive(Default)]
@@ -17,28 +24,77 @@ pub(super) struct TasksState(Mutex<Status>);
 
 #[derive(Default)]
 struct Status {
-    /// The reason why the broker does not answer, while it does not.
-    unavailable: Option<String>,
+    /// The failures of the broker since it last answered.
+    failures: Option<Failures>,
     queues: Vec<QueueStats>,
     /// The name of the registered worker, while there is one.
     worker: Option<String>,
+    /// The reasons why loops are being restarted.
+    restarting: Vec<String>,
+}
+
+/// Consecutive failures of the broker.
+struct Failures {
+    count: u32,
+    first: Instant,
+    /// The reason of the last one.
+    why: String,
+}
+
+impl Failures {
+    /// Returns whether the broker counts as unavailable: one lost connection among calls that succeed is no outage. A process
+    /// that asks seldom needs fewer failures, over a longer time.
+    fn is_outage(&self) -> bool {
+        self.count >= MIN_FAILURES || (self.count > 1 && self.first.elapsed() >= MIN_OUTAGE)
+    }
+}
+
+/// Degrades the health while a loop is being restarted, until it is dropped.
+pub(super) struct Restarting<'a> {
+    state: &'a TasksState,
+    why: String,
+}
+
+impl Drop for Restarting<'_> {
+    fn drop(&mut self) {
+        let restarting = &mut self.state.0.lock().restarting;
+        if let Some(at) = restarting.iter().position(|why| *why == self.why) {
+            restarting.swap_remove(at);
+        }
+    }
 }
 
 impl TasksState {
-    /// Records that the broker has answered. Logs the first time after it had not.
+    /// Records that the broker has answered. Logs the first time after an outage.
     pub fn record_available(&self) {
-        if self.0.lock().unavailable.take().is_some() {
+        let failures = self.0.lock().failures.take();
+        if failures.is_some_and(|failures| failures.is_outage()) {
             info!("The broker of tasks is available again");
         }
     }
 
-    /// Records that the broker has not answered. Logs only the first failure in a row.
+    /// Records that the broker has not answered. Logs once that it is unavailable.
     pub fn record_unavailable(&self, error: &BrokerError) {
         let why = chain(error);
-        let is_new = self.0.lock().unavailable.replace(why.clone()).is_none();
-        if is_new {
+        let mut status = self.0.lock();
+        let new = || Failures { count: 0, first: Instant::now(), why: String::new() };
+        let failures = status.failures.get_or_insert_with(new);
+        let was_outage = failures.is_outage();
+        failures.count = failures.count.saturating_add(1);
+        failures.why.clone_from(&why);
+        let is_outage = failures.is_outage();
+        drop(status);
+        if !is_outage {
+            debug!("A call of the broker of tasks failed, and is made again: {why}");
+        } else if !was_outage {
             warn!("The broker of tasks is not available, trying again until it is: {why}");
         }
+    }
+
+    /// Records that a loop is being restarted, for as long as what is returned lives.
+    pub fn record_restart(&self, why: String) -> Restarting<'_> {
+        self.0.lock().restarting.push(why.clone());
+        Restarting { state: self, why }
     }
 
     pub fn set_queues(&self, queues: Vec<QueueStats>) {
@@ -49,8 +105,8 @@ impl TasksState {
         self.0.lock().worker = name.map(ToOwned::to_owned);
     }
 
-    /// Returns the health: degraded while the broker is unavailable, and while a task waits for longer than
-    /// `max_queue_age`, unless that is zero.
+    /// Returns the health: degraded while the broker is unavailable, while a loop is being restarted after a panic, and while
+    /// a task waits for longer than `max_queue_age`, unless that is zero.
     pub fn health(&self, max_queue_age: Duration) -> Health {
         let status = self.0.lock();
         let old = |stats: &&QueueStats| {
@@ -64,7 +120,9 @@ impl TasksState {
             let seconds = stats.oldest_ms.unwrap_or_default() / 1000;
             format!("the oldest task of the queue `{}` waits for {seconds} s", stats.queue)
         });
-        let reasons: Vec<String> = status.unavailable.iter().cloned().chain(too_old).collect();
+        let restarting = status.restarting.iter().cloned();
+        let reasons: Vec<String> =
+            status.unavailable().into_iter().chain(restarting).chain(too_old).collect();
         if reasons.is_empty() { Health::Up } else { Health::Degraded(reasons.join("; ")) }
     }
 
@@ -84,8 +142,16 @@ impl TasksState {
         json!({
             "worker": status.worker,
             "queues": queues.collect::<Value>(),
-            "unavailable": status.unavailable,
+            "unavailable": status.unavailable(),
         })
+    }
+}
+
+impl Status {
+    /// Returns the reason why the broker is unavailable, while it is.
+    fn unavailable(&self) -> Option<String> {
+        let failures = self.failures.as_ref().filter(|failures| failures.is_outage());
+        failures.map(|failures| failures.why.clone())
     }
 }
 
@@ -126,11 +192,34 @@ mod tests {
     fn an_unavailable_broker_degrades_until_it_answers() {
         let state = TasksState::default();
         let error = BrokerError::new(Kind::Unavailable, "claim").caused_by(std::fmt::Error);
-        state.record_unavailable(&error);
+        (0..MIN_FAILURES).for_each(|_| state.record_unavailable(&error));
         let Health::Degraded(why) = state.health(MINUTE) else { panic!("it is unavailable") };
         assert!(why.starts_with("claim: "), "{why}");
         assert_eq!(state.snapshot()["unavailable"], why);
         state.record_available();
         assert_eq!(state.health(MINUTE), Health::Up);
+    }
+
+    #[test]
+    fn failures_among_calls_that_succeed_do_not_degrade() {
+        let state = TasksState::default();
+        let error = BrokerError::new(Kind::Unavailable, "claim");
+        for _ in 0..10 {
+            (1..MIN_FAILURES).for_each(|_| state.record_unavailable(&error));
+            assert_eq!(state.health(MINUTE), Health::Up);
+            assert!(state.snapshot()["unavailable"].is_null());
+            state.record_available();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_failures_degrade_if_nothing_succeeds_for_long() {
+        let state = TasksState::default();
+        let error = BrokerError::new(Kind::Unavailable, "claim");
+        state.record_unavailable(&error);
+        tokio::time::advance(MIN_OUTAGE).await;
+        assert_eq!(state.health(MINUTE), Health::Up, "one failure is no outage, however long ago");
+        state.record_unavailable(&error);
+        assert_eq!(state.health(MINUTE), Health::Degraded("claim".to_owned()));
     }
 }

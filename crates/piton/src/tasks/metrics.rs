@@ -37,6 +37,8 @@ pub(super) struct TaskMetrics {
     pub lost: Counter,
     /// Settlements that came after their claim was given to another worker.
     pub fenced: Counter,
+    /// Restarts of loops that have panicked.
+    pub restarts: Counter,
 }
 
 /// The series of one task, found once, because finding one costs more than counting.
@@ -76,6 +78,7 @@ impl Default for TaskMetrics {
             running: Gauge::default(),
             lost: Counter::default(),
             fenced: Counter::default(),
+            restarts: Counter::default(),
         }
     }
 }
@@ -93,6 +96,9 @@ impl TaskMetrics {
         metrics.register("tasks_lost", help, self.lost.clone());
         let help = "Results refused because the task had been given to another worker";
         metrics.register("tasks_fenced", help, self.fenced.clone());
+        let help =
+            "Restarts of a loop of the worker or the schedules that panicked outside of a task";
+        metrics.register("tasks_loop_restarts", help, self.restarts.clone());
     }
 
     /// Returns the series of a task that this service knows, or of [`OTHER`].

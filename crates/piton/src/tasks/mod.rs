@@ -20,6 +20,7 @@ mod sending;
 mod sent;
 mod settings;
 pub mod status_route;
+mod supervision;
 mod task;
 mod task_call;
 mod task_failure;

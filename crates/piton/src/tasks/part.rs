@@ -9,6 +9,7 @@ use super::error::BrokerError;
 use super::metrics::TaskMetrics;
 use super::settings::TasksSettings;
 use super::status_route::StatusPath;
+use super::supervision::Supervisor;
 use super::task::Task;
 use super::task_status::TaskStatus;
 use super::tasks_part::{SharedTasks, Tasks};
@@ -67,7 +68,7 @@ impl Part for Tasks {
     }
 
     async fn connect(&self) -> Result<(), BoxError> {
-        Ok(self.0.broker.prepare().await?)
+        self.0.broker.prepare().await.map_err(BrokerError::into_connect_error)
     }
 
     async fn run(&self, stop: Stop) {
@@ -76,11 +77,14 @@ impl Part for Tasks {
         let worker = self.worker(handle);
         if !self.0.runs_tasks {
             if serves {
-                worker.watch_queues(stop).await;
+                let watch = || worker.watch_queues(stop.clone());
+                self.supervise("the loop that counts tasks").run(&stop, watch).await;
             }
             return;
         }
-        tokio::join!(worker.run(stop.clone()), self.0.scheduler.run(stop));
+        let schedule = || self.0.scheduler.run(stop.clone());
+        let schedules = self.supervise("the loop of schedules").run(&stop, schedule);
+        tokio::join!(worker.run(stop.clone()), schedules);
     }
 
     async fn health(&self) -> Health {
@@ -101,6 +105,11 @@ impl Part for Tasks {
 crate::part!(Tasks);
 
 impl Tasks {
+    /// Returns the supervisor of a loop.
+    fn supervise<'a>(&'a self, name: &'a str) -> Supervisor<'a> {
+        Supervisor::new(name, &self.0.state, &self.0.metrics)
+    }
+
     /// Returns a worker of this app's tasks.
     fn worker(&self, handle: Handle) -> Worker {
         let shared = &self.0;

@@ -20,9 +20,11 @@ use super::task::Task;
 use super::task_failure::TaskFailure;
 use super::task_status::TaskStatus;
 use crate::context;
+use crate::support::backoff::{Backoff, JITTER};
 
-/// The first and the longest delay between two looks for a result.
-const RESULT_POLLS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+/// Delays between two looks for a result.
+const RESULT_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(2), Duration::from_millis(250), JITTER);
 
 /// Maximum number of children that [`Tasks::children`] returns.
 const MAX_CHILDREN: usize = 1000;
@@ -122,18 +124,18 @@ impl Tasks {
     /// Those of [`Sent::result`](super::Sent::result).
     pub async fn result(&self, id: &str, timeout: Duration) -> Result<Value, TaskFailure> {
         let deadline = Instant::now() + timeout;
-        let (mut delay, longest) = RESULT_POLLS;
+        let mut backoff = RESULT_BACKOFF;
         loop {
             if let Some(ended) = self.ended(id).await? {
                 return ended;
             }
+            let delay = backoff.next_delay();
             if Instant::now() + delay > deadline {
                 let time = humantime::format_duration(timeout);
                 let why = format!("task {id} has no result after {time}");
                 return Err(BrokerError::new(Kind::Timeout, why).into());
             }
             tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(longest);
         }
     }
 

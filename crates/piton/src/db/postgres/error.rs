@@ -92,6 +92,7 @@ fn scope_of(code: &str, routine: Option<&str>) -> FaultScope {
             ),
         )
         | ("42P05", _) => FaultScope::StaleStatement,
+        ("42P01", _) => FaultScope::MissingTable,
         ("25006", _) => FaultScope::ReadOnlySession,
         ("53100", _) => FaultScope::ServerDiskFull,
         // The session cannot be used, because another client left an aborted transaction in it.
@@ -235,6 +236,7 @@ mod tests {
             ("0A000", Some("transformLockingClause"), FaultScope::Statement),
             ("26000", Some("FetchPreparedStatement"), FaultScope::StaleStatement),
             ("26000", Some("DropPreparedStatement"), FaultScope::Statement),
+            ("42P01", None, FaultScope::MissingTable),
             ("25006", None, FaultScope::ReadOnlySession),
             ("53100", None, FaultScope::ServerDiskFull),
             ("57P01", None, FaultScope::Connection),

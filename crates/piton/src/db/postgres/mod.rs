@@ -10,6 +10,8 @@ mod health;
 #[cfg(feature = "tasks")]
 pub(super) mod listener;
 mod migrate;
+#[cfg(feature = "tasks")]
+mod open_existing;
 mod pooled_connection;
 pub(super) mod row;
 pub(super) mod server_config;

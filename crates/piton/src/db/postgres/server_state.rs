@@ -236,7 +236,10 @@ impl ServerState {
     /// Records a fault of the server. Returns whether the connection is to be discarded.
     pub fn record_fault(&self, error: &Error) -> bool {
         match error.scope() {
-            FaultScope::Statement | FaultScope::FileUnwritable | FaultScope::FileDamaged => false,
+            FaultScope::Statement
+            | FaultScope::MissingTable
+            | FaultScope::FileUnwritable
+            | FaultScope::FileDamaged => false,
             FaultScope::StaleStatement => true,
             FaultScope::Connection | FaultScope::ConnectionsRefused => {
                 self.check_request.notify_one();

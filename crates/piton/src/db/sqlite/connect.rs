@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Opens a connection that has not changed the file, unless it created it.
-    async fn open_without_log(&self, create: bool) -> Result<SqliteConnection, Error> {
+    pub(super) async fn open_without_log(&self, create: bool) -> Result<SqliteConnection, Error> {
         let path = self.file.path().to_owned();
         // A new file is logged, because a path with a typing error looks like an empty database.
         let is_new = !path.exists();

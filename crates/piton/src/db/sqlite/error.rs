@@ -29,7 +29,7 @@ mod code {
 pub(in crate::db) fn classify(error: &dyn DatabaseError) -> Option<Error> {
     error.try_downcast_ref::<SqliteError>()?;
     let code = result_code(error);
-    let (kind, scope) = (kind(error.kind(), code), scope(code & 0xff));
+    let (kind, scope) = (kind(error.kind(), code), scope(code & 0xff, error.message()));
     let mut text = lower_first(error.message());
     if matches!(kind, Kind::Unavailable | Kind::Other) {
         text = format!("{text} (sqlite code {code})");
@@ -69,8 +69,10 @@ fn kind_of_primary(code: i32) -> Kind {
     }
 }
 
-fn scope(primary: i32) -> FaultScope {
+fn scope(primary: i32, message: &str) -> FaultScope {
     match primary {
+        // SQLite has no code of its own for it, and its messages are in English everywhere.
+        code::ERROR if message.starts_with("no such table: ") => FaultScope::MissingTable,
         code::READONLY | code::IOERR | code::FULL | code::CANTOPEN => FaultScope::FileUnwritable,
         code::CORRUPT | code::NOTADB => FaultScope::FileDamaged,
         _ => FaultScope::Statement,

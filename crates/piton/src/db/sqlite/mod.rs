@@ -9,6 +9,8 @@ mod file_watch;
 pub(crate) mod internal;
 mod location;
 mod migrate;
+#[cfg(feature = "tasks")]
+mod open_existing;
 pub(super) mod row;
 mod statement;
 pub(super) mod store;

@@ -166,6 +166,10 @@ pub(super) trait CronStore: Send + Sync {
     /// Pauses or resumes a schedule. Returns whether it is known.
     fn pause_cron<'a>(&'a self, name: &'a str, paused: bool) -> Call<'a, bool>;
 
+    /// Sets the last tick of a schedule, also to an earlier time: its next tick is the first one after it. Returns whether
+    /// the schedule is known.
+    fn reset_cron<'a>(&'a self, name: &'a str, last_tick_ms: i64) -> Call<'a, bool>;
+
     /// Returns all schedules that were ever started, by name.
     fn crons(&self) -> Call<'_, Vec<CronRecord>>;
 }

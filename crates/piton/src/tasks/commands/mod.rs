@@ -1,11 +1,13 @@
 //! The commands `worker`, which runs tasks next to the server, and `tasks`, which shows and changes what is stored.
 
 mod filter_arguments;
+mod queues;
 mod tables;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Value, json};
 
+use super::brokers::database;
 use super::brokers::records::{TaskFilter, TaskRecord, TaskState};
 use super::call::Call;
 use super::cron::Cron;
@@ -14,6 +16,7 @@ use super::tasks_part::Tasks;
 use crate::app::{App, Arguments, Command, LaunchError, ModuleCommand, print};
 use crate::handle::Handle;
 use filter_arguments::{filter, filter_arguments, require_condition};
+use queues::{pause, queue_arguments};
 use tables::{queue_table, schedule_table, task_details, task_table, worker_table};
 
 inventory::submit! { ModuleCommand(worker) }
@@ -58,19 +61,22 @@ fn worker_app(mut app: App, arguments: &Arguments) -> App {
 fn tasks() -> Command {
     let verb = |name: &'static str, about: &'static str| clap::Command::new(name).about(about);
     let id = || Arg::new("id").value_name("ID").required(true);
-    let queue = || Arg::new("queue").value_name("QUEUE").required(true);
     let json = || {
         Arg::new("json")
             .long("json")
             .action(ArgAction::SetTrue)
             .help("Print JSON instead of a table")
     };
-    let cron = verb("cron", "List the schedules, or run, pause or resume one")
+    let cron = verb("cron", "List the schedules, or run, pause, resume or reset one")
         .subcommand(verb("list", "List the schedules"))
         .subcommand(verb("run", "Run the task of a schedule now").arg(schedule_name()))
         .subcommand(verb("pause", "Send nothing by a schedule").arg(schedule_name()))
         .subcommand(
             verb("resume", "Go on with a schedule, from its next time").arg(schedule_name()),
+        )
+        .subcommand(
+            verb("reset", "Set the last run of a schedule to now: for one that rests until a time in the future")
+                .arg(schedule_name()),
         );
     Command::new("tasks", "Show tasks, queues and schedules, and change them")
         .subcommand(filter_arguments(verb("list", "List tasks, the newest first")).arg(json()))
@@ -84,12 +90,13 @@ fn tasks() -> Command {
         )))
         .subcommand(filter_arguments(verb("cancel", "Revoke tasks that have not ended")))
         .subcommand(filter_arguments(verb("purge", "Remove tasks that wait, without a trace")))
-        .subcommand(verb("pause", "Start no task of a queue").arg(queue()))
-        .subcommand(verb("resume", "Start tasks of a queue again").arg(queue()))
+        .subcommand(queue_arguments(verb("pause", "Start no task of a queue")))
+        .subcommand(queue_arguments(verb("resume", "Start tasks of a queue again")))
         .subcommand(verb("queues", "List the queues").arg(json()))
         .subcommand(verb("workers", "List the workers").arg(json()))
         .subcommand(cron)
         .needs::<Tasks>()
+        .connecting_if(|arguments| !only_reads(arguments))
         .run(|app, arguments| async move { run(&app, &arguments).await })
 }
 
@@ -98,7 +105,11 @@ fn schedule_name() -> Arg {
 }
 
 async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
-    let tasks: Tasks = app.part();
+    let tasks: Tasks = app.part_unconnected();
+    require_shared(&tasks)?;
+    if only_reads(arguments) {
+        database::open_existing(app).await?;
+    }
     let (verb, arguments) = arguments.subcommand().expect("clap requires a subcommand");
     let text = match verb {
         "list" => list(&tasks, arguments, &[]).await?,
@@ -126,6 +137,26 @@ async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
         _ => cron(app, &tasks, arguments).await?,
     };
     print(&text)
+}
+
+/// Returns whether the command only reads. It then opens the database as it is: one that connects creates the file and runs
+/// migrations, and a wrong path would look like a service without tasks.
+fn only_reads(arguments: &ArgMatches) -> bool {
+    match arguments.subcommand() {
+        Some(("list" | "dead" | "show" | "queues" | "workers", _)) => true,
+        Some(("cron", cron)) => matches!(cron.subcommand(), None | Some(("list", _))),
+        _ => false,
+    }
+}
+
+/// Refuses tasks that are in memory, of which a command would only see its own: none.
+fn require_shared(tasks: &Tasks) -> Result<(), LaunchError> {
+    if database::has(&tasks.0.in_transactions) {
+        return Ok(());
+    }
+    let why = "tasks are in the memory of the process that serves, where a command cannot see them: set tasks.broker to \
+        `database`, or read the state of tasks from the service's /health, /info and /metrics";
+    Err(LaunchError::Fault(why.into()))
 }
 
 async fn list(
@@ -182,20 +213,6 @@ async fn change(tasks: &Tasks, verb: &str, arguments: &ArgMatches) -> Result<Str
     Ok(format!("{count} {noun} {past}.\n"))
 }
 
-async fn pause(
-    tasks: &Tasks,
-    arguments: &ArgMatches,
-    is_paused: bool,
-) -> Result<String, LaunchError> {
-    let queue = required(arguments, "queue");
-    tasks.broker().pause(queue, is_paused).await?;
-    Ok(if is_paused {
-        format!("The queue `{queue}` is paused: what runs goes on, nothing more starts.\n")
-    } else {
-        format!("The queue `{queue}` goes on.\n")
-    })
-}
-
 async fn cron(app: &Handle, tasks: &Tasks, arguments: &ArgMatches) -> Result<String, LaunchError> {
     let crons: Vec<&Cron> = app.provided::<Cron>().collect();
     let (verb, arguments) = match arguments.subcommand() {
@@ -214,11 +231,18 @@ async fn cron(app: &Handle, tasks: &Tasks, arguments: &ArgMatches) -> Result<Str
         let sent = tasks.send(Call::<Value>::of(cron.task())).await?;
         return Ok(format!("Sent `{name}` as task {}.\n", sent.id()));
     }
+    let (broker, now_ms) = (tasks.broker(), tasks.now_ms());
     // Creates the record, so that a schedule can be paused before any worker has started it.
-    tasks.broker().cron(name, tasks.now_ms()).await?;
-    tasks.broker().pause_cron(name, verb == "pause").await?;
+    broker.cron(name, now_ms).await?;
+    match verb {
+        "reset" => broker.reset_cron(name, now_ms).await?,
+        _ => broker.pause_cron(name, verb == "pause").await?,
+    };
     Ok(match verb {
         "pause" => format!("The schedule of `{name}` is paused.\n"),
+        "reset" => {
+            format!("The schedule of `{name}` is reset: its next run is at its next time.\n")
+        }
         _ => format!("The schedule of `{name}` goes on with its next time.\n"),
     })
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use piton_celery::Exception;
 
 use super::super::brokers::records::{CronRecord, QueueStats, TaskRecord, TaskState, WorkerInfo};
-use super::super::cron::Cron;
+use super::super::cron::{Cron, is_resting};
 
 /// Maximum number of characters of an error in a table.
 const MAX_ERROR_CHARS: usize = 60;
@@ -183,6 +183,10 @@ pub(super) fn schedule_table(crons: &[&Cron], records: &[CronRecord], now_ms: i6
             cron.text(),
             match record {
                 Some(record) if record.is_paused => "paused".to_owned(),
+                Some(record) if is_resting(record.last_tick_ms, now_ms) => {
+                    let until = time(record.last_tick_ms);
+                    format!("rests until {until}, as a clock was ahead: `tasks cron reset {name}`")
+                }
                 _ => next.unwrap_or_default(),
             },
         ]

@@ -4,4 +4,4 @@ mod schedule;
 mod scheduler;
 
 pub use schedule::{Cron, Missed};
-pub(super) use scheduler::Scheduler;
+pub(super) use scheduler::{Scheduler, is_resting};

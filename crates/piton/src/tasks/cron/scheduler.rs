@@ -34,6 +34,9 @@ const MISSED_AFTER: Duration = Duration::from_secs(60);
 /// Time by which the last tick may be in the future before it is reported: such a schedule rests until then.
 const MAX_CLOCK_STEP: Duration = Duration::from_secs(60);
 
+/// Interval in which the broker is asked whether a resting schedule was reset.
+const RESET_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Delays after a failure of the broker.
 const FAILURE_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(250), Duration::from_secs(10), JITTER);
@@ -41,8 +44,25 @@ const FAILURE_BACKOFF: Backoff =
 /// The last tick of a schedule, as this process knows it.
 pub(in crate::tasks) struct LastTick {
     at_ms: i64,
+    /// The time at which the broker said so.
+    asked_at_ms: i64,
     /// Set if it was reported that the tick is in the future.
     is_reported: bool,
+}
+
+impl LastTick {
+    /// Returns whether the broker may know of another one. Only if the tick is in the future: a clock was set back, or the
+    /// schedule was reset.
+    fn is_to_be_checked(&self, now_ms: i64) -> bool {
+        let age_ms = i64::try_from(now_ms.abs_diff(self.asked_at_ms)).unwrap_or(i64::MAX);
+        let is_due = !self.is_reported || age_ms >= millis(RESET_CHECK_INTERVAL);
+        is_due && is_resting(self.at_ms, now_ms)
+    }
+}
+
+/// Returns whether the last tick of a schedule is so far in the future that nothing is sent until then.
+pub(in crate::tasks) fn is_resting(last_tick_ms: i64, now_ms: i64) -> bool {
+    last_tick_ms.saturating_sub(now_ms) > millis(MAX_CLOCK_STEP)
 }
 
 /// The schedules of one process.
@@ -141,25 +161,23 @@ impl Scheduler {
     ) -> Result<i64, BrokerError> {
         let name = cron.task().name();
         let now_ms = self.clock.now_ms();
-        let is_ahead = |at_ms: i64| at_ms.saturating_sub(now_ms) > millis(MAX_CLOCK_STEP);
         let last = last_ticks.get(name);
         let is_reported = last.is_some_and(|last| last.is_reported);
-        // The broker is asked only when a tick may be due, because most looks find none, or once when the clock was set
-        // back.
-        if let Some(LastTick { at_ms, .. }) = last
-            && (is_reported || !is_ahead(*at_ms))
-            && ticks.due(*at_ms, now_ms, MISSED_AFTER).newest.is_none()
+        // The broker is asked only when a tick may be due, because most looks find none.
+        if let Some(last) = last
+            && !last.is_to_be_checked(now_ms)
+            && ticks.due(last.at_ms, now_ms, MISSED_AFTER).newest.is_none()
         {
-            return Ok(*at_ms);
+            return Ok(last.at_ms);
         }
         let record = self.broker.cron(name, now_ms).await?;
         let mut last_ms = record.last_tick_ms;
-        let is_resting = is_ahead(last_ms);
+        let is_resting = is_resting(last_ms, now_ms);
         if is_resting && !is_reported {
             error!(
                 task.name = name,
-                "The last run of `{name}` is in the future, at {}: it rests until then. Set the clock, or change the \
-                 name of the task to begin anew",
+                "The last run of `{name}` is in the future, at {}: it rests until then. Set the clocks right, and run \
+                 `tasks cron reset {name}`, with which it goes on",
                 time(last_ms)
             );
         }
@@ -182,7 +200,8 @@ impl Scheduler {
             self.broker.fire(name, newest, None).await?;
             last_ms = newest;
         }
-        last_ticks.insert(name.to_owned(), LastTick { at_ms: last_ms, is_reported: is_resting });
+        let last = LastTick { at_ms: last_ms, asked_at_ms: now_ms, is_reported: is_resting };
+        last_ticks.insert(name.to_owned(), last);
         Ok(last_ms)
     }
 
@@ -201,4 +220,42 @@ impl Scheduler {
 fn time(at_ms: i64) -> String {
     let time = DateTime::from_timestamp_millis(at_ms).unwrap_or_default();
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::brokers::memory::{MemoryBroker, MemoryLimits};
+    use crate::tasks::brokers::records::TaskFilter;
+    use crate::tasks::brokers::{CronStore as _, TaskAdmin as _};
+    use crate::tasks::task::Task;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_schedule_that_rests_because_a_clock_was_ahead_goes_on_once_it_is_reset() {
+        let clock = Clock::default();
+        let broker = Arc::new(MemoryBroker::new(clock.clone(), MemoryLimits::default()));
+        let sweep = Task::new("sweep", &[], |_| async { Ok::<_, crate::tasks::Error>(()) });
+        let crons = vec![Cron::every(MINUTE, sweep)];
+        let store: Arc<dyn Broker> = broker.clone();
+        let scheduler = Scheduler::new(store, clock.clone(), "test".into(), crons);
+        let Ok(scheduler) = scheduler else { panic!("the schedule is valid") };
+        let mut last_ticks = HashMap::new();
+        let mut runs = async || {
+            scheduler.send_due(&mut last_ticks).await.unwrap();
+            broker.list(&TaskFilter::default()).await.unwrap().len()
+        };
+
+        let in_an_hour_ms = clock.now_ms() + millis(60 * MINUTE);
+        broker.cron("sweep", in_an_hour_ms).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(runs().await, 0);
+            clock.advance(MINUTE);
+        }
+        assert!(broker.reset_cron("sweep", clock.now_ms()).await.unwrap());
+        assert_eq!(runs().await, 0, "what it has missed is not made up for");
+        clock.advance(MINUTE);
+        assert_eq!(runs().await, 1);
+    }
 }

@@ -116,21 +116,45 @@ impl Worker {
         let Shared { config, queues, state, .. } = &*self.0;
         let (name, concurrency) = (&config.name, config.concurrency);
         info!(worker = name, "Running tasks of {}, {concurrency} at a time", queues.join(", "));
+        self.warn_of_unknown_queues();
         state.set_worker(Some(name));
+        let mut supervisor = self.0.supervise("the worker");
         while let Some((worker, registered)) = self.register(&stop).await {
             let session = Session::new(self.0.clone(), worker, registered, stop.clone());
-            if Arc::new(session).run().await == SessionEnd::Stopped {
-                self.unregister(worker).await;
-                break;
+            match supervisor.catch(Arc::new(session).run()).await {
+                Ok(SessionEnd::Stopped) => {
+                    self.unregister(worker).await;
+                    break;
+                }
+                Ok(SessionEnd::LeaseLost) => warn!(
+                    worker = name,
+                    "The worker lost its lease, or could not renew it in time: its tasks are cancelled and will run again. If \
+                     the database is slow, raise `tasks.lease`"
+                ),
+                Err(panic) => {
+                    // Its tasks are cancelled with it, and are given back at once.
+                    self.unregister(worker).await;
+                    supervisor.pause(panic, &stop).await;
+                }
             }
-            warn!(
-                worker = name,
-                "The worker lost its lease, or could not renew it in time: its tasks are cancelled and will run again. If the \
-                 database is slow, raise `tasks.lease`"
-            );
         }
         state.set_worker(None);
         info!(worker = name, "The worker has stopped");
+    }
+
+    /// Warns of queues that no task names. They are read nonetheless, because calls may name them, and other programs may
+    /// send there.
+    fn warn_of_unknown_queues(&self) {
+        let unknown = self.0.unknown_queues();
+        if unknown.is_empty() {
+            return;
+        }
+        warn!(
+            worker = self.0.config.name,
+            "No task of this service names the queue {}: is that a typing error? The queues of its tasks are {}",
+            unknown.join(", "),
+            self.0.executor.registry.queues().join(", ")
+        );
     }
 
     /// Registers. Returns `None` if the service stops before the broker is available.

@@ -1,10 +1,12 @@
 //! [`Session`]: the work under one registration, from its lease to its end.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use piton_celery::Exception;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -18,6 +20,7 @@ use super::pending::Pending;
 use super::prefetch::Prefetch;
 use super::shared::Shared;
 use super::slot::{Running, Slot};
+use crate::http::panics;
 use crate::runtime::context;
 use crate::stop_signal::Stop;
 use crate::tasks::brokers::records::{
@@ -77,7 +80,7 @@ impl Session {
     /// Works until the service stops or the lease is lost. Dropping the future aborts the tasks.
     pub async fn run(self: Arc<Self>) -> SessionEnd {
         let (mut runners, mut background) = (JoinSet::new(), JoinSet::new());
-        (0..self.slots.len()).for_each(|at| drop(runners.spawn(self.clone().run_slot(at))));
+        (0..self.slots.len()).for_each(|at| drop(runners.spawn(self.clone().supervise_slot(at))));
         self.spawn_background(&mut background);
         let mut lease = pin!(self.keep_lease());
         tokio::select! {
@@ -85,9 +88,11 @@ impl Session {
             () = self.stop.stopped() => {}
             () = &mut lease => return SessionEnd::LeaseLost,
             never = self.claim_tasks() => match never {},
+            never = panic_of(&mut background) => match never {},
         }
         tokio::select! {
             () = self.wind_down(&mut runners) => SessionEnd::Stopped,
+            never = panic_of(&mut background) => match never {},
             () = &mut lease => SessionEnd::LeaseLost,
         }
     }
@@ -98,18 +103,32 @@ impl Session {
         let settling = async move { match session.settle_pending().await {} };
         background.spawn(context::within(handle.clone(), settling));
         let session = self.clone();
-        let maintenance = async move { match session.maintain().await {} };
+        let maintenance = async move {
+            let supervisor = session.shared.supervise("the loop that maintains tasks");
+            supervisor.run(&session.stop, || session.maintain()).await;
+        };
         background.spawn(context::within(handle.clone(), maintenance));
     }
 
+    /// Runs tasks in one slot, until the buffer is closed.
+    async fn supervise_slot(self: Arc<Self>, at: usize) {
+        let supervisor = self.shared.supervise("a slot of the worker");
+        supervisor.run(&self.stop, || self.run_slot(at)).await;
+    }
+
     /// Runs tasks in one slot, one after the other.
-    async fn run_slot(self: Arc<Self>, at: usize) {
+    async fn run_slot(&self, at: usize) {
         let slot = &self.slots[at];
         let metrics = &self.shared.executor.metrics;
         while let Some((claimed, left)) = self.buffer.next().await {
             let busy = Busy::new(&self.busy, &metrics.running);
             self.note_level(left);
-            let settlement = self.shared.executor.execute(claimed, slot, &self.stop).await;
+            let (key, id) = (claimed.key, claimed.id.clone());
+            let executed = self.shared.executor.execute(claimed, slot, &self.stop);
+            let settlement = panics::catch(executed).await.unwrap_or_else(|panic| {
+                self.fail_after_panic(key, id, slot);
+                std::panic::resume_unwind(panic)
+            });
             self.prefetch.count_ended();
             // Otherwise it was given back while it was cancelled.
             if slot.end().is_some() {
@@ -118,6 +137,22 @@ impl Session {
             drop(busy);
             self.note_level(self.buffer.size().0);
         }
+    }
+
+    /// Fails the task of a slot that panics outside of the task. Otherwise it would be claimed for as long as the worker lives.
+    /// It is not given back, because it would come first again, and stop one slot after the other.
+    fn fail_after_panic(&self, key: i64, id: String, slot: &Slot) {
+        let why = "the worker panicked while it had this task: its log says why";
+        let finished = FinishedTask {
+            state: FinalState::Failure,
+            result: Failure::permanent(Exception::builtin("RuntimeError", why)).result(),
+            traceback: None,
+            started_at_ms: slot.end().map(|running| running.started_at_ms),
+            finished_at_ms: self.shared.executor.clock.now_ms(),
+            keep_message: true,
+        };
+        let outcome = Outcome::Finished(Some(finished));
+        self.pending.push(Settlement { key, id, outcome, follow_ups: Vec::new() });
     }
 
     /// Wakes the loop that claims if the buffer is so empty that a claim is due.
@@ -188,6 +223,18 @@ impl Session {
             keep_message: true,
         }))
     }
+}
+
+/// Waits for the panic of a background loop, and goes on with it: the session ends, and the worker is restarted.
+async fn panic_of(background: &mut JoinSet<()>) -> Infallible {
+    while let Some(ended) = background.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+    std::future::pending().await
 }
 
 async fn join_all(tasks: &mut JoinSet<()>) {

@@ -8,6 +8,7 @@ use crate::tasks::brokers::Broker;
 use crate::tasks::brokers::records::WorkerInfo;
 use crate::tasks::error::{BrokerError, Kind};
 use crate::tasks::health::TasksState;
+use crate::tasks::supervision::Supervisor;
 
 pub(super) struct Shared {
     pub config: WorkerConfig,
@@ -26,6 +27,17 @@ impl Shared {
             _ => self.state.record_available(),
         }
         result
+    }
+
+    /// Returns the supervisor of a loop.
+    pub fn supervise<'a>(&'a self, name: &'a str) -> Supervisor<'a> {
+        Supervisor::new(name, &self.state, &self.executor.metrics)
+    }
+
+    /// Returns the queues that are read and that no task names.
+    pub fn unknown_queues(&self) -> Vec<String> {
+        let known = self.executor.registry.queues();
+        self.queues.iter().filter(|queue| !known.contains(queue)).cloned().collect()
     }
 
     pub fn worker_info(&self) -> WorkerInfo {

@@ -64,6 +64,18 @@ on_every_broker! {
         assert!(ticks.contains("20"));
     }
 
+    async fn a_last_tick_in_the_future_is_set_back(broker) {
+        assert!(!broker.reset_cron("nightly", 1000).await.unwrap());
+        broker.cron("nightly", 1000).await.unwrap();
+        assert!(broker.fire("nightly", 900_000, None).await.unwrap());
+        assert!(!broker.fire("nightly", 2000, Some(&broker.new_task("resting"))).await.unwrap());
+        assert!(broker.reset_cron("nightly", 1500).await.unwrap());
+        assert_eq!(broker.cron("nightly", 0).await.unwrap().last_tick_ms, 1500);
+        assert!(broker.fire("nightly", 2000, Some(&broker.new_task("again"))).await.unwrap());
+        assert_eq!(broker.state("resting").await, None);
+        assert_eq!(broker.state("again").await, Some(TaskState::Queued));
+    }
+
     async fn schedules_are_paused_and_listed(broker) {
         assert!(!broker.pause_cron("b", true).await.unwrap());
         broker.cron("b", 1).await.unwrap();

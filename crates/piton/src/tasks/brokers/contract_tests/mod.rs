@@ -50,6 +50,7 @@ mod crons;
 mod groups;
 mod history;
 mod leases;
+mod missing_tables;
 mod settling;
 mod waking;
 
@@ -117,10 +118,14 @@ async fn postgres() -> Fixture {
     Fixture { broker: open_another().await, clock, open_another, _storage: Box::new(()) }
 }
 
-async fn open_postgres(url: &str, clock: Clock) -> super::postgres::PostgresBroker {
+async fn postgres_db(url: &str) -> crate::db::Db {
     let url = crate::config::Setting::parse(&serde_json::Value::from(url)).unwrap();
     let settings = crate::db::DbSettings { url: Some(url), ..Default::default() };
-    let db = crate::db::Db::for_test(&settings, std::path::Path::new("")).await.unwrap();
+    crate::db::Db::for_test(&settings, std::path::Path::new("")).await.unwrap()
+}
+
+async fn open_postgres(url: &str, clock: Clock) -> super::postgres::PostgresBroker {
+    let db = postgres_db(url).await;
     let broker = super::postgres::PostgresBroker::new(&db, clock).unwrap();
     broker.prepare().await.unwrap();
     broker

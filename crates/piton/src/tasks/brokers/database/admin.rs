@@ -52,6 +52,7 @@ macro_rules! delegate_to_admin {
                     task: Option<&'a $crate::tasks::brokers::records::NewTask>
                 ) -> bool;
                 pause_cron(name: &'a str, paused: bool) -> bool;
+                reset_cron(name: &'a str, last_tick_ms: i64) -> bool;
                 crons() -> Vec<$crate::tasks::brokers::records::CronRecord>;
             }
         }
@@ -302,6 +303,10 @@ impl CronStore for DatabaseAdmin {
     fn pause_cron<'a>(&'a self, name: &'a str, paused: bool) -> Call<'a, bool> {
         let now_ms = paused.then(|| self.clock.now_ms());
         async move { crons::pause(&self.db, name, now_ms).await }.boxed()
+    }
+
+    fn reset_cron<'a>(&'a self, name: &'a str, last_tick_ms: i64) -> Call<'a, bool> {
+        crons::reset(&self.db, name, last_tick_ms).boxed()
     }
 
     fn crons(&self) -> Call<'_, Vec<CronRecord>> {

@@ -87,6 +87,16 @@ pub(in crate::tasks::brokers) async fn pause(
     Ok(db.run(sql, (name, now_ms)).await? > 0)
 }
 
+/// Sets the last tick of a schedule, also to an earlier time. Returns whether it is known.
+pub(in crate::tasks::brokers) async fn reset(
+    db: &Db,
+    name: &str,
+    last_tick_ms: i64,
+) -> Result<bool, BrokerError> {
+    let sql = "UPDATE piton_task_crons SET last_tick_ms = $2 WHERE name = $1";
+    Ok(db.run(sql, (name, last_tick_ms)).await? > 0)
+}
+
 /// Returns all schedules, by name.
 pub(in crate::tasks::brokers) async fn all(db: &Db) -> Result<Vec<CronRecord>, BrokerError> {
     let sql = "SELECT name, last_tick_ms, paused_at_ms FROM piton_task_crons ORDER BY name";

@@ -1,12 +1,18 @@
 //! Turns the database's errors into a broker's.
 
 use crate::db;
-use crate::tasks::error::{BrokerError, Kind};
+use crate::tasks::error::{BrokerError, Kind, TablesFault};
 
 /// A task's id is the only key that a caller chooses, so any other is a duplicate of it.
 impl From<db::Error> for BrokerError {
     fn from(error: db::Error) -> Self {
         match error.kind() {
+            // Unavailable, because the tables are created anew: another attempt may succeed.
+            _ if error.is_table_missing() => {
+                Self::new(Kind::Unavailable, "a table of the tasks is missing")
+                    .with_tables_fault(TablesFault::Missing)
+                    .caused_by(error)
+            }
             db::Kind::Unavailable => {
                 Self::new(Kind::Unavailable, "the database of the tasks is not available")
                     .caused_by(error)
@@ -28,5 +34,5 @@ pub(in crate::tasks::brokers) fn other_version(version: i64, needed: i64) -> Bro
         "the tables of the tasks have version {version}, and this program needs {needed}: deploy the version of the \
          service that made them, or a newer one"
     );
-    BrokerError::new(Kind::Other, text)
+    BrokerError::new(Kind::Other, text).with_tables_fault(TablesFault::OtherVersion)
 }

@@ -6,6 +6,7 @@ pub(super) mod error;
 pub(super) mod filter;
 pub(super) mod groups;
 pub(super) mod listing;
+mod preparing_broker;
 pub(super) mod queues;
 pub(super) mod revoked;
 mod state_sql;
@@ -16,9 +17,11 @@ use std::sync::Arc;
 use super::records::{NewGroup, NewTask};
 use super::{Broker, Call, OpenBroker, postgres, sqlite};
 use crate::db::{Db, Tx};
+use crate::handle::Handle;
 use crate::part::{Dependencies, Launch};
 use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
+use preparing_broker::PreparingBroker;
 
 /// Enqueues in transactions of the service. `None` where the broker is not the database.
 pub(in crate::tasks) type InTransactions = Option<Arc<dyn EnqueueInTransaction>>;
@@ -56,10 +59,28 @@ pub(super) fn open(launch: &Launch, clock: &Clock) -> OpenBroker {
     broker.expect("a database is SQLite or PostgreSQL")
 }
 
-/// Returns the broker as both of its traits.
+/// Opens the database for a command that only reads. Creates neither a database nor its tables.
+///
+/// # Errors
+/// There is no database, or it has no tables of tasks, each with the fix; or it cannot be opened.
+pub(in crate::tasks) async fn open_existing(app: &Handle) -> Result<(), BrokerError> {
+    let db: Db = app.part_unconnected();
+    db.open_existing().await?;
+    let version = db.one::<i64>("SELECT version FROM piton_task_schema", ()).await;
+    match version {
+        Err(error) if error.is_table_missing() => {
+            let why = "the database has no tables of tasks: start the service, which creates them, or set db.path or db.url to the \
+                one that the service uses";
+            Err(BrokerError::new(Kind::Other, why))
+        }
+        version => version.map(|_| ()).map_err(Into::into),
+    }
+}
+
+/// Returns the broker as both of its traits. It prepares its tables again if they are lost.
 pub(super) fn both<B: Broker + EnqueueInTransaction + 'static>(broker: B) -> OpenBroker {
-    let broker = Arc::new(broker);
-    OpenBroker { broker: broker.clone(), in_transactions: Some(broker) }
+    let broker = PreparingBroker::new(broker);
+    OpenBroker { broker: Arc::new(broker.clone()), in_transactions: Some(Arc::new(broker)) }
 }
 
 /// Stores new tasks in the caller's transaction.

@@ -41,6 +41,13 @@ impl CronStore for MemoryBroker {
         })
     }
 
+    fn reset_cron<'a>(&'a self, name: &'a str, last_tick_ms: i64) -> Call<'a, bool> {
+        self.call(move |state, _| {
+            let cron = state.crons.get_mut(name);
+            Ok(cron.map(|cron| cron.last_tick_ms = last_tick_ms).is_some())
+        })
+    }
+
     fn crons(&self) -> Call<'_, Vec<CronRecord>> {
         self.call(move |state, _| Ok(state.crons.values().cloned().collect()))
     }

@@ -8,11 +8,11 @@ use tracing::debug;
 
 use super::notification_sender::{CHANNEL, NotificationSender};
 use crate::db::{Error, PostgresEngine};
+use crate::support::backoff::Backoff;
 
-/// Delay before the first attempt to connect again, which doubles with each.
-const MIN_BACKOFF: Duration = Duration::from_millis(100);
+/// Delays before attempts to connect again.
+const CONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), MAX_BACKOFF, 0.5..1.5);
 
-/// Maximum of that delay.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
 /// Receives notifications, and wakes the workers of this process.
@@ -27,7 +27,7 @@ pub(super) struct NotificationReceiver {
 impl NotificationReceiver {
     /// Listens for ever.
     pub async fn run(&self) {
-        let mut backoff = MIN_BACKOFF;
+        let mut backoff = CONNECT_BACKOFF;
         loop {
             let connected = Instant::now();
             if let Err(error) = self.listen().await {
@@ -38,10 +38,9 @@ impl NotificationReceiver {
                 self.wake();
             }
             if connected.elapsed() > MAX_BACKOFF {
-                backoff = MIN_BACKOFF;
+                backoff = CONNECT_BACKOFF;
             }
-            tokio::time::sleep(backoff.mul_f64(0.5 + fastrand::f64())).await;
-            backoff = (backoff * 2).min(MAX_BACKOFF);
+            tokio::time::sleep(backoff.next_delay()).await;
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::notification_receiver::NotificationReceiver;
 use super::notification_sender::NotificationSender;
 use crate::db::PostgresEngine;
+use crate::support::backoff::with_jitter;
 
 /// Interval of polling where no notifications are received. Each is shorter or longer by up to a half, by chance, so
 /// that the workers do not poll together.
@@ -25,7 +26,7 @@ pub(super) struct Wakeups {
     engine: PostgresEngine,
     sender: NotificationSender,
     /// Counts the times at which workers were woken.
-    wakes: Arc<watch::Sender<u64>>,
+    pub(super) wakes: Arc<watch::Sender<u64>>,
     /// The number of wakes before the last claim of these queues.
     seen: Mutex<HashMap<Vec<String>, u64>>,
     pub(super) is_listening: Arc<watch::Sender<bool>>,
@@ -70,7 +71,7 @@ impl Wakeups {
         let poll = async {
             // Waits for the loss of the connection, after which notifications may have been missed.
             let _ = is_listening.wait_for(|is_listening| !is_listening).await;
-            tokio::time::sleep(POLL_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
+            tokio::time::sleep(with_jitter(POLL_INTERVAL, &(0.5..1.5))).await;
         };
         let look = async {
             match look_at {

@@ -202,13 +202,7 @@ impl Engine {
 
     fn refuse(&self, jobs: impl IntoIterator<Item = Job>, error: &BrokerError) {
         for job in jobs {
-            let source = std::error::Error::source(error).map(ToString::to_string);
-            let copy = BrokerError::new(error.kind(), error.to_string());
-            let copy = match source {
-                Some(source) => copy.caused_by(source),
-                None => copy,
-            };
-            job.finish(Err(copy), self);
+            job.finish(Err(error.copy()), self);
         }
     }
 }

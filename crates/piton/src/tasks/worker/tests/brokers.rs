@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::fixture::{Fixture, SECOND, counting, echo, exception, number, runs};
@@ -23,9 +24,20 @@ struct Flaky {
     is_down: Arc<AtomicBool>,
     /// Time that the next registration takes.
     next_registration_s: AtomicU64,
+    /// The call whose next one panics.
+    panics: Mutex<Option<&'static str>>,
 }
 
 impl Flaky {
+    fn panic_once(&self, call: &str) {
+        let mut panics = self.panics.lock();
+        if *panics == Some(call) {
+            *panics = None;
+            drop(panics);
+            panic!("{call}");
+        }
+    }
+
     fn check<'a, T: Send + 'a>(&self, call: Call<'a, T>) -> Call<'a, T> {
         if self.is_down.load(Ordering::SeqCst) {
             return ready(Err(BrokerError::new(Kind::Unavailable, "out for lunch"))).boxed();
@@ -62,12 +74,14 @@ impl Broker for Flaky {
         queues: &'a [String],
         max: usize,
     ) -> Call<'a, ClaimedBatch> {
+        self.panic_once("claim");
         if self.is_down.load(Ordering::SeqCst) {
             return self.check(ready(Ok(ClaimedBatch::default())).boxed());
         }
         self.inner.claim(worker, queues, max)
     }
     fn settle(&self, worker: WorkerId, settlements: Vec<Settlement>) -> Call<'_, Settled> {
+        self.panic_once("settle");
         if self.is_down.load(Ordering::SeqCst) {
             return self.check(ready(Ok(Settled::default())).boxed());
         }
@@ -85,6 +99,7 @@ impl Broker for Flaky {
         self.check(self.inner.report_progress(worker, progress))
     }
     fn release_lost(&self) -> Call<'_, u64> {
+        self.panic_once("release_lost");
         self.check(self.inner.release_lost())
     }
     fn expire_results(&self, successes: Duration, failures: Duration) -> Call<'_, u64> {
@@ -137,6 +152,9 @@ impl CronStore for Flaky {
     fn pause_cron<'a>(&'a self, name: &'a str, paused: bool) -> Call<'a, bool> {
         self.inner.pause_cron(name, paused)
     }
+    fn reset_cron<'a>(&'a self, name: &'a str, last_tick_ms: i64) -> Call<'a, bool> {
+        self.inner.reset_cron(name, last_tick_ms)
+    }
     fn crons(&self) -> Call<'_, Vec<CronRecord>> {
         self.inner.crons()
     }
@@ -151,9 +169,21 @@ async fn slow_to_register(seconds: u64) -> (Fixture, Arc<AtomicBool>) {
     let is_down = Arc::new(AtomicBool::new(false));
     let switch = is_down.clone();
     let next_registration_s = AtomicU64::new(seconds);
-    let fixture =
-        Fixture::over(|inner| Arc::new(Flaky { inner, is_down, next_registration_s })).await;
-    (fixture, switch)
+    let fixture = Fixture::over(|inner| {
+        let panics = Mutex::default();
+        Arc::new(Flaky { inner, is_down, next_registration_s, panics })
+    });
+    (fixture.await, switch)
+}
+
+/// Makes a fixture whose broker panics once, in this call.
+pub async fn panicking(call: &'static str) -> Fixture {
+    let wrap = |inner| {
+        let (is_down, next_registration_s) = Default::default();
+        let panics = Mutex::new(Some(call));
+        Arc::new(Flaky { inner, is_down, next_registration_s, panics }) as _
+    };
+    Fixture::over(wrap).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,4 +5,6 @@ mod ends;
 mod fixture;
 mod follow_ups;
 mod leases;
+mod panics;
+mod queues;
 mod stopping;

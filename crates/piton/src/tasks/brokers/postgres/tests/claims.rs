@@ -26,6 +26,21 @@ async fn tasks_of_several_queues_are_claimed_by_priority_and_then_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_with_a_priority_that_no_claim_reads_is_refused() {
+    let broker = fixture().await;
+    for (id, priority) in [("low", -1), ("high", 10)] {
+        let insert = "INSERT INTO piton_tasks (id, name, queue, priority, state, created_at_ms, message) \
+            VALUES ($1, 'name', 'q', $2, 0, 0, '{}')";
+        let error = broker.db.run(insert, (id, priority)).await.unwrap_err();
+        assert_eq!(error.constraint(), Some("piton_tasks_priority_is_from_0_to_9"), "{error}");
+    }
+    let last = NewTask { priority: 9, ..task() };
+    broker.enqueue(&[task(), last], None).await.unwrap();
+    let worker = register(&broker).await;
+    assert_eq!(broker.claim(worker, &queue(), 10).await.unwrap().tasks.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_of_a_transaction_are_enqueued_by_its_commit_only() {
     let broker = fixture().await;
     let worker = register(&broker).await;

@@ -1,6 +1,7 @@
 //! The partitions of the history.
 
 use super::*;
+use crate::part::Permanent;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -51,6 +52,15 @@ async fn a_missing_partition_fails_no_settlement_and_takes_its_results_later() {
     broker.expire_results(DAY * 60, DAY * 60).await.unwrap();
     assert_eq!(broker.db.scalar::<i64>(unpartitioned, ()).await.unwrap(), 0);
     assert_eq!(count(&broker.db, "results").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_another_version_end_the_launch() {
+    let broker = fixture().await;
+    broker.db.run("UPDATE piton_task_schema SET version = 2", ()).await.unwrap();
+    let error = broker.prepare().await.unwrap_err();
+    assert!(error.to_string().contains("have version 2"), "{error}");
+    assert!(Permanent::is_in(&*error.into_connect_error()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,150 @@
+//! [`PreparingBroker`]: a broker whose tables are created again if they are lost while the service runs, because the
+//! database was dropped and created anew. Otherwise every call would fail until a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use super::EnqueueInTransaction;
+use crate::db::Tx;
+use crate::tasks::brokers::records::{
+    ClaimedBatch, CronRecord, NewGroup, NewTask, QueueStats, Settled, Settlement, TaskFilter,
+    TaskRecord, WorkerId, WorkerInfo,
+};
+use crate::tasks::brokers::{Broker, Call, CronStore, TaskAdmin};
+use crate::tasks::error::BrokerError;
+
+/// Minimum time between two attempts to create the tables.
+const MIN_PREPARE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A broker that prepares its tables again. Clones share everything.
+pub(super) struct PreparingBroker<B> {
+    broker: Arc<B>,
+    /// The time of the last attempt to create the tables.
+    prepared: Arc<Mutex<Option<Instant>>>,
+}
+
+impl<B> Clone for PreparingBroker<B> {
+    fn clone(&self) -> Self {
+        Self { broker: Arc::clone(&self.broker), prepared: Arc::clone(&self.prepared) }
+    }
+}
+
+impl<B: Broker> PreparingBroker<B> {
+    pub fn new(broker: B) -> Self {
+        Self { broker: Arc::new(broker), prepared: Arc::default() }
+    }
+
+    /// Makes a call, and makes it again if it has found that a table is missing.
+    async fn with_tables<'a, T>(&self, call: impl Fn() -> Call<'a, T>) -> Result<T, BrokerError> {
+        match call().await {
+            Err(error) if error.lacks_tables() => {
+                self.prepare_again().await;
+                call().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Creates the tables, unless that was tried a moment ago.
+    async fn prepare_again(&self) {
+        // Locked until they are created, because calls that fail meanwhile wait for them.
+        let mut prepared = self.prepared.lock().await;
+        if prepared.is_some_and(|at| at.elapsed() < MIN_PREPARE_INTERVAL) {
+            return;
+        }
+        *prepared = Some(Instant::now());
+        warn!("A table of the tasks is missing: what it held is lost. Creating the tables again");
+        if let Err(error) = self.broker.prepare().await {
+            error!(%error, "The tables of the tasks cannot be created again, retrying later");
+        }
+    }
+}
+
+/// Implements calls whose parameters can be copied.
+macro_rules! delegate {
+    ($($call:ident($($argument:ident: $type:ty),*) -> $returned:ty;)*) => {$(
+        fn $call<'a>(&'a self, $($argument: $type),*) -> Call<'a, $returned> {
+            Box::pin(self.with_tables(move || self.broker.$call($($argument),*)))
+        }
+    )*};
+}
+
+impl<B: Broker> Broker for PreparingBroker<B> {
+    fn prepare(&self) -> Call<'_, ()> {
+        self.broker.prepare()
+    }
+
+    delegate! {
+        enqueue(tasks: &'a [NewTask], group: Option<&'a NewGroup>) -> ();
+        register(worker: &'a WorkerInfo, lease: Duration) -> WorkerId;
+        renew(worker: WorkerId, lease: Duration) -> Option<Vec<i64>>;
+        unregister(worker: WorkerId) -> ();
+        claim(worker: WorkerId, queues: &'a [String], max: usize) -> ClaimedBatch;
+        report_progress(worker: WorkerId, progress: &'a [(i64, String)]) -> ();
+        release_lost() -> u64;
+        expire_results(successes: Duration, failures: Duration) -> u64;
+    }
+
+    fn settle(&self, worker: WorkerId, settlements: Vec<Settlement>) -> Call<'_, Settled> {
+        Box::pin(async move {
+            let settled = self.broker.settle(worker, settlements).await;
+            // Not made again here, because the worker does: a copy of each batch, just in case, would cost more.
+            if settled.as_ref().is_err_and(BrokerError::lacks_tables) {
+                self.prepare_again().await;
+            }
+            settled
+        })
+    }
+
+    fn woken<'a>(&'a self, queues: &'a [String]) -> BoxFuture<'a, ()> {
+        self.broker.woken(queues)
+    }
+}
+
+impl<B: Broker> TaskAdmin for PreparingBroker<B> {
+    delegate! {
+        task(id: &'a str) -> Option<TaskRecord>;
+        list(filter: &'a TaskFilter) -> Vec<TaskRecord>;
+        revoke(filter: &'a TaskFilter) -> u64;
+        retry(filter: &'a TaskFilter) -> u64;
+        purge(filter: &'a TaskFilter) -> u64;
+        pause(queue: &'a str, paused: bool) -> ();
+        queues() -> Vec<QueueStats>;
+        workers() -> Vec<WorkerInfo>;
+    }
+}
+
+impl<B: Broker> CronStore for PreparingBroker<B> {
+    delegate! {
+        cron(name: &'a str, first_tick_ms: i64) -> CronRecord;
+        fire(name: &'a str, tick_ms: i64, task: Option<&'a NewTask>) -> bool;
+        pause_cron(name: &'a str, paused: bool) -> bool;
+        reset_cron(name: &'a str, last_tick_ms: i64) -> bool;
+        crons() -> Vec<CronRecord>;
+    }
+}
+
+impl<B: Broker + EnqueueInTransaction + 'static> EnqueueInTransaction for PreparingBroker<B> {
+    fn enqueue_in<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        tasks: &'a [NewTask],
+        group: Option<&'a NewGroup>,
+    ) -> Call<'a, ()> {
+        Box::pin(async move {
+            let enqueued = self.broker.enqueue_in(tx, tasks, group).await;
+            if enqueued.as_ref().is_err_and(BrokerError::lacks_tables) {
+                // In the background, because the caller's transaction may be the one that keeps others from writing. It
+                // can only be rolled back: the next one finds the tables.
+                let broker = self.clone();
+                tokio::spawn(async move { broker.prepare_again().await });
+            }
+            enqueued
+        })
+    }
+}
