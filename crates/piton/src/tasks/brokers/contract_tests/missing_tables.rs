@@ -5,7 +5,7 @@ use crate::db::Db;
 use crate::tasks::brokers::database::both;
 
 /// The tables, apart from the partitions of PostgreSQL, which go with theirs.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 9] = [
     "DROP TABLE piton_tasks",
     "DROP TABLE piton_task_results",
     "DROP TABLE piton_task_workers",
@@ -13,6 +13,9 @@ const TABLES: [&str; 7] = [
     "DROP TABLE piton_task_crons",
     "DROP TABLE piton_task_groups",
     "DROP TABLE piton_task_schema",
+    // SQLite alone has these.
+    "DROP TABLE IF EXISTS piton_task_ready",
+    "DROP TABLE IF EXISTS piton_task_claims",
 ];
 
 async fn remove_tables(db: &Db) {
