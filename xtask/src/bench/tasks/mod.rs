@@ -5,6 +5,7 @@
 
 mod celery;
 mod graphile;
+mod naive;
 mod piton;
 mod program;
 mod snapshot;
@@ -27,7 +28,7 @@ const PROGRAMS: [(&str, &str); 2] =
     [("redis-server", "redis-server"), (postgres::PROGRAM, "postgresql-15")];
 
 /// Columns of the report before Piton's. The ratio is that to the first.
-const PEERS: [&str; 3] = ["Celery", "Celery on Redis", "graphile-worker"];
+const PEERS: [&str; 4] = ["Celery", "Celery on Redis", "graphile-worker", "naive loop"];
 
 /// Measured values in the order of the report: name in the programs' output, description, unit.
 const VALUES: [(&str, &str, &str); 21] = [
@@ -62,6 +63,7 @@ Everything runs on the same processors: engine, sender and database. PostgreSQL'
   has a log and the same `synchronous` as Piton's. It has no call that sends many, and sends from 8 threads instead of 64 callers. It polls once a
   second. The ratio is to it. *Celery on Redis* has two worker processes as well; it stores nothing on disk.
 - *graphile-worker* runs 100 tasks at a time with the batches of its documentation (`localQueue`, `completeJobBatchDelay`). It stores no results.
+- *naive loop* is a loop in Python with one table, batches of 100, and none of an engine's guarantees: what the machine allows on SQLite.
 - A worker of Piton runs 100 tasks at a time. Low load is a task every 10 ms.
 - WAL a task: how far PostgreSQL's log has moved while tasks were sent in batches and run, images of whole pages included. Written a task, on
   SQLite: what sender and worker wrote (`wchar` of `/proc/self/io`): the log, and the file at checkpoints.
@@ -84,9 +86,12 @@ pub fn run(effort: Effort) -> Result<bool> {
     let piton = Storage::all(&server, "piton")?;
     let celery = Storage::all(&server, "celery")?;
     let graphile = Storage::all(&server, "graphile")?;
+    let naive = Storage::all(&server, "naive")?;
     let mut rows = Vec::new();
-    for ((piton, celery), graphile) in piton.iter().zip(&celery).zip(&graphile) {
+    for (((piton, celery), graphile), naive) in piton.iter().zip(&celery).zip(&graphile).zip(&naive)
+    {
         let name = piton.name;
+        let naive = naive::measure(naive, effort)?;
         let own = measured(&format!("Piton on {name}"), || Piton(piton).measure(effort))?;
         let same = measured(&format!("Celery on {name}"), || {
             Celery::on(celery)?.measure(effort, Some(celery))
@@ -94,7 +99,7 @@ pub fn run(effort: Effort) -> Result<bool> {
         let other = Graphile::on(graphile).map(|graphile| {
             measured(&format!("graphile-worker on {name}"), || graphile.measure(effort))
         });
-        let peers = [same, on_redis.clone(), other.transpose()?.unwrap_or_default()];
+        let peers = [same, on_redis.clone(), other.transpose()?.unwrap_or_default(), naive];
         rows.extend(rows_of(piton, &own, &peers));
     }
     say(&format!("\n{}", report::wide_table(&PEERS, &rows)));
@@ -113,7 +118,7 @@ fn measured(what: &str, measure: impl FnOnce() -> Result<Numbers>) -> Result<Num
 }
 
 /// Returns a row for each value that Piton has on this storage, or should have.
-fn rows_of(storage: &Storage<'_>, piton: &Numbers, peers: &[Numbers; 3]) -> Vec<Row> {
+fn rows_of(storage: &Storage<'_>, piton: &Numbers, peers: &[Numbers; 4]) -> Vec<Row> {
     let row = |(name, what, unit): (&str, &str, &'static str)| {
         let [first, further @ ..] = peers.each_ref().map(|peer| peer.get(name));
         let values = [first, piton.get(name)];
