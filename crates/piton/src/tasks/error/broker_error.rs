@@ -5,32 +5,19 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::tables_fault::TablesFault;
 use crate::error::BoxError;
 use crate::http::{ErrorMapper, StatusMapping};
-use crate::part::Permanent;
 
 /// The error of sending a task, or of asking about one. Branch on [`BrokerError::kind`].
 ///
 /// Returned by a handler, [`Kind::Unavailable`] becomes 503, [`Kind::Duplicate`] 409 and any other 500.
 #[derive(Debug)]
 pub struct BrokerError {
-    kind: Kind,
-    message: String,
-    source: Option<BoxError>,
-    tables: Option<TablesFault>,
-}
-
-/// A fault of the tables that the engine itself acts on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
-    expect(dead_code, reason = "a build without a database has no tables")
-)]
-pub(in crate::tasks) enum TablesFault {
-    /// They are those of another version of the program.
-    OtherVersion,
-    /// One of them does not exist any more.
-    Missing,
+    pub(super) kind: Kind,
+    pub(super) message: String,
+    pub(super) source: Option<BoxError>,
+    pub(super) tables: Option<TablesFault>,
 }
 
 /// The kinds of [`BrokerError`].
@@ -58,41 +45,6 @@ impl BrokerError {
 
     pub(in crate::tasks) fn caused_by(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into()), ..self }
-    }
-
-    #[cfg_attr(
-        not(any(feature = "sqlite", feature = "postgres")),
-        expect(dead_code, reason = "a build without a database has no tables")
-    )]
-    pub(in crate::tasks) fn with_tables_fault(self, fault: TablesFault) -> Self {
-        Self { tables: Some(fault), ..self }
-    }
-
-    /// Returns the error as one of [`Part::connect`](crate::part::Part::connect): permanent if waiting cannot resolve it.
-    pub(in crate::tasks) fn into_connect_error(self) -> BoxError {
-        match self.tables {
-            Some(TablesFault::OtherVersion) => Permanent::new(self).into(),
-            Some(TablesFault::Missing) | None => self.into(),
-        }
-    }
-
-    /// Returns whether a table of the tasks is missing.
-    #[cfg_attr(
-        not(any(feature = "sqlite", feature = "postgres")),
-        expect(dead_code, reason = "a build without a database has no tables")
-    )]
-    pub(in crate::tasks) fn lacks_tables(&self) -> bool {
-        self.tables == Some(TablesFault::Missing)
-    }
-
-    /// Returns the same error for another caller, with the text of its cause.
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        expect(dead_code, reason = "only SQLite answers several callers by one transaction")
-    )]
-    pub(in crate::tasks) fn copy(&self) -> Self {
-        let cause = self.source.as_ref().map(|source| source.to_string().into());
-        Self { kind: self.kind, message: self.message.clone(), source: cause, tables: self.tables }
     }
 
     /// Returns the kind of the error.
