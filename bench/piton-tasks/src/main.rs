@@ -3,6 +3,7 @@
 //! | command | prints |
 //! |---|---|
 //! | `send-batches COUNT SIZE` | tasks/s sent in batches |
+//! | `send-parallel-batches COUNT SIZE` | tasks/s sent in batches by four callers |
 //! | `send-singly COUNT CALLERS` | tasks/s sent one by one by concurrent callers |
 //! | `send-timed COUNT PAUSE_MS` | nothing: sends tasks that measure their latency, with a pause between two |
 //! | `send-steadily RATE SECONDS` | nothing: sends as many such tasks per second |
@@ -44,7 +45,10 @@ fn command(name: &'static str, about: &'static str, arguments: [&'static str; 2]
             let tasks: Tasks = app.part();
             let (first, second) = (of(first), of(second));
             match name {
-                "send-batches" => sending::send_batches(&tasks, first, second).await,
+                "send-batches" => sending::send_batches(&tasks, first, second, 1).await,
+                "send-parallel-batches" => {
+                    sending::send_batches(&tasks, first, second, sending::BATCH_CALLERS).await
+                }
                 "send-singly" => sending::send_singly(&tasks, first, second).await,
                 "send-timed" => sending::send_timed(&tasks, first, second).await,
                 _ => sending::send_steadily(&tasks, first, second).await,
@@ -60,6 +64,11 @@ fn main() -> piton::Exit {
         .set("log.level", "warning")
         .enable::<Meter>()
         .command(command("send-batches", "Send tasks in batches", ["count", "size"]))
+        .command(command(
+            "send-parallel-batches",
+            "Send tasks in batches by four callers",
+            ["count", "size"],
+        ))
         .command(command("send-singly", "Send tasks one by one", ["count", "callers"]))
         .command(command("send-timed", timed, ["count", "pause_ms"]))
         .command(command("send-steadily", timed, ["rate", "seconds"]))

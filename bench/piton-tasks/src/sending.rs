@@ -9,15 +9,28 @@ use crate::meter::now_us;
 use crate::own_process::print_written_bytes;
 use crate::{add, timed};
 
+/// Concurrent callers of batches, where there are several.
+pub const BATCH_CALLERS: u64 = 4;
 /// Concurrent callers of steady sending, so that a slow commit delays few others.
 const STEADY_CALLERS: u64 = 50;
 
-pub async fn send_batches(tasks: &Tasks, count: u64, size: u64) -> Result<()> {
+pub async fn send_batches(tasks: &Tasks, count: u64, size: u64, callers: u64) -> Result<()> {
     let started = Instant::now();
-    for batch in 0..count / size {
-        tasks.send_all((0..size).map(|n| add::apply(batch, n))).await?;
+    let batches = count / size / callers;
+    let mut all = Vec::new();
+    for _ in 0..callers {
+        let tasks = tasks.clone();
+        all.push(piton::spawn(async move {
+            for batch in 0..batches {
+                tasks.send_all((0..size).map(|n| add::apply(batch, n))).await?;
+            }
+            Ok::<(), Error>(())
+        }));
     }
-    print_rate(count / size * size, started);
+    for one in all {
+        one.await.map_err(Error::internal)??;
+    }
+    print_rate(batches * size * callers, started);
     print_written_bytes();
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -248,7 +248,9 @@ fn for_this_process() -> String {
 fn create_database(server: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("test_{}_{number}", std::process::id());
+    // With the time, because a run of all tests starts more processes than there are process ids.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let name = format!("test_{}_{}_{number}", std::process::id(), since.as_micros());
     let sql = format!("CREATE DATABASE {name}");
     run(Command::new(bin("psql")).args(["--quiet", "--no-psqlrc", "--command", &sql, server]));
     let (address, _) = server.rsplit_once('/').expect("a URL has a path");

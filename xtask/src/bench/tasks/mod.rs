@@ -31,11 +31,12 @@ const PROGRAMS: [(&str, &str); 2] =
 const PEERS: [&str; 4] = ["Celery", "Celery on Redis", "graphile-worker", "naive loop"];
 
 /// Measured values in the order of the report: name in the programs' output, description, unit.
-const VALUES: [(&str, &str, &str); 21] = [
+const VALUES: [(&str, &str, &str); 22] = [
     ("consumed_per_second", "run and results stored, tasks/s", ""),
     ("cpu_us_per_task", "processor time of the worker a task", "µs"),
     ("server_us_per_task", "processor time of PostgreSQL a task", "µs"),
     ("batches_per_second", "sent in batches of 1,000, tasks/s", ""),
+    ("parallel_batches_per_second", "sent in such batches by four callers, tasks/s", ""),
     ("singly_per_second", "sent one by one by 64 callers, tasks/s", ""),
     ("one_process_p50_ms", "sent to started in one process, p50", "ms"),
     ("one_process_p99_ms", "sent to started in one process, p99", "ms"),

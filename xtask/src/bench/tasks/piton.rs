@@ -73,6 +73,9 @@ impl Piton<'_> {
             let written = batches.get("written_bytes") + consumed.get("written_bytes");
             all.set("written_bytes_per_task", written / count as f64);
         }
+        let parallel = self.run(&format!("send-parallel-batches {count} {BATCH}"))?;
+        all.take(&parallel, &[("parallel_batches_per_second", "sent_per_second")]);
+        self.consume(count)?;
         let few = count / 10 / CALLERS * CALLERS;
         let singly = self.run(&format!("send-singly {few} {CALLERS}"))?;
         all.take(&singly, &[("singly_per_second", "sent_per_second")]);
