@@ -89,8 +89,10 @@ async fn above_the_cap_requests_are_turned_away_at_once_and_probes_are_not() {
     let slow = move || {
         let (entered, wait) = (entered.clone(), wait.clone());
         async move {
+            // Waits from here on: a notice before its first poll would be missed otherwise.
+            let left = wait.notified();
             entered.add_permits(1);
-            wait.notified().await;
+            left.await;
             "slow"
         }
     };

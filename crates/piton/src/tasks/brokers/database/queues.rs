@@ -7,7 +7,8 @@ use super::state_sql::StateSql;
 use crate::db::{Db, FromRow, Sql};
 use crate::tasks::error::BrokerError;
 
-/// Returns the statement that counts the tasks of each queue by their state. In one statement, so that a task that changes its state meanwhile is counted.
+/// Returns the statement that counts the tasks of each queue by their state. In one statement, so that a task that
+/// changes its state meanwhile is counted.
 ///
 /// Of ready tasks the first of each priority counts for the age: the order in which they were enqueued is that in
 /// which they run. Scheduled tasks whose time has come count as ready, because they would be if a worker asked for
