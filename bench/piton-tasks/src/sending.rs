@@ -17,19 +17,16 @@ const STEADY_CALLERS: u64 = 50;
 pub async fn send_batches(tasks: &Tasks, count: u64, size: u64, callers: u64) -> Result<()> {
     let started = Instant::now();
     let batches = count / size / callers;
-    let mut all = Vec::new();
-    for _ in 0..callers {
+    run_callers(callers, |_| {
         let tasks = tasks.clone();
-        all.push(piton::spawn(async move {
+        async move {
             for batch in 0..batches {
                 tasks.send_all((0..size).map(|n| add::apply(batch, n))).await?;
             }
-            Ok::<(), Error>(())
-        }));
-    }
-    for one in all {
-        one.await.map_err(Error::internal)??;
-    }
+            Ok(())
+        }
+    })
+    .await?;
     print_rate(batches * size * callers, started);
     print_written_bytes();
     Ok(())
@@ -37,19 +34,16 @@ pub async fn send_batches(tasks: &Tasks, count: u64, size: u64, callers: u64) ->
 
 pub async fn send_singly(tasks: &Tasks, count: u64, callers: u64) -> Result<()> {
     let started = Instant::now();
-    let mut all = Vec::new();
-    for _ in 0..callers {
+    run_callers(callers, |_| {
         let tasks = tasks.clone();
-        all.push(piton::spawn(async move {
+        async move {
             for n in 0..count / callers {
                 tasks.send(add::apply(n, n)).await?;
             }
-            Ok::<(), Error>(())
-        }));
-    }
-    for one in all {
-        one.await.map_err(Error::internal)??;
-    }
+            Ok(())
+        }
+    })
+    .await?;
     print_rate(count / callers * callers, started);
     Ok(())
 }
@@ -65,19 +59,27 @@ pub async fn send_timed(tasks: &Tasks, count: u64, pause_ms: u64) -> Result<()> 
 /// Sends `rate` timed tasks a second for so many `seconds`, evenly distributed.
 pub async fn send_steadily(tasks: &Tasks, rate: u64, seconds: u64) -> Result<()> {
     let interval = Duration::from_secs_f64(STEADY_CALLERS as f64 / rate as f64);
-    let mut all = Vec::new();
-    for caller in 0..STEADY_CALLERS {
+    run_callers(STEADY_CALLERS, |caller| {
         let tasks = tasks.clone();
         let start = time::Instant::now() + interval.mul_f64(caller as f64 / STEADY_CALLERS as f64);
-        all.push(piton::spawn(async move {
+        async move {
             let mut ticks = time::interval_at(start, interval);
             for _ in 0..rate * seconds / STEADY_CALLERS {
                 ticks.tick().await;
                 tasks.send(timed::apply(now_us())).await?;
             }
-            Ok::<(), Error>(())
-        }));
-    }
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Runs concurrent callers, each with its number, until all have ended.
+async fn run_callers<F>(callers: u64, call: impl Fn(u64) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let all: Vec<_> = (0..callers).map(|caller| piton::spawn(call(caller))).collect();
     for one in all {
         one.await.map_err(Error::internal)??;
     }

@@ -1,4 +1,4 @@
-//! Which unfinished tasks run: PostgreSQL writes it into the task's row, SQLite into a table of its own, so that a claim
+//! Asks which unfinished tasks run. PostgreSQL has that in the task's row, SQLite in a table of its own, so that a claim
 //! does not write the row again with the message of the task.
 
 /// The parts of statements on `piton_tasks` that ask which of them run. Literals and not parameters, because a partial

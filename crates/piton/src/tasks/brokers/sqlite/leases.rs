@@ -16,11 +16,12 @@ const REGISTER: &str = "INSERT INTO piton_task_workers (name, queues, concurrenc
 
 const RENEW: &str = "UPDATE piton_task_workers SET lease_until_ms = ?2 WHERE id = ?1";
 
-/// By the few tasks that are revoked, and not by the many that are claimed.
+/// Finds the tasks of a worker that are revoked: by the few that are, and not by the many that it has claimed.
 const REVOKED: &str = "SELECT key FROM piton_tasks WHERE revoked = 1 \
     AND (SELECT worker FROM piton_task_claims c WHERE c.key = piton_tasks.key) = ?";
 
-/// Also workers that are not registered any more, such as in a file that was put together from two.
+/// Finds workers whose lease has expired, and those that are not registered any more, such as in a file that was put
+/// together from two.
 const EXPIRED: &str = "SELECT id FROM piton_task_workers WHERE lease_until_ms < ? \
     UNION SELECT worker FROM piton_task_claims WHERE worker NOT IN (SELECT id FROM piton_task_workers)";
 
