@@ -5,6 +5,7 @@
 mod addresses;
 mod admin;
 mod cache;
+mod celery;
 mod certificate_exchange;
 mod clients;
 mod database;

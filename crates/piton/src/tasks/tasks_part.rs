@@ -50,6 +50,8 @@ pub struct Tasks(pub(super) Arc<SharedTasks>);
 pub(super) struct SharedTasks {
     pub broker: Arc<dyn Broker>,
     pub in_transactions: InTransactions,
+    /// True if other processes see the same tasks.
+    pub is_shared: bool,
     pub clock: Clock,
     /// The name of this process: `registry@host:4711`.
     pub process: String,
@@ -135,7 +137,7 @@ impl Tasks {
                 let why = format!("task {id} has no result after {time}");
                 return Err(BrokerError::new(Kind::Timeout, why).into());
             }
-            tokio::time::sleep(delay).await;
+            let _ = tokio::time::timeout(delay, self.0.broker.changed(id)).await;
         }
     }
 

@@ -27,6 +27,9 @@ pub(crate) struct NewTask {
     pub retries: u32,
     pub parent_id: Option<String>,
     pub group: Option<GroupMember>,
+    /// True if the sender wants no result. The message says so, too.
+    #[serde(default)]
+    pub ignore_result: bool,
     /// The whole message in Celery's protocol 2, as JSON.
     pub message: String,
 }

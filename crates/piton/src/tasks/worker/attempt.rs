@@ -10,7 +10,6 @@ use tracing::{debug, error, info, warn};
 
 use super::executor::Executor;
 use super::failure::{Failure, retry_delay};
-use super::follow_ups::FollowUps;
 use super::message::TimeLimits;
 use super::registry::KnownTask;
 use super::slot::Slot;
@@ -20,6 +19,7 @@ use crate::stop_signal::Trigger;
 use crate::tasks::brokers::records::{FinalState, FinishedTask, NewTask, Outcome, Settlement};
 use crate::tasks::clock::millis;
 use crate::tasks::error::Verdict;
+use crate::tasks::follow_ups::{FollowUps, INHERITED};
 use crate::tasks::metrics::AttemptOutcome;
 use crate::tasks::task::{Task, TaskOptions};
 use crate::tasks::task_call::TaskCall;
@@ -119,7 +119,9 @@ impl<'a> Attempt<'a> {
     fn succeed(&mut self, value: &Value) -> Settlement {
         let embed = std::mem::take(&mut self.embed);
         let has_followers = !(embed.callbacks.is_empty() && embed.chain.is_empty());
-        let follow_ups = match has_followers.then(|| self.follow_ups().of_success(embed, value)) {
+        let follow_ups = match has_followers
+            .then(|| self.follow_ups(&|name| self.options_of(name)).of_success(embed, value))
+        {
             Some(Ok(follow_ups)) => follow_ups,
             // The chain would end without a trace otherwise.
             Some(Err(exception)) => return self.fail(Failure::permanent(exception)),
@@ -140,14 +142,17 @@ impl<'a> Attempt<'a> {
         let (id, name, why) = (self.run.id(), self.run.name(), redact_text(&failure.message));
         error!(task.name = name, task.id = id, ?duration, "Task `{name}` failed: {why}");
         let embed = std::mem::take(&mut self.embed);
-        let follow_ups = self.follow_ups().of_failure(embed).unwrap_or_else(|exception| {
-            warn!(
-                task.name = name,
-                task.id = id,
-                "Task `{name}` has no valid errback: {exception}"
-            );
-            Vec::new()
-        });
+        let follow_ups = self
+            .follow_ups(&|name| self.options_of(name))
+            .of_failure(embed)
+            .unwrap_or_else(|exception| {
+                warn!(
+                    task.name = name,
+                    task.id = id,
+                    "Task `{name}` has no valid errback: {exception}"
+                );
+                Vec::new()
+            });
         let result = failure.result();
         let finished = self.finished(FinalState::Failure, result, failure.traceback);
         self.settle(Outcome::Finished(Some(finished)), follow_ups)
@@ -217,13 +222,25 @@ impl<'a> Attempt<'a> {
         Settlement { key: self.key, id: self.run.id().to_owned(), outcome, follow_ups }
     }
 
-    fn follow_ups(&self) -> FollowUps<'_> {
+    /// Returns what makes the tasks that follow.
+    fn follow_ups<'b>(
+        &'b self,
+        options: &'b dyn Fn(&str) -> Option<&'b TaskOptions>,
+    ) -> FollowUps<'b> {
+        let header = |name: &str| Some((name.to_owned(), self.run.header(name)?.clone()));
         FollowUps {
-            parent: &self.run,
-            tasks: &self.executor.registry.tasks,
+            parent_id: self.run.id(),
+            root_id: self.run.root_id(),
+            inherited: INHERITED.into_iter().filter_map(header).collect(),
+            options,
             now_ms: self.executor.clock.now_ms(),
             origin: &self.executor.origin,
         }
+    }
+
+    /// Returns the options of a task of this service.
+    fn options_of(&self, name: &str) -> Option<&TaskOptions> {
+        self.executor.registry.tasks.get(name).map(|known| known.task.options())
     }
 
     /// Counts the attempt. Returns its duration.

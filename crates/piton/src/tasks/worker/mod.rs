@@ -11,7 +11,6 @@ mod claiming;
 mod drain;
 mod executor;
 mod failure;
-mod follow_ups;
 mod leasing;
 mod maintenance;
 mod message;

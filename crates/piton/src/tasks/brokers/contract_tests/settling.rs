@@ -16,7 +16,8 @@ on_every_broker! {
         let running = broker.broker.task("a").await.unwrap().unwrap();
         assert_eq!(running.state, TaskState::Running);
         assert_eq!(running.worker.as_deref(), Some("shop@host:1"));
-        assert_eq!(running.message.as_deref(), Some("message of a"));
+        // A broker may not find the message of a task that is running.
+        assert!(running.message.is_none_or(|message| id_of(&message) == "a"));
         let mut failed = broker.finished(FinalState::Failure, "{\"exc_type\": \"E\"}");
         failed.traceback = Some("line 1\nline 2".into());
         let expected = failed.clone();
@@ -30,7 +31,7 @@ on_every_broker! {
         assert_eq!(stored.finished_at_ms, Some(expected.finished_at_ms));
         assert_eq!((stored.created_at_ms, stored.parent_id), (task.created_at_ms, parent_id));
         assert_eq!(stored.worker.as_deref(), Some("shop@host:1"));
-        assert_eq!(stored.message.as_deref(), Some("message of a"));
+        assert_eq!(id_of(&stored.message.unwrap()), "a");
     }
 
     async fn a_success_keeps_no_message_and_an_ignored_result_leaves_no_trace(broker) {

@@ -19,6 +19,7 @@ fn task(id: &str) -> NewTask {
         retries: 0,
         parent_id: None,
         group: None,
+        ignore_result: false,
         message: "{}".to_owned(),
     }
 }

@@ -62,6 +62,7 @@ fn new_task(id: &str) -> NewTask {
         retries: 0,
         parent_id: None,
         group: None,
+        ignore_result: false,
         message: "{}".into(),
     }
 }

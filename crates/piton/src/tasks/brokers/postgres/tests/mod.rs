@@ -70,6 +70,7 @@ fn task() -> NewTask {
         retries: 0,
         parent_id: None,
         group: None,
+        ignore_result: false,
         message: "{}".into(),
     }
 }

@@ -38,14 +38,14 @@ fn check(text: &str) -> Result<(), String> {
         return Err("its path is not the number of a database, such as `/0`".into());
     }
     if parts.fragment.is_some() {
-        return Err("it has a fragment (`#`): set `cache.tls` for what to verify".into());
+        return Err("it has a fragment (`#`): set `tls` for what to verify".into());
     }
     check_query(parts.query, &["protocol"])
 }
 
 /// The refusal of several servers in an address, because other clients use that for a cluster.
-pub(super) const CLUSTER: &str = "it names several servers. Redis Cluster is not supported: name one server, \
-     or in `cache.sentinel` the Sentinels that know it";
+const CLUSTER: &str = "it names several servers. Redis Cluster is not supported: name one server, \
+     or in `sentinel` the Sentinels that know it";
 
 /// Checks the address of a socket: `redis+unix:///path/to/socket?db=1`.
 fn check_socket(authority: &str, rest: &str) -> Result<(), String> {
@@ -88,7 +88,7 @@ fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns whether `text` is the number of a database, with the bounds of `cache.db`.
+/// Returns whether `text` is the number of a database, with the bounds of the setting `db`.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
@@ -99,18 +99,18 @@ pub struct RedisUrl(SecretString);
 
 impl RedisUrl {
     /// Returns the whole address, with the password.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
     /// Returns whether the address is the path of a Unix socket.
-    pub(super) fn is_socket(&self) -> bool {
+    pub(crate) fn is_socket(&self) -> bool {
         !self.0.expose_secret().starts_with("redis")
             || self.0.expose_secret().starts_with("redis+unix")
     }
 
     /// Returns whether the address is one for TLS.
-    pub(super) fn is_tls(&self) -> bool {
+    pub(crate) fn is_tls(&self) -> bool {
         self.0.expose_secret().starts_with("rediss://")
     }
 }
@@ -202,7 +202,7 @@ mod tests {
             ("redis://h/-1", "the number of a database"),
             ("redis://h/65536", "the number of a database"),
             ("redis://h:6379/0/1", "the number of a database"),
-            ("redis://h/0#insecure", "`cache.tls`"),
+            ("redis://h/0#insecure", "`tls`"),
             ("redis://h?db=3", "belongs in the path"),
             ("redis://h?ssl_cert_reqs=none", "settings of its own"),
             ("redis://h?protocol=resp9", "neither `resp2`"),
