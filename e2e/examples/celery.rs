@@ -102,5 +102,5 @@ async fn status(tasks: Tasks, Path(id): Path<String>) -> Result<Json<Value>> {
 }
 
 fn main() -> piton::Exit {
-    App::new("celery_peer").set("tasks.broker", "redis").enable::<Tasks>().run()
+    App::new("celery").set("tasks.broker", "redis").enable::<Tasks>().run()
 }

@@ -16,9 +16,9 @@ from celery.result import AsyncResult, GroupResult
 from shop import add, app, echo, fail, headers, retry, sleep, total
 
 
-def sig(name, *args, **options):
+def sig(name, *args, immutable=False):
     """Returns the signature of a task by its name."""
-    return app.signature(name, args=args, options=options)
+    return app.signature(name, args=args, immutable=immutable)
 
 
 def answer(line):

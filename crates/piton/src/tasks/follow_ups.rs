@@ -57,6 +57,29 @@ impl FollowUps<'_> {
         Ok(tasks)
     }
 
+    /// Returns the tasks of a chain that are never sent, because the one before them has failed. Only those whose ids are
+    /// fixed: nobody waits for the others.
+    pub fn abandoned(&self, chain: Vec<Signature>) -> Vec<NewTask> {
+        let mut tasks = Vec::new();
+        for signature in chain {
+            self.add_abandoned(&mut tasks, signature);
+        }
+        tasks
+    }
+
+    fn add_abandoned(&self, tasks: &mut Vec<NewTask>, signature: Signature) {
+        match signature.composition() {
+            Ok(Composition::Task) if signature.task_id().is_some() => {
+                tasks.extend(self.task(signature, Vec::new(), &Value::Null).ok());
+            }
+            Ok(Composition::Chain(parts) | Composition::Group(parts)) => {
+                parts.into_iter().for_each(|part| self.add_abandoned(tasks, part));
+            }
+            Ok(Composition::Chord { body, .. }) => self.add_abandoned(tasks, *body),
+            _ => {}
+        }
+    }
+
     /// Adds the tasks that start with `signature`. `chain` is what follows it, in reverse order.
     pub fn add(
         &self,

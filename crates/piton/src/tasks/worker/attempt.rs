@@ -141,21 +141,22 @@ impl<'a> Attempt<'a> {
         let duration = self.observe(AttemptOutcome::Failure);
         let (id, name, why) = (self.run.id(), self.run.name(), redact_text(&failure.message));
         error!(task.name = name, task.id = id, ?duration, "Task `{name}` failed: {why}");
-        let embed = std::mem::take(&mut self.embed);
-        let follow_ups = self
-            .follow_ups(&|name| self.options_of(name))
-            .of_failure(embed)
-            .unwrap_or_else(|exception| {
-                warn!(
-                    task.name = name,
-                    task.id = id,
-                    "Task `{name}` has no valid errback: {exception}"
-                );
-                Vec::new()
-            });
+        let mut embed = std::mem::take(&mut self.embed);
+        let options = |name: &str| self.options_of(name);
+        let followers = self.follow_ups(&options);
+        let abandoned = followers.abandoned(std::mem::take(&mut embed.chain));
+        let follow_ups = followers.of_failure(embed).unwrap_or_else(|exception| {
+            warn!(
+                task.name = name,
+                task.id = id,
+                "Task `{name}` has no valid errback: {exception}"
+            );
+            Vec::new()
+        });
         let result = failure.result();
         let finished = self.finished(FinalState::Failure, result, failure.traceback);
-        self.settle(Outcome::Finished(Some(finished)), follow_ups)
+        let outcome = Outcome::Finished(Some(finished));
+        Settlement { abandoned, ..self.settle(outcome, follow_ups) }
     }
 
     fn retry(
@@ -219,7 +220,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn settle(&self, outcome: Outcome, follow_ups: Vec<NewTask>) -> Settlement {
-        Settlement { key: self.key, id: self.run.id().to_owned(), outcome, follow_ups }
+        let id = self.run.id().to_owned();
+        Settlement { key: self.key, id, outcome, follow_ups, abandoned: Vec::new() }
     }
 
     /// Returns what makes the tasks that follow.

@@ -116,6 +116,27 @@ on_every_broker! {
         assert_eq!(broker.claim_ids(worker).await, ["next", "new"]);
     }
 
+    async fn what_would_have_followed_a_task_that_failed_fails_with_it(broker) {
+        broker.send(&["a"]).await;
+        let worker = broker.worker().await;
+        let task = broker.claim_one(worker).await;
+        let mut failed = broker.failure(&task, "{\"exc_type\": \"E\"}");
+        failed.abandoned = vec![broker.new_task("next"), broker.new_task("last")];
+        broker.settle_all(worker, vec![failed.clone()]).await;
+        for id in ["next", "last"] {
+            let task = broker.broker.task(id).await.unwrap().unwrap();
+            assert_eq!((task.state, task.name.as_str()), (TaskState::Failed, "shop.pack"));
+            assert_eq!(task.result.as_deref(), Some("{\"exc_type\": \"E\"}"));
+        }
+        assert_eq!(broker.settle(worker, vec![failed.clone()]).await.unwrap().fenced, [task.key]);
+        // Run again, it may fail again.
+        assert_eq!(broker.retry(&ids(&["a"])).await.unwrap(), 1);
+        let task = broker.claim_one(worker).await;
+        failed.key = task.key;
+        broker.settle_all(worker, vec![failed]).await;
+        assert_eq!(broker.state("last").await, Some(TaskState::Failed));
+    }
+
     async fn of_two_settlements_of_a_task_the_second_is_fenced(broker) {
         broker.send(&["a", "b"]).await;
         let worker = broker.worker().await;

@@ -3,7 +3,7 @@
 //! Each member carries the signature of the body. Whoever ends a member, in Python or here, counts it in Redis; whoever ends
 //! the last one sends the body with all results.
 
-use piton_celery::{Embed, Envelope, Exception, Signature, TaskHeaders};
+use piton_celery::{Embed, Envelope, Exception, Signature, TaskHeaders, python_json};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -47,6 +47,13 @@ impl ChordMember {
             body: embed.chord?,
             root_id: headers.root_id.clone().unwrap_or_else(|| headers.id.clone()),
         }))
+    }
+
+    /// Returns the place of the task that a message is of.
+    pub fn of_message(message: &str) -> Option<Box<Self>> {
+        let mut envelope = Envelope::<TaskHeaders>::from_slice(message.as_bytes()).ok()?;
+        let body = envelope.decode_body(MAX_BODY_BYTES).ok()?;
+        Self::new(&envelope.headers, body.embed)
     }
 
     /// Returns the place that the body of a chord has in an outer one.
@@ -211,7 +218,8 @@ impl Inner {
             FinalState::Failure => FAILURE,
             FinalState::Revoked => REVOKED,
         };
-        let entry = format!("[1, {}, \"{state}\", {result}]", Value::from(id));
+        let entry = (1, id, state, super::stored_record::raw(result));
+        let entry = python_json::to_vec(&entry).map_err(malformed)?;
         let mut arguments = Arguments::default();
         for suffix in [".j", ".t", ".s", ".d", ".c"] {
             arguments.push(self.keys.group(&member.group, suffix));
@@ -276,7 +284,7 @@ impl Inner {
     ) -> Result<(), BrokerError> {
         let results: Result<Vec<Value>, _> = results
             .iter()
-            .map(|json| piton_celery::python_json::from_slice(json.get().as_bytes()))
+            .map(|json| python_json::from_slice(json.get().as_bytes()))
             .collect();
         let results = Value::Array(results.map_err(malformed)?);
         let mut tasks = Vec::new();
@@ -413,7 +421,7 @@ fn read_entry(entry: &[u8]) -> Option<MemberEntry> {
     serde_json::from_slice(entry).ok().or_else(|| {
         // What Python writes and JSON lacks, such as `NaN`.
         let (tag, id, state, result): (Value, String, String, Value) =
-            piton_celery::python_json::from_slice(entry).ok()?;
+            python_json::from_slice(entry).ok()?;
         Some((tag, id, state, super::stored_record::raw(&result.to_string())?))
     })
 }

@@ -217,7 +217,7 @@ impl Inner {
             };
             let outcome = Outcome::Finished(is_revoked.then_some(finished));
             let id = self.held(worker, key).map(|held| held.id).unwrap_or_default();
-            Settlement { key, id, outcome, follow_ups: Vec::new() }
+            Settlement { key, id, outcome, follow_ups: Vec::new(), abandoned: Vec::new() }
         };
         let settlements: Vec<_> = ended.into_iter().map(settlement).collect();
         if !settlements.is_empty() {

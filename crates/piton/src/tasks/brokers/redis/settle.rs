@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use piton_celery::{Envelope, TaskHeaders};
 
+use super::chords::ChordMember;
 use super::claim::{seconds, ttl_ms};
 use super::delivery_tag::DeliveryTag;
 use super::enqueue::NewValue;
@@ -11,6 +12,7 @@ use super::incoming::MAX_BODY_BYTES;
 use super::leases::Delivery;
 use super::link::{Arguments, Link};
 use super::scripts::Script;
+use super::stored_record::StoredRecord;
 use super::{HeldTask, Inner};
 use crate::tasks::brokers::records::{
     FinalState, FinishedTask, NewTask, Outcome, Settled, Settlement, WorkerId,
@@ -99,14 +101,23 @@ impl Inner {
         task: HeldTask,
         settlement: Settlement,
     ) -> Result<Option<Ending>, BrokerError> {
+        let abandoned: Vec<(NewTask, String)> = settlement
+            .failures()
+            .map(|(task, exception)| (task.clone(), exception.to_owned()))
+            .collect();
         let Settlement { key, outcome, follow_ups, .. } = settlement;
         let mut effects = Effects::default();
         self.send_later(&mut effects, &follow_ups);
         self.remember_queues(follow_ups.iter().map(|task| task.queue.as_str())).await?;
         let action = match outcome {
             Outcome::Finished(finished) => {
-                if task.chord.is_some() && !self.is_claimed(&task.tag).await? {
+                // What is counted in chords cannot be taken back.
+                let is_counted = task.chord.is_some() || !abandoned.is_empty();
+                if is_counted && !self.is_claimed(&task.tag).await? {
                     return Ok(None);
+                }
+                for (task, exception) in &abandoned {
+                    self.abandon(task, exception, &mut effects).await?;
                 }
                 let keeps_message = finished.as_ref().is_some_and(|it| it.keep_message);
                 let children: Vec<&str> = follow_ups.iter().map(|task| task.id.as_str()).collect();
@@ -140,6 +151,33 @@ impl Inner {
             }
         };
         Ok(Some(Ending { position, key, task, action, effects }))
+    }
+
+    /// Adds the failure of a task that is never sent, and counts it in its chord.
+    async fn abandon(
+        &self,
+        task: &NewTask,
+        exception: &str,
+        effects: &mut Effects,
+    ) -> Result<(), BrokerError> {
+        let finished = FinishedTask {
+            state: FinalState::Failure,
+            result: exception.to_owned(),
+            traceback: None,
+            started_at_ms: None,
+            finished_at_ms: self.clock.now_ms(),
+            keep_message: false,
+        };
+        let mut record = StoredRecord::pending(task);
+        record.finish(&finished, &[]);
+        let (key, ttl_ms) = (self.keys.result(&task.id), ttl_ms(self.keep_failures));
+        effects.set.push((NewValue { key, value: record.to_json(), ttl_ms }, true));
+        match ChordMember::of_message(&task.message) {
+            Some(member) => {
+                self.end_member(&member, &task.id, FinalState::Failure, exception, effects).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Adds the result of a task.

@@ -1,7 +1,7 @@
 //! [`StoredRecord`]: what is known of a task, in the place and the form of Celery's results.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use piton_celery::TaskResult;
+use piton_celery::{TaskResult, python_json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -116,8 +116,9 @@ impl StoredRecord {
         })
     }
 
+    /// Writes the record as Python reads it: with its own numbers that JSON lacks.
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a record is text, numbers and JSON")
+        python_json::to_vec(self).expect("a record is text, numbers and JSON")
     }
 
     pub fn own(&mut self) -> &mut OwnFields {
