@@ -6,6 +6,7 @@
 //! | [`TaskBody`] | the arguments of a task, and the [`Signature`]s that follow it |
 //! | [`TaskResult`] | the result under `celery-task-meta-<id>`, with its [`Status`] and [`Exception`] |
 //! | [`bind`] | the call of a task: arguments by position and name, Python's `TypeError`s |
+//! | [`Event`] | what Flower shows of workers and tasks, on the channels of [`EVENT_EXCHANGE`] |
 //!
 //! # Lenient in, strict out
 //!
@@ -48,6 +49,7 @@ mod binding;
 mod compression;
 mod envelope;
 mod error;
+mod event;
 mod exception;
 mod iso_date_time;
 mod lenient;
@@ -69,6 +71,7 @@ pub use self::binding::{Parameter, bind};
 pub use self::compression::Compression;
 pub use self::envelope::{Envelope, MessageHeaders};
 pub use self::error::{Error, Kind};
+pub use self::event::{EVENT_EXCHANGE, Event, EventKind, EventSource, EventTask, WorkerStatus};
 pub use self::exception::Exception;
 pub use self::iso_date_time::IsoDateTime;
 pub use self::properties::{BodyEncoding, DeliveryInfo, PERSISTENT, Properties, TRANSIENT};
