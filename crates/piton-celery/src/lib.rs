@@ -7,6 +7,7 @@
 //! | [`TaskResult`] | the result under `celery-task-meta-<id>`, with its [`Status`] and [`Exception`] |
 //! | [`bind`] | the call of a task: arguments by position and name, Python's `TypeError`s |
 //! | [`Event`] | what Flower shows of workers and tasks, on the channels of [`EVENT_EXCHANGE`] |
+//! | [`ControlRequest`] | a request of `celery inspect`, `celery control` or Flower, and its [`ControlReply`] |
 //!
 //! # Lenient in, strict out
 //!
@@ -47,10 +48,13 @@
 
 mod binding;
 mod compression;
+mod control;
+mod control_reply;
 mod envelope;
 mod error;
 mod event;
 mod exception;
+mod glob;
 mod iso_date_time;
 mod lenient;
 mod properties;
@@ -71,6 +75,10 @@ pub mod typed_values;
 
 pub use self::binding::{Parameter, bind};
 pub use self::compression::Compression;
+pub use self::control::{CONTROL_EXCHANGE, ControlRequest, ReplyTo};
+pub use self::control_reply::{
+    ControlReply, ScheduledTask, TaskDeliveryInfo, TaskInfo, TaskStage, queue_info,
+};
 pub use self::envelope::{Envelope, MessageHeaders};
 pub use self::error::{Error, Kind};
 pub use self::event::{EVENT_EXCHANGE, Event, EventKind, EventSource, EventTask, WorkerStatus};
