@@ -33,6 +33,7 @@ mod streams;
 mod task_commands;
 mod task_faults;
 mod tasks;
+mod tasks_redis;
 mod terminal;
 mod tls_scan;
 mod uploads;
