@@ -21,6 +21,25 @@ def sig(name, *args, immutable=False):
     return app.signature(name, args=args, immutable=immutable)
 
 
+def watch(seconds, act):
+    """Returns Celery's picture of workers and tasks after so many seconds of events."""
+    state = app.events.State()
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"*": state.event})
+        end = time.time() + seconds
+        acted = False
+        with receiver.consumer_context() as (connection, _, _):
+            while time.time() < end:
+                try:
+                    connection.drain_events(timeout=0.2)
+                except TimeoutError:
+                    pass
+                if not acted:
+                    act()
+                    acted = True
+    return state
+
+
 def answer(line):
     try:
         return json.dumps(eval(line), default=repr)

@@ -48,7 +48,8 @@ impl Peers {
     /// Evaluates an expression in the Python client.
     fn python(&mut self, expression: &str) -> Value {
         let answer = self.client.ask(expression);
-        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{expression}: {error}: {answer}"))
+        serde_json::from_str(&answer)
+            .unwrap_or_else(|error| panic!("{expression}: {error}: {answer}"))
     }
 
     /// Asserts the value of an expression.
@@ -90,7 +91,8 @@ async fn tasks_go_from_celery_to_rust_with_all_that_belongs_to_them() {
     // Numbers that JSON of Rust lacks.
     peers.expect("app.send_task('rs.echo', [2**70]).get(timeout=15) == 2**70", json!(true));
     peers.expect("str(app.send_task('rs.echo', [float('nan')]).get(timeout=15))", json!("nan"));
-    let nan = "str(chord([sig('rs.echo', float('nan')), add.s(1, 1)], sig('rs.echo'))().get(timeout=15))";
+    let nan =
+        "str(chord([sig('rs.echo', float('nan')), add.s(1, 1)], sig('rs.echo'))().get(timeout=15))";
     peers.expect(nan, json!("[nan, 2]"));
     // A failure is the exception of its class, with its arguments.
     let failure = json!({"exception": "ValueError", "args": ["no", 42]});
@@ -207,15 +209,104 @@ async fn chains_groups_and_chords_cross_the_languages() {
     let failed = peers.python(&get(in_chain));
     assert_eq!(failed["exception"], "ValueError", "{failed}");
     // Those who wait for a task that is never sent, because an earlier one has failed, are told so.
-    for (first, second) in [("sig('rs.fail', 'no')", "add.s(1)"), ("fail.s('no')", "sig('rs.add', 1)")] {
+    for (first, second) in
+        [("sig('rs.fail', 'no')", "add.s(1)"), ("fail.s('no')", "sig('rs.add', 1)")]
+    {
         let failed = peers.python(&get(&format!("chain({first}, {second}, add.s(1))")));
         assert_eq!(failed["exception"], "ValueError", "{first}: {failed}");
     }
     let linked = "(lambda r: (r.get(timeout=15), r.children[0].get(timeout=15)))(sig('rs.add', 1, 1).set(link=[add.s(5)]).delay())";
     peers.expect(linked, json!([2, 7]));
-    let errback = "chain(sig('rs.fail', 'no').set(link_error=[echo.s().set(task_id='errback')])).delay().id";
+    let errback =
+        "chain(sig('rs.fail', 'no').set(link_error=[echo.s().set(task_id='errback')])).delay().id";
     let failed = peers.python(errback);
     peers.expect("AsyncResult('errback').get(timeout=15)", failed);
+}
+
+#[tokio::test]
+async fn the_remote_control_of_celery_reaches_the_worker() {
+    let mut peers = Peers::start().await;
+    let name = peers
+        .python("[w for w in app.control.inspect(timeout=3).ping() if w.startswith('celery@')][0]");
+    let name = name.as_str().unwrap().to_owned();
+    let inspect =
+        |call: &str| format!("app.control.inspect(['{name}'], timeout=3).{call}['{name}']");
+    peers.expect(&inspect("ping()"), json!({"ok": "pong"}));
+    let registered = peers.python(&inspect("registered()"));
+    assert!(registered.as_array().unwrap().contains(&json!("rs.add")), "{registered}");
+    let queues = peers.python(&inspect("active_queues()"));
+    assert_eq!(queues[0]["name"], "rust", "{queues}");
+    peers.python("setattr(sys, 'r', app.send_task('rs.sleep', [60])) or sys.r.id");
+    wait_for("the task to run", || {
+        let active = peers.python(&inspect("active()"));
+        std::future::ready(active[0]["name"] == "rs.sleep")
+    })
+    .await;
+    let found = peers.python("list(app.control.inspect(timeout=3).query_task(sys.r.id).values())");
+    assert!(found.to_string().contains("active"), "{found}");
+    // Revoked without termination it runs on; terminated it ends at once.
+    peers.python("app.control.revoke(sys.r.id, terminate=True)");
+    let revoked = peers.python("sys.r.get(timeout=10)");
+    assert_eq!(revoked["exception"], "TaskRevokedError", "{revoked}");
+    // A task that waits is revoked by Python and never runs.
+    peers.python(
+        "setattr(sys, 'r', app.send_task('rs.add', [1, 1], countdown=3)) or sys.r.revoke()",
+    );
+    let revoked = peers.python("sys.r.get(timeout=15)");
+    assert_eq!(revoked["exception"], "TaskRevokedError", "{revoked}");
+    let revoked = peers.python(&inspect("revoked()"));
+    assert_eq!(revoked.as_array().unwrap().len(), 2, "{revoked}");
+    let stats = peers.python(&inspect("stats()"));
+    assert_eq!(
+        (&stats["total"]["rs.sleep"], &stats["pool"]["max-concurrency"]),
+        (&1.into(), &10.into()),
+        "{stats}"
+    );
+    let one = |call: &str| {
+        format!("app.control.{call}, destination=['{name}'], reply=True, timeout=3)[0]['{name}']")
+    };
+    peers.expect(
+        &one("time_limit('rs.sleep', soft=1, hard=2"),
+        json!({"ok": "time limits set successfully"}),
+    );
+    let failed = peers.python("app.send_task('rs.sleep', [60]).get(timeout=15)");
+    assert_eq!(failed["exception"], "TimeLimitExceeded", "{failed}");
+    peers.expect(
+        &one("rate_limit('rs.echo', '2/s'"),
+        json!({"ok": "new rate limit set successfully"}),
+    );
+    let slow = "(lambda begin, all: ([r.get(timeout=15) for r in all], 1.4 < time.time() - begin < 6))(time.time(), [app.send_task('rs.echo', [n]) for n in range(4)])";
+    peers.expect(slow, json!([[0, 1, 2, 3], true]));
+    peers.expect(&one("rate_limit('rs.unknown', '2/s'"), json!({"error": "unknown task"}));
+    peers.expect(&one("add_consumer('extra'"), json!({"ok": "add consumer extra"}));
+    peers.expect("app.send_task('rs.add', [1, 2], queue='extra').get(timeout=15)", json!(3));
+    peers.expect(&one("cancel_consumer('extra'"), json!({"ok": "no longer consuming from extra"}));
+    let unknown = peers.python(&one("broadcast('nosuch'"));
+    assert_eq!(unknown, json!({"error": "KeyError('nosuch')"}));
+    // A Python worker that starts learns what is revoked.
+    let conf = peers.python(&inspect("conf()"));
+    assert_eq!(conf["task_acks_late"], true, "{conf}");
+}
+
+#[tokio::test]
+async fn events_of_workers_and_tasks_reach_celerys_monitors() {
+    let mut peers = Peers::start_with(&["tasks.redis.events=true"], "{}").await;
+    peers.python("setattr(sys, 'state', watch(4, lambda: [app.send_task('rs.add', [2, 3]), app.send_task('rs.fail', ['no']), app.send_task('rs.retry', [1])])) or 1");
+    let workers = peers.python(
+        "[[w.hostname.split('@')[0], w.alive, w.sw_ident] for w in sys.state.workers.values()]",
+    );
+    assert!(workers.to_string().contains(r#"["celery",true,"piton"]"#), "{workers}");
+    let tasks = peers
+        .python("sorted([t.name, t.state, t.args, t.result] for t in sys.state.tasks.values())");
+    let expected = json!([
+        ["rs.add", "SUCCESS", "[2, 3]", "5"],
+        ["rs.fail", "FAILURE", "['no']", null],
+        ["rs.retry", "SUCCESS", "[1]", "1"]
+    ]);
+    assert_eq!(tasks, expected);
+    let failed =
+        peers.python("[t.exception for t in sys.state.tasks.values() if t.name == 'rs.fail']");
+    assert_eq!(failed, json!(["ValueError('no', 42)"]));
 }
 
 #[tokio::test]

@@ -84,7 +84,10 @@ impl Shared {
             if left != last {
                 (last, changed) = (left, Instant::now());
             }
-            assert!(changed.elapsed() < MAX_STANDSTILL, "nothing has ended for a minute: {left} left");
+            assert!(
+                changed.elapsed() < MAX_STANDSTILL,
+                "nothing has ended for a minute: {left} left"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

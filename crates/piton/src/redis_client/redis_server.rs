@@ -170,6 +170,11 @@ impl RedisServer {
         self.with_timeout(connect).await.map_err(|failure| failure.naming(self.names))
     }
 
+    /// Returns the number of the database.
+    pub fn db(&self) -> i64 {
+        self.info.redis_settings().db()
+    }
+
     /// Returns the names of the settings, for messages.
     pub fn names(&self) -> &'static SettingNames {
         self.names

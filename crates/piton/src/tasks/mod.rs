@@ -13,6 +13,7 @@ mod group;
 mod group_call;
 mod health;
 mod metrics;
+mod monitored_worker;
 mod new_message;
 mod part;
 mod redis_settings;

@@ -62,6 +62,10 @@ pub struct RedisTasksSettings {
     /// The least priority of each list of a queue. **Default: `[0, 3, 6, 9]`.**
     pub priority_steps: Vec<u8>,
 
+    /// Publishes events of tasks, which Flower shows, from the start: Celery's `worker_send_task_events`. Monitors can enable
+    /// them, too. **Default: `false`.**
+    pub events: bool,
+
     /// Maximum time to connect to a server. **Default: `2s`.**
     #[setting(min = "1ms", max = "1h")]
     pub connect_timeout: Duration,
@@ -88,6 +92,7 @@ impl Default for RedisTasksSettings {
             result_key_prefix: String::new(),
             visibility_timeout: Duration::from_secs(3600),
             priority_steps: vec![0, 3, 6, 9],
+            events: false,
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
         }

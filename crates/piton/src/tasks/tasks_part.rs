@@ -149,9 +149,12 @@ impl Tasks {
             BrokerError::new(Kind::Other, format!("the stored result of task {id}: {error}"))
         };
         Ok(match record.state {
-            TaskState::Succeeded => Some(Ok(python_json::from_slice(json.as_bytes()).map_err(malformed)?)),
+            TaskState::Succeeded => {
+                Some(Ok(python_json::from_slice(json.as_bytes()).map_err(malformed)?))
+            }
             TaskState::Failed => {
-                let exception: Exception = python_json::from_slice(json.as_bytes()).map_err(malformed)?;
+                let exception: Exception =
+                    python_json::from_slice(json.as_bytes()).map_err(malformed)?;
                 Some(Err(TaskFailure::Failed(exception)))
             }
             TaskState::Revoked => Some(Err(TaskFailure::Revoked)),

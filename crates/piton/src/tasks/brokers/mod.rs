@@ -38,9 +38,11 @@ use futures_util::future::BoxFuture;
 
 use super::clock::Clock;
 use super::error::BrokerError;
+use super::monitored_worker::MonitoredWorker;
 use super::settings::{TaskBroker, TasksSettings};
 use super::task::Task;
 use crate::part::{Launch, Problem};
+use crate::stop_signal::Stop;
 use memory::{MemoryBroker, MemoryLimits};
 use records::{
     ClaimedBatch, CronRecord, NewGroup, NewTask, QueueStats, Settled, Settlement, TaskFilter,
@@ -143,6 +145,12 @@ pub(super) trait Broker: TaskAdmin + CronStore + Send + Sync {
     /// looks again: a broker that is not told of changes waits indefinitely.
     fn changed<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(std::future::pending())
+    }
+
+    /// Shows a worker to the monitors of other programs, and does what they ask, until `stop`. Brokers that no other
+    /// program knows have none.
+    fn serve_monitors(&self, _worker: Arc<dyn MonitoredWorker>, _stop: Stop) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
     }
 }
 

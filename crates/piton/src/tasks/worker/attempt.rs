@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use piton_celery::{Embed, Exception};
+use piton_celery::{Embed, EventKind, Exception, safe_repr};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
@@ -31,6 +31,8 @@ pub(super) enum End {
     Failed(Failure),
     /// Not run, or not to its end, for Celery's reason: `expired` or `terminated`.
     Revoked(&'static str),
+    /// Not run now, because its rate is limited.
+    Postponed(Duration),
 }
 
 impl End {
@@ -98,6 +100,7 @@ impl<'a> Attempt<'a> {
         match end {
             End::Returned(value) => self.succeed(&value),
             End::Revoked(reason) => self.revoke(reason),
+            End::Postponed(delay) => self.snooze(delay),
             End::Failed(failure) => match failure.verdict {
                 Verdict::Retry(after) => match self.retry_options() {
                     Some(options) => self.retry(options, &failure, after),
@@ -128,6 +131,11 @@ impl<'a> Attempt<'a> {
             None => Vec::new(),
         };
         let duration = self.observe(AttemptOutcome::Success);
+        self.executor.events.record(|| EventKind::TaskSucceeded {
+            uuid: self.run.id().to_owned(),
+            result: safe_repr(value),
+            runtime: Some(duration),
+        });
         let (id, name) = (self.run.id(), self.run.name());
         debug!(task.name = name, task.id = id, ?duration, "Finished task `{name}`");
         let ignores_result = self.ignores_result
@@ -141,6 +149,11 @@ impl<'a> Attempt<'a> {
         let duration = self.observe(AttemptOutcome::Failure);
         let (id, name, why) = (self.run.id(), self.run.name(), redact_text(&failure.message));
         error!(task.name = name, task.id = id, ?duration, "Task `{name}` failed: {why}");
+        self.executor.events.record(|| EventKind::TaskFailed {
+            uuid: id.to_owned(),
+            exception: failure.exception.to_string(),
+            traceback: failure.traceback.clone(),
+        });
         let mut embed = std::mem::take(&mut self.embed);
         let options = |name: &str| self.options_of(name);
         let followers = self.follow_ups(&options);
@@ -175,6 +188,11 @@ impl<'a> Attempt<'a> {
             ?duration,
             "Task `{name}` failed, attempt {attempt} of {max}, trying again in {delay:.1?}: {why}"
         );
+        self.executor.events.record(|| EventKind::TaskRetried {
+            uuid: id.to_owned(),
+            exception: failure.exception.to_string(),
+            traceback: failure.traceback.clone().unwrap_or_default(),
+        });
         self.reschedule(delay, attempt, Some(failure.result()))
     }
 
@@ -194,6 +212,12 @@ impl<'a> Attempt<'a> {
         self.observe(AttemptOutcome::Other);
         let (id, name) = (self.run.id(), self.run.name());
         info!(task.name = name, task.id = id, "Task `{name}` was revoked: {reason}");
+        self.executor.events.record(|| EventKind::TaskRevoked {
+            uuid: id.to_owned(),
+            terminated: reason == "terminated",
+            signum: None,
+            expired: reason == "expired",
+        });
         let finished = self.finished(FinalState::Revoked, revoked_result(reason), None);
         self.settle(Outcome::Finished(Some(finished)), Vec::new())
     }

@@ -29,8 +29,8 @@ impl Session {
                 self.room.notified().await;
                 continue;
             }
-            let (broker, queues) = (&self.shared.broker, &self.shared.queues);
-            let claimed = broker.claim(self.worker, queues, wanted).await;
+            let (broker, queues) = (&self.shared.broker, self.shared.queues());
+            let claimed = broker.claim(self.worker, &queues, wanted).await;
             let Ok(batch) = self.shared.record_answer(claimed) else {
                 sleep(backoff.next_delay()).await;
                 continue;
@@ -43,7 +43,7 @@ impl Session {
             if found_all {
                 let asked = Instant::now();
                 // Woken or not, the next claim says what there is.
-                let _ = timeout(idle_time, broker.woken(queues)).await;
+                let _ = timeout(idle_time, broker.woken(&queues)).await;
                 if !is_empty || asked.elapsed() > MAX_FRUITLESS_DELAY {
                     fruitless = FRUITLESS_BACKOFF;
                 } else {

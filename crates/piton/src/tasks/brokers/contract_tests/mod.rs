@@ -282,7 +282,13 @@ impl Fixture {
 }
 
 fn settlement(task: &ClaimedTask, outcome: Outcome) -> Settlement {
-    Settlement { key: task.key, id: task.id.clone(), outcome, follow_ups: Vec::new(), abandoned: Vec::new() }
+    Settlement {
+        key: task.key,
+        id: task.id.clone(),
+        outcome,
+        follow_ups: Vec::new(),
+        abandoned: Vec::new(),
+    }
 }
 
 /// Returns the id of the task that a message is of.

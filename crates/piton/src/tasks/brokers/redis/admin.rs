@@ -32,6 +32,12 @@ const MAX_COUNTED: usize = 100_000;
 const MAX_REVOKED: isize = 50_000;
 const KEEP_REVOKED: Duration = Duration::from_secs(3 * 3600);
 
+/// The ids of tasks that do not start any more.
+pub(super) const REVOKED: &str = "piton:revoked";
+
+/// The ids of tasks that are cancelled if they run.
+pub(super) const TERMINATED: &str = "piton:terminated";
+
 impl TaskAdmin for RedisBroker {
     fn task<'a>(&'a self, id: &'a str) -> Call<'a, Option<TaskRecord>> {
         self.0.task(id).boxed()
@@ -165,7 +171,9 @@ impl Inner {
         let ids: Vec<&str> = unfinished.iter().map(|record| record.task_id.as_str()).collect();
         // Ids without a record, too: tasks that Celery has sent have none until they run.
         let unknown = filter.ids.iter().map(String::as_str).filter(|id| !ids.contains(id));
-        self.remember_revoked(ids.iter().copied().chain(unknown)).await?;
+        let all = || ids.iter().copied().chain(unknown.clone());
+        self.remember(REVOKED, all()).await?;
+        self.remember(TERMINATED, all()).await?;
         for record in &unfinished {
             if record.state(now_ms) != TaskState::Running {
                 self.end_revoked(record.clone()).await?;
@@ -174,13 +182,14 @@ impl Inner {
         Ok(unfinished.len() as u64)
     }
 
-    /// Lets every worker know that tasks are revoked.
-    pub(super) async fn remember_revoked(
+    /// Lets every worker know that tasks are revoked, or are to be cancelled.
+    pub(super) async fn remember<'a>(
         &self,
-        ids: impl Iterator<Item = &str>,
+        set: &str,
+        ids: impl Iterator<Item = &'a str>,
     ) -> Result<(), BrokerError> {
         let now_ms = self.clock.now_ms();
-        let key = self.keys.named("piton:revoked");
+        let key = self.keys.named(set);
         let mut command = redis::cmd("ZADD");
         command.arg(&key);
         let mut is_empty = true;
@@ -255,7 +264,9 @@ impl Inner {
         self.store(&[self.value_of(&record)]).await?;
         let mut pipeline = redis::pipe();
         pipeline.atomic();
-        pipeline.cmd("ZREM").arg(self.keys.named("piton:revoked")).arg(&id).ignore();
+        for set in [REVOKED, TERMINATED] {
+            pipeline.cmd("ZREM").arg(self.keys.named(set)).arg(&id).ignore();
+        }
         pipeline.cmd("HDEL").arg(self.keys.named("piton:losses")).arg(&id).ignore();
         pipeline.cmd("DEL").arg(self.keys.message(&id)).ignore();
         pipeline.cmd("LPUSH").arg(self.keys.list(&queue, step)).arg(message).ignore();

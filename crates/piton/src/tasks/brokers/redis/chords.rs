@@ -282,10 +282,8 @@ impl Inner {
         results: &[Box<RawValue>],
         effects: &mut Effects,
     ) -> Result<(), BrokerError> {
-        let results: Result<Vec<Value>, _> = results
-            .iter()
-            .map(|json| python_json::from_slice(json.get().as_bytes()))
-            .collect();
+        let results: Result<Vec<Value>, _> =
+            results.iter().map(|json| python_json::from_slice(json.get().as_bytes())).collect();
         let results = Value::Array(results.map_err(malformed)?);
         let mut tasks = Vec::new();
         let follow_ups = self.follow_ups(last, &member.root_id, &|name| self.tasks.get(name)).add(

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use redis::Value;
 use tracing::error;
 
+use super::admin::REVOKED as REVOKED_TASKS;
 use super::delivery_tag::{DeliveryTag, Holder};
 use super::enqueue::NewValue;
 use super::incoming::{ClaimReply, Incoming, Unreadable};
@@ -159,7 +160,11 @@ impl Inner {
             return Ok(Vec::new());
         }
         let ids = || messages.iter().map(|message| message.task.id.as_str());
-        let revoked = if has_revoked { self.revoked_among(ids()).await? } else { HashSet::new() };
+        let revoked = if has_revoked {
+            self.revoked_among(REVOKED_TASKS, ids()).await?
+        } else {
+            HashSet::new()
+        };
         if has_lost {
             let losses = self.losses_of(ids()).await?;
             for (message, losses) in messages.iter_mut().zip(losses) {
@@ -260,13 +265,14 @@ impl Inner {
         self.results().pipe(&pipeline).await
     }
 
-    /// Returns those of `ids` that are revoked.
+    /// Returns those of `ids` that are in a set of revoked tasks.
     pub async fn revoked_among<'a>(
         &self,
+        set: &str,
         ids: impl Iterator<Item = &'a str> + Clone,
     ) -> Result<HashSet<String>, BrokerError> {
         let mut command = redis::cmd("ZMSCORE");
-        command.arg(self.keys.named("piton:revoked"));
+        command.arg(self.keys.named(set));
         ids.clone().for_each(|id| {
             command.arg(id);
         });

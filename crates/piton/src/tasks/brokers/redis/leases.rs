@@ -7,6 +7,7 @@ use redis::Value;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::admin::TERMINATED;
 use super::claim::ttl_ms;
 use super::delivery_tag::DeliveryTag;
 use super::keys::Keys;
@@ -93,7 +94,8 @@ impl Inner {
         if held.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let revoked = self.revoked_among(held.iter().map(|(_, id)| id.as_str())).await?;
+        let revoked =
+            self.revoked_among(TERMINATED, held.iter().map(|(_, id)| id.as_str())).await?;
         let is_revoked = held.iter().filter(|(_, id)| revoked.contains(id));
         Ok(Some(is_revoked.map(|(key, _)| *key).collect()))
     }

@@ -11,10 +11,12 @@ mod claim;
 mod crons;
 mod delivery_tag;
 mod enqueue;
+mod events;
 mod incoming;
 mod keys;
 mod leases;
 mod link;
+mod remote_control;
 mod scripts;
 mod settle;
 mod stored_record;
@@ -34,8 +36,10 @@ use super::records::{ClaimedBatch, NewGroup, NewTask, Settled, Settlement, Worke
 use super::{Broker, Call, OpenBroker};
 use crate::part::Problem;
 use crate::redis_client::{RedisServer, RedisUrl, ServerSettings, SettingNames};
+use crate::stop_signal::Stop;
 use crate::tasks::clock::Clock;
 use crate::tasks::error::{BrokerError, Kind};
+use crate::tasks::monitored_worker::MonitoredWorker;
 use crate::tasks::redis_settings::RedisTasksSettings;
 use crate::tasks::settings::TasksSettings;
 use crate::tasks::task::{Task, TaskOptions};
@@ -71,6 +75,11 @@ struct Inner {
     queues: Watcher,
     /// Reports that results have changed.
     changes: Watcher,
+    /// The server of the broker, for the connection of the remote control.
+    control_server: RedisServer,
+    /// Celery's logical clock, by which monitors sort events.
+    logical_clock: AtomicU64,
+    publishes_events: bool,
     clock: Clock,
     visibility_timeout: Duration,
     keep_results: Duration,
@@ -151,6 +160,9 @@ impl RedisBroker {
             separate_results: results,
             queues: Watcher::new(server()?, redis.timeout),
             changes: Watcher::new(changes, redis.timeout),
+            control_server: server()?,
+            logical_clock: AtomicU64::new(0),
+            publishes_events: redis.events,
             clock: clock.clone(),
             visibility_timeout: redis.visibility_timeout,
             keep_results: settings.keep_results,
@@ -320,6 +332,14 @@ impl Broker for RedisBroker {
                 StoredRecord::parse(json).is_some_and(|record| record.state(i64::MAX).is_final())
             };
             self.0.changes.changed(&self.0.keys.result(id), has_ended).await;
+        })
+    }
+
+    fn serve_monitors(&self, worker: Arc<dyn MonitoredWorker>, stop: Stop) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            worker.events().enable(self.0.publishes_events);
+            let control = self.0.serve_control(&worker, &stop);
+            tokio::join!(control, self.0.publish_events(&worker, &stop));
         })
     }
 }

@@ -3,7 +3,7 @@
 -- ARGV: prefix, offset of the clock in ms, verb, and what it needs:
 --   register: worker, lease in ms, description
 --   renew: worker, lease in ms, tags of claims to renew. Returns 0 if the lease was taken away, otherwise 1 and the
---   number of revoked tasks
+--   number of tasks to cancel
 --   give_up: worker, or '' for those whose lease has expired. Returns the workers whose messages are to be put back
 --   remove: worker
 local prefix, verb = ARGV[1], ARGV[3]
@@ -20,7 +20,7 @@ elseif verb == 'renew' then
   for at = 6, #ARGV do
     redis.call('ZADD', prefix .. 'unacked_index', 'XX', now / 1000, ARGV[at])
   end
-  return { 1, redis.call('ZCARD', prefix .. 'piton:revoked') }
+  return { 1, redis.call('ZCARD', prefix .. 'piton:terminated') }
 elseif verb == 'give_up' then
   local ended = { ARGV[4] }
   if ARGV[4] == '' then ended = redis.call('ZRANGEBYSCORE', workers, 0, now) end
