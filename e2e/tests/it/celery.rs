@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_support::http_client;
-use test_support::python::{Dialogue, PythonProgram};
+use test_support::node;
+use test_support::python::{Dialogue, PythonProgram, PythonServer};
 use test_support::redis::Redis;
 use test_support::service::Service;
 use test_support::{free_port, wait_for};
@@ -307,6 +308,48 @@ async fn events_of_workers_and_tasks_reach_celerys_monitors() {
     let failed =
         peers.python("[t.exception for t in sys.state.tasks.values() if t.name == 'rs.fail']");
     assert_eq!(failed, json!(["ValueError('no', 42)"]));
+}
+
+#[tokio::test]
+async fn flower_shows_the_worker_and_its_tasks_and_terminates_one() {
+    let mut peers = Peers::start_with(&["tasks.redis.events=true"], "{}").await;
+    let url = peers.redis.url();
+    let variables = [
+        ("CELERY_BROKER_URL", url.as_str()),
+        ("CELERY_RESULT_BACKEND", url.as_str()),
+        ("FLOWER_UNAUTHENTICATED_API", "true"),
+        ("HOME", "/tmp"),
+    ];
+    let flower = PythonServer::start("celery", "flower_server.py", &[], &variables);
+    let base = format!("http://127.0.0.1:{}", flower.port);
+    // Flower sees what happens once it listens.
+    wait_for("Flower to see the worker", || async {
+        let workers = http_client::get(flower.port, "/api/workers").await;
+        workers.is_ok_and(|workers| String::from_utf8_lossy(&workers.body).contains("celery@"))
+    })
+    .await;
+    let ended = "(lambda r: (r.get(timeout=15), r.id)[1])(app.send_task('rs.add', [2, 3]))";
+    let ended = peers.python(ended);
+    let running = peers.python("setattr(sys, 'r', app.send_task('rs.sleep', [60])) or sys.r.id");
+    let names = peers.python("list(app.control.inspect(timeout=3).ping())");
+    let names = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+    let worker = names.filter(|name| name.starts_with("celery@")).next().unwrap().to_owned();
+    let arguments = [base.as_str(), &worker, ended.as_str().unwrap(), running.as_str().unwrap()];
+    let looked = node::script("browser", "flower.js", &arguments).await;
+    assert!(looked.succeeded, "{}", looked.output);
+    let seen: Value = serde_json::from_str(&looked.last_line).unwrap();
+    for page in ["workers", "worker", "tasks", "ended", "running"] {
+        assert_eq!(seen[page]["status"], 200, "{page}: {seen}");
+    }
+    assert_eq!(seen["queues"], true, "{seen}");
+    let text = |page: &str| seen[page]["text"].as_str().unwrap().to_owned();
+    assert!(text("workers").contains("Online"), "{}", text("workers"));
+    assert!(text("tasks").contains("rs.sleep"), "{}", text("tasks"));
+    for shown in ["[2, 3]", "SUCCESS", "Runtime"] {
+        assert!(text("ended").contains(shown), "{shown}: {}", text("ended"));
+    }
+    let ended = peers.python("sys.r.get(timeout=15)");
+    assert_eq!(ended["exception"], "TaskRevokedError", "{ended}");
 }
 
 #[tokio::test]
