@@ -153,7 +153,7 @@ impl Worker {
                 Ok(SessionEnd::LeaseLost) => warn!(
                     worker = name,
                     "The worker lost its lease, or could not renew it in time: its tasks are cancelled and will run again. If \
-                     the database is slow, raise `tasks.lease`"
+                     the broker is slow, raise `tasks.lease`"
                 ),
                 Err(panic) => {
                     // Its tasks are cancelled with it, and are given back at once.

@@ -275,6 +275,12 @@ impl Inner {
 
     /// Removes tasks that are not running, without a trace.
     async fn purge(&self, filter: &TaskFilter) -> Result<u64, BrokerError> {
+        let removed = self.purge_known(filter).await?;
+        Ok(removed + self.purge_unknown(filter).await?)
+    }
+
+    /// Removes tasks that have a record.
+    async fn purge_known(&self, filter: &TaskFilter) -> Result<u64, BrokerError> {
         let now_ms = self.clock.now_ms();
         let records = self.matching(filter).await?;
         let idle: Vec<StoredRecord> = records
@@ -300,6 +306,27 @@ impl Inner {
             self.broker.query::<()>(&messages).await?;
         }
         Ok(idle.len() as u64)
+    }
+
+    /// Removes the messages without a record, of Celery's senders, if the filter asks for whole queues. Returns the number.
+    async fn purge_unknown(&self, filter: &TaskFilter) -> Result<u64, BrokerError> {
+        let TaskFilter { ids, states, names, parent_id, created_before_ms, limit, .. } = filter;
+        let asks_for_queues = ids.is_empty()
+            && names.is_empty()
+            && parent_id.is_none()
+            && created_before_ms.is_none()
+            && *limit == 0
+            && states.contains(&TaskState::Queued);
+        let mut removed = 0;
+        for queue in filter.queues.iter().filter(|_| asks_for_queues) {
+            for list in self.keys.lists(queue).collect::<Vec<_>>() {
+                let mut pipeline = redis::pipe();
+                pipeline.atomic().cmd("LLEN").arg(&list).cmd("DEL").arg(&list).ignore();
+                let (waiting,): (u64,) = self.broker.pipe(&pipeline).await?;
+                removed += waiting;
+            }
+        }
+        Ok(removed)
     }
 
     /// Removes the messages of tasks from their queues and from the schedule.

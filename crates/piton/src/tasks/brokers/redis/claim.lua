@@ -2,12 +2,20 @@
 -- ARGV: prefix, worker, offset of the clock in ms, maximum number and bytes, visibility timeout in s, number of this
 -- claim, and for each list, the first to serve first, its key, its step and its queue.
 -- Returns nothing if the worker's lease was taken away; otherwise the time at which the next message is due in ms, the
--- numbers of revoked tasks and of lost ones, and for each message its tag and itself.
+-- numbers of revoked tasks and of lost ones, why a list cannot be read or '', and for each message its tag and itself.
 local prefix, worker, batch = ARGV[1], ARGV[2], ARGV[7]
 local max, max_bytes, visibility = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local unacked, index = prefix .. 'unacked', prefix .. 'unacked_index'
 local lease = redis.call('ZSCORE', prefix .. 'piton:workers', worker)
 if not lease or tonumber(lease) < 0 then return {} end
+
+-- Before anything is taken out of a list: a failure in between would lose it.
+for key, kind in pairs({ [unacked] = 'hash', [index] = 'zset' }) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= kind then
+    return redis.error_reply('WRONGTYPE ' .. key .. ' is a ' .. found .. ', not a ' .. kind)
+  end
+end
 
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000 + ARGV[3] / 1000
@@ -34,7 +42,7 @@ end
 local paused = {}
 for _, queue in ipairs(redis.call('SMEMBERS', prefix .. 'piton:paused')) do paused[queue] = true end
 
-local claimed = { '', redis.call('ZCARD', prefix .. 'piton:revoked'), redis.call('HLEN', prefix .. 'piton:losses') }
+local claimed = { '', redis.call('ZCARD', prefix .. 'piton:revoked'), redis.call('HLEN', prefix .. 'piton:losses'), '' }
 local count, bytes, mean = 0, 0, 1048576
 for at = 8, #ARGV, 3 do
   local list, step, queue = ARGV[at], ARGV[at + 1], ARGV[at + 2]
@@ -42,8 +50,13 @@ for at = 8, #ARGV, 3 do
   while count < max and bytes < max_bytes and not paused[queue] do
     -- As many as probably fit, because messages differ in size by a factor of a million.
     local wanted = math.min(max - count, 100, math.max(1, math.floor((max_bytes - bytes) / mean)))
-    local messages = redis.call('RPOP', list, wanted)
-    if not messages or #messages == 0 then break end
+    local messages = redis.pcall('RPOP', list, wanted)
+    if not messages then break end
+    -- One that is no list does not keep the others from being served.
+    if messages.err then
+      claimed[4] = list .. ': ' .. messages.err
+      break
+    end
     local scores, values = {}, {}
     for _, message in ipairs(messages) do
       count, bytes = count + 1, bytes + #message

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use redis::Value;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::admin::REVOKED as REVOKED_TASKS;
 use super::delivery_tag::{DeliveryTag, Holder};
@@ -26,6 +26,9 @@ const MAX_CLAIM_BYTES: usize = 16 << 20;
 /// Maximum number of tasks of one claim: the others run meanwhile.
 const MAX_CLAIM: usize = 2000;
 
+/// Maximum number of claims in one call.
+const MAX_ROUNDS: usize = 50;
+
 /// Maximum number of messages that cannot be read, in each queue's list of them. The oldest are removed.
 const MAX_DEAD_LETTERS: isize = 10_000;
 
@@ -37,25 +40,42 @@ impl Inner {
         max: usize,
     ) -> Result<ClaimedBatch, BrokerError> {
         self.give_back_unknown(worker).await?;
-        let batch = self.last_batch.fetch_add(1, Ordering::Relaxed) + 1;
-        let claimed = self.claim_batch(worker, queues, max.min(MAX_CLAIM), batch).await;
-        if claimed.is_err() {
-            let mut claims = self.claims.lock();
-            claims.entry(worker.0).or_default().unknown_batches.push(batch);
+        let (max, mut claimed) = (max.min(MAX_CLAIM), ClaimedBatch::default());
+        // Again while all that was found waits for its time: ready ones may come after it.
+        for _ in 0..MAX_ROUNDS {
+            let number = self.last_batch.fetch_add(1, Ordering::Relaxed) + 1;
+            let wanted = max - claimed.tasks.len();
+            let batch = self.claim_batch(worker, queues, wanted, number).await.inspect_err(|_| {
+                self.give_back_later(worker, &claimed.tasks);
+                let mut claims = self.claims.lock();
+                claims.entry(worker.0).or_default().unknown_batches.push(number);
+            });
+            let (batch, found) = batch?;
+            claimed.next_due_at_ms = batch.next_due_at_ms;
+            let is_full = found < wanted || batch.tasks.len() == wanted;
+            claimed.tasks.extend(batch.tasks);
+            if is_full {
+                break;
+            }
         }
-        claimed
+        Ok(claimed)
     }
 
+    /// Claims once. Returns the tasks that are ready, and the number of messages that were found.
     async fn claim_batch(
         &self,
         worker: WorkerId,
         queues: &[String],
         max: usize,
         batch: u64,
-    ) -> Result<ClaimedBatch, BrokerError> {
+    ) -> Result<(ClaimedBatch, usize), BrokerError> {
         let arguments = self.claim_arguments(worker, queues, max, batch);
         let reply: Vec<Value> = self.broker.run(Script::Claim, &arguments).await?;
-        let Some(reply) = ClaimReply::read(reply) else { return Ok(ClaimedBatch::default()) };
+        let Some(reply) = ClaimReply::read(reply) else { return Ok(Default::default()) };
+        if let Some(fault) = &reply.fault {
+            warn!("A queue of tasks cannot be read: {fault}");
+        }
+        let found = reply.messages.len();
         let mut next_due_at_ms = reply.next_due_at_ms;
         let (mut unreadable, mut incoming) = (Vec::new(), Vec::with_capacity(reply.messages.len()));
         for (tag, message) in reply.messages {
@@ -73,7 +93,7 @@ impl Inner {
         next_due_at_ms = [next_due_at_ms, first_due].into_iter().flatten().min();
         self.park(&early).await?;
         let tasks = self.start(worker, ready, reply.has_revoked, reply.has_lost, now_ms).await?;
-        Ok(ClaimedBatch { tasks, next_due_at_ms })
+        Ok((ClaimedBatch { tasks, next_due_at_ms }, found))
     }
 
     fn claim_arguments(
@@ -107,8 +127,7 @@ impl Inner {
         if messages.is_empty() {
             return Ok(());
         }
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
+        let (mut stored, mut removed) = (redis::pipe(), redis::pipe());
         for Unreadable { tag, queue, message, why } in messages {
             error!(queue, "A message of the queue {queue} cannot be read, and is put aside: {why}");
             let list = self.keys.dead_letters(&queue);
@@ -118,12 +137,14 @@ impl Inner {
                 "put_aside_at_ms": self.clock.now_ms(),
                 "message": String::from_utf8_lossy(&message),
             });
-            pipeline.cmd("LPUSH").arg(&list).arg(letter.to_string()).ignore();
-            pipeline.cmd("LTRIM").arg(&list).arg(0).arg(MAX_DEAD_LETTERS - 1).ignore();
-            pipeline.cmd("HDEL").arg(self.keys.named("unacked")).arg(&tag).ignore();
-            pipeline.cmd("ZREM").arg(self.keys.named("unacked_index")).arg(&tag).ignore();
+            stored.cmd("LPUSH").arg(&list).arg(letter.to_string()).ignore();
+            stored.cmd("LTRIM").arg(&list).arg(0).arg(MAX_DEAD_LETTERS - 1).ignore();
+            removed.cmd("HDEL").arg(self.keys.named("unacked")).arg(&tag).ignore();
+            removed.cmd("ZREM").arg(self.keys.named("unacked_index")).arg(&tag).ignore();
         }
-        self.broker.pipe(&pipeline).await
+        // One after the other: what cannot be stored stays where it is.
+        self.broker.pipe::<()>(&stored).await?;
+        self.broker.pipe(&removed).await
     }
 
     /// Lets messages wait for their time, in the broker.
@@ -178,14 +199,18 @@ impl Inner {
             let status = record.as_ref().map_or("", |record| record.status.as_str());
             let is_revoked = status == REVOKED || revoked.contains(&message.task.id);
             let is_done = status == SUCCESS && (message.is_redelivered || message.task.losses > 0);
+            // Put back by a worker of Celery, which counts no losses.
+            let is_lost = message.is_redelivered && message.task.losses == 0;
             let Incoming { name: task_name, mut task, tag, ignores_result, chord, .. } = message;
             let (parent_id, group) = (message.parent_id, message.group);
+            task.losses += u32::from(is_lost);
             let mut record = record.unwrap_or_default();
             record.parent_id = record.parent_id.or(parent_id);
             record.group_id = record.group_id.or(group);
             record.start(&task, &task_name, &name, now_ms);
             let created_at_ms = record.created_at_ms();
             task.created_at_ms = if created_at_ms > 0 { created_at_ms } else { now_ms };
+            record.own().created_at_ms = task.created_at_ms;
             // The result of a task that is done, and its place in a chord, are stored.
             let has_record = !ignores_result && !is_done;
             let chord = chord.filter(|_| !is_done);
@@ -199,7 +224,7 @@ impl Inner {
             self.hold(worker, task.key, held);
             started.push(task);
         }
-        self.store(&values).await?;
+        self.store_unless_final(&values, false).await?;
         self.end(worker, ended, now_ms).await?;
         Ok(started)
     }
@@ -251,6 +276,23 @@ impl Inner {
             StoredRecord::parse(&json)
         };
         Ok(messages.iter().map(record).collect())
+    }
+
+    /// Stores records of tasks that have not ended, except over those of tasks that have: this worker may be late.
+    pub async fn store_unless_final(
+        &self,
+        values: &[NewValue],
+        publishes: bool,
+    ) -> Result<(), BrokerError> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let mut arguments = Arguments::default();
+        arguments.push(if publishes { "1" } else { "0" });
+        for NewValue { key, value, ttl_ms } in values {
+            arguments.push(key.as_str()).push(value.as_slice()).push_number(ttl_ms);
+        }
+        self.results().run(Script::StoreUnlessFinal, &arguments).await
     }
 
     /// Stores records, without telling those who wait for results.

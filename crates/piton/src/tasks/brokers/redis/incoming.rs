@@ -1,6 +1,6 @@
 //! [`Incoming`]: a message as it was taken out of a queue, of which little is certain.
 
-use piton_celery::{Envelope, TaskHeaders};
+use piton_celery::{Envelope, TaskHeaders, python_json};
 use redis::Value;
 
 use super::chords::ChordMember;
@@ -48,7 +48,11 @@ impl Incoming {
         let envelope = Envelope::<TaskHeaders>::from_slice(&message);
         let mut envelope = match envelope {
             Ok(envelope) => envelope,
-            Err(error) => return Err(refuse(message, error.to_string())),
+            // One that says whose it is fails when it is run: its caller waits for a result.
+            Err(error) => match readable_part(&message) {
+                Some(envelope) => envelope,
+                None => return Err(refuse(message, error.to_string())),
+            },
         };
         let mut chord = None;
         let is_protocol_one = envelope.headers.task.is_empty();
@@ -98,11 +102,39 @@ impl Incoming {
     }
 }
 
+/// Returns what can be read of a message that cannot be read as a whole: the name and the id of its task.
+fn readable_part(message: &[u8]) -> Option<Envelope<TaskHeaders>> {
+    let text = std::str::from_utf8(message).ok()?;
+    // Halves of surrogate pairs, which Python writes and JSON does not have.
+    let text: String = match text.contains("\\ud") {
+        true => without_surrogates(text),
+        false => text.to_owned(),
+    };
+    let value: serde_json::Value = python_json::from_slice(text.as_bytes()).ok()?;
+    let header = |name: &str| value["headers"][name].as_str().filter(|text| !text.is_empty());
+    let mut envelope = Envelope::<TaskHeaders>::default();
+    envelope.headers = TaskHeaders::new(header("task")?, header("id")?);
+    Some(envelope)
+}
+
+/// Replaces the escapes of surrogates by that of the replacement character.
+fn without_surrogates(json: &str) -> String {
+    let mut parts = json.split("\\ud");
+    let mut replaced = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        replaced.push_str("\\ufffd");
+        replaced.push_str(part.get(3..).unwrap_or_default());
+    }
+    replaced
+}
+
 /// The reply of the script `claim.lua`.
 pub(super) struct ClaimReply {
     pub next_due_at_ms: Option<i64>,
     pub has_revoked: bool,
     pub has_lost: bool,
+    /// The reason why a list cannot be read.
+    pub fault: Option<String>,
     /// Tags and messages.
     pub messages: Vec<(String, Vec<u8>)>,
 }
@@ -114,12 +146,14 @@ impl ClaimReply {
         let next_due = bytes(values.next()?);
         let mut is_positive = || matches!(values.next(), Some(Value::Int(1..)));
         let (has_revoked, has_lost) = (is_positive(), is_positive());
+        let fault = bytes(values.next()?);
+        let fault = (!fault.is_empty()).then(|| String::from_utf8_lossy(&fault).into_owned());
         let mut messages = Vec::with_capacity(values.len() / 2);
         while let (Some(tag), Some(message)) = (values.next(), values.next()) {
             messages.push((String::from_utf8_lossy(&bytes(tag)).into_owned(), bytes(message)));
         }
         let next_due_at_ms = String::from_utf8_lossy(&next_due).parse().ok();
-        Some(Self { next_due_at_ms, has_revoked, has_lost, messages })
+        Some(Self { next_due_at_ms, has_revoked, has_lost, fault, messages })
     }
 }
 

@@ -54,6 +54,8 @@ impl Inner {
         if !worker.queues.is_empty() {
             self.broker.pipe::<()>(&pipeline).await?;
         }
+        // Written again, because the server may have come back empty.
+        self.known_queues.lock().clear();
         self.remember_queues(worker.queues.iter().map(String::as_str)).await?;
         let mut arguments = self.worker_arguments("register");
         arguments.push_number(id).push_number(millis(lease)).push(description.to_string());
@@ -249,19 +251,20 @@ impl Inner {
             Some(self.value_of(&record))
         };
         let values: Vec<_> = records.into_iter().filter_map(waiting).collect();
-        self.store(&values).await
+        self.store_unless_final(&values, false).await
     }
 
     /// Puts back what other programs have claimed and given up: messages older than the visibility timeout. Workers of
     /// Celery do the same, every 100 seconds.
     async fn sweep(&self) -> Result<u64, BrokerError> {
-        let mut restored = 0;
+        let (mut restored, mut skipped) = (0, 0);
         loop {
             let end = self.clock.now_ms().saturating_sub(ttl_ms(self.visibility_timeout));
             let mut command = redis::cmd("ZRANGEBYSCORE");
             command.arg(self.keys.named("unacked_index")).arg("-inf");
-            command.arg(super::claim::seconds(end)).arg("LIMIT").arg(0).arg(MAX_RESTORED);
+            command.arg(super::claim::seconds(end)).arg("LIMIT").arg(skipped).arg(MAX_RESTORED);
             let tags: Vec<String> = self.broker.query(&command).await?;
+            let found = tags.len();
             // Those that wait for their time are put back by every claim.
             let tags: Vec<String> = tags
                 .into_iter()
@@ -270,22 +273,36 @@ impl Inner {
                     own.is_none_or(|own| own.holder != super::delivery_tag::Holder::Schedule)
                 })
                 .collect();
-            if tags.is_empty() {
-                return Ok(restored);
-            }
-            let mut command = redis::cmd("HMGET");
-            command.arg(self.keys.named("unacked")).arg(&tags);
-            let values: Vec<Option<Vec<u8>>> = self.broker.query(&command).await?;
             let (mut returned, mut broken) = (Vec::new(), Vec::new());
-            for (tag, value) in tags.into_iter().zip(values) {
+            for (tag, value) in self.deliveries(tags).await? {
                 match value.as_deref().and_then(Delivery::read) {
+                    // Of an exchange only Celery's workers know which queues are bound to it: they put it back.
+                    Some(delivery) if !delivery.exchange.is_empty() => {}
                     Some(delivery) => returned.push(self.redelivered(tag, delivery)),
                     None => broken.push((tag, value)),
                 }
             }
+            skipped += found - returned.len() - broken.len();
             restored += self.restore(returned, true).await?;
             self.drop_broken(broken).await?;
+            if found < MAX_RESTORED {
+                return Ok(restored);
+            }
         }
+    }
+
+    /// Returns the entries of unacknowledged messages by their tags.
+    async fn deliveries(
+        &self,
+        tags: Vec<String>,
+    ) -> Result<Vec<(String, Option<Vec<u8>>)>, BrokerError> {
+        if tags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.keys.named("unacked")).arg(&tags);
+        let values: Vec<Option<Vec<u8>>> = self.broker.query(&command).await?;
+        Ok(tags.into_iter().zip(values).collect())
     }
 
     /// Returns a message as a worker of Celery puts it back: marked as delivered before.
@@ -373,6 +390,7 @@ impl Inner {
 /// An entry of the unacknowledged messages: `[message, exchange, routing key]`.
 pub(super) struct Delivery {
     pub message: serde_json::Value,
+    pub exchange: String,
     pub routing_key: String,
 }
 
@@ -380,9 +398,10 @@ impl Delivery {
     pub fn read(value: &[u8]) -> Option<Self> {
         let entry: serde_json::Value = piton_celery::python_json::from_slice(value).ok()?;
         let serde_json::Value::Array(mut parts) = entry else { return None };
-        let routing_key = parts.get(2)?.as_str()?.to_owned();
+        let text = |at: usize| Some(parts.get(at)?.as_str()?.to_owned());
+        let (exchange, routing_key) = (text(1)?, text(2)?);
         let message = parts.swap_remove(0);
-        message.is_object().then_some(Self { message, routing_key })
+        message.is_object().then_some(Self { message, exchange, routing_key })
     }
 
     pub fn id(&self) -> Option<String> {

@@ -100,7 +100,10 @@ impl Link {
         };
         executed.map_err(|failure| {
             let failure = failure.naming(self.server.names());
-            if !failure.is_refusal() {
+            // A script that the server has forgotten is sent again, on the same connection.
+            let is_unknown_script =
+                matches!(&failure, RedisFailure::Server(error) if error.code() == Some("NOSCRIPT"));
+            if !failure.is_refusal() && !is_unknown_script {
                 self.close(live.number, &failure);
             }
             failure

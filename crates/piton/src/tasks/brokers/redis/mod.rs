@@ -20,6 +20,8 @@ mod remote_control;
 mod scripts;
 mod settle;
 mod stored_record;
+#[cfg(test)]
+mod tests;
 mod watcher;
 
 use std::collections::{HashMap, HashSet};

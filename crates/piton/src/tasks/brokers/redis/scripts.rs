@@ -11,6 +11,7 @@ pub(super) enum Script {
     Park,
     Restore,
     Settle,
+    StoreUnlessFinal,
     Worker,
 }
 
@@ -18,7 +19,7 @@ pub(super) enum Script {
 static SHAS: [OnceLock<String>; Script::ALL.len()] = [const { OnceLock::new() }; Script::ALL.len()];
 
 impl Script {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Claim,
         Self::ChordPart,
         Self::Enqueue,
@@ -26,6 +27,7 @@ impl Script {
         Self::Park,
         Self::Restore,
         Self::Settle,
+        Self::StoreUnlessFinal,
         Self::Worker,
     ];
 
@@ -38,6 +40,7 @@ impl Script {
             Self::Park => include_str!("park.lua"),
             Self::Restore => include_str!("restore.lua"),
             Self::Settle => include_str!("settle.lua"),
+            Self::StoreUnlessFinal => include_str!("store_unless_final.lua"),
             Self::Worker => include_str!("worker.lua"),
         }
     }

@@ -50,7 +50,10 @@ for position = 1, count do
   end
   for _ = 1, tonumber(take()) do
     local key, value, ttl, publishes = take(), take(), take(), take()
-    if holds then
+    -- As Celery: the first success of a task stays its result.
+    local before = holds and publishes == '1' and redis.call('GET', key)
+    local is_done = before and string.match(before, '"status":%s*"([^"]*)"') == 'SUCCESS'
+    if holds and not is_done then
       redis.call('SET', key, value, 'PX', ttl)
       if publishes == '1' then redis.call('PUBLISH', key, value) end
     end

@@ -324,8 +324,7 @@ impl Inner {
         worker: WorkerId,
         progress: &[(i64, String)],
     ) -> Result<(), BrokerError> {
-        let mut pipeline = redis::pipe();
-        let mut count = 0;
+        let mut values = Vec::new();
         for (key, progress) in progress {
             self.change_held(worker, *key, |held| {
                 if !held.has_record {
@@ -333,13 +332,10 @@ impl Inner {
                 }
                 let record = &mut held.record;
                 record.report(progress);
-                let NewValue { key, value, ttl_ms } = self.value_of(record);
-                pipeline.cmd("SET").arg(&key).arg(&value).arg("PX").arg(ttl_ms).ignore();
-                pipeline.cmd("PUBLISH").arg(&key).arg(&value).ignore();
-                count += 1;
+                values.push(self.value_of(record));
             });
         }
-        if count == 0 { Ok(()) } else { self.results().pipe(&pipeline).await }
+        self.store_unless_final(&values, true).await
     }
 }
 
