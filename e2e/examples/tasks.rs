@@ -132,6 +132,23 @@ async fn counts(db: Db) -> Result<Json<Counts>> {
     }))
 }
 
+/// What is known of the runs, wherever the tasks are stored.
+#[derive(Serialize, JsonSchema)]
+struct Runs {
+    runs: i64,
+    distinct: i64,
+    retried: i64,
+}
+
+#[get("/runs")]
+async fn runs(db: Db) -> Result<Json<Runs>> {
+    Ok(Json(Runs {
+        runs: db.scalar("SELECT count(*) FROM runs", ()).await?,
+        distinct: db.scalar("SELECT count(DISTINCT number) FROM runs", ()).await?,
+        retried: db.scalar("SELECT count(*) FROM runs WHERE retries > 0", ()).await?,
+    }))
+}
+
 #[get("/ticks")]
 async fn ticks(db: Db) -> Result<Json<Vec<String>>> {
     Ok(Json(db.all("SELECT tick FROM ticks ORDER BY tick", ()).await?))

@@ -44,7 +44,7 @@ const PEERS: PeerPrograms = PeerPrograms {
     sources: SOURCES,
     list: "requirements.txt",
     // Left to the long suites and to `bench`: one needs Java, another is large.
-    long: &["celery", "celery_sql", "openapi_generator", "sslyze"],
+    long: &["celery_sql", "openapi_generator", "sslyze"],
     make,
 };
 

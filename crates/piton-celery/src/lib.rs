@@ -6,6 +6,8 @@
 //! | [`TaskBody`] | the arguments of a task, and the [`Signature`]s that follow it |
 //! | [`TaskResult`] | the result under `celery-task-meta-<id>`, with its [`Status`] and [`Exception`] |
 //! | [`bind`] | the call of a task: arguments by position and name, Python's `TypeError`s |
+//! | [`Event`] | what Flower shows of workers and tasks, on the channels of [`EVENT_EXCHANGE`] |
+//! | [`ControlRequest`] | a request of `celery inspect`, `celery control` or Flower, and its [`ControlReply`] |
 //!
 //! # Lenient in, strict out
 //!
@@ -46,9 +48,13 @@
 
 mod binding;
 mod compression;
+mod control;
+mod control_reply;
 mod envelope;
 mod error;
+mod event;
 mod exception;
+mod glob;
 mod iso_date_time;
 mod lenient;
 mod properties;
@@ -56,6 +62,8 @@ mod protocol_one;
 pub mod python_float;
 pub mod python_json;
 mod python_repr;
+mod queue_binding;
+mod rate_limit;
 mod result_tuple;
 mod safe_repr;
 mod signature;
@@ -67,12 +75,19 @@ pub mod typed_values;
 
 pub use self::binding::{Parameter, bind};
 pub use self::compression::Compression;
+pub use self::control::{CONTROL_EXCHANGE, ControlRequest, ReplyTo};
+pub use self::control_reply::{
+    ControlReply, ScheduledTask, TaskDeliveryInfo, TaskInfo, TaskStage, queue_info,
+};
 pub use self::envelope::{Envelope, MessageHeaders};
 pub use self::error::{Error, Kind};
+pub use self::event::{EVENT_EXCHANGE, Event, EventKind, EventSource, EventTask, WorkerStatus};
 pub use self::exception::Exception;
 pub use self::iso_date_time::IsoDateTime;
 pub use self::properties::{BodyEncoding, DeliveryInfo, PERSISTENT, Properties, TRANSIENT};
 pub use self::python_repr::python_repr;
+pub use self::queue_binding::QueueBinding;
+pub use self::rate_limit::RateLimit;
 pub use self::result_tuple::ResultTuple;
 pub use self::safe_repr::{args_repr, kwargs_repr, safe_repr};
 pub use self::signature::{Composition, Signature};

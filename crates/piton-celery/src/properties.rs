@@ -96,6 +96,18 @@ impl Properties {
             ..Self::default()
         }
     }
+
+    /// Returns the properties of an event or of a reply.
+    pub(crate) fn transient(
+        exchange: impl Into<String>,
+        routing_key: impl Into<String>,
+        delivery_tag: impl Into<String>,
+    ) -> Self {
+        let mut properties = Self::new(routing_key, delivery_tag);
+        properties.delivery_info.exchange = exchange.into();
+        properties.delivery_mode = TRANSIENT;
+        properties
+    }
 }
 
 /// The queue that a message was sent to.

@@ -120,6 +120,8 @@ pub mod openapi;
 #[cfg(feature = "panel")]
 pub mod panel;
 pub mod prelude;
+#[cfg(any(feature = "cache", feature = "tasks"))]
+mod redis_client;
 #[cfg(feature = "tasks")]
 pub mod tasks;
 pub mod testing;

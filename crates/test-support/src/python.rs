@@ -129,6 +129,60 @@ impl Drop for PythonServer {
     }
 }
 
+/// A running Python program that listens nowhere, such as a worker. Stopped when dropped.
+#[derive(Debug)]
+pub struct PythonProgram {
+    child: Child,
+    folder: TempDir,
+}
+
+impl PythonProgram {
+    /// Starts `e2e/python/<name>/<file> ARGUMENTS..` in a folder of its own, with no variables but `variables`.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(name: &str, file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let output = File::create(folder.path().join("output")).expect("the folder is ours");
+        let errors = output.try_clone().expect("a file can be shared");
+        let child = command(name, file, variables)
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .spawn()
+            .expect("Python starts");
+        Self { child, folder }
+    }
+
+    /// Returns its output so far, standard output and standard error.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let bytes = std::fs::read(self.folder.path().join("output")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Kills it, as the kernel does when memory is short.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for PythonProgram {
+    fn drop(&mut self) {
+        end(&mut self.child);
+        if std::thread::panicking() {
+            eprintln!("the Python program said:\n{}", self.output());
+        }
+    }
+}
+
 /// A script that responds to each line of input with one line.
 #[derive(Debug)]
 pub struct Dialogue {

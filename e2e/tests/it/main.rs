@@ -5,6 +5,7 @@
 mod addresses;
 mod admin;
 mod cache;
+mod celery;
 mod certificate_exchange;
 mod clients;
 mod database;
@@ -32,6 +33,7 @@ mod streams;
 mod task_commands;
 mod task_faults;
 mod tasks;
+mod tasks_redis;
 mod terminal;
 mod tls_scan;
 mod uploads;

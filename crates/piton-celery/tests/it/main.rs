@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps fails with the line")]
 
 mod binding_laws;
+mod control;
+mod events;
 mod properties;
 mod python_json;
 mod recordings;

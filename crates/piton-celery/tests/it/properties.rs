@@ -1,13 +1,14 @@
 //! Laws of messages: each comes back as it was written, and no bytes make the reader panic.
 
 use piton_celery::{
-    Envelope, IsoDateTime, Kind, Signature, TaskBody, TaskResult, args_repr, python_json,
-    python_repr, safe_repr, typed_values,
+    ControlRequest, Envelope, IsoDateTime, Kind, Signature, TaskBody, TaskResult, args_repr,
+    python_json, python_repr, safe_repr, typed_values,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
+use crate::control::read_arguments;
 use crate::strategies;
 
 /// Reads bytes as everything that can be read.
@@ -16,8 +17,11 @@ fn read_all(bytes: &[u8]) {
         let _ = envelope.decode_body(10_000);
         let _ = envelope.to_vec();
     }
-    let _ = Envelope::<Map<String, Value>>::from_slice(bytes)
-        .map(|one| one.decode_json::<Value>(10_000));
+    if let Ok(envelope) = Envelope::<Map<String, Value>>::from_slice(bytes) {
+        let _ = envelope.decode_json::<Value>(10_000);
+        let _ = ControlRequest::from_envelope(&envelope, 10_000)
+            .map(|request| read_arguments(&request));
+    }
     let _ = TaskBody::from_slice(bytes).map(|body| args_repr(&body.args));
     let _ = TaskResult::from_slice(bytes).map(|result| result.exception());
     let _ = python_json::from_slice::<Signature>(bytes).map(|signature| signature.composition());

@@ -4,7 +4,7 @@ use piton_celery::{Composition, Envelope, Kind, TaskBody, args_repr, kwargs_repr
 use serde_json::{Map, Value, json};
 
 /// Maximum size of a body in these tests.
-const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// A line of a file of recordings.
 pub struct Recording {
@@ -28,7 +28,7 @@ impl Recording {
     }
 }
 
-fn messages() -> Vec<Recording> {
+pub fn messages() -> Vec<Recording> {
     Recording::all(include_str!("../recordings/messages.jsonl"))
 }
 

@@ -45,7 +45,6 @@ mod redis;
 #[cfg(not(feature = "redis"))]
 #[path = "redis_disabled.rs"]
 mod redis;
-mod redis_url;
 mod running_computations;
 mod settings;
 mod shared_state;
@@ -59,8 +58,9 @@ pub use cache_handle::Cache;
 pub use cached::Cached;
 pub use entry::{Entry, entry, entry_of};
 pub use key::{KeyBuilder, function_of};
-pub use redis_url::RedisUrl;
-pub use settings::{CacheSettings, CacheTls, redis_required};
+pub use settings::{CacheSettings, redis_required};
+
+pub use crate::redis_client::{RedisTls, RedisUrl};
 
 /// Builds a key like `format!` builds a text, with values escaped so that distinct values give
 /// distinct keys. The result equals that of `key = ".."` in `#[cached]` and `#[memoize]`. See

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::cached_value::CachedValue;
 use super::invalidation_log::Invalidations;
 use super::metrics::CacheMetrics;
-use super::redis_url::RedisUrl;
 use super::settings::CacheSettings;
 use super::store_results::{BeginResult, Lease, Lookup, StoreOutcome};
 use crate::part::{Health, Problem};
+use crate::redis_client::RedisUrl;
 use crate::stop_signal::Stop;
 use crate::support::backoff::{Backoff, JITTER};
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::redis;
-use super::redis_url::RedisUrl;
 use crate::config::{ByteSize, Config, HostPort, Problems, Reader, Requirement};
 use crate::memory::MemoryLimit;
+use crate::redis_client::{RedisTls, RedisUrl};
 
 /// The cache: in memory, or in Redis if `url`, `host` or `sentinel` names a server.
 #[derive(Clone, Debug, piton_macros::Settings)]
@@ -45,7 +45,7 @@ pub struct CacheSettings {
     /// TLS to the server: `disable`, `require` (encrypted, without verifying the certificate), `verify`
     /// (encrypted, and the certificate is verified). **Default: by the address: `verify` for
     /// `rediss://`, otherwise `disable`.**
-    pub tls: Option<CacheTls>,
+    pub tls: Option<RedisTls>,
 
     /// The file with the CA certificates (PEM) that the server's certificate is verified with.
     /// **Default: those that the machine trusts.**
@@ -122,18 +122,6 @@ impl Default for CacheSettings {
             timeout: Duration::from_millis(250),
             wait: Duration::from_secs(5),
         }
-    }
-}
-
-crate::setting_enum! {
-    /// TLS to a Redis server.
-    pub enum CacheTls: default Verify {
-        /// No TLS.
-        Disable = "disable",
-        /// Encrypted; the certificate is not verified.
-        Require = "require",
-        /// Encrypted, and the certificate is verified.
-        Verify = "verify",
     }
 }
 
@@ -241,7 +229,7 @@ impl CacheSettings {
             let named = [
                 ("host", self.host.is_some()),
                 ("port", self.port.is_some()),
-                ("tls", self.tls.is_some_and(|tls| tls != CacheTls::Disable)),
+                ("tls", self.tls.is_some_and(|tls| tls != RedisTls::Disable)),
             ];
             for (name, _) in named.iter().filter(|(_, is_set)| *is_set) {
                 let fix = "remove it, or set a cache.url (REDIS_URL) with a host";
@@ -264,7 +252,7 @@ impl CacheSettings {
     /// Returns whether the server's certificate is verified.
     fn is_verified(&self) -> bool {
         let by_url = self.url.as_ref().is_some_and(RedisUrl::is_tls);
-        self.tls.map_or(by_url, |tls| tls == CacheTls::Verify)
+        self.tls.map_or(by_url, |tls| tls == RedisTls::Verify)
     }
 
     /// Refuses settings of a Redis server if no server is set.

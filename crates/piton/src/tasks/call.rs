@@ -238,6 +238,7 @@ impl<T> Call<T> {
             retries: 0,
             parent_id: context.parent_id(),
             group: context.group.clone(),
+            ignore_result: self.options.ignore_result,
             message: String::new(),
         };
         new.message = message(

@@ -104,6 +104,7 @@ mod tests {
             retries: 0,
             parent_id: None,
             group: None,
+            ignore_result: false,
             message: String::from_utf8(message.to_vec().unwrap()).unwrap(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::brokers::records::QueueStats;
 use super::error::BrokerError;
@@ -31,6 +31,8 @@ struct Status {
     worker: Option<String>,
     /// The reasons why loops are being restarted.
     restarting: Vec<String>,
+    /// The reason why no task can be claimed although the broker answers.
+    claim_fault: Option<String>,
 }
 
 /// Consecutive failures of the broker.
@@ -91,6 +93,18 @@ impl TasksState {
         }
     }
 
+    /// Records why the broker refuses to let tasks be claimed, or that it does not. Logs each new reason.
+    pub fn record_claim_fault(&self, fault: Option<&BrokerError>) {
+        let fault = fault.map(chain);
+        let mut status = self.0.lock();
+        if status.claim_fault != fault {
+            if let Some(why) = &fault {
+                error!("No task can be claimed, trying again until it can: {why}");
+            }
+            status.claim_fault = fault;
+        }
+    }
+
     /// Records that a loop is being restarted, for as long as what is returned lives.
     pub fn record_restart(&self, why: String) -> Restarting<'_> {
         self.0.lock().restarting.push(why.clone());
@@ -121,8 +135,15 @@ impl TasksState {
             format!("the oldest task of the queue `{}` waits for {seconds} s", stats.queue)
         });
         let restarting = status.restarting.iter().cloned();
-        let reasons: Vec<String> =
-            status.unavailable().into_iter().chain(restarting).chain(too_old).collect();
+        let claim_fault =
+            status.claim_fault.iter().map(|why| format!("no task can be claimed: {why}"));
+        let reasons: Vec<String> = status
+            .unavailable()
+            .into_iter()
+            .chain(claim_fault)
+            .chain(restarting)
+            .chain(too_old)
+            .collect();
         if reasons.is_empty() { Health::Up } else { Health::Degraded(reasons.join("; ")) }
     }
 

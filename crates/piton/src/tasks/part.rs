@@ -37,7 +37,8 @@ impl Part for Tasks {
         let mut problems = Problems(tasks.iter().flat_map(Task::problems).collect());
         problems.0.extend(twice(&tasks));
         let clock = Clock::default();
-        let OpenBroker { broker, in_transactions } = brokers::open(&settings, launch, &clock);
+        let OpenBroker { broker, in_transactions, is_shared } =
+            brokers::open(&settings, &tasks, launch, &clock).map_err(|problem| *problem)?;
         let process = process_name(launch.name());
         let crons: Vec<Cron> = launch.provided::<Cron>().cloned().collect();
         let scheduler = Scheduler::new(broker.clone(), clock.clone(), process.clone(), crons);
@@ -56,6 +57,7 @@ impl Part for Tasks {
                 .unwrap_or(usize::MAX),
             broker,
             in_transactions,
+            is_shared,
             clock,
             process,
             status_path,

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use super::redis_settings::RedisTasksSettings;
 use crate::config::{ByteSize, Reader};
 
 /// Background tasks: where they are stored, and the worker that runs them.
 #[derive(Clone, Debug, piton_macros::Settings)]
 #[setting(check = Self::check)]
 pub struct TasksSettings {
-    /// The place where tasks are stored: `database` (the service's own, see `[db]`), or `memory`, which is for tests
-    /// and for work that may be lost when the service stops. **Default: `database`.**
+    /// The place where tasks are stored: `database` (the service's own, see `[db]`), `redis`, which is shared with workers of
+    /// Celery, or `memory`, which is for tests and for work that may be lost when the service stops.
+    /// **Default: `database`.**
     pub broker: TaskBroker,
 
     /// Runs tasks in the process that serves requests: `on`, `off`, or `auto`, which is `off` only in production with
@@ -65,6 +67,10 @@ pub struct TasksSettings {
     /// store the data, and send its key. **Default: `1MiB`.**
     #[setting(min = "1KiB", max = "64MiB")]
     pub max_message_size: ByteSize,
+
+    /// The Redis server, for `tasks.broker = "redis"`.
+    #[setting(section)]
+    pub redis: RedisTasksSettings,
 }
 
 impl Default for TasksSettings {
@@ -83,6 +89,7 @@ impl Default for TasksSettings {
             max_losses: 20,
             max_queue_age: Duration::from_secs(300),
             max_message_size: ByteSize::mib(1),
+            redis: RedisTasksSettings::default(),
         }
     }
 }
@@ -92,6 +99,8 @@ crate::setting_enum! {
     pub enum TaskBroker: default Database {
         /// The service's database.
         Database = "database" | "db",
+        /// A Redis server, on Celery's wire.
+        Redis = "redis",
         /// The memory of the process.
         Memory = "memory",
     }
@@ -154,6 +163,7 @@ impl TasksSettings {
         if self.keep_failures.is_zero() {
             problems.push(("keep_failures", "a failed task would be lost at once", "7days"));
         }
+        problems.extend(self.redis.problems(self.broker == TaskBroker::Redis, self.lease));
         problems
     }
 }

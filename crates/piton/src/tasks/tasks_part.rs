@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use piton_celery::Exception;
+use piton_celery::{Exception, python_json};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -50,6 +50,8 @@ pub struct Tasks(pub(super) Arc<SharedTasks>);
 pub(super) struct SharedTasks {
     pub broker: Arc<dyn Broker>,
     pub in_transactions: InTransactions,
+    /// True if other processes see the same tasks.
+    pub is_shared: bool,
     pub clock: Clock,
     /// The name of this process: `registry@host:4711`.
     pub process: String,
@@ -135,7 +137,7 @@ impl Tasks {
                 let why = format!("task {id} has no result after {time}");
                 return Err(BrokerError::new(Kind::Timeout, why).into());
             }
-            tokio::time::sleep(delay).await;
+            let _ = tokio::time::timeout(delay, self.0.broker.changed(id)).await;
         }
     }
 
@@ -143,13 +145,16 @@ impl Tasks {
     async fn ended(&self, id: &str) -> Result<Option<Result<Value, TaskFailure>>, BrokerError> {
         let Some(record) = self.0.broker.task(id).await? else { return Ok(None) };
         let json = record.result.as_deref().unwrap_or("null");
-        let malformed = |error: serde_json::Error| {
+        let malformed = |error: piton_celery::Error| {
             BrokerError::new(Kind::Other, format!("the stored result of task {id}: {error}"))
         };
         Ok(match record.state {
-            TaskState::Succeeded => Some(Ok(serde_json::from_str(json).map_err(malformed)?)),
+            TaskState::Succeeded => {
+                Some(Ok(python_json::from_slice(json.as_bytes()).map_err(malformed)?))
+            }
             TaskState::Failed => {
-                let exception: Exception = serde_json::from_str(json).map_err(malformed)?;
+                let exception: Exception =
+                    python_json::from_slice(json.as_bytes()).map_err(malformed)?;
                 Some(Err(TaskFailure::Failed(exception)))
             }
             TaskState::Revoked => Some(Err(TaskFailure::Revoked)),

@@ -43,7 +43,7 @@ pub const GROUND_FLOOR: [&str; 16] = [
 ];
 
 /// All modules, in reading order.
-pub const MODULES: [ModuleRow; 31] = [
+pub const MODULES: [ModuleRow; 32] = [
     row("launch_steps", Only(&[])),
     row("stop_signal", Only(&[])),
     row("reload_signal", Only(&[])),
@@ -79,12 +79,13 @@ pub const MODULES: [ModuleRow; 31] = [
     row("db", GroundFloorAnd(&["app", "http"])),
     row("db_disabled", GroundFloorAnd(&["http"])),
     row("auth", GroundFloorAnd(&["app", "db", "http"])),
-    row("cache", GroundFloorAnd(&["http"])),
+    row("redis_client", GroundFloorAnd(&[])),
+    row("cache", GroundFloorAnd(&["http", "redis_client"])),
     row("client", GroundFloorAnd(&["http"])),
     row("aws", GroundFloorAnd(&["app", "http"])),
     row("openapi", GroundFloorAnd(&["app", "http"])),
     row("panel", GroundFloorAnd(&["admin", "http"])),
-    row("tasks", GroundFloorAnd(&["app", "db", "http", "testing"])),
+    row("tasks", GroundFloorAnd(&["app", "db", "http", "redis_client", "testing"])),
     row("testing", GroundFloorAnd(&["app", "http"])),
     row("allocator", Only(&[])),
     row("prelude", All),

@@ -12,15 +12,15 @@ use parking_lot::{Mutex, RwLock};
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, watch};
 
-use super::connection::{Handshake, RedisConnection, RedisFailure};
+use super::connection::{Handshake, RedisConnection};
 use super::scripts::Script;
-use super::server::RedisServer;
 use crate::cache::cached_value::CachedValue;
 use crate::cache::invalidation_log::Invalidations;
 use crate::cache::metrics::CacheMetrics;
 use crate::cache::settings::CacheSettings;
 use crate::cache::store_results::{BeginResult, Lease, Lookup, StoreOutcome};
 use crate::part::{Health, Problem};
+use crate::redis_client::{RedisFailure, RedisServer};
 use crate::secrets::redact_text;
 use crate::stop_signal::Stop;
 use crate::support::backoff::{Backoff, JITTER};
@@ -97,7 +97,7 @@ impl Store {
         let namespace = settings.namespace.clone();
         let namespace = namespace.unwrap_or_else(|| app.chars().map(plain).collect());
         Ok(Arc::new(Self {
-            server: RedisServer::new(settings)?,
+            server: RedisServer::new(&settings.server())?,
             prefix: format!("{namespace}:cache:"),
             namespace,
             owner: random_id(),
@@ -236,6 +236,7 @@ impl Store {
             self.read(|state| state.connection.clone()).ok_or(RedisFailure::NotConnected)?;
         let started = Instant::now();
         let reply = connection.query(command, self.timeout).await;
+        let reply = reply.map_err(|failure| failure.naming(self.server.names()));
         self.metrics.observe_operation(operation, started.elapsed());
         if let Err(failure) = &reply {
             self.record_failure(&connection, operation, failure);
@@ -411,7 +412,10 @@ impl Store {
             (state.undelivered, handshake)
         });
         let mut timed_out = false;
-        let is_up = match self.server.connect(&handshake).await {
+        let connected = self
+            .server
+            .connect(async |connection| RedisConnection::handshake(connection, &handshake).await);
+        let is_up = match connected.await {
             Ok((connection, reply)) => {
                 let is_settled = self.change(|state| {
                     if reply.ended_epoch {

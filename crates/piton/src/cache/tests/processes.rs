@@ -187,16 +187,16 @@ async fn tls_verifies_the_certificate_of_the_server() {
         tls_ca: authority.cloned(),
         ..on(&server)
     };
-    let up = Process::start(settings("localhost", CacheTls::Verify, Some(&authority))).await;
+    let up = Process::start(settings("localhost", RedisTls::Verify, Some(&authority))).await;
     up.wait_until_up().await;
     up.set("a", &1).await;
     assert_eq!(up.get::<u32>("a").await, Some(1));
-    let anybody = Process::start(settings("127.0.0.1", CacheTls::Require, None)).await;
+    let anybody = Process::start(settings("127.0.0.1", RedisTls::Require, None)).await;
     anybody.wait_until_up().await;
     for wrong in [
-        settings("127.0.0.1", CacheTls::Verify, Some(&authority)),
-        settings("localhost", CacheTls::Verify, None),
-        settings("localhost", CacheTls::Disable, None),
+        settings("127.0.0.1", RedisTls::Verify, Some(&authority)),
+        settings("localhost", RedisTls::Verify, None),
+        settings("localhost", RedisTls::Disable, None),
     ] {
         let refused = Process::start(wrong).await;
         assert!(matches!(refused.health().await, Health::Degraded(_)));

@@ -20,6 +20,11 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub(super) mod records;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "redis_disabled.rs"]
+mod redis;
 #[cfg(all(feature = "postgres", not(feature = "sqlite")))]
 #[path = "absent_database.rs"]
 mod sqlite;
@@ -33,8 +38,11 @@ use futures_util::future::BoxFuture;
 
 use super::clock::Clock;
 use super::error::BrokerError;
+use super::monitored_worker::MonitoredWorker;
 use super::settings::{TaskBroker, TasksSettings};
-use crate::part::Launch;
+use super::task::Task;
+use crate::part::{Launch, Problem};
+use crate::stop_signal::Stop;
 use memory::{MemoryBroker, MemoryLimits};
 use records::{
     ClaimedBatch, CronRecord, NewGroup, NewTask, QueueStats, Settled, Settlement, TaskFilter,
@@ -42,10 +50,19 @@ use records::{
 };
 
 /// Opens the broker that the settings choose. Connects to nothing.
-pub(super) fn open(settings: &TasksSettings, launch: &Launch, clock: &Clock) -> OpenBroker {
+///
+/// # Errors
+/// Settings that only the broker can check.
+pub(super) fn open(
+    settings: &TasksSettings,
+    tasks: &[Task],
+    launch: &Launch,
+    clock: &Clock,
+) -> Result<OpenBroker, Box<Problem>> {
     match settings.broker {
-        TaskBroker::Database => database::open(launch, clock),
-        TaskBroker::Memory => in_memory(clock),
+        TaskBroker::Database => Ok(database::open(launch, clock)),
+        TaskBroker::Memory => Ok(in_memory(clock)),
+        TaskBroker::Redis => redis::open(settings, tasks, clock),
     }
 }
 
@@ -53,11 +70,13 @@ pub(super) fn open(settings: &TasksSettings, launch: &Launch, clock: &Clock) -> 
 pub(super) struct OpenBroker {
     pub broker: Arc<dyn Broker>,
     pub in_transactions: database::InTransactions,
+    /// True if other processes see the same tasks.
+    pub is_shared: bool,
 }
 
 fn in_memory(clock: &Clock) -> OpenBroker {
     let broker = Arc::new(MemoryBroker::new(clock.clone(), MemoryLimits::default()));
-    OpenBroker { broker, in_transactions: database::InTransactions::default() }
+    OpenBroker { broker, in_transactions: database::InTransactions::default(), is_shared: false }
 }
 
 /// The future of a broker's call.
@@ -91,7 +110,7 @@ pub(super) trait Broker: TaskAdmin + CronStore + Send + Sync {
     fn unregister(&self, worker: WorkerId) -> Call<'_, ()>;
 
     /// Claims up to `max` tasks that are ready in `queues` and not paused: by priority over all queues, then in
-    /// the order in which they were enqueued. Claims nothing for a worker whose lease has been taken away.
+    /// the order in which they were enqueued in their queue (a database: in all queues). Claims nothing for a worker whose lease has been taken away.
     /// Tasks that are due become ready first. Never waits for a task.
     fn claim<'a>(
         &'a self,
@@ -121,6 +140,18 @@ pub(super) trait Broker: TaskAdmin + CronStore + Send + Sync {
     /// Waits until tasks may have become ready in `queues`: enqueued by any process, or released. May return early
     /// for no reason; the caller limits its time.
     fn woken<'a>(&'a self, queues: &'a [String]) -> BoxFuture<'a, ()>;
+
+    /// Waits until the state of a task may have changed. Returns at once if it has ended. The caller limits its time, and
+    /// looks again: a broker that is not told of changes waits indefinitely.
+    fn changed<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Shows a worker to the monitors of other programs, and does what they ask, until `stop`. Brokers that no other
+    /// program knows have none.
+    fn serve_monitors(&self, _worker: Arc<dyn MonitoredWorker>, _stop: Stop) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// The calls of operators and clients.

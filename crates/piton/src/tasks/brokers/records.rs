@@ -27,6 +27,9 @@ pub(crate) struct NewTask {
     pub retries: u32,
     pub parent_id: Option<String>,
     pub group: Option<GroupMember>,
+    /// True if the sender wants no result. The message says so, too.
+    #[serde(default)]
+    pub ignore_result: bool,
     /// The whole message in Celery's protocol 2, as JSON.
     pub message: String,
 }
@@ -81,6 +84,20 @@ pub(crate) struct Settlement {
     pub outcome: Outcome,
     /// Tasks to enqueue in the same transaction. Not enqueued if the settlement is fenced.
     pub follow_ups: Vec<NewTask>,
+    /// Tasks that will never be sent, because this one has failed: the rest of its chain. They fail with its result, so
+    /// that those who wait for them learn of it.
+    pub abandoned: Vec<NewTask>,
+}
+
+impl Settlement {
+    /// Returns the tasks that fail with this one, with the exception.
+    pub fn failures(&self) -> impl Iterator<Item = (&NewTask, &str)> {
+        let result = match &self.outcome {
+            Outcome::Finished(Some(finished)) => finished.result.as_str(),
+            _ => "null",
+        };
+        self.abandoned.iter().map(move |task| (task, result))
+    }
 }
 
 /// The outcome of a claimed task.

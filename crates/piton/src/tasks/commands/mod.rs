@@ -107,7 +107,7 @@ fn schedule_name() -> Arg {
 async fn run(app: &Handle, arguments: &ArgMatches) -> Result<(), LaunchError> {
     let tasks: Tasks = app.part_unconnected();
     require_shared(&tasks)?;
-    if only_reads(arguments) {
+    if only_reads(arguments) && database::has(&tasks.0.in_transactions) {
         database::open_existing(app).await?;
     }
     let (verb, arguments) = arguments.subcommand().expect("clap requires a subcommand");
@@ -151,7 +151,7 @@ fn only_reads(arguments: &ArgMatches) -> bool {
 
 /// Refuses tasks that are in memory, of which a command would only see its own: none.
 fn require_shared(tasks: &Tasks) -> Result<(), LaunchError> {
-    if database::has(&tasks.0.in_transactions) {
+    if tasks.0.is_shared {
         return Ok(());
     }
     let why = "tasks are in the memory of the process that serves, where a command cannot see them: set tasks.broker to \

@@ -3,14 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use piton_celery::{Embed, Exception};
+use piton_celery::{Embed, EventKind, Exception, safe_repr};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
 
 use super::executor::Executor;
 use super::failure::{Failure, retry_delay};
-use super::follow_ups::FollowUps;
 use super::message::TimeLimits;
 use super::registry::KnownTask;
 use super::slot::Slot;
@@ -20,6 +19,7 @@ use crate::stop_signal::Trigger;
 use crate::tasks::brokers::records::{FinalState, FinishedTask, NewTask, Outcome, Settlement};
 use crate::tasks::clock::millis;
 use crate::tasks::error::Verdict;
+use crate::tasks::follow_ups::{FollowUps, INHERITED};
 use crate::tasks::metrics::AttemptOutcome;
 use crate::tasks::task::{Task, TaskOptions};
 use crate::tasks::task_call::TaskCall;
@@ -31,6 +31,8 @@ pub(super) enum End {
     Failed(Failure),
     /// Not run, or not to its end, for Celery's reason: `expired` or `terminated`.
     Revoked(&'static str),
+    /// Not run now, because its rate is limited.
+    Postponed(Duration),
 }
 
 impl End {
@@ -98,6 +100,7 @@ impl<'a> Attempt<'a> {
         match end {
             End::Returned(value) => self.succeed(&value),
             End::Revoked(reason) => self.revoke(reason),
+            End::Postponed(delay) => self.snooze(delay),
             End::Failed(failure) => match failure.verdict {
                 Verdict::Retry(after) => match self.retry_options() {
                     Some(options) => self.retry(options, &failure, after),
@@ -119,13 +122,20 @@ impl<'a> Attempt<'a> {
     fn succeed(&mut self, value: &Value) -> Settlement {
         let embed = std::mem::take(&mut self.embed);
         let has_followers = !(embed.callbacks.is_empty() && embed.chain.is_empty());
-        let follow_ups = match has_followers.then(|| self.follow_ups().of_success(embed, value)) {
+        let follow_ups = match has_followers
+            .then(|| self.follow_ups(&|name| self.options_of(name)).of_success(embed, value))
+        {
             Some(Ok(follow_ups)) => follow_ups,
             // The chain would end without a trace otherwise.
             Some(Err(exception)) => return self.fail(Failure::permanent(exception)),
             None => Vec::new(),
         };
         let duration = self.observe(AttemptOutcome::Success);
+        self.executor.events.record(|| EventKind::TaskSucceeded {
+            uuid: self.run.id().to_owned(),
+            result: safe_repr(value),
+            runtime: Some(duration),
+        });
         let (id, name) = (self.run.id(), self.run.name());
         debug!(task.name = name, task.id = id, ?duration, "Finished task `{name}`");
         let ignores_result = self.ignores_result
@@ -139,8 +149,16 @@ impl<'a> Attempt<'a> {
         let duration = self.observe(AttemptOutcome::Failure);
         let (id, name, why) = (self.run.id(), self.run.name(), redact_text(&failure.message));
         error!(task.name = name, task.id = id, ?duration, "Task `{name}` failed: {why}");
-        let embed = std::mem::take(&mut self.embed);
-        let follow_ups = self.follow_ups().of_failure(embed).unwrap_or_else(|exception| {
+        self.executor.events.record(|| EventKind::TaskFailed {
+            uuid: id.to_owned(),
+            exception: failure.exception.to_string(),
+            traceback: failure.traceback.clone(),
+        });
+        let mut embed = std::mem::take(&mut self.embed);
+        let options = |name: &str| self.options_of(name);
+        let followers = self.follow_ups(&options);
+        let abandoned = followers.abandoned(std::mem::take(&mut embed.chain));
+        let follow_ups = followers.of_failure(embed).unwrap_or_else(|exception| {
             warn!(
                 task.name = name,
                 task.id = id,
@@ -150,7 +168,8 @@ impl<'a> Attempt<'a> {
         });
         let result = failure.result();
         let finished = self.finished(FinalState::Failure, result, failure.traceback);
-        self.settle(Outcome::Finished(Some(finished)), follow_ups)
+        let outcome = Outcome::Finished(Some(finished));
+        Settlement { abandoned, ..self.settle(outcome, follow_ups) }
     }
 
     fn retry(
@@ -169,6 +188,11 @@ impl<'a> Attempt<'a> {
             ?duration,
             "Task `{name}` failed, attempt {attempt} of {max}, trying again in {delay:.1?}: {why}"
         );
+        self.executor.events.record(|| EventKind::TaskRetried {
+            uuid: id.to_owned(),
+            exception: failure.exception.to_string(),
+            traceback: failure.traceback.clone().unwrap_or_default(),
+        });
         self.reschedule(delay, attempt, Some(failure.result()))
     }
 
@@ -188,6 +212,12 @@ impl<'a> Attempt<'a> {
         self.observe(AttemptOutcome::Other);
         let (id, name) = (self.run.id(), self.run.name());
         info!(task.name = name, task.id = id, "Task `{name}` was revoked: {reason}");
+        self.executor.events.record(|| EventKind::TaskRevoked {
+            uuid: id.to_owned(),
+            terminated: reason == "terminated",
+            signum: None,
+            expired: reason == "expired",
+        });
         let finished = self.finished(FinalState::Revoked, revoked_result(reason), None);
         self.settle(Outcome::Finished(Some(finished)), Vec::new())
     }
@@ -214,16 +244,29 @@ impl<'a> Attempt<'a> {
     }
 
     fn settle(&self, outcome: Outcome, follow_ups: Vec<NewTask>) -> Settlement {
-        Settlement { key: self.key, id: self.run.id().to_owned(), outcome, follow_ups }
+        let id = self.run.id().to_owned();
+        Settlement { key: self.key, id, outcome, follow_ups, abandoned: Vec::new() }
     }
 
-    fn follow_ups(&self) -> FollowUps<'_> {
+    /// Returns what makes the tasks that follow.
+    fn follow_ups<'b>(
+        &'b self,
+        options: &'b dyn Fn(&str) -> Option<&'b TaskOptions>,
+    ) -> FollowUps<'b> {
+        let header = |name: &str| Some((name.to_owned(), self.run.header(name)?.clone()));
         FollowUps {
-            parent: &self.run,
-            tasks: &self.executor.registry.tasks,
+            parent_id: self.run.id(),
+            root_id: self.run.root_id(),
+            inherited: INHERITED.into_iter().filter_map(header).collect(),
+            options,
             now_ms: self.executor.clock.now_ms(),
             origin: &self.executor.origin,
         }
+    }
+
+    /// Returns the options of a task of this service.
+    fn options_of(&self, name: &str) -> Option<&TaskOptions> {
+        self.executor.registry.tasks.get(name).map(|known| known.task.options())
     }
 
     /// Counts the attempt. Returns its duration.

@@ -58,6 +58,11 @@ impl Buffer {
         (tasks.queue.len(), tasks.bytes)
     }
 
+    /// Returns the messages of the tasks.
+    pub fn messages(&self) -> Vec<String> {
+        self.tasks.lock().queue.iter().map(|(_, task)| task.message.clone()).collect()
+    }
+
     /// Takes the tasks out that `is_chosen` chooses. They get the time for which they have waited.
     pub fn take_if(&self, is_chosen: impl Fn(&ClaimedTask, Duration) -> bool) -> Vec<ClaimedTask> {
         let mut tasks = self.tasks.lock();

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::session::Session;
 use super::settling::BROKER_BACKOFF;
 use crate::support::backoff::{Backoff, JITTER, with_jitter};
+use crate::tasks::error::Kind;
 
 /// The size of messages in the buffer beyond which nothing more is claimed.
 const MAX_BUFFER_BYTES: usize = 32 << 20;
@@ -29,11 +30,21 @@ impl Session {
                 self.room.notified().await;
                 continue;
             }
-            let (broker, queues) = (&self.shared.broker, &self.shared.queues);
-            let claimed = broker.claim(self.worker, queues, wanted).await;
-            let Ok(batch) = self.shared.record_answer(claimed) else {
-                sleep(backoff.next_delay()).await;
-                continue;
+            let (broker, queues) = (&self.shared.broker, self.shared.queues());
+            let claimed = broker.claim(self.worker, &queues, wanted).await;
+            let batch = match self.shared.record_answer(claimed) {
+                Ok(batch) => {
+                    self.shared.state.record_claim_fault(None);
+                    batch
+                }
+                Err(error) => {
+                    // Otherwise a broker that refuses every claim would look healthy, and no task would run.
+                    if error.kind() != Kind::Unavailable {
+                        self.shared.state.record_claim_fault(Some(&error));
+                    }
+                    sleep(backoff.next_delay()).await;
+                    continue;
+                }
             };
             backoff = BROKER_BACKOFF;
             let found_all = batch.tasks.len() < wanted;
@@ -43,7 +54,7 @@ impl Session {
             if found_all {
                 let asked = Instant::now();
                 // Woken or not, the next claim says what there is.
-                let _ = timeout(idle_time, broker.woken(queues)).await;
+                let _ = timeout(idle_time, broker.woken(&queues)).await;
                 if !is_empty || asked.elapsed() > MAX_FRUITLESS_DELAY {
                     fruitless = FRUITLESS_BACKOFF;
                 } else {

@@ -27,8 +27,8 @@ impl Worker {
         let mut ran = Vec::new();
         shared.broker.release_lost().await?;
         // One by one, so that the order is that of the broker also for tasks that are sent meanwhile.
-        while let Some(claimed) = shared.broker.claim(worker, &shared.queues, 1).await?.tasks.pop()
-        {
+        let queues = shared.queues();
+        while let Some(claimed) = shared.broker.claim(worker, &queues, 1).await?.tasks.pop() {
             ran.push(self.run_one(worker, claimed).await?);
             if ran.len() >= MAX_DRAINED {
                 let text = format!(

@@ -1,12 +1,16 @@
 //! [`Executor`]: runs one claimed task from its message to its settlement.
 
-use piton_celery::{Exception, TaskBody, bind};
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+use piton_celery::{EventKind, Exception, TaskBody, bind};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::attempt::{Attempt, End, Perform};
 use super::message::Message;
+use super::overrides::Overrides;
 use super::registry::{KnownTask, Registry};
 use super::slot::{Running, Slot};
 use crate::handle::Handle;
@@ -15,6 +19,7 @@ use crate::stop_signal::Stop;
 use crate::tasks::brokers::records::{ClaimedTask, Settlement};
 use crate::tasks::clock::Clock;
 use crate::tasks::metrics::TaskMetrics;
+use crate::tasks::monitored_worker::TaskEvents;
 use crate::tasks::task::{Ack, Task};
 use crate::tasks::task_call::TaskCall;
 use crate::tasks::task_run::TaskRun;
@@ -30,23 +35,29 @@ pub(super) struct Executor {
     pub origin: String,
     /// A signal that is never given, for tasks without a soft timeout.
     pub never: Stop,
+    pub overrides: Overrides,
+    /// The number of runs of each task.
+    pub totals: Mutex<BTreeMap<String, u64>>,
+    pub events: TaskEvents,
 }
 
 impl Executor {
     /// Runs a task in `slot`, which it occupies until the caller ends it. Returns what becomes of the task.
-    pub async fn execute(&self, claimed: ClaimedTask, slot: &Slot, stop: &Stop) -> Settlement {
+    pub async fn execute(&self, mut claimed: ClaimedTask, slot: &Slot, stop: &Stop) -> Settlement {
         let started = Instant::now();
         let (mut message, unreadable) = match Message::read(&claimed) {
             Ok(message) => (message, None),
             Err(exception) => (Message::default(), Some(exception)),
         };
         let known = self.registry.tasks.get(&message.headers.task);
-        let limits = message.time_limits(known.map(|known| known.task.options()));
+        let changed = self.overrides.time_limit(&message.headers.task);
+        let limits = message.time_limits(known.map(|known| known.task.options()), changed);
         let request = message.request(&claimed.id);
         let (trigger, soft_stop) = limits.soft.map(|_| Stop::new()).unzip();
         let soft_stop = soft_stop.unwrap_or_else(|| self.never.clone());
+        self.events.record(|| EventKind::TaskReceived((&message.headers).into()));
         let run = TaskRun::new(message.take_about(&claimed), soft_stop, stop.clone());
-        let attempt = self.begin(&claimed, known, &mut message, &run, slot, started);
+        let attempt = self.begin(&mut claimed, known, &mut message, &run, slot, started);
         let TaskBody { args, kwargs, .. } = message.body;
         let call = match unreadable {
             Some(exception) => Err(Box::new(End::fail(exception))),
@@ -71,7 +82,7 @@ impl Executor {
     /// Occupies the slot. Nothing is awaited before it, so that no claimed task is in neither place.
     fn begin<'a>(
         &'a self,
-        claimed: &ClaimedTask,
+        claimed: &mut ClaimedTask,
         known: Option<&'a KnownTask>,
         message: &mut Message,
         run: &TaskRun,
@@ -86,6 +97,8 @@ impl Executor {
         slot.begin(Running {
             key: claimed.key,
             run: run.clone(),
+            // Not copied: nobody else reads it any more.
+            message: std::mem::take(&mut claimed.message),
             started_at_ms,
             runs_at_most_once: known.is_some_and(runs_at_most_once),
             is_revoked: false,
@@ -120,10 +133,23 @@ impl Executor {
             return Err(Box::new(End::Revoked("expired")));
         }
         let known = known.ok_or_else(|| Box::new(End::fail(Exception::not_registered(name))))?;
+        if let Some(delay) = self.overrides.postpone(name) {
+            return Err(Box::new(End::Postponed(delay)));
+        }
+        self.count(name);
+        self.events.record(|| EventKind::TaskStarted { uuid: claimed.id.clone() });
         if claimed.losses > 0 && runs_at_most_once(known) {
             return Err(Box::new(End::fail(worker_lost())));
         }
         Ok(known)
+    }
+
+    fn count(&self, name: &str) {
+        let mut totals = self.totals.lock();
+        match totals.get_mut(name) {
+            Some(total) => *total += 1,
+            None => drop(totals.insert(name.to_owned(), 1)),
+        }
     }
 
     fn call<'a>(

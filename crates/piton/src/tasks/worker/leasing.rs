@@ -75,7 +75,13 @@ impl Session {
                 keep_message: true,
             };
             let outcome = Outcome::Finished(Some(finished));
-            self.pending.push(Settlement { key, id, outcome, follow_ups: Vec::new() });
+            self.pending.push(Settlement {
+                key,
+                id,
+                outcome,
+                follow_ups: Vec::new(),
+                abandoned: Vec::new(),
+            });
         }
     }
 }

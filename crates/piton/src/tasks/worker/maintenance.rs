@@ -76,9 +76,10 @@ impl super::shared::Shared {
     /// Reads the numbers of the queues, for metrics and health.
     pub async fn read_queues(&self) {
         if let Ok(mut queues) = self.record_answer(self.broker.queues().await) {
-            self.executor.metrics.set_queues(&self.queues, &queues);
+            let read = self.queues();
+            self.executor.metrics.set_queues(&read, &queues);
             // Those of other services are their own matter.
-            queues.retain(|stats| self.queues.contains(&stats.queue));
+            queues.retain(|stats| read.contains(&stats.queue));
             self.state.set_queues(queues);
         }
     }

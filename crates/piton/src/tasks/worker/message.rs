@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use piton_celery::{Envelope, Exception, TaskBody, TaskHeaders};
+use piton_celery::{Envelope, Exception, TaskBody, TaskHeaders, TimeLimit};
 use serde_json::Value;
 
 use crate::request::current_request::CurrentRequest;
@@ -46,14 +46,20 @@ impl Message {
         Ok(Self { headers: envelope.headers, body })
     }
 
-    /// Returns the time limits of the message, else those of the task.
-    pub fn time_limits(&self, options: Option<&TaskOptions>) -> TimeLimits {
+    /// Returns the time limits of the message, else those that an operator has set, else those of the task.
+    pub fn time_limits(
+        &self,
+        options: Option<&TaskOptions>,
+        changed: Option<TimeLimit>,
+    ) -> TimeLimits {
         let set = |limit: Option<Duration>| limit.filter(|limit| !limit.is_zero());
         let limit = self.headers.time_limit;
-        TimeLimits {
-            soft: set(limit.soft).or(options.and_then(|options| options.soft_timeout)),
-            hard: set(limit.hard).or(options.and_then(|options| options.timeout)),
-        }
+        let own = match (changed, options) {
+            (Some(changed), _) => (set(changed.soft), set(changed.hard)),
+            (None, Some(options)) => (options.soft_timeout, options.timeout),
+            (None, None) => (None, None),
+        };
+        TimeLimits { soft: set(limit.soft).or(own.0), hard: set(limit.hard).or(own.1) }
     }
 
     /// Returns the request that the task belongs to: its log lines carry the id, and its calls of other services the

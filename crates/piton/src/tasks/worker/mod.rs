@@ -11,10 +11,11 @@ mod claiming;
 mod drain;
 mod executor;
 mod failure;
-mod follow_ups;
 mod leasing;
 mod maintenance;
 mod message;
+mod monitored;
+mod overrides;
 mod pending;
 mod prefetch;
 mod registry;
@@ -28,6 +29,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, RwLock};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
@@ -36,11 +38,13 @@ use super::brokers::records::WorkerId;
 use super::clock::Clock;
 use super::health::TasksState;
 use super::metrics::TaskMetrics;
+use super::monitored_worker::{MonitoredWorker, TaskEvents};
 use super::settings::TasksSettings;
 use super::task::Task;
 use crate::handle::Handle;
 use crate::stop_signal::Stop;
 use executor::Executor;
+use overrides::Overrides;
 use registry::Registry;
 use session::{Session, SessionEnd};
 use settling::BROKER_BACKOFF;
@@ -106,22 +110,42 @@ impl Worker {
             max_losses: config.max_losses,
             origin: config.name.clone(),
             never: Stop::never(),
+            overrides: Overrides::default(),
+            totals: Mutex::default(),
+            events: TaskEvents::default(),
         };
-        Self(Arc::new(Shared { config, broker, executor, state, queues }))
+        let queues = RwLock::new(queues.into());
+        Self(Arc::new(Shared {
+            config,
+            broker,
+            executor,
+            state,
+            queues,
+            session: Mutex::default(),
+        }))
     }
 
     /// Runs tasks until `stop`, and at most about ten seconds longer. Dropping the future is as if the process were
     /// killed: the tasks run again after the lease.
     pub async fn run(&self, stop: Stop) {
-        let Shared { config, queues, state, .. } = &*self.0;
+        let worker: Arc<dyn MonitoredWorker> = self.0.clone();
+        let monitored = self.0.broker.serve_monitors(worker, stop.clone());
+        tokio::join!(self.work(stop), monitored);
+    }
+
+    async fn work(&self, stop: Stop) {
+        let Shared { config, state, .. } = &*self.0;
         let (name, concurrency) = (&config.name, config.concurrency);
-        info!(worker = name, "Running tasks of {}, {concurrency} at a time", queues.join(", "));
+        let queues = self.0.queues().join(", ");
+        info!(worker = name, "Running tasks of {queues}, {concurrency} at a time");
         self.warn_of_unknown_queues();
         state.set_worker(Some(name));
         let mut supervisor = self.0.supervise("the worker");
         while let Some((worker, registered)) = self.register(&stop).await {
             let session = Session::new(self.0.clone(), worker, registered, stop.clone());
-            match supervisor.catch(Arc::new(session).run()).await {
+            let session = Arc::new(session);
+            *self.0.session.lock() = Arc::downgrade(&session);
+            match supervisor.catch(session.run()).await {
                 Ok(SessionEnd::Stopped) => {
                     self.unregister(worker).await;
                     break;
@@ -129,7 +153,7 @@ impl Worker {
                 Ok(SessionEnd::LeaseLost) => warn!(
                     worker = name,
                     "The worker lost its lease, or could not renew it in time: its tasks are cancelled and will run again. If \
-                     the database is slow, raise `tasks.lease`"
+                     the broker is slow, raise `tasks.lease`"
                 ),
                 Err(panic) => {
                     // Its tasks are cancelled with it, and are given back at once.

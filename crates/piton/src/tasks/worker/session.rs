@@ -152,7 +152,13 @@ impl Session {
             keep_message: true,
         };
         let outcome = Outcome::Finished(Some(finished));
-        self.pending.push(Settlement { key, id, outcome, follow_ups: Vec::new() });
+        self.pending.push(Settlement {
+            key,
+            id,
+            outcome,
+            follow_ups: Vec::new(),
+            abandoned: Vec::new(),
+        });
     }
 
     /// Wakes the loop that claims if the buffer is so empty that a claim is due.
@@ -175,7 +181,13 @@ impl Session {
     pub fn release(&self, tasks: Vec<ClaimedTask>) {
         for ClaimedTask { key, id, .. } in tasks {
             let outcome = Outcome::Released;
-            self.pending.push(Settlement { key, id, outcome, follow_ups: Vec::new() });
+            self.pending.push(Settlement {
+                key,
+                id,
+                outcome,
+                follow_ups: Vec::new(),
+                abandoned: Vec::new(),
+            });
         }
     }
 
@@ -206,7 +218,13 @@ impl Session {
             );
             let outcome = self.after_interruption(&running);
             let id = id.to_owned();
-            self.pending.push(Settlement { key: running.key, id, outcome, follow_ups: Vec::new() });
+            self.pending.push(Settlement {
+                key: running.key,
+                id,
+                outcome,
+                follow_ups: Vec::new(),
+                abandoned: Vec::new(),
+            });
         }
     }
 

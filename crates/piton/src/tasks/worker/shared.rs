@@ -1,9 +1,12 @@
 //! [`Shared`]: what all sessions of a worker have in common.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, RwLock};
 
 use super::WorkerConfig;
 use super::executor::Executor;
+use super::session::Session;
 use crate::tasks::brokers::Broker;
 use crate::tasks::brokers::records::WorkerInfo;
 use crate::tasks::error::{BrokerError, Kind};
@@ -16,7 +19,9 @@ pub(super) struct Shared {
     pub executor: Executor,
     pub state: Arc<TasksState>,
     /// The queues that are read.
-    pub queues: Vec<String>,
+    pub queues: RwLock<Arc<[String]>>,
+    /// The session that works now.
+    pub session: Mutex<Weak<Session>>,
 }
 
 impl Shared {
@@ -34,16 +39,20 @@ impl Shared {
         Supervisor::new(name, &self.state, &self.executor.metrics)
     }
 
+    pub fn queues(&self) -> Arc<[String]> {
+        self.queues.read().clone()
+    }
+
     /// Returns the queues that are read and that no task names.
     pub fn unknown_queues(&self) -> Vec<String> {
         let known = self.executor.registry.queues();
-        self.queues.iter().filter(|queue| !known.contains(queue)).cloned().collect()
+        self.queues().iter().filter(|queue| !known.contains(queue)).cloned().collect()
     }
 
     pub fn worker_info(&self) -> WorkerInfo {
         WorkerInfo {
             name: self.config.name.clone(),
-            queues: self.queues.clone(),
+            queues: self.queues().to_vec(),
             concurrency: self.config.concurrency,
             started_at_ms: self.executor.clock.now_ms(),
         }

@@ -16,6 +16,7 @@ pub(super) struct Slot {
 pub(super) struct Running {
     pub key: i64,
     pub run: TaskRun,
+    pub message: String,
     pub started_at_ms: i64,
     /// Set if it must not be started again, even if it does not end.
     pub runs_at_most_once: bool,
@@ -39,6 +40,20 @@ impl Slot {
             running.is_revoked = true;
             self.revoked.notify_one();
         }
+    }
+
+    /// Revokes the task if its id is among `ids`.
+    pub fn revoke_ids(&self, ids: &[&str]) {
+        let mut running = self.running.lock();
+        if let Some(running) = running.as_mut().filter(|running| ids.contains(&running.run.id())) {
+            running.is_revoked = true;
+            self.revoked.notify_one();
+        }
+    }
+
+    /// Returns what `look` sees of the running task.
+    pub fn look<T>(&self, look: impl FnOnce(&Running) -> T) -> Option<T> {
+        self.running.lock().as_ref().map(look)
     }
 
     /// Waits until the task is revoked.

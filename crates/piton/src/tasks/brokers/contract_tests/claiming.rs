@@ -25,8 +25,8 @@ on_every_broker! {
         let tasks = [
             task("late", "q", 9),
             task("middle-1", "other", 5),
-            task("middle-2", "q", 5),
-            task("middle-3", "other", 5),
+            task("middle-2", "other", 5),
+            task("soon", "q", 4),
             task("first", "third", 0),
             task("not-asked-for", "fourth", 0),
         ];
@@ -35,10 +35,10 @@ on_every_broker! {
         let asked = queues(&["q", "third", "other"]);
         let claimed = broker.claim(worker, &asked, 3).await.unwrap().tasks;
         let names: Vec<_> = claimed.iter().map(|task| task.id.as_str()).collect();
-        assert_eq!(names, ["first", "middle-1", "middle-2"]);
+        assert_eq!(names, ["first", "soon", "middle-1"]);
         let claimed = broker.claim(worker, &asked, 10).await.unwrap().tasks;
         let names: Vec<_> = claimed.iter().map(|task| task.id.as_str()).collect();
-        assert_eq!(names, ["middle-3", "late"]);
+        assert_eq!(names, ["middle-2", "late"]);
     }
 
     async fn a_claim_returns_the_task_as_it_was_enqueued(broker) {
@@ -46,9 +46,9 @@ on_every_broker! {
             priority: 3,
             expires_at_ms: Some(broker.clock.now_ms() + 5),
             retries: 2,
-            message: "{\"ü\": \"\\u0000 'quoted'\"}".into(),
             ..broker.new_task("a")
         };
+        let message = rendering::rendered(&sent).message;
         broker.enqueue(std::slice::from_ref(&sent), None).await.unwrap();
         let worker = broker.worker().await;
         broker.clock.advance(seconds(1));
@@ -57,7 +57,7 @@ on_every_broker! {
         assert_eq!((task.id, task.queue, task.priority), (sent.id, sent.queue, sent.priority));
         assert_eq!(task.created_at_ms, sent.created_at_ms);
         assert_eq!((task.due_at_ms, task.expires_at_ms), (None, sent.expires_at_ms));
-        assert_eq!((task.retries, task.losses, task.message), (2, 0, sent.message));
+        assert_eq!((task.retries, task.losses, task.message), (2, 0, message));
     }
 
     async fn a_task_does_not_start_before_it_is_due(broker) {

@@ -28,7 +28,7 @@ async fn remove_tables(db: &Db) {
 async fn tasks_are_stored_after_all_tables_were_removed(db: Db, clock: Clock, opened: OpenBroker) {
     opened.broker.prepare().await.unwrap();
     let fixture = Fixture {
-        broker: opened.broker.clone(),
+        broker: Arc::new(rendering::Rendering(opened.broker.clone())),
         clock,
         open_another: Box::new(|| unreachable!("one is enough")),
         _storage: Box::new(()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use test_support::redis::Redis;
 
 use super::memory::{MemoryBroker, MemoryLimits};
 use super::records::{
@@ -15,6 +16,7 @@ use super::records::{
 use super::*;
 use crate::tasks::clock::Clock;
 use crate::tasks::error::Kind;
+use crate::tasks::settings::{TaskBroker, TasksSettings};
 
 /// Defines a test for each function and each broker.
 macro_rules! on_every_broker {
@@ -38,6 +40,16 @@ macro_rules! on_every_broker {
             async fn on_postgres() {
                 check(postgres().await).await;
             }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_redis() {
+                check(redis().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_redis_with_results_elsewhere() {
+                check(redis_with_results_elsewhere().await).await;
+            }
         }
     )*};
 }
@@ -51,6 +63,7 @@ mod groups;
 mod history;
 mod leases;
 mod missing_tables;
+mod rendering;
 mod settling;
 mod waking;
 
@@ -77,7 +90,7 @@ impl std::ops::Deref for Fixture {
 fn memory() -> Fixture {
     let clock = Clock::default();
     let broker = MemoryBroker::new(clock.clone(), MemoryLimits::default());
-    let broker: Arc<dyn Broker> = Arc::new(broker);
+    let broker = rendering(broker);
     let same = broker.clone();
     // No other process can open it.
     let open_another = Box::new(move || -> BoxFuture<'static, Arc<dyn Broker>> {
@@ -93,7 +106,7 @@ async fn sqlite() -> Fixture {
         let (folder, clock) = (folder.path().to_owned(), clock.clone());
         Box::new(move || -> BoxFuture<'static, Arc<dyn Broker>> {
             let (folder, clock) = (folder.clone(), clock.clone());
-            Box::pin(async move { Arc::new(open_sqlite(&folder, clock).await) as _ })
+            Box::pin(async move { rendering(open_sqlite(&folder, clock).await) })
         })
     };
     Fixture { broker: open_another().await, clock, open_another, _storage: Box::new(folder) }
@@ -112,7 +125,7 @@ async fn postgres() -> Fixture {
         let clock = clock.clone();
         Box::new(move || -> BoxFuture<'static, Arc<dyn Broker>> {
             let (url, clock) = (url.clone(), clock.clone());
-            Box::pin(async move { Arc::new(open_postgres(&url, clock).await) as _ })
+            Box::pin(async move { rendering(open_postgres(&url, clock).await) })
         })
     };
     Fixture { broker: open_another().await, clock, open_another, _storage: Box::new(()) }
@@ -131,6 +144,46 @@ async fn open_postgres(url: &str, clock: Clock) -> super::postgres::PostgresBrok
     broker
 }
 
+async fn redis() -> Fixture {
+    let server = Redis::start();
+    redis_of(&server.url(), None, Box::new(server)).await
+}
+
+async fn redis_with_results_elsewhere() -> Fixture {
+    let (server, results) = (Redis::start(), Redis::start());
+    let (url, result_url) = (server.url(), results.url());
+    redis_of(&url, Some(&result_url), Box::new((server, results))).await
+}
+
+async fn redis_of(
+    url: &str,
+    result_url: Option<&str>,
+    storage: Box<dyn Any + Send + Sync>,
+) -> Fixture {
+    let clock = Clock::default();
+    let parse = |url: &str| crate::config::Setting::parse(&serde_json::Value::from(url)).unwrap();
+    let mut settings = TasksSettings { broker: TaskBroker::Redis, ..TasksSettings::default() };
+    settings.redis.url = Some(parse(url));
+    settings.redis.result_url = result_url.map(parse);
+    // As many as there are priorities, so that each counts.
+    settings.redis.priority_steps = (0..=9).collect();
+    let open_another = {
+        let clock = clock.clone();
+        Box::new(move || -> BoxFuture<'static, Arc<dyn Broker>> {
+            let broker = super::redis::RedisBroker::new(&settings, &[], &clock).ok().unwrap();
+            Box::pin(async move {
+                broker.prepare().await.unwrap();
+                rendering(broker)
+            })
+        })
+    };
+    Fixture { broker: open_another().await, clock, open_another, _storage: storage }
+}
+
+fn rendering(broker: impl Broker + 'static) -> Arc<dyn Broker> {
+    Arc::new(rendering::Rendering(Arc::new(broker)))
+}
+
 impl Fixture {
     /// Returns a task that is ready at once, in the queue `q`.
     fn new_task(&self, id: impl Into<String>) -> NewTask {
@@ -145,7 +198,8 @@ impl Fixture {
             retries: 0,
             parent_id: None,
             group: None,
-            message: format!("message of {id}"),
+            ignore_result: false,
+            message: String::new(),
             id,
         }
     }
@@ -228,7 +282,20 @@ impl Fixture {
 }
 
 fn settlement(task: &ClaimedTask, outcome: Outcome) -> Settlement {
-    Settlement { key: task.key, id: task.id.clone(), outcome, follow_ups: Vec::new() }
+    Settlement {
+        key: task.key,
+        id: task.id.clone(),
+        outcome,
+        follow_ups: Vec::new(),
+        abandoned: Vec::new(),
+    }
+}
+
+/// Returns the id of the task that a message is of.
+fn id_of(message: &str) -> String {
+    let envelope =
+        piton_celery::Envelope::<piton_celery::TaskHeaders>::from_slice(message.as_bytes());
+    envelope.unwrap().headers.id
 }
 
 fn queues(names: &[&str]) -> Vec<String> {

@@ -113,6 +113,22 @@ pub(in crate::tasks::brokers) async fn fail_groups(
     Ok(())
 }
 
+/// Stores the failures of tasks that will never be sent, each with its exception.
+pub(in crate::tasks::brokers) async fn fail_abandoned(
+    tx: &mut Tx,
+    failures: impl Iterator<Item = (&NewTask, &str)>,
+    now_ms: i64,
+) -> Result<(), BrokerError> {
+    for (task, exception) in failures {
+        // The task that it follows may have failed before, and was run again.
+        tx.run("DELETE FROM piton_task_results WHERE id = $1", (&task.id,)).await?;
+        let end = (state::FAILURE, exception.to_owned());
+        let group = end_summary(tx, task, end, now_ms).await?;
+        count_finished(tx, group, now_ms).await?;
+    }
+    Ok(())
+}
+
 /// Returns the summary of a group whose members have not all ended, by the id of the summary, which is the group's too.
 pub(in crate::tasks::brokers) async fn waiting_summary(
     db: &Db,

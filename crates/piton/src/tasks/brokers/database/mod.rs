@@ -80,7 +80,11 @@ pub(in crate::tasks) async fn open_existing(app: &Handle) -> Result<(), BrokerEr
 /// Returns the broker as both of its traits. It prepares its tables again if they are lost.
 pub(super) fn both<B: Broker + EnqueueInTransaction + 'static>(broker: B) -> OpenBroker {
     let broker = PreparingBroker::new(broker);
-    OpenBroker { broker: Arc::new(broker.clone()), in_transactions: Some(Arc::new(broker)) }
+    OpenBroker {
+        broker: Arc::new(broker.clone()),
+        in_transactions: Some(Arc::new(broker)),
+        is_shared: true,
+    }
 }
 
 /// Stores new tasks in the caller's transaction.

@@ -104,6 +104,10 @@ impl<B: Broker> Broker for PreparingBroker<B> {
     fn woken<'a>(&'a self, queues: &'a [String]) -> BoxFuture<'a, ()> {
         self.broker.woken(queues)
     }
+
+    fn changed<'a>(&'a self, id: &'a str) -> BoxFuture<'a, ()> {
+        self.broker.changed(id)
+    }
 }
 
 impl<B: Broker> TaskAdmin for PreparingBroker<B> {

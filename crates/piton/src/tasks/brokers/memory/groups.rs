@@ -87,8 +87,8 @@ impl State {
         }
     }
 
-    /// Stores the end of a summary that was never enqueued: its state and its exception.
-    fn end_summary(
+    /// Stores the end of a task that was never enqueued, such as a summary: its state and its exception.
+    pub fn end_summary(
         &mut self,
         summary: NewTask,
         (state, exception): (FinalState, String),

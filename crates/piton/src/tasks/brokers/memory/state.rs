@@ -248,13 +248,21 @@ impl State {
         now_ms: i64,
     ) -> Settled {
         let mut settled = Settled::default();
-        for Settlement { key, outcome, follow_ups, .. } in settlements {
+        for settlement in settlements {
+            let failures: Vec<(NewTask, String)> = settlement
+                .failures()
+                .map(|(task, exception)| (task.clone(), exception.to_owned()))
+                .collect();
+            let Settlement { key, outcome, follow_ups, .. } = settlement;
             let registration = self.workers.get_mut(&worker.0);
             if !registration.is_some_and(|registration| registration.claimed.remove(&key)) {
                 settled.fenced.push(key);
                 continue;
             }
             self.apply(key, outcome, now_ms);
+            for (task, exception) in failures {
+                self.end_summary(task, (FinalState::Failure, exception), now_ms);
+            }
             // Not limited in number: each stands for a task that has ended. One that is stored already is the same
             // task, because its id was fixed by its sender.
             for task in follow_ups {

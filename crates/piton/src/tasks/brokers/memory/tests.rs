@@ -19,6 +19,7 @@ fn task(id: &str) -> NewTask {
         retries: 0,
         parent_id: None,
         group: None,
+        ignore_result: false,
         message: "{}".to_owned(),
     }
 }
@@ -49,7 +50,13 @@ async fn more_tasks_than_the_maximum_are_refused_until_some_have_ended() {
     let claimed = broker.claim(id, &["q".to_owned()], 10).await.unwrap().tasks;
     for (at, task) in claimed.into_iter().enumerate() {
         let outcome = success(i64::try_from(at).unwrap());
-        let settlement = Settlement { key: task.key, id: task.id, outcome, follow_ups: Vec::new() };
+        let settlement = Settlement {
+            key: task.key,
+            id: task.id,
+            outcome,
+            follow_ups: Vec::new(),
+            abandoned: Vec::new(),
+        };
         assert!(broker.settle(id, vec![settlement]).await.unwrap().fenced.is_empty());
     }
     broker.enqueue(&[task("3"), task("4")], None).await.unwrap();
@@ -81,8 +88,13 @@ async fn a_worker_whose_lease_was_taken_away_claims_and_settles_nothing() {
     assert_eq!(broker.release_lost().await.unwrap(), 1);
     assert_eq!(broker.renew(lost, LEASE).await.unwrap(), None);
     assert!(broker.claim(lost, &queues, 1).await.unwrap().tasks.is_empty());
-    let settlement =
-        Settlement { key: claimed.key, id: claimed.id, outcome: success(0), follow_ups: vec![] };
+    let settlement = Settlement {
+        key: claimed.key,
+        id: claimed.id,
+        outcome: success(0),
+        follow_ups: vec![],
+        abandoned: vec![],
+    };
     assert_eq!(broker.settle(lost, vec![settlement]).await.unwrap().fenced, [claimed.key]);
     let other = broker.register(&worker(), LEASE).await.unwrap();
     let again = broker.claim(other, &queues, 1).await.unwrap().tasks.remove(0);

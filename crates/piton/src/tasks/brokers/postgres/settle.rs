@@ -102,7 +102,9 @@ pub(super) fn gives_back(settlements: &[Settlement]) -> bool {
 
 /// Returns whether tasks follow.
 pub(super) fn has_follow_ups(settlements: &[Settlement]) -> bool {
-    settlements.iter().any(|settlement| !settlement.follow_ups.is_empty())
+    settlements
+        .iter()
+        .any(|settlement| !settlement.follow_ups.is_empty() || !settlement.abandoned.is_empty())
 }
 
 /// Returns the tasks that follow those settlements that have been applied.

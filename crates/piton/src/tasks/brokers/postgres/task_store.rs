@@ -16,7 +16,9 @@ use super::sql::Statements;
 use super::wakeups::Wakeups;
 use super::{leases, partitions, schema};
 use crate::db::{Db, PostgresEngine, Tx};
-use crate::tasks::brokers::database::groups::{FinishedMembers, count_finished, open_group};
+use crate::tasks::brokers::database::groups::{
+    FinishedMembers, count_finished, fail_abandoned, open_group,
+};
 use crate::tasks::brokers::database::revoked::finish_revoked;
 use crate::tasks::brokers::records::{NewGroup, NewTask, Settled, Settlement, WorkerId};
 use crate::tasks::clock::Clock;
@@ -297,6 +299,9 @@ impl TaskStore {
         if !follow_ups.is_empty() {
             enqueue::store_new_tasks(tx, &follow_ups, self.offset_ms()).await?;
         }
+        let ended = settlements.iter().filter(|it| applied.keys.contains(&it.key));
+        let now_ms = self.clock.now_ms();
+        fail_abandoned(tx, ended.flat_map(Settlement::failures), now_ms).await?;
         if settle::gives_back(settlements) {
             finish_revoked(tx, self.clock.now_ms()).await?;
         }

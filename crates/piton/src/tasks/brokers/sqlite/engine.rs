@@ -92,6 +92,7 @@ impl Engine {
             id,
             outcome: Outcome::Released,
             follow_ups: Vec::new(),
+            abandoned: Vec::new(),
         });
         let (reply, _) = oneshot::channel();
         self.submit(Job::Settle { worker, settlements: settlements.collect(), reply });

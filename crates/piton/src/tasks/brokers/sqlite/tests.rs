@@ -62,6 +62,7 @@ fn new_task(id: &str) -> NewTask {
         retries: 0,
         parent_id: None,
         group: None,
+        ignore_result: false,
         message: "{}".into(),
     }
 }
@@ -96,6 +97,7 @@ impl Fixture {
                 keep_message: false,
             })),
             follow_ups: Vec::new(),
+            abandoned: Vec::new(),
         };
         batch.tasks.into_iter().map(settlement).collect()
     }

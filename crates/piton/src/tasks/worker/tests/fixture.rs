@@ -143,6 +143,7 @@ impl Fixture {
             retries: 0,
             parent_id: None,
             group: None,
+            ignore_result: false,
             message: String::from_utf8(message.unwrap().to_vec().unwrap()).unwrap(),
         }
     }

@@ -70,6 +70,7 @@ fn task() -> NewTask {
         retries: 0,
         parent_id: None,
         group: None,
+        ignore_result: false,
         message: "{}".into(),
     }
 }
@@ -100,6 +101,7 @@ fn succeeded(task: &ClaimedTask) -> Settlement {
         id: task.id.clone(),
         outcome: Outcome::Finished(Some(finished)),
         follow_ups: Vec::new(),
+        abandoned: Vec::new(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The tasks that follow a task: callbacks and the rest of its chain after a success, errbacks after a failure.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,22 +10,24 @@ use piton_celery::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::registry::KnownTask;
-use crate::tasks::brokers::records::{GroupMember, NewTask};
-use crate::tasks::clock::millis;
-use crate::tasks::new_message::new_id;
-use crate::tasks::task::{DEFAULT_QUEUE, MAX_PRIORITY};
-use crate::tasks::task_run::TaskRun;
+use super::brokers::records::{GroupMember, NewTask};
+use super::clock::millis;
+use super::new_message::new_id;
+use super::task::{DEFAULT_QUEUE, MAX_PRIORITY, TaskOptions};
 
-/// Headers that follow-up tasks inherit, by which the log of a request includes its tasks.
-const INHERITED: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
+/// The headers that follow-up tasks inherit, by which the log of a request includes its tasks.
+pub(super) const INHERITED: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
 
 /// Makes the follow-up tasks of one task.
 pub(super) struct FollowUps<'a> {
-    pub parent: &'a TaskRun,
-    /// The tasks of this service, whose options apply where a signature has none.
-    pub tasks: &'a HashMap<String, KnownTask>,
+    pub parent_id: &'a str,
+    pub root_id: &'a str,
+    /// The headers of the task that are among [`INHERITED`].
+    pub inherited: Map<String, Value>,
+    /// Returns the options of a task of this service, which apply where a signature has none.
+    pub options: &'a dyn Fn(&str) -> Option<&'a TaskOptions>,
     pub now_ms: i64,
+    /// The sending process.
     pub origin: &'a str,
 }
 
@@ -49,15 +50,38 @@ impl FollowUps<'_> {
 
     /// Returns the errbacks, which get the id of the task that failed: Celery's errbacks of one argument.
     pub fn of_failure(&self, embed: Embed) -> Result<Vec<NewTask>> {
-        let (mut tasks, id) = (Vec::new(), Value::from(self.parent.id()));
+        let (mut tasks, id) = (Vec::new(), Value::from(self.parent_id));
         for errback in embed.errbacks {
             self.add(&mut tasks, errback, Vec::new(), &id)?;
         }
         Ok(tasks)
     }
 
+    /// Returns the tasks of a chain that are never sent, because the one before them has failed. Only those whose ids are
+    /// fixed: nobody waits for the others.
+    pub fn abandoned(&self, chain: Vec<Signature>) -> Vec<NewTask> {
+        let mut tasks = Vec::new();
+        for signature in chain {
+            self.add_abandoned(&mut tasks, signature);
+        }
+        tasks
+    }
+
+    fn add_abandoned(&self, tasks: &mut Vec<NewTask>, signature: Signature) {
+        match signature.composition() {
+            Ok(Composition::Task) if signature.task_id().is_some() => {
+                tasks.extend(self.task(signature, Vec::new(), &Value::Null).ok());
+            }
+            Ok(Composition::Chain(parts) | Composition::Group(parts)) => {
+                parts.into_iter().for_each(|part| self.add_abandoned(tasks, part));
+            }
+            Ok(Composition::Chord { body, .. }) => self.add_abandoned(tasks, *body),
+            _ => {}
+        }
+    }
+
     /// Adds the tasks that start with `signature`. `chain` is what follows it, in reverse order.
-    fn add(
+    pub fn add(
         &self,
         tasks: &mut Vec<NewTask>,
         signature: Signature,
@@ -89,7 +113,7 @@ impl FollowUps<'_> {
         argument: &Value,
     ) -> Result<NewTask> {
         let options = Options(&signature.options);
-        let known = self.tasks.get(&signature.task).map(|known| known.task.options());
+        let known = (self.options)(&signature.task);
         let id: String = options.get("task_id")?.unwrap_or_else(|| new_id(self.now_ms));
         let named: Option<String> = options.get("queue")?;
         let queue = named.or_else(|| known.map(|known| known.queue.clone()));
@@ -107,8 +131,9 @@ impl FollowUps<'_> {
             due_at_ms,
             expires_at_ms: expires_at_ms.or_else(own_expiry),
             retries: 0,
-            parent_id: Some(self.parent.id().to_owned()),
+            parent_id: Some(self.parent_id.to_owned()),
             group: options.group()?,
+            ignore_result: options.get("ignore_result")? == Some(true),
             message: String::new(),
             id,
         };
@@ -119,23 +144,22 @@ impl FollowUps<'_> {
 
     fn message(&self, task: &NewTask, options: &Options<'_>, body: &TaskBody) -> Result<String> {
         let mut headers = TaskHeaders::new(task.name.clone(), task.id.clone());
-        headers.root_id = Some(self.parent.root_id().to_owned());
-        headers.parent_id = Some(self.parent.id().to_owned());
+        headers.root_id = Some(self.root_id.to_owned());
+        headers.parent_id = Some(self.parent_id.to_owned());
         headers.origin = Some(self.origin.to_owned());
         headers.ignore_result = options.get("ignore_result")?;
         headers.eta = task.due_at_ms.and_then(iso);
         headers.expires = task.expires_at_ms.and_then(iso);
-        headers.group = task.group.as_ref().map(|group| group.id.clone());
+        // Without an index it is the body of a chord, which carries the id of its group.
+        headers.group = options.get("group_id")?;
         headers.group_index = task.group.as_ref().map(|group| group.index.into());
         headers.time_limit = TimeLimit {
             hard: options.seconds("time_limit")?,
             soft: options.seconds("soft_time_limit")?,
         };
         headers.extra = options.get("headers")?.unwrap_or_default();
-        for name in INHERITED {
-            if let Some(value) = self.parent.header(name) {
-                headers.extra.entry(name).or_insert_with(|| value.clone());
-            }
+        for (name, value) in &self.inherited {
+            headers.extra.entry(name).or_insert_with(|| value.clone());
         }
         let mut properties = Properties::new(task.queue.clone(), new_id(self.now_ms));
         properties.priority = task.priority;

@@ -6,6 +6,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::redis_tls::RedisTls;
 use crate::config::Setting;
 use crate::config::types::address_settings::{expected_because, trimmed_text};
 use crate::parse_address::{AddressError, UrlParts, cut, lowercase_scheme, scheme_and_authority};
@@ -14,10 +15,27 @@ use crate::secrets::redact_setting;
 /// The URL schemes of Redis servers.
 const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
 
+/// The scheme by which Celery names sockets.
+const CELERY_SOCKET: &str = "redis+socket://";
+
+/// The parameter without which Celery refuses an address for TLS, and its values.
+const CELERY_TLS: &str = "ssl_cert_reqs";
+const CELERY_TLS_VALUES: [(&str, RedisTls); 4] = [
+    ("CERT_REQUIRED", RedisTls::Verify),
+    ("required", RedisTls::Verify),
+    ("CERT_NONE", RedisTls::Require),
+    ("none", RedisTls::Require),
+];
+
 /// Returns the reason why an address is refused. Never repeats the text: a password may stand
 /// anywhere in it.
 fn check(text: &str) -> Result<(), String> {
     let (scheme, authority, rest) = scheme_and_authority(text).map_err(|why| why.to_string())?;
+    if scheme == "sentinel" {
+        return Err(
+            "it names a Sentinel: name those in the setting `sentinel`, as `host:port`".into()
+        );
+    }
     if !SCHEMES.contains(&scheme) {
         return Err("it begins with none of `redis://`, `rediss://`, `redis+unix://`".into());
     }
@@ -38,14 +56,14 @@ fn check(text: &str) -> Result<(), String> {
         return Err("its path is not the number of a database, such as `/0`".into());
     }
     if parts.fragment.is_some() {
-        return Err("it has a fragment (`#`): set `cache.tls` for what to verify".into());
+        return Err("it has a fragment (`#`): set `tls` for what to verify".into());
     }
     check_query(parts.query, &["protocol"])
 }
 
 /// The refusal of several servers in an address, because other clients use that for a cluster.
-pub(super) const CLUSTER: &str = "it names several servers. Redis Cluster is not supported: name one server, \
-     or in `cache.sentinel` the Sentinels that know it";
+const CLUSTER: &str = "it names several servers. Redis Cluster is not supported: name one server, \
+     or in `sentinel` the Sentinels that know it";
 
 /// Checks the address of a socket: `redis+unix:///path/to/socket?db=1`.
 fn check_socket(authority: &str, rest: &str) -> Result<(), String> {
@@ -88,30 +106,40 @@ fn check_query(query: Option<&str>, known: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns whether `text` is the number of a database, with the bounds of `cache.db`.
+/// Returns whether `text` is the number of a database, with the bounds of the setting `db`.
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// The address of a Redis server. `Debug` and `config` show it without its password.
 #[derive(Clone)]
-pub struct RedisUrl(SecretString);
+pub struct RedisUrl {
+    text: SecretString,
+    /// What the address says of TLS, besides its scheme.
+    tls: Option<RedisTls>,
+}
 
 impl RedisUrl {
     /// Returns the whole address, with the password.
-    pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
+    pub(crate) fn expose(&self) -> &str {
+        self.text.expose_secret()
     }
 
     /// Returns whether the address is the path of a Unix socket.
-    pub(super) fn is_socket(&self) -> bool {
-        !self.0.expose_secret().starts_with("redis")
-            || self.0.expose_secret().starts_with("redis+unix")
+    pub(crate) fn is_socket(&self) -> bool {
+        !self.text.expose_secret().starts_with("redis")
+            || self.text.expose_secret().starts_with("redis+unix")
+    }
+
+    /// Returns what the address says of TLS, besides its scheme.
+    #[cfg(feature = "redis")]
+    pub(super) fn tls(&self) -> Option<RedisTls> {
+        self.tls
     }
 
     /// Returns whether the address is one for TLS.
-    pub(super) fn is_tls(&self) -> bool {
-        self.0.expose_secret().starts_with("rediss://")
+    pub(crate) fn is_tls(&self) -> bool {
+        self.text.expose_secret().starts_with("rediss://")
     }
 }
 
@@ -130,17 +158,41 @@ impl Setting for RedisUrl {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let text = lowercase_scheme(trimmed_text::<Self>(value)?);
+        let (text, tls) = without_celerys_spelling(&text).map_err(expected_because::<Self>)?;
         check(&text).map_err(expected_because::<Self>)?;
-        Ok(Self(text.into_owned().into()))
+        Ok(Self { text: text.into(), tls })
     }
 
     fn show(&self) -> Value {
-        redact_setting(false, &Value::from(self.0.expose_secret()))
+        redact_setting(false, &Value::from(self.text.expose_secret()))
     }
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^(rediss?|redis\\+unix|unix)://" })
     }
+}
+
+/// Returns an address as this client reads it, and what Celery's parameter says of TLS, so that one variable serves both
+/// programs.
+fn without_celerys_spelling(text: &str) -> Result<(String, Option<RedisTls>), String> {
+    if let Some(path) = text.strip_prefix(CELERY_SOCKET) {
+        return Ok((format!("unix://{path}"), None));
+    }
+    let (address, query) = cut(text, '?');
+    let Some(query) = query.filter(|_| text.starts_with("rediss://")) else {
+        return Ok((text.to_owned(), None));
+    };
+    let is_tls = |pair: &&str| pair.split('=').next() == Some(CELERY_TLS);
+    let (tls, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(is_tls);
+    let Some(pair) = tls.first() else { return Ok((text.to_owned(), None)) };
+    let value = pair.split_once('=').map_or("", |(_, value)| value);
+    let known = CELERY_TLS_VALUES.into_iter().find(|(name, _)| *name == value);
+    let Some((_, tls)) = known else {
+        return Err(format!("its `{CELERY_TLS}` is neither `CERT_REQUIRED` nor `CERT_NONE`"));
+    };
+    let query = others.join("&");
+    let text = if query.is_empty() { address.to_owned() } else { format!("{address}?{query}") };
+    Ok((text, Some(tls)))
 }
 
 #[cfg(test)]
@@ -159,6 +211,25 @@ mod tests {
         assert!(url.is_socket() && !url.show().to_string().contains("hunter2"));
         let error = RedisUrl::parse(&json!("rediz://me:hunter2@cache")).unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn celerys_spellings_are_read() {
+        let parse = |text: &str| RedisUrl::parse(&json!(text)).unwrap();
+        let socket = parse("redis+socket:///run/redis.sock?db=1");
+        assert_eq!((socket.expose(), socket.is_socket()), ("unix:///run/redis.sock?db=1", true));
+        for (value, tls) in CELERY_TLS_VALUES {
+            let url = parse(&format!("rediss://h/0?ssl_cert_reqs={value}"));
+            assert_eq!((url.expose(), url.tls), ("rediss://h/0", Some(tls)));
+        }
+        assert_eq!(
+            parse("rediss://h?ssl_cert_reqs=none&protocol=3").expose(),
+            "rediss://h?protocol=3"
+        );
+        let error = RedisUrl::parse(&json!("rediss://h?ssl_cert_reqs=maybe")).unwrap_err();
+        assert!(error.contains("CERT_REQUIRED"), "{error}");
+        let error = RedisUrl::parse(&json!("sentinel://a:26379;sentinel://b:26379")).unwrap_err();
+        assert!(error.contains("`sentinel`"), "{error}");
     }
 
     #[test]
@@ -202,7 +273,7 @@ mod tests {
             ("redis://h/-1", "the number of a database"),
             ("redis://h/65536", "the number of a database"),
             ("redis://h:6379/0/1", "the number of a database"),
-            ("redis://h/0#insecure", "`cache.tls`"),
+            ("redis://h/0#insecure", "`tls`"),
             ("redis://h?db=3", "belongs in the path"),
             ("redis://h?ssl_cert_reqs=none", "settings of its own"),
             ("redis://h?protocol=resp9", "neither `resp2`"),
