@@ -332,8 +332,8 @@ async fn flower_shows_the_worker_and_its_tasks_and_terminates_one() {
     let ended = peers.python(ended);
     let running = peers.python("setattr(sys, 'r', app.send_task('rs.sleep', [60])) or sys.r.id");
     let names = peers.python("list(app.control.inspect(timeout=3).ping())");
-    let names = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
-    let worker = names.filter(|name| name.starts_with("celery@")).next().unwrap().to_owned();
+    let mut names = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+    let worker = names.find(|name| name.starts_with("celery@")).unwrap().to_owned();
     let arguments = [base.as_str(), &worker, ended.as_str().unwrap(), running.as_str().unwrap()];
     let looked = node::script("browser", "flower.js", &arguments).await;
     assert!(looked.succeeded, "{}", looked.output);

@@ -8,6 +8,8 @@ mod redis_failure;
 mod redis_server;
 mod redis_tls;
 mod redis_url;
+#[cfg(all(feature = "redis", not(feature = "tasks")))]
+mod without_tasks;
 
 #[cfg(feature = "redis")]
 pub(crate) use redis_failure::RedisFailure;

@@ -252,7 +252,7 @@ impl TlsConfig {
     fn from_settings(settings: &ServerSettings<'_>) -> Result<Option<Self>, Box<Problem>> {
         let by_url = settings.url.is_some_and(RedisUrl::is_tls);
         let by_url = if by_url { RedisTls::Verify } else { RedisTls::Disable };
-        let mode = settings.tls.or(settings.url.and_then(RedisUrl::tls)).unwrap_or(by_url);
+        let mode = settings.tls.or(settings.url.and_then(|url| url.tls)).unwrap_or(by_url);
         let ca = settings.tls_ca.map(|path| {
             std::fs::read(path).map_err(|error| {
                 let key = format!("{}.tls_ca", settings.names.section);

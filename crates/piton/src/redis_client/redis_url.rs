@@ -116,7 +116,7 @@ fn is_number(text: &str) -> bool {
 pub struct RedisUrl {
     text: SecretString,
     /// What the address says of TLS, besides its scheme.
-    tls: Option<RedisTls>,
+    pub(super) tls: Option<RedisTls>,
 }
 
 impl RedisUrl {
@@ -131,15 +131,9 @@ impl RedisUrl {
             || self.text.expose_secret().starts_with("redis+unix")
     }
 
-    /// Returns what the address says of TLS, besides its scheme.
-    #[cfg(feature = "redis")]
-    pub(super) fn tls(&self) -> Option<RedisTls> {
-        self.tls
-    }
-
     /// Returns whether the address is one for TLS.
     pub(crate) fn is_tls(&self) -> bool {
-        self.text.expose_secret().starts_with("rediss://")
+        self.tls.is_some() || self.text.expose_secret().starts_with("rediss://")
     }
 }
 

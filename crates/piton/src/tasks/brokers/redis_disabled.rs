@@ -5,6 +5,26 @@ use super::super::settings::TasksSettings;
 use super::super::task::Task;
 use super::OpenBroker;
 use crate::part::Problem;
+use crate::redis_client::RedisUrl;
+use crate::tasks::monitored_worker::{MonitoredWorker, RecordedEvent, TaskEvents};
+use crate::tasks::redis_settings::RedisTasksSettings;
+
+// Items that only Redis uses. They are named here because they would be dead code otherwise.
+const _: [fn(&RedisUrl) -> bool; 2] = [RedisUrl::is_socket, RedisUrl::is_tls];
+const _: fn(&RedisUrl) -> &str = RedisUrl::expose;
+const _: fn(&RedisTasksSettings) -> bool = RedisTasksSettings::shares_results;
+const _: fn(&TaskEvents, RecordedEvent) = |events, RecordedEvent { at_seconds, kind }| {
+    drop((events.enable(true), events.take(), at_seconds, kind));
+};
+const _: fn(&dyn MonitoredWorker) = |worker| {
+    drop((worker.info(), worker.active(), worker.active_count(), worker.reserved()));
+    drop((worker.registered(), worker.totals(), worker.events()));
+    let _ = worker.set_time_limit("", Default::default()) || worker.set_rate_limit("", None);
+    worker.terminate(&[]);
+    worker.add_queue("");
+    worker.remove_queue("");
+    worker.shut_down();
+};
 
 /// # Errors
 /// Always. The check of the settings has refused the broker before.

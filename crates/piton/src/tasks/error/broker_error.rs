@@ -47,12 +47,6 @@ impl BrokerError {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// Returns the error of a message that cannot be read or written.
-    #[cfg(feature = "redis")]
-    pub(in crate::tasks) fn malformed(error: piton_celery::Error) -> Self {
-        Self::new(Kind::Other, error.to_string())
-    }
-
     /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use piton_celery::{Envelope, TaskHeaders};
 
-use super::claim::ttl_ms;
 use super::delivery_tag::{DeliveryTag, Holder};
+use super::effects::Effects;
 use super::enqueue::NewValue;
-use super::settle::Effects;
+use super::keys::{REVOKED, TERMINATED};
 use super::stored_record::{StoredRecord, time_of_id};
+use super::times::ttl_ms;
 use super::{Inner, RedisBroker};
 use crate::tasks::brokers::records::{
     FinalState, FinishedTask, QueueStats, TaskFilter, TaskRecord, TaskState, WorkerInfo,
@@ -31,12 +32,6 @@ const MAX_COUNTED: usize = 100_000;
 /// Maximum number of revoked tasks that are remembered, and for how long: those of Celery's workers.
 const MAX_REVOKED: isize = 50_000;
 const KEEP_REVOKED: Duration = Duration::from_secs(3 * 3600);
-
-/// The ids of tasks that do not start any more.
-pub(super) const REVOKED: &str = "piton:revoked";
-
-/// The ids of tasks that are cancelled if they run.
-pub(super) const TERMINATED: &str = "piton:terminated";
 
 impl TaskAdmin for RedisBroker {
     fn task<'a>(&'a self, id: &'a str) -> Call<'a, Option<TaskRecord>> {

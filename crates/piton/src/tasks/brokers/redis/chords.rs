@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::Inner;
-use super::claim::ttl_ms;
+use super::chord_member::{ChordMember, MAX_BODY_BYTES};
+use super::effects::{Effects, SentTask};
 use super::enqueue::{KEEP_GROUP, NewValue};
-use super::incoming::MAX_BODY_BYTES;
 use super::link::Arguments;
 use super::scripts::Script;
-use super::settle::{Effects, SentTask};
 use super::stored_record::{FAILURE, REVOKED, SUCCESS, StoredRecord};
+use super::times::ttl_ms;
 use crate::tasks::brokers::records::{FinalState, FinishedTask, GroupMember, NewGroup, NewTask};
 use crate::tasks::error::{BrokerError, Kind};
 use crate::tasks::follow_ups::FollowUps;
@@ -28,49 +28,6 @@ const KEEP_DONE_MS: i64 = 300_000;
 
 /// Maximum depth of chords whose bodies are members of others.
 const MAX_DEPTH: usize = 100;
-
-/// The place of a task in a chord.
-#[derive(Clone, Debug)]
-pub(super) struct ChordMember {
-    group: String,
-    /// The position among the results. `None` is the end.
-    position: Option<i64>,
-    body: Signature,
-    root_id: String,
-}
-
-impl ChordMember {
-    pub fn new(headers: &TaskHeaders, embed: Embed) -> Option<Box<Self>> {
-        Some(Box::new(Self {
-            group: headers.group.clone()?,
-            position: headers.group_index,
-            body: embed.chord?,
-            root_id: headers.root_id.clone().unwrap_or_else(|| headers.id.clone()),
-        }))
-    }
-
-    /// Returns the place of the task that a message is of.
-    pub fn of_message(message: &str) -> Option<Box<Self>> {
-        let mut envelope = Envelope::<TaskHeaders>::from_slice(message.as_bytes()).ok()?;
-        let body = envelope.decode_body(MAX_BODY_BYTES).ok()?;
-        Self::new(&envelope.headers, body.embed)
-    }
-
-    /// Returns the place that the body of a chord has in an outer one.
-    fn of_body(body: &Signature, root_id: &str) -> Option<Self> {
-        let chord = body.options.get("chord").filter(|chord| !chord.is_null())?;
-        Some(Self {
-            group: body.options.get("group_id")?.as_str()?.to_owned(),
-            position: body.options.get("group_index").and_then(Value::as_i64),
-            body: serde_json::from_value(chord.clone()).ok()?,
-            root_id: root_id.to_owned(),
-        })
-    }
-
-    fn position(&self) -> String {
-        self.position.map_or_else(|| "+inf".to_owned(), |position| position.to_string())
-    }
-}
 
 /// A result among those of the members: `[1, id, state, result]`.
 type MemberEntry = (Value, String, String, Box<RawValue>);
@@ -263,8 +220,8 @@ impl Inner {
             match self.send_body(member, last, &results, effects) {
                 Ok(()) => return Ok(None),
                 Err(error) => {
-                    failure =
-                        Some(Exception::chord_error(format!("the body cannot be sent: {error}")))
+                    let why = format!("the body cannot be sent: {error}");
+                    failure = Some(Exception::chord_error(why));
                 }
             }
         }

@@ -6,18 +6,18 @@ use std::sync::atomic::Ordering;
 use redis::Value;
 use tracing::{error, warn};
 
-use super::admin::REVOKED as REVOKED_TASKS;
 use super::delivery_tag::{DeliveryTag, Holder};
 use super::enqueue::NewValue;
 use super::incoming::{ClaimReply, Incoming, Unreadable};
+use super::keys;
 use super::link::Arguments;
 use super::scripts::Script;
 use super::stored_record::{REVOKED, SUCCESS, StoredRecord};
+use super::times::seconds;
 use super::{HeldTask, Inner};
 use crate::tasks::brokers::records::{
     ClaimedBatch, ClaimedTask, FinalState, FinishedTask, Outcome, Settlement, WorkerId,
 };
-use crate::tasks::clock::millis;
 use crate::tasks::error::BrokerError;
 
 /// The size of the messages of one claim beyond which no further one is taken.
@@ -182,7 +182,7 @@ impl Inner {
         }
         let ids = || messages.iter().map(|message| message.task.id.as_str());
         let revoked = if has_revoked {
-            self.revoked_among(REVOKED_TASKS, ids()).await?
+            self.revoked_among(keys::REVOKED, ids()).await?
         } else {
             HashSet::new()
         };
@@ -350,14 +350,4 @@ impl Inner {
             }
         }
     }
-}
-
-/// Returns a time in seconds, with milliseconds, as scripts take it.
-pub(super) fn seconds(at_ms: i64) -> String {
-    format!("{}.{:03}", at_ms.div_euclid(1000), at_ms.rem_euclid(1000))
-}
-
-/// Returns a duration in milliseconds that is at least one: Redis refuses a time to live of zero.
-pub(super) fn ttl_ms(duration: std::time::Duration) -> i64 {
-    millis(duration).max(1)
 }

@@ -8,7 +8,7 @@ use piton_celery::{Event, EventKind, EventSource, WorkerStatus};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::Inner;
+use super::{Inner, malformed};
 use crate::stop_signal::Stop;
 use crate::tasks::error::BrokerError;
 use crate::tasks::monitored_worker::{MonitoredWorker, RecordedEvent, now_seconds};
@@ -82,8 +82,8 @@ impl Inner {
             source.event(event.kind.clone(), self.tick(0), event.at_seconds)
         };
         let events: Vec<Event> = events.iter().map(event).collect();
-        let message = Event::batch(&events, tag()).map_err(BrokerError::malformed)?;
-        let message = message.to_vec().map_err(BrokerError::malformed)?;
+        let message = Event::batch(&events, tag()).map_err(malformed)?;
+        let message = message.to_vec().map_err(malformed)?;
         self.publish_to("task.multi", message).await
     }
 
@@ -94,7 +94,7 @@ impl Inner {
     ) -> Result<(), BrokerError> {
         let event = source(worker).event(kind, self.tick(0), now_seconds());
         let message = event.to_envelope(tag()).and_then(|envelope| envelope.to_vec());
-        self.publish_to(&event.routing_key(), message.map_err(BrokerError::malformed)?).await
+        self.publish_to(&event.routing_key(), message.map_err(malformed)?).await
     }
 
     async fn publish_to(&self, routing_key: &str, message: Vec<u8>) -> Result<(), BrokerError> {

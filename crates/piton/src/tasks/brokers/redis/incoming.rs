@@ -3,14 +3,11 @@
 use piton_celery::{Envelope, TaskHeaders, python_json};
 use redis::Value;
 
-use super::chords::ChordMember;
+use super::chord_member::{ChordMember, MAX_BODY_BYTES};
 use super::delivery_tag::DeliveryTag;
 use super::stored_record::time_of_id;
 use crate::tasks::brokers::records::ClaimedTask;
 use crate::tasks::task::MAX_PRIORITY;
-
-/// Maximum size of a body that is read for the chord in it, or written anew.
-pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// A message that can be run, or at least fail by its id.
 pub(super) struct Incoming {

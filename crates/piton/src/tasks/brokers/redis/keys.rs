@@ -5,6 +5,12 @@ use crate::tasks::redis_settings::RedisTasksSettings;
 /// Kombu's separator between the name of a queue and its priority.
 const SEPARATOR: &str = "\x06\x16";
 
+/// The set of the ids of tasks that do not start any more.
+pub(super) const REVOKED: &str = "piton:revoked";
+
+/// The set of the ids of tasks that are cancelled if they run.
+pub(super) const TERMINATED: &str = "piton:terminated";
+
 /// The names of keys and channels. Those that Celery knows are Celery's; our own begin with `piton:`.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {

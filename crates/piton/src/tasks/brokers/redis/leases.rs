@@ -7,13 +7,13 @@ use redis::Value;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::admin::TERMINATED;
-use super::claim::ttl_ms;
+use super::delivery::Delivery;
 use super::delivery_tag::DeliveryTag;
-use super::keys::Keys;
+use super::keys::{Keys, TERMINATED};
 use super::link::Arguments;
 use super::scripts::Script;
 use super::stored_record::StoredRecord;
+use super::times::{seconds, ttl_ms};
 use super::{HeldTask, Inner, WorkerClaims};
 use crate::tasks::brokers::records::{WorkerId, WorkerInfo};
 use crate::tasks::clock::millis;
@@ -262,7 +262,7 @@ impl Inner {
             let end = self.clock.now_ms().saturating_sub(ttl_ms(self.visibility_timeout));
             let mut command = redis::cmd("ZRANGEBYSCORE");
             command.arg(self.keys.named("unacked_index")).arg("-inf");
-            command.arg(super::claim::seconds(end)).arg("LIMIT").arg(skipped).arg(MAX_RESTORED);
+            command.arg(seconds(end)).arg("LIMIT").arg(skipped).arg(MAX_RESTORED);
             let tags: Vec<String> = self.broker.query(&command).await?;
             let found = tags.len();
             // Those that wait for their time are put back by every claim.
@@ -384,27 +384,5 @@ impl Inner {
         if let Some(held) = held {
             change(held);
         }
-    }
-}
-
-/// An entry of the unacknowledged messages: `[message, exchange, routing key]`.
-pub(super) struct Delivery {
-    pub message: serde_json::Value,
-    pub exchange: String,
-    pub routing_key: String,
-}
-
-impl Delivery {
-    pub fn read(value: &[u8]) -> Option<Self> {
-        let entry: serde_json::Value = piton_celery::python_json::from_slice(value).ok()?;
-        let serde_json::Value::Array(mut parts) = entry else { return None };
-        let text = |at: usize| Some(parts.get(at)?.as_str()?.to_owned());
-        let (exchange, routing_key) = (text(1)?, text(2)?);
-        let message = parts.swap_remove(0);
-        message.is_object().then_some(Self { message, exchange, routing_key })
-    }
-
-    pub fn id(&self) -> Option<String> {
-        Some(self.message["headers"]["id"].as_str()?.to_owned())
     }
 }

@@ -6,10 +6,13 @@
 //! are given back after seconds.
 
 mod admin;
+mod chord_member;
 mod chords;
 mod claim;
 mod crons;
+mod delivery;
 mod delivery_tag;
+mod effects;
 mod enqueue;
 mod events;
 mod incoming;
@@ -22,6 +25,7 @@ mod settle;
 mod stored_record;
 #[cfg(test)]
 mod tests;
+mod times;
 mod watcher;
 
 use std::collections::{HashMap, HashSet};
@@ -45,7 +49,7 @@ use crate::tasks::monitored_worker::MonitoredWorker;
 use crate::tasks::redis_settings::RedisTasksSettings;
 use crate::tasks::settings::TasksSettings;
 use crate::tasks::task::{Task, TaskOptions};
-use chords::ChordMember;
+use chord_member::ChordMember;
 use delivery_tag::DeliveryTag;
 use keys::Keys;
 use link::Link;
@@ -344,4 +348,9 @@ impl Broker for RedisBroker {
             tokio::join!(control, self.0.publish_events(&worker, &stop));
         })
     }
+}
+
+/// Returns the error of a message that cannot be read or written.
+fn malformed(error: piton_celery::Error) -> BrokerError {
+    BrokerError::new(Kind::Other, error.to_string())
 }

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
-use super::Inner;
-use super::admin::REVOKED;
+use super::keys::REVOKED;
+use super::{Inner, malformed};
 use crate::redis_client::RedisFailure;
 use crate::stop_signal::Stop;
 use crate::support::backoff::{Backoff, JITTER};
@@ -137,9 +137,9 @@ impl Inner {
         clock: u64,
     ) -> Result<(), BrokerError> {
         let tag = uuid::Uuid::from_u128(fastrand::u128(..)).to_string();
-        let message = request.reply(name, reply, clock, tag).map_err(BrokerError::malformed)?;
+        let message = request.reply(name, reply, clock, tag).map_err(malformed)?;
         let (Some(message), Some(reply_to)) = (message, &request.reply_to) else { return Ok(()) };
-        let message = message.to_vec().map_err(BrokerError::malformed)?;
+        let message = message.to_vec().map_err(malformed)?;
         let mut command = redis::cmd("SMEMBERS");
         command.arg(self.keys.named(&reply_to.bindings_key()));
         let members: Vec<String> = self.broker.query(&command).await?;
@@ -159,7 +159,6 @@ impl Inner {
         request: &ControlRequest,
         clock: u64,
     ) -> Result<ControlReply, BrokerError> {
-        let malformed = BrokerError::malformed;
         let value = |value: serde_json::Value| Ok(ControlReply::Value(value));
         let events = |enabled: bool| {
             let changed = worker.events().enable(enabled);
@@ -257,7 +256,7 @@ impl Inner {
         request: &ControlRequest,
         terminates: bool,
     ) -> Result<ControlReply, BrokerError> {
-        let ids = request.task_ids().map_err(BrokerError::malformed)?;
+        let ids = request.task_ids().map_err(malformed)?;
         self.remember(REVOKED, ids.iter().copied()).await?;
         let listed = ids.join(", ");
         if !terminates {
@@ -336,7 +335,7 @@ fn rate_limit(
     worker: &Arc<dyn MonitoredWorker>,
     request: &ControlRequest,
 ) -> Result<ControlReply, BrokerError> {
-    let task = request.task_name().map_err(BrokerError::malformed)?;
+    let task = request.task_name().map_err(malformed)?;
     let limit = match request.rate_limit() {
         Ok(limit) => limit,
         Err(error) => {

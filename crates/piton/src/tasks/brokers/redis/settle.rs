@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use piton_celery::{Envelope, TaskHeaders};
 
-use super::chords::ChordMember;
-use super::claim::{seconds, ttl_ms};
+use super::chord_member::{ChordMember, MAX_BODY_BYTES};
+use super::delivery::Delivery;
 use super::delivery_tag::DeliveryTag;
+use super::effects::{Effects, SentTask};
 use super::enqueue::NewValue;
-use super::incoming::MAX_BODY_BYTES;
-use super::leases::Delivery;
 use super::link::{Arguments, Link};
 use super::scripts::Script;
 use super::stored_record::StoredRecord;
+use super::times::{seconds, ttl_ms};
 use super::{HeldTask, Inner};
 use crate::tasks::brokers::records::{
     FinalState, FinishedTask, NewTask, Outcome, Settled, Settlement, WorkerId,
@@ -21,23 +21,6 @@ use crate::tasks::error::{BrokerError, Kind};
 
 /// Maximum number of settlements in one script, so that none keeps Redis busy for long.
 const MAX_SETTLED: usize = 200;
-
-/// The effects of a settlement besides the end of its claim.
-#[derive(Default)]
-pub(super) struct Effects {
-    /// Values to store, each with true if it is published.
-    pub set: Vec<(NewValue, bool)>,
-    /// Keys to remove.
-    pub remove: Vec<String>,
-    pub send: Vec<SentTask>,
-}
-
-/// A task that is sent, unless its record says that it was sent before.
-pub(super) struct SentTask {
-    pub record: Option<NewValue>,
-    pub list: String,
-    pub message: String,
-}
 
 /// What becomes of a message.
 enum Action {
@@ -347,25 +330,6 @@ enum Steps {
     Send,
     /// The claims end.
     Acknowledge,
-}
-
-impl Effects {
-    /// Adds the commands that store them to a pipeline.
-    pub fn store_in(&self, pipeline: &mut redis::Pipeline) {
-        for (NewValue { key, value, ttl_ms }, publishes) in &self.set {
-            pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).ignore();
-            if *publishes {
-                pipeline.cmd("PUBLISH").arg(key).arg(value).ignore();
-            }
-        }
-        if !self.remove.is_empty() {
-            pipeline.cmd("DEL").arg(&self.remove).ignore();
-        }
-        for NewValue { key, value, ttl_ms } in self.send.iter().filter_map(|it| it.record.as_ref())
-        {
-            pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).arg("NX").ignore();
-        }
-    }
 }
 
 fn add_effects(arguments: &mut Arguments, effects: &Effects, steps: Steps) {

@@ -1,0 +1,39 @@
+//! [`Effects`]: what a change of a task stores and sends.
+
+use super::enqueue::NewValue;
+
+/// The effects of a settlement besides the end of its claim.
+#[derive(Default)]
+pub(super) struct Effects {
+    /// Values to store, each with true if it is published.
+    pub set: Vec<(NewValue, bool)>,
+    /// Keys to remove.
+    pub remove: Vec<String>,
+    pub send: Vec<SentTask>,
+}
+
+/// A task that is sent, unless its record says that it was sent before.
+pub(super) struct SentTask {
+    pub record: Option<NewValue>,
+    pub list: String,
+    pub message: String,
+}
+
+impl Effects {
+    /// Adds the commands that store them to a pipeline.
+    pub fn store_in(&self, pipeline: &mut redis::Pipeline) {
+        for (NewValue { key, value, ttl_ms }, publishes) in &self.set {
+            pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).ignore();
+            if *publishes {
+                pipeline.cmd("PUBLISH").arg(key).arg(value).ignore();
+            }
+        }
+        if !self.remove.is_empty() {
+            pipeline.cmd("DEL").arg(&self.remove).ignore();
+        }
+        for NewValue { key, value, ttl_ms } in self.send.iter().filter_map(|it| it.record.as_ref())
+        {
+            pipeline.cmd("SET").arg(key).arg(value).arg("PX").arg(ttl_ms).arg("NX").ignore();
+        }
+    }
+}
