@@ -23,6 +23,7 @@ PARSER.add_argument("--broker", required=True)
 PARSER.add_argument("--backend", required=True)
 PARSER.add_argument("--synchronous", choices=["normal", "full"], default="full")
 PARSER.add_argument("--callers", type=int, default=1, help="threads that send")
+PARSER.add_argument("--ignore-results", action="store_true", help="store no results; on Redis alone")
 PARSER.add_argument("command", choices=["run", "latency", "worker"])
 PARSER.add_argument("count", type=int, nargs="?", default=0)
 OPTIONS = PARSER.parse_args()
@@ -37,6 +38,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_pool_limit=OPTIONS.callers,
     worker_send_task_events=False,
+    task_ignore_result=OPTIONS.ignore_results,
 )
 
 if "sqlite" in OPTIONS.broker:
@@ -60,7 +62,13 @@ def timed(sent):
 
 
 def counter():
-    """Returns a function that returns how many results are stored."""
+    """Returns a function that returns how many results are stored, or tasks have ended if none are."""
+    if OPTIONS.ignore_results:
+        import redis
+
+        server = redis.Redis.from_url(OPTIONS.broker)
+        # Counted down from those that were sent.
+        return lambda: -(server.llen("celery") + server.hlen("unacked"))
     if OPTIONS.backend.startswith("redis"):
         import redis
 
@@ -115,7 +123,7 @@ def send(count):
 
 def run(count):
     stored = counter()
-    before = stored()
+    before = stored() - (count if OPTIONS.ignore_results else 0)
     print(f"singly_per_second {send(count):.1f}", flush=True)
     with worker():
         wait_for(stored, before + 1)

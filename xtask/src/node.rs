@@ -31,8 +31,8 @@ const PEERS: PeerPrograms = PeerPrograms {
     help: HELP,
     sources: SOURCES,
     list: "package-lock.json",
-    // Left to `bench`: it brings a Node of its own.
-    long: &["graphile"],
+    // Left to `bench`: they bring a Node of their own.
+    long: &["bullmq", "graphile"],
     make,
 };
 

@@ -119,6 +119,12 @@ impl Redis {
     }
 }
 
+impl Redis {
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         // Errors are ignored, because it has nothing to save and may have ended already.

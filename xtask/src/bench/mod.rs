@@ -52,7 +52,8 @@ Suites:
   http2      HTTP/2 and TLS next to bare hyper; writes bench/results/http2.md
   db         Db on PostgreSQL next to bare sqlx in bare axum; writes bench/results/db.md
   tasks      tasks on SQLite and PostgreSQL next to Celery and graphile-worker; writes
-             bench/results/tasks.md; takes 40 minutes
+             bench/results/tasks.md; takes 40 minutes. With --broker redis on Redis, next to Celery
+             and BullMQ; writes bench/results/tasks-redis.md; takes 5 minutes
 
   --quick    fewer runs, no builds, no file written: for a first impression of a change
 
@@ -83,20 +84,29 @@ impl Effort {
 /// beyond its limit is reported by the exit code.
 pub fn main(args: &[String]) -> Result<ExitCode> {
     let mut effort = Effort::Full;
-    let mut suite = None;
-    for arg in args {
+    let mut suite: Option<fn(Effort) -> Result<bool>> = None;
+    let mut is_tasks = false;
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
         match arg.as_str() {
             "-h" | "--help" => {
                 print!("{HELP}");
                 return Ok(ExitCode::SUCCESS);
             }
             "--quick" => effort = Effort::Quick,
-            "core" if suite.is_none() => suite = Some(core::run as fn(Effort) -> Result<bool>),
+            "core" if suite.is_none() => suite = Some(core::run),
             "auth" if suite.is_none() => suite = Some(auth::run),
             "cache" if suite.is_none() => suite = Some(cache::run),
             "http2" if suite.is_none() => suite = Some(http2::run),
             "db" if suite.is_none() => suite = Some(db::run),
-            "tasks" if suite.is_none() => suite = Some(tasks::run),
+            "tasks" if suite.is_none() => {
+                suite = Some(tasks::run);
+                is_tasks = true;
+            }
+            "--broker" if is_tasks => match args.next().map(String::as_str) {
+                Some("redis") => suite = Some(tasks::on_redis::run),
+                _ => return Err("--broker takes `redis`".into()),
+            },
             other => return Err(format!("no suite or option `{other}`\n\n{HELP}").into()),
         }
     }

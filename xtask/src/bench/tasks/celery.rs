@@ -31,6 +31,12 @@ impl Celery {
         Self::new("celery", url(0), url(1), "full")
     }
 
+    /// Adds an argument of `bench/celery_tasks.py`.
+    pub fn with(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
     /// Returns Celery on the storage. SQLite's file is made to use a log, as Piton's does.
     ///
     /// # Errors
@@ -84,7 +90,8 @@ impl Celery {
         Ok(all)
     }
 
-    fn command(&self, name: &str) -> Command {
+    /// Returns a command of `bench/celery_tasks.py`.
+    pub fn command(&self, name: &str) -> Command {
         let mut command = killed_with_parent(&[python(self.venv)]);
         command.args(&self.arguments).arg(name);
         // Celery warns of a worker that runs as root.

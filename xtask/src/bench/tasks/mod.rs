@@ -6,6 +6,7 @@
 mod celery;
 mod graphile;
 mod naive;
+pub mod on_redis;
 mod piton;
 mod program;
 mod snapshot;

@@ -31,7 +31,7 @@ pub fn build() -> Result<()> {
     Cmd::new("cargo build --release --quiet --target-dir target").dir(&package()).run()
 }
 
-fn package() -> PathBuf {
+pub fn package() -> PathBuf {
     root().join("bench").join(PACKAGES[8])
 }
 
